@@ -1,0 +1,5 @@
+//! The program `noded`; see the library.
+
+fn main() -> std::process::ExitCode {
+    node::main()
+}
