@@ -1,1 +1,41 @@
-//! To be filled.
+//! The control contract of a Sixhop node.
+//!
+//! Whoever holds the node's secret may drive it over JSON-RPC 2.0. This crate
+//! says what can be said: one trait a namespace, plain types, error codes, and
+//! the `OpenRPC` document made from the same lines as the traits.
+//!
+//! # Participants
+//! The *server* (the control server of `node`) implements the `…Server` traits;
+//! a *client* (`ctl`, or any program with a JSON-RPC library) calls the
+//! methods. Both compile against this crate and nothing below it.
+//!
+//! # Conventions
+//! Methods are named `namespace.snake_case` and take named parameters. Times
+//! are Unix milliseconds, sizes are bytes, addresses are URLs. A field that is
+//! not known is absent or `null`, never a made-up value. New fields may appear
+//! in answers; clients ignore what they do not know.
+//!
+//! # Invariants
+//! - No file content ever travels over control.
+//! - No parameter is a path of the machine: files are named by their names in
+//!   the share. So a stolen control connection cannot read or write outside it.
+//! - No secret is a parameter or part of an answer.
+//! - This crate does no I/O.
+
+mod contract;
+
+pub mod error;
+pub mod events;
+pub mod fetch;
+pub mod node;
+pub mod openrpc;
+pub mod peer;
+pub mod search;
+pub mod share;
+
+/// Version of this contract. The first number changes when a client that
+/// follows the conventions above would break.
+pub const API_VERSION: &str = "1.0.0";
+
+/// Default address of the control connection.
+pub const DEFAULT_CONTROL: &str = "127.0.0.1:4243";

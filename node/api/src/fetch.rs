@@ -1,0 +1,76 @@
+//! Namespace `fetch`: bringing files into the share.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{contract::namespace, error::ApiError};
+
+/// Longest time that `fetch.wait` waits, in seconds.
+pub const WAIT_SECONDS_MAX: u32 = 20;
+
+/// A fetch and how far it is.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+pub struct FetchStatus {
+    /// Number of this fetch, unique while the node runs.
+    pub id: u64,
+    /// The name that is fetched.
+    pub name: String,
+    /// How far it is.
+    pub state: FetchState,
+    /// Bytes received so far.
+    pub bytes: u64,
+    /// The peer that delivers or delivered it.
+    pub peer: Option<String>,
+    /// Peers asked so far.
+    pub asked: u32,
+    /// When it started, Unix milliseconds.
+    pub started: u64,
+    /// When it ended, Unix milliseconds.
+    pub ended: Option<u64>,
+    /// Why it failed, when it did.
+    pub error: Option<ApiError>,
+}
+
+/// How far a fetch is.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FetchState {
+    /// Peers are being asked.
+    Searching,
+    /// A peer delivers it.
+    Receiving,
+    /// It is in the share.
+    Done,
+    /// It ended without the file; `error` says why.
+    Failed,
+    /// It was cancelled.
+    Cancelled,
+}
+
+impl FetchState {
+    /// Whether nothing more will happen.
+    #[must_use]
+    pub fn is_over(self) -> bool {
+        matches!(
+            self,
+            FetchState::Done | FetchState::Failed | FetchState::Cancelled
+        )
+    }
+}
+
+namespace! {
+    /// Bringing files into the share.
+    "fetch" => Fetch {
+        /// Starts to find the file `name` among the peers and to store it in the share.
+        ///
+        /// Fails with `exists` when the share has it already, unless `replace` is true.
+        /// A second fetch of a name that is on its way answers with the first one.
+        fn "start" start(name: [String], replace: [Option<bool>]) -> [FetchStatus];
+        /// Waits until a fetch is over, at most `seconds` (10 by default), and says how far it is.
+        fn "wait" wait(id: [u64], seconds: [Option<u32>]) -> [FetchStatus];
+        /// Lists the fetches that run and the last ones that ended.
+        fn "list" list() -> [Vec<FetchStatus>];
+        /// Stops a fetch. Nothing of it stays in the share.
+        fn "cancel" cancel(id: [u64]) -> [FetchStatus];
+    }
+}

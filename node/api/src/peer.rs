@@ -1,0 +1,79 @@
+//! Namespace `peer`: the other nodes that this node knows.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{contract::namespace, share::ShareFile};
+
+/// A peer as this node sees it.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+pub struct Peer {
+    /// Its URL.
+    pub url: String,
+    /// How it answers `query`, as far as it is known.
+    pub dialect: PeerDialect,
+    /// Where this node stands with it.
+    pub state: PeerState,
+    /// How this node learned of it.
+    pub source: PeerSource,
+    /// Failures in a row. The third one drops the peer.
+    pub failures: u32,
+    /// When it last answered, Unix milliseconds.
+    pub last_answer: Option<u64>,
+    /// Why the last call failed, while it is failing.
+    pub last_error: Option<String>,
+}
+
+/// The two ways in which peers answer.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PeerDialect {
+    /// It has not answered a `hello` yet.
+    Unknown,
+    /// Values and faults.
+    Faults,
+    /// Result codes.
+    Codes,
+}
+
+/// Where a node stands with a peer.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PeerState {
+    /// Known, but it has not answered yet.
+    New,
+    /// Its last call was answered.
+    Up,
+    /// Its last call failed; it is tried again after a pause.
+    Failing,
+}
+
+/// How a node learned of a peer.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PeerSource {
+    /// An option, a configuration file or a file of URLs.
+    Settings,
+    /// Saved by an earlier run.
+    Saved,
+    /// The owner, over the control connection.
+    Owner,
+    /// A `hello` from the network.
+    Hello,
+}
+
+namespace! {
+    /// The other nodes that this node knows.
+    "peer" => Peers {
+        /// Lists the known peers, sorted by URL.
+        fn "list" list() -> [Vec<Peer>];
+        /// Adds a peer and introduces this node to it with `hello`.
+        ///
+        /// A peer that does not answer is kept and tried again; `last_error` says why.
+        fn "add" add(url: [String]) -> [Peer];
+        /// Forgets a peer. Says whether it was known.
+        fn "remove" remove(url: [String]) -> [bool];
+        /// Asks a peer for the files that it shares, at most `limit` (1000 by default).
+        fn "files" files(url: [String], limit: [Option<u32>]) -> [Vec<ShareFile>];
+    }
+}

@@ -1,0 +1,47 @@
+//! Namespace `share`: the files that this node offers.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::contract::namespace;
+
+/// Default number of files in one answer of `share.list`.
+pub const LIST_LIMIT_DEFAULT: u32 = 1_000;
+
+/// Greatest number of files in one answer of `share.list`.
+pub const LIST_LIMIT_MAX: u32 = 10_000;
+
+/// A shared file.
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+pub struct ShareFile {
+    /// Its name: the path inside the share, `/`-separated.
+    pub name: String,
+    /// Its size in bytes.
+    pub size: u64,
+    /// When it was last changed, Unix milliseconds.
+    pub modified: Option<u64>,
+}
+
+/// One page of the files of a share.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+pub struct ShareListing {
+    /// The files, sorted by name.
+    pub files: Vec<ShareFile>,
+    /// The name to give as `after` for the next page, if there is one.
+    pub next: Option<String>,
+    /// Files in the directory that are not shared because of what they are or
+    /// how they are named.
+    pub skipped: u64,
+}
+
+namespace! {
+    /// The files that this node offers.
+    "share" => Share {
+        /// Lists the shared files in order of their names.
+        ///
+        /// `pattern` is a glob, `after` the last name of the page before, `limit` at most 10000.
+        fn "list" list(pattern: [Option<String>], after: [Option<String>], limit: [Option<u32>]) -> [ShareListing];
+        /// Describes one shared file.
+        fn "stat" stat(name: [String]) -> [ShareFile];
+    }
+}
