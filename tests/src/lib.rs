@@ -1,1 +1,43 @@
-//! To be filled.
+//! The harness of the end-to-end tests.
+//!
+//! Participants: [`Home`], a temporary share and state; [`NodeProcess`], a running `noded`; [`Ctl`], runs of `ctl`;
+//! [`Control`], the control port spoken by hand; [`http`] and [`xmlrpc`], clients written from the protocols; [`Rogue`], a
+//! peer that misbehaves in one chosen way; [`PythonPeer`], the two peers of the book; [`names`], names that want out of the
+//! share; [`Meters`], what a process holds.
+//!
+//! Goals: a test meets the programs only from outside; every wait has a deadline and says what it waited for; everything that
+//! a test started ends with it. Non-goals: sharing code with the programs, because an error there must not hide itself here.
+//!
+//! # Invariants
+//! - Nothing here uses a fixed port, a fixed path, or an address off the loopback.
+//! - No client here trusts an answer: reads are bounded in bytes and in time.
+//! - There is no `sleep` that hopes; [`wait_until`] polls.
+
+#![allow(
+    clippy::disallowed_methods,
+    reason = "tests make and look at shares as their owners do: by path"
+)]
+
+pub mod http;
+pub mod names;
+pub mod rogue;
+pub mod xmlrpc;
+
+mod control;
+mod controller;
+mod daemon;
+mod home;
+mod meters;
+mod python;
+mod topology;
+mod wait;
+
+pub use control::{Control, ControlError};
+pub use controller::{Ctl, CtlRun};
+pub use daemon::{NodeOptions, NodeProcess, Refusal};
+pub use home::Home;
+pub use meters::Meters;
+pub use python::{Dialect, PythonPeer, python};
+pub use rogue::{Conduct, Rogue};
+pub use topology::{chain, introduce, mesh, ring};
+pub use wait::{eventually, wait_until};

@@ -1,0 +1,420 @@
+//! A running `noded`.
+
+use std::ffi::{OsStr, OsString};
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use crate::control::Control;
+use crate::home::Home;
+use crate::meters::Meters;
+use crate::wait::wait_until;
+
+const READY: Duration = Duration::from_secs(30);
+/// The design promises a clean end within this time.
+const STOP: Duration = Duration::from_secs(5);
+
+/// How to start a node.
+#[derive(Debug, Clone)]
+pub struct NodeOptions {
+    program: PathBuf,
+    home: Arc<Home>,
+    args: Vec<OsString>,
+    envs: Vec<(OsString, OsString)>,
+    listen: String,
+    control: String,
+    limits: Option<String>,
+}
+
+/// A node that did not start.
+#[derive(Debug)]
+pub struct Refusal {
+    /// Its exit code; none after a signal.
+    pub code: Option<i32>,
+    /// What it said.
+    pub stderr: String,
+}
+
+impl NodeOptions {
+    /// A node of this program with a home of its own, on free ports of the loopback.
+    pub fn new(program: impl AsRef<Path>) -> NodeOptions {
+        NodeOptions {
+            program: program.as_ref().to_owned(),
+            home: Arc::new(Home::new()),
+            args: Vec::new(),
+            envs: Vec::new(),
+            listen: "127.0.0.1:0".to_owned(),
+            control: "127.0.0.1:0".to_owned(),
+            limits: None,
+        }
+    }
+
+    /// Its home.
+    pub fn home(&self) -> &Home {
+        &self.home
+    }
+
+    /// With this home instead.
+    #[must_use]
+    pub fn at(mut self, home: &Arc<Home>) -> NodeOptions {
+        self.home = Arc::clone(home);
+        self
+    }
+
+    /// With a file in its share.
+    #[must_use]
+    pub fn file(self, name: &str, bytes: impl AsRef<[u8]>) -> NodeOptions {
+        self.home.put(name, bytes);
+        self
+    }
+
+    /// With more arguments.
+    #[must_use]
+    pub fn args<I: IntoIterator<Item: AsRef<OsStr>>>(mut self, args: I) -> NodeOptions {
+        self.args
+            .extend(args.into_iter().map(|a| a.as_ref().to_owned()));
+        self
+    }
+
+    /// With a variable in its environment.
+    #[must_use]
+    pub fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> NodeOptions {
+        self.envs.push((name.into(), value.as_ref().to_owned()));
+        self
+    }
+
+    /// Listening for peers there.
+    #[must_use]
+    pub fn listen(mut self, address: impl Into<String>) -> NodeOptions {
+        self.listen = address.into();
+        self
+    }
+
+    /// Listening for controllers there.
+    #[must_use]
+    pub fn control(mut self, address: impl Into<String>) -> NodeOptions {
+        self.control = address.into();
+        self
+    }
+
+    /// Under limits of the shell, such as `ulimit -n 64`.
+    #[must_use]
+    pub fn limits(mut self, command: &str) -> NodeOptions {
+        self.limits = Some(command.to_owned());
+        self
+    }
+
+    /// Starts it and waits until it says that it is ready.
+    ///
+    /// # Panics
+    /// When it does not become ready.
+    pub fn start(self) -> NodeProcess {
+        let (lines, child) = self.spawn();
+        let mut node = NodeProcess::new(self, child);
+        node.wait_for_ready(&lines);
+        node
+    }
+
+    /// Starts it and waits until it has refused to run.
+    ///
+    /// # Panics
+    /// When it runs.
+    pub fn refused(self) -> Refusal {
+        let (_lines, child) = self.spawn();
+        let mut node = NodeProcess::new(self, child);
+        let status = node.wait_for_end(READY);
+        Refusal {
+            code: status.code(),
+            stderr: node.join_stderr(),
+        }
+    }
+
+    fn spawn(&self) -> (Receiver<String>, Child) {
+        let mut child = self
+            .command()
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap_or_else(|e| panic!("{}: {e}", self.program.display()));
+        let stdout = child.stdout.take().expect("standard output is a pipe");
+        let (sender, lines) = channel();
+        std::thread::spawn(move || {
+            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+                if sender.send(line).is_err() {
+                    break;
+                }
+            }
+        });
+        (lines, child)
+    }
+
+    fn command(&self) -> Command {
+        let mut command = match &self.limits {
+            None => Command::new(&self.program),
+            Some(limits) => {
+                let mut shell = Command::new("sh");
+                shell
+                    .arg("-c")
+                    .arg(format!("{limits}; exec \"$0\" \"$@\""))
+                    .arg(&self.program);
+                shell
+            }
+        };
+        for (name, _) in std::env::vars_os() {
+            if name.to_string_lossy().starts_with("SIXHOP_") {
+                command.env_remove(name);
+            }
+        }
+        command
+            .arg("--share")
+            .arg(self.home.share())
+            .arg("--state")
+            .arg(self.home.state())
+            .args(["--listen", &self.listen, "--control", &self.control])
+            .args(&self.args)
+            .env("HOME", self.home.root())
+            .env("XDG_STATE_HOME", self.home.root())
+            .envs(self.envs.iter().map(|(name, value)| (name, value)))
+            .current_dir(self.home.root());
+        command
+    }
+}
+
+/// A running node, killed at drop.
+#[derive(Debug)]
+pub struct NodeProcess {
+    /// Its URL, as it said.
+    pub url: String,
+    /// The address of its control port, as it said.
+    pub control_address: String,
+    options: NodeOptions,
+    child: Child,
+    stderr: Arc<Mutex<String>>,
+    reader: Option<JoinHandle<()>>,
+    ended: bool,
+}
+
+impl NodeProcess {
+    fn new(options: NodeOptions, mut child: Child) -> NodeProcess {
+        let stderr = Arc::new(Mutex::new(String::new()));
+        let pipe = child.stderr.take().expect("standard error is a pipe");
+        let kept = Arc::clone(&stderr);
+        NodeProcess {
+            url: String::new(),
+            control_address: String::new(),
+            options,
+            child,
+            stderr,
+            reader: Some(std::thread::spawn(move || keep(pipe, &kept))),
+            ended: false,
+        }
+    }
+
+    fn wait_for_ready(&mut self, lines: &Receiver<String>) {
+        let line = match lines.recv_timeout(READY) {
+            Ok(line) => line,
+            Err(RecvTimeoutError::Timeout) => panic!("not ready in {READY:?}: {}", self.stderr()),
+            Err(RecvTimeoutError::Disconnected) => {
+                let status = self.wait_for_end(STOP);
+                panic!(
+                    "ended before it was ready, {status}: {}",
+                    self.join_stderr()
+                )
+            }
+        };
+        let word = |key: &str| {
+            line.split(' ')
+                .find_map(|w| w.strip_prefix(key))
+                .map(str::to_owned)
+        };
+        match (line.starts_with("ready "), word("url="), word("control=")) {
+            (true, Some(url), Some(control)) => {
+                self.url = url;
+                self.control_address = control;
+            }
+            _ => panic!("no ready line: {line:?}"),
+        }
+    }
+
+    /// Its home.
+    pub fn home(&self) -> &Arc<Home> {
+        &self.options.home
+    }
+
+    /// Its URL for peers of the dialect of codes.
+    pub fn codes_url(&self) -> String {
+        format!("{}codes", self.url)
+    }
+
+    /// Its process.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// What it holds now.
+    pub fn meters(&self) -> Meters {
+        Meters::of(self.pid())
+    }
+
+    /// Its control port, with its secret.
+    pub fn control(&self) -> Control {
+        Control::new(&self.control_address, &self.home().secret())
+    }
+
+    /// One of its counters.
+    ///
+    /// # Panics
+    /// When `node.status` does not have it.
+    pub fn counter(&self, name: &str) -> u64 {
+        let status = self.control().must("node.status", serde_json::json!({}));
+        let counter = status["counters"][name].as_u64();
+        counter.unwrap_or_else(|| panic!("no counter {name} in {status}"))
+    }
+
+    /// What it has said so far on standard error.
+    pub fn stderr(&self) -> String {
+        self.kept().clone()
+    }
+
+    /// Checks that it lives, and that no part of it has panicked.
+    ///
+    /// # Panics
+    /// When one of that is not so.
+    pub fn assert_healthy(&mut self) {
+        let ended = self.child.try_wait().expect("the child is ours");
+        assert!(
+            ended.is_none(),
+            "the node died, {ended:?}: {}",
+            self.stderr()
+        );
+        self.assert_clean_log();
+    }
+
+    /// Ends it with SIGTERM and checks that it ended well, in time, without a panic and without its secret in the log.
+    ///
+    /// # Panics
+    /// When one of that is not so.
+    pub fn stop(mut self) {
+        let start = Instant::now();
+        self.signal("TERM");
+        let status = self.wait_for_end(STOP);
+        assert!(
+            start.elapsed() <= STOP,
+            "it took {:?} to stop",
+            start.elapsed()
+        );
+        self.join_stderr();
+        assert!(
+            status.success(),
+            "it ended with {status}: {}",
+            self.stderr()
+        );
+        self.assert_clean_log();
+    }
+
+    /// Ends it with SIGKILL and gives the options to start it again at the same home.
+    pub fn kill(mut self) -> NodeOptions {
+        self.end();
+        self.options.clone()
+    }
+
+    /// Ends it with SIGTERM as [`stop`](Self::stop) does, and gives the options to start it again at the same home.
+    pub fn stop_for_restart(self) -> NodeOptions {
+        let options = self.options.clone();
+        self.stop();
+        options
+    }
+
+    /// Sends a signal by its short name.
+    ///
+    /// # Panics
+    /// When the signal cannot be sent.
+    pub fn signal(&self, name: &str) {
+        let command = format!("kill -{name} {}", self.pid());
+        let sent = Command::new("sh").args(["-c", &command]).status();
+        assert!(sent.is_ok_and(|s| s.success()), "{command} failed");
+    }
+
+    fn assert_clean_log(&self) {
+        let log = self.stderr();
+        assert!(
+            !log.contains("panicked at"),
+            "a part of the node panicked: {log}"
+        );
+        if self.home().state().join("secret").exists() {
+            assert!(
+                !log.contains(&self.home().secret()),
+                "the secret is in the log"
+            );
+        }
+    }
+
+    fn wait_for_end(&mut self, deadline: Duration) -> ExitStatus {
+        let what = format!("noded ends ({})", self.options.program.display());
+        let stderr = Arc::clone(&self.stderr);
+        let status = wait_until(&what, deadline, || match self.child.try_wait() {
+            Ok(Some(status)) => Ok(status),
+            Ok(None) => Err(format!("it runs: {}", tail(&locked(&stderr)))),
+            Err(e) => Err(e.to_string()),
+        });
+        self.ended = true;
+        status
+    }
+
+    /// Everything it said; call it after its end.
+    fn join_stderr(&mut self) -> String {
+        if let Some(reader) = self.reader.take() {
+            drop(reader.join());
+        }
+        self.stderr()
+    }
+
+    fn kept(&self) -> MutexGuard<'_, String> {
+        locked(&self.stderr)
+    }
+
+    fn end(&mut self) {
+        if !self.ended {
+            self.ended = true;
+            drop(self.child.kill());
+            drop(self.child.wait());
+        }
+    }
+}
+
+#[allow(
+    clippy::print_stderr,
+    reason = "a failed test shows what its nodes said"
+)]
+impl Drop for NodeProcess {
+    fn drop(&mut self) {
+        self.end();
+        if std::thread::panicking() {
+            let log = self.join_stderr();
+            eprintln!("--- noded at {} said:\n{}\n---", self.url, tail(&log));
+        }
+    }
+}
+
+fn locked(text: &Mutex<String>) -> MutexGuard<'_, String> {
+    text.lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+fn keep(mut pipe: impl Read, kept: &Mutex<String>) {
+    let mut piece = [0; 4096];
+    while let Ok(count @ 1..) = pipe.read(&mut piece) {
+        locked(kept).push_str(&String::from_utf8_lossy(&piece[..count]));
+    }
+}
+
+/// The last lines of a log.
+fn tail(log: &str) -> String {
+    let lines: Vec<&str> = log.lines().collect();
+    lines[lines.len().saturating_sub(40)..].join("\n")
+}

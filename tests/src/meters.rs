@@ -1,0 +1,62 @@
+//! What a process holds, from `/proc`.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::wait::wait_until;
+
+/// One reading of the meters of a process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Meters {
+    /// Threads of the process.
+    pub threads: usize,
+    /// Open descriptors.
+    pub descriptors: usize,
+    /// Resident size now, in KiB.
+    pub resident_kib: usize,
+    /// Largest resident size so far, in KiB.
+    pub peak_kib: usize,
+}
+
+impl Meters {
+    /// Reads the meters of a living process.
+    ///
+    /// # Panics
+    /// When there is no such process.
+    pub fn of(pid: u32) -> Meters {
+        let proc = PathBuf::from(format!("/proc/{pid}"));
+        let status = std::fs::read_to_string(proc.join("status")).expect("the process lives");
+        let descriptors = std::fs::read_dir(proc.join("fd")).expect("the process is ours");
+        Meters {
+            threads: field(&status, "Threads:"),
+            descriptors: descriptors.count(),
+            resident_kib: field(&status, "VmRSS:"),
+            peak_kib: field(&status, "VmHWM:"),
+        }
+    }
+
+    /// Waits until threads and descriptors are at most two above this reading.
+    ///
+    /// # Panics
+    /// When they are not after ten seconds.
+    pub fn wait_for_return(self, pid: u32) {
+        wait_until(
+            "threads and descriptors return",
+            Duration::from_secs(10),
+            || {
+                let now = Meters::of(pid);
+                let back =
+                    now.threads <= self.threads + 2 && now.descriptors <= self.descriptors + 2;
+                back.then_some(())
+                    .ok_or_else(|| format!("at first {self:?}, now {now:?}"))
+            },
+        );
+    }
+}
+
+fn field(status: &str, name: &str) -> usize {
+    let line = status.lines().find_map(|line| line.strip_prefix(name));
+    line.and_then(|rest| rest.split_whitespace().next())
+        .and_then(|number| number.parse().ok())
+        .unwrap_or(0)
+}

@@ -1,0 +1,315 @@
+//! A peer that misbehaves in one chosen way.
+//!
+//! It says `hello` as a good peer does and knows no other method but `query`, where its conduct shows. Every connection has a
+//! thread; all of them end with the [`Rogue`].
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+const POLL: Duration = Duration::from_millis(5);
+const LARGEST_REQUEST: usize = 4 << 20;
+
+/// What it does when it is asked for a file.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum Conduct {
+    /// Takes the request and never answers.
+    Stall,
+    /// Closes without a word.
+    Close,
+    /// Sends these bytes as its whole answer and closes.
+    Raw(Vec<u8>),
+    /// Sends a well-framed answer with this body of XML.
+    Body(String),
+    /// Promises a body of this length, sends half of a good one, and closes.
+    Truncate(usize),
+    /// Sends a string that never ends.
+    Endless,
+    /// Sends a good answer one byte every so often.
+    SlowByte(Duration),
+    /// Sends a redirection to this URL.
+    Redirect(String),
+    /// Sends header lines without end.
+    EndlessHead,
+    /// Sends a file in pieces with a pause after each.
+    Slowly {
+        /// The text of the file.
+        text: String,
+        /// Bytes a piece.
+        piece: usize,
+        /// The pause.
+        pause: Duration,
+    },
+}
+
+/// A listening rogue.
+#[derive(Debug)]
+pub struct Rogue {
+    /// Its URL.
+    pub url: String,
+    shared: Arc<Shared>,
+    listener: Option<JoinHandle<()>>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    conduct: Conduct,
+    queries: AtomicUsize,
+    bytes: AtomicUsize,
+    stop: AtomicBool,
+}
+
+impl Rogue {
+    /// Starts one.
+    ///
+    /// # Panics
+    /// When the loopback gives no port.
+    pub fn start(conduct: Conduct) -> Rogue {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port is free");
+        let address = listener.local_addr().expect("it listens");
+        listener.set_nonblocking(true).expect("a listener can poll");
+        let shared = Arc::new(Shared {
+            conduct,
+            queries: AtomicUsize::new(0),
+            bytes: AtomicUsize::new(0),
+            stop: AtomicBool::new(false),
+        });
+        let its = Arc::clone(&shared);
+        Rogue {
+            url: url(address),
+            shared,
+            listener: Some(std::thread::spawn(move || accept(&listener, &its))),
+        }
+    }
+
+    /// How often it has been asked for a file.
+    pub fn queries(&self) -> usize {
+        self.shared.queries.load(Ordering::SeqCst)
+    }
+
+    /// How many bytes it has sent in answers to `query`.
+    pub fn bytes_sent(&self) -> usize {
+        self.shared.bytes.load(Ordering::SeqCst)
+    }
+}
+
+impl Drop for Rogue {
+    fn drop(&mut self) {
+        self.shared.stop.store(true, Ordering::SeqCst);
+        if let Some(listener) = self.listener.take() {
+            // A rogue that panicked has already said so.
+            drop(listener.join());
+        }
+    }
+}
+
+/// The address of a port where nobody listens.
+///
+/// # Panics
+/// When the loopback gives no port.
+pub fn deserted_url() -> String {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port is free");
+    url(listener.local_addr().expect("it listens"))
+}
+
+fn url(address: SocketAddr) -> String {
+    format!("http://{address}/")
+}
+
+fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
+    let mut threads = Vec::new();
+    while !shared.stop.load(Ordering::SeqCst) {
+        match listener.accept() {
+            Ok((stream, _)) => {
+                let its = Arc::clone(shared);
+                threads.push(std::thread::spawn(move || drop(its.serve(&stream))));
+            }
+            Err(_) => std::thread::sleep(POLL),
+        }
+    }
+    for thread in threads {
+        drop(thread.join());
+    }
+}
+
+impl Shared {
+    /// Serves a connection until it ends or the rogue does.
+    fn serve(&self, stream: &TcpStream) -> std::io::Result<()> {
+        stream.set_nonblocking(false)?;
+        stream.set_read_timeout(Some(POLL))?;
+        stream.set_write_timeout(Some(Duration::from_secs(1)))?;
+        let mut buffer = Vec::new();
+        while let Some(request) = self.read_request(stream, &mut buffer)? {
+            if request.contains("<methodName>query</methodName>") {
+                self.queries.fetch_add(1, Ordering::SeqCst);
+                return self.misbehave(stream);
+            }
+            let answer = if request.contains("<methodName>hello</methodName>") {
+                answer_of("<int>0</int>")
+            } else {
+                NO_METHOD.to_owned()
+            };
+            (&*stream).write_all(&framed(&answer))?;
+        }
+        Ok(())
+    }
+
+    /// One request, or nothing at the end.
+    fn read_request(
+        &self,
+        mut stream: &TcpStream,
+        buffer: &mut Vec<u8>,
+    ) -> std::io::Result<Option<String>> {
+        let mut piece = [0; 16 << 10];
+        while !self.stop.load(Ordering::SeqCst) && buffer.len() < LARGEST_REQUEST {
+            if let Some(length) = whole_request(buffer) {
+                let rest = buffer.split_off(length);
+                let request = std::mem::replace(buffer, rest);
+                return Ok(Some(String::from_utf8_lossy(&request).into_owned()));
+            }
+            match stream.read(&mut piece) {
+                Ok(0) => return Ok(None),
+                Ok(count) => buffer.extend_from_slice(&piece[..count]),
+                Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
+                Err(e) => return Err(e),
+            }
+        }
+        Ok(None)
+    }
+
+    fn misbehave(&self, stream: &TcpStream) -> std::io::Result<()> {
+        match &self.conduct {
+            Conduct::Stall => self.pause(Duration::from_secs(600)),
+            Conduct::Close => {}
+            Conduct::Raw(bytes) => self.send(stream, bytes)?,
+            Conduct::Body(body) => self.send(stream, &framed(body))?,
+            Conduct::Truncate(length) => {
+                self.send(stream, head(*length).as_bytes())?;
+                self.send(stream, answer_of("<string>half").as_bytes())?;
+            }
+            Conduct::Endless => {
+                self.send(stream, head(1 << 40).as_bytes())?;
+                self.send(stream, ANSWER_OPEN.as_bytes())?;
+                self.repeat(stream, &[b'x'; 64 << 10])?;
+            }
+            Conduct::SlowByte(pause) => {
+                self.dribble(stream, &framed(&answer_of("slow")), 1, *pause)?;
+            }
+            Conduct::Redirect(to) => self.send(stream, redirect(to).as_bytes())?,
+            Conduct::EndlessHead => {
+                self.send(stream, b"HTTP/1.1 200 OK\r\n")?;
+                self.repeat(
+                    stream,
+                    b"X-More: and more and more and more and more and more\r\n",
+                )?;
+            }
+            Conduct::Slowly { text, piece, pause } => {
+                let answer = framed(&answer_of(&format!("<string>{text}</string>")));
+                self.dribble(stream, &answer, *piece, *pause)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn send(&self, mut stream: &TcpStream, bytes: &[u8]) -> std::io::Result<()> {
+        stream.write_all(bytes)?;
+        self.bytes.fetch_add(bytes.len(), Ordering::SeqCst);
+        Ok(())
+    }
+
+    fn repeat(&self, stream: &TcpStream, bytes: &[u8]) -> std::io::Result<()> {
+        while !self.stop.load(Ordering::SeqCst) {
+            self.send(stream, bytes)?;
+        }
+        Ok(())
+    }
+
+    fn dribble(
+        &self,
+        stream: &TcpStream,
+        bytes: &[u8],
+        piece: usize,
+        pause: Duration,
+    ) -> std::io::Result<()> {
+        for part in bytes.chunks(piece.max(1)) {
+            self.send(stream, part)?;
+            self.pause(pause);
+            if self.stop.load(Ordering::SeqCst) {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// A pause that the end of the rogue cuts short.
+    fn pause(&self, length: Duration) {
+        let start = Instant::now();
+        while start.elapsed() < length && !self.stop.load(Ordering::SeqCst) {
+            std::thread::sleep(POLL.min(length));
+        }
+    }
+}
+
+const ANSWER_OPEN: &str = "<?xml version=\"1.0\"?><methodResponse><params><param><value><string>";
+const NO_METHOD: &str = "<?xml version=\"1.0\"?><methodResponse><fault><value><struct>\
+    <member><name>faultCode</name><value><int>-32601</int></value></member>\
+    <member><name>faultString</name><value><string>no such method</string></value></member>\
+    </struct></value></fault></methodResponse>";
+
+/// The XML of an answer around the inside of a value.
+pub fn answer_of(inside: &str) -> String {
+    format!(
+        "<?xml version=\"1.0\"?><methodResponse><params><param><value>{inside}</value></param></params></methodResponse>"
+    )
+}
+
+fn head(length: usize) -> String {
+    format!("HTTP/1.1 200 OK\r\nContent-Type: text/xml\r\nContent-Length: {length}\r\n\r\n")
+}
+
+fn framed(body: &str) -> Vec<u8> {
+    (head(body.len()) + body).into_bytes()
+}
+
+fn redirect(to: &str) -> String {
+    format!("HTTP/1.1 302 Found\r\nLocation: {to}\r\nContent-Length: 0\r\n\r\n")
+}
+
+/// How long the first request in the buffer is, when it is whole.
+fn whole_request(buffer: &[u8]) -> Option<usize> {
+    let end = buffer.windows(4).position(|w| w == b"\r\n\r\n")? + 4;
+    let head = String::from_utf8_lossy(&buffer[..end]).to_ascii_lowercase();
+    let length = head.lines().find_map(|l| l.strip_prefix("content-length:"));
+    let chunked = head.contains("transfer-encoding:");
+    if chunked {
+        let last = buffer[end..].windows(5).position(|w| w == b"0\r\n\r\n")?;
+        return Some(end + last + 5);
+    }
+    let length = length.map_or(Some(0), |l| l.trim().parse().ok())?;
+    (buffer.len() >= end + length).then_some(end + length)
+}
+
+/// A fault as the body of an answer.
+pub fn fault_of(code: i64) -> String {
+    NO_METHOD.replace("-32601", &code.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::xmlrpc;
+
+    #[test]
+    fn it_greets_and_then_misbehaves() {
+        let rogue = Rogue::start(Conduct::Body(answer_of("<int>7</int>")));
+        let greeting = xmlrpc::call(&rogue.url, "hello", &[xmlrpc::Value::text("http://x/")]);
+        assert_eq!(greeting, Ok(xmlrpc::Value::Int(0)));
+        let answer = xmlrpc::call(&rogue.url, "query", &[xmlrpc::Value::text("x")]);
+        assert_eq!(answer, Ok(xmlrpc::Value::Int(7)));
+        assert_eq!(rogue.queries(), 1);
+    }
+}
