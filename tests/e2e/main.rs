@@ -1,1 +1,11 @@
-//! To be filled.
+//! End-to-end tests: the programs `noded` and `ctl` as their users, their peers and their attackers meet them.
+//!
+//! One binary, so that the programs are built and linked once. One file a subject; `tidy` keeps the list below whole. Tests
+//! touch only their own temporary directories, listen on port 0 of the loopback, and wait with deadlines.
+
+#![allow(
+    clippy::disallowed_methods,
+    reason = "tests make and look at shares as their owners do: by path"
+)]
+
+mod tidy;

@@ -1,0 +1,108 @@
+//! A foreign library has one home.
+
+use super::tree::{PACKAGES, SOURCES};
+
+/// A library, by its package name, the packages that may depend on it, and the places whose code may name it.
+struct Home {
+    library: &'static str,
+    packages: &'static [&'static str],
+    /// Beginnings of paths. Empty: anywhere in the packages.
+    rooms: &'static [&'static str],
+}
+
+const fn home(
+    library: &'static str,
+    packages: &'static [&'static str],
+    rooms: &'static [&'static str],
+) -> Home {
+    Home {
+        library,
+        packages,
+        rooms,
+    }
+}
+
+const SERVERS: &[&str] = &[
+    "node/core/src/server",
+    "node/core/src/client",
+    "node/src/control",
+];
+const SHARE: &[&str] = &["node/core/src/share", "node/core/tests"];
+
+const HOMES: &[Home] = &[
+    home("xmlrpc", &["node-wire"], &[]),
+    home("quick-xml", &["node-wire"], &[]),
+    home("base64", &["node-wire"], &[]),
+    home("unicode-normalization", &["node-wire"], &[]),
+    home("unicode-properties", &["node-wire"], &[]),
+    home("jsonrpsee", &["node-api", "node", "ctl"], &[]),
+    home("schemars", &["node-api", "node"], &[]),
+    home("axum", &["node-core"], &["node/core/src/server"]),
+    home("hyper", &["node-core", "node"], SERVERS),
+    home("hyper-util", &["node-core", "node"], SERVERS),
+    home("cap-std", &["node-core"], SHARE),
+    home("rustix", &["node-core"], SHARE),
+    home("globset", &["plugin-filename"], &[]),
+    home("clap", &["node", "ctl"], &[]),
+    home("clap_complete", &["ctl"], &[]),
+    home("rhai", &["ctl", "plugin-script"], &[]),
+    home("rustyline", &["ctl"], &[]),
+    home("indicatif", &["ctl"], &[]),
+    home("toml", &["node"], &[]),
+    home("tiny_http", &["ctl"], &[]),
+    home("notify", &["node-core"], SHARE),
+];
+
+#[test]
+fn only_the_home_of_a_library_depends_on_it() {
+    for package in PACKAGES.iter() {
+        for home in HOMES {
+            let uses = package.dependencies.iter().any(|d| d == home.library);
+            assert!(
+                !uses || home.packages.contains(&package.name.as_str()),
+                "{} depends on {}, whose home is {:?}",
+                package.name,
+                home.library,
+                home.packages
+            );
+        }
+    }
+}
+
+#[test]
+fn only_the_rooms_of_a_library_name_it() {
+    for source in SOURCES.iter() {
+        let code = source.code();
+        for home in HOMES.iter().filter(|h| !h.rooms.is_empty()) {
+            let name = home.library.replace('-', "_");
+            assert!(
+                !names(&code, &name) || home.rooms.iter().any(|room| begins(source, room)),
+                "{} names {name}, whose rooms are {:?}",
+                source.path.display(),
+                home.rooms
+            );
+        }
+    }
+}
+
+fn begins(source: &super::tree::Source, room: &str) -> bool {
+    source.path.to_string_lossy().starts_with(room)
+}
+
+/// Whether code uses a crate of this name: `name::` with nothing before it that makes it another name.
+fn names(code: &str, name: &str) -> bool {
+    code.match_indices(name).any(|(at, _)| {
+        let before = code[..at].chars().next_back();
+        let whole = !before.is_some_and(|c| c.is_alphanumeric() || c == '_' || c == ':');
+        whole && code[at + name.len()..].starts_with("::")
+    })
+}
+
+#[test]
+fn a_name_is_seen_only_where_it_begins_a_path() {
+    assert!(names("use axum::Router;", "axum"));
+    assert!(names("fn f(x: &axum::Router)", "axum"));
+    assert!(!names("crate::axum::Router", "axum"));
+    assert!(!names("my_axum::Router", "axum"));
+    assert!(!names("let axum = 1;", "axum"));
+}
