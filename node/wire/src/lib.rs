@@ -1,1 +1,49 @@
-//! To be filled.
+//! The peer protocol of Sixhop: bytes to meaning and back.
+//!
+//! Everything that crosses the peer port has its type here: names, URLs,
+//! calls, answers, faults. A node built on this crate never looks at XML and
+//! never turns a string of a stranger into a path.
+//!
+//! Participants: a server reads with [`request::read`], takes parameters apart
+//! with [`messages`], answers with [`response`] or streams a file with
+//! [`content`]; a client writes with [`request::write`] and reads with
+//! [`response::read`] or, for files, [`query_answer`]. `docs/protocol.md`
+//! describes the protocol for those who write a peer of their own.
+//!
+//! Absent on purpose: sockets, files, clocks, threads, randomness, `async`.
+//!
+//! # Invariants
+//! - No input makes this crate panic, recurse deeper than
+//!   [`limits::XML_DEPTH_MAX`], or hold more than a small multiple of what is
+//!   bounded in [`limits`].
+//! - What this crate writes, it reads back the same.
+
+pub mod characters;
+pub mod content;
+pub mod dialect;
+pub mod escape;
+pub mod fault;
+pub mod gate;
+pub mod limits;
+pub mod messages;
+pub mod methods;
+pub mod name;
+pub mod peer_url;
+pub mod query_answer;
+pub mod query_id;
+pub mod request;
+pub mod response;
+mod utf8;
+pub mod value;
+
+pub use content::{ContentScan, Payload, QueryAnswerWriter, Scanned};
+pub use dialect::Dialect;
+pub use escape::{escaped, escaped_whole};
+pub use fault::{Fault, MissReason};
+pub use messages::{Fetch, Hello, Multicall, Query};
+pub use name::{NameError, ShareName};
+pub use peer_url::{PeerUrl, UrlError};
+pub use query_answer::{AnswerError, AnswerHead, QueryAnswerReader, QueryOutcome};
+pub use query_id::QueryId;
+pub use request::MethodCall;
+pub use value::Value;

@@ -1,0 +1,181 @@
+//! The answer around a file, and the file inside it.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
+use super::{Payload, Scanned};
+use crate::dialect::Dialect;
+use crate::dialect::{CODE_FAIL, CODE_OK};
+use crate::response;
+use crate::value::Value;
+
+macro_rules! faults_head {
+    ($tag:literal) => {
+        concat!(
+            "<?xml version=\"1.0\"?>\n<methodResponse>\n<params>\n<param>\n<value><",
+            $tag,
+            ">"
+        )
+    };
+}
+
+macro_rules! faults_tail {
+    ($tag:literal) => {
+        concat!(
+            "</",
+            $tag,
+            "></value>\n</param>\n</params>\n</methodResponse>\n"
+        )
+    };
+}
+
+macro_rules! codes_head {
+    ($tag:literal) => {
+        concat!(
+            "<?xml version=\"1.0\"?>\n<methodResponse>\n<params>\n<param>\n",
+            "<value><array><data>\n<value><int>1</int></value>\n<value><",
+            $tag,
+            ">"
+        )
+    };
+}
+
+macro_rules! codes_tail {
+    ($tag:literal) => {
+        concat!(
+            "</",
+            $tag,
+            "></value>\n</data></array></value>\n</param>\n</params>\n</methodResponse>\n"
+        )
+    };
+}
+
+/// Writes the answer to `query` that carries a file. Ask for the
+/// [`head`](Self::head), push the file, [`finish`](Self::finish).
+#[derive(Clone, Debug)]
+pub struct QueryAnswerWriter {
+    dialect: Dialect,
+    payload: Payload,
+    carry: Vec<u8>, // at most two bytes that do not fill a group of base64
+}
+
+impl QueryAnswerWriter {
+    /// A writer for one answer.
+    #[must_use]
+    pub fn new(dialect: Dialect, payload: Payload) -> Self {
+        Self {
+            dialect,
+            payload,
+            carry: Vec::new(),
+        }
+    }
+
+    /// What comes before the file.
+    #[must_use]
+    pub fn head(&self) -> &'static str {
+        head(self.dialect, self.payload)
+    }
+
+    /// Appends the next bytes of the file, encoded, to `out`: at most five
+    /// times as many, and a few.
+    ///
+    /// With [`Payload::Text`] the bytes must be what a scan found to be text.
+    pub fn push(&mut self, bytes: &[u8], out: &mut Vec<u8>) {
+        match self.payload {
+            Payload::Text => push_escaped(bytes, out),
+            Payload::Binary => self.push_base64(bytes, out),
+        }
+    }
+
+    /// Appends what comes after the file.
+    pub fn finish(self, out: &mut Vec<u8>) {
+        push_groups(&self.carry, out);
+        out.extend_from_slice(tail(self.dialect, self.payload).as_bytes());
+    }
+
+    /// Length of the whole answer for a scanned file, in bytes.
+    #[must_use]
+    pub fn encoded_length(dialect: Dialect, scanned: &Scanned) -> u64 {
+        let head = head(dialect, scanned.payload).len();
+        let tail = tail(dialect, scanned.payload).len();
+        (head + tail) as u64 + scanned.encoded_length
+    }
+
+    fn push_base64(&mut self, mut bytes: &[u8], out: &mut Vec<u8>) {
+        if !self.carry.is_empty() {
+            let missing = (3 - self.carry.len()).min(bytes.len());
+            let (start, rest) = bytes.split_at(missing);
+            self.carry.extend_from_slice(start);
+            bytes = rest;
+            if self.carry.len() < 3 {
+                return;
+            }
+            push_groups(&self.carry, out);
+            self.carry.clear();
+        }
+        let (groups, rest) = bytes.split_at(bytes.len() / 3 * 3);
+        push_groups(groups, out);
+        self.carry.extend_from_slice(rest);
+    }
+}
+
+/// The answer of [`Dialect::Codes`] to a query that failed: `[2, ""]`.
+#[must_use]
+pub fn codes_failure() -> Vec<u8> {
+    response::value(&Value::Array(vec![CODE_FAIL.into(), "".into()]))
+}
+
+/// Length of `length` bytes as base64 without line breaks.
+pub(super) fn base64_length(length: u64) -> u64 {
+    length.div_ceil(3) * 4
+}
+
+/// What stands for a byte of text that cannot stand for itself.
+pub(super) fn escape_of(byte: u8) -> Option<&'static str> {
+    match byte {
+        b'&' => Some("&amp;"),
+        b'<' => Some("&lt;"),
+        b'>' => Some("&gt;"),
+        b'\r' => Some("&#13;"),
+        _ => None,
+    }
+}
+
+fn push_escaped(bytes: &[u8], out: &mut Vec<u8>) {
+    let mut plain_from = 0;
+    for (at, byte) in bytes.iter().enumerate() {
+        if let Some(escape) = escape_of(*byte) {
+            out.extend_from_slice(&bytes[plain_from..at]);
+            out.extend_from_slice(escape.as_bytes());
+            plain_from = at + 1;
+        }
+    }
+    out.extend_from_slice(&bytes[plain_from..]);
+}
+
+fn push_groups(bytes: &[u8], out: &mut Vec<u8>) {
+    let start = out.len();
+    out.resize(start + bytes.len().div_ceil(3) * 4, 0);
+    STANDARD
+        .encode_slice(bytes, &mut out[start..])
+        .expect("the room was made for exactly these bytes");
+}
+
+fn head(dialect: Dialect, payload: Payload) -> &'static str {
+    const { assert!(CODE_OK == 1, "the heads below spell the code out") };
+    match (dialect, payload) {
+        (Dialect::Faults, Payload::Text) => faults_head!("string"),
+        (Dialect::Faults, Payload::Binary) => faults_head!("base64"),
+        (Dialect::Codes, Payload::Text) => codes_head!("string"),
+        (Dialect::Codes, Payload::Binary) => codes_head!("base64"),
+    }
+}
+
+fn tail(dialect: Dialect, payload: Payload) -> &'static str {
+    match (dialect, payload) {
+        (Dialect::Faults, Payload::Text) => faults_tail!("string"),
+        (Dialect::Faults, Payload::Binary) => faults_tail!("base64"),
+        (Dialect::Codes, Payload::Text) => codes_tail!("string"),
+        (Dialect::Codes, Payload::Binary) => codes_tail!("base64"),
+    }
+}

@@ -1,0 +1,66 @@
+//! Every limit of the peer protocol, by name.
+//!
+//! A limit that two modules need stands here; a limit that only one function
+//! knows stays beside it. Times and counts of connections belong to the
+//! server, not to the protocol, and are absent.
+
+/// Longest history a query may reach, in entries: a query that would carry
+/// this many URLs after ours is appended is answered with fault 100.
+pub const HISTORY_MAX: usize = 6;
+
+/// Most entries of a history that are read at all, in entries. More than
+/// [`HISTORY_MAX`] because a careless peer may send more and still deserves
+/// the ordinary answer "not found"; bounded because a history is work.
+pub const HISTORY_ENTRIES_MAX: usize = HISTORY_MAX * 4;
+
+/// Longest entry of a history, in bytes.
+pub const HISTORY_ENTRY_MAX: usize = 256;
+
+/// Longest body of a request, in bytes (1 MiB).
+pub const REQUEST_BODY_MAX: usize = 1024 * 1024;
+
+/// Deepest nesting of XML elements, in levels. Readers below the gate may
+/// recurse this deep.
+pub const XML_DEPTH_MAX: usize = 64;
+
+/// Most elements in one document.
+pub const XML_ELEMENTS_MAX: usize = 100_000;
+
+/// Longest tag or XML declaration with its brackets, in bytes.
+pub const XML_TAG_MAX: usize = 256;
+
+/// Longest name of a method, in bytes. A longer one is a method we do not have.
+pub const METHOD_NAME_MAX: usize = 128;
+
+/// Most calls in one `system.multicall`.
+pub const MULTICALL_MAX: usize = 16;
+
+/// Longest text of a fault, in characters after escaping.
+pub const FAULT_TEXT_MAX: usize = 200;
+
+/// Longest piece of foreign text in a log line, in characters after escaping.
+pub const ESCAPED_MAX: usize = 200;
+
+/// Longest URL of a peer, in bytes, as given and in its normal form.
+pub const URL_MAX: usize = 256;
+
+/// Longest part of a name in a share, in bytes of UTF-8.
+pub const NAME_PART_MAX: usize = 255;
+
+/// Most parts of a name in a share.
+pub const NAME_PARTS_MAX: usize = 16;
+
+/// Longest name in a share, in bytes: all parts full, with their slashes.
+pub const NAME_MAX: usize = NAME_PARTS_MAX * (NAME_PART_MAX + 1) - 1;
+
+/// Longest XML before the content of a streamed answer, and longest XML after
+/// it, in bytes (4 KiB each).
+pub const ANSWER_HEAD_MAX: usize = 4 * 1024;
+
+/// Longest answer that is read whole (`hello`, faults, introspection), in
+/// bytes (64 KiB).
+pub const SMALL_ANSWER_MAX: usize = 64 * 1024;
+
+/// Longest entity or character reference, in bytes with `&` and `;`.
+/// The longest useful one is `&#1114111;`; leading zeros get a little room.
+pub const REFERENCE_MAX: usize = 16;

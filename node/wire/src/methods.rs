@@ -1,0 +1,201 @@
+//! The methods of the peer port: one table, from which introspection answers.
+//!
+//! Whoever adds a method adds a line here; the server dispatches on the same
+//! names. Absent: what the methods do.
+//!
+//! # Invariants
+//! - [`METHODS`] is sorted by name, without doubles, each with a signature and
+//!   a help text.
+
+use std::collections::BTreeMap;
+
+use crate::value::Value;
+
+/// `fetch(name, secret)`.
+pub const FETCH: &str = "fetch";
+/// `hello(url)`.
+pub const HELLO: &str = "hello";
+/// `query(name [, history])`.
+pub const QUERY: &str = "query";
+/// `system.getCapabilities()`.
+pub const GET_CAPABILITIES: &str = "system.getCapabilities";
+/// `system.listMethods()`.
+pub const LIST_METHODS: &str = "system.listMethods";
+/// `system.methodHelp(name)`.
+pub const METHOD_HELP: &str = "system.methodHelp";
+/// `system.methodSignature(name)`.
+pub const METHOD_SIGNATURE: &str = "system.methodSignature";
+/// `system.multicall(calls)`.
+pub const MULTICALL: &str = "system.multicall";
+
+/// What introspection says of one method.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Method {
+    /// The name, as clients call it.
+    pub name: &'static str,
+    /// The ways to call it: each the type of the result, then the types of the
+    /// parameters, by the names that XML-RPC has for types.
+    pub signatures: &'static [&'static [&'static str]],
+    /// What it does, in a few sentences of plain text.
+    pub help: &'static str,
+}
+
+/// Every method of the peer port, sorted by name.
+pub const METHODS: &[Method] = &[
+    Method {
+        name: FETCH,
+        signatures: &[&["int", "string", "string"]],
+        help: "fetch(name, secret): for the owner of this node. Finds the file, here or with \
+               peers, and stores it in the share. Returns 0. Fault 100: not found. Fault 200: \
+               wrong secret, or a name outside the share. Under /codes: returns 1, or 2 for every \
+               failure.",
+    },
+    Method {
+        name: HELLO,
+        signatures: &[&["int", "string"]],
+        help: "hello(url): introduces the peer at this URL. May be repeated. Returns 0. Under \
+               /codes: returns 1, or 2 if the URL is not accepted.",
+    },
+    Method {
+        name: QUERY,
+        signatures: &[
+            &["string", "string"],
+            &["base64", "string"],
+            &["string", "string", "array"],
+            &["base64", "string", "array"],
+        ],
+        help: "query(name [, history]): returns the file of this name, from here or from peers: a \
+               string if it is text, base64 otherwise. The history is an array of the URLs of \
+               nodes that the query has passed; they are not asked again. Fault 100: not found. \
+               Fault 200: the name is outside the share. Under /codes: returns the array [1, \
+               data], or [2, \"\"] for every failure.",
+    },
+    Method {
+        name: GET_CAPABILITIES,
+        signatures: &[&["struct"]],
+        help: "system.getCapabilities(): the specifications this server follows, each a struct of \
+               specUrl and specVersion.",
+    },
+    Method {
+        name: LIST_METHODS,
+        signatures: &[&["array"]],
+        help: "system.listMethods(): the names of all methods.",
+    },
+    Method {
+        name: METHOD_HELP,
+        signatures: &[&["string", "string"]],
+        help: "system.methodHelp(name): what a method does.",
+    },
+    Method {
+        name: METHOD_SIGNATURE,
+        signatures: &[&["array", "string"]],
+        help: "system.methodSignature(name): the ways to call a method, each an array of the type \
+               of the result and the types of the parameters.",
+    },
+    Method {
+        name: MULTICALL,
+        signatures: &[&["array", "array"]],
+        help: "system.multicall(calls): makes up to 16 calls, each a struct of methodName and \
+               params, and returns an array: for each call an array of its one result, or a \
+               struct of faultCode and faultString. system.multicall, fetch and hello may not be \
+               among the calls.",
+    },
+];
+
+/// The method of this name.
+#[must_use]
+pub fn find(name: &str) -> Option<&'static Method> {
+    let at = METHODS.binary_search_by(|method| method.name.cmp(name));
+    at.ok().map(|at| &METHODS[at])
+}
+
+/// The answer of `system.listMethods`.
+#[must_use]
+pub fn names() -> Value {
+    Value::Array(METHODS.iter().map(|method| method.name.into()).collect())
+}
+
+/// The answer of `system.getCapabilities`.
+#[must_use]
+pub fn capabilities() -> Value {
+    let interop = "http://xmlrpc-epi.sourceforge.net/specs/rfc.fault_codes.php";
+    let introspection = "http://xmlrpc-c.sourceforge.net/xmlrpc-c/introspection.html";
+    structure([
+        ("xmlrpc", capability("http://www.xmlrpc.com/spec", 1)),
+        ("faults_interop", capability(interop, 20_010_516)),
+        ("introspection", capability(introspection, 1)),
+        ("sixhop", capability("docs/protocol.md", PROTOCOL_VERSION)),
+    ])
+}
+
+/// Version of the peer protocol as `docs/protocol.md` describes it. Grows by
+/// one when an older node would misunderstand a newer one.
+pub const PROTOCOL_VERSION: i32 = 1;
+
+impl Method {
+    /// The answer of `system.methodSignature`.
+    #[must_use]
+    pub fn signatures_value(&self) -> Value {
+        let signature =
+            |types: &&[&str]| Value::Array(types.iter().map(|name| (*name).into()).collect());
+        Value::Array(self.signatures.iter().map(signature).collect())
+    }
+}
+
+fn capability(url: &str, version: i32) -> Value {
+    structure([("specUrl", url.into()), ("specVersion", version.into())])
+}
+
+fn structure<const N: usize>(members: [(&str, Value); N]) -> Value {
+    let members: BTreeMap<_, _> = members
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect();
+    Value::Struct(members)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::value::recheck;
+
+    const TYPES: [&str; 10] = [
+        "int", "i4", "i8", "boolean", "double", "string", "base64", "array", "struct", "nil",
+    ];
+
+    #[test]
+    fn the_table_is_sorted_and_without_doubles() {
+        assert!(METHODS.windows(2).all(|pair| pair[0].name < pair[1].name));
+    }
+
+    #[test]
+    fn every_method_is_documented_with_its_own_name() {
+        for method in METHODS {
+            assert!(method.help.starts_with(&format!("{}(", method.name)));
+            assert!(method.help.ends_with('.'), "{}", method.name);
+            assert!(!method.signatures.is_empty(), "{}", method.name);
+            let mut types = method.signatures.iter().copied().flatten();
+            assert!(types.all(|name| TYPES.contains(name)), "{}", method.name);
+        }
+    }
+
+    #[test]
+    fn every_method_is_found_by_its_name_and_nothing_else_is() {
+        for method in METHODS {
+            assert_eq!(find(method.name), Some(method));
+        }
+        for name in ["", "_start", "Query", "system", "zzz"] {
+            assert_eq!(find(name), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn capabilities_name_four_specifications() {
+        let capabilities = capabilities();
+        assert_eq!(recheck(&capabilities), Ok(()));
+        for name in ["xmlrpc", "faults_interop", "introspection", "sixhop"] {
+            let version = capabilities[name]["specVersion"].as_i32();
+            assert!(version.is_some_and(|version| version > 0), "{name}");
+        }
+    }
+}

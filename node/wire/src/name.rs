@@ -1,0 +1,264 @@
+//! `ShareName`: the only way from a name on the wire to a file.
+//!
+//! A peer sends a string; [`ShareName::parse`] either refuses it with the one
+//! reason that fits or returns a name that is safe to hand to a directory
+//! handle on every platform. Names are checked, never repaired: what is
+//! accepted is what was sent.
+//!
+//! Non-goals: whether the file exists, symbolic links, and what a file system
+//! makes of a name; the directory handle of the share answers those.
+//!
+//! # Invariants
+//! - 1 to [`NAME_PARTS_MAX`] parts of 1 to [`NAME_PART_MAX`] bytes, joined by `/`.
+//! - No part is `.` or `..`, ends in a space or dot, starts with a space, is a
+//!   reserved device on Windows or looks like our temporary files.
+//! - NFC, graphic characters only, no `\` and no `:`.
+//! - Parsing the text of a name gives the same name.
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use unicode_normalization::{UnicodeNormalization, is_nfc};
+
+use crate::characters::is_graphic;
+use crate::limits::{NAME_MAX, NAME_PART_MAX, NAME_PARTS_MAX};
+
+/// Start of the names of files that are still being written into a share.
+/// No name may have a part that starts with it, in any case.
+pub const TEMPORARY_PREFIX: &str = ".sixhop-part-";
+
+/// The name of a file inside a share: relative, `/`-separated, checked.
+/// Cloning is cheap.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ShareName(Arc<str>);
+
+/// Why a text is not a name in a share: one variant a reason.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NameError {
+    /// Nothing at all.
+    #[error("the name is empty")]
+    Empty,
+    /// More than [`NAME_MAX`] bytes.
+    #[error("the name is longer than {NAME_MAX} bytes")]
+    TooLong,
+    /// Starts with `/` or `\`, as absolute and UNC paths do. Leaves the share.
+    #[error("the name is an absolute path")]
+    Absolute,
+    /// Starts with a letter and a colon. Leaves the share.
+    #[error("the name starts with a drive letter")]
+    DriveLetter,
+    /// Has a part `..`. Leaves the share.
+    #[error("the name has a part `..`")]
+    ParentPart,
+    /// Has a part `.`.
+    #[error("the name has a part `.`")]
+    DotPart,
+    /// Has two slashes in a row or one at the end.
+    #[error("the name has an empty part")]
+    EmptyPart,
+    /// More than [`NAME_PARTS_MAX`] parts.
+    #[error("the name has more than {NAME_PARTS_MAX} parts")]
+    TooManyParts,
+    /// A part of more than [`NAME_PART_MAX`] bytes.
+    #[error("a part of the name is longer than {NAME_PART_MAX} bytes")]
+    PartTooLong,
+    /// Has a `\`.
+    #[error("the name has a backslash")]
+    Backslash,
+    /// Has a `:`.
+    #[error("the name has a colon")]
+    Colon,
+    /// Has a control, format, private-use or unassigned character, or a space
+    /// other than U+0020.
+    #[error("the name has a character that cannot be shown")]
+    NotGraphic,
+    /// Is not in Unicode's normalization form C.
+    #[error("the name is not in normalization form C")]
+    NotNormal,
+    /// A part starts or ends with a space.
+    #[error("a part of the name starts or ends with a space")]
+    SpaceAtEdge,
+    /// A part ends with a dot.
+    #[error("a part of the name ends with a dot")]
+    TrailingDot,
+    /// A part is a device on Windows, with or without an extension.
+    #[error("a part of the name is reserved for a device")]
+    Reserved,
+    /// A part looks like a file that is still being written.
+    #[error("a part of the name starts with `{TEMPORARY_PREFIX}`")]
+    Temporary,
+}
+
+impl NameError {
+    /// True if the text names something outside the share (fault 200); false
+    /// if it names nothing that a share can hold (fault 100).
+    #[must_use]
+    pub fn leaves_share(&self) -> bool {
+        matches!(self, Self::Absolute | Self::DriveLetter | Self::ParentPart)
+    }
+}
+
+impl ShareName {
+    /// Checks `text` and keeps it as it is.
+    ///
+    /// # Errors
+    /// The first reason that applies; reasons for which
+    /// [`NameError::leaves_share`] holds come before all others.
+    pub fn parse(text: &str) -> Result<Self, NameError> {
+        check_stays_inside(text)?;
+        check_whole(text)?;
+        let mut parts = 0usize;
+        for part in text.split('/') {
+            parts += 1;
+            if parts > NAME_PARTS_MAX {
+                return Err(NameError::TooManyParts);
+            }
+            check_part(part)?;
+        }
+        Ok(Self(text.into()))
+    }
+
+    /// The name as it stands on the wire.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The parts from the share down to the file; at least one.
+    pub fn parts(&self) -> impl DoubleEndedIterator<Item = &str> {
+        self.0.split('/')
+    }
+
+    /// The last part.
+    #[must_use]
+    pub fn file_name(&self) -> &str {
+        self.0.rsplit_once('/').map_or(&self.0, |(_, last)| last)
+    }
+
+    /// The parts before the last: the directories, from the share down.
+    pub fn parent_parts(&self) -> impl DoubleEndedIterator<Item = &str> {
+        let parents = self.0.rsplit_once('/').map(|(parents, _)| parents);
+        parents.into_iter().flat_map(|parents| parents.split('/'))
+    }
+
+    /// The name without the differences that file systems ignore: two names
+    /// with the same key are one name. Not for showing and not for opening.
+    #[must_use]
+    pub fn collision_key(&self) -> String {
+        folded(&self.0)
+    }
+}
+
+/// `text` without differences of case and of normalization form.
+fn folded(text: &str) -> String {
+    // Down, up and down again brings together what has no single-character
+    // counterpart: `ẞ`, `ß` and `ss`; `ς` and `σ`; `ſ` and `s`.
+    let down = text.nfd().flat_map(char::to_lowercase);
+    let up = down.flat_map(char::to_uppercase);
+    up.flat_map(char::to_lowercase).nfd().nfc().collect()
+}
+
+fn check_stays_inside(text: &str) -> Result<(), NameError> {
+    if text.starts_with(['/', '\\']) {
+        return Err(NameError::Absolute);
+    }
+    if let [letter, b':', ..] = text.as_bytes()
+        && letter.is_ascii_alphabetic()
+    {
+        return Err(NameError::DriveLetter);
+    }
+    if text.split(['/', '\\']).any(|part| part == "..") {
+        return Err(NameError::ParentPart);
+    }
+    Ok(())
+}
+
+fn check_whole(text: &str) -> Result<(), NameError> {
+    if text.is_empty() {
+        return Err(NameError::Empty);
+    }
+    if text.len() > NAME_MAX {
+        return Err(NameError::TooLong);
+    }
+    for c in text.chars() {
+        match c {
+            '\\' => return Err(NameError::Backslash),
+            ':' => return Err(NameError::Colon),
+            _ if !is_graphic(c) => return Err(NameError::NotGraphic),
+            _ => {}
+        }
+    }
+    if is_nfc(text) {
+        Ok(())
+    } else {
+        Err(NameError::NotNormal)
+    }
+}
+
+fn check_part(part: &str) -> Result<(), NameError> {
+    let error = match part {
+        "" => NameError::EmptyPart,
+        "." => NameError::DotPart,
+        _ if part.len() > NAME_PART_MAX => NameError::PartTooLong,
+        _ if part.starts_with(' ') || part.ends_with(' ') => NameError::SpaceAtEdge,
+        _ if part.ends_with('.') => NameError::TrailingDot,
+        _ if is_reserved(part) => NameError::Reserved,
+        _ if folded(part).starts_with(TEMPORARY_PREFIX) => NameError::Temporary,
+        _ => return Ok(()),
+    };
+    Err(error)
+}
+
+/// True for the devices of Windows: what counts is the text before the first
+/// dot, without trailing spaces, in any case.
+fn is_reserved(part: &str) -> bool {
+    let stem = part.split_once('.').map_or(part, |(stem, _)| stem);
+    let stem = stem.trim_end_matches(' ').to_ascii_uppercase();
+    match stem.as_str() {
+        "CON" | "PRN" | "AUX" | "NUL" | "CONIN$" | "CONOUT$" | "CLOCK$" => true,
+        _ => is_numbered_port(&stem),
+    }
+}
+
+fn is_numbered_port(stem: &str) -> bool {
+    let digit = stem.strip_prefix("COM").or(stem.strip_prefix("LPT"));
+    let mut rest = digit.unwrap_or_default().chars();
+    // Windows takes the superscript digits of Latin-1 for digits.
+    let is_digit = |c: char| c.is_ascii_digit() || matches!(c, '¹' | '²' | '³');
+    rest.next().is_some_and(is_digit) && rest.next().is_none()
+}
+
+impl fmt::Display for ShareName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for ShareName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ShareName({:?})", &*self.0)
+    }
+}
+
+impl AsRef<str> for ShareName {
+    fn as_ref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for ShareName {
+    type Err = NameError;
+
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        Self::parse(text)
+    }
+}
+
+impl TryFrom<&str> for ShareName {
+    type Error = NameError;
+
+    fn try_from(text: &str) -> Result<Self, NameError> {
+        Self::parse(text)
+    }
+}

@@ -1,0 +1,326 @@
+//! `PeerUrl`: where a peer says it lives, checked before anybody connects.
+//!
+//! The `url` crate is the only parser: it folds every disguise of an address
+//! (`127.1`, `0x7f.1`, full-width digits) to the address itself, so that what
+//! was checked is what is dialled. A host that is a name is checked again
+//! after it is resolved: [`address_allowed`] is for the connector.
+//!
+//! Non-goals: resolving names, and whether loopback and private addresses may
+//! be used: that is a setting of the node.
+//!
+//! # Invariants
+//! - Scheme `http`, a host, a port from 1 to 65535, no user, query, fragment.
+//! - At most [`URL_MAX`] bytes, as given and in the normal form.
+//! - An address in the URL passes [`address_allowed`].
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::str::FromStr;
+use std::sync::Arc;
+
+use url::{Host, Url};
+
+use crate::limits::URL_MAX;
+
+/// The URL of a peer in its normal form, such as `http://127.0.0.1:4242/`.
+/// Cloning is cheap.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PeerUrl(Arc<Url>);
+
+/// Why a text is not the URL of a peer.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum UrlError {
+    /// More than [`URL_MAX`] bytes.
+    #[error("the URL is longer than {URL_MAX} bytes")]
+    TooLong,
+    /// A space, tab, line break, other control character or backslash.
+    #[error("the URL has a space, a control character or a backslash")]
+    ForbiddenCharacter,
+    /// Not a URL at all.
+    #[error("not a URL: {0}")]
+    Syntax(url::ParseError),
+    /// `https`, which is not supported yet.
+    #[error("https is not supported yet; use http")]
+    Https,
+    /// Neither `http` nor `https`, or no `//` after the scheme.
+    #[error("the URL does not start with http://")]
+    Scheme,
+    /// A user name or password before the host.
+    #[error("the URL has a user name or password")]
+    UserInfo,
+    /// A `?` part.
+    #[error("the URL has a query")]
+    Query,
+    /// A `#` part.
+    #[error("the URL has a fragment")]
+    Fragment,
+    /// Port 0.
+    #[error("the URL has port 0")]
+    Port,
+    /// An address that is never a peer.
+    #[error("the address {address} is {range}")]
+    Address {
+        /// The address that was refused, as it was written.
+        address: IpAddr,
+        /// The range it is in.
+        range: RefusedRange,
+    },
+}
+
+/// Ranges of addresses that are never a peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RefusedRange {
+    /// `0.0.0.0/8` and `::`.
+    Unspecified,
+    /// `224.0.0.0/4` and `ff00::/8`.
+    Multicast,
+    /// `240.0.0.0/4` with the broadcast address.
+    Broadcast,
+    /// `169.254.0.0/16` and `fe80::/10`.
+    LinkLocal,
+}
+
+impl fmt::Display for RefusedRange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Unspecified => "unspecified",
+            Self::Multicast => "multicast",
+            Self::Broadcast => "broadcast or reserved",
+            Self::LinkLocal => "link-local",
+        })
+    }
+}
+
+impl PeerUrl {
+    /// Checks a URL and brings it to its normal form.
+    ///
+    /// # Errors
+    /// The first reason that applies.
+    pub fn parse(text: &str) -> Result<Self, UrlError> {
+        check_text(text)?;
+        let url = Url::parse(text).map_err(UrlError::Syntax)?;
+        check_scheme(&url, text)?;
+        check_components(&url, text)?;
+        if let Some(address) = address(&url) {
+            address_allowed(address)?;
+        }
+        if url.as_str().len() > URL_MAX {
+            return Err(UrlError::TooLong);
+        }
+        Ok(Self(Arc::new(url)))
+    }
+
+    /// The normal form, such as `http://127.0.0.1:4242/`.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        self.0.as_str()
+    }
+
+    /// The host as in the URL: a name in its ASCII form, an IPv4 address, or
+    /// an IPv6 address in brackets.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        self.0.host_str().expect("a checked http URL has a host")
+    }
+
+    /// The port, 1 to 65535; 80 if the URL names none.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.0
+            .port_or_known_default()
+            .expect("http has a default port")
+    }
+
+    /// Host and port as in the URL, for the `Host` header; without a port if
+    /// it is the default one.
+    #[must_use]
+    pub fn authority(&self) -> &str {
+        self.0.authority()
+    }
+
+    /// The path, starting with `/`.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        self.0.path()
+    }
+
+    /// The address, if the host is one; an IPv4-mapped one as IPv4.
+    #[must_use]
+    pub fn ip(&self) -> Option<IpAddr> {
+        address(&self.0).map(|address| address.to_canonical())
+    }
+
+    /// The same peer spoken to in the dialect of codes: the path `/codes`.
+    #[must_use]
+    pub fn codes(&self) -> Self {
+        let mut url = Url::clone(&self.0);
+        url.set_path("/codes");
+        Self(Arc::new(url))
+    }
+
+    /// Who is meant, whatever dialect and route: scheme, host, port, and the
+    /// path without a trailing `/`, `/codes` or `/RPC2`.
+    #[must_use]
+    pub fn key(&self) -> String {
+        let host = self.host().trim_end_matches('.');
+        let host = match self.ip() {
+            Some(IpAddr::V4(address)) => address.to_string(),
+            _ => host.to_owned(),
+        };
+        format!("http://{host}:{}{}", self.port(), base_path(self.path()))
+    }
+
+    /// True if both URLs name the same peer.
+    #[must_use]
+    pub fn same_peer(&self, other: &Self) -> bool {
+        self.key() == other.key()
+    }
+}
+
+/// Refuses the addresses that are never a peer: unspecified, multicast,
+/// broadcast, link-local, and IPv6 forms that carry one of those (mapped,
+/// compatible, NAT64, 6to4). Loopback and private addresses pass.
+///
+/// A connector calls this for every address a name resolves to.
+///
+/// # Errors
+/// [`UrlError::Address`] with the range.
+pub fn address_allowed(address: IpAddr) -> Result<(), UrlError> {
+    let range = match address {
+        IpAddr::V4(v4) => refused_v4(v4),
+        IpAddr::V6(v6) => refused_v6(v6),
+    };
+    range.map_or(Ok(()), |range| Err(UrlError::Address { address, range }))
+}
+
+fn refused_v4(address: Ipv4Addr) -> Option<RefusedRange> {
+    match address.octets() {
+        [0, ..] => Some(RefusedRange::Unspecified),
+        [169, 254, ..] => Some(RefusedRange::LinkLocal),
+        [224..=239, ..] => Some(RefusedRange::Multicast),
+        [240..=255, ..] => Some(RefusedRange::Broadcast),
+        _ => None,
+    }
+}
+
+fn refused_v6(address: Ipv6Addr) -> Option<RefusedRange> {
+    if address.is_unspecified() {
+        return Some(RefusedRange::Unspecified);
+    }
+    if address.is_multicast() {
+        return Some(RefusedRange::Multicast);
+    }
+    if address.is_unicast_link_local() {
+        return Some(RefusedRange::LinkLocal);
+    }
+    if address.is_loopback() {
+        return None;
+    }
+    carried_v4(address).and_then(refused_v4)
+}
+
+/// The IPv4 address that an IPv6 address stands for, if it is of such a form.
+fn carried_v4(address: Ipv6Addr) -> Option<Ipv4Addr> {
+    let joined = |high, low| Ipv4Addr::from_bits((u32::from(high) << 16) | u32::from(low));
+    match address.segments() {
+        // Compatible, mapped, translated.
+        [0, 0, 0, 0, 0, 0 | 0xffff, high, low]
+        | [0, 0, 0, 0, 0xffff, 0, high, low]
+        // NAT64, well-known and local.
+        | [0x64, 0xff9b, 0, 0, 0, 0, high, low]
+        | [0x64, 0xff9b, 1, _, _, _, high, low]
+        // 6to4.
+        | [0x2002, high, low, ..] => Some(joined(high, low)),
+        _ => None,
+    }
+}
+
+fn check_text(text: &str) -> Result<(), UrlError> {
+    if text.len() > URL_MAX {
+        return Err(UrlError::TooLong);
+    }
+    let forbidden = |c: char| c.is_whitespace() || c.is_control() || c == '\\';
+    if text.contains(forbidden) {
+        return Err(UrlError::ForbiddenCharacter);
+    }
+    Ok(())
+}
+
+fn check_scheme(url: &Url, text: &str) -> Result<(), UrlError> {
+    match url.scheme() {
+        "http" if starts_with_ignoring_case(text, "http://") => Ok(()),
+        "https" => Err(UrlError::Https),
+        _ => Err(UrlError::Scheme),
+    }
+}
+
+fn starts_with_ignoring_case(text: &str, start: &str) -> bool {
+    let head = text.get(..start.len());
+    head.is_some_and(|head| head.eq_ignore_ascii_case(start))
+}
+
+fn check_components(url: &Url, text: &str) -> Result<(), UrlError> {
+    let after_scheme = &text["http://".len()..];
+    let authority = after_scheme.split(['/', '?', '#']).next();
+    if authority.is_some_and(|authority| authority.contains('@')) {
+        return Err(UrlError::UserInfo);
+    }
+    if url.query().is_some() {
+        return Err(UrlError::Query);
+    }
+    if url.fragment().is_some() {
+        return Err(UrlError::Fragment);
+    }
+    if url.port() == Some(0) {
+        return Err(UrlError::Port);
+    }
+    Ok(())
+}
+
+fn address(url: &Url) -> Option<IpAddr> {
+    match url.host()? {
+        Host::Domain(_) => None,
+        Host::Ipv4(address) => Some(address.into()),
+        Host::Ipv6(address) => Some(address.into()),
+    }
+}
+
+fn base_path(path: &str) -> &str {
+    let path = path.trim_end_matches('/');
+    let base = path.strip_suffix("/codes").or(path.strip_suffix("/RPC2"));
+    base.unwrap_or(path).trim_end_matches('/')
+}
+
+impl fmt::Display for PeerUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl fmt::Debug for PeerUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PeerUrl({})", self.as_str())
+    }
+}
+
+impl AsRef<str> for PeerUrl {
+    fn as_ref(&self) -> &str {
+        self.as_str()
+    }
+}
+
+impl FromStr for PeerUrl {
+    type Err = UrlError;
+
+    fn from_str(text: &str) -> Result<Self, UrlError> {
+        Self::parse(text)
+    }
+}
+
+impl TryFrom<&str> for PeerUrl {
+    type Error = UrlError;
+
+    fn try_from(text: &str) -> Result<Self, UrlError> {
+        Self::parse(text)
+    }
+}

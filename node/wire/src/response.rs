@@ -1,0 +1,144 @@
+//! Answers that are small enough to hold whole: written, and read.
+//!
+//! Contents of files are not among them; see `content` and `query_answer`.
+//!
+//! Reading goes through the gate, then through the `xmlrpc` crate, then through
+//! [`recheck`]. The crate drops a string that is only white space (it reads as
+//! empty) and takes the last of two members of one name; neither matters for
+//! the answers that are read here.
+//!
+//! # Invariants
+//! - What is written passes the gate, whatever the value.
+//! - Nothing that is read makes this panic, and errors carry at most a short,
+//!   escaped piece of it.
+
+use std::error::Error;
+use std::io::Cursor;
+
+use xmlrpc::{Request, Transport};
+
+use crate::dialect::{CODE_FAIL, CODE_OK, Dialect};
+use crate::escape::escaped;
+use crate::fault::Fault;
+use crate::gate::{self, GateError};
+use crate::limits::SMALL_ANSWER_MAX;
+use crate::value::{self, Value, ValueError, recheck};
+
+/// Why the bytes of a peer are not an answer.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ResponseError {
+    /// More than [`SMALL_ANSWER_MAX`] bytes.
+    #[error("the answer is longer than {SMALL_ANSWER_MAX} bytes")]
+    TooLong,
+    /// The gate refuses it.
+    #[error(transparent)]
+    Gate(#[from] GateError),
+    /// Not an XML-RPC response; the text says why, escaped and cut.
+    #[error("not an XML-RPC response: {0}")]
+    Malformed(String),
+    /// It holds a value that is not accepted.
+    #[error(transparent)]
+    Value(#[from] ValueError),
+}
+
+/// What the result of `hello` tells about a peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum HelloAnswer {
+    /// It knows us now, and speaks this dialect.
+    Welcome(Dialect),
+    /// It speaks codes and does not want to know us.
+    Refused,
+}
+
+/// An answer with one value.
+#[must_use]
+pub fn value(value: &Value) -> Vec<u8> {
+    let mut out = Vec::with_capacity(256);
+    out.extend_from_slice(b"<?xml version=\"1.0\"?>\n<methodResponse>\n<params>\n<param>\n");
+    value::write(value, &mut out);
+    out.extend_from_slice(b"\n</param>\n</params>\n</methodResponse>\n");
+    out
+}
+
+/// An answer that is a fault.
+#[must_use]
+pub fn fault(fault: &Fault) -> Vec<u8> {
+    let mut out = Vec::with_capacity(512);
+    out.extend_from_slice(b"<?xml version=\"1.0\"?>\n<methodResponse>\n<fault>\n");
+    value::write(&fault_value(fault), &mut out);
+    out.extend_from_slice(b"\n</fault>\n</methodResponse>\n");
+    out
+}
+
+/// The answer of `system.multicall`.
+#[must_use]
+pub fn multicall(results: &[Result<Value, Fault>]) -> Vec<u8> {
+    value(&multicall_value(results))
+}
+
+/// The value of the answer of `system.multicall`: for each call an array of
+/// its one result, or the struct of its fault.
+#[must_use]
+pub fn multicall_value(results: &[Result<Value, Fault>]) -> Value {
+    let entry = |result: &Result<Value, Fault>| match result {
+        Ok(value) => Value::Array(vec![value.clone()]),
+        Err(fault) => fault_value(fault),
+    };
+    Value::Array(results.iter().map(entry).collect())
+}
+
+fn fault_value(fault: &Fault) -> Value {
+    let members = [
+        ("faultCode".to_owned(), fault.code.into()),
+        ("faultString".to_owned(), fault.message.as_str().into()),
+    ];
+    Value::Struct(members.into())
+}
+
+/// Reads a small answer: the value, or the fault with its text escaped and cut.
+///
+/// # Errors
+/// [`ResponseError`] if the bytes are not an answer that we accept.
+pub fn read(bytes: &[u8]) -> Result<Result<Value, Fault>, ResponseError> {
+    if bytes.len() > SMALL_ANSWER_MAX {
+        return Err(ResponseError::TooLong);
+    }
+    gate::check(bytes)?;
+    let error = match Request::new("").call(InMemory(bytes)) {
+        Ok(value) => {
+            recheck(&value)?;
+            return Ok(Ok(value));
+        }
+        Err(error) => error,
+    };
+    match error.fault() {
+        Some(fault) => Ok(Err(Fault::new(fault.fault_code, &fault.fault_string))),
+        None => {
+            let text = escaped(&error.to_string()).to_string();
+            Err(ResponseError::Malformed(text))
+        }
+    }
+}
+
+/// What the result of `hello` means: 0 and 1 are a welcome in one of the
+/// dialects, 2 is a refusal, `None` is not an answer to `hello`.
+#[must_use]
+pub fn hello_dialect(value: &Value) -> Option<HelloAnswer> {
+    match value.as_i32()? {
+        0 => Some(HelloAnswer::Welcome(Dialect::Faults)),
+        CODE_OK => Some(HelloAnswer::Welcome(Dialect::Codes)),
+        CODE_FAIL => Some(HelloAnswer::Refused),
+        _ => None,
+    }
+}
+
+/// An answer that has already arrived, for a crate that wants to send first.
+struct InMemory<'a>(&'a [u8]);
+
+impl<'a> Transport for InMemory<'a> {
+    type Stream = Cursor<&'a [u8]>;
+
+    fn transmit(self, _: &Request<'_>) -> Result<Self::Stream, Box<dyn Error + Send + Sync>> {
+        Ok(Cursor::new(self.0))
+    }
+}
