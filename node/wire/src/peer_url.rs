@@ -13,8 +13,8 @@
 //! - At most [`URL_MAX`] bytes, as given and in the normal form.
 //! - An address in the URL passes [`address_allowed`].
 
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -101,9 +101,7 @@ impl PeerUrl {
         let url = Url::parse(text).map_err(UrlError::Syntax)?;
         check_scheme(&url, text)?;
         check_components(&url, text)?;
-        if let Some(address) = address(&url) {
-            address_allowed(address)?;
-        }
+        check_host(&url)?;
         if url.as_str().len() > URL_MAX {
             return Err(UrlError::TooLong);
         }
@@ -162,10 +160,9 @@ impl PeerUrl {
     /// path without a trailing `/`, `/codes` or `/RPC2`.
     #[must_use]
     pub fn key(&self) -> String {
-        let host = self.host().trim_end_matches('.');
         let host = match self.ip() {
             Some(IpAddr::V4(address)) => address.to_string(),
-            _ => host.to_owned(),
+            _ => self.host().trim_end_matches('.').to_owned(),
         };
         format!("http://{host}:{}{}", self.port(), base_path(self.path()))
     }
@@ -257,6 +254,20 @@ fn check_scheme(url: &Url, text: &str) -> Result<(), UrlError> {
 fn starts_with_ignoring_case(text: &str, start: &str) -> bool {
     let head = text.get(..start.len());
     head.is_some_and(|head| head.eq_ignore_ascii_case(start))
+}
+
+/// An address must be allowed; a name must not have empty labels, which would
+/// give one peer many names.
+fn check_host(url: &Url) -> Result<(), UrlError> {
+    if let Some(address) = address(url) {
+        return address_allowed(address);
+    }
+    let name = url.host_str().unwrap_or_default();
+    let name = name.strip_suffix('.').unwrap_or(name);
+    if name.split('.').any(str::is_empty) {
+        return Err(UrlError::Syntax(url::ParseError::EmptyHost));
+    }
+    Ok(())
 }
 
 fn check_components(url: &Url, text: &str) -> Result<(), UrlError> {

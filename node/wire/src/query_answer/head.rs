@@ -138,7 +138,7 @@ fn judge_pair(cursor: &mut Cursor<'_>) -> Result<Found, Stop> {
     if code.kind != TagKind::Open || !matches!(code.name, "int" | "i4" | "i8") {
         return Err(unexpected("type of code"));
     }
-    if cursor.text_to_tag()?.trim_ascii() != b"1" {
+    if cursor.text_to_tag()? != b"1" {
         return Err(Stop::Small);
     }
     cursor.expect(TagKind::Close, code.name)?;

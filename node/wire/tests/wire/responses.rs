@@ -1,0 +1,154 @@
+//! Small answers: written, read, and refused.
+
+use node_wire::dialect::Dialect;
+use node_wire::gate;
+use node_wire::limits::SMALL_ANSWER_MAX;
+use node_wire::response::{self, HelloAnswer, ResponseError};
+use node_wire::value::ValueError;
+use node_wire::{Fault, MissReason, Value};
+use proptest::prelude::*;
+
+use super::values::value;
+
+fn answer(value: &str) -> Vec<u8> {
+    format!("<methodResponse><params><param>{value}</param></params></methodResponse>").into_bytes()
+}
+
+#[test]
+fn faults_read_back() {
+    for reason in MissReason::ALL {
+        let fault = Fault::unhandled(reason);
+        let read = response::read(&response::fault(&fault));
+        assert_eq!(read, Ok(Err(fault)));
+    }
+}
+
+#[test]
+fn a_peers_fault_text_is_cut_and_escaped() {
+    let xml = format!(
+        "<methodResponse><fault><value><struct>\
+         <member><name>faultCode</name><value><int>1</int></value></member>\
+         <member><name>faultString</name><value><string>&#9;{}</string></value></member>\
+         </struct></value></fault></methodResponse>",
+        "x".repeat(1000)
+    );
+    let fault = response::read(xml.as_bytes()).unwrap().unwrap_err();
+    assert!(fault.message.starts_with(r"\u{9}xx"));
+    assert_eq!(fault.message.chars().count(), 200);
+}
+
+#[test]
+fn dates_that_cannot_be_written_are_refused_without_panic() {
+    for date in [
+        "2015-W45-1T10:00:00",
+        "2015-123T10:00:00",
+        "20150203T10:00:00+01:00",
+    ] {
+        let xml = format!("<value><dateTime.iso8601>{date}</dateTime.iso8601></value>");
+        let read = response::read(&answer(&xml));
+        assert_eq!(read, Err(ResponseError::Value(ValueError::Date)), "{date}");
+    }
+}
+
+#[test]
+fn what_is_no_answer_is_refused() {
+    for bad in [
+        "",
+        "x",
+        "<a/>",
+        "<methodResponse/>",
+        "<methodResponse><params/></methodResponse>",
+    ] {
+        assert!(response::read(bad.as_bytes()).is_err(), "{bad}");
+    }
+    for bad in [
+        "<value><double>NaN</double></value>",
+        "<value>&#1;</value>",
+        "<value>&x;</value>",
+    ] {
+        assert!(response::read(&answer(bad)).is_err(), "{bad}");
+    }
+    let twice = [answer("<value/>"), answer("<value/>")].concat();
+    assert!(matches!(
+        response::read(&twice),
+        Err(ResponseError::Gate(_))
+    ));
+}
+
+#[test]
+fn an_error_does_not_carry_the_whole_answer() {
+    let xml = format!("<value><int>{}</int></value>", "\u{85}".repeat(20_000));
+    let error = response::read(&answer(&xml)).unwrap_err().to_string();
+    assert!(error.chars().count() < 300);
+    assert!(!error.contains('\u{85}'));
+}
+
+#[test]
+fn long_answers_are_refused() {
+    let body = |length: usize| {
+        let frame = answer("<value></value>").len();
+        answer(&format!("<value>{}</value>", "x".repeat(length - frame)))
+    };
+    assert!(response::read(&body(SMALL_ANSWER_MAX)).is_ok());
+    let read = response::read(&body(SMALL_ANSWER_MAX + 1));
+    assert_eq!(read, Err(ResponseError::TooLong));
+}
+
+#[test]
+fn hello_tells_the_dialect() {
+    let table = [
+        (Value::Int(0), Some(HelloAnswer::Welcome(Dialect::Faults))),
+        (Value::Int(1), Some(HelloAnswer::Welcome(Dialect::Codes))),
+        (Value::Int(2), Some(HelloAnswer::Refused)),
+        (Value::Int(3), None),
+        (Value::Bool(true), None),
+        (Value::from("0"), None),
+    ];
+    for (value, expected) in table {
+        assert_eq!(response::hello_dialect(&value), expected, "{value:?}");
+    }
+}
+
+#[test]
+fn multicall_answers_hold_results_and_faults() {
+    let results = [Ok(Value::Int(7)), Err(Fault::access_denied())];
+    let read = response::read(&response::multicall(&results))
+        .unwrap()
+        .unwrap();
+    assert_eq!(read[0], Value::Array(vec![Value::Int(7)]));
+    assert_eq!(read[1]["faultCode"], Value::Int(200));
+    assert_eq!(read[1]["faultString"], Value::from("Access denied"));
+}
+
+/// The value as the `xmlrpc` crate reads it back: a string of white space is
+/// empty. `None` if it has a member without a visible name, which it refuses.
+fn as_read(value: Value) -> Option<Value> {
+    let is_blank = |text: &str| text.chars().all(|c| matches!(c, ' ' | '\t' | '\r' | '\n'));
+    Some(match value {
+        Value::String(text) if is_blank(&text) => "".into(),
+        Value::Array(items) => Value::Array(items.into_iter().map(as_read).collect::<Option<_>>()?),
+        Value::Struct(members) => {
+            let kept = members.into_iter().map(|(name, value)| {
+                (!is_blank(&name)).then_some(())?;
+                Some((name, as_read(value)?))
+            });
+            Value::Struct(kept.collect::<Option<_>>()?)
+        }
+        other => other,
+    })
+}
+
+proptest! {
+    #[test]
+    fn values_read_back(value in value()) {
+        let Some(expected) = as_read(value.clone()) else { return Ok(()) };
+        prop_assert_eq!(response::read(&response::value(&value)), Ok(Ok(expected)));
+    }
+
+    #[test]
+    fn any_text_is_written_as_xml_that_passes(text in any::<String>(), code in any::<i32>()) {
+        prop_assert!(gate::check(&response::value(&text.as_str().into())).is_ok());
+        let fault = Fault::new(code, &text);
+        prop_assert!(gate::check(&response::fault(&fault)).is_ok());
+    }
+}
