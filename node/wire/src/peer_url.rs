@@ -10,7 +10,7 @@
 //!
 //! # Invariants
 //! - Scheme `http`, a host, a port from 1 to 65535, no user, query, fragment.
-//! - At most [`URL_MAX`] bytes, as given and in the normal form.
+//! - At most [`URL_MAX`] bytes: as given, in the normal form, and with `/codes`.
 //! - An address in the URL passes [`address_allowed`].
 
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -30,7 +30,7 @@ pub struct PeerUrl(Arc<Url>);
 /// Why a text is not the URL of a peer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UrlError {
-    /// More than [`URL_MAX`] bytes.
+    /// More than [`URL_MAX`] bytes, as given or with `/codes` after it.
     #[error("the URL is longer than {URL_MAX} bytes")]
     TooLong,
     /// A space, tab, line break, other control character or backslash.
@@ -102,10 +102,11 @@ impl PeerUrl {
         check_scheme(&url, text)?;
         check_components(&url, text)?;
         check_host(&url)?;
-        if url.as_str().len() > URL_MAX {
+        let url = Self(Arc::new(url));
+        if url.as_str().len().max(url.codes().as_str().len()) > URL_MAX {
             return Err(UrlError::TooLong);
         }
-        Ok(Self(Arc::new(url)))
+        Ok(url)
     }
 
     /// The normal form, such as `http://127.0.0.1:4242/`.
@@ -148,11 +149,12 @@ impl PeerUrl {
         address(&self.0).map(|address| address.to_canonical())
     }
 
-    /// The same peer spoken to in the dialect of codes: the path `/codes`.
+    /// The same peer spoken to in the dialect of codes: its path without
+    /// `/RPC2` and the like, and `/codes` after it.
     #[must_use]
     pub fn codes(&self) -> Self {
         let mut url = Url::clone(&self.0);
-        url.set_path("/codes");
+        url.set_path(&format!("{}/codes", base_path(self.path())));
         Self(Arc::new(url))
     }
 
@@ -296,10 +298,13 @@ fn address(url: &Url) -> Option<IpAddr> {
     }
 }
 
+/// The path without what only says how the peer is spoken to.
 fn base_path(path: &str) -> &str {
-    let path = path.trim_end_matches('/');
-    let base = path.strip_suffix("/codes").or(path.strip_suffix("/RPC2"));
-    base.unwrap_or(path).trim_end_matches('/')
+    let mut base = path.trim_end_matches('/');
+    while let Some(shorter) = base.strip_suffix("/codes").or(base.strip_suffix("/RPC2")) {
+        base = shorter.trim_end_matches('/');
+    }
+    base
 }
 
 impl fmt::Display for PeerUrl {

@@ -168,6 +168,7 @@ fn one_peer_has_one_key_whatever_the_route() {
         "http://127.0.0.1:4242/RPC2",
         "http://127.0.0.1:4242/codes",
         "http://127.0.0.1:4242/codes/",
+        "http://127.0.0.1:4242/codes/RPC2",
         "http://0x7f.1:4242/",
         "http://[::ffff:127.0.0.1]:4242/",
     ] {
@@ -185,6 +186,10 @@ fn the_url_for_codes_is_the_same_peer() {
     let url = parse("http://127.0.0.1:4242").unwrap();
     assert_eq!(url.codes().as_str(), "http://127.0.0.1:4242/codes");
     assert!(url.codes().same_peer(&url));
+    let below = parse("http://h/a/RPC2/").unwrap();
+    assert_eq!(below.codes().as_str(), "http://h/a/codes");
+    assert_eq!(below.codes().codes(), below.codes());
+    assert!(below.codes().same_peer(&below));
 }
 
 #[test]
@@ -203,11 +208,13 @@ fn loopback_and_private_addresses_are_left_to_settings() {
 
 proptest! {
     #[test]
-    fn the_normal_form_is_its_own_normal_form(text in "(http|HTTP)://[a-z0-9.\\[\\]:]{1,20}[/a-zA-Z0-9%é]{0,20}") {
+    fn the_normal_form_is_its_own_normal_form(text in "(http|HTTP)://[a-z0-9.\\[\\]:]{1,20}(/codes|/RPC2|[/a-zA-Z0-9%é.]){0,20}") {
         if let Ok(url) = parse(&text) {
             prop_assert_eq!(parse(url.as_str()), Ok(url.clone()));
             prop_assert_eq!(parse(&url.key()).map(|u| u.key()), Ok(url.key()));
             prop_assert!(url.codes().as_str().ends_with("/codes"));
+            prop_assert!(url.codes().same_peer(&url));
+            prop_assert_eq!(parse(url.codes().as_str()), Ok(url.codes()));
         }
     }
 
