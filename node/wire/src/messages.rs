@@ -222,7 +222,7 @@ mod tests {
     #[test]
     fn secret_is_not_in_debug_output() {
         let fetch = Fetch::from_params(&strings(&["a.txt", "hunter2"])).unwrap();
-        let shown = format!("{fetch:?} {fetch:#?}");
+        let shown = format!("{fetch:?} {fetch:#?} {:?}", fetch.to_call());
         assert!(shown.contains("a.txt") && !shown.contains("hunter2"));
     }
 

@@ -274,8 +274,13 @@ fn check_host(url: &Url) -> Result<(), UrlError> {
 
 fn check_components(url: &Url, text: &str) -> Result<(), UrlError> {
     let after_scheme = &text["http://".len()..];
+    // More slashes would be skipped, and hide what comes before the host.
+    if after_scheme.starts_with('/') {
+        return Err(UrlError::Syntax(url::ParseError::EmptyHost));
+    }
     let authority = after_scheme.split(['/', '?', '#']).next();
-    if authority.is_some_and(|authority| authority.contains('@')) {
+    let has_user = !url.username().is_empty() || url.password().is_some();
+    if has_user || authority.is_some_and(|authority| authority.contains('@')) {
         return Err(UrlError::UserInfo);
     }
     if url.query().is_some() {

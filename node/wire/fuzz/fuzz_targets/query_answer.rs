@@ -16,7 +16,7 @@ fn read(bytes: &[u8], piece: usize) -> Result<(QueryOutcome, Vec<u8>), AnswerErr
 }
 
 fuzz_target!(|input: &[u8]| {
-    let Some((piece, bytes)) = input.split_first() else {
+    let Some((piece, bytes)) = input.split_last() else {
         return;
     };
     let whole = read(bytes, usize::MAX);

@@ -4,49 +4,39 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use super::{Payload, Scanned};
-use crate::dialect::Dialect;
-use crate::dialect::{CODE_FAIL, CODE_OK};
+use crate::dialect::{CODE_FAIL, CODE_OK, Dialect};
 use crate::response;
 use crate::value::Value;
 
-macro_rules! faults_head {
-    ($tag:literal) => {
-        concat!(
-            "<?xml version=\"1.0\"?>\n<methodResponse>\n<params>\n<param>\n<value><",
+/// What comes before and after a file, in the dialect and the type of value.
+macro_rules! frame {
+    (faults, $tag:literal) => {
+        frame!("", $tag, "")
+    };
+    (codes, $tag:literal) => {
+        frame!(
+            "<value><array><data>\n<value><int>1</int></value>\n",
             $tag,
-            ">"
+            "</data></array></value>\n"
         )
     };
-}
-
-macro_rules! faults_tail {
-    ($tag:literal) => {
-        concat!(
-            "</",
-            $tag,
-            "></value>\n</param>\n</params>\n</methodResponse>\n"
-        )
-    };
-}
-
-macro_rules! codes_head {
-    ($tag:literal) => {
-        concat!(
-            "<?xml version=\"1.0\"?>\n<methodResponse>\n<params>\n<param>\n",
-            "<value><array><data>\n<value><int>1</int></value>\n<value><",
-            $tag,
-            ">"
-        )
-    };
-}
-
-macro_rules! codes_tail {
-    ($tag:literal) => {
-        concat!(
-            "</",
-            $tag,
-            "></value>\n</data></array></value>\n</param>\n</params>\n</methodResponse>\n"
-        )
+    ($before:literal, $tag:literal, $after:literal) => {
+        Frame {
+            head: concat!(
+                "<?xml version=\"1.0\"?>\n<methodResponse>\n<params>\n<param>\n",
+                $before,
+                "<value><",
+                $tag,
+                ">"
+            ),
+            tail: concat!(
+                "</",
+                $tag,
+                "></value>\n",
+                $after,
+                "</param>\n</params>\n</methodResponse>\n"
+            ),
+        }
     };
 }
 
@@ -57,6 +47,11 @@ pub struct QueryAnswerWriter {
     dialect: Dialect,
     payload: Payload,
     carry: Vec<u8>, // at most two bytes that do not fill a group of base64
+}
+
+struct Frame {
+    head: &'static str,
+    tail: &'static str,
 }
 
 impl QueryAnswerWriter {
@@ -73,7 +68,7 @@ impl QueryAnswerWriter {
     /// What comes before the file.
     #[must_use]
     pub fn head(&self) -> &'static str {
-        head(self.dialect, self.payload)
+        frame(self.dialect, self.payload).head
     }
 
     /// Appends the next bytes of the file, encoded, to `out`: at most five
@@ -90,15 +85,14 @@ impl QueryAnswerWriter {
     /// Appends what comes after the file.
     pub fn finish(self, out: &mut Vec<u8>) {
         push_groups(&self.carry, out);
-        out.extend_from_slice(tail(self.dialect, self.payload).as_bytes());
+        out.extend_from_slice(frame(self.dialect, self.payload).tail.as_bytes());
     }
 
     /// Length of the whole answer for a scanned file, in bytes.
     #[must_use]
     pub fn encoded_length(dialect: Dialect, scanned: &Scanned) -> u64 {
-        let head = head(dialect, scanned.payload).len();
-        let tail = tail(dialect, scanned.payload).len();
-        (head + tail) as u64 + scanned.encoded_length
+        let frame = frame(dialect, scanned.payload);
+        (frame.head.len() + frame.tail.len()) as u64 + scanned.encoded_length
     }
 
     fn push_base64(&mut self, mut bytes: &[u8], out: &mut Vec<u8>) {
@@ -161,21 +155,12 @@ fn push_groups(bytes: &[u8], out: &mut Vec<u8>) {
         .expect("the room was made for exactly these bytes");
 }
 
-fn head(dialect: Dialect, payload: Payload) -> &'static str {
-    const { assert!(CODE_OK == 1, "the heads below spell the code out") };
+fn frame(dialect: Dialect, payload: Payload) -> Frame {
+    const { assert!(CODE_OK == 1, "the frames of codes spell the code out") };
     match (dialect, payload) {
-        (Dialect::Faults, Payload::Text) => faults_head!("string"),
-        (Dialect::Faults, Payload::Binary) => faults_head!("base64"),
-        (Dialect::Codes, Payload::Text) => codes_head!("string"),
-        (Dialect::Codes, Payload::Binary) => codes_head!("base64"),
-    }
-}
-
-fn tail(dialect: Dialect, payload: Payload) -> &'static str {
-    match (dialect, payload) {
-        (Dialect::Faults, Payload::Text) => faults_tail!("string"),
-        (Dialect::Faults, Payload::Binary) => faults_tail!("base64"),
-        (Dialect::Codes, Payload::Text) => codes_tail!("string"),
-        (Dialect::Codes, Payload::Binary) => codes_tail!("base64"),
+        (Dialect::Faults, Payload::Text) => frame!(faults, "string"),
+        (Dialect::Faults, Payload::Binary) => frame!(faults, "base64"),
+        (Dialect::Codes, Payload::Text) => frame!(codes, "string"),
+        (Dialect::Codes, Payload::Binary) => frame!(codes, "base64"),
     }
 }

@@ -100,6 +100,11 @@ fn odd_urls_are_refused_for_the_right_reason() {
             UrlError::Syntax(url::ParseError::RelativeUrlWithoutBase),
         ),
         ("http://", UrlError::Syntax(url::ParseError::EmptyHost)),
+        ("http:///h/", UrlError::Syntax(url::ParseError::EmptyHost)),
+        (
+            "http:////user@h/",
+            UrlError::Syntax(url::ParseError::EmptyHost),
+        ),
         ("http://./", UrlError::Syntax(url::ParseError::EmptyHost)),
         ("http://a../", UrlError::Syntax(url::ParseError::EmptyHost)),
         ("http://a..b/", UrlError::Syntax(url::ParseError::EmptyHost)),
