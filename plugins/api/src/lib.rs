@@ -1,1 +1,29 @@
-//! To be filled.
+//! What a handler is: something that answers queries of one kind.
+//!
+//! A node keeps a table of handlers. A query `prefix:text` goes to the handler
+//! whose name is the prefix; the handler looks at the files of the share and
+//! gives its hits, one by one, to a sink that says when to stop.
+//!
+//! # Participants
+//! - A [`Handler`] answers. It is written against this crate alone.
+//! - The *node* owns the handlers, hands them a view of its [`Files`] and
+//!   collects what they find through a [`Sink`].
+//!
+//! # Goals
+//! Small and stable: a handler written today compiles tomorrow. Enough to
+//! answer from names, contents or anything else that a file has.
+//!
+//! # Non-goals
+//! Handlers do not fetch, forward or rank across nodes; that is the node's.
+//!
+//! # Invariants
+//! - This crate owns all its types and depends on `thiserror` only.
+//! - There is no I/O here and no way to reach a file outside the share: a
+//!   handler sees names and, through [`Files`], what the node chooses to show.
+//! - There is no async here. Handlers run on the node's blocking threads.
+
+mod examples;
+mod handler;
+
+pub use examples::{ExampleError, check_examples};
+pub use handler::{Example, FileInfo, Files, Flow, Handler, HandlerError, Sink};

@@ -1,0 +1,108 @@
+//! The handler trait and the types that pass through it.
+
+use std::time::SystemTime;
+
+/// A shared file, as handlers see it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct FileInfo {
+    /// Its name in the share, parts separated by `/`.
+    pub name: String,
+    /// Its size in bytes.
+    pub size: u64,
+    /// When it was last changed, where the file system says so.
+    pub modified: Option<SystemTime>,
+}
+
+/// Whether to go on.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Flow {
+    /// More is welcome.
+    Continue,
+    /// Nothing more is wanted: the limit or the deadline is reached.
+    Stop,
+}
+
+/// A query that an author promises to answer, and with what.
+///
+/// Examples are shown to users and run as tests by [`crate::check_examples`].
+#[derive(Clone, Copy, Debug)]
+pub struct Example {
+    /// The text of the query, without the prefix.
+    pub text: &'static str,
+    /// What it asks for, in a few words.
+    pub meaning: &'static str,
+    /// Names of the files in the share of the example.
+    pub files: &'static [&'static str],
+    /// Names of the files that are found, in order.
+    pub finds: &'static [&'static str],
+}
+
+/// Why a handler did not answer.
+#[derive(Debug, thiserror::Error)]
+pub enum HandlerError {
+    /// The query makes no sense to this handler.
+    #[error("{problem} in the query {text:?}")]
+    BadQuery {
+        /// The text of the query.
+        text: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// The files of the share could not be looked at.
+    #[error("cannot look at the share: {0}")]
+    Files(String),
+}
+
+/// The files of a share, as far as a handler may see them.
+pub trait Files {
+    /// Calls `visit` with each file, in order of the names, until it stops.
+    ///
+    /// # Errors
+    /// [`HandlerError::Files`] when the share cannot be read.
+    fn visit(&self, visit: &mut dyn FnMut(&FileInfo) -> Flow) -> Result<(), HandlerError>;
+
+    /// The file of this exact name, if it is shared.
+    ///
+    /// # Errors
+    /// [`HandlerError::Files`] when the share cannot be read.
+    fn file(&self, name: &str) -> Result<Option<FileInfo>, HandlerError>;
+}
+
+/// Takes the hits of a handler.
+pub trait Sink {
+    /// Takes one more hit and says whether another one is welcome.
+    fn hit(&mut self, file: &FileInfo) -> Flow;
+
+    /// Whether to go on, for handlers that look at much between two hits.
+    fn flow(&self) -> Flow;
+}
+
+/// Something that answers queries of one kind.
+pub trait Handler: Send + Sync {
+    /// The prefix that users type before the colon: lower-case letters, digits
+    /// and `-`.
+    fn name(&self) -> &str;
+
+    /// What it finds, in one line.
+    fn description(&self) -> &str;
+
+    /// Queries with the answers that its author promises.
+    fn examples(&self) -> &[Example];
+
+    /// Is told that the file `name` appeared, changed or vanished.
+    ///
+    /// A handler that keeps nothing about files has nothing to do.
+    fn changed(&self, _name: &str) {}
+
+    /// Answers the query `text` about `files`, best hits first, into `sink`.
+    ///
+    /// # Errors
+    /// [`HandlerError`] when the query makes no sense or the share cannot be
+    /// read. Hits given before an error stay valid.
+    fn answer(
+        &self,
+        text: &str,
+        files: &dyn Files,
+        sink: &mut dyn Sink,
+    ) -> Result<(), HandlerError>;
+}
