@@ -1,0 +1,91 @@
+//! Exact counts of what a node has done since it started.
+
+use std::{
+    collections::BTreeMap,
+    sync::atomic::{AtomicU64, Ordering},
+};
+
+/// Declares the counters once: field, name and text cannot drift apart.
+macro_rules! counters {
+    ($( $(#[doc = $doc:literal])+ $name:ident, )+) => {
+        /// The counters of one node.
+        #[derive(Debug, Default)]
+        pub struct Counters {
+            $( $(#[doc = $doc])+ pub $name: Counter, )+
+        }
+
+        impl Counters {
+            /// All counts by name.
+            #[must_use]
+            pub fn snapshot(&self) -> BTreeMap<String, u64> {
+                BTreeMap::from([ $( (stringify!($name).to_owned(), self.$name.get()), )+ ])
+            }
+        }
+    };
+}
+
+counters! {
+    /// Bytes of files served to others, encoded or not.
+    bytes_served,
+    /// Calls made to peers, of any method.
+    calls_sent,
+    /// Connections accepted on the peer port.
+    connections_accepted,
+    /// Connections closed to make room for others.
+    connections_displaced,
+    /// Files fetched into the share.
+    files_fetched,
+    /// Files given to others, by any route.
+    files_served,
+    /// Calls of `hello` received.
+    hellos_received,
+    /// Peers dropped because they could not be reached.
+    peers_dropped,
+    /// Calls of `query` received.
+    queries_received,
+    /// Calls of `query` made to peers.
+    queries_sent,
+    /// Calls of `query` that were not walked because that walk was here already.
+    queries_seen_before,
+    /// Requests refused before any method saw them.
+    requests_refused,
+    /// XML-RPC calls received, entries of a multicall included.
+    rpc_received,
+}
+
+/// One count.
+#[derive(Debug, Default)]
+pub struct Counter(AtomicU64);
+
+impl Counter {
+    /// Counts one more.
+    pub fn one(&self) {
+        self.add(1);
+    }
+
+    /// Counts `n` more.
+    pub fn add(&self, n: u64) {
+        self.0.fetch_add(n, Ordering::Relaxed);
+    }
+
+    /// The count so far.
+    #[must_use]
+    pub fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_snapshot_has_every_counter_by_its_name() {
+        let counters = Counters::default();
+        counters.queries_sent.one();
+        counters.queries_sent.add(2);
+        let snapshot = counters.snapshot();
+        assert_eq!(snapshot["queries_sent"], 3);
+        assert_eq!(snapshot["queries_received"], 0);
+    }
+}
