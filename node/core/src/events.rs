@@ -41,7 +41,10 @@ pub struct EventLog {
 
 impl Default for EventLog {
     fn default() -> EventLog {
-        EventLog { kept: Mutex::default(), newest: watch::Sender::new(0) }
+        EventLog {
+            kept: Mutex::default(),
+            newest: watch::Sender::new(0),
+        }
     }
 }
 
@@ -53,7 +56,12 @@ impl EventLog {
         if kept.len() == KEPT {
             kept.pop_front();
         }
-        kept.push_back(Event { id, time: unix_millis(SystemTime::now()), kind, data });
+        kept.push_back(Event {
+            id,
+            time: unix_millis(SystemTime::now()),
+            kind,
+            data,
+        });
         self.newest.send_replace(id);
     }
 
@@ -61,7 +69,11 @@ impl EventLog {
     #[must_use]
     pub fn since(&self, id: u64, limit: usize) -> Vec<Event> {
         let kept = lock(&self.kept);
-        kept.iter().filter(|event| event.id > id).take(limit).cloned().collect()
+        kept.iter()
+            .filter(|event| event.id > id)
+            .take(limit)
+            .cloned()
+            .collect()
     }
 
     /// Id of the oldest event that is kept.
@@ -86,8 +98,9 @@ impl EventLog {
 /// Milliseconds of `time` since 1970; 0 for times before.
 #[must_use]
 pub fn unix_millis(time: SystemTime) -> u64 {
-    time.duration_since(UNIX_EPOCH)
-        .map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+    time.duration_since(UNIX_EPOCH).map_or(0, |since| {
+        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+    })
 }
 
 #[cfg(test)]
@@ -104,7 +117,11 @@ mod tests {
         }
         assert_eq!(log.oldest(), Some(11));
         assert_eq!(log.newest(), KEPT as u64 + 10);
-        let ids: Vec<u64> = log.since(0, usize::MAX).iter().map(|event| event.id).collect();
+        let ids: Vec<u64> = log
+            .since(0, usize::MAX)
+            .iter()
+            .map(|event| event.id)
+            .collect();
         assert_eq!(ids, (11..=KEPT as u64 + 10).collect::<Vec<_>>());
     }
 

@@ -31,15 +31,17 @@
 //!   [`node::Node::stop`].
 //! - There is no control connection, no command line and no environment here.
 
-//X pub mod client;
+pub mod client;
 pub mod counters;
 pub mod events;
-//X pub mod handlers;
+pub mod handlers;
 //X pub mod node;
-//X pub mod overlay;
+pub mod overlay;
 //X pub mod server;
 pub mod share;
 pub mod state;
 //X pub mod transfer;
 
+mod clock;
+mod pace;
 mod sync;

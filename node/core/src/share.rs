@@ -71,10 +71,16 @@ impl Share {
     /// # Errors
     /// When it is no directory or cannot be read.
     pub fn open(path: &Path) -> Result<Share, ShareError> {
-        let refused = |error| ShareError::Directory { path: path.to_owned(), error };
+        let refused = |error| ShareError::Directory {
+            path: path.to_owned(),
+            error,
+        };
         let directory = Dir::open_ambient_dir(path, ambient_authority()).map_err(refused)?;
         incoming::remove_leftovers(&directory).map_err(refused)?;
-        Ok(Share { directory, path: path.to_owned() })
+        Ok(Share {
+            directory,
+            path: path.to_owned(),
+        })
     }
 
     /// The path under which the directory was opened, for messages.
@@ -98,12 +104,20 @@ impl Share {
             .directory
             .open_with(name.as_str(), &options)
             .map_err(|error| ShareError::of(name, error))?;
-        let metadata = file.metadata().map_err(|error| ShareError::of(name, error))?;
+        let metadata = file
+            .metadata()
+            .map_err(|error| ShareError::of(name, error))?;
         if !metadata.is_file() {
             return Err(ShareError::NotFound(name.clone()));
         }
-        let stamp = Stamp { size: metadata.len(), modified: modified(&metadata) };
-        Ok(SharedFile { file: file.into_std(), stamp })
+        let stamp = Stamp {
+            size: metadata.len(),
+            modified: modified(&metadata),
+        };
+        Ok(SharedFile {
+            file: file.into_std(),
+            stamp,
+        })
     }
 
     /// Describes the file `name`.
@@ -139,16 +153,26 @@ impl SharedFile {
     /// When the system does not say.
     pub fn unchanged(file: &File, stamp: Stamp) -> std::io::Result<bool> {
         let metadata = file.metadata()?;
-        Ok(Stamp { size: metadata.len(), modified: metadata.modified().ok() } == stamp)
+        Ok(Stamp {
+            size: metadata.len(),
+            modified: metadata.modified().ok(),
+        } == stamp)
     }
 }
 
 fn info(name: &str, metadata: &Metadata) -> FileInfo {
-    FileInfo { name: name.to_owned(), size: metadata.len(), modified: modified(metadata) }
+    FileInfo {
+        name: name.to_owned(),
+        size: metadata.len(),
+        modified: modified(metadata),
+    }
 }
 
 fn modified(metadata: &Metadata) -> Option<SystemTime> {
-    metadata.modified().ok().map(cap_std::time::SystemTime::into_std)
+    metadata
+        .modified()
+        .ok()
+        .map(cap_std::time::SystemTime::into_std)
 }
 
 #[cfg(test)]

@@ -38,7 +38,10 @@ impl StateDir {
     /// # Errors
     /// When it cannot be made or is no directory.
     pub fn open(path: &Path) -> Result<StateDir, StateError> {
-        make_private_directory(path).map_err(|error| StateError { path: path.to_owned(), error })?;
+        make_private_directory(path).map_err(|error| StateError {
+            path: path.to_owned(),
+            error,
+        })?;
         Ok(StateDir(path.to_owned()))
     }
 
@@ -98,7 +101,9 @@ impl StateDir {
     pub fn remove(&self, name: &str) -> Result<(), StateError> {
         let path = self.file(name);
         match fs::remove_file(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(StateError { path, error }),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(StateError { path, error })
+            }
             _ => Ok(()),
         }
     }
@@ -110,11 +115,18 @@ impl StateDir {
     pub fn lock(&self) -> Result<StateLock, StateError> {
         let path = self.file("lock");
         let take = || {
-            let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path)?;
+            let file = OpenOptions::new()
+                .create(true)
+                .truncate(false)
+                .write(true)
+                .open(&path)?;
             file.try_lock()?;
             Ok(StateLock(file))
         };
-        take().map_err(|error| StateError { path: path.clone(), error })
+        take().map_err(|error| StateError {
+            path: path.clone(),
+            error,
+        })
     }
 }
 

@@ -18,6 +18,7 @@
 //!   bounded in [`limits`].
 //! - What this crate writes, it reads back the same.
 
+pub mod asking;
 pub mod characters;
 pub mod content;
 pub mod dialect;

@@ -23,7 +23,9 @@ pub enum ShareError {
     #[error("`{0}` is in the share already")]
     Exists(ShareName),
     /// A file whose name differs only in letter case is there already.
-    #[error("`{name}` differs only in letter case from `{existing}`, which is in the share already")]
+    #[error(
+        "`{name}` differs only in letter case from `{existing}`, which is in the share already"
+    )]
     Collision {
         /// The name that was refused.
         name: ShareName,
@@ -55,13 +57,13 @@ impl ShareError {
     pub(crate) fn of(name: &ShareName, error: io::Error) -> ShareError {
         let name = name.clone();
         match error.kind() {
-            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory | io::ErrorKind::IsADirectory => {
-                ShareError::NotFound(name)
-            }
+            io::ErrorKind::NotFound
+            | io::ErrorKind::NotADirectory
+            | io::ErrorKind::IsADirectory => ShareError::NotFound(name),
             io::ErrorKind::AlreadyExists => ShareError::Exists(name),
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
-                ShareError::NoSpace { name, error }
-            }
+            io::ErrorKind::StorageFull
+            | io::ErrorKind::QuotaExceeded
+            | io::ErrorKind::FileTooLarge => ShareError::NoSpace { name, error },
             _ if is_link(&error) => ShareError::NotFound(name),
             _ => ShareError::Io { name, error },
         }

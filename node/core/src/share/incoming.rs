@@ -32,7 +32,11 @@ pub struct Incoming {
 }
 
 impl Incoming {
-    pub(super) fn begin(share: &Dir, name: &ShareName, replace: Replace) -> Result<Incoming, ShareError> {
+    pub(super) fn begin(
+        share: &Dir,
+        name: &ShareName,
+        replace: Replace,
+    ) -> Result<Incoming, ShareError> {
         let failed = |error| ShareError::of(name, error);
         if replace == Replace::Never && share.symlink_metadata(name.as_str()).is_ok() {
             return Err(ShareError::Exists(name.clone()));
@@ -40,10 +44,23 @@ impl Incoming {
         check_collisions(share, name)?;
         let temporary = format!("{TEMPORARY_PREFIX}{}", random_suffix().map_err(failed)?);
         let mut options = OpenOptions::new();
-        options.write(true).create_new(true).follow(FollowSymlinks::No);
-        let file = share.open_with(&temporary, &options).map_err(failed)?.into_std();
+        options
+            .write(true)
+            .create_new(true)
+            .follow(FollowSymlinks::No);
+        let file = share
+            .open_with(&temporary, &options)
+            .map_err(failed)?
+            .into_std();
         let share = share.try_clone().map_err(failed)?;
-        Ok(Incoming { name: name.clone(), replace, share, temporary, file, placed: false })
+        Ok(Incoming {
+            name: name.clone(),
+            replace,
+            share,
+            temporary,
+            file,
+            placed: false,
+        })
     }
 
     /// Adds `bytes` to the end.
@@ -51,7 +68,9 @@ impl Incoming {
     /// # Errors
     /// [`ShareError::NoSpace`] or [`ShareError::Io`].
     pub fn write(&mut self, bytes: &[u8]) -> Result<(), ShareError> {
-        self.file.write_all(bytes).map_err(|error| ShareError::of(&self.name, error))
+        self.file
+            .write_all(bytes)
+            .map_err(|error| ShareError::of(&self.name, error))
     }
 
     /// Throws away what was written, to begin anew with another sender.
@@ -72,7 +91,8 @@ impl Incoming {
     /// [`ShareError::Exists`] when the name was taken meanwhile; then, and on
     /// any other error, nothing of the file stays.
     pub fn commit(mut self) -> Result<(), ShareError> {
-        self.place().map_err(|error| ShareError::of(&self.name, error))?;
+        self.place()
+            .map_err(|error| ShareError::of(&self.name, error))?;
         self.placed = true;
         Ok(())
     }
@@ -88,8 +108,16 @@ impl Incoming {
             self.share.open_dir(&path)?
         };
         match self.replace {
-            Replace::Existing => self.share.rename(&self.temporary, &directory, self.name.file_name())?,
-            Replace::Never => rename_to_new(&self.share, &self.temporary, &directory, self.name.file_name())?,
+            Replace::Existing => {
+                self.share
+                    .rename(&self.temporary, &directory, self.name.file_name())?
+            }
+            Replace::Never => rename_to_new(
+                &self.share,
+                &self.temporary,
+                &directory,
+                self.name.file_name(),
+            )?,
         }
         sync_directory(&directory)
     }
@@ -111,7 +139,10 @@ impl Drop for Incoming {
 pub(super) fn remove_leftovers(share: &Dir) -> io::Result<()> {
     for entry in share.entries()? {
         let name = entry?.file_name();
-        if name.to_str().is_some_and(|name| name.starts_with(TEMPORARY_PREFIX)) {
+        if name
+            .to_str()
+            .is_some_and(|name| name.starts_with(TEMPORARY_PREFIX))
+        {
             share.remove_file(&name)?;
         }
     }
@@ -129,13 +160,24 @@ fn check_collisions(share: &Dir, name: &ShareName) -> Result<(), ShareError> {
             return match colliding(&directory, part).map_err(failed)? {
                 None => Ok(()),
                 Some(other) => {
-                    let existing = parts[..depth].iter().copied().chain([other.as_str()]).collect::<Vec<_>>().join("/");
-                    Err(ShareError::Collision { name: name.clone(), existing })
+                    let existing = parts[..depth]
+                        .iter()
+                        .copied()
+                        .chain([other.as_str()])
+                        .collect::<Vec<_>>()
+                        .join("/");
+                    Err(ShareError::Collision {
+                        name: name.clone(),
+                        existing,
+                    })
                 }
             };
         }
         if depth + 1 < parts.len() {
-            directory = directory.open_dir(part).map_err(|error| ShareError::Io { name: name.clone(), error })?;
+            directory = directory.open_dir(part).map_err(|error| ShareError::Io {
+                name: name.clone(),
+                error,
+            })?;
         }
     }
     Ok(())
@@ -146,7 +188,9 @@ fn colliding(directory: &Dir, part: &str) -> io::Result<Option<String>> {
         return Ok(None);
     };
     for entry in directory.entries()? {
-        let Ok(other) = entry?.file_name().into_string() else { continue };
+        let Ok(other) = entry?.file_name().into_string() else {
+            continue;
+        };
         if ShareName::parse(&other).is_ok_and(|name| name.collision_key() == wanted) {
             return Ok(Some(other));
         }

@@ -40,7 +40,10 @@ impl Share {
     /// # Errors
     /// When the shared directory itself cannot be read.
     pub fn visit(&self, visit: &mut dyn FnMut(&FileInfo) -> Flow) -> io::Result<Listing> {
-        let mut walk = Walk { visit, listing: Listing::default() };
+        let mut walk = Walk {
+            visit,
+            listing: Listing::default(),
+        };
         walk.directory(&self.directory, "", 1)?;
         Ok(walk.listing)
     }
@@ -77,7 +80,9 @@ impl Walk<'_> {
     fn below(&mut self, directory: &Dir, entry: &DirEntry, key: &str, depth: usize) -> Flow {
         // Not followed if it became a link after it was listed.
         match directory.open_dir_nofollow(entry.file_name()) {
-            Ok(below) => self.directory(&below, key, depth + 1).unwrap_or_else(|_| self.skip()),
+            Ok(below) => self
+                .directory(&below, key, depth + 1)
+                .unwrap_or_else(|_| self.skip()),
             Err(_) => self.skip(),
         }
     }
@@ -108,5 +113,8 @@ fn key(prefix: &str, entry: &DirEntry) -> Option<String> {
 }
 
 fn is_temporary(entry: &DirEntry) -> bool {
-    entry.file_name().to_str().is_some_and(|name| name.starts_with(TEMPORARY_PREFIX))
+    entry
+        .file_name()
+        .to_str()
+        .is_some_and(|name| name.starts_with(TEMPORARY_PREFIX))
 }

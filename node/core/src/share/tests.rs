@@ -1,5 +1,8 @@
 //! Tests of the share on a real directory.
-#![allow(clippy::disallowed_methods, reason = "tests look at the directory from outside")]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "tests look at the directory from outside"
+)]
 
 use std::{fs, os::unix::fs::symlink, path::PathBuf};
 
@@ -84,7 +87,10 @@ fn opening_the_share_removes_what_a_killed_node_left() {
 fn an_existing_file_is_kept_unless_it_is_to_be_replaced() {
     let home = home();
     store(&home.share, "x", b"old", Replace::Never).unwrap();
-    assert!(matches!(store(&home.share, "x", b"new", Replace::Never), Err(ShareError::Exists(_))));
+    assert!(matches!(
+        store(&home.share, "x", b"new", Replace::Never),
+        Err(ShareError::Exists(_))
+    ));
     assert_eq!(fs::read(home.path("x")).unwrap(), b"old");
     store(&home.share, "x", b"new", Replace::Existing).unwrap();
     assert_eq!(fs::read(home.path("x")).unwrap(), b"new");
@@ -105,9 +111,14 @@ fn a_file_that_appears_while_another_is_on_its_way_is_kept() {
 fn a_name_that_differs_only_in_case_is_refused_on_every_level() {
     let home = home();
     store(&home.share, "Photos/Cat.jpg", b"1", Replace::Never).unwrap();
-    for (refused, existing) in [("Photos/cat.JPG", "Photos/Cat.jpg"), ("photos/dog.jpg", "Photos")] {
+    for (refused, existing) in [
+        ("Photos/cat.JPG", "Photos/Cat.jpg"),
+        ("photos/dog.jpg", "Photos"),
+    ] {
         match store(&home.share, refused, b"2", Replace::Never) {
-            Err(ShareError::Collision { existing: found, .. }) => assert_eq!(found, existing),
+            Err(ShareError::Collision {
+                existing: found, ..
+            }) => assert_eq!(found, existing),
             other => panic!("{refused}: {other:?}"),
         }
     }
@@ -136,10 +147,36 @@ fn links_pipes_and_directories_are_no_files() {
     symlink("nowhere", home.path("dangling")).unwrap();
     symlink("..", home.path("up")).unwrap();
     let pipe = home.path("pipe");
-    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
-    for refused in ["out", "in", "dangling", "up/outside", "directory", "pipe", "none"] {
-        assert!(matches!(home.share.read(&name(refused)), Err(ShareError::NotFound(_))), "{refused}");
-        assert!(matches!(home.share.describe(&name(refused)), Err(ShareError::NotFound(_))), "{refused}");
+    assert!(
+        std::process::Command::new("mkfifo")
+            .arg(&pipe)
+            .status()
+            .unwrap()
+            .success()
+    );
+    for refused in [
+        "out",
+        "in",
+        "dangling",
+        "up/outside",
+        "directory",
+        "pipe",
+        "none",
+    ] {
+        assert!(
+            matches!(
+                home.share.read(&name(refused)),
+                Err(ShareError::NotFound(_))
+            ),
+            "{refused}"
+        );
+        assert!(
+            matches!(
+                home.share.describe(&name(refused)),
+                Err(ShareError::NotFound(_))
+            ),
+            "{refused}"
+        );
     }
     assert_eq!(home.names(), ["inside"]);
     assert_eq!(home.skipped(), 5);
@@ -152,7 +189,12 @@ fn storing_does_not_leave_the_share_through_a_link() {
     symlink("../elsewhere", home.path("out")).unwrap();
     assert!(store(&home.share, "out/x", b"1", Replace::Never).is_err());
     assert!(store(&home.share, "out/x", b"1", Replace::Existing).is_err());
-    assert_eq!(fs::read_dir(home.directory.path().join("elsewhere")).unwrap().count(), 0);
+    assert_eq!(
+        fs::read_dir(home.directory.path().join("elsewhere"))
+            .unwrap()
+            .count(),
+        0
+    );
     assert_eq!(home.names(), Vec::<String>::new());
 }
 

@@ -1,0 +1,32 @@
+//! Calls to other nodes.
+//!
+//! # Participants
+//! [`Client`] knows what a call means; a [`Transport`] carries its bytes:
+//! [`HttpTransport`] over the network, [`MemoryTransport`] between nodes in
+//! memory, for tests.
+//!
+//! # Invariants
+//! - Everything that a peer answers is hostile: heads, bodies and times have
+//!   limits, and content is decoded piece by piece, never held whole.
+//! - A redirect, a compressed body or a status other than 200 is a failure.
+//! - The connection goes to the address that was checked; proxies of the
+//!   environment are not used.
+//! - A call that failed costs its own time only; deciding what a failure means
+//!   is the overlay's.
+
+mod calls;
+mod content;
+mod http;
+mod memory;
+mod resolve;
+mod transport;
+
+pub use self::{
+    calls::{CallError, Client, QueryReply},
+    content::RemoteFile,
+    http::HttpTransport,
+    memory::MemoryTransport,
+    transport::{
+        BodyStream, PeerRequest, PeerResponse, Purpose, Transport, TransportError, WalkInfo,
+    },
+};

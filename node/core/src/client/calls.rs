@@ -1,0 +1,195 @@
+//! The calls: `hello`, `query`, and asking for the files of a peer.
+
+use std::{sync::Arc, time::Instant};
+
+use bytes::Bytes;
+use node_wire::{
+    fault::{Fault, MissReason},
+    limits::SMALL_ANSWER_MAX,
+    messages::{Hello, Query},
+    peer_url::PeerUrl,
+    query_answer::AnswerError,
+    request::{self, MethodCall},
+    response::{self, HelloAnswer, ResponseError},
+};
+use tokio::time::timeout_at;
+
+use super::{
+    content::{self, RemoteFile, next_chunk},
+    transport::{PeerRequest, PeerResponse, Purpose, Transport, TransportError, WalkInfo},
+};
+use crate::counters::Counters;
+
+/// Longest answer to `GET /search`, in bytes.
+const SEARCH_ANSWER_MAX: usize = 4 * 1024 * 1024;
+
+/// Why a call brought no answer.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum CallError {
+    /// The bytes did not come.
+    #[error(transparent)]
+    Transport(#[from] TransportError),
+    /// The peer did not answer in time, or fell silent.
+    #[error("it did not answer in time")]
+    Deadline,
+    /// The content came at less than 1 KiB a second.
+    #[error("it sends too slowly")]
+    TooSlow,
+    /// The answer to `query` is none.
+    #[error("it sent no valid answer: {0}")]
+    Answer(#[from] AnswerError),
+    /// The answer to another method is none.
+    #[error("it sent no valid answer: {0}")]
+    Response(#[from] ResponseError),
+    /// The answer is longer than it may be.
+    #[error("its answer is longer than {0} bytes")]
+    TooLong(usize),
+    /// A valid answer to something else.
+    #[error("it sent an answer of another kind")]
+    Unexpected,
+}
+
+/// What a peer says to a `query`.
+#[derive(Debug)]
+pub enum QueryReply {
+    /// It has the file, or knows who has, and sends it.
+    Found(RemoteFile),
+    /// It does not find it; why, if it says so.
+    Missed(Option<MissReason>),
+    /// It refuses.
+    Fault(Fault),
+}
+
+/// Calls peers.
+#[derive(Clone)]
+pub struct Client {
+    transport: Arc<dyn Transport>,
+    counters: Arc<Counters>,
+}
+
+impl Client {
+    /// A client that sends through `transport` and counts its calls.
+    #[must_use]
+    pub fn new(transport: Arc<dyn Transport>, counters: Arc<Counters>) -> Client {
+        Client {
+            transport,
+            counters,
+        }
+    }
+
+    /// Introduces the node at `ourselves` to `peer`.
+    ///
+    /// `None` means that the peer answered, but with a fault or a value that
+    /// no dialect has: it is a peer of unknown kind.
+    ///
+    /// # Errors
+    /// When the peer does not answer until `deadline`.
+    pub async fn hello(
+        &self,
+        peer: &PeerUrl,
+        ourselves: &PeerUrl,
+        deadline: Instant,
+    ) -> Result<Option<HelloAnswer>, CallError> {
+        let call = Hello {
+            url: ourselves.as_str().to_owned(),
+        }
+        .to_call();
+        let mut response = self.send(peer, &call, None, deadline).await?;
+        let bytes = whole(&mut response, SMALL_ANSWER_MAX, deadline).await?;
+        let answer = response::read(&bytes)?;
+        Ok(answer
+            .ok()
+            .and_then(|value| response::hello_dialect(&value)))
+    }
+
+    /// Asks `peer` for the file of a query. Answers when it is clear what the
+    /// peer says; the content of a file follows at its own pace.
+    ///
+    /// # Errors
+    /// When the peer does not answer until `deadline`, or what it sends is no
+    /// answer.
+    pub async fn query(
+        &self,
+        peer: &PeerUrl,
+        query: &Query,
+        walk: WalkInfo,
+        deadline: Instant,
+    ) -> Result<QueryReply, CallError> {
+        self.counters.queries_sent.one();
+        let response = self
+            .send(peer, &query.to_call(), Some(walk), deadline)
+            .await?;
+        content::open(peer.clone(), response.body, deadline).await
+    }
+
+    /// Asks `peer` for what `GET /search` answers to `query`, as text.
+    ///
+    /// # Errors
+    /// When the peer does not answer until `deadline` or answers too much.
+    pub async fn search(
+        &self,
+        peer: &PeerUrl,
+        query: String,
+        deadline: Instant,
+    ) -> Result<Bytes, CallError> {
+        let request = PeerRequest {
+            peer: peer.clone(),
+            purpose: Purpose::Search(query),
+            walk: None,
+        };
+        let mut response = self.exchange(request, deadline).await?;
+        whole(&mut response, SEARCH_ANSWER_MAX, deadline).await
+    }
+
+    async fn send(
+        &self,
+        peer: &PeerUrl,
+        call: &MethodCall,
+        walk: Option<WalkInfo>,
+        deadline: Instant,
+    ) -> Result<PeerResponse, CallError> {
+        let purpose = Purpose::Call(request::write(call).into());
+        self.exchange(
+            PeerRequest {
+                peer: peer.clone(),
+                purpose,
+                walk,
+            },
+            deadline,
+        )
+        .await
+    }
+
+    async fn exchange(
+        &self,
+        request: PeerRequest,
+        deadline: Instant,
+    ) -> Result<PeerResponse, CallError> {
+        self.counters.calls_sent.one();
+        match timeout_at(deadline.into(), self.transport.send(request)).await {
+            Ok(response) => Ok(response?),
+            Err(_) => Err(CallError::Deadline),
+        }
+    }
+}
+
+impl std::fmt::Debug for Client {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Client").finish_non_exhaustive()
+    }
+}
+
+async fn whole(
+    response: &mut PeerResponse,
+    most: usize,
+    deadline: Instant,
+) -> Result<Bytes, CallError> {
+    let mut bytes = Vec::new();
+    while let Some(chunk) = next_chunk(&mut response.body, deadline).await? {
+        if bytes.len() + chunk.len() > most {
+            return Err(CallError::TooLong(most));
+        }
+        bytes.extend_from_slice(&chunk);
+    }
+    Ok(bytes.into())
+}

@@ -1,0 +1,126 @@
+//! The transport over the network: HTTP/1.1 with kept connections.
+
+use std::{error::Error, time::Duration};
+
+use bytes::Bytes;
+use futures_util::{StreamExt, TryFutureExt, future::BoxFuture};
+use http::{HeaderValue, Method, Request, StatusCode, header};
+use http_body_util::{BodyExt, BodyStream as Frames, Full};
+use hyper::body::Incoming;
+use hyper_util::{
+    client::legacy::{Client, connect::HttpConnector},
+    rt::{TokioExecutor, TokioTimer},
+};
+use node_wire::{asking, query_id};
+
+use super::{
+    resolve::CheckedResolver,
+    transport::{BodyStream, PeerRequest, PeerResponse, Purpose, Transport, TransportError},
+};
+
+/// Longest time to connect.
+const CONNECT: Duration = Duration::from_secs(3);
+
+/// How long an unused connection is kept.
+const IDLE: Duration = Duration::from_secs(10);
+
+/// Unused connections kept for each peer.
+const IDLE_PER_PEER: usize = 4;
+
+/// Longest head of a response, and the size of a read, in bytes.
+const BUFFER: usize = 64 * 1024;
+
+/// Most header lines of a response.
+const HEADERS: usize = 64;
+
+const AGENT: &str = concat!("sixhop/", env!("CARGO_PKG_VERSION"));
+
+/// Calls over the network.
+#[derive(Clone, Debug)]
+pub struct HttpTransport {
+    client: Client<HttpConnector<CheckedResolver>, Full<Bytes>>,
+}
+
+impl Default for HttpTransport {
+    fn default() -> HttpTransport {
+        let mut connector = HttpConnector::new_with_resolver(CheckedResolver);
+        connector.set_connect_timeout(Some(CONNECT));
+        connector.set_nodelay(true);
+        let client = Client::builder(TokioExecutor::new())
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(IDLE)
+            .pool_max_idle_per_host(IDLE_PER_PEER)
+            .http1_max_buf_size(BUFFER)
+            .http1_max_headers(HEADERS)
+            .build(connector);
+        HttpTransport { client }
+    }
+}
+
+impl Transport for HttpTransport {
+    fn send(
+        &self,
+        request: PeerRequest,
+    ) -> BoxFuture<'static, Result<PeerResponse, TransportError>> {
+        let client = self.client.clone();
+        Box::pin(async move {
+            let request = http_request(&request)?;
+            let response = client
+                .request(request)
+                .map_err(|error| broken(&error))
+                .await?;
+            if response.status() != StatusCode::OK {
+                return Err(TransportError::Status(response.status().as_u16()));
+            }
+            if response.headers().contains_key(header::CONTENT_ENCODING) {
+                return Err(TransportError::Encoded);
+            }
+            Ok(PeerResponse {
+                body: stream(response.into_body()),
+            })
+        })
+    }
+}
+
+fn http_request(request: &PeerRequest) -> Result<Request<Full<Bytes>>, TransportError> {
+    let peer = &request.peer;
+    let mut builder = Request::builder().header(header::USER_AGENT, AGENT).header(
+        header::ACCEPT_ENCODING,
+        HeaderValue::from_static("identity"),
+    );
+    if let Some(walk) = &request.walk {
+        builder = builder.header(query_id::HEADER, walk.id.to_hex());
+        if !walk.asking.is_empty() {
+            builder = builder.header(asking::HEADER, walk.asking.to_string());
+        }
+    }
+    let built = match &request.purpose {
+        Purpose::Call(body) => builder
+            .method(Method::POST)
+            .uri(peer.as_str())
+            .header(header::CONTENT_TYPE, "text/xml")
+            .body(Full::new(body.clone())),
+        Purpose::Search(query) => builder
+            .method(Method::GET)
+            .uri(format!("http://{}/search?{query}", peer.authority()))
+            .body(Full::default()),
+    };
+    built.map_err(|error| TransportError::Connection(error.to_string()))
+}
+
+fn stream(body: Incoming) -> BodyStream {
+    let frames = Frames::new(body.map_err(|error| broken(&error)));
+    Box::pin(frames.filter_map(async |frame| match frame {
+        Ok(frame) => frame.into_data().ok().map(Ok),
+        Err(error) => Some(Err(error)),
+    }))
+}
+
+/// The last cause of an error, which is what a person can use.
+fn broken(error: &(dyn Error + 'static)) -> TransportError {
+    let mut cause = error;
+    while let Some(next) = cause.source() {
+        cause = next;
+    }
+    TransportError::Connection(cause.to_string())
+}

@@ -1,0 +1,64 @@
+//! The transport in memory: peers are functions. For tests of everything that
+//! calls peers, without a socket.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex},
+};
+
+use bytes::Bytes;
+use futures_util::{FutureExt, future::BoxFuture, stream};
+use node_wire::peer_url::PeerUrl;
+
+use super::transport::{PeerRequest, PeerResponse, Transport, TransportError};
+use crate::sync::lock;
+
+type Reply = Result<Vec<Bytes>, TransportError>;
+type Peer = Arc<dyn Fn(PeerRequest) -> BoxFuture<'static, Reply> + Send + Sync>;
+
+/// Peers in memory, by URL.
+#[derive(Clone, Default)]
+pub struct MemoryTransport {
+    peers: Arc<Mutex<HashMap<String, Peer>>>,
+}
+
+impl MemoryTransport {
+    /// Adds a peer that answers requests with the chunks of a body, or fails.
+    pub fn add<F>(&self, url: &PeerUrl, answer: F)
+    where
+        F: Fn(PeerRequest) -> BoxFuture<'static, Reply> + Send + Sync + 'static,
+    {
+        lock(&self.peers).insert(url.key(), Arc::new(answer));
+    }
+
+    /// Removes a peer: it is then not reachable.
+    pub fn remove(&self, url: &PeerUrl) {
+        lock(&self.peers).remove(&url.key());
+    }
+}
+
+impl Transport for MemoryTransport {
+    fn send(
+        &self,
+        request: PeerRequest,
+    ) -> BoxFuture<'static, Result<PeerResponse, TransportError>> {
+        let peer = lock(&self.peers).get(&request.peer.key()).cloned();
+        async move {
+            let peer =
+                peer.ok_or_else(|| TransportError::Connection("connection refused".to_owned()))?;
+            let chunks = peer(request).await?;
+            Ok(PeerResponse {
+                body: Box::pin(stream::iter(chunks.into_iter().map(Ok))),
+            })
+        }
+        .boxed()
+    }
+}
+
+impl std::fmt::Debug for MemoryTransport {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("MemoryTransport")
+            .field("peers", &lock(&self.peers).len())
+            .finish()
+    }
+}

@@ -1,0 +1,161 @@
+//! Collecting the answer of one handler.
+
+use std::time::Instant;
+
+use plugin_api::{FileInfo, Files, Flow, Handler, HandlerError, Sink};
+
+use node_wire::name::ShareName;
+
+use crate::share::{Share, ShareError};
+
+/// How much of an answer is wanted.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted {
+    /// Greatest number of hits.
+    pub limit: usize,
+    /// When to stop.
+    pub deadline: Instant,
+}
+
+/// What a handler found.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Answer {
+    /// The hits, best first.
+    pub hits: Vec<FileInfo>,
+    /// Name of the handler.
+    pub handler: String,
+    /// How the answer ended.
+    pub end: End,
+}
+
+/// How an answer ended.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum End {
+    /// Everything was looked at.
+    Complete,
+    /// There are more hits than were wanted.
+    Limit,
+    /// The deadline passed.
+    Deadline,
+}
+
+struct Collected {
+    hits: Vec<FileInfo>,
+    wanted: Wanted,
+    end: End,
+}
+
+pub(super) fn collect(
+    handler: &dyn Handler,
+    text: &str,
+    share: &Share,
+    wanted: Wanted,
+) -> Result<Answer, HandlerError> {
+    let mut collected = Collected {
+        hits: Vec::new(),
+        wanted,
+        end: End::Complete,
+    };
+    handler.answer(text, share, &mut collected)?;
+    Ok(Answer {
+        hits: collected.hits,
+        handler: handler.name().to_owned(),
+        end: collected.end,
+    })
+}
+
+impl Sink for Collected {
+    fn hit(&mut self, file: &FileInfo) -> Flow {
+        if self.hits.len() >= self.wanted.limit {
+            self.end = End::Limit;
+            return Flow::Stop;
+        }
+        self.hits.push(file.clone());
+        self.check()
+    }
+
+    fn flow(&self) -> Flow {
+        if self.expired() {
+            Flow::Stop
+        } else {
+            Flow::Continue
+        }
+    }
+}
+
+impl Collected {
+    fn expired(&self) -> bool {
+        Instant::now() >= self.wanted.deadline
+    }
+
+    fn check(&mut self) -> Flow {
+        if self.expired() {
+            self.end = End::Deadline;
+            return Flow::Stop;
+        }
+        Flow::Continue
+    }
+}
+
+impl Files for Share {
+    fn visit(&self, visit: &mut dyn FnMut(&FileInfo) -> Flow) -> Result<(), HandlerError> {
+        Share::visit(self, visit)
+            .map(drop)
+            .map_err(|error| HandlerError::Files(error.to_string()))
+    }
+
+    fn file(&self, name: &str) -> Result<Option<FileInfo>, HandlerError> {
+        let Ok(name) = ShareName::parse(name) else {
+            return Ok(None);
+        };
+        match self.describe(&name) {
+            Ok(file) => Ok(Some(file)),
+            Err(ShareError::NotFound(_)) => Ok(None),
+            Err(error) => Err(HandlerError::Files(error.to_string())),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(
+        clippy::disallowed_methods,
+        reason = "tests fill the directory from outside"
+    )]
+
+    use std::time::Duration;
+
+    use super::*;
+    use crate::handlers::Handlers;
+
+    fn answer(query: &str, limit: usize, within: Duration) -> Answer {
+        let home = tempfile::tempdir().unwrap();
+        for n in 0..3 {
+            std::fs::write(home.path().join(format!("{n}.txt")), "").unwrap();
+        }
+        let share = Share::open(home.path()).unwrap();
+        let wanted = Wanted {
+            limit,
+            deadline: Instant::now() + within,
+        };
+        Handlers::standard().answer(&share, query, wanted).unwrap()
+    }
+
+    #[test]
+    fn an_answer_says_that_everything_was_looked_at() {
+        let answer = answer("*.txt", 3, Duration::from_secs(60));
+        assert_eq!((answer.hits.len(), answer.end), (3, End::Complete));
+    }
+
+    #[test]
+    fn an_answer_says_that_there_is_more_than_was_wanted() {
+        let answer = answer("*.txt", 2, Duration::from_secs(60));
+        assert_eq!((answer.hits.len(), answer.end), (2, End::Limit));
+    }
+
+    #[test]
+    fn an_answer_says_that_the_deadline_passed() {
+        let answer = answer("*.txt", 3, Duration::ZERO);
+        assert_eq!((answer.hits.len(), answer.end), (1, End::Deadline));
+    }
+}

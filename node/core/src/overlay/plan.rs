@@ -1,0 +1,309 @@
+//! Whom one walk asks next.
+
+use std::{
+    collections::VecDeque,
+    time::{Duration, Instant},
+};
+
+use node_wire::fault::MissReason;
+
+use super::peers::PeerEntry;
+
+/// Calls of one walk in flight at a time, slow ones not counted.
+pub const FAN_OUT: usize = 4;
+
+/// A call that runs for longer than this is slow: it keeps running, but no
+/// longer keeps others waiting.
+pub const SLOW_AFTER: Duration = Duration::from_millis(500);
+
+/// Calls of one walk in flight at a time, slow ones counted.
+pub const IN_FLIGHT_MAX: usize = 16;
+
+/// Most calls of one walk at one node.
+pub const BUDGET: usize = 64;
+
+/// How a call of a walk ended without the file.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Ended {
+    /// The peer does not find it; why, if it says so.
+    Missed(Option<MissReason>),
+    /// The peer refuses.
+    Refused,
+    /// The peer did not answer, or not rightly.
+    Failed,
+    /// There was no time left for an answer.
+    Late,
+}
+
+/// The state of one walk at one node.
+#[derive(Debug)]
+pub struct Plan {
+    waiting: VecDeque<PeerEntry>,
+    /// When each call in flight started.
+    in_flight: Vec<(String, Instant)>,
+    asked: usize,
+    /// Why more might be found than was: the strongest reason seen.
+    lacking: Option<MissReason>,
+}
+
+impl Plan {
+    /// A walk that asks `peers` in this order.
+    #[must_use]
+    pub fn new(peers: Vec<PeerEntry>) -> Plan {
+        Plan {
+            waiting: peers.into(),
+            in_flight: Vec::new(),
+            asked: 0,
+            lacking: None,
+        }
+    }
+
+    /// A walk that asks nobody because the query has no hops left.
+    #[must_use]
+    pub fn nobody(reason: MissReason) -> Plan {
+        Plan {
+            lacking: Some(reason),
+            ..Plan::new(Vec::new())
+        }
+    }
+
+    /// The next peer to ask `now`, if one is to be asked now.
+    pub fn next(&mut self, now: Instant) -> Option<PeerEntry> {
+        if !self.may_ask(now) {
+            return None;
+        }
+        if self.asked == BUDGET {
+            self.waiting.clear();
+            self.lacks(MissReason::Budget);
+            return None;
+        }
+        let peer = self.waiting.pop_front()?;
+        self.asked += 1;
+        self.in_flight.push((peer.url.key(), now));
+        Some(peer)
+    }
+
+    /// When [`Plan::next`] may answer otherwise, if no call ends before.
+    #[must_use]
+    pub fn look_again_at(&self, now: Instant) -> Option<Instant> {
+        if self.waiting.is_empty() || self.in_flight.len() >= IN_FLIGHT_MAX {
+            return None;
+        }
+        self.in_flight
+            .iter()
+            .map(|(_, started)| *started + SLOW_AFTER)
+            .filter(|at| *at > now)
+            .min()
+    }
+
+    /// The call to the peer with this key ended without the file.
+    pub fn ended(&mut self, key: &str, how: Ended) {
+        self.found(key);
+        match how {
+            // A peer that gives no reason may have lacked hops.
+            Ended::Missed(None) => self.lacks(MissReason::HopLimit),
+            Ended::Missed(Some(MissReason::NotFound | MissReason::Seen)) | Ended::Refused => {}
+            Ended::Missed(Some(reason)) => self.lacks(reason),
+            Ended::Failed | Ended::Late => self.lacks(MissReason::Deadline),
+        }
+    }
+
+    /// The peer with this key has the file: its call is no longer in flight.
+    pub fn found(&mut self, key: &str) {
+        self.in_flight.retain(|(other, _)| other != key);
+    }
+
+    /// Whether the call to the peer with this key is in flight.
+    #[must_use]
+    pub fn is_in_flight(&self, key: &str) -> bool {
+        self.in_flight.iter().any(|(other, _)| other == key)
+    }
+
+    /// Peers asked so far.
+    #[must_use]
+    pub fn asked(&self) -> usize {
+        self.asked
+    }
+
+    /// Whether nobody is left to ask or to answer.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.waiting.is_empty() && self.in_flight.is_empty()
+    }
+
+    /// There was no time to ask further.
+    pub fn give_up(&mut self) {
+        if !self.is_over() {
+            self.waiting.clear();
+            self.in_flight.clear();
+            self.lacks(MissReason::Deadline);
+        }
+    }
+
+    /// Why nothing was found.
+    #[must_use]
+    pub fn verdict(&self) -> MissReason {
+        self.lacking.unwrap_or(MissReason::NotFound)
+    }
+
+    /// Whether more hops or time would find no more.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.lacking.is_none()
+    }
+
+    fn may_ask(&self, now: Instant) -> bool {
+        let fresh = self
+            .in_flight
+            .iter()
+            .filter(|(_, started)| now < *started + SLOW_AFTER)
+            .count();
+        fresh < FAN_OUT && self.in_flight.len() < IN_FLIGHT_MAX
+    }
+
+    fn lacks(&mut self, reason: MissReason) {
+        let strength = |reason| match reason {
+            MissReason::NotFound | MissReason::Seen => 0,
+            MissReason::HopLimit => 1,
+            MissReason::Budget => 2,
+            MissReason::Deadline => 3,
+        };
+        if self
+            .lacking
+            .is_none_or(|now| strength(now) < strength(reason))
+        {
+            self.lacking = Some(reason);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use node_wire::peer_url::PeerUrl;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::overlay::peers::{PeerTable, Source};
+
+    fn plan(peers: usize) -> Plan {
+        let ourselves = PeerUrl::parse("http://127.0.0.1:1").unwrap();
+        let mut table = PeerTable::new(ourselves);
+        for n in 0..peers {
+            let url = PeerUrl::parse(&format!("http://127.0.0.1:{}", 2 + n)).unwrap();
+            table.add(&url, Source::Hello, Instant::now());
+        }
+        Plan::new(table.list())
+    }
+
+    fn ask_all(plan: &mut Plan, now: Instant) -> Vec<String> {
+        std::iter::from_fn(|| plan.next(now).map(|peer| peer.url.key())).collect()
+    }
+
+    #[test]
+    fn a_few_are_asked_at_a_time_and_the_next_one_when_one_ends() {
+        let (mut plan, now) = (plan(6), Instant::now());
+        let first = ask_all(&mut plan, now);
+        assert_eq!(first.len(), FAN_OUT);
+        plan.ended(&first[0], Ended::Missed(Some(MissReason::NotFound)));
+        assert_eq!(ask_all(&mut plan, now).len(), 1);
+    }
+
+    #[test]
+    fn slow_peers_do_not_keep_others_waiting_but_are_bounded_too() {
+        let (mut plan, now) = (plan(40), Instant::now());
+        let mut at = now;
+        let mut asked = 0;
+        for _ in 0..10 {
+            asked += ask_all(&mut plan, at).len();
+            at += SLOW_AFTER;
+        }
+        assert_eq!(asked, IN_FLIGHT_MAX);
+        assert_eq!(plan.look_again_at(at), None);
+    }
+
+    #[test]
+    fn the_plan_says_when_to_look_again() {
+        let (mut plan, now) = (plan(6), Instant::now());
+        ask_all(&mut plan, now);
+        assert_eq!(plan.look_again_at(now), Some(now + SLOW_AFTER));
+    }
+
+    #[test]
+    fn a_walk_has_a_budget_and_says_so() {
+        let (mut plan, now) = (plan(BUDGET + 1), Instant::now());
+        let mut asked = 0;
+        while let Some(peer) = plan.next(now) {
+            asked += 1;
+            plan.ended(&peer.url.key(), Ended::Missed(Some(MissReason::NotFound)));
+        }
+        assert_eq!(asked, BUDGET);
+        assert_eq!(plan.verdict(), MissReason::Budget);
+    }
+
+    #[test]
+    fn the_verdict_is_the_strongest_reason() {
+        use MissReason::{Deadline, HopLimit, NotFound, Seen};
+        for (ends, verdict) in [
+            (
+                vec![
+                    Ended::Missed(Some(NotFound)),
+                    Ended::Missed(Some(Seen)),
+                    Ended::Refused,
+                ],
+                NotFound,
+            ),
+            (
+                vec![Ended::Missed(Some(HopLimit)), Ended::Missed(Some(NotFound))],
+                HopLimit,
+            ),
+            (vec![Ended::Missed(None)], HopLimit),
+            (vec![Ended::Late, Ended::Missed(Some(HopLimit))], Deadline),
+        ] {
+            let (mut plan, now) = (plan(ends.len()), Instant::now());
+            for end in ends {
+                let peer = plan.next(now).unwrap();
+                plan.ended(&peer.url.key(), end);
+            }
+            assert!(plan.is_over());
+            assert_eq!(plan.verdict(), verdict);
+            assert_eq!(plan.is_complete(), verdict == NotFound);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn every_peer_is_asked_at_most_once_and_the_walk_ends(
+            peers in 0usize..100,
+            steps in proptest::collection::vec((any::<bool>(), 0u64..700), 0..300),
+        ) {
+            let mut plan = plan(peers);
+            let mut now = Instant::now();
+            let mut running: Vec<String> = Vec::new();
+            let mut asked: Vec<String> = Vec::new();
+            for (end, wait) in steps {
+                now += Duration::from_millis(wait);
+                let new = ask_all(&mut plan, now);
+                running.extend(new.iter().cloned());
+                asked.extend(new);
+                prop_assert!(running.len() <= IN_FLIGHT_MAX);
+                if end && !running.is_empty() {
+                    plan.ended(&running.remove(0), Ended::Missed(Some(MissReason::NotFound)));
+                }
+            }
+            while !plan.is_over() {
+                now += SLOW_AFTER;
+                let new = ask_all(&mut plan, now);
+                running.extend(new.iter().cloned());
+                asked.extend(new);
+                if !running.is_empty() {
+                    plan.ended(&running.remove(0), Ended::Missed(Some(MissReason::NotFound)));
+                }
+            }
+            let total = asked.len();
+            asked.sort();
+            asked.dedup();
+            prop_assert_eq!(asked.len(), total);
+            prop_assert_eq!(total, peers.min(BUDGET));
+        }
+    }
+}
