@@ -22,11 +22,12 @@ mod resolve;
 mod transport;
 
 pub use self::{
-    calls::{CallError, Client, QueryReply},
+    calls::{Answered, CallError, Client, QueryReply},
     content::RemoteFile,
     http::HttpTransport,
     memory::MemoryTransport,
     transport::{
-        BodyStream, PeerRequest, PeerResponse, Purpose, Transport, TransportError, WalkInfo,
+        BodyStream, PeerKind, PeerRequest, PeerResponse, Purpose, SERVER_NAME, Transport,
+        TransportError, WalkInfo,
     },
 };

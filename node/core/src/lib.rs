@@ -8,6 +8,7 @@
 //! Each uses only what stands before it.
 //!
 //! - [`state`]: small files of the node's own, written whole or not at all.
+//! - [`secret`]: what proves an owner.
 //! - [`counters`] and [`events`]: what the node has done, and what happens.
 //! - [`share`]: the shared directory: opening, listing and storing files.
 //! - [`handlers`]: what answers queries about the share.
@@ -38,9 +39,10 @@ pub mod handlers;
 //X pub mod node;
 pub mod overlay;
 //X pub mod server;
+pub mod secret;
 pub mod share;
 pub mod state;
-//X pub mod transfer;
+pub mod transfer;
 
 mod clock;
 mod pace;

@@ -45,11 +45,11 @@ pub use self::{
     introduce::{Introducer, PEERS_FILE},
     memory::{Enter, MEMORY_FOR, MEMORY_MAX, QueryMemory, WalkKey},
     peers::{Added, FAILURES_MAX, PEERS_MAX, PeerEntry, PeerTable, Source},
-    plan::{BUDGET, Ended, FAN_OUT, IN_FLIGHT_MAX, Plan, SLOW_AFTER},
+    plan::{BOOK_PATIENCE, BUDGET, Ended, FAN_OUT, IN_FLIGHT_MAX, Plan, SLOW_AFTER},
     walk::{Asked, Walk},
 };
 use crate::{
-    client::{CallError, Client},
+    client::{CallError, Client, PeerKind},
     clock::now,
     counters::Counters,
     events::EventLog,
@@ -142,8 +142,8 @@ impl Overlay {
     }
 
     /// Notes that a peer answered, and in which dialect if that was seen.
-    fn answered(&self, peer: &PeerUrl, dialect: Option<Dialect>) {
-        self.peers().answered(peer, dialect);
+    fn answered(&self, peer: &PeerUrl, kind: PeerKind, dialect: Option<Dialect>) {
+        self.peers().answered(peer, kind, dialect);
     }
 
     /// Notes that a peer could not be reached; the third time drops it.

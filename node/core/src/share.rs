@@ -36,7 +36,7 @@ use plugin_api::FileInfo;
 
 pub use self::{
     error::ShareError,
-    incoming::{Incoming, Replace},
+    incoming::{FREE_MIN, INCOMING_MAX, Incoming, Replace},
     listing::Listing,
 };
 

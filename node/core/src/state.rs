@@ -94,6 +94,23 @@ impl StateDir {
         }
     }
 
+    /// Whether nobody but its owner may read or write the file `name`.
+    ///
+    /// # Errors
+    /// When the system does not say.
+    pub fn is_private(&self, name: &str) -> Result<bool, StateError> {
+        let path = self.file(name);
+        match fs::metadata(&path) {
+            #[cfg(unix)]
+            Ok(metadata) => {
+                Ok(std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o077 == 0)
+            }
+            #[cfg(not(unix))]
+            Ok(_) => Ok(true),
+            Err(error) => Err(StateError { path, error }),
+        }
+    }
+
     /// Removes the file `name` if it is there.
     ///
     /// # Errors

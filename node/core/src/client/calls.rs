@@ -16,7 +16,9 @@ use tokio::time::timeout_at;
 
 use super::{
     content::{self, RemoteFile, next_chunk},
-    transport::{PeerRequest, PeerResponse, Purpose, Transport, TransportError, WalkInfo},
+    transport::{
+        PeerKind, PeerRequest, PeerResponse, Purpose, Transport, TransportError, WalkInfo,
+    },
 };
 use crate::counters::Counters;
 
@@ -47,6 +49,15 @@ pub enum CallError {
     /// A valid answer to something else.
     #[error("it sent an answer of another kind")]
     Unexpected,
+}
+
+/// An answer and the kind of node that gave it.
+#[derive(Debug)]
+pub struct Answered<T> {
+    /// The kind of the peer.
+    pub kind: PeerKind,
+    /// What it said.
+    pub value: T,
 }
 
 /// What a peer says to a `query`.
@@ -89,7 +100,7 @@ impl Client {
         peer: &PeerUrl,
         ourselves: &PeerUrl,
         deadline: Instant,
-    ) -> Result<Option<HelloAnswer>, CallError> {
+    ) -> Result<Answered<Option<HelloAnswer>>, CallError> {
         let call = Hello {
             url: ourselves.as_str().to_owned(),
         }
@@ -97,9 +108,12 @@ impl Client {
         let mut response = self.send(peer, &call, None, deadline).await?;
         let bytes = whole(&mut response, SMALL_ANSWER_MAX, deadline).await?;
         let answer = response::read(&bytes)?;
-        Ok(answer
-            .ok()
-            .and_then(|value| response::hello_dialect(&value)))
+        Ok(Answered {
+            kind: response.kind,
+            value: answer
+                .ok()
+                .and_then(|value| response::hello_dialect(&value)),
+        })
     }
 
     /// Asks `peer` for the file of a query. Answers when it is clear what the
@@ -114,12 +128,14 @@ impl Client {
         query: &Query,
         walk: WalkInfo,
         deadline: Instant,
-    ) -> Result<QueryReply, CallError> {
+    ) -> Result<Answered<QueryReply>, CallError> {
         self.counters.queries_sent.one();
         let response = self
             .send(peer, &query.to_call(), Some(walk), deadline)
             .await?;
-        content::open(peer.clone(), response.body, deadline).await
+        let kind = response.kind;
+        let value = content::open(peer.clone(), response.body, deadline).await?;
+        Ok(Answered { kind, value })
     }
 
     /// Asks `peer` for what `GET /search` answers to `query`, as text.

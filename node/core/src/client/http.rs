@@ -15,7 +15,10 @@ use node_wire::{asking, query_id};
 
 use super::{
     resolve::CheckedResolver,
-    transport::{BodyStream, PeerRequest, PeerResponse, Purpose, Transport, TransportError},
+    transport::{
+        BodyStream, PeerKind, PeerRequest, PeerResponse, Purpose, SERVER_NAME, Transport,
+        TransportError,
+    },
 };
 
 /// Longest time to connect.
@@ -32,8 +35,6 @@ const BUFFER: usize = 64 * 1024;
 
 /// Most header lines of a response.
 const HEADERS: usize = 64;
-
-const AGENT: &str = concat!("sixhop/", env!("CARGO_PKG_VERSION"));
 
 /// Calls over the network.
 #[derive(Clone, Debug)]
@@ -75,7 +76,9 @@ impl Transport for HttpTransport {
             if response.headers().contains_key(header::CONTENT_ENCODING) {
                 return Err(TransportError::Encoded);
             }
+            let server = response.headers().get(header::SERVER);
             Ok(PeerResponse {
+                kind: PeerKind::of_server(server.and_then(|name| name.to_str().ok())),
                 body: stream(response.into_body()),
             })
         })
@@ -84,10 +87,12 @@ impl Transport for HttpTransport {
 
 fn http_request(request: &PeerRequest) -> Result<Request<Full<Bytes>>, TransportError> {
     let peer = &request.peer;
-    let mut builder = Request::builder().header(header::USER_AGENT, AGENT).header(
-        header::ACCEPT_ENCODING,
-        HeaderValue::from_static("identity"),
-    );
+    let mut builder = Request::builder()
+        .header(header::USER_AGENT, SERVER_NAME)
+        .header(
+            header::ACCEPT_ENCODING,
+            HeaderValue::from_static("identity"),
+        );
     if let Some(walk) = &request.walk {
         builder = builder.header(query_id::HEADER, walk.id.to_hex());
         if !walk.asking.is_empty() {

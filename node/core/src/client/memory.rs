@@ -1,4 +1,4 @@
-//! The transport in memory: peers are functions. For tests of everything that
+//! The transport in memory: peers of our kind are functions. For tests of everything that
 //! calls peers, without a socket.
 
 use std::{
@@ -10,7 +10,7 @@ use bytes::Bytes;
 use futures_util::{FutureExt, future::BoxFuture, stream};
 use node_wire::peer_url::PeerUrl;
 
-use super::transport::{PeerRequest, PeerResponse, Transport, TransportError};
+use super::transport::{PeerKind, PeerRequest, PeerResponse, Transport, TransportError};
 use crate::sync::lock;
 
 type Reply = Result<Vec<Bytes>, TransportError>;
@@ -48,6 +48,7 @@ impl Transport for MemoryTransport {
                 peer.ok_or_else(|| TransportError::Connection("connection refused".to_owned()))?;
             let chunks = peer(request).await?;
             Ok(PeerResponse {
+                kind: PeerKind::Sixhop,
                 body: Box::pin(stream::iter(chunks.into_iter().map(Ok))),
             })
         }

@@ -35,8 +35,25 @@ pub enum Purpose {
     Search(String),
 }
 
+/// What kind of node a peer is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum PeerKind {
+    /// A node like this one.
+    Sixhop,
+    /// Any other: a peer of the chapter.
+    Book,
+}
+
+/// How nodes of our kind name themselves in the HTTP header `Server`.
+pub const SERVER_NAME: &str = concat!("sixhop/", env!("CARGO_PKG_VERSION"));
+
+/// What such a name starts with, whatever the version.
+const SERVER_PREFIX: &str = "sixhop/";
+
 /// The answer of a peer, status 200.
 pub struct PeerResponse {
+    /// What kind of node answers.
+    pub kind: PeerKind,
     /// The body, as it arrives.
     pub body: BodyStream,
 }
@@ -56,6 +73,18 @@ pub enum TransportError {
     /// An encoding that was not asked for.
     #[error("it answered with an encoded body")]
     Encoded,
+}
+
+impl PeerKind {
+    /// The kind of a node that names itself so in the header `Server`.
+    #[must_use]
+    pub fn of_server(name: Option<&str>) -> PeerKind {
+        if name.is_some_and(|name| name.starts_with(SERVER_PREFIX)) {
+            PeerKind::Sixhop
+        } else {
+            PeerKind::Book
+        }
+    }
 }
 
 /// Carries requests to peers.

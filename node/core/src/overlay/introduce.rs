@@ -15,7 +15,11 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{Overlay, Source};
-use crate::{client::CallError, clock::now, state::StateDir};
+use crate::{
+    client::{CallError, PeerKind},
+    clock::now,
+    state::StateDir,
+};
 
 /// The file of the saved peers: one URL a line.
 pub const PEERS_FILE: &str = "peers";
@@ -51,8 +55,8 @@ impl Overlay {
     pub async fn introduce(&self, peer: &PeerUrl) -> Result<(), CallError> {
         let deadline = now() + INTRODUCTION;
         match self.say_hello(peer, deadline).await {
-            Ok(dialect) => {
-                self.peers().introduced(peer, dialect);
+            Ok((kind, dialect)) => {
+                self.peers().introduced(peer, kind, dialect);
                 self.events
                     .emit("peer.answered", json!({ "url": peer.as_str() }));
                 Ok(())
@@ -69,9 +73,9 @@ impl Overlay {
         &self,
         peer: &PeerUrl,
         deadline: Instant,
-    ) -> Result<Option<Dialect>, CallError> {
+    ) -> Result<(PeerKind, Option<Dialect>), CallError> {
         let answer = self.client.hello(peer, &self.ourselves, deadline).await?;
-        let dialect = match answer {
+        let dialect = match answer.value {
             Some(HelloAnswer::Welcome(dialect)) => Some(dialect),
             Some(HelloAnswer::Refused) => Some(Dialect::Codes),
             None => None,
@@ -81,7 +85,7 @@ impl Overlay {
                 .hello(peer, &self.ourselves.codes(), deadline)
                 .await?;
         }
-        Ok(dialect)
+        Ok((answer.kind, dialect))
     }
 }
 

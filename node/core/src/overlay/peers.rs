@@ -8,6 +8,8 @@ use std::{
 use node_wire::{dialect::Dialect, peer_url::PeerUrl};
 use serde::Serialize;
 
+use crate::client::PeerKind;
+
 /// Most peers that a node knows.
 pub const PEERS_MAX: usize = 1_024;
 
@@ -54,6 +56,8 @@ pub struct PeerEntry {
     pub url: PeerUrl,
     /// The dialect in which it answered, once it has.
     pub dialect: Option<Dialect>,
+    /// What kind of node it is, once it has answered.
+    pub kind: Option<PeerKind>,
     /// How it became known.
     pub source: Source,
     /// Failures in a row.
@@ -171,12 +175,13 @@ impl PeerTable {
     }
 
     /// Notes that a peer answered.
-    pub fn answered(&mut self, url: &PeerUrl, dialect: Option<Dialect>) {
+    pub fn answered(&mut self, url: &PeerUrl, kind: PeerKind, dialect: Option<Dialect>) {
         if let Some(peer) = self.peers.get_mut(&url.key()) {
             peer.failures = 0;
             peer.retry_at = None;
             peer.last_error = None;
             peer.last_answer = Some(SystemTime::now());
+            peer.kind = Some(kind);
             peer.dialect = dialect.or(peer.dialect);
         }
     }
@@ -217,8 +222,8 @@ impl PeerTable {
     }
 
     /// Notes that this node was introduced to a peer.
-    pub fn introduced(&mut self, url: &PeerUrl, dialect: Option<Dialect>) {
-        self.answered(url, dialect);
+    pub fn introduced(&mut self, url: &PeerUrl, kind: PeerKind, dialect: Option<Dialect>) {
+        self.answered(url, kind, dialect);
         if let Some(peer) = self.peers.get_mut(&url.key()) {
             peer.introduce_at = None;
         }
@@ -253,6 +258,7 @@ impl PeerEntry {
         PeerEntry {
             url,
             dialect: None,
+            kind: None,
             source,
             failures: 0,
             last_answer: None,
@@ -308,7 +314,7 @@ mod tests {
         table.add(&url(1), Source::Settings, now);
         assert!(!table.failed(&url(1), "refused", now));
         assert!(!table.failed(&url(1), "refused", now));
-        table.answered(&url(1), None);
+        table.answered(&url(1), PeerKind::Sixhop, None);
         assert!(!table.failed(&url(1), "refused", now));
         assert!(!table.failed(&url(1), "refused", now));
         assert!(table.failed(&url(1), "refused", now));
@@ -357,7 +363,7 @@ mod tests {
             table.add(&url(n), Source::Hello, now);
         }
         table.failed(&url(1), "refused", now);
-        table.answered(&url(3), None);
+        table.answered(&url(3), PeerKind::Sixhop, None);
         assert_eq!(ports(&table.to_ask(&[], now + PAUSE)), [3, 2, 1]);
     }
 
@@ -366,7 +372,7 @@ mod tests {
         let (mut table, now) = table();
         table.add(&url(1), Source::Settings, now);
         table.add(&url(2), Source::Hello, now);
-        table.answered(&url(2), None);
+        table.answered(&url(2), PeerKind::Sixhop, None);
         for n in 3..=PEERS_MAX {
             table.add(&url(n), Source::Hello, now);
         }
@@ -390,7 +396,7 @@ mod tests {
         assert!(table.to_introduce(now, 9).is_empty());
         let later = table.next_introduction().unwrap();
         assert_eq!(table.to_introduce(later, 9), [url(2)]);
-        table.introduced(&url(2), Some(Dialect::Faults));
+        table.introduced(&url(2), PeerKind::Book, Some(Dialect::Faults));
         assert_eq!(table.next_introduction(), None);
     }
 }

@@ -1,4 +1,9 @@
 //! Whom one walk asks next.
+//!
+//! Nodes of our kind are asked a few at a time. Peers of the chapter come after
+//! them and one at a time: they serve one call after the other and wait without
+//! end, so two of them that know each other and are asked at once ask each
+//! other and wait for ever.
 
 use std::{
     collections::VecDeque,
@@ -8,6 +13,7 @@ use std::{
 use node_wire::fault::MissReason;
 
 use super::peers::PeerEntry;
+use crate::client::PeerKind;
 
 /// Calls of one walk in flight at a time, slow ones not counted.
 pub const FAN_OUT: usize = 4;
@@ -22,9 +28,14 @@ pub const IN_FLIGHT_MAX: usize = 16;
 /// Most calls of one walk at one node.
 pub const BUDGET: usize = 64;
 
-/// How a call of a walk ended without the file.
+/// How long a peer of the chapter keeps the next one waiting.
+pub const BOOK_PATIENCE: Duration = Duration::from_secs(2);
+
+/// How a call of a walk ended.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Ended {
+    /// The peer has the file, or knows who has, and sends it.
+    Found,
     /// The peer does not find it; why, if it says so.
     Missed(Option<MissReason>),
     /// The peer refuses.
@@ -38,7 +49,10 @@ pub enum Ended {
 /// The state of one walk at one node.
 #[derive(Debug)]
 pub struct Plan {
-    waiting: VecDeque<PeerEntry>,
+    /// Nodes of our kind.
+    nodes: VecDeque<PeerEntry>,
+    /// Peers of the chapter, and those of which the kind is not known yet.
+    books: VecDeque<PeerEntry>,
     /// When each call in flight started.
     in_flight: Vec<(String, Instant)>,
     asked: usize,
@@ -47,11 +61,14 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// A walk that asks `peers` in this order.
+    /// A walk that asks `peers`, those of each kind in this order.
     #[must_use]
     pub fn new(peers: Vec<PeerEntry>) -> Plan {
+        let is_node = |peer: &PeerEntry| peer.kind == Some(PeerKind::Sixhop);
+        let (nodes, books): (Vec<_>, Vec<_>) = peers.into_iter().partition(is_node);
         Plan {
-            waiting: peers.into(),
+            nodes: nodes.into(),
+            books: books.into(),
             in_flight: Vec::new(),
             asked: 0,
             lacking: None,
@@ -72,12 +89,12 @@ impl Plan {
         if !self.may_ask(now) {
             return None;
         }
-        if self.asked == BUDGET {
-            self.waiting.clear();
+        if self.asked == BUDGET && self.is_anyone_waiting() {
+            self.forget_waiting();
             self.lacks(MissReason::Budget);
             return None;
         }
-        let peer = self.waiting.pop_front()?;
+        let peer = self.nodes.pop_front().or_else(|| self.books.pop_front())?;
         self.asked += 1;
         self.in_flight.push((peer.url.key(), now));
         Some(peer)
@@ -86,31 +103,29 @@ impl Plan {
     /// When [`Plan::next`] may answer otherwise, if no call ends before.
     #[must_use]
     pub fn look_again_at(&self, now: Instant) -> Option<Instant> {
-        if self.waiting.is_empty() || self.in_flight.len() >= IN_FLIGHT_MAX {
+        if !self.is_anyone_waiting() || self.in_flight.len() >= IN_FLIGHT_MAX {
             return None;
         }
+        let patience = self.patience();
         self.in_flight
             .iter()
-            .map(|(_, started)| *started + SLOW_AFTER)
+            .map(|(_, started)| *started + patience)
             .filter(|at| *at > now)
             .min()
     }
 
-    /// The call to the peer with this key ended without the file.
+    /// The call to the peer with this key ended.
     pub fn ended(&mut self, key: &str, how: Ended) {
-        self.found(key);
+        self.in_flight.retain(|(other, _)| other != key);
         match how {
             // A peer that gives no reason may have lacked hops.
             Ended::Missed(None) => self.lacks(MissReason::HopLimit),
-            Ended::Missed(Some(MissReason::NotFound | MissReason::Seen)) | Ended::Refused => {}
+            Ended::Missed(Some(MissReason::NotFound | MissReason::Seen))
+            | Ended::Refused
+            | Ended::Found => {}
             Ended::Missed(Some(reason)) => self.lacks(reason),
             Ended::Failed | Ended::Late => self.lacks(MissReason::Deadline),
         }
-    }
-
-    /// The peer with this key has the file: its call is no longer in flight.
-    pub fn found(&mut self, key: &str) {
-        self.in_flight.retain(|(other, _)| other != key);
     }
 
     /// Whether the call to the peer with this key is in flight.
@@ -128,13 +143,13 @@ impl Plan {
     /// Whether nobody is left to ask or to answer.
     #[must_use]
     pub fn is_over(&self) -> bool {
-        self.waiting.is_empty() && self.in_flight.is_empty()
+        !self.is_anyone_waiting() && self.in_flight.is_empty()
     }
 
     /// There was no time to ask further.
     pub fn give_up(&mut self) {
         if !self.is_over() {
-            self.waiting.clear();
+            self.forget_waiting();
             self.in_flight.clear();
             self.lacks(MissReason::Deadline);
         }
@@ -153,12 +168,32 @@ impl Plan {
     }
 
     fn may_ask(&self, now: Instant) -> bool {
+        let most = if self.nodes.is_empty() { 1 } else { FAN_OUT };
+        let patience = self.patience();
         let fresh = self
             .in_flight
             .iter()
-            .filter(|(_, started)| now < *started + SLOW_AFTER)
+            .filter(|(_, started)| now < *started + patience)
             .count();
-        fresh < FAN_OUT && self.in_flight.len() < IN_FLIGHT_MAX
+        fresh < most && self.in_flight.len() < IN_FLIGHT_MAX
+    }
+
+    /// How long a call keeps the next peer waiting.
+    fn patience(&self) -> Duration {
+        if self.nodes.is_empty() {
+            BOOK_PATIENCE
+        } else {
+            SLOW_AFTER
+        }
+    }
+
+    fn is_anyone_waiting(&self) -> bool {
+        !(self.nodes.is_empty() && self.books.is_empty())
+    }
+
+    fn forget_waiting(&mut self) {
+        self.nodes.clear();
+        self.books.clear();
     }
 
     fn lacks(&mut self, reason: MissReason) {
@@ -186,11 +221,22 @@ mod tests {
     use crate::overlay::peers::{PeerTable, Source};
 
     fn plan(peers: usize) -> Plan {
+        mixed(peers, 0)
+    }
+
+    /// A plan with so many nodes of our kind and peers of the chapter.
+    fn mixed(nodes: usize, books: usize) -> Plan {
         let ourselves = PeerUrl::parse("http://127.0.0.1:1").unwrap();
         let mut table = PeerTable::new(ourselves);
-        for n in 0..peers {
+        for n in 0..nodes + books {
             let url = PeerUrl::parse(&format!("http://127.0.0.1:{}", 2 + n)).unwrap();
             table.add(&url, Source::Hello, Instant::now());
+            let kind = if n < nodes {
+                PeerKind::Sixhop
+            } else {
+                PeerKind::Book
+            };
+            table.answered(&url, kind, None);
         }
         Plan::new(table.list())
     }
@@ -219,6 +265,34 @@ mod tests {
         }
         assert_eq!(asked, IN_FLIGHT_MAX);
         assert_eq!(plan.look_again_at(at), None);
+    }
+
+    #[test]
+    fn peers_of_the_chapter_come_last_and_one_at_a_time() {
+        let (mut plan, now) = (mixed(2, 3), Instant::now());
+        let nodes = ask_all(&mut plan, now);
+        assert_eq!(nodes.len(), 2);
+        plan.ended(&nodes[0], Ended::Missed(Some(MissReason::NotFound)));
+        assert!(
+            ask_all(&mut plan, now).is_empty(),
+            "a node of our kind may still answer"
+        );
+        plan.ended(&nodes[1], Ended::Missed(Some(MissReason::NotFound)));
+        for _ in 0..3 {
+            let books = ask_all(&mut plan, now);
+            assert_eq!(books.len(), 1);
+            plan.ended(&books[0], Ended::Missed(None));
+        }
+        assert!(plan.is_over());
+    }
+
+    #[test]
+    fn a_silent_peer_of_the_chapter_is_given_up_after_a_while() {
+        let (mut plan, now) = (mixed(0, 2), Instant::now());
+        assert_eq!(ask_all(&mut plan, now).len(), 1);
+        assert_eq!(plan.look_again_at(now), Some(now + BOOK_PATIENCE));
+        assert!(ask_all(&mut plan, now + BOOK_PATIENCE / 2).is_empty());
+        assert_eq!(ask_all(&mut plan, now + BOOK_PATIENCE).len(), 1);
     }
 
     #[test]

@@ -19,7 +19,7 @@ use super::{
     plan::{BUDGET, Ended, Plan},
 };
 use crate::{
-    client::{CallError, QueryReply, RemoteFile, WalkInfo},
+    client::{Answered, CallError, QueryReply, RemoteFile, WalkInfo},
     clock::now,
 };
 
@@ -49,7 +49,7 @@ pub struct Walk {
     id: QueryId,
     remembered: Option<WalkKey>,
     plan: Plan,
-    calls: FuturesUnordered<BoxFuture<'static, (PeerUrl, Result<QueryReply, CallError>)>>,
+    calls: FuturesUnordered<BoxFuture<'static, (PeerUrl, Result<Answered<QueryReply>, CallError>)>>,
     deadline: Instant,
 }
 
@@ -228,25 +228,24 @@ impl Walk {
         }));
     }
 
-    fn take(&mut self, peer: &PeerUrl, reply: Result<QueryReply, CallError>) -> Option<RemoteFile> {
+    fn take(
+        &mut self,
+        peer: &PeerUrl,
+        reply: Result<Answered<QueryReply>, CallError>,
+    ) -> Option<RemoteFile> {
         let ended = match reply {
-            Ok(QueryReply::Found(file)) => {
-                self.overlay.answered(peer, Some(file.head.dialect));
-                self.plan.found(&peer.key());
-                return Some(file);
-            }
-            Ok(QueryReply::Missed(reason)) => {
-                self.overlay.answered(peer, None);
-                Ended::Missed(reason)
-            }
-            Ok(QueryReply::Fault(fault)) => {
-                tracing::debug!(
-                    peer = peer.as_str(),
-                    code = fault.code,
-                    "a peer answers with a fault"
-                );
-                self.overlay.answered(peer, None);
-                Ended::Refused
+            Ok(Answered { kind, value }) => {
+                let (file, dialect, ended) = match value {
+                    QueryReply::Found(file) => {
+                        let dialect = file.head.dialect;
+                        (Some(file), Some(dialect), Ended::Found)
+                    }
+                    QueryReply::Missed(reason) => (None, None, Ended::Missed(reason)),
+                    QueryReply::Fault(_) => (None, None, Ended::Refused),
+                };
+                self.overlay.answered(peer, kind, dialect);
+                self.plan.ended(&peer.key(), ended);
+                return file;
             }
             Err(error) => {
                 self.overlay.failed(peer, &error);
@@ -262,14 +261,9 @@ impl Walk {
     }
 
     fn give_up(&mut self) {
-        for (key, entry) in self
-            .overlay
-            .list()
-            .into_iter()
-            .map(|entry| (entry.url.key(), entry))
-        {
-            if self.plan.is_in_flight(&key) {
-                self.overlay.failed(&entry.url, &CallError::Deadline);
+        for peer in self.overlay.list() {
+            if self.plan.is_in_flight(&peer.url.key()) {
+                self.overlay.failed(&peer.url, &CallError::Deadline);
             }
         }
         self.plan.give_up();

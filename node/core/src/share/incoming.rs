@@ -20,6 +20,15 @@ pub enum Replace {
     Existing,
 }
 
+/// Longest file that is taken from a peer, in bytes.
+pub const INCOMING_MAX: u64 = 16 << 30;
+
+/// Bytes that a file on its way leaves free on the disk.
+pub const FREE_MIN: u64 = 64 << 20;
+
+/// How often the free space is looked at, in bytes written.
+const FREE_LOOK_EVERY: u64 = 16 << 20;
+
 /// A file on its way into the share; invisible until it is committed.
 #[derive(Debug)]
 pub struct Incoming {
@@ -28,6 +37,9 @@ pub struct Incoming {
     share: Dir,
     temporary: String,
     file: File,
+    written: u64,
+    /// Free space is looked at again when this much is written.
+    look_at: u64,
     placed: bool,
 }
 
@@ -59,6 +71,8 @@ impl Incoming {
             share,
             temporary,
             file,
+            written: 0,
+            look_at: 0,
             placed: false,
         })
     }
@@ -66,11 +80,28 @@ impl Incoming {
     /// Adds `bytes` to the end.
     ///
     /// # Errors
-    /// [`ShareError::NoSpace`] or [`ShareError::Io`].
+    /// [`ShareError::NoSpace`] when the disk is full, would have less than
+    /// [`FREE_MIN`] bytes left, or the file is longer than [`INCOMING_MAX`];
+    /// [`ShareError::Io`] otherwise.
     pub fn write(&mut self, bytes: &[u8]) -> Result<(), ShareError> {
-        self.file
-            .write_all(bytes)
+        self.written += bytes.len() as u64;
+        self.check_room()
+            .and_then(|()| self.file.write_all(bytes))
             .map_err(|error| ShareError::of(&self.name, error))
+    }
+
+    fn check_room(&mut self) -> io::Result<()> {
+        if self.written > INCOMING_MAX {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        if self.written >= self.look_at {
+            let disk = rustix::fs::fstatvfs(&self.file)?;
+            if disk.f_bavail.saturating_mul(disk.f_frsize) < FREE_MIN {
+                return Err(io::ErrorKind::StorageFull.into());
+            }
+            self.look_at = self.written + FREE_LOOK_EVERY;
+        }
+        Ok(())
     }
 
     /// Throws away what was written, to begin anew with another sender.
@@ -82,6 +113,8 @@ impl Incoming {
             file.set_len(0)?;
             io::Seek::rewind(file)
         };
+        self.written = 0;
+        self.look_at = 0;
         restart(&mut self.file).map_err(|error| ShareError::of(&self.name, error))
     }
 

@@ -14,7 +14,7 @@ use tokio::time::sleep;
 
 use super::*;
 use crate::{
-    client::{Client, MemoryTransport, PeerRequest, Purpose, TransportError},
+    client::{Client, MemoryTransport, PeerKind, PeerRequest, Purpose, TransportError},
     counters::Counters,
     events::EventLog,
     overlay::Source,
@@ -77,6 +77,7 @@ impl Network {
 
     fn knows(&self, node: usize, peer: usize) {
         self.nodes[node].add(&url(peer), Source::Settings);
+        self.nodes[node].answered(&url(peer), PeerKind::Sixhop, None);
     }
 
     fn chain(count: usize) -> Network {

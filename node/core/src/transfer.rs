@@ -1,0 +1,202 @@
+//! Bringing files from peers into the share.
+//!
+//! # Participants
+//! [`Transfers`] keeps the fetches that run and the last ones that ended; each
+//! fetch is a task that walks a query, reads the first answer and stores it.
+//!
+//! # Lifecycle of a fetch
+//! *Searching* (peers are asked), *receiving* (one delivers), then *done*,
+//! *failed* or *cancelled*. A peer that breaks off costs what it sent: the
+//! fetch goes back to searching and takes the next one.
+//!
+//! # Invariants
+//! - At most one fetch of a name runs; a second one joins it.
+//! - At most [`RUNNING_MAX`] fetches run; the last [`KEPT`] that ended are kept.
+//! - A fetch that does not end in *done* leaves nothing in the share.
+//! - Nothing here decides whom to ask; that is the overlay's.
+
+mod fetch;
+mod job;
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::{Arc, Mutex},
+};
+
+use node_wire::name::ShareName;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+pub use self::{
+    fetch::FetchError,
+    job::{JobState, JobStatus},
+};
+use self::{fetch::Fetcher, job::Job};
+use crate::{
+    counters::Counters,
+    events::EventLog,
+    overlay::Overlay,
+    share::{Replace, Share},
+    sync::lock,
+};
+
+/// Most fetches that run at a time.
+pub const RUNNING_MAX: usize = 64;
+
+/// Ended fetches that are kept for questions.
+pub const KEPT: usize = 256;
+
+/// The fetches of a node.
+#[derive(Debug)]
+pub struct Transfers {
+    fetcher: Fetcher,
+    jobs: Mutex<Jobs>,
+    tasks: TaskTracker,
+    cancel: CancellationToken,
+}
+
+#[derive(Debug, Default)]
+struct Jobs {
+    last_id: u64,
+    running: BTreeMap<u64, Arc<Job>>,
+    ended: VecDeque<Arc<Job>>,
+}
+
+impl Transfers {
+    /// No fetches yet.
+    #[must_use]
+    pub fn new(
+        share: Arc<Share>,
+        overlay: Arc<Overlay>,
+        counters: Arc<Counters>,
+        events: Arc<EventLog>,
+    ) -> Transfers {
+        Transfers {
+            fetcher: Fetcher {
+                share,
+                overlay,
+                counters,
+                events,
+            },
+            jobs: Mutex::default(),
+            tasks: TaskTracker::new(),
+            cancel: CancellationToken::new(),
+        }
+    }
+
+    /// Starts to fetch `name`, or joins the fetch of that name that runs.
+    ///
+    /// # Errors
+    /// When the file is there already, or too much is going on.
+    pub async fn start(
+        self: &Arc<Self>,
+        name: &ShareName,
+        replace: Replace,
+    ) -> Result<u64, FetchError> {
+        if let Some(id) = self.running(name) {
+            return Ok(id);
+        }
+        let incoming = self.fetcher.begin(name, replace).await?;
+        let job = match self.enlist(name)? {
+            Enlisted::New(job) => job,
+            Enlisted::Running(id) => return Ok(id),
+        };
+        let (transfers, id) = (Arc::clone(self), job.id());
+        self.tasks.spawn(async move {
+            transfers.fetcher.run(&job, incoming).await;
+            transfers.ended(&job);
+        });
+        Ok(id)
+    }
+
+    /// Waits until the fetch `id` is over. `None` if there is none.
+    pub async fn wait(&self, id: u64) -> Option<JobStatus> {
+        let job = self.job(id)?;
+        job.over().await;
+        Some(job.status())
+    }
+
+    /// How far the fetch `id` is. `None` if there is none.
+    #[must_use]
+    pub fn status(&self, id: u64) -> Option<JobStatus> {
+        self.job(id).map(|job| job.status())
+    }
+
+    /// The fetches that are kept, in the order in which they started.
+    #[must_use]
+    pub fn list(&self) -> Vec<JobStatus> {
+        let jobs = lock(&self.jobs);
+        let mut list: Vec<_> = jobs
+            .ended
+            .iter()
+            .chain(jobs.running.values())
+            .map(|job| job.status())
+            .collect();
+        list.sort_by_key(|status| status.id);
+        list
+    }
+
+    /// Stops the fetch `id` if it runs. Says whether there is such a fetch.
+    pub fn cancel(&self, id: u64) -> bool {
+        self.job(id).inspect(|job| job.cancel()).is_some()
+    }
+
+    /// Stops all fetches and waits until they are over.
+    pub async fn stop(&self) {
+        self.cancel.cancel();
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+
+    fn running(&self, name: &ShareName) -> Option<u64> {
+        lock(&self.jobs).running_id(name)
+    }
+
+    fn enlist(&self, name: &ShareName) -> Result<Enlisted, FetchError> {
+        let mut jobs = lock(&self.jobs);
+        if let Some(id) = jobs.running_id(name) {
+            return Ok(Enlisted::Running(id));
+        }
+        if jobs.running.len() >= RUNNING_MAX || self.cancel.is_cancelled() {
+            return Err(FetchError::Busy(name.clone()));
+        }
+        jobs.last_id += 1;
+        let job = Arc::new(Job::new(
+            jobs.last_id,
+            name.clone(),
+            self.cancel.child_token(),
+        ));
+        jobs.running.insert(job.id(), Arc::clone(&job));
+        Ok(Enlisted::New(job))
+    }
+
+    fn ended(&self, job: &Arc<Job>) {
+        let mut jobs = lock(&self.jobs);
+        jobs.running.remove(&job.id());
+        if jobs.ended.len() == KEPT {
+            jobs.ended.pop_front();
+        }
+        jobs.ended.push_back(Arc::clone(job));
+    }
+
+    fn job(&self, id: u64) -> Option<Arc<Job>> {
+        let jobs = lock(&self.jobs);
+        jobs.running
+            .get(&id)
+            .or_else(|| jobs.ended.iter().find(|job| job.id() == id))
+            .cloned()
+    }
+}
+
+enum Enlisted {
+    New(Arc<Job>),
+    Running(u64),
+}
+
+impl Jobs {
+    fn running_id(&self, name: &ShareName) -> Option<u64> {
+        self.running
+            .values()
+            .find(|job| job.name() == name)
+            .map(|job| job.id())
+    }
+}
