@@ -1,0 +1,215 @@
+//! Putting the rooms together: a node that runs.
+//!
+//! # Lifecycle
+//! [`Node::start`] opens the share and starts the tasks: the introducer and the
+//! front of the peer port. [`Node::stop`] ends them from the outside in: no new
+//! requests, no new fetches, open requests and fetches end or are cut, the
+//! peers are saved. When it returns, nothing of the node runs any more.
+
+use std::{io, net::SocketAddr, path::PathBuf, sync::Arc};
+
+use node_wire::peer_url::{PeerUrl, UrlError};
+use tokio::{net::TcpListener, task::spawn_blocking};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{
+    client::{Client, HttpTransport},
+    counters::Counters,
+    events::EventLog,
+    handlers::Handlers,
+    overlay::{Introducer, Overlay},
+    secret::Secret,
+    server::{self, ConnectionLimits, Context},
+    share::{Share, ShareError},
+    state::StateDir,
+    transfer::Transfers,
+};
+
+/// What a node is started with.
+#[derive(Debug)]
+pub struct NodeOptions {
+    /// The directory to share.
+    pub share: PathBuf,
+    /// The address to listen on; port 0 picks a free one.
+    pub listen: SocketAddr,
+    /// The URL under which peers reach the node, if it is not the address.
+    pub url: Option<PeerUrl>,
+    /// The state directory.
+    pub state: StateDir,
+    /// What proves the owner.
+    pub secret: Secret,
+    /// Peers to begin with.
+    pub peers: Vec<PeerUrl>,
+}
+
+/// Why a node did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum NodeError {
+    /// The share cannot be used.
+    #[error(transparent)]
+    Share(#[from] ShareError),
+    /// The address cannot be listened on.
+    #[error("cannot listen on {address}: {error}{}", hint(error))]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// What the system said.
+        #[source]
+        error: io::Error,
+    },
+    /// The address makes no URL for peers.
+    #[error(
+        "peers cannot reach a node that listens on {address} ({error}); say with --url how they do"
+    )]
+    Url {
+        /// The address.
+        address: SocketAddr,
+        /// What is wrong with it.
+        #[source]
+        error: UrlError,
+    },
+}
+
+/// A node that runs.
+#[derive(Debug)]
+pub struct Node {
+    context: Arc<Context>,
+    events: Arc<EventLog>,
+    address: SocketAddr,
+    cancel: CancellationToken,
+    tasks: TaskTracker,
+}
+
+impl Node {
+    /// Starts a node.
+    ///
+    /// # Errors
+    /// When its share or its address cannot be used.
+    pub async fn start(options: NodeOptions) -> Result<Node, NodeError> {
+        let NodeOptions {
+            share,
+            listen,
+            url,
+            state,
+            secret,
+            peers,
+        } = options;
+        let shared = share.clone();
+        let share = Arc::new(
+            spawn_blocking(move || Share::open(&shared))
+                .await
+                .map_err(|error| ShareError::Directory {
+                    path: share,
+                    error: io::Error::other(error),
+                })??,
+        );
+        let (listener, address) = bind(listen).await?;
+        let url = match url {
+            Some(url) => url,
+            None => PeerUrl::parse(&format!("http://{address}/"))
+                .map_err(|error| NodeError::Url { address, error })?,
+        };
+        let (context, events) = assemble(share, url, secret);
+        let node = Node {
+            context,
+            events,
+            address,
+            cancel: CancellationToken::new(),
+            tasks: TaskTracker::new(),
+        };
+        node.spawn(listener, state, peers);
+        Ok(node)
+    }
+
+    /// What the node works with.
+    #[must_use]
+    pub fn context(&self) -> &Arc<Context> {
+        &self.context
+    }
+
+    /// What happens at the node.
+    #[must_use]
+    pub fn events(&self) -> &Arc<EventLog> {
+        &self.events
+    }
+
+    /// The address on which it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The URL under which peers reach it.
+    #[must_use]
+    pub fn url(&self) -> &PeerUrl {
+        self.context.overlay.ourselves()
+    }
+
+    /// Ends the node and waits until all of it has ended.
+    pub async fn stop(self) {
+        self.cancel.cancel();
+        self.context.transfers.stop().await;
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+
+    fn spawn(&self, listener: TcpListener, state: StateDir, peers: Vec<PeerUrl>) {
+        let introducer = Introducer::new(Arc::clone(&self.context.overlay), Some(state), peers);
+        self.tasks.spawn(introducer.run(self.cancel.clone()));
+        let front = server::front(
+            listener,
+            Arc::clone(&self.context),
+            ConnectionLimits::of_process(),
+        );
+        self.tasks.spawn(front.run(self.cancel.clone()));
+    }
+}
+
+fn assemble(share: Arc<Share>, url: PeerUrl, secret: Secret) -> (Arc<Context>, Arc<EventLog>) {
+    let counters = Arc::new(Counters::default());
+    let events = Arc::new(EventLog::default());
+    let client = Client::new(Arc::new(HttpTransport::default()), Arc::clone(&counters));
+    let overlay = Arc::new(Overlay::new(
+        url,
+        client,
+        Arc::clone(&counters),
+        Arc::clone(&events),
+    ));
+    let transfers = Transfers::new(
+        Arc::clone(&share),
+        Arc::clone(&overlay),
+        Arc::clone(&counters),
+        Arc::clone(&events),
+    );
+    let context = Context {
+        share,
+        handlers: Arc::new(Handlers::standard()),
+        overlay,
+        transfers: Arc::new(transfers),
+        counters,
+        secret,
+        bodies: server::body_budget(),
+    };
+    (Arc::new(context), events)
+}
+
+async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), NodeError> {
+    let failed = |error| NodeError::Listen { address, error };
+    // On Unix the listener of tokio may be bound again at once after a stop.
+    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let bound = listener.local_addr().map_err(failed)?;
+    Ok((listener, bound))
+}
+
+fn hint(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            "; another program uses this port, choose another one with --listen"
+        }
+        io::ErrorKind::PermissionDenied => "; choose a port above 1023 with --listen",
+        io::ErrorKind::AddrNotAvailable => {
+            "; this machine does not have that address, choose another one with --listen"
+        }
+        _ => "",
+    }
+}

@@ -1,0 +1,77 @@
+//! The peer port: one port, a few routes, XML-RPC for the rest.
+//!
+//! # Participants
+//! The [`front`] holds connections and lets right requests through; the
+//! [`routes`] hand them to [`files`], [`page`], [`search`] or to [`rpc`], which
+//! reads a call, finds its method in [`methods`] and writes the answer in the
+//! caller's dialect.
+//!
+//! # Invariants
+//! - A stranger can ask for shared files, introduce a peer, and ask what there
+//!   is to ask. Only `fetch`, with the secret and from this machine, changes
+//!   the share.
+//! - A fault never names a path of this machine and never repeats more than a
+//!   few words of what was sent.
+//! - Files are streamed; a whole one is in memory only if it is small.
+//! - Names reach the share only as [`node_wire::name::ShareName`].
+
+mod answer;
+mod files;
+mod front;
+mod local;
+mod methods;
+mod page;
+mod range;
+mod relay;
+mod routes;
+mod rpc;
+mod search;
+
+use std::sync::Arc;
+
+use node_wire::limits::REQUEST_BODY_MAX;
+use tokio::{net::TcpListener, sync::Semaphore};
+
+pub use self::front::{ConnectionLimits, Front, STOP_TIME};
+use crate::{
+    counters::Counters, handlers::Handlers, overlay::Overlay, secret::Secret, share::Share,
+    transfer::Transfers,
+};
+
+/// What the peer port works with.
+#[derive(Debug)]
+pub struct Context {
+    /// The shared directory.
+    pub share: Arc<Share>,
+    /// What answers queries about it.
+    pub handlers: Arc<Handlers>,
+    /// The peers.
+    pub overlay: Arc<Overlay>,
+    /// What fetches.
+    pub transfers: Arc<Transfers>,
+    /// What is counted.
+    pub counters: Arc<Counters>,
+    /// What proves the owner.
+    pub secret: Secret,
+    /// Memory for long bodies of requests.
+    pub bodies: Semaphore,
+}
+
+/// The front of the peer port on `listener`.
+#[must_use]
+pub fn front(listener: TcpListener, context: Arc<Context>, limits: ConnectionLimits) -> Front {
+    let counters = Arc::clone(&context.counters);
+    Front::new(
+        listener,
+        routes::router(context),
+        limits,
+        REQUEST_BODY_MAX as u64,
+        counters,
+    )
+}
+
+/// The semaphore for [`Context::bodies`].
+#[must_use]
+pub fn body_budget() -> Semaphore {
+    Semaphore::new(rpc::BODY_BUDGET)
+}

@@ -1,0 +1,167 @@
+//! The front of the peer port: what a stranger meets before any method.
+//!
+//! # Participants
+//! - [`Front`] accepts connections and serves each in a task of its own.
+//! - The [`admission`] table says which connections are held.
+//! - The [`framing`] machine says which bytes are requests.
+//! - [`guarded`] is the stream between the socket and the HTTP library; it
+//!   applies the framing and the deadlines.
+//!
+//! # Lifecycle of a connection
+//! Admitted (or it displaces a silent one, or is refused); then request after
+//! request: *waiting* for a head, a body, then *served* until the answer is
+//! out. It ends when the client closes, a deadline passes, bytes are no
+//! request, the client reads too slowly, it is displaced, or the node stops.
+//!
+//! # Invariants
+//! - No error of accepting ends the loop.
+//! - Every connection is in the table, and the table is bounded.
+//! - A refused request is answered with a status where that is still possible,
+//!   and its connection is closed: nothing behind it is read as a request.
+//! - Stopping waits for every connection, at most [`STOP_TIME`].
+
+mod admission;
+mod connection;
+mod framing;
+mod guarded;
+mod refusal;
+
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+
+use axum::Router;
+use tokio::{
+    net::{TcpListener, TcpStream},
+    select,
+    time::{sleep, timeout},
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+pub use self::admission::ConnectionLimits;
+use self::{admission::Admission, connection::Connections};
+use crate::{clock::now, counters::Counters};
+
+/// Most connections of a node that may open many files.
+const CONNECTIONS_MAX: usize = 1_024;
+
+/// The part of the files that a process may open that connections may take.
+const FILES_PER_CONNECTION: usize = 4;
+
+/// Pause after an error of accepting.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
+
+/// Longest time for open connections to end when the node stops.
+pub const STOP_TIME: Duration = Duration::from_secs(3);
+
+/// Who sent a request.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Remote(pub SocketAddr);
+
+/// Accepts and serves connections.
+#[derive(Debug)]
+pub struct Front {
+    listener: TcpListener,
+    router: Router,
+    connections: Arc<Connections>,
+    counters: Arc<Counters>,
+    /// Longest body of a request, in bytes.
+    body_max: u64,
+}
+
+impl ConnectionLimits {
+    /// Limits that fit the number of files that this process may open.
+    #[must_use]
+    pub fn of_process() -> ConnectionLimits {
+        let files = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+        let files = files
+            .and_then(|files| usize::try_from(files).ok())
+            .unwrap_or(usize::MAX);
+        let total = (files / FILES_PER_CONNECTION).clamp(1, CONNECTIONS_MAX);
+        ConnectionLimits {
+            total,
+            per_address: (total / 2).max(1),
+        }
+    }
+}
+
+impl Front {
+    /// A front for `listener` that hands requests to `router`.
+    #[must_use]
+    pub fn new(
+        listener: TcpListener,
+        router: Router,
+        limits: ConnectionLimits,
+        body_max: u64,
+        counters: Arc<Counters>,
+    ) -> Front {
+        Front {
+            listener,
+            router,
+            connections: Arc::new(Connections::new(limits)),
+            counters,
+            body_max,
+        }
+    }
+
+    /// Serves until `cancel`; then lets open requests end, for [`STOP_TIME`].
+    pub async fn run(self, cancel: CancellationToken) {
+        let tasks = TaskTracker::new();
+        // Dropped at the end: whoever is still served then is cut off.
+        let cut = CancellationToken::new();
+        let _cut_at_the_end = cut.clone().drop_guard();
+        loop {
+            select! {
+                () = cancel.cancelled() => break,
+                accepted = self.listener.accept() => match accepted {
+                    Ok((socket, address)) => self.admit(socket, address, &tasks, &cancel, &cut),
+                    Err(error) => self.not_accepted(&error).await,
+                }
+            }
+        }
+        drop(self.listener);
+        tasks.close();
+        if timeout(STOP_TIME, tasks.wait()).await.is_err() {
+            cut.cancel();
+            tasks.wait().await;
+        }
+    }
+
+    fn admit(
+        &self,
+        socket: TcpStream,
+        address: SocketAddr,
+        tasks: &TaskTracker,
+        stop: &CancellationToken,
+        cut: &CancellationToken,
+    ) {
+        self.counters.connections_accepted.one();
+        let kill = cut.child_token();
+        let id = match self.connections.admit(address.ip(), kill.clone(), now()) {
+            Admission::Admitted(id) => id,
+            Admission::Displacing { admitted, .. } => {
+                self.counters.connections_displaced.one();
+                admitted
+            }
+            Admission::Refused => {
+                self.counters.requests_refused.one();
+                tracing::debug!(%address, "a connection is refused: too many are being served");
+                return;
+            }
+        };
+        let connection = connection::Connection {
+            id,
+            address,
+            connections: Arc::clone(&self.connections),
+            counters: Arc::clone(&self.counters),
+            router: self.router.clone(),
+            body_max: self.body_max,
+        };
+        tasks.spawn(connection.serve(socket, stop.clone(), kill));
+    }
+
+    /// Accepting fails when files run out or a client is gone already. Neither
+    /// ends the loop.
+    async fn not_accepted(&self, error: &io::Error) {
+        tracing::warn!(%error, "a connection could not be accepted");
+        sleep(ACCEPT_PAUSE).await;
+    }
+}

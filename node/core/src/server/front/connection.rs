@@ -1,0 +1,255 @@
+//! Serving one connection.
+
+use std::{
+    collections::HashMap,
+    convert::Infallible,
+    net::{IpAddr, SocketAddr},
+    pin::{Pin, pin},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    task::{Context, Poll},
+    time::Instant,
+};
+
+use axum::{Router, body::Body, response::Response};
+use bytes::Bytes;
+use http::{HeaderValue, Request, header};
+use http_body::{Frame, SizeHint};
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::TokioIo;
+use tokio::{net::TcpStream, select};
+use tokio_util::sync::CancellationToken;
+use tower::ServiceExt;
+
+use super::{
+    Remote,
+    admission::{Admission, ConnectionLimits, ConnectionTable},
+    framing::HEADERS_MAX,
+    guarded::GuardedStream,
+    refusal::Refusal,
+};
+use crate::{clock::now, counters::Counters, sync::lock};
+
+/// Buffer of a connection, in bytes. Holds the longest head.
+const BUFFER: usize = 32 * 1024;
+
+/// Requests after which a connection is closed.
+const REQUESTS_MAX: u64 = 100_000;
+
+/// The connections of a front.
+#[derive(Debug)]
+pub(super) struct Connections {
+    table: Mutex<ConnectionTable>,
+    kills: Mutex<HashMap<u64, CancellationToken>>,
+}
+
+/// What serves one connection.
+pub(super) struct Connection {
+    pub(super) id: u64,
+    pub(super) address: SocketAddr,
+    pub(super) connections: Arc<Connections>,
+    pub(super) counters: Arc<Counters>,
+    pub(super) router: Router,
+    pub(super) body_max: u64,
+}
+
+/// What the stream and the service of one connection tell each other.
+#[derive(Debug)]
+pub(super) struct Shared {
+    id: u64,
+    connections: Arc<Connections>,
+    /// Whether a request is being served.
+    served: AtomicBool,
+    /// Number of answers that are out.
+    answers: AtomicU64,
+    /// Why the connection is to be closed.
+    refusal: Mutex<Option<Refusal>>,
+}
+
+impl Connections {
+    pub(super) fn new(limits: ConnectionLimits) -> Connections {
+        Connections {
+            table: Mutex::new(ConnectionTable::new(limits)),
+            kills: Mutex::default(),
+        }
+    }
+
+    /// Admits a connection that ends when `kill` is cancelled.
+    pub(super) fn admit(
+        &self,
+        address: IpAddr,
+        kill: CancellationToken,
+        now: Instant,
+    ) -> Admission {
+        let admission = lock(&self.table).admit(address, now);
+        let mut kills = lock(&self.kills);
+        match admission {
+            Admission::Admitted(id) => drop(kills.insert(id, kill)),
+            Admission::Displacing {
+                admitted,
+                displaced,
+            } => {
+                if let Some(displaced) = kills.remove(&displaced) {
+                    displaced.cancel();
+                }
+                kills.insert(admitted, kill);
+            }
+            Admission::Refused => {}
+        }
+        admission
+    }
+
+    fn remove(&self, id: u64) {
+        lock(&self.table).remove(id);
+        lock(&self.kills).remove(&id);
+    }
+}
+
+impl Shared {
+    fn new(id: u64, connections: Arc<Connections>) -> Shared {
+        Shared {
+            id,
+            connections,
+            served: AtomicBool::new(false),
+            answers: AtomicU64::new(0),
+            refusal: Mutex::new(None),
+        }
+    }
+
+    pub(super) fn is_served(&self) -> bool {
+        self.served.load(Ordering::Acquire)
+    }
+
+    pub(super) fn answers(&self) -> u64 {
+        self.answers.load(Ordering::Acquire)
+    }
+
+    /// A whole request is here.
+    pub(super) fn begin_serving(&self) {
+        self.served.store(true, Ordering::Release);
+        lock(&self.connections.table).set_served(self.id, true, now());
+    }
+
+    fn end_serving(&self) {
+        self.answers.fetch_add(1, Ordering::AcqRel);
+        self.served.store(false, Ordering::Release);
+        lock(&self.connections.table).set_served(self.id, false, now());
+    }
+
+    /// The connection is to be closed; the first reason counts.
+    pub(super) fn refuse(&self, refusal: Refusal) {
+        lock(&self.refusal).get_or_insert(refusal);
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        self.connections.remove(self.id);
+    }
+}
+
+impl Connection {
+    /// Serves `socket` until it ends, `kill` cuts it, or `stop` lets it end.
+    pub(super) async fn serve(
+        self,
+        socket: TcpStream,
+        stop: CancellationToken,
+        kill: CancellationToken,
+    ) {
+        // Small answers must not wait for one another.
+        let _ = socket.set_nodelay(true);
+        let shared = Arc::new(Shared::new(self.id, Arc::clone(&self.connections)));
+        let socket = Arc::new(socket);
+        select! {
+            () = kill.cancelled() => return,
+            () = self.run(&socket, &shared, stop) => {}
+        }
+        let refusal = lock(&shared.refusal).take();
+        if let (Some(refusal), Some(socket)) = (refusal, Arc::into_inner(socket)) {
+            self.counters.requests_refused.one();
+            tracing::debug!(address = %self.address, %refusal, "a request is refused");
+            select! {
+                () = kill.cancelled() => {}
+                () = refusal.answer(socket) => {}
+            }
+        }
+    }
+
+    async fn run(&self, socket: &Arc<TcpStream>, shared: &Arc<Shared>, stop: CancellationToken) {
+        let stream = GuardedStream::new(Arc::clone(socket), Arc::clone(shared), self.body_max);
+        let service = service_fn(|request| self.call(request, Arc::clone(shared)));
+        let connection = http1::Builder::new()
+            .max_buf_size(BUFFER)
+            .max_headers(HEADERS_MAX)
+            .serve_connection(TokioIo::new(stream), service);
+        let mut connection = pin!(connection);
+        let ended = select! {
+            ended = connection.as_mut() => ended,
+            () = stop.cancelled() => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+        };
+        if let Err(error) = ended {
+            tracing::trace!(address = %self.address, %error, "a connection broke");
+        }
+    }
+
+    async fn call(
+        &self,
+        request: Request<Incoming>,
+        shared: Arc<Shared>,
+    ) -> Result<Response<ServedBody>, Infallible> {
+        let mut request = request.map(Body::new);
+        request.extensions_mut().insert(Remote(self.address));
+        let last = shared.answers() + 1 >= REQUESTS_MAX;
+        let guard = ServedGuard(shared);
+        let mut response = self.router.clone().oneshot(request).await?;
+        if last {
+            response
+                .headers_mut()
+                .insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        Ok(response.map(|body| ServedBody {
+            body,
+            _guard: guard,
+        }))
+    }
+}
+
+/// Says that the answer is out, when it is dropped.
+struct ServedGuard(Arc<Shared>);
+
+impl Drop for ServedGuard {
+    fn drop(&mut self) {
+        self.0.end_serving();
+    }
+}
+
+/// The body of an answer; while it lives, the connection is being served.
+struct ServedBody {
+    body: Body,
+    _guard: ServedGuard,
+}
+
+impl http_body::Body for ServedBody {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

@@ -1,0 +1,74 @@
+//! Telling a client why its connection is closed.
+
+use std::{fmt, time::Duration};
+
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    time::timeout,
+};
+
+use super::framing::FramingError;
+
+/// Longest time to tell and to let the client read it.
+const TELL_TIME: Duration = Duration::from_secs(1);
+
+/// Most bytes that are read and thrown away so that the answer arrives.
+const DRAIN_MAX: usize = 256 * 1024;
+
+/// Why a connection is closed.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Refusal {
+    /// Bytes that are no request.
+    Framing(FramingError),
+    /// A request that did not come in time.
+    Timeout,
+    /// A client that says nothing, or does not read. It is told nothing.
+    Silent,
+}
+
+impl Refusal {
+    /// Answers and closes. The rest of what the client sends is read for a
+    /// moment: closing with unread bytes would take the answer away from it.
+    pub(super) async fn answer(self, mut socket: TcpStream) {
+        let status = match self {
+            Refusal::Framing(error) => error.status(),
+            Refusal::Timeout => "408 Request Timeout",
+            Refusal::Silent => return,
+        };
+        let text = format!("{self}\n");
+        let length = text.len();
+        let answer = format!(
+            "HTTP/1.1 {status}\r\nConnection: close\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: {length}\r\n\r\n{text}"
+        );
+        // The client may be gone: there is nobody to tell then.
+        let _ = timeout(TELL_TIME, async {
+            socket.write_all(answer.as_bytes()).await?;
+            socket.shutdown().await?;
+            drain(&mut socket).await
+        })
+        .await;
+    }
+}
+
+async fn drain(socket: &mut TcpStream) -> std::io::Result<()> {
+    let mut buffer = [0; 8 * 1024];
+    let mut left = DRAIN_MAX;
+    while left > 0 {
+        match socket.read(&mut buffer).await? {
+            0 => break,
+            read => left = left.saturating_sub(read),
+        }
+    }
+    Ok(())
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Refusal::Framing(error) => error.fmt(f),
+            Refusal::Timeout => f.write_str("the request did not come in time"),
+            Refusal::Silent => f.write_str("the client is silent or does not read"),
+        }
+    }
+}

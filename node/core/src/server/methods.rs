@@ -1,0 +1,38 @@
+//! The methods of the peer port: one file each.
+
+mod fetch;
+mod hello;
+mod introspection;
+mod multicall;
+mod query;
+
+use std::sync::Arc;
+
+use node_wire::{Fault, MethodCall, methods as names};
+
+use super::{Context, answer::Answered, rpc::Caller};
+
+/// Makes a call, a multicall included.
+pub(super) async fn call(context: &Arc<Context>, caller: &Caller, call: &MethodCall) -> Answered {
+    if call.method == names::MULTICALL {
+        context.counters.rpc_received.one();
+        return multicall::answer(context, caller, &call.params).await;
+    }
+    single(context, caller, call).await
+}
+
+/// Makes a call that is no multicall.
+async fn single(context: &Arc<Context>, caller: &Caller, call: &MethodCall) -> Answered {
+    context.counters.rpc_received.one();
+    let params = &call.params;
+    match call.method.as_str() {
+        names::HELLO => hello::answer(context, caller, params),
+        names::QUERY => query::answer(context, caller, params).await,
+        names::FETCH => fetch::answer(context, caller, params).await,
+        names::LIST_METHODS => introspection::list_methods(params),
+        names::METHOD_HELP => introspection::method_help(params),
+        names::METHOD_SIGNATURE => introspection::method_signature(params),
+        names::GET_CAPABILITIES => introspection::get_capabilities(params),
+        unknown => Err(Fault::method_not_found(unknown)),
+    }
+}

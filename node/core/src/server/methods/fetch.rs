@@ -1,0 +1,62 @@
+//! `fetch(name, secret)`: the owner has a file found and stored.
+
+use std::{sync::Arc, time::Duration};
+
+use node_wire::{Fault, Fetch, MissReason, ShareName, Value};
+use tokio::time::sleep;
+
+use crate::{
+    server::{
+        Context,
+        answer::{Answer, Answered},
+        rpc::Caller,
+    },
+    share::{Replace, ShareError},
+    transfer::{FetchError, JobState, JobStatus},
+};
+
+/// What a wrong secret costs, so that guessing is slow.
+const WRONG_SECRET_PAUSE: Duration = Duration::from_millis(500);
+
+pub(super) async fn answer(context: &Arc<Context>, caller: &Caller, params: &[Value]) -> Answered {
+    let fetch = Fetch::from_params(params)?;
+    // The secret travels in clear: it is taken from this machine only.
+    let here = caller.remote.0.ip().to_canonical().is_loopback();
+    if !here || !context.secret.matches(fetch.secret.as_bytes()) {
+        tracing::warn!(from = %caller.remote.0, "a fetch without the right secret is refused");
+        sleep(WRONG_SECRET_PAUSE).await;
+        return Err(Fault::access_denied());
+    }
+    let name = ShareName::parse(&fetch.name)?;
+    match context.transfers.start(&name, Replace::Never).await {
+        Ok(id) => finished(context.transfers.wait(id).await)?,
+        // What is wanted is true already.
+        Err(FetchError::Share(ShareError::Exists(_))) => {}
+        Err(error) => return Err(fault(&error)),
+    }
+    Ok(Answer::Value(Value::Int(caller.dialect.success_code())))
+}
+
+fn finished(status: Option<JobStatus>) -> Result<(), Fault> {
+    let Some(status) = status else {
+        return Err(Fault::internal());
+    };
+    match (status.state, status.error) {
+        (JobState::Done, _) => Ok(()),
+        (_, Some(error)) => Err(fault(&error)),
+        (_, None) => Err(Fault::unhandled(MissReason::NotFound)),
+    }
+}
+
+/// The fault that says as much of an error as a caller may know.
+fn fault(error: &FetchError) -> Fault {
+    match error {
+        FetchError::NotFound { reason, .. } => Fault::unhandled(*reason),
+        FetchError::BrokeOff { .. } | FetchError::Cancelled(_) => {
+            Fault::unhandled(MissReason::NotFound)
+        }
+        FetchError::Share(ShareError::Collision { .. }) => Fault::access_denied(),
+        FetchError::Busy(_) => Fault::busy(),
+        FetchError::Share(_) | FetchError::Internal(_) => Fault::internal(),
+    }
+}

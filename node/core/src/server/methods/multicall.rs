@@ -1,0 +1,37 @@
+//! `system.multicall(calls)`: several calls in one.
+
+use std::sync::Arc;
+
+use node_wire::{Fault, Multicall, Value, response};
+
+use super::single;
+use crate::server::{
+    Context,
+    answer::{Answer, Answered},
+    rpc::Caller,
+};
+
+pub(super) async fn answer(context: &Arc<Context>, caller: &Caller, params: &[Value]) -> Answered {
+    let multicall = Multicall::from_params(params)?;
+    let mut results = Vec::with_capacity(multicall.entries.len());
+    for entry in multicall.entries {
+        results.push(match entry {
+            Ok(call) => single(context, caller, &call).await.and_then(value),
+            Err(fault) => Err(fault),
+        });
+    }
+    Ok(Answer::Value(response::multicall_value(&results)))
+}
+
+/// An answer as a value. A large file is not for a multicall, which is held
+/// whole.
+fn value(answer: Answer) -> Result<Value, Fault> {
+    let value = match answer {
+        Answer::Value(value) => Some(value),
+        Answer::Local(file) => file.into_value(),
+        Answer::Relayed(file) => file.into_value(),
+    };
+    value.ok_or_else(|| {
+        Fault::invalid_request("The file is too large for system.multicall; query it alone")
+    })
+}

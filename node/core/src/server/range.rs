@@ -1,0 +1,116 @@
+//! The part of a file that a request asks for (RFC 9110, 14).
+
+/// What a `Range` header asks for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Wanted {
+    /// The whole file: no range, or one that is to be ignored.
+    Whole,
+    /// These bytes, the last one included.
+    Part {
+        /// First byte.
+        first: u64,
+        /// Last byte.
+        last: u64,
+    },
+    /// Bytes that the file does not have.
+    Unsatisfiable,
+}
+
+/// Reads a `Range` header for a file of `size` bytes. One range of bytes is
+/// honoured; several, other units and nonsense are ignored, as the standard
+/// allows.
+pub(super) fn wanted(header: Option<&str>, size: u64) -> Wanted {
+    let Some(range) = header.and_then(|text| text.strip_prefix("bytes=")) else {
+        return Wanted::Whole;
+    };
+    let Some((first, last)) = range.trim().split_once('-') else {
+        return Wanted::Whole;
+    };
+    match (number(first), number(last)) {
+        (Number::Absent, Number::Value(0)) => Wanted::Unsatisfiable,
+        (Number::Absent, Number::Value(count)) if size > 0 => Wanted::Part {
+            first: size.saturating_sub(count),
+            last: size - 1,
+        },
+        (Number::Value(first), Number::Value(last)) if last < first => Wanted::Whole,
+        (Number::Value(first), Number::Value(last)) if first < size => Wanted::Part {
+            first,
+            last: last.min(size - 1),
+        },
+        (Number::Value(first), Number::Absent) if first < size => Wanted::Part {
+            first,
+            last: size - 1,
+        },
+        (Number::Value(_), Number::Value(_) | Number::Absent)
+        | (Number::Absent, Number::Value(_)) => Wanted::Unsatisfiable,
+        _ => Wanted::Whole,
+    }
+}
+
+enum Number {
+    Absent,
+    Value(u64),
+    Nonsense,
+}
+
+fn number(text: &str) -> Number {
+    if text.is_empty() {
+        return Number::Absent;
+    }
+    if !text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Number::Nonsense;
+    }
+    // More digits than fit are more bytes than any file has.
+    Number::Value(text.parse().unwrap_or(u64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn ranges_of_a_file_of_ten_bytes() {
+        let part = |first, last| Wanted::Part { first, last };
+        for (header, expected) in [
+            ("bytes=0-0", part(0, 0)),
+            ("bytes=2-5", part(2, 5)),
+            ("bytes=2-", part(2, 9)),
+            ("bytes=9-99", part(9, 9)),
+            ("bytes=-3", part(7, 9)),
+            ("bytes=-99", part(0, 9)),
+            ("bytes=0-99999999999999999999999", part(0, 9)),
+            ("bytes=10-", Wanted::Unsatisfiable),
+            ("bytes=10-12", Wanted::Unsatisfiable),
+            ("bytes=-0", Wanted::Unsatisfiable),
+            ("bytes=5-2", Wanted::Whole),
+            ("bytes=0-1,3-4", Wanted::Whole),
+            ("bytes=-", Wanted::Whole),
+            ("bytes=a-b", Wanted::Whole),
+            ("bytes=+1-2", Wanted::Whole),
+            ("bytes", Wanted::Whole),
+            ("lines=1-2", Wanted::Whole),
+            ("", Wanted::Whole),
+        ] {
+            assert_eq!(wanted(Some(header), 10), expected, "{header}");
+        }
+        assert_eq!(wanted(None, 10), Wanted::Whole);
+    }
+
+    #[test]
+    fn an_empty_file_has_no_part() {
+        for header in ["bytes=0-", "bytes=0-0", "bytes=-1"] {
+            assert_eq!(wanted(Some(header), 0), Wanted::Unsatisfiable, "{header}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_part_is_always_inside_the_file(text in "bytes=[0-9]{0,21}-[0-9]{0,21}", size in any::<u64>()) {
+            if let Wanted::Part { first, last } = wanted(Some(&text), size) {
+                prop_assert!(first <= last && last < size);
+            }
+        }
+    }
+}

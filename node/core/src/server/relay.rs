@@ -1,0 +1,122 @@
+//! A file that a peer is sending as the answer to `query`.
+//!
+//! The first part is read before the answer begins. If the file ends there, it
+//! is known to be whole, and until then the next peer can take over. After
+//! that, a peer that breaks off breaks off our answer too.
+
+use std::{io, sync::Arc};
+
+use axum::{body::Body, response::Response};
+use bytes::Bytes;
+use futures_util::stream;
+use node_wire::{Value, content::QueryAnswerWriter, dialect::Dialect, fault::MissReason};
+
+use super::{Context, answer, local};
+use crate::{
+    client::{CallError, RemoteFile},
+    counters::Counters,
+    overlay::Walk,
+};
+
+/// Bytes that are read before the answer begins.
+const BEGINNING: usize = 128 * 1024;
+
+/// A file that a peer is sending, with its beginning.
+#[derive(Debug)]
+pub(super) struct RelayedFile {
+    remote: RemoteFile,
+    beginning: Vec<u8>,
+    whole: bool,
+    /// The walk stays open as long as the file is on its way.
+    _walk: Walk,
+}
+
+struct Relaying {
+    file: RelayedFile,
+    writer: QueryAnswerWriter,
+    head: Vec<u8>,
+    counters: Arc<Counters>,
+}
+
+impl RelayedFile {
+    /// Walks until a peer sends the beginning of the file.
+    pub(super) async fn find(mut walk: Walk) -> Result<RelayedFile, MissReason> {
+        while let Some(mut remote) = walk.next().await {
+            match beginning(&mut remote).await {
+                Ok((beginning, whole)) => {
+                    return Ok(RelayedFile {
+                        remote,
+                        beginning,
+                        whole,
+                        _walk: walk,
+                    });
+                }
+                Err(error) => walk.broke_off(&remote, &error),
+            }
+        }
+        Err(walk.verdict())
+    }
+
+    /// The content as a value, if it is small.
+    pub(super) fn into_value(self) -> Option<Value> {
+        self.whole
+            .then(|| local::value(self.remote.payload(), self.beginning))
+    }
+
+    /// The answer that carries it.
+    pub(super) fn response(mut self, context: &Arc<Context>, dialect: Dialect) -> Response {
+        context.counters.files_served.one();
+        context
+            .counters
+            .bytes_served
+            .add(self.beginning.len() as u64);
+        let (mut writer, mut head) = answer::writer(dialect, self.remote.payload());
+        writer.push(&std::mem::take(&mut self.beginning), &mut head);
+        if self.whole {
+            writer.finish(&mut head);
+            return answer::xml(head);
+        }
+        let relaying = Relaying {
+            file: self,
+            writer,
+            head,
+            counters: Arc::clone(&context.counters),
+        };
+        answer::xml(Body::from_stream(stream::try_unfold(Some(relaying), relay)))
+    }
+}
+
+async fn beginning(remote: &mut RemoteFile) -> Result<(Vec<u8>, bool), CallError> {
+    let mut bytes = Vec::new();
+    while bytes.len() < BEGINNING {
+        match remote.next().await? {
+            Some(piece) => bytes.extend_from_slice(&piece),
+            None => return Ok((bytes, true)),
+        }
+    }
+    Ok((bytes, false))
+}
+
+async fn relay(relaying: Option<Relaying>) -> io::Result<Option<(Bytes, Option<Relaying>)>> {
+    let Some(mut relaying) = relaying else {
+        return Ok(None);
+    };
+    let mut out = std::mem::take(&mut relaying.head);
+    match relaying
+        .file
+        .remote
+        .next()
+        .await
+        .map_err(io::Error::other)?
+    {
+        Some(piece) => {
+            relaying.writer.push(&piece, &mut out);
+            relaying.counters.bytes_served.add(piece.len() as u64);
+            Ok(Some((out.into(), Some(relaying))))
+        }
+        None => {
+            relaying.writer.finish(&mut out);
+            Ok(Some((out.into(), None)))
+        }
+    }
+}

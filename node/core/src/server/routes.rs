@@ -1,0 +1,48 @@
+//! Which request goes where.
+
+use std::sync::Arc;
+
+use axum::{
+    Router,
+    extract::{Request, State},
+    http::{HeaderName, HeaderValue, Method, StatusCode, header},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+
+use super::{Context, files, page, rpc, search};
+use crate::client::SERVER_NAME;
+
+/// Headers of every answer.
+const HEADERS: [(HeaderName, HeaderValue); 2] = [
+    (header::SERVER, HeaderValue::from_static(SERVER_NAME)),
+    (
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    ),
+];
+
+/// The routes of the peer port.
+pub(super) fn router(context: Arc<Context>) -> Router {
+    Router::new()
+        .route("/", get(page::page).post(rpc::rpc))
+        .route("/files/{*name}", get(files::file).post(rpc::rpc))
+        .route("/search", get(search::search).post(rpc::rpc))
+        .fallback(other)
+        .layer(axum::middleware::map_response(with_headers))
+        .with_state(context)
+}
+
+/// XML-RPC is answered on any path.
+async fn other(state: State<Arc<Context>>, request: Request) -> Response {
+    if request.method() == Method::POST {
+        rpc::rpc(state, request).await
+    } else {
+        (StatusCode::NOT_FOUND, "there is nothing here; see /\n").into_response()
+    }
+}
+
+async fn with_headers(mut response: Response) -> Response {
+    response.headers_mut().extend(HEADERS);
+    response
+}

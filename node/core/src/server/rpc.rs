@@ -1,0 +1,149 @@
+//! An XML-RPC request: read, call, answer.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    extract::{FromRequestParts, Request, State},
+    http::{HeaderMap, StatusCode, header, request::Parts},
+    response::{IntoResponse, Response},
+};
+use bytes::Bytes;
+use http_body_util::{BodyExt, Limited};
+use node_wire::{
+    asking::{self, Asking},
+    dialect::Dialect,
+    limits::REQUEST_BODY_MAX,
+    query_id::{self, QueryId},
+    request,
+};
+use tokio::time::timeout;
+
+use super::{Context, answer, front::Remote, methods};
+
+/// Memory for long bodies and what they become when they are read, in KiB.
+pub(super) const BODY_BUDGET: usize = 32 * 1024;
+
+/// A body up to this many bytes needs no budget: the number of connections
+/// bounds them.
+const SHORT_BODY: usize = 16 * 1024;
+
+/// What a body becomes when it is read, times its length.
+const GROWTH: usize = 4;
+
+/// Longest wait for budget.
+const BUDGET_WAIT: Duration = Duration::from_secs(5);
+
+/// Who calls, and how.
+#[derive(Clone, Debug)]
+pub(super) struct Caller {
+    /// Where the call comes from.
+    pub(super) remote: Remote,
+    /// The dialect of the answer.
+    pub(super) dialect: Dialect,
+    /// The walk that a query belongs to, if the caller says so.
+    pub(super) walk: Option<QueryId>,
+    /// Who is asked anyway.
+    pub(super) asking: Asking,
+}
+
+/// Answers a request that is a POST, on any path.
+pub(super) async fn rpc(State(context): State<Arc<Context>>, request: Request) -> Response {
+    let (mut parts, body) = request.into_parts();
+    let Some(caller) = Caller::of(&mut parts).await else {
+        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+    };
+    let length = body_length(&parts.headers);
+    let Some(_budget) = budget(&context, length).await else {
+        return (StatusCode::SERVICE_UNAVAILABLE, "busy, try again later\n").into_response();
+    };
+    let Ok(body) = Limited::new(body, REQUEST_BODY_MAX).collect().await else {
+        return (StatusCode::BAD_REQUEST, "the body did not come whole\n").into_response();
+    };
+    respond(&context, &caller, &body.to_bytes()).await
+}
+
+async fn respond(context: &Arc<Context>, caller: &Caller, body: &Bytes) -> Response {
+    match request::read(body) {
+        Ok(call) => {
+            let answered = methods::call(context, caller, &call).await;
+            if let Err(fault) = &answered {
+                tracing::debug!(from = %caller.remote.0, method = %node_wire::escaped(&call.method), code = fault.code, "fault");
+            }
+            answer::response(context, caller.dialect, &call.method, answered)
+        }
+        Err(fault) => {
+            tracing::debug!(from = %caller.remote.0, code = fault.code, "no call: {}", fault.message);
+            context.counters.requests_refused.one();
+            answer::fault(&fault)
+        }
+    }
+}
+
+impl Caller {
+    async fn of(parts: &mut Parts) -> Option<Caller> {
+        let axum::Extension(remote) = axum::Extension::<Remote>::from_request_parts(parts, &())
+            .await
+            .ok()?;
+        let text = |name: &str| {
+            parts
+                .headers
+                .get(name)
+                .and_then(|value| value.to_str().ok())
+        };
+        Some(Caller {
+            remote,
+            dialect: dialect(parts.uri.path()),
+            walk: text(query_id::HEADER).and_then(|id| QueryId::from_hex(id).ok()),
+            asking: text(asking::HEADER)
+                .map(Asking::from_header)
+                .unwrap_or_default(),
+        })
+    }
+}
+
+/// `/codes` and what is below it speak the dialect of codes.
+fn dialect(path: &str) -> Dialect {
+    match path.strip_prefix("/codes") {
+        Some(rest) if rest.is_empty() || rest.starts_with('/') => Dialect::Codes,
+        _ => Dialect::Faults,
+    }
+}
+
+fn body_length(headers: &HeaderMap) -> usize {
+    let length = headers
+        .get(header::CONTENT_LENGTH)
+        .and_then(|value| value.to_str().ok());
+    length
+        .and_then(|length| length.parse().ok())
+        .unwrap_or(REQUEST_BODY_MAX)
+}
+
+/// Takes memory for a long body; `None` when there is none for too long.
+async fn budget(
+    context: &Context,
+    length: usize,
+) -> Option<Option<tokio::sync::SemaphorePermit<'_>>> {
+    if length <= SHORT_BODY {
+        return Some(None);
+    }
+    let amount = u32::try_from(length.saturating_mul(GROWTH).div_ceil(1024)).ok()?;
+    match timeout(BUDGET_WAIT, context.bodies.acquire_many(amount)).await {
+        Ok(Ok(permit)) => Some(Some(permit)),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_spoken_below_their_path_only() {
+        for path in ["/codes", "/codes/", "/codes/RPC2"] {
+            assert_eq!(dialect(path), Dialect::Codes, "{path}");
+        }
+        for path in ["/", "/RPC2", "/codesx", "/a/codes", "/files/codes"] {
+            assert_eq!(dialect(path), Dialect::Faults, "{path}");
+        }
+    }
+}
