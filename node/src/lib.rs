@@ -1,6 +1,23 @@
-//! To be filled.
+//! `noded`: a Sixhop node as a program.
+//!
+//! [`cli`] is what was said, [`settings`] what is meant; [`running`] starts the
+//! node with its [`control`] server and stops both; [`program`] is the life of
+//! the process around that.
+//!
+//! # Invariants
+//! - Standard output carries one line: that the node is ready, and where.
+//! - The control server listens on loopback only, and nothing that it does is
+//!   reachable without the secret.
+//! - No option takes a secret.
 
-/// Runs the program `noded`.
-pub fn main() -> std::process::ExitCode {
-    std::process::ExitCode::FAILURE
-}
+pub mod cli;
+pub mod control;
+pub mod program;
+pub mod running;
+pub mod settings;
+
+pub use crate::{
+    program::{main, run},
+    running::{Running, StartError, start},
+    settings::{Settings, SettingsError},
+};

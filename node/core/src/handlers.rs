@@ -10,10 +10,14 @@
 //! - All calls block; they belong on the blocking pool.
 
 mod answer;
+mod hits;
 
 use plugin_api::{Handler, HandlerError};
 
-pub use self::answer::{Answer, End, Wanted};
+pub use self::{
+    answer::{Answer, End, Wanted},
+    hits::{SEARCH_LIMIT_MAX, SearchHit, SearchHits},
+};
 use crate::share::Share;
 
 /// The handler of a query without a prefix.

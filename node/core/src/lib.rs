@@ -44,6 +44,11 @@ pub mod share;
 pub mod state;
 pub mod transfer;
 
+/// The peer protocol, for those who stand on this crate.
+pub use node_wire as wire;
+/// The handler contract, for those who stand on this crate.
+pub use plugin_api as plugin;
+
 mod clock;
 mod pace;
 mod sync;

@@ -6,7 +6,7 @@
 //! requests, no new fetches, open requests and fetches end or are cut, the
 //! peers are saved. When it returns, nothing of the node runs any more.
 
-use std::{io, net::SocketAddr, path::PathBuf, sync::Arc};
+use std::{io, net::SocketAddr, path::PathBuf, sync::Arc, time::SystemTime};
 
 use node_wire::peer_url::{PeerUrl, UrlError};
 use tokio::{net::TcpListener, task::spawn_blocking};
@@ -76,6 +76,7 @@ pub struct Node {
     context: Arc<Context>,
     events: Arc<EventLog>,
     address: SocketAddr,
+    started: SystemTime,
     cancel: CancellationToken,
     tasks: TaskTracker,
 }
@@ -114,6 +115,7 @@ impl Node {
             context,
             events,
             address,
+            started: SystemTime::now(),
             cancel: CancellationToken::new(),
             tasks: TaskTracker::new(),
         };
@@ -139,6 +141,12 @@ impl Node {
         self.address
     }
 
+    /// When it started.
+    #[must_use]
+    pub fn started(&self) -> SystemTime {
+        self.started
+    }
+
     /// The URL under which peers reach it.
     #[must_use]
     pub fn url(&self) -> &PeerUrl {
@@ -146,7 +154,7 @@ impl Node {
     }
 
     /// Ends the node and waits until all of it has ended.
-    pub async fn stop(self) {
+    pub async fn stop(&self) {
         self.cancel.cancel();
         self.context.transfers.stop().await;
         self.tasks.close();

@@ -29,6 +29,7 @@
 //! - A file never passes through here: a walk hands out the open answer of a
 //!   peer, and whoever asked reads it.
 
+mod files;
 mod introduce;
 mod memory;
 mod peers;
@@ -42,6 +43,7 @@ use serde_json::json;
 use tokio::sync::Notify;
 
 pub use self::{
+    files::PeerFilesError,
     introduce::{Introducer, PEERS_FILE},
     memory::{Enter, MEMORY_FOR, MEMORY_MAX, QueryMemory, WalkKey},
     peers::{Added, FAILURES_MAX, PEERS_MAX, PeerEntry, PeerTable, Source},

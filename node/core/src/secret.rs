@@ -106,7 +106,7 @@ mod tests {
         let again = Secret::load_or_create(&state).unwrap();
         assert!(again.matches(text.trim().as_bytes()));
         assert!(!again.matches(b""));
-        assert!(!again.matches(text.trim()[1..].as_bytes()));
+        assert!(!again.matches(&text.trim().as_bytes()[1..]));
     }
 
     #[test]

@@ -32,7 +32,7 @@ use std::sync::Arc;
 use node_wire::limits::REQUEST_BODY_MAX;
 use tokio::{net::TcpListener, sync::Semaphore};
 
-pub use self::front::{ConnectionLimits, Front, STOP_TIME};
+pub use self::front::{ConnectionLimits, Front, STOP_TIME, raise_file_limit};
 use crate::{
     counters::Counters, handlers::Handlers, overlay::Overlay, secret::Secret, share::Share,
     transfer::Transfers,

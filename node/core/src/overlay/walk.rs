@@ -42,6 +42,9 @@ pub struct Asked {
     pub asking: Asking,
 }
 
+/// What came of asking one peer.
+type Reply = Result<Answered<QueryReply>, CallError>;
+
 /// A walk in progress. Dropping it ends it and all its calls.
 pub struct Walk {
     overlay: Arc<Overlay>,
@@ -49,7 +52,7 @@ pub struct Walk {
     id: QueryId,
     remembered: Option<WalkKey>,
     plan: Plan,
-    calls: FuturesUnordered<BoxFuture<'static, (PeerUrl, Result<Answered<QueryReply>, CallError>)>>,
+    calls: FuturesUnordered<BoxFuture<'static, (PeerUrl, Reply)>>,
     deadline: Instant,
 }
 
@@ -228,11 +231,7 @@ impl Walk {
         }));
     }
 
-    fn take(
-        &mut self,
-        peer: &PeerUrl,
-        reply: Result<Answered<QueryReply>, CallError>,
-    ) -> Option<RemoteFile> {
+    fn take(&mut self, peer: &PeerUrl, reply: Reply) -> Option<RemoteFile> {
         let ended = match reply {
             Ok(Answered { kind, value }) => {
                 let (file, dialect, ended) = match value {

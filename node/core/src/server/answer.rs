@@ -26,7 +26,7 @@ pub(super) enum Answer {
     /// A file of the share.
     Local(LocalFile),
     /// A file that a peer is sending.
-    Relayed(RelayedFile),
+    Relayed(Box<RelayedFile>),
 }
 
 /// An answer or a fault.

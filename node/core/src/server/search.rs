@@ -11,20 +11,14 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse, Response},
 };
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use tokio::task::spawn_blocking;
 
 use super::Context;
-use crate::{
-    events::unix_millis,
-    handlers::{Answer, End, Wanted},
-};
+use crate::handlers::{SEARCH_LIMIT_MAX, SearchHits, Wanted};
 
 /// Number of hits when the caller names none.
 const LIMIT_DEFAULT: usize = 100;
-
-/// Greatest number of hits.
-const LIMIT_MAX: usize = 1_000;
 
 /// Longest time.
 const TIME: Duration = Duration::from_secs(3);
@@ -36,26 +30,6 @@ pub(super) struct Question {
     limit: Option<usize>,
 }
 
-/// The hits of one node, as `GET /search` answers.
-#[derive(Clone, Debug, Deserialize, Serialize)]
-pub(super) struct SearchHits {
-    /// Whether everything was looked at.
-    pub complete: bool,
-    /// The hits, best first.
-    pub hits: Vec<SearchHit>,
-}
-
-/// One hit of `GET /search`.
-#[derive(Clone, Debug, Deserialize, Serialize)]
-pub(super) struct SearchHit {
-    /// Name of the file.
-    pub name: String,
-    /// Its size in bytes.
-    pub size: u64,
-    /// When it was last changed, Unix milliseconds.
-    pub modified: Option<u64>,
-}
-
 /// Answers `GET`.
 pub(super) async fn search(
     State(context): State<Arc<Context>>,
@@ -65,7 +39,10 @@ pub(super) async fn search(
         return (StatusCode::BAD_REQUEST, "ask with /search?q=QUERY\n").into_response();
     };
     let wanted = Wanted {
-        limit: question.limit.unwrap_or(LIMIT_DEFAULT).min(LIMIT_MAX),
+        limit: question
+            .limit
+            .unwrap_or(LIMIT_DEFAULT)
+            .min(SEARCH_LIMIT_MAX),
         deadline: Instant::now() + TIME,
     };
     let searched =
@@ -80,20 +57,6 @@ pub(super) async fn search(
         Err(error) => {
             tracing::error!(%error, "a handler panicked");
             StatusCode::INTERNAL_SERVER_ERROR.into_response()
-        }
-    }
-}
-
-impl From<Answer> for SearchHits {
-    fn from(answer: Answer) -> SearchHits {
-        let hits = answer.hits.into_iter().map(|file| SearchHit {
-            name: file.name,
-            size: file.size,
-            modified: file.modified.map(unix_millis),
-        });
-        SearchHits {
-            complete: answer.end == End::Complete,
-            hits: hits.collect(),
         }
     }
 }

@@ -140,17 +140,10 @@ impl Incoming {
             self.share.create_dir_all(&path)?;
             self.share.open_dir(&path)?
         };
+        let (from, old, new) = (&self.share, &self.temporary, self.name.file_name());
         match self.replace {
-            Replace::Existing => {
-                self.share
-                    .rename(&self.temporary, &directory, self.name.file_name())?
-            }
-            Replace::Never => rename_to_new(
-                &self.share,
-                &self.temporary,
-                &directory,
-                self.name.file_name(),
-            )?,
+            Replace::Existing => from.rename(old, &directory, new)?,
+            Replace::Never => rename_to_new(from, old, &directory, new)?,
         }
         sync_directory(&directory)
     }

@@ -119,7 +119,7 @@ impl Fetcher {
                 }
             }
             job.update(|status| {
-                (status.state, status.bytes, status.peer) = (JobState::Searching, 0, None)
+                (status.state, status.bytes, status.peer) = (JobState::Searching, 0, None);
             });
         }
     }
@@ -131,7 +131,7 @@ impl Fetcher {
         incoming: Incoming,
     ) -> Result<Received, FetchError> {
         job.update(|status| {
-            (status.state, status.peer) = (JobState::Receiving, Some(file.peer.clone()))
+            (status.state, status.peer) = (JobState::Receiving, Some(file.peer.clone()));
         });
         let mut incoming = incoming;
         let mut gathered = Vec::with_capacity(WRITE_SIZE);

@@ -33,7 +33,7 @@ pub(super) async fn answer(context: &Arc<Context>, caller: &Caller, params: &[Va
     };
     let walk = Walk::begin(&context.overlay, asked).await;
     match RelayedFile::find(walk).await {
-        Ok(file) => Ok(Answer::Relayed(file)),
+        Ok(file) => Ok(Answer::Relayed(Box::new(file))),
         Err(reason) => Err(Fault::unhandled(reason)),
     }
 }

@@ -1,0 +1,103 @@
+//! What was said: the options of `noded`.
+//!
+//! Nothing is read or checked here but the form of each option.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use clap::{Args, Parser};
+
+/// Share a folder with peers and find files among them.
+///
+/// When the node is ready, it prints one line on standard output:
+/// `ready url=URL control=ADDR:PORT`. Everything else goes to standard error.
+/// SIGTERM and SIGINT end it.
+///
+/// Each option can also be given as a variable of the environment or as a key
+/// of the configuration file; the option wins over the variable, and the
+/// variable over the file.
+#[derive(Debug, Parser)]
+#[command(name = "noded", version, after_help = AFTER_HELP)]
+pub struct Cli {
+    /// The options.
+    #[command(flatten)]
+    pub node: NodeArgs,
+}
+
+const AFTER_HELP: &str = "\
+Examples:
+  noded --share ~/shared
+  noded --share ~/shared --listen 192.168.1.5:4242 --peer http://192.168.1.6:4242
+
+Exit codes: 0 ended cleanly, 1 failed, 2 wrong usage.
+SIXHOP_LOG sets what is logged: error, warn, info (default), debug, trace.";
+
+/// Options of a node, for `noded` and whoever embeds a node.
+#[derive(Args, Clone, Debug, Default)]
+pub struct NodeArgs {
+    /// Directory to share; files that are fetched are stored there too
+    #[arg(long, value_name = "DIR", env = "SIXHOP_SHARE")]
+    pub share: Option<PathBuf>,
+
+    /// Address on which to listen for peers [default: 127.0.0.1:4242]
+    #[arg(long, value_name = "ADDR:PORT", env = "SIXHOP_LISTEN")]
+    pub listen: Option<SocketAddr>,
+
+    /// URL under which peers reach this node [default: made from the address]
+    #[arg(long, value_name = "URL", env = "SIXHOP_URL")]
+    pub url: Option<String>,
+
+    /// Loopback address of the control connection [default: 127.0.0.1:4243]
+    #[arg(long, value_name = "ADDR:PORT", env = "SIXHOP_CONTROL")]
+    pub control: Option<SocketAddr>,
+
+    /// Directory for the secret and what the node remembers
+    /// [default: $XDG_STATE_HOME/sixhop]
+    #[arg(long, value_name = "DIR", env = "SIXHOP_STATE")]
+    pub state: Option<PathBuf>,
+
+    /// URL of a peer to begin with; may be given more than once
+    #[arg(long, value_name = "URL", env = "SIXHOP_PEER", value_delimiter = ',')]
+    pub peer: Vec<String>,
+
+    /// File with the URLs of peers, one a line
+    #[arg(long, value_name = "FILE", env = "SIXHOP_PEERS")]
+    pub peers: Option<PathBuf>,
+
+    /// Directory for scripted handlers; none are loaded in this version
+    #[arg(long, value_name = "DIR", env = "SIXHOP_PLUGINS")]
+    pub plugins: Option<PathBuf>,
+
+    /// Configuration file (TOML) with the other options as keys
+    #[arg(long, value_name = "FILE", env = "SIXHOP_CONFIG")]
+    pub config: Option<PathBuf>,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_options_are_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_option_has_a_variable_of_its_name() {
+        for option in Cli::command()
+            .get_arguments()
+            .filter(|option| !["help", "version"].contains(&option.get_id().as_str()))
+        {
+            let variable = format!("SIXHOP_{}", option.get_long().unwrap().to_uppercase());
+            assert_eq!(option.get_env().unwrap(), variable.as_str());
+        }
+    }
+
+    #[test]
+    fn no_option_takes_a_secret() {
+        for option in Cli::command().get_arguments() {
+            assert!(!option.get_id().as_str().contains("secret"));
+        }
+    }
+}

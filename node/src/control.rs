@@ -1,0 +1,101 @@
+//! The control server: the owner's connection to the node.
+//!
+//! # Participants
+//! [`ControlServer`] accepts connections on loopback; the [`guard`] lets only
+//! the owner's requests through; jsonrpsee reads them; [`Owner`] does what they
+//! ask, one file a namespace.
+//!
+//! # Invariants
+//! - The guard stands before jsonrpsee: single calls, batches, notifications
+//!   and the upgrade to a WebSocket pass it alike, or not at all. There is no
+//!   method without the secret.
+//! - No answer permits another origin to read it; requests that a page of
+//!   another origin could make are refused.
+//! - Connections, bodies, batches, calls in flight, subscriptions and waits
+//!   are bounded.
+//! - No file content passes here.
+
+mod calls;
+mod events;
+mod fetch;
+mod guard;
+mod node;
+mod peer;
+mod search;
+mod server;
+mod share;
+
+use std::{net::SocketAddr, sync::Arc};
+
+use jsonrpsee::RpcModule;
+use node_api::{
+    error::{ApiError, ErrorCode},
+    events::{EventStreamServer, EventsServer},
+    fetch::FetchServer,
+    node::NodeServer,
+    openrpc,
+    peer::PeersServer,
+    search::SearchServer,
+    share::ShareServer,
+};
+use node_core::node::Node;
+use tokio_util::sync::CancellationToken;
+
+pub use self::server::ControlServer;
+
+/// What the owner may do.
+#[derive(Clone, Debug)]
+pub struct Owner {
+    /// The node.
+    pub node: Arc<Node>,
+    /// The address of the control connection.
+    pub control: SocketAddr,
+    /// Is cancelled when the owner asks the node to stop.
+    pub stop_asked: CancellationToken,
+}
+
+impl Owner {
+    /// All methods of the control connection.
+    fn methods(self) -> RpcModule<()> {
+        let mut module = RpcModule::new(());
+        let parts = [
+            EventStreamServer::into_rpc(self.clone()).into(),
+            EventsServer::into_rpc(self.clone()).into(),
+            FetchServer::into_rpc(self.clone()).into(),
+            NodeServer::into_rpc(self.clone()).into(),
+            PeersServer::into_rpc(self.clone()).into(),
+            SearchServer::into_rpc(self.clone()).into(),
+            ShareServer::into_rpc(self).into(),
+        ];
+        for part in parts {
+            let part: jsonrpsee::Methods = part;
+            module
+                .merge(part)
+                .expect("the namespaces do not share names");
+        }
+        module
+            .register_method(openrpc::DISCOVER, |_, (), _| openrpc::document())
+            .expect("no namespace has this name");
+        module
+    }
+}
+
+/// The error for a name that could not be in a share.
+fn bad_name(text: &str, error: &node_core::wire::NameError) -> ApiError {
+    let name = node_core::wire::escaped(text);
+    ApiError::new(
+        ErrorCode::Usage,
+        format!("`{name}` is no name of a shared file: {error}"),
+    )
+}
+
+/// The error for a task that panicked.
+fn broken() -> ApiError {
+    ApiError::new(
+        ErrorCode::Failed,
+        "the node failed inside; its log says more",
+    )
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,132 @@
+//! Namespace `fetch`.
+
+use std::time::Duration;
+
+use jsonrpsee::core::{RpcResult, async_trait};
+use node_api::{
+    error::{ApiError, ErrorCode},
+    fetch::{FetchServer, FetchState, FetchStatus, WAIT_SECONDS_MAX},
+};
+use node_core::{
+    client::CallError,
+    events::unix_millis,
+    share::{Replace, ShareError},
+    transfer::{FetchError, JobState, JobStatus},
+    wire::ShareName,
+};
+use tokio::time::timeout;
+
+use super::{Owner, bad_name};
+
+/// How long `fetch.wait` waits if it is not said.
+const WAIT_SECONDS: u32 = 10;
+
+#[async_trait]
+impl FetchServer for Owner {
+    async fn start(&self, name: String, replace: Option<bool>) -> RpcResult<FetchStatus> {
+        let parsed = ShareName::parse(&name).map_err(|error| bad_name(&name, &error))?;
+        let replace = if replace == Some(true) {
+            Replace::Existing
+        } else {
+            Replace::Never
+        };
+        let started = self.node.context().transfers.start(&parsed, replace).await;
+        self.status_of(started.map_err(|error| api_error(&error))?)
+    }
+
+    async fn wait(&self, id: u64, seconds: Option<u32>) -> RpcResult<FetchStatus> {
+        let seconds = seconds.unwrap_or(WAIT_SECONDS).min(WAIT_SECONDS_MAX);
+        let waited = timeout(
+            Duration::from_secs(seconds.into()),
+            self.node.context().transfers.wait(id),
+        )
+        .await;
+        match waited {
+            Ok(Some(status)) => Ok(describe(&status)),
+            Ok(None) => Err(unknown(id).into()),
+            Err(_) => self.status_of(id),
+        }
+    }
+
+    async fn list(&self) -> RpcResult<Vec<FetchStatus>> {
+        Ok(self
+            .node
+            .context()
+            .transfers
+            .list()
+            .iter()
+            .map(describe)
+            .collect())
+    }
+
+    async fn cancel(&self, id: u64) -> RpcResult<FetchStatus> {
+        let transfers = &self.node.context().transfers;
+        transfers.cancel(id);
+        let status = transfers.wait(id).await.ok_or_else(|| unknown(id))?;
+        Ok(describe(&status))
+    }
+}
+
+impl Owner {
+    fn status_of(&self, id: u64) -> RpcResult<FetchStatus> {
+        let status = self
+            .node
+            .context()
+            .transfers
+            .status(id)
+            .ok_or_else(|| unknown(id))?;
+        Ok(describe(&status))
+    }
+}
+
+fn unknown(id: u64) -> ApiError {
+    ApiError::new(
+        ErrorCode::NotFound,
+        format!("there is no fetch {id}, or it ended long ago"),
+    )
+}
+
+fn describe(status: &JobStatus) -> FetchStatus {
+    FetchStatus {
+        id: status.id,
+        name: status.name.as_str().to_owned(),
+        state: match status.state {
+            JobState::Searching => FetchState::Searching,
+            JobState::Receiving => FetchState::Receiving,
+            JobState::Done => FetchState::Done,
+            JobState::Failed => FetchState::Failed,
+            JobState::Cancelled => FetchState::Cancelled,
+        },
+        bytes: status.bytes,
+        peer: status.peer.as_ref().map(|peer| peer.as_str().to_owned()),
+        asked: u32::try_from(status.asked).unwrap_or(u32::MAX),
+        started: unix_millis(status.started),
+        ended: status.ended.map(unix_millis),
+        error: status.error.as_deref().map(api_error),
+    }
+}
+
+/// What a caller may do about an error of a fetch.
+fn api_error(error: &FetchError) -> ApiError {
+    let code = match error {
+        FetchError::NotFound { .. } => ErrorCode::NotFound,
+        FetchError::BrokeOff {
+            error: CallError::Deadline,
+            ..
+        } => ErrorCode::Deadline,
+        FetchError::BrokeOff { .. } => ErrorCode::Network,
+        FetchError::Share(ShareError::Exists(_) | ShareError::Collision { .. }) => {
+            ErrorCode::Exists
+        }
+        FetchError::Share(ShareError::NoSpace { .. }) => ErrorCode::NoSpace,
+        FetchError::Cancelled(_) => ErrorCode::Cancelled,
+        FetchError::Share(_) | FetchError::Busy(_) | FetchError::Internal(_) => ErrorCode::Failed,
+    };
+    let text = match error {
+        FetchError::Share(ShareError::Exists(name)) => {
+            format!("`{name}` is in the share already; add --replace to fetch it again")
+        }
+        error => error.to_string(),
+    };
+    ApiError::new(code, text)
+}

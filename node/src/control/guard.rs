@@ -1,0 +1,125 @@
+//! Who may speak at all.
+//!
+//! A request passes if it comes under a loopback host name, from no web page,
+//! and with the secret. The checks come before anything of the body is read,
+//! so a stranger on this machine costs a head and a short answer.
+
+use http::{HeaderMap, HeaderName, StatusCode, header};
+use node_core::secret::Secret;
+
+/// Why a request does not pass.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Refused {
+    /// Not one `Host`, or one that is not this machine: a name that somebody
+    /// else points at us.
+    Host,
+    /// A web page asks.
+    Origin,
+    /// Not exactly one right `Authorization`.
+    Secret,
+}
+
+impl Refused {
+    pub(super) fn status(self) -> StatusCode {
+        match self {
+            Refused::Host | Refused::Origin => StatusCode::FORBIDDEN,
+            Refused::Secret => StatusCode::UNAUTHORIZED,
+        }
+    }
+
+    pub(super) fn text(self) -> &'static str {
+        match self {
+            Refused::Host => "the Host must be a loopback address or localhost\n",
+            Refused::Origin => "web pages may not use the control connection\n",
+            Refused::Secret => "send the secret: Authorization: Bearer SECRET\n",
+        }
+    }
+}
+
+/// Whether a request with these headers passes.
+pub(super) fn check(headers: &HeaderMap, secret: &Secret) -> Result<(), Refused> {
+    if !only(headers, header::HOST).is_some_and(is_loopback) {
+        return Err(Refused::Host);
+    }
+    if headers.contains_key(header::ORIGIN) {
+        return Err(Refused::Origin);
+    }
+    let bearer =
+        only(headers, header::AUTHORIZATION).and_then(|value| value.strip_prefix("Bearer "));
+    if bearer.is_some_and(|presented| secret.matches(presented.as_bytes())) {
+        Ok(())
+    } else {
+        Err(Refused::Secret)
+    }
+}
+
+/// The value of a header that is there exactly once.
+fn only(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
+    let mut values = headers.get_all(name).iter();
+    match (values.next(), values.next()) {
+        (Some(value), None) => value.to_str().ok(),
+        _ => None,
+    }
+}
+
+fn is_loopback(host: &str) -> bool {
+    let name = match host.rsplit_once(':') {
+        Some((name, port))
+            if port.bytes().all(|byte| byte.is_ascii_digit()) && !port.is_empty() =>
+        {
+            name
+        }
+        _ => host,
+    };
+    let address = name
+        .strip_prefix('[')
+        .and_then(|name| name.strip_suffix(']'));
+    match address {
+        Some(address) => address
+            .parse::<std::net::Ipv6Addr>()
+            .is_ok_and(|ip| ip.is_loopback()),
+        None => {
+            name.eq_ignore_ascii_case("localhost")
+                || name
+                    .parse::<std::net::Ipv4Addr>()
+                    .is_ok_and(|ip| ip.is_loopback())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_this_machine_is_a_host() {
+        for host in [
+            "127.0.0.1",
+            "127.0.0.1:4243",
+            "localhost",
+            "LOCALHOST:1",
+            "[::1]",
+            "[::1]:4243",
+            "127.8.8.8:1",
+        ] {
+            assert!(is_loopback(host), "{host}");
+        }
+        for host in [
+            "",
+            "evil.example",
+            "evil.example:4243",
+            "127.0.0.1.evil.example",
+            "localhost.evil.example",
+            "evil@localhost",
+            "localhost:",
+            "localhost:x",
+            "0.0.0.0",
+            "192.168.0.1",
+            "::1",
+            "[::]",
+            "127.1",
+        ] {
+            assert!(!is_loopback(host), "{host}");
+        }
+    }
+}

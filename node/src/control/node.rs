@@ -1,0 +1,35 @@
+//! Namespace `node`.
+
+use std::process;
+
+use jsonrpsee::core::{RpcResult, async_trait};
+use node_api::node::{NodeServer, NodeStatus};
+use node_core::events::unix_millis;
+
+use super::Owner;
+
+#[async_trait]
+impl NodeServer for Owner {
+    async fn status(&self) -> RpcResult<NodeStatus> {
+        let context = self.node.context();
+        let handlers = context.handlers.names().into_iter().map(str::to_owned);
+        Ok(NodeStatus {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            api_version: node_api::API_VERSION.to_owned(),
+            url: self.node.url().as_str().to_owned(),
+            listen: self.node.address().to_string(),
+            control: self.control.to_string(),
+            share: context.share.path().display().to_string(),
+            pid: process::id(),
+            started: unix_millis(self.node.started()),
+            peers: context.overlay.count() as u64,
+            handlers: handlers.collect(),
+            counters: context.counters.snapshot(),
+        })
+    }
+
+    async fn stop(&self) -> RpcResult<bool> {
+        self.stop_asked.cancel();
+        Ok(true)
+    }
+}

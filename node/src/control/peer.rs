@@ -1,0 +1,110 @@
+//! Namespace `peer`.
+
+use jsonrpsee::core::{RpcResult, async_trait};
+use node_api::{
+    error::{ApiError, ErrorCode},
+    peer::{Peer, PeerDialect, PeerSource, PeerState, PeersServer},
+    share::{LIST_LIMIT_DEFAULT, LIST_LIMIT_MAX, ShareFile},
+};
+use node_core::{
+    events::unix_millis,
+    overlay::{Added, PEERS_MAX, PeerEntry, Source},
+    wire::{Dialect, PeerUrl, escaped},
+};
+
+use super::Owner;
+
+#[async_trait]
+impl PeersServer for Owner {
+    async fn list(&self) -> RpcResult<Vec<Peer>> {
+        Ok(self
+            .node
+            .context()
+            .overlay
+            .list()
+            .iter()
+            .map(describe)
+            .collect())
+    }
+
+    async fn add(&self, url: String) -> RpcResult<Peer> {
+        let (url, overlay) = (parse(&url)?, &self.node.context().overlay);
+        match overlay.add(&url, Source::Owner) {
+            Added::New | Added::Known => {}
+            Added::Ourselves => {
+                return Err(
+                    ApiError::new(ErrorCode::Usage, format!("{url} is this node itself")).into(),
+                );
+            }
+            Added::Full => {
+                let text = format!(
+                    "{url} is not added: the table of peers is full ({PEERS_MAX}); remove one first"
+                );
+                return Err(ApiError::new(ErrorCode::NoSpace, text).into());
+            }
+        }
+        // Whether it answered is in the entry.
+        let _ = overlay.introduce(&url).await;
+        let entry = overlay
+            .list()
+            .into_iter()
+            .find(|entry| entry.url.same_peer(&url));
+        let gone = || ApiError::new(ErrorCode::NotFound, format!("{url} was removed meanwhile"));
+        Ok(describe(&entry.ok_or_else(gone)?))
+    }
+
+    async fn remove(&self, url: String) -> RpcResult<bool> {
+        Ok(self.node.context().overlay.remove(&parse(&url)?))
+    }
+
+    async fn files(&self, url: String, limit: Option<u32>) -> RpcResult<Vec<ShareFile>> {
+        let limit = limit.unwrap_or(LIST_LIMIT_DEFAULT).min(LIST_LIMIT_MAX) as usize;
+        let files = self
+            .node
+            .context()
+            .overlay
+            .files(&parse(&url)?, limit)
+            .await;
+        let files = files.map_err(|error| ApiError::new(ErrorCode::Network, error.to_string()))?;
+        let file = |hit: node_core::handlers::SearchHit| ShareFile {
+            name: hit.name,
+            size: hit.size,
+            modified: hit.modified,
+        };
+        Ok(files.into_iter().map(file).collect())
+    }
+}
+
+fn parse(text: &str) -> Result<PeerUrl, ApiError> {
+    PeerUrl::parse(text).map_err(|error| {
+        ApiError::new(
+            ErrorCode::Usage,
+            format!("`{}` is no URL of a peer: {error}", escaped(text)),
+        )
+    })
+}
+
+fn describe(entry: &PeerEntry) -> Peer {
+    Peer {
+        url: entry.url.as_str().to_owned(),
+        dialect: match entry.dialect {
+            None => PeerDialect::Unknown,
+            Some(Dialect::Faults) => PeerDialect::Faults,
+            Some(Dialect::Codes) => PeerDialect::Codes,
+        },
+        state: match (&entry.last_error, entry.last_answer) {
+            (Some(_), _) => PeerState::Failing,
+            (None, Some(_)) => PeerState::Up,
+            (None, None) => PeerState::New,
+        },
+        source: match entry.source {
+            Source::Settings => PeerSource::Settings,
+            Source::Saved => PeerSource::Saved,
+            Source::Owner => PeerSource::Owner,
+            Source::Hello => PeerSource::Hello,
+        },
+        failures: entry.failures,
+        last_answer: entry.last_answer.map(unix_millis),
+        last_error: entry.last_error.clone(),
+    }
+}

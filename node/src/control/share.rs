@@ -1,0 +1,126 @@
+//! Namespace `share`.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use jsonrpsee::core::{RpcResult, async_trait};
+use node_api::{
+    error::{ApiError, ErrorCode},
+    share::{LIST_LIMIT_DEFAULT, LIST_LIMIT_MAX, ShareFile, ShareListing, ShareServer},
+};
+use node_core::{
+    events::unix_millis,
+    handlers::{Handlers, Wanted},
+    plugin::{FileInfo, Flow},
+    share::{Share, ShareError},
+    wire::ShareName,
+};
+use tokio::task::spawn_blocking;
+
+use super::{Owner, bad_name, broken};
+
+/// Longest time for a listing with a pattern.
+const TIME: Duration = Duration::from_secs(10);
+
+#[async_trait]
+impl ShareServer for Owner {
+    async fn list(
+        &self,
+        pattern: Option<String>,
+        after: Option<String>,
+        limit: Option<u32>,
+    ) -> RpcResult<ShareListing> {
+        let context = self.node.context();
+        let (share, handlers) = (Arc::clone(&context.share), Arc::clone(&context.handlers));
+        let limit = limit.unwrap_or(LIST_LIMIT_DEFAULT).clamp(1, LIST_LIMIT_MAX) as usize;
+        let listed = spawn_blocking(move || match pattern {
+            None => page(&share, after.as_deref(), limit),
+            Some(pattern) => matching(&share, &handlers, &pattern, after.as_deref(), limit),
+        });
+        Ok(listed.await.map_err(|_| broken())??)
+    }
+
+    async fn stat(&self, name: String) -> RpcResult<ShareFile> {
+        let parsed = ShareName::parse(&name).map_err(|error| bad_name(&name, &error))?;
+        let share = Arc::clone(&self.node.context().share);
+        let described = spawn_blocking(move || share.describe(&parsed))
+            .await
+            .map_err(|_| broken())?;
+        Ok(file(&described.map_err(|error| missing(&error))?))
+    }
+}
+
+/// A page of all files.
+fn page(share: &Share, after: Option<&str>, limit: usize) -> Result<ShareListing, ApiError> {
+    let mut files: Vec<ShareFile> = Vec::new();
+    let mut more = false;
+    let listing = share.visit(&mut |found| {
+        if after.is_some_and(|after| found.name.as_str() <= after) {
+            return Flow::Continue;
+        }
+        more = files.len() == limit;
+        if more {
+            return Flow::Stop;
+        }
+        files.push(file(found));
+        Flow::Continue
+    });
+    let listing = listing.map_err(|error| {
+        ApiError::new(
+            ErrorCode::Failed,
+            format!("the share cannot be read: {error}"),
+        )
+    })?;
+    let next = files.last().filter(|_| more).map(|file| file.name.clone());
+    Ok(ShareListing {
+        files,
+        next,
+        skipped: listing.skipped,
+    })
+}
+
+/// A page of the files that match a pattern.
+fn matching(
+    share: &Share,
+    handlers: &Handlers,
+    pattern: &str,
+    after: Option<&str>,
+    limit: usize,
+) -> Result<ShareListing, ApiError> {
+    let wanted = Wanted {
+        limit: usize::MAX,
+        deadline: Instant::now() + TIME,
+    };
+    let answer = handlers
+        .answer(share, &format!("name:{pattern}"), wanted)
+        .map_err(|error| ApiError::new(ErrorCode::Usage, error.to_string()))?;
+    let mut files: Vec<ShareFile> = answer.hits.iter().map(file).collect();
+    files.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+    files.retain(|file| after.is_none_or(|after| file.name.as_str() > after));
+    let more = files.len() > limit;
+    files.truncate(limit);
+    let next = files.last().filter(|_| more).map(|file| file.name.clone());
+    Ok(ShareListing {
+        files,
+        next,
+        skipped: 0,
+    })
+}
+
+fn file(info: &FileInfo) -> ShareFile {
+    ShareFile {
+        name: info.name.clone(),
+        size: info.size,
+        modified: info.modified.map(unix_millis),
+    }
+}
+
+fn missing(error: &ShareError) -> ApiError {
+    let code = match error {
+        ShareError::NotFound(_) => ErrorCode::NotFound,
+        _ => ErrorCode::Failed,
+    };
+    ApiError::new(code, error.to_string())
+}

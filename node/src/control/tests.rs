@@ -1,0 +1,40 @@
+//! Tests of the control server: the contract against what is served.
+
+use std::collections::BTreeSet;
+
+use node_api::openrpc;
+use node_core::{node::NodeOptions, secret::Secret, state::StateDir};
+
+use super::*;
+
+async fn owner(home: &std::path::Path) -> Owner {
+    let state = StateDir::open(&home.join("state")).unwrap();
+    let options = NodeOptions {
+        share: home.to_owned(),
+        listen: ([127, 0, 0, 1], 0).into(),
+        url: None,
+        secret: Secret::load_or_create(&state).unwrap(),
+        state,
+        peers: Vec::new(),
+    };
+    let node = Arc::new(Node::start(options).await.unwrap());
+    Owner {
+        node,
+        control: ([127, 0, 0, 1], 0).into(),
+        stop_asked: CancellationToken::new(),
+    }
+}
+
+#[tokio::test]
+async fn the_document_lists_exactly_what_is_served() {
+    let home = tempfile::tempdir().unwrap();
+    let owner = owner(home.path()).await;
+    let served = owner.clone().methods();
+    let served: BTreeSet<&str> = served
+        .method_names()
+        .filter(|name| ![openrpc::DISCOVER, "events.unsubscribe"].contains(name))
+        .collect();
+    let documented: BTreeSet<&str> = openrpc::method_names().into_iter().collect();
+    assert_eq!(served, documented);
+    owner.node.stop().await;
+}

@@ -1,0 +1,168 @@
+//! The life of the process `noded`.
+
+use std::{
+    io::{self, Write},
+    process::ExitCode,
+    time::Duration,
+};
+
+use clap::Parser;
+use tokio::{
+    runtime::{Builder, Runtime},
+    signal::unix::{Signal, SignalKind, signal},
+    time::timeout,
+};
+use tracing_subscriber::EnvFilter;
+
+use crate::{
+    cli::{Cli, NodeArgs},
+    running::{self, Running},
+    settings::Settings,
+};
+
+/// Variable that says what is logged.
+const LOG_VARIABLE: &str = "SIXHOP_LOG";
+
+/// Threads for file calls. Each call is short; more callers wait.
+const BLOCKING_THREADS: usize = 16;
+
+/// Longest time for a clean end.
+const STOP_TIME: Duration = Duration::from_millis(4_500);
+
+/// Exit code for wrong usage, the one of clap.
+const USAGE: u8 = 2;
+
+/// Sent when a file grows past a limit of the system.
+const FILE_SIZE_SIGNAL: i32 = 25;
+
+/// Runs the program `noded`.
+#[must_use]
+pub fn main() -> ExitCode {
+    match Cli::try_parse() {
+        Ok(cli) => run(cli.node),
+        Err(error) => {
+            // Help and version go to standard output; a closed one is no error.
+            let _ = error.print();
+            ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(USAGE))
+        }
+    }
+}
+
+/// Runs a node in this process until a signal or its owner ends it.
+#[must_use]
+pub fn run(args: NodeArgs) -> ExitCode {
+    log_to_stderr();
+    let settings = match Settings::resolve(args) {
+        Ok(settings) => settings,
+        Err(error) => return failed(&error, USAGE),
+    };
+    let runtime = match runtime() {
+        Ok(runtime) => runtime,
+        Err(error) => return failed(&error, 1),
+    };
+    let code = runtime.block_on(live(settings));
+    // Whatever hangs in a file call by now is not worth waiting for.
+    runtime.shutdown_timeout(Duration::from_millis(100));
+    code
+}
+
+async fn live(settings: Settings) -> ExitCode {
+    node_core::server::raise_file_limit();
+    let mut signals = match Signals::catch() {
+        Ok(signals) => signals,
+        Err(error) => return failed(&error, 1),
+    };
+    let running = match running::start(settings).await {
+        Ok(running) => running,
+        Err(error) => return failed(&error, 1),
+    };
+    announce(&running);
+    tokio::select! {
+        () = signals.end() => tracing::info!("ending on a signal"),
+        () = running.stop_asked() => tracing::info!("ending as the owner asks"),
+    }
+    if timeout(STOP_TIME, running.stop()).await.is_err() {
+        tracing::warn!("the node did not end in time and is cut off");
+    }
+    ExitCode::SUCCESS
+}
+
+/// The one line on standard output. Whoever waits for it may close it.
+fn announce(running: &Running) {
+    let line = format!(
+        "ready url={} control={}\n",
+        running.url(),
+        running.control()
+    );
+    let mut out = io::stdout();
+    if let Err(error) = out.write_all(line.as_bytes()).and_then(|()| out.flush()) {
+        tracing::debug!(%error, "nobody reads standard output");
+    }
+    tracing::info!(url = running.url(), control = %running.control(), share = %running.share().display(), "ready");
+}
+
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    /// Caught so that a file that grows too large is an error and not the end.
+    _file_size: Signal,
+}
+
+impl Signals {
+    fn catch() -> io::Result<Signals> {
+        Ok(Signals {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            _file_size: signal(SignalKind::from_raw(FILE_SIZE_SIGNAL))?,
+        })
+    }
+
+    async fn end(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
+fn runtime() -> io::Result<Runtime> {
+    Builder::new_multi_thread()
+        .enable_all()
+        .max_blocking_threads(BLOCKING_THREADS)
+        .thread_name("sixhop")
+        .build()
+}
+
+/// The libraries of the control connection print whole requests, secrets
+/// included, when they are asked to log much: they are never asked.
+fn log_to_stderr() {
+    let wanted = EnvFilter::try_from_env(LOG_VARIABLE).unwrap_or_else(|_| EnvFilter::new("info"));
+    let filter = [
+        "jsonrpsee=info",
+        "jsonrpsee-server=info",
+        "jsonrpsee_server=info",
+        "jsonrpsee_core=info",
+        "hyper=info",
+        "hyper_util=info",
+        "soketto=info",
+        "h2=info",
+    ]
+    .into_iter()
+    .filter_map(|directive| directive.parse().ok())
+    .fold(wanted, EnvFilter::add_directive);
+    let subscriber = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .with_ansi(false);
+    // Somebody who embeds the node may have set up logging before.
+    let _ = subscriber.try_init();
+}
+
+#[expect(
+    clippy::print_stderr,
+    reason = "the one sentence that says why the program ends"
+)]
+fn failed(error: &dyn std::error::Error, code: u8) -> ExitCode {
+    eprintln!("noded: {error}");
+    ExitCode::from(code)
+}

@@ -1,0 +1,161 @@
+//! A node with its control server: starting and stopping both.
+//!
+//! # Lifecycle
+//! Start: the state directory is taken, the secret read or made, the node
+//! started, the control server started, and its address written to
+//! `STATE/control`. Stop is the same backwards.
+
+use std::{
+    io,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use node_core::{
+    node::{Node, NodeError, NodeOptions},
+    secret::{Secret, SecretError},
+    state::{StateDir, StateError, StateLock},
+};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    control::{ControlServer, Owner},
+    settings::Settings,
+};
+
+/// The file in the state directory that says where the control connection is.
+pub const CONTROL_FILE: &str = "control";
+
+/// Why a node did not start. Each says what to change.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The state directory cannot be used.
+    #[error("cannot use the state directory: {0}; choose another one with --state")]
+    State(#[from] StateError),
+    /// Another node uses the state directory.
+    #[error("another node uses the state directory {}; stop it, or choose another one with --state", .0.display())]
+    StateTaken(PathBuf),
+    /// There is no secret.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
+    /// The node itself did not start.
+    #[error(transparent)]
+    Node(#[from] NodeError),
+    /// The control address cannot be listened on.
+    #[error(
+        "cannot listen on {address} for the control connection: {error}; choose another one with --control"
+    )]
+    Control {
+        /// The address.
+        address: SocketAddr,
+        /// What the system said.
+        #[source]
+        error: io::Error,
+    },
+}
+
+/// A node that runs, with its control server.
+#[derive(Debug)]
+pub struct Running {
+    node: Arc<Node>,
+    control: ControlServer,
+    stop_asked: CancellationToken,
+    state: StateDir,
+    share: PathBuf,
+    _lock: StateLock,
+}
+
+/// Starts a node and its control server.
+///
+/// # Errors
+/// [`StartError`] with one sentence that says what to change.
+pub async fn start(settings: Settings) -> Result<Running, StartError> {
+    let state = StateDir::open(&settings.state)?;
+    let lock = state.lock().map_err(|error| match error.error.kind() {
+        io::ErrorKind::WouldBlock => StartError::StateTaken(settings.state.clone()),
+        _ => StartError::State(error),
+    })?;
+    let secret = Secret::load_or_create(&state)?;
+    let listener = listen(settings.control).await?;
+    let options = NodeOptions {
+        share: settings.share.clone(),
+        listen: settings.listen,
+        url: settings.url,
+        state: state.clone(),
+        secret: secret.clone(),
+        peers: settings.peers,
+    };
+    let node = Arc::new(Node::start(options).await?);
+    let stop_asked = CancellationToken::new();
+    let owner = Owner {
+        node: Arc::clone(&node),
+        control: address(&listener)?,
+        stop_asked: stop_asked.clone(),
+    };
+    let control = ControlServer::start(listener, secret, owner);
+    state.write(CONTROL_FILE, &format!("{}\n", control.address()))?;
+    Ok(Running {
+        node,
+        control,
+        stop_asked,
+        state,
+        share: settings.share,
+        _lock: lock,
+    })
+}
+
+impl Running {
+    /// The URL under which peers reach the node.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        self.node.url().as_str()
+    }
+
+    /// The address of the control connection.
+    #[must_use]
+    pub fn control(&self) -> SocketAddr {
+        self.control.address()
+    }
+
+    /// The state directory.
+    #[must_use]
+    pub fn state(&self) -> &Path {
+        self.state.path()
+    }
+
+    /// The shared directory.
+    #[must_use]
+    pub fn share(&self) -> &Path {
+        &self.share
+    }
+
+    /// Waits until the owner asks over the control connection to stop.
+    pub async fn stop_asked(&self) {
+        self.stop_asked.cancelled().await;
+    }
+
+    /// Stops the control server and the node, and waits until nothing of them
+    /// runs any more.
+    pub async fn stop(self) {
+        if let Err(error) = self.state.remove(CONTROL_FILE) {
+            tracing::warn!(%error, "the address of the control connection could not be removed");
+        }
+        self.control.stop().await;
+        self.node.stop().await;
+    }
+}
+
+async fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {
+    TcpListener::bind(address)
+        .await
+        .map_err(|error| StartError::Control { address, error })
+}
+
+fn address(listener: &TcpListener) -> Result<SocketAddr, StartError> {
+    listener.local_addr().map_err(|error| StartError::Control {
+        address: ([127, 0, 0, 1], 0).into(),
+        error,
+    })
+}

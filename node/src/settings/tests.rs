@@ -1,0 +1,166 @@
+//! Tests of the settings.
+
+use tempfile::TempDir;
+
+use super::*;
+
+fn home() -> TempDir {
+    let home = tempfile::tempdir().unwrap();
+    for directory in ["share", "other"] {
+        fs::create_dir(home.path().join(directory)).unwrap();
+    }
+    home
+}
+
+fn args(home: &TempDir) -> NodeArgs {
+    NodeArgs {
+        share: Some(home.path().join("share")),
+        state: Some(home.path().join("state")),
+        ..NodeArgs::default()
+    }
+}
+
+fn with_config(home: &TempDir, text: &str) -> NodeArgs {
+    let path = home.path().join(format!("{}.toml", text.len()));
+    fs::write(&path, text).unwrap();
+    NodeArgs {
+        config: Some(path),
+        ..args(home)
+    }
+}
+
+#[test]
+fn defaults_are_loopback_and_the_known_ports() {
+    let home = home();
+    let settings = Settings::resolve(args(&home)).unwrap();
+    assert_eq!(settings.listen, "127.0.0.1:4242".parse().unwrap());
+    assert_eq!(settings.control, "127.0.0.1:4243".parse().unwrap());
+    assert!(settings.url.is_none() && settings.peers.is_empty());
+}
+
+#[test]
+fn an_option_wins_over_the_file_and_the_file_over_the_default() {
+    let home = home();
+    let config = "listen = '127.0.0.1:1'\ncontrol = '127.0.0.1:2'\npeer = ['http://a/']\n";
+    let args = NodeArgs {
+        listen: Some("127.0.0.1:3".parse().unwrap()),
+        ..with_config(&home, config)
+    };
+    let settings = Settings::resolve(args).unwrap();
+    assert_eq!((settings.listen.port(), settings.control.port()), (3, 2));
+    assert_eq!(settings.peers, [PeerUrl::parse("http://a/").unwrap()]);
+}
+
+#[test]
+fn a_file_of_peers_has_one_url_a_line() {
+    let home = home();
+    let path = home.path().join("urls.txt");
+    fs::write(&path, "http://a:1\n\n# a remark\n  http://b:2/codes \r\n").unwrap();
+    let settings = Settings::resolve(NodeArgs {
+        peers: Some(path),
+        ..args(&home)
+    })
+    .unwrap();
+    let urls: Vec<_> = settings.peers.iter().map(PeerUrl::as_str).collect();
+    assert_eq!(urls, ["http://a:1/", "http://b:2/codes"]);
+}
+
+#[test]
+fn each_mistake_is_named_with_what_to_change() {
+    let home = home();
+    let good = || args(&home);
+    let urls = home.path().join("urls.txt");
+    fs::write(&urls, "http://a\nftp://b\n").unwrap();
+    let missing = home.path().join("missing");
+    for (args, part) in [
+        (
+            NodeArgs {
+                share: None,
+                ..good()
+            },
+            "--share DIR",
+        ),
+        (
+            NodeArgs {
+                share: Some(missing.clone()),
+                ..good()
+            },
+            "--share",
+        ),
+        (
+            NodeArgs {
+                plugins: Some(missing.clone()),
+                ..good()
+            },
+            "--plugins",
+        ),
+        (
+            NodeArgs {
+                control: Some("0.0.0.0:1".parse().unwrap()),
+                ..good()
+            },
+            "loopback",
+        ),
+        (
+            NodeArgs {
+                url: Some("nonsense".to_owned()),
+                ..good()
+            },
+            "--url",
+        ),
+        (
+            NodeArgs {
+                peer: vec!["http://u:p@h/".to_owned()],
+                ..good()
+            },
+            "--peer",
+        ),
+        (
+            NodeArgs {
+                peers: Some(urls),
+                ..good()
+            },
+            "urls.txt:2",
+        ),
+        (
+            NodeArgs {
+                peers: Some(missing.clone()),
+                ..good()
+            },
+            "--peers",
+        ),
+        (
+            NodeArgs {
+                config: Some(missing),
+                ..good()
+            },
+            "--config",
+        ),
+        (
+            NodeArgs {
+                state: Some(home.path().join("share/.state")),
+                ..good()
+            },
+            "--state",
+        ),
+        (with_config(&home, "lisen = 1"), "lisen"),
+        (with_config(&home, "listen = 'here'"), "line 1"),
+    ] {
+        let error = Settings::resolve(args).unwrap_err().to_string();
+        assert!(error.contains(part), "{part}: {error}");
+    }
+}
+
+#[test]
+fn a_state_that_leads_into_the_share_through_a_link_is_refused() {
+    let home = home();
+    std::os::unix::fs::symlink(home.path().join("share"), home.path().join("link")).unwrap();
+    let args = NodeArgs {
+        state: Some(home.path().join("link/a/b")),
+        ..args(&home)
+    };
+    assert!(matches!(
+        Settings::resolve(args),
+        Err(SettingsError::StateInShare(_))
+    ));
+}
