@@ -66,6 +66,7 @@ fn a_file_of_peers_has_one_url_a_line() {
 }
 
 #[test]
+#[allow(clippy::too_many_lines, reason = "a table")]
 fn each_mistake_is_named_with_what_to_change() {
     let home = home();
     let good = || args(&home);

@@ -58,6 +58,8 @@ pub struct Plan {
     asked: usize,
     /// Why more might be found than was: the strongest reason seen.
     lacking: Option<MissReason>,
+    /// Whether a peer could not be reached.
+    unreached: bool,
 }
 
 impl Plan {
@@ -72,6 +74,7 @@ impl Plan {
             in_flight: Vec::new(),
             asked: 0,
             lacking: None,
+            unreached: false,
         }
     }
 
@@ -124,7 +127,8 @@ impl Plan {
             | Ended::Refused
             | Ended::Found => {}
             Ended::Missed(Some(reason)) => self.lacks(reason),
-            Ended::Failed | Ended::Late => self.lacks(MissReason::Deadline),
+            Ended::Late => self.lacks(MissReason::Deadline),
+            Ended::Failed => self.unreached = true,
         }
     }
 
@@ -161,10 +165,10 @@ impl Plan {
         self.lacking.unwrap_or(MissReason::NotFound)
     }
 
-    /// Whether more hops or time would find no more.
+    /// Whether more hops, more time or another way would find no more.
     #[must_use]
     pub fn is_complete(&self) -> bool {
-        self.lacking.is_none()
+        self.lacking.is_none() && !self.unreached
     }
 
     fn may_ask(&self, now: Instant) -> bool {
@@ -312,6 +316,15 @@ mod tests {
         }
         assert_eq!(asked, BUDGET);
         assert_eq!(plan.verdict(), MissReason::Budget);
+    }
+
+    #[test]
+    fn a_peer_that_is_not_reached_leaves_the_walk_incomplete() {
+        let (mut plan, now) = (plan(1), Instant::now());
+        let peer = plan.next(now).unwrap();
+        plan.ended(&peer.url.key(), Ended::Failed);
+        assert!(plan.is_over() && !plan.is_complete());
+        assert_eq!(plan.verdict(), MissReason::NotFound);
     }
 
     #[test]
