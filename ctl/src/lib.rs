@@ -1,6 +1,118 @@
-//! To be filled.
+//! `ctl`, the controller of a Sixhop node: commands, a shell, scripts.
+//!
+//! Participants: `cli` is what was said; `connection` finds the node and calls it; `commands` has one file for each
+//! command; `script` runs rhai scripts; `download` brings files to places outside the share; `output` is all that is
+//! seen; `error` classifies all that goes wrong; `patience` is the deadline and Ctrl-C.
+//!
+//! Absent on purpose: knowledge of how a node works. Everything goes through the control connection, except that
+//! `download` speaks to the peer port like any peer, and that the feature `embedded` starts whole nodes.
+//!
+//! # Invariants
+//! - Results go to standard output, everything else to standard error.
+//! - Each run ends with one of the exit codes that `ctl --help` lists.
 
-/// Runs the program `ctl`.
-pub fn main() -> std::process::ExitCode {
-    std::process::ExitCode::FAILURE
+mod cli;
+mod commands;
+mod connection;
+mod download;
+#[cfg(feature = "embedded")]
+mod embedded;
+mod error;
+mod output;
+mod patience;
+mod script;
+
+use std::process::ExitCode;
+
+use clap::{Parser, error::ErrorKind};
+use tokio::runtime::Runtime;
+
+use cli::{Cli, Command};
+use commands::Context;
+use error::CtlError;
+use node_api::error::ErrorCode;
+use output::{Format, Output, Verbosity};
+use patience::Patience;
+
+/// Runs the program `ctl` with the arguments of this process.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return not_understood(&error),
+    };
+    #[cfg(feature = "embedded")]
+    if let Command::Up(args) = cli.command {
+        return commands::up::run(args, &cli.global);
+    }
+    let output = cli.global.output();
+    let result = execute(cli);
+    if let Err(error) = &result {
+        output.error(error);
+    }
+    ExitCode::from(result.map_or_else(|error| error.exit_code(), |()| 0))
+}
+
+/// Help, version, or a command line that makes no sense.
+fn not_understood(error: &clap::Error) -> ExitCode {
+    let is_answer = matches!(
+        error.kind(),
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
+    );
+    let wants_json = std::env::args_os().any(|arg| arg == "--json");
+    if is_answer || !wants_json {
+        // Without an outlet there is nobody to tell.
+        let _ = error.print();
+    } else {
+        let text = error.render().to_string();
+        let first = text.lines().next().unwrap_or_default();
+        let output = Output {
+            format: Format::Json,
+            verbosity: Verbosity::Quiet,
+        };
+        output.error(&CtlError::usage(first.trim_start_matches("error: ")));
+    }
+    ExitCode::from(if is_answer {
+        0
+    } else {
+        ErrorCode::Usage.exit_code()
+    })
+}
+
+fn execute(cli: Cli) -> Result<(), CtlError> {
+    if let Command::Completions(args) = &cli.command {
+        return commands::completions::run(args, cli.global.output());
+    }
+    let runtime = Runtime::new()
+        .map_err(|error| CtlError::failed(format!("cannot start the runtime: {error}")))?;
+    let result = within(&runtime, cli);
+    // A thread that still reads standard input must not hold up the end.
+    runtime.shutdown_background();
+    result
+}
+
+fn within(runtime: &Runtime, cli: Cli) -> Result<(), CtlError> {
+    let patience = runtime
+        .block_on(async { Patience::listen(cli.global.timeout) })
+        .map_err(|error| CtlError::failed(format!("cannot listen for signals: {error}")))?;
+    let context = Context::new(&cli.global, patience);
+    match cli.command {
+        Command::Run(args) => commands::run::run(args, &context, runtime.handle()),
+        Command::Shell(args) => commands::shell::run(&args, &context, runtime.handle()),
+        command => runtime.block_on(dispatch(command, &context)),
+    }
+}
+
+async fn dispatch(command: Command, context: &Context) -> Result<(), CtlError> {
+    match command {
+        Command::Fetch(args) => commands::fetch::run(args, context).await,
+        Command::Search(args) => commands::search::run(args, context).await,
+        Command::Hello(args) => commands::hello::run(args, context).await,
+        Command::Peers(_) => commands::peers::run(context).await,
+        Command::Ls(args) => commands::ls::run(args, context).await,
+        Command::Status(_) => commands::status::run(context).await,
+        Command::Events(args) => commands::events::run(args, context).await,
+        Command::Call(args) => commands::call::run(args, context).await,
+        other => unreachable!("{other:?} is handled before"),
+    }
 }

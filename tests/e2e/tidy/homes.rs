@@ -26,6 +26,7 @@ const SERVERS: &[&str] = &[
     "node/core/src/server",
     "node/core/src/client",
     "node/src/control",
+    "ctl/src/download",
 ];
 const SHARE: &[&str] = &["node/core/src/share", "node/core/tests"];
 
@@ -38,8 +39,8 @@ const HOMES: &[Home] = &[
     home("jsonrpsee", &["node-api", "node", "ctl"], &[]),
     home("schemars", &["node-api", "node"], &[]),
     home("axum", &["node-core"], &["node/core/src/server"]),
-    home("hyper", &["node-core", "node"], SERVERS),
-    home("hyper-util", &["node-core", "node"], SERVERS),
+    home("hyper", &["node-core", "node", "ctl"], SERVERS),
+    home("hyper-util", &["node-core", "node", "ctl"], SERVERS),
     home("cap-std", &["node-core"], SHARE),
     home("rustix", &["node-core"], SHARE),
     home("globset", &["plugin-filename"], &[]),

@@ -1,0 +1,313 @@
+//! What was said on the command line, and no more: nothing here reads a file or calls a node.
+//!
+//! The help texts are the comments below.
+
+pub(crate) mod duration;
+
+use std::{path::PathBuf, time::Duration};
+
+use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
+
+use crate::{
+    connection::Existing,
+    output::{Format, Output, Verbosity},
+};
+
+/// What follows the help of the program.
+const AFTER_HELP: &str = "\
+Examples:
+  ctl up --share ~/Public                 run a node in this terminal
+  ctl hello http://192.0.2.7:4242         make it known to a peer
+  ctl search '*.pdf'                      what is here
+  ctl fetch notes/today.txt               bring a file into the share
+  ctl run scripts/tour.rhai               see three nodes at work
+
+Exit codes:
+    0  done
+    1  failed
+    2  usage: the command line or a parameter makes no sense
+    3  not found
+    6  no node answers, or no peer does
+    9  no space left
+   13  the file exists already
+   24  not authorised
+   32  digest mismatch: the bytes are not the ones announced
+  124  the deadline passed
+  130  interrupted
+
+Environment:
+  SIXHOP_STATE        the state directory, as with --state
+  SIXHOP_SECRET_FILE  where the secret is, if the state directory has none
+  SIXHOP_SECRET       the secret itself, if there is no such file
+  NO_COLOR            no colour in the help; there is none elsewhere";
+
+/// Controls a Sixhop node: finds and fetches files, introduces peers, runs scripts.
+///
+/// A node on this machine is found by its state directory, so that no address and no secret is needed here. Results
+/// go to standard output, everything else to standard error.
+#[derive(Debug, Parser)]
+#[command(name = "ctl", version, after_help = AFTER_HELP, disable_help_subcommand = true)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: GlobalArgs,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Options of every command.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct GlobalArgs {
+    /// The state directory of the node [default: $XDG_STATE_HOME/sixhop or ~/.local/state/sixhop]
+    #[arg(long, global = true, value_name = "DIR", env = crate::connection::STATE_VARIABLE)]
+    pub(crate) state: Option<PathBuf>,
+    /// Write results, and errors too, as JSON: one object, or one a line for what goes on
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// Say nothing but results and errors
+    #[arg(long, short, global = true)]
+    pub(crate) quiet: bool,
+    /// Give up after this time, such as 500ms, 30s or 5m, with exit code 124
+    #[arg(long, global = true, value_name = "DUR", value_parser = duration::parse)]
+    pub(crate) timeout: Option<Duration>,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Fetch(FetchArgs),
+    Search(SearchArgs),
+    Hello(HelloArgs),
+    Peers(PeersArgs),
+    Ls(LsArgs),
+    Status(StatusArgs),
+    Events(EventsArgs),
+    Call(CallArgs),
+    Run(RunArgs),
+    Shell(ShellArgs),
+    #[cfg(feature = "embedded")]
+    Up(UpArgs),
+    Completions(CompletionsArgs),
+}
+
+/// Find a file among the peers and bring it into the share.
+///
+/// The node asks the peers it knows, and they ask theirs, up to six hops. With --json, each change is one line; the
+/// last line is how it ended. Ctrl-C and --timeout cancel the fetch at the node.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  ctl fetch notes/today.txt
+  ctl fetch notes/today.txt --replace
+  ctl fetch notes/today.txt --to .          into this directory instead of the share")]
+pub(crate) struct FetchArgs {
+    /// Name of the file: its path inside a share, with /
+    pub(crate) name: String,
+    /// Write the file here instead of into the share; a directory takes it under its own name
+    #[arg(long, value_name = "PATH")]
+    pub(crate) to: Option<PathBuf>,
+    /// Write over a file that is there already
+    #[arg(long)]
+    pub(crate) replace: bool,
+}
+
+/// Find files by name.
+///
+/// A query is a name or a glob; a prefix such as name: chooses what answers it. Each hit is a line: name, size, node.
+/// Without a hit the exit code is 3.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  ctl search today.txt
+  ctl search 'name:**/*.txt' --limit 10
+  ctl search '*.txt' --json | jq -r '.hits[].name'")]
+pub(crate) struct SearchArgs {
+    /// What to look for: [handler:]text
+    pub(crate) query: String,
+    /// Stop after this many hits [default: 100]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub(crate) limit: Option<u32>,
+    /// Say who was asked and how it went
+    #[arg(long)]
+    pub(crate) trace: bool,
+}
+
+/// Introduce the node to a peer.
+///
+/// A peer that does not answer is kept and tried again later; the exit code is 6 then.
+#[derive(Args, Debug)]
+#[command(after_help = "Example:\n  ctl hello http://192.0.2.7:4242")]
+pub(crate) struct HelloArgs {
+    /// URL of the peer
+    pub(crate) url: String,
+}
+
+/// List the peers that the node knows.
+///
+/// Each is a line: URL, state, dialect, source, failures in a row, last answer.
+#[derive(Args, Debug)]
+pub(crate) struct PeersArgs {}
+
+/// List the files that the node, or a peer of it, shares.
+///
+/// Each file is a line: name, size, time of its last change.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:\n  ctl ls\n  ctl ls http://192.0.2.7:4242")]
+pub(crate) struct LsArgs {
+    /// URL of a peer to ask instead
+    pub(crate) peer: Option<String>,
+}
+
+/// Say what the node is and what it has done.
+#[derive(Args, Debug)]
+pub(crate) struct StatusArgs {}
+
+/// Show what happens at the node, as it happens.
+///
+/// Each event has a number, one more than that of the event before. Ends with Ctrl-C, or after --limit events.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  ctl events
+  ctl events --since 0 --limit 20
+  ctl events --json | jq -c 'select(.type == \"fetch.done\")'")]
+pub(crate) struct EventsArgs {
+    /// Begin with the events after this one, as far as the node still has them
+    #[arg(long, value_name = "ID")]
+    pub(crate) since: Option<u64>,
+    /// End after this many events
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) limit: Option<u64>,
+}
+
+/// Call any method of the control connection and print the result.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  ctl call node.status
+  ctl call share.list '{\"pattern\": \"*.txt\"}'
+  ctl call rpc.discover                     all methods, as an OpenRPC document")]
+pub(crate) struct CallArgs {
+    /// Name of the method
+    pub(crate) method: String,
+    /// Its parameters by name: a JSON object
+    #[arg(value_name = "JSON")]
+    pub(crate) params: Option<String>,
+}
+
+/// Run a script.
+///
+/// Scripts are written in rhai. They drive the node with the functions fetch, hello, peers, search, ls, status and
+/// call, and start nodes of their own with node(#{share: DIR}). docs/scripting.md has all of them.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  ctl run scripts/tour.rhai
+  ctl run scripts/mirror.rhai '*.txt'
+  ctl run --max-time 5m nightly.rhai")]
+pub(crate) struct RunArgs {
+    /// Stop the script after this time, with exit code 124
+    #[arg(long, value_name = "DUR", value_parser = duration::parse)]
+    pub(crate) max_time: Option<Duration>,
+    /// Stop the script after this many operations
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) max_operations: Option<u64>,
+    /// The script
+    pub(crate) file: PathBuf,
+    /// What the script gets as args
+    #[arg(
+        value_name = "ARG",
+        trailing_var_arg = true,
+        allow_hyphen_values = true
+    )]
+    pub(crate) args: Vec<String>,
+}
+
+/// Talk to the node at a prompt.
+///
+/// Type help at the prompt to see what there is. exit and end-of-file leave it.
+#[derive(Args, Debug)]
+#[cfg_attr(
+    feature = "embedded",
+    command(after_help = "\
+Examples:
+  ctl shell                               talk to the node that runs
+  ctl shell --share files --url http://192.0.2.7:4242 --peers urls.txt
+                                          run a node for the time of the shell")
+)]
+pub(crate) struct ShellArgs {
+    #[cfg(feature = "embedded")]
+    #[command(flatten)]
+    pub(crate) node: ShellNodeArgs,
+}
+
+/// The node that the shell runs, if it runs one.
+#[cfg(feature = "embedded")]
+#[derive(Args, Debug)]
+pub(crate) struct ShellNodeArgs {
+    /// Run a node that shares this directory, for the time of the shell
+    #[arg(long, value_name = "DIR")]
+    pub(crate) share: Option<PathBuf>,
+    /// URL under which peers reach that node; its port is the one to listen on
+    #[arg(long, value_name = "URL", requires = "share")]
+    pub(crate) url: Option<String>,
+    /// File with the URLs of peers, one a line
+    #[arg(long, value_name = "FILE", requires = "share")]
+    pub(crate) peers: Option<PathBuf>,
+    /// Address on which that node listens [default: the port of the URL, else a free one]
+    #[arg(long, value_name = "ADDR:PORT", requires = "share")]
+    pub(crate) listen: Option<std::net::SocketAddr>,
+}
+
+/// Run a node in this terminal.
+///
+/// This is noded with its options. Ctrl-C ends it.
+#[cfg(feature = "embedded")]
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  ctl up --share ~/Public
+  ctl up --share ~/Public --listen 192.0.2.5:4242 --peer http://192.0.2.7:4242")]
+pub(crate) struct UpArgs {
+    #[command(flatten)]
+    pub(crate) node: node::cli::NodeArgs,
+}
+
+/// Print completions for a shell.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  source <(ctl completions bash)
+  ctl completions fish > ~/.config/fish/completions/ctl.fish")]
+pub(crate) struct CompletionsArgs {
+    /// The shell
+    pub(crate) shell: Shell,
+}
+
+impl GlobalArgs {
+    /// Where results and messages go.
+    pub(crate) fn output(&self) -> Output {
+        let format = if self.json {
+            Format::Json
+        } else {
+            Format::Text
+        };
+        let verbosity = if self.quiet {
+            Verbosity::Quiet
+        } else {
+            Verbosity::Normal
+        };
+        Output { format, verbosity }
+    }
+}
+
+impl FetchArgs {
+    /// What to do with a file that is there already.
+    pub(crate) fn existing(&self) -> Existing {
+        if self.replace {
+            Existing::Replace
+        } else {
+            Existing::Keep
+        }
+    }
+}

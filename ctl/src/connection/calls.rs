@@ -1,0 +1,202 @@
+//! What a controller asks of a node: the same calls for commands, shell and scripts.
+
+use std::time::Duration;
+
+use jsonrpsee::core::{client::ClientT, params::ObjectParams};
+use node_api::{
+    error::{ApiError, ErrorCode},
+    fetch::{FetchClient, FetchState, FetchStatus},
+    node::{NodeClient, NodeStatus},
+    peer::{Peer, PeerState, PeersClient},
+    search::{SearchAnswer, SearchClient},
+    share::{ShareClient, ShareFile},
+};
+use serde_json::{Map, Value};
+
+use super::Connection;
+use crate::{error::CtlError, patience::Patience};
+
+/// Files that one page of a listing has at most.
+const PAGE: u32 = 1_000;
+
+/// Files that are asked of a peer at most.
+const PEER_FILES: u32 = 10_000;
+
+/// How long a cancelled fetch may take to say so.
+const CANCEL_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// All files of a share.
+#[derive(Clone, Debug, serde::Serialize)]
+pub(crate) struct Listing {
+    /// The files, sorted by name.
+    pub(crate) files: Vec<ShareFile>,
+    /// Files in the directory that are not shared.
+    pub(crate) skipped: u64,
+}
+
+impl Connection {
+    /// Says what the node is.
+    pub(crate) async fn status(&self) -> Result<NodeStatus, CtlError> {
+        self.sorted_out(NodeClient::status(&self.http).await)
+    }
+
+    /// Lists the known peers.
+    pub(crate) async fn peers(&self) -> Result<Vec<Peer>, CtlError> {
+        self.sorted_out(PeersClient::list(&self.http).await)
+    }
+
+    /// Introduces the node to a peer. The peer may not have answered; see [`require_answer`].
+    ///
+    /// [`require_answer`]: Connection::require_answer
+    pub(crate) async fn hello(&self, url: &str) -> Result<Peer, CtlError> {
+        self.sorted_out(self.http.add(url.to_owned()).await)
+    }
+
+    /// The error for a peer that did not answer a `hello`.
+    pub(crate) fn require_answer(peer: &Peer) -> Result<(), CtlError> {
+        if peer.state == PeerState::Up {
+            return Ok(());
+        }
+        let reason = peer.last_error.as_deref().unwrap_or("no answer");
+        Err(CtlError::network(format!(
+            "{} did not answer: {reason}; the node keeps it and tries again",
+            peer.url
+        )))
+    }
+
+    /// Finds files of the node.
+    pub(crate) async fn search(
+        &self,
+        query: &str,
+        limit: Option<u32>,
+    ) -> Result<SearchAnswer, CtlError> {
+        self.sorted_out(SearchClient::query(&self.http, query.to_owned(), limit).await)
+    }
+
+    /// Lists all files that the node shares.
+    pub(crate) async fn files(&self) -> Result<Listing, CtlError> {
+        let mut listing = Listing {
+            files: Vec::new(),
+            skipped: 0,
+        };
+        let mut after = None;
+        loop {
+            let page = ShareClient::list(&self.http, None, after.clone(), Some(PAGE)).await;
+            let page = self.sorted_out(page)?;
+            listing.files.extend(page.files);
+            listing.skipped = page.skipped;
+            if page.next.is_none() || page.next <= after {
+                return Ok(listing);
+            }
+            after = page.next;
+        }
+    }
+
+    /// Lists the files that a peer shares.
+    pub(crate) async fn files_of_peer(&self, url: &str) -> Result<Vec<ShareFile>, CtlError> {
+        let files = PeersClient::files(&self.http, url.to_owned(), Some(PEER_FILES)).await;
+        self.sorted_out(files)
+    }
+
+    /// Calls any method with named parameters.
+    pub(crate) async fn call(
+        &self,
+        method: &str,
+        named: &Map<String, Value>,
+    ) -> Result<Value, CtlError> {
+        let mut params = ObjectParams::new();
+        for (name, value) in named {
+            params
+                .insert(name, value)
+                .map_err(|error| CtlError::usage(format!("parameter {name}: {error}")))?;
+        }
+        self.sorted_out(self.http.request(method, params).await)
+    }
+
+    /// Brings a file into the share and waits until it is there. `on_change` sees every new status, the last one
+    /// included. When patience ends, the fetch is cancelled at the node.
+    pub(crate) async fn fetch(
+        &self,
+        name: &str,
+        existing: Existing,
+        patience: &Patience,
+        mut on_change: impl FnMut(&FetchStatus) -> Result<(), CtlError>,
+    ) -> Result<FetchStatus, CtlError> {
+        let replace = Some(existing == Existing::Replace);
+        let start = async { self.sorted_out(self.http.start(name.to_owned(), replace).await) };
+        let started = patience.bound(start).await?;
+        let id = started.id;
+        let watched = patience.bound(self.watch(started, &mut on_change)).await;
+        match watched {
+            Err(stop @ (CtlError::Interrupted | CtlError::Deadline(_))) => {
+                self.cancel(id).await;
+                Err(stop)
+            }
+            over => outcome(over?),
+        }
+    }
+
+    /// Follows a fetch until it is over.
+    async fn watch(
+        &self,
+        started: FetchStatus,
+        on_change: &mut impl FnMut(&FetchStatus) -> Result<(), CtlError>,
+    ) -> Result<FetchStatus, CtlError> {
+        let mut status = started;
+        on_change(&status)?;
+        while !status.state.is_over() {
+            let next = self.sorted_out(self.http.wait(status.id, Some(1)).await)?;
+            if next != status {
+                on_change(&next)?;
+            }
+            status = next;
+        }
+        Ok(status)
+    }
+
+    async fn cancel(&self, id: u64) {
+        let cancel = FetchClient::cancel(&self.http, id);
+        // The command ends with the reason why it gave up, whatever the node says now.
+        let _ = tokio::time::timeout(CANCEL_TIMEOUT, cancel).await;
+    }
+
+    fn sorted_out<T>(
+        &self,
+        answer: Result<T, jsonrpsee::core::ClientError>,
+    ) -> Result<T, CtlError> {
+        answer.map_err(|error| self.callee.classify(error))
+    }
+
+    /// Classifies the failure of a call that somebody else made over a connection of this one.
+    pub(crate) fn classify(&self, error: jsonrpsee::core::ClientError) -> CtlError {
+        self.callee.classify(error)
+    }
+}
+
+/// What to do with a file that is there already.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Existing {
+    /// Leave it and fail.
+    Keep,
+    /// Write over it.
+    Replace,
+}
+
+fn outcome(status: FetchStatus) -> Result<FetchStatus, CtlError> {
+    match (status.state, status.error) {
+        (FetchState::Done, _) => Ok(FetchStatus {
+            error: None,
+            ..status
+        }),
+        (_, Some(error)) => Err(error.into()),
+        (FetchState::Cancelled, None) => Err(ApiError::new(
+            ErrorCode::Cancelled,
+            format!("the fetch of {} was cancelled", status.name),
+        )
+        .into()),
+        (_, None) => Err(CtlError::failed(format!(
+            "the fetch of {} failed and the node does not say why",
+            status.name
+        ))),
+    }
+}

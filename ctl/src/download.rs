@@ -1,0 +1,205 @@
+//! A file to a place of this machine, past the share: `query` at the peer port of the owner's node.
+//!
+//! The node answers from its share or asks its peers, as for any peer; this program decodes the answer while it
+//! arrives and writes it where the person said. The control connection never carries content.
+//!
+//! # Invariants
+//! - Memory does not grow with the file.
+//! - Until the answer is complete and on disk, nothing but a private temporary beside the place exists.
+//! - A peer port that sends nothing for [`IDLE_TIMEOUT`] ends the download.
+
+mod target;
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full};
+use hyper::{
+    Request, Response, StatusCode,
+    body::Incoming,
+    client::conn::http1,
+    header::{CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderValue},
+};
+use hyper_util::rt::TokioIo;
+use node_wire::{PeerUrl, Query, QueryAnswerReader, QueryOutcome, request};
+use tokio::{net::TcpStream, time::timeout};
+
+pub(crate) use target::Target;
+
+use crate::error::CtlError;
+
+/// Longest silence. The node asks up to six hops away before it begins to answer.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Longest head of an answer, in bytes.
+const HEAD_MAX: usize = 16 * 1024;
+
+/// Most headers of an answer.
+const HEADERS_MAX: usize = 64;
+
+/// Asks the peer port at `url` for the file `name` and writes it to `target`. `on_bytes` is told how many bytes
+/// there are so far. Returns the size of the file.
+pub(crate) async fn query(
+    url: &str,
+    name: &str,
+    target: &Target,
+    on_bytes: impl Fn(u64),
+) -> Result<u64, CtlError> {
+    let port = PeerPort::parse(url)?;
+    let response = port.post(name).await?;
+    if response.status() != StatusCode::OK {
+        return Err(port.broken(&format!("HTTP status {}", response.status().as_u16())));
+    }
+    let mut body = response.into_body();
+    let mut reader = QueryAnswerReader::new();
+    let mut decoded = Vec::new();
+    let mut size = 0;
+    while let Some(chunk) = port.next(&mut body).await? {
+        reader
+            .push(&chunk, &mut decoded)
+            .map_err(|error| port.broken(&error.to_string()))?;
+        target.write(&decoded)?;
+        size += decoded.len() as u64;
+        decoded.clear();
+        on_bytes(size);
+    }
+    match reader
+        .finish()
+        .map_err(|error| port.broken(&error.to_string()))?
+    {
+        QueryOutcome::Found { .. } => Ok(size),
+        QueryOutcome::NotFound => Err(missing(name)),
+        QueryOutcome::Fault(fault) => Err(refused(name, &fault)),
+    }
+}
+
+/// The peer port of a node.
+struct PeerPort(PeerUrl);
+
+impl PeerPort {
+    fn parse(url: &str) -> Result<PeerPort, CtlError> {
+        let parsed = PeerUrl::parse(url);
+        let odd = |error| CtlError::failed(format!("the node says that its URL is {url}: {error}"));
+        parsed.map(PeerPort).map_err(odd)
+    }
+
+    /// Sends `query(name)` and waits for the head of the answer.
+    async fn post(&self, name: &str) -> Result<Response<Incoming>, CtlError> {
+        let connect = TcpStream::connect((self.0.host().trim_matches(['[', ']']), self.0.port()));
+        let stream = self.in_time(connect).await?;
+        let handshake = http1::Builder::new()
+            .max_buf_size(HEAD_MAX)
+            .max_headers(HEADERS_MAX)
+            .handshake(TokioIo::new(stream));
+        let (mut sender, connection) = self.in_time(handshake).await?;
+        // Its failures come out of the answer and the body as well.
+        tokio::spawn(connection);
+        let request = self.request(name);
+        self.in_time(sender.send_request(request)).await
+    }
+
+    fn request(&self, name: &str) -> Request<Full<Bytes>> {
+        let call = Query {
+            name: name.to_owned(),
+            history: Vec::new(),
+        };
+        let body = request::write(&call.to_call());
+        let length = body.len();
+        let mut request = Request::new(Full::new(Bytes::from(body)));
+        *request.method_mut() = hyper::Method::POST;
+        *request.uri_mut() = hyper::Uri::from_static("/RPC2");
+        let host = HeaderValue::from_str(self.0.authority()).expect("a checked URL is ASCII");
+        let headers = request.headers_mut();
+        headers.insert(HOST, host);
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/xml"));
+        headers.insert(CONTENT_LENGTH, length.into());
+        request
+    }
+
+    /// The next bytes of the body, `None` at its end.
+    async fn next(&self, body: &mut Incoming) -> Result<Option<Bytes>, CtlError> {
+        while let Some(frame) = self.silence_over(body.frame()).await? {
+            let frame = frame.map_err(|error| self.broken(&error.to_string()))?;
+            if let Ok(data) = frame.into_data() {
+                return Ok(Some(data));
+            }
+        }
+        Ok(None)
+    }
+
+    async fn in_time<T, E: std::fmt::Display>(
+        &self,
+        work: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, CtlError> {
+        let done = self.silence_over(work).await?;
+        done.map_err(|error| self.broken(&error.to_string()))
+    }
+
+    async fn silence_over<T>(&self, work: impl Future<Output = T>) -> Result<T, CtlError> {
+        let silent = || {
+            self.broken(&format!(
+                "nothing came for {} seconds",
+                IDLE_TIMEOUT.as_secs()
+            ))
+        };
+        timeout(IDLE_TIMEOUT, work).await.map_err(|_| silent())
+    }
+
+    fn broken(&self, reason: &str) -> CtlError {
+        CtlError::network(format!(
+            "the peer port of the node at {} failed: {reason}",
+            self.0
+        ))
+    }
+}
+
+fn missing(name: &str) -> CtlError {
+    CtlError::not_found(format!(
+        "neither the node nor a peer within six hops has {name}"
+    ))
+}
+
+fn refused(name: &str, fault: &node_wire::Fault) -> CtlError {
+    match fault.code {
+        node_wire::fault::UNHANDLED => missing(name),
+        node_wire::fault::ACCESS_DENIED => {
+            CtlError::usage(format!("{name} is not the name of a file in a share"))
+        }
+        _ => CtlError::failed(format!("the node cannot give {name}: {fault}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use node_wire::{Fault, MissReason};
+
+    use super::*;
+
+    #[test]
+    fn faults_have_the_exit_codes_of_their_meaning() {
+        let cases = [
+            (Fault::unhandled(MissReason::Deadline), 3),
+            (Fault::access_denied(), 2),
+            (Fault::busy(), 1),
+        ];
+        for (fault, exit) in cases {
+            assert_eq!(refused("x", &fault).exit_code(), exit, "{fault}");
+        }
+    }
+
+    #[test]
+    fn the_url_of_the_node_is_checked() {
+        for url in [
+            "",
+            "https://127.0.0.1/",
+            "http://0.0.0.0:4242/",
+            "file:///etc",
+        ] {
+            assert_eq!(
+                PeerPort::parse(url).err().map(|e| e.exit_code()),
+                Some(1),
+                "{url}"
+            );
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! The place for a download: a private temporary first, the file at last.
+#![allow(
+    clippy::disallowed_methods,
+    reason = "writes to the path that the person at the machine gave, not below a share"
+)]
+
+use std::{
+    fs::{self, File, Permissions},
+    io::{self, Write},
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+};
+
+use node_wire::name::TEMPORARY_PREFIX;
+use tempfile::NamedTempFile;
+
+use crate::{connection::Existing, error::CtlError};
+
+/// A place that was free, or may be written over, when it was chosen.
+#[derive(Debug)]
+pub(crate) struct Target {
+    path: PathBuf,
+    existing: Existing,
+    temporary: NamedTempFile,
+}
+
+impl Target {
+    /// Chooses `to`, or the file of the same name in the directory `to`, and makes the temporary.
+    pub(crate) fn choose(to: &Path, name: &str, existing: Existing) -> Result<Target, CtlError> {
+        let path = if to.is_dir() {
+            to.join(file_name(name)?)
+        } else {
+            to.to_owned()
+        };
+        if existing == Existing::Keep && fs::symlink_metadata(&path).is_ok() {
+            return Err(CtlError::Exists(path));
+        }
+        let temporary = tempfile::Builder::new()
+            .prefix(TEMPORARY_PREFIX)
+            .permissions(Permissions::from_mode(0o666)) // less what the umask takes
+            .tempfile_in(directory(&path))
+            .map_err(|error| CtlError::file("write beside", &path, error))?;
+        Ok(Target {
+            path,
+            existing,
+            temporary,
+        })
+    }
+
+    /// Appends to the temporary. Blocks while the disk is slow: nothing else waits in this program.
+    pub(crate) fn write(&self, bytes: &[u8]) -> Result<(), CtlError> {
+        self.temporary
+            .as_file()
+            .write_all(bytes)
+            .map_err(|error| CtlError::file("write", &self.path, error))
+    }
+
+    /// Puts the file in its place. Fails if somebody else has put one there.
+    pub(crate) fn place(self) -> Result<PathBuf, CtlError> {
+        let Target {
+            path,
+            existing,
+            temporary,
+        } = self;
+        let write_error = |error| CtlError::file("write", &path, error);
+        temporary.as_file().sync_all().map_err(write_error)?;
+        let placed = match existing {
+            Existing::Keep => temporary.persist_noclobber(&path),
+            Existing::Replace => temporary.persist(&path),
+        };
+        if let Err(failed) = placed {
+            return Err(match failed.error.kind() {
+                io::ErrorKind::AlreadyExists => CtlError::Exists(path),
+                _ => CtlError::file("write", &path, failed.error),
+            });
+        }
+        let directory = File::open(directory(&path)).map_err(write_error)?;
+        directory.sync_all().map_err(write_error)?;
+        Ok(path)
+    }
+}
+
+/// The last part of a name that a peer could use too. It is joined to a directory of this machine.
+fn file_name(name: &str) -> Result<String, CtlError> {
+    let name = node_wire::ShareName::parse(name).map_err(|error| {
+        CtlError::usage(format!(
+            "{name} is not the name of a file in a share: {error}"
+        ))
+    })?;
+    Ok(name.file_name().to_owned())
+}
+
+fn directory(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if parent != Path::new("") => parent,
+        _ => Path::new("."),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entries(dir: &Path) -> usize {
+        fs::read_dir(dir).unwrap().count()
+    }
+
+    #[test]
+    fn a_file_appears_only_when_it_is_placed() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.txt");
+        let target = Target::choose(&path, "a.txt", Existing::Keep).unwrap();
+        target.write(b"hello ").unwrap();
+        target.write(b"there").unwrap();
+        assert!(!path.exists());
+        assert_eq!(target.place().unwrap(), path);
+        assert_eq!(fs::read(&path).unwrap(), b"hello there");
+        assert_eq!(entries(dir.path()), 1);
+    }
+
+    #[test]
+    fn a_directory_takes_the_file_under_its_last_name() {
+        let dir = tempfile::tempdir().unwrap();
+        let target = Target::choose(dir.path(), "notes/a.txt", Existing::Keep).unwrap();
+        assert_eq!(target.place().unwrap(), dir.path().join("a.txt"));
+    }
+
+    #[test]
+    fn a_name_cannot_choose_another_directory() {
+        let dir = tempfile::tempdir().unwrap();
+        for name in ["../a", "/etc/a", "a/..", ".."] {
+            let error = Target::choose(dir.path(), name, Existing::Replace).unwrap_err();
+            assert_eq!(error.exit_code(), 2, "{name}");
+        }
+        assert_eq!(entries(dir.path()), 0);
+    }
+
+    #[test]
+    fn an_existing_file_stays_unless_it_may_be_replaced() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.txt");
+        fs::write(&path, "old").unwrap();
+        let error = Target::choose(&path, "a.txt", Existing::Keep).unwrap_err();
+        assert_eq!(error.exit_code(), 13);
+        let target = Target::choose(&path, "a.txt", Existing::Replace).unwrap();
+        target.write(b"new").unwrap();
+        target.place().unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"new");
+    }
+
+    #[test]
+    fn a_file_that_came_meanwhile_stays() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.txt");
+        let target = Target::choose(&path, "a.txt", Existing::Keep).unwrap();
+        fs::write(&path, "old").unwrap();
+        assert_eq!(target.place().unwrap_err().exit_code(), 13);
+        assert_eq!(fs::read(&path).unwrap(), b"old");
+    }
+
+    #[test]
+    fn what_is_not_placed_is_gone() {
+        let dir = tempfile::tempdir().unwrap();
+        let target = Target::choose(dir.path(), "a.txt", Existing::Keep).unwrap();
+        target.write(b"half").unwrap();
+        drop(target);
+        assert_eq!(entries(dir.path()), 0);
+    }
+}

@@ -1,0 +1,188 @@
+//! What a person or a program gets to see.
+//!
+//! Results go to standard output, everything else to standard error. Text is for people: aligned and with short
+//! sizes on a terminal, tab-separated with exact sizes into a pipe. `--json` is for programs: one object, or one a
+//! line for streams. There is no colour, so `NO_COLOR` holds always; the help follows it by itself.
+//!
+//! # Invariants
+//! - Text that came from outside is escaped on its way out, terminal or not.
+//! - JSON has printable characters only and still says the same.
+//! - Nothing is shown of progress unless standard error is a terminal.
+
+mod human;
+mod json;
+mod progress;
+mod table;
+
+use std::io::{self, IsTerminal, Write};
+
+use node_wire::escaped_whole;
+use serde::Serialize;
+
+use crate::error::CtlError;
+
+pub(crate) use human::{bytes, timestamp};
+pub(crate) use progress::Progress;
+
+/// How results are written.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Format {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+}
+
+/// How much is said beside results and errors.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Verbosity {
+    /// Notes and progress.
+    Normal,
+    /// Nothing.
+    Quiet,
+}
+
+/// Standard output and standard error, as the person wants them.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Output {
+    pub(crate) format: Format,
+    pub(crate) verbosity: Verbosity,
+}
+
+impl Output {
+    /// Whether results are JSON.
+    pub(crate) fn is_json(self) -> bool {
+        self.format == Format::Json
+    }
+
+    /// Whether a person looks at standard output.
+    pub(crate) fn is_for_a_person(self) -> bool {
+        self.format == Format::Text && io::stdout().is_terminal()
+    }
+
+    /// Writes one line of text. The caller has escaped what came from outside.
+    pub(crate) fn line(self, text: &str) -> Result<(), CtlError> {
+        writeln!(io::stdout().lock(), "{text}").map_err(CtlError::output)
+    }
+
+    /// Writes text without ending the line.
+    pub(crate) fn prompt(self, text: &str) -> Result<(), CtlError> {
+        let mut stdout = io::stdout().lock();
+        write!(stdout, "{text}")
+            .and_then(|()| stdout.flush())
+            .map_err(CtlError::output)
+    }
+
+    /// Writes a value as one line of JSON.
+    pub(crate) fn json(self, value: &impl Serialize) -> Result<(), CtlError> {
+        self.line(&json::line(value)?)
+    }
+
+    /// Writes a value as JSON for a person to read, or as one line into a pipe.
+    pub(crate) fn json_for_reading(self, value: &impl Serialize) -> Result<(), CtlError> {
+        if self.is_for_a_person() {
+            self.line(&json::page(value)?)
+        } else {
+            self.json(value)
+        }
+    }
+
+    /// Writes rows of cells: aligned below `head` for a person, tab-separated otherwise. Cells are escaped.
+    pub(crate) fn table(self, head: &[&str], rows: &[Vec<String>]) -> Result<(), CtlError> {
+        if self.is_for_a_person() {
+            table::aligned(head, rows)
+                .iter()
+                .try_for_each(|line| self.line(line))
+        } else {
+            rows.iter()
+                .try_for_each(|row| self.line(&table::tabbed(row)))
+        }
+    }
+
+    /// A size in bytes: short for a person, exact otherwise.
+    pub(crate) fn size(self, size: u64) -> String {
+        if self.is_for_a_person() {
+            bytes(size)
+        } else {
+            size.to_string()
+        }
+    }
+
+    /// Says something beside the results, unless it should be quiet. Escapes it.
+    pub(crate) fn note(self, text: &str) {
+        if self.verbosity == Verbosity::Normal {
+            complain(&escaped(text));
+        }
+    }
+
+    /// Says why the command failed.
+    pub(crate) fn error(self, error: &CtlError) {
+        let text = match self.format {
+            Format::Text => error.line(),
+            Format::Json => error.json().and_then(|value| json::line(&value).ok()),
+        };
+        if let Some(text) = text {
+            complain(&text);
+        }
+    }
+
+    /// Shows how far something is, if somebody looks.
+    pub(crate) fn progress(self, what: &str) -> Progress {
+        let wanted = self.format == Format::Text && self.verbosity == Verbosity::Normal;
+        if wanted && io::stderr().is_terminal() {
+            Progress::shown(&escaped(what))
+        } else {
+            Progress::hidden()
+        }
+    }
+}
+
+/// Foreign text on one line, safe for a terminal.
+pub(crate) fn escaped(text: &str) -> String {
+    escaped_whole(text).to_string()
+}
+
+/// Foreign text, safe for a terminal, whose line breaks and tabs are kept.
+pub(crate) fn escaped_lines(text: &str) -> String {
+    text.split_inclusive(['\n', '\t'])
+        .map(|piece| match piece.strip_suffix(['\n', '\t']) {
+            Some(inside) => escaped(inside) + &piece[inside.len()..],
+            None => escaped(piece),
+        })
+        .collect()
+}
+
+/// Writes a line to standard error. If nobody can see it, nobody can be told.
+pub(crate) fn complain(text: &str) {
+    let _ = writeln!(io::stderr().lock(), "{text}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn terminal_tricks_are_spelt_out() {
+        let cases = [
+            (
+                "\u{1b}]8;;http://x\u{7}name",
+                r"\u{1b}]8;;http://x\u{7}name",
+            ),
+            ("\u{1b}]52;c;aGk=\u{7}", r"\u{1b}]52;c;aGk=\u{7}"),
+            ("\u{1b}]0;title\u{7}", r"\u{1b}]0;title\u{7}"),
+            ("\u{1b}[2J\u{1b}[H", r"\u{1b}[2J\u{1b}[H"),
+            ("\u{9b}31m", r"\u{9b}31m"),
+            ("a\rb\nc\td", r"a\u{d}b\u{a}c\u{9}d"),
+            ("\u{202e}gpj.exe", r"\u{202e}gpj.exe"),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(escaped(text), expected);
+        }
+    }
+
+    #[test]
+    fn lines_and_tabs_of_a_script_stay() {
+        assert_eq!(escaped_lines("a\tb\n\u{1b}c\n"), "a\tb\n\\u{1b}c\n");
+        assert_eq!(escaped_lines(""), "");
+    }
+}
