@@ -1,0 +1,169 @@
+//! Commands that ask and show.
+
+use crate::fake::Fake;
+
+#[test]
+fn ls_goes_through_all_pages_and_escapes_names() {
+    let ended = Fake::start().ctl(["ls"]).run().exits(0);
+    let expected = "a.txt\t2048\t2000-02-29T00:00:00Z\n\
+                    b.txt\t0\t2000-02-29T00:00:00Z\n\
+                    evil\\u{1b}[2J\\u{202e}.txt\t5\t2000-02-29T00:00:00Z\n";
+    assert_eq!(ended.stdout, expected);
+    assert!(ended.stderr.starts_with("1 not shared"), "{ended:?}");
+}
+
+#[test]
+fn ls_as_json_is_one_object_of_printable_characters() {
+    let ended = Fake::start().ctl(["ls", "--json"]).run().exits(0);
+    assert_eq!(
+        ended.json()["files"][2]["name"],
+        "evil\u{1b}[2J\u{202e}.txt"
+    );
+    assert!(
+        ended
+            .stdout
+            .trim_end()
+            .chars()
+            .all(|c| (' '..='~').contains(&c)),
+        "{ended:?}"
+    );
+}
+
+#[test]
+fn ls_of_a_peer_asks_the_peer() {
+    let ended = Fake::start()
+        .ctl(["ls", "http://127.0.0.1:5/"])
+        .run()
+        .exits(0);
+    assert!(ended.stdout.contains("theirs.txt\t3\t"), "{ended:?}");
+}
+
+#[test]
+fn search_shows_hits_on_stdout_and_completeness_on_stderr() {
+    let ended = Fake::start().ctl(["search", "*.txt"]).run().exits(0);
+    let expected = "a.txt\t5\thttp://127.0.0.1:4242/\n\
+                    evil\\u{1b}[2J\\u{202e}.txt\t5\thttp://127.0.0.1:4242/\n";
+    assert_eq!(ended.stdout, expected);
+    assert_eq!(ended.stderr, "asked 1, answered 1, timed out 0\n");
+}
+
+#[test]
+fn search_traces_when_asked_and_is_quiet_when_asked() {
+    let fake = Fake::start();
+    let traced = fake
+        .ctl(["search", "*.txt", "--trace", "--limit", "2"])
+        .run()
+        .exits(0);
+    assert!(
+        traced
+            .stderr
+            .contains("http://127.0.0.1:4242/ name: 2 hits in 1 ms, limit"),
+        "{traced:?}"
+    );
+    assert!(traced.stderr.contains("see --limit"), "{traced:?}");
+    let quiet = fake.ctl(["search", "*.txt", "--quiet"]).run().exits(0);
+    assert_eq!(quiet.stderr, "");
+}
+
+#[test]
+fn search_without_a_hit_exits_with_3() {
+    let fake = Fake::start();
+    let ended = fake.ctl(["search", "none"]).run().exits(3);
+    assert_eq!(ended.stdout, "");
+    assert!(
+        ended.stderr.ends_with("ctl: nothing here matches none\n"),
+        "{ended:?}"
+    );
+    let json = fake.ctl(["search", "none", "--json"]).run().exits(3);
+    assert_eq!(json.json()["asked"], 1);
+}
+
+#[test]
+fn hello_says_whether_the_peer_answered() {
+    let fake = Fake::start();
+    let up = fake.ctl(["hello", "http://127.0.0.1:5/"]).run().exits(0);
+    assert_eq!(up.stdout, "http://127.0.0.1:5/ answered\n");
+    let down = fake.ctl(["hello", "http://127.0.0.1:9/"]).run().exits(6);
+    assert_eq!(
+        down.stderr,
+        "ctl: http://127.0.0.1:9/ did not answer: connection refused; the node keeps it and tries again\n"
+    );
+    fake.ctl(["hello", "nonsense"]).run().exits(2);
+}
+
+#[test]
+fn peers_are_rows_or_one_object() {
+    let fake = Fake::start();
+    let text = fake.ctl(["peers"]).run().exits(0);
+    assert_eq!(
+        text.stdout.lines().next(),
+        Some("http://127.0.0.1:5/\tup\tfaults\towner\t0\t-")
+    );
+    let json = fake.ctl(["peers", "--json"]).run().exits(0).json();
+    assert_eq!(json["peers"][1]["state"], "new");
+}
+
+#[test]
+fn status_shows_what_the_node_is_and_its_counts() {
+    let fake = Fake::start();
+    let text = fake.ctl(["status"]).run().exits(0).stdout;
+    assert!(text.contains("share      /share\n"), "{text}");
+    assert!(text.contains("queries_received             7\n"), "{text}");
+    assert_eq!(
+        fake.ctl(["status", "--json"]).run().exits(0).json()["peers"],
+        2
+    );
+}
+
+#[test]
+fn call_takes_any_method_with_named_parameters() {
+    let fake = Fake::start();
+    let ended = fake
+        .ctl(["call", "share.stat", r#"{"name": "q.txt"}"#])
+        .run()
+        .exits(0);
+    assert_eq!(ended.json()["name"], "q.txt");
+    let stat = fake.ctl(["call", "share.stat"]).run().exits(2);
+    assert!(
+        stat.stderr.contains("does not accept these parameters"),
+        "{stat:?}"
+    );
+    let unknown = fake.ctl(["call", "share.eat"]).run().exits(2);
+    assert!(
+        unknown.stderr.contains("ctl call rpc.discover"),
+        "{unknown:?}"
+    );
+    fake.ctl(["call", "share.stat", "[\"q.txt\"]"])
+        .run()
+        .exits(2);
+}
+
+#[test]
+fn events_come_as_lines_and_a_gap_is_told() {
+    let fake = Fake::start();
+    let text = fake.ctl(["events", "--limit", "1"]).run().exits(0);
+    assert_eq!(
+        text.stdout,
+        "5 1970-01-01T00:00:00Z peer.up {\"url\":\"http://127.0.0.1:5/\"}\n"
+    );
+    let json = fake
+        .ctl(["events", "--json", "--since", "7", "--limit", "3"])
+        .run()
+        .exits(0);
+    let ids: Vec<_> = json
+        .json_lines()
+        .iter()
+        .map(|event| event["id"].as_u64().unwrap())
+        .collect();
+    assert_eq!(ids, [10, 11, 12]);
+    assert_eq!(json.stderr, "2 events before number 10 are lost\n");
+}
+
+#[test]
+fn events_end_with_the_deadline() {
+    let ended = Fake::start()
+        .ctl(["events", "--timeout", "300ms"])
+        .run()
+        .exits(124);
+    assert_eq!(ended.stdout.lines().count(), 95);
+}

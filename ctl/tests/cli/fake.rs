@@ -1,0 +1,97 @@
+//! A control server with canned answers, and a peer port with one file.
+
+mod answers;
+mod gate;
+mod peer_port;
+
+use std::{
+    fs,
+    net::SocketAddr,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex},
+};
+
+use jsonrpsee::server::{Server, ServerHandle};
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+
+pub(crate) use peer_port::CONTENT;
+
+use crate::program::Program;
+
+/// The secret of the fake node.
+pub(crate) const SECRET: &str = "5ec2e75ec2e75ec2e75ec2e75ec2e75e";
+
+/// What the fake node was asked to do.
+#[derive(Debug, Default)]
+pub(crate) struct Seen {
+    pub(crate) cancelled: Vec<u64>,
+    pub(crate) replaced: Vec<String>,
+}
+
+/// A running fake node with a state directory, gone at drop.
+pub(crate) struct Fake {
+    state: TempDir,
+    seen: Arc<Mutex<Seen>>,
+    _server: ServerHandle,
+    _runtime: Runtime,
+}
+
+impl Fake {
+    pub(crate) fn start() -> Fake {
+        let runtime = Runtime::new().unwrap();
+        let seen = Arc::new(Mutex::new(Seen::default()));
+        let peer_port = peer_port::start();
+        let answers = answers::all(Arc::clone(&seen), peer_port);
+        let (server, address) = runtime.block_on(async {
+            let server = Server::builder()
+                .set_http_middleware(tower::ServiceBuilder::new().layer(gate::BearerLayer))
+                .build("127.0.0.1:0")
+                .await
+                .unwrap();
+            let address = server.local_addr().unwrap();
+            (server.start(answers), address)
+        });
+        let fake = Fake {
+            state: tempfile::tempdir().unwrap(),
+            seen,
+            _server: server,
+            _runtime: runtime,
+        };
+        fake.write_state(address);
+        fake
+    }
+
+    fn write_state(&self, address: SocketAddr) {
+        fs::write(self.file("control"), format!("{address}\n")).unwrap();
+        self.set_secret(SECRET, 0o600);
+    }
+
+    /// Writes another secret into the state directory.
+    pub(crate) fn set_secret(&self, secret: &str, mode: u32) {
+        let file = self.file("secret");
+        fs::write(&file, secret).unwrap();
+        fs::set_permissions(file, fs::Permissions::from_mode(mode)).unwrap();
+    }
+
+    /// A file of the state directory.
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
+        self.state().join(name)
+    }
+
+    /// The state directory.
+    pub(crate) fn state(&self) -> &Path {
+        self.state.path()
+    }
+
+    /// What the node was asked to do so far.
+    pub(crate) fn seen<T>(&self, look: impl FnOnce(&Seen) -> T) -> T {
+        look(&self.seen.lock().unwrap())
+    }
+
+    /// `ctl` with these arguments for this node.
+    pub(crate) fn ctl<'a>(&self, args: impl IntoIterator<Item = &'a str>) -> Program {
+        Program::new(args).state(self.state())
+    }
+}

@@ -1,0 +1,280 @@
+//! The canned answers. A name says what becomes of it: `missing`, `there`, `full`, `slow`, anything else is found.
+
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use jsonrpsee::{
+    RpcModule,
+    core::{RpcResult, SubscriptionResult, async_trait},
+    server::{PendingSubscriptionSink, SubscriptionMessage},
+};
+use node_api::{
+    error::{ApiError, ErrorCode},
+    events::{Event, EventStreamServer},
+    fetch::{FetchServer, FetchState, FetchStatus},
+    node::{NodeServer, NodeStatus},
+    peer::{Peer, PeerDialect, PeerSource, PeerState, PeersServer},
+    search::{Hit, SearchAnswer, SearchEnd, SearchServer, TraceStep},
+    share::{ShareFile, ShareListing, ShareServer},
+};
+use serde_json::json;
+
+use super::Seen;
+
+/// A name that would steer a terminal.
+const HOSTILE: &str = "evil\u{1b}[2J\u{202e}.txt";
+
+#[derive(Clone)]
+struct Answers {
+    seen: Arc<Mutex<Seen>>,
+    peer_port: SocketAddr,
+}
+
+/// All methods of the fake node.
+pub(super) fn all(seen: Arc<Mutex<Seen>>, peer_port: SocketAddr) -> RpcModule<()> {
+    let answers = Answers { seen, peer_port };
+    let mut all = RpcModule::new(());
+    all.merge(NodeServer::into_rpc(answers.clone())).unwrap();
+    all.merge(PeersServer::into_rpc(answers.clone())).unwrap();
+    all.merge(SearchServer::into_rpc(answers.clone())).unwrap();
+    all.merge(ShareServer::into_rpc(answers.clone())).unwrap();
+    all.merge(FetchServer::into_rpc(answers.clone())).unwrap();
+    all.merge(EventStreamServer::into_rpc(answers)).unwrap();
+    all
+}
+
+fn file(name: &str, size: u64) -> ShareFile {
+    ShareFile {
+        name: name.into(),
+        size,
+        modified: Some(951_782_400_000),
+    }
+}
+
+#[async_trait]
+impl NodeServer for Answers {
+    async fn status(&self) -> RpcResult<NodeStatus> {
+        Ok(NodeStatus {
+            version: "0.1.0".into(),
+            api_version: "1.0.0".into(),
+            url: format!("http://{}/", self.peer_port),
+            listen: self.peer_port.to_string(),
+            control: "127.0.0.1:1".into(),
+            share: "/share".into(),
+            pid: 1,
+            started: 0,
+            peers: 2,
+            handlers: vec!["name".into()],
+            counters: BTreeMap::from([("queries_received".into(), 7)]),
+        })
+    }
+
+    async fn stop(&self) -> RpcResult<bool> {
+        Ok(true)
+    }
+}
+
+fn peer(url: &str, state: PeerState) -> Peer {
+    Peer {
+        url: url.into(),
+        dialect: PeerDialect::Faults,
+        state,
+        source: PeerSource::Owner,
+        failures: 0,
+        last_answer: None,
+        last_error: (state == PeerState::Failing).then(|| "connection refused".into()),
+    }
+}
+
+#[async_trait]
+impl PeersServer for Answers {
+    async fn list(&self) -> RpcResult<Vec<Peer>> {
+        Ok(vec![
+            peer("http://127.0.0.1:5/", PeerState::Up),
+            peer("http://127.0.0.1:6/", PeerState::New),
+        ])
+    }
+
+    async fn add(&self, url: String) -> RpcResult<Peer> {
+        match url.as_str() {
+            "nonsense" => Err(ApiError::new(ErrorCode::Usage, "nonsense is not a URL").into()),
+            "http://127.0.0.1:9/" => Ok(peer(&url, PeerState::Failing)),
+            _ => Ok(peer(&url, PeerState::Up)),
+        }
+    }
+
+    async fn remove(&self, _url: String) -> RpcResult<bool> {
+        Ok(true)
+    }
+
+    async fn files(&self, _url: String, _limit: Option<u32>) -> RpcResult<Vec<ShareFile>> {
+        Ok(vec![
+            file("a.txt", 1),
+            file("there", 2),
+            file("theirs.txt", 3),
+        ])
+    }
+}
+
+#[async_trait]
+impl ShareServer for Answers {
+    async fn list(
+        &self,
+        _pattern: Option<String>,
+        after: Option<String>,
+        _limit: Option<u32>,
+    ) -> RpcResult<ShareListing> {
+        let (files, next) = match after {
+            None => (
+                vec![file("a.txt", 2048), file("b.txt", 0)],
+                Some("b.txt".into()),
+            ),
+            Some(_) => (vec![file(HOSTILE, 5)], None),
+        };
+        Ok(ShareListing {
+            files,
+            next,
+            skipped: 1,
+        })
+    }
+
+    async fn stat(&self, name: String) -> RpcResult<ShareFile> {
+        Ok(file(&name, 1))
+    }
+}
+
+#[async_trait]
+impl SearchServer for Answers {
+    async fn query(&self, query: String, limit: Option<u32>) -> RpcResult<SearchAnswer> {
+        let hit = |name: &str| Hit {
+            name: name.into(),
+            size: 5,
+            modified: None,
+            node: "http://127.0.0.1:4242/".into(),
+            handler: "name".into(),
+        };
+        let hits = if query == "none" {
+            Vec::new()
+        } else {
+            vec![hit("a.txt"), hit(HOSTILE)]
+        };
+        let end = if limit.is_some() {
+            SearchEnd::Limit
+        } else {
+            SearchEnd::Complete
+        };
+        let trace = vec![TraceStep {
+            node: "http://127.0.0.1:4242/".into(),
+            handler: "name".into(),
+            milliseconds: 1,
+            hits: hits.len() as u64,
+            end,
+        }];
+        Ok(SearchAnswer {
+            hits,
+            end,
+            asked: 1,
+            answered: 1,
+            timed_out: 0,
+            trace,
+        })
+    }
+}
+
+/// Numbers of fetches, by what becomes of them.
+const MISSING: u64 = 1;
+const SLOW: u64 = 2;
+const FOUND: u64 = 3;
+
+fn status(id: u64, state: FetchState) -> FetchStatus {
+    let error = match state {
+        FetchState::Failed => Some(ApiError::new(ErrorCode::NotFound, "no peer has missing")),
+        _ => None,
+    };
+    FetchStatus {
+        id,
+        name: "x".into(),
+        state,
+        bytes: if state == FetchState::Done { 12 } else { 0 },
+        peer: (state == FetchState::Done).then(|| "http://127.0.0.1:5/".into()),
+        asked: 1,
+        started: 0,
+        ended: None,
+        error,
+    }
+}
+
+#[async_trait]
+impl FetchServer for Answers {
+    async fn start(&self, name: String, replace: Option<bool>) -> RpcResult<FetchStatus> {
+        let id = match name.as_str() {
+            "missing" => MISSING,
+            "slow" => SLOW,
+            "full" => {
+                return Err(ApiError::new(ErrorCode::NoSpace, "no space left for full").into());
+            }
+            "forged" => {
+                return Err(
+                    ApiError::new(ErrorCode::Mismatch, "forged is not what was announced").into(),
+                );
+            }
+            "there" if replace != Some(true) => {
+                return Err(
+                    ApiError::new(ErrorCode::Exists, "there is in the share already").into(),
+                );
+            }
+            _ => FOUND,
+        };
+        if replace == Some(true) {
+            self.seen.lock().unwrap().replaced.push(name);
+        }
+        Ok(status(id, FetchState::Searching))
+    }
+
+    async fn wait(&self, id: u64, _seconds: Option<u32>) -> RpcResult<FetchStatus> {
+        Ok(match id {
+            MISSING => status(id, FetchState::Failed),
+            SLOW => {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+                status(id, FetchState::Searching)
+            }
+            _ => status(id, FetchState::Done),
+        })
+    }
+
+    async fn list(&self) -> RpcResult<Vec<FetchStatus>> {
+        Ok(Vec::new())
+    }
+
+    async fn cancel(&self, id: u64) -> RpcResult<FetchStatus> {
+        self.seen.lock().unwrap().cancelled.push(id);
+        Ok(status(id, FetchState::Cancelled))
+    }
+}
+
+#[async_trait]
+impl EventStreamServer for Answers {
+    async fn follow(
+        &self,
+        pending: PendingSubscriptionSink,
+        since: Option<u64>,
+    ) -> SubscriptionResult {
+        let sink = pending.accept().await?;
+        for id in since.map_or(5, |since| since + 3)..100 {
+            let event = Event {
+                id,
+                time: 0,
+                kind: "peer.up".into(),
+                data: json!({ "url": "http://127.0.0.1:5/" }),
+            };
+            let message = serde_json::value::to_raw_value(&event)?;
+            sink.send(SubscriptionMessage::from(message)).await?;
+        }
+        sink.closed().await;
+        Ok(())
+    }
+}

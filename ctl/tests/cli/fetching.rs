@@ -1,0 +1,148 @@
+//! `ctl fetch`, into the share and past it.
+
+use std::{
+    fs,
+    io::{BufRead, BufReader},
+};
+
+use crate::{
+    errors::interrupt,
+    fake::{CONTENT, Fake},
+};
+
+#[test]
+fn a_fetched_file_is_one_line() {
+    let ended = Fake::start().ctl(["fetch", "x"]).run().exits(0);
+    assert_eq!(ended.stdout, "fetched x (12 B) from http://127.0.0.1:5/\n");
+    assert_eq!(ended.stderr, "");
+}
+
+#[test]
+fn with_json_each_change_is_a_line_and_the_last_is_the_end() {
+    let fake = Fake::start();
+    let states = |name| -> Vec<String> {
+        let lines = fake.ctl(["--json", "fetch", name]).run().json_lines();
+        lines
+            .iter()
+            .map(|line| line["state"].as_str().unwrap().to_owned())
+            .collect()
+    };
+    assert_eq!(states("x"), ["searching", "done"]);
+    assert_eq!(states("missing"), ["searching", "failed"]);
+}
+
+#[test]
+fn each_failure_has_its_exit_code_and_one_sentence() {
+    let fake = Fake::start();
+    for (name, exit) in [("missing", 3), ("there", 13), ("full", 9), ("forged", 32)] {
+        let ended = fake.ctl(["fetch", name]).run().exits(exit);
+        assert_eq!(
+            (ended.stderr.lines().count(), ended.stdout.as_str()),
+            (1, ""),
+            "{ended:?}"
+        );
+        assert!(ended.stderr.contains(name), "{ended:?}");
+    }
+}
+
+#[test]
+fn replace_is_passed_on() {
+    let fake = Fake::start();
+    fake.ctl(["fetch", "there", "--replace"]).run().exits(0);
+    assert_eq!(fake.seen(|seen| seen.replaced.clone()), ["there"]);
+}
+
+#[test]
+fn a_deadline_cancels_the_fetch_at_the_node() {
+    let fake = Fake::start();
+    fake.ctl(["fetch", "slow", "--timeout", "300ms"])
+        .run()
+        .exits(124);
+    assert_eq!(fake.seen(|seen| seen.cancelled.len()), 1);
+}
+
+#[test]
+fn an_interrupt_cancels_the_fetch_at_the_node() {
+    let fake = Fake::start();
+    let mut child = fake.ctl(["fetch", "slow", "--json"]).spawn();
+    let mut reader = BufReader::new(child.stdout.take().unwrap());
+    reader.read_line(&mut String::new()).unwrap();
+    interrupt(child.id());
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert_eq!(fake.seen(|seen| seen.cancelled.len()), 1);
+}
+
+#[test]
+fn to_a_path_writes_the_very_bytes() {
+    let fake = Fake::start();
+    let path = fake.file("copy.txt");
+    let ended = fake
+        .ctl(["fetch", "here.txt", "--to", path.to_str().unwrap()])
+        .run()
+        .exits(0);
+    assert_eq!(fs::read_to_string(&path).unwrap(), CONTENT);
+    assert!(
+        ended.stdout.starts_with("fetched here.txt (16 B) to "),
+        "{ended:?}"
+    );
+}
+
+#[test]
+fn to_a_directory_takes_the_last_part_of_the_name() {
+    let fake = Fake::start();
+    let ended = fake
+        .ctl([
+            "--json",
+            "fetch",
+            "notes/here.txt",
+            "--to",
+            fake.state().to_str().unwrap(),
+        ])
+        .run();
+    assert_eq!(ended.exits(0).json()["state"], "done");
+    assert_eq!(fs::read_to_string(fake.file("here.txt")).unwrap(), CONTENT);
+}
+
+#[test]
+fn to_an_existing_file_fails_before_anything_is_asked() {
+    let fake = Fake::start();
+    let path = fake.file("old.txt");
+    fs::write(&path, "old").unwrap();
+    fs::remove_file(fake.file("control")).unwrap();
+    fake.ctl(["fetch", "here.txt", "--to", path.to_str().unwrap()])
+        .run()
+        .exits(13);
+    assert_eq!(fs::read_to_string(&path).unwrap(), "old");
+}
+
+#[test]
+fn to_an_existing_file_with_replace_replaces_it() {
+    let fake = Fake::start();
+    let path = fake.file("old.txt");
+    fs::write(&path, "old").unwrap();
+    fake.ctl([
+        "fetch",
+        "here.txt",
+        "--replace",
+        "--to",
+        path.to_str().unwrap(),
+    ])
+    .run()
+    .exits(0);
+    assert_eq!(fs::read_to_string(&path).unwrap(), CONTENT);
+}
+
+#[test]
+fn a_failed_download_leaves_nothing() {
+    let fake = Fake::start();
+    let dir = tempfile::tempdir().unwrap();
+    for (name, exit) in [("missing", 3), ("cut-short", 6)] {
+        let path = dir.path().join("copy");
+        let ended = fake
+            .ctl(["fetch", name, "--to", path.to_str().unwrap()])
+            .run()
+            .exits(exit);
+        assert_eq!(ended.stderr.lines().count(), 1, "{ended:?}");
+    }
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+}

@@ -1,0 +1,17 @@
+//! `ctl` as a program, against a control server that answers as a node would.
+//!
+//! What real nodes do to each other is tested elsewhere; here it is about what `ctl` makes of answers: results,
+//! sentences and exit codes.
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    reason = "tests make their own files, and a panic is how they fail"
+)]
+
+mod calls;
+mod errors;
+mod fake;
+mod fetching;
+mod program;
+mod scripts;
+mod shell;
