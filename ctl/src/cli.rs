@@ -212,15 +212,15 @@ pub(crate) struct RunArgs {
     /// Stop the script after this many operations
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) max_operations: Option<u64>,
-    /// The script
-    pub(crate) file: PathBuf,
-    /// What the script gets as args
+    /// The script, and what it gets as args; options after it are the script's own
     #[arg(
-        value_name = "ARG",
+        value_names = ["FILE", "ARG"],
+        num_args = 1..,
+        required = true,
         trailing_var_arg = true,
         allow_hyphen_values = true
     )]
-    pub(crate) args: Vec<String>,
+    pub(crate) script: Vec<String>,
 }
 
 /// Talk to the node at a prompt.
@@ -311,3 +311,6 @@ impl FetchArgs {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

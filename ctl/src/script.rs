@@ -22,7 +22,7 @@ mod report;
 mod session;
 mod verbs;
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use rhai::{AST, Engine, EvalAltResult, Scope};
 use tokio::runtime::Handle;
@@ -88,11 +88,6 @@ fn without_shebang(text: &str) -> String {
         Some(rest) => format!("//{rest}"),
         None => text.to_owned(),
     }
-}
-
-/// What messages call the script in this file.
-pub(crate) fn label(file: &Path) -> String {
-    file.display().to_string()
 }
 
 #[cfg(test)]

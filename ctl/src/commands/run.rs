@@ -20,10 +20,12 @@ const LONGEST: u64 = 1024 * 1024;
 
 /// Runs the command. Blocks.
 pub(crate) fn run(args: RunArgs, context: &Context, runtime: &Handle) -> Result<(), CtlError> {
+    let mut words = args.script.into_iter();
+    let file = words.next().unwrap_or_default();
     let script = Script {
-        label: script::label(&args.file),
-        text: read(&args.file)?,
-        args: args.args,
+        text: read(Path::new(&file))?,
+        label: file,
+        args: words.collect(),
         max_time: args.max_time,
         max_operations: args.max_operations,
     };

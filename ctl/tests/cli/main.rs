@@ -12,6 +12,8 @@ mod calls;
 mod errors;
 mod fake;
 mod fetching;
+#[cfg(feature = "embedded")]
+mod own_nodes;
 mod program;
 mod scripts;
 mod shell;
