@@ -277,3 +277,32 @@ fn a_script_cannot_name_files_or_programs() {
         );
     }
 }
+
+#[test]
+fn the_globs_of_the_mirror_script_are_those_of_searches() {
+    let script = include_str!("../../../scripts/mirror.rhai");
+    let functions = script.split("// Names that").next().unwrap();
+    let cases = [
+        ("*.txt", "a.txt", true),
+        ("*.txt", "dir/a.txt", true),
+        ("*.txt", "a.txt.gz", false),
+        ("dir/*.txt", "dir/a.txt", true),
+        ("dir/*.txt", "dir/sub/a.txt", false),
+        ("dir/**", "dir/sub/a.txt", true),
+        ("**/a*b", "x/a1/ab", true),
+        ("**/a*b", "x/a1/b", false),
+        ("a?c", "abc", true),
+        ("x/a?c", "x/a/c", false),
+        ("ünï*", "ünïcode", true),
+        ("*", "any", true),
+        ("", "any", false),
+        ("a*b*c", "a-b-b-c", true),
+        ("a*b*c", "a-b-b-c-", false),
+        ("exact.txt", "exact.txt", true),
+        ("exact.txt", "inexact.txt", false),
+    ];
+    for (pattern, name, expected) in cases {
+        let text = format!("{functions}\nthrow matches(\"{pattern}\", \"{name}\").to_string();");
+        assert_eq!(thrown(&text), expected.to_string(), "{pattern} {name}");
+    }
+}

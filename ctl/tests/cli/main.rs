@@ -9,6 +9,8 @@
 )]
 
 mod calls;
+#[cfg(feature = "embedded")]
+mod documentation;
 mod errors;
 mod fake;
 mod fetching;
