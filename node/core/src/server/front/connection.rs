@@ -15,6 +15,7 @@ use std::{
 
 use axum::{Router, body::Body, response::Response};
 use bytes::Bytes;
+use futures_util::task::AtomicWaker;
 use http::{HeaderValue, Request, header};
 use http_body::{Frame, SizeHint};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
@@ -64,6 +65,8 @@ pub(super) struct Shared {
     served: AtomicBool,
     /// Number of answers that are out.
     answers: AtomicU64,
+    /// Whoever awaits the next request while one is being served.
+    awaiting: AtomicWaker,
     /// Why the connection is to be closed.
     refusal: Mutex<Option<Refusal>>,
 }
@@ -114,12 +117,18 @@ impl Shared {
             connections,
             served: AtomicBool::new(false),
             answers: AtomicU64::new(0),
+            awaiting: AtomicWaker::new(),
             refusal: Mutex::new(None),
         }
     }
 
     pub(super) fn is_served(&self) -> bool {
         self.served.load(Ordering::Acquire)
+    }
+
+    /// Has `context` woken when the answer is out.
+    pub(super) fn wake_after_answer(&self, context: &Context<'_>) {
+        self.awaiting.register(context.waker());
     }
 
     pub(super) fn answers(&self) -> u64 {
@@ -136,6 +145,7 @@ impl Shared {
         self.answers.fetch_add(1, Ordering::AcqRel);
         self.served.store(false, Ordering::Release);
         lock(&self.connections.table).set_served(self.id, false, now());
+        self.awaiting.wake();
     }
 
     /// The connection is to be closed; the first reason counts.

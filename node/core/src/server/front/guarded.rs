@@ -88,6 +88,8 @@ impl GuardedStream {
 
     /// Nothing came: fails when the deadline has passed.
     fn poll_deadline(&mut self, context: &mut Context<'_>) -> Poll<io::Error> {
+        // Registered before it is asked, so that an answer in between wakes.
+        self.shared.wake_after_answer(context);
         if self.shared.is_served() {
             return Poll::Pending;
         }
