@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use node_wire::{Fault, Fetch, MissReason, ShareName, Value};
-use tokio::time::sleep;
+use tokio::{task::spawn_blocking, time::sleep};
 
 use crate::{
     server::{
@@ -30,11 +30,20 @@ pub(super) async fn answer(context: &Arc<Context>, caller: &Caller, params: &[Va
     let name = ShareName::parse(&fetch.name)?;
     match context.transfers.start(&name, Replace::Never).await {
         Ok(id) => finished(context.transfers.wait(id).await)?,
-        // What is wanted is true already.
-        Err(FetchError::Share(ShareError::Exists(_))) => {}
+        // What is wanted is true already, if a file has the name.
+        Err(FetchError::Share(ShareError::Exists(_))) => is_shared(context, name).await?,
         Err(error) => return Err(fault(&error)),
     }
     Ok(Answer::Value(Value::Int(caller.dialect.success_code())))
+}
+
+async fn is_shared(context: &Context, name: ShareName) -> Result<(), Fault> {
+    let share = Arc::clone(&context.share);
+    match spawn_blocking(move || share.describe(&name)).await {
+        Ok(Ok(_)) => Ok(()),
+        Ok(Err(_)) => Err(Fault::access_denied()),
+        Err(_) => Err(Fault::internal()),
+    }
 }
 
 fn finished(status: Option<JobStatus>) -> Result<(), Fault> {
