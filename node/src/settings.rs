@@ -10,7 +10,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use node_core::wire::{PeerUrl, UrlError};
+use node_core::wire::{PeerUrl, UrlError, escaped, peer_url::without_user};
 use serde::Deserialize;
 
 use crate::cli::NodeArgs;
@@ -211,7 +211,7 @@ fn read_peers(path: &Path) -> Result<Vec<PeerUrl>, SettingsError> {
 fn parse_url(origin: &str, text: &str) -> Result<PeerUrl, SettingsError> {
     PeerUrl::parse(text).map_err(|error| SettingsError::Url {
         origin: origin.to_owned(),
-        text: node_core::wire::escaped(text).to_string(),
+        text: escaped(&without_user(text)).to_string(),
         error,
     })
 }

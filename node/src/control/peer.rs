@@ -9,7 +9,7 @@ use node_api::{
 use node_core::{
     events::unix_millis,
     overlay::{Added, PEERS_MAX, PeerEntry, Source},
-    wire::{Dialect, PeerUrl, escaped},
+    wire::{Dialect, PeerUrl, escaped, peer_url::without_user},
 };
 
 use super::Owner;
@@ -79,7 +79,10 @@ fn parse(text: &str) -> Result<PeerUrl, ApiError> {
     PeerUrl::parse(text).map_err(|error| {
         ApiError::new(
             ErrorCode::Usage,
-            format!("`{}` is no URL of a peer: {error}", escaped(text)),
+            format!(
+                "`{}` is no URL of a peer: {error}",
+                escaped(&without_user(text))
+            ),
         )
     })
 }

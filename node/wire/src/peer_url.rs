@@ -20,6 +20,7 @@ use std::sync::Arc;
 
 use url::{Host, Url};
 
+use crate::characters::is_graphic;
 use crate::limits::URL_MAX;
 
 /// The URL of a peer in its normal form, such as `http://127.0.0.1:4242/`.
@@ -234,11 +235,21 @@ fn carried_v4(address: Ipv6Addr) -> Option<Ipv4Addr> {
     }
 }
 
+/// A URL as it was given, for messages: without a user name and password.
+#[must_use]
+pub fn without_user(text: &str) -> String {
+    match text.rsplit_once('@') {
+        Some((_, host)) => format!("http://…@{host}"),
+        None => text.to_owned(),
+    }
+}
+
 fn check_text(text: &str) -> Result<(), UrlError> {
     if text.len() > URL_MAX {
         return Err(UrlError::TooLong);
     }
-    let forbidden = |c: char| c.is_whitespace() || c.is_control() || c == '\\';
+    // What cannot be seen, such as a change of direction, disguises a URL.
+    let forbidden = |c: char| c.is_whitespace() || !is_graphic(c) || c == '\\';
     if text.contains(forbidden) {
         return Err(UrlError::ForbiddenCharacter);
     }
