@@ -86,12 +86,14 @@ struct Nesting<'a> {
     elements: usize,
 }
 
-/// Checks a whole document and returns it as text.
+/// Checks a whole document and returns it as text, without the mark of byte
+/// order that XML allows before it.
 ///
 /// # Errors
 /// The first reason found, from the start of the document.
 pub fn check(bytes: &[u8]) -> Result<&str, GateError> {
     let text = str::from_utf8(bytes).map_err(|_| GateError::NotUtf8)?;
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut rest = &text[declaration_length(text)?..];
     let mut nesting = Nesting::new();
     while let Some(start) = rest.find('<') {

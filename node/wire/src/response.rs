@@ -103,8 +103,8 @@ pub fn read(bytes: &[u8]) -> Result<Result<Value, Fault>, ResponseError> {
     if bytes.len() > SMALL_ANSWER_MAX {
         return Err(ResponseError::TooLong);
     }
-    gate::check(bytes)?;
-    let error = match Request::new("").call(InMemory(bytes)) {
+    let text = gate::check(bytes)?;
+    let error = match Request::new("").call(InMemory(text.as_bytes())) {
         Ok(value) => {
             recheck(&value)?;
             return Ok(Ok(value));
