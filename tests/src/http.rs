@@ -150,7 +150,7 @@ pub fn read_answer(stream: &mut impl Read, of_head: bool) -> Result<Answer, Stri
         headers,
         body: Vec::new(),
     };
-    if !of_head && status != 204 && status != 304 {
+    if !of_head && ![101, 204, 304].contains(&status) {
         answer.body = body_of(&answer, &mut reader)?;
     }
     Ok(answer)

@@ -1,32 +1,38 @@
 //! Names that no node may take from the wire, and names that every node has to take.
 
-/// Names that must be refused: what they try, and how they are written.
+/// Names that lead out of the share: what they try, and how they are written.
 ///
-/// A node answers fault 200 (or -32602, when it is no text at all) to each, whatever exists on its disk.
-pub const REFUSED: &[(&str, &str)] = &[
-    ("empty", ""),
-    ("this directory", "."),
+/// A node answers fault 200 to each, whatever exists on its disk.
+pub const LEAVING: &[(&str, &str)] = &[
     ("parent", ".."),
     ("parent with slash", "../"),
     ("file beside the share", "../outside.txt"),
     ("file beside the share, deeper", "a/../../outside.txt"),
     ("detour that stays inside", "a/../inside.txt"),
-    ("this directory inside", "./inside.txt"),
-    ("this directory in the middle", "a/./b"),
-    ("this directory at the end", "a/."),
     ("parent at the end", "a/.."),
     ("absolute", "/etc/passwd"),
     ("absolute, two slashes", "//etc/passwd"),
-    ("empty part", "a//b"),
-    ("trailing slash", "inside.txt/"),
     ("root", "/"),
     ("backslash", "..\\outside.txt"),
-    ("backslash inside", "a\\b"),
     ("drive", "C:\\Windows\\win.ini"),
     ("drive, slash", "C:/Windows/win.ini"),
     ("drive, relative", "C:win.ini"),
     ("share of Windows", "\\\\host\\share\\file"),
     ("device namespace", "\\\\.\\pipe\\x"),
+];
+
+/// Names that no share can hold: why, and how they are written.
+///
+/// A node answers fault 100 or 200 to each, whatever exists on its disk.
+pub const UNUSABLE: &[(&str, &str)] = &[
+    ("empty", ""),
+    ("this directory", "."),
+    ("this directory inside", "./inside.txt"),
+    ("this directory in the middle", "a/./b"),
+    ("this directory at the end", "a/."),
+    ("empty part", "a//b"),
+    ("trailing slash", "inside.txt/"),
+    ("backslash inside", "a\\b"),
     ("stream", "inside.txt::$DATA"),
     ("stream by name", "inside.txt:hidden"),
     ("line feed", "inside\n.txt"),
@@ -347,7 +353,6 @@ pub const NO_TEXT: &[(&str, &[u8])] = &[
     ("control by reference", b"<string>&#1;</string>"),
     ("number", b"<int>7</int>"),
     ("list", b"<array><data/></array>"),
-    ("bytes", b"<base64>aW5zaWRlLnR4dA==</base64>"),
 ];
 
 /// A name of too many bytes in one part.

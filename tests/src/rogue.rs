@@ -268,7 +268,9 @@ pub fn answer_of(inside: &str) -> String {
 }
 
 fn head(length: usize) -> String {
-    format!("HTTP/1.1 200 OK\r\nContent-Type: text/xml\r\nContent-Length: {length}\r\n\r\n")
+    format!(
+        "HTTP/1.1 200 OK\r\nContent-Type: text/xml\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n"
+    )
 }
 
 fn framed(body: &str) -> Vec<u8> {

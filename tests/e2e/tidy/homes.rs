@@ -22,13 +22,18 @@ const fn home(
     }
 }
 
-const SERVERS: &[&str] = &[
+const HTTP: &[&str] = &[
     "node/core/src/server",
     "node/core/src/client",
     "node/src/control",
     "ctl/src/download",
 ];
 const SHARE: &[&str] = &["node/core/src/share", "node/core/tests"];
+const SYSTEM: &[&str] = &[
+    "node/core/src/share",
+    "node/core/src/server/front",
+    "node/core/tests",
+];
 
 const HOMES: &[Home] = &[
     home("xmlrpc", &["node-wire"], &[]),
@@ -39,10 +44,10 @@ const HOMES: &[Home] = &[
     home("jsonrpsee", &["node-api", "node", "ctl"], &[]),
     home("schemars", &["node-api", "node"], &[]),
     home("axum", &["node-core"], &["node/core/src/server"]),
-    home("hyper", &["node-core", "node", "ctl"], SERVERS),
-    home("hyper-util", &["node-core", "node", "ctl"], SERVERS),
+    home("hyper", &["node-core", "node", "ctl"], HTTP),
+    home("hyper-util", &["node-core", "node", "ctl"], HTTP),
     home("cap-std", &["node-core"], SHARE),
-    home("rustix", &["node-core"], SHARE),
+    home("rustix", &["node-core"], SYSTEM),
     home("globset", &["plugin-filename"], &[]),
     home("clap", &["node", "ctl"], &[]),
     home("clap_complete", &["ctl"], &[]),
