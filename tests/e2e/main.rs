@@ -7,5 +7,23 @@
     clippy::disallowed_methods,
     reason = "tests make and look at shares as their owners do: by path"
 )]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "the parts of tests that are functions are tests too"
+)]
 
+mod chapter;
+mod control;
+mod ctl_cli;
+mod http_front;
+mod mesh;
+mod names;
+mod readme;
+mod rogues;
+mod scripts;
+mod start;
+mod store;
 mod tidy;
+mod world;
+mod xml;

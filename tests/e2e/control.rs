@@ -1,0 +1,4 @@
+//! The control port: who may speak, what is said, and what is refused.
+
+mod access;
+mod calls;

@@ -1,0 +1,118 @@
+//! The programs under test, and mixed networks of nodes and peers of the book.
+
+use std::path::Path;
+
+use e2e::{Ctl, Dialect, Home, NodeOptions, NodeProcess, PythonPeer, xmlrpc};
+
+/// A node to be, with a home of its own.
+pub(crate) fn noded() -> NodeOptions {
+    NodeOptions::new(env!("CARGO_BIN_EXE_e2e-noded"))
+}
+
+/// A run of `ctl` against the state of a home.
+pub(crate) fn ctl(home: &Home) -> Ctl {
+    Ctl::new(env!("CARGO_BIN_EXE_e2e-ctl"), home)
+}
+
+/// The root of the repository.
+pub(crate) fn repository() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .expect("the package of the tests lies in the repository")
+}
+
+/// One member of a mixed network.
+pub(crate) enum Member {
+    Ours(NodeProcess),
+    Book(PythonPeer),
+}
+
+/// A member to be: one of ours, or a peer of the book.
+#[derive(Clone, Copy)]
+pub(crate) enum Kind {
+    Ours,
+    Codes,
+    Faults,
+}
+
+impl Member {
+    /// Starts a member with files in its share.
+    pub(crate) fn start(kind: Kind, files: &[(String, &[u8])]) -> Member {
+        let book = |dialect| {
+            let home = Home::new();
+            files.iter().for_each(|(name, bytes)| home.put(name, bytes));
+            Member::Book(PythonPeer::start(dialect, home))
+        };
+        match kind {
+            Kind::Ours => {
+                let add = |options: NodeOptions, (name, bytes): &(String, &[u8])| {
+                    options.file(name, bytes)
+                };
+                Member::Ours(files.iter().fold(noded(), add).start())
+            }
+            Kind::Codes => book(Dialect::Codes),
+            Kind::Faults => book(Dialect::Faults),
+        }
+    }
+
+    /// The URL at which a test asks it.
+    pub(crate) fn url(&self) -> &str {
+        match self {
+            Member::Ours(node) => &node.url,
+            Member::Book(peer) => &peer.url,
+        }
+    }
+
+    pub(crate) fn home(&self) -> &Home {
+        match self {
+            Member::Ours(node) => node.home(),
+            Member::Book(peer) => &peer.home,
+        }
+    }
+
+    /// Whether it reads XML as the chapter's Python does, and writes a carriage return as it is.
+    pub(crate) fn is_book(&self) -> bool {
+        matches!(self, Member::Book(_))
+    }
+
+    pub(crate) fn secret(&self) -> String {
+        match self {
+            Member::Ours(node) => node.home().secret(),
+            Member::Book(_) => PythonPeer::SECRET.to_owned(),
+        }
+    }
+
+    /// Tells this member of another, in the dialect that it speaks.
+    pub(crate) fn meet(&self, other: &Member) {
+        let url = match (self, other) {
+            (Member::Book(book), Member::Ours(node)) => book.url_for(&node.url),
+            _ => other.url().to_owned(),
+        };
+        e2e::introduce(self.url(), &url);
+    }
+
+    /// Makes it fetch a file, as its owner; the answer is the chapter's success in either dialect.
+    pub(crate) fn fetch(&self, name: &str) -> Result<(), String> {
+        let params = [
+            xmlrpc::Value::text(name),
+            xmlrpc::Value::text(self.secret()),
+        ];
+        match xmlrpc::call(self.url(), "fetch", &params) {
+            Ok(xmlrpc::Value::Int(0)) => Ok(()),
+            Ok(xmlrpc::Value::Int(1)) if self.is_book() => Ok(()),
+            other => Err(format!("{other:?}")),
+        }
+    }
+}
+
+/// Starts members and lets neighbours meet, both ways; in a ring, the ends too.
+pub(crate) fn connected(members: &[Member], closed: bool) {
+    for pair in members.windows(2) {
+        pair[0].meet(&pair[1]);
+        pair[1].meet(&pair[0]);
+    }
+    if let ([first, .., last], true) = (members, closed) {
+        first.meet(last);
+        last.meet(first);
+    }
+}
