@@ -293,7 +293,6 @@ fn fetch_never_replaces_what_is_no_file() {
 }
 
 #[test]
-#[ignore = "what is there counts as the file, whatever it is"]
 fn fetch_says_that_what_is_there_is_no_file() {
     let (node, _rogue) = node_with_willing_peer();
     let share = node.home().share();

@@ -115,7 +115,6 @@ fn a_bad_url_is_named() {
 }
 
 #[test]
-#[ignore = "the whole URL is shown"]
 fn a_password_in_a_url_is_not_shown() {
     for option in ["--url", "--peer"] {
         let refusal = noded()

@@ -122,6 +122,7 @@ fn bad_urls_in_hello_are_refused() {
         "http://255.255.255.255:9/",
         "http://127.0.0.1:9/a b",
         "http://127.0.0.1:9/\n",
+        "http://127.0.0.1:9/\u{202e}",
         &long,
     ] {
         let answer = xmlrpc::call(&node.url, "hello", &[Value::text(url)]);
@@ -265,6 +266,10 @@ fn unusual_xml_that_is_right_is_understood() {
                 good(),
             ]
             .concat(),
+        ),
+        (
+            "a mark of byte order",
+            [b"\xef\xbb\xbf".to_vec(), good()].concat(),
         ),
         ("no type", call("inside.txt")),
         ("references", call("<string>&#105;nside&#x2E;txt</string>")),
