@@ -161,9 +161,6 @@ fn events_come_as_lines_and_a_gap_is_told() {
 
 #[test]
 fn events_end_with_the_deadline() {
-    let ended = Fake::start()
-        .ctl(["events", "--timeout", "300ms"])
-        .run()
-        .exits(124);
-    assert_eq!(ended.stdout.lines().count(), 95);
+    let ended = Fake::start().ctl(["events", "--timeout", "300ms"]).run();
+    assert!(ended.exits(124).stderr.contains("gave up after 300ms"));
 }

@@ -173,8 +173,7 @@ fn interrupts_end_with_130() {
 
 /// What the terminal sends at Ctrl-C.
 pub(crate) fn interrupt(process: u32) {
-    let sent = Command::new("kill")
-        .args(["-INT", &process.to_string()])
-        .status();
+    let kill = format!("kill -INT {process}");
+    let sent = Command::new("sh").args(["-c", &kill]).status();
     assert!(sent.unwrap().success());
 }

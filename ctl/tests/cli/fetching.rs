@@ -55,7 +55,7 @@ fn replace_is_passed_on() {
 #[test]
 fn a_deadline_cancels_the_fetch_at_the_node() {
     let fake = Fake::start();
-    fake.ctl(["fetch", "slow", "--timeout", "300ms"])
+    fake.ctl(["fetch", "slow", "--timeout", "3s"])
         .run()
         .exits(124);
     assert_eq!(fake.seen(|seen| seen.cancelled.len()), 1);

@@ -88,7 +88,7 @@ fn limits_end_a_script() {
     run_with(&fake, "loop { }", &["--max-time", "50ms"]).exits(124);
     run_with(&fake, "loop { }", &["--max-operations", "1000"]).exits(1);
     run_with(&fake, "loop { }", &["--timeout", "50ms"]).exits(124);
-    run_with(&fake, "fetch(\"slow\")", &["--max-time", "300ms"]).exits(124);
+    run_with(&fake, "fetch(\"slow\")", &["--max-time", "3s"]).exits(124);
     assert_eq!(fake.seen(|seen| seen.cancelled.len()), 1);
 }
 
