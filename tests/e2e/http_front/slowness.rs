@@ -85,7 +85,6 @@ fn half_a_body_is_cut() {
 }
 
 #[test]
-#[ignore = "most of them are open for ever: nothing wakes the reader when the answer is out"]
 fn an_idle_connection_is_cut_after_its_answer() {
     let whole = "GET /files/honest.txt HTTP/1.1\r\nHost: HOST\r\n\r\n";
     under_siege(|node| are_cut(silent_after(node, whole, 20), "an idle connection is cut"));

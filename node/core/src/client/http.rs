@@ -1,4 +1,8 @@
-//! The transport over the network: HTTP/1.1 with kept connections.
+//! The transport over the network: HTTP/1.1, a connection for each call.
+//!
+//! No connection is kept. A peer of the chapter serves one connection at a time,
+//! so a kept one would shut out everybody else; and a peer that closes a kept
+//! one just as it is used again would look as if it could not be reached.
 
 use std::{error::Error, time::Duration};
 
@@ -9,7 +13,7 @@ use http_body_util::{BodyExt, BodyStream as Frames, Full};
 use hyper::body::Incoming;
 use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
-    rt::{TokioExecutor, TokioTimer},
+    rt::TokioExecutor,
 };
 use node_wire::{asking, query_id};
 
@@ -23,12 +27,6 @@ use super::{
 
 /// Longest time to connect.
 const CONNECT: Duration = Duration::from_secs(3);
-
-/// How long an unused connection is kept.
-const IDLE: Duration = Duration::from_secs(10);
-
-/// Unused connections kept for each peer.
-const IDLE_PER_PEER: usize = 4;
 
 /// Longest head of a response, and the size of a read, in bytes.
 const BUFFER: usize = 64 * 1024;
@@ -48,9 +46,7 @@ impl Default for HttpTransport {
         connector.set_connect_timeout(Some(CONNECT));
         connector.set_nodelay(true);
         let client = Client::builder(TokioExecutor::new())
-            .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(IDLE)
-            .pool_max_idle_per_host(IDLE_PER_PEER)
+            .pool_max_idle_per_host(0)
             .http1_max_buf_size(BUFFER)
             .http1_max_headers(HEADERS)
             .build(connector);
@@ -88,6 +84,7 @@ impl Transport for HttpTransport {
 fn http_request(request: &PeerRequest) -> Result<Request<Full<Bytes>>, TransportError> {
     let peer = &request.peer;
     let mut builder = Request::builder()
+        .header(header::CONNECTION, HeaderValue::from_static("close"))
         .header(header::USER_AGENT, SERVER_NAME)
         .header(
             header::ACCEPT_ENCODING,
