@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 use e2e::http::{address, bytes_of, connect, path};
 use e2e::{Conduct, Dialect, Home, NodeOptions, PythonPeer, Rogue, xmlrpc};
 
-const CLIENTS: usize = 4;
+const CLIENTS: usize = 8;
 const ROUNDS: usize = 5;
 const ROUND: Duration = Duration::from_secs(2);
 
