@@ -16,10 +16,8 @@ mod secret;
 
 use std::{net::SocketAddr, path::Path, time::Duration};
 
-use jsonrpsee::{
-    http_client::{HeaderMap, HeaderValue, HttpClient},
-    ws_client::{WsClient, WsClientBuilder},
-};
+use jsonrpsee_http_client::{HeaderMap, HeaderValue, HttpClient};
+use jsonrpsee_ws_client::{WsClient, WsClientBuilder};
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::error::{Callee, CtlError};

@@ -19,9 +19,9 @@ use std::{
 use jsonrpsee::{
     client_transport::ws::WsHandshakeError,
     core::{client::Error as ClientError, http_helpers::HttpError as BodyError},
-    http_client::transport::Error as HttpError,
     types::error::{INVALID_PARAMS_CODE, METHOD_NOT_FOUND_CODE},
 };
+use jsonrpsee_http_client::transport::Error as HttpError;
 use node_api::error::{ApiError, ErrorCode};
 use node_wire::escaped_whole;
 use serde_json::{Value, json};

@@ -9,7 +9,7 @@ fn sum(nodes: &[NodeProcess], counter: &str) -> u64 {
 }
 
 #[test]
-fn one_miss_in_a_full_mesh_of_ten_costs_at_most_ninety_calls() {
+fn one_miss_in_a_full_mesh_of_ten_costs_one_call_for_each_peer() {
     let nodes: Vec<NodeProcess> = (0..10).map(|_| noded().start()).collect();
     let urls: Vec<&str> = nodes.iter().map(|node| node.url.as_str()).collect();
     mesh(&urls);
@@ -19,9 +19,9 @@ fn one_miss_in_a_full_mesh_of_ten_costs_at_most_ninety_calls() {
     // The one question of the test is not a call between nodes.
     let received = sum(&nodes, "queries_received") - before - 1;
     let forwarded = sum(&nodes, "queries_sent");
-    println!("a full mesh of 10, one miss: {received} calls");
     assert_eq!(received, forwarded, "every call that was sent was received");
-    assert!((9..=90).contains(&received), "{received} calls");
+    // Each node on the way names the peers that it asks, so nobody asks them again.
+    assert_eq!(received, 9);
     nodes.into_iter().for_each(NodeProcess::stop);
 }
 

@@ -1,6 +1,11 @@
 //! `ctl fetch`: brings a file into the share, or to a place of this machine.
 
-use node_api::fetch::{FetchState, FetchStatus};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use node_api::{
+    fetch::{FetchState, FetchStatus},
+    node::NodeStatus,
+};
 use serde_json::json;
 
 use super::Context;
@@ -67,7 +72,8 @@ async fn to_path(args: &FetchArgs, target: Target, context: &Context) -> Result<
     let output = context.output;
     let status = context.patience.bound(node.status()).await?;
     let progress = output.progress(&format!("fetching {}", args.name));
-    let download = download::query(&status.url, &args.name, &target, |count| {
+    let port = peer_port(&status);
+    let download = download::query(&port, &args.name, &target, |count| {
         progress.bytes(count);
     });
     let downloaded = context.patience.bound(download).await;
@@ -80,4 +86,20 @@ async fn to_path(args: &FetchArgs, target: Target, context: &Context) -> Result<
     }
     let (name, path) = (escaped(&args.name), escaped(&path.display().to_string()));
     output.line(&format!("fetched {name} ({}) to {path}", bytes(size)))
+}
+
+/// Where this machine reaches the node's peer port. Its URL is for peers and may
+/// lead here only from outside.
+fn peer_port(status: &NodeStatus) -> String {
+    match status.listen.parse::<SocketAddr>() {
+        Ok(listen) if listen.ip().is_unspecified() => {
+            let loopback: IpAddr = match listen.ip() {
+                IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+                IpAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
+            };
+            format!("http://{}/", SocketAddr::new(loopback, listen.port()))
+        }
+        Ok(listen) => format!("http://{listen}/"),
+        Err(_) => status.url.clone(),
+    }
 }

@@ -42,6 +42,8 @@ const HOMES: &[Home] = &[
     home("unicode-normalization", &["node-wire"], &[]),
     home("unicode-properties", &["node-wire"], &[]),
     home("jsonrpsee", &["node-api", "node", "ctl"], &[]),
+    home("jsonrpsee-http-client", &["ctl"], &["ctl/src"]),
+    home("jsonrpsee-ws-client", &["ctl"], &["ctl/src"]),
     home("schemars", &["node-api", "node"], &[]),
     home("axum", &["node-core"], &["node/core/src/server"]),
     home("hyper", &["node-core", "node", "ctl"], HTTP),
