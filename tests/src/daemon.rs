@@ -14,6 +14,8 @@ use crate::home::Home;
 use crate::meters::Meters;
 use crate::wait::wait_until;
 
+/// The variable that makes all nodes log as much as it says.
+const LOG_LEVEL: &str = "E2E_LOG";
 const READY: Duration = Duration::from_secs(30);
 /// The design promises a clean end within this time.
 const STOP: Duration = Duration::from_secs(5);
@@ -169,6 +171,9 @@ impl NodeOptions {
             if name.to_string_lossy().starts_with("SIXHOP_") {
                 command.env_remove(name);
             }
+        }
+        if let Some(level) = std::env::var_os(LOG_LEVEL) {
+            command.env("SIXHOP_LOG", level);
         }
         command
             .arg("--share")

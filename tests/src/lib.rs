@@ -8,6 +8,9 @@
 //! Goals: a test meets the programs only from outside; every wait has a deadline and says what it waited for; everything that
 //! a test started ends with it. Non-goals: sharing code with the programs, because an error there must not hide itself here.
 //!
+//! `E2E_LOG=trace cargo test -p e2e` lets all nodes log everything; that no secret and no panic is in a log is checked at the
+//! end of every node.
+//!
 //! # Invariants
 //! - Nothing here uses a fixed port, a fixed path, or an address off the loopback.
 //! - No client here trusts an answer: reads are bounded in bytes and in time.
