@@ -153,8 +153,10 @@ impl ShareName {
 /// `text` without differences of case and of normalization form.
 fn folded(text: &str) -> String {
     // Down, up and down again brings together what has no single-character
-    // counterpart: `ẞ`, `ß` and `ss`; `ς` and `σ`; `ſ` and `s`.
-    let down = text.nfd().flat_map(char::to_lowercase);
+    // counterpart: `ẞ`, `ß` and `ss`; `ς` and `σ`; `ſ` and `s`. Not decomposed
+    // before: an iota below a letter becomes a letter of its own, and marks
+    // that follow would have moved before it.
+    let down = text.nfc().flat_map(char::to_lowercase);
     let up = down.flat_map(char::to_uppercase);
     up.flat_map(char::to_lowercase).nfd().nfc().collect()
 }

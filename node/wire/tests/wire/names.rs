@@ -186,6 +186,9 @@ fn parts_run_from_the_share_to_the_file() {
 #[test]
 fn names_that_a_file_system_confuses_have_one_key() {
     let key = |text: &str| ShareName::parse(text).unwrap().collision_key();
+    // An iota below a letter, with marks behind it.
+    let marked = "COM\u{1f96}\u{65f}g";
+    assert_eq!(key(marked), key(&marked.to_uppercase()));
     let same = [
         ("A.TXT", "a.txt"),
         ("É", "é"),
