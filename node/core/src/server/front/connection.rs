@@ -28,7 +28,7 @@ use super::{
     Remote,
     admission::{Admission, ConnectionLimits, ConnectionTable},
     framing::HEADERS_MAX,
-    guarded::GuardedStream,
+    guarded::{GuardedStream, Halves},
     refusal::Refusal,
 };
 use crate::{clock::now, counters::Counters, sync::lock};
@@ -69,6 +69,8 @@ pub(super) struct Shared {
     awaiting: AtomicWaker,
     /// Why the connection is to be closed.
     refusal: Mutex<Option<Refusal>>,
+    /// The socket, once the HTTP library has let go of it.
+    socket: Mutex<Option<Halves>>,
 }
 
 impl Connections {
@@ -119,6 +121,7 @@ impl Shared {
             answers: AtomicU64::new(0),
             awaiting: AtomicWaker::new(),
             refusal: Mutex::new(None),
+            socket: Mutex::new(None),
         }
     }
 
@@ -148,6 +151,11 @@ impl Shared {
         self.awaiting.wake();
     }
 
+    /// The HTTP library lets go of the socket.
+    pub(super) fn give_back(&self, halves: Halves) {
+        *lock(&self.socket) = Some(halves);
+    }
+
     /// The connection is to be closed; the first reason counts.
     pub(super) fn refuse(&self, refusal: Refusal) {
         lock(&self.refusal).get_or_insert(refusal);
@@ -171,13 +179,13 @@ impl Connection {
         // Small answers must not wait for one another.
         let _ = socket.set_nodelay(true);
         let shared = Arc::new(Shared::new(self.id, Arc::clone(&self.connections)));
-        let socket = Arc::new(socket);
         select! {
             () = kill.cancelled() => return,
-            () = self.run(&socket, &shared, stop) => {}
+            () = self.run(socket, &shared, stop) => {}
         }
         let refusal = lock(&shared.refusal).take();
-        if let (Some(refusal), Some(socket)) = (refusal, Arc::into_inner(socket)) {
+        let socket = lock(&shared.socket).take().and_then(Halves::join);
+        if let (Some(refusal), Some(socket)) = (refusal, socket) {
             self.counters.requests_refused.one();
             tracing::debug!(address = %self.address, %refusal, "a request is refused");
             select! {
@@ -187,8 +195,8 @@ impl Connection {
         }
     }
 
-    async fn run(&self, socket: &Arc<TcpStream>, shared: &Arc<Shared>, stop: CancellationToken) {
-        let stream = GuardedStream::new(Arc::clone(socket), Arc::clone(shared), self.body_max);
+    async fn run(&self, socket: TcpStream, shared: &Arc<Shared>, stop: CancellationToken) {
+        let stream = GuardedStream::new(socket, Arc::clone(shared), self.body_max);
         let service = service_fn(|request| self.call(request, Arc::clone(shared)));
         let connection = http1::Builder::new()
             .max_buf_size(BUFFER)

@@ -13,7 +13,10 @@ use std::{
 
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::TcpStream,
+    net::{
+        TcpStream,
+        tcp::{OwnedReadHalf, OwnedWriteHalf},
+    },
     time::{Sleep, sleep_until},
 };
 
@@ -33,9 +36,17 @@ const BODY_TIME: Duration = Duration::from_secs(10);
 /// Longest pause between two requests.
 const IDLE_TIME: Duration = Duration::from_secs(15);
 
+/// The two halves of a socket.
+#[derive(Debug)]
+pub(super) struct Halves {
+    reading: OwnedReadHalf,
+    writing: OwnedWriteHalf,
+}
+
 /// A socket with framing and deadlines.
 pub(super) struct GuardedStream {
-    socket: Arc<TcpStream>,
+    /// Given back when the stream is dropped: there may be something to say.
+    halves: Option<Halves>,
     shared: Arc<Shared>,
     framing: Framing,
     /// Ends the part of a request that is awaited, and which part that is.
@@ -47,9 +58,10 @@ pub(super) struct GuardedStream {
 }
 
 impl GuardedStream {
-    pub(super) fn new(socket: Arc<TcpStream>, shared: Arc<Shared>, body_max: u64) -> GuardedStream {
+    pub(super) fn new(socket: TcpStream, shared: Arc<Shared>, body_max: u64) -> GuardedStream {
+        let (reading, writing) = socket.into_split();
         GuardedStream {
-            socket,
+            halves: Some(Halves { reading, writing }),
             shared,
             framing: Framing::new(body_max),
             deadline: Box::pin(sleep_until((now() + HEAD_TIME).into())),
@@ -57,6 +69,12 @@ impl GuardedStream {
             pace: None,
             pace_ends: Box::pin(sleep_until(now().into())),
         }
+    }
+
+    fn halves(&mut self) -> &mut Halves {
+        self.halves
+            .as_mut()
+            .expect("the halves are given back only when the stream is dropped")
     }
 
     /// Takes bytes that came; fails when they are no request.
@@ -128,22 +146,32 @@ impl GuardedStream {
         }
     }
 
-    fn poll_try_write(
+    fn poll_wrote(
         &mut self,
         context: &mut Context<'_>,
-        write: impl Fn(&TcpStream) -> io::Result<usize>,
+        written: Poll<io::Result<usize>>,
     ) -> Poll<io::Result<usize>> {
-        loop {
-            match self.socket.poll_write_ready(context)? {
-                Poll::Pending => return self.poll_pace(context).map(Err),
-                Poll::Ready(()) => match write(&self.socket) {
-                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                    result => {
-                        self.wrote(*result.as_ref().unwrap_or(&0));
-                        return Poll::Ready(result);
-                    }
-                },
+        match written {
+            Poll::Pending => self.poll_pace(context).map(Err),
+            Poll::Ready(result) => {
+                self.wrote(*result.as_ref().unwrap_or(&0));
+                Poll::Ready(result)
             }
+        }
+    }
+}
+
+impl Halves {
+    /// The socket, whole again.
+    pub(super) fn join(self) -> Option<TcpStream> {
+        self.reading.reunite(self.writing).ok()
+    }
+}
+
+impl Drop for GuardedStream {
+    fn drop(&mut self) {
+        if let Some(halves) = self.halves.take() {
+            self.shared.give_back(halves);
         }
     }
 }
@@ -154,21 +182,14 @@ impl AsyncRead for GuardedStream {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        loop {
-            match self.socket.poll_read_ready(context)? {
-                Poll::Pending => return self.poll_deadline(context).map(Err),
-                Poll::Ready(()) => match self.socket.try_read(buffer.initialize_unfilled()) {
-                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                    Err(error) => return Poll::Ready(Err(error)),
-                    Ok(read) => {
-                        if read > 0 {
-                            self.came(&buffer.initialize_unfilled()[..read])?;
-                        }
-                        buffer.advance(read);
-                        return Poll::Ready(Ok(()));
-                    }
-                },
-            }
+        let before = buffer.filled().len();
+        match Pin::new(&mut self.halves().reading).poll_read(context, buffer) {
+            Poll::Pending => self.poll_deadline(context).map(Err),
+            Poll::Ready(Ok(())) if buffer.filled().len() > before => Poll::Ready(
+                self.came(&buffer.filled()[before..])
+                    .inspect_err(|_| buffer.set_filled(before)),
+            ),
+            ready => ready,
         }
     }
 }
@@ -179,7 +200,8 @@ impl AsyncWrite for GuardedStream {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        self.poll_try_write(context, |socket| socket.try_write(bytes))
+        let written = Pin::new(&mut self.halves().writing).poll_write(context, bytes);
+        self.poll_wrote(context, written)
     }
 
     fn poll_write_vectored(
@@ -187,7 +209,8 @@ impl AsyncWrite for GuardedStream {
         context: &mut Context<'_>,
         buffers: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.poll_try_write(context, |socket| socket.try_write_vectored(buffers))
+        let written = Pin::new(&mut self.halves().writing).poll_write_vectored(context, buffers);
+        self.poll_wrote(context, written)
     }
 
     fn is_write_vectored(&self) -> bool {
