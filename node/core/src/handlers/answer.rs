@@ -1,6 +1,6 @@
 //! Collecting the answer of one handler.
 
-use std::time::Instant;
+use std::{cell::Cell, time::Instant};
 
 use plugin_api::{FileInfo, Files, Flow, Handler, HandlerError, Sink};
 
@@ -43,6 +43,8 @@ struct Collected {
     hits: Vec<FileInfo>,
     wanted: Wanted,
     end: End,
+    /// Whether a handler was told between two hits that the deadline passed.
+    told: Cell<bool>,
 }
 
 pub(super) fn collect(
@@ -55,12 +57,17 @@ pub(super) fn collect(
         hits: Vec::new(),
         wanted,
         end: End::Complete,
+        told: Cell::new(false),
     };
     handler.answer(text, share, &mut collected)?;
+    let end = match collected.end {
+        End::Complete if collected.told.get() => End::Deadline,
+        end => end,
+    };
     Ok(Answer {
         hits: collected.hits,
         handler: handler.name().to_owned(),
-        end: collected.end,
+        end,
     })
 }
 
@@ -76,6 +83,7 @@ impl Sink for Collected {
 
     fn flow(&self) -> Flow {
         if self.expired() {
+            self.told.set(true);
             Flow::Stop
         } else {
             Flow::Continue
@@ -151,6 +159,12 @@ mod tests {
     fn an_answer_says_that_there_is_more_than_was_wanted() {
         let answer = answer("*.txt", 2, Duration::from_secs(60));
         assert_eq!((answer.hits.len(), answer.end), (2, End::Limit));
+    }
+
+    #[test]
+    fn an_answer_without_hits_says_that_the_deadline_passed() {
+        let answer = answer("*.none", 3, Duration::ZERO);
+        assert_eq!((answer.hits.len(), answer.end), (0, End::Deadline));
     }
 
     #[test]
