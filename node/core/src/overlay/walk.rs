@@ -181,9 +181,7 @@ impl Walk {
 
     /// Whether this query is to be walked here.
     async fn enter(&mut self) -> bool {
-        let Some(key) = self.asked.key().or(Some(WalkKey::Id(self.id))) else {
-            return true;
-        };
+        let key = self.asked.key().unwrap_or(WalkKey::Id(self.id));
         loop {
             let entered =
                 super::lock(&self.overlay.memory).enter(&key, self.asked.hops_left(), now());

@@ -8,7 +8,7 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use tokio::{
@@ -140,7 +140,7 @@ impl GuardedStream {
         if let Some(pace) = &mut self.pace {
             pace.moved(bytes);
             // A window that is over and was not looked at ended without waiting.
-            if Instant::now() > pace.ends() {
+            if now() > pace.ends() {
                 self.pace = None;
             }
         }
