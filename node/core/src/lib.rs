@@ -10,6 +10,7 @@
 //! - [`state`]: small files of the node's own, written whole or not at all.
 //! - [`secret`]: what proves an owner.
 //! - [`counters`] and [`events`]: what the node has done, and what happens.
+//! - [`pieces`]: how content is checked while it arrives.
 //! - [`share`]: the shared directory: opening, listing and storing files.
 //! - [`handlers`]: what answers queries about the share.
 //! - [`client`]: calls to other nodes, behind a transport with an in-memory twin.
@@ -38,6 +39,7 @@ pub mod events;
 pub mod handlers;
 pub mod node;
 pub mod overlay;
+pub mod pieces;
 pub mod secret;
 pub mod server;
 pub mod share;

@@ -64,3 +64,13 @@ pub const SMALL_ANSWER_MAX: usize = 64 * 1024;
 /// Longest entity or character reference, in bytes with `&` and `;`.
 /// The longest useful one is `&#1114111;`; leading zeros get a little room.
 pub const REFERENCE_MAX: usize = 16;
+
+/// Most hits in one answer to `sixhop.find`. Each is a struct of at most three
+/// members, so that a full answer stays below [`XML_ELEMENTS_MAX`].
+pub const FIND_HITS_MAX: usize = 2_000;
+
+/// Most peers that one answer to `sixhop.find` names.
+pub const FIND_PEERS_MAX: usize = 32;
+
+/// Longest query of `sixhop.find`, in bytes.
+pub const FIND_QUERY_MAX: usize = 4 * 1024;

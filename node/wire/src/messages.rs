@@ -1,4 +1,4 @@
-//! Calls with a meaning: `hello`, `query`, `fetch` and `system.multicall`.
+//! Calls with a meaning: `hello`, `query`, `fetch`, `sixhop.find` and `system.multicall`.
 //!
 //! A [`MethodCall`] is only well formed; these types also have the right
 //! parameters. What does not fit is fault -32602 with a sentence.
@@ -11,6 +11,7 @@
 //! - Reading what `to_call` wrote gives the same message.
 //! - The secret of a [`Fetch`] is in no debug output.
 
+mod find;
 mod multicall;
 
 use std::fmt;
@@ -21,6 +22,7 @@ use crate::methods::{FETCH, HELLO, QUERY};
 use crate::request::MethodCall;
 use crate::value::Value;
 
+pub use find::{Find, FindHit, FindWanted, Found};
 pub use multicall::Multicall;
 
 /// `hello(url)`: a peer introduces itself.

@@ -17,6 +17,8 @@ pub const FETCH: &str = "fetch";
 pub const HELLO: &str = "hello";
 /// `query(name [, history])`.
 pub const QUERY: &str = "query";
+/// `sixhop.find(struct)`.
+pub const FIND: &str = "sixhop.find";
 /// `system.getCapabilities()`.
 pub const GET_CAPABILITIES: &str = "system.getCapabilities";
 /// `system.listMethods()`.
@@ -69,6 +71,17 @@ pub const METHODS: &[Method] = &[
                nodes that the query has passed; they are not asked again. Fault 100: not found. \
                Fault 200: the name is outside the share. Under /codes: returns the array [1, \
                data], or [2, \"\"] for every failure.",
+    },
+    Method {
+        name: FIND,
+        signatures: &[&["struct", "struct"]],
+        help: "sixhop.find(struct): what this node has, and who may know more; nobody else is \
+               asked. The struct has one of `name` (a file), `digest` (64 hex digits) and `query` \
+               (as in GET /search), and may have `after` (only names behind this one) and \
+               `limit`. Returns a struct: `hits`, an array of structs of `name`, `size` and, when \
+               it is known, `digest`; `more`, whether there are hits behind the last one; \
+               `peers`, an array of the URLs of Sixhop nodes; `others`, the number of known peers \
+               of other kinds. The bytes are at /blobs/DIGEST.",
     },
     Method {
         name: GET_CAPABILITIES,

@@ -35,21 +35,7 @@ impl QueryId {
     /// # Errors
     /// [`QueryIdError`] for anything else.
     pub fn from_hex(text: &str) -> Result<Self, QueryIdError> {
-        let digits: &[u8; 32] = text.as_bytes().try_into().map_err(|_| QueryIdError)?;
-        let mut bytes = [0; 16];
-        for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
-            *byte = (nibble(pair[0])? << 4) | nibble(pair[1])?;
-        }
-        Ok(Self(bytes))
-    }
-}
-
-fn nibble(digit: u8) -> Result<u8, QueryIdError> {
-    match digit {
-        b'0'..=b'9' => Ok(digit - b'0'),
-        b'a'..=b'f' => Ok(digit - b'a' + 10),
-        b'A'..=b'F' => Ok(digit - b'A' + 10),
-        _ => Err(QueryIdError),
+        crate::hex::decode(text).map(Self).ok_or(QueryIdError)
     }
 }
 

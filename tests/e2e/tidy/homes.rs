@@ -48,6 +48,8 @@ const HOMES: &[Home] = &[
     home("axum", &["node-core"], &["node/core/src/server"]),
     home("hyper", &["node-core", "node", "ctl"], HTTP),
     home("hyper-util", &["node-core", "node", "ctl"], HTTP),
+    home("blake3", &["node-core"], &["node/core/src/pieces"]),
+    home("redb", &["node-core"], SHARE),
     home("cap-std", &["node-core"], SHARE),
     home("rustix", &["node-core"], SYSTEM),
     home("globset", &["plugin-filename"], &[]),

@@ -1,0 +1,345 @@
+//! `sixhop.find`: what a node has, and who may know more.
+//!
+//! # Invariants
+//! - Members that are not known are passed over, so that either side may learn
+//!   more without the other.
+//! - An answer is as hostile as any: hits and peers beyond their limits, and
+//!   hits without a name, a size or with a digest that is none, make it none.
+
+use std::collections::BTreeMap;
+
+use super::{call, text};
+use crate::digest::Digest;
+use crate::fault::Fault;
+use crate::limits::{FIND_HITS_MAX, FIND_PEERS_MAX, FIND_QUERY_MAX, NAME_MAX};
+use crate::methods::FIND;
+use crate::request::MethodCall;
+use crate::value::Value;
+
+/// `sixhop.find(struct)`: a node asks what another one has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Find {
+    /// What is looked for.
+    pub wanted: FindWanted,
+    /// Only names behind this one, in the order of their bytes.
+    pub after: Option<String>,
+    /// Most hits wanted; at most [`FIND_HITS_MAX`].
+    pub limit: usize,
+}
+
+/// What is looked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FindWanted {
+    /// The file of this name; as sent, unchecked.
+    Name(String),
+    /// Any file with this content.
+    Digest(Digest),
+    /// What a query matches; as sent, unchecked.
+    Query(String),
+}
+
+/// What a node answers to [`Find`].
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Found {
+    /// What it has.
+    pub hits: Vec<FindHit>,
+    /// Whether there are hits behind the last one.
+    pub more: bool,
+    /// Sixhop nodes that may know more; as sent, unchecked.
+    pub peers: Vec<String>,
+    /// Number of its peers of other kinds.
+    pub others: usize,
+}
+
+/// A file that a node has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FindHit {
+    /// Its name; as sent, unchecked. Empty for content without a name.
+    pub name: String,
+    /// Its size in bytes.
+    pub size: u64,
+    /// Its digest, once it is known.
+    pub digest: Option<Digest>,
+}
+
+/// Hits that are wanted when the caller names no limit.
+const LIMIT: usize = 100;
+
+impl Find {
+    /// Reads the parameters of a call.
+    ///
+    /// # Errors
+    /// Fault -32602.
+    pub fn from_params(params: &[Value]) -> Result<Self, Fault> {
+        let [Value::Struct(members)] = params else {
+            return Err(Fault::invalid_params("sixhop.find takes one struct"));
+        };
+        Ok(Self {
+            wanted: read_wanted(members)?,
+            after: bounded(members, "after", NAME_MAX)?,
+            limit: read_limit(members)?,
+        })
+    }
+
+    /// The call that says this.
+    #[must_use]
+    pub fn to_call(&self) -> MethodCall {
+        let (key, wanted) = match &self.wanted {
+            FindWanted::Name(name) => ("name", name.clone()),
+            FindWanted::Digest(digest) => ("digest", digest.to_hex()),
+            FindWanted::Query(query) => ("query", query.clone()),
+        };
+        let mut members = BTreeMap::from([(key.to_owned(), Value::String(wanted))]);
+        if let Some(after) = &self.after {
+            members.insert("after".to_owned(), Value::String(after.clone()));
+        }
+        members.insert("limit".to_owned(), number(self.limit as u64));
+        call(FIND, vec![Value::Struct(members)])
+    }
+}
+
+impl Found {
+    /// Reads the value of an answer. `None` if it is no answer to a find.
+    #[must_use]
+    pub fn from_value(value: &Value) -> Option<Self> {
+        let Value::Struct(members) = value else {
+            return None;
+        };
+        let hits = array(members, "hits", FIND_HITS_MAX)?;
+        let peers = array(members, "peers", FIND_PEERS_MAX)?;
+        Some(Self {
+            hits: hits.iter().map(read_hit).collect::<Option<_>>()?,
+            more: matches!(members.get("more"), Some(Value::Bool(true))),
+            peers: peers
+                .iter()
+                .map(|peer| text(peer, "").ok())
+                .collect::<Option<_>>()?,
+            others: members
+                .get("others")
+                .and_then(read_number)
+                .map_or(0, saturated),
+        })
+    }
+
+    /// The answer as a value.
+    #[must_use]
+    pub fn to_value(&self) -> Value {
+        let hits = self.hits.iter().map(FindHit::to_value).collect();
+        let peers = self.peers.iter().map(|peer| peer.as_str().into()).collect();
+        Value::Struct(BTreeMap::from([
+            ("hits".to_owned(), Value::Array(hits)),
+            ("more".to_owned(), Value::Bool(self.more)),
+            ("peers".to_owned(), Value::Array(peers)),
+            ("others".to_owned(), number(self.others as u64)),
+        ]))
+    }
+}
+
+impl FindHit {
+    fn to_value(&self) -> Value {
+        let mut members = BTreeMap::from([
+            ("name".to_owned(), Value::String(self.name.clone())),
+            ("size".to_owned(), number(self.size)),
+        ]);
+        if let Some(digest) = self.digest {
+            members.insert("digest".to_owned(), Value::String(digest.to_hex()));
+        }
+        Value::Struct(members)
+    }
+}
+
+type Members = BTreeMap<String, Value>;
+
+fn read_wanted(members: &Members) -> Result<FindWanted, Fault> {
+    let name = bounded(members, "name", NAME_MAX)?.map(FindWanted::Name);
+    let query = bounded(members, "query", FIND_QUERY_MAX)?.map(FindWanted::Query);
+    let digest = bounded(members, "digest", FIND_QUERY_MAX)?
+        .map(|hex| Digest::from_hex(&hex).map(FindWanted::Digest))
+        .transpose()
+        .map_err(|error| Fault::invalid_params(&error.to_string()))?;
+    match (name, digest, query) {
+        (Some(wanted), None, None) | (None, Some(wanted), None) | (None, None, Some(wanted)) => {
+            Ok(wanted)
+        }
+        _ => Err(Fault::invalid_params(
+            "sixhop.find takes one of `name`, `digest` and `query`",
+        )),
+    }
+}
+
+fn read_limit(members: &Members) -> Result<usize, Fault> {
+    match members.get("limit") {
+        None => Ok(LIMIT),
+        Some(value) => read_number(value)
+            .map(|limit| saturated(limit).min(FIND_HITS_MAX))
+            .ok_or_else(|| Fault::invalid_params("The limit is no number")),
+    }
+}
+
+fn bounded(members: &Members, key: &str, most: usize) -> Result<Option<String>, Fault> {
+    let Some(value) = members.get(key) else {
+        return Ok(None);
+    };
+    let text = text(value, &format!("`{key}` is not a string"))?;
+    if text.len() > most {
+        return Err(Fault::invalid_params(&format!(
+            "`{key}` is longer than {most} bytes"
+        )));
+    }
+    Ok(Some(text))
+}
+
+fn array<'a>(members: &'a Members, key: &str, most: usize) -> Option<&'a [Value]> {
+    match members.get(key) {
+        None => Some(&[]),
+        Some(Value::Array(items)) if items.len() <= most => Some(items),
+        Some(_) => None,
+    }
+}
+
+fn read_hit(value: &Value) -> Option<FindHit> {
+    let Value::Struct(members) = value else {
+        return None;
+    };
+    let digest = match members.get("digest") {
+        None => None,
+        Some(digest) => Some(Digest::from_hex(&text(digest, "").ok()?).ok()?),
+    };
+    Some(FindHit {
+        name: text(members.get("name")?, "")
+            .ok()
+            .filter(|name| name.len() <= NAME_MAX)?,
+        size: read_number(members.get("size")?)?,
+        digest,
+    })
+}
+
+fn read_number(value: &Value) -> Option<u64> {
+    match value {
+        Value::Int(number) => u64::try_from(*number).ok(),
+        Value::Int64(number) => u64::try_from(*number).ok(),
+        _ => None,
+    }
+}
+
+/// The smaller type of the two that XML-RPC has: not every library reads `i8`.
+fn number(number: u64) -> Value {
+    i32::try_from(number).map_or_else(
+        |_| Value::Int64(i64::try_from(number).unwrap_or(i64::MAX)),
+        Value::Int,
+    )
+}
+
+fn saturated(number: u64) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fault::INVALID_PARAMS;
+    use proptest::prelude::*;
+
+    fn find(members: &[(&str, Value)]) -> Result<Find, Fault> {
+        let members = members
+            .iter()
+            .map(|(key, value)| ((*key).to_owned(), value.clone()));
+        Find::from_params(&[Value::Struct(members.collect())])
+    }
+
+    #[test]
+    fn exactly_one_thing_is_looked_for() {
+        let digest = Value::from("0".repeat(64));
+        assert!(find(&[("name", "a".into())]).is_ok());
+        assert!(find(&[("digest", digest.clone()), ("new", Value::Nil)]).is_ok());
+        for wrong in [
+            find(&[]),
+            find(&[("name", "a".into()), ("digest", digest)]),
+            find(&[("name", Value::Int(1))]),
+            find(&[("digest", "12".into())]),
+            find(&[("query", "x".repeat(FIND_QUERY_MAX + 1).into())]),
+            find(&[("name", "a".into()), ("limit", Value::Int(-1))]),
+            Find::from_params(&[]),
+        ] {
+            assert_eq!(wrong.unwrap_err().code, INVALID_PARAMS);
+        }
+    }
+
+    #[test]
+    fn a_limit_has_a_limit() {
+        let limit = |n| {
+            find(&[("name", "a".into()), ("limit", Value::Int(n))])
+                .unwrap()
+                .limit
+        };
+        assert_eq!((limit(7), limit(i32::MAX)), (7, FIND_HITS_MAX));
+    }
+
+    #[test]
+    fn an_answer_with_too_much_or_too_little_is_none() {
+        let hit = |members: &[(&str, Value)]| {
+            let members = members
+                .iter()
+                .map(|(key, value)| ((*key).to_owned(), value.clone()));
+            let hits = Value::Array(vec![Value::Struct(members.collect())]);
+            Found::from_value(&Value::Struct(BTreeMap::from([("hits".to_owned(), hits)])))
+        };
+        assert!(hit(&[("name", "a".into()), ("size", Value::Int64(1 << 40))]).is_some());
+        assert!(hit(&[("name", "a".into())]).is_none());
+        assert!(hit(&[("name", "a".into()), ("size", Value::Int(-1))]).is_none());
+        assert!(
+            hit(&[
+                ("name", "a".into()),
+                ("size", Value::Int(1)),
+                ("digest", "x".into())
+            ])
+            .is_none()
+        );
+        let peers = Value::Array(vec!["http://a/".into(); FIND_PEERS_MAX + 1]);
+        assert!(
+            Found::from_value(&Value::Struct(BTreeMap::from([(
+                "peers".to_owned(),
+                peers
+            )])))
+            .is_none()
+        );
+        assert!(Found::from_value(&Value::Int(0)).is_none());
+    }
+
+    fn wanted() -> impl Strategy<Value = FindWanted> {
+        prop_oneof![
+            "[ -~é]{0,40}".prop_map(FindWanted::Name),
+            any::<[u8; 32]>().prop_map(|bytes| FindWanted::Digest(Digest::from_bytes(bytes))),
+            "[ -~é]{0,40}".prop_map(FindWanted::Query),
+        ]
+    }
+
+    fn hit() -> impl Strategy<Value = FindHit> {
+        ("[ -~é]{0,40}", 0..1u64 << 62, any::<Option<[u8; 32]>>()).prop_map(
+            |(name, size, digest)| FindHit {
+                name,
+                size,
+                digest: digest.map(Digest::from_bytes),
+            },
+        )
+    }
+
+    proptest! {
+        #[test]
+        fn a_call_reads_back(wanted in wanted(), after in any::<Option<String>>(), limit in 0..=FIND_HITS_MAX) {
+            let find = Find { wanted, after, limit };
+            prop_assert_eq!(Find::from_params(&find.to_call().params), Ok(find));
+        }
+
+        #[test]
+        fn an_answer_reads_back(
+            hits in proptest::collection::vec(hit(), 0..5),
+            more in any::<bool>(),
+            peers in proptest::collection::vec("[ -~]{0,40}", 0..5),
+            others in 0..1000usize,
+        ) {
+            let found = Found { hits, more, peers, others };
+            prop_assert_eq!(Found::from_value(&found.to_value()), Some(found));
+        }
+    }
+}
