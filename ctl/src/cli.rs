@@ -82,6 +82,7 @@ pub(crate) enum Command {
     Ls(LsArgs),
     Status(StatusArgs),
     Events(EventsArgs),
+    Cache(CacheArgs),
     Call(CallArgs),
     Run(RunArgs),
     Shell(ShellArgs),
@@ -178,6 +179,23 @@ pub(crate) struct EventsArgs {
     /// End after this many events
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) limit: Option<u64>,
+}
+
+/// Look at the content that the node keeps because it passed through, or remove it.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:\n  ctl cache ls\n  ctl cache clear")]
+pub(crate) struct CacheArgs {
+    #[command(subcommand)]
+    pub(crate) action: CacheAction,
+}
+
+/// What to do with the cache.
+#[derive(Clone, Copy, Debug, Subcommand)]
+pub(crate) enum CacheAction {
+    /// List what is kept, what was used last first: digest, size, hits, last use
+    Ls,
+    /// Remove all of it
+    Clear,
 }
 
 /// Call any method of the control connection and print the result.

@@ -3,6 +3,7 @@
 //! A command takes what was said, calls the node, and writes the result. It neither finds the node nor decides what
 //! an error means.
 
+pub(crate) mod cache;
 pub(crate) mod call;
 pub(crate) mod completions;
 pub(crate) mod events;

@@ -6,6 +6,8 @@ use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Args, Parser};
 
+use crate::size::Size;
+
 /// Share a folder with peers and find files among them.
 ///
 /// When the node is ready, it prints one line on standard output:
@@ -67,6 +69,11 @@ pub struct NodeArgs {
     #[arg(long, value_name = "DIR", env = "SIXHOP_PLUGINS")]
     pub plugins: Option<PathBuf>,
 
+    /// Most disk space for content that passes through, such as 100M or 2G;
+    /// 0 keeps none [default: 1G]
+    #[arg(long, value_name = "SIZE", env = "SIXHOP_CACHE_SIZE")]
+    pub cache_size: Option<Size>,
+
     /// Configuration file (TOML) with the other options as keys
     #[arg(long, value_name = "FILE", env = "SIXHOP_CONFIG")]
     pub config: Option<PathBuf>,
@@ -89,7 +96,10 @@ mod tests {
             .get_arguments()
             .filter(|option| !["help", "version"].contains(&option.get_id().as_str()))
         {
-            let variable = format!("SIXHOP_{}", option.get_long().unwrap().to_uppercase());
+            let variable = format!(
+                "SIXHOP_{}",
+                option.get_long().unwrap().to_uppercase().replace('-', "_")
+            );
             assert_eq!(option.get_env().unwrap(), variable.as_str());
         }
     }

@@ -15,6 +15,7 @@
 //!   are bounded.
 //! - No file content passes here.
 
+mod cache;
 mod calls;
 mod events;
 mod fetch;
@@ -29,6 +30,7 @@ use std::{net::SocketAddr, sync::Arc};
 
 use jsonrpsee::RpcModule;
 use node_api::{
+    cache::CacheServer,
     error::{ApiError, ErrorCode},
     events::{EventStreamServer, EventsServer},
     fetch::FetchServer,
@@ -59,6 +61,7 @@ impl Owner {
     fn methods(self) -> RpcModule<()> {
         let mut module = RpcModule::new(());
         let parts = [
+            CacheServer::into_rpc(self.clone()).into(),
             EventStreamServer::into_rpc(self.clone()).into(),
             EventsServer::into_rpc(self.clone()).into(),
             FetchServer::into_rpc(self.clone()).into(),

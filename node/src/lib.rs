@@ -15,6 +15,7 @@ pub mod control;
 pub mod program;
 pub mod running;
 pub mod settings;
+pub mod size;
 
 pub use crate::{
     program::{main, run},

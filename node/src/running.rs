@@ -86,6 +86,7 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
         state: state.clone(),
         secret: secret.clone(),
         peers: settings.peers,
+        cache_size: settings.cache_size,
     };
     let node = Arc::new(Node::start(options).await?);
     let stop_asked = CancellationToken::new();

@@ -10,10 +10,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use node_core::wire::{PeerUrl, UrlError, escaped, peer_url::without_user};
+use node_core::{
+    cache,
+    wire::{PeerUrl, UrlError, escaped, peer_url::without_user},
+};
 use serde::Deserialize;
 
-use crate::cli::NodeArgs;
+use crate::{cli::NodeArgs, size::Size};
 
 const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 4242);
 const CONTROL: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 4243);
@@ -33,6 +36,8 @@ pub struct Settings {
     pub state: PathBuf,
     /// Peers to begin with.
     pub peers: Vec<PeerUrl>,
+    /// Most bytes of content that passes to keep; 0 keeps none.
+    pub cache_size: u64,
 }
 
 /// Why the settings make no sense. Each says what to change.
@@ -109,6 +114,7 @@ struct ConfigFile {
     peer: Vec<String>,
     peers: Option<PathBuf>,
     plugins: Option<PathBuf>,
+    cache_size: Option<Size>,
 }
 
 impl Settings {
@@ -163,6 +169,10 @@ impl Settings {
             control,
             state,
             peers,
+            cache_size: args
+                .cache_size
+                .or(file.cache_size)
+                .map_or(cache::LIMIT_DEFAULT, Size::bytes),
         })
     }
 }

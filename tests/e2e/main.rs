@@ -13,6 +13,7 @@
     reason = "the parts of tests that are functions are tests too"
 )]
 
+mod cache;
 mod chapter;
 mod control;
 mod ctl_cli;

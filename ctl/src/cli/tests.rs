@@ -26,6 +26,8 @@ fn every_command_is_understood() {
         "ls http://127.0.0.1:4242",
         "status",
         "events --since 0 --limit 3",
+        "cache ls",
+        "cache clear",
         "call node.status",
         "call share.stat {\"name\":\"a\"}",
         "run script.rhai",

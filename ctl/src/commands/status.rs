@@ -5,7 +5,7 @@ use node_api::node::NodeStatus;
 use super::Context;
 use crate::{
     error::CtlError,
-    output::{escaped, timestamp},
+    output::{bytes, escaped, timestamp},
 };
 
 /// Runs the command.
@@ -28,11 +28,12 @@ pub(crate) async fn run(context: &Context) -> Result<(), CtlError> {
     Ok(())
 }
 
-fn lines(status: &NodeStatus) -> [(&'static str, String); 9] {
+fn lines(status: &NodeStatus) -> [(&'static str, String); 10] {
     [
         ("url", status.url.clone()),
         ("share", status.share.clone()),
         ("peers", status.peers.to_string()),
+        ("cache", bytes(status.cache_bytes)),
         ("handlers", status.handlers.join(" ")),
         ("listen", status.listen.clone()),
         ("control", status.control.clone()),

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use jsonrpsee::core::{client::ClientT, params::ObjectParams};
 use node_api::{
+    cache::{CacheBlob, CacheCleared, CacheClient},
     error::{ApiError, ErrorCode},
     fetch::{FetchClient, FetchState, FetchStatus},
     node::{NodeClient, NodeStatus},
@@ -96,6 +97,16 @@ impl Connection {
     pub(crate) async fn files_of_peer(&self, url: &str) -> Result<Vec<ShareFile>, CtlError> {
         let files = PeersClient::files(&self.http, url.to_owned(), Some(PEER_FILES)).await;
         self.sorted_out(files)
+    }
+
+    /// Lists the cached content.
+    pub(crate) async fn cached(&self) -> Result<Vec<CacheBlob>, CtlError> {
+        self.sorted_out(CacheClient::list(&self.http).await)
+    }
+
+    /// Removes the cached content.
+    pub(crate) async fn clear_cache(&self) -> Result<CacheCleared, CtlError> {
+        self.sorted_out(CacheClient::clear(&self.http).await)
     }
 
     /// Calls any method with named parameters.

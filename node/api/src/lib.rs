@@ -24,6 +24,7 @@
 
 mod contract;
 
+pub mod cache;
 pub mod error;
 pub mod events;
 pub mod fetch;

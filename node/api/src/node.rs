@@ -28,6 +28,9 @@ pub struct NodeStatus {
     pub started: u64,
     /// Number of known peers.
     pub peers: u64,
+    /// Bytes that cached content takes on the disk.
+    #[serde(default)]
+    pub cache_bytes: u64,
     /// Names of the handlers that answer queries.
     pub handlers: Vec<String>,
     /// Exact counts since the start, by name, such as `queries_received`.

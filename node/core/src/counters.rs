@@ -27,6 +27,12 @@ macro_rules! counters {
 counters! {
     /// Bytes of files served to others, encoded or not.
     bytes_served,
+    /// Bytes of content served from the cache, not encoded.
+    cache_bytes_served,
+    /// Times that content was found in the cache.
+    cache_hits,
+    /// Times that content was looked for in the cache and not found.
+    cache_misses,
     /// Calls made to peers, of any method.
     calls_sent,
     /// Connections accepted on the peer port.

@@ -13,6 +13,7 @@
 //! - [`pieces`]: how content is checked while it arrives.
 //! - [`share`]: the shared directory: opening, listing and storing files.
 //! - [`handlers`]: what answers queries about the share.
+//! - [`cache`]: content that passed through, kept by its digest.
 //! - [`client`]: calls to other nodes, behind a transport with an in-memory twin.
 //! - [`overlay`]: who knows whom, and the walk of a query among them.
 //! - [`transfer`]: fetching a file into the share.
@@ -33,6 +34,7 @@
 //!   [`node::Node::stop`].
 //! - There is no control connection, no command line and no environment here.
 
+pub mod cache;
 pub mod client;
 pub mod counters;
 pub mod events;

@@ -13,6 +13,7 @@ use tokio::{net::TcpListener, task::spawn_blocking};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
+    cache::Cache,
     client::{Client, HttpTransport},
     counters::Counters,
     events::EventLog,
@@ -40,6 +41,8 @@ pub struct NodeOptions {
     pub secret: Secret,
     /// Peers to begin with.
     pub peers: Vec<PeerUrl>,
+    /// Most bytes of content that passes to keep; 0 keeps none.
+    pub cache_size: u64,
 }
 
 /// Why a node did not start.
@@ -48,6 +51,9 @@ pub enum NodeError {
     /// The share cannot be used.
     #[error(transparent)]
     Share(#[from] ShareError),
+    /// The cache broke while it was opened.
+    #[error("the cache cannot be opened: {0}")]
+    Cache(#[source] io::Error),
     /// The address cannot be listened on.
     #[error("cannot listen on {address}: {error}{}", hint(error))]
     Listen {
@@ -94,6 +100,7 @@ impl Node {
             state,
             secret,
             peers,
+            cache_size,
         } = options;
         let shared = share.clone();
         let share = Arc::new(
@@ -110,7 +117,10 @@ impl Node {
             None => PeerUrl::parse(&format!("http://{address}/"))
                 .map_err(|error| NodeError::Url { address, error })?,
         };
-        let (context, events) = assemble(share, url, secret);
+        let counters = Arc::new(Counters::default());
+        let events = Arc::new(EventLog::default());
+        let cache = open_cache(&state, cache_size, &counters, &events).await?;
+        let context = assemble(share, cache, url, secret, counters, &events);
         let node = Node {
             context,
             events,
@@ -159,6 +169,8 @@ impl Node {
         self.context.transfers.stop().await;
         self.tasks.close();
         self.tasks.wait().await;
+        self.context.keepers.close();
+        self.context.keepers.wait().await;
     }
 
     fn spawn(&self, listener: TcpListener, state: StateDir, peers: Vec<PeerUrl>) {
@@ -173,24 +185,43 @@ impl Node {
     }
 }
 
-fn assemble(share: Arc<Share>, url: PeerUrl, secret: Secret) -> (Arc<Context>, Arc<EventLog>) {
-    let counters = Arc::new(Counters::default());
-    let events = Arc::new(EventLog::default());
+async fn open_cache(
+    state: &StateDir,
+    limit: u64,
+    counters: &Arc<Counters>,
+    events: &Arc<EventLog>,
+) -> Result<Cache, NodeError> {
+    let (state, counters, events) = (state.clone(), Arc::clone(counters), Arc::clone(events));
+    spawn_blocking(move || Cache::in_state(&state, limit, counters, events))
+        .await
+        .map_err(|error| NodeError::Cache(io::Error::other(error)))
+}
+
+fn assemble(
+    share: Arc<Share>,
+    cache: Cache,
+    url: PeerUrl,
+    secret: Secret,
+    counters: Arc<Counters>,
+    events: &Arc<EventLog>,
+) -> Arc<Context> {
     let client = Client::new(Arc::new(HttpTransport::default()), Arc::clone(&counters));
     let overlay = Arc::new(Overlay::new(
         url,
         client,
         Arc::clone(&counters),
-        Arc::clone(&events),
+        Arc::clone(events),
     ));
     let transfers = Transfers::new(
         Arc::clone(&share),
         Arc::clone(&overlay),
         Arc::clone(&counters),
-        Arc::clone(&events),
+        Arc::clone(events),
     );
     let context = Context {
         share,
+        cache,
+        keepers: TaskTracker::new(),
         handlers: Arc::new(Handlers::standard()),
         overlay,
         transfers: Arc::new(transfers),
@@ -198,7 +229,7 @@ fn assemble(share: Arc<Share>, url: PeerUrl, secret: Secret) -> (Arc<Context>, A
         secret,
         bodies: server::body_budget(),
     };
-    (Arc::new(context), events)
+    Arc::new(context)
 }
 
 async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), NodeError> {

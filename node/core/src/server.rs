@@ -16,6 +16,7 @@
 //! - Names reach the share only as [`node_wire::name::ShareName`].
 
 mod answer;
+mod cached;
 mod files;
 mod front;
 mod local;
@@ -26,16 +27,18 @@ mod relay;
 mod routes;
 mod rpc;
 mod search;
+mod tee;
 
 use std::sync::Arc;
 
 use node_wire::limits::REQUEST_BODY_MAX;
 use tokio::{net::TcpListener, sync::Semaphore};
+use tokio_util::task::TaskTracker;
 
 pub use self::front::{ConnectionLimits, Front, STOP_TIME, raise_file_limit};
 use crate::{
-    counters::Counters, handlers::Handlers, overlay::Overlay, secret::Secret, share::Share,
-    transfer::Transfers,
+    cache::Cache, counters::Counters, handlers::Handlers, overlay::Overlay, secret::Secret,
+    share::Share, transfer::Transfers,
 };
 
 /// What the peer port works with.
@@ -43,6 +46,10 @@ use crate::{
 pub struct Context {
     /// The shared directory.
     pub share: Arc<Share>,
+    /// Content that passed through.
+    pub cache: Cache,
+    /// The threads that write to it.
+    pub keepers: TaskTracker,
     /// What answers queries about it.
     pub handlers: Arc<Handlers>,
     /// The peers.

@@ -23,6 +23,7 @@ impl NodeServer for Owner {
             pid: process::id(),
             started: unix_millis(self.node.started()),
             peers: context.overlay.count() as u64,
+            cache_bytes: context.cache.bytes(),
             handlers: handlers.collect(),
             counters: context.counters.snapshot(),
         })

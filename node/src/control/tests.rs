@@ -16,6 +16,7 @@ async fn owner(home: &std::path::Path) -> Owner {
         secret: Secret::load_or_create(&state).unwrap(),
         state,
         peers: Vec::new(),
+        cache_size: 0,
     };
     let node = Arc::new(Node::start(options).await.unwrap());
     Owner {

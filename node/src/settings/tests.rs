@@ -165,3 +165,18 @@ fn a_state_that_leads_into_the_share_through_a_link_is_refused() {
         Err(SettingsError::StateInShare(_))
     ));
 }
+
+#[test]
+fn the_cache_has_a_gibibyte_unless_said_otherwise() {
+    let home = home();
+    let size = |args| Settings::resolve(args).unwrap().cache_size;
+    assert_eq!(size(args(&home)), 1 << 30);
+    assert_eq!(size(with_config(&home, "cache_size = '5M'")), 5 << 20);
+    assert_eq!(size(with_config(&home, "cache_size = 4096")), 4096);
+    let off = NodeArgs {
+        cache_size: Some("0".parse().unwrap()),
+        ..with_config(&home, "cache_size = '7M' ")
+    };
+    assert_eq!(size(off), 0);
+    assert!(Settings::resolve(with_config(&home, "cache_size = 'much'")).is_err());
+}

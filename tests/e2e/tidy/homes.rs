@@ -31,6 +31,7 @@ const HTTP: &[&str] = &[
 const SHARE: &[&str] = &["node/core/src/share", "node/core/tests"];
 const SYSTEM: &[&str] = &[
     "node/core/src/share",
+    "node/core/src/cache",
     "node/core/src/server/front",
     "node/core/tests",
 ];

@@ -68,6 +68,7 @@ impl NodeServer for Answers {
             pid: 1,
             started: 0,
             peers: 2,
+            cache_bytes: 0,
             handlers: vec!["name".into()],
             counters: BTreeMap::from([("queries_received".into(), 7)]),
         })

@@ -16,7 +16,7 @@ use node_wire::{
     response,
 };
 
-use super::{Context, local::LocalFile, relay::RelayedFile};
+use super::{Context, cached::CachedFile, local::LocalFile, relay::RelayedFile};
 
 /// What a method answers.
 #[derive(Debug)]
@@ -25,6 +25,8 @@ pub(super) enum Answer {
     Value(Value),
     /// A file of the share.
     Local(LocalFile),
+    /// A cached blob.
+    Cached(CachedFile),
     /// A file that a peer is sending.
     Relayed(Box<RelayedFile>),
 }
@@ -42,6 +44,7 @@ pub(super) fn response(
     match (answered, dialect) {
         (Ok(Answer::Value(value)), _) => xml(response::value(&value)),
         (Ok(Answer::Local(file)), _) => file.response(context, dialect),
+        (Ok(Answer::Cached(file)), _) => file.response(context, dialect),
         (Ok(Answer::Relayed(file)), _) => file.response(context, dialect),
         (Err(fault), Dialect::Codes) => code(method, &fault),
         (Err(fault), Dialect::Faults) => self::fault(&fault),
@@ -79,5 +82,14 @@ pub(super) fn xml(body: impl Into<Body>) -> Response {
     response
         .headers_mut()
         .insert(header::CONTENT_TYPE, HeaderValue::from_static("text/xml"));
+    response
+}
+
+/// XML of `length` bytes as an HTTP response.
+pub(super) fn xml_of_length(body: Body, length: u64) -> Response {
+    let mut response = xml(body);
+    response
+        .headers_mut()
+        .insert(header::CONTENT_LENGTH, HeaderValue::from(length));
     response
 }

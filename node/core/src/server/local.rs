@@ -11,11 +11,7 @@ use std::{
     sync::Arc,
 };
 
-use axum::{
-    body::Body,
-    http::{HeaderValue, header},
-    response::Response,
-};
+use axum::{body::Body, response::Response};
 use bytes::Bytes;
 use futures_util::stream;
 use node_wire::{
@@ -101,12 +97,8 @@ impl LocalFile {
                     head,
                     left: stamp.size,
                 };
-                let mut response =
-                    answer::xml(Body::from_stream(stream::try_unfold(Some(sending), send)));
-                response
-                    .headers_mut()
-                    .insert(header::CONTENT_LENGTH, HeaderValue::from(length));
-                response
+                let stream = stream::try_unfold(Some(sending), send);
+                answer::xml_of_length(Body::from_stream(stream), length)
             }
         }
     }

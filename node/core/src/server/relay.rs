@@ -2,16 +2,19 @@
 //!
 //! The first part is read before the answer begins. If the file ends there, it
 //! is known to be whole, and until then the next peer can take over. After
-//! that, a peer that breaks off breaks off our answer too.
+//! that, a peer that breaks off breaks off our answer too. What comes whole is
+//! kept in the cache, beside its way.
 
 use std::{io, sync::Arc};
 
 use axum::{body::Body, response::Response};
 use bytes::Bytes;
 use futures_util::stream;
-use node_wire::{Value, content::QueryAnswerWriter, dialect::Dialect, fault::MissReason};
+use node_wire::{
+    ShareName, Value, content::QueryAnswerWriter, dialect::Dialect, fault::MissReason,
+};
 
-use super::{Context, answer, local};
+use super::{Context, answer, local, tee::Tee};
 use crate::{
     client::{CallError, RemoteFile},
     counters::Counters,
@@ -25,8 +28,9 @@ const BEGINNING: usize = 128 * 1024;
 #[derive(Debug)]
 pub(super) struct RelayedFile {
     remote: RemoteFile,
-    beginning: Vec<u8>,
+    beginning: Bytes,
     whole: bool,
+    tee: Tee,
     /// The walk stays open as long as the file is on its way.
     _walk: Walk,
 }
@@ -39,15 +43,26 @@ struct Relaying {
 }
 
 impl RelayedFile {
-    /// Walks until a peer sends the beginning of the file.
-    pub(super) async fn find(mut walk: Walk) -> Result<RelayedFile, MissReason> {
+    /// Walks until a peer sends the beginning of the file `name`.
+    pub(super) async fn find(
+        context: &Arc<Context>,
+        name: &ShareName,
+        mut walk: Walk,
+    ) -> Result<RelayedFile, MissReason> {
         while let Some(mut remote) = walk.next().await {
             match beginning(&mut remote).await {
                 Ok((beginning, whole)) => {
+                    let beginning = Bytes::from(beginning);
+                    let mut tee = Tee::begin(context, name);
+                    tee.push(beginning.clone()).await;
+                    if whole {
+                        tee.finish().await;
+                    }
                     return Ok(RelayedFile {
                         remote,
                         beginning,
                         whole,
+                        tee,
                         _walk: walk,
                     });
                 }
@@ -60,7 +75,7 @@ impl RelayedFile {
     /// The content as a value, if it is small.
     pub(super) fn into_value(self) -> Option<Value> {
         self.whole
-            .then(|| local::value(self.remote.payload(), self.beginning))
+            .then(|| local::value(self.remote.payload(), self.beginning.into()))
     }
 
     /// The answer that carries it.
@@ -111,10 +126,12 @@ async fn relay(relaying: Option<Relaying>) -> io::Result<Option<(Bytes, Option<R
     {
         Some(piece) => {
             relaying.writer.push(&piece, &mut out);
+            relaying.file.tee.push(piece.clone()).await;
             relaying.counters.bytes_served.add(piece.len() as u64);
             Ok(Some((out.into(), Some(relaying))))
         }
         None => {
+            relaying.file.tee.finish().await;
             relaying.writer.finish(&mut out);
             Ok(Some((out.into(), None)))
         }

@@ -29,6 +29,7 @@ fn value(answer: Answer) -> Result<Value, Fault> {
     let value = match answer {
         Answer::Value(value) => Some(value),
         Answer::Local(file) => file.into_value(),
+        Answer::Cached(file) => file.into_value(),
         Answer::Relayed(file) => file.into_value(),
     };
     value.ok_or_else(|| {

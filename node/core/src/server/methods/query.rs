@@ -1,4 +1,7 @@
 //! `query(name [, history])`: the file, from here or from peers.
+//!
+//! A file of the share comes first, then what peers have sent for the name not
+//! long ago, then what they send now.
 
 use std::sync::Arc;
 
@@ -9,6 +12,7 @@ use crate::{
     server::{
         Context,
         answer::{Answer, Answered},
+        cached::CachedFile,
         local::LocalFile,
         relay::RelayedFile,
         rpc::Caller,
@@ -25,14 +29,17 @@ pub(super) async fn answer(context: &Arc<Context>, caller: &Caller, params: &[Va
         Err(ShareError::NotFound(_)) => {}
         Err(error) => tracing::warn!(%error, "a shared file cannot be read"),
     }
+    if let Some(file) = CachedFile::open(&context.cache, &name).await {
+        return Ok(Answer::Cached(file));
+    }
     let asked = Asked {
-        name,
+        name: name.clone(),
         history: query.history,
         id: caller.walk,
         asking: caller.asking.clone(),
     };
     let walk = Walk::begin(&context.overlay, asked).await;
-    match RelayedFile::find(walk).await {
+    match RelayedFile::find(context, &name, walk).await {
         Ok(file) => Ok(Answer::Relayed(Box::new(file))),
         Err(reason) => Err(Fault::unhandled(reason)),
     }

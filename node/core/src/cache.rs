@@ -1,0 +1,357 @@
+//! The cache: content that passed through, kept by its digest.
+//!
+//! Whoever relays a file keeps it for the next one who asks. A blob is one
+//! file, named by its digest, beside its tree of pieces; what is read of it is
+//! held against the tree.
+//!
+//! # Participants
+//! - [`Cache`] is the directory `STATE/cache` and what is known of it.
+//! - [`Filling`] is content on its way in, invisible until it is whole.
+//! - [`CachedBlob`] is a blob, open for reading piece by piece.
+//! - `Ledger` decides who has to go; `NameTable` knows which name a blob came
+//!   by; `Directory` is the only place that touches the disk by name.
+//!
+//! # Lifecycle of a blob
+//! `begin` takes a place, `write` takes room as the content grows and sends
+//! the least useful blobs away first, `finish` renames tree and content into
+//! place. After a restart the directory says what is there; content is checked
+//! as it is read.
+//!
+//! # Invariants
+//! - What lies in the directory, temporaries, trees and the names of files
+//!   included, is never more than the limit.
+//! - No byte is given out before its piece was checked. A blob with a wrong
+//!   byte is dropped.
+//! - A failure here is nobody else's failure: content is then not kept, or not
+//!   found.
+//! - Only one thread at a time makes files appear or go.
+//!
+//! Non-goals: keeping what nobody relays, surviving a power cut without loss
+//! (a lost blob is fetched again), hiding content from the owner.
+
+mod blob;
+mod directory;
+mod eviction;
+mod filling;
+mod names;
+
+use std::{
+    io,
+    sync::{Arc, Mutex},
+    time::SystemTime,
+};
+
+use node_wire::{Digest, ShareName};
+use serde_json::json;
+
+pub use self::{blob::CachedBlob, filling::Filling};
+use self::{
+    directory::Directory,
+    eviction::{Ledger, NoRoom},
+    names::NameTable,
+};
+use crate::{
+    clock::now,
+    counters::Counters,
+    events::{EventLog, unix_millis},
+    pieces::PieceTree,
+    state::StateDir,
+    sync::lock,
+};
+
+/// Limit of the cache unless the owner says otherwise, in bytes.
+pub const LIMIT_DEFAULT: u64 = 1 << 30;
+
+/// The directory of the cache in the state directory.
+const DIRECTORY: &str = "cache";
+
+/// A file takes whole blocks of the disk, of this many bytes.
+const BLOCK: u64 = 4096;
+
+/// What the directory itself takes, in bytes.
+const DIRECTORY_COST: u64 = BLOCK;
+
+/// What the names of a blob's two files take in the directory, in bytes.
+const NAMES_COST: u64 = 512;
+
+/// Why the cache does not keep or give content.
+#[derive(Debug, thiserror::Error)]
+pub enum CacheError {
+    /// The content is longer than the cache may be, or than was announced.
+    #[error("the content is too long for the cache")]
+    TooLong,
+    /// Other content on its way in has taken the room.
+    #[error("the cache has no room now")]
+    NoRoom,
+    /// There would be too little left on the disk.
+    #[error("the disk is nearly full")]
+    DiskFull,
+    /// The disk refuses.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
+
+/// What the cache says of a blob.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct CacheEntry {
+    /// Its digest.
+    pub digest: Digest,
+    /// Its size in bytes.
+    pub size: u64,
+    /// How often it was asked for since the node started.
+    pub hits: u64,
+    /// When it was kept or asked for last, Unix milliseconds.
+    pub used: u64,
+}
+
+/// What [`Cache::clear`] removed.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Cleared {
+    /// Number of blobs.
+    pub blobs: u64,
+    /// Bytes of their content.
+    pub bytes: u64,
+}
+
+/// The cache of a node. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Cache(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    /// `None` when the cache is off.
+    directory: Option<Directory>,
+    /// Held while files appear or go, so that what is counted is what is
+    /// there. Taken before `ledger`.
+    hand: Mutex<()>,
+    ledger: Mutex<Ledger>,
+    names: Mutex<NameTable>,
+    counters: Arc<Counters>,
+    events: Arc<EventLog>,
+}
+
+impl Cache {
+    /// The cache in `state`, of at most `limit` bytes; 0 switches it off. What
+    /// an earlier run left there is kept as far as it is whole and fits.
+    /// A directory that cannot be used switches the cache off, with a warning.
+    /// Blocks.
+    #[must_use]
+    pub fn in_state(
+        state: &StateDir,
+        limit: u64,
+        counters: Arc<Counters>,
+        events: Arc<EventLog>,
+    ) -> Cache {
+        let path = state.file(DIRECTORY);
+        let opened = match limit {
+            0 => Directory::remove_all(&path).map(|()| None),
+            _ => Directory::open(path).map(Some),
+        };
+        let directory = opened.unwrap_or_else(|error| {
+            tracing::warn!(%error, "the cache cannot be used");
+            None
+        });
+        let cache = Cache(Arc::new(Inner {
+            directory,
+            hand: Mutex::default(),
+            ledger: Mutex::new(Ledger::new(limit.saturating_sub(DIRECTORY_COST))),
+            names: Mutex::default(),
+            counters,
+            events,
+        }));
+        cache.0.load();
+        cache
+    }
+
+    /// Whether content is kept at all.
+    #[must_use]
+    pub fn is_on(&self) -> bool {
+        self.0.directory.is_some()
+    }
+
+    /// Begins to keep content, of `expected_size` bytes if that is known.
+    /// `None` if it would be too long, if too much is on its way in already,
+    /// or if the cache is off. Does not block: the first
+    /// [`Filling::write`] makes the file.
+    #[must_use]
+    pub fn begin(&self, expected_size: Option<u64>) -> Option<Filling> {
+        let directory = self.0.directory.as_ref()?;
+        let cost = cost_of(expected_size.unwrap_or(0));
+        lock(&self.0.ledger)
+            .begin(cost)
+            .then(|| Filling::new(self.clone(), directory.part_name(), expected_size))
+    }
+
+    /// Opens the blob `digest`, and counts that it was asked for. Blocks.
+    #[must_use]
+    pub fn open(&self, digest: &Digest) -> Option<CachedBlob> {
+        let opened = self.open_in(self.0.directory.as_ref()?, digest);
+        match opened {
+            Some(_) => self.0.counters.cache_hits.one(),
+            None => self.0.counters.cache_misses.one(),
+        }
+        opened
+    }
+
+    /// Opens the blob that came by the name `name` not long ago. Blocks.
+    #[must_use]
+    pub fn open_named(&self, name: &ShareName) -> Option<CachedBlob> {
+        match self.digest_of(name) {
+            Some(digest) => self.open(&digest),
+            None => {
+                if self.is_on() {
+                    self.0.counters.cache_misses.one();
+                }
+                None
+            }
+        }
+    }
+
+    /// Whether the blob `digest` is here, and its size. Does not count as
+    /// asking for it.
+    #[must_use]
+    pub fn size_of(&self, digest: &Digest) -> Option<u64> {
+        lock(&self.0.ledger).size_of(digest)
+    }
+
+    /// Remembers for ten minutes that the content of `name` was `digest`.
+    pub fn remember(&self, name: ShareName, digest: Digest) {
+        lock(&self.0.names).remember(name, digest, now());
+    }
+
+    /// The blob that came by the name `name` not long ago, if it is here.
+    #[must_use]
+    pub fn digest_of(&self, name: &ShareName) -> Option<Digest> {
+        let digest = lock(&self.0.names).digest_of(name, now())?;
+        self.size_of(&digest).map(|_| digest)
+    }
+
+    /// The blobs, those that were used last first.
+    #[must_use]
+    pub fn list(&self) -> Vec<CacheEntry> {
+        lock(&self.0.ledger).list()
+    }
+
+    /// Removes all blobs. Content on its way in stays on its way. Blocks.
+    pub fn clear(&self) -> Cleared {
+        let _hand = lock(&self.0.hand);
+        let mut cleared = Cleared::default();
+        for entry in self.list() {
+            cleared.blobs += 1;
+            cleared.bytes += entry.size;
+            self.0.forget(&entry.digest);
+        }
+        cleared
+    }
+
+    /// Bytes that the cache takes on the disk, whole blocks counted.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        lock(&self.0.ledger).bytes()
+    }
+
+    fn open_in(&self, directory: &Directory, digest: &Digest) -> Option<CachedBlob> {
+        let size = lock(&self.0.ledger).touch(digest, unix_millis(SystemTime::now()))?;
+        match directory.open_blob(digest, size) {
+            Ok((file, tree)) => Some(CachedBlob::new(self.clone(), file, tree)),
+            Err(error) => {
+                if is_damage(&error) {
+                    self.drop_blob(digest, &error);
+                } else {
+                    tracing::warn!(%digest, %error, "a cached blob cannot be opened");
+                }
+                None
+            }
+        }
+    }
+
+    /// Removes a blob that is not what its name says. Blocks.
+    fn drop_blob(&self, digest: &Digest, error: &io::Error) {
+        let _hand = lock(&self.0.hand);
+        if self.0.forget(digest) {
+            tracing::warn!(%digest, %error, "a cached blob is dropped");
+            let data = json!({ "digest": digest.to_hex() });
+            self.0.events.emit("cache.dropped", data);
+        }
+    }
+}
+
+impl Inner {
+    /// Takes up what an earlier run left.
+    fn load(&self) {
+        let Some(directory) = &self.directory else {
+            return;
+        };
+        let _hand = lock(&self.hand);
+        let mut found = directory.take_stock().unwrap_or_else(|error| {
+            tracing::warn!(%error, "the cache cannot be listed");
+            Vec::new()
+        });
+        // The newest last, so that it goes last.
+        found.sort_unstable_by_key(|blob| blob.used);
+        for blob in found {
+            let cost = cost_of(blob.size);
+            match self.reserve(cost) {
+                Ok(()) => self.keep(blob.digest, blob.size, blob.used),
+                Err(_) => self.remove_files(&blob.digest, cost),
+            }
+        }
+    }
+
+    /// Takes `more` bytes for content on its way in. The hand is held.
+    fn reserve(&self, more: u64) -> Result<(), CacheError> {
+        let going = lock(&self.ledger)
+            .reserve(more)
+            .map_err(|NoRoom| CacheError::NoRoom)?;
+        self.remove_victims(going);
+        Ok(())
+    }
+
+    /// Turns room that was taken into a blob. The hand is held.
+    fn keep(&self, digest: Digest, size: u64, used: u64) {
+        let going = lock(&self.ledger).keep(digest, size, cost_of(size), used);
+        self.remove_victims(going);
+    }
+
+    fn remove_victims(&self, going: Vec<(Digest, u64)>) {
+        for (digest, cost) in going {
+            self.remove_files(&digest, cost);
+        }
+    }
+
+    /// Removes a blob. Says whether it was here. The hand is held.
+    fn forget(&self, digest: &Digest) -> bool {
+        let removed = lock(&self.ledger).remove(digest);
+        if let Some(cost) = removed {
+            self.remove_files(digest, cost);
+        }
+        removed.is_some()
+    }
+
+    fn remove_files(&self, digest: &Digest, cost: u64) {
+        let Some(directory) = &self.directory else {
+            return;
+        };
+        if let Err(error) = directory.remove_blob(digest) {
+            tracing::warn!(%digest, %error, "a cached blob could not be removed");
+            lock(&self.ledger).lose(cost);
+        }
+    }
+}
+
+/// Whether a blob is not what it should be, and not the system out of means.
+fn is_damage(error: &io::Error) -> bool {
+    use io::ErrorKind::{InvalidData, NotFound};
+    matches!(error.kind(), InvalidData | NotFound)
+}
+
+/// What content of `size` bytes takes on the disk, its tree included.
+fn cost_of(size: u64) -> u64 {
+    let blocks = |bytes: u64| bytes.div_ceil(BLOCK).saturating_mul(BLOCK);
+    blocks(size)
+        .saturating_add(blocks(PieceTree::bytes_len(size)))
+        .saturating_add(NAMES_COST)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,64 @@
+//! A cached blob, open for reading.
+
+use std::{
+    fs::File,
+    io::{self, Read, Seek, SeekFrom},
+};
+
+use super::Cache;
+use crate::pieces::PieceTree;
+
+/// A blob, open for reading. It stays readable when it has to go meanwhile.
+#[derive(Debug)]
+pub struct CachedBlob {
+    cache: Cache,
+    file: File,
+    tree: PieceTree,
+}
+
+impl CachedBlob {
+    pub(super) fn new(cache: Cache, file: File, tree: PieceTree) -> CachedBlob {
+        CachedBlob { cache, file, tree }
+    }
+
+    /// The size of the content, in bytes.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        self.tree.size()
+    }
+
+    /// The tree of its pieces.
+    #[must_use]
+    pub fn tree(&self) -> &PieceTree {
+        &self.tree
+    }
+
+    /// Reads piece `index` into `piece`, in place of what was there. Blocks.
+    ///
+    /// # Errors
+    /// When the piece cannot be read or is not what the digest says. The blob
+    /// is then dropped from the cache, and `piece` is empty.
+    pub fn read_piece(&mut self, index: u64, piece: &mut Vec<u8>) -> io::Result<()> {
+        self.read_checked(index, piece).inspect_err(|error| {
+            piece.clear();
+            self.cache.drop_blob(&self.tree.digest(), error);
+        })
+    }
+
+    fn read_checked(&mut self, index: u64, piece: &mut Vec<u8>) -> io::Result<()> {
+        let range = self.tree.range(index);
+        piece.clear();
+        self.file.seek(SeekFrom::Start(range.start))?;
+        (&self.file)
+            .take(range.end - range.start)
+            .read_to_end(piece)?;
+        let mut check = self.tree.check(index);
+        check.push(piece);
+        if check.is_right() {
+            Ok(())
+        } else {
+            let wrong = "the content is not what its digest says";
+            Err(io::Error::new(io::ErrorKind::InvalidData, wrong))
+        }
+    }
+}

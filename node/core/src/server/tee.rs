@@ -1,0 +1,116 @@
+//! Content that passes, on its way into the cache too.
+//!
+//! A thread of the blocking pool writes; the relay hands it what it sends on.
+//!
+//! # Invariants
+//! - The relay is at most [`AHEAD`] pieces ahead of the disk, and over all of
+//!   its content waits at most [`PATIENCE`] for it. Content that comes faster
+//!   than that is not kept.
+//! - Only content that came to its end is kept. Dropping a [`Tee`] before
+//!   leaves nothing behind.
+//! - Nothing that goes wrong here is seen by the relay.
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use node_wire::ShareName;
+use tokio::{sync::mpsc, task::JoinHandle, time::timeout};
+
+use super::Context;
+use crate::{
+    cache::{Cache, Filling},
+    clock::now,
+};
+
+/// Pieces that wait for the disk.
+const AHEAD: usize = 4;
+
+/// Longest time that one relay waits for the disk, all its waits together.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Feeds the cache with content that passes.
+#[derive(Debug)]
+pub(super) struct Tee {
+    /// `None` when the content is not kept.
+    keeper: Option<Keeper>,
+    patience: Duration,
+}
+
+#[derive(Debug)]
+struct Keeper {
+    parts: mpsc::Sender<Part>,
+    thread: JoinHandle<()>,
+}
+
+#[derive(Debug)]
+enum Part {
+    Piece(Bytes),
+    End,
+}
+
+impl Tee {
+    /// Begins to keep what a peer sends for `name`, if the cache takes it.
+    pub(super) fn begin(context: &Arc<Context>, name: &ShareName) -> Tee {
+        let keeper = context.cache.begin(None).map(|filling| {
+            let (parts, received) = mpsc::channel(AHEAD);
+            let (cache, name) = (context.cache.clone(), name.clone());
+            let keep = move || keep(filling, received, &cache, name);
+            Keeper {
+                parts,
+                thread: context.keepers.spawn_blocking(keep),
+            }
+        });
+        Tee {
+            keeper,
+            patience: PATIENCE,
+        }
+    }
+
+    /// Takes the next piece of the content.
+    pub(super) async fn push(&mut self, piece: Bytes) {
+        self.send(Part::Piece(piece)).await;
+    }
+
+    /// The content is whole. Waits a little until it is kept, so that whoever
+    /// has it can count on it.
+    pub(super) async fn finish(&mut self) {
+        self.send(Part::End).await;
+        if let Some(keeper) = self.keeper.take() {
+            // What takes longer is kept later, or not at all.
+            let _ = timeout(self.patience, keeper.thread).await;
+        }
+    }
+
+    async fn send(&mut self, part: Part) {
+        let Some(keeper) = &self.keeper else {
+            return;
+        };
+        let before = now();
+        if let Ok(Ok(())) = timeout(self.patience, keeper.parts.send(part)).await {
+            let waited = now().saturating_duration_since(before);
+            self.patience = self.patience.saturating_sub(waited);
+        } else {
+            self.keeper = None;
+        }
+    }
+}
+
+/// Writes what comes until its end. Blocks.
+fn keep(mut filling: Filling, mut parts: mpsc::Receiver<Part>, cache: &Cache, name: ShareName) {
+    while let Some(part) = parts.blocking_recv() {
+        match part {
+            Part::Piece(piece) => {
+                if let Err(error) = filling.write(&piece) {
+                    tracing::debug!(%name, %error, "content is not cached");
+                    return;
+                }
+            }
+            Part::End => {
+                if let Some(digest) = filling.finish() {
+                    cache.remember(name, digest);
+                }
+                return;
+            }
+        }
+    }
+}

@@ -1,0 +1,36 @@
+//! Namespace `cache`.
+
+use jsonrpsee::core::{RpcResult, async_trait};
+use node_api::cache::{CacheBlob, CacheCleared, CacheServer};
+use node_core::cache::CacheEntry;
+use tokio::task::spawn_blocking;
+
+use super::{Owner, broken};
+
+#[async_trait]
+impl CacheServer for Owner {
+    async fn list(&self) -> RpcResult<Vec<CacheBlob>> {
+        let entries = self.node.context().cache.list();
+        Ok(entries.iter().map(blob).collect())
+    }
+
+    async fn clear(&self) -> RpcResult<CacheCleared> {
+        let cache = self.node.context().cache.clone();
+        let cleared = spawn_blocking(move || cache.clear())
+            .await
+            .map_err(|_| broken())?;
+        Ok(CacheCleared {
+            blobs: cleared.blobs,
+            bytes: cleared.bytes,
+        })
+    }
+}
+
+fn blob(entry: &CacheEntry) -> CacheBlob {
+    CacheBlob {
+        digest: entry.digest.to_hex(),
+        size: entry.size,
+        hits: entry.hits,
+        used: entry.used,
+    }
+}
