@@ -47,7 +47,7 @@ use serde_json::json;
 pub use self::{blob::CachedBlob, filling::Filling};
 use self::{
     directory::Directory,
-    eviction::{Ledger, NoRoom},
+    eviction::{Ledger, Length, NoRoom},
     names::NameTable,
 };
 use crate::{
@@ -291,7 +291,7 @@ impl Inner {
         found.sort_unstable_by_key(|blob| blob.used);
         for blob in found {
             let cost = cost_of(blob.size);
-            match self.reserve(cost) {
+            match self.reserve(cost, Length::Known) {
                 Ok(()) => self.keep(blob.digest, blob.size, blob.used),
                 Err(_) => self.remove_files(&blob.digest, cost),
             }
@@ -299,9 +299,9 @@ impl Inner {
     }
 
     /// Takes `more` bytes for content on its way in. The hand is held.
-    fn reserve(&self, more: u64) -> Result<(), CacheError> {
+    fn reserve(&self, more: u64, length: Length) -> Result<(), CacheError> {
         let going = lock(&self.ledger)
-            .reserve(more)
+            .reserve(more, length)
             .map_err(|NoRoom| CacheError::NoRoom)?;
         self.remove_victims(going);
         Ok(())

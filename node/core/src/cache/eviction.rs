@@ -10,6 +10,9 @@
 //! - Blobs and reservations together never take more than the capacity.
 //! - A blob that has to go leaves the books before its room is given away; the
 //!   caller removes its files before it uses the room.
+//! - Content of unknown length that wants more than half of the capacity gets
+//!   it only where nobody has to go: it may turn out to be too long, and would
+//!   then have sent all others away for nothing.
 //! - At most [`ENTRIES_MAX`] blobs and [`FILLINGS_MAX`] contents on their way in.
 
 use std::collections::{BTreeMap, HashMap};
@@ -33,6 +36,15 @@ const USES_MAX: u64 = 1 << 16;
 /// There is no room, whoever goes.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) struct NoRoom;
+
+/// How long content on its way in will be.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Length {
+    /// As long as was reserved for at the beginning, and it fits.
+    Known,
+    /// Nobody knows; it has taken so many bytes so far.
+    Unknown(u64),
+}
 
 /// The worth of a blob, and the number of its last use: of two blobs of the
 /// same worth the one that was used earlier goes.
@@ -91,12 +103,23 @@ impl Ledger {
     }
 
     /// Reserves `more` bytes. Answers who has to go for it and what they took.
-    pub(super) fn reserve(&mut self, more: u64) -> Result<Vec<(Digest, u64)>, NoRoom> {
+    pub(super) fn reserve(
+        &mut self,
+        more: u64,
+        length: Length,
+    ) -> Result<Vec<(Digest, u64)>, NoRoom> {
         let reserved = self.reserved.checked_add(more).ok_or(NoRoom)?;
         if reserved > self.capacity {
             return Err(NoRoom);
         }
         let mut going = Vec::new();
+        let too_much = match length {
+            Length::Known => false,
+            Length::Unknown(taken) => taken.saturating_add(more) > self.capacity / 2,
+        };
+        if too_much && self.kept > self.capacity - reserved {
+            return Err(NoRoom);
+        }
         while self.kept > self.capacity - reserved {
             going.push(self.least().ok_or(NoRoom)?);
         }
@@ -215,7 +238,7 @@ mod tests {
     }
 
     fn put(ledger: &mut Ledger, n: u8, cost: u64) -> Vec<Digest> {
-        let going = ledger.reserve(cost).unwrap();
+        let going = ledger.reserve(cost, Length::Known).unwrap();
         let more = ledger.keep(digest(n), cost, cost, 0);
         going
             .into_iter()
@@ -260,11 +283,25 @@ mod tests {
     fn what_does_not_fit_sends_nobody_away() {
         let mut ledger = Ledger::new(30);
         put(&mut ledger, 0, 10);
-        assert_eq!(ledger.reserve(31), Err(NoRoom));
+        assert_eq!(ledger.reserve(31, Length::Known), Err(NoRoom));
         assert!(!ledger.begin(31));
-        ledger.reserve(20).unwrap();
-        assert_eq!(ledger.reserve(11), Err(NoRoom));
+        ledger.reserve(20, Length::Known).unwrap();
+        assert_eq!(ledger.reserve(11, Length::Known), Err(NoRoom));
         assert_eq!(ledger.list().len(), 1);
+    }
+
+    #[test]
+    fn content_of_unknown_length_sends_away_half_at_most() {
+        let mut ledger = Ledger::new(100);
+        (0..10).for_each(|n| drop(put(&mut ledger, n, 10)));
+        for taken in [0, 10, 20, 30, 40] {
+            let going = ledger.reserve(10, Length::Unknown(taken)).unwrap();
+            assert_eq!(going.len(), 1);
+        }
+        assert_eq!(ledger.reserve(10, Length::Unknown(50)), Err(NoRoom));
+        assert_eq!(ledger.list().len(), 5);
+        let mut empty = Ledger::new(100);
+        assert_eq!(empty.reserve(100, Length::Unknown(0)), Ok(Vec::new()));
     }
 
     #[test]
@@ -302,7 +339,7 @@ mod tests {
                 match step {
                     Step::Put(n, cost) => {
                         let fits = cost <= 50;
-                        let reserved = ledger.reserve(cost);
+                        let reserved = ledger.reserve(cost, Length::Known);
                         prop_assert_eq!(reserved.is_ok(), fits);
                         if let Ok(going) = reserved {
                             for (digest, _) in going {
@@ -313,7 +350,7 @@ mod tests {
                         }
                     }
                     Step::Abandon(cost) => {
-                        if let Ok(going) = ledger.reserve(cost) {
+                        if let Ok(going) = ledger.reserve(cost, Length::Unknown(0)) {
                             for (digest, _) in going {
                                 prop_assert!(there.remove(&digest).is_some());
                             }

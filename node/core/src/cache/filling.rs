@@ -8,7 +8,7 @@ use std::{
 
 use node_wire::Digest;
 
-use super::{Cache, CacheError, cost_of, directory::Directory};
+use super::{Cache, CacheError, cost_of, directory::Directory, eviction::Length};
 use crate::{
     events::unix_millis,
     pieces::{CONTENT_MAX, PieceTree, TreeHasher},
@@ -100,8 +100,12 @@ impl Filling {
     /// Takes the room for content of `size` bytes.
     fn reserve(&mut self, size: u64) -> Result<(), CacheError> {
         let more = cost_of(size).saturating_sub(self.reserved);
+        let length = match self.expected {
+            Some(_) => Length::Known,
+            None => Length::Unknown(self.reserved),
+        };
         let _hand = lock(&self.cache.0.hand);
-        self.cache.0.reserve(more)?;
+        self.cache.0.reserve(more, length)?;
         self.reserved += more;
         Ok(())
     }

@@ -114,3 +114,35 @@ fn keep(mut filling: Filling, mut parts: mpsc::Receiver<Part>, cache: &Cache, na
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_disk_that_hangs_holds_the_relay_up_once_and_not_for_long() {
+        let (parts, _never_read) = mpsc::channel(AHEAD);
+        let mut tee = Tee {
+            keeper: Some(Keeper {
+                parts,
+                thread: tokio::spawn(std::future::pending()),
+            }),
+            patience: PATIENCE,
+        };
+        let start = now();
+        for _ in 0..AHEAD {
+            tee.push(Bytes::from_static(b"piece")).await;
+        }
+        assert_eq!(now(), start);
+        for _ in 0..100 {
+            tee.push(Bytes::from_static(b"piece")).await;
+        }
+        tee.finish().await;
+        let waited = now() - start;
+        assert!(tee.keeper.is_none());
+        assert!(
+            waited >= PATIENCE && waited < PATIENCE + Duration::from_millis(10),
+            "{waited:?}"
+        );
+    }
+}
