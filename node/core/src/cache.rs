@@ -226,6 +226,12 @@ impl Cache {
         self.size_of(&digest).map(|_| digest)
     }
 
+    /// Forgets all names; the blobs stay. For when the owner does not want to
+    /// hear any more what a peer said.
+    pub fn forget_names(&self) {
+        lock(&self.0.names).clear();
+    }
+
     /// The blobs, those that were used last first.
     #[must_use]
     pub fn list(&self) -> Vec<CacheEntry> {

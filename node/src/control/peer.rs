@@ -54,7 +54,13 @@ impl PeersServer for Owner {
     }
 
     async fn remove(&self, url: String) -> RpcResult<bool> {
-        Ok(self.node.context().overlay.remove(&parse(&url)?))
+        let context = self.node.context();
+        let removed = context.overlay.remove(&parse(&url)?);
+        if removed {
+            // What it said a name is, is not said any more.
+            context.cache.forget_names();
+        }
+        Ok(removed)
     }
 
     async fn files(&self, url: String, limit: Option<u32>) -> RpcResult<Vec<ShareFile>> {

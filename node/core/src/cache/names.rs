@@ -41,6 +41,11 @@ impl NameTable {
             .map(|(digest, _)| *digest)
     }
 
+    /// Forgets all names.
+    pub(super) fn clear(&mut self) {
+        self.0.clear();
+    }
+
     fn make_room(&mut self, now: Instant) {
         self.0
             .retain(|_, (_, since)| now.saturating_duration_since(*since) < TIME);

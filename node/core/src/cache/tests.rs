@@ -247,6 +247,9 @@ fn a_name_is_of_use_only_as_long_as_its_blob_is_here() {
     cache.remember(name.clone(), digest);
     assert_eq!(cache.digest_of(&name), Some(digest));
     assert_eq!(cache.open_named(&name).map(|blob| blob.size()), Some(4));
+    cache.forget_names();
+    assert_eq!(cache.digest_of(&name), None);
+    cache.remember(name.clone(), digest);
     cache.clear();
     assert_eq!(cache.digest_of(&name), None);
     let counters = &home.counters;
