@@ -8,6 +8,7 @@
 //! - [`Cache`] is the directory `STATE/cache` and what is known of it.
 //! - [`Filling`] is content on its way in, invisible until it is whole.
 //! - [`CachedBlob`] is a blob, open for reading piece by piece.
+//! - `Store` keeps books and files in step.
 //! - `Ledger` decides who has to go; `NameTable` knows which name a blob came
 //!   by; `Directory` is the only place that touches the disk by name.
 //!
@@ -34,6 +35,7 @@ mod directory;
 mod eviction;
 mod filling;
 mod names;
+mod store;
 
 use std::{
     io,
@@ -42,19 +44,17 @@ use std::{
 };
 
 use node_wire::{Digest, ShareName};
-use serde_json::json;
 
 pub use self::{blob::CachedBlob, filling::Filling};
 use self::{
     directory::Directory,
-    eviction::{Ledger, Length, NoRoom},
-    names::NameTable,
+    eviction::Ledger,
+    store::{BLOCK, Store, cost_of},
 };
 use crate::{
     clock::now,
     counters::Counters,
     events::{EventLog, unix_millis},
-    pieces::PieceTree,
     state::StateDir,
     sync::lock,
 };
@@ -65,14 +65,8 @@ pub const LIMIT_DEFAULT: u64 = 1 << 30;
 /// The directory of the cache in the state directory.
 const DIRECTORY: &str = "cache";
 
-/// A file takes whole blocks of the disk, of this many bytes.
-const BLOCK: u64 = 4096;
-
 /// What the directory itself takes, in bytes.
 const DIRECTORY_COST: u64 = BLOCK;
-
-/// What the names of a blob's two files take in the directory, in bytes.
-const NAMES_COST: u64 = 512;
 
 /// Why the cache does not keep or give content.
 #[derive(Debug, thiserror::Error)]
@@ -115,20 +109,7 @@ pub struct Cleared {
 
 /// The cache of a node. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Cache(Arc<Inner>);
-
-#[derive(Debug)]
-struct Inner {
-    /// `None` when the cache is off.
-    directory: Option<Directory>,
-    /// Held while files appear or go, so that what is counted is what is
-    /// there. Taken before `ledger`.
-    hand: Mutex<()>,
-    ledger: Mutex<Ledger>,
-    names: Mutex<NameTable>,
-    counters: Arc<Counters>,
-    events: Arc<EventLog>,
-}
+pub struct Cache(Arc<Store>);
 
 impl Cache {
     /// The cache in `state`, of at most `limit` bytes; 0 switches it off. What
@@ -151,7 +132,7 @@ impl Cache {
             tracing::warn!(%error, "the cache cannot be used");
             None
         });
-        let cache = Cache(Arc::new(Inner {
+        let cache = Cache(Arc::new(Store {
             directory,
             hand: Mutex::default(),
             ledger: Mutex::new(Ledger::new(limit.saturating_sub(DIRECTORY_COST))),
@@ -262,85 +243,12 @@ impl Cache {
             Ok((file, tree)) => Some(CachedBlob::new(self.clone(), file, tree)),
             Err(error) => {
                 if is_damage(&error) {
-                    self.drop_blob(digest, &error);
+                    self.0.drop_blob(digest, &error);
                 } else {
                     tracing::warn!(%digest, %error, "a cached blob cannot be opened");
                 }
                 None
             }
-        }
-    }
-
-    /// Removes a blob that is not what its name says. Blocks.
-    fn drop_blob(&self, digest: &Digest, error: &io::Error) {
-        let _hand = lock(&self.0.hand);
-        if self.0.forget(digest) {
-            tracing::warn!(%digest, %error, "a cached blob is dropped");
-            let data = json!({ "digest": digest.to_hex() });
-            self.0.events.emit("cache.dropped", data);
-        }
-    }
-}
-
-impl Inner {
-    /// Takes up what an earlier run left.
-    fn load(&self) {
-        let Some(directory) = &self.directory else {
-            return;
-        };
-        let _hand = lock(&self.hand);
-        let mut found = directory.take_stock().unwrap_or_else(|error| {
-            tracing::warn!(%error, "the cache cannot be listed");
-            Vec::new()
-        });
-        // The newest last, so that it goes last.
-        found.sort_unstable_by_key(|blob| blob.used);
-        for blob in found {
-            let cost = cost_of(blob.size);
-            match self.reserve(cost, Length::Known) {
-                Ok(()) => self.keep(blob.digest, blob.size, blob.used),
-                Err(_) => self.remove_files(&blob.digest, cost),
-            }
-        }
-    }
-
-    /// Takes `more` bytes for content on its way in. The hand is held.
-    fn reserve(&self, more: u64, length: Length) -> Result<(), CacheError> {
-        let going = lock(&self.ledger)
-            .reserve(more, length)
-            .map_err(|NoRoom| CacheError::NoRoom)?;
-        self.remove_victims(going);
-        Ok(())
-    }
-
-    /// Turns room that was taken into a blob. The hand is held.
-    fn keep(&self, digest: Digest, size: u64, used: u64) {
-        let going = lock(&self.ledger).keep(digest, size, cost_of(size), used);
-        self.remove_victims(going);
-    }
-
-    fn remove_victims(&self, going: Vec<(Digest, u64)>) {
-        for (digest, cost) in going {
-            self.remove_files(&digest, cost);
-        }
-    }
-
-    /// Removes a blob. Says whether it was here. The hand is held.
-    fn forget(&self, digest: &Digest) -> bool {
-        let removed = lock(&self.ledger).remove(digest);
-        if let Some(cost) = removed {
-            self.remove_files(digest, cost);
-        }
-        removed.is_some()
-    }
-
-    fn remove_files(&self, digest: &Digest, cost: u64) {
-        let Some(directory) = &self.directory else {
-            return;
-        };
-        if let Err(error) = directory.remove_blob(digest) {
-            tracing::warn!(%digest, %error, "a cached blob could not be removed");
-            lock(&self.ledger).lose(cost);
         }
     }
 }
@@ -349,14 +257,6 @@ impl Inner {
 fn is_damage(error: &io::Error) -> bool {
     use io::ErrorKind::{InvalidData, NotFound};
     matches!(error.kind(), InvalidData | NotFound)
-}
-
-/// What content of `size` bytes takes on the disk, its tree included.
-fn cost_of(size: u64) -> u64 {
-    let blocks = |bytes: u64| bytes.div_ceil(BLOCK).saturating_mul(BLOCK);
-    blocks(size)
-        .saturating_add(blocks(PieceTree::bytes_len(size)))
-        .saturating_add(NAMES_COST)
 }
 
 #[cfg(test)]

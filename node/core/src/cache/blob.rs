@@ -41,7 +41,7 @@ impl CachedBlob {
     pub fn read_piece(&mut self, index: u64, piece: &mut Vec<u8>) -> io::Result<()> {
         self.read_checked(index, piece).inspect_err(|error| {
             piece.clear();
-            self.cache.drop_blob(&self.tree.digest(), error);
+            self.cache.0.drop_blob(&self.tree.digest(), error);
         })
     }
 

@@ -8,7 +8,7 @@ use std::{
 
 use node_wire::Digest;
 
-use super::{Cache, CacheError, cost_of, directory::Directory, eviction::Length};
+use super::{Cache, CacheError, directory::Directory, eviction::Length, store::cost_of};
 use crate::{
     events::unix_millis,
     pieces::{CONTENT_MAX, PieceTree, TreeHasher},
