@@ -23,8 +23,15 @@
 mod error;
 mod incoming;
 mod listing;
+mod siblings;
 
-use std::{fs::File, path::Path, path::PathBuf, time::SystemTime};
+use std::{
+    fs::File,
+    os::unix::fs::MetadataExt,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::SystemTime,
+};
 
 use cap_fs_ext::{FollowSymlinks, OpenOptionsFollowExt};
 use cap_std::{
@@ -45,6 +52,7 @@ pub use self::{
 pub struct Share {
     directory: Dir,
     path: PathBuf,
+    siblings: Arc<siblings::Siblings>,
 }
 
 /// A shared file, open for reading.
@@ -63,6 +71,19 @@ pub struct Stamp {
     pub size: u64,
     /// Time of the last change.
     pub modified: Option<SystemTime>,
+    /// Which file of the disk it is; another one may have taken its name.
+    pub inode: u64,
+}
+
+impl Stamp {
+    /// The stamp of a file that is described so.
+    pub(crate) fn of(metadata: &std::fs::Metadata) -> Stamp {
+        Stamp {
+            size: metadata.len(),
+            modified: metadata.modified().ok(),
+            inode: metadata.ino(),
+        }
+    }
 }
 
 impl Share {
@@ -71,15 +92,25 @@ impl Share {
     /// # Errors
     /// When it is no directory or cannot be read.
     pub fn open(path: &Path) -> Result<Share, ShareError> {
+        Share::open_keeping(path, &[])
+    }
+
+    /// Opens the directory `path` and removes what a killed node left in it,
+    /// but for the temporaries in `kept`, which [`Share::resume`] takes up.
+    ///
+    /// # Errors
+    /// As [`Share::open`].
+    pub fn open_keeping(path: &Path, kept: &[String]) -> Result<Share, ShareError> {
         let refused = |error| ShareError::Directory {
             path: path.to_owned(),
             error,
         };
         let directory = Dir::open_ambient_dir(path, ambient_authority()).map_err(refused)?;
-        incoming::remove_leftovers(&directory).map_err(refused)?;
+        incoming::remove_leftovers(&directory, kept).map_err(refused)?;
         Ok(Share {
             directory,
             path: path.to_owned(),
+            siblings: Arc::default(),
         })
     }
 
@@ -104,20 +135,15 @@ impl Share {
             .directory
             .open_with(name.as_str(), &options)
             .map_err(|error| ShareError::of(name, error))?;
+        let file = file.into_std();
         let metadata = file
             .metadata()
             .map_err(|error| ShareError::of(name, error))?;
         if !metadata.is_file() {
             return Err(ShareError::NotFound(name.clone()));
         }
-        let stamp = Stamp {
-            size: metadata.len(),
-            modified: modified(&metadata),
-        };
-        Ok(SharedFile {
-            file: file.into_std(),
-            stamp,
-        })
+        let stamp = Stamp::of(&metadata);
+        Ok(SharedFile { file, stamp })
     }
 
     /// Describes the file `name`.
@@ -142,7 +168,21 @@ impl Share {
     /// [`ShareError::Exists`] when the name is taken and not to be replaced,
     /// [`ShareError::Io`] when no temporary can be made.
     pub fn begin(&self, name: &ShareName, replace: Replace) -> Result<Incoming, ShareError> {
-        Incoming::begin(&self.directory, name, replace)
+        Incoming::begin(self, name, replace)
+    }
+
+    /// Takes up the temporary of an earlier run.
+    ///
+    /// # Errors
+    /// [`ShareError::NotFound`] when it is not there any more, and as
+    /// [`Share::begin`].
+    pub fn resume(
+        &self,
+        name: &ShareName,
+        replace: Replace,
+        temporary: &str,
+    ) -> Result<Incoming, ShareError> {
+        Incoming::resume(self, name, replace, temporary)
     }
 }
 
@@ -152,11 +192,7 @@ impl SharedFile {
     /// # Errors
     /// When the system does not say.
     pub fn unchanged(file: &File, stamp: Stamp) -> std::io::Result<bool> {
-        let metadata = file.metadata()?;
-        Ok(Stamp {
-            size: metadata.len(),
-            modified: metadata.modified().ok(),
-        } == stamp)
+        Ok(Stamp::of(&file.metadata()?) == stamp)
     }
 }
 

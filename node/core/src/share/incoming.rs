@@ -3,13 +3,18 @@
 use std::{
     fs::File,
     io::{self, Write},
+    os::unix::fs::{FileExt, MetadataExt},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
 };
 
 use cap_fs_ext::{FollowSymlinks, OpenOptionsFollowExt};
 use cap_std::fs::{Dir, OpenOptions};
 use node_wire::name::{ShareName, TEMPORARY_PREFIX};
 
-use super::ShareError;
+use super::{Share, ShareError, Stamp, siblings::Siblings};
 
 /// What to do with a file that has the name already.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -20,7 +25,7 @@ pub enum Replace {
     Existing,
 }
 
-/// Longest file that is taken from a peer, in bytes.
+/// Longest file that is taken from a peer that gives no digest, in bytes.
 pub const INCOMING_MAX: u64 = 16 << 30;
 
 /// Bytes that a file on its way leaves free on the disk.
@@ -35,46 +40,132 @@ pub struct Incoming {
     name: ShareName,
     replace: Replace,
     share: Dir,
+    siblings: Arc<Siblings>,
     temporary: String,
     file: File,
-    written: u64,
+    /// Bytes written so far, those written twice counted twice.
+    written: AtomicU64,
     /// Free space is looked at again when this much is written.
-    look_at: u64,
-    placed: bool,
+    look_at: AtomicU64,
+    /// Whether the temporary stays when this is dropped.
+    fate: Fate,
+}
+
+/// What becomes of the temporary when an [`Incoming`] is dropped.
+#[derive(Debug)]
+enum Fate {
+    /// It goes.
+    Goes,
+    /// It is in its place and no temporary any more.
+    Placed,
+    /// It stays if the node stops, to be taken up by the next run.
+    StaysIf(Arc<AtomicBool>),
 }
 
 impl Incoming {
     pub(super) fn begin(
-        share: &Dir,
+        share: &Share,
         name: &ShareName,
         replace: Replace,
     ) -> Result<Incoming, ShareError> {
+        let temporary = random_name().map_err(|error| ShareError::of(name, error))?;
+        Incoming::open(share, name, replace, temporary, true)
+    }
+
+    pub(super) fn resume(
+        share: &Share,
+        name: &ShareName,
+        replace: Replace,
+        temporary: &str,
+    ) -> Result<Incoming, ShareError> {
+        if !is_temporary(temporary) {
+            return Err(ShareError::NotFound(name.clone()));
+        }
+        Incoming::open(share, name, replace, temporary.to_owned(), false)
+    }
+
+    fn open(
+        share: &Share,
+        name: &ShareName,
+        replace: Replace,
+        temporary: String,
+        new: bool,
+    ) -> Result<Incoming, ShareError> {
         let failed = |error| ShareError::of(name, error);
-        if replace == Replace::Never && share.symlink_metadata(name.as_str()).is_ok() {
+        let directory = &share.directory;
+        if replace == Replace::Never && directory.symlink_metadata(name.as_str()).is_ok() {
             return Err(ShareError::Exists(name.clone()));
         }
-        check_collisions(share, name)?;
-        let temporary = format!("{TEMPORARY_PREFIX}{}", random_suffix().map_err(failed)?);
+        share.siblings.check(directory, name)?;
         let mut options = OpenOptions::new();
         options
+            .read(true)
             .write(true)
-            .create_new(true)
+            .create_new(new)
             .follow(FollowSymlinks::No);
-        let file = share
+        let file = directory
             .open_with(&temporary, &options)
             .map_err(failed)?
             .into_std();
-        let share = share.try_clone().map_err(failed)?;
         Ok(Incoming {
             name: name.clone(),
             replace,
-            share,
+            share: directory.try_clone().map_err(failed)?,
+            siblings: Arc::clone(&share.siblings),
             temporary,
             file,
-            written: 0,
-            look_at: 0,
-            placed: false,
+            written: AtomicU64::new(0),
+            look_at: AtomicU64::new(0),
+            fate: Fate::Goes,
         })
+    }
+
+    /// The name of the temporary, for a later [`Share::resume`].
+    #[must_use]
+    pub fn temporary(&self) -> &str {
+        &self.temporary
+    }
+
+    /// From now on the temporary stays when this is dropped while `stopping`
+    /// is true.
+    pub fn stay_if(&mut self, stopping: Arc<AtomicBool>) {
+        self.fate = Fate::StaysIf(stopping);
+    }
+
+    /// Gives the file its final size before its pieces arrive in any order.
+    ///
+    /// # Errors
+    /// [`ShareError::NoSpace`] when the disk has no room for it.
+    pub fn expect(&self, size: u64) -> Result<(), ShareError> {
+        let expect = || {
+            let there = self.file.metadata()?.blocks().saturating_mul(512);
+            let missing = size.saturating_sub(there);
+            if free(&self.file)? < missing.saturating_add(FREE_MIN) {
+                return Err(io::ErrorKind::StorageFull.into());
+            }
+            self.file.set_len(size)
+        };
+        expect().map_err(|error| ShareError::of(&self.name, error))
+    }
+
+    /// Writes `bytes` at their place. Several threads may write at a time.
+    ///
+    /// # Errors
+    /// As [`Incoming::write`].
+    pub fn write_at(&self, bytes: &[u8], offset: u64) -> Result<(), ShareError> {
+        self.count(bytes.len())
+            .and_then(|_| self.file.write_all_at(bytes, offset))
+            .map_err(|error| ShareError::of(&self.name, error))
+    }
+
+    /// Fills `bytes` with what is there from `offset` on.
+    ///
+    /// # Errors
+    /// [`ShareError::Io`], also when there is less.
+    pub fn read_at(&self, bytes: &mut [u8], offset: u64) -> Result<(), ShareError> {
+        self.file
+            .read_exact_at(bytes, offset)
+            .map_err(|error| ShareError::of(&self.name, error))
     }
 
     /// Adds `bytes` to the end.
@@ -84,24 +175,29 @@ impl Incoming {
     /// [`FREE_MIN`] bytes left, or the file is longer than [`INCOMING_MAX`];
     /// [`ShareError::Io`] otherwise.
     pub fn write(&mut self, bytes: &[u8]) -> Result<(), ShareError> {
-        self.written += bytes.len() as u64;
-        self.check_room()
-            .and_then(|()| self.file.write_all(bytes))
+        self.count(bytes.len())
+            .and_then(|written| {
+                if written > INCOMING_MAX {
+                    return Err(io::ErrorKind::FileTooLarge.into());
+                }
+                self.file.write_all(bytes)
+            })
             .map_err(|error| ShareError::of(&self.name, error))
     }
 
-    fn check_room(&mut self) -> io::Result<()> {
-        if self.written > INCOMING_MAX {
-            return Err(io::ErrorKind::FileTooLarge.into());
-        }
-        if self.written >= self.look_at {
-            let disk = rustix::fs::fstatvfs(&self.file)?;
-            if disk.f_bavail.saturating_mul(disk.f_frsize) < FREE_MIN {
+    /// Counts bytes that are about to be written and looks at the free space
+    /// now and then. Gives the count.
+    fn count(&self, bytes: usize) -> io::Result<u64> {
+        let bytes = bytes as u64;
+        let written = self.written.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        if written >= self.look_at.load(Ordering::Relaxed) {
+            if free(&self.file)? < FREE_MIN {
                 return Err(io::ErrorKind::StorageFull.into());
             }
-            self.look_at = self.written + FREE_LOOK_EVERY;
+            self.look_at
+                .store(written + FREE_LOOK_EVERY, Ordering::Relaxed);
         }
-        Ok(())
+        Ok(written)
     }
 
     /// Throws away what was written, to begin anew with another sender.
@@ -113,25 +209,30 @@ impl Incoming {
             file.set_len(0)?;
             io::Seek::rewind(file)
         };
-        self.written = 0;
-        self.look_at = 0;
+        *self.written.get_mut() = 0;
+        *self.look_at.get_mut() = 0;
         restart(&mut self.file).map_err(|error| ShareError::of(&self.name, error))
     }
 
-    /// Makes the file appear under its name, whole and on the disk.
+    /// Makes the file appear under its name, whole and on the disk. Gives what
+    /// it then is.
     ///
     /// # Errors
     /// [`ShareError::Exists`] when the name was taken meanwhile; then, and on
     /// any other error, nothing of the file stays.
-    pub fn commit(mut self) -> Result<(), ShareError> {
-        self.place()
+    pub fn commit(mut self) -> Result<Stamp, ShareError> {
+        self.fate = Fate::Goes;
+        let stamp = self
+            .place()
             .map_err(|error| ShareError::of(&self.name, error))?;
-        self.placed = true;
-        Ok(())
+        self.fate = Fate::Placed;
+        self.siblings.placed(&self.name);
+        Ok(stamp)
     }
 
-    fn place(&self) -> io::Result<()> {
+    fn place(&self) -> io::Result<Stamp> {
         self.file.sync_all()?;
+        let stamp = Stamp::of(&self.file.metadata()?);
         let parents: Vec<&str> = self.name.parent_parts().collect();
         let directory = if parents.is_empty() {
             self.share.try_clone()?
@@ -145,13 +246,19 @@ impl Incoming {
             Replace::Existing => from.rename(old, &directory, new)?,
             Replace::Never => rename_to_new(from, old, &directory, new)?,
         }
-        sync_directory(&directory)
+        sync_directory(&directory)?;
+        Ok(stamp)
     }
 }
 
 impl Drop for Incoming {
     fn drop(&mut self) {
-        if !self.placed
+        let goes = match &self.fate {
+            Fate::Goes => true,
+            Fate::Placed => false,
+            Fate::StaysIf(stopping) => !stopping.load(Ordering::Acquire),
+        };
+        if goes
             && let Err(error) = self.share.remove_file(&self.temporary)
             && error.kind() != io::ErrorKind::NotFound
         {
@@ -160,14 +267,14 @@ impl Drop for Incoming {
     }
 }
 
-/// Removes the temporaries of an earlier run. They are made in the top
-/// directory only.
-pub(super) fn remove_leftovers(share: &Dir) -> io::Result<()> {
+/// Removes the temporaries of an earlier run but those in `kept`. They are
+/// made in the top directory only.
+pub(super) fn remove_leftovers(share: &Dir, kept: &[String]) -> io::Result<()> {
     for entry in share.entries()? {
         let name = entry?.file_name();
         if name
             .to_str()
-            .is_some_and(|name| name.starts_with(TEMPORARY_PREFIX))
+            .is_some_and(|name| name.starts_with(TEMPORARY_PREFIX) && !kept.iter().any(|kept| kept == name))
         {
             share.remove_file(&name)?;
         }
@@ -175,53 +282,17 @@ pub(super) fn remove_leftovers(share: &Dir) -> io::Result<()> {
     Ok(())
 }
 
-/// Refuses a name that differs only in letter case from one that is there, on
-/// each level of the name.
-fn check_collisions(share: &Dir, name: &ShareName) -> Result<(), ShareError> {
-    let failed = |error| ShareError::of(name, error);
-    let mut directory = share.try_clone().map_err(failed)?;
-    let parts: Vec<&str> = name.parts().collect();
-    for (depth, part) in parts.iter().enumerate() {
-        if directory.symlink_metadata(part).is_err() {
-            return match colliding(&directory, part).map_err(failed)? {
-                None => Ok(()),
-                Some(other) => {
-                    let existing = parts[..depth]
-                        .iter()
-                        .copied()
-                        .chain([other.as_str()])
-                        .collect::<Vec<_>>()
-                        .join("/");
-                    Err(ShareError::Collision {
-                        name: name.clone(),
-                        existing,
-                    })
-                }
-            };
-        }
-        if depth + 1 < parts.len() {
-            directory = directory.open_dir(part).map_err(|error| ShareError::Io {
-                name: name.clone(),
-                error,
-            })?;
-        }
-    }
-    Ok(())
+/// Bytes that the disk under `file` has left for us.
+fn free(file: &File) -> io::Result<u64> {
+    let disk = rustix::fs::fstatvfs(file)?;
+    Ok(disk.f_bavail.saturating_mul(disk.f_frsize))
 }
 
-fn colliding(directory: &Dir, part: &str) -> io::Result<Option<String>> {
-    let Ok(wanted) = ShareName::parse(part).map(|name| name.collision_key()) else {
-        return Ok(None);
-    };
-    for entry in directory.entries()? {
-        let Ok(other) = entry?.file_name().into_string() else {
-            continue;
-        };
-        if ShareName::parse(&other).is_ok_and(|name| name.collision_key() == wanted) {
-            return Ok(Some(other));
-        }
-    }
-    Ok(None)
+/// Whether `name` is one that [`random_name`] makes.
+fn is_temporary(name: &str) -> bool {
+    name.strip_prefix(TEMPORARY_PREFIX).is_some_and(|suffix| {
+        suffix.len() == 16 && suffix.bytes().all(|byte| byte.is_ascii_hexdigit())
+    })
 }
 
 #[cfg(target_os = "linux")]
@@ -250,8 +321,11 @@ fn sync_directory(directory: &Dir) -> io::Result<()> {
     directory.open(".")?.sync_all()
 }
 
-fn random_suffix() -> io::Result<String> {
+fn random_name() -> io::Result<String> {
     let mut bytes = [0; 8];
     getrandom::fill(&mut bytes).map_err(io::Error::other)?;
-    Ok(format!("{:016x}", u64::from_ne_bytes(bytes)))
+    Ok(format!(
+        "{TEMPORARY_PREFIX}{:016x}",
+        u64::from_ne_bytes(bytes)
+    ))
 }

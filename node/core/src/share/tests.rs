@@ -51,7 +51,7 @@ fn name(text: &str) -> ShareName {
 fn store(share: &Share, text: &str, bytes: &[u8], replace: Replace) -> Result<(), ShareError> {
     let mut incoming = share.begin(&name(text), replace)?;
     incoming.write(bytes)?;
-    incoming.commit()
+    incoming.commit().map(drop)
 }
 
 #[test]
