@@ -25,6 +25,8 @@ macro_rules! counters {
 }
 
 counters! {
+    /// Bytes of shared files read for their digests.
+    bytes_hashed,
     /// Bytes of files served to others, encoded or not.
     bytes_served,
     /// Bytes of content served from the cache, not encoded.
@@ -41,6 +43,10 @@ counters! {
     connections_displaced,
     /// Files fetched into the share.
     files_fetched,
+    /// Shared files read for their digests.
+    files_hashed,
+    /// Calls of `sixhop.find` received.
+    finds_received,
     /// Files given to others, by any route.
     files_served,
     /// Calls of `hello` received.

@@ -55,4 +55,5 @@ pub use plugin_api as plugin;
 
 mod clock;
 mod pace;
+pub mod rate;
 mod sync;

@@ -19,9 +19,10 @@ use crate::{
     events::EventLog,
     handlers::Handlers,
     overlay::{Introducer, Overlay},
+    rate::Rate,
     secret::Secret,
-    server::{self, ConnectionLimits, Context},
-    share::{Share, ShareError},
+    server::{self, ConnectionLimits, Context, Slots},
+    share::{Digests, Share, ShareError},
     state::StateDir,
     transfer::Transfers,
 };
@@ -54,6 +55,9 @@ pub enum NodeError {
     /// The cache broke while it was opened.
     #[error("the cache cannot be opened: {0}")]
     Cache(#[source] io::Error),
+    /// The saved digests broke while they were opened.
+    #[error("the saved digests cannot be opened: {0}")]
+    Digests(#[source] io::Error),
     /// The address cannot be listened on.
     #[error("cannot listen on {address}: {error}{}", hint(error))]
     Listen {
@@ -120,7 +124,8 @@ impl Node {
         let counters = Arc::new(Counters::default());
         let events = Arc::new(EventLog::default());
         let cache = open_cache(&state, cache_size, &counters, &events).await?;
-        let context = assemble(share, cache, url, secret, counters, &events);
+        let digests = open_digests(&share, &state, &counters, &events).await?;
+        let context = assemble(share, digests, cache, url, secret, counters, &events);
         let node = Node {
             context,
             events,
@@ -175,6 +180,8 @@ impl Node {
 
     fn spawn(&self, listener: TcpListener, state: StateDir, peers: Vec<PeerUrl>) {
         let introducer = Introducer::new(Arc::clone(&self.context.overlay), Some(state), peers);
+        self.tasks
+            .spawn(Arc::clone(&self.context.digests).run(self.cancel.clone()));
         self.tasks.spawn(introducer.run(self.cancel.clone()));
         let front = server::front(
             listener,
@@ -197,8 +204,22 @@ async fn open_cache(
         .map_err(|error| NodeError::Cache(io::Error::other(error)))
 }
 
+async fn open_digests(
+    share: &Arc<Share>,
+    state: &StateDir,
+    counters: &Arc<Counters>,
+    events: &Arc<EventLog>,
+) -> Result<Arc<Digests>, NodeError> {
+    let (share, state) = (Arc::clone(share), state.clone());
+    let (counters, events) = (Arc::clone(counters), Arc::clone(events));
+    spawn_blocking(move || Arc::new(Digests::open(share, &state, counters, events)))
+        .await
+        .map_err(|error| NodeError::Digests(io::Error::other(error)))
+}
+
 fn assemble(
     share: Arc<Share>,
+    digests: Arc<Digests>,
     cache: Cache,
     url: PeerUrl,
     secret: Secret,
@@ -220,6 +241,9 @@ fn assemble(
     );
     let context = Context {
         share,
+        digests,
+        slots: Slots::new(server::SLOTS_MAX),
+        upload_rate: Rate::new(0),
         cache,
         keepers: TaskTracker::new(),
         handlers: Arc::new(Handlers::standard()),

@@ -2,7 +2,7 @@
 //!
 //! # Participants
 //! The [`front`] holds connections and lets right requests through; the
-//! [`routes`] hand them to [`files`], [`page`], [`search`] or to [`rpc`], which
+//! [`routes`] hand them to [`files`], [`blobs`], [`page`], [`search`] or to [`rpc`], which
 //! reads a call, finds its method in [`methods`] and writes the answer in the
 //! caller's dialect.
 //!
@@ -16,7 +16,9 @@
 //! - Names reach the share only as [`node_wire::name::ShareName`].
 
 mod answer;
+mod blobs;
 mod cached;
+mod content;
 mod files;
 mod front;
 mod local;
@@ -27,6 +29,7 @@ mod relay;
 mod routes;
 mod rpc;
 mod search;
+mod slots;
 mod tee;
 
 use std::sync::Arc;
@@ -35,10 +38,19 @@ use node_wire::limits::REQUEST_BODY_MAX;
 use tokio::{net::TcpListener, sync::Semaphore};
 use tokio_util::task::TaskTracker;
 
-pub use self::front::{ConnectionLimits, Front, STOP_TIME, raise_file_limit};
+pub use self::{
+    front::{ConnectionLimits, Front, STOP_TIME, raise_file_limit},
+    slots::{SLOTS_MAX, Slots},
+};
 use crate::{
-    cache::Cache, counters::Counters, handlers::Handlers, overlay::Overlay, secret::Secret,
-    share::Share, transfer::Transfers,
+    cache::Cache,
+    counters::Counters,
+    handlers::Handlers,
+    overlay::Overlay,
+    rate::Rate,
+    secret::Secret,
+    share::{Digests, Share},
+    transfer::Transfers,
 };
 
 /// What the peer port works with.
@@ -46,6 +58,12 @@ use crate::{
 pub struct Context {
     /// The shared directory.
     pub share: Arc<Share>,
+    /// The digests of its files.
+    pub digests: Arc<Digests>,
+    /// Who may send long bodies.
+    pub slots: Slots,
+    /// Bytes a second that bodies of content may take.
+    pub upload_rate: Rate,
     /// Content that passed through.
     pub cache: Cache,
     /// The threads that write to it.

@@ -2,7 +2,7 @@
 //!
 //! # Participants
 //! [`Share`] holds the directory; [`SharedFile`] is a file opened for reading;
-//! [`Incoming`] is a file on its way in, invisible until it is whole.
+//! [`Digests`] knows the digests of the files; [`Incoming`] is a file on its way in, invisible until it is whole.
 //!
 //! # Lifecycle of a stored file
 //! `begin` makes a private temporary in the share; the bytes are written to it;
@@ -20,6 +20,7 @@
 //! - Names that differ only in letter case are one name: the second is refused.
 //! - All calls block; they belong on the blocking pool.
 
+mod digests;
 mod error;
 mod incoming;
 mod listing;
@@ -42,6 +43,7 @@ use node_wire::name::ShareName;
 use plugin_api::FileInfo;
 
 pub use self::{
+    digests::{Digests, Known},
     error::ShareError,
     incoming::{FREE_MIN, INCOMING_MAX, Incoming, Replace},
     listing::Listing,
@@ -144,6 +146,25 @@ impl Share {
         }
         let stamp = Stamp::of(&metadata);
         Ok(SharedFile { file, stamp })
+    }
+
+    /// The stamp of the file `name`.
+    ///
+    /// # Errors
+    /// As [`Share::read`].
+    pub fn stamp(&self, name: &ShareName) -> Result<Stamp, ShareError> {
+        let metadata = self
+            .directory
+            .symlink_metadata(name.as_str())
+            .map_err(|error| ShareError::of(name, error))?;
+        if !metadata.is_file() {
+            return Err(ShareError::NotFound(name.clone()));
+        }
+        Ok(Stamp {
+            size: metadata.len(),
+            modified: modified(&metadata),
+            inode: cap_std::fs::MetadataExt::ino(&metadata),
+        })
     }
 
     /// Describes the file `name`.

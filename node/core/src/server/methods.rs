@@ -1,6 +1,7 @@
 //! The methods of the peer port: one file each.
 
 mod fetch;
+mod find;
 mod hello;
 mod introspection;
 mod multicall;
@@ -29,6 +30,7 @@ async fn single(context: &Arc<Context>, caller: &Caller, call: &MethodCall) -> A
         names::HELLO => hello::answer(context, caller, params),
         names::QUERY => query::answer(context, caller, params).await,
         names::FETCH => fetch::answer(context, caller, params).await,
+        names::FIND => find::answer(context, params).await,
         names::LIST_METHODS => introspection::list_methods(params),
         names::METHOD_HELP => introspection::method_help(params),
         names::METHOD_SIGNATURE => introspection::method_signature(params),

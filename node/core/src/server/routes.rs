@@ -10,7 +10,7 @@ use axum::{
     routing::get,
 };
 
-use super::{Context, files, page, rpc, search};
+use super::{Context, blobs, files, page, rpc, search};
 use crate::client::SERVER_NAME;
 
 /// Headers of every answer.
@@ -27,6 +27,8 @@ pub(super) fn router(context: Arc<Context>) -> Router {
     Router::new()
         .route("/", get(page::page).post(rpc::rpc))
         .route("/files/{*name}", get(files::file).post(rpc::rpc))
+        .route("/blobs/{digest}", get(blobs::blob).post(rpc::rpc))
+        .route("/blobs/{digest}/tree", get(blobs::tree).post(rpc::rpc))
         .route("/search", get(search::search).post(rpc::rpc))
         .fallback(other)
         .layer(axum::middleware::map_response(with_headers))

@@ -32,6 +32,9 @@ pub enum ShareError {
         /// The name that is there.
         existing: String,
     },
+    /// It changed while it was read.
+    #[error("`{0}` changes while it is read")]
+    Changed(ShareName),
     /// There is no room for the file.
     #[error("no space for `{name}`: {error}")]
     NoSpace {

@@ -272,10 +272,9 @@ impl Drop for Incoming {
 pub(super) fn remove_leftovers(share: &Dir, kept: &[String]) -> io::Result<()> {
     for entry in share.entries()? {
         let name = entry?.file_name();
-        if name
-            .to_str()
-            .is_some_and(|name| name.starts_with(TEMPORARY_PREFIX) && !kept.iter().any(|kept| kept == name))
-        {
+        if name.to_str().is_some_and(|name| {
+            name.starts_with(TEMPORARY_PREFIX) && !kept.iter().any(|kept| kept == name)
+        }) {
             share.remove_file(&name)?;
         }
     }

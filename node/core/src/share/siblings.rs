@@ -90,10 +90,18 @@ impl Siblings {
             && names.directory == parents
             && now() < names.read + KEPT_FOR
         {
-            return Ok(names.by_key.get(&key).filter(|other| *other != part).cloned());
+            return Ok(names
+                .by_key
+                .get(&key)
+                .filter(|other| *other != part)
+                .cloned());
         }
         let names = Names::read(directory, parents)?;
-        let found = names.by_key.get(&key).filter(|other| *other != part).cloned();
+        let found = names
+            .by_key
+            .get(&key)
+            .filter(|other| *other != part)
+            .cloned();
         *lock(&self.0) = (names.by_key.len() <= KEPT_MAX).then_some(names);
         Ok(found)
     }
@@ -119,9 +127,7 @@ impl Names {
 }
 
 fn key(part: &str) -> Option<String> {
-    ShareName::parse(part)
-        .ok()
-        .map(|name| name.collision_key())
+    ShareName::parse(part).ok().map(|name| name.collision_key())
 }
 
 fn joined(parents: &[&str], last: &str) -> String {

@@ -111,7 +111,9 @@ impl Fetcher {
                 return Err(nothing(name, &walk, broken));
             };
             match self.receive(job, &mut file, incoming).await? {
-                Received::Whole(whole) => return blocking(name, move || Ok(whole.commit()?)).await,
+                Received::Whole(whole) => {
+                    return blocking(name, move || Ok(whole.commit().map(drop)?)).await;
+                }
                 Received::BrokeOff(rest, error) => {
                     walk.broke_off(&file, &error);
                     broken = Some((file.peer.as_str().to_owned(), error));

@@ -1,0 +1,338 @@
+//! Content as the body of a response, whole or in part.
+//!
+//! # Invariants
+//! - The next chunk is read while the last one is sent, on a blocking thread;
+//!   no more than two chunks of a body are in memory here.
+//! - A shared file must keep its stamp until its last byte was read, a cached
+//!   blob its digest; otherwise the body is broken off before it is whole.
+//! - A long body takes an upload slot, for as long as it is sent, and every
+//!   body keeps to the rate.
+
+use std::{
+    fs::File,
+    io::{self, Read, Seek, SeekFrom},
+    ops::Range,
+    sync::Arc,
+    time::SystemTime,
+};
+
+use axum::{
+    body::Body,
+    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use bytes::Bytes;
+use futures_util::stream;
+use node_wire::{Digest, name::ShareName};
+use tokio::task::{JoinHandle, spawn_blocking};
+
+use super::{
+    Context,
+    front::Remote,
+    range::{self, Wanted},
+    slots::Slot,
+};
+use crate::{
+    cache::CachedBlob,
+    pieces::PIECE_SIZE,
+    share::{SharedFile, Stamp},
+};
+
+/// Size of a chunk, in bytes.
+const CHUNK: u64 = PIECE_SIZE;
+
+/// Longest body that needs no upload slot, in bytes.
+const SHORT: u64 = 1 << 20;
+
+/// Content that can be sent.
+#[derive(Debug)]
+pub(super) enum Source {
+    /// A file of the share.
+    Shared(SharedFile),
+    /// A blob of the cache.
+    Cached(CachedBlob),
+}
+
+/// Content and what the headers say of it.
+#[derive(Debug)]
+pub(super) struct Content {
+    /// The bytes.
+    pub(super) source: Source,
+    /// Its digest, if it is known.
+    pub(super) digest: Option<Digest>,
+    /// Its name, if it was asked for by name.
+    pub(super) name: Option<ShareName>,
+}
+
+/// What the request says.
+pub(super) struct Asking<'a> {
+    pub(super) method: &'a Method,
+    pub(super) headers: &'a HeaderMap,
+    pub(super) remote: Remote,
+}
+
+impl Source {
+    fn size(&self) -> u64 {
+        match self {
+            Source::Shared(file) => file.stamp.size,
+            Source::Cached(blob) => blob.size(),
+        }
+    }
+
+    fn modified(&self) -> Option<SystemTime> {
+        match self {
+            Source::Shared(file) => file.stamp.modified,
+            Source::Cached(_) => None,
+        }
+    }
+}
+
+/// Answers a request for content.
+pub(super) async fn respond(
+    context: &Arc<Context>,
+    content: Content,
+    asking: Asking<'_>,
+) -> Response {
+    let tag = content.digest.map(|digest| format!("\"{digest}\""));
+    if tag
+        .as_deref()
+        .is_some_and(|tag| has_already(asking.headers, tag))
+    {
+        let mut response = StatusCode::NOT_MODIFIED.into_response();
+        insert(response.headers_mut(), header::ETAG, tag.as_deref());
+        return response;
+    }
+    let size = content.source.size();
+    let wanted = range::wanted(wanted_range(asking.headers, tag.as_deref()), size);
+    let (status, bytes, range) = part(wanted, size);
+    let length = bytes.end - bytes.start;
+    let mut headers = content.headers(tag.as_deref());
+    headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+    insert(&mut headers, header::CONTENT_RANGE, range.as_deref());
+    if *asking.method == Method::HEAD || length == 0 {
+        return (status, headers, Body::empty()).into_response();
+    }
+    let slot = if length > SHORT {
+        let Some(slot) = context.slots.take(asking.remote.0.ip()).await else {
+            return busy();
+        };
+        Some(slot)
+    } else {
+        None
+    };
+    context.counters.files_served.one();
+    context.counters.bytes_served.add(length);
+    let sending = Sending::new(context, content.source, bytes, slot);
+    (status, headers, sending.body()).into_response()
+}
+
+/// The status, the bytes and the header `Content-Range` of an answer.
+fn part(wanted: Wanted, size: u64) -> (StatusCode, Range<u64>, Option<String>) {
+    match wanted {
+        Wanted::Whole => (StatusCode::OK, 0..size, None),
+        Wanted::Part { first, last } => (
+            StatusCode::PARTIAL_CONTENT,
+            first..last + 1,
+            Some(format!("bytes {first}-{last}/{size}")),
+        ),
+        Wanted::Unsatisfiable => (
+            StatusCode::RANGE_NOT_SATISFIABLE,
+            0..0,
+            Some(format!("bytes */{size}")),
+        ),
+    }
+}
+
+fn busy() -> Response {
+    let text = "too many downloads run, try again later\n";
+    let mut response = (StatusCode::SERVICE_UNAVAILABLE, text).into_response();
+    response
+        .headers_mut()
+        .insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    response
+}
+
+/// Whether the asker names this state of the content as one it has.
+fn has_already(headers: &HeaderMap, tag: &str) -> bool {
+    headers
+        .get_all(header::IF_NONE_MATCH)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|list| list.split(','))
+        .map(|known| known.trim())
+        .any(|known| known == "*" || known.strip_prefix("W/").unwrap_or(known) == tag)
+}
+
+/// The range that is asked for, unless it holds for another state only.
+fn wanted_range<'a>(headers: &'a HeaderMap, tag: Option<&str>) -> Option<&'a str> {
+    let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
+    let range = text(header::RANGE)?;
+    let holds =
+        !headers.contains_key(header::IF_RANGE) || (tag.is_some() && text(header::IF_RANGE) == tag);
+    holds.then_some(range)
+}
+
+impl Content {
+    fn headers(&self, tag: Option<&str>) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/octet-stream"),
+        );
+        headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+        insert(&mut headers, header::ETAG, tag);
+        if let Some(name) = &self.name {
+            let modified = self.source.modified().map(httpdate::fmt_http_date);
+            insert(&mut headers, header::LAST_MODIFIED, modified.as_deref());
+            insert(
+                &mut headers,
+                header::CONTENT_DISPOSITION,
+                Some(&disposition(name)),
+            );
+        } else {
+            headers.insert(
+                header::CONTENT_DISPOSITION,
+                HeaderValue::from_static("attachment"),
+            );
+            headers.insert(
+                header::CACHE_CONTROL,
+                HeaderValue::from_static("public, max-age=31536000, immutable"),
+            );
+        }
+        headers
+    }
+}
+
+fn insert(headers: &mut HeaderMap, name: HeaderName, value: Option<&str>) {
+    if let Some(value) = value.and_then(|value| HeaderValue::from_str(value).ok()) {
+        headers.insert(name, value);
+    }
+}
+
+/// `attachment` with the name as RFC 8187 writes it: no quoting to escape from.
+fn disposition(name: &ShareName) -> String {
+    let encoded = name
+        .file_name()
+        .bytes()
+        .fold(String::new(), |mut text, byte| {
+            if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+                text.push(char::from(byte));
+            } else {
+                text.push_str(&format!("%{byte:02X}"));
+            }
+            text
+        });
+    format!("attachment; filename*=UTF-8''{encoded}")
+}
+
+/// Reads the next chunk. It moves to a blocking thread and back.
+struct Reader {
+    source: ReaderSource,
+    left: Range<u64>,
+}
+
+enum ReaderSource {
+    /// The file stands where `left` begins, once `sought`.
+    Shared {
+        file: File,
+        stamp: Stamp,
+        sought: bool,
+    },
+    Cached(CachedBlob),
+}
+
+/// A body that is being sent.
+struct Sending {
+    context: Arc<Context>,
+    next: Option<JoinHandle<io::Result<(Bytes, Reader)>>>,
+    #[expect(dead_code, reason = "given back when the body is out")]
+    slot: Option<Slot>,
+}
+
+impl Sending {
+    fn new(
+        context: &Arc<Context>,
+        source: Source,
+        left: Range<u64>,
+        slot: Option<Slot>,
+    ) -> Sending {
+        let source = match source {
+            Source::Shared(SharedFile { file, stamp }) => ReaderSource::Shared {
+                file,
+                stamp,
+                sought: false,
+            },
+            Source::Cached(blob) => {
+                context
+                    .counters
+                    .cache_bytes_served
+                    .add(left.end - left.start);
+                ReaderSource::Cached(blob)
+            }
+        };
+        Sending {
+            context: Arc::clone(context),
+            next: Reader { source, left }.begin(),
+            slot,
+        }
+    }
+
+    fn body(self) -> Body {
+        Body::from_stream(stream::try_unfold(self, |mut sending| async move {
+            let Some(reading) = sending.next.take() else {
+                return Ok::<_, io::Error>(None);
+            };
+            let (chunk, reader) = reading.await.map_err(io::Error::other)??;
+            sending.next = reader.begin();
+            sending.context.upload_rate.take(chunk.len()).await;
+            Ok(Some((chunk, sending)))
+        }))
+    }
+}
+
+impl Reader {
+    /// Begins to read the next chunk, if there is one.
+    fn begin(self) -> Option<JoinHandle<io::Result<(Bytes, Reader)>>> {
+        (!self.left.is_empty()).then(|| spawn_blocking(move || self.read()))
+    }
+
+    fn read(mut self) -> io::Result<(Bytes, Reader)> {
+        let Range { start, end } = self.left.clone();
+        let chunk = match &mut self.source {
+            ReaderSource::Shared {
+                file,
+                stamp,
+                sought,
+            } => {
+                if !*sought {
+                    file.seek(SeekFrom::Start(start))?;
+                    *sought = true;
+                }
+                read_shared(file, *stamp, CHUNK.min(end - start))?
+            }
+            ReaderSource::Cached(blob) => read_cached(blob, start..end)?,
+        };
+        self.left.start += chunk.len() as u64;
+        Ok((chunk, self))
+    }
+}
+
+fn read_shared(file: &File, stamp: Stamp, length: u64) -> io::Result<Bytes> {
+    let mut chunk = Vec::with_capacity(usize::try_from(length).map_err(io::Error::other)?);
+    let read = file.take(length).read_to_end(&mut chunk)?;
+    if read as u64 != length || !SharedFile::unchanged(file, stamp)? {
+        return Err(io::Error::other("the file changed while it was sent"));
+    }
+    Ok(chunk.into())
+}
+
+/// The bytes of `wanted` that are in its first piece.
+fn read_cached(blob: &mut CachedBlob, wanted: Range<u64>) -> io::Result<Bytes> {
+    let index = wanted.start / PIECE_SIZE;
+    let piece_at = blob.tree().range(index);
+    let mut piece = Vec::new();
+    blob.read_piece(index, &mut piece)?;
+    let inside = |at: u64| usize::try_from(at - piece_at.start).map_err(io::Error::other);
+    let (first, end) = (inside(wanted.start)?, inside(wanted.end.min(piece_at.end))?);
+    Ok(Bytes::from(piece).slice(first..end))
+}

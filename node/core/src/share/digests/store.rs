@@ -1,0 +1,321 @@
+//! Where the digests are kept: in memory until they are saved, then in a
+//! database in the state directory.
+//!
+//! # Invariants
+//! - Everything here can be computed again. A database that cannot be read is
+//!   thrown away; one that cannot be written costs work, never an answer.
+
+use std::{
+    collections::BTreeMap,
+    path::Path,
+    sync::Mutex,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use node_wire::{Digest, name::ShareName};
+use redb::{
+    Database, MultimapTableDefinition, ReadableDatabase, ReadableMultimapTable, ReadableTable,
+    TableDefinition, backends::InMemoryBackend,
+};
+
+use super::{Known, Stamp};
+use crate::{
+    pieces::{PIECE_SIZE, PieceTree},
+    state::StateDir,
+    sync::lock,
+};
+
+/// File of the database.
+const FILE: &str = "digests.redb";
+
+/// Memory that the database takes for what it read, in bytes.
+const CACHE: usize = 4 << 20;
+
+/// Digests that are kept in memory before they are saved.
+const UNSAVED_MAX: usize = 1_024;
+
+/// Trees that are kept in memory before they are saved, in bytes.
+const UNSAVED_BYTES_MAX: usize = 4 << 20;
+
+/// Names that are looked up for one digest.
+const NAMES_MAX: usize = 16;
+
+/// Name -> stamp and digest.
+const FILES: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("files");
+/// Digest -> names.
+const NAMES: MultimapTableDefinition<'_, &[u8], &str> = MultimapTableDefinition::new("names");
+/// Digest -> tree, of content of more than one piece.
+const TREES: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("trees");
+
+type DbResult<T> = Result<T, redb::Error>;
+
+#[derive(Debug)]
+pub(super) struct Store {
+    database: Option<Database>,
+    unsaved: Mutex<Unsaved>,
+}
+
+#[derive(Debug, Default)]
+struct Unsaved {
+    files: BTreeMap<ShareName, (Known, PieceTree)>,
+    tree_bytes: usize,
+}
+
+impl Store {
+    pub(super) fn open(state: &StateDir) -> Store {
+        let path = state.file(FILE);
+        let database = open(&path)
+            .or_else(|error| {
+                tracing::warn!(%error, "the saved digests cannot be read and are computed again");
+                if let Err(error) = state.remove(FILE) {
+                    tracing::warn!(%error, "they cannot be removed either");
+                }
+                open(&path)
+            })
+            .or_else(|error| {
+                tracing::warn!(%error, "digests cannot be saved");
+                in_memory()
+            });
+        Store {
+            database: database.ok(),
+            unsaved: Mutex::default(),
+        }
+    }
+
+    pub(super) fn get(&self, name: &ShareName) -> Option<Known> {
+        if let Some((known, _)) = lock(&self.unsaved).files.get(name) {
+            return Some(*known);
+        }
+        self.read(|database| {
+            let table = database.begin_read()?.open_table(FILES)?;
+            let found = table.get(name.as_str())?;
+            Ok(found.and_then(|bytes| decode(bytes.value())))
+        })
+        .flatten()
+    }
+
+    pub(super) fn names(&self, digest: &Digest) -> Vec<ShareName> {
+        let mut names: Vec<ShareName> = lock(&self.unsaved)
+            .files
+            .iter()
+            .filter(|(_, (known, _))| known.digest == *digest)
+            .map(|(name, _)| name.clone())
+            .take(NAMES_MAX)
+            .collect();
+        let saved = self.read(|database| {
+            let table = database.begin_read()?.open_multimap_table(NAMES)?;
+            let mut saved = Vec::new();
+            for name in table.get(digest.as_bytes().as_slice())?.take(NAMES_MAX) {
+                saved.extend(ShareName::parse(name?.value()).ok());
+            }
+            Ok(saved)
+        });
+        names.extend(saved.unwrap_or_default());
+        names
+    }
+
+    pub(super) fn tree(&self, digest: &Digest) -> Option<PieceTree> {
+        let unsaved = lock(&self.unsaved)
+            .files
+            .values()
+            .find(|(known, _)| known.digest == *digest)
+            .map(|(_, tree)| tree.clone());
+        if unsaved.is_some() {
+            return unsaved;
+        }
+        let size = self.names(digest).iter().find_map(|name| {
+            let known = self.get(name)?;
+            (known.digest == *digest).then_some(known.size)
+        })?;
+        if size <= PIECE_SIZE {
+            return PieceTree::of_one_piece(*digest, size);
+        }
+        self.read(|database| {
+            let table = database.begin_read()?.open_table(TREES)?;
+            let found = table.get(digest.as_bytes().as_slice())?;
+            Ok(found.and_then(|bytes| PieceTree::from_bytes(*digest, bytes.value()).ok()))
+        })
+        .flatten()
+    }
+
+    pub(super) fn put(&self, name: &ShareName, stamp: Stamp, tree: &PieceTree) {
+        let known = Known {
+            size: stamp.size,
+            stamp,
+            digest: tree.digest(),
+        };
+        let full = {
+            let mut unsaved = lock(&self.unsaved);
+            unsaved.tree_bytes += tree_bytes(tree);
+            unsaved.files.insert(name.clone(), (known, tree.clone()));
+            unsaved.files.len() >= UNSAVED_MAX || unsaved.tree_bytes >= UNSAVED_BYTES_MAX
+        };
+        if full {
+            self.save();
+        }
+    }
+
+    /// Forgets the files of which `keep` says no.
+    pub(super) fn retain(&self, keep: impl Fn(&ShareName) -> bool) {
+        let gone = self.read(|database| {
+            let table = database.begin_read()?.open_table(FILES)?;
+            let mut gone = Vec::new();
+            for entry in table.iter()? {
+                let (name, _) = entry?;
+                if !ShareName::parse(name.value()).is_ok_and(|name| keep(&name)) {
+                    gone.push(name.value().to_owned());
+                }
+            }
+            Ok(gone)
+        });
+        let Some(gone) = gone.filter(|gone| !gone.is_empty()) else {
+            return;
+        };
+        self.read(|database| {
+            let transaction = database.begin_write()?;
+            {
+                let mut tables = Tables::open(&transaction)?;
+                for name in &gone {
+                    tables.forget(name)?;
+                }
+            }
+            Ok(transaction.commit()?)
+        });
+    }
+
+    /// Brings what is new to the disk.
+    pub(super) fn save(&self) {
+        let files = lock(&self.unsaved).files.clone();
+        if files.is_empty() {
+            return;
+        }
+        self.read(|database| {
+            let transaction = database.begin_write()?;
+            {
+                let mut tables = Tables::open(&transaction)?;
+                for (name, (known, tree)) in &files {
+                    tables.put(name.as_str(), known, tree)?;
+                }
+            }
+            Ok(transaction.commit()?)
+        });
+        let mut unsaved = lock(&self.unsaved);
+        unsaved
+            .files
+            .retain(|name, (known, _)| files.get(name).is_none_or(|(saved, _)| saved != known));
+        unsaved.tree_bytes = unsaved
+            .files
+            .values()
+            .map(|(_, tree)| tree_bytes(tree))
+            .sum();
+    }
+
+    fn read<T>(&self, work: impl FnOnce(&Database) -> DbResult<T>) -> Option<T> {
+        let done = work(self.database.as_ref()?);
+        done.inspect_err(|error| tracing::warn!(%error, "the saved digests cannot be used"))
+            .ok()
+    }
+}
+
+/// The tables, open for writing.
+struct Tables<'t> {
+    files: redb::Table<'t, &'static str, &'static [u8]>,
+    names: redb::MultimapTable<'t, &'static [u8], &'static str>,
+    trees: redb::Table<'t, &'static [u8], &'static [u8]>,
+}
+
+impl<'t> Tables<'t> {
+    fn open(transaction: &'t redb::WriteTransaction) -> DbResult<Tables<'t>> {
+        Ok(Tables {
+            files: transaction.open_table(FILES)?,
+            names: transaction.open_multimap_table(NAMES)?,
+            trees: transaction.open_table(TREES)?,
+        })
+    }
+
+    fn put(&mut self, name: &str, known: &Known, tree: &PieceTree) -> DbResult<()> {
+        self.forget(name)?;
+        let digest = known.digest.as_bytes().as_slice();
+        self.files.insert(name, encode(known).as_slice())?;
+        self.names.insert(digest, name)?;
+        if tree.count() > 1 {
+            self.trees.insert(digest, tree.to_bytes().as_slice())?;
+        }
+        Ok(())
+    }
+
+    fn forget(&mut self, name: &str) -> DbResult<()> {
+        let old = self
+            .files
+            .remove(name)?
+            .and_then(|bytes| decode(bytes.value()));
+        if let Some(old) = old {
+            let digest = old.digest.as_bytes().as_slice();
+            self.names.remove(digest, name)?;
+            if self.names.get(digest)?.next().is_none() {
+                self.trees.remove(digest)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn open(path: &Path) -> DbResult<Database> {
+    let database = Database::builder().set_cache_size(CACHE).create(path)?;
+    prepared(database)
+}
+
+fn in_memory() -> DbResult<Database> {
+    prepared(Database::builder().create_with_backend(InMemoryBackend::new())?)
+}
+
+/// Makes the tables, so that reading never misses one.
+fn prepared(database: Database) -> DbResult<Database> {
+    let transaction = database.begin_write()?;
+    Tables::open(&transaction)?;
+    transaction.commit()?;
+    Ok(database)
+}
+
+fn tree_bytes(tree: &PieceTree) -> usize {
+    usize::try_from(PieceTree::bytes_len(tree.size())).unwrap_or(usize::MAX)
+}
+
+/// Size, inode, seconds and nanoseconds of the last change, digest.
+const ENCODED: usize = 8 + 8 + 8 + 4 + 32;
+
+fn encode(known: &Known) -> Vec<u8> {
+    let since = known
+        .stamp
+        .modified
+        .and_then(|modified| modified.duration_since(UNIX_EPOCH).ok())
+        .unwrap_or(Duration::ZERO);
+    let mut bytes = Vec::with_capacity(ENCODED);
+    bytes.extend(known.stamp.size.to_le_bytes());
+    bytes.extend(known.stamp.inode.to_le_bytes());
+    bytes.extend(since.as_secs().to_le_bytes());
+    bytes.extend(since.subsec_nanos().to_le_bytes());
+    bytes.extend(known.digest.as_bytes());
+    bytes
+}
+
+fn decode(bytes: &[u8]) -> Option<Known> {
+    let (size, rest) = bytes.split_first_chunk()?;
+    let (inode, rest) = rest.split_first_chunk()?;
+    let (seconds, rest) = rest.split_first_chunk()?;
+    let (nanos, digest) = rest.split_first_chunk()?;
+    let since = Duration::new(
+        u64::from_le_bytes(*seconds),
+        u32::from_le_bytes(*nanos).min(999_999_999),
+    );
+    let stamp = Stamp {
+        size: u64::from_le_bytes(*size),
+        modified: SystemTime::checked_add(&UNIX_EPOCH, since),
+        inode: u64::from_le_bytes(*inode),
+    };
+    Some(Known {
+        size: stamp.size,
+        stamp,
+        digest: Digest::from_bytes(digest.try_into().ok()?),
+    })
+}

@@ -1,0 +1,194 @@
+#![allow(
+    clippy::disallowed_methods,
+    reason = "tests change the directory from outside"
+)]
+
+use std::{fs, path::PathBuf, time::Instant};
+
+use super::*;
+
+struct Home {
+    directory: tempfile::TempDir,
+    counters: Arc<Counters>,
+}
+
+impl Home {
+    fn new() -> Home {
+        let directory = tempfile::tempdir().unwrap();
+        fs::create_dir(directory.path().join("share")).unwrap();
+        Home {
+            directory,
+            counters: Arc::default(),
+        }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join("share").join(name)
+    }
+
+    /// Writes a file that was changed long ago.
+    fn write(&self, name: &str, bytes: &[u8]) {
+        fs::write(self.path(name), bytes).unwrap();
+        let file = fs::File::options()
+            .write(true)
+            .open(self.path(name))
+            .unwrap();
+        file.set_modified(SystemTime::now() - Duration::from_secs(60))
+            .unwrap();
+    }
+
+    fn state(&self) -> StateDir {
+        StateDir::open(&self.directory.path().join("state")).unwrap()
+    }
+
+    fn open(&self) -> Arc<Digests> {
+        let share = Arc::new(Share::open(&self.directory.path().join("share")).unwrap());
+        let events = Arc::default();
+        Arc::new(Digests::open(
+            share,
+            &self.state(),
+            Arc::clone(&self.counters),
+            events,
+        ))
+    }
+
+    fn hashed(&self) -> u64 {
+        self.counters.files_hashed.get()
+    }
+}
+
+fn name(text: &str) -> ShareName {
+    ShareName::parse(text).unwrap()
+}
+
+fn digest(bytes: &[u8]) -> Digest {
+    let mut hasher = TreeHasher::default();
+    hasher.push(bytes);
+    hasher.finish().digest()
+}
+
+fn long() -> Vec<u8> {
+    (0..700_000_u32).flat_map(u32::to_le_bytes).collect()
+}
+
+#[test]
+fn a_file_is_read_once_and_then_known() {
+    let home = Home::new();
+    home.write("a", b"text");
+    let digests = home.open();
+    assert_eq!(digests.known(&name("a")), None);
+    assert_eq!(digests.of(&name("a")).unwrap().digest, digest(b"text"));
+    assert_eq!(digests.of(&name("a")).unwrap().size, 4);
+    assert_eq!(home.hashed(), 1);
+    assert!(digests.open_blob(&digest(b"text")).is_some());
+    assert_eq!(digests.named(&digest(b"text")), Some((name("a"), 4)));
+    assert!(matches!(
+        digests.of(&name("none")),
+        Err(ShareError::NotFound(_))
+    ));
+}
+
+#[test]
+fn digests_and_trees_outlive_the_node() {
+    let home = Home::new();
+    home.write("long", &long());
+    let digests = home.open();
+    let known = digests.of(&name("long")).unwrap();
+    let tree = digests.tree(&known.digest).unwrap();
+    digests.store.save();
+    assert_eq!(digests.tree(&known.digest), Some(tree.clone()));
+    drop(digests);
+    let digests = home.open();
+    assert_eq!(digests.known(&name("long")), Some(known));
+    assert_eq!(digests.tree(&known.digest), Some(tree));
+    assert_eq!(home.hashed(), 1);
+}
+
+#[test]
+fn a_changed_file_is_not_given_out_under_its_old_digest() {
+    let home = Home::new();
+    home.write("a", b"one");
+    let digests = home.open();
+    digests.of(&name("a")).unwrap();
+    fs::write(home.path("a"), b"two").unwrap();
+    assert_eq!(digests.known(&name("a")), None);
+    assert!(digests.open_blob(&digest(b"one")).is_none());
+    assert_eq!(digests.named(&digest(b"one")), None);
+    assert_eq!(digests.of(&name("a")).unwrap().digest, digest(b"two"));
+}
+
+#[test]
+fn another_file_of_the_same_size_and_time_is_noticed() {
+    let home = Home::new();
+    home.write("a", b"one");
+    let digests = home.open();
+    let stamp = digests.of(&name("a")).unwrap().stamp;
+    fs::write(home.path("b"), b"two").unwrap();
+    let other = fs::File::options()
+        .write(true)
+        .open(home.path("b"))
+        .unwrap();
+    other.set_modified(stamp.modified.unwrap()).unwrap();
+    fs::rename(home.path("b"), home.path("a")).unwrap();
+    assert_eq!(digests.known(&name("a")), None);
+    assert_eq!(digests.of(&name("a")).unwrap().digest, digest(b"two"));
+}
+
+#[test]
+fn a_file_that_was_just_changed_is_read_again() {
+    let home = Home::new();
+    fs::write(home.path("a"), b"text").unwrap();
+    let digests = home.open();
+    let future = SystemTime::now() + Duration::from_secs(3600);
+    let file = fs::File::options()
+        .write(true)
+        .open(home.path("a"))
+        .unwrap();
+    file.set_modified(future).unwrap();
+    digests.of(&name("a")).unwrap();
+    digests.of(&name("a")).unwrap();
+    assert_eq!(home.hashed(), 2);
+}
+
+#[test]
+fn a_damaged_database_is_made_anew() {
+    let home = Home::new();
+    home.write("a", b"text");
+    home.state();
+    fs::write(home.directory.path().join("state/digests.redb"), "rubbish").unwrap();
+    assert_eq!(home.open().of(&name("a")).unwrap().digest, digest(b"text"));
+}
+
+#[test]
+fn what_is_gone_is_forgotten() {
+    let home = Home::new();
+    home.write("a", &long());
+    let digests = home.open();
+    let known = digests.of(&name("a")).unwrap();
+    digests.store.save();
+    fs::remove_file(home.path("a")).unwrap();
+    digests.look();
+    assert_eq!(digests.store.get(&name("a")), None);
+    assert!(digests.store.names(&known.digest).is_empty());
+    assert_eq!(digests.tree(&known.digest), None);
+}
+
+#[tokio::test]
+async fn the_background_reads_the_share_and_ends_when_it_is_told_to() {
+    let home = Home::new();
+    for n in 0..20_u8 {
+        home.write(&format!("{n}"), &[n]);
+    }
+    let digests = home.open();
+    let cancel = CancellationToken::new();
+    let running = tokio::spawn(Arc::clone(&digests).run(cancel.clone()));
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while home.hashed() < 20 {
+        assert!(Instant::now() < deadline, "not read in time");
+        sleep(Duration::from_millis(5)).await;
+    }
+    cancel.cancel();
+    running.await.unwrap();
+    drop(digests);
+    assert!(home.open().known(&name("19")).is_some());
+}
