@@ -17,6 +17,7 @@
 
 mod fetch;
 mod job;
+mod plan;
 
 use std::{
     collections::{BTreeMap, VecDeque},

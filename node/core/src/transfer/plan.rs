@@ -1,0 +1,425 @@
+//! Which pieces from whom: the plan of one download.
+//!
+//! # Participants
+//! A *holder* is a peer that has the content; a *span* is a run of pieces that
+//! one holder was asked for.
+//!
+//! # How it decides
+//! A holder is asked for about [`SPAN_TIME`] worth of pieces at the speed it
+//! has shown. When no piece is left to ask for, who is idle takes over the
+//! second half of the longest span of the others, or its last piece too, so
+//! that one slow holder does not hold the end up.
+//!
+//! # Invariants
+//! - Each piece is done, free, or in a span.
+//! - A holder that sent a wrong piece is out; one that breaks off
+//!   [`STRIKES_MAX`] times without a right piece in between is out.
+//! - No I/O and no clock; time is a parameter.
+
+use std::{
+    collections::BTreeMap,
+    ops::Range,
+    time::{Duration, Instant},
+};
+
+/// Time that one span is to take.
+const SPAN_TIME: Duration = Duration::from_secs(1);
+
+/// Pieces of the first span of a holder.
+const SPAN_FIRST: u64 = 4;
+
+/// Most pieces of a span.
+pub(super) const SPAN_MAX: u64 = 64;
+
+/// Failures in a row after which a holder is not asked any more.
+const STRIKES_MAX: u32 = 3;
+
+/// Shortest rest of a span of which the same holder may take the second half
+/// over another connection.
+const SPLIT_OWN_MIN: u64 = 8;
+
+/// A holder, as the plan numbers it.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub(super) struct HolderId(usize);
+
+/// A span, as the plan numbers it.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub(super) struct SpanId(u64);
+
+/// What a holder is asked for.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) struct Span {
+    pub(super) id: SpanId,
+    pub(super) pieces: Range<u64>,
+}
+
+/// The plan of one download.
+#[derive(Debug)]
+pub(super) struct Plan {
+    done: Vec<bool>,
+    left: u64,
+    /// Pieces that nobody is asked for: start to end.
+    free: BTreeMap<u64, u64>,
+    spans: BTreeMap<SpanId, Asked>,
+    holders: Vec<Holder>,
+    last_span: u64,
+}
+
+/// What a holder was asked for and has not delivered yet.
+#[derive(Debug)]
+struct Asked {
+    holder: HolderId,
+    rest: Range<u64>,
+    since: Instant,
+    delivered: u64,
+}
+
+#[derive(Debug, Default)]
+struct Holder {
+    /// Pieces a second, over one connection.
+    speed: Option<f64>,
+    strikes: u32,
+    out: bool,
+}
+
+impl Plan {
+    /// A plan for pieces of which some are there already.
+    pub(super) fn new(done: Vec<bool>) -> Plan {
+        let mut plan = Plan {
+            left: done.iter().filter(|&&done| !done).count() as u64,
+            done,
+            free: BTreeMap::new(),
+            spans: BTreeMap::new(),
+            holders: Vec::new(),
+            last_span: 0,
+        };
+        plan.release(0..plan.done.len() as u64);
+        plan
+    }
+
+    /// Adds a holder.
+    pub(super) fn add(&mut self) -> HolderId {
+        self.holders.push(Holder::default());
+        HolderId(self.holders.len() - 1)
+    }
+
+    /// Whether all pieces are there.
+    pub(super) fn is_whole(&self) -> bool {
+        self.left == 0
+    }
+
+    /// Whether this holder may be asked.
+    pub(super) fn is_usable(&self, holder: HolderId) -> bool {
+        !self.holders[holder.0].out
+    }
+
+    /// What to ask `holder` for now, if there is anything.
+    pub(super) fn next(&mut self, holder: HolderId, now: Instant) -> Option<Span> {
+        if !self.is_usable(holder) {
+            return None;
+        }
+        let pieces = self.take_free(holder).or_else(|| self.take_over(holder))?;
+        self.last_span += 1;
+        let id = SpanId(self.last_span);
+        let asked = Asked {
+            holder,
+            rest: pieces.clone(),
+            since: now,
+            delivered: 0,
+        };
+        self.spans.insert(id, asked);
+        Some(Span { id, pieces })
+    }
+
+    /// Whether `piece`, the next one of a span, is still wanted from it.
+    pub(super) fn wants(&self, span: SpanId, piece: u64) -> bool {
+        !self.is_done(piece)
+            && self
+                .spans
+                .get(&span)
+                .is_some_and(|asked| asked.rest.contains(&piece))
+    }
+
+    /// A right piece came. Says whether it is the first of its kind.
+    pub(super) fn right(&mut self, span: SpanId, piece: u64) -> bool {
+        if let Some(asked) = self.spans.get_mut(&span) {
+            asked.rest.start = asked.rest.start.max(piece + 1).min(asked.rest.end);
+            asked.delivered += 1;
+            self.holders[asked.holder.0].strikes = 0;
+        }
+        let Some(done) = usize::try_from(piece)
+            .ok()
+            .and_then(|piece| self.done.get_mut(piece))
+        else {
+            return false;
+        };
+        let first = !std::mem::replace(done, true);
+        self.left -= u64::from(first);
+        first
+    }
+
+    /// A span is over. What it did not bring is free again.
+    pub(super) fn ended(&mut self, span: SpanId, now: Instant) {
+        let Some(asked) = self.spans.remove(&span) else {
+            return;
+        };
+        let seconds = now.saturating_duration_since(asked.since).as_secs_f64();
+        if asked.delivered > 0 && seconds > 0.0 {
+            #[expect(clippy::cast_precision_loss, reason = "a few pieces at most")]
+            let seen = asked.delivered as f64 / seconds;
+            let speed = &mut self.holders[asked.holder.0].speed;
+            *speed = Some(speed.map_or(seen, |before| (before + seen) / 2.0));
+        }
+        self.release(asked.rest);
+    }
+
+    /// A holder broke off. Says whether it is out.
+    pub(super) fn broke_off(&mut self, holder: HolderId) -> bool {
+        let holder = &mut self.holders[holder.0];
+        holder.strikes += 1;
+        holder.out |= holder.strikes >= STRIKES_MAX;
+        holder.out
+    }
+
+    /// A holder sent a wrong piece: it is out.
+    pub(super) fn lied(&mut self, holder: HolderId) {
+        self.holders[holder.0].out = true;
+    }
+
+    fn is_done(&self, piece: u64) -> bool {
+        usize::try_from(piece)
+            .ok()
+            .and_then(|piece| self.done.get(piece))
+            .is_none_or(|&done| done)
+    }
+
+    fn take_free(&mut self, holder: HolderId) -> Option<Range<u64>> {
+        let (start, end) = self.free.pop_first()?;
+        let taken = start..end.min(start + self.length(holder));
+        if taken.end < end {
+            self.free.insert(taken.end, end);
+        }
+        Some(taken)
+    }
+
+    /// Pieces to ask a holder for at a time.
+    fn length(&self, holder: HolderId) -> u64 {
+        let Some(speed) = self.holders[holder.0].speed else {
+            return SPAN_FIRST;
+        };
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a float becomes the nearest number there is"
+        )]
+        let pieces = (speed * SPAN_TIME.as_secs_f64()) as u64;
+        pieces.clamp(1, SPAN_MAX)
+    }
+
+    /// Takes a part of the longest rest that another connection has.
+    fn take_over(&mut self, holder: HolderId) -> Option<Range<u64>> {
+        let rest = |asked: &Asked| asked.rest.end - asked.rest.start;
+        let doubled = |asked: &Asked, spans: &BTreeMap<SpanId, Asked>| {
+            spans
+                .values()
+                .filter(|other| {
+                    other.rest.start < asked.rest.end && asked.rest.start < other.rest.end
+                })
+                .count()
+                > 1
+        };
+        let victim = self
+            .spans
+            .iter()
+            .filter(|(_, asked)| {
+                if asked.holder == holder {
+                    rest(asked) >= SPLIT_OWN_MIN
+                } else {
+                    rest(asked) > 1 || (rest(asked) == 1 && !doubled(asked, &self.spans))
+                }
+            })
+            .max_by_key(|(_, asked)| rest(asked))
+            .map(|(id, _)| *id)?;
+        let asked = self.spans.get_mut(&victim)?;
+        if rest(asked) == 1 {
+            return Some(asked.rest.clone());
+        }
+        let middle = asked.rest.start + rest(asked).div_ceil(2);
+        let taken = middle..asked.rest.end;
+        asked.rest.end = middle;
+        Some(taken)
+    }
+
+    /// Makes the pieces of `range` free that are not done and in no span.
+    fn release(&mut self, range: Range<u64>) {
+        for piece in range {
+            let held = self.spans.values().any(|asked| asked.rest.contains(&piece));
+            if !self.is_done(piece) && !held {
+                self.free_piece(piece);
+            }
+        }
+    }
+
+    fn free_piece(&mut self, piece: u64) {
+        let mut end = piece + 1;
+        if let Some(behind) = self.free.remove(&end) {
+            end = behind;
+        }
+        if let Some((_, before)) = self.free.range_mut(..piece).next_back()
+            && *before == piece
+        {
+            *before = end;
+        } else {
+            self.free.insert(piece, end);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn deliver(plan: &mut Plan, span: &Span) {
+        for piece in span.pieces.clone() {
+            if plan.wants(span.id, piece) {
+                plan.right(span.id, piece);
+            }
+        }
+    }
+
+    #[test]
+    fn one_holder_delivers_all_pieces_in_order() {
+        let mut plan = Plan::new(vec![false; 100]);
+        let holder = plan.add();
+        let mut now = Instant::now();
+        let mut next = 0;
+        while let Some(span) = plan.next(holder, now) {
+            assert_eq!(span.pieces.start, next);
+            next = span.pieces.end;
+            deliver(&mut plan, &span);
+            now += Duration::from_millis(100);
+            plan.ended(span.id, now);
+        }
+        assert!(plan.is_whole());
+        assert_eq!(next, 100);
+    }
+
+    #[test]
+    fn spans_follow_the_speed_of_a_holder() {
+        let mut plan = Plan::new(vec![false; 10_000]);
+        let (fast, slow) = (plan.add(), plan.add());
+        let now = Instant::now();
+        for (holder, took) in [(fast, 10), (slow, 2_000)] {
+            let span = plan.next(holder, now).unwrap();
+            assert_eq!(span.pieces.end - span.pieces.start, SPAN_FIRST);
+            deliver(&mut plan, &span);
+            plan.ended(span.id, now + Duration::from_millis(took));
+        }
+        let length = |span: Span| span.pieces.end - span.pieces.start;
+        assert_eq!(length(plan.next(fast, now).unwrap()), SPAN_MAX);
+        assert_eq!(length(plan.next(slow, now).unwrap()), 2);
+    }
+
+    #[test]
+    fn who_is_idle_takes_half_of_the_rest_and_at_last_the_same_piece() {
+        let mut plan = Plan::new(vec![false; 4]);
+        let (one, two) = (plan.add(), plan.add());
+        let now = Instant::now();
+        let first = plan.next(one, now).unwrap();
+        assert_eq!(first.pieces, 0..4);
+        assert_eq!(plan.next(two, now).unwrap().pieces, 2..4);
+        assert!(!plan.wants(first.id, 2));
+        let mut plan = Plan::new(vec![false]);
+        let (one, two, three) = (plan.add(), plan.add(), plan.add());
+        let slow = plan.next(one, now).unwrap();
+        let quick = plan.next(two, now).unwrap();
+        assert_eq!(plan.next(three, now), None, "two are enough");
+        assert!(plan.right(quick.id, 0));
+        assert!(!plan.right(slow.id, 0));
+        assert!(plan.is_whole());
+    }
+
+    #[test]
+    fn a_liar_is_out_at_once_and_a_broken_one_after_three_times_in_a_row() {
+        let mut plan = Plan::new(vec![false; 100]);
+        let (liar, broken) = (plan.add(), plan.add());
+        let now = Instant::now();
+        plan.lied(liar);
+        assert_eq!(plan.next(liar, now), None);
+        for last in [false, false] {
+            assert_eq!(plan.broke_off(broken), last);
+        }
+        let span = plan.next(broken, now).unwrap();
+        plan.right(span.id, span.pieces.start);
+        for last in [false, false, true] {
+            assert_eq!(plan.broke_off(broken), last);
+        }
+        plan.ended(span.id, now);
+        assert_eq!(plan.next(broken, now), None);
+    }
+
+    #[test]
+    fn what_a_span_did_not_bring_is_asked_for_again() {
+        let mut plan = Plan::new(vec![false, true, false, false, false]);
+        let (one, two) = (plan.add(), plan.add());
+        let now = Instant::now();
+        let span = plan.next(one, now).unwrap();
+        assert_eq!(span.pieces, 0..1);
+        plan.ended(span.id, now);
+        plan.lied(one);
+        assert_eq!(plan.next(two, now).unwrap().pieces, 0..1);
+        assert_eq!(plan.next(two, now).unwrap().pieces, 2..5);
+    }
+
+    proptest! {
+        #[test]
+        fn every_piece_arrives_whatever_the_holders_do(
+            done in proptest::collection::vec(any::<bool>(), 1..200),
+            moves in proptest::collection::vec((0..4_usize, 0..6_u8, 0..3_000_u64), 0..400),
+        ) {
+            let mut plan = Plan::new(done);
+            let holders: Vec<_> = (0..4).map(|_| plan.add()).collect();
+            let mut now = Instant::now();
+            let mut open: Vec<(HolderId, Span)> = Vec::new();
+            for (who, what, later) in moves {
+                now += Duration::from_millis(later);
+                let holder = holders[who];
+                match what {
+                    0 | 1 => open.extend(plan.next(holder, now).map(|span| (holder, span))),
+                    2 => {
+                        if let Some((_, span)) = open.get(who) {
+                            let piece = span.pieces.start + later % (span.pieces.end - span.pieces.start);
+                            if plan.wants(span.id, piece) {
+                                // A holder sends the pieces of a span in order.
+                                for piece in span.pieces.start..=piece {
+                                    plan.right(span.id, piece);
+                                }
+                            }
+                        }
+                    }
+                    3 => {
+                        if who < open.len() {
+                            plan.ended(open.swap_remove(who).1.id, now);
+                        }
+                    }
+                    4 => drop(plan.broke_off(holder)),
+                    // At least one holder stays honest.
+                    _ => if who > 0 { plan.lied(holder) },
+                }
+            }
+            for (_, span) in open {
+                plan.ended(span.id, now);
+            }
+            let honest = plan.add();
+            while let Some(span) = plan.next(honest, now) {
+                deliver(&mut plan, &span);
+                now += Duration::from_millis(10);
+                plan.ended(span.id, now);
+            }
+            prop_assert!(plan.is_whole());
+            prop_assert!(plan.done.iter().all(|&done| done));
+        }
+    }
+}
