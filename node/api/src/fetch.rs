@@ -17,8 +17,20 @@ pub struct FetchStatus {
     pub name: String,
     /// How far it is.
     pub state: FetchState,
-    /// Bytes received so far.
+    /// Bytes that are here so far; checked, if there is a digest.
     pub bytes: u64,
+    /// Size of the file, once it is known.
+    #[serde(default)]
+    pub size: Option<u64>,
+    /// Digest by which it is fetched; every byte is checked then.
+    #[serde(default)]
+    pub digest: Option<String>,
+    /// The peers that delivered something.
+    #[serde(default)]
+    pub holders: Vec<String>,
+    /// Bytes a second, lately.
+    #[serde(default)]
+    pub rate: u64,
     /// The peer that delivers or delivered it.
     pub peer: Option<String>,
     /// Peers asked so far.

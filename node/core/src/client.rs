@@ -8,12 +8,14 @@
 //! # Invariants
 //! - Everything that a peer answers is hostile: heads, bodies and times have
 //!   limits, and content is decoded piece by piece, never held whole.
-//! - A redirect, a compressed body or a status other than 200 is a failure.
+//! - A redirect, a compressed body or a status other than 200, or 206 for a
+//!   part that was asked for, is a failure.
 //! - The connection goes to the address that was checked; proxies of the
 //!   environment are not used.
 //! - A call that failed costs its own time only; deciding what a failure means
 //!   is the overlay's.
 
+mod blob;
 mod calls;
 mod content;
 mod http;
@@ -22,6 +24,7 @@ mod resolve;
 mod transport;
 
 pub use self::{
+    blob::BlobBody,
     calls::{Answered, CallError, Client, QueryReply},
     content::RemoteFile,
     http::HttpTransport,

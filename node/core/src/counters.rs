@@ -25,6 +25,8 @@ macro_rules! counters {
 }
 
 counters! {
+    /// Ranges of content asked for.
+    blobs_asked,
     /// Bytes of shared files read for their digests.
     bytes_hashed,
     /// Bytes of files served to others, encoded or not.
@@ -45,10 +47,14 @@ counters! {
     files_fetched,
     /// Shared files read for their digests.
     files_hashed,
+    /// Calls of `sixhop.find` made to peers.
+    finds_sent,
     /// Calls of `sixhop.find` received.
     finds_received,
     /// Files given to others, by any route.
     files_served,
+    /// Holders that failed in the middle of a fetch.
+    holders_failed,
     /// Calls of `hello` received.
     hellos_received,
     /// Peers dropped because they could not be reached.

@@ -24,7 +24,7 @@ use crate::{
     server::{self, ConnectionLimits, Context, Slots},
     share::{Digests, Share, ShareError},
     state::StateDir,
-    transfer::Transfers,
+    transfer::{Records, Transfers},
 };
 
 /// What a node is started with.
@@ -106,15 +106,7 @@ impl Node {
             peers,
             cache_size,
         } = options;
-        let shared = share.clone();
-        let share = Arc::new(
-            spawn_blocking(move || Share::open(&shared))
-                .await
-                .map_err(|error| ShareError::Directory {
-                    path: share,
-                    error: io::Error::other(error),
-                })??,
-        );
+        let (share, records) = open_share(share, &state).await?;
         let (listener, address) = bind(listen).await?;
         let url = match url {
             Some(url) => url,
@@ -125,7 +117,13 @@ impl Node {
         let events = Arc::new(EventLog::default());
         let cache = open_cache(&state, cache_size, &counters, &events).await?;
         let digests = open_digests(&share, &state, &counters, &events).await?;
-        let context = assemble(share, digests, cache, url, secret, counters, &events);
+        let stores = Stores {
+            share,
+            digests,
+            records,
+            cache,
+        };
+        let context = assemble(stores, url, secret, counters, &events);
         let node = Node {
             context,
             events,
@@ -135,6 +133,7 @@ impl Node {
             tasks: TaskTracker::new(),
         };
         node.spawn(listener, state, peers);
+        node.context.transfers.take_up().await;
         Ok(node)
     }
 
@@ -204,6 +203,19 @@ async fn open_cache(
         .map_err(|error| NodeError::Cache(io::Error::other(error)))
 }
 
+async fn open_share(path: PathBuf, state: &StateDir) -> Result<(Arc<Share>, Records), ShareError> {
+    let (shared, state) = (path.clone(), state.clone());
+    let opened = spawn_blocking(move || {
+        let records = Records::load(&state);
+        let share = Share::open_keeping(&shared, &records.temporaries())?;
+        Ok((Arc::new(share), records))
+    });
+    opened.await.unwrap_or_else(|error| {
+        let error = io::Error::other(error);
+        Err(ShareError::Directory { path, error })
+    })
+}
+
 async fn open_digests(
     share: &Arc<Share>,
     state: &StateDir,
@@ -217,15 +229,27 @@ async fn open_digests(
         .map_err(|error| NodeError::Digests(io::Error::other(error)))
 }
 
-fn assemble(
+/// What keeps bytes and what is known of them.
+struct Stores {
     share: Arc<Share>,
     digests: Arc<Digests>,
+    records: Records,
     cache: Cache,
+}
+
+fn assemble(
+    stores: Stores,
     url: PeerUrl,
     secret: Secret,
     counters: Arc<Counters>,
     events: &Arc<EventLog>,
 ) -> Arc<Context> {
+    let Stores {
+        share,
+        digests,
+        records,
+        cache,
+    } = stores;
     let client = Client::new(Arc::new(HttpTransport::default()), Arc::clone(&counters));
     let overlay = Arc::new(Overlay::new(
         url,
@@ -235,6 +259,8 @@ fn assemble(
     ));
     let transfers = Transfers::new(
         Arc::clone(&share),
+        Arc::clone(&digests),
+        records,
         Arc::clone(&overlay),
         Arc::clone(&counters),
         Arc::clone(events),

@@ -5,6 +5,7 @@
 //! - [`QueryMemory`]: the walks of queries that came by, so that none is walked
 //!   twice here.
 //! - [`Plan`]: whom one walk asks next.
+//! - [`Finder`]: a search from here, over referrals, among nodes of our kind.
 //! - [`Overlay`] puts the three to work: walks queries, introduces this node
 //!   to its peers, saves the peers.
 //!
@@ -30,6 +31,7 @@
 //!   peer, and whoever asked reads it.
 
 mod files;
+mod finder;
 mod introduce;
 mod memory;
 mod peers;
@@ -44,6 +46,7 @@ use tokio::sync::Notify;
 
 pub use self::{
     files::PeerFilesError,
+    finder::{Finder, Holder},
     introduce::{Introducer, PEERS_FILE},
     memory::{Enter, MEMORY_FOR, MEMORY_MAX, QueryMemory, WalkKey},
     peers::{Added, FAILURES_MAX, PEERS_MAX, PeerEntry, PeerTable, Source},

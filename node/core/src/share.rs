@@ -192,6 +192,14 @@ impl Share {
         Incoming::begin(self, name, replace)
     }
 
+    /// Removes the temporary of an earlier run that is not taken up.
+    pub fn remove_temporary(&self, temporary: &str) {
+        if incoming::is_temporary(temporary) {
+            // It may be gone already; then there is nothing to do.
+            let _ = self.directory.remove_file(temporary);
+        }
+    }
+
     /// Takes up the temporary of an earlier run.
     ///
     /// # Errors

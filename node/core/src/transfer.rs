@@ -1,27 +1,39 @@
 //! Bringing files from peers into the share.
 //!
 //! # Participants
-//! [`Transfers`] keeps the fetches that run and the last ones that ended; each
-//! fetch is a task that walks a query, reads the first answer and stores it.
+//! - [`Transfers`] keeps the fetches that run and the last ones that ended.
+//! - `Fetcher` makes one fetch: among the peers that give digests (`verified`),
+//!   else from one that does not (a walk of the overlay).
+//! - `Sources` says who has the content; `Download` receives it, over several
+//!   connections; its `Plan` decides which pieces come from whom.
+//! - [`Records`] remember what is to be taken up after a restart.
 //!
 //! # Lifecycle of a fetch
-//! *Searching* (peers are asked), *receiving* (one delivers), then *done*,
-//! *failed* or *cancelled*. A peer that breaks off costs what it sent: the
-//! fetch goes back to searching and takes the next one.
+//! *Searching* (peers are asked), *receiving* (some deliver), then *done*,
+//! *failed* or *cancelled*. A holder that fails costs nothing that others
+//! brought. When the node stops or dies in the middle of a long fetch, the next
+//! run takes it up with the pieces that are on the disk and right.
 //!
 //! # Invariants
 //! - At most one fetch of a name runs; a second one joins it.
 //! - At most [`RUNNING_MAX`] fetches run; the last [`KEPT`] that ended are kept.
-//! - A fetch that does not end in *done* leaves nothing in the share.
+//! - What has a digest is checked before it is written, and again by nobody:
+//!   what was not checked is not in the share.
+//! - A fetch that does not end in *done* leaves nothing in the share, unless
+//!   the node stops in the middle of it.
 //! - Nothing here decides whom to ask; that is the overlay's.
 
+mod download;
 mod fetch;
 mod job;
 mod plan;
+mod resume;
+mod sources;
+mod verified;
 
 use std::{
     collections::{BTreeMap, VecDeque},
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, atomic::Ordering},
 };
 
 use node_wire::name::ShareName;
@@ -30,13 +42,19 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 pub use self::{
     fetch::FetchError,
     job::{JobState, JobStatus},
+    resume::Records,
 };
-use self::{fetch::Fetcher, job::Job};
+use self::{
+    fetch::{Begun, Fetcher},
+    job::Job,
+    resume::Record,
+};
 use crate::{
     counters::Counters,
     events::EventLog,
     overlay::Overlay,
-    share::{Replace, Share},
+    rate::Rate,
+    share::{Digests, Incoming, Replace, Share},
     sync::lock,
 };
 
@@ -67,6 +85,8 @@ impl Transfers {
     #[must_use]
     pub fn new(
         share: Arc<Share>,
+        digests: Arc<Digests>,
+        records: Records,
         overlay: Arc<Overlay>,
         counters: Arc<Counters>,
         events: Arc<EventLog>,
@@ -74,6 +94,10 @@ impl Transfers {
         Transfers {
             fetcher: Fetcher {
                 share,
+                digests,
+                records: Arc::new(records),
+                download_rate: Rate::new(0),
+                stopping: Arc::default(),
                 overlay,
                 counters,
                 events,
@@ -101,12 +125,33 @@ impl Transfers {
             Enlisted::New(job) => job,
             Enlisted::Running(id) => return Ok(id),
         };
+        Ok(self.spawn(job, incoming, Begun::Now))
+    }
+
+    /// Takes up what the last run of the node did not finish.
+    pub async fn take_up(self: &Arc<Self>) {
+        for record in self.fetcher.records.list() {
+            if let Err(error) = self.take_up_one(&record).await {
+                tracing::warn!(name = %record.name, %error, "a fetch is not taken up again");
+            }
+        }
+    }
+
+    async fn take_up_one(self: &Arc<Self>, record: &Record) -> Result<(), FetchError> {
+        let incoming = self.fetcher.resume(record).await?;
+        if let Enlisted::New(job) = self.enlist(&record.name)? {
+            self.spawn(job, incoming, Begun::Before(record.digest));
+        }
+        Ok(())
+    }
+
+    fn spawn(self: &Arc<Self>, job: Arc<Job>, incoming: Incoming, begun: Begun) -> u64 {
         let (transfers, id) = (Arc::clone(self), job.id());
         self.tasks.spawn(async move {
-            transfers.fetcher.run(&job, incoming).await;
+            transfers.fetcher.run(&job, incoming, begun).await;
             transfers.ended(&job);
         });
-        Ok(id)
+        id
     }
 
     /// Waits until the fetch `id` is over. `None` if there is none.
@@ -143,6 +188,7 @@ impl Transfers {
 
     /// Stops all fetches and waits until they are over.
     pub async fn stop(&self) {
+        self.fetcher.stopping.store(true, Ordering::Release);
         self.cancel.cancel();
         self.tasks.close();
         self.tasks.wait().await;

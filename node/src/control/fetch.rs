@@ -98,6 +98,14 @@ fn describe(status: &JobStatus) -> FetchStatus {
             JobState::Cancelled => FetchState::Cancelled,
         },
         bytes: status.bytes,
+        size: status.size,
+        digest: status.digest.map(|digest| digest.to_hex()),
+        holders: status
+            .holders
+            .iter()
+            .map(|holder| holder.as_str().to_owned())
+            .collect(),
+        rate: status.rate,
         peer: status.peer.as_ref().map(|peer| peer.as_str().to_owned()),
         asked: u32::try_from(status.asked).unwrap_or(u32::MAX),
         started: unix_millis(status.started),
@@ -115,6 +123,7 @@ fn api_error(error: &FetchError) -> ApiError {
             ..
         } => ErrorCode::Deadline,
         FetchError::BrokeOff { .. } => ErrorCode::Network,
+        FetchError::Corrupt { .. } => ErrorCode::Mismatch,
         FetchError::Share(ShareError::Exists(_) | ShareError::Collision { .. }) => {
             ErrorCode::Exists
         }

@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Instant};
 
 use bytes::Bytes;
 use node_wire::{
+    Find, Found,
     fault::{Fault, MissReason},
     limits::SMALL_ANSWER_MAX,
     messages::{Hello, Query},
@@ -20,10 +21,13 @@ use super::{
         PeerKind, PeerRequest, PeerResponse, Purpose, Transport, TransportError, WalkInfo,
     },
 };
-use crate::counters::Counters;
+use crate::{counters::Counters, pieces::TreeError};
 
 /// Longest answer to `GET /search`, in bytes.
 const SEARCH_ANSWER_MAX: usize = 4 * 1024 * 1024;
+
+/// Longest answer to `sixhop.find`, in bytes.
+const FIND_ANSWER_MAX: usize = 4 * 1024 * 1024;
 
 /// Why a call brought no answer.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -46,6 +50,21 @@ pub enum CallError {
     /// The answer is longer than it may be.
     #[error("its answer is longer than {0} bytes")]
     TooLong(usize),
+    /// The peer does not know the method: it is not of our kind.
+    #[error("it does not know this call")]
+    Unknown(PeerKind),
+    /// The content is not there.
+    #[error("it does not have the content any more")]
+    Absent,
+    /// A tree that is none, or that of other content.
+    #[error("it sent a wrong tree: {0}")]
+    Tree(#[from] TreeError),
+    /// Other bytes than were asked for.
+    #[error("it sent another part of the content than it was asked for")]
+    Range,
+    /// Fewer bytes than were asked for.
+    #[error("it broke off in the middle")]
+    Short,
     /// A valid answer to something else.
     #[error("it sent an answer of another kind")]
     Unexpected,
@@ -75,7 +94,7 @@ pub enum QueryReply {
 #[derive(Clone)]
 pub struct Client {
     transport: Arc<dyn Transport>,
-    counters: Arc<Counters>,
+    pub(super) counters: Arc<Counters>,
 }
 
 impl Client {
@@ -157,6 +176,30 @@ impl Client {
         whole(&mut response, SEARCH_ANSWER_MAX, deadline).await
     }
 
+    /// Asks `peer` what it has.
+    ///
+    /// # Errors
+    /// When it does not answer until `deadline`, or does not know the call.
+    pub async fn find(
+        &self,
+        peer: &PeerUrl,
+        find: &Find,
+        deadline: Instant,
+    ) -> Result<Answered<Found>, CallError> {
+        self.counters.finds_sent.one();
+        let request = PeerRequest {
+            peer: peer.clone(),
+            purpose: Purpose::Find(request::write(&find.to_call()).into()),
+            walk: None,
+        };
+        let mut response = self.exchange(request, deadline).await?;
+        let kind = response.kind;
+        let bytes = whole(&mut response, FIND_ANSWER_MAX, deadline).await?;
+        let value = response::read(&bytes)?.map_err(|_| CallError::Unknown(kind))?;
+        let value = Found::from_value(&value).ok_or(CallError::Unknown(kind))?;
+        Ok(Answered { kind, value })
+    }
+
     async fn send(
         &self,
         peer: &PeerUrl,
@@ -176,7 +219,7 @@ impl Client {
         .await
     }
 
-    async fn exchange(
+    pub(super) async fn exchange(
         &self,
         request: PeerRequest,
         deadline: Instant,
@@ -195,7 +238,7 @@ impl std::fmt::Debug for Client {
     }
 }
 
-async fn whole(
+pub(super) async fn whole(
     response: &mut PeerResponse,
     most: usize,
     deadline: Instant,

@@ -1,8 +1,9 @@
-//! The transport over the network: HTTP/1.1, a connection for each call.
+//! The transport over the network: HTTP/1.1.
 //!
-//! No connection is kept. A peer of the chapter serves one connection at a time,
+//! For `hello` and `query` no connection is kept. A peer of the chapter serves one connection at a time,
 //! so a kept one would shut out everybody else; and a peer that closes a kept
 //! one just as it is used again would look as if it could not be reached.
+//! What only our kind answers goes over connections that are kept for a while.
 
 use std::{error::Error, time::Duration};
 
@@ -13,7 +14,7 @@ use http_body_util::{BodyExt, BodyStream as Frames, Full};
 use hyper::body::Incoming;
 use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
-    rt::TokioExecutor,
+    rt::{TokioExecutor, TokioTimer},
 };
 use node_wire::{asking, query_id};
 
@@ -31,26 +32,48 @@ const CONNECT: Duration = Duration::from_secs(3);
 /// Longest head of a response, and the size of a read, in bytes.
 const BUFFER: usize = 64 * 1024;
 
+/// The same for connections that carry content, in bytes.
+const CONTENT_BUFFER: usize = 512 * 1024;
+
+/// How long a connection is kept that nobody uses. Less than our kind waits
+/// for the next request.
+const IDLE: Duration = Duration::from_secs(5);
+
+/// Most connections to one peer that are kept unused.
+const IDLE_MAX: usize = 8;
+
 /// Most header lines of a response.
 const HEADERS: usize = 64;
 
 /// Calls over the network.
 #[derive(Clone, Debug)]
 pub struct HttpTransport {
-    client: Client<HttpConnector<CheckedResolver>, Full<Bytes>>,
+    /// A connection for each call.
+    single: HttpClient,
+    /// Connections that are kept.
+    kept: HttpClient,
 }
+
+type HttpClient = Client<HttpConnector<CheckedResolver>, Full<Bytes>>;
 
 impl Default for HttpTransport {
     fn default() -> HttpTransport {
         let mut connector = HttpConnector::new_with_resolver(CheckedResolver);
         connector.set_connect_timeout(Some(CONNECT));
         connector.set_nodelay(true);
-        let client = Client::builder(TokioExecutor::new())
+        let single = Client::builder(TokioExecutor::new())
             .pool_max_idle_per_host(0)
             .http1_max_buf_size(BUFFER)
             .http1_max_headers(HEADERS)
+            .build(connector.clone());
+        let kept = Client::builder(TokioExecutor::new())
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(IDLE)
+            .pool_max_idle_per_host(IDLE_MAX)
+            .http1_max_buf_size(CONTENT_BUFFER)
+            .http1_max_headers(HEADERS)
             .build(connector);
-        HttpTransport { client }
+        HttpTransport { single, kept }
     }
 }
 
@@ -59,22 +82,37 @@ impl Transport for HttpTransport {
         &self,
         request: PeerRequest,
     ) -> BoxFuture<'static, Result<PeerResponse, TransportError>> {
-        let client = self.client.clone();
+        let client = match &request.purpose {
+            Purpose::Call(_) => self.single.clone(),
+            _ => self.kept.clone(),
+        };
         Box::pin(async move {
+            let purpose = request.purpose.clone();
             let request = http_request(&request)?;
             let response = client
                 .request(request)
                 .map_err(|error| broken(&error))
                 .await?;
-            if response.status() != StatusCode::OK {
-                return Err(TransportError::Status(response.status().as_u16()));
+            let wanted_part = matches!(purpose, Purpose::Blob { .. });
+            let status = response.status();
+            if status != StatusCode::OK && !(wanted_part && status == StatusCode::PARTIAL_CONTENT) {
+                return Err(TransportError::Status(status.as_u16()));
             }
             if response.headers().contains_key(header::CONTENT_ENCODING) {
                 return Err(TransportError::Encoded);
             }
+            let text = |name| {
+                let value = response.headers().get(name);
+                value.and_then(|value| value.to_str().ok())
+            };
+            let range = text(header::CONTENT_RANGE).map(str::to_owned);
+            let length = text(header::CONTENT_LENGTH).and_then(|length| length.parse().ok());
             let server = response.headers().get(header::SERVER);
             Ok(PeerResponse {
                 kind: PeerKind::of_server(server.and_then(|name| name.to_str().ok())),
+                status: status.as_u16(),
+                range,
+                length,
                 body: stream(response.into_body()),
             })
         })
@@ -84,7 +122,6 @@ impl Transport for HttpTransport {
 fn http_request(request: &PeerRequest) -> Result<Request<Full<Bytes>>, TransportError> {
     let peer = &request.peer;
     let mut builder = Request::builder()
-        .header(header::CONNECTION, HeaderValue::from_static("close"))
         .header(header::USER_AGENT, SERVER_NAME)
         .header(
             header::ACCEPT_ENCODING,
@@ -100,8 +137,26 @@ fn http_request(request: &PeerRequest) -> Result<Request<Full<Bytes>>, Transport
         Purpose::Call(body) => builder
             .method(Method::POST)
             .uri(peer.as_str())
+            .header(header::CONNECTION, HeaderValue::from_static("close"))
             .header(header::CONTENT_TYPE, "text/xml")
             .body(Full::new(body.clone())),
+        Purpose::Find(body) => builder
+            .method(Method::POST)
+            .uri(peer.as_str())
+            .header(header::CONTENT_TYPE, "text/xml")
+            .body(Full::new(body.clone())),
+        Purpose::Blob { digest, range } => builder
+            .method(Method::GET)
+            .uri(format!("http://{}/blobs/{digest}", peer.authority()))
+            .header(
+                header::RANGE,
+                format!("bytes={}-{}", range.start, range.end.saturating_sub(1)),
+            )
+            .body(Full::default()),
+        Purpose::Tree(digest) => builder
+            .method(Method::GET)
+            .uri(format!("http://{}/blobs/{digest}/tree", peer.authority()))
+            .body(Full::default()),
         Purpose::Search(query) => builder
             .method(Method::GET)
             .uri(format!("http://{}/search?{query}", peer.authority()))

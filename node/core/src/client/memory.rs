@@ -10,7 +10,7 @@ use bytes::Bytes;
 use futures_util::{FutureExt, future::BoxFuture, stream};
 use node_wire::peer_url::PeerUrl;
 
-use super::transport::{PeerKind, PeerRequest, PeerResponse, Transport, TransportError};
+use super::transport::{PeerKind, PeerRequest, PeerResponse, Purpose, Transport, TransportError};
 use crate::sync::lock;
 
 type Reply = Result<Vec<Bytes>, TransportError>;
@@ -46,9 +46,20 @@ impl Transport for MemoryTransport {
         async move {
             let peer =
                 peer.ok_or_else(|| TransportError::Connection("connection refused".to_owned()))?;
+            // Peers in memory send what they are asked for.
+            let (status, range) = match &request.purpose {
+                Purpose::Blob { range, .. } => {
+                    let last = range.end.saturating_sub(1);
+                    (206, Some(format!("bytes {}-{last}/*", range.start)))
+                }
+                _ => (200, None),
+            };
             let chunks = peer(request).await?;
             Ok(PeerResponse {
                 kind: PeerKind::Sixhop,
+                status,
+                range,
+                length: None,
                 body: Box::pin(stream::iter(chunks.into_iter().map(Ok))),
             })
         }

@@ -1,10 +1,10 @@
 //! What carries the bytes of a call.
 
-use std::pin::Pin;
+use std::{ops::Range, pin::Pin};
 
 use bytes::Bytes;
 use futures_util::{Stream, future::BoxFuture};
-use node_wire::{asking::Asking, peer_url::PeerUrl, query_id::QueryId};
+use node_wire::{Digest, asking::Asking, peer_url::PeerUrl, query_id::QueryId};
 
 /// A request to a peer.
 #[derive(Clone, Debug)]
@@ -31,6 +31,17 @@ pub struct WalkInfo {
 pub enum Purpose {
     /// An XML-RPC call, as bytes.
     Call(Bytes),
+    /// The XML-RPC call `sixhop.find`, as bytes. Only our kind answers it.
+    Find(Bytes),
+    /// A range of content: `GET /blobs/DIGEST`.
+    Blob {
+        /// The content.
+        digest: Digest,
+        /// The bytes, at least one.
+        range: Range<u64>,
+    },
+    /// What checks its pieces: `GET /blobs/DIGEST/tree`.
+    Tree(Digest),
     /// The files that match a query: `GET /search?…`.
     Search(String),
 }
@@ -50,10 +61,16 @@ pub const SERVER_NAME: &str = concat!("sixhop/", env!("CARGO_PKG_VERSION"));
 /// What such a name starts with, whatever the version.
 const SERVER_PREFIX: &str = "sixhop/";
 
-/// The answer of a peer, status 200.
+/// The answer of a peer, status 200 or 206.
 pub struct PeerResponse {
     /// What kind of node answers.
     pub kind: PeerKind,
+    /// The HTTP status.
+    pub status: u16,
+    /// The header `Content-Range`.
+    pub range: Option<String>,
+    /// The header `Content-Length`.
+    pub length: Option<u64>,
     /// The body, as it arrives.
     pub body: BodyStream,
 }

@@ -126,6 +126,12 @@ impl Incoming {
         &self.temporary
     }
 
+    /// What is to happen to a file that has the name already.
+    #[must_use]
+    pub fn replaces(&self) -> Replace {
+        self.replace
+    }
+
     /// From now on the temporary stays when this is dropped while `stopping`
     /// is true.
     pub fn stay_if(&mut self, stopping: Arc<AtomicBool>) {
@@ -288,7 +294,7 @@ fn free(file: &File) -> io::Result<u64> {
 }
 
 /// Whether `name` is one that [`random_name`] makes.
-fn is_temporary(name: &str) -> bool {
+pub(super) fn is_temporary(name: &str) -> bool {
     name.strip_prefix(TEMPORARY_PREFIX).is_some_and(|suffix| {
         suffix.len() == 16 && suffix.bytes().all(|byte| byte.is_ascii_hexdigit())
     })

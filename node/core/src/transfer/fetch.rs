@@ -1,29 +1,34 @@
-//! One fetch: walk, receive, store.
+//! One fetch: from peers that give digests if possible, from others if need be.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
 };
 
-use node_wire::{fault::MissReason, name::ShareName};
+use node_wire::{Digest, FindWanted, fault::MissReason, name::ShareName, peer_url::PeerUrl};
 use serde_json::json;
-use tokio::{select, task::spawn_blocking};
+use tokio::{
+    select,
+    task::{JoinError, spawn_blocking},
+};
 
-use super::job::{Job, JobState};
+use super::{
+    job::{Job, JobState},
+    resume::{RESUME_MIN, Record, Records},
+    sources::{Failure, Fault},
+    verified::Verified,
+};
 use crate::{
     client::{CallError, RemoteFile},
-    clock::now,
     counters::Counters,
     events::EventLog,
     overlay::{Asked, Overlay, Walk},
-    share::{Incoming, Replace, Share, ShareError},
+    rate::Rate,
+    share::{Digests, Incoming, Replace, Share, ShareError},
 };
 
 /// Bytes that are gathered before they are written.
 const WRITE_SIZE: usize = 256 * 1024;
-
-/// Shortest time between two events of progress.
-const PROGRESS_PAUSE: Duration = Duration::from_millis(250);
 
 /// Why a file was not fetched.
 #[derive(Debug, thiserror::Error)]
@@ -48,6 +53,14 @@ pub enum FetchError {
         /// What happened there.
         error: CallError,
     },
+    /// Somebody had it, but what came was not it.
+    #[error("`{name}` is not stored: {peer} sent bytes that are not what the digest says")]
+    Corrupt {
+        /// The file.
+        name: ShareName,
+        /// The last peer that sent them.
+        peer: String,
+    },
     /// It could not be stored.
     #[error(transparent)]
     Share(#[from] ShareError),
@@ -62,10 +75,35 @@ pub enum FetchError {
     Internal(ShareName),
 }
 
+impl FetchError {
+    /// What the failure of the last holder means for the file.
+    fn of(name: &ShareName, failure: Failure) -> FetchError {
+        let (name, peer) = (name.clone(), failure.peer);
+        match failure.error {
+            Fault::Lied => FetchError::Corrupt { name, peer },
+            Fault::BrokeOff(error) => FetchError::BrokeOff { name, peer, error },
+        }
+    }
+}
+
+/// When a fetch was begun.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Begun {
+    /// It starts now.
+    Now,
+    /// An earlier run of the node began to fetch this content.
+    Before(Digest),
+}
+
 /// What a fetch works with.
 #[derive(Debug)]
 pub(super) struct Fetcher {
     pub(super) share: Arc<Share>,
+    pub(super) digests: Arc<Digests>,
+    pub(super) records: Arc<Records>,
+    pub(super) download_rate: Rate,
+    /// Whether the node stops: what is begun then stays for the next run.
+    pub(super) stopping: Arc<AtomicBool>,
     pub(super) overlay: Arc<Overlay>,
     pub(super) counters: Arc<Counters>,
     pub(super) events: Arc<EventLog>,
@@ -87,28 +125,105 @@ impl Fetcher {
         blocking(name, move || Ok(share.begin(&wanted, replace)?)).await
     }
 
-    pub(super) async fn run(&self, job: &Job, incoming: Incoming) {
+    /// Opens what an earlier run left of a fetch.
+    pub(super) async fn resume(&self, record: &Record) -> Result<Incoming, FetchError> {
+        let (share, records, record) = (
+            Arc::clone(&self.share),
+            Arc::clone(&self.records),
+            record.clone(),
+        );
+        let name = record.name.clone();
+        blocking(&name, move || {
+            let resumed = share.resume(&record.name, record.replace, &record.temporary);
+            Ok(resumed.inspect_err(|_| {
+                share.remove_temporary(&record.temporary);
+                records.remove(&record.temporary);
+            })?)
+        })
+        .await
+    }
+
+    pub(super) async fn run(&self, job: &Job, incoming: Incoming, from: Begun) {
         self.events.emit(
             "fetch.started",
             json!({ "id": job.id(), "name": job.name().as_str() }),
         );
+        let temporary = incoming.temporary().to_owned();
         let result = select! {
-            result = self.fetch(job, incoming) => result,
+            result = self.fetch(job, incoming, from) => result,
             () = job.cancelled() => Err(FetchError::Cancelled(job.name().clone())),
         };
+        if !self.stopping.load(Ordering::Acquire) {
+            self.forget(job, temporary).await;
+        }
         self.report(job, &result);
         job.end(result);
     }
 
-    async fn fetch(&self, job: &Job, mut incoming: Incoming) -> Result<(), FetchError> {
+    async fn forget(&self, job: &Job, temporary: String) {
+        if job.status().size.is_some_and(|size| size >= RESUME_MIN) {
+            let records = Arc::clone(&self.records);
+            let removed = spawn_blocking(move || records.remove(&temporary)).await;
+            if let Err(error) = removed {
+                tracing::error!(%error, "removing a record panicked");
+            }
+        }
+    }
+
+    async fn fetch(&self, job: &Job, incoming: Incoming, from: Begun) -> Result<(), FetchError> {
+        let name = job.name();
+        let (wanted, resumed) = match from {
+            Begun::Now => (FindWanted::Name(name.as_str().to_owned()), false),
+            Begun::Before(digest) => (FindWanted::Digest(digest), true),
+        };
+        match self.fetch_verified(job, wanted, incoming, resumed).await? {
+            Verified::Stored => Ok(()),
+            Verified::Nothing {
+                failure: Some(failure),
+                others_seen: false,
+                ..
+            } => Err(FetchError::of(name, failure)),
+            Verified::Nothing {
+                failure: None,
+                asked,
+                reason,
+                others_seen: false,
+                ..
+            } => Err(FetchError::NotFound {
+                name: name.clone(),
+                asked,
+                reason,
+            }),
+            Verified::Nothing {
+                incoming,
+                failure,
+                asked,
+                ..
+            } => self.fetch_walked(job, incoming, failure, asked).await,
+        }
+    }
+
+    /// Fetches from peers that give no digests: what they send is taken as it
+    /// comes.
+    async fn fetch_walked(
+        &self,
+        job: &Job,
+        mut incoming: Incoming,
+        failure: Option<Failure>,
+        asked: usize,
+    ) -> Result<(), FetchError> {
         let name = job.name();
         let mut walk = Walk::begin(&self.overlay, Asked::here(name.clone())).await;
-        let mut broken = None;
+        let mut broken = failure.map(|failure| FetchError::of(name, failure));
         loop {
             let found = walk.next().await;
-            job.update(|status| status.asked = walk.asked());
+            job.update(|status| status.asked = asked.max(walk.asked()));
             let Some(mut file) = found else {
-                return Err(nothing(name, &walk, broken));
+                return Err(broken.unwrap_or_else(|| FetchError::NotFound {
+                    name: name.clone(),
+                    asked: asked.max(walk.asked()),
+                    reason: walk.verdict(),
+                }));
             };
             match self.receive(job, &mut file, incoming).await? {
                 Received::Whole(whole) => {
@@ -116,7 +231,9 @@ impl Fetcher {
                 }
                 Received::BrokeOff(rest, error) => {
                     walk.broke_off(&file, &error);
-                    broken = Some((file.peer.as_str().to_owned(), error));
+                    let failure = Failure::broke_off(&file.peer, error);
+                    self.note(job, &failure);
+                    broken = Some(FetchError::of(name, failure));
                     incoming = blocking(name, move || restarted(rest)).await?;
                 }
             }
@@ -137,7 +254,6 @@ impl Fetcher {
         });
         let mut incoming = incoming;
         let mut gathered = Vec::with_capacity(WRITE_SIZE);
-        let mut told = now();
         loop {
             let piece = match file.next().await {
                 Ok(piece) => piece,
@@ -146,9 +262,9 @@ impl Fetcher {
             let over = piece.is_none();
             gathered.extend_from_slice(&piece.unwrap_or_default());
             if over || gathered.len() >= WRITE_SIZE {
-                job.update(|status| status.bytes += gathered.len() as u64);
+                let bytes = gathered.len() as u64;
                 (incoming, gathered) = self.write(job.name(), incoming, gathered).await?;
-                self.tell_progress(job, &mut told);
+                self.note_piece(job, &file.peer, bytes);
             }
             if over {
                 return Ok(Received::Whole(incoming));
@@ -170,14 +286,25 @@ impl Fetcher {
         .await
     }
 
-    fn tell_progress(&self, job: &Job, told: &mut Instant) {
-        if now() >= *told + PROGRESS_PAUSE {
-            *told = now();
-            let status = job.status();
-            let data =
-                json!({ "id": status.id, "name": status.name.as_str(), "bytes": status.bytes });
-            self.events.emit("fetch.progress", data);
+    /// Notes bytes that a peer delivered and that are stored.
+    pub(super) fn note_piece(&self, job: &Job, peer: &PeerUrl, bytes: u64) {
+        if let Some(progress) = job.moved(peer, bytes) {
+            self.events.emit("fetch.progress", progress);
         }
+    }
+
+    /// Notes that a holder failed; the fetch goes on without it.
+    pub(super) fn note(&self, job: &Job, failure: &Failure) {
+        let name = job.name().as_str();
+        tracing::info!(name, peer = failure.peer, %failure, "a holder failed");
+        self.counters.holders_failed.one();
+        self.events.emit(
+            "fetch.holder_failed",
+            json!({
+                "id": job.id(), "name": name, "peer": failure.peer,
+                "error": failure.to_string(), "wrong_bytes": failure.is_lie(),
+            }),
+        );
     }
 
     fn report(&self, job: &Job, result: &Result<(), FetchError>) {
@@ -188,7 +315,11 @@ impl Fetcher {
                 let peer = job.status().peer.map(|peer| peer.as_str().to_owned());
                 self.events.emit(
                     "fetch.done",
-                    json!({ "id": id, "name": name, "bytes": bytes, "peer": peer }),
+                    json!({
+                        "id": id, "name": name, "bytes": bytes, "peer": peer,
+                        "digest": job.status().digest.map(|digest| digest.to_hex()),
+                        "holders": job.holders(),
+                    }),
                 );
                 tracing::info!(name, bytes, "fetched");
             }
@@ -212,18 +343,6 @@ fn restarted(mut incoming: Incoming) -> Result<Incoming, FetchError> {
     Ok(incoming)
 }
 
-fn nothing(name: &ShareName, walk: &Walk, broken: Option<(String, CallError)>) -> FetchError {
-    let name = name.clone();
-    match broken {
-        Some((peer, error)) => FetchError::BrokeOff { name, peer, error },
-        None => FetchError::NotFound {
-            name,
-            asked: walk.asked(),
-            reason: walk.verdict(),
-        },
-    }
-}
-
 /// What to add when more might be found than was.
 fn lacking(reason: MissReason) -> &'static str {
     match reason {
@@ -240,8 +359,13 @@ where
     T: Send + 'static,
     F: FnOnce() -> Result<T, FetchError> + Send + 'static,
 {
-    spawn_blocking(work).await.unwrap_or_else(|error| {
-        tracing::error!(%error, "a file call panicked");
-        Err(FetchError::Internal(name.clone()))
-    })
+    spawn_blocking(work)
+        .await
+        .unwrap_or_else(|error| Err(panicked(name, &error)))
+}
+
+/// A file call panicked.
+pub(super) fn panicked(name: &ShareName, error: &JoinError) -> FetchError {
+    tracing::error!(%error, "a file call panicked");
+    FetchError::Internal(name.clone())
 }

@@ -80,6 +80,7 @@ struct Holder {
     speed: Option<f64>,
     strikes: u32,
     out: bool,
+    liar: bool,
 }
 
 impl Plan {
@@ -106,6 +107,16 @@ impl Plan {
     /// Whether all pieces are there.
     pub(super) fn is_whole(&self) -> bool {
         self.left == 0
+    }
+
+    /// Number of pieces that are missing.
+    pub(super) fn left(&self) -> u64 {
+        self.left
+    }
+
+    /// Whether this holder sent a wrong piece.
+    pub(super) fn is_liar(&self, holder: HolderId) -> bool {
+        self.holders[holder.0].liar
     }
 
     /// Whether this holder may be asked.
@@ -183,7 +194,8 @@ impl Plan {
 
     /// A holder sent a wrong piece: it is out.
     pub(super) fn lied(&mut self, holder: HolderId) {
-        self.holders[holder.0].out = true;
+        let holder = &mut self.holders[holder.0];
+        (holder.out, holder.liar) = (true, true);
     }
 
     fn is_done(&self, piece: u64) -> bool {

@@ -61,7 +61,7 @@ fn finished(status: Option<JobStatus>) -> Result<(), Fault> {
 fn fault(error: &FetchError) -> Fault {
     match error {
         FetchError::NotFound { reason, .. } => Fault::unhandled(*reason),
-        FetchError::BrokeOff { .. } | FetchError::Cancelled(_) => {
+        FetchError::BrokeOff { .. } | FetchError::Corrupt { .. } | FetchError::Cancelled(_) => {
             Fault::unhandled(MissReason::NotFound)
         }
         FetchError::Share(ShareError::Collision { .. }) => Fault::access_denied(),

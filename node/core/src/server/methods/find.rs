@@ -150,10 +150,8 @@ fn digest_of(
 fn name_peers(context: &Context, found: &mut Found) {
     for peer in context.overlay.list() {
         match peer.kind {
-            Some(PeerKind::Sixhop) if peer.failures == 0 => {
-                if found.peers.len() < FIND_PEERS_MAX {
-                    found.peers.push(peer.url.as_str().to_owned());
-                }
+            Some(PeerKind::Sixhop) if peer.failures == 0 && found.peers.len() < FIND_PEERS_MAX => {
+                found.peers.push(peer.url.as_str().to_owned());
             }
             Some(PeerKind::Book) => found.others += 1,
             _ => {}

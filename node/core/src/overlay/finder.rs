@@ -1,0 +1,261 @@
+//! Searching from here: who has it, asked step by step over referrals.
+//!
+//! # Participants
+//! [`Finder`] makes the calls; [`Plan`] decides who is asked next.
+//!
+//! # The search
+//! Our own peers are one hop away; who they name is two hops away, and so on.
+//! Nobody forwards anything: each node answers for itself and names others, and
+//! all bytes go straight from it to here.
+//!
+//! # Invariants
+//! - What a peer names is as hostile as the rest of its answer: names of files
+//!   are checked, peers are asked once, and only [`plan::BUDGET`] of them.
+//! - Peers of the chapter are not asked; that they may know more is noted.
+//! - A peer that somebody else named is no peer of ours: that it cannot be
+//!   reached is nobody's failure.
+//! - Dropping a [`Finder`] ends its calls; [`Finder::next`] may be dropped and
+//!   called again without loss.
+
+mod plan;
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use futures_util::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
+use node_wire::{
+    Find, FindHit, FindWanted, Found, fault::MissReason, limits::FIND_HITS_MAX, name::ShareName,
+    peer_url::PeerUrl,
+};
+use tokio::{select, time::sleep_until};
+
+use self::plan::{Plan, Target};
+use super::Overlay;
+use crate::{
+    client::{Answered, CallError, PeerKind},
+    clock::now,
+};
+
+/// Time for a search.
+const TIME: Duration = Duration::from_secs(3);
+
+/// Time for one further page of hits of one peer.
+const PAGE_TIME: Duration = Duration::from_secs(5);
+
+/// Most pages of hits of one peer.
+const PAGES_MAX: usize = 100;
+
+/// A peer and what it has.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Holder {
+    /// Who has it.
+    pub peer: PeerUrl,
+    /// What it has; the names are names of a share, or empty for content that
+    /// was asked for by its digest.
+    pub hits: Vec<FindHit>,
+}
+
+/// A call in flight.
+struct Asked {
+    target: Target,
+    /// Number of the page of hits, from 0.
+    page: usize,
+    after: Option<String>,
+    reply: Result<Answered<Found>, CallError>,
+}
+
+/// A search in progress.
+pub struct Finder {
+    overlay: Arc<Overlay>,
+    wanted: FindWanted,
+    plan: Plan,
+    calls: FuturesUnordered<BoxFuture<'static, Asked>>,
+    deadline: Instant,
+    others_seen: bool,
+}
+
+impl Finder {
+    /// Begins to search among the peers.
+    #[must_use]
+    pub fn begin(overlay: &Arc<Overlay>, wanted: FindWanted) -> Finder {
+        let peers = overlay.peers().to_ask(&[], now());
+        let (books, nodes): (Vec<_>, Vec<_>) = peers
+            .into_iter()
+            .partition(|peer| peer.kind == Some(PeerKind::Book));
+        Finder {
+            plan: Plan::new(
+                overlay.ourselves(),
+                nodes.into_iter().map(|peer| peer.url).collect(),
+            ),
+            overlay: Arc::clone(overlay),
+            wanted,
+            calls: FuturesUnordered::new(),
+            deadline: now() + TIME,
+            others_seen: !books.is_empty(),
+        }
+    }
+
+    /// The next peer that has something. `None` when nobody is left.
+    pub async fn next(&mut self) -> Option<Holder> {
+        loop {
+            self.ask_more();
+            if self.calls.is_empty() {
+                return None;
+            }
+            let look_again = self.plan.look_again_at(now()).unwrap_or(self.deadline);
+            select! {
+                Some(asked) = self.calls.next() => {
+                    if let Some(holder) = self.take(asked) {
+                        return Some(holder);
+                    }
+                }
+                () = sleep_until(look_again.min(self.deadline).into()) => {
+                    if now() >= self.deadline {
+                        self.plan.give_up();
+                        self.calls.clear();
+                        return None;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Number of peers asked so far.
+    #[must_use]
+    pub fn asked(&self) -> usize {
+        self.plan.asked()
+    }
+
+    /// Why more might be found than was.
+    #[must_use]
+    pub fn verdict(&self) -> MissReason {
+        self.plan.verdict()
+    }
+
+    /// Whether there are peers of other kinds, here or with those asked, that
+    /// may have it too.
+    #[must_use]
+    pub fn others_seen(&self) -> bool {
+        self.others_seen
+    }
+
+    fn ask_more(&mut self) {
+        while let Some(target) = self.plan.next(now()) {
+            self.ask(target, None, 0, self.deadline);
+        }
+    }
+
+    fn ask(&self, target: Target, after: Option<String>, page: usize, deadline: Instant) {
+        let client = self.overlay.client().clone();
+        let find = Find {
+            wanted: self.wanted.clone(),
+            after: after.clone(),
+            limit: FIND_HITS_MAX,
+        };
+        self.calls.push(Box::pin(async move {
+            let reply = client.find(&target.peer, &find, deadline).await;
+            Asked {
+                target,
+                page,
+                after,
+                reply,
+            }
+        }));
+    }
+
+    fn take(&mut self, asked: Asked) -> Option<Holder> {
+        let Asked {
+            target,
+            page,
+            after,
+            reply,
+        } = asked;
+        self.plan.ended(&target);
+        match reply {
+            Ok(Answered { kind, value }) => {
+                self.overlay.answered(&target.peer, kind, None);
+                self.answered(target, page, after, value)
+            }
+            Err(error) => {
+                self.failed(&target, &error);
+                None
+            }
+        }
+    }
+
+    fn answered(
+        &mut self,
+        target: Target,
+        page: usize,
+        after: Option<String>,
+        found: Found,
+    ) -> Option<Holder> {
+        self.others_seen |= found.others > 0;
+        let named = found
+            .peers
+            .iter()
+            .filter_map(|url| PeerUrl::parse(url).ok());
+        self.plan.named(&target, named);
+        let last = found.hits.last().map(|hit| hit.name.clone());
+        if found.more
+            && page + 1 < PAGES_MAX
+            && let Some(last) = last
+            && after.is_none_or(|after| after < last)
+        {
+            let deadline = now() + PAGE_TIME;
+            self.deadline = self.deadline.max(deadline);
+            self.plan.again(&target, now());
+            self.ask(target.clone(), Some(last), page + 1, deadline);
+        }
+        let mut hits = found.hits;
+        hits.retain(|hit| self.is_wanted(hit));
+        (!hits.is_empty()).then_some(Holder {
+            peer: target.peer,
+            hits,
+        })
+    }
+
+    fn is_wanted(&self, hit: &FindHit) -> bool {
+        let named = || ShareName::parse(&hit.name).is_ok();
+        match &self.wanted {
+            FindWanted::Name(name) => hit.name == *name && named(),
+            FindWanted::Digest(digest) => {
+                hit.digest == Some(*digest) && (hit.name.is_empty() || named())
+            }
+            FindWanted::Query(_) => named(),
+        }
+    }
+
+    fn failed(&mut self, target: &Target, error: &CallError) {
+        let is_other = match error {
+            CallError::Unknown(kind) => {
+                self.overlay.answered(&target.peer, *kind, None);
+                *kind == PeerKind::Book
+            }
+            CallError::Transport(_) | CallError::Deadline => {
+                if target.is_ours() {
+                    self.overlay.failed(&target.peer, error);
+                }
+                // A peer of the chapter may be busy; a query waits longer.
+                target.is_ours()
+            }
+            _ => true,
+        };
+        self.others_seen |= is_other;
+        self.plan.failed(matches!(error, CallError::Deadline));
+    }
+}
+
+impl std::fmt::Debug for Finder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Finder")
+            .field("wanted", &self.wanted)
+            .field("plan", &self.plan)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,205 @@
+//! Who has the content: what a search brings, sorted by digest.
+//!
+//! Peers may have different content under one name. The first that can prove
+//! its content is taken; the others are kept, to be tried if it fails.
+
+use std::{collections::VecDeque, sync::Arc, time::Duration};
+
+use node_wire::{Digest, Find, FindWanted, fault::MissReason, name::ShareName, peer_url::PeerUrl};
+use tokio::time::sleep;
+
+use crate::{
+    client::CallError,
+    clock::now,
+    overlay::{Finder, Holder, Overlay},
+    pieces::PieceTree,
+};
+
+/// Longest wait for a peer to know the digest of a file that it has.
+const DIGEST_WAIT: Duration = Duration::from_secs(300);
+
+/// Pause before it is asked again.
+const DIGEST_PAUSE: Duration = Duration::from_millis(500);
+
+/// Longest wait for an answer to that.
+const DIGEST_ANSWER: Duration = Duration::from_secs(5);
+
+/// Most sources that are kept of one kind.
+const KEPT_MAX: usize = 256;
+
+/// A peer that says that it has the content.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) struct Source {
+    pub(super) peer: PeerUrl,
+    pub(super) size: u64,
+    pub(super) digest: Digest,
+}
+
+/// What a holder did wrong.
+#[derive(Clone, Debug)]
+pub(super) struct Failure {
+    pub(super) peer: String,
+    pub(super) error: Fault,
+}
+
+/// The two kinds of wrong.
+#[derive(Clone, Debug)]
+pub(super) enum Fault {
+    /// Its bytes are not what the digest says.
+    Lied,
+    /// It broke off.
+    BrokeOff(CallError),
+}
+
+impl Failure {
+    pub(super) fn lied(peer: &PeerUrl) -> Failure {
+        Failure {
+            peer: peer.as_str().to_owned(),
+            error: Fault::Lied,
+        }
+    }
+
+    pub(super) fn broke_off(peer: &PeerUrl, error: CallError) -> Failure {
+        Failure {
+            peer: peer.as_str().to_owned(),
+            error: Fault::BrokeOff(error),
+        }
+    }
+
+    pub(super) fn is_lie(&self) -> bool {
+        matches!(self.error, Fault::Lied)
+    }
+}
+
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.error {
+            Fault::Lied => f.write_str("it sent bytes that are not what the digest says"),
+            Fault::BrokeOff(error) => error.fmt(f),
+        }
+    }
+}
+
+/// The search for one content and what it brought.
+pub(super) struct Sources {
+    overlay: Arc<Overlay>,
+    name: ShareName,
+    finder: Finder,
+    found: VecDeque<Source>,
+    /// Peers that have the file and do not know its digest yet.
+    reading: VecDeque<PeerUrl>,
+    asked_before: usize,
+}
+
+impl Sources {
+    /// Begins to search for what `wanted` says; the file is to have `name`.
+    pub(super) fn search(overlay: &Arc<Overlay>, name: ShareName, wanted: FindWanted) -> Sources {
+        Sources {
+            finder: Finder::begin(overlay, wanted),
+            overlay: Arc::clone(overlay),
+            name,
+            found: VecDeque::new(),
+            reading: VecDeque::new(),
+            asked_before: 0,
+        }
+    }
+
+    /// The next source of any content. Waits for peers that are reading the
+    /// file for its digest. `None` when nobody is left.
+    pub(super) async fn next(&mut self) -> Option<Source> {
+        loop {
+            if let Some(source) = self.found.pop_front() {
+                return Some(source);
+            }
+            let Some(holder) = self.finder.next().await else {
+                break;
+            };
+            self.keep(holder);
+        }
+        self.wait_for_digest().await
+    }
+
+    /// The next source of the content of `tree`; others are kept.
+    pub(super) async fn next_of(&mut self, tree: &PieceTree) -> Option<Source> {
+        loop {
+            let same = |source: &Source| source.digest == tree.digest();
+            if let Some(at) = self.found.iter().position(same) {
+                return self.found.remove(at);
+            }
+            let holder = self.finder.next().await?;
+            self.keep(holder);
+        }
+    }
+
+    /// Searches once more, for the content of `tree`.
+    pub(super) fn search_again(&mut self, tree: &PieceTree) {
+        self.asked_before += self.finder.asked();
+        self.finder = Finder::begin(&self.overlay, FindWanted::Digest(tree.digest()));
+    }
+
+    /// Peers asked so far.
+    pub(super) fn asked(&self) -> usize {
+        self.asked_before + self.finder.asked()
+    }
+
+    /// Why more might be found than was.
+    pub(super) fn verdict(&self) -> MissReason {
+        self.finder.verdict()
+    }
+
+    /// Whether peers that give no digests may have the file.
+    pub(super) fn others_seen(&self) -> bool {
+        self.finder.others_seen()
+    }
+
+    fn keep(&mut self, holder: Holder) {
+        for hit in holder.hits {
+            let peer = holder.peer.clone();
+            match hit.digest {
+                Some(digest) if self.found.len() < KEPT_MAX => self.found.push_back(Source {
+                    peer,
+                    size: hit.size,
+                    digest,
+                }),
+                None if self.reading.len() < KEPT_MAX => self.reading.push_back(peer),
+                _ => {}
+            }
+        }
+    }
+
+    async fn wait_for_digest(&mut self) -> Option<Source> {
+        let until = now() + DIGEST_WAIT;
+        while let Some(peer) = self.reading.front().cloned() {
+            if now() >= until {
+                return None;
+            }
+            sleep(DIGEST_PAUSE).await;
+            let find = Find {
+                wanted: FindWanted::Name(self.name.as_str().to_owned()),
+                after: None,
+                limit: 1,
+            };
+            let client = self.overlay.client();
+            let found = client.find(&peer, &find, now() + DIGEST_ANSWER).await;
+            let hit = found
+                .ok()
+                .and_then(|found| found.value.hits.into_iter().next())
+                .filter(|hit| hit.name == self.name.as_str());
+            match hit {
+                Some(hit) => {
+                    if let Some(digest) = hit.digest {
+                        self.reading.pop_front();
+                        return Some(Source {
+                            peer,
+                            size: hit.size,
+                            digest,
+                        });
+                    }
+                    self.reading.rotate_left(1);
+                }
+                None => drop(self.reading.pop_front()),
+            }
+        }
+        None
+    }
+}
