@@ -9,8 +9,9 @@
 //! - A digest belongs to a [`Stamp`]. It is given out only while the file still
 //!   has that stamp, and only if the file had it before and after it was read.
 //! - A file that was changed less than [`SETTLED_AFTER`] before it was read may
-//!   change again without another stamp; its digest is given out once and not
-//!   kept.
+//!   change again without another stamp. It is read again when its digest is
+//!   asked for again; content by its digest is served meanwhile, and whoever
+//!   receives it checks it.
 //! - A file is read by one thread at a time, and at most [`READERS_MAX`] files
 //!   are read at a time.
 //! - All calls but [`Digests::run`] block.
@@ -139,7 +140,7 @@ impl Digests {
     #[must_use]
     pub fn open_blob(&self, digest: &Digest) -> Option<SharedFile> {
         self.store.names(digest).into_iter().find_map(|name| {
-            let known = self.store.get(&name)?;
+            let known = self.store.get_unsettled(&name)?;
             let file = self.share.read(&name).ok()?;
             (known.digest == *digest && file.stamp == known.stamp).then_some(file)
         })
@@ -149,15 +150,19 @@ impl Digests {
     #[must_use]
     pub fn named(&self, digest: &Digest) -> Option<(ShareName, u64)> {
         self.store.names(digest).into_iter().find_map(|name| {
-            let known = self.known(&name)?;
-            (known.digest == *digest).then_some((name, known.size))
+            let known = self.store.get_unsettled(&name)?;
+            let is_there = self
+                .share
+                .stamp(&name)
+                .is_ok_and(|stamp| stamp == known.stamp);
+            (is_there && known.digest == *digest).then_some((name, known.size))
         })
     }
 
     /// Notes that the file `name`, placed with this stamp, is what `tree` says.
     pub fn learned(&self, name: &ShareName, stamp: Stamp, tree: &PieceTree) {
         if stamp.size == tree.size() {
-            self.store.put(name, stamp, tree);
+            self.store.put(name, stamp, tree, true);
         }
     }
 
@@ -190,6 +195,9 @@ impl Digests {
     }
 
     async fn save(self: &Arc<Self>) {
+        if !self.store.is_unsaved() {
+            return;
+        }
         let digests = Arc::clone(self);
         if let Err(error) = spawn_blocking(move || digests.store.save()).await {
             tracing::error!(%error, "saving digests panicked");
@@ -262,9 +270,8 @@ impl Digests {
         }
         self.counters.files_hashed.one();
         self.counters.bytes_hashed.add(stamp.size);
-        if is_settled(stamp, started) {
-            self.store.put(name, stamp, &tree);
-        }
+        let settled = is_settled(stamp, started);
+        self.store.put(name, stamp, &tree, settled);
         Ok(Known {
             size: stamp.size,
             stamp,

@@ -1,3 +1,5 @@
+//! Content from peers that are not honest.
+
 use std::sync::{
     Arc,
     atomic::{AtomicUsize, Ordering},

@@ -57,8 +57,17 @@ pub(super) struct Store {
 
 #[derive(Debug, Default)]
 struct Unsaved {
-    files: BTreeMap<ShareName, (Known, PieceTree)>,
+    files: BTreeMap<ShareName, New>,
     tree_bytes: usize,
+}
+
+/// A digest that was just computed.
+#[derive(Clone, Debug)]
+struct New {
+    known: Known,
+    tree: PieceTree,
+    /// Whether the stamp shows the next change; else it is not saved.
+    settled: bool,
 }
 
 impl Store {
@@ -83,9 +92,19 @@ impl Store {
     }
 
     pub(super) fn get(&self, name: &ShareName) -> Option<Known> {
-        if let Some((known, _)) = lock(&self.unsaved).files.get(name) {
-            return Some(*known);
+        if let Some(new) = lock(&self.unsaved).files.get(name) {
+            return new.settled.then_some(new.known);
         }
+        self.saved(name)
+    }
+
+    /// The same, also of a file whose stamp may not show its next change.
+    pub(super) fn get_unsettled(&self, name: &ShareName) -> Option<Known> {
+        let new = lock(&self.unsaved).files.get(name).map(|new| new.known);
+        new.or_else(|| self.saved(name))
+    }
+
+    fn saved(&self, name: &ShareName) -> Option<Known> {
         self.read(|database| {
             let table = database.begin_read()?.open_table(FILES)?;
             let found = table.get(name.as_str())?;
@@ -98,7 +117,7 @@ impl Store {
         let mut names: Vec<ShareName> = lock(&self.unsaved)
             .files
             .iter()
-            .filter(|(_, (known, _))| known.digest == *digest)
+            .filter(|(_, new)| new.known.digest == *digest)
             .map(|(name, _)| name.clone())
             .take(NAMES_MAX)
             .collect();
@@ -118,13 +137,13 @@ impl Store {
         let unsaved = lock(&self.unsaved)
             .files
             .values()
-            .find(|(known, _)| known.digest == *digest)
-            .map(|(_, tree)| tree.clone());
+            .find(|new| new.known.digest == *digest)
+            .map(|new| new.tree.clone());
         if unsaved.is_some() {
             return unsaved;
         }
         let size = self.names(digest).iter().find_map(|name| {
-            let known = self.get(name)?;
+            let known = self.get_unsettled(name)?;
             (known.digest == *digest).then_some(known.size)
         })?;
         if size <= PIECE_SIZE {
@@ -138,7 +157,7 @@ impl Store {
         .flatten()
     }
 
-    pub(super) fn put(&self, name: &ShareName, stamp: Stamp, tree: &PieceTree) {
+    pub(super) fn put(&self, name: &ShareName, stamp: Stamp, tree: &PieceTree, settled: bool) {
         let known = Known {
             size: stamp.size,
             stamp,
@@ -147,8 +166,14 @@ impl Store {
         let full = {
             let mut unsaved = lock(&self.unsaved);
             unsaved.tree_bytes += tree_bytes(tree);
-            unsaved.files.insert(name.clone(), (known, tree.clone()));
-            unsaved.files.len() >= UNSAVED_MAX || unsaved.tree_bytes >= UNSAVED_BYTES_MAX
+            let tree = tree.clone();
+            let new = New {
+                known,
+                tree,
+                settled,
+            };
+            unsaved.files.insert(name.clone(), new);
+            unsaved.is_full()
         };
         if full {
             self.save();
@@ -183,9 +208,15 @@ impl Store {
         });
     }
 
+    /// Whether there is something to save.
+    pub(super) fn is_unsaved(&self) -> bool {
+        lock(&self.unsaved).files.values().any(|new| new.settled)
+    }
+
     /// Brings what is new to the disk.
     pub(super) fn save(&self) {
-        let files = lock(&self.unsaved).files.clone();
+        let mut files = lock(&self.unsaved).files.clone();
+        files.retain(|_, new| new.settled);
         if files.is_empty() {
             return;
         }
@@ -193,8 +224,8 @@ impl Store {
             let transaction = database.begin_write()?;
             {
                 let mut tables = Tables::open(&transaction)?;
-                for (name, (known, tree)) in &files {
-                    tables.put(name.as_str(), known, tree)?;
+                for (name, new) in &files {
+                    tables.put(name.as_str(), &new.known, &new.tree)?;
                 }
             }
             Ok(transaction.commit()?)
@@ -202,18 +233,29 @@ impl Store {
         let mut unsaved = lock(&self.unsaved);
         unsaved
             .files
-            .retain(|name, (known, _)| files.get(name).is_none_or(|(saved, _)| saved != known));
+            .retain(|name, new| files.get(name).is_none_or(|saved| saved.known != new.known));
+
         unsaved.tree_bytes = unsaved
             .files
             .values()
-            .map(|(_, tree)| tree_bytes(tree))
+            .map(|new| tree_bytes(&new.tree))
             .sum();
+        if unsaved.is_full() {
+            // Too much came meanwhile, or is not to be saved: it is computed again.
+            *unsaved = Unsaved::default();
+        }
     }
 
     fn read<T>(&self, work: impl FnOnce(&Database) -> DbResult<T>) -> Option<T> {
         let done = work(self.database.as_ref()?);
         done.inspect_err(|error| tracing::warn!(%error, "the saved digests cannot be used"))
             .ok()
+    }
+}
+
+impl Unsaved {
+    fn is_full(&self) -> bool {
+        self.files.len() >= UNSAVED_MAX || self.tree_bytes >= UNSAVED_BYTES_MAX
     }
 }
 

@@ -1,3 +1,5 @@
+//! Digests of files that come, change and go.
+
 #![allow(
     clippy::disallowed_methods,
     reason = "tests change the directory from outside"
