@@ -166,6 +166,12 @@ impl Plan {
         };
         let first = !std::mem::replace(done, true);
         self.left -= u64::from(first);
+        // Who was asked for it too need not bring it any more.
+        for asked in self.spans.values_mut() {
+            if asked.rest.start == piece && !asked.rest.is_empty() {
+                asked.rest.start += 1;
+            }
+        }
         first
     }
 
@@ -349,8 +355,10 @@ mod tests {
         let quick = plan.next(two, now).unwrap();
         assert_eq!(plan.next(three, now), None, "two are enough");
         assert!(plan.right(quick.id, 0));
-        assert!(!plan.right(slow.id, 0));
         assert!(plan.is_whole());
+        plan.ended(quick.id, now);
+        assert_eq!(plan.next(two, now), None, "nobody is asked for it again");
+        assert!(!plan.right(slow.id, 0));
     }
 
     #[test]
