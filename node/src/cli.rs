@@ -74,6 +74,15 @@ pub struct NodeArgs {
     #[arg(long, value_name = "SIZE", env = "SIXHOP_CACHE_SIZE")]
     pub cache_size: Option<Size>,
 
+    /// Most bytes a second of files to others, such as 2M; 0 is no limit
+    /// [default: 0]
+    #[arg(long, value_name = "SIZE", env = "SIXHOP_UPLOAD_RATE")]
+    pub upload_rate: Option<Size>,
+
+    /// Most bytes a second of files from others; 0 is no limit [default: 0]
+    #[arg(long, value_name = "SIZE", env = "SIXHOP_DOWNLOAD_RATE")]
+    pub download_rate: Option<Size>,
+
     /// Configuration file (TOML) with the other options as keys
     #[arg(long, value_name = "FILE", env = "SIXHOP_CONFIG")]
     pub config: Option<PathBuf>,

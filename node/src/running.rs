@@ -87,6 +87,8 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
         secret: secret.clone(),
         peers: settings.peers,
         cache_size: settings.cache_size,
+        upload_rate: settings.upload_rate,
+        download_rate: settings.download_rate,
     };
     let node = Arc::new(Node::start(options).await?);
     let stop_asked = CancellationToken::new();

@@ -38,6 +38,10 @@ pub struct Settings {
     pub peers: Vec<PeerUrl>,
     /// Most bytes of content that passes to keep; 0 keeps none.
     pub cache_size: u64,
+    /// Most bytes a second of content to others; 0 is no limit.
+    pub upload_rate: u64,
+    /// Most bytes a second of content from others; 0 is no limit.
+    pub download_rate: u64,
 }
 
 /// Why the settings make no sense. Each says what to change.
@@ -115,6 +119,8 @@ struct ConfigFile {
     peers: Option<PathBuf>,
     plugins: Option<PathBuf>,
     cache_size: Option<Size>,
+    upload_rate: Option<Size>,
+    download_rate: Option<Size>,
 }
 
 impl Settings {
@@ -173,6 +179,11 @@ impl Settings {
                 .cache_size
                 .or(file.cache_size)
                 .map_or(cache::LIMIT_DEFAULT, Size::bytes),
+            upload_rate: args.upload_rate.or(file.upload_rate).map_or(0, Size::bytes),
+            download_rate: args
+                .download_rate
+                .or(file.download_rate)
+                .map_or(0, Size::bytes),
         })
     }
 }

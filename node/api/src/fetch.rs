@@ -43,6 +43,50 @@ pub struct FetchStatus {
     pub error: Option<ApiError>,
 }
 
+/// A fetch of all files that match a query, and how far it is.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+pub struct FetchBatch {
+    /// Number of this batch, unique while the node runs.
+    pub id: u64,
+    /// What the files match.
+    pub query: String,
+    /// Whether nothing more will happen.
+    pub over: bool,
+    /// Whether it was cancelled.
+    pub cancelled: bool,
+    /// Files found so far.
+    pub found: u64,
+    /// Their sizes together, in bytes.
+    pub size: u64,
+    /// Files fetched so far.
+    pub done: u64,
+    /// Their sizes together, in bytes.
+    pub bytes: u64,
+    /// Files that were in the share already.
+    pub existing: u64,
+    /// Files that were not fetched.
+    pub failed: u64,
+    /// Why, for the first of them.
+    pub failures: Vec<FetchFailure>,
+    /// Whether more files match than one batch takes.
+    pub truncated: bool,
+    /// Peers asked so far.
+    pub asked: u32,
+    /// When it started, Unix milliseconds.
+    pub started: u64,
+    /// When it ended, Unix milliseconds.
+    pub ended: Option<u64>,
+}
+
+/// A file that was not fetched.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+pub struct FetchFailure {
+    /// Its name.
+    pub name: String,
+    /// Why.
+    pub error: ApiError,
+}
+
 /// How far a fetch is.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -84,5 +128,13 @@ namespace! {
         fn "list" list() -> [Vec<FetchStatus>];
         /// Stops a fetch. Nothing of it stays in the share.
         fn "cancel" cancel(id: [u64]) -> [FetchStatus];
+        /// Starts to fetch every file of the peers that matches `query`, such as `name:photos/**`.
+        ///
+        /// Files that the share has already are left as they are, unless `replace` is true.
+        fn "start_matching" start_matching(query: [String], replace: [Option<bool>]) -> [FetchBatch];
+        /// Waits until such a fetch is over, at most `seconds` (10 by default), and says how far it is.
+        fn "wait_matching" wait_matching(id: [u64], seconds: [Option<u32>]) -> [FetchBatch];
+        /// Stops such a fetch. What it has fetched stays.
+        fn "cancel_matching" cancel_matching(id: [u64]) -> [FetchBatch];
     }
 }

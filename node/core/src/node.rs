@@ -44,6 +44,10 @@ pub struct NodeOptions {
     pub peers: Vec<PeerUrl>,
     /// Most bytes of content that passes to keep; 0 keeps none.
     pub cache_size: u64,
+    /// Most bytes a second of content to others; 0 is no limit.
+    pub upload_rate: u64,
+    /// Most bytes a second of content from others; 0 is no limit.
+    pub download_rate: u64,
 }
 
 /// Why a node did not start.
@@ -105,6 +109,8 @@ impl Node {
             secret,
             peers,
             cache_size,
+            upload_rate,
+            download_rate,
         } = options;
         let (share, records) = open_share(share, &state).await?;
         let (listener, address) = bind(listen).await?;
@@ -122,6 +128,8 @@ impl Node {
             digests,
             records,
             cache,
+            upload_rate: Rate::new(upload_rate),
+            download_rate: Rate::new(download_rate),
         };
         let context = assemble(stores, url, secret, counters, &events);
         let node = Node {
@@ -229,12 +237,14 @@ async fn open_digests(
         .map_err(|error| NodeError::Digests(io::Error::other(error)))
 }
 
-/// What keeps bytes and what is known of them.
+/// What keeps and moves bytes, and what is known of them.
 struct Stores {
     share: Arc<Share>,
     digests: Arc<Digests>,
     records: Records,
     cache: Cache,
+    upload_rate: Rate,
+    download_rate: Rate,
 }
 
 fn assemble(
@@ -249,6 +259,8 @@ fn assemble(
         digests,
         records,
         cache,
+        upload_rate,
+        download_rate,
     } = stores;
     let client = Client::new(Arc::new(HttpTransport::default()), Arc::clone(&counters));
     let overlay = Arc::new(Overlay::new(
@@ -261,6 +273,7 @@ fn assemble(
         Arc::clone(&share),
         Arc::clone(&digests),
         records,
+        download_rate,
         Arc::clone(&overlay),
         Arc::clone(&counters),
         Arc::clone(events),
@@ -269,7 +282,7 @@ fn assemble(
         share,
         digests,
         slots: Slots::new(server::SLOTS_MAX),
-        upload_rate: Rate::new(0),
+        upload_rate,
         cache,
         keepers: TaskTracker::new(),
         handlers: Arc::new(Handlers::standard()),

@@ -23,6 +23,7 @@
 //!   the node stops in the middle of it.
 //! - Nothing here decides whom to ask; that is the overlay's.
 
+mod batch;
 mod download;
 mod fetch;
 mod job;
@@ -40,11 +41,13 @@ use node_wire::name::ShareName;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub use self::{
+    batch::{BATCH_MAX, BatchStatus},
     fetch::FetchError,
     job::{JobState, JobStatus},
     resume::Records,
 };
 use self::{
+    batch::Batch,
     fetch::{Begun, Fetcher},
     job::Job,
     resume::Record,
@@ -64,11 +67,23 @@ pub const RUNNING_MAX: usize = 64;
 /// Ended fetches that are kept for questions.
 pub const KEPT: usize = 256;
 
+/// Batches that are kept for questions, those that run included.
+const BATCHES_KEPT: usize = 16;
+
+/// Why a batch did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum BatchError {
+    /// As many run as may.
+    #[error("`{0}` is not fetched: too many batches run, try again later")]
+    Busy(String),
+}
+
 /// The fetches of a node.
 #[derive(Debug)]
 pub struct Transfers {
     fetcher: Fetcher,
     jobs: Mutex<Jobs>,
+    batches: Mutex<VecDeque<Arc<Batch>>>,
     tasks: TaskTracker,
     cancel: CancellationToken,
 }
@@ -87,6 +102,7 @@ impl Transfers {
         share: Arc<Share>,
         digests: Arc<Digests>,
         records: Records,
+        download_rate: Rate,
         overlay: Arc<Overlay>,
         counters: Arc<Counters>,
         events: Arc<EventLog>,
@@ -96,13 +112,14 @@ impl Transfers {
                 share,
                 digests,
                 records: Arc::new(records),
-                download_rate: Rate::new(0),
+                download_rate,
                 stopping: Arc::default(),
                 overlay,
                 counters,
                 events,
             },
             jobs: Mutex::default(),
+            batches: Mutex::default(),
             tasks: TaskTracker::new(),
             cancel: CancellationToken::new(),
         }
@@ -117,15 +134,72 @@ impl Transfers {
         name: &ShareName,
         replace: Replace,
     ) -> Result<u64, FetchError> {
-        if let Some(id) = self.running(name) {
-            return Ok(id);
+        let job = self.begin(name, replace, Begun::Now).await?;
+        Ok(job.id())
+    }
+
+    async fn begin(
+        self: &Arc<Self>,
+        name: &ShareName,
+        replace: Replace,
+        begun: Begun,
+    ) -> Result<Arc<Job>, FetchError> {
+        if let Some(job) = lock(&self.jobs).running(name) {
+            return Ok(job);
         }
         let incoming = self.fetcher.begin(name, replace).await?;
-        let job = match self.enlist(name)? {
-            Enlisted::New(job) => job,
-            Enlisted::Running(id) => return Ok(id),
-        };
-        Ok(self.spawn(job, incoming, Begun::Now))
+        Ok(match self.enlist(name)? {
+            Enlisted::New(job) => self.spawn(job, incoming, begun),
+            Enlisted::Running(job) => job,
+        })
+    }
+
+    /// Starts to fetch all files of peers that match `query`.
+    ///
+    /// # Errors
+    /// When too many batches run.
+    pub fn start_matching(
+        self: &Arc<Self>,
+        query: &str,
+        replace: Replace,
+    ) -> Result<BatchStatus, BatchError> {
+        let mut batches = lock(&self.batches);
+        if batches.len() == BATCHES_KEPT {
+            let over = batches.iter().position(|batch| batch.status().over);
+            let over = over.ok_or_else(|| BatchError::Busy(query.to_owned()))?;
+            batches.remove(over);
+        }
+        let id = batches.back().map_or(1, |last| last.id() + 1);
+        let batch = Arc::new(Batch::new(id, query.to_owned(), self.cancel.child_token()));
+        batches.push_back(Arc::clone(&batch));
+        let (transfers, status) = (Arc::clone(self), batch.status());
+        self.tasks
+            .spawn(async move { batch.run(&transfers, replace).await });
+        Ok(status)
+    }
+
+    /// Waits until the batch `id` is over. `None` if there is none.
+    pub async fn wait_matching(&self, id: u64) -> Option<BatchStatus> {
+        let batch = self.batch(id)?;
+        batch.over().await;
+        Some(batch.status())
+    }
+
+    /// How far the batch `id` is. `None` if there is none.
+    #[must_use]
+    pub fn matching(&self, id: u64) -> Option<BatchStatus> {
+        self.batch(id).map(|batch| batch.status())
+    }
+
+    /// Stops the batch `id` if it runs; what it fetched stays. Says whether
+    /// there is such a batch.
+    pub fn cancel_matching(&self, id: u64) -> bool {
+        self.batch(id).inspect(|batch| batch.cancel()).is_some()
+    }
+
+    fn batch(&self, id: u64) -> Option<Arc<Batch>> {
+        let batches = lock(&self.batches);
+        batches.iter().find(|batch| batch.id() == id).cloned()
     }
 
     /// Takes up what the last run of the node did not finish.
@@ -145,13 +219,13 @@ impl Transfers {
         Ok(())
     }
 
-    fn spawn(self: &Arc<Self>, job: Arc<Job>, incoming: Incoming, begun: Begun) -> u64 {
-        let (transfers, id) = (Arc::clone(self), job.id());
+    fn spawn(self: &Arc<Self>, job: Arc<Job>, incoming: Incoming, begun: Begun) -> Arc<Job> {
+        let (transfers, running) = (Arc::clone(self), Arc::clone(&job));
         self.tasks.spawn(async move {
-            transfers.fetcher.run(&job, incoming, begun).await;
-            transfers.ended(&job);
+            transfers.fetcher.run(&running, incoming, begun).await;
+            transfers.ended(&running);
         });
-        id
+        job
     }
 
     /// Waits until the fetch `id` is over. `None` if there is none.
@@ -194,14 +268,10 @@ impl Transfers {
         self.tasks.wait().await;
     }
 
-    fn running(&self, name: &ShareName) -> Option<u64> {
-        lock(&self.jobs).running_id(name)
-    }
-
     fn enlist(&self, name: &ShareName) -> Result<Enlisted, FetchError> {
         let mut jobs = lock(&self.jobs);
-        if let Some(id) = jobs.running_id(name) {
-            return Ok(Enlisted::Running(id));
+        if let Some(job) = jobs.running(name) {
+            return Ok(Enlisted::Running(job));
         }
         if jobs.running.len() >= RUNNING_MAX || self.cancel.is_cancelled() {
             return Err(FetchError::Busy(name.clone()));
@@ -236,14 +306,14 @@ impl Transfers {
 
 enum Enlisted {
     New(Arc<Job>),
-    Running(u64),
+    Running(Arc<Job>),
 }
 
 impl Jobs {
-    fn running_id(&self, name: &ShareName) -> Option<u64> {
+    fn running(&self, name: &ShareName) -> Option<Arc<Job>> {
         self.running
             .values()
             .find(|job| job.name() == name)
-            .map(|job| job.id())
+            .cloned()
     }
 }

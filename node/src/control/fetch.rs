@@ -5,13 +5,13 @@ use std::time::Duration;
 use jsonrpsee::core::{RpcResult, async_trait};
 use node_api::{
     error::{ApiError, ErrorCode},
-    fetch::{FetchServer, FetchState, FetchStatus, WAIT_SECONDS_MAX},
+    fetch::{FetchBatch, FetchFailure, FetchServer, FetchState, FetchStatus, WAIT_SECONDS_MAX},
 };
 use node_core::{
     client::CallError,
     events::unix_millis,
     share::{Replace, ShareError},
-    transfer::{FetchError, JobState, JobStatus},
+    transfer::{BatchStatus, FetchError, JobState, JobStatus},
     wire::ShareName,
 };
 use tokio::time::timeout;
@@ -25,12 +25,8 @@ const WAIT_SECONDS: u32 = 10;
 impl FetchServer for Owner {
     async fn start(&self, name: String, replace: Option<bool>) -> RpcResult<FetchStatus> {
         let parsed = ShareName::parse(&name).map_err(|error| bad_name(&name, &error))?;
-        let replace = if replace == Some(true) {
-            Replace::Existing
-        } else {
-            Replace::Never
-        };
-        let started = self.node.context().transfers.start(&parsed, replace).await;
+        let transfers = &self.node.context().transfers;
+        let started = transfers.start(&parsed, replacing(replace)).await;
         self.status_of(started.map_err(|error| api_error(&error))?)
     }
 
@@ -64,6 +60,66 @@ impl FetchServer for Owner {
         transfers.cancel(id);
         let status = transfers.wait(id).await.ok_or_else(|| unknown(id))?;
         Ok(describe(&status))
+    }
+
+    async fn start_matching(&self, query: String, replace: Option<bool>) -> RpcResult<FetchBatch> {
+        let transfers = &self.node.context().transfers;
+        let started = transfers.start_matching(&query, replacing(replace));
+        let status =
+            started.map_err(|error| ApiError::new(ErrorCode::Failed, error.to_string()))?;
+        Ok(describe_batch(&status))
+    }
+
+    async fn wait_matching(&self, id: u64, seconds: Option<u32>) -> RpcResult<FetchBatch> {
+        let seconds = seconds.unwrap_or(WAIT_SECONDS).min(WAIT_SECONDS_MAX);
+        let transfers = &self.node.context().transfers;
+        let time = Duration::from_secs(seconds.into());
+        let status = match timeout(time, transfers.wait_matching(id)).await {
+            Ok(status) => status,
+            Err(_) => transfers.matching(id),
+        };
+        Ok(describe_batch(&status.ok_or_else(|| unknown(id))?))
+    }
+
+    async fn cancel_matching(&self, id: u64) -> RpcResult<FetchBatch> {
+        let transfers = &self.node.context().transfers;
+        transfers.cancel_matching(id);
+        let status = transfers.wait_matching(id).await;
+        Ok(describe_batch(&status.ok_or_else(|| unknown(id))?))
+    }
+}
+
+fn replacing(replace: Option<bool>) -> Replace {
+    if replace == Some(true) {
+        Replace::Existing
+    } else {
+        Replace::Never
+    }
+}
+
+fn describe_batch(status: &BatchStatus) -> FetchBatch {
+    let failures = status.failures.iter();
+    FetchBatch {
+        id: status.id,
+        query: status.query.clone(),
+        over: status.over,
+        cancelled: status.cancelled,
+        found: status.found,
+        size: status.size,
+        done: status.done,
+        bytes: status.bytes,
+        existing: status.existing,
+        failed: status.failed,
+        failures: failures
+            .map(|(name, error)| FetchFailure {
+                name: name.as_str().to_owned(),
+                error: api_error(error),
+            })
+            .collect(),
+        truncated: status.truncated,
+        asked: u32::try_from(status.asked).unwrap_or(u32::MAX),
+        started: unix_millis(status.started),
+        ended: status.ended.map(unix_millis),
     }
 }
 

@@ -17,6 +17,8 @@ async fn owner(home: &std::path::Path) -> Owner {
         state,
         peers: Vec::new(),
         cache_size: 0,
+        upload_rate: 0,
+        download_rate: 0,
     };
     let node = Arc::new(Node::start(options).await.unwrap());
     Owner {

@@ -15,7 +15,7 @@ use tokio::{
 use super::{
     job::{Job, JobState},
     resume::{RESUME_MIN, Record, Records},
-    sources::{Failure, Fault},
+    sources::{Failure, Fault, Source, Sources},
     verified::Verified,
 };
 use crate::{
@@ -87,10 +87,12 @@ impl FetchError {
 }
 
 /// When a fetch was begun.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Begun {
     /// It starts now.
     Now,
+    /// It starts now, and somebody is known to have it.
+    Found(Source),
     /// An earlier run of the node began to fetch this content.
     Before(Digest),
 }
@@ -172,11 +174,14 @@ impl Fetcher {
 
     async fn fetch(&self, job: &Job, incoming: Incoming, from: Begun) -> Result<(), FetchError> {
         let name = job.name();
-        let (wanted, resumed) = match from {
-            Begun::Now => (FindWanted::Name(name.as_str().to_owned()), false),
-            Begun::Before(digest) => (FindWanted::Digest(digest), true),
+        let by_name = FindWanted::Name(name.as_str().to_owned());
+        let (wanted, known, resumed) = match from {
+            Begun::Now => (by_name, None, false),
+            Begun::Found(source) => (by_name, Some(source), false),
+            Begun::Before(digest) => (FindWanted::Digest(digest), None, true),
         };
-        match self.fetch_verified(job, wanted, incoming, resumed).await? {
+        let sources = Sources::search(&self.overlay, name.clone(), wanted, known);
+        match self.fetch_verified(job, sources, incoming, resumed).await? {
             Verified::Stored => Ok(()),
             Verified::Nothing {
                 failure: Some(failure),

@@ -121,6 +121,10 @@ impl Job {
         self.status.borrow().clone()
     }
 
+    pub(super) fn cancel_token(&self) -> CancellationToken {
+        self.cancel.clone()
+    }
+
     pub(super) fn cancel(&self) {
         self.cancel.cancel();
     }

@@ -93,12 +93,18 @@ pub(super) struct Sources {
 
 impl Sources {
     /// Begins to search for what `wanted` says; the file is to have `name`.
-    pub(super) fn search(overlay: &Arc<Overlay>, name: ShareName, wanted: FindWanted) -> Sources {
+    /// A source that is known already comes first.
+    pub(super) fn search(
+        overlay: &Arc<Overlay>,
+        name: ShareName,
+        wanted: FindWanted,
+        known: Option<Source>,
+    ) -> Sources {
         Sources {
             finder: Finder::begin(overlay, wanted),
             overlay: Arc::clone(overlay),
             name,
-            found: VecDeque::new(),
+            found: known.into_iter().collect(),
             reading: VecDeque::new(),
             asked_before: 0,
         }

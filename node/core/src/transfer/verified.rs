@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use node_wire::{FindWanted, fault::MissReason};
+use node_wire::fault::MissReason;
 use tokio::task::spawn_blocking;
 
 use super::{
@@ -42,16 +42,15 @@ struct Proved {
 }
 
 impl Fetcher {
-    /// Fetches `wanted` into `incoming`. What is there from an earlier run is
+    /// Fetches what `sources` has into `incoming`. What is there from an earlier run is
     /// used if `resumed`.
     pub(super) async fn fetch_verified(
         &self,
         job: &Job,
-        wanted: FindWanted,
+        mut sources: Sources,
         mut incoming: Incoming,
         resumed: bool,
     ) -> Result<Verified, FetchError> {
-        let mut sources = Sources::search(&self.overlay, job.name().clone(), wanted);
         let mut last = None;
         while let Some(source) = sources.next().await {
             job.update(|status| status.asked = sources.asked());
@@ -133,11 +132,12 @@ impl Fetcher {
             if let Some(done) = done.last_mut() {
                 *done = true;
             }
-            return Ok(Ok(Proved {
+            let proved = Proved {
                 tree,
                 incoming,
                 done,
-            }));
+            };
+            return Ok(Ok(proved));
         }
         Ok(Ok(Proved {
             tree,

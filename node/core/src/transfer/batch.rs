@@ -1,0 +1,247 @@
+//! Fetching all files that match a query, as one operation.
+//!
+//! # Invariants
+//! - Each name is fetched once, whoever names it; at most [`BATCH_MAX`] names.
+//! - At most [`BATCH_PARALLEL`] of them are fetched at a time.
+//! - A file that fails costs nothing but itself. One that is there already is
+//!   counted and left alone.
+
+use std::{
+    collections::{HashSet, VecDeque},
+    sync::Arc,
+    time::SystemTime,
+};
+
+use futures_util::{StreamExt, stream::FuturesUnordered};
+use node_wire::{FindWanted, name::ShareName};
+use serde_json::json;
+use tokio::{select, sync::watch};
+use tokio_util::sync::CancellationToken;
+
+use super::{FetchError, JobState, Transfers, fetch::Begun, sources::Source};
+use crate::{
+    overlay::{Finder, Holder},
+    share::{Replace, ShareError},
+};
+
+/// Most files of one batch.
+pub const BATCH_MAX: usize = 100_000;
+
+/// Files of one batch that are fetched at a time.
+const BATCH_PARALLEL: usize = 16;
+
+/// Failures that are told by name.
+const FAILURES_MAX: usize = 20;
+
+/// A batch as it is at one moment.
+#[derive(Clone, Debug)]
+pub struct BatchStatus {
+    /// Its number.
+    pub id: u64,
+    /// What the files match.
+    pub query: String,
+    /// Whether nothing more will happen.
+    pub over: bool,
+    /// Whether it was cancelled.
+    pub cancelled: bool,
+    /// Files found so far.
+    pub found: u64,
+    /// Their sizes together, in bytes.
+    pub size: u64,
+    /// Files fetched.
+    pub done: u64,
+    /// Their sizes together, in bytes.
+    pub bytes: u64,
+    /// Files that were there already.
+    pub existing: u64,
+    /// Files that were not fetched.
+    pub failed: u64,
+    /// Why, for the first of them.
+    pub failures: Vec<(ShareName, Arc<FetchError>)>,
+    /// Whether there were more files than a batch takes.
+    pub truncated: bool,
+    /// Peers asked.
+    pub asked: usize,
+    /// When it started.
+    pub started: SystemTime,
+    /// When it ended.
+    pub ended: Option<SystemTime>,
+}
+
+/// One batch.
+#[derive(Debug)]
+pub(super) struct Batch {
+    status: watch::Sender<BatchStatus>,
+    cancel: CancellationToken,
+}
+
+/// A file to fetch, and from whom.
+type Wanted = (ShareName, u64, Option<Source>);
+
+impl Batch {
+    pub(super) fn new(id: u64, query: String, cancel: CancellationToken) -> Batch {
+        let status = BatchStatus {
+            id,
+            query,
+            over: false,
+            cancelled: false,
+            found: 0,
+            size: 0,
+            done: 0,
+            bytes: 0,
+            existing: 0,
+            failed: 0,
+            failures: Vec::new(),
+            truncated: false,
+            asked: 0,
+            started: SystemTime::now(),
+            ended: None,
+        };
+        Batch {
+            status: watch::Sender::new(status),
+            cancel,
+        }
+    }
+
+    pub(super) fn id(&self) -> u64 {
+        self.status.borrow().id
+    }
+
+    pub(super) fn status(&self) -> BatchStatus {
+        self.status.borrow().clone()
+    }
+
+    pub(super) fn cancel(&self) {
+        self.cancel.cancel();
+    }
+
+    pub(super) async fn over(&self) {
+        // The sender lives as long as the batch: waiting cannot fail.
+        let _ = self.status.subscribe().wait_for(|status| status.over).await;
+    }
+
+    /// Finds and fetches.
+    pub(super) async fn run(&self, transfers: &Arc<Transfers>, replace: Replace) {
+        let query = self.status().query;
+        let events = &transfers.fetcher.events;
+        events.emit(
+            "fetch.batch_started",
+            json!({ "id": self.id(), "query": query }),
+        );
+        let cancelled = select! {
+            () = self.fetch_all(transfers, query, replace) => false,
+            () = self.cancel.cancelled() => true,
+        };
+        self.status.send_modify(|status| {
+            (status.over, status.cancelled) = (true, cancelled);
+            status.ended = Some(SystemTime::now());
+        });
+        let status = self.status();
+        events.emit(
+            "fetch.batch_done",
+            json!({
+                "id": status.id, "query": status.query, "found": status.found, "done": status.done,
+                "existing": status.existing, "failed": status.failed, "bytes": status.bytes,
+            }),
+        );
+    }
+
+    async fn fetch_all(&self, transfers: &Arc<Transfers>, query: String, replace: Replace) {
+        let mut finder = Finder::begin(&transfers.fetcher.overlay, FindWanted::Query(query));
+        let (mut seen, mut waiting) = (HashSet::new(), VecDeque::new());
+        let mut running = FuturesUnordered::new();
+        let mut searching = true;
+        loop {
+            while running.len() < BATCH_PARALLEL
+                && let Some(wanted) = waiting.pop_front()
+            {
+                running.push(self.fetch_one(transfers, wanted, replace));
+            }
+            select! {
+                found = finder.next(), if searching => {
+                    self.status.send_modify(|status| status.asked = finder.asked());
+                    match found {
+                        Some(holder) => self.take(holder, &mut seen, &mut waiting),
+                        None => searching = false,
+                    }
+                }
+                Some(()) = running.next(), if !running.is_empty() => {}
+                else => return,
+            }
+        }
+    }
+
+    /// Notes what a holder has that nobody named before.
+    fn take(&self, holder: Holder, seen: &mut HashSet<ShareName>, waiting: &mut VecDeque<Wanted>) {
+        let (mut found, mut size, mut truncated) = (0, 0_u64, false);
+        for hit in holder.hits {
+            let Ok(name) = ShareName::parse(&hit.name) else {
+                continue;
+            };
+            if seen.len() >= BATCH_MAX {
+                truncated = true;
+                break;
+            }
+            if !seen.insert(name.clone()) {
+                continue;
+            }
+            let source = hit.digest.map(|digest| Source {
+                peer: holder.peer.clone(),
+                size: hit.size,
+                digest,
+            });
+            found += 1;
+            size = size.saturating_add(hit.size);
+            waiting.push_back((name, hit.size, source));
+        }
+        self.status.send_modify(|status| {
+            status.found += found;
+            status.size = status.size.saturating_add(size);
+            status.truncated |= truncated;
+        });
+    }
+
+    async fn fetch_one(&self, transfers: &Arc<Transfers>, wanted: Wanted, replace: Replace) {
+        let (name, size, source) = wanted;
+        let begun = source.map_or(Begun::Now, Begun::Found);
+        let result = transfers.fetch_and_wait(&name, replace, begun).await;
+        self.status.send_modify(|status| match result {
+            Ok(()) => {
+                status.done += 1;
+                status.bytes = status.bytes.saturating_add(size);
+            }
+            Err(error) if is_there(&error) => status.existing += 1,
+            Err(error) => {
+                status.failed += 1;
+                if status.failures.len() < FAILURES_MAX {
+                    status.failures.push((name, error));
+                }
+            }
+        });
+    }
+}
+
+fn is_there(error: &FetchError) -> bool {
+    matches!(error, FetchError::Share(ShareError::Exists(_)))
+}
+
+impl Transfers {
+    /// Fetches a file and waits for it. Whoever stops waiting stops the fetch.
+    async fn fetch_and_wait(
+        self: &Arc<Self>,
+        name: &ShareName,
+        replace: Replace,
+        begun: Begun,
+    ) -> Result<(), Arc<FetchError>> {
+        let job = self.begin(name, replace, begun).await.map_err(Arc::new)?;
+        let stop = job.cancel_token().drop_guard();
+        job.over().await;
+        stop.disarm();
+        let status = job.status();
+        match (status.state, status.error) {
+            (JobState::Done, _) => Ok(()),
+            (_, Some(error)) => Err(error),
+            _ => Err(Arc::new(FetchError::Cancelled(name.clone()))),
+        }
+    }
+}
