@@ -102,7 +102,7 @@ Examples:
   ctl fetch notes/today.txt --replace
   ctl fetch notes/today.txt --to .          into this directory instead of the share")]
 pub(crate) struct FetchArgs {
-    /// Name of the file: its path inside a share, with /
+    /// Name of the file: its path inside a share, with /; or a glob, or a directory with / at its end
     pub(crate) name: String,
     /// Write the file here instead of into the share; a directory takes it under its own name
     #[arg(long, value_name = "PATH")]

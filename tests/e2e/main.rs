@@ -13,6 +13,7 @@
     reason = "the parts of tests that are functions are tests too"
 )]
 
+mod blobs;
 mod cache;
 mod chapter;
 mod control;
@@ -26,5 +27,6 @@ mod scripts;
 mod start;
 mod store;
 mod tidy;
+mod transfers;
 mod world;
 mod xml;

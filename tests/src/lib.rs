@@ -2,7 +2,8 @@
 //!
 //! Participants: [`Home`], a temporary share and state; [`NodeProcess`], a running `noded`; [`Ctl`], runs of `ctl`;
 //! [`Control`], the control port spoken by hand; [`http`] and [`xmlrpc`], clients written from the protocols; [`Rogue`], a
-//! peer that misbehaves in one chosen way; [`PythonPeer`], the two peers of the book; [`names`], names that want out of the
+//! peer that misbehaves in one chosen way; [`Proxy`], a
+//! peer that lies about content; [`PythonPeer`], the two peers of the book; [`names`], names that want out of the
 //! share; [`Meters`], what a process holds.
 //!
 //! Goals: a test meets the programs only from outside; every wait has a deadline and says what it waited for; everything that
@@ -31,6 +32,7 @@ mod controller;
 mod daemon;
 mod home;
 mod meters;
+mod proxy;
 mod python;
 mod topology;
 mod wait;
@@ -40,6 +42,7 @@ pub use controller::{Ctl, CtlRun};
 pub use daemon::{NodeOptions, NodeProcess, Refusal};
 pub use home::Home;
 pub use meters::Meters;
+pub use proxy::Proxy;
 pub use python::{Dialect, PythonPeer, python};
 pub use rogue::{Conduct, Rogue};
 pub use topology::{chain, introduce, mesh, ring};

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use node_api::{
-    fetch::{FetchState, FetchStatus},
+    fetch::{FetchBatch, FetchState, FetchStatus},
     node::NodeStatus,
 };
 use serde_json::json;
@@ -19,7 +19,11 @@ use crate::{
 /// Runs the command.
 pub(crate) async fn run(args: FetchArgs, context: &Context) -> Result<(), CtlError> {
     match &args.to {
+        None if is_pattern(&args.name) => matching(&args, context).await,
         None => into_share(&args, context).await,
+        Some(_) if is_pattern(&args.name) => Err(CtlError::usage(
+            "--to takes one file; fetch a pattern into the share, or give one name",
+        )),
         Some(to) => {
             let target = Target::choose(to, &args.name, args.existing())?;
             to_path(&args, target, context).await
@@ -47,9 +51,11 @@ async fn into_share(args: &FetchArgs, context: &Context) -> Result<(), CtlError>
     if output.is_json() {
         return Ok(());
     }
-    let from = status
-        .peer
-        .map_or(String::new(), |peer| format!(" from {}", escaped(&peer)));
+    let from = match (&status.peer, status.holders.len()) {
+        (Some(peer), 0..2) => format!(" from {}", escaped(peer)),
+        (_, 0) => String::new(),
+        (_, holders) => format!(" from {holders} holders"),
+    };
     output.line(&format!(
         "fetched {} ({}){from}",
         escaped(&status.name),
@@ -57,12 +63,77 @@ async fn into_share(args: &FetchArgs, context: &Context) -> Result<(), CtlError>
     ))
 }
 
+/// Whether this names many files: a glob, or a directory with a `/` at its end.
+fn is_pattern(name: &str) -> bool {
+    name.contains(['*', '?', '[', '{']) || name.ends_with('/')
+}
+
+/// Fetches all files that match.
+async fn matching(args: &FetchArgs, context: &Context) -> Result<(), CtlError> {
+    let query = match args.name.strip_suffix('/') {
+        Some(directory) => format!("name:{directory}/**"),
+        None => format!("name:{}", args.name),
+    };
+    let node = context.connect()?;
+    let output = context.output;
+    let progress = output.progress(&format!("fetching {}", args.name));
+    let on_change = |batch: &FetchBatch| {
+        progress.bytes_of(batch.bytes, batch.size);
+        progress.say(format!("{} of {} files", batch.done, batch.found));
+        if output.is_json() {
+            output.json(batch)
+        } else {
+            Ok(())
+        }
+    };
+    let fetched = node
+        .fetch_matching(&query, args.existing(), &context.patience, on_change)
+        .await;
+    drop(progress);
+    let batch = fetched?;
+    if batch.found == 0 {
+        return Err(CtlError::not_found(format!(
+            "no peer has a file that matches {} (asked {})",
+            escaped(&args.name),
+            batch.asked
+        )));
+    }
+    if !output.is_json() {
+        output.line(&summary(&batch))?;
+    }
+    let Some(first) = batch.failures.first() else {
+        return Ok(());
+    };
+    let (name, reason) = (escaped(&first.name), escaped(&first.error.message));
+    Err(CtlError::failed(format!(
+        "{} of {} files were not fetched; {name}: {reason}",
+        batch.failed, batch.found
+    )))
+}
+
+fn summary(batch: &FetchBatch) -> String {
+    let mut text = format!("fetched {} files ({})", batch.done, bytes(batch.bytes));
+    if batch.existing > 0 {
+        text.push_str(&format!(", {} were here already", batch.existing));
+    }
+    if batch.truncated {
+        text.push_str(", and there are more");
+    }
+    text
+}
+
 fn show(progress: &Progress, status: &FetchStatus) {
-    progress.bytes(status.bytes);
+    match status.size {
+        Some(size) => progress.bytes_of(status.bytes, size),
+        None => progress.bytes(status.bytes),
+    }
     let name = escaped(&status.name);
     match (status.state, &status.peer) {
         (FetchState::Searching, _) => progress.say(format!("{name}: {} peers asked", status.asked)),
-        (_, Some(peer)) => progress.say(format!("{name} from {}", escaped(peer))),
+        (_, Some(peer)) if status.holders.len() < 2 => {
+            progress.say(format!("{name} from {}", escaped(peer)));
+        }
+        (_, Some(_)) => progress.say(format!("{name} from {} holders", status.holders.len())),
         _ => {}
     }
 }

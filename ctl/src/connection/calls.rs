@@ -6,7 +6,7 @@ use jsonrpsee::core::{client::ClientT, params::ObjectParams};
 use node_api::{
     cache::{CacheBlob, CacheCleared, CacheClient},
     error::{ApiError, ErrorCode},
-    fetch::{FetchClient, FetchState, FetchStatus},
+    fetch::{FetchBatch, FetchClient, FetchState, FetchStatus},
     node::{NodeClient, NodeStatus},
     peer::{Peer, PeerState, PeersClient},
     search::{SearchAnswer, SearchClient},
@@ -163,6 +163,42 @@ impl Connection {
             status = next;
         }
         Ok(status)
+    }
+
+    /// Fetches all files that match a query and waits until that is over. `on_change` sees every new status. When
+    /// patience ends, it is cancelled at the node.
+    pub(crate) async fn fetch_matching(
+        &self,
+        query: &str,
+        existing: Existing,
+        patience: &Patience,
+        mut on_change: impl FnMut(&FetchBatch) -> Result<(), CtlError>,
+    ) -> Result<FetchBatch, CtlError> {
+        let replace = Some(existing == Existing::Replace);
+        let start = FetchClient::start_matching(&self.http, query.to_owned(), replace);
+        let started = patience
+            .bound(async { self.sorted_out(start.await) })
+            .await?;
+        let id = started.id;
+        let watch = async {
+            let mut batch = started;
+            on_change(&batch)?;
+            while !batch.over {
+                let wait = FetchClient::wait_matching(&self.http, id, Some(1));
+                let next = self.sorted_out(wait.await)?;
+                if next != batch {
+                    on_change(&next)?;
+                }
+                batch = next;
+            }
+            Ok(batch)
+        };
+        let watched = patience.bound(watch).await;
+        if let Err(CtlError::Interrupted | CtlError::Deadline(_)) = &watched {
+            let cancel = FetchClient::cancel_matching(&self.http, id);
+            let _ = tokio::time::timeout(CANCEL_TIMEOUT, cancel).await;
+        }
+        watched
     }
 
     async fn cancel(&self, id: u64) {

@@ -4,6 +4,10 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+/// What is shown when it is known how much there is.
+const BAR: &str =
+    "{msg} [{bar:24}] {binary_bytes}/{binary_total_bytes} {binary_bytes_per_sec} {eta} left";
+
 /// A line that is redrawn, or nothing. It is gone when this is dropped.
 #[derive(Debug)]
 pub(crate) struct Progress(ProgressBar);
@@ -34,6 +38,17 @@ impl Progress {
 
     /// Says how many bytes have come.
     pub(crate) fn bytes(&self, count: u64) {
+        self.0.set_position(count);
+    }
+
+    /// Says how many bytes have come of how many: from now on there is a bar.
+    pub(crate) fn bytes_of(&self, count: u64, size: u64) {
+        if self.0.length() != Some(size) {
+            self.0.set_length(size);
+            if let Ok(style) = ProgressStyle::with_template(BAR) {
+                self.0.set_style(style.progress_chars("=> "));
+            }
+        }
         self.0.set_position(count);
     }
 }

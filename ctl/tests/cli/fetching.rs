@@ -146,3 +146,18 @@ fn a_failed_download_leaves_nothing() {
     }
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
 }
+
+#[test]
+fn a_pattern_is_fetched_as_one_operation_with_a_summary() {
+    let fake = Fake::start();
+    let ended = fake.ctl(["fetch", "photos/**"]).run().exits(0);
+    assert_eq!(ended.stdout, "fetched 3 files (12 B)\n");
+    let ended = fake.ctl(["fetch", "none*"]).run().exits(3);
+    assert!(ended.stderr.contains("none*"), "{ended:?}");
+    let ended = fake.ctl(["fetch", "bad*"]).run().exits(1);
+    assert!(ended.stderr.contains("1 of 3 files"), "{ended:?}");
+    assert!(ended.stderr.contains("bad.txt"), "{ended:?}");
+    fake.ctl(["fetch", "photos/", "--to", "/tmp"])
+        .run()
+        .exits(2);
+}

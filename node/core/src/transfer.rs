@@ -40,17 +40,17 @@ use std::{
 use node_wire::name::ShareName;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-pub use self::{
-    batch::{BATCH_MAX, BatchStatus},
-    fetch::FetchError,
-    job::{JobState, JobStatus},
-    resume::Records,
-};
 use self::{
     batch::Batch,
     fetch::{Begun, Fetcher},
     job::Job,
     resume::Record,
+};
+pub use self::{
+    batch::{BATCH_MAX, BatchStatus},
+    fetch::FetchError,
+    job::{JobState, JobStatus},
+    resume::Records,
 };
 use crate::{
     counters::Counters,

@@ -72,5 +72,12 @@ pub const FIND_HITS_MAX: usize = 2_000;
 /// Most peers that one answer to `sixhop.find` names.
 pub const FIND_PEERS_MAX: usize = 32;
 
+/// Longest answer to `sixhop.find`, in bytes (4 MiB).
+pub const FIND_ANSWER_MAX: usize = 4 * 1024 * 1024;
+
+/// Most bytes of names in one answer to `sixhop.find`; escaped they are at most
+/// six times as long (512 KiB).
+pub const FIND_NAMES_MAX: usize = 512 * 1024;
+
 /// Longest query of `sixhop.find`, in bytes.
 pub const FIND_QUERY_MAX: usize = 4 * 1024;

@@ -201,7 +201,7 @@ impl Phase {
 
     fn small(mut bytes: Vec<u8>, chunk: &mut &[u8]) -> Result<Self, AnswerError> {
         if bytes.len() + chunk.len() > SMALL_ANSWER_MAX {
-            return Err(ResponseError::TooLong.into());
+            return Err(ResponseError::TooLong(SMALL_ANSWER_MAX).into());
         }
         bytes.extend_from_slice(std::mem::take(chunk));
         Ok(Self::Small(bytes))

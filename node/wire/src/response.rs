@@ -27,9 +27,9 @@ use crate::value::{self, Value, ValueError, recheck};
 /// Why the bytes of a peer are not an answer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ResponseError {
-    /// More than [`SMALL_ANSWER_MAX`] bytes.
-    #[error("the answer is longer than {SMALL_ANSWER_MAX} bytes")]
-    TooLong,
+    /// More bytes than it may have.
+    #[error("the answer is longer than {0} bytes")]
+    TooLong(usize),
     /// The gate refuses it.
     #[error(transparent)]
     Gate(#[from] GateError),
@@ -100,8 +100,16 @@ fn fault_value(fault: &Fault) -> Value {
 /// # Errors
 /// [`ResponseError`] if the bytes are not an answer that we accept.
 pub fn read(bytes: &[u8]) -> Result<Result<Value, Fault>, ResponseError> {
-    if bytes.len() > SMALL_ANSWER_MAX {
-        return Err(ResponseError::TooLong);
+    read_within(bytes, SMALL_ANSWER_MAX)
+}
+
+/// Reads an answer to a method that may answer up to `most` bytes.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_within(bytes: &[u8], most: usize) -> Result<Result<Value, Fault>, ResponseError> {
+    if bytes.len() > most {
+        return Err(ResponseError::TooLong(most));
     }
     let text = gate::check(bytes)?;
     let error = match Request::new("").call(InMemory(text.as_bytes())) {

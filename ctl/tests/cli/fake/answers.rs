@@ -15,7 +15,7 @@ use jsonrpsee::{
 use node_api::{
     error::{ApiError, ErrorCode},
     events::{Event, EventStreamServer},
-    fetch::{FetchServer, FetchState, FetchStatus},
+    fetch::{FetchBatch, FetchFailure, FetchServer, FetchState, FetchStatus},
     node::{NodeServer, NodeStatus},
     peer::{Peer, PeerDialect, PeerSource, PeerState, PeersServer},
     search::{Hit, SearchAnswer, SearchEnd, SearchServer, TraceStep},
@@ -213,6 +213,36 @@ fn status(id: u64, state: FetchState) -> FetchStatus {
     }
 }
 
+/// A batch that is over: nothing is found for `name:none*`, and one of three files fails for `name:bad*`.
+fn batch(query: &str) -> FetchBatch {
+    let (found, failed) = match query {
+        "name:none*" => (0, 0),
+        "name:bad*" => (3, 1),
+        _ => (3, 0),
+    };
+    let failure = FetchFailure {
+        name: "bad.txt".into(),
+        error: ApiError::new(ErrorCode::Network, "no peer delivered bad.txt"),
+    };
+    FetchBatch {
+        id: 1,
+        query: query.into(),
+        over: true,
+        cancelled: false,
+        found,
+        size: 4 * found,
+        done: found - failed,
+        bytes: 4 * (found - failed),
+        existing: 0,
+        failed,
+        failures: (failed > 0).then_some(failure).into_iter().collect(),
+        truncated: false,
+        asked: 1,
+        started: 0,
+        ended: Some(0),
+    }
+}
+
 #[async_trait]
 impl FetchServer for Answers {
     async fn start(&self, name: String, replace: Option<bool>) -> RpcResult<FetchStatus> {
@@ -249,6 +279,18 @@ impl FetchServer for Answers {
             }
             _ => status(id, FetchState::Done),
         })
+    }
+
+    async fn start_matching(&self, query: String, _: Option<bool>) -> RpcResult<FetchBatch> {
+        Ok(batch(&query))
+    }
+
+    async fn wait_matching(&self, _: u64, _: Option<u32>) -> RpcResult<FetchBatch> {
+        Ok(batch("name:*"))
+    }
+
+    async fn cancel_matching(&self, _: u64) -> RpcResult<FetchBatch> {
+        Ok(batch("name:*"))
     }
 
     async fn list(&self) -> RpcResult<Vec<FetchStatus>> {

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use node_wire::{
     Find, Found,
     fault::{Fault, MissReason},
-    limits::SMALL_ANSWER_MAX,
+    limits::{FIND_ANSWER_MAX, SMALL_ANSWER_MAX},
     messages::{Hello, Query},
     peer_url::PeerUrl,
     query_answer::AnswerError,
@@ -25,9 +25,6 @@ use crate::{counters::Counters, pieces::TreeError};
 
 /// Longest answer to `GET /search`, in bytes.
 const SEARCH_ANSWER_MAX: usize = 4 * 1024 * 1024;
-
-/// Longest answer to `sixhop.find`, in bytes.
-const FIND_ANSWER_MAX: usize = 4 * 1024 * 1024;
 
 /// Why a call brought no answer.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -195,7 +192,8 @@ impl Client {
         let mut response = self.exchange(request, deadline).await?;
         let kind = response.kind;
         let bytes = whole(&mut response, FIND_ANSWER_MAX, deadline).await?;
-        let value = response::read(&bytes)?.map_err(|_| CallError::Unknown(kind))?;
+        let value = response::read_within(&bytes, FIND_ANSWER_MAX)?
+            .map_err(|_| CallError::Unknown(kind))?;
         let value = Found::from_value(&value).ok_or(CallError::Unknown(kind))?;
         Ok(Answered { kind, value })
     }

@@ -91,7 +91,7 @@ fn long_answers_are_refused() {
     };
     assert!(response::read(&body(SMALL_ANSWER_MAX)).is_ok());
     let read = response::read(&body(SMALL_ANSWER_MAX + 1));
-    assert_eq!(read, Err(ResponseError::TooLong));
+    assert_eq!(read, Err(ResponseError::TooLong(SMALL_ANSWER_MAX)));
 }
 
 #[test]

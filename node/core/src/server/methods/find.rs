@@ -10,8 +10,9 @@ use std::{
 
 use node_wire::{
     Fault, Find, FindHit, FindWanted, Found, ShareName, Value,
-    limits::{FIND_HITS_MAX, FIND_PEERS_MAX},
+    limits::{FIND_HITS_MAX, FIND_NAMES_MAX, FIND_PEERS_MAX},
 };
+use plugin_api::FileInfo;
 use tokio::{task::spawn_blocking, time::timeout};
 
 use crate::{
@@ -117,6 +118,7 @@ fn by_query(
     let behind = after.map_or(0, |after| {
         files.partition_point(|file| *file.name <= *after)
     });
+    let limit = fitting(&files[behind..]).min(limit);
     let more = files.len() - behind > limit;
     let digests_until = Instant::now() + QUERY_DIGESTS_TIME;
     let hits = files.drain(behind..).take(limit).map(|file| FindHit {
@@ -129,6 +131,16 @@ fn by_query(
         more,
         ..Found::default()
     })
+}
+
+/// How many of the files have names that fit into one answer.
+fn fitting(files: &[FileInfo]) -> usize {
+    let mut names = 0;
+    let fits = |file: &&FileInfo| {
+        names += file.name.len();
+        names <= FIND_NAMES_MAX
+    };
+    files.iter().take_while(fits).count()
 }
 
 fn digest_of(
