@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""How fast a file moves from one node to another, beside curl and aria2 that fetch it from nginx.
+"""How fast files move from one node to another, beside curl and aria2 that fetch it from nginx.
 
-    cargo build --release && python3 tests/benches/transfer.py [--size MIB] [--rounds N] [--dir DIR]
+    cargo build --release && python3 tests/benches/transfer.py [--size MIB] [--files N] [--rounds N] [--dir DIR]
 
 Needs curl, and nginx and aria2c if they are to be compared (Debian: nginx-light, aria2). Everything runs on this machine, on free ports, in a
 directory that is removed at the end; by default on the RAM disk /dev/shm, so that the disk is not what is measured. The programs take turns, and
@@ -148,7 +148,7 @@ def one_large_file(home, size, rounds):
         for path in out.iterdir():
             path.unlink()
 
-    asker.wait_for(lambda node: any(peer["state"] == "up" for peer in node.ctl("peers")), READY_SECONDS)
+    asker.wait_for(lambda node: any(peer["state"] == "up" for peer in node.ctl("peers")[0]["peers"]), READY_SECONDS)
     first = timed(fetch)  # the holder hashes the file, if it has not yet
     if sha256(asker.share / name) != sha256(holder.share / name):
         sys.exit("the fetched file is not the shared one")
@@ -174,9 +174,51 @@ def one_large_file(home, size, rounds):
             running.stop()
 
 
+def many_small_files(home, count, rounds):
+    """Many files of 4 KiB, in turns: all that a glob matches, and a list of URLs."""
+    holder = Node(home / "holder-of-many")
+    (holder.share / "many").mkdir()
+    for number in range(count):
+        write_random(holder.share / "many" / f"{number}.bin", 4096)
+    asker = Node(home / "asker-of-many", [holder.url])
+    out = home / "out-of-many"
+    out.mkdir()
+    asker.wait_for(lambda node: any(peer["state"] == "up" for peer in node.ctl("peers")[0]["peers"]), READY_SECONDS)
+
+    def fetch():
+        last = asker.ctl("fetch", "many/")[-1]
+        if last["done"] != count:
+            sys.exit(f"{last['done']} of {count} files were fetched")
+
+    def forget():
+        shutil.rmtree(asker.share / "many", ignore_errors=True)
+        shutil.rmtree(out)
+        out.mkdir()
+
+    fetch()
+    ways = {"ctl fetch many/ (verified)": fetch}
+    nginx = None
+    if shutil.which("nginx") and shutil.which("aria2c"):
+        nginx = Nginx(home, holder.share)
+        urls = home / "urls"
+        urls.write_text("".join(nginx.url(f"many/{number}.bin") + "\n" for number in range(count)))
+        ways["aria2c -j16 -i list, from nginx"] = lambda: run("aria2c", "-q", "-j16", "-d", out, "-i", urls)
+    times = {way: [] for way in ways}
+    for _ in range(rounds):
+        for way, work in ways.items():
+            forget()
+            times[way].append(timed(work))
+    print(f"\n{count} files of 4 KiB, median of {rounds}\n")
+    table(times)
+    for running in (asker, holder, nginx):
+        if running:
+            running.stop()
+
+
 def table(times):
-    base = statistics.median(times.get("curl -o, from nginx") or next(iter(times.values())))
-    print("| way | seconds | least | most | times curl |")
+    others = [taken for way, taken in times.items() if "nginx" in way]
+    base = statistics.median(others[0] if others else next(iter(times.values())))
+    print("| way | seconds | least | most | times the first from nginx |")
     print("|---|---|---|---|---|")
     for way, taken in times.items():
         median = statistics.median(taken)
@@ -186,12 +228,16 @@ def table(times):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--size", type=int, default=1024, metavar="MIB")
+    parser.add_argument("--files", type=int, default=10_000, metavar="N")
     parser.add_argument("--rounds", type=int, default=5, metavar="N")
     parser.add_argument("--dir", type=pathlib.Path, default=pathlib.Path("/dev/shm"), metavar="DIR")
     arguments = parser.parse_args()
     home = pathlib.Path(tempfile.mkdtemp(prefix="sixhop-bench-", dir=arguments.dir))
     try:
-        one_large_file(home, arguments.size << 20, arguments.rounds)
+        if arguments.size > 0:
+            one_large_file(home, arguments.size << 20, arguments.rounds)
+        if arguments.files > 0:
+            many_small_files(home, arguments.files, arguments.rounds)
     finally:
         shutil.rmtree(home, ignore_errors=True)
 
