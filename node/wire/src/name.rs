@@ -152,6 +152,9 @@ impl ShareName {
 
 /// `text` without differences of case and of normalization form.
 fn folded(text: &str) -> String {
+    if text.is_ascii() {
+        return text.to_ascii_lowercase();
+    }
     // Down, up and down again brings together what has no single-character
     // counterpart: `ẞ`, `ß` and `ss`; `ς` and `σ`; `ſ` and `s`. Not decomposed
     // before: an iota below a letter becomes a letter of its own, and marks

@@ -68,7 +68,7 @@ pub(super) async fn tree(
 
 fn find(context: &Context, digest: &Digest) -> Option<Source> {
     match context.digests.open_blob(digest) {
-        Some(file) => Some(Source::Shared(file)),
+        Some(file) => Source::of(file).ok(),
         None => context.cache.open(digest).map(Source::Cached),
     }
 }

@@ -41,6 +41,10 @@ use crate::{
 /// Size of a chunk, in bytes.
 const CHUNK: u64 = PIECE_SIZE;
 
+/// Longest file that is read where it is opened, in bytes. One thread less to
+/// wake for each of many small files.
+const READ_WHOLE: u64 = 64 * 1024;
+
 /// Longest body that needs no upload slot, in bytes.
 const SHORT: u64 = 1 << 20;
 
@@ -49,6 +53,8 @@ const SHORT: u64 = 1 << 20;
 pub(super) enum Source {
     /// A file of the share.
     Shared(SharedFile),
+    /// All of a short file of the share.
+    Short(Bytes, Stamp),
     /// A blob of the cache.
     Cached(CachedBlob),
 }
@@ -72,9 +78,19 @@ pub(super) struct Asking<'a> {
 }
 
 impl Source {
+    /// A file of the share, read at once if it is short. Blocks.
+    pub(super) fn of(file: SharedFile) -> io::Result<Source> {
+        if file.stamp.size > READ_WHOLE {
+            return Ok(Source::Shared(file));
+        }
+        let bytes = read_shared(&file.file, file.stamp, file.stamp.size)?;
+        Ok(Source::Short(bytes, file.stamp))
+    }
+
     fn size(&self) -> u64 {
         match self {
             Source::Shared(file) => file.stamp.size,
+            Source::Short(_, stamp) => stamp.size,
             Source::Cached(blob) => blob.size(),
         }
     }
@@ -82,6 +98,7 @@ impl Source {
     fn modified(&self) -> Option<SystemTime> {
         match self {
             Source::Shared(file) => file.stamp.modified,
+            Source::Short(_, stamp) => stamp.modified,
             Source::Cached(_) => None,
         }
     }
@@ -122,8 +139,15 @@ pub(super) async fn respond(
     };
     context.counters.files_served.one();
     context.counters.bytes_served.add(length);
-    let sending = Sending::new(context, content.source, bytes, slot);
-    (status, headers, sending.body()).into_response()
+    let body = match content.source {
+        Source::Short(all, _) => {
+            context.upload_rate.take(all.len()).await;
+            Body::from(short_part(&all, &bytes))
+        }
+        Source::Shared(file) => Sending::shared(context, file, bytes, slot).body(),
+        Source::Cached(blob) => Sending::cached(context, blob, bytes, slot).body(),
+    };
+    (status, headers, body).into_response()
 }
 
 /// The status, the bytes and the header `Content-Range` of an answer.
@@ -250,26 +274,37 @@ struct Sending {
 }
 
 impl Sending {
-    fn new(
+    fn shared(
         context: &Arc<Context>,
-        source: Source,
+        SharedFile { file, stamp }: SharedFile,
         left: Range<u64>,
         slot: Option<Slot>,
     ) -> Sending {
-        let source = match source {
-            Source::Shared(SharedFile { file, stamp }) => ReaderSource::Shared {
-                file,
-                stamp,
-                sought: false,
-            },
-            Source::Cached(blob) => {
-                context
-                    .counters
-                    .cache_bytes_served
-                    .add(left.end - left.start);
-                ReaderSource::Cached(blob)
-            }
+        let source = ReaderSource::Shared {
+            file,
+            stamp,
+            sought: false,
         };
+        Sending::new(context, source, left, slot)
+    }
+
+    fn cached(
+        context: &Arc<Context>,
+        blob: CachedBlob,
+        left: Range<u64>,
+        slot: Option<Slot>,
+    ) -> Sending {
+        let length = left.end - left.start;
+        context.counters.cache_bytes_served.add(length);
+        Sending::new(context, ReaderSource::Cached(blob), left, slot)
+    }
+
+    fn new(
+        context: &Arc<Context>,
+        source: ReaderSource,
+        left: Range<u64>,
+        slot: Option<Slot>,
+    ) -> Sending {
         Sending {
             context: Arc::clone(context),
             next: Reader { source, left }.begin(),
@@ -324,6 +359,11 @@ fn read_shared(file: &File, stamp: Stamp, length: u64) -> io::Result<Bytes> {
         return Err(io::Error::other("the file changed while it was sent"));
     }
     Ok(chunk.into())
+}
+
+fn short_part(all: &Bytes, wanted: &Range<u64>) -> Bytes {
+    let at = |offset| usize::try_from(offset).unwrap_or(usize::MAX).min(all.len());
+    all.slice(at(wanted.start)..at(wanted.end))
 }
 
 /// The bytes of `wanted` that are in its first piece.

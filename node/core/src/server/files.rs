@@ -64,8 +64,9 @@ async fn open(context: &Arc<Context>, name: ShareName) -> Result<Content, ShareE
         let known = digest(&opener, &wanted)?;
         let file = opener.share.read(&wanted)?;
         let known = known.filter(|known| known.stamp == file.stamp);
+        let source = Source::of(file).map_err(|error| ShareError::of(&wanted, error))?;
         Ok(Content {
-            source: Source::Shared(file),
+            source,
             digest: known.map(|known| known.digest),
             name: Some(wanted),
         })

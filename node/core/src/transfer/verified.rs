@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use node_wire::fault::MissReason;
 use tokio::task::spawn_blocking;
 
@@ -13,6 +14,7 @@ use super::{
     sources::{Failure, Source, Sources},
 };
 use crate::{
+    client::CallError,
     clock::now,
     pieces::{PIECE_SIZE, PieceTree},
     share::Incoming,
@@ -54,6 +56,17 @@ impl Fetcher {
         let mut last = None;
         while let Some(source) = sources.next().await {
             job.update(|status| status.asked = sources.asked());
+            if let Some(tree) = one_piece(&source).filter(|_| !resumed) {
+                match self.fetch_piece(job, &source, tree, incoming).await? {
+                    Ok(()) => return Ok(Verified::Stored),
+                    Err((given_back, failure)) => {
+                        incoming = given_back;
+                        self.note(job, &failure);
+                        last = Some(failure);
+                        continue;
+                    }
+                }
+            }
             let proved = match self.prove(job, &source, incoming, resumed).await? {
                 Ok(proved) => proved,
                 Err((given_back, failure)) => {
@@ -90,6 +103,62 @@ impl Fetcher {
             reason: sources.verdict(),
             others_seen: sources.others_seen(),
         })
+    }
+
+    /// Fetches content of one piece: received, checked, stored.
+    async fn fetch_piece(
+        &self,
+        job: &Job,
+        source: &Source,
+        tree: PieceTree,
+        incoming: Incoming,
+    ) -> Result<Result<(), (Incoming, Failure)>, FetchError> {
+        job.update(|status| {
+            status.state = JobState::Receiving;
+            (status.size, status.digest) = (Some(tree.size()), Some(tree.digest()));
+        });
+        let chunks = match self.receive_piece(source, &tree, 0).await {
+            Ok(chunks) => chunks,
+            Err(error) => return Ok(Err((incoming, Failure::broke_off(&source.peer, error)))),
+        };
+        let (name, digests, size) = (job.name().clone(), Arc::clone(&self.digests), tree.size());
+        let stored = spawn_blocking(move || {
+            if !store_piece(&tree, &incoming, 0, &chunks)? {
+                return Ok(Some(incoming));
+            }
+            let stamp = incoming.commit()?;
+            digests.learned(&name, stamp, &tree);
+            Ok::<_, FetchError>(None)
+        });
+        match stored
+            .await
+            .map_err(|error| panicked(job.name(), &error))??
+        {
+            Some(incoming) => Ok(Err((incoming, Failure::lied(&source.peer)))),
+            None => {
+                self.note_piece(job, &source.peer, size);
+                Ok(Ok(()))
+            }
+        }
+    }
+
+    /// Receives one piece from a source.
+    async fn receive_piece(
+        &self,
+        source: &Source,
+        tree: &PieceTree,
+        piece: u64,
+    ) -> Result<Vec<Bytes>, CallError> {
+        let range = tree.range(piece);
+        let length = range.end - range.start;
+        if length == 0 {
+            return Ok(Vec::new());
+        }
+        let client = self.overlay.client();
+        let mut content = PieceReader::open(client, &source.peer, tree, range).await?;
+        let chunks = content.next(length, &self.download_rate).await?;
+        content.finish().await?;
+        Ok(chunks)
     }
 
     /// Gets the tree from a source and proves that its size is right, which
@@ -147,7 +216,7 @@ impl Fetcher {
     }
 
     async fn tree(&self, source: &Source) -> Result<PieceTree, Failure> {
-        if let Some(tree) = PieceTree::of_one_piece(source.digest, source.size) {
+        if let Some(tree) = one_piece(source) {
             return Ok(tree);
         }
         let client = self.overlay.client();
@@ -175,20 +244,10 @@ impl Fetcher {
         let peer = &source.peer;
         let range = tree.range(last);
         let length = range.end - range.start;
-        let mut chunks = Vec::new();
-        if length > 0 {
-            let received = async {
-                let client = self.overlay.client();
-                let mut content = PieceReader::open(client, peer, tree, range).await?;
-                let chunks = content.next(length, &self.download_rate).await?;
-                content.finish().await?;
-                Ok(chunks)
-            };
-            match received.await {
-                Ok(received) => chunks = received,
-                Err(error) => return Ok(Some(Failure::broke_off(peer, error))),
-            }
-        }
+        let chunks = match self.receive_piece(source, tree, last).await {
+            Ok(chunks) => chunks,
+            Err(error) => return Ok(Some(Failure::broke_off(peer, error))),
+        };
         let (tree, file) = (tree.clone(), Arc::clone(incoming));
         let stored = spawn_blocking(move || store_piece(&tree, &file, last, &chunks)).await;
         if !stored.map_err(|error| panicked(job.name(), &error))?? {
@@ -243,6 +302,11 @@ impl Fetcher {
             .await
             .unwrap_or_else(|error| Err(panicked(job.name(), &error)))
     }
+}
+
+/// The tree of content that is one piece and needs no values.
+fn one_piece(source: &Source) -> Option<PieceTree> {
+    PieceTree::of_one_piece(source.digest, source.size)
 }
 
 /// Gives the file its size, and says which pieces are there. Blocks.
