@@ -81,6 +81,7 @@ fn digest(context: &Context, name: &ShareName) -> Result<Option<Known>, ShareErr
         return Ok(Some(known));
     }
     if context.share.stamp(name)?.size > READ_AT_ONCE {
+        context.digests.read_soon(name);
         return Ok(None);
     }
     match context.digests.of(name) {

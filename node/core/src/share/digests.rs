@@ -14,7 +14,7 @@
 //!   receives it checks it.
 //! - A file is read by one thread at a time, and at most [`READERS_MAX`] files
 //!   are read at a time.
-//! - All calls but [`Digests::run`] block.
+//! - All calls but [`Digests::run`] and [`Digests::read_soon`] block.
 //!
 //! Non-goals: noticing a change at once. The background looks again every
 //! [`PAUSE`]; whoever asks for a file has its stamp compared.
@@ -34,7 +34,7 @@ use std::{
 use node_wire::{Digest, name::ShareName};
 use plugin_api::Flow;
 use serde_json::json;
-use tokio::{select, task::spawn_blocking, time::sleep};
+use tokio::{select, sync::Notify, task::spawn_blocking, time::sleep};
 use tokio_util::sync::CancellationToken;
 
 use self::store::Store;
@@ -59,6 +59,9 @@ const SETTLED_AFTER: Duration = Duration::from_millis(100);
 /// Most files that are read at a time.
 const READERS_MAX: usize = 2;
 
+/// Most files that wait for the background.
+const SOON_MAX: usize = 1_024;
+
 /// Size of a read, in bytes.
 const READ: usize = 256 * 1024;
 
@@ -81,6 +84,9 @@ pub struct Digests {
     /// The files that are being read.
     reading: Mutex<BTreeSet<ShareName>>,
     read: Condvar,
+    /// Files that the background is to read next.
+    soon: Mutex<BTreeSet<ShareName>>,
+    asked: Notify,
     stopping: AtomicBool,
     counters: Arc<Counters>,
     events: Arc<EventLog>,
@@ -101,6 +107,8 @@ impl Digests {
             store: Store::open(state),
             reading: Mutex::default(),
             read: Condvar::new(),
+            soon: Mutex::default(),
+            asked: Notify::new(),
             stopping: AtomicBool::new(false),
             counters,
             events,
@@ -127,6 +135,16 @@ impl Digests {
             if let Some(turn) = Turn::take(self, name) {
                 return turn.read();
             }
+        }
+    }
+
+    /// Has the background read the file `name` next, if it can wait. Does not
+    /// block.
+    pub fn read_soon(&self, name: &ShareName) {
+        let mut soon = lock(&self.soon);
+        if soon.len() < SOON_MAX {
+            soon.insert(name.clone());
+            self.asked.notify_one();
         }
     }
 
@@ -168,17 +186,24 @@ impl Digests {
 
     /// Reads what is not known, again and again, until `cancel`.
     pub async fn run(self: Arc<Self>, cancel: CancellationToken) {
+        let stopper = tokio::spawn(Arc::clone(&self).stop_reading(cancel.clone()));
         let background = tokio::spawn(Arc::clone(&self).look_again_and_again(cancel.clone()));
         while !cancel.is_cancelled() {
             select! {
                 () = sleep(SAVE_EVERY) => {}
+                () = self.asked.notified() => self.read_asked().await,
                 () = cancel.cancelled() => {}
             }
             self.save().await;
         }
-        self.stopping.store(true, Ordering::Release);
-        let _ = background.await;
+        let _ = tokio::join!(background, stopper);
         self.save().await;
+    }
+
+    /// Ends what is being read when the node stops.
+    async fn stop_reading(self: Arc<Self>, cancel: CancellationToken) {
+        cancel.cancelled().await;
+        self.stopping.store(true, Ordering::Release);
     }
 
     async fn look_again_and_again(self: Arc<Self>, cancel: CancellationToken) {
@@ -190,6 +215,20 @@ impl Digests {
             select! {
                 () = sleep(PAUSE) => {}
                 () = cancel.cancelled() => {}
+            }
+        }
+    }
+
+    async fn read_asked(self: &Arc<Self>) {
+        loop {
+            let Some(name) = lock(&self.soon).pop_first() else {
+                return;
+            };
+            let digests = Arc::clone(self);
+            // A file that cannot be read has no digest; who asks for it hears why.
+            let read = spawn_blocking(move || drop(digests.of(&name)));
+            if let Err(error) = read.await {
+                tracing::error!(%error, "reading a file for its digest panicked");
             }
         }
     }
