@@ -141,7 +141,10 @@ fn readme() -> String {
 
 #[test]
 fn the_commands_work_one_after_another() {
-    let peer = noded().file("notes.txt", "notes").start();
+    let peer = noded()
+        .file("photos/sea/1.jpg", "a picture")
+        .file("notes.txt", "notes")
+        .start();
     let mut reader = Reader::new(&peer);
     let commands = commands(&readme());
     let builds = |line: &String| line.starts_with("cargo ") || line.starts_with("export ");
