@@ -183,6 +183,12 @@ impl Share {
         }
     }
 
+    /// Whether something, a file or not, has `name`. Blocks.
+    #[must_use]
+    pub fn is_taken(&self, name: &ShareName) -> bool {
+        self.directory.symlink_metadata(name.as_str()).is_ok()
+    }
+
     /// Begins to store a file under `name`.
     ///
     /// # Errors

@@ -42,9 +42,10 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use self::{
     batch::Batch,
-    fetch::{Begun, Fetcher},
+    fetch::{Begun, Fetcher, Place},
     job::Job,
     resume::Record,
+    sources::Source,
 };
 pub use self::{
     batch::{BATCH_MAX, BatchStatus},
@@ -57,7 +58,7 @@ use crate::{
     events::EventLog,
     overlay::Overlay,
     rate::Rate,
-    share::{Digests, Incoming, Replace, Share},
+    share::{Digests, Replace, Share},
     sync::lock,
 };
 
@@ -134,22 +135,34 @@ impl Transfers {
         name: &ShareName,
         replace: Replace,
     ) -> Result<u64, FetchError> {
-        let job = self.begin(name, replace, Begun::Now).await?;
-        Ok(job.id())
+        Ok(self.begin(name, replace).await?.id())
     }
 
     async fn begin(
         self: &Arc<Self>,
         name: &ShareName,
         replace: Replace,
-        begun: Begun,
     ) -> Result<Arc<Job>, FetchError> {
         if let Some(job) = lock(&self.jobs).running(name) {
             return Ok(job);
         }
         let incoming = self.fetcher.begin(name, replace).await?;
         Ok(match self.enlist(name)? {
-            Enlisted::New(job) => self.spawn(job, incoming, begun),
+            Enlisted::New(job) => self.spawn(job, Place::Ready(incoming), Begun::Now),
+            Enlisted::Running(job) => job,
+        })
+    }
+
+    /// Starts to fetch what `source` has, or joins the fetch of that name that
+    /// runs. That the file is there already shows in the end.
+    fn begin_found(
+        self: &Arc<Self>,
+        name: &ShareName,
+        replace: Replace,
+        source: Source,
+    ) -> Result<Arc<Job>, FetchError> {
+        Ok(match self.enlist(name)? {
+            Enlisted::New(job) => self.spawn(job, Place::Later(replace), Begun::Found(source)),
             Enlisted::Running(job) => job,
         })
     }
@@ -214,15 +227,16 @@ impl Transfers {
     async fn take_up_one(self: &Arc<Self>, record: &Record) -> Result<(), FetchError> {
         let incoming = self.fetcher.resume(record).await?;
         if let Enlisted::New(job) = self.enlist(&record.name)? {
-            self.spawn(job, incoming, Begun::Before(record.digest));
+            let begun = Begun::Before(record.digest);
+            self.spawn(job, Place::Ready(incoming), begun);
         }
         Ok(())
     }
 
-    fn spawn(self: &Arc<Self>, job: Arc<Job>, incoming: Incoming, begun: Begun) -> Arc<Job> {
+    fn spawn(self: &Arc<Self>, job: Arc<Job>, place: Place, begun: Begun) -> Arc<Job> {
         let (transfers, running) = (Arc::clone(self), Arc::clone(&job));
         self.tasks.spawn(async move {
-            transfers.fetcher.run(&running, incoming, begun).await;
+            transfers.fetcher.run(&running, place, begun).await;
             transfers.ended(&running);
         });
         job

@@ -40,7 +40,7 @@ const CONTENT_BUFFER: usize = 512 * 1024;
 const IDLE: Duration = Duration::from_secs(5);
 
 /// Most connections to one peer that are kept unused.
-const IDLE_MAX: usize = 8;
+const IDLE_MAX: usize = 32;
 
 /// Most header lines of a response.
 const HEADERS: usize = 64;

@@ -93,7 +93,7 @@ impl Incoming {
     ) -> Result<Incoming, ShareError> {
         let failed = |error| ShareError::of(name, error);
         let directory = &share.directory;
-        if replace == Replace::Never && directory.symlink_metadata(name.as_str()).is_ok() {
+        if replace == Replace::Never && share.is_taken(name) {
             return Err(ShareError::Exists(name.clone()));
         }
         share.siblings.check(directory, name)?;

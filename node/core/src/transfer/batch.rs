@@ -15,10 +15,10 @@ use std::{
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use node_wire::{FindWanted, name::ShareName};
 use serde_json::json;
-use tokio::{select, sync::watch};
+use tokio::{select, sync::watch, task::spawn_blocking};
 use tokio_util::sync::CancellationToken;
 
-use super::{FetchError, JobState, Transfers, fetch::Begun, sources::Source};
+use super::{FetchError, JobState, Transfers, sources::Source};
 use crate::{
     overlay::{Finder, Holder},
     share::{Replace, ShareError},
@@ -161,7 +161,10 @@ impl Batch {
                 found = finder.next(), if searching => {
                     self.status.send_modify(|status| status.asked = finder.asked());
                     match found {
-                        Some(holder) => self.take(holder, &mut seen, &mut waiting),
+                        Some(holder) => {
+                            let named = self.take(holder, &mut seen);
+                            waiting.extend(self.leave_existing(transfers, named, replace).await);
+                        }
                         None => searching = false,
                     }
                 }
@@ -171,8 +174,34 @@ impl Batch {
         }
     }
 
+    /// Leaves out what is there already, unless it is to be replaced.
+    async fn leave_existing(
+        &self,
+        transfers: &Transfers,
+        mut named: Vec<Wanted>,
+        replace: Replace,
+    ) -> Vec<Wanted> {
+        if replace == Replace::Existing {
+            return named;
+        }
+        let (share, before) = (Arc::clone(&transfers.fetcher.share), named.len());
+        let look = spawn_blocking(move || {
+            named.retain(|(name, ..)| !share.is_taken(name));
+            named
+        });
+        let left = look.await.unwrap_or_else(|error| {
+            tracing::error!(%error, "looking at the share panicked");
+            Vec::new()
+        });
+        let existing = (before - left.len()) as u64;
+        self.status
+            .send_modify(|status| status.existing += existing);
+        left
+    }
+
     /// Notes what a holder has that nobody named before.
-    fn take(&self, holder: Holder, seen: &mut HashSet<ShareName>, waiting: &mut VecDeque<Wanted>) {
+    fn take(&self, holder: Holder, seen: &mut HashSet<ShareName>) -> Vec<Wanted> {
+        let mut named = Vec::new();
         let (mut found, mut size, mut truncated) = (0, 0_u64, false);
         for hit in holder.hits {
             let Ok(name) = ShareName::parse(&hit.name) else {
@@ -192,19 +221,19 @@ impl Batch {
             });
             found += 1;
             size = size.saturating_add(hit.size);
-            waiting.push_back((name, hit.size, source));
+            named.push((name, hit.size, source));
         }
         self.status.send_modify(|status| {
             status.found += found;
             status.size = status.size.saturating_add(size);
             status.truncated |= truncated;
         });
+        named
     }
 
     async fn fetch_one(&self, transfers: &Arc<Transfers>, wanted: Wanted, replace: Replace) {
         let (name, size, source) = wanted;
-        let begun = source.map_or(Begun::Now, Begun::Found);
-        let result = transfers.fetch_and_wait(&name, replace, begun).await;
+        let result = transfers.fetch_and_wait(&name, replace, source).await;
         self.status.send_modify(|status| match result {
             Ok(()) => {
                 status.done += 1;
@@ -231,9 +260,13 @@ impl Transfers {
         self: &Arc<Self>,
         name: &ShareName,
         replace: Replace,
-        begun: Begun,
+        source: Option<Source>,
     ) -> Result<(), Arc<FetchError>> {
-        let job = self.begin(name, replace, begun).await.map_err(Arc::new)?;
+        let job = match source {
+            Some(source) => self.begin_found(name, replace, source),
+            None => self.begin(name, replace).await,
+        };
+        let job = job.map_err(Arc::new)?;
         let stop = job.cancel_token().drop_guard();
         job.over().await;
         stop.disarm();

@@ -14,9 +14,9 @@ use tokio::{
 
 use super::{
     job::{Job, JobState},
-    resume::{RESUME_MIN, Record, Records},
+    resume::{Record, Records},
     sources::{Failure, Fault, Source, Sources},
-    verified::Verified,
+    verified::{Small, Verified},
 };
 use crate::{
     client::{CallError, RemoteFile},
@@ -97,6 +97,16 @@ pub(super) enum Begun {
     Before(Digest),
 }
 
+/// Where a fetch is to put what it brings.
+#[derive(Debug)]
+pub(super) enum Place {
+    /// The temporary is there.
+    Ready(Incoming),
+    /// It is made when there is something to put into it. That saves a small
+    /// file a change of thread.
+    Later(Replace),
+}
+
 /// What a fetch works with.
 #[derive(Debug)]
 pub(super) struct Fetcher {
@@ -145,25 +155,38 @@ impl Fetcher {
         .await
     }
 
-    pub(super) async fn run(&self, job: &Job, incoming: Incoming, from: Begun) {
+    pub(super) async fn run(&self, job: &Job, place: Place, begun: Begun) {
         self.events.emit(
             "fetch.started",
             json!({ "id": job.id(), "name": job.name().as_str() }),
         );
-        let temporary = incoming.temporary().to_owned();
         let result = select! {
-            result = self.fetch(job, incoming, from) => result,
+            result = self.fetch_into(job, place, begun) => result,
             () = job.cancelled() => Err(FetchError::Cancelled(job.name().clone())),
         };
         if !self.stopping.load(Ordering::Acquire) {
-            self.forget(job, temporary).await;
+            self.forget(job).await;
         }
         self.report(job, &result);
         job.end(result);
     }
 
-    async fn forget(&self, job: &Job, temporary: String) {
-        if job.status().size.is_some_and(|size| size >= RESUME_MIN) {
+    async fn fetch_into(&self, job: &Job, place: Place, begun: Begun) -> Result<(), FetchError> {
+        let incoming = match (place, &begun) {
+            (Place::Ready(incoming), _) => incoming,
+            (Place::Later(replace), Begun::Found(source)) => {
+                match self.fetch_small(job, source, replace).await? {
+                    Small::Stored => return Ok(()),
+                    Small::Not => self.begin(job.name(), replace).await?,
+                }
+            }
+            (Place::Later(replace), _) => self.begin(job.name(), replace).await?,
+        };
+        self.fetch(job, incoming, begun).await
+    }
+
+    async fn forget(&self, job: &Job) {
+        if let Some(temporary) = job.take_temporary() {
             let records = Arc::clone(&self.records);
             let removed = spawn_blocking(move || records.remove(&temporary)).await;
             if let Err(error) = removed {

@@ -80,6 +80,8 @@ pub(super) struct Job {
     name: ShareName,
     status: watch::Sender<JobStatus>,
     speed: Mutex<Speed>,
+    /// The temporary, if there is a record of it.
+    temporary: Mutex<Option<String>>,
     cancel: CancellationToken,
 }
 
@@ -105,6 +107,7 @@ impl Job {
             name,
             status: watch::Sender::new(status),
             speed: Mutex::new(Speed::new(now())),
+            temporary: Mutex::default(),
             cancel,
         }
     }
@@ -131,6 +134,16 @@ impl Job {
 
     pub(super) async fn cancelled(&self) {
         self.cancel.cancelled().await;
+    }
+
+    /// Notes that there is a record of `temporary`.
+    pub(super) fn recorded(&self, temporary: String) {
+        *lock(&self.temporary) = Some(temporary);
+    }
+
+    /// The temporary of which there is a record; it is given once.
+    pub(super) fn take_temporary(&self) -> Option<String> {
+        lock(&self.temporary).take()
     }
 
     pub(super) async fn over(&self) {

@@ -17,7 +17,7 @@ use crate::{
     client::CallError,
     clock::now,
     pieces::{PIECE_SIZE, PieceTree},
-    share::Incoming,
+    share::{Incoming, Replace},
 };
 
 /// What came of a fetch among the peers that give digests.
@@ -34,6 +34,14 @@ pub(super) enum Verified {
         /// Whether peers that give no digests may have it.
         others_seen: bool,
     },
+}
+
+/// What came of a fetch of content of one piece.
+pub(super) enum Small {
+    /// The file is in the share.
+    Stored,
+    /// It is not.
+    Not,
 }
 
 /// A file whose tree was proved.
@@ -56,17 +64,7 @@ impl Fetcher {
         let mut last = None;
         while let Some(source) = sources.next().await {
             job.update(|status| status.asked = sources.asked());
-            if let Some(tree) = one_piece(&source).filter(|_| !resumed) {
-                match self.fetch_piece(job, &source, tree, incoming).await? {
-                    Ok(()) => return Ok(Verified::Stored),
-                    Err((given_back, failure)) => {
-                        incoming = given_back;
-                        self.note(job, &failure);
-                        last = Some(failure);
-                        continue;
-                    }
-                }
-            }
+            self.record(job, &source, &mut incoming).await?;
             let proved = match self.prove(job, &source, incoming, resumed).await? {
                 Ok(proved) => proved,
                 Err((given_back, failure)) => {
@@ -76,14 +74,8 @@ impl Fetcher {
                     continue;
                 }
             };
-            let tree = proved.tree.clone();
-            let proved = self.record(job, proved).await?;
-            let Proved {
-                tree: _,
-                incoming: begun,
-                done,
-            } = proved;
-            let download = Download::new(self, job, tree.clone(), begun, done);
+            let tree = proved.tree;
+            let download = Download::new(self, job, tree.clone(), proved.incoming, proved.done);
             let (received, outcome) = download.run(source, &mut sources).await?;
             match outcome {
                 Outcome::Whole => {
@@ -105,41 +97,43 @@ impl Fetcher {
         })
     }
 
-    /// Fetches content of one piece: received, checked, stored.
-    async fn fetch_piece(
+    /// Fetches content of one piece from a source: received, checked, and only
+    /// then put anywhere. Other content, and a source that fails, is left to
+    /// [`Fetcher::fetch_verified`].
+    pub(super) async fn fetch_small(
         &self,
         job: &Job,
         source: &Source,
-        tree: PieceTree,
-        incoming: Incoming,
-    ) -> Result<Result<(), (Incoming, Failure)>, FetchError> {
+        replace: Replace,
+    ) -> Result<Small, FetchError> {
+        let Some(tree) = one_piece(source) else {
+            return Ok(Small::Not);
+        };
         job.update(|status| {
             status.state = JobState::Receiving;
             (status.size, status.digest) = (Some(tree.size()), Some(tree.digest()));
         });
-        let chunks = match self.receive_piece(source, &tree, 0).await {
-            Ok(chunks) => chunks,
-            Err(error) => return Ok(Err((incoming, Failure::broke_off(&source.peer, error)))),
+        let Ok(chunks) = self.receive_piece(source, &tree, 0).await else {
+            return Ok(Small::Not);
         };
-        let (name, digests, size) = (job.name().clone(), Arc::clone(&self.digests), tree.size());
+        let (share, digests) = (Arc::clone(&self.share), Arc::clone(&self.digests));
+        let (name, size) = (job.name().clone(), tree.size());
         let stored = spawn_blocking(move || {
+            let incoming = share.begin(&name, replace)?;
             if !store_piece(&tree, &incoming, 0, &chunks)? {
-                return Ok(Some(incoming));
+                return Ok(Small::Not);
             }
             let stamp = incoming.commit()?;
             digests.learned(&name, stamp, &tree);
-            Ok::<_, FetchError>(None)
+            Ok::<_, FetchError>(Small::Stored)
         });
-        match stored
+        let stored = stored
             .await
-            .map_err(|error| panicked(job.name(), &error))??
-        {
-            Some(incoming) => Ok(Err((incoming, Failure::lied(&source.peer)))),
-            None => {
-                self.note_piece(job, &source.peer, size);
-                Ok(Ok(()))
-            }
+            .map_err(|error| panicked(job.name(), &error))??;
+        if let Small::Stored = stored {
+            self.note_piece(job, &source.peer, size);
         }
+        Ok(stored)
     }
 
     /// Receives one piece from a source.
@@ -257,22 +251,28 @@ impl Fetcher {
         Ok(None)
     }
 
-    /// Makes a long fetch one that a restart takes up again.
-    async fn record(&self, job: &Job, mut proved: Proved) -> Result<Proved, FetchError> {
-        if proved.tree.size() < RESUME_MIN {
-            return Ok(proved);
+    /// Makes a long fetch one that a restart takes up again, from the moment at
+    /// which somebody names the content.
+    async fn record(
+        &self,
+        job: &Job,
+        source: &Source,
+        incoming: &mut Incoming,
+    ) -> Result<(), FetchError> {
+        if source.size < RESUME_MIN {
+            return Ok(());
         }
-        proved.incoming.stay_if(Arc::clone(&self.stopping));
+        incoming.stay_if(Arc::clone(&self.stopping));
         let record = Record {
             name: job.name().clone(),
-            replace: proved.incoming.replaces(),
-            digest: proved.tree.digest(),
-            temporary: proved.incoming.temporary().to_owned(),
+            replace: incoming.replaces(),
+            digest: source.digest,
+            temporary: incoming.temporary().to_owned(),
         };
+        job.recorded(record.temporary.clone());
         let records = Arc::clone(&self.records);
         let added = spawn_blocking(move || records.add(record)).await;
-        added.map_err(|error| panicked(job.name(), &error))?;
-        Ok(proved)
+        added.map_err(|error| panicked(job.name(), &error))
     }
 
     async fn store(
