@@ -9,6 +9,8 @@ use serde_json::{Value, json};
 
 use crate::world::{ctl, noded};
 
+mod trouble;
+
 fn content(size: usize) -> Vec<u8> {
     (0..size).map(|at| (at * 31 % 251) as u8).collect()
 }
@@ -28,6 +30,19 @@ fn over(node: &NodeProcess, started: &Value) -> Value {
             Err(status.to_string())
         }
     })
+}
+
+/// Waits until a fetch has more than `least` bytes.
+fn wait_for_bytes(node: &NodeProcess, started: &Value, least: u64) {
+    wait_until("some of it is there", Duration::from_secs(30), || {
+        let wait = json!({ "id": started["id"], "seconds": 0 });
+        let status = node.control().must("fetch.wait", wait);
+        if status["bytes"].as_u64().unwrap_or_default() > least {
+            Ok(())
+        } else {
+            Err(status.to_string())
+        }
+    });
 }
 
 fn events(node: &NodeProcess, kind: &str) -> Vec<Value> {
@@ -135,17 +150,7 @@ fn a_holder_that_dies_in_the_middle_costs_only_time() {
     let [dying, staying] = [slow(), slow()].map(|node| node.file("a.bin", &bytes).start());
     let asker = asker(&[&dying.url, &staying.url]);
     let started = start(&asker, "a.bin");
-    wait_until("it is half there", Duration::from_secs(30), || {
-        let status = asker
-            .control()
-            .must("fetch.wait", json!({ "id": started["id"], "seconds": 0 }));
-        let bytes = status["bytes"].as_u64().unwrap_or_default();
-        if bytes > 3 << 20 {
-            Ok(())
-        } else {
-            Err(status.to_string())
-        }
-    });
+    wait_for_bytes(&asker, &started, 3 << 20);
     drop(dying.kill());
     let status = over(&asker, &started);
     assert_eq!(status["state"], "done", "{status}");

@@ -2,6 +2,8 @@
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::http;
 
@@ -13,28 +15,44 @@ const WELCOME: &str = "HTTP/1.1 200 OK\r\nServer: sixhop/0\r\nContent-Type: text
 pub struct Proxy {
     /// Its URL.
     pub url: String,
+    lies: Arc<AtomicBool>,
 }
 
 impl Proxy {
     /// Answers as the node at `url` does, but flips a bit of each part of content.
     pub fn corrupting(url: &str) -> Proxy {
+        let proxy = Proxy::honest(url);
+        proxy.lie();
+        proxy
+    }
+
+    /// From now on it changes content.
+    pub fn lie(&self) {
+        self.lies.store(true, Ordering::Release);
+    }
+
+    /// Answers as the node at `url` does, until it is told to lie.
+    pub fn honest(url: &str) -> Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = listener.local_addr().expect("an address");
         let behind = url.to_owned();
+        let lies = Arc::new(AtomicBool::new(false));
+        let told = Arc::clone(&lies);
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                let behind = behind.clone();
-                std::thread::spawn(move || pass(stream, &behind));
+                let (behind, told) = (behind.clone(), Arc::clone(&told));
+                std::thread::spawn(move || pass(stream, &behind, &told));
             }
         });
         Proxy {
             url: format!("http://{address}/"),
+            lies,
         }
     }
 }
 
 /// Passes one request on; the connection is closed after the answer.
-fn pass(mut stream: TcpStream, behind: &str) -> Option<()> {
+fn pass(mut stream: TcpStream, behind: &str, lies: &AtomicBool) -> Option<()> {
     let mut head = Vec::new();
     let mut byte = [0];
     while !head.ends_with(b"\r\n\r\n") {
@@ -63,7 +81,8 @@ fn pass(mut stream: TcpStream, behind: &str) -> Option<()> {
     .ok()?;
     request.extend(body);
     let mut answer = http::until_close(behind, &request);
-    if head.starts_with("GET /blobs/") && !head.split(' ').nth(1)?.ends_with("/tree") {
+    let is_content = head.starts_with("GET /blobs/") && !head.split(' ').nth(1)?.ends_with("/tree");
+    if is_content && lies.load(Ordering::Acquire) {
         *answer.last_mut()? ^= 1;
     }
     stream.write_all(&answer).ok()?;
