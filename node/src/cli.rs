@@ -65,7 +65,8 @@ pub struct NodeArgs {
     #[arg(long, value_name = "FILE", env = "SIXHOP_PEERS")]
     pub peers: Option<PathBuf>,
 
-    /// Directory for scripted handlers; none are loaded in this version
+    /// Directory of scripted handlers: files that end in .rhai, loaded when
+    /// they appear or change
     #[arg(long, value_name = "DIR", env = "SIXHOP_PLUGINS")]
     pub plugins: Option<PathBuf>,
 

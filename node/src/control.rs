@@ -22,6 +22,7 @@ mod fetch;
 mod guard;
 mod node;
 mod peer;
+mod plugin;
 mod search;
 mod server;
 mod share;
@@ -37,6 +38,7 @@ use node_api::{
     node::NodeServer,
     openrpc,
     peer::PeersServer,
+    plugin::PluginsServer,
     search::SearchServer,
     share::ShareServer,
 };
@@ -62,6 +64,7 @@ impl Owner {
         let mut module = RpcModule::new(());
         let parts = [
             CacheServer::into_rpc(self.clone()).into(),
+            PluginsServer::into_rpc(self.clone()).into(),
             EventStreamServer::into_rpc(self.clone()).into(),
             EventsServer::into_rpc(self.clone()).into(),
             FetchServer::into_rpc(self.clone()).into(),

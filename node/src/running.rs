@@ -86,6 +86,7 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
         state: state.clone(),
         secret: secret.clone(),
         peers: settings.peers,
+        plugins: settings.plugins,
         cache_size: settings.cache_size,
         upload_rate: settings.upload_rate,
         download_rate: settings.download_rate,

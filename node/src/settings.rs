@@ -36,6 +36,8 @@ pub struct Settings {
     pub state: PathBuf,
     /// Peers to begin with.
     pub peers: Vec<PeerUrl>,
+    /// Directory of scripted handlers.
+    pub plugins: Option<PathBuf>,
     /// Most bytes of content that passes to keep; 0 keeps none.
     pub cache_size: u64,
     /// Most bytes a second of content to others; 0 is no limit.
@@ -138,8 +140,9 @@ impl Settings {
             .unwrap_or_default();
         let share = args.share.or(file.share).ok_or(SettingsError::NoShare)?;
         check_directory("--share", &share)?;
-        if let Some(plugins) = args.plugins.or(file.plugins) {
-            check_directory("--plugins", &plugins)?;
+        let plugins = args.plugins.or(file.plugins);
+        if let Some(plugins) = &plugins {
+            check_directory("--plugins", plugins)?;
         }
         let control = args.control.or(file.control).unwrap_or(CONTROL);
         if !control.ip().is_loopback() {
@@ -175,6 +178,7 @@ impl Settings {
             control,
             state,
             peers,
+            plugins,
             cache_size: args
                 .cache_size
                 .or(file.cache_size)

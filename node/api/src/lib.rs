@@ -31,6 +31,7 @@ pub mod fetch;
 pub mod node;
 pub mod openrpc;
 pub mod peer;
+pub mod plugin;
 pub mod search;
 pub mod share;
 

@@ -80,6 +80,7 @@ pub fn summary(name: &str) -> Option<&'static str> {
 fn all(schemas: &mut SchemaGenerator) -> Vec<Method> {
     let namespaces = [
         crate::cache::describe,
+        crate::plugin::describe,
         crate::events::describe,
         crate::events::describe_follow,
         crate::fetch::describe,

@@ -1,7 +1,8 @@
 //! The handlers of a node: what answers queries about its share.
 //!
 //! A query is `[handler:]text`; without a prefix it is `name:`. The table maps
-//! prefixes to handlers; a new handler is one line in [`Handlers::standard`].
+//! prefixes to handlers; a new handler is one line in [`Handlers::standard`], or
+//! a script in the owner's directory, which is looked at again and again.
 //!
 //! # Invariants
 //! - An answer ends: at its limit, at its deadline, or when all was looked at;
@@ -11,12 +12,18 @@
 
 mod answer;
 mod hits;
+mod watch;
 
-use plugin_api::{Handler, HandlerError};
+use std::{path::PathBuf, sync::Arc};
+
+use plugin_api::{Files, Handler, HandlerError};
+pub use plugin_script::ScriptState;
+use plugin_script::Scripts;
 
 pub use self::{
     answer::{Answer, End, Wanted},
     hits::{SEARCH_LIMIT_MAX, SearchHit, SearchHits},
+    watch::watch_scripts,
 };
 use crate::share::Share;
 
@@ -46,52 +53,93 @@ pub enum QueryError {
 }
 
 /// The table of handlers.
-pub struct Handlers(Vec<Box<dyn Handler>>);
+pub struct Handlers {
+    built_in: Vec<Arc<dyn Handler>>,
+    scripts: Option<Arc<Scripts>>,
+}
 
 impl Handlers {
     /// The handlers that every node has.
     #[must_use]
     pub fn standard() -> Handlers {
-        Handlers(vec![
-            Box::new(plugin_filename::Filename), // name:
-        ])
+        Handlers {
+            built_in: vec![
+                Arc::new(plugin_filename::Filename), // name:
+            ],
+            scripts: None,
+        }
+    }
+
+    /// These handlers and the scripts in `directory`.
+    #[must_use]
+    pub fn with_scripts(self, directory: PathBuf) -> Handlers {
+        let reserved = self.names();
+        Handlers {
+            scripts: Some(Arc::new(Scripts::new(directory, reserved))),
+            ..self
+        }
+    }
+
+    /// The handlers that every node has.
+    #[must_use]
+    pub fn built_in(&self) -> &[Arc<dyn Handler>] {
+        &self.built_in
+    }
+
+    /// The scripts, if there is a directory of them.
+    #[must_use]
+    pub fn scripts(&self) -> Option<&Arc<Scripts>> {
+        self.scripts.as_ref()
     }
 
     /// The names of the handlers.
     #[must_use]
-    pub fn names(&self) -> Vec<&str> {
-        self.0.iter().map(|handler| handler.name()).collect()
+    pub fn names(&self) -> Vec<String> {
+        let all = self.list();
+        all.iter()
+            .map(|handler| handler.name().to_owned())
+            .collect()
     }
 
-    /// The handlers, for help texts.
-    pub fn iter(&self) -> impl Iterator<Item = &dyn Handler> {
-        self.0.iter().map(AsRef::as_ref)
+    /// The handlers as they are now.
+    #[must_use]
+    pub fn list(&self) -> Vec<Arc<dyn Handler>> {
+        let scripted = self.scripts.iter().flat_map(|scripts| scripts.handlers());
+        let scripted = scripted.map(|handler| handler as Arc<dyn Handler>);
+        self.built_in.iter().cloned().chain(scripted).collect()
     }
 
     /// Answers `query` about `share`.
     ///
     /// # Errors
     /// [`QueryError`] when nobody can answer it.
-    pub fn answer(&self, share: &Share, query: &str, wanted: Wanted) -> Result<Answer, QueryError> {
+    pub fn answer(
+        &self,
+        share: &Arc<Share>,
+        query: &str,
+        wanted: Wanted,
+    ) -> Result<Answer, QueryError> {
         if query.len() > QUERY_MAX {
             return Err(QueryError::TooLong);
         }
         let (prefix, text) = split(query);
         let handler = self.find(prefix)?;
-        Ok(answer::collect(handler, text, share, wanted)?)
+        let files: Arc<dyn Files> = Arc::<Share>::clone(share);
+        Ok(answer::collect(handler.as_ref(), text, &files, wanted)?)
     }
 
-    fn find(&self, prefix: &str) -> Result<&dyn Handler, QueryError> {
-        self.iter()
+    fn find(&self, prefix: &str) -> Result<Arc<dyn Handler>, QueryError> {
+        let handlers = self.list();
+        let known: Vec<_> = handlers
+            .iter()
+            .map(|handler| format!("{}:", handler.name()))
+            .collect();
+        let mut handlers = handlers.into_iter();
+        handlers
             .find(|handler| handler.name() == prefix)
             .ok_or_else(|| QueryError::NoHandler {
                 prefix: prefix.chars().take(40).collect(),
-                known: self
-                    .names()
-                    .iter()
-                    .map(|name| format!("{name}:"))
-                    .collect::<Vec<_>>()
-                    .join(" "),
+                known: known.join(" "),
             })
     }
 }
@@ -124,13 +172,13 @@ mod tests {
                 "{name}"
             );
         }
-        assert!(names.contains(&DEFAULT_HANDLER));
+        assert!(names.iter().any(|name| name == DEFAULT_HANDLER));
     }
 
     #[test]
     fn the_examples_of_all_handlers_hold() {
-        for handler in Handlers::standard().iter() {
-            plugin_api::check_examples(handler).unwrap();
+        for handler in Handlers::standard().list() {
+            plugin_api::check_examples(handler.as_ref()).unwrap();
         }
     }
 

@@ -17,7 +17,7 @@ use crate::{
     client::{Client, HttpTransport},
     counters::Counters,
     events::EventLog,
-    handlers::Handlers,
+    handlers::{Handlers, watch_scripts},
     overlay::{Introducer, Overlay},
     rate::Rate,
     secret::Secret,
@@ -42,6 +42,8 @@ pub struct NodeOptions {
     pub secret: Secret,
     /// Peers to begin with.
     pub peers: Vec<PeerUrl>,
+    /// Directory of scripted handlers.
+    pub plugins: Option<PathBuf>,
     /// Most bytes of content that passes to keep; 0 keeps none.
     pub cache_size: u64,
     /// Most bytes a second of content to others; 0 is no limit.
@@ -108,6 +110,7 @@ impl Node {
             state,
             secret,
             peers,
+            plugins,
             cache_size,
             upload_rate,
             download_rate,
@@ -128,6 +131,7 @@ impl Node {
             digests,
             records,
             cache,
+            handlers: handlers(plugins),
             upload_rate: Rate::new(upload_rate),
             download_rate: Rate::new(download_rate),
         };
@@ -190,6 +194,11 @@ impl Node {
         self.tasks
             .spawn(Arc::clone(&self.context.digests).run(self.cancel.clone()));
         self.tasks.spawn(introducer.run(self.cancel.clone()));
+        if let Some(scripts) = self.context.handlers.scripts() {
+            let (scripts, events) = (Arc::clone(scripts), Arc::clone(&self.events));
+            self.tasks
+                .spawn(watch_scripts(scripts, events, self.cancel.clone()));
+        }
         let front = server::front(
             listener,
             Arc::clone(&self.context),
@@ -237,12 +246,22 @@ async fn open_digests(
         .map_err(|error| NodeError::Digests(io::Error::other(error)))
 }
 
+/// The handlers of every node, and the owner's scripts.
+fn handlers(plugins: Option<PathBuf>) -> Handlers {
+    let standard = Handlers::standard();
+    match plugins {
+        Some(directory) => standard.with_scripts(directory),
+        None => standard,
+    }
+}
+
 /// What keeps and moves bytes, and what is known of them.
 struct Stores {
     share: Arc<Share>,
     digests: Arc<Digests>,
     records: Records,
     cache: Cache,
+    handlers: Handlers,
     upload_rate: Rate,
     download_rate: Rate,
 }
@@ -259,6 +278,7 @@ fn assemble(
         digests,
         records,
         cache,
+        handlers,
         upload_rate,
         download_rate,
     } = stores;
@@ -285,7 +305,7 @@ fn assemble(
         upload_rate,
         cache,
         keepers: TaskTracker::new(),
-        handlers: Arc::new(Handlers::standard()),
+        handlers: Arc::new(handlers),
         overlay,
         transfers: Arc::new(transfers),
         counters,

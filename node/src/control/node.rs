@@ -12,7 +12,7 @@ use super::Owner;
 impl NodeServer for Owner {
     async fn status(&self) -> RpcResult<NodeStatus> {
         let context = self.node.context();
-        let handlers = context.handlers.names().into_iter().map(str::to_owned);
+        let handlers = context.handlers.names().into_iter();
         Ok(NodeStatus {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             api_version: node_api::API_VERSION.to_owned(),

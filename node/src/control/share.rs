@@ -83,7 +83,7 @@ fn page(share: &Share, after: Option<&str>, limit: usize) -> Result<ShareListing
 
 /// A page of the files that match a pattern.
 fn matching(
-    share: &Share,
+    share: &Arc<Share>,
     handlers: &Handlers,
     pattern: &str,
     after: Option<&str>,

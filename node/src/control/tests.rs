@@ -15,6 +15,7 @@ async fn owner(home: &std::path::Path) -> Owner {
         url: None,
         secret: Secret::load_or_create(&state).unwrap(),
         state,
+        plugins: None,
         peers: Vec::new(),
         cache_size: 0,
         upload_rate: 0,

@@ -1,5 +1,7 @@
 //! A test helper: runs a handler's own examples.
 
+use std::{collections::BTreeMap, sync::Arc};
+
 use crate::{FileInfo, Files, Flow, Handler, HandlerError, Sink};
 
 /// Why the examples of a handler do not hold.
@@ -37,35 +39,34 @@ pub fn check_examples(handler: &dyn Handler) -> Result<(), ExampleError> {
         return Err(ExampleError::None(handler.name().to_owned()));
     }
     for example in handler.examples() {
-        let files = Names(example.files);
+        let files: Arc<dyn Files> = Arc::new(InMemory(example.files.into_iter().collect()));
         let mut found = Found(Vec::new());
         handler
-            .answer(example.text, &files, &mut found)
+            .answer(&example.text, &files, &mut found)
             .map_err(|error| ExampleError::Failed {
-                text: example.text.to_owned(),
+                text: example.text.clone(),
                 error,
             })?;
         if found.0 != example.finds {
             return Err(ExampleError::Different {
-                text: example.text.to_owned(),
+                text: example.text,
                 found: found.0,
-                promised: example.finds.iter().map(ToString::to_string).collect(),
+                promised: example.finds,
             });
         }
     }
     Ok(())
 }
 
-struct Names(&'static [&'static str]);
+/// The share of an example.
+struct InMemory(BTreeMap<String, Vec<u8>>);
 
 struct Found(Vec<String>);
 
-impl Files for Names {
+impl Files for InMemory {
     fn visit(&self, visit: &mut dyn FnMut(&FileInfo) -> Flow) -> Result<(), HandlerError> {
-        let mut names = self.0.to_vec();
-        names.sort_unstable();
-        for name in names {
-            if visit(&info(name)) == Flow::Stop {
+        for (name, content) in &self.0 {
+            if visit(&info(name, content)) == Flow::Stop {
                 break;
             }
         }
@@ -73,7 +74,15 @@ impl Files for Names {
     }
 
     fn file(&self, name: &str) -> Result<Option<FileInfo>, HandlerError> {
-        Ok(self.0.contains(&name).then(|| info(name)))
+        Ok(self.0.get(name).map(|content| info(name, content)))
+    }
+
+    fn read(&self, name: &str, from: u64, most: usize) -> Result<Option<Vec<u8>>, HandlerError> {
+        Ok(self.0.get(name).map(|content| {
+            let from = usize::try_from(from).unwrap_or(usize::MAX);
+            let rest = content.get(from..).unwrap_or_default();
+            rest[..rest.len().min(most)].to_vec()
+        }))
     }
 }
 
@@ -88,10 +97,10 @@ impl Sink for Found {
     }
 }
 
-fn info(name: &str) -> FileInfo {
+fn info(name: &str, content: &[u8]) -> FileInfo {
     FileInfo {
         name: name.to_owned(),
-        size: 0,
+        size: content.len() as u64,
         modified: None,
     }
 }
@@ -101,7 +110,7 @@ mod tests {
     use super::*;
     use crate::Example;
 
-    struct Fixed(&'static [Example]);
+    struct Fixed(Vec<Example>);
 
     impl Handler for Fixed {
         fn name(&self) -> &str {
@@ -112,14 +121,14 @@ mod tests {
             "finds the file of exactly this name"
         }
 
-        fn examples(&self) -> &[Example] {
-            self.0
+        fn examples(&self) -> Vec<Example> {
+            self.0.clone()
         }
 
         fn answer(
             &self,
             text: &str,
-            files: &dyn Files,
+            files: &Arc<dyn Files>,
             sink: &mut dyn Sink,
         ) -> Result<(), HandlerError> {
             if let Some(file) = files.file(text)? {
@@ -129,34 +138,28 @@ mod tests {
         }
     }
 
-    const GOOD: Example = Example {
-        text: "a",
-        meaning: "the file a",
-        files: &["b", "a"],
-        finds: &["a"],
-    };
+    fn promising(finds: &str) -> Fixed {
+        let example = Example::of_names("a", "the file a", &["b", "a"], &[finds]);
+        Fixed(vec![example])
+    }
 
     #[test]
     fn a_handler_that_keeps_its_promises_passes() {
-        check_examples(&Fixed(&[GOOD])).unwrap();
+        check_examples(&promising("a")).unwrap();
     }
 
     #[test]
     fn a_handler_without_examples_fails() {
         assert!(matches!(
-            check_examples(&Fixed(&[])),
+            check_examples(&Fixed(Vec::new())),
             Err(ExampleError::None(_))
         ));
     }
 
     #[test]
     fn a_handler_that_finds_something_else_fails() {
-        const BAD: Example = Example {
-            finds: &["b"],
-            ..GOOD
-        };
         assert!(matches!(
-            check_examples(&Fixed(&[BAD])),
+            check_examples(&promising("b")),
             Err(ExampleError::Different { .. })
         ));
     }

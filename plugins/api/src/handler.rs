@@ -1,6 +1,6 @@
 //! The handler trait and the types that pass through it.
 
-use std::time::SystemTime;
+use std::{sync::Arc, time::SystemTime};
 
 /// A shared file, as handlers see it.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -25,16 +25,30 @@ pub enum Flow {
 /// A query that an author promises to answer, and with what.
 ///
 /// Examples are shown to users and run as tests by [`crate::check_examples`].
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Example {
     /// The text of the query, without the prefix.
-    pub text: &'static str,
+    pub text: String,
     /// What it asks for, in a few words.
-    pub meaning: &'static str,
-    /// Names of the files in the share of the example.
-    pub files: &'static [&'static str],
+    pub meaning: String,
+    /// The share of the example: names of files and what is in them.
+    pub files: Vec<(String, Vec<u8>)>,
     /// Names of the files that are found, in order.
-    pub finds: &'static [&'static str],
+    pub finds: Vec<String>,
+}
+
+impl Example {
+    /// An example whose files are empty.
+    #[must_use]
+    pub fn of_names(text: &str, meaning: &str, files: &[&str], finds: &[&str]) -> Example {
+        let owned = |name: &&str| (*name).to_owned();
+        Example {
+            text: text.to_owned(),
+            meaning: meaning.to_owned(),
+            files: files.iter().map(|name| (owned(name), Vec::new())).collect(),
+            finds: finds.iter().map(owned).collect(),
+        }
+    }
 }
 
 /// Why a handler did not answer.
@@ -51,10 +65,18 @@ pub enum HandlerError {
     /// The files of the share could not be looked at.
     #[error("cannot look at the share: {0}")]
     Files(String),
+    /// The handler itself failed.
+    #[error("the handler `{handler}:` failed: {problem}")]
+    Failed {
+        /// Its name.
+        handler: String,
+        /// What went wrong, and where.
+        problem: String,
+    },
 }
 
 /// The files of a share, as far as a handler may see them.
-pub trait Files {
+pub trait Files: Send + Sync {
     /// Calls `visit` with each file, in order of the names, until it stops.
     ///
     /// # Errors
@@ -66,6 +88,13 @@ pub trait Files {
     /// # Errors
     /// [`HandlerError::Files`] when the share cannot be read.
     fn file(&self, name: &str) -> Result<Option<FileInfo>, HandlerError>;
+
+    /// At most `most` bytes of the file `name`, from the byte `from` on; fewer
+    /// at its end. `None` if it is not shared (any more).
+    ///
+    /// # Errors
+    /// [`HandlerError::Files`] when it cannot be read.
+    fn read(&self, name: &str, from: u64, most: usize) -> Result<Option<Vec<u8>>, HandlerError>;
 }
 
 /// Takes the hits of a handler.
@@ -87,7 +116,7 @@ pub trait Handler: Send + Sync {
     fn description(&self) -> &str;
 
     /// Queries with the answers that its author promises.
-    fn examples(&self) -> &[Example];
+    fn examples(&self) -> Vec<Example>;
 
     /// Is told that the file `name` appeared, changed or vanished.
     ///
@@ -102,7 +131,7 @@ pub trait Handler: Send + Sync {
     fn answer(
         &self,
         text: &str,
-        files: &dyn Files,
+        files: &Arc<dyn Files>,
         sink: &mut dyn Sink,
     ) -> Result<(), HandlerError>;
 }

@@ -10,6 +10,8 @@
 //! - A text is never longer than [`TEXT_MAX`] bytes when it becomes a glob, so
 //!   that compiling it stays cheap.
 
+use std::sync::Arc;
+
 use globset::{GlobBuilder, GlobMatcher};
 use plugin_api::{Example, FileInfo, Files, Flow, Handler, HandlerError, Sink};
 
@@ -39,14 +41,14 @@ impl Handler for Filename {
         "finds files by name: an exact name or a glob"
     }
 
-    fn examples(&self) -> &[Example] {
-        EXAMPLES
+    fn examples(&self) -> Vec<Example> {
+        examples()
     }
 
     fn answer(
         &self,
         text: &str,
-        files: &dyn Files,
+        files: &Arc<dyn Files>,
         sink: &mut dyn Sink,
     ) -> Result<(), HandlerError> {
         let wanted = Wanted::parse(text)?;
@@ -111,38 +113,40 @@ fn last_part(name: &str) -> &str {
     name.rsplit('/').next().unwrap_or(name)
 }
 
-const EXAMPLES: &[Example] = &[
-    Example {
-        text: "notes.txt",
-        meaning: "the file of this name, then files of this name in directories",
-        files: &["a/notes.txt", "notes.txt", "notes.txt.bak"],
-        finds: &["notes.txt", "a/notes.txt"],
-    },
-    Example {
-        text: "*.jpg",
-        meaning: "files whose name ends like this, in any directory",
-        files: &["a.jpg", "photos/b.jpg", "photos/c.png"],
-        finds: &["a.jpg", "photos/b.jpg"],
-    },
-    Example {
-        text: "photos/*",
-        meaning: "files in one directory",
-        files: &["a.jpg", "photos/b.jpg", "photos/old/c.jpg"],
-        finds: &["photos/b.jpg"],
-    },
-    Example {
-        text: "photos/**",
-        meaning: "files in a directory and below",
-        files: &["a.jpg", "photos/b.jpg", "photos/old/c.jpg"],
-        finds: &["photos/b.jpg", "photos/old/c.jpg"],
-    },
-    Example {
-        text: "*.{txt,md}",
-        meaning: "one of several endings",
-        files: &["a.md", "b.rs", "c.txt"],
-        finds: &["a.md", "c.txt"],
-    },
-];
+fn examples() -> Vec<Example> {
+    vec![
+        Example::of_names(
+            "notes.txt",
+            "the file of this name, then files of this name in directories",
+            &["a/notes.txt", "notes.txt", "notes.txt.bak"],
+            &["notes.txt", "a/notes.txt"],
+        ),
+        Example::of_names(
+            "*.jpg",
+            "files whose name ends like this, in any directory",
+            &["a.jpg", "photos/b.jpg", "photos/c.png"],
+            &["a.jpg", "photos/b.jpg"],
+        ),
+        Example::of_names(
+            "photos/*",
+            "files in one directory",
+            &["a.jpg", "photos/b.jpg", "photos/old/c.jpg"],
+            &["photos/b.jpg"],
+        ),
+        Example::of_names(
+            "photos/**",
+            "files in a directory and below",
+            &["a.jpg", "photos/b.jpg", "photos/old/c.jpg"],
+            &["photos/b.jpg", "photos/old/c.jpg"],
+        ),
+        Example::of_names(
+            "*.{txt,md}",
+            "one of several endings",
+            &["a.md", "b.rs", "c.txt"],
+            &["a.md", "c.txt"],
+        ),
+    ]
+}
 
 #[cfg(test)]
 mod tests {

@@ -8,9 +8,27 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("node-api", &[]),
     ("plugin-api", &[]),
     ("plugin-filename", &["plugin-api"]),
-    ("node-core", &["node-wire", "plugin-api", "plugin-filename"]),
+    ("plugin-script", &["plugin-api"]),
+    (
+        "node-core",
+        &[
+            "node-wire",
+            "plugin-api",
+            "plugin-filename",
+            "plugin-script",
+        ],
+    ),
     ("node", &["node-core", "node-api", "node-wire"]),
-    ("ctl", &["node", "node-api", "node-wire"]),
+    (
+        "ctl",
+        &[
+            "node",
+            "node-api",
+            "node-wire",
+            "plugin-api",
+            "plugin-script",
+        ],
+    ),
 ];
 
 #[test]

@@ -1,6 +1,6 @@
 //! Collecting the answer of one handler.
 
-use std::{cell::Cell, time::Instant};
+use std::{cell::Cell, fs::File, io, os::unix::fs::FileExt, sync::Arc, time::Instant};
 
 use plugin_api::{FileInfo, Files, Flow, Handler, HandlerError, Sink};
 
@@ -50,7 +50,7 @@ struct Collected {
 pub(super) fn collect(
     handler: &dyn Handler,
     text: &str,
-    share: &Share,
+    files: &Arc<dyn Files>,
     wanted: Wanted,
 ) -> Result<Answer, HandlerError> {
     let mut collected = Collected {
@@ -59,7 +59,7 @@ pub(super) fn collect(
         end: End::Complete,
         told: Cell::new(false),
     };
-    handler.answer(text, share, &mut collected)?;
+    handler.answer(text, files, &mut collected)?;
     let end = match collected.end {
         End::Complete if collected.told.get() => End::Deadline,
         end => end,
@@ -122,6 +122,33 @@ impl Files for Share {
             Err(error) => Err(HandlerError::Files(error.to_string())),
         }
     }
+
+    fn read(&self, name: &str, from: u64, most: usize) -> Result<Option<Vec<u8>>, HandlerError> {
+        let Ok(name) = ShareName::parse(name) else {
+            return Ok(None);
+        };
+        let shared = match Share::read(self, &name) {
+            Ok(shared) => shared,
+            Err(ShareError::NotFound(_)) => return Ok(None),
+            Err(error) => return Err(HandlerError::Files(error.to_string())),
+        };
+        let part = read_part(&shared.file, from, most);
+        part.map(Some)
+            .map_err(|error| HandlerError::Files(format!("{name}: {error}")))
+    }
+}
+
+fn read_part(file: &File, from: u64, most: usize) -> io::Result<Vec<u8>> {
+    let mut part = vec![0; most];
+    let mut length = 0;
+    while length < most {
+        match file.read_at(&mut part[length..], from.saturating_add(length as u64))? {
+            0 => break,
+            read => length += read,
+        }
+    }
+    part.truncate(length);
+    Ok(part)
 }
 
 #[cfg(test)]
@@ -141,7 +168,7 @@ mod tests {
         for n in 0..3 {
             std::fs::write(home.path().join(format!("{n}.txt")), "").unwrap();
         }
-        let share = Share::open(home.path()).unwrap();
+        let share = Arc::new(Share::open(home.path()).unwrap());
         let wanted = Wanted {
             limit,
             deadline: Instant::now() + within,

@@ -49,6 +49,7 @@ fn html(context: &Context) -> String {
         .collect();
     let handlers: String = context
         .handlers
+        .list()
         .iter()
         .map(|handler| {
             format!(

@@ -1,0 +1,47 @@
+//! Namespace `plugin`: the handlers of the node, built in and scripted.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::contract::namespace;
+
+/// A handler, or a script that is none.
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+pub struct Plugin {
+    /// The prefix of its queries; absent if no version of a script was right.
+    pub prefix: Option<String>,
+    /// Name of the script in the plugin directory; absent for what is built in.
+    pub file: Option<String>,
+    /// What the script calls itself.
+    pub id: Option<String>,
+    /// Version of the script.
+    pub version: Option<u32>,
+    /// What it finds.
+    pub description: Option<String>,
+    /// Queries with which it can be tried.
+    pub examples: Vec<String>,
+    /// Whether it answers.
+    pub state: PluginState,
+    /// Why the file as it is now is not used, or how the last call failed.
+    pub problem: Option<String>,
+}
+
+/// Whether a handler answers.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PluginState {
+    /// It does.
+    Ready,
+    /// It failed three times in a row and is switched off until its file changes.
+    Disabled,
+    /// No version of the file was right.
+    Broken,
+}
+
+namespace! {
+    /// The handlers of the node, built in and scripted.
+    "plugin" => Plugins {
+        /// Lists the handlers and the scripts that are none, those that are built in first.
+        fn "list" list() -> [Vec<Plugin>];
+    }
+}

@@ -1,0 +1,234 @@
+//! What a script can reach: the files of the share, to read, and its hits.
+
+use std::{
+    sync::{
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant, UNIX_EPOCH},
+};
+
+use plugin_api::{FileInfo, Files, Flow, HandlerError};
+use rhai::{Dynamic, Engine, EvalAltResult};
+
+use crate::sandbox::{ARRAY_MAX, STRING_MAX, TIME, TIME_WHOLE};
+
+/// Most files that a call sees.
+const FILES_MAX: usize = 100_000;
+
+/// Most bytes of files that a call reads.
+const READ_MAX: usize = 64 << 20;
+
+/// Most hits of a call.
+const HITS_MAX: usize = 10_000;
+
+type Fallible<T> = Result<T, Box<EvalAltResult>>;
+
+/// One call of a script.
+pub(crate) struct Call {
+    files: Arc<dyn Files>,
+    listed: OnceLock<Vec<File>>,
+    hits: Mutex<Vec<Arc<FileInfo>>>,
+    refused: Mutex<Option<String>>,
+    read: AtomicUsize,
+    begun: Instant,
+    /// Time spent with files and not in the script, in nanoseconds.
+    outside: AtomicU64,
+}
+
+/// A file, as a script has it.
+#[derive(Clone)]
+struct File {
+    info: Arc<FileInfo>,
+}
+
+/// All files, one after the other.
+#[derive(Clone)]
+struct FileList {
+    call: Arc<Call>,
+}
+
+struct Iter {
+    call: Arc<Call>,
+    next: usize,
+}
+
+impl Call {
+    pub(crate) fn new(files: &Arc<dyn Files>) -> Arc<Call> {
+        Arc::new(Call {
+            files: Arc::clone(files),
+            listed: OnceLock::new(),
+            hits: Mutex::default(),
+            refused: Mutex::default(),
+            read: AtomicUsize::new(0),
+            begun: Instant::now(),
+            outside: AtomicU64::new(0),
+        })
+    }
+
+    /// Whether the time of the call is over.
+    pub(crate) fn is_over(&self) -> bool {
+        let (whole, outside) = (self.begun.elapsed(), self.outside.load(Ordering::Relaxed));
+        whole > TIME_WHOLE || whole.saturating_sub(Duration::from_nanos(outside)) > TIME
+    }
+
+    /// What was found.
+    pub(crate) fn hits(&self) -> Vec<Arc<FileInfo>> {
+        std::mem::take(&mut *lock(&self.hits))
+    }
+
+    /// Why the script refused the query, if it did.
+    pub(crate) fn refused(&self) -> Option<String> {
+        lock(&self.refused).take()
+    }
+
+    /// Does what is not the script's work.
+    fn outside<T>(&self, work: impl FnOnce() -> Result<T, HandlerError>) -> Fallible<T> {
+        let begun = Instant::now();
+        let done = work();
+        let taken = u64::try_from(begun.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        self.outside.fetch_add(taken, Ordering::Relaxed);
+        done.map_err(|error| error.to_string().into())
+    }
+
+    fn list(self: &Arc<Call>) -> Fallible<FileList> {
+        if self.listed.get().is_none() {
+            let mut listed = Vec::new();
+            self.outside(|| {
+                self.files.visit(&mut |info| {
+                    let info = Arc::new(info.clone());
+                    listed.push(File { info });
+                    if listed.len() > FILES_MAX || self.begun.elapsed() > TIME_WHOLE {
+                        Flow::Stop
+                    } else {
+                        Flow::Continue
+                    }
+                })
+            })?;
+            if listed.len() > FILES_MAX {
+                return Err(format!("there are more than {FILES_MAX} files").into());
+            }
+            // A script runs on one thread: nobody else can have set it.
+            let _ = self.listed.set(listed);
+        }
+        Ok(FileList {
+            call: Arc::clone(self),
+        })
+    }
+
+    fn read(&self, file: &File, from: i64, most: usize) -> Fallible<Vec<u8>> {
+        let from = if from < 0 {
+            file.info.size.saturating_sub(from.unsigned_abs())
+        } else {
+            from.unsigned_abs()
+        };
+        if self.read.fetch_add(most, Ordering::Relaxed) > READ_MAX {
+            return Err(format!("it reads more than {READ_MAX} bytes").into());
+        }
+        let bytes = self.outside(|| self.files.read(&file.info.name, from, most))?;
+        Ok(bytes.unwrap_or_default())
+    }
+
+    fn hit(&self, file: &File) -> Fallible<()> {
+        let mut hits = lock(&self.hits);
+        if hits.len() >= HITS_MAX {
+            return Err(format!("it finds more than {HITS_MAX} files").into());
+        }
+        hits.push(Arc::clone(&file.info));
+        Ok(())
+    }
+}
+
+impl IntoIterator for FileList {
+    type Item = File;
+    type IntoIter = Iter;
+
+    fn into_iter(self) -> Iter {
+        Iter {
+            call: self.call,
+            next: 0,
+        }
+    }
+}
+
+impl Iterator for Iter {
+    type Item = File;
+
+    fn next(&mut self) -> Option<File> {
+        let file = self.call.listed.get()?.get(self.next)?.clone();
+        self.next += 1;
+        Some(file)
+    }
+}
+
+/// Registers what a script can do with files.
+pub(crate) fn register(engine: &mut Engine, call: &Arc<Call>) {
+    engine.register_type_with_name::<FileList>("Files");
+    engine.register_iterator::<FileList>();
+    register_file(engine, call);
+    let listing = Arc::clone(call);
+    engine.register_fn("files", move || listing.list());
+    let finding = Arc::clone(call);
+    engine.register_fn("hit", move |file: File| finding.hit(&file));
+    let refusing = Arc::clone(call);
+    engine.register_fn("refuse", move |why: &str| -> Fallible<()> {
+        *lock(&refusing.refused) = Some(why.to_owned());
+        Err("the query was refused".into())
+    });
+}
+
+fn register_file(engine: &mut Engine, call: &Arc<Call>) {
+    engine.register_type_with_name::<File>("File");
+    engine.register_get("name", |file: &mut File| file.info.name.clone());
+    engine.register_get("size", |file: &mut File| {
+        i64::try_from(file.info.size).unwrap_or(i64::MAX)
+    });
+    engine.register_get("extension", |file: &mut File| extension(&file.info.name));
+    engine.register_get("modified", |file: &mut File| modified(&file.info));
+    let reading = Arc::clone(call);
+    engine.register_fn("text", move |file: &mut File| text(&reading, file, 0));
+    let reading = Arc::clone(call);
+    engine.register_fn("text", move |file: &mut File, from: i64| {
+        text(&reading, file, from)
+    });
+    let reading = Arc::clone(call);
+    engine.register_fn("bytes", move |file: &mut File, from: i64, most: i64| {
+        let most = usize::try_from(most).unwrap_or(0).min(ARRAY_MAX);
+        reading.read(file, from, most)
+    });
+}
+
+/// The part of a file from the byte `from` on that fits a string. What is not
+/// UTF-8 becomes U+FFFD.
+fn text(call: &Call, file: &File, from: i64) -> Fallible<String> {
+    // U+FFFD is three bytes long.
+    let bytes = call.read(file, from, STRING_MAX)?;
+    let mut text = String::from_utf8_lossy(&bytes).into_owned();
+    let mut length = text.len().min(STRING_MAX);
+    while !text.is_char_boundary(length) {
+        length -= 1;
+    }
+    text.truncate(length);
+    Ok(text)
+}
+
+/// The last part of the name behind its last point, in lower case.
+fn extension(name: &str) -> String {
+    let last = name.rsplit('/').next().unwrap_or(name);
+    last.rsplit_once('.')
+        .map_or(String::new(), |(_, extension)| extension.to_lowercase())
+}
+
+/// Seconds since 1970, or nothing.
+fn modified(info: &FileInfo) -> Dynamic {
+    let since = info
+        .modified
+        .and_then(|modified| modified.duration_since(UNIX_EPOCH).ok());
+    since.map_or(Dynamic::UNIT, |since| {
+        Dynamic::from_int(i64::try_from(since.as_secs()).unwrap_or(i64::MAX))
+    })
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,227 @@
+//! The lines at the top of a script that say what it is.
+//!
+//! ```text
+//! //! id: markdown-title
+//! //! version: 1
+//! //! prefix: title
+//! //! description: Markdown files by a word of their title
+//! //! example: {"query": "plan", "files": {"a.md": "# A plan"}, "finds": ["a.md"]}
+//! ```
+//!
+//! The content of a file in an example is text, or `{"hex": "89504e47"}`.
+
+use std::collections::BTreeMap;
+
+use plugin_api::Example;
+use serde::Deserialize;
+
+/// Longest script, in bytes.
+pub const SOURCE_MAX: usize = 64 * 1024;
+
+/// Longest id or prefix, in bytes.
+const WORD_MAX: usize = 32;
+
+/// Most examples of a script.
+const EXAMPLES_MAX: usize = 32;
+
+/// Why a header is none.
+#[derive(Debug, thiserror::Error)]
+pub enum HeaderError {
+    /// The script is too long.
+    #[error("it is longer than {SOURCE_MAX} bytes")]
+    TooLong,
+    /// A line is missing.
+    #[error("the header has no line `//! {0}: …`")]
+    Missing(&'static str),
+    /// A line is there twice.
+    #[error("line {line}: `{key}` is there twice")]
+    Twice {
+        /// Its number, from 1.
+        line: usize,
+        /// What it says.
+        key: String,
+    },
+    /// A line says something unknown.
+    #[error("line {line}: a header has id, version, prefix, description and example, not `{key}`")]
+    Unknown {
+        /// Its number, from 1.
+        line: usize,
+        /// What it says.
+        key: String,
+    },
+    /// A word is none.
+    #[error("`{0}` is not made of 1 to {WORD_MAX} lower-case letters, digits and `-`")]
+    Word(String),
+    /// The version is no number.
+    #[error("the version `{0}` is no whole number")]
+    Version(String),
+    /// An example cannot be read.
+    #[error("line {line}: the example is not right: {problem}")]
+    Example {
+        /// Its number, from 1.
+        line: usize,
+        /// What is wrong.
+        problem: String,
+    },
+}
+
+/// What a script says about itself.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Header {
+    pub(crate) id: String,
+    pub(crate) version: u32,
+    pub(crate) prefix: String,
+    pub(crate) description: String,
+    pub(crate) examples: Vec<Example>,
+}
+
+/// An example as it is written.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    query: String,
+    #[serde(default)]
+    meaning: String,
+    files: BTreeMap<String, Content>,
+    finds: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Content {
+    Text(String),
+    Bytes { hex: String },
+}
+
+impl Header {
+    /// Reads the header of `source`.
+    pub(crate) fn parse(source: &str) -> Result<Header, HeaderError> {
+        if source.len() > SOURCE_MAX {
+            return Err(HeaderError::TooLong);
+        }
+        let (mut words, mut examples) = (BTreeMap::new(), Vec::new());
+        for (at, line) in source.lines().enumerate() {
+            let Some(said) = line.strip_prefix("//!") else {
+                break;
+            };
+            let Some((key, value)) = said.split_once(':') else {
+                continue;
+            };
+            let (line, key, value) = (at + 1, key.trim().to_owned(), value.trim().to_owned());
+            match key.as_str() {
+                "example" => examples.push(example(line, &value)?),
+                "id" | "version" | "prefix" | "description" => {
+                    if words.insert(key.clone(), value).is_some() {
+                        return Err(HeaderError::Twice { line, key });
+                    }
+                }
+                _ => return Err(HeaderError::Unknown { line, key }),
+            }
+        }
+        if examples.is_empty() || examples.len() > EXAMPLES_MAX {
+            return Err(HeaderError::Missing("example"));
+        }
+        let mut take = |key: &'static str| words.remove(key).ok_or(HeaderError::Missing(key));
+        let version = take("version")?;
+        Ok(Header {
+            id: word(take("id")?)?,
+            version: version.parse().map_err(|_| HeaderError::Version(version))?,
+            prefix: word(take("prefix")?)?,
+            description: take("description")?,
+            examples,
+        })
+    }
+}
+
+fn word(text: String) -> Result<String, HeaderError> {
+    let fits = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    if text.is_empty() || text.len() > WORD_MAX || !text.bytes().all(fits) {
+        return Err(HeaderError::Word(text));
+    }
+    Ok(text)
+}
+
+fn example(line: usize, text: &str) -> Result<Example, HeaderError> {
+    let problem = |problem: String| HeaderError::Example { line, problem };
+    let written: Written =
+        serde_json::from_str(text).map_err(|error| problem(error.to_string()))?;
+    let mut files = Vec::new();
+    for (name, content) in written.files {
+        let bytes = match content {
+            Content::Text(text) => text.into_bytes(),
+            Content::Bytes { hex } => from_hex(&hex)
+                .ok_or_else(|| problem(format!("the bytes of `{name}` are no hex")))?,
+        };
+        files.push((name, bytes));
+    }
+    Ok(Example {
+        text: written.query,
+        meaning: written.meaning,
+        files,
+        finds: written.finds,
+    })
+}
+
+fn from_hex(text: &str) -> Option<Vec<u8>> {
+    let digits: Vec<u8> = text
+        .chars()
+        .map(|digit| {
+            digit
+                .to_digit(16)
+                .and_then(|digit| u8::try_from(digit).ok())
+        })
+        .collect::<Option<_>>()?;
+    let pairs = digits.chunks_exact(2);
+    pairs
+        .remainder()
+        .is_empty()
+        .then(|| pairs.map(|pair| pair[0] << 4 | pair[1]).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = "//! id: a\n//! version: 2\n//! prefix: b\n//! description: c: d\n//! example: {\"query\": \"q\", \"files\": {\"x\": {\"hex\": \"00ff\"}}, \"finds\": []}\nfn answer(q) {}";
+
+    #[test]
+    fn a_header_is_read() {
+        let header = Header::parse(GOOD).unwrap();
+        assert_eq!((header.id.as_str(), header.version), ("a", 2));
+        assert_eq!(header.description, "c: d");
+        assert_eq!(
+            header.examples[0].files,
+            [("x".to_owned(), vec![0x00, 0xff])]
+        );
+    }
+
+    #[test]
+    fn each_line_is_needed() {
+        for key in ["id", "version", "prefix", "description", "example"] {
+            let without: Vec<&str> = GOOD
+                .lines()
+                .filter(|line| !line.starts_with(&format!("//! {key}:")))
+                .collect();
+            let error = Header::parse(&without.join("\n")).unwrap_err();
+            assert!(error.to_string().contains(key), "{error}");
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_refused() {
+        for (from, to) in [
+            ("id: a", "id: A"),
+            ("prefix: b", "prefix: "),
+            ("prefix: b", "prefix: b\n//! prefix: c"),
+            ("prefix: b", "prefix: b\n//! sandbox: off"),
+            ("version: 2", "version: two"),
+            ("00ff", "00f"),
+            ("\"query\"", "\"ask\""),
+        ] {
+            let source = GOOD.replace(from, to);
+            assert!(Header::parse(&source).is_err(), "{source}");
+        }
+        let long = format!("{GOOD}{}", " ".repeat(SOURCE_MAX));
+        assert!(matches!(Header::parse(&long), Err(HeaderError::TooLong)));
+    }
+}

@@ -1,0 +1,127 @@
+//! The directory of scripts: what appears, changes, breaks and goes.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use plugin_api::Handler;
+use plugin_script::{SCRIPTS_MAX, Scripts};
+
+use crate::world::source;
+
+const EMPTY: &str = "fn answer(query) {}";
+
+fn scripts(directory: &Path) -> Scripts {
+    fs::set_permissions(directory, fs::Permissions::from_mode(0o755)).unwrap();
+    Scripts::new(directory.to_owned(), vec!["name".to_owned()])
+}
+
+fn put(directory: &Path, file: &str, text: &str) {
+    // Another size or inode shows the change, however coarse the clock.
+    let temporary = directory.join(".new");
+    fs::write(&temporary, text).unwrap();
+    fs::set_permissions(&temporary, fs::Permissions::from_mode(0o644)).unwrap();
+    fs::rename(&temporary, directory.join(file)).unwrap();
+}
+
+fn problem(scripts: &Scripts, file: &str) -> Option<String> {
+    let states = scripts.list_loaded();
+    let state = states.iter().find(|state| state.file == file);
+    state.and_then(|state| state.problem.clone())
+}
+
+fn versions(scripts: &Scripts) -> Vec<(String, u32)> {
+    let handlers = scripts.handlers();
+    handlers
+        .iter()
+        .map(|handler| (handler.name().to_owned(), handler.version()))
+        .collect()
+}
+
+#[test]
+fn a_script_is_loaded_swapped_and_removed() {
+    let home = tempfile::tempdir().unwrap();
+    let scripts = scripts(home.path());
+    assert_eq!(scripts.refresh().unwrap(), []);
+    put(home.path(), "a.rhai", &source("a", 1, EMPTY));
+    assert_eq!(scripts.refresh().unwrap().len(), 1);
+    assert_eq!(versions(&scripts), [("a".to_owned(), 1)]);
+    assert_eq!(scripts.refresh().unwrap(), [], "nothing changed");
+    put(home.path(), "a.rhai", &source("a", 2, EMPTY));
+    scripts.refresh().unwrap();
+    assert_eq!(versions(&scripts), [("a".to_owned(), 2)]);
+    fs::remove_file(home.path().join("a.rhai")).unwrap();
+    scripts.refresh().unwrap();
+    assert_eq!(versions(&scripts), []);
+}
+
+#[test]
+fn a_bad_new_version_keeps_the_old_one() {
+    let home = tempfile::tempdir().unwrap();
+    let scripts = scripts(home.path());
+    put(home.path(), "a.rhai", &source("a", 1, EMPTY));
+    scripts.refresh().unwrap();
+    for bad in [
+        source("a", 2, "fn answer(query) {"),
+        source("a", 2, "fn other(query) {}"),
+        source("a", 2, "fn answer() {}"),
+        source("name", 2, EMPTY),
+        "rubbish".to_owned(),
+    ] {
+        put(home.path(), "a.rhai", &bad);
+        scripts.refresh().unwrap();
+        assert_eq!(versions(&scripts), [("a".to_owned(), 1)], "{bad}");
+        assert!(problem(&scripts, "a.rhai").is_some(), "{bad}");
+    }
+}
+
+#[test]
+fn a_prefix_belongs_to_one() {
+    let home = tempfile::tempdir().unwrap();
+    let scripts = scripts(home.path());
+    put(home.path(), "a.rhai", &source("same", 1, EMPTY));
+    put(home.path(), "b.rhai", &source("same", 2, EMPTY));
+    put(home.path(), "c.rhai", &source("name", 1, EMPTY));
+    scripts.refresh().unwrap();
+    assert_eq!(versions(&scripts), [("same".to_owned(), 1)]);
+    for file in ["b.rhai", "c.rhai"] {
+        assert!(problem(&scripts, file).is_some_and(|why| why.contains("taken")));
+    }
+}
+
+#[test]
+fn what_others_could_have_written_is_not_run() {
+    let home = tempfile::tempdir().unwrap();
+    let scripts = scripts(home.path());
+    put(home.path(), "a.rhai", &source("a", 1, EMPTY));
+    let mode = |mode| fs::Permissions::from_mode(mode);
+    fs::set_permissions(home.path().join("a.rhai"), mode(0o664)).unwrap();
+    scripts.refresh().unwrap();
+    assert_eq!(versions(&scripts), []);
+    fs::set_permissions(home.path().join("a.rhai"), mode(0o644)).unwrap();
+    fs::set_permissions(home.path(), mode(0o777)).unwrap();
+    assert!(scripts.refresh().is_err());
+    fs::set_permissions(home.path(), mode(0o755)).unwrap();
+    scripts.refresh().unwrap();
+    assert_eq!(versions(&scripts).len(), 1);
+}
+
+#[test]
+fn links_other_files_and_too_many_are_left_alone() {
+    let (home, outside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let scripts = scripts(home.path());
+    put(outside.path(), "x.rhai", &source("x", 1, EMPTY));
+    std::os::unix::fs::symlink(outside.path().join("x.rhai"), home.path().join("x.rhai")).unwrap();
+    put(home.path(), "a.txt", &source("a", 1, EMPTY));
+    put(home.path(), ".hidden.rhai", &source("b", 1, EMPTY));
+    scripts.refresh().unwrap();
+    assert!(scripts.list_loaded().is_empty());
+    for n in 0..=SCRIPTS_MAX {
+        put(
+            home.path(),
+            &format!("{n}.rhai"),
+            &source(&format!("p{n}"), 1, EMPTY),
+        );
+    }
+    assert!(scripts.refresh().is_err());
+}
