@@ -83,6 +83,7 @@ pub(crate) enum Command {
     Status(StatusArgs),
     Events(EventsArgs),
     Cache(CacheArgs),
+    Plugin(PluginArgs),
     Call(CallArgs),
     Run(RunArgs),
     Shell(ShellArgs),
@@ -102,7 +103,8 @@ Examples:
   ctl fetch notes/today.txt --replace
   ctl fetch notes/today.txt --to .          into this directory instead of the share")]
 pub(crate) struct FetchArgs {
-    /// Name of the file: its path inside a share, with /; or a glob, or a directory with / at its end
+    /// Name of the file: its path inside a share, with /; or a glob, a directory with / at its end, or a query with a
+    /// prefix, such as title:plan: then all that it finds
     pub(crate) name: String,
     /// Write the file here instead of into the share; a directory takes it under its own name
     #[arg(long, value_name = "PATH")]
@@ -196,6 +198,40 @@ pub(crate) enum CacheAction {
     Ls,
     /// Remove all of it
     Clear,
+}
+
+/// List what answers queries at the node, or check and test a script before it does.
+///
+/// A script is a file that ends in .rhai, in the directory that the node was given with --plugins. It is loaded when it
+/// appears; a new version takes its place if it compiles.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  ctl plugin ls
+  ctl plugin check title.rhai
+  ctl plugin test scripts/handlers/*.rhai")]
+pub(crate) struct PluginArgs {
+    #[command(subcommand)]
+    pub(crate) action: PluginAction,
+}
+
+/// What to do with handlers.
+#[derive(Clone, Debug, Subcommand)]
+pub(crate) enum PluginAction {
+    /// List the handlers of the node and the scripts that are none: prefix, state, where from, what it finds
+    Ls,
+    /// Say whether scripts compile and have a right header; needs no node
+    Check {
+        /// The scripts
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+    },
+    /// Run the examples in the headers of scripts; needs no node
+    Test {
+        /// The scripts
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+    },
 }
 
 /// Call any method of the control connection and print the result.

@@ -113,6 +113,7 @@ async fn dispatch(command: Command, context: &Context) -> Result<(), CtlError> {
         Command::Status(_) => commands::status::run(context).await,
         Command::Events(args) => commands::events::run(args, context).await,
         Command::Cache(args) => commands::cache::run(args.action, context).await,
+        Command::Plugin(args) => commands::plugin::run(args.action, context).await,
         Command::Call(args) => commands::call::run(args, context).await,
         other => unreachable!("{other:?} is handled before"),
     }

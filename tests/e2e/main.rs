@@ -21,6 +21,7 @@ mod ctl_cli;
 mod http_front;
 mod mesh;
 mod names;
+mod plugins;
 mod readme;
 mod rogues;
 mod scripts;

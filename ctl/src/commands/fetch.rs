@@ -65,12 +65,20 @@ async fn into_share(args: &FetchArgs, context: &Context) -> Result<(), CtlError>
 
 /// Whether this names many files: a glob, or a directory with a `/` at its end.
 fn is_pattern(name: &str) -> bool {
-    name.contains(['*', '?', '[', '{']) || name.ends_with('/')
+    name.contains(['*', '?', '[', '{']) || name.ends_with('/') || has_prefix(name)
+}
+
+/// Whether it names a handler. No name of a file holds a colon.
+fn has_prefix(name: &str) -> bool {
+    let is_prefix = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    name.split_once(':')
+        .is_some_and(|(prefix, _)| !prefix.is_empty() && prefix.chars().all(is_prefix))
 }
 
 /// Fetches all files that match.
 async fn matching(args: &FetchArgs, context: &Context) -> Result<(), CtlError> {
     let query = match args.name.strip_suffix('/') {
+        _ if has_prefix(&args.name) => args.name.clone(),
         Some(directory) => format!("name:{directory}/**"),
         None => format!("name:{}", args.name),
     };

@@ -9,6 +9,7 @@ use node_api::{
     fetch::{FetchBatch, FetchClient, FetchState, FetchStatus},
     node::{NodeClient, NodeStatus},
     peer::{Peer, PeerState, PeersClient},
+    plugin::{Plugin, PluginsClient},
     search::{SearchAnswer, SearchClient},
     share::{ShareClient, ShareFile},
 };
@@ -107,6 +108,11 @@ impl Connection {
     /// Removes the cached content.
     pub(crate) async fn clear_cache(&self) -> Result<CacheCleared, CtlError> {
         self.sorted_out(CacheClient::clear(&self.http).await)
+    }
+
+    /// Lists the handlers.
+    pub(crate) async fn plugins(&self) -> Result<Vec<Plugin>, CtlError> {
+        self.sorted_out(PluginsClient::list(&self.http).await)
     }
 
     /// Calls any method with named parameters.

@@ -1,0 +1,118 @@
+//! `ctl plugin`: lists the handlers of the node, and checks and tests scripts before they become some.
+
+use std::{fs, path::Path};
+
+use node_api::{
+    error::{ApiError, ErrorCode},
+    plugin::{Plugin, PluginState},
+};
+use plugin_script::{SOURCE_MAX, ScriptHandler};
+use serde_json::json;
+
+use super::Context;
+use crate::{cli::PluginAction, error::CtlError, output::escaped};
+
+/// Runs the command.
+pub(crate) async fn run(action: PluginAction, context: &Context) -> Result<(), CtlError> {
+    match action {
+        PluginAction::Ls => list(context).await,
+        PluginAction::Check { files } => each(&files, context, &check),
+        PluginAction::Test { files } => each(&files, context, &test),
+    }
+}
+
+async fn list(context: &Context) -> Result<(), CtlError> {
+    let node = context.connect()?;
+    let plugins = context.patience.bound(node.plugins()).await?;
+    let output = context.output;
+    if output.is_json() {
+        return output.json(&json!({ "plugins": plugins }));
+    }
+    let rows: Vec<_> = plugins.iter().map(row).collect();
+    output.table(&["prefix", "state", "from", "finds"], &rows)?;
+    for plugin in &plugins {
+        if let (Some(file), Some(problem)) = (&plugin.file, &plugin.problem) {
+            output.line(&escaped(&format!("{file}: {problem}")))?;
+        }
+    }
+    Ok(())
+}
+
+fn row(plugin: &Plugin) -> Vec<String> {
+    let state = match plugin.state {
+        PluginState::Ready => "ready",
+        PluginState::Disabled => "disabled",
+        PluginState::Broken => "broken",
+    };
+    let prefix = plugin.prefix.as_ref().map(|prefix| format!("{prefix}:"));
+    let from = match (&plugin.file, plugin.version) {
+        (Some(file), Some(version)) => format!("{file} (version {version})"),
+        (Some(file), None) => file.clone(),
+        (None, _) => "built in".to_owned(),
+    };
+    vec![
+        prefix.unwrap_or_else(|| "-".to_owned()),
+        state.to_owned(),
+        from,
+        plugin.description.clone().unwrap_or_default(),
+    ]
+}
+
+/// Does one thing with each file, says how it went, and fails if one did.
+fn each(
+    files: &[std::path::PathBuf],
+    context: &Context,
+    work: &dyn Fn(&ScriptHandler) -> Result<String, String>,
+) -> Result<(), CtlError> {
+    let mut failed = 0;
+    for file in files {
+        let done = read(file)
+            .and_then(|source| ScriptHandler::compile(&source).map_err(|error| error.to_string()))
+            .and_then(|handler| work(&handler));
+        failed += usize::from(done.is_err());
+        let shown = file.display().to_string();
+        let (ok, text) = match done {
+            Ok(text) => (true, text),
+            Err(text) => (false, text),
+        };
+        if context.output.is_json() {
+            context
+                .output
+                .json(&json!({ "file": shown, "ok": ok, "text": text }))?;
+        } else {
+            context.output.line(&escaped(&format!("{shown}: {text}")))?;
+        }
+    }
+    if failed == 0 {
+        return Ok(());
+    }
+    let problem = format!("{failed} of {} scripts are not right", files.len());
+    Err(ApiError::new(ErrorCode::Failed, problem).into())
+}
+
+fn check(handler: &ScriptHandler) -> Result<String, String> {
+    Ok(format!(
+        "compiles; {} version {} would answer `{}:`",
+        handler.id(),
+        handler.version(),
+        plugin_api::Handler::name(handler)
+    ))
+}
+
+fn test(handler: &ScriptHandler) -> Result<String, String> {
+    plugin_api::check_examples(handler).map_err(|error| error.to_string())?;
+    let examples = plugin_api::Handler::examples(handler).len();
+    Ok(format!("{examples} examples hold"))
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a script is named by the person at the machine"
+)]
+fn read(path: &Path) -> Result<String, String> {
+    let failed = |error: std::io::Error| format!("it cannot be read: {error}");
+    if fs::metadata(path).map_err(failed)?.len() > SOURCE_MAX as u64 {
+        return Err(format!("it is longer than {SOURCE_MAX} bytes"));
+    }
+    fs::read_to_string(path).map_err(failed)
+}
