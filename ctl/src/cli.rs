@@ -116,13 +116,15 @@ pub(crate) struct FetchArgs {
 
 /// Find files by name.
 ///
-/// A query is a name or a glob; a prefix such as name: chooses what answers it. Each hit is a line: name, size, node.
+/// A query is a name, a glob, or words of a name, misspelt ones too; a prefix such as name: chooses what answers it. Each
+/// hit is a line: name, size, node.
 /// Without a hit the exit code is 3.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
   ctl search today.txt
   ctl search 'name:**/*.txt' --limit 10
+  ctl search holliday                names with this word, or nearly this
   ctl search '*.txt' --json | jq -r '.hits[].name'")]
 pub(crate) struct SearchArgs {
     /// What to look for: [handler:]text

@@ -1,22 +1,35 @@
 //! The handler `name:`: finds files by their names.
 //!
 //! A text without wildcards is an exact name: the path in the share, or the
-//! last part of it. A text with `*`, `?`, `[…]` or `{…}` is a glob: with a `/`
-//! it is held against the whole name, without one against the last part.
-//! `**` crosses directories, `*` and `?` do not.
+//! last part of it. If there is no such file, it is words: names that have them
+//! all, in any order and case, the best first (`words`); and if there are none
+//! either, words that may be misspelt. So who knows a name gets that file and
+//! nothing else, and who does not finds it all the same.
+//!
+//! A text with `*`, `?`, `[…]` or `{…}` is a glob: with a `/` it is held
+//! against the whole name, without one against the last part. `**` crosses
+//! directories, `*` and `?` do not.
 //!
 //! # Invariants
 //! - It looks at names only and keeps nothing between two queries.
 //! - A text is never longer than [`TEXT_MAX`] bytes when it becomes a glob, so
-//!   that compiling it stays cheap.
+//!   that compiling it stays cheap; and no more than `WORDS_MAX` words.
+//! - At most [`RANKED_MAX`] files are put in order.
 
-use std::sync::Arc;
+mod words;
+
+use std::{collections::BTreeSet, sync::Arc, time::SystemTime};
 
 use globset::{GlobBuilder, GlobMatcher};
 use plugin_api::{Example, FileInfo, Files, Flow, Handler, HandlerError, Sink};
 
+use self::words::{Rank, Words};
+
 /// Longest text of a query, in bytes.
 pub const TEXT_MAX: usize = 4_096;
+
+/// Most files that are put in order; of more, the best are kept.
+pub const RANKED_MAX: usize = 10_000;
 
 /// The handler `name:`.
 #[derive(Clone, Copy, Debug, Default)]
@@ -38,7 +51,7 @@ impl Handler for Filename {
     }
 
     fn description(&self) -> &str {
-        "finds files by name: an exact name or a glob"
+        "finds files by name: an exact name, a glob, or words of it, misspelt ones too"
     }
 
     fn examples(&self) -> Vec<Example> {
@@ -51,25 +64,89 @@ impl Handler for Filename {
         files: &Arc<dyn Files>,
         sink: &mut dyn Sink,
     ) -> Result<(), HandlerError> {
-        let wanted = Wanted::parse(text)?;
-        let mut first = None;
-        if let Wanted::Exact(name) = wanted {
-            first = files.file(name)?;
-            if first
-                .as_ref()
-                .is_some_and(|file| sink.hit(file) == Flow::Stop)
-            {
-                return Ok(());
+        match Wanted::parse(text)? {
+            Wanted::Exact(name) => by_name(name, files.as_ref(), sink),
+            Wanted::WholeName(glob) => visit(files.as_ref(), sink, &|name| glob.is_match(name)),
+            Wanted::LastPart(glob) => {
+                visit(files.as_ref(), sink, &|name| glob.is_match(last_part(name)))
             }
         }
-        files.visit(&mut |file| {
+    }
+}
+
+/// Gives the files whose names fit.
+fn visit(
+    files: &dyn Files,
+    sink: &mut dyn Sink,
+    fits: &dyn Fn(&str) -> bool,
+) -> Result<(), HandlerError> {
+    files.visit(&mut |file| {
+        if fits(&file.name) {
+            sink.hit(file)
+        } else {
+            sink.flow()
+        }
+    })
+}
+
+/// Gives the files of this name, or those that have its words.
+fn by_name(name: &str, files: &dyn Files, sink: &mut dyn Sink) -> Result<(), HandlerError> {
+    let first = files.file(name)?;
+    let mut found = first.is_some();
+    if first
+        .as_ref()
+        .is_some_and(|file| sink.hit(file) == Flow::Stop)
+    {
+        return Ok(());
+    }
+    let words = Words::of(name);
+    let mut ranked = Ranked::default();
+    files.visit(&mut |file| {
+        if last_part(&file.name) == name {
+            found = true;
             let again = first.as_ref().is_some_and(|first| first.name == file.name);
-            if !again && wanted.fits(file) {
-                sink.hit(file)
-            } else {
-                sink.flow()
+            return if again { sink.flow() } else { sink.hit(file) };
+        }
+        if !found && let Some(rank) = words.rank(&file.name) {
+            ranked.put(rank, file);
+        }
+        sink.flow()
+    })?;
+    if !found {
+        ranked.give(sink);
+    }
+    Ok(())
+}
+
+/// The best files so far.
+#[derive(Default)]
+struct Ranked(BTreeSet<(Rank, String, FileKey)>);
+
+/// What a file has beside its name, in a form that can be ordered.
+type FileKey = (u64, Option<SystemTime>);
+
+impl Ranked {
+    fn put(&mut self, rank: Rank, file: &FileInfo) {
+        let key = (file.size, file.modified);
+        self.0.insert((rank, file.name.clone(), key));
+        if self.0.len() > RANKED_MAX {
+            self.0.pop_last();
+        }
+    }
+
+    /// Gives the best kind of hits: misspelt ones only if there are no others.
+    fn give(self, sink: &mut dyn Sink) {
+        let misspelt_too = self.0.first().is_some_and(|(rank, ..)| rank.is_misspelt());
+        for (rank, name, (size, modified)) in self.0 {
+            let file = FileInfo {
+                name,
+                size,
+                modified,
+            };
+            if rank.is_misspelt() && !misspelt_too || sink.hit(&file) == Flow::Stop {
+                return;
             }
-        })
+        }
     }
 }
 
@@ -99,14 +176,6 @@ impl<'a> Wanted<'a> {
             Wanted::LastPart(glob)
         })
     }
-
-    fn fits(&self, file: &FileInfo) -> bool {
-        match self {
-            Wanted::Exact(name) => last_part(&file.name) == *name,
-            Wanted::WholeName(glob) => glob.is_match(&file.name),
-            Wanted::LastPart(glob) => glob.is_match(last_part(&file.name)),
-        }
-    }
 }
 
 fn last_part(name: &str) -> &str {
@@ -120,6 +189,24 @@ fn examples() -> Vec<Example> {
             "the file of this name, then files of this name in directories",
             &["a/notes.txt", "notes.txt", "notes.txt.bak"],
             &["notes.txt", "a/notes.txt"],
+        ),
+        Example::of_names(
+            "notes",
+            "files that have the word, if none has this name; whole words first",
+            &["a/notebook.txt", "b/my-notes.txt", "notes.txt"],
+            &["notes.txt", "b/my-notes.txt"],
+        ),
+        Example::of_names(
+            "summer holiday",
+            "files that have all words, anywhere in the name",
+            &["holiday/summer.jpg", "holidays in summer.txt", "summer.jpg"],
+            &["holiday/summer.jpg", "holidays in summer.txt"],
+        ),
+        Example::of_names(
+            "sumer holliday",
+            "a word may be misspelt if nothing fits as it is",
+            &["holiday/summer.jpg", "winter.jpg"],
+            &["holiday/summer.jpg"],
         ),
         Example::of_names(
             "*.jpg",
