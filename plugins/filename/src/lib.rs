@@ -107,7 +107,7 @@ fn by_name(name: &str, files: &dyn Files, sink: &mut dyn Sink) -> Result<(), Han
             let again = first.as_ref().is_some_and(|first| first.name == file.name);
             return if again { sink.flow() } else { sink.hit(file) };
         }
-        if !found && let Some(rank) = words.rank(&file.name) {
+        if !found && let Some(rank) = words.rank(&file.name, ranked.is_misspelt()) {
             ranked.put(rank, file);
         }
         sink.flow()
@@ -134,9 +134,15 @@ impl Ranked {
         }
     }
 
+    /// Whether there is nothing but misspelt words, or nothing at all.
+    fn is_misspelt(&self) -> bool {
+        let best = self.0.first();
+        best.is_none_or(|(rank, ..)| rank.is_misspelt())
+    }
+
     /// Gives the best kind of hits: misspelt ones only if there are no others.
     fn give(self, sink: &mut dyn Sink) {
-        let misspelt_too = self.0.first().is_some_and(|(rank, ..)| rank.is_misspelt());
+        let misspelt_too = self.is_misspelt();
         for (rank, name, (size, modified)) in self.0 {
             let file = FileInfo {
                 name,

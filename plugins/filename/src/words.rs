@@ -38,64 +38,75 @@ impl Rank {
 
 /// The words of a text.
 #[derive(Debug)]
-pub(crate) struct Words(Vec<Vec<char>>);
+pub(crate) struct Words(Vec<String>);
 
 impl Words {
     pub(crate) fn of(text: &str) -> Words {
-        let mut words = split(text);
-        words.truncate(WORDS_MAX);
-        Words(words)
+        let lower = text.to_lowercase();
+        let words = split(&lower).take(WORDS_MAX);
+        Words(words.map(str::to_owned).collect())
     }
 
-    /// How well `name` has all words; nothing if it does not.
-    pub(crate) fn rank(&self, name: &str) -> Option<Rank> {
+    /// How well `name` has all words, misspelt ones only if wanted; nothing if
+    /// it does not have them.
+    pub(crate) fn rank(&self, name: &str, misspelt: bool) -> Option<Rank> {
         if self.0.is_empty() {
             return None;
         }
-        let there = split(name);
+        let lower = name.to_lowercase();
         let mut rank = Rank {
             misspelt: 0,
             looseness: 0,
             length: name.len(),
         };
         for word in &self.0 {
-            let each = there.iter().filter_map(|there| closeness(word, there));
-            let (misspelt, looseness) = each.min()?;
-            rank.misspelt += misspelt;
+            let (wrong, looseness) = if lower.contains(word.as_str()) {
+                split(&lower).filter_map(|there| fit(word, there)).min()?
+            } else if misspelt {
+                split(&lower)
+                    .filter_map(|there| nearly(word, there))
+                    .min()?
+            } else {
+                return None;
+            };
+            rank.misspelt += wrong;
             rank.looseness += looseness;
         }
         Some(rank)
     }
 }
 
-/// Letters and digits that stand together, in lower case.
-fn split(text: &str) -> Vec<Vec<char>> {
-    text.split(|c: char| !c.is_alphanumeric())
+/// Letters and digits that stand together.
+fn split(lower: &str) -> impl Iterator<Item = &str> {
+    lower
+        .split(|c: char| !c.is_alphanumeric())
         .filter(|word| !word.is_empty())
-        .map(|word| word.chars().flat_map(char::to_lowercase).collect())
-        .collect()
 }
 
-/// Wrong letters and looseness with which `there` is `wanted`.
-fn closeness(wanted: &[char], there: &[char]) -> Option<(usize, usize)> {
+/// No wrong letters, and the looseness with which `wanted` is in `there`.
+fn fit(wanted: &str, there: &str) -> Option<(usize, usize)> {
     if there == wanted {
-        return Some((0, 0));
+        Some((0, 0))
+    } else if there.starts_with(wanted) {
+        Some((0, 1))
+    } else {
+        there.contains(wanted).then_some((0, 2))
     }
-    if there.starts_with(wanted) {
-        return Some((0, 1));
-    }
-    if there.windows(wanted.len()).any(|part| part == wanted) {
-        return Some((0, 2));
-    }
-    let most = match wanted.len() {
+}
+
+/// Wrong letters with which `there` is `wanted`.
+fn nearly(wanted: &str, there: &str) -> Option<(usize, usize)> {
+    let letters = wanted.chars().count();
+    let most = match letters {
         MISSPELT_TWO..=WORD_MAX => 2,
         MISSPELT_ONE..MISSPELT_TWO => 1,
         _ => return None,
     };
-    if there.len().abs_diff(wanted.len()) > most {
+    if there.chars().count().abs_diff(letters) > most {
         return None;
     }
-    let wrong = distance(wanted, there);
+    let letters = |text: &str| text.chars().collect::<Vec<_>>();
+    let wrong = distance(&letters(wanted), &letters(there));
     (wrong <= most).then_some((wrong, 0))
 }
 
@@ -124,7 +135,7 @@ mod tests {
     use super::*;
 
     fn rank(text: &str, name: &str) -> Option<Rank> {
-        Words::of(text).rank(name)
+        Words::of(text).rank(name, true)
     }
 
     #[test]
@@ -151,6 +162,7 @@ mod tests {
         assert!(ranks.iter().all(Option::is_some), "{ranks:?}");
         assert!(ranks.is_sorted(), "{ranks:?}");
         assert!(ranks[3].unwrap().is_misspelt());
+        assert_eq!(Words::of("plan").rank(names[3], false), None);
     }
 
     #[test]
