@@ -114,11 +114,11 @@ pub(crate) struct FetchArgs {
     pub(crate) replace: bool,
 }
 
-/// Find files by name.
+/// Find files, here and at the peers.
 ///
 /// A query is a name, a glob, or words of a name, misspelt ones too; a prefix such as name: chooses what answers it. Each
 /// hit is a line: name, size, node.
-/// Without a hit the exit code is 3.
+/// The node asks its peers and those that they name, up to six hops and three seconds. Without a hit the exit code is 3.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:

@@ -25,6 +25,7 @@ mod plugins;
 mod readme;
 mod rogues;
 mod scripts;
+mod searching;
 mod start;
 mod store;
 mod tidy;

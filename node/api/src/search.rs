@@ -20,6 +20,8 @@ pub struct Hit {
     pub size: u64,
     /// When it was last changed, Unix milliseconds.
     pub modified: Option<u64>,
+    /// BLAKE3 digest of its bytes, hex, where the node knows it.
+    pub digest: Option<String>,
     /// URL of the node that has it.
     pub node: String,
     /// The handler that found it.
@@ -75,9 +77,10 @@ pub struct SearchAnswer {
 namespace! {
     /// Finding files.
     "search" => Search {
-        /// Finds files of this node. A query is `[handler:]text`; without a prefix it is `name:`.
+        /// Finds files of this node and of its peers, up to six hops away. A query is `[handler:]text`; without a prefix
+        /// it is `name:`.
         ///
-        /// `name:` takes an exact name or a glob such as `name:*.txt`.
+        /// `name:` takes an exact name, a glob such as `name:*.txt`, or words. The hits of this node come first.
         fn "query" query(query: [String], limit: [Option<u32>]) -> [SearchAnswer];
     }
 }

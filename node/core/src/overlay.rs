@@ -46,7 +46,7 @@ use tokio::sync::Notify;
 
 pub use self::{
     files::PeerFilesError,
-    finder::{Finder, Holder},
+    finder::{Finder, Holder, Step},
     introduce::{Introducer, PEERS_FILE},
     memory::{Enter, MEMORY_FOR, MEMORY_MAX, QueryMemory, WalkKey},
     peers::{Added, FAILURES_MAX, PEERS_MAX, PeerEntry, PeerTable, Source},

@@ -153,6 +153,7 @@ impl SearchServer for Answers {
     async fn query(&self, query: String, limit: Option<u32>) -> RpcResult<SearchAnswer> {
         let hit = |name: &str| Hit {
             name: name.into(),
+            digest: None,
             size: 5,
             modified: None,
             node: "http://127.0.0.1:4242/".into(),

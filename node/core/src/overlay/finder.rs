@@ -57,6 +57,21 @@ pub struct Holder {
     pub hits: Vec<FindHit>,
 }
 
+/// A peer that was asked, and how that went so far.
+#[derive(Clone, Debug)]
+pub struct Step {
+    /// Who.
+    pub peer: PeerUrl,
+    /// When it was asked.
+    pub begun: Instant,
+    /// Time to its answer, or to its failure.
+    pub took: Option<Duration>,
+    /// Hits it gave.
+    pub hits: usize,
+    /// Why it gave none, if it failed.
+    pub error: Option<CallError>,
+}
+
 /// A call in flight.
 struct Asked {
     target: Target,
@@ -74,6 +89,7 @@ pub struct Finder {
     calls: FuturesUnordered<BoxFuture<'static, Asked>>,
     deadline: Instant,
     others_seen: bool,
+    steps: Vec<Step>,
 }
 
 impl Finder {
@@ -94,6 +110,7 @@ impl Finder {
             calls: FuturesUnordered::new(),
             deadline: now() + TIME,
             others_seen: !books.is_empty(),
+            steps: Vec::new(),
         }
     }
 
@@ -128,6 +145,12 @@ impl Finder {
         self.plan.asked()
     }
 
+    /// Who was asked, in that order.
+    #[must_use]
+    pub fn steps(&self) -> &[Step] {
+        &self.steps
+    }
+
     /// Why more might be found than was.
     #[must_use]
     pub fn verdict(&self) -> MissReason {
@@ -143,6 +166,13 @@ impl Finder {
 
     fn ask_more(&mut self) {
         while let Some(target) = self.plan.next(now()) {
+            self.steps.push(Step {
+                peer: target.peer.clone(),
+                begun: now(),
+                took: None,
+                hits: 0,
+                error: None,
+            });
             self.ask(target, None, 0, self.deadline);
         }
     }
@@ -173,6 +203,7 @@ impl Finder {
             reply,
         } = asked;
         self.plan.ended(&target);
+        self.note(&target, &reply);
         match reply {
             Ok(Answered { kind, value }) => {
                 self.overlay.answered(&target.peer, kind, None);
@@ -181,6 +212,17 @@ impl Finder {
             Err(error) => {
                 self.failed(&target, &error);
                 None
+            }
+        }
+    }
+
+    fn note(&mut self, target: &Target, reply: &Result<Answered<Found>, CallError>) {
+        let step = self.steps.iter_mut().find(|step| step.peer == target.peer);
+        if let Some(step) = step {
+            step.took = Some(now().saturating_duration_since(step.begun));
+            match reply {
+                Ok(answered) => step.hits += answered.value.hits.len(),
+                Err(error) => step.error = Some(error.clone()),
             }
         }
     }
