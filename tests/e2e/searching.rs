@@ -1,6 +1,8 @@
 //! `ctl search`: hits of this node and of others, and how complete they are.
 
-use e2e::NodeProcess;
+use std::time::Duration;
+
+use e2e::{NodeProcess, wait_until};
 use serde_json::{Value, json};
 
 use crate::world::{ctl, noded};
@@ -61,6 +63,26 @@ fn one_file_at_two_nodes_is_one_line_and_two_hits() {
         .expect_code(0);
     assert_eq!(shown.stdout.lines().count(), 1, "{}", shown.stdout);
     assert!(shown.stdout.contains("and 1 more"), "{}", shown.stdout);
+}
+
+#[test]
+fn a_hit_has_its_digest_wherever_it_is_shown() {
+    let node = noded().file("a.txt", "a").start();
+    let asker = noded().args(["--peer", &node.url]).start();
+    let expected = wait_until("the digest is known", Duration::from_secs(30), || {
+        let stat = node
+            .control()
+            .must("share.stat", json!({ "name": "a.txt" }));
+        let digest = stat["digest"].as_str().map(str::to_owned);
+        digest.ok_or_else(|| stat.to_string())
+    });
+    assert_eq!(expected.len(), 64);
+    let listed = node.control().must("share.list", json!({}));
+    assert_eq!(listed["files"][0]["digest"], expected);
+    let of_peer = json!({ "url": node.url });
+    let at_peer = asker.control().must("peer.files", of_peer);
+    assert_eq!(at_peer[0]["digest"], expected, "{at_peer}");
+    assert_eq!(search(&asker, "a.txt")["hits"][0]["digest"], expected);
 }
 
 #[test]

@@ -71,7 +71,9 @@ fn search_without_a_hit_exits_with_3() {
     let ended = fake.ctl(["search", "none"]).run().exits(3);
     assert_eq!(ended.stdout, "");
     assert!(
-        ended.stderr.ends_with("ctl: nothing here or at the peers matches none\n"),
+        ended
+            .stderr
+            .ends_with("ctl: nothing here or at the peers matches none\n"),
         "{ended:?}"
     );
     let json = fake.ctl(["search", "none", "--json"]).run().exits(3);

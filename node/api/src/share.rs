@@ -20,6 +20,8 @@ pub struct ShareFile {
     pub size: u64,
     /// When it was last changed, Unix milliseconds.
     pub modified: Option<u64>,
+    /// BLAKE3 digest of its bytes, hex, where the node knows it.
+    pub digest: Option<String>,
 }
 
 /// One page of the files of a share.

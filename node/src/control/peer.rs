@@ -9,7 +9,7 @@ use node_api::{
 use node_core::{
     events::unix_millis,
     overlay::{Added, PEERS_MAX, PeerEntry, Source},
-    wire::{Dialect, PeerUrl, escaped, peer_url::without_user},
+    wire::{Dialect, Digest, PeerUrl, escaped, peer_url::without_user},
 };
 
 use super::Owner;
@@ -76,6 +76,8 @@ impl PeersServer for Owner {
             name: hit.name,
             size: hit.size,
             modified: hit.modified,
+            // What a peer calls a digest may be anything.
+            digest: hit.digest.filter(|digest| Digest::from_hex(digest).is_ok()),
         };
         Ok(files.into_iter().map(file).collect())
     }

@@ -15,7 +15,7 @@ use node_core::{
     events::unix_millis,
     handlers::{Answer, DEFAULT_HANDLER, End, QueryError, Wanted},
     overlay::{Finder, Holder, Step},
-    wire::{Digest, FindWanted, ShareName},
+    wire::{Digest, FindWanted},
 };
 use tokio::task::spawn_blocking;
 
@@ -65,10 +65,7 @@ impl Owner {
         };
         let searched = spawn_blocking(move || {
             let answer = context.handlers.answer(&context.share, &query, wanted)?;
-            let digest = |name: &str| {
-                let name = ShareName::parse(name).ok()?;
-                context.digests.known(&name).map(|known| known.digest)
-            };
+            let digest = |name: &str| context.digests.known_of(name);
             Ok(describe(answer, &node, started.elapsed(), &digest))
         });
         searched.await.map_err(|_| broken())

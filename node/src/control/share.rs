@@ -14,7 +14,7 @@ use node_core::{
     events::unix_millis,
     handlers::{Handlers, Wanted},
     plugin::{FileInfo, Flow},
-    share::{Share, ShareError},
+    share::{Digests, Share, ShareError},
     wire::ShareName,
 };
 use tokio::task::spawn_blocking;
@@ -35,20 +35,28 @@ impl ShareServer for Owner {
         let context = self.node.context();
         let (share, handlers) = (Arc::clone(&context.share), Arc::clone(&context.handlers));
         let limit = limit.unwrap_or(LIST_LIMIT_DEFAULT).clamp(1, LIST_LIMIT_MAX) as usize;
-        let listed = spawn_blocking(move || match pattern {
-            None => page(&share, after.as_deref(), limit),
-            Some(pattern) => matching(&share, &handlers, &pattern, after.as_deref(), limit),
+        let digests = Arc::clone(&context.digests);
+        let listed = spawn_blocking(move || {
+            let mut listing = match pattern {
+                None => page(&share, after.as_deref(), limit),
+                Some(pattern) => matching(&share, &handlers, &pattern, after.as_deref(), limit),
+            }?;
+            let files = listing.files.into_iter();
+            listing.files = files.map(|file| identified(file, &digests)).collect();
+            Ok::<_, ApiError>(listing)
         });
         Ok(listed.await.map_err(|_| broken())??)
     }
 
     async fn stat(&self, name: String) -> RpcResult<ShareFile> {
         let parsed = ShareName::parse(&name).map_err(|error| bad_name(&name, &error))?;
-        let share = Arc::clone(&self.node.context().share);
-        let described = spawn_blocking(move || share.describe(&parsed))
-            .await
-            .map_err(|_| broken())?;
-        Ok(file(&described.map_err(|error| missing(&error))?))
+        let context = Arc::clone(self.node.context());
+        let described = spawn_blocking(move || {
+            let described = context.share.describe(&parsed)?;
+            Ok(identified(file(&described), &context.digests))
+        });
+        let described = described.await.map_err(|_| broken())?;
+        Ok(described.map_err(|error| missing(&error))?)
     }
 }
 
@@ -114,6 +122,16 @@ fn file(info: &FileInfo) -> ShareFile {
         name: info.name.clone(),
         size: info.size,
         modified: info.modified.map(unix_millis),
+        digest: None,
+    }
+}
+
+/// Adds the digest that is known.
+fn identified(file: ShareFile, digests: &Digests) -> ShareFile {
+    let digest = digests.known_of(&file.name);
+    ShareFile {
+        digest: digest.map(|digest| digest.to_hex()),
+        ..file
     }
 }
 

@@ -52,6 +52,7 @@ fn file(name: &str, size: u64) -> ShareFile {
         name: name.into(),
         size,
         modified: Some(951_782_400_000),
+        digest: None,
     }
 }
 

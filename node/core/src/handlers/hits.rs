@@ -1,5 +1,6 @@
 //! Hits as they travel: what `GET /search` answers.
 
+use node_wire::Digest;
 use serde::{Deserialize, Serialize};
 
 use super::{Answer, End};
@@ -26,11 +27,17 @@ pub struct SearchHit {
     pub size: u64,
     /// When it was last changed, Unix milliseconds.
     pub modified: Option<u64>,
+    /// BLAKE3 digest of its bytes, hex, where the node knows it.
+    #[serde(default)]
+    pub digest: Option<String>,
 }
 
-impl From<Answer> for SearchHits {
-    fn from(answer: Answer) -> SearchHits {
+impl SearchHits {
+    /// The hits of `answer`, with the digests that `digest` knows.
+    #[must_use]
+    pub fn of(answer: Answer, digest: &dyn Fn(&str) -> Option<Digest>) -> SearchHits {
         let hits = answer.hits.into_iter().map(|file| SearchHit {
+            digest: digest(&file.name).map(|digest| digest.to_hex()),
             name: file.name,
             size: file.size,
             modified: file.modified.map(unix_millis),

@@ -15,7 +15,7 @@ use serde::Deserialize;
 use tokio::task::spawn_blocking;
 
 use super::Context;
-use crate::handlers::{SEARCH_LIMIT_MAX, SearchHits, Wanted};
+use crate::handlers::{QueryError, SEARCH_LIMIT_MAX, SearchHits, Wanted};
 
 /// Number of hits when the caller names none.
 const LIMIT_DEFAULT: usize = 100;
@@ -45,10 +45,18 @@ pub(super) async fn search(
             .min(SEARCH_LIMIT_MAX),
         deadline: Instant::now() + TIME,
     };
-    let searched =
-        spawn_blocking(move || context.handlers.answer(&context.share, &question.q, wanted)).await;
-    match searched {
-        Ok(Ok(answer)) => Json(SearchHits::from(answer)).into_response(),
+    let searched = spawn_blocking(move || {
+        let answer = context
+            .handlers
+            .answer(&context.share, &question.q, wanted)?;
+        let digest = |name: &str| {
+            let in_time = Instant::now() < wanted.deadline;
+            in_time.then(|| context.digests.known_of(name)).flatten()
+        };
+        Ok::<_, QueryError>(SearchHits::of(answer, &digest))
+    });
+    match searched.await {
+        Ok(Ok(hits)) => Json(hits).into_response(),
         Ok(Err(error)) => (
             StatusCode::BAD_REQUEST,
             format!("{}\n", node_wire::escaped(&error.to_string())),

@@ -50,6 +50,9 @@ use crate::{
 /// Pause between two looks at the whole share.
 const PAUSE: Duration = Duration::from_secs(300);
 
+/// The same, once, when files were too young.
+const SHORT_PAUSE: Duration = Duration::from_secs(1);
+
 /// How often new digests are brought to the disk.
 const SAVE_EVERY: Duration = Duration::from_secs(2);
 
@@ -113,6 +116,13 @@ impl Digests {
             counters,
             events,
         }
+    }
+
+    /// The digest of the file of this name, if it is known. Blocks.
+    #[must_use]
+    pub fn known_of(&self, name: &str) -> Option<Digest> {
+        let name = ShareName::parse(name).ok()?;
+        Some(self.known(&name)?.digest)
     }
 
     /// What is known of the file `name`, without reading it.
@@ -207,13 +217,18 @@ impl Digests {
     }
 
     async fn look_again_and_again(self: Arc<Self>, cancel: CancellationToken) {
+        let mut was_short = false;
         while !cancel.is_cancelled() {
             let digests = Arc::clone(&self);
             if let Err(error) = spawn_blocking(move || digests.look()).await {
                 tracing::error!(%error, "reading the share for its digests panicked");
             }
+            // Files that were too young to be believed are looked at once more
+            // soon. One that changes all the time is not read all the time.
+            was_short = !was_short && self.store.has_unsettled();
+            let pause = if was_short { SHORT_PAUSE } else { PAUSE };
             select! {
-                () = sleep(PAUSE) => {}
+                () = sleep(pause) => {}
                 () = cancel.cancelled() => {}
             }
         }

@@ -208,6 +208,11 @@ impl Store {
         });
     }
 
+    /// Whether there are digests of files that were too young for them.
+    pub(super) fn has_unsettled(&self) -> bool {
+        lock(&self.unsaved).files.values().any(|new| !new.settled)
+    }
+
     /// Whether there is something to save.
     pub(super) fn is_unsaved(&self) -> bool {
         lock(&self.unsaved).files.values().any(|new| new.settled)
