@@ -120,7 +120,8 @@ async fn matching(args: &FetchArgs, context: &Context) -> Result<(), CtlError> {
 }
 
 fn summary(batch: &FetchBatch) -> String {
-    let mut text = format!("fetched {} files ({})", batch.done, bytes(batch.bytes));
+    let files = if batch.done == 1 { "file" } else { "files" };
+    let mut text = format!("fetched {} {files} ({})", batch.done, bytes(batch.bytes));
     if batch.existing > 0 {
         text.push_str(&format!(", {} were here already", batch.existing));
     }
