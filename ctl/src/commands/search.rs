@@ -83,6 +83,11 @@ fn completeness(answer: &SearchAnswer) -> String {
         SearchEnd::Limit => format!("{counts}; there may be more, see --limit"),
         SearchEnd::Deadline => format!("{counts}; stopped by the deadline"),
         SearchEnd::Failed => format!("{counts}; failed in part"),
+        SearchEnd::Partial => {
+            format!(
+                "{counts}; not everything could be looked at, or not yet: files are still being read"
+            )
+        }
     }
 }
 

@@ -55,6 +55,9 @@ pub enum SearchEnd {
     Deadline,
     /// It failed.
     Failed,
+    /// A node could not look at everything, or not yet: it reads its files
+    /// still.
+    Partial,
 }
 
 /// The answer to a query, complete about itself.

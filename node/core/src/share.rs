@@ -28,10 +28,11 @@ mod siblings;
 
 use std::{
     fs::File,
+    hash::{Hash, Hasher},
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     sync::Arc,
-    time::SystemTime,
+    time::{Duration, SystemTime},
 };
 
 use cap_fs_ext::{FollowSymlinks, OpenOptionsFollowExt};
@@ -48,6 +49,9 @@ pub use self::{
     incoming::{FREE_MIN, INCOMING_MAX, Incoming, Replace},
     listing::Listing,
 };
+
+/// Time without a change after which a stamp is trusted to show the next one.
+const SETTLED_AFTER: Duration = Duration::from_millis(100);
 
 /// The shared directory.
 #[derive(Debug)]
@@ -236,7 +240,26 @@ fn info(name: &str, metadata: &Metadata) -> FileInfo {
         name: name.to_owned(),
         size: metadata.len(),
         modified: modified(metadata),
+        version: version(metadata),
     }
+}
+
+/// Another number for another stamp; zero for a file that was changed so lately
+/// that its next change may not show.
+fn version(metadata: &Metadata) -> u64 {
+    let Some(modified) = modified(metadata) else {
+        return 0;
+    };
+    let settled = SystemTime::now()
+        .duration_since(modified)
+        .is_ok_and(|since| since >= SETTLED_AFTER);
+    if !settled {
+        return 0;
+    }
+    let mut hasher = std::hash::DefaultHasher::new();
+    let inode = cap_std::fs::MetadataExt::ino(metadata);
+    (metadata.len(), inode, modified).hash(&mut hasher);
+    hasher.finish().max(1)
 }
 
 fn modified(metadata: &Metadata) -> Option<SystemTime> {

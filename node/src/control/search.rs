@@ -165,6 +165,7 @@ fn describe(
         End::Complete => SearchEnd::Complete,
         End::Limit => SearchEnd::Limit,
         End::Deadline => SearchEnd::Deadline,
+        End::Partial => SearchEnd::Partial,
     };
     let step = TraceStep {
         node: node.to_owned(),
@@ -173,7 +174,7 @@ fn describe(
         hits: answer.hits.len() as u64,
         end,
     };
-    let hits = answer.hits.into_iter().map(|file| Hit {
+    let hits = answer.hits.into_iter().map(|hit| hit.file).map(|file| Hit {
         digest: digest(&file.name).map(|digest| digest.to_hex()),
         name: file.name,
         size: file.size,

@@ -104,7 +104,7 @@ fn matching(
     let answer = handlers
         .answer(share, &format!("name:{pattern}"), wanted)
         .map_err(|error| ApiError::new(ErrorCode::Usage, error.to_string()))?;
-    let mut files: Vec<ShareFile> = answer.hits.iter().map(file).collect();
+    let mut files: Vec<ShareFile> = answer.hits.iter().map(|hit| file(&hit.file)).collect();
     files.sort_unstable_by(|a, b| a.name.cmp(&b.name));
     files.retain(|file| after.is_none_or(|after| file.name.as_str() > after));
     let more = files.len() > limit;

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use crate::{FileInfo, Files, Flow, Handler, HandlerError, Sink};
+use crate::{FileInfo, Files, Flow, Handler, HandlerError, Hit, Sink};
 
 /// Why the examples of a handler do not hold.
 #[derive(Debug, thiserror::Error)]
@@ -87,8 +87,8 @@ impl Files for InMemory {
 }
 
 impl Sink for Found {
-    fn hit(&mut self, file: &FileInfo) -> Flow {
-        self.0.push(file.name.clone());
+    fn hit(&mut self, hit: Hit) -> Flow {
+        self.0.push(hit.file.name);
         Flow::Continue
     }
 
@@ -102,6 +102,7 @@ fn info(name: &str, content: &[u8]) -> FileInfo {
         name: name.to_owned(),
         size: content.len() as u64,
         modified: None,
+        version: 1,
     }
 }
 
@@ -132,7 +133,7 @@ mod tests {
             sink: &mut dyn Sink,
         ) -> Result<(), HandlerError> {
             if let Some(file) = files.file(text)? {
-                sink.hit(&file);
+                sink.hit(Hit::of(&file));
             }
             Ok(())
         }

@@ -1,6 +1,6 @@
 //! The handler trait and the types that pass through it.
 
-use std::{sync::Arc, time::SystemTime};
+use std::{ops::Range, sync::Arc, time::SystemTime};
 
 /// A shared file, as handlers see it.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -11,6 +11,60 @@ pub struct FileInfo {
     pub size: u64,
     /// When it was last changed, where the file system says so.
     pub modified: Option<SystemTime>,
+    /// Another number whenever its bytes may be others: for handlers that keep
+    /// something about files. Zero if they may change without another number.
+    pub version: u64,
+}
+
+/// One answer: a file, and what of it fits.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Hit {
+    /// The file.
+    pub file: FileInfo,
+    /// How well it fits, for handlers that can say; more is better. Comparable
+    /// among the answers to one query.
+    pub score: Option<f64>,
+    /// The place that fits, for handlers that look into files.
+    pub excerpt: Option<Excerpt>,
+}
+
+impl Hit {
+    /// A file as it is.
+    #[must_use]
+    pub fn of(file: &FileInfo) -> Hit {
+        Hit {
+            file: file.clone(),
+            score: None,
+            excerpt: None,
+        }
+    }
+}
+
+/// A place in a file.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Excerpt {
+    /// What stands there: one line without its end, or a few words. As it is in
+    /// the file, control characters included; what is no UTF-8 is U+FFFD.
+    pub text: String,
+    /// Parts of `text` that fit, as ranges of bytes, in order.
+    pub marks: Vec<Range<usize>>,
+    /// Number of the line, from 1, if `text` is one line.
+    pub line: Option<u64>,
+    /// Where in the line the first mark begins, in bytes of the file, from 1.
+    pub column: Option<u64>,
+    /// Lines before it, if they are wanted.
+    pub before: Vec<String>,
+    /// Lines behind it, if they are wanted.
+    pub after: Vec<String>,
+}
+
+/// What may have changed in a share.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Changes<'a> {
+    /// The files of these names appeared, changed or vanished.
+    Names(&'a [String]),
+    /// Anything; what is known has to be compared with what is there.
+    Anything,
 }
 
 /// Whether to go on.
@@ -89,6 +143,28 @@ pub trait Files: Send + Sync {
     /// [`HandlerError::Files`] when the share cannot be read.
     fn file(&self, name: &str) -> Result<Option<FileInfo>, HandlerError>;
 
+    /// Calls `visit` with each name that has one of the texts in it, until it
+    /// stops: names in lower case hold the texts, which are in lower case
+    /// already. Much faster than [`Files::visit`], where the node has a
+    /// catalogue; that of a great share is no more than a few milliseconds.
+    ///
+    /// # Errors
+    /// [`HandlerError::Files`] when the share cannot be read.
+    fn names_containing(
+        &self,
+        any_of: &[String],
+        visit: &mut dyn FnMut(&str) -> Flow,
+    ) -> Result<(), HandlerError> {
+        self.visit(&mut |file| {
+            let lower = file.name.to_lowercase();
+            if any_of.iter().any(|text| lower.contains(text.as_str())) {
+                visit(&file.name)
+            } else {
+                Flow::Continue
+            }
+        })
+    }
+
     /// At most `most` bytes of the file `name`, from the byte `from` on; fewer
     /// at its end. `None` if it is not shared (any more).
     ///
@@ -100,10 +176,23 @@ pub trait Files: Send + Sync {
 /// Takes the hits of a handler.
 pub trait Sink {
     /// Takes one more hit and says whether another one is welcome.
-    fn hit(&mut self, file: &FileInfo) -> Flow;
+    fn hit(&mut self, hit: Hit) -> Flow;
 
     /// Whether to go on, for handlers that look at much between two hits.
     fn flow(&self) -> Flow;
+
+    /// Is told that the handler cannot look at everything yet, or could not.
+    fn partial(&mut self) {}
+
+    /// How many more hits are welcome, for handlers that choose the best ones.
+    fn room(&self) -> usize {
+        usize::MAX
+    }
+
+    /// How many lines are wanted around the line of an [`Excerpt`].
+    fn context_lines(&self) -> usize {
+        0
+    }
 }
 
 /// Something that answers queries of one kind.
@@ -118,10 +207,16 @@ pub trait Handler: Send + Sync {
     /// Queries with the answers that its author promises.
     fn examples(&self) -> Vec<Example>;
 
-    /// Is told that the file `name` appeared, changed or vanished.
+    /// Whether parts of the text that are quoted reach it with their quotes.
+    /// For the others, `"a b"` is `a b`.
+    fn keeps_quotes(&self) -> bool {
+        false
+    }
+
+    /// Is told of changes, soon after they happened. Must not take long.
     ///
     /// A handler that keeps nothing about files has nothing to do.
-    fn changed(&self, _name: &str) {}
+    fn changed(&self, _changes: Changes<'_>) {}
 
     /// Answers the query `text` about `files`, best hits first, into `sink`.
     ///

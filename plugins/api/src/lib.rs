@@ -26,4 +26,6 @@ mod examples;
 mod handler;
 
 pub use examples::{ExampleError, check_examples};
-pub use handler::{Example, FileInfo, Files, Flow, Handler, HandlerError, Sink};
+pub use handler::{
+    Changes, Example, Excerpt, FileInfo, Files, Flow, Handler, HandlerError, Hit, Sink,
+};

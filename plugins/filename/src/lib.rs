@@ -21,7 +21,7 @@ mod words;
 use std::{collections::BTreeSet, sync::Arc, time::SystemTime};
 
 use globset::{GlobBuilder, GlobMatcher};
-use plugin_api::{Example, FileInfo, Files, Flow, Handler, HandlerError, Sink};
+use plugin_api::{Example, FileInfo, Files, Flow, Handler, HandlerError, Hit, Sink};
 
 use self::words::{Rank, Words};
 
@@ -82,7 +82,7 @@ fn visit(
 ) -> Result<(), HandlerError> {
     files.visit(&mut |file| {
         if fits(&file.name) {
-            sink.hit(file)
+            sink.hit(Hit::of(file))
         } else {
             sink.flow()
         }
@@ -95,7 +95,7 @@ fn by_name(name: &str, files: &dyn Files, sink: &mut dyn Sink) -> Result<(), Han
     let mut found = first.is_some();
     if first
         .as_ref()
-        .is_some_and(|file| sink.hit(file) == Flow::Stop)
+        .is_some_and(|file| sink.hit(Hit::of(file)) == Flow::Stop)
     {
         return Ok(());
     }
@@ -105,7 +105,11 @@ fn by_name(name: &str, files: &dyn Files, sink: &mut dyn Sink) -> Result<(), Han
         if last_part(&file.name) == name {
             found = true;
             let again = first.as_ref().is_some_and(|first| first.name == file.name);
-            return if again { sink.flow() } else { sink.hit(file) };
+            return if again {
+                sink.flow()
+            } else {
+                sink.hit(Hit::of(file))
+            };
         }
         if !found && let Some(rank) = words.rank(&file.name, ranked.is_misspelt()) {
             ranked.put(rank, file);
@@ -123,11 +127,11 @@ fn by_name(name: &str, files: &dyn Files, sink: &mut dyn Sink) -> Result<(), Han
 struct Ranked(BTreeSet<(Rank, String, FileKey)>);
 
 /// What a file has beside its name, in a form that can be ordered.
-type FileKey = (u64, Option<SystemTime>);
+type FileKey = (u64, Option<SystemTime>, u64);
 
 impl Ranked {
     fn put(&mut self, rank: Rank, file: &FileInfo) {
-        let key = (file.size, file.modified);
+        let key = (file.size, file.modified, file.version);
         self.0.insert((rank, file.name.clone(), key));
         if self.0.len() > RANKED_MAX {
             self.0.pop_last();
@@ -143,13 +147,14 @@ impl Ranked {
     /// Gives the best kind of hits: misspelt ones only if there are no others.
     fn give(self, sink: &mut dyn Sink) {
         let misspelt_too = self.is_misspelt();
-        for (rank, name, (size, modified)) in self.0 {
+        for (rank, name, (size, modified, version)) in self.0 {
             let file = FileInfo {
                 name,
                 size,
                 modified,
+                version,
             };
-            if rank.is_misspelt() && !misspelt_too || sink.hit(&file) == Flow::Stop {
+            if rank.is_misspelt() && !misspelt_too || sink.hit(Hit::of(&file)) == Flow::Stop {
                 return;
             }
         }

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use plugin_api::{Example, Files, Flow, Handler, HandlerError, Sink};
+use plugin_api::{Example, Files, Flow, Handler, HandlerError, Hit, Sink};
 use rhai::{AST, Dynamic, Scope};
 
 use crate::{ScriptError, capability::Call, header::Header, sandbox};
@@ -172,7 +172,7 @@ impl Handler for ScriptHandler {
         let call = Call::new(files);
         self.run(text, &call)?;
         for info in call.hits() {
-            if sink.hit(&info) == Flow::Stop {
+            if sink.hit(Hit::of(&info)) == Flow::Stop {
                 break;
             }
         }

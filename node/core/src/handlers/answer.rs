@@ -2,7 +2,7 @@
 
 use std::{cell::Cell, fs::File, io, os::unix::fs::FileExt, sync::Arc, time::Instant};
 
-use plugin_api::{FileInfo, Files, Flow, Handler, HandlerError, Sink};
+use plugin_api::{FileInfo, Files, Flow, Handler, HandlerError, Hit, Sink};
 
 use node_wire::name::ShareName;
 
@@ -21,7 +21,7 @@ pub struct Wanted {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Answer {
     /// The hits, best first.
-    pub hits: Vec<FileInfo>,
+    pub hits: Vec<Hit>,
     /// Name of the handler.
     pub handler: String,
     /// How the answer ended.
@@ -37,14 +37,17 @@ pub enum End {
     Limit,
     /// The deadline passed.
     Deadline,
+    /// The handler could not look at everything, or not yet.
+    Partial,
 }
 
 struct Collected {
-    hits: Vec<FileInfo>,
+    hits: Vec<Hit>,
     wanted: Wanted,
     end: End,
     /// Whether a handler was told between two hits that the deadline passed.
     told: Cell<bool>,
+    partial: bool,
 }
 
 pub(super) fn collect(
@@ -58,10 +61,12 @@ pub(super) fn collect(
         wanted,
         end: End::Complete,
         told: Cell::new(false),
+        partial: false,
     };
     handler.answer(text, files, &mut collected)?;
     let end = match collected.end {
         End::Complete if collected.told.get() => End::Deadline,
+        End::Complete if collected.partial => End::Partial,
         end => end,
     };
     Ok(Answer {
@@ -72,12 +77,12 @@ pub(super) fn collect(
 }
 
 impl Sink for Collected {
-    fn hit(&mut self, file: &FileInfo) -> Flow {
+    fn hit(&mut self, hit: Hit) -> Flow {
         if self.hits.len() >= self.wanted.limit {
             self.end = End::Limit;
             return Flow::Stop;
         }
-        self.hits.push(file.clone());
+        self.hits.push(hit);
         self.check()
     }
 
@@ -88,6 +93,14 @@ impl Sink for Collected {
         } else {
             Flow::Continue
         }
+    }
+
+    fn partial(&mut self) {
+        self.partial = true;
+    }
+
+    fn room(&self) -> usize {
+        self.wanted.limit.saturating_sub(self.hits.len())
     }
 }
 

@@ -36,12 +36,16 @@ impl SearchHits {
     /// The hits of `answer`, with the digests that `digest` knows.
     #[must_use]
     pub fn of(answer: Answer, digest: &dyn Fn(&str) -> Option<Digest>) -> SearchHits {
-        let hits = answer.hits.into_iter().map(|file| SearchHit {
-            digest: digest(&file.name).map(|digest| digest.to_hex()),
-            name: file.name,
-            size: file.size,
-            modified: file.modified.map(unix_millis),
-        });
+        let hits = answer
+            .hits
+            .into_iter()
+            .map(|hit| hit.file)
+            .map(|file| SearchHit {
+                digest: digest(&file.name).map(|digest| digest.to_hex()),
+                name: file.name,
+                size: file.size,
+                modified: file.modified.map(unix_millis),
+            });
         SearchHits {
             complete: answer.end == End::Complete,
             hits: hits.collect(),

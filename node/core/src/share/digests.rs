@@ -38,7 +38,7 @@ use tokio::{select, sync::Notify, task::spawn_blocking, time::sleep};
 use tokio_util::sync::CancellationToken;
 
 use self::store::Store;
-use super::{Share, ShareError, SharedFile, Stamp};
+use super::{SETTLED_AFTER, Share, ShareError, SharedFile, Stamp};
 use crate::{
     counters::Counters,
     events::EventLog,
@@ -55,9 +55,6 @@ const SHORT_PAUSE: Duration = Duration::from_secs(1);
 
 /// How often new digests are brought to the disk.
 const SAVE_EVERY: Duration = Duration::from_secs(2);
-
-/// Time without a change after which a stamp is trusted to show the next one.
-const SETTLED_AFTER: Duration = Duration::from_millis(100);
 
 /// Most files that are read at a time.
 const READERS_MAX: usize = 2;

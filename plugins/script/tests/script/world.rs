@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use plugin_api::{FileInfo, Files, Flow, Handler, HandlerError, Sink};
+use plugin_api::{FileInfo, Files, Flow, Handler, HandlerError, Hit, Sink};
 use plugin_script::ScriptHandler;
 
 /// Files by their names.
@@ -35,8 +35,8 @@ impl Files for Memory {
 }
 
 impl Sink for Found {
-    fn hit(&mut self, file: &FileInfo) -> Flow {
-        self.0.push(file.name.clone());
+    fn hit(&mut self, hit: Hit) -> Flow {
+        self.0.push(hit.file.name);
         Flow::Continue
     }
 
@@ -50,6 +50,7 @@ fn info(name: &str, content: &[u8]) -> FileInfo {
         name: name.to_owned(),
         size: content.len() as u64,
         modified: None,
+        version: 1,
     }
 }
 

@@ -113,7 +113,7 @@ fn by_query(
         .handlers
         .answer(&context.share, query, wanted)
         .map_err(|error| Fault::invalid_params(&error.to_string()))?;
-    let mut files = answer.hits;
+    let mut files: Vec<_> = answer.hits.into_iter().map(|hit| hit.file).collect();
     files.sort_unstable_by(|a, b| a.name.cmp(&b.name));
     let behind = after.map_or(0, |after| {
         files.partition_point(|file| *file.name <= *after)
