@@ -6,7 +6,7 @@ use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Args, Parser};
 
-use crate::size::Size;
+use node_core::size::Size;
 
 /// Share a folder with peers and find files among them.
 ///

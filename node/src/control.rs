@@ -39,7 +39,7 @@ use node_api::{
     openrpc,
     peer::PeersServer,
     plugin::PluginsServer,
-    search::SearchServer,
+    search::{SearchServer, SearchStreamServer},
     share::ShareServer,
 };
 use node_core::node::Node;
@@ -71,6 +71,7 @@ impl Owner {
             NodeServer::into_rpc(self.clone()).into(),
             PeersServer::into_rpc(self.clone()).into(),
             SearchServer::into_rpc(self.clone()).into(),
+            SearchStreamServer::into_rpc(self.clone()).into(),
             ShareServer::into_rpc(self).into(),
         ];
         for part in parts {

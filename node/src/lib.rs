@@ -15,7 +15,6 @@ pub mod control;
 pub mod program;
 pub mod running;
 pub mod settings;
-pub mod size;
 
 pub use crate::{
     program::{main, run},

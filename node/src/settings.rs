@@ -16,7 +16,8 @@ use node_core::{
 };
 use serde::Deserialize;
 
-use crate::{cli::NodeArgs, size::Size};
+use crate::cli::NodeArgs;
+use node_core::size::Size;
 
 const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 4242);
 const CONTROL: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 4243);

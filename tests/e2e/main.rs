@@ -22,6 +22,7 @@ mod http_front;
 mod mesh;
 mod names;
 mod plugins;
+mod queries;
 mod readme;
 mod rogues;
 mod scripts;

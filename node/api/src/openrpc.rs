@@ -83,6 +83,7 @@ fn all(schemas: &mut SchemaGenerator) -> Vec<Method> {
         crate::plugin::describe,
         crate::events::describe,
         crate::events::describe_follow,
+        crate::search::describe_follow,
         crate::fetch::describe,
         crate::node::describe,
         crate::peer::describe,

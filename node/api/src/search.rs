@@ -1,15 +1,26 @@
 //! Namespace `search`: finding files.
+//!
+//! A query is answered whole (`search.query`) or, over WebSocket, as hits come
+//! (`search.subscribe`).
 
-use schemars::JsonSchema;
+use jsonrpsee::{core::SubscriptionResult, proc_macros::rpc};
+use schemars::{JsonSchema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
 
-use crate::contract::namespace;
+use crate::{
+    contract::namespace,
+    error::ApiError,
+    openrpc::{Method, param},
+};
 
 /// Default number of hits in one answer.
 pub const LIMIT_DEFAULT: u32 = 100;
 
 /// Greatest number of hits in one answer.
 pub const LIMIT_MAX: u32 = 10_000;
+
+/// Greatest number of hits that come one after the other.
+pub const STREAM_LIMIT_MAX: u32 = 1_000_000;
 
 /// One answer to a query.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
@@ -26,6 +37,34 @@ pub struct Hit {
     pub node: String,
     /// The handler that found it.
     pub handler: String,
+    /// How well it fits, as the handler counts; more is better.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub score: Option<f64>,
+    /// The place in the file that fits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub excerpt: Option<Excerpt>,
+}
+
+/// A place in a file.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
+pub struct Excerpt {
+    /// What stands there: one line without its end, or a few words. As it is in
+    /// the file, control characters included.
+    pub text: String,
+    /// Parts of `text` that fit: begin and end, in bytes of UTF-8.
+    pub marks: Vec<(u64, u64)>,
+    /// Number of the line, from 1, if `text` is one line.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub line: Option<u64>,
+    /// Where in the line the first mark begins, in bytes, from 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub column: Option<u64>,
+    /// Lines before it, if the query wants `context:`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub before: Vec<String>,
+    /// Lines behind it, if the query wants `context:`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub after: Vec<String>,
 }
 
 /// What became of one place that was asked.
@@ -77,13 +116,60 @@ pub struct SearchAnswer {
     pub trace: Vec<TraceStep>,
 }
 
+/// Something of a search that goes on.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SearchNews {
+    /// Some hits.
+    Hits(Vec<Hit>),
+    /// The search is over; without the hits.
+    Done(SearchAnswer),
+    /// The search failed.
+    Failed(ApiError),
+}
+
 namespace! {
     /// Finding files.
     "search" => Search {
-        /// Finds files of this node and of its peers, up to six hops away. A query is `[handler:]text`; without a prefix
-        /// it is `name:`.
+        /// Finds files of this node and of its peers, up to six hops away. A query is `[handler:]text` with filters;
+        /// without a prefix it is `name:`.
         ///
-        /// `name:` takes an exact name, a glob such as `name:*.txt`, or words. The hits of this node come first.
+        /// `name:` takes an exact name, a glob such as `name:*.txt`, or words; `text:` takes words and "quoted phrases",
+        /// `grep:` a regular expression. Filters are `ext:pdf,txt`, `size:>10M`, `after:2026-01-31`, `before:7d`. Hits with
+        /// scores come best first, others those of this node first.
         fn "query" query(query: [String], limit: [Option<u32>]) -> [SearchAnswer];
     }
+}
+
+/// Full name of the subscription.
+const FOLLOW: &str = "search.subscribe";
+
+/// Hits as they come, over WebSocket. A trait of its own because a
+/// subscription cannot be declared through [`namespace!`].
+#[cfg_attr(
+    feature = "server",
+    rpc(server, client, namespace = "search", namespace_separator = ".")
+)]
+#[cfg_attr(
+    not(feature = "server"),
+    rpc(client, namespace = "search", namespace_separator = ".")
+)]
+pub trait SearchStream {
+    /// Sends what `search.query` finds as it comes. The last item is `done` or `failed`.
+    #[subscription(name = "subscribe" => "news", unsubscribe = "unsubscribe", item = SearchNews, param_kind = map)]
+    async fn follow(&self, query: String, limit: Option<u32>) -> SubscriptionResult;
+}
+
+/// The subscription for the `OpenRPC` document.
+pub(crate) fn describe_follow(schemas: &mut SchemaGenerator) -> Vec<Method> {
+    vec![Method {
+        name: FOLLOW,
+        text: "Sends what `search.query` finds as it comes. The last item is `done` or `failed`.",
+        params: vec![
+            param::<String>(schemas, "query"),
+            param::<Option<u32>>(schemas, "limit"),
+        ],
+        result: schemas.subschema_for::<SearchNews>(),
+        subscription: true,
+    }]
 }

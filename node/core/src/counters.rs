@@ -51,6 +51,10 @@ counters! {
     finds_sent,
     /// Calls of `sixhop.find` received.
     finds_received,
+    /// Calls of `sixhop.more` made to peers.
+    mores_sent,
+    /// Calls of `sixhop.more` received.
+    mores_received,
     /// Files given to others, by any route.
     files_served,
     /// Holders that failed in the middle of a fetch.

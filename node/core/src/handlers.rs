@@ -1,6 +1,6 @@
 //! The handlers of a node: what answers queries about its share.
 //!
-//! A query is `[handler:]text`; without a prefix it is `name:`. The table maps
+//! A [`query`] is `[handler:]text`; without a prefix it is `name:`. The table maps
 //! prefixes to handlers; a new handler is one line in [`Handlers::standard`], or
 //! a script in the owner's directory, which is looked at again and again.
 //!
@@ -12,33 +12,36 @@
 
 mod answer;
 mod hits;
+mod live;
+pub mod query;
 mod watch;
 
-use std::{path::PathBuf, sync::Arc};
+use std::{path::PathBuf, sync::Arc, time::SystemTime};
 
-use plugin_api::{Files, Handler, HandlerError};
+use plugin_api::{Changes, Files, Handler, HandlerError};
 pub use plugin_script::ScriptState;
 use plugin_script::Scripts;
 
+use self::query::{Query, Quotes, SyntaxError};
 pub use self::{
     answer::{Answer, End, Wanted},
     hits::{SEARCH_LIMIT_MAX, SearchHit, SearchHits},
+    live::{LiveAnswer, Page, PageMost},
     watch::watch_scripts,
 };
-use crate::share::Share;
 
 /// The handler of a query without a prefix.
 pub const DEFAULT_HANDLER: &str = "name";
 
-/// Longest query, in bytes.
-pub const QUERY_MAX: usize = 4_096;
-
 /// Why a query was not answered.
 #[derive(Debug, thiserror::Error)]
 pub enum QueryError {
-    /// It is longer than [`QUERY_MAX`].
-    #[error("the query is longer than {QUERY_MAX} bytes")]
-    TooLong,
+    /// It is no query.
+    #[error(transparent)]
+    Syntax(#[from] SyntaxError),
+    /// The handler came to its end without an answer.
+    #[error("the handler `{0}:` broke; the log of the node says more")]
+    Broken(String),
     /// No handler has this prefix.
     #[error("no handler answers `{prefix}:`; there are: {known}")]
     NoHandler {
@@ -109,23 +112,55 @@ impl Handlers {
         self.built_in.iter().cloned().chain(scripted).collect()
     }
 
-    /// Answers `query` about `share`.
+    /// Tells all of them what may have changed in the share. Does not take long.
+    pub fn changed(&self, changes: Changes<'_>) {
+        for handler in self.list() {
+            handler.changed(changes);
+        }
+    }
+
+    /// Answers `query` about `files`. Blocks.
     ///
     /// # Errors
     /// [`QueryError`] when nobody can answer it.
     pub fn answer(
         &self,
-        share: &Arc<Share>,
+        files: &Arc<dyn Files>,
         query: &str,
         wanted: Wanted,
     ) -> Result<Answer, QueryError> {
-        if query.len() > QUERY_MAX {
-            return Err(QueryError::TooLong);
-        }
-        let (prefix, text) = split(query);
-        let handler = self.find(prefix)?;
-        let files: Arc<dyn Files> = Arc::<Share>::clone(share);
-        Ok(answer::collect(handler.as_ref(), text, &files, wanted)?)
+        let asked = self.read(files, query)?;
+        Ok(answer::collect(&asked, wanted)?)
+    }
+
+    /// Begins to answer `query` about `files` on a thread of its own.
+    ///
+    /// # Errors
+    /// [`QueryError`] when it is no query, or nobody answers its kind.
+    pub fn answer_live(
+        &self,
+        files: &Arc<dyn Files>,
+        query: &str,
+        wanted: Wanted,
+    ) -> Result<LiveAnswer, QueryError> {
+        Ok(LiveAnswer::begin(self.read(files, query)?, wanted))
+    }
+
+    /// What is asked, and of whom.
+    fn read(&self, files: &Arc<dyn Files>, query: &str) -> Result<Asked, QueryError> {
+        let query = Query::parse(query, SystemTime::now())?;
+        let handler = self.find(query.handler())?;
+        let quotes = if handler.keeps_quotes() {
+            Quotes::Keep
+        } else {
+            Quotes::Remove
+        };
+        Ok(Asked {
+            text: query.text(quotes),
+            files: query.filters().apply(files),
+            context: query.context(),
+            handler,
+        })
     }
 
     fn find(&self, prefix: &str) -> Result<Arc<dyn Handler>, QueryError> {
@@ -144,16 +179,20 @@ impl Handlers {
     }
 }
 
+/// A query, as its handler gets it.
+struct Asked {
+    handler: Arc<dyn Handler>,
+    text: String,
+    /// The files that pass the filters.
+    files: Arc<dyn Files>,
+    /// Lines wanted around a line that fits.
+    context: usize,
+}
+
 impl std::fmt::Debug for Handlers {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_tuple("Handlers").field(&self.names()).finish()
     }
-}
-
-/// Splits a query into prefix and text. No share name holds a colon, so a
-/// colon always ends a prefix.
-fn split(query: &str) -> (&str, &str) {
-    query.split_once(':').unwrap_or((DEFAULT_HANDLER, query))
 }
 
 #[cfg(test)]
@@ -180,11 +219,5 @@ mod tests {
         for handler in Handlers::standard().list() {
             plugin_api::check_examples(handler.as_ref()).unwrap();
         }
-    }
-
-    #[test]
-    fn a_query_without_prefix_goes_to_the_default_handler() {
-        assert_eq!(split("a b"), (DEFAULT_HANDLER, "a b"));
-        assert_eq!(split("text:a:b"), ("text", "a:b"));
     }
 }

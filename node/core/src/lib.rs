@@ -10,7 +10,7 @@
 //! - [`state`]: small files of the node's own, written whole or not at all.
 //! - [`secret`]: what proves an owner.
 //! - [`counters`] and [`events`]: what the node has done, and what happens.
-//! - [`pieces`]: how content is checked while it arrives.
+//! - [`pieces`]: how content is checked while it arrives; [`size`]: sizes as people write them.
 //! - [`share`]: the shared directory: opening, listing and storing files.
 //! - [`handlers`]: what answers queries about the share.
 //! - [`cache`]: content that passed through, kept by its digest.
@@ -45,6 +45,7 @@ pub mod pieces;
 pub mod secret;
 pub mod server;
 pub mod share;
+pub mod size;
 pub mod state;
 pub mod transfer;
 

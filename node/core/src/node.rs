@@ -21,7 +21,7 @@ use crate::{
     overlay::{Introducer, Overlay},
     rate::Rate,
     secret::Secret,
-    server::{self, ConnectionLimits, Context, Slots},
+    server::{self, ConnectionLimits, Context, Searches, Slots},
     share::{Digests, Share, ShareError},
     state::StateDir,
     transfer::{Records, Transfers},
@@ -182,6 +182,7 @@ impl Node {
     /// Ends the node and waits until all of it has ended.
     pub async fn stop(&self) {
         self.cancel.cancel();
+        self.context.searches.clear();
         self.context.transfers.stop().await;
         self.tasks.close();
         self.tasks.wait().await;
@@ -306,6 +307,7 @@ fn assemble(
         cache,
         keepers: TaskTracker::new(),
         handlers: Arc::new(handlers),
+        searches: Searches::default(),
         overlay,
         transfers: Arc::new(transfers),
         counters,

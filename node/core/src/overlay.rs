@@ -6,6 +6,7 @@
 //!   twice here.
 //! - [`Plan`]: whom one walk asks next.
 //! - [`Finder`]: a search from here, over referrals, among nodes of our kind.
+//! - [`Search`]: the same, and in the files of this node.
 //! - [`Overlay`] puts the three to work: walks queries, introduces this node
 //!   to its peers, saves the peers.
 //!
@@ -36,6 +37,7 @@ mod introduce;
 mod memory;
 mod peers;
 mod plan;
+mod search;
 mod walk;
 
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -51,6 +53,7 @@ pub use self::{
     memory::{Enter, MEMORY_FOR, MEMORY_MAX, QueryMemory, WalkKey},
     peers::{Added, FAILURES_MAX, PEERS_MAX, PeerEntry, PeerTable, Source},
     plan::{BOOK_PATIENCE, BUDGET, Ended, FAN_OUT, IN_FLIGHT_MAX, Plan, SLOW_AFTER},
+    search::{Here, News, Search, SearchWanted},
     walk::{Asked, Walk},
 };
 use crate::{

@@ -29,17 +29,20 @@ mod relay;
 mod routes;
 mod rpc;
 mod search;
+mod searches;
 mod slots;
 mod tee;
 
 use std::sync::Arc;
 
 use node_wire::limits::REQUEST_BODY_MAX;
+use plugin_api::Files;
 use tokio::{net::TcpListener, sync::Semaphore};
 use tokio_util::task::TaskTracker;
 
 pub use self::{
     front::{ConnectionLimits, Front, STOP_TIME, raise_file_limit},
+    searches::Searches,
     slots::{SLOTS_MAX, Slots},
 };
 use crate::{
@@ -70,6 +73,8 @@ pub struct Context {
     pub keepers: TaskTracker,
     /// What answers queries about it.
     pub handlers: Arc<Handlers>,
+    /// Searches of others that are not over.
+    pub searches: Searches,
     /// The peers.
     pub overlay: Arc<Overlay>,
     /// What fetches.
@@ -80,6 +85,14 @@ pub struct Context {
     pub secret: Secret,
     /// Memory for long bodies of requests.
     pub bodies: Semaphore,
+}
+
+impl Context {
+    /// The files that queries are about.
+    #[must_use]
+    pub fn files(&self) -> Arc<dyn Files> {
+        Arc::<Share>::clone(&self.share)
+    }
 }
 
 /// The front of the peer port on `listener`.

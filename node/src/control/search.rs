@@ -1,193 +1,134 @@
 //! Namespace `search`.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+mod answer;
 
-use jsonrpsee::core::{RpcResult, async_trait};
+use std::{sync::Arc, time::Duration};
+
+use jsonrpsee::{
+    PendingSubscriptionSink, SubscriptionSink,
+    core::{RpcResult, SubscriptionResult, async_trait, to_json_raw_value},
+};
 use node_api::{
     error::{ApiError, ErrorCode},
-    search::{Hit, LIMIT_DEFAULT, LIMIT_MAX, SearchAnswer, SearchEnd, SearchServer, TraceStep},
+    search::{
+        Hit, LIMIT_DEFAULT, LIMIT_MAX, STREAM_LIMIT_MAX, SearchAnswer, SearchNews, SearchServer,
+        SearchStreamServer,
+    },
 };
-use node_core::{
-    client::CallError,
-    events::unix_millis,
-    handlers::{Answer, DEFAULT_HANDLER, End, QueryError, Wanted},
-    overlay::{Finder, Holder, Step},
-    wire::{Digest, FindWanted},
-};
-use tokio::task::spawn_blocking;
+use node_core::overlay::{News, Search, SearchWanted};
+use tokio::{select, task::spawn_blocking};
 
 use super::{Owner, broken};
 
 /// Longest time for an answer.
-const TIME: Duration = Duration::from_secs(5);
+const TIME: Duration = Duration::from_secs(10);
+
+/// Longest time for hits as they come.
+const STREAM_TIME: Duration = Duration::from_secs(60);
 
 #[async_trait]
 impl SearchServer for Owner {
     async fn query(&self, query: String, limit: Option<u32>) -> RpcResult<SearchAnswer> {
         let limit = limit.unwrap_or(LIMIT_DEFAULT).min(LIMIT_MAX) as usize;
-        let context = self.node.context();
-        let finder = Finder::begin(&context.overlay, FindWanted::Query(query.clone()));
-        let (here, there) = tokio::join!(self.here(&query, limit), asked(finder, limit));
-        // A handler that only others have is no mistake if one of them answers.
-        let mut answer = match here? {
-            Ok(answer) => answer,
-            Err(_) if !there.holders.is_empty() => nothing(),
-            Err(error) => return Err(ApiError::new(ErrorCode::Usage, error.to_string()).into()),
-        };
-        add(&mut answer, there, prefix(&query), limit);
-        Ok(answer)
+        let mut search = self.search(query, limit, TIME)?;
+        let (mut here, mut there) = (Vec::new(), Vec::new());
+        let mut is_full = false;
+        while !is_full && let Some(news) = search.next().await {
+            match news {
+                News::Here(_) => {
+                    here.extend(self.describe(search.handler().to_owned(), news).await?);
+                }
+                News::There(_) => {
+                    there.extend(self.describe(search.handler().to_owned(), news).await?);
+                }
+            }
+            is_full = there.len() >= limit && search.here().end.is_some();
+        }
+        let mut hits = here;
+        hits.extend(there);
+        answer::refusal(&search, hits.is_empty())?;
+        answer::best_first(&mut hits);
+        is_full |= hits.len() > limit;
+        hits.truncate(limit);
+        let summary = answer::summary(&search, self.node.url(), is_full);
+        Ok(SearchAnswer { hits, ..summary })
     }
 }
 
-/// What the peers found.
-struct There {
-    holders: Vec<Holder>,
-    steps: Vec<Step>,
-    is_full: bool,
+#[async_trait]
+impl SearchStreamServer for Owner {
+    async fn follow(
+        &self,
+        pending: PendingSubscriptionSink,
+        query: String,
+        limit: Option<u32>,
+    ) -> SubscriptionResult {
+        let limit = limit.unwrap_or(LIMIT_DEFAULT).min(STREAM_LIMIT_MAX) as usize;
+        let search = match self.search(query, limit, STREAM_TIME) {
+            Ok(search) => search,
+            Err(error) => {
+                pending.reject(error).await;
+                return Ok(());
+            }
+        };
+        let sink = pending.accept().await?;
+        let last = self.stream(search, limit, &sink).await?;
+        sink.send(to_json_raw_value(&last)?).await?;
+        Ok(())
+    }
 }
 
 impl Owner {
-    /// Asks the handlers of this node.
-    async fn here(
+    fn search(&self, query: String, limit: usize, time: Duration) -> Result<Search, ApiError> {
+        let context = self.node.context();
+        let wanted = SearchWanted { query, limit, time };
+        Search::begin(
+            &context.overlay,
+            &context.handlers,
+            &context.files(),
+            wanted,
+        )
+        .map_err(|error| ApiError::new(ErrorCode::Usage, error.to_string()))
+    }
+
+    /// Sends hits until there are `limit`, or no more. Gives what is to be sent last.
+    async fn stream(
         &self,
-        query: &str,
+        mut search: Search,
         limit: usize,
-    ) -> Result<Result<SearchAnswer, QueryError>, ApiError> {
-        let (context, query) = (Arc::clone(self.node.context()), query.to_owned());
-        let node = self.node.url().as_str().to_owned();
-        let started = Instant::now();
-        let wanted = Wanted {
-            limit,
-            deadline: started + TIME,
-        };
-        let searched = spawn_blocking(move || {
-            let answer = context.handlers.answer(&context.share, &query, wanted)?;
-            let digest = |name: &str| context.digests.known_of(name);
-            Ok(describe(answer, &node, started.elapsed(), &digest))
-        });
-        searched.await.map_err(|_| broken())
-    }
-}
-
-/// Asks the peers until there are `limit` hits.
-async fn asked(mut finder: Finder, limit: usize) -> There {
-    let (mut holders, mut hits) = (Vec::new(), 0);
-    while hits < limit
-        && let Some(holder) = finder.next().await
-    {
-        hits += holder.hits.len();
-        holders.push(holder);
-    }
-    There {
-        holders,
-        steps: finder.steps().to_vec(),
-        is_full: hits >= limit,
-    }
-}
-
-/// The prefix of a query.
-fn prefix(query: &str) -> &str {
-    query
-        .split_once(':')
-        .map_or(DEFAULT_HANDLER, |(prefix, _)| prefix)
-}
-
-/// The answer of a node that has not got the handler.
-fn nothing() -> SearchAnswer {
-    SearchAnswer {
-        hits: Vec::new(),
-        end: SearchEnd::Complete,
-        asked: 1,
-        answered: 1,
-        timed_out: 0,
-        trace: Vec::new(),
-    }
-}
-
-/// Adds what the peers found.
-fn add(answer: &mut SearchAnswer, there: There, handler: &str, limit: usize) {
-    let hits = there.holders.into_iter().flat_map(|holder| {
-        let node = holder.peer;
-        let hits = holder.hits.into_iter();
-        hits.map(move |hit| (node.clone(), hit))
-    });
-    answer.hits.extend(hits.map(|(node, hit)| Hit {
-        name: hit.name,
-        size: hit.size,
-        modified: None,
-        digest: hit.digest.map(|digest| digest.to_hex()),
-        node: node.as_str().to_owned(),
-        handler: handler.to_owned(),
-    }));
-    if there.is_full || answer.hits.len() > limit {
-        answer.hits.truncate(limit);
-        answer.end = SearchEnd::Limit;
-    }
-    for step in there.steps {
-        // Whoever is still asked when there are enough hits is not waited for.
-        let is_late = step.took.is_none() || matches!(step.error, Some(CallError::Deadline));
-        let end = match &step.error {
-            _ if is_late && there.is_full => SearchEnd::Limit,
-            _ if is_late => SearchEnd::Deadline,
-            Some(_) => SearchEnd::Failed,
-            None => SearchEnd::Complete,
-        };
-        answer.asked += 1;
-        answer.answered += u32::from(end == SearchEnd::Complete);
-        answer.timed_out += u32::from(end == SearchEnd::Deadline);
-        if end == SearchEnd::Deadline && answer.end == SearchEnd::Complete {
-            answer.end = SearchEnd::Deadline;
+        sink: &SubscriptionSink,
+    ) -> Result<SearchNews, jsonrpsee::core::SubscriptionError> {
+        let mut sent = 0;
+        while sent < limit {
+            let news = select! {
+                news = search.next() => news,
+                () = sink.closed() => None,
+            };
+            let Some(news) = news else { break };
+            let mut hits = self.describe(search.handler().to_owned(), news).await?;
+            hits.truncate(limit - sent);
+            sent += hits.len();
+            sink.send(to_json_raw_value(&SearchNews::Hits(hits))?)
+                .await?;
         }
-        answer.trace.push(TraceStep {
-            node: step.peer.as_str().to_owned(),
-            handler: handler.to_owned(),
-            milliseconds: milliseconds(step.took.unwrap_or_else(|| step.begun.elapsed())),
-            hits: step.hits as u64,
-            end,
-        });
+        Ok(match answer::refusal(&search, sent == 0) {
+            Ok(()) => SearchNews::Done(answer::summary(&search, self.node.url(), sent >= limit)),
+            Err(error) => SearchNews::Failed(error),
+        })
     }
-}
 
-fn milliseconds(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
-}
-
-fn describe(
-    answer: Answer,
-    node: &str,
-    took: Duration,
-    digest: &dyn Fn(&str) -> Option<Digest>,
-) -> SearchAnswer {
-    let end = match answer.end {
-        End::Complete => SearchEnd::Complete,
-        End::Limit => SearchEnd::Limit,
-        End::Deadline => SearchEnd::Deadline,
-        End::Partial => SearchEnd::Partial,
-    };
-    let step = TraceStep {
-        node: node.to_owned(),
-        handler: answer.handler.clone(),
-        milliseconds: milliseconds(took),
-        hits: answer.hits.len() as u64,
-        end,
-    };
-    let hits = answer.hits.into_iter().map(|hit| hit.file).map(|file| Hit {
-        digest: digest(&file.name).map(|digest| digest.to_hex()),
-        name: file.name,
-        size: file.size,
-        modified: file.modified.map(unix_millis),
-        node: node.to_owned(),
-        handler: answer.handler.clone(),
-    });
-    SearchAnswer {
-        hits: hits.collect(),
-        end,
-        asked: 1,
-        answered: u32::from(end != SearchEnd::Deadline),
-        timed_out: u32::from(end == SearchEnd::Deadline),
-        trace: vec![step],
+    /// The hits, with the digests that are known.
+    async fn describe(&self, handler: String, news: News) -> Result<Vec<Hit>, ApiError> {
+        match news {
+            News::There(holder) => Ok(answer::from_peer(holder, &handler)),
+            News::Here(hits) => {
+                let digests = Arc::clone(&self.node.context().digests);
+                let node = self.node.url().as_str().to_owned();
+                let described = spawn_blocking(move || {
+                    answer::from_here(hits, &node, &handler, &|name| digests.known_of(name))
+                });
+                described.await.map_err(|_| broken())
+            }
+        }
     }
 }

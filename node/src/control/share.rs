@@ -12,8 +12,8 @@ use node_api::{
 };
 use node_core::{
     events::unix_millis,
-    handlers::{Handlers, Wanted},
-    plugin::{FileInfo, Flow},
+    handlers::{Handlers, Wanted, query::quoted},
+    plugin::{FileInfo, Files, Flow},
     share::{Digests, Share, ShareError},
     wire::ShareName,
 };
@@ -35,11 +35,11 @@ impl ShareServer for Owner {
         let context = self.node.context();
         let (share, handlers) = (Arc::clone(&context.share), Arc::clone(&context.handlers));
         let limit = limit.unwrap_or(LIST_LIMIT_DEFAULT).clamp(1, LIST_LIMIT_MAX) as usize;
-        let digests = Arc::clone(&context.digests);
+        let (digests, files) = (Arc::clone(&context.digests), context.files());
         let listed = spawn_blocking(move || {
             let mut listing = match pattern {
                 None => page(&share, after.as_deref(), limit),
-                Some(pattern) => matching(&share, &handlers, &pattern, after.as_deref(), limit),
+                Some(pattern) => matching(&files, &handlers, &pattern, after.as_deref(), limit),
             }?;
             let files = listing.files.into_iter();
             listing.files = files.map(|file| identified(file, &digests)).collect();
@@ -91,7 +91,7 @@ fn page(share: &Share, after: Option<&str>, limit: usize) -> Result<ShareListing
 
 /// A page of the files that match a pattern.
 fn matching(
-    share: &Arc<Share>,
+    files: &Arc<dyn Files>,
     handlers: &Handlers,
     pattern: &str,
     after: Option<&str>,
@@ -101,8 +101,9 @@ fn matching(
         limit: usize::MAX,
         deadline: Instant::now() + TIME,
     };
+    let pattern = format!("name:{}", quoted(pattern));
     let answer = handlers
-        .answer(share, &format!("name:{pattern}"), wanted)
+        .answer(files, &pattern, wanted)
         .map_err(|error| ApiError::new(ErrorCode::Usage, error.to_string()))?;
     let mut files: Vec<ShareFile> = answer.hits.iter().map(|hit| file(&hit.file)).collect();
     files.sort_unstable_by(|a, b| a.name.cmp(&b.name));

@@ -44,7 +44,9 @@ pub use dialect::Dialect;
 pub use digest::{Digest, DigestError};
 pub use escape::{escaped, escaped_whole};
 pub use fault::{Fault, MissReason};
-pub use messages::{Fetch, Find, FindHit, FindWanted, Found, Hello, Multicall, Query};
+pub use messages::{
+    Fetch, Find, FindExcerpt, FindHit, FindWanted, Found, FoundEnd, Hello, More, Multicall, Query,
+};
 pub use name::{NameError, ShareName};
 pub use peer_url::{PeerUrl, UrlError};
 pub use query_answer::{AnswerError, AnswerHead, QueryAnswerReader, QueryOutcome};

@@ -79,5 +79,32 @@ pub const FIND_ANSWER_MAX: usize = 4 * 1024 * 1024;
 /// six times as long (512 KiB).
 pub const FIND_NAMES_MAX: usize = 512 * 1024;
 
+/// Most hits in one page of a search: an answer to `sixhop.find` with a
+/// deadline, or to `sixhop.more`. Hits may have excerpts here, each of up to 240
+/// elements, so that a full page stays below [`XML_ELEMENTS_MAX`].
+pub const FIND_PAGE_MAX: usize = 256;
+
+/// Most hits of one search, all pages together.
+pub const SEARCH_HITS_MAX: usize = 10_000;
+
+/// Most bytes of names and excerpts in one page of a search; escaped they are at
+/// most six times as long (256 KiB).
+pub const FIND_PAGE_TEXT_MAX: usize = 256 * 1024;
+
+/// Longest text of an excerpt, or of one line around it, in bytes.
+pub const EXCERPT_TEXT_MAX: usize = 4 * 1024;
+
+/// Most marks in an excerpt.
+pub const EXCERPT_MARKS_MAX: usize = 32;
+
+/// Most lines before an excerpt, and most behind it.
+pub const EXCERPT_LINES_MAX: usize = 10;
+
+/// Longest cursor of a search, in bytes.
+pub const CURSOR_MAX: usize = 64;
+
+/// Longest time that a caller may have a search wait for hits, in milliseconds.
+pub const FIND_WAIT_MAX: u32 = 10_000;
+
 /// Longest query of `sixhop.find`, in bytes.
 pub const FIND_QUERY_MAX: usize = 4 * 1024;

@@ -1,4 +1,4 @@
-//! Calls with a meaning: `hello`, `query`, `fetch`, `sixhop.find` and `system.multicall`.
+//! Calls with a meaning: `hello`, `query`, `fetch`, `sixhop.find`, `sixhop.more` and `system.multicall`.
 //!
 //! A [`MethodCall`] is only well formed; these types also have the right
 //! parameters. What does not fit is fault -32602 with a sentence.
@@ -22,7 +22,7 @@ use crate::methods::{FETCH, HELLO, QUERY};
 use crate::request::MethodCall;
 use crate::value::Value;
 
-pub use find::{Find, FindHit, FindWanted, Found};
+pub use find::{Find, FindExcerpt, FindHit, FindWanted, Found, FoundEnd, More};
 pub use multicall::Multicall;
 
 /// `hello(url)`: a peer introduces itself.

@@ -19,6 +19,8 @@ pub const HELLO: &str = "hello";
 pub const QUERY: &str = "query";
 /// `sixhop.find(struct)`.
 pub const FIND: &str = "sixhop.find";
+/// `sixhop.more(struct)`.
+pub const MORE: &str = "sixhop.more";
 /// `system.getCapabilities()`.
 pub const GET_CAPABILITIES: &str = "system.getCapabilities";
 /// `system.listMethods()`.
@@ -81,7 +83,19 @@ pub const METHODS: &[Method] = &[
                `limit`. Returns a struct: `hits`, an array of structs of `name`, `size` and, when \
                it is known, `digest`; `more`, whether there are hits behind the last one; \
                `peers`, an array of the URLs of Sixhop nodes; `others`, the number of known peers \
-               of other kinds. The bytes are at /blobs/DIGEST.",
+               of other kinds. The bytes are at /blobs/DIGEST. With `deadline`, in milliseconds, \
+               the hits of a query come best first and have, where the handler says so, \
+               `modified`, `score` and `excerpt`, a struct of `text`, `marks`, `line`, `column`, \
+               `before` and `after`; `end` is complete, limit, deadline or partial, and a \
+               `cursor` is for sixhop.more.",
+    },
+    Method {
+        name: MORE,
+        signatures: &[&["struct", "struct"]],
+        help: "sixhop.more(struct): more hits of a search. The struct has the `cursor` that \
+               sixhop.find or sixhop.more gave last and may have `wait`, in milliseconds. Returns \
+               what sixhop.find does, as soon as there are hits. Fault 100: the search is over or \
+               was forgotten.",
     },
     Method {
         name: GET_CAPABILITIES,

@@ -18,7 +18,10 @@ use node_api::{
     fetch::{FetchBatch, FetchFailure, FetchServer, FetchState, FetchStatus},
     node::{NodeServer, NodeStatus},
     peer::{Peer, PeerDialect, PeerSource, PeerState, PeersServer},
-    search::{Hit, SearchAnswer, SearchEnd, SearchServer, TraceStep},
+    search::{
+        Excerpt, Hit, SearchAnswer, SearchEnd, SearchNews, SearchServer, SearchStreamServer,
+        TraceStep,
+    },
     share::{ShareFile, ShareListing, ShareServer},
 };
 use serde_json::json;
@@ -41,6 +44,8 @@ pub(super) fn all(seen: Arc<Mutex<Seen>>, peer_port: SocketAddr) -> RpcModule<()
     all.merge(NodeServer::into_rpc(answers.clone())).unwrap();
     all.merge(PeersServer::into_rpc(answers.clone())).unwrap();
     all.merge(SearchServer::into_rpc(answers.clone())).unwrap();
+    all.merge(SearchStreamServer::into_rpc(answers.clone()))
+        .unwrap();
     all.merge(ShareServer::into_rpc(answers.clone())).unwrap();
     all.merge(FetchServer::into_rpc(answers.clone())).unwrap();
     all.merge(EventStreamServer::into_rpc(answers)).unwrap();
@@ -159,13 +164,15 @@ impl SearchServer for Answers {
             modified: None,
             node: "http://127.0.0.1:4242/".into(),
             handler: "name".into(),
+            score: None,
+            excerpt: query.starts_with("grep:").then(|| excerpt(&query)),
         };
-        let hits = if query == "none" {
+        let hits = if query.contains("none") {
             Vec::new()
         } else {
             vec![hit("a.txt"), hit(HOSTILE)]
         };
-        let end = if limit.is_some() {
+        let end = if limit.is_some_and(|limit| limit < 10) {
             SearchEnd::Limit
         } else {
             SearchEnd::Complete
@@ -185,6 +192,40 @@ impl SearchServer for Answers {
             timed_out: 0,
             trace,
         })
+    }
+}
+
+/// A line that repeats the query.
+fn excerpt(query: &str) -> Excerpt {
+    Excerpt {
+        text: format!("\t{query}\u{1b}"),
+        line: Some(7),
+        column: Some(2),
+        before: vec!["before".into()],
+        ..Excerpt::default()
+    }
+}
+
+#[async_trait]
+impl SearchStreamServer for Answers {
+    async fn follow(
+        &self,
+        pending: PendingSubscriptionSink,
+        query: String,
+        limit: Option<u32>,
+    ) -> SubscriptionResult {
+        let sink = pending.accept().await?;
+        let answer = self.query(query, limit).await?;
+        let (hits, summary) = (answer.hits.clone(), answer);
+        let done = SearchAnswer {
+            hits: Vec::new(),
+            ..summary
+        };
+        for news in [SearchNews::Hits(hits), SearchNews::Done(done)] {
+            let message = serde_json::value::to_raw_value(&news)?;
+            sink.send(SubscriptionMessage::from(message)).await?;
+        }
+        Ok(())
     }
 }
 

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Instant};
 
 use bytes::Bytes;
 use node_wire::{
-    Find, Found,
+    Find, Found, More,
     fault::{Fault, MissReason},
     limits::{FIND_ANSWER_MAX, SMALL_ANSWER_MAX},
     messages::{Hello, Query},
@@ -184,9 +184,32 @@ impl Client {
         deadline: Instant,
     ) -> Result<Answered<Found>, CallError> {
         self.counters.finds_sent.one();
+        self.found(peer, &find.to_call(), deadline).await
+    }
+
+    /// Asks `peer` for more hits of a search.
+    ///
+    /// # Errors
+    /// When it does not answer until `deadline`, or has forgotten the search.
+    pub async fn more(
+        &self,
+        peer: &PeerUrl,
+        more: &More,
+        deadline: Instant,
+    ) -> Result<Answered<Found>, CallError> {
+        self.counters.mores_sent.one();
+        self.found(peer, &more.to_call(), deadline).await
+    }
+
+    async fn found(
+        &self,
+        peer: &PeerUrl,
+        call: &MethodCall,
+        deadline: Instant,
+    ) -> Result<Answered<Found>, CallError> {
         let request = PeerRequest {
             peer: peer.clone(),
-            purpose: Purpose::Find(request::write(&find.to_call()).into()),
+            purpose: Purpose::Find(request::write(call).into()),
             walk: None,
         };
         let mut response = self.exchange(request, deadline).await?;

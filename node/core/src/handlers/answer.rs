@@ -1,11 +1,11 @@
-//! Collecting the answer of one handler.
+//! The answer of one handler: how much of it, and how it ends.
 
-use std::{cell::Cell, fs::File, io, os::unix::fs::FileExt, sync::Arc, time::Instant};
-
-use plugin_api::{FileInfo, Files, Flow, Handler, HandlerError, Hit, Sink};
+use std::{cell::Cell, fs::File, io, os::unix::fs::FileExt, time::Instant};
 
 use node_wire::name::ShareName;
+use plugin_api::{FileInfo, Files, Flow, HandlerError, Hit, Sink};
 
+use super::Asked;
 use crate::share::{Share, ShareError};
 
 /// How much of an answer is wanted.
@@ -41,49 +41,70 @@ pub enum End {
     Partial,
 }
 
-struct Collected {
-    hits: Vec<Hit>,
+/// Passes on what is wanted of an answer.
+struct Bounded<'a> {
+    push: &'a mut dyn FnMut(Hit) -> Flow,
+    pushed: usize,
     wanted: Wanted,
+    context: usize,
     end: End,
     /// Whether a handler was told between two hits that the deadline passed.
     told: Cell<bool>,
     partial: bool,
 }
 
-pub(super) fn collect(
-    handler: &dyn Handler,
-    text: &str,
-    files: &Arc<dyn Files>,
+/// Has the handler answer into `push`, which may say that it wants no more.
+/// Says how the answer ended.
+pub(super) fn pour(
+    asked: &Asked,
     wanted: Wanted,
-) -> Result<Answer, HandlerError> {
-    let mut collected = Collected {
-        hits: Vec::new(),
+    push: &mut dyn FnMut(Hit) -> Flow,
+) -> Result<End, HandlerError> {
+    let mut bounded = Bounded {
+        push,
+        pushed: 0,
         wanted,
+        context: asked.context,
         end: End::Complete,
         told: Cell::new(false),
         partial: false,
     };
-    handler.answer(text, files, &mut collected)?;
-    let end = match collected.end {
-        End::Complete if collected.told.get() => End::Deadline,
-        End::Complete if collected.partial => End::Partial,
+    asked
+        .handler
+        .answer(&asked.text, &asked.files, &mut bounded)?;
+    Ok(match bounded.end {
+        End::Complete if bounded.told.get() => End::Deadline,
+        End::Complete if bounded.partial => End::Partial,
         end => end,
-    };
+    })
+}
+
+pub(super) fn collect(asked: &Asked, wanted: Wanted) -> Result<Answer, HandlerError> {
+    let mut hits = Vec::new();
+    let end = pour(asked, wanted, &mut |hit| {
+        hits.push(hit);
+        Flow::Continue
+    })?;
     Ok(Answer {
-        hits: collected.hits,
-        handler: handler.name().to_owned(),
+        hits,
+        handler: asked.handler.name().to_owned(),
         end,
     })
 }
 
-impl Sink for Collected {
+impl Sink for Bounded<'_> {
     fn hit(&mut self, hit: Hit) -> Flow {
-        if self.hits.len() >= self.wanted.limit {
+        if self.pushed >= self.wanted.limit {
             self.end = End::Limit;
             return Flow::Stop;
         }
-        self.hits.push(hit);
-        self.check()
+        self.pushed += 1;
+        let flow = (self.push)(hit);
+        if flow == Flow::Stop || self.expired() {
+            self.end = End::Deadline;
+            return Flow::Stop;
+        }
+        Flow::Continue
     }
 
     fn flow(&self) -> Flow {
@@ -100,21 +121,17 @@ impl Sink for Collected {
     }
 
     fn room(&self) -> usize {
-        self.wanted.limit.saturating_sub(self.hits.len())
+        self.wanted.limit.saturating_sub(self.pushed)
+    }
+
+    fn context_lines(&self) -> usize {
+        self.context
     }
 }
 
-impl Collected {
+impl Bounded<'_> {
     fn expired(&self) -> bool {
         Instant::now() >= self.wanted.deadline
-    }
-
-    fn check(&mut self) -> Flow {
-        if self.expired() {
-            self.end = End::Deadline;
-            return Flow::Stop;
-        }
-        Flow::Continue
     }
 }
 
@@ -171,7 +188,7 @@ mod tests {
         reason = "tests fill the directory from outside"
     )]
 
-    use std::time::Duration;
+    use std::{sync::Arc, time::Duration};
 
     use super::*;
     use crate::handlers::Handlers;
@@ -181,12 +198,12 @@ mod tests {
         for n in 0..3 {
             std::fs::write(home.path().join(format!("{n}.txt")), "").unwrap();
         }
-        let share = Arc::new(Share::open(home.path()).unwrap());
+        let files: Arc<dyn Files> = Arc::new(Share::open(home.path()).unwrap());
         let wanted = Wanted {
             limit,
             deadline: Instant::now() + within,
         };
-        Handlers::standard().answer(&share, query, wanted).unwrap()
+        Handlers::standard().answer(&files, query, wanted).unwrap()
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Hits as they travel: what `GET /search` answers.
 
 use node_wire::Digest;
+use plugin_api::Excerpt;
 use serde::{Deserialize, Serialize};
 
 use super::{Answer, End};
@@ -30,25 +31,64 @@ pub struct SearchHit {
     /// BLAKE3 digest of its bytes, hex, where the node knows it.
     #[serde(default)]
     pub digest: Option<String>,
+    /// How well it fits, as the handler counts; more is better.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub score: Option<f64>,
+    /// The place in the file that fits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub excerpt: Option<SearchExcerpt>,
+}
+
+/// A place in a file.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct SearchExcerpt {
+    /// What stands there, as it is in the file.
+    pub text: String,
+    /// Parts of `text` that fit: begin and end, in bytes of UTF-8.
+    pub marks: Vec<(usize, usize)>,
+    /// Number of the line, from 1, if `text` is one line.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub line: Option<u64>,
+    /// Where in the line the first mark begins, in bytes, from 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub column: Option<u64>,
+    /// Lines before it, if the query wants `context:`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub before: Vec<String>,
+    /// Lines behind it, if the query wants `context:`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub after: Vec<String>,
 }
 
 impl SearchHits {
     /// The hits of `answer`, with the digests that `digest` knows.
     #[must_use]
     pub fn of(answer: Answer, digest: &dyn Fn(&str) -> Option<Digest>) -> SearchHits {
-        let hits = answer
-            .hits
-            .into_iter()
-            .map(|hit| hit.file)
-            .map(|file| SearchHit {
-                digest: digest(&file.name).map(|digest| digest.to_hex()),
-                name: file.name,
-                size: file.size,
-                modified: file.modified.map(unix_millis),
-            });
+        let hits = answer.hits.into_iter().map(|hit| SearchHit {
+            digest: digest(&hit.file.name).map(|digest| digest.to_hex()),
+            name: hit.file.name,
+            size: hit.file.size,
+            modified: hit.file.modified.map(unix_millis),
+            score: hit.score,
+            excerpt: hit.excerpt.map(SearchExcerpt::from),
+        });
         SearchHits {
             complete: answer.end == End::Complete,
             hits: hits.collect(),
+        }
+    }
+}
+
+impl From<Excerpt> for SearchExcerpt {
+    fn from(excerpt: Excerpt) -> SearchExcerpt {
+        let marks = excerpt.marks.iter().map(|mark| (mark.start, mark.end));
+        SearchExcerpt {
+            marks: marks.collect(),
+            text: excerpt.text,
+            line: excerpt.line,
+            column: excerpt.column,
+            before: excerpt.before,
+            after: excerpt.after,
         }
     }
 }

@@ -8,6 +8,10 @@
 //! Nobody forwards anything: each node answers for itself and names others, and
 //! all bytes go straight from it to here.
 //!
+//! A search for files that match a query has two forms: all of them, in the order
+//! of their names ([`Finder::begin`]), or the best ones as they come, with what
+//! the handlers know of them ([`Finder::search`]).
+//!
 //! # Invariants
 //! - What a peer names is as hostile as the rest of its answer: names of files
 //!   are checked, peers are asked once, and only [`plan::BUDGET`] of them.
@@ -26,7 +30,10 @@ use std::{
 
 use futures_util::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use node_wire::{
-    Find, FindHit, FindWanted, Found, fault::MissReason, limits::FIND_HITS_MAX, name::ShareName,
+    Find, FindHit, FindWanted, Found, FoundEnd, More,
+    fault::MissReason,
+    limits::{FIND_HITS_MAX, SEARCH_HITS_MAX},
+    name::ShareName,
     peer_url::PeerUrl,
 };
 use tokio::{select, time::sleep_until};
@@ -46,6 +53,15 @@ const PAGE_TIME: Duration = Duration::from_secs(5);
 
 /// Most pages of hits of one peer.
 const PAGES_MAX: usize = 100;
+
+/// How long a peer gathers hits before it answers, in milliseconds.
+const GATHER: u32 = 300;
+
+/// The same for further pages, which come as soon as there is one hit.
+const GATHER_MORE: u32 = 2_000;
+
+/// Longest time for a search with all its pages.
+const TIME_MAX: Duration = Duration::from_secs(30);
 
 /// A peer and what it has.
 #[derive(Clone, Debug, PartialEq)]
@@ -68,8 +84,29 @@ pub struct Step {
     pub took: Option<Duration>,
     /// Hits it gave.
     pub hits: usize,
+    /// How its answer ended, as far as it has.
+    pub end: FoundEnd,
     /// Why it gave none, if it failed.
     pub error: Option<CallError>,
+}
+
+/// What a search is for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Aim {
+    /// All there is, in the order of the names.
+    All,
+    /// So many hits of each peer, best first.
+    Best(usize),
+}
+
+/// Which part of the hits of a peer is asked for.
+#[derive(Clone, Debug)]
+enum Part {
+    First,
+    /// Names behind this one.
+    Behind(String),
+    /// The rest of a search, by its cursor.
+    Rest(String),
 }
 
 /// A call in flight.
@@ -77,7 +114,7 @@ struct Asked {
     target: Target,
     /// Number of the page of hits, from 0.
     page: usize,
-    after: Option<String>,
+    part: Part,
     reply: Result<Answered<Found>, CallError>,
 }
 
@@ -85,6 +122,8 @@ struct Asked {
 pub struct Finder {
     overlay: Arc<Overlay>,
     wanted: FindWanted,
+    aim: Aim,
+    begun: Instant,
     plan: Plan,
     calls: FuturesUnordered<BoxFuture<'static, Asked>>,
     deadline: Instant,
@@ -96,6 +135,16 @@ impl Finder {
     /// Begins to search among the peers.
     #[must_use]
     pub fn begin(overlay: &Arc<Overlay>, wanted: FindWanted) -> Finder {
+        Finder::with_aim(overlay, wanted, Aim::All)
+    }
+
+    /// Begins to search for the `limit` best files that match `query`.
+    #[must_use]
+    pub fn search(overlay: &Arc<Overlay>, query: String, limit: usize) -> Finder {
+        Finder::with_aim(overlay, FindWanted::Query(query), Aim::Best(limit))
+    }
+
+    fn with_aim(overlay: &Arc<Overlay>, wanted: FindWanted, aim: Aim) -> Finder {
         let peers = overlay.peers().to_ask(&[], now());
         let (books, nodes): (Vec<_>, Vec<_>) = peers
             .into_iter()
@@ -107,6 +156,8 @@ impl Finder {
             ),
             overlay: Arc::clone(overlay),
             wanted,
+            aim,
+            begun: now(),
             calls: FuturesUnordered::new(),
             deadline: now() + TIME,
             others_seen: !books.is_empty(),
@@ -171,25 +222,42 @@ impl Finder {
                 begun: now(),
                 took: None,
                 hits: 0,
+                end: FoundEnd::Complete,
                 error: None,
             });
-            self.ask(target, None, 0, self.deadline);
+            self.ask(target, Part::First, 0, self.deadline);
         }
     }
 
-    fn ask(&self, target: Target, after: Option<String>, page: usize, deadline: Instant) {
+    fn ask(&self, target: Target, part: Part, page: usize, deadline: Instant) {
         let client = self.overlay.client().clone();
-        let find = Find {
+        let (limit, gather) = match self.aim {
+            Aim::All => (FIND_HITS_MAX, None),
+            Aim::Best(limit) => (limit.min(SEARCH_HITS_MAX), Some(GATHER)),
+        };
+        let find = |after| Find {
             wanted: self.wanted.clone(),
-            after: after.clone(),
-            limit: FIND_HITS_MAX,
+            after,
+            limit,
+            deadline: gather,
+        };
+        let find = match &part {
+            Part::First => Ok(find(None)),
+            Part::Behind(name) => Ok(find(Some(name.clone()))),
+            Part::Rest(cursor) => Err(More {
+                cursor: cursor.clone(),
+                wait: GATHER_MORE,
+            }),
         };
         self.calls.push(Box::pin(async move {
-            let reply = client.find(&target.peer, &find, deadline).await;
+            let reply = match find {
+                Ok(find) => client.find(&target.peer, &find, deadline).await,
+                Err(more) => client.more(&target.peer, &more, deadline).await,
+            };
             Asked {
                 target,
                 page,
-                after,
+                part,
                 reply,
             }
         }));
@@ -199,7 +267,7 @@ impl Finder {
         let Asked {
             target,
             page,
-            after,
+            part,
             reply,
         } = asked;
         self.plan.ended(&target);
@@ -207,7 +275,7 @@ impl Finder {
         match reply {
             Ok(Answered { kind, value }) => {
                 self.overlay.answered(&target.peer, kind, None);
-                self.answered(target, page, after, value)
+                self.answered(target, page, &part, value)
             }
             Err(error) => {
                 self.failed(&target, &error);
@@ -221,7 +289,10 @@ impl Finder {
         if let Some(step) = step {
             step.took = Some(now().saturating_duration_since(step.begun));
             match reply {
-                Ok(answered) => step.hits += answered.value.hits.len(),
+                Ok(answered) => {
+                    step.hits += answered.value.hits.len();
+                    step.end = answered.value.end;
+                }
                 Err(error) => step.error = Some(error.clone()),
             }
         }
@@ -231,7 +302,7 @@ impl Finder {
         &mut self,
         target: Target,
         page: usize,
-        after: Option<String>,
+        part: &Part,
         found: Found,
     ) -> Option<Holder> {
         self.others_seen |= found.others > 0;
@@ -240,16 +311,17 @@ impl Finder {
             .iter()
             .filter_map(|url| PeerUrl::parse(url).ok());
         self.plan.named(&target, named);
-        let last = found.hits.last().map(|hit| hit.name.clone());
-        if found.more
-            && page + 1 < PAGES_MAX
-            && let Some(last) = last
-            && after.is_none_or(|after| after < last)
+        if page + 1 < PAGES_MAX
+            && let Some(next) = self.next_part(part, &found)
         {
-            let deadline = now() + PAGE_TIME;
+            let most = self.begun + TIME_MAX;
+            let deadline = match self.aim {
+                Aim::All => now() + PAGE_TIME,
+                Aim::Best(_) => (now() + PAGE_TIME).min(most),
+            };
             self.deadline = self.deadline.max(deadline);
             self.plan.again(&target, now());
-            self.ask(target.clone(), Some(last), page + 1, deadline);
+            self.ask(target.clone(), next, page + 1, deadline);
         }
         let mut hits = found.hits;
         hits.retain(|hit| self.is_wanted(hit));
@@ -257,6 +329,21 @@ impl Finder {
             peer: target.peer,
             hits,
         })
+    }
+
+    /// The part behind the one that was found.
+    fn next_part(&self, part: &Part, found: &Found) -> Option<Part> {
+        if let (Aim::Best(_), Some(cursor)) = (self.aim, &found.cursor) {
+            return Some(Part::Rest(cursor.clone()));
+        }
+        let last = &found.hits.last()?.name;
+        let goes_on = match part {
+            Part::First => true,
+            Part::Behind(name) => name < last,
+            Part::Rest(_) => false,
+        };
+        let pages_by_name = self.aim == Aim::All;
+        (found.more && goes_on && pages_by_name).then(|| Part::Behind(last.clone()))
     }
 
     fn is_wanted(&self, hit: &FindHit) -> bool {

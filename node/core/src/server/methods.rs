@@ -4,6 +4,7 @@ mod fetch;
 mod find;
 mod hello;
 mod introspection;
+mod more;
 mod multicall;
 mod query;
 
@@ -31,6 +32,7 @@ async fn single(context: &Arc<Context>, caller: &Caller, call: &MethodCall) -> A
         names::QUERY => query::answer(context, caller, params).await,
         names::FETCH => fetch::answer(context, caller, params).await,
         names::FIND => find::answer(context, params).await,
+        names::MORE => more::answer(context, params).await,
         names::LIST_METHODS => introspection::list_methods(params),
         names::METHOD_HELP => introspection::method_help(params),
         names::METHOD_SIGNATURE => introspection::method_signature(params),

@@ -48,7 +48,7 @@ pub(super) async fn search(
     let searched = spawn_blocking(move || {
         let answer = context
             .handlers
-            .answer(&context.share, &question.q, wanted)?;
+            .answer(&context.files(), &question.q, wanted)?;
         let digest = |name: &str| {
             let in_time = Instant::now() < wanted.deadline;
             in_time.then(|| context.digests.known_of(name)).flatten()

@@ -181,6 +181,7 @@ impl Sources {
             }
             sleep(DIGEST_PAUSE).await;
             let find = Find {
+                deadline: None,
                 wanted: FindWanted::Name(self.name.as_str().to_owned()),
                 after: None,
                 limit: 1,

@@ -5,16 +5,33 @@
 //!   more without the other.
 //! - An answer is as hostile as any: hits and peers beyond their limits, and
 //!   hits without a name, a size or with a digest that is none, make it none.
+//!
+//! # Two ways to ask
+//! Without a deadline, the hits come in the order of their names, a page behind
+//! a name: for who wants all of them. With one, they come as the handler gives
+//! them, best first, with what it knows of each; what is not there in time, or
+//! does not fit a page, is had with [`More`].
+
+mod excerpt;
+mod hit;
+mod more;
 
 use std::collections::BTreeMap;
 
 use super::{call, text};
 use crate::digest::Digest;
 use crate::fault::Fault;
-use crate::limits::{FIND_HITS_MAX, FIND_PEERS_MAX, FIND_QUERY_MAX, NAME_MAX};
+use crate::limits::{
+    CURSOR_MAX, FIND_HITS_MAX, FIND_PEERS_MAX, FIND_QUERY_MAX, FIND_WAIT_MAX, NAME_MAX,
+    SEARCH_HITS_MAX,
+};
 use crate::methods::FIND;
 use crate::request::MethodCall;
 use crate::value::Value;
+
+pub use excerpt::FindExcerpt;
+pub use hit::FindHit;
+pub use more::More;
 
 /// `sixhop.find(struct)`: a node asks what another one has.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,8 +40,12 @@ pub struct Find {
     pub wanted: FindWanted,
     /// Only names behind this one, in the order of their bytes.
     pub after: Option<String>,
-    /// Most hits wanted; at most [`FIND_HITS_MAX`].
+    /// Most hits wanted; at most [`FIND_HITS_MAX`], or with a deadline
+    /// [`SEARCH_HITS_MAX`] on all pages together.
     pub limit: usize,
+    /// For a query, best hits first: how long to wait for the first page, in
+    /// milliseconds, at most [`FIND_WAIT_MAX`].
+    pub deadline: Option<u32>,
 }
 
 /// What is looked for.
@@ -38,8 +59,8 @@ pub enum FindWanted {
     Query(String),
 }
 
-/// What a node answers to [`Find`].
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// What a node answers to [`Find`] and to [`More`].
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Found {
     /// What it has.
     pub hits: Vec<FindHit>,
@@ -49,17 +70,24 @@ pub struct Found {
     pub peers: Vec<String>,
     /// Number of its peers of other kinds.
     pub others: usize,
+    /// What [`More`] asks with for the rest of a search, if there is a rest.
+    pub cursor: Option<String>,
+    /// How the search ended, as far as it has.
+    pub end: FoundEnd,
 }
 
-/// A file that a node has.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FindHit {
-    /// Its name; as sent, unchecked. Empty for content without a name.
-    pub name: String,
-    /// Its size in bytes.
-    pub size: u64,
-    /// Its digest, once it is known.
-    pub digest: Option<Digest>,
+/// How the search of one node ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FoundEnd {
+    /// Everything was looked at, or will be: there is a cursor.
+    #[default]
+    Complete,
+    /// There are more hits than the limit.
+    Limit,
+    /// There was no more time.
+    Deadline,
+    /// Not everything could be looked at, or not yet.
+    Partial,
 }
 
 /// Hits that are wanted when the caller names no limit.
@@ -74,10 +102,15 @@ impl Find {
         let [Value::Struct(members)] = params else {
             return Err(Fault::invalid_params("sixhop.find takes one struct"));
         };
+        let deadline = read_wait(members, "deadline")?;
         Ok(Self {
             wanted: read_wanted(members)?,
             after: bounded(members, "after", NAME_MAX)?,
-            limit: read_limit(members)?,
+            limit: match deadline {
+                None => read_limit(members, FIND_HITS_MAX)?,
+                Some(_) => read_limit(members, SEARCH_HITS_MAX)?,
+            },
+            deadline,
         })
     }
 
@@ -94,6 +127,9 @@ impl Find {
             members.insert("after".to_owned(), Value::String(after.clone()));
         }
         members.insert("limit".to_owned(), number(self.limit as u64));
+        if let Some(deadline) = self.deadline {
+            members.insert("deadline".to_owned(), number(deadline.into()));
+        }
         call(FIND, vec![Value::Struct(members)])
     }
 }
@@ -108,7 +144,10 @@ impl Found {
         let hits = array(members, "hits", FIND_HITS_MAX)?;
         let peers = array(members, "peers", FIND_PEERS_MAX)?;
         Some(Self {
-            hits: hits.iter().map(read_hit).collect::<Option<_>>()?,
+            hits: hits
+                .iter()
+                .map(FindHit::from_value)
+                .collect::<Option<_>>()?,
             more: matches!(members.get("more"), Some(Value::Bool(true))),
             peers: peers
                 .iter()
@@ -118,6 +157,17 @@ impl Found {
                 .get("others")
                 .and_then(read_number)
                 .map_or(0, saturated),
+            cursor: match members.get("cursor") {
+                None => None,
+                Some(cursor) => Some(
+                    text(cursor, "")
+                        .ok()
+                        .filter(|cursor| cursor.len() <= CURSOR_MAX)?,
+                ),
+            },
+            end: members
+                .get("end")
+                .map_or(FoundEnd::Complete, FoundEnd::read),
         })
     }
 
@@ -126,25 +176,38 @@ impl Found {
     pub fn to_value(&self) -> Value {
         let hits = self.hits.iter().map(FindHit::to_value).collect();
         let peers = self.peers.iter().map(|peer| peer.as_str().into()).collect();
-        Value::Struct(BTreeMap::from([
+        let mut members = BTreeMap::from([
             ("hits".to_owned(), Value::Array(hits)),
             ("more".to_owned(), Value::Bool(self.more)),
             ("peers".to_owned(), Value::Array(peers)),
             ("others".to_owned(), number(self.others as u64)),
-        ]))
+            ("end".to_owned(), self.end.word().into()),
+        ]);
+        if let Some(cursor) = &self.cursor {
+            members.insert("cursor".to_owned(), cursor.as_str().into());
+        }
+        Value::Struct(members)
     }
 }
 
-impl FindHit {
-    fn to_value(&self) -> Value {
-        let mut members = BTreeMap::from([
-            ("name".to_owned(), Value::String(self.name.clone())),
-            ("size".to_owned(), number(self.size)),
-        ]);
-        if let Some(digest) = self.digest {
-            members.insert("digest".to_owned(), Value::String(digest.to_hex()));
+impl FoundEnd {
+    fn word(self) -> &'static str {
+        match self {
+            FoundEnd::Complete => "complete",
+            FoundEnd::Limit => "limit",
+            FoundEnd::Deadline => "deadline",
+            FoundEnd::Partial => "partial",
         }
-        Value::Struct(members)
+    }
+
+    /// A word that is not known is no promise that all was looked at.
+    fn read(value: &Value) -> FoundEnd {
+        match value.as_str() {
+            Some("complete") => FoundEnd::Complete,
+            Some("limit") => FoundEnd::Limit,
+            Some("deadline") => FoundEnd::Deadline,
+            _ => FoundEnd::Partial,
+        }
     }
 }
 
@@ -167,11 +230,11 @@ fn read_wanted(members: &Members) -> Result<FindWanted, Fault> {
     }
 }
 
-fn read_limit(members: &Members) -> Result<usize, Fault> {
+fn read_limit(members: &Members, most: usize) -> Result<usize, Fault> {
     match members.get("limit") {
         None => Ok(LIMIT),
         Some(value) => read_number(value)
-            .map(|limit| saturated(limit).min(FIND_HITS_MAX))
+            .map(|limit| saturated(limit).min(most))
             .ok_or_else(|| Fault::invalid_params("The limit is no number")),
     }
 }
@@ -197,21 +260,15 @@ fn array<'a>(members: &'a Members, key: &str, most: usize) -> Option<&'a [Value]
     }
 }
 
-fn read_hit(value: &Value) -> Option<FindHit> {
-    let Value::Struct(members) = value else {
-        return None;
+fn read_wait(members: &Members, key: &str) -> Result<Option<u32>, Fault> {
+    let Some(value) = members.get(key) else {
+        return Ok(None);
     };
-    let digest = match members.get("digest") {
-        None => None,
-        Some(digest) => Some(Digest::from_hex(&text(digest, "").ok()?).ok()?),
-    };
-    Some(FindHit {
-        name: text(members.get("name")?, "")
-            .ok()
-            .filter(|name| name.len() <= NAME_MAX)?,
-        size: read_number(members.get("size")?)?,
-        digest,
-    })
+    let wait = read_number(value)
+        .ok_or_else(|| Fault::invalid_params(&format!("`{key}` is no number of milliseconds")))?;
+    Ok(Some(
+        u32::try_from(wait).unwrap_or(u32::MAX).min(FIND_WAIT_MAX),
+    ))
 }
 
 fn read_number(value: &Value) -> Option<u64> {
@@ -314,31 +371,37 @@ mod tests {
         ]
     }
 
-    fn hit() -> impl Strategy<Value = FindHit> {
-        ("[ -~é]{0,40}", 0..1u64 << 62, any::<Option<[u8; 32]>>()).prop_map(
-            |(name, size, digest)| FindHit {
-                name,
-                size,
-                digest: digest.map(Digest::from_bytes),
-            },
-        )
+    fn end() -> impl Strategy<Value = FoundEnd> {
+        prop_oneof![
+            Just(FoundEnd::Complete),
+            Just(FoundEnd::Limit),
+            Just(FoundEnd::Deadline),
+            Just(FoundEnd::Partial),
+        ]
     }
 
     proptest! {
         #[test]
-        fn a_call_reads_back(wanted in wanted(), after in any::<Option<String>>(), limit in 0..=FIND_HITS_MAX) {
-            let find = Find { wanted, after, limit };
+        fn a_call_reads_back(
+            wanted in wanted(),
+            after in any::<Option<String>>(),
+            limit in 0..=FIND_HITS_MAX,
+            deadline in proptest::option::of(0..=FIND_WAIT_MAX),
+        ) {
+            let find = Find { wanted, after, limit, deadline };
             prop_assert_eq!(Find::from_params(&find.to_call().params), Ok(find));
         }
 
         #[test]
         fn an_answer_reads_back(
-            hits in proptest::collection::vec(hit(), 0..5),
+            hits in proptest::collection::vec(hit::tests::any_hit(), 0..5),
             more in any::<bool>(),
             peers in proptest::collection::vec("[ -~]{0,40}", 0..5),
             others in 0..1000usize,
+            cursor in proptest::option::of("[0-9a-f]{32}"),
+            end in end(),
         ) {
-            let found = Found { hits, more, peers, others };
+            let found = Found { hits, more, peers, others, cursor, end };
             prop_assert_eq!(Found::from_value(&found.to_value()), Some(found));
         }
     }

@@ -23,6 +23,7 @@ fn hit(name: &str) -> FindHit {
         name: name.to_owned(),
         size: 1,
         digest: Some(Digest::from_bytes([1; 32])),
+        ..FindHit::default()
     }
 }
 
@@ -157,4 +158,56 @@ async fn only_our_own_peers_are_blamed_for_silence() {
             .is_empty()
     );
     assert_eq!(overlay.list()[0].failures, 1);
+}
+
+/// Answers a search with one name at a time, and a cursor for the rest.
+fn answer_search(names: &[&str], request: &PeerRequest) -> Result<Vec<Bytes>, TransportError> {
+    let Purpose::Find(body) = &request.purpose else {
+        return Err(TransportError::Status(404));
+    };
+    let call = request::read(body).unwrap();
+    let at = match More::from_params(&call.params) {
+        Ok(more) => more.cursor.parse().unwrap(),
+        Err(_) => {
+            assert!(Find::from_params(&call.params).unwrap().deadline.is_some());
+            0
+        }
+    };
+    let page = Found {
+        hits: vec![hit(names[at])],
+        cursor: (at + 1 < names.len()).then(|| (at + 1).to_string()),
+        end: FoundEnd::Partial,
+        ..Found::default()
+    };
+    Ok(vec![response::value(&page.to_value()).into()])
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_search_for_the_best_takes_all_pages_in_the_order_of_the_peer() {
+    let (overlay, transport) = network(BTreeMap::new());
+    transport.add(&url(1), |request| {
+        let answer = answer_search(&["z", "a", "m"], &request);
+        async move { answer }.boxed()
+    });
+    let mut finder = Finder::search(&overlay, "text:x".to_owned(), 10);
+    let pages = all(&mut finder).await;
+    let names: Vec<_> = pages.into_iter().flat_map(|(_, names)| names).collect();
+    assert_eq!(names, ["z", "a", "m"]);
+    let step = &finder.steps()[0];
+    assert_eq!((step.hits, step.end), (3, FoundEnd::Partial));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_always_has_a_cursor_is_left_in_the_end() {
+    let (overlay, transport) = network(BTreeMap::new());
+    transport.add(&url(1), |_| {
+        let page = Found {
+            cursor: Some("again".to_owned()),
+            ..Found::default()
+        };
+        async move { Ok(vec![response::value(&page.to_value()).into()]) }.boxed()
+    });
+    let mut finder = Finder::search(&overlay, "x".to_owned(), 10);
+    assert!(all(&mut finder).await.is_empty());
+    assert_eq!(finder.asked(), 1);
 }

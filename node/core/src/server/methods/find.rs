@@ -2,6 +2,11 @@
 //!
 //! Nobody else is asked. A file that is found by name is read for its digest;
 //! if that takes long, the answer comes without it and the reading goes on.
+//!
+//! The hits of a query come in the order of their names, or, with a deadline, as
+//! the handler gives them; see [`search`].
+
+pub(super) mod search;
 
 use std::{
     sync::Arc,
@@ -49,6 +54,12 @@ pub(super) async fn answer(context: &Arc<Context>, params: &[Value]) -> Answered
             blocking(move || by_digest(&context, digest)).await?
         }
         FindWanted::Query(query) => {
+            if let Some(deadline) = find.deadline {
+                let wait = Duration::from_millis(deadline.into());
+                let mut found = search::begin(context, &query, find.limit, wait).await?;
+                name_peers(context, &mut found);
+                return Ok(Answer::Value(found.to_value()));
+            }
             let (context, limit) = (Arc::clone(context), find.limit.min(FIND_HITS_MAX));
             blocking(move || by_query(&context, &query, find.after.as_deref(), limit)).await??
         }
@@ -72,6 +83,7 @@ async fn by_name(context: &Arc<Context>, name: &ShareName) -> Result<Found, Faul
         name: name.as_str().to_owned(),
         size,
         digest,
+        ..FindHit::default()
     })))
 }
 
@@ -96,6 +108,7 @@ fn by_digest(context: &Context, digest: node_wire::Digest) -> Found {
         name,
         size,
         digest: Some(digest),
+        ..FindHit::default()
     }])
 }
 
@@ -111,7 +124,7 @@ fn by_query(
     };
     let answer = context
         .handlers
-        .answer(&context.share, query, wanted)
+        .answer(&context.files(), query, wanted)
         .map_err(|error| Fault::invalid_params(&error.to_string()))?;
     let mut files: Vec<_> = answer.hits.into_iter().map(|hit| hit.file).collect();
     files.sort_unstable_by(|a, b| a.name.cmp(&b.name));
@@ -125,6 +138,7 @@ fn by_query(
         digest: digest_of(context, &file.name, file.size, digests_until),
         size: file.size,
         name: file.name,
+        ..FindHit::default()
     });
     Ok(Found {
         hits: hits.collect(),
@@ -178,7 +192,7 @@ fn of_hits(hits: impl IntoIterator<Item = FindHit>) -> Found {
     }
 }
 
-async fn blocking<T: Send + 'static>(
+pub(super) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, Fault> {
     spawn_blocking(work).await.map_err(|error| panicked(&error))

@@ -1,0 +1,218 @@
+//! An answer that is taken while it is given.
+//!
+//! # Participants
+//! The handler runs on a blocking thread and pours its hits into a bounded
+//! buffer; [`LiveAnswer`] takes them out, page by page.
+//!
+//! # Invariants
+//! - At most [`BUFFER_MAX`] hits and about [`BUFFER_TEXT_MAX`] bytes of them
+//!   wait to be taken; then the handler waits.
+//! - The thread ends at the end of the answer, at its deadline, or soon after the
+//!   [`LiveAnswer`] was dropped.
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Condvar, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use plugin_api::{Flow, Hit};
+use tokio::{sync::Notify, task::spawn_blocking, time::timeout_at};
+
+use super::{
+    Asked, QueryError,
+    answer::{self, End, Wanted},
+};
+use crate::sync::lock;
+
+/// Most hits that wait to be taken.
+const BUFFER_MAX: usize = 256;
+
+/// Most bytes of hits that wait to be taken, but for the last one.
+const BUFFER_TEXT_MAX: usize = 256 * 1024;
+
+/// How long hits are gathered after the first one came.
+const GATHER: Duration = Duration::from_millis(5);
+
+/// An answer that a handler is giving. Dropping it ends it.
+#[derive(Debug)]
+pub struct LiveAnswer {
+    handler: String,
+    shared: Arc<Shared>,
+}
+
+/// What came since the page before.
+#[derive(Debug, Default)]
+pub struct Page {
+    /// The hits, in the order in which the handler gave them.
+    pub hits: Vec<Hit>,
+    /// How the answer ended, if it has and this is the last page.
+    pub end: Option<End>,
+}
+
+/// How much a page has.
+#[derive(Clone, Copy, Debug)]
+pub struct PageMost {
+    /// Most hits.
+    pub hits: usize,
+    /// Most bytes of names and excerpts; one hit may be longer.
+    pub text: usize,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    state: Mutex<State>,
+    /// Hits or the end came.
+    news: Notify,
+    /// Hits were taken.
+    room: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    hits: VecDeque<Hit>,
+    text: usize,
+    ended: Option<Result<End, QueryError>>,
+    dropped: bool,
+}
+
+impl LiveAnswer {
+    pub(super) fn begin(asked: Asked, wanted: Wanted) -> LiveAnswer {
+        let shared = Arc::new(Shared::default());
+        let handler = asked.handler.name().to_owned();
+        let ending = Ending {
+            shared: Arc::clone(&shared),
+            ended: Err(QueryError::Broken(handler.clone())),
+        };
+        spawn_blocking(move || ending.pour(&asked, wanted));
+        LiveAnswer { handler, shared }
+    }
+
+    /// Name of the handler.
+    #[must_use]
+    pub fn handler(&self) -> &str {
+        &self.handler
+    }
+
+    /// What came since the last page: as soon as there is something, or nothing
+    /// at the time `until`. To be called by one at a time, and not after the end.
+    ///
+    /// # Errors
+    /// [`QueryError`] when the handler failed; hits before stay valid.
+    pub async fn next(&self, most: PageMost, until: Instant) -> Result<Page, QueryError> {
+        let news = async {
+            while !self.shared.has_news() {
+                self.shared.news.notified().await;
+            }
+            // One page for hits that come together.
+            if !self.shared.is_over() {
+                tokio::time::sleep(GATHER).await;
+            }
+        };
+        // Without news the page is empty.
+        let _ = timeout_at(until.into(), news).await;
+        self.shared.take(most)
+    }
+}
+
+impl Drop for LiveAnswer {
+    fn drop(&mut self) {
+        lock(&self.shared.state).dropped = true;
+        self.shared.room.notify_all();
+    }
+}
+
+impl Shared {
+    fn has_news(&self) -> bool {
+        let state = lock(&self.state);
+        !state.hits.is_empty() || state.ended.is_some()
+    }
+
+    fn is_over(&self) -> bool {
+        lock(&self.state).ended.is_some()
+    }
+
+    fn take(&self, most: PageMost) -> Result<Page, QueryError> {
+        let mut state = lock(&self.state);
+        let mut page = Page::default();
+        let mut text = 0;
+        while let Some(next) = state.hits.front() {
+            let length = text_len(next);
+            let is_full = page.hits.len() >= most.hits || text + length > most.text;
+            if is_full && !page.hits.is_empty() {
+                break;
+            }
+            text += length;
+            state.text -= length;
+            page.hits.extend(state.hits.pop_front());
+        }
+        if state.hits.is_empty() {
+            match state.ended.take() {
+                // The error is told behind the hits before it.
+                Some(Err(error)) if page.hits.is_empty() => return Err(error),
+                Some(Err(error)) => state.ended = Some(Err(error)),
+                Some(Ok(end)) => page.end = Some(end),
+                None => {}
+            }
+        }
+        drop(state);
+        self.room.notify_all();
+        Ok(page)
+    }
+
+    /// Adds a hit, when there is room for it.
+    fn put(&self, hit: Hit, deadline: Instant) -> Flow {
+        let length = text_len(&hit);
+        let left = deadline.saturating_duration_since(Instant::now());
+        let is_full = |state: &mut State| {
+            let is_full = state.hits.len() >= BUFFER_MAX || state.text + length > BUFFER_TEXT_MAX;
+            is_full && !state.hits.is_empty() && !state.dropped
+        };
+        let waited = self
+            .room
+            .wait_timeout_while(lock(&self.state), left, is_full);
+        let (mut state, waited) = waited.unwrap_or_else(PoisonError::into_inner);
+        if state.dropped || waited.timed_out() {
+            return Flow::Stop;
+        }
+        state.text += length;
+        state.hits.push_back(hit);
+        drop(state);
+        self.news.notify_one();
+        Flow::Continue
+    }
+}
+
+/// Tells how the answer ended, whatever happens.
+struct Ending {
+    shared: Arc<Shared>,
+    ended: Result<End, QueryError>,
+}
+
+impl Ending {
+    fn pour(mut self, asked: &Asked, wanted: Wanted) {
+        let shared = Arc::clone(&self.shared);
+        let mut put = |hit| shared.put(hit, wanted.deadline);
+        self.ended = answer::pour(asked, wanted, &mut put).map_err(QueryError::from);
+    }
+}
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        let ended = std::mem::replace(&mut self.ended, Ok(End::Complete));
+        lock(&self.shared.state).ended = Some(ended);
+        self.shared.news.notify_one();
+    }
+}
+
+/// Bytes of text in a hit.
+fn text_len(hit: &Hit) -> usize {
+    let excerpt = hit.excerpt.as_ref().map_or(0, |excerpt| {
+        let lines = excerpt.before.iter().chain(&excerpt.after);
+        excerpt.text.len() + lines.map(String::len).sum::<usize>()
+    });
+    hit.file.name.len() + excerpt
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,268 @@
+//! The language of queries: `[handler:]text`, with quotes and filters.
+//!
+//! ```text
+//! report                          names with this word
+//! name:*.pdf size:>10M            a handler, its text, and a filter
+//! text:"annual report" after:2026 ext:pdf,txt
+//! grep:"a b" context:2            quoted: a space, and what looks like a filter
+//! ```
+//!
+//! A prefix of letters, digits, `-` and `_` at the beginning chooses the handler; without
+//! one it is [`DEFAULT_HANDLER`]. Words `ext:`, `size:`, `after:`, `before:` and
+//! `context:` are filters, wherever they stand. What begins with `"` goes to
+//! the next `"`; inside, `\"` and `\\` stand for `"` and `\`. All the rest is
+//! the text, as it is: a colon, a backslash or a quote inside a word has no meaning.
+//!
+//! # Invariants
+//! - One parser: what `ctl`, pages, scripts and peers send is read here.
+//! - An error says at which character.
+//! - No I/O and no clock; the time is a parameter.
+
+mod dates;
+mod filters;
+
+use std::time::SystemTime;
+
+pub use self::filters::Filters;
+use super::DEFAULT_HANDLER;
+
+/// Longest query, in bytes.
+pub const QUERY_MAX: usize = 4_096;
+
+/// Most lines of context around a line that fits.
+pub const CONTEXT_MAX: usize = 10;
+
+/// Why a text is no query.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum SyntaxError {
+    /// It is longer than [`QUERY_MAX`].
+    #[error("the query is longer than {QUERY_MAX} bytes")]
+    TooLong,
+    /// A part of it makes no sense.
+    #[error("{problem} (at character {at} of the query)")]
+    Part {
+        /// Which character it begins with, from 1.
+        at: usize,
+        /// What is wrong with it.
+        problem: String,
+    },
+}
+
+/// A query that was read.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Query {
+    handler: String,
+    parts: Vec<Part>,
+    filters: Filters,
+    context: usize,
+}
+
+/// A piece of the text.
+#[derive(Clone, Debug, PartialEq)]
+struct Part {
+    /// White space before it.
+    gap: String,
+    /// What stands before the quote: nothing or a minus.
+    sign: &'static str,
+    text: String,
+    quoted: bool,
+}
+
+/// A word or a quoted part as it stands in the query.
+struct Token<'a> {
+    /// Where it begins, in bytes.
+    start: usize,
+    gap: &'a str,
+    body: &'a str,
+}
+
+impl Query {
+    /// Reads `query`; relative times count from `now`.
+    ///
+    /// # Errors
+    /// [`SyntaxError`], with the place.
+    pub fn parse(query: &str, now: SystemTime) -> Result<Query, SyntaxError> {
+        if query.len() > QUERY_MAX {
+            return Err(SyntaxError::TooLong);
+        }
+        let (handler, rest) = split_prefix(query);
+        let mut parsed = Query {
+            handler: handler.to_owned(),
+            parts: Vec::new(),
+            filters: Filters::default(),
+            context: 0,
+        };
+        let mut at = query.len() - rest.len();
+        while let Some(token) = next_token(query, at)? {
+            at = token.start + token.body.len();
+            let wrong = |problem: String| SyntaxError::Part {
+                at: query[..token.start].chars().count() + 1,
+                problem,
+            };
+            match filter(token.body) {
+                Some(("context", lines)) => parsed.context = context(lines).map_err(wrong)?,
+                Some((key, value)) => parsed.filters.add(key, value, now).map_err(wrong)?,
+                None => parsed.parts.push(Part::of(&token)),
+            }
+        }
+        Ok(parsed)
+    }
+
+    /// Name of the handler that is asked.
+    #[must_use]
+    pub fn handler(&self) -> &str {
+        &self.handler
+    }
+
+    /// The files that the answer may have.
+    #[must_use]
+    pub fn filters(&self) -> &Filters {
+        &self.filters
+    }
+
+    /// Lines wanted around a line that fits.
+    #[must_use]
+    pub fn context(&self) -> usize {
+        self.context
+    }
+
+    /// The text for the handler, quoted parts with their quotes or without.
+    #[must_use]
+    pub fn text(&self, quotes: Quotes) -> String {
+        let mut text = String::new();
+        for (n, part) in self.parts.iter().enumerate() {
+            if n > 0 {
+                text.push_str(&part.gap);
+            }
+            text.push_str(part.sign);
+            match quotes {
+                Quotes::Keep if part.quoted => text.push_str(&quoted(&part.text)),
+                _ => text.push_str(&part.text),
+            }
+        }
+        text
+    }
+}
+
+/// Name of the handler that `query` asks.
+#[must_use]
+pub fn handler_of(query: &str) -> &str {
+    split_prefix(query).0
+}
+
+/// What becomes of quotes around a part of the text.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Quotes {
+    /// They stay, for handlers to which they mean something.
+    Keep,
+    /// They go.
+    Remove,
+}
+
+/// `text` in quotes, so that a query has it as one part, whatever is in it.
+#[must_use]
+pub fn quoted(text: &str) -> String {
+    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
+}
+
+impl Part {
+    fn of(token: &Token<'_>) -> Part {
+        let (sign, body) = match token.body.strip_prefix("-\"") {
+            Some(_) => ("-", &token.body[1..]),
+            None => ("", token.body),
+        };
+        let inside = body
+            .strip_prefix('"')
+            .and_then(|body| body.strip_suffix('"'));
+        Part {
+            gap: token.gap.to_owned(),
+            sign,
+            text: inside.map_or_else(|| body.to_owned(), unescaped),
+            quoted: inside.is_some(),
+        }
+    }
+}
+
+/// The handler and what is behind its colon.
+fn split_prefix(query: &str) -> (&str, &str) {
+    let is_prefix = |prefix: &str| {
+        let mut letters = prefix.bytes();
+        !prefix.is_empty()
+            && letters.all(|c| c.is_ascii_alphanumeric() || c == b'-' || c == b'_')
+            && !filters::KEYS.contains(&prefix)
+    };
+    match query.split_once(':') {
+        Some((prefix, rest)) if is_prefix(prefix) => (prefix, rest),
+        _ => (DEFAULT_HANDLER, query),
+    }
+}
+
+/// The token that begins at or behind the byte `at`.
+fn next_token(query: &str, at: usize) -> Result<Option<Token<'_>>, SyntaxError> {
+    let rest = &query[at..];
+    let body = rest.trim_start();
+    if body.is_empty() {
+        return Ok(None);
+    }
+    let start = query.len() - body.len();
+    let length = if body.starts_with('"') || body.starts_with("-\"") {
+        let wrong = |problem: &str| SyntaxError::Part {
+            at: query[..start].chars().count() + 1,
+            problem: problem.to_owned(),
+        };
+        quoted_length(body).map_err(wrong)?
+    } else {
+        body.find(char::is_whitespace).unwrap_or(body.len())
+    };
+    Ok(Some(Token {
+        start,
+        gap: &query[at..start],
+        body: &body[..length],
+    }))
+}
+
+/// Length of a quoted token, quotes included.
+fn quoted_length(body: &str) -> Result<usize, &'static str> {
+    let open = body.find('"').unwrap_or(0);
+    let mut escaped = false;
+    for (at, letter) in body.char_indices().skip(open + 1) {
+        match letter {
+            _ if escaped => escaped = false,
+            '\\' => escaped = true,
+            '"' => {
+                let behind = body[at + 1..].chars().next();
+                return if behind.is_none_or(char::is_whitespace) {
+                    Ok(at + 1)
+                } else {
+                    Err("a space is missing behind the quoted part that begins here")
+                };
+            }
+            _ => {}
+        }
+    }
+    Err("the quoted part that begins here has no end; write \\\" for a quote that is meant")
+}
+
+fn unescaped(inside: &str) -> String {
+    let mut text = String::with_capacity(inside.len());
+    let mut letters = inside.chars().peekable();
+    while let Some(letter) = letters.next() {
+        let escaped = letters.next_if(|next| letter == '\\' && matches!(next, '"' | '\\'));
+        text.push(escaped.unwrap_or(letter));
+    }
+    text
+}
+
+/// Key and value, if this is a filter.
+fn filter(body: &str) -> Option<(&str, &str)> {
+    let (key, value) = body.split_once(':')?;
+    filters::KEYS.contains(&key).then_some((key, value))
+}
+
+fn context(lines: &str) -> Result<usize, String> {
+    let number = lines.parse().ok().filter(|lines| *lines <= CONTEXT_MAX);
+    number.ok_or_else(|| format!("`context:` takes a number of lines from 0 to {CONTEXT_MAX}"))
+}
+
+#[cfg(test)]
+mod tests;

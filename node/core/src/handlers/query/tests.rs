@@ -1,0 +1,166 @@
+//! What a query means, and where it is wrong.
+
+use std::time::{Duration, UNIX_EPOCH};
+
+use plugin_api::FileInfo;
+use proptest::prelude::*;
+
+use super::*;
+
+fn parse(query: &str) -> Result<Query, SyntaxError> {
+    Query::parse(query, UNIX_EPOCH + Duration::from_secs(1_000_000))
+}
+
+/// Handler and text.
+fn read(query: &str, quotes: Quotes) -> (String, String) {
+    let query = parse(query).unwrap();
+    (query.handler().to_owned(), query.text(quotes))
+}
+
+fn file(name: &str, size: u64, seconds: u64) -> FileInfo {
+    FileInfo {
+        name: name.to_owned(),
+        size,
+        modified: Some(UNIX_EPOCH + Duration::from_secs(seconds)),
+        version: 1,
+    }
+}
+
+#[test]
+fn a_prefix_chooses_the_handler_and_the_rest_is_text_as_it_is() {
+    for (query, handler, text) in [
+        ("a  b", "name", "a  b"),
+        ("", "name", ""),
+        ("text:a:b", "text", "a:b"),
+        ("grep: fn \\w+\\(", "grep", "fn \\w+\\("),
+        ("12\" disk.txt", "name", "12\" disk.txt"),
+        ("a b:c", "name", "a b:c"),
+        ("über:x", "name", "über:x"),
+        (":x", "name", ":x"),
+    ] {
+        assert_eq!(
+            read(query, Quotes::Remove),
+            (handler.to_owned(), text.to_owned()),
+            "{query}"
+        );
+    }
+}
+
+#[test]
+fn filters_are_taken_out_wherever_they_stand() {
+    for query in [
+        "text:a ext:md b size:>1K",
+        "text:ext:md a b size:>1K",
+        "text: size:>1K a ext:md b",
+    ] {
+        let parsed = parse(query).unwrap();
+        assert_eq!(parsed.text(Quotes::Keep), "a b", "{query}");
+        assert!(parsed.filters().admits(&file("x/a.MD", 1025, 0)));
+        assert!(!parsed.filters().admits(&file("x/a.MD", 1024, 0)));
+        assert!(!parsed.filters().admits(&file("x/a.txt", 1025, 0)));
+    }
+    let without_prefix = parse("ext:md").unwrap();
+    assert_eq!(without_prefix.handler(), "name");
+    assert!(!without_prefix.filters().is_empty());
+}
+
+#[test]
+fn quoted_parts_are_text_whatever_is_in_them() {
+    for (query, kept, removed) in [
+        (r#"text:"a b" c"#, r#""a b" c"#, "a b c"),
+        (r#"text:c "ext:md""#, r#"c "ext:md""#, "c ext:md"),
+        (r#"text:-"a b" c"#, r#"-"a b" c"#, "-a b c"),
+        (r#"text:"\\ \" \n""#, r#""\\ \" \\n""#, r#"\ " \n"#),
+        (r#"text:" a " ext:md"#, r#"" a ""#, " a "),
+    ] {
+        assert_eq!(read(query, Quotes::Keep).1, kept, "{query}");
+        assert_eq!(read(query, Quotes::Remove).1, removed, "{query}");
+    }
+}
+
+#[test]
+fn sizes_are_ranges() {
+    for (filter, inside, outside) in [
+        ("size:5", vec![5], vec![4, 6]),
+        ("size:>5", vec![6], vec![5]),
+        ("size:>=5", vec![5], vec![4]),
+        ("size:<5", vec![4, 0], vec![5]),
+        ("size:<=5", vec![5], vec![6]),
+        ("size:1..2K", vec![1, 2048], vec![0, 2049]),
+        ("size:>1 size:<4", vec![2, 3], vec![1, 4]),
+    ] {
+        let query = parse(filter).unwrap();
+        let admits = |size: &u64| query.filters().admits(&file("a", *size, 0));
+        assert!(inside.iter().all(admits), "{filter}");
+        assert!(!outside.iter().any(admits), "{filter}");
+    }
+}
+
+#[test]
+fn days_include_their_beginning_and_a_file_without_a_time_passes_none() {
+    let query = parse("after:1970-01-02 before:1970-01-03").unwrap();
+    let day = 24 * 3_600;
+    let admits = |seconds| query.filters().admits(&file("a", 1, seconds));
+    assert!(admits(day) && admits(2 * day - 1));
+    assert!(!admits(day - 1) && !admits(2 * day));
+    let timeless = FileInfo {
+        modified: None,
+        ..file("a", 1, 0)
+    };
+    assert!(!query.filters().admits(&timeless));
+}
+
+#[test]
+fn an_extension_needs_a_stem_and_has_no_case() {
+    let query = parse("ext:.GZ,tar.xz").unwrap();
+    for (name, admitted) in [
+        ("a.gz", true),
+        ("d.gz/a.TAR.XZ", true),
+        ("a.xz", false),
+        (".gz", false),
+        ("a.gz/b", false),
+        ("agz", false),
+    ] {
+        assert_eq!(
+            query.filters().admits(&file(name, 1, 0)),
+            admitted,
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn an_error_says_at_which_character() {
+    for (query, at) in [
+        ("é size:lots", 3),
+        ("text:\"a", 6),
+        ("text:a \"b\"c", 8),
+        ("a ext:", 3),
+        ("a after:yesterday", 3),
+        ("a size:<0", 3),
+        ("grep:a context:11", 8),
+        ("a before:1960", 3),
+    ] {
+        match parse(query) {
+            Err(SyntaxError::Part { at: found, .. }) => assert_eq!(found, at, "{query}"),
+            other => panic!("{query}: {other:?}"),
+        }
+    }
+    assert_eq!(parse(&"x".repeat(QUERY_MAX + 1)), Err(SyntaxError::TooLong));
+}
+
+proptest! {
+    #[test]
+    fn any_text_is_a_query_or_has_an_error_inside_it(query in "\\PC{0,60}|[a-z:\"\\\\ ><.-]{0,40}") {
+        if let Err(SyntaxError::Part { at, .. }) = parse(&query) {
+            prop_assert!((1..=query.chars().count()).contains(&at));
+        }
+    }
+
+    #[test]
+    fn a_quoted_text_comes_out_as_it_went_in(text in "\\PC{1,40}|[a-z:\"\\\\ ]{1,30}") {
+        let query = parse(&format!("grep:{} ext:md", quoted(&text))).unwrap();
+        prop_assert_eq!(query.text(Quotes::Remove), text.clone());
+        prop_assert_eq!(query.text(Quotes::Keep), quoted(&text));
+    }
+}

@@ -1,0 +1,122 @@
+//! A query as a search: hits as the handler gives them, page by page.
+//!
+//! What is not there in time, or does not fit a page, waits for `sixhop.more`.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use node_wire::{
+    Fault, FindExcerpt, FindHit, Found, FoundEnd,
+    limits::{FIND_PAGE_MAX, FIND_PAGE_TEXT_MAX},
+};
+use plugin_api::{Excerpt, Hit};
+
+use super::{blocking, digest_of};
+use crate::{
+    events::unix_millis,
+    handlers::{End, PageMost, Wanted},
+    server::{Context, searches::Open},
+};
+
+/// Longest time for a search, however often more is asked for.
+const TIME: Duration = Duration::from_secs(30);
+
+/// Time for reading files of a page that have no digest yet.
+const DIGESTS_TIME: Duration = Duration::from_millis(100);
+
+/// Begins to search, and answers with the first page.
+pub(in crate::server::methods) async fn begin(
+    context: &Arc<Context>,
+    query: &str,
+    limit: usize,
+    wait: Duration,
+) -> Result<Found, Fault> {
+    let until = Instant::now() + wait;
+    let place = context
+        .searches
+        .place(until)
+        .await
+        .ok_or_else(Fault::busy)?;
+    let wanted = Wanted {
+        limit,
+        deadline: Instant::now() + TIME,
+    };
+    let live = context
+        .handlers
+        .answer_live(&context.files(), query, wanted)
+        .map_err(|error| Fault::invalid_params(&error.to_string()))?;
+    page(context, Open::new(live, place), until).await
+}
+
+/// The next page of a search, and a cursor if it is not the last.
+pub(in crate::server::methods) async fn page(
+    context: &Arc<Context>,
+    open: Open,
+    until: Instant,
+) -> Result<Found, Fault> {
+    let most = PageMost {
+        hits: FIND_PAGE_MAX,
+        text: FIND_PAGE_TEXT_MAX,
+    };
+    let page = open
+        .answer()
+        .next(most, until)
+        .await
+        .map_err(|error| Fault::invalid_params(&error.to_string()))?;
+    let end = page.end.map_or(FoundEnd::Complete, describe_end);
+    let cursor = match page.end {
+        Some(_) => None,
+        None => Some(context.searches.keep(open).ok_or_else(Fault::internal)?),
+    };
+    let reader = Arc::clone(context);
+    let hits = blocking(move || {
+        let digests_until = Instant::now() + DIGESTS_TIME;
+        let hits = page.hits.into_iter();
+        hits.map(|hit| describe(&reader, hit, digests_until))
+            .collect()
+    });
+    Ok(Found {
+        hits: hits.await?,
+        cursor,
+        end,
+        ..Found::default()
+    })
+}
+
+fn describe(context: &Context, hit: Hit, digests_until: Instant) -> FindHit {
+    let Hit {
+        file,
+        score,
+        excerpt,
+    } = hit;
+    FindHit {
+        digest: digest_of(context, &file.name, file.size, digests_until),
+        name: file.name,
+        size: file.size,
+        modified: file.modified.map(unix_millis),
+        score: score.filter(|score| score.is_finite()),
+        excerpt: excerpt.map(describe_excerpt),
+    }
+}
+
+fn describe_excerpt(excerpt: Excerpt) -> FindExcerpt {
+    FindExcerpt {
+        text: excerpt.text,
+        marks: excerpt.marks,
+        line: excerpt.line,
+        column: excerpt.column,
+        before: excerpt.before,
+        after: excerpt.after,
+    }
+}
+
+fn describe_end(end: End) -> FoundEnd {
+    match end {
+        End::Complete => FoundEnd::Complete,
+        End::Limit => FoundEnd::Limit,
+        End::Deadline => FoundEnd::Deadline,
+        End::Partial => FoundEnd::Partial,
+    }
+}

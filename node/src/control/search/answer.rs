@@ -1,0 +1,168 @@
+//! What a search found, in the words of the control connection.
+
+use std::time::Duration;
+
+use node_api::{
+    error::{ApiError, ErrorCode},
+    search::{Excerpt, Hit, SearchAnswer, SearchEnd, TraceStep},
+};
+use node_core::{
+    client::CallError,
+    events::unix_millis,
+    handlers::End,
+    overlay::{Holder, Search, Step},
+    plugin,
+    wire::{Digest, FindExcerpt, FoundEnd, peer_url::PeerUrl},
+};
+
+/// The error of this node, if it refused the query and nobody else has hits.
+pub(super) fn refusal(search: &Search, found_nothing: bool) -> Result<(), ApiError> {
+    match &search.here().end {
+        Some(Err(error)) if found_nothing => {
+            Err(ApiError::new(ErrorCode::Usage, error.to_string()))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Puts hits in order: by their scores, if all have one.
+pub(super) fn best_first(hits: &mut [Hit]) {
+    if hits.iter().all(|hit| hit.score.is_some()) {
+        let score = |hit: &Hit| hit.score.unwrap_or(f64::MIN);
+        hits.sort_by(|a, b| score(b).total_cmp(&score(a)));
+    }
+}
+
+pub(super) fn from_here(
+    hits: Vec<plugin::Hit>,
+    node: &str,
+    handler: &str,
+    digest: &dyn Fn(&str) -> Option<Digest>,
+) -> Vec<Hit> {
+    let hits = hits.into_iter().map(|hit| Hit {
+        digest: digest(&hit.file.name).map(|digest| digest.to_hex()),
+        name: hit.file.name,
+        size: hit.file.size,
+        modified: hit.file.modified.map(unix_millis),
+        node: node.to_owned(),
+        handler: handler.to_owned(),
+        score: hit.score.filter(|score| score.is_finite()),
+        excerpt: hit.excerpt.map(|excerpt| Excerpt {
+            marks: marks(&excerpt.marks),
+            text: excerpt.text,
+            line: excerpt.line,
+            column: excerpt.column,
+            before: excerpt.before,
+            after: excerpt.after,
+        }),
+    });
+    hits.collect()
+}
+
+pub(super) fn from_peer(holder: Holder, handler: &str) -> Vec<Hit> {
+    let node = holder.peer;
+    let hits = holder.hits.into_iter().map(|hit| Hit {
+        name: hit.name,
+        size: hit.size,
+        modified: hit.modified,
+        digest: hit.digest.map(|digest| digest.to_hex()),
+        node: node.as_str().to_owned(),
+        handler: handler.to_owned(),
+        score: hit.score,
+        excerpt: hit.excerpt.map(excerpt),
+    });
+    hits.collect()
+}
+
+fn excerpt(excerpt: FindExcerpt) -> Excerpt {
+    Excerpt {
+        marks: marks(&excerpt.marks),
+        text: excerpt.text,
+        line: excerpt.line,
+        column: excerpt.column,
+        before: excerpt.before,
+        after: excerpt.after,
+    }
+}
+
+fn marks(marks: &[std::ops::Range<usize>]) -> Vec<(u64, u64)> {
+    let marks = marks.iter();
+    marks
+        .map(|mark| (mark.start as u64, mark.end as u64))
+        .collect()
+}
+
+/// How the search went, without its hits. `is_full`: there are as many as wanted.
+pub(super) fn summary(search: &Search, ourselves: &PeerUrl, is_full: bool) -> SearchAnswer {
+    let handler = search.handler();
+    let mut trace = vec![TraceStep {
+        node: ourselves.as_str().to_owned(),
+        handler: handler.to_owned(),
+        milliseconds: milliseconds(search.here().time()),
+        hits: search.here().hits as u64,
+        end: end_here(search, is_full),
+    }];
+    trace.extend(search.steps().iter().map(|step| TraceStep {
+        node: step.peer.as_str().to_owned(),
+        handler: handler.to_owned(),
+        milliseconds: milliseconds(step.took.unwrap_or_else(|| step.begun.elapsed())),
+        hits: step.hits as u64,
+        end: end_there(step, is_full),
+    }));
+    let count = |end: SearchEnd| trace.iter().filter(|step| step.end == end).count();
+    let (timed_out, failed) = (count(SearchEnd::Deadline), count(SearchEnd::Failed));
+    let answered = trace.len() - timed_out - failed;
+    SearchAnswer {
+        hits: Vec::new(),
+        end: whole(&trace, is_full),
+        asked: saturated(trace.len()),
+        answered: saturated(answered),
+        timed_out: saturated(timed_out),
+        trace,
+    }
+}
+
+/// How all of it ended: the strongest reason why there may be more.
+fn whole(trace: &[TraceStep], is_full: bool) -> SearchEnd {
+    let has = |end: SearchEnd| trace.iter().any(|step| step.end == end);
+    if is_full {
+        return SearchEnd::Limit;
+    }
+    let reasons = [SearchEnd::Deadline, SearchEnd::Partial, SearchEnd::Limit];
+    let reason = reasons.into_iter().find(|end| has(*end));
+    reason.unwrap_or(SearchEnd::Complete)
+}
+
+fn end_here(search: &Search, is_full: bool) -> SearchEnd {
+    match &search.here().end {
+        Some(Ok(End::Complete)) => SearchEnd::Complete,
+        Some(Ok(End::Limit)) => SearchEnd::Limit,
+        Some(Ok(End::Partial)) => SearchEnd::Partial,
+        Some(Err(_)) => SearchEnd::Failed,
+        None if is_full => SearchEnd::Limit,
+        Some(Ok(End::Deadline)) | None => SearchEnd::Deadline,
+    }
+}
+
+fn end_there(step: &Step, is_full: bool) -> SearchEnd {
+    match (&step.error, step.took) {
+        // Whoever is still asked when there are enough hits is not waited for.
+        (None, None) | (Some(CallError::Deadline), _) if is_full => SearchEnd::Limit,
+        (None, None) | (Some(CallError::Deadline), _) => SearchEnd::Deadline,
+        (Some(_), _) => SearchEnd::Failed,
+        (None, Some(_)) => match step.end {
+            FoundEnd::Complete => SearchEnd::Complete,
+            FoundEnd::Limit => SearchEnd::Limit,
+            FoundEnd::Deadline => SearchEnd::Deadline,
+            FoundEnd::Partial => SearchEnd::Partial,
+        },
+    }
+}
+
+fn saturated(count: usize) -> u32 {
+    u32::try_from(count).unwrap_or(u32::MAX)
+}
+
+fn milliseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}

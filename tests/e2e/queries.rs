@@ -1,0 +1,117 @@
+//! Queries as people and peers write them: filters, quotes, mistakes, and hits that come page by page.
+
+use e2e::{NodeProcess, xmlrpc, xmlrpc::Value as Xml};
+use serde_json::{Value, json};
+
+use crate::world::{ctl, noded};
+
+fn names(node: &NodeProcess, query: &str) -> Vec<String> {
+    let answer = node
+        .control()
+        .must("search.query", json!({ "query": query }));
+    let hits = answer["hits"].as_array().expect("a list of hits").iter();
+    hits.filter_map(|hit| hit["name"].as_str().map(str::to_owned))
+        .collect()
+}
+
+#[test]
+fn filters_hold_here_and_at_peers() {
+    let peer = noded()
+        .file("report.pdf", vec![b'x'; 3_000])
+        .file("report.txt", "short")
+        .start();
+    let node = noded()
+        .args(["--peer", &peer.url])
+        .file("old report.PDF", "x")
+        .start();
+    assert_eq!(
+        names(&node, "report ext:pdf"),
+        ["old report.PDF", "report.pdf"]
+    );
+    assert_eq!(names(&node, "report ext:pdf size:>2K"), ["report.pdf"]);
+    assert_eq!(
+        names(&node, "name:*report* size:<2 ext:pdf,txt"),
+        ["old report.PDF"]
+    );
+    assert_eq!(names(&node, "report ext:txt after:1d"), ["report.txt"]);
+    assert!(names(&node, "report before:2000").is_empty());
+    assert_eq!(names(&node, r#""old report.PDF""#), ["old report.PDF"]);
+    peer.stop();
+    node.stop();
+}
+
+#[test]
+fn a_mistake_in_a_query_is_told_with_its_place() {
+    let node = noded().start();
+    for (query, place) in [
+        ("report size:big", "at character 8"),
+        ("é after:yesterday", "at character 3"),
+        (r#"text:"no end"#, "at character 6"),
+    ] {
+        let run = ctl(node.home()).args(["search", query]).run();
+        let run = run.expect_code(2);
+        assert!(run.stderr.contains(place), "{query}: {}", run.stderr);
+        let wanted = Xml::Map(vec![("query".to_owned(), Xml::text(query))]);
+        let fault = xmlrpc::call(&node.url, "sixhop.find", &[wanted]).expect_err("a fault");
+        assert_eq!(fault.code(), Some(-32602), "{query}");
+    }
+    node.stop();
+}
+
+#[test]
+fn a_search_goes_on_behind_a_cursor_that_is_good_once() {
+    let node = noded();
+    let node = (0..300).fold(node, |node, n| node.file(&format!("{n:03}.txt"), ""));
+    let node = node.start();
+    let ask = |method: &str, members: &[(&str, Xml)]| {
+        let members = members
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), value.clone()));
+        xmlrpc::call(&node.url, method, &[Xml::Map(members.collect())])
+    };
+    let first = [
+        ("query", Xml::text("name:*.txt")),
+        ("deadline", Xml::Int(5_000)),
+        ("limit", Xml::Int(10_000)),
+    ];
+    let mut found = ask("sixhop.find", &first).expect("an answer");
+    let mut count = count(&found);
+    assert!(count < 300, "one page has all {count} hits");
+    while let Some(cursor) = found.get("cursor").cloned() {
+        let more = [("cursor", cursor)];
+        found = ask("sixhop.more", &more).expect("more");
+        count += self::count(&found);
+        let again = ask("sixhop.more", &more).expect_err("a fault");
+        assert_eq!(again.code(), Some(100));
+    }
+    assert_eq!(count, 300);
+    assert_eq!(found.get("end"), Some(&Xml::text("complete")));
+    node.stop();
+}
+
+fn count(found: &Xml) -> usize {
+    match found.get("hits") {
+        Some(Xml::List(hits)) => hits.len(),
+        other => panic!("no hits: {other:?}"),
+    }
+}
+
+#[test]
+fn many_hits_of_a_peer_come_over_many_pages() {
+    let peer = (0..700).fold(noded(), |peer, n| peer.file(&format!("{n:03}.txt"), ""));
+    let peer = peer.start();
+    let node = noded().args(["--peer", &peer.url]).start();
+    let run = ctl(node.home())
+        .args(["search", "*.txt", "--limit", "1000"])
+        .run()
+        .expect_code(0);
+    assert_eq!(run.stdout.lines().count(), 700);
+    let most = node
+        .control()
+        .must("search.query", json!({ "query": "*.txt", "limit": 500 }));
+    assert_eq!(most["hits"].as_array().map(Vec::len), Some(500));
+    assert_eq!(most["end"], Value::from("limit"));
+    assert!(node.counter("mores_sent") > 0);
+    peer.stop();
+    node.stop();
+}
