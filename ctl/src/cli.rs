@@ -77,6 +77,7 @@ pub(crate) struct GlobalArgs {
 pub(crate) enum Command {
     Fetch(FetchArgs),
     Search(SearchArgs),
+    Grep(GrepArgs),
     Hello(HelloArgs),
     Peers(PeersArgs),
     Ls(LsArgs),
@@ -116,15 +117,17 @@ pub(crate) struct FetchArgs {
 
 /// Find files, here and at the peers.
 ///
-/// A query is a name, a glob, or words of a name, misspelt ones too; a prefix such as name: chooses what answers it. Each
-/// hit is a line: name, size, node.
-/// The node asks its peers and those that they name, up to six hops and three seconds. Without a hit the exit code is 3.
+/// A query is a name, a glob, or words of a name, misspelt ones too; a prefix such as text: chooses what answers it. Filters
+/// are ext:pdf,txt size:>10M after:2026-01-31 before:7d; "quoted" parts are text whatever is in them. Each hit is a line:
+/// name, size, node; hits inside files have the place below, or behind that in a pipe. They come as nodes answer.
+/// The node asks its peers and those that they name, up to six hops. Without a hit the exit code is 3.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
   ctl search today.txt
   ctl search 'name:**/*.txt' --limit 10
   ctl search holliday                names with this word, or nearly this
+  ctl search 'text:annual report ext:md,txt after:2026-01-31'
   ctl search '*.txt' --json | jq -r '.hits[].name'")]
 pub(crate) struct SearchArgs {
     /// What to look for: [handler:]text
@@ -135,6 +138,60 @@ pub(crate) struct SearchArgs {
     /// Say who was asked and how it went
     #[arg(long)]
     pub(crate) trace: bool,
+}
+
+/// Find lines that match a regular expression, here and at the peers.
+///
+/// Each hit is a line: peer:name:line:column:text. Files are text as ripgrep sees it; what matches there matches here, in
+/// the syntax of the Rust crate regex. With --json, each hit is one line and the last one says how complete they are.
+/// Without a hit the exit code is 3.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  ctl grep 'fn \\w+_unchecked'
+  ctl grep -i 'to ?do' ext:rs,md              only files with these endings
+  ctl grep -F -C 2 'a[0]' after:7d            the text itself, with two lines around it, in files of this week
+  ctl grep --json unwrap | jq -r 'select(.name).name' | sort -u")]
+pub(crate) struct GrepArgs {
+    /// The regular expression
+    pub(crate) pattern: String,
+    /// Filters of the query: ext:pdf,txt size:>10M after:2026-01-31 before:7d
+    #[arg(value_name = "FILTER", value_parser = filter)]
+    pub(crate) filters: Vec<String>,
+    /// Letters match in either case
+    #[arg(long, short)]
+    pub(crate) ignore_case: bool,
+    /// The pattern is the text itself
+    #[arg(long, short = 'F')]
+    pub(crate) fixed_strings: bool,
+    /// Only whole words
+    #[arg(long, short)]
+    pub(crate) word_regexp: bool,
+    /// Show this many lines before and behind each hit
+    #[arg(long, short = 'C', value_name = "N", default_value_t = 0, value_parser = context_lines)]
+    pub(crate) context: usize,
+    /// Stop after this many hits [default: 10000]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub(crate) limit: Option<u32>,
+    /// Say who was asked and how it went
+    #[arg(long)]
+    pub(crate) trace: bool,
+}
+
+/// Lines of context as the query takes them.
+fn context_lines(text: &str) -> Result<usize, String> {
+    let lines = text.parse().ok().filter(|lines| *lines <= 10);
+    lines.ok_or_else(|| "a number from 0 to 10 is needed".to_owned())
+}
+
+/// A filter: whether it makes sense is for the node to say.
+fn filter(text: &str) -> Result<String, String> {
+    let keys = ["ext:", "size:", "after:", "before:"];
+    let is_filter =
+        keys.iter().any(|key| text.starts_with(key)) && !text.contains(char::is_whitespace);
+    is_filter.then(|| text.to_owned()).ok_or_else(|| {
+        "filters are ext: size: after: and before:; quote the pattern if it has spaces".to_owned()
+    })
 }
 
 /// Introduce the node to a peer.

@@ -8,6 +8,7 @@ pub(crate) mod call;
 pub(crate) mod completions;
 pub(crate) mod events;
 pub(crate) mod fetch;
+pub(crate) mod grep;
 pub(crate) mod hello;
 pub(crate) mod ls;
 pub(crate) mod peers;

@@ -12,6 +12,7 @@
 
 mod address;
 mod calls;
+mod search;
 mod secret;
 
 use std::{net::SocketAddr, path::Path, time::Duration};
@@ -24,6 +25,7 @@ use crate::error::{Callee, CtlError};
 
 pub(crate) use address::{STATE_VARIABLE, default_state};
 pub(crate) use calls::Existing;
+pub(crate) use search::SearchStream;
 
 /// Longest wait for the answer to one call. Calls that take long answer in pieces.
 const CALL_TIMEOUT: Duration = Duration::from_secs(60);

@@ -13,6 +13,7 @@
 
 mod cli;
 mod commands;
+mod completeness;
 mod connection;
 mod download;
 #[cfg(feature = "embedded")]
@@ -107,6 +108,7 @@ async fn dispatch(command: Command, context: &Context) -> Result<(), CtlError> {
     match command {
         Command::Fetch(args) => commands::fetch::run(args, context).await,
         Command::Search(args) => commands::search::run(args, context).await,
+        Command::Grep(args) => commands::grep::run(args, context).await,
         Command::Hello(args) => commands::hello::run(args, context).await,
         Command::Peers(_) => commands::peers::run(context).await,
         Command::Ls(args) => commands::ls::run(args, context).await,

@@ -166,14 +166,27 @@ fn examples_in_the_help_are_understood() {
         let help = command.render_long_help().to_string();
         let examples = help.lines().filter_map(|line| line.strip_prefix("  ctl "));
         for example in examples {
-            let words = example.split("  ").next().unwrap_or_default();
-            let words = words
-                .split(['|', '>'])
-                .next()
-                .unwrap_or_default()
-                .replace('\'', "");
-            let is_call = words.starts_with("call");
-            assert!(is_call || parse(&words).is_ok(), "{example}");
+            let words = shell_words(example);
+            let is_call = words.first().is_some_and(|word| word == "call");
+            let words = ["ctl".to_owned()].into_iter().chain(words);
+            assert!(is_call || Cli::try_parse_from(words).is_ok(), "{example}");
         }
     }
+}
+
+/// The words of an example as a shell reads them, up to a pipe, or to the remark behind two spaces.
+fn shell_words(example: &str) -> Vec<String> {
+    let (mut words, mut word, mut is_quoted) = (Vec::new(), String::new(), false);
+    for letter in example.chars() {
+        match letter {
+            '\'' => is_quoted = !is_quoted,
+            _ if is_quoted => word.push(letter),
+            '|' | '>' => break,
+            ' ' if word.is_empty() => break,
+            ' ' => words.push(std::mem::take(&mut word)),
+            _ => word.push(letter),
+        }
+    }
+    words.extend((!word.is_empty()).then_some(word));
+    words
 }

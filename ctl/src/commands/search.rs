@@ -1,29 +1,44 @@
 //! `ctl search`: finds files.
+//!
+//! For a person, hits are shown as they come. Those of the first moment are
+//! shown together, so that a file of several nodes near by is one line.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, time::Duration};
 
-use node_api::search::{Hit, SearchAnswer, SearchEnd};
-use serde_json::json;
+use node_api::search::{Hit, SearchAnswer, SearchNews};
+use tokio::time::{Instant, timeout_at};
 
 use super::Context;
-use crate::{cli::SearchArgs, error::CtlError, output::Output};
+use crate::{
+    cli::SearchArgs,
+    completeness::{self, Trace},
+    connection::{Connection, SearchStream},
+    error::CtlError,
+    output::{Output, escaped, escaped_lines},
+};
+
+/// How long hits are gathered after the first ones before they are shown.
+const GATHER: Duration = Duration::from_millis(250);
 
 /// Runs the command.
 pub(crate) async fn run(args: SearchArgs, context: &Context) -> Result<(), CtlError> {
     let node = context.connect()?;
     let output = context.output;
-    let search = node.search(&args.query, args.limit);
-    let answer = context.patience.bound(search).await?;
-    if output.is_json() {
-        output.json(&answer)?;
-    } else {
-        show_hits(output, &answer.hits)?;
-        if args.trace {
-            trace(output, &answer);
-        }
-        output.note(&completeness(&answer));
+    let (found, answer) = context
+        .patience
+        .bound(async {
+            if output.is_json() {
+                let answer = node.search(&args.query, args.limit).await?;
+                output.json(&answer)?;
+                return Ok((answer.hits.len(), answer));
+            }
+            show_as_they_come(&args, &node, output).await
+        })
+        .await?;
+    if !output.is_json() {
+        completeness::tell(output, &answer, Trace::wanted(args.trace));
     }
-    if answer.hits.is_empty() {
+    if found == 0 {
         return Err(CtlError::not_found(format!(
             "nothing here or at the peers matches {}",
             args.query
@@ -32,20 +47,95 @@ pub(crate) async fn run(args: SearchArgs, context: &Context) -> Result<(), CtlEr
     Ok(())
 }
 
-fn show_hits(output: Output, hits: &[Hit]) -> Result<(), CtlError> {
-    if hits.is_empty() {
-        return Ok(());
+/// Shows the hits. Says how many there were, and how complete they are.
+async fn show_as_they_come(
+    args: &SearchArgs,
+    node: &Connection,
+    output: Output,
+) -> Result<(usize, SearchAnswer), CtlError> {
+    let mut stream = node.search_stream(&args.query, args.limit).await?;
+    let mut shown = Shown::default();
+    loop {
+        let (hits, done) = gathered(&mut stream).await?;
+        shown.show(output, &hits)?;
+        if let Some(answer) = done {
+            return Ok((shown.hits, answer));
+        }
     }
-    let row = |found: &Found<'_>| {
-        let hit = found.hit;
-        let node = match found.others {
-            0 => hit.node.clone(),
-            others => format!("{} and {others} more", hit.node),
+}
+
+/// The hits that come next, with those that come soon after them.
+async fn gathered(
+    stream: &mut SearchStream<'_>,
+) -> Result<(Vec<Hit>, Option<SearchAnswer>), CtlError> {
+    let mut hits = Vec::new();
+    let mut news = stream.next().await?;
+    let until = Instant::now() + GATHER;
+    loop {
+        match news {
+            SearchNews::Hits(more) => hits.extend(more),
+            SearchNews::Done(answer) => return Ok((hits, Some(answer))),
+            SearchNews::Failed(error) => return Err(error.into()),
+        }
+        match timeout_at(until, stream.next()).await {
+            Ok(next) => news = next?,
+            Err(_) => return Ok((hits, None)),
+        }
+    }
+}
+
+/// What was shown so far.
+#[derive(Default)]
+struct Shown {
+    hits: usize,
+    headed: bool,
+}
+
+impl Shown {
+    fn show(&mut self, output: Output, hits: &[Hit]) -> Result<(), CtlError> {
+        if hits.is_empty() {
+            return Ok(());
+        }
+        self.hits += hits.len();
+        let found = grouped(hits);
+        if hits.iter().any(|hit| hit.excerpt.is_some()) {
+            return found
+                .iter()
+                .try_for_each(|found| show_excerpt(output, found));
+        }
+        let row = |found: &Found<'_>| {
+            let size = output.size(found.hit.size);
+            vec![found.hit.name.clone(), size, found.nodes()]
         };
-        vec![hit.name.clone(), output.size(hit.size), node]
-    };
-    let rows: Vec<_> = grouped(hits).iter().map(row).collect();
-    output.table(&["name", "size", "node"], &rows)
+        let rows: Vec<_> = found.iter().map(row).collect();
+        let head: &[&str] = if self.headed {
+            &["", "", ""]
+        } else {
+            &["name", "size", "node"]
+        };
+        self.headed = true;
+        output.table(head, &rows)
+    }
+}
+
+/// A line for the file, and one for the place in it.
+fn show_excerpt(output: Output, found: &Found<'_>) -> Result<(), CtlError> {
+    let hit = found.hit;
+    let text = hit.excerpt.as_ref().map_or("", |excerpt| &excerpt.text);
+    let line = hit.excerpt.as_ref().and_then(|excerpt| excerpt.line);
+    let line = line.map_or(String::new(), |line| line.to_string());
+    if !output.is_for_a_person() {
+        let size = output.size(hit.size);
+        let row = vec![hit.name.clone(), size, found.nodes(), line, text.to_owned()];
+        return output.table(&[], &[row]);
+    }
+    let size = output.size(hit.size);
+    output.line(&format!(
+        "{}  {size}  {}",
+        escaped(&hit.name),
+        escaped(&found.nodes())
+    ))?;
+    output.line(&format!("  {line:>5}  {}", escaped_lines(text.trim())))
 }
 
 /// A file, and how many nodes have it beside the first.
@@ -54,11 +144,21 @@ struct Found<'a> {
     others: usize,
 }
 
-/// The hits with those of one name and content together, where the first is.
+impl Found<'_> {
+    fn nodes(&self) -> String {
+        match self.others {
+            0 => self.hit.node.clone(),
+            others => format!("{} and {others} more", self.hit.node),
+        }
+    }
+}
+
+/// The hits with those of one name, content and line together, where the first is.
 fn grouped(hits: &[Hit]) -> Vec<Found<'_>> {
     let (mut found, mut places) = (Vec::<Found<'_>>::new(), HashMap::new());
     for hit in hits {
-        let same = hit.digest.as_ref().map(|digest| (&hit.name, digest));
+        let line = hit.excerpt.as_ref().and_then(|excerpt| excerpt.line);
+        let same = hit.digest.as_ref().map(|digest| (&hit.name, digest, line));
         if let Some(place) = same.and_then(|same| places.get(&same)) {
             let earlier: &mut Found<'_> = &mut found[*place];
             earlier.others += 1;
@@ -70,39 +170,6 @@ fn grouped(hits: &[Hit]) -> Vec<Found<'_>> {
         found.push(Found { hit, others: 0 });
     }
     found
-}
-
-/// How far the answer can be trusted to be all there is.
-fn completeness(answer: &SearchAnswer) -> String {
-    let counts = format!(
-        "asked {}, answered {}, timed out {}",
-        answer.asked, answer.answered, answer.timed_out
-    );
-    match answer.end {
-        SearchEnd::Complete => counts,
-        SearchEnd::Limit => format!("{counts}; there may be more, see --limit"),
-        SearchEnd::Deadline => format!("{counts}; stopped by the deadline"),
-        SearchEnd::Failed => format!("{counts}; failed in part"),
-        SearchEnd::Partial => {
-            format!(
-                "{counts}; not everything could be looked at, or not yet: files are still being read"
-            )
-        }
-    }
-}
-
-fn trace(output: Output, answer: &SearchAnswer) {
-    for step in &answer.trace {
-        let end = json!(step.end);
-        output.note(&format!(
-            "{} {}: {} hits in {} ms, {}",
-            step.node,
-            step.handler,
-            step.hits,
-            step.milliseconds,
-            end.as_str().unwrap_or("-")
-        ));
-    }
 }
 
 #[cfg(test)]
@@ -118,6 +185,8 @@ mod tests {
             digest: digest.map(str::to_owned),
             node: node.to_owned(),
             handler: "name".to_owned(),
+            score: None,
+            excerpt: None,
         };
         let hits = [
             hit("a", Some("1"), "x"),
@@ -131,20 +200,5 @@ mod tests {
             .map(|found| (found.hit.node.as_str(), found.others))
             .collect();
         assert_eq!(lines, [("x", 1), ("x", 0), ("y", 0), ("y", 0)]);
-    }
-
-    #[test]
-    fn an_answer_says_how_complete_it_is() {
-        let mut answer = SearchAnswer {
-            hits: Vec::new(),
-            end: SearchEnd::Complete,
-            asked: 3,
-            answered: 2,
-            timed_out: 1,
-            trace: Vec::new(),
-        };
-        assert_eq!(completeness(&answer), "asked 3, answered 2, timed out 1");
-        answer.end = SearchEnd::Limit;
-        assert!(completeness(&answer).ends_with("see --limit"));
     }
 }

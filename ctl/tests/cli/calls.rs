@@ -166,3 +166,49 @@ fn events_end_with_the_deadline() {
     let ended = Fake::start().ctl(["events", "--timeout", "300ms"]).run();
     assert!(ended.exits(124).stderr.contains("gave up after 300ms"));
 }
+
+#[test]
+fn grep_shows_lines_with_their_place_and_escapes_all_but_tabs() {
+    let fake = Fake::start();
+    let ended = fake
+        .ctl(["grep", "-i", "a \"b", "ext:rs", "-C", "1"])
+        .run()
+        .exits(0);
+    let lines: Vec<_> = ended.stdout.lines().collect();
+    assert_eq!(lines[0], "127.0.0.1:4242:a.txt-6-before");
+    assert_eq!(
+        lines[1],
+        "127.0.0.1:4242:a.txt:7:2:\tgrep:\"(?i)a \\\"b\" context:1 ext:rs\\u{1b}"
+    );
+    assert_eq!(ended.stderr, "asked 1, answered 1, timed out 0\n");
+}
+
+#[test]
+fn grep_in_json_is_a_line_for_each_hit_and_one_for_how_complete_they_are() {
+    let fake = Fake::start();
+    let ended = fake.ctl(["grep", "x", "--json"]).run().exits(0);
+    let lines: Vec<serde_json::Value> = ended
+        .stdout
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(lines.len(), 3, "{ended:?}");
+    assert_eq!(lines[0]["excerpt"]["line"], 7);
+    assert_eq!(
+        (&lines[2]["end"], &lines[2]["asked"]),
+        (&"complete".into(), &1.into())
+    );
+}
+
+#[test]
+fn grep_without_a_hit_exits_with_3_and_with_a_wrong_filter_with_2() {
+    let fake = Fake::start();
+    let none = fake.ctl(["grep", "none"]).run().exits(3);
+    assert!(
+        none.stderr
+            .ends_with("ctl: no line here or at the peers matches none\n"),
+        "{none:?}"
+    );
+    fake.ctl(["grep", "two words", "words"]).run().exits(2);
+    fake.ctl(["grep", "x", "-C", "11"]).run().exits(2);
+}

@@ -160,7 +160,7 @@ proptest! {
     #[test]
     fn a_quoted_text_comes_out_as_it_went_in(text in "\\PC{1,40}|[a-z:\"\\\\ ]{1,30}") {
         let query = parse(&format!("grep:{} ext:md", quoted(&text))).unwrap();
-        prop_assert_eq!(query.text(Quotes::Remove), text.clone());
+        prop_assert_eq!(&query.text(Quotes::Remove), &text);
         prop_assert_eq!(query.text(Quotes::Keep), quoted(&text));
     }
 }

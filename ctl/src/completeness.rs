@@ -1,0 +1,76 @@
+//! How far the answer to a search can be trusted to be all there is, in words.
+
+use node_api::search::{SearchAnswer, SearchEnd};
+use serde_json::json;
+
+use crate::output::Output;
+
+/// Says who was asked, if that is wanted, and how complete the answer is.
+pub(crate) fn tell(output: Output, answer: &SearchAnswer, trace: Trace) {
+    if trace == Trace::Show {
+        for step in &answer.trace {
+            let end = json!(step.end);
+            output.note(&format!(
+                "{} {}: {} hits in {} ms, {}",
+                step.node,
+                step.handler,
+                step.hits,
+                step.milliseconds,
+                end.as_str().unwrap_or("-")
+            ));
+        }
+    }
+    output.note(&line(answer));
+}
+
+/// Whether each node that was asked is told of.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Trace {
+    Show,
+    Hide,
+}
+
+impl Trace {
+    /// What `--trace` says.
+    pub(crate) fn wanted(given: bool) -> Trace {
+        if given { Trace::Show } else { Trace::Hide }
+    }
+}
+
+fn line(answer: &SearchAnswer) -> String {
+    let counts = format!(
+        "asked {}, answered {}, timed out {}",
+        answer.asked, answer.answered, answer.timed_out
+    );
+    match answer.end {
+        SearchEnd::Complete => counts,
+        SearchEnd::Limit => format!("{counts}; there may be more, see --limit"),
+        SearchEnd::Deadline => format!("{counts}; stopped by the deadline"),
+        SearchEnd::Failed => format!("{counts}; failed in part"),
+        SearchEnd::Partial => {
+            format!(
+                "{counts}; some files could not be looked at, or not yet: they are still being read"
+            )
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_says_how_complete_it_is() {
+        let mut answer = SearchAnswer {
+            hits: Vec::new(),
+            end: SearchEnd::Complete,
+            asked: 3,
+            answered: 2,
+            timed_out: 1,
+            trace: Vec::new(),
+        };
+        assert_eq!(line(&answer), "asked 3, answered 2, timed out 1");
+        answer.end = SearchEnd::Limit;
+        assert!(line(&answer).ends_with("see --limit"));
+    }
+}
