@@ -2,12 +2,9 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fs::{self, Metadata},
-    io::{self, Read},
-    os::unix::fs::MetadataExt,
-    path::{Path, PathBuf},
+    fs,
+    path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::SystemTime,
 };
 
 use plugin_api::Handler;
@@ -15,7 +12,8 @@ use plugin_api::Handler;
 use crate::{
     ScriptError,
     handler::{Places, ScriptHandler},
-    header::{HeaderError, SOURCE_MAX},
+    policy::POLICY_FILE,
+    source::{self, Seen},
 };
 
 /// Most scripts of a directory.
@@ -23,9 +21,6 @@ pub const SCRIPTS_MAX: usize = 64;
 
 /// How the names of scripts end.
 const EXTENSION: &str = "rhai";
-
-/// Rights of others to write.
-const OTHERS_WRITE: u32 = 0o022;
 
 /// The scripts of a directory.
 #[derive(Debug)]
@@ -55,15 +50,6 @@ struct Loaded {
     problem: Option<String>,
 }
 
-/// What shows that a file changed.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-struct Seen {
-    size: u64,
-    modified: Option<SystemTime>,
-    inode: u64,
-    mode: u32,
-}
-
 impl Scripts {
     /// Follows `directory`. Nothing is loaded before [`Scripts::refresh`].
     #[must_use]
@@ -82,9 +68,7 @@ impl Scripts {
     /// # Errors
     /// When the directory cannot be read; what was loaded stays.
     pub fn refresh(&self) -> Result<Vec<(String, String)>, ScriptError> {
-        if self.is_writable_by_others(&fs::metadata(&self.directory)?) {
-            return Err(ScriptError::Writable("the directory"));
-        }
+        source::check_directory(&self.directory)?;
         let there = self.list()?;
         let mut files = lock(&self.files);
         let mut news = Vec::new();
@@ -160,6 +144,7 @@ impl Scripts {
                 .extension()
                 .is_none_or(|extension| extension != EXTENSION)
                 || file.starts_with('.')
+                || file == POLICY_FILE
             {
                 continue;
             }
@@ -177,30 +162,12 @@ impl Scripts {
     }
 
     fn load(&self, file: &str, taken: &BTreeSet<String>) -> Result<ScriptHandler, ScriptError> {
-        let source = self.read(&self.directory.join(file))?;
+        let source = source::read(&self.directory.join(file))?;
         let handler = ScriptHandler::compile_for(&source, &self.places)?;
         if taken.contains(handler.name()) {
             return Err(ScriptError::Taken(handler.name().to_owned()));
         }
         Ok(handler)
-    }
-
-    fn read(&self, path: &Path) -> Result<String, ScriptError> {
-        let file = fs::File::open(path)?;
-        if self.is_writable_by_others(&file.metadata()?) {
-            return Err(ScriptError::Writable("the file"));
-        }
-        let mut source = Vec::new();
-        file.take(SOURCE_MAX as u64 + 1).read_to_end(&mut source)?;
-        if source.len() > SOURCE_MAX {
-            return Err(HeaderError::TooLong.into());
-        }
-        let source = String::from_utf8(source);
-        Ok(source.map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?)
-    }
-
-    fn is_writable_by_others(&self, metadata: &Metadata) -> bool {
-        metadata.mode() & OTHERS_WRITE != 0
     }
 
     /// The prefixes that `file` may not have.
@@ -210,17 +177,6 @@ impl Scripts {
             .filter(|(other, _)| *other != file)
             .filter_map(|(_, loaded)| Some(loaded.handler.as_ref()?.name().to_owned()));
         self.reserved.iter().cloned().chain(others).collect()
-    }
-}
-
-impl Seen {
-    fn of(metadata: &Metadata) -> Seen {
-        Seen {
-            size: metadata.len(),
-            modified: metadata.modified().ok(),
-            inode: metadata.ino(),
-            mode: metadata.mode(),
-        }
     }
 }
 

@@ -7,6 +7,8 @@
 //! - `capability` is what it can reach: the files of the share, to read.
 //! - [`Scripts`] follows a directory: what appears is loaded, what changes and
 //!   compiles takes the place of the old version.
+//! - [`Policy`] is another kind of script, in the same sandbox: it decides what
+//!   others may ask and have.
 //!
 //! # Invariants
 //! - A script reaches nothing but the files that the node shows it: no other
@@ -19,7 +21,7 @@
 //! - A new version that does not compile changes nothing.
 //!
 //! # Non-goals
-//! Scripts do not see who asks, do not write, and do not talk to other nodes.
+//! Handlers do not see who asks. No script writes, or talks to other nodes.
 
 mod capability;
 #[expect(
@@ -30,12 +32,27 @@ mod directory;
 mod handler;
 mod header;
 mod memory;
+#[allow(
+    clippy::disallowed_methods,
+    reason = "the directory of the policy is named by the person at the machine"
+)]
+mod policy;
 mod sandbox;
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the directory of scripts is named by the person at the machine"
+)]
+mod source;
 
 pub use self::{
     directory::{SCRIPTS_MAX, ScriptState, Scripts},
     handler::{FAILURES_MAX, RUNNING_MAX, ScriptHandler},
     header::{HeaderError, SOURCE_MAX},
+    policy::{
+        FetchAsked, HitsAllowed, POLICY_FILE, POLICY_HITS_TIME, POLICY_OPERATIONS_MAX, POLICY_TIME,
+        Policy, PolicyError, PolicyExampleError, PolicyFile, PolicyState, QueryAsked, RankAsked,
+        Rule, Rules, What,
+    },
     sandbox::{OPERATIONS_MAX, TIME, TIME_WHOLE},
 };
 
@@ -51,6 +68,18 @@ pub enum ScriptError {
     /// There is nothing to call.
     #[error("there is no function `answer(query)`")]
     NoAnswer,
+    /// A policy without any function that is one.
+    #[error("there is none of the functions `allow_query(q)`, `allow_fetch(f)` and `rank(hit)`")]
+    NoRule,
+    /// A function of a policy cannot be called with one value.
+    #[error("the function `{0}` must have one parameter")]
+    Parameters(&'static str),
+    /// A function of a policy looks like one that guards and is none.
+    #[error("`{0}` would guard nothing; what guards is `allow_query(q)` and `allow_fetch(f)`")]
+    Misspelt(String),
+    /// A policy that is a directory, a symbolic link or the like.
+    #[error("it is no regular file")]
+    NoFile,
     /// It cannot be read.
     #[error("it cannot be read: {0}")]
     Read(#[from] std::io::Error),

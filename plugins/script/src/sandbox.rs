@@ -66,15 +66,22 @@ pub(crate) fn compiler() -> Engine {
     engine
 }
 
-/// The language for one call.
+/// The language for one call of a handler.
 pub(crate) fn build(call: &Arc<Call>) -> Engine {
+    let watched = Arc::clone(call);
+    let mut engine = bounded(move || watched.is_over());
+    capability::register(&mut engine, call);
+    engine
+}
+
+/// The language without any capability, for calls that end when `is_over` says
+/// so.
+pub(crate) fn bounded(is_over: impl Fn() -> bool + Send + Sync + 'static) -> Engine {
     let mut engine = compiler();
     register_bounded(&mut engine);
     memory::register(&mut engine);
-    capability::register(&mut engine, call);
-    let watched = Arc::clone(call);
     engine.on_progress(move |operations| {
-        let over = operations.is_multiple_of(LOOK_EVERY) && watched.is_over();
+        let over = operations.is_multiple_of(LOOK_EVERY) && is_over();
         over.then(|| Dynamic::from("it took too long"))
     });
     engine

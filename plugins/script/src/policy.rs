@@ -1,0 +1,295 @@
+//! What an owner lets others ask and have, in a script of the owner's own.
+//!
+//! # Participants
+//! - A [`Policy`] is one script that compiled, with any of the functions
+//!   `allow_query(q)`, `allow_fetch(f)` and `rank(hit)`.
+//! - [`PolicyFile`] follows the file [`POLICY_FILE`] in the plugin directory and
+//!   says which [`Rules`] hold.
+//! - What is asked about: [`QueryAsked`], [`FetchAsked`], [`RankAsked`].
+//!
+//! # Invariants
+//! - The sandbox is that of the handlers, without files: a policy decides from
+//!   what it is told alone, and keeps nothing between two calls.
+//! - A decision ends: after [`POLICY_OPERATIONS_MAX`] operations or
+//!   [`POLICY_TIME`].
+//! - `allow_query` and `allow_fetch` guard: an error, an answer that is neither
+//!   true nor false, or no decision in time is no. Whoever calls a [`Policy`]
+//!   gets a [`PolicyError`] and must read it so.
+//! - `rank` does not guard; where it fails, nothing changes.
+//!
+//! # Non-goals
+//! A policy does not see the content of files or who is behind an address, and
+//! cannot ask anybody.
+
+mod asked;
+mod examples;
+mod file;
+mod network;
+mod runner;
+
+use std::time::{Duration, Instant};
+
+use rhai::{AST, Dynamic, Map};
+
+pub use self::{
+    asked::{FetchAsked, QueryAsked, RankAsked, What},
+    examples::PolicyExampleError,
+    file::{POLICY_FILE, PolicyFile, PolicyState, Rules},
+};
+use self::{examples::Example, runner::Runners};
+use crate::{
+    ScriptError,
+    header::{HeaderError, SOURCE_MAX},
+};
+
+/// Longest time of one decision.
+pub const POLICY_TIME: Duration = Duration::from_millis(20);
+
+/// Longest time of the decisions about the hits of one answer.
+pub const POLICY_HITS_TIME: Duration = Duration::from_millis(250);
+
+/// Most operations of one decision.
+pub const POLICY_OPERATIONS_MAX: u64 = 50_000;
+
+/// Failures after which the other hits of one answer are not asked about.
+const HITS_FAILURES_MAX: usize = 3;
+
+/// Longest description of a failure, in characters.
+const PROBLEM_MAX: usize = 500;
+
+/// What names of functions that guard begin with. Others that do are taken for
+/// misspelt.
+const GUARD: &str = "allow";
+
+/// A function of a policy.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Rule {
+    /// `allow_query(q)`: whether a query of another node is answered.
+    AllowQuery,
+    /// `allow_fetch(f)`: whether another node may have a file, or hear of it.
+    AllowFetch,
+    /// `rank(hit)`: what a hit is worth to the owner.
+    Rank,
+}
+
+/// All of them.
+const RULES: [Rule; 3] = [Rule::AllowQuery, Rule::AllowFetch, Rule::Rank];
+
+/// Why a policy made no decision.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("`{}` of the policy failed: {problem}", rule.name())]
+pub struct PolicyError {
+    /// The function.
+    pub rule: Rule,
+    /// What went wrong, and where.
+    pub problem: String,
+}
+
+/// A policy that compiled.
+pub struct Policy {
+    ast: AST,
+    rules: Vec<Rule>,
+    examples: Vec<Example>,
+    runners: Runners,
+}
+
+/// Which of some hits another node may hear of.
+#[derive(Debug, Default)]
+pub struct HitsAllowed {
+    /// For each hit that was asked about, in order. Those behind are refused.
+    pub allowed: Vec<bool>,
+    /// Why the last of the decisions that failed did.
+    pub failure: Option<PolicyError>,
+}
+
+impl Rule {
+    /// What the function is called.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Rule::AllowQuery => "allow_query",
+            Rule::AllowFetch => "allow_fetch",
+            Rule::Rank => "rank",
+        }
+    }
+}
+
+impl Policy {
+    /// Compiles `source`.
+    ///
+    /// # Errors
+    /// [`ScriptError`], with the line where there is one.
+    pub fn compile(source: &str) -> Result<Policy, ScriptError> {
+        if source.len() > SOURCE_MAX {
+            return Err(HeaderError::TooLong.into());
+        }
+        let examples = examples::parse(source)?;
+        let ast = runner::compiler()
+            .compile(source)
+            .map_err(|error| ScriptError::Compile(error.to_string()))?;
+        let rules = rules(&ast)?;
+        Ok(Policy {
+            ast,
+            rules,
+            examples,
+            runners: Runners::default(),
+        })
+    }
+
+    /// The functions that it has.
+    #[must_use]
+    pub fn rules(&self) -> &[Rule] {
+        &self.rules
+    }
+
+    /// Whether it has this function. Without it, all is allowed and no hit is
+    /// worth more than another.
+    #[must_use]
+    pub fn has(&self, rule: Rule) -> bool {
+        self.rules.contains(&rule)
+    }
+
+    /// Whether a query is answered. Blocks for at most [`POLICY_TIME`].
+    ///
+    /// # Errors
+    /// [`PolicyError`]: it is not.
+    pub fn allows_query(&self, asked: &QueryAsked) -> Result<bool, PolicyError> {
+        self.allows(Rule::AllowQuery, asked.to_map())
+    }
+
+    /// Whether another node may have a file. Blocks for at most [`POLICY_TIME`].
+    ///
+    /// # Errors
+    /// [`PolicyError`]: it may not.
+    pub fn allows_fetch(&self, asked: &FetchAsked) -> Result<bool, PolicyError> {
+        self.allows(Rule::AllowFetch, asked.to_map())
+    }
+
+    /// Which hits another node may hear of; not more than `most` of them. Blocks
+    /// for little more than [`POLICY_HITS_TIME`].
+    #[must_use]
+    pub fn allows_hits(
+        &self,
+        hits: impl IntoIterator<Item = FetchAsked>,
+        most: usize,
+    ) -> HitsAllowed {
+        let until = Instant::now() + POLICY_HITS_TIME;
+        let mut asked = HitsAllowed::default();
+        let (mut allowed, mut failures) = (0, 0);
+        for hit in hits {
+            if allowed >= most || failures >= HITS_FAILURES_MAX || Instant::now() >= until {
+                break;
+            }
+            let decided = self.allows_fetch(&hit);
+            let is_allowed = *decided.as_ref().unwrap_or(&false);
+            allowed += usize::from(is_allowed);
+            if let Err(error) = decided {
+                failures += 1;
+                asked.failure = Some(error);
+            }
+            asked.allowed.push(is_allowed);
+        }
+        asked
+    }
+
+    /// What each hit is worth to the owner; nothing for those that are not
+    /// wanted. Blocks for little more than [`POLICY_HITS_TIME`].
+    ///
+    /// # Errors
+    /// [`PolicyError`] at the first hit for which it fails, and when there are
+    /// too many for the time.
+    pub fn rank(&self, hits: &[RankAsked]) -> Result<Vec<Option<f64>>, PolicyError> {
+        let until = Instant::now() + POLICY_HITS_TIME;
+        let rank = |hit: &RankAsked| {
+            if Instant::now() >= until {
+                return Err(error(Rule::Rank, "there are too many hits for the time"));
+            }
+            worth(&self.call(Rule::Rank, hit.to_map())?)
+        };
+        hits.iter().map(rank).collect()
+    }
+
+    fn allows(&self, rule: Rule, asked: Map) -> Result<bool, PolicyError> {
+        if !self.has(rule) {
+            return Ok(true);
+        }
+        let given = self.call(rule, asked)?;
+        given.as_bool().map_err(|kind| {
+            let problem = format!("it gives a value of type {kind} and not true or false");
+            error(rule, &problem)
+        })
+    }
+
+    fn call(&self, rule: Rule, asked: Map) -> Result<Dynamic, PolicyError> {
+        let until = Instant::now() + POLICY_TIME;
+        self.runners
+            .call(&self.ast, rule.name(), asked, until)
+            .map_err(|failure| error(rule, &failure.to_string()))
+    }
+}
+
+impl std::fmt::Debug for Policy {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Policy")
+            .field("rules", &self.rules)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The functions of a policy that the node calls.
+fn rules(ast: &AST) -> Result<Vec<Rule>, ScriptError> {
+    for function in ast.iter_functions() {
+        let known = RULES.iter().find(|rule| rule.name() == function.name);
+        match known {
+            Some(_) if function.params.len() == 1 => {}
+            Some(rule) => return Err(ScriptError::Parameters(rule.name())),
+            None if function.name.starts_with(GUARD) => {
+                return Err(ScriptError::Misspelt(function.name.to_owned()));
+            }
+            None => {}
+        }
+    }
+    let is_there = |rule: &Rule| {
+        ast.iter_functions()
+            .any(|function| function.name == rule.name())
+    };
+    let rules: Vec<_> = RULES.into_iter().filter(is_there).collect();
+    if rules.is_empty() {
+        return Err(ScriptError::NoRule);
+    }
+    Ok(rules)
+}
+
+/// The number that a hit is worth; nothing if it is not wanted.
+fn worth(given: &Dynamic) -> Result<Option<f64>, PolicyError> {
+    #[allow(
+        clippy::cast_precision_loss,
+        reason = "an order among hits needs no more"
+    )]
+    let number = given
+        .as_float()
+        .or_else(|_| given.as_int().map(|whole| whole as f64));
+    match number {
+        Ok(number) if number.is_finite() => Ok(Some(number)),
+        Err(_) if given.is_unit() || given.as_bool() == Ok(false) => Ok(None),
+        _ => {
+            let problem = "it gives neither a number, nor () or false to leave a hit out";
+            Err(error(Rule::Rank, problem))
+        }
+    }
+}
+
+fn error(rule: Rule, problem: &str) -> PolicyError {
+    PolicyError {
+        rule,
+        // The language puts each call on a line of its own.
+        problem: problem
+            .replace('\n', ", ")
+            .chars()
+            .take(PROBLEM_MAX)
+            .collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

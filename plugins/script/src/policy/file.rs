@@ -1,0 +1,180 @@
+//! The file of the policy, as it changes.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    sync::{Arc, PoisonError, RwLock},
+};
+
+use super::{Policy, Rule};
+use crate::{
+    ScriptError,
+    source::{self, Seen},
+};
+
+/// Name of the file in the plugin directory. No handler can have it.
+pub const POLICY_FILE: &str = "policy.rhai";
+
+/// Looks in a row that miss the file before there is no policy any more. Some
+/// editors take a file away for a moment when they save it.
+const MISSED_MAX: u32 = 2;
+
+/// Which rules hold now.
+#[derive(Clone, Debug)]
+pub enum Rules {
+    /// There is no policy: everything is allowed.
+    None,
+    /// There is a file and no version of it was right: nothing is allowed.
+    Closed,
+    /// The last version that was right.
+    Policy(Arc<Policy>),
+}
+
+/// The file of the policy.
+#[derive(Debug)]
+pub struct PolicyFile {
+    directory: PathBuf,
+    now: RwLock<Now>,
+}
+
+/// What is known of the file.
+#[derive(Debug, Default)]
+struct Now {
+    seen: Option<Seen>,
+    missed: u32,
+    policy: Option<Arc<Policy>>,
+    problem: Option<String>,
+}
+
+/// The policy and what is wrong with it, for its owner.
+#[derive(Clone, Debug)]
+pub struct PolicyState {
+    /// The functions of the last version that was right, if there was one.
+    pub rules: Option<Vec<Rule>>,
+    /// Why the file as it is now is not used.
+    pub problem: Option<String>,
+}
+
+/// What a look finds.
+enum Look {
+    Absent,
+    Same,
+    /// What the file is now; nothing if it could not be looked at.
+    Changed(Option<Seen>, Result<Policy, ScriptError>),
+}
+
+impl PolicyFile {
+    /// Follows [`POLICY_FILE`] in `directory`. Nothing is loaded before
+    /// [`PolicyFile::refresh`].
+    #[must_use]
+    pub fn new(directory: PathBuf) -> PolicyFile {
+        PolicyFile {
+            directory,
+            now: RwLock::default(),
+        }
+    }
+
+    /// Looks at the file and loads it if it changed. Gives what to tell the
+    /// owner, if anything. Blocks; to be called by one at a time.
+    pub fn refresh(&self) -> Option<String> {
+        let seen = self.read(|now| now.seen);
+        let look = look(&self.directory, seen);
+        let mut now = self.now.write().unwrap_or_else(PoisonError::into_inner);
+        match look {
+            Look::Same => {
+                now.missed = 0;
+                None
+            }
+            Look::Absent => now.miss(),
+            Look::Changed(seen, loaded) => now.load(seen, loaded),
+        }
+    }
+
+    /// Which rules hold now.
+    #[must_use]
+    pub fn rules(&self) -> Rules {
+        self.read(|now| match (&now.policy, &now.problem) {
+            (Some(policy), _) => Rules::Policy(Arc::clone(policy)),
+            (None, Some(_)) => Rules::Closed,
+            (None, None) => Rules::None,
+        })
+    }
+
+    /// How it stands with the policy, if there is one.
+    #[must_use]
+    pub fn state(&self) -> Option<PolicyState> {
+        self.read(|now| {
+            let state = PolicyState {
+                rules: now.policy.as_ref().map(|policy| policy.rules().to_vec()),
+                problem: now.problem.clone(),
+            };
+            (state.rules.is_some() || state.problem.is_some()).then_some(state)
+        })
+    }
+
+    fn read<T>(&self, read: impl FnOnce(&Now) -> T) -> T {
+        read(&self.now.read().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Now {
+    fn miss(&mut self) -> Option<String> {
+        if self.policy.is_none() && self.problem.is_none() {
+            return None;
+        }
+        self.missed += 1;
+        if self.missed < MISSED_MAX {
+            return None;
+        }
+        *self = Now::default();
+        Some("removed: everything is allowed".to_owned())
+    }
+
+    fn load(&mut self, seen: Option<Seen>, loaded: Result<Policy, ScriptError>) -> Option<String> {
+        self.missed = 0;
+        self.seen = seen;
+        match loaded {
+            Ok(policy) => {
+                let names: Vec<_> = policy.rules().iter().map(|rule| rule.name()).collect();
+                *self = Now {
+                    policy: Some(Arc::new(policy)),
+                    problem: None,
+                    ..*self
+                };
+                Some(format!("holds, with {}", names.join(", ")))
+            }
+            Err(error) => {
+                let instead = if self.policy.is_some() {
+                    "the version before it holds"
+                } else {
+                    "everything is refused until it is right"
+                };
+                let problem = format!("not used, {instead}: {error}");
+                let is_new = self.problem.as_ref() != Some(&problem);
+                self.problem = Some(problem.clone());
+                is_new.then_some(problem)
+            }
+        }
+    }
+}
+
+fn look(directory: &Path, seen: Option<Seen>) -> Look {
+    let path = directory.join(POLICY_FILE);
+    let metadata = match fs::symlink_metadata(&path) {
+        Ok(metadata) => metadata,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Look::Absent,
+        Err(error) => return Look::Changed(None, Err(error.into())),
+    };
+    if let Err(error) = source::check_directory(directory) {
+        return Look::Changed(None, Err(error));
+    }
+    if !metadata.is_file() {
+        return Look::Changed(None, Err(ScriptError::NoFile));
+    }
+    let now = Seen::of(&metadata);
+    if seen == Some(now) {
+        return Look::Same;
+    }
+    let loaded = source::read(&path).and_then(|source| Policy::compile(&source));
+    Look::Changed(Some(now), loaded)
+}
