@@ -1,4 +1,4 @@
-//! `ctl plugin`: lists the handlers of the node, and checks and tests scripts before they become some.
+//! `ctl plugin`: lists the handlers of the node and its policy, and checks and tests scripts before they become some.
 
 use std::{fs, path::Path};
 
@@ -6,7 +6,7 @@ use node_api::{
     error::{ApiError, ErrorCode},
     plugin::{Plugin, PluginState},
 };
-use plugin_script::{SOURCE_MAX, ScriptHandler};
+use plugin_script::{POLICY_FILE, Policy, SOURCE_MAX, ScriptHandler};
 use serde_json::json;
 
 use super::Context;
@@ -16,8 +16,8 @@ use crate::{cli::PluginAction, error::CtlError, output::escaped};
 pub(crate) async fn run(action: PluginAction, context: &Context) -> Result<(), CtlError> {
     match action {
         PluginAction::Ls => list(context).await,
-        PluginAction::Check { files } => each(&files, context, &check),
-        PluginAction::Test { files } => each(&files, context, &test),
+        PluginAction::Check { files } => each(&files, context, &Script::check),
+        PluginAction::Test { files } => each(&files, context, &Script::test),
     }
 }
 
@@ -62,13 +62,13 @@ fn row(plugin: &Plugin) -> Vec<String> {
 fn each(
     files: &[std::path::PathBuf],
     context: &Context,
-    work: &dyn Fn(&ScriptHandler) -> Result<String, String>,
+    work: &dyn Fn(&Script) -> Result<String, String>,
 ) -> Result<(), CtlError> {
     let mut failed = 0;
     for file in files {
         let done = read(file)
-            .and_then(|source| ScriptHandler::compile(&source).map_err(|error| error.to_string()))
-            .and_then(|handler| work(&handler));
+            .and_then(|source| Script::compile(file, &source))
+            .and_then(|script| work(&script));
         failed += usize::from(done.is_err());
         let shown = file.display().to_string();
         let (ok, text) = match done {
@@ -90,19 +90,48 @@ fn each(
     Err(ApiError::new(ErrorCode::Failed, problem).into())
 }
 
-fn check(handler: &ScriptHandler) -> Result<String, String> {
-    Ok(format!(
-        "compiles; {} version {} would answer `{}:`",
-        handler.id(),
-        handler.version(),
-        plugin_api::Handler::name(handler)
-    ))
+/// A script of the plugin directory.
+enum Script {
+    Handler(ScriptHandler),
+    Policy(Policy),
 }
 
-fn test(handler: &ScriptHandler) -> Result<String, String> {
-    plugin_api::check_examples(handler).map_err(|error| error.to_string())?;
-    let examples = plugin_api::Handler::examples(handler).len();
-    Ok(format!("{examples} examples hold"))
+impl Script {
+    /// Compiles what the file would be in a plugin directory.
+    fn compile(file: &Path, source: &str) -> Result<Script, String> {
+        let compiled = if file.file_name().is_some_and(|name| name == POLICY_FILE) {
+            Policy::compile(source).map(Script::Policy)
+        } else {
+            ScriptHandler::compile(source).map(Script::Handler)
+        };
+        compiled.map_err(|error| error.to_string())
+    }
+
+    fn check(&self) -> Result<String, String> {
+        match self {
+            Script::Handler(handler) => Ok(format!(
+                "compiles; {} version {} would answer `{}:`",
+                handler.id(),
+                handler.version(),
+                plugin_api::Handler::name(handler)
+            )),
+            Script::Policy(policy) => {
+                let names: Vec<_> = policy.rules().iter().map(|rule| rule.name()).collect();
+                Ok(format!("compiles; a policy with {}", names.join(", ")))
+            }
+        }
+    }
+
+    fn test(&self) -> Result<String, String> {
+        let examples = match self {
+            Script::Handler(handler) => {
+                plugin_api::check_examples(handler).map_err(|error| error.to_string())?;
+                plugin_api::Handler::examples(handler).len()
+            }
+            Script::Policy(policy) => policy.check_examples().map_err(|error| error.to_string())?,
+        };
+        Ok(format!("{examples} examples hold"))
+    }
 }
 
 #[expect(

@@ -8,7 +8,8 @@ use crate::contract::namespace;
 /// A handler, or a script that is none.
 #[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 pub struct Plugin {
-    /// The prefix of its queries; absent if no version of a script was right.
+    /// The prefix of its queries; absent for the policy and if no version of a
+    /// script was right.
     pub prefix: Option<String>,
     /// Name of the script in the plugin directory; absent for what is built in.
     pub file: Option<String>,
@@ -16,7 +17,7 @@ pub struct Plugin {
     pub id: Option<String>,
     /// Version of the script.
     pub version: Option<u32>,
-    /// What it finds.
+    /// What it finds, or which functions the policy has.
     pub description: Option<String>,
     /// Queries with which it can be tried.
     pub examples: Vec<String>,
@@ -41,7 +42,7 @@ pub enum PluginState {
 namespace! {
     /// The handlers of the node, built in and scripted.
     "plugin" => Plugins {
-        /// Lists the handlers and the scripts that are none, those that are built in first.
+        /// Lists the handlers and the scripts that are none, those that are built in first and the policy last.
         fn "list" list() -> [Vec<Plugin>];
     }
 }

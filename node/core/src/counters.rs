@@ -63,6 +63,10 @@ counters! {
     hellos_received,
     /// Peers dropped because they could not be reached.
     peers_dropped,
+    /// Decisions that the owner's policy did not make.
+    policy_failures,
+    /// Queries and content refused by the owner's policy.
+    policy_refusals,
     /// Calls of `query` received.
     queries_received,
     /// Calls of `query` made to peers.

@@ -19,8 +19,8 @@ mod watch;
 use std::{path::PathBuf, sync::Arc, time::SystemTime};
 
 use plugin_api::{Changes, Files, Handler, HandlerError};
-pub use plugin_script::ScriptState;
 use plugin_script::Scripts;
+pub use plugin_script::{POLICY_FILE, PolicyState, RankAsked, ScriptState};
 
 use self::query::{Query, Quotes, SyntaxError};
 pub use self::{

@@ -21,7 +21,9 @@ use crate::{
     overlay::{Introducer, Overlay},
     rate::Rate,
     secret::Secret,
-    server::{self, ConnectionLimits, Context, Searches, Slots},
+    server::{
+        self, ConnectionLimits, Context, PolicyGate, Searches, Slots, look_at_policy, watch_policy,
+    },
     share::{Digests, Share, ShareError},
     state::StateDir,
     transfer::{Records, Transfers},
@@ -131,6 +133,7 @@ impl Node {
             digests,
             records,
             cache,
+            policy: PolicyGate::new(plugins.clone(), Arc::clone(&counters), Arc::clone(&events)),
             handlers: handlers(plugins),
             upload_rate: Rate::new(upload_rate),
             download_rate: Rate::new(download_rate),
@@ -144,6 +147,10 @@ impl Node {
             cancel: CancellationToken::new(),
             tasks: TaskTracker::new(),
         };
+        if let Some(policy) = node.context.policy.file() {
+            // Nobody may ask before it is known what may be answered.
+            look_at_policy(policy, &node.events).await;
+        }
         node.spawn(listener, state, peers);
         node.context.transfers.take_up().await;
         Ok(node)
@@ -199,6 +206,11 @@ impl Node {
             let (scripts, events) = (Arc::clone(scripts), Arc::clone(&self.events));
             self.tasks
                 .spawn(watch_scripts(scripts, events, self.cancel.clone()));
+        }
+        if let Some(policy) = self.context.policy.file() {
+            let (policy, events) = (Arc::clone(policy), Arc::clone(&self.events));
+            self.tasks
+                .spawn(watch_policy(policy, events, self.cancel.clone()));
         }
         let front = server::front(
             listener,
@@ -262,6 +274,7 @@ struct Stores {
     digests: Arc<Digests>,
     records: Records,
     cache: Cache,
+    policy: PolicyGate,
     handlers: Handlers,
     upload_rate: Rate,
     download_rate: Rate,
@@ -279,6 +292,7 @@ fn assemble(
         digests,
         records,
         cache,
+        policy,
         handlers,
         upload_rate,
         download_rate,
@@ -307,6 +321,7 @@ fn assemble(
         cache,
         keepers: TaskTracker::new(),
         handlers: Arc::new(handlers),
+        policy,
         searches: Searches::default(),
         overlay,
         transfers: Arc::new(transfers),

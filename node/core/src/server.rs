@@ -7,6 +7,8 @@
 //! caller's dialect.
 //!
 //! # Invariants
+//! - Nothing is answered and nothing given before the owner's [`policy`] was
+//!   asked, if there is one.
 //! - A stranger can ask for shared files, introduce a peer, and ask what there
 //!   is to ask. Only `fetch`, with the secret and from this machine, changes
 //!   the share.
@@ -24,6 +26,7 @@ mod front;
 mod local;
 mod methods;
 mod page;
+mod policy;
 mod range;
 mod relay;
 mod routes;
@@ -40,8 +43,10 @@ use plugin_api::Files;
 use tokio::{net::TcpListener, sync::Semaphore};
 use tokio_util::task::TaskTracker;
 
+pub(crate) use self::policy::look_at_policy;
 pub use self::{
     front::{ConnectionLimits, Front, STOP_TIME, raise_file_limit},
+    policy::{PolicyGate, watch_policy},
     searches::Searches,
     slots::{SLOTS_MAX, Slots},
 };
@@ -73,6 +78,8 @@ pub struct Context {
     pub keepers: TaskTracker,
     /// What answers queries about it.
     pub handlers: Arc<Handlers>,
+    /// What the owner lets others ask and have.
+    pub policy: PolicyGate,
     /// Searches of others that are not over.
     pub searches: Searches,
     /// The peers.

@@ -3,7 +3,7 @@
 use jsonrpsee::core::{RpcResult, async_trait};
 use node_api::plugin::{Plugin, PluginState, PluginsServer};
 use node_core::{
-    handlers::{Handlers, ScriptState},
+    handlers::{Handlers, POLICY_FILE, PolicyState, ScriptState},
     plugin::Handler,
 };
 
@@ -18,6 +18,9 @@ impl PluginsServer for Owner {
             .map(|handler| of_handler(handler.as_ref()))
             .collect();
         list.extend(scripts(handlers).iter().map(of_script));
+        let gate = &self.node.context().policy;
+        let policy = gate.state();
+        list.extend(policy.map(|policy| of_policy(policy, gate.last_failure())));
         Ok(list)
     }
 }
@@ -61,5 +64,25 @@ fn of_script(script: &ScriptState) -> Plugin {
             .as_ref()
             .and_then(|answers| answers.description.clone()),
         examples: answers.map_or_else(Vec::new, |answers| answers.examples),
+    }
+}
+
+fn of_policy(policy: PolicyState, failure: Option<String>) -> Plugin {
+    let (state, does) = match policy.rules {
+        Some(rules) => {
+            let names: Vec<_> = rules.iter().map(|rule| rule.name()).collect();
+            (PluginState::Ready, names.join(", "))
+        }
+        None => (PluginState::Broken, "refuses everything".to_owned()),
+    };
+    Plugin {
+        prefix: None,
+        file: Some(POLICY_FILE.to_owned()),
+        id: None,
+        version: None,
+        description: Some(format!("the policy: {does}")),
+        examples: Vec::new(),
+        state,
+        problem: policy.problem.or(failure),
     }
 }

@@ -47,6 +47,7 @@ impl SearchServer for Owner {
         let mut hits = here;
         hits.extend(there);
         answer::refusal(&search, hits.is_empty())?;
+        let mut hits = self.ranked(hits).await;
         answer::best_first(&mut hits);
         is_full |= hits.len() > limit;
         hits.truncate(limit);
@@ -105,7 +106,8 @@ impl Owner {
                 () = sink.closed() => None,
             };
             let Some(news) = news else { break };
-            let mut hits = self.describe(search.handler().to_owned(), news).await?;
+            let hits = self.describe(search.handler().to_owned(), news).await?;
+            let mut hits = self.ranked(hits).await;
             hits.truncate(limit - sent);
             sent += hits.len();
             sink.send(to_json_raw_value(&SearchNews::Hits(hits))?)
@@ -115,6 +117,23 @@ impl Owner {
             Ok(()) => SearchNews::Done(answer::summary(&search, self.node.url(), sent >= limit)),
             Err(error) => SearchNews::Failed(error),
         })
+    }
+
+    /// The hits as the owner's policy ranks them, best first; as they are if it
+    /// does not.
+    async fn ranked(&self, hits: Vec<Hit>) -> Vec<Hit> {
+        let ourselves = self.node.url().as_str();
+        let asked = hits.iter().map(|hit| answer::to_rank(hit, ourselves));
+        let policy = &self.node.context().policy;
+        let worth = if policy.ranks() {
+            policy.rank(asked.collect()).await
+        } else {
+            None
+        };
+        match worth {
+            Some(worth) => answer::by_worth(hits, &worth),
+            None => hits,
+        }
     }
 
     /// The hits, with the digests that are known.

@@ -61,9 +61,14 @@ pub struct SearchExcerpt {
 }
 
 impl SearchHits {
-    /// The hits of `answer`, with the digests that `digest` knows.
+    /// The hits of `answer`, all of them if `is_whole`, with the digests that
+    /// `digest` knows.
     #[must_use]
-    pub fn of(answer: Answer, digest: &dyn Fn(&str) -> Option<Digest>) -> SearchHits {
+    pub fn of(
+        answer: Answer,
+        is_whole: bool,
+        digest: &dyn Fn(&str) -> Option<Digest>,
+    ) -> SearchHits {
         let hits = answer.hits.into_iter().map(|hit| SearchHit {
             digest: digest(&hit.file.name).map(|digest| digest.to_hex()),
             name: hit.file.name,
@@ -73,8 +78,18 @@ impl SearchHits {
             excerpt: hit.excerpt.map(SearchExcerpt::from),
         });
         SearchHits {
-            complete: answer.end == End::Complete,
+            complete: is_whole && answer.end == End::Complete,
             hits: hits.collect(),
+        }
+    }
+}
+
+impl Default for SearchHits {
+    /// Nothing, after looking at everything.
+    fn default() -> SearchHits {
+        SearchHits {
+            complete: true,
+            hits: Vec::new(),
         }
     }
 }

@@ -150,6 +150,12 @@ pub fn handler_of(query: &str) -> &str {
     split_prefix(query).0
 }
 
+/// What is behind the prefix of `query`, as it was typed.
+#[must_use]
+pub fn text_of(query: &str) -> &str {
+    split_prefix(query).1
+}
+
 /// What becomes of quotes around a part of the text.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Quotes {

@@ -16,6 +16,7 @@ use super::{
     Context,
     content::{self, Asking, Content, Source},
     front::Remote,
+    policy::{Asker, FetchPermit, NAMES_MAX, Wanted},
 };
 use crate::pieces::PieceTree;
 
@@ -29,6 +30,9 @@ pub(super) async fn blob(
 ) -> Response {
     let Ok(digest) = Digest::from_str(&digest) else {
         return malformed();
+    };
+    let Some(permit) = permit(&context, remote, digest).await else {
+        return absent();
     };
     let finder = Arc::clone(&context);
     let found = spawn_blocking(move || find(&finder, &digest)).await;
@@ -45,18 +49,22 @@ pub(super) async fn blob(
         headers: &headers,
         remote,
     };
-    content::respond(&context, content, asking).await
+    content::respond(&context, content, &permit, asking).await
 }
 
 /// Answers `GET` and `HEAD` of the tree of content.
 pub(super) async fn tree(
     State(context): State<Arc<Context>>,
     Path(digest): Path<String>,
+    Extension(remote): Extension<Remote>,
 ) -> Response {
     let Ok(digest) = Digest::from_str(&digest) else {
         return malformed();
     };
-    let found = spawn_blocking(move || find_tree(&context, &digest)).await;
+    let Some(permit) = permit(&context, remote, digest).await else {
+        return absent();
+    };
+    let found = spawn_blocking(move || find_tree(&context, &digest, &permit)).await;
     match found {
         Ok(Some(tree)) => {
             let kind = HeaderValue::from_static("application/octet-stream");
@@ -66,6 +74,40 @@ pub(super) async fn tree(
     }
 }
 
+/// Asks the policy about all names of the content: one that may be given is
+/// enough.
+async fn permit(context: &Arc<Context>, remote: Remote, digest: Digest) -> Option<FetchPermit> {
+    let names = if context.policy.guards_fetch() {
+        let reader = Arc::clone(context);
+        spawn_blocking(move || names(&reader, &digest)).await.ok()?
+    } else {
+        Vec::new()
+    };
+    let asker = Asker::at(remote);
+    context
+        .policy
+        .fetch(&asker, Some(digest.to_hex()), names)
+        .await
+}
+
+fn names(context: &Context, digest: &Digest) -> Vec<Wanted> {
+    let shared = context.digests.all_named(digest, NAMES_MAX).into_iter();
+    let mut names: Vec<_> = shared
+        .map(|(name, size)| Wanted {
+            name: name.as_str().to_owned(),
+            size: Some(size),
+        })
+        .collect();
+    if names.is_empty() {
+        let size = context.cache.size_of(digest);
+        names.extend(size.map(|size| Wanted {
+            name: String::new(),
+            size: Some(size),
+        }));
+    }
+    names
+}
+
 fn find(context: &Context, digest: &Digest) -> Option<Source> {
     match context.digests.open_blob(digest) {
         Some(file) => Source::of(file).ok(),
@@ -73,7 +115,7 @@ fn find(context: &Context, digest: &Digest) -> Option<Source> {
     }
 }
 
-fn find_tree(context: &Context, digest: &Digest) -> Option<PieceTree> {
+fn find_tree(context: &Context, digest: &Digest, _permit: &FetchPermit) -> Option<PieceTree> {
     context.digests.tree(digest).or_else(|| {
         let blob = context.cache.open(digest)?;
         Some(blob.tree().clone())

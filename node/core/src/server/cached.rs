@@ -16,7 +16,7 @@ use node_wire::{
 };
 use tokio::task::spawn_blocking;
 
-use super::{Context, answer, local};
+use super::{Context, answer, local, policy::FetchPermit};
 use crate::cache::{Cache, CachedBlob};
 
 /// A blob that was looked at.
@@ -44,7 +44,11 @@ struct Sending {
 impl CachedFile {
     /// Opens the blob that came by the name `name` not long ago, and looks at
     /// it.
-    pub(super) async fn open(cache: &Cache, name: &ShareName) -> Option<CachedFile> {
+    pub(super) async fn open(
+        cache: &Cache,
+        name: &ShareName,
+        _permit: &FetchPermit,
+    ) -> Option<CachedFile> {
         if !cache.is_on() {
             return None;
         }

@@ -29,6 +29,7 @@ use tokio::task::{JoinHandle, spawn_blocking};
 use super::{
     Context,
     front::Remote,
+    policy::FetchPermit,
     range::{self, Wanted},
     slots::Slot,
 };
@@ -108,6 +109,7 @@ impl Source {
 pub(super) async fn respond(
     context: &Arc<Context>,
     content: Content,
+    _permit: &FetchPermit,
     asking: Asking<'_>,
 ) -> Response {
     let tag = content.digest.map(|digest| format!("\"{digest}\""));

@@ -19,6 +19,7 @@ use super::{
     Context,
     content::{self, Asking, Content, Source},
     front::Remote,
+    policy::{Asker, FetchPermit, Wanted},
 };
 use crate::share::{Known, ShareError};
 
@@ -41,6 +42,9 @@ pub(super) async fn file(
         Err(error) if error.leaves_share() => return refused(StatusCode::FORBIDDEN),
         Err(_) => return refused(StatusCode::NOT_FOUND),
     };
+    let Some(permit) = permit(&context, remote, &name).await else {
+        return refused(StatusCode::NOT_FOUND);
+    };
     match open(&context, name).await {
         Ok(content) => {
             let asking = Asking {
@@ -48,7 +52,7 @@ pub(super) async fn file(
                 headers: &headers,
                 remote,
             };
-            content::respond(&context, content, asking).await
+            content::respond(&context, content, &permit, asking).await
         }
         Err(ShareError::NotFound(_)) => refused(StatusCode::NOT_FOUND),
         Err(error) => {
@@ -56,6 +60,23 @@ pub(super) async fn file(
             refused(StatusCode::INTERNAL_SERVER_ERROR)
         }
     }
+}
+
+/// Asks the policy. A file that is not there needs no permit, but gets none.
+async fn permit(context: &Arc<Context>, remote: Remote, name: &ShareName) -> Option<FetchPermit> {
+    let size = if context.policy.guards_fetch() {
+        let (context, name) = (Arc::clone(context), name.clone());
+        let stamp = spawn_blocking(move || context.share.stamp(&name)).await;
+        Some(stamp.ok()?.ok()?.size)
+    } else {
+        None
+    };
+    let wanted = Wanted {
+        name: name.as_str().to_owned(),
+        size,
+    };
+    let asker = Asker::at(remote);
+    context.policy.fetch(&asker, None, vec![wanted]).await
 }
 
 async fn open(context: &Arc<Context>, name: ShareName) -> Result<Content, ShareError> {

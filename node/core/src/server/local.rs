@@ -22,7 +22,7 @@ use node_wire::{
 };
 use tokio::task::spawn_blocking;
 
-use super::{Context, answer};
+use super::{Context, answer, policy::FetchPermit};
 use crate::share::{Share, ShareError, SharedFile, Stamp};
 
 /// Files up to this many bytes are read whole, once.
@@ -58,6 +58,7 @@ impl LocalFile {
     pub(super) async fn open(
         share: &Arc<Share>,
         name: &ShareName,
+        _permit: &FetchPermit,
     ) -> Result<LocalFile, ShareError> {
         let (share, wanted) = (Arc::clone(share), name.clone());
         let opened = spawn_blocking(move || {

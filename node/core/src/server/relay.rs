@@ -14,7 +14,7 @@ use node_wire::{
     ShareName, Value, content::QueryAnswerWriter, dialect::Dialect, fault::MissReason,
 };
 
-use super::{Context, answer, local, tee::Tee};
+use super::{Context, answer, local, policy::FetchPermit, tee::Tee};
 use crate::{
     client::{CallError, RemoteFile},
     counters::Counters,
@@ -48,6 +48,7 @@ impl RelayedFile {
         context: &Arc<Context>,
         name: &ShareName,
         mut walk: Walk,
+        _permit: &FetchPermit,
     ) -> Result<RelayedFile, MissReason> {
         while let Some(mut remote) = walk.next().await {
             match beginning(&mut remote).await {

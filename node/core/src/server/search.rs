@@ -6,16 +6,21 @@ use std::{
 };
 
 use axum::{
-    Json,
+    Extension, Json,
     extract::{Query, State, rejection::QueryRejection},
     http::StatusCode,
     response::{IntoResponse, Response},
 };
+use plugin_api::Hit;
 use serde::Deserialize;
-use tokio::task::spawn_blocking;
+use tokio::task::{JoinError, spawn_blocking};
 
-use super::Context;
-use crate::handlers::{QueryError, SEARCH_LIMIT_MAX, SearchHits, Wanted};
+use super::{
+    Context,
+    front::Remote,
+    policy::{Asker, QueryPermit, Wanted},
+};
+use crate::handlers::{self, Answer, QueryError, SEARCH_LIMIT_MAX, SearchHits, query};
 
 /// Number of hits when the caller names none.
 const LIMIT_DEFAULT: usize = 100;
@@ -33,38 +38,70 @@ pub(super) struct Question {
 /// Answers `GET`.
 pub(super) async fn search(
     State(context): State<Arc<Context>>,
+    Extension(remote): Extension<Remote>,
     question: Result<Query<Question>, QueryRejection>,
 ) -> Response {
     let Ok(Query(question)) = question else {
         return (StatusCode::BAD_REQUEST, "ask with /search?q=QUERY\n").into_response();
     };
-    let wanted = Wanted {
-        limit: question
-            .limit
-            .unwrap_or(LIMIT_DEFAULT)
-            .min(SEARCH_LIMIT_MAX),
-        deadline: Instant::now() + TIME,
+    let asker = Asker::at(remote);
+    let (handler, text) = (query::handler_of(&question.q), query::text_of(&question.q));
+    let Some(permit) = context.policy.query(&asker, handler, text).await else {
+        // As if there were nothing.
+        return Json(SearchHits::default()).into_response();
     };
-    let searched = spawn_blocking(move || {
-        let answer = context
-            .handlers
-            .answer(&context.files(), &question.q, wanted)?;
+    let deadline = Instant::now() + TIME;
+    let mut answer = match ask(&context, &permit, question, deadline).await {
+        Ok(Ok(answer)) => answer,
+        Ok(Err(error)) => {
+            let text = format!("{}\n", node_wire::escaped(&error.to_string()));
+            return (StatusCode::BAD_REQUEST, text).into_response();
+        }
+        Err(error) => return panicked(&error),
+    };
+    let wanted = |hit: &Hit| Wanted {
+        name: hit.file.name.clone(),
+        size: Some(hit.file.size),
+    };
+    let hits = std::mem::take(&mut answer.hits);
+    let permitted = context
+        .policy
+        .hits(&asker, hits, SEARCH_LIMIT_MAX, wanted)
+        .await;
+    answer.hits = permitted.hits;
+    let described = spawn_blocking(move || {
         let digest = |name: &str| {
-            let in_time = Instant::now() < wanted.deadline;
+            let in_time = Instant::now() < deadline;
             in_time.then(|| context.digests.known_of(name)).flatten()
         };
-        Ok::<_, QueryError>(SearchHits::of(answer, &digest))
+        SearchHits::of(answer, permitted.is_whole, &digest)
     });
-    match searched.await {
-        Ok(Ok(hits)) => Json(hits).into_response(),
-        Ok(Err(error)) => (
-            StatusCode::BAD_REQUEST,
-            format!("{}\n", node_wire::escaped(&error.to_string())),
-        )
-            .into_response(),
-        Err(error) => {
-            tracing::error!(%error, "a handler panicked");
-            StatusCode::INTERNAL_SERVER_ERROR.into_response()
-        }
+    match described.await {
+        Ok(hits) => Json(hits).into_response(),
+        Err(error) => panicked(&error),
     }
+}
+
+async fn ask(
+    context: &Arc<Context>,
+    _permit: &QueryPermit,
+    question: Question,
+    deadline: Instant,
+) -> Result<Result<Answer, QueryError>, JoinError> {
+    let limit = question.limit.unwrap_or(LIMIT_DEFAULT);
+    let bounds = handlers::Wanted {
+        limit: limit.min(SEARCH_LIMIT_MAX),
+        deadline,
+    };
+    let context = Arc::clone(context);
+    spawn_blocking(move || {
+        let files = context.files();
+        context.handlers.answer(&files, &question.q, bounds)
+    })
+    .await
+}
+
+fn panicked(error: &JoinError) -> Response {
+    tracing::error!(%error, "a handler panicked");
+    StatusCode::INTERNAL_SERVER_ERROR.into_response()
 }

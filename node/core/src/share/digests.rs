@@ -184,6 +184,18 @@ impl Digests {
         })
     }
 
+    /// Names and sizes of the files with this digest, at most `most`.
+    #[must_use]
+    pub fn all_named(&self, digest: &Digest, most: usize) -> Vec<(ShareName, u64)> {
+        let names = self.store.names(digest).into_iter();
+        let there = names.filter_map(|name| {
+            let known = self.store.get_unsettled(&name)?;
+            let stamp = self.share.stamp(&name).ok()?;
+            (stamp == known.stamp && known.digest == *digest).then_some((name, known.size))
+        });
+        there.take(most).collect()
+    }
+
     /// Notes that the file `name`, placed with this stamp, is what `tree` says.
     pub fn learned(&self, name: &ShareName, stamp: Stamp, tree: &PieceTree) {
         if stamp.size == tree.size() {

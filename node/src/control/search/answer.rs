@@ -9,7 +9,7 @@ use node_api::{
 use node_core::{
     client::CallError,
     events::unix_millis,
-    handlers::End,
+    handlers::{End, RankAsked},
     overlay::{Holder, Search, Step},
     plugin,
     wire::{Digest, FindExcerpt, FoundEnd, peer_url::PeerUrl},
@@ -31,6 +31,36 @@ pub(super) fn best_first(hits: &mut [Hit]) {
         let score = |hit: &Hit| hit.score.unwrap_or(f64::MIN);
         hits.sort_by(|a, b| score(b).total_cmp(&score(a)));
     }
+}
+
+/// What a policy is told of a hit.
+pub(super) fn to_rank(hit: &Hit, ourselves: &str) -> RankAsked {
+    let text = hit.excerpt.as_ref().map(|excerpt| excerpt.text.clone());
+    RankAsked {
+        name: hit.name.clone(),
+        size: hit.size,
+        modified: hit.modified,
+        node: hit.node.clone(),
+        here: hit.node == ourselves,
+        digest: hit.digest.clone().unwrap_or_default(),
+        handler: hit.handler.clone(),
+        score: hit.score,
+        text: text.unwrap_or_default(),
+    }
+}
+
+/// The hits with what they are worth as their scores, best first, without those
+/// that are worth nothing.
+pub(super) fn by_worth(hits: Vec<Hit>, worth: &[Option<f64>]) -> Vec<Hit> {
+    let hits = hits.into_iter().zip(worth);
+    let mut hits: Vec<_> = hits
+        .filter_map(|(hit, worth)| {
+            let score = Some((*worth)?);
+            Some(Hit { score, ..hit })
+        })
+        .collect();
+    best_first(&mut hits);
+    hits
 }
 
 pub(super) fn from_here(

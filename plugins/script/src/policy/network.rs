@@ -24,7 +24,7 @@ pub(super) fn within(address: &str, network: &str) -> Result<bool, Box<EvalAltRe
         (IpAddr::V6(_), _) if length <= 128 => return Ok(false),
         _ => return Err(bad().into()),
     };
-    let behind = bits.checked_sub(length).ok_or_else(|| bad())?;
+    let behind = bits.checked_sub(length).ok_or_else(bad)?;
     // Nothing is left of a number that all its bits are shifted out of.
     let first = |number: u128| number.checked_shr(behind).unwrap_or(0);
     Ok(first(network) == first(address))

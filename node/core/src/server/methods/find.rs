@@ -9,12 +9,13 @@
 pub(super) mod search;
 
 use std::{
+    borrow::Cow,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use node_wire::{
-    Fault, Find, FindHit, FindWanted, Found, ShareName, Value,
+    Digest, Fault, Find, FindHit, FindWanted, Found, ShareName, Value,
     limits::{FIND_HITS_MAX, FIND_NAMES_MAX, FIND_PEERS_MAX},
 };
 use plugin_api::FileInfo;
@@ -22,10 +23,12 @@ use tokio::{task::spawn_blocking, time::timeout};
 
 use crate::{
     client::PeerKind,
-    handlers::Wanted,
+    handlers::{self, DEFAULT_HANDLER, query},
     server::{
         Context,
         answer::{Answer, Answered},
+        policy::{Asker, NAMES_MAX, QueryPermit, Wanted},
+        rpc::Caller,
     },
 };
 
@@ -44,31 +47,85 @@ const QUERY_DIGEST_MAX: u64 = 1 << 20;
 /// Most files of which a query is answered.
 const QUERY_FILES_MAX: usize = 200_000;
 
-pub(super) async fn answer(context: &Arc<Context>, params: &[Value]) -> Answered {
+pub(super) async fn answer(context: &Arc<Context>, caller: &Caller, params: &[Value]) -> Answered {
     context.counters.finds_received.one();
     let find = Find::from_params(params)?;
-    let mut found = match find.wanted {
-        FindWanted::Name(name) => by_name(context, &ShareName::parse(&name)?).await?,
-        FindWanted::Digest(digest) => {
-            let context = Arc::clone(context);
-            blocking(move || by_digest(&context, digest)).await?
-        }
-        FindWanted::Query(query) => {
-            if let Some(deadline) = find.deadline {
-                let wait = Duration::from_millis(deadline.into());
-                let mut found = search::begin(context, &query, find.limit, wait).await?;
-                name_peers(context, &mut found);
-                return Ok(Answer::Value(found.to_value()));
-            }
-            let (context, limit) = (Arc::clone(context), find.limit.min(FIND_HITS_MAX));
-            blocking(move || by_query(&context, &query, find.after.as_deref(), limit)).await??
-        }
+    let asker = Asker::at(caller.remote);
+    let (handler, text) = question(&find.wanted);
+    // Whoever is refused hears what it would hear if there were nothing.
+    let permit = context.policy.query(&asker, handler, &text).await;
+    let mut found = match permit {
+        Some(permit) => look(context, &asker, &permit, find).await?,
+        None => Found::default(),
     };
     name_peers(context, &mut found);
     Ok(Answer::Value(found.to_value()))
 }
 
-async fn by_name(context: &Arc<Context>, name: &ShareName) -> Result<Found, Fault> {
+/// What is asked, as a policy is told it.
+fn question(wanted: &FindWanted) -> (&str, Cow<'_, str>) {
+    match wanted {
+        FindWanted::Name(name) => (DEFAULT_HANDLER, name.into()),
+        FindWanted::Digest(digest) => ("digest", digest.to_hex().into()),
+        FindWanted::Query(query) => (query::handler_of(query), query::text_of(query).into()),
+    }
+}
+
+async fn look(
+    context: &Arc<Context>,
+    asker: &Asker,
+    permit: &QueryPermit,
+    find: Find,
+) -> Result<Found, Fault> {
+    match find.wanted {
+        FindWanted::Name(name) => {
+            let found = by_name(context, permit, &ShareName::parse(&name)?).await?;
+            Ok(allowed(context, asker, found).await)
+        }
+        FindWanted::Digest(digest) => {
+            let (reader, names) = (Arc::clone(context), names_wanted(context));
+            let found = blocking(move || by_digest(&reader, &digest, names)).await?;
+            Ok(allowed(context, asker, found).await)
+        }
+        FindWanted::Query(query) => match find.deadline {
+            Some(deadline) => {
+                let wait = Duration::from_millis(deadline.into());
+                search::begin(context, asker, permit, &query, find.limit, wait).await
+            }
+            None => {
+                let limit = find.limit.min(FIND_HITS_MAX);
+                by_query(context, asker, permit, query, find.after, limit).await
+            }
+        },
+    }
+}
+
+/// How many names of the same content are looked for: more than one only if
+/// some may be allowed and others not.
+fn names_wanted(context: &Context) -> usize {
+    if context.policy.guards_fetch() {
+        NAMES_MAX
+    } else {
+        1
+    }
+}
+
+/// The first of some hits, which are all the same content, that the asker may
+/// hear of.
+async fn allowed(context: &Context, asker: &Asker, found: Found) -> Found {
+    let wanted = |hit: &FindHit| Wanted {
+        name: hit.name.clone(),
+        size: Some(hit.size),
+    };
+    let permitted = context.policy.hits(asker, found.hits, 1, wanted).await;
+    of_hits(permitted.hits.into_iter().take(1))
+}
+
+async fn by_name(
+    context: &Arc<Context>,
+    _permit: &QueryPermit,
+    name: &ShareName,
+) -> Result<Found, Fault> {
     let (reader, wanted) = (Arc::clone(context), name.clone());
     let reading = spawn_blocking(move || reader.digests.of(&wanted).ok());
     let hit = match timeout(DIGEST_TIME, reading).await {
@@ -88,7 +145,7 @@ async fn by_name(context: &Arc<Context>, name: &ShareName) -> Result<Found, Faul
 }
 
 /// What there is when the share has no digest of the file, or not yet.
-fn without_digest(context: &Context, name: &ShareName) -> Option<(u64, Option<node_wire::Digest>)> {
+fn without_digest(context: &Context, name: &ShareName) -> Option<(u64, Option<Digest>)> {
     if let Ok(stamp) = context.share.stamp(name) {
         return Some((stamp.size, None));
     }
@@ -96,29 +153,58 @@ fn without_digest(context: &Context, name: &ShareName) -> Option<(u64, Option<no
     Some((context.cache.size_of(&digest)?, Some(digest)))
 }
 
-fn by_digest(context: &Context, digest: node_wire::Digest) -> Found {
-    let (name, size) = match context.digests.named(&digest) {
-        Some((name, size)) => (name.as_str().to_owned(), size),
-        None => match context.cache.size_of(&digest) {
-            Some(size) => (String::new(), size),
-            None => return Found::default(),
-        },
-    };
-    of_hits([FindHit {
+/// The content, once for each of its names, of which there are not more than
+/// `most`.
+fn by_digest(context: &Context, digest: &Digest, most: usize) -> Found {
+    let mut names = context.digests.all_named(digest, most);
+    let mut hits: Vec<_> = names
+        .drain(..)
+        .map(|(name, size)| (name.as_str().to_owned(), size))
+        .collect();
+    if hits.is_empty() {
+        let cached = context.cache.size_of(digest);
+        hits.extend(cached.map(|size| (String::new(), size)));
+    }
+    of_hits(hits.into_iter().map(|(name, size)| FindHit {
         name,
         size,
-        digest: Some(digest),
+        digest: Some(*digest),
         ..FindHit::default()
-    }])
+    }))
 }
 
-fn by_query(
-    context: &Context,
-    query: &str,
-    after: Option<&str>,
+async fn by_query(
+    context: &Arc<Context>,
+    asker: &Asker,
+    _permit: &QueryPermit,
+    query: String,
+    after: Option<String>,
     limit: usize,
 ) -> Result<Found, Fault> {
-    let wanted = Wanted {
+    let reader = Arc::clone(context);
+    let files = blocking(move || matching(&reader, &query, after.as_deref())).await??;
+    let wanted = |file: &FileInfo| Wanted {
+        name: file.name.clone(),
+        size: Some(file.size),
+    };
+    // One more says whether there are more.
+    let permitted = context.policy.hits(asker, files, limit + 1, wanted).await;
+    let mut files = permitted.hits;
+    let limit = fitting(&files).min(limit);
+    let more = files.len() > limit || (!permitted.is_whole && !files.is_empty());
+    files.truncate(limit);
+    let reader = Arc::clone(context);
+    let hits = blocking(move || with_digests(&reader, files));
+    Ok(Found {
+        hits: hits.await?,
+        more,
+        ..Found::default()
+    })
+}
+
+/// The files that match a query, in the order of their names, behind a name.
+fn matching(context: &Context, query: &str, after: Option<&str>) -> Result<Vec<FileInfo>, Fault> {
+    let wanted = handlers::Wanted {
         limit: QUERY_FILES_MAX,
         deadline: Instant::now() + QUERY_TIME,
     };
@@ -131,20 +217,18 @@ fn by_query(
     let behind = after.map_or(0, |after| {
         files.partition_point(|file| *file.name <= *after)
     });
-    let limit = fitting(&files[behind..]).min(limit);
-    let more = files.len() - behind > limit;
+    Ok(files.split_off(behind))
+}
+
+fn with_digests(context: &Context, files: Vec<FileInfo>) -> Vec<FindHit> {
     let digests_until = Instant::now() + QUERY_DIGESTS_TIME;
-    let hits = files.drain(behind..).take(limit).map(|file| FindHit {
+    let hits = files.into_iter().map(|file| FindHit {
         digest: digest_of(context, &file.name, file.size, digests_until),
         size: file.size,
         name: file.name,
         ..FindHit::default()
     });
-    Ok(Found {
-        hits: hits.collect(),
-        more,
-        ..Found::default()
-    })
+    hits.collect()
 }
 
 /// How many of the files have names that fit into one answer.
@@ -157,12 +241,7 @@ fn fitting(files: &[FileInfo]) -> usize {
     files.iter().take_while(fits).count()
 }
 
-fn digest_of(
-    context: &Context,
-    name: &str,
-    size: u64,
-    until: Instant,
-) -> Option<node_wire::Digest> {
+fn digest_of(context: &Context, name: &str, size: u64, until: Instant) -> Option<Digest> {
     let name = ShareName::parse(name).ok()?;
     let known = context.digests.known(&name).or_else(|| {
         let at_once = size <= QUERY_DIGEST_MAX && Instant::now() < until;

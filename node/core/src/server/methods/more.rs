@@ -14,9 +14,11 @@ use super::find;
 use crate::server::{
     Context,
     answer::{Answer, Answered},
+    policy::Asker,
+    rpc::Caller,
 };
 
-pub(super) async fn answer(context: &Arc<Context>, params: &[Value]) -> Answered {
+pub(super) async fn answer(context: &Arc<Context>, caller: &Caller, params: &[Value]) -> Answered {
     context.counters.mores_received.one();
     let more = More::from_params(params)?;
     let open = context
@@ -24,6 +26,6 @@ pub(super) async fn answer(context: &Arc<Context>, params: &[Value]) -> Answered
         .take(&more.cursor)
         .ok_or_else(|| Fault::unhandled(MissReason::NotFound))?;
     let until = Instant::now() + Duration::from_millis(more.wait.into());
-    let found = find::search::page(context, open, until).await?;
+    let found = find::search::page(context, &Asker::at(caller.remote), open, until).await?;
     Ok(Answer::Value(found.to_value()))
 }

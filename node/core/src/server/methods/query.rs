@@ -5,15 +5,18 @@
 
 use std::sync::Arc;
 
-use node_wire::{Fault, Query, ShareName, Value};
+use node_wire::{Fault, Query, ShareName, Value, fault::MissReason};
+use tokio::task::spawn_blocking;
 
 use crate::{
+    handlers::DEFAULT_HANDLER,
     overlay::{Asked, Walk},
     server::{
         Context,
         answer::{Answer, Answered},
         cached::CachedFile,
         local::LocalFile,
+        policy::{Asker, FetchPermit, Wanted},
         relay::RelayedFile,
         rpc::Caller,
     },
@@ -24,12 +27,13 @@ pub(super) async fn answer(context: &Arc<Context>, caller: &Caller, params: &[Va
     context.counters.queries_received.one();
     let query = Query::from_params(params)?;
     let name = ShareName::parse(&query.name)?;
-    match LocalFile::open(&context.share, &name).await {
+    let permit = permit(context, caller, &query, &name).await?;
+    match LocalFile::open(&context.share, &name, &permit).await {
         Ok(file) => return Ok(Answer::Local(file)),
         Err(ShareError::NotFound(_)) => {}
         Err(error) => tracing::warn!(%error, "a shared file cannot be read"),
     }
-    if let Some(file) = CachedFile::open(&context.cache, &name).await {
+    if let Some(file) = CachedFile::open(&context.cache, &name, &permit).await {
         return Ok(Answer::Cached(file));
     }
     let asked = Asked {
@@ -39,8 +43,44 @@ pub(super) async fn answer(context: &Arc<Context>, caller: &Caller, params: &[Va
         asking: caller.asking.clone(),
     };
     let walk = Walk::begin(&context.overlay, asked).await;
-    match RelayedFile::find(context, &name, walk).await {
+    match RelayedFile::find(context, &name, walk, &permit).await {
         Ok(file) => Ok(Answer::Relayed(Box::new(file))),
         Err(reason) => Err(Fault::unhandled(reason)),
     }
+}
+
+/// Asks the policy, for the query and for the content: what is refused is not
+/// found, here or anywhere else.
+async fn permit(
+    context: &Arc<Context>,
+    caller: &Caller,
+    query: &Query,
+    name: &ShareName,
+) -> Result<FetchPermit, Fault> {
+    let refused = || Fault::unhandled(MissReason::NotFound);
+    let asker = Asker::at(caller.remote).with_history(&query.history);
+    let text = name.as_str();
+    let may_ask = context.policy.query(&asker, DEFAULT_HANDLER, text).await;
+    may_ask.ok_or_else(refused)?;
+    let size = if context.policy.guards_fetch() {
+        let (context, name) = (Arc::clone(context), name.clone());
+        let sized = spawn_blocking(move || size(&context, &name));
+        sized.await.map_err(|_| Fault::internal())?
+    } else {
+        None
+    };
+    let wanted = Wanted {
+        name: text.to_owned(),
+        size,
+    };
+    let may_have = context.policy.fetch(&asker, None, vec![wanted]).await;
+    may_have.ok_or_else(refused)
+}
+
+/// The size of the file, if it is here.
+fn size(context: &Context, name: &ShareName) -> Option<u64> {
+    if let Ok(stamp) = context.share.stamp(name) {
+        return Some(stamp.size);
+    }
+    context.cache.size_of(&context.cache.digest_of(name)?)
 }

@@ -16,8 +16,12 @@ use plugin_api::{Excerpt, Hit};
 use super::{blocking, digest_of};
 use crate::{
     events::unix_millis,
-    handlers::{End, PageMost, Wanted},
-    server::{Context, searches::Open},
+    handlers::{self, End, PageMost},
+    server::{
+        Context,
+        policy::{Asker, QueryPermit, Wanted},
+        searches::Open,
+    },
 };
 
 /// Longest time for a search, however often more is asked for.
@@ -29,6 +33,8 @@ const DIGESTS_TIME: Duration = Duration::from_millis(100);
 /// Begins to search, and answers with the first page.
 pub(in crate::server::methods) async fn begin(
     context: &Arc<Context>,
+    asker: &Asker,
+    _permit: &QueryPermit,
     query: &str,
     limit: usize,
     wait: Duration,
@@ -39,20 +45,21 @@ pub(in crate::server::methods) async fn begin(
         .place(until)
         .await
         .ok_or_else(Fault::busy)?;
-    let wanted = Wanted {
+    let bounds = handlers::Wanted {
         limit,
         deadline: Instant::now() + TIME,
     };
     let live = context
         .handlers
-        .answer_live(&context.files(), query, wanted)
+        .answer_live(&context.files(), query, bounds)
         .map_err(|error| Fault::invalid_params(&error.to_string()))?;
-    page(context, Open::new(live, place), until).await
+    page(context, asker, Open::new(live, place), until).await
 }
 
 /// The next page of a search, and a cursor if it is not the last.
 pub(in crate::server::methods) async fn page(
     context: &Arc<Context>,
+    asker: &Asker,
     open: Open,
     until: Instant,
 ) -> Result<Found, Fault> {
@@ -65,7 +72,12 @@ pub(in crate::server::methods) async fn page(
         .next(most, until)
         .await
         .map_err(|error| Fault::invalid_params(&error.to_string()))?;
-    let end = page.end.map_or(FoundEnd::Complete, describe_end);
+    let permitted = context.policy.hits(asker, page.hits, FIND_PAGE_MAX, wanted);
+    let permitted = permitted.await;
+    let end = match page.end.map_or(FoundEnd::Complete, describe_end) {
+        FoundEnd::Complete if !permitted.is_whole => FoundEnd::Partial,
+        end => end,
+    };
     let cursor = match page.end {
         Some(_) => None,
         None => Some(context.searches.keep(open).ok_or_else(Fault::internal)?),
@@ -73,7 +85,7 @@ pub(in crate::server::methods) async fn page(
     let reader = Arc::clone(context);
     let hits = blocking(move || {
         let digests_until = Instant::now() + DIGESTS_TIME;
-        let hits = page.hits.into_iter();
+        let hits = permitted.hits.into_iter();
         hits.map(|hit| describe(&reader, hit, digests_until))
             .collect()
     });
@@ -83,6 +95,13 @@ pub(in crate::server::methods) async fn page(
         end,
         ..Found::default()
     })
+}
+
+fn wanted(hit: &Hit) -> Wanted {
+    Wanted {
+        name: hit.file.name.clone(),
+        size: Some(hit.file.size),
+    }
 }
 
 fn describe(context: &Context, hit: Hit, digests_until: Instant) -> FindHit {

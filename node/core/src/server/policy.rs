@@ -1,0 +1,385 @@
+//! What the owner's policy says to those who ask at the peer port.
+//!
+//! # Participants
+//! [`PolicyGate`] asks the policy, if there is one. A route that is about to
+//! answer a query needs a [`QueryPermit`], one that is about to give content a
+//! [`FetchPermit`]; nobody but the gate makes them. Hits of a query pass
+//! [`PolicyGate::hits`]: who may not have a file does not hear of it either.
+//! [`watch_policy`] follows the file.
+//!
+//! # Invariants
+//! - Without a policy nothing is asked, and nothing waits.
+//! - No decision is no: an error, a time that is over, no turn within [`WAIT`],
+//!   a file of which no version was right.
+//! - At most [`RUNNING_MAX`] decisions run at a time. Askers, told apart by their
+//!   address, take turns, so that one whose queries are slow to decide waits for
+//!   itself.
+//! - The control connection is not asked, but for [`PolicyGate::rank`], which
+//!   guards nothing: where it fails, hits stay as they are.
+
+mod notes;
+mod watch;
+
+use std::{net::IpAddr, path::PathBuf, sync::Arc, time::Duration};
+
+use plugin_script::{
+    FetchAsked, HitsAllowed, Policy, PolicyError, PolicyFile, PolicyState, QueryAsked, Rule, Rules,
+    What,
+};
+use tokio::{sync::Semaphore, task::spawn_blocking, time::timeout};
+
+use self::notes::Notes;
+pub(crate) use self::watch::look_at_policy;
+pub use self::watch::watch_policy;
+use super::{front::Remote, slots::Slots};
+use crate::{counters::Counters, events::EventLog};
+
+/// Most decisions for others that run at a time.
+const RUNNING_MAX: usize = 2;
+
+/// Most searches of the owner whose hits are ranked at a time.
+const RANKING_MAX: usize = 2;
+
+/// Longest wait for a turn.
+const WAIT: Duration = Duration::from_secs(1);
+
+/// Most names of the same content that are asked about.
+pub(super) const NAMES_MAX: usize = 8;
+
+/// Asks the policy.
+#[derive(Debug)]
+pub struct PolicyGate {
+    file: Option<Arc<PolicyFile>>,
+    turns: Slots,
+    ranking: Semaphore,
+    notes: Notes,
+}
+
+/// Who asks at the peer port.
+#[derive(Clone, Debug)]
+pub(super) struct Asker {
+    address: IpAddr,
+    /// The URL that it says it has; empty if it says none.
+    peer: String,
+}
+
+/// A file that an asker would have.
+#[derive(Clone, Debug)]
+pub(super) struct Wanted {
+    /// Empty for content without a name.
+    pub(super) name: String,
+    pub(super) size: Option<u64>,
+}
+
+/// A query may be answered.
+#[derive(Debug)]
+pub(super) struct QueryPermit(());
+
+/// Content may be given.
+#[derive(Debug)]
+pub(super) struct FetchPermit(());
+
+/// The hits that an asker may hear of.
+#[derive(Debug)]
+pub(super) struct HitsPermitted<T> {
+    pub(super) hits: Vec<T>,
+    /// Whether all were decided on, or as many allowed as were wanted.
+    pub(super) is_whole: bool,
+}
+
+impl Asker {
+    pub(super) fn at(remote: Remote) -> Asker {
+        Asker {
+            address: remote.0.ip().to_canonical(),
+            peer: String::new(),
+        }
+    }
+
+    /// The same, with the last node of a history, which is the one that asks.
+    pub(super) fn with_history(self, history: &[String]) -> Asker {
+        Asker {
+            peer: history.last().cloned().unwrap_or_default(),
+            ..self
+        }
+    }
+}
+
+impl PolicyGate {
+    /// Asks the policy in the plugin directory, if there are both.
+    #[must_use]
+    pub fn new(
+        plugins: Option<PathBuf>,
+        counters: Arc<Counters>,
+        events: Arc<EventLog>,
+    ) -> PolicyGate {
+        PolicyGate {
+            file: plugins.map(|directory| Arc::new(PolicyFile::new(directory))),
+            turns: Slots::new(RUNNING_MAX),
+            ranking: Semaphore::new(RANKING_MAX),
+            notes: Notes::new(counters, events),
+        }
+    }
+
+    /// The file of the policy, if there is a plugin directory.
+    #[must_use]
+    pub fn file(&self) -> Option<&Arc<PolicyFile>> {
+        self.file.as_ref()
+    }
+
+    /// How it stands with the policy, if there is one.
+    #[must_use]
+    pub fn state(&self) -> Option<PolicyState> {
+        self.file.as_ref()?.state()
+    }
+
+    /// Why the last decision that failed did.
+    #[must_use]
+    pub fn last_failure(&self) -> Option<String> {
+        self.notes.last()
+    }
+
+    /// Whether a query may be answered.
+    pub(super) async fn query(
+        &self,
+        asker: &Asker,
+        handler: &str,
+        text: &str,
+    ) -> Option<QueryPermit> {
+        let is_allowed = match self.guard(Rule::AllowQuery) {
+            Guard::Open => true,
+            Guard::Closed => self.closed(),
+            Guard::Ask(policy) => {
+                let asked = QueryAsked {
+                    handler: handler.to_owned(),
+                    text: text.to_owned(),
+                    from: asker.address,
+                    peer: asker.peer.clone(),
+                };
+                let decided = self.run(policy, asker, move |policy| policy.allows_query(&asked));
+                self.verdict(decided.await)
+            }
+        };
+        is_allowed.then_some(QueryPermit(()))
+    }
+
+    /// Whether content may be given that has one of these names, of which the
+    /// first [`NAMES_MAX`] count. `digest` is what it was asked for by, if it was.
+    pub(super) async fn fetch(
+        &self,
+        asker: &Asker,
+        digest: Option<String>,
+        names: Vec<Wanted>,
+    ) -> Option<FetchPermit> {
+        let is_allowed = match self.guard(Rule::AllowFetch) {
+            Guard::Open => true,
+            Guard::Closed => self.closed(),
+            Guard::Ask(policy) => {
+                let (who, digest) = (asker.clone(), digest.unwrap_or_default());
+                let decided = self.run(policy, asker, move |policy| {
+                    any_allowed(policy, &who, &digest, names)
+                });
+                self.verdict(decided.await)
+            }
+        };
+        is_allowed.then_some(FetchPermit(()))
+    }
+
+    /// Whether content and hits are asked about at all.
+    pub(super) fn guards_fetch(&self) -> bool {
+        !matches!(self.guard(Rule::AllowFetch), Guard::Open)
+    }
+
+    /// The hits that the asker may hear of, and not many more than `most`.
+    pub(super) async fn hits<T: Send + 'static>(
+        &self,
+        asker: &Asker,
+        hits: Vec<T>,
+        most: usize,
+        wanted: fn(&T) -> Wanted,
+    ) -> HitsPermitted<T> {
+        let policy = match self.guard(Rule::AllowFetch) {
+            Guard::Open => {
+                return HitsPermitted {
+                    hits,
+                    is_whole: true,
+                };
+            }
+            Guard::Closed => {
+                self.closed();
+                return HitsPermitted::none();
+            }
+            Guard::Ask(_) if hits.is_empty() => {
+                return HitsPermitted {
+                    hits,
+                    is_whole: true,
+                };
+            }
+            Guard::Ask(policy) => policy,
+        };
+        let who = asker.clone();
+        let decided = self.run(policy, asker, move |policy| {
+            let asked = hits
+                .iter()
+                .map(|hit| asked(&who, "", wanted(hit), What::Hit));
+            let decided = policy.allows_hits(asked, most);
+            permitted(hits, &decided, most, decided.failure.clone())
+        });
+        let Some((permitted, failure)) = decided.await else {
+            return HitsPermitted::none();
+        };
+        if let Some(error) = failure {
+            self.notes.failed(&error.to_string());
+        }
+        permitted
+    }
+
+    /// Whether the hits of searches of the owner are ranked at all.
+    #[must_use]
+    pub fn ranks(&self) -> bool {
+        matches!(self.guard(Rule::Rank), Guard::Ask(_))
+    }
+
+    /// What the hits of a search of the owner are worth; those that are worth
+    /// nothing are not wanted. Nothing if they stay as they are.
+    pub async fn rank(&self, hits: Vec<plugin_script::RankAsked>) -> Option<Vec<Option<f64>>> {
+        let Guard::Ask(policy) = self.guard(Rule::Rank) else {
+            return None;
+        };
+        let place = timeout(WAIT, self.ranking.acquire()).await.ok()?.ok()?;
+        let ranked = spawn_blocking(move || policy.rank(&hits)).await;
+        drop(place);
+        match ranked {
+            Ok(Ok(worth)) => Some(worth),
+            Ok(Err(error)) => {
+                self.notes.failed(&error.to_string());
+                None
+            }
+            Err(error) => {
+                self.notes.failed(&error.to_string());
+                None
+            }
+        }
+    }
+
+    fn guard(&self, rule: Rule) -> Guard {
+        let Some(file) = &self.file else {
+            return Guard::Open;
+        };
+        match file.rules() {
+            Rules::Closed => Guard::Closed,
+            Rules::Policy(policy) if policy.has(rule) => Guard::Ask(policy),
+            Rules::None | Rules::Policy(_) => Guard::Open,
+        }
+    }
+
+    fn closed(&self) -> bool {
+        self.notes.refused();
+        self.notes.failed("no version of the policy was right");
+        false
+    }
+
+    /// Whether the decision is yes.
+    fn verdict(&self, decided: Option<Result<bool, PolicyError>>) -> bool {
+        let is_allowed = match decided {
+            Some(Ok(is_allowed)) => is_allowed,
+            Some(Err(error)) => {
+                self.notes.failed(&error.to_string());
+                false
+            }
+            None => false,
+        };
+        if !is_allowed {
+            self.notes.refused();
+        }
+        is_allowed
+    }
+
+    /// Does what the policy has to do, when it is the asker's turn. The turn is
+    /// over when the work is, whether anybody still waits for it or not.
+    async fn run<T: Send + 'static>(
+        &self,
+        policy: Arc<Policy>,
+        asker: &Asker,
+        work: impl FnOnce(&Policy) -> T + Send + 'static,
+    ) -> Option<T> {
+        let turn = timeout(WAIT, self.turns.take(asker.address)).await;
+        let Some(turn) = turn.ok().flatten() else {
+            self.notes.failed("there are too many to decide on");
+            return None;
+        };
+        let done = spawn_blocking(move || {
+            let _turn = turn;
+            work(&policy)
+        });
+        match done.await {
+            Ok(done) => Some(done),
+            Err(error) => {
+                self.notes.failed(&error.to_string());
+                None
+            }
+        }
+    }
+}
+
+/// What stands before something that is guarded.
+enum Guard {
+    Open,
+    Closed,
+    Ask(Arc<Policy>),
+}
+
+impl<T> HitsPermitted<T> {
+    fn none() -> HitsPermitted<T> {
+        HitsPermitted {
+            hits: Vec::new(),
+            is_whole: false,
+        }
+    }
+}
+
+fn asked(asker: &Asker, digest: &str, wanted: Wanted, what: What) -> FetchAsked {
+    FetchAsked {
+        name: wanted.name,
+        size: wanted.size,
+        digest: digest.to_owned(),
+        from: asker.address,
+        peer: asker.peer.clone(),
+        what,
+    }
+}
+
+fn any_allowed(
+    policy: &Policy,
+    asker: &Asker,
+    digest: &str,
+    names: Vec<Wanted>,
+) -> Result<bool, PolicyError> {
+    let mut failure = None;
+    for wanted in names.into_iter().take(NAMES_MAX) {
+        match policy.allows_fetch(&asked(asker, digest, wanted, What::Content)) {
+            Ok(true) => return Ok(true),
+            Ok(false) => {}
+            Err(error) => failure = Some(error),
+        }
+    }
+    failure.map_or(Ok(false), Err)
+}
+
+/// The hits that were allowed, and why a decision failed if one did.
+fn permitted<T>(
+    hits: Vec<T>,
+    decided: &HitsAllowed,
+    most: usize,
+    failure: Option<PolicyError>,
+) -> (HitsPermitted<T>, Option<PolicyError>) {
+    let is_all = decided.allowed.len() == hits.len();
+    let pairs = hits.into_iter().zip(&decided.allowed);
+    let hits: Vec<T> = pairs
+        .filter_map(|(hit, is_allowed)| is_allowed.then_some(hit))
+        .collect();
+    let is_whole = is_all || hits.len() >= most;
+    (HitsPermitted { hits, is_whole }, failure)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,92 @@
+//! What the owner is told of a policy at work: all refusals as counts, failures
+//! also in words, but not in more of them than anybody reads.
+
+use std::{
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
+
+use serde_json::json;
+
+use crate::{clock::now, counters::Counters, events::EventLog, sync::lock};
+
+/// Time between two failures that are told.
+const PAUSE: Duration = Duration::from_secs(60);
+
+/// Tells the owner.
+#[derive(Debug)]
+pub(super) struct Notes {
+    counters: Arc<Counters>,
+    events: Arc<EventLog>,
+    failures: Mutex<Failures>,
+}
+
+#[derive(Debug, Default)]
+struct Failures {
+    told: Option<Instant>,
+    /// Failures since then.
+    untold: u64,
+    last: Option<String>,
+}
+
+impl Notes {
+    pub(super) fn new(counters: Arc<Counters>, events: Arc<EventLog>) -> Notes {
+        Notes {
+            counters,
+            events,
+            failures: Mutex::default(),
+        }
+    }
+
+    /// Notes that something was refused.
+    pub(super) fn refused(&self) {
+        self.counters.policy_refusals.one();
+    }
+
+    /// Notes that there was no decision.
+    pub(super) fn failed(&self, problem: &str) {
+        self.counters.policy_failures.one();
+        let Some(untold) = lock(&self.failures).note(problem, now()) else {
+            return;
+        };
+        tracing::warn!(problem, untold, "the policy does not decide");
+        let data = json!({ "text": problem, "untold": untold });
+        self.events.emit("policy.failed", data);
+    }
+
+    /// The last failure.
+    pub(super) fn last(&self) -> Option<String> {
+        lock(&self.failures).last.clone()
+    }
+}
+
+impl Failures {
+    /// Notes a failure. Gives how many were not told before it, if it is to be
+    /// told.
+    fn note(&mut self, problem: &str, now: Instant) -> Option<u64> {
+        self.last = Some(problem.to_owned());
+        let is_soon = |told| now.saturating_duration_since(told) < PAUSE;
+        if self.told.is_some_and(is_soon) {
+            self.untold += 1;
+            return None;
+        }
+        self.told = Some(now);
+        Some(std::mem::take(&mut self.untold))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_failure_a_minute_is_told_with_the_number_of_the_others() {
+        let mut failures = Failures::default();
+        let begun = Instant::now();
+        assert_eq!(failures.note("a", begun), Some(0));
+        assert_eq!(failures.note("b", begun + PAUSE / 2), None);
+        assert_eq!(failures.note("c", begun + PAUSE / 2), None);
+        assert_eq!(failures.note("d", begun + PAUSE), Some(2));
+        assert_eq!(failures.last.as_deref(), Some("d"));
+    }
+}
