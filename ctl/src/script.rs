@@ -2,7 +2,7 @@
 //!
 //! Participants: the *engine* is the language with what a script may do; the *session* is the one run, with the
 //! owner's node (found at the first call that needs it) and the nodes that the script started; the *verbs* are the
-//! functions; the *report* turns what went wrong into `FILE:LINE:COLUMN in FUNCTION: MESSAGE` and an exit code.
+//! functions; the *hooks* call functions of the script when something happens; the *report* turns what went wrong into `FILE:LINE:COLUMN in FUNCTION: MESSAGE` and an exit code.
 //!
 //! A script is its owner's own program, so it may run as long as it likes unless `--max-time` or
 //! `--max-operations` say otherwise. What it cannot do is reach by accident what it has no business with: there are
@@ -16,6 +16,7 @@
 mod bounded;
 mod calling;
 mod engine;
+mod hooks;
 #[cfg(feature = "embedded")]
 mod nodes;
 mod report;
@@ -75,6 +76,7 @@ fn evaluate(script: &Script, session: &Arc<Session>) -> Result<(), CtlError> {
         .compile(&text)
         .map_err(|error| explain(error.into()))?;
     run_ast(&engine, &ast).map_err(explain)?;
+    hooks::deliver(&engine, &ast, session).map_err(explain)?;
     session.check()
 }
 

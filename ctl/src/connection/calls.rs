@@ -6,6 +6,7 @@ use jsonrpsee::core::{client::ClientT, params::ObjectParams};
 use node_api::{
     cache::{CacheBlob, CacheCleared, CacheClient},
     error::{ApiError, ErrorCode},
+    events::{EventPage, EventsClient},
     fetch::{FetchBatch, FetchClient, FetchState, FetchStatus},
     node::{NodeClient, NodeStatus},
     peer::{Peer, PeerState, PeersClient},
@@ -113,6 +114,11 @@ impl Connection {
     /// Lists the handlers.
     pub(crate) async fn plugins(&self) -> Result<Vec<Plugin>, CtlError> {
         self.sorted_out(PluginsClient::list(&self.http).await)
+    }
+
+    /// The events after the event `id` that the node still has, at most `limit`.
+    pub(crate) async fn events_after(&self, id: u64, limit: u32) -> Result<EventPage, CtlError> {
+        self.sorted_out(EventsClient::since(&self.http, id, Some(limit)).await)
     }
 
     /// Calls any method with named parameters.

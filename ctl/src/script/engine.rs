@@ -13,7 +13,7 @@ use rhai::{
     packages::{Package, StandardPackage},
 };
 
-use super::{Script, bounded, calling, session::Session, verbs};
+use super::{Script, bounded, calling, hooks, session::Session, verbs};
 use crate::output::{complain, escaped_lines};
 
 /// Deepest calls of functions of the script.
@@ -51,6 +51,7 @@ pub(super) fn build(session: &Arc<Session>, script: &Script) -> Engine {
     register_stop(&mut engine, session);
     bounded::register(&mut engine, STRING_MAX, session);
     verbs::register(&mut engine, session);
+    hooks::register(&mut engine, session);
     #[cfg(feature = "embedded")]
     super::nodes::register(&mut engine, session);
     calling::register(&mut engine);

@@ -13,6 +13,7 @@ use node_api::error::ErrorCode;
 use rhai::{Dynamic, EvalAltResult, Map, Position};
 use tokio::runtime::Handle;
 
+use super::hooks::Hooks;
 #[cfg(feature = "embedded")]
 use crate::embedded::EmbeddedNode;
 use crate::{commands::Context, connection::Connection, error::CtlError};
@@ -24,6 +25,7 @@ pub(super) struct Session {
     owner: OnceLock<Connection>,
     stop: Mutex<Option<CtlError>>,
     output_closed: OnceLock<()>,
+    hooks: Hooks,
     #[cfg(feature = "embedded")]
     nodes: Mutex<Vec<Option<EmbeddedNode>>>,
 }
@@ -36,6 +38,7 @@ impl Session {
             owner: OnceLock::new(),
             stop: Mutex::new(None),
             output_closed: OnceLock::new(),
+            hooks: Hooks::new(),
             #[cfg(feature = "embedded")]
             nodes: Mutex::new(Vec::new()),
         }
@@ -44,6 +47,16 @@ impl Session {
     /// The context that the script runs in.
     pub(super) fn context(&self) -> &Context {
         &self.context
+    }
+
+    /// What is called when something happens.
+    pub(super) fn hooks(&self) -> &Hooks {
+        &self.hooks
+    }
+
+    /// What works while the script does.
+    pub(super) fn runtime(&self) -> &Handle {
+        &self.runtime
     }
 
     /// The owner's node.
@@ -125,6 +138,7 @@ impl Session {
 
     /// Ends what the script started.
     pub(super) fn end(&self) {
+        self.runtime.block_on(self.hooks.end());
         #[cfg(feature = "embedded")]
         {
             let nodes =

@@ -11,7 +11,11 @@ use rhai::{
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{calling::CALL, session::Session};
+use super::{
+    calling::CALL,
+    hooks::{NodeKey, Origin},
+    session::Session,
+};
 use crate::{
     connection::{Connection, Existing},
     error::CtlError,
@@ -102,15 +106,18 @@ fn register_with_map(
 
 /// The owner's node does something.
 fn answer(session: &Arc<Session>, verb: impl FnOnce(&Callee) -> Answer) -> Fallible {
+    answer_of(&owner(session)?, verb)
+}
+
+/// The owner's node, as a script asks it.
+pub(super) fn owner(session: &Arc<Session>) -> Result<Callee, Box<EvalAltResult>> {
     let connected = session.owner().map(|connection| Callee {
         connection,
         session: Arc::clone(session),
         #[cfg(feature = "embedded")]
         home: None,
     });
-    connected
-        .and_then(|node| verb(&node))
-        .map_err(|error| session.raise(error))
+    connected.map_err(|error| session.raise(error))
 }
 
 /// A node does something.
@@ -126,6 +133,24 @@ impl Callee {
     pub(super) fn home(&self) -> Result<&Home, CtlError> {
         let foreign = || CtlError::usage("only a node that this script started can do that");
         self.home.as_deref().ok_or_else(foreign)
+    }
+
+    /// Which node it is.
+    pub(super) fn key(&self) -> NodeKey {
+        #[cfg(feature = "embedded")]
+        if let Some(home) = &self.home {
+            return NodeKey::Own(home.number);
+        }
+        NodeKey::Owner
+    }
+
+    /// Where it is found when the connection was lost.
+    pub(super) fn origin(&self) -> Result<Origin, CtlError> {
+        #[cfg(feature = "embedded")]
+        if self.home.is_some() {
+            return Ok(Origin::Own(self.connection.clone()));
+        }
+        Ok(Origin::State(self.session.context().state()?))
     }
 
     fn peers(&self) -> Answer {

@@ -1,0 +1,188 @@
+//! The events of one node, one after the other, whatever becomes of the connection.
+
+use std::{path::PathBuf, time::Duration};
+
+use jsonrpsee::core::client::Subscription;
+use jsonrpsee_ws_client::WsClient;
+use node_api::{
+    error::ErrorCode,
+    events::{Event, EventStreamClient, PAGE_MAX},
+};
+use tokio::time::sleep;
+
+use crate::{connection::Connection, error::CtlError, output::Output};
+
+/// Pause before a connection that was lost is made anew, at first.
+const PAUSE_MIN: Duration = Duration::from_millis(100);
+
+/// The longest such pause.
+const PAUSE_MAX: Duration = Duration::from_secs(2);
+
+/// Where the node is found.
+#[derive(Clone, Debug)]
+pub(in crate::script) enum Origin {
+    /// By its state directory: it may have ended and begun at another address.
+    State(PathBuf),
+    /// A node of this process: when it ends, it is gone.
+    #[cfg(feature = "embedded")]
+    Own(Connection),
+}
+
+/// A place in the events of a node.
+#[derive(Clone, Debug)]
+pub(super) struct Place {
+    pub(super) origin: Origin,
+    /// When the node began: another one counts its events anew.
+    started: u64,
+    /// Id of the last event before the place.
+    pub(super) since: u64,
+}
+
+/// Reads events from a place on.
+pub(super) struct Feed {
+    place: Place,
+    open: Option<Open>,
+    pause: Duration,
+    /// Whether the node that answers is another one than before, which was not told yet.
+    is_anew: bool,
+    /// Whether it was told that the node is gone.
+    is_missed: bool,
+}
+
+struct Open {
+    _client: WsClient,
+    events: Subscription<Event>,
+}
+
+/// An event.
+pub(super) struct Heard {
+    pub(super) event: Event,
+    /// Whether it is the first one of a node that began anew.
+    pub(super) is_anew: bool,
+}
+
+impl Origin {
+    fn connection(&self) -> Result<Connection, CtlError> {
+        match self {
+            Origin::State(state) => Connection::find(state),
+            #[cfg(feature = "embedded")]
+            Origin::Own(connection) => Ok(connection.clone()),
+        }
+    }
+}
+
+impl Place {
+    /// Behind the newest event.
+    pub(super) async fn now(origin: Origin, node: &Connection) -> Result<Place, CtlError> {
+        Ok(Place {
+            origin,
+            started: node.status().await?.started,
+            since: node.events_after(0, 0).await?.newest,
+        })
+    }
+
+    /// Behind the last event before a time in Unix milliseconds, as far as the node remembers.
+    pub(super) async fn at(
+        origin: Origin,
+        node: &Connection,
+        time: u64,
+    ) -> Result<Place, CtlError> {
+        let started = node.status().await?.started;
+        let page = node.events_after(0, PAGE_MAX).await?;
+        let before = page.events.iter().rev().find(|event| event.time < time);
+        let oldest = page.oldest.map_or(0, |oldest| oldest.saturating_sub(1));
+        Ok(Place {
+            origin,
+            started,
+            since: before.map_or(oldest, |event| event.id),
+        })
+    }
+}
+
+impl Feed {
+    pub(super) fn new(place: Place) -> Feed {
+        Feed {
+            place,
+            open: None,
+            pause: Duration::ZERO,
+            is_anew: false,
+            is_missed: false,
+        }
+    }
+
+    /// The next event, when there is one. May be dropped and called again without loss.
+    ///
+    /// # Errors
+    /// [`CtlError::Closed`] when a node of the script has ended, and others when the node does not let us listen.
+    pub(super) async fn next(&mut self, output: Output) -> Result<Heard, CtlError> {
+        loop {
+            if self.open.is_none() {
+                self.open_patiently(output).await?;
+            }
+            let Some(open) = &mut self.open else { continue };
+            // Whatever ended it, what is missing is asked for by its id.
+            let Some(Ok(event)) = open.events.next().await else {
+                self.open = None;
+                self.pause = self.pause.max(PAUSE_MIN);
+                continue;
+            };
+            let next = self.place.since.saturating_add(1);
+            if event.id > next {
+                let lost = event.id - next;
+                output.note(&format!(
+                    "{lost} events before number {} are lost",
+                    event.id
+                ));
+            }
+            self.place.since = event.id;
+            self.pause = Duration::ZERO;
+            let is_anew = std::mem::take(&mut self.is_anew);
+            return Ok(Heard { event, is_anew });
+        }
+    }
+
+    /// Connects, again and again while the owner's node is gone.
+    async fn open_patiently(&mut self, output: Output) -> Result<(), CtlError> {
+        loop {
+            sleep(self.pause).await;
+            let error = match self.open().await {
+                Ok(()) => return Ok(()),
+                Err(error) => error,
+            };
+            self.pause = (self.pause * 2).clamp(PAUSE_MIN, PAUSE_MAX);
+            match &self.place.origin {
+                Origin::State(_) if error.code() == ErrorCode::Network => {
+                    if !self.is_missed {
+                        self.is_missed = true;
+                        output.note(&format!("waiting for the node to be back: {error}"));
+                    }
+                }
+                Origin::State(_) => return Err(error),
+                #[cfg(feature = "embedded")]
+                Origin::Own(node) => {
+                    let address = node.address();
+                    return Err(CtlError::Closed { address });
+                }
+            }
+        }
+    }
+
+    async fn open(&mut self) -> Result<(), CtlError> {
+        let node = self.place.origin.connection()?;
+        let started = node.status().await?.started;
+        if started != self.place.started {
+            self.place.started = started;
+            self.place.since = 0;
+            self.is_anew = true;
+        }
+        let client = node.web_socket().await?;
+        let followed = EventStreamClient::follow(&client, Some(self.place.since)).await;
+        let events = followed.map_err(|error| node.classify(error))?;
+        self.is_missed = false;
+        self.open = Some(Open {
+            _client: client,
+            events,
+        });
+        Ok(())
+    }
+}
