@@ -65,7 +65,7 @@ fn every_script_of_the_repository_is_run_here() {
     scripts.sort();
     assert_eq!(
         scripts,
-        ["mirror.rhai", "tour.rhai"],
+        ["mirror.rhai", "policy.rhai", "tour.rhai", "watch.rhai"],
         "a script has no test"
     );
 }

@@ -64,8 +64,8 @@ fn every_example_prints_what_the_page_says() {
 #[test]
 fn every_function_has_an_example() {
     let functions = [
-        "args", "call", "exit", "fetch", "hello", "ls", "node", "peers", "print", "put", "search",
-        "share", "sleep", "status", "stop", "text", "url",
+        "args", "call", "every", "exit", "fetch", "hello", "ls", "node", "off", "on", "peers",
+        "print", "put", "search", "share", "sleep", "status", "stop", "text", "url", "wait",
     ];
     for function in functions {
         let called = |example: &Example| {

@@ -19,8 +19,7 @@ impl PluginsServer for Owner {
             .collect();
         list.extend(scripts(handlers).iter().map(of_script));
         let gate = &self.node.context().policy;
-        let policy = gate.state();
-        list.extend(policy.map(|policy| of_policy(policy, gate.last_failure())));
+        list.extend(gate.state().map(of_policy));
         Ok(list)
     }
 }
@@ -67,7 +66,7 @@ fn of_script(script: &ScriptState) -> Plugin {
     }
 }
 
-fn of_policy(policy: PolicyState, failure: Option<String>) -> Plugin {
+fn of_policy(policy: PolicyState) -> Plugin {
     let (state, does) = match policy.rules {
         Some(rules) => {
             let names: Vec<_> = rules.iter().map(|rule| rule.name()).collect();
@@ -83,6 +82,6 @@ fn of_policy(policy: PolicyState, failure: Option<String>) -> Plugin {
         description: Some(format!("the policy: {does}")),
         examples: Vec::new(),
         state,
-        problem: policy.problem.or(failure),
+        problem: policy.problem.or(policy.failure),
     }
 }

@@ -27,7 +27,10 @@ mod file;
 mod network;
 mod runner;
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::{Mutex, PoisonError},
+    time::{Duration, Instant},
+};
 
 use rhai::{AST, Dynamic, Map};
 
@@ -91,6 +94,7 @@ pub struct Policy {
     rules: Vec<Rule>,
     examples: Vec<Example>,
     runners: Runners,
+    last_failure: Mutex<Option<String>>,
 }
 
 /// Which of some hits another node may hear of.
@@ -133,6 +137,7 @@ impl Policy {
             rules,
             examples,
             runners: Runners::default(),
+            last_failure: Mutex::default(),
         })
     }
 
@@ -147,6 +152,13 @@ impl Policy {
     #[must_use]
     pub fn has(&self, rule: Rule) -> bool {
         self.rules.contains(&rule)
+    }
+
+    /// Why the last decision that failed did.
+    #[must_use]
+    pub fn last_failure(&self) -> Option<String> {
+        let last = self.last_failure.lock();
+        last.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Whether a query is answered. Blocks for at most [`POLICY_TIME`].
@@ -204,20 +216,35 @@ impl Policy {
             if Instant::now() >= until {
                 return Err(error(Rule::Rank, "there are too many hits for the time"));
             }
-            worth(&self.call(Rule::Rank, hit.to_map())?)
+            self.worth(hit.to_map())
         };
-        hits.iter().map(rank).collect()
+        self.noted(hits.iter().map(rank).collect())
     }
 
     fn allows(&self, rule: Rule, asked: Map) -> Result<bool, PolicyError> {
         if !self.has(rule) {
             return Ok(true);
         }
-        let given = self.call(rule, asked)?;
-        given.as_bool().map_err(|kind| {
-            let problem = format!("it gives a value of type {kind} and not true or false");
-            error(rule, &problem)
-        })
+        let given = self.call(rule, asked).and_then(|given| {
+            given.as_bool().map_err(|kind| {
+                let problem = format!("it gives a value of type {kind} and not true or false");
+                error(rule, &problem)
+            })
+        });
+        self.noted(given)
+    }
+
+    fn worth(&self, asked: Map) -> Result<Option<f64>, PolicyError> {
+        worth(&self.call(Rule::Rank, asked)?)
+    }
+
+    /// Keeps the failure, if it is one, for the owner.
+    fn noted<T>(&self, decided: Result<T, PolicyError>) -> Result<T, PolicyError> {
+        if let Err(error) = &decided {
+            let mut last = self.last_failure.lock();
+            **last.as_mut().unwrap_or_else(|error| error.get_mut()) = Some(error.to_string());
+        }
+        decided
     }
 
     fn call(&self, rule: Rule, asked: Map) -> Result<Dynamic, PolicyError> {

@@ -132,12 +132,6 @@ impl PolicyGate {
         self.file.as_ref()?.state()
     }
 
-    /// Why the last decision that failed did.
-    #[must_use]
-    pub fn last_failure(&self) -> Option<String> {
-        self.notes.last()
-    }
-
     /// Whether a query may be answered.
     pub(super) async fn query(
         &self,

@@ -12,7 +12,7 @@ use rhai::{Map, serde::to_dynamic};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{FetchAsked, Policy, QueryAsked, RULES, RankAsked, Rule, What, worth};
+use super::{FetchAsked, Policy, QueryAsked, RULES, RankAsked, Rule, What};
 use crate::header::HeaderError;
 
 /// Most examples of a policy.
@@ -151,8 +151,7 @@ impl Policy {
     fn decide(&self, example: &Example) -> String {
         let decided = match example.rule {
             Rule::Rank => self
-                .call(Rule::Rank, example.asked.clone())
-                .and_then(|given| worth(&given))
+                .worth(example.asked.clone())
                 .map(|worth| worth.map_or("null".to_owned(), |worth| worth.to_string())),
             rule => self
                 .allows(rule, example.asked.clone())

@@ -53,6 +53,8 @@ pub struct PolicyState {
     pub rules: Option<Vec<Rule>>,
     /// Why the file as it is now is not used.
     pub problem: Option<String>,
+    /// Why the last decision that failed did, since that version holds.
+    pub failure: Option<String>,
 }
 
 /// What a look finds.
@@ -107,6 +109,7 @@ impl PolicyFile {
             let state = PolicyState {
                 rules: now.policy.as_ref().map(|policy| policy.rules().to_vec()),
                 problem: now.problem.clone(),
+                failure: now.policy.as_ref().and_then(|policy| policy.last_failure()),
             };
             (state.rules.is_some() || state.problem.is_some()).then_some(state)
         })

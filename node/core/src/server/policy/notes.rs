@@ -26,7 +26,6 @@ struct Failures {
     told: Option<Instant>,
     /// Failures since then.
     untold: u64,
-    last: Option<String>,
 }
 
 impl Notes {
@@ -46,25 +45,19 @@ impl Notes {
     /// Notes that there was no decision.
     pub(super) fn failed(&self, problem: &str) {
         self.counters.policy_failures.one();
-        let Some(untold) = lock(&self.failures).note(problem, now()) else {
+        let Some(untold) = lock(&self.failures).note(now()) else {
             return;
         };
         tracing::warn!(problem, untold, "the policy does not decide");
         let data = json!({ "text": problem, "untold": untold });
         self.events.emit("policy.failed", data);
     }
-
-    /// The last failure.
-    pub(super) fn last(&self) -> Option<String> {
-        lock(&self.failures).last.clone()
-    }
 }
 
 impl Failures {
     /// Notes a failure. Gives how many were not told before it, if it is to be
     /// told.
-    fn note(&mut self, problem: &str, now: Instant) -> Option<u64> {
-        self.last = Some(problem.to_owned());
+    fn note(&mut self, now: Instant) -> Option<u64> {
         let is_soon = |told| now.saturating_duration_since(told) < PAUSE;
         if self.told.is_some_and(is_soon) {
             self.untold += 1;
@@ -83,10 +76,9 @@ mod tests {
     fn one_failure_a_minute_is_told_with_the_number_of_the_others() {
         let mut failures = Failures::default();
         let begun = Instant::now();
-        assert_eq!(failures.note("a", begun), Some(0));
-        assert_eq!(failures.note("b", begun + PAUSE / 2), None);
-        assert_eq!(failures.note("c", begun + PAUSE / 2), None);
-        assert_eq!(failures.note("d", begun + PAUSE), Some(2));
-        assert_eq!(failures.last.as_deref(), Some("d"));
+        assert_eq!(failures.note(begun), Some(0));
+        assert_eq!(failures.note(begun + PAUSE / 2), None);
+        assert_eq!(failures.note(begun + PAUSE / 2), None);
+        assert_eq!(failures.note(begun + PAUSE), Some(2));
     }
 }
