@@ -118,6 +118,31 @@ print(bob.wait("fetch.done").data.name);
 }
 
 #[test]
+fn events_that_come_while_a_callback_runs_are_neither_lost_nor_doubled() {
+    let node = noded().start();
+    let text = r#"
+let heard = 0;
+let last = 0;
+let begun = false;
+on("fetch.failed", |e| {
+    if e.id <= last { throw `event ${e.id} came after ${last}`; }
+    last = e.id;
+    if !begun {
+        begun = true;
+        for n in 0..400 { call("fetch.start", #{name: `missing-${n}`}); }
+        return;
+    }
+    heard += 1;
+    if heard == 400 { stop(); }
+});
+call("fetch.start", #{name: "missing"});
+"#;
+    let run = run_text(node.home(), text, &[]).expect_code(0);
+    assert_eq!(run.stderr, "", "nothing is lost");
+    node.stop();
+}
+
+#[test]
 fn listening_goes_on_when_the_node_was_away() {
     let node = noded().start();
     let home = node.home().clone();
