@@ -203,6 +203,43 @@ fn a_signal_ends_a_loop_and_a_sleep() {
 }
 
 #[test]
+fn a_script_with_a_timer_goes_on_until_something_ends_it() {
+    let endless = "every(0.01, || ());";
+    let mut bench = Bench::new(endless);
+    bench.script.max_time = Some(Duration::from_millis(50));
+    assert_eq!(bench.run().unwrap_err().exit_code(), 124);
+    let bench = Bench::new(endless);
+    bench.signals.send_modify(|count| *count += 1);
+    assert_eq!(bench.run().unwrap_err().exit_code(), 130);
+    for text in [
+        "every(0.01, || stop());",
+        "every(1000, || ()); stop();",
+        "let timer = every(1000, || ()); off(timer);",
+        "let timer = 0; timer = every(0.01, || off(timer));",
+    ] {
+        assert!(Bench::new(text).run().is_ok(), "{text}");
+    }
+}
+
+#[test]
+fn timers_are_called_in_turn_and_share_what_they_capture() {
+    let text = r#"
+        let said = "";
+        every(0.01, || { said += "a"; if said.len() > 6 { throw said } });
+        every(0.01, || { said += "b"; });"#;
+    let said = thrown(text);
+    assert!(said.contains('a') && said.contains('b'), "{said}");
+}
+
+#[test]
+fn a_time_is_a_number_of_seconds() {
+    for seconds in ["0", "-1", "0.0 / 0.0", "\"1\"", "1e300"] {
+        let text = format!("every({seconds}, || ());");
+        assert_eq!(error(&text).exit_code(), 2, "{seconds}");
+    }
+}
+
+#[test]
 fn odd_sleeps_are_no_sleeps() {
     assert!(
         Bench::new("sleep(-1); sleep(0); sleep(-0.5); sleep(0.0 / 0.0);")
