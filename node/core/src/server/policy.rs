@@ -17,21 +17,23 @@
 //! - The control connection is not asked, but for [`PolicyGate::rank`], which
 //!   guards nothing: where it fails, hits stay as they are.
 
+mod asking;
 mod notes;
 mod watch;
 
-use std::{net::IpAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
-use plugin_script::{
-    FetchAsked, HitsAllowed, Policy, PolicyError, PolicyFile, PolicyState, QueryAsked, Rule, Rules,
-    What,
-};
+use plugin_script::{Policy, PolicyError, PolicyFile, PolicyState, QueryAsked, Rule, Rules, What};
 use tokio::{sync::Semaphore, task::spawn_blocking, time::timeout};
 
-use self::notes::Notes;
+pub(super) use self::asking::{Asker, HitsPermitted, Wanted};
 pub(crate) use self::watch::look_at_policy;
 pub use self::watch::watch_policy;
-use super::{front::Remote, slots::Slots};
+use self::{
+    asking::{any_allowed, asked, permitted},
+    notes::Notes,
+};
+use super::slots::Slots;
 use crate::{counters::Counters, events::EventLog};
 
 /// Most decisions for others that run at a time.
@@ -55,22 +57,6 @@ pub struct PolicyGate {
     notes: Notes,
 }
 
-/// Who asks at the peer port.
-#[derive(Clone, Debug)]
-pub(super) struct Asker {
-    address: IpAddr,
-    /// The URL that it says it has; empty if it says none.
-    peer: String,
-}
-
-/// A file that an asker would have.
-#[derive(Clone, Debug)]
-pub(super) struct Wanted {
-    /// Empty for content without a name.
-    pub(super) name: String,
-    pub(super) size: Option<u64>,
-}
-
 /// A query may be answered.
 #[derive(Debug)]
 pub(super) struct QueryPermit(());
@@ -78,31 +64,6 @@ pub(super) struct QueryPermit(());
 /// Content may be given.
 #[derive(Debug)]
 pub(super) struct FetchPermit(());
-
-/// The hits that an asker may hear of.
-#[derive(Debug)]
-pub(super) struct HitsPermitted<T> {
-    pub(super) hits: Vec<T>,
-    /// Whether all were decided on, or as many allowed as were wanted.
-    pub(super) is_whole: bool,
-}
-
-impl Asker {
-    pub(super) fn at(remote: Remote) -> Asker {
-        Asker {
-            address: remote.0.ip().to_canonical(),
-            peer: String::new(),
-        }
-    }
-
-    /// The same, with the last node of a history, which is the one that asks.
-    pub(super) fn with_history(self, history: &[String]) -> Asker {
-        Asker {
-            peer: history.last().cloned().unwrap_or_default(),
-            ..self
-        }
-    }
-}
 
 impl PolicyGate {
     /// Asks the policy in the plugin directory, if there are both.
@@ -320,59 +281,6 @@ enum Guard {
     Open,
     Closed,
     Ask(Arc<Policy>),
-}
-
-impl<T> HitsPermitted<T> {
-    fn none() -> HitsPermitted<T> {
-        HitsPermitted {
-            hits: Vec::new(),
-            is_whole: false,
-        }
-    }
-}
-
-fn asked(asker: &Asker, digest: &str, wanted: Wanted, what: What) -> FetchAsked {
-    FetchAsked {
-        name: wanted.name,
-        size: wanted.size,
-        digest: digest.to_owned(),
-        from: asker.address,
-        peer: asker.peer.clone(),
-        what,
-    }
-}
-
-fn any_allowed(
-    policy: &Policy,
-    asker: &Asker,
-    digest: &str,
-    names: Vec<Wanted>,
-) -> Result<bool, PolicyError> {
-    let mut failure = None;
-    for wanted in names.into_iter().take(NAMES_MAX) {
-        match policy.allows_fetch(&asked(asker, digest, wanted, What::Content)) {
-            Ok(true) => return Ok(true),
-            Ok(false) => {}
-            Err(error) => failure = Some(error),
-        }
-    }
-    failure.map_or(Ok(false), Err)
-}
-
-/// The hits that were allowed, and why a decision failed if one did.
-fn permitted<T>(
-    hits: Vec<T>,
-    decided: &HitsAllowed,
-    most: usize,
-    failure: Option<PolicyError>,
-) -> (HitsPermitted<T>, Option<PolicyError>) {
-    let is_all = decided.allowed.len() == hits.len();
-    let pairs = hits.into_iter().zip(&decided.allowed);
-    let hits: Vec<T> = pairs
-        .filter_map(|(hit, is_allowed)| is_allowed.then_some(hit))
-        .collect();
-    let is_whole = is_all || hits.len() >= most;
-    (HitsPermitted { hits, is_whole }, failure)
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use std::{fs, net::SocketAddr, os::unix::fs::PermissionsExt};
 use tempfile::TempDir;
 
 use super::*;
+use crate::server::front::Remote;
 
 /// A gate with this policy, if there is one.
 fn gate(source: Option<&str>) -> (TempDir, PolicyGate) {
