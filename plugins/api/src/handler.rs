@@ -1,6 +1,10 @@
 //! The handler trait and the types that pass through it.
 
-use std::{ops::Range, sync::Arc, time::SystemTime};
+use std::{
+    ops::Range,
+    sync::Arc,
+    time::{Instant, SystemTime},
+};
 
 /// A shared file, as handlers see it.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -187,6 +191,11 @@ pub trait Sink {
     /// How many more hits are welcome, for handlers that choose the best ones.
     fn room(&self) -> usize {
         usize::MAX
+    }
+
+    /// When to stop, for handlers that have to tell somebody else.
+    fn deadline(&self) -> Option<Instant> {
+        None
     }
 
     /// How many lines are wanted around the line of an [`Excerpt`].

@@ -124,6 +124,10 @@ impl Sink for Bounded<'_> {
         self.wanted.limit.saturating_sub(self.pushed)
     }
 
+    fn deadline(&self) -> Option<Instant> {
+        Some(self.wanted.deadline)
+    }
+
     fn context_lines(&self) -> usize {
         self.context
     }

@@ -1,0 +1,343 @@
+//! The directory of an owner's programs, as it changes.
+
+use std::{
+    collections::BTreeMap,
+    fs::{self, Metadata},
+    os::unix::fs::MetadataExt,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::SystemTime,
+};
+
+use plugin_api::Handler;
+use rustix::process::geteuid;
+
+use crate::{
+    ProgramError,
+    program::{Program, Stop, stop_all},
+};
+
+/// Most programs of a directory.
+pub const PROGRAMS_MAX: usize = 16;
+
+/// How the names of files end that are somebody else's: scripts, and copies
+/// that editors leave behind.
+const OTHERS: [&str; 2] = [".rhai", "~"];
+
+/// Rights to run.
+const RUN: u32 = 0o111;
+
+/// Rights of others to write.
+const OTHERS_WRITE: u32 = 0o022;
+
+/// The user to whom the system belongs.
+const ROOT: u32 = 0;
+
+/// The programs of a directory.
+#[derive(Debug)]
+pub struct Programs {
+    directory: PathBuf,
+    stop: Stop,
+    files: Mutex<BTreeMap<String, Loaded>>,
+}
+
+/// A program and what is wrong with it.
+#[derive(Clone, Debug)]
+pub struct ProgramState {
+    /// Name of the file.
+    pub file: String,
+    /// What answers, if anything does: the last version that was right.
+    pub handler: Option<Arc<Program>>,
+    /// Why the file as it is now is not used.
+    pub problem: Option<String>,
+}
+
+#[derive(Debug)]
+struct Loaded {
+    seen: Seen,
+    handler: Option<Arc<Program>>,
+    problem: Option<String>,
+    /// Whether a handler that came later and goes first has its prefix.
+    is_hidden: bool,
+}
+
+/// What shows that a file changed.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+struct Seen {
+    size: u64,
+    modified: Option<SystemTime>,
+    inode: u64,
+    mode: u32,
+    owner: u32,
+}
+
+impl Programs {
+    /// Follows `directory`. Nothing is started before [`Programs::refresh`].
+    #[must_use]
+    pub fn new(directory: PathBuf) -> Programs {
+        Programs {
+            directory,
+            stop: Stop::default(),
+            files: Mutex::default(),
+        }
+    }
+
+    /// Looks at the directory, starts what changed, and looks after what runs.
+    /// `taken` are the prefixes of other handlers. Gives what to tell the owner:
+    /// file and what happened to it. Blocks, at most as long as an introduction
+    /// may take. To be called by one at a time.
+    ///
+    /// # Errors
+    /// When the directory cannot be used; what was started stays.
+    pub fn refresh(&self, taken: &[String]) -> Result<Vec<(String, String)>, ProgramError> {
+        let there = self.list()?;
+        let mut news = self.remove_others(&there);
+        let changed = self.changed(there);
+        for (file, seen, started) in self.start(changed) {
+            // A node that ends starts nothing.
+            if self.stop.is_set() {
+                break;
+            }
+            let said = self.put(&file, seen, started, taken);
+            news.push((file, said));
+        }
+        self.look_after(taken);
+        Ok(news)
+    }
+
+    /// What is loaded, by the names of the files.
+    #[must_use]
+    pub fn list_loaded(&self) -> Vec<ProgramState> {
+        let files = lock(&self.files);
+        let states = files.iter().map(|(file, loaded)| ProgramState {
+            file: file.clone(),
+            handler: loaded.handler.clone(),
+            problem: loaded.problem(),
+        });
+        states.collect()
+    }
+
+    /// The handlers, by the names of their files.
+    #[must_use]
+    pub fn handlers(&self) -> Vec<Arc<Program>> {
+        let files = lock(&self.files);
+        let shown = files.values().filter(|loaded| !loaded.is_hidden);
+        shown.filter_map(|loaded| loaded.handler.clone()).collect()
+    }
+
+    /// Ends all programs; none is started any more. Blocks.
+    pub fn stop(&self) {
+        self.stop.set_all();
+        let files = std::mem::take(&mut *lock(&self.files));
+        let programs: Vec<_> = files
+            .values()
+            .filter_map(|l| l.handler.as_deref())
+            .collect();
+        stop_all(&programs);
+    }
+
+    fn list(&self) -> Result<BTreeMap<String, Seen>, ProgramError> {
+        check_rights("the directory", &fs::metadata(&self.directory)?)?;
+        let mut there = BTreeMap::new();
+        for entry in fs::read_dir(&self.directory)? {
+            let path = entry?.path();
+            let Some(file) = path.file_name().and_then(|file| file.to_str()) else {
+                continue;
+            };
+            if file.starts_with('.') {
+                continue;
+            }
+            // A file may vanish while it is looked at.
+            if let Ok(metadata) = fs::symlink_metadata(&path)
+                && is_to_run(file, &metadata)
+            {
+                there.insert(file.to_owned(), Seen::of(&metadata));
+            }
+            if there.len() > PROGRAMS_MAX {
+                return Err(ProgramError::TooMany);
+            }
+        }
+        Ok(there)
+    }
+
+    /// Ends what is not there any more.
+    fn remove_others(&self, there: &BTreeMap<String, Seen>) -> Vec<(String, String)> {
+        let mut files = lock(&self.files);
+        let (stay, gone): (BTreeMap<_, _>, BTreeMap<_, _>) = std::mem::take(&mut *files)
+            .into_iter()
+            .partition(|(file, _)| there.contains_key(file));
+        *files = stay;
+        drop(files);
+        for loaded in gone.values() {
+            loaded
+                .handler
+                .as_deref()
+                .inspect(|program| program.retire());
+        }
+        gone.into_keys()
+            .map(|file| (file, "removed".to_owned()))
+            .collect()
+    }
+
+    fn changed(&self, there: BTreeMap<String, Seen>) -> Vec<(String, Seen)> {
+        let files = lock(&self.files);
+        let is_new = |(file, seen): &(String, Seen)| {
+            files.get(file).is_none_or(|loaded| loaded.seen != *seen)
+        };
+        there.into_iter().filter(is_new).collect()
+    }
+
+    /// Starts all at once, so that one that hangs holds up nobody.
+    fn start(
+        &self,
+        changed: Vec<(String, Seen)>,
+    ) -> Vec<(String, Seen, Result<Program, ProgramError>)> {
+        let start = |file: &str| Program::start_for(&self.directory.join(file), &self.stop);
+        let start = &start;
+        std::thread::scope(|scope| {
+            let starting: Vec<_> = changed
+                .into_iter()
+                .map(|(file, seen)| {
+                    let name = file.clone();
+                    (file, seen, scope.spawn(move || start(&name)))
+                })
+                .collect();
+            let joined = starting.into_iter().map(|(file, seen, thread)| {
+                let broke = |_| Err(ProgramError::Handshake("the start broke".to_owned()));
+                (file, seen, thread.join().unwrap_or_else(broke))
+            });
+            joined.collect()
+        })
+    }
+
+    /// Takes in a new version, if it is right. Says what became of it.
+    fn put(
+        &self,
+        file: &str,
+        seen: Seen,
+        started: Result<Program, ProgramError>,
+        taken: &[String],
+    ) -> String {
+        let mut files = lock(&self.files);
+        let is_taken = |prefix: &str| {
+            let of_others = files.iter().filter(|(other, _)| *other != file);
+            let mut others = of_others.filter_map(|(_, loaded)| loaded.handler.as_deref());
+            taken.iter().any(|other| other == prefix) || others.any(|other| other.name() == prefix)
+        };
+        let started = started.and_then(|program| {
+            if is_taken(program.name()) {
+                return Err(ProgramError::Taken(program.name().to_owned()));
+            }
+            Ok(program)
+        });
+        let before = files.remove(file).and_then(|loaded| loaded.handler);
+        let (handler, problem, said, retired) = match started {
+            Ok(program) => {
+                let said = format!(
+                    "version {} answers `{}:`",
+                    program.version(),
+                    program.name()
+                );
+                (Some(Arc::new(program)), None, said, before)
+            }
+            Err(error) => {
+                let problem = error.to_string();
+                let said = format!("not used: {problem}");
+                (before, Some(problem), said, None)
+            }
+        };
+        let loaded = Loaded {
+            seen,
+            handler,
+            problem,
+            is_hidden: false,
+        };
+        files.insert(file.to_owned(), loaded);
+        drop(files);
+        retired.as_deref().inspect(|program| program.retire());
+        said
+    }
+
+    fn look_after(&self, taken: &[String]) {
+        let mut files = lock(&self.files);
+        for loaded in files.values_mut() {
+            let prefix = loaded.handler.as_ref().map(|handler| handler.name());
+            loaded.is_hidden = prefix.is_some_and(|prefix| taken.iter().any(|t| t == prefix));
+        }
+        let programs: Vec<_> = files.values().filter_map(|l| l.handler.clone()).collect();
+        drop(files);
+        for program in programs {
+            program.look_after();
+        }
+    }
+}
+
+impl Drop for Programs {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+impl Loaded {
+    fn problem(&self) -> Option<String> {
+        let hidden = || {
+            let name = self.handler.as_ref().filter(|_| self.is_hidden)?.name();
+            Some(ProgramError::Taken(name.to_owned()).to_string())
+        };
+        self.problem.clone().or_else(hidden)
+    }
+}
+
+impl Seen {
+    fn of(metadata: &Metadata) -> Seen {
+        Seen {
+            size: metadata.len(),
+            modified: metadata.modified().ok(),
+            inode: metadata.ino(),
+            mode: metadata.mode(),
+            owner: metadata.uid(),
+        }
+    }
+}
+
+/// Whether a file of this name and kind is a program, and no script.
+fn is_to_run(file: &str, metadata: &Metadata) -> bool {
+    let is_others = OTHERS.iter().any(|end| file.ends_with(end));
+    metadata.is_file() && metadata.mode() & RUN != 0 && !is_others
+}
+
+/// Whether `path` is a file that [`Programs`] would start.
+#[must_use]
+pub fn is_program(path: &Path) -> bool {
+    let file = path.file_name().and_then(|file| file.to_str());
+    let metadata = fs::symlink_metadata(path);
+    file.is_some_and(|file| metadata.is_ok_and(|metadata| is_to_run(file, &metadata)))
+}
+
+/// Whether `path` may be run.
+pub(crate) fn check(path: &Path) -> Result<(), ProgramError> {
+    let metadata = fs::symlink_metadata(path)?;
+    if !metadata.is_file() {
+        return Err(ProgramError::NoProgram("it is no regular file"));
+    }
+    if metadata.mode() & RUN == 0 {
+        return Err(ProgramError::NoProgram(
+            "it may not be run; allow it with chmod +x",
+        ));
+    }
+    check_rights("the file", &metadata)
+}
+
+fn check_rights(what: &'static str, metadata: &Metadata) -> Result<(), ProgramError> {
+    if metadata.mode() & OTHERS_WRITE != 0 {
+        return Err(ProgramError::Writable(what));
+    }
+    if ![geteuid().as_raw(), ROOT].contains(&metadata.uid()) {
+        return Err(ProgramError::Foreign(what));
+    }
+    Ok(())
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,487 @@
+//! A program that answers queries.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicU32, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use plugin_api::{Changes, Example, Files, Handler, HandlerError, Sink};
+
+use crate::{
+    ProgramError,
+    back_off::BackOff,
+    conversation::{Breach, Conversation, End, PROBLEM_MAX},
+    directory,
+    header::Header,
+    leash::{Leash, end_all},
+    limits,
+    message::{FromProgram, Greeting, Hello, PROTOCOL, ToProgram, line},
+    pipes::{PipeError, Pipes},
+    turn::{Taken, Turn},
+};
+
+/// Failures in a row after which a program is not asked any more.
+pub const FAILURES_MAX: u32 = 3;
+
+/// Longest time from the start of a program to its introduction.
+pub const HANDSHAKE_TIME: Duration = Duration::from_secs(5);
+
+/// How long a program may take to end an answer of which nothing more is wanted.
+pub const CANCEL_GRACE: Duration = Duration::from_millis(500);
+
+/// Longest wait for the answer to another query to end.
+const WAIT: Duration = Duration::from_millis(500);
+
+/// Longest wait for it when the program is stopped.
+const STOP_WAIT: Duration = Duration::from_secs(1);
+
+/// Longest time between two looks at whether the program is stopped.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+
+/// Most names of changed files that are kept for a program.
+const CHANGES_MAX: usize = 1_000;
+
+/// A program that introduced itself.
+#[derive(Debug)]
+pub struct Program {
+    path: PathBuf,
+    header: Header,
+    stop: Stop,
+    turn: Turn<State>,
+    /// The process, to end it from outside.
+    leash: Mutex<Option<Arc<Leash>>>,
+    failures: AtomicU32,
+    last_failure: Mutex<Option<String>>,
+    changes: Mutex<Changed>,
+}
+
+/// What says that programs have to end: one program, or all of a directory.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Stop {
+    all: Arc<AtomicBool>,
+    one: Arc<AtomicBool>,
+}
+
+/// What whoever asks the program has for that time.
+#[derive(Debug, Default)]
+struct State {
+    process: Option<Process>,
+    back_off: BackOff,
+    last_id: u64,
+}
+
+#[derive(Debug)]
+struct Process {
+    leash: Arc<Leash>,
+    pipes: Pipes,
+    /// An answer of which nothing more is wanted, and when it has to have ended.
+    cancelled: Option<(u64, Instant)>,
+}
+
+/// What changed since the program was told.
+#[derive(Debug, Default)]
+enum Changed {
+    #[default]
+    Nothing,
+    Names(Vec<String>),
+    Anything,
+}
+
+impl Program {
+    /// Starts the file `path` and lets it introduce itself. Blocks, for at most
+    /// [`HANDSHAKE_TIME`].
+    ///
+    /// # Errors
+    /// [`ProgramError`] when it must not be run, or does not introduce itself.
+    pub fn start(path: &Path) -> Result<Program, ProgramError> {
+        Program::start_for(path, &Stop::default())
+    }
+
+    pub(crate) fn start_for(path: &Path, stop: &Stop) -> Result<Program, ProgramError> {
+        let path = std::path::absolute(path)?;
+        directory::check(&path)?;
+        let stop = stop.for_one();
+        let (process, header) = Process::start(&path, &stop)?;
+        let leash = Arc::clone(&process.leash);
+        let state = State {
+            process: Some(process),
+            ..State::default()
+        };
+        Ok(Program {
+            path,
+            header,
+            stop,
+            turn: Turn::new(state),
+            leash: Mutex::new(Some(leash)),
+            failures: AtomicU32::new(0),
+            last_failure: Mutex::default(),
+            changes: Mutex::default(),
+        })
+    }
+
+    /// What tells it from other programs.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.header.id
+    }
+
+    /// Its version.
+    #[must_use]
+    pub fn version(&self) -> u32 {
+        self.header.version
+    }
+
+    /// Why it failed the last time, if it did.
+    #[must_use]
+    pub fn last_failure(&self) -> Option<String> {
+        lock(&self.last_failure).clone()
+    }
+
+    /// Whether it is not asked any more.
+    #[must_use]
+    pub fn is_disabled(&self) -> bool {
+        self.failures.load(Ordering::Relaxed) >= FAILURES_MAX
+    }
+
+    /// The number of its process, while it runs.
+    #[must_use]
+    pub fn pid(&self) -> Option<u32> {
+        let leash = lock(&self.leash).clone()?;
+        u32::try_from(leash.pid().as_raw_nonzero().get()).ok()
+    }
+
+    /// Ends it after the answer that it is giving. It is not started again.
+    pub(crate) fn retire(&self) {
+        self.stop.one.store(true, Ordering::Relaxed);
+        stop_all(&[self]);
+    }
+
+    /// Looks at the process between two answers: takes what it says on standard
+    /// error, and ends one that has ended by itself or does not end what was
+    /// cancelled.
+    pub(crate) fn look_after(&self) {
+        // Whoever asks it looks after it.
+        let Some(mut state) = self.turn.take(Duration::ZERO) else {
+            return;
+        };
+        let Some(process) = &mut state.process else {
+            return;
+        };
+        process.pipes.begin();
+        process.pipes.take_errors();
+        if process.leash.has_ended() {
+            let problem = process.describe(&PipeError::Ended.into());
+            self.end_process(&mut state);
+            state.back_off.failed(Instant::now());
+            self.keep_failure(&problem);
+        } else if let Err(error) = process.drain(Instant::now()) {
+            self.breach(&mut state, &error);
+        }
+    }
+
+    /// A process that can be asked.
+    fn process<'a>(&self, state: &'a mut State) -> Result<&'a mut Process, HandlerError> {
+        if let Some(process) = &mut state.process {
+            let until = process.cancelled.map(|(_, until)| until);
+            if let Err(error) = process.drain(until.unwrap_or_else(Instant::now)) {
+                self.breach(state, &error);
+            } else if process.leash.has_ended() {
+                self.end_process(state);
+            }
+        }
+        if state.process.is_none() {
+            if let Some(left) = state.back_off.left(Instant::now()) {
+                let problem = format!("it failed and starts again in {} ms", left.as_millis());
+                return Err(self.failed(&problem));
+            }
+            let started = Process::start(&self.path, &self.stop);
+            let started = started.and_then(|(process, header)| {
+                if header == self.header {
+                    return Ok(process);
+                }
+                let problem = "it introduced itself as another one than before";
+                Err(ProgramError::Handshake(problem.to_owned()))
+            });
+            match started {
+                Ok(process) => {
+                    *lock(&self.leash) = Some(Arc::clone(&process.leash));
+                    *lock(&self.changes) = Changed::Nothing;
+                    state.process = Some(process);
+                }
+                Err(error) => {
+                    state.back_off.failed(Instant::now());
+                    return Err(self.note(&error.to_string()));
+                }
+            }
+        }
+        let process = state.process.as_mut();
+        process.ok_or_else(|| self.failed("it does not run"))
+    }
+
+    /// One answer by a process that can be asked.
+    fn converse(
+        &self,
+        state: &mut State,
+        text: &str,
+        files: &dyn Files,
+        sink: &mut dyn Sink,
+    ) -> Result<End, Breach> {
+        state.last_id += 1;
+        let id = state.last_id;
+        let process = state.process.as_mut().ok_or(PipeError::Ended)?;
+        limits::allow_time(process.leash.pid());
+        self.tell_changes(&mut process.pipes)?;
+        let is_stopped = || self.stop.is_set();
+        let pipes = &mut process.pipes;
+        let end = Conversation::new(id, pipes, files, sink, &is_stopped).run(text)?;
+        if matches!(end, End::Cancelled) {
+            process.cancelled = Some((id, Instant::now() + CANCEL_GRACE));
+        }
+        Ok(end)
+    }
+
+    fn tell_changes(&self, pipes: &mut Pipes) -> Result<(), PipeError> {
+        let names = match std::mem::take(&mut *lock(&self.changes)) {
+            Changed::Nothing => return Ok(()),
+            Changed::Names(names) => Some(names),
+            Changed::Anything => None,
+        };
+        pipes.send(&line(&ToProgram::Changed { names }))
+    }
+
+    /// Ends a process that broke the rules.
+    fn breach(&self, state: &mut State, error: &Breach) -> HandlerError {
+        // Its end explains more than what followed from it.
+        let process = state.process.as_mut();
+        let problem = process.map_or_else(|| error.to_string(), |process| process.describe(error));
+        self.end_process(state);
+        match error {
+            // These are not its fault.
+            Breach::Stopped | Breach::Files(_) => self.failed(&problem),
+            _ => {
+                state.back_off.failed(Instant::now());
+                self.note(&problem)
+            }
+        }
+    }
+
+    fn end_process(&self, state: &mut State) {
+        if let Some(process) = state.process.take() {
+            process.leash.kill();
+        }
+        *lock(&self.leash) = None;
+    }
+
+    /// Notes a failure.
+    fn note(&self, problem: &str) -> HandlerError {
+        self.failures.fetch_add(1, Ordering::Relaxed);
+        self.keep_failure(problem);
+        self.failed(problem)
+    }
+
+    fn keep_failure(&self, problem: &str) {
+        let problem = self.failed(problem).to_string();
+        tracing::debug!(problem, "a program failed");
+        *lock(&self.last_failure) = Some(problem);
+    }
+
+    fn failed(&self, problem: &str) -> HandlerError {
+        HandlerError::Failed {
+            handler: self.header.prefix.clone(),
+            problem: problem.chars().take(PROBLEM_MAX).collect(),
+        }
+    }
+}
+
+impl Handler for Program {
+    fn name(&self) -> &str {
+        &self.header.prefix
+    }
+
+    fn description(&self) -> &str {
+        &self.header.description
+    }
+
+    fn examples(&self) -> Vec<Example> {
+        self.header.examples.clone()
+    }
+
+    fn changed(&self, changes: Changes<'_>) {
+        if self.header.changes {
+            lock(&self.changes).add(changes);
+        }
+    }
+
+    fn answer(
+        &self,
+        text: &str,
+        files: &Arc<dyn Files>,
+        sink: &mut dyn Sink,
+    ) -> Result<(), HandlerError> {
+        if self.is_disabled() {
+            let problem =
+                "it failed three times in a row and is switched off until its file changes";
+            return Err(self.failed(problem));
+        }
+        let turn = self.turn.take(WAIT);
+        let mut state: Taken<'_, State> =
+            turn.ok_or_else(|| self.failed("it answers another query, try again later"))?;
+        self.process(&mut state)?;
+        let end = self.converse(&mut state, text, files.as_ref(), sink);
+        match end {
+            Ok(End::Done) => {
+                self.failures.store(0, Ordering::Relaxed);
+                state.back_off.worked();
+                Ok(())
+            }
+            Ok(End::Cancelled) => Ok(()),
+            Ok(End::Refused(problem)) => Err(HandlerError::BadQuery {
+                text: text.chars().take(80).collect(),
+                problem,
+            }),
+            Ok(End::Failed(problem)) => Err(self.note(&problem)),
+            Err(error) => Err(self.breach(&mut state, &error)),
+        }
+    }
+}
+
+impl Process {
+    /// Starts the program and takes its introduction.
+    fn start(path: &Path, stop: &Stop) -> Result<(Process, Header), ProgramError> {
+        let (leash, pipes) = Leash::start(path)?;
+        let mut process = Process {
+            leash: Arc::new(leash),
+            pipes,
+            cancelled: None,
+        };
+        match process.introduce(stop) {
+            Ok(greeting) => Ok((process, Header::check(greeting)?)),
+            Err(error) => {
+                let problem = process.describe(&error);
+                process.leash.kill();
+                Err(ProgramError::Handshake(problem))
+            }
+        }
+    }
+
+    fn introduce(&mut self, stop: &Stop) -> Result<Greeting, Breach> {
+        let until = Instant::now() + HANDSHAKE_TIME;
+        self.pipes.send(&line(&Hello { sixhop: PROTOCOL }))?;
+        loop {
+            let now = Instant::now();
+            if stop.is_set() {
+                return Err(Breach::Stopped);
+            }
+            if now >= until {
+                return Err(Breach::Bound("did not answer in time"));
+            }
+            if let Some(line) = self.pipes.next_line(until.min(now + LOOK_EVERY))? {
+                return Ok(serde_json::from_slice(&line)?);
+            }
+        }
+    }
+
+    /// Takes what is left of an answer that was cancelled. Waits for its end
+    /// until `wait`; fails when the time for it is over.
+    fn drain(&mut self, wait: Instant) -> Result<(), Breach> {
+        let Some((id, until)) = self.cancelled else {
+            return Ok(());
+        };
+        loop {
+            match self.pipes.next_line(wait.min(until))? {
+                Some(line) => {
+                    let message: FromProgram = serde_json::from_slice(&line)?;
+                    if message.id() != id {
+                        return Err(Breach::Other {
+                            got: message.id(),
+                            asked: id,
+                        });
+                    }
+                    if message.is_last() {
+                        self.cancelled = None;
+                        return Ok(());
+                    }
+                }
+                None if Instant::now() >= until => {
+                    return Err(Breach::Bound("did not end an answer that was cancelled"));
+                }
+                None => return Ok(()),
+            }
+        }
+    }
+
+    /// A problem, with how the process ended and the last that it said.
+    fn describe(&mut self, error: &Breach) -> String {
+        let mut text = error.to_string();
+        if let Breach::Pipe(PipeError::Ended) = error
+            && let Some(status) = self.leash.end_by_itself()
+        {
+            text = format!("{text} ({status})");
+        }
+        match self.pipes.last_error() {
+            Some(said) => format!("{text}; its last words: {said}"),
+            None => text,
+        }
+    }
+}
+
+impl Stop {
+    /// For one more program of the same directory.
+    fn for_one(&self) -> Stop {
+        Stop {
+            all: Arc::clone(&self.all),
+            one: Arc::default(),
+        }
+    }
+
+    pub(crate) fn set_all(&self) {
+        self.all.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_set(&self) -> bool {
+        self.all.load(Ordering::Relaxed) || self.one.load(Ordering::Relaxed)
+    }
+}
+
+impl Changed {
+    fn add(&mut self, changes: Changes<'_>) {
+        *self = match (std::mem::take(self), changes) {
+            (Changed::Nothing, Changes::Names(new)) if new.len() <= CHANGES_MAX => {
+                Changed::Names(new.to_vec())
+            }
+            (Changed::Names(mut names), Changes::Names(new))
+                if names.len() + new.len() <= CHANGES_MAX =>
+            {
+                names.extend_from_slice(new);
+                Changed::Names(names)
+            }
+            _ => Changed::Anything,
+        };
+    }
+}
+
+/// Ends the processes of programs that are not asked any more. Blocks.
+pub(crate) fn stop_all(programs: &[&Program]) {
+    let until = Instant::now() + STOP_WAIT;
+    let mut leashes = Vec::new();
+    for program in programs {
+        let wait = until.saturating_duration_since(Instant::now());
+        match program.turn.take(wait) {
+            // The end of its input is the first sign.
+            Some(mut state) => leashes.extend(state.process.take().map(|process| process.leash)),
+            None => leashes.extend(lock(&program.leash).clone()),
+        }
+    }
+    end_all(leashes.iter().map(Arc::as_ref));
+    for program in programs {
+        *lock(&program.leash) = None;
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

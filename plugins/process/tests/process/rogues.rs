@@ -1,0 +1,216 @@
+//! Programs that misbehave: each is told from the others, none hurts, and the
+//! next query after a while is answered.
+
+use std::time::{Duration, Instant};
+
+use plugin_process::{HANDSHAKE_TIME, LINE_MAX, Program};
+
+use crate::world::{Lair, eventually, greeting, hit, is_there, program, put};
+
+/// Time for an answer of those that hang.
+const SHORT: Duration = Duration::from_millis(300);
+
+/// Longest time until the node is rid of one of them.
+const SOON: Duration = Duration::from_secs(5);
+
+/// Most that all of them may add to the memory of this process, in bytes.
+const MEMORY: u64 = 64 << 20;
+
+/// A program that misbehaves for each query but `good`, and how it is told.
+fn rogue(body: &str) -> Lair {
+    program(&format!(
+        "if [ \"$text\" = good ]; then echo \"$done\"; continue; fi\n{body}"
+    ))
+}
+
+/// Asks it once badly and once well.
+fn survives(name: &str, body: &str, problem: &str) {
+    let lair = rogue(body);
+    let begun = Instant::now();
+    let first = lair.ask_within("bad", SHORT);
+    let failed = match first {
+        // It hung; the next one who asks is told, at the latest.
+        Ok(_) => lair.ask_within("good", SHORT),
+        failed => failed,
+    };
+    let failed = match failed {
+        Err(failed) if !failed.contains("starts again") => failed,
+        _ => lair.program.last_failure().unwrap_or_default(),
+    };
+    assert!(failed.contains(problem), "{name}: {failed}");
+    assert!(begun.elapsed() < SOON, "{name} took {:?}", begun.elapsed());
+    assert_eq!(
+        lair.ask_rested("good", SOON),
+        Ok(Vec::new()),
+        "{name} does not answer any more"
+    );
+}
+
+fn resident_peak() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmHWM:"));
+    let kib = line.unwrap().split_whitespace().nth(1).unwrap();
+    kib.parse::<u64>().unwrap() << 10
+}
+
+#[test]
+fn those_that_end_or_talk_nonsense() {
+    survives("exits", "exit 7", "exit status: 7");
+    survives(
+        "says why it exits",
+        "echo oh no >&2; exit 1",
+        "last words: oh no",
+    );
+    survives("is killed", "kill -9 $$", "signal: 9");
+    survives("half a line", r#"printf '{"type":"do'; exit"#, "it ended");
+    survives("closes its output", "exec >&-; sleep 60", "it ended");
+    survives("no JSON", "echo what?", "no message");
+    survives("no message", "echo '{}'", "no message");
+    survives("no UTF-8", r#"printf '{"type":"\377"}\n'"#, "no message");
+    survives("NUL bytes", r"printf '\0\0\0\n'", "no message");
+    survives("an empty line", "echo", "no message");
+    survives("deep", "printf '%100000s\\n' '' | tr ' ' '['", "no message");
+}
+
+#[test]
+fn those_that_answer_another_query() {
+    survives(
+        "another",
+        r#"echo '{"type":"done","id":4711}'"#,
+        "query 4711 instead of 1",
+    );
+    survives(
+        "twice",
+        "echo \"$done\"; echo \"$done\"; read -r x",
+        "query 1 instead of 2",
+    );
+    let unasked = rogue(&hit("a.txt").replace("$id", "$((id + 1))"));
+    assert!(
+        unasked.ask("bad").is_err(),
+        "a hit of another query was passed on"
+    );
+}
+
+#[test]
+fn those_that_hang() {
+    survives("hangs", "sleep 60", "did not end an answer");
+    survives(
+        "hangs deaf",
+        "trap '' TERM INT HUP; sleep 60 & wait; sleep 60",
+        "did not end an answer",
+    );
+    survives("spins", "while :; do :; done", "did not end an answer");
+    survives("stops itself", "kill -STOP $$", "did not end an answer");
+}
+
+#[test]
+fn those_that_flood() {
+    let before = resident_peak();
+    let long = "head -c 1000000000 /dev/zero | tr '\\0' x";
+    survives("a line of 1 GB", long, "a line of more than");
+    let lines = format!(
+        "yes '{{\"type\":\"hit\",\"id\":'$id',\"name\":\"{}\"}}'",
+        "x".repeat(1000)
+    );
+    survives("hits without end", &lines, "too much");
+    survives(
+        "errors without end",
+        "yes oh no >&2",
+        "did not end an answer",
+    );
+    let asks = r#"yes '{"type":"read","id":'$id',"name":"a.txt"}'"#;
+    survives("asks without end", asks, "");
+    let grown = resident_peak().saturating_sub(before);
+    assert!(grown < MEMORY, "they took {} MiB", grown >> 20);
+}
+
+#[test]
+fn the_longest_line_is_taken_and_a_longer_one_is_not() {
+    let lair = rogue(
+        r#"printf '{"type":"done","id":%s,"x":"' "$id"; head -c "$text" /dev/zero | tr '\0' x; echo '"}'"#,
+    );
+    let around = r#"{"type":"done","id":1,"x":""}"#.len();
+    assert_eq!(lair.ask(&(LINE_MAX - around).to_string()), Ok(Vec::new()));
+    let longer = lair.ask(&(LINE_MAX - around + 1).to_string());
+    assert!(longer.unwrap_err().contains("a line of more than"));
+}
+
+#[test]
+fn children_end_with_their_program() {
+    let lair =
+        rogue("sleep 600 & echo $! > child; sleep 601 & echo $! > other; echo $$ > self; exit 3");
+    assert!(lair.ask("bad").is_err());
+    for note in ["child", "other", "self"] {
+        let pid = lair.note(note).unwrap();
+        eventually(note, || !is_there(&pid) || is_zombie(&pid));
+    }
+    assert!(!is_there(&lair.note("self").unwrap()), "a zombie is left");
+}
+
+/// Whether a process has ended and its parent, not this one, has to look.
+fn is_zombie(pid: &str) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", pid.trim())).unwrap_or_default();
+    stat.rsplit(')')
+        .next()
+        .is_some_and(|rest| rest.trim().starts_with('Z'))
+}
+
+#[test]
+fn a_child_that_leaves_the_group_with_the_pipes_hangs_nobody() {
+    let lair = rogue("setsid sleep 30 & echo $! > child; exit 3");
+    let begun = Instant::now();
+    assert_eq!(lair.ask_within("bad", SHORT), Ok(Vec::new()));
+    lair.ask_within("good", SHORT).unwrap_err();
+    assert!(begun.elapsed() < SOON);
+    assert_eq!(lair.ask_rested("good", SOON), Ok(Vec::new()));
+    let child = lair.note("child").unwrap();
+    assert!(
+        std::process::Command::new("kill")
+            .arg(child.trim())
+            .status()
+            .unwrap()
+            .success()
+    );
+}
+
+#[test]
+fn those_that_do_not_introduce_themselves() {
+    let home = tempfile::tempdir().unwrap();
+    let good = greeting("t", 1);
+    let refused = |n: usize, text: &str, problem: &str| {
+        let path = put(home.path(), &format!("p{n}"), text);
+        let begun = Instant::now();
+        let error = Program::start(&path).unwrap_err().to_string();
+        assert!(error.contains(problem), "{text}: {error}");
+        begun.elapsed()
+    };
+    let cases = [
+        ("#!/bin/sh\nexit 5".to_owned(), "exit status: 5"),
+        ("#!/no/such/interpreter".to_owned(), "it ended"),
+        (
+            format!(
+                "#!/bin/sh\necho '{}'",
+                good.replace(":1,\"id\"", ":2,\"id\"")
+            ),
+            "version 2",
+        ),
+        (
+            format!("#!/bin/sh\necho '{}'", good.replace("\"t\"", "\"T T\"")),
+            "lower-case",
+        ),
+        ("#!/bin/sh\necho hello".to_owned(), "no message"),
+        (
+            "#!/bin/sh\nyes | tr -d '\\n'".to_owned(),
+            "a line of more than",
+        ),
+        ("#!/bin/sh\nsleep 60".to_owned(), "in time"),
+    ];
+    std::thread::scope(|scope| {
+        for (n, (text, problem)) in cases.iter().enumerate() {
+            scope.spawn(move || {
+                let taken = refused(n, text, problem);
+                assert!(taken < HANDSHAKE_TIME + SOON, "{text}: {taken:?}");
+            });
+        }
+    });
+}
