@@ -79,13 +79,13 @@ pub(crate) enum Breach {
     Stopped,
 }
 
-/// An answer that is being given.
+/// An answer that is being given. `look` says now and then whether it has to end.
 pub(crate) struct Conversation<'a> {
-    pub(crate) id: u64,
-    pub(crate) pipes: &'a mut Pipes,
-    pub(crate) files: &'a dyn Files,
-    pub(crate) sink: &'a mut dyn Sink,
-    pub(crate) is_stopped: &'a dyn Fn() -> bool,
+    id: u64,
+    pipes: &'a mut Pipes,
+    files: &'a dyn Files,
+    sink: &'a mut dyn Sink,
+    look: &'a dyn Fn() -> Result<(), Breach>,
     listing: Listing,
     read: usize,
     hits: usize,
@@ -98,7 +98,7 @@ impl<'a> Conversation<'a> {
         pipes: &'a mut Pipes,
         files: &'a dyn Files,
         sink: &'a mut dyn Sink,
-        is_stopped: &'a dyn Fn() -> bool,
+        look: &'a dyn Fn() -> Result<(), Breach>,
     ) -> Conversation<'a> {
         let context = sink.context_lines();
         Conversation {
@@ -106,7 +106,7 @@ impl<'a> Conversation<'a> {
             pipes,
             files,
             sink,
-            is_stopped,
+            look,
             listing: Listing::default(),
             read: 0,
             hits: 0,
@@ -131,9 +131,6 @@ impl<'a> Conversation<'a> {
         })?;
         loop {
             let now = Instant::now();
-            if (self.is_stopped)() {
-                return Err(Breach::Stopped);
-            }
             if now >= deadline || self.sink.flow() == Flow::Stop {
                 if now >= deadline {
                     self.sink.partial();
@@ -144,9 +141,13 @@ impl<'a> Conversation<'a> {
             if self.pipes.taken() > OUTPUT_MAX {
                 return Err(Breach::Bound("writes too much for one answer"));
             }
-            let Some(line) = line else { continue };
-            if let Some(end) = self.take(&line)? {
-                return Ok(end);
+            match line {
+                Some(line) => {
+                    if let Some(end) = self.take(&line)? {
+                        return Ok(end);
+                    }
+                }
+                None => (self.look)()?,
             }
         }
     }

@@ -127,7 +127,7 @@ impl Programs {
 
     /// Ends all programs; none is started any more. Blocks.
     pub fn stop(&self) {
-        self.stop.set_all();
+        self.stop.set();
         let files = std::mem::take(&mut *lock(&self.files));
         let programs: Vec<_> = files
             .values()

@@ -51,6 +51,7 @@ pub struct Program {
     path: PathBuf,
     header: Header,
     stop: Stop,
+    is_retired: AtomicBool,
     turn: Turn<State>,
     /// The process, to end it from outside.
     leash: Mutex<Option<Arc<Leash>>>,
@@ -59,12 +60,9 @@ pub struct Program {
     changes: Mutex<Changed>,
 }
 
-/// What says that programs have to end: one program, or all of a directory.
+/// What says that the programs of a directory have to end.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Stop {
-    all: Arc<AtomicBool>,
-    one: Arc<AtomicBool>,
-}
+pub(crate) struct Stop(Arc<AtomicBool>);
 
 /// What whoever asks the program has for that time.
 #[derive(Debug, Default)]
@@ -104,8 +102,7 @@ impl Program {
     pub(crate) fn start_for(path: &Path, stop: &Stop) -> Result<Program, ProgramError> {
         let path = std::path::absolute(path)?;
         directory::check(&path)?;
-        let stop = stop.for_one();
-        let (process, header) = Process::start(&path, &stop)?;
+        let (process, header) = Process::start(&path, stop)?;
         let leash = Arc::clone(&process.leash);
         let state = State {
             process: Some(process),
@@ -114,7 +111,8 @@ impl Program {
         Ok(Program {
             path,
             header,
-            stop,
+            stop: stop.clone(),
+            is_retired: AtomicBool::new(false),
             turn: Turn::new(state),
             leash: Mutex::new(Some(leash)),
             failures: AtomicU32::new(0),
@@ -154,10 +152,22 @@ impl Program {
         u32::try_from(leash.pid().as_raw_nonzero().get()).ok()
     }
 
-    /// Ends it after the answer that it is giving. It is not started again.
+    /// Ends it, or has whoever asks it end it after the answer. It is not started
+    /// again. Blocks.
     pub(crate) fn retire(&self) {
-        self.stop.one.store(true, Ordering::Relaxed);
-        stop_all(&[self]);
+        self.is_retired.store(true, Ordering::Relaxed);
+        if let Some(mut state) = self.turn.take(Duration::ZERO) {
+            self.end_politely(&mut state);
+        }
+    }
+
+    fn end_politely(&self, state: &mut State) {
+        if let Some(process) = state.process.take() {
+            // The end of its input is the first sign.
+            drop(process.pipes);
+            end_all(std::iter::once(process.leash.as_ref()));
+        }
+        *lock(&self.leash) = None;
     }
 
     /// Looks at the process between two answers: takes what it says on standard
@@ -194,6 +204,9 @@ impl Program {
             }
         }
         if state.process.is_none() {
+            if self.stop.is_set() || self.is_retired.load(Ordering::Relaxed) {
+                return Err(self.failed("it was stopped"));
+            }
             if let Some(left) = state.back_off.left(Instant::now()) {
                 let problem = format!("it failed and starts again in {} ms", left.as_millis());
                 return Err(self.failed(&problem));
@@ -235,9 +248,10 @@ impl Program {
         let process = state.process.as_mut().ok_or(PipeError::Ended)?;
         limits::allow_time(process.leash.pid());
         self.tell_changes(&mut process.pipes)?;
-        let is_stopped = || self.stop.is_set();
+        let (leash, stop) = (&process.leash, &self.stop);
+        let look = || look(leash, stop);
         let pipes = &mut process.pipes;
-        let end = Conversation::new(id, pipes, files, sink, &is_stopped).run(text)?;
+        let end = Conversation::new(id, pipes, files, sink, &look).run(text)?;
         if matches!(end, End::Cancelled) {
             process.cancelled = Some((id, Instant::now() + CANCEL_GRACE));
         }
@@ -251,6 +265,29 @@ impl Program {
             Changed::Anything => None,
         };
         pipes.send(&line(&ToProgram::Changed { names }))
+    }
+
+    /// What the end of an answer means for the asker and the program.
+    fn judge(
+        &self,
+        state: &mut State,
+        text: &str,
+        end: Result<End, Breach>,
+    ) -> Result<(), HandlerError> {
+        match end {
+            Ok(End::Done) => {
+                self.failures.store(0, Ordering::Relaxed);
+                state.back_off.worked();
+                Ok(())
+            }
+            Ok(End::Cancelled) => Ok(()),
+            Ok(End::Refused(problem)) => Err(HandlerError::BadQuery {
+                text: text.chars().take(80).collect(),
+                problem,
+            }),
+            Ok(End::Failed(problem)) => Err(self.note(&problem)),
+            Err(error) => Err(self.breach(state, &error)),
+        }
     }
 
     /// Ends a process that broke the rules.
@@ -332,20 +369,11 @@ impl Handler for Program {
             turn.ok_or_else(|| self.failed("it answers another query, try again later"))?;
         self.process(&mut state)?;
         let end = self.converse(&mut state, text, files.as_ref(), sink);
-        match end {
-            Ok(End::Done) => {
-                self.failures.store(0, Ordering::Relaxed);
-                state.back_off.worked();
-                Ok(())
-            }
-            Ok(End::Cancelled) => Ok(()),
-            Ok(End::Refused(problem)) => Err(HandlerError::BadQuery {
-                text: text.chars().take(80).collect(),
-                problem,
-            }),
-            Ok(End::Failed(problem)) => Err(self.note(&problem)),
-            Err(error) => Err(self.breach(&mut state, &error)),
+        let answered = self.judge(&mut state, text, end);
+        if self.is_retired.load(Ordering::Relaxed) {
+            self.end_politely(&mut state);
         }
+        answered
     }
 }
 
@@ -373,15 +401,13 @@ impl Process {
         self.pipes.send(&line(&Hello { sixhop: PROTOCOL }))?;
         loop {
             let now = Instant::now();
-            if stop.is_set() {
-                return Err(Breach::Stopped);
-            }
             if now >= until {
                 return Err(Breach::Bound("did not answer in time"));
             }
             if let Some(line) = self.pipes.next_line(until.min(now + LOOK_EVERY))? {
                 return Ok(serde_json::from_slice(&line)?);
             }
+            look(&self.leash, stop)?;
         }
     }
 
@@ -430,20 +456,12 @@ impl Process {
 }
 
 impl Stop {
-    /// For one more program of the same directory.
-    fn for_one(&self) -> Stop {
-        Stop {
-            all: Arc::clone(&self.all),
-            one: Arc::default(),
-        }
-    }
-
-    pub(crate) fn set_all(&self) {
-        self.all.store(true, Ordering::Relaxed);
+    pub(crate) fn set(&self) {
+        self.0.store(true, Ordering::Relaxed);
     }
 
     pub(crate) fn is_set(&self) -> bool {
-        self.all.load(Ordering::Relaxed) || self.one.load(Ordering::Relaxed)
+        self.0.load(Ordering::Relaxed)
     }
 }
 
@@ -462,6 +480,18 @@ impl Changed {
             _ => Changed::Anything,
         };
     }
+}
+
+/// Whether there is a reason to wait no longer for a process.
+fn look(leash: &Leash, stop: &Stop) -> Result<(), Breach> {
+    if stop.is_set() {
+        return Err(Breach::Stopped);
+    }
+    // A child of it may hold its output open.
+    if leash.has_ended() {
+        return Err(PipeError::Ended.into());
+    }
+    Ok(())
 }
 
 /// Ends the processes of programs that are not asked any more. Blocks.
