@@ -277,17 +277,17 @@ pub(crate) struct PluginArgs {
 /// What to do with handlers.
 #[derive(Clone, Debug, Subcommand)]
 pub(crate) enum PluginAction {
-    /// List the handlers of the node and the scripts that are none: prefix, state, where from, what it finds
+    /// List the handlers of the node and the files that are none: prefix, state, where from, what it finds
     Ls,
-    /// Say whether scripts compile and have a right header; needs no node
+    /// Say whether scripts compile and programs introduce themselves; needs no node
     Check {
-        /// The scripts
+        /// The scripts and programs
         #[arg(required = true, value_name = "FILE")]
         files: Vec<PathBuf>,
     },
-    /// Run the examples in the headers of scripts; needs no node
+    /// Run the examples that scripts and programs come with; needs no node
     Test {
-        /// The scripts
+        /// The scripts and programs
         #[arg(required = true, value_name = "FILE")]
         files: Vec<PathBuf>,
     },

@@ -1,4 +1,4 @@
-//! `ctl plugin`: lists the handlers of the node and its policy, and checks and tests scripts before they become some.
+//! `ctl plugin`: lists the handlers of the node and its policy, and checks and tests scripts and programs before they become some.
 
 use std::{fs, path::Path};
 
@@ -6,6 +6,8 @@ use node_api::{
     error::{ApiError, ErrorCode},
     plugin::{Plugin, PluginState},
 };
+use plugin_api::Handler;
+use plugin_process::Program;
 use plugin_script::{POLICY_FILE, Policy, SOURCE_MAX, ScriptHandler};
 use serde_json::json;
 
@@ -16,8 +18,8 @@ use crate::{cli::PluginAction, error::CtlError, output::escaped};
 pub(crate) async fn run(action: PluginAction, context: &Context) -> Result<(), CtlError> {
     match action {
         PluginAction::Ls => list(context).await,
-        PluginAction::Check { files } => each(&files, context, &Script::check),
-        PluginAction::Test { files } => each(&files, context, &Script::test),
+        PluginAction::Check { files } => each(&files, context, &Candidate::check),
+        PluginAction::Test { files } => each(&files, context, &Candidate::test),
     }
 }
 
@@ -58,17 +60,22 @@ fn row(plugin: &Plugin) -> Vec<String> {
     ]
 }
 
+/// What a file would be in a plugin directory.
+enum Candidate {
+    Script(ScriptHandler),
+    Program(Program),
+    Policy(Policy),
+}
+
 /// Does one thing with each file, says how it went, and fails if one did.
 fn each(
     files: &[std::path::PathBuf],
     context: &Context,
-    work: &dyn Fn(&Script) -> Result<String, String>,
+    work: &dyn Fn(&Candidate) -> Result<String, String>,
 ) -> Result<(), CtlError> {
     let mut failed = 0;
     for file in files {
-        let done = read(file)
-            .and_then(|source| Script::compile(file, &source))
-            .and_then(|script| work(&script));
+        let done = Candidate::read(file).and_then(|candidate| work(&candidate));
         failed += usize::from(done.is_err());
         let shown = file.display().to_string();
         let (ok, text) = match done {
@@ -86,51 +93,57 @@ fn each(
     if failed == 0 {
         return Ok(());
     }
-    let problem = format!("{failed} of {} scripts are not right", files.len());
+    let problem = format!("{failed} of {} files are not right", files.len());
     Err(ApiError::new(ErrorCode::Failed, problem).into())
 }
 
-/// A script of the plugin directory.
-enum Script {
-    Handler(ScriptHandler),
-    Policy(Policy),
-}
-
-impl Script {
-    /// Compiles what the file would be in a plugin directory.
-    fn compile(file: &Path, source: &str) -> Result<Script, String> {
+impl Candidate {
+    /// Starts or compiles it.
+    fn read(file: &Path) -> Result<Candidate, String> {
+        if plugin_process::is_program(file) {
+            let started = Program::start(file).map_err(|error| error.to_string());
+            return started.map(Candidate::Program);
+        }
+        let source = read(file)?;
         let compiled = if file.file_name().is_some_and(|name| name == POLICY_FILE) {
-            Policy::compile(source).map(Script::Policy)
+            Policy::compile(&source).map(Candidate::Policy)
         } else {
-            ScriptHandler::compile(source).map(Script::Handler)
+            ScriptHandler::compile(&source).map(Candidate::Script)
         };
         compiled.map_err(|error| error.to_string())
     }
 
     fn check(&self) -> Result<String, String> {
-        match self {
-            Script::Handler(handler) => Ok(format!(
-                "compiles; {} version {} would answer `{}:`",
-                handler.id(),
-                handler.version(),
-                plugin_api::Handler::name(handler)
-            )),
-            Script::Policy(policy) => {
+        let (does, id, version, handler): (_, _, _, &dyn Handler) = match self {
+            Candidate::Script(script) => ("compiles", script.id(), script.version(), script),
+            Candidate::Program(program) => (
+                "introduces itself",
+                program.id(),
+                program.version(),
+                program,
+            ),
+            Candidate::Policy(policy) => {
                 let names: Vec<_> = policy.rules().iter().map(|rule| rule.name()).collect();
-                Ok(format!("compiles; a policy with {}", names.join(", ")))
+                return Ok(format!("compiles; a policy with {}", names.join(", ")));
             }
-        }
+        };
+        let prefix = handler.name();
+        Ok(format!(
+            "{does}; {id} version {version} would answer `{prefix}:`"
+        ))
     }
 
     fn test(&self) -> Result<String, String> {
-        let examples = match self {
-            Script::Handler(handler) => {
-                plugin_api::check_examples(handler).map_err(|error| error.to_string())?;
-                plugin_api::Handler::examples(handler).len()
+        let handler: &dyn Handler = match self {
+            Candidate::Script(script) => script,
+            Candidate::Program(program) => program,
+            Candidate::Policy(policy) => {
+                let examples = policy.check_examples().map_err(|error| error.to_string())?;
+                return Ok(format!("{examples} examples hold"));
             }
-            Script::Policy(policy) => policy.check_examples().map_err(|error| error.to_string())?,
         };
-        Ok(format!("{examples} examples hold"))
+        plugin_api::check_examples(handler).map_err(|error| error.to_string())?;
+        Ok(format!("{} examples hold", handler.examples().len()))
     }
 }
 

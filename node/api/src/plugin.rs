@@ -1,21 +1,21 @@
-//! Namespace `plugin`: the handlers of the node, built in and scripted.
+//! Namespace `plugin`: the handlers of the node, built in and the owner's.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::contract::namespace;
 
-/// A handler, or a script that is none.
+/// A handler, or a script or program that is none.
 #[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 pub struct Plugin {
-    /// The prefix of its queries; absent for the policy and if no version of a
-    /// script was right.
+    /// The prefix of its queries; absent for the policy and if no version of the
+    /// file was right.
     pub prefix: Option<String>,
-    /// Name of the script in the plugin directory; absent for what is built in.
+    /// Name of the script or program in the plugin directory; absent for what is built in.
     pub file: Option<String>,
-    /// What the script calls itself.
+    /// What the script or program calls itself.
     pub id: Option<String>,
-    /// Version of the script.
+    /// Its version.
     pub version: Option<u32>,
     /// What it finds, or which functions the policy has.
     pub description: Option<String>,
@@ -40,9 +40,9 @@ pub enum PluginState {
 }
 
 namespace! {
-    /// The handlers of the node, built in and scripted.
+    /// The handlers of the node, built in and the owner's.
     "plugin" => Plugins {
-        /// Lists the handlers and the scripts that are none, those that are built in first and the policy last.
+        /// Lists the handlers and the files that are none, those that are built in first and the policy last.
         fn "list" list() -> [Vec<Plugin>];
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! A [`query`] is `[handler:]text`; without a prefix it is `name:`. The table maps
 //! prefixes to handlers; a new handler is one line in [`Handlers::standard`], or
-//! a script in the owner's directory, which is looked at again and again.
+//! a script or a program in the owner's directory, which is looked at again and
+//! again ([`Plugins`]).
 //!
 //! # Invariants
 //! - An answer ends: at its limit, at its deadline, or when all was looked at;
@@ -13,21 +14,25 @@
 mod answer;
 mod hits;
 mod live;
+mod plugins;
 pub mod query;
 mod watch;
 
 use std::{path::PathBuf, sync::Arc, time::SystemTime};
 
 use plugin_api::{Changes, Files, Handler, HandlerError};
-use plugin_script::Scripts;
-pub use plugin_script::{POLICY_FILE, PolicyState, RankAsked, ScriptState};
+pub use plugin_script::{POLICY_FILE, PolicyState, RankAsked};
 
-use self::query::{Query, Quotes, SyntaxError};
 pub use self::{
     answer::{Answer, End, Wanted},
     hits::{SEARCH_LIMIT_MAX, SearchHit, SearchHits},
     live::{LiveAnswer, Page, PageMost},
-    watch::watch_scripts,
+    plugins::{PluginFile, Plugins},
+    watch::watch_plugins,
+};
+use self::{
+    plugins::Places,
+    query::{Query, Quotes, SyntaxError},
 };
 
 /// The handler of a query without a prefix.
@@ -58,7 +63,7 @@ pub enum QueryError {
 /// The table of handlers.
 pub struct Handlers {
     built_in: Vec<Arc<dyn Handler>>,
-    scripts: Option<Arc<Scripts>>,
+    plugins: Option<Arc<Plugins>>,
 }
 
 impl Handlers {
@@ -69,16 +74,16 @@ impl Handlers {
             built_in: vec![
                 Arc::new(plugin_filename::Filename), // name:
             ],
-            scripts: None,
+            plugins: None,
         }
     }
 
-    /// These handlers and the scripts in `directory`.
+    /// These handlers and the scripts and programs in `directory`.
     #[must_use]
-    pub fn with_scripts(self, directory: PathBuf) -> Handlers {
+    pub fn with_plugins(self, directory: PathBuf) -> Handlers {
         let reserved = self.names();
         Handlers {
-            scripts: Some(Arc::new(Scripts::new(directory, reserved))),
+            plugins: Some(Arc::new(Plugins::new(directory, reserved))),
             ..self
         }
     }
@@ -89,10 +94,17 @@ impl Handlers {
         &self.built_in
     }
 
-    /// The scripts, if there is a directory of them.
+    /// What the owner's directory adds, if there is one.
     #[must_use]
-    pub fn scripts(&self) -> Option<&Arc<Scripts>> {
-        self.scripts.as_ref()
+    pub fn plugins(&self) -> Option<&Arc<Plugins>> {
+        self.plugins.as_ref()
+    }
+
+    /// Ends what runs beside the node. Blocks.
+    pub fn stop(&self) {
+        if let Some(plugins) = &self.plugins {
+            plugins.stop();
+        }
     }
 
     /// The names of the handlers.
@@ -107,9 +119,8 @@ impl Handlers {
     /// The handlers as they are now.
     #[must_use]
     pub fn list(&self) -> Vec<Arc<dyn Handler>> {
-        let scripted = self.scripts.iter().flat_map(|scripts| scripts.handlers());
-        let scripted = scripted.map(|handler| handler as Arc<dyn Handler>);
-        self.built_in.iter().cloned().chain(scripted).collect()
+        let added = self.plugins.iter().flat_map(|plugins| plugins.handlers());
+        self.built_in.iter().cloned().chain(added).collect()
     }
 
     /// Tells all of them what may have changed in the share. Does not take long.
@@ -155,7 +166,13 @@ impl Handlers {
         } else {
             Quotes::Remove
         };
+        let is_built_in = self
+            .built_in
+            .iter()
+            .any(|other| Arc::ptr_eq(other, &handler));
+        let plugins = self.plugins.iter().filter(|_| !is_built_in);
         Ok(Asked {
+            places: plugins.map(|plugins| Arc::clone(plugins.places())).next(),
             text: query.text(quotes),
             files: query.filters().apply(files),
             context: query.context(),
@@ -187,6 +204,8 @@ struct Asked {
     files: Arc<dyn Files>,
     /// Lines wanted around a line that fits.
     context: usize,
+    /// What bounds the answers of handlers that are not built in.
+    places: Option<Arc<Places>>,
 }
 
 impl std::fmt::Debug for Handlers {

@@ -17,7 +17,7 @@ use crate::{
     client::{Client, HttpTransport},
     counters::Counters,
     events::EventLog,
-    handlers::{Handlers, watch_scripts},
+    handlers::{Handlers, watch_plugins},
     overlay::{Introducer, Overlay},
     rate::Rate,
     secret::Secret,
@@ -44,7 +44,7 @@ pub struct NodeOptions {
     pub secret: Secret,
     /// Peers to begin with.
     pub peers: Vec<PeerUrl>,
-    /// Directory of scripted handlers.
+    /// Directory of the owner's handlers: scripts and programs.
     pub plugins: Option<PathBuf>,
     /// Most bytes of content that passes to keep; 0 keeps none.
     pub cache_size: u64,
@@ -190,7 +190,12 @@ impl Node {
     pub async fn stop(&self) {
         self.cancel.cancel();
         self.context.searches.clear();
+        let handlers = Arc::clone(&self.context.handlers);
+        let stopping = spawn_blocking(move || handlers.stop());
         self.context.transfers.stop().await;
+        if let Err(error) = stopping.await {
+            tracing::error!(%error, "the handlers could not be stopped");
+        }
         self.tasks.close();
         self.tasks.wait().await;
         self.context.keepers.close();
@@ -202,10 +207,10 @@ impl Node {
         self.tasks
             .spawn(Arc::clone(&self.context.digests).run(self.cancel.clone()));
         self.tasks.spawn(introducer.run(self.cancel.clone()));
-        if let Some(scripts) = self.context.handlers.scripts() {
-            let (scripts, events) = (Arc::clone(scripts), Arc::clone(&self.events));
+        if let Some(plugins) = self.context.handlers.plugins() {
+            let (plugins, events) = (Arc::clone(plugins), Arc::clone(&self.events));
             self.tasks
-                .spawn(watch_scripts(scripts, events, self.cancel.clone()));
+                .spawn(watch_plugins(plugins, events, self.cancel.clone()));
         }
         if let Some(policy) = self.context.policy.file() {
             let (policy, events) = (Arc::clone(policy), Arc::clone(&self.events));
@@ -259,11 +264,11 @@ async fn open_digests(
         .map_err(|error| NodeError::Digests(io::Error::other(error)))
 }
 
-/// The handlers of every node, and the owner's scripts.
+/// The handlers of every node, and the owner's.
 fn handlers(plugins: Option<PathBuf>) -> Handlers {
     let standard = Handlers::standard();
     match plugins {
-        Some(directory) => standard.with_scripts(directory),
+        Some(directory) => standard.with_plugins(directory),
         None => standard,
     }
 }

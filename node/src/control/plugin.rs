@@ -3,7 +3,7 @@
 use jsonrpsee::core::{RpcResult, async_trait};
 use node_api::plugin::{Plugin, PluginState, PluginsServer};
 use node_core::{
-    handlers::{Handlers, POLICY_FILE, PolicyState, ScriptState},
+    handlers::{POLICY_FILE, PluginFile, PolicyState},
     plugin::Handler,
 };
 
@@ -17,16 +17,15 @@ impl PluginsServer for Owner {
         let mut list: Vec<Plugin> = built_in
             .map(|handler| of_handler(handler.as_ref()))
             .collect();
-        list.extend(scripts(handlers).iter().map(of_script));
+        let plugins = handlers
+            .plugins()
+            .into_iter()
+            .flat_map(|plugins| plugins.list());
+        list.extend(plugins.map(of_file));
         let gate = &self.node.context().policy;
         list.extend(gate.state().map(of_policy));
         Ok(list)
     }
-}
-
-fn scripts(handlers: &Handlers) -> Vec<ScriptState> {
-    let scripts = handlers.scripts();
-    scripts.map_or_else(Vec::new, |scripts| scripts.list_loaded())
 }
 
 fn of_handler(handler: &dyn Handler) -> Plugin {
@@ -43,26 +42,24 @@ fn of_handler(handler: &dyn Handler) -> Plugin {
     }
 }
 
-fn of_script(script: &ScriptState) -> Plugin {
-    let handler = script.handler.as_deref();
-    let failure = handler.and_then(|handler| handler.last_failure());
-    let state = match handler {
+fn of_file(plugin: PluginFile) -> Plugin {
+    let state = match &plugin.handler {
         None => PluginState::Broken,
-        Some(handler) if handler.is_disabled() => PluginState::Disabled,
+        Some(_) if plugin.is_disabled => PluginState::Disabled,
         Some(_) => PluginState::Ready,
     };
-    let answers = handler.map(|handler| of_handler(handler));
+    let answers = plugin.handler.as_deref().map(of_handler);
     Plugin {
-        file: Some(script.file.clone()),
-        id: handler.map(|handler| handler.id().to_owned()),
-        version: handler.map(|handler| handler.version()),
-        state,
-        problem: script.problem.clone().or(failure),
         prefix: answers.as_ref().and_then(|answers| answers.prefix.clone()),
+        file: Some(plugin.file),
+        id: plugin.id,
+        version: plugin.version,
         description: answers
             .as_ref()
             .and_then(|answers| answers.description.clone()),
         examples: answers.map_or_else(Vec::new, |answers| answers.examples),
+        state,
+        problem: plugin.problem,
     }
 }
 

@@ -94,12 +94,8 @@ impl Programs {
         let mut news = self.remove_others(&there);
         let changed = self.changed(there);
         for (file, seen, started) in self.start(changed) {
-            // A node that ends starts nothing.
-            if self.stop.is_set() {
-                break;
-            }
             let said = self.put(&file, seen, started, taken);
-            news.push((file, said));
+            news.extend(said.map(|said| (file, said)));
         }
         self.look_after(taken);
         Ok(news)
@@ -210,15 +206,20 @@ impl Programs {
         })
     }
 
-    /// Takes in a new version, if it is right. Says what became of it.
+    /// Takes in a new version, if it is right. Says what became of it, unless all
+    /// are being stopped.
     fn put(
         &self,
         file: &str,
         seen: Seen,
         started: Result<Program, ProgramError>,
         taken: &[String],
-    ) -> String {
+    ) -> Option<String> {
         let mut files = lock(&self.files);
+        // Looked at with the lock: whoever stops all takes what is in there.
+        if self.stop.is_set() {
+            return None;
+        }
         let is_taken = |prefix: &str| {
             let of_others = files.iter().filter(|(other, _)| *other != file);
             let mut others = of_others.filter_map(|(_, loaded)| loaded.handler.as_deref());
@@ -255,7 +256,7 @@ impl Programs {
         files.insert(file.to_owned(), loaded);
         drop(files);
         retired.as_deref().inspect(|program| program.retire());
-        said
+        Some(said)
     }
 
     fn look_after(&self, taken: &[String]) {

@@ -8,6 +8,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("node-api", &[]),
     ("plugin-api", &[]),
     ("plugin-filename", &["plugin-api"]),
+    ("plugin-process", &["plugin-api"]),
     ("plugin-script", &["plugin-api"]),
     (
         "node-core",
@@ -15,6 +16,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "node-wire",
             "plugin-api",
             "plugin-filename",
+            "plugin-process",
             "plugin-script",
         ],
     ),
@@ -26,6 +28,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "node-api",
             "node-wire",
             "plugin-api",
+            "plugin-process",
             "plugin-script",
         ],
     ),

@@ -34,12 +34,14 @@ const SYSTEM: &[&str] = &[
     "node/core/src/cache",
     "node/core/src/server/front",
     "node/core/tests",
+    "plugins/process/src",
+    "plugins/script/src/background",
 ];
 
 const HOMES: &[Home] = &[
     home("xmlrpc", &["node-wire"], &[]),
     home("quick-xml", &["node-wire"], &[]),
-    home("base64", &["node-wire"], &[]),
+    home("base64", &["node-wire", "plugin-process"], &[]),
     home("unicode-normalization", &["node-wire"], &[]),
     home("unicode-properties", &["node-wire"], &[]),
     home("jsonrpsee", &["node-api", "node", "ctl"], &[]),
@@ -52,7 +54,11 @@ const HOMES: &[Home] = &[
     home("blake3", &["node-core"], &["node/core/src/pieces"]),
     home("redb", &["node-core"], SHARE),
     home("cap-std", &["node-core"], SHARE),
-    home("rustix", &["node-core"], SYSTEM),
+    home(
+        "rustix",
+        &["node-core", "plugin-process", "plugin-script"],
+        SYSTEM,
+    ),
     home("globset", &["plugin-filename"], &[]),
     home("clap", &["node", "ctl"], &[]),
     home("clap_complete", &["ctl"], &[]),

@@ -1,29 +1,40 @@
-//! Looking at the directory of scripts again and again.
+//! Looking at the owner's directory again and again.
 //!
-//! A directory holds few scripts: to look is cheap, and works on every system
-//! and file system.
+//! A directory holds few files: to look is cheap, and works on every system
+//! and file system. Scripts and programs are looked at apart, so that a program that takes
+//! its time to introduce itself holds up no script.
 
 use std::{sync::Arc, time::Duration};
 
-use plugin_script::Scripts;
 use serde_json::json;
-use tokio::{select, task::spawn_blocking, time::sleep};
+use tokio::{join, select, task::spawn_blocking, time::sleep};
 use tokio_util::sync::CancellationToken;
 
+use super::plugins::{News, Plugins};
 use crate::events::EventLog;
 
 /// Pause between two looks.
 const PAUSE: Duration = Duration::from_millis(400);
 
-/// Loads `scripts` and what changes of them, until `cancel`.
-pub async fn watch_scripts(
-    scripts: Arc<Scripts>,
+/// Looks at a part of the directory.
+type Look = fn(&Plugins) -> Result<News, String>;
+
+/// Loads `plugins` and what changes of them, until `cancel`.
+pub async fn watch_plugins(
+    plugins: Arc<Plugins>,
     events: Arc<EventLog>,
     cancel: CancellationToken,
 ) {
+    join!(
+        watch(&plugins, Plugins::refresh_scripts, &events, &cancel),
+        watch(&plugins, Plugins::refresh_programs, &events, &cancel),
+    );
+}
+
+async fn watch(plugins: &Arc<Plugins>, part: Look, events: &EventLog, cancel: &CancellationToken) {
     let mut trouble = None;
-    loop {
-        trouble = look(&scripts, &events, trouble).await;
+    while !cancel.is_cancelled() {
+        trouble = look(plugins, part, events, trouble).await;
         select! {
             () = sleep(PAUSE) => {}
             () = cancel.cancelled() => return,
@@ -33,21 +44,22 @@ pub async fn watch_scripts(
 
 /// Looks once. Says what is wrong with the directory, once for each trouble.
 async fn look(
-    scripts: &Arc<Scripts>,
+    plugins: &Arc<Plugins>,
+    part: Look,
     events: &EventLog,
     trouble: Option<String>,
 ) -> Option<String> {
-    let looking = Arc::clone(scripts);
-    let looked = spawn_blocking(move || looking.refresh()).await;
+    let looking = Arc::clone(plugins);
+    let looked = spawn_blocking(move || part(&looking)).await;
     let error = match looked {
         Ok(Ok(news)) => {
             for (file, said) in news {
-                tracing::info!(file, said, "a script of the plugin directory");
+                tracing::info!(file, said, "a file of the plugin directory");
                 events.emit("plugin.changed", json!({ "file": file, "text": said }));
             }
             return None;
         }
-        Ok(Err(error)) => error.to_string(),
+        Ok(Err(error)) => error,
         Err(error) => error.to_string(),
     };
     if trouble.as_ref() != Some(&error) {

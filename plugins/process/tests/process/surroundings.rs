@@ -76,3 +76,25 @@ fn one_that_takes_too_much_memory_ends_alone() {
         Ok(Vec::new())
     );
 }
+
+#[test]
+fn the_examples_of_the_shipped_programs_hold() {
+    let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/../../scripts/handlers");
+    let home = tempfile::tempdir().unwrap();
+    let mut tested = 0;
+    for entry in std::fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if !plugin_process::is_program(&path) {
+            continue;
+        }
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(text.lines().count() <= 80, "{} is long", path.display());
+        // A checkout may be writable by a group.
+        let program = Program::start(&put(home.path(), "shipped", &text)).unwrap();
+        plugin_api::check_examples(&program).unwrap();
+        let refused = program.answer(" ", &share(&[]), &mut Found::new());
+        assert!(refused.is_err());
+        tested += 1;
+    }
+    assert!(tested >= 1);
+}
