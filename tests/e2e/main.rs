@@ -24,6 +24,7 @@ mod mesh;
 mod names;
 mod plugins;
 mod policy;
+mod programs;
 mod queries;
 mod readme;
 mod rogues;

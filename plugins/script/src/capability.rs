@@ -8,10 +8,14 @@ use std::{
     time::{Duration, Instant, UNIX_EPOCH},
 };
 
-use plugin_api::{FileInfo, Files, Flow, HandlerError};
-use rhai::{Dynamic, Engine, EvalAltResult};
+use plugin_api::{FileInfo, Files, Flow, HandlerError, Hit};
+use rhai::{Dynamic, Engine, EvalAltResult, Map};
 
-use crate::sandbox::{ARRAY_MAX, STRING_MAX, TIME, TIME_WHOLE};
+use crate::{
+    background::processor_time,
+    place,
+    sandbox::{ARRAY_MAX, STRING_MAX, TIME, TIME_WHOLE},
+};
 
 /// Most files that a call sees.
 const FILES_MAX: usize = 100_000;
@@ -28,11 +32,13 @@ type Fallible<T> = Result<T, Box<EvalAltResult>>;
 pub(crate) struct Call {
     files: Arc<dyn Files>,
     listed: OnceLock<Vec<File>>,
-    hits: Mutex<Vec<Arc<FileInfo>>>,
+    hits: Mutex<Vec<Hit>>,
     refused: Mutex<Option<String>>,
     read: AtomicUsize,
     begun: Instant,
-    /// Time spent with files and not in the script, in nanoseconds.
+    /// Processor time of the thread when the call began.
+    begun_at: Duration,
+    /// Processor time spent with files and not in the script, in nanoseconds.
     outside: AtomicU64,
 }
 
@@ -54,6 +60,7 @@ struct Iter {
 }
 
 impl Call {
+    /// A call that begins now, on this thread.
     pub(crate) fn new(files: &Arc<dyn Files>) -> Arc<Call> {
         Arc::new(Call {
             files: Arc::clone(files),
@@ -62,18 +69,20 @@ impl Call {
             refused: Mutex::default(),
             read: AtomicUsize::new(0),
             begun: Instant::now(),
+            begun_at: processor_time(),
             outside: AtomicU64::new(0),
         })
     }
 
     /// Whether the time of the call is over.
     pub(crate) fn is_over(&self) -> bool {
-        let (whole, outside) = (self.begun.elapsed(), self.outside.load(Ordering::Relaxed));
-        whole > TIME_WHOLE || whole.saturating_sub(Duration::from_nanos(outside)) > TIME
+        let outside = Duration::from_nanos(self.outside.load(Ordering::Relaxed));
+        let taken = processor_time().saturating_sub(self.begun_at);
+        taken.saturating_sub(outside) > TIME || self.begun.elapsed() > TIME_WHOLE
     }
 
     /// What was found.
-    pub(crate) fn hits(&self) -> Vec<Arc<FileInfo>> {
+    pub(crate) fn hits(&self) -> Vec<Hit> {
         std::mem::take(&mut *lock(&self.hits))
     }
 
@@ -84,9 +93,10 @@ impl Call {
 
     /// Does what is not the script's work.
     fn outside<T>(&self, work: impl FnOnce() -> Result<T, HandlerError>) -> Fallible<T> {
-        let begun = Instant::now();
+        let begun = processor_time();
         let done = work();
-        let taken = u64::try_from(begun.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        let taken = processor_time().saturating_sub(begun).as_nanos();
+        let taken = u64::try_from(taken).unwrap_or(u64::MAX);
         self.outside.fetch_add(taken, Ordering::Relaxed);
         done.map_err(|error| error.to_string().into())
     }
@@ -129,12 +139,13 @@ impl Call {
         Ok(bytes.unwrap_or_default())
     }
 
-    fn hit(&self, file: &File) -> Fallible<()> {
+    fn hit(&self, file: &File, more: &Map) -> Fallible<()> {
+        let hit = place::hit(&file.info, more)?;
         let mut hits = lock(&self.hits);
         if hits.len() >= HITS_MAX {
             return Err(format!("it finds more than {HITS_MAX} files").into());
         }
-        hits.push(Arc::clone(&file.info));
+        hits.push(hit);
         Ok(())
     }
 }
@@ -169,7 +180,11 @@ pub(crate) fn register(engine: &mut Engine, call: &Arc<Call>) {
     let listing = Arc::clone(call);
     engine.register_fn("files", move || listing.list());
     let finding = Arc::clone(call);
-    engine.register_fn("hit", move |file: File| finding.hit(&file));
+    engine.register_fn("hit", move |file: File| finding.hit(&file, &Map::new()));
+    let finding = Arc::clone(call);
+    engine.register_fn("hit", move |file: File, more: Map| {
+        finding.hit(&file, &more)
+    });
     let refusing = Arc::clone(call);
     engine.register_fn("refuse", move |why: &str| -> Fallible<()> {
         *lock(&refusing.refused) = Some(why.to_owned());

@@ -8,10 +8,10 @@ use std::{
     time::Duration,
 };
 
-use plugin_api::{Example, Files, Flow, Handler, HandlerError, Hit, Sink};
+use plugin_api::{Example, Files, Flow, Handler, HandlerError, Sink};
 use rhai::{AST, Dynamic, Scope};
 
-use crate::{ScriptError, capability::Call, header::Header, sandbox};
+use crate::{ScriptError, background, capability::Call, header::Header, sandbox};
 
 /// Failures in a row after which a script is not called any more.
 pub const FAILURES_MAX: u32 = 3;
@@ -169,10 +169,13 @@ impl Handler for ScriptHandler {
         }
         let place = self.places.take();
         let _place = place.ok_or_else(|| self.failed("too many scripts run, try again later"))?;
-        let call = Call::new(files);
-        self.run(text, &call)?;
-        for info in call.hits() {
-            if sink.hit(Hit::of(&info)) == Flow::Stop {
+        let answered = background::run(|| {
+            let call = Call::new(files);
+            self.run(text, &call).map(|()| call.hits())
+        });
+        let hits = answered.map_err(|error| self.failed(&format!("no thread: {error}")))??;
+        for hit in hits {
+            if sink.hit(hit) == Flow::Stop {
                 break;
             }
         }

@@ -13,8 +13,9 @@
 //! # Invariants
 //! - A script reaches nothing but the files that the node shows it: no other
 //!   file, no network, no process, no clock, no other script.
-//! - Every call ends: after [`OPERATIONS_MAX`] operations, [`TIME`] of its own
+//! - Every call ends: after [`OPERATIONS_MAX`] operations, [`TIME`] of a processor
 //!   or [`TIME_WHOLE`] in all, and with everything it holds within limits.
+//! - It runs on a thread that stands back behind the rest of the node.
 //! - Nothing is kept between two calls.
 //! - A script that fails [`FAILURES_MAX`] times in a row is not called again
 //!   until its file changes.
@@ -23,6 +24,7 @@
 //! # Non-goals
 //! Handlers do not see who asks. No script writes, or talks to other nodes.
 
+mod background;
 mod capability;
 #[expect(
     clippy::disallowed_methods,
@@ -32,6 +34,7 @@ mod directory;
 mod handler;
 mod header;
 mod memory;
+mod place;
 #[allow(
     clippy::disallowed_methods,
     reason = "the directory of the policy is named by the person at the machine"

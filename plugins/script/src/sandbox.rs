@@ -15,7 +15,7 @@ use crate::{
 /// Most operations of a call.
 pub const OPERATIONS_MAX: u64 = 200_000;
 
-/// Longest time of a call, without the time in which it waits for files.
+/// Most processor time of a call, without what the files take.
 pub const TIME: Duration = Duration::from_millis(250);
 
 /// Longest time of a call in all.

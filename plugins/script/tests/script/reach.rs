@@ -2,7 +2,7 @@
 
 use plugin_api::HandlerError;
 
-use crate::world::{ask, script};
+use crate::world::{ask, hits, script};
 
 #[test]
 fn the_examples_of_the_shipped_scripts_hold() {
@@ -10,6 +10,9 @@ fn the_examples_of_the_shipped_scripts_hold() {
     let mut tested = 0;
     for entry in std::fs::read_dir(directory).unwrap() {
         let path = entry.unwrap().path();
+        if path.extension().is_none_or(|extension| extension != "rhai") {
+            continue;
+        }
         let source = std::fs::read_to_string(&path).unwrap();
         assert!(source.lines().count() < 40, "{} is long", path.display());
         let handler = plugin_script::ScriptHandler::compile(&source).unwrap();
@@ -68,4 +71,36 @@ fn a_script_that_fails_three_times_in_a_row_is_not_called_any_more() {
     let off = ask(&handler, "good", &[]).unwrap_err();
     assert!(off.to_string().contains("switched off"), "{off}");
     assert!(handler.last_failure().is_some_and(|why| why.contains("no")));
+}
+
+#[test]
+fn a_hit_may_have_a_score_and_a_line() {
+    let files: &[(&str, &[u8])] = &[("a.txt", b"x")];
+    let found = |more: &str| {
+        hits(
+            &script(&format!("for f in files() {{ hit(f{more}); }}")),
+            files,
+        )
+    };
+    let plain = found("").unwrap().remove(0);
+    assert_eq!((plain.score, plain.excerpt), (None, None));
+    let hit = found(", #{score: 2, line: 3, text: \"a\\nb\"}")
+        .unwrap()
+        .remove(0);
+    let excerpt = hit.excerpt.unwrap();
+    assert_eq!((hit.score, excerpt.line), (Some(2.0), Some(3)));
+    assert_eq!(excerpt.text, "a");
+    let scored = found(", #{score: 0.5}").unwrap().remove(0);
+    assert_eq!((scored.score, scored.excerpt), (Some(0.5), None));
+    for wrong in [
+        "#{score: \"high\"}",
+        "#{score: 0.0 / 0.0}",
+        "#{line: 0, text: \"\"}",
+        "#{line: 1}",
+        "#{text: 1}",
+        "#{path: \"/\"}",
+        "1",
+    ] {
+        assert!(found(&format!(", {wrong}")).is_err(), "{wrong}");
+    }
 }

@@ -9,7 +9,7 @@ use plugin_script::ScriptHandler;
 /// Files by their names.
 pub(crate) struct Memory(pub(crate) BTreeMap<String, Vec<u8>>);
 
-pub(crate) struct Found(pub(crate) Vec<String>);
+pub(crate) struct Found(pub(crate) Vec<Hit>);
 
 impl Files for Memory {
     fn visit(&self, visit: &mut dyn FnMut(&FileInfo) -> Flow) -> Result<(), HandlerError> {
@@ -36,7 +36,7 @@ impl Files for Memory {
 
 impl Sink for Found {
     fn hit(&mut self, hit: Hit) -> Flow {
-        self.0.push(hit.file.name);
+        self.0.push(hit);
         Flow::Continue
     }
 
@@ -73,6 +73,23 @@ pub(crate) fn ask(
     query: &str,
     files: &[(&str, &[u8])],
 ) -> Result<Vec<String>, HandlerError> {
+    let hits = answer(handler, query, files)?;
+    Ok(hits.into_iter().map(|hit| hit.file.name).collect())
+}
+
+/// The hits of `handler` among `files`.
+pub(crate) fn hits(
+    handler: &ScriptHandler,
+    files: &[(&str, &[u8])],
+) -> Result<Vec<Hit>, HandlerError> {
+    answer(handler, "q", files)
+}
+
+fn answer(
+    handler: &ScriptHandler,
+    query: &str,
+    files: &[(&str, &[u8])],
+) -> Result<Vec<Hit>, HandlerError> {
     let owned = files
         .iter()
         .map(|(name, content)| ((*name).to_owned(), content.to_vec()));

@@ -1,0 +1,70 @@
+//! A thread of its own that stands back behind the rest of the node.
+//!
+//! The thread is as short as its work: a priority once lowered is not raised again
+//! without rights that a node does not have.
+
+use std::{
+    io,
+    panic::resume_unwind,
+    thread::{Builder, scope},
+    time::Duration,
+};
+
+use rustix::{
+    process::setpriority_process,
+    thread::gettid,
+    time::{ClockId, clock_gettime},
+};
+
+/// How far a script stands back when there are not enough processors.
+const NICENESS: i32 = 10;
+
+/// Does `work` on a thread that stands back, and waits for it.
+pub(crate) fn run<T: Send>(work: impl FnOnce() -> T + Send) -> io::Result<T> {
+    scope(|scope| {
+        let thread = Builder::new()
+            .name("script".to_owned())
+            .spawn_scoped(scope, || {
+                // Where threads have no priority of their own, it would be that of the node.
+                if cfg!(target_os = "linux") {
+                    // A system may forbid it; the work is done all the same.
+                    let _ = setpriority_process(Some(gettid()), NICENESS);
+                }
+                work()
+            })?;
+        Ok(thread.join().unwrap_or_else(|panic| resume_unwind(panic)))
+    })
+}
+
+/// Processor time that this thread has taken so far.
+pub(crate) fn processor_time() -> Duration {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::try_from(time).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn work_stands_back_and_whoever_waits_does_not() {
+        let priority = || rustix::process::getpriority_process(Some(gettid())).unwrap();
+        let before = priority();
+        let inside = run(priority).unwrap();
+        assert_eq!(priority(), before);
+        if cfg!(target_os = "linux") {
+            assert_eq!(inside, NICENESS.max(before));
+        }
+    }
+
+    #[test]
+    fn processor_time_goes_on_while_there_is_work_and_not_while_there_is_none() {
+        let begun = processor_time();
+        while processor_time() - begun < Duration::from_millis(2) {
+            std::hint::spin_loop();
+        }
+        let worked = processor_time();
+        std::thread::sleep(Duration::from_millis(50));
+        assert!(processor_time() - worked < Duration::from_millis(25));
+    }
+}
