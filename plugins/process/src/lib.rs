@@ -9,6 +9,7 @@
 //!   at a time.
 //! - [`Programs`] follows a directory: what appears is started, what changes and
 //!   introduces itself takes the place of the old version.
+//! - `process` is a program while it runs: it introduces itself and ends its answers.
 //! - `leash` holds a process: start, limits, and an end that leaves nothing.
 //! - `pipes` exchanges lines with it, never waiting longer than it is told.
 //! - `conversation` is one answer: what the program asks for and what it finds.
@@ -30,6 +31,7 @@
 //! is not followed.
 
 mod back_off;
+mod changes;
 mod conversation;
 #[expect(
     clippy::disallowed_methods,
@@ -47,18 +49,26 @@ mod leash;
 mod limits;
 mod message;
 mod pipes;
+mod process;
 mod program;
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the directory of programs is named by the person at the machine"
+)]
+mod rights;
 mod turn;
 
 pub use self::{
     back_off::{BACK_OFF_FIRST, BACK_OFF_MAX},
     conversation::{ANSWER_TIME, OUTPUT_MAX, READ_MAX},
-    directory::{PROGRAMS_MAX, ProgramState, Programs, is_program},
+    directory::{PROGRAMS_MAX, ProgramState, Programs},
     header::HeaderError,
     leash::END_GRACE,
     limits::{FILES_OPEN_MAX, MEMORY_MAX, PROCESSES_MAX, TIME_MAX},
     pipes::LINE_MAX,
-    program::{CANCEL_GRACE, FAILURES_MAX, HANDSHAKE_TIME, Program},
+    process::{CANCEL_GRACE, HANDSHAKE_TIME},
+    program::{FAILURES_MAX, Program},
+    rights::is_program,
 };
 
 /// Why a file is no handler.

@@ -14,36 +14,26 @@ use plugin_api::{Changes, Example, Files, Handler, HandlerError, Sink};
 use crate::{
     ProgramError,
     back_off::BackOff,
+    changes::Changed,
     conversation::{Breach, Conversation, End, PROBLEM_MAX},
-    directory,
     header::Header,
     leash::{Leash, end_all},
     limits,
-    message::{FromProgram, Greeting, Hello, PROTOCOL, ToProgram, line},
+    message::{ToProgram, line},
     pipes::{PipeError, Pipes},
+    process::{CANCEL_GRACE, Process, Stop, look},
+    rights,
     turn::{Taken, Turn},
 };
 
 /// Failures in a row after which a program is not asked any more.
 pub const FAILURES_MAX: u32 = 3;
 
-/// Longest time from the start of a program to its introduction.
-pub const HANDSHAKE_TIME: Duration = Duration::from_secs(5);
-
-/// How long a program may take to end an answer of which nothing more is wanted.
-pub const CANCEL_GRACE: Duration = Duration::from_millis(500);
-
 /// Longest wait for the answer to another query to end.
 const WAIT: Duration = Duration::from_millis(500);
 
 /// Longest wait for it when the program is stopped.
 const STOP_WAIT: Duration = Duration::from_secs(1);
-
-/// Longest time between two looks at whether the program is stopped.
-const LOOK_EVERY: Duration = Duration::from_millis(50);
-
-/// Most names of changed files that are kept for a program.
-const CHANGES_MAX: usize = 1_000;
 
 /// A program that introduced itself.
 #[derive(Debug)]
@@ -60,33 +50,12 @@ pub struct Program {
     changes: Mutex<Changed>,
 }
 
-/// What says that the programs of a directory have to end.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Stop(Arc<AtomicBool>);
-
 /// What whoever asks the program has for that time.
 #[derive(Debug, Default)]
 struct State {
     process: Option<Process>,
     back_off: BackOff,
     last_id: u64,
-}
-
-#[derive(Debug)]
-struct Process {
-    leash: Arc<Leash>,
-    pipes: Pipes,
-    /// An answer of which nothing more is wanted, and when it has to have ended.
-    cancelled: Option<(u64, Instant)>,
-}
-
-/// What changed since the program was told.
-#[derive(Debug, Default)]
-enum Changed {
-    #[default]
-    Nothing,
-    Names(Vec<String>),
-    Anything,
 }
 
 impl Program {
@@ -101,7 +70,7 @@ impl Program {
 
     pub(crate) fn start_for(path: &Path, stop: &Stop) -> Result<Program, ProgramError> {
         let path = std::path::absolute(path)?;
-        directory::check(&path)?;
+        rights::check(&path)?;
         let (process, header) = Process::start(&path, stop)?;
         let leash = Arc::clone(&process.leash);
         let state = State {
@@ -375,123 +344,6 @@ impl Handler for Program {
         }
         answered
     }
-}
-
-impl Process {
-    /// Starts the program and takes its introduction.
-    fn start(path: &Path, stop: &Stop) -> Result<(Process, Header), ProgramError> {
-        let (leash, pipes) = Leash::start(path)?;
-        let mut process = Process {
-            leash: Arc::new(leash),
-            pipes,
-            cancelled: None,
-        };
-        match process.introduce(stop) {
-            Ok(greeting) => Ok((process, Header::check(greeting)?)),
-            Err(error) => {
-                let problem = process.describe(&error);
-                process.leash.kill();
-                Err(ProgramError::Handshake(problem))
-            }
-        }
-    }
-
-    fn introduce(&mut self, stop: &Stop) -> Result<Greeting, Breach> {
-        let until = Instant::now() + HANDSHAKE_TIME;
-        self.pipes.send(&line(&Hello { sixhop: PROTOCOL }))?;
-        loop {
-            let now = Instant::now();
-            if now >= until {
-                return Err(Breach::Bound("did not answer in time"));
-            }
-            if let Some(line) = self.pipes.next_line(until.min(now + LOOK_EVERY))? {
-                return Ok(serde_json::from_slice(&line)?);
-            }
-            look(&self.leash, stop)?;
-        }
-    }
-
-    /// Takes what is left of an answer that was cancelled. Waits for its end
-    /// until `wait`; fails when the time for it is over.
-    fn drain(&mut self, wait: Instant) -> Result<(), Breach> {
-        let Some((id, until)) = self.cancelled else {
-            return Ok(());
-        };
-        loop {
-            match self.pipes.next_line(wait.min(until))? {
-                Some(line) => {
-                    let message: FromProgram = serde_json::from_slice(&line)?;
-                    if message.id() != id {
-                        return Err(Breach::Other {
-                            got: message.id(),
-                            asked: id,
-                        });
-                    }
-                    if message.is_last() {
-                        self.cancelled = None;
-                        return Ok(());
-                    }
-                }
-                None if Instant::now() >= until => {
-                    return Err(Breach::Bound("did not end an answer that was cancelled"));
-                }
-                None => return Ok(()),
-            }
-        }
-    }
-
-    /// A problem, with how the process ended and the last that it said.
-    fn describe(&mut self, error: &Breach) -> String {
-        let mut text = error.to_string();
-        if let Breach::Pipe(PipeError::Ended) = error
-            && let Some(status) = self.leash.end_by_itself()
-        {
-            text = format!("{text} ({status})");
-        }
-        match self.pipes.last_error() {
-            Some(said) => format!("{text}; its last words: {said}"),
-            None => text,
-        }
-    }
-}
-
-impl Stop {
-    pub(crate) fn set(&self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-
-    pub(crate) fn is_set(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
-    }
-}
-
-impl Changed {
-    fn add(&mut self, changes: Changes<'_>) {
-        *self = match (std::mem::take(self), changes) {
-            (Changed::Nothing, Changes::Names(new)) if new.len() <= CHANGES_MAX => {
-                Changed::Names(new.to_vec())
-            }
-            (Changed::Names(mut names), Changes::Names(new))
-                if names.len() + new.len() <= CHANGES_MAX =>
-            {
-                names.extend_from_slice(new);
-                Changed::Names(names)
-            }
-            _ => Changed::Anything,
-        };
-    }
-}
-
-/// Whether there is a reason to wait no longer for a process.
-fn look(leash: &Leash, stop: &Stop) -> Result<(), Breach> {
-    if stop.is_set() {
-        return Err(Breach::Stopped);
-    }
-    // A child of it may hold its output open.
-    if leash.has_ended() {
-        return Err(PipeError::Ended.into());
-    }
-    Ok(())
 }
 
 /// Ends the processes of programs that are not asked any more. Blocks.
