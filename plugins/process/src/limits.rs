@@ -46,7 +46,7 @@ mod system {
 
     use rustix::{
         param::clock_ticks_per_second,
-        process::{Pid, Resource, Rlimit, geteuid, prlimit},
+        process::{Pid, Resource, Rlimit, geteuid, getrlimit, prlimit},
     };
 
     use super::{FILE_WRITTEN_MAX, FILES_OPEN_MAX, MEMORY_MAX, PROCESSES_MAX, TIME_MAX};
@@ -66,6 +66,10 @@ mod system {
         ];
         limits.extend(tasks().map(|tasks| (Resource::Nproc, tasks + PROCESSES_MAX)));
         for (resource, most) in limits {
+            // The node itself may have less, which nobody but root can raise.
+            let most = getrlimit(resource)
+                .maximum
+                .map_or(most, |own| own.min(most));
             let both = Rlimit {
                 current: Some(most),
                 maximum: Some(most),
@@ -84,7 +88,7 @@ mod system {
         let used = ticks / clock_ticks_per_second().max(1);
         let soft = Rlimit {
             current: Some(used + TIME_MAX.as_secs()),
-            maximum: None,
+            maximum: getrlimit(Resource::Cpu).maximum,
         };
         // It fails only if the process has ended.
         let _ = prlimit(Some(pid), Resource::Cpu, soft);
