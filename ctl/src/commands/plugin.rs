@@ -63,7 +63,7 @@ fn row(plugin: &Plugin) -> Vec<String> {
 /// What a file would be in a plugin directory.
 enum Candidate {
     Script(ScriptHandler),
-    Program(Program),
+    Program(Box<Program>),
     Policy(Policy),
 }
 
@@ -102,7 +102,7 @@ impl Candidate {
     fn read(file: &Path) -> Result<Candidate, String> {
         if plugin_process::is_program(file) {
             let started = Program::start(file).map_err(|error| error.to_string());
-            return started.map(Candidate::Program);
+            return started.map(|program| Candidate::Program(Box::new(program)));
         }
         let source = read(file)?;
         let compiled = if file.file_name().is_some_and(|name| name == POLICY_FILE) {
@@ -120,7 +120,7 @@ impl Candidate {
                 "introduces itself",
                 program.id(),
                 program.version(),
-                program,
+                program.as_ref(),
             ),
             Candidate::Policy(policy) => {
                 let names: Vec<_> = policy.rules().iter().map(|rule| rule.name()).collect();
@@ -136,7 +136,7 @@ impl Candidate {
     fn test(&self) -> Result<String, String> {
         let handler: &dyn Handler = match self {
             Candidate::Script(script) => script,
-            Candidate::Program(program) => program,
+            Candidate::Program(program) => program.as_ref(),
             Candidate::Policy(policy) => {
                 let examples = policy.check_examples().map_err(|error| error.to_string())?;
                 return Ok(format!("{examples} examples hold"));

@@ -71,6 +71,7 @@ fn begin(text: &str, limit: usize) -> LiveAnswer {
         text: text.to_owned(),
         files: Arc::new(Nothing),
         context: 0,
+        places: None,
     };
     let wanted = Wanted {
         limit,
