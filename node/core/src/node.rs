@@ -1,15 +1,23 @@
 //! Putting the rooms together: a node that runs.
 //!
 //! # Lifecycle
-//! [`Node::start`] opens the share and starts the tasks: the introducer and the
+//! [`Node::start`] opens the share and starts the tasks: the keeper of the
+//! catalogue, the background of the digests, the introducer and the
 //! front of the peer port. [`Node::stop`] ends them from the outside in: no new
 //! requests, no new fetches, open requests and fetches end or are cut, the
 //! peers are saved. When it returns, nothing of the node runs any more.
 
-use std::{io, net::SocketAddr, path::PathBuf, sync::Arc, time::SystemTime};
+use std::{
+    io,
+    net::SocketAddr,
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use node_wire::peer_url::{PeerUrl, UrlError};
-use tokio::{net::TcpListener, task::spawn_blocking};
+use plugin_api::Changes;
+use tokio::{net::TcpListener, task::spawn_blocking, time::timeout};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
@@ -24,10 +32,16 @@ use crate::{
     server::{
         self, ConnectionLimits, Context, PolicyGate, Searches, Slots, look_at_policy, watch_policy,
     },
-    share::{Digests, Share, ShareError},
+    share::{Catalogue, Digests, Keeper, News, Share, ShareError},
     state::StateDir,
     transfer::{Records, Transfers},
 };
+
+/// Longest time that a start waits for the first look at the share.
+const LOOK_TIME: Duration = Duration::from_millis(1_500);
+
+/// Most names that handlers are told one by one.
+const NAMES_TOLD_MAX: usize = 1_024;
 
 /// What a node is started with.
 #[derive(Debug)]
@@ -127,9 +141,13 @@ impl Node {
         let counters = Arc::new(Counters::default());
         let events = Arc::new(EventLog::default());
         let cache = open_cache(&state, cache_size, &counters, &events).await?;
-        let digests = open_digests(&share, &state, &counters, &events).await?;
+        let catalogue = Catalogue::new(Arc::clone(&share));
+        let keeper = Keeper::new(Arc::clone(&catalogue), state.clone(), Arc::clone(&events));
+        let digests = open_digests(&catalogue, &state, &counters, &events).await?;
         let stores = Stores {
             share,
+            catalogue,
+            keeper,
             digests,
             records,
             cache,
@@ -151,6 +169,7 @@ impl Node {
             // Nobody may ask before it is known what may be answered.
             look_at_policy(policy, &node.events).await;
         }
+        node.keep_catalogue().await;
         node.spawn(listener, state, peers);
         node.context.transfers.take_up().await;
         Ok(node)
@@ -202,6 +221,25 @@ impl Node {
         self.context.keepers.wait().await;
     }
 
+    /// Begins to keep the catalogue. Waits until it is complete, but not long: a
+    /// share that takes longer is read for each answer meanwhile.
+    async fn keep_catalogue(&self) {
+        let context = &self.context;
+        let (handlers, digests) = (Arc::clone(&context.handlers), Arc::clone(&context.digests));
+        context.catalogue.tell(move |news| {
+            digests.changed(news);
+            tell_handlers(&handlers, news);
+        });
+        let keeper = Arc::clone(&context.keeper);
+        self.tasks
+            .spawn(Arc::clone(&keeper).stop_when(self.cancel.clone()));
+        self.tasks.spawn_blocking(move || keeper.run());
+        let looked = timeout(LOOK_TIME, context.keeper.looked()).await;
+        if looked.is_err() {
+            tracing::info!("the share is large and is still being looked at");
+        }
+    }
+
     fn spawn(&self, listener: TcpListener, state: StateDir, peers: Vec<PeerUrl>) {
         let introducer = Introducer::new(Arc::clone(&self.context.overlay), Some(state), peers);
         self.tasks
@@ -251,15 +289,24 @@ async fn open_share(path: PathBuf, state: &StateDir) -> Result<(Arc<Share>, Reco
     })
 }
 
+fn tell_handlers(handlers: &Handlers, news: &News) {
+    if news.count() <= NAMES_TOLD_MAX {
+        let names: Vec<String> = news.names().cloned().collect();
+        handlers.changed(Changes::Names(&names));
+    } else {
+        handlers.changed(Changes::Anything);
+    }
+}
+
 async fn open_digests(
-    share: &Arc<Share>,
+    catalogue: &Arc<Catalogue>,
     state: &StateDir,
     counters: &Arc<Counters>,
     events: &Arc<EventLog>,
 ) -> Result<Arc<Digests>, NodeError> {
-    let (share, state) = (Arc::clone(share), state.clone());
+    let (catalogue, state) = (Arc::clone(catalogue), state.clone());
     let (counters, events) = (Arc::clone(counters), Arc::clone(events));
-    spawn_blocking(move || Arc::new(Digests::open(share, &state, counters, events)))
+    spawn_blocking(move || Arc::new(Digests::open(catalogue, &state, counters, events)))
         .await
         .map_err(|error| NodeError::Digests(io::Error::other(error)))
 }
@@ -276,6 +323,8 @@ fn handlers(plugins: Option<PathBuf>) -> Handlers {
 /// What keeps and moves bytes, and what is known of them.
 struct Stores {
     share: Arc<Share>,
+    catalogue: Arc<Catalogue>,
+    keeper: Arc<Keeper>,
     digests: Arc<Digests>,
     records: Records,
     cache: Cache,
@@ -294,6 +343,8 @@ fn assemble(
 ) -> Arc<Context> {
     let Stores {
         share,
+        catalogue,
+        keeper,
         digests,
         records,
         cache,
@@ -320,6 +371,8 @@ fn assemble(
     );
     let context = Context {
         share,
+        catalogue,
+        keeper,
         digests,
         slots: Slots::new(server::SLOTS_MAX),
         upload_rate,

@@ -57,7 +57,7 @@ use crate::{
     overlay::Overlay,
     rate::Rate,
     secret::Secret,
-    share::{Digests, Share},
+    share::{Catalogue, Digests, Keeper, Share},
     transfer::Transfers,
 };
 
@@ -66,6 +66,10 @@ use crate::{
 pub struct Context {
     /// The shared directory.
     pub share: Arc<Share>,
+    /// What is in it.
+    pub catalogue: Arc<Catalogue>,
+    /// What keeps the catalogue right.
+    pub keeper: Arc<Keeper>,
     /// The digests of its files.
     pub digests: Arc<Digests>,
     /// Who may send long bodies.
@@ -98,7 +102,7 @@ impl Context {
     /// The files that queries are about.
     #[must_use]
     pub fn files(&self) -> Arc<dyn Files> {
-        Arc::<Share>::clone(&self.share)
+        Arc::<Catalogue>::clone(&self.catalogue)
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! # Participants
 //! [`Share`] holds the directory; [`SharedFile`] is a file opened for reading;
+//! [`Catalogue`] knows what is there, and [`Keeper`] keeps it right;
 //! [`Digests`] knows the digests of the files; [`Incoming`] is a file on its way in, invisible until it is whole.
 //!
 //! # Lifecycle of a stored file
@@ -15,40 +16,49 @@
 //! - A file is named by a [`ShareName`] relative to a directory handle; no path
 //!   is ever joined and opened, so no name and no link leads out of the share.
 //! - Only regular files are opened, listed or stored. A symbolic link is none.
+//! - What is ignored (`ignoring`) is neither listed nor opened, as if it were
+//!   not there. It may be stored: then it is there for the owner alone.
 //! - A temporary has a name that no [`ShareName`] can have, so it is never
 //!   listed, opened or sent.
 //! - Names that differ only in letter case are one name: the second is refused.
 //! - All calls block; they belong on the blocking pool.
 
+mod catalogue;
 mod digests;
 mod error;
+mod folders;
+mod ignoring;
 mod incoming;
+mod keeper;
 mod listing;
+mod root;
 mod siblings;
+mod watcher;
 
 use std::{
     fs::File,
     hash::{Hash, Hasher},
+    io,
     os::unix::fs::MetadataExt,
-    path::{Path, PathBuf},
-    sync::Arc,
+    path::Path,
+    sync::{Arc, OnceLock},
     time::{Duration, SystemTime},
 };
 
 use cap_fs_ext::{FollowSymlinks, OpenOptionsFollowExt};
-use cap_std::{
-    ambient_authority,
-    fs::{Dir, Metadata, OpenOptions, OpenOptionsExt},
-};
+use cap_std::fs::{Dir, Metadata, OpenOptions, OpenOptionsExt};
 use node_wire::name::ShareName;
 use plugin_api::FileInfo;
 
 pub use self::{
+    catalogue::{Catalogue, News},
     digests::{Digests, Known},
     error::ShareError,
     incoming::{FREE_MIN, INCOMING_MAX, Incoming, Replace},
+    keeper::{Keeper, KeeperStatus},
     listing::Listing,
 };
+use self::{catalogue::Meta, ignoring::Ignoring, root::Root};
 
 /// Time without a change after which a stamp is trusted to show the next one.
 const SETTLED_AFTER: Duration = Duration::from_millis(100);
@@ -56,9 +66,31 @@ const SETTLED_AFTER: Duration = Duration::from_millis(100);
 /// The shared directory.
 #[derive(Debug)]
 pub struct Share {
-    directory: Dir,
-    path: PathBuf,
+    root: Root,
+    ignoring: Ignoring,
     siblings: Arc<siblings::Siblings>,
+    placed: Arc<Placed>,
+}
+
+/// Who is told of a file that was stored.
+type Told = Box<dyn Fn(&ShareName) + Send + Sync>;
+
+/// Tells of files that were stored.
+#[derive(Default)]
+struct Placed(OnceLock<Told>);
+
+impl Placed {
+    fn tell(&self, name: &ShareName) {
+        if let Some(told) = self.0.get() {
+            told(name);
+        }
+    }
+}
+
+impl std::fmt::Debug for Placed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Placed").field(&self.0.get().is_some()).finish()
+    }
 }
 
 /// A shared file, open for reading.
@@ -111,19 +143,50 @@ impl Share {
             path: path.to_owned(),
             error,
         };
-        let directory = Dir::open_ambient_dir(path, ambient_authority()).map_err(refused)?;
+        let root = Root::open(path).map_err(refused)?;
+        let directory = root.directory().map_err(refused)?;
         incoming::remove_leftovers(&directory, kept).map_err(refused)?;
         Ok(Share {
-            directory,
-            path: path.to_owned(),
+            root,
+            ignoring: Ignoring::default(),
             siblings: Arc::default(),
+            placed: Arc::default(),
         })
     }
 
     /// The path under which the directory was opened, for messages.
     #[must_use]
     pub fn path(&self) -> &Path {
-        &self.path
+        self.root.path()
+    }
+
+    /// Why nothing is shared now: the directory is not at its path, or cannot be
+    /// read.
+    #[must_use]
+    pub fn trouble(&self) -> Option<String> {
+        self.root.trouble()
+    }
+
+    /// Whether a file of this name is shared if it is there: whether it is not
+    /// ignored. Blocks.
+    #[must_use]
+    pub fn shares(&self, name: &ShareName) -> bool {
+        self.directory()
+            .is_ok_and(|directory| self.ignoring.shares(&directory, name.as_str()))
+    }
+
+    fn directory(&self) -> io::Result<Arc<Dir>> {
+        self.root.directory()
+    }
+
+    /// The directory, for reading a file of it that is shared.
+    fn directory_of(&self, name: &ShareName) -> Result<Arc<Dir>, ShareError> {
+        let directory = self.directory().map_err(|error| ShareError::of(name, error))?;
+        if self.ignoring.shares(&directory, name.as_str()) {
+            Ok(directory)
+        } else {
+            Err(ShareError::NotFound(name.clone()))
+        }
     }
 
     /// Opens the file `name` for reading.
@@ -138,7 +201,7 @@ impl Share {
         #[cfg(unix)]
         options.custom_flags(rustix::fs::OFlags::NONBLOCK.bits().cast_signed());
         let file = self
-            .directory
+            .directory_of(name)?
             .open_with(name.as_str(), &options)
             .map_err(|error| ShareError::of(name, error))?;
         let file = file.into_std();
@@ -157,18 +220,7 @@ impl Share {
     /// # Errors
     /// As [`Share::read`].
     pub fn stamp(&self, name: &ShareName) -> Result<Stamp, ShareError> {
-        let metadata = self
-            .directory
-            .symlink_metadata(name.as_str())
-            .map_err(|error| ShareError::of(name, error))?;
-        if !metadata.is_file() {
-            return Err(ShareError::NotFound(name.clone()));
-        }
-        Ok(Stamp {
-            size: metadata.len(),
-            modified: modified(&metadata),
-            inode: cap_std::fs::MetadataExt::ino(&metadata),
-        })
+        Ok(self.look_at(name)?.stamp())
     }
 
     /// Describes the file `name`.
@@ -176,12 +228,16 @@ impl Share {
     /// # Errors
     /// As [`Share::read`].
     pub fn describe(&self, name: &ShareName) -> Result<FileInfo, ShareError> {
+        Ok(info(name.as_str().to_owned(), self.look_at(name)?))
+    }
+
+    fn look_at(&self, name: &ShareName) -> Result<Meta, ShareError> {
         let metadata = self
-            .directory
+            .directory_of(name)?
             .symlink_metadata(name.as_str())
             .map_err(|error| ShareError::of(name, error))?;
         if metadata.is_file() {
-            Ok(info(name.as_str(), &metadata))
+            Ok(listing::meta(&metadata))
         } else {
             Err(ShareError::NotFound(name.clone()))
         }
@@ -190,7 +246,8 @@ impl Share {
     /// Whether something, a file or not, has `name`. Blocks.
     #[must_use]
     pub fn is_taken(&self, name: &ShareName) -> bool {
-        self.directory.symlink_metadata(name.as_str()).is_ok()
+        let directory = self.directory();
+        directory.is_ok_and(|directory| directory.symlink_metadata(name.as_str()).is_ok())
     }
 
     /// Begins to store a file under `name`.
@@ -206,7 +263,7 @@ impl Share {
     pub fn remove_temporary(&self, temporary: &str) {
         if incoming::is_temporary(temporary) {
             // It may be gone already; then there is nothing to do.
-            let _ = self.directory.remove_file(temporary);
+            let _ = self.directory().map(|directory| directory.remove_file(temporary));
         }
     }
 
@@ -230,35 +287,24 @@ impl SharedFile {
     ///
     /// # Errors
     /// When the system does not say.
-    pub fn unchanged(file: &File, stamp: Stamp) -> std::io::Result<bool> {
+    pub fn unchanged(file: &File, stamp: Stamp) -> io::Result<bool> {
         Ok(Stamp::of(&file.metadata()?) == stamp)
     }
 }
 
-fn info(name: &str, metadata: &Metadata) -> FileInfo {
+fn info(name: String, meta: Meta) -> FileInfo {
     FileInfo {
-        name: name.to_owned(),
-        size: metadata.len(),
-        modified: modified(metadata),
-        version: version(metadata),
+        name,
+        size: meta.size,
+        modified: meta.stamp().modified,
+        version: meta.version(),
     }
 }
 
-/// Another number for another stamp; zero for a file that was changed so lately
-/// that its next change may not show.
-fn version(metadata: &Metadata) -> u64 {
-    let Some(modified) = modified(metadata) else {
-        return 0;
-    };
-    let settled = SystemTime::now()
-        .duration_since(modified)
-        .is_ok_and(|since| since >= SETTLED_AFTER);
-    if !settled {
-        return 0;
-    }
+/// Another number for another stamp, never zero.
+fn version(stamp: Stamp) -> u64 {
     let mut hasher = std::hash::DefaultHasher::new();
-    let inode = cap_std::fs::MetadataExt::ino(metadata);
-    (metadata.len(), inode, modified).hash(&mut hasher);
+    (stamp.size, stamp.inode, stamp.modified).hash(&mut hasher);
     hasher.finish().max(1)
 }
 

@@ -80,6 +80,42 @@ impl StateDir {
         replace(&path, &new, text).map_err(|error| StateError { path, error })
     }
 
+    /// Opens the file `name` for reading; `None` when there is none.
+    ///
+    /// # Errors
+    /// When it is there and cannot be opened.
+    pub fn open_file(&self, name: &str) -> Result<Option<File>, StateError> {
+        let path = self.file(name);
+        match File::open(&path) {
+            Ok(file) => Ok(Some(file)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(StateError { path, error }),
+        }
+    }
+
+    /// Replaces the file `name` by what `write` writes. Does not wait for the
+    /// disk: after a crash of the machine the file may be broken, and who reads
+    /// it has to notice.
+    ///
+    /// # Errors
+    /// When it cannot be written; the old file is then as it was.
+    pub fn write_with(
+        &self,
+        name: &str,
+        write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+    ) -> Result<(), StateError> {
+        let path = self.file(name);
+        let new = self.file(&format!("{name}.new"));
+        let replaced = remove_if_there(&new).and_then(|()| {
+            let mut file = io::BufWriter::new(private_new_file(&new)?);
+            write(&mut file)
+                .and_then(|()| file.flush())
+                .and_then(|()| fs::rename(&new, &path))
+                .inspect_err(|_| drop(fs::remove_file(&new)))
+        });
+        replaced.map_err(|error| StateError { path, error })
+    }
+
     /// Makes the file `name` with `text` unless it is there already. Says
     /// whether it was made.
     ///
@@ -117,12 +153,7 @@ impl StateDir {
     /// When it is there and cannot be removed.
     pub fn remove(&self, name: &str) -> Result<(), StateError> {
         let path = self.file(name);
-        match fs::remove_file(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                Err(StateError { path, error })
-            }
-            _ => Ok(()),
-        }
+        remove_if_there(&path).map_err(|error| StateError { path, error })
     }
 
     /// Takes the directory for this process alone, until the guard is dropped.
@@ -160,14 +191,18 @@ fn make_private_directory(path: &Path) -> io::Result<()> {
 }
 
 fn replace(path: &Path, new: &Path, text: &str) -> io::Result<()> {
-    match fs::remove_file(new) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
+    remove_if_there(new)?;
     private_new_file(new)
         .and_then(|file| write_through(file, text))
         .and_then(|()| fs::rename(new, path))
         .inspect_err(|_| drop(fs::remove_file(new)))
+}
+
+fn remove_if_there(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
 }
 
 fn private_new_file(path: &Path) -> io::Result<File> {

@@ -14,7 +14,7 @@ use node_core::{
     events::unix_millis,
     handlers::{Handlers, Wanted, query::quoted},
     plugin::{FileInfo, Files, Flow},
-    share::{Digests, Share, ShareError},
+    share::{Catalogue, Digests, ShareError},
     wire::ShareName,
 };
 use tokio::task::spawn_blocking;
@@ -33,12 +33,13 @@ impl ShareServer for Owner {
         limit: Option<u32>,
     ) -> RpcResult<ShareListing> {
         let context = self.node.context();
-        let (share, handlers) = (Arc::clone(&context.share), Arc::clone(&context.handlers));
+        let catalogue = Arc::clone(&context.catalogue);
+        let handlers = Arc::clone(&context.handlers);
         let limit = limit.unwrap_or(LIST_LIMIT_DEFAULT).clamp(1, LIST_LIMIT_MAX) as usize;
         let (digests, files) = (Arc::clone(&context.digests), context.files());
         let listed = spawn_blocking(move || {
             let mut listing = match pattern {
-                None => page(&share, after.as_deref(), limit),
+                None => page(&catalogue, after.as_deref(), limit),
                 Some(pattern) => matching(&files, &handlers, &pattern, after.as_deref(), limit),
             }?;
             let files = listing.files.into_iter();
@@ -61,13 +62,10 @@ impl ShareServer for Owner {
 }
 
 /// A page of all files.
-fn page(share: &Share, after: Option<&str>, limit: usize) -> Result<ShareListing, ApiError> {
+fn page(catalogue: &Catalogue, after: Option<&str>, limit: usize) -> Result<ShareListing, ApiError> {
     let mut files: Vec<ShareFile> = Vec::new();
     let mut more = false;
-    let listing = share.visit(&mut |found| {
-        if after.is_some_and(|after| found.name.as_str() <= after) {
-            return Flow::Continue;
-        }
+    let listing = catalogue.visit_after(after, &mut |found| {
         more = files.len() == limit;
         if more {
             return Flow::Stop;

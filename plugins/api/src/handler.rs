@@ -169,6 +169,30 @@ pub trait Files: Send + Sync {
         })
     }
 
+    /// Calls `visit` with each file whose name begins with `prefix` and, in lower
+    /// case, has one of the texts in it, until it stops; with no texts, with all
+    /// that begin so. In order of the names. For handlers that know a part of
+    /// what they look for: as fast as [`Files::names_containing`].
+    ///
+    /// # Errors
+    /// [`HandlerError::Files`] when the share cannot be read.
+    fn visit_some(
+        &self,
+        prefix: &str,
+        any_of: &[String],
+        visit: &mut dyn FnMut(&FileInfo) -> Flow,
+    ) -> Result<(), HandlerError> {
+        self.visit(&mut |file| {
+            let lower = file.name.to_lowercase();
+            let has = any_of.is_empty() || any_of.iter().any(|text| lower.contains(text.as_str()));
+            if has && file.name.starts_with(prefix) {
+                visit(file)
+            } else {
+                Flow::Continue
+            }
+        })
+    }
+
     /// At most `most` bytes of the file `name`, from the byte `from` on; fewer
     /// at its end. `None` if it is not shared (any more).
     ///

@@ -6,7 +6,7 @@ use node_wire::name::ShareName;
 use plugin_api::{FileInfo, Files, Flow, HandlerError, Hit, Sink};
 
 use super::Asked;
-use crate::share::{Share, ShareError};
+use crate::share::{Catalogue, ShareError};
 
 /// How much of an answer is wanted.
 #[derive(Clone, Copy, Debug)]
@@ -143,29 +143,42 @@ impl Bounded<'_> {
     }
 }
 
-impl Files for Share {
+impl Files for Catalogue {
     fn visit(&self, visit: &mut dyn FnMut(&FileInfo) -> Flow) -> Result<(), HandlerError> {
-        Share::visit(self, visit)
+        self.visit_after(None, visit)
             .map(drop)
             .map_err(|error| HandlerError::Files(error.to_string()))
     }
 
     fn file(&self, name: &str) -> Result<Option<FileInfo>, HandlerError> {
-        let Ok(name) = ShareName::parse(name) else {
-            return Ok(None);
-        };
-        match self.describe(&name) {
-            Ok(file) => Ok(Some(file)),
-            Err(ShareError::NotFound(_)) => Ok(None),
-            Err(error) => Err(HandlerError::Files(error.to_string())),
-        }
+        self.look_up(name)
+            .map_err(|error| HandlerError::Files(error.to_string()))
+    }
+
+    fn names_containing(
+        &self,
+        any_of: &[String],
+        visit: &mut dyn FnMut(&str) -> Flow,
+    ) -> Result<(), HandlerError> {
+        self.search_names(any_of, visit)
+            .map_err(|error| HandlerError::Files(error.to_string()))
+    }
+
+    fn visit_some(
+        &self,
+        prefix: &str,
+        any_of: &[String],
+        visit: &mut dyn FnMut(&FileInfo) -> Flow,
+    ) -> Result<(), HandlerError> {
+        self.search(prefix, any_of, visit)
+            .map_err(|error| HandlerError::Files(error.to_string()))
     }
 
     fn read(&self, name: &str, from: u64, most: usize) -> Result<Option<Vec<u8>>, HandlerError> {
         let Ok(name) = ShareName::parse(name) else {
             return Ok(None);
         };
-        let shared = match Share::read(self, &name) {
+        let shared = match self.share().read(&name) {
             Ok(shared) => shared,
             Err(ShareError::NotFound(_)) => return Ok(None),
             Err(error) => return Err(HandlerError::Files(error.to_string())),
@@ -199,14 +212,15 @@ mod tests {
     use std::{sync::Arc, time::Duration};
 
     use super::*;
-    use crate::handlers::Handlers;
+    use crate::{handlers::Handlers, share::Share};
 
     fn answer(query: &str, limit: usize, within: Duration) -> Answer {
         let home = tempfile::tempdir().unwrap();
         for n in 0..3 {
             std::fs::write(home.path().join(format!("{n}.txt")), "").unwrap();
         }
-        let files: Arc<dyn Files> = Arc::new(Share::open(home.path()).unwrap());
+        let share = Arc::new(Share::open(home.path()).unwrap());
+        let files: Arc<dyn Files> = Catalogue::new(share);
         let wanted = Wanted {
             limit,
             deadline: Instant::now() + within,

@@ -16,30 +16,32 @@
 //!   are read at a time.
 //! - All calls but [`Digests::run`] and [`Digests::read_soon`] block.
 //!
-//! Non-goals: noticing a change at once. The background looks again every
-//! [`PAUSE`]; whoever asks for a file has its stamp compared.
+//! Which files there are and how they changed is the catalogue's knowledge: the
+//! background reads what it says is new, and compares all it knows with the
+//! digests every [`PAUSE`]. A file that only got another name keeps its digest.
+//! Whoever asks for a file has its stamp compared.
 
 mod store;
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     io::Read,
     sync::{
         Arc, Condvar, Mutex,
         atomic::{AtomicBool, Ordering},
     },
-    time::{Duration, SystemTime},
+    time::{Duration, Instant, SystemTime},
 };
 
 use node_wire::{Digest, name::ShareName};
-use plugin_api::Flow;
 use serde_json::json;
-use tokio::{select, sync::Notify, task::spawn_blocking, time::sleep};
+use tokio::{select, sync::Notify, task::spawn_blocking, time::{sleep, sleep_until}};
 use tokio_util::sync::CancellationToken;
 
 use self::store::Store;
-use super::{SETTLED_AFTER, Share, ShareError, SharedFile, Stamp};
+use super::{Catalogue, News, SETTLED_AFTER, Share, ShareError, SharedFile, Stamp};
 use crate::{
+    clock::now,
     counters::Counters,
     events::EventLog,
     pieces::{CONTENT_MAX, PieceTree, TreeHasher},
@@ -62,6 +64,15 @@ const READERS_MAX: usize = 2;
 /// Most files that wait for the background.
 const SOON_MAX: usize = 1_024;
 
+/// How long a file that changed is left alone before it is read.
+const CALM: Duration = Duration::from_millis(300);
+
+/// Most files that changed and wait to be read; with more, all are looked at.
+const CHANGED_MAX: usize = 4_096;
+
+/// Files that are compared with the digests at a time.
+const COMPARED: usize = 4_096;
+
 /// Size of a read, in bytes.
 const READ: usize = 256 * 1024;
 
@@ -80,6 +91,7 @@ pub struct Known {
 #[derive(Debug)]
 pub struct Digests {
     share: Arc<Share>,
+    catalogue: Arc<Catalogue>,
     store: Store,
     /// The files that are being read.
     reading: Mutex<BTreeSet<ShareName>>,
@@ -87,28 +99,42 @@ pub struct Digests {
     /// Files that the background is to read next.
     soon: Mutex<BTreeSet<ShareName>>,
     asked: Notify,
+    /// Files that changed, and when they are to be read.
+    changed: Mutex<Changed>,
+    told: Notify,
     stopping: AtomicBool,
     counters: Arc<Counters>,
     events: Arc<EventLog>,
 }
 
+/// Files that changed.
+#[derive(Debug, Default)]
+struct Changed {
+    due: BTreeMap<ShareName, Instant>,
+    /// Whether there are more.
+    too_many: bool,
+}
+
 impl Digests {
-    /// The digests of `share`, with those that an earlier run left in `state`.
+    /// The digests of the files of `catalogue`, with those that an earlier run left in `state`.
     /// What cannot be read there is computed again.
     #[must_use]
     pub fn open(
-        share: Arc<Share>,
+        catalogue: Arc<Catalogue>,
         state: &StateDir,
         counters: Arc<Counters>,
         events: Arc<EventLog>,
     ) -> Digests {
         Digests {
-            share,
+            share: Arc::clone(catalogue.share()),
+            catalogue,
             store: Store::open(state),
             reading: Mutex::default(),
             read: Condvar::new(),
             soon: Mutex::default(),
             asked: Notify::new(),
+            changed: Mutex::default(),
+            told: Notify::new(),
             stopping: AtomicBool::new(false),
             counters,
             events,
@@ -153,6 +179,30 @@ impl Digests {
             soon.insert(name.clone());
             self.asked.notify_one();
         }
+    }
+
+    /// Is told of changes: has new bytes read soon, and keeps the digests of files
+    /// that have another name. Blocks.
+    pub fn changed(&self, news: &News) {
+        self.store.moved(&news.moved);
+        let due = now() + CALM;
+        let moved: BTreeSet<&String> = news.moved.iter().map(|(_, new)| new).collect();
+        let names = news.added.iter().chain(&news.changed);
+        let mut changed = lock(&self.changed);
+        for name in names.filter(|name| !moved.contains(name)) {
+            if changed.due.len() >= CHANGED_MAX {
+                changed.due.clear();
+                changed.too_many = true;
+            }
+            if changed.too_many {
+                break;
+            }
+            changed
+                .due
+                .extend(ShareName::parse(name).ok().map(|name| (name, due)));
+        }
+        drop(changed);
+        self.told.notify_one();
     }
 
     /// The tree of content that is in the share.
@@ -227,6 +277,10 @@ impl Digests {
 
     async fn look_again_and_again(self: Arc<Self>, cancel: CancellationToken) {
         let mut was_short = false;
+        select! {
+            () = self.catalogue.completed() => {}
+            () = cancel.cancelled() => {}
+        }
         while !cancel.is_cancelled() {
             let digests = Arc::clone(&self);
             if let Err(error) = spawn_blocking(move || digests.look()).await {
@@ -236,10 +290,72 @@ impl Digests {
             // soon. One that changes all the time is not read all the time.
             was_short = !was_short && self.store.has_unsettled();
             let pause = if was_short { SHORT_PAUSE } else { PAUSE };
-            select! {
-                () = sleep(pause) => {}
-                () = cancel.cancelled() => {}
+            let until = now() + pause;
+            while !cancel.is_cancelled() && now() < until {
+                let (next, too_many) = self.due();
+                if too_many {
+                    sleep(CALM).await;
+                    break;
+                }
+                self.read_due().await;
+                select! {
+                    () = sleep_until(next.unwrap_or(until).min(until).into()) => {}
+                    () = self.told.notified() => {}
+                    () = cancel.cancelled() => {}
+                }
             }
+        }
+    }
+
+    /// When the next file that changed is to be read, and whether all are to be
+    /// looked at.
+    fn due(&self) -> (Option<Instant>, bool) {
+        let mut changed = lock(&self.changed);
+        let next = changed.due.values().min().copied();
+        (next, std::mem::take(&mut changed.too_many))
+    }
+
+    /// Reads the files that changed and were left alone long enough.
+    async fn read_due(self: &Arc<Self>) {
+        let now = now();
+        let due: Vec<ShareName> = {
+            let mut changed = lock(&self.changed);
+            let due = changed.due.iter().filter(|(_, due)| **due <= now);
+            let due: Vec<ShareName> = due.map(|(name, _)| name.clone()).collect();
+            changed.due.retain(|_, due| *due > now);
+            due
+        };
+        if due.is_empty() {
+            return;
+        }
+        let digests = Arc::clone(self);
+        let read = spawn_blocking(move || {
+            let unread = due.iter().filter(|_| !digests.is_stopping());
+            // Who asks for a file that cannot be read hears why.
+            let read = unread.filter_map(|name| digests.read_if_unknown(name));
+            let (mut files, mut bytes) = (0_u64, 0_u64);
+            for known in read {
+                files += 1;
+                bytes += known.size;
+            }
+            digests.say(files, bytes);
+        });
+        if let Err(error) = read.await {
+            tracing::error!(%error, "reading files for their digests panicked");
+        }
+    }
+
+    fn read_if_unknown(&self, name: &ShareName) -> Option<Known> {
+        match self.known(name) {
+            Some(_) => None,
+            None => self.of(name).ok(),
+        }
+    }
+
+    fn say(&self, files: u64, bytes: u64) {
+        if files > 0 {
+            self.events
+                .emit("share.hashed", json!({ "files": files, "bytes": bytes }));
         }
     }
 
@@ -267,31 +383,41 @@ impl Digests {
         }
     }
 
-    /// Looks at the whole share once.
+    /// Compares all files with their digests, and reads what is not known.
     fn look(&self) {
-        self.store
-            .retain(|name| self.is_stopping() || self.share.stamp(name).is_ok());
-        let (mut files, mut bytes) = (0_u64, 0_u64);
-        let visited = self.share.visit(&mut |file| {
-            if self.is_stopping() {
-                return Flow::Stop;
+        let (mut read, mut bytes) = (0_u64, 0_u64);
+        let mut after = String::new();
+        loop {
+            let files = self.catalogue.stamps_after(&after, COMPARED);
+            let is_last = files.len() < COMPARED;
+            let compared = self.store.compare(&after, &files, is_last);
+            if self.catalogue.is_sure() {
+                self.forget(compared.gone);
             }
-            if let Ok(name) = ShareName::parse(&file.name)
-                && self.known(&name).is_none()
-                && let Ok(known) = self.of(&name)
-            {
-                files += 1;
-                bytes += known.size;
+            for name in compared.unknown {
+                if self.is_stopping() {
+                    return;
+                }
+                if let Some(known) = self.read_if_unknown(&name) {
+                    read += 1;
+                    bytes += known.size;
+                }
             }
-            Flow::Continue
+            match files.into_iter().next_back() {
+                Some((last, _)) if !is_last => after = last,
+                _ => break,
+            }
+        }
+        self.say(read, bytes);
+    }
+
+    /// Forgets the files of these names, if they are not there.
+    fn forget(&self, mut gone: Vec<String>) {
+        gone.retain(|name| {
+            let is_there = ShareName::parse(name).is_ok_and(|name| self.share.stamp(&name).is_ok());
+            !is_there && !self.is_stopping()
         });
-        if let Err(error) = visited {
-            tracing::warn!(%error, "the share cannot be read for its digests");
-        }
-        if files > 0 {
-            self.events
-                .emit("share.hashed", json!({ "files": files, "bytes": bytes }));
-        }
+        self.store.forget(&gone);
     }
 
     fn is_stopping(&self) -> bool {

@@ -14,7 +14,7 @@ use cap_fs_ext::{FollowSymlinks, OpenOptionsFollowExt};
 use cap_std::fs::{Dir, OpenOptions};
 use node_wire::name::{ShareName, TEMPORARY_PREFIX};
 
-use super::{Share, ShareError, Stamp, siblings::Siblings};
+use super::{Placed, Share, ShareError, Stamp, siblings::Siblings};
 
 /// What to do with a file that has the name already.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -41,6 +41,7 @@ pub struct Incoming {
     replace: Replace,
     share: Dir,
     siblings: Arc<Siblings>,
+    placed: Arc<Placed>,
     temporary: String,
     file: File,
     /// Bytes written so far, those written twice counted twice.
@@ -92,11 +93,11 @@ impl Incoming {
         new: bool,
     ) -> Result<Incoming, ShareError> {
         let failed = |error| ShareError::of(name, error);
-        let directory = &share.directory;
+        let directory = share.directory().map_err(failed)?;
         if replace == Replace::Never && share.is_taken(name) {
             return Err(ShareError::Exists(name.clone()));
         }
-        share.siblings.check(directory, name)?;
+        share.siblings.check(&directory, name)?;
         let mut options = OpenOptions::new();
         options
             .read(true)
@@ -112,6 +113,7 @@ impl Incoming {
             replace,
             share: directory.try_clone().map_err(failed)?,
             siblings: Arc::clone(&share.siblings),
+            placed: Arc::clone(&share.placed),
             temporary,
             file,
             written: AtomicU64::new(0),
@@ -233,6 +235,7 @@ impl Incoming {
             .map_err(|error| ShareError::of(&self.name, error))?;
         self.fate = Fate::Placed;
         self.siblings.placed(&self.name);
+        self.placed.tell(&self.name);
         Ok(stamp)
     }
 

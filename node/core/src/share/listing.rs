@@ -1,120 +1,191 @@
-//! Listing the files of the share, in order of their names.
+//! Reading the directories of the share.
 
-use std::io;
+use std::{io, time::SystemTime};
 
 use cap_fs_ext::DirExt;
-use cap_std::fs::{Dir, DirEntry};
+use cap_std::fs::{Dir, DirEntry, MetadataExt};
 use node_wire::{
     limits::NAME_PARTS_MAX,
     name::{ShareName, TEMPORARY_PREFIX},
 };
 use plugin_api::{FileInfo, Flow};
 
-use super::{Share, info};
+use super::{
+    SETTLED_AFTER, Share, Stamp,
+    catalogue::Meta,
+    ignoring::Chain,
+    info, modified,
+};
 
 /// How a listing went.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Listing {
-    /// Entries that are not shared because of what they are or how they are
-    /// named: links, pipes, devices, names that are no share names.
+    /// Entries that cannot be shared because of what they are or how they are
+    /// named: links, pipes, devices, names that are no share names. What is
+    /// ignored is not counted.
     pub skipped: u64,
 }
 
-/// One entry of a directory, before it is looked at.
-struct Entry {
-    /// The full name, with a `/` behind it for a directory: the order of these
-    /// keys is the order of the names of the files.
-    key: String,
-    entry: DirEntry,
+/// What is in one directory and can be shared, in order of the names.
+#[derive(Debug, Default)]
+pub(super) struct Listed {
+    /// Files, by the last parts of their names.
+    pub(super) files: Vec<(String, Meta)>,
+    /// Directories, by the last parts of their names.
+    pub(super) directories: Vec<String>,
+    /// Entries that cannot be shared.
+    pub(super) skipped: u64,
+}
+
+/// What an entry of a directory is.
+enum Kind {
+    File,
+    Directory,
+    /// Nothing that can be shared.
+    Other,
+    /// Nothing that is counted.
+    Ignored,
+}
+
+/// Lists the directory `name`: empty, or with a `/` at its end. What vanishes
+/// meanwhile is left out.
+///
+/// # Errors
+/// When the directory cannot be read.
+pub(super) fn list(directory: &Dir, name: &str, chain: &Chain) -> io::Result<Listed> {
+    let depth = name.matches('/').count() + 1;
+    let mut listed = Listed::default();
+    let mut whole = name.to_owned();
+    for entry in directory.entries()? {
+        let entry = entry?;
+        let last = entry.file_name();
+        let Some(last) = last.to_str() else {
+            listed.skipped += 1;
+            continue;
+        };
+        whole.truncate(name.len());
+        whole.push_str(last);
+        match kind(&entry, last, &whole, chain) {
+            Kind::Directory if depth < NAME_PARTS_MAX => listed.directories.push(last.to_owned()),
+            Kind::File if depth <= NAME_PARTS_MAX => match entry.metadata() {
+                Ok(metadata) if metadata.is_file() => {
+                    listed.files.push((last.to_owned(), meta(&metadata)));
+                }
+                _ => listed.skipped += 1,
+            },
+            Kind::Ignored => {}
+            _ => listed.skipped += 1,
+        }
+    }
+    listed.files.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+    listed.directories.sort_unstable();
+    Ok(listed)
+}
+
+fn kind(entry: &DirEntry, last: &str, whole: &str, chain: &Chain) -> Kind {
+    if ShareName::parse(last).is_err() {
+        return if last.starts_with(TEMPORARY_PREFIX) {
+            Kind::Ignored
+        } else {
+            Kind::Other
+        };
+    }
+    let kind = match entry.file_type() {
+        Ok(kind) if kind.is_dir() => Kind::Directory,
+        Ok(kind) if kind.is_file() => Kind::File,
+        _ => Kind::Other,
+    };
+    let is_directory = matches!(kind, Kind::Directory);
+    if matches!(kind, Kind::Other) || chain.shares(whole, is_directory) {
+        kind
+    } else {
+        Kind::Ignored
+    }
+}
+
+/// What a file is that is described so.
+pub(super) fn meta(metadata: &cap_std::fs::Metadata) -> Meta {
+    let stamp = Stamp {
+        size: metadata.len(),
+        modified: modified(metadata),
+        inode: MetadataExt::ino(metadata),
+    };
+    Meta::of(stamp, is_settled(stamp))
+}
+
+/// Whether the next change to a file shows in its stamp.
+pub(super) fn is_settled(stamp: Stamp) -> bool {
+    stamp.modified.is_some_and(|modified| {
+        SystemTime::now()
+            .duration_since(modified)
+            .is_ok_and(|since| since >= SETTLED_AFTER)
+    })
 }
 
 struct Walk<'a> {
+    share: &'a Share,
+    root: &'a Dir,
     visit: &'a mut dyn FnMut(&FileInfo) -> Flow,
     listing: Listing,
 }
 
 impl Share {
     /// Calls `visit` with each shared file, in order of the names, until it
-    /// stops. What vanishes meanwhile is passed over.
+    /// stops. Reads all directories for it; the catalogue does not. What
+    /// vanishes meanwhile is passed over.
     ///
     /// # Errors
     /// When the shared directory itself cannot be read.
     pub fn visit(&self, visit: &mut dyn FnMut(&FileInfo) -> Flow) -> io::Result<Listing> {
+        let root = self.directory()?;
         let mut walk = Walk {
+            share: self,
+            root: &root,
             visit,
             listing: Listing::default(),
         };
-        walk.directory(&self.directory, "", 1)?;
+        walk.directory(&root, "")?;
         Ok(walk.listing)
     }
 }
 
 impl Walk<'_> {
-    fn directory(&mut self, directory: &Dir, prefix: &str, depth: usize) -> io::Result<Flow> {
-        for Entry { key, entry } in self.entries(directory, prefix)? {
-            let flow = match key.strip_suffix('/') {
-                Some(_) if depth == NAME_PARTS_MAX => self.skip(),
-                Some(_) => self.below(directory, &entry, &key, depth),
-                None => self.file(&key, &entry),
-            };
-            if flow == Flow::Stop {
+    fn directory(&mut self, directory: &Dir, name: &str) -> io::Result<Flow> {
+        let chain = self.share.ignoring.chain(self.root, name);
+        let listed = list(directory, name, &chain)?;
+        self.listing.skipped += listed.skipped;
+        let mut directories = listed.directories.into_iter().peekable();
+        for (last, meta) in listed.files {
+            // A directory stands where its files stand: `a/` behind `a-b`.
+            while let Some(before) = directories.next_if(|below| is_before(below, &last)) {
+                if self.below(directory, name, &before) == Flow::Stop {
+                    return Ok(Flow::Stop);
+                }
+            }
+            if (self.visit)(&info(format!("{name}{last}"), meta)) == Flow::Stop {
+                return Ok(Flow::Stop);
+            }
+        }
+        for below in directories {
+            if self.below(directory, name, &below) == Flow::Stop {
                 return Ok(Flow::Stop);
             }
         }
         Ok(Flow::Continue)
     }
 
-    fn entries(&mut self, directory: &Dir, prefix: &str) -> io::Result<Vec<Entry>> {
-        let mut entries = Vec::new();
-        for entry in directory.entries()?.flatten() {
-            match key(prefix, &entry) {
-                Some(key) => entries.push(Entry { key, entry }),
-                None if is_temporary(&entry) => {}
-                None => self.listing.skipped += 1,
-            }
-        }
-        entries.sort_unstable_by(|a, b| a.key.cmp(&b.key));
-        Ok(entries)
-    }
-
-    fn below(&mut self, directory: &Dir, entry: &DirEntry, key: &str, depth: usize) -> Flow {
+    fn below(&mut self, directory: &Dir, name: &str, last: &str) -> Flow {
         // Not followed if it became a link after it was listed.
-        match directory.open_dir_nofollow(entry.file_name()) {
-            Ok(below) => self
-                .directory(&below, key, depth + 1)
-                .unwrap_or_else(|_| self.skip()),
-            Err(_) => self.skip(),
-        }
-    }
-
-    fn file(&mut self, name: &str, entry: &DirEntry) -> Flow {
-        match entry.metadata() {
-            Ok(metadata) if metadata.is_file() => (self.visit)(&info(name, &metadata)),
-            _ => self.skip(),
-        }
-    }
-
-    fn skip(&mut self) -> Flow {
-        self.listing.skipped += 1;
-        Flow::Continue
+        let below = directory.open_dir_nofollow(last);
+        let visited = below.and_then(|below| self.directory(&below, &format!("{name}{last}/")));
+        visited.unwrap_or_else(|_| {
+            self.listing.skipped += 1;
+            Flow::Continue
+        })
     }
 }
 
-/// The key of an entry that can be shared or can hold what is shared.
-fn key(prefix: &str, entry: &DirEntry) -> Option<String> {
-    let name = format!("{prefix}{}", entry.file_name().to_str()?);
-    ShareName::parse(&name).ok()?;
-    let kind = entry.file_type().ok()?;
-    if kind.is_dir() {
-        Some(name + "/")
-    } else {
-        kind.is_file().then_some(name)
-    }
-}
-
-fn is_temporary(entry: &DirEntry) -> bool {
-    entry
-        .file_name()
-        .to_str()
-        .is_some_and(|name| name.starts_with(TEMPORARY_PREFIX))
+/// Whether the files of the directory come before the file.
+fn is_before(directory: &str, file: &str) -> bool {
+    directory.bytes().chain([b'/']).lt(file.bytes())
 }

@@ -149,6 +149,21 @@ impl Files for Filtered {
         trouble.map_or(Ok(()), Err)
     }
 
+    fn visit_some(
+        &self,
+        prefix: &str,
+        any_of: &[String],
+        visit: &mut dyn FnMut(&FileInfo) -> Flow,
+    ) -> Result<(), HandlerError> {
+        self.files.visit_some(prefix, any_of, &mut |file| {
+            if self.filters.admits(file) {
+                visit(file)
+            } else {
+                Flow::Continue
+            }
+        })
+    }
+
     fn read(&self, name: &str, from: u64, most: usize) -> Result<Option<Vec<u8>>, HandlerError> {
         self.files.read(name, from, most)
     }

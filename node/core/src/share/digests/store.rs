@@ -7,6 +7,7 @@
 
 use std::{
     collections::BTreeMap,
+    ops::Bound,
     path::Path,
     sync::Mutex,
     time::{Duration, SystemTime, UNIX_EPOCH},
@@ -14,7 +15,7 @@ use std::{
 
 use node_wire::{Digest, name::ShareName};
 use redb::{
-    Database, MultimapTableDefinition, ReadableDatabase, ReadableMultimapTable, ReadableTable,
+    Database, Durability, MultimapTableDefinition, ReadableDatabase, ReadableMultimapTable, ReadableTable,
     TableDefinition, backends::InMemoryBackend,
 };
 
@@ -59,6 +60,15 @@ pub(super) struct Store {
 struct Unsaved {
     files: BTreeMap<ShareName, New>,
     tree_bytes: usize,
+}
+
+/// How files and what is known of them differ.
+#[derive(Debug, Default)]
+pub(super) struct Compared {
+    /// Files that are not known, or not as they are.
+    pub(super) unknown: Vec<ShareName>,
+    /// Names that are known and not among the files.
+    pub(super) gone: Vec<String>,
 }
 
 /// A digest that was just computed.
@@ -180,28 +190,95 @@ impl Store {
         }
     }
 
-    /// Forgets the files of which `keep` says no.
-    pub(super) fn retain(&self, keep: impl Fn(&ShareName) -> bool) {
-        let gone = self.read(|database| {
+    /// Compares what is known with `files`: those behind the name `after`, in
+    /// order, all of them if `is_last`.
+    pub(super) fn compare(
+        &self,
+        after: &str,
+        files: &[(String, Stamp)],
+        is_last: bool,
+    ) -> Compared {
+        let to = match files.last() {
+            Some((last, _)) if !is_last => Bound::Included(last.as_str()),
+            _ => Bound::Unbounded,
+        };
+        let saved = self.read(|database| {
             let table = database.begin_read()?.open_table(FILES)?;
-            let mut gone = Vec::new();
-            for entry in table.iter()? {
-                let (name, _) = entry?;
-                if !ShareName::parse(name.value()).is_ok_and(|name| keep(&name)) {
-                    gone.push(name.value().to_owned());
+            let mut compared = Compared::default();
+            let mut left = files.iter().peekable();
+            for entry in table.range::<&str>((Bound::Excluded(after), to))? {
+                let (name, known) = entry?;
+                let name = name.value();
+                while let Some((new, _)) = left.next_if(|(new, _)| new.as_str() < name) {
+                    compared.unknown.extend(ShareName::parse(new).ok());
+                }
+                match left.next_if(|(there, _)| there == name) {
+                    None => compared.gone.push(name.to_owned()),
+                    Some((_, stamp)) => {
+                        let known = decode(known.value());
+                        if known.is_none_or(|known| known.stamp != *stamp) {
+                            compared.unknown.extend(ShareName::parse(name).ok());
+                        }
+                    }
                 }
             }
-            Ok(gone)
+            let new = left.filter_map(|(new, _)| ShareName::parse(new).ok());
+            compared.unknown.extend(new);
+            Ok(compared)
         });
-        let Some(gone) = gone.filter(|gone| !gone.is_empty()) else {
+        saved.unwrap_or_else(|| Compared {
+            unknown: files
+                .iter()
+                .filter_map(|(name, _)| ShareName::parse(name).ok())
+                .collect(),
+            gone: Vec::new(),
+        })
+    }
+
+    /// Forgets the files of these names.
+    pub(super) fn forget(&self, names: &[String]) {
+        if names.is_empty() {
             return;
-        };
+        }
         self.read(|database| {
             let transaction = database.begin_write()?;
             {
                 let mut tables = Tables::open(&transaction)?;
-                for name in &gone {
+                for name in names {
                     tables.forget(name)?;
+                }
+            }
+            Ok(transaction.commit()?)
+        });
+    }
+
+    /// Notes that files have other names: each old one, and the new one.
+    pub(super) fn moved(&self, moved: &[(String, String)]) {
+        if moved.is_empty() {
+            return;
+        }
+        self.save();
+        self.read(|database| {
+            let mut transaction = database.begin_write()?;
+            // It can be computed again, and the next save brings it to the disk.
+            transaction.set_durability(Durability::None)?;
+            {
+                let mut tables = Tables::open(&transaction)?;
+                let mut known = Vec::new();
+                for (old, new) in moved {
+                    let found = tables.files.get(old.as_str())?;
+                    known.extend(found.and_then(|bytes| decode(bytes.value())).map(|k| (new, k)));
+                }
+                let mut orphans = Vec::new();
+                for (old, _) in moved {
+                    orphans.extend(tables.unlink(old)?);
+                }
+                for (new, known) in known {
+                    orphans.extend(tables.unlink(new)?);
+                    tables.link(new, &known)?;
+                }
+                for digest in orphans {
+                    tables.drop_orphan(&digest)?;
                 }
             }
             Ok(transaction.commit()?)
@@ -282,28 +359,46 @@ impl<'t> Tables<'t> {
 
     fn put(&mut self, name: &str, known: &Known, tree: &PieceTree) -> DbResult<()> {
         self.forget(name)?;
-        let digest = known.digest.as_bytes().as_slice();
-        self.files.insert(name, encode(known).as_slice())?;
-        self.names.insert(digest, name)?;
+        self.link(name, known)?;
         if tree.count() > 1 {
+            let digest = known.digest.as_bytes().as_slice();
             self.trees.insert(digest, tree.to_bytes().as_slice())?;
         }
         Ok(())
     }
 
-    fn forget(&mut self, name: &str) -> DbResult<()> {
+    fn link(&mut self, name: &str, known: &Known) -> DbResult<()> {
+        self.files.insert(name, encode(known).as_slice())?;
+        self.names.insert(known.digest.as_bytes().as_slice(), name)?;
+        Ok(())
+    }
+
+    /// Removes a name, and gives the digest that it had.
+    fn unlink(&mut self, name: &str) -> DbResult<Option<Digest>> {
         let old = self
             .files
             .remove(name)?
             .and_then(|bytes| decode(bytes.value()));
-        if let Some(old) = old {
-            let digest = old.digest.as_bytes().as_slice();
-            self.names.remove(digest, name)?;
-            if self.names.get(digest)?.next().is_none() {
-                self.trees.remove(digest)?;
-            }
+        if let Some(old) = &old {
+            self.names.remove(old.digest.as_bytes().as_slice(), name)?;
+        }
+        Ok(old.map(|old| old.digest))
+    }
+
+    /// Removes the tree of content that has no name any more.
+    fn drop_orphan(&mut self, digest: &Digest) -> DbResult<()> {
+        let digest = digest.as_bytes().as_slice();
+        if self.names.get(digest)?.next().is_none() {
+            self.trees.remove(digest)?;
         }
         Ok(())
+    }
+
+    fn forget(&mut self, name: &str) -> DbResult<()> {
+        match self.unlink(name)? {
+            Some(digest) => self.drop_orphan(&digest),
+            None => Ok(()),
+        }
     }
 }
 
