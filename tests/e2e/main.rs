@@ -15,6 +15,7 @@
 
 mod blobs;
 mod cache;
+mod catalogue;
 mod chapter;
 mod control;
 mod ctl_cli;

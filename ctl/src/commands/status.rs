@@ -28,10 +28,11 @@ pub(crate) async fn run(context: &Context) -> Result<(), CtlError> {
     Ok(())
 }
 
-fn lines(status: &NodeStatus) -> [(&'static str, String); 10] {
-    [
+fn lines(status: &NodeStatus) -> Vec<(&'static str, String)> {
+    let mut lines = vec![
         ("url", status.url.clone()),
         ("share", status.share.clone()),
+        ("files", files(status)),
         ("peers", status.peers.to_string()),
         ("cache", bytes(status.cache_bytes)),
         ("handlers", status.handlers.join(" ")),
@@ -43,5 +44,16 @@ fn lines(status: &NodeStatus) -> [(&'static str, String); 10] {
         ),
         ("pid", status.pid.to_string()),
         ("started", timestamp(status.started)),
-    ]
+    ];
+    let trouble = status.share_trouble.iter().chain(&status.unwatched);
+    lines.extend(trouble.map(|trouble| ("trouble", trouble.clone())));
+    lines
+}
+
+fn files(status: &NodeStatus) -> String {
+    if status.is_share_known {
+        status.files.to_string()
+    } else {
+        format!("{} so far", status.files)
+    }
 }

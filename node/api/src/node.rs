@@ -22,6 +22,18 @@ pub struct NodeStatus {
     pub control: String,
     /// The directory it shares.
     pub share: String,
+    /// Number of files that it shares, as far as they are known.
+    #[serde(default)]
+    pub files: u64,
+    /// Whether all of them are known; else the directory is still being looked at.
+    #[serde(default)]
+    pub is_share_known: bool,
+    /// Why nothing is shared: the directory is gone or cannot be read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub share_trouble: Option<String>,
+    /// Why not every change of the directory is noticed at once, and what to do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unwatched: Option<String>,
     /// Process id.
     pub pid: u32,
     /// When it started, Unix milliseconds.

@@ -50,6 +50,7 @@ use cap_std::fs::{Dir, Metadata, OpenOptions, OpenOptionsExt};
 use node_wire::name::ShareName;
 use plugin_api::FileInfo;
 
+use self::{catalogue::Meta, ignoring::Ignoring, root::Root};
 pub use self::{
     catalogue::{Catalogue, News},
     digests::{Digests, Known},
@@ -58,7 +59,6 @@ pub use self::{
     keeper::{Keeper, KeeperStatus},
     listing::Listing,
 };
-use self::{catalogue::Meta, ignoring::Ignoring, root::Root};
 
 /// Time without a change after which a stamp is trusted to show the next one.
 const SETTLED_AFTER: Duration = Duration::from_millis(100);
@@ -89,7 +89,9 @@ impl Placed {
 
 impl std::fmt::Debug for Placed {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("Placed").field(&self.0.get().is_some()).finish()
+        f.debug_tuple("Placed")
+            .field(&self.0.get().is_some())
+            .finish()
     }
 }
 
@@ -181,7 +183,9 @@ impl Share {
 
     /// The directory, for reading a file of it that is shared.
     fn directory_of(&self, name: &ShareName) -> Result<Arc<Dir>, ShareError> {
-        let directory = self.directory().map_err(|error| ShareError::of(name, error))?;
+        let directory = self
+            .directory()
+            .map_err(|error| ShareError::of(name, error))?;
         if self.ignoring.shares(&directory, name.as_str()) {
             Ok(directory)
         } else {
@@ -263,7 +267,9 @@ impl Share {
     pub fn remove_temporary(&self, temporary: &str) {
         if incoming::is_temporary(temporary) {
             // It may be gone already; then there is nothing to do.
-            let _ = self.directory().map(|directory| directory.remove_file(temporary));
+            let _ = self
+                .directory()
+                .map(|directory| directory.remove_file(temporary));
         }
     }
 

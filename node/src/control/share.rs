@@ -62,7 +62,11 @@ impl ShareServer for Owner {
 }
 
 /// A page of all files.
-fn page(catalogue: &Catalogue, after: Option<&str>, limit: usize) -> Result<ShareListing, ApiError> {
+fn page(
+    catalogue: &Catalogue,
+    after: Option<&str>,
+    limit: usize,
+) -> Result<ShareListing, ApiError> {
     let mut files: Vec<ShareFile> = Vec::new();
     let mut more = false;
     let listing = catalogue.visit_after(after, &mut |found| {

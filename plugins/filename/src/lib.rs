@@ -11,25 +11,34 @@
 //! directories, `*` and `?` do not.
 //!
 //! # Invariants
-//! - It looks at names only and keeps nothing between two queries.
+//! - It looks at names only and keeps nothing between two queries. It asks for
+//!   names that have a text in them, which the node finds quickly: one of the
+//!   words, pieces of a word that may be misspelt, or a part of a glob; and
+//!   holds only those against the whole query.
 //! - A text is never longer than [`TEXT_MAX`] bytes when it becomes a glob, so
 //!   that compiling it stays cheap; and no more than `WORDS_MAX` words.
 //! - At most [`RANKED_MAX`] files are put in order.
 
+mod glob;
 mod words;
 
-use std::{collections::BTreeSet, sync::Arc, time::SystemTime};
+use std::{collections::BTreeSet, sync::Arc};
 
-use globset::{GlobBuilder, GlobMatcher};
-use plugin_api::{Example, FileInfo, Files, Flow, Handler, HandlerError, Hit, Sink};
+use plugin_api::{Example, Files, Flow, Handler, HandlerError, Hit, Sink};
 
-use self::words::{Rank, Words};
+use self::{
+    glob::Glob,
+    words::{Rank, Words},
+};
 
 /// Longest text of a query, in bytes.
 pub const TEXT_MAX: usize = 4_096;
 
 /// Most files that are put in order; of more, the best are kept.
 pub const RANKED_MAX: usize = 10_000;
+
+/// Names that are looked at between two looks at the clock.
+const FLOW_EVERY: usize = 64;
 
 /// The handler `name:`.
 #[derive(Clone, Copy, Debug, Default)]
@@ -39,10 +48,8 @@ pub struct Filename;
 enum Wanted<'a> {
     /// The file of exactly this name, then files whose last part it is.
     Exact(&'a str),
-    /// Files whose whole name fits.
-    WholeName(GlobMatcher),
-    /// Files whose last part fits.
-    LastPart(GlobMatcher),
+    /// Files whose names fit.
+    Fitting(Glob),
 }
 
 impl Handler for Filename {
@@ -66,98 +73,174 @@ impl Handler for Filename {
     ) -> Result<(), HandlerError> {
         match Wanted::parse(text)? {
             Wanted::Exact(name) => by_name(name, files.as_ref(), sink),
-            Wanted::WholeName(glob) => visit(files.as_ref(), sink, &|name| glob.is_match(name)),
-            Wanted::LastPart(glob) => {
-                visit(files.as_ref(), sink, &|name| glob.is_match(last_part(name)))
-            }
+            Wanted::Fitting(glob) => fitting(&glob, files.as_ref(), sink),
         }
     }
 }
 
 /// Gives the files whose names fit.
-fn visit(
-    files: &dyn Files,
-    sink: &mut dyn Sink,
-    fits: &dyn Fn(&str) -> bool,
-) -> Result<(), HandlerError> {
-    files.visit(&mut |file| {
-        if fits(&file.name) {
-            sink.hit(Hit::of(file))
-        } else {
-            sink.flow()
+fn fitting(glob: &Glob, files: &dyn Files, sink: &mut dyn Sink) -> Result<(), HandlerError> {
+    let mut looked = 0;
+    files.visit_some(glob.prefix(), glob.texts(), &mut |file| {
+        if glob.fits(&file.name) {
+            return sink.hit(Hit::of(file));
         }
+        now_and_then(&mut looked, sink)
     })
 }
 
 /// Gives the files of this name, or those that have its words.
 fn by_name(name: &str, files: &dyn Files, sink: &mut dyn Sink) -> Result<(), HandlerError> {
     let first = files.file(name)?;
-    let mut found = first.is_some();
-    if first
-        .as_ref()
-        .is_some_and(|file| sink.hit(Hit::of(file)) == Flow::Stop)
+    if let Some(file) = &first
+        && sink.hit(Hit::of(file)) == Flow::Stop
     {
         return Ok(());
     }
     let words = Words::of(name);
-    let mut ranked = Ranked::default();
-    files.visit(&mut |file| {
-        if last_part(&file.name) == name {
-            found = true;
-            let again = first.as_ref().is_some_and(|first| first.name == file.name);
-            return if again {
-                sink.flow()
-            } else {
-                sink.hit(Hit::of(file))
-            };
+    let text = words
+        .longest()
+        .map_or_else(|| name.to_lowercase(), str::to_owned);
+    let mut search = Search {
+        words: &words,
+        misspelt: false,
+        best: Ranked::new(sink.room()),
+        lower: String::new(),
+    };
+    let mut same = Same {
+        files,
+        first: first.as_ref().map(|first| first.name.as_str()),
+        found: first.is_some(),
+        trouble: None,
+    };
+    let mut looked = 0;
+    files.names_containing(&[text], &mut |there| {
+        if last_part(there) == name {
+            return same.give(there, sink);
         }
-        if !found && let Some(rank) = words.rank(&file.name, ranked.is_misspelt()) {
-            ranked.put(rank, file);
+        if !same.found {
+            search.look_at(there);
         }
-        sink.flow()
+        now_and_then(&mut looked, sink)
     })?;
-    if !found {
-        ranked.give(sink);
+    if let Some(error) = same.trouble {
+        return Err(error);
     }
-    Ok(())
+    if same.found {
+        return Ok(());
+    }
+    let pieces = words.pieces();
+    if search.best.is_empty() && !pieces.is_empty() && sink.flow() == Flow::Continue {
+        search.misspelt = true;
+        files.names_containing(&pieces, &mut |there| {
+            search.look_at(there);
+            now_and_then(&mut looked, sink)
+        })?;
+    }
+    search.best.give(files, sink)
 }
 
-/// The best files so far.
-#[derive(Default)]
-struct Ranked(BTreeSet<(Rank, String, FileKey)>);
+/// Looks at the clock now and then.
+fn now_and_then(looked: &mut usize, sink: &mut dyn Sink) -> Flow {
+    *looked += 1;
+    if *looked % FLOW_EVERY == 1 {
+        sink.flow()
+    } else {
+        Flow::Continue
+    }
+}
 
-/// What a file has beside its name, in a form that can be ordered.
-type FileKey = (u64, Option<SystemTime>, u64);
+/// Files in directories that have the name.
+struct Same<'a> {
+    files: &'a dyn Files,
+    /// The one that was given already.
+    first: Option<&'a str>,
+    found: bool,
+    trouble: Option<HandlerError>,
+}
 
-impl Ranked {
-    fn put(&mut self, rank: Rank, file: &FileInfo) {
-        let key = (file.size, file.modified, file.version);
-        self.0.insert((rank, file.name.clone(), key));
-        if self.0.len() > RANKED_MAX {
-            self.0.pop_last();
+impl Same<'_> {
+    fn give(&mut self, there: &str, sink: &mut dyn Sink) -> Flow {
+        if self.first == Some(there) {
+            return sink.flow();
         }
-    }
-
-    /// Whether there is nothing but misspelt words, or nothing at all.
-    fn is_misspelt(&self) -> bool {
-        let best = self.0.first();
-        best.is_none_or(|(rank, ..)| rank.is_misspelt())
-    }
-
-    /// Gives the best kind of hits: misspelt ones only if there are no others.
-    fn give(self, sink: &mut dyn Sink) {
-        let misspelt_too = self.is_misspelt();
-        for (rank, name, (size, modified, version)) in self.0 {
-            let file = FileInfo {
-                name,
-                size,
-                modified,
-                version,
-            };
-            if rank.is_misspelt() && !misspelt_too || sink.hit(Hit::of(&file)) == Flow::Stop {
-                return;
+        match self.files.file(there) {
+            Ok(None) => sink.flow(),
+            Ok(Some(file)) => {
+                self.found = true;
+                sink.hit(Hit::of(&file))
+            }
+            Err(error) => {
+                self.trouble = Some(error);
+                Flow::Stop
             }
         }
+    }
+}
+
+/// A search for names that have all words.
+struct Search<'a> {
+    words: &'a Words,
+    misspelt: bool,
+    best: Ranked,
+    lower: String,
+}
+
+impl Search<'_> {
+    fn look_at(&mut self, name: &str) {
+        if !self.best.may_take(Rank::best(name, self.misspelt)) {
+            return;
+        }
+        if let Some(rank) = self.words.rank_in(name, self.misspelt, &mut self.lower) {
+            self.best.put(rank, name);
+        }
+    }
+}
+
+/// The best names so far.
+struct Ranked {
+    names: BTreeSet<(Rank, String)>,
+    most: usize,
+}
+
+impl Ranked {
+    /// For that many hits, and one more that tells that there are more.
+    fn new(room: usize) -> Ranked {
+        Ranked {
+            names: BTreeSet::new(),
+            most: room.saturating_add(1).min(RANKED_MAX),
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.names.is_empty()
+    }
+
+    /// Whether a name of this rank would be among the best. Names come in
+    /// order, so that of two of the same rank the first one is better.
+    fn may_take(&self, rank: Rank) -> bool {
+        self.names.len() < self.most || self.names.last().is_some_and(|(last, _)| rank < *last)
+    }
+
+    fn put(&mut self, rank: Rank, name: &str) {
+        if self.may_take(rank) {
+            self.names.insert((rank, name.to_owned()));
+            if self.names.len() > self.most {
+                self.names.pop_last();
+            }
+        }
+    }
+
+    fn give(self, files: &dyn Files, sink: &mut dyn Sink) -> Result<(), HandlerError> {
+        for (_, name) in self.names {
+            // It may be gone by now.
+            if let Some(file) = files.file(&name)?
+                && sink.hit(Hit::of(&file)) == Flow::Stop
+            {
+                break;
+            }
+        }
+        Ok(())
     }
 }
 
@@ -173,19 +256,10 @@ impl<'a> Wanted<'a> {
         if text.len() > TEXT_MAX {
             return Err(problem(format!("more than {TEXT_MAX} bytes")));
         }
-        if !text.contains(['*', '?', '[', '{']) {
+        if !Glob::is_meant(text) {
             return Ok(Wanted::Exact(text));
         }
-        let glob = GlobBuilder::new(text)
-            .literal_separator(true)
-            .build()
-            .map_err(|error| problem(error.kind().to_string()))?
-            .compile_matcher();
-        Ok(if text.contains('/') || text.contains("**") {
-            Wanted::WholeName(glob)
-        } else {
-            Wanted::LastPart(glob)
-        })
+        Glob::parse(text).map(Wanted::Fitting).map_err(problem)
     }
 }
 

@@ -30,8 +30,18 @@ pub(crate) struct Rank {
 }
 
 impl Rank {
+    /// The best that a name can have, misspelt or not, before it is looked at.
+    pub(crate) fn best(name: &str, misspelt: bool) -> Rank {
+        Rank {
+            misspelt: usize::from(misspelt),
+            looseness: 0,
+            length: name.len(),
+        }
+    }
+
     /// Whether a word is in it only with other letters.
-    pub(crate) fn is_misspelt(self) -> bool {
+    #[cfg(test)]
+    fn is_misspelt(self) -> bool {
         self.misspelt > 0
     }
 }
@@ -47,32 +57,90 @@ impl Words {
         Words(words.map(str::to_owned).collect())
     }
 
+    /// A text of which every name has one that has all words as they are.
+    pub(crate) fn longest(&self) -> Option<&str> {
+        let longest = self.0.iter().max_by_key(|word| word.len())?;
+        Some(longest)
+    }
+
+    /// Texts of which every name has one that has all words, misspelt ones too:
+    /// the pieces of the word that fewest names have. None if there is no word.
+    pub(crate) fn pieces(&self) -> Vec<String> {
+        let pieces = self.0.iter().map(|word| pieces(word));
+        let shortest = |pieces: &Vec<String>| pieces.iter().map(String::len).min();
+        pieces.max_by_key(shortest).unwrap_or_default()
+    }
+
     /// How well `name` has all words, misspelt ones only if wanted; nothing if
     /// it does not have them.
     pub(crate) fn rank(&self, name: &str, misspelt: bool) -> Option<Rank> {
+        self.rank_lower(&name.to_lowercase(), name.len(), misspelt)
+    }
+
+    /// The same, with memory that is used again.
+    pub(crate) fn rank_in(&self, name: &str, misspelt: bool, lower: &mut String) -> Option<Rank> {
+        if !name.is_ascii() {
+            return self.rank(name, misspelt);
+        }
+        lower.clear();
+        lower.push_str(name);
+        lower.make_ascii_lowercase();
+        self.rank_lower(lower, name.len(), misspelt)
+    }
+
+    fn rank_lower(&self, lower: &str, length: usize, misspelt: bool) -> Option<Rank> {
         if self.0.is_empty() {
             return None;
         }
-        let lower = name.to_lowercase();
         let mut rank = Rank {
             misspelt: 0,
             looseness: 0,
-            length: name.len(),
+            length,
         };
         for word in &self.0 {
-            let (wrong, looseness) = if lower.contains(word.as_str()) {
-                split(&lower).filter_map(|there| fit(word, there)).min()?
-            } else if misspelt {
-                split(&lower)
-                    .filter_map(|there| nearly(word, there))
-                    .min()?
-            } else {
-                return None;
+            let as_it_is = split(lower).filter_map(|there| fit(word, there)).min();
+            let (wrong, looseness) = match as_it_is {
+                Some(fit) => fit,
+                None if misspelt => split(lower).filter_map(|there| nearly(word, there)).min()?,
+                None => return None,
             };
             rank.misspelt += wrong;
             rank.looseness += looseness;
         }
         Some(rank)
+    }
+}
+
+/// Texts of which every word has one that is `word` or nearly so.
+///
+/// Cut into one piece more than letters may be wrong, one piece is as it was;
+/// unless two neighbours on both sides of a cut are swapped, which harms two
+/// pieces: then they stand there together, swapped.
+fn pieces(word: &str) -> Vec<String> {
+    let letters: Vec<char> = word.chars().collect();
+    let most = most_wrong(letters.len());
+    let cuts: Vec<usize> = (0..=most + 1)
+        .map(|piece| piece * letters.len() / (most + 1))
+        .collect();
+    let text = |from: usize, to: usize, swaps: &[usize]| {
+        let mut letters = letters.clone();
+        for swap in swaps {
+            letters.swap(swap - 1, *swap);
+        }
+        letters[from..to].iter().collect::<String>()
+    };
+    let whole = cuts.windows(2).map(|cut| text(cut[0], cut[1], &[]));
+    let swapped = cuts.windows(3).map(|cut| text(cut[0], cut[2], &[cut[1]]));
+    let all_swapped = (most > 1).then(|| text(0, letters.len(), &cuts[1..=most]));
+    whole.chain(swapped).chain(all_swapped).collect()
+}
+
+/// How many letters of a word of this many may be wrong.
+fn most_wrong(letters: usize) -> usize {
+    match letters {
+        MISSPELT_TWO..=WORD_MAX => 2,
+        MISSPELT_ONE..MISSPELT_TWO => 1,
+        _ => 0,
     }
 }
 
@@ -96,38 +164,50 @@ fn fit(wanted: &str, there: &str) -> Option<(usize, usize)> {
 
 /// Wrong letters with which `there` is `wanted`.
 fn nearly(wanted: &str, there: &str) -> Option<(usize, usize)> {
-    let letters = wanted.chars().count();
-    let most = match letters {
-        MISSPELT_TWO..=WORD_MAX => 2,
-        MISSPELT_ONE..MISSPELT_TWO => 1,
-        _ => return None,
+    let wrong = if wanted.is_ascii() && there.is_ascii() {
+        nearly_letters(wanted.as_bytes(), there.as_bytes())
+    } else {
+        let letters = |text: &str| text.chars().collect::<Vec<_>>();
+        nearly_letters(&letters(wanted), &letters(there))
     };
-    if there.chars().count().abs_diff(letters) > most {
+    wrong.map(|wrong| (wrong, 0))
+}
+
+fn nearly_letters<T: PartialEq + Copy>(wanted: &[T], there: &[T]) -> Option<usize> {
+    let most = most_wrong(wanted.len());
+    if most == 0 || there.len().abs_diff(wanted.len()) > most {
         return None;
     }
-    let letters = |text: &str| text.chars().collect::<Vec<_>>();
-    let wrong = distance(&letters(wanted), &letters(there));
-    (wrong <= most).then_some((wrong, 0))
+    distance(wanted, there, most)
 }
 
 /// Letters to put in, leave out, change or swap with their neighbour, to make
-/// `b` of `a` (optimal string alignment).
-fn distance(a: &[char], b: &[char]) -> usize {
-    let mut before_last = Vec::new();
-    let mut last: Vec<usize> = (0..=b.len()).collect();
+/// `b` of `a` (optimal string alignment), if they are at most `most`. Neither is
+/// longer than [`WORD_MAX`] and a few letters.
+fn distance<T: PartialEq + Copy>(a: &[T], b: &[T], most: usize) -> Option<usize> {
+    type Row = [usize; WORD_MAX + 4];
+    let mut before_last: Row = [0; WORD_MAX + 4];
+    let mut last: Row = std::array::from_fn(|column| column);
     for (i, &letter) in a.iter().enumerate() {
-        let mut row = vec![i + 1];
+        let mut row: Row = [0; WORD_MAX + 4];
+        row[0] = i + 1;
+        let mut least_of_row = row[0];
         for (j, &other) in b.iter().enumerate() {
             let changed = last[j] + usize::from(letter != other);
             let mut least = changed.min(last[j + 1] + 1).min(row[j] + 1);
             if i > 0 && j > 0 && letter == b[j - 1] && a[i - 1] == other {
                 least = least.min(before_last[j - 1] + 1);
             }
-            row.push(least);
+            row[j + 1] = least;
+            least_of_row = least_of_row.min(least);
+        }
+        // A swap may still come back to the row before.
+        if least_of_row > most && last[..=b.len()].iter().all(|wrong| *wrong > most) {
+            return None;
         }
         before_last = std::mem::replace(&mut last, row);
     }
-    last[b.len()]
+    Some(last[b.len()]).filter(|wrong| *wrong <= most)
 }
 
 #[cfg(test)]
@@ -149,9 +229,11 @@ mod tests {
             ("kitten", "sitting", 3),
             ("", "abc", 3),
         ] {
-            let letters = |text: &str| text.chars().collect::<Vec<_>>();
-            assert_eq!(distance(&letters(a), &letters(b)), wrong, "{a} {b}");
-            assert_eq!(distance(&letters(b), &letters(a)), wrong, "{b} {a}");
+            for (a, b) in [(a, b), (b, a)] {
+                let (a, b) = (a.as_bytes(), b.as_bytes());
+                assert_eq!(distance(a, b, wrong), Some(wrong));
+                assert_eq!(distance(a, b, wrong.saturating_sub(1)).is_none(), wrong > 0);
+            }
         }
     }
 
@@ -178,5 +260,53 @@ mod tests {
         assert_eq!(rank("abcd", "abxx.x"), None);
         assert_eq!(rank("", "a"), None);
         assert_eq!(rank("...", "a"), None);
+    }
+
+    /// All words that differ from `word` in one letter.
+    fn misspellings(word: &str) -> Vec<String> {
+        let letters: Vec<char> = word.chars().collect();
+        let mut all = Vec::new();
+        let mut add = |letters: Vec<char>| all.push(letters.into_iter().collect::<String>());
+        for at in 0..=letters.len() {
+            let mut more = letters.clone();
+            more.insert(at, 'x');
+            add(more);
+            if at < letters.len() {
+                let mut fewer = letters.clone();
+                fewer.remove(at);
+                add(fewer);
+                let mut other = letters.clone();
+                other[at] = 'x';
+                add(other);
+            }
+            if at + 1 < letters.len() {
+                let mut swapped = letters.clone();
+                swapped.swap(at, at + 1);
+                add(swapped);
+            }
+        }
+        all
+    }
+
+    #[test]
+    fn every_misspelt_word_has_a_piece_of_the_word() {
+        for word in ["plan", "plans", "abcdefg"] {
+            let pieces = Words::of(word).pieces();
+            for wrong in misspellings(word) {
+                assert!(rank(word, &wrong).is_some(), "{word} {wrong}");
+                let has = pieces.iter().any(|piece| wrong.contains(piece.as_str()));
+                assert!(has, "{word} {wrong} {pieces:?}");
+            }
+        }
+        for word in ["holidays", "abcdefghi", "straßenbahn"] {
+            let pieces = Words::of(word).pieces();
+            let twice = misspellings(word)
+                .into_iter()
+                .flat_map(|once| misspellings(&once));
+            for wrong in twice.filter(|wrong| rank(word, wrong).is_some()) {
+                let has = pieces.iter().any(|piece| wrong.contains(piece.as_str()));
+                assert!(has, "{word} {wrong} {pieces:?}");
+            }
+        }
     }
 }

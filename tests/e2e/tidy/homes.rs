@@ -67,7 +67,8 @@ const HOMES: &[Home] = &[
     home("indicatif", &["ctl"], &[]),
     home("toml", &["node"], &[]),
     home("tiny_http", &["ctl"], &[]),
-    home("notify", &["node-core"], SHARE),
+    home("notify", &["node-core"], &["node/core/src/share/watcher"]),
+    home("ignore", &["node-core"], &["node/core/src/share/ignoring"]),
 ];
 
 #[test]

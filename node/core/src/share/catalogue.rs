@@ -146,7 +146,11 @@ impl Catalogue {
     /// Waits until it is complete.
     pub async fn completed(&self) {
         // The sender lives as long as this.
-        let _ = self.complete.subscribe().wait_for(|complete| *complete).await;
+        let _ = self
+            .complete
+            .subscribe()
+            .wait_for(|complete| *complete)
+            .await;
     }
 
     /// The shared directory.
@@ -279,7 +283,8 @@ impl Catalogue {
     }
 
     pub(super) fn set_complete(&self) {
-        self.complete.send_if_modified(|complete| !std::mem::replace(complete, true));
+        self.complete
+            .send_if_modified(|complete| !std::mem::replace(complete, true));
     }
 
     /// Begins with what was saved.

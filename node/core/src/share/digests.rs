@@ -35,7 +35,12 @@ use std::{
 
 use node_wire::{Digest, name::ShareName};
 use serde_json::json;
-use tokio::{select, sync::Notify, task::spawn_blocking, time::{sleep, sleep_until}};
+use tokio::{
+    select,
+    sync::Notify,
+    task::spawn_blocking,
+    time::{sleep, sleep_until},
+};
 use tokio_util::sync::CancellationToken;
 
 use self::store::Store;

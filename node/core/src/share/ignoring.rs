@@ -10,7 +10,8 @@
 //! - One answer: listings, searches, exact names and content by digest all
 //!   come to [`Ignoring::shares`] or, while a directory is read, to [`Chain`],
 //!   which decide alike.
-//! - What is in an ignored directory is ignored.
+//! - What is in an ignored directory is ignored. What is behind a link is never
+//!   shared, so that nothing ignored is reached by another name.
 //! - Before an exact name is served, it is made sure that the ignore files are
 //!   those that were read: a change holds at once.
 //! - An ignore file that is there and cannot be read hides its directory: it
@@ -87,6 +88,13 @@ impl Ignoring {
             let Some(end) = end else {
                 return true;
             };
+            // Behind a link are files of another name, which may be ignored.
+            if share
+                .symlink_metadata(part)
+                .is_ok_and(|metadata| metadata.is_symlink())
+            {
+                return false;
+            }
             directory = end + 1;
         }
     }

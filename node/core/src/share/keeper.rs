@@ -280,7 +280,7 @@ impl<'k> Running<'k> {
             self.root_news(&news);
             if hinted && news == RootNews::Same {
                 // Something about it changed, its permissions maybe.
-                let looked = self.look(|look| look.folder("", Depth::Files));
+                let looked = self.look(|look| look.alone(""));
                 self.take_in(looked);
             }
         }
@@ -340,6 +340,9 @@ impl<'k> Running<'k> {
     }
 
     fn begin_sweep(&mut self, depth: Depth, is_urgent: bool) {
+        // One that was to look at all files at once still does.
+        let goes_on = self.sweep.as_ref().filter(|sweep| sweep.is_urgent);
+        let depth = goes_on.map_or(depth, |sweep| depth.max(sweep.depth));
         self.sweep = Some(Sweep::new(depth, is_urgent));
         self.keeper
             .catalogue
@@ -405,7 +408,10 @@ impl<'k> Running<'k> {
             let was_complete = self.keeper.catalogue.is_complete();
             self.keeper.catalogue.set_complete();
             self.keeper.looked.send_replace(true);
-            tracing::info!(files = self.keeper.catalogue.count(), "the share was looked at");
+            tracing::info!(
+                files = self.keeper.catalogue.count(),
+                "the share was looked at"
+            );
             if was_complete {
                 // Files that changed in their place show only one by one.
                 self.begin_sweep(Depth::Files, false);

@@ -10,12 +10,7 @@ use node_wire::{
 };
 use plugin_api::{FileInfo, Flow};
 
-use super::{
-    SETTLED_AFTER, Share, Stamp,
-    catalogue::Meta,
-    ignoring::Chain,
-    info, modified,
-};
+use super::{SETTLED_AFTER, Share, Stamp, catalogue::Meta, ignoring::Chain, info, modified};
 
 /// How a listing went.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]

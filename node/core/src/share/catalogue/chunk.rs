@@ -328,7 +328,11 @@ impl ChunkBuilder {
     /// comes again only behind files of its own or further below.
     fn directory(&mut self, name: &str) -> u16 {
         let mut known = None;
-        if self.directories.last().is_some_and(|last| last.name.starts_with(name)) {
+        if self
+            .directories
+            .last()
+            .is_some_and(|last| last.name.starts_with(name))
+        {
             known = self.directories.iter().rposition(|d| *d.name == *name);
         }
         let number = known.unwrap_or_else(|| {

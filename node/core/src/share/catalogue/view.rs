@@ -6,10 +6,7 @@
 //! - Files are in order of their names, byte by byte; no name is there twice;
 //!   no chunk is empty or longer than [`CHUNK_MAX`].
 
-use std::{
-    cmp::Ordering,
-    sync::Arc,
-};
+use std::{cmp::Ordering, sync::Arc};
 
 use memchr::memmem::Finder;
 use plugin_api::{FileInfo, Flow};
@@ -90,16 +87,12 @@ impl View {
 
     /// The chunk in which `name` is or would be.
     fn chunk_of(&self, name: &str) -> usize {
-        let begins_before =
-            |chunk: &Arc<Chunk>| chunk.file(0).cmp_name(name) != Ordering::Greater;
+        let begins_before = |chunk: &Arc<Chunk>| chunk.file(0).cmp_name(name) != Ordering::Greater;
         self.chunks.partition_point(begins_before).saturating_sub(1)
     }
 
     /// The files whose names begin with `prefix`.
-    pub(in crate::share) fn below<'v>(
-        &'v self,
-        prefix: &'v str,
-    ) -> impl Iterator<Item = File<'v>> {
+    pub(in crate::share) fn below<'v>(&'v self, prefix: &'v str) -> impl Iterator<Item = File<'v>> {
         self.from(prefix)
             .take_while(move |file| has_prefix(file, prefix))
     }
@@ -229,10 +222,7 @@ fn has_one(chunk: &Chunk, at: usize, texts: &[String], name: &mut String) -> boo
     texts.iter().any(|text| lower.contains(text.as_str()))
 }
 
-fn until_stop(
-    places: impl Iterator<Item = usize>,
-    each: &mut dyn FnMut(usize) -> Flow,
-) -> Flow {
+fn until_stop(places: impl Iterator<Item = usize>, each: &mut dyn FnMut(usize) -> Flow) -> Flow {
     for at in places {
         if each(at) == Flow::Stop {
             return Flow::Stop;
@@ -313,7 +303,8 @@ impl Making {
             Some(meta) => {
                 if !meta.is_like(old.meta) {
                     let (before, now) = (old.meta, meta);
-                    self.was.push((name.to_owned(), Was::Changed { before, now }));
+                    self.was
+                        .push((name.to_owned(), Was::Changed { before, now }));
                 }
                 self.push(&File { meta, ..*old });
             }

@@ -15,8 +15,8 @@ use std::{
 
 use node_wire::{Digest, name::ShareName};
 use redb::{
-    Database, Durability, MultimapTableDefinition, ReadableDatabase, ReadableMultimapTable, ReadableTable,
-    TableDefinition, backends::InMemoryBackend,
+    Database, Durability, MultimapTableDefinition, ReadableDatabase, ReadableMultimapTable,
+    ReadableTable, TableDefinition, backends::InMemoryBackend,
 };
 
 use super::{Known, Stamp};
@@ -267,7 +267,11 @@ impl Store {
                 let mut known = Vec::new();
                 for (old, new) in moved {
                     let found = tables.files.get(old.as_str())?;
-                    known.extend(found.and_then(|bytes| decode(bytes.value())).map(|k| (new, k)));
+                    known.extend(
+                        found
+                            .and_then(|bytes| decode(bytes.value()))
+                            .map(|k| (new, k)),
+                    );
                 }
                 let mut orphans = Vec::new();
                 for (old, _) in moved {
@@ -369,7 +373,8 @@ impl<'t> Tables<'t> {
 
     fn link(&mut self, name: &str, known: &Known) -> DbResult<()> {
         self.files.insert(name, encode(known).as_slice())?;
-        self.names.insert(known.digest.as_bytes().as_slice(), name)?;
+        self.names
+            .insert(known.digest.as_bytes().as_slice(), name)?;
         Ok(())
     }
 

@@ -21,12 +21,12 @@ const NAMES: &[&str] = &[
 
 /// Names that begin so.
 const BEGINNINGS: &[&str] = &[
-    "._",            // macOS, beside each file on a foreign disk
-    ".Trash-",       // the waste of each user of a disk
-    ".fuse_hidden",  // removed and still open
-    ".nfs",          // the same, over the network
-    ".~lock.",       // LibreOffice
-    "~$",            // Microsoft Office
+    "._",              // macOS, beside each file on a foreign disk
+    ".Trash-",         // the waste of each user of a disk
+    ".fuse_hidden",    // removed and still open
+    ".nfs",            // the same, over the network
+    ".~lock.",         // LibreOffice
+    "~$",              // Microsoft Office
     ".goutputstream-", // GNOME, while it saves
 ];
 
@@ -45,6 +45,8 @@ const ENDINGS: &[&str] = &[
 /// otherwise.
 pub(super) fn ignored(last: &str) -> bool {
     NAMES.contains(&last)
-        || BEGINNINGS.iter().any(|beginning| last.starts_with(beginning))
+        || BEGINNINGS
+            .iter()
+            .any(|beginning| last.starts_with(beginning))
         || ENDINGS.iter().any(|ending| last.ends_with(ending))
 }

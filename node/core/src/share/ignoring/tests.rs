@@ -62,7 +62,15 @@ fn what_programs_leave_behind_is_ignored_without_any_file() {
     ] {
         assert!(!home.shares(name), "{name}");
     }
-    for name in ["a.txt", "git", ".github/a", "tmp", "part/a", ".profile", "a~b"] {
+    for name in [
+        "a.txt",
+        "git",
+        ".github/a",
+        "tmp",
+        "part/a",
+        ".profile",
+        "a~b",
+    ] {
         assert!(home.shares(name), "{name}");
     }
 }
@@ -111,6 +119,14 @@ fn the_nearest_file_that_says_something_decides() {
 fn nothing_comes_back_from_an_ignored_directory() {
     let home = Home::new(&[("", "secret/\n!secret/open.txt\n"), ("secret", "!*\n")]);
     assert!(!home.shares("secret/open.txt"));
+}
+
+#[test]
+fn nothing_is_reached_through_a_link() {
+    let home = Home::new(&[("", "secret/\n")]);
+    fs::create_dir(home.directory.path().join("secret")).unwrap();
+    std::os::unix::fs::symlink("secret", home.directory.path().join("open")).unwrap();
+    assert!(!home.shares("open/a"));
 }
 
 #[test]

@@ -80,7 +80,7 @@ impl<'c> Look<'c> {
         }
         self.flush();
         for folder in std::mem::take(&mut hinted.again) {
-            self.folder(&folder, Depth::Files);
+            self.alone(&folder);
         }
         let begun = Instant::now();
         for folder in &hinted.whole {
@@ -179,7 +179,15 @@ impl<'c> Look<'c> {
         self.names(&names);
     }
 
-    /// Looks at one directory.
+    /// Looks at one directory, and leaves those that are new in it to a sweep.
+    pub(super) fn alone(&mut self, name: &str) {
+        let before = self.work.folders.len();
+        self.folder(name, Depth::Files);
+        self.looked.is_unfinished |= self.work.folders.len() > before;
+    }
+
+    /// Looks at one directory. Those that are new in it follow it in the
+    /// folders, without a stamp.
     pub(super) fn folder(&mut self, name: &str, depth: Depth) {
         self.watch(name);
         let before = SystemTime::now();
@@ -323,7 +331,11 @@ impl<'c> Look<'c> {
 
     /// Opens the directory `name`: empty, or with a `/` at its end.
     fn open(&mut self, name: &str) -> io::Result<&Dir> {
-        while self.open.pop_if(|(open, _)| !name.starts_with(open.as_str())).is_some() {}
+        while self
+            .open
+            .pop_if(|(open, _)| !name.starts_with(open.as_str()))
+            .is_some()
+        {}
         loop {
             let reached = self.open.last().map_or(0, |(open, _)| open.len());
             let Some(end) = name[reached..].find('/') else {
@@ -369,8 +381,6 @@ enum Entry {
 fn is_gone(error: &io::Error) -> bool {
     matches!(
         error.kind(),
-        io::ErrorKind::NotFound
-            | io::ErrorKind::NotADirectory
-            | io::ErrorKind::PermissionDenied
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory | io::ErrorKind::PermissionDenied
     ) || error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error())
 }

@@ -6,7 +6,7 @@ use super::look::Look;
 use crate::share::folders::following;
 
 /// What is looked at.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub(super) enum Depth {
     /// Directories, and the files of those that changed.
     Changed,
@@ -18,7 +18,7 @@ pub(super) enum Depth {
 #[derive(Debug)]
 pub(super) struct Sweep {
     pub(super) depth: Depth,
-    is_urgent: bool,
+    pub(super) is_urgent: bool,
     next: Option<String>,
     /// Time to rest before the next step.
     pub(super) rest: Duration,

@@ -60,7 +60,9 @@ impl<'e> Voice<'e> {
 
     /// Tells what waits, if the last time is long enough ago.
     pub(super) fn speak(&mut self) {
-        let soon = self.spoken.is_some_and(|spoken| now() < spoken + SPEAK_EVERY);
+        let soon = self
+            .spoken
+            .is_some_and(|spoken| now() < spoken + SPEAK_EVERY);
         if soon || !self.has_more() {
             return;
         }

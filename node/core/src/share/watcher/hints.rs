@@ -79,6 +79,11 @@ impl Hints {
         }
     }
 
+    #[cfg(test)]
+    pub(in crate::share) fn is_empty(&self) -> bool {
+        lock(&self.waiting).batch.is_empty()
+    }
+
     /// Nobody waits any more.
     pub(in crate::share) fn stop(&self) {
         lock(&self.waiting).stopped = true;

@@ -7,8 +7,7 @@ use std::{
 
 use node_wire::name::TEMPORARY_PREFIX;
 use notify::{
-    Config, Error, ErrorKind, Event, EventKind, RecommendedWatcher, RecursiveMode,
-    Watcher as _,
+    Config, Error, ErrorKind, Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher as _,
     event::{AccessKind, AccessMode},
 };
 
@@ -154,7 +153,10 @@ mod tests {
         let errno = |errno: rustix::io::Errno| {
             Error::io(std::io::Error::from_raw_os_error(errno.raw_os_error()))
         };
-        assert_eq!(error(Error::new(ErrorKind::MaxFilesWatch)), WatchError::Limit);
+        assert_eq!(
+            error(Error::new(ErrorKind::MaxFilesWatch)),
+            WatchError::Limit
+        );
         assert_eq!(error(errno(rustix::io::Errno::MFILE)), WatchError::Limit);
         assert_eq!(error(errno(rustix::io::Errno::NOENT)), WatchError::Gone);
         assert!(WatchError::Limit.to_string().contains("max_user_watches"));
