@@ -290,7 +290,7 @@ async fn open_share(path: PathBuf, state: &StateDir) -> Result<(Arc<Share>, Reco
 }
 
 fn tell_handlers(handlers: &Handlers, news: &News) {
-    if news.count() <= NAMES_TOLD_MAX {
+    if news.count() <= NAMES_TOLD_MAX && !news.everything {
         let names: Vec<String> = news.names().cloned().collect();
         handlers.changed(Changes::Names(&names));
     } else {

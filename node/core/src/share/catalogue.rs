@@ -91,6 +91,8 @@ pub struct News {
     /// Files that are known under another name: the old one, the new one. Both
     /// are in the other lists as well.
     pub moved: Vec<(String, String)>,
+    /// Whether there is more than these lists say: the first look is over.
+    pub everything: bool,
 }
 
 impl Catalogue {
@@ -405,7 +407,7 @@ impl News {
     /// Whether nothing is new.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.count() == 0
+        self.count() == 0 && !self.everything
     }
 
     /// The names of all files that it is about.

@@ -194,6 +194,7 @@ impl Digests {
         let moved: BTreeSet<&String> = news.moved.iter().map(|(_, new)| new).collect();
         let names = news.added.iter().chain(&news.changed);
         let mut changed = lock(&self.changed);
+        changed.too_many |= news.everything;
         for name in names.filter(|name| !moved.contains(name)) {
             if changed.due.len() >= CHANGED_MAX {
                 changed.due.clear();
@@ -445,7 +446,9 @@ impl Digests {
             return Err(failed(std::io::ErrorKind::FileTooLarge.into()));
         }
         let mut hasher = TreeHasher::default();
-        let mut buffer = vec![0; READ];
+        // One byte more than there should be: then the end is seen at once.
+        let length = usize::try_from(stamp.size).map_or(READ, |size| READ.min(size + 1));
+        let mut buffer = vec![0; length];
         loop {
             if self.is_stopping() {
                 return Err(failed(std::io::ErrorKind::Interrupted.into()));

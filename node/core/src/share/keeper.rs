@@ -24,6 +24,7 @@ mod tests;
 mod voice;
 
 use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
@@ -64,6 +65,9 @@ const YOUNG_FOR: Duration = Duration::from_millis(200);
 
 /// How often a catalogue that changed is saved.
 const SAVE_EVERY: Duration = Duration::from_secs(60);
+
+/// Pause after a panic, which the thread of the library below may have had.
+const AFTER_PANIC: Duration = Duration::from_secs(1);
 
 /// Time that one step of a sweep takes, about.
 const STEP: Duration = Duration::from_millis(20);
@@ -171,7 +175,13 @@ impl Keeper {
         running.watch_anew();
         running.begin_sweep(Depth::Changed, true);
         while !self.hints.is_stopped() {
-            running.turn();
+            if catch_unwind(AssertUnwindSafe(|| running.turn())).is_err() {
+                tracing::error!("looking at the share panicked; it is looked at anew");
+                self.hints.pause(AFTER_PANIC);
+                running = Running::new(self);
+                running.watch_anew();
+                running.begin_sweep(Depth::Files, true);
+            }
         }
         self.save();
     }
@@ -416,6 +426,10 @@ impl<'k> Running<'k> {
                 // Files that changed in their place show only one by one.
                 self.begin_sweep(Depth::Files, false);
             } else {
+                self.keeper.catalogue.spread(&News {
+                    everything: true,
+                    ..News::default()
+                });
                 self.keeper.save();
             }
         }

@@ -4,10 +4,13 @@
 //! # Invariants
 //! - Everything here can be computed again. A database that cannot be read is
 //!   thrown away; one that cannot be written costs work, never an answer.
+//! - What was flipped on the disk is noticed: each entry has a check. The
+//!   database itself may break on it and panic; that ends here.
 
 use std::{
     collections::BTreeMap,
     ops::Bound,
+    panic::{AssertUnwindSafe, catch_unwind},
     path::Path,
     sync::Mutex,
     time::{Duration, SystemTime, UNIX_EPOCH},
@@ -21,7 +24,7 @@ use redb::{
 
 use super::{Known, Stamp};
 use crate::{
-    pieces::{PIECE_SIZE, PieceTree},
+    pieces::{PIECE_SIZE, PieceTree, TreeHasher},
     state::StateDir,
     sync::lock,
 };
@@ -333,7 +336,8 @@ impl Store {
     }
 
     fn read<T>(&self, work: impl FnOnce(&Database) -> DbResult<T>) -> Option<T> {
-        let done = work(self.database.as_ref()?);
+        let database = self.database.as_ref()?;
+        let done = unbroken(|| work(database));
         done.inspect_err(|error| tracing::warn!(%error, "the saved digests cannot be used"))
             .ok()
     }
@@ -408,8 +412,17 @@ impl<'t> Tables<'t> {
 }
 
 fn open(path: &Path) -> DbResult<Database> {
-    let database = Database::builder().set_cache_size(CACHE).create(path)?;
-    prepared(database)
+    unbroken(|| {
+        let database = Database::builder().set_cache_size(CACHE).create(path)?;
+        prepared(database)
+    })
+}
+
+/// Does `work` with a database that may be damaged.
+fn unbroken<T>(work: impl FnOnce() -> DbResult<T>) -> DbResult<T> {
+    // What a transaction left half done is rolled back; nothing else is shared.
+    catch_unwind(AssertUnwindSafe(work))
+        .unwrap_or_else(|_| Err(redb::Error::Corrupted("it is damaged".to_owned())))
 }
 
 fn in_memory() -> DbResult<Database> {
@@ -428,8 +441,19 @@ fn tree_bytes(tree: &PieceTree) -> usize {
     usize::try_from(PieceTree::bytes_len(tree.size())).unwrap_or(usize::MAX)
 }
 
-/// Size, inode, seconds and nanoseconds of the last change, digest.
-const ENCODED: usize = 8 + 8 + 8 + 4 + 32;
+/// Length of the check of an entry, in bytes.
+const CHECK: usize = 4;
+
+/// Size, inode, seconds and nanoseconds of the last change, digest, check.
+const ENCODED: usize = 8 + 8 + 8 + 4 + 32 + CHECK;
+
+/// A few bytes that change with `bytes`.
+fn check(bytes: &[u8]) -> [u8; CHECK] {
+    let mut hasher = TreeHasher::default();
+    hasher.push(bytes);
+    let digest = hasher.finish().digest();
+    std::array::from_fn(|at| digest.as_bytes()[at])
+}
 
 fn encode(known: &Known) -> Vec<u8> {
     let since = known
@@ -443,10 +467,15 @@ fn encode(known: &Known) -> Vec<u8> {
     bytes.extend(since.as_secs().to_le_bytes());
     bytes.extend(since.subsec_nanos().to_le_bytes());
     bytes.extend(known.digest.as_bytes());
+    bytes.extend(check(&bytes));
     bytes
 }
 
 fn decode(bytes: &[u8]) -> Option<Known> {
+    let (bytes, expected) = bytes.split_last_chunk::<CHECK>()?;
+    if check(bytes) != *expected {
+        return None;
+    }
     let (size, rest) = bytes.split_first_chunk()?;
     let (inode, rest) = rest.split_first_chunk()?;
     let (seconds, rest) = rest.split_first_chunk()?;

@@ -171,10 +171,77 @@ fn what_is_gone_is_forgotten() {
     let known = digests.of(&name("a")).unwrap();
     digests.store.save();
     fs::remove_file(home.path("a")).unwrap();
+    digests.catalogue.read_all();
     digests.look();
     assert_eq!(digests.store.get(&name("a")), None);
     assert!(digests.store.names(&known.digest).is_empty());
     assert_eq!(digests.tree(&known.digest), None);
+}
+
+#[test]
+fn files_that_are_renamed_keep_their_digests_even_if_they_swap_names() {
+    let home = Home::new();
+    home.write("a", &long());
+    home.write("b", b"text");
+    let digests = home.open();
+    let (a, b) = (
+        digests.of(&name("a")).unwrap(),
+        digests.of(&name("b")).unwrap(),
+    );
+    let swap = |first: &str, second: &str| {
+        fs::rename(home.path(first), home.path("c")).unwrap();
+        fs::rename(home.path(second), home.path(first)).unwrap();
+        fs::rename(home.path("c"), home.path(second)).unwrap();
+    };
+    let moved = |pairs: &[(&str, &str)]| {
+        let owned = |(old, new): &(&str, &str)| ((*old).to_owned(), (*new).to_owned());
+        digests.changed(&News {
+            moved: pairs.iter().map(owned).collect(),
+            ..News::default()
+        });
+    };
+    swap("a", "b");
+    moved(&[("a", "b"), ("b", "a")]);
+    assert_eq!(digests.known(&name("b")), Some(a));
+    assert_eq!(digests.known(&name("a")), Some(b));
+    fs::rename(home.path("b"), home.path("d")).unwrap();
+    moved(&[("b", "d")]);
+    assert_eq!(digests.known(&name("d")), Some(a));
+    assert_eq!(home.hashed(), 2);
+    assert!(digests.tree(&a.digest).is_some_and(|tree| tree.count() > 1));
+    assert_eq!(digests.store.get(&name("b")), None);
+}
+
+#[test]
+fn a_database_that_was_cut_or_flipped_gives_no_wrong_digest() {
+    let home = Home::new();
+    for n in 0..30_u8 {
+        home.write(&format!("{n}"), &[n]);
+    }
+    let all = |digests: &Digests| {
+        (0..30_u8)
+            .map(|n| digests.of(&name(&format!("{n}"))).unwrap().digest)
+            .collect::<Vec<_>>()
+    };
+    let right = all(&home.open());
+    let path = home.directory.path().join("state/digests.redb");
+    {
+        let digests = home.open();
+        assert_eq!(all(&digests), right);
+        digests.store.save();
+    }
+    let whole = fs::read(&path).unwrap();
+    let places = (0..whole.len())
+        .step_by(whole.len() / 20)
+        .chain((0..64).step_by(4));
+    for at in places {
+        let mut flipped = whole.clone();
+        flipped[at] ^= 0x40;
+        fs::write(&path, &flipped).unwrap();
+        assert_eq!(all(&home.open()), right, "flipped at {at}");
+        fs::write(&path, &whole[..at]).unwrap();
+        assert_eq!(all(&home.open()), right, "cut at {at}");
+    }
 }
 
 #[tokio::test]

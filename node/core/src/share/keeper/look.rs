@@ -84,8 +84,9 @@ impl<'c> Look<'c> {
         }
         let begun = Instant::now();
         for folder in &hinted.whole {
-            let above = |above: &&String| folder.starts_with(above.as_str()) && *above != folder;
-            if hinted.whole.iter().any(|other| above(&other)) {
+            let mut above = folder[..folder.len().saturating_sub(1)].match_indices('/');
+            let has_above = above.any(|(at, _)| hinted.whole.contains(&folder[..=at]));
+            if has_above || (!folder.is_empty() && hinted.whole.contains("")) {
                 continue;
             }
             self.doubt(folder);
