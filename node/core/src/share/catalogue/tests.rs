@@ -86,9 +86,9 @@ proptest! {
         for step in steps {
             view = apply(&view, &mut model, step);
         }
-        let all: Vec<&String> = model.keys().collect();
+        let all: Vec<String> = model.keys().cloned().collect();
         prop_assert_eq!(view.len(), model.len());
-        prop_assert_eq!(names_of(&view).iter().collect::<Vec<_>>(), all);
+        prop_assert_eq!(names_of(&view), all);
         for name in asked.iter().chain(model.keys()) {
             prop_assert_eq!(view.get(name), model.get(name).copied());
             let behind: Vec<String> = view.from(name).map(|file| file.name()).collect();

@@ -219,8 +219,11 @@ impl<'c> Look<'c> {
             Ok(listed) => self.listed(name, listed),
             Err(error) => return self.failed(name, error),
         }
-        if let Some(folder) = self.work.folders.get_mut(name) {
-            folder.stamp = stamp.is_settled(before).then_some(stamp);
+        let stamp = stamp.is_settled(before).then_some(stamp);
+        let folder = self.work.folders.get_mut(name);
+        if let Some(folder) = folder.filter(|folder| folder.stamp != stamp) {
+            folder.stamp = stamp;
+            self.work.is_unsaved = true;
         }
         if self.changes.len() >= CHANGES_MAX {
             self.flush();
