@@ -1,6 +1,6 @@
 //! `ctl status`: says what the node is and what it has done.
 
-use node_api::node::NodeStatus;
+use node_api::node::{IndexStatus, NodeStatus};
 
 use super::Context;
 use crate::{
@@ -35,6 +35,10 @@ fn lines(status: &NodeStatus) -> Vec<(&'static str, String)> {
         ("files", files(status)),
         ("peers", status.peers.to_string()),
         ("cache", bytes(status.cache_bytes)),
+        (
+            "index",
+            status.index.as_ref().map_or_else(String::new, index),
+        ),
         ("handlers", status.handlers.join(" ")),
         ("listen", status.listen.clone()),
         ("control", status.control.clone()),
@@ -56,4 +60,15 @@ fn files(status: &NodeStatus) -> String {
     } else {
         format!("{} so far", status.files)
     }
+}
+
+fn index(index: &IndexStatus) -> String {
+    let mut text = format!("{} files, {}", index.files, bytes(index.bytes));
+    if !index.complete {
+        text += &format!("; {} wait to be read", index.waiting);
+    }
+    if let Some(error) = &index.error {
+        text += &format!("; {error}");
+    }
+    text
 }

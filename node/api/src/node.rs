@@ -43,10 +43,32 @@ pub struct NodeStatus {
     /// Bytes that cached content takes on the disk.
     #[serde(default)]
     pub cache_bytes: u64,
+    /// How far the index of what is in the files is.
+    #[serde(default)]
+    pub index: Option<IndexStatus>,
     /// Names of the handlers that answer queries.
     pub handlers: Vec<String>,
     /// Exact counts since the start, by name, such as `queries_received`.
     pub counters: BTreeMap<String, u64>,
+}
+
+/// How far the index of what is in the files is.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
+pub struct IndexStatus {
+    /// Files in it.
+    pub files: u64,
+    /// Files that are new or changed and wait to be read.
+    pub waiting: u64,
+    /// Whether it has all files as they are. Otherwise queries read what is
+    /// missing, or say that their answer is partial.
+    pub complete: bool,
+    /// Files that were read since the start.
+    pub read: u64,
+    /// Bytes that it takes on the disk.
+    pub bytes: u64,
+    /// What went wrong last.
+    #[serde(default)]
+    pub error: Option<String>,
 }
 
 namespace! {

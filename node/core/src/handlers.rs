@@ -21,6 +21,7 @@ mod watch;
 use std::{path::PathBuf, sync::Arc, time::SystemTime};
 
 use plugin_api::{Changes, Files, Handler, HandlerError};
+pub use plugin_content::{Content, Status as ContentStatus};
 pub use plugin_script::{POLICY_FILE, PolicyState, RankAsked};
 
 pub use self::{
@@ -63,6 +64,7 @@ pub enum QueryError {
 /// The table of handlers.
 pub struct Handlers {
     built_in: Vec<Arc<dyn Handler>>,
+    content: Option<Arc<Content>>,
     plugins: Option<Arc<Plugins>>,
 }
 
@@ -74,8 +76,17 @@ impl Handlers {
             built_in: vec![
                 Arc::new(plugin_filename::Filename), // name:
             ],
+            content: None,
             plugins: None,
         }
+    }
+
+    /// These handlers and those that look into files through an index.
+    #[must_use]
+    pub fn with_content(mut self, content: Arc<Content>) -> Handlers {
+        self.built_in.extend(content.handlers()); // text: and grep:
+        self.content = Some(content);
+        self
     }
 
     /// These handlers and the scripts and programs in `directory`.
@@ -94,6 +105,12 @@ impl Handlers {
         &self.built_in
     }
 
+    /// The index of what is in the files, if there is one.
+    #[must_use]
+    pub fn content(&self) -> Option<&Arc<Content>> {
+        self.content.as_ref()
+    }
+
     /// What the owner's directory adds, if there is one.
     #[must_use]
     pub fn plugins(&self) -> Option<&Arc<Plugins>> {
@@ -104,6 +121,9 @@ impl Handlers {
     pub fn stop(&self) {
         if let Some(plugins) = &self.plugins {
             plugins.stop();
+        }
+        if let Some(content) = &self.content {
+            content.stop();
         }
     }
 

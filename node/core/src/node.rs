@@ -16,7 +16,8 @@ use std::{
 };
 
 use node_wire::peer_url::{PeerUrl, UrlError};
-use plugin_api::Changes;
+use plugin_api::{Changes, Files};
+use serde_json::json;
 use tokio::{net::TcpListener, task::spawn_blocking, time::timeout};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -25,7 +26,7 @@ use crate::{
     client::{Client, HttpTransport},
     counters::Counters,
     events::EventLog,
-    handlers::{Handlers, watch_plugins},
+    handlers::{Content, Handlers, watch_plugins},
     overlay::{Introducer, Overlay},
     rate::Rate,
     secret::Secret,
@@ -42,6 +43,9 @@ const LOOK_TIME: Duration = Duration::from_millis(1_500);
 
 /// Most names that handlers are told one by one.
 const NAMES_TOLD_MAX: usize = 1_024;
+
+/// Directory of the index in the state directory.
+const INDEX: &str = "index";
 
 /// What a node is started with.
 #[derive(Debug)]
@@ -80,6 +84,9 @@ pub enum NodeError {
     /// The saved digests broke while they were opened.
     #[error("the saved digests cannot be opened: {0}")]
     Digests(#[source] io::Error),
+    /// The index of what is in the files cannot be started.
+    #[error("the contents of the files cannot be indexed: {0}")]
+    Content(#[source] io::Error),
     /// The address cannot be listened on.
     #[error("cannot listen on {address}: {error}{}", hint(error))]
     Listen {
@@ -144,6 +151,7 @@ impl Node {
         let catalogue = Catalogue::new(Arc::clone(&share));
         let keeper = Keeper::new(Arc::clone(&catalogue), state.clone(), Arc::clone(&events));
         let digests = open_digests(&catalogue, &state, &counters, &events).await?;
+        let content = open_content(&catalogue, &state, &events).map_err(NodeError::Content)?;
         let stores = Stores {
             share,
             catalogue,
@@ -152,7 +160,7 @@ impl Node {
             records,
             cache,
             policy: PolicyGate::new(plugins.clone(), Arc::clone(&counters), Arc::clone(&events)),
-            handlers: handlers(plugins),
+            handlers: handlers(content, plugins),
             upload_rate: Rate::new(upload_rate),
             download_rate: Rate::new(download_rate),
         };
@@ -311,9 +319,28 @@ async fn open_digests(
         .map_err(|error| NodeError::Digests(io::Error::other(error)))
 }
 
+/// Begins to index what is in the files.
+fn open_content(
+    catalogue: &Arc<Catalogue>,
+    state: &StateDir,
+    events: &Arc<EventLog>,
+) -> io::Result<Arc<Content>> {
+    let files: Arc<dyn Files> = Arc::<Catalogue>::clone(catalogue);
+    let events = Arc::clone(events);
+    let content = Content::open(state.file(INDEX), files, move |status| {
+        let data = json!({
+            "files": status.files,
+            "read": status.read,
+            "bytes": status.bytes,
+        });
+        events.emit("index.caught_up", data);
+    });
+    content.map(Arc::new)
+}
+
 /// The handlers of every node, and the owner's.
-fn handlers(plugins: Option<PathBuf>) -> Handlers {
-    let standard = Handlers::standard();
+fn handlers(content: Arc<Content>, plugins: Option<PathBuf>) -> Handlers {
+    let standard = Handlers::standard().with_content(content);
     match plugins {
         Some(directory) => standard.with_plugins(directory),
         None => standard,

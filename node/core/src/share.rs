@@ -41,7 +41,10 @@ use std::{
     io,
     os::unix::fs::MetadataExt,
     path::Path,
-    sync::{Arc, OnceLock},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, SystemTime},
 };
 
@@ -63,6 +66,9 @@ pub use self::{
 /// Time without a change after which a stamp is trusted to show the next one.
 const SETTLED_AFTER: Duration = Duration::from_millis(100);
 
+/// Number of shares that were opened, each with its own number.
+static OPENED: AtomicU64 = AtomicU64::new(0);
+
 /// The shared directory.
 #[derive(Debug)]
 pub struct Share {
@@ -70,6 +76,7 @@ pub struct Share {
     ignoring: Ignoring,
     siblings: Arc<siblings::Siblings>,
     placed: Arc<Placed>,
+    identity: u64,
 }
 
 /// Who is told of a file that was stored.
@@ -153,6 +160,7 @@ impl Share {
             ignoring: Ignoring::default(),
             siblings: Arc::default(),
             placed: Arc::default(),
+            identity: OPENED.fetch_add(1, Ordering::Relaxed),
         })
     }
 
@@ -191,6 +199,12 @@ impl Share {
         } else {
             Err(ShareError::NotFound(name.clone()))
         }
+    }
+
+    /// Which of the shares of this process it is.
+    #[must_use]
+    pub fn identity(&self) -> u64 {
+        self.identity
     }
 
     /// Opens the file `name` for reading.

@@ -3,8 +3,8 @@
 use std::process;
 
 use jsonrpsee::core::{RpcResult, async_trait};
-use node_api::node::{NodeServer, NodeStatus};
-use node_core::events::unix_millis;
+use node_api::node::{IndexStatus, NodeServer, NodeStatus};
+use node_core::{events::unix_millis, handlers::ContentStatus};
 
 use super::Owner;
 
@@ -28,6 +28,10 @@ impl NodeServer for Owner {
             started: unix_millis(self.node.started()),
             peers: context.overlay.count() as u64,
             cache_bytes: context.cache.bytes(),
+            index: context
+                .handlers
+                .content()
+                .map(|content| index(&content.status())),
             handlers: handlers.collect(),
             counters: context.counters.snapshot(),
         })
@@ -36,5 +40,16 @@ impl NodeServer for Owner {
     async fn stop(&self) -> RpcResult<bool> {
         self.stop_asked.cancel();
         Ok(true)
+    }
+}
+
+fn index(status: &ContentStatus) -> IndexStatus {
+    IndexStatus {
+        files: status.files,
+        waiting: status.waiting,
+        complete: status.is_complete,
+        read: status.read,
+        bytes: status.bytes,
+        error: status.error.clone(),
     }
 }

@@ -193,6 +193,13 @@ pub trait Files: Send + Sync {
         })
     }
 
+    /// Which share these files are of: the same number for it and for every view
+    /// of it that leaves files out, for as long as it is open. `None`: of none
+    /// whose handlers are told of changes, so what they keep does not help.
+    fn identity(&self) -> Option<u64> {
+        None
+    }
+
     /// At most `most` bytes of the file `name`, from the byte `from` on; fewer
     /// at its end. `None` if it is not shared (any more).
     ///

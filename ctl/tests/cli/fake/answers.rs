@@ -79,6 +79,7 @@ impl NodeServer for Answers {
             started: 0,
             peers: 2,
             cache_bytes: 0,
+            index: None,
             handlers: vec!["name".into()],
             counters: BTreeMap::from([("queries_received".into(), 7)]),
         })

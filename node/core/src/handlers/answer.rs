@@ -174,6 +174,10 @@ impl Files for Catalogue {
             .map_err(|error| HandlerError::Files(error.to_string()))
     }
 
+    fn identity(&self) -> Option<u64> {
+        Some(self.share().identity())
+    }
+
     fn read(&self, name: &str, from: u64, most: usize) -> Result<Option<Vec<u8>>, HandlerError> {
         let Ok(name) = ShareName::parse(name) else {
             return Ok(None);

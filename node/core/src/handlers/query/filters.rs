@@ -164,6 +164,10 @@ impl Files for Filtered {
         })
     }
 
+    fn identity(&self) -> Option<u64> {
+        self.files.identity()
+    }
+
     fn read(&self, name: &str, from: u64, most: usize) -> Result<Option<Vec<u8>>, HandlerError> {
         self.files.read(name, from, most)
     }

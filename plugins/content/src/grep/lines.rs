@@ -1,0 +1,149 @@
+//! The lines of one file that match, as hits.
+
+use std::{collections::VecDeque, io, ops::Range};
+
+use grep_matcher::Matcher;
+use grep_regex::RegexMatcher;
+use grep_searcher::{
+    BinaryDetection, Searcher, SearcherBuilder, Sink, SinkContext, SinkFinish, SinkMatch,
+};
+use plugin_api::{Excerpt, FileInfo, Hit};
+
+use crate::{
+    excerpt,
+    limits::{LINE_MAX, MARKS_MAX},
+};
+
+/// A searcher that reads files as ripgrep does when it walks a directory.
+pub(super) fn searcher(context: usize) -> Searcher {
+    SearcherBuilder::new()
+        .line_number(true)
+        .before_context(context)
+        .after_context(context)
+        .binary_detection(BinaryDetection::quit(0))
+        .heap_limit(Some(LINE_MAX))
+        .build()
+}
+
+/// Makes hits of lines, and gives them on with the lines around them.
+pub(super) struct Lines<'a> {
+    file: &'a FileInfo,
+    matcher: &'a RegexMatcher,
+    context: usize,
+    /// Takes a hit, and says whether another one is welcome.
+    give: &'a mut dyn FnMut(Hit) -> bool,
+    /// The last lines.
+    before: VecDeque<String>,
+    /// Hits that want lines behind them.
+    open: VecDeque<Excerpt>,
+}
+
+impl<'a> Lines<'a> {
+    pub(super) fn new(
+        file: &'a FileInfo,
+        matcher: &'a RegexMatcher,
+        context: usize,
+        give: &'a mut dyn FnMut(Hit) -> bool,
+    ) -> Lines<'a> {
+        Lines {
+            file,
+            matcher,
+            context,
+            give,
+            before: VecDeque::new(),
+            open: VecDeque::new(),
+        }
+    }
+
+    /// Notes the next line, for the hits around it.
+    fn line(&mut self, line: &[u8]) -> bool {
+        if self.context == 0 {
+            return true;
+        }
+        let text = excerpt::beside(line);
+        for hit in &mut self.open {
+            hit.after.push(text.clone());
+        }
+        if self.before.len() == self.context {
+            self.before.pop_front();
+        }
+        self.before.push_back(text);
+        self.give_full()
+    }
+
+    /// Gives the hits that have all they want.
+    fn give_full(&mut self) -> bool {
+        while let Some(first) = self.open.front()
+            && first.after.len() >= self.context
+        {
+            if !self.give_first() {
+                return false;
+            }
+        }
+        true
+    }
+
+    fn give_all(&mut self) -> bool {
+        while !self.open.is_empty() {
+            if !self.give_first() {
+                return false;
+            }
+        }
+        true
+    }
+
+    fn give_first(&mut self) -> bool {
+        let Some(excerpt) = self.open.pop_front() else {
+            return true;
+        };
+        (self.give)(Hit {
+            file: self.file.clone(),
+            score: None,
+            excerpt: Some(excerpt),
+        })
+    }
+
+    fn marks(&self, line: &[u8]) -> io::Result<Vec<Range<usize>>> {
+        let mut marks = Vec::new();
+        self.matcher.find_iter(line, |mark| {
+            marks.push(mark.start()..mark.end());
+            marks.len() < MARKS_MAX
+        })?;
+        Ok(marks)
+    }
+}
+
+impl Sink for Lines<'_> {
+    type Error = io::Error;
+
+    fn matched(&mut self, _: &Searcher, found: &SinkMatch<'_>) -> io::Result<bool> {
+        let first = found.line_number().unwrap_or(0);
+        for (number, line) in (first..).zip(found.lines()) {
+            let marks = self.marks(line.strip_suffix(b"\n").unwrap_or(line))?;
+            let mut excerpt = excerpt::of_line(line, number, &marks);
+            excerpt.before = self.before.iter().cloned().collect();
+            if !self.line(line) {
+                return Ok(false);
+            }
+            self.open.push_back(excerpt);
+            if !self.give_full() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    fn context(&mut self, _: &Searcher, context: &SinkContext<'_>) -> io::Result<bool> {
+        Ok(self.line(context.bytes()))
+    }
+
+    fn context_break(&mut self, _: &Searcher) -> io::Result<bool> {
+        self.before.clear();
+        Ok(self.give_all())
+    }
+
+    fn finish(&mut self, _: &Searcher, _: &SinkFinish) -> io::Result<()> {
+        self.give_all();
+        Ok(())
+    }
+}

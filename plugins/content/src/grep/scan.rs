@@ -1,0 +1,183 @@
+//! Looking into files, several at a time, with hits in the order of the files.
+//!
+//! # Participants
+//! The thread of the query offers files and takes hits; helpers look into the
+//! files. Each file has a channel of its own, and the channels are emptied in the
+//! order in which the files were offered.
+//!
+//! # Invariants
+//! - At most [`FILES_AHEAD`] files and [`HITS_AHEAD`] hits of each are ahead.
+//! - When [`Scan::run`] returns, no helper of it runs any more.
+
+use std::{
+    collections::VecDeque,
+    io,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+        mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
+    },
+    thread,
+    time::Duration,
+};
+
+use grep_regex::RegexMatcher;
+use plugin_api::{FileInfo, Files, Flow, HandlerError, Hit, Sink};
+
+use super::lines::{self, Lines};
+use crate::{
+    limits::{FILES_AHEAD, HITS_AHEAD},
+    permits::Permits,
+    source::{self, Source},
+};
+
+/// Pause between two looks at the deadline.
+const PAUSE: Duration = Duration::from_millis(10);
+
+/// Attempts to read a file that changes meanwhile.
+const ATTEMPTS: usize = 3;
+
+/// What to look for, and where.
+pub(super) struct Scan<'a> {
+    pub(super) files: &'a dyn Files,
+    pub(super) matcher: &'a RegexMatcher,
+    pub(super) context: usize,
+    /// Threads beside the one that every scan has.
+    pub(super) helpers: &'a Permits,
+}
+
+/// Takes a file to look into, and says whether another one is welcome.
+type Offer<'a> = dyn FnMut(FileInfo) -> Flow + 'a;
+
+/// A file to look into, and where its hits go.
+struct Task {
+    file: FileInfo,
+    news: SyncSender<News>,
+}
+
+enum News {
+    Hit(Box<Hit>),
+    /// The file could not be looked into, or not to its end.
+    Partial,
+}
+
+impl Scan<'_> {
+    /// Looks into the files that `each` offers, and gives their hits to `sink`.
+    pub(super) fn run(
+        &self,
+        sink: &mut dyn Sink,
+        each: &mut dyn FnMut(&mut Offer<'_>) -> Result<(), HandlerError>,
+    ) -> Result<(), HandlerError> {
+        let (tasks, queue) = sync_channel::<Task>(FILES_AHEAD);
+        let (queue, stop) = (Mutex::new(queue), AtomicBool::new(false));
+        let work = || self.work(&queue, &stop);
+        thread::scope(|scope| {
+            scope.spawn(work);
+            let mut helper = None;
+            let mut ahead = VecDeque::new();
+            let mut flow = Flow::Continue;
+            let offered = each(&mut |file| {
+                let (news, taken) = sync_channel(HITS_AHEAD);
+                if ahead.len() >= FILES_AHEAD {
+                    flow = drain(&mut ahead, sink);
+                }
+                if flow == Flow::Stop || tasks.send(Task { file, news }).is_err() {
+                    return Flow::Stop;
+                }
+                ahead.push_back(taken);
+                if ahead.len() > 1 && helper.is_none() {
+                    helper = self.helpers.try_take();
+                    if helper.is_some() {
+                        scope.spawn(work);
+                    }
+                }
+                Flow::Continue
+            });
+            drop(tasks);
+            while flow == Flow::Continue && !ahead.is_empty() {
+                flow = drain(&mut ahead, sink);
+            }
+            stop.store(true, Ordering::Relaxed);
+            // Helpers that wait for room notice that there is nobody any more.
+            drop(ahead);
+            offered
+        })
+    }
+
+    fn work(&self, queue: &Mutex<Receiver<Task>>, stop: &AtomicBool) {
+        let mut searcher = lines::searcher(self.context);
+        loop {
+            let next = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
+            let Ok(Task { file, news }) = next else {
+                return;
+            };
+            if stop.load(Ordering::Relaxed) {
+                return;
+            }
+            if !self.look(&mut searcher, &file, &news, stop) && !stop.load(Ordering::Relaxed) {
+                // Nobody listens if this fails.
+                let _ = news.send(News::Partial);
+            }
+        }
+    }
+
+    /// Looks into one file. Says whether it was looked at to its end.
+    fn look(
+        &self,
+        searcher: &mut grep_searcher::Searcher,
+        file: &FileInfo,
+        news: &SyncSender<News>,
+        stop: &AtomicBool,
+    ) -> bool {
+        let stopped = || stop.load(Ordering::Relaxed);
+        let mut file = file.clone();
+        for _ in 0..ATTEMPTS {
+            let mut given = false;
+            let mut give = |hit| {
+                given = true;
+                !stopped() && news.send(News::Hit(Box::new(hit))).is_ok()
+            };
+            let source = Source::new(self.files, &file, &stopped);
+            let lines = Lines::new(&file, self.matcher, self.context, &mut give);
+            match searcher.search_reader(self.matcher, source, lines) {
+                Ok(()) => return true,
+                // It is not there any more; so it has no lines.
+                Err(error) if error.kind() == io::ErrorKind::NotFound && !given => return true,
+                Err(error) if source::is_changed(&error) && !given => {}
+                Err(error) => {
+                    tracing::debug!(name = file.name, %error, "a file was not searched to its end");
+                    return false;
+                }
+            }
+            match self.files.file(&file.name) {
+                Ok(Some(now)) => file = now,
+                Ok(None) => return true,
+                Err(_) => return false,
+            }
+        }
+        false
+    }
+}
+
+/// Gives the hits of the first file that was offered.
+fn drain(ahead: &mut VecDeque<Receiver<News>>, sink: &mut dyn Sink) -> Flow {
+    let Some(first) = ahead.front() else {
+        return Flow::Continue;
+    };
+    loop {
+        let flow = match first.recv_timeout(PAUSE) {
+            Ok(News::Hit(hit)) => sink.hit(*hit),
+            Ok(News::Partial) => {
+                sink.partial();
+                Flow::Continue
+            }
+            Err(RecvTimeoutError::Timeout) => sink.flow(),
+            Err(RecvTimeoutError::Disconnected) => break,
+        };
+        if flow == Flow::Stop {
+            return Flow::Stop;
+        }
+    }
+    ahead.pop_front();
+    sink.flow()
+}

@@ -1,0 +1,311 @@
+//! The thread that keeps the index what the files are.
+//!
+//! It looks at all files (when it begins, when somebody says that anything may
+//! have changed, and from time to time), reads those whose version is not the
+//! one in the index, and commits every few seconds. Before a commit a file waits
+//! and queries read it themselves.
+//!
+//! # Invariants
+//! - A version is taken before the file is read: what is in the index is never
+//!   older than the version that stands beside it.
+//! - A file without a settled version is not indexed; it waits.
+//! - It ends soon after [`Shared::stop`].
+
+mod look;
+
+use std::{
+    collections::BTreeMap,
+    io, mem,
+    path::Path,
+    time::{Duration, Instant},
+};
+
+use plugin_api::FileInfo;
+
+use crate::{
+    Status,
+    limits::{COMMIT_AFTER, COMMIT_BYTES, REOPEN_AFTER, SETTLE, SETTLE_MOST, TEXT_MAX},
+    source::{self, Source},
+    state::{Batch, Shared},
+    store::{FileText, Store, StoreError},
+    trigrams::Trigrams,
+};
+
+/// Names that are taken at a time.
+const TAKEN: usize = 128;
+
+/// Files that waited after which it is worth telling that none waits any more.
+const TELL_AFTER: u64 = 1_000;
+
+/// Attempts to read a file that cannot be read, after which it counts as empty.
+const ATTEMPTS: u32 = 3;
+
+/// Is told when no file waits any more, and there were many, or for the first time.
+pub(crate) type CaughtUp = Box<dyn Fn(&Status) + Send>;
+
+/// Keeps the index in `directory`, until it is stopped.
+pub(crate) fn run(shared: &Shared, directory: &Path, caught_up: &CaughtUp) {
+    while !shared.is_stopped() {
+        let error = match open(shared, directory, caught_up) {
+            Ok(()) => return,
+            Err(error) => error,
+        };
+        tracing::warn!(%error, "the contents are not indexed");
+        shared.lose(&error);
+        let anew = matches!(error, StoreError::Broke(_) | StoreError::Damaged(_));
+        if anew && let Err(error) = Store::remove_all(directory) {
+            tracing::warn!(%error, "the index of the contents cannot be removed");
+        }
+        let until = Instant::now() + if anew { SETTLE } else { REOPEN_AFTER };
+        while !shared.is_stopped() && Instant::now() < until {
+            shared.take_look();
+            shared.wait(shared.changes(), until);
+        }
+    }
+}
+
+fn open(shared: &Shared, directory: &Path, caught_up: &CaughtUp) -> Result<(), StoreError> {
+    let (store, wrong) = Store::open(directory)?;
+    if let Some(wrong) = wrong {
+        tracing::warn!(error = %wrong, "the index of the contents is built anew");
+        shared.note(wrong.to_string());
+    }
+    shared.begin(&store)?;
+    Indexing::new(shared, store, caught_up).run()
+}
+
+/// The work of the thread.
+struct Indexing<'a> {
+    shared: &'a Shared,
+    store: Store,
+    caught_up: &'a CaughtUp,
+    trigrams: Trigrams,
+    /// What was added since the last commit.
+    batch: Batch,
+    batch_bytes: u64,
+    batch_begun: Instant,
+    /// Files that are to be read later.
+    postponed: BTreeMap<String, Postponed>,
+    /// The name behind which to go on.
+    cursor: Option<String>,
+    next_look: Instant,
+    /// Whether there are more files than could be listed.
+    are_more: bool,
+    /// The last change before the begin.
+    pass: u64,
+    /// Files since it was told that none waits.
+    since_told: u64,
+    was_told: bool,
+}
+
+#[derive(Clone, Copy)]
+struct Postponed {
+    until: Instant,
+    pause: Duration,
+    failed: u32,
+}
+
+impl<'a> Indexing<'a> {
+    fn new(shared: &'a Shared, store: Store, caught_up: &'a CaughtUp) -> Indexing<'a> {
+        Indexing {
+            shared,
+            store,
+            caught_up,
+            trigrams: Trigrams::new(),
+            batch: Batch::default(),
+            batch_bytes: 0,
+            batch_begun: Instant::now(),
+            postponed: BTreeMap::new(),
+            cursor: None,
+            next_look: Instant::now(),
+            are_more: false,
+            pass: 0,
+            since_told: 0,
+            was_told: false,
+        }
+    }
+
+    fn run(mut self) -> Result<(), StoreError> {
+        while !self.shared.is_stopped() {
+            if self.shared.is_distrusted() {
+                return Err(StoreError::Broke("it was asked"));
+            }
+            if self.shared.take_look() || Instant::now() >= self.next_look {
+                self.look()?;
+            }
+            if self.cursor.is_none() {
+                self.pass = self.shared.changes();
+            }
+            let some = self.shared.waiting(self.cursor.as_deref(), TAKEN);
+            if some.is_empty() {
+                self.cursor = None;
+                self.rest()?;
+                continue;
+            }
+            self.cursor = some.last().map(|(name, _)| name.clone());
+            for (name, change) in some {
+                if self.shared.is_stopped() {
+                    return Ok(());
+                }
+                self.file(name, change)?;
+                if self.is_due() {
+                    self.commit()?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Everything that waits was taken once: commits, and waits for news.
+    fn rest(&mut self) -> Result<(), StoreError> {
+        if !self.batch.done.is_empty() || !self.batch.files.is_empty() {
+            return self.commit();
+        }
+        self.postponed
+            .retain(|name, _| self.shared.is_waiting(name));
+        if self.postponed.is_empty() && self.are_more {
+            // More were found than can wait at a time.
+            return self.look();
+        }
+        self.tell();
+        let settled = self.postponed.values().map(|postponed| postponed.until);
+        let until = settled.min().unwrap_or(self.next_look).min(self.next_look);
+        self.shared.wait(self.pass, until);
+        Ok(())
+    }
+
+    /// Reads a file that waits, if it is to be read now.
+    fn file(&mut self, name: String, change: u64) -> Result<(), StoreError> {
+        let postponed = self.postponed.get(&name).copied();
+        if postponed.is_some_and(|postponed| postponed.until > Instant::now()) {
+            return Ok(());
+        }
+        let key = self.store.keys().of(&name);
+        let known = self.shared.known(key);
+        match self.shared.files.file(&name) {
+            Ok(None) if known.is_some() => {
+                self.store.remove(key)?;
+                self.batch.files.push((key, None));
+            }
+            Ok(Some(file)) if file.version == 0 => {
+                self.postpone(name, 0);
+                return Ok(());
+            }
+            Ok(Some(file)) if known != Some(file.version) => {
+                let failed = postponed.map_or(0, |postponed| postponed.failed);
+                let Some(text) = self.text(&file, failed) else {
+                    return Ok(());
+                };
+                self.shared.count_read();
+                self.batch_bytes += text.text.len() as u64;
+                self.store.add(text, known.is_some())?;
+                self.batch.files.push((key, Some(file.version)));
+            }
+            Ok(_) => {}
+            Err(error) => {
+                self.shared.note(error.to_string());
+                self.postpone(name, 1);
+                return Ok(());
+            }
+        }
+        self.since_told += 1;
+        self.postponed.remove(&name);
+        self.batch.done.push((name, change));
+        Ok(())
+    }
+
+    /// What the index learns of a file. `None`: it is read again later.
+    fn text(&mut self, file: &FileInfo, failed: u32) -> Option<FileText> {
+        let error = match self.read(file) {
+            Ok(text) => return Some(text),
+            Err(error) => error,
+        };
+        if self.shared.is_stopped() {
+            return None;
+        }
+        if error.kind() == io::ErrorKind::NotFound || source::is_changed(&error) {
+            self.postpone(file.name.clone(), 0);
+            return None;
+        }
+        self.shared.note(format!("{}: {error}", file.name));
+        if failed < ATTEMPTS {
+            self.postpone(file.name.clone(), 1);
+            return None;
+        }
+        // Nobody can read it: it counts as empty until it changes.
+        Some(FileText {
+            name: file.name.clone(),
+            version: file.version,
+            ..FileText::default()
+        })
+    }
+
+    fn read(&mut self, file: &FileInfo) -> io::Result<FileText> {
+        if file.size > COMMIT_BYTES && self.commit().is_err() {
+            // The next one will say so too, where it can be told.
+            return Err(io::Error::other("the index cannot be written"));
+        }
+        let stopped = || self.shared.is_stopped();
+        let mut source = Source::new(self.shared.files.as_ref(), file, &stopped);
+        let mut text = Vec::with_capacity(
+            usize::try_from(file.size).map_or(TEXT_MAX, |size| size.min(TEXT_MAX)),
+        );
+        let trigrams = &mut self.trigrams;
+        let read = source::read_text(&mut source, &mut |piece| {
+            trigrams.add(piece);
+            let room = TEXT_MAX - text.len();
+            text.extend_from_slice(&piece[..piece.len().min(room)]);
+        });
+        let terms = trigrams.take();
+        if read? {
+            // Binary: what stands before the first NUL can be grepped; it has no words.
+            text.clear();
+        }
+        Ok(FileText {
+            name: file.name.clone(),
+            version: file.version,
+            text: source::into_text(text),
+            trigrams: terms,
+        })
+    }
+
+    fn postpone(&mut self, name: String, failed: u32) {
+        let before = self.postponed.get(&name);
+        let pause = before.map_or(SETTLE, |before| (before.pause * 2).min(SETTLE_MOST));
+        let failed = before.map_or(0, |before| before.failed) + failed;
+        let until = Instant::now() + pause;
+        let postponed = Postponed {
+            until,
+            pause,
+            failed,
+        };
+        self.postponed.insert(name, postponed);
+    }
+
+    fn is_due(&self) -> bool {
+        let any = !self.batch.done.is_empty();
+        any && (self.batch_bytes >= COMMIT_BYTES || self.batch_begun.elapsed() >= COMMIT_AFTER)
+    }
+
+    fn commit(&mut self) -> Result<(), StoreError> {
+        if !self.batch.files.is_empty() {
+            self.store.commit()?;
+        }
+        let batch = mem::take(&mut self.batch);
+        self.shared.committed(&self.store, batch);
+        self.batch_bytes = 0;
+        self.batch_begun = Instant::now();
+        Ok(())
+    }
+
+    /// Tells that no file waits, if that is worth telling.
+    fn tell(&mut self) {
+        let status = self.shared.status();
+        let is_new = !self.was_told || self.since_told >= TELL_AFTER;
+        if status.is_complete && is_new {
+            self.was_told = true;
+            self.since_told = 0;
+            (self.caught_up)(&status);
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! Looking at all files, and comparing them with what is indexed.
+
+use std::{collections::HashSet, time::Instant};
+
+use plugin_api::Flow;
+
+use super::Indexing;
+use crate::{
+    limits::{LOOK_FACTOR, LOOK_LEAST, LOOK_TOLD, WAITING_MAX},
+    store::StoreError,
+};
+
+impl Indexing<'_> {
+    /// Finds the files that are new, that changed, and that are gone.
+    pub(super) fn look(&mut self) -> Result<(), StoreError> {
+        if !self.batch.files.is_empty() {
+            self.commit()?;
+        }
+        let begun = Instant::now();
+        let (mut there, mut waiting, mut are_all) = (HashSet::new(), Vec::new(), true);
+        let keys = self.store.keys();
+        let shared = self.shared;
+        let visited = shared.files.visit(&mut |file| {
+            let key = keys.of(&file.name);
+            there.insert(key);
+            if file.version == 0 || shared.known(key) != Some(file.version) {
+                if waiting.len() < WAITING_MAX {
+                    waiting.push(file.name.clone());
+                } else {
+                    are_all = false;
+                }
+            }
+            if shared.is_stopped() {
+                Flow::Stop
+            } else {
+                Flow::Continue
+            }
+        });
+        self.are_more = !are_all;
+        self.next_look = begun + LOOK_LEAST;
+        if shared.is_stopped() {
+            return Ok(());
+        }
+        if let Err(error) = visited {
+            self.are_more = false;
+            shared.note(error.to_string());
+            return Ok(());
+        }
+        for key in shared.known_without(&|key| there.contains(&key)) {
+            self.store.remove(key)?;
+            self.batch.files.push((key, None));
+        }
+        shared.listed(waiting, are_all);
+        let pause = if shared.is_told() {
+            LOOK_TOLD
+        } else {
+            (begun.elapsed() * LOOK_FACTOR).max(LOOK_LEAST)
+        };
+        self.next_look = Instant::now() + pause;
+        Ok(())
+    }
+}

@@ -1,0 +1,137 @@
+//! The handlers `text:` and `grep:` of Sixhop: find files by what is in them.
+//!
+//! # Participants
+//! - [`Content`] owns an index in a directory of the node's state and the thread
+//!   that keeps it (`indexer`); `store` is the index, `state` what both share.
+//! - [`Text`] answers `text:`, words and phrases, the best files first, each with
+//!   its best line.
+//! - [`Grep`] answers `grep:`, a regular expression, with every line that matches.
+//!
+//! # How an answer comes to be
+//! The index says which files may have what is asked (`store`, `pattern::needs`);
+//! each of them is read (`source`), and only what stands in the file now is told.
+//! Files that are not indexed yet are read in any case, so that an answer is exact
+//! while the index is being built; where that would take too long, the answer
+//! says that it is partial.
+//!
+//! # Invariants
+//! - What is told stands in the file: the index is a hint, never an answer.
+//! - `grep:` finds what ripgrep finds in the same files (`rg --no-ignore --hidden`),
+//!   but for lines longer than [`limits::LINE_MAX`].
+//! - Every wait, queue, table and text has a limit in [`limits`].
+//! - An index that is damaged is built anew; meanwhile files are read.
+//! - [`Content::stop`] returns when nothing runs any more.
+//!
+//! # Non-goals
+//! Words of files that are not plain text; more than one pattern at a time;
+//! matches across lines.
+
+mod excerpt;
+mod grep;
+mod indexer;
+pub mod limits;
+mod pattern;
+mod permits;
+mod source;
+mod state;
+mod store;
+mod text;
+mod trigrams;
+mod words;
+
+use std::{
+    io,
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+    thread::{self, JoinHandle},
+};
+
+use plugin_api::{Files, Handler};
+
+use self::state::Shared;
+pub use self::{grep::Grep, text::Text};
+
+/// How far the index is.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Status {
+    /// Files in it.
+    pub files: u64,
+    /// Files that are known to be new or changed, and wait to be read.
+    pub waiting: u64,
+    /// Whether it has all files as they are.
+    pub is_complete: bool,
+    /// Files that were read since the start.
+    pub read: u64,
+    /// Bytes that it takes on the disk.
+    pub bytes: u64,
+    /// What went wrong last.
+    pub error: Option<String>,
+}
+
+/// The index of a share and the thread that keeps it.
+pub struct Content {
+    shared: Arc<Shared>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Content {
+    /// Begins to index `files` in `directory`, which is the index's own. Calls
+    /// `caught_up` on the thread of the index when it has all files for the first
+    /// time, and again after it had many to read.
+    ///
+    /// # Errors
+    /// When no thread can be started. An index that cannot be opened is no error:
+    /// files are read then; [`Content::status`] says so.
+    pub fn open(
+        directory: PathBuf,
+        files: Arc<dyn Files>,
+        caught_up: impl Fn(&Status) + Send + 'static,
+    ) -> io::Result<Content> {
+        let shared = Arc::new(Shared::new(files));
+        let (sharing, caught_up) = (Arc::clone(&shared), Box::new(caught_up) as Box<_>);
+        let thread = thread::Builder::new()
+            .name("index".to_owned())
+            .spawn(move || indexer::run(&sharing, &directory, &caught_up))?;
+        Ok(Content {
+            shared,
+            thread: Mutex::new(Some(thread)),
+        })
+    }
+
+    /// The handlers `text:` and `grep:`.
+    #[must_use]
+    pub fn handlers(&self) -> Vec<Arc<dyn Handler>> {
+        vec![
+            Arc::new(Text::new(Arc::clone(&self.shared))),
+            Arc::new(Grep::new(Arc::clone(&self.shared))),
+        ]
+    }
+
+    /// How far the index is.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        self.shared.status()
+    }
+
+    /// Ends the thread and waits for it: a moment. What was not committed is read
+    /// again at the next start.
+    pub fn stop(&self) {
+        self.shared.stop();
+        let mut thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
+        if thread.take().is_some_and(|thread| thread.join().is_err()) {
+            tracing::error!("the thread of the index broke");
+        }
+    }
+}
+
+impl Drop for Content {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+impl std::fmt::Debug for Content {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Content").field(&self.status()).finish()
+    }
+}

@@ -1,0 +1,94 @@
+//! Limits of this crate, in one place.
+
+use std::time::Duration;
+
+/// Bytes of a file that are read at a time.
+pub const CHUNK: usize = 256 * 1024;
+
+/// How much of a file `text:` sees: its first bytes, decoded.
+pub const TEXT_MAX: usize = 8 * 1024 * 1024;
+
+/// Most different trigrams of a file that are kept; a file with more is looked
+/// at for every pattern.
+pub const TRIGRAMS_MAX: usize = 150_000;
+
+/// Longest line that `grep:` searches, in bytes. A file with a longer one is
+/// searched up to there, and the answer is partial.
+pub const LINE_MAX: usize = 32 * 1024 * 1024;
+
+/// Longest part of a line that is shown, in bytes.
+pub const SHOWN_MAX: usize = 2 * 1024;
+
+/// How much of a long line is shown before what fits, in bytes.
+pub const SHOWN_BEFORE: usize = 512;
+
+/// Most places of a line that are marked.
+pub const MARKS_MAX: usize = 32;
+
+/// Most words and phrases of a query.
+pub const ELEMENTS_MAX: usize = 32;
+
+/// Letters of a word that count.
+pub const WORD_MAX: usize = 64;
+
+/// Size of a compiled regular expression, and of the tables that it makes while
+/// it searches, in bytes.
+pub const PATTERN_SIZE: usize = 8 * 1024 * 1024;
+
+/// Threads that look into files, for all queries together, beside the one of
+/// each query.
+pub const HELPERS_MAX: usize = 2;
+
+/// Queries that look into files at the same time; others wait.
+pub const SCANS_MAX: usize = 4;
+
+/// Queries for words at the same time; others wait.
+pub const TEXTS_MAX: usize = 8;
+
+/// Files that are waiting to be looked at, or were and wait to be shown.
+pub const FILES_AHEAD: usize = 32;
+
+/// Hits of one file that wait to be shown.
+pub const HITS_AHEAD: usize = 64;
+
+/// Most names of changed files that are known; of more changes, only that
+/// there are some.
+pub const WAITING_MAX: usize = 100_000;
+
+/// Files that are not indexed yet and that `text:` reads nevertheless.
+pub const UNINDEXED_FILES_MAX: usize = 64;
+
+/// Most bytes of them.
+pub const UNINDEXED_BYTES_MAX: u64 = 16 * 1024 * 1024;
+
+/// Memory in which the index gathers what is to be written, in bytes.
+pub const WRITER_MEMORY: usize = 64 * 1024 * 1024;
+
+/// Bytes of text on their way into the index.
+pub const IN_FLIGHT_MAX: usize = 24 * 1024 * 1024;
+
+/// Bytes of text after which the index is brought to the disk.
+pub const COMMIT_BYTES: u64 = 256 * 1024 * 1024;
+
+/// Time after which it is.
+pub const COMMIT_AFTER: Duration = Duration::from_secs(5);
+
+/// Pause between two looks at all files if nobody tells of changes: so many
+/// times as long as the look took, but at least [`LOOK_LEAST`].
+pub const LOOK_FACTOR: u32 = 20;
+
+/// Shortest pause between two looks.
+pub const LOOK_LEAST: Duration = Duration::from_secs(1);
+
+/// Pause between two looks if somebody tells of changes.
+pub const LOOK_TOLD: Duration = Duration::from_secs(300);
+
+/// Pause before a file that was changing is looked at again; doubles up to
+/// [`SETTLE_MOST`].
+pub const SETTLE: Duration = Duration::from_millis(150);
+
+/// Longest such pause.
+pub const SETTLE_MOST: Duration = Duration::from_secs(60);
+
+/// Pause before an index that broke is opened again.
+pub const REOPEN_AFTER: Duration = Duration::from_secs(30);

@@ -1,0 +1,112 @@
+//! Regular expressions: what they match, and what a file needs to have a match.
+//!
+//! A pattern means what it means to ripgrep: one line, Unicode, case as it is
+//! written, `^` and `$` at the ends of the line.
+
+mod needs;
+
+use grep_regex::{RegexMatcher, RegexMatcherBuilder};
+use plugin_api::HandlerError;
+use regex_syntax::ParserBuilder;
+
+pub(crate) use self::needs::Needs;
+use crate::limits::PATTERN_SIZE;
+
+/// A pattern that was read.
+#[derive(Clone, Debug)]
+pub(crate) struct Pattern {
+    pub(crate) matcher: RegexMatcher,
+    pub(crate) needs: Needs,
+}
+
+impl Pattern {
+    /// Reads a pattern.
+    ///
+    /// # Errors
+    /// [`HandlerError::BadQuery`], with the place where that is known.
+    pub(crate) fn parse(text: &str) -> Result<Pattern, HandlerError> {
+        let wrong = |problem: String| HandlerError::BadQuery {
+            text: text.chars().take(80).collect(),
+            problem,
+        };
+        if text.is_empty() {
+            return Err(wrong("no pattern".to_owned()));
+        }
+        let mut parser = ParserBuilder::new().multi_line(true).utf8(false).build();
+        let expression = parser
+            .parse(text)
+            .map_err(|error| wrong(describe(&error)))?;
+        let matcher = RegexMatcherBuilder::new()
+            .multi_line(true)
+            .unicode(true)
+            .line_terminator(Some(b'\n'))
+            .ban_byte(Some(0))
+            .size_limit(PATTERN_SIZE)
+            .dfa_size_limit(PATTERN_SIZE)
+            .build(text)
+            .map_err(|error| wrong(last_line(&error.to_string())))?;
+        Ok(Pattern {
+            matcher,
+            needs: Needs::of(&expression),
+        })
+    }
+}
+
+/// One line for an error, with the place.
+fn describe(error: &regex_syntax::Error) -> String {
+    let (problem, at) = match error {
+        regex_syntax::Error::Parse(error) => (error.kind().to_string(), error.span().start.offset),
+        regex_syntax::Error::Translate(error) => {
+            (error.kind().to_string(), error.span().start.offset)
+        }
+        other => return last_line(&other.to_string()),
+    };
+    let pattern = match error {
+        regex_syntax::Error::Parse(error) => error.pattern(),
+        regex_syntax::Error::Translate(error) => error.pattern(),
+        _ => "",
+    };
+    let character = pattern.get(..at).map_or(0, |before| before.chars().count()) + 1;
+    format!("{problem} (at character {character} of the pattern)")
+}
+
+fn last_line(text: &str) -> String {
+    let line = text.lines().rev().find(|line| !line.trim().is_empty());
+    let line = line.unwrap_or(text).trim();
+    line.strip_prefix("error: ").unwrap_or(line).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn problem(pattern: &str) -> String {
+        match Pattern::parse(pattern) {
+            Err(HandlerError::BadQuery { problem, .. }) => problem,
+            other => panic!("{pattern}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn an_error_says_at_which_character() {
+        let unclosed = problem("äb(c");
+        assert!(unclosed.contains("unclosed group"), "{unclosed}");
+        assert!(unclosed.contains("at character 3 of"), "{unclosed}");
+        assert!(problem(r"a\p{Nothing}").contains("at character 2 of"));
+        assert_eq!(problem(""), "no pattern");
+    }
+
+    #[test]
+    fn a_pattern_that_would_explode_is_refused() {
+        let bomb = problem(r"((\pL{100}){100}){100}");
+        assert!(bomb.contains("size limit"), "{bomb}");
+        let nested = problem(&format!("{}a{}", "(".repeat(1000), ")".repeat(1000)));
+        assert!(nested.contains("nest"), "{nested}");
+    }
+
+    #[test]
+    fn what_no_line_can_have_is_refused() {
+        assert!(problem(r"a\nb").contains(r"\n"), "{}", problem(r"a\nb"));
+        problem(r"a\x00b");
+    }
+}

@@ -1,0 +1,153 @@
+//! Reading a shared file from its begin to its end, as text.
+//!
+//! Encodings are as ripgrep treats them: a byte order mark of UTF-16 means
+//! UTF-16, that of UTF-8 is left out, anything else is taken as it is.
+
+use std::io::{self, Read};
+
+use encoding_rs_io::{DecodeReaderBytes, DecodeReaderBytesBuilder};
+use plugin_api::{FileInfo, Files};
+
+use crate::limits::{CHUNK, TEXT_MAX};
+
+/// Bytes that are decoded at a time.
+const DECODED: usize = 64 * 1024;
+
+/// The bytes of a shared file.
+pub(crate) struct Source<'a> {
+    files: &'a dyn Files,
+    file: &'a FileInfo,
+    stopped: &'a dyn Fn() -> bool,
+    buffer: Vec<u8>,
+    taken: usize,
+    /// Where the buffer ends in the file.
+    at: u64,
+    at_end: bool,
+}
+
+impl<'a> Source<'a> {
+    /// Reads `file` until `stopped`.
+    pub(crate) fn new(
+        files: &'a dyn Files,
+        file: &'a FileInfo,
+        stopped: &'a dyn Fn() -> bool,
+    ) -> Source<'a> {
+        Source {
+            files,
+            file,
+            stopped,
+            buffer: Vec::new(),
+            taken: 0,
+            at: 0,
+            at_end: false,
+        }
+    }
+
+    /// Whether the file is the one that was begun to be read: what is made of two
+    /// is none.
+    fn is_unchanged(&self) -> io::Result<bool> {
+        let now = self.files.file(&self.file.name).map_err(io::Error::other)?;
+        let what = |file: &FileInfo| (file.version, file.size, file.modified);
+        Ok(now.is_some_and(|now| what(&now) == what(self.file)))
+    }
+
+    fn fill(&mut self) -> io::Result<()> {
+        if (self.stopped)() {
+            return Err(io::Error::other("stopped"));
+        }
+        // One more than there is, so that the end shows.
+        let left = self.file.size.saturating_sub(self.at).saturating_add(1);
+        let most = usize::try_from(left).unwrap_or(CHUNK).min(CHUNK);
+        let read = self.files.read(&self.file.name, self.at, most);
+        let Some(chunk) = read.map_err(io::Error::other)? else {
+            return Err(io::Error::from(io::ErrorKind::NotFound));
+        };
+        if self.at > 0 && !self.is_unchanged()? {
+            return Err(io::Error::other(Changed));
+        }
+        self.at_end = chunk.len() < most;
+        self.at += chunk.len() as u64;
+        self.buffer = chunk;
+        self.taken = 0;
+        Ok(())
+    }
+}
+
+/// The file changed while it was read.
+#[derive(Debug, thiserror::Error)]
+#[error("it changed while it was read")]
+struct Changed;
+
+/// Whether a file could not be read because it changed meanwhile.
+pub(crate) fn is_changed(error: &io::Error) -> bool {
+    let inner = error.get_ref();
+    inner.is_some_and(|inner| inner.downcast_ref::<Changed>().is_some())
+}
+
+impl Read for Source<'_> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        if self.taken == self.buffer.len() && !self.at_end {
+            self.fill()?;
+        }
+        let rest = &self.buffer[self.taken..];
+        let length = rest.len().min(into.len());
+        into[..length].copy_from_slice(&rest[..length]);
+        self.taken += length;
+        Ok(length)
+    }
+}
+
+/// The text of `source`.
+pub(crate) fn decoded<R: Read>(source: R) -> DecodeReaderBytes<R, Vec<u8>> {
+    let mut builder = DecodeReaderBytesBuilder::new();
+    builder
+        .encoding(None)
+        .utf8_passthru(true)
+        .strip_bom(true)
+        .bom_override(true)
+        .bom_sniffing(true);
+    builder
+        .build_with_buffer(source, vec![0; DECODED])
+        .expect("the buffer is longer than a letter")
+}
+
+/// Calls `each` with the text, piece by piece, up to the first NUL. Says whether
+/// there was one.
+pub(crate) fn read_text(source: &mut Source<'_>, each: &mut dyn FnMut(&[u8])) -> io::Result<bool> {
+    let mut text = decoded(source);
+    let mut piece = vec![0; DECODED];
+    loop {
+        let length = match text.read(&mut piece) {
+            Ok(0) => return Ok(false),
+            Ok(length) => length,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(error),
+        };
+        match piece[..length].iter().position(|byte| *byte == 0) {
+            Some(end) => {
+                each(&piece[..end]);
+                return Ok(true);
+            }
+            None => each(&piece[..length]),
+        }
+    }
+}
+
+/// The text of a file as `text:` sees it: its first [`TEXT_MAX`] bytes; `None`
+/// if it is no text.
+pub(crate) fn first_text(
+    files: &dyn Files,
+    file: &FileInfo,
+    stopped: &dyn Fn() -> bool,
+) -> io::Result<Option<String>> {
+    let mut text = decoded(Source::new(files, file, stopped)).take(TEXT_MAX as u64);
+    let mut bytes = Vec::new();
+    text.read_to_end(&mut bytes)?;
+    Ok((!bytes.contains(&0)).then(|| into_text(bytes)))
+}
+
+/// Bytes as text; what is no UTF-8 is U+FFFD.
+pub(crate) fn into_text(bytes: Vec<u8>) -> String {
+    String::from_utf8(bytes)
+        .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
+}

@@ -1,0 +1,324 @@
+//! What queries and the indexing thread share: which files are indexed, and which
+//! wait.
+//!
+//! # Invariants
+//! - A file of the share is in the [`Seen::view`] as it is, or it is waiting, or
+//!   it is not known yet that it is there; then [`Seen::is_listed`] is false.
+//!   (Its change may also not have been told yet; who tells is soon.)
+//! - The three are taken together, under one lock.
+//! - At most [`WAITING_MAX`] names wait.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{
+        Arc, Condvar, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Instant,
+};
+
+use plugin_api::{Changes, Files};
+
+use crate::{
+    Status,
+    limits::{HELPERS_MAX, SCANS_MAX, TEXTS_MAX, WAITING_MAX},
+    permits::Permits,
+    store::{Keys, Store, StoreError, View},
+};
+
+/// Names of files that are to be indexed. The number is another one for each
+/// change.
+pub(crate) type Waiting = BTreeMap<String, u64>;
+
+/// What queries and the indexing thread share.
+pub(crate) struct Shared {
+    pub(crate) files: Arc<dyn Files>,
+    pub(crate) scans: Permits,
+    pub(crate) helpers: Permits,
+    pub(crate) texts: Permits,
+    state: Mutex<State>,
+    news: Condvar,
+    stopped: AtomicBool,
+}
+
+#[derive(Default)]
+struct State {
+    view: Option<View>,
+    keys: Option<Keys>,
+    known: HashMap<u64, Known>,
+    /// Number of commits.
+    commits: u32,
+    waiting: Arc<Waiting>,
+    changes: u64,
+    is_listed: bool,
+    /// Whether all files have to be looked at.
+    look: bool,
+    /// Whether somebody tells of changes.
+    is_told: bool,
+    /// Whether a query found the index broken.
+    is_distrusted: bool,
+    read: u64,
+    bytes: u64,
+    error: Option<String>,
+}
+
+/// A file that is indexed.
+#[derive(Clone, Copy)]
+struct Known {
+    version: u64,
+    /// The commit with which it was.
+    since: u32,
+}
+
+/// What a query sees.
+pub(crate) struct Seen {
+    pub(crate) view: Option<View>,
+    pub(crate) waiting: Arc<Waiting>,
+    pub(crate) is_listed: bool,
+    commits: u32,
+}
+
+/// What a commit brought.
+#[derive(Debug, Default)]
+pub(crate) struct Batch {
+    /// Keys of files with the versions that are in the index now; `None`: they
+    /// are out of it.
+    pub(crate) files: Vec<(u64, Option<u64>)>,
+    /// What does not wait any more, if it has not changed again.
+    pub(crate) done: Vec<(String, u64)>,
+}
+
+impl Shared {
+    pub(crate) fn new(files: Arc<dyn Files>) -> Shared {
+        Shared {
+            files,
+            scans: Permits::new(SCANS_MAX),
+            helpers: Permits::new(HELPERS_MAX),
+            texts: Permits::new(TEXTS_MAX),
+            state: Mutex::default(),
+            news: Condvar::new(),
+            stopped: AtomicBool::new(false),
+        }
+    }
+
+    // For queries.
+
+    pub(crate) fn seen(&self) -> Seen {
+        let state = self.state();
+        Seen {
+            view: state.view.clone(),
+            waiting: Arc::clone(&state.waiting),
+            is_listed: state.is_listed && state.view.is_some(),
+            commits: state.commits,
+        }
+    }
+
+    /// Whether `seen` has this version of a file in its view.
+    pub(crate) fn is_indexed(&self, seen: &Seen, name: &str, version: u64) -> bool {
+        let state = self.state();
+        let known = state.keys.and_then(|keys| state.known.get(&keys.of(name)));
+        version != 0
+            && seen.view.is_some()
+            && !seen.waiting.contains_key(name)
+            && known.is_some_and(|known| known.version == version && known.since <= seen.commits)
+    }
+
+    /// Is told by a query that the index broke.
+    pub(crate) fn distrust(&self, error: &StoreError) {
+        tracing::warn!(%error, "the index of the contents broke and is built anew");
+        let mut state = self.state();
+        state.error = Some(error.to_string());
+        state.is_distrusted = true;
+        state.view = None;
+        drop(state);
+        self.news.notify_all();
+    }
+
+    // For who tells of changes.
+
+    pub(crate) fn changed(&self, changes: Changes<'_>) {
+        let mut state = self.state();
+        state.is_told = true;
+        match changes {
+            Changes::Names(names) if state.waiting.len() + names.len() <= WAITING_MAX => {
+                state.wait_for(names.iter().cloned());
+            }
+            Changes::Names(_) | Changes::Anything => {
+                state.is_listed = false;
+                state.look = true;
+            }
+        }
+        drop(state);
+        self.news.notify_all();
+    }
+
+    pub(crate) fn stop(&self) {
+        self.stopped.store(true, Ordering::Relaxed);
+        // Nobody misses it who is about to wait.
+        drop(self.state());
+        self.news.notify_all();
+    }
+
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.stopped.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn status(&self) -> Status {
+        let state = self.state();
+        Status {
+            files: state.known.len() as u64,
+            waiting: state.waiting.len() as u64,
+            is_complete: state.is_complete(),
+            read: state.read,
+            bytes: state.bytes,
+            error: state.error.clone(),
+        }
+    }
+
+    // For the indexing thread.
+
+    /// Begins with what `store` has.
+    pub(crate) fn begin(&self, store: &Store) -> Result<(), StoreError> {
+        let mut known = HashMap::new();
+        let keys = store.keys();
+        store.visit(&mut |name, version| {
+            known.insert(keys.of(name), Known { version, since: 0 });
+        })?;
+        let bytes = store.bytes();
+        let mut state = self.state();
+        state.known = known;
+        state.keys = Some(keys);
+        state.view = Some(store.view());
+        state.bytes = bytes;
+        state.is_listed = false;
+        state.is_distrusted = false;
+        state.look = true;
+        Ok(())
+    }
+
+    /// There is no index for the time being.
+    pub(crate) fn lose(&self, error: &StoreError) {
+        let mut state = self.state();
+        state.view = None;
+        state.is_listed = false;
+        state.known = HashMap::new();
+        state.error = Some(error.to_string());
+    }
+
+    pub(crate) fn is_distrusted(&self) -> bool {
+        self.state().is_distrusted
+    }
+
+    /// Whether all files have to be looked at. Asked once.
+    pub(crate) fn take_look(&self) -> bool {
+        std::mem::take(&mut self.state().look)
+    }
+
+    pub(crate) fn is_told(&self) -> bool {
+        self.state().is_told
+    }
+
+    /// The version of a file that is indexed.
+    pub(crate) fn known(&self, key: u64) -> Option<u64> {
+        self.state().known.get(&key).map(|known| known.version)
+    }
+
+    /// The keys of files that are indexed and do not pass.
+    pub(crate) fn known_without(&self, passes: &dyn Fn(u64) -> bool) -> Vec<u64> {
+        let state = self.state();
+        let keys = state.known.keys().copied();
+        keys.filter(|key| !passes(*key)).collect()
+    }
+
+    /// Notes which files were found to be waiting, and whether these are all.
+    pub(crate) fn listed(&self, names: Vec<String>, are_all: bool) {
+        let mut state = self.state();
+        let new: Vec<_> = names
+            .into_iter()
+            .filter(|name| !state.waiting.contains_key(name))
+            .collect();
+        state.wait_for(new.into_iter());
+        state.is_listed = are_all && !state.look;
+    }
+
+    /// Some names that wait, behind `after`.
+    pub(crate) fn waiting(&self, after: Option<&str>, most: usize) -> Vec<(String, u64)> {
+        use std::ops::Bound::{Excluded, Unbounded};
+        let state = self.state();
+        let from = after.map_or(Unbounded, Excluded);
+        let behind = state.waiting.range::<str, _>((from, Unbounded));
+        let some = behind.take(most);
+        some.map(|(name, change)| (name.clone(), *change)).collect()
+    }
+
+    /// Whether a name waits.
+    pub(crate) fn is_waiting(&self, name: &str) -> bool {
+        self.state().waiting.contains_key(name)
+    }
+
+    pub(crate) fn count_read(&self) {
+        self.state().read += 1;
+    }
+
+    pub(crate) fn note(&self, error: String) {
+        self.state().error = Some(error);
+    }
+
+    /// Lets queries see what was committed.
+    pub(crate) fn committed(&self, store: &Store, batch: Batch) {
+        let bytes = store.bytes();
+        let mut state = self.state();
+        state.view = Some(store.view());
+        state.bytes = bytes;
+        state.commits += 1;
+        let since = state.commits;
+        for (key, version) in batch.files {
+            match version {
+                Some(version) => state.known.insert(key, Known { version, since }),
+                None => state.known.remove(&key),
+            };
+        }
+        let waiting = Arc::make_mut(&mut state.waiting);
+        for (name, change) in batch.done {
+            if waiting.get(&name) == Some(&change) {
+                waiting.remove(&name);
+            }
+        }
+    }
+
+    /// Number of changes so far.
+    pub(crate) fn changes(&self) -> u64 {
+        self.state().changes
+    }
+
+    /// Waits for news after the change `last`, until `until`.
+    pub(crate) fn wait(&self, last: u64, until: Instant) {
+        let left = until.saturating_duration_since(Instant::now());
+        let nothing_new = |state: &mut State| {
+            !self.is_stopped() && !state.look && !state.is_distrusted && state.changes == last
+        };
+        // Whatever it says, all is looked at again.
+        drop(
+            self.news
+                .wait_timeout_while(self.state(), left, nothing_new),
+        );
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn wait_for(&mut self, names: impl Iterator<Item = String>) {
+        let waiting = Arc::make_mut(&mut self.waiting);
+        for name in names {
+            self.changes += 1;
+            waiting.insert(name, self.changes);
+        }
+    }
+
+    fn is_complete(&self) -> bool {
+        self.view.is_some() && self.is_listed && self.waiting.is_empty()
+    }
+}

@@ -1,0 +1,401 @@
+//! The index on the disk: which words and trigrams the files have.
+//!
+//! Tantivy keeps the lists; this room says what is in them. A document is a
+//! file: its name and version, stored; its words, with how often they occur; its
+//! trigrams. Files that are no text have a document without words, so that they
+//! are not read again.
+//!
+//! # Invariants
+//! - What was committed survives; a node that is killed loses what came after,
+//!   and nothing else.
+//! - [`Store::open`] has read every byte of the index: it is what was written, or
+//!   it is removed and begun anew. So is one that makes tantivy panic.
+//! - The index is a hint. What it says is held against the file before anybody
+//!   is told.
+
+mod directory;
+mod sealed;
+mod search;
+mod tokens;
+
+use std::{
+    collections::hash_map::RandomState,
+    hash::{BuildHasher, DefaultHasher, Hash, Hasher},
+    io,
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::Path,
+    sync::Arc,
+};
+
+use tantivy::{
+    Directory, Index, IndexReader, IndexSettings, IndexWriter, ReloadPolicy, Searcher,
+    TantivyDocument, Term,
+    index::SegmentComponent,
+    indexer::{IndexWriterOptions, LogMergePolicy},
+    schema::{
+        Field, INDEXED, IndexRecordOption, STORED, Schema, TextFieldIndexing, TextOptions, Value,
+    },
+    store::Compressor,
+};
+
+use self::{
+    directory::StoreDirectory,
+    tokens::{InFlight, TrigramTokenizer, WordTokenizer},
+};
+use crate::limits::WRITER_MEMORY;
+
+/// Another number whenever what is written means something else.
+const FORMAT: u64 = 1;
+
+/// The file that says which format it is, and by which keys files are known.
+const FORMAT_FILE: &str = "format";
+
+/// Why the index cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum StoreError {
+    /// Tantivy says so.
+    #[error("the index: {0}")]
+    Index(#[from] tantivy::TantivyError),
+    /// The disk says so.
+    #[error("the index: {0}")]
+    Disk(#[from] io::Error),
+    /// A file of it is not what was written.
+    #[error("the index is damaged: {0}")]
+    Damaged(String),
+    /// Code of the index broke.
+    #[error("the index broke while {0}")]
+    Broke(&'static str),
+    /// It takes no more text.
+    #[error("the index takes no more text")]
+    Stuck,
+}
+
+/// The fields of a document.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Fields {
+    key: Field,
+    name: Field,
+    version: Field,
+    words: Field,
+    trigrams: Field,
+}
+
+/// What the index learns about a file.
+#[derive(Debug, Default)]
+pub(crate) struct FileText {
+    /// Its name.
+    pub(crate) name: String,
+    /// The version of it that was read.
+    pub(crate) version: u64,
+    /// Its text, for words.
+    pub(crate) text: String,
+    /// The terms of its trigrams.
+    pub(crate) trigrams: String,
+}
+
+/// The index, open for reading and writing.
+pub(crate) struct Store {
+    writer: Option<IndexWriter>,
+    reader: IndexReader,
+    fields: Fields,
+    directory: StoreDirectory,
+    in_flight: Arc<InFlight>,
+    keys: Keys,
+}
+
+/// Makes keys of names. Others cannot make two names with the same one.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Keys(u64);
+
+impl Keys {
+    pub(crate) fn of(self, name: &str) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        (self.0, name).hash(&mut hasher);
+        hasher.finish()
+    }
+}
+
+impl Store {
+    /// Opens the index in the directory `path`, or begins a new one. Says what
+    /// was wrong with the one that was there.
+    pub(crate) fn open(path: &Path) -> Result<(Store, Option<StoreError>), StoreError> {
+        let wrong = match unbroken("it was opened", || Store::open_as_it_is(path)) {
+            Ok(store) => return Ok((store, None)),
+            Err(wrong) => wrong,
+        };
+        make_empty(path)?;
+        let store = unbroken("it was begun", || Store::open_as_it_is(path))?;
+        Ok((store, Some(wrong)))
+    }
+
+    /// Removes the index in the directory `path`.
+    pub(crate) fn remove_all(path: &Path) -> io::Result<()> {
+        make_empty(path)
+    }
+
+    fn open_as_it_is(path: &Path) -> Result<Store, StoreError> {
+        make_directory(path)?;
+        let directory = StoreDirectory::new(path);
+        let (schema, fields) = schema();
+        let (index, keys) = if Index::exists(&directory).map_err(tantivy::TantivyError::from)? {
+            let index = Index::open(directory.clone())?;
+            if index.schema() != schema {
+                return Err(StoreError::Damaged("it has another schema".to_owned()));
+            }
+            verify(&index, &directory)?;
+            let keys = read_format(&directory)?;
+            (index, keys)
+        } else {
+            let keys = Keys(RandomState::new().build_hasher().finish());
+            let format = [FORMAT.to_le_bytes(), keys.0.to_le_bytes()].concat();
+            directory.atomic_write(Path::new(FORMAT_FILE), &format)?;
+            (Index::create(directory.clone(), schema, settings())?, keys)
+        };
+        let in_flight = Arc::new(InFlight::default());
+        let words = WordTokenizer(Arc::clone(&in_flight));
+        index.tokenizers().register("words", words);
+        index.tokenizers().register("trigrams", TrigramTokenizer);
+        let reader = index.reader_builder().reload_policy(ReloadPolicy::Manual);
+        Ok(Store {
+            writer: Some(writer(&index)?),
+            reader: reader.try_into()?,
+            fields,
+            directory,
+            in_flight,
+            keys,
+        })
+    }
+
+    pub(crate) fn keys(&self) -> Keys {
+        self.keys
+    }
+
+    /// Bytes on the disk.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.directory.bytes().unwrap_or(0)
+    }
+
+    /// Calls `visit` with name and version of each file that is in it.
+    pub(crate) fn visit(&self, visit: &mut dyn FnMut(&str, u64)) -> Result<(), StoreError> {
+        unbroken("its files were listed", || {
+            for segment in self.reader.searcher().segment_readers() {
+                let documents = segment.get_store_reader(1)?;
+                for document in documents.iter::<TantivyDocument>(segment.alive_bitset()) {
+                    let (name, version) = self.fields.stored(&document?)?;
+                    visit(&name, version);
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// Adds a file. If it `replaces` what is known of it, that goes.
+    pub(crate) fn add(&mut self, file: FileText, replaces: bool) -> Result<(), StoreError> {
+        let mut waited = 0;
+        // Long enough for the slowest disk: a segment of the memory that there is.
+        while !self.in_flight.enter(file.text.len()) {
+            waited += 1;
+            if waited > 120 {
+                return Err(StoreError::Stuck);
+            }
+        }
+        let key = self.keys.of(&file.name);
+        let writer = self.writer()?;
+        if replaces {
+            writer.delete_term(Term::from_field_u64(self.fields.key, key));
+        }
+        let mut document = TantivyDocument::default();
+        document.add_u64(self.fields.key, key);
+        document.add_text(self.fields.name, file.name);
+        document.add_u64(self.fields.version, file.version);
+        document.add_text(self.fields.words, file.text);
+        document.add_text(self.fields.trigrams, file.trigrams);
+        writer.add_document(document)?;
+        Ok(())
+    }
+
+    /// Removes the file with this key.
+    pub(crate) fn remove(&mut self, key: u64) -> Result<(), StoreError> {
+        let term = Term::from_field_u64(self.fields.key, key);
+        self.writer()?.delete_term(term);
+        Ok(())
+    }
+
+    /// Brings to the disk what was added and removed, and lets it be found.
+    pub(crate) fn commit(&mut self) -> Result<(), StoreError> {
+        let writer = self
+            .writer
+            .as_mut()
+            .ok_or(StoreError::Broke("it was closed"))?;
+        unbroken("it was written", || {
+            writer.commit()?;
+            self.reader.reload()?;
+            Ok(())
+        })
+    }
+
+    /// What can be found now.
+    pub(crate) fn view(&self) -> View {
+        View {
+            searcher: self.reader.searcher(),
+            fields: self.fields,
+        }
+    }
+
+    fn writer(&self) -> Result<&IndexWriter, StoreError> {
+        self.writer
+            .as_ref()
+            .ok_or(StoreError::Broke("it was closed"))
+    }
+}
+
+impl Drop for Store {
+    fn drop(&mut self) {
+        self.directory.stop();
+        if let Some(writer) = self.writer.take() {
+            // Its errors are those of work that is cut off here.
+            let _ = catch_unwind(AssertUnwindSafe(|| writer.wait_merging_threads()));
+        }
+    }
+}
+
+/// The index at one time.
+#[derive(Clone)]
+pub(crate) struct View {
+    searcher: Searcher,
+    fields: Fields,
+}
+
+impl Fields {
+    /// Name and version of a document.
+    fn stored(self, document: &TantivyDocument) -> Result<(String, u64), StoreError> {
+        let name = document.get_first(self.name).and_then(|name| name.as_str());
+        let version = document.get_first(self.version);
+        let version = version.and_then(|version| version.as_u64());
+        match (name, version) {
+            (Some(name), Some(version)) => Ok((name.to_owned(), version)),
+            _ => Err(StoreError::Damaged("a file has no name".to_owned())),
+        }
+    }
+}
+
+/// Runs what must not take the node down with it.
+pub(crate) fn unbroken<T>(
+    what: &'static str,
+    run: impl FnOnce() -> Result<T, StoreError>,
+) -> Result<T, StoreError> {
+    catch_unwind(AssertUnwindSafe(run)).unwrap_or(Err(StoreError::Broke(what)))
+}
+
+fn schema() -> (Schema, Fields) {
+    let mut schema = Schema::builder();
+    let indexed = |tokenizer: &str, record, norms| {
+        let indexing = TextFieldIndexing::default()
+            .set_tokenizer(tokenizer)
+            .set_index_option(record)
+            .set_fieldnorms(norms);
+        TextOptions::default().set_indexing_options(indexing)
+    };
+    let words = indexed("words", IndexRecordOption::WithFreqs, true);
+    let trigrams = indexed("trigrams", IndexRecordOption::Basic, false);
+    let fields = Fields {
+        key: schema.add_u64_field("key", INDEXED),
+        name: schema.add_text_field("name", TextOptions::default() | STORED),
+        version: schema.add_u64_field("version", STORED),
+        words: schema.add_text_field("words", words),
+        trigrams: schema.add_text_field("trigrams", trigrams),
+    };
+    (schema.build(), fields)
+}
+
+fn settings() -> IndexSettings {
+    IndexSettings {
+        docstore_compression: Compressor::None,
+        docstore_compress_dedicated_thread: false,
+        docstore_blocksize: 4 * 1024,
+        ..IndexSettings::default()
+    }
+}
+
+fn writer(index: &Index) -> Result<IndexWriter, StoreError> {
+    let options = IndexWriterOptions::builder()
+        .memory_budget_per_thread(WRITER_MEMORY)
+        .num_worker_threads(1)
+        .num_merge_threads(1)
+        .build();
+    let writer: IndexWriter = index.writer_with_options(options)?;
+    let mut merges = LogMergePolicy::default();
+    merges.set_min_num_segments(6);
+    merges.set_min_layer_size(1_000);
+    merges.set_del_docs_ratio_before_merge(0.3);
+    writer.set_merge_policy(Box::new(merges));
+    Ok(writer)
+}
+
+/// The files of a segment.
+const PARTS: [SegmentComponent; 7] = [
+    SegmentComponent::Postings,
+    SegmentComponent::Positions,
+    SegmentComponent::FastFields,
+    SegmentComponent::FieldNorms,
+    SegmentComponent::Terms,
+    SegmentComponent::Store,
+    SegmentComponent::Delete,
+];
+
+/// Whether all files that the index has are what was written.
+fn verify(index: &Index, directory: &StoreDirectory) -> Result<(), StoreError> {
+    for segment in index.searchable_segment_metas()? {
+        for part in PARTS {
+            let name = segment.relative_path(part);
+            match directory.verify(&name) {
+                // Not every segment has every kind of file.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => {
+                    return Err(StoreError::Damaged(format!("{}: {error}", name.display())));
+                }
+                Ok(()) => {}
+            }
+        }
+    }
+    Ok(())
+}
+
+fn read_format(directory: &StoreDirectory) -> Result<Keys, StoreError> {
+    let format = directory
+        .atomic_read(Path::new(FORMAT_FILE))
+        .map_err(tantivy::TantivyError::from)?;
+    let number = |from: usize| {
+        let bytes = format.get(from..from + 8)?;
+        Some(u64::from_le_bytes(bytes.try_into().ok()?))
+    };
+    match (number(0), number(8)) {
+        (Some(FORMAT), Some(keys)) => Ok(Keys(keys)),
+        _ => Err(StoreError::Damaged("it is of another version".to_owned())),
+    }
+}
+
+#[allow(
+    clippy::disallowed_methods,
+    reason = "the directory is the node's own state"
+)]
+fn make_directory(path: &Path) -> io::Result<()> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(path)
+}
+
+#[allow(
+    clippy::disallowed_methods,
+    reason = "the directory is the node's own state"
+)]
+fn make_empty(path: &Path) -> io::Result<()> {
+    match std::fs::remove_dir_all(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {}

@@ -1,0 +1,258 @@
+//! The directory in which tantivy keeps its files.
+//!
+//! Tantivy's own directory maps files into memory; a file that is cut while it
+//! is mapped ends the process, and mapped files count as memory of the process.
+//! This one reads what is asked for, and every file has a seal (`sealed`).
+//!
+//! # Invariants
+//! - A file that is written is on the disk before it is named by `meta.json`.
+//! - After [`StoreDirectory::stop`] nothing is written any more, so that work in
+//!   the background comes to its end.
+#![allow(
+    clippy::disallowed_methods,
+    reason = "these are files of the node's own state; no name comes from outside"
+)]
+
+use std::{
+    collections::HashSet,
+    fs::{self, File, OpenOptions},
+    io::{self, BufWriter, Write},
+    ops::Range,
+    os::unix::fs::{FileExt, OpenOptionsExt},
+    path::{Path, PathBuf},
+    sync::{
+        Arc, Condvar, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use tantivy::{
+    Directory, HasLen,
+    directory::{
+        AntiCallToken, DirectoryLock, FileHandle, Lock, OwnedBytes, TerminatingWrite,
+        WatchCallback, WatchHandle, WritePtr,
+        error::{DeleteError, LockError, OpenReadError, OpenWriteError},
+    },
+};
+
+use super::sealed::{self, SEAL, Sealing};
+
+/// The directory of an index.
+#[derive(Clone, Debug)]
+pub(super) struct StoreDirectory(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    path: PathBuf,
+    stopped: AtomicBool,
+    locked: Mutex<HashSet<PathBuf>>,
+    unlocked: Condvar,
+}
+
+impl StoreDirectory {
+    pub(super) fn new(path: &Path) -> StoreDirectory {
+        StoreDirectory(Arc::new(Inner {
+            path: path.to_owned(),
+            stopped: AtomicBool::new(false),
+            locked: Mutex::default(),
+            unlocked: Condvar::new(),
+        }))
+    }
+
+    /// Refuses to write from now on.
+    pub(super) fn stop(&self) {
+        self.0.stopped.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the file is what was written.
+    pub(super) fn verify(&self, name: &Path) -> io::Result<()> {
+        sealed::verify(&File::open(self.0.path.join(name))?)
+    }
+
+    /// Bytes of all files.
+    pub(super) fn bytes(&self) -> io::Result<u64> {
+        let mut bytes = 0;
+        for entry in fs::read_dir(&self.0.path)?.flatten() {
+            bytes += entry.metadata().map_or(0, |metadata| metadata.len());
+        }
+        Ok(bytes)
+    }
+
+    fn path(&self, name: &Path) -> PathBuf {
+        self.0.path.join(name)
+    }
+
+    fn create(&self, name: &Path) -> io::Result<Writing> {
+        let mut options = OpenOptions::new();
+        options.write(true).create_new(true).mode(0o600);
+        Ok(Writing {
+            sealing: Sealing::new(options.open(self.path(name))?),
+            directory: self.clone(),
+        })
+    }
+
+    fn may_write(&self) -> io::Result<()> {
+        if self.0.stopped.load(Ordering::Relaxed) {
+            Err(io::Error::other("the index is being closed"))
+        } else {
+            Ok(())
+        }
+    }
+}
+
+/// A file that is being written.
+struct Writing {
+    sealing: Sealing,
+    directory: StoreDirectory,
+}
+
+impl Write for Writing {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.directory.may_write()?;
+        self.sealing.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.sealing.flush()
+    }
+}
+
+impl TerminatingWrite for Writing {
+    fn terminate_ref(&mut self, _: AntiCallToken) -> io::Result<()> {
+        self.directory.may_write()?;
+        self.sealing.finish()
+    }
+}
+
+/// A file that is read.
+#[derive(Debug)]
+struct Reading {
+    file: File,
+    length: usize,
+}
+
+impl HasLen for Reading {
+    fn len(&self) -> usize {
+        self.length
+    }
+}
+
+impl FileHandle for Reading {
+    fn read_bytes(&self, range: Range<usize>) -> io::Result<OwnedBytes> {
+        let mut bytes = vec![0; range.len()];
+        self.file.read_exact_at(&mut bytes, range.start as u64)?;
+        Ok(OwnedBytes::new(bytes))
+    }
+}
+
+impl Directory for StoreDirectory {
+    fn get_file_handle(&self, name: &Path) -> Result<Arc<dyn FileHandle>, OpenReadError> {
+        let open = || {
+            let file = File::open(self.path(name))?;
+            let length = usize::try_from(sealed::length(&file)?).map_err(io::Error::other)?;
+            Ok(Reading { file, length })
+        };
+        let file = open().map_err(|error| not_read(name, error))?;
+        Ok(Arc::new(file))
+    }
+
+    fn delete(&self, name: &Path) -> Result<(), DeleteError> {
+        fs::remove_file(self.path(name)).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => DeleteError::FileDoesNotExist(name.to_owned()),
+            _ => DeleteError::IoError {
+                io_error: Arc::new(error),
+                filepath: name.to_owned(),
+            },
+        })
+    }
+
+    fn exists(&self, name: &Path) -> Result<bool, OpenReadError> {
+        let there = self.path(name).try_exists();
+        there.map_err(|error| not_read(name, error))
+    }
+
+    fn open_write(&self, name: &Path) -> Result<WritePtr, OpenWriteError> {
+        let writing = self.may_write().and_then(|()| self.create(name));
+        match writing {
+            Ok(writing) => Ok(BufWriter::with_capacity(64 * 1024, Box::new(writing))),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                Err(OpenWriteError::FileAlreadyExists(name.to_owned()))
+            }
+            Err(error) => Err(OpenWriteError::wrap_io_error(error, name.to_owned())),
+        }
+    }
+
+    fn atomic_read(&self, name: &Path) -> Result<Vec<u8>, OpenReadError> {
+        let read = || {
+            let bytes = fs::read(self.path(name))?;
+            sealed::verify(&File::open(self.path(name))?)?;
+            Ok(bytes[..bytes.len().saturating_sub(SEAL)].to_vec())
+        };
+        read().map_err(|error| not_read(name, error))
+    }
+
+    fn atomic_write(&self, name: &Path, content: &[u8]) -> io::Result<()> {
+        self.may_write()?;
+        let new = PathBuf::from(format!("{}.new", name.display()));
+        match fs::remove_file(self.path(&new)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let mut writing = self.create(&new)?;
+        writing.sealing.write_all(content)?;
+        writing.sealing.finish()?;
+        fs::rename(self.path(&new), self.path(name))
+    }
+
+    fn sync_directory(&self) -> io::Result<()> {
+        File::open(&self.0.path)?.sync_all()
+    }
+
+    fn acquire_lock(&self, lock: &Lock) -> Result<DirectoryLock, LockError> {
+        let mut locked = self.locked();
+        while !locked.insert(lock.filepath.clone()) {
+            if !lock.is_blocking {
+                return Err(LockError::LockBusy);
+            }
+            let waited = self.0.unlocked.wait(locked);
+            locked = waited.unwrap_or_else(PoisonError::into_inner);
+        }
+        let held = Held {
+            directory: self.clone(),
+            path: lock.filepath.clone(),
+        };
+        Ok(DirectoryLock::from(Box::new(held)))
+    }
+
+    fn watch(&self, _: WatchCallback) -> tantivy::Result<WatchHandle> {
+        Ok(WatchHandle::empty())
+    }
+}
+
+/// A lock that is held. Other processes are kept out by the lock of the state
+/// directory.
+struct Held {
+    directory: StoreDirectory,
+    path: PathBuf,
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.directory.locked().remove(&self.path);
+        self.directory.0.unlocked.notify_all();
+    }
+}
+
+impl StoreDirectory {
+    fn locked(&self) -> std::sync::MutexGuard<'_, HashSet<PathBuf>> {
+        let locked = self.0.locked.lock();
+        locked.unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn not_read(name: &Path, error: io::Error) -> OpenReadError {
+    match error.kind() {
+        io::ErrorKind::NotFound => OpenReadError::FileDoesNotExist(name.to_owned()),
+        _ => OpenReadError::wrap_io_error(error, name.to_owned()),
+    }
+}

@@ -1,0 +1,316 @@
+//! The handler `text:`: files that have words and phrases, the best first.
+
+mod finder;
+mod query;
+mod ranking;
+
+use std::{collections::HashSet, sync::Arc};
+
+use plugin_api::{Changes, Example, FileInfo, Files, Flow, Handler, HandlerError, Hit, Sink};
+
+use self::{
+    finder::Finder,
+    query::TextQuery,
+    ranking::{Collection, Counts},
+};
+use crate::{
+    limits::{UNINDEXED_BYTES_MAX, UNINDEXED_FILES_MAX},
+    source,
+    state::{Seen, Shared},
+    store::{StoreError, View},
+};
+
+/// Files that the index is asked for at first; more if they do not suffice.
+const PAGE: usize = 64;
+
+/// Most files that it is asked for at a time.
+const PAGE_MAX: usize = 4_096;
+
+/// The handler `text:`.
+pub struct Text {
+    shared: Arc<Shared>,
+}
+
+/// One question.
+struct Asked<'a> {
+    files: &'a dyn Files,
+    finder: Finder,
+    /// Words that files have to have, in order.
+    words: Vec<String>,
+}
+
+impl Text {
+    pub(crate) fn new(shared: Arc<Shared>) -> Text {
+        Text { shared }
+    }
+
+    /// Files that are not indexed, and that can be read while somebody waits.
+    fn unindexed(&self, asked: &Asked<'_>, seen: &Seen, sink: &mut dyn Sink) -> Vec<FileInfo> {
+        let (mut unindexed, mut bytes) = (Vec::new(), 0);
+        if !seen.is_listed || seen.waiting.len() > UNINDEXED_FILES_MAX {
+            sink.partial();
+            return unindexed;
+        }
+        for name in seen.waiting.keys() {
+            let Ok(Some(file)) = asked.files.file(name) else {
+                continue;
+            };
+            bytes += file.size.min(crate::limits::TEXT_MAX as u64);
+            if bytes > UNINDEXED_BYTES_MAX {
+                sink.partial();
+                return unindexed;
+            }
+            unindexed.push(file);
+        }
+        unindexed
+    }
+
+    /// What the index knows about all files.
+    fn collection(words: &[String], view: Option<&View>) -> Result<Collection, StoreError> {
+        let Some(view) = view else {
+            return Ok(Collection {
+                with: vec![0; words.len()],
+                ..Collection::default()
+            });
+        };
+        let with = words.iter().map(|word| view.files_with(word));
+        Ok(Collection {
+            files: view.files(),
+            words: view.words()?,
+            with: with.collect::<Result<_, _>>()?,
+        })
+    }
+
+    /// Gives the files of the index, and `others` where they belong.
+    fn merge(
+        asked: &Asked<'_>,
+        view: &View,
+        others: Vec<Hit>,
+        sink: &mut dyn Sink,
+    ) -> Result<(), StoreError> {
+        let given: HashSet<String> = others.iter().map(|hit| hit.file.name.clone()).collect();
+        let mut others = others.into_iter().peekable();
+        let (mut offset, mut page) = (0, sink.room().saturating_add(1).min(PAGE));
+        loop {
+            let best = view.best(&asked.words, offset, page)?;
+            for file in &best {
+                let score = f64::from(file.score);
+                while let Some(other) = others.next_if(|other| other.score >= Some(score)) {
+                    if sink.hit(other) == Flow::Stop {
+                        return Ok(());
+                    }
+                }
+                if sink.flow() == Flow::Stop {
+                    return Ok(());
+                }
+                if !given.contains(&file.name)
+                    && let Some(hit) = asked.look(&file.name, score, sink)
+                    && sink.hit(hit) == Flow::Stop
+                {
+                    return Ok(());
+                }
+            }
+            if best.len() < page {
+                break;
+            }
+            offset += page;
+            page = (page * 2).min(PAGE_MAX);
+        }
+        give(others, sink);
+        Ok(())
+    }
+}
+
+impl Asked<'_> {
+    /// The file `name`, if it has what is asked for.
+    fn look(&self, name: &str, score: f64, sink: &mut dyn Sink) -> Option<Hit> {
+        let file = self.files.file(name).ok()??;
+        let text = self.read(&file, sink)?;
+        let excerpt = self.finder.find(&text)?;
+        Some(Hit {
+            file,
+            score: Some(score),
+            excerpt: Some(excerpt),
+        })
+    }
+
+    fn read(&self, file: &FileInfo, sink: &mut dyn Sink) -> Option<String> {
+        let stopped = || sink.flow() == Flow::Stop;
+        match source::first_text(self.files, file, &stopped) {
+            Ok(text) => text,
+            Err(error) => {
+                if error.kind() != std::io::ErrorKind::NotFound {
+                    sink.partial();
+                }
+                None
+            }
+        }
+    }
+
+    /// Hits among files that are not indexed, best first.
+    fn read_all(
+        &self,
+        files: Vec<FileInfo>,
+        mut collection: Collection,
+        sink: &mut dyn Sink,
+    ) -> Vec<Hit> {
+        let mut found = Vec::new();
+        for file in files {
+            if sink.flow() == Flow::Stop {
+                break;
+            }
+            let Some(text) = self.read(&file, sink) else {
+                continue;
+            };
+            let counts = Counts::of(&text, &self.words);
+            collection.add(&counts);
+            if let Some(excerpt) = self.finder.find(&text) {
+                let hit = Hit {
+                    file,
+                    score: None,
+                    excerpt: Some(excerpt),
+                };
+                found.push((hit, counts));
+            }
+        }
+        let scored = found.into_iter().map(|(hit, counts)| Hit {
+            score: Some(collection.score(&counts)),
+            ..hit
+        });
+        let mut scored: Vec<Hit> = scored.collect();
+        let score = |hit: &Hit| hit.score.unwrap_or(0.0);
+        scored.sort_by(|a, b| score(b).total_cmp(&score(a)));
+        scored
+    }
+}
+
+impl Handler for Text {
+    fn name(&self) -> &str {
+        "text"
+    }
+
+    fn description(&self) -> &str {
+        "finds text files by words and \"quoted phrases\" in them, the best first"
+    }
+
+    fn examples(&self) -> Vec<Example> {
+        examples()
+    }
+
+    fn keeps_quotes(&self) -> bool {
+        true
+    }
+
+    fn changed(&self, changes: Changes<'_>) {
+        self.shared.changed(changes);
+    }
+
+    fn answer(
+        &self,
+        text: &str,
+        files: &Arc<dyn Files>,
+        sink: &mut dyn Sink,
+    ) -> Result<(), HandlerError> {
+        let query = TextQuery::parse(text)?;
+        let finder = Finder::new(&query).map_err(|problem| HandlerError::Failed {
+            handler: "text".to_owned(),
+            problem,
+        })?;
+        let asked = Asked {
+            files: files.as_ref(),
+            finder,
+            words: query.words(),
+        };
+        let waits = || sink.flow() == Flow::Continue;
+        let Some(_permit) = self.shared.texts.take(&waits) else {
+            return Ok(());
+        };
+        let is_ours =
+            files.identity().is_some() && files.identity() == self.shared.files.identity();
+        if !is_ours {
+            return foreign(&asked, sink);
+        }
+        let seen = self.shared.seen();
+        let answered = Text::collection(&asked.words, seen.view.as_ref()).and_then(|collection| {
+            let unindexed = self.unindexed(&asked, &seen, sink);
+            let others = asked.read_all(unindexed, collection, sink);
+            match &seen.view {
+                Some(view) => Text::merge(&asked, view, others, sink),
+                None => {
+                    sink.partial();
+                    give(others, sink);
+                    Ok(())
+                }
+            }
+        });
+        if let Err(error) = answered {
+            self.shared.distrust(&error);
+            sink.partial();
+        }
+        Ok(())
+    }
+}
+
+/// Answers about files that are not those of the index.
+fn foreign(asked: &Asked<'_>, sink: &mut dyn Sink) -> Result<(), HandlerError> {
+    let mut all = Vec::new();
+    asked.files.visit(&mut |file| {
+        all.push(file.clone());
+        sink.flow()
+    })?;
+    let none = Collection {
+        with: vec![0; asked.words.len()],
+        ..Collection::default()
+    };
+    give(asked.read_all(all, none, sink), sink);
+    Ok(())
+}
+
+fn give(hits: impl IntoIterator<Item = Hit>, sink: &mut dyn Sink) {
+    for hit in hits {
+        if sink.hit(hit) == Flow::Stop {
+            return;
+        }
+    }
+}
+
+fn examples() -> Vec<Example> {
+    let example = |text: &str, meaning: &str, finds: &[&str]| Example {
+        text: text.to_owned(),
+        meaning: meaning.to_owned(),
+        files: vec![
+            (
+                "fox.txt".to_owned(),
+                b"The quick brown fox jumps.\n".to_vec(),
+            ),
+            (
+                "foxes.txt".to_owned(),
+                b"Fox after fox after fox.\nOne is brown, one is quick.\n".to_vec(),
+            ),
+            (
+                "hare.rs".to_owned(),
+                b"struct BrownHare;\nfn run_fast() {}\n".to_vec(),
+            ),
+        ],
+        finds: finds.iter().map(|name| (*name).to_owned()).collect(),
+    };
+    vec![
+        example(
+            "fox",
+            "files with this word, the best first",
+            &["foxes.txt", "fox.txt"],
+        ),
+        example(
+            "brown fox",
+            "files with all words",
+            &["foxes.txt", "fox.txt"],
+        ),
+        example("\"brown fox\"", "words one behind the other", &["fox.txt"]),
+        example("brown -fox", "without a word", &["hare.rs"]),
+        example(
+            "run_fast",
+            "a name of a program; its parts are words too",
+            &["hare.rs"],
+        ),
+    ]
+}
