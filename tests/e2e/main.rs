@@ -17,6 +17,7 @@ mod blobs;
 mod cache;
 mod catalogue;
 mod chapter;
+mod content;
 mod control;
 mod ctl_cli;
 mod hooks;

@@ -24,7 +24,7 @@ use plugin_api::FileInfo;
 
 use crate::{
     Status,
-    limits::{COMMIT_AFTER, COMMIT_BYTES, REOPEN_AFTER, SETTLE, SETTLE_MOST, TEXT_MAX},
+    limits::{COMMIT_AFTER, COMMIT_AFTER_MOST, COMMIT_BYTES, REOPEN_AFTER, SETTLE, SETTLE_MOST, TEXT_MAX},
     source::{self, Source},
     state::{Batch, Shared},
     store::{FileText, Store, StoreError},
@@ -84,6 +84,7 @@ struct Indexing<'a> {
     batch: Batch,
     batch_bytes: u64,
     batch_begun: Instant,
+    commit_after: Duration,
     /// Files that are to be read later.
     postponed: BTreeMap<String, Postponed>,
     /// The name behind which to go on.
@@ -115,6 +116,7 @@ impl<'a> Indexing<'a> {
             batch: Batch::default(),
             batch_bytes: 0,
             batch_begun: Instant::now(),
+            commit_after: COMMIT_AFTER,
             postponed: BTreeMap::new(),
             cursor: None,
             next_look: Instant::now(),
@@ -150,6 +152,7 @@ impl<'a> Indexing<'a> {
                 self.file(name, change)?;
                 if self.is_due() {
                     self.commit()?;
+                    self.commit_after = (self.commit_after * 2).min(COMMIT_AFTER_MOST);
                 }
             }
         }
@@ -167,6 +170,7 @@ impl<'a> Indexing<'a> {
             // More were found than can wait at a time.
             return self.look();
         }
+        self.commit_after = COMMIT_AFTER;
         self.tell();
         let settled = self.postponed.values().map(|postponed| postponed.until);
         let until = settled.min().unwrap_or(self.next_look).min(self.next_look);
@@ -284,7 +288,7 @@ impl<'a> Indexing<'a> {
 
     fn is_due(&self) -> bool {
         let any = !self.batch.done.is_empty();
-        any && (self.batch_bytes >= COMMIT_BYTES || self.batch_begun.elapsed() >= COMMIT_AFTER)
+        any && (self.batch_bytes >= COMMIT_BYTES || self.batch_begun.elapsed() >= self.commit_after)
     }
 
     fn commit(&mut self) -> Result<(), StoreError> {

@@ -70,8 +70,12 @@ pub const IN_FLIGHT_MAX: usize = 24 * 1024 * 1024;
 /// Bytes of text after which the index is brought to the disk.
 pub const COMMIT_BYTES: u64 = 256 * 1024 * 1024;
 
-/// Time after which it is.
-pub const COMMIT_AFTER: Duration = Duration::from_secs(5);
+/// Time after which it is for the first time, so that even a node that is killed
+/// again and again gets on. Doubles up to [`COMMIT_AFTER_MOST`].
+pub const COMMIT_AFTER: Duration = Duration::from_millis(500);
+
+/// Longest time after which it is.
+pub const COMMIT_AFTER_MOST: Duration = Duration::from_secs(5);
 
 /// Pause between two looks at all files if nobody tells of changes: so many
 /// times as long as the look took, but at least [`LOOK_LEAST`].

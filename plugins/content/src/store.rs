@@ -398,4 +398,4 @@ fn make_empty(path: &Path) -> io::Result<()> {
 }
 
 #[cfg(test)]
-mod tests {}
+mod tests;

@@ -7,6 +7,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("node-wire", &[]),
     ("node-api", &[]),
     ("plugin-api", &[]),
+    ("plugin-content", &["plugin-api"]),
     ("plugin-filename", &["plugin-api"]),
     ("plugin-process", &["plugin-api"]),
     ("plugin-script", &["plugin-api"]),
@@ -15,6 +16,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         &[
             "node-wire",
             "plugin-api",
+            "plugin-content",
             "plugin-filename",
             "plugin-process",
             "plugin-script",

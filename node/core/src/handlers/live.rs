@@ -17,7 +17,7 @@ use std::{
 };
 
 use plugin_api::{Flow, Hit};
-use tokio::{sync::Notify, task::spawn_blocking, time::timeout_at};
+use tokio::{sync::Notify, task::spawn_blocking, time::{timeout, timeout_at}};
 
 use super::{
     Asked, QueryError,
@@ -104,10 +104,13 @@ impl LiveAnswer {
             while !self.shared.has_news() {
                 self.shared.news.notified().await;
             }
-            // One page for hits that come together.
-            if !self.shared.is_over() {
-                tokio::time::sleep(GATHER).await;
-            }
+            // One page for hits that come together; no wait when there are no more.
+            let over = async {
+                while !self.shared.is_over() {
+                    self.shared.news.notified().await;
+                }
+            };
+            let _ = timeout(GATHER, over).await;
         };
         // Without news the page is empty.
         let _ = timeout_at(until.into(), news).await;

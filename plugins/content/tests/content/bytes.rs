@@ -1,0 +1,183 @@
+//! Files that are no plain text, or too much of it.
+
+use std::{
+    sync::atomic::Ordering,
+    time::{Duration, Instant},
+};
+
+use plugin_api::HandlerError;
+use plugin_content::limits::{LINE_MAX, SHOWN_MAX, TEXT_MAX};
+
+use crate::world::{Found, Indexed, World, at, excerpt, line};
+
+fn utf16(text: &str) -> Vec<u8> {
+    let units = text.encode_utf16().flat_map(u16::to_be_bytes);
+    [0xfe, 0xff].into_iter().chain(units).collect()
+}
+
+#[test]
+fn encodings_are_as_ripgrep_treats_them() {
+    let home = tempfile::tempdir().unwrap();
+    let world = World::of(&[
+        ("marked.txt", b"\xef\xbb\xbfneedle at the begin\n"),
+        ("latin.txt", b"caf\xe9 needle\n"),
+        ("utf16.txt", &utf16("hay\nneedle\n")),
+    ]);
+    let indexed = Indexed::open(home.path(), &world).caught_up();
+    let all = at(&[("latin.txt", 1), ("marked.txt", 1), ("utf16.txt", 2)]);
+    assert_eq!(indexed.grep("needle"), all);
+    assert_eq!(indexed.grep("^needle"), all[1..]);
+    let mut words = indexed.words("needle");
+    words.sort();
+    assert_eq!(words, all);
+}
+
+#[test]
+fn a_binary_file_is_grepped_up_to_its_first_nul_and_has_no_words() {
+    let home = tempfile::tempdir().unwrap();
+    let world = World::of(&[
+        ("a.bin", b"needle\nmore\0\nneedle\n"),
+        ("b.bin", b"\0needle\n"),
+    ]);
+    let indexed = Indexed::open(home.path(), &world).caught_up();
+    assert_eq!(indexed.grep("needle"), at(&[("a.bin", 1)]));
+    assert_eq!(indexed.words("needle"), at(&[]));
+}
+
+#[test]
+fn a_file_that_is_one_long_line_is_shown_around_what_fits() {
+    let home = tempfile::tempdir().unwrap();
+    let line = [
+        vec![b'x'; 3_000_000],
+        b" needle ".to_vec(),
+        vec![b'y'; 3_000_000],
+    ]
+    .concat();
+    let indexed = Indexed::open(home.path(), &World::of(&[("one", &line)])).caught_up();
+    for handler in ["grep", "text"] {
+        let found = indexed.ask(handler, "needle", Found::default()).unwrap();
+        let excerpt = excerpt(&found.hits[0]);
+        assert_eq!(excerpt.text.len(), SHOWN_MAX);
+        assert_eq!(&excerpt.text[excerpt.marks[0].clone()], "needle");
+        assert_eq!(excerpt.column, Some(3_000_002));
+    }
+}
+
+#[test]
+fn a_line_that_is_too_long_makes_the_answer_partial() {
+    let home = tempfile::tempdir().unwrap();
+    let mut bytes = b"needle\n".to_vec();
+    bytes.resize(LINE_MAX + 1_000, b'x');
+    let indexed = Indexed::open(home.path(), &World::of(&[("long", &bytes)])).caught_up();
+    let found = indexed.ask("grep", "needle", Found::default()).unwrap();
+    assert!(found.partial);
+    assert_eq!(found.hits.iter().map(line).collect::<Vec<_>>(), [1]);
+}
+
+#[test]
+fn words_are_those_of_the_begin_of_a_long_file_and_lines_are_all() {
+    let home = tempfile::tempdir().unwrap();
+    let mut bytes = b"first\n".to_vec();
+    while bytes.len() < TEXT_MAX {
+        bytes.extend_from_slice(b"the same line again and again\n");
+    }
+    bytes.extend_from_slice(b"last\n");
+    let lines = bytes.iter().filter(|byte| **byte == b'\n').count() as u64;
+    let indexed = Indexed::open(home.path(), &World::of(&[("long", &bytes)])).caught_up();
+    assert_eq!(indexed.words("first"), at(&[("long", 1)]));
+    assert_eq!(indexed.words("last"), at(&[]));
+    assert_eq!(indexed.grep("^last"), at(&[("long", lines)]));
+}
+
+#[test]
+fn a_pattern_is_looked_for_where_it_can_be() {
+    let home = tempfile::tempdir().unwrap();
+    let world = World::of(&[]);
+    for n in 0..200 {
+        world.put(
+            &format!("{n}.txt"),
+            format!("number {n} is here\n").as_bytes(),
+        );
+    }
+    let indexed = Indexed::open(home.path(), &world).caught_up();
+    world.reads.store(0, Ordering::Relaxed);
+    assert_eq!(
+        indexed.grep("number 17[0-9] is"),
+        at(&(170..180)
+            .map(|n| (Box::leak(format!("{n}.txt").into_boxed_str()) as &str, 1))
+            .collect::<Vec<_>>())
+    );
+    let reads = world.reads.load(Ordering::Relaxed);
+    assert!(reads <= 10, "{reads} reads");
+}
+
+#[test]
+fn more_hits_than_are_wanted_are_not_looked_for() {
+    let home = tempfile::tempdir().unwrap();
+    let many = b"needle\n".repeat(100_000);
+    let indexed = Indexed::open(home.path(), &World::of(&[("a", &many), ("b", &many)])).caught_up();
+    let few = Found {
+        limit: 3,
+        ..Found::default()
+    };
+    let found = indexed.ask("grep", "needle", few).unwrap();
+    assert_eq!(found.hits.iter().map(line).collect::<Vec<_>>(), [1, 2, 3]);
+}
+
+#[test]
+fn the_deadline_ends_an_answer() {
+    let home = tempfile::tempdir().unwrap();
+    let many = b"some line that is not it\n".repeat(100_000);
+    let indexed = Indexed::open(home.path(), &World::of(&[("a", &many)])).caught_up();
+    let late = Found {
+        until: Instant::now().checked_sub(Duration::from_secs(1)).unwrap(),
+        ..Found::default()
+    };
+    for (handler, text) in [("grep", "not"), ("grep", "."), ("text", "line")] {
+        let late = Found {
+            until: late.until,
+            ..Found::default()
+        };
+        assert!(indexed.ask(handler, text, late).unwrap().hits.len() <= 1);
+    }
+}
+
+#[test]
+fn lines_around_a_hit_come_with_it() {
+    let home = tempfile::tempdir().unwrap();
+    let world = World::of(&[("a", b"1\n2\n3 x\n4\n5 x\n6\n7\n8\n9 x")]);
+    let indexed = Indexed::open(home.path(), &world).caught_up();
+    let wanted = Found {
+        context: 2,
+        ..Found::default()
+    };
+    let found = indexed.ask("grep", "x", wanted).unwrap();
+    let around = found.hits.iter().map(|hit| {
+        let excerpt = excerpt(hit);
+        (
+            excerpt.before.join(","),
+            excerpt.text.clone(),
+            excerpt.after.join(","),
+        )
+    });
+    let expected = [
+        ("1,2", "3 x", "4,5 x"),
+        ("3 x,4", "5 x", "6,7"),
+        ("7,8", "9 x", ""),
+    ];
+    let expected = expected.map(|(b, t, a)| (b.to_owned(), t.to_owned(), a.to_owned()));
+    assert_eq!(around.collect::<Vec<_>>(), expected);
+}
+
+#[test]
+fn a_pattern_that_is_none_is_refused() {
+    let home = tempfile::tempdir().unwrap();
+    let indexed = Indexed::open(home.path(), &World::of(&[]));
+    for (handler, text) in [("grep", "(a"), ("grep", ""), ("text", "--"), ("text", "")] {
+        let refused = indexed.ask(handler, text, Found::default()).map(drop);
+        assert!(
+            matches!(refused, Err(HandlerError::BadQuery { .. })),
+            "{text}"
+        );
+    }
+}

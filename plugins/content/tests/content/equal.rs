@@ -1,0 +1,182 @@
+//! `grep:` finds what a search without an index finds.
+
+use std::sync::Arc;
+
+use grep_matcher::Matcher;
+use grep_regex::RegexMatcherBuilder;
+use grep_searcher::{BinaryDetection, SearcherBuilder, sinks::Bytes};
+use proptest::prelude::*;
+
+use crate::world::{Found, Indexed, World, excerpt};
+
+/// A file, a line, a column and the line itself.
+type Place = (String, u64, u64, String);
+
+/// What ripgrep's own libraries find when they read all files.
+fn expected(files: &[(String, Vec<u8>)], pattern: &str) -> Option<Vec<Place>> {
+    let matcher = RegexMatcherBuilder::new()
+        .multi_line(true)
+        .unicode(true)
+        .line_terminator(Some(b'\n'))
+        .ban_byte(Some(0))
+        .build(pattern)
+        .ok()?;
+    let mut searcher = SearcherBuilder::new()
+        .binary_detection(BinaryDetection::quit(0))
+        .build();
+    let mut places = Vec::new();
+    for (name, bytes) in files {
+        let sink = Bytes(|number, line| {
+            let line = line.strip_suffix(b"\n").unwrap_or(line);
+            let first = matcher.find(line)?.map_or(0, |found| found.start());
+            let shown = line.strip_suffix(b"\r").unwrap_or(line);
+            let text = String::from_utf8_lossy(shown).into_owned();
+            places.push((
+                name.clone(),
+                number,
+                first.min(shown.len()) as u64 + 1,
+                text,
+            ));
+            Ok(true)
+        });
+        searcher
+            .search_reader(&matcher, bytes.as_slice(), sink)
+            .unwrap();
+    }
+    Some(places)
+}
+
+fn found(indexed: &Indexed, pattern: &str) -> Option<Vec<Place>> {
+    let found = indexed.ask("grep", pattern, Found::default()).ok()?;
+    assert!(!found.partial);
+    let places = found.hits.iter().map(|hit| {
+        let excerpt = excerpt(hit);
+        (
+            hit.file.name.clone(),
+            excerpt.line.unwrap(),
+            excerpt.column.unwrap(),
+            excerpt.text.clone(),
+        )
+    });
+    Some(places.collect())
+}
+
+fn piece() -> impl Strategy<Value = Vec<u8>> {
+    prop_oneof![
+        12 => "[abcABC]{1,4}".prop_map(String::into_bytes),
+        4 => "[ _.]".prop_map(String::into_bytes),
+        4 => Just(b"\n".to_vec()),
+        1 => Just(b"\r\n".to_vec()),
+        2 => "[ßéÉſ\u{212a}kKsS]{1,2}".prop_map(String::into_bytes),
+        1 => Just(vec![0xff, 0x80]),
+        1 => prop_oneof![20 => Just(b"ab".to_vec()), 1 => Just(vec![0])],
+    ]
+}
+
+fn file() -> impl Strategy<Value = Vec<u8>> {
+    let text = proptest::collection::vec(piece(), 0..40).prop_map(|pieces| pieces.concat());
+    (text, 0..10_u8).prop_map(|(text, encoding)| match encoding {
+        0 => {
+            let text = String::from_utf8_lossy(&text).into_owned();
+            let units = text.encode_utf16().flat_map(u16::to_le_bytes);
+            [0xff, 0xfe].into_iter().chain(units).collect()
+        }
+        1 => [b"\xef\xbb\xbf".as_slice(), &text].concat(),
+        _ => text,
+    })
+}
+
+fn pattern() -> impl Strategy<Value = String> {
+    let leaf = prop_oneof![
+        6 => "[abcABC]{1,5}",
+        1 => "[ßéskk_]{1,3}",
+        1 => Just(r"\.".to_owned()),
+        1 => Just(".".to_owned()),
+        1 => Just("[abc]".to_owned()),
+        1 => Just("[^a]".to_owned()),
+        1 => Just(r"\w".to_owned()),
+        1 => Just(r"\b".to_owned()),
+        1 => Just(r"(?i:bk)".to_owned()),
+    ];
+    let whole = leaf.prop_recursive(3, 12, 3, |inner| {
+        prop_oneof![
+            4 => proptest::collection::vec(inner.clone(), 2..4).prop_map(|parts| parts.concat()),
+            2 => proptest::collection::vec(inner.clone(), 2..4)
+                .prop_map(|parts| format!("({})", parts.join("|"))),
+            1 => inner.clone().prop_map(|part| format!("({part})?")),
+            1 => inner.clone().prop_map(|part| format!("({part})*")),
+            1 => inner.clone().prop_map(|part| format!("({part})+")),
+            1 => inner.prop_map(|part| format!("({part}){{2,3}}")),
+        ]
+    });
+    (whole, 0..8_u8).prop_map(|(pattern, how)| match how {
+        0 => format!("(?i){pattern}"),
+        1 => format!("^{pattern}"),
+        2 => format!("{pattern}$"),
+        _ => pattern,
+    })
+}
+
+fn world(files: &[(String, Vec<u8>)]) -> Arc<World> {
+    let world = World::of(&[]);
+    for (name, bytes) in files {
+        world.put(name, bytes);
+    }
+    world
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+
+    #[test]
+    fn an_index_changes_no_answer(
+        files in proptest::collection::vec(file(), 1..8),
+        patterns in proptest::collection::vec(pattern(), 24),
+    ) {
+        let name = |n: usize| format!("{n}.txt");
+        let files: Vec<_> = files.into_iter().enumerate().map(|(n, b)| (name(n), b)).collect();
+        let home = tempfile::tempdir().unwrap();
+        let indexed = Indexed::open(home.path(), &world(&files));
+        // While it is being built, and afterwards.
+        prop_assert_eq!(found(&indexed, &patterns[0]), expected(&files, &patterns[0]));
+        let indexed = indexed.caught_up();
+        for pattern in &patterns {
+            let (found, expected) = (found(&indexed, pattern), expected(&files, pattern));
+            prop_assert_eq!(found, expected, "{}", pattern);
+        }
+    }
+}
+
+#[test]
+fn patterns_of_programs_find_their_lines() {
+    let source: &[u8] = include_bytes!("equal.rs");
+    let other: &[u8] = include_bytes!("world.rs");
+    let files = [
+        ("equal.rs".to_owned(), source.to_vec()),
+        ("world.rs".to_owned(), other.to_vec()),
+    ];
+    let home = tempfile::tempdir().unwrap();
+    let indexed = Indexed::open(home.path(), &world(&files)).caught_up();
+    for pattern in [
+        "fn main",
+        r"^use \w+::",
+        r"(?i)WORLD|place",
+        r"\bfn (found|expected)\b",
+        r"[A-Z]\w+<Vec<",
+        r"\)\.unwrap\(\);$",
+        r"prop_assert_eq!\([^,]+,",
+        "^$",
+        "",
+        "nothing has this",
+        r"(Arc|Mutex)<\w+",
+    ] {
+        assert_eq!(found(&indexed, pattern).is_some(), !pattern.is_empty());
+        if !pattern.is_empty() {
+            assert_eq!(
+                found(&indexed, pattern),
+                expected(&files, pattern),
+                "{pattern}"
+            );
+        }
+    }
+}

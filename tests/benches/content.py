@@ -1,0 +1,295 @@
+#!/usr/bin/env python3
+"""How fast a node finds what is in its files, beside ripgrep, and whether it finds the same.
+
+    cargo build --release && python3 tests/benches/content.py CORPUS [--queries N] [--rounds N] [--kills N] [--kill-files N]
+
+CORPUS is a directory of text, such as a copy of the sources of ~/.cargo/registry/src. Needs ripgrep (`rg`; Debian: ripgrep). The node shares CORPUS
+as it is; its state is in a directory that is removed at the end. Queries go over one kept control connection; ripgrep is started for each of its
+searches, reads files that the system has in memory, and prints to a pipe. Both take turns, and each figure is the median of the rounds.
+"""
+
+import argparse
+import http.client
+import json
+import os
+import pathlib
+import random
+import re
+import shutil
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+TARGET = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
+# Most hits of one answer of the node; patterns with more are not compared.
+HITS_MAX = 10_000
+
+
+class Node:
+    """A node that shares a directory, and one connection to it."""
+
+    def __init__(self, share, state):
+        program = TARGET / "release" / "noded"
+        if not program.exists():
+            sys.exit(f"{program} is not there: run cargo build --release first")
+        self.process = subprocess.Popen(
+            [program, "--share", share, "--state", state, "--listen", "127.0.0.1:0", "--control", "127.0.0.1:0"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        ready = self.process.stdout.readline().split()
+        if not ready or ready[0] != "ready":
+            sys.exit("the node did not start")
+        self.secret = (pathlib.Path(state) / "secret").read_text().strip()
+        self.connection = http.client.HTTPConnection(ready[2].removeprefix("control="), timeout=120)
+
+    def call(self, method, **params):
+        body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params})
+        headers = {"Content-Type": "application/json", "Authorization": f"Bearer {self.secret}"}
+        self.connection.request("POST", "/", body, headers)
+        answer = json.loads(self.connection.getresponse().read())
+        if "error" in answer:
+            sys.exit(f"{method} {params}: {answer['error']}")
+        return answer["result"]
+
+    def index(self):
+        return self.call("node.status")["index"]
+
+    def search(self, query, limit=100):
+        return self.call("search.query", query=query, limit=limit)
+
+    def wait_until_complete(self):
+        while not (index := self.index())["complete"]:
+            time.sleep(0.1)
+        return index
+
+    def memory(self, key):
+        for line in pathlib.Path(f"/proc/{self.process.pid}/status").read_text().splitlines():
+            if line.startswith(key):
+                return int(line.split()[1]) / 1024
+        return float("nan")
+
+    def kill(self):
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait(30)
+
+
+def rg(corpus, pattern, *options):
+    command = ["rg", "--no-config", "--no-ignore", "--hidden", "--no-heading", "--null", "-n", "--column", *options, "-e", pattern, "."]
+    done = subprocess.run(command, cwd=corpus, capture_output=True)
+    if done.returncode > 1:
+        return None
+    places = set()
+    for line in done.stdout.split(b"\n"):
+        path, null, rest = line.partition(b"\0")
+        if null:
+            number, column, _ = rest.split(b":", 2)
+            places.add((path.decode()[2:], int(number), int(column)))
+    return places
+
+
+def ours(answer):
+    return {(hit["name"], hit["excerpt"]["line"], hit["excerpt"]["column"]) for hit in answer["hits"]}
+
+
+def grep_query(pattern):
+    quoted = pattern.replace("\\", "\\\\").replace('"', '\\"')
+    return f'grep:"{quoted}"'
+
+
+def timed(work):
+    started = time.perf_counter()
+    result = work()
+    return time.perf_counter() - started, result
+
+
+def samples(corpus, rng):
+    """Lines of files, without end."""
+    files = [path for path in sorted(pathlib.Path(corpus).rglob("*")) if path.is_file()]
+    while True:
+        lines = rng.choice(files).read_bytes().split(b"\n")
+        line = rng.choice(lines).decode("utf-8", "ignore").strip()
+        if len(line) >= 8:
+            yield line
+
+
+def patterns(corpus, rng):
+    """Patterns of many kinds, from the corpus."""
+    for line in samples(corpus, rng):
+        words = re.findall(r"[A-Za-z_][A-Za-z0-9_]{3,}", line)
+        if not words:
+            continue
+        word, other = rng.choice(words), rng.choice(words)
+        at = rng.randrange(len(word) - 2)
+        part = line[: rng.randrange(6, 30)]
+        yield rng.choice(
+            [
+                word,
+                rf"\b{word}\b",
+                f"(?i){word}",
+                f"(?i:{word[:4]}){word[4:]}",
+                f"{word}|{other}",
+                rf"({word}|{other})\w*\(",
+                rf"^\s*{word}",
+                rf"{word}\W*$",
+                f"^{re.escape(part)}",
+                re.escape(line[-rng.randrange(6, 30) :]) + "$",
+                f"{word[:at]}[a-z_]{word[at + 1:]}",
+                f"{word}.*{other}",
+                rf"{word}\s*[=:(]\s*\w+",
+                rf"{word[:3]}\w+{word[-2:]}\b",
+                rf"\d+_?{word[:4]}",
+                f"{word}?s?_",
+                rf"[^a-z]{word}[^a-z]{{1,3}}",
+                rf"(?:{word}){{1,2}}",
+            ]
+        )
+
+
+def indexing(corpus, size, state):
+    print("indexing")
+    took, (node, during) = timed(lambda: index_and_ask(corpus, state))
+    index = node.index()
+    print(f"  {index['files']} files, {size / 1e6:.0f} MB of text, {took:.1f} s, {size / 1e6 / took:.0f} MB/s")
+    print(f"  index {index['bytes'] / 1e6:.0f} MB, {index['bytes'] / size:.3f} bytes for a byte of text")
+    print(f"  resident {node.memory('VmRSS:'):.0f} MiB, at most {node.memory('VmHWM:'):.0f} MiB")
+    print(f"  asked meanwhile (query, files in the index, seconds, hits, end): {during}")
+    return node
+
+
+def index_and_ask(corpus, state):
+    node, during = Node(corpus, state), []
+    ends = ("text:parse", grep_query("fn parse_expr"))
+    next_question = time.monotonic() + 2
+    while not (index := node.index())["complete"]:
+        if time.monotonic() > next_question and len(during) < 6:
+            query = ends[len(during) % 2]
+            took, answer = timed(lambda: node.search(query))
+            during.append((query, index["files"], round(took, 2), len(answer["hits"]), answer["end"]))
+            next_question = time.monotonic() + 4
+        time.sleep(0.1)
+    return node, during
+
+
+def compare_speed(node, corpus, rounds, what, cases):
+    ratios, own, others = [], [], []
+    for query, pattern, options in cases:
+        node.search(query), rg(corpus, pattern, *options)
+        mine = statistics.median(timed(lambda: node.search(query))[0] for _ in range(rounds))
+        other = statistics.median(timed(lambda: rg_quietly(corpus, pattern, options))[0] for _ in range(max(1, rounds // 3)))
+        ratios.append(other / mine), own.append(mine), others.append(other)
+        print(f"    {query:40.40} {mine * 1000:8.2f} ms   rg {other * 1000:8.0f} ms   {other / mine:7.0f} times")
+    print(f"  {what}: {statistics.median(own) * 1000:.2f} ms, rg {statistics.median(others) * 1000:.0f} ms,", end=" ")
+    print(f"{statistics.median(ratios):.0f} times as fast (median of {len(cases)}; least {min(ratios):.0f})")
+
+
+def rg_quietly(corpus, pattern, options):
+    command = ["rg", "--no-config", "--no-ignore", "--hidden", "-n", "--column", *options, "-e", pattern, "."]
+    subprocess.run(command, cwd=corpus, stdout=subprocess.PIPE, check=False)
+
+
+def speed(node, corpus, rounds, rng):
+    print("speed")
+    words = []
+    for line in samples(corpus, rng):
+        found = re.findall(r"[a-z]{5,}", line)
+        if found and (word := rng.choice(found)) not in words:
+            words.append(word)
+        if len(words) == 12:
+            break
+    compare_speed(node, corpus, rounds, "a word", [(f"text:{word}", word, ["-w", "-i"]) for word in words])
+    selective = []
+    for pattern in patterns(corpus, rng):
+        found = rg(corpus, pattern)
+        if found and len(found) <= 100 and re.search(r"[\\^$\[(|]", pattern):
+            selective.append((grep_query(pattern), pattern, []))
+        if len(selective) == 12:
+            break
+    compare_speed(node, corpus, rounds, "a selective pattern", selective)
+
+
+def equality(node, corpus, queries, rng):
+    compared, differ, lines, took = 0, 0, 0, []
+    for pattern in patterns(corpus, rng):
+        if compared == queries:
+            break
+        expected = rg(corpus, pattern)
+        if expected is None or len(expected) > HITS_MAX:
+            continue
+        seconds, answer = timed(lambda: node.search(grep_query(pattern), HITS_MAX))
+        compared += 1
+        lines += len(expected)
+        took.append(seconds)
+        found = ours(answer)
+        if found != expected or len(answer["hits"]) != len(expected) or answer["end"] not in ("complete", "limit"):
+            differ += 1
+            print(f"  differs: {pattern!r}: {len(expected)} by rg, {len(found)} by the node, {answer['end']}")
+    print(f"equality: {compared} queries, {lines} lines, {differ} differ; the node took {statistics.median(took) * 1000:.1f} ms (median)")
+
+
+def kills(corpus, times, files, rng, home):
+    share, state = home / "some", home / "killed"
+    every = [path for path in sorted(corpus.rglob("*")) if path.is_file()]
+    for path in every[:: max(1, len(every) // files)]:
+        to = share / path.relative_to(corpus)
+        to.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, to)
+    shared = sum(1 for path in share.rglob("*") if path.is_file())
+    asked = [r"^use std::fmt;$", r"impl\s+Display\s+for", r"(?i)todo!?\("]
+    expected = [rg(share, pattern) for pattern in asked]
+    wrong = read = during = 0
+    for _ in range(times):
+        node = Node(share, state)
+        for pattern, places in zip(asked, expected):
+            answer = node.search(grep_query(pattern), HITS_MAX)
+            wrong += ours(answer) != places or answer["end"] != "complete"
+        time.sleep(rng.uniform(0.0, 1.2))
+        index = node.index()
+        read += index["read"]
+        during += not index["complete"]
+        node.kill()
+    node = Node(share, state)
+    index = node.wait_until_complete()
+    for pattern, places in zip(asked, expected):
+        wrong += ours(node.search(grep_query(pattern), HITS_MAX)) != places
+    read += index["read"]
+    node.stop()
+    print(f"kill -9: {times} times, {during} of them while indexing {shared} files; {wrong} wrong answers of {len(asked) * (times + 1)};")
+    print(f"  {read} files read in all, {read / shared:.2f} times each; error {index['error']}")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("corpus", type=pathlib.Path)
+    parser.add_argument("--queries", type=int, default=200)
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--kills", type=int, default=50)
+    parser.add_argument("--kill-files", type=int, default=12_000)
+    parser.add_argument("--seed", type=int, default=4)
+    arguments = parser.parse_args()
+    corpus, rng = arguments.corpus.resolve(), random.Random(arguments.seed)
+    size = sum(path.stat().st_size for path in corpus.rglob("*") if path.is_file())
+    print(subprocess.run(["rg", "--version"], capture_output=True, text=True).stdout.splitlines()[0])
+    home = pathlib.Path(tempfile.mkdtemp(prefix="sixhop-content-"))
+    try:
+        node = indexing(corpus, size, home / "state")
+        speed(node, corpus, arguments.rounds, rng)
+        equality(node, corpus, arguments.queries, rng)
+        print(f"resident {node.memory('VmRSS:'):.0f} MiB, at most {node.memory('VmHWM:'):.0f} MiB")
+        node.stop()
+        kills(corpus, arguments.kills, arguments.kill_files, rng, home)
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main()
