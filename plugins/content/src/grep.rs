@@ -29,8 +29,8 @@ impl Grep {
             return None;
         }
         let mut names = BTreeSet::new();
-        let found = seen.view.as_ref()?.candidates(needs, &mut |candidate| {
-            names.insert(candidate.name);
+        let found = seen.view.as_ref()?.candidates(needs, &mut |name| {
+            names.insert(name);
             match sink.flow() {
                 Flow::Continue => ControlFlow::Continue(()),
                 Flow::Stop => ControlFlow::Break(()),

@@ -24,7 +24,9 @@ use plugin_api::FileInfo;
 
 use crate::{
     Status,
-    limits::{COMMIT_AFTER, COMMIT_AFTER_MOST, COMMIT_BYTES, REOPEN_AFTER, SETTLE, SETTLE_MOST, TEXT_MAX},
+    limits::{
+        COMMIT_AFTER, COMMIT_AFTER_MOST, COMMIT_BYTES, REOPEN_AFTER, SETTLE, SETTLE_MOST, TEXT_MAX,
+    },
     source::{self, Source},
     state::{Batch, Shared},
     store::{FileText, Store, StoreError},
@@ -50,6 +52,10 @@ pub(crate) fn run(shared: &Shared, directory: &Path, caught_up: &CaughtUp) {
             Ok(()) => return,
             Err(error) => error,
         };
+        if shared.is_stopped() {
+            // Work was cut off.
+            return;
+        }
         tracing::warn!(%error, "the contents are not indexed");
         shared.lose(&error);
         let anew = matches!(error, StoreError::Broke(_) | StoreError::Damaged(_));
@@ -65,7 +71,7 @@ pub(crate) fn run(shared: &Shared, directory: &Path, caught_up: &CaughtUp) {
 }
 
 fn open(shared: &Shared, directory: &Path, caught_up: &CaughtUp) -> Result<(), StoreError> {
-    let (store, wrong) = Store::open(directory)?;
+    let (store, wrong) = Store::open(directory, shared.ending())?;
     if let Some(wrong) = wrong {
         tracing::warn!(error = %wrong, "the index of the contents is built anew");
         shared.note(wrong.to_string());

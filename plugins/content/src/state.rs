@@ -38,7 +38,7 @@ pub(crate) struct Shared {
     pub(crate) texts: Permits,
     state: Mutex<State>,
     news: Condvar,
-    stopped: AtomicBool,
+    stopped: Arc<AtomicBool>,
 }
 
 #[derive(Default)]
@@ -97,7 +97,7 @@ impl Shared {
             texts: Permits::new(TEXTS_MAX),
             state: Mutex::default(),
             news: Condvar::new(),
-            stopped: AtomicBool::new(false),
+            stopped: Arc::default(),
         }
     }
 
@@ -163,6 +163,11 @@ impl Shared {
         self.stopped.load(Ordering::Relaxed)
     }
 
+    /// What says that it is stopped.
+    pub(crate) fn ending(&self) -> &Arc<AtomicBool> {
+        &self.stopped
+    }
+
     pub(crate) fn status(&self) -> Status {
         let state = self.state();
         Status {
@@ -201,6 +206,7 @@ impl Shared {
         let mut state = self.state();
         state.view = None;
         state.is_listed = false;
+        state.is_distrusted = false;
         state.known = HashMap::new();
         state.error = Some(error.to_string());
     }

@@ -24,7 +24,7 @@ use std::{
     io,
     panic::{AssertUnwindSafe, catch_unwind},
     path::Path,
-    sync::Arc,
+    sync::{Arc, atomic::AtomicBool},
 };
 
 use tantivy::{
@@ -49,6 +49,9 @@ const FORMAT: u64 = 1;
 
 /// The file that says which format it is, and by which keys files are known.
 const FORMAT_FILE: &str = "format";
+
+/// Waits of half a second for room, enough for the slowest disk.
+const WAITS_MAX: u32 = 60;
 
 /// Why the index cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -117,14 +120,18 @@ impl Keys {
 
 impl Store {
     /// Opens the index in the directory `path`, or begins a new one. Says what
-    /// was wrong with the one that was there.
-    pub(crate) fn open(path: &Path) -> Result<(Store, Option<StoreError>), StoreError> {
-        let wrong = match unbroken("it was opened", || Store::open_as_it_is(path)) {
+    /// was wrong with the one that was there. Nothing is written to it when
+    /// `ending` is set.
+    pub(crate) fn open(
+        path: &Path,
+        ending: &Arc<AtomicBool>,
+    ) -> Result<(Store, Option<StoreError>), StoreError> {
+        let wrong = match unbroken("it was opened", || Store::open_as_it_is(path, ending)) {
             Ok(store) => return Ok((store, None)),
             Err(wrong) => wrong,
         };
         make_empty(path)?;
-        let store = unbroken("it was begun", || Store::open_as_it_is(path))?;
+        let store = unbroken("it was begun", || Store::open_as_it_is(path, ending))?;
         Ok((store, Some(wrong)))
     }
 
@@ -133,9 +140,9 @@ impl Store {
         make_empty(path)
     }
 
-    fn open_as_it_is(path: &Path) -> Result<Store, StoreError> {
+    fn open_as_it_is(path: &Path, ending: &Arc<AtomicBool>) -> Result<Store, StoreError> {
         make_directory(path)?;
-        let directory = StoreDirectory::new(path);
+        let directory = StoreDirectory::new(path, Arc::clone(ending));
         let (schema, fields) = schema();
         let (index, keys) = if Index::exists(&directory).map_err(tantivy::TantivyError::from)? {
             let index = Index::open(directory.clone())?;
@@ -192,10 +199,9 @@ impl Store {
     /// Adds a file. If it `replaces` what is known of it, that goes.
     pub(crate) fn add(&mut self, file: FileText, replaces: bool) -> Result<(), StoreError> {
         let mut waited = 0;
-        // Long enough for the slowest disk: a segment of the memory that there is.
         while !self.in_flight.enter(file.text.len()) {
             waited += 1;
-            if waited > 120 {
+            if waited > WAITS_MAX || self.directory.is_stopped() {
                 return Err(StoreError::Stuck);
             }
         }

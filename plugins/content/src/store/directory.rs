@@ -44,16 +44,20 @@ pub(super) struct StoreDirectory(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     path: PathBuf,
+    /// Whether this directory is closed.
     stopped: AtomicBool,
+    /// Whether all of the node is about to end.
+    ending: Arc<AtomicBool>,
     locked: Mutex<HashSet<PathBuf>>,
     unlocked: Condvar,
 }
 
 impl StoreDirectory {
-    pub(super) fn new(path: &Path) -> StoreDirectory {
+    pub(super) fn new(path: &Path, ending: Arc<AtomicBool>) -> StoreDirectory {
         StoreDirectory(Arc::new(Inner {
             path: path.to_owned(),
             stopped: AtomicBool::new(false),
+            ending,
             locked: Mutex::default(),
             unlocked: Condvar::new(),
         }))
@@ -91,8 +95,13 @@ impl StoreDirectory {
         })
     }
 
+    /// Whether nothing is written any more.
+    pub(super) fn is_stopped(&self) -> bool {
+        self.0.stopped.load(Ordering::Relaxed) || self.0.ending.load(Ordering::Relaxed)
+    }
+
     fn may_write(&self) -> io::Result<()> {
-        if self.0.stopped.load(Ordering::Relaxed) {
+        if self.is_stopped() {
             Err(io::Error::other("the index is being closed"))
         } else {
             Ok(())

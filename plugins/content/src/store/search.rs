@@ -18,13 +18,6 @@ use crate::{
 /// Most trigrams of one text that are looked up; the rarest say enough.
 const TRIGRAMS_ASKED: usize = 12;
 
-/// A file that may match.
-#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
-pub(crate) struct Candidate {
-    pub(crate) name: String,
-    pub(crate) version: u64,
-}
-
 /// A file that has all words, by what the index says.
 #[derive(Clone, Debug)]
 pub(crate) struct Best {
@@ -33,11 +26,11 @@ pub(crate) struct Best {
 }
 
 impl View {
-    /// Calls `visit` with each file whose trigrams allow a match.
+    /// Calls `visit` with the name of each file whose trigrams allow a match.
     pub(crate) fn candidates(
         &self,
         needs: &Needs,
-        visit: &mut dyn FnMut(Candidate) -> ControlFlow<()>,
+        visit: &mut dyn FnMut(String) -> ControlFlow<()>,
     ) -> Result<(), StoreError> {
         unbroken("it was asked for trigrams", || {
             let everything = self.trigram(EVERYTHING);
@@ -53,8 +46,8 @@ impl View {
                     found.retain(|document| alive.is_alive(*document));
                 }
                 for document in found {
-                    let (name, version) = self.stored(DocAddress::new(ordinal, document))?;
-                    if visit(Candidate { name, version }).is_break() {
+                    let name = self.name(DocAddress::new(ordinal, document))?;
+                    if visit(name).is_break() {
                         return Ok(());
                     }
                 }
@@ -63,8 +56,8 @@ impl View {
         })
     }
 
-    /// The best files that have all of `words` and none of `without`: `limit` of
-    /// them, after the best `offset`.
+    /// The best files that have all of `words`: `limit` of them, after the best
+    /// `offset`.
     pub(crate) fn best(
         &self,
         words: &[String],
@@ -72,12 +65,18 @@ impl View {
         limit: usize,
     ) -> Result<Vec<Best>, StoreError> {
         unbroken("it was asked for words", || {
-            let all = words.iter().map(|word| (Occur::Must, self.word(word)));
-            let query = BooleanQuery::new(all.collect());
+            let query: Box<dyn Query> = match words {
+                // By itself it is faster: most places need not be looked at.
+                [word] => self.word(word),
+                _ => {
+                    let all = words.iter().map(|word| (Occur::Must, self.word(word)));
+                    Box::new(BooleanQuery::new(all.collect()))
+                }
+            };
             let top = TopDocs::with_limit(limit).and_offset(offset);
             let found = self.searcher.search(&query, &top.order_by_score())?;
             let best = found.into_iter().map(|(score, address)| {
-                let (name, _) = self.stored(address)?;
+                let name = self.name(address)?;
                 Ok(Best { name, score })
             });
             best.collect()
@@ -110,9 +109,9 @@ impl View {
         })
     }
 
-    fn stored(&self, address: DocAddress) -> Result<(String, u64), StoreError> {
+    fn name(&self, address: DocAddress) -> Result<String, StoreError> {
         let document: TantivyDocument = self.searcher.doc(address)?;
-        self.fields.stored(&document)
+        Ok(self.fields.stored(&document)?.0)
     }
 
     fn word(&self, word: &str) -> Box<dyn Query> {

@@ -23,8 +23,8 @@ fn found(store: &Store, pattern: &str) -> Vec<String> {
     let pattern = Pattern::parse(pattern).unwrap();
     let mut names = Vec::new();
     let view = store.view();
-    view.candidates(&pattern.needs, &mut |candidate| {
-        names.push(candidate.name);
+    view.candidates(&pattern.needs, &mut |name| {
+        names.push(name);
         ControlFlow::Continue(())
     })
     .unwrap();
@@ -33,7 +33,7 @@ fn found(store: &Store, pattern: &str) -> Vec<String> {
 }
 
 fn open(path: &Path) -> (Store, Option<StoreError>) {
-    Store::open(path).unwrap()
+    Store::open(path, &Arc::default()).unwrap()
 }
 
 #[test]
