@@ -86,14 +86,23 @@ pub(crate) fn is_changed(error: &io::Error) -> bool {
 
 impl Read for Source<'_> {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        if self.taken == self.buffer.len() && !self.at_end {
-            self.fill()?;
+        // As much as there is, as from a file: where ripgrep gives a binary file up
+        // depends on what it reads at a time.
+        let mut read = 0;
+        while read < into.len() {
+            if self.taken == self.buffer.len() {
+                if self.at_end {
+                    break;
+                }
+                self.fill()?;
+            }
+            let rest = &self.buffer[self.taken..];
+            let length = rest.len().min(into.len() - read);
+            into[read..read + length].copy_from_slice(&rest[..length]);
+            self.taken += length;
+            read += length;
         }
-        let rest = &self.buffer[self.taken..];
-        let length = rest.len().min(into.len());
-        into[..length].copy_from_slice(&rest[..length]);
-        self.taken += length;
-        Ok(length)
+        Ok(read)
     }
 }
 

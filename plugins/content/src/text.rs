@@ -154,6 +154,8 @@ impl Asked<'_> {
         mut collection: Collection,
         sink: &mut dyn Sink,
     ) -> Vec<Hit> {
+        // With the numbers of the index, so that scores can be compared with its own.
+        let is_known = collection.files > 0;
         let mut found = Vec::new();
         for file in files {
             if sink.flow() == Flow::Stop {
@@ -163,7 +165,9 @@ impl Asked<'_> {
                 continue;
             };
             let counts = Counts::of(&text, &self.words);
-            collection.add(&counts);
+            if !is_known {
+                collection.add(&counts);
+            }
             if let Some(excerpt) = self.finder.find(&text) {
                 let hit = Hit {
                     file,

@@ -134,7 +134,7 @@ mod tests {
     #[test]
     fn a_text_with_too_many_is_looked_at_for_everything() {
         let mut trigrams = Trigrams::new();
-        let many = 0..=u32::try_from(TRIGRAMS_MAX).unwrap();
+        let many = 0..2 * u32::try_from(TRIGRAMS_MAX).unwrap();
         for n in many {
             trigrams.add(&[n.to_be_bytes().as_slice(), b"\n"].concat());
         }

@@ -17,7 +17,11 @@ use std::{
 };
 
 use plugin_api::{Flow, Hit};
-use tokio::{sync::Notify, task::spawn_blocking, time::{timeout, timeout_at}};
+use tokio::{
+    sync::Notify,
+    task::spawn_blocking,
+    time::{timeout, timeout_at},
+};
 
 use super::{
     Asked, QueryError,

@@ -111,6 +111,7 @@ impl TokenStream for TrigramStream<'_> {
         self.rest = rest;
         self.token.text.clear();
         self.token.text.push_str(term);
+        self.token.position = self.token.position.wrapping_add(1);
         length > 0
     }
 

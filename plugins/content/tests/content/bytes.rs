@@ -33,14 +33,14 @@ fn encodings_are_as_ripgrep_treats_them() {
 }
 
 #[test]
-fn a_binary_file_is_grepped_up_to_its_first_nul_and_has_no_words() {
+fn a_binary_file_has_neither_lines_nor_words() {
     let home = tempfile::tempdir().unwrap();
     let world = World::of(&[
         ("a.bin", b"needle\nmore\0\nneedle\n"),
         ("b.bin", b"\0needle\n"),
     ]);
     let indexed = Indexed::open(home.path(), &world).caught_up();
-    assert_eq!(indexed.grep("needle"), at(&[("a.bin", 1)]));
+    assert_eq!(indexed.grep("needle"), at(&[]));
     assert_eq!(indexed.words("needle"), at(&[]));
 }
 

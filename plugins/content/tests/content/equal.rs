@@ -148,6 +148,22 @@ proptest! {
 }
 
 #[test]
+fn a_file_is_given_up_for_binary_where_ripgrep_gives_it_up() {
+    let lines = |count: usize| (0..count).flat_map(|n| format!("line {n}\n").into_bytes());
+    let with_nul =
+        |before: usize| -> Vec<u8> { lines(before).chain([0]).chain(lines(9)).collect() };
+    let counts = [0, 5, 6_000, 8_000, 30_000, 60_000];
+    let files = counts.map(|count| (format!("{count:06}"), with_nul(count)));
+    let home = tempfile::tempdir().unwrap();
+    let indexed = Indexed::open(home.path(), &world(&files)).caught_up();
+    for pattern in ["^line [0-9]*77$", "line"] {
+        let expected = expected(&files, pattern);
+        assert!(expected.as_ref().is_some_and(|places| !places.is_empty()));
+        assert_eq!(found(&indexed, pattern), expected, "{pattern}");
+    }
+}
+
+#[test]
 fn patterns_of_programs_find_their_lines() {
     let source: &[u8] = include_bytes!("equal.rs");
     let other: &[u8] = include_bytes!("world.rs");
