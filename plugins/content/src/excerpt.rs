@@ -97,6 +97,8 @@ fn to_text(bytes: &[u8], ranges: &[Range<usize>]) -> (String, Vec<Range<usize>>)
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::single_range_in_vec_init, reason = "one mark is what is meant")]
+
     use super::*;
 
     #[test]

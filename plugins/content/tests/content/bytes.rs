@@ -101,11 +101,10 @@ fn a_pattern_is_looked_for_where_it_can_be() {
     }
     let indexed = Indexed::open(home.path(), &world).caught_up();
     world.reads.store(0, Ordering::Relaxed);
+    let expected = (170..180).map(|n| (format!("{n}.txt"), 1));
     assert_eq!(
         indexed.grep("number 17[0-9] is"),
-        at(&(170..180)
-            .map(|n| (Box::leak(format!("{n}.txt").into_boxed_str()) as &str, 1))
-            .collect::<Vec<_>>())
+        expected.collect::<Vec<_>>()
     );
     let reads = world.reads.load(Ordering::Relaxed);
     assert!(reads <= 10, "{reads} reads");

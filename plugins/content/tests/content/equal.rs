@@ -126,7 +126,7 @@ fn world(files: &[(String, Vec<u8>)]) -> Arc<World> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 16, ..ProptestConfig::default() })]
 
     #[test]
     fn an_index_changes_no_answer(
