@@ -163,7 +163,7 @@ impl Keeper {
     pub(super) fn look_once(&self) {
         let mut running = Running::new(self);
         running.begin_sweep(Depth::Changed, true);
-        while !self.catalogue.is_complete() {
+        while running.sweep.is_some() {
             running.turn();
         }
     }
