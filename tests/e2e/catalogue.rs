@@ -34,7 +34,9 @@ fn wait_for(node: &NodeProcess, query: &str, expected: &[&str]) {
     let expected = names(expected);
     wait_until("the change is known", SOON, || {
         let found = found(node, query);
-        (found == expected).then_some(()).ok_or(found)
+        (found == expected)
+            .then_some(())
+            .ok_or(format!("{found:?}"))
     });
 }
 
@@ -144,7 +146,7 @@ fn files_with_another_name_keep_their_digests() {
     let known = |name: &str| {
         let what = format!("the digest of {name} is known");
         wait_until(&what, Duration::from_secs(30), || {
-            digest_of(name).ok_or("not yet")
+            digest_of(name).ok_or("not yet".to_owned())
         })
     };
     let before = (known("old/a.bin"), known("old/b.txt"));
@@ -154,7 +156,7 @@ fn files_with_another_name_keep_their_digests() {
         std::thread::sleep(Duration::from_millis(1_500));
         (node.counter("files_hashed") == hashed)
             .then_some(())
-            .ok_or(hashed)
+            .ok_or(hashed.to_string())
     });
     let hashed = node.counter("files_hashed");
     fs::rename(share.join("old"), share.join("new")).unwrap();
@@ -175,7 +177,7 @@ fn a_folder_that_is_swapped_or_gone_is_noticed_said_and_taken_up() {
     wait_until("it is said", SOON, || {
         let status = node.control().must("node.status", json!({}));
         let said = status["share_trouble"].is_string() && status["files"] == 0;
-        said.then_some(()).ok_or(status)
+        said.then_some(()).ok_or(status.to_string())
     });
     let gone = http::get(&node.url, "/files/old.txt").unwrap();
     assert_eq!(gone.status, 404);
@@ -208,7 +210,9 @@ fn a_storm_ends_with_the_catalogue_as_the_directory() {
     let expected = there(&share, "");
     wait_until("all is known", SOON, || {
         let listed = listed(&node);
-        (listed == expected).then_some(()).ok_or(listed.len())
+        (listed == expected)
+            .then_some(())
+            .ok_or(listed.len().to_string())
     });
     node.stop();
 }
@@ -237,7 +241,7 @@ fn reading_files_is_no_change() {
     wait_for(&node, "*.txt", &["a.txt", "b.txt", "c.txt"]);
     wait_until("it is told", SOON, || {
         let told = changes().concat().contains("c.txt");
-        told.then_some(()).ok_or("not yet")
+        told.then_some(()).ok_or("not yet".to_owned())
     });
     assert!(!changes().concat().contains("a.txt"), "{:?}", changes());
     node.stop();
