@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """How fast a node finds what is in its files, beside ripgrep, and whether it finds the same.
 
-    cargo build --release && python3 tests/benches/content.py CORPUS [--queries N] [--rounds N] [--kills N] [--kill-files N]
+    cargo build --release && python3 tests/benches/content.py CORPUS [--cases N] [--queries N] [--rounds N] [--kills N] [--kill-files N]
 
 CORPUS is a directory of text, such as a copy of the sources of ~/.cargo/registry/src. Needs ripgrep (`rg`; Debian: ripgrep). The node shares CORPUS
 as it is; its state is in a directory that is removed at the end. Queries go over one kept control connection; ripgrep is started for each of its
@@ -197,14 +197,14 @@ def rg_quietly(corpus, pattern, options):
     subprocess.run(command, cwd=corpus, stdout=subprocess.PIPE, check=False)
 
 
-def speed(node, corpus, rounds, rng):
+def speed(node, corpus, cases, rounds, rng):
     print("speed")
     words = []
     for line in samples(corpus, rng):
         found = re.findall(r"[a-z]{5,}", line)
         if found and (word := rng.choice(found)) not in words:
             words.append(word)
-        if len(words) == 12:
+        if len(words) >= cases:
             break
     compare_speed(node, corpus, rounds, "a word", [(f"text:{word}", word, ["-w", "-i"]) for word in words])
     selective = []
@@ -212,7 +212,7 @@ def speed(node, corpus, rounds, rng):
         found = rg(corpus, pattern)
         if found and len(found) <= 100 and re.search(r"[\\^$\[(|]", pattern):
             selective.append((grep_query(pattern), pattern, []))
-        if len(selective) == 12:
+        if len(selective) >= cases:
             break
     compare_speed(node, corpus, rounds, "a selective pattern", selective)
 
@@ -270,6 +270,7 @@ def kills(corpus, times, files, rng, home):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("corpus", type=pathlib.Path)
+    parser.add_argument("--cases", type=int, default=12)
     parser.add_argument("--queries", type=int, default=200)
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--kills", type=int, default=50)
@@ -282,11 +283,13 @@ def main():
     home = pathlib.Path(tempfile.mkdtemp(prefix="sixhop-content-"))
     try:
         node = indexing(corpus, size, home / "state")
-        speed(node, corpus, arguments.rounds, rng)
+        if arguments.cases:
+            speed(node, corpus, arguments.cases, arguments.rounds, rng)
         equality(node, corpus, arguments.queries, rng)
         print(f"resident {node.memory('VmRSS:'):.0f} MiB, at most {node.memory('VmHWM:'):.0f} MiB")
         node.stop()
-        kills(corpus, arguments.kills, arguments.kill_files, rng, home)
+        if arguments.kills:
+            kills(corpus, arguments.kills, arguments.kill_files, rng, home)
     finally:
         shutil.rmtree(home, ignore_errors=True)
 
