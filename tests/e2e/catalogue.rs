@@ -124,7 +124,7 @@ fn a_fetched_file_is_found_at_once_and_an_ignored_one_is_stored_for_the_owner() 
         .args(["--peer", &holder.url])
         .start();
     for name in ["poem.txt", "notes.bak"] {
-        ctl(asker.home()).args(["fetch", name]).run().expect_code(0);
+        drop(ctl(asker.home()).args(["fetch", name]).run().expect_code(0));
     }
     assert_eq!(listed(&asker), names(&["poem.txt"]));
     assert!(asker.home().read("notes.bak").is_some());

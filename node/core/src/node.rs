@@ -148,7 +148,7 @@ impl Node {
         let counters = Arc::new(Counters::default());
         let events = Arc::new(EventLog::default());
         let cache = open_cache(&state, cache_size, &counters, &events).await?;
-        let catalogue = Catalogue::new(Arc::clone(&share));
+        let catalogue = Catalogue::new(&share);
         let keeper = Keeper::new(Arc::clone(&catalogue), state.clone(), Arc::clone(&events));
         let digests = open_digests(&catalogue, &state, &counters, &events).await?;
         let content = open_content(&catalogue, &state, &events).map_err(NodeError::Content)?;

@@ -224,7 +224,7 @@ mod tests {
             std::fs::write(home.path().join(format!("{n}.txt")), "").unwrap();
         }
         let share = Arc::new(Share::open(home.path()).unwrap());
-        let files: Arc<dyn Files> = Catalogue::new(share);
+        let files: Arc<dyn Files> = Catalogue::new(&share);
         let wanted = Wanted {
             limit,
             deadline: Instant::now() + within,

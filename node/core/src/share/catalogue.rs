@@ -98,9 +98,9 @@ pub struct News {
 impl Catalogue {
     /// A catalogue of `share` that knows nothing yet.
     #[must_use]
-    pub fn new(share: Arc<Share>) -> Arc<Catalogue> {
+    pub fn new(share: &Arc<Share>) -> Arc<Catalogue> {
         let catalogue = Arc::new(Catalogue {
-            share: Arc::clone(&share),
+            share: Arc::clone(share),
             view: RwLock::default(),
             work: Mutex::default(),
             complete: watch::Sender::new(false),

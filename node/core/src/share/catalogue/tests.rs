@@ -134,7 +134,7 @@ fn one_change_makes_few_chunks_anew() {
             .filter(|chunk| b.chunks().iter().any(|other| Arc::ptr_eq(chunk, other)));
         a.chunks().len() - kept.count()
     };
-    let mut now = view.clone();
+    let mut now = view;
     for n in 0..2_000 {
         let name = format!("dir0250/new-{n:04}");
         let (after, _) = now.after(&[(name, Some(meta(n)))]);

@@ -45,7 +45,7 @@ impl Home {
 
     fn open(&self) -> Arc<Digests> {
         let share = Arc::new(Share::open(&self.directory.path().join("share")).unwrap());
-        let catalogue = Catalogue::new(share);
+        let catalogue = Catalogue::new(&share);
         catalogue.read_all();
         let events = Arc::default();
         Arc::new(Digests::open(

@@ -88,7 +88,7 @@ impl Home {
     fn keeper(&self) -> Arc<Keeper> {
         let share = Arc::new(Share::open(&self.path("")).unwrap());
         let watching = Box::new(self.memory.clone());
-        let catalogue = Catalogue::new(share);
+        let catalogue = Catalogue::new(&share);
         Keeper::with(catalogue, Some(self.state()), Arc::default(), watching)
     }
 }

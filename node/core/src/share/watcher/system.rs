@@ -1,9 +1,6 @@
 //! The watcher of the system. The one home of `notify`.
 
-use std::{
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{path::Path, sync::Arc};
 
 use node_wire::name::TEMPORARY_PREFIX;
 use notify::{
@@ -79,7 +76,7 @@ fn is_reading(kind: EventKind) -> bool {
     }
 }
 
-fn hint(root: &Path, hints: &Hints, path: &PathBuf) {
+fn hint(root: &Path, hints: &Hints, path: &Path) {
     let Ok(below) = path.strip_prefix(root) else {
         return hints.root();
     };
