@@ -44,7 +44,13 @@ pub(super) fn register(engine: &mut Engine, session: &Arc<Session>) {
     });
     engine.register_fn("share", |node: &mut Callee| answer_of(node, share));
     engine.register_fn("put", |node: &mut Callee, name: &str, text: &str| {
-        answer_of(node, |node| put(&node.home()?.share, name, text))
+        answer_of(node, |node| {
+            put(&node.home()?.share, name, text)?;
+            // What was put is found by whatever comes next.
+            let wanted = serde_json::Map::from_iter([("name".to_owned(), name.into())]);
+            let seen = node.connection.call("share.stat", &wanted);
+            node.session.wait(seen).map(drop)
+        })
     });
     engine.register_fn("text", |node: &mut Callee, name: &str| {
         answer_of(node, |node| text(&node.home()?.share, name))

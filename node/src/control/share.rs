@@ -53,7 +53,8 @@ impl ShareServer for Owner {
         let parsed = ShareName::parse(&name).map_err(|error| bad_name(&name, &error))?;
         let context = Arc::clone(self.node.context());
         let described = spawn_blocking(move || {
-            let described = context.share.describe(&parsed)?;
+            let described = context.catalogue.look_up(parsed.as_str())?;
+            let described = described.ok_or(ShareError::NotFound(parsed))?;
             Ok(identified(file(&described), &context.digests))
         });
         let described = described.await.map_err(|_| broken())?;

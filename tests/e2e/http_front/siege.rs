@@ -4,8 +4,10 @@ use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::thread::scope;
+use std::time::Duration;
 
-use e2e::{NodeProcess, xmlrpc};
+use e2e::{NodeProcess, wait_until, xmlrpc};
+use serde_json::json;
 
 use crate::world::noded;
 
@@ -38,8 +40,15 @@ pub(super) fn besieged(options: e2e::NodeOptions) -> NodeProcess {
     options.file(NAME, CONTENT).start()
 }
 
-/// Lets the node make the threads that it keeps.
+/// Lets the node make the threads that it keeps, and read its files.
 fn warm_up(node: &NodeProcess) {
+    wait_until("the files are indexed", Duration::from_secs(30), || {
+        let status = node.control().must("node.status", json!({}));
+        let index = &status["index"];
+        (index["complete"] == true && index["files"] == 1)
+            .then_some(())
+            .ok_or_else(|| index.to_string())
+    });
     scope(|threads| {
         for _ in 0..8 {
             threads.spawn(|| xmlrpc::query(&node.url, NAME));

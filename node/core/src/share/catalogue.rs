@@ -37,7 +37,7 @@ pub(super) use self::{
     saved::{Saved, load, remove, save},
     view::{Change, View, Was},
 };
-use super::{Listing, Share, ShareError, Stamp, folders::Folders};
+use super::{Listing, Share, ShareError, Stamp, folders::Folders, info};
 use crate::sync::lock;
 
 /// Most files that are looked at again because they were too young; the others
@@ -110,7 +110,7 @@ impl Catalogue {
         let noting = Arc::downgrade(&catalogue);
         let told = move |name: &ShareName| {
             if let Some(catalogue) = noting.upgrade() {
-                catalogue.note(name);
+                catalogue.note_stored(name);
             }
         };
         // A share has one catalogue; a second one would miss what is stored.
@@ -332,11 +332,16 @@ impl Catalogue {
     }
 
     /// Notes a file that this node stored.
-    fn note(&self, name: &ShareName) {
-        if !self.share.shares(name) {
+    fn note_stored(&self, name: &ShareName) {
+        if self.share.shares(name) {
+            self.note(name);
+        } else {
             tracing::info!(%name, "a file was stored that is not shared: its name is ignored");
-            return;
         }
+    }
+
+    /// Looks at one file and tells of it.
+    fn note(&self, name: &ShareName) {
         let news = {
             let mut work = self.work();
             let meta = self.share.look_at(name).ok();
@@ -345,16 +350,25 @@ impl Catalogue {
         self.spread(&news);
     }
 
-    /// The file `name`, as it is on the disk.
-    pub(crate) fn look_up(&self, name: &str) -> Result<Option<FileInfo>, ShareError> {
+    /// The file `name`, as it is on the disk; if the catalogue did not know that
+    /// yet, it does now. Blocks.
+    ///
+    /// # Errors
+    /// [`ShareError`] when the disk does not say.
+    pub fn look_up(&self, name: &str) -> Result<Option<FileInfo>, ShareError> {
         let Ok(name) = ShareName::parse(name) else {
             return Ok(None);
         };
-        match self.share.describe(&name) {
-            Ok(file) => Ok(Some(file)),
-            Err(ShareError::NotFound(_)) => Ok(None),
-            Err(error) => Err(error),
+        let meta = match self.share.look_at(&name) {
+            Ok(meta) => Some(meta),
+            Err(ShareError::NotFound(_)) => None,
+            Err(error) => return Err(error),
+        };
+        let known = self.view().get(name.as_str());
+        if self.is_sure() && known.map(Meta::stamp) != meta.map(Meta::stamp) {
+            self.note(&name);
         }
+        Ok(meta.map(|meta| info(name.as_str().to_owned(), meta)))
     }
 }
 
