@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use e2e::{Home, NodeProcess, wait_until};
+use e2e::{Home, NodeProcess, eventually, wait_until};
 use serde_json::{Value, json};
 
 use crate::world::{ctl, noded, repository};
@@ -145,7 +145,7 @@ fn a_new_version_is_started_and_a_bad_one_is_not() {
     }
     fs::remove_file(directory.join(FILE)).unwrap();
     wait_for(&node, "it is gone", Value::is_null);
-    assert!(children(node.pid()).is_empty(), "it runs on");
+    eventually("it has ended", || children(node.pid()).is_empty());
 }
 
 #[test]

@@ -44,6 +44,9 @@ use crate::sync::lock;
 /// are found by the next sweep.
 const YOUNG_MAX: usize = 10_000;
 
+/// How long ago a file is taken for written and not for renamed.
+const JUST_WRITTEN: Duration = Duration::from_secs(1);
+
 /// Most files that left and may come back under another name.
 const LOST_MAX: usize = 50_000;
 
@@ -350,8 +353,9 @@ impl Catalogue {
         self.spread(&news);
     }
 
-    /// The file `name`, as it is on the disk; if the catalogue did not know that
-    /// yet, it does now. Blocks.
+    /// The file `name`, as it is on the disk. If it was written a moment ago, the
+    /// catalogue has it from now on; one that only has another name may be known
+    /// under the old one, which has to be missed first. Blocks.
     ///
     /// # Errors
     /// [`ShareError`] when the disk does not say.
@@ -365,11 +369,21 @@ impl Catalogue {
             Err(error) => return Err(error),
         };
         let known = self.view().get(name.as_str());
-        if self.is_sure() && known.map(Meta::stamp) != meta.map(Meta::stamp) {
+        if let Some(meta) = meta
+            && self.is_sure()
+            && known.map(Meta::stamp) != Some(meta.stamp())
+            && was_just_written(meta)
+        {
             self.note(&name);
         }
         Ok(meta.map(|meta| info(name.as_str().to_owned(), meta)))
     }
+}
+
+/// Whether the file was changed less than [`JUST_WRITTEN`] ago.
+fn was_just_written(meta: Meta) -> bool {
+    let modified = meta.stamp().modified;
+    modified.is_some_and(|modified| modified.elapsed().is_ok_and(|since| since < JUST_WRITTEN))
 }
 
 impl Work {

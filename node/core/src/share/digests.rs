@@ -22,6 +22,7 @@
 //! Whoever asks for a file has its stamp compared.
 
 mod store;
+mod turn;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -43,7 +44,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use self::store::Store;
+use self::{store::Store, turn::Turn};
 use super::{Catalogue, News, SETTLED_AFTER, Share, ShareError, SharedFile, Stamp};
 use crate::{
     clock::now,
@@ -483,43 +484,6 @@ fn is_settled(stamp: Stamp, started: SystemTime) -> bool {
         .modified
         .and_then(|modified| started.duration_since(modified).ok())
         .is_some_and(|since| since >= SETTLED_AFTER)
-}
-
-/// The right to read one file.
-struct Turn<'a> {
-    digests: &'a Digests,
-    name: &'a ShareName,
-}
-
-impl<'a> Turn<'a> {
-    /// Waits for a turn. `None` when another thread has just read the file.
-    fn take(digests: &'a Digests, name: &'a ShareName) -> Option<Turn<'a>> {
-        let mut reading = lock(&digests.reading);
-        let mut waited = false;
-        while reading.contains(name) || reading.len() >= READERS_MAX {
-            waited |= reading.contains(name);
-            reading = digests
-                .read
-                .wait(reading)
-                .unwrap_or_else(std::sync::PoisonError::into_inner);
-        }
-        if waited {
-            return None;
-        }
-        reading.insert(name.clone());
-        Some(Turn { digests, name })
-    }
-
-    fn read(self) -> Result<Known, ShareError> {
-        self.digests.read(self.name)
-    }
-}
-
-impl Drop for Turn<'_> {
-    fn drop(&mut self) {
-        lock(&self.digests.reading).remove(self.name);
-        self.digests.read.notify_all();
-    }
 }
 
 #[cfg(test)]

@@ -30,7 +30,7 @@ const BEGINNINGS: &[&str] = &[
     ".goutputstream-", // GNOME, while it saves
 ];
 
-/// Names that end so.
+/// Names that end so, with something before it.
 const ENDINGS: &[&str] = &[
     "~",
     ".crdownload",
@@ -48,5 +48,7 @@ pub(super) fn ignored(last: &str) -> bool {
         || BEGINNINGS
             .iter()
             .any(|beginning| last.starts_with(beginning))
-        || ENDINGS.iter().any(|ending| last.ends_with(ending))
+        || ENDINGS
+            .iter()
+            .any(|ending| last.len() > ending.len() && last.ends_with(ending))
 }
