@@ -21,6 +21,7 @@ Examples:
   ctl hello http://192.0.2.7:4242         make it known to a peer
   ctl search '*.pdf'                      what is here
   ctl fetch notes/today.txt               bring a file into the share
+  ctl ui                                  see it in the browser
   ctl run scripts/tour.rhai               see three nodes at work
 
 Exit codes:
@@ -85,6 +86,7 @@ pub(crate) enum Command {
     Events(EventsArgs),
     Cache(CacheArgs),
     Plugin(PluginArgs),
+    Ui(UiArgs),
     Call(CallArgs),
     Run(RunArgs),
     Shell(ShellArgs),
@@ -291,6 +293,21 @@ pub(crate) enum PluginAction {
         #[arg(required = true, value_name = "FILE")]
         files: Vec<PathBuf>,
     },
+}
+
+/// Show the node in the browser: search, transfers, the share, the peers.
+///
+/// Prints the address of a page on this machine and opens it. The address is good for one browser and ten minutes; who has
+/// opened it may use the page until this command ends. The page never gets the secret of the node.
+#[derive(Args, Clone, Copy, Debug)]
+#[command(after_help = "Examples:\n  ctl ui\n  ctl ui --port 8080 --no-open")]
+pub(crate) struct UiArgs {
+    /// Port of the page; 0 takes a free one
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) port: u16,
+    /// Print the address only
+    #[arg(long)]
+    pub(crate) no_open: bool,
 }
 
 /// Call any method of the control connection and print the result.

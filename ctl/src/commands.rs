@@ -17,6 +17,7 @@ pub(crate) mod run;
 pub(crate) mod search;
 pub(crate) mod shell;
 pub(crate) mod status;
+pub(crate) mod ui;
 #[cfg(feature = "embedded")]
 pub(crate) mod up;
 

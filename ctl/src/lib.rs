@@ -1,7 +1,7 @@
 //! `ctl`, the controller of a Sixhop node: commands, a shell, scripts.
 //!
 //! Participants: `cli` is what was said; `connection` finds the node and calls it; `commands` has one file for each
-//! command; `script` runs rhai scripts; `download` brings files to places outside the share; `output` is all that is
+//! command; `script` runs rhai scripts; `ui` is the page; `download` brings files to places outside the share; `output` is all that is
 //! seen; `error` classifies all that goes wrong; `patience` is the deadline and Ctrl-C.
 //!
 //! Absent on purpose: knowledge of how a node works. Everything goes through the control connection, except that
@@ -22,6 +22,7 @@ mod error;
 mod output;
 mod patience;
 mod script;
+mod ui;
 
 use std::process::ExitCode;
 
@@ -116,6 +117,7 @@ async fn dispatch(command: Command, context: &Context) -> Result<(), CtlError> {
         Command::Events(args) => commands::events::run(args, context).await,
         Command::Cache(args) => commands::cache::run(args.action, context).await,
         Command::Plugin(args) => commands::plugin::run(args.action, context).await,
+        Command::Ui(args) => commands::ui::run(args, context).await,
         Command::Call(args) => commands::call::run(args, context).await,
         other => unreachable!("{other:?} is handled before"),
     }

@@ -36,5 +36,6 @@ mod start;
 mod store;
 mod tidy;
 mod transfers;
+mod ui;
 mod world;
 mod xml;

@@ -4,7 +4,7 @@
 //! [`Control`], the control port spoken by hand; [`http`] and [`xmlrpc`], clients written from the protocols; [`Rogue`], a
 //! peer that misbehaves in one chosen way; [`Proxy`], a
 //! peer that lies about content; [`PythonPeer`], the two peers of the book; [`names`], names that want out of the
-//! share; [`Meters`], what a process holds.
+//! share; [`Meters`], what a process holds; [`Ui`], a running `ctl ui`; [`browser`], Chromium that looks at it.
 //!
 //! Goals: a test meets the programs only from outside; every wait has a deadline and says what it waited for; everything that
 //! a test started ends with it. Non-goals: sharing code with the programs, because an error there must not hide itself here.
@@ -22,6 +22,7 @@
     reason = "tests make and look at shares as their owners do: by path"
 )]
 
+pub mod browser;
 pub mod http;
 pub mod names;
 pub mod rogue;
@@ -35,8 +36,10 @@ mod meters;
 mod proxy;
 mod python;
 mod topology;
+mod ui;
 mod wait;
 
+pub use browser::Browser;
 pub use control::{Control, ControlError};
 pub use controller::{Ctl, CtlRun};
 pub use daemon::{NodeOptions, NodeProcess, Refusal};
@@ -46,4 +49,5 @@ pub use proxy::Proxy;
 pub use python::{Dialect, PythonPeer, python};
 pub use rogue::{Conduct, Rogue};
 pub use topology::{chain, introduce, mesh, ring};
+pub use ui::Ui;
 pub use wait::{eventually, wait_until};

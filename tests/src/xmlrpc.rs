@@ -11,6 +11,11 @@ use std::fmt::Write as _;
 
 use crate::http;
 
+/// The bytes of base64 with padding, if it is some.
+pub fn from_base64(text: &str) -> Option<Vec<u8>> {
+    base64::decode(text)
+}
+
 /// A value on the wire.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]

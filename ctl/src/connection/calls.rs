@@ -146,7 +146,8 @@ impl Connection {
         mut on_change: impl FnMut(&FetchStatus) -> Result<(), CtlError>,
     ) -> Result<FetchStatus, CtlError> {
         let replace = Some(existing == Existing::Replace);
-        let start = async { self.sorted_out(self.http.start(name.to_owned(), replace).await) };
+        let start =
+            async { self.sorted_out(self.http.start(name.to_owned(), replace, None).await) };
         let started = patience.bound(start).await?;
         let id = started.id;
         let watched = patience.bound(self.watch(started, &mut on_change)).await;

@@ -121,7 +121,8 @@ namespace! {
         ///
         /// Fails with `exists` when the share has it already, unless `replace` is true.
         /// A second fetch of a name that is on its way answers with the first one.
-        fn "start" start(name: [String], replace: [Option<bool>]) -> [FetchStatus];
+        /// With a `digest` it takes this content and no other, whatever the peers call it.
+        fn "start" start(name: [String], replace: [Option<bool>], digest: [Option<String>]) -> [FetchStatus];
         /// Waits until a fetch is over, at most `seconds` (10 by default), and says how far it is.
         fn "wait" wait(id: [u64], seconds: [Option<u32>]) -> [FetchStatus];
         /// Lists the fetches that run and the last ones that ended.

@@ -12,6 +12,9 @@ pub struct Peer {
     pub url: String,
     /// How it answers `query`, as far as it is known.
     pub dialect: PeerDialect,
+    /// What it is, as far as it is known.
+    #[serde(default)]
+    pub kind: PeerKind,
     /// Where this node stands with it.
     pub state: PeerState,
     /// How this node learned of it.
@@ -20,8 +23,24 @@ pub struct Peer {
     pub failures: u32,
     /// When it last answered, Unix milliseconds.
     pub last_answer: Option<u64>,
+    /// Time of its answer to the last introduction, in milliseconds.
+    #[serde(default)]
+    pub latency: Option<u64>,
     /// Why the last call failed, while it is failing.
     pub last_error: Option<String>,
+}
+
+/// What a peer is.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PeerKind {
+    /// It has not answered yet.
+    #[default]
+    Unknown,
+    /// A Sixhop node: it searches, names others and gives digests.
+    Sixhop,
+    /// A peer of the chapter: it answers `query` only.
+    Chapter,
 }
 
 /// The two ways in which peers answer.

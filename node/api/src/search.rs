@@ -72,6 +72,10 @@ pub struct Excerpt {
 pub struct TraceStep {
     /// URL of the node that was asked.
     pub node: String,
+    /// URL of the node that named it first; absent for this node and its own
+    /// peers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub named_by: Option<String>,
     /// The handler that was asked.
     pub handler: String,
     /// How long it took, in milliseconds.

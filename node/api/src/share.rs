@@ -36,6 +36,31 @@ pub struct ShareListing {
     pub skipped: u64,
 }
 
+/// A folder of the share.
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+pub struct ShareFolder {
+    /// Its name: the path inside the share, without a `/` behind it.
+    pub name: String,
+    /// Number of shared files in it and below.
+    pub files: u64,
+    /// Their sizes together, in bytes.
+    pub size: u64,
+}
+
+/// What lies in one folder of a share.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+pub struct FolderListing {
+    /// The folders in it, sorted by name; all of them on the first page, none on
+    /// others. Folders without a shared file are left out.
+    pub folders: Vec<ShareFolder>,
+    /// Whether folders are left out because there are more than 10000.
+    pub folders_truncated: bool,
+    /// The files in it, sorted by name.
+    pub files: Vec<ShareFile>,
+    /// The name to give as `after` for the next page, if there is one.
+    pub next: Option<String>,
+}
+
 namespace! {
     /// The files that this node offers.
     "share" => Share {
@@ -43,6 +68,10 @@ namespace! {
         ///
         /// `pattern` is a glob, `after` the last name of the page before, `limit` at most 10000.
         fn "list" list(pattern: [Option<String>], after: [Option<String>], limit: [Option<u32>]) -> [ShareListing];
+        /// Lists what lies in one folder: its folders with the sums of what is below them, and its files.
+        ///
+        /// `folder` is a path inside the share, absent for its top; `after` and `limit` are as for `list`.
+        fn "browse" browse(folder: [Option<String>], after: [Option<String>], limit: [Option<u32>]) -> [FolderListing];
         /// Describes one shared file.
         fn "stat" stat(name: [String]) -> [ShareFile];
     }

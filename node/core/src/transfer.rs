@@ -37,7 +37,7 @@ use std::{
     sync::{Arc, Mutex, atomic::Ordering},
 };
 
-use node_wire::name::ShareName;
+use node_wire::{Digest, name::ShareName};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use self::{
@@ -135,20 +135,35 @@ impl Transfers {
         name: &ShareName,
         replace: Replace,
     ) -> Result<u64, FetchError> {
-        Ok(self.begin(name, replace).await?.id())
+        Ok(self.begin(name, replace, Begun::Now).await?.id())
+    }
+
+    /// The same for this content only, under whatever name a peer has it.
+    ///
+    /// # Errors
+    /// When the file is there already, or too much is going on.
+    pub async fn start_content(
+        self: &Arc<Self>,
+        name: &ShareName,
+        digest: Digest,
+        replace: Replace,
+    ) -> Result<u64, FetchError> {
+        let begun = Begun::Of(digest);
+        Ok(self.begin(name, replace, begun).await?.id())
     }
 
     async fn begin(
         self: &Arc<Self>,
         name: &ShareName,
         replace: Replace,
+        begun: Begun,
     ) -> Result<Arc<Job>, FetchError> {
         if let Some(job) = lock(&self.jobs).running(name) {
             return Ok(job);
         }
         let incoming = self.fetcher.begin(name, replace).await?;
         Ok(match self.enlist(name)? {
-            Enlisted::New(job) => self.spawn(job, Place::Ready(incoming), Begun::Now),
+            Enlisted::New(job) => self.spawn(job, Place::Ready(incoming), begun),
             Enlisted::Running(job) => job,
         })
     }

@@ -12,7 +12,7 @@ use node_core::{
     events::unix_millis,
     share::{Replace, ShareError},
     transfer::{BatchStatus, FetchError, JobState, JobStatus},
-    wire::ShareName,
+    wire::{Digest, ShareName, escaped},
 };
 use tokio::time::timeout;
 
@@ -23,10 +23,23 @@ const WAIT_SECONDS: u32 = 10;
 
 #[async_trait]
 impl FetchServer for Owner {
-    async fn start(&self, name: String, replace: Option<bool>) -> RpcResult<FetchStatus> {
+    async fn start(
+        &self,
+        name: String,
+        replace: Option<bool>,
+        digest: Option<String>,
+    ) -> RpcResult<FetchStatus> {
         let parsed = ShareName::parse(&name).map_err(|error| bad_name(&name, &error))?;
         let transfers = &self.node.context().transfers;
-        let started = transfers.start(&parsed, replacing(replace)).await;
+        let digest = digest.as_deref().map(parse_digest).transpose()?;
+        let started = match digest {
+            None => transfers.start(&parsed, replacing(replace)).await,
+            Some(digest) => {
+                transfers
+                    .start_content(&parsed, digest, replacing(replace))
+                    .await
+            }
+        };
         self.status_of(started.map_err(|error| api_error(&error))?)
     }
 
@@ -87,6 +100,15 @@ impl FetchServer for Owner {
         let status = transfers.wait_matching(id).await;
         Ok(describe_batch(&status.ok_or_else(|| unknown(id))?))
     }
+}
+
+fn parse_digest(text: &str) -> Result<Digest, ApiError> {
+    Digest::from_hex(text).map_err(|_| {
+        ApiError::new(
+            ErrorCode::Usage,
+            format!("`{}` is no digest: 64 hex digits are needed", escaped(text)),
+        )
+    })
 }
 
 fn replacing(replace: Option<bool>) -> Replace {

@@ -3,10 +3,11 @@
 use jsonrpsee::core::{RpcResult, async_trait};
 use node_api::{
     error::{ApiError, ErrorCode},
-    peer::{Peer, PeerDialect, PeerSource, PeerState, PeersServer},
+    peer::{Peer, PeerDialect, PeerKind, PeerSource, PeerState, PeersServer},
     share::{LIST_LIMIT_DEFAULT, LIST_LIMIT_MAX, ShareFile},
 };
 use node_core::{
+    client,
     events::unix_millis,
     overlay::{Added, PEERS_MAX, PeerEntry, Source},
     wire::{Dialect, Digest, PeerUrl, escaped, peer_url::without_user},
@@ -103,6 +104,11 @@ fn describe(entry: &PeerEntry) -> Peer {
             Some(Dialect::Faults) => PeerDialect::Faults,
             Some(Dialect::Codes) => PeerDialect::Codes,
         },
+        kind: match entry.kind {
+            None => PeerKind::Unknown,
+            Some(client::PeerKind::Sixhop) => PeerKind::Sixhop,
+            Some(client::PeerKind::Book) => PeerKind::Chapter,
+        },
         state: match (&entry.last_error, entry.last_answer) {
             (Some(_), _) => PeerState::Failing,
             (None, Some(_)) => PeerState::Up,
@@ -116,6 +122,9 @@ fn describe(entry: &PeerEntry) -> Peer {
         },
         failures: entry.failures,
         last_answer: entry.last_answer.map(unix_millis),
+        latency: entry
+            .latency
+            .map(|time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX)),
         last_error: entry.last_error.clone(),
     }
 }

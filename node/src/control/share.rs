@@ -1,5 +1,7 @@
 //! Namespace `share`.
 
+mod folder;
+
 use std::{
     sync::Arc,
     time::{Duration, Instant},
@@ -8,7 +10,9 @@ use std::{
 use jsonrpsee::core::{RpcResult, async_trait};
 use node_api::{
     error::{ApiError, ErrorCode},
-    share::{LIST_LIMIT_DEFAULT, LIST_LIMIT_MAX, ShareFile, ShareListing, ShareServer},
+    share::{
+        FolderListing, LIST_LIMIT_DEFAULT, LIST_LIMIT_MAX, ShareFile, ShareListing, ShareServer,
+    },
 };
 use node_core::{
     events::unix_millis,
@@ -49,6 +53,30 @@ impl ShareServer for Owner {
         Ok(listed.await.map_err(|_| broken())??)
     }
 
+    async fn browse(
+        &self,
+        folder: Option<String>,
+        after: Option<String>,
+        limit: Option<u32>,
+    ) -> RpcResult<FolderListing> {
+        let folder = folder.filter(|folder| !folder.is_empty());
+        let parsed = folder.map(|name| ShareName::parse(&name).map_err(|e| bad_name(&name, &e)));
+        let parsed = parsed.transpose()?;
+        let limit = limit.unwrap_or(LIST_LIMIT_DEFAULT).clamp(1, LIST_LIMIT_MAX) as usize;
+        let context = Arc::clone(self.node.context());
+        let listed = spawn_blocking(move || {
+            let folder = parsed.as_ref().map(ShareName::as_str);
+            let mut listing = folder::list(&context.share, folder, after.as_deref(), limit)
+                .map_err(|error| unreadable(&error))?;
+            let files = listing.files.into_iter();
+            listing.files = files
+                .map(|file| identified(file, &context.digests))
+                .collect();
+            Ok::<_, ApiError>(listing)
+        });
+        Ok(listed.await.map_err(|_| broken())??)
+    }
+
     async fn stat(&self, name: String) -> RpcResult<ShareFile> {
         let parsed = ShareName::parse(&name).map_err(|error| bad_name(&name, &error))?;
         let context = Arc::clone(self.node.context());
@@ -78,12 +106,7 @@ fn page(
         files.push(file(found));
         Flow::Continue
     });
-    let listing = listing.map_err(|error| {
-        ApiError::new(
-            ErrorCode::Failed,
-            format!("the share cannot be read: {error}"),
-        )
-    })?;
+    let listing = listing.map_err(|error| unreadable(&error))?;
     let next = files.last().filter(|_| more).map(|file| file.name.clone());
     Ok(ShareListing {
         files,
@@ -137,6 +160,13 @@ fn identified(file: ShareFile, digests: &Digests) -> ShareFile {
         digest: digest.map(|digest| digest.to_hex()),
         ..file
     }
+}
+
+fn unreadable(error: &std::io::Error) -> ApiError {
+    ApiError::new(
+        ErrorCode::Failed,
+        format!("the share cannot be read: {error}"),
+    )
 }
 
 fn missing(error: &ShareError) -> ApiError {

@@ -29,6 +29,12 @@ const HTTP: &[&str] = &[
     "ctl/src/download",
 ];
 const SHARE: &[&str] = &["node/core/src/share", "node/core/tests"];
+/// Dropped files go into the share from the page.
+const FILES: &[&str] = &[
+    "node/core/src/share",
+    "node/core/tests",
+    "ctl/src/ui/upload",
+];
 const SYSTEM: &[&str] = &[
     "node/core/src/share",
     "node/core/src/cache",
@@ -53,7 +59,8 @@ const HOMES: &[Home] = &[
     home("hyper-util", &["node-core", "node", "ctl"], HTTP),
     home("blake3", &["node-core"], &["node/core/src/pieces"]),
     home("redb", &["node-core"], SHARE),
-    home("cap-std", &["node-core"], SHARE),
+    home("cap-std", &["node-core", "ctl"], FILES),
+    home("cap-fs-ext", &["node-core", "ctl"], FILES),
     home(
         "rustix",
         &["node-core", "plugin-process", "plugin-script"],
@@ -89,7 +96,8 @@ const HOMES: &[Home] = &[
     home("rustyline", &["ctl"], &[]),
     home("indicatif", &["ctl"], &[]),
     home("toml", &["node"], &[]),
-    home("tiny_http", &["ctl"], &[]),
+    home("tiny_http", &["ctl"], &["ctl/src/ui"]),
+    home("httparse", &["ctl"], &["ctl/src/ui/door"]),
     home("notify", &["node-core"], &["node/core/src/share/watcher"]),
     home("ignore", &["node-core"], &["node/core/src/share/ignoring"]),
 ];

@@ -17,12 +17,12 @@ use node_api::{
     events::{Event, EventStreamServer},
     fetch::{FetchBatch, FetchFailure, FetchServer, FetchState, FetchStatus},
     node::{NodeServer, NodeStatus},
-    peer::{Peer, PeerDialect, PeerSource, PeerState, PeersServer},
+    peer::{Peer, PeerDialect, PeerKind, PeerSource, PeerState, PeersServer},
     search::{
         Excerpt, Hit, SearchAnswer, SearchEnd, SearchNews, SearchServer, SearchStreamServer,
         TraceStep,
     },
-    share::{ShareFile, ShareListing, ShareServer},
+    share::{FolderListing, ShareFile, ShareListing, ShareServer},
 };
 use serde_json::json;
 
@@ -94,10 +94,12 @@ fn peer(url: &str, state: PeerState) -> Peer {
     Peer {
         url: url.into(),
         dialect: PeerDialect::Faults,
+        kind: PeerKind::Sixhop,
         state,
         source: PeerSource::Owner,
         failures: 0,
         last_answer: None,
+        latency: None,
         last_error: (state == PeerState::Failing).then(|| "connection refused".into()),
     }
 }
@@ -134,6 +136,20 @@ impl PeersServer for Answers {
 
 #[async_trait]
 impl ShareServer for Answers {
+    async fn browse(
+        &self,
+        _folder: Option<String>,
+        _after: Option<String>,
+        _limit: Option<u32>,
+    ) -> RpcResult<FolderListing> {
+        Ok(FolderListing {
+            folders: Vec::new(),
+            folders_truncated: false,
+            files: vec![file("a.txt", 2048)],
+            next: None,
+        })
+    }
+
     async fn list(
         &self,
         _pattern: Option<String>,
@@ -184,6 +200,7 @@ impl SearchServer for Answers {
         };
         let trace = vec![TraceStep {
             node: "http://127.0.0.1:4242/".into(),
+            named_by: None,
             handler: "name".into(),
             milliseconds: 1,
             hits: hits.len() as u64,
@@ -293,7 +310,12 @@ fn batch(query: &str) -> FetchBatch {
 
 #[async_trait]
 impl FetchServer for Answers {
-    async fn start(&self, name: String, replace: Option<bool>) -> RpcResult<FetchStatus> {
+    async fn start(
+        &self,
+        name: String,
+        replace: Option<bool>,
+        _digest: Option<String>,
+    ) -> RpcResult<FetchStatus> {
         let id = match name.as_str() {
             "missing" => MISSING,
             "slow" => SLOW,

@@ -78,6 +78,8 @@ pub struct Holder {
 pub struct Step {
     /// Who.
     pub peer: PeerUrl,
+    /// The peer that named it first; none for a peer of this node.
+    pub named_by: Option<PeerUrl>,
     /// When it was asked.
     pub begun: Instant,
     /// Time to its answer, or to its failure.
@@ -219,6 +221,7 @@ impl Finder {
         while let Some(target) = self.plan.next(now()) {
             self.steps.push(Step {
                 peer: target.peer.clone(),
+                named_by: target.named_by.clone(),
                 begun: now(),
                 took: None,
                 hits: 0,

@@ -53,10 +53,12 @@ impl Overlay {
     /// # Errors
     /// When it does not answer.
     pub async fn introduce(&self, peer: &PeerUrl) -> Result<(), CallError> {
-        let deadline = now() + INTRODUCTION;
+        let begun = now();
+        let deadline = begun + INTRODUCTION;
         match self.say_hello(peer, deadline).await {
             Ok((kind, dialect)) => {
-                self.peers().introduced(peer, kind, dialect);
+                let latency = now().saturating_duration_since(begun);
+                self.peers().introduced(peer, kind, dialect, latency);
                 self.events
                     .emit("peer.answered", json!({ "url": peer.as_str() }));
                 Ok(())

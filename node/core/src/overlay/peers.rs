@@ -64,6 +64,8 @@ pub struct PeerEntry {
     pub failures: u32,
     /// When it last answered.
     pub last_answer: Option<SystemTime>,
+    /// Time of its answer to the last introduction.
+    pub latency: Option<Duration>,
     /// Why its last call failed, while it is failing.
     pub last_error: Option<String>,
     /// Not asked before this time.
@@ -221,10 +223,17 @@ impl PeerTable {
             .min()
     }
 
-    /// Notes that this node was introduced to a peer.
-    pub fn introduced(&mut self, url: &PeerUrl, kind: PeerKind, dialect: Option<Dialect>) {
+    /// Notes that this node was introduced to a peer, which answered after `latency`.
+    pub fn introduced(
+        &mut self,
+        url: &PeerUrl,
+        kind: PeerKind,
+        dialect: Option<Dialect>,
+        latency: Duration,
+    ) {
         self.answered(url, kind, dialect);
         if let Some(peer) = self.peers.get_mut(&url.key()) {
+            peer.latency = Some(latency);
             peer.introduce_at = None;
         }
     }
@@ -262,6 +271,7 @@ impl PeerEntry {
             source,
             failures: 0,
             last_answer: None,
+            latency: None,
             last_error: None,
             retry_at: None,
             introduce_at: Some(now),
@@ -396,7 +406,9 @@ mod tests {
         assert!(table.to_introduce(now, 9).is_empty());
         let later = table.next_introduction().unwrap();
         assert_eq!(table.to_introduce(later, 9), [url(2)]);
-        table.introduced(&url(2), PeerKind::Book, Some(Dialect::Faults));
+        let latency = Duration::from_millis(7);
+        table.introduced(&url(2), PeerKind::Book, Some(Dialect::Faults), latency);
         assert_eq!(table.next_introduction(), None);
+        assert_eq!(table.get(&url(2)).unwrap().latency, Some(latency));
     }
 }

@@ -18,7 +18,7 @@ use serde_json::json;
 use tokio::{select, sync::watch, task::spawn_blocking};
 use tokio_util::sync::CancellationToken;
 
-use super::{FetchError, JobState, Transfers, sources::Source};
+use super::{FetchError, JobState, Transfers, fetch::Begun, sources::Source};
 use crate::{
     overlay::{Finder, Holder},
     share::{Replace, ShareError},
@@ -264,7 +264,7 @@ impl Transfers {
     ) -> Result<(), Arc<FetchError>> {
         let job = match source {
             Some(source) => self.begin_found(name, replace, source),
-            None => self.begin(name, replace).await,
+            None => self.begin(name, replace, Begun::Now).await,
         };
         let job = job.map_err(Arc::new)?;
         let stop = job.cancel_token().drop_guard();

@@ -91,6 +91,8 @@ impl FetchError {
 pub(super) enum Begun {
     /// It starts now.
     Now,
+    /// It starts now, for this content only.
+    Of(Digest),
     /// It starts now, and somebody is known to have it.
     Found(Source),
     /// An earlier run of the node began to fetch this content.
@@ -198,8 +200,10 @@ impl Fetcher {
     async fn fetch(&self, job: &Job, incoming: Incoming, from: Begun) -> Result<(), FetchError> {
         let name = job.name();
         let by_name = FindWanted::Name(name.as_str().to_owned());
+        let only_verified = matches!(from, Begun::Of(_));
         let (wanted, known, resumed) = match from {
             Begun::Now => (by_name, None, false),
+            Begun::Of(digest) => (FindWanted::Digest(digest), None, false),
             Begun::Found(source) => (by_name, Some(source), false),
             Begun::Before(digest) => (FindWanted::Digest(digest), None, true),
         };
@@ -208,16 +212,16 @@ impl Fetcher {
             Verified::Stored => Ok(()),
             Verified::Nothing {
                 failure: Some(failure),
-                others_seen: false,
+                others_seen,
                 ..
-            } => Err(FetchError::of(name, failure)),
+            } if only_verified || !others_seen => Err(FetchError::of(name, failure)),
             Verified::Nothing {
                 failure: None,
                 asked,
                 reason,
-                others_seen: false,
+                others_seen,
                 ..
-            } => Err(FetchError::NotFound {
+            } if only_verified || !others_seen => Err(FetchError::NotFound {
                 name: name.clone(),
                 asked,
                 reason,

@@ -127,6 +127,7 @@ pub(super) fn summary(search: &Search, ourselves: &PeerUrl, is_full: bool) -> Se
     let handler = search.handler();
     let mut trace = vec![TraceStep {
         node: ourselves.as_str().to_owned(),
+        named_by: None,
         handler: handler.to_owned(),
         milliseconds: milliseconds(search.here().time()),
         hits: search.here().hits as u64,
@@ -134,6 +135,7 @@ pub(super) fn summary(search: &Search, ourselves: &PeerUrl, is_full: bool) -> Se
     }];
     trace.extend(search.steps().iter().map(|step| TraceStep {
         node: step.peer.as_str().to_owned(),
+        named_by: step.named_by.as_ref().map(|by| by.as_str().to_owned()),
         handler: handler.to_owned(),
         milliseconds: milliseconds(step.took.unwrap_or_else(|| step.begun.elapsed())),
         hits: step.hits as u64,

@@ -31,6 +31,8 @@ const WAITING_MAX: usize = 2 * BUDGET;
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Target {
     pub(super) peer: PeerUrl,
+    /// The peer that named it first; none for our own peers.
+    pub(super) named_by: Option<PeerUrl>,
     hops: usize,
 }
 
@@ -62,7 +64,7 @@ impl Plan {
             asked: 0,
             lacking: None,
         };
-        plan.add(peers, 1);
+        plan.add(peers, None, 1);
         plan
     }
 
@@ -107,7 +109,7 @@ impl Plan {
 
     /// A peer named others.
     pub(super) fn named(&mut self, by: &Target, peers: impl IntoIterator<Item = PeerUrl>) {
-        self.add(peers, by.hops + 1);
+        self.add(peers, Some(&by.peer), by.hops + 1);
     }
 
     /// A call failed.
@@ -136,7 +138,12 @@ impl Plan {
         self.lacking.unwrap_or(MissReason::NotFound)
     }
 
-    fn add(&mut self, peers: impl IntoIterator<Item = PeerUrl>, hops: usize) {
+    fn add(
+        &mut self,
+        peers: impl IntoIterator<Item = PeerUrl>,
+        named_by: Option<&PeerUrl>,
+        hops: usize,
+    ) {
         for peer in peers {
             if self.seen.contains(&peer.key()) {
                 continue;
@@ -147,7 +154,11 @@ impl Plan {
                 self.lacks(MissReason::Budget);
             } else {
                 self.seen.insert(peer.key());
-                self.waiting.push_back(Target { peer, hops });
+                self.waiting.push_back(Target {
+                    peer,
+                    named_by: named_by.cloned(),
+                    hops,
+                });
             }
         }
     }
@@ -207,6 +218,18 @@ mod tests {
         assert_eq!(plan.next(Instant::now()), None);
         plan.give_up();
         assert_eq!((plan.asked(), plan.verdict()), (1, MissReason::NotFound));
+    }
+
+    #[test]
+    fn who_named_a_peer_first_is_kept() {
+        let mut plan = Plan::new(&url(0), vec![url(1), url(2)]);
+        let now = Instant::now();
+        let (first, second) = (plan.next(now).unwrap(), plan.next(now).unwrap());
+        plan.named(&second, [url(3)]);
+        plan.named(&first, [url(3), url(1)]);
+        let third = plan.next(now).unwrap();
+        assert_eq!((third.peer, third.named_by), (url(3), Some(url(2))));
+        assert_eq!((first.named_by, second.named_by), (None, None));
     }
 
     proptest! {

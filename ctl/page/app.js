@@ -1,0 +1,156 @@
+// The frame around the views: who is here, where we are, what there is to say.
+
+import { button, el, empty, icon } from "./build.js";
+import * as node from "./node.js";
+import * as peers from "./peers.js";
+import * as search from "./search.js";
+import { whenDenied } from "./server.js";
+import * as session from "./session.js";
+import * as share from "./share.js";
+import { listen, on, rest, state } from "./state.js";
+import * as transfers from "./transfers.js";
+
+const VIEWS = [["search", "Search", search], ["transfers", "Transfers", transfers], ["share", "Share", share], ["peers", "Peers", peers], ["node", "Node", node]];
+
+const main = document.getElementById("view");
+const made = new Map();
+let current = null;
+
+// Says something for a moment.
+export function toast(text, kind = "") {
+  const line = el("p", { class: `toast ${kind}`, text });
+  const toasts = document.getElementById("toasts");
+  toasts.append(line);
+  while (toasts.childElementCount > 3) toasts.firstElementChild.remove();
+  setTimeout(() => line.remove(), kind === "bad" ? 9000 : 4000);
+}
+
+// Asks a question that has two answers.
+export function ask(title, text, yes, no) {
+  return new Promise((resolve) => {
+    const dialog = el("dialog", { "aria-labelledby": "ask-title", on: { close: () => { dialog.remove(); resolve(dialog.returnValue === "yes"); } } },
+      el("h2", { id: "ask-title", text: title }), el("p", { text }),
+      el("div", { class: "actions" }, button(no, () => dialog.close("no")), button(yes, () => dialog.close("yes"), { class: "button primary" })));
+    document.body.append(dialog);
+    dialog.showModal();
+  });
+}
+
+function part(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return "";
+  }
+}
+
+function route() {
+  const [path, query = ""] = location.hash.replace(/^#\/?/, "").split("?");
+  const [id, ...rest_] = path.split("/");
+  const entry = VIEWS.find(([name]) => name === id) ?? VIEWS[0];
+  show(entry, query, part(rest_.join("/")));
+}
+
+function show([id, label, module], query, path) {
+  if (!made.has(id)) {
+    const view = module.view();
+    made.set(id, view);
+    main.append(view.root);
+  }
+  const next = made.get(id);
+  if (current !== next) current?.hidden?.();
+  current = next;
+  for (const view of made.values()) view.root.hidden = view !== next;
+  for (const link of document.querySelectorAll("#nav a")) {
+    if (link.dataset.view === id) link.setAttribute("aria-current", "page");
+    else link.removeAttribute("aria-current");
+  }
+  document.title = `${label} \u2013 Sixhop`;
+  next.shown?.(query, path);
+}
+
+function frame() {
+  document.getElementById("nav").append(...VIEWS.map(([id, label], at) => el("a", { href: `#/${id}`, "data-view": id, "aria-keyshortcuts": `${at + 1}` }, icon(id), el("span", { text: label }), el("span", { class: "badge", hidden: true }))));
+  document.querySelector(".skip").addEventListener("click", (event) => {
+    event.preventDefault();
+    main.focus();
+  });
+  addEventListener("hashchange", route);
+  addEventListener("keydown", (event) => {
+    const typing = event.target.closest?.("input, select, textarea, dialog");
+    if (typing && event.key === "Escape" && event.target.matches("input")) return current?.focus?.();
+    if (typing || event.altKey || event.ctrlKey || event.metaKey) return undefined;
+    const at = Number(event.key) - 1;
+    if (VIEWS[at]) location.hash = `#/${VIEWS[at][0]}`;
+    else if (event.key === "/") {
+      event.preventDefault();
+      location.hash = "#/search";
+      made.get("search")?.focus();
+    }
+    return undefined;
+  });
+  document.addEventListener("visibilitychange", () => (document.hidden ? rest() : listen()));
+}
+
+const LINKS = { connecting: "Connecting", up: "Connected", away: "The node is away", gone: "ctl ui has ended" };
+
+function pulse() {
+  const line = document.getElementById("pulse");
+  line.className = `pulse ${state.link}`;
+  document.getElementById("pulse-text").textContent = LINKS[state.link];
+  line.title = state.why;
+  document.body.classList.toggle("is-away", state.link === "away" || state.link === "gone");
+}
+
+function badges() {
+  const running = state.fetches.filter(transfers.isRunning).length;
+  const badge = document.querySelector('#nav a[data-view="transfers"] .badge');
+  badge.hidden = running === 0;
+  badge.textContent = running;
+}
+
+// What was fetched while the person looked elsewhere is told.
+const told = new Set();
+let first = true;
+
+function announce() {
+  for (const fetch of state.fetches) {
+    if (transfers.isRunning(fetch)) continue;
+    const key = `${state.status?.started} ${fetch.id}`;
+    if (told.has(key)) continue;
+    told.add(key);
+    if (first) continue;
+    if (fetch.state === "done") toast(`${fetch.name} is in your share`, "good");
+    else if (fetch.state === "failed") toast(fetch.error?.message ?? `${fetch.name} failed`, "bad");
+  }
+  first = false;
+}
+
+function locked() {
+  rest();
+  session.forget();
+  document.getElementById("nav").hidden = true;
+  document.getElementById("pulse").hidden = true;
+  main.replaceChildren(el("section", { class: "view", "aria-label": "Sixhop" }, empty("This page needs a new address",
+    ["Each address that ctl ui prints opens one browser, once.", "Press Enter in the terminal where it runs to get another, or start it again:", el("p", {}, el("code", { text: "ctl ui" }))])));
+}
+
+async function begin() {
+  let may = false;
+  try {
+    may = await session.begin();
+  } catch {
+    may = session.key() !== null;
+  }
+  if (!may) return locked();
+  whenDenied(locked);
+  frame();
+  on("link", pulse);
+  on("fetches", badges);
+  on("fetches", announce);
+  route();
+  if (!document.hidden) listen();
+  return undefined;
+}
+
+begin();

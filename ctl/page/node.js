@@ -1,0 +1,173 @@
+// This node: where it is, what it keeps, what answers queries, and what happens.
+
+import { button, el, empty, sign, visible } from "./build.js";
+import { ask, toast } from "./app.js";
+import * as format from "./format.js";
+import { VirtualList } from "./list.js";
+import { call } from "./server.js";
+import { on, refresh, state } from "./state.js";
+
+const BLOBS_SHOWN = 20;
+
+// Members of the status that have a place of their own.
+const PLACED = new Set(["version", "api_version", "url", "listen", "control", "share", "pid", "started", "peers", "cache_bytes", "handlers", "counters"]);
+
+const narrow = matchMedia("(max-width: 720px)");
+
+export function view() {
+  const facts = el("dl", { class: "facts" });
+  const counters = el("dl", { class: "counters" });
+  const cache = el("div", { class: "block-body" });
+  const plugins = el("div", { class: "block-body" });
+  const filter = el("input", { class: "small", type: "search", placeholder: "Filter, such as fetch", "aria-label": "Filter the log", spellcheck: "false", on: { input: log } });
+  const line = el("span", { class: "quiet" });
+  const list = new VirtualList({
+    label: "Log",
+    height: () => (narrow.matches ? 48 : 26),
+    render: (event) => [
+      el("div", { class: "cell time", role: "gridcell", title: format.time(event.time), text: format.timeOfDay(event.time) }),
+      el("div", { class: "cell kind", role: "gridcell", text: event.type }),
+      el("div", { class: "cell data", role: "gridcell" }, el("bdi", { text: said(event.data) })),
+    ],
+  });
+  const clear = button("Clear the cache", clearCache, { class: "button quiet" });
+  const root = el("section", { class: "view node", "aria-label": "Node" },
+    el("h1", { class: "sr", text: "Node" }),
+    el("div", { class: "blocks", tabindex: "0", role: "group", "aria-label": "About this node" },
+      block("This node", facts),
+      block("Answers queries", plugins),
+      block("Kept for others", cache, clear),
+      block("Counted since the start", counters)),
+    el("div", { class: "log" }, el("div", { class: "log-head" }, el("h2", { text: "Log" }), line, filter), list.root));
+  let shown = false;
+
+  function block(title, body, ...more) {
+    return el("section", { class: "block" }, el("div", { class: "block-head" }, el("h2", { text: title }), ...more), body);
+  }
+
+  function fact(label, ...value) {
+    return [el("dt", { text: label }), el("dd", {}, ...value)];
+  }
+
+  function status() {
+    const now = state.status;
+    if (!now || !shown) return;
+    facts.replaceChildren(
+      ...fact("Address", sign(now.url, 18), el("code", { class: "wrap", text: now.url })),
+      ...fact("Shares", el("code", { class: "wrap", text: now.share })),
+      ...fact("Started", el("span", { title: format.time(now.started), text: format.when(now.started) })),
+      ...fact("Version", el("span", { text: `${now.version}, control ${now.api_version}, process ${now.pid}` })),
+      ...Object.entries(now).filter(([name]) => !PLACED.has(name)).flatMap(([name, value]) => fact(words(name), ...member(name, value))));
+    counters.replaceChildren(...Object.entries(now.counters).flatMap(([name, value]) => [el("dt", { text: words(name) }), el("dd", { text: /bytes/.test(name) ? format.bytes(value) : format.count(value) })]));
+  }
+
+  // What later nodes say of themselves is shown as well as it can be understood.
+  function member(name, value) {
+    if (value && typeof value === "object" && !Array.isArray(value)) {
+      const { done, total } = { done: value.done ?? value.files_done ?? value.indexed, total: value.total ?? value.files_total ?? value.files };
+      const bar = typeof done === "number" && typeof total === "number" && total > 0 && done < total;
+      const parts = Object.entries(value).filter(([, part]) => part !== null).map(([inner, part]) => `${words(inner)} ${plain(inner, part)}`);
+      return [bar && el("progress", { class: "thin", max: total, value: done, "aria-label": words(name) }), el("span", { text: parts.join(", ") })];
+    }
+    return [el("span", { text: plain(name, value) })];
+  }
+
+  function plain(name, value) {
+    if (typeof value === "number") return /bytes|size|free|disk/.test(name) ? format.bytes(value) : format.count(value);
+    if (value === null || value === undefined) return "\u2013";
+    return typeof value === "object" ? JSON.stringify(value) : String(value);
+  }
+
+  function words(name) {
+    const text = name.replaceAll("_", " ");
+    return text.charAt(0).toUpperCase() + text.slice(1);
+  }
+
+  async function handlers() {
+    let all;
+    try {
+      all = await call("plugin.list");
+    } catch {
+      return;
+    }
+    plugins.replaceChildren(el("ul", { class: "plugins" }, ...all.map((plugin) => el("li", {},
+      el("div", { class: "plugin-head" }, el("code", { text: plugin.prefix ? `${plugin.prefix}:` : plugin.file ?? "?" }),
+        plugin.state && plugin.state !== "ready" && el("span", { class: "state failing", text: plugin.state }),
+        plugin.file && el("span", { class: "quiet", text: `${plugin.file}${plugin.version ? `, version ${plugin.version}` : ""}` })),
+      plugin.description && el("p", { text: plugin.description }),
+      plugin.problem && el("p", { class: "bad", text: plugin.problem })))));
+  }
+
+  async function kept() {
+    let blobs;
+    try {
+      blobs = await call("cache.list");
+    } catch {
+      return;
+    }
+    clear.hidden = blobs.length === 0;
+    if (blobs.length === 0) {
+      cache.replaceChildren(el("p", { class: "quiet", text: "Nothing. What passes through this node on its way to others is kept here for the next who asks." }));
+      return;
+    }
+    const rows = blobs.slice(0, BLOBS_SHOWN).map((blob) => el("tr", {},
+      el("td", {}, el("code", { title: blob.digest, text: blob.digest.slice(0, 16) })), el("td", { text: format.bytes(blob.size) }),
+      el("td", { text: format.counted(blob.hits, "use", "uses") }), el("td", { text: format.when(blob.used) })));
+    cache.replaceChildren(el("p", { text: `${format.counted(blobs.length, "content", "contents")}, ${format.bytes(state.status?.cache_bytes ?? 0)} on the disk` }),
+      el("table", {}, el("thead", { class: "sr" }, el("tr", {}, ...["Digest", "Size", "Uses", "Last use"].map((text) => el("th", { scope: "col", text })))), el("tbody", {}, ...rows)));
+  }
+
+  async function clearCache() {
+    if (!(await ask("Clear the cache?", "Others may have to fetch it from further away.", "Clear", "Keep"))) return;
+    try {
+      const { blobs, bytes } = await call("cache.clear");
+      toast(`${format.counted(blobs, "content", "contents")} removed, ${format.bytes(bytes)}`);
+    } catch (error) {
+      toast(error.message, "bad");
+    }
+    kept();
+    refresh("status");
+  }
+
+  function said(data) {
+    if (data === null || typeof data !== "object") return String(data);
+    return Object.entries(data).filter(([, value]) => value !== null).map(([name, value]) => `${name} ${typeof value === "object" ? JSON.stringify(value) : value}`).join("  ");
+  }
+
+  // New ones come at the top; whoever reads further down is not moved.
+  function log() {
+    if (!shown) return;
+    const text = filter.value.trim().toLowerCase();
+    const fits = (event) => text === "" || event.type.includes(text) || said(event.data).toLowerCase().includes(text);
+    const events = state.events.filter(fits).reverse();
+    const newer = list.items.length === 0 ? 0 : events.findIndex((event) => event.id === list.items[0].id);
+    const top = list.root.scrollTop;
+    const before = list.tops[Math.max(0, newer)];
+    list.set(events);
+    if (top > 0 && newer > 0) list.root.scrollTop = top + before;
+    list.root.hidden = events.length === 0;
+    line.textContent = events.length === 0 ? "Nothing has happened yet." : `${format.counted(events.length, "event", "events")}${state.lost > 0 ? `, ${format.count(state.lost)} lost` : ""}`;
+  }
+
+  on("status", status);
+  on("events", log);
+  on("events:plugin", () => shown && handlers());
+  on("events:cache", () => shown && kept());
+  on("link", () => state.link === "up" && shown && (handlers(), kept()));
+  narrow.addEventListener("change", () => list.set(list.items));
+  return {
+    root,
+    shown() {
+      shown = true;
+      status();
+      handlers();
+      kept();
+      log();
+      refresh("status");
+    },
+    hidden() {
+      shown = false;
+    },
+    focus: () => root.querySelector(".blocks").focus(),
+  };
+}

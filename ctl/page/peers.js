@@ -1,0 +1,181 @@
+// The other nodes: who they are, how they are, what they have, and the picture of the network.
+
+import { button, el, empty, icon, nameOf, sign, visible } from "./build.js";
+import { ask, toast } from "./app.js";
+import * as format from "./format.js";
+import { picture } from "./graph.js";
+import { VirtualList } from "./list.js";
+import { call, search } from "./server.js";
+import { fetchOf, learn, on, refresh, state, touch } from "./state.js";
+import { openLink } from "./search.js";
+import { start } from "./transfers.js";
+
+const FILES_MAX = 10000;
+
+const narrow = matchMedia("(max-width: 720px)");
+
+const STATES = { up: "Answers", new: "Not answered yet", failing: "Does not answer" };
+const KINDS = { sixhop: "Sixhop", chapter: "Book peer", unknown: "" };
+const SOURCES = { settings: "from the settings", saved: "known from before", owner: "added by you", hello: "introduced itself" };
+
+export function view() {
+  const list = new VirtualList({
+    label: "Peers",
+    height: () => (narrow.matches ? 84 : 60),
+    render: cells,
+    act: (peer) => open(peer.url),
+    remove: (peer) => forget(peer.url),
+  });
+  const graph = picture();
+  const box = el("input", { type: "text", name: "url", class: "wide", placeholder: "http://192.168.1.6:4242", "aria-label": "Address of a peer", autocomplete: "off", autocapitalize: "off", spellcheck: "false", inputmode: "url" });
+  const add = el("button", { type: "submit", class: "button primary" }, icon("plus"), "Add peer");
+  const form = el("form", { class: "add", on: { submit: (event) => { event.preventDefault(); addPeer(); } } }, box, add);
+  const around = button("Look around", lookAround, { class: "button quiet", title: "Ask peers for their peers, up to six hops away" });
+  const line = el("p", { class: "summary" });
+  const nothing = el("div", { class: "holder" });
+  const people = el("div", { class: "people" }, form, el("div", { class: "line" }, line, around), nothing, list.root);
+  nothing.append(empty("No peers yet", [el("p", {}, "Add the address of another node, or give somebody yours: ", el("code", { class: "wrap own" }))]));
+  const inside = filesOf();
+  const root = el("section", { class: "view peers", "aria-label": "Peers" }, el("h1", { class: "sr", text: "Peers" }), people, graph.root, inside.root);
+
+  async function addPeer() {
+    let url = box.value.trim();
+    if (url === "") return box.focus();
+    if (!/^[a-z]+:\/\//i.test(url)) url = `http://${url}`;
+    add.disabled = true;
+    try {
+      const peer = await call("peer.add", { url });
+      box.value = "";
+      if (peer.state === "up") toast(`${format.host(peer.url)} answers`);
+      else toast(`${format.host(peer.url)} is added but does not answer: ${peer.last_error ?? "no answer yet"}`, "bad");
+    } catch (error) {
+      toast(error.message, "bad");
+    }
+    add.disabled = false;
+    refresh("peers");
+    return undefined;
+  }
+
+  async function forget(url) {
+    if (!(await ask("Remove the peer?", `${format.host(url)} is not asked any more. It comes back if it introduces itself again.`, "Remove", "Keep"))) return;
+    try {
+      await call("peer.remove", { url });
+    } catch (error) {
+      toast(error.message, "bad");
+    }
+    refresh("peers");
+  }
+
+  // A search for what nobody has visits everybody.
+  async function lookAround() {
+    around.disabled = true;
+    const nowhere = crypto.randomUUID();
+    try {
+      await search(`name:${nowhere}`, 1, (news) => {
+        if (!news.done) return;
+        learn(news.done.trace);
+        state.path = { query: "a look around", running: false, trace: news.done.trace, hits: new Map() };
+        touch("path");
+      });
+    } catch (error) {
+      toast(error.message, "bad");
+    }
+    around.disabled = false;
+  }
+
+  function cells(peer) {
+    const kind = [KINDS[peer.kind] ?? peer.kind ?? "", peer.dialect === "codes" ? "codes" : ""].filter(Boolean).join(", ");
+    const answered = peer.last_answer ? `answered ${format.when(peer.last_answer)}` : SOURCES[peer.source] ?? "";
+    return [
+      el("div", { class: "cell main", role: "gridcell" }, sign(peer.url, 26), el("div", { class: "two" },
+        el("bdi", { class: "name mono", title: visible(peer.url), text: format.host(peer.url) }),
+        el("span", { class: `quiet${peer.state === "failing" ? " bad" : ""}`, title: peer.last_error ? visible(peer.last_error) : undefined, text: peer.state === "failing" ? `${peer.last_error ?? STATES.failing}` : [kind, answered].filter(Boolean).join(" \u00b7 ") }))),
+      el("div", { class: "cell meta", role: "gridcell" },
+        el("span", { class: `state ${peer.state}`, text: STATES[peer.state] ?? peer.state }),
+        el("span", { class: "latency", text: typeof peer.latency === "number" && peer.state === "up" ? format.milliseconds(peer.latency) : "" })),
+      el("div", { class: "cell does", role: "gridcell" },
+        peer.kind !== "chapter" && button("Files", () => open(peer.url), { class: "button quiet", "data-action": "files", "aria-label": `Files of ${visible(format.host(peer.url))}` }),
+        el("button", { type: "button", class: "button quiet only", title: "Remove", "data-action": "remove", "aria-label": `Remove ${visible(format.host(peer.url))}`, on: { click: () => forget(peer.url) } }, icon("close"))),
+    ];
+  }
+
+  function open(url) {
+    location.hash = `#/peers/${encodeURIComponent(url)}`;
+  }
+
+  function show() {
+    const order = { failing: 2, new: 1, up: 0 };
+    const peers = state.peers.slice().sort((a, b) => order[a.state] - order[b.state] || (a.url < b.url ? -1 : 1));
+    const same = peers.length === list.items.length && peers.every((peer, at) => peer.url === list.items[at].url);
+    if (same) {
+      list.items = peers;
+      list.refresh();
+    } else {
+      list.set(peers);
+    }
+    list.root.hidden = peers.length === 0;
+    nothing.hidden = peers.length > 0;
+    around.hidden = peers.length === 0;
+    const up = peers.filter((peer) => peer.state === "up").length;
+    line.textContent = peers.length === 0 ? "" : `${format.counted(peers.length, "peer", "peers")}, ${format.count(up)} answering`;
+    for (const code of nothing.querySelectorAll(".own")) code.textContent = state.status?.url ?? "";
+  }
+
+  on("peers", show);
+  on("status", show);
+  narrow.addEventListener("change", () => list.set(list.items));
+  show();
+  return {
+    root,
+    shown(query, path) {
+      refresh("peers");
+      people.hidden = graph.root.hidden = path !== "";
+      inside.show(path);
+      graph.draw();
+    },
+    focus: () => list.root.focus(),
+  };
+}
+
+// What one peer has.
+function filesOf() {
+  let url = "";
+  const list = new VirtualList({
+    label: "Files of the peer",
+    height: () => (narrow.matches ? 56 : 40),
+    render: (file) => [
+      el("div", { class: "cell main", role: "gridcell" }, icon("file"), nameOf(file.name)),
+      el("div", { class: "cell meta", role: "gridcell" }, el("span", { class: "size", text: format.bytes(file.size) }), el("span", { class: "age", text: file.modified ? format.when(file.modified) : "" })),
+      el("div", { class: "cell does", role: "gridcell" }, fetchOf(file.name)?.state === "done" ? openLink(file.name)
+        : el("button", { type: "button", class: "button", "data-action": "get", "aria-label": `Get ${visible(file.name)}`, on: { click: () => start(file.name, file.digest) } }, icon("get"), "Get")),
+    ],
+    act: (file) => start(file.name, file.digest),
+  });
+  const head = el("div", { class: "crumbs" });
+  const line = el("p", { class: "summary", "aria-live": "polite" });
+  const root = el("div", { class: "inside", hidden: true }, head, line, list.root);
+  on("fetches", () => list.refresh());
+  narrow.addEventListener("change", () => list.set(list.items));
+
+  async function show(next) {
+    root.hidden = next === "";
+    if (next === url) return;
+    url = next;
+    list.set([]);
+    list.root.hidden = true;
+    if (url === "") return;
+    head.replaceChildren(el("a", { class: "crumb", href: "#/peers" }, "Peers"), el("span", { class: "slash", "aria-hidden": "true" }, "/"), sign(url, 18), el("bdi", { class: "crumb mono", text: format.host(url) }));
+    line.textContent = "Asking\u2026";
+    try {
+      const files = await call("peer.files", { url, limit: FILES_MAX });
+      if (url !== next) return;
+      list.root.hidden = files.length === 0;
+      list.set(files);
+      line.textContent = files.length === 0 ? "It shares nothing." : `${format.counted(files.length, "file", "files")}${files.length === FILES_MAX ? ", the first of more" : ""}`;
+    } catch (error) {
+      if (url === next) line.textContent = error.message;
+    }
+  }
+
+  return { root, show };
+}

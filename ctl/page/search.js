@@ -1,0 +1,330 @@
+// Finding files: here and at the peers, as they come. Files with the same content are one row, whoever has them.
+
+import { button, el, empty, icon, marksInText, nameOf, sign, visible, withMarks } from "./build.js";
+import * as format from "./format.js";
+import { VirtualList } from "./list.js";
+import { AGES, KINDS, SIZES, build, wordsOf } from "./query.js";
+import { search } from "./server.js";
+import { fetchOf, learn, on, state, touch } from "./state.js";
+import { start } from "./transfers.js";
+
+const LIMIT = 100000;
+
+// Places of one file that are shown before the rest is asked for.
+const PLACES = 4;
+
+const narrow = matchMedia("(max-width: 720px)");
+
+const SORTS = {
+  best: ["Best first", null],
+  name: ["Name", (a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0)],
+  size: ["Largest", (a, b) => b.size - a.size],
+  age: ["Newest", (a, b) => (b.modified ?? 0) - (a.modified ?? 0)],
+};
+
+export function view() {
+  const found = new Map();
+  let groups = [];
+  let rows = [];
+  let hits = 0;
+  let words = [];
+  let running = null;
+  let answer = null;
+  let failure = null;
+  let stale = false;
+  let fresh = 0;
+  let begun = 0;
+
+  const list = new VirtualList({
+    label: "Results",
+    height: (row) => (row.file ? (narrow.matches ? 62 : 46) : 24),
+    name: (row) => (row.file ? "is-file" : row.more ? "is-more" : "is-place"),
+    render: (row) => (row.file ? fileCells(row.file) : row.more ? moreCells(row) : placeCells(row)),
+    act: (row) => (row.more ? unfold(row.of) : get(row.file ?? row.of)),
+  });
+
+  const box = el("input", {
+    id: "q", class: "query", type: "search", name: "q", autocomplete: "off", autocapitalize: "off", spellcheck: "false", enterkeyhint: "search",
+    placeholder: "Search this node and its peers", "aria-label": "Search", "aria-describedby": "kind-hint", maxlength: "1000",
+  });
+  const kinds = KINDS.map(({ id, label }, at) => el("label", { class: "segment" },
+    el("input", { type: "radio", name: "kind", value: id, checked: at === 0 }), el("span", { text: label })));
+  const hint = el("p", { class: "hint", id: "kind-hint", text: KINDS[0].hint });
+  const ext = el("input", { class: "small", type: "text", name: "ext", placeholder: "pdf, txt", "aria-label": "File endings", spellcheck: "false", autocomplete: "off", autocapitalize: "off" });
+  const select = (name, label, options) => el("select", { name, "aria-label": label, class: "small" }, ...options.map(([value, text]) => el("option", { value, text })));
+  const size = select("size", "Size", SIZES);
+  const age = select("age", "Changed", AGES);
+  const sort = select("sort", "Order", Object.entries(SORTS).map(([id, [label]]) => [id, label]));
+  const go = el("button", { type: "submit", class: "button primary" }, "Search");
+  const line = el("p", { class: "summary", "aria-live": "polite" });
+  const progress = el("div", { class: "sweep", hidden: true });
+  const nothing = el("div", { class: "holder" });
+  const form = el("form", { class: "search-form", role: "search", on: { submit: (event) => { event.preventDefault(); begin(); } } },
+    el("div", { class: "query-line" }, icon("search"), box, go),
+    el("div", { class: "filters" },
+      el("fieldset", { class: "segments" }, el("legend", { class: "sr", text: "What to look at" }), ...kinds),
+      ext, size, age, sort),
+    hint);
+  const root = el("section", { class: "view search", "aria-label": "Search" }, form, progress, line, nothing, list.root);
+
+  const kind = () => form.elements.kind.value;
+
+  form.addEventListener("change", (event) => {
+    hint.textContent = KINDS.find(({ id }) => id === kind()).hint;
+    if (event.target === sort) return order();
+    if (event.target !== box && box.value.trim() !== "" && answer !== null) begin();
+    return undefined;
+  });
+  box.addEventListener("keydown", (event) => {
+    if (event.key === "ArrowDown" && rows.length > 0) {
+      event.preventDefault();
+      list.root.focus();
+      list.activate(Math.max(0, list.active));
+    }
+  });
+  list.root.addEventListener("keydown", (event) => {
+    if (event.key === "ArrowUp" && list.active === 0 && event.target === list.root) box.focus();
+  }, true);
+
+  async function begin() {
+    const text = box.value.trim();
+    if (text === "") return box.focus();
+    running?.abort();
+    const mine = new AbortController();
+    running = mine;
+    found.clear();
+    [groups, rows, hits, answer, failure, fresh] = [[], [], 0, null, null, 0];
+    words = wordsOf(text, kind());
+    begun = performance.now();
+    list.set(rows);
+    list.root.scrollTop = 0;
+    const query = build({ text, kind: kind(), ext: ext.value, size: size.value, age: age.value });
+    state.path = { query: text, running: true, trace: [], hits: new Map() };
+    history.replaceState(null, "", `#/search?q=${encodeURIComponent(text)}`);
+    show();
+    touch("path");
+    try {
+      await search(query, LIMIT, (news) => mine === running && take(news), mine.signal);
+      if (mine === running && answer === null && failure === null) failure = { message: "the search broke off" };
+    } catch (error) {
+      if (mine !== running || error.name === "AbortError") return undefined;
+      failure = error;
+    }
+    if (mine !== running) return undefined;
+    running = null;
+    state.path.running = false;
+    touch("path");
+    order();
+    show();
+    return undefined;
+  }
+
+  function stop() {
+    running?.abort();
+    running = null;
+    answer ??= { end: "stopped" };
+    state.path.running = false;
+    show();
+  }
+
+  function take(news) {
+    if (news.hits) {
+      for (const hit of news.hits) add(hit);
+      hits += news.hits.length;
+      touch("search");
+    } else if (news.done) {
+      answer = news.done;
+      learn(answer.trace);
+      state.path.trace = answer.trace;
+    } else if (news.failed) {
+      failure = news.failed;
+    }
+  }
+
+  function add(hit) {
+    const key = hit.digest ?? `${hit.node} ${hit.name}`;
+    let group = found.get(key);
+    if (group === undefined) {
+      group = { name: hit.name, size: hit.size, modified: hit.modified, digest: hit.digest, score: hit.score, nodes: [], names: new Set(), places: [], lines: new Set(), unfolded: false };
+      found.set(key, group);
+      groups.push(group);
+    } else if (group.shown) {
+      stale = true;
+    }
+    if (!group.nodes.includes(hit.node)) group.nodes.push(hit.node);
+    if (hit.name !== group.name && group.names.size < 16) group.names.add(hit.name);
+    if (hit.node === state.status?.url) group.name = hit.name;
+    if (hit.excerpt) addPlace(group, hit.excerpt);
+    const path = state.path.hits;
+    path.set(hit.node, (path.get(hit.node) ?? 0) + 1);
+  }
+
+  // The same place at several nodes is one place.
+  function addPlace(group, excerpt) {
+    const place = `${excerpt.line ?? ""}:${excerpt.text}`;
+    if (group.lines.has(place)) return;
+    group.lines.add(place);
+    group.places.push(excerpt);
+  }
+
+  function rowsOf(group) {
+    group.shown = true;
+    const shown = group.unfolded ? group.places : group.places.slice(0, PLACES);
+    rows.push({ file: group });
+    for (const place of shown) rows.push({ place, of: group });
+    if (shown.length < group.places.length) rows.push({ more: group.places.length - shown.length, of: group });
+  }
+
+  on("search", () => {
+    if (stale) {
+      stale = false;
+      rows = [];
+      groups.forEach(rowsOf);
+      list.set(rows);
+    } else {
+      const from = rows.length;
+      for (let at = fresh; at < groups.length; at += 1) rowsOf(groups[at]);
+      list.items = rows;
+      list.grown(from);
+    }
+    fresh = groups.length;
+    touch("path");
+    show();
+  });
+
+  function order() {
+    const [, by] = SORTS[sort.value];
+    if (by) groups.sort(by);
+    else if (groups.every((group) => typeof group.score === "number")) groups.sort((a, b) => b.score - a.score);
+    rows = [];
+    groups.forEach(rowsOf);
+    fresh = groups.length;
+    list.set(rows);
+  }
+
+  function unfold(group) {
+    const at = list.active;
+    group.unfolded = true;
+    rows = [];
+    groups.forEach(rowsOf);
+    list.set(rows);
+    list.activate(at);
+  }
+
+  function fileCells(group) {
+    return [
+      el("div", { class: "cell main", role: "gridcell" }, nameOf(group.name, words),
+        group.names.size > 0 && el("span", { class: "also", text: `also ${[...group.names].slice(0, 3).join(", ")}` })),
+      el("div", { class: "cell meta", role: "gridcell" },
+        el("span", { class: "size", text: format.bytes(group.size) }),
+        el("span", { class: "age", text: group.modified ? format.when(group.modified) : "" }),
+        holders(group.nodes)),
+      el("div", { class: "cell does", role: "gridcell" }, ...control(group)),
+    ];
+  }
+
+  function holders(nodes) {
+    const names = nodes.map((node) => (node === state.status?.url ? "this node" : format.host(node)));
+    const shown = nodes.slice(0, 3).map((node) => sign(node, 16));
+    return el("span", { class: "holders", title: visible(names.join("\n")) }, ...shown,
+      el("span", { class: "holder-name", text: names.length === 1 ? names[0] : format.counted(names.length, "node", "nodes") }));
+  }
+
+  function control(group) {
+    const fetch = fetchOf(group.name);
+    const same = fetch && (!fetch.digest || !group.digest || fetch.digest === group.digest);
+    if (group.nodes.includes(state.status?.url) || (same && fetch.state === "done")) return [openLink(group.name)];
+    if (same && (fetch.state === "searching" || fetch.state === "receiving")) {
+      const part = fetch.size ? fetch.bytes / fetch.size : 0;
+      return [el("span", { class: "arriving" }, el("progress", { class: "thin", max: "1", value: part, "aria-label": `Fetching ${visible(group.name)}` }),
+        el("span", { text: fetch.size ? format.percent(part) : "asking" }))];
+    }
+    return [el("button", { type: "button", class: "button", "data-action": "get", "aria-label": `Get ${visible(group.name)}`, on: { click: () => get(group) } }, icon("get"), "Get")];
+  }
+
+  function get(group) {
+    if (group.nodes.includes(state.status?.url)) location.hash = `#/share/${encodeURIComponent(group.name)}`;
+    else start(group.name, group.digest);
+  }
+
+  function placeCells({ place, of }) {
+    const text = place.text.length > 600 ? place.text.slice(0, 600) : place.text;
+    return [el("div", { class: `cell place${place.line ? " is-line" : ""}`, role: "gridcell" },
+      el("span", { class: "line-number", text: place.line ?? "" }),
+      el("bdi", { class: "excerpt", "aria-label": place.line ? `Line ${place.line} of ${visible(of.name)}` : undefined }, ...withMarks(text, marksInText(text, place.marks))))];
+  }
+
+  function moreCells({ more, of }) {
+    return [el("div", { class: "cell place", role: "gridcell" }, el("span", { class: "line-number" }),
+      button(format.counted(more, "more place", "more places"), () => unfold(of), { class: "link", "data-action": "more" }))];
+  }
+
+  function show() {
+    const searching = running !== null;
+    progress.hidden = !searching;
+    list.root.hidden = rows.length === 0;
+    nothing.replaceChildren();
+    const files = format.counted(groups.length, "file", "files");
+    const places = hits > groups.length ? `, ${format.counted(hits, "hit", "hits")}` : "";
+    line.replaceChildren();
+    if (searching) {
+      line.append(groups.length === 0 ? "Asking\u2026" : `${files}${places} so far`, " ", button("Stop", stop, { class: "link" }));
+    } else if (failure) {
+      line.append(el("span", { class: "bad", text: `The search failed: ${failure.message}` }));
+    } else if (answer) {
+      line.append(`${files}${places}${told()}`);
+    }
+    if (searching || rows.length > 0 || failure) return;
+    nothing.append(answer ? none() : welcome());
+  }
+
+  const ENDS = { limit: " \u2013 there are more; narrow the search", deadline: " \u2013 some nodes did not answer in time", partial: " \u2013 some nodes read their files still", stopped: " \u2013 stopped" };
+
+  function told() {
+    const from = answer.asked ? ` from ${answer.answered} of ${format.counted(answer.asked, "node", "nodes")}` : "";
+    return `${from} in ${format.milliseconds(Math.round(performance.now() - begun))}${ENDS[answer.end] ?? ""}`;
+  }
+
+  function none() {
+    const alone = state.peers.length === 0;
+    return empty("Nothing found", alone ? "This node knows no peers yet, so only its own files were looked at." : "Try fewer words, another kind, or no filters.",
+      alone && el("a", { class: "button primary", href: "#/peers" }, "Add a peer"));
+  }
+
+  function welcome() {
+    const example = (text, id) => button(text, () => {
+      box.value = text;
+      form.elements.kind.value = id;
+      hint.textContent = KINDS.find((entry) => entry.id === id).hint;
+      begin();
+    }, { class: "button example" });
+    return empty("What are you looking for?", "Type a word and press Enter. Answers come from this node, its peers, and theirs, up to six hops away.",
+      example("*.txt", "name"), example("*.pdf", "name"), example("**", "name"));
+  }
+
+  on("fetches", () => list.refresh());
+  on("status", () => list.refresh());
+  on("peers", () => rows.length === 0 && running === null && show());
+  narrow.addEventListener("change", () => list.set(rows));
+  show();
+
+  return {
+    root,
+    shown(query) {
+      const text = new URLSearchParams(query).get("q");
+      if (text && text !== box.value.trim() && running === null) {
+        box.value = text;
+        begin();
+      }
+      box.focus();
+    },
+    focus: () => box.focus(),
+  };
+}
+
+// A link to a file of this node, at its peer port: it is saved, never shown as a page.
+export function openLink(name, props = {}) {
+  const base = state.status?.url ?? "";
+  const path = name.split("/").map(encodeURIComponent).join("/");
+  return el("a", { class: "button quiet", href: `${base}files/${path}`, target: "_blank", rel: "noreferrer noopener", "data-action": "open", "aria-label": `Open ${visible(name)}`, ...props }, icon("open"), "Open");
+}

@@ -1,0 +1,125 @@
+// Fetches: those that run, and the last ones that ended.
+
+import { button, el, empty, icon, nameOf, sign, visible } from "./build.js";
+import { ask, toast } from "./app.js";
+import * as format from "./format.js";
+import { VirtualList } from "./list.js";
+import { call } from "./server.js";
+import { on, refresh, state } from "./state.js";
+import { openLink } from "./search.js";
+
+const narrow = matchMedia("(max-width: 720px)");
+
+// Begins to fetch a file; asks before anything is replaced.
+export async function start(name, digest, replace = false) {
+  try {
+    await call("fetch.start", { name, replace, digest: digest ?? null });
+    toast(`Fetching ${name}`);
+  } catch (error) {
+    if (error.code === "exists" && !replace) {
+      const yes = await ask("Replace the file?", `Your share has a file named ${name} with other content.`, "Replace it", "Keep it");
+      if (yes) return start(name, digest, true);
+    } else {
+      toast(error.message, "bad");
+    }
+  }
+  refresh("fetches");
+  return undefined;
+}
+
+export function isRunning(fetch) {
+  return fetch.state === "searching" || fetch.state === "receiving";
+}
+
+const STATES = { searching: "Asking peers", receiving: "Arriving", done: "In your share", failed: "Failed", cancelled: "Cancelled" };
+
+export function view() {
+  const list = new VirtualList({
+    label: "Transfers",
+    height: () => (narrow.matches ? 92 : 64),
+    render: cells,
+    name: (fetch) => `is-${fetch.state}`,
+    act: (fetch) => (fetch.state === "done" ? (location.hash = `#/share/${encodeURIComponent(fetch.name)}`) : undefined),
+    remove: (fetch) => isRunning(fetch) && cancel(fetch),
+  });
+  const line = el("p", { class: "summary" });
+  const nothing = el("div", { class: "holder" });
+  const root = el("section", { class: "view transfers", "aria-label": "Transfers" }, el("h1", { class: "sr", text: "Transfers" }), line, nothing, list.root);
+  nothing.append(empty("No transfers yet", "Files that you get from other nodes appear here while they arrive, and for a while after.", el("a", { class: "button primary", href: "#/search" }, "Search for something")));
+
+  async function cancel(fetch) {
+    try {
+      await call("fetch.cancel", { id: fetch.id });
+    } catch (error) {
+      toast(error.message, "bad");
+    }
+    refresh("fetches");
+  }
+
+  function cells(fetch) {
+    const part = fetch.size ? fetch.bytes / fetch.size : fetch.state === "done" ? 1 : 0;
+    return [
+      el("div", { class: "cell main", role: "gridcell" }, nameOf(fetch.name), el("span", { class: "fetch-line" }, ...details(fetch))),
+      el("div", { class: "cell meter", role: "gridcell" }, isRunning(fetch)
+        ? el("progress", { max: "1", value: fetch.state === "searching" && !fetch.bytes ? undefined : part, "aria-label": `Progress of ${visible(fetch.name)}` })
+        : el("span", { class: `state ${fetch.state}` }, fetch.state === "done" && icon("done"), STATES[fetch.state])),
+      el("div", { class: "cell does", role: "gridcell" }, ...control(fetch)),
+    ];
+  }
+
+  function details(fetch) {
+    const holders = (fetch.holders?.length ? fetch.holders : fetch.peer ? [fetch.peer] : []);
+    const from = holders.length > 0 && el("span", { class: "holders", title: visible(holders.map(format.host).join("\n")) },
+      ...holders.slice(0, 4).map((node) => sign(node, 14)),
+      el("span", { text: holders.length === 1 ? format.host(holders[0]) : `${holders.length} holders` }));
+    if (fetch.state === "searching") return [el("span", { text: `Asking peers, ${fetch.asked} so far` })];
+    if (fetch.state === "receiving") {
+      const left = fetch.rate > 0 && fetch.size ? (fetch.size - fetch.bytes) / fetch.rate : NaN;
+      return [el("span", { class: "numbers", text: `${format.bytes(fetch.bytes)}${fetch.size ? ` of ${format.bytes(fetch.size)}` : ""}` }),
+        fetch.rate > 0 && el("span", { class: "numbers", text: `${format.bytes(fetch.rate)}/s` }),
+        Number.isFinite(left) && el("span", { class: "numbers", text: `${format.duration(left)} left` }), from];
+    }
+    const ended = fetch.ended && el("span", { title: format.time(fetch.ended), text: format.when(fetch.ended) });
+    if (fetch.state === "done") {
+      const took = fetch.ended ? Math.max(1, fetch.ended - fetch.started) / 1000 : NaN;
+      return [el("span", { class: "numbers", text: format.bytes(fetch.bytes) }), ended, took > 1 && el("span", { class: "numbers", text: `${format.bytes(fetch.bytes / took)}/s` }), from];
+    }
+    return [el("span", { class: "bad", text: fetch.error?.message ?? STATES[fetch.state] }), ended];
+  }
+
+  function control(fetch) {
+    const label = visible(fetch.name);
+    if (isRunning(fetch)) return [button("Cancel", () => cancel(fetch), { class: "button quiet", "data-action": "cancel", "aria-label": `Cancel ${label}` })];
+    if (fetch.state === "done") return [openLink(fetch.name)];
+    return [button("Try again", () => start(fetch.name, fetch.digest), { class: "button quiet", "data-action": "again", "aria-label": `Try again: ${label}` })];
+  }
+
+  function show() {
+    const running = state.fetches.filter(isRunning);
+    const sorted = [...running, ...state.fetches.filter((fetch) => !isRunning(fetch))];
+    const same = sorted.length === list.items.length && sorted.every((fetch, at) => list.items[at].id === fetch.id && list.items[at].state === fetch.state);
+    if (same) {
+      list.items = sorted;
+      list.refresh();
+    } else {
+      const active = list.items[list.active]?.id;
+      list.set(sorted);
+      const at = sorted.findIndex((fetch) => fetch.id === active);
+      if (at >= 0) list.activate(at, false);
+    }
+    list.root.hidden = sorted.length === 0;
+    nothing.hidden = sorted.length > 0;
+    const rate = running.reduce((sum, fetch) => sum + (fetch.rate ?? 0), 0);
+    line.hidden = sorted.length === 0;
+    line.textContent = running.length > 0
+      ? `${format.counted(running.length, "file arrives", "files arrive")}${rate > 0 ? `, ${format.bytes(rate)}/s` : ""}`
+      : format.counted(sorted.length, "transfer, none running", "transfers, none running");
+  }
+
+  on("fetches", show);
+  narrow.addEventListener("change", () => list.set(list.items));
+  show();
+  // Rates and times change although nothing happens.
+  setInterval(() => state.fetches.some(isRunning) && refresh("fetches"), 1000);
+  return { root, shown: () => refresh("fetches"), focus: () => list.root.focus() };
+}

@@ -1,0 +1,64 @@
+//! The way to the node, which may go away and come back under another address.
+
+use std::{
+    path::PathBuf,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use serde_json::{Map, Value};
+
+use crate::{connection::Connection, error::CtlError};
+
+/// Finds the node by its state directory whenever that is needed.
+#[derive(Debug)]
+pub(super) struct NodeLink {
+    state: PathBuf,
+    current: Mutex<Option<Connection>>,
+}
+
+impl NodeLink {
+    pub(super) fn new(state: PathBuf) -> NodeLink {
+        NodeLink {
+            state,
+            current: Mutex::default(),
+        }
+    }
+
+    /// The node as it was found last, or looked for anew.
+    pub(super) fn connection(&self) -> Result<Connection, CtlError> {
+        let mut current = self.current();
+        if let Some(connection) = &*current {
+            return Ok(connection.clone());
+        }
+        let found = Connection::find(&self.state)?;
+        *current = Some(found.clone());
+        Ok(found)
+    }
+
+    /// The node is to be looked for anew.
+    pub(super) fn forget(&self) {
+        *self.current() = None;
+    }
+
+    /// Calls a method. A node that is not where it was is looked for once more.
+    pub(super) async fn call(
+        &self,
+        method: &str,
+        params: &Map<String, Value>,
+    ) -> Result<Value, CtlError> {
+        let answer = self.connection()?.call(method, params).await;
+        let moved = matches!(
+            answer,
+            Err(CtlError::NoNode { .. } | CtlError::NotAuthorised { .. })
+        );
+        if !moved {
+            return answer;
+        }
+        self.forget();
+        self.connection()?.call(method, params).await
+    }
+
+    fn current(&self) -> MutexGuard<'_, Option<Connection>> {
+        self.current.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
