@@ -1,6 +1,6 @@
 // The frame around the views: who is here, where we are, what there is to say.
 
-import { button, el, empty, icon } from "./build.js";
+import { button, el, empty, icon, visible } from "./build.js";
 import * as node from "./node.js";
 import * as peers from "./peers.js";
 import * as search from "./search.js";
@@ -98,8 +98,9 @@ function pulse() {
   const line = document.getElementById("pulse");
   line.className = `pulse ${state.link}`;
   document.getElementById("pulse-text").textContent = LINKS[state.link];
-  line.title = state.why;
-  document.body.classList.toggle("is-away", state.link === "away" || state.link === "gone");
+  const banner = document.getElementById("banner");
+  banner.hidden = state.why === "";
+  banner.textContent = state.link === "gone" ? "ctl ui does not answer. It has ended; start it again in a terminal to go on." : `The node does not answer; this page goes on when it is back. ${visible(state.why)}`;
 }
 
 function badges() {
@@ -131,7 +132,8 @@ function locked() {
   session.forget();
   document.getElementById("nav").hidden = true;
   document.getElementById("pulse").hidden = true;
-  main.replaceChildren(el("section", { class: "view", "aria-label": "Sixhop" }, empty("This page needs a new address",
+  document.title = "Sixhop";
+  main.replaceChildren(el("section", { class: "view", "aria-label": "Sixhop" }, el("h1", { class: "sr", text: "Sixhop" }), empty("This page needs a new address",
     ["Each address that ctl ui prints opens one browser, once.", "Press Enter in the terminal where it runs to get another, or start it again:", el("p", {}, el("code", { text: "ctl ui" }))])));
 }
 

@@ -4,7 +4,7 @@ const SVG = "http://www.w3.org/2000/svg";
 
 // Control characters get pictures, and characters that change the direction of what follows are named, so that a name or a
 // snippet cannot look like something else.
-const CONTROL = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb]/gu;
+const CONTROL = /[\u0000-\u0008\u000a-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb]/gu;
 
 export function visible(text) {
   return String(text).replace(CONTROL, (char) => {
@@ -109,6 +109,18 @@ export function hueOf(url) {
 
 // The sign of a node: six wedges of a hexagon, some of them filled, the same wherever the node is shown.
 export function sign(url, size = 18) {
+  const name = `${size} ${url}`;
+  if (!signs.has(name)) {
+    if (signs.size > 2000) signs.clear();
+    signs.set(name, drawSign(url, size));
+  }
+  return signs.get(name).cloneNode(true);
+}
+
+// Drawn once, for there are many in a list.
+const signs = new Map();
+
+function drawSign(url, size) {
   const bits = (hash(url + "#") % 62) + 1;
   const corner = (n) => `${(12 + 10 * Math.sin((n * Math.PI) / 3)).toFixed(2)} ${(12 - 10 * Math.cos((n * Math.PI) / 3)).toFixed(2)}`;
   const wedge = (n) => `M12 12L${corner(n)}L${corner(n + 1)}Z`;
@@ -137,14 +149,33 @@ const ICONS = {
   open: "M9 6H5.500v12.500H18V15M13 5h6v6M19 5l-8 8",
 };
 
+const icons = new Map();
+
 export function icon(name) {
-  return svg("svg", { class: "icon", viewBox: "0 0 24 24", "aria-hidden": "true" }, svg("path", { d: ICONS[name] }));
+  if (!icons.has(name)) icons.set(name, svg("svg", { class: "icon", viewBox: "0 0 24 24", "aria-hidden": "true" }, svg("path", { d: ICONS[name] })));
+  return icons.get(name).cloneNode(true);
+}
+
+// Six rings around a node: how far a question goes.
+function hops() {
+  const around = [[4, 1], [2.500, 3], [5.500, 4], [1, 5], [3, 6], [4.500, 6]];
+  const point = (turn, ring) => [9 * ring * Math.sin((turn * Math.PI) / 3), -9 * ring * Math.cos((turn * Math.PI) / 3)];
+  // On the side of a hexagon, not on the circle around it.
+  const onSide = (turn, ring) => {
+    const part = turn % 1;
+    const [[x1, y1], [x2, y2]] = [point(Math.floor(turn), ring), point(Math.floor(turn) + 1, ring)];
+    return { cx: x1 + (x2 - x1) * part, cy: y1 + (y2 - y1) * part };
+  };
+  return svg("svg", { class: "empty-mark", viewBox: "-60 -60 120 120", "aria-hidden": "true" },
+    ...[1, 2, 3, 4, 5, 6].map((ring) => svg("path", { opacity: 1.1 - ring * 0.15, d: `M${[0, 1, 2, 3, 4, 5].map((turn) => point(turn, ring).map((n) => n.toFixed(1)).join(" ")).join("L")}Z` })),
+    ...around.map(([turn, ring]) => svg("circle", { class: "around", r: 2.2, ...onSide(turn, ring) })),
+    svg("circle", { r: 3.6 }));
 }
 
 // What is shown where there is nothing, and what to do about it.
 export function empty(title, text, ...actions) {
   return el("div", { class: "empty" },
-    svg("svg", { class: "empty-mark", viewBox: "0 0 24 24", "aria-hidden": "true" }, svg("path", { d: "M12 2.500 20.200 7.250v9.500L12 21.500l-8.200-4.750v-9.500z" })),
+    hops(),
     el("h2", { text: title }),
     ...[text].flat().map((line) => (typeof line === "string" ? el("p", { text: line }) : line)),
     actions.length > 0 && el("div", { class: "actions" }, ...actions),

@@ -1,12 +1,12 @@
 // The picture of the network: who knows whom as far as this node knows, and the way of the last search.
 
-import { el, hueOf, svg, visible } from "./build.js";
+import { el, hueOf, sign, svg, visible } from "./build.js";
 import { edges, place } from "./graph-layout.js";
 import * as format from "./format.js";
 import { on, state } from "./state.js";
 
 const NODES_MAX = 160;
-const HALF = 230;
+const HALF = 240;
 const REACH = 185;
 
 export function picture() {
@@ -67,10 +67,16 @@ export function picture() {
   function dot(node, [x, y], peer, isSelf, small) {
     const hits = state.path?.hits.get(node) ?? 0;
     const kind = isSelf ? "self" : peer ? peer.state : "far";
-    const size = isSelf ? 13 : small ? 5 : 9;
+    const size = isSelf ? 13 : small ? 5 : 12;
     const group = svg("g", { class: `dot ${kind}${hits > 0 ? " gave" : ""}`, transform: `translate(${x.toFixed(1)} ${y.toFixed(1)})` },
       svg("title", { text: `${isSelf ? "This node, " : ""}${format.host(node)}${hits > 0 ? `, ${format.counted(hits, "hit", "hits")}` : ""}` }),
       svg("path", { d: hexagon(size) }));
+    if (!small && !isSelf) {
+      const inner = sign(node, size * 2);
+      inner.setAttribute("x", -size);
+      inner.setAttribute("y", -size);
+      group.append(inner);
+    }
     group.style.setProperty("--hue", hueOf(node));
     if (!small) {
       const below = y >= -4;

@@ -7,13 +7,16 @@ import { el } from "./build.js";
 
 const OVERSCAN = 6;
 
+// Time for making rows in one frame, in milliseconds.
+const BUDGET = 5;
+
 let lists = 0;
 
 export class VirtualList {
-  // `height(item)` in pixels; `render(item)` gives the cells of a row; `act(item, row)` is what Enter and a double click do;
-  // `update(item, row)` brings a row up to date in place.
-  constructor({ label, height, render, act, update, remove, name }) {
-    Object.assign(this, { height, render, act, update, remove, name });
+  // `height(item)` in pixels; `render(item)` gives the cells of a row; `act(item, row)` is what Enter and a double click do, or
+  // a single one if `single(item)`; `remove(item)` is what Delete does; `name(item)` is a class of the row.
+  constructor({ label, height, render, act, single, remove, name }) {
+    Object.assign(this, { height, render, act, single, remove, name });
     lists += 1;
     this.id = `list-${lists}`;
     this.items = [];
@@ -59,6 +62,7 @@ export class VirtualList {
     }
     for (let at = from; at < items.length; at += 1) this.tops[at + 1] = this.tops[at] + this.height(items[at]);
     this.space.style.height = `${this.tops[items.length]}px`;
+    this.root.style.setProperty("--rows", `${this.tops[items.length]}px`);
     this.root.setAttribute("aria-rowcount", items.length);
   }
 
@@ -82,12 +86,10 @@ export class VirtualList {
   }
 
   renew(at, row) {
-    if (this.update) return this.update(this.items[at], row);
     const held = row.contains(document.activeElement) ? document.activeElement.dataset.action : undefined;
     row.replaceChildren(...this.render(this.items[at]));
     this.reach(row, at === this.active);
     if (held !== undefined) (row.querySelector(`[data-action="${held}"]`) ?? this.root).focus();
-    return undefined;
   }
 
   schedule() {
@@ -108,12 +110,35 @@ export class VirtualList {
     this.frame = 0;
     const { scrollTop, clientHeight } = this.root;
     if (clientHeight === 0) return;
-    const first = Math.max(0, this.find(scrollTop) - OVERSCAN);
-    const last = Math.min(this.items.length, this.find(scrollTop + clientHeight) + 1 + OVERSCAN);
+    const top = this.find(scrollTop);
+    const bottom = Math.min(this.items.length, this.find(scrollTop + clientHeight) + 1);
+    const first = Math.max(0, top - OVERSCAN);
+    const last = Math.min(this.items.length, bottom + OVERSCAN);
     for (const [at, row] of this.rows) if (at < first || at >= last) this.drop(at, row);
-    const made = [];
-    for (let at = first; at < last; at += 1) if (!this.rows.has(at)) made.push(this.make(at));
-    this.space.append(...made);
+    this.fill(top, bottom) && this.fill(bottom, last) && this.fill(first, top);
+  }
+
+  // Makes the rows that are missing. Those that a frame has no time for come with the next one.
+  fill(from, to) {
+    const end = performance.now() + BUDGET;
+    for (let at = from; at < to; at += 1) {
+      if (this.rows.has(at)) continue;
+      if (performance.now() > end) {
+        this.schedule();
+        return false;
+      }
+      this.insert(at, to);
+    }
+    return true;
+  }
+
+  // Rows stand in their order, for those who hear them.
+  insert(at, to) {
+    const row = this.make(at);
+    let next = at + 1;
+    while (next < to + OVERSCAN && !this.rows.has(next)) next += 1;
+    this.space.insertBefore(row, this.rows.get(next) ?? null);
+    return row;
   }
 
   make(at) {
@@ -157,6 +182,7 @@ export class VirtualList {
       else if (this.tops[next + 1] > scrollTop + clientHeight) this.root.scrollTop = this.tops[next + 1] - clientHeight;
       this.draw();
     }
+    if (scroll && !this.rows.has(next)) this.insert(next, next);
     const row = this.rows.get(next);
     if (row) this.reach(row, true);
     this.describe();
@@ -195,7 +221,9 @@ export class VirtualList {
 
   clicked(event) {
     const at = this.at(event);
-    if (at >= 0) this.activate(at, false);
+    if (at < 0) return;
+    this.activate(at, false);
+    if (this.single?.(this.items[at])) this.acted(event);
   }
 
   acted(event) {

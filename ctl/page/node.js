@@ -12,6 +12,9 @@ const BLOBS_SHOWN = 20;
 // Members of the status that have a place of their own.
 const PLACED = new Set(["version", "api_version", "url", "listen", "control", "share", "pid", "started", "peers", "cache_bytes", "handlers", "counters"]);
 
+// Members of events that say what it is about.
+const FIRST = ["name", "url", "query", "file", "error", "text", "files", "bytes", "size", "rate"];
+
 const narrow = matchMedia("(max-width: 720px)");
 
 export function view() {
@@ -58,7 +61,10 @@ export function view() {
       ...fact("Started", el("span", { title: format.time(now.started), text: format.when(now.started) })),
       ...fact("Version", el("span", { text: `${now.version}, control ${now.api_version}, process ${now.pid}` })),
       ...Object.entries(now).filter(([name]) => !PLACED.has(name)).flatMap(([name, value]) => fact(words(name), ...member(name, value))));
-    counters.replaceChildren(...Object.entries(now.counters).flatMap(([name, value]) => [el("dt", { text: words(name) }), el("dd", { text: /bytes/.test(name) ? format.bytes(value) : format.count(value) })]));
+    const counted = Object.entries(now.counters).filter(([, value]) => value > 0);
+    const zero = Object.keys(now.counters).length - counted.length;
+    counters.replaceChildren(...counted.flatMap(([name, value]) => [el("dt", { text: words(name) }), el("dd", { text: /bytes/.test(name) ? format.bytes(value) : format.count(value) })]),
+      ...(zero > 0 ? [el("dt", { text: counted.length > 0 ? "All others" : "All" }), el("dd", { text: format.count(0) })] : []));
   }
 
   // What later nodes say of themselves is shown as well as it can be understood.
@@ -131,7 +137,17 @@ export function view() {
 
   function said(data) {
     if (data === null || typeof data !== "object") return String(data);
-    return Object.entries(data).filter(([, value]) => value !== null).map(([name, value]) => `${name} ${typeof value === "object" ? JSON.stringify(value) : value}`).join("  ");
+    const parts = Object.entries(data).filter(([, value]) => value !== null);
+    const rank = ([name]) => FIRST.indexOf(name) + 1 || FIRST.length + 1;
+    return parts.sort((a, b) => rank(a) - rank(b)).map(part).join(" \u00b7 ");
+  }
+
+  function part([name, value]) {
+    if (FIRST.slice(0, 4).includes(name)) return String(value);
+    if (Array.isArray(value)) return `${name} ${value.map((entry) => (typeof entry === "object" ? JSON.stringify(entry) : format.host(entry))).join(", ")}`;
+    if (typeof value === "object") return `${name} ${JSON.stringify(value)}`;
+    if (typeof value === "number" && /bytes|size|rate/.test(name)) return `${name} ${format.bytes(value)}`;
+    return `${name} ${/^http:/.test(value) ? format.host(value) : value}`;
   }
 
   // New ones come at the top; whoever reads further down is not moved.

@@ -65,12 +65,18 @@ export function view() {
       el("fieldset", { class: "segments" }, el("legend", { class: "sr", text: "What to look at" }), ...kinds),
       ext, size, age, sort),
     hint);
-  const root = el("section", { class: "view search", "aria-label": "Search" }, form, progress, line, nothing, list.root);
+  const root = el("section", { class: "view search", "aria-label": "Search" }, el("h1", { class: "sr", text: "Search" }), form, progress, line, nothing, list.root);
 
   const kind = () => form.elements.kind.value;
 
+  // What the chosen kind takes, and the other prefixes that this node knows.
+  function advise() {
+    const others = (state.status?.handlers ?? []).filter((name) => KINDS.every(({ id }) => id !== name)).map((name) => `${name}:`);
+    hint.textContent = visible(`${KINDS.find(({ id }) => id === kind()).hint}${others.length > 0 ? `. Also: ${others.join(" ")}` : ""}`);
+  }
+
   form.addEventListener("change", (event) => {
-    hint.textContent = KINDS.find(({ id }) => id === kind()).hint;
+    advise();
     if (event.target === sort) return order();
     if (event.target !== box && box.value.trim() !== "" && answer !== null) begin();
     return undefined;
@@ -248,7 +254,9 @@ export function view() {
   }
 
   function placeCells({ place, of }) {
-    const text = place.text.length > 600 ? place.text.slice(0, 600) : place.text;
+    // A few words may go over the ends of lines; a line does not.
+    const cut = place.text.slice(0, 600);
+    const text = place.line ? cut : cut.replace(/[\r\n\t]/g, " ");
     return [el("div", { class: `cell place${place.line ? " is-line" : ""}`, role: "gridcell" },
       el("span", { class: "line-number", text: place.line ?? "" }),
       el("bdi", { class: "excerpt", "aria-label": place.line ? `Line ${place.line} of ${visible(of.name)}` : undefined }, ...withMarks(text, marksInText(text, place.marks))))];
@@ -267,6 +275,7 @@ export function view() {
     const files = format.counted(groups.length, "file", "files");
     const places = hits > groups.length ? `, ${format.counted(hits, "hit", "hits")}` : "";
     line.replaceChildren();
+    line.hidden = !searching && !failure && rows.length === 0;
     if (searching) {
       line.append(groups.length === 0 ? "Asking\u2026" : `${files}${places} so far`, " ", button("Stop", stop, { class: "link" }));
     } else if (failure) {
@@ -292,18 +301,21 @@ export function view() {
   }
 
   function welcome() {
-    const example = (text, id) => button(text, () => {
+    const example = (text, id, label = text) => button(label, () => {
       box.value = text;
       form.elements.kind.value = id;
-      hint.textContent = KINDS.find((entry) => entry.id === id).hint;
+      advise();
       begin();
     }, { class: "button example" });
     return empty("What are you looking for?", "Type a word and press Enter. Answers come from this node, its peers, and theirs, up to six hops away.",
-      example("*.txt", "name"), example("*.pdf", "name"), example("**", "name"));
+      example("*.txt", "name"), example("*.pdf", "name"), example("**", "name", "everything"));
   }
 
   on("fetches", () => list.refresh());
-  on("status", () => list.refresh());
+  on("status", () => {
+    advise();
+    list.refresh();
+  });
   on("peers", () => rows.length === 0 && running === null && show());
   narrow.addEventListener("change", () => list.set(rows));
   show();

@@ -59,12 +59,32 @@ async function* lines(answer) {
   }
 }
 
+// Lets the page do what else there is to do.
+const turn = new MessageChannel();
+let turned = null;
+turn.port1.onmessage = () => turned?.();
+
+function nextTask() {
+  return new Promise((done) => {
+    turned = done;
+    turn.port2.postMessage(0);
+  });
+}
+
+// Longest time for news without a pause, in milliseconds.
+const BUSY = 8;
+
 // Searches. `onNews` gets `hits`, and at the end `done` or `failed`.
 export async function search(query, limit, onNews, signal) {
   const answer = await ask("/api/search", { method: "POST", body: JSON.stringify({ query, limit }), signal });
   if (!answer.ok) throw new CallError("failed", `ctl ui answered with status ${answer.status}`);
+  let begun = performance.now();
   for await (const line of lines(answer)) {
     if (line !== "") onNews(JSON.parse(line));
+    if (performance.now() - begun > BUSY) {
+      await nextTask();
+      begun = performance.now();
+    }
   }
 }
 

@@ -36,6 +36,7 @@ export function view() {
     height: (item) => (item.upload ? 46 : narrow.matches ? 56 : 40),
     name: (item) => (item.folder ? "is-folder" : item.upload ? "is-upload" : "is-file"),
     render: cells,
+    single: (item) => item.folder !== undefined,
     act: (item, row) => (item.folder ? go(item.folder.name) : row?.querySelector("a")?.click()),
   });
   list.root.addEventListener("keydown", (event) => {
@@ -164,9 +165,9 @@ export function view() {
     return [
       el("div", { class: "cell main", role: "gridcell" }, icon(inner ? "folder" : "file"), nameOf(name)),
       el("div", { class: "cell meta", role: "gridcell" }, ...meta,
-        file && el("span", { class: "digest", title: file.digest ? `BLAKE3 ${file.digest}` : "its bytes are being read", text: file.digest ? file.digest.slice(0, 8) : "\u2026" })),
+        el("span", { class: "digest", title: inner ? null : file.digest ? `BLAKE3 ${file.digest}` : "its bytes are being read", text: inner ? "" : file.digest ? file.digest.slice(0, 8) : "\u2026" })),
       el("div", { class: "cell does", role: "gridcell" }, inner
-        ? button("Look inside", () => go(inner.name), { class: "button quiet", "data-action": "enter", "aria-label": `Open folder ${visible(name)}` })
+        ? button("Look inside", () => go(inner.name), { class: "button quiet", "data-action": "enter", "aria-label": `Look inside ${visible(name)}` })
         : openLink(file.name)),
     ];
   }

@@ -32,12 +32,21 @@ fn scrolled(page: &Opened, list: &str, cell: &str) -> BTreeSet<String> {
     let script = "
         const [selector, cell] = arguments;
         const list = document.querySelector(selector);
-        const frame = () => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)));
+        const frame = () => new Promise(done => requestAnimationFrame(done));
+        // Rows that one frame has no time for come with the next.
+        const settled = async () => {
+            for (let same = 0, last = -1; same < 3; ) {
+                await frame();
+                const now = list.querySelector('.row:last-child')?.dataset.at + list.querySelectorAll('.row').length;
+                same = now === last ? same + 1 : 0;
+                last = now;
+            }
+        };
         return (async () => {
             const found = new Set();
             for (let top = 0; ; top += list.clientHeight) {
                 list.scrollTop = top;
-                await frame();
+                await settled();
                 for (const row of list.querySelectorAll('.row')) {
                     const box = row.getBoundingClientRect();
                     if (row.scrollHeight > box.height + 1 || row.scrollWidth > list.clientWidth) found.add(`BROKEN ${row.innerText}`);

@@ -158,7 +158,9 @@ fn a_new_user_searches_fetches_and_finds_it_in_the_share() {
     secret_is_nowhere(&near, &page);
     drop(page);
     near.stop();
-    others.into_iter().for_each(|node| drop(node.stop()));
+    for node in others {
+        node.stop();
+    }
 }
 
 /// Looks for the secret of the node where a browser keeps and sends things, and in the arguments of the process.
