@@ -4,7 +4,7 @@ const SVG = "http://www.w3.org/2000/svg";
 
 // Control characters get pictures, and characters that change the direction of what follows are named, so that a name or a
 // snippet cannot look like something else.
-const CONTROL = /[\u0000-\u0008\u000a-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb]/gu;
+const CONTROL = /[\u0000-\u0008\u000a-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb]/gu;
 
 export function visible(text) {
   return String(text).replace(CONTROL, (char) => {

@@ -80,12 +80,16 @@ export function picture() {
     group.style.setProperty("--hue", hueOf(node));
     if (!small) {
       const below = y >= -4;
-      group.append(svg("text", { y: below ? size + 13 : -size - 6, "text-anchor": "middle", text: isSelf ? "this node" : shortened(format.host(node)) }));
+      group.append(svg("text", { y: below ? size + 13 : -size - 6, "text-anchor": "middle", text: isSelf ? "this node" : shortened(node, state.status.url) }));
     }
     return group;
   }
 
-  function shortened(text) {
+  // Nodes of one machine differ by their ports.
+  function shortened(url, self) {
+    const [text, ours] = [format.host(url), format.host(self)];
+    const machine = ours.slice(0, ours.lastIndexOf(":") + 1);
+    if (machine !== "" && text.startsWith(machine)) return text.slice(machine.length - 1);
     return text.length > 22 ? `${text.slice(0, 10)}\u2026${text.slice(-10)}` : text;
   }
 

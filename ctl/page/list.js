@@ -14,9 +14,10 @@ let lists = 0;
 
 export class VirtualList {
   // `height(item)` in pixels; `render(item)` gives the cells of a row; `act(item, row)` is what Enter and a double click do, or
-  // a single one if `single(item)`; `remove(item)` is what Delete does; `name(item)` is a class of the row.
-  constructor({ label, height, render, act, single, remove, name }) {
-    Object.assign(this, { height, render, act, single, remove, name });
+  // a single one if `single(item)`; `remove(item)` is what Delete does; `name(item)` is a class of the row; `shows(item)` is a text that
+  // is another one when the row has to be made anew.
+  constructor({ label, height, render, act, single, remove, name, shows }) {
+    Object.assign(this, { height, render, act, single, remove, name, shows });
     lists += 1;
     this.id = `list-${lists}`;
     this.items = [];
@@ -81,11 +82,10 @@ export class VirtualList {
     for (const [at, row] of this.rows) this.renew(at, row);
   }
 
-  refreshItem(item) {
-    for (const [at, row] of this.rows) if (this.items[at] === item) this.renew(at, row);
-  }
-
   renew(at, row) {
+    const shows = this.shows?.(this.items[at]);
+    if (this.shows && shows === row.shows) return;
+    row.shows = shows;
     const held = row.contains(document.activeElement) ? document.activeElement.dataset.action : undefined;
     row.replaceChildren(...this.render(this.items[at]));
     this.reach(row, at === this.active);
@@ -148,6 +148,7 @@ export class VirtualList {
     row.style.transform = `translateY(${this.tops[at]}px)`;
     row.style.height = `${this.tops[at + 1] - this.tops[at]}px`;
     if (this.name) row.classList.add(this.name(item));
+    row.shows = this.shows?.(item);
     this.reach(row, at === this.active);
     this.rows.set(at, row);
     return row;

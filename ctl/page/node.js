@@ -8,6 +8,7 @@ import { call } from "./server.js";
 import { on, refresh, state } from "./state.js";
 
 const BLOBS_SHOWN = 20;
+const LOG_PAUSE = 200;
 
 // Members of the status that have a place of their own.
 const PLACED = new Set(["version", "api_version", "url", "listen", "control", "share", "pid", "started", "peers", "cache_bytes", "handlers", "counters"]);
@@ -166,7 +167,14 @@ export function view() {
   }
 
   on("status", status);
-  on("events", log);
+  // A log that flows is read by nobody: five times a second is enough.
+  let due = 0;
+  on("events", () => {
+    due ||= setTimeout(() => {
+      due = 0;
+      log();
+    }, LOG_PAUSE);
+  });
   on("events:plugin", () => shown && handlers());
   on("events:cache", () => shown && kept());
   on("link", () => state.link === "up" && shown && (handlers(), kept()));

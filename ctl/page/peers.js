@@ -12,6 +12,9 @@ import { start } from "./transfers.js";
 
 const FILES_MAX = 10000;
 
+// How often ages are told anew, in milliseconds.
+const TICK = 10000;
+
 const narrow = matchMedia("(max-width: 720px)");
 
 const STATES = { up: "Answers", new: "Not answered yet", failing: "Does not answer" };
@@ -23,6 +26,7 @@ export function view() {
     label: "Peers",
     height: () => (narrow.matches ? 84 : 60),
     render: cells,
+    shows: (peer) => JSON.stringify([peer, Math.floor(Date.now() / TICK)]),
     act: (peer) => open(peer.url),
     remove: (peer) => forget(peer.url),
   });
@@ -116,6 +120,7 @@ export function view() {
     list.root.hidden = peers.length === 0;
     nothing.hidden = peers.length > 0;
     around.hidden = peers.length === 0;
+    root.classList.toggle("is-alone", peers.length === 0 && state.links.size === 0);
     const up = peers.filter((peer) => peer.state === "up").length;
     line.textContent = peers.length === 0 ? "" : `${format.counted(peers.length, "peer", "peers")}, ${format.count(up)} answering`;
     for (const code of nothing.querySelectorAll(".own")) code.textContent = state.status?.url ?? "";
@@ -143,6 +148,7 @@ function filesOf() {
   const list = new VirtualList({
     label: "Files of the peer",
     height: () => (narrow.matches ? 56 : 40),
+    shows: (file) => `${file.name} ${fetchOf(file.name)?.state}`,
     render: (file) => [
       el("div", { class: "cell main", role: "gridcell" }, icon("file"), nameOf(file.name)),
       el("div", { class: "cell meta", role: "gridcell" }, el("span", { class: "size", text: format.bytes(file.size) }), el("span", { class: "age", text: file.modified ? format.when(file.modified) : "" })),

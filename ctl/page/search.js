@@ -13,6 +13,8 @@ const LIMIT = 100000;
 // Places of one file that are shown before the rest is asked for.
 const PLACES = 4;
 
+const NONE = [];
+
 const narrow = matchMedia("(max-width: 720px)");
 
 const SORTS = {
@@ -39,13 +41,14 @@ export function view() {
     label: "Results",
     height: (row) => (row.file ? (narrow.matches ? 62 : 46) : 24),
     name: (row) => (row.file ? "is-file" : row.more ? "is-more" : "is-place"),
+    shows: (row) => (row.file ? shows(row.file) : ""),
     render: (row) => (row.file ? fileCells(row.file) : row.more ? moreCells(row) : placeCells(row)),
     act: (row) => (row.more ? unfold(row.of) : get(row.file ?? row.of)),
   });
 
   const box = el("input", {
     id: "q", class: "query", type: "search", name: "q", autocomplete: "off", autocapitalize: "off", spellcheck: "false", enterkeyhint: "search",
-    placeholder: "Search this node and its peers", "aria-label": "Search", "aria-describedby": "kind-hint", maxlength: "1000",
+    placeholder: "Find a file", "aria-label": "Search", "aria-describedby": "kind-hint", maxlength: "1000",
   });
   const kinds = KINDS.map(({ id, label }, at) => el("label", { class: "segment" },
     el("input", { type: "radio", name: "kind", value: id, checked: at === 0 }), el("span", { text: label })));
@@ -120,7 +123,8 @@ export function view() {
     running = null;
     state.path.running = false;
     touch("path");
-    order();
+    // Whoever has begun to read is not moved.
+    if (sort.value !== "best" || (list.active < 0 && list.root.scrollTop === 0)) order();
     show();
     return undefined;
   }
@@ -151,14 +155,14 @@ export function view() {
     const key = hit.digest ?? `${hit.node} ${hit.name}`;
     let group = found.get(key);
     if (group === undefined) {
-      group = { name: hit.name, size: hit.size, modified: hit.modified, digest: hit.digest, score: hit.score, nodes: [], names: new Set(), places: [], lines: new Set(), unfolded: false };
+      group = { name: hit.name, size: hit.size, modified: hit.modified, digest: hit.digest, score: hit.score, nodes: [], names: null, places: NONE, lines: null, unfolded: false };
       found.set(key, group);
       groups.push(group);
     } else if (group.shown) {
       stale = true;
     }
     if (!group.nodes.includes(hit.node)) group.nodes.push(hit.node);
-    if (hit.name !== group.name && group.names.size < 16) group.names.add(hit.name);
+    if (hit.name !== group.name && (group.names?.size ?? 0) < 16) (group.names ??= new Set()).add(hit.name);
     if (hit.node === state.status?.url) group.name = hit.name;
     if (hit.excerpt) addPlace(group, hit.excerpt);
     const path = state.path.hits;
@@ -168,6 +172,7 @@ export function view() {
   // The same place at several nodes is one place.
   function addPlace(group, excerpt) {
     const place = `${excerpt.line ?? ""}:${excerpt.text}`;
+    if (group.lines === null) [group.lines, group.places] = [new Set(), []];
     if (group.lines.has(place)) return;
     group.lines.add(place);
     group.places.push(excerpt);
@@ -220,13 +225,19 @@ export function view() {
   function fileCells(group) {
     return [
       el("div", { class: "cell main", role: "gridcell" }, nameOf(group.name, words),
-        group.names.size > 0 && el("span", { class: "also", text: `also ${[...group.names].slice(0, 3).join(", ")}` })),
+        group.names !== null && el("span", { class: "also", text: `also ${[...group.names].slice(0, 3).join(", ")}` })),
       el("div", { class: "cell meta", role: "gridcell" },
         el("span", { class: "size", text: format.bytes(group.size) }),
         el("span", { class: "age", text: group.modified ? format.when(group.modified) : "" }),
         holders(group.nodes)),
       el("div", { class: "cell does", role: "gridcell" }, ...control(group)),
     ];
+  }
+
+  // What of a row may change while it is there.
+  function shows(group) {
+    const fetch = fetchOf(group.name);
+    return `${group.name} ${group.nodes.length} ${group.names?.size} ${state.status?.url} ${fetch?.state} ${fetch?.digest} ${fetch?.size ? Math.floor((fetch.bytes / fetch.size) * 100) : ""}`;
   }
 
   function holders(nodes) {

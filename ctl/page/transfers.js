@@ -8,6 +8,9 @@ import { call } from "./server.js";
 import { on, refresh, state } from "./state.js";
 import { openLink } from "./search.js";
 
+// How often ages are told anew, in milliseconds.
+const TICK = 10000;
+
 const narrow = matchMedia("(max-width: 720px)");
 
 // Begins to fetch a file; asks before anything is replaced.
@@ -38,6 +41,7 @@ export function view() {
     label: "Transfers",
     height: () => (narrow.matches ? 92 : 64),
     render: cells,
+    shows: (fetch) => JSON.stringify([fetch, fetch.ended && Math.floor(Date.now() / TICK)]),
     name: (fetch) => `is-${fetch.state}`,
     act: (fetch) => (fetch.state === "done" ? (location.hash = `#/share/${encodeURIComponent(fetch.name)}`) : undefined),
     remove: (fetch) => isRunning(fetch) && cancel(fetch),

@@ -22,10 +22,13 @@ const REQUIRED: &str = "E2E_BROWSER";
 /// The variable that names the file `axe.min.js`.
 const AXE: &str = "E2E_AXE";
 
+/// How often a driver is started before there is none.
+const STARTS: usize = 5;
+
 const READY: Duration = Duration::from_secs(30);
 
 /// How long a page may take to become what a test waits for.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The member of an element that WebDriver names.
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
@@ -38,8 +41,8 @@ pub mod keys {
     pub const TAB: &str = "\u{e004}";
     /// Arrow down.
     pub const DOWN: &str = "\u{e015}";
-    /// End.
-    pub const END: &str = "\u{e010}";
+    /// Home.
+    pub const HOME: &str = "\u{e011}";
     /// Delete.
     pub const DELETE: &str = "\u{e017}";
 }
@@ -77,34 +80,13 @@ impl Browser {
     /// When it does not start.
     pub fn start(width: u32, height: u32) -> Browser {
         let profile = TempDir::with_prefix("sixhop-browser-").expect("a temporary directory");
-        let mut driver = Command::new("chromedriver")
-            .arg("--port=0")
-            .env("HOME", profile.path())
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("chromedriver is installed");
-        let stdout = driver.stdout.take().expect("standard output is a pipe");
-        let (sender, lines) = channel();
-        std::thread::spawn(move || {
-            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
-                // After the first line that matters nobody listens.
-                drop(sender.send(line));
-            }
-        });
+        let (driver, port) = (0..STARTS)
+            .find_map(|_| driver(profile.path()))
+            .expect("chromedriver says its port");
         let mut browser = Browser {
             driver,
             session: String::new(),
             _profile: profile,
-        };
-        let port = loop {
-            let line = lines
-                .recv_timeout(READY)
-                .expect("chromedriver says its port");
-            if let Some((_, port)) = line.split_once("successfully on port ") {
-                break port.trim_end_matches('.').to_owned();
-            }
         };
         let base = format!("http://127.0.0.1:{port}");
         let wanted = json!({ "capabilities": { "alwaysMatch": {
@@ -179,8 +161,11 @@ impl Browser {
 
     /// Clicks on the first element that a selector names, as a person does.
     pub fn click(&self, selector: &str) {
-        let element = self.element(selector);
-        self.must(&format!("element/{element}/click"), &json!({}));
+        wait_until(selector, PATIENCE, || {
+            // Meanwhile there may be another element in its place.
+            let element = self.element(selector);
+            self.post(&format!("element/{element}/click"), &json!({}))
+        });
     }
 
     /// Types into the first element that a selector names.
@@ -306,6 +291,34 @@ impl Drop for Browser {
         drop(self.driver.kill());
         drop(self.driver.wait());
     }
+}
+
+/// Starts a driver and waits for its port. It may end because somebody else has just taken that port.
+fn driver(home: &Path) -> Option<(Child, String)> {
+    let mut driver = Command::new("chromedriver")
+        .arg("--port=0")
+        .env("HOME", home)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("chromedriver is installed");
+    let stdout = driver.stdout.take().expect("standard output is a pipe");
+    let (sender, lines) = channel();
+    std::thread::spawn(move || {
+        for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+            // After the first line that matters nobody listens.
+            drop(sender.send(line));
+        }
+    });
+    while let Ok(line) = lines.recv_timeout(READY) {
+        if let Some((_, port)) = line.split_once("successfully on port ") {
+            return Some((driver, port.trim_end_matches('.').to_owned()));
+        }
+    }
+    drop(driver.kill());
+    drop(driver.wait());
+    None
 }
 
 fn post(url: &str, body: &Value) -> Result<Value, String> {
