@@ -31,7 +31,7 @@ pub(super) struct Wanted {
 /// Sends news of the search until it is over or the page is gone.
 pub(super) fn stream(
     request: Request,
-    wanted: Wanted,
+    wanted: &Wanted,
     node: &NodeLink,
     handle: &Handle,
     mut stop: watch::Receiver<bool>,
@@ -43,7 +43,7 @@ pub(super) fn stream(
         select! {
             _ = stop.wait_for(|stopped| *stopped) => {}
             // The page sees how it ended.
-            _ = pass_on(&mut stream, &wanted, node) => {}
+            _ = pass_on(&mut stream, wanted, node) => {}
         }
     });
 }

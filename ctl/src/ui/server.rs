@@ -5,13 +5,7 @@
 //! - When its accepting fails, which ends it for good, a new one takes its place.
 //! - As many requests are answered at a time as the door has connections.
 
-use std::{
-    io,
-    path::{Path, PathBuf},
-    sync::Arc,
-    thread,
-    time::Duration,
-};
+use std::{io, path::Path, sync::Arc, thread, time::Duration};
 
 use tokio::{
     runtime::Handle,
@@ -60,7 +54,7 @@ impl Server {
 
 fn run(
     first: tiny_http::Server,
-    socket: &PathBuf,
+    socket: &Path,
     site: &Arc<Site>,
     handle: &Handle,
     stop: &watch::Receiver<bool>,

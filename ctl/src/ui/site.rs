@@ -75,7 +75,7 @@ impl Site {
                     Ok(wanted) => wanted,
                     Err(reply) => return reply.send(request),
                 };
-                return search::stream(request, wanted, &self.node, handle, self.stop.clone());
+                return search::stream(request, &wanted, &self.node, handle, self.stop.clone());
             }
             (Method::Post, "/api/call") => body::<Call>(&mut request).map_or_else(
                 |reply| reply,

@@ -127,23 +127,7 @@ fn a_new_user_searches_fetches_and_finds_it_in_the_share() {
     browser.until_text(".search .holders", "2 nodes");
     look(&page, "search");
 
-    // Small files, and then down into the results, where Enter gets the large one.
-    for name in ["notes/harbour walk.md", "sketches/harbour crane.svg"] {
-        browser.click(&format!("[aria-label='Get {name}']"));
-    }
-    browser.js("document.querySelector('#q').focus()");
-    let at = browser.js("return [...document.querySelectorAll('.search .row')].findIndex(r => r.innerText.includes('harbour at night'))");
-    let at = at.as_u64().expect("it is among the rows");
-    browser.press(&[keys::DOWN, keys::HOME]);
-    browser.press(&vec![keys::DOWN; at as usize]);
-    browser.press(&[keys::ENTER]);
-    browser.until_text("#toasts", "Fetching field recordings/harbour at night.flac");
-    page.view("transfers");
-    browser.until("document.querySelector('.transfers progress')?.value > 0.1");
-    browser.until("document.querySelectorAll('.transfers .row').length === 3");
-    look(&page, "transfers");
-    browser.until("document.querySelectorAll('.transfers .row .state.done').length === 3");
-
+    fetch_three(&page);
     browser.press(&["3"]);
     browser.until_text(".share .row", "field recordings");
     look(&page, "share");
@@ -171,6 +155,27 @@ fn a_new_user_searches_fetches_and_finds_it_in_the_share() {
     for node in others {
         node.stop();
     }
+}
+
+/// Gets three of the results, and watches the large one arrive.
+fn fetch_three(page: &Opened) {
+    let browser = &page.browser;
+    // Small files, and then down into the results, where Enter gets the large one.
+    for name in ["notes/harbour walk.md", "sketches/harbour crane.svg"] {
+        browser.click(&format!("[aria-label='Get {name}']"));
+    }
+    browser.js("document.querySelector('#q').focus()");
+    let at = browser.js("return [...document.querySelectorAll('.search .row')].findIndex(r => r.innerText.includes('harbour at night'))");
+    let at = at.as_u64().expect("it is among the rows");
+    browser.press(&[keys::DOWN, keys::HOME]);
+    browser.press(&vec![keys::DOWN; at as usize]);
+    browser.press(&[keys::ENTER]);
+    browser.until_text("#toasts", "Fetching field recordings/harbour at night.flac");
+    page.view("transfers");
+    browser.until("document.querySelector('.transfers progress')?.value > 0.1");
+    browser.until("document.querySelectorAll('.transfers .row').length === 3");
+    look(page, "transfers");
+    browser.until("document.querySelectorAll('.transfers .row .state.done').length === 3");
 }
 
 /// Looks for the secret of the node where a browser keeps and sends things, and in the arguments of the process.

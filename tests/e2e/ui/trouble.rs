@@ -16,6 +16,7 @@ fn a_node_that_goes_away_comes_back() {
     page.browser.until_text(".share .row", "here.txt");
     let options = node.kill();
     page.browser.until_text("#pulse", "The node is away");
+    page.browser.until_text("#banner", "The node does not answer");
     page.search("here");
     page.browser
         .until_text(".search .summary", "The search failed");
@@ -56,6 +57,7 @@ fn when_ctl_ends_the_page_says_so() {
     let Some(page) = open(&node) else { return };
     assert_eq!(page.ui.end("-INT"), Some(0));
     page.browser.until_text("#pulse", "ctl ui has ended");
+    page.browser.until_text("#banner", "start it again");
     node.stop();
 }
 
