@@ -16,7 +16,8 @@ fn a_node_that_goes_away_comes_back() {
     page.browser.until_text(".share .row", "here.txt");
     let options = node.kill();
     page.browser.until_text("#pulse", "The node is away");
-    page.browser.until_text("#banner", "The node does not answer");
+    page.browser
+        .until_text("#banner", "The node does not answer");
     page.search("here");
     page.browser
         .until_text(".search .summary", "The search failed");
