@@ -46,9 +46,9 @@ function part(text) {
 
 function route() {
   const [path, query = ""] = location.hash.replace(/^#\/?/, "").split("?");
-  const [id, ...rest_] = path.split("/");
+  const [id, ...more] = path.split("/");
   const entry = VIEWS.find(([name]) => name === id) ?? VIEWS[0];
-  show(entry, query, part(rest_.join("/")));
+  show(entry, query, part(more.join("/")));
 }
 
 function show([id, label, module], query, path) {

@@ -1,6 +1,6 @@
 // This node: where it is, what it keeps, what answers queries, and what happens.
 
-import { button, el, empty, sign, visible } from "./build.js";
+import { button, el, sign } from "./build.js";
 import { ask, toast } from "./app.js";
 import * as format from "./format.js";
 import { VirtualList } from "./list.js";

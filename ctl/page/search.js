@@ -4,16 +4,12 @@ import { button, el, empty, icon, marksInText, nameOf, sign, visible, withMarks 
 import * as format from "./format.js";
 import { VirtualList } from "./list.js";
 import { AGES, KINDS, SIZES, build, wordsOf } from "./query.js";
+import { Results } from "./results.js";
 import { search } from "./server.js";
 import { fetchOf, learn, on, state, touch } from "./state.js";
 import { start } from "./transfers.js";
 
 const LIMIT = 100000;
-
-// Places of one file that are shown before the rest is asked for.
-const PLACES = 4;
-
-const NONE = [];
 
 const narrow = matchMedia("(max-width: 720px)");
 
@@ -25,16 +21,11 @@ const SORTS = {
 };
 
 export function view() {
-  const found = new Map();
-  let groups = [];
-  let rows = [];
-  let hits = 0;
+  let results = new Results();
   let words = [];
   let running = null;
   let answer = null;
   let failure = null;
-  let stale = false;
-  let fresh = 0;
   let begun = 0;
 
   const list = new VirtualList({
@@ -85,7 +76,7 @@ export function view() {
     return undefined;
   });
   box.addEventListener("keydown", (event) => {
-    if (event.key === "ArrowDown" && rows.length > 0) {
+    if (event.key === "ArrowDown" && results.rows.length > 0) {
       event.preventDefault();
       list.root.focus();
       list.activate(Math.max(0, list.active));
@@ -101,11 +92,11 @@ export function view() {
     running?.abort();
     const mine = new AbortController();
     running = mine;
-    found.clear();
-    [groups, rows, hits, answer, failure, fresh] = [[], [], 0, null, null, 0];
+    results = new Results();
+    [answer, failure] = [null, null];
     words = wordsOf(text, kind());
     begun = performance.now();
-    list.set(rows);
+    list.set(results.rows);
     list.root.scrollTop = 0;
     const query = build({ text, kind: kind(), ext: ext.value, size: size.value, age: age.value });
     state.path = { query: text, running: true, trace: [], hits: new Map() };
@@ -139,8 +130,11 @@ export function view() {
 
   function take(news) {
     if (news.hits) {
-      for (const hit of news.hits) add(hit);
-      hits += news.hits.length;
+      const path = state.path.hits;
+      for (const hit of news.hits) {
+        results.add(hit, state.status?.url);
+        path.set(hit.node, (path.get(hit.node) ?? 0) + 1);
+      }
       touch("search");
     } else if (news.done) {
       answer = news.done;
@@ -151,74 +145,29 @@ export function view() {
     }
   }
 
-  function add(hit) {
-    const key = hit.digest ?? `${hit.node} ${hit.name}`;
-    let group = found.get(key);
-    if (group === undefined) {
-      group = { name: hit.name, size: hit.size, modified: hit.modified, digest: hit.digest, score: hit.score, nodes: [], names: null, places: NONE, lines: null, unfolded: false };
-      found.set(key, group);
-      groups.push(group);
-    } else if (group.shown) {
-      stale = true;
-    }
-    if (!group.nodes.includes(hit.node)) group.nodes.push(hit.node);
-    if (hit.name !== group.name && (group.names?.size ?? 0) < 16) (group.names ??= new Set()).add(hit.name);
-    if (hit.node === state.status?.url) group.name = hit.name;
-    if (hit.excerpt) addPlace(group, hit.excerpt);
-    const path = state.path.hits;
-    path.set(hit.node, (path.get(hit.node) ?? 0) + 1);
-  }
-
-  // The same place at several nodes is one place.
-  function addPlace(group, excerpt) {
-    const place = `${excerpt.line ?? ""}:${excerpt.text}`;
-    if (group.lines === null) [group.lines, group.places] = [new Set(), []];
-    if (group.lines.has(place)) return;
-    group.lines.add(place);
-    group.places.push(excerpt);
-  }
-
-  function rowsOf(group) {
-    group.shown = true;
-    const shown = group.unfolded ? group.places : group.places.slice(0, PLACES);
-    rows.push({ file: group });
-    for (const place of shown) rows.push({ place, of: group });
-    if (shown.length < group.places.length) rows.push({ more: group.places.length - shown.length, of: group });
-  }
-
   on("search", () => {
-    if (stale) {
-      stale = false;
-      rows = [];
-      groups.forEach(rowsOf);
-      list.set(rows);
+    const from = results.lay();
+    if (from < 0) {
+      list.set(results.rows);
     } else {
-      const from = rows.length;
-      for (let at = fresh; at < groups.length; at += 1) rowsOf(groups[at]);
-      list.items = rows;
+      list.items = results.rows;
       list.grown(from);
+      if (results.changed) list.refresh();
     }
-    fresh = groups.length;
+    results.changed = false;
     touch("path");
     show();
   });
 
   function order() {
-    const [, by] = SORTS[sort.value];
-    if (by) groups.sort(by);
-    else if (groups.every((group) => typeof group.score === "number")) groups.sort((a, b) => b.score - a.score);
-    rows = [];
-    groups.forEach(rowsOf);
-    fresh = groups.length;
-    list.set(rows);
+    results.order(SORTS[sort.value][1]);
+    list.set(results.rows);
   }
 
   function unfold(group) {
     const at = list.active;
-    group.unfolded = true;
-    rows = [];
-    groups.forEach(rowsOf);
-    list.set(rows);
+    results.unfold(group);
+    list.set(results.rows);
     list.activate(at);
   }
 
@@ -281,20 +230,20 @@ export function view() {
   function show() {
     const searching = running !== null;
     progress.hidden = !searching;
-    list.root.hidden = rows.length === 0;
+    list.root.hidden = results.rows.length === 0;
     nothing.replaceChildren();
-    const files = format.counted(groups.length, "file", "files");
-    const places = hits > groups.length ? `, ${format.counted(hits, "hit", "hits")}` : "";
+    const files = format.counted(results.groups.length, "file", "files");
+    const places = results.hits > results.groups.length ? `, ${format.counted(results.hits, "hit", "hits")}` : "";
     line.replaceChildren();
-    line.hidden = !searching && !failure && rows.length === 0;
+    line.hidden = !searching && !failure && results.rows.length === 0;
     if (searching) {
-      line.append(groups.length === 0 ? "Asking\u2026" : `${files}${places} so far`, " ", button("Stop", stop, { class: "link" }));
+      line.append(results.groups.length === 0 ? "Asking\u2026" : `${files}${places} so far`, " ", button("Stop", stop, { class: "link" }));
     } else if (failure) {
       line.append(el("span", { class: "bad", text: `The search failed: ${failure.message}` }));
     } else if (answer) {
       line.append(`${files}${places}${told()}`);
     }
-    if (searching || rows.length > 0 || failure) return;
+    if (searching || results.rows.length > 0 || failure) return;
     nothing.append(answer ? none() : welcome());
   }
 
@@ -327,8 +276,8 @@ export function view() {
     advise();
     list.refresh();
   });
-  on("peers", () => rows.length === 0 && running === null && show());
-  narrow.addEventListener("change", () => list.set(rows));
+  on("peers", () => results.rows.length === 0 && running === null && show());
+  narrow.addEventListener("change", () => list.set(results.rows));
   show();
 
   return {

@@ -2,7 +2,7 @@
 
 import * as session from "./session.js";
 
-export class CallError extends Error {
+class CallError extends Error {
   constructor(code, message) {
     super(message);
     this.code = code;

@@ -25,7 +25,7 @@ export function view() {
   let files = [];
   let wanted = "";
   let visit = 0;
-  let visible_ = false;
+  let isShown = false;
   let timer = 0;
   let failure = null;
   let loaded = false;
@@ -218,7 +218,7 @@ export function view() {
 
   function later() {
     clearTimeout(timer);
-    timer = setTimeout(() => visible_ && load(true), PAUSE);
+    timer = setTimeout(() => isShown && load(true), PAUSE);
   }
 
   let depth = 0;
@@ -248,13 +248,13 @@ export function view() {
 
   on("events:fetch", () => state.events.at(-1)?.type === "fetch.done" && later());
   on("events:share", later);
-  on("status", () => visible_ && failure && load());
+  on("status", () => isShown && failure && load());
   narrow.addEventListener("change", () => list.set(list.items));
 
   return {
     root,
     shown(query, path) {
-      visible_ = true;
+      isShown = true;
       const next = path.endsWith("/") || path === "" ? path.replace(/\/$/, "") : parent(path);
       wanted = path === "" || path.endsWith("/") ? "" : path;
       const moved = next !== folder;
@@ -263,7 +263,7 @@ export function view() {
       load(!moved && loaded);
     },
     hidden() {
-      visible_ = false;
+      isShown = false;
     },
     focus: () => list.root.focus(),
   };

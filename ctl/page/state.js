@@ -3,7 +3,7 @@
 
 import { call, follow } from "./server.js";
 
-export const EVENTS_KEPT = 5000;
+const EVENTS_KEPT = 5000;
 
 export const state = {
   // "connecting", "up", "away" (the node) or "gone" (ctl ui).

@@ -61,11 +61,13 @@ impl Browser {
     /// # Panics
     /// When there has to be one and is none.
     pub fn is_here() -> bool {
-        let found = ["chromedriver", "chromium"].map(|program| {
+        let runs = |program: &&str| {
             let run = Command::new(program).arg("--version").output();
             run.is_ok_and(|output| output.status.success())
-        });
-        let here = found == [true, true] && std::env::var_os(AXE).is_some();
+        };
+        // chromedriver finds it by itself, whatever its name is.
+        let is_browser = ["chromium", "google-chrome"].iter().any(runs);
+        let here = is_browser && runs(&"chromedriver") && std::env::var_os(AXE).is_some();
         let required = std::env::var(REQUIRED).is_ok_and(|value| value == "required");
         assert!(
             here || !required,

@@ -198,7 +198,8 @@ impl Upload {
             self.folder.hard_link(&self.temporary, &self.folder, name)?;
             // Its bytes have a name now; what is left of the other is removed in the end anyway.
             let _ = self.folder.remove_file(&self.temporary);
-            self.folder.try_clone()?.into_std_file().sync_all()
+            // The handle only names the folder; to bring it to the disk it is opened.
+            self.folder.open(".")?.sync_all()
         };
         refuse_existing(&self.folder, &self.name)?;
         place().map_err(|error| failure(&self.name, &error))?;

@@ -115,7 +115,8 @@ fn dropped_files_are_shared() {
             ["empty", 0]
         ]]),
     );
-    page.browser.until_text(".share .row", "dropped.bin");
+    page.browser.until_text("#toasts", "dropped.bin is shared");
+    page.browser.until_text(".share .is-file", "dropped.bin");
     page.browser
         .until_text(".share .is-upload", "there.txt is in the share already");
     page.browser
