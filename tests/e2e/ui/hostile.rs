@@ -97,13 +97,14 @@ fn naughty_names_are_names() {
     let all = listed.chain(more.iter().map(String::as_str));
     let all =
         all.filter(|name| !name.contains('\0') && !name.starts_with('/') && !name.contains("../"));
-    let (near, far) = (noded().start(), noded().start());
+    let (near, far) = (noded().start(), noded());
     for name in all {
         let path = far.home().share().join(name);
         let dir = path.parent().unwrap_or(&path).to_owned();
         // Some are no names for this file system either.
         drop(std::fs::create_dir_all(dir).and_then(|()| std::fs::write(&path, name)));
     }
+    let far = far.start();
     introduce(&near.url, &far.url);
     let listing = far.control().must("share.list", json!({ "limit": 10000 }));
     let listing = listing["files"].as_array().unwrap().clone();
