@@ -174,7 +174,8 @@ def scan(home, count, wait_for_digests):
         print(f"all digests after {took and took:.0f} s more; resident {node.memory('VmRSS'):.0f} MiB, most {node.memory('VmHWM'):.0f} MiB", flush=True)
         figures(node, vocabulary, chance)
     changes(node, share, chance)
-    files = node.status()["files"]
+    files = count
+    wait(lambda: node.status()["files"] == files, 10)
     node.stop()
     late = next(share.iterdir()) / "made while the node was away.txt"
     late.touch()

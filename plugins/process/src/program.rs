@@ -60,7 +60,7 @@ struct State {
 
 impl Program {
     /// Starts the file `path` and lets it introduce itself. Blocks, for at most
-    /// [`HANDSHAKE_TIME`].
+    /// [`HANDSHAKE_TIME`](crate::HANDSHAKE_TIME).
     ///
     /// # Errors
     /// [`ProgramError`] when it must not be run, or does not introduce itself.
