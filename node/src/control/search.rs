@@ -144,7 +144,7 @@ impl Owner {
                 let digests = Arc::clone(&self.node.context().digests);
                 let node = self.node.url().as_str().to_owned();
                 let described = spawn_blocking(move || {
-                    answer::from_here(hits, &node, &handler, &|name| digests.known_of(name))
+                    answer::from_here(hits, &node, &handler, &|file| digests.known_as(file))
                 });
                 described.await.map_err(|_| broken())
             }

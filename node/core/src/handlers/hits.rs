@@ -1,7 +1,7 @@
 //! Hits as they travel: what `GET /search` answers.
 
 use node_wire::Digest;
-use plugin_api::Excerpt;
+use plugin_api::{Excerpt, FileInfo};
 use serde::{Deserialize, Serialize};
 
 use super::{Answer, End};
@@ -67,10 +67,10 @@ impl SearchHits {
     pub fn of(
         answer: Answer,
         is_whole: bool,
-        digest: &dyn Fn(&str) -> Option<Digest>,
+        digest: &dyn Fn(&FileInfo) -> Option<Digest>,
     ) -> SearchHits {
         let hits = answer.hits.into_iter().map(|hit| SearchHit {
-            digest: digest(&hit.file.name).map(|digest| digest.to_hex()),
+            digest: digest(&hit.file).map(|digest| digest.to_hex()),
             name: hit.file.name,
             size: hit.file.size,
             modified: hit.file.modified.map(unix_millis),

@@ -11,7 +11,7 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse, Response},
 };
-use plugin_api::Hit;
+use plugin_api::{FileInfo, Hit};
 use serde::Deserialize;
 use tokio::task::{JoinError, spawn_blocking};
 
@@ -70,9 +70,9 @@ pub(super) async fn search(
         .await;
     answer.hits = permitted.hits;
     let described = spawn_blocking(move || {
-        let digest = |name: &str| {
+        let digest = |file: &FileInfo| {
             let in_time = Instant::now() < deadline;
-            in_time.then(|| context.digests.known_of(name)).flatten()
+            in_time.then(|| context.digests.known_as(file)).flatten()
         };
         SearchHits::of(answer, permitted.is_whole, &digest)
     });

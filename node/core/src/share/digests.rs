@@ -7,7 +7,8 @@
 //!
 //! # Invariants
 //! - A digest belongs to a [`Stamp`]. It is given out only while the file still
-//!   has that stamp, and only if the file had it before and after it was read.
+//!   has that stamp, and only if the file had it before and after it was read;
+//!   and beside the description of a file that says the same stamp.
 //! - A file that was changed less than [`SETTLED_AFTER`] before it was read may
 //!   change again without another stamp. It is read again when its digest is
 //!   asked for again; content by its digest is served meanwhile, and whoever
@@ -35,6 +36,7 @@ use std::{
 };
 
 use node_wire::{Digest, name::ShareName};
+use plugin_api::FileInfo;
 use serde_json::json;
 use tokio::{
     select,
@@ -152,6 +154,18 @@ impl Digests {
     pub fn known_of(&self, name: &str) -> Option<Digest> {
         let name = ShareName::parse(name).ok()?;
         Some(self.known(&name)?.digest)
+    }
+
+    /// The digest of a file that a handler or the catalogue described, if it is
+    /// known of the bytes that it had then. Does not look at the file, unless it
+    /// may have changed without a sign. Blocks.
+    #[must_use]
+    pub fn known_as(&self, file: &FileInfo) -> Option<Digest> {
+        if file.version == 0 {
+            return self.known_of(&file.name);
+        }
+        let known = self.store.get(&ShareName::parse(&file.name).ok()?)?;
+        (super::version(known.stamp) == file.version).then_some(known.digest)
     }
 
     /// What is known of the file `name`, without reading it.

@@ -67,10 +67,10 @@ pub(super) fn from_here(
     hits: Vec<plugin::Hit>,
     node: &str,
     handler: &str,
-    digest: &dyn Fn(&str) -> Option<Digest>,
+    digest: &dyn Fn(&plugin::FileInfo) -> Option<Digest>,
 ) -> Vec<Hit> {
     let hits = hits.into_iter().map(|hit| Hit {
-        digest: digest(&hit.file.name).map(|digest| digest.to_hex()),
+        digest: digest(&hit.file).map(|digest| digest.to_hex()),
         name: hit.file.name,
         size: hit.file.size,
         modified: hit.file.modified.map(unix_millis),

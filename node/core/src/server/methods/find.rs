@@ -223,7 +223,7 @@ fn matching(context: &Context, query: &str, after: Option<&str>) -> Result<Vec<F
 fn with_digests(context: &Context, files: Vec<FileInfo>) -> Vec<FindHit> {
     let digests_until = Instant::now() + QUERY_DIGESTS_TIME;
     let hits = files.into_iter().map(|file| FindHit {
-        digest: digest_of(context, &file.name, file.size, digests_until),
+        digest: digest_of(context, &file, digests_until),
         size: file.size,
         name: file.name,
         ..FindHit::default()
@@ -241,15 +241,14 @@ fn fitting(files: &[FileInfo]) -> usize {
     files.iter().take_while(fits).count()
 }
 
-fn digest_of(context: &Context, name: &str, size: u64, until: Instant) -> Option<Digest> {
-    let name = ShareName::parse(name).ok()?;
-    let known = context.digests.known(&name).or_else(|| {
-        let at_once = size <= QUERY_DIGEST_MAX && Instant::now() < until;
-        at_once.then(|| context.digests.of(&name).ok()).flatten()
-    });
-    known
-        .filter(|known| known.size == size)
-        .map(|known| known.digest)
+fn digest_of(context: &Context, file: &FileInfo, until: Instant) -> Option<Digest> {
+    context.digests.known_as(file).or_else(|| {
+        let at_once = file.size <= QUERY_DIGEST_MAX && Instant::now() < until;
+        let name = ShareName::parse(&file.name).ok().filter(|_| at_once)?;
+        let read = context.digests.of(&name).ok();
+        let same = read.filter(|known| known.size == file.size);
+        same.map(|known| known.digest)
+    })
 }
 
 fn name_peers(context: &Context, found: &mut Found) {

@@ -111,7 +111,7 @@ fn describe(context: &Context, hit: Hit, digests_until: Instant) -> FindHit {
         excerpt,
     } = hit;
     FindHit {
-        digest: digest_of(context, &file.name, file.size, digests_until),
+        digest: digest_of(context, &file, digests_until),
         name: file.name,
         size: file.size,
         modified: file.modified.map(unix_millis),
