@@ -147,32 +147,33 @@ pub trait Files: Send + Sync {
     /// [`HandlerError::Files`] when the share cannot be read.
     fn file(&self, name: &str) -> Result<Option<FileInfo>, HandlerError>;
 
-    /// Calls `visit` with each name that has one of the texts in it, until it
-    /// stops: names in lower case hold the texts, which are in lower case
-    /// already. Much faster than [`Files::visit`], where the node has a
-    /// catalogue; that of a great share is no more than a few milliseconds.
+    /// The file of this exact name as [`Files::visit`] describes it, which may be
+    /// what it was a moment ago: for handlers that read it anyway. Faster than
+    /// [`Files::file`].
     ///
     /// # Errors
     /// [`HandlerError::Files`] when the share cannot be read.
-    fn names_containing(
-        &self,
-        any_of: &[String],
-        visit: &mut dyn FnMut(&str) -> Flow,
-    ) -> Result<(), HandlerError> {
-        self.visit(&mut |file| {
-            let lower = file.name.to_lowercase();
-            if any_of.iter().any(|text| lower.contains(text.as_str())) {
-                visit(&file.name)
-            } else {
-                Flow::Continue
-            }
-        })
+    fn known(&self, name: &str) -> Result<Option<FileInfo>, HandlerError> {
+        self.file(name)
+    }
+
+    /// Calls `visit` with each word ([`crate::words`]) of the names, in lower
+    /// case and no order, until it stops, and says whether the words are known;
+    /// if they are not, the names have to be looked at. Words of digits alone are
+    /// left out, and there may be words that no name has any more.
+    ///
+    /// # Errors
+    /// [`HandlerError::Files`] when the share cannot be read.
+    fn visit_words(&self, _visit: &mut dyn FnMut(&str) -> Flow) -> Result<bool, HandlerError> {
+        Ok(false)
     }
 
     /// Calls `visit` with each file whose name begins with `prefix` and, in lower
     /// case, has one of the texts in it, until it stops; with no texts, with all
-    /// that begin so. In order of the names. For handlers that know a part of
-    /// what they look for: as fast as [`Files::names_containing`].
+    /// that begin so. In order of the names; the texts are in lower case already.
+    /// For handlers that know a part of what they look for: much faster than
+    /// [`Files::visit`], where the node has a catalogue; that of a great share is
+    /// no more than a few milliseconds.
     ///
     /// # Errors
     /// [`HandlerError::Files`] when the share cannot be read.

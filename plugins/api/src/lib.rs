@@ -24,8 +24,10 @@
 
 mod examples;
 mod handler;
+mod words;
 
 pub use examples::{ExampleError, check_examples};
 pub use handler::{
     Changes, Example, Excerpt, FileInfo, Files, Flow, Handler, HandlerError, Hit, Sink,
 };
+pub use words::words;

@@ -13,8 +13,9 @@
 //! # Invariants
 //! - It looks at names only and keeps nothing between two queries. It asks for
 //!   names that have a text in them, which the node finds quickly: one of the
-//!   words, pieces of a word that may be misspelt, or a part of a glob; and
-//!   holds only those against the whole query.
+//!   words, the words of names that a misspelt one may mean or, if the node does
+//!   not know them, pieces of it, or a part of a glob; and holds only those
+//!   against the whole query.
 //! - A text is never longer than [`TEXT_MAX`] bytes when it becomes a glob, so
 //!   that compiling it stays cheap; and no more than `WORDS_MAX` words.
 //! - At most [`RANKED_MAX`] files are put in order.
@@ -22,9 +23,9 @@
 mod glob;
 mod words;
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc};
 
-use plugin_api::{Example, Files, Flow, Handler, HandlerError, Hit, Sink};
+use plugin_api::{Example, FileInfo, Files, Flow, Handler, HandlerError, Hit, Sink};
 
 use self::{
     glob::Glob,
@@ -107,74 +108,63 @@ fn by_name(name: &str, files: &dyn Files, sink: &mut dyn Sink) -> Result<(), Han
         best: Ranked::new(sink.room()),
         lower: String::new(),
     };
-    let mut same = Same {
-        files,
-        first: first.as_ref().map(|first| first.name.as_str()),
-        found: first.is_some(),
-        trouble: None,
-    };
+    let first = first.map(|first| first.name);
+    let mut found = first.is_some();
     let mut looked = 0;
-    files.names_containing(&[text], &mut |there| {
-        if last_part(there) == name {
-            return same.give(there, sink);
+    files.visit_some("", &[text], &mut |there| {
+        if last_part(&there.name) == name {
+            found = true;
+            return match &first {
+                Some(first) if *first == there.name => sink.flow(),
+                _ => sink.hit(Hit::of(there)),
+            };
         }
-        if !same.found {
+        if !found {
             search.look_at(there);
         }
         now_and_then(&mut looked, sink)
     })?;
-    if let Some(error) = same.trouble {
-        return Err(error);
-    }
-    if same.found {
+    if found {
         return Ok(());
     }
-    let pieces = words.pieces();
-    if search.best.is_empty() && !pieces.is_empty() && sink.flow() == Flow::Continue {
+    if search.best.is_empty() && sink.flow() == Flow::Continue {
         search.misspelt = true;
-        files.names_containing(&pieces, &mut |there| {
-            search.look_at(there);
-            now_and_then(&mut looked, sink)
-        })?;
+        let texts = misspelt(&words, files, sink)?;
+        if !texts.is_empty() {
+            files.visit_some("", &texts, &mut |there| {
+                search.look_at(there);
+                now_and_then(&mut looked, sink)
+            })?;
+        }
     }
-    search.best.give(files, sink)
+    search.best.give(sink);
+    Ok(())
+}
+
+/// Texts of which every name has one that has all words, misspelt ones too; none
+/// if there is no such name.
+fn misspelt(
+    words: &Words,
+    files: &dyn Files,
+    sink: &dyn Sink,
+) -> Result<Vec<String>, HandlerError> {
+    let mut spellings = words.spellings();
+    let mut looked = 0;
+    let known = files.visit_words(&mut |there| {
+        spellings.note(there);
+        now_and_then(&mut looked, sink)
+    })?;
+    let texts = spellings.texts().filter(|_| known);
+    Ok(texts.unwrap_or_else(|| words.pieces()))
 }
 
 /// Looks at the clock now and then.
-fn now_and_then(looked: &mut usize, sink: &mut dyn Sink) -> Flow {
+fn now_and_then(looked: &mut usize, sink: &dyn Sink) -> Flow {
     *looked += 1;
     if *looked % FLOW_EVERY == 1 {
         sink.flow()
     } else {
         Flow::Continue
-    }
-}
-
-/// Files in directories that have the name.
-struct Same<'a> {
-    files: &'a dyn Files,
-    /// The one that was given already.
-    first: Option<&'a str>,
-    found: bool,
-    trouble: Option<HandlerError>,
-}
-
-impl Same<'_> {
-    fn give(&mut self, there: &str, sink: &mut dyn Sink) -> Flow {
-        if self.first == Some(there) {
-            return sink.flow();
-        }
-        match self.files.file(there) {
-            Ok(None) => sink.flow(),
-            Ok(Some(file)) => {
-                self.found = true;
-                sink.hit(Hit::of(&file))
-            }
-            Err(error) => {
-                self.trouble = Some(error);
-                Flow::Stop
-            }
-        }
     }
 }
 
@@ -187,19 +177,20 @@ struct Search<'a> {
 }
 
 impl Search<'_> {
-    fn look_at(&mut self, name: &str) {
+    fn look_at(&mut self, file: &FileInfo) {
+        let name = &file.name;
         if !self.best.may_take(Rank::best(name, self.misspelt)) {
             return;
         }
         if let Some(rank) = self.words.rank_in(name, self.misspelt, &mut self.lower) {
-            self.best.put(rank, name);
+            self.best.put(rank, file);
         }
     }
 }
 
-/// The best names so far.
+/// The best files so far.
 struct Ranked {
-    names: BTreeSet<(Rank, String)>,
+    files: BTreeMap<(Rank, String), FileInfo>,
     most: usize,
 }
 
@@ -207,40 +198,37 @@ impl Ranked {
     /// For that many hits, and one more that tells that there are more.
     fn new(room: usize) -> Ranked {
         Ranked {
-            names: BTreeSet::new(),
+            files: BTreeMap::new(),
             most: room.saturating_add(1).min(RANKED_MAX),
         }
     }
 
     fn is_empty(&self) -> bool {
-        self.names.is_empty()
+        self.files.is_empty()
     }
 
     /// Whether a name of this rank would be among the best. Names come in
     /// order, so that of two of the same rank the first one is better.
     fn may_take(&self, rank: Rank) -> bool {
-        self.names.len() < self.most || self.names.last().is_some_and(|(last, _)| rank < *last)
+        let last = self.files.last_key_value();
+        self.files.len() < self.most || last.is_some_and(|((last, _), _)| rank < *last)
     }
 
-    fn put(&mut self, rank: Rank, name: &str) {
+    fn put(&mut self, rank: Rank, file: &FileInfo) {
         if self.may_take(rank) {
-            self.names.insert((rank, name.to_owned()));
-            if self.names.len() > self.most {
-                self.names.pop_last();
+            self.files.insert((rank, file.name.clone()), file.clone());
+            if self.files.len() > self.most {
+                self.files.pop_last();
             }
         }
     }
 
-    fn give(self, files: &dyn Files, sink: &mut dyn Sink) -> Result<(), HandlerError> {
-        for (_, name) in self.names {
-            // It may be gone by now.
-            if let Some(file) = files.file(&name)?
-                && sink.hit(Hit::of(&file)) == Flow::Stop
-            {
+    fn give(self, sink: &mut dyn Sink) {
+        for file in self.files.values() {
+            if sink.hit(Hit::of(file)) == Flow::Stop {
                 break;
             }
         }
-        Ok(())
     }
 }
 

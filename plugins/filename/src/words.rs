@@ -4,6 +4,8 @@
 //! it; or, misspelt, if one of its words is a few letters away: one for words
 //! from [`MISSPELT_ONE`] letters on, two from [`MISSPELT_TWO`] on.
 
+use plugin_api::words;
+
 /// Most words of a text that are looked for.
 pub(crate) const WORDS_MAX: usize = 16;
 
@@ -15,6 +17,9 @@ const MISSPELT_ONE: usize = 4;
 
 /// Letters from which on two may be wrong.
 const MISSPELT_TWO: usize = 8;
+
+/// Most spellings of a word that are looked for one by one.
+const SPELLINGS_MAX: usize = 8;
 
 /// How well a name fits; the least is the best.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -53,7 +58,7 @@ pub(crate) struct Words(Vec<String>);
 impl Words {
     pub(crate) fn of(text: &str) -> Words {
         let lower = text.to_lowercase();
-        let words = split(&lower).take(WORDS_MAX);
+        let words = words(&lower).take(WORDS_MAX);
         Words(words.map(str::to_owned).collect())
     }
 
@@ -69,6 +74,16 @@ impl Words {
         let pieces = self.0.iter().map(|word| pieces(word));
         let shortest = |pieces: &Vec<String>| pieces.iter().map(String::len).min();
         pieces.max_by_key(shortest).unwrap_or_default()
+    }
+
+    /// How names spell the words, nothing yet.
+    pub(crate) fn spellings(&self) -> Spellings<'_> {
+        Spellings(
+            self.0
+                .iter()
+                .filter_map(|word| Spelling::of(word))
+                .collect(),
+        )
     }
 
     /// How well `name` has all words, misspelt ones only if wanted; nothing if
@@ -98,16 +113,76 @@ impl Words {
             length,
         };
         for word in &self.0 {
-            let as_it_is = split(lower).filter_map(|there| fit(word, there)).min();
+            let as_it_is = words(lower).filter_map(|there| fit(word, there)).min();
             let (wrong, looseness) = match as_it_is {
                 Some(fit) => fit,
-                None if misspelt => split(lower).filter_map(|there| nearly(word, there)).min()?,
+                None if misspelt => words(lower).filter_map(|there| nearly(word, there)).min()?,
                 None => return None,
             };
             rank.misspelt += wrong;
             rank.looseness += looseness;
         }
         Some(rank)
+    }
+}
+
+/// How names spell the words of a text. Words that may be meant by numbers are
+/// not among them.
+#[derive(Debug)]
+pub(crate) struct Spellings<'w>(Vec<Spelling<'w>>);
+
+/// How names spell a word.
+#[derive(Debug)]
+struct Spelling<'w> {
+    word: &'w str,
+    /// Whether one has it as it is.
+    as_it_is: bool,
+    /// Words of names that are nearly it, one more than [`SPELLINGS_MAX`] at most.
+    near: Vec<String>,
+}
+
+impl<'w> Spellings<'w> {
+    /// Notes a word of a name, which is not of digits alone.
+    pub(crate) fn note(&mut self, there: &str) {
+        for spelling in &mut self.0 {
+            spelling.note(there);
+        }
+    }
+
+    /// Texts of which every name has one that has all words, misspelt ones too:
+    /// the spellings of one word, none if no name has it. `None` if that does not
+    /// help.
+    pub(crate) fn texts(self) -> Option<Vec<String>> {
+        let fewest = self.0.into_iter().min_by_key(Spelling::count)?;
+        (fewest.count() <= SPELLINGS_MAX).then(|| fewest.texts())
+    }
+}
+
+impl Spelling<'_> {
+    fn of(word: &str) -> Option<Spelling<'_>> {
+        let letters = word.chars().filter(|c| !c.is_ascii_digit()).count();
+        (letters > most_wrong(word.chars().count())).then_some(Spelling {
+            word,
+            as_it_is: false,
+            near: Vec::new(),
+        })
+    }
+
+    fn note(&mut self, there: &str) {
+        if there.contains(self.word) {
+            self.as_it_is = true;
+        } else if self.near.len() <= SPELLINGS_MAX && nearly(self.word, there).is_some() {
+            self.near.push(there.to_owned());
+        }
+    }
+
+    fn count(&self) -> usize {
+        usize::from(self.as_it_is) + self.near.len()
+    }
+
+    fn texts(self) -> Vec<String> {
+        let as_it_is = self.as_it_is.then(|| self.word.to_owned());
+        as_it_is.into_iter().chain(self.near).collect()
     }
 }
 
@@ -142,13 +217,6 @@ fn most_wrong(letters: usize) -> usize {
         MISSPELT_ONE..MISSPELT_TWO => 1,
         _ => 0,
     }
-}
-
-/// Letters and digits that stand together.
-fn split(lower: &str) -> impl Iterator<Item = &str> {
-    lower
-        .split(|c: char| !c.is_alphanumeric())
-        .filter(|word| !word.is_empty())
 }
 
 /// No wrong letters, and the looseness with which `wanted` is in `there`.
@@ -260,6 +328,37 @@ mod tests {
         assert_eq!(rank("abcd", "abxx.x"), None);
         assert_eq!(rank("", "a"), None);
         assert_eq!(rank("...", "a"), None);
+    }
+
+    /// What names with these words are looked for with.
+    fn texts(text: &str, known: &[&str]) -> Option<Vec<String>> {
+        let words = Words::of(text);
+        let mut spellings = words.spellings();
+        for word in known {
+            spellings.note(word);
+        }
+        spellings.texts()
+    }
+
+    #[test]
+    fn names_are_looked_for_with_the_spellings_of_the_rarest_word() {
+        let known = ["plan", "explain", "plans", "year", "years"];
+        let found = |text| texts(text, &known).unwrap();
+        assert_eq!(found("plam"), ["plan"]);
+        assert_eq!(found("plain"), ["plain", "plan"]);
+        assert_eq!(found("yaer pla"), ["year"]);
+        assert!(found("plan month").is_empty());
+    }
+
+    #[test]
+    fn numbers_and_words_with_many_spellings_are_looked_for_otherwise() {
+        assert_eq!(texts("2024", &["plan"]), None);
+        assert_eq!(texts("a024", &["plan"]), None);
+        let many = [
+            "plaa", "plab", "plac", "plad", "plae", "plaf", "plag", "plah", "plai",
+        ];
+        assert_eq!(texts("plan", &many), None);
+        assert_eq!(texts("plan", &many[1..]).unwrap(), many[1..]);
     }
 
     /// All words that differ from `word` in one letter.

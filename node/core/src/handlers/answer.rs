@@ -155,12 +155,8 @@ impl Files for Catalogue {
             .map_err(|error| HandlerError::Files(error.to_string()))
     }
 
-    fn names_containing(
-        &self,
-        any_of: &[String],
-        visit: &mut dyn FnMut(&str) -> Flow,
-    ) -> Result<(), HandlerError> {
-        self.search_names(any_of, visit)
+    fn known(&self, name: &str) -> Result<Option<FileInfo>, HandlerError> {
+        self.get(name)
             .map_err(|error| HandlerError::Files(error.to_string()))
     }
 
@@ -172,6 +168,10 @@ impl Files for Catalogue {
     ) -> Result<(), HandlerError> {
         self.search(prefix, any_of, visit)
             .map_err(|error| HandlerError::Files(error.to_string()))
+    }
+
+    fn visit_words(&self, visit: &mut dyn FnMut(&str) -> Flow) -> Result<bool, HandlerError> {
+        Ok(self.words(visit))
     }
 
     fn identity(&self) -> Option<u64> {

@@ -17,6 +17,7 @@
 mod chunk;
 mod saved;
 mod view;
+mod vocabulary;
 
 use std::{
     collections::BTreeMap,
@@ -32,6 +33,7 @@ use node_wire::name::ShareName;
 use plugin_api::{FileInfo, Flow};
 use tokio::sync::watch;
 
+use self::vocabulary::Vocabulary;
 pub(super) use self::{
     chunk::Meta,
     saved::{Saved, load, remove, save},
@@ -63,6 +65,8 @@ pub struct Catalogue {
     complete: watch::Sender<bool>,
     /// Whether nothing is to be forgotten: the directory was away or another.
     doubtful: AtomicBool,
+    /// Made of `view`, and told of each change after it.
+    vocabulary: Mutex<Vocabulary>,
     told: OnceLock<Told>,
 }
 
@@ -108,6 +112,7 @@ impl Catalogue {
             work: Mutex::default(),
             complete: watch::Sender::new(false),
             doubtful: AtomicBool::new(false),
+            vocabulary: Mutex::default(),
             told: OnceLock::new(),
         });
         let noting = Arc::downgrade(&catalogue);
@@ -215,21 +220,16 @@ impl Catalogue {
         Ok(())
     }
 
-    /// The same, of the names alone.
-    pub(crate) fn search_names(
-        &self,
-        texts: &[String],
-        visit: &mut dyn FnMut(&str) -> Flow,
-    ) -> io::Result<()> {
+    /// Calls `visit` with each word of the names, in lower case, until it stops,
+    /// but not with numbers; and says whether the words are known. Makes the
+    /// vocabulary when it is first called. Blocks.
+    pub(crate) fn words(&self, visit: &mut dyn FnMut(&str) -> Flow) -> bool {
         if !self.is_complete() {
-            return self.search_directory("", texts, &mut |file| visit(&file.name));
+            return false;
         }
-        let mut name = String::new();
-        self.view().search("", texts, &mut |file| {
-            file.write_name(&mut name);
-            visit(&name)
-        });
-        Ok(())
+        let mut vocabulary = lock(&self.vocabulary);
+        vocabulary.make(&self.view());
+        vocabulary.visit(visit)
     }
 
     /// The same without a view.
@@ -316,7 +316,9 @@ impl Catalogue {
         }
         let (view, was) = self.view().after(changes);
         changes.clear();
+        let count = view.len();
         *self.view.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(view);
+        lock(&self.vocabulary).changed(&was, count);
         work.is_unsaved = true;
         if self.is_complete() {
             work.news(was)
@@ -351,6 +353,16 @@ impl Catalogue {
             self.apply(&mut work, &mut vec![(name.as_str().to_owned(), meta)])
         };
         self.spread(&news);
+    }
+
+    /// The file `name`, as it was when it was last looked at. Blocks if nothing
+    /// was looked at yet.
+    pub(crate) fn get(&self, name: &str) -> Result<Option<FileInfo>, ShareError> {
+        if !self.is_complete() {
+            return self.look_up(name);
+        }
+        let meta = self.view().get(name);
+        Ok(meta.map(|meta| info(name.to_owned(), meta)))
     }
 
     /// The file `name`, as it is on the disk. If it was written a moment ago, the

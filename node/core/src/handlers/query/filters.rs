@@ -70,7 +70,6 @@ impl Filters {
                 .is_none_or(|before| file.modified.is_some_and(|modified| modified < before))
     }
 
-    /// Whether a file of this name can pass.
     fn admits_name(&self, name: &str) -> bool {
         let last = name.rsplit('/').next().unwrap_or(name).to_lowercase();
         let has = |extension: &String| {
@@ -78,15 +77,6 @@ impl Filters {
             stem.is_some_and(|stem| stem.len() > 1 && stem.ends_with('.'))
         };
         self.extensions.is_empty() || self.extensions.iter().any(has)
-    }
-
-    /// Whether names are all that they look at.
-    fn are_of_names(&self) -> bool {
-        let names_only = Filters {
-            extensions: self.extensions.clone(),
-            ..Filters::default()
-        };
-        *self == names_only
     }
 
     /// The files of `files` that pass.
@@ -124,29 +114,9 @@ impl Files for Filtered {
         Ok(file.filter(|file| self.filters.admits(file)))
     }
 
-    fn names_containing(
-        &self,
-        any_of: &[String],
-        visit: &mut dyn FnMut(&str) -> Flow,
-    ) -> Result<(), HandlerError> {
-        let of_names = self.filters.are_of_names();
-        let mut trouble = None;
-        self.files.names_containing(any_of, &mut |name| {
-            let admitted = if of_names {
-                Ok(self.filters.admits_name(name))
-            } else {
-                self.file(name).map(|file| file.is_some())
-            };
-            match admitted {
-                Ok(true) => visit(name),
-                Ok(false) => Flow::Continue,
-                Err(error) => {
-                    trouble = Some(error);
-                    Flow::Stop
-                }
-            }
-        })?;
-        trouble.map_or(Ok(()), Err)
+    fn known(&self, name: &str) -> Result<Option<FileInfo>, HandlerError> {
+        let file = self.files.known(name)?;
+        Ok(file.filter(|file| self.filters.admits(file)))
     }
 
     fn visit_some(
@@ -162,6 +132,11 @@ impl Files for Filtered {
                 Flow::Continue
             }
         })
+    }
+
+    fn visit_words(&self, visit: &mut dyn FnMut(&str) -> Flow) -> Result<bool, HandlerError> {
+        // Those of files that are filtered out are words that no name has.
+        self.files.visit_words(visit)
     }
 
     fn identity(&self) -> Option<u64> {
