@@ -118,7 +118,7 @@ fn named(
     offer: &mut dyn FnMut(FileInfo) -> Flow,
 ) -> Result<(), HandlerError> {
     for name in names {
-        if let Some(file) = files.file(name)?
+        if let Some(file) = files.known(name)?
             && offer(file) == Flow::Stop
         {
             return Ok(());

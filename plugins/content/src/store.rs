@@ -38,6 +38,7 @@ use tantivy::{
     store::Compressor,
 };
 
+pub(crate) use self::search::Best;
 use self::{
     directory::StoreDirectory,
     tokens::{InFlight, TrigramTokenizer, WordTokenizer},

@@ -1,6 +1,7 @@
 //! The handler `text:`: files that have words and phrases, the best first.
 
 mod finder;
+mod look;
 mod query;
 mod ranking;
 
@@ -83,6 +84,7 @@ impl Text {
 
     /// Gives the files of the index, and `others` where they belong.
     fn merge(
+        &self,
         asked: &Asked<'_>,
         view: &View,
         others: Vec<Hit>,
@@ -92,25 +94,27 @@ impl Text {
         let mut others = others.into_iter().peekable();
         let (mut offset, mut page) = (0, sink.room().saturating_add(1).min(PAGE));
         loop {
-            let best = view.best(&asked.words, offset, page)?;
-            for file in &best {
-                let score = f64::from(file.score);
-                while let Some(other) = others.next_if(|other| other.score >= Some(score)) {
+            let mut best = view.best(&asked.words, offset, page)?;
+            let is_last = best.len() < page;
+            best.retain(|file| !given.contains(&file.name));
+            for looked in asked.look_into(&best, &self.shared.helpers, sink.deadline()) {
+                while let Some(other) = others.next_if(|other| other.score >= Some(looked.score)) {
                     if sink.hit(other) == Flow::Stop {
                         return Ok(());
                     }
                 }
-                if sink.flow() == Flow::Stop {
-                    return Ok(());
+                if looked.is_partial {
+                    sink.partial();
                 }
-                if !given.contains(&file.name)
-                    && let Some(hit) = asked.look(&file.name, score, sink)
-                    && sink.hit(hit) == Flow::Stop
-                {
+                let flow = match looked.hit {
+                    Some(hit) => sink.hit(hit),
+                    None => sink.flow(),
+                };
+                if flow == Flow::Stop {
                     return Ok(());
                 }
             }
-            if best.len() < page {
+            if is_last {
                 break;
             }
             offset += page;
@@ -122,18 +126,6 @@ impl Text {
 }
 
 impl Asked<'_> {
-    /// The file `name`, if it has what is asked for.
-    fn look(&self, name: &str, score: f64, sink: &mut dyn Sink) -> Option<Hit> {
-        let file = self.files.file(name).ok()??;
-        let text = self.read(&file, sink)?;
-        let excerpt = self.finder.find(&text)?;
-        Some(Hit {
-            file,
-            score: Some(score),
-            excerpt: Some(excerpt),
-        })
-    }
-
     fn read(&self, file: &FileInfo, sink: &mut dyn Sink) -> Option<String> {
         let stopped = || sink.flow() == Flow::Stop;
         match source::first_text(self.files, file, &stopped) {
@@ -239,7 +231,7 @@ impl Handler for Text {
             let unindexed = self.unindexed(&asked, &seen, sink);
             let others = asked.read_all(unindexed, collection, sink);
             match &seen.view {
-                Some(view) => Text::merge(&asked, view, others, sink),
+                Some(view) => self.merge(&asked, view, others, sink),
                 None => {
                     sink.partial();
                     give(others, sink);

@@ -1,6 +1,6 @@
 //! Looking at all files, and comparing them with what is indexed.
 
-use std::{collections::HashSet, time::Instant};
+use std::time::Instant;
 
 use plugin_api::Flow;
 
@@ -17,12 +17,12 @@ impl Indexing<'_> {
             self.commit()?;
         }
         let begun = Instant::now();
-        let (mut there, mut waiting, mut are_all) = (HashSet::new(), Vec::new(), true);
+        let (mut there, mut waiting, mut are_all) = (Vec::new(), Vec::new(), true);
         let keys = self.store.keys();
         let shared = self.shared;
         let visited = shared.files.visit(&mut |file| {
             let key = keys.of(&file.name);
-            there.insert(key);
+            there.push(key);
             if file.version == 0 || shared.known(key) != Some(file.version) {
                 if waiting.len() < WAITING_MAX {
                     waiting.push(file.name.clone());
@@ -46,7 +46,8 @@ impl Indexing<'_> {
             shared.note(error.to_string());
             return Ok(());
         }
-        for key in shared.known_without(&|key| there.contains(&key)) {
+        there.sort_unstable();
+        for key in shared.known_without(&|key| there.binary_search(&key).is_ok()) {
             self.store.remove(key)?;
             self.batch.files.push((key, None));
         }

@@ -1,0 +1,88 @@
+//! Looking into the files that the index names.
+
+use std::{
+    io,
+    panic::resume_unwind,
+    sync::atomic::{AtomicUsize, Ordering},
+    thread,
+    time::Instant,
+};
+
+use plugin_api::Hit;
+
+use super::Asked;
+use crate::{permits::Permits, source, store::Best};
+
+/// Files that are looked into without help: to start it takes as long.
+const ALONE_MAX: usize = 4;
+
+/// What became of a file that the index names.
+pub(super) struct Looked {
+    pub(super) score: f64,
+    /// The file, if it has what is asked for.
+    pub(super) hit: Option<Hit>,
+    /// Whether it could not be read.
+    pub(super) is_partial: bool,
+}
+
+impl Asked<'_> {
+    /// Looks into all of `files` until `deadline`, with a helper if one is free. In
+    /// their order.
+    pub(super) fn look_into(
+        &self,
+        files: &[Best],
+        helpers: &Permits,
+        deadline: Option<Instant>,
+    ) -> Vec<Looked> {
+        let next = AtomicUsize::new(0);
+        let work = || {
+            let mut looked = Vec::new();
+            loop {
+                let at = next.fetch_add(1, Ordering::Relaxed);
+                let Some(file) = files.get(at) else {
+                    return looked;
+                };
+                looked.push((at, self.look(file, deadline)));
+            }
+        };
+        let permit = (files.len() > ALONE_MAX)
+            .then(|| helpers.try_take())
+            .flatten();
+        let mut looked = thread::scope(|scope| {
+            let helper = permit.is_some().then(|| scope.spawn(work));
+            let mut looked = work();
+            if let Some(helper) = helper {
+                looked.extend(helper.join().unwrap_or_else(|panic| resume_unwind(panic)));
+            }
+            looked
+        });
+        looked.sort_unstable_by_key(|(at, _)| *at);
+        looked.into_iter().map(|(_, looked)| looked).collect()
+    }
+
+    fn look(&self, best: &Best, deadline: Option<Instant>) -> Looked {
+        let (hit, is_partial) = match self.hit(best, deadline) {
+            Ok(hit) => (hit, false),
+            Err(error) => (None, error.kind() != io::ErrorKind::NotFound),
+        };
+        Looked {
+            score: f64::from(best.score),
+            hit,
+            is_partial,
+        }
+    }
+
+    fn hit(&self, best: &Best, deadline: Option<Instant>) -> io::Result<Option<Hit>> {
+        let Some(file) = self.files.known(&best.name).map_err(io::Error::other)? else {
+            return Ok(None);
+        };
+        let stopped = || deadline.is_some_and(|deadline| Instant::now() >= deadline);
+        let text = source::first_text(self.files, &file, &stopped)?;
+        let excerpt = text.and_then(|text| self.finder.find(&text));
+        Ok(excerpt.map(|excerpt| Hit {
+            file,
+            score: Some(f64::from(best.score)),
+            excerpt: Some(excerpt),
+        }))
+    }
+}
