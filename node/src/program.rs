@@ -20,6 +20,11 @@ use crate::{
     settings::Settings,
 };
 
+/// Gives memory back after a burst of work on many threads, of which the system's
+/// allocator keeps a part for each. Also that of `ctl`, which embeds a node.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Variable that says what is logged.
 const LOG_VARIABLE: &str = "SIXHOP_LOG";
 

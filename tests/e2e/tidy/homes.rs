@@ -96,6 +96,7 @@ const HOMES: &[Home] = &[
     home("rustyline", &["ctl"], &[]),
     home("indicatif", &["ctl"], &[]),
     home("toml", &["node"], &[]),
+    home("mimalloc", &["node"], &["node/src/program.rs"]),
     home("tiny_http", &["ctl"], &["ctl/src/ui"]),
     home("httparse", &["ctl"], &["ctl/src/ui/door"]),
     home("notify", &["node-core"], &["node/core/src/share/watcher"]),
