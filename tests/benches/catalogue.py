@@ -9,51 +9,22 @@ files have their digests, and looks at the memory again.
 """
 
 import argparse
-import http.client
 import itertools
-import json
 import os
 import pathlib
 import random
 import shutil
 import statistics
 import subprocess
-import sys
 import tempfile
 import time
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
+import node
+
 SYLLABLES = ["ka", "lo", "mi", "re", "su", "ta", "no", "vi", "per", "dan", "gol", "zim", "bra", "che", "fur", "hex"]
 
 
-class Node:
-    def __init__(self, share, state):
-        self.share, self.state = share, state
-        self.begun = time.monotonic()
-        self.process = subprocess.Popen(
-            [program("noded"), "--share", share, "--state", state, "--listen", "127.0.0.1:0", "--control", "127.0.0.1:0"],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-        )
-        ready = self.process.stdout.readline().split()
-        if not ready or ready[0] != "ready":
-            sys.exit("the node did not start")
-        self.ready_after = time.monotonic() - self.begun
-        self.secret = (state / "secret").read_text().strip()
-        self.connection = http.client.HTTPConnection(ready[2].removeprefix("control="), timeout=120)
-        self.connection.connect()
-        self.connection.sock.setsockopt(6, 1, 1)  # TCP_NODELAY
-
-    def call(self, method, **params):
-        body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params})
-        headers = {"Content-Type": "application/json", "Authorization": f"Bearer {self.secret}"}
-        self.connection.request("POST", "/", body, headers)
-        answer = json.loads(self.connection.getresponse().read())
-        if "error" in answer:
-            sys.exit(f"{method} failed: {answer['error']}")
-        return answer["result"]
-
+class Node(node.Node):
     def names(self):
         """All names, sizes too, as the node lists them."""
         files, after = {}, None
@@ -65,28 +36,7 @@ class Node:
                 return files
 
     def found(self, query, limit=100):
-        return [hit["name"] for hit in self.call("search.query", query=query, limit=limit)["hits"]]
-
-    def status(self):
-        return self.call("node.status")
-
-    def memory(self, field):
-        for line in pathlib.Path(f"/proc/{self.process.pid}/status").read_text().splitlines():
-            if line.startswith(field + ":"):
-                return int(line.split()[1]) / 1024
-        return float("nan")
-
-    def stop(self):
-        self.connection.close()
-        self.process.terminate()
-        self.process.wait(30)
-
-
-def program(name):
-    path = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "release" / name
-    if not path.exists():
-        sys.exit(f"{path} is not there: run cargo build --release first")
-    return path
+        return [hit["name"] for hit in self.search(query, limit)["hits"]]
 
 
 def wait(what, seconds, pause=0.01):

@@ -9,78 +9,29 @@ searches, reads files that the system has in memory, and prints to a pipe. Both 
 """
 
 import argparse
-import http.client
-import json
-import os
 import pathlib
 import random
 import re
 import shutil
-import signal
 import statistics
 import subprocess
-import sys
 import tempfile
 import time
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-TARGET = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
+import node
+
 # Most hits of one answer of the node; patterns with more are not compared.
 HITS_MAX = 10_000
 
 
-class Node:
-    """A node that shares a directory, and one connection to it."""
-
-    def __init__(self, share, state):
-        program = TARGET / "release" / "noded"
-        if not program.exists():
-            sys.exit(f"{program} is not there: run cargo build --release first")
-        self.process = subprocess.Popen(
-            [program, "--share", share, "--state", state, "--listen", "127.0.0.1:0", "--control", "127.0.0.1:0"],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-        )
-        ready = self.process.stdout.readline().split()
-        if not ready or ready[0] != "ready":
-            sys.exit("the node did not start")
-        self.secret = (pathlib.Path(state) / "secret").read_text().strip()
-        self.connection = http.client.HTTPConnection(ready[2].removeprefix("control="), timeout=120)
-
-    def call(self, method, **params):
-        body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params})
-        headers = {"Content-Type": "application/json", "Authorization": f"Bearer {self.secret}"}
-        self.connection.request("POST", "/", body, headers)
-        answer = json.loads(self.connection.getresponse().read())
-        if "error" in answer:
-            sys.exit(f"{method} {params}: {answer['error']}")
-        return answer["result"]
-
+class Node(node.Node):
     def index(self):
         return self.call("node.status")["index"]
-
-    def search(self, query, limit=100):
-        return self.call("search.query", query=query, limit=limit)
 
     def wait_until_complete(self):
         while not (index := self.index())["complete"]:
             time.sleep(0.1)
         return index
-
-    def memory(self, key):
-        for line in pathlib.Path(f"/proc/{self.process.pid}/status").read_text().splitlines():
-            if line.startswith(key):
-                return int(line.split()[1]) / 1024
-        return float("nan")
-
-    def kill(self):
-        self.process.send_signal(signal.SIGKILL)
-        self.process.wait()
-
-    def stop(self):
-        self.process.terminate()
-        self.process.wait(30)
 
 
 def rg(corpus, pattern, *options):
