@@ -25,6 +25,7 @@ pub mod dialect;
 pub mod digest;
 pub mod escape;
 pub mod fault;
+pub mod filter;
 pub mod gate;
 mod hex;
 pub mod limits;
@@ -44,8 +45,10 @@ pub use dialect::Dialect;
 pub use digest::{Digest, DigestError};
 pub use escape::{escaped, escaped_whole};
 pub use fault::{Fault, MissReason};
+pub use filter::{Filter, FilterError};
 pub use messages::{
-    Fetch, Find, FindExcerpt, FindHit, FindWanted, Found, FoundEnd, Hello, More, Multicall, Query,
+    Fetch, Find, FindExcerpt, FindHit, FindWanted, Found, FoundEnd, Hello, More, Multicall, Near,
+    Query, Summarize, Summary, Told,
 };
 pub use name::{NameError, ShareName};
 pub use peer_url::{PeerUrl, UrlError};

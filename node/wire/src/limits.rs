@@ -108,3 +108,22 @@ pub const FIND_WAIT_MAX: u32 = 10_000;
 
 /// Longest query of `sixhop.find`, in bytes.
 pub const FIND_QUERY_MAX: usize = 4 * 1024;
+
+/// Most bits of a filter (512 KiB).
+pub const FILTER_BITS_MAX: usize = 4 * 1024 * 1024;
+
+/// Most keys of a filter: each has 16 bits.
+pub const FILTER_KEYS_MAX: usize = FILTER_BITS_MAX / 16;
+
+/// Longest answer to `sixhop.summary`, in bytes (4 MiB).
+pub const SUMMARY_ANSWER_MAX: usize = 4 * 1024 * 1024;
+
+/// Longest name of a handler and longest version in a summary, in bytes.
+pub const SUMMARY_TEXT_MAX: usize = 64;
+
+/// Most handlers that a summary names.
+pub const SUMMARY_HANDLERS_MAX: usize = 256;
+
+/// Longest time that a caller may have a node wait for another version of its
+/// summary, in milliseconds.
+pub const SUMMARY_WAIT_MAX: u32 = 10_000;

@@ -1,4 +1,4 @@
-//! Calls with a meaning: `hello`, `query`, `fetch`, `sixhop.find`, `sixhop.more` and `system.multicall`.
+//! Calls with a meaning: `hello`, `query`, `fetch`, `sixhop.find`, `sixhop.more`, `sixhop.summary` and `system.multicall`.
 //!
 //! A [`MethodCall`] is only well formed; these types also have the right
 //! parameters. What does not fit is fault -32602 with a sentence.
@@ -13,6 +13,7 @@
 
 mod find;
 mod multicall;
+mod summary;
 
 use std::fmt;
 
@@ -24,6 +25,7 @@ use crate::value::Value;
 
 pub use find::{Find, FindExcerpt, FindHit, FindWanted, Found, FoundEnd, More};
 pub use multicall::Multicall;
+pub use summary::{Near, Summarize, Summary, Told};
 
 /// `hello(url)`: a peer introduces itself.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -21,6 +21,8 @@ pub const QUERY: &str = "query";
 pub const FIND: &str = "sixhop.find";
 /// `sixhop.more(struct)`.
 pub const MORE: &str = "sixhop.more";
+/// `sixhop.summary(struct)`.
+pub const SUMMARY: &str = "sixhop.summary";
 /// `system.getCapabilities()`.
 pub const GET_CAPABILITIES: &str = "system.getCapabilities";
 /// `system.listMethods()`.
@@ -96,6 +98,17 @@ pub const METHODS: &[Method] = &[
                sixhop.find or sixhop.more gave last and may have `wait`, in milliseconds. Returns \
                what sixhop.find does, as soon as there are hits. Fault 100: the search is over or \
                was forgotten.",
+    },
+    Method {
+        name: SUMMARY,
+        signatures: &[&["struct"], &["struct", "struct"]],
+        help: "sixhop.summary([struct]): what this node has, in few bytes. The struct may have \
+               `level` (1, or 2 for more), `version` (the one that the caller has) and `wait` (for \
+               another version, in milliseconds). Returns a struct: `version`; `same`, if it is \
+               the one that the caller has; `handlers`; `peers`; `files`, a filter with names, \
+               words and digests, and `digests`, whether all are in it; `public`, whether it may \
+               be told to others; and on level 2 `grams`, a filter with pieces of names, and \
+               `near`, the filters of its peers.",
     },
     Method {
         name: GET_CAPABILITIES,

@@ -21,12 +21,14 @@
 //! - At most [`RANKED_MAX`] files are put in order.
 
 mod glob;
+mod traces;
 mod words;
 
 use std::{collections::BTreeMap, sync::Arc};
 
 use plugin_api::{Example, FileInfo, Files, Flow, Handler, HandlerError, Hit, Sink};
 
+pub use self::traces::{Traces, traces};
 use self::{
     glob::Glob,
     words::{Rank, Words},

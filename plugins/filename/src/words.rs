@@ -86,6 +86,12 @@ impl Words {
         )
     }
 
+    /// For each word the texts of which every name that has it, misspelt too, has
+    /// one.
+    pub(crate) fn all_pieces(&self) -> Vec<Vec<String>> {
+        self.0.iter().map(|word| pieces(word)).collect()
+    }
+
     /// How well `name` has all words, misspelt ones only if wanted; nothing if
     /// it does not have them.
     pub(crate) fn rank(&self, name: &str, misspelt: bool) -> Option<Rank> {

@@ -68,6 +68,8 @@ pub struct Found {
     pub more: bool,
     /// Sixhop nodes that may know more; as sent, unchecked.
     pub peers: Vec<String>,
+    /// How many of these, the first ones, are said to have it.
+    pub matching: usize,
     /// Number of its peers of other kinds.
     pub others: usize,
     /// What [`More`] asks with for the rest of a search, if there is a rest.
@@ -153,6 +155,10 @@ impl Found {
                 .iter()
                 .map(|peer| text(peer, "").ok())
                 .collect::<Option<_>>()?,
+            matching: members
+                .get("matching")
+                .and_then(read_number)
+                .map_or(0, saturated),
             others: members
                 .get("others")
                 .and_then(read_number)
@@ -181,6 +187,7 @@ impl Found {
             ("more".to_owned(), Value::Bool(self.more)),
             ("peers".to_owned(), Value::Array(peers)),
             ("others".to_owned(), number(self.others as u64)),
+            ("matching".to_owned(), number(self.matching as u64)),
             ("end".to_owned(), self.end.word().into()),
         ]);
         if let Some(cursor) = &self.cursor {
@@ -211,7 +218,7 @@ impl FoundEnd {
     }
 }
 
-type Members = BTreeMap<String, Value>;
+pub(super) type Members = BTreeMap<String, Value>;
 
 fn read_wanted(members: &Members) -> Result<FindWanted, Fault> {
     let name = bounded(members, "name", NAME_MAX)?.map(FindWanted::Name);
@@ -239,7 +246,7 @@ fn read_limit(members: &Members, most: usize) -> Result<usize, Fault> {
     }
 }
 
-fn bounded(members: &Members, key: &str, most: usize) -> Result<Option<String>, Fault> {
+pub(super) fn bounded(members: &Members, key: &str, most: usize) -> Result<Option<String>, Fault> {
     let Some(value) = members.get(key) else {
         return Ok(None);
     };
@@ -252,7 +259,7 @@ fn bounded(members: &Members, key: &str, most: usize) -> Result<Option<String>, 
     Ok(Some(text))
 }
 
-fn array<'a>(members: &'a Members, key: &str, most: usize) -> Option<&'a [Value]> {
+pub(super) fn array<'a>(members: &'a Members, key: &str, most: usize) -> Option<&'a [Value]> {
     match members.get(key) {
         None => Some(&[]),
         Some(Value::Array(items)) if items.len() <= most => Some(items),
@@ -271,7 +278,7 @@ fn read_wait(members: &Members, key: &str) -> Result<Option<u32>, Fault> {
     ))
 }
 
-fn read_number(value: &Value) -> Option<u64> {
+pub(super) fn read_number(value: &Value) -> Option<u64> {
     match value {
         Value::Int(number) => u64::try_from(*number).ok(),
         Value::Int64(number) => u64::try_from(*number).ok(),
@@ -280,14 +287,14 @@ fn read_number(value: &Value) -> Option<u64> {
 }
 
 /// The smaller type of the two that XML-RPC has: not every library reads `i8`.
-fn number(number: u64) -> Value {
+pub(super) fn number(number: u64) -> Value {
     i32::try_from(number).map_or_else(
         |_| Value::Int64(i64::try_from(number).unwrap_or(i64::MAX)),
         Value::Int,
     )
 }
 
-fn saturated(number: u64) -> usize {
+pub(super) fn saturated(number: u64) -> usize {
     usize::try_from(number).unwrap_or(usize::MAX)
 }
 
@@ -398,10 +405,11 @@ mod tests {
             more in any::<bool>(),
             peers in proptest::collection::vec("[ -~]{0,40}", 0..5),
             others in 0..1000usize,
+            matching in 0..40usize,
             cursor in proptest::option::of("[0-9a-f]{32}"),
             end in end(),
         ) {
-            let found = Found { hits, more, peers, others, cursor, end };
+            let found = Found { hits, more, peers, matching, others, cursor, end };
             prop_assert_eq!(Found::from_value(&found.to_value()), Some(found));
         }
     }
