@@ -8,6 +8,7 @@ use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
+use node_api::search::SearchReach;
 
 use crate::{
     connection::Existing,
@@ -137,9 +138,15 @@ pub(crate) struct SearchArgs {
     /// Stop after this many hits [default: 100]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub(crate) limit: Option<u32>,
-    /// Say who was asked and how it went
+    /// Say who was asked, why, and how it went
     #[arg(long)]
     pub(crate) trace: bool,
+    /// Ask only nodes that seem to have it
+    #[arg(long, conflicts_with = "sure")]
+    pub(crate) quick: bool,
+    /// Ask everybody that can be reached, also those that seem not to have it
+    #[arg(long)]
+    pub(crate) sure: bool,
 }
 
 /// Find lines that match a regular expression, here and at the peers.
@@ -428,6 +435,17 @@ impl GlobalArgs {
             Verbosity::Normal
         };
         Output { format, verbosity }
+    }
+}
+
+impl SearchArgs {
+    /// How far the search goes.
+    pub(crate) fn reach(&self) -> SearchReach {
+        match (self.quick, self.sure) {
+            (true, _) => SearchReach::Quick,
+            (_, true) => SearchReach::Sure,
+            (false, false) => SearchReach::Normal,
+        }
     }
 }
 

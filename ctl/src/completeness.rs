@@ -1,6 +1,6 @@
 //! How far the answer to a search can be trusted to be all there is, in words.
 
-use node_api::search::{SearchAnswer, SearchEnd};
+use node_api::search::{SearchAnswer, SearchEnd, TraceStep};
 use serde_json::json;
 
 use crate::output::Output;
@@ -9,15 +9,7 @@ use crate::output::Output;
 pub(crate) fn tell(output: Output, answer: &SearchAnswer, trace: Trace) {
     if trace == Trace::Show {
         for step in &answer.trace {
-            let end = json!(step.end);
-            output.note(&format!(
-                "{} {}: {} hits in {} ms, {}",
-                step.node,
-                step.handler,
-                step.hits,
-                step.milliseconds,
-                end.as_str().unwrap_or("-")
-            ));
+            output.note(&way(step));
         }
     }
     output.note(&line(answer));
@@ -37,11 +29,32 @@ impl Trace {
     }
 }
 
+fn way(step: &TraceStep) -> String {
+    let end = json!(step.end);
+    let why = json!(step.why);
+    let why = match (why.as_str(), &step.named_by) {
+        (None, _) => String::new(),
+        (Some(why), None) => format!(" ({why})"),
+        (Some(why), Some(by)) => format!(" ({why}, {} hops, by {by})", step.hops),
+    };
+    format!(
+        "{}{why} {}: {} hits in {} ms, {}",
+        step.node,
+        step.handler,
+        step.hits,
+        step.milliseconds,
+        end.as_str().unwrap_or("-")
+    )
+}
+
 fn line(answer: &SearchAnswer) -> String {
-    let counts = format!(
+    let mut counts = format!(
         "asked {}, answered {}, timed out {}",
         answer.asked, answer.answered, answer.timed_out
     );
+    if answer.passed_over > 0 {
+        counts.push_str(&format!(", passed over {}, see --sure", answer.passed_over));
+    }
     match answer.end {
         SearchEnd::Complete => counts,
         SearchEnd::Limit => format!("{counts}; there may be more, see --limit"),
@@ -67,9 +80,12 @@ mod tests {
             asked: 3,
             answered: 2,
             timed_out: 1,
+            passed_over: 0,
             trace: Vec::new(),
         };
         assert_eq!(line(&answer), "asked 3, answered 2, timed out 1");
+        answer.passed_over = 4;
+        assert!(line(&answer).ends_with("passed over 4, see --sure"));
         answer.end = SearchEnd::Limit;
         assert!(line(&answer).ends_with("see --limit"));
     }

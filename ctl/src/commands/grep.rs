@@ -2,7 +2,7 @@
 
 mod lines;
 
-use node_api::search::{Hit, SearchAnswer, SearchNews};
+use node_api::search::{Hit, SearchAnswer, SearchNews, SearchReach};
 use serde_json::json;
 
 use self::lines::Lines;
@@ -44,7 +44,9 @@ async fn show_as_they_come(
     output: Output,
 ) -> Result<(usize, SearchAnswer), CtlError> {
     let limit = args.limit.unwrap_or(LIMIT);
-    let mut stream = node.search_stream(&query(args), Some(limit)).await?;
+    let mut stream = node
+        .search_stream(&query(args), Some(limit), SearchReach::Normal)
+        .await?;
     let (mut lines, mut found) = (Lines::new(args.context), 0);
     loop {
         match stream.next().await? {
@@ -113,6 +115,7 @@ fn summary(answer: &SearchAnswer) -> serde_json::Value {
         "asked": answer.asked,
         "answered": answer.answered,
         "timed_out": answer.timed_out,
+        "passed_over": answer.passed_over,
         "trace": answer.trace,
     })
 }

@@ -28,7 +28,7 @@ pub(crate) async fn run(args: SearchArgs, context: &Context) -> Result<(), CtlEr
         .patience
         .bound(async {
             if output.is_json() {
-                let answer = node.search(&args.query, args.limit).await?;
+                let answer = node.search(&args.query, args.limit, args.reach()).await?;
                 output.json(&answer)?;
                 return Ok((answer.hits.len(), answer));
             }
@@ -53,7 +53,9 @@ async fn show_as_they_come(
     node: &Connection,
     output: Output,
 ) -> Result<(usize, SearchAnswer), CtlError> {
-    let mut stream = node.search_stream(&args.query, args.limit).await?;
+    let mut stream = node
+        .search_stream(&args.query, args.limit, args.reach())
+        .await?;
     let mut shown = Shown::default();
     loop {
         let (hits, done) = gathered(&mut stream).await?;

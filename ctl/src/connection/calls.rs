@@ -11,7 +11,7 @@ use node_api::{
     node::{NodeClient, NodeStatus},
     peer::{Peer, PeerState, PeersClient},
     plugin::{Plugin, PluginsClient},
-    search::{SearchAnswer, SearchClient},
+    search::{SearchAnswer, SearchClient, SearchReach},
     share::{ShareClient, ShareFile},
 };
 use serde_json::{Map, Value};
@@ -72,8 +72,10 @@ impl Connection {
         &self,
         query: &str,
         limit: Option<u32>,
+        reach: SearchReach,
     ) -> Result<SearchAnswer, CtlError> {
-        self.sorted_out(SearchClient::query(&self.http, query.to_owned(), limit).await)
+        let answer = SearchClient::query(&self.http, query.to_owned(), limit, Some(reach));
+        self.sorted_out(answer.await)
     }
 
     /// Lists all files that the node shares.

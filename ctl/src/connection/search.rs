@@ -2,7 +2,7 @@
 
 use jsonrpsee::core::client::Subscription;
 use jsonrpsee_ws_client::WsClient;
-use node_api::search::{SearchNews, SearchStreamClient};
+use node_api::search::{SearchNews, SearchReach, SearchStreamClient};
 
 use super::Connection;
 use crate::error::CtlError;
@@ -21,9 +21,11 @@ impl Connection {
         &self,
         query: &str,
         limit: Option<u32>,
+        reach: SearchReach,
     ) -> Result<SearchStream<'_>, CtlError> {
         let client = self.web_socket().await?;
-        let news = SearchStreamClient::follow(&client, query.to_owned(), limit).await;
+        let news = SearchStreamClient::follow(&client, query.to_owned(), limit, Some(reach));
+        let news = news.await;
         Ok(SearchStream {
             connection: self,
             news: news.map_err(|error| self.classify(error))?,

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use node_api::fetch::FetchStatus;
+use node_api::{fetch::FetchStatus, search::SearchReach};
 use rhai::{
     Dynamic, Engine, EvalAltResult, Map,
     serde::{from_dynamic, to_dynamic},
@@ -176,7 +176,12 @@ impl Callee {
     }
 
     fn search(&self, query: &str) -> Answer {
-        plain(&self.session.wait(self.connection.search(query, None))?.hits)
+        plain(
+            &self
+                .session
+                .wait(self.connection.search(query, None, SearchReach::Normal))?
+                .hits,
+        )
     }
 
     fn fetch(&self, name: &str, existing: Existing) -> Answer {

@@ -2,7 +2,7 @@
 
 use std::{io, time::Duration};
 
-use node_api::search::SearchNews;
+use node_api::search::{SearchNews, SearchReach};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tiny_http::Request;
@@ -55,7 +55,10 @@ async fn pass_on(stream: &mut Stream, wanted: &Wanted, node: &NodeLink) -> io::R
         Err(error) => return send(stream, &failed(&error)),
     };
     let limit = Some(wanted.limit.clamp(1, HITS_MAX));
-    let mut news = match connection.search_stream(&wanted.query, limit).await {
+    let mut news = match connection
+        .search_stream(&wanted.query, limit, SearchReach::Normal)
+        .await
+    {
         Ok(news) => news,
         Err(error) => {
             node.forget();

@@ -76,6 +76,12 @@ pub struct TraceStep {
     /// peers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub named_by: Option<String>,
+    /// Why it was asked; absent for this node.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<AskedWhy>,
+    /// How far away it is: 0 for this node, 1 for its peers.
+    #[serde(default)]
+    pub hops: u32,
     /// The handler that was asked.
     pub handler: String,
     /// How long it took, in milliseconds.
@@ -84,6 +90,37 @@ pub struct TraceStep {
     pub hits: u64,
     /// How it ended.
     pub end: SearchEnd,
+}
+
+/// How far a search goes.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SearchReach {
+    /// Only nodes that had it not long ago, or whose summaries say that they have it.
+    Quick,
+    /// Those, and then nodes of which nothing decides, while there is not enough.
+    #[default]
+    Normal,
+    /// Everybody that can be reached, those whose summaries say no last.
+    Sure,
+}
+
+/// Why a node was asked.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AskedWhy {
+    /// It had this not long ago.
+    Pointer,
+    /// A summary of what it has says that it has this.
+    Match,
+    /// It is a peer, and nothing decides.
+    Peer,
+    /// Another node named it.
+    Referral,
+    /// A summary says no, but it may know others.
+    Onward,
+    /// A summary says no, and all are asked to be sure.
+    Sure,
 }
 
 /// How a search, or a part of it, ended.
@@ -116,6 +153,9 @@ pub struct SearchAnswer {
     pub answered: u32,
     /// Nodes that did not answer in time.
     pub timed_out: u32,
+    /// Nodes that were heard of and not asked: most because their summaries say that they do not have it.
+    #[serde(default)]
+    pub passed_over: u32,
     /// Who was asked and how it ended.
     pub trace: Vec<TraceStep>,
 }
@@ -140,8 +180,9 @@ namespace! {
         ///
         /// `name:` takes an exact name, a glob such as `name:*.txt`, or words; `text:` takes words and "quoted phrases",
         /// `grep:` a regular expression. Filters are `ext:pdf,txt`, `size:>10M`, `after:2026-01-31`, `before:7d`. Hits with
-        /// scores come best first, others those of this node first.
-        fn "query" query(query: [String], limit: [Option<u32>]) -> [SearchAnswer];
+        /// scores come best first, others those of this node first. `reach` says how far the search goes: `quick`, `normal`
+        /// (the default) or `sure`.
+        fn "query" query(query: [String], limit: [Option<u32>], reach: [Option<SearchReach>]) -> [SearchAnswer];
     }
 }
 
@@ -161,7 +202,12 @@ const FOLLOW: &str = "search.subscribe";
 pub trait SearchStream {
     /// Sends what `search.query` finds as it comes. The last item is `done` or `failed`.
     #[subscription(name = "subscribe" => "news", unsubscribe = "unsubscribe", item = SearchNews, param_kind = map)]
-    async fn follow(&self, query: String, limit: Option<u32>) -> SubscriptionResult;
+    async fn follow(
+        &self,
+        query: String,
+        limit: Option<u32>,
+        reach: Option<SearchReach>,
+    ) -> SubscriptionResult;
 }
 
 /// The subscription for the `OpenRPC` document.
@@ -172,6 +218,7 @@ pub(crate) fn describe_follow(schemas: &mut SchemaGenerator) -> Vec<Method> {
         params: vec![
             param::<String>(schemas, "query"),
             param::<Option<u32>>(schemas, "limit"),
+            param::<Option<SearchReach>>(schemas, "reach"),
         ],
         result: schemas.subschema_for::<SearchNews>(),
         subscription: true,

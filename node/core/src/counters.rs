@@ -73,6 +73,10 @@ counters! {
     queries_sent,
     /// Calls of `query` that were not walked because that walk was here already.
     queries_seen_before,
+    /// Calls of `sixhop.summary` received.
+    summaries_received,
+    /// Calls of `sixhop.summary` made to peers.
+    summaries_sent,
     /// Requests refused before any method saw them.
     requests_refused,
     /// XML-RPC calls received, entries of a multicall included.

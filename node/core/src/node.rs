@@ -27,7 +27,7 @@ use crate::{
     counters::Counters,
     events::EventLog,
     handlers::{Content, Handlers, watch_plugins},
-    overlay::{Introducer, Overlay},
+    overlay::{Introducer, Overlay, Poller},
     rate::Rate,
     secret::Secret,
     server::{
@@ -217,6 +217,7 @@ impl Node {
     pub async fn stop(&self) {
         self.cancel.cancel();
         self.context.searches.clear();
+        self.context.summary.close();
         let handlers = Arc::clone(&self.context.handlers);
         let stopping = spawn_blocking(move || handlers.stop());
         self.context.transfers.stop().await;
@@ -234,8 +235,10 @@ impl Node {
     async fn keep_catalogue(&self) {
         let context = &self.context;
         let (handlers, digests) = (Arc::clone(&context.handlers), Arc::clone(&context.digests));
+        let summary = Arc::clone(&context.summary);
         context.catalogue.tell(move |news| {
             digests.changed(news);
+            summary.share_changed();
             tell_handlers(&handlers, news);
         });
         let keeper = Arc::clone(&context.keeper);
@@ -253,6 +256,15 @@ impl Node {
         self.tasks
             .spawn(Arc::clone(&self.context.digests).run(self.cancel.clone()));
         self.tasks.spawn(introducer.run(self.cancel.clone()));
+        let poller = Poller::new(Arc::clone(&self.context.overlay));
+        self.tasks.spawn(poller.run(self.cancel.clone()));
+        let (catalogue, digests) = (&self.context.catalogue, &self.context.digests);
+        let summary = Arc::clone(&self.context.summary).run(
+            Arc::clone(catalogue),
+            Arc::clone(digests),
+            self.cancel.clone(),
+        );
+        self.tasks.spawn(summary);
         if let Some(plugins) = self.context.handlers.plugins() {
             let (plugins, events) = (Arc::clone(plugins), Arc::clone(&self.events));
             self.tasks
@@ -408,6 +420,7 @@ fn assemble(
         handlers: Arc::new(handlers),
         policy,
         searches: Searches::default(),
+        summary: Arc::default(),
         overlay,
         transfers: Arc::new(transfers),
         counters,

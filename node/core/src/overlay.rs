@@ -5,6 +5,9 @@
 //! - [`QueryMemory`]: the walks of queries that came by, so that none is walked
 //!   twice here.
 //! - [`Plan`]: whom one walk asks next.
+//! - [`Planner`]: whom one search asks next, and how far it goes.
+//! - [`Pointers`]: who had what not long ago, and who did not.
+//! - [`Summaries`]: what peers have, in few bytes, as they told; the [`Poller`] asks.
 //! - [`Finder`]: a search from here, over referrals, among nodes of our kind.
 //! - [`Search`]: the same, and in the files of this node.
 //! - [`Overlay`] puts the three to work: walks queries, introduces this node
@@ -20,7 +23,8 @@
 //! its own branch only.
 //!
 //! # Non-goals
-//! Routing by what peers have. Every peer is asked until one has the file.
+//! Routing a walk by what peers have: every peer is asked until one has the file.
+//! A search does choose; see [`planner`].
 //!
 //! # Invariants
 //! - The table, the memory and the plan are state machines without I/O and
@@ -37,15 +41,19 @@ mod introduce;
 mod memory;
 mod peers;
 mod plan;
+pub mod planner;
+mod pointers;
 mod search;
+pub(crate) mod summaries;
 mod walk;
 
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use node_wire::{dialect::Dialect, peer_url::PeerUrl};
+use node_wire::{Filter, FindWanted, dialect::Dialect, peer_url::PeerUrl};
 use serde_json::json;
 use tokio::sync::Notify;
 
+use self::summaries::Question;
 pub use self::{
     files::PeerFilesError,
     finder::{Finder, Holder, Step},
@@ -53,7 +61,10 @@ pub use self::{
     memory::{Enter, MEMORY_FOR, MEMORY_MAX, QueryMemory, WalkKey},
     peers::{Added, FAILURES_MAX, PEERS_MAX, PeerEntry, PeerTable, Source},
     plan::{BOOK_PATIENCE, BUDGET, Ended, FAN_OUT, IN_FLIGHT_MAX, Plan, SLOW_AFTER},
+    planner::{PassedOver, Planner, Reach, Why},
+    pointers::{MISS_AGE, MISSES_MAX, POINTER_AGE, POINTERS_MAX, Pointers},
     search::{Here, News, Search, SearchWanted},
+    summaries::{NO_AGE, Poller, SUMMARIES_MAX, Summaries, YES_AGE},
     walk::{Asked, Walk},
 };
 use crate::{
@@ -73,8 +84,12 @@ pub struct Overlay {
     events: Arc<EventLog>,
     peers: Mutex<PeerTable>,
     memory: Mutex<QueryMemory>,
+    pointers: Mutex<Pointers>,
+    summaries: Mutex<Summaries>,
     /// Wakes the introducer: peers came or went.
     changed: Notify,
+    /// Wakes the poller: a peer answered an introduction.
+    met: Notify,
 }
 
 impl Overlay {
@@ -89,7 +104,10 @@ impl Overlay {
         Overlay {
             peers: Mutex::new(PeerTable::new(ourselves.clone())),
             memory: Mutex::default(),
+            pointers: Mutex::default(),
+            summaries: Mutex::default(),
             changed: Notify::new(),
+            met: Notify::new(),
             ourselves,
             client,
             counters,
@@ -143,6 +161,16 @@ impl Overlay {
     #[must_use]
     pub fn count(&self) -> usize {
         self.peers().len()
+    }
+
+    /// Who seems to have what is wanted, for somebody who asks.
+    pub(crate) fn matching(&self, wanted: &FindWanted) -> Vec<PeerUrl> {
+        lock(&self.summaries).matching(&Question::of(wanted), now())
+    }
+
+    /// The files of our peers that may be told on, each at most `bytes` long.
+    pub(crate) fn near(&self, bytes: usize) -> Vec<(PeerUrl, Filter)> {
+        lock(&self.summaries).near(now(), bytes)
     }
 
     fn peers(&self) -> MutexGuard<'_, PeerTable> {

@@ -34,6 +34,7 @@ mod rpc;
 mod search;
 mod searches;
 mod slots;
+mod summary;
 mod tee;
 
 use std::sync::Arc;
@@ -49,6 +50,7 @@ pub use self::{
     policy::{PolicyGate, watch_policy},
     searches::Searches,
     slots::{SLOTS_MAX, Slots},
+    summary::OwnSummary,
 };
 use crate::{
     cache::Cache,
@@ -86,6 +88,8 @@ pub struct Context {
     pub policy: PolicyGate,
     /// Searches of others that are not over.
     pub searches: Searches,
+    /// What is told of the files, in few bytes.
+    pub summary: Arc<OwnSummary>,
     /// The peers.
     pub overlay: Arc<Overlay>,
     /// What fetches.

@@ -11,8 +11,8 @@ use jsonrpsee::{
 use node_api::{
     error::{ApiError, ErrorCode},
     search::{
-        Hit, LIMIT_DEFAULT, LIMIT_MAX, STREAM_LIMIT_MAX, SearchAnswer, SearchNews, SearchServer,
-        SearchStreamServer,
+        Hit, LIMIT_DEFAULT, LIMIT_MAX, STREAM_LIMIT_MAX, SearchAnswer, SearchNews, SearchReach,
+        SearchServer, SearchStreamServer,
     },
 };
 use node_core::overlay::{News, Search, SearchWanted};
@@ -28,9 +28,14 @@ const STREAM_TIME: Duration = Duration::from_secs(60);
 
 #[async_trait]
 impl SearchServer for Owner {
-    async fn query(&self, query: String, limit: Option<u32>) -> RpcResult<SearchAnswer> {
+    async fn query(
+        &self,
+        query: String,
+        limit: Option<u32>,
+        reach: Option<SearchReach>,
+    ) -> RpcResult<SearchAnswer> {
         let limit = limit.unwrap_or(LIMIT_DEFAULT).min(LIMIT_MAX) as usize;
-        let mut search = self.search(query, limit, TIME)?;
+        let mut search = self.search(query, limit, reach, TIME)?;
         let (mut here, mut there) = (Vec::new(), Vec::new());
         let mut is_full = false;
         while !is_full && let Some(news) = search.next().await {
@@ -63,9 +68,10 @@ impl SearchStreamServer for Owner {
         pending: PendingSubscriptionSink,
         query: String,
         limit: Option<u32>,
+        reach: Option<SearchReach>,
     ) -> SubscriptionResult {
         let limit = limit.unwrap_or(LIMIT_DEFAULT).min(STREAM_LIMIT_MAX) as usize;
-        let search = match self.search(query, limit, STREAM_TIME) {
+        let search = match self.search(query, limit, reach, STREAM_TIME) {
             Ok(search) => search,
             Err(error) => {
                 pending.reject(error).await;
@@ -80,9 +86,20 @@ impl SearchStreamServer for Owner {
 }
 
 impl Owner {
-    fn search(&self, query: String, limit: usize, time: Duration) -> Result<Search, ApiError> {
+    fn search(
+        &self,
+        query: String,
+        limit: usize,
+        reach: Option<SearchReach>,
+        time: Duration,
+    ) -> Result<Search, ApiError> {
         let context = self.node.context();
-        let wanted = SearchWanted { query, limit, time };
+        let wanted = SearchWanted {
+            query,
+            limit,
+            time,
+            reach: answer::reach(reach.unwrap_or_default()),
+        };
         Search::begin(
             &context.overlay,
             &context.handlers,

@@ -19,8 +19,8 @@ use node_api::{
     node::{NodeServer, NodeStatus},
     peer::{Peer, PeerDialect, PeerKind, PeerSource, PeerState, PeersServer},
     search::{
-        Excerpt, Hit, SearchAnswer, SearchEnd, SearchNews, SearchServer, SearchStreamServer,
-        TraceStep,
+        Excerpt, Hit, SearchAnswer, SearchEnd, SearchNews, SearchReach, SearchServer,
+        SearchStreamServer, TraceStep,
     },
     share::{FolderListing, ShareFile, ShareListing, ShareServer},
 };
@@ -177,7 +177,12 @@ impl ShareServer for Answers {
 
 #[async_trait]
 impl SearchServer for Answers {
-    async fn query(&self, query: String, limit: Option<u32>) -> RpcResult<SearchAnswer> {
+    async fn query(
+        &self,
+        query: String,
+        limit: Option<u32>,
+        reach: Option<SearchReach>,
+    ) -> RpcResult<SearchAnswer> {
         let hit = |name: &str| Hit {
             name: name.into(),
             digest: None,
@@ -201,6 +206,8 @@ impl SearchServer for Answers {
         let trace = vec![TraceStep {
             node: "http://127.0.0.1:4242/".into(),
             named_by: None,
+            why: None,
+            hops: 0,
             handler: "name".into(),
             milliseconds: 1,
             hits: hits.len() as u64,
@@ -212,6 +219,7 @@ impl SearchServer for Answers {
             asked: 1,
             answered: 1,
             timed_out: 0,
+            passed_over: u32::from(reach == Some(SearchReach::Quick)),
             trace,
         })
     }
@@ -235,9 +243,10 @@ impl SearchStreamServer for Answers {
         pending: PendingSubscriptionSink,
         query: String,
         limit: Option<u32>,
+        reach: Option<SearchReach>,
     ) -> SubscriptionResult {
         let sink = pending.accept().await?;
-        let answer = self.query(query, limit).await?;
+        let answer = self.query(query, limit, reach).await?;
         let (hits, summary) = (answer.hits.clone(), answer);
         let done = SearchAnswer {
             hits: Vec::new(),

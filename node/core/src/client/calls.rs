@@ -4,9 +4,9 @@ use std::{sync::Arc, time::Instant};
 
 use bytes::Bytes;
 use node_wire::{
-    Find, Found, More,
+    Find, Found, More, Summarize, Summary, Value,
     fault::{Fault, MissReason},
-    limits::{FIND_ANSWER_MAX, SMALL_ANSWER_MAX},
+    limits::{FIND_ANSWER_MAX, SMALL_ANSWER_MAX, SUMMARY_ANSWER_MAX},
     messages::{Hello, Query},
     peer_url::PeerUrl,
     query_answer::AnswerError,
@@ -201,12 +201,43 @@ impl Client {
         self.found(peer, &more.to_call(), deadline).await
     }
 
+    /// Asks `peer` what it has, in few bytes.
+    ///
+    /// # Errors
+    /// When it does not answer until `deadline`, or does not know the call.
+    pub async fn summary(
+        &self,
+        peer: &PeerUrl,
+        wanted: &Summarize,
+        deadline: Instant,
+    ) -> Result<Answered<Summary>, CallError> {
+        self.counters.summaries_sent.one();
+        let most = SUMMARY_ANSWER_MAX;
+        let (kind, value) = self.ours(peer, &wanted.to_call(), most, deadline).await?;
+        let value = Summary::from_value(&value).ok_or(CallError::Unexpected)?;
+        Ok(Answered { kind, value })
+    }
+
     async fn found(
         &self,
         peer: &PeerUrl,
         call: &MethodCall,
         deadline: Instant,
     ) -> Result<Answered<Found>, CallError> {
+        let (kind, value) = self.ours(peer, call, FIND_ANSWER_MAX, deadline).await?;
+        let value = Found::from_value(&value).ok_or(CallError::Unknown(kind))?;
+        Ok(Answered { kind, value })
+    }
+
+    /// Makes a call that only nodes of our kind know. A fault means that the peer
+    /// does not.
+    async fn ours(
+        &self,
+        peer: &PeerUrl,
+        call: &MethodCall,
+        most: usize,
+        deadline: Instant,
+    ) -> Result<(PeerKind, Value), CallError> {
         let request = PeerRequest {
             peer: peer.clone(),
             purpose: Purpose::Find(request::write(call).into()),
@@ -214,11 +245,9 @@ impl Client {
         };
         let mut response = self.exchange(request, deadline).await?;
         let kind = response.kind;
-        let bytes = whole(&mut response, FIND_ANSWER_MAX, deadline).await?;
-        let value = response::read_within(&bytes, FIND_ANSWER_MAX)?
-            .map_err(|_| CallError::Unknown(kind))?;
-        let value = Found::from_value(&value).ok_or(CallError::Unknown(kind))?;
-        Ok(Answered { kind, value })
+        let bytes = whole(&mut response, most, deadline).await?;
+        let value = response::read_within(&bytes, most)?.map_err(|_| CallError::Unknown(kind))?;
+        Ok((kind, value))
     }
 
     async fn send(

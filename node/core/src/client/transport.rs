@@ -31,7 +31,8 @@ pub struct WalkInfo {
 pub enum Purpose {
     /// An XML-RPC call, as bytes.
     Call(Bytes),
-    /// The XML-RPC call `sixhop.find`, as bytes. Only our kind answers it.
+    /// The XML-RPC call `sixhop.find`, `sixhop.more` or `sixhop.summary`, as bytes. Only our
+    /// kind answers it.
     Find(Bytes),
     /// A range of content: `GET /blobs/DIGEST`.
     Blob {

@@ -1,7 +1,8 @@
 //! Searching from here: who has it, asked step by step over referrals.
 //!
 //! # Participants
-//! [`Finder`] makes the calls; [`Plan`] decides who is asked next.
+//! [`Finder`] makes the calls; [`Planner`] decides who is asked next; what is known
+//! of peers before they are asked comes from [`Pointers`](super::Pointers).
 //!
 //! # The search
 //! Our own peers are one hop away; who they name is two hops away, and so on.
@@ -14,14 +15,14 @@
 //!
 //! # Invariants
 //! - What a peer names is as hostile as the rest of its answer: names of files
-//!   are checked, peers are asked once, and only [`plan::BUDGET`] of them.
+//!   are checked, peers are asked once, and only as many as the budget allows.
 //! - Peers of the chapter are not asked; that they may know more is noted.
 //! - A peer that somebody else named is no peer of ours: that it cannot be
 //!   reached is nobody's failure.
 //! - Dropping a [`Finder`] ends its calls; [`Finder::next`] may be dropped and
 //!   called again without loss.
 
-mod plan;
+mod step;
 
 use std::{
     sync::Arc,
@@ -30,7 +31,7 @@ use std::{
 
 use futures_util::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use node_wire::{
-    Find, FindHit, FindWanted, Found, FoundEnd, More,
+    Find, FindHit, FindWanted, Found, More,
     fault::MissReason,
     limits::{FIND_HITS_MAX, SEARCH_HITS_MAX},
     name::ShareName,
@@ -38,15 +39,17 @@ use node_wire::{
 };
 use tokio::{select, time::sleep_until};
 
-use self::plan::{Plan, Target};
-use super::Overlay;
+pub use self::step::{Holder, Step};
+use super::{
+    Overlay,
+    planner::{Candidate, Hint, Limits, PassedOver, Planner, Reach, Target, Why},
+    summaries::Question,
+};
 use crate::{
     client::{Answered, CallError, PeerKind},
     clock::now,
+    sync::lock,
 };
-
-/// Time for a search.
-const TIME: Duration = Duration::from_secs(3);
 
 /// Time for one further page of hits of one peer.
 const PAGE_TIME: Duration = Duration::from_secs(5);
@@ -62,35 +65,6 @@ const GATHER_MORE: u32 = 2_000;
 
 /// Longest time for a search with all its pages.
 const TIME_MAX: Duration = Duration::from_secs(30);
-
-/// A peer and what it has.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Holder {
-    /// Who has it.
-    pub peer: PeerUrl,
-    /// What it has; the names are names of a share, or empty for content that
-    /// was asked for by its digest.
-    pub hits: Vec<FindHit>,
-}
-
-/// A peer that was asked, and how that went so far.
-#[derive(Clone, Debug)]
-pub struct Step {
-    /// Who.
-    pub peer: PeerUrl,
-    /// The peer that named it first; none for a peer of this node.
-    pub named_by: Option<PeerUrl>,
-    /// When it was asked.
-    pub begun: Instant,
-    /// Time to its answer, or to its failure.
-    pub took: Option<Duration>,
-    /// Hits it gave.
-    pub hits: usize,
-    /// How its answer ended, as far as it has.
-    pub end: FoundEnd,
-    /// Why it gave none, if it failed.
-    pub error: Option<CallError>,
-}
 
 /// What a search is for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -113,7 +87,7 @@ enum Part {
 
 /// A call in flight.
 struct Asked {
-    target: Target,
+    target: Target<PeerUrl>,
     /// Number of the page of hits, from 0.
     page: usize,
     part: Part,
@@ -124,9 +98,10 @@ struct Asked {
 pub struct Finder {
     overlay: Arc<Overlay>,
     wanted: FindWanted,
+    question: Question,
     aim: Aim,
     begun: Instant,
-    plan: Plan,
+    planner: Planner<PeerUrl>,
     calls: FuturesUnordered<BoxFuture<'static, Asked>>,
     deadline: Instant,
     others_seen: bool,
@@ -134,36 +109,103 @@ pub struct Finder {
 }
 
 impl Finder {
-    /// Begins to search among the peers.
+    /// Begins to search among the peers for all there is: of a name or of content
+    /// enough is who has it, and those that seem not to have it are asked as well
+    /// before it is said that nobody does.
     #[must_use]
     pub fn begin(overlay: &Arc<Overlay>, wanted: FindWanted) -> Finder {
-        Finder::with_aim(overlay, wanted, Aim::All)
+        let enough = match wanted {
+            FindWanted::Name(_) | FindWanted::Digest(_) => 1,
+            FindWanted::Query(_) => usize::MAX,
+        };
+        let limits = Limits {
+            reach: Reach::Sure,
+            ..Reach::Normal.limits(enough)
+        };
+        Finder::with_aim(overlay, wanted, Aim::All, limits)
     }
 
     /// Begins to search for the `limit` best files that match `query`.
     #[must_use]
-    pub fn search(overlay: &Arc<Overlay>, query: String, limit: usize) -> Finder {
-        Finder::with_aim(overlay, FindWanted::Query(query), Aim::Best(limit))
+    pub fn search(overlay: &Arc<Overlay>, query: String, limit: usize, reach: Reach) -> Finder {
+        let wanted = FindWanted::Query(query);
+        Finder::with_aim(overlay, wanted, Aim::Best(limit), reach.limits(limit))
     }
 
-    fn with_aim(overlay: &Arc<Overlay>, wanted: FindWanted, aim: Aim) -> Finder {
-        let peers = overlay.peers().to_ask(&[], now());
+    fn with_aim(overlay: &Arc<Overlay>, wanted: FindWanted, aim: Aim, limits: Limits) -> Finder {
+        let now = now();
+        let peers = overlay.peers().to_ask(&[], now);
         let (books, nodes): (Vec<_>, Vec<_>) = peers
             .into_iter()
             .partition(|peer| peer.kind == Some(PeerKind::Book));
-        Finder {
-            plan: Plan::new(
-                overlay.ourselves(),
-                nodes.into_iter().map(|peer| peer.url).collect(),
-            ),
+        let mut finder = Finder {
+            planner: Planner::new(overlay.ourselves(), limits, now),
             overlay: Arc::clone(overlay),
+            question: Question::of(&wanted),
             wanted,
             aim,
-            begun: now(),
+            begun: now,
             calls: FuturesUnordered::new(),
-            deadline: now() + TIME,
+            deadline: now + limits.time,
             others_seen: !books.is_empty(),
             steps: Vec::new(),
+        };
+        finder.begin_with(nodes.into_iter().map(|peer| peer.url).collect());
+        finder
+    }
+
+    /// Our own peers, and those that had it.
+    fn begin_with(&mut self, peers: Vec<PeerUrl>) {
+        let mut holders = lock(&self.overlay.pointers).holders(&self.wanted, self.begun);
+        let mut candidates = Vec::new();
+        for (peer, penalty) in peers.into_iter().zip(0..) {
+            let is_holder = |holder: &PeerUrl| holder.same_peer(&peer);
+            let hint = match holders.iter().position(is_holder) {
+                Some(at) => {
+                    holders.remove(at);
+                    Hint::Pointer
+                }
+                None => self.hint(&peer),
+            };
+            candidates.push(Candidate {
+                peer,
+                hint,
+                penalty,
+            });
+        }
+        let ours: Vec<_> = candidates
+            .iter()
+            .map(|c| (c.peer.clone(), c.hint))
+            .collect();
+        self.planner.add(candidates);
+        self.planner.point_to(holders);
+        for (peer, hint) in ours {
+            self.name_beyond(&peer, hint);
+        }
+    }
+
+    /// Whom a peer of ours knows, as far as its summary says so.
+    fn name_beyond(&mut self, peer: &PeerUrl, hint: Hint) {
+        let is_asked = !matches!(hint, Hint::RuledOut | Hint::NoHandler);
+        let summaries = lock(&self.overlay.summaries);
+        let beyond = summaries.beyond(peer, is_asked, &self.question, self.begun);
+        drop(summaries);
+        self.planner.named(peer, 1, beyond);
+    }
+
+    /// What is known of a peer that is none of those who had it.
+    fn hint(&self, peer: &PeerUrl) -> Hint {
+        let summaries = lock(&self.overlay.summaries);
+        let hint = summaries.hint(peer, &self.question, self.begun);
+        drop(summaries);
+        if hint != Hint::Open {
+            return hint;
+        }
+        let pointers = lock(&self.overlay.pointers);
+        if pointers.was_missed(&self.wanted, peer, self.begun) {
+            Hint::Missed
+        } else {
+            Hint::Open
         }
     }
 
@@ -174,7 +216,7 @@ impl Finder {
             if self.calls.is_empty() {
                 return None;
             }
-            let look_again = self.plan.look_again_at(now()).unwrap_or(self.deadline);
+            let look_again = self.planner.look_again_at(now()).unwrap_or(self.deadline);
             select! {
                 Some(asked) = self.calls.next() => {
                     if let Some(holder) = self.take(asked) {
@@ -183,7 +225,7 @@ impl Finder {
                 }
                 () = sleep_until(look_again.min(self.deadline).into()) => {
                     if now() >= self.deadline {
-                        self.plan.give_up();
+                        self.planner.give_up();
                         self.calls.clear();
                         return None;
                     }
@@ -192,10 +234,21 @@ impl Finder {
         }
     }
 
+    /// What was found so far is not enough: one more is wanted.
+    pub fn want_another(&mut self) {
+        let found = self.planner.found();
+        self.planner.want(found.saturating_add(1));
+    }
+
+    /// All there is is wanted.
+    pub fn want_all(&mut self) {
+        self.planner.want(usize::MAX);
+    }
+
     /// Number of peers asked so far.
     #[must_use]
     pub fn asked(&self) -> usize {
-        self.plan.asked()
+        self.planner.asked()
     }
 
     /// Who was asked, in that order.
@@ -207,7 +260,13 @@ impl Finder {
     /// Why more might be found than was.
     #[must_use]
     pub fn verdict(&self) -> MissReason {
-        self.plan.verdict()
+        self.planner.verdict()
+    }
+
+    /// Who was heard of and not asked.
+    #[must_use]
+    pub fn passed_over(&self) -> PassedOver {
+        self.planner.passed_over()
     }
 
     /// Whether there are peers of other kinds, here or with those asked, that
@@ -218,21 +277,13 @@ impl Finder {
     }
 
     fn ask_more(&mut self) {
-        while let Some(target) = self.plan.next(now()) {
-            self.steps.push(Step {
-                peer: target.peer.clone(),
-                named_by: target.named_by.clone(),
-                begun: now(),
-                took: None,
-                hits: 0,
-                end: FoundEnd::Complete,
-                error: None,
-            });
+        while let Some(target) = self.planner.next(now()) {
+            self.steps.push(Step::begun(&target, now()));
             self.ask(target, Part::First, 0, self.deadline);
         }
     }
 
-    fn ask(&self, target: Target, part: Part, page: usize, deadline: Instant) {
+    fn ask(&self, target: Target<PeerUrl>, part: Part, page: usize, deadline: Instant) {
         let client = self.overlay.client().clone();
         let (limit, gather) = match self.aim {
             Aim::All => (FIND_HITS_MAX, None),
@@ -273,7 +324,7 @@ impl Finder {
             part,
             reply,
         } = asked;
-        self.plan.ended(&target);
+        self.planner.ended(&target);
         self.note(&target, &reply);
         match reply {
             Ok(Answered { kind, value }) => {
@@ -287,7 +338,7 @@ impl Finder {
         }
     }
 
-    fn note(&mut self, target: &Target, reply: &Result<Answered<Found>, CallError>) {
+    fn note(&mut self, target: &Target<PeerUrl>, reply: &Result<Answered<Found>, CallError>) {
         let step = self.steps.iter_mut().find(|step| step.peer == target.peer);
         if let Some(step) = step {
             step.took = Some(now().saturating_duration_since(step.begun));
@@ -303,17 +354,14 @@ impl Finder {
 
     fn answered(
         &mut self,
-        target: Target,
+        target: Target<PeerUrl>,
         page: usize,
         part: &Part,
         found: Found,
     ) -> Option<Holder> {
         self.others_seen |= found.others > 0;
-        let named = found
-            .peers
-            .iter()
-            .filter_map(|url| PeerUrl::parse(url).ok());
-        self.plan.named(&target, named);
+        self.name_others(&target, &found);
+        let mut goes_on = false;
         if page + 1 < PAGES_MAX
             && let Some(next) = self.next_part(part, &found)
         {
@@ -323,15 +371,53 @@ impl Finder {
                 Aim::Best(_) => (now() + PAGE_TIME).min(most),
             };
             self.deadline = self.deadline.max(deadline);
-            self.plan.again(&target, now());
+            self.planner.again(&target, now());
             self.ask(target.clone(), next, page + 1, deadline);
+            goes_on = true;
         }
         let mut hits = found.hits;
         hits.retain(|hit| self.is_wanted(hit));
+        // A page without a hit says nothing as long as there may be others.
+        if !hits.is_empty() || (page == 0 && !goes_on) {
+            self.planner.answered(&target, hits.len());
+            self.remember(&target, !hits.is_empty());
+        }
         (!hits.is_empty()).then_some(Holder {
             peer: target.peer,
             hits,
         })
+    }
+
+    fn name_others(&mut self, by: &Target<PeerUrl>, found: &Found) {
+        let named = found.peers.iter().zip(0..);
+        let named = named.filter_map(|(url, penalty)| {
+            let peer = PeerUrl::parse(url).ok()?;
+            let is_claimed = penalty < saturated(found.matching);
+            let hint = match self.hint(&peer) {
+                Hint::Open if is_claimed => Hint::Match,
+                hint => hint,
+            };
+            Some(Candidate {
+                peer,
+                hint,
+                penalty,
+            })
+        });
+        let named: Vec<_> = named.collect();
+        self.planner.named(&by.peer, by.hops, named);
+    }
+
+    fn remember(&self, target: &Target<PeerUrl>, has_it: bool) {
+        let peer = &target.peer;
+        if target.is_ours && target.why == Why::Match {
+            lock(&self.overlay.summaries).judge(peer, has_it);
+        }
+        let mut pointers = lock(&self.overlay.pointers);
+        if has_it {
+            pointers.found(&self.wanted, peer, now());
+        } else {
+            pointers.missed(&self.wanted, peer, now());
+        }
     }
 
     /// The part behind the one that was found.
@@ -360,31 +446,36 @@ impl Finder {
         }
     }
 
-    fn failed(&mut self, target: &Target, error: &CallError) {
+    fn failed(&mut self, target: &Target<PeerUrl>, error: &CallError) {
         let is_other = match error {
             CallError::Unknown(kind) => {
                 self.overlay.answered(&target.peer, *kind, None);
                 *kind == PeerKind::Book
             }
             CallError::Transport(_) | CallError::Deadline => {
-                if target.is_ours() {
+                if target.is_ours {
                     self.overlay.failed(&target.peer, error);
                 }
                 // A peer of the chapter may be busy; a query waits longer.
-                target.is_ours()
+                target.is_ours
             }
             _ => true,
         };
         self.others_seen |= is_other;
-        self.plan.failed(matches!(error, CallError::Deadline));
+        self.planner
+            .failed(target, matches!(error, CallError::Deadline));
     }
+}
+
+fn saturated(count: usize) -> u32 {
+    u32::try_from(count).unwrap_or(u32::MAX)
 }
 
 impl std::fmt::Debug for Finder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Finder")
             .field("wanted", &self.wanted)
-            .field("plan", &self.plan)
+            .field("planner", &self.planner)
             .finish_non_exhaustive()
     }
 }

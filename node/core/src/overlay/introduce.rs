@@ -59,6 +59,7 @@ impl Overlay {
             Ok((kind, dialect)) => {
                 let latency = now().saturating_duration_since(begun);
                 self.peers().introduced(peer, kind, dialect, latency);
+                self.met.notify_one();
                 self.events
                     .emit("peer.answered", json!({ "url": peer.as_str() }));
                 Ok(())

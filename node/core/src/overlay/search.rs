@@ -17,7 +17,7 @@ use std::{
 use plugin_api::{Files, Hit};
 use tokio::{select, time::sleep_until};
 
-use super::{Finder, Holder, Overlay, Step};
+use super::{Finder, Holder, Overlay, PassedOver, Reach, Step};
 use crate::{
     clock::now,
     handlers::{
@@ -43,6 +43,8 @@ pub struct SearchWanted {
     pub limit: usize,
     /// Longest time for all of it.
     pub time: Duration,
+    /// How far it goes.
+    pub reach: Reach,
 }
 
 /// A search in progress.
@@ -89,7 +91,12 @@ impl Search {
         files: &Arc<dyn Files>,
         wanted: SearchWanted,
     ) -> Result<Search, SyntaxError> {
-        let SearchWanted { query, limit, time } = wanted;
+        let SearchWanted {
+            query,
+            limit,
+            time,
+            reach,
+        } = wanted;
         let begun = now();
         let bounds = Wanted {
             limit,
@@ -109,7 +116,7 @@ impl Search {
                 hits: 0,
                 end,
             },
-            finder: Finder::search(overlay, query, limit),
+            finder: Finder::search(overlay, query, limit, reach),
             asked_all: false,
             deadline: begun + time + GRACE,
         })
@@ -145,6 +152,12 @@ impl Search {
     #[must_use]
     pub fn here(&self) -> &Here {
         &self.here
+    }
+
+    /// Which peers were heard of and not asked.
+    #[must_use]
+    pub fn passed_over(&self) -> PassedOver {
+        self.finder.passed_over()
     }
 
     /// Which peers were asked, in that order, and how they answered so far.

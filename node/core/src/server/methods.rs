@@ -7,6 +7,7 @@ mod introspection;
 mod more;
 mod multicall;
 mod query;
+mod summary;
 
 use std::sync::Arc;
 
@@ -33,6 +34,7 @@ async fn single(context: &Arc<Context>, caller: &Caller, call: &MethodCall) -> A
         names::FETCH => fetch::answer(context, caller, params).await,
         names::FIND => find::answer(context, caller, params).await,
         names::MORE => more::answer(context, caller, params).await,
+        names::SUMMARY => summary::answer(context, caller, params).await,
         names::LIST_METHODS => introspection::list_methods(params),
         names::METHOD_HELP => introspection::method_help(params),
         names::METHOD_SIGNATURE => introspection::method_signature(params),

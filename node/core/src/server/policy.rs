@@ -34,7 +34,7 @@ use self::{
     notes::Notes,
 };
 use super::slots::Slots;
-use crate::{counters::Counters, events::EventLog};
+use crate::{counters::Counters, events::EventLog, handlers::DEFAULT_HANDLER};
 
 /// Most decisions for others that run at a time.
 const RUNNING_MAX: usize = 2;
@@ -142,6 +142,58 @@ impl PolicyGate {
     /// Whether content and hits are asked about at all.
     pub(super) fn guards_fetch(&self) -> bool {
         !matches!(self.guard(Rule::AllowFetch), Guard::Open)
+    }
+
+    /// Whether queries are asked about at all.
+    pub(super) fn guards_query(&self) -> bool {
+        !matches!(self.guard(Rule::AllowQuery), Guard::Open)
+    }
+
+    /// Of some files those whose names an asker may have and may ask for. Nothing if
+    /// that cannot be decided for all of them.
+    pub(super) async fn to_tell(&self, asker: &Asker, files: Vec<Wanted>) -> Option<Vec<Wanted>> {
+        let most = files.len().saturating_add(1);
+        let permitted = self.hits(asker, files, most, Wanted::clone).await;
+        if !permitted.is_whole {
+            return None;
+        }
+        let names = permitted.hits.iter().map(|file| file.name.clone());
+        let asked = names.map(|name| (DEFAULT_HANDLER.to_owned(), name));
+        let allowed = self.would_answer(asker, asked.collect()).await;
+        let files = permitted.hits.into_iter().zip(allowed);
+        Some(
+            files
+                .filter_map(|(file, is_allowed)| is_allowed.then_some(file))
+                .collect(),
+        )
+    }
+
+    /// Which of these queries, each a handler and a text, would be answered. Nobody
+    /// was refused for it, so nothing is noted.
+    pub(super) async fn would_answer(
+        &self,
+        asker: &Asker,
+        asked: Vec<(String, String)>,
+    ) -> Vec<bool> {
+        let count = asked.len();
+        let policy = match self.guard(Rule::AllowQuery) {
+            Guard::Open => return vec![true; count],
+            Guard::Closed => return vec![false; count],
+            Guard::Ask(policy) => policy,
+        };
+        let who = asker.clone();
+        let decided = self.run(policy, asker, move |policy| {
+            let asked = asked.into_iter().map(|(handler, text)| QueryAsked {
+                handler,
+                text,
+                from: who.address,
+                peer: who.peer.clone(),
+            });
+            asked
+                .map(|asked| policy.allows_query(&asked).unwrap_or(false))
+                .collect()
+        });
+        decided.await.unwrap_or_else(|| vec![false; count])
     }
 
     /// The hits that the asker may hear of, and not many more than `most`.

@@ -27,6 +27,9 @@ const DIGEST_ANSWER: Duration = Duration::from_secs(5);
 /// Most sources that are kept of one kind.
 const KEPT_MAX: usize = 256;
 
+/// Content larger than this is worth looking for everybody who has it.
+const MANY_FROM: u64 = 4 * 1024 * 1024;
+
 /// A peer that says that it has the content.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) struct Source {
@@ -113,6 +116,7 @@ impl Sources {
     /// The next source of any content. Waits for peers that are reading the
     /// file for its digest. `None` when nobody is left.
     pub(super) async fn next(&mut self) -> Option<Source> {
+        self.finder.want_another();
         loop {
             if let Some(source) = self.found.pop_front() {
                 return Some(source);
@@ -127,6 +131,9 @@ impl Sources {
 
     /// The next source of the content of `tree`; others are kept.
     pub(super) async fn next_of(&mut self, tree: &PieceTree) -> Option<Source> {
+        if tree.size() > MANY_FROM {
+            self.finder.want_all();
+        }
         loop {
             let same = |source: &Source| source.digest == tree.digest();
             if let Some(at) = self.found.iter().position(same) {
@@ -141,6 +148,7 @@ impl Sources {
     pub(super) fn search_again(&mut self, tree: &PieceTree) {
         self.asked_before += self.finder.asked();
         self.finder = Finder::begin(&self.overlay, FindWanted::Digest(tree.digest()));
+        self.finder.want_all();
     }
 
     /// Peers asked so far.

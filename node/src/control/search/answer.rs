@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use node_api::{
     error::{ApiError, ErrorCode},
-    search::{Excerpt, Hit, SearchAnswer, SearchEnd, TraceStep},
+    search::{AskedWhy, Excerpt, Hit, SearchAnswer, SearchEnd, SearchReach, TraceStep},
 };
 use node_core::{
     client::CallError,
     events::unix_millis,
     handlers::{End, RankAsked},
-    overlay::{Holder, Search, Step},
+    overlay::{Holder, Reach, Search, Step, Why},
     plugin,
     wire::{Digest, FindExcerpt, FoundEnd, peer_url::PeerUrl},
 };
@@ -22,6 +22,26 @@ pub(super) fn refusal(search: &Search, found_nothing: bool) -> Result<(), ApiErr
             Err(ApiError::new(ErrorCode::Usage, error.to_string()))
         }
         _ => Ok(()),
+    }
+}
+
+/// How far a search goes, as the node has it.
+pub(super) fn reach(reach: SearchReach) -> Reach {
+    match reach {
+        SearchReach::Quick => Reach::Quick,
+        SearchReach::Normal => Reach::Normal,
+        SearchReach::Sure => Reach::Sure,
+    }
+}
+
+fn why(why: Why) -> AskedWhy {
+    match why {
+        Why::Pointer => AskedWhy::Pointer,
+        Why::Match => AskedWhy::Match,
+        Why::Peer => AskedWhy::Peer,
+        Why::Referral => AskedWhy::Referral,
+        Why::Onward => AskedWhy::Onward,
+        Why::Sure => AskedWhy::Sure,
     }
 }
 
@@ -128,6 +148,8 @@ pub(super) fn summary(search: &Search, ourselves: &PeerUrl, is_full: bool) -> Se
     let mut trace = vec![TraceStep {
         node: ourselves.as_str().to_owned(),
         named_by: None,
+        why: None,
+        hops: 0,
         handler: handler.to_owned(),
         milliseconds: milliseconds(search.here().time()),
         hits: search.here().hits as u64,
@@ -136,6 +158,8 @@ pub(super) fn summary(search: &Search, ourselves: &PeerUrl, is_full: bool) -> Se
     trace.extend(search.steps().iter().map(|step| TraceStep {
         node: step.peer.as_str().to_owned(),
         named_by: step.named_by.as_ref().map(|by| by.as_str().to_owned()),
+        why: Some(why(step.why)),
+        hops: saturated(step.hops),
         handler: handler.to_owned(),
         milliseconds: milliseconds(step.took.unwrap_or_else(|| step.begun.elapsed())),
         hits: step.hits as u64,
@@ -150,6 +174,7 @@ pub(super) fn summary(search: &Search, ourselves: &PeerUrl, is_full: bool) -> Se
         asked: saturated(trace.len()),
         answered: saturated(answered),
         timed_out: saturated(timed_out),
+        passed_over: saturated(search.passed_over().all()),
         trace,
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use futures_util::FutureExt;
-use node_wire::{Digest, Fault, request, response};
+use node_wire::{Digest, Fault, FoundEnd, request, response};
 
 use super::*;
 use crate::{
@@ -89,8 +89,11 @@ async fn a_search_follows_those_who_are_named() {
         (3, found(&["a"], &[2])),
     ]));
     let mut finder = Finder::begin(&overlay, name("a"));
-    let expected = [2, 3].map(|n| (url(n), vec!["a".to_owned()]));
-    assert_eq!(all(&mut finder).await, expected);
+    let at = |n| vec![(url(n), vec!["a".to_owned()])];
+    assert_eq!(all(&mut finder).await, at(2), "one is enough");
+    assert_eq!(finder.passed_over().left, 1);
+    finder.want_another();
+    assert_eq!(all(&mut finder).await, at(3));
     assert_eq!(
         (finder.asked(), finder.verdict()),
         (3, MissReason::NotFound)
@@ -189,7 +192,7 @@ async fn a_search_for_the_best_takes_all_pages_in_the_order_of_the_peer() {
         let answer = answer_search(&["z", "a", "m"], &request);
         async move { answer }.boxed()
     });
-    let mut finder = Finder::search(&overlay, "text:x".to_owned(), 10);
+    let mut finder = Finder::search(&overlay, "text:x".to_owned(), 10, Reach::Normal);
     let pages = all(&mut finder).await;
     let names: Vec<_> = pages.into_iter().flat_map(|(_, names)| names).collect();
     assert_eq!(names, ["z", "a", "m"]);
@@ -207,7 +210,7 @@ async fn a_peer_that_always_has_a_cursor_is_left_in_the_end() {
         };
         async move { Ok(vec![response::value(&page.to_value()).into()]) }.boxed()
     });
-    let mut finder = Finder::search(&overlay, "x".to_owned(), 10);
+    let mut finder = Finder::search(&overlay, "x".to_owned(), 10, Reach::Normal);
     assert!(all(&mut finder).await.is_empty());
     assert_eq!(finder.asked(), 1);
 }

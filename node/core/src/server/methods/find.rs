@@ -15,7 +15,7 @@ use std::{
 };
 
 use node_wire::{
-    Digest, Fault, Find, FindHit, FindWanted, Found, ShareName, Value,
+    Digest, Fault, Find, FindHit, FindWanted, Found, PeerUrl, ShareName, Value,
     limits::{FIND_HITS_MAX, FIND_NAMES_MAX, FIND_PEERS_MAX},
 };
 use plugin_api::FileInfo;
@@ -54,11 +54,14 @@ pub(super) async fn answer(context: &Arc<Context>, caller: &Caller, params: &[Va
     let (handler, text) = question(&find.wanted);
     // Whoever is refused hears what it would hear if there were nothing.
     let permit = context.policy.query(&asker, handler, &text).await;
-    let mut found = match permit {
-        Some(permit) => look(context, &asker, &permit, find).await?,
-        None => Found::default(),
+    let (mut found, matching) = match permit {
+        Some(permit) => {
+            let matching = context.overlay.matching(&find.wanted);
+            (look(context, &asker, &permit, find).await?, matching)
+        }
+        None => (Found::default(), Vec::new()),
     };
-    name_peers(context, &mut found);
+    name_peers(context, &mut found, &matching);
     Ok(Answer::Value(found.to_value()))
 }
 
@@ -251,11 +254,18 @@ fn digest_of(context: &Context, file: &FileInfo, until: Instant) -> Option<Diges
     })
 }
 
-fn name_peers(context: &Context, found: &mut Found) {
+/// Names those that are said to have it, then other peers.
+pub(super) fn name_peers(context: &Context, found: &mut Found, matching: &[PeerUrl]) {
+    let matching = matching.iter().map(PeerUrl::as_str).take(FIND_PEERS_MAX);
+    found.peers = matching.map(str::to_owned).collect();
+    found.matching = found.peers.len();
     for peer in context.overlay.list() {
         match peer.kind {
             Some(PeerKind::Sixhop) if peer.failures == 0 && found.peers.len() < FIND_PEERS_MAX => {
-                found.peers.push(peer.url.as_str().to_owned());
+                let url = peer.url.as_str();
+                if !found.peers.iter().any(|named| named == url) {
+                    found.peers.push(url.to_owned());
+                }
             }
             Some(PeerKind::Book) => found.others += 1,
             _ => {}

@@ -1,0 +1,412 @@
+//! Whom one search asks next.
+//!
+//! # Participants
+//! A [`Planner`] is told who there is ([`Candidate`]: a peer and what is known of
+//! it before it is asked), how calls ended and what was found; it says whom to ask
+//! now ([`Target`]: who, why, and how far away). The node and the simulator drive
+//! the same one; a [`Peer`] is whatever they call their nodes by.
+//!
+//! # Stages
+//! *Likely* peers come first: those that had it ([`Hint::Pointer`]) or whose
+//! summaries say so ([`Hint::Match`]). Only if that does not bring enough the
+//! search *widens*, to peers of which nothing decides and to those that may lead
+//! to others. Last, and only to be [`Reach::Sure`], it asks peers whose summaries
+//! say no. A stage begins when no quick call of the one before it is left, so that
+//! a hit costs the calls of its holders and no others. Within a stage nearer peers
+//! come first, then those that did not say no a moment ago.
+//!
+//! # Claims
+//! That a peer further away has it is the word of whoever named it. Only
+//! [`CLAIMS_MAX`] such claims of one answer count, and none any more when
+//! [`FALSE_CLAIMS_MAX`] more of them were wrong than right.
+//!
+//! # Invariants
+//! - Nobody is asked twice, we ourselves are not asked.
+//! - No more calls than the budget, none after the deadline, none further than
+//!   [`HISTORY_MAX`] hops.
+//! - Everybody who was heard of is either asked or counted in [`PassedOver`].
+//! - Who named a peer first is kept.
+//! - No I/O and no clock; time is a parameter. What is kept grows with the answers
+//!   to the calls of the budget, and with nothing else.
+//!
+//! # Non-goals
+//! What is searched for, and how summaries decide: that is whoever makes the hints.
+
+mod frontier;
+mod rank;
+mod reach;
+
+use std::{
+    collections::HashMap,
+    hash::Hash,
+    time::{Duration, Instant},
+};
+
+use node_wire::{fault::MissReason, limits::HISTORY_MAX, peer_url::PeerUrl};
+
+use self::{
+    frontier::{Frontier, Standing},
+    rank::{Rank, Stage},
+};
+pub use self::{
+    rank::{Hint, Why},
+    reach::{Limits, Reach},
+};
+
+/// Calls in flight at a time, slow ones not counted.
+pub const FAN_OUT: usize = 4;
+
+/// Calls in flight at a time, slow ones counted.
+pub const IN_FLIGHT_MAX: usize = 16;
+
+/// A call that runs for longer than this is slow: it goes on, but nobody waits
+/// for it any more.
+pub const SLOW_AFTER: Duration = Duration::from_millis(500);
+
+/// Most peers of one answer that count as likely because it says so.
+pub const CLAIMS_MAX: usize = 8;
+
+/// How many more claims of a peer may be wrong than right.
+pub const FALSE_CLAIMS_MAX: usize = 2;
+
+/// What a search calls its nodes by.
+pub trait Peer: Clone {
+    /// The same for the same node, however it is written.
+    type Key: Clone + Eq + Hash;
+
+    /// Who is meant.
+    fn key(&self) -> Self::Key;
+}
+
+impl Peer for PeerUrl {
+    type Key = String;
+
+    fn key(&self) -> String {
+        PeerUrl::key(self)
+    }
+}
+
+/// A peer that may be asked.
+#[derive(Clone, Debug)]
+pub struct Candidate<P> {
+    /// Who.
+    pub peer: P,
+    /// What is known of it.
+    pub hint: Hint,
+    /// Of two that are alike, the one with the lower penalty is asked first.
+    pub penalty: u32,
+}
+
+/// A peer to ask.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Target<P> {
+    /// Who.
+    pub peer: P,
+    /// The peer that named it first; none for our own peers and for pointers.
+    pub named_by: Option<P>,
+    /// Why it is asked.
+    pub why: Why,
+    /// How far away it is: 1 for our own peers and for pointers.
+    pub hops: usize,
+    /// Whether it is a peer of ours, and not one that we were told of.
+    pub is_ours: bool,
+    stage: Stage,
+}
+
+/// Who told us of a peer.
+enum Origin<'a, P> {
+    Ourselves,
+    Pointer,
+    Peer(&'a P),
+}
+
+/// How many peers were heard of and not asked, and why.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct PassedOver {
+    /// Their summaries say that they do not have it.
+    pub ruled_out: usize,
+    /// They do not have the handler.
+    pub no_handler: usize,
+    /// They are further away than a search goes.
+    pub too_far: usize,
+    /// There was enough, or no budget or time for them.
+    pub left: usize,
+}
+
+/// A call that runs.
+#[derive(Debug)]
+struct InFlight<K> {
+    key: K,
+    since: Instant,
+    stage: Stage,
+}
+
+/// How often a peer was right about others.
+#[derive(Clone, Copy, Debug, Default)]
+struct Claims {
+    right: usize,
+    wrong: usize,
+}
+
+/// The state of one search.
+#[derive(Debug)]
+pub struct Planner<P: Peer> {
+    limits: Limits,
+    deadline: Instant,
+    frontier: Frontier<P>,
+    in_flight: Vec<InFlight<P::Key>>,
+    claims: HashMap<P::Key, Claims>,
+    asked: usize,
+    found: usize,
+    lacking: Option<MissReason>,
+    is_over: bool,
+}
+
+impl PassedOver {
+    /// All of them.
+    #[must_use]
+    pub fn all(&self) -> usize {
+        self.ruled_out + self.no_handler + self.too_far + self.left
+    }
+}
+
+impl<P: Peer> Planner<P> {
+    /// A search from `ourselves` that begins `now` and knows nobody yet.
+    #[must_use]
+    pub fn new(ourselves: &P, limits: Limits, now: Instant) -> Planner<P> {
+        Planner {
+            deadline: now + limits.time,
+            frontier: Frontier::new(ourselves.key(), limits.budget),
+            limits,
+            in_flight: Vec::new(),
+            claims: HashMap::new(),
+            asked: 0,
+            found: 0,
+            lacking: None,
+            is_over: false,
+        }
+    }
+
+    /// Adds peers of ours.
+    pub fn add(&mut self, peers: impl IntoIterator<Item = Candidate<P>>) {
+        for candidate in peers {
+            self.consider(candidate, &Origin::Ourselves, 1);
+        }
+    }
+
+    /// Adds others that are said to have it, by a memory or a directory.
+    pub fn point_to(&mut self, peers: impl IntoIterator<Item = P>) {
+        for peer in peers {
+            let candidate = Candidate {
+                peer,
+                hint: Hint::Pointer,
+                penalty: 0,
+            };
+            self.consider(candidate, &Origin::Pointer, 1);
+        }
+    }
+
+    /// A peer that was asked, or that is one of ours and was not, named others.
+    pub fn named(&mut self, by: &P, hops: usize, peers: impl IntoIterator<Item = Candidate<P>>) {
+        let mut claims = CLAIMS_MAX;
+        let trusted = self.is_trusted(&by.key());
+        for mut candidate in peers {
+            if candidate.hint == Hint::Match {
+                if claims == 0 || !trusted {
+                    candidate.hint = Hint::Open;
+                }
+                claims = claims.saturating_sub(1);
+            }
+            self.consider(candidate, &Origin::Peer(by), hops + 1);
+        }
+    }
+
+    /// The next peer to ask `now`, if one is to be asked now.
+    pub fn next(&mut self, now: Instant) -> Option<Target<P>> {
+        if self.is_over || now >= self.deadline || !self.has_room(now) {
+            return None;
+        }
+        let stage = self.frontier.first()?;
+        if stage > self.limits.reach.last_stage() || !self.may_begin(stage, now) {
+            return None;
+        }
+        if self.asked == self.limits.budget {
+            self.lacks(MissReason::Budget);
+            return None;
+        }
+        let target = self.frontier.take_first()?;
+        self.asked += 1;
+        self.fly(&target, now);
+        Some(target)
+    }
+
+    /// When [`Planner::next`] may answer otherwise, if no call ends before.
+    #[must_use]
+    pub fn look_again_at(&self, now: Instant) -> Option<Instant> {
+        if self.frontier.first().is_none() || self.in_flight.len() >= IN_FLIGHT_MAX {
+            return None;
+        }
+        let slow_at = self.in_flight.iter().map(|call| call.since + SLOW_AFTER);
+        slow_at.filter(|at| *at > now).min()
+    }
+
+    /// A call ended.
+    pub fn ended(&mut self, target: &Target<P>) {
+        let key = target.peer.key();
+        self.in_flight.retain(|call| call.key != key);
+    }
+
+    /// The same peer is asked for more.
+    pub fn again(&mut self, target: &Target<P>, now: Instant) {
+        self.fly(target, now);
+    }
+
+    /// A peer answered, with so many hits.
+    pub fn answered(&mut self, target: &Target<P>, hits: usize) {
+        self.found += hits;
+        if let (Why::Match, Some(by)) = (target.why, &target.named_by) {
+            let claims = self.claims.entry(by.key()).or_default();
+            if hits > 0 {
+                claims.right += 1;
+            } else {
+                claims.wrong += 1;
+            }
+            if !self.is_trusted(&by.key()) {
+                self.frontier.demote(&by.key());
+            }
+        }
+    }
+
+    /// A call failed.
+    pub fn failed(&mut self, target: &Target<P>, late: bool) {
+        if late {
+            self.lacks(MissReason::Deadline);
+        }
+        self.answered(target, 0);
+    }
+
+    /// There is no time left.
+    pub fn give_up(&mut self) {
+        let last = self.limits.reach.last_stage();
+        let waits = self.frontier.first();
+        if !self.in_flight.is_empty() || waits.is_some_and(|stage| stage <= last) {
+            self.lacks(MissReason::Deadline);
+        }
+        self.in_flight.clear();
+        self.is_over = true;
+    }
+
+    /// So many hits are wanted: a search that stopped because it had enough may
+    /// go on.
+    pub fn want(&mut self, enough: usize) {
+        self.limits.enough = enough;
+    }
+
+    /// Whether what is searched for seems to be rare: time to ask whoever knows
+    /// single copies. Nobody likely is left, and some were asked in vain.
+    #[must_use]
+    pub fn is_rare(&self) -> bool {
+        let likely = |stage| stage == Stage::Likely;
+        self.found == 0
+            && self.asked >= self.limits.rare_after
+            && !self.frontier.first().is_some_and(likely)
+    }
+
+    /// Number of peers asked so far.
+    #[must_use]
+    pub fn asked(&self) -> usize {
+        self.asked
+    }
+
+    /// Number of hits so far.
+    #[must_use]
+    pub fn found(&self) -> usize {
+        self.found
+    }
+
+    /// The time at which the search ends.
+    #[must_use]
+    pub fn deadline(&self) -> Instant {
+        self.deadline
+    }
+
+    /// Why more might be found than was; a peer that was passed over because its
+    /// summary says no is no reason.
+    #[must_use]
+    pub fn verdict(&self) -> MissReason {
+        self.lacking.unwrap_or(MissReason::NotFound)
+    }
+
+    /// Who was heard of and is not asked, as things stand.
+    #[must_use]
+    pub fn passed_over(&self) -> PassedOver {
+        self.frontier.passed_over()
+    }
+
+    fn has_room(&self, now: Instant) -> bool {
+        let quick = self.in_flight.iter().filter(|call| !call.is_slow(now));
+        quick.count() < FAN_OUT && self.in_flight.len() < IN_FLIGHT_MAX
+    }
+
+    /// A search widens when there is not enough and nobody likelier is waited for.
+    fn may_begin(&self, stage: Stage, now: Instant) -> bool {
+        if stage == Stage::Likely {
+            return true;
+        }
+        let mut before = self.in_flight.iter().filter(|call| call.stage < stage);
+        self.found < self.limits.enough && before.all(|call| call.is_slow(now))
+    }
+
+    fn fly(&mut self, target: &Target<P>, now: Instant) {
+        self.in_flight.push(InFlight {
+            key: target.peer.key(),
+            since: now,
+            stage: target.stage,
+        });
+    }
+
+    fn consider(&mut self, candidate: Candidate<P>, by: &Origin<'_, P>, hops: usize) {
+        let is_named = matches!(by, Origin::Peer(_));
+        let Candidate {
+            peer,
+            hint,
+            penalty,
+        } = candidate;
+        let standing = match hint {
+            _ if hops > HISTORY_MAX => {
+                if !self.frontier.knows(&peer.key()) {
+                    self.lacks(MissReason::HopLimit);
+                }
+                Standing::TooFar
+            }
+            Hint::NoHandler => Standing::NoHandler,
+            // A peer of ours told its own peers with its summary; one further
+            // away may lead to nodes of which we know nothing.
+            Hint::RuledOut if !is_named && self.limits.reach != Reach::Sure => Standing::RuledOut,
+            hint => {
+                let rank = Rank::of(hint, is_named, hops, penalty);
+                Standing::Waits(rank)
+            }
+        };
+        self.frontier.put(peer, by, hops, standing);
+    }
+
+    fn is_trusted(&self, key: &P::Key) -> bool {
+        let claims = self.claims.get(key).copied().unwrap_or_default();
+        claims.wrong < claims.right + FALSE_CLAIMS_MAX
+    }
+
+    /// The first reason is kept.
+    fn lacks(&mut self, reason: MissReason) {
+        self.lacking.get_or_insert(reason);
+    }
+}
+
+impl<K> InFlight<K> {
+    fn is_slow(&self, now: Instant) -> bool {
+        now.saturating_duration_since(self.since) >= SLOW_AFTER
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,60 @@
+//! How far a search goes.
+
+use std::time::Duration;
+
+use super::rank::Stage;
+
+/// Whom a search asks.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Reach {
+    /// Only those that had it, or whose summaries say that they have it.
+    Quick,
+    /// Those, and if they have not enough also those that may have it or lead to
+    /// others.
+    #[default]
+    Normal,
+    /// Everybody that can be reached, those whose summaries say no last.
+    Sure,
+}
+
+/// The bounds of one search.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Whom it asks.
+    pub reach: Reach,
+    /// Most peers that it asks.
+    pub budget: usize,
+    /// Time for it.
+    pub time: Duration,
+    /// Hits after which it does not widen.
+    pub enough: usize,
+    /// Peers asked in vain after which what is searched for seems rare.
+    pub rare_after: usize,
+}
+
+impl Reach {
+    pub(super) fn last_stage(self) -> Stage {
+        match self {
+            Reach::Quick => Stage::Likely,
+            Reach::Normal => Stage::Wide,
+            Reach::Sure => Stage::Unlikely,
+        }
+    }
+
+    /// The bounds of a search that goes so far and wants so many hits.
+    #[must_use]
+    pub fn limits(self, enough: usize) -> Limits {
+        let (budget, seconds) = match self {
+            Reach::Quick => (16, 3),
+            Reach::Normal => (64, 3),
+            Reach::Sure => (512, 8),
+        };
+        Limits {
+            reach: self,
+            budget,
+            time: Duration::from_secs(seconds),
+            enough,
+            rare_after: 16,
+        }
+    }
+}

@@ -1,0 +1,228 @@
+//! `sixhop.summary(struct)`: what this node has, in few bytes.
+//!
+//! With a version that the caller has, the answer waits for another one, and tells of
+//! the filters only what changed.
+//!
+//! # What the policy hides
+//! With a policy that guards content or queries, each asker gets a summary of its own,
+//! of the names that it may have and may ask for, and is told not to pass it on. If
+//! there are more than [`GUARDED_MAX`] files, or the policy cannot decide on all of
+//! them in time, there are no filters: then nobody is kept from asking.
+
+use std::{sync::Arc, time::Duration};
+
+use node_wire::{
+    Filter, Near, Summarize, Summary, Told, Value,
+    filter::hash,
+    limits::{FIND_PEERS_MAX, SUMMARY_HANDLERS_MAX, SUMMARY_TEXT_MAX},
+};
+use plugin_api::Flow;
+use tokio::time::{Instant, timeout_at};
+
+use super::find::{blocking, name_peers};
+use crate::server::{
+    Context,
+    answer::{Answer, Answered},
+    policy::{Asker, Wanted},
+    rpc::Caller,
+    summary::{Filters, Gathered},
+};
+
+/// Most files of a summary that a policy decides on.
+const GUARDED_MAX: usize = 500;
+
+/// Longest filter of a peer that is told on, in bytes.
+const NEAR_BYTES_MAX: usize = 16 * 1024;
+
+/// How often a caller that waits has what is not in the filters looked at.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// A summary, and what its version is made of.
+struct Made {
+    summary: Summary,
+    filters: Arc<Filters>,
+    number: u64,
+    rest: u64,
+}
+
+pub(super) async fn answer(context: &Arc<Context>, caller: &Caller, params: &[Value]) -> Answered {
+    context.counters.summaries_received.one();
+    let wanted = Summarize::from_params(params)?;
+    let asker = Asker::at(caller.remote);
+    let until = Instant::now() + Duration::from_millis(wanted.wait.into());
+    let mut changes = context.summary.follow();
+    loop {
+        changes.mark_unchanged();
+        let made = make(context, &asker, wanted.in_full).await?;
+        let is_same = wanted.version.as_ref() == Some(&made.summary.version);
+        if !is_same {
+            return Ok(Answer::Value(made.told(context, &wanted).to_value()));
+        }
+        if Instant::now() >= until || context.summary.is_closed() {
+            let same = Summary {
+                version: made.summary.version,
+                is_same: true,
+                ..Summary::default()
+            };
+            return Ok(Answer::Value(same.to_value()));
+        }
+        // To ask a policy about everything takes time.
+        let look = if made.summary.is_public {
+            until.min(Instant::now() + LOOK_EVERY)
+        } else {
+            until
+        };
+        // What ends the wait does not matter: the summary is made anew.
+        let _ = timeout_at(look, changes.changed()).await;
+    }
+}
+
+/// The summary for an asker, with whole filters.
+async fn make(
+    context: &Arc<Context>,
+    asker: &Asker,
+    in_full: bool,
+) -> Result<Made, node_wire::Fault> {
+    let is_public = !context.policy.guards_fetch() && !context.policy.guards_query();
+    let (number, filters) = if is_public {
+        context.summary.now()
+    } else {
+        (0, Arc::new(guarded(context, asker).await?))
+    };
+    let mut found = node_wire::Found::default();
+    name_peers(context, &mut found, &[]);
+    let mut summary = Summary {
+        handlers: handlers(context, asker).await,
+        peers: found.peers,
+        has_digests: filters.has_digests,
+        is_public,
+        ..Summary::default()
+    };
+    if in_full {
+        let near = context.overlay.near(NEAR_BYTES_MAX).into_iter();
+        let near = near.take(FIND_PEERS_MAX).map(|(peer, files)| Near {
+            peer: peer.as_str().to_owned(),
+            files,
+        });
+        summary.near = near.collect();
+    }
+    let own = [&filters.files, &filters.grams];
+    let own = own.into_iter().filter(|_| !is_public).flatten();
+    let rest = of_rest(&summary, own);
+    let run = context.summary.run;
+    summary.version = format!("{run:016x}.{number}.{rest:016x}");
+    Ok(Made {
+        summary,
+        filters,
+        number,
+        rest,
+    })
+}
+
+impl Made {
+    /// What is told to who has the version that it says.
+    fn told(self, context: &Context, wanted: &Summarize) -> Summary {
+        let known = wanted.version.as_deref().and_then(|version| {
+            let (run, rest) = version.split_once('.')?;
+            let (number, _) = rest.split_once('.')?;
+            let is_ours = u64::from_str_radix(run, 16) == Ok(context.summary.run);
+            number.parse::<u64>().ok().filter(|_| is_ours)
+        });
+        let known = known.filter(|_| self.summary.is_public);
+        let before = known.and_then(|number| context.summary.before(number));
+        let before = before.as_deref();
+        let tell = |new: &Option<Filter>, old: Option<&Filter>| {
+            let new = new.as_ref()?;
+            let change = old.and_then(|old| old.change_to(new));
+            Some(match change {
+                Some(change) => Told::Change(new.keys(), change),
+                None => Told::Whole(new.clone()),
+            })
+        };
+        let files = before.and_then(|before| before.files.as_ref());
+        let grams = before.and_then(|before| before.grams.as_ref());
+        tracing::trace!(number = self.number, rest = self.rest, "a summary is told");
+        Summary {
+            files: tell(&self.filters.files, files),
+            grams: if wanted.in_full {
+                tell(&self.filters.grams, grams)
+            } else {
+                None
+            },
+            ..self.summary
+        }
+    }
+}
+
+/// A number for all that is not in the numbered filters.
+fn of_rest<'a>(summary: &Summary, own: impl Iterator<Item = &'a Filter>) -> u64 {
+    let bits = |filter: &Filter| format!("{:?}", filter.to_bytes());
+    let near = summary
+        .near
+        .iter()
+        .map(|near| (&near.peer, bits(&near.files)));
+    let near: Vec<_> = near.collect();
+    let own: Vec<_> = own.map(bits).collect();
+    hash(&format!(
+        "{:?} {:?} {near:?} {own:?} {}",
+        summary.handlers, summary.peers, summary.has_digests
+    ))
+}
+
+/// The handlers that the asker may ask.
+async fn handlers(context: &Arc<Context>, asker: &Asker) -> Vec<String> {
+    let mut names = context.handlers.names();
+    names.retain(|name| name.len() <= SUMMARY_TEXT_MAX);
+    names.truncate(SUMMARY_HANDLERS_MAX);
+    let asked = names.iter().map(|name| (name.clone(), String::new()));
+    let allowed = context.policy.would_answer(asker, asked.collect()).await;
+    let names = names.into_iter().zip(allowed);
+    names
+        .filter_map(|(name, is_allowed)| is_allowed.then_some(name))
+        .collect()
+}
+
+/// The filters of what the asker may have.
+async fn guarded(context: &Arc<Context>, asker: &Asker) -> Result<Filters, node_wire::Fault> {
+    let reader = Arc::clone(context);
+    let files = blocking(move || names(&reader)).await?;
+    let Some(files) = files else {
+        return Ok(Filters::default());
+    };
+    let Some(allowed) = context.policy.to_tell(asker, files).await else {
+        return Ok(Filters::default());
+    };
+    let reader = Arc::clone(context);
+    blocking(move || {
+        let mut gathered = Gathered::default();
+        for file in allowed {
+            gathered.add(&file.name, reader.digests.known_of(&file.name));
+        }
+        // Nobody is to learn from a digest that is not there whether a file is.
+        Filters {
+            has_digests: false,
+            ..gathered.filters()
+        }
+    })
+    .await
+}
+
+/// The names in the share, if they are known and not too many.
+fn names(context: &Context) -> Option<Vec<Wanted>> {
+    if !context.catalogue.is_complete() {
+        return None;
+    }
+    let mut files = Vec::new();
+    let seen = context.catalogue.search("", &[], &mut |file| {
+        files.push(Wanted {
+            name: file.name.clone(),
+            size: Some(file.size),
+        });
+        if files.len() > GUARDED_MAX {
+            Flow::Stop
+        } else {
+            Flow::Continue
+        }
+    });
+    (seen.is_ok() && files.len() <= GUARDED_MAX).then_some(files)
+}

@@ -1,0 +1,282 @@
+//! What this node tells of its own files, in few bytes.
+//!
+//! # Participants
+//! [`OwnSummary`] keeps the filters and makes them anew after each change of the
+//! share; `sixhop.summary` (`methods/summary.rs`) tells them, to each asker what the
+//! owner's policy lets it have.
+//!
+//! # What it has and what not
+//! All names of the share, once it was looked at, and all digests that are known. Not
+//! what is cached for others: that is found by who asks to be sure. A share with more
+//! keys than a filter takes has no filter, so that nobody is kept from asking it.
+//!
+//! # Invariants
+//! - The last [`KEPT`] versions are kept, to tell what changed.
+//! - The share is looked at again [`CALM`] after a change at the earliest, and no more
+//!   often than takes a fifth of the time.
+
+use std::{
+    collections::{HashSet, VecDeque},
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
+
+use node_wire::Filter;
+use plugin_api::Flow;
+use tokio::{
+    select,
+    sync::{Notify, watch},
+    task::spawn_blocking,
+    time::sleep,
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    overlay::summaries::keys,
+    share::{Catalogue, Digests},
+    sync::lock,
+};
+
+/// Versions that are kept.
+const KEPT: usize = 8;
+
+/// How long changes are gathered.
+const CALM: Duration = Duration::from_millis(100);
+
+/// How often a share is looked at again of which not all digests are known.
+const DIGESTS_AGAIN: Duration = Duration::from_secs(2);
+
+/// The filters of a share at one moment.
+#[derive(Debug, Default, Eq, PartialEq)]
+pub(super) struct Filters {
+    pub(super) files: Option<Filter>,
+    pub(super) grams: Option<Filter>,
+    /// Whether the digests of all files are in it.
+    pub(super) has_digests: bool,
+}
+
+/// Gathers keys.
+#[derive(Debug, Default)]
+pub(super) struct Gathered {
+    files: HashSet<u64>,
+    grams: HashSet<u64>,
+    lacks_digest: bool,
+}
+
+/// The filters of this node, now and before.
+#[derive(Debug)]
+pub struct OwnSummary {
+    versions: Mutex<VecDeque<(u64, Arc<Filters>)>>,
+    number: watch::Sender<u64>,
+    changed: Notify,
+    closed: CancellationToken,
+    /// Tells this run of the node from others.
+    pub(super) run: u64,
+}
+
+impl Default for OwnSummary {
+    fn default() -> OwnSummary {
+        let mut run = [0; 8];
+        getrandom::fill(&mut run).expect("the system gives random bytes");
+        OwnSummary {
+            versions: Mutex::new(VecDeque::from([(0, Arc::default())])),
+            number: watch::Sender::new(0),
+            changed: Notify::new(),
+            closed: CancellationToken::new(),
+            run: u64::from_le_bytes(run),
+        }
+    }
+}
+
+impl OwnSummary {
+    /// Notes that the share changed.
+    pub fn share_changed(&self) {
+        self.changed.notify_one();
+    }
+
+    /// Keeps the filters right until it is cancelled.
+    pub async fn run(
+        self: Arc<Self>,
+        catalogue: Arc<Catalogue>,
+        digests: Arc<Digests>,
+        cancel: CancellationToken,
+    ) {
+        select! {
+            () = cancel.cancelled() => return,
+            () = catalogue.completed() => {}
+        }
+        loop {
+            let begun = Instant::now();
+            let (looked, known) = (Arc::clone(&catalogue), Arc::clone(&digests));
+            match spawn_blocking(move || look(&looked, &known)).await {
+                Ok(filters) => self.put(filters),
+                Err(error) => tracing::error!(%error, "making a summary panicked"),
+            }
+            let pause = CALM.max(begun.elapsed() * 4);
+            let again = if self.now().1.has_digests {
+                Duration::MAX
+            } else {
+                DIGESTS_AGAIN.max(pause)
+            };
+            select! {
+                () = cancel.cancelled() => return,
+                () = self.changed.notified() => {}
+                () = sleep(again) => {}
+            }
+            select! {
+                () = cancel.cancelled() => return,
+                () = sleep(pause) => {}
+            }
+        }
+    }
+
+    /// The number of the filters of now, and the filters.
+    pub(super) fn now(&self) -> (u64, Arc<Filters>) {
+        let versions = lock(&self.versions);
+        let last = versions
+            .back()
+            .map(|(number, now)| (*number, Arc::clone(now)));
+        last.unwrap_or_default()
+    }
+
+    /// The filters of an earlier number, if they are kept.
+    pub(super) fn before(&self, number: u64) -> Option<Arc<Filters>> {
+        let versions = lock(&self.versions);
+        let found = versions.iter().find(|(other, _)| *other == number)?;
+        Some(Arc::clone(&found.1))
+    }
+
+    /// Whether the node stops: nobody waits any more.
+    pub(super) fn is_closed(&self) -> bool {
+        self.closed.is_cancelled()
+    }
+
+    /// Lets nobody wait any more.
+    pub fn close(&self) {
+        self.closed.cancel();
+        self.number.send_modify(|_| {});
+    }
+
+    /// Tells of new numbers.
+    pub(super) fn follow(&self) -> watch::Receiver<u64> {
+        self.number.subscribe()
+    }
+
+    fn put(&self, filters: Filters) {
+        let mut versions = lock(&self.versions);
+        let (number, now) = versions.back().cloned().unwrap_or_default();
+        if *now == filters {
+            return;
+        }
+        versions.push_back((number + 1, Arc::new(filters)));
+        if versions.len() > KEPT {
+            versions.pop_front();
+        }
+        drop(versions);
+        self.number.send_replace(number + 1);
+    }
+}
+
+impl Gathered {
+    /// Adds a file. `None`: its digest is not known.
+    pub(super) fn add(&mut self, name: &str, digest: Option<node_wire::Digest>) {
+        keys::of_name(name, &mut |key| {
+            self.files.insert(key);
+        });
+        keys::grams(&name.to_lowercase(), &mut |key| {
+            self.grams.insert(key);
+        });
+        match digest {
+            Some(digest) => {
+                self.files.insert(keys::digest(&digest));
+            }
+            None => self.lacks_digest = true,
+        }
+    }
+
+    /// The filters with all of them; none if there are too many keys.
+    pub(super) fn filters(self) -> Filters {
+        let sorted = |keys: HashSet<u64>| {
+            let keys: Vec<u64> = keys.into_iter().collect();
+            Filter::of(keys.into_iter())
+        };
+        Filters {
+            files: sorted(self.files),
+            grams: sorted(self.grams),
+            has_digests: !self.lacks_digest,
+        }
+    }
+
+    fn is_too_much(&self) -> bool {
+        self.files.len() > node_wire::limits::FILTER_KEYS_MAX
+    }
+}
+
+/// Looks at all files. Blocks.
+fn look(catalogue: &Catalogue, digests: &Digests) -> Filters {
+    let mut gathered = Gathered::default();
+    let seen = catalogue.search_names(&[], &mut |name| {
+        gathered.add(name, digests.known_of(name));
+        if gathered.is_too_much() {
+            Flow::Stop
+        } else {
+            Flow::Continue
+        }
+    });
+    match seen {
+        Ok(()) => gathered.filters(),
+        Err(error) => {
+            tracing::debug!(%error, "the share cannot be told in few bytes");
+            Filters::default()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use node_wire::{Digest, filter::hash};
+
+    use super::*;
+
+    #[test]
+    fn a_file_is_in_by_name_last_part_word_digest_and_pieces() {
+        let mut gathered = Gathered::default();
+        let digest = Digest::from_bytes([3; 32]);
+        gathered.add("a/New Plan.txt", Some(digest));
+        let filters = gathered.filters();
+        assert!(filters.has_digests);
+        let (files, grams) = (filters.files.unwrap(), filters.grams.unwrap());
+        let digest = format!("d:{digest}");
+        for key in [
+            "n:a/New Plan.txt",
+            "l:New Plan.txt",
+            "w:plan",
+            "w:txt",
+            &digest,
+        ] {
+            assert!(files.has(hash(key)), "{key}");
+        }
+        assert!(grams.has(hash("3:pla")) && grams.has(hash("2:/n")));
+        assert!(!files.has(hash("n:b")) && !grams.has(hash("3:xyz")));
+    }
+
+    #[test]
+    fn versions_are_kept_for_a_while_and_only_if_they_differ() {
+        let summary = OwnSummary::default();
+        let filters = |n: usize| {
+            let mut gathered = Gathered::default();
+            gathered.add(&n.to_string(), None);
+            gathered.filters()
+        };
+        for n in 0..2 * KEPT {
+            summary.put(filters(n));
+            summary.put(filters(n));
+        }
+        let last = 2 * KEPT as u64;
+        assert_eq!(summary.now().0, last);
+        assert_eq!(*summary.now().1, filters(2 * KEPT - 1));
+        assert!(summary.before(last - KEPT as u64 + 1).is_some());
+        assert!(summary.before(last - KEPT as u64).is_none());
+        assert_eq!(*summary.follow().borrow(), last);
+    }
+}
