@@ -34,6 +34,7 @@ mod scripts;
 mod searching;
 mod start;
 mod store;
+mod summaries;
 mod tidy;
 mod transfers;
 mod ui;

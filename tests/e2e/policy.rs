@@ -149,7 +149,32 @@ const WAYS: &[Way] = &[
             &[("query", query), ("deadline", Xml::Int(5_000))],
         ))
     }),
+    ("sixhop.summary", |node, name, _| summarized(node, name)),
 ];
+
+/// Whether the filter of a summary seems to have a name, as docs/protocol.md says it.
+fn summarized(node: &NodeProcess, name: &str) -> String {
+    let summary = xmlrpc::call(&node.url, "sixhop.summary", &[]).expect("an answer");
+    let bits = summary.get("files").and_then(|files| files.get("bits"));
+    let Some(Xml::Bytes(bits)) = bits else {
+        return format!("no filter {summary:?}");
+    };
+    let fnv = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+    let hash = format!("n:{name}").bytes().fold(0xcbf2_9ce4_8422_2325, fnv);
+    let hash: u64 = (hash ^ (hash >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let hash = (hash ^ (hash >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    let hash = hash ^ (hash >> 31);
+    let (low, high) = (hash & 0xffff_ffff, (hash >> 32) | 1);
+    let has = (0..11).all(|n: u64| {
+        let place = low.wrapping_add(n.wrapping_mul(high)) as usize % (bits.len() * 8);
+        bits[place / 8] & (1 << (place % 8)) != 0
+    });
+    if has {
+        "found".to_owned()
+    } else {
+        "nothing".to_owned()
+    }
+}
 
 /// What there is at the peer port that names or gives no file to strangers.
 const HARMLESS: &[&str] = &[
