@@ -20,7 +20,7 @@ from xmlrpc.client import Fault, ServerProxy
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 READY_SECONDS = 30
-TARGET = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
+PROGRAMS = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "release"
 
 # The chapter's peer as it is, with a byte written for each query that arrives.
 COUNTING = """
@@ -92,7 +92,7 @@ class Book:
 
 
 def program(name):
-    path = TARGET / "release" / name
+    path = PROGRAMS / name
     if not path.exists():
         sys.exit(f"{path} is not there: run cargo build --release first")
     return path
@@ -160,7 +160,10 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--nodes", type=int, default=10)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--programs", type=pathlib.Path, help="directory of noded and ctl, if not that of the release build")
     options = parser.parse_args()
+    global PROGRAMS
+    PROGRAMS = options.programs or PROGRAMS
     with tempfile.TemporaryDirectory() as home:
         print("| network | calls | seconds |\n|---|---|---|")
         ours(pathlib.Path(home), options.nodes, options.rounds)

@@ -120,7 +120,8 @@ fn a_node_two_hops_away_is_asked_at_once_if_its_files_are_told_on() {
 
 #[test]
 fn a_summary_waits_for_another_version_and_tells_what_changed() {
-    let node = noded().file("a.txt", "a").start();
+    let files = (0..200).fold(noded(), |node, n| node.file(&format!("file-{n}.txt"), "x"));
+    let node = files.start();
     let ask = |members: Vec<(&str, Xml)>| {
         let members = members
             .into_iter()

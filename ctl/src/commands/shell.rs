@@ -116,6 +116,8 @@ async fn carry_out(command: &str, argument: &str, context: &Context) -> Result<(
                 query: needed(argument, "a query: search QUERY")?,
                 limit: None,
                 trace: false,
+                quick: false,
+                sure: false,
             };
             super::search::run(args, context).await
         }

@@ -66,6 +66,19 @@ fn search_traces_when_asked_and_is_quiet_when_asked() {
 }
 
 #[test]
+fn search_says_how_many_were_passed_over() {
+    let fake = Fake::start();
+    let quick = fake.ctl(["search", "*.txt", "--quick"]).run().exits(0);
+    let told = "passed over 1, see --sure";
+    assert!(quick.stderr.contains(told), "{quick:?}");
+    let sure = fake.ctl(["search", "*.txt", "--sure"]).run().exits(0);
+    assert!(!sure.stderr.contains("passed over"), "{sure:?}");
+    fake.ctl(["search", "*.txt", "--sure", "--quick"])
+        .run()
+        .exits(2);
+}
+
+#[test]
 fn search_without_a_hit_exits_with_3() {
     let fake = Fake::start();
     let ended = fake.ctl(["search", "none"]).run().exits(3);

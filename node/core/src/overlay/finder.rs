@@ -22,6 +22,7 @@
 //! - Dropping a [`Finder`] ends its calls; [`Finder::next`] may be dropped and
 //!   called again without loss.
 
+mod candidates;
 mod step;
 
 use std::{
@@ -42,13 +43,12 @@ use tokio::{select, time::sleep_until};
 pub use self::step::{Holder, Step};
 use super::{
     Overlay,
-    planner::{Candidate, Hint, Limits, PassedOver, Planner, Reach, Target, Why},
+    planner::{Limits, PassedOver, Planner, Reach, Target},
     summaries::Question,
 };
 use crate::{
     client::{Answered, CallError, PeerKind},
     clock::now,
-    sync::lock,
 };
 
 /// Time for one further page of hits of one peer.
@@ -152,61 +152,6 @@ impl Finder {
         };
         finder.begin_with(nodes.into_iter().map(|peer| peer.url).collect());
         finder
-    }
-
-    /// Our own peers, and those that had it.
-    fn begin_with(&mut self, peers: Vec<PeerUrl>) {
-        let mut holders = lock(&self.overlay.pointers).holders(&self.wanted, self.begun);
-        let mut candidates = Vec::new();
-        for (peer, penalty) in peers.into_iter().zip(0..) {
-            let is_holder = |holder: &PeerUrl| holder.same_peer(&peer);
-            let hint = match holders.iter().position(is_holder) {
-                Some(at) => {
-                    holders.remove(at);
-                    Hint::Pointer
-                }
-                None => self.hint(&peer),
-            };
-            candidates.push(Candidate {
-                peer,
-                hint,
-                penalty,
-            });
-        }
-        let ours: Vec<_> = candidates
-            .iter()
-            .map(|c| (c.peer.clone(), c.hint))
-            .collect();
-        self.planner.add(candidates);
-        self.planner.point_to(holders);
-        for (peer, hint) in ours {
-            self.name_beyond(&peer, hint);
-        }
-    }
-
-    /// Whom a peer of ours knows, as far as its summary says so.
-    fn name_beyond(&mut self, peer: &PeerUrl, hint: Hint) {
-        let is_asked = !matches!(hint, Hint::RuledOut | Hint::NoHandler);
-        let summaries = lock(&self.overlay.summaries);
-        let beyond = summaries.beyond(peer, is_asked, &self.question, self.begun);
-        drop(summaries);
-        self.planner.named(peer, 1, beyond);
-    }
-
-    /// What is known of a peer that is none of those who had it.
-    fn hint(&self, peer: &PeerUrl) -> Hint {
-        let summaries = lock(&self.overlay.summaries);
-        let hint = summaries.hint(peer, &self.question, self.begun);
-        drop(summaries);
-        if hint != Hint::Open {
-            return hint;
-        }
-        let pointers = lock(&self.overlay.pointers);
-        if pointers.was_missed(&self.wanted, peer, self.begun) {
-            Hint::Missed
-        } else {
-            Hint::Open
-        }
     }
 
     /// The next peer that has something. `None` when nobody is left.
@@ -388,38 +333,6 @@ impl Finder {
         })
     }
 
-    fn name_others(&mut self, by: &Target<PeerUrl>, found: &Found) {
-        let named = found.peers.iter().zip(0..);
-        let named = named.filter_map(|(url, penalty)| {
-            let peer = PeerUrl::parse(url).ok()?;
-            let is_claimed = penalty < saturated(found.matching);
-            let hint = match self.hint(&peer) {
-                Hint::Open if is_claimed => Hint::Match,
-                hint => hint,
-            };
-            Some(Candidate {
-                peer,
-                hint,
-                penalty,
-            })
-        });
-        let named: Vec<_> = named.collect();
-        self.planner.named(&by.peer, by.hops, named);
-    }
-
-    fn remember(&self, target: &Target<PeerUrl>, has_it: bool) {
-        let peer = &target.peer;
-        if target.is_ours && target.why == Why::Match {
-            lock(&self.overlay.summaries).judge(peer, has_it);
-        }
-        let mut pointers = lock(&self.overlay.pointers);
-        if has_it {
-            pointers.found(&self.wanted, peer, now());
-        } else {
-            pointers.missed(&self.wanted, peer, now());
-        }
-    }
-
     /// The part behind the one that was found.
     fn next_part(&self, part: &Part, found: &Found) -> Option<Part> {
         if let (Aim::Best(_), Some(cursor)) = (self.aim, &found.cursor) {
@@ -465,10 +378,6 @@ impl Finder {
         self.planner
             .failed(target, matches!(error, CallError::Deadline));
     }
-}
-
-fn saturated(count: usize) -> u32 {
-    u32::try_from(count).unwrap_or(u32::MAX)
 }
 
 impl std::fmt::Debug for Finder {

@@ -223,11 +223,15 @@ impl<P: Peer> Planner<P> {
 
     /// The next peer to ask `now`, if one is to be asked now.
     pub fn next(&mut self, now: Instant) -> Option<Target<P>> {
-        if self.is_over || now >= self.deadline || !self.has_room(now) {
+        let stage = self.frontier.first()?;
+        if self.is_over || stage > self.limits.reach.last_stage() {
             return None;
         }
-        let stage = self.frontier.first()?;
-        if stage > self.limits.reach.last_stage() || !self.may_begin(stage, now) {
+        if now >= self.deadline {
+            self.lacks(MissReason::Deadline);
+            return None;
+        }
+        if !self.has_room(now) || !self.may_begin(stage, now) {
             return None;
         }
         if self.asked == self.limits.budget {

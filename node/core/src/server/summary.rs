@@ -25,7 +25,7 @@ use node_wire::Filter;
 use plugin_api::Flow;
 use tokio::{
     select,
-    sync::{Notify, watch},
+    sync::{Notify, Semaphore, SemaphorePermit, watch},
     task::spawn_blocking,
     time::sleep,
 };
@@ -39,6 +39,9 @@ use crate::{
 
 /// Versions that are kept.
 const KEPT: usize = 8;
+
+/// Most callers that wait for another version; to others the answer comes at once.
+const WAITING_MAX: usize = 256;
 
 /// How long changes are gathered.
 const CALM: Duration = Duration::from_millis(100);
@@ -70,6 +73,7 @@ pub struct OwnSummary {
     number: watch::Sender<u64>,
     changed: Notify,
     closed: CancellationToken,
+    places: Semaphore,
     /// Tells this run of the node from others.
     pub(super) run: u64,
 }
@@ -83,6 +87,7 @@ impl Default for OwnSummary {
             number: watch::Sender::new(0),
             changed: Notify::new(),
             closed: CancellationToken::new(),
+            places: Semaphore::new(WAITING_MAX),
             run: u64::from_le_bytes(run),
         }
     }
@@ -144,6 +149,11 @@ impl OwnSummary {
         let versions = lock(&self.versions);
         let found = versions.iter().find(|(other, _)| *other == number)?;
         Some(Arc::clone(&found.1))
+    }
+
+    /// A place among those that wait; none if too many do, or the node stops.
+    pub(super) fn place_to_wait(&self) -> Option<SemaphorePermit<'_>> {
+        self.places.try_acquire().ok()
     }
 
     /// Whether the node stops: nobody waits any more.

@@ -51,6 +51,7 @@ pub(super) async fn answer(context: &Arc<Context>, caller: &Caller, params: &[Va
     let asker = Asker::at(caller.remote);
     let until = Instant::now() + Duration::from_millis(wanted.wait.into());
     let mut changes = context.summary.follow();
+    let place = context.summary.place_to_wait();
     loop {
         changes.mark_unchanged();
         let made = make(context, &asker, wanted.in_full).await?;
@@ -58,7 +59,7 @@ pub(super) async fn answer(context: &Arc<Context>, caller: &Caller, params: &[Va
         if !is_same {
             return Ok(Answer::Value(made.told(context, &wanted).to_value()));
         }
-        if Instant::now() >= until || context.summary.is_closed() {
+        if place.is_none() || Instant::now() >= until || context.summary.is_closed() {
             let same = Summary {
                 version: made.summary.version,
                 is_same: true,
@@ -156,13 +157,10 @@ impl Made {
 
 /// A number for all that is not in the numbered filters.
 fn of_rest<'a>(summary: &Summary, own: impl Iterator<Item = &'a Filter>) -> u64 {
-    let bits = |filter: &Filter| format!("{:?}", filter.to_bytes());
-    let near = summary
-        .near
-        .iter()
-        .map(|near| (&near.peer, bits(&near.files)));
+    let near = summary.near.iter();
+    let near = near.map(|near| (&near.peer, near.files.fingerprint()));
     let near: Vec<_> = near.collect();
-    let own: Vec<_> = own.map(bits).collect();
+    let own: Vec<_> = own.map(Filter::fingerprint).collect();
     hash(&format!(
         "{:?} {:?} {near:?} {own:?} {}",
         summary.handlers, summary.peers, summary.has_digests
