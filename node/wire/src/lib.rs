@@ -32,11 +32,13 @@ pub mod limits;
 pub mod messages;
 pub mod methods;
 pub mod name;
+pub mod node_id;
 pub mod peer_url;
 pub mod query_answer;
 pub mod query_id;
 pub mod request;
 pub mod response;
+pub mod scope;
 mod utf8;
 pub mod value;
 
@@ -47,12 +49,14 @@ pub use escape::{escaped, escaped_whole};
 pub use fault::{Fault, MissReason};
 pub use filter::{Filter, FilterError};
 pub use messages::{
-    Fetch, Find, FindExcerpt, FindHit, FindWanted, Found, FoundEnd, Hello, More, Multicall, Near,
-    Query, Summarize, Summary, Told,
+    Fetch, Find, FindExcerpt, FindHit, FindWanted, Found, FoundEnd, Hello, Introduce, Introduced,
+    Introduction, More, Multicall, Near, Query, Summarize, Summary, Told,
 };
 pub use name::{NameError, ShareName};
+pub use node_id::{NodeId, Nonce, Proof};
 pub use peer_url::{PeerUrl, UrlError};
 pub use query_answer::{AnswerError, AnswerHead, QueryAnswerReader, QueryOutcome};
 pub use query_id::QueryId;
 pub use request::MethodCall;
+pub use scope::Scope;
 pub use value::Value;

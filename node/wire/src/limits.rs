@@ -127,3 +127,12 @@ pub const SUMMARY_HANDLERS_MAX: usize = 256;
 /// Longest time that a caller may have a node wait for another version of its
 /// summary, in milliseconds.
 pub const SUMMARY_WAIT_MAX: u32 = 10_000;
+
+/// Most peers that one side of an introduction names.
+pub const INTRODUCE_PEERS_MAX: usize = 8;
+
+/// Most features that one side of an introduction names.
+pub const FEATURES_MAX: usize = 64;
+
+/// Longest name of a feature, in bytes.
+pub const FEATURE_LENGTH_MAX: usize = 64;

@@ -1,4 +1,5 @@
-//! Calls with a meaning: `hello`, `query`, `fetch`, `sixhop.find`, `sixhop.more`, `sixhop.summary` and `system.multicall`.
+//! Calls with a meaning: `hello`, `query`, `fetch`, `sixhop.introduce`, `sixhop.find`, `sixhop.more`, `sixhop.summary` and
+//! `system.multicall`.
 //!
 //! A [`MethodCall`] is only well formed; these types also have the right
 //! parameters. What does not fit is fault -32602 with a sentence.
@@ -12,6 +13,7 @@
 //! - The secret of a [`Fetch`] is in no debug output.
 
 mod find;
+mod introduce;
 mod multicall;
 mod summary;
 
@@ -24,6 +26,7 @@ use crate::request::MethodCall;
 use crate::value::Value;
 
 pub use find::{Find, FindExcerpt, FindHit, FindWanted, Found, FoundEnd, More};
+pub use introduce::{Introduce, Introduced, Introduction};
 pub use multicall::Multicall;
 pub use summary::{Near, Summarize, Summary, Told};
 

@@ -19,6 +19,8 @@ pub const HELLO: &str = "hello";
 pub const QUERY: &str = "query";
 /// `sixhop.find(struct)`.
 pub const FIND: &str = "sixhop.find";
+/// `sixhop.introduce(struct)`.
+pub const INTRODUCE: &str = "sixhop.introduce";
 /// `sixhop.more(struct)`.
 pub const MORE: &str = "sixhop.more";
 /// `sixhop.summary(struct)`.
@@ -90,6 +92,15 @@ pub const METHODS: &[Method] = &[
                `modified`, `score` and `excerpt`, a struct of `text`, `marks`, `line`, `column`, \
                `before` and `after`; `end` is complete, limit, deadline or partial, and a \
                `cursor` is for sixhop.more.",
+    },
+    Method {
+        name: INTRODUCE,
+        signatures: &[&["struct", "struct"]],
+        help: "sixhop.introduce(struct): two Sixhop nodes meet. The struct says who calls: `id` \
+               (its ed25519 key, 64 hex digits), `version`, `features`, `url`, `nonce` and some \
+               `peers`. Returns the same of this node, and `proof`, its signature of what both \
+               said. A second call with `answering`, the nonce of the answer, and `proof` shows \
+               who calls; its answer has a `token`. Fault 200: the proof is none.",
     },
     Method {
         name: MORE,

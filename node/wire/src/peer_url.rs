@@ -220,7 +220,7 @@ fn refused_v6(address: Ipv6Addr) -> Option<RefusedRange> {
 }
 
 /// The IPv4 address that an IPv6 address stands for, if it is of such a form.
-fn carried_v4(address: Ipv6Addr) -> Option<Ipv4Addr> {
+pub(crate) fn carried_v4(address: Ipv6Addr) -> Option<Ipv4Addr> {
     let joined = |high, low| Ipv4Addr::from_bits((u32::from(high) << 16) | u32::from(low));
     match address.segments() {
         // Compatible, mapped, translated.
