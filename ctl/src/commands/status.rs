@@ -31,6 +31,7 @@ pub(crate) async fn run(context: &Context) -> Result<(), CtlError> {
 fn lines(status: &NodeStatus) -> Vec<(&'static str, String)> {
     let mut lines = vec![
         ("url", status.url.clone()),
+        ("id", status.id.clone()),
         ("share", status.share.clone()),
         ("files", files(status)),
         ("peers", status.peers.to_string()),

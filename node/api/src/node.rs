@@ -14,6 +14,9 @@ pub struct NodeStatus {
     pub version: String,
     /// Version of the control contract, see [`crate::API_VERSION`].
     pub api_version: String,
+    /// Who this node is to others: its ed25519 public key, 64 hex digits.
+    #[serde(default)]
+    pub id: String,
     /// URL under which peers reach this node.
     pub url: String,
     /// Address on which it listens for peers.

@@ -10,6 +10,9 @@ use crate::{contract::namespace, share::ShareFile};
 pub struct Peer {
     /// Its URL.
     pub url: String,
+    /// Who it has shown to be: its ed25519 public key, 64 hex digits.
+    #[serde(default)]
+    pub id: Option<String>,
     /// How it answers `query`, as far as it is known.
     pub dialect: PeerDialect,
     /// What it is, as far as it is known.
@@ -79,6 +82,8 @@ pub enum PeerSource {
     Owner,
     /// A `hello` from the network.
     Hello,
+    /// Another peer named it.
+    Exchange,
 }
 
 namespace! {

@@ -20,7 +20,9 @@ mod calls;
 mod content;
 mod http;
 mod memory;
+mod reach;
 mod resolve;
+mod tokens;
 mod transport;
 
 pub use self::{
@@ -29,6 +31,7 @@ pub use self::{
     content::RemoteFile,
     http::HttpTransport,
     memory::MemoryTransport,
+    reach::{Reach, nearest_for},
     transport::{
         BodyStream, PeerKind, PeerRequest, PeerResponse, Purpose, SERVER_NAME, Transport,
         TransportError, WalkInfo,

@@ -61,6 +61,8 @@ counters! {
     holders_failed,
     /// Calls of `hello` received.
     hellos_received,
+    /// Calls of `sixhop.introduce` received.
+    introductions_received,
     /// Peers dropped because they could not be reached.
     peers_dropped,
     /// Decisions that the owner's policy did not make.
@@ -77,6 +79,8 @@ counters! {
     summaries_received,
     /// Calls of `sixhop.summary` made to peers.
     summaries_sent,
+    /// Requests and walks refused because who asked had asked too much.
+    requests_over_quota,
     /// Requests refused before any method saw them.
     requests_refused,
     /// XML-RPC calls received, entries of a multicall included.

@@ -8,7 +8,7 @@
 //! Each uses only what stands before it.
 //!
 //! - [`state`]: small files of the node's own, written whole or not at all.
-//! - [`secret`]: what proves an owner.
+//! - [`secret`]: what proves an owner; [`identity`]: who the node is to others.
 //! - [`counters`] and [`events`]: what the node has done, and what happens.
 //! - [`pieces`]: how content is checked while it arrives; [`size`]: sizes as people write them.
 //! - [`share`]: the shared directory: opening, listing and storing files.
@@ -39,6 +39,7 @@ pub mod client;
 pub mod counters;
 pub mod events;
 pub mod handlers;
+pub mod identity;
 pub mod node;
 pub mod overlay;
 pub mod pieces;
@@ -54,6 +55,7 @@ pub use node_wire as wire;
 /// The handler contract, for those who stand on this crate.
 pub use plugin_api as plugin;
 
+mod bucket;
 mod clock;
 mod pace;
 pub mod rate;

@@ -23,15 +23,17 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     cache::Cache,
-    client::{Client, HttpTransport},
+    client::{Client, HttpTransport, Reach},
     counters::Counters,
     events::EventLog,
     handlers::{Content, Handlers, watch_plugins},
-    overlay::{Introducer, Overlay, Poller},
+    identity::{KeyError, NodeKey},
+    overlay::{Introducer, Overlay, Poller, Standing},
     rate::Rate,
     secret::Secret,
     server::{
-        self, ConnectionLimits, Context, PolicyGate, Searches, Slots, look_at_policy, watch_policy,
+        self, ConnectionLimits, Context, PolicyGate, Quotas, Searches, Slots, look_at_policy,
+        watch_policy,
     },
     share::{Catalogue, Digests, Keeper, News, Share, ShareError},
     state::StateDir,
@@ -78,6 +80,9 @@ pub enum NodeError {
     /// The share cannot be used.
     #[error(transparent)]
     Share(#[from] ShareError),
+    /// The node has no key.
+    #[error(transparent)]
+    Key(#[from] KeyError),
     /// The cache broke while it was opened.
     #[error("the cache cannot be opened: {0}")]
     Cache(#[source] io::Error),
@@ -138,6 +143,7 @@ impl Node {
             upload_rate,
             download_rate,
         } = options;
+        let key = NodeKey::load_or_create(&state)?;
         let (share, records) = open_share(share, &state).await?;
         let (listener, address) = bind(listen).await?;
         let url = match url {
@@ -160,11 +166,12 @@ impl Node {
             records,
             cache,
             policy: PolicyGate::new(plugins.clone(), Arc::clone(&counters), Arc::clone(&events)),
-            handlers: handlers(content, plugins),
+            handlers: Arc::new(handlers(content, plugins)),
             upload_rate: Rate::new(upload_rate),
             download_rate: Rate::new(download_rate),
         };
-        let context = assemble(stores, url, secret, counters, &events);
+        let standing = standing(key, &url, &stores.handlers);
+        let context = assemble(stores, standing, url, secret, counters, &events);
         let node = Node {
             context,
             events,
@@ -368,13 +375,24 @@ struct Stores {
     records: Records,
     cache: Cache,
     policy: PolicyGate,
-    handlers: Handlers,
+    handlers: Arc<Handlers>,
     upload_rate: Rate,
     download_rate: Rate,
 }
 
+/// What the node is to others.
+fn standing(key: NodeKey, url: &PeerUrl, handlers: &Arc<Handlers>) -> Standing {
+    let handlers = Arc::clone(handlers);
+    Standing {
+        key,
+        reach: Arc::new(Reach::of(url)),
+        features: Box::new(move || handlers.names()),
+    }
+}
+
 fn assemble(
     stores: Stores,
+    standing: Standing,
     url: PeerUrl,
     secret: Secret,
     counters: Arc<Counters>,
@@ -392,8 +410,10 @@ fn assemble(
         upload_rate,
         download_rate,
     } = stores;
-    let client = Client::new(Arc::new(HttpTransport::default()), Arc::clone(&counters));
-    let overlay = Arc::new(Overlay::new(
+    let transport = HttpTransport::new(Arc::clone(&standing.reach));
+    let client = Client::new(Arc::new(transport), Arc::clone(&counters));
+    let overlay = Arc::new(Overlay::with_standing(
+        standing,
         url,
         client,
         Arc::clone(&counters),
@@ -417,8 +437,9 @@ fn assemble(
         upload_rate,
         cache,
         keepers: TaskTracker::new(),
-        handlers: Arc::new(handlers),
+        handlers,
         policy,
+        quotas: Quotas::default(),
         searches: Searches::default(),
         summary: Arc::default(),
         overlay,

@@ -1,7 +1,8 @@
 //! Who knows whom, and how a query goes from node to node.
 //!
 //! # Participants
-//! - [`PeerTable`]: the known peers and what is known of each.
+//! - [`PeerTable`]: the known peers and what is known of each; the calls that
+//!   strangers cause, within limits.
 //! - [`QueryMemory`]: the walks of queries that came by, so that none is walked
 //!   twice here.
 //! - [`Plan`]: whom one walk asks next.
@@ -30,55 +31,80 @@
 //! - The table, the memory and the plan are state machines without I/O and
 //!   without a clock; time is a parameter.
 //! - Every table has a greatest size; a walk has a budget and a deadline.
+//! - What a stranger names counts when it has answered, and not before.
 //! - Only a peer that cannot be reached is dropped, after
 //!   [`FAILURES_MAX`] failures; a fault is an answer.
 //! - A file never passes through here: a walk hands out the open answer of a
 //!   peer, and whoever asked reads it.
 
+mod dials;
 mod files;
 mod finder;
 mod introduce;
+mod meetings;
 mod memory;
 mod peers;
 mod plan;
 pub mod planner;
 mod pointers;
+mod prove;
 mod search;
 pub(crate) mod summaries;
 mod walk;
 
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::{
+    net::IpAddr,
+    sync::{Arc, Mutex, MutexGuard},
+    time::Duration,
+};
 
-use node_wire::{Filter, FindWanted, dialect::Dialect, peer_url::PeerUrl};
+use node_wire::{
+    Filter, FindWanted, dialect::Dialect, node_id::NodeId, peer_url::PeerUrl, scope::Scope,
+};
 use serde_json::json;
-use tokio::sync::Notify;
+use tokio::{sync::Notify, time::timeout_at};
 
 use self::summaries::Question;
 pub use self::{
     files::PeerFilesError,
     finder::{Finder, Holder, Step},
     introduce::{Introducer, PEERS_FILE},
+    meetings::{Meetings, PROOF_TIME, TOKEN_TIME, Visitor},
     memory::{Enter, MEMORY_FOR, MEMORY_MAX, QueryMemory, WalkKey},
-    peers::{Added, FAILURES_MAX, PEERS_MAX, PeerEntry, PeerTable, Source},
+    peers::{
+        ACTIVE_MAX, Added, CANDIDATES_MAX, FAILURES_MAX, Introduction, Met, NETWORK_MAX, Outcome,
+        PEERS_MAX, PeerEntry, PeerTable, RESERVE_MAX, Source, Stranger, active,
+    },
     plan::{BOOK_PATIENCE, BUDGET, Ended, FAN_OUT, IN_FLIGHT_MAX, Plan, SLOW_AFTER},
     planner::{PassedOver, Planner, Reach, Why},
     pointers::{MISS_AGE, MISSES_MAX, POINTER_AGE, POINTERS_MAX, Pointers},
+    prove::NotProved,
     search::{Here, News, Search, SearchWanted},
     summaries::{NO_AGE, Poller, SUMMARIES_MAX, Summaries, YES_AGE},
     walk::{Asked, Walk},
 };
 use crate::{
-    client::{CallError, Client, PeerKind},
+    client::{self, CallError, Client, PeerKind, nearest_for},
     clock::now,
     counters::Counters,
     events::EventLog,
+    identity::NodeKey,
     sync::lock,
 };
+
+/// Longest time that a search waits for peers that are just being met.
+const MEETING: Duration = Duration::from_millis(1_500);
+
+/// A stranger named a host that is nearer to this node than to the stranger.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("this URL names a machine or network that only who is in it may introduce")]
+pub struct TooNear;
 
 /// The peers of this node, and the walks among them.
 #[derive(Debug)]
 pub struct Overlay {
     ourselves: PeerUrl,
+    standing: Standing,
     client: Client,
     counters: Arc<Counters>,
     events: Arc<EventLog>,
@@ -89,13 +115,58 @@ pub struct Overlay {
     /// Wakes the introducer: peers came or went.
     changed: Notify,
     /// Wakes the poller: a peer answered an introduction.
+    to_poll: Notify,
+    /// Wakes who waits for peers that are being met.
     met: Notify,
+    meetings: Mutex<Meetings>,
+}
+
+/// What a node is to others.
+pub struct Standing {
+    /// Its key.
+    pub key: NodeKey,
+    /// Whom it calls.
+    pub reach: Arc<client::Reach>,
+    /// What it can do: the names of its handlers now.
+    pub features: Box<dyn Fn() -> Vec<String> + Send + Sync>,
+}
+
+impl Default for Standing {
+    /// A node that nobody knows, which calls anybody and can do nothing special.
+    fn default() -> Standing {
+        Standing {
+            key: NodeKey::random(),
+            reach: Arc::default(),
+            features: Box::new(Vec::new),
+        }
+    }
+}
+
+impl std::fmt::Debug for Standing {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Standing")
+            .field("key", &self.key)
+            .field("reach", &self.reach)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Overlay {
     /// An overlay of the node that peers reach at `ourselves`.
     #[must_use]
     pub fn new(
+        ourselves: PeerUrl,
+        client: Client,
+        counters: Arc<Counters>,
+        events: Arc<EventLog>,
+    ) -> Overlay {
+        Overlay::with_standing(Standing::default(), ourselves, client, counters, events)
+    }
+
+    /// An overlay of a node that is somebody.
+    #[must_use]
+    pub fn with_standing(
+        standing: Standing,
         ourselves: PeerUrl,
         client: Client,
         counters: Arc<Counters>,
@@ -108,6 +179,9 @@ impl Overlay {
             summaries: Mutex::default(),
             changed: Notify::new(),
             met: Notify::new(),
+            to_poll: Notify::new(),
+            meetings: Mutex::default(),
+            standing,
             ourselves,
             client,
             counters,
@@ -121,23 +195,70 @@ impl Overlay {
         &self.ourselves
     }
 
+    /// Who this node is.
+    #[must_use]
+    pub fn id(&self) -> NodeId {
+        self.standing.key.id()
+    }
+
     /// What calls peers.
     #[must_use]
     pub fn client(&self) -> &Client {
         &self.client
     }
 
-    /// Adds a peer, if it is new and there is room.
+    /// Adds a peer, if it is new and there is room. One that the owner did not
+    /// choose counts when it has answered.
     pub fn add(&self, url: &PeerUrl, source: Source) -> Added {
-        let added = self.peers().add(url, source, now());
-        if added == Added::New {
-            self.events.emit(
-                "peer.added",
-                json!({ "url": url.as_str(), "source": source }),
-            );
-            self.changed.notify_one();
+        if matches!(source, Source::Settings | Source::Owner) {
+            self.standing.reach.trust(url);
         }
+        let added = self.peers().add(url, source, now());
+        if added == Added::New && source.is_trusted() {
+            self.tell_added(url, source);
+        }
+        self.changed.notify_one();
         added
+    }
+
+    /// Hears of a peer from somebody at the address `from`.
+    ///
+    /// # Errors
+    /// When the stranger may not make this node call that host.
+    pub fn hear(&self, url: &PeerUrl, source: Source, from: IpAddr) -> Result<Added, TooNear> {
+        if !self.may_name(url, from) {
+            return Err(TooNear);
+        }
+        let added = self.peers().named(url, source, Some(from), now());
+        self.changed.notify_one();
+        Ok(added)
+    }
+
+    /// Waits for peers that are just being met, for a moment: whoever introduces
+    /// a peer and then asks for its files means it. Those of the history wait for
+    /// this node and are not waited for.
+    pub async fn met(&self, history: &[String]) {
+        loop {
+            let met = self.met.notified();
+            tokio::pin!(met);
+            met.as_mut().enable();
+            let Some(until) = self.peers().meeting(history, MEETING, now()) else {
+                return;
+            };
+            if timeout_at(until.into(), met).await.is_err() {
+                return;
+            }
+        }
+    }
+
+    /// Whether somebody at the address `from` may make this node call that host.
+    fn may_name(&self, url: &PeerUrl, from: IpAddr) -> bool {
+        Scope::of_host(url) >= nearest_for(Some(from), self.standing.reach.nearest())
+    }
+
+    fn tell_added(&self, url: &PeerUrl, source: Source) {
+        let data = json!({ "url": url.as_str(), "source": source });
+        self.events.emit("peer.added", data);
     }
 
     /// Forgets a peer. Says whether it was known.
@@ -187,6 +308,8 @@ impl Overlay {
         let text = error.to_string();
         let dropped = self.peers().failed(peer, &text, now());
         if dropped {
+            // Somebody in reserve may take its place.
+            self.peers().draw_on_reserve(now());
             self.counters.peers_dropped.one();
             self.changed.notify_one();
             self.events.emit(

@@ -12,6 +12,7 @@
 //! - A stranger can ask for shared files, introduce a peer, and ask what there
 //!   is to ask. Only `fetch`, with the secret and from this machine, changes
 //!   the share.
+//! - What others cause is taken from their [`quotas`].
 //! - A fault never names a path of this machine and never repeats more than a
 //!   few words of what was sent.
 //! - Files are streamed; a whole one is in memory only if it is small.
@@ -27,6 +28,7 @@ mod local;
 mod methods;
 mod page;
 mod policy;
+mod quotas;
 mod range;
 mod relay;
 mod routes;
@@ -48,6 +50,7 @@ pub(crate) use self::policy::look_at_policy;
 pub use self::{
     front::{ConnectionLimits, Front, STOP_TIME, raise_file_limit},
     policy::{PolicyGate, watch_policy},
+    quotas::Quotas,
     searches::Searches,
     slots::{SLOTS_MAX, Slots},
     summary::OwnSummary,
@@ -86,6 +89,8 @@ pub struct Context {
     pub handlers: Arc<Handlers>,
     /// What the owner lets others ask and have.
     pub policy: PolicyGate,
+    /// How much others may still cause.
+    pub quotas: Quotas,
     /// Searches of others that are not over.
     pub searches: Searches,
     /// What is told of the files, in few bytes.

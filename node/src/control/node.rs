@@ -16,6 +16,7 @@ impl NodeServer for Owner {
         Ok(NodeStatus {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             api_version: node_api::API_VERSION.to_owned(),
+            id: context.overlay.id().to_string(),
             url: self.node.url().as_str().to_owned(),
             listen: self.node.address().to_string(),
             control: self.control.to_string(),

@@ -37,7 +37,7 @@ impl PeersServer for Owner {
                     ApiError::new(ErrorCode::Usage, format!("{url} is this node itself")).into(),
                 );
             }
-            Added::Full => {
+            Added::Full | Added::Crowded => {
                 let text = format!(
                     "{url} is not added: the table of peers is full ({PEERS_MAX}); remove one first"
                 );
@@ -99,6 +99,7 @@ fn parse(text: &str) -> Result<PeerUrl, ApiError> {
 fn describe(entry: &PeerEntry) -> Peer {
     Peer {
         url: entry.url.as_str().to_owned(),
+        id: entry.id.map(|id| id.to_string()),
         dialect: match entry.dialect {
             None => PeerDialect::Unknown,
             Some(Dialect::Faults) => PeerDialect::Faults,
@@ -119,6 +120,7 @@ fn describe(entry: &PeerEntry) -> Peer {
             Source::Saved => PeerSource::Saved,
             Source::Owner => PeerSource::Owner,
             Source::Hello => PeerSource::Hello,
+            Source::Exchange => PeerSource::Exchange,
         },
         failures: entry.failures,
         last_answer: entry.last_answer.map(unix_millis),

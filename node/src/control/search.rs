@@ -35,7 +35,7 @@ impl SearchServer for Owner {
         reach: Option<SearchReach>,
     ) -> RpcResult<SearchAnswer> {
         let limit = limit.unwrap_or(LIMIT_DEFAULT).min(LIMIT_MAX) as usize;
-        let mut search = self.search(query, limit, reach, TIME)?;
+        let mut search = self.search(query, limit, reach, TIME).await?;
         let (mut here, mut there) = (Vec::new(), Vec::new());
         let mut is_full = false;
         while !is_full && let Some(news) = search.next().await {
@@ -71,7 +71,7 @@ impl SearchStreamServer for Owner {
         reach: Option<SearchReach>,
     ) -> SubscriptionResult {
         let limit = limit.unwrap_or(LIMIT_DEFAULT).min(STREAM_LIMIT_MAX) as usize;
-        let search = match self.search(query, limit, reach, STREAM_TIME) {
+        let search = match self.search(query, limit, reach, STREAM_TIME).await {
             Ok(search) => search,
             Err(error) => {
                 pending.reject(error).await;
@@ -86,7 +86,7 @@ impl SearchStreamServer for Owner {
 }
 
 impl Owner {
-    fn search(
+    async fn search(
         &self,
         query: String,
         limit: usize,
@@ -94,6 +94,7 @@ impl Owner {
         time: Duration,
     ) -> Result<Search, ApiError> {
         let context = self.node.context();
+        context.overlay.met(&[]).await;
         let wanted = SearchWanted {
             query,
             limit,

@@ -67,6 +67,7 @@ impl NodeServer for Answers {
         Ok(NodeStatus {
             version: "0.1.0".into(),
             api_version: "1.0.0".into(),
+            id: "0".repeat(64),
             url: format!("http://{}/", self.peer_port),
             listen: self.peer_port.to_string(),
             control: "127.0.0.1:1".into(),
@@ -93,6 +94,7 @@ impl NodeServer for Answers {
 fn peer(url: &str, state: PeerState) -> Peer {
     Peer {
         url: url.into(),
+        id: None,
         dialect: PeerDialect::Faults,
         kind: PeerKind::Sixhop,
         state,

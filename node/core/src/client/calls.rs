@@ -1,13 +1,14 @@
 //! The calls: `hello`, `query`, and asking for the files of a peer.
 
-use std::{sync::Arc, time::Instant};
+use std::{net::SocketAddr, sync::Arc, time::Instant};
 
 use bytes::Bytes;
 use node_wire::{
-    Find, Found, More, Summarize, Summary, Value,
+    Find, Found, Introduce, Introduced, More, Summarize, Summary, Value,
     fault::{Fault, MissReason},
     limits::{FIND_ANSWER_MAX, SMALL_ANSWER_MAX, SUMMARY_ANSWER_MAX},
     messages::{Hello, Query},
+    node_id::Nonce,
     peer_url::PeerUrl,
     query_answer::AnswerError,
     request::{self, MethodCall},
@@ -25,6 +26,9 @@ use crate::{counters::Counters, pieces::TreeError};
 
 /// Longest answer to `GET /search`, in bytes.
 const SEARCH_ANSWER_MAX: usize = 4 * 1024 * 1024;
+
+/// Longest answer to `hello`, in bytes.
+const HELLO_ANSWER_MAX: usize = 8 * 1024;
 
 /// Why a call brought no answer.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -104,7 +108,23 @@ impl Client {
         }
     }
 
-    /// Introduces the node at `ourselves` to `peer`.
+    /// The addresses of `peer`, at least one, each of which may be called.
+    ///
+    /// # Errors
+    /// When it has none, or one that may not be called.
+    pub async fn resolve(
+        &self,
+        peer: &PeerUrl,
+        deadline: Instant,
+    ) -> Result<Vec<SocketAddr>, CallError> {
+        match timeout_at(deadline.into(), self.transport.resolve(peer)).await {
+            Ok(addresses) => Ok(addresses?),
+            Err(_) => Err(CallError::Deadline),
+        }
+    }
+
+    /// Introduces the node at `ourselves` to `peer`; to nobody else than who is
+    /// at the address, if there is one.
     ///
     /// `None` means that the peer answered, but with a fault or a value that
     /// no dialect has: it is a peer of unknown kind.
@@ -115,14 +135,23 @@ impl Client {
         &self,
         peer: &PeerUrl,
         ourselves: &PeerUrl,
+        at: Option<SocketAddr>,
         deadline: Instant,
     ) -> Result<Answered<Option<HelloAnswer>>, CallError> {
         let call = Hello {
             url: ourselves.as_str().to_owned(),
-        }
-        .to_call();
-        let mut response = self.send(peer, &call, None, deadline).await?;
-        let bytes = whole(&mut response, SMALL_ANSWER_MAX, deadline).await?;
+        };
+        let body = Bytes::from(request::write(&call.to_call()));
+        let request = PeerRequest {
+            peer: peer.clone(),
+            purpose: match at {
+                Some(at) => Purpose::Meet { body, at },
+                None => Purpose::Call(body),
+            },
+            walk: None,
+        };
+        let mut response = self.exchange(request, deadline).await?;
+        let bytes = whole(&mut response, HELLO_ANSWER_MAX, deadline).await?;
         let answer = response::read(&bytes)?;
         Ok(Answered {
             kind: response.kind,
@@ -130,6 +159,39 @@ impl Client {
                 .ok()
                 .and_then(|value| response::hello_dialect(&value)),
         })
+    }
+
+    /// Tells `peer` who this node is, and hears who the peer is; nobody else than
+    /// who is at the address, if there is one.
+    ///
+    /// # Errors
+    /// When it does not answer until `deadline`, or does not know the call.
+    pub async fn introduce(
+        &self,
+        peer: &PeerUrl,
+        introduce: &Introduce,
+        at: Option<SocketAddr>,
+        deadline: Instant,
+    ) -> Result<Introduced, CallError> {
+        let body = Bytes::from(request::write(&introduce.to_call()));
+        let request = PeerRequest {
+            peer: peer.clone(),
+            purpose: match at {
+                Some(at) => Purpose::Meet { body, at },
+                None => Purpose::Find(body),
+            },
+            walk: None,
+        };
+        let mut response = self.exchange(request, deadline).await?;
+        let kind = response.kind;
+        let bytes = whole(&mut response, SMALL_ANSWER_MAX, deadline).await?;
+        let value = response::read(&bytes)?.map_err(|_| CallError::Unknown(kind))?;
+        Introduced::from_value(&value).ok_or(CallError::Unexpected)
+    }
+
+    /// Shows this token to `peer` from now on.
+    pub fn keep_token(&self, peer: &PeerUrl, token: Nonce) {
+        self.transport.keep_token(peer, token);
     }
 
     /// Asks `peer` for the file of a query. Answers when it is clear what the

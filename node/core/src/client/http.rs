@@ -5,7 +5,7 @@
 //! one just as it is used again would look as if it could not be reached.
 //! What only our kind answers goes over connections that are kept for a while.
 
-use std::{error::Error, time::Duration};
+use std::{error::Error, net::SocketAddr, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use futures_util::{StreamExt, TryFutureExt, future::BoxFuture};
@@ -16,10 +16,17 @@ use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::{TokioExecutor, TokioTimer},
 };
-use node_wire::{asking, query_id};
+use node_wire::{
+    asking,
+    node_id::{Nonce, TOKEN_HEADER},
+    peer_url::PeerUrl,
+    query_id,
+};
 
 use super::{
+    reach::Reach,
     resolve::CheckedResolver,
+    tokens::Tokens,
     transport::{
         BodyStream, PeerKind, PeerRequest, PeerResponse, Purpose, SERVER_NAME, Transport,
         TransportError,
@@ -52,13 +59,18 @@ pub struct HttpTransport {
     single: HttpClient,
     /// Connections that are kept.
     kept: HttpClient,
+    resolver: CheckedResolver,
+    tokens: Arc<Tokens>,
 }
 
 type HttpClient = Client<HttpConnector<CheckedResolver>, Full<Bytes>>;
 
-impl Default for HttpTransport {
-    fn default() -> HttpTransport {
-        let mut connector = HttpConnector::new_with_resolver(CheckedResolver);
+impl HttpTransport {
+    /// Calls whom `reach` lets it call.
+    #[must_use]
+    pub fn new(reach: Arc<Reach>) -> HttpTransport {
+        let resolver = CheckedResolver(reach);
+        let mut connector = HttpConnector::new_with_resolver(resolver.clone());
         connector.set_connect_timeout(Some(CONNECT));
         connector.set_nodelay(true);
         let single = Client::builder(TokioExecutor::new())
@@ -73,22 +85,57 @@ impl Default for HttpTransport {
             .http1_max_buf_size(CONTENT_BUFFER)
             .http1_max_headers(HEADERS)
             .build(connector);
-        HttpTransport { single, kept }
+        HttpTransport {
+            single,
+            kept,
+            resolver,
+            tokens: Arc::default(),
+        }
     }
 }
 
 impl Transport for HttpTransport {
+    fn resolve(
+        &self,
+        peer: &PeerUrl,
+    ) -> BoxFuture<'static, Result<Vec<SocketAddr>, TransportError>> {
+        let (resolver, peer) = (self.resolver.clone(), peer.clone());
+        Box::pin(async move {
+            let addresses = match peer.ip() {
+                Some(ip) => {
+                    resolver.0.check_url(&peer)?;
+                    vec![SocketAddr::new(ip, peer.port())]
+                }
+                None => resolver.resolve(peer.host(), peer.port()).await?,
+            };
+            if addresses.is_empty() {
+                return Err(TransportError::Connection("it has no address".to_owned()));
+            }
+            Ok(addresses)
+        })
+    }
+
+    fn keep_token(&self, peer: &PeerUrl, token: Nonce) {
+        self.tokens.keep(peer, token);
+    }
+
     fn send(
         &self,
         request: PeerRequest,
     ) -> BoxFuture<'static, Result<PeerResponse, TransportError>> {
         let client = match &request.purpose {
-            Purpose::Call(_) => self.single.clone(),
+            Purpose::Call(_) | Purpose::Meet { .. } => self.single.clone(),
             _ => self.kept.clone(),
         };
+        let token = self.tokens.of(&request.peer);
+        let reachable = self.resolver.0.check_url(&request.peer);
         Box::pin(async move {
+            reachable?;
             let purpose = request.purpose.clone();
-            let request = http_request(&request)?;
+            let mut request = http_request(&request)?;
+            if let Some(token) = token.and_then(|token| token.to_string().parse().ok()) {
+                request.headers_mut().insert(TOKEN_HEADER, token);
+            }
             let response = client
                 .request(request)
                 .map_err(|error| broken(&error))
@@ -137,6 +184,14 @@ fn http_request(request: &PeerRequest) -> Result<Request<Full<Bytes>>, Transport
         Purpose::Call(body) => builder
             .method(Method::POST)
             .uri(peer.as_str())
+            .header(header::CONNECTION, HeaderValue::from_static("close"))
+            .header(header::CONTENT_TYPE, "text/xml")
+            .body(Full::new(body.clone())),
+        // To the address that was checked; the name is not looked up again.
+        Purpose::Meet { body, at } => builder
+            .method(Method::POST)
+            .uri(format!("http://{at}{}", peer.path()))
+            .header(header::HOST, peer.authority())
             .header(header::CONNECTION, HeaderValue::from_static("close"))
             .header(header::CONTENT_TYPE, "text/xml")
             .body(Full::new(body.clone())),

@@ -3,12 +3,13 @@
 
 use std::{
     collections::HashMap,
+    net::SocketAddr,
     sync::{Arc, Mutex},
 };
 
 use bytes::Bytes;
 use futures_util::{FutureExt, future::BoxFuture, stream};
-use node_wire::peer_url::PeerUrl;
+use node_wire::{node_id::Nonce, peer_url::PeerUrl};
 
 use super::transport::{PeerKind, PeerRequest, PeerResponse, Purpose, Transport, TransportError};
 use crate::sync::lock;
@@ -20,6 +21,7 @@ type Peer = Arc<dyn Fn(PeerRequest) -> BoxFuture<'static, Reply> + Send + Sync>;
 #[derive(Clone, Default)]
 pub struct MemoryTransport {
     peers: Arc<Mutex<HashMap<String, Peer>>>,
+    names: Arc<Mutex<HashMap<String, Vec<SocketAddr>>>>,
 }
 
 impl MemoryTransport {
@@ -31,6 +33,11 @@ impl MemoryTransport {
         lock(&self.peers).insert(url.key(), Arc::new(answer));
     }
 
+    /// Has a name resolve to these addresses.
+    pub fn name(&self, host: &str, addresses: Vec<SocketAddr>) {
+        lock(&self.names).insert(host.to_owned(), addresses);
+    }
+
     /// Removes a peer: it is then not reachable.
     pub fn remove(&self, url: &PeerUrl) {
         lock(&self.peers).remove(&url.key());
@@ -38,6 +45,20 @@ impl MemoryTransport {
 }
 
 impl Transport for MemoryTransport {
+    fn resolve(
+        &self,
+        peer: &PeerUrl,
+    ) -> BoxFuture<'static, Result<Vec<SocketAddr>, TransportError>> {
+        let address = peer.ip().map(|ip| vec![SocketAddr::new(ip, peer.port())]);
+        let addresses = address.or_else(|| lock(&self.names).get(peer.host()).cloned());
+        let addresses =
+            addresses.ok_or_else(|| TransportError::Connection("no such name".to_owned()));
+        async move { addresses }.boxed()
+    }
+
+    /// Peers in memory know who asks.
+    fn keep_token(&self, _: &PeerUrl, _: Nonce) {}
+
     fn send(
         &self,
         request: PeerRequest,

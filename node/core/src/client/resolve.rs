@@ -3,19 +3,38 @@
 use std::{
     io,
     net::SocketAddr,
+    sync::Arc,
     task::{Context, Poll},
     vec,
 };
 
 use futures_util::future::BoxFuture;
 use hyper_util::client::legacy::connect::dns::Name;
-use node_wire::peer_url::address_allowed;
 use tower::Service;
+
+use super::{reach::Reach, transport::TransportError};
 
 /// Resolves names. A name with one refused address is refused whole: nobody
 /// who controls a name can choose among addresses for us.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct CheckedResolver;
+#[derive(Clone, Debug)]
+pub(super) struct CheckedResolver(pub(super) Arc<Reach>);
+
+impl CheckedResolver {
+    /// The addresses of a host.
+    pub(super) async fn resolve(
+        &self,
+        host: &str,
+        port: u16,
+    ) -> Result<Vec<SocketAddr>, TransportError> {
+        let broken = |error: io::Error| TransportError::Connection(error.to_string());
+        let found = tokio::net::lookup_host((host, port))
+            .await
+            .map_err(broken)?;
+        let addresses: Vec<_> = found.collect();
+        self.0.check(host, &addresses)?;
+        Ok(addresses)
+    }
+}
 
 impl Service<Name> for CheckedResolver {
     type Response = vec::IntoIter<SocketAddr>;
@@ -27,12 +46,10 @@ impl Service<Name> for CheckedResolver {
     }
 
     fn call(&mut self, name: Name) -> Self::Future {
+        let resolver = self.clone();
         Box::pin(async move {
-            let addresses: Vec<_> = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
-            for address in &addresses {
-                address_allowed(address.ip()).map_err(io::Error::other)?;
-            }
-            Ok(addresses.into_iter())
+            let addresses = resolver.resolve(name.as_str(), 0).await;
+            Ok(addresses.map_err(io::Error::other)?.into_iter())
         })
     }
 }

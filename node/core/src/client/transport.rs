@@ -1,10 +1,10 @@
 //! What carries the bytes of a call.
 
-use std::{ops::Range, pin::Pin};
+use std::{net::SocketAddr, ops::Range, pin::Pin};
 
 use bytes::Bytes;
 use futures_util::{Stream, future::BoxFuture};
-use node_wire::{Digest, asking::Asking, peer_url::PeerUrl, query_id::QueryId};
+use node_wire::{Digest, asking::Asking, node_id::Nonce, peer_url::PeerUrl, query_id::QueryId};
 
 /// A request to a peer.
 #[derive(Clone, Debug)]
@@ -31,8 +31,15 @@ pub struct WalkInfo {
 pub enum Purpose {
     /// An XML-RPC call, as bytes.
     Call(Bytes),
-    /// The XML-RPC call `sixhop.find`, `sixhop.more` or `sixhop.summary`, as bytes. Only our
-    /// kind answers it.
+    /// An XML-RPC call to somebody who is not known yet, at this address of it
+    /// and no other.
+    Meet {
+        /// The call, as bytes.
+        body: Bytes,
+        /// The address, which was checked.
+        at: SocketAddr,
+    },
+    /// An XML-RPC call that only our kind answers, as bytes.
     Find(Bytes),
     /// A range of content: `GET /blobs/DIGEST`.
     Blob {
@@ -91,6 +98,9 @@ pub enum TransportError {
     /// An encoding that was not asked for.
     #[error("it answered with an encoded body")]
     Encoded,
+    /// An address that is nearer than those from which this node is reached.
+    #[error("its address is in this machine or network, which others may not make this node call")]
+    TooNear,
 }
 
 impl PeerKind {
@@ -107,6 +117,15 @@ impl PeerKind {
 
 /// Carries requests to peers.
 pub trait Transport: Send + Sync + 'static {
+    /// The addresses of a peer, at least one, all of them checked.
+    fn resolve(
+        &self,
+        peer: &PeerUrl,
+    ) -> BoxFuture<'static, Result<Vec<SocketAddr>, TransportError>>;
+
+    /// Shows this token with each request to `peer` from now on.
+    fn keep_token(&self, peer: &PeerUrl, token: Nonce);
+
     /// Sends a request and answers when the head of the response is there.
     fn send(
         &self,

@@ -1,40 +1,59 @@
 //! The table of known peers.
+//!
+//! A peer counts when the owner chose it, when it was saved, or when it has
+//! answered. What a stranger names is a *candidate* until then: it is called
+//! back, within the limits of [`Dials`], and asked nothing before it has
+//! answered. What peers name is kept in reserve, and becomes a candidate only
+//! when a peer is missing: who knows whom stays as the owners want it.
+//!
+//! # Invariants
+//! - A peer is who it has shown to be. When somebody else is at its URL, what was
+//!   known of the other one does not count for it.
+//! - At most [`PEERS_MAX`] peers, of them [`CANDIDATES_MAX`] candidates, and
+//!   [`NETWORK_MAX`] that strangers named in one network of the Internet.
+//! - No I/O and no clock; time is a parameter.
+
+mod entry;
+mod network;
+mod views;
 
 use std::{
-    collections::BTreeMap,
-    time::{Duration, Instant, SystemTime},
+    collections::{BTreeMap, VecDeque},
+    net::{IpAddr, SocketAddr},
+    time::{Duration, Instant},
 };
 
-use node_wire::{dialect::Dialect, peer_url::PeerUrl};
-use serde::Serialize;
+use node_wire::{dialect::Dialect, node_id::NodeId, peer_url::PeerUrl};
 
+use self::network::Network;
+pub use self::{
+    entry::{Met, PeerEntry, Source, Stranger},
+    network::NETWORK_MAX,
+    views::{ACTIVE_MAX, active},
+};
+use super::dials::{Dial, Dials};
 use crate::client::PeerKind;
 
 /// Most peers that a node knows.
 pub const PEERS_MAX: usize = 1_024;
 
+/// Most of them that have not proved themselves; the oldest make room.
+pub const CANDIDATES_MAX: usize = 256;
+
+/// Most peers in the reserve; the oldest make room.
+pub const RESERVE_MAX: usize = 256;
+
 /// Failures in a row after which a peer is dropped.
 pub const FAILURES_MAX: u32 = 3;
+
+/// How often a candidate is called before it is forgotten.
+const CANDIDATE_TRIES: u32 = 2;
 
 /// Pause after the first failure; it doubles with each further one.
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// Longest pause before a peer is introduced again.
 const INTRODUCTION_PAUSE_MAX: Duration = Duration::from_secs(60);
-
-/// How a peer became known.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Source {
-    /// An option, a configuration file or a file of URLs.
-    Settings,
-    /// Saved by an earlier run.
-    Saved,
-    /// The owner, over the control connection.
-    Owner,
-    /// A `hello` from the network.
-    Hello,
-}
 
 /// What came of adding a peer.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -47,34 +66,33 @@ pub enum Added {
     Ourselves,
     /// The table is full of peers that are worth more.
     Full,
+    /// There are enough of its network.
+    Crowded,
 }
 
-/// What is known of a peer.
-#[derive(Clone, Debug)]
-pub struct PeerEntry {
-    /// Its URL.
-    pub url: PeerUrl,
-    /// The dialect in which it answered, once it has.
-    pub dialect: Option<Dialect>,
-    /// What kind of node it is, once it has answered.
-    pub kind: Option<PeerKind>,
-    /// How it became known.
-    pub source: Source,
-    /// Failures in a row.
-    pub failures: u32,
-    /// When it last answered.
-    pub last_answer: Option<SystemTime>,
-    /// Time of its answer to the last introduction.
-    pub latency: Option<Duration>,
-    /// Why its last call failed, while it is failing.
-    pub last_error: Option<String>,
-    /// Not asked before this time.
-    retry_at: Option<Instant>,
-    /// When to introduce this node to it; `None` when that is done.
-    introduce_at: Option<Instant>,
-    introductions: u32,
-    /// Order in which peers became known, to make room for newer ones.
-    since: u64,
+/// What became of a peer that was introduced.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Outcome {
+    /// It counts from now on.
+    New,
+    /// It counted before.
+    Known,
+    /// Somebody else than before is at its URL, and is a new peer.
+    Another {
+        /// Who was there before.
+        was: NodeId,
+    },
+    /// It is not in the table any more.
+    Gone,
+}
+
+/// A peer to introduce this node to.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Introduction {
+    /// The peer.
+    pub peer: PeerUrl,
+    /// The stranger who named it, if this is done for that reason.
+    pub named_by: Option<Stranger>,
 }
 
 /// The known peers of one node.
@@ -82,8 +100,12 @@ pub struct PeerEntry {
 pub struct PeerTable {
     ourselves: PeerUrl,
     peers: BTreeMap<String, PeerEntry>,
+    /// Peers that others named, and from where.
+    reserve: VecDeque<(PeerUrl, IpAddr)>,
+    dials: Dials,
     added: u64,
-    /// Changes with every peer that comes or goes, for saving.
+    /// Changes with every peer that begins or ceases to count, for saving; what
+    /// strangers name does not make a node write.
     revision: u64,
 }
 
@@ -94,6 +116,8 @@ impl PeerTable {
         PeerTable {
             ourselves,
             peers: BTreeMap::new(),
+            reserve: VecDeque::new(),
+            dials: Dials::default(),
             added: 0,
             revision: 0,
         }
@@ -111,38 +135,57 @@ impl PeerTable {
         self.peers.is_empty()
     }
 
-    /// Number that changes whenever a peer comes or goes.
+    /// Number that changes whenever a peer begins or ceases to count.
     #[must_use]
     pub fn revision(&self) -> u64 {
         self.revision
     }
 
-    /// Adds a peer. A full table makes room by forgetting the oldest stranger
-    /// that never answered.
+    /// Adds a peer. A full table makes room by forgetting the oldest candidate.
     pub fn add(&mut self, url: &PeerUrl, source: Source, now: Instant) -> Added {
+        self.named(url, source, None, now)
+    }
+
+    /// Adds a peer that somebody at the address `by` named.
+    pub fn named(
+        &mut self,
+        url: &PeerUrl,
+        source: Source,
+        by: Option<IpAddr>,
+        now: Instant,
+    ) -> Added {
         if url.same_peer(&self.ourselves) {
             return Added::Ourselves;
         }
         let key = url.key();
         if let Some(known) = self.peers.get_mut(&key) {
-            known.welcome_back(source, now);
+            known.named_again(source, Stranger(by), now);
             return Added::Known;
+        }
+        let mut entry = PeerEntry::new(url.clone(), source, now, self.added + 1);
+        if !source.is_trusted() {
+            if self.is_crowded(entry.network()) {
+                return Added::Crowded;
+            }
+            entry.named_by = Some(Stranger(by));
+            if self.candidates() >= CANDIDATES_MAX && !self.make_room() {
+                return Added::Full;
+            }
         }
         if self.peers.len() >= PEERS_MAX && !self.make_room() {
             return Added::Full;
         }
         self.added += 1;
-        self.revision += 1;
-        self.peers
-            .insert(key, PeerEntry::new(url.clone(), source, now, self.added));
+        self.revision += u64::from(entry.counts());
+        self.peers.insert(key, entry);
         Added::New
     }
 
     /// Forgets a peer. Says whether it was known.
     pub fn remove(&mut self, url: &PeerUrl) -> bool {
-        let removed = self.peers.remove(&url.key()).is_some();
-        self.revision += u64::from(removed);
-        removed
+        let removed = self.peers.remove(&url.key());
+        self.revision += u64::from(removed.as_ref().is_some_and(PeerEntry::counts));
+        removed.is_some()
     }
 
     /// The peers, sorted by URL.
@@ -157,34 +200,44 @@ impl PeerTable {
         self.peers.get(&url.key())
     }
 
-    /// The peers to ask: not in `history`, not resting after a failure; those
-    /// that answered first, those that failed last.
+    /// The peers to ask: they count, are not in `history` and are not resting
+    /// after a failure; those that answered first, those that failed last.
     #[must_use]
     pub fn to_ask(&self, history: &[String], now: Instant) -> Vec<PeerEntry> {
-        let passed: Vec<String> = history
-            .iter()
-            .filter_map(|url| PeerUrl::parse(url).ok())
-            .map(|url| url.key())
-            .collect();
+        let passed = keys(history);
         let mut peers: Vec<PeerEntry> = self
             .peers
             .iter()
-            .filter(|(key, peer)| !passed.contains(key) && peer.retry_at.is_none_or(|at| at <= now))
+            .filter(|(key, peer)| {
+                peer.counts() && !passed.contains(key) && peer.retry_at.is_none_or(|at| at <= now)
+            })
             .map(|(_, peer)| peer.clone())
             .collect();
         peers.sort_by_key(|peer| (peer.failures, peer.last_answer.is_none()));
         peers
     }
 
+    /// Until when it is worth to wait for candidates that are being met: the last
+    /// of them that became known less than `patience` ago, is called for the
+    /// first time now or next, and is not in `history`.
+    #[must_use]
+    pub fn meeting(&self, history: &[String], patience: Duration, now: Instant) -> Option<Instant> {
+        let passed = keys(history);
+        let met_now = |peer: &PeerEntry| {
+            let due = peer.introduce_at.is_some_and(|at| at <= now);
+            !peer.counts() && peer.introductions == 0 && (due || peer.is_introducing)
+        };
+        let candidates = self.peers.iter().filter(|(key, peer)| {
+            met_now(peer) && peer.known_at + patience > now && !passed.contains(key)
+        });
+        candidates.map(|(_, peer)| peer.known_at + patience).max()
+    }
+
     /// Notes that a peer answered.
     pub fn answered(&mut self, url: &PeerUrl, kind: PeerKind, dialect: Option<Dialect>) {
         if let Some(peer) = self.peers.get_mut(&url.key()) {
-            peer.failures = 0;
-            peer.retry_at = None;
-            peer.last_error = None;
-            peer.last_answer = Some(SystemTime::now());
-            peer.kind = Some(kind);
-            peer.dialect = dialect.or(peer.dialect);
+            self.revision += u64::from(!peer.counts());
+            peer.answered(kind, dialect);
         }
     }
 
@@ -193,9 +246,7 @@ impl PeerTable {
         let Some(peer) = self.peers.get_mut(&url.key()) else {
             return false;
         };
-        peer.failures += 1;
-        peer.last_error = Some(error.to_owned());
-        peer.retry_at = Some(now + PAUSE * (1 << (peer.failures - 1).min(6)));
+        peer.failed(error, now);
         let dropped = peer.failures >= FAILURES_MAX;
         if dropped {
             self.remove(url);
@@ -203,212 +254,158 @@ impl PeerTable {
         dropped
     }
 
-    /// The peers to introduce this node to now, at most `most`.
-    #[must_use]
-    pub fn to_introduce(&self, now: Instant, most: usize) -> Vec<PeerUrl> {
-        self.peers
-            .values()
-            .filter(|peer| peer.introduce_at.is_some_and(|at| at <= now))
-            .take(most)
-            .map(|peer| peer.url.clone())
-            .collect()
+    /// The peers to introduce this node to now, at most `most`. Those that
+    /// strangers named wait until they may be called.
+    pub fn to_introduce(&mut self, now: Instant, most: usize) -> Vec<Introduction> {
+        let mut introductions = Vec::new();
+        for peer in self.peers.values_mut() {
+            if introductions.len() >= most {
+                break;
+            }
+            if peer.is_introducing || peer.introduce_at.is_none_or(|at| at > now) {
+                continue;
+            }
+            if let Some(Stranger(by)) = peer.named_by
+                && let Dial::At(at) = self.dials.ask(&peer.url, by, now)
+            {
+                peer.introduce_at = Some(at);
+                continue;
+            }
+            peer.is_introducing = true;
+            introductions.push(Introduction {
+                peer: peer.url.clone(),
+                named_by: peer.named_by,
+            });
+        }
+        introductions
+    }
+
+    /// Whether a call that strangers cause may go to this address now. If not,
+    /// the introduction is put off.
+    pub fn may_dial(&mut self, url: &PeerUrl, address: SocketAddr, now: Instant) -> bool {
+        let Dial::At(at) = self.dials.ask_address(address, now) else {
+            return true;
+        };
+        if let Some(peer) = self.peers.get_mut(&url.key()) {
+            peer.is_introducing = false;
+            peer.introduce_at = Some(at);
+        }
+        false
     }
 
     /// When the next introduction is due.
     #[must_use]
     pub fn next_introduction(&self) -> Option<Instant> {
-        self.peers
-            .values()
-            .filter_map(|peer| peer.introduce_at)
-            .min()
+        let waiting = self.peers.values().filter(|peer| !peer.is_introducing);
+        waiting.filter_map(|peer| peer.introduce_at).min()
     }
 
-    /// Notes that this node was introduced to a peer, which answered after `latency`.
-    pub fn introduced(
-        &mut self,
-        url: &PeerUrl,
-        kind: PeerKind,
-        dialect: Option<Dialect>,
-        latency: Duration,
-    ) {
-        self.answered(url, kind, dialect);
-        if let Some(peer) = self.peers.get_mut(&url.key()) {
-            peer.latency = Some(latency);
-            peer.introduce_at = None;
+    /// Notes what an introduction to a peer brought.
+    pub fn introduced(&mut self, url: &PeerUrl, met: Met, now: Instant) -> Outcome {
+        let network = met.address.and_then(Network::of);
+        let is_crowded = self.is_crowded_without(url, network);
+        let Some(peer) = self.peers.get_mut(&url.key()) else {
+            return Outcome::Gone;
+        };
+        let (counted, was) = (peer.counts(), peer.id);
+        if !counted && is_crowded {
+            self.remove(url);
+            return Outcome::Gone;
+        }
+        let is_another = peer.is_another(&met);
+        if is_another {
+            self.added += 1;
+            let is_chosen = peer.is_chosen;
+            *peer = PeerEntry::new(url.clone(), peer.source, now, self.added);
+            peer.is_chosen = is_chosen;
+        }
+        peer.met(met);
+        self.revision += u64::from(!counted || peer.id != was);
+        match was {
+            Some(was) if is_another => Outcome::Another { was },
+            _ if counted => Outcome::Known,
+            _ => Outcome::New,
         }
     }
 
-    /// Notes that an introduction failed. It is tried again after a growing
-    /// pause, but only once for a stranger: whoever sends a `hello` causes no
-    /// more than one call. This alone drops no peer.
-    pub fn not_introduced(&mut self, url: &PeerUrl, error: &str, now: Instant) {
-        let Some(peer) = self.peers.get_mut(&url.key()) else {
-            return;
-        };
-        peer.last_error = Some(error.to_owned());
-        peer.introductions += 1;
-        let pause = (PAUSE * (1 << peer.introductions.min(6))).min(INTRODUCTION_PAUSE_MAX);
-        peer.introduce_at = (peer.source != Source::Hello).then_some(now + pause);
+    /// Notes who a saved peer was, and whether the owner had named it.
+    pub fn remember(&mut self, url: &PeerUrl, id: Option<NodeId>, is_chosen: bool) {
+        if let Some(peer) = self.peers.get_mut(&url.key()) {
+            peer.id = id;
+            peer.is_chosen |= is_chosen;
+        }
     }
 
+    /// Keeps a peer that somebody at the address `by` named for the time when one
+    /// is missing. The oldest make room.
+    pub fn reserve(&mut self, url: PeerUrl, by: IpAddr) {
+        let is_known = url.same_peer(&self.ourselves) || self.get(&url).is_some();
+        if is_known || self.reserve.iter().any(|(kept, _)| kept.same_peer(&url)) {
+            return;
+        }
+        if self.reserve.len() >= RESERVE_MAX {
+            self.reserve.pop_front();
+        }
+        self.reserve.push_back((url, by));
+    }
+
+    /// Makes a candidate of a peer in the reserve: one is missing.
+    pub fn draw_on_reserve(&mut self, now: Instant) -> Option<PeerUrl> {
+        while let Some((url, by)) = self.reserve.pop_front() {
+            if self.named(&url, Source::Exchange, Some(by), now) == Added::New {
+                return Some(url);
+            }
+        }
+        None
+    }
+
+    /// Notes that an introduction failed. It is tried again after a pause; a
+    /// candidate a few times only. This alone drops no peer that counts.
+    pub fn not_introduced(&mut self, url: &PeerUrl, error: &str, now: Instant) {
+        if let Some(peer) = self.peers.get_mut(&url.key())
+            && !peer.not_introduced(error, now)
+        {
+            self.remove(url);
+        }
+    }
+
+    fn candidates(&self) -> usize {
+        self.peers.values().filter(|peer| !peer.counts()).count()
+    }
+
+    fn is_crowded(&self, network: Option<Network>) -> bool {
+        network.is_some_and(|network| self.of_network(network).count() >= NETWORK_MAX)
+    }
+
+    fn is_crowded_without(&self, url: &PeerUrl, network: Option<Network>) -> bool {
+        network.is_some_and(|network| {
+            let others = self.of_network(network);
+            others.filter(|peer| !peer.url.same_peer(url)).count() >= NETWORK_MAX
+        })
+    }
+
+    fn of_network(&self, network: Network) -> impl Iterator<Item = &PeerEntry> {
+        let peers = self.peers.values();
+        peers.filter(move |peer| peer.network() == Some(network))
+    }
+
+    /// Forgets the oldest candidate that nobody is just calling.
     fn make_room(&mut self) -> bool {
         let oldest = self
             .peers
             .iter()
-            .filter(|(_, peer)| peer.source == Source::Hello && peer.last_answer.is_none())
+            .filter(|(_, peer)| !peer.counts() && !peer.is_introducing)
             .min_by_key(|(_, peer)| peer.since)
             .map(|(key, _)| key.clone());
         oldest.and_then(|key| self.peers.remove(&key)).is_some()
     }
 }
 
-impl PeerEntry {
-    fn new(url: PeerUrl, source: Source, now: Instant, since: u64) -> PeerEntry {
-        PeerEntry {
-            url,
-            dialect: None,
-            kind: None,
-            source,
-            failures: 0,
-            last_answer: None,
-            latency: None,
-            last_error: None,
-            retry_at: None,
-            introduce_at: Some(now),
-            introductions: 0,
-            since,
-        }
-    }
-
-    /// A peer that says hello again is there again: it is asked at once. An
-    /// owner who names it makes it more than a stranger.
-    fn welcome_back(&mut self, source: Source, now: Instant) {
-        self.retry_at = None;
-        if self.source == Source::Hello && source != Source::Hello {
-            self.source = source;
-            if self.last_answer.is_none() {
-                self.introduce_at = Some(now);
-            }
-        }
-    }
+/// The peers of a history, however they are written.
+fn keys(history: &[String]) -> Vec<String> {
+    let urls = history.iter().filter_map(|url| PeerUrl::parse(url).ok());
+    urls.map(|url| url.key()).collect()
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn url(n: usize) -> PeerUrl {
-        PeerUrl::parse(&format!("http://127.0.0.1:{}", 10_000 + n)).unwrap()
-    }
-
-    fn table() -> (PeerTable, Instant) {
-        (PeerTable::new(url(0)), Instant::now())
-    }
-
-    fn ports(peers: &[PeerEntry]) -> Vec<u16> {
-        peers.iter().map(|peer| peer.url.port() - 10_000).collect()
-    }
-
-    #[test]
-    fn adding_twice_or_adding_ourselves_changes_nothing() {
-        let (mut table, now) = table();
-        assert_eq!(table.add(&url(1), Source::Hello, now), Added::New);
-        assert_eq!(table.add(&url(1).codes(), Source::Hello, now), Added::Known);
-        assert_eq!(table.add(&url(0), Source::Hello, now), Added::Ourselves);
-        assert_eq!(table.len(), 1);
-    }
-
-    #[test]
-    fn the_third_failure_drops_a_peer_and_an_answer_forgives_the_first_two() {
-        let (mut table, now) = table();
-        table.add(&url(1), Source::Settings, now);
-        assert!(!table.failed(&url(1), "refused", now));
-        assert!(!table.failed(&url(1), "refused", now));
-        table.answered(&url(1), PeerKind::Sixhop, None);
-        assert!(!table.failed(&url(1), "refused", now));
-        assert!(!table.failed(&url(1), "refused", now));
-        assert!(table.failed(&url(1), "refused", now));
-        assert!(table.is_empty());
-    }
-
-    #[test]
-    fn a_peer_that_failed_rests_and_longer_each_time() {
-        let (mut table, now) = table();
-        table.add(&url(1), Source::Settings, now);
-        table.failed(&url(1), "refused", now);
-        assert!(table.to_ask(&[], now + PAUSE / 2).is_empty());
-        assert_eq!(table.to_ask(&[], now + PAUSE).len(), 1);
-        table.failed(&url(1), "refused", now + PAUSE);
-        assert!(table.to_ask(&[], now + PAUSE * 2).is_empty());
-        assert_eq!(table.to_ask(&[], now + PAUSE * 3).len(), 1);
-    }
-
-    #[test]
-    fn a_hello_of_a_resting_peer_ends_its_rest() {
-        let (mut table, now) = table();
-        table.add(&url(1), Source::Hello, now);
-        table.failed(&url(1), "refused", now);
-        table.add(&url(1), Source::Hello, now);
-        assert_eq!(table.to_ask(&[], now).len(), 1);
-    }
-
-    #[test]
-    fn peers_of_the_history_are_not_asked_however_they_are_written() {
-        let (mut table, now) = table();
-        for n in 1..=3 {
-            table.add(&url(n), Source::Hello, now);
-        }
-        let history = [
-            "http://127.0.0.1:10001".to_owned(),
-            "http://127.0.0.1:10002/codes".to_owned(),
-            "junk".to_owned(),
-        ];
-        assert_eq!(ports(&table.to_ask(&history, now)), [3]);
-    }
-
-    #[test]
-    fn those_that_answered_are_asked_first_and_those_that_failed_last() {
-        let (mut table, now) = table();
-        for n in 1..=3 {
-            table.add(&url(n), Source::Hello, now);
-        }
-        table.failed(&url(1), "refused", now);
-        table.answered(&url(3), PeerKind::Sixhop, None);
-        assert_eq!(ports(&table.to_ask(&[], now + PAUSE)), [3, 2, 1]);
-    }
-
-    #[test]
-    fn a_full_table_keeps_proved_and_chosen_peers_and_forgets_the_oldest_stranger() {
-        let (mut table, now) = table();
-        table.add(&url(1), Source::Settings, now);
-        table.add(&url(2), Source::Hello, now);
-        table.answered(&url(2), PeerKind::Sixhop, None);
-        for n in 3..=PEERS_MAX {
-            table.add(&url(n), Source::Hello, now);
-        }
-        assert_eq!(
-            table.add(&url(PEERS_MAX + 1), Source::Hello, now),
-            Added::New
-        );
-        assert_eq!(table.len(), PEERS_MAX);
-        assert!(table.get(&url(1)).is_some() && table.get(&url(2)).is_some());
-        assert!(table.get(&url(3)).is_none());
-    }
-
-    #[test]
-    fn a_stranger_is_called_back_once_and_a_chosen_peer_again_later() {
-        let (mut table, now) = table();
-        table.add(&url(1), Source::Hello, now);
-        table.add(&url(2), Source::Settings, now);
-        assert_eq!(table.to_introduce(now, 9).len(), 2);
-        table.not_introduced(&url(1), "refused", now);
-        table.not_introduced(&url(2), "refused", now);
-        assert!(table.to_introduce(now, 9).is_empty());
-        let later = table.next_introduction().unwrap();
-        assert_eq!(table.to_introduce(later, 9), [url(2)]);
-        let latency = Duration::from_millis(7);
-        table.introduced(&url(2), PeerKind::Book, Some(Dialect::Faults), latency);
-        assert_eq!(table.next_introduction(), None);
-        assert_eq!(table.get(&url(2)).unwrap().latency, Some(latency));
-    }
-}
+mod tests;

@@ -105,6 +105,7 @@ impl Walk {
         if walk.asked.hops_left() == 0 {
             walk.plan = Plan::nobody(MissReason::HopLimit);
         } else if !walk.passed_here() && walk.enter().await {
+            overlay.met(&walk.asked.history).await;
             walk.plan_peers();
         } else {
             overlay.counters.queries_seen_before.one();

@@ -3,6 +3,7 @@
 mod fetch;
 mod find;
 mod hello;
+mod introduce;
 mod introspection;
 mod more;
 mod multicall;
@@ -13,7 +14,7 @@ use std::sync::Arc;
 
 use node_wire::{Fault, MethodCall, methods as names};
 
-use super::{Context, answer::Answered, rpc::Caller};
+use super::{Context, answer::Answered, quotas::Cost, rpc::Caller};
 
 /// Makes a call, a multicall included.
 pub(super) async fn call(context: &Arc<Context>, caller: &Caller, call: &MethodCall) -> Answered {
@@ -27,12 +28,17 @@ pub(super) async fn call(context: &Arc<Context>, caller: &Caller, call: &MethodC
 /// Makes a call that is no multicall.
 async fn single(context: &Arc<Context>, caller: &Caller, call: &MethodCall) -> Answered {
     context.counters.rpc_received.one();
+    let cost = cost(&call.method);
+    if cost != Cost::Call {
+        afford(context, caller, cost)?;
+    }
     let params = &call.params;
     match call.method.as_str() {
         names::HELLO => hello::answer(context, caller, params),
         names::QUERY => query::answer(context, caller, params).await,
         names::FETCH => fetch::answer(context, caller, params).await,
         names::FIND => find::answer(context, caller, params).await,
+        names::INTRODUCE => introduce::answer(context, caller, params),
         names::MORE => more::answer(context, caller, params).await,
         names::SUMMARY => summary::answer(context, caller, params).await,
         names::LIST_METHODS => introspection::list_methods(params),
@@ -41,4 +47,21 @@ async fn single(context: &Arc<Context>, caller: &Caller, call: &MethodCall) -> A
         names::GET_CAPABILITIES => introspection::get_capabilities(params),
         unknown => Err(Fault::method_not_found(unknown)),
     }
+}
+
+/// What a method costs besides the call.
+fn cost(method: &str) -> Cost {
+    match method {
+        names::FIND | names::MORE => Cost::Search,
+        names::INTRODUCE | names::FETCH => Cost::Proof,
+        _ => Cost::Call,
+    }
+}
+
+/// Takes what something costs from who calls.
+fn afford(context: &Context, caller: &Caller, cost: Cost) -> Result<(), Fault> {
+    context.quotas.take(caller.cause, cost).map_err(|_| {
+        context.counters.requests_over_quota.one();
+        Fault::busy()
+    })
 }

@@ -37,6 +37,7 @@ pub(super) async fn page(State(context): State<Arc<Context>>) -> Response {
 
 fn html(context: &Context) -> String {
     let url = escaped(context.overlay.ourselves().as_str());
+    let id = context.overlay.id();
     let methods: String = METHODS
         .iter()
         .map(|method| {
@@ -65,6 +66,7 @@ fn html(context: &Context) -> String {
 <h1>A Sixhop node</h1>\n\
 <p>This is a node of a peer-to-peer network in which people share files. It offers the files of one folder and \
 finds files at its peers, up to six hops away.</p>\n\
+<p>Its id, by which other nodes know it again, is <code>{id}</code>.</p>\n\
 <h2>Getting files</h2>\n<ul>\n\
 <li><code>GET /files/NAME</code>: a file of this node</li>\n\
 <li><code>GET /search?q=QUERY</code>: what this node has, as JSON</li>\n\

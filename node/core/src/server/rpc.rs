@@ -18,7 +18,12 @@ use node_wire::{
 };
 use tokio::time::timeout;
 
-use super::{Context, answer, front::Remote, methods};
+use super::{
+    Context, answer,
+    front::Remote,
+    methods,
+    quotas::{self, Cause, Cost},
+};
 
 /// Memory for long bodies and what they become when they are read, in KiB.
 pub(super) const BODY_BUDGET: usize = 32 * 1024;
@@ -38,6 +43,8 @@ const BUDGET_WAIT: Duration = Duration::from_secs(5);
 pub(super) struct Caller {
     /// Where the call comes from.
     pub(super) remote: Remote,
+    /// Whose quota the call is taken from.
+    pub(super) cause: Cause,
     /// The dialect of the answer.
     pub(super) dialect: Dialect,
     /// The walk that a query belongs to, if the caller says so.
@@ -49,9 +56,12 @@ pub(super) struct Caller {
 /// Answers a request that is a POST, on any path.
 pub(super) async fn rpc(State(context): State<Arc<Context>>, request: Request) -> Response {
     let (mut parts, body) = request.into_parts();
-    let Some(caller) = Caller::of(&mut parts).await else {
+    let Some(caller) = Caller::of(&context, &mut parts).await else {
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
     };
+    if let Err(wait) = context.quotas.take(caller.cause, Cost::Call) {
+        return quotas::refusal(&context, wait);
+    }
     let length = body_length(&parts.headers);
     let Some(_budget) = budget(&context, length).await else {
         return (StatusCode::SERVICE_UNAVAILABLE, "busy, try again later\n").into_response();
@@ -80,7 +90,7 @@ async fn respond(context: &Arc<Context>, caller: &Caller, body: &Bytes) -> Respo
 }
 
 impl Caller {
-    async fn of(parts: &mut Parts) -> Option<Caller> {
+    async fn of(context: &Context, parts: &mut Parts) -> Option<Caller> {
         let axum::Extension(remote) = axum::Extension::<Remote>::from_request_parts(parts, &())
             .await
             .ok()?;
@@ -92,6 +102,7 @@ impl Caller {
         };
         Some(Caller {
             remote,
+            cause: Cause::of(context, remote, &parts.headers),
             dialect: dialect(parts.uri.path()),
             walk: text(query_id::HEADER).and_then(|id| QueryId::from_hex(id).ok()),
             asking: text(asking::HEADER)

@@ -8,7 +8,7 @@ use std::{
 use axum::{
     Extension, Json,
     extract::{Query, State, rejection::QueryRejection},
-    http::StatusCode,
+    http::{HeaderMap, StatusCode},
     response::{IntoResponse, Response},
 };
 use plugin_api::{FileInfo, Hit};
@@ -19,6 +19,7 @@ use super::{
     Context,
     front::Remote,
     policy::{Asker, QueryPermit, Wanted},
+    quotas::{self, Cause, Cost},
 };
 use crate::handlers::{self, Answer, QueryError, SEARCH_LIMIT_MAX, SearchHits, query};
 
@@ -39,8 +40,13 @@ pub(super) struct Question {
 pub(super) async fn search(
     State(context): State<Arc<Context>>,
     Extension(remote): Extension<Remote>,
+    headers: HeaderMap,
     question: Result<Query<Question>, QueryRejection>,
 ) -> Response {
+    let cause = Cause::of(&context, remote, &headers);
+    if let Err(wait) = context.quotas.take(cause, Cost::Search) {
+        return quotas::refusal(&context, wait);
+    }
     let Ok(Query(question)) = question else {
         return (StatusCode::BAD_REQUEST, "ask with /search?q=QUERY\n").into_response();
     };

@@ -147,6 +147,7 @@ impl Batch {
     }
 
     async fn fetch_all(&self, transfers: &Arc<Transfers>, query: String, replace: Replace) {
+        transfers.fetcher.overlay.met(&[]).await;
         let mut finder = Finder::begin(&transfers.fetcher.overlay, FindWanted::Query(query));
         let (mut seen, mut waiting) = (HashSet::new(), VecDeque::new());
         let mut running = FuturesUnordered::new();

@@ -207,6 +207,9 @@ impl Fetcher {
             Begun::Found(source) => (by_name, Some(source), false),
             Begun::Before(digest) => (FindWanted::Digest(digest), None, true),
         };
+        if known.is_none() {
+            self.overlay.met(&[]).await;
+        }
         let sources = Sources::search(&self.overlay, name.clone(), wanted, known);
         match self.fetch_verified(job, sources, incoming, resumed).await? {
             Verified::Stored => Ok(()),

@@ -56,7 +56,7 @@ async fn serve(mut stream: TcpStream, answer: String) {
 
 fn client() -> Client {
     Client::new(
-        Arc::new(HttpTransport::default()),
+        Arc::new(HttpTransport::new(Arc::default())),
         Arc::new(Counters::default()),
     )
 }

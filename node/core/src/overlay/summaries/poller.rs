@@ -77,7 +77,7 @@ impl Poller {
             select! {
                 () = cancel.cancelled() => return,
                 Some(polled) = self.calls.next() => self.take(polled),
-                () = self.overlay.met.notified() => {}
+                () = self.overlay.to_poll.notified() => {}
                 () = sleep_until(next.into()) => {}
             }
         }

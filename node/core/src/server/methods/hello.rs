@@ -1,4 +1,7 @@
 //! `hello(url)`: a peer introduces itself, or another.
+//!
+//! The answer says that the URL was heard, no more: it counts when who lives
+//! there has answered a call of this node.
 
 use node_wire::{Fault, Hello, PeerUrl, Value, escape::escaped};
 
@@ -16,46 +19,11 @@ pub(super) fn answer(context: &Context, caller: &Caller, params: &[Value]) -> An
     let hello = Hello::from_params(params)?;
     let url =
         PeerUrl::parse(&hello.url).map_err(|error| Fault::invalid_params(&error.to_string()))?;
-    if is_this_machine(&url) && !caller.remote.0.ip().to_canonical().is_loopback() {
-        return Err(Fault::invalid_params(
-            "This URL names the machine of whoever reads it",
-        ));
-    }
-    if context.overlay.add(&url, Source::Hello) == Added::Full {
+    let from = caller.remote.0.ip();
+    let heard = context.overlay.hear(&url, Source::Hello, from);
+    let added = heard.map_err(|error| Fault::invalid_params(&error.to_string()))?;
+    if matches!(added, Added::Full | Added::Crowded) {
         tracing::debug!(url = %escaped(url.as_str()), "no room for one more peer");
     }
     Ok(Answer::Value(Value::Int(caller.dialect.success_code())))
-}
-
-/// A stranger elsewhere must not point us at our own machine.
-fn is_this_machine(url: &PeerUrl) -> bool {
-    let host = url.host().trim_end_matches('.');
-    url.ip().is_some_and(|ip| ip.is_loopback())
-        || host == "localhost"
-        || host.ends_with(".localhost")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn urls_of_this_machine_are_recognised() {
-        for text in [
-            "http://127.0.0.1/",
-            "http://127.9.9.9:1/",
-            "http://[::1]:80/",
-            "http://localhost:1/",
-            "http://a.localhost./",
-        ] {
-            assert!(is_this_machine(&PeerUrl::parse(text).unwrap()), "{text}");
-        }
-        for text in [
-            "http://192.168.0.1/",
-            "http://example.org/",
-            "http://localhost.example/",
-        ] {
-            assert!(!is_this_machine(&PeerUrl::parse(text).unwrap()), "{text}");
-        }
-    }
 }

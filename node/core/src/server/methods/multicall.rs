@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use node_wire::{Fault, Multicall, Value, response};
 
-use super::single;
+use super::{afford, single};
 use crate::server::{
     Context,
     answer::{Answer, Answered},
+    quotas::Cost,
     rpc::Caller,
 };
 
@@ -16,7 +17,10 @@ pub(super) async fn answer(context: &Arc<Context>, caller: &Caller, params: &[Va
     let mut results = Vec::with_capacity(multicall.entries.len());
     for entry in multicall.entries {
         results.push(match entry {
-            Ok(call) => single(context, caller, &call).await.and_then(value),
+            Ok(call) => match afford(context, caller, Cost::Call) {
+                Ok(()) => single(context, caller, &call).await.and_then(value),
+                Err(fault) => Err(fault),
+            },
             Err(fault) => Err(fault),
         });
     }

@@ -17,6 +17,7 @@ use crate::{
         cached::CachedFile,
         local::LocalFile,
         policy::{Asker, FetchPermit, Wanted},
+        quotas::Cost,
         relay::RelayedFile,
         rpc::Caller,
     },
@@ -42,6 +43,7 @@ pub(super) async fn answer(context: &Arc<Context>, caller: &Caller, params: &[Va
         id: caller.walk,
         asking: caller.asking.clone(),
     };
+    super::afford(context, caller, Cost::Walk)?;
     let walk = Walk::begin(&context.overlay, asked).await;
     match RelayedFile::find(context, &name, walk, &permit).await {
         Ok(file) => Ok(Answer::Relayed(Box::new(file))),

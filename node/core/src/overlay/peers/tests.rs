@@ -1,0 +1,329 @@
+//! Tests of the table of peers.
+
+use super::{super::dials::TARGET_PAUSE, *};
+
+fn url(n: usize) -> PeerUrl {
+    PeerUrl::parse(&format!("http://127.0.0.1:{}", 10_000 + n)).unwrap()
+}
+
+fn table() -> (PeerTable, Instant) {
+    (PeerTable::new(url(0)), Instant::now())
+}
+
+fn met(kind: PeerKind, latency: Duration, address: Option<IpAddr>) -> Met {
+    Met {
+        kind,
+        dialect: None,
+        latency,
+        address,
+        id: None,
+        features: Vec::new(),
+    }
+}
+
+/// A peer that a stranger named and that answered.
+fn known(table: &mut PeerTable, n: usize, now: Instant) {
+    table.add(&url(n), Source::Hello, now);
+    table.introduced(&url(n), met(PeerKind::Sixhop, PAUSE, None), now);
+}
+
+fn due(table: &mut PeerTable, now: Instant) -> Vec<u16> {
+    let introductions = table.to_introduce(now, 9);
+    let ports = introductions.iter().map(|one| one.peer.port());
+    ports.map(|port| port.wrapping_sub(10_000)).collect()
+}
+
+fn ports(peers: &[PeerEntry]) -> Vec<u16> {
+    peers.iter().map(|peer| peer.url.port() - 10_000).collect()
+}
+
+#[test]
+fn adding_twice_or_adding_ourselves_changes_nothing() {
+    let (mut table, now) = table();
+    assert_eq!(table.add(&url(1), Source::Hello, now), Added::New);
+    assert_eq!(table.add(&url(1).codes(), Source::Hello, now), Added::Known);
+    assert_eq!(table.add(&url(0), Source::Hello, now), Added::Ourselves);
+    assert_eq!(table.len(), 1);
+}
+
+#[test]
+fn the_third_failure_drops_a_peer_and_an_answer_forgives_the_first_two() {
+    let (mut table, now) = table();
+    table.add(&url(1), Source::Settings, now);
+    assert!(!table.failed(&url(1), "refused", now));
+    assert!(!table.failed(&url(1), "refused", now));
+    table.answered(&url(1), PeerKind::Sixhop, None);
+    assert!(!table.failed(&url(1), "refused", now));
+    assert!(!table.failed(&url(1), "refused", now));
+    assert!(table.failed(&url(1), "refused", now));
+    assert!(table.is_empty());
+}
+
+#[test]
+fn a_peer_that_failed_rests_and_longer_each_time() {
+    let (mut table, now) = table();
+    table.add(&url(1), Source::Settings, now);
+    table.failed(&url(1), "refused", now);
+    assert!(table.to_ask(&[], now + PAUSE / 2).is_empty());
+    assert_eq!(table.to_ask(&[], now + PAUSE).len(), 1);
+    table.failed(&url(1), "refused", now + PAUSE);
+    assert!(table.to_ask(&[], now + PAUSE * 2).is_empty());
+    assert_eq!(table.to_ask(&[], now + PAUSE * 3).len(), 1);
+}
+
+#[test]
+fn a_hello_of_a_resting_peer_has_it_called_and_its_answer_ends_its_rest() {
+    let (mut table, now) = table();
+    known(&mut table, 1, now);
+    table.failed(&url(1), "refused", now);
+    assert_eq!(table.to_introduce(now, 9), []);
+    table.add(&url(1), Source::Hello, now);
+    assert!(table.to_ask(&[], now).is_empty(), "a word is no answer");
+    assert_eq!(due(&mut table, now), [1]);
+    table.introduced(&url(1), met(PeerKind::Sixhop, PAUSE, None), now);
+    assert_eq!(table.to_ask(&[], now).len(), 1);
+}
+
+#[test]
+fn peers_of_the_history_are_not_asked_however_they_are_written() {
+    let (mut table, now) = table();
+    for n in 1..=3 {
+        known(&mut table, n, now);
+    }
+    let history = [
+        "http://127.0.0.1:10001".to_owned(),
+        "http://127.0.0.1:10002/codes".to_owned(),
+        "junk".to_owned(),
+    ];
+    assert_eq!(ports(&table.to_ask(&history, now)), [3]);
+}
+
+#[test]
+fn those_that_answered_are_asked_first_and_those_that_failed_last() {
+    let (mut table, now) = table();
+    for n in 1..=3 {
+        table.add(&url(n), Source::Settings, now);
+    }
+    table.failed(&url(1), "refused", now);
+    table.answered(&url(3), PeerKind::Sixhop, None);
+    assert_eq!(ports(&table.to_ask(&[], now + PAUSE)), [3, 2, 1]);
+}
+
+#[test]
+fn a_full_table_keeps_peers_that_count_and_forgets_the_oldest_candidate() {
+    let (mut table, now) = table();
+    table.add(&url(1), Source::Settings, now);
+    known(&mut table, 2, now);
+    for n in 3..3 + CANDIDATES_MAX {
+        table.add(&url(n), Source::Hello, now);
+    }
+    let newest = url(3 + CANDIDATES_MAX);
+    assert_eq!(table.add(&newest, Source::Hello, now), Added::New);
+    assert_eq!(table.len(), 2 + CANDIDATES_MAX);
+    assert!(table.get(&url(1)).is_some() && table.get(&url(2)).is_some());
+    assert!(table.get(&url(3)).is_none() && table.get(&newest).is_some());
+    for n in 1_000..1_000 + PEERS_MAX {
+        table.add(&url(n), Source::Owner, now);
+    }
+    assert_eq!(table.len(), PEERS_MAX);
+    assert_eq!(table.add(&url(9_999), Source::Hello, now), Added::Full);
+}
+
+#[test]
+fn a_candidate_is_asked_nothing_and_not_saved_before_it_has_answered() {
+    let (mut table, now) = table();
+    table.add(&url(1), Source::Hello, now);
+    assert!(table.to_ask(&[], now).is_empty());
+    assert_eq!(table.revision(), 0);
+    assert_eq!(due(&mut table, now), [1]);
+    let book = || met(PeerKind::Book, PAUSE, None);
+    assert_eq!(table.introduced(&url(1), book(), now), Outcome::New);
+    assert_eq!((table.to_ask(&[], now).len(), table.revision()), (1, 1));
+    assert_eq!(table.introduced(&url(1), book(), now), Outcome::Known);
+}
+
+#[test]
+fn a_candidate_is_called_a_few_times_a_minute_apart_and_then_forgotten() {
+    let (mut table, mut now) = table();
+    table.add(&url(1), Source::Hello, now);
+    for _ in 0..CANDIDATE_TRIES {
+        assert_eq!(due(&mut table, now), [1]);
+        assert_eq!(due(&mut table, now), [0; 0], "it is being called");
+        table.add(&url(1), Source::Hello, now);
+        table.not_introduced(&url(1), "refused", now);
+        let early = now + TARGET_PAUSE - PAUSE;
+        assert_eq!(due(&mut table, early), [0; 0], "it was called a minute ago");
+        now += TARGET_PAUSE;
+    }
+    assert!(table.is_empty());
+}
+
+#[test]
+fn ten_thousand_names_of_one_target_are_one_call_a_minute() {
+    let (mut table, mut now) = table();
+    let mut calls = 0;
+    for n in 0..10_000 {
+        let named = PeerUrl::parse(&format!("http://127.0.0.1:9/{n}")).unwrap();
+        table.add(&named, Source::Hello, now);
+        calls += due(&mut table, now).len();
+        now += Duration::from_millis(12);
+    }
+    assert_eq!(calls, 2, "two minutes");
+    assert!(table.len() <= CANDIDATES_MAX);
+}
+
+#[test]
+fn a_chosen_peer_that_does_not_answer_is_tried_again_soon() {
+    let (mut table, now) = table();
+    table.add(&url(2), Source::Settings, now);
+    assert_eq!(due(&mut table, now), [2]);
+    table.not_introduced(&url(2), "refused", now);
+    assert_eq!(due(&mut table, now), [0; 0]);
+    let later = table.next_introduction().unwrap();
+    assert!(later < now + TARGET_PAUSE);
+    assert_eq!(due(&mut table, later), [2]);
+    let latency = Duration::from_millis(7);
+    table.introduced(&url(2), met(PeerKind::Book, latency, None), now);
+    assert_eq!(table.next_introduction(), None);
+    assert_eq!(table.get(&url(2)).unwrap().latency, Some(latency));
+}
+
+#[test]
+fn an_owner_makes_a_candidate_a_peer() {
+    let (mut table, now) = table();
+    table.add(&url(1), Source::Hello, now);
+    table.add(&url(1), Source::Owner, now);
+    assert_eq!(table.to_ask(&[], now).len(), 1);
+    let introductions = table.to_introduce(now, 9);
+    assert!(introductions.iter().all(|one| one.named_by.is_none()));
+    assert_eq!(introductions.len(), 1);
+}
+
+#[test]
+fn candidates_are_waited_for_while_they_are_met_for_the_first_time() {
+    let (mut table, now) = table();
+    let patience = Duration::from_secs(1);
+    table.add(&url(1), Source::Hello, now);
+    let until = Some(now + patience);
+    assert_eq!(table.meeting(&[], patience, now), until);
+    let history = [url(1).as_str().to_owned()];
+    assert_eq!(
+        table.meeting(&history, patience, now),
+        None,
+        "it waits for us"
+    );
+    assert_eq!(due(&mut table, now), [1]);
+    assert_eq!(table.meeting(&[], patience, now), until);
+    assert_eq!(table.meeting(&[], patience, now + patience), None);
+    table.not_introduced(&url(1), "refused", now);
+    assert_eq!(table.meeting(&[], patience, now), None);
+}
+
+#[test]
+fn strangers_make_few_peers_of_one_network_known() {
+    let (mut table, now) = table();
+    let near = |last: usize| PeerUrl::parse(&format!("http://203.0.113.{last}/")).unwrap();
+    for last in 1..=NETWORK_MAX {
+        assert_eq!(table.add(&near(last), Source::Hello, now), Added::New);
+    }
+    assert_eq!(table.add(&near(100), Source::Hello, now), Added::Crowded);
+    assert_eq!(table.add(&near(100), Source::Owner, now), Added::New);
+    let named = PeerUrl::parse("http://example.org/").unwrap();
+    table.add(&named, Source::Hello, now);
+    let address = Some(IpAddr::from([203, 0, 113, 9]));
+    let outcome = table.introduced(&named, met(PeerKind::Sixhop, PAUSE, address), now);
+    assert_eq!(outcome, Outcome::Gone);
+    assert!(table.get(&named).is_none(), "its address is one of them");
+}
+
+#[test]
+fn the_active_view_is_mixed_and_has_nobody_who_fails_or_does_not_count() {
+    let (mut table, now) = table();
+    for n in 1..=40 {
+        known(&mut table, n, now);
+        let latency = Duration::from_millis(1_000 - n as u64);
+        table.introduced(&url(n), met(PeerKind::Sixhop, latency, None), now);
+    }
+    table.failed(&url(40), "refused", now);
+    table.add(&url(50), Source::Hello, now);
+    let view = ports(&active(table.list(), |_| 0));
+    assert_eq!(view.len(), ACTIVE_MAX);
+    assert_eq!(view[..8], [39, 38, 37, 36, 35, 34, 33, 32], "worth most");
+    assert_eq!(view[8..12], [1, 2, 3, 4], "known for longest");
+    let drawn = ports(&active(table.list(), |n| n - 1));
+    assert_ne!(view[12..], drawn[12..]);
+    assert!(!view.contains(&40) && !view.contains(&50));
+}
+
+#[test]
+fn a_peer_that_answers_quickly_and_always_is_worth_more() {
+    let (mut table, now) = table();
+    for n in 1..=3 {
+        known(&mut table, n, now);
+    }
+    table.introduced(
+        &url(1),
+        met(PeerKind::Sixhop, Duration::from_millis(10), None),
+        now,
+    );
+    table.introduced(
+        &url(2),
+        met(PeerKind::Sixhop, Duration::from_secs(2), None),
+        now,
+    );
+    table.introduced(
+        &url(3),
+        met(PeerKind::Sixhop, Duration::from_millis(10), None),
+        now,
+    );
+    table.failed(&url(3), "refused", now);
+    let score = |n| table.get(&url(n)).unwrap().score();
+    assert!(score(1) > score(2) && score(1) > score(3));
+    assert!((0.0..=1.0).contains(&score(1)));
+}
+
+#[test]
+fn somebody_else_at_a_known_url_is_a_new_peer() {
+    let (mut table, now) = table();
+    let shown = |id: u8| Met {
+        id: Some(NodeId([id; 32])),
+        ..met(PeerKind::Sixhop, PAUSE, None)
+    };
+    table.add(&url(1), Source::Owner, now);
+    assert_eq!(table.introduced(&url(1), shown(1), now), Outcome::Known);
+    let unproved = met(PeerKind::Sixhop, PAUSE, None);
+    assert_eq!(table.introduced(&url(1), unproved, now), Outcome::Known);
+    let worth = table.get(&url(1)).unwrap().score();
+    let was = NodeId([1; 32]);
+    let outcome = table.introduced(&url(1), shown(2), now);
+    assert_eq!(outcome, Outcome::Another { was });
+    let peer = table.get(&url(1)).unwrap();
+    assert!(peer.score() < worth && peer.is_chosen);
+    assert_eq!(peer.id, Some(NodeId([2; 32])));
+    let was = NodeId([2; 32]);
+    let book = met(PeerKind::Book, PAUSE, None);
+    assert_eq!(
+        table.introduced(&url(1), book, now),
+        Outcome::Another { was }
+    );
+    assert_eq!(table.get(&url(1)).unwrap().id, None);
+}
+
+#[test]
+fn the_reserve_is_drawn_on_one_by_one_and_has_an_end() {
+    let (mut table, now) = table();
+    let by = IpAddr::from([127, 0, 0, 1]);
+    known(&mut table, 1, now);
+    for n in [0, 1, 2, 2, 3] {
+        table.reserve(url(n), by);
+    }
+    assert_eq!(table.len(), 1, "nobody is called because he was named");
+    assert_eq!(table.draw_on_reserve(now), Some(url(2)));
+    assert_eq!(due(&mut table, now), [2]);
+    assert_eq!(table.draw_on_reserve(now), Some(url(3)));
+    assert_eq!(table.draw_on_reserve(now), None);
+    for n in 100..=100 + RESERVE_MAX {
+        table.reserve(url(n), by);
+    }
+    assert_eq!(table.draw_on_reserve(now), Some(url(101)));
+}

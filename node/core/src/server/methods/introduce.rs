@@ -1,0 +1,17 @@
+//! `sixhop.introduce(struct)`: two nodes meet and show each other who they are.
+
+use node_wire::{Introduce, Value};
+
+use crate::server::{
+    Context,
+    answer::{Answer, Answered},
+    rpc::Caller,
+};
+
+pub(super) fn answer(context: &Context, caller: &Caller, params: &[Value]) -> Answered {
+    context.counters.introductions_received.one();
+    let introduce = Introduce::from_params(params)?;
+    let from = caller.remote.0.ip();
+    let introduced = context.overlay.introduced(introduce, from)?;
+    Ok(Answer::Value(introduced.to_value()))
+}
