@@ -22,6 +22,7 @@ mod control;
 mod ctl_cli;
 mod hooks;
 mod http_front;
+mod meeting;
 mod mesh;
 mod names;
 mod plugins;

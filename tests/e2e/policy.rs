@@ -180,6 +180,7 @@ fn summarized(node: &NodeProcess, name: &str) -> String {
 const HARMLESS: &[&str] = &[
     "GET /",
     "hello",
+    "sixhop.introduce",
     "fetch",
     "system.listMethods",
     "system.methodHelp",

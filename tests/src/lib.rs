@@ -2,7 +2,7 @@
 //!
 //! Participants: [`Home`], a temporary share and state; [`NodeProcess`], a running `noded`; [`Ctl`], runs of `ctl`;
 //! [`Control`], the control port spoken by hand; [`http`] and [`xmlrpc`], clients written from the protocols; [`Rogue`], a
-//! peer that misbehaves in one chosen way; [`Proxy`], a
+//! peer that misbehaves in one chosen way; [`Listener`], who is no peer and counts who connects; [`Proxy`], a
 //! peer that lies about content; [`PythonPeer`], the two peers of the book; [`names`], names that want out of the
 //! share; [`Meters`], what a process holds; [`Ui`], a running `ctl ui`; [`browser`], Chromium that looks at it.
 //!
@@ -32,6 +32,7 @@ mod control;
 mod controller;
 mod daemon;
 mod home;
+mod listener;
 mod meters;
 mod proxy;
 mod python;
@@ -44,6 +45,7 @@ pub use control::{Control, ControlError};
 pub use controller::{Ctl, CtlRun};
 pub use daemon::{NodeOptions, NodeProcess, Refusal};
 pub use home::Home;
+pub use listener::Listener;
 pub use meters::Meters;
 pub use proxy::Proxy;
 pub use python::{Dialect, PythonPeer, python};

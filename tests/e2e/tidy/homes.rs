@@ -58,6 +58,7 @@ const HOMES: &[Home] = &[
     home("hyper", &["node-core", "node", "ctl"], HTTP),
     home("hyper-util", &["node-core", "node", "ctl"], HTTP),
     home("blake3", &["node-core"], &["node/core/src/pieces"]),
+    home("ed25519-dalek", &["node-core"], &["node/core/src/identity"]),
     home("redb", &["node-core"], SHARE),
     home("cap-std", &["node-core", "ctl"], FILES),
     home("cap-fs-ext", &["node-core", "ctl"], FILES),
