@@ -214,7 +214,7 @@ impl Overlay {
             self.standing.reach.trust(url);
         }
         let added = self.peers().add(url, source, now());
-        if added == Added::New && source.is_trusted() {
+        if added == Added::New {
             self.tell_added(url, source);
         }
         self.changed.notify_one();
@@ -229,8 +229,17 @@ impl Overlay {
         if !self.may_name(url, from) {
             return Err(TooNear);
         }
-        let added = self.peers().named(url, source, Some(from), now());
-        self.changed.notify_one();
+        let (added, is_due) = {
+            let mut peers = self.peers();
+            let added = peers.named(url, source, Some(from), now());
+            (added, peers.get(url).is_some_and(|peer| peer.is_due(now())))
+        };
+        if added == Added::New {
+            self.tell_added(url, source);
+        }
+        if is_due {
+            self.changed.notify_one();
+        }
         Ok(added)
     }
 
@@ -309,7 +318,10 @@ impl Overlay {
         let dropped = self.peers().failed(peer, &text, now());
         if dropped {
             // Somebody in reserve may take its place.
-            self.peers().draw_on_reserve(now());
+            let drawn = self.peers().draw_on_reserve(now());
+            if let Some(url) = drawn {
+                self.tell_added(&url, Source::Exchange);
+            }
             self.counters.peers_dropped.one();
             self.changed.notify_one();
             self.events.emit(

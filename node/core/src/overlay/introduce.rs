@@ -156,15 +156,9 @@ impl Overlay {
 
     fn have_met(&self, peer: &PeerUrl, met: Met) {
         let id = met.id;
-        let (outcome, source) = {
-            let mut peers = self.peers();
-            let outcome = peers.introduced(peer, met, now());
-            (outcome, peers.get(peer).map(|peer| peer.source))
-        };
-        match (outcome, source) {
-            (Outcome::New, Some(source)) => self.tell_added(peer, source),
-            (Outcome::Another { was }, _) => self.tell_another(peer, was, id),
-            _ => {}
+        let outcome = self.peers().introduced(peer, met, now());
+        if let Outcome::Another { was } = outcome {
+            self.tell_another(peer, was, id);
         }
     }
 

@@ -224,8 +224,8 @@ impl PeerTable {
     pub fn meeting(&self, history: &[String], patience: Duration, now: Instant) -> Option<Instant> {
         let passed = keys(history);
         let met_now = |peer: &PeerEntry| {
-            let due = peer.introduce_at.is_some_and(|at| at <= now);
-            !peer.counts() && peer.introductions == 0 && (due || peer.is_introducing)
+            let is_new = !peer.counts() && peer.introductions == 0;
+            is_new && (peer.is_due(now) || peer.is_introducing)
         };
         let candidates = self.peers.iter().filter(|(key, peer)| {
             met_now(peer) && peer.known_at + patience > now && !passed.contains(key)
@@ -262,7 +262,7 @@ impl PeerTable {
             if introductions.len() >= most {
                 break;
             }
-            if peer.is_introducing || peer.introduce_at.is_none_or(|at| at > now) {
+            if !peer.is_due(now) {
                 continue;
             }
             if let Some(Stranger(by)) = peer.named_by

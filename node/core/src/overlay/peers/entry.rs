@@ -138,6 +138,12 @@ impl PeerEntry {
         self.source.is_trusted() || self.last_answer.is_some()
     }
 
+    /// Whether this node is to be introduced to it now.
+    #[must_use]
+    pub fn is_due(&self, now: Instant) -> bool {
+        !self.is_introducing && self.introduce_at.is_some_and(|at| at <= now)
+    }
+
     /// What it is worth to ask it: more is better, from 0 to 1.
     #[must_use]
     pub fn score(&self) -> f64 {
