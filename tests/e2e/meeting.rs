@@ -100,6 +100,8 @@ fn a_node_of_the_world_is_not_pointed_at_its_own_machine_or_network() {
     let victim = Listener::silent();
     let node = noded().args(["--url", PUBLIC]).start();
     let port = victim.address.port();
+    let status = node.control().must("node.status", json!({}));
+    let listens = format!("http://{}/", status["listen"].as_str().expect("an address"));
     let hosts = [
         "127.0.0.1",
         "127.1",
@@ -139,7 +141,8 @@ fn a_node_of_the_world_is_not_pointed_at_its_own_machine_or_network() {
         "router",
     ];
     for host in hosts {
-        let refused = hello(&node, &format!("http://{host}:{port}/"));
+        let named = Value::text(format!("http://{host}:{port}/"));
+        let refused = xmlrpc::call(&listens, "hello", &[named]);
         assert_eq!(refused.map_err(|e| e.code()), Err(Some(-32602)), "{host}");
     }
     println!("{} disguises refused", hosts.len());

@@ -270,9 +270,9 @@ impl Overlay {
         self.events.emit("peer.added", data);
     }
 
-    /// Forgets a peer. Says whether it was known.
+    /// Forgets a peer for the owner. Says whether it was known.
     pub fn remove(&self, url: &PeerUrl) -> bool {
-        let removed = self.peers().remove(url);
+        let removed = self.peers().remove_for_owner(url, now());
         if removed {
             self.events
                 .emit("peer.removed", json!({ "url": url.as_str() }));

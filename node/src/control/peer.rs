@@ -37,7 +37,7 @@ impl PeersServer for Owner {
                     ApiError::new(ErrorCode::Usage, format!("{url} is this node itself")).into(),
                 );
             }
-            Added::Full | Added::Crowded => {
+            Added::Full | Added::Crowded | Added::Removed => {
                 let text = format!(
                     "{url} is not added: the table of peers is full ({PEERS_MAX}); remove one first"
                 );

@@ -43,6 +43,12 @@ pub const CANDIDATES_MAX: usize = 256;
 /// Most peers in the reserve; the oldest make room.
 pub const RESERVE_MAX: usize = 256;
 
+/// How long a peer that the owner removed is not heard of.
+const REMOVED_FOR: Duration = Duration::from_secs(10);
+
+/// Most such peers.
+const REMOVED_MAX: usize = 64;
+
 /// Failures in a row after which a peer is dropped.
 pub const FAILURES_MAX: u32 = 3;
 
@@ -68,6 +74,8 @@ pub enum Added {
     Full,
     /// There are enough of its network.
     Crowded,
+    /// The owner has just removed it.
+    Removed,
 }
 
 /// What became of a peer that was introduced.
@@ -100,6 +108,8 @@ pub struct Introduction {
 pub struct PeerTable {
     ourselves: PeerUrl,
     peers: BTreeMap<String, PeerEntry>,
+    /// Peers that the owner removed, and until when nobody else brings them back.
+    removed: VecDeque<(String, Instant)>,
     /// Peers that others named, and from where.
     reserve: VecDeque<(PeerUrl, IpAddr)>,
     dials: Dials,
@@ -116,6 +126,7 @@ impl PeerTable {
         PeerTable {
             ourselves,
             peers: BTreeMap::new(),
+            removed: VecDeque::new(),
             reserve: VecDeque::new(),
             dials: Dials::default(),
             added: 0,
@@ -158,6 +169,10 @@ impl PeerTable {
             return Added::Ourselves;
         }
         let key = url.key();
+        self.removed.retain(|(_, until)| *until > now);
+        if !source.is_trusted() && self.removed.iter().any(|(removed, _)| *removed == key) {
+            return Added::Removed;
+        }
         if let Some(known) = self.peers.get_mut(&key) {
             known.named_again(source, Stranger(by), now);
             return Added::Known;
@@ -186,6 +201,16 @@ impl PeerTable {
         let removed = self.peers.remove(&url.key());
         self.revision += u64::from(removed.as_ref().is_some_and(PeerEntry::counts));
         removed.is_some()
+    }
+
+    /// Forgets a peer because the owner said so: what others say of it at the same
+    /// time does not bring it back. Says whether it was known.
+    pub fn remove_for_owner(&mut self, url: &PeerUrl, now: Instant) -> bool {
+        if self.removed.len() >= REMOVED_MAX {
+            self.removed.pop_front();
+        }
+        self.removed.push_back((url.key(), now + REMOVED_FOR));
+        self.remove(url)
     }
 
     /// The peers, sorted by URL.

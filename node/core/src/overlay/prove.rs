@@ -7,6 +7,7 @@
 //! from elsewhere proves nothing.
 //!
 //! # Invariants
+//! - Showing who one is makes no peer; a `hello` that is answered does.
 //! - What a stranger says is not acted upon before it is proved.
 //! - No clock takes part in a proof; times only bound how long a nonce waits.
 
@@ -24,7 +25,7 @@ use node_wire::{
     peer_url::PeerUrl,
 };
 
-use super::{Overlay, Source, Visitor, active};
+use super::{Overlay, Visitor, active};
 use crate::{
     client::{CallError, PeerKind},
     clock::now,
@@ -117,7 +118,8 @@ impl Overlay {
                 if !proves(begun.id, &signed, &proof) {
                     return Err(Fault::access_denied());
                 }
-                Some(self.welcome(&begun, &call.from.peers, by))
+                self.keep_in_reserve(&call.from.peers, Some(by));
+                Some(self.give_token(begun.id))
             }
         };
         Ok(Introduced { from, proof, token })
@@ -129,13 +131,9 @@ impl Overlay {
         lock(&self.meetings).who(token, now())
     }
 
-    /// A visitor has shown who it is: it gets a token, and is called back.
-    fn welcome(&self, visitor: &Visitor, peers: &[String], by: IpAddr) -> Nonce {
+    fn give_token(&self, id: NodeId) -> Nonce {
         let token = random_nonce();
-        lock(&self.meetings).prove(token, visitor.id, now());
-        // A host that it may not name stays unknown.
-        let _ = self.hear(&visitor.url, Source::Hello, by);
-        self.keep_in_reserve(peers, Some(by));
+        lock(&self.meetings).prove(token, id, now());
         token
     }
 

@@ -327,3 +327,17 @@ fn the_reserve_is_drawn_on_one_by_one_and_has_an_end() {
     }
     assert_eq!(table.draw_on_reserve(now), Some(url(101)));
 }
+
+#[test]
+fn what_the_owner_removed_comes_back_for_the_owner_or_later() {
+    let (mut table, now) = table();
+    known(&mut table, 1, now);
+    known(&mut table, 2, now);
+    for n in [1, 2] {
+        assert!(table.remove_for_owner(&url(n), now));
+        assert_eq!(table.add(&url(n), Source::Hello, now), Added::Removed);
+    }
+    assert_eq!(table.add(&url(1), Source::Owner, now), Added::New);
+    let later = now + REMOVED_FOR;
+    assert_eq!(table.add(&url(2), Source::Hello, later), Added::New);
+}
