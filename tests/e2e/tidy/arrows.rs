@@ -11,6 +11,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("plugin-filename", &["plugin-api"]),
     ("plugin-process", &["plugin-api"]),
     ("plugin-script", &["plugin-api"]),
+    ("node-discovery", &["node-wire"]),
     (
         "node-core",
         &[
@@ -22,7 +23,10 @@ const ARROWS: &[(&str, &[&str])] = &[
             "plugin-script",
         ],
     ),
-    ("node", &["node-core", "node-api", "node-wire"]),
+    (
+        "node",
+        &["node-core", "node-api", "node-discovery", "node-wire"],
+    ),
     (
         "ctl",
         &[

@@ -28,6 +28,8 @@ const HTTP: &[&str] = &[
     "node/src/control",
     "ctl/src/download",
 ];
+/// Content, and places in a distributed hash table.
+const HASHES: &[&str] = &["node/core/src/pieces", "node/discovery/src/infohash"];
 const SHARE: &[&str] = &["node/core/src/share", "node/core/tests"];
 /// Dropped files go into the share from the page.
 const FILES: &[&str] = &[
@@ -57,8 +59,19 @@ const HOMES: &[Home] = &[
     home("axum", &["node-core"], &["node/core/src/server"]),
     home("hyper", &["node-core", "node", "ctl"], HTTP),
     home("hyper-util", &["node-core", "node", "ctl"], HTTP),
-    home("blake3", &["node-core"], &["node/core/src/pieces"]),
     home("ed25519-dalek", &["node-core"], &["node/core/src/identity"]),
+    home("blake3", &["node-core", "node-discovery"], HASHES),
+    home("mdns-sd", &["node-discovery"], &["node/discovery/src/lan"]),
+    home(
+        "if-addrs",
+        &["node-discovery"],
+        &["node/discovery/src/networks"],
+    ),
+    home(
+        "mainline",
+        &["node-discovery", "e2e"],
+        &["node/discovery/src/dht/mainline", "tests/e2e/meeting"],
+    ),
     home("redb", &["node-core"], SHARE),
     home("cap-std", &["node-core", "ctl"], FILES),
     home("cap-fs-ext", &["node-core", "ctl"], FILES),

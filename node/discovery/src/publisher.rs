@@ -1,0 +1,275 @@
+//! Saying in a distributed hash table which files this node has.
+//!
+//! # Participants
+//! [`Publications`] decides which file is next, a state machine over a given
+//! clock; [`Publisher`] does it.
+//!
+//! # What is said
+//! That somebody at this address has the content of a digest, to everybody who
+//! knows the digest. So it is done only when the owner said so.
+//!
+//! # Invariants
+//! - At most [`PER_HOUR`] files an hour are looked up and announced.
+//! - Rare files come first: those that fewest had when it was last looked. A
+//!   file that [`COMMON`] others have is not announced.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    fmt::Debug,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use node_wire::Digest;
+use tokio::{select, time::sleep};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    dht::{Dht, Reply},
+    infohash::Infohash,
+    now,
+};
+
+/// Most files an hour.
+pub const PER_HOUR: usize = 100;
+
+/// Holders with which a file is not rare.
+pub const COMMON: usize = 8;
+
+/// Most files that are considered.
+pub const FILES_MAX: usize = 10_000;
+
+/// Shortest time between two files.
+const SPACING: Duration = Duration::from_secs(5);
+
+/// Time after which a file is announced again: most nodes of the Mainline DHT
+/// forget after 45 minutes.
+const AGAIN: Duration = Duration::from_secs(40 * 60);
+
+/// Time after which it is looked again whether a common file is rare by now.
+const COMMON_AGAIN: Duration = Duration::from_secs(6 * 3_600);
+
+/// How often it is looked which files there are.
+const FILES_EVERY: Duration = Duration::from_secs(60);
+
+/// Time for looking who has a file.
+const LOOKUP: Duration = Duration::from_secs(3);
+
+/// How often it is looked whether something is due.
+const TICK: Duration = Duration::from_secs(1);
+
+const HOUR: Duration = Duration::from_secs(3_600);
+
+/// Where the files come from.
+pub trait Files: Debug + Send + Sync {
+    /// The digests of the files that may be announced, at most `most`.
+    fn digests(&self, most: usize) -> Reply<'_, Vec<Digest>>;
+}
+
+/// Which file is next.
+#[derive(Debug, Default)]
+pub struct Publications {
+    files: BTreeMap<Digest, Published>,
+    /// When files were handled in the last hour.
+    done: VecDeque<Instant>,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Published {
+    /// How many had it when it was last looked.
+    copies: usize,
+    handled_at: Option<Instant>,
+    due_at: Option<Instant>,
+}
+
+impl Publications {
+    /// Takes the files that there are now; what is known of others is forgotten.
+    pub fn have(&mut self, digests: impl IntoIterator<Item = Digest>) {
+        let known = std::mem::take(&mut self.files);
+        let keep = |digest| (digest, known.get(&digest).copied().unwrap_or_default());
+        self.files = digests.into_iter().take(FILES_MAX).map(keep).collect();
+    }
+
+    /// The file to look up and announce now, if one is due.
+    pub fn next(&mut self, now: Instant) -> Option<Digest> {
+        while self.done.front().is_some_and(|at| *at + HOUR <= now) {
+            self.done.pop_front();
+        }
+        let spaced = self.done.back().is_none_or(|at| *at + SPACING <= now);
+        if self.done.len() >= PER_HOUR || !spaced {
+            return None;
+        }
+        let due = |file: &Published| file.due_at.is_none_or(|at| at <= now);
+        let files = self.files.iter_mut().filter(|(_, file)| due(file));
+        let (digest, file) = files.min_by_key(|(_, file)| (file.copies, file.handled_at))?;
+        (file.handled_at, file.due_at) = (Some(now), Some(now + AGAIN));
+        self.done.push_back(now);
+        Some(*digest)
+    }
+
+    /// Notes how many have a file. Says whether it is rare.
+    pub fn found(&mut self, digest: &Digest, copies: usize, now: Instant) -> bool {
+        let is_rare = copies < COMMON;
+        if let Some(file) = self.files.get_mut(digest) {
+            file.copies = copies;
+            file.due_at = Some(now + if is_rare { AGAIN } else { COMMON_AGAIN });
+        }
+        is_rare
+    }
+}
+
+/// What announces.
+#[derive(Debug)]
+pub struct Publisher {
+    dht: Arc<dyn Dht>,
+    files: Arc<dyn Files>,
+    port: u16,
+    publications: Publications,
+}
+
+impl Publisher {
+    /// Announces `files` of a node that listens on `port`.
+    #[must_use]
+    pub fn new(dht: Arc<dyn Dht>, files: Arc<dyn Files>, port: u16) -> Publisher {
+        Publisher {
+            dht,
+            files,
+            port,
+            publications: Publications::default(),
+        }
+    }
+
+    /// Announces until it is cancelled.
+    pub async fn run(mut self, cancel: CancellationToken) {
+        let mut files_at = now();
+        loop {
+            select! {
+                () = cancel.cancelled() => return,
+                () = self.work(&mut files_at) => {}
+            }
+        }
+    }
+
+    async fn work(&mut self, files_at: &mut Instant) {
+        if now() >= *files_at {
+            *files_at = now() + FILES_EVERY;
+            let digests = self.files.digests(FILES_MAX).await;
+            self.publications.have(digests);
+        }
+        match self.publications.next(now()) {
+            Some(digest) => self.publish(&digest).await,
+            None => sleep(TICK).await,
+        }
+    }
+
+    async fn publish(&mut self, digest: &Digest) {
+        let place = Infohash::of_file(digest);
+        let copies = self.dht.lookup(place, LOOKUP).await.len();
+        if !self.publications.found(digest, copies, now()) {
+            return;
+        }
+        if let Err(error) = self.dht.announce(place, self.port).await {
+            tracing::debug!(%error, "a file was not announced");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+    use super::*;
+    use crate::dht::MemoryDht;
+
+    fn digest(n: usize) -> Digest {
+        let mut bytes = [0; 32];
+        bytes[..8].copy_from_slice(&(n as u64).to_be_bytes());
+        Digest::from_bytes(bytes)
+    }
+
+    /// The files that are handled within `time`, with `copies` found of each.
+    fn handled(
+        publications: &mut Publications,
+        start: Instant,
+        time: Duration,
+        copies: impl Fn(&Digest) -> usize,
+    ) -> Vec<Digest> {
+        let mut handled = Vec::new();
+        for second in 0..time.as_secs() {
+            let now = start + Duration::from_secs(second);
+            if let Some(next) = publications.next(now) {
+                publications.found(&next, copies(&next), now);
+                handled.push(next);
+            }
+        }
+        handled
+    }
+
+    #[test]
+    fn a_thousand_files_are_handled_at_a_hundred_an_hour_and_each_in_its_turn() {
+        let mut publications = Publications::default();
+        publications.have((0..1_000).map(digest));
+        let start = Instant::now();
+        let first = handled(&mut publications, start, HOUR, |_| 0);
+        assert_eq!(first.len(), PER_HOUR);
+        let all = handled(&mut publications, start + HOUR, HOUR * 9, |_| 0);
+        let different: std::collections::BTreeSet<_> = first.iter().chain(&all).collect();
+        assert_eq!(different.len(), 1_000);
+    }
+
+    #[test]
+    fn rare_files_are_kept_up_before_others_and_common_ones_are_not_announced() {
+        let mut publications = Publications::default();
+        publications.have((0..60).map(digest));
+        let start = Instant::now();
+        let copies = |digest: &Digest| match digest.as_bytes()[7] {
+            n @ 0..30 => usize::from(n) % COMMON,
+            _ => COMMON,
+        };
+        assert_eq!(
+            handled(&mut publications, start, HOUR / 2, copies).len(),
+            60
+        );
+        let again = handled(&mut publications, start + HOUR, HOUR, copies);
+        assert!(again.iter().all(|digest| copies(digest) < COMMON));
+        let order: Vec<usize> = again[..30].iter().map(copies).collect();
+        assert!(order.is_sorted(), "{order:?}");
+        assert!(!publications.found(&digest(1), COMMON, start));
+    }
+
+    #[test]
+    fn files_that_are_gone_are_forgotten_and_too_many_are_cut() {
+        let mut publications = Publications::default();
+        publications.have([digest(1)]);
+        publications.have([]);
+        assert_eq!(publications.next(Instant::now()), None);
+        publications.have((0..FILES_MAX * 2).map(digest));
+        assert_eq!(publications.files.len(), FILES_MAX);
+    }
+
+    #[derive(Debug)]
+    struct Two;
+
+    impl Files for Two {
+        fn digests(&self, _most: usize) -> Reply<'_, Vec<Digest>> {
+            Box::pin(async { vec![digest(1), digest(2)] })
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_rare_is_announced_and_what_is_not_is_left_alone() {
+        let dht = MemoryDht::new(IpAddr::V4(Ipv4Addr::LOCALHOST));
+        let (rare, common) = (Infohash::of_file(&digest(1)), Infohash::of_file(&digest(2)));
+        for n in 0..20 {
+            dht.plant(common, SocketAddr::from(([203, 0, 113, n], 80)));
+        }
+        let cancel = CancellationToken::new();
+        let publisher = Publisher::new(Arc::new(dht.clone()), Arc::new(Two), 4_001);
+        let task = tokio::spawn(publisher.run(cancel.clone()));
+        sleep(Duration::from_secs(30)).await;
+        cancel.cancel();
+        task.await.unwrap();
+        assert_eq!(dht.at(rare), [SocketAddr::from(([127, 0, 0, 1], 4_001))]);
+        assert_eq!(dht.at(common).len(), 20);
+    }
+}
