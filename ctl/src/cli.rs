@@ -108,7 +108,8 @@ Examples:
   ctl fetch notes/today.txt --to .          into this directory instead of the share")]
 pub(crate) struct FetchArgs {
     /// Name of the file: its path inside a share, with /; or a glob, a directory with / at its end, or a query with a
-    /// prefix, such as title:plan: then all that it finds
+    /// prefix, such as title:plan: then all that it finds; or blake3: and a digest: then this content, whatever it is
+    /// called, stored under its digest
     pub(crate) name: String,
     /// Write the file here instead of into the share; a directory takes it under its own name
     #[arg(long, value_name = "PATH")]

@@ -4,7 +4,8 @@
 
 use std::{net::SocketAddr, path::PathBuf};
 
-use clap::{Args, Parser};
+use clap::{Args, Parser, ValueEnum};
+use serde::Deserialize;
 
 use node_core::size::Size;
 
@@ -84,9 +85,54 @@ pub struct NodeArgs {
     #[arg(long, value_name = "SIZE", env = "SIXHOP_DOWNLOAD_RATE")]
     pub download_rate: Option<Size>,
 
+    /// Whether to meet nodes of the local network by mDNS: auto does when the
+    /// node listens there, on does also on loopback, off never [default: auto]
+    #[arg(
+        long,
+        value_name = "WHEN",
+        env = "SIXHOP_MDNS",
+        hide_possible_values = true
+    )]
+    pub mdns: Option<Mdns>,
+
+    /// Name of a network whose nodes meet through the Mainline DHT, the one of
+    /// BitTorrent. Everybody who knows the name then sees the address of this
+    /// node; a name that is hard to guess belongs into the configuration file
+    #[arg(long, value_name = "NAME", env = "SIXHOP_NETWORK")]
+    pub network: Option<String>,
+
+    /// Say in the DHT which files this node has, so that `ctl fetch
+    /// blake3:DIGEST` finds them anywhere. Everybody who knows the digest of a
+    /// file then sees that the address of this node has it
+    #[arg(long, env = "SIXHOP_PUBLISH")]
+    pub publish: bool,
+
+    /// Node of a DHT to begin with, for a private one; may be given more than
+    /// once [default: those of the Mainline DHT]
+    #[arg(
+        long,
+        value_name = "HOST:PORT",
+        env = "SIXHOP_DHT_BOOTSTRAP",
+        value_delimiter = ','
+    )]
+    pub dht_bootstrap: Vec<String>,
+
     /// Configuration file (TOML) with the other options as keys
     #[arg(long, value_name = "FILE", env = "SIXHOP_CONFIG")]
     pub config: Option<PathBuf>,
+}
+
+/// Whether nodes of the local network are met by mDNS.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, ValueEnum)]
+#[serde(rename_all = "snake_case")]
+pub enum Mdns {
+    /// When the node listens in a local network.
+    #[default]
+    Auto,
+    /// Wherever the node listens.
+    On,
+    /// Never.
+    Off,
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! `noded`: a Sixhop node as a program.
 //!
 //! [`cli`] is what was said, [`settings`] what is meant; [`running`] starts the
-//! node with its [`control`] server and stops both; [`program`] is the life of
+//! node with its [`control`] server and what it meets others by ([`meeting`]), and stops them; [`program`] is the life of
 //! the process around that.
 //!
 //! # Invariants
@@ -12,6 +12,7 @@
 
 pub mod cli;
 pub mod control;
+mod meeting;
 pub mod program;
 pub mod running;
 pub mod settings;

@@ -151,6 +151,8 @@ fn log_to_stderr() {
         "hyper_util=info",
         "soketto=info",
         "h2=info",
+        // It calls every failure of the network an error of ours.
+        "mainline=off",
     ]
     .into_iter()
     .filter_map(|directive| directive.parse().ok())

@@ -1,9 +1,9 @@
-//! A node with its control server: starting and stopping both.
+//! A node with its control server and its meeting: starting and stopping them.
 //!
 //! # Lifecycle
 //! Start: the state directory is taken, the secret read or made, the node
-//! started, the control server started, and its address written to
-//! `STATE/control`. Stop is the same backwards.
+//! started, the control server started, its address written to
+//! `STATE/control`, and others are met. Stop is the same backwards.
 
 use std::{
     io,
@@ -22,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     control::{ControlServer, Owner},
+    meeting::{Index, Meeting, Wanted},
     settings::Settings,
 };
 
@@ -61,6 +62,7 @@ pub enum StartError {
 pub struct Running {
     node: Arc<Node>,
     control: ControlServer,
+    meeting: Meeting,
     stop_asked: CancellationToken,
     state: StateDir,
     share: PathBuf,
@@ -79,6 +81,8 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
     })?;
     let secret = Secret::load_or_create(&state)?;
     let listener = listen(settings.control).await?;
+    let wanted = Wanted::of(&settings);
+    let index = Index::start(&settings);
     let options = NodeOptions {
         share: settings.share.clone(),
         listen: settings.listen,
@@ -90,8 +94,17 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
         cache_size: settings.cache_size,
         upload_rate: settings.upload_rate,
         download_rate: settings.download_rate,
+        providers: index.as_ref().map(Index::providers),
     };
-    let node = Arc::new(Node::start(options).await?);
+    let node = match Node::start(options).await {
+        Ok(node) => Arc::new(node),
+        Err(error) => {
+            if let Some(index) = index {
+                index.stop().await;
+            }
+            return Err(error.into());
+        }
+    };
     let stop_asked = CancellationToken::new();
     let owner = Owner {
         node: Arc::clone(&node),
@@ -100,9 +113,11 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
     };
     let control = ControlServer::start(listener, secret, owner);
     state.write(CONTROL_FILE, &format!("{}\n", control.address()))?;
+    let meeting = Meeting::start(&node, wanted, index);
     Ok(Running {
         node,
         control,
+        meeting,
         stop_asked,
         state,
         share: settings.share,
@@ -146,6 +161,7 @@ impl Running {
         if let Err(error) = self.state.remove(CONTROL_FILE) {
             tracing::warn!(%error, "the address of the control connection could not be removed");
         }
+        self.meeting.stop().await;
         self.control.stop().await;
         self.node.stop().await;
     }

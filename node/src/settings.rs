@@ -16,10 +16,16 @@ use node_core::{
 };
 use serde::Deserialize;
 
-use crate::cli::NodeArgs;
+use crate::cli::{Mdns, NodeArgs};
 use node_core::size::Size;
 
 const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 4242);
+/// Longest name of a network, in bytes.
+const NETWORK_MAX: usize = 255;
+
+/// Most nodes of a DHT to begin with.
+const BOOTSTRAP_MAX: usize = 64;
+
 const CONTROL: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 4243);
 
 /// What a node is started with.
@@ -45,6 +51,14 @@ pub struct Settings {
     pub upload_rate: u64,
     /// Most bytes a second of content from others; 0 is no limit.
     pub download_rate: u64,
+    /// Whether nodes of the local network are met.
+    pub mdns: Mdns,
+    /// The network whose nodes are met through the DHT.
+    pub network: Option<String>,
+    /// Whether the files of the share are announced in the DHT.
+    pub publish: bool,
+    /// Nodes of the DHT to begin with; none: those that everybody uses.
+    pub dht_bootstrap: Vec<String>,
 }
 
 /// Why the settings make no sense. Each says what to change.
@@ -86,6 +100,12 @@ pub enum SettingsError {
         #[source]
         error: UrlError,
     },
+    /// A name that is none.
+    #[error("--network: a name has 1 to {NETWORK_MAX} bytes")]
+    Network,
+    /// A node of the DHT that is none.
+    #[error("--dht-bootstrap: `{0}` is no HOST:PORT")]
+    Bootstrap(String),
     /// A file that cannot be read.
     #[error("{option} {}: {error}", path.display())]
     File {
@@ -124,6 +144,11 @@ struct ConfigFile {
     cache_size: Option<Size>,
     upload_rate: Option<Size>,
     download_rate: Option<Size>,
+    mdns: Option<Mdns>,
+    network: Option<String>,
+    publish: Option<bool>,
+    #[serde(default)]
+    dht_bootstrap: Vec<String>,
 }
 
 impl Settings {
@@ -172,6 +197,14 @@ impl Settings {
         if let Some(path) = args.peers.or(file.peers) {
             peers.extend(read_peers(&path)?);
         }
+        let network = args.network.or(file.network);
+        check_network(network.as_deref())?;
+        let dht_bootstrap = if args.dht_bootstrap.is_empty() {
+            file.dht_bootstrap
+        } else {
+            args.dht_bootstrap
+        };
+        check_bootstrap(&dht_bootstrap)?;
         Ok(Settings {
             share,
             listen: args.listen.or(file.listen).unwrap_or(LISTEN),
@@ -189,6 +222,10 @@ impl Settings {
                 .download_rate
                 .or(file.download_rate)
                 .map_or(0, Size::bytes),
+            mdns: args.mdns.or(file.mdns).unwrap_or_default(),
+            network,
+            publish: args.publish || file.publish.unwrap_or_default(),
+            dht_bootstrap,
         })
     }
 }
@@ -240,6 +277,25 @@ fn parse_url(origin: &str, text: &str) -> Result<PeerUrl, SettingsError> {
         text: escaped(&without_user(text)).to_string(),
         error,
     })
+}
+
+fn check_network(name: Option<&str>) -> Result<(), SettingsError> {
+    match name {
+        Some(name) if name.is_empty() || name.len() > NETWORK_MAX => Err(SettingsError::Network),
+        _ => Ok(()),
+    }
+}
+
+fn check_bootstrap(nodes: &[String]) -> Result<(), SettingsError> {
+    let is_right = |node: &String| {
+        let parts = node.rsplit_once(':');
+        parts.is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok())
+    };
+    let wrong = nodes.iter().find(|node| !is_right(node));
+    match wrong.or_else(|| nodes.get(BOOTSTRAP_MAX)) {
+        Some(node) => Err(SettingsError::Bootstrap(escaped(node).to_string())),
+        None => Ok(()),
+    }
 }
 
 fn check_directory(option: &'static str, path: &Path) -> Result<(), SettingsError> {

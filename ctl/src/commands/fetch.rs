@@ -11,6 +11,7 @@ use serde_json::json;
 use super::Context;
 use crate::{
     cli::FetchArgs,
+    connection::content,
     download::{self, Target},
     error::CtlError,
     output::{Progress, bytes, escaped},
@@ -21,7 +22,7 @@ pub(crate) async fn run(args: FetchArgs, context: &Context) -> Result<(), CtlErr
     match &args.to {
         None if is_pattern(&args.name) => matching(&args, context).await,
         None => into_share(&args, context).await,
-        Some(_) if is_pattern(&args.name) => Err(CtlError::usage(
+        Some(_) if is_pattern(&args.name) || content(&args.name).is_some() => Err(CtlError::usage(
             "--to takes one file; fetch a pattern into the share, or give one name",
         )),
         Some(to) => {
@@ -65,7 +66,8 @@ async fn into_share(args: &FetchArgs, context: &Context) -> Result<(), CtlError>
 
 /// Whether this names many files: a glob, or a directory with a `/` at its end.
 fn is_pattern(name: &str) -> bool {
-    name.contains(['*', '?', '[', '{']) || name.ends_with('/') || has_prefix(name)
+    let many = name.contains(['*', '?', '[', '{']) || name.ends_with('/') || has_prefix(name);
+    many && content(name).is_none()
 }
 
 /// Whether it names a handler. No name of a file holds a colon.

@@ -148,8 +148,9 @@ impl Connection {
         mut on_change: impl FnMut(&FetchStatus) -> Result<(), CtlError>,
     ) -> Result<FetchStatus, CtlError> {
         let replace = Some(existing == Existing::Replace);
-        let start =
-            async { self.sorted_out(self.http.start(name.to_owned(), replace, None).await) };
+        let digest = content(name);
+        let (name, digest) = (digest.unwrap_or(name).to_owned(), digest.map(str::to_owned));
+        let start = async { self.sorted_out(self.http.start(name, replace, digest).await) };
         let started = patience.bound(start).await?;
         let id = started.id;
         let watched = patience.bound(self.watch(started, &mut on_change)).await;
@@ -261,4 +262,11 @@ fn outcome(status: FetchStatus) -> Result<FetchStatus, CtlError> {
             status.name
         ))),
     }
+}
+
+/// The digest, if this is `blake3:` and one: it names content and not a file. The file is then called by its digest.
+pub(crate) fn content(name: &str) -> Option<&str> {
+    let digest = name.strip_prefix("blake3:")?;
+    let is_digest = digest.len() == 64 && digest.bytes().all(|byte| byte.is_ascii_hexdigit());
+    is_digest.then_some(digest)
 }

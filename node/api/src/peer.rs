@@ -84,6 +84,10 @@ pub enum PeerSource {
     Hello,
     /// Another peer named it.
     Exchange,
+    /// Heard of in the local network.
+    Lan,
+    /// Heard of through the distributed hash table.
+    Dht,
 }
 
 namespace! {

@@ -28,7 +28,7 @@ use crate::{
     events::EventLog,
     handlers::{Content, Handlers, watch_plugins},
     identity::{KeyError, NodeKey},
-    overlay::{Introducer, Overlay, Poller, Standing},
+    overlay::{Introducer, Overlay, Poller, Providers, Standing},
     rate::Rate,
     secret::Secret,
     server::{
@@ -72,6 +72,8 @@ pub struct NodeOptions {
     pub upload_rate: u64,
     /// Most bytes a second of content from others; 0 is no limit.
     pub download_rate: u64,
+    /// An index of who has which file, if there is one.
+    pub providers: Option<Arc<dyn Providers>>,
 }
 
 /// Why a node did not start.
@@ -142,6 +144,7 @@ impl Node {
             cache_size,
             upload_rate,
             download_rate,
+            providers,
         } = options;
         let key = NodeKey::load_or_create(&state)?;
         let (share, records) = open_share(share, &state).await?;
@@ -169,6 +172,7 @@ impl Node {
             handlers: Arc::new(handlers(content, plugins)),
             upload_rate: Rate::new(upload_rate),
             download_rate: Rate::new(download_rate),
+            providers,
         };
         let standing = standing(key, &url, &stores.handlers);
         let context = assemble(stores, standing, url, secret, counters, &events);
@@ -378,6 +382,7 @@ struct Stores {
     handlers: Arc<Handlers>,
     upload_rate: Rate,
     download_rate: Rate,
+    providers: Option<Arc<dyn Providers>>,
 }
 
 /// What the node is to others.
@@ -409,16 +414,18 @@ fn assemble(
         handlers,
         upload_rate,
         download_rate,
+        providers,
     } = stores;
     let transport = HttpTransport::new(Arc::clone(&standing.reach));
     let client = Client::new(Arc::new(transport), Arc::clone(&counters));
-    let overlay = Arc::new(Overlay::with_standing(
+    let overlay = Overlay::with_standing(
         standing,
         url,
         client,
         Arc::clone(&counters),
         Arc::clone(events),
-    ));
+    );
+    let overlay = Arc::new(overlay.with_providers(providers));
     let transfers = Transfers::new(
         Arc::clone(&share),
         Arc::clone(&digests),

@@ -11,6 +11,7 @@
 //! - [`Summaries`]: what peers have, in few bytes, as they told; the [`Poller`] asks.
 //! - [`Finder`]: a search from here, over referrals, among nodes of our kind.
 //! - [`Search`]: the same, and in the files of this node.
+//! - [`Providers`]: an index outside of who has which file.
 //! - [`Overlay`] puts the three to work: walks queries, introduces this node
 //!   to its peers, saves the peers.
 //!
@@ -48,6 +49,7 @@ mod plan;
 pub mod planner;
 mod pointers;
 mod prove;
+mod providers;
 mod search;
 pub(crate) mod summaries;
 mod walk;
@@ -64,7 +66,7 @@ use node_wire::{
 use serde_json::json;
 use tokio::{sync::Notify, time::timeout_at};
 
-use self::summaries::Question;
+use self::{providers::Liars, summaries::Question};
 pub use self::{
     files::PeerFilesError,
     finder::{Finder, Holder, Step},
@@ -79,6 +81,7 @@ pub use self::{
     planner::{PassedOver, Planner, Reach, Why},
     pointers::{MISS_AGE, MISSES_MAX, POINTER_AGE, POINTERS_MAX, Pointers},
     prove::NotProved,
+    providers::Providers,
     search::{Here, News, Search, SearchWanted},
     summaries::{NO_AGE, Poller, SUMMARIES_MAX, Summaries, YES_AGE},
     walk::{Asked, Walk},
@@ -119,6 +122,8 @@ pub struct Overlay {
     /// Wakes who waits for peers that are being met.
     met: Notify,
     meetings: Mutex<Meetings>,
+    providers: Option<Arc<dyn Providers>>,
+    liars: Mutex<Liars>,
 }
 
 /// What a node is to others.
@@ -182,11 +187,20 @@ impl Overlay {
             to_poll: Notify::new(),
             meetings: Mutex::default(),
             standing,
+            providers: None,
+            liars: Mutex::default(),
             ourselves,
             client,
             counters,
             events,
         }
+    }
+
+    /// The same, with an index of who has which file.
+    #[must_use]
+    pub fn with_providers(mut self, providers: Option<Arc<dyn Providers>>) -> Overlay {
+        self.providers = providers;
+        self
     }
 
     /// URL under which peers reach this node.

@@ -121,6 +121,8 @@ fn describe(entry: &PeerEntry) -> Peer {
             Source::Owner => PeerSource::Owner,
             Source::Hello => PeerSource::Hello,
             Source::Exchange => PeerSource::Exchange,
+            Source::Lan => PeerSource::Lan,
+            Source::Dht => PeerSource::Dht,
         },
         failures: entry.failures,
         last_answer: entry.last_answer.map(unix_millis),

@@ -20,6 +20,7 @@ async fn owner(home: &std::path::Path) -> Owner {
         cache_size: 0,
         upload_rate: 0,
         download_rate: 0,
+        providers: None,
     };
     let node = Arc::new(Node::start(options).await.unwrap());
     Owner {

@@ -144,6 +144,12 @@ fn each_mistake_is_named_with_what_to_change() {
             },
             "--state",
         ),
+        (with_config(&home, "mdns = 'maybe'"), "maybe"),
+        (with_config(&home, "network = ''"), "--network"),
+        (
+            with_config(&home, "dht_bootstrap = ['nowhere']"),
+            "--dht-bootstrap",
+        ),
         (with_config(&home, "lisen = 1"), "lisen"),
         (with_config(&home, "listen = 'here'"), "line 1"),
     ] {
@@ -164,6 +170,24 @@ fn a_state_that_leads_into_the_share_through_a_link_is_refused() {
         Settings::resolve(args),
         Err(SettingsError::StateInShare(_))
     ));
+}
+
+#[test]
+fn nothing_is_met_through_the_dht_and_nothing_published_unless_said_so() {
+    let home = home();
+    let settings = Settings::resolve(args(&home)).unwrap();
+    assert_eq!((settings.network, settings.publish), (None, false));
+    assert_eq!(settings.mdns, Mdns::Auto);
+    let config = "mdns = 'off'\nnetwork = 'home'\npublish = true\ndht_bootstrap = ['a:1', 'b:2']\n";
+    let settings = Settings::resolve(with_config(&home, config)).unwrap();
+    assert_eq!(
+        (settings.network.as_deref(), settings.publish),
+        (Some("home"), true)
+    );
+    assert_eq!(
+        (settings.mdns, settings.dht_bootstrap.len()),
+        (Mdns::Off, 2)
+    );
 }
 
 #[test]

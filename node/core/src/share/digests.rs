@@ -226,6 +226,12 @@ impl Digests {
         self.told.notify_one();
     }
 
+    /// Digests of files of the share, at most `most`. Blocks.
+    #[must_use]
+    pub fn list(&self, most: usize) -> Vec<Digest> {
+        self.store.digests(most)
+    }
+
     /// The tree of content that is in the share.
     #[must_use]
     pub fn tree(&self, digest: &Digest) -> Option<PieceTree> {

@@ -1,10 +1,15 @@
 //! Who has the content: what a search brings, sorted by digest.
 //!
 //! Peers may have different content under one name. The first that can prove
-//! its content is taken; the others are kept, to be tried if it fails.
+//! its content is taken; the others are kept, to be tried if it fails. When the
+//! search for a digest is over, those are asked whom an index outside names.
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
+use futures_util::{
+    StreamExt,
+    stream::{self, BoxStream},
+};
 use node_wire::{Digest, Find, FindWanted, fault::MissReason, name::ShareName, peer_url::PeerUrl};
 use tokio::time::sleep;
 
@@ -23,6 +28,9 @@ const DIGEST_PAUSE: Duration = Duration::from_millis(500);
 
 /// Longest wait for an answer to that.
 const DIGEST_ANSWER: Duration = Duration::from_secs(5);
+
+/// Nodes named by an index that are asked at a time.
+const NAMED_AT_A_TIME: usize = 4;
 
 /// Most sources that are kept of one kind.
 const KEPT_MAX: usize = 256;
@@ -92,6 +100,9 @@ pub(super) struct Sources {
     /// Peers that have the file and do not know its digest yet.
     reading: VecDeque<PeerUrl>,
     asked_before: usize,
+    /// What those say whom an index outside names; nobody is asked before that
+    /// is.
+    named: BoxStream<'static, Option<Source>>,
 }
 
 impl Sources {
@@ -103,6 +114,10 @@ impl Sources {
         wanted: FindWanted,
         known: Option<Source>,
     ) -> Sources {
+        let named = match wanted {
+            FindWanted::Digest(digest) => named(Arc::clone(overlay), digest),
+            _ => stream::empty().boxed(),
+        };
         Sources {
             finder: Finder::begin(overlay, wanted),
             overlay: Arc::clone(overlay),
@@ -110,6 +125,7 @@ impl Sources {
             found: known.into_iter().collect(),
             reading: VecDeque::new(),
             asked_before: 0,
+            named,
         }
     }
 
@@ -121,10 +137,9 @@ impl Sources {
             if let Some(source) = self.found.pop_front() {
                 return Some(source);
             }
-            let Some(holder) = self.finder.next().await else {
+            if !self.find_more().await {
                 break;
-            };
-            self.keep(holder);
+            }
         }
         self.wait_for_digest().await
     }
@@ -142,6 +157,21 @@ impl Sources {
             let holder = self.finder.next().await?;
             self.keep(holder);
         }
+    }
+
+    /// Waits for one more to answer: a node that the search leads to, and when it
+    /// is over, one that an index names. Says whether there was one.
+    async fn find_more(&mut self) -> bool {
+        if let Some(holder) = self.finder.next().await {
+            self.keep(holder);
+            return true;
+        }
+        let Some(answer) = self.named.next().await else {
+            return false;
+        };
+        self.asked_before += 1;
+        self.found.extend(answer);
+        true
     }
 
     /// Searches once more, for the content of `tree`.
@@ -217,4 +247,18 @@ impl Sources {
         }
         None
     }
+}
+
+/// What the nodes say that an index names for `digest`.
+fn named(overlay: Arc<Overlay>, digest: Digest) -> BoxStream<'static, Option<Source>> {
+    let asked = Arc::clone(&overlay);
+    let peers = stream::once(async move { overlay.holders(digest).await });
+    let answers = peers.flat_map(stream::iter).map(move |peer| {
+        let overlay = Arc::clone(&asked);
+        async move {
+            let size = overlay.ask_holder(&peer, digest).await?.size;
+            Some(Source { peer, size, digest })
+        }
+    });
+    answers.buffer_unordered(NAMED_AT_A_TIME).boxed()
 }

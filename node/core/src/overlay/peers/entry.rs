@@ -31,6 +31,10 @@ pub enum Source {
     Hello,
     /// A peer named it.
     Exchange,
+    /// Heard of in the local network.
+    Lan,
+    /// Heard of through the distributed hash table.
+    Dht,
 }
 
 /// What is known of a peer.

@@ -7,6 +7,8 @@
 //! - What was flipped on the disk is noticed: each entry has a check. The
 //!   database itself may break on it and panic; that ends here.
 
+mod list;
+
 use std::{
     collections::BTreeMap,
     ops::Bound,

@@ -1,0 +1,242 @@
+//! Meeting nodes that nobody named: what it takes, put to work.
+//!
+//! # Participants
+//! - [`Index`] is the node of a distributed hash table, if the settings want one.
+//!   It starts before the node does, because the node asks it.
+//! - [`Meeting`] starts what `node-discovery` has, as the settings say, and gives
+//!   what is heard of to the overlay, whose `hello` finds out whether it is true.
+//!
+//! # Invariants
+//! - Without a setting, nothing leaves the machine that does not go to a local
+//!   network in which the node listens.
+//! - That others cannot be met is said in the log, and the node runs on.
+
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    sync::Arc,
+};
+
+use futures_util::future::BoxFuture;
+use node_core::{
+    node::Node,
+    overlay::{Providers, Source},
+    share::Digests,
+    wire::{Digest, PeerUrl},
+};
+use node_discovery::{
+    Holders, Lan, LanOptions, Meet, Publisher, Reach, Rendezvous,
+    dht::{Callable, Dht, DhtOptions, MainlineDht, Reply},
+    is_lan, lan,
+    publisher::Files,
+};
+use tokio::task::spawn_blocking;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{cli::Mdns, settings::Settings};
+
+/// What the settings say about meeting.
+#[derive(Clone, Debug)]
+pub(crate) struct Wanted {
+    mdns: Mdns,
+    network: Option<String>,
+    publish: bool,
+}
+
+/// A distributed hash table, and whom of those that it names this node may call.
+#[derive(Clone, Debug)]
+pub(crate) struct Index {
+    dht: Arc<dyn Dht>,
+    callable: Callable,
+}
+
+/// What a node meets others by.
+#[derive(Debug)]
+pub(crate) struct Meeting {
+    index: Option<Index>,
+    cancel: CancellationToken,
+    tasks: TaskTracker,
+}
+
+impl Wanted {
+    pub(crate) fn of(settings: &Settings) -> Wanted {
+        Wanted {
+            mdns: settings.mdns,
+            network: settings.network.clone(),
+            publish: settings.publish,
+        }
+    }
+}
+
+impl Index {
+    /// Takes part in the distributed hash table, if the settings want that.
+    pub(crate) fn start(settings: &Settings) -> Option<Index> {
+        if settings.network.is_none() && !settings.publish {
+            return None;
+        }
+        let IpAddr::V4(bind) = dht_address(settings.listen) else {
+            tracing::warn!("the DHT knows IPv4 only; listen on an IPv4 address to use it");
+            return None;
+        };
+        let options = DhtOptions {
+            bootstrap: settings.dht_bootstrap.clone(),
+            bind,
+        };
+        Some(Index {
+            dht: Arc::new(MainlineDht::start(options)),
+            callable: Callable::from(settings.listen.ip()),
+        })
+    }
+
+    /// Leaves the distributed hash table and waits for that.
+    pub(crate) async fn stop(&self) {
+        self.dht.stop().await;
+    }
+
+    /// The same for the searches of the node.
+    pub(crate) fn providers(&self) -> Arc<dyn Providers> {
+        Arc::new(Named(Holders::new(Arc::clone(&self.dht), self.callable)))
+    }
+}
+
+impl Meeting {
+    /// Begins to meet others.
+    pub(crate) fn start(node: &Arc<Node>, wanted: Wanted, index: Option<Index>) -> Meeting {
+        let meeting = Meeting {
+            index,
+            cancel: CancellationToken::new(),
+            tasks: TaskTracker::new(),
+        };
+        if let Some(reach) = lan_reach(wanted.mdns, node.address()) {
+            meeting.meet_lan(node, reach);
+        }
+        if let Some(index) = &meeting.index {
+            meeting.meet_network(node, index, wanted.network);
+            if wanted.publish {
+                meeting.publish(node, index);
+            }
+        }
+        meeting
+    }
+
+    /// Ends all of it and waits for that.
+    pub(crate) async fn stop(self) {
+        self.cancel.cancel();
+        self.tasks.close();
+        self.tasks.wait().await;
+        if let Some(index) = self.index {
+            index.stop().await;
+        }
+    }
+
+    fn meet_lan(&self, node: &Arc<Node>, reach: Reach) {
+        let options = LanOptions {
+            reach,
+            port: node.address().port(),
+            path: node.url().path().to_owned(),
+            mdns_port: lan::PORT,
+        };
+        match Lan::start(&options, meet(node, Source::Lan)) {
+            Ok(lan) => {
+                tracing::info!("nodes of the local network are met by mDNS");
+                self.tasks.spawn(lan.run(self.cancel.clone()));
+            }
+            Err(error) => tracing::warn!(%error, "nodes of the local network are not met"),
+        }
+    }
+
+    fn meet_network(&self, node: &Arc<Node>, index: &Index, network: Option<String>) {
+        let Some(network) = network else {
+            return;
+        };
+        tracing::info!("nodes of the same network are met through the DHT");
+        let (dht, port) = (Arc::clone(&index.dht), node.url().port());
+        let rendezvous = Rendezvous::new(dht, &network, port, index.callable);
+        let met = meet(node, Source::Dht);
+        self.tasks.spawn(rendezvous.run(met, self.cancel.clone()));
+    }
+
+    fn publish(&self, node: &Arc<Node>, index: &Index) {
+        tracing::info!("the files of the share are announced in the DHT");
+        let files = Arc::new(Shared(Arc::clone(&node.context().digests)));
+        let publisher = Publisher::new(Arc::clone(&index.dht), files, node.url().port());
+        self.tasks.spawn(publisher.run(self.cancel.clone()));
+    }
+}
+
+/// What the distributed hash table says about holders, for the node.
+#[derive(Debug)]
+struct Named(Holders);
+
+impl Providers for Named {
+    fn holders(&self, digest: Digest) -> BoxFuture<'_, Vec<PeerUrl>> {
+        Box::pin(async move { self.0.of(&digest).await })
+    }
+}
+
+/// What the node shares, for the distributed hash table.
+#[derive(Debug)]
+struct Shared(Arc<Digests>);
+
+impl Files for Shared {
+    fn digests(&self, most: usize) -> Reply<'_, Vec<Digest>> {
+        Box::pin(async move {
+            let digests = Arc::clone(&self.0);
+            let listed = spawn_blocking(move || digests.list(most));
+            listed.await.unwrap_or_default()
+        })
+    }
+}
+
+/// Gives what is heard of to the overlay.
+fn meet(node: &Arc<Node>, source: Source) -> Meet {
+    let context = Arc::clone(node.context());
+    Arc::new(move |url: &PeerUrl| {
+        context.overlay.add(url, source);
+    })
+}
+
+/// The address of this machine that the DHT uses.
+fn dht_address(listen: SocketAddr) -> IpAddr {
+    match listen.ip().to_canonical() {
+        address if address.is_unspecified() => Ipv4Addr::UNSPECIFIED.into(),
+        address => address,
+    }
+}
+
+/// Where the local network is asked, if it is.
+fn lan_reach(mdns: Mdns, listen: SocketAddr) -> Option<Reach> {
+    let address: IpAddr = listen.ip().to_canonical();
+    let reach = if address.is_unspecified() {
+        Reach::LocalNetworks
+    } else {
+        Reach::Address(address)
+    };
+    match mdns {
+        Mdns::Off => None,
+        Mdns::On => Some(reach),
+        Mdns::Auto => (address.is_unspecified() || is_lan(address)).then_some(reach),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_local_network_is_asked_where_the_node_listens_there() {
+        let reach = |mdns, listen: &str| lan_reach(mdns, listen.parse().unwrap());
+        for local in ["192.168.1.5:1", "10.0.0.1:1", "[fd00::1]:1"] {
+            let address = local.parse::<SocketAddr>().unwrap().ip();
+            assert_eq!(reach(Mdns::Auto, local), Some(Reach::Address(address)));
+            assert_eq!(reach(Mdns::Off, local), None);
+        }
+        for everywhere in ["0.0.0.0:1", "[::]:1"] {
+            assert_eq!(reach(Mdns::Auto, everywhere), Some(Reach::LocalNetworks));
+        }
+        for elsewhere in ["127.0.0.1:1", "[::1]:1", "203.0.113.5:1", "[2001:db8::1]:1"] {
+            let address = elsewhere.parse::<SocketAddr>().unwrap().ip();
+            assert_eq!(reach(Mdns::Auto, elsewhere), None, "{elsewhere}");
+            assert_eq!(reach(Mdns::On, elsewhere), Some(Reach::Address(address)));
+        }
+    }
+}
