@@ -20,6 +20,7 @@ mod chapter;
 mod content;
 mod control;
 mod ctl_cli;
+mod discovery;
 mod hooks;
 mod http_front;
 mod meeting;

@@ -70,7 +70,7 @@ const HOMES: &[Home] = &[
     home(
         "mainline",
         &["node-discovery", "e2e"],
-        &["node/discovery/src/dht/mainline", "tests/e2e/meeting"],
+        &["node/discovery/src/dht/mainline", "tests/e2e/discovery"],
     ),
     home("redb", &["node-core"], SHARE),
     home("cap-std", &["node-core", "ctl"], FILES),
