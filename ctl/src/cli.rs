@@ -92,7 +92,7 @@ pub(crate) enum Command {
     Run(RunArgs),
     Shell(ShellArgs),
     #[cfg(feature = "embedded")]
-    Up(UpArgs),
+    Up(Box<UpArgs>),
     Completions(CompletionsArgs),
 }
 

@@ -45,7 +45,7 @@ pub fn main() -> ExitCode {
     };
     #[cfg(feature = "embedded")]
     if let Command::Up(args) = cli.command {
-        return commands::up::run(args, &cli.global);
+        return commands::up::run(*args, &cli.global);
     }
     let output = cli.global.output();
     let result = execute(cli);

@@ -32,15 +32,7 @@ use node_discovery::{
 use tokio::task::spawn_blocking;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::{cli::Mdns, settings::Settings};
-
-/// What the settings say about meeting.
-#[derive(Clone, Debug)]
-pub(crate) struct Wanted {
-    mdns: Mdns,
-    network: Option<String>,
-    publish: bool,
-}
+use crate::{cli::Mdns, settings};
 
 /// A distributed hash table, and whom of those that it names this node may call.
 #[derive(Clone, Debug)]
@@ -57,33 +49,23 @@ pub(crate) struct Meeting {
     tasks: TaskTracker,
 }
 
-impl Wanted {
-    pub(crate) fn of(settings: &Settings) -> Wanted {
-        Wanted {
-            mdns: settings.mdns,
-            network: settings.network.clone(),
-            publish: settings.publish,
-        }
-    }
-}
-
 impl Index {
     /// Takes part in the distributed hash table, if the settings want that.
-    pub(crate) fn start(settings: &Settings) -> Option<Index> {
-        if settings.network.is_none() && !settings.publish {
+    pub(crate) fn start(wanted: &settings::Meeting, listen: SocketAddr) -> Option<Index> {
+        if !wanted.uses_dht() {
             return None;
         }
-        let IpAddr::V4(bind) = dht_address(settings.listen) else {
+        let IpAddr::V4(bind) = dht_address(listen) else {
             tracing::warn!("the DHT knows IPv4 only; listen on an IPv4 address to use it");
             return None;
         };
         let options = DhtOptions {
-            bootstrap: settings.dht_bootstrap.clone(),
+            bootstrap: wanted.dht_bootstrap.clone(),
             bind,
         };
         Some(Index {
             dht: Arc::new(MainlineDht::start(options)),
-            callable: Callable::from(settings.listen.ip()),
+            callable: Callable::from(listen.ip()),
         })
     }
 
@@ -100,7 +82,11 @@ impl Index {
 
 impl Meeting {
     /// Begins to meet others.
-    pub(crate) fn start(node: &Arc<Node>, wanted: Wanted, index: Option<Index>) -> Meeting {
+    pub(crate) fn start(
+        node: &Arc<Node>,
+        wanted: &settings::Meeting,
+        index: Option<Index>,
+    ) -> Meeting {
         let meeting = Meeting {
             index,
             cancel: CancellationToken::new(),
@@ -110,7 +96,7 @@ impl Meeting {
             meeting.meet_lan(node, reach);
         }
         if let Some(index) = &meeting.index {
-            meeting.meet_network(node, index, wanted.network);
+            meeting.meet_network(node, index, wanted.network.as_deref());
             if wanted.publish {
                 meeting.publish(node, index);
             }
@@ -144,13 +130,13 @@ impl Meeting {
         }
     }
 
-    fn meet_network(&self, node: &Arc<Node>, index: &Index, network: Option<String>) {
+    fn meet_network(&self, node: &Arc<Node>, index: &Index, network: Option<&str>) {
         let Some(network) = network else {
             return;
         };
         tracing::info!("nodes of the same network are met through the DHT");
         let (dht, port) = (Arc::clone(&index.dht), node.url().port());
-        let rendezvous = Rendezvous::new(dht, &network, port, index.callable);
+        let rendezvous = Rendezvous::new(dht, network, port, index.callable);
         let met = meet(node, Source::Dht);
         self.tasks.spawn(rendezvous.run(met, self.cancel.clone()));
     }

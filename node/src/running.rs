@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     control::{ControlServer, Owner},
-    meeting::{Index, Meeting, Wanted},
+    meeting::{Index, Meeting},
     settings::Settings,
 };
 
@@ -81,8 +81,7 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
     })?;
     let secret = Secret::load_or_create(&state)?;
     let listener = listen(settings.control).await?;
-    let wanted = Wanted::of(&settings);
-    let index = Index::start(&settings);
+    let index = Index::start(&settings.meeting, settings.listen);
     let options = NodeOptions {
         share: settings.share.clone(),
         listen: settings.listen,
@@ -113,7 +112,7 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
     };
     let control = ControlServer::start(listener, secret, owner);
     state.write(CONTROL_FILE, &format!("{}\n", control.address()))?;
-    let meeting = Meeting::start(&node, wanted, index);
+    let meeting = Meeting::start(&node, &settings.meeting, index);
     Ok(Running {
         node,
         control,

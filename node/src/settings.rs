@@ -4,6 +4,8 @@
     reason = "the owner's own files are read here: the configuration and the list of peers"
 )]
 
+mod meeting;
+
 use std::{
     fs, io,
     net::{IpAddr, Ipv4Addr, SocketAddr},
@@ -16,16 +18,11 @@ use node_core::{
 };
 use serde::Deserialize;
 
+pub use self::meeting::Meeting;
 use crate::cli::{Mdns, NodeArgs};
 use node_core::size::Size;
 
 const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 4242);
-/// Longest name of a network, in bytes.
-const NETWORK_MAX: usize = 255;
-
-/// Most nodes of a DHT to begin with.
-const BOOTSTRAP_MAX: usize = 64;
-
 const CONTROL: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 4243);
 
 /// What a node is started with.
@@ -51,14 +48,8 @@ pub struct Settings {
     pub upload_rate: u64,
     /// Most bytes a second of content from others; 0 is no limit.
     pub download_rate: u64,
-    /// Whether nodes of the local network are met.
-    pub mdns: Mdns,
-    /// The network whose nodes are met through the DHT.
-    pub network: Option<String>,
-    /// Whether the files of the share are announced in the DHT.
-    pub publish: bool,
-    /// Nodes of the DHT to begin with; none: those that everybody uses.
-    pub dht_bootstrap: Vec<String>,
+    /// How nodes are met that nobody named.
+    pub meeting: Meeting,
 }
 
 /// Why the settings make no sense. Each says what to change.
@@ -101,7 +92,7 @@ pub enum SettingsError {
         error: UrlError,
     },
     /// A name that is none.
-    #[error("--network: a name has 1 to {NETWORK_MAX} bytes")]
+    #[error("--network: a name has 1 to {} bytes", meeting::NETWORK_MAX)]
     Network,
     /// A node of the DHT that is none.
     #[error("--dht-bootstrap: `{0}` is no HOST:PORT")]
@@ -164,6 +155,7 @@ impl Settings {
             .map(read_config)
             .transpose()?
             .unwrap_or_default();
+        let meeting = Meeting::resolve(&args, &file)?;
         let share = args.share.or(file.share).ok_or(SettingsError::NoShare)?;
         check_directory("--share", &share)?;
         let plugins = args.plugins.or(file.plugins);
@@ -197,14 +189,6 @@ impl Settings {
         if let Some(path) = args.peers.or(file.peers) {
             peers.extend(read_peers(&path)?);
         }
-        let network = args.network.or(file.network);
-        check_network(network.as_deref())?;
-        let dht_bootstrap = if args.dht_bootstrap.is_empty() {
-            file.dht_bootstrap
-        } else {
-            args.dht_bootstrap
-        };
-        check_bootstrap(&dht_bootstrap)?;
         Ok(Settings {
             share,
             listen: args.listen.or(file.listen).unwrap_or(LISTEN),
@@ -222,10 +206,7 @@ impl Settings {
                 .download_rate
                 .or(file.download_rate)
                 .map_or(0, Size::bytes),
-            mdns: args.mdns.or(file.mdns).unwrap_or_default(),
-            network,
-            publish: args.publish || file.publish.unwrap_or_default(),
-            dht_bootstrap,
+            meeting,
         })
     }
 }
@@ -277,25 +258,6 @@ fn parse_url(origin: &str, text: &str) -> Result<PeerUrl, SettingsError> {
         text: escaped(&without_user(text)).to_string(),
         error,
     })
-}
-
-fn check_network(name: Option<&str>) -> Result<(), SettingsError> {
-    match name {
-        Some(name) if name.is_empty() || name.len() > NETWORK_MAX => Err(SettingsError::Network),
-        _ => Ok(()),
-    }
-}
-
-fn check_bootstrap(nodes: &[String]) -> Result<(), SettingsError> {
-    let is_right = |node: &String| {
-        let parts = node.rsplit_once(':');
-        parts.is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok())
-    };
-    let wrong = nodes.iter().find(|node| !is_right(node));
-    match wrong.or_else(|| nodes.get(BOOTSTRAP_MAX)) {
-        Some(node) => Err(SettingsError::Bootstrap(escaped(node).to_string())),
-        None => Ok(()),
-    }
 }
 
 fn check_directory(option: &'static str, path: &Path) -> Result<(), SettingsError> {

@@ -18,8 +18,9 @@ const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
 /// A port that nobody uses now.
 fn free_port() -> u16 {
-    let socket = UdpSocket::bind((LOOPBACK, 0)).unwrap();
-    socket.local_addr().unwrap().port()
+    let socket = UdpSocket::bind((LOOPBACK, 0)).expect("the loopback has free ports");
+    let address = socket.local_addr().expect("a bound socket has an address");
+    address.port()
 }
 
 fn lan(mdns_port: u16, port: u16, path: &str) -> (Lan, UnboundedReceiver<PeerUrl>) {
@@ -34,7 +35,7 @@ fn lan(mdns_port: u16, port: u16, path: &str) -> (Lan, UnboundedReceiver<PeerUrl
         &options,
         Arc::new(move |url: &PeerUrl| drop(met.send(url.clone()))),
     );
-    (lan.unwrap(), heard)
+    (lan.expect("mDNS starts on the loopback"), heard)
 }
 
 #[tokio::test(flavor = "multi_thread")]

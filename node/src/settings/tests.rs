@@ -175,11 +175,14 @@ fn a_state_that_leads_into_the_share_through_a_link_is_refused() {
 #[test]
 fn nothing_is_met_through_the_dht_and_nothing_published_unless_said_so() {
     let home = home();
-    let settings = Settings::resolve(args(&home)).unwrap();
+    let settings = Settings::resolve(args(&home)).unwrap().meeting;
+    assert!(!settings.uses_dht());
     assert_eq!((settings.network, settings.publish), (None, false));
     assert_eq!(settings.mdns, Mdns::Auto);
     let config = "mdns = 'off'\nnetwork = 'home'\npublish = true\ndht_bootstrap = ['a:1', 'b:2']\n";
-    let settings = Settings::resolve(with_config(&home, config)).unwrap();
+    let settings = Settings::resolve(with_config(&home, config))
+        .unwrap()
+        .meeting;
     assert_eq!(
         (settings.network.as_deref(), settings.publish),
         (Some("home"), true)
