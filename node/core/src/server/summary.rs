@@ -225,8 +225,8 @@ impl Gathered {
 /// Looks at all files. Blocks.
 fn look(catalogue: &Catalogue, digests: &Digests) -> Filters {
     let mut gathered = Gathered::default();
-    let seen = catalogue.search_names(&[], &mut |name| {
-        gathered.add(name, digests.known_of(name));
+    let seen = catalogue.search("", &[], &mut |file| {
+        gathered.add(&file.name, digests.known_as(file));
         if gathered.is_too_much() {
             Flow::Stop
         } else {

@@ -103,6 +103,16 @@ pub struct Met {
 pub struct Stranger(pub Option<IpAddr>);
 
 impl Source {
+    /// How often a candidate is called before it is forgotten. One that nobody
+    /// answers for is called once.
+    fn tries(self) -> u32 {
+        if matches!(self, Source::Lan | Source::Dht) {
+            1
+        } else {
+            CANDIDATE_TRIES
+        }
+    }
+
     /// Whether this owner chose the peer, or it proved itself to an earlier run.
     #[must_use]
     pub fn is_trusted(self) -> bool {
@@ -205,7 +215,7 @@ impl PeerEntry {
         self.introductions += 1;
         if !self.counts() {
             self.introduce_at = Some(now + TARGET_PAUSE);
-            return self.introductions < CANDIDATE_TRIES;
+            return self.introductions < self.source.tries();
         }
         let pause = (PAUSE * (1 << self.introductions.min(6))).min(INTRODUCTION_PAUSE_MAX);
         self.introduce_at = self.source.is_trusted().then_some(now + pause);
