@@ -117,7 +117,7 @@ fn peers_have_a_kind_and_a_latency_and_a_trace_says_who_named_whom() {
     });
     let answer = near
         .control()
-        .must("search.query", json!({ "query": "x.txt" }));
+        .must("search.query", json!({ "query": "x.txt", "reach": "sure" }));
     let trace = answer["trace"].as_array().unwrap();
     let step = |url: &str| {
         trace
