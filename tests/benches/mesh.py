@@ -20,6 +20,10 @@ from xmlrpc.client import Fault, ServerProxy
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 READY_SECONDS = 30
+
+# What tells the files of the members apart.
+WORDS = "lighthouse harbour orchard bicycle thunder violin glacier notebook festival compass".split()
+
 PROGRAMS = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "release"
 
 # The chapter's peer as it is, with a byte written for each query that arrives.
@@ -41,10 +45,10 @@ runpy.run_path(sys.argv[0], run_name="__main__")
 class Node:
     """One of ours."""
 
-    def __init__(self, home):
+    def __init__(self, home, word):
         self.share, self.state = home / "share", home / "state"
         self.share.mkdir(parents=True)
-        (self.share / f"file of {home.name}.txt").write_text(home.name)
+        (self.share / f"{word}.txt").write_text(word)
         self.process = subprocess.Popen(
             [program("noded"), "--share", self.share, "--state", self.state, "--listen", "127.0.0.1:0", "--control", "127.0.0.1:0"],
             stdout=subprocess.PIPE,
@@ -73,10 +77,10 @@ class Node:
 class Book:
     """One of the chapter's."""
 
-    def __init__(self, home):
+    def __init__(self, home, word):
         share, self.counter = home / "share", home / "calls"
         share.mkdir(parents=True)
-        (share / f"file of {home.name}.txt").write_text(home.name)
+        (share / f"{word}.txt").write_text(word)
         peer = ROOT / "tests" / "peers" / "faults_peer.py"
         self.process = subprocess.Popen(
             [sys.executable, "-c", COUNTING, peer, "http://127.0.0.1:0", share, "secret", self.counter], stdout=subprocess.PIPE, text=True
@@ -113,7 +117,7 @@ def measured(members, work):
 
 
 def ours(home, count, rounds):
-    nodes = [Node(home / f"node {n}") for n in range(count)]
+    nodes = [Node(home / f"node {n}", WORDS[n]) for n in range(count)]
     introduce(nodes)
     ends = time.monotonic() + READY_SECONDS
     while nodes[0].search("nothing like this.pdf", "normal")["asked"] > 1:
@@ -121,7 +125,7 @@ def ours(home, count, rounds):
             sys.exit("the nodes do not know each other's summaries")
         time.sleep(0.1)
     for what, query, reach in [
-        ("a hit", f"file of node {count - 1}.txt", "normal"),
+        ("a hit", f"{WORDS[count - 1]}.txt", "normal"),
         ("a miss", "mountain picture.jpg", "normal"),
         ("a miss, to be sure", "mountain picture.jpg", "sure"),
     ]:
@@ -132,7 +136,7 @@ def ours(home, count, rounds):
 
 
 def book(home, count):
-    peers = [Book(home / f"peer {n}") for n in range(count)]
+    peers = [Book(home / f"peer {n}", WORDS[n]) for n in range(count)]
     introduce(peers)
 
     def miss():
@@ -158,7 +162,7 @@ def row(what, figures):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--nodes", type=int, default=10)
+    parser.add_argument("--nodes", type=int, default=len(WORDS), choices=range(2, len(WORDS) + 1))
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--programs", type=pathlib.Path, help="directory of noded and ctl, if not that of the release build")
     options = parser.parse_args()
