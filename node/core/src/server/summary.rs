@@ -46,6 +46,12 @@ const WAITING_MAX: usize = 256;
 /// How long changes are gathered.
 const CALM: Duration = Duration::from_millis(100);
 
+/// The same for a share that has too many files for a filter.
+const CALM_OF_MANY: Duration = Duration::from_secs(10);
+
+/// Longer than a node runs.
+const FOREVER: Duration = Duration::from_secs(60 * 60 * 24 * 365);
+
 /// How often a share is looked at again of which not all digests are known.
 const DIGESTS_AGAIN: Duration = Duration::from_secs(2);
 
@@ -117,9 +123,15 @@ impl OwnSummary {
                 Ok(filters) => self.put(filters),
                 Err(error) => tracing::error!(%error, "making a summary panicked"),
             }
-            let pause = CALM.max(begun.elapsed() * 4);
-            let again = if self.now().1.has_digests {
-                Duration::MAX
+            let now = self.now().1;
+            let calm = if now.files.is_some() {
+                CALM
+            } else {
+                CALM_OF_MANY
+            };
+            let pause = calm.max(begun.elapsed() * 4);
+            let again = if now.has_digests || now.files.is_none() {
+                FOREVER
             } else {
                 DIGESTS_AGAIN.max(pause)
             };
