@@ -8,8 +8,6 @@ themselves (`finds_received`), and of the chapter's peers by a byte in a file fo
 """
 
 import argparse
-import json
-import os
 import pathlib
 import statistics
 import subprocess
@@ -18,13 +16,12 @@ import tempfile
 import time
 from xmlrpc.client import Fault, ServerProxy
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
+import node
+
 READY_SECONDS = 30
 
 # What tells the files of the members apart.
 WORDS = "lighthouse harbour orchard bicycle thunder violin glacier notebook festival compass".split()
-
-PROGRAMS = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "release"
 
 # The chapter's peer as it is, with a byte written for each query that arrives.
 COUNTING = """
@@ -42,36 +39,17 @@ runpy.run_path(sys.argv[0], run_name="__main__")
 """
 
 
-class Node:
+class Ours(node.Node):
     """One of ours."""
 
     def __init__(self, home, word):
-        self.share, self.state = home / "share", home / "state"
-        self.share.mkdir(parents=True)
-        (self.share / f"{word}.txt").write_text(word)
-        self.process = subprocess.Popen(
-            [program("noded"), "--share", self.share, "--state", self.state, "--listen", "127.0.0.1:0", "--control", "127.0.0.1:0"],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-        )
-        self.url = self.process.stdout.readline().split()[1].removeprefix("url=")
-
-    def call(self, method, **params):
-        done = subprocess.run([program("ctl"), "--state", self.state, "--json", "call", method, json.dumps(params)], capture_output=True, text=True)
-        if done.returncode != 0:
-            sys.exit(f"{method} failed: {done.stderr}")
-        return json.loads(done.stdout)
+        share = home / "share"
+        share.mkdir(parents=True)
+        (share / f"{word}.txt").write_text(word)
+        super().__init__(share, home / "state")
 
     def received(self):
-        return self.call("node.status")["counters"]["finds_received"]
-
-    def search(self, query, reach):
-        return self.call("search.query", query=query, reach=reach)
-
-    def stop(self):
-        self.process.terminate()
-        self.process.wait(10)
+        return self.status()["counters"]["finds_received"]
 
 
 class Book:
@@ -81,7 +59,7 @@ class Book:
         share, self.counter = home / "share", home / "calls"
         share.mkdir(parents=True)
         (share / f"{word}.txt").write_text(word)
-        peer = ROOT / "tests" / "peers" / "faults_peer.py"
+        peer = node.ROOT / "tests" / "peers" / "faults_peer.py"
         self.process = subprocess.Popen(
             [sys.executable, "-c", COUNTING, peer, "http://127.0.0.1:0", share, "secret", self.counter], stdout=subprocess.PIPE, text=True
         )
@@ -93,13 +71,6 @@ class Book:
     def stop(self):
         self.process.kill()
         self.process.wait(10)
-
-
-def program(name):
-    path = PROGRAMS / name
-    if not path.exists():
-        sys.exit(f"{path} is not there: run cargo build --release first")
-    return path
 
 
 def introduce(members):
@@ -117,10 +88,10 @@ def measured(members, work):
 
 
 def ours(home, count, rounds):
-    nodes = [Node(home / f"node {n}", WORDS[n]) for n in range(count)]
+    nodes = [Ours(home / f"node {n}", WORDS[n]) for n in range(count)]
     introduce(nodes)
     ends = time.monotonic() + READY_SECONDS
-    while nodes[0].search("nothing like this.pdf", "normal")["asked"] > 1:
+    while nodes[0].search("nothing like this.pdf", reach="normal")["asked"] > 1:
         if time.monotonic() > ends:
             sys.exit("the nodes do not know each other's summaries")
         time.sleep(0.1)
@@ -129,10 +100,10 @@ def ours(home, count, rounds):
         ("a miss", "mountain picture.jpg", "normal"),
         ("a miss, to be sure", "mountain picture.jpg", "sure"),
     ]:
-        figures = [measured(nodes, lambda: nodes[0].search(query, reach)) for _ in range(rounds)]
+        figures = [measured(nodes, lambda: nodes[0].search(query, reach=reach)) for _ in range(rounds)]
         row(f"Sixhop, {what}", figures)
-    for node in nodes:
-        node.stop()
+    for member in nodes:
+        member.stop()
 
 
 def book(home, count):
@@ -164,10 +135,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--nodes", type=int, default=len(WORDS), choices=range(2, len(WORDS) + 1))
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--programs", type=pathlib.Path, help="directory of noded and ctl, if not that of the release build")
     options = parser.parse_args()
-    global PROGRAMS
-    PROGRAMS = options.programs or PROGRAMS
     with tempfile.TemporaryDirectory() as home:
         print("| network | calls | seconds |\n|---|---|---|")
         ours(pathlib.Path(home), options.nodes, options.rounds)

@@ -83,7 +83,7 @@ pub use self::{
     prove::NotProved,
     providers::Providers,
     search::{Here, News, Search, SearchWanted},
-    summaries::{NO_AGE, Poller, SUMMARIES_MAX, Summaries, YES_AGE},
+    summaries::{NEAR_BYTES_MAX, NO_AGE, Poller, SUMMARIES_MAX, Summaries, YES_AGE},
     walk::{Asked, Walk},
 };
 use crate::{
@@ -312,9 +312,9 @@ impl Overlay {
         lock(&self.summaries).matching(&Question::of(wanted), now())
     }
 
-    /// The files of our peers that may be told on, each at most `bytes` long.
-    pub(crate) fn near(&self, bytes: usize) -> Vec<(PeerUrl, Filter)> {
-        lock(&self.summaries).near(now(), bytes)
+    /// The files of our peers that may be told on.
+    pub(crate) fn near(&self) -> Vec<(PeerUrl, Filter)> {
+        lock(&self.summaries).near(now())
     }
 
     fn peers(&self) -> MutexGuard<'_, PeerTable> {

@@ -26,5 +26,5 @@ mod table;
 pub(crate) use self::question::Question;
 pub use self::{
     poller::Poller,
-    table::{NO_AGE, SUMMARIES_MAX, Summaries, YES_AGE},
+    table::{NEAR_BYTES_MAX, NO_AGE, SUMMARIES_MAX, Summaries, YES_AGE},
 };

@@ -19,6 +19,9 @@ pub const NO_AGE: Duration = Duration::from_secs(20);
 /// How long it says yes.
 pub const YES_AGE: Duration = Duration::from_secs(600);
 
+/// Longest filter of a peer that is told on, and taken from who tells it on, in bytes.
+pub const NEAR_BYTES_MAX: usize = 16 * 1024;
+
 /// How often a summary must have said yes before it is judged.
 const JUDGED_AFTER: u32 = 8;
 
@@ -170,15 +173,15 @@ impl Summaries {
         own.chain(near.map(|(peer, _)| peer.clone())).collect()
     }
 
-    /// The files of our peers that may be told on, each at most `bytes` long.
-    pub(crate) fn near(&self, now: Instant, bytes: usize) -> Vec<(PeerUrl, Filter)> {
+    /// The files of our peers that may be told on.
+    pub(crate) fn near(&self, now: Instant) -> Vec<(PeerUrl, Filter)> {
         let entries = self.entries.values();
         let entries = entries.filter(|entry| entry.told.is_public && entry.is_precise());
         let near = entries
             .filter(|entry| entry.is_fresh(YES_AGE, now))
             .filter_map(|entry| {
                 let files = entry.told.files.as_ref()?;
-                (files.bits() / 8 <= bytes).then(|| (entry.peer.clone(), files.clone()))
+                is_short(files).then(|| (entry.peer.clone(), files.clone()))
             });
         let mut near: Vec<_> = near.collect();
         near.sort_by(|(a, _), (b, _)| a.cmp(b));
@@ -210,6 +213,7 @@ impl Told {
             urls.collect::<Vec<_>>()
         };
         let near = summary.near.into_iter();
+        let near = near.filter(|near| is_short(&near.files));
         Some(Told {
             files: filter(summary.files, before.and_then(|told| told.files.as_ref()))?,
             grams: filter(summary.grams, before.and_then(|told| told.grams.as_ref()))?,
@@ -223,6 +227,10 @@ impl Told {
                 .collect(),
         })
     }
+}
+
+fn is_short(files: &Filter) -> bool {
+    files.bits() / 8 <= NEAR_BYTES_MAX
 }
 
 #[cfg(test)]
@@ -297,7 +305,7 @@ mod tests {
         }
         assert_eq!(table.hint(&url(1), &question("a"), now), Hint::Open);
         assert!(table.matching(&question("a"), now).is_empty());
-        assert!(table.near(now, 1_000).is_empty());
+        assert!(table.near(now).is_empty());
         // What it says anew does not make it right.
         table.told(&url(1), summary(&["a", "b"], &[]), now);
         assert_eq!(table.hint(&url(1), &question("a"), now), Hint::Open);
@@ -324,15 +332,14 @@ mod tests {
         );
         assert_eq!(table.matching(&question("a"), now), [url(1)]);
         assert_eq!(table.matching(&question("c"), now), [url(3)]);
-        assert_eq!(table.near(now, 1_000).len(), 1);
-        assert!(table.near(now, 1).is_empty());
+        assert_eq!(table.near(now).len(), 1);
         let private = Summary {
             is_public: false,
             ..summary(&["a", "b"], near)
         };
         table.told(&url(1), private, now);
         assert!(table.matching(&question("a"), now).is_empty());
-        assert!(table.near(now, 1_000).is_empty());
+        assert!(table.near(now).is_empty());
     }
 
     #[test]
@@ -350,6 +357,17 @@ mod tests {
         table.told(&url(1), summary(&["a"], &[]), now);
         table.told(&url(1), changed(change), now);
         assert_eq!(table.hint(&url(1), &question("b"), now), Hint::Match);
+    }
+
+    #[test]
+    fn a_long_filter_is_neither_told_on_nor_taken() {
+        let (mut table, now) = (Summaries::default(), Instant::now());
+        let names: Vec<String> = (0..10_000).map(|n| n.to_string()).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        table.told(&url(1), summary(&names, &[(2, &names)]), now);
+        assert_eq!(table.hint(&url(1), &question("7"), now), Hint::Match);
+        assert!(table.near(now).is_empty());
+        assert_eq!(table.matching(&question("7"), now), [url(1)]);
     }
 
     #[test]

@@ -31,11 +31,8 @@ use crate::server::{
 /// Most files of a summary that a policy decides on.
 const GUARDED_MAX: usize = 500;
 
-/// Longest filter of a peer that is told on, in bytes.
-const NEAR_BYTES_MAX: usize = 16 * 1024;
-
 /// How often a caller that waits has what is not in the filters looked at.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
+const LOOK_EVERY: Duration = Duration::from_secs(2);
 
 /// A summary, and what its version is made of.
 struct Made {
@@ -100,7 +97,7 @@ async fn make(
         ..Summary::default()
     };
     if in_full {
-        let near = context.overlay.near(NEAR_BYTES_MAX).into_iter();
+        let near = context.overlay.near().into_iter();
         let near = near.take(FIND_PEERS_MAX).map(|(peer, files)| Near {
             peer: peer.as_str().to_owned(),
             files,
