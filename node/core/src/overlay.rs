@@ -66,7 +66,6 @@ use node_wire::{
 use serde_json::json;
 use tokio::{sync::Notify, time::timeout_at};
 
-use self::{providers::Liars, summaries::Question};
 pub use self::{
     files::PeerFilesError,
     finder::{Finder, Holder, Step},
@@ -86,6 +85,7 @@ pub use self::{
     summaries::{NEAR_BYTES_MAX, NO_AGE, Poller, SUMMARIES_MAX, Summaries, YES_AGE},
     walk::{Asked, Walk},
 };
+use self::{providers::Liars, summaries::Question};
 use crate::{
     client::{self, CallError, Client, PeerKind, nearest_for},
     clock::now,

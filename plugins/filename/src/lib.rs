@@ -110,23 +110,26 @@ fn by_name(name: &str, files: &dyn Files, sink: &mut dyn Sink) -> Result<(), Han
         best: Ranked::new(sink.room()),
         lower: String::new(),
     };
-    let first = first.map(|first| first.name);
-    let mut found = first.is_some();
+    let mut same = Same {
+        files,
+        first: first.as_ref().map(|first| first.name.as_str()),
+        found: first.is_some(),
+        trouble: None,
+    };
     let mut looked = 0;
     files.visit_some("", &[text], &mut |there| {
-        if last_part(&there.name) == name {
-            found = true;
-            return match &first {
-                Some(first) if *first == there.name => sink.flow(),
-                _ => sink.hit(Hit::of(there)),
-            };
+        if is_called(&there.name, name) {
+            return same.give(&there.name, sink);
         }
-        if !found {
+        if !same.found {
             search.look_at(there);
         }
         now_and_then(&mut looked, sink)
     })?;
-    if found {
+    if let Some(error) = same.trouble {
+        return Err(error);
+    }
+    if same.found {
         return Ok(());
     }
     if search.best.is_empty() && sink.flow() == Flow::Continue {
@@ -134,7 +137,10 @@ fn by_name(name: &str, files: &dyn Files, sink: &mut dyn Sink) -> Result<(), Han
         let texts = misspelt(&words, files, sink)?;
         if !texts.is_empty() {
             files.visit_some("", &texts, &mut |there| {
-                search.look_at(there);
+                // One of exactly this name was looked for already, and is not there.
+                if !is_called(&there.name, name) {
+                    search.look_at(there);
+                }
                 now_and_then(&mut looked, sink)
             })?;
         }
@@ -167,6 +173,34 @@ fn now_and_then(looked: &mut usize, sink: &dyn Sink) -> Flow {
         sink.flow()
     } else {
         Flow::Continue
+    }
+}
+
+/// Files in directories that have the name.
+struct Same<'a> {
+    files: &'a dyn Files,
+    /// The one that was given already.
+    first: Option<&'a str>,
+    found: bool,
+    trouble: Option<HandlerError>,
+}
+
+impl Same<'_> {
+    fn give(&mut self, there: &str, sink: &mut dyn Sink) -> Flow {
+        if self.first == Some(there) {
+            return sink.flow();
+        }
+        match self.files.file(there) {
+            Ok(None) => sink.flow(),
+            Ok(Some(file)) => {
+                self.found = true;
+                sink.hit(Hit::of(&file))
+            }
+            Err(error) => {
+                self.trouble = Some(error);
+                Flow::Stop
+            }
+        }
     }
 }
 
@@ -251,6 +285,11 @@ impl<'a> Wanted<'a> {
         }
         Glob::parse(text).map(Wanted::Fitting).map_err(problem)
     }
+}
+
+/// Whether this is the name of the file at `there`: all of it, or its last part.
+fn is_called(there: &str, name: &str) -> bool {
+    there == name || last_part(there) == name
 }
 
 fn last_part(name: &str) -> &str {

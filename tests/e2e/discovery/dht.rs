@@ -52,8 +52,9 @@ fn a_file_is_fetched_by_its_digest_from_a_holder_that_nobody_named() {
     let asker = node_of(&network, "two").start();
     let content = format!("blake3:{}", digest_of(&holder, "rare.txt"));
     let fetch = || ctl(asker.home()).args(["fetch", &content]).run();
-    // It takes a moment until the file is announced.
-    let took = wait_until("the file is fetched", TIME, || {
+    // It takes a moment until the file is announced; a holder that did not answer in
+    // time is asked again after a minute.
+    let took = wait_until("the file is fetched", 3 * TIME, || {
         let begun = Instant::now();
         let run = fetch();
         (run.code == 0).then(|| begun.elapsed()).ok_or(run.stderr)

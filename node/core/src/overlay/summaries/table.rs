@@ -345,17 +345,21 @@ mod tests {
     #[test]
     fn a_change_needs_what_it_changes() {
         let (mut table, now) = (Summaries::default(), Instant::now());
-        let (old, new) = (filter(&["a"]), filter(&["b"]));
-        let change = old.change_to(&new);
-        let changed = |change: Vec<u8>| Summary {
-            files: Some(node_wire::Told::Change(1, change)),
-            ..summary(&["b"], &[])
+        let many: Vec<String> = (0..100).map(|n| n.to_string()).collect();
+        let mut names: Vec<&str> = many.iter().map(String::as_str).collect();
+        let old = summary(&names, &[]);
+        let old_filter = filter(&names);
+        names.push("b");
+        let change = old_filter.change_to(&filter(&names)).unwrap();
+        let changed = Summary {
+            files: Some(node_wire::Told::Change(names.len(), change)),
+            ..summary(&names, &[])
         };
-        let change = change.unwrap_or_else(|| [&[0; 4][..], &new.to_bytes()[..]].concat());
-        table.told(&url(1), changed(change.clone()), now);
+        table.told(&url(1), changed.clone(), now);
         assert_eq!(table.version(&url(1)), None);
-        table.told(&url(1), summary(&["a"], &[]), now);
-        table.told(&url(1), changed(change), now);
+        table.told(&url(1), old, now);
+        assert_eq!(table.hint(&url(1), &question("b"), now), Hint::RuledOut);
+        table.told(&url(1), changed, now);
         assert_eq!(table.hint(&url(1), &question("b"), now), Hint::Match);
     }
 
