@@ -71,6 +71,11 @@ pub struct NodeArgs {
     #[arg(long, value_name = "DIR", env = "SIXHOP_PLUGINS")]
     pub plugins: Option<PathBuf>,
 
+    /// File with the key of a private network, at least 32 bytes that only you
+    /// can read; who does not have it cannot search or fetch here
+    #[arg(long, value_name = "FILE", env = "SIXHOP_NETWORK_KEY_FILE")]
+    pub network_key_file: Option<PathBuf>,
+
     /// Most disk space for content that passes through, such as 100M or 2G;
     /// 0 keeps none [default: 1G]
     #[arg(long, value_name = "SIZE", env = "SIXHOP_CACHE_SIZE")]

@@ -13,6 +13,7 @@ use std::{
 };
 
 use node_core::{
+    network::{NetworkKey, NetworkKeyError},
     node::{Node, NodeError, NodeOptions},
     secret::{Secret, SecretError},
     state::{StateDir, StateError, StateLock},
@@ -41,6 +42,9 @@ pub enum StartError {
     /// There is no secret.
     #[error(transparent)]
     Secret(#[from] SecretError),
+    /// There is no network key where it was said to be.
+    #[error(transparent)]
+    NetworkKey(#[from] NetworkKeyError),
     /// The node itself did not start.
     #[error(transparent)]
     Node(#[from] NodeError),
@@ -80,6 +84,8 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
         _ => StartError::State(error),
     })?;
     let secret = Secret::load_or_create(&state)?;
+    let network_key = settings.network_key_file.as_deref().map(NetworkKey::load);
+    let network_key = network_key.transpose()?;
     let listener = listen(settings.control).await?;
     let index = Index::start(&settings.meeting, settings.listen);
     let options = NodeOptions {
@@ -90,6 +96,7 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
         secret: secret.clone(),
         peers: settings.peers,
         plugins: settings.plugins,
+        network_key,
         cache_size: settings.cache_size,
         upload_rate: settings.upload_rate,
         download_rate: settings.download_rate,

@@ -42,6 +42,8 @@ pub struct Settings {
     pub peers: Vec<PeerUrl>,
     /// Directory of scripted handlers.
     pub plugins: Option<PathBuf>,
+    /// File with the key of the private network.
+    pub network_key_file: Option<PathBuf>,
     /// Most bytes of content that passes to keep; 0 keeps none.
     pub cache_size: u64,
     /// Most bytes a second of content to others; 0 is no limit.
@@ -132,6 +134,7 @@ struct ConfigFile {
     peer: Vec<String>,
     peers: Option<PathBuf>,
     plugins: Option<PathBuf>,
+    network_key_file: Option<PathBuf>,
     cache_size: Option<Size>,
     upload_rate: Option<Size>,
     download_rate: Option<Size>,
@@ -197,6 +200,7 @@ impl Settings {
             state,
             peers,
             plugins,
+            network_key_file: args.network_key_file.or(file.network_key_file),
             cache_size: args
                 .cache_size
                 .or(file.cache_size)

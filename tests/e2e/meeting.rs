@@ -298,3 +298,96 @@ fn a_proof_that_is_none_is_refused_and_makes_no_peer() {
     assert_eq!(peers(&node), Vec::<serde_json::Value>::new());
     node.stop();
 }
+
+/// A file with a key that only its owner reads.
+fn key_file(home: &e2e::Home, key: &str) -> String {
+    let path = home.root().join("network-key");
+    fs::write(&path, key.repeat(32)).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+    path.display().to_string()
+}
+
+fn member(key: &str) -> e2e::NodeOptions {
+    let options = noded();
+    let file = key_file(options.home(), key);
+    options.args(["--network-key-file", &file])
+}
+
+fn fetch(node: &NodeProcess, name: &str) -> Result<Value, xmlrpc::CallError> {
+    let params = [Value::text(name), Value::text(node.home().secret())];
+    xmlrpc::call(&node.url, "fetch", &params)
+}
+
+#[test]
+fn strangers_are_kept_out_of_a_private_network_and_its_members_are_not() {
+    let holder = member("k").file("a.txt", "of the network").start();
+    let friend = member("k").start();
+    let others = [noded().start(), member("x").start()];
+    assert_eq!(hello(&friend, &holder.url), Ok(Value::Int(0)));
+    for other in &others {
+        assert_eq!(hello(other, &holder.url), Ok(Value::Int(0)));
+        assert_eq!(hello(&holder, &other.url), Ok(Value::Int(0)));
+    }
+    assert_eq!(fetch(&friend, "a.txt"), Ok(Value::Int(0)));
+    assert_eq!(
+        friend.home().read("a.txt"),
+        Some(b"of the network".to_vec())
+    );
+    let found = friend
+        .control()
+        .must("search.query", json!({ "query": "a.txt" }));
+    assert!(found.to_string().contains(&holder.url), "{found}");
+    for other in &others {
+        assert_eq!(fetch(other, "a.txt").map_err(|e| e.code()), Err(Some(100)));
+    }
+    let digest = "0".repeat(64);
+    for path in [
+        "/",
+        "/files/a.txt",
+        "/search?q=a.txt",
+        &format!("/blobs/{digest}"),
+        &format!("/blobs/{digest}/tree"),
+        "/none",
+    ] {
+        for headers in [&[][..], &[("sixhop-network", "0"), ("Host", "x")][..1]] {
+            let answer = e2e::http::request(&holder.url, "GET", path, headers, b"").unwrap();
+            assert_eq!(answer.status, 403, "{path}: {}", answer.text());
+        }
+    }
+    let name = Value::Map(vec![("name".to_owned(), Value::text("a.txt"))]);
+    let cursor = Value::Map(vec![("cursor".to_owned(), Value::text("0"))]);
+    for (method, parameter) in [
+        ("query", Value::text("a.txt")),
+        ("sixhop.find", name),
+        ("sixhop.more", cursor),
+        ("system.multicall", Value::List(vec![])),
+    ] {
+        let refused = xmlrpc::call(&holder.url, method, &[parameter]);
+        assert_eq!(refused.map_err(|e| e.code()), Err(Some(200)), "{method}");
+    }
+    eventually("who does not show the key is no peer", || {
+        let failing = |other: &NodeProcess| {
+            peers(&holder)
+                .iter()
+                .any(|peer| peer["url"] == other.url.as_str() && peer["state"] == "failing")
+        };
+        others.iter().all(failing)
+    });
+    let key = "k".repeat(32);
+    for node in [&holder, &friend] {
+        assert!(!node.stderr().contains(&key));
+    }
+    [holder, friend].into_iter().for_each(NodeProcess::stop);
+    others.into_iter().for_each(NodeProcess::stop);
+}
+
+#[test]
+fn a_node_does_not_start_without_the_key_that_it_was_to_have() {
+    let options = noded();
+    let file = key_file(options.home(), "k");
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
+    let refusal = options.args(["--network-key-file", &file]).refused();
+    assert!(refusal.stderr.contains("chmod 600"), "{}", refusal.stderr);
+    let refusal = noded().args(["--network-key-file", "/nowhere"]).refused();
+    assert!(refusal.stderr.contains("/nowhere"), "{}", refusal.stderr);
+}

@@ -8,7 +8,8 @@
 //! Each uses only what stands before it.
 //!
 //! - [`state`]: small files of the node's own, written whole or not at all.
-//! - [`secret`]: what proves an owner; [`identity`]: who the node is to others.
+//! - [`secret`]: what proves an owner; [`identity`]: who the node is to others;
+//!   [`network`]: the key of a private network.
 //! - [`counters`] and [`events`]: what the node has done, and what happens.
 //! - [`pieces`]: how content is checked while it arrives; [`size`]: sizes as people write them.
 //! - [`share`]: the shared directory: opening, listing and storing files.
@@ -40,6 +41,7 @@ pub mod counters;
 pub mod events;
 pub mod handlers;
 pub mod identity;
+pub mod network;
 pub mod node;
 pub mod overlay;
 pub mod pieces;

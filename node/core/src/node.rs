@@ -28,6 +28,7 @@ use crate::{
     events::EventLog,
     handlers::{Content, Handlers, watch_plugins},
     identity::{KeyError, NodeKey},
+    network::NetworkKey,
     overlay::{Introducer, Overlay, Poller, Providers, Standing},
     rate::Rate,
     secret::Secret,
@@ -66,6 +67,8 @@ pub struct NodeOptions {
     pub peers: Vec<PeerUrl>,
     /// Directory of the owner's handlers: scripts and programs.
     pub plugins: Option<PathBuf>,
+    /// The key of the private network, if the node is of one.
+    pub network_key: Option<NetworkKey>,
     /// Most bytes of content that passes to keep; 0 keeps none.
     pub cache_size: u64,
     /// Most bytes a second of content to others; 0 is no limit.
@@ -141,6 +144,7 @@ impl Node {
             secret,
             peers,
             plugins,
+            network_key,
             cache_size,
             upload_rate,
             download_rate,
@@ -170,6 +174,7 @@ impl Node {
             cache,
             policy: PolicyGate::new(plugins.clone(), Arc::clone(&counters), Arc::clone(&events)),
             handlers: Arc::new(handlers(content, plugins)),
+            network: network_key,
             upload_rate: Rate::new(upload_rate),
             download_rate: Rate::new(download_rate),
             providers,
@@ -380,6 +385,7 @@ struct Stores {
     cache: Cache,
     policy: PolicyGate,
     handlers: Arc<Handlers>,
+    network: Option<NetworkKey>,
     upload_rate: Rate,
     download_rate: Rate,
     providers: Option<Arc<dyn Providers>>,
@@ -412,11 +418,12 @@ fn assemble(
         cache,
         policy,
         handlers,
+        network,
         upload_rate,
         download_rate,
         providers,
     } = stores;
-    let transport = HttpTransport::new(Arc::clone(&standing.reach));
+    let transport = HttpTransport::new(Arc::clone(&standing.reach)).of_network(network.clone());
     let client = Client::new(Arc::new(transport), Arc::clone(&counters));
     let overlay = Overlay::with_standing(
         standing,
@@ -446,6 +453,7 @@ fn assemble(
         keepers: TaskTracker::new(),
         handlers,
         policy,
+        network,
         quotas: Quotas::default(),
         searches: Searches::default(),
         summary: Arc::default(),

@@ -26,6 +26,7 @@ mod files;
 mod front;
 mod local;
 mod methods;
+mod network;
 mod page;
 mod policy;
 mod quotas;
@@ -59,6 +60,7 @@ use crate::{
     cache::Cache,
     counters::Counters,
     handlers::Handlers,
+    network::NetworkKey,
     overlay::Overlay,
     rate::Rate,
     secret::Secret,
@@ -89,6 +91,8 @@ pub struct Context {
     pub handlers: Arc<Handlers>,
     /// What the owner lets others ask and have.
     pub policy: PolicyGate,
+    /// The key of the private network, if this node is of one.
+    pub network: Option<NetworkKey>,
     /// How much others may still cause.
     pub quotas: Quotas,
     /// Searches of others that are not over.

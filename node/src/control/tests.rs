@@ -21,6 +21,7 @@ async fn owner(home: &std::path::Path) -> Owner {
         upload_rate: 0,
         download_rate: 0,
         providers: None,
+        network_key: None,
     };
     let node = Arc::new(Node::start(options).await.unwrap());
     Owner {

@@ -29,7 +29,11 @@ const HTTP: &[&str] = &[
     "ctl/src/download",
 ];
 /// Content, and places in a distributed hash table.
-const HASHES: &[&str] = &["node/core/src/pieces", "node/discovery/src/infohash"];
+const HASHES: &[&str] = &[
+    "node/core/src/pieces",
+    "node/core/src/network",
+    "node/discovery/src/infohash",
+];
 const SHARE: &[&str] = &["node/core/src/share", "node/core/tests"];
 /// Dropped files go into the share from the page.
 const FILES: &[&str] = &[

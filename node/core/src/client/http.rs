@@ -32,6 +32,10 @@ use super::{
         TransportError,
     },
 };
+use crate::{
+    identity::random_nonce,
+    network::{NETWORK_HEADER, NetworkKey, Tag, Tagged},
+};
 
 /// Longest time to connect.
 const CONNECT: Duration = Duration::from_secs(3);
@@ -61,6 +65,7 @@ pub struct HttpTransport {
     kept: HttpClient,
     resolver: CheckedResolver,
     tokens: Arc<Tokens>,
+    network: Option<NetworkKey>,
 }
 
 type HttpClient = Client<HttpConnector<CheckedResolver>, Full<Bytes>>;
@@ -90,6 +95,44 @@ impl HttpTransport {
             kept,
             resolver,
             tokens: Arc::default(),
+            network: None,
+        }
+    }
+
+    /// Calls as a member of a private network, and believes its members only.
+    #[must_use]
+    pub fn of_network(mut self, key: Option<NetworkKey>) -> HttpTransport {
+        self.network = key;
+        self
+    }
+}
+
+/// Lets a request show that it comes from a member of the network. Gives what the
+/// answer has to show.
+fn sign(
+    key: &NetworkKey,
+    peer: &PeerUrl,
+    body: &[u8],
+    request: &mut Request<Full<Bytes>>,
+) -> Option<Tag> {
+    let nonce = random_nonce();
+    let about = Tagged {
+        node: peer,
+        method: request.method().as_str(),
+        path: request.uri().path_and_query()?.as_str(),
+        body,
+    };
+    let tag = key.of_request(nonce, about).to_string().parse().ok()?;
+    request.headers_mut().insert(NETWORK_HEADER, tag);
+    Some(key.of_answer(nonce, peer))
+}
+
+impl Purpose {
+    /// The body of the request.
+    fn body(&self) -> &[u8] {
+        match self {
+            Purpose::Call(body) | Purpose::Find(body) | Purpose::Meet { body, .. } => body,
+            Purpose::Blob { .. } | Purpose::Tree(_) | Purpose::Search(_) => &[],
         }
     }
 }
@@ -128,6 +171,7 @@ impl Transport for HttpTransport {
             _ => self.kept.clone(),
         };
         let token = self.tokens.of(&request.peer);
+        let (network, peer) = (self.network.clone(), request.peer.clone());
         let reachable = self.resolver.0.check_url(&request.peer);
         Box::pin(async move {
             reachable?;
@@ -136,10 +180,19 @@ impl Transport for HttpTransport {
             if let Some(token) = token.and_then(|token| token.to_string().parse().ok()) {
                 request.headers_mut().insert(TOKEN_HEADER, token);
             }
+            let expected = network.map(|key| sign(&key, &peer, purpose.body(), &mut request));
             let response = client
                 .request(request)
                 .map_err(|error| broken(&error))
                 .await?;
+            if let Some(expected) = expected {
+                let shown = response.headers().get(NETWORK_HEADER);
+                let shown = shown.and_then(|shown| shown.to_str().ok()?.parse::<Tag>().ok());
+                match (expected, shown) {
+                    (Some(expected), Some(shown)) if expected.is(&shown) => {}
+                    _ => return Err(TransportError::Foreign),
+                }
+            }
             let wanted_part = matches!(purpose, Purpose::Blob { .. });
             let status = response.status();
             if status != StatusCode::OK && !(wanted_part && status == StatusCode::PARTIAL_CONTENT) {

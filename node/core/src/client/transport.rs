@@ -98,6 +98,9 @@ pub enum TransportError {
     /// An encoding that was not asked for.
     #[error("it answered with an encoded body")]
     Encoded,
+    /// An answer of a node that is not of our private network.
+    #[error("it is not of this private network")]
+    Foreign,
     /// An address that is nearer than those from which this node is reached.
     #[error("its address is in this machine or network, which others may not make this node call")]
     TooNear,

@@ -14,11 +14,11 @@ use std::sync::Arc;
 
 use node_wire::{Fault, MethodCall, methods as names};
 
-use super::{Context, answer::Answered, quotas::Cost, rpc::Caller};
+use super::{Context, answer::Answered, network, quotas::Cost, rpc::Caller};
 
 /// Makes a call, a multicall included.
 pub(super) async fn call(context: &Arc<Context>, caller: &Caller, call: &MethodCall) -> Answered {
-    if call.method == names::MULTICALL {
+    if call.method == names::MULTICALL && may_call(caller, names::MULTICALL) {
         context.counters.rpc_received.one();
         return multicall::answer(context, caller, &call.params).await;
     }
@@ -28,6 +28,9 @@ pub(super) async fn call(context: &Arc<Context>, caller: &Caller, call: &MethodC
 /// Makes a call that is no multicall.
 async fn single(context: &Arc<Context>, caller: &Caller, call: &MethodCall) -> Answered {
     context.counters.rpc_received.one();
+    if names::find(&call.method).is_some() && !may_call(caller, &call.method) {
+        return Err(Fault::access_denied());
+    }
     let cost = cost(&call.method);
     if cost != Cost::Call {
         afford(context, caller, cost)?;
@@ -47,6 +50,11 @@ async fn single(context: &Arc<Context>, caller: &Caller, call: &MethodCall) -> A
         names::GET_CAPABILITIES => introspection::get_capabilities(params),
         unknown => Err(Fault::method_not_found(unknown)),
     }
+}
+
+/// Strangers may not call everything in a private network.
+fn may_call(caller: &Caller, method: &str) -> bool {
+    caller.is_member || network::is_open(method)
 }
 
 /// What a method costs besides the call.

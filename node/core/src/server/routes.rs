@@ -10,7 +10,7 @@ use axum::{
     routing::get,
 };
 
-use super::{Context, blobs, files, page, rpc, search};
+use super::{Context, blobs, files, network, page, rpc, search};
 use crate::client::SERVER_NAME;
 
 /// Headers of every answer.
@@ -31,6 +31,10 @@ pub(super) fn router(context: Arc<Context>) -> Router {
         .route("/blobs/{digest}/tree", get(blobs::tree).post(rpc::rpc))
         .route("/search", get(search::search).post(rpc::rpc))
         .fallback(other)
+        .layer(axum::middleware::from_fn_with_state(
+            Arc::clone(&context),
+            network::guard,
+        ))
         .layer(axum::middleware::map_response(with_headers))
         .with_state(context)
 }

@@ -21,7 +21,7 @@ use tokio::time::timeout;
 use super::{
     Context, answer,
     front::Remote,
-    methods,
+    methods, network,
     quotas::{self, Cause, Cost},
 };
 
@@ -43,6 +43,8 @@ const BUDGET_WAIT: Duration = Duration::from_secs(5);
 pub(super) struct Caller {
     /// Where the call comes from.
     pub(super) remote: Remote,
+    /// Whether it is a member of the private network, if there is one.
+    pub(super) is_member: bool,
     /// Whose quota the call is taken from.
     pub(super) cause: Cause,
     /// The dialect of the answer.
@@ -56,7 +58,7 @@ pub(super) struct Caller {
 /// Answers a request that is a POST, on any path.
 pub(super) async fn rpc(State(context): State<Arc<Context>>, request: Request) -> Response {
     let (mut parts, body) = request.into_parts();
-    let Some(caller) = Caller::of(&context, &mut parts).await else {
+    let Some(mut caller) = Caller::of(&context, &mut parts).await else {
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
     };
     if let Err(wait) = context.quotas.take(caller.cause, Cost::Call) {
@@ -69,7 +71,9 @@ pub(super) async fn rpc(State(context): State<Arc<Context>>, request: Request) -
     let Ok(body) = Limited::new(body, REQUEST_BODY_MAX).collect().await else {
         return (StatusCode::BAD_REQUEST, "the body did not come whole\n").into_response();
     };
-    respond(&context, &caller, &body.to_bytes()).await
+    let body = body.to_bytes();
+    caller.is_member = network::is_member(&context, &parts, &body);
+    respond(&context, &caller, &body).await
 }
 
 async fn respond(context: &Arc<Context>, caller: &Caller, body: &Bytes) -> Response {
@@ -102,6 +106,7 @@ impl Caller {
         };
         Some(Caller {
             remote,
+            is_member: false,
             cause: Cause::of(context, remote, &parts.headers),
             dialect: dialect(parts.uri.path()),
             walk: text(query_id::HEADER).and_then(|id| QueryId::from_hex(id).ok()),

@@ -1,0 +1,107 @@
+//! A private network: who is let in.
+//!
+//! # Invariants
+//! - It fails closed: in a private network, whatever is not open to strangers needs
+//!   a right tag, from this machine too.
+//! - What a tag is about is taken from the request as it came.
+
+use std::sync::Arc;
+
+use axum::{
+    extract::{Request, State},
+    http::{HeaderMap, HeaderValue, Method, StatusCode, request::Parts},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use node_wire::methods as names;
+
+use super::Context;
+use crate::network::{NETWORK_HEADER, Tag, Tagged};
+
+/// What strangers may call: to meet, and to learn that they may not.
+const OPEN: [&str; 7] = [
+    names::HELLO,
+    names::INTRODUCE,
+    names::FETCH,
+    names::LIST_METHODS,
+    names::METHOD_HELP,
+    names::METHOD_SIGNATURE,
+    names::GET_CAPABILITIES,
+];
+
+/// Lets members in, and shows them that this node is one. Calls are looked at when
+/// their bodies are there.
+pub(super) async fn guard(
+    State(context): State<Arc<Context>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let Some(key) = &context.network else {
+        return next.run(request).await;
+    };
+    let tag = tag_of(request.headers());
+    let (parts, body) = request.into_parts();
+    let response = if parts.method == Method::POST || is_member(&context, &parts, b"") {
+        next.run(Request::from_parts(parts, body)).await
+    } else {
+        (StatusCode::FORBIDDEN, "this node is of a private network\n").into_response()
+    };
+    match tag {
+        Some(tag) => with_tag(
+            response,
+            key.of_answer(tag.nonce, context.overlay.ourselves()),
+        ),
+        None => response,
+    }
+}
+
+/// Whether a request comes from a member, or there is no private network.
+pub(super) fn is_member(context: &Context, parts: &Parts, body: &[u8]) -> bool {
+    let Some(key) = &context.network else {
+        return true;
+    };
+    let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
+    let is_right = |tag: Tag| {
+        let about = Tagged {
+            node: context.overlay.ourselves(),
+            method: parts.method.as_str(),
+            path,
+            body,
+        };
+        key.of_request(tag.nonce, about).is(&tag)
+    };
+    tag_of(&parts.headers).is_some_and(is_right)
+}
+
+/// Whether strangers may call this.
+pub(super) fn is_open(method: &str) -> bool {
+    OPEN.contains(&method)
+}
+
+fn tag_of(headers: &HeaderMap) -> Option<Tag> {
+    headers.get(NETWORK_HEADER)?.to_str().ok()?.parse().ok()
+}
+
+fn with_tag(mut response: Response, tag: Tag) -> Response {
+    if let Ok(tag) = HeaderValue::from_str(&tag.to_string()) {
+        response.headers_mut().insert(NETWORK_HEADER, tag);
+    }
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use node_wire::methods::METHODS;
+
+    use super::*;
+
+    #[test]
+    fn strangers_may_not_call_what_gives_or_names_files() {
+        let closed = METHODS.iter().filter(|method| !is_open(method.name));
+        let closed: Vec<_> = closed.map(|method| method.name).collect();
+        assert_eq!(
+            closed,
+            [names::QUERY, names::FIND, names::MORE, names::MULTICALL]
+        );
+    }
+}
