@@ -153,11 +153,7 @@ impl Node {
         let key = NodeKey::load_or_create(&state)?;
         let (share, records) = open_share(share, &state).await?;
         let (listener, address) = bind(listen).await?;
-        let url = match url {
-            Some(url) => url,
-            None => PeerUrl::parse(&format!("http://{address}/"))
-                .map_err(|error| NodeError::Url { address, error })?,
-        };
+        let url = url.map_or_else(|| url_of(address), Ok)?;
         let counters = Arc::new(Counters::default());
         let events = Arc::new(EventLog::default());
         let cache = open_cache(&state, cache_size, &counters, &events).await?;
@@ -389,6 +385,11 @@ struct Stores {
     upload_rate: Rate,
     download_rate: Rate,
     providers: Option<Arc<dyn Providers>>,
+}
+
+/// The URL of a node that nobody said another one for.
+fn url_of(address: SocketAddr) -> Result<PeerUrl, NodeError> {
+    PeerUrl::parse(&format!("http://{address}/")).map_err(|error| NodeError::Url { address, error })
 }
 
 /// What the node is to others.

@@ -86,68 +86,63 @@ fn of_name(host: &str) -> Scope {
 mod tests {
     use super::*;
 
+    const OF_THE_MACHINE: &[&str] = &[
+        "127.0.0.1",
+        "127.9.9.9:1",
+        "127.1",
+        "2130706433",
+        "0x7f.1",
+        "0177.0.0.1",
+        "[::1]:80",
+        "[::ffff:127.0.0.1]",
+        "[::127.0.0.1]",
+        "[64:ff9b::7f00:1]",
+        "[2002:7f00:1::1]",
+        "localhost:1",
+        "LOCALHOST.",
+        "a.localhost.",
+    ];
+    const OF_THE_NETWORK: &[&str] = &[
+        "10.0.0.1",
+        "172.16.0.1",
+        "172.31.255.255",
+        "192.168.1.1",
+        "0xc0a80101",
+        "100.64.0.1",
+        "[fd00::1]",
+        "[fc00::1]",
+        "[::ffff:10.0.0.1]",
+        "[64:ff9b::a00:1]",
+        "[2002:c0a8:101::1]",
+        "nas",
+        "nas.",
+        "nas.local",
+        "nas.lan.",
+        "x.home.arpa",
+    ];
+    const OF_THE_WORLD: &[&str] = &[
+        "8.8.8.8",
+        "172.15.0.1",
+        "172.32.0.1",
+        "100.128.0.1",
+        "192.169.0.1",
+        "[2001:db8::1]",
+        "[64:ff9b::808:808]",
+        "example.org",
+        "localhost.example",
+        "local.example",
+    ];
+
     fn of(text: &str) -> Scope {
         Scope::of_host(&PeerUrl::parse(&format!("http://{text}/")).unwrap())
     }
 
     #[test]
     fn each_range_has_its_scope_in_every_disguise() {
-        let tables: [(Scope, &[&str]); 3] = [
-            (
-                Scope::Machine,
-                &[
-                    "127.0.0.1",
-                    "127.9.9.9:1",
-                    "127.1",
-                    "2130706433",
-                    "0x7f.1",
-                    "0177.0.0.1",
-                    "[::1]:80",
-                    "[::ffff:127.0.0.1]",
-                    "[::127.0.0.1]",
-                    "[64:ff9b::7f00:1]",
-                    "[2002:7f00:1::1]",
-                    "localhost:1",
-                    "LOCALHOST.",
-                    "a.localhost.",
-                ],
-            ),
-            (
-                Scope::Network,
-                &[
-                    "10.0.0.1",
-                    "172.16.0.1",
-                    "172.31.255.255",
-                    "192.168.1.1",
-                    "0xc0a80101",
-                    "100.64.0.1",
-                    "[fd00::1]",
-                    "[fc00::1]",
-                    "[::ffff:10.0.0.1]",
-                    "[64:ff9b::a00:1]",
-                    "[2002:c0a8:101::1]",
-                    "nas",
-                    "nas.",
-                    "nas.local",
-                    "nas.lan.",
-                    "x.home.arpa",
-                ],
-            ),
-            (
-                Scope::World,
-                &[
-                    "8.8.8.8",
-                    "172.15.0.1",
-                    "172.32.0.1",
-                    "100.128.0.1",
-                    "192.169.0.1",
-                    "[2001:db8::1]",
-                    "[64:ff9b::808:808]",
-                    "example.org",
-                    "localhost.example",
-                    "local.example",
-                ],
-            ),
+        let tables = [
+            (Scope::Machine, OF_THE_MACHINE),
+            (Scope::Network, OF_THE_NETWORK),
+            (Scope::World, OF_THE_WORLD),
         ];
         for (scope, hosts) in tables {
             for host in hosts {

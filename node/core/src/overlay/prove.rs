@@ -90,7 +90,7 @@ impl Overlay {
     ///
     /// # Errors
     /// Fault -32602 for what makes no sense, fault 200 for a proof that is none.
-    pub fn introduced(&self, call: Introduce, by: IpAddr) -> Result<Introduced, Fault> {
+    pub fn introduced(&self, call: &Introduce, by: IpAddr) -> Result<Introduced, Fault> {
         let url = PeerUrl::parse(&call.from.url)
             .map_err(|error| Fault::invalid_params(&error.to_string()))?;
         let visitor = Visitor {
@@ -105,17 +105,17 @@ impl Overlay {
             .standing
             .key
             .sign(&statement(Role::Answerer, caller, ours));
-        let token = match call.proof {
+        let token = match &call.proof {
             None => {
                 lock(&self.meetings).begin(from.nonce, visitor, now());
                 None
             }
             Some((answering, proof)) => {
-                let begun = lock(&self.meetings).end(&answering, now());
+                let begun = lock(&self.meetings).end(answering, now());
                 let begun = begun.filter(|begun| *begun == visitor);
                 let begun = begun.ok_or_else(Fault::access_denied)?;
-                let signed = statement(Role::Caller, begun.party(), self.party(answering));
-                if !proves(begun.id, &signed, &proof) {
+                let signed = statement(Role::Caller, begun.party(), self.party(*answering));
+                if !proves(begun.id, &signed, proof) {
                     return Err(Fault::access_denied());
                 }
                 self.keep_in_reserve(&call.from.peers, Some(by));

@@ -80,7 +80,7 @@ fn answer(
     }
     let call = Introduce::from_params(&call.params).unwrap();
     calls.lock().unwrap().push(call.clone());
-    let answered = node.introduced(call, HERE).map(|mut introduced| {
+    let answered = node.introduced(&call, HERE).map(|mut introduced| {
         meddle(&mut introduced);
         introduced.to_value()
     });
@@ -144,13 +144,13 @@ async fn a_proof_is_good_for_one_call_to_one_node() {
         panic!("a meeting is two calls");
     };
     let refused = |node: &Overlay, call: &Introduce| {
-        let refused = node.introduced(call.clone(), HERE).unwrap_err();
+        let refused = node.introduced(call, HERE).unwrap_err();
         assert_eq!(refused.code, fault::ACCESS_DENIED);
     };
     refused(&b, second);
     refused(&c, second);
     // The same nonce of the caller, a new one of the node, the old proof.
-    let given = b.introduced(first.clone(), HERE).unwrap().from.nonce;
+    let given = b.introduced(first, HERE).unwrap().from.nonce;
     let (_, proof) = second.proof.unwrap();
     let stolen = Introduce {
         proof: Some((given, proof)),
@@ -165,7 +165,7 @@ async fn who_has_proved_itself_gets_a_token_that_says_who_it_is() {
     let (a, b) = (world.node(1), world.node(2));
     let from = a.introduction(random_nonce());
     let first = Introduce { from, proof: None };
-    let answer = b.introduced(first.clone(), HERE).unwrap();
+    let answer = b.introduced(&first, HERE).unwrap();
     assert_eq!(answer.token, None);
     let (theirs, caller) = (answer.from, a.party(first.from.nonce));
     let answerer = b.party(theirs.nonce);
@@ -174,7 +174,7 @@ async fn who_has_proved_itself_gets_a_token_that_says_who_it_is() {
         proof: Some((theirs.nonce, a.standing.key.sign(&signed))),
         ..first
     };
-    let token = b.introduced(second, HERE).unwrap().token.unwrap();
+    let token = b.introduced(&second, HERE).unwrap().token.unwrap();
     assert_eq!(b.who(&token), Some(a.id()));
     assert_eq!(b.who(&theirs.nonce), None);
 }
