@@ -36,7 +36,7 @@ const NAMED_AT_A_TIME: usize = 4;
 const KEPT_MAX: usize = 256;
 
 /// Content larger than this is worth looking for everybody who has it.
-const MANY_FROM: u64 = 4 * 1024 * 1024;
+const MANY_FROM: u64 = 1024 * 1024;
 
 /// A peer that says that it has the content.
 #[derive(Clone, Debug, Eq, PartialEq)]
