@@ -149,7 +149,30 @@ pub(crate) fn first_text(
     file: &FileInfo,
     stopped: &dyn Fn() -> bool,
 ) -> io::Result<Option<String>> {
-    let mut text = decoded(Source::new(files, file, stopped)).take(TEXT_MAX as u64);
+    text_up_to(TEXT_MAX, files, file, stopped)
+}
+
+/// The first whole lines of a file, for those who seldom need more; `None` if it
+/// is no text or has no line that is short enough.
+pub(crate) fn first_lines(
+    files: &dyn Files,
+    file: &FileInfo,
+    stopped: &dyn Fn() -> bool,
+) -> io::Result<Option<String>> {
+    let text = text_up_to(DECODED, files, file, stopped)?;
+    Ok(text.and_then(|mut text| {
+        text.truncate(text.rfind('\n')? + 1);
+        Some(text)
+    }))
+}
+
+fn text_up_to(
+    most: usize,
+    files: &dyn Files,
+    file: &FileInfo,
+    stopped: &dyn Fn() -> bool,
+) -> io::Result<Option<String>> {
+    let mut text = decoded(Source::new(files, file, stopped)).take(most as u64);
     let mut bytes = Vec::new();
     text.read_to_end(&mut bytes)?;
     Ok((!bytes.contains(&0)).then(|| into_text(bytes)))

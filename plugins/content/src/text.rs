@@ -5,12 +5,13 @@ mod look;
 mod query;
 mod ranking;
 
-use std::{collections::HashSet, sync::Arc};
+use std::{collections::HashSet, iter::Peekable, sync::Arc, vec::IntoIter};
 
 use plugin_api::{Changes, Example, FileInfo, Files, Flow, Handler, HandlerError, Hit, Sink};
 
 use self::{
     finder::Finder,
+    look::Looked,
     query::TextQuery,
     ranking::{Collection, Counts},
 };
@@ -22,10 +23,13 @@ use crate::{
 };
 
 /// Files that the index is asked for at first; more if they do not suffice.
-const PAGE: usize = 64;
+const PAGE: usize = 128;
 
 /// Most files that it is asked for at a time.
 const PAGE_MAX: usize = 4_096;
+
+/// Fewest files that are looked into at a time.
+const TOGETHER_MIN: usize = 8;
 
 /// The handler `text:`.
 pub struct Text {
@@ -97,20 +101,14 @@ impl Text {
             let mut best = view.best(&asked.words, offset, page)?;
             let is_last = best.len() < page;
             best.retain(|file| !given.contains(&file.name));
-            for looked in asked.look_into(&best, &self.shared.helpers, sink.deadline()) {
-                while let Some(other) = others.next_if(|other| other.score >= Some(looked.score)) {
-                    if sink.hit(other) == Flow::Stop {
-                        return Ok(());
-                    }
-                }
-                if looked.is_partial {
-                    sink.partial();
-                }
-                let flow = match looked.hit {
-                    Some(hit) => sink.hit(hit),
-                    None => sink.flow(),
-                };
-                if flow == Flow::Stop {
+            let mut left = &best[..];
+            while !left.is_empty() {
+                // No more than may still be wanted.
+                let most = sink.room().saturating_add(1).max(TOGETHER_MIN);
+                let (now, later) = left.split_at(most.min(left.len()));
+                left = later;
+                let looked = asked.look_into(now, &self.shared.helpers, sink.deadline());
+                if give_looked(looked, &mut others, sink) == Flow::Stop {
                     return Ok(());
                 }
             }
@@ -260,6 +258,33 @@ fn foreign(asked: &Asked<'_>, sink: &mut dyn Sink) -> Result<(), HandlerError> {
     };
     give(asked.read_all(all, none, sink), sink);
     Ok(())
+}
+
+/// Gives what was looked into, and of `others` what is better. Says whether more is
+/// welcome.
+fn give_looked(
+    looked: Vec<Looked>,
+    others: &mut Peekable<IntoIter<Hit>>,
+    sink: &mut dyn Sink,
+) -> Flow {
+    for looked in looked {
+        while let Some(other) = others.next_if(|other| other.score >= Some(looked.score)) {
+            if sink.hit(other) == Flow::Stop {
+                return Flow::Stop;
+            }
+        }
+        if looked.is_partial {
+            sink.partial();
+        }
+        let flow = match looked.hit {
+            Some(hit) => sink.hit(hit),
+            None => sink.flow(),
+        };
+        if flow == Flow::Stop {
+            return Flow::Stop;
+        }
+    }
+    Flow::Continue
 }
 
 fn give(hits: impl IntoIterator<Item = Hit>, sink: &mut dyn Sink) {

@@ -46,6 +46,13 @@ impl Finder {
         })
     }
 
+    /// Whether one word is all that is asked for, so that the first line that has it
+    /// is the best.
+    pub(super) fn wants_one_word(&self) -> bool {
+        let is_one = |(element, _): &(Element, RegexMatcher)| element.0.len() == 1;
+        self.without.is_empty() && self.with.len() == 1 && self.with.iter().all(is_one)
+    }
+
     /// The best line of `text`, if it has all that is asked for.
     pub(super) fn find(&self, text: &str) -> Option<Excerpt> {
         let most = if self.with.len() == 1 { 1 } else { PLACES_MAX };

@@ -16,6 +16,9 @@ use crate::{permits::Permits, source, store::Best};
 /// Files that are looked into without help: to start it takes as long.
 const ALONE_MAX: usize = 4;
 
+/// Size of a file of which all is read at once, in bytes.
+const SHORT: u64 = 64 << 10;
+
 /// What became of a file that the index names.
 pub(super) struct Looked {
     pub(super) score: f64,
@@ -77,8 +80,15 @@ impl Asked<'_> {
             return Ok(None);
         };
         let stopped = || deadline.is_some_and(|deadline| Instant::now() >= deadline);
-        let text = source::first_text(self.files, &file, &stopped)?;
-        let excerpt = text.and_then(|text| self.finder.find(&text));
+        let mut excerpt = None;
+        if self.finder.wants_one_word() && file.size > SHORT {
+            let lines = source::first_lines(self.files, &file, &stopped)?;
+            excerpt = lines.and_then(|lines| self.finder.find(&lines));
+        }
+        if excerpt.is_none() {
+            let text = source::first_text(self.files, &file, &stopped)?;
+            excerpt = text.and_then(|text| self.finder.find(&text));
+        }
         Ok(excerpt.map(|excerpt| Hit {
             file,
             score: Some(f64::from(best.score)),
