@@ -101,7 +101,13 @@ mod tests {
         let closed: Vec<_> = closed.map(|method| method.name).collect();
         assert_eq!(
             closed,
-            [names::QUERY, names::FIND, names::MORE, names::MULTICALL]
+            [
+                names::QUERY,
+                names::FIND,
+                names::MORE,
+                names::SUMMARY,
+                names::MULTICALL,
+            ]
         );
     }
 }
