@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use e2e::{chain, ring, xmlrpc};
+use e2e::{chain, introduce, ring, xmlrpc};
 
 use crate::world::{Kind, Member, connected, noded};
 
@@ -221,4 +221,36 @@ fn a_query_goes_five_steps_and_no_further() {
     let beyond = xmlrpc::query(urls[0], "6.txt");
     assert_eq!(beyond.map_err(|e| e.code()), Err(Some(100)));
     nodes.into_iter().for_each(e2e::NodeProcess::stop);
+}
+
+#[test]
+fn in_a_mixed_network_a_fetch_of_ours_goes_further_than_a_query() {
+    let kinds = [[Kind::Ours; 7].as_slice(), &[Kind::Codes, Kind::Faults]].concat();
+    let name = |at: usize| format!("{at}.txt");
+    let text = |at: usize| format!("of {at}");
+    let members: Vec<Member> = kinds
+        .iter()
+        .enumerate()
+        .map(|(at, kind)| Member::start(*kind, &[(name(at), text(at).as_bytes())]))
+        .collect();
+    // Seven of ours in a line; beside the third and the fifth of them is a peer of the book.
+    connected(&members[..7], false);
+    let (codes, faults) = (7, 8);
+    for (book, neighbour) in [(codes, 2), (faults, 4)] {
+        introduce(members[book].url(), members[neighbour].url());
+        introduce(members[neighbour].url(), members[book].url());
+    }
+    for (from, to) in [(0, codes), (0, faults), (codes, 6), (faults, 0), (6, codes)] {
+        let answer = xmlrpc::query(members[from].url(), &name(to));
+        assert_eq!(answer, Ok(text(to).into_bytes()), "{to} from {from}");
+    }
+    let beyond = xmlrpc::query(members[0].url(), &name(6));
+    assert_eq!(beyond.map_err(|e| e.code()), Err(Some(100)));
+    assert_eq!(members[0].fetch(&name(6)), Ok(()));
+    assert_eq!(members[0].home().read(&name(6)), Some(text(6).into_bytes()));
+    for member in members {
+        if let Member::Ours(node) = member {
+            node.stop();
+        }
+    }
 }
