@@ -5,7 +5,7 @@
 
 Compares the first scan with fd (Debian: fd-find) if it is there, and with find. Everything runs in a directory that is removed at the end; by default
 on the RAM disk /dev/shm. The control connection is kept; queries are timed from the request to the whole answer. With --hash it waits until all
-files have their digests, and looks at the memory again.
+files have their digests and are indexed, and measures again.
 """
 
 import argparse
@@ -121,8 +121,10 @@ def scan(home, count, wait_for_digests):
     figures(node, vocabulary, chance)
     if wait_for_digests:
         took = wait(lambda: node.status()["counters"]["files_hashed"] >= count, 3600, 1)
+        wait(lambda: node.status()["index"]["complete"], 600, 0.2)
         print(f"all digests after {took and took:.0f} s more; resident {node.memory('VmRSS'):.0f} MiB, most {node.memory('VmHWM'):.0f} MiB", flush=True)
         figures(node, vocabulary, chance)
+        print(f"resident {node.memory('VmRSS'):.0f} MiB, most {node.memory('VmHWM'):.0f} MiB", flush=True)
     changes(node, share, chance)
     files = count
     wait(lambda: node.status()["files"] == files, 10)

@@ -20,6 +20,8 @@ import time
 
 import node
 
+# Files that are touched before each kill.
+TOUCHED = 2_000
 # Most hits of one answer of the node; patterns with more are not compared.
 HITS_MAX = 10_000
 
@@ -112,7 +114,7 @@ def indexing(corpus, size, state):
     index = node.index()
     print(f"  {index['files']} files, {size / 1e6:.0f} MB of text, {took:.1f} s, {size / 1e6 / took:.0f} MB/s")
     print(f"  index {index['bytes'] / 1e6:.0f} MB, {index['bytes'] / size:.3f} bytes for a byte of text")
-    print(f"  resident {node.memory('VmRSS:'):.0f} MiB, at most {node.memory('VmHWM:'):.0f} MiB")
+    print(f"  resident {node.memory('VmRSS'):.0f} MiB, at most {node.memory('VmHWM'):.0f} MiB")
     print(f"  asked meanwhile (query, files in the index, seconds, hits, end): {during}")
     return node
 
@@ -194,7 +196,8 @@ def kills(corpus, times, files, rng, home):
         to = share / path.relative_to(corpus)
         to.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(path, to)
-    shared = sum(1 for path in share.rglob("*") if path.is_file())
+    files = [path for path in share.rglob("*") if path.is_file()]
+    shared, touched = len(files), 0
     asked = [r"^use std::fmt;$", r"impl\s+Display\s+for", r"(?i)todo!?\("]
     expected = [rg(share, pattern) for pattern in asked]
     wrong = read = during = 0
@@ -203,7 +206,11 @@ def kills(corpus, times, files, rng, home):
         for pattern, places in zip(asked, expected):
             answer = node.search(grep_query(pattern), HITS_MAX)
             wrong += ours(answer) != places or answer["end"] != "complete"
-        time.sleep(rng.uniform(0.0, 1.2))
+        # What is touched is read again; the node is killed in the midst of it.
+        for path in rng.sample(files, min(TOUCHED, shared)):
+            path.touch()
+            touched += 1
+        time.sleep(rng.uniform(0.0, 0.6))
         index = node.index()
         read += index["read"]
         during += not index["complete"]
@@ -215,7 +222,7 @@ def kills(corpus, times, files, rng, home):
     read += index["read"]
     node.stop()
     print(f"kill -9: {times} times, {during} of them while indexing {shared} files; {wrong} wrong answers of {len(asked) * (times + 1)};")
-    print(f"  {read} files read in all, {read / shared:.2f} times each; error {index['error']}")
+    print(f"  {read} files read in all for {shared} files and {touched} that were touched, {read / (shared + touched):.2f} for each; error {index['error']}")
 
 
 def main():
@@ -236,8 +243,9 @@ def main():
         node = indexing(corpus, size, home / "state")
         if arguments.cases:
             speed(node, corpus, arguments.cases, arguments.rounds, rng)
-        equality(node, corpus, arguments.queries, rng)
-        print(f"resident {node.memory('VmRSS:'):.0f} MiB, at most {node.memory('VmHWM:'):.0f} MiB")
+        if arguments.queries:
+            equality(node, corpus, arguments.queries, rng)
+        print(f"resident {node.memory('VmRSS'):.0f} MiB, at most {node.memory('VmHWM'):.0f} MiB")
         node.stop()
         if arguments.kills:
             kills(corpus, arguments.kills, arguments.kill_files, rng, home)
