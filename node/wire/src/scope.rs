@@ -6,7 +6,7 @@
 //! made to look around in places that the stranger does not reach.
 //!
 //! Non-goals: addresses that are never a peer; those are no
-//! [`PeerUrl`](crate::peer_url::PeerUrl) to begin with.
+//! [`PeerUrl`] to begin with.
 //!
 //! # Invariants
 //! - An IPv6 address that carries an IPv4 address has the scope of that one.
