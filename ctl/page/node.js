@@ -11,7 +11,7 @@ const BLOBS_SHOWN = 20;
 const LOG_PAUSE = 200;
 
 // Members of the status that have a place of their own.
-const PLACED = new Set(["version", "api_version", "url", "listen", "control", "share", "pid", "started", "peers", "cache_bytes", "handlers", "counters"]);
+const PLACED = new Set(["version", "api_version", "url", "listen", "control", "share", "pid", "started", "peers", "cache_bytes", "handlers", "counters", "id", "files", "is_share_known", "index"]);
 
 // Members of events that say what it is about.
 const FIRST = ["name", "url", "query", "file", "error", "text", "files", "bytes", "size", "rate"];
@@ -59,13 +59,24 @@ export function view() {
     facts.replaceChildren(
       ...fact("Address", sign(now.url, 18), el("code", { class: "wrap", text: now.url })),
       ...fact("Shares", el("code", { class: "wrap", text: now.share })),
+      ...fact("Files", el("span", { text: `${format.count(now.files)}${now.is_share_known ? "" : ", the folder is still being looked at"}` })),
+      ...(now.index ? fact("Index", ...indexed(now.index)) : []),
       ...fact("Started", el("span", { title: format.time(now.started), text: format.when(now.started) })),
       ...fact("Version", el("span", { text: `${now.version}, control ${now.api_version}, process ${now.pid}` })),
+      ...(now.id ? fact("Id", el("code", { class: "wrap", text: now.id })) : []),
       ...Object.entries(now).filter(([name]) => !PLACED.has(name)).flatMap(([name, value]) => fact(words(name), ...member(name, value))));
     const counted = Object.entries(now.counters).filter(([, value]) => value > 0);
     const zero = Object.keys(now.counters).length - counted.length;
     counters.replaceChildren(...counted.flatMap(([name, value]) => [el("dt", { text: words(name) }), el("dd", { text: /bytes/.test(name) ? format.bytes(value) : format.count(value) })]),
       ...(zero > 0 ? [el("dt", { text: counted.length > 0 ? "All others" : "All" }), el("dd", { text: format.count(0) })] : []));
+  }
+
+  function indexed(index) {
+    const all = index.files + index.waiting;
+    const parts = [`${format.counted(index.files, "file", "files")}, ${format.bytes(index.bytes)}`];
+    if (index.waiting > 0) parts.push(`${format.count(index.waiting)} wait`);
+    if (index.error) parts.push(index.error);
+    return [index.waiting > 0 && el("progress", { class: "thin", max: all, value: index.files, "aria-label": "Index" }), el("span", { text: parts.join(", ") })];
   }
 
   // What later nodes say of themselves is shown as well as it can be understood.
