@@ -16,6 +16,10 @@ pub const SUMMARIES_MAX: usize = 64;
 /// How long a summary says no after the peer last said that it is as it was.
 pub const NO_AGE: Duration = Duration::from_secs(20);
 
+/// How long a peer is known before its summary says no: one that has just started,
+/// or was just given its files, may not have told them yet.
+const YOUNG: Duration = Duration::from_secs(2);
+
 /// How long it says yes.
 pub const YES_AGE: Duration = Duration::from_secs(600);
 
@@ -42,6 +46,8 @@ pub(crate) struct Told {
 struct Entry {
     peer: PeerUrl,
     told: Told,
+    /// When it told something for the first time.
+    since: Instant,
     confirmed: Instant,
     /// How often it said yes and there was something, and nothing.
     right: u32,
@@ -79,10 +85,12 @@ impl Summaries {
         if self.entries.len() >= SUMMARIES_MAX {
             return;
         }
+        let since = before.as_ref().map_or(now, |entry| entry.since);
         let (right, wrong) = before.map_or((0, 0), |entry| (entry.right, entry.wrong));
         let entry = Entry {
             peer: peer.clone(),
             told,
+            since,
             confirmed: now,
             right,
             wrong,
@@ -113,7 +121,7 @@ impl Summaries {
         };
         match question.put_to(&entry.told) {
             Says::Yes if entry.is_fresh(YES_AGE, now) && entry.is_precise() => Hint::Match,
-            Says::No if entry.is_fresh(NO_AGE, now) => Hint::RuledOut,
+            Says::No if entry.is_fresh(NO_AGE, now) && !entry.is_young(now) => Hint::RuledOut,
             Says::NoHandler if entry.is_fresh(NO_AGE, now) => Hint::NoHandler,
             _ => Hint::Open,
         }
@@ -192,6 +200,10 @@ impl Summaries {
 impl Entry {
     fn is_fresh(&self, age: Duration, now: Instant) -> bool {
         now.saturating_duration_since(self.confirmed) < age
+    }
+
+    fn is_young(&self, now: Instant) -> bool {
+        now.saturating_duration_since(self.since) < YOUNG
     }
 
     /// Whether at least every second yes was right, as far as that is known.
@@ -279,7 +291,8 @@ mod tests {
         table.told(&url(1), summary(&["a"], &[]), now);
         let hint = |name: &str, at| table.hint(&url(1), &question(name), at);
         assert_eq!(hint("a", now), Hint::Match);
-        assert_eq!(hint("b", now), Hint::RuledOut);
+        assert_eq!(hint("b", now), Hint::Open);
+        assert_eq!(hint("b", now + YOUNG), Hint::RuledOut);
         assert_eq!(hint("b", now + NO_AGE), Hint::Open);
         assert_eq!(hint("a", now + YES_AGE), Hint::Open);
         assert_eq!(table.hint(&url(2), &question("a"), now), Hint::Open);
@@ -358,7 +371,8 @@ mod tests {
         table.told(&url(1), changed.clone(), now);
         assert_eq!(table.version(&url(1)), None);
         table.told(&url(1), old, now);
-        assert_eq!(table.hint(&url(1), &question("b"), now), Hint::RuledOut);
+        let later = now + YOUNG;
+        assert_eq!(table.hint(&url(1), &question("b"), later), Hint::RuledOut);
         table.told(&url(1), changed, now);
         assert_eq!(table.hint(&url(1), &question("b"), now), Hint::Match);
     }
