@@ -10,6 +10,9 @@ use plugin_api::{FileInfo, Files};
 
 use crate::limits::{CHUNK, TEXT_MAX};
 
+/// How much of a file [`first_lines`] reads, in bytes.
+pub(crate) const FIRST: usize = 64 * 1024;
+
 /// Bytes that are decoded at a time.
 const DECODED: usize = 64 * 1024;
 
@@ -152,14 +155,14 @@ pub(crate) fn first_text(
     text_up_to(TEXT_MAX, files, file, stopped)
 }
 
-/// The first whole lines of a file, for those who seldom need more; `None` if it
-/// is no text or has no line that is short enough.
+/// The whole lines among the first [`FIRST`] bytes of a file, for those who seldom
+/// need more; `None` if it is no text or has no line that is short enough.
 pub(crate) fn first_lines(
     files: &dyn Files,
     file: &FileInfo,
     stopped: &dyn Fn() -> bool,
 ) -> io::Result<Option<String>> {
-    let text = text_up_to(DECODED, files, file, stopped)?;
+    let text = text_up_to(FIRST, files, file, stopped)?;
     Ok(text.and_then(|mut text| {
         text.truncate(text.rfind('\n')? + 1);
         Some(text)

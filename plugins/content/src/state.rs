@@ -279,12 +279,7 @@ impl Shared {
         state.view = Some(store.view());
         state.bytes = bytes;
         state.commits += 1;
-        state
-            .recent
-            .push_back(batch.files.iter().map(|(key, _)| *key).collect());
-        if state.recent.len() > RECENT_MAX {
-            state.recent.pop_front();
-        }
+        state.remember(batch.files.iter().map(|(key, _)| *key).collect());
         for (key, version) in batch.files {
             match version {
                 Some(version) => state.known.insert(key, version),
@@ -331,14 +326,43 @@ impl State {
         }
     }
 
+    /// Notes which files the last commit was about.
+    fn remember(&mut self, files: HashSet<u64>) {
+        self.recent.push_back(files);
+        if self.recent.len() > RECENT_MAX {
+            self.recent.pop_front();
+        }
+    }
+
     /// Whether what is known of a file is what it was after so many commits.
     fn was_so(&self, key: u64, commits: u64) -> bool {
         let since = usize::try_from(self.commits - commits).unwrap_or(usize::MAX);
-        let later = self.recent.iter().rev().take(since);
-        since <= self.recent.len() && !later.into_iter().any(|files| files.contains(&key))
+        let mut later = self.recent.iter().rev().take(since);
+        since <= self.recent.len() && !later.any(|files| files.contains(&key))
     }
 
     fn is_complete(&self) -> bool {
         self.view.is_some() && self.is_listed && self.waiting.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_query_that_began_before_a_commit_does_not_rely_on_what_came_with_it() {
+        let mut state = State::default();
+        for commit in 1..=2 * RECENT_MAX as u64 {
+            state.commits = commit;
+            state.remember(HashSet::from([commit]));
+        }
+        let now = state.commits;
+        assert!(state.was_so(now, now) && !state.was_so(now, now - 1));
+        assert!(state.was_so(now - 1, now - 1) && !state.was_so(now - 1, now - 2));
+        // Of a query that lasts for too long, nothing is sure.
+        let long_ago = now - RECENT_MAX as u64;
+        assert!(state.was_so(0, long_ago) && !state.was_so(0, long_ago - 1));
+        assert_eq!(state.recent.len(), RECENT_MAX);
     }
 }

@@ -16,9 +16,6 @@ use crate::{permits::Permits, source, store::Best};
 /// Files that are looked into without help: to start it takes as long.
 const ALONE_MAX: usize = 4;
 
-/// Size of a file of which all is read at once, in bytes.
-const SHORT: u64 = 64 << 10;
-
 /// What became of a file that the index names.
 pub(super) struct Looked {
     pub(super) score: f64,
@@ -81,7 +78,7 @@ impl Asked<'_> {
         };
         let stopped = || deadline.is_some_and(|deadline| Instant::now() >= deadline);
         let mut excerpt = None;
-        if self.finder.wants_one_word() && file.size > SHORT {
+        if self.finder.wants_one_word() && file.size > source::FIRST as u64 {
             let lines = source::first_lines(self.files, &file, &stopped)?;
             excerpt = lines.and_then(|lines| self.finder.find(&lines));
         }

@@ -78,6 +78,30 @@ fn files_that_are_not_indexed_yet_stand_where_they_belong() {
 }
 
 #[test]
+fn of_a_long_file_the_first_line_with_the_word_is_shown_wherever_it_is() {
+    let home = tempfile::tempdir().unwrap();
+    let filler = "word after word\n".repeat(10_000);
+    let world = World::of(&[
+        ("begin.txt", format!("one\nfox\n{filler}fox\n").as_bytes()),
+        ("end.txt", format!("{filler}the last fox").as_bytes()),
+        (
+            "line.txt",
+            format!("{} fox", "x ".repeat(80_000)).as_bytes(),
+        ),
+    ]);
+    let indexed = Indexed::open(home.path(), &world).caught_up();
+    let mut found = indexed.words("fox");
+    found.sort();
+    assert_eq!(
+        found,
+        at(&[("begin.txt", 2), ("end.txt", 10_001), ("line.txt", 1)])
+    );
+    // What is left out is looked for in the whole file.
+    assert_eq!(indexed.words("fox -last"), indexed.words("fox -the"));
+    assert_eq!(indexed.words("fox -last").len(), 2);
+}
+
+#[test]
 fn a_limit_takes_the_best() {
     let (_home, indexed) = library();
     let one = Found {
