@@ -218,13 +218,9 @@ impl Gathered {
 
     /// The filters with all of them; none if there are too many keys.
     pub(super) fn filters(self) -> Filters {
-        let sorted = |keys: HashSet<u64>| {
-            let keys: Vec<u64> = keys.into_iter().collect();
-            Filter::of(keys.into_iter())
-        };
         Filters {
-            files: sorted(self.files),
-            grams: sorted(self.grams),
+            files: Filter::of(self.files.into_iter()),
+            grams: Filter::of(self.grams.into_iter()),
             has_digests: !self.lacks_digest,
         }
     }

@@ -34,12 +34,10 @@ const GUARDED_MAX: usize = 500;
 /// How often a caller that waits has what is not in the filters looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
-/// A summary, and what its version is made of.
+/// A summary without its own filters, and these.
 struct Made {
     summary: Summary,
     filters: Arc<Filters>,
-    number: u64,
-    rest: u64,
 }
 
 pub(super) async fn answer(context: &Arc<Context>, caller: &Caller, params: &[Value]) -> Answered {
@@ -109,12 +107,7 @@ async fn make(
     let rest = of_rest(&summary, own);
     let run = context.summary.run;
     summary.version = format!("{run:016x}.{number}.{rest:016x}");
-    Ok(Made {
-        summary,
-        filters,
-        number,
-        rest,
-    })
+    Ok(Made { summary, filters })
 }
 
 impl Made {
@@ -139,7 +132,6 @@ impl Made {
         };
         let files = before.and_then(|before| before.files.as_ref());
         let grams = before.and_then(|before| before.grams.as_ref());
-        tracing::trace!(number = self.number, rest = self.rest, "a summary is told");
         Summary {
             files: tell(&self.filters.files, files),
             grams: if wanted.in_full {
