@@ -60,7 +60,7 @@ fn may_call(caller: &Caller, method: &str) -> bool {
 /// What a method costs besides the call.
 fn cost(method: &str) -> Cost {
     match method {
-        names::FIND | names::MORE => Cost::Search,
+        names::FIND | names::MORE | names::SUMMARY => Cost::Search,
         names::INTRODUCE | names::FETCH => Cost::Proof,
         _ => Cost::Call,
     }
