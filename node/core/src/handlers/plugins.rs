@@ -3,9 +3,10 @@
 //! # Invariants
 //! - A prefix belongs to one handler: what is built in goes before scripts, and
 //!   those go before programs.
-//! - At most [`RUNNING_MAX`] of them answer at a time, at most [`WAITING_MAX`] more
-//!   wait for that, none longer than [`WAIT`]: however many queries come for them, the rest of
-//!   the blocking pool is free for the others.
+//! - At most half of the processors answer for them at a time, [`RUNNING_MAX`] at
+//!   most, so that there is always a free one for what is built in; at most
+//!   [`WAITING_MAX`] more wait for that, none longer than [`WAIT`]: however many queries
+//!   come for them, the rest of the blocking pool is free for the others.
 
 use std::{
     path::PathBuf,
@@ -19,7 +20,8 @@ use plugin_script::{ScriptState, Scripts};
 
 use crate::sync::lock;
 
-/// Most answers of scripts and programs that are given at a time.
+/// Most answers of scripts and programs that are given at a time, however many
+/// processors there are.
 const RUNNING_MAX: usize = 4;
 
 /// Most queries that wait until one of them ends.
@@ -59,8 +61,9 @@ pub struct PluginFile {
 pub(super) type News = Vec<(String, String)>;
 
 /// Bounds how many answers are given at a time.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Places {
+    running_max: usize,
     taken: Mutex<Taken>,
     freed: Condvar,
 }
@@ -79,7 +82,7 @@ impl Plugins {
         Plugins {
             scripts: Scripts::new(directory.clone(), reserved.clone()),
             programs: Programs::new(directory),
-            places: Arc::default(),
+            places: Arc::new(Places::new(running_max(processors()))),
             reserved,
         }
     }
@@ -155,7 +158,25 @@ fn of_program(program: ProgramState) -> PluginFile {
     }
 }
 
+/// Processors that the node may use; one if that cannot be found out.
+fn processors() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// Most answers at a time with so many processors.
+fn running_max(processors: usize) -> usize {
+    (processors / 2).clamp(1, RUNNING_MAX)
+}
+
 impl Places {
+    fn new(running_max: usize) -> Places {
+        Places {
+            running_max,
+            taken: Mutex::default(),
+            freed: Condvar::new(),
+        }
+    }
+
     /// A place for an answer of `handler`. Blocks.
     pub(super) fn take(&self, handler: &str) -> Result<Place<'_>, HandlerError> {
         let busy = || HandlerError::Failed {
@@ -163,16 +184,16 @@ impl Places {
             problem: "too many scripts and programs answer, try again later".to_owned(),
         };
         let mut taken = lock(&self.taken);
-        if taken.running >= RUNNING_MAX {
+        if taken.running >= self.running_max {
             if taken.waiting >= WAITING_MAX {
                 return Err(busy());
             }
             taken.waiting += 1;
-            let is_full = |taken: &mut Taken| taken.running >= RUNNING_MAX;
+            let is_full = |taken: &mut Taken| taken.running >= self.running_max;
             let waited = self.freed.wait_timeout_while(taken, WAIT, is_full);
             taken = waited.unwrap_or_else(PoisonError::into_inner).0;
             taken.waiting -= 1;
-            if taken.running >= RUNNING_MAX {
+            if taken.running >= self.running_max {
                 return Err(busy());
             }
         }
@@ -193,8 +214,14 @@ mod tests {
     use super::*;
 
     #[test]
+    fn half_of_the_processors_answer_for_the_owners_directory_and_one_at_least() {
+        let of = [1, 2, 3, 4, 8, 128].map(running_max);
+        assert_eq!(of, [1, 1, 1, 2, 4, 4]);
+    }
+
+    #[test]
     fn so_many_answer_so_many_wait_and_the_others_are_refused() {
-        let places = Places::default();
+        let places = Places::new(RUNNING_MAX);
         let running: Vec<_> = (0..RUNNING_MAX)
             .map(|_| places.take("x").unwrap())
             .collect();
