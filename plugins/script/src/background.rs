@@ -2,11 +2,15 @@
 //!
 //! The thread is as short as its work: a priority once lowered is not raised again
 //! without rights that a node does not have.
+//!
+//! A low priority alone is not enough: whoever wakes up on the processor of such a
+//! thread waits for its slice to end, some milliseconds. So a script [gives
+//! way](give_way) many times in each of them.
 
 use std::{
     io,
     panic::resume_unwind,
-    thread::{Builder, scope},
+    thread::{Builder, scope, yield_now},
     time::Duration,
 };
 
@@ -34,6 +38,11 @@ pub(crate) fn run<T: Send>(work: impl FnOnce() -> T + Send) -> io::Result<T> {
             })?;
         Ok(thread.join().unwrap_or_else(|panic| resume_unwind(panic)))
     })
+}
+
+/// Lets others have the processor that want it.
+pub(crate) fn give_way() {
+    yield_now();
 }
 
 /// Processor time that this thread has taken so far.

@@ -12,13 +12,16 @@ use plugin_api::{FileInfo, Files, Flow, HandlerError, Hit};
 use rhai::{Dynamic, Engine, EvalAltResult, Map};
 
 use crate::{
-    background::processor_time,
+    background::{give_way, processor_time},
     place,
     sandbox::{ARRAY_MAX, STRING_MAX, TIME, TIME_WHOLE},
 };
 
 /// Most files that a call sees.
 const FILES_MAX: usize = 100_000;
+
+/// Files that are listed between two times that a call gives way.
+const LISTED_AT_ONCE: usize = 64;
 
 /// Most bytes of files that a call reads.
 const READ_MAX: usize = 64 << 20;
@@ -98,6 +101,7 @@ impl Call {
         let taken = processor_time().saturating_sub(begun).as_nanos();
         let taken = u64::try_from(taken).unwrap_or(u64::MAX);
         self.outside.fetch_add(taken, Ordering::Relaxed);
+        give_way();
         done.map_err(|error| error.to_string().into())
     }
 
@@ -108,6 +112,9 @@ impl Call {
                 self.files.visit(&mut |info| {
                     let info = Arc::new(info.clone());
                     listed.push(File { info });
+                    if listed.len().is_multiple_of(LISTED_AT_ONCE) {
+                        give_way();
+                    }
                     if listed.len() > FILES_MAX || self.begun.elapsed() > TIME_WHOLE {
                         Flow::Stop
                     } else {

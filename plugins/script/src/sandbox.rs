@@ -8,6 +8,7 @@ use rhai::{
 };
 
 use crate::{
+    background,
     capability::{self, Call},
     memory,
 };
@@ -42,7 +43,8 @@ pub(crate) const LEVELS_MAX: usize = 32;
 /// Deepest nesting of an expression.
 const DEPTH_MAX: usize = 32;
 
-/// Operations between two looks at the clock.
+/// Operations between two looks at the clock, in handlers also between two times
+/// that they give way: some ten microseconds of plain work.
 const LOOK_EVERY: u64 = 64;
 
 type Fallible<T> = Result<T, Box<EvalAltResult>>;
@@ -69,7 +71,10 @@ pub(crate) fn compiler() -> Engine {
 /// The language for one call of a handler.
 pub(crate) fn build(call: &Arc<Call>) -> Engine {
     let watched = Arc::clone(call);
-    let mut engine = bounded(move || watched.is_over());
+    let mut engine = bounded(move || {
+        background::give_way();
+        watched.is_over()
+    });
     capability::register(&mut engine, call);
     engine
 }
