@@ -4,11 +4,16 @@ use std::{path::Path, sync::Arc};
 
 use node_wire::name::TEMPORARY_PREFIX;
 use notify::{
-    Config, Error, ErrorKind, Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher as _,
+    Config, Error, ErrorKind, Event, EventKind, EventKindMask, RecommendedWatcher, RecursiveMode,
+    Watcher as _,
     event::{AccessKind, AccessMode},
 };
 
 use super::{Hints, WatchError, Watcher, Watching};
+
+/// What the system is asked to tell: every change, and no reading. Whoever reads a
+/// file would wake us up, and the node reads more of them than anybody.
+const WANTED: EventKindMask = EventKindMask::CORE.union(EventKindMask::ACCESS_CLOSE);
 
 /// The watchers of the system.
 #[derive(Debug)]
@@ -19,10 +24,9 @@ struct SystemWatcher(RecommendedWatcher);
 impl Watching for System {
     fn begin(&self, root: &Path, hints: &Arc<Hints>) -> Result<Box<dyn Watcher>, WatchError> {
         let (root, hints) = (root.to_owned(), Arc::clone(hints));
-        let config = Config::default().with_follow_symlinks(false);
         let watcher = RecommendedWatcher::new(
             move |event: Result<Event, Error>| pass_on(&root, &hints, event),
-            config,
+            config(),
         );
         Ok(Box::new(SystemWatcher(watcher.map_err(error)?)))
     }
@@ -34,6 +38,12 @@ impl Watcher for SystemWatcher {
             .watch(path, RecursiveMode::NonRecursive)
             .map_err(error)
     }
+}
+
+fn config() -> Config {
+    Config::default()
+        .with_follow_symlinks(false)
+        .with_event_kinds(WANTED)
 }
 
 fn error(error: Error) -> WatchError {
@@ -90,6 +100,11 @@ fn hint(root: &Path, hints: &Hints, path: &Path) {
 
 #[cfg(test)]
 mod tests {
+    #![allow(
+        clippy::disallowed_methods,
+        reason = "tests fill the directory from outside"
+    )]
+
     use notify::event::{CreateKind, Flag, ModifyKind, RenameMode};
 
     use super::*;
@@ -115,6 +130,24 @@ mod tests {
             let read = event(EventKind::Access(kind), "/share/a");
             assert!(hints_of(Ok(read)).is_empty(), "{kind:?}");
         }
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn reading_does_not_wake_us_up() {
+        let share = tempfile::tempdir().unwrap();
+        let file = |name: &str| share.path().join(name);
+        std::fs::write(file("read"), "text").unwrap();
+        let (events, told) = std::sync::mpsc::channel();
+        let mut watcher = RecommendedWatcher::new(events, config()).unwrap();
+        watcher
+            .watch(share.path(), RecursiveMode::NonRecursive)
+            .unwrap();
+        std::fs::read(file("read")).unwrap();
+        std::fs::write(file("written"), "text").unwrap();
+        let first = told.recv_timeout(std::time::Duration::from_secs(20));
+        let first = first.unwrap().unwrap();
+        assert_eq!(first.paths, [file("written")], "{first:?}");
     }
 
     #[test]
