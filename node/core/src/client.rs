@@ -30,7 +30,7 @@ pub use self::{
     calls::{Answered, CallError, Client, QueryReply},
     content::RemoteFile,
     http::HttpTransport,
-    memory::MemoryTransport,
+    memory::{MemoryAnswer, MemoryTransport},
     reach::{Reach, nearest_for},
     transport::{
         BodyStream, PeerKind, PeerRequest, PeerResponse, Purpose, SERVER_NAME, Transport,

@@ -19,6 +19,7 @@
 //! - What this crate writes, it reads back the same.
 
 pub mod asking;
+pub mod budget;
 pub mod characters;
 pub mod content;
 pub mod dialect;
@@ -42,6 +43,7 @@ pub mod scope;
 mod utf8;
 pub mod value;
 
+pub use budget::Budget;
 pub use content::{ContentScan, Payload, QueryAnswerWriter, Scanned};
 pub use dialect::Dialect;
 pub use digest::{Digest, DigestError};

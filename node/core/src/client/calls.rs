@@ -4,7 +4,7 @@ use std::{net::SocketAddr, sync::Arc, time::Instant};
 
 use bytes::Bytes;
 use node_wire::{
-    Find, Found, Introduce, Introduced, More, Summarize, Summary, Value,
+    Budget, Find, Found, Introduce, Introduced, More, Summarize, Summary, Value,
     fault::{Fault, MissReason},
     limits::{FIND_ANSWER_MAX, SMALL_ANSWER_MAX, SUMMARY_ANSWER_MAX},
     messages::{Hello, Query},
@@ -85,10 +85,24 @@ pub struct Answered<T> {
 pub enum QueryReply {
     /// It has the file, or knows who has, and sends it.
     Found(RemoteFile),
-    /// It does not find it; why, if it says so.
-    Missed(Option<MissReason>),
+    /// It does not find it.
+    Missed {
+        /// Why, if it says so.
+        reason: Option<MissReason>,
+        /// What it did not need of the budget that it was given.
+        budget_left: Budget,
+    },
     /// It refuses.
     Fault(Fault),
+}
+
+/// What a peer did not need of `given`. One of the chapter knows of no budget, and
+/// nobody has more left than it was given.
+fn budget_left(response: &PeerResponse, given: Budget) -> Budget {
+    match response.kind {
+        PeerKind::Book => given,
+        PeerKind::Sixhop => response.budget_left.unwrap_or(Budget::NONE).min(given),
+    }
 }
 
 /// Calls peers.
@@ -208,11 +222,13 @@ impl Client {
         deadline: Instant,
     ) -> Result<Answered<QueryReply>, CallError> {
         self.counters.queries_sent.one();
+        let walk_budget = walk.budget;
         let response = self
             .send(peer, &query.to_call(), Some(walk), deadline)
             .await?;
         let kind = response.kind;
-        let value = content::open(peer.clone(), response.body, deadline).await?;
+        let left = budget_left(&response, walk_budget);
+        let value = content::open(peer.clone(), response.body, left, deadline).await?;
         Ok(Answered { kind, value })
     }
 

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use futures_util::StreamExt;
 use node_wire::{
+    Budget,
     content::Payload,
     peer_url::PeerUrl,
     query_answer::{AnswerHead, QueryAnswerReader, QueryOutcome},
@@ -90,6 +91,7 @@ impl std::fmt::Debug for RemoteFile {
 pub(super) async fn open(
     peer: PeerUrl,
     mut body: BodyStream,
+    budget_left: Budget,
     deadline: Instant,
 ) -> Result<QueryReply, CallError> {
     let mut reader = QueryAnswerReader::new();
@@ -108,10 +110,14 @@ pub(super) async fn open(
             }));
         }
     }
+    let missed = |reason| QueryReply::Missed {
+        reason,
+        budget_left,
+    };
     match reader.finish()? {
-        QueryOutcome::NotFound => Ok(QueryReply::Missed(None)),
+        QueryOutcome::NotFound => Ok(missed(None)),
         QueryOutcome::Fault(fault) if fault.code == node_wire::fault::UNHANDLED => {
-            Ok(QueryReply::Missed(fault.miss_reason()))
+            Ok(missed(fault.miss_reason()))
         }
         QueryOutcome::Fault(fault) => Ok(QueryReply::Fault(fault)),
         QueryOutcome::Found { .. } => Err(CallError::Unexpected),

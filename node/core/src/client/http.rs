@@ -17,7 +17,7 @@ use hyper_util::{
     rt::{TokioExecutor, TokioTimer},
 };
 use node_wire::{
-    asking,
+    Budget, asking, budget,
     node_id::{Nonce, TOKEN_HEADER},
     peer_url::PeerUrl,
     query_id,
@@ -207,12 +207,15 @@ impl Transport for HttpTransport {
             };
             let range = text(header::CONTENT_RANGE).map(str::to_owned);
             let length = text(header::CONTENT_LENGTH).and_then(|length| length.parse().ok());
+            let left = response.headers().get(budget::LEFT_HEADER);
+            let left = left.and_then(|left| left.to_str().ok());
             let server = response.headers().get(header::SERVER);
             Ok(PeerResponse {
                 kind: PeerKind::of_server(server.and_then(|name| name.to_str().ok())),
                 status: status.as_u16(),
                 range,
                 length,
+                budget_left: left.and_then(Budget::from_header),
                 body: stream(response.into_body()),
             })
         })
@@ -232,6 +235,7 @@ fn http_request(request: &PeerRequest) -> Result<Request<Full<Bytes>>, Transport
         if !walk.asking.is_empty() {
             builder = builder.header(asking::HEADER, walk.asking.to_string());
         }
+        builder = builder.header(budget::HEADER, walk.budget.to_string());
     }
     let built = match &request.purpose {
         Purpose::Call(body) => builder

@@ -8,14 +8,32 @@ use std::{
 };
 
 use bytes::Bytes;
-use futures_util::{FutureExt, future::BoxFuture, stream};
-use node_wire::{node_id::Nonce, peer_url::PeerUrl};
+use futures_util::{FutureExt, TryFutureExt, future::BoxFuture, stream};
+use node_wire::{Budget, node_id::Nonce, peer_url::PeerUrl};
 
 use super::transport::{PeerKind, PeerRequest, PeerResponse, Purpose, Transport, TransportError};
 use crate::sync::lock;
 
-type Reply = Result<Vec<Bytes>, TransportError>;
+type Reply = Result<MemoryAnswer, TransportError>;
 type Peer = Arc<dyn Fn(PeerRequest) -> BoxFuture<'static, Reply> + Send + Sync>;
+
+/// What a peer in memory answers.
+#[derive(Clone, Debug)]
+pub struct MemoryAnswer {
+    /// The body, in chunks.
+    pub chunks: Vec<Bytes>,
+    /// What was not needed of the budget.
+    pub budget_left: Option<Budget>,
+}
+
+impl From<Vec<Bytes>> for MemoryAnswer {
+    fn from(chunks: Vec<Bytes>) -> MemoryAnswer {
+        MemoryAnswer {
+            chunks,
+            budget_left: None,
+        }
+    }
+}
 
 /// Peers in memory, by URL.
 #[derive(Clone, Default)]
@@ -26,10 +44,12 @@ pub struct MemoryTransport {
 
 impl MemoryTransport {
     /// Adds a peer that answers requests with the chunks of a body, or fails.
-    pub fn add<F>(&self, url: &PeerUrl, answer: F)
+    pub fn add<F, A>(&self, url: &PeerUrl, answer: F)
     where
-        F: Fn(PeerRequest) -> BoxFuture<'static, Reply> + Send + Sync + 'static,
+        F: Fn(PeerRequest) -> BoxFuture<'static, Result<A, TransportError>> + Send + Sync + 'static,
+        A: Into<MemoryAnswer> + 'static,
     {
+        let answer = move |request| answer(request).map_ok(Into::into).boxed();
         lock(&self.peers).insert(url.key(), Arc::new(answer));
     }
 
@@ -75,13 +95,14 @@ impl Transport for MemoryTransport {
                 }
                 _ => (200, None),
             };
-            let chunks = peer(request).await?;
+            let answer = peer(request).await?;
             Ok(PeerResponse {
                 kind: PeerKind::Sixhop,
                 status,
                 range,
                 length: None,
-                body: Box::pin(stream::iter(chunks.into_iter().map(Ok))),
+                budget_left: answer.budget_left,
+                body: Box::pin(stream::iter(answer.chunks.into_iter().map(Ok))),
             })
         }
         .boxed()

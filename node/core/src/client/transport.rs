@@ -4,7 +4,9 @@ use std::{net::SocketAddr, ops::Range, pin::Pin};
 
 use bytes::Bytes;
 use futures_util::{Stream, future::BoxFuture};
-use node_wire::{Digest, asking::Asking, node_id::Nonce, peer_url::PeerUrl, query_id::QueryId};
+use node_wire::{
+    Budget, Digest, asking::Asking, node_id::Nonce, peer_url::PeerUrl, query_id::QueryId,
+};
 
 /// A request to a peer.
 #[derive(Clone, Debug)]
@@ -24,6 +26,8 @@ pub struct WalkInfo {
     pub id: QueryId,
     /// Who is asked anyway.
     pub asking: Asking,
+    /// How many calls the peer and those behind it may make.
+    pub budget: Budget,
 }
 
 /// What a request is for.
@@ -79,6 +83,8 @@ pub struct PeerResponse {
     pub range: Option<String>,
     /// The header `Content-Length`.
     pub length: Option<u64>,
+    /// What the peer says it did not need of the budget that it was given.
+    pub budget_left: Option<Budget>,
     /// The body, as it arrives.
     pub body: BodyStream,
 }

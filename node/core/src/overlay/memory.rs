@@ -5,11 +5,11 @@
 //! calls when each way is walked. So a node remembers the walks that came by
 //! and walks each once.
 //!
-//! A query may first come on a long way, with few hops left, and then on a
-//! short one. If the first walk ended for lack of hops or time, the second is
-//! walked too; while the first one still runs, the second waits to know.
-//! Waiting always waits for a query with fewer hops left, so there are no
-//! circles.
+//! A query may first come on a long way, with few hops or calls left, and then on
+//! a better one. If the first walk ended for lack of hops, calls or time, the second
+//! is walked too; while the first one still runs, a second one with more hops waits
+//! to know. Waiting always waits for a query with fewer hops left, so there are
+//! no circles.
 
 use std::{
     collections::HashMap,
@@ -36,6 +36,15 @@ pub enum WalkKey {
     Origin(ShareName, String),
 }
 
+/// What a query may still do.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Means {
+    /// How far it may go.
+    pub hops: usize,
+    /// How many calls it may cause.
+    pub calls: usize,
+}
+
 /// What to do with a query that comes by.
 #[derive(Debug)]
 pub enum Enter {
@@ -55,8 +64,8 @@ pub struct QueryMemory {
 
 #[derive(Debug)]
 struct Remembered {
-    /// Most hops left with which it came.
-    hops_left: usize,
+    /// The most with which it came, of each.
+    most: Means,
     state: State,
 }
 
@@ -75,19 +84,20 @@ enum State {
 }
 
 impl QueryMemory {
-    /// A query comes by with `hops_left` hops left.
-    pub fn enter(&mut self, key: &WalkKey, hops_left: usize, now: Instant) -> Enter {
+    /// A query comes by that may still do so much.
+    pub fn enter(&mut self, key: &WalkKey, means: Means, now: Instant) -> Enter {
+        let mut most = means;
         if let Some(walk) = self.walks.get(key) {
-            if hops_left <= walk.hops_left {
-                return Enter::Seen;
-            }
+            let more_hops = means.hops > walk.most.hops;
+            let more_calls = means.calls > walk.most.calls;
             match &walk.state {
-                State::Running(_, over) => return Enter::Wait(over.clone()),
-                State::Over { complete: true, .. } => return Enter::Seen,
+                State::Running(_, over) if more_hops => return Enter::Wait(over.clone()),
                 State::Over {
                     complete: false, ..
-                } => {}
+                } if more_hops || more_calls => {}
+                _ => return Enter::Seen,
             }
+            most = means.or(walk.most);
         }
         self.forget_old(now);
         if self.walks.len() >= MEMORY_MAX {
@@ -98,7 +108,7 @@ impl QueryMemory {
         self.walks.insert(
             key.clone(),
             Remembered {
-                hops_left,
+                most,
                 state: State::Running(sender, receiver),
             },
         );
@@ -155,6 +165,16 @@ impl QueryMemory {
     }
 }
 
+impl Means {
+    /// The greater one, of each.
+    fn or(self, other: Means) -> Means {
+        Means {
+            hops: self.hops.max(other.hops),
+            calls: self.calls.max(other.calls),
+        }
+    }
+}
+
 impl Remembered {
     fn over_at(&self) -> Option<Instant> {
         match self.state {
@@ -178,15 +198,19 @@ mod tests {
         WalkKey::Origin(ShareName::parse("x").unwrap(), "http://a/".to_owned())
     }
 
+    fn hops(hops: usize) -> Means {
+        Means { hops, calls: 8 }
+    }
+
     #[test]
     fn a_walk_is_walked_once() {
         let (mut memory, now) = (QueryMemory::default(), Instant::now());
-        assert!(matches!(memory.enter(&id(1), 4, now), Enter::Walk));
-        assert!(matches!(memory.enter(&id(1), 4, now), Enter::Seen));
-        assert!(matches!(memory.enter(&id(1), 3, now), Enter::Seen));
+        assert!(matches!(memory.enter(&id(1), hops(4), now), Enter::Walk));
+        assert!(matches!(memory.enter(&id(1), hops(4), now), Enter::Seen));
+        assert!(matches!(memory.enter(&id(1), hops(3), now), Enter::Seen));
         memory.leave(&id(1), false, now);
-        assert!(matches!(memory.enter(&id(1), 4, now), Enter::Seen));
-        assert!(matches!(memory.enter(&id(2), 4, now), Enter::Walk));
+        assert!(matches!(memory.enter(&id(1), hops(4), now), Enter::Seen));
+        assert!(matches!(memory.enter(&id(2), hops(4), now), Enter::Walk));
     }
 
     #[test]
@@ -194,20 +218,46 @@ mod tests {
         let now = Instant::now();
         for (complete, walks_again) in [(true, false), (false, true)] {
             let mut memory = QueryMemory::default();
-            memory.enter(&id(1), 1, now);
+            memory.enter(&id(1), hops(1), now);
             memory.leave(&id(1), complete, now);
             assert_eq!(
-                matches!(memory.enter(&id(1), 2, now), Enter::Walk),
+                matches!(memory.enter(&id(1), hops(2), now), Enter::Walk),
                 walks_again
             );
         }
     }
 
     #[test]
+    fn more_calls_walk_again_only_if_the_first_walk_lacked_something_and_wait_for_nobody() {
+        let now = Instant::now();
+        let (poor, rich) = (Means { hops: 2, calls: 0 }, Means { hops: 1, calls: 8 });
+        for (complete, walks_again) in [(true, false), (false, true)] {
+            let mut memory = QueryMemory::default();
+            memory.enter(&id(1), poor, now);
+            assert!(matches!(memory.enter(&id(1), rich, now), Enter::Seen));
+            memory.leave(&id(1), complete, now);
+            let walks = matches!(memory.enter(&id(1), rich, now), Enter::Walk);
+            assert_eq!(walks, walks_again);
+        }
+    }
+
+    #[test]
+    fn ways_that_are_better_in_turns_do_not_walk_for_ever() {
+        let (mut memory, now) = (QueryMemory::default(), Instant::now());
+        let ways = [Means { hops: 2, calls: 0 }, Means { hops: 1, calls: 8 }];
+        let walks = ways.into_iter().cycle().take(20).filter(|means| {
+            let walks = matches!(memory.enter(&id(1), *means, now), Enter::Walk);
+            memory.leave(&id(1), false, now);
+            walks
+        });
+        assert_eq!(walks.count(), 2);
+    }
+
+    #[test]
     fn more_hops_wait_while_the_first_walk_runs() {
         let (mut memory, now) = (QueryMemory::default(), Instant::now());
-        memory.enter(&id(1), 1, now);
-        let Enter::Wait(over) = memory.enter(&id(1), 2, now) else {
+        memory.enter(&id(1), hops(1), now);
+        let Enter::Wait(over) = memory.enter(&id(1), hops(2), now) else {
             panic!("did not wait")
         };
         assert!(over.has_changed().is_ok());
@@ -218,36 +268,42 @@ mod tests {
     #[test]
     fn without_an_id_the_same_question_may_be_asked_again_after_its_end() {
         let (mut memory, now) = (QueryMemory::default(), Instant::now());
-        assert!(matches!(memory.enter(&origin(), 4, now), Enter::Walk));
-        assert!(matches!(memory.enter(&origin(), 4, now), Enter::Seen));
+        assert!(matches!(memory.enter(&origin(), hops(4), now), Enter::Walk));
+        assert!(matches!(memory.enter(&origin(), hops(4), now), Enter::Seen));
         memory.leave(&origin(), true, now);
-        assert!(matches!(memory.enter(&origin(), 4, now), Enter::Walk));
+        assert!(matches!(memory.enter(&origin(), hops(4), now), Enter::Walk));
     }
 
     #[test]
     fn the_memory_is_bounded_and_forgets_the_oldest_ends_first() {
         let (mut memory, now) = (QueryMemory::default(), Instant::now());
         for n in 0..MEMORY_MAX {
-            memory.enter(&id(n), 1, now);
+            memory.enter(&id(n), hops(1), now);
             memory.leave(&id(n), true, now + Duration::from_millis(n as u64));
         }
-        assert!(matches!(memory.enter(&id(MEMORY_MAX), 1, now), Enter::Walk));
+        assert!(matches!(
+            memory.enter(&id(MEMORY_MAX), hops(1), now),
+            Enter::Walk
+        ));
         assert!(memory.len() <= MEMORY_MAX);
         assert!(matches!(
-            memory.enter(&id(MEMORY_MAX - 1), 1, now),
+            memory.enter(&id(MEMORY_MAX - 1), hops(1), now),
             Enter::Seen
         ));
-        assert!(matches!(memory.enter(&id(0), 1, now), Enter::Walk));
+        assert!(matches!(memory.enter(&id(0), hops(1), now), Enter::Walk));
     }
 
     #[test]
     fn running_walks_are_never_forgotten() {
         let (mut memory, now) = (QueryMemory::default(), Instant::now());
         for n in 0..MEMORY_MAX {
-            memory.enter(&id(n), 1, now);
+            memory.enter(&id(n), hops(1), now);
         }
-        assert!(matches!(memory.enter(&id(MEMORY_MAX), 1, now), Enter::Walk));
+        assert!(matches!(
+            memory.enter(&id(MEMORY_MAX), hops(1), now),
+            Enter::Walk
+        ));
         assert_eq!(memory.len(), MEMORY_MAX);
-        assert!(matches!(memory.enter(&id(0), 1, now), Enter::Seen));
+        assert!(matches!(memory.enter(&id(0), hops(1), now), Enter::Seen));
     }
 }

@@ -4,13 +4,23 @@
 //! them and one at a time: they serve one call after the other and wait without
 //! end, so two of them that know each other and are asked at once ask each
 //! other and wait for ever.
+//!
+//! A walk has a [`Budget`]. Each call takes one of it; what is left beyond one call
+//! for each peer that waits is shared out among the nodes of our kind, for the calls
+//! that they make in turn, and what they give back is there for the others.
+//!
+//! # Invariants
+//! - What was given away and not given back, and the calls made here, are together
+//!   no more than the budget.
+//! - As long as it lasts, no peer of ours is passed over because another one was given
+//!   too much.
 
 use std::{
     collections::VecDeque,
     time::{Duration, Instant},
 };
 
-use node_wire::fault::MissReason;
+use node_wire::{budget::Budget, fault::MissReason};
 
 use super::peers::PeerEntry;
 use crate::client::PeerKind;
@@ -24,9 +34,6 @@ pub const SLOW_AFTER: Duration = Duration::from_millis(500);
 
 /// Calls of one walk in flight at a time, slow ones counted.
 pub const IN_FLIGHT_MAX: usize = 16;
-
-/// Most calls of one walk at one node.
-pub const BUDGET: usize = 64;
 
 /// How long a peer of the chapter keeps the next one waiting.
 pub const BOOK_PATIENCE: Duration = Duration::from_secs(2);
@@ -46,6 +53,14 @@ pub enum Ended {
     Late,
 }
 
+/// A call that runs.
+#[derive(Debug)]
+struct InFlight {
+    key: String,
+    since: Instant,
+    granted: usize,
+}
+
 /// The state of one walk at one node.
 #[derive(Debug)]
 pub struct Plan {
@@ -53,9 +68,10 @@ pub struct Plan {
     nodes: VecDeque<PeerEntry>,
     /// Peers of the chapter, and those of which the kind is not known yet.
     books: VecDeque<PeerEntry>,
-    /// When each call in flight started.
-    in_flight: Vec<(String, Instant)>,
+    in_flight: Vec<InFlight>,
     asked: usize,
+    /// Calls that may still be made, by us or by others for us.
+    budget: usize,
     /// Why more might be found than was: the strongest reason seen.
     lacking: Option<MissReason>,
     /// Whether a peer could not be reached.
@@ -65,7 +81,7 @@ pub struct Plan {
 impl Plan {
     /// A walk that asks `peers`, those of each kind in this order.
     #[must_use]
-    pub fn new(peers: Vec<PeerEntry>) -> Plan {
+    pub fn new(peers: Vec<PeerEntry>, budget: Budget) -> Plan {
         let is_node = |peer: &PeerEntry| peer.kind == Some(PeerKind::Sixhop);
         let (nodes, books): (Vec<_>, Vec<_>) = peers.into_iter().partition(is_node);
         Plan {
@@ -73,34 +89,62 @@ impl Plan {
             books: books.into(),
             in_flight: Vec::new(),
             asked: 0,
+            budget: budget.calls(),
             lacking: None,
             unreached: false,
         }
     }
 
-    /// A walk that asks nobody because the query has no hops left.
+    /// A walk that asks nobody, for this reason.
     #[must_use]
-    pub fn nobody(reason: MissReason) -> Plan {
+    pub fn nobody(reason: MissReason, budget: Budget) -> Plan {
         Plan {
             lacking: Some(reason),
-            ..Plan::new(Vec::new())
+            ..Plan::new(Vec::new(), budget)
         }
     }
 
-    /// The next peer to ask `now`, if one is to be asked now.
-    pub fn next(&mut self, now: Instant) -> Option<PeerEntry> {
-        if !self.may_ask(now) {
+    /// The next peer to ask `now`, if one is to be asked now, and how many calls it
+    /// may make in turn.
+    pub fn next(&mut self, now: Instant) -> Option<(PeerEntry, Budget)> {
+        if !self.is_anyone_waiting() || !self.may_ask(now) {
             return None;
         }
-        if self.asked == BUDGET && self.is_anyone_waiting() {
-            self.forget_waiting();
-            self.lacks(MissReason::Budget);
+        if self.is_spent() {
+            // What is in flight may give something back.
+            if self.in_flight.is_empty() {
+                self.forget_waiting();
+                self.lacks(MissReason::Budget);
+            }
             return None;
         }
         let peer = self.nodes.pop_front().or_else(|| self.books.pop_front())?;
         self.asked += 1;
-        self.in_flight.push((peer.url.key(), now));
-        Some(peer)
+        self.budget = self.budget.saturating_sub(1);
+        let granted = self.share_of(&peer);
+        self.budget -= granted.calls();
+        self.in_flight.push(InFlight {
+            key: peer.url.key(),
+            since: now,
+            granted: granted.calls(),
+        });
+        Some((peer, granted))
+    }
+
+    /// The peer with this key, whose call is in flight, did not need so many of the
+    /// calls that it was given.
+    pub fn given_back(&mut self, key: &str, left: Budget) {
+        if let Some(call) = self.in_flight.iter_mut().find(|call| call.key == key) {
+            let left = left.calls().min(call.granted);
+            call.granted -= left;
+            self.budget += left;
+        }
+    }
+
+    /// Calls that were not needed.
+    #[must_use]
+    pub fn left(&self) -> Budget {
+        Budget::of(self.budget)
     }
 
     /// When [`Plan::next`] may answer otherwise, if no call ends before.
@@ -112,14 +156,14 @@ impl Plan {
         let patience = self.patience();
         self.in_flight
             .iter()
-            .map(|(_, started)| *started + patience)
+            .map(|call| call.since + patience)
             .filter(|at| *at > now)
             .min()
     }
 
     /// The call to the peer with this key ended.
     pub fn ended(&mut self, key: &str, how: Ended) {
-        self.in_flight.retain(|(other, _)| other != key);
+        self.in_flight.retain(|call| call.key != key);
         match how {
             // A peer that gives no reason may have lacked hops.
             Ended::Missed(None) => self.lacks(MissReason::HopLimit),
@@ -135,7 +179,7 @@ impl Plan {
     /// Whether the call to the peer with this key is in flight.
     #[must_use]
     pub fn is_in_flight(&self, key: &str) -> bool {
-        self.in_flight.iter().any(|(other, _)| other == key)
+        self.in_flight.iter().any(|call| call.key == key)
     }
 
     /// Peers asked so far.
@@ -177,9 +221,25 @@ impl Plan {
         let fresh = self
             .in_flight
             .iter()
-            .filter(|(_, started)| now < *started + patience)
+            .filter(|call| now < call.since + patience)
             .count();
         fresh < most && self.in_flight.len() < IN_FLIGHT_MAX
+    }
+
+    /// Whether not even one more call may be made.
+    fn is_spent(&self) -> bool {
+        self.budget == 0
+    }
+
+    /// What the peer that is asked now may cause: its part of what is not needed
+    /// for those that wait.
+    fn share_of(&self, peer: &PeerEntry) -> Budget {
+        if peer.kind == Some(PeerKind::Book) {
+            return Budget::NONE;
+        }
+        let waiting = self.nodes.len() + self.books.len();
+        let spare = self.budget.saturating_sub(waiting);
+        Budget::of(spare.div_ceil(self.nodes.len() + 1))
     }
 
     /// How long a call keeps the next peer waiting.
@@ -242,11 +302,11 @@ mod tests {
             };
             table.answered(&url, kind, None);
         }
-        Plan::new(table.list())
+        Plan::new(table.list(), Budget::WHOLE)
     }
 
     fn ask_all(plan: &mut Plan, now: Instant) -> Vec<String> {
-        std::iter::from_fn(|| plan.next(now).map(|peer| peer.url.key())).collect()
+        std::iter::from_fn(|| plan.next(now).map(|(peer, _)| peer.url.key())).collect()
     }
 
     #[test]
@@ -308,20 +368,57 @@ mod tests {
 
     #[test]
     fn a_walk_has_a_budget_and_says_so() {
-        let (mut plan, now) = (plan(BUDGET + 1), Instant::now());
+        let (mut plan, now) = (plan(Budget::WHOLE.calls() + 1), Instant::now());
         let mut asked = 0;
-        while let Some(peer) = plan.next(now) {
+        while let Some((peer, granted)) = plan.next(now) {
             asked += 1;
+            plan.given_back(&peer.url.key(), granted);
             plan.ended(&peer.url.key(), Ended::Missed(Some(MissReason::NotFound)));
         }
-        assert_eq!(asked, BUDGET);
+        assert_eq!(asked, Budget::WHOLE.calls());
+        assert_eq!(plan.verdict(), MissReason::Budget);
+    }
+
+    #[test]
+    fn a_share_is_given_to_each_node_and_nothing_to_a_peer_of_the_chapter() {
+        let (mut plan, now) = (mixed(2, 1), Instant::now());
+        let granted: Vec<_> = std::iter::from_fn(|| plan.next(now))
+            .map(|(_, granted)| granted.calls())
+            .collect();
+        // 64 less one call; one for each of two that wait; half of the rest.
+        assert_eq!(granted, [31, 30]);
+        for peer in [2, 3] {
+            let key = format!("http://127.0.0.1:{peer}/");
+            let key = PeerUrl::parse(&key).unwrap().key();
+            plan.ended(&key, Ended::Missed(Some(MissReason::NotFound)));
+        }
+        let (_, granted) = plan.next(now).unwrap();
+        assert_eq!((granted, plan.left()), (Budget::NONE, Budget::NONE));
+    }
+
+    #[test]
+    fn what_is_given_back_is_there_for_the_others_and_no_more_than_was_given() {
+        let (mut plan, now) = (plan(1), Instant::now());
+        let (peer, granted) = plan.next(now).unwrap();
+        assert_eq!((granted.calls(), plan.left()), (63, Budget::NONE));
+        for _ in 0..2 {
+            plan.given_back(&peer.url.key(), Budget::WHOLE);
+            assert_eq!(plan.left().calls(), 63);
+        }
+    }
+
+    #[test]
+    fn a_walk_without_calls_says_so() {
+        let mut plan = Plan::new(plan(1).nodes.into(), Budget::NONE);
+        assert!(plan.next(Instant::now()).is_none());
+        assert!(plan.is_over());
         assert_eq!(plan.verdict(), MissReason::Budget);
     }
 
     #[test]
     fn a_peer_that_is_not_reached_leaves_the_walk_incomplete() {
         let (mut plan, now) = (plan(1), Instant::now());
-        let peer = plan.next(now).unwrap();
+        let (peer, _) = plan.next(now).unwrap();
         plan.ended(&peer.url.key(), Ended::Failed);
         assert!(plan.is_over() && !plan.is_complete());
         assert_eq!(plan.verdict(), MissReason::NotFound);
@@ -348,7 +445,7 @@ mod tests {
         ] {
             let (mut plan, now) = (plan(ends.len()), Instant::now());
             for end in ends {
-                let peer = plan.next(now).unwrap();
+                let (peer, _) = plan.next(now).unwrap();
                 plan.ended(&peer.url.key(), end);
             }
             assert!(plan.is_over());
@@ -358,6 +455,32 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn all_calls_here_and_behind_are_no_more_than_the_budget(
+            nodes in 0usize..80,
+            books in 0usize..8,
+            budget in 0usize..=64,
+            needs in proptest::collection::vec(0usize..70, 100),
+        ) {
+            let mut plan = Plan::new(mixed(nodes, books).nodes.into(), Budget::of(budget));
+            let mut now = Instant::now();
+            let (mut made, mut running) = (0, Vec::new());
+            let mut needs = needs.into_iter().cycle();
+            while !plan.is_over() {
+                running.extend(std::iter::from_fn(|| plan.next(now)));
+                if let Some((peer, granted)) = running.pop() {
+                    let needed = needs.next().unwrap().min(granted.calls());
+                    made += 1 + needed;
+                    let left = Budget::of(granted.calls() - needed);
+                    plan.given_back(&peer.url.key(), left);
+                    plan.ended(&peer.url.key(), Ended::Missed(Some(MissReason::NotFound)));
+                }
+                now += SLOW_AFTER;
+            }
+            prop_assert!(made <= budget, "{} calls of {}", made, budget);
+            prop_assert_eq!(made + plan.left().calls(), budget);
+        }
+
         #[test]
         fn every_peer_is_asked_at_most_once_and_the_walk_ends(
             peers in 0usize..100,
@@ -390,7 +513,7 @@ mod tests {
             asked.sort();
             asked.dedup();
             prop_assert_eq!(asked.len(), total);
-            prop_assert_eq!(total, peers.min(BUDGET));
+            prop_assert_eq!(total, peers.min(Budget::WHOLE.calls()));
         }
     }
 }

@@ -7,16 +7,16 @@ use std::{
 
 use futures_util::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use node_wire::{
-    asking::Asking, fault::MissReason, limits::HISTORY_MAX, messages::Query, name::ShareName,
-    peer_url::PeerUrl, query_id::QueryId,
+    asking::Asking, budget::Budget, fault::MissReason, limits::HISTORY_MAX, messages::Query,
+    name::ShareName, peer_url::PeerUrl, query_id::QueryId,
 };
 use tokio::time::{sleep_until, timeout_at};
 
 use super::{
     Overlay,
-    memory::{Enter, WalkKey},
+    memory::{Enter, Means, WalkKey},
     peers::PeerEntry,
-    plan::{BUDGET, Ended, Plan},
+    plan::{Ended, Plan},
 };
 use crate::{
     client::{Answered, CallError, QueryReply, RemoteFile, WalkInfo},
@@ -40,6 +40,8 @@ pub struct Asked {
     pub id: Option<QueryId>,
     /// Peers that the nodes before this one ask themselves.
     pub asking: Asking,
+    /// How many calls it may cause here and behind this node.
+    pub budget: Budget,
 }
 
 /// What came of asking one peer.
@@ -65,6 +67,7 @@ impl Asked {
             history: Vec::new(),
             id: None,
             asking: Asking::default(),
+            budget: Budget::WHOLE,
         }
     }
 
@@ -83,6 +86,14 @@ impl Asked {
         HISTORY_MAX.saturating_sub(self.history.len() + 1)
     }
 
+    /// What it may still do.
+    fn means(&self) -> Means {
+        Means {
+            hops: self.hops_left(),
+            calls: self.budget.calls(),
+        }
+    }
+
     fn time(&self) -> Duration {
         let hops = u32::try_from(self.history.len()).unwrap_or(u32::MAX);
         WALK.saturating_sub(WALK_LESS_EACH_HOP.saturating_mul(hops))
@@ -96,14 +107,14 @@ impl Walk {
         let mut walk = Walk {
             overlay: Arc::clone(overlay),
             id: asked.id.unwrap_or_else(random_id),
-            asked,
             remembered: None,
-            plan: Plan::nobody(MissReason::Seen),
+            plan: Plan::nobody(MissReason::Seen, asked.budget),
+            asked,
             calls: FuturesUnordered::new(),
             deadline,
         };
         if walk.asked.hops_left() == 0 {
-            walk.plan = Plan::nobody(MissReason::HopLimit);
+            walk.plan = Plan::nobody(MissReason::HopLimit, walk.asked.budget);
         } else if !walk.passed_here() && walk.enter().await {
             overlay.met(&walk.asked.history).await;
             walk.plan_peers();
@@ -113,15 +124,17 @@ impl Walk {
         walk
     }
 
-    /// Whom to ask: nobody who is asked anyway; and those behind are told whom.
+    /// Whom to ask: nobody who is asked anyway; and those behind are told whom, as
+    /// far as the calls are sure to be enough.
     fn plan_peers(&mut self) {
         let mut peers = self.overlay.peers().to_ask(&self.asked.history, now());
         peers.retain(|peer| !self.asked.asking.contains(&peer.url));
-        peers.truncate(BUDGET + 1);
-        peers
-            .iter()
-            .for_each(|peer| self.asked.asking.add(&peer.url));
-        self.plan = Plan::new(peers);
+        peers.truncate(Budget::WHOLE.calls() + 1);
+        let budget = self.asked.budget;
+        for peer in peers.iter().take(budget.calls()) {
+            self.asked.asking.add(&peer.url);
+        }
+        self.plan = Plan::new(peers, budget);
     }
 
     /// The next peer that has the file, with the file on its way. Ask again if
@@ -171,6 +184,12 @@ impl Walk {
         self.plan.asked()
     }
 
+    /// What was not needed of the budget.
+    #[must_use]
+    pub fn budget_left(&self) -> Budget {
+        self.plan.left()
+    }
+
     /// A query whose history names this node has been here.
     fn passed_here(&self) -> bool {
         let ourselves = self.overlay.ourselves();
@@ -184,8 +203,7 @@ impl Walk {
     async fn enter(&mut self) -> bool {
         let key = self.asked.key().unwrap_or(WalkKey::Id(self.id));
         loop {
-            let entered =
-                super::lock(&self.overlay.memory).enter(&key, self.asked.hops_left(), now());
+            let entered = super::lock(&self.overlay.memory).enter(&key, self.asked.means(), now());
             match entered {
                 Enter::Walk => {
                     self.remembered = Some(key);
@@ -206,12 +224,12 @@ impl Walk {
     }
 
     fn ask_more(&mut self) {
-        while let Some(peer) = self.plan.next(now()) {
-            self.ask(peer);
+        while let Some((peer, budget)) = self.plan.next(now()) {
+            self.ask(peer, budget);
         }
     }
 
-    fn ask(&mut self, peer: PeerEntry) {
+    fn ask(&mut self, peer: PeerEntry, budget: Budget) {
         let ourselves = self.overlay.our_url_for(peer.dialect);
         let mut history = self.asked.history.clone();
         history.push(ourselves.as_str().to_owned());
@@ -222,6 +240,7 @@ impl Walk {
         let walk = WalkInfo {
             id: self.id,
             asking: self.asked.asking.clone(),
+            budget,
         };
         let (client, deadline) = (self.overlay.client.clone(), self.deadline);
         self.calls.push(Box::pin(async move {
@@ -238,7 +257,13 @@ impl Walk {
                         let dialect = file.head.dialect;
                         (Some(file), Some(dialect), Ended::Found)
                     }
-                    QueryReply::Missed(reason) => (None, None, Ended::Missed(reason)),
+                    QueryReply::Missed {
+                        reason,
+                        budget_left,
+                    } => {
+                        self.plan.given_back(&peer.key(), budget_left);
+                        (None, None, Ended::Missed(reason))
+                    }
                     QueryReply::Fault(_) => (None, None, Ended::Refused),
                 };
                 self.overlay.answered(peer, kind, dialect);

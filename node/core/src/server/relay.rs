@@ -11,7 +11,7 @@ use axum::{body::Body, response::Response};
 use bytes::Bytes;
 use futures_util::stream;
 use node_wire::{
-    ShareName, Value, content::QueryAnswerWriter, dialect::Dialect, fault::MissReason,
+    Budget, ShareName, Value, content::QueryAnswerWriter, dialect::Dialect, fault::MissReason,
 };
 
 use super::{Context, answer, local, policy::FetchPermit, tee::Tee};
@@ -23,6 +23,15 @@ use crate::{
 
 /// Bytes that are read before the answer begins.
 const BEGINNING: usize = 128 * 1024;
+
+/// Nobody sends the file.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Miss {
+    /// Why.
+    pub(super) reason: MissReason,
+    /// What was not needed of the budget.
+    pub(super) budget_left: Budget,
+}
 
 /// A file that a peer is sending, with its beginning.
 #[derive(Debug)]
@@ -49,7 +58,7 @@ impl RelayedFile {
         name: &ShareName,
         mut walk: Walk,
         _permit: &FetchPermit,
-    ) -> Result<RelayedFile, MissReason> {
+    ) -> Result<RelayedFile, Miss> {
         while let Some(mut remote) = walk.next().await {
             match beginning(&mut remote).await {
                 Ok((beginning, whole)) => {
@@ -70,7 +79,10 @@ impl RelayedFile {
                 Err(error) => walk.broke_off(&remote, &error),
             }
         }
-        Err(walk.verdict())
+        Err(Miss {
+            reason: walk.verdict(),
+            budget_left: walk.budget_left(),
+        })
     }
 
     /// The content as a value, if it is small.

@@ -11,6 +11,7 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, Limited};
 use node_wire::{
     asking::{self, Asking},
+    budget,
     dialect::Dialect,
     limits::REQUEST_BODY_MAX,
     query_id::{self, QueryId},
@@ -22,6 +23,7 @@ use super::{
     Context, answer,
     front::Remote,
     methods, network,
+    query_budget::QueryBudget,
     quotas::{self, Cause, Cost},
 };
 
@@ -53,6 +55,8 @@ pub(super) struct Caller {
     pub(super) walk: Option<QueryId>,
     /// Who is asked anyway.
     pub(super) asking: Asking,
+    /// How many calls the query may cause.
+    pub(super) budget: QueryBudget,
 }
 
 /// Answers a request that is a POST, on any path.
@@ -83,7 +87,12 @@ async fn respond(context: &Arc<Context>, caller: &Caller, body: &Bytes) -> Respo
             if let Err(fault) = &answered {
                 tracing::debug!(from = %caller.remote.0, method = %node_wire::escaped(&call.method), code = fault.code, "fault");
             }
-            answer::response(context, caller.dialect, &call.method, answered)
+            let is_miss = answered.is_err();
+            let mut response = answer::response(context, caller.dialect, &call.method, answered);
+            if is_miss {
+                caller.budget.tell(response.headers_mut());
+            }
+            response
         }
         Err(fault) => {
             tracing::debug!(from = %caller.remote.0, code = fault.code, "no call: {}", fault.message);
@@ -113,6 +122,7 @@ impl Caller {
             asking: text(asking::HEADER)
                 .map(Asking::from_header)
                 .unwrap_or_default(),
+            budget: QueryBudget::new(text(budget::HEADER)),
         })
     }
 }

@@ -14,7 +14,9 @@ use tokio::time::sleep;
 
 use super::*;
 use crate::{
-    client::{Client, MemoryTransport, PeerKind, PeerRequest, Purpose, TransportError},
+    client::{
+        Client, MemoryAnswer, MemoryTransport, PeerKind, PeerRequest, Purpose, TransportError,
+    },
     counters::Counters,
     events::EventLog,
     overlay::Source,
@@ -126,13 +128,13 @@ async fn read(mut file: RemoteFile) -> Vec<u8> {
 }
 
 /// What a node answers to a query: the chapter's rules.
-async fn answer(node: &Arc<Overlay>, has: bool, http: &PeerRequest) -> Vec<Bytes> {
+async fn answer(node: &Arc<Overlay>, has: bool, http: &PeerRequest) -> MemoryAnswer {
     let Purpose::Call(body) = &http.purpose else {
         panic!("only calls")
     };
     let query = Query::from_params(&request::read(body).unwrap().params).unwrap();
     if has {
-        return found(CONTENT);
+        return found(CONTENT).into();
     }
     let asked = Asked {
         name: ShareName::parse(&query.name).unwrap(),
@@ -143,11 +145,18 @@ async fn answer(node: &Arc<Overlay>, has: bool, http: &PeerRequest) -> Vec<Bytes
             .as_ref()
             .map(|walk| walk.asking.clone())
             .unwrap_or_default(),
+        budget: http
+            .walk
+            .as_ref()
+            .map_or(Budget::UNSAID, |walk| walk.budget),
     };
     let mut walk = Walk::begin(node, asked).await;
     match walk.next().await {
-        Some(file) => found(&read(file).await),
-        None => vec![response::fault(&Fault::unhandled(walk.verdict())).into()],
+        Some(file) => found(&read(file).await).into(),
+        None => MemoryAnswer {
+            chunks: vec![response::fault(&Fault::unhandled(walk.verdict())).into()],
+            budget_left: Some(walk.budget_left()),
+        },
     }
 }
 
@@ -175,6 +184,48 @@ async fn a_miss_in_a_full_mesh_of_ten_costs_one_call_for_each_peer() {
     let network = Network::mesh(10);
     assert_eq!(network.ask(0).await, Err(MissReason::NotFound));
     assert_eq!(network.queries_sent(), 9);
+}
+
+/// 200 nodes that each know eight others, drawn by a fixed rule.
+fn crowd() -> Network {
+    let network = Network::new(200, &[]);
+    let mut at = 1_usize;
+    for node in 0..200 {
+        network.knows(node, (node + 1) % 200);
+        for _ in 0..7 {
+            at = (at * 137 + 71) % 10_007;
+            network.knows(node, at % 200);
+        }
+    }
+    network
+}
+
+#[tokio::test(start_paused = true)]
+async fn all_calls_of_a_walk_are_no_more_than_its_budget_however_it_branches() {
+    let network = crowd();
+    assert_eq!(network.ask(0).await, Err(MissReason::Budget));
+    let sent = network.queries_sent();
+    assert!(sent <= 64, "{sent} calls");
+    assert!(sent > 48, "{sent} calls are hardly a walk");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_one_branch_does_not_need_another_one_uses() {
+    // Of 17 peers 16 know nobody, and the last one knows six.
+    let network = Network::new(24, &[]);
+    for node in 1..=17 {
+        network.knows(0, node);
+    }
+    for node in 18..24 {
+        network.knows(17, node);
+    }
+    network.hold(23);
+    let mut asked = Asked::here(ShareName::parse("file").unwrap());
+    // Three others hold their part of the 24 when the last one is asked.
+    asked.budget = Budget::of(17 + 24);
+    let mut walk = Walk::begin(&network.nodes[0], asked).await;
+    let file = walk.next().await.expect("it is found");
+    assert_eq!(read(file).await, CONTENT);
 }
 
 #[tokio::test(start_paused = true)]

@@ -42,12 +42,16 @@ pub(super) async fn answer(context: &Arc<Context>, caller: &Caller, params: &[Va
         history: query.history,
         id: caller.walk,
         asking: caller.asking.clone(),
+        budget: caller.budget.given(),
     };
     super::afford(context, caller, Cost::Walk)?;
     let walk = Walk::begin(&context.overlay, asked).await;
     match RelayedFile::find(context, &name, walk, &permit).await {
         Ok(file) => Ok(Answer::Relayed(Box::new(file))),
-        Err(reason) => Err(Fault::unhandled(reason)),
+        Err(miss) => {
+            caller.budget.leave(miss.budget_left);
+            Err(Fault::unhandled(miss.reason))
+        }
     }
 }
 

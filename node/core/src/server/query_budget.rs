@@ -1,0 +1,76 @@
+//! The budget of a query that came by, and what is given back of it.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use axum::http::{HeaderMap, HeaderValue};
+use node_wire::budget::{Budget, LEFT_HEADER};
+
+/// What a query was given, and what it did not need.
+#[derive(Clone, Debug)]
+pub(super) struct QueryBudget {
+    said: Option<Budget>,
+    left: Arc<AtomicUsize>,
+}
+
+impl QueryBudget {
+    /// That of a request with this header.
+    pub(super) fn new(header: Option<&str>) -> QueryBudget {
+        let said = header.and_then(Budget::from_header);
+        QueryBudget {
+            said,
+            left: Arc::new(said.unwrap_or(Budget::NONE).calls().into()),
+        }
+    }
+
+    /// The calls that it may cause.
+    pub(super) fn given(&self) -> Budget {
+        self.said.unwrap_or(Budget::UNSAID)
+    }
+
+    /// So many calls were not needed.
+    pub(super) fn leave(&self, left: Budget) {
+        self.left.store(left.calls(), Ordering::Relaxed);
+    }
+
+    /// Says in an answer what was not needed, to whoever said what it may be.
+    pub(super) fn tell(&self, headers: &mut HeaderMap) {
+        if self.said.is_some() {
+            let left = Budget::of(self.left.load(Ordering::Relaxed));
+            let left = HeaderValue::from(u16::try_from(left.calls()).unwrap_or(u16::MAX));
+            headers.insert(LEFT_HEADER, left);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(budget: &QueryBudget) -> Option<String> {
+        let mut headers = HeaderMap::new();
+        budget.tell(&mut headers);
+        let left = headers.get(LEFT_HEADER)?;
+        Some(left.to_str().unwrap().to_owned())
+    }
+
+    #[test]
+    fn who_gave_a_budget_hears_what_was_not_needed_all_of_it_if_nobody_was_asked() {
+        let budget = QueryBudget::new(Some("7"));
+        assert_eq!(budget.given().calls(), 7);
+        assert_eq!(told(&budget).as_deref(), Some("7"));
+        budget.leave(Budget::of(3));
+        assert_eq!(told(&budget).as_deref(), Some("3"));
+    }
+
+    #[test]
+    fn who_gave_none_hears_of_none() {
+        for header in [None, Some("many")] {
+            let budget = QueryBudget::new(header);
+            assert_eq!(budget.given(), Budget::UNSAID);
+            assert_eq!(told(&budget), None);
+        }
+    }
+}
