@@ -176,7 +176,7 @@ export function view() {
       el("div", { class: "cell main", role: "gridcell" }, nameOf(group.name, words),
         group.names !== null && el("span", { class: "also", text: `also ${[...group.names].slice(0, 3).join(", ")}` })),
       el("div", { class: "cell meta", role: "gridcell" },
-        el("span", { class: "size", text: format.bytes(group.size) }),
+        el("span", { class: "size", text: group.size === null ? "" : format.bytes(group.size) }),
         el("span", { class: "age", text: group.modified ? format.when(group.modified) : "" }),
         holders(group.nodes)),
       el("div", { class: "cell does", role: "gridcell" }, ...control(group)),
@@ -247,7 +247,7 @@ export function view() {
     nothing.append(answer ? none() : welcome());
   }
 
-  const ENDS = { limit: " \u2013 there are more; narrow the search", deadline: " \u2013 some nodes did not answer in time", partial: " \u2013 some nodes read their files still", stopped: " \u2013 stopped" };
+  const ENDS = { limit: " \u2013 there are more; narrow the search", deadline: " \u2013 some nodes did not answer in time", partial: " \u2013 some nodes read their files still", budget: " \u2013 there are more nodes than a search asks", stopped: " \u2013 stopped" };
 
   function told() {
     const from = answer.asked ? ` from ${answer.answered} of ${format.counted(answer.asked, "node", "nodes")}` : "";

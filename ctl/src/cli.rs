@@ -145,7 +145,7 @@ pub(crate) struct SearchArgs {
     /// Ask only nodes that seem to have it
     #[arg(long, conflicts_with = "sure")]
     pub(crate) quick: bool,
-    /// Ask everybody that can be reached, also those that seem not to have it
+    /// Ask everybody that can be reached, also those that seem not to have it, and peers of the chapter for an exact name
     #[arg(long)]
     pub(crate) sure: bool,
 }

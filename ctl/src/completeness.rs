@@ -55,10 +55,14 @@ fn line(answer: &SearchAnswer) -> String {
     if answer.passed_over > 0 {
         counts.push_str(&format!(", passed over {}, see --sure", answer.passed_over));
     }
+    if answer.left_chapter_out {
+        counts.push_str(", did not ask peers of the chapter, see --sure");
+    }
     match answer.end {
         SearchEnd::Complete => counts,
         SearchEnd::Limit => format!("{counts}; there may be more, see --limit"),
         SearchEnd::Deadline => format!("{counts}; stopped by the deadline"),
+        SearchEnd::Budget => format!("{counts}; there are more nodes than a search asks"),
         SearchEnd::Failed => format!("{counts}; failed in part"),
         SearchEnd::Partial => {
             format!(
@@ -81,11 +85,16 @@ mod tests {
             answered: 2,
             timed_out: 1,
             passed_over: 0,
+            left_chapter_out: false,
             trace: Vec::new(),
         };
         assert_eq!(line(&answer), "asked 3, answered 2, timed out 1");
         answer.passed_over = 4;
         assert!(line(&answer).ends_with("passed over 4, see --sure"));
+        answer.left_chapter_out = true;
+        assert!(line(&answer).ends_with("did not ask peers of the chapter, see --sure"));
+        answer.end = SearchEnd::Budget;
+        assert!(line(&answer).ends_with("more nodes than a search asks"));
         answer.end = SearchEnd::Limit;
         assert!(line(&answer).ends_with("see --limit"));
     }

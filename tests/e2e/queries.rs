@@ -115,3 +115,34 @@ fn many_hits_of_a_peer_come_over_many_pages() {
     peer.stop();
     node.stop();
 }
+
+/// What a node with one peer answers to a query for a missing file, as `sixhop-budget-left`, and the queries that the peer then
+/// has had.
+fn left_of(budget: Option<&str>) -> (Option<String>, u64) {
+    let peer = noded().start();
+    let node = noded().args(["--peer", &peer.url]).start();
+    e2e::eventually("the peer is known as one of our kind", || {
+        let peers = node.control().must("peer.list", json!({}));
+        peers[0]["kind"] == "sixhop"
+    });
+    let body = xmlrpc::request("query", &[Xml::text("missing.txt")]);
+    let headers: Vec<_> = budget
+        .map(|text| ("sixhop-budget", text))
+        .into_iter()
+        .collect();
+    let answer =
+        e2e::http::request(&node.url, "POST", "/", &headers, body.as_bytes()).expect("an answer");
+    let left = answer.header("sixhop-budget-left").map(str::to_owned);
+    let asked = peer.counter("queries_received");
+    node.stop();
+    peer.stop();
+    (left, asked)
+}
+
+#[test]
+fn a_node_calls_nobody_beyond_the_budget_of_a_query_and_says_what_it_did_not_need() {
+    assert_eq!(left_of(Some("7")), (Some("6".to_owned()), 1));
+    assert_eq!(left_of(Some("0")), (Some("0".to_owned()), 0));
+    assert_eq!(left_of(Some("no number")), (None, 1));
+    assert_eq!(left_of(None), (None, 1));
+}

@@ -106,7 +106,7 @@ impl Shown {
                 .try_for_each(|found| show_excerpt(output, found));
         }
         let row = |found: &Found<'_>| {
-            let size = output.size(found.hit.size);
+            let size = size(output, found.hit);
             vec![found.hit.name.clone(), size, found.nodes()]
         };
         let rows: Vec<_> = found.iter().map(row).collect();
@@ -127,17 +127,23 @@ fn show_excerpt(output: Output, found: &Found<'_>) -> Result<(), CtlError> {
     let line = hit.excerpt.as_ref().and_then(|excerpt| excerpt.line);
     let line = line.map_or(String::new(), |line| line.to_string());
     if !output.is_for_a_person() {
-        let size = output.size(hit.size);
+        let size = size(output, hit);
         let row = vec![hit.name.clone(), size, found.nodes(), line, text.to_owned()];
         return output.table(&[], &[row]);
     }
-    let size = output.size(hit.size);
+    let size = size(output, hit);
     output.line(&format!(
         "{}  {size}  {}",
         escaped(&hit.name),
         escaped(&found.nodes())
     ))?;
     output.line(&format!("  {line:>5}  {}", escaped_lines(text.trim())))
+}
+
+/// The size, if the node that has it told it.
+fn size(output: Output, hit: &Hit) -> String {
+    hit.size
+        .map_or_else(|| "-".to_owned(), |size| output.size(size))
 }
 
 /// A file, and how many nodes have it beside the first.
@@ -182,7 +188,7 @@ mod tests {
     fn the_same_file_at_several_nodes_is_one_line() {
         let hit = |name: &str, digest: Option<&str>, node: &str| Hit {
             name: name.to_owned(),
-            size: 1,
+            size: Some(1),
             modified: None,
             digest: digest.map(str::to_owned),
             node: node.to_owned(),

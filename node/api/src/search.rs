@@ -27,8 +27,8 @@ pub const STREAM_LIMIT_MAX: u32 = 1_000_000;
 pub struct Hit {
     /// Name of the file.
     pub name: String,
-    /// Its size in bytes.
-    pub size: u64,
+    /// Its size in bytes; a peer of the chapter does not tell it.
+    pub size: Option<u64>,
     /// When it was last changed, Unix milliseconds.
     pub modified: Option<u64>,
     /// BLAKE3 digest of its bytes, hex, where the node knows it.
@@ -101,7 +101,8 @@ pub enum SearchReach {
     /// Those, and then nodes of which nothing decides, while there is not enough.
     #[default]
     Normal,
-    /// Everybody that can be reached, those whose summaries say no last.
+    /// Everybody that can be reached, those whose summaries say no last; and if nobody has a file of that name, peers of the
+    /// chapter, which begin to send it.
     Sure,
 }
 
@@ -121,6 +122,8 @@ pub enum AskedWhy {
     Onward,
     /// A summary says no, and all are asked to be sure.
     Sure,
+    /// Peers of the chapter, this one or others behind it, may have a file of the name.
+    Query,
 }
 
 /// How a search, or a part of it, ended.
@@ -138,6 +141,8 @@ pub enum SearchEnd {
     /// A node could not look at everything, or not yet: it reads its files
     /// still.
     Partial,
+    /// There were more nodes than a search asks.
+    Budget,
 }
 
 /// The answer to a query, complete about itself.
@@ -156,6 +161,9 @@ pub struct SearchAnswer {
     /// Nodes that were heard of and not asked: most because their summaries say that they do not have it.
     #[serde(default)]
     pub passed_over: u32,
+    /// Whether there are peers of the chapter that may have a file of that name and were not asked: `sure` asks them.
+    #[serde(default)]
+    pub left_chapter_out: bool,
     /// Who was asked and how it ended.
     pub trace: Vec<TraceStep>,
 }

@@ -43,7 +43,7 @@ impl SearchServer for Owner {
                 News::Here(_) => {
                     here.extend(self.describe(search.handler().to_owned(), news).await?);
                 }
-                News::There(_) => {
+                News::There(_) | News::Chapter(..) => {
                     there.extend(self.describe(search.handler().to_owned(), news).await?);
                 }
             }
@@ -158,6 +158,7 @@ impl Owner {
     async fn describe(&self, handler: String, news: News) -> Result<Vec<Hit>, ApiError> {
         match news {
             News::There(holder) => Ok(answer::from_peer(holder, &handler)),
+            News::Chapter(peer, name) => Ok(vec![answer::from_chapter(&peer, &name, handler)]),
             News::Here(hits) => {
                 let digests = Arc::clone(&self.node.context().digests);
                 let node = self.node.url().as_str().to_owned();

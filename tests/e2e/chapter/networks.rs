@@ -255,3 +255,62 @@ fn in_a_mixed_network_a_fetch_of_ours_goes_further_than_a_query() {
         }
     }
 }
+
+/// The answer to a search at a node of ours.
+fn search(member: &Member, query: &str, reach: &str) -> serde_json::Value {
+    let Member::Ours(node) = member else {
+        panic!("a peer of the book has no control connection")
+    };
+    let params = serde_json::json!({ "query": query, "reach": reach });
+    node.control().must("search.query", params)
+}
+
+#[test]
+fn a_search_that_wants_to_be_sure_finds_names_at_peers_of_the_book_and_behind_others() {
+    let file = |name: &str| [(name.to_owned(), b"of a book".as_slice())];
+    let members = [
+        Member::start(Kind::Ours, &[]),
+        Member::start(Kind::Codes, &file("near.txt")),
+        Member::start(Kind::Ours, &[]),
+        Member::start(Kind::Faults, &file("far.txt")),
+    ];
+    let [near, codes, middle, faults] = &members;
+    for (one, other) in [(near, codes), (near, middle), (middle, faults)] {
+        one.meet(other);
+        other.meet(one);
+    }
+    for (name, holder) in [("near.txt", codes), ("far.txt", middle)] {
+        let normal = search(near, name, "normal");
+        assert_eq!(normal["hits"], serde_json::json!([]), "{normal}");
+        assert_eq!(normal["left_chapter_out"], true, "{normal}");
+        let sure = search(near, name, "sure");
+        let hits = sure["hits"].as_array().expect("a list of hits");
+        assert_eq!(hits.len(), 1, "{sure}");
+        assert_eq!(hits[0]["name"], name);
+        let node = hits[0]["node"].as_str().expect("a URL");
+        assert_eq!(
+            node.trim_end_matches('/'),
+            holder.url().trim_end_matches('/')
+        );
+        assert_eq!(hits[0]["size"], serde_json::Value::Null);
+        assert_eq!(sure["left_chapter_out"], false);
+        assert!(sure["trace"].to_string().contains(r#""why":"query""#));
+        assert_eq!(near.home().read(name), None, "a search stores nothing");
+    }
+    for query in ["*.txt", "text:book", "near.txt size:>0"] {
+        let sure = search(near, query, "sure");
+        assert_eq!(sure["hits"], serde_json::json!([]), "{sure}");
+        assert_eq!(sure["left_chapter_out"], false, "{query} can't be asked");
+    }
+    let missing = search(near, "missing.txt", "sure");
+    assert_eq!(missing["hits"], serde_json::json!([]), "{missing}");
+    assert_eq!(
+        (&missing["asked"], &missing["end"]),
+        (&3.into(), &"complete".into())
+    );
+    for member in members {
+        if let Member::Ours(node) = member {
+            node.stop();
+        }
+    }
+}

@@ -124,7 +124,7 @@ mod tests {
         let owned = |lines: &[&str]| lines.iter().map(|line| (*line).to_owned()).collect();
         Hit {
             name: name.to_owned(),
-            size: 1,
+            size: Some(1),
             modified: None,
             digest: None,
             node: "http://127.0.0.1:4242/".to_owned(),

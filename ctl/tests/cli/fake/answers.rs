@@ -188,7 +188,7 @@ impl SearchServer for Answers {
         let hit = |name: &str| Hit {
             name: name.into(),
             digest: None,
-            size: 5,
+            size: Some(5),
             modified: None,
             node: "http://127.0.0.1:4242/".into(),
             handler: "name".into(),
@@ -221,6 +221,7 @@ impl SearchServer for Answers {
             asked: 1,
             answered: 1,
             timed_out: 0,
+            left_chapter_out: false,
             passed_over: u32::from(reach == Some(SearchReach::Quick)),
             trace,
         })

@@ -2,22 +2,27 @@
 //!
 //! # Participants
 //! The handler of this node answers on a thread of its own; a [`Finder`] asks the
-//! peers. [`Search`] hands out what either of them has, as it comes.
+//! peers; if nobody has a file of that name, [`Chapter`] asks the peers of the
+//! chapter for it. [`Search`] hands out what any of them has, as it comes.
 //!
 //! # Invariants
 //! - A handler that this node does not have is no error if peers are asked: they
 //!   may have it.
-//! - Dropping a [`Search`] ends both.
+//! - Dropping a [`Search`] ends all of them.
+
+mod chapter;
 
 use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
 
+use node_wire::{fault::MissReason, name::ShareName, peer_url::PeerUrl};
 use plugin_api::{Files, Hit};
 use tokio::{select, time::sleep_until};
 
-use super::{Finder, Holder, Overlay, PassedOver, Reach, Step};
+use self::chapter::Chapter;
+use super::{Finder, Holder, Overlay, PassedOver, Reach, Step, walk::WALK};
 use crate::{
     clock::now,
     handlers::{
@@ -55,6 +60,9 @@ pub struct Search {
     finder: Finder,
     /// Whether all peers have answered.
     asked_all: bool,
+    chapter: Chapter,
+    /// Whether anybody has anything.
+    found: bool,
     deadline: Instant,
 }
 
@@ -65,6 +73,8 @@ pub enum News {
     Here(Vec<Hit>),
     /// By a peer.
     There(Holder),
+    /// A peer sends a file of this name; no more is known of it.
+    Chapter(PeerUrl, ShareName),
 }
 
 /// The answer of this node.
@@ -107,6 +117,12 @@ impl Search {
             Err(QueryError::Syntax(error)) => return Err(error),
             Err(error) => (None, Some(Err(error))),
         };
+        let chapter = Chapter::of(overlay, &query, reach);
+        let longer = if chapter.may_ask() {
+            WALK
+        } else {
+            Duration::ZERO
+        };
         Ok(Search {
             handler: query::handler_of(&query).to_owned(),
             here: Here {
@@ -118,28 +134,49 @@ impl Search {
             },
             finder: Finder::search(overlay, query, limit, reach),
             asked_all: false,
-            deadline: begun + time + GRACE,
+            chapter,
+            found: false,
+            deadline: begun + time + longer + GRACE,
         })
     }
 
     /// What was found next. `None` when everybody has answered, or there is no
     /// more time. May be dropped and called again without loss.
     pub async fn next(&mut self) -> Option<News> {
-        while self.here.live.is_some() || !self.asked_all {
+        while self.is_on() {
             select! {
                 page = self.here.next(self.deadline), if self.here.live.is_some() => {
                     if let Some(hits) = self.here.take(page) {
+                        self.found = true;
                         return Some(News::Here(hits));
                     }
                 }
                 holder = self.finder.next(), if !self.asked_all => match holder {
-                    Some(holder) => return Some(News::There(holder)),
+                    Some(holder) => {
+                        self.found = true;
+                        return Some(News::There(holder));
+                    }
                     None => self.asked_all = true,
                 },
+                found = self.chapter.next(), if self.chapter.asks() => {
+                    if let Some((peer, name)) = found {
+                        return Some(News::Chapter(peer, name));
+                    }
+                }
                 () = sleep_until(self.deadline.into()) => return None,
             }
         }
         None
+    }
+
+    /// Whether there is anything to wait for; begins with the peers of the chapter
+    /// when all others have answered in vain.
+    fn is_on(&mut self) -> bool {
+        let others_are_over = self.here.live.is_none() && self.asked_all;
+        if others_are_over && !self.found && self.finder.others_seen() {
+            self.chapter.begin();
+        }
+        !others_are_over || self.chapter.asks()
     }
 
     /// Name of the handler that is asked, here and there.
@@ -161,9 +198,21 @@ impl Search {
     }
 
     /// Which peers were asked, in that order, and how they answered so far.
+    pub fn steps(&self) -> impl Iterator<Item = &Step> {
+        self.finder.steps().iter().chain(self.chapter.steps())
+    }
+
+    /// Whether more peers could have been asked if the budget had been greater.
     #[must_use]
-    pub fn steps(&self) -> &[Step] {
-        self.finder.steps()
+    pub fn is_out_of_budget(&self) -> bool {
+        self.finder.verdict() == MissReason::Budget
+    }
+
+    /// Whether there are peers of the chapter, here or behind others, that were not
+    /// asked and may have something.
+    #[must_use]
+    pub fn left_chapter_out(&self) -> bool {
+        self.finder.others_seen() && !self.found && self.chapter.is_left_out()
     }
 }
 

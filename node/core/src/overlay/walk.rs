@@ -14,6 +14,7 @@ use tokio::time::{sleep_until, timeout_at};
 
 use super::{
     Overlay,
+    finder::Step,
     memory::{Enter, Means, WalkKey},
     peers::PeerEntry,
     plan::{Ended, Plan},
@@ -24,7 +25,7 @@ use crate::{
 };
 
 /// Time for the walk of a query that starts here.
-const WALK: Duration = Duration::from_secs(8);
+pub(super) const WALK: Duration = Duration::from_secs(8);
 
 /// Each node that a query passed takes this much of the time.
 const WALK_LESS_EACH_HOP: Duration = Duration::from_secs(1);
@@ -56,6 +57,7 @@ pub struct Walk {
     plan: Plan,
     calls: FuturesUnordered<BoxFuture<'static, (PeerUrl, Reply)>>,
     deadline: Instant,
+    steps: Vec<Step>,
 }
 
 impl Asked {
@@ -112,6 +114,7 @@ impl Walk {
             asked,
             calls: FuturesUnordered::new(),
             deadline,
+            steps: Vec::new(),
         };
         if walk.asked.hops_left() == 0 {
             walk.plan = Plan::nobody(MissReason::HopLimit, walk.asked.budget);
@@ -184,6 +187,18 @@ impl Walk {
         self.plan.asked()
     }
 
+    /// Who was asked, in that order.
+    #[must_use]
+    pub fn steps(&self) -> &[Step] {
+        &self.steps
+    }
+
+    /// The file that is wanted.
+    #[must_use]
+    pub fn name(&self) -> &ShareName {
+        &self.asked.name
+    }
+
     /// What was not needed of the budget.
     #[must_use]
     pub fn budget_left(&self) -> Budget {
@@ -243,13 +258,27 @@ impl Walk {
             budget,
         };
         let (client, deadline) = (self.overlay.client.clone(), self.deadline);
+        self.steps.push(Step::query(peer.url.clone(), now()));
         self.calls.push(Box::pin(async move {
             let reply = client.query(&peer.url, &query, walk, deadline).await;
             (peer.url, reply)
         }));
     }
 
+    fn note(&mut self, peer: &PeerUrl, reply: &Reply) {
+        if let Some(step) = self.steps.iter_mut().find(|step| step.peer == *peer) {
+            step.took = Some(now().saturating_duration_since(step.begun));
+            match reply {
+                Ok(answered) => {
+                    step.hits += usize::from(matches!(answered.value, QueryReply::Found(_)));
+                }
+                Err(error) => step.error = Some(error.clone()),
+            }
+        }
+    }
+
     fn take(&mut self, peer: &PeerUrl, reply: Reply) -> Option<RemoteFile> {
+        self.note(peer, &reply);
         let ended = match reply {
             Ok(Answered { kind, value }) => {
                 let (file, dialect, ended) = match value {

@@ -1,6 +1,6 @@
 //! What a search found, in the words of the control connection.
 
-use std::time::Duration;
+use std::{collections::HashSet, time::Duration};
 
 use node_api::{
     error::{ApiError, ErrorCode},
@@ -12,7 +12,7 @@ use node_core::{
     handlers::{End, RankAsked},
     overlay::{Holder, Reach, Search, Step, Why},
     plugin,
-    wire::{Digest, FindExcerpt, FoundEnd, peer_url::PeerUrl},
+    wire::{Digest, FindExcerpt, FoundEnd, ShareName, peer_url::PeerUrl},
 };
 
 /// The error of this node, if it refused the query and nobody else has hits.
@@ -42,6 +42,7 @@ fn why(why: Why) -> AskedWhy {
         Why::Referral => AskedWhy::Referral,
         Why::Onward => AskedWhy::Onward,
         Why::Sure => AskedWhy::Sure,
+        Why::Query => AskedWhy::Query,
     }
 }
 
@@ -92,7 +93,7 @@ pub(super) fn from_here(
     let hits = hits.into_iter().map(|hit| Hit {
         digest: digest(&hit.file).map(|digest| digest.to_hex()),
         name: hit.file.name,
-        size: hit.file.size,
+        size: Some(hit.file.size),
         modified: hit.file.modified.map(unix_millis),
         node: node.to_owned(),
         handler: handler.to_owned(),
@@ -113,7 +114,7 @@ pub(super) fn from_peer(holder: Holder, handler: &str) -> Vec<Hit> {
     let node = holder.peer;
     let hits = holder.hits.into_iter().map(|hit| Hit {
         name: hit.name,
-        size: hit.size,
+        size: Some(hit.size),
         modified: hit.modified,
         digest: hit.digest.map(|digest| digest.to_hex()),
         node: node.as_str().to_owned(),
@@ -122,6 +123,20 @@ pub(super) fn from_peer(holder: Holder, handler: &str) -> Vec<Hit> {
         excerpt: hit.excerpt.map(excerpt),
     });
     hits.collect()
+}
+
+/// A file of which nothing but its name is known.
+pub(super) fn from_chapter(node: &PeerUrl, name: &ShareName, handler: String) -> Hit {
+    Hit {
+        name: name.as_str().to_owned(),
+        size: None,
+        modified: None,
+        digest: None,
+        node: node.as_str().to_owned(),
+        handler,
+        score: None,
+        excerpt: None,
+    }
 }
 
 fn excerpt(excerpt: FindExcerpt) -> Excerpt {
@@ -155,7 +170,7 @@ pub(super) fn summary(search: &Search, ourselves: &PeerUrl, is_full: bool) -> Se
         hits: search.here().hits as u64,
         end: end_here(search, is_full),
     }];
-    trace.extend(search.steps().iter().map(|step| TraceStep {
+    trace.extend(search.steps().map(|step| TraceStep {
         node: step.peer.as_str().to_owned(),
         named_by: step.named_by.as_ref().map(|by| by.as_str().to_owned()),
         why: Some(why(step.why)),
@@ -165,27 +180,58 @@ pub(super) fn summary(search: &Search, ourselves: &PeerUrl, is_full: bool) -> Se
         hits: step.hits as u64,
         end: end_there(step, is_full),
     }));
-    let count = |end: SearchEnd| trace.iter().filter(|step| step.end == end).count();
-    let (timed_out, failed) = (count(SearchEnd::Deadline), count(SearchEnd::Failed));
-    let answered = trace.len() - timed_out - failed;
+    let nodes = Nodes::of(&trace);
     SearchAnswer {
         hits: Vec::new(),
-        end: whole(&trace, is_full),
-        asked: saturated(trace.len()),
-        answered: saturated(answered),
-        timed_out: saturated(timed_out),
+        end: whole(&trace, search.is_out_of_budget(), is_full),
+        asked: saturated(nodes.asked),
+        answered: saturated(nodes.answered),
+        timed_out: saturated(nodes.timed_out),
+        left_chapter_out: search.left_chapter_out(),
         passed_over: saturated(search.passed_over().all()),
         trace,
     }
 }
 
+/// How many nodes were asked, however often.
+struct Nodes {
+    asked: usize,
+    answered: usize,
+    timed_out: usize,
+}
+
+impl Nodes {
+    fn of(trace: &[TraceStep]) -> Nodes {
+        let of = |steps: &mut dyn Iterator<Item = &TraceStep>| -> HashSet<String> {
+            steps.map(|step| step.node.clone()).collect()
+        };
+        let is_late = |step: &&TraceStep| step.end == SearchEnd::Deadline;
+        let is_answer = |step: &&TraceStep| !is_late(step) && step.end != SearchEnd::Failed;
+        let answered = of(&mut trace.iter().filter(is_answer));
+        let late = of(&mut trace.iter().filter(is_late));
+        Nodes {
+            asked: of(&mut trace.iter()).len(),
+            timed_out: late.difference(&answered).count(),
+            answered: answered.len(),
+        }
+    }
+}
+
 /// How all of it ended: the strongest reason why there may be more.
-fn whole(trace: &[TraceStep], is_full: bool) -> SearchEnd {
-    let has = |end: SearchEnd| trace.iter().any(|step| step.end == end);
+fn whole(trace: &[TraceStep], is_out_of_budget: bool, is_full: bool) -> SearchEnd {
+    let has = |end: SearchEnd| match end {
+        SearchEnd::Budget => is_out_of_budget,
+        end => trace.iter().any(|step| step.end == end),
+    };
     if is_full {
         return SearchEnd::Limit;
     }
-    let reasons = [SearchEnd::Deadline, SearchEnd::Partial, SearchEnd::Limit];
+    let reasons = [
+        SearchEnd::Deadline,
+        SearchEnd::Partial,
+        SearchEnd::Budget,
+        SearchEnd::Limit,
+    ];
     let reason = reasons.into_iter().find(|end| has(*end));
     reason.unwrap_or(SearchEnd::Complete)
 }

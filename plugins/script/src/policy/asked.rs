@@ -52,8 +52,8 @@ pub struct FetchAsked {
 pub struct RankAsked {
     /// Name of the file.
     pub name: String,
-    /// Its size in bytes.
-    pub size: u64,
+    /// Its size in bytes, if it is known.
+    pub size: Option<u64>,
     /// When it was last changed, Unix milliseconds.
     pub modified: Option<u64>,
     /// URL of the node that has it.
@@ -102,7 +102,7 @@ impl RankAsked {
     pub(super) fn to_map(&self) -> Map {
         map([
             ("name", self.name.as_str().into()),
-            ("size", whole(self.size)),
+            ("size", self.size.map_or(Dynamic::UNIT, whole)),
             ("modified", self.modified.map_or(Dynamic::UNIT, whole)),
             ("node", self.node.as_str().into()),
             ("here", self.here.into()),

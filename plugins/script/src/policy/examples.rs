@@ -121,7 +121,14 @@ fn stranger(rule: Rule) -> Map {
             what: What::Content,
         }
         .to_map(),
-        Rule::Rank => RankAsked::default().to_map(),
+        Rule::Rank => {
+            let size = Some(0);
+            let asked = RankAsked {
+                size,
+                ..RankAsked::default()
+            };
+            asked.to_map()
+        }
     }
 }
 

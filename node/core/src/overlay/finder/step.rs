@@ -43,6 +43,21 @@ pub struct Step {
 }
 
 impl Step {
+    /// A peer of ours is asked with `query`.
+    pub(in crate::overlay) fn query(peer: PeerUrl, now: Instant) -> Step {
+        Step {
+            peer,
+            named_by: None,
+            why: Why::Query,
+            hops: 1,
+            begun: now,
+            took: None,
+            hits: 0,
+            end: FoundEnd::Complete,
+            error: None,
+        }
+    }
+
     pub(super) fn begun(target: &Target<PeerUrl>, now: Instant) -> Step {
         Step {
             peer: target.peer.clone(),

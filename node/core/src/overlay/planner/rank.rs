@@ -32,6 +32,9 @@ pub enum Why {
     Onward,
     /// Its summary says no, and all are asked to be sure.
     Sure,
+    /// Peers of the chapter, this one or others behind it, may have the file: it is
+    /// asked with `query`. A planner has no such peers.
+    Query,
 }
 
 /// When in a search a peer is asked.

@@ -122,7 +122,7 @@ async fn without_a_turn_in_time_it_is_no() {
 async fn a_rank_that_fails_changes_nothing() {
     let hits = || {
         vec![plugin_script::RankAsked {
-            size: 3,
+            size: Some(3),
             ..plugin_script::RankAsked::default()
         }]
     };

@@ -1,0 +1,138 @@
+//! Asking peers of the chapter for a name, when nobody of our kind has it.
+//!
+//! They answer to nothing but `query`, with the file itself, and take one call after
+//! the other; so they are asked last, for an exact name only, and only by a search
+//! that wants to be sure. The walk of the query finds them behind others too.
+//!
+//! # Invariants
+//! - Of an answer no more is read than shows that there is a file: the rest is left
+//!   where it is.
+//! - May be dropped and asked again without loss, like the search around it.
+
+use std::sync::Arc;
+
+use node_wire::{name::ShareName, peer_url::PeerUrl};
+
+use crate::{
+    handlers::{
+        DEFAULT_HANDLER,
+        query::{Query, Quotes},
+    },
+    overlay::{Asked, Overlay, Reach, Step, Walk},
+};
+
+/// Characters that make a glob of a name.
+const GLOB: [char; 4] = ['*', '?', '[', '{'];
+
+/// The part of a search that asks the peers of the chapter.
+#[derive(Debug)]
+pub(super) struct Chapter {
+    overlay: Arc<Overlay>,
+    /// The name that is wanted, if there is one to ask for.
+    name: Option<ShareName>,
+    /// Whether the search wants to be so sure.
+    is_wanted: bool,
+    state: State,
+}
+
+#[derive(Debug)]
+enum State {
+    Idle,
+    Begins(ShareName),
+    Walks(Box<Walk>),
+    Over(Vec<Step>),
+}
+
+impl Chapter {
+    /// What there would be to ask.
+    pub(super) fn of(overlay: &Arc<Overlay>, query: &str, reach: Reach) -> Chapter {
+        Chapter {
+            overlay: Arc::clone(overlay),
+            name: exact_name(query),
+            is_wanted: reach == Reach::Sure,
+            state: State::Idle,
+        }
+    }
+
+    /// Whether it will ask, if nobody else has anything.
+    pub(super) fn may_ask(&self) -> bool {
+        self.is_wanted && self.name.is_some()
+    }
+
+    /// Whether it would have had something to ask, had the search wanted it.
+    pub(super) fn is_left_out(&self) -> bool {
+        !self.is_wanted && self.name.is_some()
+    }
+
+    /// Asks from now on, once.
+    pub(super) fn begin(&mut self) {
+        if let (State::Idle, true, Some(name)) = (&self.state, self.is_wanted, &self.name) {
+            self.state = State::Begins(name.clone());
+        }
+    }
+
+    /// Whether [`Chapter::next`] has something to do.
+    pub(super) fn asks(&self) -> bool {
+        matches!(self.state, State::Begins(_) | State::Walks(_))
+    }
+
+    /// Who sends a file of the name, and the name. `None` when nobody is left; to be
+    /// called while it [asks](Chapter::asks).
+    pub(super) async fn next(&mut self) -> Option<(PeerUrl, ShareName)> {
+        if let State::Begins(name) = &self.state {
+            let walk = Walk::begin(&self.overlay, Asked::here(name.clone())).await;
+            self.state = State::Walks(Box::new(walk));
+        }
+        let State::Walks(walk) = &mut self.state else {
+            return None;
+        };
+        let found = walk.next().await.map(|file| file.peer);
+        let found = found.map(|peer| (peer, walk.name().clone()));
+        // One holder is enough: another one would begin to send it as well.
+        self.state = State::Over(walk.steps().to_vec());
+        found
+    }
+
+    /// Who was asked, in that order.
+    pub(super) fn steps(&self) -> &[Step] {
+        match &self.state {
+            State::Idle | State::Begins(_) => &[],
+            State::Walks(walk) => walk.steps(),
+            State::Over(steps) => steps,
+        }
+    }
+}
+
+/// The name that a query wants, if it wants a file of one name and no more.
+fn exact_name(query: &str) -> Option<ShareName> {
+    let query = Query::parse(query, std::time::SystemTime::UNIX_EPOCH).ok()?;
+    if query.handler() != DEFAULT_HANDLER || !query.filters().is_empty() {
+        return None;
+    }
+    let name = query.text(Quotes::Remove);
+    let name = (!name.contains(GLOB)).then(|| ShareName::parse(&name));
+    name?.ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_asked_for_and_nothing_else() {
+        for (query, name) in [
+            ("report.txt", Some("report.txt")),
+            ("name:a/b c.txt", Some("a/b c.txt")),
+            (r#""size:1.txt""#, Some("size:1.txt")),
+            ("*.txt", None),
+            ("a?.txt", None),
+            ("report.txt size:>1K", None),
+            ("text:report", None),
+            ("../secret", None),
+            ("", None),
+        ] {
+            let wanted = name.and_then(|name| ShareName::parse(name).ok());
+            assert_eq!(exact_name(query), wanted, "{query}");
+        }
+    }
+}
