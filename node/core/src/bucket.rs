@@ -64,13 +64,18 @@ impl Bucket {
     /// # Errors
     /// When there are too few: how long until there are enough. Nothing is taken.
     pub(crate) fn take(&mut self, quota: Quota, tokens: u32, now: Instant) -> Result<(), Duration> {
+        self.full_at = Some(self.without(quota, tokens, now)?);
+        Ok(())
+    }
+
+    /// When it is full again after so many tokens are taken.
+    fn without(self, quota: Quota, tokens: u32, now: Instant) -> Result<Instant, Duration> {
         let full_at = self.full_at.map_or(now, |at| at.max(now)) + quota.time(tokens);
         let most = now + quota.time(quota.burst);
         if full_at > most {
             return Err(full_at - most);
         }
-        self.full_at = Some(full_at);
-        Ok(())
+        Ok(full_at)
     }
 }
 
@@ -100,6 +105,21 @@ impl<K: Clone + Eq + Hash> Buckets<K> {
         }
         let bucket = self.buckets.entry(key).or_default();
         bucket.take(quota, tokens, now)
+    }
+
+    /// Says whether there are `tokens` in the bucket of `key`, and takes none.
+    ///
+    /// # Errors
+    /// When there are too few: how long until there are enough.
+    pub(crate) fn has(
+        &self,
+        key: &K,
+        quota: Quota,
+        tokens: u32,
+        now: Instant,
+    ) -> Result<(), Duration> {
+        let bucket = self.buckets.get(key).copied().unwrap_or_default();
+        bucket.without(quota, tokens, now).map(drop)
     }
 
     fn make_room(&mut self, now: Instant) {
@@ -164,6 +184,18 @@ mod tests {
         assert_eq!(buckets.take("new", QUOTA, 2, now), Ok(()));
         assert_eq!(buckets.buckets.len(), 2);
         assert!(buckets.take("much", QUOTA, 1, now).is_err());
+    }
+
+    #[test]
+    fn to_look_into_a_bucket_takes_nothing() {
+        let now = Instant::now();
+        let mut buckets = Buckets::new(2);
+        for _ in 0..9 {
+            assert_eq!(buckets.has(&"a", QUOTA, 5, now), Ok(()));
+        }
+        assert_eq!(buckets.buckets.len(), 0);
+        assert_eq!(buckets.take("a", QUOTA, 5, now), Ok(()));
+        assert_eq!(buckets.has(&"a", QUOTA, 1, now), Err(QUOTA.refill));
     }
 
     #[test]

@@ -1,11 +1,16 @@
 //! How much of this node's work others may cause.
 //!
 //! Each call takes tokens from the bucket of who makes it: of its id, if it has
-//! shown one, of its address otherwise. Content is not counted here: it has its
-//! slots and its rate, and files are what peers come for.
+//! shown one, of its address as a stranger otherwise. It takes as many from the
+//! bucket of all that comes from that address, because ids cost nothing. Content
+//! is not counted here: it has its slots and its rate, and files are what peers
+//! come for.
 //!
 //! # Invariants
-//! - Nobody uses up what others may cause.
+//! - Nobody uses up what others may cause, unless they share an address; and what
+//!   those share is enough for several.
+//! - However many ids somebody has, an address has one bucket.
+//! - A call that is refused takes nothing.
 //! - Who is on this machine has no quota; the front bounds what it can do.
 //! - The tables are bounded.
 
@@ -38,6 +43,10 @@ const STRANGER: Quota = Quota::per_second(100, 1_000);
 /// What a node may cause that has shown who it is.
 const NODE: Quota = Quota::per_second(2_000, 20_000);
 
+/// What all that comes from one address may cause: two nodes that have shown who
+/// they are and ask as much as they may, or, behind a router, many that do not.
+const ADDRESS: Quota = Quota::per_second(4_000, 40_000);
+
 /// Most addresses, and most ids, that are told apart.
 const TABLE_MAX: usize = 4_096;
 
@@ -63,9 +72,14 @@ pub(super) struct Cause {
 
 /// What each may still cause.
 #[derive(Debug)]
-pub struct Quotas {
-    addresses: Mutex<Buckets<IpAddr>>,
-    ids: Mutex<Buckets<NodeId>>,
+pub struct Quotas(Mutex<Tables>);
+
+/// The buckets of all.
+#[derive(Debug)]
+struct Tables {
+    strangers: Buckets<IpAddr>,
+    ids: Buckets<NodeId>,
+    addresses: Buckets<IpAddr>,
 }
 
 impl Cost {
@@ -106,23 +120,24 @@ impl Quotas {
         if Scope::of_address(cause.address) == Scope::Machine {
             return Ok(());
         }
-        let tokens = cost.tokens();
+        let (source, tokens) = (source_of(cause.address), cost.tokens());
+        let mut tables = lock(&self.0);
+        tables.addresses.has(&source, ADDRESS, tokens, now)?;
         match cause.id {
-            Some(id) => lock(&self.ids).take(id, NODE, tokens, now),
-            None => {
-                let source = source_of(cause.address);
-                lock(&self.addresses).take(source, STRANGER, tokens, now)
-            }
+            Some(id) => tables.ids.take(id, NODE, tokens, now)?,
+            None => tables.strangers.take(source, STRANGER, tokens, now)?,
         }
+        tables.addresses.take(source, ADDRESS, tokens, now)
     }
 }
 
 impl Default for Quotas {
     fn default() -> Quotas {
-        Quotas {
-            addresses: Mutex::new(Buckets::new(TABLE_MAX)),
-            ids: Mutex::new(Buckets::new(TABLE_MAX)),
-        }
+        Quotas(Mutex::new(Tables {
+            strangers: Buckets::new(TABLE_MAX),
+            ids: Buckets::new(TABLE_MAX),
+            addresses: Buckets::new(TABLE_MAX),
+        }))
     }
 }
 
@@ -139,52 +154,4 @@ pub(super) fn refusal(context: &Context, wait: Duration) -> Response {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn stranger(last: u8) -> Cause {
-        Cause {
-            address: IpAddr::from([203, 0, 113, last]),
-            id: None,
-        }
-    }
-
-    fn passed(quotas: &Quotas, cause: Cause, cost: Cost, now: Instant) -> usize {
-        let tries = 0..50_000;
-        let taken = tries.take_while(|_| quotas.take_at(cause, cost, now).is_ok());
-        taken.count()
-    }
-
-    #[test]
-    fn a_stranger_has_a_quota_and_leaves_the_others_theirs() {
-        let (quotas, now) = (Quotas::default(), Instant::now());
-        assert_eq!(passed(&quotas, stranger(1), Cost::Call, now), 1_000);
-        assert_eq!(passed(&quotas, stranger(2), Cost::Walk, now), 100);
-        let later = now + Duration::from_secs(1);
-        assert_eq!(passed(&quotas, stranger(1), Cost::Call, later), 100);
-        let wait = quotas.take_at(stranger(1), Cost::Walk, later);
-        assert_eq!(wait, Err(Duration::from_millis(100)));
-    }
-
-    #[test]
-    fn a_node_that_has_shown_who_it_is_has_more_and_wherever_it_is() {
-        let (quotas, now) = (Quotas::default(), Instant::now());
-        let known = |last| Cause {
-            id: Some(NodeId([7; 32])),
-            ..stranger(last)
-        };
-        assert_eq!(passed(&quotas, known(1), Cost::Call, now), 20_000);
-        assert_eq!(passed(&quotas, known(2), Cost::Call, now), 0);
-        assert_eq!(passed(&quotas, stranger(1), Cost::Call, now), 1_000);
-    }
-
-    #[test]
-    fn this_machine_has_no_quota() {
-        let (quotas, now) = (Quotas::default(), Instant::now());
-        let here = Cause {
-            address: IpAddr::from([127, 0, 0, 1]),
-            id: None,
-        };
-        assert_eq!(passed(&quotas, here, Cost::Walk, now), 50_000);
-    }
-}
+mod tests;

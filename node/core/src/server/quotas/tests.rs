@@ -1,0 +1,350 @@
+//! Quotas alone, and at the service of the peer port, with requests that come from
+//! other addresses than those of this machine.
+
+use std::sync::Arc;
+
+use axum::{Router, body::Body, extract::Request, http::Method};
+use http_body_util::BodyExt;
+use node_wire::{
+    Fault, Introduce, Introduced, Introduction, MethodCall, Value, fault,
+    limits::MULTICALL_MAX,
+    methods::{self, PROTOCOL_VERSION},
+    node_id::{Party, Role, statement},
+    peer_url::PeerUrl,
+    request, response,
+};
+use tempfile::TempDir;
+use tower::ServiceExt;
+
+use super::*;
+use crate::{
+    identity::{NodeKey, random_nonce},
+    node::{Node, NodeOptions},
+    secret::Secret,
+    server::routes,
+    state::StateDir,
+};
+
+fn stranger(last: u8) -> Cause {
+    Cause {
+        address: IpAddr::from([203, 0, 113, last]),
+        id: None,
+    }
+}
+
+fn known(last: u8, id: u8) -> Cause {
+    Cause {
+        id: Some(NodeId([id; 32])),
+        ..stranger(last)
+    }
+}
+
+fn passed(quotas: &Quotas, cause: Cause, cost: Cost, now: Instant) -> usize {
+    let tries = 0..50_000;
+    let taken = tries.take_while(|_| quotas.take_at(cause, cost, now).is_ok());
+    taken.count()
+}
+
+#[test]
+fn a_stranger_has_a_quota_and_leaves_the_others_theirs() {
+    let (quotas, now) = (Quotas::default(), Instant::now());
+    assert_eq!(passed(&quotas, stranger(1), Cost::Call, now), 1_000);
+    assert_eq!(passed(&quotas, stranger(2), Cost::Walk, now), 100);
+    let later = now + Duration::from_secs(1);
+    assert_eq!(passed(&quotas, stranger(1), Cost::Call, later), 100);
+    let wait = quotas.take_at(stranger(1), Cost::Walk, later);
+    assert_eq!(wait, Err(Duration::from_millis(100)));
+}
+
+#[test]
+fn a_node_that_has_shown_who_it_is_has_more_and_wherever_it_is() {
+    let (quotas, now) = (Quotas::default(), Instant::now());
+    assert_eq!(passed(&quotas, known(1, 7), Cost::Call, now), 20_000);
+    assert_eq!(passed(&quotas, known(2, 7), Cost::Call, now), 0);
+    assert_eq!(passed(&quotas, stranger(1), Cost::Call, now), 1_000);
+}
+
+#[test]
+fn an_address_has_one_bucket_however_many_ids_it_has() {
+    let (quotas, now) = (Quotas::default(), Instant::now());
+    let ids = (0..5).map(|id| passed(&quotas, known(1, id), Cost::Call, now));
+    assert_eq!(ids.collect::<Vec<_>>(), [20_000, 20_000, 0, 0, 0]);
+    assert_eq!(passed(&quotas, stranger(1), Cost::Call, now), 0);
+    assert_eq!(passed(&quotas, stranger(2), Cost::Call, now), 1_000);
+    // What was refused because of the address was not taken from the id.
+    assert_eq!(passed(&quotas, known(2, 4), Cost::Call, now), 20_000);
+    let later = now + Duration::from_secs(1);
+    assert_eq!(passed(&quotas, known(1, 3), Cost::Call, later), 4_000);
+}
+
+#[test]
+fn this_machine_has_no_quota() {
+    let (quotas, now) = (Quotas::default(), Instant::now());
+    let here = Cause {
+        address: IpAddr::from([127, 0, 0, 1]),
+        id: None,
+    };
+    assert_eq!(passed(&quotas, here, Cost::Walk, now), 50_000);
+}
+
+/// The service of a node, as the front hands requests to it.
+struct Service {
+    node: Node,
+    router: Router,
+    _homes: [TempDir; 2],
+}
+
+/// What came of a request.
+enum Got {
+    Answer(Result<Value, Fault>),
+    /// Status 429, with the seconds to wait.
+    TooMany(u64),
+}
+
+/// Who sends requests.
+#[derive(Clone, Copy)]
+struct Sender {
+    address: [u8; 4],
+    token: Option<Nonce>,
+}
+
+impl Sender {
+    fn at(last: u8) -> Sender {
+        Sender {
+            address: [198, 51, 100, last],
+            token: None,
+        }
+    }
+}
+
+impl Service {
+    async fn start() -> Service {
+        let homes = [(); 2].map(|()| tempfile::tempdir().unwrap());
+        let state = StateDir::open(&homes[0].path().join("state")).unwrap();
+        let options = NodeOptions {
+            share: homes[1].path().to_owned(),
+            listen: ([127, 0, 0, 1], 0).into(),
+            url: None,
+            secret: Secret::load_or_create(&state).unwrap(),
+            state,
+            plugins: None,
+            peers: Vec::new(),
+            cache_size: 0,
+            upload_rate: 0,
+            download_rate: 0,
+            providers: None,
+            network_key: None,
+        };
+        let node = Node::start(options).await.unwrap();
+        // What comes back in a second comes back when the test says so.
+        tokio::time::pause();
+        Service {
+            router: routes::router(Arc::clone(node.context())),
+            node,
+            _homes: homes,
+        }
+    }
+
+    async fn send(&self, from: Sender, method: Method, path: &str, body: Vec<u8>) -> Response {
+        let mut request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header(header::CONTENT_LENGTH, body.len());
+        if let Some(token) = from.token {
+            request = request.header(TOKEN_HEADER, token.to_string());
+        }
+        let mut request = request.body(Body::from(body)).unwrap();
+        request
+            .extensions_mut()
+            .insert(Remote((from.address, 4_242).into()));
+        self.router.clone().oneshot(request).await.unwrap()
+    }
+
+    async fn call(&self, from: Sender, call: &MethodCall) -> Got {
+        let response = self.send(from, Method::POST, "/RPC2", request::write(call));
+        let response = response.await;
+        if response.status() == StatusCode::TOO_MANY_REQUESTS {
+            return Got::TooMany(seconds(&response));
+        }
+        assert_eq!(response.status(), StatusCode::OK);
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        Got::Answer(response::read(&body).unwrap())
+    }
+
+    async fn value(&self, from: Sender, call: &MethodCall) -> Value {
+        match self.call(from, call).await {
+            Got::Answer(answer) => answer.unwrap(),
+            Got::TooMany(seconds) => panic!("too many, for {seconds} s"),
+        }
+    }
+
+    async fn is_answered(&self, from: Sender) -> bool {
+        let call = call(methods::LIST_METHODS, Vec::new());
+        matches!(self.call(from, &call).await, Got::Answer(Ok(_)))
+    }
+
+    /// The same sender, after it has shown that it has a new id.
+    async fn proved(&self, from: Sender) -> Sender {
+        let key = NodeKey::random();
+        let url = PeerUrl::parse("http://192.0.2.9:4242/").unwrap();
+        let introduction = Introduction {
+            id: key.id(),
+            version: PROTOCOL_VERSION,
+            features: Vec::new(),
+            url: url.as_str().to_owned(),
+            nonce: random_nonce(),
+            peers: Vec::new(),
+        };
+        let first = Introduce {
+            from: introduction.clone(),
+            proof: None,
+        };
+        let answer = self.value(from, &first.to_call()).await;
+        let theirs = Introduced::from_value(&answer).unwrap().from;
+        let caller = Party {
+            id: key.id(),
+            url: &url,
+            nonce: introduction.nonce,
+        };
+        let answerer = Party {
+            id: theirs.id,
+            url: self.node.url(),
+            nonce: theirs.nonce,
+        };
+        let proof = key.sign(&statement(Role::Caller, caller, answerer));
+        let second = Introduce {
+            from: introduction,
+            proof: Some((theirs.nonce, proof)),
+        };
+        let answer = self.value(from, &second.to_call()).await;
+        let token = Introduced::from_value(&answer).unwrap().token;
+        assert!(token.is_some());
+        Sender { token, ..from }
+    }
+
+    /// Has as much done as there is to get. Gives what it cost, and how many parts of
+    /// requests were refused.
+    async fn exhaust(&self, from: Sender) -> (u32, usize) {
+        let entry = || {
+            let cursor = Value::from("0".to_owned());
+            let params = [("cursor".to_owned(), cursor)];
+            let params = Value::Array(vec![Value::Struct(params.into())]);
+            let name = Value::from(methods::MORE.to_owned());
+            Value::Struct(
+                [
+                    ("methodName".to_owned(), name),
+                    ("params".to_owned(), params),
+                ]
+                .into(),
+            )
+        };
+        let entries = (0..MULTICALL_MAX).map(|_| entry()).collect();
+        let many = call(methods::MULTICALL, vec![Value::Array(entries)]);
+        let part = Cost::Call.tokens() + Cost::Search.tokens();
+        let (mut tokens, mut refused) = (0, 0);
+        while let Got::Answer(answer) = self.call(from, &many).await {
+            let Ok(Value::Array(results)) = answer else {
+                panic!("{answer:?}");
+            };
+            tokens += Cost::Call.tokens();
+            for result in results {
+                if result.get("faultCode") == Some(&Value::Int(fault::BUSY)) {
+                    refused += 1;
+                } else {
+                    tokens += part;
+                }
+            }
+        }
+        (tokens, refused)
+    }
+
+    fn over_quota(&self) -> u64 {
+        self.node.context().counters.requests_over_quota.get()
+    }
+}
+
+fn call(method: &str, params: Vec<Value>) -> MethodCall {
+    MethodCall {
+        method: method.to_owned(),
+        params,
+    }
+}
+
+fn seconds(response: &Response) -> u64 {
+    let seconds = &response.headers()[header::RETRY_AFTER];
+    seconds.to_str().unwrap().parse().unwrap()
+}
+
+/// Holds what was got against a quota since `begun`; what a refused part has begun to
+/// take is not counted.
+fn assert_is_quota(tokens: u32, quota: Quota, begun: Instant) {
+    let refilled = (now() - begun).as_nanos() / quota.refill.as_nanos();
+    let most = u128::from(quota.burst) + refilled;
+    assert!(u128::from(tokens) <= most, "{tokens} of {most}");
+    let parts = u32::try_from(MULTICALL_MAX).unwrap() * Cost::Search.tokens();
+    assert!(tokens + parts >= quota.burst, "{tokens} of {}", quota.burst);
+}
+
+#[tokio::test]
+async fn who_asks_too_much_from_an_address_is_told_so_and_others_are_not() {
+    let service = Service::start().await;
+    let begun = now();
+    let (tokens, refused) = service.exhaust(Sender::at(1)).await;
+    assert_is_quota(tokens, STRANGER, begun);
+    assert!(refused > 0, "the end of a request is refused with a fault");
+    assert!(service.over_quota() > refused as u64);
+    let search = service.send(Sender::at(1), Method::GET, "/search?q=a", Vec::new());
+    let search = search.await;
+    assert_eq!(search.status(), StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(seconds(&search), 1);
+    assert!(service.is_answered(Sender::at(2)).await);
+    assert!(!service.is_answered(Sender::at(1)).await);
+    tokio::time::advance(Duration::from_secs(1)).await;
+    assert!(service.is_answered(Sender::at(1)).await);
+    let here = Sender {
+        address: [127, 0, 0, 1],
+        token: None,
+    };
+    assert!(service.is_answered(here).await);
+    service.node.stop().await;
+}
+
+#[tokio::test]
+async fn an_id_has_a_quota_of_its_own_and_takes_it_along() {
+    let service = Service::start().await;
+    let known = service.proved(Sender::at(1)).await;
+    let begun = now();
+    service.exhaust(Sender::at(1)).await;
+    assert!(service.is_answered(known).await);
+    let (tokens, _) = service.exhaust(known).await;
+    assert_is_quota(tokens + 1, NODE, begun);
+    let elsewhere = Sender {
+        token: known.token,
+        ..Sender::at(2)
+    };
+    let (tokens, _) = service.exhaust(elsewhere).await;
+    let refilled = (now() - begun).as_nanos() / NODE.refill.as_nanos();
+    assert!(u128::from(tokens) <= refilled, "{tokens} of {refilled}");
+    assert!(service.is_answered(Sender::at(2)).await);
+    service.node.stop().await;
+}
+
+#[tokio::test]
+async fn many_ids_at_one_address_have_no_more_than_the_address() {
+    let service = Service::start().await;
+    let mut ids = Vec::new();
+    for _ in 0..5 {
+        ids.push(service.proved(Sender::at(1)).await);
+    }
+    let (begun, mut all) = (now(), 0);
+    for id in &ids {
+        all += service.exhaust(*id).await.0;
+    }
+    let refilled = (now() - begun).as_nanos() / ADDRESS.refill.as_nanos();
+    let most = u128::from(ADDRESS.burst) + refilled;
+    assert!(u128::from(all) <= most, "{all} of {most}");
+    assert!(all > NODE.burst, "an address has room for more than one");
+    let neighbour = service.proved(Sender::at(2)).await;
+    assert!(service.is_answered(neighbour).await);
+    service.node.stop().await;
+}
