@@ -108,7 +108,8 @@ pub struct NodeArgs {
 
     /// Say in the DHT which files this node has, so that `ctl fetch
     /// blake3:DIGEST` finds them anywhere. Everybody who knows the digest of a
-    /// file then sees that the address of this node has it
+    /// file then sees that the address of this node has it. What the policy
+    /// refuses to strangers is not said
     #[arg(long, env = "SIXHOP_PUBLISH")]
     pub publish: bool,
 

@@ -20,14 +20,14 @@ use futures_util::future::BoxFuture;
 use node_core::{
     node::Node,
     overlay::{Providers, Source},
-    share::Digests,
+    server::Context,
     wire::{Digest, PeerUrl},
 };
 use node_discovery::{
     Holders, Lan, LanOptions, Meet, Publisher, Reach, Rendezvous,
     dht::{Callable, Dht, DhtOptions, MainlineDht, Reply},
     is_lan, lan,
-    publisher::Files,
+    publisher::{File, Files},
 };
 use tokio::task::spawn_blocking;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -142,8 +142,12 @@ impl Meeting {
     }
 
     fn publish(&self, node: &Arc<Node>, index: &Index) {
-        tracing::info!("the files of the share are announced in the DHT");
-        let files = Arc::new(Shared(Arc::clone(&node.context().digests)));
+        if node.context().network.is_some() {
+            tracing::warn!("in a private network no files are announced in the DHT");
+            return;
+        }
+        tracing::info!("the files that any stranger may have are announced in the DHT");
+        let files = Arc::new(Shared(Arc::clone(node.context())));
         let publisher = Publisher::new(Arc::clone(&index.dht), files, node.url().port());
         self.tasks.spawn(publisher.run(self.cancel.clone()));
     }
@@ -161,15 +165,26 @@ impl Providers for Named {
 
 /// What the node shares, for the distributed hash table.
 #[derive(Debug)]
-struct Shared(Arc<Digests>);
+struct Shared(Arc<Context>);
 
 impl Files for Shared {
-    fn digests(&self, most: usize) -> Reply<'_, Vec<Digest>> {
+    fn all(&self, most: usize) -> Reply<'_, Vec<File>> {
         Box::pin(async move {
-            let digests = Arc::clone(&self.0);
-            let listed = spawn_blocking(move || digests.list(most));
+            let context = Arc::clone(&self.0);
+            let listed = spawn_blocking(move || {
+                let digests = context.digests.list(most);
+                let copies = context.overlay.copies(&digests);
+                let files = digests.into_iter().zip(copies);
+                files
+                    .map(|(digest, peers)| File { digest, peers })
+                    .collect()
+            });
             listed.await.unwrap_or_default()
         })
+    }
+
+    fn is_public(&self, digest: Digest) -> Reply<'_, bool> {
+        Box::pin(self.0.is_public(digest))
     }
 }
 

@@ -29,6 +29,7 @@ mod methods;
 mod network;
 mod page;
 mod policy;
+mod public;
 mod query_budget;
 mod quotas;
 mod range;

@@ -2,16 +2,20 @@
 //!
 //! # Participants
 //! [`Publications`] decides which file is next, a state machine over a given
-//! clock; [`Publisher`] does it.
+//! clock; [`Publisher`] does it. [`Files`] says which files there are.
 //!
 //! # What is said
 //! That somebody at this address has the content of a digest, to everybody who
-//! knows the digest. So it is done only when the owner said so.
+//! knows the digest. So it is done only when the owner said so, and only of what
+//! any stranger may have ([`Files::is_public`]), which is asked each time before.
 //!
 //! # Invariants
 //! - At most [`PER_HOUR`] files an hour are looked up and announced.
-//! - Rare files come first: those that fewest had when it was last looked. A
-//!   file that [`COMMON`] others have is not announced.
+//! - Rare files come first: those that fewest have, as far as the peers say and as
+//!   it was when it was last looked. A file that [`COMMON`] others have announced
+//!   is not announced.
+//! - What is not public is not looked up either: a look tells the digest to who
+//!   knows it.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -49,6 +53,16 @@ const AGAIN: Duration = Duration::from_secs(40 * 60);
 /// Time after which it is looked again whether a common file is rare by now.
 const COMMON_AGAIN: Duration = Duration::from_secs(6 * 3_600);
 
+/// Time after which it is asked again whether a file is public that was not.
+const WITHHELD_AGAIN: Duration = Duration::from_secs(3_600);
+
+/// Pause after a file that is not public.
+const WITHHELD_PAUSE: Duration = Duration::from_millis(50);
+
+/// Time until the first file: until then a node that starts hears what its peers
+/// have, and learns its own digests.
+const SETTLING: Duration = Duration::from_secs(10);
+
 /// How often it is looked which files there are.
 const FILES_EVERY: Duration = Duration::from_secs(60);
 
@@ -62,8 +76,20 @@ const HOUR: Duration = Duration::from_secs(3_600);
 
 /// Where the files come from.
 pub trait Files: Debug + Send + Sync {
-    /// The digests of the files that may be announced, at most `most`.
-    fn digests(&self, most: usize) -> Reply<'_, Vec<Digest>>;
+    /// The files that there are, at most `most`.
+    fn all(&self, most: usize) -> Reply<'_, Vec<File>>;
+
+    /// Whether any stranger may have this content.
+    fn is_public(&self, digest: Digest) -> Reply<'_, bool>;
+}
+
+/// A file that may be announced if it is public.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct File {
+    /// Its content.
+    pub digest: Digest,
+    /// How many of our peers seem to have it.
+    pub peers: usize,
 }
 
 /// Which file is next.
@@ -76,7 +102,9 @@ pub struct Publications {
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Published {
-    /// How many had it when it was last looked.
+    /// How many of our peers seem to have it.
+    peers: usize,
+    /// How many had announced it when it was last looked.
     copies: usize,
     handled_at: Option<Instant>,
     due_at: Option<Instant>,
@@ -84,10 +112,13 @@ struct Published {
 
 impl Publications {
     /// Takes the files that there are now; what is known of others is forgotten.
-    pub fn have(&mut self, digests: impl IntoIterator<Item = Digest>) {
+    pub fn have(&mut self, files: impl IntoIterator<Item = File>) {
         let known = std::mem::take(&mut self.files);
-        let keep = |digest| (digest, known.get(&digest).copied().unwrap_or_default());
-        self.files = digests.into_iter().take(FILES_MAX).map(keep).collect();
+        let keep = |File { digest, peers }| {
+            let known = known.get(&digest).copied().unwrap_or_default();
+            (digest, Published { peers, ..known })
+        };
+        self.files = files.into_iter().take(FILES_MAX).map(keep).collect();
     }
 
     /// The file to look up and announce now, if one is due.
@@ -101,13 +132,22 @@ impl Publications {
         }
         let due = |file: &Published| file.due_at.is_none_or(|at| at <= now);
         let files = self.files.iter_mut().filter(|(_, file)| due(file));
-        let (digest, file) = files.min_by_key(|(_, file)| (file.copies, file.handled_at))?;
+        let (digest, file) = files.min_by_key(|(_, file)| (file.holders(), file.handled_at))?;
         (file.handled_at, file.due_at) = (Some(now), Some(now + AGAIN));
         self.done.push_back(now);
         Some(*digest)
     }
 
-    /// Notes how many have a file. Says whether it is rare.
+    /// Notes that the file that was to be handled `now` is not public: it takes no
+    /// part of what may be done in an hour.
+    pub fn withheld(&mut self, digest: &Digest, now: Instant) {
+        self.done.pop_back();
+        if let Some(file) = self.files.get_mut(digest) {
+            file.due_at = Some(now + WITHHELD_AGAIN);
+        }
+    }
+
+    /// Notes how many have announced a file. Says whether it is rare.
     pub fn found(&mut self, digest: &Digest, copies: usize, now: Instant) -> bool {
         let is_rare = copies < COMMON;
         if let Some(file) = self.files.get_mut(digest) {
@@ -115,6 +155,14 @@ impl Publications {
             file.due_at = Some(now + if is_rare { AGAIN } else { COMMON_AGAIN });
         }
         is_rare
+    }
+}
+
+impl Published {
+    /// How many have it, as far as is known. Who announced it may be a peer, so it is
+    /// no sum.
+    fn holders(&self) -> usize {
+        self.copies.max(self.peers)
     }
 }
 
@@ -141,7 +189,7 @@ impl Publisher {
 
     /// Announces until it is cancelled.
     pub async fn run(mut self, cancel: CancellationToken) {
-        let mut files_at = now();
+        let mut files_at = now() + SETTLING;
         loop {
             select! {
                 () = cancel.cancelled() => return,
@@ -153,11 +201,15 @@ impl Publisher {
     async fn work(&mut self, files_at: &mut Instant) {
         if now() >= *files_at {
             *files_at = now() + FILES_EVERY;
-            let digests = self.files.digests(FILES_MAX).await;
-            self.publications.have(digests);
+            let files = self.files.all(FILES_MAX).await;
+            self.publications.have(files);
         }
         match self.publications.next(now()) {
-            Some(digest) => self.publish(&digest).await,
+            Some(digest) if self.files.is_public(digest).await => self.publish(&digest).await,
+            Some(digest) => {
+                self.publications.withheld(&digest, now());
+                sleep(WITHHELD_PAUSE).await;
+            }
             None => sleep(TICK).await,
         }
     }
@@ -187,6 +239,18 @@ mod tests {
         Digest::from_bytes(bytes)
     }
 
+    /// Files that no peer seems to have.
+    fn files(numbers: std::ops::Range<usize>) -> impl Iterator<Item = File> {
+        numbers.map(|n| file(n, 0))
+    }
+
+    fn file(n: usize, peers: usize) -> File {
+        File {
+            digest: digest(n),
+            peers,
+        }
+    }
+
     /// The files that are handled within `time`, with `copies` found of each.
     fn handled(
         publications: &mut Publications,
@@ -208,7 +272,7 @@ mod tests {
     #[test]
     fn a_thousand_files_are_handled_at_a_hundred_an_hour_and_each_in_its_turn() {
         let mut publications = Publications::default();
-        publications.have((0..1_000).map(digest));
+        publications.have(files(0..1_000));
         let start = Instant::now();
         let first = handled(&mut publications, start, HOUR, |_| 0);
         assert_eq!(first.len(), PER_HOUR);
@@ -220,7 +284,7 @@ mod tests {
     #[test]
     fn rare_files_are_kept_up_before_others_and_common_ones_are_not_announced() {
         let mut publications = Publications::default();
-        publications.have((0..60).map(digest));
+        publications.have(files(0..60));
         let start = Instant::now();
         let copies = |digest: &Digest| match digest.as_bytes()[7] {
             n @ 0..30 => usize::from(n) % COMMON,
@@ -240,36 +304,74 @@ mod tests {
     #[test]
     fn files_that_are_gone_are_forgotten_and_too_many_are_cut() {
         let mut publications = Publications::default();
-        publications.have([digest(1)]);
+        publications.have([file(1, 0)]);
         publications.have([]);
         assert_eq!(publications.next(Instant::now()), None);
-        publications.have((0..FILES_MAX * 2).map(digest));
+        publications.have(files(0..FILES_MAX * 2));
         assert_eq!(publications.files.len(), FILES_MAX);
     }
 
-    #[derive(Debug)]
-    struct Two;
+    #[test]
+    fn what_few_peers_have_comes_first_and_then_what_few_have_announced() {
+        let mut publications = Publications::default();
+        publications.have(
+            [3, 0, 2, 0, 1]
+                .into_iter()
+                .enumerate()
+                .map(|(n, p)| file(n, p)),
+        );
+        let start = Instant::now();
+        let copies = |digest: &Digest| usize::from(digest.as_bytes()[7]);
+        let first = handled(&mut publications, start, HOUR / 2, copies);
+        assert_eq!(first, [1, 3, 4, 2, 0].map(digest));
+        // By what is known now the peers of 0 are gone, and 3 others have announced 3.
+        publications.have((0..5).map(|n| file(n, 0)));
+        let again = handled(&mut publications, start + HOUR, HOUR / 2, copies);
+        assert_eq!(again, [0, 1, 2, 3, 4].map(digest));
+    }
 
-    impl Files for Two {
-        fn digests(&self, _most: usize) -> Reply<'_, Vec<Digest>> {
-            Box::pin(async { vec![digest(1), digest(2)] })
+    #[test]
+    fn what_is_withheld_takes_nothing_of_the_hour_and_is_asked_about_again() {
+        let mut publications = Publications::default();
+        publications.have(files(0..PER_HOUR * 2));
+        let now = Instant::now();
+        for n in 0..PER_HOUR * 2 {
+            assert_eq!(publications.next(now), Some(digest(n)));
+            publications.withheld(&digest(n), now);
+        }
+        assert_eq!(publications.next(now + WITHHELD_AGAIN / 2), None);
+        assert_eq!(publications.next(now + WITHHELD_AGAIN), Some(digest(0)));
+    }
+
+    /// Three files, the last of which is not public.
+    #[derive(Debug)]
+    struct Three;
+
+    impl Files for Three {
+        fn all(&self, _most: usize) -> Reply<'_, Vec<File>> {
+            Box::pin(async { files(1..4).collect() })
+        }
+
+        fn is_public(&self, asked: Digest) -> Reply<'_, bool> {
+            Box::pin(async move { asked != digest(3) })
         }
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_is_rare_is_announced_and_what_is_not_is_left_alone() {
+    async fn what_is_rare_and_public_is_announced_and_nothing_else_is() {
         let dht = MemoryDht::new(IpAddr::V4(Ipv4Addr::LOCALHOST));
-        let (rare, common) = (Infohash::of_file(&digest(1)), Infohash::of_file(&digest(2)));
+        let [rare, common, withheld] = [1, 2, 3].map(|n| Infohash::of_file(&digest(n)));
         for n in 0..20 {
             dht.plant(common, SocketAddr::from(([203, 0, 113, n], 80)));
         }
         let cancel = CancellationToken::new();
-        let publisher = Publisher::new(Arc::new(dht.clone()), Arc::new(Two), 4_001);
+        let publisher = Publisher::new(Arc::new(dht.clone()), Arc::new(Three), 4_001);
         let task = tokio::spawn(publisher.run(cancel.clone()));
         sleep(Duration::from_secs(30)).await;
         cancel.cancel();
         task.await.unwrap();
         assert_eq!(dht.at(rare), [SocketAddr::from(([127, 0, 0, 1], 4_001))]);
         assert_eq!(dht.at(common).len(), 20);
+        assert_eq!(dht.at(withheld), []);
     }
 }

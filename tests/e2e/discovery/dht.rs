@@ -1,5 +1,8 @@
 //! A network, and the holders of a file, through a distributed hash table of twenty nodes.
 
+use std::collections::BTreeSet;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::time::{Duration, Instant};
 
 use e2e::{NodeOptions, NodeProcess, wait_until};
@@ -8,6 +11,17 @@ use super::{TIME, met, network::Network, peers};
 use crate::world::{ctl, noded};
 
 const NODES: usize = 20;
+
+/// A file and the place at which its holders are told, as docs/protocol.md says. The
+/// digest of the first one is less than that of the second.
+const FIRST: (&[u8], &str) = (
+    b"what nobody may read, 3",
+    "141874f6ab94af0ba953294ada12bf4015901804",
+);
+const SECOND: (&[u8], &str) = (
+    b"what all may read, 6",
+    "562277acc9304bcf3a88a86e709a6cddc1a587b7",
+);
 
 fn node_of(network: &Network, name: &str) -> NodeOptions {
     let bootstrap = network.bootstrap();
@@ -67,6 +81,88 @@ fn a_file_is_fetched_by_its_digest_from_a_holder_that_nobody_named() {
         "who has a file is no peer for that"
     );
     for node in [holder, asker] {
+        node.stop();
+    }
+}
+
+fn port(node: &NodeProcess) -> u16 {
+    let port = node.url.trim_end_matches('/').rsplit(':').next();
+    port.and_then(|port| port.parse().ok()).expect("a port")
+}
+
+/// Waits until `node` has announced a file.
+fn announced(network: &Network, (_, place): (&[u8], &str), node: &NodeProcess) {
+    wait_until("it is announced", 3 * TIME, || {
+        let ports = network.ports_at(place);
+        let is_there = ports.contains(&port(node));
+        is_there.then_some(()).ok_or_else(|| format!("{ports:?}"))
+    });
+}
+
+fn publishing(network: &Network) -> NodeOptions {
+    noded().args(["--publish", "--dht-bootstrap", &network.bootstrap()])
+}
+
+#[test]
+fn what_a_policy_refuses_to_strangers_is_not_announced() {
+    let network = Network::of(NODES);
+    let guarded = publishing(&network)
+        .file("private/secret.txt", FIRST.0)
+        .file("public.txt", SECOND.0);
+    let plugins = guarded.home().root().join("plugins");
+    fs::create_dir(&plugins).unwrap();
+    let policy = "fn allow_fetch(f) { !f.name.starts_with(\"private/\") || within(f.from, \"127.0.0.0/8\") }";
+    fs::write(plugins.join("policy.rhai"), policy).unwrap();
+    let guarded = guarded.args(["--plugins".as_ref(), plugins.as_os_str()]);
+    let guarded = guarded.start();
+    // By its digest the secret would be the first one.
+    let digests = ["private/secret.txt", "public.txt"].map(|name| digest_of(&guarded, name));
+    assert!(digests.is_sorted(), "{digests:?}");
+    announced(&network, SECOND, &guarded);
+    assert_eq!(network.ports_at(FIRST.1), BTreeSet::new());
+    // Without a policy it is announced, and found at that place.
+    let open = publishing(&network).file("open.txt", FIRST.0).start();
+    announced(&network, FIRST, &open);
+    assert_eq!(network.ports_at(FIRST.1), BTreeSet::from([port(&open)]));
+    for node in [guarded, open] {
+        node.stop();
+    }
+}
+
+#[test]
+fn in_a_private_network_nothing_is_announced() {
+    let network = Network::of(NODES);
+    let private = publishing(&network).file("a.txt", FIRST.0);
+    let key = private.home().root().join("network-key");
+    fs::write(&key, "k".repeat(32)).unwrap();
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
+    let private = private.args(["--network-key-file".as_ref(), key.as_os_str()]);
+    let private = private.start();
+    let said = private.stderr();
+    assert!(said.contains("no files are announced"), "{said}");
+    let open = publishing(&network).file("a.txt", FIRST.0).start();
+    announced(&network, FIRST, &open);
+    assert_eq!(network.ports_at(FIRST.1), BTreeSet::from([port(&open)]));
+    for node in [private, open] {
+        node.stop();
+    }
+}
+
+#[test]
+fn what_no_peer_has_is_announced_before_what_one_has() {
+    let network = Network::of(NODES);
+    let peer = noded().file("common.txt", FIRST.0).start();
+    digest_of(&peer, "common.txt");
+    let holder = publishing(&network)
+        .args(["--peer", &peer.url])
+        .file("common.txt", FIRST.0)
+        .file("rare.txt", SECOND.0)
+        .start();
+    announced(&network, FIRST, &holder);
+    // Seconds pass between two files.
+    let rare = network.ports_at(SECOND.1);
+    assert_eq!(rare, BTreeSet::from([port(&holder)]));
+    for node in [peer, holder] {
         node.stop();
     }
 }

@@ -1,5 +1,6 @@
 //! A network of nodes of the distributed hash table, on free ports of the loopback.
 
+use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddrV4};
 
 use mainline::Dht;
@@ -42,6 +43,18 @@ impl Network {
             .map(|node| address(node).to_string())
             .collect();
         some.join(",")
+    }
+
+    /// The ports that were left at a place, 40 hex digits.
+    #[expect(
+        deprecated,
+        reason = "a test has no runtime; the question is answered by a thread of this process"
+    )]
+    pub(super) fn ports_at(&self, place: &str) -> BTreeSet<u16> {
+        let place = place.parse().expect("a place has 40 hex digits");
+        let asked = self.nodes.last().expect("the network has nodes");
+        let found = asked.get_peers(place).flatten();
+        found.map(|address| address.port()).collect()
     }
 }
 

@@ -5,6 +5,7 @@
 //!   stands outside this crate.
 //! - [`Overlay::holders`] asks it, [`Overlay::ask_holder`] finds out whether it
 //!   is true.
+//! - [`Overlay::copies`] says how rare files are, to who tells an index of them.
 //!
 //! # Invariants
 //! - An index is not believed. Whoever it names is asked for that file, and is no
@@ -36,6 +37,9 @@ const HOLDERS_MAX: usize = 16;
 
 /// Time before one that did not have it is asked again.
 const AGAIN: Duration = Duration::from_secs(60);
+
+/// Files that are looked for in the summaries at a time.
+const COUNTED: usize = 64;
 
 /// Most of those that are remembered.
 const LIARS_MAX: usize = 1_024;
@@ -81,6 +85,18 @@ impl Overlay {
         named.retain(|peer| !peer.same_peer(&self.ourselves) && !liars.has(peer, now()));
         named.truncate(HOLDERS_MAX);
         named
+    }
+
+    /// How many of our peers seem to have each of these. Takes a moment for many.
+    #[must_use]
+    pub fn copies(&self, digests: &[Digest]) -> Vec<usize> {
+        let mut copies = Vec::with_capacity(digests.len());
+        // Searches wait for the summaries no longer than for some of them.
+        for digests in digests.chunks(COUNTED) {
+            let summaries = lock(&self.summaries);
+            copies.extend(digests.iter().map(|digest| summaries.copies(digest, now())));
+        }
+        copies
     }
 
     /// Asks a node that was named for the content of `digest`.

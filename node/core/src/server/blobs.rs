@@ -91,13 +91,7 @@ async fn permit(context: &Arc<Context>, remote: Remote, digest: Digest) -> Optio
 }
 
 fn names(context: &Context, digest: &Digest) -> Vec<Wanted> {
-    let shared = context.digests.all_named(digest, NAMES_MAX).into_iter();
-    let mut names: Vec<_> = shared
-        .map(|(name, size)| Wanted {
-            name: name.as_str().to_owned(),
-            size: Some(size),
-        })
-        .collect();
+    let mut names = shared_names(context, digest);
     if names.is_empty() {
         let size = context.cache.size_of(digest);
         names.extend(size.map(|size| Wanted {
@@ -106,6 +100,18 @@ fn names(context: &Context, digest: &Digest) -> Vec<Wanted> {
         }));
     }
     names
+}
+
+/// The names that the content has in the share, as far as the policy is asked about
+/// them. Blocks.
+pub(super) fn shared_names(context: &Context, digest: &Digest) -> Vec<Wanted> {
+    let shared = context.digests.all_named(digest, NAMES_MAX).into_iter();
+    shared
+        .map(|(name, size)| Wanted {
+            name: name.as_str().to_owned(),
+            size: Some(size),
+        })
+        .collect()
 }
 
 fn find(context: &Context, digest: &Digest) -> Option<Source> {

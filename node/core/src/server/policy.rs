@@ -5,6 +5,7 @@
 //! answer a query needs a [`QueryPermit`], one that is about to give content a
 //! [`FetchPermit`]; nobody but the gate makes them. Hits of a query pass
 //! [`PolicyGate::hits`]: who may not have a file does not hear of it either.
+//! [`PolicyGate::is_public`] says what all the world may hear of.
 //! [`watch_policy`] follows the file.
 //!
 //! # Invariants
@@ -23,14 +24,15 @@ mod watch;
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
+use node_wire::Digest;
 use plugin_script::{Policy, PolicyError, PolicyFile, PolicyState, QueryAsked, Rule, Rules, What};
 use tokio::{sync::Semaphore, task::spawn_blocking, time::timeout};
 
-pub(super) use self::asking::{Asker, HitsPermitted, Wanted};
+pub(super) use self::asking::{Asker, DIGEST_HANDLER, HitsPermitted, Wanted};
 pub(crate) use self::watch::look_at_policy;
 pub use self::watch::watch_policy;
 use self::{
-    asking::{any_allowed, asked, permitted},
+    asking::{any_allowed, asked, permitted, strangers_may_have},
     notes::Notes,
 };
 use super::slots::Slots;
@@ -147,6 +149,28 @@ impl PolicyGate {
     /// Whether queries are asked about at all.
     pub(super) fn guards_query(&self) -> bool {
         !matches!(self.guard(Rule::AllowQuery), Guard::Open)
+    }
+
+    /// Whether any stranger may ask for this content, hear that it is here, and have it by
+    /// one of its names. Nobody is refused for it; that there is no decision is noted.
+    pub(super) async fn is_public(&self, digest: &Digest, names: Vec<Wanted>) -> bool {
+        let policy = match self.file.as_ref().map(|file| file.rules()) {
+            None | Some(Rules::None) => return true,
+            Some(Rules::Closed) => return false,
+            Some(Rules::Policy(policy)) => policy,
+        };
+        let (stranger, digest) = (Asker::stranger(), digest.to_hex());
+        let decided = self.run(policy, &stranger, move |policy| {
+            strangers_may_have(policy, &digest, &names)
+        });
+        match decided.await {
+            Some(Ok(is_allowed)) => is_allowed,
+            Some(Err(error)) => {
+                self.notes.failed(&error.to_string());
+                false
+            }
+            None => false,
+        }
     }
 
     /// Of some files those whose names an asker may have and may ask for. Nothing if

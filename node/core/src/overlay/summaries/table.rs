@@ -5,9 +5,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use node_wire::{Filter, Summary, peer_url::PeerUrl};
+use node_wire::{Digest, Filter, Summary, peer_url::PeerUrl};
 
-use super::question::{Question, Says};
+use super::{
+    keys,
+    question::{Question, Says},
+};
 use crate::overlay::planner::{Candidate, Hint};
 
 /// Most summaries that are kept.
@@ -167,11 +170,7 @@ impl Summaries {
     /// Who seems to have it, for somebody who asks: peers of ours, and peers of
     /// theirs. What was told to us alone is not told on.
     pub(crate) fn matching(&self, question: &Question, now: Instant) -> Vec<PeerUrl> {
-        let entries = self.entries.values();
-        let entries: Vec<_> = entries
-            .filter(|entry| entry.told.is_public && entry.is_fresh(YES_AGE, now))
-            .filter(|entry| entry.is_precise())
-            .collect();
+        let entries: Vec<_> = self.believed(now).collect();
         let own = entries
             .iter()
             .filter(|entry| question.put_to(&entry.told) == Says::Yes);
@@ -181,19 +180,34 @@ impl Summaries {
         own.chain(near.map(|(peer, _)| peer.clone())).collect()
     }
 
+    /// How many of our peers seem to have this content for all who ask: what a peer
+    /// has for us alone is no help to others.
+    pub(crate) fn copies(&self, digest: &Digest, now: Instant) -> usize {
+        let key = keys::digest(digest);
+        let has = |entry: &&Entry| {
+            let files = entry.told.files.as_ref();
+            files.is_some_and(|files| files.has(key))
+        };
+        self.believed(now).filter(has).count()
+    }
+
     /// The files of our peers that may be told on.
     pub(crate) fn near(&self, now: Instant) -> Vec<(PeerUrl, Filter)> {
-        let entries = self.entries.values();
-        let entries = entries.filter(|entry| entry.told.is_public && entry.is_precise());
-        let near = entries
-            .filter(|entry| entry.is_fresh(YES_AGE, now))
-            .filter_map(|entry| {
-                let files = entry.told.files.as_ref()?;
-                is_short(files).then(|| (entry.peer.clone(), files.clone()))
-            });
+        let near = self.believed(now).filter_map(|entry| {
+            let files = entry.told.files.as_ref()?;
+            is_short(files).then(|| (entry.peer.clone(), files.clone()))
+        });
         let mut near: Vec<_> = near.collect();
         near.sort_by(|(a, _), (b, _)| a.cmp(b));
         near
+    }
+
+    /// What was told to everybody and still says yes.
+    fn believed(&self, now: Instant) -> impl Iterator<Item = &Entry> {
+        let entries = self.entries.values();
+        entries
+            .filter(|entry| entry.told.is_public && entry.is_precise())
+            .filter(move |entry| entry.is_fresh(YES_AGE, now))
     }
 }
 
@@ -250,7 +264,6 @@ mod tests {
     use node_wire::{FindWanted, Near};
 
     use super::*;
-    use crate::overlay::summaries::keys;
 
     fn url(n: usize) -> PeerUrl {
         PeerUrl::parse(&format!("http://127.0.0.1:{}/", 10_000 + n)).unwrap()
@@ -353,6 +366,29 @@ mod tests {
         table.told(&url(1), private, now);
         assert!(table.matching(&question("a"), now).is_empty());
         assert!(table.near(now).is_empty());
+    }
+
+    #[test]
+    fn copies_are_those_that_peers_have_for_everybody() {
+        let (mut table, now) = (Summaries::default(), Instant::now());
+        let (rare, common) = (Digest::from_bytes([1; 32]), Digest::from_bytes([2; 32]));
+        let having = |digests: &[Digest], is_public| {
+            let keys: Vec<u64> = digests.iter().map(keys::digest).collect();
+            Summary {
+                files: Some(node_wire::Told::Whole(
+                    Filter::of(keys.into_iter()).unwrap(),
+                )),
+                is_public,
+                ..Summary::default()
+            }
+        };
+        table.told(&url(1), having(&[common], true), now);
+        table.told(&url(2), having(&[common, rare], false), now);
+        table.told(&url(3), having(&[common], true), now);
+        table.told(&url(4), Summary::default(), now);
+        let copies = |at| [&common, &rare].map(|digest| table.copies(digest, at));
+        assert_eq!(copies(now), [2, 0]);
+        assert_eq!(copies(now + YES_AGE), [0, 0]);
     }
 
     #[test]

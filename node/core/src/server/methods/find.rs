@@ -27,7 +27,7 @@ use crate::{
     server::{
         Context,
         answer::{Answer, Answered},
-        policy::{Asker, NAMES_MAX, QueryPermit, Wanted},
+        policy::{Asker, DIGEST_HANDLER, NAMES_MAX, QueryPermit, Wanted},
         rpc::Caller,
     },
 };
@@ -69,7 +69,7 @@ pub(super) async fn answer(context: &Arc<Context>, caller: &Caller, params: &[Va
 fn question(wanted: &FindWanted) -> (&str, Cow<'_, str>) {
     match wanted {
         FindWanted::Name(name) => (DEFAULT_HANDLER, name.into()),
-        FindWanted::Digest(digest) => ("digest", digest.to_hex().into()),
+        FindWanted::Digest(digest) => (DIGEST_HANDLER, digest.to_hex().into()),
         FindWanted::Query(query) => (query::handler_of(query), query::text_of(query).into()),
     }
 }

@@ -1,11 +1,22 @@
 //! Who asks for what, in the words of the policy, and what comes of it.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
-use plugin_script::{FetchAsked, HitsAllowed, Policy, PolicyError, What};
+use plugin_script::{FetchAsked, HitsAllowed, Policy, PolicyError, QueryAsked, What};
 
 use super::NAMES_MAX;
 use crate::server::front::Remote;
+
+/// Where strangers ask from: addresses that nobody has, of three networks, so that none
+/// of them is taken for a friend because of its network.
+const STRANGERS: [IpAddr; 3] = [
+    IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)),
+    IpAddr::V4(Ipv4Addr::new(198, 51, 100, 1)),
+    IpAddr::V4(Ipv4Addr::new(203, 0, 113, 1)),
+];
+
+/// What content is asked for by its digest, as a policy is told it.
+pub(in crate::server) const DIGEST_HANDLER: &str = "digest";
 
 /// Who asks at the peer port.
 #[derive(Clone, Debug)]
@@ -33,10 +44,12 @@ pub(in crate::server) struct HitsPermitted<T> {
 
 impl Asker {
     pub(in crate::server) fn at(remote: Remote) -> Asker {
-        Asker {
-            address: remote.0.ip().to_canonical(),
-            peer: String::new(),
-        }
+        Asker::from(remote.0.ip())
+    }
+
+    /// Somebody of whom nothing is known.
+    pub(super) fn stranger() -> Asker {
+        Asker::from(STRANGERS[0])
     }
 
     /// The same, with the last node of a history, which is the one that asks.
@@ -44,6 +57,15 @@ impl Asker {
         Asker {
             peer: history.last().cloned().unwrap_or_default(),
             ..self
+        }
+    }
+}
+
+impl From<IpAddr> for Asker {
+    fn from(address: IpAddr) -> Asker {
+        Asker {
+            address: address.to_canonical(),
+            peer: String::new(),
         }
     }
 }
@@ -84,6 +106,38 @@ pub(super) fn any_allowed(
         }
     }
     failure.map_or(Ok(false), Err)
+}
+
+/// Whether every stranger may do what it takes to have content: ask for its digest, hear
+/// that it is here, and get it, by one of its names.
+///
+/// # Errors
+/// At the first decision that fails: it may not.
+pub(super) fn strangers_may_have(
+    policy: &Policy,
+    digest: &str,
+    names: &[Wanted],
+) -> Result<bool, PolicyError> {
+    for stranger in STRANGERS.map(Asker::from) {
+        let query = QueryAsked {
+            handler: DIGEST_HANDLER.to_owned(),
+            text: digest.to_owned(),
+            from: stranger.address,
+            peer: String::new(),
+        };
+        let may = |digest: &str, what| {
+            for name in names.iter().take(NAMES_MAX) {
+                if policy.allows_fetch(&asked(&stranger, digest, name.clone(), what))? {
+                    return Ok(true);
+                }
+            }
+            Ok(false)
+        };
+        if !policy.allows_query(&query)? || !may("", What::Hit)? || !may(digest, What::Content)? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// The hits that were allowed, and why a decision failed if one did.

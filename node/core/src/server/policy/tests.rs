@@ -13,6 +13,11 @@ use crate::server::front::Remote;
 
 /// A gate with this policy, if there is one.
 fn gate(source: Option<&str>) -> (TempDir, PolicyGate) {
+    counting(source, &Arc::default())
+}
+
+/// The same, which counts there.
+fn counting(source: Option<&str>, counters: &Arc<Counters>) -> (TempDir, PolicyGate) {
     let home = tempfile::tempdir().unwrap();
     if let Some(source) = source {
         let path = home.path().join(plugin_script::POLICY_FILE);
@@ -20,7 +25,7 @@ fn gate(source: Option<&str>) -> (TempDir, PolicyGate) {
         fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
     }
     let directory = Some(home.path().to_owned());
-    let gate = PolicyGate::new(directory, Arc::default(), Arc::default());
+    let gate = PolicyGate::new(directory, Arc::clone(counters), Arc::default());
     gate.file().unwrap().refresh();
     (home, gate)
 }
@@ -90,6 +95,47 @@ async fn content_is_given_if_one_of_its_names_may_be() {
         ask(&[]).await.is_none(),
         "content without a name has none that may be given"
     );
+}
+
+#[tokio::test]
+async fn what_a_stranger_may_not_have_in_every_way_is_not_public() {
+    let digest = Digest::from_bytes([7; 32]);
+    let is_public = async |source: Option<&str>, names: &[&'static str]| {
+        let (_home, gate) = gate(source);
+        let names = names.iter().map(wanted).collect();
+        gate.is_public(&digest, names).await
+    };
+    assert!(is_public(None, &["a"]).await);
+    let hiding = Some("fn allow_fetch(f) { f.name != \"no\" }");
+    assert!(is_public(hiding, &["yes"]).await && is_public(hiding, &["no", "yes"]).await);
+    assert!(!is_public(hiding, &["no"]).await && !is_public(hiding, &[]).await);
+    for refusing in [
+        "fn allow_query(q) { q.handler != \"digest\" }",
+        "fn allow_fetch(f) { f.what != \"hit\" }",
+        "fn allow_fetch(f) { f.what != \"content\" }",
+        "fn allow_fetch(f) { f.digest == \"\" }",
+        "fn allow_fetch(f) { within(f.from, \"192.0.2.0/24\") }",
+        "fn allow_fetch(f) { within(f.from, \"10.0.0.0/8\") || f.from == \"127.0.0.1\" }",
+        "fn allow_fetch(f) { f.peer != \"\" }",
+        "fn allow_fetch(f) { loop {} }",
+        "fn allow_fetch(f) { 1 }",
+        "fn allow_fetch(f) {",
+    ] {
+        assert!(!is_public(Some(refusing), &["a"]).await, "{refusing}");
+    }
+    let blocking = "fn allow_fetch(f) { !within(f.from, \"10.0.0.0/8\") }";
+    assert!(is_public(Some(blocking), &["a"]).await);
+}
+
+#[tokio::test]
+async fn to_ask_what_is_public_refuses_nobody() {
+    let counters = Arc::default();
+    let (_home, gate) = counting(Some("fn allow_fetch(f) { false }"), &counters);
+    let names = vec![wanted(&"a")];
+    assert!(!gate.is_public(&Digest::from_bytes([7; 32]), names).await);
+    assert_eq!(counters.policy_refusals.get(), 0);
+    assert!(!may_have(&gate, "a").await);
+    assert_eq!(counters.policy_refusals.get(), 1);
 }
 
 #[tokio::test]

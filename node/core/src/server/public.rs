@@ -1,0 +1,34 @@
+//! What may be said of this node's files to the world.
+//!
+//! Whoever reads that this node has some content may come and ask for it, and whoever
+//! does not get it has still learned that it is here. So only content that any
+//! stranger would get is public, and it is decided anew each time before it is said.
+//!
+//! # Invariants
+//! - It fails closed, as the policy does. In a private network nothing is public.
+//! - Content is public by the names that its files have now: what is gone, or ignored
+//!   by now, is not.
+
+use std::sync::Arc;
+
+use node_wire::Digest;
+use tokio::task::spawn_blocking;
+
+use super::{Context, blobs::shared_names};
+
+impl Context {
+    /// Whether any stranger may have the content of this digest from the share.
+    pub async fn is_public(self: &Arc<Self>, digest: Digest) -> bool {
+        if self.network.is_some() {
+            return false;
+        }
+        let reader = Arc::clone(self);
+        match spawn_blocking(move || shared_names(&reader, &digest)).await {
+            Ok(names) => !names.is_empty() && self.policy.is_public(&digest, names).await,
+            Err(error) => {
+                tracing::error!(%error, "looking for the names of content panicked");
+                false
+            }
+        }
+    }
+}
