@@ -1,7 +1,8 @@
 //! A file to a place of this machine, past the share: `query` at the peer port of the owner's node.
 //!
 //! The node answers from its share or asks its peers, as for any peer; this program decodes the answer while it
-//! arrives and writes it where the person said. The control connection never carries content.
+//! arrives and writes it where the person said. The control connection never carries content; what it gives is a pass,
+//! for a node of a private network, which answers nobody else.
 //!
 //! # Invariants
 //! - Memory does not grow with the file.
@@ -18,10 +19,13 @@ use hyper::{
     Request, Response, StatusCode,
     body::Incoming,
     client::conn::http1,
-    header::{CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderValue},
+    header::{CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderName, HeaderValue},
 };
 use hyper_util::rt::TokioIo;
-use node_wire::{PeerUrl, Query, QueryAnswerReader, QueryOutcome, request};
+use node_wire::{
+    PeerUrl, QueryAnswerReader, QueryOutcome,
+    network::{self, OWN_QUERY_PATH, own_query},
+};
 use tokio::{net::TcpStream, time::timeout};
 
 pub(crate) use target::Target;
@@ -37,16 +41,29 @@ const HEAD_MAX: usize = 16 * 1024;
 /// Most headers of an answer.
 const HEADERS_MAX: usize = 64;
 
-/// Asks the peer port at `url` for the file `name` and writes it to `target`. `on_bytes` is told how many bytes
-/// there are so far. Returns the size of the file.
+/// What is downloaded.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Wanted<'a> {
+    /// URL of the peer port.
+    pub(crate) url: &'a str,
+    /// Name of the file.
+    pub(crate) name: &'a str,
+    /// What the peer port wants to see, if the node is of a private network.
+    pub(crate) pass: Option<&'a str>,
+}
+
+/// Asks the peer port for the file and writes it to `target`. `on_bytes` is told how many bytes there are so far.
+/// Returns the size of the file.
 pub(crate) async fn query(
-    url: &str,
-    name: &str,
+    wanted: Wanted<'_>,
     target: &Target,
     on_bytes: impl Fn(u64),
 ) -> Result<u64, CtlError> {
+    let Wanted { url, name, pass } = wanted;
     let port = PeerPort::parse(url)?;
-    let response = port.post(name).await?;
+    let pass = pass.map(HeaderValue::from_str).transpose();
+    let pass = pass.map_err(|_| port.broken("the pass that the node gave is none"))?;
+    let response = port.post(name, pass).await?;
     if response.status() != StatusCode::OK {
         return Err(port.broken(&format!("HTTP status {}", response.status().as_u16())));
     }
@@ -84,7 +101,11 @@ impl PeerPort {
     }
 
     /// Sends `query(name)` and waits for the head of the answer.
-    async fn post(&self, name: &str) -> Result<Response<Incoming>, CtlError> {
+    async fn post(
+        &self,
+        name: &str,
+        pass: Option<HeaderValue>,
+    ) -> Result<Response<Incoming>, CtlError> {
         let connect = TcpStream::connect((self.0.host().trim_matches(['[', ']']), self.0.port()));
         let stream = self.in_time(connect).await?;
         let handshake = http1::Builder::new()
@@ -94,25 +115,22 @@ impl PeerPort {
         let (mut sender, connection) = self.in_time(handshake).await?;
         // Its failures come out of the answer and the body as well.
         tokio::spawn(connection);
-        let request = self.request(name);
+        let request = self.request(name, pass);
         self.in_time(sender.send_request(request)).await
     }
 
-    fn request(&self, name: &str) -> Request<Full<Bytes>> {
-        let call = Query {
-            name: name.to_owned(),
-            history: Vec::new(),
-        };
-        let body = request::write(&call.to_call());
+    fn request(&self, name: &str, pass: Option<HeaderValue>) -> Request<Full<Bytes>> {
+        let body = own_query(name);
         let length = body.len();
         let mut request = Request::new(Full::new(Bytes::from(body)));
         *request.method_mut() = hyper::Method::POST;
-        *request.uri_mut() = hyper::Uri::from_static("/RPC2");
+        *request.uri_mut() = hyper::Uri::from_static(OWN_QUERY_PATH);
         let host = HeaderValue::from_str(self.0.authority()).expect("a checked URL is ASCII");
         let headers = request.headers_mut();
         headers.insert(HOST, host);
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/xml"));
         headers.insert(CONTENT_LENGTH, length.into());
+        headers.extend(pass.map(|pass| (HeaderName::from_static(network::HEADER), pass)));
         request
     }
 

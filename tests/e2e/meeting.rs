@@ -10,7 +10,7 @@ use e2e::http::{bytes_of, connect, read_answer};
 use e2e::{Listener, NodeProcess, eventually, wait_until, xmlrpc, xmlrpc::Value};
 use serde_json::json;
 
-use crate::world::noded;
+use crate::world::{ctl, noded};
 
 /// The URL of a node that all the world reaches, so it says.
 const PUBLIC: &str = "http://203.0.113.7:4242/";
@@ -379,6 +379,71 @@ fn strangers_are_kept_out_of_a_private_network_and_its_members_are_not() {
     }
     [holder, friend].into_iter().for_each(NodeProcess::stop);
     others.into_iter().for_each(NodeProcess::stop);
+}
+
+/// A call of `query` as docs/protocol.md has it.
+fn own_query(name: &str) -> String {
+    format!(
+        "<?xml version=\"1.0\"?>\n<methodCall>\n<methodName>query</methodName>\n<params>\n<param>\n\
+         <value><string>{name}</string></value>\n</param>\n<param>\n\
+         <value><array><data></data></array></value>\n</param>\n</params>\n</methodCall>\n"
+    )
+}
+
+#[test]
+fn an_owner_brings_a_file_of_a_private_network_past_the_share() {
+    let holder = member("k").file("far.txt", "from a friend").start();
+    let node = member("k").file("own.txt", "of one's own").start();
+    assert_eq!(hello(&node, &holder.url), Ok(Value::Int(0)));
+    for (name, content) in [("far.txt", "from a friend"), ("own.txt", "of one's own")] {
+        let to = node.home().root().join(format!("copy of {name}"));
+        let run = ctl(node.home())
+            .args([
+                "fetch".as_ref(),
+                name.as_ref(),
+                "--to".as_ref(),
+                to.as_os_str(),
+            ])
+            .run();
+        assert_eq!(run.code, 0, "{}", run.stderr);
+        assert_eq!(fs::read_to_string(to).unwrap(), content);
+    }
+    assert_eq!(node.home().read("far.txt"), None);
+    let missing = ctl(node.home()).args(["fetch", "none.txt", "--to", "none"]);
+    assert_eq!(missing.run().code, 3);
+    [holder, node].into_iter().for_each(NodeProcess::stop);
+}
+
+#[test]
+fn a_pass_of_the_owner_is_good_for_one_file_at_one_node() {
+    let node = member("k").file("a.txt", "a").file("b.txt", "b").start();
+    let other = member("k").file("a.txt", "a").start();
+    let pass = node
+        .control()
+        .must("fetch.pass", json!({ "name": "a.txt" }));
+    let pass = pass.as_str().expect("a private network has passes");
+    let ask = |at: &NodeProcess, path: &str, body: &str| {
+        let headers = [("sixhop-network", pass), ("Content-Type", "text/xml")];
+        let answer = e2e::http::request(&at.url, "POST", path, &headers, body.as_bytes());
+        answer.unwrap().text()
+    };
+    let right = ask(&node, "/RPC2", &own_query("a.txt"));
+    assert!(right.contains("<string>a</string>"), "{right}");
+    let hello = xmlrpc::request("sixhop.summary", &[Value::Map(Vec::new())]);
+    for refused in [
+        ask(&node, "/RPC2", &own_query("b.txt")),
+        ask(&node, "/", &own_query("a.txt")),
+        ask(&node, "/RPC2", &hello),
+        ask(&other, "/RPC2", &own_query("a.txt")),
+    ] {
+        assert!(refused.contains("<int>200</int>"), "{refused}");
+    }
+    let open = noded().start();
+    let none = open
+        .control()
+        .must("fetch.pass", json!({ "name": "a.txt" }));
+    assert_eq!(none, json!(null));
+    [node, other, open].into_iter().for_each(NodeProcess::stop);
 }
 
 #[test]

@@ -153,11 +153,14 @@ async fn to_path(args: &FetchArgs, target: Target, context: &Context) -> Result<
     let node = context.connect()?;
     let output = context.output;
     let status = context.patience.bound(node.status()).await?;
+    let pass = context.patience.bound(node.pass(&args.name)).await?;
     let progress = output.progress(&format!("fetching {}", args.name));
-    let port = peer_port(&status);
-    let download = download::query(&port, &args.name, &target, |count| {
-        progress.bytes(count);
-    });
+    let wanted = download::Wanted {
+        url: &peer_port(&status),
+        name: &args.name,
+        pass: pass.as_deref(),
+    };
+    let download = download::query(wanted, &target, |count| progress.bytes(count));
     let downloaded = context.patience.bound(download).await;
     drop(progress);
     let size = downloaded?;

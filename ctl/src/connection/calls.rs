@@ -217,6 +217,11 @@ impl Connection {
         watched
     }
 
+    /// What lets this program ask the node's peer port for one file, if anything is needed.
+    pub(crate) async fn pass(&self, name: &str) -> Result<Option<String>, CtlError> {
+        self.sorted_out(FetchClient::pass(&self.http, name.to_owned()).await)
+    }
+
     async fn cancel(&self, id: u64) {
         let cancel = FetchClient::cancel(&self.http, id);
         // The command ends with the reason why it gave up, whatever the node says now.

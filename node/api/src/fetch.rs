@@ -125,6 +125,12 @@ namespace! {
         fn "start" start(name: [String], replace: [Option<bool>], digest: [Option<String>]) -> [FetchStatus];
         /// Waits until a fetch is over, at most `seconds` (10 by default), and says how far it is.
         fn "wait" wait(id: [u64], seconds: [Option<u32>]) -> [FetchStatus];
+        /// What lets a program of the owner ask this node's peer port for one file, past the share.
+        ///
+        /// In a private network it is the value of the header `sixhop-network` for a POST to `/RPC2` that is
+        /// `query(name, [])`, and it is good for that request alone; docs/protocol.md has the bytes. Otherwise
+        /// nothing is needed.
+        fn "pass" pass(name: [String]) -> [Option<String>];
         /// Lists the fetches that run and the last ones that ended.
         fn "list" list() -> [Vec<FetchStatus>];
         /// Stops a fetch. Nothing of it stays in the share.

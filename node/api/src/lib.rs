@@ -19,6 +19,7 @@
 //! - No file content ever travels over control.
 //! - No parameter is a path of the machine: files are named by their names in
 //!   the share. So a stolen control connection cannot read or write outside it.
+//!   What is shared in a private network it can read, as the owner can (`fetch.pass`).
 //! - No secret is a parameter or part of an answer.
 //! - This crate does no I/O.
 

@@ -25,11 +25,9 @@ use std::{
     str::FromStr,
 };
 
+pub use node_wire::network::HEADER as NETWORK_HEADER;
 use node_wire::{Nonce, peer_url::PeerUrl};
 use subtle::ConstantTimeEq;
-
-/// Name of the HTTP header of requests and answers.
-pub const NETWORK_HEADER: &str = "sixhop-network";
 
 /// What the key is derived for.
 const PURPOSE: &str = "sixhop private network 1";

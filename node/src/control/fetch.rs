@@ -57,6 +57,12 @@ impl FetchServer for Owner {
         }
     }
 
+    async fn pass(&self, name: String) -> RpcResult<Option<String>> {
+        let parsed = ShareName::parse(&name).map_err(|error| bad_name(&name, &error))?;
+        let tag = self.node.context().tag_of_own_query(&parsed);
+        Ok(tag.map(|tag| tag.to_string()))
+    }
+
     async fn list(&self) -> RpcResult<Vec<FetchStatus>> {
         Ok(self
             .node

@@ -33,6 +33,7 @@ pub mod limits;
 pub mod messages;
 pub mod methods;
 pub mod name;
+pub mod network;
 pub mod node_id;
 pub mod peer_url;
 pub mod query_answer;

@@ -352,6 +352,10 @@ impl FetchServer for Answers {
         Ok(status(id, FetchState::Searching))
     }
 
+    async fn pass(&self, _name: String) -> RpcResult<Option<String>> {
+        Ok(None)
+    }
+
     async fn wait(&self, id: u64, _seconds: Option<u32>) -> RpcResult<FetchStatus> {
         Ok(match id {
             MISSING => status(id, FetchState::Failed),

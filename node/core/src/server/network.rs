@@ -4,6 +4,8 @@
 //! - It fails closed: in a private network, whatever is not open to strangers needs
 //!   a right tag, from this machine too.
 //! - What a tag is about is taken from the request as it came.
+//! - The owner's own programs have no key: they get a tag for one request, which asks
+//!   this node for one file.
 
 use std::sync::Arc;
 
@@ -13,10 +15,17 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use node_wire::methods as names;
+use node_wire::{
+    methods as names,
+    name::ShareName,
+    network::{OWN_QUERY_PATH, own_query},
+};
 
 use super::Context;
-use crate::network::{NETWORK_HEADER, Tag, Tagged};
+use crate::{
+    identity::random_nonce,
+    network::{NETWORK_HEADER, Tag, Tagged},
+};
 
 /// What strangers may call: to meet, and to learn that they may not.
 const OPEN: [&str; 7] = [
@@ -71,6 +80,23 @@ pub(super) fn is_member(context: &Context, parts: &Parts, body: &[u8]) -> bool {
         key.of_request(tag.nonce, about).is(&tag)
     };
     tag_of(&parts.headers).is_some_and(is_right)
+}
+
+impl Context {
+    /// What the owner has to show with its own call of `query` for a file, if this node
+    /// is of a private network.
+    #[must_use]
+    pub fn tag_of_own_query(&self, name: &ShareName) -> Option<Tag> {
+        let body = own_query(name.as_str());
+        let about = Tagged {
+            node: self.overlay.ourselves(),
+            method: Method::POST.as_str(),
+            path: OWN_QUERY_PATH,
+            body: &body,
+        };
+        let key = self.network.as_ref()?;
+        Some(key.of_request(random_nonce(), about))
+    }
 }
 
 /// Whether strangers may call this.
