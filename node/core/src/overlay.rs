@@ -68,7 +68,7 @@ use tokio::{sync::Notify, time::timeout_at};
 
 pub use self::{
     files::PeerFilesError,
-    finder::{Finder, Holder, Step},
+    finder::{Advance, Finder, Holder, Step},
     introduce::{Introducer, PEERS_FILE},
     meetings::{Meetings, PROOF_TIME, TOKEN_TIME, Visitor},
     memory::{Enter, MEMORY_FOR, MEMORY_MAX, Means, QueryMemory, WalkKey},

@@ -19,8 +19,8 @@
 //! - Peers of the chapter are not asked; that they may know more is noted.
 //! - A peer that somebody else named is no peer of ours: that it cannot be
 //!   reached is nobody's failure.
-//! - Dropping a [`Finder`] ends its calls; [`Finder::next`] may be dropped and
-//!   called again without loss.
+//! - Dropping a [`Finder`] ends its calls; [`Finder::next`] and [`Finder::advance`]
+//!   may be dropped and called again without loss.
 
 mod candidates;
 mod step;
@@ -40,7 +40,7 @@ use node_wire::{
 };
 use tokio::{select, time::sleep_until};
 
-pub use self::step::{Holder, Step};
+pub use self::step::{Advance, Holder, Step};
 use super::{
     Overlay,
     planner::{Limits, PassedOver, Planner, Reach, Target},
@@ -157,26 +157,41 @@ impl Finder {
     /// The next peer that has something. `None` when nobody is left.
     pub async fn next(&mut self) -> Option<Holder> {
         loop {
-            self.ask_more();
-            if self.calls.is_empty() {
-                return None;
-            }
-            let look_again = self.planner.look_again_at(now()).unwrap_or(self.deadline);
-            select! {
-                Some(asked) = self.calls.next() => {
-                    if let Some(holder) = self.take(asked) {
-                        return Some(holder);
-                    }
-                }
-                () = sleep_until(look_again.min(self.deadline).into()) => {
-                    if now() >= self.deadline {
-                        self.planner.give_up();
-                        self.calls.clear();
-                        return None;
-                    }
-                }
+            match self.advance().await {
+                Advance::Found(holder) => return Some(holder),
+                Advance::Going => {}
+                Advance::Over => return None,
             }
         }
+    }
+
+    /// Waits until something happens: a call ends, or it is time to make others.
+    pub async fn advance(&mut self) -> Advance {
+        self.ask_more();
+        if self.calls.is_empty() {
+            return Advance::Over;
+        }
+        let look_again = self.planner.look_again_at(now()).unwrap_or(self.deadline);
+        select! {
+            Some(asked) = self.calls.next() => {
+                self.take(asked).map_or(Advance::Going, Advance::Found)
+            }
+            () = sleep_until(look_again.min(self.deadline).into()) => {
+                if now() < self.deadline {
+                    return Advance::Going;
+                }
+                self.planner.give_up();
+                self.calls.clear();
+                Advance::Over
+            }
+        }
+    }
+
+    /// Whether what is looked for seems to be rare: time to ask whoever knows single
+    /// copies.
+    #[must_use]
+    pub fn is_rare(&self) -> bool {
+        self.planner.is_rare()
     }
 
     /// What was found so far is not enough: one more is wanted.

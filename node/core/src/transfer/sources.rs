@@ -2,7 +2,8 @@
 //!
 //! Peers may have different content under one name. The first that can prove
 //! its content is taken; the others are kept, to be tried if it fails. When the
-//! search for a digest is over, those are asked whom an index outside names.
+//! search for a digest is over, or the first peers do not have it, those are asked
+//! whom an index outside names.
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
@@ -11,12 +12,12 @@ use futures_util::{
     stream::{self, BoxStream},
 };
 use node_wire::{Digest, Find, FindWanted, fault::MissReason, name::ShareName, peer_url::PeerUrl};
-use tokio::time::sleep;
+use tokio::{select, time::sleep};
 
 use crate::{
     client::CallError,
     clock::now,
-    overlay::{Finder, Holder, Overlay},
+    overlay::{Advance, Finder, Holder, Overlay},
     pieces::PieceTree,
 };
 
@@ -160,18 +161,30 @@ impl Sources {
     }
 
     /// Waits for one more to answer: a node that the search leads to, and when it
-    /// is over, one that an index names. Says whether there was one.
+    /// is over or looks for something rare, one that an index names. Says whether
+    /// there was one.
     async fn find_more(&mut self) -> bool {
-        if let Some(holder) = self.finder.next().await {
-            self.keep(holder);
-            return true;
+        let mut is_searching = true;
+        loop {
+            let asks_index = !is_searching || self.finder.is_rare();
+            select! {
+                biased;
+                came = self.finder.advance(), if is_searching => match came {
+                    Advance::Found(holder) => {
+                        self.keep(holder);
+                        return true;
+                    }
+                    Advance::Going => {}
+                    Advance::Over => is_searching = false,
+                },
+                Some(answer) = self.named.next(), if asks_index => {
+                    self.asked_before += 1;
+                    self.found.extend(answer);
+                    return true;
+                }
+                else => return false,
+            }
         }
-        let Some(answer) = self.named.next().await else {
-            return false;
-        };
-        self.asked_before += 1;
-        self.found.extend(answer);
-        true
     }
 
     /// Searches once more, for the content of `tree`.
@@ -261,4 +274,105 @@ fn named(overlay: Arc<Overlay>, digest: Digest) -> BoxStream<'static, Option<Sou
         }
     });
     answers.buffer_unordered(NAMED_AT_A_TIME).boxed()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+
+    use bytes::Bytes;
+    use futures_util::{FutureExt, future::BoxFuture};
+    use node_wire::{FindHit, Found, response};
+
+    use super::*;
+    use crate::{
+        client::{Client, MemoryTransport, TransportError},
+        counters::Counters,
+        events::EventLog,
+        overlay::{self, Providers},
+    };
+
+    type Reply = Result<Vec<Bytes>, TransportError>;
+
+    const DIGEST: Digest = Digest::from_bytes([1; 32]);
+
+    fn url(n: usize) -> PeerUrl {
+        PeerUrl::parse(&format!("http://127.0.0.1:{}/", 10_000 + n)).unwrap()
+    }
+
+    /// An index that names one node.
+    #[derive(Debug)]
+    struct Names(usize);
+
+    impl Providers for Names {
+        fn holders(&self, _: Digest) -> BoxFuture<'_, Vec<PeerUrl>> {
+            async { vec![url(self.0)] }.boxed()
+        }
+    }
+
+    /// Node 0, with so many peers that have nothing, one that never answers, and an
+    /// index that names one that has it.
+    fn searching(peers: usize) -> Sources {
+        let transport = MemoryTransport::default();
+        let answer = |hits| {
+            let found = Found {
+                hits,
+                ..Found::default()
+            };
+            response::value(&found.to_value())
+        };
+        let (silent, holder) = (peers + 1, peers + 2);
+        let nothing = answer(Vec::new());
+        for n in 1..=peers {
+            let nothing = nothing.clone();
+            transport.add(&url(n), move |_| {
+                let nothing = nothing.clone().into();
+                async move { Ok(vec![nothing]) }.boxed()
+            });
+        }
+        transport.add(&url(silent), |_| pending::<Reply>().boxed());
+        let hit = answer(vec![FindHit {
+            size: 1,
+            digest: Some(DIGEST),
+            ..FindHit::default()
+        }]);
+        transport.add(&url(holder), move |_| {
+            let hit = hit.clone().into();
+            async move { Ok(vec![hit]) }.boxed()
+        });
+        let counters = Arc::new(Counters::default());
+        let client = Client::new(Arc::new(transport), Arc::clone(&counters));
+        let overlay = Overlay::new(url(0), client, counters, Arc::new(EventLog::default()));
+        let overlay = overlay.with_providers(Some(Arc::new(Names(holder))));
+        for n in 1..=silent {
+            overlay.add(&url(n), overlay::Source::Settings);
+        }
+        let name = ShareName::parse("a").unwrap();
+        Sources::search(&Arc::new(overlay), name, FindWanted::Digest(DIGEST), None)
+    }
+
+    /// Who has it, and how long it took.
+    async fn found(peers: usize) -> (Option<PeerUrl>, Duration) {
+        let begun = now();
+        let source = searching(peers).next().await;
+        (source.map(|source| source.peer), now() - begun)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_index_is_asked_when_the_first_peers_do_not_have_it_and_else_at_the_end() {
+        let (rare, at_once) = found(20).await;
+        assert_eq!(rare, Some(url(22)));
+        assert!(at_once < Duration::from_secs(1), "{at_once:?}");
+        let (few, at_the_end) = found(3).await;
+        assert_eq!(few, Some(url(5)));
+        assert!(at_the_end >= Duration::from_secs(3), "{at_the_end:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_search_with_an_index_ends_when_both_have_nothing_more() {
+        let mut sources = searching(20);
+        assert!(sources.next().await.is_some());
+        assert!(sources.next().await.is_none());
+        assert_eq!(sources.asked(), 22);
+    }
 }

@@ -19,6 +19,17 @@ pub struct Holder {
     pub hits: Vec<FindHit>,
 }
 
+/// What one step of a search brought.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Advance {
+    /// A peer that has something.
+    Found(Holder),
+    /// Nothing yet.
+    Going,
+    /// Nothing, and nobody is left.
+    Over,
+}
+
 /// A peer that was asked, and how that went so far.
 #[derive(Clone, Debug)]
 pub struct Step {
