@@ -284,7 +284,7 @@ impl Finder {
             part,
             reply,
         } = asked;
-        self.planner.ended(&target);
+        self.planner.ended(&target, now());
         self.note(&target, &reply);
         match reply {
             Ok(Answered { kind, value }) => {

@@ -35,6 +35,7 @@
 mod frontier;
 mod rank;
 mod reach;
+mod slow;
 
 use std::{
     collections::HashMap,
@@ -47,21 +48,20 @@ use node_wire::{fault::MissReason, limits::HISTORY_MAX, peer_url::PeerUrl};
 use self::{
     frontier::{Frontier, Standing},
     rank::{Rank, Stage},
+    slow::SlowAfter,
 };
 pub use self::{
     rank::{Hint, Why},
     reach::{Limits, Reach},
+    slow::{SLOW_AFTER, SLOW_AFTER_MIN, SLOW_FACTOR},
 };
 
 /// Calls in flight at a time, slow ones not counted.
 pub const FAN_OUT: usize = 4;
 
-/// Calls in flight at a time, slow ones counted.
-pub const IN_FLIGHT_MAX: usize = 16;
-
-/// A call that runs for longer than this is slow: it goes on, but nobody waits
-/// for it any more.
-pub const SLOW_AFTER: Duration = Duration::from_millis(500);
+/// Calls in flight at a time, slow ones counted: half of the usual budget, so that
+/// half of the network may be gone.
+pub const IN_FLIGHT_MAX: usize = 32;
 
 /// Most peers of one answer that count as likely because it says so.
 pub const CLAIMS_MAX: usize = 8;
@@ -156,6 +156,7 @@ pub struct Planner<P: Peer> {
     frontier: Frontier<P>,
     in_flight: Vec<InFlight<P::Key>>,
     claims: HashMap<P::Key, Claims>,
+    slow_after: SlowAfter,
     asked: usize,
     found: usize,
     lacking: Option<MissReason>,
@@ -180,6 +181,7 @@ impl<P: Peer> Planner<P> {
             limits,
             in_flight: Vec::new(),
             claims: HashMap::new(),
+            slow_after: SlowAfter::default(),
             asked: 0,
             found: 0,
             lacking: None,
@@ -250,14 +252,18 @@ impl<P: Peer> Planner<P> {
         if self.frontier.first().is_none() || self.in_flight.len() >= IN_FLIGHT_MAX {
             return None;
         }
-        let slow_at = self.in_flight.iter().map(|call| call.since + SLOW_AFTER);
+        let slow_after = self.slow_after.time();
+        let slow_at = self.in_flight.iter().map(|call| call.since + slow_after);
         slow_at.filter(|at| *at > now).min()
     }
 
-    /// A call ended.
-    pub fn ended(&mut self, target: &Target<P>) {
+    /// A call ended `now`.
+    pub fn ended(&mut self, target: &Target<P>, now: Instant) {
         let key = target.peer.key();
-        self.in_flight.retain(|call| call.key != key);
+        let ended = self.in_flight.iter().position(|call| call.key == key);
+        if let Some(call) = ended.map(|at| self.in_flight.swap_remove(at)) {
+            self.slow_after.note(call.time(now));
+        }
     }
 
     /// The same peer is asked for more.
@@ -348,7 +354,9 @@ impl<P: Peer> Planner<P> {
     }
 
     fn has_room(&self, now: Instant) -> bool {
-        let quick = self.in_flight.iter().filter(|call| !call.is_slow(now));
+        let slow_after = self.slow_after.time();
+        let calls = self.in_flight.iter();
+        let quick = calls.filter(|call| call.time(now) < slow_after);
         quick.count() < FAN_OUT && self.in_flight.len() < IN_FLIGHT_MAX
     }
 
@@ -357,8 +365,9 @@ impl<P: Peer> Planner<P> {
         if stage == Stage::Likely {
             return true;
         }
+        let slow_after = self.slow_after.time();
         let mut before = self.in_flight.iter().filter(|call| call.stage < stage);
-        self.found < self.limits.enough && before.all(|call| call.is_slow(now))
+        self.found < self.limits.enough && before.all(|call| call.time(now) >= slow_after)
     }
 
     fn fly(&mut self, target: &Target<P>, now: Instant) {
@@ -407,8 +416,9 @@ impl<P: Peer> Planner<P> {
 }
 
 impl<K> InFlight<K> {
-    fn is_slow(&self, now: Instant) -> bool {
-        now.saturating_duration_since(self.since) >= SLOW_AFTER
+    /// How long it has been running.
+    fn time(&self, now: Instant) -> Duration {
+        now.saturating_duration_since(self.since)
     }
 }
 

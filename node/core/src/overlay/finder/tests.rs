@@ -1,5 +1,7 @@
 //! Searches among nodes in memory, without sockets.
 
+mod trouble;
+
 use std::collections::BTreeMap;
 
 use bytes::Bytes;

@@ -37,7 +37,7 @@ fn planner(reach: Reach, enough: usize) -> (Planner<u32>, Instant) {
 fn ask_all(planner: &mut Planner<u32>, now: Instant) -> Vec<(u32, Why)> {
     let mut asked = Vec::new();
     while let Some(target) = planner.next(now) {
-        planner.ended(&target);
+        planner.ended(&target, now);
         planner.answered(&target, 0);
         asked.push((target.peer, target.why));
     }
@@ -91,10 +91,28 @@ fn a_hit_costs_the_call_of_its_holder_only() {
     planner.add(all(9..12, Hint::RuledOut));
     let target = planner.next(now).unwrap();
     assert_eq!(planner.next(now), None, "a likely one is waited for");
-    planner.ended(&target);
+    planner.ended(&target, now);
     planner.answered(&target, 1);
     assert_eq!(planner.next(now), None, "there is enough");
     assert_eq!(planner.passed_over().all(), 10);
+}
+
+#[test]
+fn where_others_answer_at_once_a_call_is_slow_sooner() {
+    let (mut planner, now) = planner(Reach::Normal, 1);
+    planner.add(all(0..10, Hint::Open));
+    let first = planner.next(now).unwrap();
+    planner.ended(&first, now + Duration::from_millis(1));
+    planner.answered(&first, 0);
+    for _ in 0..FAN_OUT {
+        assert!(planner.next(now).is_some());
+    }
+    assert_eq!(planner.next(now), None);
+    assert_eq!(planner.look_again_at(now), Some(now + SLOW_AFTER_MIN));
+    let second = planner.next(now + SLOW_AFTER_MIN).unwrap();
+    // That nobody answers quickly is no reason to wait for longer than before.
+    planner.ended(&second, now + SLOW_AFTER * 4);
+    assert_eq!(planner.slow_after.time(), SLOW_AFTER_MIN);
 }
 
 #[test]
@@ -128,7 +146,7 @@ fn a_search_ends_after_six_hops_and_says_so() {
     let mut asked = Vec::new();
     while let Some(target) = planner.next(now) {
         asked.push(target.peer);
-        planner.ended(&target);
+        planner.ended(&target, now);
         let next = target.peer + 1;
         planner.named(&target.peer, target.hops, all([next, next + 1], Hint::Open));
         assert_eq!(target.hops as u32, target.peer / 2 + 1);
@@ -143,7 +161,7 @@ fn a_complete_search_lacks_nothing() {
     let (mut planner, now) = planner(Reach::Normal, 1);
     planner.add(all([1, 1, 0], Hint::Open));
     let target = planner.next(now).unwrap();
-    planner.ended(&target);
+    planner.ended(&target, now);
     planner.named(&1, 1, all([0, 1], Hint::Match));
     assert_eq!(planner.next(now), None);
     planner.give_up();
@@ -175,7 +193,7 @@ fn who_is_wrong_about_others_is_not_believed_any_more() {
     planner.add(all([1, 2], Hint::Open));
     for _ in 0..2 {
         let target = planner.next(now).unwrap();
-        planner.ended(&target);
+        planner.ended(&target, now);
     }
     planner.named(&1, 1, all(10..30, Hint::Match));
     planner.named(&2, 1, all([40], Hint::Open));
@@ -252,7 +270,7 @@ proptest! {
             now += SLOW_AFTER / slow;
             let target: Target<u32> = running.remove(0);
             turn += 1;
-            planner.ended(&target);
+            planner.ended(&target, now);
             planner.answered(&target, turn % 2);
             heard.extend(answers[turn % answers.len()].iter().map(|(peer, _)| *peer));
             planner.named(&target.peer, target.hops, candidates(turn));
