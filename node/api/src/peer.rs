@@ -88,6 +88,8 @@ pub enum PeerSource {
     Lan,
     /// Heard of through the distributed hash table.
     Dht,
+    /// It was a peer, could not be reached, and may be there again.
+    Lost,
 }
 
 namespace! {

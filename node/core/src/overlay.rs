@@ -73,8 +73,9 @@ pub use self::{
     meetings::{Meetings, PROOF_TIME, TOKEN_TIME, Visitor},
     memory::{Enter, MEMORY_FOR, MEMORY_MAX, Means, QueryMemory, WalkKey},
     peers::{
-        ACTIVE_MAX, Added, CANDIDATES_MAX, FAILURES_MAX, Introduction, Met, NETWORK_MAX, Outcome,
-        PEERS_MAX, PeerEntry, PeerTable, RESERVE_MAX, Source, Stranger, active,
+        ACTIVE_MAX, Added, CANDIDATES_MAX, FAILURES_MAX, Introduction, LOST_FOR, LOST_MAX,
+        LOST_PAUSE_MAX, Lost, Met, NETWORK_MAX, Outcome, PEERS_MAX, PeerEntry, PeerTable,
+        RESERVE_MAX, Source, Stranger, active, steady,
     },
     plan::{BOOK_PATIENCE, Ended, FAN_OUT, IN_FLIGHT_MAX, Plan, SLOW_AFTER},
     planner::{PassedOver, Planner, Reach, Why},

@@ -123,6 +123,7 @@ fn describe(entry: &PeerEntry) -> Peer {
             Source::Exchange => PeerSource::Exchange,
             Source::Lan => PeerSource::Lan,
             Source::Dht => PeerSource::Dht,
+            Source::Lost => PeerSource::Lost,
         },
         failures: entry.failures,
         last_answer: entry.last_answer.map(unix_millis),

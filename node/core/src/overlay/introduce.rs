@@ -17,7 +17,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{Introduction, Met, NotProved, Outcome, Overlay, PeerEntry, Source, Stranger};
+use super::{Introduction, Lost, Met, NotProved, Outcome, Overlay, PeerEntry, Source, Stranger};
 use crate::{
     client::{CallError, PeerKind, TransportError, nearest_for},
     clock::now,
@@ -281,8 +281,9 @@ impl Introducer {
         };
         let (revision, text) = {
             let peers = self.overlay.peers();
-            let lines: Vec<String> = peers.list().iter().map(line).collect();
-            (peers.revision(), lines.concat())
+            let known: String = peers.list().iter().map(line).collect();
+            let lost: String = peers.lost().map(lost_line).collect();
+            (peers.revision(), [known, lost].concat())
         };
         if revision == self.saved_revision {
             return;
@@ -296,13 +297,22 @@ impl Introducer {
 }
 
 fn line(peer: &PeerEntry) -> String {
-    let id = peer.id.map_or_else(|| "-".to_owned(), |id| id.to_string());
-    let standing = match (peer.is_chosen, peer.counts()) {
+    line_of(&peer.url, peer.id, peer.is_chosen, peer.counts())
+}
+
+/// A peer that was dropped does not count for the next run before it has answered.
+fn lost_line(lost: &Lost) -> String {
+    line_of(&lost.url, lost.id, lost.is_chosen, false)
+}
+
+fn line_of(url: &PeerUrl, id: Option<NodeId>, is_chosen: bool, counts: bool) -> String {
+    let id = id.map_or_else(|| "-".to_owned(), |id| id.to_string());
+    let standing = match (is_chosen, counts) {
         (true, _) => CHOSEN,
         (false, true) => "",
         (false, false) => CANDIDATE,
     };
-    let line = format!("{} {id} {standing}", peer.url.as_str());
+    let line = format!("{} {id} {standing}", url.as_str());
     format!("{}\n", line.trim_end())
 }
 

@@ -4,7 +4,8 @@
 //! answered. What a stranger names is a *candidate* until then: it is called
 //! back, within the limits of [`Dials`], and asked nothing before it has
 //! answered. What peers name is kept in reserve, and becomes a candidate only
-//! when a peer is missing: who knows whom stays as the owners want it.
+//! when a peer is missing: who knows whom stays as the owners want it. Peers that
+//! are dropped are *lost*: they become candidates again and again for a day.
 //!
 //! # Invariants
 //! - A peer is who it has shown to be. When somebody else is at its URL, what was
@@ -14,7 +15,9 @@
 //! - No I/O and no clock; time is a parameter.
 
 mod entry;
+mod lost;
 mod network;
+mod reserve;
 mod views;
 
 use std::{
@@ -25,12 +28,13 @@ use std::{
 
 use node_wire::{dialect::Dialect, node_id::NodeId, peer_url::PeerUrl};
 
-use self::network::Network;
 pub use self::{
     entry::{Met, PeerEntry, Source, Stranger},
+    lost::{LOST_FOR, LOST_MAX, LOST_PAUSE_MAX, Lost},
     network::NETWORK_MAX,
-    views::{ACTIVE_MAX, active},
+    views::{ACTIVE_MAX, active, steady},
 };
+use self::{lost::LostPeers, network::Network};
 use super::dials::{Dial, Dials};
 use crate::client::PeerKind;
 
@@ -112,6 +116,7 @@ pub struct PeerTable {
     removed: VecDeque<(String, Instant)>,
     /// Peers that others named, and from where.
     reserve: VecDeque<(PeerUrl, IpAddr)>,
+    lost: LostPeers,
     dials: Dials,
     added: u64,
     /// Changes with every peer that begins or ceases to count, for saving; what
@@ -128,6 +133,7 @@ impl PeerTable {
             peers: BTreeMap::new(),
             removed: VecDeque::new(),
             reserve: VecDeque::new(),
+            lost: LostPeers::default(),
             dials: Dials::default(),
             added: 0,
             revision: 0,
@@ -210,6 +216,7 @@ impl PeerTable {
             self.removed.pop_front();
         }
         self.removed.push_back((url.key(), now + REMOVED_FOR));
+        self.revision += u64::from(self.lost.found(url));
         self.remove(url)
     }
 
@@ -226,7 +233,8 @@ impl PeerTable {
     }
 
     /// The peers to ask: they count, are not in `history` and are not resting
-    /// after a failure; those that answered first, those that failed last.
+    /// after a failure; those that answered first, those that failed last, and of
+    /// those that are alike the one worth most first.
     #[must_use]
     pub fn to_ask(&self, history: &[String], now: Instant) -> Vec<PeerEntry> {
         let passed = keys(history);
@@ -238,7 +246,11 @@ impl PeerTable {
             })
             .map(|(_, peer)| peer.clone())
             .collect();
-        peers.sort_by_key(|peer| (peer.failures, peer.last_answer.is_none()));
+        let standing = |peer: &PeerEntry| (peer.failures, peer.last_answer.is_none());
+        peers.sort_by(|a, b| {
+            let worth = b.score().total_cmp(&a.score());
+            standing(a).cmp(&standing(b)).then(worth)
+        });
         peers
     }
 
@@ -263,10 +275,12 @@ impl PeerTable {
         if let Some(peer) = self.peers.get_mut(&url.key()) {
             self.revision += u64::from(!peer.counts());
             peer.answered(kind, dialect);
+            self.lost.found(url);
         }
     }
 
-    /// Notes that a peer could not be reached. Says whether it was dropped.
+    /// Notes that a peer could not be reached. Says whether it was dropped: then it
+    /// is lost.
     pub fn failed(&mut self, url: &PeerUrl, error: &str, now: Instant) -> bool {
         let Some(peer) = self.peers.get_mut(&url.key()) else {
             return false;
@@ -274,6 +288,7 @@ impl PeerTable {
         peer.failed(error, now);
         let dropped = peer.failures >= FAILURES_MAX;
         if dropped {
+            self.lost.lose(peer, now);
             self.remove(url);
         }
         dropped
@@ -282,6 +297,7 @@ impl PeerTable {
     /// The peers to introduce this node to now, at most `most`. Those that
     /// strangers named wait until they may be called.
     pub fn to_introduce(&mut self, now: Instant, most: usize) -> Vec<Introduction> {
+        self.look_for_lost(now);
         let mut introductions = Vec::new();
         for peer in self.peers.values_mut() {
             if introductions.len() >= most {
@@ -322,7 +338,8 @@ impl PeerTable {
     #[must_use]
     pub fn next_introduction(&self) -> Option<Instant> {
         let waiting = self.peers.values().filter(|peer| !peer.is_introducing);
-        waiting.filter_map(|peer| peer.introduce_at).min()
+        let waiting = waiting.filter_map(|peer| peer.introduce_at);
+        waiting.chain(self.lost.next()).min()
     }
 
     /// Notes what an introduction to a peer brought.
@@ -345,6 +362,7 @@ impl PeerTable {
             peer.is_chosen = is_chosen;
         }
         peer.met(met);
+        self.lost.found(url);
         self.revision += u64::from(!counted || peer.id != was);
         match was {
             Some(was) if is_another => Outcome::Another { was },
@@ -359,29 +377,6 @@ impl PeerTable {
             peer.id = id;
             peer.is_chosen |= is_chosen;
         }
-    }
-
-    /// Keeps a peer that somebody at the address `by` named for the time when one
-    /// is missing. The oldest make room.
-    pub fn reserve(&mut self, url: PeerUrl, by: IpAddr) {
-        let is_known = url.same_peer(&self.ourselves) || self.get(&url).is_some();
-        if is_known || self.reserve.iter().any(|(kept, _)| kept.same_peer(&url)) {
-            return;
-        }
-        if self.reserve.len() >= RESERVE_MAX {
-            self.reserve.pop_front();
-        }
-        self.reserve.push_back((url, by));
-    }
-
-    /// Makes a candidate of a peer in the reserve: one is missing.
-    pub fn draw_on_reserve(&mut self, now: Instant) -> Option<PeerUrl> {
-        while let Some((url, by)) = self.reserve.pop_front() {
-            if self.named(&url, Source::Exchange, Some(by), now) == Added::New {
-                return Some(url);
-            }
-        }
-        None
     }
 
     /// Notes that an introduction failed. It is tried again after a pause; a

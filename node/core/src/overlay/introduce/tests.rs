@@ -12,6 +12,7 @@ use crate::{
     client::{Client, MemoryTransport, Purpose},
     counters::Counters,
     events::EventLog,
+    overlay::{FAILURES_MAX, LOST_PAUSE_MAX},
 };
 
 const STRANGER: [u8; 4] = [203, 0, 113, 1];
@@ -142,4 +143,35 @@ async fn who_asks_does_not_wait_long() {
     let later = now();
     node.overlay.met(&[]).await;
     assert_eq!(now(), later, "it has had its time");
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_a_partition_the_peers_of_the_other_side_are_found_again() {
+    let node = Node::start();
+    let others: Vec<_> = (1..=40)
+        .map(|n| url(&format!("http://203.0.{n}.9:1/")))
+        .collect();
+    for other in &others {
+        node.peer(other, Duration::from_millis(100));
+        node.overlay.add(other, Source::Owner);
+    }
+    sleep(Duration::from_secs(10)).await;
+    assert_eq!(node.overlay.peers().to_ask(&[], now()).len(), others.len());
+    // Searches notice that nobody of the other side is there any more.
+    for other in &others {
+        node.transport.remove(other);
+        for _ in 0..FAILURES_MAX {
+            node.overlay.failed(other, &CallError::Deadline);
+        }
+    }
+    assert_eq!(node.overlay.count(), 0);
+    let apart = Duration::from_secs(1_000);
+    sleep(apart).await;
+    assert!(node.overlay.peers().to_ask(&[], now()).is_empty());
+    for other in &others {
+        node.peer(other, Duration::from_millis(100));
+    }
+    // A call is made ten minutes after the last one at the latest.
+    sleep(LOST_PAUSE_MAX + Duration::from_secs(10)).await;
+    assert_eq!(node.overlay.peers().to_ask(&[], now()).len(), others.len());
 }

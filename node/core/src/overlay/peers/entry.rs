@@ -35,6 +35,8 @@ pub enum Source {
     Lan,
     /// Heard of through the distributed hash table.
     Dht,
+    /// It was a peer, could not be reached, and may be there again.
+    Lost,
 }
 
 /// What is known of a peer.
@@ -78,7 +80,7 @@ pub struct PeerEntry {
     /// When it became known.
     pub(super) known_at: Instant,
     /// Order in which peers became known, to make room for newer ones.
-    pub(super) since: u64,
+    pub(in crate::overlay) since: u64,
 }
 
 /// What an introduction to a peer brought.
@@ -104,9 +106,9 @@ pub struct Stranger(pub Option<IpAddr>);
 
 impl Source {
     /// How often a candidate is called before it is forgotten. One that nobody
-    /// answers for is called once.
+    /// answers for is called once, and so is one that is looked for again later.
     fn tries(self) -> u32 {
-        if matches!(self, Source::Lan | Source::Dht) {
+        if matches!(self, Source::Lan | Source::Dht | Source::Lost) {
             1
         } else {
             CANDIDATE_TRIES

@@ -256,6 +256,44 @@ fn the_active_view_is_mixed_and_has_nobody_who_fails_or_does_not_count() {
 }
 
 #[test]
+fn a_steady_view_has_the_oldest_stays_as_it_is_and_is_another_at_each_node() {
+    let view = |peers: std::ops::Range<u64>, node: u64| {
+        let lot = |peer: &u64| (peer * 2_654_435_761 + node * 40_503) % 1_000_003;
+        steady(peers, 64, |peer| *peer, lot)
+    };
+    assert_eq!(view(0..64, 1).len(), 64);
+    let before = view(0..300, 1);
+    assert_eq!(before.len(), 64);
+    assert_eq!(before[..16], (0..16).collect::<Vec<_>>());
+    let gone = before[30];
+    let after = view(0..300, 1);
+    assert_eq!(before, after);
+    // One more or less changes one place.
+    let lot = |peer: &u64| (peer * 2_654_435_761 + 40_503) % 1_000_003;
+    let without = steady((0..300).filter(|peer| *peer != gone), 64, |peer| *peer, lot);
+    let kept = before.iter().filter(|peer| without.contains(peer));
+    assert_eq!(kept.count(), 63);
+    // Among ten nodes nearly everybody is in the view of one.
+    let mut seen: Vec<u64> = (0..10)
+        .flat_map(|node| view(0..300, node * 7_919))
+        .collect();
+    seen.sort_unstable();
+    seen.dedup();
+    assert!(seen.len() > 200, "{}", seen.len());
+}
+
+#[test]
+fn of_those_that_answered_the_one_worth_most_is_asked_first() {
+    let (mut table, now) = table();
+    for (n, latency) in [(1, 900), (2, 10), (3, 300)] {
+        known(&mut table, n, now);
+        let latency = Duration::from_millis(latency);
+        table.introduced(&url(n), met(PeerKind::Sixhop, latency, None), now);
+    }
+    assert_eq!(ports(&table.to_ask(&[], now)), [2, 3, 1]);
+}
+
+#[test]
 fn a_peer_that_answers_quickly_and_always_is_worth_more() {
     let (mut table, now) = table();
     for n in 1..=3 {
@@ -340,4 +378,71 @@ fn what_the_owner_removed_comes_back_for_the_owner_or_later() {
     assert_eq!(table.add(&url(1), Source::Owner, now), Added::New);
     let later = now + REMOVED_FOR;
     assert_eq!(table.add(&url(2), Source::Hello, later), Added::New);
+}
+
+/// When a peer that was lost at `now` is called, until `until`; it never answers.
+fn looked_for(table: &mut PeerTable, now: Instant, until: Duration) -> Vec<u64> {
+    let mut calls = Vec::new();
+    for second in 0..until.as_secs() {
+        let now = now + Duration::from_secs(second);
+        for one in table.to_introduce(now, 9) {
+            calls.push(second);
+            table.not_introduced(&one.peer, "refused", now);
+        }
+    }
+    calls
+}
+
+fn lose(table: &mut PeerTable, n: usize, now: Instant) {
+    for _ in 0..FAILURES_MAX {
+        table.failed(&url(n), "refused", now);
+    }
+    assert!(table.get(&url(n)).is_none());
+}
+
+#[test]
+fn a_lost_peer_is_looked_for_less_and_less_often_and_for_a_day() {
+    let (mut table, now) = table();
+    known(&mut table, 1, now);
+    lose(&mut table, 1, now);
+    let calls = looked_for(&mut table, now, LOST_FOR + LOST_PAUSE_MAX * 2);
+    assert_eq!(calls[..6], [60, 180, 420, 900, 1_500, 2_100]);
+    let last = *calls.last().unwrap();
+    assert!(
+        LOST_FOR.as_secs() - last <= LOST_PAUSE_MAX.as_secs(),
+        "{last}"
+    );
+    assert_eq!(table.lost().count(), 0);
+}
+
+#[test]
+fn a_lost_peer_that_answers_is_a_peer_again_and_is_who_it_was() {
+    let (mut table, now) = table();
+    let id = NodeId([1; 32]);
+    table.add(&url(1), Source::Owner, now);
+    table.remember(&url(1), Some(id), true);
+    lose(&mut table, 1, now);
+    let later = now + TARGET_PAUSE;
+    assert_eq!(due(&mut table, later), [1]);
+    assert!(table.to_ask(&[], later).is_empty(), "not before it answers");
+    let outcome = table.introduced(&url(1), met(PeerKind::Sixhop, PAUSE, None), later);
+    assert_eq!(outcome, Outcome::New);
+    assert_eq!(table.to_ask(&[], later).len(), 1);
+    let peer = table.get(&url(1)).unwrap();
+    assert!(peer.is_chosen && peer.id == Some(id));
+    assert_eq!(table.lost().count(), 0);
+}
+
+#[test]
+fn who_the_owner_removed_is_not_looked_for_and_lost_peers_have_an_end() {
+    let (mut table, now) = table();
+    known(&mut table, 1, now);
+    lose(&mut table, 1, now);
+    table.remove_for_owner(&url(1), now);
+    assert!(looked_for(&mut table, now, LOST_PAUSE_MAX).is_empty());
+    for n in 0..=LOST_MAX {
+        known(&mut table, 100 + n, now);
+        lose(&mut table, 100 + n, now);
+    }
+    assert_eq!(table.lost().count(), LOST_MAX);
 }

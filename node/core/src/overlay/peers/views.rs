@@ -6,6 +6,13 @@
 //! candidates that have not answered, and peers that take the places of those
 //! that leave.
 //!
+//! The active view is what is told to others: it is drawn anew each time. Whose
+//! summaries are kept has to stay the same, because a summary is a whole filter and
+//! later only what changed; that is the [`steady`] view. It is another one at each
+//! node, so that with many peers everybody's files are known to somebody. Searches ask
+//! those worth most first, among peers of which nothing else is known
+//! ([`PeerTable::to_ask`](super::PeerTable::to_ask)).
+//!
 //! # Invariants
 //! - Only peers that count and are not failing are active.
 //! - Pure functions: chance is a parameter.
@@ -20,6 +27,31 @@ const BEST: usize = 8;
 
 /// Of them, those known for longest.
 const OLDEST: usize = 4;
+
+/// Of a steady view, one in so many is of those known for longest.
+const OLDEST_PART: usize = 4;
+
+/// The steady view, at most `most` of the `peers`: those known for longest, whom nobody
+/// who comes later can displace, and of the others those with the lowest lot. `age` is
+/// the less the longer a peer is known; `lot` is the same each time, and differs from
+/// node to node.
+pub fn steady<P>(
+    peers: impl IntoIterator<Item = P>,
+    most: usize,
+    age: impl Fn(&P) -> u64,
+    lot: impl Fn(&P) -> u64,
+) -> Vec<P> {
+    let mut rest: Vec<P> = peers.into_iter().collect();
+    if rest.len() <= most {
+        return rest;
+    }
+    rest.sort_by_key(age);
+    let mut view: Vec<P> = rest.drain(..most / OLDEST_PART).collect();
+    rest.sort_by_cached_key(lot);
+    rest.truncate(most - view.len());
+    view.extend(rest);
+    view
+}
 
 /// The active view. `draw(n)` gives a number below `n`.
 pub fn active(

@@ -1,10 +1,12 @@
 //! Asking peers for their summaries.
 //!
 //! Each peer of our kind holds one call open until its summary changes, so that what
-//! is known here is seldom older than a second.
+//! is known here is seldom older than a second. If there are more than
+//! [`SUMMARIES_MAX`], the [`steady`] view is asked.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, hash_map::RandomState},
+    hash::BuildHasher,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -18,7 +20,7 @@ use super::SUMMARIES_MAX;
 use crate::{
     client::{Answered, CallError, PeerKind},
     clock::now,
-    overlay::Overlay,
+    overlay::{Overlay, PeerEntry, steady},
     sync::lock,
 };
 
@@ -53,6 +55,8 @@ pub struct Poller {
     /// When each peer is asked next; those that are being asked are not here.
     due: HashMap<String, Instant>,
     asked: HashMap<String, PeerUrl>,
+    /// What draws the lots of peers, when there are too many; nobody else knows it.
+    lots: RandomState,
 }
 
 impl Poller {
@@ -64,6 +68,7 @@ impl Poller {
             calls: FuturesUnordered::new(),
             due: HashMap::new(),
             asked: HashMap::new(),
+            lots: RandomState::new(),
         }
     }
 
@@ -86,12 +91,12 @@ impl Poller {
     fn ask_all(&mut self) {
         let now = now();
         let peers = self.overlay.peers().to_ask(&[], now);
-        let peers: Vec<PeerUrl> = peers
+        let nodes = peers
             .into_iter()
-            .filter(|peer| peer.kind == Some(PeerKind::Sixhop))
-            .map(|peer| peer.url)
-            .take(SUMMARIES_MAX)
-            .collect();
+            .filter(|peer| peer.kind == Some(PeerKind::Sixhop));
+        let lot = |peer: &PeerEntry| self.lots.hash_one(peer.url.key());
+        let nodes = steady(nodes, SUMMARIES_MAX, |peer| peer.since, lot);
+        let peers: Vec<PeerUrl> = nodes.into_iter().map(|peer| peer.url).collect();
         let keys: Vec<String> = peers.iter().map(PeerUrl::key).collect();
         self.due.retain(|key, due| keys.contains(key) || *due > now);
         lock(&self.overlay.summaries).keep(|peer| keys.contains(&peer.key()));
