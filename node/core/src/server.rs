@@ -52,8 +52,9 @@ use tokio_util::task::TaskTracker;
 pub(crate) use self::policy::look_at_policy;
 pub use self::{
     front::{ConnectionLimits, Front, STOP_TIME, raise_file_limit},
+    methods::cost,
     policy::{PolicyGate, watch_policy},
-    quotas::Quotas,
+    quotas::{Cause, Cost, Quotas},
     searches::Searches,
     slots::{SLOTS_MAX, Slots},
     summary::OwnSummary,

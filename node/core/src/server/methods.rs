@@ -58,7 +58,8 @@ fn may_call(caller: &Caller, method: &str) -> bool {
 }
 
 /// What a method costs besides the call.
-fn cost(method: &str) -> Cost {
+#[must_use]
+pub fn cost(method: &str) -> Cost {
     match method {
         names::FIND | names::MORE | names::SUMMARY => Cost::Search,
         names::INTRODUCE | names::FETCH => Cost::Proof,

@@ -52,7 +52,7 @@ const TABLE_MAX: usize = 4_096;
 
 /// What something costs.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Cost {
+pub enum Cost {
     /// Any call.
     Call,
     /// A look at what this node has.
@@ -65,9 +65,11 @@ pub(super) enum Cost {
 
 /// Who causes work.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Cause {
-    address: IpAddr,
-    id: Option<NodeId>,
+pub struct Cause {
+    /// Its address.
+    pub address: IpAddr,
+    /// Who it has shown to be.
+    pub id: Option<NodeId>,
 }
 
 /// What each may still cause.
@@ -116,7 +118,11 @@ impl Quotas {
         self.take_at(cause, cost, now())
     }
 
-    fn take_at(&self, cause: Cause, cost: Cost, now: Instant) -> Result<(), Duration> {
+    /// The same, `now`.
+    ///
+    /// # Errors
+    /// When there is too little left: how long until there is enough.
+    pub fn take_at(&self, cause: Cause, cost: Cost, now: Instant) -> Result<(), Duration> {
         if Scope::of_address(cause.address) == Scope::Machine {
             return Ok(());
         }
