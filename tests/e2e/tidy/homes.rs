@@ -153,6 +153,38 @@ fn only_the_rooms_of_a_library_name_it() {
     }
 }
 
+/// What nodes say to each other and decide about each other.
+const BETWEEN_NODES: &[&str] = &[
+    "node/wire/src",
+    "node/core/src/bucket",
+    "node/core/src/client",
+    "node/core/src/identity",
+    "node/core/src/network",
+    "node/core/src/overlay",
+    "node/core/src/server",
+    "node/discovery/src",
+];
+
+/// When a peer last answered, for its owner to see.
+const SHOWN: &str = "node/core/src/overlay/peers/entry.rs";
+
+#[test]
+fn nothing_between_nodes_depends_on_the_time_of_day_which_may_be_years_apart() {
+    for source in SOURCES.iter() {
+        let is_between = BETWEEN_NODES.iter().any(|room| begins(source, room));
+        let asks = source.code().contains("SystemTime::now");
+        assert!(
+            !(is_between && asks) || begins(source, SHOWN),
+            "{} asks for the time of day",
+            source.path.display()
+        );
+    }
+    let shown = SOURCES.iter().find(|source| begins(source, SHOWN));
+    let shown = shown.expect("the entry of a peer is there").code();
+    assert_eq!(shown.matches("SystemTime::now").count(), 1);
+    assert!(!shown.contains(".elapsed()") && !shown.contains("duration_since(self.last_answer"));
+}
+
 fn begins(source: &super::tree::Source, room: &str) -> bool {
     source.path.to_string_lossy().starts_with(room)
 }
