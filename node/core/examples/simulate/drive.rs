@@ -16,8 +16,8 @@ use crate::{directory::Directory, world::World};
 /// Time from a call to its answer.
 pub(crate) const CALL: Duration = Duration::from_millis(50);
 
-/// Time after which a call to somebody who is dead fails.
-const DEAD: Duration = Duration::from_secs(2);
+/// Time after which a call to somebody who is dead or does not hear it fails.
+const DEAD: Duration = Duration::from_secs(3);
 
 /// A node, as the planner has it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -102,13 +102,17 @@ impl Search<'_> {
     fn begin(&mut self, asker: u32) {
         let world = self.world;
         let peers = world.graph.peers(asker);
+        let polled = world.polled(asker);
         let own = peers.iter().map(|peer| {
+            if !polled.contains(peer) {
+                return candidate(*peer, false, Hint::Open);
+            }
             let says = world.says_own(*peer, self.file);
             candidate(*peer, says, Hint::RuledOut)
         });
         self.planner.add(own.collect::<Vec<_>>());
-        for peer in peers {
-            let near = world.graph.peers(*peer).iter().map(|near| {
+        for peer in polled {
+            let near = world.polled(*peer).iter().map(|near| {
                 let says = world.says_near(*near, self.file);
                 candidate(*near, says, Hint::RuledOut)
             });
@@ -118,10 +122,10 @@ impl Search<'_> {
 
     fn ask(&mut self, now: Instant) {
         while let Some(target) = self.planner.next(now) {
-            let takes = if self.world.is_dead(target.peer.0) {
-                DEAD
-            } else {
+            let takes = if self.world.answers(target.peer.0, self.file) {
                 CALL
+            } else {
+                DEAD
             };
             self.calls.push(Reverse((now + takes, self.running.len())));
             self.running.push(target);
@@ -142,9 +146,9 @@ impl Search<'_> {
         {
             self.calls.pop();
             let target = self.running[place].clone();
-            self.planner.ended(&target);
+            self.planner.ended(&target, now);
             let node = target.peer.0;
-            if self.world.is_dead(node) {
+            if !self.world.answers(node, self.file) {
                 self.planner.failed(&target, true);
                 continue;
             }
@@ -168,16 +172,17 @@ impl Search<'_> {
                 .map(|liar| candidate(liar, true, Hint::Open))
                 .collect();
         }
-        let peers = world.graph.peers(node);
-        let own = peers.iter().copied();
+        let polled = world.polled(node);
+        let own = polled.iter().copied();
         let own = own.filter(|peer| world.says_own(*peer, self.file));
-        let near = peers.iter().flat_map(|peer| world.graph.peers(*peer));
+        let near = polled.iter().flat_map(|peer| world.polled(*peer));
         let near = near
             .copied()
             .filter(|near| world.says_near(*near, self.file));
         let yes = own
             .chain(near)
             .map(|peer| candidate(peer, true, Hint::Open));
+        let peers = world.graph.peers(node);
         let rest = peers.iter().map(|peer| candidate(*peer, false, Hint::Open));
         yes.chain(rest).take(FIND_PEERS_MAX).collect()
     }

@@ -8,7 +8,8 @@
 //! [`graph`] makes networks, [`world`] says who has what and what summaries say of
 //! it, [`drive`] makes one search with the [`Planner`](node_core::overlay::planner::Planner)
 //! of the node, in the time of an event queue. [`scenarios`] are the rows of the
-//! table; [`directory`] stands for a distributed hash table that knows providers.
+//! table, [`attacked`] those with attackers; [`directory`] stands for a distributed
+//! hash table that knows providers, [`flood`] for attackers at the quotas of a node.
 //!
 //! # Invariants
 //! - All that decides is the planner; here are networks, answers and times only.
@@ -23,8 +24,10 @@
     reason = "a program for a person, who names the file of the plot"
 )]
 
+mod attacked;
 mod directory;
 mod drive;
+mod flood;
 mod graph;
 mod plot;
 mod random;

@@ -34,7 +34,12 @@ impl Random {
 
 /// A number from 0 to 1 that belongs to these three.
 pub(crate) fn part_of(a: u64, b: u64, c: u64) -> f64 {
-    part(mixed(mixed(mixed(a).wrapping_add(b)).wrapping_add(c)))
+    part(number_of(a, b, c))
+}
+
+/// A number that belongs to these three.
+pub(crate) fn number_of(a: u64, b: u64, c: u64) -> u64 {
+    mixed(mixed(mixed(a).wrapping_add(b)).wrapping_add(c))
 }
 
 fn part(number: u64) -> f64 {

@@ -5,9 +5,13 @@ use std::{
     time::Duration,
 };
 
-use node_core::overlay::planner::{Limits, Reach};
+use node_core::overlay::{
+    SUMMARIES_MAX,
+    planner::{Limits, Reach},
+};
 
 use crate::{
+    attacked,
     directory::Directory,
     drive::{self, Outcome},
     graph::Graph,
@@ -16,7 +20,7 @@ use crate::{
 };
 
 /// Searches of each row.
-const SEARCHES: usize = 1_000;
+pub(crate) const SEARCHES: usize = 1_000;
 
 /// Peers of each node of the large networks.
 const DEGREE: usize = 16;
@@ -32,10 +36,18 @@ pub(crate) struct Row {
 
 /// All rows, in their order.
 pub(crate) const ALL: &[fn() -> Vec<Row>] = &[
-    published, mesh, replicated, harmed, single, missing, caching, attacked,
+    published,
+    mesh,
+    replicated,
+    harmed,
+    crowded,
+    single,
+    missing,
+    caching,
+    attacked::rows,
 ];
 
-fn row(network: &str, what: &str, target: &str, measured: String) -> Row {
+pub(crate) fn row(network: &str, what: &str, target: &str, measured: String) -> Row {
     Row {
         network: network.to_owned(),
         what: what.to_owned(),
@@ -44,7 +56,7 @@ fn row(network: &str, what: &str, target: &str, measured: String) -> Row {
     }
 }
 
-fn normal() -> Limits {
+pub(crate) fn normal() -> Limits {
     Reach::Normal.limits(1)
 }
 
@@ -110,29 +122,81 @@ fn replicated() -> Vec<Row> {
     rows
 }
 
-/// A fifth of the nodes is gone and nobody has noticed.
+/// Many nodes are gone at once and nobody has noticed.
 fn harmed() -> Vec<Row> {
     let mut rows = Vec::new();
-    let each = "not asked for";
-    for (errors, what, target) in [
+    let each = "the same, 5 % in each filter that is passed on";
+    for (errors, gone, budget, what, target) in [
         (
             Errors::TWENTIETH,
+            0.2,
+            64,
             "0.1 % have it; 20 % dead, 5 % false positives",
             "mean at most 40, all found",
         ),
         (
+            Errors::TWENTIETH,
+            0.2,
+            128,
+            "the same with twice the budget",
+            "",
+        ),
+        (
             Errors::TWENTIETH_EACH,
-            "the same, 5 % in each filter that is passed on",
+            0.2,
+            64,
             each,
+            "not asked for; 73.9 % if nothing else is known",
+        ),
+        (
+            Errors::TWENTIETH_EACH,
+            0.2,
+            128,
+            "the same with twice the budget",
+            "94.4 %",
+        ),
+        (
+            Errors::TWENTIETH_EACH,
+            0.2,
+            256,
+            "the same with four times the budget",
+            "99.9 %",
+        ),
+        (
+            Errors::OURS,
+            0.5,
+            64,
+            "0.1 % have it; half of all dead at once",
+            "all found",
         ),
     ] {
         for nodes in [10_000, 100_000] {
             let mut random = Random::new(4);
             let mut world = large(nodes, errors, &mut random);
-            world.kill(0.2, &mut random);
-            let runs = runs(&mut world, None, nodes / 1_000, normal(), &mut random);
+            world.kill(gone, &mut random);
+            let limits = Limits {
+                budget,
+                time: normal().time * (budget / 64) as u32,
+                ..normal()
+            };
+            let runs = runs(&mut world, None, nodes / 1_000, limits, &mut random);
             rows.push(row(&name(nodes), what, target, runs.text()));
         }
+    }
+    rows
+}
+
+/// Everybody knows more peers than summaries are kept of.
+fn crowded() -> Vec<Row> {
+    let degree = 300;
+    let mut random = Random::new(11);
+    let mut world = World::new(Graph::regular(10_000, degree, &mut random), Errors::OURS);
+    world.poll();
+    let network = format!("10,000 nodes, {degree} peers each, {SUMMARIES_MAX} of them polled");
+    let mut rows = Vec::new();
+    for (copies, what) in [(10, "0.1 % have it"), (1, "one copy")] {
+        let runs = runs(&mut world, None, copies, normal(), &mut random);
+        rows.push(row(&network, what, "all found", runs.text()));
     }
     rows
 }
@@ -221,36 +285,6 @@ fn caching() -> Vec<Row> {
     vec![row(&name(10_000), what, target, measured)]
 }
 
-/// One node in 200 lies about itself and about others.
-fn attacked() -> Vec<Row> {
-    let (nodes, degree) = (20_000, 6);
-    let mut rows = Vec::new();
-    for (copies, what) in [(200, "1 % have it"), (20, "0.1 % have it, and a directory")] {
-        let mut measured = Vec::new();
-        for part in [0.0, 0.005] {
-            let mut random = Random::new(8);
-            let graph = Graph::regular(nodes, degree, &mut random);
-            let mut world = World::new(graph, Errors::OURS);
-            world.turn(part, &mut random);
-            let directory = Directory::new(nodes, &mut random);
-            let directory = (copies < 100).then_some(&directory);
-            measured.push(runs(&mut world, directory, copies, normal(), &mut random));
-        }
-        let ratio = measured[1].mean() / measured[0].mean();
-        let text = format!(
-            "{ratio:.2} times; {}; without them: {}",
-            measured[1].text(),
-            measured[0].text()
-        );
-        let what = format!(
-            "{what}; 0.5 % name each other, lie in summaries as far as these are accepted, and have nothing"
-        );
-        let target = "at most 1.5 times the calls, at least 95 % found (flooding: 10 times, 10 %)";
-        rows.push(row("20,000 nodes, 6 peers each", &what, target, text));
-    }
-    rows
-}
-
 /// Where in the order of files each begins, of parts that fall with their number.
 fn zipf(files: usize, exponent: f64) -> Vec<f64> {
     let weight = |n: usize| (n as f64 + 1.0).powf(-exponent);
@@ -309,7 +343,7 @@ fn runs(
 
 /// What many searches cost.
 #[derive(Debug, Default)]
-struct Runs {
+pub(crate) struct Runs {
     calls: Vec<usize>,
     messages: Vec<usize>,
     times: Vec<Duration>,
@@ -317,18 +351,18 @@ struct Runs {
 }
 
 impl Runs {
-    fn add(&mut self, outcome: Outcome) {
+    pub(crate) fn add(&mut self, outcome: Outcome) {
         self.calls.push(outcome.calls);
         self.messages.push(outcome.messages);
         self.times.push(outcome.time);
         self.found += usize::from(outcome.found);
     }
 
-    fn mean(&self) -> f64 {
+    pub(crate) fn mean(&self) -> f64 {
         mean(&self.calls)
     }
 
-    fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         let (mut calls, mut times) = (self.calls.clone(), self.times.clone());
         calls.sort_unstable();
         times.sort_unstable();

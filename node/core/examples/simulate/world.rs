@@ -1,10 +1,15 @@
 //! Who has what, what summaries say of it, and who is dead or a liar.
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{HashMap, HashSet},
+    ops::Range,
+};
+
+use node_core::overlay::{SUMMARIES_MAX, steady};
 
 use crate::{
     graph::{Graph, number},
-    random::{Random, part_of},
+    random::{Random, number_of, part_of},
 };
 
 /// What a filter may be filled at most; a fuller one is refused.
@@ -53,6 +58,10 @@ pub(crate) struct World {
     holders: HashMap<u64, HashSet<u32>>,
     dead: Vec<bool>,
     liars: Vec<bool>,
+    /// The part of all calls to each node that it does not hear.
+    unheard: Vec<f64>,
+    /// The peers of each node whose summaries it has, if these are not all.
+    polled: Vec<Vec<u32>>,
 }
 
 impl World {
@@ -60,9 +69,31 @@ impl World {
         World {
             dead: vec![false; graph.len()],
             liars: vec![false; graph.len()],
+            unheard: vec![0.0; graph.len()],
+            polled: Vec::new(),
             holders: HashMap::new(),
             errors,
             graph,
+        }
+    }
+
+    /// Each node has the summaries of as many of its peers as a node keeps.
+    pub(crate) fn poll(&mut self) {
+        let nodes = 0..number(self.graph.len());
+        let polled = nodes.map(|node| {
+            let peers = self.graph.peers(node).iter().copied();
+            let age = |peer: &u32| number_of(3, node.into(), (*peer).into());
+            let lot = |peer: &u32| number_of(4, node.into(), (*peer).into());
+            steady(peers, SUMMARIES_MAX, age, lot)
+        });
+        self.polled = polled.collect();
+    }
+
+    /// The peers whose summaries a node has.
+    pub(crate) fn polled(&self, node: u32) -> &[u32] {
+        match self.polled.get(node as usize) {
+            Some(polled) => polled,
+            None => self.graph.peers(node),
         }
     }
 
@@ -108,6 +139,24 @@ impl World {
     pub(crate) fn turn(&mut self, part: f64, random: &mut Random) {
         let liars = self.liars.iter_mut();
         liars.for_each(|liar| *liar = random.part() < part);
+    }
+
+    /// These nodes do not hear a part of the calls to them.
+    pub(crate) fn drown(&mut self, nodes: Range<usize>, unheard: f64) {
+        self.unheard[nodes].fill(unheard);
+    }
+
+    /// The same for the peers of a node.
+    pub(crate) fn drown_peers(&mut self, node: u32, unheard: f64) {
+        for peer in self.graph.peers(node) {
+            self.unheard[*peer as usize] = unheard;
+        }
+    }
+
+    /// Whether a node answers the call of the search for a file.
+    pub(crate) fn answers(&self, node: u32, file: u64) -> bool {
+        let unheard = self.unheard[node as usize];
+        !self.is_dead(node) && part_of(2, node.into(), file) >= unheard
     }
 
     pub(crate) fn is_dead(&self, node: u32) -> bool {

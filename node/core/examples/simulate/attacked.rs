@@ -1,0 +1,179 @@
+//! The rows with attackers: 0.5 % of the nodes lie, and ask as fast as they can.
+//!
+//! # What counts as traffic
+//! The calls that honest nodes make for their searches. A node that is asked asks
+//! nobody else, so a call of an attacker is one call; in a network that forwards it
+//! is as many as there are links, and counting forwarded messages is what the
+//! published factor of ten does. What attackers send themselves is told beside it.
+
+use crate::{
+    directory::Directory,
+    drive,
+    flood::{self, HEARD_MAX, Ids, Toll},
+    graph::Graph,
+    random::Random,
+    scenarios::{Row, Runs, SEARCHES, normal, row},
+    world::{Errors, World},
+};
+
+const NETWORK: &str = "20,000 nodes, 6 peers each";
+const NODES: usize = 20_000;
+const DEGREE: usize = 6;
+
+/// Searches of an honest node a minute, as in the published attack.
+const HONEST: f64 = 0.3;
+
+/// How fast each attacker asks, and whom.
+#[derive(Clone, Copy, Debug)]
+enum Attack {
+    /// It is not there.
+    Absent,
+    /// It only lies.
+    Silent,
+    /// Everybody in turn, so many calls a second.
+    Everybody(f64),
+    /// So few nodes that each gets ten times what it can answer.
+    Few(f64),
+    /// All peers of whoever searches.
+    Peers(f64),
+}
+
+const TARGET: &str =
+    "at most 1.5 times the calls, at least 95 % found (flooding: 10 times, 10 % found)";
+
+/// The published rate, 20,000 calls a minute; and what a line of 100 Mbit/s takes.
+const PUBLISHED: f64 = 20_000.0 / 60.0;
+const LINE: f64 = 20_000.0;
+
+/// The rows.
+pub(crate) fn rows() -> Vec<Row> {
+    let mut rows = Vec::new();
+    for (copies, what) in [(200, "1 % have it"), (20, "0.1 % have it, and a directory")] {
+        let without = runs(copies, Attack::Absent).0;
+        rows.push(row(NETWORK, what, "to compare with", without.text()));
+        for (attack, how) in [
+            (Attack::Silent, "ask nobody"),
+            (
+                Attack::Everybody(PUBLISHED),
+                "each ask everybody in turn, 20,000 times a minute",
+            ),
+            (
+                Attack::Everybody(LINE),
+                "each ask everybody in turn, 20,000 times a second",
+            ),
+            (
+                Attack::Few(LINE),
+                "each ask 20,000 times a second, all the same few, who cannot answer more than one call in ten",
+            ),
+            (
+                Attack::Peers(LINE),
+                "each ask 20,000 times a second, all of them the peers of whoever searches",
+            ),
+        ] {
+            let (runs, toll) = runs(copies, attack);
+            let ratio = runs.mean() / without.mean();
+            let toll = toll.map_or_else(String::new, Toll::text);
+            let measured = format!("{ratio:.2} times; {}{toll}", runs.text());
+            let what = format!("the same; 0.5 % lie, have nothing, and {how}");
+            rows.push(row(NETWORK, &what, TARGET, measured));
+        }
+        let calls = NODES as f64 * HONEST / 60.0 * without.mean();
+        rows.push(row(
+            NETWORK,
+            "all calls of honest nodes a second, 0.3 searches a minute each",
+            "to compare with",
+            format!("{calls:.0}"),
+        ));
+    }
+    rows.push(quota());
+    rows
+}
+
+impl Toll {
+    /// What attackers get from each node that they ask.
+    fn text(self) -> String {
+        format!(
+            "; of {:.1} calls of theirs a second each of those hears {:.1}, answers {:.1}, refuses {:.1}",
+            self.sent,
+            self.answered + self.refused,
+            self.answered,
+            self.refused,
+        )
+    }
+}
+
+/// One attacker at one node that hears all of it, at the rate that gets it most.
+fn quota() -> Row {
+    let answered = [Ids::None, Ids::One, Ids::Fresh].map(|ids| {
+        let rates = [20.0, 50.0, 400.0, 800.0, 2_000.0, LINE];
+        let tolls = rates.map(|calls| flood::toll_with(ids, 1, calls).answered);
+        tolls.into_iter().fold(0.0, f64::max)
+    });
+    let [none, one, fresh] = answered;
+    let measured = format!(
+        "{none:.0} without an id, {one:.0} with one, {fresh:.0} with a fresh one after each refusal"
+    );
+    row(
+        "one node, one attacker",
+        "answered a second, in a minute, of up to 20,000 calls a second",
+        "no more with fresh ids than two nodes may have",
+        measured,
+    )
+}
+
+fn runs(copies: usize, attack: Attack) -> (Runs, Option<Toll>) {
+    let mut random = Random::new(8);
+    let graph = Graph::regular(NODES, DEGREE, &mut random);
+    let mut world = World::new(graph, Errors::OURS);
+    let part = if matches!(attack, Attack::Absent) {
+        0.0
+    } else {
+        0.005
+    };
+    world.turn(part, &mut random);
+    let attackers = world.liars().count();
+    let directory = Directory::new(NODES, &mut random);
+    let directory = (copies < 100).then_some(&directory);
+    let toll = begin(attack, attackers, &mut world, &mut random);
+    let is_around = matches!(attack, Attack::Peers(_));
+    let unheard = toll.map_or(0.0, |toll| toll.unheard);
+    let mut runs = Runs::default();
+    for _ in 0..SEARCHES {
+        let file = random.next();
+        world.put(file, copies, &mut random);
+        let mut asker = world.somebody(&mut random);
+        while world.has(asker, file) {
+            asker = world.somebody(&mut random);
+        }
+        if is_around {
+            world.drown_peers(asker, unheard);
+        }
+        runs.add(drive::search(&world, directory, asker, file, normal()));
+        if is_around {
+            world.drown_peers(asker, 0.0);
+        }
+    }
+    (runs, toll)
+}
+
+/// What the nodes that are asked from the beginning hear, and what becomes of it.
+fn begin(attack: Attack, attackers: usize, world: &mut World, random: &mut Random) -> Option<Toll> {
+    let all = |rate| attackers as f64 * rate;
+    match attack {
+        Attack::Absent | Attack::Silent => None,
+        Attack::Everybody(rate) => {
+            let toll = flood::toll(attackers, all(rate) / NODES as f64);
+            world.drown(0..NODES, toll.unheard);
+            Some(toll)
+        }
+        Attack::Few(rate) => {
+            let each = 10.0 * HEARD_MAX as f64;
+            let toll = flood::toll(attackers, each);
+            let few = (all(rate) / each) as usize;
+            let first = random.below(NODES - few);
+            world.drown(first..first + few, toll.unheard);
+            Some(toll)
+        }
+        Attack::Peers(rate) => Some(flood::toll(attackers, all(rate) / DEGREE as f64)),
+    }
+}

@@ -1,0 +1,147 @@
+//! Attackers that ask as fast as they can, at one node, in simulated time.
+//!
+//! What the node lets them cause is decided by its own [`Quotas`]; here are only the
+//! calls, evenly spread over time, and how many of them a node hears at all.
+
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    time::{Duration, Instant},
+};
+
+use node_core::{
+    server::{Cause, Cost, Quotas, cost},
+    wire::{methods, node_id::NodeId},
+};
+
+/// Calls a second that a node answers at most: a tenth of what a node was measured
+/// to answer on two cores, each over a connection of its own. Whoever sends more
+/// keeps others from being heard.
+pub(crate) const HEARD_MAX: u64 = 2_000;
+
+/// Time that is looked at.
+const SECONDS: u64 = 60;
+
+/// What an attacker does about its quota.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Ids {
+    /// It shows no id.
+    None,
+    /// It shows one, as an honest node does.
+    One,
+    /// It makes a new one whenever it is refused.
+    Fresh,
+}
+
+/// What becomes of the calls at one node, each second.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Toll {
+    pub(crate) sent: f64,
+    pub(crate) answered: f64,
+    pub(crate) refused: f64,
+    /// The part of all calls, honest ones too, that the node does not hear in time.
+    pub(crate) unheard: f64,
+}
+
+/// One attacker, towards one node.
+#[derive(Clone, Copy, Debug)]
+struct Attacker {
+    address: IpAddr,
+    ids: Ids,
+    id: Option<NodeId>,
+    /// Calls of the introduction that are left before it has an id.
+    introducing: u32,
+}
+
+/// What becomes of one call.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Fate {
+    Answered,
+    Refused,
+}
+
+/// `attackers` send `calls` a second together to one node, in the way that gets them
+/// most answers.
+pub(crate) fn toll(attackers: usize, calls: f64) -> Toll {
+    let heard = calls.min(HEARD_MAX as f64);
+    let tolls = [Ids::None, Ids::One, Ids::Fresh].map(|ids| toll_with(ids, attackers, heard));
+    let best = tolls
+        .into_iter()
+        .max_by(|a, b| a.answered.total_cmp(&b.answered));
+    Toll {
+        sent: calls,
+        unheard: 1.0 - heard / calls,
+        ..best.unwrap_or_default()
+    }
+}
+
+/// The same with all calls heard and with these ids.
+pub(crate) fn toll_with(ids: Ids, attackers: usize, calls: f64) -> Toll {
+    let (quotas, begun) = (Quotas::default(), Instant::now());
+    let mut attackers: Vec<_> = (0..attackers).map(|n| Attacker::new(n, ids)).collect();
+    let all = (calls * SECONDS as f64) as usize;
+    let (mut answered, mut refused) = (0_u32, 0_u32);
+    for call in 0..all {
+        let now = begun + Duration::from_secs_f64(call as f64 / calls);
+        let number = call % attackers.len();
+        match attackers[number].call(&quotas, call as u64, now) {
+            Fate::Answered => answered += 1,
+            Fate::Refused => refused += 1,
+        }
+    }
+    let each_second = |count| f64::from(count) / SECONDS as f64;
+    Toll {
+        sent: calls,
+        answered: each_second(answered),
+        refused: each_second(refused),
+        unheard: 0.0,
+    }
+}
+
+impl Attacker {
+    fn new(number: usize, ids: Ids) -> Attacker {
+        let number = u32::try_from(number).unwrap_or(u32::MAX);
+        Attacker {
+            address: Ipv4Addr::from_bits(0x0b00_0000 + number).into(),
+            ids,
+            id: None,
+            introducing: if ids == Ids::None { 0 } else { 2 },
+        }
+    }
+
+    /// The next call: a search, or a part of an introduction. `number` is one that
+    /// no other call has.
+    fn call(&mut self, quotas: &Quotas, number: u64, now: Instant) -> Fate {
+        if self.introducing > 0 {
+            let fate = self.take(quotas, methods::INTRODUCE, now);
+            if fate == Fate::Answered {
+                self.introducing -= 1;
+            }
+            if self.introducing == 0 {
+                self.id = Some(fresh(number));
+            }
+            return fate;
+        }
+        let fate = self.take(quotas, methods::FIND, now);
+        if fate == Fate::Refused && self.ids == Ids::Fresh {
+            (self.id, self.introducing) = (None, 2);
+        }
+        fate
+    }
+
+    fn take(&self, quotas: &Quotas, method: &str, now: Instant) -> Fate {
+        let cause = Cause {
+            address: self.address,
+            id: self.id,
+        };
+        let taken = quotas.take_at(cause, Cost::Call, now);
+        let taken = taken.and_then(|()| quotas.take_at(cause, cost(method), now));
+        taken.map_or(Fate::Refused, |()| Fate::Answered)
+    }
+}
+
+/// An id that nobody has yet.
+fn fresh(number: u64) -> NodeId {
+    let mut id = [0; 32];
+    id[..8].copy_from_slice(&number.to_be_bytes());
+    NodeId(id)
+}
