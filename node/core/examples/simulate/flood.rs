@@ -10,7 +10,7 @@ use std::{
 
 use node_core::{
     server::{Cause, Cost, Quotas, cost},
-    wire::{methods, node_id::NodeId},
+    wire::{budget::Budget, methods, node_id::NodeId},
 };
 
 /// Calls a second that a node answers at most: a tenth of what a node was measured
@@ -32,6 +32,15 @@ pub(crate) enum Ids {
     Fresh,
 }
 
+/// What an attacker asks.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Ask {
+    /// `sixhop.find`: the node answers for itself.
+    Find,
+    /// `query` for what nobody has: the node asks others.
+    Query,
+}
+
 /// What becomes of the calls at one node, each second.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Toll {
@@ -40,12 +49,15 @@ pub(crate) struct Toll {
     pub(crate) refused: f64,
     /// The part of all calls, honest ones too, that the node does not hear in time.
     pub(crate) unheard: f64,
+    /// Calls that the node makes itself for attackers.
+    pub(crate) forwarded: f64,
 }
 
 /// One attacker, towards one node.
 #[derive(Clone, Copy, Debug)]
 struct Attacker {
     address: IpAddr,
+    ask: Ask,
     ids: Ids,
     id: Option<NodeId>,
     /// Calls of the introduction that are left before it has an id.
@@ -61,9 +73,9 @@ enum Fate {
 
 /// `attackers` send `calls` a second together to one node, in the way that gets them
 /// most answers.
-pub(crate) fn toll(attackers: usize, calls: f64) -> Toll {
+pub(crate) fn toll(ask: Ask, attackers: usize, calls: f64) -> Toll {
     let heard = calls.min(HEARD_MAX as f64);
-    let tolls = [Ids::None, Ids::One, Ids::Fresh].map(|ids| toll_with(ids, attackers, heard));
+    let tolls = [Ids::None, Ids::One, Ids::Fresh].map(|ids| toll_with(ask, ids, attackers, heard));
     let best = tolls
         .into_iter()
         .max_by(|a, b| a.answered.total_cmp(&b.answered));
@@ -74,10 +86,29 @@ pub(crate) fn toll(attackers: usize, calls: f64) -> Toll {
     }
 }
 
+/// Everybody gets so many `query` a second. Each that is answered has as many calls made
+/// as one query may, and those are heard or not like all others.
+pub(crate) fn queries(attackers: usize, calls: f64) -> Toll {
+    let all = toll(Ask::Query, attackers, calls);
+    let each = Budget::WHOLE.calls() as f64;
+    // A node hears the part f of the calls to it, `calls + forwarded * f` of them: as
+    // many as it can hear, or all.
+    let (forwarded, heard) = (all.answered * each, HEARD_MAX as f64);
+    let root = (calls * calls + 4.0 * forwarded * heard).sqrt();
+    let part = ((root - calls) / (2.0 * forwarded)).min(1.0);
+    Toll {
+        sent: calls,
+        answered: all.answered * part,
+        refused: all.refused * part,
+        unheard: 1.0 - part,
+        forwarded: forwarded * part,
+    }
+}
+
 /// The same with all calls heard and with these ids.
-pub(crate) fn toll_with(ids: Ids, attackers: usize, calls: f64) -> Toll {
+pub(crate) fn toll_with(ask: Ask, ids: Ids, attackers: usize, calls: f64) -> Toll {
     let (quotas, begun) = (Quotas::default(), Instant::now());
-    let mut attackers: Vec<_> = (0..attackers).map(|n| Attacker::new(n, ids)).collect();
+    let mut attackers: Vec<_> = (0..attackers).map(|n| Attacker::new(n, ask, ids)).collect();
     let all = (calls * SECONDS as f64) as usize;
     let (mut answered, mut refused) = (0_u32, 0_u32);
     for call in 0..all {
@@ -93,15 +124,16 @@ pub(crate) fn toll_with(ids: Ids, attackers: usize, calls: f64) -> Toll {
         sent: calls,
         answered: each_second(answered),
         refused: each_second(refused),
-        unheard: 0.0,
+        ..Toll::default()
     }
 }
 
 impl Attacker {
-    fn new(number: usize, ids: Ids) -> Attacker {
+    fn new(number: usize, ask: Ask, ids: Ids) -> Attacker {
         let number = u32::try_from(number).unwrap_or(u32::MAX);
         Attacker {
             address: Ipv4Addr::from_bits(0x0b00_0000 + number).into(),
+            ask,
             ids,
             id: None,
             introducing: if ids == Ids::None { 0 } else { 2 },
@@ -112,7 +144,7 @@ impl Attacker {
     /// no other call has.
     fn call(&mut self, quotas: &Quotas, number: u64, now: Instant) -> Fate {
         if self.introducing > 0 {
-            let fate = self.take(quotas, methods::INTRODUCE, now);
+            let fate = self.take(quotas, cost(methods::INTRODUCE), now);
             if fate == Fate::Answered {
                 self.introducing -= 1;
             }
@@ -121,20 +153,24 @@ impl Attacker {
             }
             return fate;
         }
-        let fate = self.take(quotas, methods::FIND, now);
+        let cost = match self.ask {
+            Ask::Find => cost(methods::FIND),
+            Ask::Query => Cost::Walk,
+        };
+        let fate = self.take(quotas, cost, now);
         if fate == Fate::Refused && self.ids == Ids::Fresh {
             (self.id, self.introducing) = (None, 2);
         }
         fate
     }
 
-    fn take(&self, quotas: &Quotas, method: &str, now: Instant) -> Fate {
+    fn take(&self, quotas: &Quotas, cost: Cost, now: Instant) -> Fate {
         let cause = Cause {
             address: self.address,
             id: self.id,
         };
         let taken = quotas.take_at(cause, Cost::Call, now);
-        let taken = taken.and_then(|()| quotas.take_at(cause, cost(method), now));
+        let taken = taken.and_then(|()| quotas.take_at(cause, cost, now));
         taken.map_or(Fate::Refused, |()| Fate::Answered)
     }
 }
