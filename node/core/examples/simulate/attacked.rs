@@ -88,7 +88,8 @@ pub(crate) fn rows() -> Vec<Row> {
             let before = searches * without.mean();
             let ratio = (searches * runs.mean() + forwarded) / before;
             let toll = toll.map_or_else(String::new, Toll::text);
-            let measured = format!("{ratio:.2} times; {}{toll}", runs.text());
+            let digits = if ratio < 10.0 { 2 } else { 0 };
+            let measured = format!("{ratio:.digits$} times; {}{toll}", runs.text());
             let what = format!("the same; 0.5 % lie, have nothing, and {how}");
             rows.push(row(NETWORK, &what, TARGET, measured));
         }

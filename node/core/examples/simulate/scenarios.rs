@@ -122,69 +122,89 @@ fn replicated() -> Vec<Row> {
     rows
 }
 
+/// What is wrong in a network, and what a search may cost in it.
+struct Harm {
+    errors: Errors,
+    gone: f64,
+    budget: u32,
+    what: &'static str,
+    /// None where the target is what chance would find.
+    target: Option<&'static str>,
+}
+
+const HARMS: [Harm; 6] = [
+    Harm {
+        errors: Errors::TWENTIETH,
+        gone: 0.2,
+        budget: 64,
+        what: "0.1 % have it; 20 % dead, 5 % false positives",
+        target: Some("mean at most 40, all found"),
+    },
+    Harm {
+        errors: Errors::TWENTIETH,
+        gone: 0.2,
+        budget: 128,
+        what: "the same with twice the budget",
+        target: Some("all found"),
+    },
+    Harm {
+        errors: Errors::TWENTIETH_EACH,
+        gone: 0.2,
+        budget: 64,
+        what: "the same, 5 % in each filter that is passed on",
+        target: None,
+    },
+    Harm {
+        errors: Errors::TWENTIETH_EACH,
+        gone: 0.2,
+        budget: 128,
+        what: "the same with twice the budget",
+        target: None,
+    },
+    Harm {
+        errors: Errors::TWENTIETH_EACH,
+        gone: 0.2,
+        budget: 256,
+        what: "the same with four times the budget",
+        target: None,
+    },
+    Harm {
+        errors: Errors::OURS,
+        gone: 0.5,
+        budget: 64,
+        what: "0.1 % have it; half of all dead at once",
+        target: Some("all found"),
+    },
+];
+
 /// Many nodes are gone at once and nobody has noticed.
 fn harmed() -> Vec<Row> {
-    let mut rows = Vec::new();
-    let each = "the same, 5 % in each filter that is passed on";
-    let drawn = "not asked for";
-    for (errors, gone, budget, what, target) in [
-        (
-            Errors::TWENTIETH,
-            0.2,
-            64,
-            "0.1 % have it; 20 % dead, 5 % false positives",
-            "mean at most 40, all found",
-        ),
-        (
-            Errors::TWENTIETH,
-            0.2,
-            128,
-            "the same with twice the budget",
-            "all found",
-        ),
-        (Errors::TWENTIETH_EACH, 0.2, 64, each, drawn),
-        (
-            Errors::TWENTIETH_EACH,
-            0.2,
-            128,
-            "the same with twice the budget",
-            drawn,
-        ),
-        (
-            Errors::TWENTIETH_EACH,
-            0.2,
-            256,
-            "the same with four times the budget",
-            drawn,
-        ),
-        (
-            Errors::OURS,
-            0.5,
-            64,
-            "0.1 % have it; half of all dead at once",
-            "all found",
-        ),
-    ] {
-        for nodes in [10_000, 100_000] {
-            let mut random = Random::new(4);
-            let mut world = large(nodes, errors, &mut random);
-            world.kill(gone, &mut random);
-            let limits = Limits {
-                budget,
-                time: normal().time * (budget / 64) as u32,
-                ..normal()
-            };
-            let runs = runs(&mut world, None, nodes / 1_000, limits, &mut random);
-            let target = if target == drawn {
-                let found = 100.0 * by_chance(nodes / 1_000, nodes, errors.near, budget);
-                format!("{drawn}; {found:.1} % if all who seem to have it are alike")
-            } else {
-                target.to_owned()
-            };
-            rows.push(row(&name(nodes), what, &target, runs.text()));
-        }
+    let sizes = [10_000, 100_000];
+    let rows = HARMS.iter().flat_map(|harm| sizes.map(|n| harm.row(n)));
+    rows.collect()
+}
+
+impl Harm {
+    fn row(&self, nodes: usize) -> Row {
+        let mut random = Random::new(4);
+        let mut world = large(nodes, self.errors, &mut random);
+        world.kill(self.gone, &mut random);
+        let (budget, holders) = (self.budget as usize, nodes / 1_000);
+        let limits = Limits {
+            budget,
+            time: normal().time * (self.budget / 64),
+            ..normal()
+        };
+        let runs = runs(&mut world, None, holders, limits, &mut random);
+        let target = self.target.map_or_else(
+            || {
+                let found = 100.0 * by_chance(holders, nodes, self.errors.near, budget);
+                format!("not asked for; {found:.1} % if all who seem to have it are alike")
+            },
+            str::to_owned,
+        );
+        row(&name(nodes), self.what, &target, runs.text())
     }
-    rows
 }
 
 /// How often somebody who has a file is among so many of those who seem to have it.
