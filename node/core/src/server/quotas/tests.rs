@@ -1,9 +1,13 @@
 //! Quotas alone, and at the service of the peer port, with requests that come from
 //! other addresses than those of this machine.
 
-use std::sync::Arc;
+use std::{
+    panic::{AssertUnwindSafe, resume_unwind},
+    sync::Arc,
+};
 
 use axum::{Router, body::Body, extract::Request, http::Method};
+use futures_util::FutureExt;
 use http_body_util::BodyExt;
 use node_wire::{
     Fault, Introduce, Introduced, Introduction, MethodCall, Value, fault,
@@ -118,6 +122,17 @@ impl Sender {
 }
 
 impl Service {
+    /// Runs a test against a service, and stops its node however that ends: a runtime
+    /// waits for ever for a node that was not stopped.
+    async fn test(test: impl AsyncFnOnce(&Service)) {
+        let service = Service::start().await;
+        let tested = AssertUnwindSafe(test(&service)).catch_unwind().await;
+        service.node.stop().await;
+        if let Err(panic) = tested {
+            resume_unwind(panic);
+        }
+    }
+
     async fn start() -> Service {
         let homes = [(); 2].map(|()| tempfile::tempdir().unwrap());
         let state = StateDir::open(&homes[0].path().join("state")).unwrap();
@@ -287,64 +302,67 @@ fn assert_is_quota(tokens: u32, quota: Quota, begun: Instant) {
 
 #[tokio::test]
 async fn who_asks_too_much_from_an_address_is_told_so_and_others_are_not() {
-    let service = Service::start().await;
-    let begun = now();
-    let (tokens, refused) = service.exhaust(Sender::at(1)).await;
-    assert_is_quota(tokens, STRANGER, begun);
-    assert!(refused > 0, "the end of a request is refused with a fault");
-    assert!(service.over_quota() > refused as u64);
-    let search = service.send(Sender::at(1), Method::GET, "/search?q=a", Vec::new());
-    let search = search.await;
-    assert_eq!(search.status(), StatusCode::TOO_MANY_REQUESTS);
-    assert_eq!(seconds(&search), 1);
-    assert!(service.is_answered(Sender::at(2)).await);
-    assert!(!service.is_answered(Sender::at(1)).await);
-    tokio::time::advance(Duration::from_secs(1)).await;
-    assert!(service.is_answered(Sender::at(1)).await);
-    let here = Sender {
-        address: [127, 0, 0, 1],
-        token: None,
-    };
-    assert!(service.is_answered(here).await);
-    service.node.stop().await;
+    Service::test(async |service| {
+        let begun = now();
+        let (tokens, refused) = service.exhaust(Sender::at(1)).await;
+        assert_is_quota(tokens, STRANGER, begun);
+        assert!(refused > 0, "the end of a request is refused with a fault");
+        assert!(service.over_quota() > refused as u64);
+        let search = service.send(Sender::at(1), Method::GET, "/search?q=a", Vec::new());
+        let search = search.await;
+        assert_eq!(search.status(), StatusCode::TOO_MANY_REQUESTS);
+        assert_eq!(seconds(&search), 1);
+        assert!(service.is_answered(Sender::at(2)).await);
+        assert!(!service.is_answered(Sender::at(1)).await);
+        tokio::time::advance(Duration::from_secs(1)).await;
+        assert!(service.is_answered(Sender::at(1)).await);
+        let here = Sender {
+            address: [127, 0, 0, 1],
+            token: None,
+        };
+        assert!(service.is_answered(here).await);
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn an_id_has_a_quota_of_its_own_and_takes_it_along() {
-    let service = Service::start().await;
-    let known = service.proved(Sender::at(1)).await;
-    let begun = now();
-    service.exhaust(Sender::at(1)).await;
-    assert!(service.is_answered(known).await);
-    let (tokens, _) = service.exhaust(known).await;
-    assert_is_quota(tokens + 1, NODE, begun);
-    let elsewhere = Sender {
-        token: known.token,
-        ..Sender::at(2)
-    };
-    let (tokens, _) = service.exhaust(elsewhere).await;
-    let refilled = (now() - begun).as_nanos() / NODE.refill.as_nanos();
-    assert!(u128::from(tokens) <= refilled, "{tokens} of {refilled}");
-    assert!(service.is_answered(Sender::at(2)).await);
-    service.node.stop().await;
+    Service::test(async |service| {
+        let known = service.proved(Sender::at(1)).await;
+        let begun = now();
+        service.exhaust(Sender::at(1)).await;
+        assert!(service.is_answered(known).await);
+        let (tokens, _) = service.exhaust(known).await;
+        assert_is_quota(tokens + 1, NODE, begun);
+        let elsewhere = Sender {
+            token: known.token,
+            ..Sender::at(2)
+        };
+        let (tokens, _) = service.exhaust(elsewhere).await;
+        let refilled = (now() - begun).as_nanos() / NODE.refill.as_nanos();
+        assert!(u128::from(tokens) <= refilled, "{tokens} of {refilled}");
+        assert!(service.is_answered(Sender::at(2)).await);
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn many_ids_at_one_address_have_no_more_than_the_address() {
-    let service = Service::start().await;
-    let mut ids = Vec::new();
-    for _ in 0..5 {
-        ids.push(service.proved(Sender::at(1)).await);
-    }
-    let (begun, mut all) = (now(), 0);
-    for id in &ids {
-        all += service.exhaust(*id).await.0;
-    }
-    let refilled = (now() - begun).as_nanos() / ADDRESS.refill.as_nanos();
-    let most = u128::from(ADDRESS.burst) + refilled;
-    assert!(u128::from(all) <= most, "{all} of {most}");
-    assert!(all > NODE.burst, "an address has room for more than one");
-    let neighbour = service.proved(Sender::at(2)).await;
-    assert!(service.is_answered(neighbour).await);
-    service.node.stop().await;
+    Service::test(async |service| {
+        let mut ids = Vec::new();
+        for _ in 0..5 {
+            ids.push(service.proved(Sender::at(1)).await);
+        }
+        let (begun, mut all) = (now(), 0);
+        for id in &ids {
+            all += service.exhaust(*id).await.0;
+        }
+        let refilled = (now() - begun).as_nanos() / ADDRESS.refill.as_nanos();
+        let most = u128::from(ADDRESS.burst) + refilled;
+        assert!(u128::from(all) <= most, "{all} of {most}");
+        assert!(all > NODE.burst, "an address has room for more than one");
+        let neighbour = service.proved(Sender::at(2)).await;
+        assert!(service.is_answered(neighbour).await);
+    })
+    .await;
 }
