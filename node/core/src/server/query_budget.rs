@@ -12,27 +12,38 @@ use node_wire::budget::{Budget, LEFT_HEADER};
 #[derive(Clone, Debug)]
 pub(super) struct QueryBudget {
     said: Option<Budget>,
+    /// No more of it is used.
+    most: Budget,
     left: Arc<AtomicUsize>,
 }
 
 impl QueryBudget {
-    /// That of a request with this header.
-    pub(super) fn new(header: Option<&str>) -> QueryBudget {
+    /// That of a request with this header. A stranger can say what it likes, and has
+    /// no more than one that says nothing.
+    pub(super) fn new(header: Option<&str>, is_stranger: bool) -> QueryBudget {
         let said = header.and_then(Budget::from_header);
+        let most = if is_stranger {
+            Budget::UNSAID
+        } else {
+            Budget::WHOLE
+        };
         QueryBudget {
             said,
+            most,
             left: Arc::new(said.unwrap_or(Budget::NONE).calls().into()),
         }
     }
 
     /// The calls that it may cause.
     pub(super) fn given(&self) -> Budget {
-        self.said.unwrap_or(Budget::UNSAID)
+        self.said.unwrap_or(Budget::UNSAID).min(self.most)
     }
 
-    /// So many calls were not needed.
+    /// So many calls of those given were not needed.
     pub(super) fn leave(&self, left: Budget) {
-        self.left.store(left.calls(), Ordering::Relaxed);
+        let said = self.said.unwrap_or(Budget::NONE).calls();
+        let unused = said.saturating_sub(self.given().calls());
+        self.left.store(unused + left.calls(), Ordering::Relaxed);
     }
 
     /// Says in an answer what was not needed, to whoever said what it may be.
@@ -58,7 +69,7 @@ mod tests {
 
     #[test]
     fn who_gave_a_budget_hears_what_was_not_needed_all_of_it_if_nobody_was_asked() {
-        let budget = QueryBudget::new(Some("7"));
+        let budget = QueryBudget::new(Some("7"), false);
         assert_eq!(budget.given().calls(), 7);
         assert_eq!(told(&budget).as_deref(), Some("7"));
         budget.leave(Budget::of(3));
@@ -66,9 +77,20 @@ mod tests {
     }
 
     #[test]
+    fn a_stranger_has_no_more_than_who_says_nothing_and_gets_the_rest_back() {
+        let budget = QueryBudget::new(Some("50"), true);
+        assert_eq!(budget.given(), Budget::UNSAID);
+        assert_eq!(told(&budget).as_deref(), Some("50"));
+        budget.leave(Budget::of(2));
+        assert_eq!(told(&budget).as_deref(), Some("20"));
+        let known = QueryBudget::new(Some("50"), false);
+        assert_eq!(known.given().calls(), 50);
+    }
+
+    #[test]
     fn who_gave_none_hears_of_none() {
         for header in [None, Some("many")] {
-            let budget = QueryBudget::new(header);
+            let budget = QueryBudget::new(header, false);
             assert_eq!(budget.given(), Budget::UNSAID);
             assert_eq!(told(&budget), None);
         }

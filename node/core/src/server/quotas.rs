@@ -59,7 +59,7 @@ pub enum Cost {
     Search,
     /// A signature, or a secret to compare.
     Proof,
-    /// Asking other nodes.
+    /// Asking other nodes, up to as many times as a query has calls.
     Walk,
 }
 
@@ -90,7 +90,7 @@ impl Cost {
             Cost::Call => 1,
             Cost::Search => 4,
             Cost::Proof => 5,
-            Cost::Walk => 10,
+            Cost::Walk => 50,
         }
     }
 }

@@ -113,16 +113,17 @@ impl Caller {
                 .get(name)
                 .and_then(|value| value.to_str().ok())
         };
+        let cause = Cause::of(context, remote, &parts.headers);
         Some(Caller {
             remote,
             is_member: false,
-            cause: Cause::of(context, remote, &parts.headers),
+            cause,
             dialect: dialect(parts.uri.path()),
             walk: text(query_id::HEADER).and_then(|id| QueryId::from_hex(id).ok()),
             asking: text(asking::HEADER)
                 .map(Asking::from_header)
                 .unwrap_or_default(),
-            budget: QueryBudget::new(text(budget::HEADER)),
+            budget: QueryBudget::new(text(budget::HEADER), cause.id.is_none()),
         })
     }
 }

@@ -44,7 +44,9 @@ pub(super) async fn answer(context: &Arc<Context>, caller: &Caller, params: &[Va
         asking: caller.asking.clone(),
         budget: caller.budget.given(),
     };
-    super::afford(context, caller, Cost::Walk)?;
+    // To a peer of the chapter any other fault than this one means that it should
+    // forget this node.
+    super::afford(context, caller, Cost::Walk).map_err(|_| Fault::unhandled(MissReason::Budget))?;
     let walk = Walk::begin(&context.overlay, asked).await;
     match RelayedFile::find(context, &name, walk, &permit).await {
         Ok(file) => Ok(Answer::Relayed(Box::new(file))),
