@@ -69,6 +69,8 @@ struct Attacker {
 enum Fate {
     Answered,
     Refused,
+    /// It was a part of an introduction.
+    Met,
 }
 
 /// `attackers` send `calls` a second together to one node, in the way that gets them
@@ -89,11 +91,15 @@ pub(crate) fn toll(ask: Ask, attackers: usize, calls: f64) -> Toll {
 /// Everybody gets so many `query` a second. Each that is answered has as many calls made
 /// as one query may, and those are heard or not like all others.
 pub(crate) fn queries(attackers: usize, calls: f64) -> Toll {
-    let all = toll(Ask::Query, attackers, calls);
-    let each = Budget::WHOLE.calls() as f64;
+    let heard = HEARD_MAX as f64;
+    let tolls = [Ids::None, Ids::One].map(|ids| {
+        let toll = toll_with(Ask::Query, ids, attackers, calls.min(heard));
+        (toll, toll.answered * budget(ids).calls() as f64)
+    });
+    let most = tolls.into_iter().max_by(|a, b| a.1.total_cmp(&b.1));
+    let (all, forwarded) = most.unwrap_or_default();
     // A node hears the part f of the calls to it, `calls + forwarded * f` of them: as
     // many as it can hear, or all.
-    let (forwarded, heard) = (all.answered * each, HEARD_MAX as f64);
     let root = (calls * calls + 4.0 * forwarded * heard).sqrt();
     let part = ((root - calls) / (2.0 * forwarded)).min(1.0);
     Toll {
@@ -117,6 +123,7 @@ pub(crate) fn toll_with(ask: Ask, ids: Ids, attackers: usize, calls: f64) -> Tol
         match attackers[number].call(&quotas, call as u64, now) {
             Fate::Answered => answered += 1,
             Fate::Refused => refused += 1,
+            Fate::Met => {}
         }
     }
     let each_second = |count| f64::from(count) / SECONDS as f64;
@@ -135,8 +142,9 @@ impl Attacker {
             address: Ipv4Addr::from_bits(0x0b00_0000 + number).into(),
             ask,
             ids,
-            id: None,
-            introducing: if ids == Ids::None { 0 } else { 2 },
+            // It has met the node before.
+            id: (ids != Ids::None).then(|| fresh(u64::MAX - u64::from(number))),
+            introducing: 0,
         }
     }
 
@@ -151,27 +159,47 @@ impl Attacker {
             if self.introducing == 0 {
                 self.id = Some(fresh(number));
             }
-            return fate;
+            return if fate == Fate::Answered {
+                Fate::Met
+            } else {
+                fate
+            };
         }
         let cost = match self.ask {
             Ask::Find => cost(methods::FIND),
             Ask::Query => Cost::Walk,
         };
-        let fate = self.take(quotas, cost, now);
+        let mut fate = self.take(quotas, cost, now);
+        if self.ask == Ask::Query && fate == Fate::Answered {
+            let forwarded = quotas.forward_at(self.cause(), budget(self.ids), now);
+            fate = forwarded.map_or(Fate::Refused, |()| Fate::Answered);
+        }
         if fate == Fate::Refused && self.ids == Ids::Fresh {
             (self.id, self.introducing) = (None, 2);
         }
         fate
     }
 
-    fn take(&self, quotas: &Quotas, cost: Cost, now: Instant) -> Fate {
-        let cause = Cause {
+    fn cause(&self) -> Cause {
+        Cause {
             address: self.address,
             id: self.id,
-        };
+        }
+    }
+
+    fn take(&self, quotas: &Quotas, cost: Cost, now: Instant) -> Fate {
+        let cause = self.cause();
         let taken = quotas.take_at(cause, Cost::Call, now);
         let taken = taken.and_then(|()| quotas.take_at(cause, cost, now));
         taken.map_or(Fate::Refused, |()| Fate::Answered)
+    }
+}
+
+/// The calls that a query of theirs may cause.
+fn budget(ids: Ids) -> Budget {
+    match ids {
+        Ids::None => Budget::UNSAID,
+        Ids::One | Ids::Fresh => Budget::WHOLE,
     }
 }
 

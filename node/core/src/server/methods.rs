@@ -74,3 +74,12 @@ fn afford(context: &Context, caller: &Caller, cost: Cost) -> Result<(), Fault> {
         Fault::busy()
     })
 }
+
+/// Takes the calls to other nodes that a query may cause.
+fn forward(context: &Context, caller: &Caller) -> Result<(), Fault> {
+    let calls = caller.budget.given();
+    context.quotas.forward(caller.cause, calls).map_err(|_| {
+        context.counters.requests_over_quota.one();
+        Fault::busy()
+    })
+}

@@ -11,6 +11,7 @@
 //!   those share is enough for several.
 //! - However many ids somebody has, an address has one bucket.
 //! - A call that is refused takes nothing.
+//! - However many ask, what this node asks others for them is bounded.
 //! - Who is on this machine has no quota; the front bounds what it can do.
 //! - The tables are bounded.
 
@@ -26,13 +27,14 @@ use axum::{
 };
 use node_wire::{
     Nonce,
+    budget::Budget,
     node_id::{NodeId, TOKEN_HEADER},
     scope::Scope,
 };
 
 use super::{Context, front::Remote};
 use crate::{
-    bucket::{Buckets, Quota, source_of},
+    bucket::{Bucket, Buckets, Quota, source_of},
     clock::now,
     sync::lock,
 };
@@ -46,6 +48,10 @@ const NODE: Quota = Quota::per_second(2_000, 20_000);
 /// What all that comes from one address may cause: two nodes that have shown who
 /// they are and ask as much as they may, or, behind a router, many that do not.
 const ADDRESS: Quota = Quota::per_second(4_000, 40_000);
+
+/// Calls to other nodes that all others together may cause: what is forwarded costs more
+/// nodes than the one that is asked, and many askers are within their quotas.
+const FORWARDED: Quota = Quota::per_second(1_000, 16_384);
 
 /// Most addresses, and most ids, that are told apart.
 const TABLE_MAX: usize = 4_096;
@@ -82,6 +88,7 @@ struct Tables {
     strangers: Buckets<IpAddr>,
     ids: Buckets<NodeId>,
     addresses: Buckets<IpAddr>,
+    forwarded: Bucket,
 }
 
 impl Cost {
@@ -135,6 +142,26 @@ impl Quotas {
         }
         tables.addresses.take(source, ADDRESS, tokens, now)
     }
+
+    /// Takes calls to other nodes that a query may cause.
+    ///
+    /// # Errors
+    /// When too many are caused by all others: how long until there are enough.
+    pub(super) fn forward(&self, cause: Cause, calls: Budget) -> Result<(), Duration> {
+        self.forward_at(cause, calls, now())
+    }
+
+    /// The same, `now`.
+    ///
+    /// # Errors
+    /// When too many are caused by all others: how long until there are enough.
+    pub fn forward_at(&self, cause: Cause, calls: Budget, now: Instant) -> Result<(), Duration> {
+        if Scope::of_address(cause.address) == Scope::Machine {
+            return Ok(());
+        }
+        let calls = u32::try_from(calls.calls()).unwrap_or(u32::MAX);
+        lock(&self.0).forwarded.take(FORWARDED, calls, now)
+    }
 }
 
 impl Default for Quotas {
@@ -143,6 +170,7 @@ impl Default for Quotas {
             strangers: Buckets::new(TABLE_MAX),
             ids: Buckets::new(TABLE_MAX),
             addresses: Buckets::new(TABLE_MAX),
+            forwarded: Bucket::default(),
         }))
     }
 }

@@ -46,7 +46,9 @@ pub(super) async fn answer(context: &Arc<Context>, caller: &Caller, params: &[Va
     };
     // To a peer of the chapter any other fault than this one means that it should
     // forget this node.
-    super::afford(context, caller, Cost::Walk).map_err(|_| Fault::unhandled(MissReason::Budget))?;
+    let busy = |_| Fault::unhandled(MissReason::Budget);
+    super::afford(context, caller, Cost::Walk).map_err(busy)?;
+    super::forward(context, caller).map_err(busy)?;
     let walk = Walk::begin(&context.overlay, asked).await;
     match RelayedFile::find(context, &name, walk, &permit).await {
         Ok(file) => Ok(Answer::Relayed(Box::new(file))),

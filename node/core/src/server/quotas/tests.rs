@@ -61,6 +61,33 @@ fn a_stranger_has_a_quota_and_leaves_the_others_theirs() {
 }
 
 #[test]
+fn what_all_others_have_forwarded_is_bounded_and_not_for_this_machine() {
+    let (quotas, now) = (Quotas::default(), Instant::now());
+    let here = Cause {
+        address: IpAddr::from([127, 0, 0, 1]),
+        id: None,
+    };
+    let most = u64::from(FORWARDED.burst) / Budget::WHOLE.calls() as u64;
+    for n in 0..most {
+        let who = known(u8::try_from(n % 200).unwrap(), 1);
+        assert_eq!(quotas.forward_at(who, Budget::WHOLE, now), Ok(()));
+    }
+    let wait = quotas.forward_at(stranger(250), Budget::WHOLE, now);
+    assert_eq!(wait, Err(Duration::from_millis(64)));
+    assert_eq!(quotas.forward_at(here, Budget::WHOLE, now), Ok(()));
+    let later = now + Duration::from_millis(64);
+    assert_eq!(
+        quotas.forward_at(stranger(250), Budget::WHOLE, later),
+        Ok(())
+    );
+    assert_eq!(
+        passed(&quotas, stranger(250), Cost::Call, now),
+        1_000,
+        "all else goes on"
+    );
+}
+
+#[test]
 fn a_node_that_has_shown_who_it_is_has_more_and_wherever_it_is() {
     let (quotas, now) = (Quotas::default(), Instant::now());
     assert_eq!(passed(&quotas, known(1, 7), Cost::Call, now), 20_000);
