@@ -173,13 +173,13 @@ fn begin(attack: Attack, attackers: usize, world: &mut World, random: &mut Rando
     match attack {
         Attack::Absent | Attack::Silent => None,
         Attack::Everybody(rate) => {
-            let toll = flood::toll(Ask::Find, attackers, all(rate) / NODES as f64);
+            let toll = flood::toll(attackers, all(rate) / NODES as f64);
             world.drown(0..NODES, toll.unheard);
             Some(toll)
         }
         Attack::Few(rate) => {
             let each = 10.0 * HEARD_MAX as f64;
-            let toll = flood::toll(Ask::Find, attackers, each);
+            let toll = flood::toll(attackers, each);
             let few = (all(rate) / each) as usize;
             let first = random.below(NODES - few);
             world.drown(first..first + few, toll.unheard);
@@ -190,6 +190,6 @@ fn begin(attack: Attack, attackers: usize, world: &mut World, random: &mut Rando
             world.drown(0..NODES, toll.unheard);
             Some(toll)
         }
-        Attack::Peers(rate) => Some(flood::toll(Ask::Find, attackers, all(rate) / DEGREE as f64)),
+        Attack::Peers(rate) => Some(flood::toll(attackers, all(rate) / DEGREE as f64)),
     }
 }

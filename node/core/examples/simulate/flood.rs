@@ -75,9 +75,10 @@ enum Fate {
 
 /// `attackers` send `calls` a second together to one node, in the way that gets them
 /// most answers.
-pub(crate) fn toll(ask: Ask, attackers: usize, calls: f64) -> Toll {
+pub(crate) fn toll(attackers: usize, calls: f64) -> Toll {
     let heard = calls.min(HEARD_MAX as f64);
-    let tolls = [Ids::None, Ids::One, Ids::Fresh].map(|ids| toll_with(ask, ids, attackers, heard));
+    let tolls =
+        [Ids::None, Ids::One, Ids::Fresh].map(|ids| toll_with(Ask::Find, ids, attackers, heard));
     let best = tolls
         .into_iter()
         .max_by(|a, b| a.answered.total_cmp(&b.answered));
