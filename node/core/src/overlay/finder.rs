@@ -66,6 +66,9 @@ const GATHER_MORE: u32 = 2_000;
 /// Longest time for a search with all its pages.
 const TIME_MAX: Duration = Duration::from_secs(30);
 
+/// The same if all there is is wanted.
+const ALL_TIME_MAX: Duration = Duration::from_secs(120);
+
 /// What a search is for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Aim {
@@ -325,11 +328,11 @@ impl Finder {
         if page + 1 < PAGES_MAX
             && let Some(next) = self.next_part(part, &found)
         {
-            let most = self.begun + TIME_MAX;
-            let deadline = match self.aim {
-                Aim::All => now() + PAGE_TIME,
-                Aim::Best(_) => (now() + PAGE_TIME).min(most),
+            let most = match self.aim {
+                Aim::All => ALL_TIME_MAX,
+                Aim::Best(_) => TIME_MAX,
             };
+            let deadline = (now() + PAGE_TIME).min(self.begun + most);
             self.deadline = self.deadline.max(deadline);
             self.planner.again(&target, now());
             self.ask(target.clone(), next, page + 1, deadline);

@@ -156,9 +156,17 @@ impl Overlay {
 
     fn have_met(&self, peer: &PeerUrl, met: Met) {
         let id = met.id;
-        let outcome = self.peers().introduced(peer, met, now());
-        if let Outcome::Another { was } = outcome {
-            self.tell_another(peer, was, id);
+        let (outcome, was_lost) = {
+            let mut peers = self.peers();
+            let outcome = peers.introduced(peer, met, now());
+            let source = peers.get(peer).map(|peer| peer.source);
+            (outcome, source == Some(Source::Lost))
+        };
+        match outcome {
+            Outcome::Another { was } => self.tell_another(peer, was, id),
+            // That it was dropped had been told.
+            Outcome::New if was_lost => self.tell_added(peer, Source::Lost),
+            Outcome::New | Outcome::Known | Outcome::Gone => {}
         }
     }
 

@@ -174,4 +174,9 @@ async fn after_a_partition_the_peers_of_the_other_side_are_found_again() {
     // A call is made ten minutes after the last one at the latest.
     sleep(LOST_PAUSE_MAX + Duration::from_secs(10)).await;
     assert_eq!(node.overlay.peers().to_ask(&[], now()).len(), others.len());
+    let events = node.overlay.events.since(0, 1_000);
+    let told = events
+        .iter()
+        .filter(|event| event.kind == "peer.added" && event.data["source"] == "lost");
+    assert_eq!(told.count(), others.len(), "scripts hear of it");
 }

@@ -115,6 +115,30 @@ async fn a_peer_that_always_has_more_soon_is_left_after_half_a_minute() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_peer_that_always_has_more_names_soon_is_left_after_two_minutes() {
+    let (overlay, transport) = network(BTreeMap::new());
+    let page = Arc::new(AtomicUsize::new(0));
+    transport.add(&url(1), move |_| {
+        let name = format!("{:06}", page.fetch_add(1, Ordering::Relaxed));
+        let found = Found {
+            hits: vec![hit(&name)],
+            more: true,
+            ..Found::default()
+        };
+        async move {
+            sleep(Duration::from_secs(2)).await;
+            Ok(vec![response::value(&found.to_value()).into()])
+        }
+        .boxed()
+    });
+    let begun = now();
+    let mut finder = Finder::begin(&overlay, FindWanted::Query("*".to_owned()));
+    assert!(all(&mut finder).await.len() > 10);
+    assert!(now() - begun <= ALL_TIME_MAX, "{:?}", now() - begun);
+    assert!(now() - begun >= ALL_TIME_MAX - PAGE_TIME);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_liar_that_names_many_costs_no_more_than_the_budget_and_the_time() {
     let (overlay, transport) = network(BTreeMap::new());
     for n in 1..400 {
