@@ -24,7 +24,7 @@ use node_core::{
     wire::{Digest, PeerUrl},
 };
 use node_discovery::{
-    Holders, Lan, LanOptions, Meet, Publisher, Reach, Rendezvous,
+    Holders, Lan, LanOptions, LanScope, Meet, Publisher, Rendezvous,
     dht::{Callable, Dht, DhtOptions, MainlineDht, Reply},
     is_lan, lan,
     publisher::{File, Files},
@@ -92,8 +92,8 @@ impl Meeting {
             cancel: CancellationToken::new(),
             tasks: TaskTracker::new(),
         };
-        if let Some(reach) = lan_reach(wanted.mdns, node.address()) {
-            meeting.meet_lan(node, reach);
+        if let Some(scope) = lan_scope(wanted.mdns, node.address()) {
+            meeting.meet_lan(node, scope);
         }
         if let Some(index) = &meeting.index {
             meeting.meet_network(node, index, wanted.network.as_deref());
@@ -114,9 +114,9 @@ impl Meeting {
         }
     }
 
-    fn meet_lan(&self, node: &Arc<Node>, reach: Reach) {
+    fn meet_lan(&self, node: &Arc<Node>, scope: LanScope) {
         let options = LanOptions {
-            reach,
+            scope,
             port: node.address().port(),
             path: node.url().path().to_owned(),
             mdns_port: lan::PORT,
@@ -205,17 +205,17 @@ fn dht_address(listen: SocketAddr) -> IpAddr {
 }
 
 /// Where the local network is asked, if it is.
-fn lan_reach(mdns: Mdns, listen: SocketAddr) -> Option<Reach> {
+fn lan_scope(mdns: Mdns, listen: SocketAddr) -> Option<LanScope> {
     let address: IpAddr = listen.ip().to_canonical();
-    let reach = if address.is_unspecified() {
-        Reach::LocalNetworks
+    let scope = if address.is_unspecified() {
+        LanScope::LocalNetworks
     } else {
-        Reach::Address(address)
+        LanScope::Address(address)
     };
     match mdns {
         Mdns::Off => None,
-        Mdns::On => Some(reach),
-        Mdns::Auto => (address.is_unspecified() || is_lan(address)).then_some(reach),
+        Mdns::On => Some(scope),
+        Mdns::Auto => (address.is_unspecified() || is_lan(address)).then_some(scope),
     }
 }
 
@@ -225,19 +225,19 @@ mod tests {
 
     #[test]
     fn the_local_network_is_asked_where_the_node_listens_there() {
-        let reach = |mdns, listen: &str| lan_reach(mdns, listen.parse().unwrap());
+        let scope = |mdns, listen: &str| lan_scope(mdns, listen.parse().unwrap());
         for local in ["192.168.1.5:1", "10.0.0.1:1", "[fd00::1]:1"] {
             let address = local.parse::<SocketAddr>().unwrap().ip();
-            assert_eq!(reach(Mdns::Auto, local), Some(Reach::Address(address)));
-            assert_eq!(reach(Mdns::Off, local), None);
+            assert_eq!(scope(Mdns::Auto, local), Some(LanScope::Address(address)));
+            assert_eq!(scope(Mdns::Off, local), None);
         }
         for everywhere in ["0.0.0.0:1", "[::]:1"] {
-            assert_eq!(reach(Mdns::Auto, everywhere), Some(Reach::LocalNetworks));
+            assert_eq!(scope(Mdns::Auto, everywhere), Some(LanScope::LocalNetworks));
         }
         for elsewhere in ["127.0.0.1:1", "[::1]:1", "203.0.113.5:1", "[2001:db8::1]:1"] {
             let address = elsewhere.parse::<SocketAddr>().unwrap().ip();
-            assert_eq!(reach(Mdns::Auto, elsewhere), None, "{elsewhere}");
-            assert_eq!(reach(Mdns::On, elsewhere), Some(Reach::Address(address)));
+            assert_eq!(scope(Mdns::Auto, elsewhere), None, "{elsewhere}");
+            assert_eq!(scope(Mdns::On, elsewhere), Some(LanScope::Address(address)));
         }
     }
 }

@@ -16,22 +16,22 @@
 //!   is the overlay's.
 
 mod blob;
+mod call_scope;
 mod calls;
 mod content;
 mod http;
 mod memory;
-mod reach;
 mod resolve;
 mod tokens;
 mod transport;
 
 pub use self::{
     blob::BlobBody,
+    call_scope::{CallScope, nearest_for},
     calls::{Answered, CallError, Client, QueryReply},
     content::RemoteFile,
     http::HttpTransport,
     memory::{MemoryAnswer, MemoryTransport},
-    reach::{Reach, nearest_for},
     transport::{
         BodyStream, PeerKind, PeerRequest, PeerResponse, Purpose, SERVER_NAME, Transport,
         TransportError, WalkInfo,

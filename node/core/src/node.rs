@@ -23,7 +23,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     cache::Cache,
-    client::{Client, HttpTransport, Reach},
+    client::{CallScope, Client, HttpTransport},
     counters::Counters,
     events::EventLog,
     handlers::{Content, Handlers, watch_plugins},
@@ -397,7 +397,7 @@ fn standing(key: NodeKey, url: &PeerUrl, handlers: &Arc<Handlers>) -> Standing {
     let handlers = Arc::clone(handlers);
     Standing {
         key,
-        reach: Arc::new(Reach::of(url)),
+        call_scope: Arc::new(CallScope::of(url)),
         features: Box::new(move || handlers.names()),
     }
 }
@@ -424,7 +424,8 @@ fn assemble(
         download_rate,
         providers,
     } = stores;
-    let transport = HttpTransport::new(Arc::clone(&standing.reach)).of_network(network.clone());
+    let transport =
+        HttpTransport::new(Arc::clone(&standing.call_scope)).of_network(network.clone());
     let client = Client::new(Arc::new(transport), Arc::clone(&counters));
     let overlay = Overlay::with_standing(
         standing,

@@ -132,7 +132,7 @@ pub struct Standing {
     /// Its key.
     pub key: NodeKey,
     /// Whom it calls.
-    pub reach: Arc<client::Reach>,
+    pub call_scope: Arc<client::CallScope>,
     /// What it can do: the names of its handlers now.
     pub features: Box<dyn Fn() -> Vec<String> + Send + Sync>,
 }
@@ -142,7 +142,7 @@ impl Default for Standing {
     fn default() -> Standing {
         Standing {
             key: NodeKey::random(),
-            reach: Arc::default(),
+            call_scope: Arc::default(),
             features: Box::new(Vec::new),
         }
     }
@@ -152,7 +152,7 @@ impl std::fmt::Debug for Standing {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Standing")
             .field("key", &self.key)
-            .field("reach", &self.reach)
+            .field("call_scope", &self.call_scope)
             .finish_non_exhaustive()
     }
 }
@@ -226,7 +226,7 @@ impl Overlay {
     /// choose counts when it has answered.
     pub fn add(&self, url: &PeerUrl, source: Source) -> Added {
         if matches!(source, Source::Settings | Source::Owner) {
-            self.standing.reach.trust(url);
+            self.standing.call_scope.trust(url);
         }
         let added = self.peers().add(url, source, now());
         if added == Added::New {
@@ -277,7 +277,7 @@ impl Overlay {
 
     /// Whether somebody at the address `from` may make this node call that host.
     fn may_name(&self, url: &PeerUrl, from: IpAddr) -> bool {
-        Scope::of_host(url) >= nearest_for(Some(from), self.standing.reach.nearest())
+        Scope::of_host(url) >= nearest_for(Some(from), self.standing.call_scope.nearest())
     }
 
     fn tell_added(&self, url: &PeerUrl, source: Source) {

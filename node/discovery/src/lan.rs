@@ -5,12 +5,12 @@
 //! [`answer`] decides what an answer is worth, [`Heard`] keeps who is there.
 //!
 //! # What is said
-//! The addresses of this machine in the networks within reach, the port, and
+//! The addresses of this machine in the networks within scope, the port, and
 //! two texts: `v`, the version of the protocol, and `path`, where the node is
 //! spoken to. The name is made of random digits anew at each start.
 //!
 //! # Invariants
-//! - Only the interfaces within reach are used; nothing is sent over others.
+//! - Only the interfaces within scope are used; nothing is sent over others.
 //! - A node at an address outside these networks is not heard of.
 //! - At the end the service is withdrawn, and the thread below is awaited.
 //!
@@ -36,7 +36,7 @@ use tokio_util::sync::CancellationToken;
 use self::answer::Answer;
 use crate::{
     Candidates, Meet,
-    networks::{self, Network, Reach},
+    networks::{self, LanScope, Network},
     now,
 };
 
@@ -63,7 +63,7 @@ const FAREWELL: Duration = Duration::from_secs(1);
 #[derive(Clone, Debug)]
 pub struct LanOptions {
     /// Where the node is met.
-    pub reach: Reach,
+    pub scope: LanScope,
     /// The port on which it listens.
     pub port: u16,
     /// The path at which it is spoken to.
@@ -89,7 +89,7 @@ pub struct Lan {
     events: Receiver<ServiceEvent>,
     /// Our own name, which is heard like all others.
     ourselves: String,
-    reach: Reach,
+    scope: LanScope,
     networks: Vec<Network>,
     networks_at: Instant,
     heard: Heard,
@@ -101,7 +101,7 @@ impl std::fmt::Debug for Lan {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Lan")
             .field("ourselves", &self.ourselves)
-            .field("reach", &self.reach)
+            .field("scope", &self.scope)
             .finish_non_exhaustive()
     }
 }
@@ -118,7 +118,7 @@ impl Lan {
     pub fn start(options: &LanOptions, meet: Meet) -> Result<Lan, LanError> {
         let daemon = ServiceDaemon::new_with_port(options.mdns_port)?;
         daemon.disable_interface(IfKind::All)?;
-        daemon.enable_interface(interfaces(options.reach))?;
+        daemon.enable_interface(interfaces(options.scope))?;
         let service = service(options)?;
         let ourselves = service.get_fullname().to_owned();
         let events = daemon.browse(SERVICE)?;
@@ -127,8 +127,8 @@ impl Lan {
             daemon,
             events,
             ourselves,
-            reach: options.reach,
-            networks: networks::within(options.reach),
+            scope: options.scope,
+            networks: networks::within(options.scope),
             networks_at: now(),
             heard: Heard::default(),
             candidates: Candidates::default(),
@@ -174,7 +174,7 @@ impl Lan {
                     addresses: service.addresses.iter().map(mdns_sd::ScopedIp::to_ip_addr),
                 };
                 if now() >= self.networks_at + NETWORKS_FRESH {
-                    (self.networks, self.networks_at) = (networks::within(self.reach), now());
+                    (self.networks, self.networks_at) = (networks::within(self.scope), now());
                 }
                 match answer.url(&self.networks) {
                     Some(url) if self.heard.note(&service.fullname, &url) => {
@@ -222,11 +222,11 @@ impl Heard {
     }
 }
 
-fn interfaces(reach: Reach) -> IfKind {
-    match reach {
-        Reach::Address(address) => IfKind::Addr(address),
-        Reach::LocalNetworks => {
-            IfKind::Predicate(IfPredicate::new(move |one| reach.covers(one.ip())))
+fn interfaces(scope: LanScope) -> IfKind {
+    match scope {
+        LanScope::Address(address) => IfKind::Addr(address),
+        LanScope::LocalNetworks => {
+            IfKind::Predicate(IfPredicate::new(move |one| scope.covers(one.ip())))
         }
     }
 }
@@ -240,9 +240,9 @@ fn service(options: &LanOptions) -> Result<ServiceInfo, LanError> {
         node_wire::methods::PROTOCOL_VERSION.to_string(),
     );
     let texts = [("v", version.as_str()), ("path", &options.path)];
-    let addresses: Vec<IpAddr> = match options.reach {
-        Reach::Address(address) => vec![address],
-        Reach::LocalNetworks => Vec::new(),
+    let addresses: Vec<IpAddr> = match options.scope {
+        LanScope::Address(address) => vec![address],
+        LanScope::LocalNetworks => Vec::new(),
     };
     let new = ServiceInfo::new(
         SERVICE,
@@ -253,10 +253,10 @@ fn service(options: &LanOptions) -> Result<ServiceInfo, LanError> {
         &texts[..],
     );
     let mut service = new?;
-    if options.reach == Reach::LocalNetworks {
+    if options.scope == LanScope::LocalNetworks {
         service = service.enable_addr_auto();
     }
-    service.set_interfaces(vec![interfaces(options.reach)]);
+    service.set_interfaces(vec![interfaces(options.scope)]);
     Ok(service)
 }
 

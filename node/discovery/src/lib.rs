@@ -43,7 +43,7 @@ pub use self::{
     holders::Holders,
     infohash::Infohash,
     lan::{Lan, LanError, LanOptions},
-    networks::{Reach, is_lan},
+    networks::{LanScope, is_lan},
     publisher::Publisher,
     rendezvous::Rendezvous,
 };

@@ -9,20 +9,20 @@ const NETWORKS_MAX: usize = 64;
 
 /// Where a node is met.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Reach {
+pub enum LanScope {
     /// In the network of this address of the machine.
     Address(IpAddr),
     /// In all local networks of the machine.
     LocalNetworks,
 }
 
-impl Reach {
+impl LanScope {
     /// Whether this address of the machine is meant.
     #[must_use]
     pub(crate) fn covers(self, address: IpAddr) -> bool {
         match self {
-            Reach::Address(ours) => ours == address,
-            Reach::LocalNetworks => is_lan(address),
+            LanScope::Address(ours) => ours == address,
+            LanScope::LocalNetworks => is_lan(address),
         }
     }
 }
@@ -57,13 +57,13 @@ pub fn is_lan(address: IpAddr) -> bool {
     }
 }
 
-/// The networks within reach now.
-pub(crate) fn within(reach: Reach) -> Vec<Network> {
+/// The networks within scope now.
+pub(crate) fn within(scope: LanScope) -> Vec<Network> {
     let interfaces = if_addrs::get_if_addrs().unwrap_or_else(|error| {
         tracing::debug!(%error, "the networks of this machine are not known");
         Vec::new()
     });
-    let covered = interfaces.iter().filter(|one| reach.covers(one.ip()));
+    let covered = interfaces.iter().filter(|one| scope.covers(one.ip()));
     covered.map(network).take(NETWORKS_MAX).collect()
 }
 
@@ -123,7 +123,7 @@ mod tests {
 
     #[test]
     fn the_loopback_network_is_known() {
-        let loopback = within(Reach::Address(ip("127.0.0.1")));
+        let loopback = within(LanScope::Address(ip("127.0.0.1")));
         assert!(
             loopback
                 .iter()

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use node_discovery::{Lan, LanOptions, Reach};
+use node_discovery::{Lan, LanOptions, LanScope};
 use node_wire::peer_url::PeerUrl;
 use tokio::{
     sync::mpsc::{UnboundedReceiver, unbounded_channel},
@@ -26,7 +26,7 @@ fn free_port() -> u16 {
 fn lan(mdns_port: u16, port: u16, path: &str) -> (Lan, UnboundedReceiver<PeerUrl>) {
     let (met, heard) = unbounded_channel();
     let options = LanOptions {
-        reach: Reach::Address(LOOPBACK),
+        scope: LanScope::Address(LOOPBACK),
         port,
         path: path.to_owned(),
         mdns_port,

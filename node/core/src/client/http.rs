@@ -24,7 +24,7 @@ use node_wire::{
 };
 
 use super::{
-    reach::Reach,
+    call_scope::CallScope,
     resolve::CheckedResolver,
     tokens::Tokens,
     transport::{
@@ -73,8 +73,8 @@ type HttpClient = Client<HttpConnector<CheckedResolver>, Full<Bytes>>;
 impl HttpTransport {
     /// Calls whom `reach` lets it call.
     #[must_use]
-    pub fn new(reach: Arc<Reach>) -> HttpTransport {
-        let resolver = CheckedResolver(reach);
+    pub fn new(scope: Arc<CallScope>) -> HttpTransport {
+        let resolver = CheckedResolver(scope);
         let mut connector = HttpConnector::new_with_resolver(resolver.clone());
         connector.set_connect_timeout(Some(CONNECT));
         connector.set_nodelay(true);

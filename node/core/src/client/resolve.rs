@@ -12,12 +12,12 @@ use futures_util::future::BoxFuture;
 use hyper_util::client::legacy::connect::dns::Name;
 use tower::Service;
 
-use super::{reach::Reach, transport::TransportError};
+use super::{call_scope::CallScope, transport::TransportError};
 
 /// Resolves names. A name with one refused address is refused whole: nobody
 /// who controls a name can choose among addresses for us.
 #[derive(Clone, Debug)]
-pub(super) struct CheckedResolver(pub(super) Arc<Reach>);
+pub(super) struct CheckedResolver(pub(super) Arc<CallScope>);
 
 impl CheckedResolver {
     /// The addresses of a host.

@@ -80,7 +80,7 @@ impl Overlay {
     /// is checked and has its limit, and to no other.
     async fn meet_for(&self, peer: &PeerUrl, stranger: Stranger) -> Result<(), CallError> {
         let resolved = self.client.resolve(peer, now() + INTRODUCTION).await;
-        let nearest = nearest_for(stranger.0, self.standing.reach.nearest());
+        let nearest = nearest_for(stranger.0, self.standing.call_scope.nearest());
         let address = resolved.and_then(|addresses| {
             let is_near = |address: &SocketAddr| Scope::of_address(address.ip()) < nearest;
             if addresses.iter().any(is_near) {
@@ -341,7 +341,7 @@ fn load(overlay: &Overlay, state: &StateDir) {
                 overlay.add(&url, Source::Saved);
                 overlay.peers().remember(&url, id, is_chosen);
                 if is_chosen {
-                    overlay.standing.reach.trust(&url);
+                    overlay.standing.call_scope.trust(&url);
                 }
             }
         }

@@ -18,15 +18,9 @@ pub(super) struct QueryBudget {
 }
 
 impl QueryBudget {
-    /// That of a request with this header. A stranger can say what it likes, and has
-    /// no more than one that says nothing.
-    pub(super) fn new(header: Option<&str>, is_stranger: bool) -> QueryBudget {
+    /// That of a request with this header, of somebody who may have `most`.
+    pub(super) fn new(header: Option<&str>, most: Budget) -> QueryBudget {
         let said = header.and_then(Budget::from_header);
-        let most = if is_stranger {
-            Budget::UNSAID
-        } else {
-            Budget::WHOLE
-        };
         QueryBudget {
             said,
             most,
@@ -69,7 +63,7 @@ mod tests {
 
     #[test]
     fn who_gave_a_budget_hears_what_was_not_needed_all_of_it_if_nobody_was_asked() {
-        let budget = QueryBudget::new(Some("7"), false);
+        let budget = QueryBudget::new(Some("7"), Budget::WHOLE);
         assert_eq!(budget.given().calls(), 7);
         assert_eq!(told(&budget).as_deref(), Some("7"));
         budget.leave(Budget::of(3));
@@ -77,20 +71,20 @@ mod tests {
     }
 
     #[test]
-    fn a_stranger_has_no_more_than_who_says_nothing_and_gets_the_rest_back() {
-        let budget = QueryBudget::new(Some("50"), true);
+    fn nobody_has_more_than_it_may_and_the_rest_is_given_back() {
+        let budget = QueryBudget::new(Some("50"), Budget::UNSAID);
         assert_eq!(budget.given(), Budget::UNSAID);
         assert_eq!(told(&budget).as_deref(), Some("50"));
         budget.leave(Budget::of(2));
         assert_eq!(told(&budget).as_deref(), Some("20"));
-        let known = QueryBudget::new(Some("50"), false);
+        let known = QueryBudget::new(Some("50"), Budget::WHOLE);
         assert_eq!(known.given().calls(), 50);
     }
 
     #[test]
     fn who_gave_none_hears_of_none() {
         for header in [None, Some("many")] {
-            let budget = QueryBudget::new(header, false);
+            let budget = QueryBudget::new(header, Budget::WHOLE);
             assert_eq!(budget.given(), Budget::UNSAID);
             assert_eq!(told(&budget), None);
         }

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, Limited};
 use node_wire::{
     asking::{self, Asking},
-    budget,
+    budget::{self, Budget},
     dialect::Dialect,
     limits::REQUEST_BODY_MAX,
     query_id::{self, QueryId},
@@ -114,6 +114,8 @@ impl Caller {
                 .and_then(|value| value.to_str().ok())
         };
         let cause = Cause::of(context, remote, &parts.headers);
+        // A stranger can say what it likes, and has no more than who says nothing.
+        let most = cause.id.map_or(Budget::UNSAID, |_| Budget::WHOLE);
         Some(Caller {
             remote,
             is_member: false,
@@ -123,7 +125,7 @@ impl Caller {
             asking: text(asking::HEADER)
                 .map(Asking::from_header)
                 .unwrap_or_default(),
-            budget: QueryBudget::new(text(budget::HEADER), cause.id.is_none()),
+            budget: QueryBudget::new(text(budget::HEADER), most),
         })
     }
 }

@@ -28,17 +28,17 @@ const HOSTS_MAX: usize = 4_096;
 
 /// How near an address may be that this node calls.
 #[derive(Debug)]
-pub struct Reach {
+pub struct CallScope {
     nearest: Scope,
     /// Hosts that the owner named.
     hosts: Mutex<HashSet<String>>,
 }
 
-impl Reach {
-    /// The reach of the node at `ourselves`.
+impl CallScope {
+    /// The scope of the node at `ourselves`.
     #[must_use]
-    pub fn of(ourselves: &PeerUrl) -> Reach {
-        Reach {
+    pub fn of(ourselves: &PeerUrl) -> CallScope {
+        CallScope {
             nearest: Scope::of_host(ourselves),
             hosts: Mutex::default(),
         }
@@ -82,7 +82,7 @@ impl Reach {
     /// Checks the address of a URL, if its host is one.
     ///
     /// # Errors
-    /// As [`Reach::check`].
+    /// As [`CallScope::check`].
     pub fn check_url(&self, url: &PeerUrl) -> Result<(), TransportError> {
         match url.ip() {
             Some(ip) => self.check(url.host(), &[SocketAddr::new(ip, url.port())]),
@@ -91,10 +91,10 @@ impl Reach {
     }
 }
 
-impl Default for Reach {
+impl Default for CallScope {
     /// Everything may be called.
-    fn default() -> Reach {
-        Reach {
+    fn default() -> CallScope {
+        CallScope {
             nearest: Scope::Machine,
             hosts: Mutex::default(),
         }
@@ -126,29 +126,29 @@ mod tests {
 
     #[test]
     fn a_node_of_the_world_calls_nothing_near_it_but_the_hosts_of_its_owner() {
-        let reach = Reach::of(&url("http://203.0.113.7:4242/"));
-        assert!(reach.check("example.org", &[at("198.51.100.1")]).is_ok());
+        let scope = CallScope::of(&url("http://203.0.113.7:4242/"));
+        assert!(scope.check("example.org", &[at("198.51.100.1")]).is_ok());
         for near in ["127.0.0.1", "10.0.0.1", "::1", "fd00::1", "::ffff:10.0.0.1"] {
-            assert!(reach.check("example.org", &[at(near)]).is_err(), "{near}");
+            assert!(scope.check("example.org", &[at(near)]).is_err(), "{near}");
             let among = [at("198.51.100.1"), at(near)];
-            assert!(reach.check("example.org", &among).is_err(), "{near}");
+            assert!(scope.check("example.org", &among).is_err(), "{near}");
         }
-        assert!(reach.check_url(&url("http://192.168.1.2/")).is_err());
-        reach.trust(&url("http://192.168.1.2/"));
-        reach.trust(&url("http://NAS.lan./"));
-        assert!(reach.check_url(&url("http://192.168.1.2:99/")).is_ok());
-        assert!(reach.check_url(&url("http://192.168.1.3/")).is_err());
-        assert!(reach.check("nas.lan", &[at("192.168.1.9")]).is_ok());
-        assert!(reach.check("nas.lan", &[at("169.254.169.254")]).is_err());
+        assert!(scope.check_url(&url("http://192.168.1.2/")).is_err());
+        scope.trust(&url("http://192.168.1.2/"));
+        scope.trust(&url("http://NAS.lan./"));
+        assert!(scope.check_url(&url("http://192.168.1.2:99/")).is_ok());
+        assert!(scope.check_url(&url("http://192.168.1.3/")).is_err());
+        assert!(scope.check("nas.lan", &[at("192.168.1.9")]).is_ok());
+        assert!(scope.check("nas.lan", &[at("169.254.169.254")]).is_err());
     }
 
     #[test]
     fn a_node_of_this_machine_calls_all_that_may_be_a_peer() {
-        let reach = Reach::of(&url("http://127.0.0.1:4242/"));
+        let scope = CallScope::of(&url("http://127.0.0.1:4242/"));
         for address in ["127.0.0.1", "10.0.0.1", "198.51.100.1"] {
-            assert!(reach.check("x", &[at(address)]).is_ok(), "{address}");
+            assert!(scope.check("x", &[at(address)]).is_ok(), "{address}");
         }
-        assert!(reach.check("x", &[at("0.0.0.0")]).is_err());
+        assert!(scope.check("x", &[at("0.0.0.0")]).is_err());
     }
 
     #[test]
