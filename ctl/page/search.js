@@ -86,7 +86,7 @@ export function view() {
     if (event.key === "ArrowUp" && list.active === 0 && event.target === list.root) box.focus();
   }, true);
 
-  async function begin() {
+  async function begin(reach = "normal") {
     const text = box.value.trim();
     if (text === "") return box.focus();
     running?.abort();
@@ -104,7 +104,7 @@ export function view() {
     show();
     touch("path");
     try {
-      await search(query, LIMIT, (news) => mine === running && take(news), mine.signal);
+      await search(query, LIMIT, reach, (news) => mine === running && take(news), mine.signal);
       if (mine === running && answer === null && failure === null) failure = { message: "the search broke off" };
     } catch (error) {
       if (mine !== running || error.name === "AbortError") return undefined;
@@ -255,6 +255,10 @@ export function view() {
   }
 
   function none() {
+    if (answer.passed_over > 0 || answer.left_chapter_out) {
+      return empty("Nothing found", "Not all nodes were asked: most of the others have said that they do not have it.",
+        button("Ask everybody", () => begin("sure"), { class: "button primary" }));
+    }
     const alone = state.peers.length === 0;
     return empty("Nothing found", alone ? "This node knows no peers yet, so only its own files were looked at." : "Try fewer words, another kind, or no filters.",
       alone && el("a", { class: "button primary", href: "#/peers" }, "Add a peer"));

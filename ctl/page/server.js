@@ -75,8 +75,8 @@ function nextTask() {
 const BUSY = 8;
 
 // Searches. `onNews` gets `hits`, and at the end `done` or `failed`.
-export async function search(query, limit, onNews, signal) {
-  const answer = await ask("/api/search", { method: "POST", body: JSON.stringify({ query, limit }), signal });
+export async function search(query, limit, reach, onNews, signal) {
+  const answer = await ask("/api/search", { method: "POST", body: JSON.stringify({ query, limit, reach }), signal });
   if (!answer.ok) throw new CallError("failed", `ctl ui answered with status ${answer.status}`);
   let begun = performance.now();
   for await (const line of lines(answer)) {

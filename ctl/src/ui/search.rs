@@ -26,6 +26,8 @@ const ALIVE_EVERY: Duration = Duration::from_secs(2);
 pub(super) struct Wanted {
     query: String,
     limit: u32,
+    #[serde(default)]
+    reach: SearchReach,
 }
 
 /// Sends news of the search until it is over or the page is gone.
@@ -56,7 +58,7 @@ async fn pass_on(stream: &mut Stream, wanted: &Wanted, node: &NodeLink) -> io::R
     };
     let limit = Some(wanted.limit.clamp(1, HITS_MAX));
     let mut news = match connection
-        .search_stream(&wanted.query, limit, SearchReach::Normal)
+        .search_stream(&wanted.query, limit, wanted.reach)
         .await
     {
         Ok(news) => news,

@@ -6,7 +6,7 @@ use e2e::{introduce, wait_until};
 use serde_json::json;
 
 use super::open;
-use crate::world::noded;
+use crate::world::{Kind, Member, noded};
 
 #[test]
 fn a_node_that_goes_away_comes_back() {
@@ -146,5 +146,22 @@ fn dropped_files_are_shared() {
             .iter()
             .all(|name| !name.starts_with(".sixhop-part-"))
     );
+    node.stop();
+}
+
+#[test]
+fn when_nothing_is_found_everybody_can_be_asked() {
+    let node = noded().start();
+    let text = [("only there.txt".to_owned(), b"of the book".as_slice())];
+    let book = Member::start(Kind::Faults, &text);
+    introduce(&node.url, book.url());
+    let Some(page) = open(&node) else { return };
+    page.search("only there.txt");
+    page.browser
+        .until_text(".search .empty", "Not all nodes were asked");
+    page.browser.click(".search .empty .button");
+    page.browser.until_text(".search .row", "only there.txt");
+    page.browser.until_text(".search .row", "127.0.0.1");
+    page.assert_quiet();
     node.stop();
 }
