@@ -22,7 +22,8 @@
 //!
 //! # Invariants
 //! - Nobody is asked twice, we ourselves are not asked.
-//! - No more calls than the budget, none after the deadline, none further than
+//! - No more calls than the budget, or some more of likely peers as long as nothing
+//!   was found, none after the deadline, none further than
 //!   [`HISTORY_MAX`] hops.
 //! - Everybody who was heard of is either asked or counted in [`PassedOver`].
 //! - Who named a peer first is kept.
@@ -236,7 +237,7 @@ impl<P: Peer> Planner<P> {
         if !self.has_room(now) || !self.may_begin(stage, now) {
             return None;
         }
-        if self.asked == self.limits.budget {
+        if self.asked >= self.calls_max(stage) {
             self.lacks(MissReason::Budget);
             return None;
         }
@@ -351,6 +352,12 @@ impl<P: Peer> Planner<P> {
     #[must_use]
     pub fn passed_over(&self) -> PassedOver {
         self.frontier.passed_over()
+    }
+
+    /// How many calls may be made before one to a peer of this stage is left out.
+    fn calls_max(&self, stage: Stage) -> usize {
+        let is_wanted = self.found == 0 && stage == Stage::Likely;
+        self.limits.budget + if is_wanted { self.limits.more } else { 0 }
     }
 
     fn has_room(&self, now: Instant) -> bool {

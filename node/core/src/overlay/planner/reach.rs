@@ -24,6 +24,8 @@ pub struct Limits {
     pub reach: Reach,
     /// Most peers that it asks.
     pub budget: usize,
+    /// Calls beyond the budget, as long as nothing was found and somebody seems to have it.
+    pub more: usize,
     /// Time for it.
     pub time: Duration,
     /// Hits after which it does not widen.
@@ -44,14 +46,15 @@ impl Reach {
     /// The bounds of a search that goes so far and wants so many hits.
     #[must_use]
     pub fn limits(self, enough: usize) -> Limits {
-        let (budget, seconds) = match self {
-            Reach::Quick => (16, 3),
-            Reach::Normal => (64, 3),
-            Reach::Sure => (512, 8),
+        let (budget, more, seconds) = match self {
+            Reach::Quick => (16, 0, 3),
+            Reach::Normal => (64, 30, 3),
+            Reach::Sure => (512, 0, 8),
         };
         Limits {
             reach: self,
             budget,
+            more,
             time: Duration::from_secs(seconds),
             enough,
             rare_after: 16,

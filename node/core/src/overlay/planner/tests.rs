@@ -140,6 +140,23 @@ fn a_full_mesh_whose_summaries_say_no_is_not_asked_unless_to_be_sure() {
 }
 
 #[test]
+fn as_long_as_nothing_is_found_some_more_likely_peers_are_asked_and_no_others() {
+    let Limits { budget, more, .. } = Reach::Normal.limits(1);
+    let many = u32::try_from(2 * budget).unwrap();
+    for (hint, found, asked) in [
+        (Hint::Match, 0, budget + more),
+        (Hint::Match, 1, budget),
+        (Hint::Open, 0, budget),
+    ] {
+        let (mut planner, now) = planner(Reach::Normal, usize::MAX);
+        planner.add(all(0..many, hint));
+        planner.found = found;
+        assert_eq!(ask_all(&mut planner, now).len(), asked, "{hint:?}");
+        assert_eq!(planner.verdict(), MissReason::Budget);
+    }
+}
+
+#[test]
 fn a_search_ends_after_six_hops_and_says_so() {
     let (mut planner, now) = planner(Reach::Normal, 1);
     planner.add(all([1], Hint::Open));
@@ -276,7 +293,7 @@ proptest! {
             planner.named(&target.peer, target.hops, candidates(turn));
         }
         heard.remove(&0);
-        prop_assert!(asked.len() <= limits.budget);
+        prop_assert!(asked.len() <= limits.budget + limits.more);
         prop_assert_eq!(asked.len(), planner.asked());
         prop_assert_eq!(planner.passed_over().all(), heard.len() - asked.len());
         let ended = planner.next(begun + limits.time);

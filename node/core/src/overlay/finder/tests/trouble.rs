@@ -155,7 +155,8 @@ async fn a_liar_that_names_many_costs_no_more_than_the_budget_and_the_time() {
     let begun = now();
     let mut finder = Finder::begin(&overlay, name("a"));
     assert!(all(&mut finder).await.is_empty());
-    assert_eq!(finder.asked(), Reach::Normal.limits(1).budget);
+    let limits = Reach::Normal.limits(1);
+    assert!(finder.asked() <= limits.budget + limits.more);
     assert_ne!(finder.verdict(), MissReason::NotFound, "it is not complete");
     assert!(now() - begun <= time());
     assert!(finder.steps().iter().all(|step| step.peer != url(0)));
