@@ -151,6 +151,7 @@ export class VirtualList {
     row.shows = this.shows?.(item);
     this.reach(row, at === this.active);
     this.rows.set(at, row);
+    if (at === this.active) this.describe();
     return row;
   }
 
@@ -158,6 +159,7 @@ export class VirtualList {
     if (row.contains(document.activeElement)) this.root.focus({ preventScroll: true });
     row.remove();
     this.rows.delete(at);
+    if (at === this.active) this.describe();
   }
 
   clear() {
@@ -189,8 +191,9 @@ export class VirtualList {
     this.describe();
   }
 
+  // Says which row is active, as long as there is one that can be pointed to.
   describe() {
-    if (this.active < 0) this.root.removeAttribute("aria-activedescendant");
+    if (!this.rows.has(this.active)) this.root.removeAttribute("aria-activedescendant");
     else this.root.setAttribute("aria-activedescendant", `${this.id}-${this.active}`);
   }
 

@@ -1,5 +1,6 @@
 //! Very many results, files and events. How long the page was busy is printed; `docs/performance.md` has the figures.
 
+use e2e::browser::keys;
 use serde_json::{Value, json};
 
 use super::{Opened, open};
@@ -109,6 +110,21 @@ fn a_hundred_thousand_results_are_a_few_rows() {
     page.browser
         .until_text(".search .row:first-child", "file number 99999");
     tell(&page, "100,000 results sorted", begun);
+    // The active row is pointed to when it is there, and else nothing is.
+    page.browser
+        .js("document.querySelector('.search .list').focus()");
+    page.browser.press(&[keys::DOWN]);
+    let points = "document.querySelector('.search .list').hasAttribute('aria-activedescendant')";
+    page.browser.until(&format!(
+        "{points} && document.querySelector('.search .row.active')"
+    ));
+    scroll(&page, ".search .list");
+    page.browser.until(&format!("!{points}"));
+    page.browser
+        .js("document.querySelector('.search .list').scrollTop = 0");
+    page.browser.until(&format!(
+        "{points} && document.querySelector('.search .row.active')"
+    ));
     page.assert_quiet();
     node.stop();
 }
