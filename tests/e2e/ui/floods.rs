@@ -57,6 +57,24 @@ fn scroll(page: &Opened, list: &str) -> Value {
     page.browser.js_with(SCROLL, &json!([list]))
 }
 
+/// Checks that the active row is pointed to when it is there, and else nothing is.
+fn assert_active_is_there(page: &Opened) {
+    page.browser
+        .js("document.querySelector('.search .list').focus()");
+    page.browser.press(&[keys::DOWN]);
+    let points = "document.querySelector('.search .list').hasAttribute('aria-activedescendant')";
+    page.browser.until(&format!(
+        "{points} && document.querySelector('.search .row.active')"
+    ));
+    scroll(page, ".search .list");
+    page.browser.until(&format!("!{points}"));
+    page.browser
+        .js("document.querySelector('.search .list').scrollTop = 0");
+    page.browser.until(&format!(
+        "{points} && document.querySelector('.search .row.active')"
+    ));
+}
+
 #[test]
 fn a_hundred_thousand_results_are_a_few_rows() {
     let node = noded().start();
@@ -110,21 +128,7 @@ fn a_hundred_thousand_results_are_a_few_rows() {
     page.browser
         .until_text(".search .row:first-child", "file number 99999");
     tell(&page, "100,000 results sorted", begun);
-    // The active row is pointed to when it is there, and else nothing is.
-    page.browser
-        .js("document.querySelector('.search .list').focus()");
-    page.browser.press(&[keys::DOWN]);
-    let points = "document.querySelector('.search .list').hasAttribute('aria-activedescendant')";
-    page.browser.until(&format!(
-        "{points} && document.querySelector('.search .row.active')"
-    ));
-    scroll(&page, ".search .list");
-    page.browser.until(&format!("!{points}"));
-    page.browser
-        .js("document.querySelector('.search .list').scrollTop = 0");
-    page.browser.until(&format!(
-        "{points} && document.querySelector('.search .row.active')"
-    ));
+    assert_active_is_there(&page);
     page.assert_quiet();
     node.stop();
 }
