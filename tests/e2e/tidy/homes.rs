@@ -76,6 +76,7 @@ const HOMES: &[Home] = &[
         &["node-discovery", "e2e"],
         &["node/discovery/src/dht/mainline", "tests/e2e/discovery"],
     ),
+    home("socket2", &["node-core"], &["node/core/src/server/front"]),
     home("redb", &["node-core"], SHARE),
     home("cap-std", &["node-core", "ctl"], FILES),
     home("cap-fs-ext", &["node-core", "ctl"], FILES),

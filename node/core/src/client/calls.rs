@@ -1,6 +1,10 @@
 //! The calls: `hello`, `query`, and asking for the files of a peer.
 
-use std::{net::SocketAddr, sync::Arc, time::Instant};
+use std::{
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 use node_wire::{
@@ -22,7 +26,7 @@ use super::{
         PeerKind, PeerRequest, PeerResponse, Purpose, Transport, TransportError, WalkInfo,
     },
 };
-use crate::{counters::Counters, pieces::TreeError};
+use crate::{counters::Counters, pieces::TreeError, rate::Rate};
 
 /// Longest answer to `GET /search`, in bytes.
 const SEARCH_ANSWER_MAX: usize = 4 * 1024 * 1024;
@@ -54,6 +58,9 @@ pub enum CallError {
     /// The peer does not know the method: it is not of our kind.
     #[error("it does not know this call")]
     Unknown(PeerKind),
+    /// The peer is sending to too many others; ask again after this time.
+    #[error("it is busy, and asks to try again in {} s", .0.as_secs())]
+    Busy(Duration),
     /// The content is not there.
     #[error("it does not have the content any more")]
     Absent,
@@ -110,6 +117,7 @@ fn budget_left(response: &PeerResponse, given: Budget) -> Budget {
 pub struct Client {
     transport: Arc<dyn Transport>,
     pub(super) counters: Arc<Counters>,
+    pub(super) download_rate: Rate,
 }
 
 impl Client {
@@ -119,7 +127,15 @@ impl Client {
         Client {
             transport,
             counters,
+            download_rate: Rate::default(),
         }
+    }
+
+    /// Limits the content that peers send to `rate`.
+    #[must_use]
+    pub fn with_download_rate(mut self, rate: Rate) -> Client {
+        self.download_rate = rate;
+        self
     }
 
     /// The addresses of `peer`, at least one, each of which may be called.
@@ -228,7 +244,7 @@ impl Client {
             .await?;
         let kind = response.kind;
         let left = budget_left(&response, walk_budget);
-        let value = content::open(peer.clone(), response.body, left, deadline).await?;
+        let value = content::open(self, peer.clone(), response, left, deadline).await?;
         Ok(Answered { kind, value })
     }
 
