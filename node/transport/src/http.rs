@@ -45,7 +45,7 @@ const CONNECT: Duration = Duration::from_secs(3);
 const BUFFER: usize = 64 * 1024;
 
 /// The same for connections that carry content, in bytes.
-const CONTENT_BUFFER: usize = 512 * 1024;
+const CONTENT_BUFFER: usize = 256 * 1024;
 
 /// The least of it for a node that limits what it receives, in bytes.
 const LIMITED_BUFFER_MIN: usize = 16 * 1024;
