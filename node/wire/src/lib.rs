@@ -20,15 +20,18 @@
 
 pub mod asking;
 pub mod budget;
+mod cdata;
 pub mod characters;
 pub mod content;
 pub mod dialect;
 pub mod digest;
+pub mod encoding;
 pub mod escape;
 pub mod fault;
 pub mod filter;
 pub mod gate;
 mod hex;
+mod intake;
 pub mod limits;
 pub mod messages;
 pub mod methods;
@@ -48,6 +51,7 @@ pub use budget::Budget;
 pub use content::{ContentScan, Payload, QueryAnswerWriter, Scanned};
 pub use dialect::Dialect;
 pub use digest::{Digest, DigestError};
+pub use encoding::Charset;
 pub use escape::{escaped, escaped_whole};
 pub use fault::{Fault, MissReason};
 pub use filter::{Filter, FilterError};

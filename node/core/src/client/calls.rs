@@ -166,7 +166,7 @@ impl Client {
         };
         let mut response = self.exchange(request, deadline).await?;
         let bytes = whole(&mut response, HELLO_ANSWER_MAX, deadline).await?;
-        let answer = response::read(&bytes)?;
+        let answer = response::read_within(&bytes, response.charset, HELLO_ANSWER_MAX)?;
         Ok(Answered {
             kind: response.kind,
             value: answer
@@ -199,7 +199,8 @@ impl Client {
         let mut response = self.exchange(request, deadline).await?;
         let kind = response.kind;
         let bytes = whole(&mut response, SMALL_ANSWER_MAX, deadline).await?;
-        let value = response::read(&bytes)?.map_err(|_| CallError::Unknown(kind))?;
+        let answer = response::read_within(&bytes, response.charset, SMALL_ANSWER_MAX)?;
+        let value = answer.map_err(|_| CallError::Unknown(kind))?;
         Introduced::from_value(&value).ok_or(CallError::Unexpected)
     }
 
@@ -228,7 +229,7 @@ impl Client {
             .await?;
         let kind = response.kind;
         let left = budget_left(&response, walk_budget);
-        let value = content::open(peer.clone(), response.body, left, deadline).await?;
+        let value = content::open(peer.clone(), response, left, deadline).await?;
         Ok(Answered { kind, value })
     }
 
@@ -324,7 +325,8 @@ impl Client {
         let mut response = self.exchange(request, deadline).await?;
         let kind = response.kind;
         let bytes = whole(&mut response, most, deadline).await?;
-        let value = response::read_within(&bytes, most)?.map_err(|_| CallError::Unknown(kind))?;
+        let answer = response::read_within(&bytes, response.charset, most)?;
+        let value = answer.map_err(|_| CallError::Unknown(kind))?;
         Ok((kind, value))
     }
 

@@ -14,7 +14,7 @@ use tokio::time::timeout_at;
 
 use super::{
     calls::{CallError, QueryReply},
-    transport::BodyStream,
+    transport::{BodyStream, PeerResponse},
 };
 use crate::{clock::now, pace::Pace};
 
@@ -90,11 +90,12 @@ impl std::fmt::Debug for RemoteFile {
 /// Reads an answer until it is clear what it says.
 pub(super) async fn open(
     peer: PeerUrl,
-    mut body: BodyStream,
+    response: PeerResponse,
     budget_left: Budget,
     deadline: Instant,
 ) -> Result<QueryReply, CallError> {
-    let mut reader = QueryAnswerReader::new();
+    let mut reader = QueryAnswerReader::of(response.charset);
+    let mut body = response.body;
     let mut decoded = Vec::new();
     while let Some(chunk) = next_chunk(&mut body, deadline).await? {
         reader.push(&chunk, &mut decoded)?;

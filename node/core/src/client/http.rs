@@ -17,7 +17,7 @@ use hyper_util::{
     rt::{TokioExecutor, TokioTimer},
 };
 use node_wire::{
-    Budget, asking, budget,
+    Budget, Charset, asking, budget,
     node_id::{Nonce, TOKEN_HEADER},
     peer_url::PeerUrl,
     query_id,
@@ -206,6 +206,7 @@ impl Transport for HttpTransport {
                 value.and_then(|value| value.to_str().ok())
             };
             let range = text(header::CONTENT_RANGE).map(str::to_owned);
+            let charset = Charset::of_content_type(text(header::CONTENT_TYPE));
             let length = text(header::CONTENT_LENGTH).and_then(|length| length.parse().ok());
             let left = response.headers().get(budget::LEFT_HEADER);
             let left = left.and_then(|left| left.to_str().ok());
@@ -214,6 +215,7 @@ impl Transport for HttpTransport {
                 kind: PeerKind::of_server(server.and_then(|name| name.to_str().ok())),
                 status: status.as_u16(),
                 range,
+                charset,
                 length,
                 budget_left: left.and_then(Budget::from_header),
                 body: stream(response.into_body()),

@@ -10,6 +10,7 @@ use axum::{
 use bytes::Bytes;
 use http_body_util::{BodyExt, Limited};
 use node_wire::{
+    Charset,
     asking::{self, Asking},
     budget::{self, Budget},
     dialect::Dialect,
@@ -34,8 +35,8 @@ pub(super) const BODY_BUDGET: usize = 32 * 1024;
 /// bounds them.
 const SHORT_BODY: usize = 16 * 1024;
 
-/// What a body becomes when it is read, times its length.
-const GROWTH: usize = 4;
+/// What a body becomes when it is decoded and read, times its length.
+const GROWTH: usize = node_wire::gate::GROWTH_MAX + 3;
 
 /// Longest wait for budget.
 const BUDGET_WAIT: Duration = Duration::from_secs(5);
@@ -77,11 +78,18 @@ pub(super) async fn rpc(State(context): State<Arc<Context>>, request: Request) -
     };
     let body = body.to_bytes();
     caller.is_member = network::is_member(&context, &parts, &body);
-    respond(&context, &caller, &body).await
+    let content_type = parts.headers.get(header::CONTENT_TYPE);
+    let charset = Charset::of_content_type(content_type.and_then(|value| value.to_str().ok()));
+    respond(&context, &caller, &body, charset).await
 }
 
-async fn respond(context: &Arc<Context>, caller: &Caller, body: &Bytes) -> Response {
-    match request::read(body) {
+async fn respond(
+    context: &Arc<Context>,
+    caller: &Caller,
+    body: &Bytes,
+    charset: Charset,
+) -> Response {
+    match request::read_sent(body, charset) {
         Ok(call) => {
             let answered = methods::call(context, caller, &call).await;
             if let Err(fault) = &answered {
