@@ -21,7 +21,7 @@
 //! - A temporary has a name that no [`ShareName`] can have, so it is never
 //!   listed, opened or sent.
 //! - Names that differ only in letter case are one name: the second is refused.
-//! - All calls block; they belong on the blocking pool.
+//! - All calls block; they belong on [`Share::disk`].
 
 mod catalogue;
 mod digests;
@@ -62,6 +62,7 @@ pub use self::{
     keeper::{Keeper, KeeperStatus},
     listing::Listing,
 };
+use crate::disk::Disk;
 
 /// Time without a change after which a stamp is trusted to show the next one.
 const SETTLED_AFTER: Duration = Duration::from_millis(100);
@@ -77,6 +78,7 @@ pub struct Share {
     siblings: Arc<siblings::Siblings>,
     placed: Arc<Placed>,
     identity: u64,
+    disk: Disk,
 }
 
 /// Who is told of a file that was stored.
@@ -161,7 +163,20 @@ impl Share {
             siblings: Arc::default(),
             placed: Arc::default(),
             identity: OPENED.fetch_add(1, Ordering::Relaxed),
+            disk: Disk::default(),
         })
+    }
+
+    /// Has asynchronous callers run their calls on `disk`.
+    #[must_use]
+    pub fn with_disk(self, disk: Disk) -> Share {
+        Share { disk, ..self }
+    }
+
+    /// Returns the pool that asynchronous callers run their calls on.
+    #[must_use]
+    pub fn disk(&self) -> &Disk {
+        &self.disk
     }
 
     /// The path under which the directory was opened, for messages.
