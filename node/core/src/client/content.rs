@@ -28,7 +28,7 @@ pub struct RemoteFile {
     /// How it travels, as text or as base64, and in which dialect.
     pub head: AnswerHead,
     body: BodyStream,
-    reader: Option<QueryAnswerReader>,
+    reader: Option<Box<QueryAnswerReader>>,
     decoded: Vec<u8>,
     pace: Pace,
 }
@@ -65,11 +65,31 @@ impl RemoteFile {
         }
     }
 
+    /// Waits for the first `least` bytes of the content, or for all of it. They come
+    /// out of [`RemoteFile::next`] afterwards.
+    ///
+    /// # Errors
+    /// As [`RemoteFile::next`], and when they have not come by `deadline`.
+    pub async fn begin(&mut self, least: usize, deadline: Instant) -> Result<(), CallError> {
+        while self.decoded.len() < least
+            && let Some(reader) = &mut self.reader
+        {
+            match next_chunk(&mut self.body, deadline).await? {
+                Some(chunk) => {
+                    reader.push(&chunk, &mut self.decoded)?;
+                    self.pace.moved(chunk.len());
+                }
+                None => self.finish()?,
+            }
+        }
+        Ok(())
+    }
+
     fn finish(&mut self) -> Result<(), CallError> {
         match self
             .reader
             .take()
-            .map(QueryAnswerReader::finish)
+            .map(|reader| reader.finish())
             .transpose()?
         {
             Some(QueryOutcome::Found { .. }) | None => Ok(()),
@@ -105,7 +125,7 @@ pub(super) async fn open(
                 peer,
                 head,
                 body,
-                reader: Some(reader),
+                reader: Some(Box::new(reader)),
                 decoded,
                 pace,
             }));

@@ -1,6 +1,6 @@
 //! An XML-RPC request: read, call, answer.
 
-use std::{sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::{
     extract::{FromRequestParts, Request, State},
@@ -22,7 +22,7 @@ use tokio::time::timeout;
 
 use super::{
     Context, answer,
-    front::Remote,
+    front::{Local, Remote},
     methods, network,
     query_budget::QueryBudget,
     quotas::{self, Cause, Cost},
@@ -46,6 +46,8 @@ const BUDGET_WAIT: Duration = Duration::from_secs(5);
 pub(super) struct Caller {
     /// Where the call comes from.
     pub(super) remote: Remote,
+    /// The address of this machine to which it came, if that is known.
+    pub(super) local: Option<SocketAddr>,
     /// Whether it is a member of the private network, if there is one.
     pub(super) is_member: bool,
     /// Whose quota the call is taken from.
@@ -126,6 +128,7 @@ impl Caller {
         let most = cause.id.map_or(Budget::UNSAID, |_| Budget::WHOLE);
         Some(Caller {
             remote,
+            local: parts.extensions.get().map(|Local(local)| *local),
             is_member: false,
             cause,
             dialect: dialect(parts.uri.path()),
