@@ -8,7 +8,7 @@ use clap::{Args, Parser, ValueEnum};
 use serde::Deserialize;
 
 use crate::settings::ListenAddress;
-use node_core::size::Size;
+use node_base::size::Size;
 
 /// Share a folder with peers and find files among them.
 ///

@@ -29,12 +29,12 @@ use crate::{
     handlers::{Content, Handlers, watch_plugins},
     identity::{KeyError, NodeKey},
     network::NetworkKey,
-    overlay::{Introducer, Overlay, OwnUrls, Poller, Providers, Standing},
+    overlay::{Introducer, Overlay, OwnUrls, Poller, Providers, Quotas, Standing},
     rate::Rate,
     secret::Secret,
     server::{
-        self, ConnectionLimits, Context, OwnNames, PolicyGate, Quotas, Searches, Slots,
-        look_at_policy, watch_policy,
+        self, ConnectionLimits, Context, OwnNames, PolicyGate, Searches, Slots, look_at_policy,
+        watch_policy,
     },
     share::{Catalogue, Digests, Keeper, News, Share, ShareError},
     state::StateDir,
@@ -394,11 +394,10 @@ struct Stores {
 
 /// What the node is to others.
 fn standing(key: NodeKey, own: &OwnUrls, handlers: &Arc<Handlers>) -> Standing {
-    let handlers = Arc::clone(handlers);
     Standing {
         key,
         call_scope: Arc::new(own.call_scope()),
-        features: Box::new(move || handlers.names()),
+        handlers: Arc::<Handlers>::clone(handlers),
     }
 }
 

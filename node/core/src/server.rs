@@ -57,9 +57,7 @@ pub(crate) use self::policy::look_at_policy;
 pub use self::{
     front::{ConnectionLimits, Front, STOP_TIME, raise_file_limit},
     hosts::OwnNames,
-    methods::cost,
     policy::{PolicyGate, watch_policy},
-    quotas::{Cause, Cost, Quotas},
     searches::Searches,
     slots::{SLOTS_MAX, Slots},
     summary::OwnSummary,
@@ -70,7 +68,7 @@ use crate::{
     disk::Disk,
     handlers::Handlers,
     network::NetworkKey,
-    overlay::Overlay,
+    overlay::{Overlay, Quotas},
     rate::Rate,
     secret::Secret,
     share::{Catalogue, Digests, Keeper, Share},

@@ -4,11 +4,9 @@ use std::process;
 
 use jsonrpsee::core::{RpcResult, async_trait};
 use node_api::node::{IndexStatus, NodeServer, NodeStatus};
-use node_core::{
-    events::unix_millis,
-    handlers::ContentStatus,
-    wire::{PeerUrl, scope::Scope},
-};
+use node_base::events::unix_millis;
+use node_core::handlers::ContentStatus;
+use node_wire::{PeerUrl, scope::Scope};
 
 use super::Owner;
 

@@ -6,7 +6,7 @@ use std::{
     str::FromStr,
 };
 
-use node_core::wire::peer_url::PORT_DEFAULT;
+use node_wire::peer_url::PORT_DEFAULT;
 use serde::Deserialize;
 
 /// Where to listen for peers: `ADDR:PORT`, `NAME:PORT`, `:PORT` for all addresses, or

@@ -11,6 +11,7 @@ use axum::{
     http::{HeaderMap, StatusCode},
     response::{IntoResponse, Response},
 };
+use node_overlay::Cost;
 use plugin_api::{FileInfo, Hit};
 use serde::Deserialize;
 use tokio::task::{JoinError, spawn_blocking};
@@ -19,7 +20,7 @@ use super::{
     Context,
     front::Remote,
     policy::{Asker, QueryPermit, Wanted},
-    quotas::{self, Cause, Cost},
+    quotas::{self, cause_of},
 };
 use crate::handlers::{self, Answer, QueryError, SEARCH_LIMIT_MAX, SearchHits, query};
 
@@ -74,7 +75,7 @@ pub(super) async fn hits(
     headers: &HeaderMap,
     question: Question,
 ) -> Result<SearchHits, NoHits> {
-    let cause = Cause::of(context, remote, headers);
+    let cause = cause_of(context, remote, headers);
     let taken = context.quotas.take(cause, Cost::Search);
     taken.map_err(NoHits::Quota)?;
     let asker = Asker::at(remote);
