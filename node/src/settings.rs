@@ -4,6 +4,7 @@
     reason = "the owner's own files are read here: the configuration and the list of peers"
 )]
 
+mod address;
 mod meeting;
 
 use std::{
@@ -16,7 +17,10 @@ use node_core::cache;
 use node_wire::{PeerUrl, UrlError, escaped, peer_url::without_user};
 use serde::Deserialize;
 
-pub use self::meeting::Meeting;
+pub use self::{
+    address::{ListenAddress, NoListenAddress},
+    meeting::Meeting,
+};
 use crate::cli::{Mdns, NodeArgs};
 use node_base::size::Size;
 
@@ -32,12 +36,16 @@ pub struct Settings {
     pub listen: SocketAddr,
     /// The URL under which peers reach the node, if it is not the address.
     pub url: Option<PeerUrl>,
+    /// Names, beside its own, under which the node answers.
+    pub allow_hosts: Vec<String>,
     /// The address of the control connection; loopback.
     pub control: SocketAddr,
     /// The state directory.
     pub state: PathBuf,
     /// Peers to begin with.
     pub peers: Vec<PeerUrl>,
+    /// Lines of the file of peers that were passed over, each with what is wrong.
+    pub skipped: Vec<String>,
     /// Directory of scripted handlers.
     pub plugins: Option<PathBuf>,
     /// File with the key of the private network.
@@ -75,6 +83,15 @@ pub enum SettingsError {
     /// The state would be shared.
     #[error("the state directory {} lies in the shared directory, where peers could read the secret; choose another --state", .0.display())]
     StateInShare(PathBuf),
+    /// A name to listen on that has no address.
+    #[error("--listen {listen}: {error}; give an address of this machine, such as 127.0.0.1:4242")]
+    Listen {
+        /// What was said.
+        listen: ListenAddress,
+        /// What the system said.
+        #[source]
+        error: io::Error,
+    },
     /// A control address that others could reach.
     #[error(
         "--control {0}: the control connection must be on a loopback address, such as 127.0.0.1:4243"
@@ -124,8 +141,10 @@ pub enum SettingsError {
 #[serde(deny_unknown_fields)]
 struct ConfigFile {
     share: Option<PathBuf>,
-    listen: Option<SocketAddr>,
+    listen: Option<ListenAddress>,
     url: Option<String>,
+    #[serde(default)]
+    allow_host: Vec<String>,
     control: Option<SocketAddr>,
     state: Option<PathBuf>,
     #[serde(default)]
@@ -150,12 +169,8 @@ impl Settings {
     /// # Errors
     /// The first thing that makes no sense.
     pub fn resolve(args: NodeArgs) -> Result<Settings, SettingsError> {
-        let file = args
-            .config
-            .as_deref()
-            .map(read_config)
-            .transpose()?
-            .unwrap_or_default();
+        let file = args.config.as_deref().map(read_config).transpose()?;
+        let file = file.unwrap_or_default();
         let meeting = Meeting::resolve(&args, &file)?;
         let share = args.share.or(file.share).ok_or(SettingsError::NoShare)?;
         check_directory("--share", &share)?;
@@ -167,36 +182,29 @@ impl Settings {
         if !control.ip().is_loopback() {
             return Err(SettingsError::ControlNotLoopback(control));
         }
-        let state = args
-            .state
-            .or(file.state)
-            .or_else(default_state)
-            .ok_or(SettingsError::NoState)?;
+        let listen = args.listen.or(file.listen).map_or(Ok(LISTEN), resolved)?;
+        let state = args.state.or(file.state).or_else(default_state);
+        let state = state.ok_or(SettingsError::NoState)?;
         check_apart(&state, &share)?;
-        let url = args
-            .url
-            .or(file.url)
-            .map(|text| parse_url("--url", &text))
-            .transpose()?;
-        let peers = if args.peer.is_empty() {
-            file.peer
-        } else {
-            args.peer
-        };
-        let mut peers = peers
+        let url = args.url.or(file.url);
+        let url = url.map(|text| parse_url("--url", &text)).transpose()?;
+        let mut peers = or_else(args.peer, file.peer)
             .iter()
             .map(|text| parse_url("--peer", text))
             .collect::<Result<Vec<_>, _>>()?;
+        let mut bad_peers = Vec::new();
         if let Some(path) = args.peers.or(file.peers) {
-            peers.extend(read_peers(&path)?);
+            peers.extend(read_peers(&path, &mut bad_peers)?);
         }
         Ok(Settings {
             share,
-            listen: args.listen.or(file.listen).unwrap_or(LISTEN),
+            listen,
             url,
+            allow_hosts: or_else(args.allow_host, file.allow_host),
             control,
             state,
             peers,
+            skipped: bad_peers.iter().map(ToString::to_string).collect(),
             plugins,
             network_key_file: args.network_key_file.or(file.network_key_file),
             cache_size: args
@@ -211,6 +219,16 @@ impl Settings {
             meeting,
         })
     }
+}
+
+/// What was said, or what the file says if nothing was.
+fn or_else(said: Vec<String>, file: Vec<String>) -> Vec<String> {
+    if said.is_empty() { file } else { said }
+}
+
+fn resolved(listen: ListenAddress) -> Result<SocketAddr, SettingsError> {
+    let address = listen.resolve();
+    address.map_err(|error| SettingsError::Listen { listen, error })
 }
 
 /// `$XDG_STATE_HOME/sixhop`, or below the home directory.
@@ -238,24 +256,44 @@ fn read_config(path: &Path) -> Result<ConfigFile, SettingsError> {
     })
 }
 
-/// Reads URLs, one a line. Empty lines and lines that start with `#` are
-/// passed over.
-fn read_peers(path: &Path) -> Result<Vec<PeerUrl>, SettingsError> {
-    let text = fs::read_to_string(path).map_err(|error| SettingsError::File {
+/// Reads URLs, one a line. Empty lines and what stands behind a `#` are passed over, and
+/// so is a line that is no URL; what is wrong with it is told in `bad`.
+fn read_peers(path: &Path, bad: &mut Vec<SettingsError>) -> Result<Vec<PeerUrl>, SettingsError> {
+    let bytes = fs::read(path).map_err(|error| SettingsError::File {
         option: "--peers",
         path: path.to_owned(),
         error,
     })?;
-    text.lines()
-        .enumerate()
-        .map(|(n, line)| (n + 1, line.trim()))
-        .filter(|(_, line)| !line.is_empty() && !line.starts_with('#'))
-        .map(|(n, line)| parse_url(&format!("{}:{n}", path.display()), line))
-        .collect()
+    let text = String::from_utf8_lossy(&bytes);
+    let text = text.trim_start_matches('\u{feff}');
+    let mut urls = Vec::new();
+    for (n, line) in text.lines().enumerate() {
+        let line = without_comment(line);
+        if line.is_empty() {
+            continue;
+        }
+        match parse_url(&format!("{}:{}", path.display(), n + 1), line) {
+            Ok(url) => urls.push(url),
+            Err(error) => bad.push(error),
+        }
+    }
+    Ok(urls)
+}
+
+/// A line up to a `#` at its start or behind white space.
+fn without_comment(line: &str) -> &str {
+    let comment = line.char_indices().find(|(at, c)| {
+        *c == '#'
+            && line[..*at]
+                .chars()
+                .next_back()
+                .is_none_or(char::is_whitespace)
+    });
+    comment.map_or(line, |(at, _)| &line[..at]).trim()
 }
 
 fn parse_url(origin: &str, text: &str) -> Result<PeerUrl, SettingsError> {
-    PeerUrl::parse(text).map_err(|error| SettingsError::Url {
+    PeerUrl::from_person(text).map_err(|error| SettingsError::Url {
         origin: origin.to_owned(),
         text: escaped(&without_user(text)).to_string(),
         error,

@@ -52,6 +52,7 @@ fn lines(status: &NodeStatus) -> Vec<(&'static str, String)> {
     ];
     let trouble = status.share_trouble.iter().chain(&status.unwatched);
     lines.extend(trouble.map(|trouble| ("trouble", trouble.clone())));
+    lines.extend(status.reach.iter().map(|reach| ("reach", reach.clone())));
     lines
 }
 

@@ -37,6 +37,9 @@ pub struct NodeStatus {
     /// Why not every change of the directory is noticed at once, and what to do.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unwatched: Option<String>,
+    /// Who does not reach this node, and what to do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reach: Option<String>,
     /// Process id.
     pub pid: u32,
     /// When it started, Unix milliseconds.

@@ -67,6 +67,8 @@ counters! {
     introductions_received,
     /// Peers dropped because they could not be reached.
     peers_dropped,
+    /// Answers of peers that could not be read.
+    answers_unreadable,
     /// Decisions that the owner's policy did not make.
     policy_failures,
     /// Queries and content refused by the owner's policy.

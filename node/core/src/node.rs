@@ -23,17 +23,17 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     cache::Cache,
-    client::{CallScope, Client, HttpTransport},
+    client::{Client, HttpTransport},
     counters::Counters,
     events::EventLog,
     handlers::{Content, Handlers, watch_plugins},
     identity::{KeyError, NodeKey},
     network::NetworkKey,
-    overlay::{Introducer, Overlay, Poller, Providers, Quotas, Standing},
+    overlay::{Introducer, Overlay, OwnUrls, Poller, Providers, Quotas, Standing},
     rate::Rate,
     secret::Secret,
     server::{
-        self, ConnectionLimits, Context, PolicyGate, Searches, Uploads, look_at_policy,
+        self, ConnectionLimits, Context, OwnNames, PolicyGate, Searches, Uploads, look_at_policy,
         watch_policy,
     },
     share::{Catalogue, Digests, Keeper, News, Share, ShareError},
@@ -59,6 +59,8 @@ pub struct NodeOptions {
     pub listen: SocketAddr,
     /// The URL under which peers reach the node, if it is not the address.
     pub url: Option<PeerUrl>,
+    /// Names, beside its own, under which the node answers.
+    pub allow_hosts: Vec<String>,
     /// The state directory.
     pub state: StateDir,
     /// What proves the owner.
@@ -140,6 +142,7 @@ impl Node {
             share,
             listen,
             url,
+            allow_hosts,
             state,
             secret,
             peers,
@@ -153,7 +156,7 @@ impl Node {
         let key = NodeKey::load_or_create(&state)?;
         let (share, records) = open_share(share, &state).await?;
         let (listener, address) = bind(listen).await?;
-        let url = url.map_or_else(|| url_of(address), Ok)?;
+        let own = OwnUrls::of(url, address).map_err(|error| NodeError::Url { address, error })?;
         let counters = Arc::new(Counters::default());
         let events = Arc::new(EventLog::default());
         let cache = open_cache(&state, cache_size, &counters, &events).await?;
@@ -170,13 +173,14 @@ impl Node {
             cache,
             policy: PolicyGate::new(plugins.clone(), Arc::clone(&counters), Arc::clone(&events)),
             handlers: Arc::new(handlers(content, plugins)),
+            names: OwnNames::of(own.main(), &allow_hosts),
             network: network_key,
             upload_rate,
             download_rate: Rate::new(download_rate),
             providers,
         };
-        let standing = standing(key, &url, &stores.handlers);
-        let context = assemble(stores, standing, url, secret, counters, &events);
+        let standing = standing(key, &own, &stores.handlers);
+        let context = assemble(stores, standing, own, secret, counters, &events);
         let node = Node {
             context,
             events,
@@ -381,22 +385,18 @@ struct Stores {
     cache: Cache,
     policy: PolicyGate,
     handlers: Arc<Handlers>,
+    names: OwnNames,
     network: Option<NetworkKey>,
     upload_rate: u64,
     download_rate: Rate,
     providers: Option<Arc<dyn Providers>>,
 }
 
-/// The URL of a node that nobody said another one for.
-fn url_of(address: SocketAddr) -> Result<PeerUrl, NodeError> {
-    PeerUrl::parse(&format!("http://{address}/")).map_err(|error| NodeError::Url { address, error })
-}
-
 /// What the node is to others.
-fn standing(key: NodeKey, url: &PeerUrl, handlers: &Arc<Handlers>) -> Standing {
+fn standing(key: NodeKey, own: &OwnUrls, handlers: &Arc<Handlers>) -> Standing {
     Standing {
         key,
-        call_scope: Arc::new(CallScope::of(url)),
+        call_scope: Arc::new(own.call_scope()),
         handlers: Arc::<Handlers>::clone(handlers),
     }
 }
@@ -404,7 +404,7 @@ fn standing(key: NodeKey, url: &PeerUrl, handlers: &Arc<Handlers>) -> Standing {
 fn assemble(
     stores: Stores,
     standing: Standing,
-    url: PeerUrl,
+    own: OwnUrls,
     secret: Secret,
     counters: Arc<Counters>,
     events: &Arc<EventLog>,
@@ -418,6 +418,7 @@ fn assemble(
         cache,
         policy,
         handlers,
+        names,
         network,
         upload_rate,
         download_rate,
@@ -429,7 +430,7 @@ fn assemble(
         Client::new(Arc::new(transport), Arc::clone(&counters)).with_download_rate(download_rate);
     let overlay = Overlay::with_standing(
         standing,
-        url,
+        own,
         client,
         Arc::clone(&counters),
         Arc::clone(events),
@@ -455,6 +456,7 @@ fn assemble(
         keepers: TaskTracker::new(),
         handlers,
         policy,
+        names,
         network,
         quotas: Quotas::default(),
         searches: Searches::default(),

@@ -7,6 +7,8 @@
 //! caller's dialect.
 //!
 //! # Invariants
+//! - Nothing is answered under a name that somebody else can give this machine, and
+//!   no page of another site calls a method; see [`hosts`].
 //! - Nothing is answered and nothing given before the owner's [`policy`] was
 //!   asked, if there is one.
 //! - A stranger can ask for shared files, introduce a peer, and ask what there
@@ -20,9 +22,11 @@
 
 mod answer;
 mod blobs;
+mod conditions;
 mod content;
 mod files;
 mod front;
+mod hosts;
 mod methods;
 mod network;
 mod page;
@@ -52,6 +56,7 @@ use tokio_util::task::TaskTracker;
 pub(crate) use self::policy::look_at_policy;
 pub use self::{
     front::{ConnectionLimits, Front, STOP_TIME, raise_file_limit},
+    hosts::OwnNames,
     policy::{PolicyGate, watch_policy},
     searches::Searches,
     summary::OwnSummary,
@@ -92,6 +97,8 @@ pub struct Context {
     pub handlers: Arc<Handlers>,
     /// What the owner lets others ask and have.
     pub policy: PolicyGate,
+    /// The names under which this node answers.
+    pub names: OwnNames,
     /// The key of the private network, if this node is of one.
     pub network: Option<NetworkKey>,
     /// How much others may still cause.

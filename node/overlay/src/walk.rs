@@ -25,6 +25,10 @@ use node_transport::{Answered, CallError, QueryReply, RemoteFile, WalkInfo};
 /// Time for the walk of a query that starts here.
 pub const WALK: Duration = Duration::from_secs(8);
 
+/// A file is being sent once this many bytes of it have come, or all: a peer that
+/// sends fewer is waited for beside others, not before them.
+const BEGINNING: usize = 1024;
+
 /// Each node that a query passed takes this much of the time.
 const WALK_LESS_EACH_HOP: Duration = Duration::from_secs(1);
 
@@ -170,7 +174,7 @@ impl Walk {
     /// A file from [`Walk::next`] could not be read to its end.
     pub fn broke_off(&mut self, file: &RemoteFile, error: &CallError) {
         self.overlay.failed(&file.peer, error);
-        self.plan.ended(&file.peer.key(), Ended::Failed);
+        self.plan.ended(&file.peer.key(), ended(error));
     }
 
     /// Why nothing (more) was found.
@@ -205,11 +209,11 @@ impl Walk {
 
     /// A query whose history names this node has been here.
     fn passed_here(&self) -> bool {
-        let ourselves = self.overlay.ourselves();
+        let own = self.overlay.own_urls();
         self.asked
             .history
             .iter()
-            .any(|url| PeerUrl::parse(url).is_ok_and(|url| url.same_peer(ourselves)))
+            .any(|url| PeerUrl::parse(url).is_ok_and(|url| own.has(&url)))
     }
 
     /// Whether this query is to be walked here.
@@ -243,7 +247,7 @@ impl Walk {
     }
 
     fn ask(&mut self, peer: PeerEntry, budget: Budget) {
-        let ourselves = self.overlay.our_url_for(peer.dialect);
+        let ourselves = self.overlay.our_url_for(&peer);
         let mut history = self.asked.history.clone();
         history.push(ourselves.as_str().to_owned());
         let query = Query {
@@ -258,7 +262,11 @@ impl Walk {
         let (client, deadline) = (self.overlay.client.clone(), self.deadline);
         self.steps.push(Step::query(peer.url.clone(), now()));
         self.calls.push(Box::pin(async move {
-            let reply = client.query(&peer.url, &query, walk, deadline).await;
+            let asked = client.query(&peer.url, &query, walk, deadline).await;
+            let reply = match asked {
+                Ok(answered) => begin(answered, deadline).await,
+                Err(error) => Err(error),
+            };
             (peer.url, reply)
         }));
     }
@@ -299,11 +307,7 @@ impl Walk {
             }
             Err(error) => {
                 self.overlay.failed(peer, &error);
-                if matches!(error, CallError::Deadline) {
-                    Ended::Late
-                } else {
-                    Ended::Failed
-                }
+                ended(&error)
             }
         };
         self.plan.ended(&peer.key(), ended);
@@ -337,6 +341,23 @@ impl std::fmt::Debug for Walk {
             .field("plan", &self.plan)
             .finish_non_exhaustive()
     }
+}
+
+/// How a call ended that failed.
+fn ended(error: &CallError) -> Ended {
+    match error {
+        CallError::Deadline => Ended::Late,
+        error if error.is_unreadable() => Ended::Unreadable,
+        _ => Ended::Failed,
+    }
+}
+
+/// Waits for the beginning of a file that a peer sends.
+async fn begin(mut answered: Answered<QueryReply>, deadline: Instant) -> Reply {
+    if let QueryReply::Found(file) = &mut answered.value {
+        file.begin(BEGINNING, deadline).await?;
+    }
+    Ok(answered)
 }
 
 fn random_id() -> QueryId {

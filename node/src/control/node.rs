@@ -6,6 +6,7 @@ use jsonrpsee::core::{RpcResult, async_trait};
 use node_api::node::{IndexStatus, NodeServer, NodeStatus};
 use node_base::events::unix_millis;
 use node_core::handlers::ContentStatus;
+use node_wire::{PeerUrl, scope::Scope};
 
 use super::Owner;
 
@@ -26,6 +27,7 @@ impl NodeServer for Owner {
             is_share_known: context.catalogue.is_complete(),
             share_trouble: context.share.trouble(),
             unwatched: context.keeper.status().unwatched,
+            reach: reach(self.node.url()),
             pid: process::id(),
             started: unix_millis(self.node.started()),
             peers: context.overlay.count() as u64,
@@ -43,6 +45,16 @@ impl NodeServer for Owner {
         self.stop_asked.cancel();
         Ok(true)
     }
+}
+
+/// What lets others reach a node.
+pub(super) const REACH_CURE: &str =
+    "start it with `--listen :4242`, or with `--url URL` if others reach it under a URL";
+
+/// Who does not reach a node that is at this URL.
+fn reach(url: &PeerUrl) -> Option<String> {
+    let is_here = Scope::of_host(url) == Scope::Machine;
+    is_here.then(|| format!("only programs of this machine reach this node; {REACH_CURE}"))
 }
 
 fn index(status: &ContentStatus) -> IndexStatus {

@@ -55,14 +55,26 @@ fn an_option_wins_over_the_file_and_the_file_over_the_default() {
 fn a_file_of_peers_has_one_url_a_line() {
     let home = home();
     let path = home.path().join("urls.txt");
-    fs::write(&path, "http://a:1\n\n# a remark\n  http://b:2/codes \r\n").unwrap();
+    let text =
+        "\u{feff}http://a:1\n\n# a remark\n  http://b:2/codes # mine\r\nnonsense here\nnas\t#\n";
+    fs::write(&path, text).unwrap();
     let settings = Settings::resolve(NodeArgs {
         peers: Some(path),
         ..args(&home)
     })
     .unwrap();
     let urls: Vec<_> = settings.peers.iter().map(PeerUrl::as_str).collect();
-    assert_eq!(urls, ["http://a:1/", "http://b:2/codes"]);
+    assert_eq!(
+        urls,
+        ["http://a:1/", "http://b:2/codes", "http://nas:4242/"]
+    );
+    let [skipped] = &settings.skipped[..] else {
+        panic!("{:?}", settings.skipped);
+    };
+    assert!(
+        skipped.contains("urls.txt:5") && skipped.contains("nonsense"),
+        "{skipped}"
+    );
 }
 
 #[test]
@@ -71,7 +83,7 @@ fn each_mistake_is_named_with_what_to_change() {
     let home = home();
     let good = || args(&home);
     let urls = home.path().join("urls.txt");
-    fs::write(&urls, "http://a\nftp://b\n").unwrap();
+    fs::create_dir(&urls).unwrap();
     let missing = home.path().join("missing");
     for (args, part) in [
         (
@@ -104,7 +116,7 @@ fn each_mistake_is_named_with_what_to_change() {
         ),
         (
             NodeArgs {
-                url: Some("nonsense".to_owned()),
+                url: Some("ftp://nonsense".to_owned()),
                 ..good()
             },
             "--url",
@@ -121,7 +133,7 @@ fn each_mistake_is_named_with_what_to_change() {
                 peers: Some(urls),
                 ..good()
             },
-            "urls.txt:2",
+            "--peers",
         ),
         (
             NodeArgs {
@@ -151,7 +163,7 @@ fn each_mistake_is_named_with_what_to_change() {
             "--dht-bootstrap",
         ),
         (with_config(&home, "lisen = 1"), "lisen"),
-        (with_config(&home, "listen = 'here'"), "line 1"),
+        (with_config(&home, "listen = 'here:x'"), "line 1"),
     ] {
         let error = Settings::resolve(args).unwrap_err().to_string();
         assert!(error.contains(part), "{part}: {error}");

@@ -68,7 +68,7 @@ pub struct RemoteFile {
     /// How it travels, as text or as base64, and in which dialect.
     pub head: AnswerHead,
     body: ContentBody,
-    reader: Option<QueryAnswerReader>,
+    reader: Option<Box<QueryAnswerReader>>,
     intake: Intake,
 }
 
@@ -128,6 +128,14 @@ impl Intake {
         self.waiting = bytes;
     }
 
+    /// Adds bytes that arrived to those that wait.
+    fn add(&mut self, bytes: &[u8]) {
+        let mut all = Vec::with_capacity(self.waiting.len() + bytes.len());
+        all.extend_from_slice(&self.waiting);
+        all.extend_from_slice(bytes);
+        self.waiting = all.into();
+    }
+
     /// Waits until some of the bytes have passed and returns them; `None` if
     /// there are none. Nothing is lost if this is dropped while it waits.
     pub(super) async fn next(&mut self) -> Option<Bytes> {
@@ -180,11 +188,33 @@ impl RemoteFile {
         }
     }
 
+    /// Waits for the first `least` bytes of the content, or for all of it. They come
+    /// out of [`RemoteFile::next`] afterwards.
+    ///
+    /// # Errors
+    /// As [`RemoteFile::next`], and when they have not come by `deadline`.
+    pub async fn begin(&mut self, least: usize, deadline: Instant) -> Result<(), CallError> {
+        while self.intake.waiting.len() < least
+            && let Some(reader) = &mut self.reader
+        {
+            match next_chunk(&mut self.body.body, deadline).await? {
+                Some(chunk) => {
+                    let mut decoded = Vec::new();
+                    reader.push(&chunk, &mut decoded)?;
+                    self.intake.add(&decoded);
+                    self.body.pace.moved(chunk.len() as u64);
+                }
+                None => self.finish()?,
+            }
+        }
+        Ok(())
+    }
+
     fn finish(&mut self) -> Result<(), CallError> {
         match self
             .reader
             .take()
-            .map(QueryAnswerReader::finish)
+            .map(|reader| reader.finish())
             .transpose()?
         {
             Some(QueryOutcome::Found { .. }) | None => Ok(()),
@@ -211,8 +241,8 @@ pub(super) async fn open(
     deadline: Instant,
 ) -> Result<QueryReply, CallError> {
     let mut intake = Intake::new(client, &peer);
+    let mut reader = QueryAnswerReader::of(response.charset);
     let mut body = ContentBody::of(response);
-    let mut reader = QueryAnswerReader::new();
     let mut decoded = Vec::new();
     while let Some(chunk) = next_chunk(&mut body.body, deadline).await? {
         reader.push(&chunk, &mut decoded)?;
@@ -222,7 +252,7 @@ pub(super) async fn open(
                 peer,
                 head,
                 body,
-                reader: Some(reader),
+                reader: Some(Box::new(reader)),
                 intake,
             })));
         }

@@ -17,7 +17,7 @@ use hyper_util::{
     rt::{TokioExecutor, TokioTimer},
 };
 use node_wire::{
-    AnswerRate, Budget, answer_rate, asking, budget,
+    AnswerRate, Budget, Charset, answer_rate, asking, budget,
     node_id::{Nonce, TOKEN_HEADER},
     peer_url::PeerUrl,
     query_id,
@@ -234,6 +234,7 @@ impl Transport for HttpTransport {
                 value.and_then(|value| value.to_str().ok())
             };
             let range = text(header::CONTENT_RANGE.as_str()).map(str::to_owned);
+            let charset = Charset::of_content_type(text(header::CONTENT_TYPE.as_str()));
             let length =
                 text(header::CONTENT_LENGTH.as_str()).and_then(|length| length.parse().ok());
             let rate = text(answer_rate::HEADER).and_then(AnswerRate::from_header);
@@ -244,6 +245,7 @@ impl Transport for HttpTransport {
                 kind: PeerKind::of_server(server.and_then(|name| name.to_str().ok())),
                 status: status.as_u16(),
                 range,
+                charset,
                 length,
                 budget_left: left.and_then(Budget::from_header),
                 rate,

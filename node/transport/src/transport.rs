@@ -5,7 +5,7 @@ use std::{net::SocketAddr, ops::Range, pin::Pin, time::Duration};
 use bytes::Bytes;
 use futures_util::{Stream, future::BoxFuture};
 use node_wire::{
-    AnswerRate, Budget, Digest, asking::Asking, node_id::Nonce, peer_url::PeerUrl,
+    AnswerRate, Budget, Charset, Digest, asking::Asking, node_id::Nonce, peer_url::PeerUrl,
     query_id::QueryId,
 };
 
@@ -82,6 +82,8 @@ pub struct PeerResponse {
     pub status: u16,
     /// The header `Content-Range`.
     pub range: Option<String>,
+    /// What the header `Content-Type` says about the encoding of the body.
+    pub charset: Charset,
     /// The header `Content-Length`.
     pub length: Option<u64>,
     /// What the peer says it did not need of the budget that it was given.

@@ -56,16 +56,19 @@ pub enum MissReason {
     Deadline,
     /// There were no calls left to ask further.
     Budget,
+    /// A peer answered with something that cannot be read.
+    Unreadable,
 }
 
 impl MissReason {
     /// All reasons.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::NotFound,
         Self::Seen,
         Self::HopLimit,
         Self::Deadline,
         Self::Budget,
+        Self::Unreadable,
     ];
 
     /// The text of the fault 100 that says so.
@@ -77,6 +80,7 @@ impl MissReason {
             Self::HopLimit => "Couldn't handle the query (hop limit)",
             Self::Deadline => "Couldn't handle the query (deadline)",
             Self::Budget => "Couldn't handle the query (budget)",
+            Self::Unreadable => "Couldn't handle the query (unreadable answer)",
         }
     }
 

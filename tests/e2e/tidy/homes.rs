@@ -49,6 +49,11 @@ const HOMES: &[Home] = &[
     home("xmlrpc", &["node-wire"], &[]),
     home("quick-xml", &["node-wire"], &[]),
     home("base64", &["node-wire", "plugin-process"], &[]),
+    home(
+        "encoding_rs",
+        &["node-wire"],
+        &["node/wire/src/encoding", "node/wire/tests"],
+    ),
     home("unicode-normalization", &["node-wire"], &[]),
     home("unicode-properties", &["node-wire"], &[]),
     home("jsonrpsee", &["node-api", "node", "ctl"], &[]),

@@ -76,6 +76,7 @@ impl NodeServer for Answers {
             is_share_known: true,
             share_trouble: None,
             unwatched: None,
+            reach: None,
             pid: 1,
             started: 0,
             peers: 2,
@@ -103,6 +104,7 @@ fn peer(url: &str, state: PeerState) -> Peer {
         last_answer: None,
         latency: None,
         last_error: (state == PeerState::Failing).then(|| "connection refused".into()),
+        notice: None,
     }
 }
 

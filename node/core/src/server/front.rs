@@ -59,6 +59,10 @@ pub const STOP_TIME: Duration = Duration::from_secs(3);
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Remote(pub SocketAddr);
 
+/// The address of this machine to which a request came.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Local(pub SocketAddr);
+
 /// Accepts and serves connections.
 #[derive(Debug)]
 pub struct Front {

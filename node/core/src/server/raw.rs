@@ -11,6 +11,7 @@ use node_wire::{AnswerRate, Digest, answer_rate, name::ShareName};
 
 use super::{
     Context,
+    conditions::{self, Validators, Verdict},
     content::Content,
     front::Remote,
     policy::FetchPermit,
@@ -46,16 +47,20 @@ pub(super) async fn respond(
     asking: Asking<'_>,
 ) -> Response {
     let tag = representation.digest.map(|digest| format!("\"{digest}\""));
-    if tag
-        .as_deref()
-        .is_some_and(|tag| has_already(asking.headers, tag))
-    {
-        let mut response = StatusCode::NOT_MODIFIED.into_response();
-        insert(response.headers_mut(), header::ETAG, tag.as_deref());
-        return response;
-    }
+    let state = Validators {
+        tag: tag.as_deref(),
+        modified: representation.file.as_ref().and_then(|file| file.1),
+    };
+    let range_counts = match conditions::judge(asking.headers, state) {
+        Verdict::Send { range } => range,
+        Verdict::NotModified => return representation.without_body(StatusCode::NOT_MODIFIED, &tag),
+        Verdict::PreconditionFailed => {
+            return representation.without_body(StatusCode::PRECONDITION_FAILED, &tag);
+        }
+    };
     let size = representation.size;
-    let wanted = range::wanted(wanted_range(asking.headers, tag.as_deref()), size);
+    let range = asking.headers.get(header::RANGE).filter(|_| range_counts);
+    let wanted = range::wanted(range.and_then(|range| range.to_str().ok()), size);
     let (status, bytes, range) = part(wanted, size);
     let length = bytes.end - bytes.start;
     let mut headers = representation.headers(tag.as_deref());
@@ -107,27 +112,15 @@ fn busy() -> Response {
     response
 }
 
-/// Whether the asker names this state of the content as one it has.
-fn has_already(headers: &HeaderMap, tag: &str) -> bool {
-    headers
-        .get_all(header::IF_NONE_MATCH)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|list| list.split(','))
-        .map(|known| known.trim())
-        .any(|known| known == "*" || known.strip_prefix("W/").unwrap_or(known) == tag)
-}
-
-/// The range that is asked for, unless it holds for another state only.
-fn wanted_range<'a>(headers: &'a HeaderMap, tag: Option<&str>) -> Option<&'a str> {
-    let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
-    let range = text(header::RANGE)?;
-    let holds =
-        !headers.contains_key(header::IF_RANGE) || (tag.is_some() && text(header::IF_RANGE) == tag);
-    holds.then_some(range)
-}
-
 impl Representation {
+    /// An answer that says only which state the content has.
+    fn without_body(&self, status: StatusCode, tag: &Option<String>) -> Response {
+        let mut headers = self.headers(tag.as_deref());
+        headers.remove(header::CONTENT_TYPE);
+        headers.remove(header::CONTENT_DISPOSITION);
+        (status, headers, Body::empty()).into_response()
+    }
+
     fn headers(&self, tag: Option<&str>) -> HeaderMap {
         let mut headers = HeaderMap::new();
         headers.insert(
@@ -164,18 +157,25 @@ fn insert(headers: &mut HeaderMap, name: HeaderName, value: Option<&str>) {
     }
 }
 
-/// `attachment` with the name as RFC 8187 writes it: no quoting to escape from.
+/// `attachment` with the name as RFC 8187 writes it, and before it as ASCII for clients
+/// that know no other.
 fn disposition(name: &ShareName) -> String {
-    let encoded = name
-        .file_name()
-        .bytes()
-        .fold(String::new(), |mut text, byte| {
-            if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-                text.push(char::from(byte));
-            } else {
-                text.push_str(&format!("%{byte:02X}"));
-            }
-            text
-        });
-    format!("attachment; filename*=UTF-8''{encoded}")
+    let name = name.file_name();
+    let ascii: String = name
+        .chars()
+        .map(|c| match c {
+            '"' | '\\' | '%' | '/' => '_',
+            c if c == ' ' || c.is_ascii_graphic() => c,
+            _ => '_',
+        })
+        .collect();
+    let encoded = name.bytes().fold(String::new(), |mut text, byte| {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            text.push(char::from(byte));
+        } else {
+            text.push_str(&format!("%{byte:02X}"));
+        }
+        text
+    });
+    format!("attachment; filename=\"{ascii}\"; filename*=UTF-8''{encoded}")
 }

@@ -383,6 +383,7 @@ fn lacking(reason: MissReason) -> &'static str {
         MissReason::HopLimit => "; nodes further than six hops were not",
         MissReason::Deadline => "; some did not answer in time",
         MissReason::Budget => "; there are more",
+        MissReason::Unreadable => "; a peer answered with something that cannot be read",
     }
 }
 

@@ -85,14 +85,16 @@ impl GuardedStream {
 
     /// Takes bytes that came; fails when they are no request.
     fn came(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let before = self.framing.requests();
         self.framing.push(bytes).map_err(|error| {
             self.shared.refuse(Refusal::Framing(error));
             io::Error::new(io::ErrorKind::InvalidData, error)
         })?;
-        match self.framing.position() {
-            Position::Between => self.shared.begin_serving(),
-            _ => self.watch_deadline(),
+        let requests = self.framing.requests();
+        if requests > before {
+            self.shared.begin_serving(requests);
         }
+        self.watch_deadline();
         Ok(())
     }
 
