@@ -9,7 +9,7 @@ use std::{error::Error, net::SocketAddr, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use futures_util::{StreamExt, TryFutureExt, future::BoxFuture};
-use http::{HeaderValue, Method, Request, StatusCode, header};
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, BodyStream as Frames, Full};
 use hyper::body::Incoming;
 use hyper_util::{
@@ -229,29 +229,24 @@ impl Transport for HttpTransport {
             if response.headers().contains_key(header::CONTENT_ENCODING) {
                 return Err(TransportError::Encoded);
             }
-            let text = |name: &str| {
-                let value = response.headers().get(name);
-                value.and_then(|value| value.to_str().ok())
-            };
-            let range = text(header::CONTENT_RANGE.as_str()).map(str::to_owned);
-            let charset = Charset::of_content_type(text(header::CONTENT_TYPE.as_str()));
-            let length =
-                text(header::CONTENT_LENGTH.as_str()).and_then(|length| length.parse().ok());
-            let rate = text(answer_rate::HEADER).and_then(AnswerRate::from_header);
-            let left = response.headers().get(budget::LEFT_HEADER);
-            let left = left.and_then(|left| left.to_str().ok());
-            let server = response.headers().get(header::SERVER);
-            Ok(PeerResponse {
-                kind: PeerKind::of_server(server.and_then(|name| name.to_str().ok())),
-                status: status.as_u16(),
-                range,
-                charset,
-                length,
-                budget_left: left.and_then(Budget::from_header),
-                rate,
-                body: stream(response.into_body()),
-            })
+            Ok(read_head(response))
         })
+    }
+}
+
+/// Reads what the head of a response says of its body.
+fn read_head(response: Response<Incoming>) -> PeerResponse {
+    let headers = response.headers();
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    PeerResponse {
+        kind: PeerKind::of_server(text(header::SERVER.as_str())),
+        status: response.status().as_u16(),
+        range: text(header::CONTENT_RANGE.as_str()).map(str::to_owned),
+        charset: Charset::of_content_type(text(header::CONTENT_TYPE.as_str())),
+        length: text(header::CONTENT_LENGTH.as_str()).and_then(|length| length.parse().ok()),
+        budget_left: text(budget::LEFT_HEADER).and_then(Budget::from_header),
+        rate: text(answer_rate::HEADER).and_then(AnswerRate::from_header),
+        body: stream(response.into_body()),
     }
 }
 
