@@ -74,5 +74,9 @@ namespace! {
         fn "browse" browse(folder: [Option<String>], after: [Option<String>], limit: [Option<u32>]) -> [FolderListing];
         /// Describes one shared file.
         fn "stat" stat(name: [String]) -> [ShareFile];
+        /// Shares the directory that is at the path of the share now, also if it is another one than before.
+        ///
+        /// A node whose directory was unmounted or replaced shares and stores nothing until that directory is back, or this is called.
+        fn "accept" accept() -> [bool];
     }
 }

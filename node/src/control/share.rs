@@ -88,6 +88,19 @@ impl ShareServer for Owner {
         let described = described.await.map_err(|_| broken())?;
         Ok(described.map_err(|error| missing(&error))?)
     }
+
+    async fn accept(&self) -> RpcResult<bool> {
+        let context = Arc::clone(self.node.context());
+        let accepted = spawn_blocking(move || {
+            context.share.accept()?;
+            context.keeper.look_at_root();
+            Ok(true)
+        });
+        Ok(accepted
+            .await
+            .map_err(|_| broken())?
+            .map_err(|error| missing(&error))?)
+    }
 }
 
 /// A page of all files.

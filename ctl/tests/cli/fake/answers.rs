@@ -175,6 +175,10 @@ impl ShareServer for Answers {
     async fn stat(&self, name: String) -> RpcResult<ShareFile> {
         Ok(file(&name, 1))
     }
+
+    async fn accept(&self) -> RpcResult<bool> {
+        Ok(true)
+    }
 }
 
 #[async_trait]

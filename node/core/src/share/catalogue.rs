@@ -122,7 +122,7 @@ impl Catalogue {
             }
         };
         // A share has one catalogue; a second one would miss what is stored.
-        if share.placed.0.set(Box::new(told)).is_err() {
+        if share.storing.placed.0.set(Box::new(told)).is_err() {
             tracing::error!("the share has a catalogue already");
         }
         catalogue

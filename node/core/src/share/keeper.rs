@@ -152,6 +152,11 @@ impl Keeper {
         self.hints.name(name);
     }
 
+    /// Has the shared directory itself looked at soon. Does not block.
+    pub fn look_at_root(&self) {
+        self.hints.root();
+    }
+
     /// Ends [`Keeper::run`] when `cancel` says so.
     pub async fn stop_when(self: Arc<Self>, cancel: CancellationToken) {
         cancel.cancelled().await;
@@ -174,6 +179,9 @@ impl Keeper {
         let mut running = Running::new(self);
         running.watch_anew();
         running.begin_sweep(Depth::Changed, true);
+        if self.catalogue.share().trouble().is_some() {
+            self.hints.root();
+        }
         while !self.hints.is_stopped() {
             if catch_unwind(AssertUnwindSafe(|| running.turn())).is_err() {
                 tracing::error!("looking at the share panicked; it is looked at anew");
@@ -190,7 +198,11 @@ impl Keeper {
         let Some(state) = &self.state else {
             return;
         };
-        let root = self.catalogue.share().root.description();
+        let share = self.catalogue.share();
+        if share.trouble().is_some() {
+            return;
+        }
+        let root = share.root.description();
         match catalogue::load(state, &root) {
             Ok(Some(saved)) => self.catalogue.begin_with(saved),
             Ok(None) => {}
@@ -288,7 +300,7 @@ impl<'k> Running<'k> {
             self.root_looked = now();
             let news = share.root.look();
             self.root_news(&news);
-            if hinted && news == RootNews::Same {
+            if hinted && news == RootNews::Same && share.trouble().is_none() {
                 // Something about it changed, its permissions maybe.
                 let looked = self.look(|look| look.alone(""));
                 self.take_in(looked);
@@ -306,6 +318,7 @@ impl<'k> Running<'k> {
                 self.sweep = None;
                 self.keeper.catalogue.work().folders.clear();
                 self.keeper.catalogue.set_complete();
+                self.keeper.looked.send_replace(true);
             }
             RootNews::Back | RootNews::Replaced => {
                 self.watch_anew();
@@ -447,7 +460,7 @@ impl<'k> Running<'k> {
             self.unwatched(&error);
         }
         if let Some(error) = looked.root_failed {
-            let news = self.keeper.catalogue.share().root.leave(&error);
+            let news = self.keeper.catalogue.share().root.leave(&error.to_string());
             self.root_news(&news);
         }
         if looked.is_unfinished {

@@ -4,13 +4,13 @@ use std::{io, time::SystemTime};
 
 use cap_fs_ext::DirExt;
 use cap_std::fs::{Dir, DirEntry, MetadataExt};
-use node_wire::{
-    limits::NAME_PARTS_MAX,
-    name::{ShareName, TEMPORARY_PREFIX},
-};
+use node_wire::{limits::NAME_PARTS_MAX, name::ShareName};
 use plugin_api::{FileInfo, Flow};
 
-use super::{SETTLED_AFTER, Share, Stamp, catalogue::Meta, ignoring::Chain, info, modified};
+use super::{
+    SETTLED_AFTER, Share, Stamp, catalogue::Meta, ignoring::Chain, info, modified,
+    temporary::is_temporary_part,
+};
 
 /// How a listing went.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -30,6 +30,8 @@ pub(super) struct Listed {
     pub(super) directories: Vec<String>,
     /// Entries that cannot be shared.
     pub(super) skipped: u64,
+    /// Temporaries, in use or left behind.
+    pub(super) temporaries: Vec<String>,
 }
 
 /// What an entry of a directory is.
@@ -58,6 +60,10 @@ pub(super) fn list(directory: &Dir, name: &str, chain: &Chain) -> io::Result<Lis
             listed.skipped += 1;
             continue;
         };
+        if is_temporary_part(last) {
+            listed.temporaries.push(last.to_owned());
+            continue;
+        }
         whole.truncate(name.len());
         whole.push_str(last);
         match kind(&entry, last, &whole, chain) {
@@ -79,11 +85,7 @@ pub(super) fn list(directory: &Dir, name: &str, chain: &Chain) -> io::Result<Lis
 
 fn kind(entry: &DirEntry, last: &str, whole: &str, chain: &Chain) -> Kind {
     if ShareName::parse(last).is_err() {
-        return if last.starts_with(TEMPORARY_PREFIX) {
-            Kind::Ignored
-        } else {
-            Kind::Other
-        };
+        return Kind::Other;
     }
     let kind = match entry.file_type() {
         Ok(kind) if kind.is_dir() => Kind::Directory,

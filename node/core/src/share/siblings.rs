@@ -14,10 +14,11 @@ use std::{
     time::{Duration, Instant},
 };
 
+use cap_fs_ext::DirExt;
 use cap_std::fs::Dir;
 use node_wire::name::ShareName;
 
-use super::ShareError;
+use super::{ShareError, error::Doing};
 use crate::{clock::now, sync::lock};
 
 /// How long the names of a directory are kept.
@@ -43,7 +44,7 @@ impl Siblings {
     /// Refuses a name that differs only in letter case from one that is there,
     /// on each level of the name.
     pub(super) fn check(&self, share: &Dir, name: &ShareName) -> Result<(), ShareError> {
-        let failed = |error| ShareError::of(name, error);
+        let failed = |error| ShareError::storing(name, Doing::Begin, error);
         let mut directory = share.try_clone().map_err(failed)?;
         let parts: Vec<&str> = name.parts().collect();
         for (depth, part) in parts.iter().enumerate() {
@@ -58,9 +59,9 @@ impl Siblings {
                 };
             }
             if depth + 1 < parts.len() {
-                directory = directory.open_dir(part).map_err(|error| ShareError::Io {
-                    name: name.clone(),
-                    error,
+                directory = directory.open_dir_nofollow(part).map_err(|error| {
+                    let folder = Doing::Folder(joined(&parts[..depth], part));
+                    ShareError::storing(name, folder, error)
                 })?;
             }
         }

@@ -215,11 +215,16 @@ impl<'c> Look<'c> {
         let listed = self
             .open(name)
             .and_then(|folder| list(folder, name, &chain));
-        match listed {
-            Ok(listed) => self.listed(name, listed),
+        // A file that is on its way comes or goes, maybe while we are not there.
+        let is_at_rest = match listed {
+            Ok(listed) => {
+                let is_at_rest = self.remove_leftovers(name, &listed.temporaries);
+                self.listed(name, listed);
+                is_at_rest
+            }
             Err(error) => return self.failed(name, error),
-        }
-        let stamp = stamp.is_settled(before).then_some(stamp);
+        };
+        let stamp = (is_at_rest && stamp.is_settled(before)).then_some(stamp);
         let folder = self.work.folders.get_mut(name);
         if let Some(folder) = folder.filter(|folder| folder.stamp != stamp) {
             folder.stamp = stamp;
@@ -241,6 +246,14 @@ impl<'c> Look<'c> {
                 folder.stamp = None;
             }
         }
+    }
+
+    /// Removes the temporaries in the directory `name` that a killed node left
+    /// there. Says whether none are left.
+    fn remove_leftovers(&self, name: &str, temporaries: &[String]) -> bool {
+        let share = self.catalogue.share();
+        let is_left = |last: &&String| !share.remove_leftover(&format!("{name}{last}"));
+        temporaries.iter().filter(is_left).count() == 0
     }
 
     /// Notes what is in the directory `name`.

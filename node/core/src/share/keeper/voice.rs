@@ -88,7 +88,10 @@ impl<'e> Voice<'e> {
                 self.events.emit("share.back", json!({ "path": path }));
             }
             RootNews::Replaced => {
-                tracing::warn!(path, "another directory is there now, and is shared");
+                tracing::warn!(
+                    path,
+                    "another directory is shared from now on, as the owner accepted it"
+                );
                 self.events.emit("share.replaced", json!({ "path": path }));
             }
             RootNews::Away(why) => {
