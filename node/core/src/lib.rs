@@ -11,6 +11,7 @@
 //! - [`secret`]: what proves an owner; [`identity`]: who the node is to others;
 //!   [`network`]: the key of a private network.
 //! - [`counters`] and [`events`]: what the node has done, and what happens.
+//! - [`disk`]: the one door for blocking work.
 //! - [`pieces`]: how content is checked while it arrives; [`size`]: sizes as people write them.
 //! - [`share`]: the shared directory: opening, listing and storing files.
 //! - [`handlers`]: what answers queries about the share.
@@ -38,6 +39,7 @@
 pub mod cache;
 pub mod client;
 pub mod counters;
+pub mod disk;
 pub mod events;
 pub mod handlers;
 pub mod identity;

@@ -445,6 +445,7 @@ fn assemble(
         Arc::clone(events),
     );
     let context = Context {
+        disk: share.disk().clone(),
         share,
         catalogue,
         keeper,

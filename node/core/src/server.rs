@@ -62,6 +62,7 @@ pub use self::{
 use crate::{
     cache::Cache,
     counters::Counters,
+    disk::Disk,
     handlers::Handlers,
     network::NetworkKey,
     overlay::Overlay,
@@ -74,6 +75,8 @@ use crate::{
 /// What the peer port works with.
 #[derive(Debug)]
 pub struct Context {
+    /// Where blocking jobs run.
+    pub disk: Disk,
     /// The shared directory.
     pub share: Arc<Share>,
     /// What is in it.

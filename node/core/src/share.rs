@@ -22,7 +22,7 @@
 //! - A temporary has a name that no [`ShareName`] can have, so it is never
 //!   listed, opened or sent.
 //! - Names that differ only in letter case are one name: the second is refused.
-//! - All calls block; they belong on the blocking pool.
+//! - All calls block; they belong on [`Share::disk`].
 
 mod catalogue;
 mod digests;
@@ -68,6 +68,7 @@ pub use self::{
     keeper::{Keeper, KeeperStatus},
     listing::Listing,
 };
+use crate::disk::Disk;
 
 /// Time without a change after which a stamp is trusted to show the next one.
 const SETTLED_AFTER: Duration = Duration::from_millis(100);
@@ -82,6 +83,7 @@ pub struct Share {
     ignoring: Ignoring,
     storing: Arc<Storing>,
     identity: u64,
+    disk: Disk,
 }
 
 /// What the files on their way have in common.
@@ -185,6 +187,7 @@ impl Share {
             ignoring: Ignoring::default(),
             storing: Arc::new(storing),
             identity: OPENED.fetch_add(1, Ordering::Relaxed),
+            disk: Disk::default(),
         };
         if let Ok(directory) = share.directory() {
             share.remove_leftovers(&directory).map_err(refused)?;
@@ -222,6 +225,18 @@ impl Share {
             path: self.path().to_owned(),
             error,
         })
+    }
+
+    /// Has asynchronous callers run their calls on `disk`.
+    #[must_use]
+    pub fn with_disk(self, disk: Disk) -> Share {
+        Share { disk, ..self }
+    }
+
+    /// Returns the pool that asynchronous callers run their calls on.
+    #[must_use]
+    pub fn disk(&self) -> &Disk {
+        &self.disk
     }
 
     /// The path under which the directory was opened, for messages.
