@@ -26,6 +26,7 @@
 
 mod catalogue;
 mod digests;
+mod disk_names;
 mod error;
 mod folders;
 mod ignoring;
@@ -34,6 +35,7 @@ mod keeper;
 mod listing;
 mod root;
 mod siblings;
+mod skipped;
 mod temporary;
 mod watcher;
 
@@ -58,7 +60,8 @@ use plugin_api::FileInfo;
 use crate::state::StateDir;
 
 use self::{
-    catalogue::Meta, ignoring::Ignoring, root::Root, siblings::Siblings, temporary::Temporaries,
+    catalogue::Meta, disk_names::DiskNames, ignoring::Ignoring, root::Root, siblings::Siblings,
+    temporary::Temporaries,
 };
 pub use self::{
     catalogue::{Catalogue, News},
@@ -67,6 +70,7 @@ pub use self::{
     incoming::{About, FREE_MIN, INCOMING_MAX, Incoming, IncomingStream, Replace},
     keeper::{Keeper, KeeperStatus},
     listing::Listing,
+    skipped::{SkipReason, Skipped},
 };
 use crate::disk::Disk;
 
@@ -81,6 +85,7 @@ static OPENED: AtomicU64 = AtomicU64::new(0);
 pub struct Share {
     root: Arc<Root>,
     ignoring: Ignoring,
+    names: Arc<DiskNames>,
     storing: Arc<Storing>,
     identity: u64,
     disk: Disk,
@@ -182,9 +187,11 @@ impl Share {
             temporaries: Temporaries::new(kept),
             placed: Placed::default(),
         };
+        let names = Arc::new(DiskNames::default());
         let share = Share {
             root: Arc::new(Root::open(path, state).map_err(refused)?),
-            ignoring: Ignoring::default(),
+            ignoring: Ignoring::new(&names),
+            names,
             storing: Arc::new(storing),
             identity: OPENED.fetch_add(1, Ordering::Relaxed),
             disk: Disk::default(),
@@ -210,8 +217,9 @@ impl Share {
     /// nobody takes up. Says whether it is gone.
     fn remove_leftover(&self, path: &str) -> bool {
         self.directory().is_ok_and(|directory| {
+            let on_disk = self.names.path(&directory, path);
             let temporaries = &self.storing.temporaries;
-            temporaries.remove_leftover(&directory, path)
+            temporaries.remove_leftover(&directory, &on_disk)
         })
     }
 
@@ -250,6 +258,12 @@ impl Share {
     #[must_use]
     pub fn trouble(&self) -> Option<String> {
         self.root.trouble()
+    }
+
+    /// Returns what is wrong with the ignore files, one sentence each.
+    #[must_use]
+    pub fn ignore_troubles(&self) -> Vec<String> {
+        self.ignoring.troubles()
     }
 
     /// Whether a file of this name is shared if it is there: whether it is not
@@ -304,9 +318,10 @@ impl Share {
         // A pipe or device must not hold the thread before it is recognised.
         #[cfg(unix)]
         options.custom_flags(rustix::fs::OFlags::NONBLOCK.bits().cast_signed());
-        let file = self
-            .directory_of(name)?
-            .open_with(name.as_str(), &options)
+        let directory = self.directory_of(name)?;
+        let on_disk = self.names.path(&directory, name.as_str());
+        let file = directory
+            .open_with(&*on_disk, &options)
             .map_err(|error| ShareError::of(name, error))?;
         let file = file.into_std();
         let metadata = file
@@ -336,9 +351,9 @@ impl Share {
     }
 
     fn look_at(&self, name: &ShareName) -> Result<Meta, ShareError> {
-        let metadata = self
-            .directory_of(name)?
-            .symlink_metadata(name.as_str())
+        let directory = self.directory_of(name)?;
+        let metadata = directory
+            .symlink_metadata(&*self.names.path(&directory, name.as_str()))
             .map_err(|error| ShareError::of(name, error))?;
         if metadata.is_file() {
             Ok(listing::meta(&metadata))
@@ -351,7 +366,10 @@ impl Share {
     #[must_use]
     pub fn is_taken(&self, name: &ShareName) -> bool {
         let directory = self.directory();
-        directory.is_ok_and(|directory| directory.symlink_metadata(name.as_str()).is_ok())
+        directory.is_ok_and(|directory| {
+            let on_disk = self.names.path(&directory, name.as_str());
+            directory.symlink_metadata(&*on_disk).is_ok()
+        })
     }
 
     /// Begins to store a file under `name`.

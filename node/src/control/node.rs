@@ -1,18 +1,20 @@
 //! Namespace `node`.
 
-use std::process;
+use std::{process, sync::Arc};
 
 use jsonrpsee::core::{RpcResult, async_trait};
 use node_api::node::{IndexStatus, NodeServer, NodeStatus};
 use node_core::{events::unix_millis, handlers::ContentStatus};
 
-use super::Owner;
+use super::{Owner, broken};
 
 #[async_trait]
 impl NodeServer for Owner {
     async fn status(&self) -> RpcResult<NodeStatus> {
         let context = self.node.context();
         let handlers = context.handlers.names().into_iter();
+        let (catalogue, share) = (Arc::clone(&context.catalogue), Arc::clone(&context.share));
+        let skipped = share.disk().run(move || catalogue.skipped()).await;
         Ok(NodeStatus {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             api_version: node_api::API_VERSION.to_owned(),
@@ -25,6 +27,8 @@ impl NodeServer for Owner {
             is_share_known: context.catalogue.is_complete(),
             share_trouble: context.share.trouble(),
             unwatched: context.keeper.status().unwatched,
+            skipped: skipped.map_err(|_| broken())?,
+            ignore_troubles: context.share.ignore_troubles(),
             pid: process::id(),
             started: unix_millis(self.node.started()),
             peers: context.overlay.count() as u64,

@@ -12,13 +12,14 @@ use node_api::{
     error::{ApiError, ErrorCode},
     share::{
         FolderListing, LIST_LIMIT_DEFAULT, LIST_LIMIT_MAX, ShareFile, ShareListing, ShareServer,
+        SkippedEntry, SkippedListing,
     },
 };
 use node_core::{
     events::unix_millis,
     handlers::{Handlers, Wanted, query::quoted},
     plugin::{FileInfo, Files, Flow},
-    share::{Catalogue, Digests, ShareError},
+    share::{Catalogue, Digests, ShareError, Skipped},
     wire::ShareName,
 };
 use tokio::task::spawn_blocking;
@@ -87,6 +88,32 @@ impl ShareServer for Owner {
         });
         let described = described.await.map_err(|_| broken())?;
         Ok(described.map_err(|error| missing(&error))?)
+    }
+
+    async fn skipped(
+        &self,
+        after: Option<String>,
+        limit: Option<u32>,
+    ) -> RpcResult<SkippedListing> {
+        let limit = limit.unwrap_or(LIST_LIMIT_DEFAULT).clamp(1, LIST_LIMIT_MAX) as usize;
+        let catalogue = Arc::clone(&self.node.context().catalogue);
+        let listed = spawn_blocking(move || catalogue.skipped_after(after.as_deref(), limit));
+        let (skipped, more) = listed
+            .await
+            .map_err(|_| broken())?
+            .map_err(|error| unreadable(&error))?;
+        let next = skipped
+            .last()
+            .filter(|_| more)
+            .map(|last| last.name.clone());
+        let entry = |skipped: Skipped| SkippedEntry {
+            name: skipped.name,
+            reason: skipped.reason.to_string(),
+        };
+        Ok(SkippedListing {
+            skipped: skipped.into_iter().map(entry).collect(),
+            next,
+        })
     }
 
     async fn accept(&self) -> RpcResult<bool> {

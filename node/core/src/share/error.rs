@@ -25,6 +25,9 @@ pub enum ShareError {
         /// What is known of the directory.
         why: String,
     },
+    /// The file would configure this node, which only its owner does.
+    #[error("`{0}` is not stored: a file of this name says what this node shares")]
+    Configuration(ShareName),
     /// There is no regular file of this name.
     #[error("no file `{0}` in the share")]
     NotFound(ShareName),

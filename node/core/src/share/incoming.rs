@@ -138,12 +138,18 @@ impl Incoming {
         temporary: &Temporary<'_>,
     ) -> Result<Incoming, ShareError> {
         let failed = |error| ShareError::storing(name, Doing::Begin, error);
+        if name.is_configuration() {
+            return Err(ShareError::Configuration(name.clone()));
+        }
         let directory = share.directory_to_store(name)?;
         if replace == Replace::Never && share.is_taken(name) {
             return Err(ShareError::Exists(name.clone()));
         }
-        share.storing.siblings.check(&directory, name)?;
-        let parent = Parent::open(&directory, name, &share.storing.temporaries)?;
+        share
+            .storing
+            .siblings
+            .check(&directory, name, &share.names)?;
+        let parent = Parent::open(share, &directory, name)?;
         let path = match temporary {
             Temporary::Kept(path) => (*path).to_owned(),
             Temporary::New => parent.path_of(&random_name(parent.made()).map_err(failed)?),

@@ -276,6 +276,8 @@ impl<'k> Running<'k> {
             self.look_at_young();
             self.step();
         }
+        self.voice
+            .ignore_troubles(self.keeper.catalogue.share().ignore_troubles());
         self.voice.speak();
         if now() >= self.saved + SAVE_EVERY {
             self.keeper.save();
@@ -431,10 +433,17 @@ impl<'k> Running<'k> {
             let was_complete = self.keeper.catalogue.is_complete();
             self.keeper.catalogue.set_complete();
             self.keeper.looked.send_replace(true);
-            tracing::info!(
-                files = self.keeper.catalogue.count(),
-                "the share was looked at"
+            let (files, skipped) = (
+                self.keeper.catalogue.count(),
+                self.keeper.catalogue.skipped(),
             );
+            tracing::info!(files, skipped, "the share was looked at");
+            if skipped > 0 {
+                tracing::info!(
+                    skipped,
+                    "some files are not shared because of their names or kinds: ctl ls --skipped"
+                );
+            }
             if was_complete {
                 // Files that changed in their place show only one by one.
                 self.begin_sweep(Depth::Files, false);

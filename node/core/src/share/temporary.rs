@@ -19,7 +19,7 @@ use std::{
 };
 
 use cap_std::fs::{Dir, MetadataExt};
-use node_wire::name::{ShareName, TEMPORARY_PREFIX};
+use node_wire::name::{ShareName, TEMPORARY_PREFIX, composed};
 
 use crate::sync::lock;
 
@@ -154,7 +154,8 @@ pub(super) fn is_temporary(path: &str) -> bool {
         Some((folder, last)) => (Some(folder), last),
         None => (None, path),
     };
-    is_temporary_part(last) && folder.is_none_or(|folder| ShareName::parse(folder).is_ok())
+    is_temporary_part(last)
+        && folder.is_none_or(|folder| ShareName::parse(&composed(folder)).is_ok())
 }
 
 /// Whether `last`, a part of a path, is the name of a temporary.

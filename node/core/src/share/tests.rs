@@ -227,4 +227,5 @@ fn a_changed_file_is_noticed() {
     assert!(!SharedFile::unchanged(&open.file, open.stamp).unwrap());
 }
 
+mod odd_names;
 mod storing;

@@ -7,7 +7,7 @@ use cap_std::fs::Dir;
 use node_wire::name::ShareName;
 
 use super::Replace;
-use crate::share::{ShareError, error::Doing, temporary::Temporaries};
+use crate::share::{Share, ShareError, error::Doing, temporary::Temporaries};
 
 /// The directory that a file is stored in, open.
 #[derive(Debug)]
@@ -15,7 +15,7 @@ pub(super) struct Parent {
     directory: Dir,
     /// Its path in the share; empty for the top.
     path: String,
-    /// The name of the file in it.
+    /// The name of the file in it, on the disk.
     last: String,
     /// The directories in which directories were made.
     made_in: Vec<Dir>,
@@ -27,25 +27,27 @@ impl Parent {
     ///
     /// # Errors
     /// Errors with the directory that cannot be opened or made.
-    pub(super) fn open(
-        share: &Dir,
-        name: &ShareName,
-        temporaries: &Temporaries,
-    ) -> Result<Parent, ShareError> {
+    pub(super) fn open(share: &Share, top: &Dir, name: &ShareName) -> Result<Parent, ShareError> {
+        let temporaries = &share.storing.temporaries;
         let begin = |error| ShareError::storing(name, Doing::Begin, error);
         let mut parent = Parent {
-            directory: share.try_clone().map_err(begin)?,
+            directory: top.try_clone().map_err(begin)?,
             path: String::new(),
             last: name.file_name().to_owned(),
             made_in: Vec::new(),
         };
         for part in name.parent_parts() {
-            let path = parent.path_of(part);
-            if let Err(error) = parent.enter(part, &path, temporaries) {
-                temporaries.remove_folders(share, &path);
+            let part = share.names.find(&parent.directory, part);
+            let path = parent.path_of(&part);
+            if let Err(error) = parent.enter(&part, &path, temporaries) {
+                temporaries.remove_folders(top, &path);
                 return Err(ShareError::storing(name, Doing::Folder(path), error));
             }
         }
+        parent.last = share
+            .names
+            .find(&parent.directory, &parent.last)
+            .into_owned();
         Ok(parent)
     }
 

@@ -25,6 +25,8 @@ pub(super) struct Voice<'e> {
     events: &'e EventLog,
     spoken: Option<Instant>,
     waiting: Waiting,
+    /// What was said of the ignore files last.
+    troubles: Vec<String>,
 }
 
 /// Changes that are not told yet.
@@ -42,6 +44,7 @@ impl<'e> Voice<'e> {
             events,
             spoken: None,
             waiting: Waiting::default(),
+            troubles: Vec::new(),
         }
     }
 
@@ -99,6 +102,15 @@ impl<'e> Voice<'e> {
                 self.events
                     .emit("share.away", json!({ "path": path, "text": why }));
             }
+        }
+    }
+
+    /// Tells what is wrong with the ignore files, when it changed.
+    pub(super) fn ignore_troubles(&mut self, troubles: Vec<String>) {
+        if self.troubles != troubles {
+            self.events
+                .emit("share.ignore_trouble", json!({ "troubles": troubles }));
+            self.troubles = troubles;
         }
     }
 

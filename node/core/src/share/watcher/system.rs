@@ -2,6 +2,7 @@
 
 use std::{path::Path, sync::Arc};
 
+use node_wire::name::composed;
 use notify::{
     Config, Error, ErrorKind, Event, EventKind, EventKindMask, RecommendedWatcher, RecursiveMode,
     Watcher as _,
@@ -94,7 +95,7 @@ fn hint(root: &Path, hints: &Hints, path: &Path) {
     match below.to_str() {
         Some("") => hints.root(),
         Some(name) if is_temporary_part(name.rsplit('/').next().unwrap_or(name)) => {}
-        Some(name) => hints.name(name),
+        Some(name) => hints.name(&composed(name)),
         None => {}
     }
 }
