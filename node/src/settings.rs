@@ -74,9 +74,20 @@ pub enum SettingsError {
     /// Nowhere to keep the state.
     #[error("neither XDG_STATE_HOME nor HOME is set: say where to keep the state: --state DIR")]
     NoState,
-    /// The state would be shared.
-    #[error("the state directory {} lies in the shared directory, where peers could read the secret; choose another --state", .0.display())]
-    StateInShare(PathBuf),
+    /// Something of the owner's would be shared, or could be stored by others.
+    #[error("{option} {} lies in the shared directory, where peers could read or write it; choose another place", path.display())]
+    InShare {
+        /// The option.
+        option: &'static str,
+        /// The path.
+        path: PathBuf,
+    },
+    /// The state directory would hold what is shared.
+    #[error("the shared directory {} lies in the state directory, which the node keeps for itself; choose another --share or --state", .0.display())]
+    ShareInState(PathBuf),
+    /// There is no home directory.
+    #[error("{}: `~/` needs HOME, which is not set", .0.display())]
+    NoHome(PathBuf),
     /// A control address that others could reach.
     #[error(
         "--control {0}: the control connection must be on a loopback address, such as 127.0.0.1:4243"
@@ -174,7 +185,16 @@ impl Settings {
             .or(file.state)
             .or_else(default_state)
             .ok_or(SettingsError::NoState)?;
-        check_apart(&state, &share)?;
+        let peers_file = args.peers.or(file.peers);
+        let network_key_file = args.network_key_file.or(file.network_key_file);
+        check_outside("--state", Some(&state), &share)?;
+        check_outside("--plugins", plugins.as_deref(), &share)?;
+        check_outside("--network-key-file", network_key_file.as_deref(), &share)?;
+        check_outside("--peers", peers_file.as_deref(), &share)?;
+        check_outside("--config", args.config.as_deref(), &share)?;
+        if really(&share).starts_with(really(&state)) {
+            return Err(SettingsError::ShareInState(share));
+        }
         let url = args
             .url
             .or(file.url)
@@ -189,8 +209,8 @@ impl Settings {
             .iter()
             .map(|text| parse_url("--peer", text))
             .collect::<Result<Vec<_>, _>>()?;
-        if let Some(path) = args.peers.or(file.peers) {
-            peers.extend(read_peers(&path)?);
+        if let Some(path) = &peers_file {
+            peers.extend(read_peers(path)?);
         }
         Ok(Settings {
             share,
@@ -200,7 +220,7 @@ impl Settings {
             state,
             peers,
             plugins,
-            network_key_file: args.network_key_file.or(file.network_key_file),
+            network_key_file,
             cache_size: args
                 .cache_size
                 .or(file.cache_size)
@@ -234,10 +254,35 @@ fn read_config(path: &Path) -> Result<ConfigFile, SettingsError> {
         path: path.to_owned(),
         error,
     })?;
-    toml::from_str(&text).map_err(|error| SettingsError::Config {
+    let mut file: ConfigFile = toml::from_str(&text).map_err(|error| SettingsError::Config {
         path: path.to_owned(),
         error: Box::new(error),
-    })
+    })?;
+    let beside = path.parent().unwrap_or(Path::new(""));
+    let paths = [
+        &mut file.share,
+        &mut file.state,
+        &mut file.peers,
+        &mut file.plugins,
+        &mut file.network_key_file,
+    ];
+    for named in paths.into_iter().flatten() {
+        *named = in_config(named, beside)?;
+    }
+    Ok(file)
+}
+
+/// What a path in a configuration file in the directory `beside` means: `~/` is
+/// the home directory, and other paths are relative to the file.
+fn in_config(path: &Path, beside: &Path) -> Result<PathBuf, SettingsError> {
+    match path.strip_prefix("~") {
+        Ok(below) => {
+            let home = std::env::var_os("HOME").filter(|home| !home.is_empty());
+            let home = home.ok_or_else(|| SettingsError::NoHome(path.to_owned()))?;
+            Ok(PathBuf::from(home).join(below))
+        }
+        Err(_) => Ok(beside.join(path)),
+    }
 }
 
 /// Reads URLs, one a line. Empty lines and lines that start with `#` are
@@ -273,21 +318,45 @@ fn check_directory(option: &'static str, path: &Path) -> Result<(), SettingsErro
     })
 }
 
-/// The secret must not be in the share, through whatever links the paths lead.
-fn check_apart(state: &Path, share: &Path) -> Result<(), SettingsError> {
-    let mut existing = state;
-    let state_really = loop {
-        match (existing.canonicalize(), existing.parent()) {
-            (Ok(really), _) => break really,
-            (Err(_), Some(parent)) if !parent.as_os_str().is_empty() => existing = parent,
-            (Err(_), _) => break std::env::current_dir().unwrap_or_default(),
-        }
-    };
-    match share.canonicalize() {
-        Ok(share) if state_really.starts_with(&share) => {
-            Err(SettingsError::StateInShare(state.to_owned()))
-        }
+/// Makes sure that what the owner keeps at `path` does not lie in the share,
+/// through whatever links the paths lead.
+fn check_outside(
+    option: &'static str,
+    path: Option<&Path>,
+    share: &Path,
+) -> Result<(), SettingsError> {
+    match path {
+        Some(path) if really(path).starts_with(really(share)) => Err(SettingsError::InShare {
+            option,
+            path: path.to_owned(),
+        }),
         _ => Ok(()),
+    }
+}
+
+/// The place of `path` without links, as far as it is there.
+fn really(path: &Path) -> PathBuf {
+    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let mut existing = absolute.as_path();
+    let mut missing = Vec::new();
+    loop {
+        match (
+            existing.canonicalize(),
+            existing.parent(),
+            existing.file_name(),
+        ) {
+            (Ok(really), _, _) => {
+                return missing
+                    .iter()
+                    .rev()
+                    .fold(really, |path, part| path.join(part));
+            }
+            (Err(_), Some(parent), Some(last)) => {
+                missing.push(last.to_owned());
+                existing = parent;
+            }
+            (Err(_), _, _) => return absolute,
+        }
     }
 }
 

@@ -44,6 +44,7 @@ const FILES: &[&str] = &[
 const SYSTEM: &[&str] = &[
     "node/core/src/share",
     "node/core/src/cache",
+    "node/core/src/state",
     "node/core/src/server/front",
     "node/core/tests",
     "plugins/process/src",

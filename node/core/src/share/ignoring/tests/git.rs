@@ -239,7 +239,6 @@ fn git(path: &Path, arguments: &[&str]) -> Command {
     let mut git = Command::new("git");
     git.arg("-C").arg(path).args(arguments);
     git.env("GIT_CONFIG_NOSYSTEM", "1").env("HOME", path);
-    git.env("GIT_LITERAL_PATHSPECS", "1");
     git.env_remove("GIT_DIR").env_remove("GIT_WORK_TREE");
     git
 }
@@ -253,7 +252,7 @@ fn ignored_by_git(path: &Path, line: &str) -> Vec<bool> {
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    let names: String = NAMES.iter().map(|name| format!("{name}\0")).collect();
+    let names: String = NAMES.iter().map(|name| format!("./{name}\0")).collect();
     let mut input = check.stdin.take().unwrap();
     input.write_all(names.as_bytes()).unwrap();
     drop(input);
