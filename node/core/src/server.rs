@@ -52,9 +52,7 @@ use tokio_util::task::TaskTracker;
 pub(crate) use self::policy::look_at_policy;
 pub use self::{
     front::{ConnectionLimits, Front, STOP_TIME, raise_file_limit},
-    methods::cost,
     policy::{PolicyGate, watch_policy},
-    quotas::{Cause, Cost, Quotas},
     searches::Searches,
     slots::{SLOTS_MAX, Slots},
     summary::OwnSummary,
@@ -65,7 +63,7 @@ use crate::{
     disk::Disk,
     handlers::Handlers,
     network::NetworkKey,
-    overlay::Overlay,
+    overlay::{Overlay, Quotas},
     rate::Rate,
     secret::Secret,
     share::{Catalogue, Digests, Keeper, Share},

@@ -15,13 +15,11 @@ use node_api::{
         SkippedEntry, SkippedListing,
     },
 };
-use node_core::{
-    events::unix_millis,
-    handlers::{Handlers, Wanted, query::quoted},
-    plugin::{FileInfo, Files, Flow},
-    share::{Catalogue, Digests, ShareError, Skipped},
-    wire::ShareName,
-};
+use node_base::events::unix_millis;
+use node_core::handlers::{Handlers, Wanted, query::quoted};
+use node_share::{Catalogue, Digests, ShareError, Skipped};
+use node_wire::ShareName;
+use plugin_api::{FileInfo, Files, Flow};
 use tokio::task::spawn_blocking;
 
 use super::{Owner, bad_name, broken};

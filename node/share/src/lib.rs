@@ -1,0 +1,449 @@
+//! The share: the one directory whose files a node offers.
+//!
+//! # Participants
+//! [`Share`] holds the directory; [`SharedFile`] is a file opened for reading;
+//! [`Catalogue`] knows what is there, and [`Keeper`] keeps it right;
+//! [`Digests`] knows the digests of the files; [`Incoming`] is a file on its way in, invisible until it is whole.
+//!
+//! # Lifecycle of a stored file
+//! `begin` makes a private temporary in the directory of the file; the bytes are
+//! written to it; `commit` brings them to the disk, renames the temporary to its
+//! name without replacing anything (unless told to), and brings the directory to
+//! the disk. Dropping an [`Incoming`] removes the temporary, and directories that
+//! were made for it. What a killed node left behind is removed when the share is
+//! opened or its directory is listed.
+//!
+//! # Invariants
+//! - A file is named by a [`ShareName`] relative to a directory handle; no path
+//!   is ever joined and opened, so no name and no link leads out of the share.
+//! - Only regular files are opened, listed or stored. A symbolic link is none.
+//! - What is ignored (`ignoring`) is neither listed nor opened, as if it were
+//!   not there. It may be stored: then it is there for the owner alone.
+//! - A temporary has a name that no [`ShareName`] can have, so it is never
+//!   listed, opened or sent.
+//! - Names that differ only in letter case are one name: the second is refused.
+//! - All calls block; they belong on [`Share::disk`].
+
+mod catalogue;
+mod digests;
+mod disk_names;
+mod error;
+mod files;
+mod folders;
+mod ignoring;
+mod incoming;
+mod keeper;
+mod listing;
+mod root;
+mod siblings;
+mod skipped;
+mod temporary;
+mod watcher;
+
+use std::{
+    fs::File,
+    hash::{Hash, Hasher},
+    io,
+    os::unix::fs::MetadataExt,
+    path::Path,
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, SystemTime},
+};
+
+use cap_fs_ext::{FollowSymlinks, OpenOptionsFollowExt};
+use cap_std::fs::{Dir, Metadata, OpenOptions, OpenOptionsExt};
+use node_base::disk::Disk;
+use node_wire::name::ShareName;
+use plugin_api::FileInfo;
+
+use node_base::state::StateDir;
+
+use self::{
+    catalogue::Meta, disk_names::DiskNames, ignoring::Ignoring, root::Root, siblings::Siblings,
+    temporary::Temporaries,
+};
+pub use self::{
+    catalogue::{Catalogue, News},
+    digests::{Digests, Known},
+    error::{Doing, ShareError},
+    incoming::{About, FREE_MIN, INCOMING_MAX, Incoming, IncomingStream, Replace},
+    keeper::{Keeper, KeeperStatus},
+    listing::Listing,
+    skipped::{SkipReason, Skipped},
+};
+
+/// Time without a change after which a stamp is trusted to show the next one.
+const SETTLED_AFTER: Duration = Duration::from_millis(100);
+
+/// Number of shares that were opened, each with its own number.
+static OPENED: AtomicU64 = AtomicU64::new(0);
+
+/// The shared directory.
+#[derive(Debug)]
+pub struct Share {
+    root: Arc<Root>,
+    ignoring: Ignoring,
+    names: Arc<DiskNames>,
+    storing: Arc<Storing>,
+    identity: u64,
+    disk: Disk,
+}
+
+/// What the files on their way have in common.
+#[derive(Debug)]
+struct Storing {
+    siblings: Siblings,
+    temporaries: Temporaries,
+    placed: Placed,
+}
+
+/// Who is told of a file that was stored.
+type Told = Box<dyn Fn(&ShareName) + Send + Sync>;
+
+/// Tells of files that were stored.
+#[derive(Default)]
+struct Placed(OnceLock<Told>);
+
+impl Placed {
+    fn tell(&self, name: &ShareName) {
+        if let Some(told) = self.0.get() {
+            told(name);
+        }
+    }
+}
+
+impl std::fmt::Debug for Placed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Placed")
+            .field(&self.0.get().is_some())
+            .finish()
+    }
+}
+
+/// A shared file, open for reading.
+#[derive(Debug)]
+pub struct SharedFile {
+    /// The open file, at its start.
+    pub file: File,
+    /// What it was when it was opened.
+    pub stamp: Stamp,
+}
+
+/// What a file must keep while it is read, or it is another file.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Stamp {
+    /// Size in bytes.
+    pub size: u64,
+    /// Time of the last change.
+    pub modified: Option<SystemTime>,
+    /// Which file of the disk it is; another one may have taken its name.
+    pub inode: u64,
+}
+
+impl Stamp {
+    /// The stamp of a file that is described so.
+    pub(crate) fn of(metadata: &std::fs::Metadata) -> Stamp {
+        Stamp {
+            size: metadata.len(),
+            modified: metadata.modified().ok(),
+            inode: metadata.ino(),
+        }
+    }
+}
+
+impl Share {
+    /// Opens the directory `path` and removes what a killed node left in it.
+    ///
+    /// # Errors
+    /// Errors if it is no directory or cannot be read.
+    pub fn open(path: &Path) -> Result<Share, ShareError> {
+        Share::with(path, None, &[])
+    }
+
+    /// Opens the directory `path`, whose identity is kept in `state`. If another
+    /// directory was shared from there before, the share is away until that one
+    /// is back, or [`Share::accept`] is called. Removes what a killed node left in
+    /// it, but for the temporaries in `kept`, which [`Share::resume`] takes up.
+    ///
+    /// # Errors
+    /// As [`Share::open`].
+    pub fn open_keeping(
+        path: &Path,
+        state: &StateDir,
+        kept: &[String],
+    ) -> Result<Share, ShareError> {
+        Share::with(path, Some(state), kept)
+    }
+
+    fn with(path: &Path, state: Option<&StateDir>, kept: &[String]) -> Result<Share, ShareError> {
+        let refused = |error| ShareError::Directory {
+            path: path.to_owned(),
+            error,
+        };
+        let storing = Storing {
+            siblings: Siblings::default(),
+            temporaries: Temporaries::new(kept),
+            placed: Placed::default(),
+        };
+        let names = Arc::new(DiskNames::default());
+        let share = Share {
+            root: Arc::new(Root::open(path, state).map_err(refused)?),
+            ignoring: Ignoring::new(&names),
+            names,
+            storing: Arc::new(storing),
+            identity: OPENED.fetch_add(1, Ordering::Relaxed),
+            disk: Disk::default(),
+        };
+        if let Ok(directory) = share.directory() {
+            share.remove_leftovers(&directory).map_err(refused)?;
+        }
+        Ok(share)
+    }
+
+    /// Removes the temporaries of an earlier run in the top directory. Those
+    /// below are found when their directories are listed.
+    fn remove_leftovers(&self, directory: &Dir) -> io::Result<()> {
+        for entry in directory.entries()? {
+            if let Some(name) = entry?.file_name().to_str() {
+                self.storing.temporaries.remove_leftover(directory, name);
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes the file at `path` if it is a temporary of an earlier run that
+    /// nobody takes up. Says whether it is gone.
+    fn remove_leftover(&self, path: &str) -> bool {
+        self.directory().is_ok_and(|directory| {
+            let on_disk = self.names.path(&directory, path);
+            let temporaries = &self.storing.temporaries;
+            temporaries.remove_leftover(&directory, &on_disk)
+        })
+    }
+
+    /// Shares the directory that is at the path of the share now, also if it is
+    /// another one than before. Blocks.
+    ///
+    /// # Errors
+    /// Errors if there is none that can be read.
+    pub fn accept(&self) -> Result<(), ShareError> {
+        self.root.accept().map_err(|error| ShareError::Directory {
+            path: self.path().to_owned(),
+            error,
+        })
+    }
+
+    /// Has asynchronous callers run their calls on `disk`.
+    #[must_use]
+    pub fn with_disk(self, disk: Disk) -> Share {
+        Share { disk, ..self }
+    }
+
+    /// Returns the pool that asynchronous callers run their calls on.
+    #[must_use]
+    pub fn disk(&self) -> &Disk {
+        &self.disk
+    }
+
+    /// The path under which the directory was opened, for messages.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        self.root.path()
+    }
+
+    /// Why nothing is shared now: the directory is not at its path, or cannot be
+    /// read.
+    #[must_use]
+    pub fn trouble(&self) -> Option<String> {
+        self.root.trouble()
+    }
+
+    /// Returns what is wrong with the ignore files, one sentence each.
+    #[must_use]
+    pub fn ignore_troubles(&self) -> Vec<String> {
+        self.ignoring.troubles()
+    }
+
+    /// Whether a file of this name is shared if it is there: whether it is not
+    /// ignored. Blocks.
+    #[must_use]
+    pub fn shares(&self, name: &ShareName) -> bool {
+        self.directory()
+            .is_ok_and(|directory| self.ignoring.shares(&directory, name.as_str()))
+    }
+
+    fn directory(&self) -> io::Result<Arc<Dir>> {
+        self.root.directory()
+    }
+
+    /// The directory, for storing a file in it: the share, and no other that
+    /// took its path.
+    fn directory_to_store(&self, name: &ShareName) -> Result<Arc<Dir>, ShareError> {
+        let directory = self.directory().map_err(|error| ShareError::Away {
+            name: name.clone(),
+            why: self.trouble().unwrap_or_else(|| error.to_string()),
+        })?;
+        self.root.check(&directory, name)?;
+        Ok(directory)
+    }
+
+    /// The directory, for reading a file of it that is shared.
+    fn directory_of(&self, name: &ShareName) -> Result<Arc<Dir>, ShareError> {
+        let directory = self
+            .directory()
+            .map_err(|error| ShareError::of(name, error))?;
+        if self.ignoring.shares(&directory, name.as_str()) {
+            Ok(directory)
+        } else {
+            Err(ShareError::NotFound(name.clone()))
+        }
+    }
+
+    /// Which of the shares of this process it is.
+    #[must_use]
+    pub fn identity(&self) -> u64 {
+        self.identity
+    }
+
+    /// Opens the file `name` for reading.
+    ///
+    /// # Errors
+    /// [`ShareError::NotFound`] when there is no regular file of this name,
+    /// [`ShareError::Io`] when it cannot be opened.
+    pub fn read(&self, name: &ShareName) -> Result<SharedFile, ShareError> {
+        let mut options = OpenOptions::new();
+        options.read(true).follow(FollowSymlinks::No);
+        // A pipe or device must not hold the thread before it is recognised.
+        #[cfg(unix)]
+        options.custom_flags(rustix::fs::OFlags::NONBLOCK.bits().cast_signed());
+        let directory = self.directory_of(name)?;
+        let on_disk = self.names.path(&directory, name.as_str());
+        let file = directory
+            .open_with(&*on_disk, &options)
+            .map_err(|error| ShareError::of(name, error))?;
+        let file = file.into_std();
+        let metadata = file
+            .metadata()
+            .map_err(|error| ShareError::of(name, error))?;
+        if !metadata.is_file() {
+            return Err(ShareError::NotFound(name.clone()));
+        }
+        let stamp = Stamp::of(&metadata);
+        Ok(SharedFile { file, stamp })
+    }
+
+    /// The stamp of the file `name`.
+    ///
+    /// # Errors
+    /// As [`Share::read`].
+    pub fn stamp(&self, name: &ShareName) -> Result<Stamp, ShareError> {
+        Ok(self.look_at(name)?.stamp())
+    }
+
+    /// Describes the file `name`.
+    ///
+    /// # Errors
+    /// As [`Share::read`].
+    pub fn describe(&self, name: &ShareName) -> Result<FileInfo, ShareError> {
+        Ok(info(name.as_str().to_owned(), self.look_at(name)?))
+    }
+
+    fn look_at(&self, name: &ShareName) -> Result<Meta, ShareError> {
+        let directory = self.directory_of(name)?;
+        let metadata = directory
+            .symlink_metadata(&*self.names.path(&directory, name.as_str()))
+            .map_err(|error| ShareError::of(name, error))?;
+        if metadata.is_file() {
+            Ok(listing::meta(&metadata))
+        } else {
+            Err(ShareError::NotFound(name.clone()))
+        }
+    }
+
+    /// Whether something, a file or not, has `name`. Blocks.
+    #[must_use]
+    pub fn is_taken(&self, name: &ShareName) -> bool {
+        let directory = self.directory();
+        directory.is_ok_and(|directory| {
+            let on_disk = self.names.path(&directory, name.as_str());
+            directory.symlink_metadata(&*on_disk).is_ok()
+        })
+    }
+
+    /// Begins to store a file under `name`.
+    ///
+    /// # Errors
+    /// Errors with [`ShareError::Exists`] if the name is taken and not to be
+    /// replaced, with [`ShareError::Away`] if the share is not there, and with
+    /// [`ShareError::Store`] if no temporary can be made.
+    pub fn begin(&self, name: &ShareName, replace: Replace) -> Result<Incoming, ShareError> {
+        Incoming::begin(self, name, replace)
+    }
+
+    /// Removes the temporary of an earlier run that is not taken up, and the
+    /// directories that were made for it.
+    pub fn remove_temporary(&self, temporary: &str) {
+        if !temporary::is_temporary(temporary) {
+            return;
+        }
+        if let Ok(directory) = self.directory() {
+            let removed = self.storing.temporaries.remove_old(&directory, temporary);
+            if let Err(error) = removed {
+                tracing::warn!(temporary, %error, "a temporary file cannot be removed");
+            }
+        }
+    }
+
+    /// Takes up the temporary of an earlier run.
+    ///
+    /// # Errors
+    /// [`ShareError::NotFound`] when it is not there any more, and as
+    /// [`Share::begin`].
+    pub fn resume(
+        &self,
+        name: &ShareName,
+        replace: Replace,
+        temporary: &str,
+    ) -> Result<Incoming, ShareError> {
+        Incoming::resume(self, name, replace, temporary)
+    }
+}
+
+impl SharedFile {
+    /// Whether the open file is still what it was when it was opened.
+    ///
+    /// # Errors
+    /// When the system does not say.
+    pub fn unchanged(file: &File, stamp: Stamp) -> io::Result<bool> {
+        Ok(Stamp::of(&file.metadata()?) == stamp)
+    }
+}
+
+fn info(name: String, meta: Meta) -> FileInfo {
+    FileInfo {
+        name,
+        size: meta.size,
+        modified: meta.stamp().modified,
+        version: meta.version(),
+    }
+}
+
+/// Another number for another stamp, never zero.
+fn version(stamp: Stamp) -> u64 {
+    let mut hasher = std::hash::DefaultHasher::new();
+    (stamp.size, stamp.inode, stamp.modified).hash(&mut hasher);
+    hasher.finish().max(1)
+}
+
+fn modified(metadata: &Metadata) -> Option<SystemTime> {
+    metadata
+        .modified()
+        .ok()
+        .map(cap_std::time::SystemTime::into_std)
+}
+
+#[cfg(test)]
+mod tests;
