@@ -185,31 +185,20 @@ impl Settings {
             .ok_or(SettingsError::NoState)?;
         let peers_file = args.peers.or(file.peers);
         let network_key_file = args.network_key_file.or(file.network_key_file);
-        check_outside("--state", Some(&state), &share)?;
-        check_outside("--plugins", plugins.as_deref(), &share)?;
-        check_outside("--network-key-file", network_key_file.as_deref(), &share)?;
-        check_outside("--peers", peers_file.as_deref(), &share)?;
-        check_outside("--config", args.config.as_deref(), &share)?;
-        if really(&share).starts_with(really(&state)) {
-            return Err(SettingsError::ShareInState(share));
-        }
-        let url = args
-            .url
-            .or(file.url)
-            .map(|text| parse_url("--url", &text))
-            .transpose()?;
-        let peers = if args.peer.is_empty() {
-            file.peer
-        } else {
-            args.peer
-        };
-        let mut peers = peers
-            .iter()
-            .map(|text| parse_url("--peer", text))
-            .collect::<Result<Vec<_>, _>>()?;
-        if let Some(path) = &peers_file {
-            peers.extend(read_peers(path)?);
-        }
+        let kept = [
+            ("--state", Some(&state)),
+            ("--plugins", plugins.as_ref()),
+            ("--network-key-file", network_key_file.as_ref()),
+            ("--peers", peers_file.as_ref()),
+            ("--config", args.config.as_ref()),
+        ];
+        check_apart(&kept, &state, &share)?;
+        let url = args.url.or(file.url);
+        let url = url.map(|text| parse_url("--url", &text)).transpose()?;
+        let named = [args.peer, file.peer]
+            .into_iter()
+            .find(|urls| !urls.is_empty());
+        let peers = all_peers(&named.unwrap_or_default(), peers_file.as_deref())?;
         Ok(Settings {
             share,
             listen: args.listen.or(file.listen).unwrap_or(LISTEN),
@@ -283,6 +272,16 @@ fn in_config(path: &Path, beside: &Path) -> Result<PathBuf, SettingsError> {
     }
 }
 
+/// Reads the URLs that were named, and those in a file.
+fn all_peers(named: &[String], file: Option<&Path>) -> Result<Vec<PeerUrl>, SettingsError> {
+    let peers = named.iter().map(|text| parse_url("--peer", text));
+    let mut peers = peers.collect::<Result<Vec<_>, _>>()?;
+    if let Some(path) = file {
+        peers.extend(read_peers(path)?);
+    }
+    Ok(peers)
+}
+
 /// Reads URLs, one a line. Empty lines and lines that start with `#` are
 /// passed over.
 fn read_peers(path: &Path) -> Result<Vec<PeerUrl>, SettingsError> {
@@ -314,6 +313,22 @@ fn check_directory(option: &'static str, path: &Path) -> Result<(), SettingsErro
         path: path.to_owned(),
         error,
     })
+}
+
+/// Makes sure that nothing that the owner keeps lies in the share, and the share
+/// not in the state.
+fn check_apart(
+    kept: &[(&'static str, Option<&PathBuf>)],
+    state: &Path,
+    share: &Path,
+) -> Result<(), SettingsError> {
+    for (option, path) in kept {
+        check_outside(option, path.map(PathBuf::as_path), share)?;
+    }
+    if really(share).starts_with(really(state)) {
+        return Err(SettingsError::ShareInState(share.to_owned()));
+    }
+    Ok(())
 }
 
 /// Makes sure that what the owner keeps at `path` does not lie in the share,

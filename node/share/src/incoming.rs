@@ -72,7 +72,7 @@ pub struct Incoming {
     root: Arc<Root>,
     share: Arc<Dir>,
     storing: Arc<Storing>,
-    parent: Parent,
+    parent: Box<Parent>,
     /// Path of the temporary in the share.
     temporary: String,
     file: File,
@@ -149,7 +149,7 @@ impl Incoming {
             .storing
             .siblings
             .check(&directory, name, &share.names)?;
-        let parent = Parent::open(share, &directory, name)?;
+        let parent = Box::new(Parent::open(share, &directory, name)?);
         let path = match temporary {
             Temporary::Kept(path) => (*path).to_owned(),
             Temporary::New => parent.path_of(&random_name(parent.made()).map_err(failed)?),

@@ -209,6 +209,7 @@ fn the_cache_has_a_gibibyte_unless_said_otherwise() {
 }
 
 #[test]
+#[allow(clippy::too_many_lines, reason = "a table")]
 fn what_the_owner_keeps_and_the_share_lie_apart() {
     let home = home();
     let share = home.path().join("share");

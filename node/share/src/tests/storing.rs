@@ -112,7 +112,8 @@ fn a_kept_temporary_is_taken_up_where_it_lies() {
     let kept = incoming.temporary().to_owned();
     drop(incoming);
     std::thread::sleep(Duration::from_millis(20));
-    let share = Share::open_keeping(home.share.path(), &state, &[kept.clone()]).unwrap();
+    let share =
+        Share::open_keeping(home.share.path(), &state, std::slice::from_ref(&kept)).unwrap();
     let incoming = share.resume(&name("a/b"), Replace::Never, &kept).unwrap();
     incoming.write_at(b"xt", 2).unwrap();
     incoming.commit(4, About::default()).unwrap();
