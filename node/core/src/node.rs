@@ -316,7 +316,7 @@ async fn open_share(path: PathBuf, state: &StateDir) -> Result<(Arc<Share>, Reco
     let (shared, state) = (path.clone(), state.clone());
     let opened = spawn_blocking(move || {
         let records = Records::load(&state);
-        let share = Share::open_keeping(&shared, &records.temporaries())?;
+        let share = Share::open_keeping(&shared, &state, &records.temporaries())?;
         Ok((Arc::new(share), records))
     });
     opened.await.unwrap_or_else(|error| {

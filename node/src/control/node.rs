@@ -1,6 +1,6 @@
 //! Namespace `node`.
 
-use std::process;
+use std::{process, sync::Arc};
 
 use jsonrpsee::core::{RpcResult, async_trait};
 use node_api::node::{IndexStatus, NodeServer, NodeStatus};
@@ -8,13 +8,15 @@ use node_base::events::unix_millis;
 use node_core::handlers::ContentStatus;
 use node_wire::{PeerUrl, scope::Scope};
 
-use super::Owner;
+use super::{Owner, broken};
 
 #[async_trait]
 impl NodeServer for Owner {
     async fn status(&self) -> RpcResult<NodeStatus> {
         let context = self.node.context();
         let handlers = context.handlers.names().into_iter();
+        let (catalogue, share) = (Arc::clone(&context.catalogue), Arc::clone(&context.share));
+        let skipped = share.disk().run(move || catalogue.skipped()).await;
         Ok(NodeStatus {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             api_version: node_api::API_VERSION.to_owned(),
@@ -28,6 +30,8 @@ impl NodeServer for Owner {
             share_trouble: context.share.trouble(),
             unwatched: context.keeper.status().unwatched,
             reach: reach(self.node.url()),
+            skipped: skipped.map_err(|_| broken())?,
+            ignore_troubles: context.share.ignore_troubles(),
             pid: process::id(),
             started: unix_millis(self.node.started()),
             peers: context.overlay.count() as u64,

@@ -180,7 +180,7 @@ fn a_state_that_leads_into_the_share_through_a_link_is_refused() {
     };
     assert!(matches!(
         Settings::resolve(args),
-        Err(SettingsError::StateInShare(_))
+        Err(SettingsError::InShare { .. })
     ));
 }
 
@@ -218,4 +218,128 @@ fn the_cache_has_a_gibibyte_unless_said_otherwise() {
     };
     assert_eq!(size(off), 0);
     assert!(Settings::resolve(with_config(&home, "cache_size = 'much'")).is_err());
+}
+
+#[test]
+#[allow(clippy::too_many_lines, reason = "a table")]
+fn what_the_owner_keeps_and_the_share_lie_apart() {
+    let home = home();
+    let share = home.path().join("share");
+    for directory in ["share/plugins", "share/below", "state/below"] {
+        fs::create_dir_all(home.path().join(directory)).unwrap();
+    }
+    fs::write(share.join("file"), "").unwrap();
+    std::os::unix::fs::symlink(&share, home.path().join("link")).unwrap();
+    std::os::unix::fs::symlink(home.path().join("state"), home.path().join("other/s")).unwrap();
+    let path = |below: &str| Some(home.path().join(below));
+    let good = || args(&home);
+    let cases = [
+        (
+            "--state",
+            NodeArgs {
+                state: path("share"),
+                ..good()
+            },
+        ),
+        (
+            "--state",
+            NodeArgs {
+                state: path("share/new/deep"),
+                ..good()
+            },
+        ),
+        (
+            "--state",
+            NodeArgs {
+                state: path("link/new"),
+                ..good()
+            },
+        ),
+        (
+            "--share",
+            NodeArgs {
+                share: path("state/below"),
+                ..good()
+            },
+        ),
+        (
+            "--share",
+            NodeArgs {
+                share: path("other/s/below"),
+                ..good()
+            },
+        ),
+        (
+            "--plugins",
+            NodeArgs {
+                plugins: path("share/plugins"),
+                ..good()
+            },
+        ),
+        (
+            "--plugins",
+            NodeArgs {
+                plugins: path("link"),
+                ..good()
+            },
+        ),
+        (
+            "--network-key-file",
+            NodeArgs {
+                network_key_file: path("share/file"),
+                ..good()
+            },
+        ),
+        (
+            "--network-key-file",
+            NodeArgs {
+                network_key_file: path("link/missing"),
+                ..good()
+            },
+        ),
+        (
+            "--peers",
+            NodeArgs {
+                peers: path("share/file"),
+                ..good()
+            },
+        ),
+        (
+            "--config",
+            NodeArgs {
+                config: path("share/file"),
+                ..good()
+            },
+        ),
+    ];
+    for (option, args) in cases {
+        let error = Settings::resolve(args).unwrap_err().to_string();
+        assert!(error.contains(option), "{option}: {error}");
+        assert!(error.contains("lies in the"), "{option}: {error}");
+    }
+    let beside = NodeArgs {
+        state: path("share-state"),
+        ..good()
+    };
+    assert!(Settings::resolve(beside).is_ok());
+}
+
+#[test]
+fn paths_in_the_file_are_those_of_the_home_or_relative_to_it() {
+    let home = home();
+    fs::create_dir_all(home.path().join("sub/plugins")).unwrap();
+    let path = home.path().join("sub/node.toml");
+    let text = "share = '../share'\nstate = '~/of-a-node'\nplugins = 'plugins'\n\
+                network_key_file = '/absolute/key'\n";
+    fs::write(&path, text).unwrap();
+    let settings = Settings::resolve(NodeArgs {
+        config: Some(path),
+        ..NodeArgs::default()
+    })
+    .unwrap();
+    assert_eq!(settings.share, home.path().join("sub/../share"));
+    assert_eq!(settings.plugins, Some(home.path().join("sub/plugins")));
+    assert_eq!(settings.network_key_file, Some("/absolute/key".into()));
+    let user = PathBuf::from(std::env::var_os("HOME").unwrap());
+    assert_eq!(settings.state, user.join("of-a-node"));
 }

@@ -40,6 +40,7 @@ const FILES: &[&str] = &["node/share/src", "ctl/src/ui/upload"];
 const SYSTEM: &[&str] = &[
     "node/share/src",
     "node/core/src/cache",
+    "node/base/src/state",
     "node/core/src/server/front",
     "plugins/process/src",
     "plugins/script/src/background",
@@ -98,7 +99,13 @@ const HOMES: &[Home] = &[
     home("cap-fs-ext", &["node-share", "ctl"], FILES),
     home(
         "rustix",
-        &["node-core", "node-share", "plugin-process", "plugin-script"],
+        &[
+            "node-base",
+            "node-core",
+            "node-share",
+            "plugin-process",
+            "plugin-script",
+        ],
         SYSTEM,
     ),
     home("globset", &["plugin-filename"], &[]),

@@ -183,20 +183,23 @@ fn a_restart_removes_what_is_no_whole_blob() {
     let home = Home::new();
     let digest = put(&home.open(LIMIT_DEFAULT), b"kept").unwrap();
     let lonely = Digest::from_bytes([7; 32]);
-    let strangers = [
-        "part-0011".to_owned(),
-        "part-0011.tree".to_owned(),
+    let rests = [
+        "part-0123456789abcdef".to_owned(),
+        "part-0123456789abcdef.tree".to_owned(),
         lonely.to_hex(),
         format!("{}{TREE}", Digest::from_bytes([8; 32])),
-        lonely.to_hex().to_uppercase().replace('7', "A"),
     ];
-    for name in &strangers {
+    let of_others = ["part-list.txt".to_owned(), "photo.jpg".to_owned()];
+    for name in rests.iter().chain(&of_others) {
         fs::write(home.directory().join(name), b"?").unwrap();
     }
     let cache = home.open(LIMIT_DEFAULT);
-    let expected = BTreeSet::from([digest.to_hex(), format!("{digest}{TREE}")]);
+    let mut expected = BTreeSet::from([digest.to_hex(), format!("{digest}{TREE}")]);
+    expected.extend(of_others.clone());
     assert_eq!(home.files(), expected);
     assert_eq!(read(&cache, &digest), Some(b"kept".to_vec()));
+    drop(home.open(0));
+    assert_eq!(home.files(), BTreeSet::from(of_others));
 }
 
 #[test]

@@ -23,7 +23,7 @@ use crate::{
     counters::Counters,
     events::EventLog,
     overlay::{Asked, Overlay, Walk},
-    share::{Digests, Incoming, Replace, Share, ShareError},
+    share::{About, Digests, Incoming, IncomingStream, Replace, Share, ShareError},
 };
 
 /// Bytes that are gathered before they are written.
@@ -123,8 +123,8 @@ pub(super) struct Fetcher {
 
 /// Why one peer's file was not received.
 enum Received {
-    Whole(Incoming),
-    BrokeOff(Incoming, CallError),
+    Whole(IncomingStream),
+    BrokeOff(IncomingStream, CallError),
 }
 
 impl Fetcher {
@@ -241,11 +241,12 @@ impl Fetcher {
     async fn fetch_walked(
         &self,
         job: &Job,
-        mut incoming: Incoming,
+        incoming: Incoming,
         failure: Option<Failure>,
         asked: usize,
     ) -> Result<(), FetchError> {
         let name = job.name();
+        let mut incoming = blocking(name, move || Ok(incoming.into_stream()?)).await?;
         let mut walk = Walk::begin(&self.overlay, Asked::here(name.clone())).await;
         let mut broken = failure.map(|failure| FetchError::of(name, failure));
         loop {
@@ -260,7 +261,10 @@ impl Fetcher {
             };
             match self.receive(job, &mut file, incoming).await? {
                 Received::Whole(whole) => {
-                    return blocking(name, move || Ok(whole.commit().map(drop)?)).await;
+                    return blocking(name, move || {
+                        Ok(whole.commit(About::default()).map(drop)?)
+                    })
+                    .await;
                 }
                 Received::BrokeOff(rest, error) => {
                     walk.broke_off(&file, &error);
@@ -280,7 +284,7 @@ impl Fetcher {
         &self,
         job: &Job,
         file: &mut RemoteFile,
-        incoming: Incoming,
+        incoming: IncomingStream,
     ) -> Result<Received, FetchError> {
         job.update(|status| {
             (status.state, status.peer) = (JobState::Receiving, Some(file.peer.clone()));
@@ -308,9 +312,9 @@ impl Fetcher {
     async fn write(
         &self,
         name: &ShareName,
-        mut incoming: Incoming,
+        mut incoming: IncomingStream,
         mut bytes: Vec<u8>,
-    ) -> Result<(Incoming, Vec<u8>), FetchError> {
+    ) -> Result<(IncomingStream, Vec<u8>), FetchError> {
         blocking(name, move || {
             incoming.write(&bytes)?;
             bytes.clear();
@@ -371,7 +375,7 @@ impl Fetcher {
     }
 }
 
-fn restarted(mut incoming: Incoming) -> Result<Incoming, FetchError> {
+fn restarted(mut incoming: IncomingStream) -> Result<IncomingStream, FetchError> {
     incoming.restart()?;
     Ok(incoming)
 }

@@ -17,7 +17,7 @@ use crate::{
     client::CallError,
     clock::now,
     pieces::{PIECE_SIZE, PieceTree},
-    share::{Incoming, Replace},
+    share::{About, Incoming, Replace},
 };
 
 /// What came of a fetch among the peers that give digests.
@@ -123,7 +123,7 @@ impl Fetcher {
             if !store_piece(&tree, &incoming, 0, &chunks)? {
                 return Ok(Small::Not);
             }
-            let stamp = incoming.commit()?;
+            let stamp = incoming.commit(tree.size(), About::default())?;
             digests.learned(&name, stamp, &tree);
             Ok::<_, FetchError>(Small::Stored)
         });
@@ -283,7 +283,7 @@ impl Fetcher {
     ) -> Result<(), FetchError> {
         let (name, tree, digests) = (job.name().clone(), tree.clone(), Arc::clone(&self.digests));
         let stored = spawn_blocking(move || {
-            let stamp = incoming.commit()?;
+            let stamp = incoming.commit(tree.size(), About::default())?;
             digests.learned(&name, stamp, &tree);
             Ok(())
         });
@@ -292,11 +292,8 @@ impl Fetcher {
             .unwrap_or_else(|error| Err(panicked(job.name(), &error)))
     }
 
-    async fn restart(&self, job: &Job, mut incoming: Incoming) -> Result<Incoming, FetchError> {
-        let restarted = spawn_blocking(move || {
-            incoming.restart()?;
-            Ok(incoming)
-        });
+    async fn restart(&self, job: &Job, incoming: Incoming) -> Result<Incoming, FetchError> {
+        let restarted = spawn_blocking(move || Ok(incoming.into_stream()?.into_incoming()));
         job.update(|status| (status.state, status.bytes) = (JobState::Searching, 0));
         restarted
             .await
