@@ -4,7 +4,7 @@
 //! - [`state`]: small files of the node's own, written whole or not at all; [`secret`]: the one that proves the owner.
 //! - [`events`] and [`counters`]: what happens, and how often.
 //! - [`rate`], [`pace`] and [`bucket`]: bytes a second, silence, and calls a second.
-//! - [`disk`]: the one door for blocking work.
+//! - [`disk`]: the one door for blocking work; [`threads`]: threads for work that takes long.
 //! - [`size`]: sizes as people write them.
 //! - [`sync`]: locks that outlive a panic.
 
@@ -19,3 +19,4 @@ pub mod secret;
 pub mod size;
 pub mod state;
 pub mod sync;
+pub mod threads;
