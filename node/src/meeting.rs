@@ -26,7 +26,6 @@ use node_discovery::{
 };
 use node_overlay::{Providers, Source};
 use node_wire::{Digest, PeerUrl};
-use tokio::task::spawn_blocking;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{cli::Mdns, settings};
@@ -168,7 +167,7 @@ impl Files for Shared {
     fn all(&self, most: usize) -> Reply<'_, Vec<File>> {
         Box::pin(async move {
             let context = Arc::clone(&self.0);
-            let listed = spawn_blocking(move || {
+            let listed = self.0.disk.run(move || {
                 let digests = context.digests.list(most);
                 let copies = context.overlay.copies(&digests);
                 let files = digests.into_iter().zip(copies);

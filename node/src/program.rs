@@ -7,6 +7,7 @@ use std::{
 };
 
 use clap::Parser;
+use node_base::disk::JOBS_MAX;
 use tokio::{
     runtime::{Builder, Runtime},
     signal::unix::{Signal, SignalKind, signal},
@@ -28,8 +29,8 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 /// Variable that says what is logged.
 const LOG_VARIABLE: &str = "SIXHOP_LOG";
 
-/// Threads for file calls. Each call is short; more callers wait.
-const BLOCKING_THREADS: usize = 16;
+/// Threads for file calls: all that [`Disk`](node_base::disk::Disk) uses.
+const BLOCKING_THREADS: usize = JOBS_MAX;
 
 /// Longest time for a clean end.
 const STOP_TIME: Duration = Duration::from_millis(4_500);

@@ -36,6 +36,7 @@ mod rogues;
 mod scripts;
 mod searching;
 mod start;
+mod starving;
 mod store;
 mod summaries;
 mod tidy;

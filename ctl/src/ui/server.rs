@@ -3,7 +3,8 @@
 //! # Invariants
 //! - Its listener is a socket in a private directory; only the door connects to it, once for each request.
 //! - When its accepting fails, which ends it for good, a new one takes its place.
-//! - As many requests are answered at a time as the door has connections.
+//! - As many requests are answered at a time as the door has connections, each on a thread of its own: an answer may wait
+//!   for the node.
 
 use std::{io, path::Path, sync::Arc, thread, time::Duration};
 
@@ -69,8 +70,11 @@ fn run(
             match listening.recv_timeout(LOOK_EVERY) {
                 Ok(Some(request)) => {
                     let (site, inner) = (Arc::clone(site), handle.clone());
-                    // Its end is of no interest: it answers the request itself.
-                    drop(handle.spawn_blocking(move || site.answer(request, &inner)));
+                    let answering = thread::Builder::new()
+                        .name("page answer".to_owned())
+                        .spawn(move || site.answer(request, &inner));
+                    // It answers the request itself; without a thread the request ends with an error.
+                    drop(answering);
                 }
                 Ok(None) => {}
                 Err(_) => break,

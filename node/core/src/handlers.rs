@@ -9,7 +9,8 @@
 //! - An answer ends: at its limit, at its deadline, or when all was looked at;
 //!   and it says which.
 //! - Handlers see the share only through [`plugin_api::Files`].
-//! - All calls block; they belong on the blocking pool.
+//! - An answer takes as long as its handler and, in a live one, as who takes it: it is
+//!   given on [`Threads`], never on the disk's pool.
 
 mod answer;
 mod hits;
@@ -36,6 +37,7 @@ use self::{
     plugins::Places,
     query::{Query, Quotes, SyntaxError},
 };
+use crate::threads::{Place, ThreadError, Threads};
 
 /// The handler of a query without a prefix.
 pub const DEFAULT_HANDLER: &str = "name";
@@ -60,10 +62,21 @@ pub enum QueryError {
     /// The handler refused it.
     #[error(transparent)]
     Handler(#[from] HandlerError),
+    /// All places for answers are taken.
+    #[error("too many searches run, try again later")]
+    Busy,
+    /// The system gave no thread for the answer, or it panicked.
+    #[error(transparent)]
+    Thread(#[from] ThreadError),
 }
+
+/// Answers to the owner that are given at a time. A control connection has fewer calls in flight.
+const OWNER_ANSWERS_MAX: usize = 64;
 
 /// The table of handlers.
 pub struct Handlers {
+    /// Where the owner is answered; others have threads of their own.
+    threads: Threads,
     built_in: Vec<Arc<dyn Handler>>,
     content: Option<Arc<Content>>,
     plugins: Option<Arc<Plugins>>,
@@ -74,6 +87,7 @@ impl Handlers {
     #[must_use]
     pub fn standard() -> Handlers {
         Handlers {
+            threads: Threads::new("owner's answer", OWNER_ANSWERS_MAX),
             built_in: vec![
                 Arc::new(plugin_filename::Filename), // name:
             ],
@@ -165,17 +179,24 @@ impl Handlers {
         Ok(answer::collect(&asked, wanted)?)
     }
 
-    /// Begins to answer `query` about `files` on a thread of its own.
+    /// Returns the threads on which the owner is answered.
+    #[must_use]
+    pub fn threads(&self) -> &Threads {
+        &self.threads
+    }
+
+    /// Begins to answer `query` about `files` on the thread that `place` stands for.
     ///
     /// # Errors
-    /// [`QueryError`] when it is no query, or nobody answers its kind.
+    /// [`QueryError`] when it is no query, nobody answers its kind, or the system gives no thread.
     pub fn answer_live(
         &self,
         files: &Arc<dyn Files>,
         query: &str,
         wanted: Wanted,
+        place: Place,
     ) -> Result<LiveAnswer, QueryError> {
-        Ok(LiveAnswer::begin(self.read(files, query)?, wanted))
+        LiveAnswer::begin(self.read(files, query)?, wanted, place)
     }
 
     /// What is asked, and of whom.

@@ -18,13 +18,14 @@ use std::{
 use node_wire::peer_url::{PeerUrl, UrlError};
 use plugin_api::{Changes, Files};
 use serde_json::json;
-use tokio::{net::TcpListener, task::spawn_blocking, time::timeout};
+use tokio::{net::TcpListener, time::timeout};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     cache::Cache,
     client::{Client, HttpTransport},
     counters::Counters,
+    disk::Disk,
     events::EventLog,
     handlers::{Content, Handlers, watch_plugins},
     identity::{KeyError, NodeKey},
@@ -38,6 +39,7 @@ use crate::{
     },
     share::{Catalogue, Digests, Keeper, News, Share, ShareError},
     state::StateDir,
+    threads::Threads,
     transfer::{Records, Transfers},
 };
 
@@ -154,15 +156,16 @@ impl Node {
             providers,
         } = options;
         let key = NodeKey::load_or_create(&state)?;
-        let (share, records) = open_share(share, &state).await?;
+        let disk = Disk::default();
+        let (share, records) = open_share(&disk, share, &state).await?;
         let (listener, address) = bind(listen).await?;
         let own = OwnUrls::of(url, address).map_err(|error| NodeError::Url { address, error })?;
         let counters = Arc::new(Counters::default());
         let events = Arc::new(EventLog::default());
-        let cache = open_cache(&state, cache_size, &counters, &events).await?;
+        let cache = open_cache(&disk, &state, cache_size, &counters, &events).await?;
         let catalogue = Catalogue::new(&share);
         let keeper = Keeper::new(Arc::clone(&catalogue), state.clone(), Arc::clone(&events));
-        let digests = open_digests(&catalogue, &state, &counters, &events).await?;
+        let digests = open_digests(&disk, &catalogue, &state, &counters, &events).await?;
         let content = open_content(&catalogue, &state, &events).map_err(NodeError::Content)?;
         let stores = Stores {
             share,
@@ -189,14 +192,18 @@ impl Node {
             cancel: CancellationToken::new(),
             tasks: TaskTracker::new(),
         };
-        if let Some(policy) = node.context.policy.file() {
-            // Nobody may ask before it is known what may be answered.
-            look_at_policy(policy, &node.events).await;
-        }
-        node.keep_catalogue().await;
-        node.spawn(listener, state, peers);
-        node.context.transfers.take_up().await;
+        node.begin(listener, state, peers).await;
         Ok(node)
+    }
+
+    /// Starts the tasks, once it is known what may be answered.
+    async fn begin(&self, listener: TcpListener, state: StateDir, peers: Vec<PeerUrl>) {
+        if let Some(policy) = self.context.policy.file() {
+            look_at_policy(policy, &self.events).await;
+        }
+        self.keep_catalogue().await;
+        self.spawn(listener, state, peers);
+        self.context.transfers.take_up().await;
     }
 
     /// What the node works with.
@@ -235,9 +242,11 @@ impl Node {
         self.context.searches.clear();
         self.context.summary.close();
         let handlers = Arc::clone(&self.context.handlers);
-        let stopping = spawn_blocking(move || handlers.stop());
-        self.context.transfers.stop().await;
-        if let Err(error) = stopping.await {
+        // Programs may take their time to end.
+        let threads = Threads::new("stop", 1);
+        let stopping = threads.run(move || handlers.stop());
+        let (stopped, ()) = tokio::join!(stopping, self.context.transfers.stop());
+        if let Err(error) = stopped {
             tracing::error!(%error, "the handlers could not be stopped");
         }
         self.tasks.close();
@@ -260,7 +269,12 @@ impl Node {
         let keeper = Arc::clone(&context.keeper);
         self.tasks
             .spawn(Arc::clone(&keeper).stop_when(self.cancel.clone()));
-        self.tasks.spawn_blocking(move || keeper.run());
+        self.tasks.spawn(async move {
+            let scanning = Threads::new("scan", 1).run(move || keeper.run()).await;
+            if let Err(error) = scanning {
+                tracing::error!(%error, "the share is not scanned");
+            }
+        });
         let looked = timeout(LOOK_TIME, context.keeper.looked()).await;
         if looked.is_err() {
             tracing::info!("the share is large and is still being looked at");
@@ -268,7 +282,12 @@ impl Node {
     }
 
     fn spawn(&self, listener: TcpListener, state: StateDir, peers: Vec<PeerUrl>) {
-        let introducer = Introducer::new(Arc::clone(&self.context.overlay), Some(state), peers);
+        let disk = self.context.disk.clone();
+        let introducer = Introducer::new(
+            Arc::clone(&self.context.overlay),
+            Some((state, disk)),
+            peers,
+        );
         self.tasks
             .spawn(Arc::clone(&self.context.digests).run(self.cancel.clone()));
         self.tasks.spawn(introducer.run(self.cancel.clone()));
@@ -300,24 +319,36 @@ impl Node {
     }
 }
 
+impl Drop for Node {
+    /// Cancels the tasks of a node that nobody stopped, so that none outlives it.
+    fn drop(&mut self) {
+        self.cancel.cancel();
+    }
+}
+
 async fn open_cache(
+    disk: &Disk,
     state: &StateDir,
     limit: u64,
     counters: &Arc<Counters>,
     events: &Arc<EventLog>,
 ) -> Result<Cache, NodeError> {
     let (state, counters, events) = (state.clone(), Arc::clone(counters), Arc::clone(events));
-    spawn_blocking(move || Cache::in_state(&state, limit, counters, events))
+    disk.run(move || Cache::in_state(&state, limit, counters, events))
         .await
         .map_err(|error| NodeError::Cache(io::Error::other(error)))
 }
 
-async fn open_share(path: PathBuf, state: &StateDir) -> Result<(Arc<Share>, Records), ShareError> {
-    let (shared, state) = (path.clone(), state.clone());
-    let opened = spawn_blocking(move || {
+async fn open_share(
+    disk: &Disk,
+    path: PathBuf,
+    state: &StateDir,
+) -> Result<(Arc<Share>, Records), ShareError> {
+    let (shared, state, kept) = (path.clone(), state.clone(), disk.clone());
+    let opened = disk.run(move || {
         let records = Records::load(&state);
         let share = Share::open_keeping(&shared, &state, &records.temporaries())?;
-        Ok((Arc::new(share), records))
+        Ok((Arc::new(share.with_disk(kept)), records))
     });
     opened.await.unwrap_or_else(|error| {
         let error = io::Error::other(error);
@@ -335,6 +366,7 @@ fn tell_handlers(handlers: &Handlers, news: &News) {
 }
 
 async fn open_digests(
+    disk: &Disk,
     catalogue: &Arc<Catalogue>,
     state: &StateDir,
     counters: &Arc<Counters>,
@@ -342,7 +374,7 @@ async fn open_digests(
 ) -> Result<Arc<Digests>, NodeError> {
     let (catalogue, state) = (Arc::clone(catalogue), state.clone());
     let (counters, events) = (Arc::clone(counters), Arc::clone(events));
-    spawn_blocking(move || Arc::new(Digests::open(catalogue, &state, counters, events)))
+    disk.run(move || Arc::new(Digests::open(catalogue, &state, counters, events)))
         .await
         .map_err(|error| NodeError::Digests(io::Error::other(error)))
 }
@@ -447,6 +479,7 @@ fn assemble(
     let uploads = Uploads::new(upload_rate, share.disk().clone(), Arc::clone(&counters));
     let context = Context {
         disk: share.disk().clone(),
+        answering: server::answering(),
         share,
         catalogue,
         keeper,

@@ -110,9 +110,13 @@ impl Search {
         let begun = now();
         let bounds = Wanted {
             limit,
-            deadline: Instant::now() + time,
+            deadline: begun + time,
         };
-        let (live, end) = match handlers.answer_live(files, &query, bounds) {
+        let place = handlers.threads().try_place();
+        let live = place
+            .ok_or(QueryError::Busy)
+            .and_then(|place| handlers.answer_live(files, &query, bounds, place));
+        let (live, end) = match live {
             Ok(live) => (Some(live), None),
             Err(QueryError::Syntax(error)) => return Err(error),
             Err(error) => (None, Some(Err(error))),

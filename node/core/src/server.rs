@@ -71,14 +71,17 @@ use crate::{
     overlay::{Overlay, Quotas},
     secret::Secret,
     share::{Catalogue, Digests, Keeper, Share},
+    threads::Threads,
     transfer::Transfers,
 };
 
 /// What the peer port works with.
 #[derive(Debug)]
 pub struct Context {
-    /// Where blocking jobs run.
+    /// Where short blocking jobs run.
     pub disk: Disk,
+    /// Where handlers answer others, and their files are read for digests.
+    pub answering: Threads,
     /// The shared directory.
     pub share: Arc<Share>,
     /// What is in it.
@@ -91,7 +94,7 @@ pub struct Context {
     pub uploads: Uploads,
     /// Content that passed through.
     pub cache: Cache,
-    /// The threads that write to it.
+    /// The tasks that write to it.
     pub keepers: TaskTracker,
     /// What answers queries about it.
     pub handlers: Arc<Handlers>,
@@ -138,6 +141,16 @@ pub fn front(listener: TcpListener, context: Arc<Context>, limits: ConnectionLim
         REQUEST_BODY_MAX as u64,
         counters,
     )
+}
+
+/// Answers to others that are given at a time, but for open searches, which have
+/// threads of their own. None of them waits for who asked.
+const ANSWERS_MAX: usize = 8;
+
+/// Returns the threads for [`Context::answering`].
+#[must_use]
+pub fn answering() -> Threads {
+    Threads::new("peer's answer", ANSWERS_MAX)
 }
 
 /// The semaphore for [`Context::bodies`].

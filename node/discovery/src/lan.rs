@@ -37,8 +37,8 @@ use self::answer::Answer;
 use crate::{
     Candidates, Meet,
     networks::{self, LanScope, Network},
-    now,
 };
+use node_base::clock::now;
 
 /// The service by which nodes know each other.
 pub const SERVICE: &str = "_sixhop._tcp.local.";

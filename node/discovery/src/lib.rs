@@ -50,8 +50,3 @@ pub use self::{
 
 /// What is done with a candidate. It is called seldom and returns at once.
 pub type Meet = Arc<dyn Fn(&PeerUrl) + Send + Sync>;
-
-/// The time now, by the clock of the runtime, so that a test can pause it.
-fn now() -> std::time::Instant {
-    tokio::time::Instant::now().into_std()
-}

@@ -31,8 +31,8 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     dht::{Dht, Reply},
     infohash::Infohash,
-    now,
 };
+use node_base::clock::now;
 
 /// Most files an hour.
 pub const PER_HOUR: usize = 100;

@@ -15,8 +15,8 @@ use crate::{
     Candidates, Meet,
     dht::{Callable, Dht},
     infohash::Infohash,
-    now,
 };
+use node_base::clock::now;
 
 /// How often the address is left again: those who keep it forget it.
 pub const ANNOUNCE_EVERY: Duration = Duration::from_secs(15 * 60);

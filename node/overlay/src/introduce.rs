@@ -19,7 +19,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{Introduction, Lost, Met, NotProved, Outcome, Overlay, PeerEntry, Source, Stranger};
-use node_base::{clock::now, state::StateDir};
+use node_base::{clock::now, disk::Disk, state::StateDir};
 use node_transport::{CallError, PeerKind, TransportError, nearest_for};
 
 /// The file of the saved peers: one a line, its URL, its id or `-`, and [`CHOSEN`] or
@@ -59,7 +59,8 @@ pub enum Meeting {
 #[derive(Debug)]
 pub struct Introducer {
     overlay: Arc<Overlay>,
-    state: Option<StateDir>,
+    /// Where the peers are saved, and on which pool.
+    state: Option<(StateDir, Disk)>,
     /// Peers of the settings: they are tried again even after they were dropped.
     settings: Vec<PeerUrl>,
     saved_revision: u64,
@@ -298,13 +299,13 @@ impl Introducer {
     #[must_use]
     pub fn new(
         overlay: Arc<Overlay>,
-        state: Option<StateDir>,
+        state: Option<(StateDir, Disk)>,
         settings: Vec<PeerUrl>,
     ) -> Introducer {
         for url in &settings {
             overlay.add(url, Source::Settings);
         }
-        if let Some(state) = &state {
+        if let Some((state, _)) = &state {
             load(&overlay, state);
         }
         Introducer {
@@ -366,7 +367,7 @@ impl Introducer {
     }
 
     async fn save(&mut self) {
-        let Some(state) = self.state.clone() else {
+        let Some((state, disk)) = self.state.clone() else {
             return;
         };
         let (revision, text) = {
@@ -379,7 +380,7 @@ impl Introducer {
             return;
         }
         (self.saved_revision, self.saved_at) = (revision, now());
-        let saved = tokio::task::spawn_blocking(move || state.write(PEERS_FILE, &text)).await;
+        let saved = disk.run(move || state.write(PEERS_FILE, &text)).await;
         if let Ok(Err(error)) = saved {
             tracing::warn!(%error, "the peers could not be saved");
         }

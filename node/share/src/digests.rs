@@ -13,9 +13,11 @@
 //!   change again without another stamp. It is read again when its digest is
 //!   asked for again; content by its digest is served meanwhile, and whoever
 //!   receives it checks it.
-//! - A file is read by one thread at a time, and at most [`READERS_MAX`] files
-//!   are read at a time.
-//! - All calls but [`Digests::run`] and [`Digests::read_soon`] block.
+//! - A file that is not short is read by one thread at a time, and at most
+//!   [`READERS_MAX`] of them are read at a time.
+//! - All calls but [`Digests::run`], [`Digests::hash`] and [`Digests::read_soon`] block.
+//! - Nobody waits on the disk's pool for a file that others read: long files are read on
+//!   threads of their own.
 //!
 //! Which files there are and how they changed is the catalogue's knowledge: the
 //! background reads what it says is new, and compares all it knows with the
@@ -42,14 +44,15 @@ use serde_json::json;
 use tokio::{
     select,
     sync::Notify,
-    task::spawn_blocking,
     time::{sleep, sleep_until},
 };
 use tokio_util::sync::CancellationToken;
 
 use self::{store::Store, turn::Turn};
 use super::{Catalogue, News, SETTLED_AFTER, Share, ShareError, SharedFile, Stamp};
-use node_base::{clock::now, counters::Counters, events::EventLog, state::StateDir, sync::lock};
+use node_base::{
+    clock::now, counters::Counters, events::EventLog, state::StateDir, sync::lock, threads::Threads,
+};
 use node_wire::pieces::{CONTENT_MAX, PieceTree, TreeHasher};
 
 /// Pause between two looks at the whole share.
@@ -61,8 +64,11 @@ const SHORT_PAUSE: Duration = Duration::from_secs(1);
 /// How often new digests are brought to the disk.
 const SAVE_EVERY: Duration = Duration::from_secs(2);
 
-/// Most files that are read at a time.
+/// Most files that are read at a time, but for short ones that are asked for.
 const READERS_MAX: usize = 2;
+
+/// Threads that read: those that have a file, and the two parts of the background, which may wait for one.
+const THREADS_MAX: usize = READERS_MAX + 2;
 
 /// Most files that wait for the background.
 const SOON_MAX: usize = 1_024;
@@ -98,7 +104,11 @@ pub struct Digests {
     store: Store,
     /// The files that are being read.
     reading: Mutex<BTreeSet<ShareName>>,
+    /// A file was read; wakes threads.
     read: Condvar,
+    /// The same; wakes tasks.
+    freed: Notify,
+    threads: Threads,
     /// Files that the background is to read next.
     soon: Mutex<BTreeSet<ShareName>>,
     asked: Notify,
@@ -134,6 +144,8 @@ impl Digests {
             store: Store::open(state),
             reading: Mutex::default(),
             read: Condvar::new(),
+            freed: Notify::new(),
+            threads: Threads::new("digests", THREADS_MAX),
             soon: Mutex::default(),
             asked: Notify::new(),
             changed: Mutex::default(),
@@ -171,11 +183,41 @@ impl Digests {
         (known.stamp == stamp).then_some(known)
     }
 
-    /// The digest of the file `name`, which is read for it if need be.
+    /// Returns the digest of a short file, which is read at once if need be. Blocks, but
+    /// waits for nobody.
     ///
     /// # Errors
     /// [`ShareError`] when it cannot be read or changes while it is.
     pub fn of(&self, name: &ShareName) -> Result<Known, ShareError> {
+        match self.known(name) {
+            Some(known) => Ok(known),
+            None => self.read(name),
+        }
+    }
+
+    /// Returns the digest of a file of any length, which is read on another thread if need be.
+    ///
+    /// # Errors
+    /// [`ShareError`] when it cannot be read or changes while it is.
+    pub async fn hash(self: &Arc<Self>, name: &ShareName) -> Result<Known, ShareError> {
+        let failed = |error: std::io::Error| ShareError::of(name, error);
+        loop {
+            let freed = self.freed.notified();
+            let (digests, wanted) = (Arc::clone(self), name.clone());
+            let known = self.share.disk().run(move || digests.known(&wanted));
+            if let Some(known) = known.await.map_err(|error| failed(error.into()))? {
+                return Ok(known);
+            }
+            if let Some(turn) = Turn::try_take(self, name) {
+                let read = self.threads.run(move || turn.read());
+                return read.await.map_err(|error| failed(error.into()))?;
+            }
+            freed.await;
+        }
+    }
+
+    /// Reads the file when it is its turn. Blocks, as long as others read.
+    fn of_in_turn(self: &Arc<Self>, name: &ShareName) -> Result<Known, ShareError> {
         loop {
             if let Some(known) = self.known(name) {
                 return Ok(known);
@@ -258,7 +300,7 @@ impl Digests {
         }
         while !cancel.is_cancelled() {
             let digests = Arc::clone(&self);
-            if let Err(error) = spawn_blocking(move || digests.look()).await {
+            if let Err(error) = self.threads.run(move || digests.look()).await {
                 tracing::error!(%error, "reading the share for its digests panicked");
             }
             // Files that were too young to be believed are looked at once more
@@ -304,7 +346,7 @@ impl Digests {
             return;
         }
         let digests = Arc::clone(self);
-        let read = spawn_blocking(move || {
+        let read = self.threads.run(move || {
             let unread = due.iter().filter(|_| !digests.is_stopping());
             // Who asks for a file that cannot be read hears why.
             let read = unread.filter_map(|name| digests.read_if_unknown(name));
@@ -320,10 +362,10 @@ impl Digests {
         }
     }
 
-    fn read_if_unknown(&self, name: &ShareName) -> Option<Known> {
+    fn read_if_unknown(self: &Arc<Self>, name: &ShareName) -> Option<Known> {
         match self.known(name) {
             Some(_) => None,
-            None => self.of(name).ok(),
+            None => self.of_in_turn(name).ok(),
         }
     }
 
@@ -341,7 +383,7 @@ impl Digests {
             };
             let digests = Arc::clone(self);
             // A file that cannot be read has no digest; who asks for it hears why.
-            let read = spawn_blocking(move || drop(digests.of(&name)));
+            let read = self.threads.run(move || drop(digests.of_in_turn(&name)));
             if let Err(error) = read.await {
                 tracing::error!(%error, "reading a file for its digest panicked");
             }
@@ -353,13 +395,14 @@ impl Digests {
             return;
         }
         let digests = Arc::clone(self);
-        if let Err(error) = spawn_blocking(move || digests.store.save()).await {
+        let saved = self.share.disk().run(move || digests.store.save());
+        if let Err(error) = saved.await {
             tracing::error!(%error, "saving digests panicked");
         }
     }
 
     /// Compares all files with their digests, and reads what is not known.
-    fn look(&self) {
+    fn look(self: &Arc<Self>) {
         let (mut read, mut bytes) = (0_u64, 0_u64);
         let mut after = String::new();
         loop {

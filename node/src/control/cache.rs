@@ -3,7 +3,6 @@
 use jsonrpsee::core::{RpcResult, async_trait};
 use node_api::cache::{CacheBlob, CacheCleared, CacheServer};
 use node_core::cache::CacheEntry;
-use tokio::task::spawn_blocking;
 
 use super::{Owner, broken};
 
@@ -16,7 +15,9 @@ impl CacheServer for Owner {
 
     async fn clear(&self) -> RpcResult<CacheCleared> {
         let cache = self.node.context().cache.clone();
-        let cleared = spawn_blocking(move || cache.clear())
+        let disk = &self.node.context().disk;
+        let cleared = disk
+            .run(move || cache.clear())
             .await
             .map_err(|_| broken())?;
         Ok(CacheCleared {

@@ -16,7 +16,7 @@ use node_api::{
     },
 };
 use node_core::search::{News, Search, SearchWanted};
-use tokio::{select, task::spawn_blocking};
+use tokio::select;
 
 use super::{Owner, broken};
 
@@ -162,7 +162,7 @@ impl Owner {
             News::Here(hits) => {
                 let digests = Arc::clone(&self.node.context().digests);
                 let node = self.node.url().as_str().to_owned();
-                let described = spawn_blocking(move || {
+                let described = self.node.context().disk.run(move || {
                     answer::from_here(hits, &node, &handler, &|file| digests.known_as(file))
                 });
                 described.await.map_err(|_| broken())

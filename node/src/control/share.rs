@@ -2,10 +2,7 @@
 
 mod folder;
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Duration};
 
 use jsonrpsee::core::{RpcResult, async_trait};
 use node_api::{
@@ -15,12 +12,11 @@ use node_api::{
         SkippedEntry, SkippedListing,
     },
 };
-use node_base::events::unix_millis;
+use node_base::{clock::now, events::unix_millis};
 use node_core::handlers::{Handlers, Wanted, query::quoted};
 use node_share::{Catalogue, Digests, ShareError, Skipped};
 use node_wire::ShareName;
 use plugin_api::{FileInfo, Files, Flow};
-use tokio::task::spawn_blocking;
 
 use super::{Owner, bad_name, broken};
 
@@ -40,16 +36,26 @@ impl ShareServer for Owner {
         let handlers = Arc::clone(&context.handlers);
         let limit = limit.unwrap_or(LIST_LIMIT_DEFAULT).clamp(1, LIST_LIMIT_MAX) as usize;
         let (digests, files) = (Arc::clone(&context.digests), context.files());
-        let listed = spawn_blocking(move || {
-            let mut listing = match pattern {
-                None => page(&catalogue, after.as_deref(), limit),
-                Some(pattern) => matching(&files, &handlers, &pattern, after.as_deref(), limit),
-            }?;
+        let mut listing = match pattern {
+            None => {
+                let listed = context
+                    .disk
+                    .run(move || page(&catalogue, after.as_deref(), limit));
+                listed.await.map_err(|_| broken())??
+            }
+            Some(pattern) => {
+                let threads = handlers.threads().clone();
+                let listed = threads
+                    .run(move || matching(&files, &handlers, &pattern, after.as_deref(), limit));
+                listed.await.map_err(|_| broken())??
+            }
+        };
+        let identified = context.disk.run(move || {
             let files = listing.files.into_iter();
             listing.files = files.map(|file| identified(file, &digests)).collect();
-            Ok::<_, ApiError>(listing)
+            listing
         });
-        Ok(listed.await.map_err(|_| broken())??)
+        Ok(identified.await.map_err(|_| broken())?)
     }
 
     async fn browse(
@@ -63,7 +69,8 @@ impl ShareServer for Owner {
         let parsed = parsed.transpose()?;
         let limit = limit.unwrap_or(LIST_LIMIT_DEFAULT).clamp(1, LIST_LIMIT_MAX) as usize;
         let context = Arc::clone(self.node.context());
-        let listed = spawn_blocking(move || {
+        let disk = context.disk.clone();
+        let listed = disk.run(move || {
             let folder = parsed.as_ref().map(ShareName::as_str);
             let mut listing = folder::list(&context.share, folder, after.as_deref(), limit)
                 .map_err(|error| unreadable(&error))?;
@@ -79,7 +86,8 @@ impl ShareServer for Owner {
     async fn stat(&self, name: String) -> RpcResult<ShareFile> {
         let parsed = ShareName::parse(&name).map_err(|error| bad_name(&name, &error))?;
         let context = Arc::clone(self.node.context());
-        let described = spawn_blocking(move || {
+        let disk = context.disk.clone();
+        let described = disk.run(move || {
             let described = context.catalogue.look_up(parsed.as_str())?;
             let described = described.ok_or(ShareError::NotFound(parsed))?;
             Ok(identified(file(&described), &context.digests))
@@ -94,8 +102,9 @@ impl ShareServer for Owner {
         limit: Option<u32>,
     ) -> RpcResult<SkippedListing> {
         let limit = limit.unwrap_or(LIST_LIMIT_DEFAULT).clamp(1, LIST_LIMIT_MAX) as usize;
-        let catalogue = Arc::clone(&self.node.context().catalogue);
-        let listed = spawn_blocking(move || catalogue.skipped_after(after.as_deref(), limit));
+        let context = self.node.context();
+        let (disk, catalogue) = (&context.disk, Arc::clone(&context.catalogue));
+        let listed = disk.run(move || catalogue.skipped_after(after.as_deref(), limit));
         let (skipped, more) = listed
             .await
             .map_err(|_| broken())?
@@ -116,9 +125,10 @@ impl ShareServer for Owner {
 
     async fn accept(&self) -> RpcResult<bool> {
         let context = Arc::clone(self.node.context());
-        let accepted = spawn_blocking(move || {
-            context.share.accept()?;
-            context.keeper.look_at_root();
+        let (share, keeper) = (Arc::clone(&context.share), Arc::clone(&context.keeper));
+        let accepted = context.disk.run(move || {
+            share.accept()?;
+            keeper.look_at_root();
             Ok(true)
         });
         Ok(accepted
@@ -163,7 +173,7 @@ fn matching(
 ) -> Result<ShareListing, ApiError> {
     let wanted = Wanted {
         limit: usize::MAX,
-        deadline: Instant::now() + TIME,
+        deadline: now() + TIME,
     };
     let pattern = format!("name:{}", quoted(pattern));
     let answer = handlers

@@ -98,7 +98,7 @@ impl HttpTransport {
     }
 
     fn reading(scope: Arc<CallScope>, buffer: usize) -> HttpTransport {
-        let resolver = CheckedResolver(scope);
+        let resolver = CheckedResolver::new(scope);
         let mut connector = HttpConnector::new_with_resolver(resolver.clone());
         connector.set_connect_timeout(Some(CONNECT));
         connector.set_nodelay(true);
@@ -170,7 +170,7 @@ impl Transport for HttpTransport {
         Box::pin(async move {
             let addresses = match peer.ip() {
                 Some(ip) => {
-                    resolver.0.check_url(&peer)?;
+                    resolver.scope.check_url(&peer)?;
                     vec![SocketAddr::new(ip, peer.port())]
                 }
                 None => resolver.resolve(peer.host(), peer.port()).await?,
@@ -196,7 +196,7 @@ impl Transport for HttpTransport {
         };
         let token = self.tokens.of(&request.peer);
         let (network, peer) = (self.network.clone(), request.peer.clone());
-        let reachable = self.resolver.0.check_url(&request.peer);
+        let reachable = self.resolver.scope.check_url(&request.peer);
         Box::pin(async move {
             reachable?;
             let purpose = request.purpose.clone();

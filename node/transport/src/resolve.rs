@@ -2,7 +2,7 @@
 
 use std::{
     io,
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr, ToSocketAddrs},
     sync::Arc,
     task::{Context, Poll},
     vec,
@@ -10,16 +10,31 @@ use std::{
 
 use futures_util::future::BoxFuture;
 use hyper_util::client::legacy::connect::dns::Name;
+use node_base::threads::Threads;
 use tower::Service;
 
 use super::{call_scope::CallScope, transport::TransportError};
 
+/// Lookups of names that run at a time. The system may take half a minute for one.
+const LOOKUPS_MAX: usize = 16;
+
 /// Resolves names. A name with one refused address is refused whole: nobody
 /// who controls a name can choose among addresses for us.
 #[derive(Clone, Debug)]
-pub(super) struct CheckedResolver(pub(super) Arc<CallScope>);
+pub(super) struct CheckedResolver {
+    pub(super) scope: Arc<CallScope>,
+    threads: Threads,
+}
 
 impl CheckedResolver {
+    /// Creates a resolver with threads of its own, so that names that nobody answers for hold up nothing else.
+    pub(super) fn new(scope: Arc<CallScope>) -> CheckedResolver {
+        CheckedResolver {
+            scope,
+            threads: Threads::new("lookup", LOOKUPS_MAX),
+        }
+    }
+
     /// The addresses of a host.
     pub(super) async fn resolve(
         &self,
@@ -27,12 +42,19 @@ impl CheckedResolver {
         port: u16,
     ) -> Result<Vec<SocketAddr>, TransportError> {
         let broken = |error: io::Error| TransportError::Connection(error.to_string());
-        let found = tokio::net::lookup_host((host, port))
-            .await
-            .map_err(broken)?;
-        let addresses: Vec<_> = found.collect();
-        self.0.check(host, &addresses)?;
+        let addresses = match host.parse::<IpAddr>() {
+            Ok(address) => vec![SocketAddr::new(address, port)],
+            Err(_) => self.look_up(host.to_owned(), port).await.map_err(broken)?,
+        };
+        self.scope.check(host, &addresses)?;
         Ok(addresses)
+    }
+
+    async fn look_up(&self, host: String, port: u16) -> io::Result<Vec<SocketAddr>> {
+        let found = self
+            .threads
+            .run(move || (host.as_str(), port).to_socket_addrs());
+        Ok(found.await??.collect())
     }
 }
 

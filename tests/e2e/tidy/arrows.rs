@@ -14,7 +14,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("node-base", &[]),
     ("node-share", &["node-base", "node-wire", "plugin-api"]),
     ("node-transport", &["node-base", "node-wire"]),
-    ("node-discovery", &["node-wire"]),
+    ("node-discovery", &["node-base", "node-wire"]),
     (
         "node-overlay",
         &[

@@ -5,6 +5,7 @@ use std::{cell::Cell, time::Instant};
 use plugin_api::{Flow, HandlerError, Hit, Sink};
 
 use super::Asked;
+use crate::clock::now;
 
 /// How much of an answer is wanted.
 #[derive(Clone, Copy, Debug)]
@@ -137,7 +138,7 @@ impl Sink for Bounded<'_> {
 
 impl Bounded<'_> {
     fn expired(&self) -> bool {
-        Instant::now() >= self.wanted.deadline
+        now() >= self.wanted.deadline
     }
 }
 

@@ -1,14 +1,15 @@
 //! An answer that is taken while it is given.
 //!
 //! # Participants
-//! The handler runs on a blocking thread and pours its hits into a bounded
+//! The handler runs on a thread of its own and pours its hits into a bounded
 //! buffer; [`LiveAnswer`] takes them out, page by page.
 //!
 //! # Invariants
 //! - At most [`BUFFER_MAX`] hits and about [`BUFFER_TEXT_MAX`] bytes of them
 //!   wait to be taken; then the handler waits.
 //! - The thread ends at the end of the answer, at its deadline, or soon after the
-//!   [`LiveAnswer`] was dropped.
+//!   [`LiveAnswer`] was dropped. Its place is taken until both are gone: whoever opens
+//!   searches and follows none of them holds threads of searches, and nothing else.
 
 use std::{
     collections::VecDeque,
@@ -19,7 +20,6 @@ use std::{
 use plugin_api::{Flow, Hit};
 use tokio::{
     sync::Notify,
-    task::spawn_blocking,
     time::{timeout, timeout_at},
 };
 
@@ -27,7 +27,7 @@ use super::{
     Asked, QueryError,
     answer::{self, End, Wanted},
 };
-use crate::sync::lock;
+use crate::{clock::now, sync::lock, threads::Place};
 
 /// Most hits that wait to be taken.
 const BUFFER_MAX: usize = 256;
@@ -43,6 +43,7 @@ const GATHER: Duration = Duration::from_millis(5);
 pub struct LiveAnswer {
     handler: String,
     shared: Arc<Shared>,
+    _place: Place,
 }
 
 /// What came since the page before.
@@ -81,15 +82,24 @@ struct State {
 }
 
 impl LiveAnswer {
-    pub(super) fn begin(asked: Asked, wanted: Wanted) -> LiveAnswer {
+    pub(super) fn begin(
+        asked: Asked,
+        wanted: Wanted,
+        place: Place,
+    ) -> Result<LiveAnswer, QueryError> {
         let shared = Arc::new(Shared::default());
         let handler = asked.handler.name().to_owned();
         let ending = Ending {
             shared: Arc::clone(&shared),
             ended: Err(QueryError::Broken(handler.clone())),
         };
-        spawn_blocking(move || ending.pour(&asked, wanted));
-        LiveAnswer { handler, shared }
+        let kept = place.clone();
+        place.spawn(move || ending.pour(&asked, wanted))?;
+        Ok(LiveAnswer {
+            handler,
+            shared,
+            _place: kept,
+        })
     }
 
     /// Name of the handler.
@@ -170,7 +180,7 @@ impl Shared {
     /// Adds a hit, when there is room for it.
     fn put(&self, hit: Hit, deadline: Instant) -> Flow {
         let length = text_len(&hit);
-        let left = deadline.saturating_duration_since(Instant::now());
+        let left = deadline.saturating_duration_since(now());
         let is_full = |state: &mut State| {
             let is_full = state.hits.len() >= BUFFER_MAX || state.text + length > BUFFER_TEXT_MAX;
             is_full && !state.hits.is_empty() && !state.dropped

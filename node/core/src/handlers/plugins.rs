@@ -6,7 +6,7 @@
 //! - At most half of the processors answer for them at a time, [`RUNNING_MAX`] at
 //!   most, so that there is always a free one for what is built in; at most
 //!   [`WAITING_MAX`] more wait for that, none longer than [`WAIT`]: however many queries
-//!   come for them, the rest of the blocking pool is free for the others.
+//!   come for them, other threads for answers are free for what is built in.
 
 use std::{
     path::PathBuf,

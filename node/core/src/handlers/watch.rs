@@ -7,11 +7,11 @@
 use std::{sync::Arc, time::Duration};
 
 use serde_json::json;
-use tokio::{join, select, task::spawn_blocking, time::sleep};
+use tokio::{join, select, time::sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::plugins::{News, Plugins};
-use crate::events::EventLog;
+use crate::{events::EventLog, threads::Threads};
 
 /// Pause between two looks.
 const PAUSE: Duration = Duration::from_millis(400);
@@ -32,9 +32,10 @@ pub async fn watch_plugins(
 }
 
 async fn watch(plugins: &Arc<Plugins>, part: Look, events: &EventLog, cancel: &CancellationToken) {
+    let threads = Threads::new("plugins", 1);
     let mut trouble = None;
     while !cancel.is_cancelled() {
-        trouble = look(plugins, part, events, trouble).await;
+        trouble = look(&threads, plugins, part, events, trouble).await;
         select! {
             () = sleep(PAUSE) => {}
             () = cancel.cancelled() => return,
@@ -44,13 +45,14 @@ async fn watch(plugins: &Arc<Plugins>, part: Look, events: &EventLog, cancel: &C
 
 /// Looks once. Says what is wrong with the directory, once for each trouble.
 async fn look(
+    threads: &Threads,
     plugins: &Arc<Plugins>,
     part: Look,
     events: &EventLog,
     trouble: Option<String>,
 ) -> Option<String> {
     let looking = Arc::clone(plugins);
-    let looked = spawn_blocking(move || part(&looking)).await;
+    let looked = threads.run(move || part(&looking)).await;
     let error = match looked {
         Ok(Ok(news)) => {
             for (file, said) in news {

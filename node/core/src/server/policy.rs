@@ -12,7 +12,7 @@
 //! - Without a policy nothing is asked, and nothing waits.
 //! - No decision is no: an error, a time that is over, no turn within [`WAIT`],
 //!   a file of which no version was right.
-//! - At most [`RUNNING_MAX`] decisions run at a time. Askers, told apart by their
+//! - At most [`RUNNING_MAX`] decisions run at a time, on threads of their own. Askers, told apart by their
 //!   address, take turns, so that one whose queries are slow to decide waits for
 //!   itself.
 //! - The control connection is not asked, but for [`PolicyGate::rank`], which
@@ -26,7 +26,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use node_wire::Digest;
 use plugin_script::{Policy, PolicyError, PolicyFile, PolicyState, QueryAsked, Rule, Rules, What};
-use tokio::{sync::Semaphore, task::spawn_blocking, time::timeout};
+use tokio::{sync::Semaphore, time::timeout};
 
 pub(super) use self::asking::{Asker, DIGEST_HANDLER, HitsPermitted, Wanted};
 pub(crate) use self::watch::look_at_policy;
@@ -36,7 +36,7 @@ use self::{
     notes::Notes,
 };
 use super::slots::Slots;
-use crate::{counters::Counters, events::EventLog, handlers::DEFAULT_HANDLER};
+use crate::{counters::Counters, events::EventLog, handlers::DEFAULT_HANDLER, threads::Threads};
 
 /// Most decisions for others that run at a time.
 const RUNNING_MAX: usize = 2;
@@ -56,6 +56,7 @@ pub struct PolicyGate {
     file: Option<Arc<PolicyFile>>,
     turns: Slots,
     ranking: Semaphore,
+    threads: Threads,
     notes: Notes,
 }
 
@@ -79,6 +80,7 @@ impl PolicyGate {
             file: plugins.map(|directory| Arc::new(PolicyFile::new(directory))),
             turns: Slots::new(RUNNING_MAX),
             ranking: Semaphore::new(RANKING_MAX),
+            threads: Threads::new("policy", RUNNING_MAX + RANKING_MAX),
             notes: Notes::new(counters, events),
         }
     }
@@ -277,7 +279,7 @@ impl PolicyGate {
             return None;
         };
         let place = timeout(WAIT, self.ranking.acquire()).await.ok()?.ok()?;
-        let ranked = spawn_blocking(move || policy.rank(&hits)).await;
+        let ranked = self.threads.run(move || policy.rank(&hits)).await;
         drop(place);
         match ranked {
             Ok(Ok(worth)) => Some(worth),
@@ -338,7 +340,7 @@ impl PolicyGate {
             self.notes.failed("there are too many to decide on");
             return None;
         };
-        let done = spawn_blocking(move || {
+        let done = self.threads.run(move || {
             let _turn = turn;
             work(&policy)
         });

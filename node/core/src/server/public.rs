@@ -12,7 +12,6 @@
 use std::sync::Arc;
 
 use node_wire::Digest;
-use tokio::task::spawn_blocking;
 
 use super::{Context, blobs::shared_names};
 
@@ -23,7 +22,8 @@ impl Context {
             return false;
         }
         let reader = Arc::clone(self);
-        match spawn_blocking(move || shared_names(&reader, &digest)).await {
+        let names = self.disk.run(move || shared_names(&reader, &digest));
+        match names.await {
             Ok(names) => !names.is_empty() && self.policy.is_public(&digest, names).await,
             Err(error) => {
                 tracing::error!(%error, "looking for the names of content panicked");

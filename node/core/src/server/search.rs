@@ -14,7 +14,6 @@ use axum::{
 use node_overlay::Cost;
 use plugin_api::{FileInfo, Hit};
 use serde::Deserialize;
-use tokio::task::{JoinError, spawn_blocking};
 
 use super::{
     Context,
@@ -22,7 +21,11 @@ use super::{
     policy::{Asker, QueryPermit, Wanted},
     quotas::{self, cause_of},
 };
-use crate::handlers::{self, Answer, QueryError, SEARCH_LIMIT_MAX, SearchHits, query};
+use crate::{
+    clock::now,
+    handlers::{self, Answer, QueryError, SEARCH_LIMIT_MAX, SearchHits, query},
+    threads::ThreadError,
+};
 
 /// Number of hits when the caller names none.
 const LIMIT_DEFAULT: usize = 100;
@@ -84,7 +87,7 @@ pub(super) async fn hits(
         // As if there were nothing.
         return Ok(SearchHits::default());
     };
-    let deadline = Instant::now() + TIME;
+    let deadline = now() + TIME;
     let answered = ask(context, &permit, question, deadline).await;
     let answered = answered.map_err(|error| panicked(&error))?;
     let mut answer = answered.map_err(NoHits::Query)?;
@@ -99,9 +102,9 @@ pub(super) async fn hits(
         .await;
     answer.hits = permitted.hits;
     let digests = Arc::clone(&context.digests);
-    let described = spawn_blocking(move || {
+    let described = context.disk.run(move || {
         let digest = |file: &FileInfo| {
-            let in_time = Instant::now() < deadline;
+            let in_time = now() < deadline;
             in_time.then(|| digests.known_as(file)).flatten()
         };
         SearchHits::of(answer, permitted.is_whole, &digest)
@@ -114,21 +117,21 @@ async fn ask(
     _permit: &QueryPermit,
     question: Question,
     deadline: Instant,
-) -> Result<Result<Answer, QueryError>, JoinError> {
+) -> Result<Result<Answer, QueryError>, ThreadError> {
     let limit = question.limit.unwrap_or(LIMIT_DEFAULT);
     let bounds = handlers::Wanted {
         limit: limit.min(SEARCH_LIMIT_MAX),
         deadline,
     };
-    let context = Arc::clone(context);
-    spawn_blocking(move || {
-        let files = context.files();
-        context.handlers.answer(&files, &question.q, bounds)
-    })
-    .await
+    let reader = Arc::clone(context);
+    let answered = context.answering.run(move || {
+        let files = reader.files();
+        reader.handlers.answer(&files, &question.q, bounds)
+    });
+    answered.await
 }
 
-fn panicked(error: &JoinError) -> NoHits {
-    tracing::error!(%error, "a handler panicked");
+fn panicked(error: &dyn std::error::Error) -> NoHits {
+    tracing::error!(%error, "a handler failed");
     NoHits::Broken
 }

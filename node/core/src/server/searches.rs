@@ -2,23 +2,27 @@
 //!
 //! # Invariants
 //! - At most [`OPEN_MAX`] are open, asked about or not. A new one takes the
-//!   place of the one that nobody has asked about for the longest time.
+//!   place of the one that nobody has asked about for the longest time, of those of
+//!   the address that has the most: who opens many takes places from itself.
 //! - One that nobody asks about for [`IDLE_MAX`] is forgotten.
 //! - A cursor is 128 random bits, for one call; whoever does not have it cannot
 //!   take hits from somebody else.
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex},
+    net::IpAddr,
+    sync::Mutex,
     time::{Duration, Instant},
 };
 
-use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore},
-    time::timeout_at,
-};
+use tokio::time::timeout_at;
 
-use crate::{handlers::LiveAnswer, sync::lock};
+use crate::{
+    clock::now,
+    handlers::LiveAnswer,
+    sync::lock,
+    threads::{Place, Threads},
+};
 
 /// Most searches of others at a time; each has a thread.
 const OPEN_MAX: usize = 32;
@@ -33,73 +37,56 @@ const CURSOR: usize = 16;
 #[derive(Debug)]
 pub struct Searches {
     waiting: Mutex<HashMap<String, Waiting>>,
-    places: Arc<Semaphore>,
+    threads: Threads,
 }
 
 /// A search that nobody asks about at the moment.
 #[derive(Debug)]
 struct Waiting {
-    open: Open,
+    open: LiveAnswer,
+    /// Who began it.
+    from: IpAddr,
     since: Instant,
-}
-
-/// A search that is not over.
-#[derive(Debug)]
-pub(super) struct Open {
-    live: LiveAnswer,
-    _place: OwnedSemaphorePermit,
 }
 
 impl Default for Searches {
     fn default() -> Searches {
         Searches {
             waiting: Mutex::default(),
-            places: Arc::new(Semaphore::new(OPEN_MAX)),
+            threads: Threads::new("peer's search", OPEN_MAX),
         }
-    }
-}
-
-impl Open {
-    pub(super) fn new(live: LiveAnswer, place: OwnedSemaphorePermit) -> Open {
-        Open {
-            live,
-            _place: place,
-        }
-    }
-
-    pub(super) fn answer(&self) -> &LiveAnswer {
-        &self.live
     }
 }
 
 impl Searches {
     /// A place for a new search; `None` if there is none in time.
-    pub(super) async fn place(&self, until: Instant) -> Option<OwnedSemaphorePermit> {
-        self.forget_idle(Instant::now());
-        if self.places.available_permits() == 0 {
-            self.forget_oldest();
+    pub(super) async fn place(&self, until: Instant) -> Option<Place> {
+        self.forget_idle(now());
+        if let Some(place) = self.threads.try_place() {
+            return Some(place);
         }
-        let place = Arc::clone(&self.places).acquire_owned();
-        timeout_at(until.into(), place).await.ok()?.ok()
+        self.forget_oldest();
+        timeout_at(until.into(), self.threads.place()).await.ok()
     }
 
     /// Keeps a search and gives its cursor; `None` if there is no randomness.
-    pub(super) fn keep(&self, open: Open) -> Option<String> {
+    pub(super) fn keep(&self, open: LiveAnswer, from: IpAddr) -> Option<String> {
         let mut bytes = [0; CURSOR];
         getrandom::fill(&mut bytes).ok()?;
         let cursor = u128::from_be_bytes(bytes);
         let cursor = format!("{cursor:032x}");
         let waiting = Waiting {
             open,
-            since: Instant::now(),
+            from,
+            since: now(),
         };
         lock(&self.waiting).insert(cursor.clone(), waiting);
         Some(cursor)
     }
 
     /// The search with this cursor.
-    pub(super) fn take(&self, cursor: &str) -> Option<Open> {
-        self.forget_idle(Instant::now());
+    pub(super) fn take(&self, cursor: &str) -> Option<LiveAnswer> {
+        self.forget_idle(now());
         lock(&self.waiting)
             .remove(cursor)
             .map(|waiting| waiting.open)
@@ -117,9 +104,45 @@ impl Searches {
 
     fn forget_oldest(&self) {
         let mut waiting = lock(&self.waiting);
-        let oldest = waiting.iter().min_by_key(|(_, waiting)| waiting.since);
-        if let Some(cursor) = oldest.map(|(cursor, _)| cursor.clone()) {
+        let ages = waiting
+            .iter()
+            .map(|(cursor, waiting)| (cursor, waiting.from, waiting.since));
+        let removed = to_remove(ages).cloned();
+        if let Some(cursor) = removed {
             waiting.remove(&cursor);
         }
+    }
+}
+
+/// Returns the oldest search of the address that has the most.
+fn to_remove<C: Clone>(open: impl Iterator<Item = (C, IpAddr, Instant)> + Clone) -> Option<C> {
+    let mut counts: HashMap<IpAddr, usize> = HashMap::new();
+    for (_, from, _) in open.clone() {
+        *counts.entry(from).or_default() += 1;
+    }
+    let most = counts.values().copied().max()?;
+    open.filter(|(_, from, _)| counts.get(from) == Some(&most))
+        .min_by_key(|(_, _, since)| *since)
+        .map(|(cursor, ..)| cursor)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn address_with_most_searches_loses_its_oldest_one() {
+        let (many, few) = (IpAddr::from([192, 0, 2, 1]), IpAddr::from([192, 0, 2, 2]));
+        let begun = now();
+        let at = |seconds| begun + Duration::from_secs(seconds);
+        let open = [
+            ("honest", few, at(0)),
+            ("second", many, at(2)),
+            ("first", many, at(1)),
+            ("third", many, at(3)),
+        ];
+        assert_eq!(to_remove(open.iter().copied()), Some("first"));
+        assert_eq!(to_remove(open[..1].iter().copied()), Some("honest"));
+        assert_eq!(to_remove(open[..0].iter().copied()), None);
     }
 }

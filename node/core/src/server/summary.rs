@@ -18,7 +18,7 @@
 use std::{
     collections::{HashSet, VecDeque},
     sync::{Arc, Mutex},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use node_wire::Filter;
@@ -26,15 +26,16 @@ use plugin_api::Flow;
 use tokio::{
     select,
     sync::{Notify, Semaphore, SemaphorePermit, watch},
-    task::spawn_blocking,
     time::sleep,
 };
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    clock::now,
     overlay::summaries::keys,
     share::{Catalogue, Digests},
     sync::lock,
+    threads::Threads,
 };
 
 /// Versions that are kept.
@@ -116,21 +117,22 @@ impl OwnSummary {
             () = cancel.cancelled() => return,
             () = catalogue.completed() => {}
         }
+        let threads = Threads::new("summary", 1);
         loop {
-            let begun = Instant::now();
+            let begun = now();
             let (looked, known) = (Arc::clone(&catalogue), Arc::clone(&digests));
-            match spawn_blocking(move || look(&looked, &known)).await {
+            match threads.run(move || look(&looked, &known)).await {
                 Ok(filters) => self.put(filters),
                 Err(error) => tracing::error!(%error, "making a summary panicked"),
             }
-            let now = self.now().1;
-            let calm = if now.files.is_some() {
+            let told = self.now().1;
+            let calm = if told.files.is_some() {
                 CALM
             } else {
                 CALM_OF_MANY
             };
-            let pause = calm.max(begun.elapsed() * 4);
-            let again = if now.has_digests || now.files.is_none() {
+            let pause = calm.max(now().saturating_duration_since(begun) * 4);
+            let again = if told.has_digests || told.files.is_none() {
                 FOREVER
             } else {
                 DIGESTS_AGAIN.max(pause)

@@ -1,6 +1,7 @@
 //! Content that passes, on its way into the cache too.
 //!
-//! A thread of the blocking pool writes; the relay hands it what it sends on.
+//! A task writes, each piece in a short job on the disk's pool; the relay hands it what it sends on. While a peer sends
+//! nothing, no thread waits.
 //!
 //! # Invariants
 //! - The relay is at most [`AHEAD`] pieces ahead of the disk, and over all of
@@ -20,6 +21,7 @@ use super::Context;
 use crate::{
     cache::{Cache, Filling},
     clock::now,
+    disk::Disk,
 };
 
 /// Pieces that wait for the disk.
@@ -39,7 +41,7 @@ pub(super) struct Tee {
 #[derive(Debug)]
 struct Keeper {
     parts: mpsc::Sender<Part>,
-    thread: JoinHandle<()>,
+    task: JoinHandle<()>,
 }
 
 #[derive(Debug)]
@@ -53,11 +55,12 @@ impl Tee {
     pub(super) fn begin(context: &Arc<Context>, name: &ShareName) -> Tee {
         let keeper = context.cache.begin(None).map(|filling| {
             let (parts, received) = mpsc::channel(AHEAD);
-            let (cache, name) = (context.cache.clone(), name.clone());
-            let keep = move || keep(filling, received, &cache, name);
+            let (disk, cache) = (context.disk.clone(), context.cache.clone());
             Keeper {
                 parts,
-                thread: context.keepers.spawn_blocking(keep),
+                task: context
+                    .keepers
+                    .spawn(keep(disk, filling, received, cache, name.clone())),
             }
         });
         Tee {
@@ -77,7 +80,7 @@ impl Tee {
         self.send(Part::End).await;
         if let Some(keeper) = self.keeper.take() {
             // What takes longer is kept later, or not at all.
-            let _ = timeout(self.patience, keeper.thread).await;
+            let _ = timeout(self.patience, keeper.task).await;
         }
     }
 
@@ -95,22 +98,49 @@ impl Tee {
     }
 }
 
-/// Writes what comes until its end. Blocks.
-fn keep(mut filling: Filling, mut parts: mpsc::Receiver<Part>, cache: &Cache, name: ShareName) {
-    while let Some(part) = parts.blocking_recv() {
-        match part {
-            Part::Piece(piece) => {
-                if let Err(error) = filling.write(&piece) {
-                    tracing::debug!(%name, %error, "content is not cached");
-                    return;
-                }
-            }
+/// Writes what comes until its end.
+async fn keep(
+    disk: Disk,
+    filling: Filling,
+    mut parts: mpsc::Receiver<Part>,
+    cache: Cache,
+    name: ShareName,
+) {
+    let mut unfinished = filling;
+    while let Some(part) = parts.recv().await {
+        let filling = unfinished;
+        let (cache, named) = (cache.clone(), name.clone());
+        let written = disk.run(move || match part {
+            Part::Piece(piece) => write(filling, &piece, &named),
             Part::End => {
                 if let Some(digest) = filling.finish() {
-                    cache.remember(name, digest);
+                    cache.remember(named, digest);
                 }
+                None
+            }
+        });
+        match written.await {
+            Ok(Some(filling)) => unfinished = filling,
+            Ok(None) => return,
+            Err(error) => {
+                tracing::error!(%name, %error, "content is not cached");
                 return;
             }
+        }
+    }
+    // To drop it removes a file.
+    if let Err(error) = disk.run(move || drop(unfinished)).await {
+        tracing::error!(%name, %error, "a temporary of the cache stays until the next start");
+    }
+}
+
+/// Writes a piece. Gives nothing back if the content is not kept. Blocks.
+fn write(mut filling: Filling, piece: &[u8], name: &ShareName) -> Option<Filling> {
+    match filling.write(piece) {
+        Ok(()) => Some(filling),
+        Err(error) => {
+            tracing::debug!(%name, %error, "content is not cached");
+            None
         }
     }
 }
@@ -125,7 +155,7 @@ mod tests {
         let mut tee = Tee {
             keeper: Some(Keeper {
                 parts,
-                thread: tokio::spawn(std::future::pending()),
+                task: tokio::spawn(std::future::pending()),
             }),
             patience: PATIENCE,
         };

@@ -15,10 +15,11 @@ use futures_util::StreamExt;
 use mainline::{
     Dht as Library, Id, RequestFilter, RequestSpecific, ServerSettings, async_dht::AsyncDht,
 };
+use node_base::{clock::now, threads::Threads};
 use tokio::{
     sync::watch,
-    task::{spawn, spawn_blocking},
-    time::{Instant, timeout, timeout_at},
+    task::spawn,
+    time::{timeout, timeout_at},
 };
 use tokio_util::{
     sync::{CancellationToken, DropGuard},
@@ -112,7 +113,8 @@ async fn keep(
     stop: CancellationToken,
 ) {
     // Names are looked up, and the thread answers that it runs.
-    let built = spawn_blocking(move || build(&options, presence)).await;
+    let threads = Threads::new("dht start", 1);
+    let built = threads.run(move || build(&options, presence)).await;
     match built.unwrap_or_else(|error| Err(io::Error::other(error))) {
         Ok(built) => {
             library.send_replace(Some(built.as_async()));
@@ -167,8 +169,8 @@ impl Dht for MainlineDht {
 
     fn lookup(&self, place: Infohash, time: Duration) -> Reply<'_, Vec<SocketAddr>> {
         Box::pin(async move {
-            let until = Instant::now() + time;
-            let Ok(Ok(library)) = timeout_at(until, self.library()).await else {
+            let until = now() + time;
+            let Ok(Ok(library)) = timeout_at(until.into(), self.library()).await else {
                 return Vec::new();
             };
             let question = question(async move {
@@ -177,9 +179,9 @@ impl Dht for MainlineDht {
                 drop(library);
                 let mut until = until;
                 // What came in time is the answer.
-                while let Ok(Some(addresses)) = timeout_at(until, answers.next()).await {
+                while let Ok(Some(addresses)) = timeout_at(until.into(), answers.next()).await {
                     if gathered.list.is_empty() && !addresses.is_empty() {
-                        until = until.min(Instant::now() + SETTLE);
+                        until = until.min(now() + SETTLE);
                     }
                     gathered.take(addresses.into_iter().map(SocketAddr::V4));
                     if gathered.is_full() {

@@ -4,7 +4,7 @@
 //! - A file is read by one thread at a time, and at most [`READERS_MAX`] files
 //!   at a time.
 
-use std::sync::PoisonError;
+use std::sync::{Arc, PoisonError};
 
 use node_wire::name::ShareName;
 
@@ -13,14 +13,14 @@ use crate::ShareError;
 use node_base::sync::lock;
 
 /// The right to read one file.
-pub(super) struct Turn<'a> {
-    digests: &'a Digests,
-    name: &'a ShareName,
+pub(super) struct Turn {
+    digests: Arc<Digests>,
+    name: ShareName,
 }
 
-impl<'a> Turn<'a> {
-    /// Waits for a turn. `None` when another thread has just read the file.
-    pub(super) fn take(digests: &'a Digests, name: &'a ShareName) -> Option<Turn<'a>> {
+impl Turn {
+    /// Waits for a turn. `None` when another thread has just read the file. Blocks.
+    pub(super) fn take(digests: &Arc<Digests>, name: &ShareName) -> Option<Turn> {
         let mut reading = lock(&digests.reading);
         let mut waited = false;
         while reading.contains(name) || reading.len() >= READERS_MAX {
@@ -34,17 +34,36 @@ impl<'a> Turn<'a> {
             return None;
         }
         reading.insert(name.clone());
-        Some(Turn { digests, name })
+        Some(Turn::of(digests, name))
     }
 
+    /// Takes a turn if it is free.
+    pub(super) fn try_take(digests: &Arc<Digests>, name: &ShareName) -> Option<Turn> {
+        let mut reading = lock(&digests.reading);
+        if reading.contains(name) || reading.len() >= READERS_MAX {
+            return None;
+        }
+        reading.insert(name.clone());
+        Some(Turn::of(digests, name))
+    }
+
+    fn of(digests: &Arc<Digests>, name: &ShareName) -> Turn {
+        Turn {
+            digests: Arc::clone(digests),
+            name: name.clone(),
+        }
+    }
+
+    /// Reads the file, unless it became known meanwhile.
     pub(super) fn read(self) -> Result<Known, ShareError> {
-        self.digests.read(self.name)
+        self.digests.of(&self.name)
     }
 }
 
-impl Drop for Turn<'_> {
+impl Drop for Turn {
     fn drop(&mut self) {
-        lock(&self.digests.reading).remove(self.name);
+        lock(&self.digests.reading).remove(&self.name);
         self.digests.read.notify_all();
+        self.digests.freed.notify_waiters();
     }
 }

@@ -11,11 +11,12 @@ use std::{
     collections::BTreeSet,
     io,
     sync::{Arc, MutexGuard},
-    time::{Duration, Instant, SystemTime},
+    time::{Duration, SystemTime},
 };
 
 use cap_fs_ext::DirExt;
 use cap_std::fs::Dir;
+use node_base::clock::now;
 use node_wire::name::ShareName;
 
 use super::{Looked, sweep::Depth};
@@ -83,7 +84,7 @@ impl<'c> Look<'c> {
         for folder in std::mem::take(&mut hinted.again) {
             self.alone(&folder);
         }
-        let begun = Instant::now();
+        let begun = now();
         for folder in &hinted.whole {
             let mut above = folder[..folder.len().saturating_sub(1)].match_indices('/');
             let has_above = above.any(|(at, _)| hinted.whole.contains(&folder[..=at]));
@@ -93,7 +94,7 @@ impl<'c> Look<'c> {
             self.doubt(folder);
             let mut next = Some(folder.clone());
             while let Some(name) = next {
-                if begun.elapsed() >= HINTED_TIME {
+                if (now() - begun) >= HINTED_TIME {
                     self.looked.is_unfinished = true;
                     return;
                 }

@@ -1,6 +1,8 @@
 //! Looking at one directory after the other, a little at a time.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use node_base::clock::now;
 
 use super::look::Look;
 use crate::folders::following;
@@ -43,15 +45,15 @@ impl Sweep {
 
     /// Goes on for about `most`.
     pub(super) fn step(&mut self, look: &mut Look<'_>, most: Duration) {
-        let begun = Instant::now();
+        let begun = now();
         while let Some(name) = self.next.take() {
             look.folder(&name, self.depth);
             self.next = following(look.folders(), &name, "");
-            if begun.elapsed() >= most {
+            if (now() - begun) >= most {
                 break;
             }
         }
-        let took = begun.elapsed();
+        let took = now() - begun;
         self.took += took;
         self.rest = if self.is_urgent { Duration::ZERO } else { took };
     }

@@ -3,6 +3,7 @@
 use plugin_api::{Example, FileInfo, Files, Handler, HandlerError, Sink};
 
 use super::*;
+use crate::threads::Threads;
 
 /// Gives as many hits as the query says; fails behind them if it is told to.
 struct Numbers;
@@ -77,7 +78,8 @@ fn begin(text: &str, limit: usize) -> LiveAnswer {
         limit,
         deadline: soon(),
     };
-    LiveAnswer::begin(asked, wanted)
+    let place = Threads::new("answer", 1).try_place().unwrap();
+    LiveAnswer::begin(asked, wanted, place).unwrap()
 }
 
 fn soon() -> Instant {
@@ -146,4 +148,25 @@ async fn a_dropped_answer_lets_its_thread_go() {
         }
     };
     timeout_at(soon().into(), over).await.unwrap();
+}
+
+#[tokio::test]
+async fn answer_nobody_takes_keeps_its_place_until_it_is_dropped() {
+    let threads = Threads::new("answer", 1);
+    let asked = Asked {
+        handler: Arc::new(Numbers),
+        text: (2 * BUFFER_MAX).to_string(),
+        files: Arc::new(Nothing),
+        context: 0,
+        places: None,
+    };
+    let wanted = Wanted {
+        limit: usize::MAX,
+        deadline: soon(),
+    };
+    let live = LiveAnswer::begin(asked, wanted, threads.try_place().unwrap()).unwrap();
+    live.next(MOST, soon()).await.unwrap();
+    assert!(threads.try_place().is_none());
+    drop(live);
+    timeout_at(soon().into(), threads.place()).await.unwrap();
 }

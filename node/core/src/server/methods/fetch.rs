@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use node_wire::{Fault, Fetch, MissReason, ShareName, Value};
-use tokio::{task::spawn_blocking, time::sleep};
+use tokio::time::sleep;
 
 use crate::{
     server::{
@@ -39,7 +39,7 @@ pub(super) async fn answer(context: &Arc<Context>, caller: &Caller, params: &[Va
 
 async fn is_shared(context: &Context, name: ShareName) -> Result<(), Fault> {
     let share = Arc::clone(&context.share);
-    match spawn_blocking(move || share.describe(&name)).await {
+    match context.disk.run(move || share.describe(&name)).await {
         Ok(Ok(_)) => Ok(()),
         Ok(Err(_)) => Err(Fault::access_denied()),
         Err(_) => Err(Fault::internal()),

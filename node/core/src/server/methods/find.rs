@@ -19,10 +19,11 @@ use node_wire::{
     limits::{FIND_HITS_MAX, FIND_NAMES_MAX, FIND_PEERS_MAX},
 };
 use plugin_api::FileInfo;
-use tokio::{task::spawn_blocking, time::timeout};
+use tokio::time::timeout;
 
 use crate::{
     client::PeerKind,
+    clock::now,
     handlers::{self, DEFAULT_HANDLER, query},
     server::{
         Context,
@@ -87,7 +88,7 @@ async fn look(
         }
         FindWanted::Digest(digest) => {
             let (reader, names) = (Arc::clone(context), names_wanted(context));
-            let found = blocking(move || by_digest(&reader, &digest, names)).await?;
+            let found = short(context, move || by_digest(&reader, &digest, names)).await?;
             Ok(allowed(context, asker, found).await)
         }
         FindWanted::Query(query) => match find.deadline {
@@ -129,14 +130,15 @@ async fn by_name(
     _permit: &QueryPermit,
     name: &ShareName,
 ) -> Result<Found, Fault> {
-    let (reader, wanted) = (Arc::clone(context), name.clone());
-    let reading = spawn_blocking(move || reader.digests.of(&wanted).ok());
-    let hit = match timeout(DIGEST_TIME, reading).await {
-        Ok(Ok(Some(known))) => Some((known.size, Some(known.digest))),
-        Ok(Err(error)) => return Err(panicked(&error)),
-        Ok(Ok(None)) | Err(_) => {
-            let (context, name) = (Arc::clone(context), name.clone());
-            blocking(move || without_digest(&context, &name)).await?
+    let read = timeout(DIGEST_TIME, context.digests.hash(name)).await;
+    if read.is_err() {
+        context.digests.read_soon(name);
+    }
+    let hit = match read {
+        Ok(Ok(known)) => Some((known.size, Some(known.digest))),
+        Ok(Err(_)) | Err(_) => {
+            let (reader, name) = (Arc::clone(context), name.clone());
+            short(context, move || without_digest(&reader, &name)).await?
         }
     };
     Ok(of_hits(hit.map(|(size, digest)| FindHit {
@@ -185,7 +187,7 @@ async fn by_query(
     limit: usize,
 ) -> Result<Found, Fault> {
     let reader = Arc::clone(context);
-    let files = blocking(move || matching(&reader, &query, after.as_deref())).await??;
+    let files = long(context, move || matching(&reader, &query, after.as_deref())).await??;
     let wanted = |file: &FileInfo| Wanted {
         name: file.name.clone(),
         size: Some(file.size),
@@ -197,7 +199,7 @@ async fn by_query(
     let more = files.len() > limit || (!permitted.is_whole && !files.is_empty());
     files.truncate(limit);
     let reader = Arc::clone(context);
-    let hits = blocking(move || with_digests(&reader, files));
+    let hits = long(context, move || with_digests(&reader, files));
     Ok(Found {
         hits: hits.await?,
         more,
@@ -209,7 +211,7 @@ async fn by_query(
 fn matching(context: &Context, query: &str, after: Option<&str>) -> Result<Vec<FileInfo>, Fault> {
     let wanted = handlers::Wanted {
         limit: QUERY_FILES_MAX,
-        deadline: Instant::now() + QUERY_TIME,
+        deadline: now() + QUERY_TIME,
     };
     let answer = context
         .handlers
@@ -224,7 +226,7 @@ fn matching(context: &Context, query: &str, after: Option<&str>) -> Result<Vec<F
 }
 
 fn with_digests(context: &Context, files: Vec<FileInfo>) -> Vec<FindHit> {
-    let digests_until = Instant::now() + QUERY_DIGESTS_TIME;
+    let digests_until = now() + QUERY_DIGESTS_TIME;
     let hits = files.into_iter().map(|file| FindHit {
         digest: digest_of(context, &file, digests_until),
         size: file.size,
@@ -246,7 +248,7 @@ fn fitting(files: &[FileInfo]) -> usize {
 
 fn digest_of(context: &Context, file: &FileInfo, until: Instant) -> Option<Digest> {
     context.digests.known_as(file).or_else(|| {
-        let at_once = file.size <= QUERY_DIGEST_MAX && Instant::now() < until;
+        let at_once = file.size <= QUERY_DIGEST_MAX && now() < until;
         let name = ShareName::parse(&file.name).ok().filter(|_| at_once)?;
         let read = context.digests.of(&name).ok();
         let same = read.filter(|known| known.size == file.size);
@@ -280,13 +282,24 @@ fn of_hits(hits: impl IntoIterator<Item = FindHit>) -> Found {
     }
 }
 
-pub(super) async fn blocking<T: Send + 'static>(
+/// Runs a short job on the disk's pool.
+pub(super) async fn short<T: Send + 'static>(
+    context: &Context,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, Fault> {
-    spawn_blocking(work).await.map_err(|error| panicked(&error))
+    context.disk.run(work).await.map_err(|error| failed(&error))
 }
 
-fn panicked(error: &tokio::task::JoinError) -> Fault {
-    tracing::error!(%error, "finding panicked");
+/// Runs a job that reads many files, or asks a handler, on a thread for answers to others.
+pub(super) async fn long<T: Send + 'static>(
+    context: &Context,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Fault> {
+    let done = context.answering.run(work).await;
+    done.map_err(|error| failed(&error))
+}
+
+fn failed(error: &dyn std::error::Error) -> Fault {
+    tracing::error!(%error, "finding failed");
     Fault::internal()
 }

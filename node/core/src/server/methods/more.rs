@@ -3,19 +3,19 @@
 //! The answer waits for hits, so that whoever asks needs no port of its own to
 //! be called back at.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Duration};
 
 use node_wire::{Fault, More, Value, fault::MissReason};
 
 use super::find;
-use crate::server::{
-    Context,
-    answer::{Answer, Answered},
-    policy::Asker,
-    rpc::Caller,
+use crate::{
+    clock::now,
+    server::{
+        Context,
+        answer::{Answer, Answered},
+        policy::Asker,
+        rpc::Caller,
+    },
 };
 
 pub(super) async fn answer(context: &Arc<Context>, caller: &Caller, params: &[Value]) -> Answered {
@@ -25,7 +25,7 @@ pub(super) async fn answer(context: &Arc<Context>, caller: &Caller, params: &[Va
         .searches
         .take(&more.cursor)
         .ok_or_else(|| Fault::unhandled(MissReason::NotFound))?;
-    let until = Instant::now() + Duration::from_millis(more.wait.into());
+    let until = now() + Duration::from_millis(more.wait.into());
     let found = find::search::page(context, &Asker::at(caller.remote), open, until).await?;
     Ok(Answer::Value(found.to_value()))
 }

@@ -17,15 +17,18 @@ use node_wire::{
     limits::{FIND_PEERS_MAX, SUMMARY_HANDLERS_MAX, SUMMARY_TEXT_MAX},
 };
 use plugin_api::Flow;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::timeout_at;
 
-use super::find::{blocking, name_peers};
-use crate::server::{
-    Context,
-    answer::{Answer, Answered},
-    policy::{Asker, Wanted},
-    rpc::Caller,
-    summary::{Filters, Gathered},
+use super::find::{long, name_peers};
+use crate::{
+    clock::now,
+    server::{
+        Context,
+        answer::{Answer, Answered},
+        policy::{Asker, Wanted},
+        rpc::Caller,
+        summary::{Filters, Gathered},
+    },
 };
 
 /// Most files of a summary that a policy decides on.
@@ -44,7 +47,7 @@ pub(super) async fn answer(context: &Arc<Context>, caller: &Caller, params: &[Va
     context.counters.summaries_received.one();
     let wanted = Summarize::from_params(params)?;
     let asker = Asker::at(caller.remote);
-    let until = Instant::now() + Duration::from_millis(wanted.wait.into());
+    let until = now() + Duration::from_millis(wanted.wait.into());
     let mut changes = context.summary.follow();
     let place = context.summary.place_to_wait();
     loop {
@@ -54,7 +57,7 @@ pub(super) async fn answer(context: &Arc<Context>, caller: &Caller, params: &[Va
         if !is_same {
             return Ok(Answer::Value(made.told(context, &wanted).to_value()));
         }
-        if place.is_none() || Instant::now() >= until || context.summary.is_closed() {
+        if place.is_none() || now() >= until || context.summary.is_closed() {
             let same = Summary {
                 version: made.summary.version,
                 is_same: true,
@@ -64,12 +67,12 @@ pub(super) async fn answer(context: &Arc<Context>, caller: &Caller, params: &[Va
         }
         // To ask a policy about everything takes time.
         let look = if made.summary.is_public {
-            until.min(Instant::now() + LOOK_EVERY)
+            until.min(now() + LOOK_EVERY)
         } else {
             until
         };
         // What ends the wait does not matter: the summary is made anew.
-        let _ = timeout_at(look, changes.changed()).await;
+        let _ = timeout_at(look.into(), changes.changed()).await;
     }
 }
 
@@ -172,7 +175,7 @@ async fn handlers(context: &Arc<Context>, asker: &Asker) -> Vec<String> {
 /// The filters of what the asker may have.
 async fn guarded(context: &Arc<Context>, asker: &Asker) -> Result<Filters, node_wire::Fault> {
     let reader = Arc::clone(context);
-    let files = blocking(move || names(&reader)).await?;
+    let files = long(context, move || names(&reader)).await?;
     let Some(files) = files else {
         return Ok(Filters::default());
     };
@@ -180,7 +183,7 @@ async fn guarded(context: &Arc<Context>, asker: &Asker) -> Result<Filters, node_
         return Ok(Filters::default());
     };
     let reader = Arc::clone(context);
-    blocking(move || {
+    long(context, move || {
         let mut gathered = Gathered::default();
         for file in allowed {
             gathered.add(&file.name, reader.digests.known_of(&file.name));

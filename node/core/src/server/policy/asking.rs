@@ -47,6 +47,11 @@ impl Asker {
         Asker::from(remote.0.ip())
     }
 
+    /// Returns the address it asks from.
+    pub(in crate::server) fn address(&self) -> IpAddr {
+        self.address
+    }
+
     /// Somebody of whom nothing is known.
     pub(super) fn stranger() -> Asker {
         Asker::from(STRANGERS[0])

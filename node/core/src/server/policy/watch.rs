@@ -4,10 +4,10 @@ use std::{sync::Arc, time::Duration};
 
 use plugin_script::{POLICY_FILE, PolicyFile};
 use serde_json::json;
-use tokio::{select, task::spawn_blocking, time::sleep};
+use tokio::{select, time::sleep};
 use tokio_util::sync::CancellationToken;
 
-use crate::events::EventLog;
+use crate::{events::EventLog, threads::Threads};
 
 /// Pause between two looks.
 const PAUSE: Duration = Duration::from_millis(400);
@@ -26,7 +26,9 @@ pub async fn watch_policy(file: Arc<PolicyFile>, events: Arc<EventLog>, cancel: 
 /// Looks once and tells what changed. To be done once before anybody can ask.
 pub(crate) async fn look_at_policy(file: &Arc<PolicyFile>, events: &EventLog) {
     let looking = Arc::clone(file);
-    match spawn_blocking(move || looking.refresh()).await {
+    // The examples of a policy are run before it is used.
+    let threads = Threads::new("policy file", 1);
+    match threads.run(move || looking.refresh()).await {
         Ok(None) => {}
         Ok(Some(said)) => {
             tracing::warn!(file = POLICY_FILE, said, "the policy");

@@ -13,14 +13,14 @@ use node_wire::{
 };
 use plugin_api::{Excerpt, Hit};
 
-use super::{blocking, digest_of};
+use super::{digest_of, long};
 use crate::{
+    clock::now,
     events::unix_millis,
-    handlers::{self, End, PageMost},
+    handlers::{self, End, LiveAnswer, PageMost},
     server::{
         Context,
         policy::{Asker, QueryPermit, Wanted},
-        searches::Open,
     },
 };
 
@@ -39,7 +39,8 @@ pub(in crate::server::methods) async fn begin(
     limit: usize,
     wait: Duration,
 ) -> Result<Found, Fault> {
-    let until = Instant::now() + wait;
+    let begun = now();
+    let until = begun + wait;
     let place = context
         .searches
         .place(until)
@@ -47,20 +48,20 @@ pub(in crate::server::methods) async fn begin(
         .ok_or_else(Fault::busy)?;
     let bounds = handlers::Wanted {
         limit,
-        deadline: Instant::now() + TIME,
+        deadline: begun + TIME,
     };
     let live = context
         .handlers
-        .answer_live(&context.files(), query, bounds)
+        .answer_live(&context.files(), query, bounds, place)
         .map_err(|error| Fault::invalid_params(&error.to_string()))?;
-    page(context, asker, Open::new(live, place), until).await
+    page(context, asker, live, until).await
 }
 
 /// The next page of a search, and a cursor if it is not the last.
 pub(in crate::server::methods) async fn page(
     context: &Arc<Context>,
     asker: &Asker,
-    open: Open,
+    open: LiveAnswer,
     until: Instant,
 ) -> Result<Found, Fault> {
     let most = PageMost {
@@ -68,7 +69,6 @@ pub(in crate::server::methods) async fn page(
         text: FIND_PAGE_TEXT_MAX,
     };
     let page = open
-        .answer()
         .next(most, until)
         .await
         .map_err(|error| Fault::invalid_params(&error.to_string()))?;
@@ -80,11 +80,14 @@ pub(in crate::server::methods) async fn page(
     };
     let cursor = match page.end {
         Some(_) => None,
-        None => Some(context.searches.keep(open).ok_or_else(Fault::internal)?),
+        None => {
+            let kept = context.searches.keep(open, asker.address());
+            Some(kept.ok_or_else(Fault::internal)?)
+        }
     };
     let reader = Arc::clone(context);
-    let hits = blocking(move || {
-        let digests_until = Instant::now() + DIGESTS_TIME;
+    let hits = long(context, move || {
+        let digests_until = now() + DIGESTS_TIME;
         let hits = permitted.hits.into_iter();
         hits.map(|hit| describe(&reader, hit, digests_until))
             .collect()
