@@ -177,6 +177,21 @@ fn only_the_rooms_of_a_library_name_it() {
     }
 }
 
+/// The one door for blocking work.
+const DOOR: &str = "node/base/src/disk.rs";
+
+#[test]
+fn blocking_work_goes_through_its_one_door() {
+    for source in SOURCES.iter().filter(|source| !begins(source, "tests")) {
+        let blocks = source.code().contains("spawn_blocking(");
+        assert!(
+            !blocks || begins(source, DOOR),
+            "{} starts blocking work beside {DOOR}",
+            source.path.display()
+        );
+    }
+}
+
 /// What nodes say to each other and decide about each other.
 const BETWEEN_NODES: &[&str] = &[
     "node/wire/src",
