@@ -38,7 +38,7 @@ use crate::{
     },
     share::{Catalogue, Digests, Keeper, News, Share, ShareError},
     state::StateDir,
-    transfer::{Records, Transfers},
+    transfer::{Ids, Records, Transfers},
 };
 
 /// Longest time that a start waits for the first look at the share.
@@ -151,7 +151,7 @@ impl Node {
             providers,
         } = options;
         let key = NodeKey::load_or_create(&state)?;
-        let (share, records) = open_share(share, &state).await?;
+        let (share, saved) = open_share(share, &state).await?;
         let (listener, address) = bind(listen).await?;
         let url = url.map_or_else(|| url_of(address), Ok)?;
         let counters = Arc::new(Counters::default());
@@ -166,7 +166,7 @@ impl Node {
             catalogue,
             keeper,
             digests,
-            records,
+            saved,
             cache,
             policy: PolicyGate::new(plugins.clone(), Arc::clone(&counters), Arc::clone(&events)),
             handlers: Arc::new(handlers(content, plugins)),
@@ -308,12 +308,12 @@ async fn open_cache(
         .map_err(|error| NodeError::Cache(io::Error::other(error)))
 }
 
-async fn open_share(path: PathBuf, state: &StateDir) -> Result<(Arc<Share>, Records), ShareError> {
+async fn open_share(path: PathBuf, state: &StateDir) -> Result<(Arc<Share>, (Records, Ids)), ShareError> {
     let (shared, state) = (path.clone(), state.clone());
     let opened = spawn_blocking(move || {
-        let records = Records::load(&state);
+        let records = Records::load(&state, SystemTime::now());
         let share = Share::open_keeping(&shared, &records.temporaries())?;
-        Ok((Arc::new(share), records))
+        Ok((Arc::new(share), (records, Ids::load(&state))))
     });
     opened.await.unwrap_or_else(|error| {
         let error = io::Error::other(error);
@@ -377,7 +377,7 @@ struct Stores {
     catalogue: Arc<Catalogue>,
     keeper: Arc<Keeper>,
     digests: Arc<Digests>,
-    records: Records,
+    saved: (Records, Ids),
     cache: Cache,
     policy: PolicyGate,
     handlers: Arc<Handlers>,
@@ -415,7 +415,7 @@ fn assemble(
         catalogue,
         keeper,
         digests,
-        records,
+        saved,
         cache,
         policy,
         handlers,
@@ -438,7 +438,7 @@ fn assemble(
     let transfers = Transfers::new(
         Arc::clone(&share),
         Arc::clone(&digests),
-        records,
+        saved,
         download_rate,
         Arc::clone(&overlay),
         Arc::clone(&counters),

@@ -118,6 +118,7 @@ impl Overlay {
                     .emit("peer.answered", json!({ "url": peer.as_str() }));
                 // Whoever waits for a peer need not wait for who it is.
                 self.met.notify_waiters();
+                self.came_back.notify_waiters();
                 self.to_poll.notify_one();
                 if kind == PeerKind::Sixhop {
                     self.learn_who(peer, met, at, deadline).await;
