@@ -303,9 +303,15 @@ mod tests {
         let content = |text: &str| content(text).map_err(|error| error.exit_code());
         assert_eq!(content("a.bin"), Ok(None));
         let digest = "0123456789abcdef".repeat(4);
-        assert_eq!(content(&format!("blake3:{digest}")), Ok(Some(digest.clone())));
+        assert_eq!(
+            content(&format!("blake3:{digest}")),
+            Ok(Some(digest.clone()))
+        );
         let upper = digest.to_uppercase();
-        assert_eq!(content(&format!("blake3:{upper}")), Ok(Some(digest.clone())));
+        assert_eq!(
+            content(&format!("blake3:{upper}")),
+            Ok(Some(digest.clone()))
+        );
         for wrong in ["", "x", &digest[4..], &digest.replace('a', "g")] {
             assert_eq!(content(&format!("blake3:{wrong}")), Err(2), "{wrong}");
         }

@@ -308,7 +308,10 @@ async fn open_cache(
         .map_err(|error| NodeError::Cache(io::Error::other(error)))
 }
 
-async fn open_share(path: PathBuf, state: &StateDir) -> Result<(Arc<Share>, (Records, Ids)), ShareError> {
+async fn open_share(
+    path: PathBuf,
+    state: &StateDir,
+) -> Result<(Arc<Share>, (Records, Ids)), ShareError> {
     let (shared, state) = (path.clone(), state.clone());
     let opened = spawn_blocking(move || {
         let records = Records::load(&state, SystemTime::now());

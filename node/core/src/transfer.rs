@@ -201,6 +201,8 @@ impl Transfers {
                 events,
                 turns: Turns::new(RUNNING_MAX),
                 claims: Claims::default(),
+                #[cfg(test)]
+                disk_is_full: Arc::default(),
             },
             ids: Arc::new(ids),
             jobs: Mutex::default(),
@@ -502,7 +504,11 @@ impl Transfers {
     }
 
     /// Waits until the state of the fetch `id` is as wanted, or it is over. `None` if there is none.
-    pub async fn wait_until(&self, id: u64, wanted: impl Fn(JobState) -> bool) -> Option<JobStatus> {
+    pub async fn wait_until(
+        &self,
+        id: u64,
+        wanted: impl Fn(JobState) -> bool,
+    ) -> Option<JobStatus> {
         let job = self.job(id)?;
         job.reaches(wanted).await;
         Some(self.status_of(&job))

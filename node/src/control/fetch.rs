@@ -6,8 +6,7 @@ use jsonrpsee::core::{RpcResult, async_trait};
 use node_api::{
     error::{ApiError, ErrorCode},
     fetch::{
-        FetchBatch, FetchFailure, FetchKept, FetchServer, FetchState, FetchStatus,
-        WAIT_SECONDS_MAX,
+        FetchBatch, FetchFailure, FetchKept, FetchServer, FetchState, FetchStatus, WAIT_SECONDS_MAX,
     },
 };
 use node_core::{
@@ -105,9 +104,7 @@ impl FetchServer for Owner {
 
     async fn start_matching(&self, query: String, replace: Option<bool>) -> RpcResult<FetchBatch> {
         let transfers = &self.node.context().transfers;
-        let started = transfers
-            .start_matching(&query, replacing(replace))
-            .await;
+        let started = transfers.start_matching(&query, replacing(replace)).await;
         let status = started.map_err(|error| batch_error(&error))?;
         Ok(describe_batch(&status))
     }

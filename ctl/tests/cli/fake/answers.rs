@@ -390,11 +390,7 @@ impl FetchServer for Answers {
         Ok(status(id, FetchState::Cancelled))
     }
 
-    async fn drop_kept(
-        &self,
-        _: Option<u64>,
-        _: Option<String>,
-    ) -> RpcResult<Vec<FetchStatus>> {
+    async fn drop_kept(&self, _: Option<u64>, _: Option<String>) -> RpcResult<Vec<FetchStatus>> {
         Ok(Vec::new())
     }
 }

@@ -162,9 +162,8 @@ impl Walk {
     /// far as the calls are sure to be enough.
     fn plan_peers(&mut self) {
         let mut peers = self.overlay.peers().to_ask(&self.asked.history, now());
-        peers.retain(|peer| {
-            !self.asked.asking.contains(&peer.url) && !self.excluded.contains(peer)
-        });
+        peers
+            .retain(|peer| !self.asked.asking.contains(&peer.url) && !self.excluded.contains(peer));
         peers.truncate(Budget::WHOLE.calls() + 1);
         let budget = self.asked.budget;
         for peer in peers.iter().take(budget.calls()) {

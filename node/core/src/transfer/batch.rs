@@ -247,7 +247,9 @@ impl Batch {
 
     async fn fetch_one(&self, transfers: &Arc<Transfers>, wanted: Wanted, replace: Replace) {
         let (name, size, source) = wanted;
-        let result = transfers.fetch_and_wait(&name, replace, self.id(), source).await;
+        let result = transfers
+            .fetch_and_wait(&name, replace, self.id(), source)
+            .await;
         self.status.send_modify(|status| match result {
             Ok(()) => {
                 status.done += 1;

@@ -145,7 +145,10 @@ mod tests {
         let round = round(Holding::Nothing);
         assert_eq!(course.next(round, begun), Next::Wait(PAUSE_FIRST));
         assert_eq!(course.next(round, begun + PATIENCE), Next::Fail);
-        let nobody = Round { away: false, ..round };
+        let nobody = Round {
+            away: false,
+            ..round
+        };
         assert_eq!(course.next(nobody, begun), Next::Fail);
     }
 
@@ -156,23 +159,38 @@ mod tests {
         let round = round(Holding::Pieces);
         let late = begun + KEEP_FOR - Duration::from_secs(1);
         assert_eq!(course.next(round, late), Next::Wait(PAUSE_MAX));
-        let more = Round { progressed: true, ..round };
+        let more = Round {
+            progressed: true,
+            ..round
+        };
         assert_eq!(course.next(more, late), Next::Wait(PAUSE_FIRST));
-        assert_eq!(course.next(round, begun + KEEP_FOR), Next::Wait(PAUSE_FIRST));
+        assert_eq!(
+            course.next(round, begun + KEEP_FOR),
+            Next::Wait(PAUSE_FIRST)
+        );
         assert_eq!(course.next(round, late + KEEP_FOR), Next::Expire);
     }
 
     #[test]
     fn a_name_takes_changed_content_and_a_digest_never() {
         let begun = Instant::now();
-        let offered = Round { other: OtherContent::Offered, ..round(Holding::Pieces) };
-        let changed = Round { other: OtherContent::Changed, ..offered };
+        let offered = Round {
+            other: OtherContent::Offered,
+            ..round(Holding::Pieces)
+        };
+        let changed = Round {
+            other: OtherContent::Changed,
+            ..offered
+        };
         let mut name = Course::new(Goal::Name, begun);
         assert!(matches!(name.next(offered, begun), Next::Wait(_)));
         assert_eq!(name.next(offered, begun + CHANGED_AFTER), Next::TakeOther);
         assert_eq!(name.next(changed, begun), Next::TakeOther);
         let mut content = Course::new(CONTENT, begun);
-        assert!(matches!(content.next(changed, begun + CHANGED_AFTER), Next::Wait(_)));
+        assert!(matches!(
+            content.next(changed, begun + CHANGED_AFTER),
+            Next::Wait(_)
+        ));
     }
 
     #[test]

@@ -144,6 +144,9 @@ pub(super) struct Fetcher {
     pub(super) events: Arc<EventLog>,
     pub(super) turns: Turns,
     pub(super) claims: Claims,
+    /// Has every write of a piece fail, as on a full disk.
+    #[cfg(test)]
+    pub(super) disk_is_full: Arc<AtomicBool>,
 }
 
 /// What a fetch holds of its file between rounds.
@@ -198,6 +201,8 @@ impl Fetcher {
             name,
             goal,
             replace,
+            #[cfg(test)]
+            disk_is_full: Arc::clone(&self.disk_is_full),
         }
     }
 
@@ -373,7 +378,9 @@ impl Fetch<'_> {
     async fn take_up(&mut self, record: Option<Record>) -> Result<(), FetchError> {
         let target = self.job.target().clone();
         let left = blocking(self.job.name(), move || {
-            let Target { id, goal, replace, .. } = target;
+            let Target {
+                id, goal, replace, ..
+            } = target;
             let record = record.or_else(|| target.records.take(id, &target.name, goal, replace));
             let opened = record.map(|record| target.open(record)).transpose();
             Ok(opened.unwrap_or_else(|error| {
@@ -395,9 +402,7 @@ impl Fetch<'_> {
         let overlay = &self.fetcher.overlay;
         let mut sources = match self.digest() {
             Some(digest) if self.copy_here(digest).await? => return Ok(None),
-            Some(digest) => {
-                Sources::search_content(overlay, name.clone(), digest, self.former())
-            }
+            Some(digest) => Sources::search_content(overlay, name.clone(), digest, self.former()),
             None => {
                 let wanted = FindWanted::Name(name.as_str().to_owned());
                 Sources::search(overlay, name.clone(), wanted, self.known.take())
@@ -528,7 +533,8 @@ impl Fetch<'_> {
         tree: PieceTree,
         piece: CheckedPiece,
     ) -> Result<(), FetchError> {
-        self.job.update(|status| status.state = JobState::Committing);
+        self.job
+            .update(|status| status.state = JobState::Committing);
         let (target, stored) = (self.job.target().clone(), tree.clone());
         blocking(self.job.name(), move || Ok(target.store(&stored, &piece)?)).await?;
         self.job.stored(&tree, 0);
@@ -544,7 +550,7 @@ impl Fetch<'_> {
         last: CheckedPiece,
     ) -> Result<(), FetchError> {
         let (left, target) = (self.take_left(), self.job.target().clone());
-        let proved = tree.clone();
+        let (proved, holders) = (tree.clone(), self.former());
         let opened = blocking(self.job.name(), move || {
             let mut file = match left {
                 Some(left) => {
@@ -555,7 +561,7 @@ impl Fetch<'_> {
                         target.records.pause(&temporary, None, &[], false, now);
                     })?
                 }
-                None => Verified::create(target, proved)?,
+                None => Verified::create(target, proved, holders)?,
             };
             // Bytes that are there already were not received now.
             let before = file.bytes();
@@ -618,7 +624,8 @@ impl Fetch<'_> {
     /// Puts the whole file into its place. This is not cancelled.
     async fn commit(&mut self) -> Result<(), FetchError> {
         let name = self.job.name();
-        self.job.update(|status| status.state = JobState::Committing);
+        self.job
+            .update(|status| status.state = JobState::Committing);
         let Held::Pieces(file) = std::mem::replace(&mut self.held, Held::Nothing) else {
             return Err(FetchError::Internal(name.clone()));
         };
@@ -665,8 +672,8 @@ impl Fetch<'_> {
         }
         if let Held::Nothing = self.held {
             let tree = tree.clone();
-            let file = blocking(&name, move || Ok(Verified::create(target, tree)?)).await?;
-            self.held = Held::Pieces(file);
+            let create = move || Ok(Verified::create(target, tree, Vec::new())?);
+            self.held = Held::Pieces(blocking(&name, create).await?);
         }
         let mut next = 0;
         while next < tree.count() && !self.job.is_cancelled() {
@@ -708,13 +715,15 @@ impl Fetch<'_> {
         excluded: Excluded,
         trouble: &mut Trouble,
     ) -> Result<Option<(usize, MissReason)>, FetchError> {
+        // It is made while peers are asked, so that a share that cannot be written shows at once.
+        let mut file = self.empty().await?;
         let asked = Asked::here(self.job.name().clone());
         let walk = Walk::begin_without(&self.fetcher.overlay, asked, excluded);
         let mut walk = self.or_cancelled(walk).await?;
         while let Some(mut answer) = self.or_cancelled(walk.next()).await? {
             self.job
                 .update(|status| status.asked = status.asked.max(walk.asked()));
-            match self.take_answer(&mut answer).await? {
+            match self.take_answer(&mut answer, file).await? {
                 Ok(()) => return Ok(None),
                 Err(error) => {
                     walk.broke_off(&answer, &error);
@@ -723,20 +732,26 @@ impl Fetch<'_> {
                     trouble.last = Some(failure);
                 }
             }
+            file = self.empty().await?;
             self.hold(JobState::Searching);
         }
         Ok(Some((walk.asked(), walk.verdict())))
     }
 
-    /// Receives one answer to `query` into a temporary of its own and commits it.
+    /// Makes an empty temporary for one answer to `query`.
+    async fn empty(&self) -> Result<Unverified, FetchError> {
+        let target = self.job.target().clone();
+        blocking(self.job.name(), move || Ok(Unverified::create(&target)?)).await
+    }
+
+    /// Receives one answer to `query` into an empty temporary and commits it.
     async fn take_answer(
         &self,
         answer: &mut RemoteFile,
+        mut file: Unverified,
     ) -> Result<Result<(), CallError>, FetchError> {
         let name = self.job.name();
         self.job.receives_unverified(&answer.peer);
-        let target = self.job.target().clone();
-        let mut file = blocking(name, move || Ok(Unverified::create(&target)?)).await?;
         let mut gathered = Vec::with_capacity(WRITE_SIZE);
         loop {
             let next = match self.or_cancelled(answer.next()).await? {
@@ -756,7 +771,8 @@ impl Fetch<'_> {
                 self.fetcher.note_piece(self.job, &answer.peer, bytes);
             }
             if let Some(end) = end {
-                self.job.update(|status| status.state = JobState::Committing);
+                self.job
+                    .update(|status| status.state = JobState::Committing);
                 blocking(name, move || Ok(file.commit(end)?)).await?;
                 return Ok(Ok(()));
             }
@@ -776,12 +792,18 @@ impl Fetch<'_> {
             if source.digest == held || self.liars.contains(&source.peer) {
                 continue;
             }
-            if self.former().iter().any(|peer| peer.same_peer(&source.peer)) {
+            if self
+                .former()
+                .iter()
+                .any(|peer| peer.same_peer(&source.peer))
+            {
                 return Ok((Some(source), OtherContent::Changed));
             }
             other.get_or_insert(source);
         }
-        let offered = other.as_ref().map_or(OtherContent::None, |_| OtherContent::Offered);
+        let offered = other
+            .as_ref()
+            .map_or(OtherContent::None, |_| OtherContent::Offered);
         Ok((other, offered))
     }
 

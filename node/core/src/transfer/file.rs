@@ -45,6 +45,8 @@ pub(super) struct Target {
     pub(super) name: ShareName,
     pub(super) goal: Goal,
     pub(super) replace: Replace,
+    #[cfg(test)]
+    pub(super) disk_is_full: Arc<AtomicBool>,
 }
 
 /// A piece whose bytes are right.
@@ -76,6 +78,8 @@ pub(super) struct Verified {
 pub(super) struct PieceWriter {
     incoming: Arc<Incoming>,
     tree: PieceTree,
+    #[cfg(test)]
+    target: Target,
 }
 
 /// One answer to `query`.
@@ -127,6 +131,15 @@ impl Target {
                 Err(error)
             }
         }
+    }
+
+    #[cfg(test)]
+    fn fail_if_full(&self) -> Result<(), ShareError> {
+        if self.disk_is_full.load(std::sync::atomic::Ordering::Relaxed) {
+            let error = io::ErrorKind::StorageFull.into();
+            return Err(ShareError::of(&self.name, error));
+        }
+        Ok(())
     }
 
     fn remove(&self, temporary: &str) {
@@ -216,7 +229,11 @@ impl Verified {
     ///
     /// # Errors
     /// As [`Share::begin`] and [`Incoming::expect`].
-    pub(super) fn create(target: Target, tree: PieceTree) -> Result<Verified, ShareError> {
+    pub(super) fn create(
+        target: Target,
+        tree: PieceTree,
+        holders: Vec<PeerUrl>,
+    ) -> Result<Verified, ShareError> {
         let mut incoming = target.share.begin(&target.name, target.replace)?;
         incoming.expect(tree.size())?;
         target.records.add(Record {
@@ -229,7 +246,7 @@ impl Verified {
             time: SystemTime::now(),
             is_active: true,
             bytes: 0,
-            holders: Vec::new(),
+            holders,
         });
         incoming.stay_if(always());
         let count = usize::try_from(tree.count()).unwrap_or(usize::MAX);
@@ -268,6 +285,8 @@ impl Verified {
         PieceWriter {
             incoming: Arc::clone(&self.incoming),
             tree: self.tree.clone(),
+            #[cfg(test)]
+            target: self.target.clone(),
         }
     }
 
@@ -347,6 +366,8 @@ impl PieceWriter {
     /// # Errors
     /// As [`Incoming::write_at`].
     pub(super) fn write_checked(&self, piece: &CheckedPiece) -> Result<WrittenPiece, ShareError> {
+        #[cfg(test)]
+        self.target.fail_if_full()?;
         piece.write(&self.incoming)?;
         Ok(WrittenPiece(piece.index))
     }

@@ -105,7 +105,9 @@ impl Records {
         let written: Vec<Written> = text
             .and_then(|text| serde_json::from_str(&text).ok())
             .unwrap_or_default();
-        let records = written.iter().filter_map(|written| Record::read(written, now));
+        let records = written
+            .iter()
+            .filter_map(|written| Record::read(written, now));
         Records {
             state: state.clone(),
             list: Mutex::new(records.filter(|record| !record.is_expired(now)).collect()),
@@ -161,7 +163,10 @@ impl Records {
                         Goal::Content(digest) => record.digest == digest,
                     }
             };
-            let record = list.iter_mut().filter(fits).max_by_key(|record| record.time)?;
+            let record = list
+                .iter_mut()
+                .filter(fits)
+                .max_by_key(|record| record.time)?;
             record.is_active = true;
             (record.id, record.name) = (id, name.clone());
             (record.goal, record.replace) = (goal, replace);
@@ -181,9 +186,7 @@ impl Records {
         now: SystemTime,
     ) {
         let mut list = lock(&self.list);
-        let record = list
-            .iter_mut()
-            .find(|record| record.temporary == temporary);
+        let record = list.iter_mut().find(|record| record.temporary == temporary);
         let Some(record) = record else { return };
         record.time = now;
         record.is_active = is_active;
@@ -323,7 +326,11 @@ impl Record {
             time: since_epoch.ok().map(|time| time.as_secs()),
             active: self.is_active,
             bytes: self.bytes,
-            holders: self.holders.iter().map(|url| url.as_str().to_owned()).collect(),
+            holders: self
+                .holders
+                .iter()
+                .map(|url| url.as_str().to_owned())
+                .collect(),
         }
     }
 }

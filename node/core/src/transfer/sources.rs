@@ -129,7 +129,9 @@ impl Liars {
 
     pub(super) fn peers(&self) -> Vec<PeerUrl> {
         let keys = lock(&self.0);
-        keys.iter().filter_map(|key| PeerUrl::parse(key).ok()).collect()
+        keys.iter()
+            .filter_map(|key| PeerUrl::parse(key).ok())
+            .collect()
     }
 }
 
@@ -361,7 +363,10 @@ async fn ask(overlay: Arc<Overlay>, peer: PeerUrl, digest: Digest) -> Option<Sou
         limit: 1,
         deadline: None,
     };
-    let found = overlay.client().find(&peer, &find, now() + DIGEST_ANSWER).await;
+    let found = overlay
+        .client()
+        .find(&peer, &find, now() + DIGEST_ANSWER)
+        .await;
     let hits = found.ok()?.value.hits;
     let hit = hits.into_iter().find(|hit| hit.digest == Some(digest))?;
     Some(Source {
