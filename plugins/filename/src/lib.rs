@@ -21,14 +21,13 @@
 //! - At most [`RANKED_MAX`] files are put in order.
 
 mod glob;
-mod traces;
+mod summary_keys;
 mod words;
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use plugin_api::{Example, FileInfo, Files, Flow, Handler, HandlerError, Hit, Sink};
+use plugin_api::{Example, FileInfo, Files, Flow, Handler, HandlerError, Hit, Sink, SummaryKeys};
 
-pub use self::traces::{Traces, traces};
 use self::{
     glob::Glob,
     words::{Rank, Words},
@@ -66,6 +65,10 @@ impl Handler for Filename {
 
     fn examples(&self) -> Vec<Example> {
         examples()
+    }
+
+    fn summary_keys(&self, text: &str) -> Option<SummaryKeys> {
+        summary_keys::summary_keys(text)
     }
 
     fn answer(

@@ -11,10 +11,28 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("plugin-filename", &["plugin-api"]),
     ("plugin-process", &["plugin-api"]),
     ("plugin-script", &["plugin-api"]),
+    ("node-base", &[]),
+    ("node-share", &["node-base", "node-wire", "plugin-api"]),
+    ("node-transport", &["node-base", "node-wire"]),
     ("node-discovery", &["node-wire"]),
+    (
+        "node-overlay",
+        &[
+            "node-base",
+            "node-transport",
+            "node-wire",
+            "plugin-api",
+            // Tests only: the keys that a real handler gives.
+            "plugin-filename",
+        ],
+    ),
     (
         "node-core",
         &[
+            "node-base",
+            "node-overlay",
+            "node-share",
+            "node-transport",
             "node-wire",
             "plugin-api",
             "plugin-content",
@@ -25,7 +43,17 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     (
         "node",
-        &["node-core", "node-api", "node-discovery", "node-wire"],
+        &[
+            "node-api",
+            "node-base",
+            "node-core",
+            "node-discovery",
+            "node-overlay",
+            "node-share",
+            "node-transport",
+            "node-wire",
+            "plugin-api",
+        ],
     ),
     (
         "ctl",

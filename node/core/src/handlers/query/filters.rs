@@ -5,7 +5,7 @@ use std::{ops::RangeInclusive, sync::Arc, time::SystemTime};
 use plugin_api::{FileInfo, Files, Flow, HandlerError};
 
 use super::dates;
-use crate::size::Size;
+use node_base::size::Size;
 
 /// The words before a colon that are no text.
 pub(super) const KEYS: &[&str] = &["ext", "size", "after", "before", "context"];
