@@ -224,10 +224,13 @@ pub(crate) struct PeersArgs {}
 ///
 /// Each file is a line: name, size, time of its last change.
 #[derive(Args, Debug)]
-#[command(after_help = "Examples:\n  ctl ls\n  ctl ls http://192.0.2.7:4242")]
+#[command(after_help = "Examples:\n  ctl ls\n  ctl ls http://192.0.2.7:4242\n  ctl ls --skipped")]
 pub(crate) struct LsArgs {
     /// URL of a peer to ask instead
     pub(crate) peer: Option<String>,
+    /// List what is in the directory and is not shared because of its name or kind, with the reason
+    #[arg(long, conflicts_with = "peer")]
+    pub(crate) skipped: bool,
 }
 
 /// Say what the node is and what it has done.

@@ -55,7 +55,7 @@ impl EmbeddedNode {
         let args = NodeArgs {
             share: Some(or_temporary(wanted.share, &mut temporary)?),
             state: Some(or_temporary(wanted.state, &mut temporary)?),
-            listen: Some(wanted.listen.unwrap_or(ANY_PORT)),
+            listen: Some(wanted.listen.unwrap_or(ANY_PORT).into()),
             control: Some(ANY_PORT),
             url: wanted.url,
             peer: wanted.peers,

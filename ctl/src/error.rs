@@ -56,7 +56,9 @@ pub(crate) enum CtlError {
     SecretReadable { file: PathBuf },
     #[error("there is no secret to talk to the node with: no file {}, and neither SIXHOP_SECRET_FILE nor SIXHOP_SECRET is set", .file.display())]
     NoSecret { file: PathBuf },
-    #[error("the secret from {0} is empty or not one line of text")]
+    #[error("the secret {0} is empty or all zeros; remove it to have a new one made")]
+    EmptySecret(String),
+    #[error("the secret {0} is not one line of text")]
     BadSecret(String),
     #[error("what answers at {address} is not a Sixhop node: {reason}")]
     NotANode { address: SocketAddr, reason: String },
@@ -133,6 +135,7 @@ impl CtlError {
             CtlError::NotAuthorised { .. }
             | CtlError::SecretReadable { .. }
             | CtlError::NoSecret { .. }
+            | CtlError::EmptySecret(_)
             | CtlError::BadSecret(_) => ErrorCode::Denied,
             CtlError::Exists(_) => ErrorCode::Exists,
             CtlError::File { source, .. } | CtlError::Output(source) => code_of_io(source),

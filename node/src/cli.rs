@@ -7,6 +7,7 @@ use std::{net::SocketAddr, path::PathBuf};
 use clap::{Args, Parser, ValueEnum};
 use serde::Deserialize;
 
+use crate::settings::ListenAddress;
 use node_base::size::Size;
 
 /// Share a folder with peers and find files among them.
@@ -41,13 +42,25 @@ pub struct NodeArgs {
     #[arg(long, value_name = "DIR", env = "SIXHOP_SHARE")]
     pub share: Option<PathBuf>,
 
-    /// Address on which to listen for peers [default: 127.0.0.1:4242]
+    /// Address on which to listen for peers, such as 192.168.1.5:4242; `:4242`
+    /// is all addresses of this machine [default: 127.0.0.1:4242]
     #[arg(long, value_name = "ADDR:PORT", env = "SIXHOP_LISTEN")]
-    pub listen: Option<SocketAddr>,
+    pub listen: Option<ListenAddress>,
 
     /// URL under which peers reach this node [default: made from the address]
     #[arg(long, value_name = "URL", env = "SIXHOP_URL")]
     pub url: Option<String>,
+
+    /// Name of this machine under which the node answers browsers and other
+    /// clients, beside addresses, names of the local network and the host of
+    /// --url; may be given more than once
+    #[arg(
+        long,
+        value_name = "NAME",
+        env = "SIXHOP_ALLOW_HOST",
+        value_delimiter = ','
+    )]
+    pub allow_host: Vec<String>,
 
     /// Loopback address of the control connection [default: 127.0.0.1:4243]
     #[arg(long, value_name = "ADDR:PORT", env = "SIXHOP_CONTROL")]
@@ -62,7 +75,8 @@ pub struct NodeArgs {
     #[arg(long, value_name = "URL", env = "SIXHOP_PEER", value_delimiter = ',')]
     pub peer: Vec<String>,
 
-    /// File with the URLs of peers, one a line
+    /// File with the URLs of peers, one a line; what stands behind a # is passed
+    /// over
     #[arg(long, value_name = "FILE", env = "SIXHOP_PEERS")]
     pub peers: Option<PathBuf>,
 

@@ -20,6 +20,7 @@ mod calls;
 mod events;
 mod fetch;
 mod guard;
+mod ids;
 mod node;
 mod peer;
 mod plugin;

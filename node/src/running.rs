@@ -86,12 +86,16 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
     let secret = Secret::load_or_create(&state)?;
     let network_key = settings.network_key_file.as_deref().map(NetworkKey::load);
     let network_key = network_key.transpose()?;
+    for line in &settings.skipped {
+        tracing::warn!("{line}; the line is passed over");
+    }
     let listener = listen(settings.control).await?;
     let index = Index::start(&settings.meeting, settings.listen);
     let options = NodeOptions {
         share: settings.share.clone(),
         listen: settings.listen,
         url: settings.url,
+        allow_hosts: settings.allow_hosts,
         state: state.clone(),
         secret: secret.clone(),
         peers: settings.peers,

@@ -4,6 +4,7 @@
     reason = "the owner's own files are read here: the configuration and the list of peers"
 )]
 
+mod address;
 mod meeting;
 
 use std::{
@@ -16,7 +17,10 @@ use node_core::cache;
 use node_wire::{PeerUrl, UrlError, escaped, peer_url::without_user};
 use serde::Deserialize;
 
-pub use self::meeting::Meeting;
+pub use self::{
+    address::{ListenAddress, NoListenAddress},
+    meeting::Meeting,
+};
 use crate::cli::{Mdns, NodeArgs};
 use node_base::size::Size;
 
@@ -32,12 +36,16 @@ pub struct Settings {
     pub listen: SocketAddr,
     /// The URL under which peers reach the node, if it is not the address.
     pub url: Option<PeerUrl>,
+    /// Names, beside its own, under which the node answers.
+    pub allow_hosts: Vec<String>,
     /// The address of the control connection; loopback.
     pub control: SocketAddr,
     /// The state directory.
     pub state: PathBuf,
     /// Peers to begin with.
     pub peers: Vec<PeerUrl>,
+    /// Lines of the file of peers that were passed over, each with what is wrong.
+    pub skipped: Vec<String>,
     /// Directory of scripted handlers.
     pub plugins: Option<PathBuf>,
     /// File with the key of the private network.
@@ -72,9 +80,29 @@ pub enum SettingsError {
     /// Nowhere to keep the state.
     #[error("neither XDG_STATE_HOME nor HOME is set: say where to keep the state: --state DIR")]
     NoState,
-    /// The state would be shared.
-    #[error("the state directory {} lies in the shared directory, where peers could read the secret; choose another --state", .0.display())]
-    StateInShare(PathBuf),
+    /// A name to listen on that has no address.
+    #[error("--listen {listen}: {error}; give an address of this machine, such as 127.0.0.1:4242")]
+    Listen {
+        /// What was said.
+        listen: ListenAddress,
+        /// What the system said.
+        #[source]
+        error: io::Error,
+    },
+    /// Something of the owner's would be shared, or could be stored by others.
+    #[error("{option} {} lies in the shared directory, where peers could read or write it; choose another place", path.display())]
+    InShare {
+        /// The option.
+        option: &'static str,
+        /// The path.
+        path: PathBuf,
+    },
+    /// The state directory would hold what is shared.
+    #[error("the shared directory {} lies in the state directory, which the node keeps for itself; choose another --share or --state", .0.display())]
+    ShareInState(PathBuf),
+    /// There is no home directory.
+    #[error("{}: `~/` needs HOME, which is not set", .0.display())]
+    NoHome(PathBuf),
     /// A control address that others could reach.
     #[error(
         "--control {0}: the control connection must be on a loopback address, such as 127.0.0.1:4243"
@@ -124,8 +152,10 @@ pub enum SettingsError {
 #[serde(deny_unknown_fields)]
 struct ConfigFile {
     share: Option<PathBuf>,
-    listen: Option<SocketAddr>,
+    listen: Option<ListenAddress>,
     url: Option<String>,
+    #[serde(default)]
+    allow_host: Vec<String>,
     control: Option<SocketAddr>,
     state: Option<PathBuf>,
     #[serde(default)]
@@ -150,12 +180,8 @@ impl Settings {
     /// # Errors
     /// The first thing that makes no sense.
     pub fn resolve(args: NodeArgs) -> Result<Settings, SettingsError> {
-        let file = args
-            .config
-            .as_deref()
-            .map(read_config)
-            .transpose()?
-            .unwrap_or_default();
+        let file = args.config.as_deref().map(read_config).transpose()?;
+        let file = file.unwrap_or_default();
         let meeting = Meeting::resolve(&args, &file)?;
         let share = args.share.or(file.share).ok_or(SettingsError::NoShare)?;
         check_directory("--share", &share)?;
@@ -167,38 +193,38 @@ impl Settings {
         if !control.ip().is_loopback() {
             return Err(SettingsError::ControlNotLoopback(control));
         }
+        let listen = args.listen.or(file.listen).map_or(Ok(LISTEN), resolved)?;
         let state = args
             .state
             .or(file.state)
             .or_else(default_state)
             .ok_or(SettingsError::NoState)?;
-        check_apart(&state, &share)?;
-        let url = args
-            .url
-            .or(file.url)
-            .map(|text| parse_url("--url", &text))
-            .transpose()?;
-        let peers = if args.peer.is_empty() {
-            file.peer
-        } else {
-            args.peer
-        };
-        let mut peers = peers
-            .iter()
-            .map(|text| parse_url("--peer", text))
-            .collect::<Result<Vec<_>, _>>()?;
-        if let Some(path) = args.peers.or(file.peers) {
-            peers.extend(read_peers(&path)?);
-        }
+        let peers_file = args.peers.or(file.peers);
+        let network_key_file = args.network_key_file.or(file.network_key_file);
+        let kept = [
+            ("--state", Some(&state)),
+            ("--plugins", plugins.as_ref()),
+            ("--network-key-file", network_key_file.as_ref()),
+            ("--peers", peers_file.as_ref()),
+            ("--config", args.config.as_ref()),
+        ];
+        check_apart(&kept, &state, &share)?;
+        let url = args.url.or(file.url);
+        let url = url.map(|text| parse_url("--url", &text)).transpose()?;
+        let mut bad_peers = Vec::new();
+        let named = or_else(args.peer, file.peer);
+        let peers = all_peers(&named, peers_file.as_deref(), &mut bad_peers)?;
         Ok(Settings {
             share,
-            listen: args.listen.or(file.listen).unwrap_or(LISTEN),
+            listen,
             url,
+            allow_hosts: or_else(args.allow_host, file.allow_host),
             control,
             state,
             peers,
+            skipped: bad_peers.iter().map(ToString::to_string).collect(),
             plugins,
-            network_key_file: args.network_key_file.or(file.network_key_file),
+            network_key_file,
             cache_size: args
                 .cache_size
                 .or(file.cache_size)
@@ -211,6 +237,16 @@ impl Settings {
             meeting,
         })
     }
+}
+
+/// What was said, or what the file says if nothing was.
+fn or_else(said: Vec<String>, file: Vec<String>) -> Vec<String> {
+    if said.is_empty() { file } else { said }
+}
+
+fn resolved(listen: ListenAddress) -> Result<SocketAddr, SettingsError> {
+    let address = listen.resolve();
+    address.map_err(|error| SettingsError::Listen { listen, error })
 }
 
 /// `$XDG_STATE_HOME/sixhop`, or below the home directory.
@@ -232,30 +268,89 @@ fn read_config(path: &Path) -> Result<ConfigFile, SettingsError> {
         path: path.to_owned(),
         error,
     })?;
-    toml::from_str(&text).map_err(|error| SettingsError::Config {
+    let mut file: ConfigFile = toml::from_str(&text).map_err(|error| SettingsError::Config {
         path: path.to_owned(),
         error: Box::new(error),
-    })
+    })?;
+    let beside = path.parent().unwrap_or(Path::new(""));
+    let paths = [
+        &mut file.share,
+        &mut file.state,
+        &mut file.peers,
+        &mut file.plugins,
+        &mut file.network_key_file,
+    ];
+    for named in paths.into_iter().flatten() {
+        *named = in_config(named, beside)?;
+    }
+    Ok(file)
 }
 
-/// Reads URLs, one a line. Empty lines and lines that start with `#` are
-/// passed over.
-fn read_peers(path: &Path) -> Result<Vec<PeerUrl>, SettingsError> {
-    let text = fs::read_to_string(path).map_err(|error| SettingsError::File {
+/// What a path in a configuration file in the directory `beside` means: `~/` is
+/// the home directory, and other paths are relative to the file.
+fn in_config(path: &Path, beside: &Path) -> Result<PathBuf, SettingsError> {
+    match path.strip_prefix("~") {
+        Ok(below) => {
+            let home = std::env::var_os("HOME").filter(|home| !home.is_empty());
+            let home = home.ok_or_else(|| SettingsError::NoHome(path.to_owned()))?;
+            Ok(PathBuf::from(home).join(below))
+        }
+        Err(_) => Ok(beside.join(path)),
+    }
+}
+
+/// Reads the URLs that were named, and those in a file; collects invalid lines of the file in `bad`.
+fn all_peers(
+    named: &[String],
+    file: Option<&Path>,
+    bad: &mut Vec<SettingsError>,
+) -> Result<Vec<PeerUrl>, SettingsError> {
+    let peers = named.iter().map(|text| parse_url("--peer", text));
+    let mut peers = peers.collect::<Result<Vec<_>, _>>()?;
+    if let Some(path) = file {
+        peers.extend(read_peers(path, bad)?);
+    }
+    Ok(peers)
+}
+
+/// Reads URLs, one a line. Empty lines and what stands behind a `#` are passed over, and
+/// so is a line that is no URL; what is wrong with it is told in `bad`.
+fn read_peers(path: &Path, bad: &mut Vec<SettingsError>) -> Result<Vec<PeerUrl>, SettingsError> {
+    let bytes = fs::read(path).map_err(|error| SettingsError::File {
         option: "--peers",
         path: path.to_owned(),
         error,
     })?;
-    text.lines()
-        .enumerate()
-        .map(|(n, line)| (n + 1, line.trim()))
-        .filter(|(_, line)| !line.is_empty() && !line.starts_with('#'))
-        .map(|(n, line)| parse_url(&format!("{}:{n}", path.display()), line))
-        .collect()
+    let text = String::from_utf8_lossy(&bytes);
+    let text = text.trim_start_matches('\u{feff}');
+    let mut urls = Vec::new();
+    for (n, line) in text.lines().enumerate() {
+        let line = without_comment(line);
+        if line.is_empty() {
+            continue;
+        }
+        match parse_url(&format!("{}:{}", path.display(), n + 1), line) {
+            Ok(url) => urls.push(url),
+            Err(error) => bad.push(error),
+        }
+    }
+    Ok(urls)
+}
+
+/// A line up to a `#` at its start or behind white space.
+fn without_comment(line: &str) -> &str {
+    let comment = line.char_indices().find(|(at, c)| {
+        *c == '#'
+            && line[..*at]
+                .chars()
+                .next_back()
+                .is_none_or(char::is_whitespace)
+    });
+    comment.map_or(line, |(at, _)| &line[..at]).trim()
 }
 
 fn parse_url(origin: &str, text: &str) -> Result<PeerUrl, SettingsError> {
-    PeerUrl::parse(text).map_err(|error| SettingsError::Url {
+    PeerUrl::from_person(text).map_err(|error| SettingsError::Url {
         origin: origin.to_owned(),
         text: escaped(&without_user(text)).to_string(),
         error,
@@ -271,21 +366,61 @@ fn check_directory(option: &'static str, path: &Path) -> Result<(), SettingsErro
     })
 }
 
-/// The secret must not be in the share, through whatever links the paths lead.
-fn check_apart(state: &Path, share: &Path) -> Result<(), SettingsError> {
-    let mut existing = state;
-    let state_really = loop {
-        match (existing.canonicalize(), existing.parent()) {
-            (Ok(really), _) => break really,
-            (Err(_), Some(parent)) if !parent.as_os_str().is_empty() => existing = parent,
-            (Err(_), _) => break std::env::current_dir().unwrap_or_default(),
-        }
-    };
-    match share.canonicalize() {
-        Ok(share) if state_really.starts_with(&share) => {
-            Err(SettingsError::StateInShare(state.to_owned()))
-        }
+/// Makes sure that nothing that the owner keeps lies in the share, and the share
+/// not in the state.
+fn check_apart(
+    kept: &[(&'static str, Option<&PathBuf>)],
+    state: &Path,
+    share: &Path,
+) -> Result<(), SettingsError> {
+    for (option, path) in kept {
+        check_outside(option, path.map(PathBuf::as_path), share)?;
+    }
+    if really(share).starts_with(really(state)) {
+        return Err(SettingsError::ShareInState(share.to_owned()));
+    }
+    Ok(())
+}
+
+/// Makes sure that what the owner keeps at `path` does not lie in the share,
+/// through whatever links the paths lead.
+fn check_outside(
+    option: &'static str,
+    path: Option<&Path>,
+    share: &Path,
+) -> Result<(), SettingsError> {
+    match path {
+        Some(path) if really(path).starts_with(really(share)) => Err(SettingsError::InShare {
+            option,
+            path: path.to_owned(),
+        }),
         _ => Ok(()),
+    }
+}
+
+/// The place of `path` without links, as far as it is there.
+fn really(path: &Path) -> PathBuf {
+    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let mut existing = absolute.as_path();
+    let mut missing = Vec::new();
+    loop {
+        match (
+            existing.canonicalize(),
+            existing.parent(),
+            existing.file_name(),
+        ) {
+            (Ok(really), _, _) => {
+                return missing
+                    .iter()
+                    .rev()
+                    .fold(really, |path, part| path.join(part));
+            }
+            (Err(_), Some(parent), Some(last)) => {
+                missing.push(last.to_owned());
+                existing = parent;
+            }
+            (Err(_), _, _) => return absolute,
+        }
     }
 }
 

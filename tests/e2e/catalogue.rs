@@ -183,6 +183,9 @@ fn a_folder_that_is_swapped_or_gone_is_noticed_said_and_taken_up() {
     assert_eq!(gone.status, 404);
     fs::create_dir(&share).unwrap();
     node.home().put("other.txt", "y");
+    let other = http::get(&node.url, "/files/other.txt").unwrap();
+    assert_eq!(other.status, 404, "the owner did not accept the folder");
+    node.control().must("share.accept", json!({}));
     wait_for(&node, "*.txt", &["other.txt"]);
     node.home().put("later.txt", "z");
     wait_for(&node, "*.txt", &["later.txt", "other.txt"]);

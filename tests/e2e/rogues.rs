@@ -219,3 +219,112 @@ fn a_file_that_never_ends_is_cut() {
     node.stop();
     honest.stop();
 }
+
+/// An answer to `query` as these bytes of XML.
+fn saying(xml: &[u8]) -> Rogue {
+    let head = format!(
+        "HTTP/1.1 200 OK\r\nContent-Type: text/xml\r\nConnection: close\r\nContent-Length: {}\r\n\r\n",
+        xml.len()
+    );
+    Rogue::start(Conduct::Raw([head.as_bytes(), xml].concat()))
+}
+
+#[test]
+fn a_peer_that_writes_in_another_encoding_is_understood() {
+    let text = "na\u{ef}ve & <caf\u{e9}>";
+    let escaped = answer_of("<string>na\u{ef}ve &amp; &lt;caf\u{e9}&gt;</string>");
+    let declared = |encoding: &str| {
+        let declaration = format!("<?xml version=\"1.0\" encoding=\"{encoding}\"?>");
+        escaped.replace("<?xml version=\"1.0\"?>", &declaration)
+    };
+    let latin1 = |text: &str| -> Vec<u8> {
+        text.chars()
+            .map(|c| u8::try_from(u32::from(c)).unwrap())
+            .collect()
+    };
+    let utf16 = format!("\u{feff}{}", declared("utf-16"));
+    let utf16: Vec<u8> = utf16.encode_utf16().flat_map(u16::to_be_bytes).collect();
+    let cdata = answer_of("<string><![CDATA[na\u{ef}ve & <caf]]>\u{e9}&gt;</string>");
+    for (xml, content) in [
+        (latin1(&declared("iso-8859-1")), text),
+        (latin1(&declared("windows-1252")), text),
+        (utf16, text),
+        (format!("\u{feff}{escaped}").into_bytes(), text),
+        (format!("\r\n{escaped}").into_bytes(), text),
+        (cdata.into_bytes(), text),
+        (answer_of("<string/>").into_bytes(), ""),
+        (answer_of("<base64/>").into_bytes(), ""),
+        (
+            answer_of("")
+                .replace("<value></value>", "<value/>")
+                .into_bytes(),
+            "",
+        ),
+        (
+            answer_of(
+                "<array><data><value><int>1</int></value><value><string/></value></data></array>",
+            )
+            .into_bytes(),
+            "",
+        ),
+    ] {
+        let peer = saying(&xml);
+        let node = noded().start();
+        introduce(&node.url, &peer.url);
+        let read = xmlrpc::query(&node.url, "some.txt");
+        let shown = String::from_utf8_lossy(&xml);
+        assert_eq!(read, Ok(content.as_bytes().to_vec()), "{shown}");
+        node.stop();
+    }
+}
+
+#[test]
+fn a_peer_whose_answers_cannot_be_read_is_said_and_kept() {
+    let peer = saying(answer_of("<string>&nbsp;</string>").as_bytes());
+    let node = noded().start();
+    introduce(&node.url, &peer.url);
+    for n in 1..=5 {
+        let name = format!("file{n}.txt");
+        match xmlrpc::query(&node.url, &name) {
+            Err(CallError::Fault { code: 100, text }) => {
+                assert!(text.contains("unreadable answer"), "{text}");
+            }
+            other => panic!("{other:?}"),
+        }
+        assert_eq!(peer.queries(), n, "it is asked each time, and at once");
+    }
+    assert_eq!(node.counter("answers_unreadable"), 5);
+    assert_eq!(node.counter("peers_dropped"), 0);
+    node.stop();
+}
+
+#[test]
+fn a_plain_miss_of_a_peer_is_a_plain_miss() {
+    let peer = saying(e2e::rogue::fault_of(100).as_bytes());
+    let node = noded().start();
+    introduce(&node.url, &peer.url);
+    match xmlrpc::query(&node.url, "missing.txt") {
+        Err(CallError::Fault { code: 100, text }) => {
+            assert_eq!(text, "Couldn't handle the query");
+        }
+        other => panic!("{other:?}"),
+    }
+    node.stop();
+}
+
+#[test]
+fn a_peer_that_sends_byte_by_byte_does_not_keep_the_next_one_waiting() {
+    let slow = Rogue::start(Conduct::SlowByte(Duration::from_secs(1)));
+    let good = saying(answer_of("<string>good</string>").as_bytes());
+    let node = noded().start();
+    introduce(&node.url, &slow.url);
+    introduce(&node.url, &good.url);
+    let begun = Instant::now();
+    assert_eq!(xmlrpc::query(&node.url, "a.txt"), Ok(b"good".to_vec()));
+    assert!(
+        begun.elapsed() < Duration::from_secs(7),
+        "{:?}",
+        begun.elapsed()
+    );
+    node.stop();
+}

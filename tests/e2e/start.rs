@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use e2e::http::address;
 use e2e::{NodeProcess, Refusal, xmlrpc};
+use serde_json::json;
 
 use crate::world::noded;
 
@@ -83,8 +84,8 @@ fn a_port_in_use_is_named() {
 #[test]
 fn a_bad_address_is_named() {
     for bad in [
-        "nowhere",
-        "127.0.0.1",
+        "no.such.host.invalid",
+        "nowhere:x",
         "127.0.0.1:99999",
         "http://127.0.0.1:0/",
     ] {
@@ -96,7 +97,7 @@ fn a_bad_address_is_named() {
 #[test]
 fn a_bad_url_is_named() {
     for bad in [
-        "nowhere",
+        "no where",
         "ftp://127.0.0.1/",
         "http://user:word@127.0.0.1:9/",
         "http://127.0.0.1:99999/",
@@ -203,14 +204,106 @@ fn a_wrong_file_of_settings_is_named_with_its_key() {
 }
 
 #[test]
-fn a_bad_url_in_the_file_of_peers_is_named_with_its_line() {
+fn a_bad_line_in_the_file_of_peers_is_said_and_passed_over() {
     let options = noded();
     let file = options.home().root().join("urls.txt");
-    std::fs::write(&file, "http://127.0.0.1:9/\nnowhere\n").unwrap();
-    let refusal = options
-        .args(["--peers".as_ref(), file.as_os_str()])
-        .refused();
-    one_sentence(&refusal, &["urls.txt", "2"]);
+    let text = "\u{feff}http://127.0.0.1:9/ # one\nno URL\n127.0.0.1:10\n# nothing\n";
+    std::fs::write(&file, text).unwrap();
+    let node = options.args(["--peers".as_ref(), file.as_os_str()]).start();
+    let peers = node.control().must("peer.list", json!({}));
+    let urls: Vec<_> = peers
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|peer| &peer["url"])
+        .collect();
+    assert_eq!(urls, ["http://127.0.0.1:10/", "http://127.0.0.1:9/"]);
+    let said = node.stderr();
+    assert!(
+        said.contains("urls.txt:2") && said.contains("no URL"),
+        "{said}"
+    );
+    node.stop();
+}
+
+#[test]
+fn addresses_are_read_as_people_write_them() {
+    for (listen, url) in [
+        ("localhost:0", "http://127.0.0.1:"),
+        ("127.0.0.1:0", "http://127.0.0.1:"),
+    ] {
+        let node = noded().listen(listen).start();
+        assert!(node.url.starts_with(url), "{listen}: {}", node.url);
+        node.stop();
+    }
+}
+
+#[test]
+fn a_node_on_all_addresses_is_known_by_the_one_that_leads_to_it() {
+    for listen in ["0.0.0.0:0", ":0"] {
+        let node = noded().listen(listen).file("a.txt", "all").start();
+        let port = node
+            .url
+            .rsplit(':')
+            .next()
+            .unwrap()
+            .trim_end_matches('/')
+            .to_owned();
+        let here = format!("http://127.0.0.1:{port}/");
+        let other = noded().start();
+        // It is told by the address under which the other one can call it back.
+        node.control().must("peer.add", json!({"url": other.url}));
+        e2e::eventually("the other one has met it", || {
+            let peers = other.control().must("peer.list", json!({}));
+            peers.as_array().unwrap().iter().any(|peer| {
+                peer["url"] == json!(here) && !peer["id"].is_null() && peer["state"] == json!("up")
+            })
+        });
+        assert_eq!(xmlrpc::query(&other.url, "a.txt"), Ok(b"all".to_vec()));
+        for own in [
+            format!("localhost:{port}"),
+            here.clone(),
+            format!("127.0.0.2:{port}"),
+        ] {
+            let refused = node
+                .control()
+                .call("peer.add", json!({"url": own}))
+                .unwrap_err();
+            assert!(
+                format!("{refused:?}").contains("this node itself"),
+                "{refused:?}"
+            );
+        }
+        other.stop();
+        node.stop();
+    }
+}
+
+#[test]
+fn one_node_under_several_urls_is_one_peer() {
+    let node = noded().start();
+    let other = noded().file("a.txt", "all").start();
+    let port = other
+        .url
+        .rsplit(':')
+        .next()
+        .unwrap()
+        .trim_end_matches('/')
+        .to_owned();
+    for url in [
+        other.url.clone(),
+        format!("http://localhost:{port}/"),
+        format!("localhost:{port}"),
+        format!("http://127.0.0.1:{port}/some/path"),
+        format!("http://127.1:{port}/RPC2"),
+    ] {
+        let peer = node.control().must("peer.add", json!({"url": url}));
+        assert_eq!(peer["state"], json!("up"), "{url}: {peer}");
+        let peers = node.control().must("peer.list", json!({}));
+        assert_eq!(peers.as_array().unwrap().len(), 1, "{url}: {peers}");
+    }
+    other.stop();
+    node.stop();
 }
 
 #[test]

@@ -314,3 +314,34 @@ fn directories_of_a_name_are_made() {
     node.stop();
     far.stop();
 }
+
+#[test]
+fn another_directory_at_the_path_takes_no_file_until_accepted() {
+    let far = noded().file("far.txt", "far").start();
+    let node = noded().file("near.txt", "near").start();
+    let home = Arc::clone(node.home());
+    let options = node.stop_for_restart();
+    std::fs::rename(home.share(), home.root().join("disk")).unwrap();
+    std::fs::create_dir(home.share()).unwrap();
+    let node = options.start();
+    introduce(&node.url, &far.url);
+    let status = node.control().must("node.status", json!({}));
+    let trouble = status["share_trouble"].as_str().unwrap_or_default();
+    assert!(trouble.contains("ctl call share.accept"), "{status}");
+    let started = node
+        .control()
+        .call("fetch.start", json!({"name": "far.txt", "replace": false}));
+    let error = started.expect_err("nothing is stored");
+    assert!(error.message.contains("the share is away"), "{error:?}");
+    assert_eq!(home.entries(), Vec::<String>::new());
+    assert_eq!(node.control().must("share.accept", json!({})), json!(true));
+    assert_eq!(
+        fetch_to_the_end(&node, "far.txt", false)["state"],
+        json!("done")
+    );
+    assert_eq!(home.entries(), ["far.txt"]);
+    let status = node.control().must("node.status", json!({}));
+    assert_eq!(status["share_trouble"], json!(null), "{status}");
+    node.stop();
+    far.stop();
+}

@@ -5,7 +5,7 @@ mod bodies;
 use e2e::xmlrpc::{self, CallError, Value};
 use e2e::{NodeProcess, http};
 
-use self::bodies::{call, good, no_call, no_xml};
+use self::bodies::{call, good, no_call, no_xml, spellings};
 use crate::world::noded;
 
 fn fault(answer: Result<Value, CallError>, why: &str) -> i64 {
@@ -37,6 +37,36 @@ fn what_is_no_xml_is_fault_32700() {
     );
     node.assert_healthy();
     assert!(node.meters().peak_kib <= 128 << 10);
+    node.stop();
+}
+
+#[test]
+fn every_encoding_and_spelling_of_a_call_is_answered() {
+    let node = node();
+    for (why, body) in spellings() {
+        assert_eq!(
+            xmlrpc::post(&node.url, &body),
+            Ok(Value::text("inside")),
+            "{why}"
+        );
+    }
+    let latin1 = [
+        &b"<methodCall><methodName>query</methodName><params><param><value>caf\xE9.txt"[..],
+        b"</value></param></params></methodCall>",
+    ]
+    .concat();
+    node.home().put("caf\u{e9}.txt", "coffee");
+    let ask = |content_type: &str| {
+        let headers = [("Content-Type", content_type)];
+        http::request(&node.url, "POST", "/RPC2", &headers, &latin1)
+            .unwrap()
+            .text()
+    };
+    e2e::eventually("the header tells the encoding", || {
+        ask("text/xml; charset=iso-8859-1").contains("coffee")
+    });
+    assert!(ask("text/xml").contains("-32700"));
+    assert!(ask("text/xml; charset=klingon").contains("-32700"));
     node.stop();
 }
 

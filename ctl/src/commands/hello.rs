@@ -11,6 +11,9 @@ pub(crate) async fn run(args: HelloArgs, context: &Context) -> Result<(), CtlErr
         context.output.json(&peer)?;
         return Connection::require_answer(&peer);
     }
+    if let Some(notice) = &peer.notice {
+        context.output.note(&escaped(notice));
+    }
     Connection::require_answer(&peer)?;
     context
         .output

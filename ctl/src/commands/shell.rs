@@ -127,7 +127,14 @@ async fn carry_out(command: &str, argument: &str, context: &Context) -> Result<(
         }
         "ls" => {
             let peer = Some(argument).filter(|peer| !peer.is_empty());
-            super::ls::run(LsArgs { peer }, context).await
+            super::ls::run(
+                LsArgs {
+                    peer,
+                    skipped: false,
+                },
+                context,
+            )
+            .await
         }
         "peers" => super::peers::run(context).await,
         "status" => super::status::run(context).await,

@@ -50,8 +50,14 @@ fn lines(status: &NodeStatus) -> Vec<(&'static str, String)> {
         ("pid", status.pid.to_string()),
         ("started", timestamp(status.started)),
     ];
+    if status.skipped > 0 {
+        let skipped = format!("{} (ctl ls --skipped)", status.skipped);
+        lines.insert(4, ("not shared", skipped));
+    }
     let trouble = status.share_trouble.iter().chain(&status.unwatched);
+    let trouble = trouble.chain(&status.ignore_troubles);
     lines.extend(trouble.map(|trouble| ("trouble", trouble.clone())));
+    lines.extend(status.reach.iter().map(|reach| ("reach", reach.clone())));
     lines
 }
 

@@ -12,7 +12,7 @@ use node_api::{
     peer::{Peer, PeerState, PeersClient},
     plugin::{Plugin, PluginsClient},
     search::{SearchAnswer, SearchClient, SearchReach},
-    share::{ShareClient, ShareFile},
+    share::{ShareClient, ShareFile, SkippedEntry},
 };
 use serde_json::{Map, Value};
 
@@ -92,6 +92,21 @@ impl Connection {
             listing.skipped = page.skipped;
             if page.next.is_none() || page.next <= after {
                 return Ok(listing);
+            }
+            after = page.next;
+        }
+    }
+
+    /// Lists what is in the directory of the node and is not shared.
+    pub(crate) async fn skipped(&self) -> Result<Vec<SkippedEntry>, CtlError> {
+        let mut skipped = Vec::new();
+        let mut after = None;
+        loop {
+            let page = ShareClient::skipped(&self.http, after, Some(PAGE)).await;
+            let page = self.sorted_out(page)?;
+            skipped.extend(page.skipped);
+            if page.next.is_none() {
+                return Ok(skipped);
             }
             after = page.next;
         }

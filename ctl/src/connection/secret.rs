@@ -87,7 +87,10 @@ fn read_if_there(file: &Path) -> Result<Option<FoundSecret>, CtlError> {
 /// The secret without white space around it, if something is left and it is one line.
 fn checked(text: &SecretString, source: String) -> Result<FoundSecret, CtlError> {
     let secret = text.expose_secret().trim();
-    let is_secret = !secret.is_empty() && secret.bytes().all(|byte| byte.is_ascii_graphic());
+    if secret.chars().all(|c| matches!(c, '0' | '\0')) {
+        return Err(CtlError::EmptySecret(source));
+    }
+    let is_secret = secret.bytes().all(|byte| byte.is_ascii_graphic());
     if !is_secret {
         return Err(CtlError::BadSecret(source));
     }
@@ -157,7 +160,14 @@ mod tests {
     #[test]
     fn an_empty_or_odd_secret_is_refused() {
         let home = Home::new();
-        for text in ["", "\n", "two words", "two\nlines", "caf\u{e9}"] {
+        for text in ["", "\n", &"0".repeat(64), &"\0".repeat(64)] {
+            let file = home.put("secret", text, 0o600);
+            assert!(
+                matches!(choose(&file, None, None), Err(CtlError::EmptySecret(_))),
+                "{text:?}"
+            );
+        }
+        for text in ["two words", "two\nlines", "caf\u{e9}"] {
             let file = home.put("secret", text, 0o600);
             assert!(
                 matches!(choose(&file, None, None), Err(CtlError::BadSecret(_))),

@@ -151,6 +151,13 @@ impl Uploads {
 
 impl Upload {
     fn begin(share: &Dir, name: ShareName, size: u64) -> Result<Upload, CtlError> {
+        if name.is_configuration() {
+            let text = format!(
+                "{} says what the node shares; put it into the folder yourself",
+                name.as_str()
+            );
+            return Err(CtlError::usage(text));
+        }
         let failed = |error: io::Error| failure(&name, &error);
         let mut folder = share.try_clone().map_err(failed)?;
         for part in name.parent_parts() {
@@ -282,6 +289,15 @@ mod tests {
                 .map(|e| e.unwrap().file_name().into_string().unwrap())
                 .collect()
         }
+    }
+
+    #[test]
+    fn a_file_that_configures_the_node_is_not_taken() {
+        let share = Share::new();
+        for name in [".sixhopignore", ".SixhopIgnore"] {
+            assert_eq!(share.begin(name, 1).unwrap_err().exit_code(), 2, "{name}");
+        }
+        assert!(share.entries().is_empty());
     }
 
     #[test]

@@ -13,6 +13,17 @@ fn ls_goes_through_all_pages_and_escapes_names() {
 }
 
 #[test]
+fn ls_of_what_is_skipped_says_why_through_all_pages() {
+    let fake = Fake::start();
+    let ended = fake.ctl(["ls", "--skipped"]).run().exits(0);
+    let expected = "a\tit is a symbolic link\n\
+                    evil\\u{1b}[2J\\u{202e}.txt\tit is a symbolic link\n";
+    assert_eq!(ended.stdout, expected);
+    let ended = fake.ctl(["ls", "--skipped", "--json"]).run().exits(0);
+    assert_eq!(ended.json()["skipped"][0]["name"], "a");
+}
+
+#[test]
 fn ls_as_json_is_one_object_of_printable_characters() {
     let ended = Fake::start().ctl(["ls", "--json"]).run().exits(0);
     assert_eq!(

@@ -37,6 +37,15 @@ pub struct NodeStatus {
     /// Why not every change of the directory is noticed at once, and what to do.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unwatched: Option<String>,
+    /// Who does not reach this node, and what to do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reach: Option<String>,
+    /// Entries of the directory that are not shared because of their name or kind; `share.skipped` lists them.
+    #[serde(default)]
+    pub skipped: u64,
+    /// What is wrong with the ignore files, a sentence each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ignore_troubles: Vec<String>,
     /// Process id.
     pub pid: u32,
     /// When it started, Unix milliseconds.

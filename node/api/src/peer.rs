@@ -31,6 +31,9 @@ pub struct Peer {
     pub latency: Option<u64>,
     /// Why the last call failed, while it is failing.
     pub last_error: Option<String>,
+    /// What is wrong between it and this node, and what to do, where this was looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub notice: Option<String>,
 }
 
 /// What a peer is.

@@ -36,6 +36,24 @@ pub struct ShareListing {
     pub skipped: u64,
 }
 
+/// Something in the shared directory that is not shared.
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+pub struct SkippedEntry {
+    /// Its path inside the share; a directory has a `/` at its end.
+    pub name: String,
+    /// Why it is not shared, in a sentence.
+    pub reason: String,
+}
+
+/// One page of what is in the shared directory and not shared.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+pub struct SkippedListing {
+    /// The entries, directory by directory.
+    pub skipped: Vec<SkippedEntry>,
+    /// The name to give as `after` for the next page, if there is one.
+    pub next: Option<String>,
+}
+
 /// A folder of the share.
 #[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 pub struct ShareFolder {
@@ -74,5 +92,13 @@ namespace! {
         fn "browse" browse(folder: [Option<String>], after: [Option<String>], limit: [Option<u32>]) -> [FolderListing];
         /// Describes one shared file.
         fn "stat" stat(name: [String]) -> [ShareFile];
+        /// Lists what is in the shared directory and is not shared because of its name or kind, with the reason.
+        ///
+        /// What an ignore file names is not listed. `after` and `limit` are as for `list`.
+        fn "skipped" skipped(after: [Option<String>], limit: [Option<u32>]) -> [SkippedListing];
+        /// Shares the directory that is at the path of the share now, also if it is another one than before.
+        ///
+        /// A node whose directory was unmounted or replaced shares and stores nothing until that directory is back, or this is called.
+        fn "accept" accept() -> [bool];
     }
 }

@@ -29,9 +29,11 @@ counters! {
     blobs_asked,
     /// Bytes of shared files read for their digests.
     bytes_hashed,
-    /// Bytes of files served to others, encoded or not.
+    /// Bytes of content received from peers, not encoded.
+    bytes_received,
+    /// Bytes of content sent to others, not encoded.
     bytes_served,
-    /// Bytes of content served from the cache, not encoded.
+    /// Those of them that came from the cache.
     cache_bytes_served,
     /// Times that content was found in the cache.
     cache_hits,
@@ -65,6 +67,8 @@ counters! {
     introductions_received,
     /// Peers dropped because they could not be reached.
     peers_dropped,
+    /// Answers of peers that could not be read.
+    answers_unreadable,
     /// Decisions that the owner's policy did not make.
     policy_failures,
     /// Queries and content refused by the owner's policy.

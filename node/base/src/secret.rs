@@ -30,6 +30,9 @@ pub enum SecretError {
     /// Others than the owner may read the file.
     #[error("others can read the secret {}; run `chmod 600` on it, or remove it to have a new one made", .0.display())]
     Exposed(PathBuf),
+    /// The file holds nothing, as after a full disk or a loss of power.
+    #[error("the secret {} is empty or all zeros; remove it to have a new one made", .0.display())]
+    Empty(PathBuf),
     /// The file holds no secret.
     #[error("the secret {} is shorter than {LENGTH_MIN} characters; remove it to have a new one made", .0.display())]
     Short(PathBuf),
@@ -54,6 +57,9 @@ impl Secret {
             return Err(SecretError::Exposed(path));
         }
         let text = state.read(SECRET_FILE)?.unwrap_or_default();
+        if text.trim().chars().all(|c| matches!(c, '0' | '\0')) {
+            return Err(SecretError::Empty(path));
+        }
         if text.trim().len() < LENGTH_MIN {
             return Err(SecretError::Short(path));
         }
@@ -124,6 +130,17 @@ mod tests {
             Secret::load_or_create(&state),
             Err(SecretError::Short(_))
         ));
+    }
+
+    #[test]
+    fn an_empty_or_all_zero_secret_is_refused() {
+        let (_home, state) = state();
+        Secret::load_or_create(&state).unwrap();
+        for text in ["", "\n", &"0".repeat(64), &"\0".repeat(64)] {
+            fs::write(state.file(SECRET_FILE), text).unwrap();
+            let refused = Secret::load_or_create(&state).unwrap_err();
+            assert!(matches!(refused, SecretError::Empty(_)), "{text:?}");
+        }
     }
 
     #[test]

@@ -5,6 +5,8 @@
 //!
 //! # Invariants
 //! - The directory and the files are readable by their owner only.
+//! - A directory has a mark that says that it is a node's. One that has files and
+//!   no mark is not touched, unless they are those of a node.
 //! - Nothing that came from the network ever names a file here.
 #![allow(
     clippy::disallowed_methods,
@@ -16,6 +18,52 @@ use std::{
     io::{self, Write},
     path::{Path, PathBuf},
 };
+
+/// File that marks a directory as the state of a node.
+const MARK: &str = "sixhop-state";
+
+/// Version of what is in a state directory.
+const VERSION: u32 = 1;
+
+/// Names that a node and its controller make in a state directory, each also with
+/// `.new` at its end.
+const NAMES: &[&str] = &[
+    MARK,
+    "cache",
+    "catalogue",
+    "control",
+    "digests.redb",
+    "fetches",
+    "history",
+    "index",
+    "lock",
+    "node-key",
+    "peers",
+    "secret",
+    "share",
+];
+
+/// Files of which one is in each state directory.
+const OWN: &[&str] = &["secret", "node-key"];
+
+/// Why a directory is not used for the state.
+#[derive(Debug, thiserror::Error)]
+enum Refusal {
+    #[error(
+        "this directory has files that are not of a node, such as `{0}`; give an empty one, or one \
+         that is not there yet, with --state"
+    )]
+    Foreign(String),
+    #[error(
+        "this state is of version {0}, and this program knows {VERSION}; use a newer program, or \
+         another directory with --state"
+    )]
+    Newer(String),
+    #[error("this directory belongs to another user; give one of your own with --state")]
+    Owner,
+    #[error("this is no directory")]
+    Kind,
+}
 
 /// Why a file of the state directory could not be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -36,13 +84,50 @@ impl StateDir {
     /// Opens the directory, making it if it is not there.
     ///
     /// # Errors
-    /// When it cannot be made or is no directory.
+    /// Errors if it cannot be made, belongs to another user, or is not the state
+    /// of a node that this program knows.
     pub fn open(path: &Path) -> Result<StateDir, StateError> {
-        make_private_directory(path).map_err(|error| StateError {
-            path: path.to_owned(),
-            error,
-        })?;
-        Ok(StateDir(path.to_owned()))
+        let state = StateDir(path.to_owned());
+        let opened = make_private_directory(path)
+            .and_then(|()| make_private(path))
+            .and_then(|()| state.check_mark());
+        match opened {
+            Ok(()) => Ok(state),
+            Err(error) => Err(StateError {
+                path: state.0,
+                error,
+            }),
+        }
+    }
+
+    /// Makes sure that the directory is the state of a node, and marks it.
+    fn check_mark(&self) -> io::Result<()> {
+        match fs::read_to_string(self.file(MARK)) {
+            Ok(text) => {
+                let version = text.trim().to_owned();
+                return match version.parse() {
+                    Ok(1..=VERSION) => Ok(()),
+                    _ => Err(io::Error::other(Refusal::Newer(version))),
+                };
+            }
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            Err(_) => {}
+        }
+        let mut names = Vec::new();
+        for entry in fs::read_dir(&self.0)? {
+            names.push(entry?.file_name().to_string_lossy().into_owned());
+        }
+        let is_known = |name: &&String| NAMES.contains(&name.trim_end_matches(".new"));
+        let foreign = names.iter().find(|name| !is_known(name));
+        let has_own = names.iter().any(|name| OWN.contains(&name.as_str()));
+        match foreign.or(names.first().filter(|_| !has_own)) {
+            None => {}
+            // The lock and the mark are what a start that was cut short leaves.
+            Some(_) if foreign.is_none() && names.iter().all(|name| is_begun(name)) => {}
+            Some(foreign) => return Err(io::Error::other(Refusal::Foreign(foreign.clone()))),
+        }
+        let new = self.file(&format!("{MARK}.new"));
+        replace(&self.file(MARK), &new, &format!("{VERSION}\n"))
     }
 
     /// Path of the directory.
@@ -116,14 +201,14 @@ impl StateDir {
         replaced.map_err(|error| StateError { path, error })
     }
 
-    /// Makes the file `name` with `text` unless it is there already. Says
-    /// whether it was made.
+    /// Makes the file `name` with `text`, whole or not at all, unless it is there
+    /// already. Says whether it was made.
     ///
     /// # Errors
     /// When it is not there and cannot be written.
     pub fn create(&self, name: &str, text: &str) -> Result<bool, StateError> {
         let path = self.file(name);
-        match private_new_file(&path).and_then(|file| write_through(file, text)) {
+        match create_whole(&path, &self.file(&format!("{name}.new")), text) {
             Ok(()) => Ok(true),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
             Err(error) => Err(StateError { path, error }),
@@ -188,6 +273,43 @@ fn make_private_directory(path: &Path) -> io::Result<()> {
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     builder.create(path)
+}
+
+/// Makes sure that the directory is ours, and that others cannot look into it.
+#[cfg(unix)]
+fn make_private(path: &Path) -> io::Result<()> {
+    use std::os::unix::fs::{MetadataExt, PermissionsExt};
+    let metadata = fs::metadata(path)?;
+    if !metadata.is_dir() {
+        return Err(io::Error::other(Refusal::Kind));
+    }
+    if metadata.uid() != rustix::process::geteuid().as_raw() {
+        return Err(io::Error::other(Refusal::Owner));
+    }
+    if metadata.mode() & 0o077 == 0 {
+        return Ok(());
+    }
+    tracing::info!(path = %path.display(), "the state directory is closed to other users");
+    fs::set_permissions(path, fs::Permissions::from_mode(0o700))
+}
+
+#[cfg(not(unix))]
+fn make_private(_path: &Path) -> io::Result<()> {
+    Ok(())
+}
+
+/// Whether a start that was cut short may have left the file `name` alone.
+fn is_begun(name: &str) -> bool {
+    name == "lock" || name.ends_with(".new")
+}
+
+/// Writes a new file aside and gives it its name, which must be free. One process
+/// at a time has the directory.
+fn create_whole(path: &Path, new: &Path, text: &str) -> io::Result<()> {
+    if fs::symlink_metadata(path).is_ok() {
+        return Err(io::ErrorKind::AlreadyExists.into());
+    }
+    replace(path, new, text)
 }
 
 fn replace(path: &Path, new: &Path, text: &str) -> io::Result<()> {
@@ -255,6 +377,61 @@ mod tests {
         let (_home, state) = temporary();
         assert_eq!(state.read("none").unwrap(), None);
         state.remove("none").unwrap();
+    }
+
+    #[test]
+    fn a_directory_with_files_of_others_is_refused_and_left_alone() {
+        let home = tempfile::tempdir().unwrap();
+        for (case, names, is_taken) in [
+            ("none", &[][..], true),
+            ("photos", &["holiday.jpg"][..], false),
+            ("a cache of others", &["cache", "index"][..], false),
+            ("a secret among others", &["secret", "notes.txt"][..], false),
+            (
+                "an old state",
+                &["secret", "node-key", "peers", "catalogue.new"][..],
+                true,
+            ),
+            ("a secret alone", &["secret"][..], true),
+            ("a start that was cut short", &["lock"][..], true),
+        ] {
+            let path = home.path().join(case);
+            fs::create_dir(&path).unwrap();
+            for name in names {
+                fs::write(path.join(name), "kept").unwrap();
+            }
+            let opened = StateDir::open(&path);
+            assert_eq!(opened.is_ok(), is_taken, "{case}");
+            if let Err(error) = opened {
+                let message = error.to_string();
+                assert!(message.contains("--state"), "{message}");
+                let left = fs::read_dir(&path).unwrap().count();
+                assert_eq!(left, names.len(), "{case}");
+            }
+            for name in names {
+                assert_eq!(fs::read(path.join(name)).unwrap(), b"kept", "{case}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_marked_directory_opens_with_whatever_is_in_it() {
+        let (_home, state) = temporary();
+        fs::write(state.file("of-a-later-version"), "x").unwrap();
+        assert!(StateDir::open(state.path()).is_ok());
+        for mark in ["2\n", "", "0", "rubbish"] {
+            fs::write(state.file(MARK), mark).unwrap();
+            assert!(StateDir::open(state.path()).is_err(), "{mark:?}");
+        }
+    }
+
+    #[test]
+    fn a_directory_that_others_may_read_is_closed() {
+        let (_home, state) = temporary();
+        fs::set_permissions(state.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        StateDir::open(state.path()).unwrap();
+        let mode = fs::metadata(state.path()).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o700);
     }
 
     #[test]

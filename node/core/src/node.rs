@@ -23,17 +23,18 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     cache::Cache,
-    client::{CallScope, Client, HttpTransport},
+    client::{Client, HttpTransport},
     counters::Counters,
     events::EventLog,
     handlers::{Content, Handlers, watch_plugins},
     identity::{KeyError, NodeKey},
     network::NetworkKey,
-    overlay::{Introducer, Overlay, Poller, Providers, Quotas, Standing},
+    overlay::{Introducer, Overlay, OwnUrls, Poller, Providers, Quotas, Standing},
     rate::Rate,
     secret::Secret,
     server::{
-        self, ConnectionLimits, Context, PolicyGate, Searches, Slots, look_at_policy, watch_policy,
+        self, ConnectionLimits, Context, OwnNames, PolicyGate, Searches, Uploads, look_at_policy,
+        watch_policy,
     },
     share::{Catalogue, Digests, Keeper, News, Share, ShareError},
     state::StateDir,
@@ -58,6 +59,8 @@ pub struct NodeOptions {
     pub listen: SocketAddr,
     /// The URL under which peers reach the node, if it is not the address.
     pub url: Option<PeerUrl>,
+    /// Names, beside its own, under which the node answers.
+    pub allow_hosts: Vec<String>,
     /// The state directory.
     pub state: StateDir,
     /// What proves the owner.
@@ -139,6 +142,7 @@ impl Node {
             share,
             listen,
             url,
+            allow_hosts,
             state,
             secret,
             peers,
@@ -152,7 +156,7 @@ impl Node {
         let key = NodeKey::load_or_create(&state)?;
         let (share, saved) = open_share(share, &state).await?;
         let (listener, address) = bind(listen).await?;
-        let url = url.map_or_else(|| url_of(address), Ok)?;
+        let own = OwnUrls::of(url, address).map_err(|error| NodeError::Url { address, error })?;
         let counters = Arc::new(Counters::default());
         let events = Arc::new(EventLog::default());
         let cache = open_cache(&state, cache_size, &counters, &events).await?;
@@ -169,13 +173,14 @@ impl Node {
             cache,
             policy: PolicyGate::new(plugins.clone(), Arc::clone(&counters), Arc::clone(&events)),
             handlers: Arc::new(handlers(content, plugins)),
+            names: OwnNames::of(own.main(), &allow_hosts),
             network: network_key,
-            upload_rate: Rate::new(upload_rate),
+            upload_rate,
             download_rate: Rate::new(download_rate),
             providers,
         };
-        let standing = standing(key, &url, &stores.handlers);
-        let context = assemble(stores, standing, url, secret, counters, &events);
+        let standing = standing(key, &own, &stores.handlers);
+        let context = assemble(stores, standing, own, secret, counters, &events);
         let node = Node {
             context,
             events,
@@ -314,7 +319,7 @@ async fn open_share(
     let (shared, state) = (path.clone(), state.clone());
     let opened = spawn_blocking(move || {
         let records = Records::load(&state, SystemTime::now());
-        let share = Share::open_keeping(&shared, &records.temporaries())?;
+        let share = Share::open_keeping(&shared, &state, &records.temporaries())?;
         Ok((Arc::new(share), (records, Ids::load(&state))))
     });
     opened.await.unwrap_or_else(|error| {
@@ -383,22 +388,18 @@ struct Stores {
     cache: Cache,
     policy: PolicyGate,
     handlers: Arc<Handlers>,
+    names: OwnNames,
     network: Option<NetworkKey>,
-    upload_rate: Rate,
+    upload_rate: u64,
     download_rate: Rate,
     providers: Option<Arc<dyn Providers>>,
 }
 
-/// The URL of a node that nobody said another one for.
-fn url_of(address: SocketAddr) -> Result<PeerUrl, NodeError> {
-    PeerUrl::parse(&format!("http://{address}/")).map_err(|error| NodeError::Url { address, error })
-}
-
 /// What the node is to others.
-fn standing(key: NodeKey, url: &PeerUrl, handlers: &Arc<Handlers>) -> Standing {
+fn standing(key: NodeKey, own: &OwnUrls, handlers: &Arc<Handlers>) -> Standing {
     Standing {
         key,
-        call_scope: Arc::new(CallScope::of(url)),
+        call_scope: Arc::new(own.call_scope()),
         handlers: Arc::<Handlers>::clone(handlers),
     }
 }
@@ -406,7 +407,7 @@ fn standing(key: NodeKey, url: &PeerUrl, handlers: &Arc<Handlers>) -> Standing {
 fn assemble(
     stores: Stores,
     standing: Standing,
-    url: PeerUrl,
+    own: OwnUrls,
     secret: Secret,
     counters: Arc<Counters>,
     events: &Arc<EventLog>,
@@ -420,17 +421,19 @@ fn assemble(
         cache,
         policy,
         handlers,
+        names,
         network,
         upload_rate,
         download_rate,
         providers,
     } = stores;
-    let transport =
-        HttpTransport::new(Arc::clone(&standing.call_scope)).of_network(network.clone());
-    let client = Client::new(Arc::new(transport), Arc::clone(&counters));
+    let transport = HttpTransport::at_rate(Arc::clone(&standing.call_scope), &download_rate)
+        .of_network(network.clone());
+    let client =
+        Client::new(Arc::new(transport), Arc::clone(&counters)).with_download_rate(download_rate);
     let overlay = Overlay::with_standing(
         standing,
-        url,
+        own,
         client,
         Arc::clone(&counters),
         Arc::clone(events),
@@ -440,23 +443,23 @@ fn assemble(
         Arc::clone(&share),
         Arc::clone(&digests),
         saved,
-        download_rate,
         Arc::clone(&overlay),
         Arc::clone(&counters),
         Arc::clone(events),
     );
+    let uploads = Uploads::new(upload_rate, share.disk().clone(), Arc::clone(&counters));
     let context = Context {
         disk: share.disk().clone(),
         share,
         catalogue,
         keeper,
         digests,
-        slots: Slots::new(server::SLOTS_MAX),
-        upload_rate,
+        uploads,
         cache,
         keepers: TaskTracker::new(),
         handlers,
         policy,
+        names,
         network,
         quotas: Quotas::default(),
         searches: Searches::default(),

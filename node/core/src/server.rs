@@ -7,6 +7,8 @@
 //! caller's dialect.
 //!
 //! # Invariants
+//! - Nothing is answered under a name that somebody else can give this machine, and
+//!   no page of another site calls a method; see [`hosts`].
 //! - Nothing is answered and nothing given before the owner's [`policy`] was
 //!   asked, if there is one.
 //! - A stranger can ask for shared files, introduce a peer, and ask what there
@@ -20,11 +22,11 @@
 
 mod answer;
 mod blobs;
-mod cached;
+mod conditions;
 mod content;
 mod files;
 mod front;
-mod local;
+mod hosts;
 mod methods;
 mod network;
 mod page;
@@ -33,6 +35,7 @@ mod public;
 mod query_budget;
 mod quotas;
 mod range;
+mod raw;
 mod relay;
 mod routes;
 mod rpc;
@@ -41,6 +44,7 @@ mod searches;
 mod slots;
 mod summary;
 mod tee;
+mod upload;
 
 use std::sync::Arc;
 
@@ -52,10 +56,11 @@ use tokio_util::task::TaskTracker;
 pub(crate) use self::policy::look_at_policy;
 pub use self::{
     front::{ConnectionLimits, Front, STOP_TIME, raise_file_limit},
+    hosts::OwnNames,
     policy::{PolicyGate, watch_policy},
     searches::Searches,
-    slots::{SLOTS_MAX, Slots},
     summary::OwnSummary,
+    upload::Uploads,
 };
 use crate::{
     cache::Cache,
@@ -64,7 +69,6 @@ use crate::{
     handlers::Handlers,
     network::NetworkKey,
     overlay::{Overlay, Quotas},
-    rate::Rate,
     secret::Secret,
     share::{Catalogue, Digests, Keeper, Share},
     transfer::Transfers,
@@ -83,10 +87,8 @@ pub struct Context {
     pub keeper: Arc<Keeper>,
     /// The digests of its files.
     pub digests: Arc<Digests>,
-    /// Who may send long bodies.
-    pub slots: Slots,
-    /// Bytes a second that bodies of content may take.
-    pub upload_rate: Rate,
+    /// What sends content to others.
+    pub uploads: Uploads,
     /// Content that passed through.
     pub cache: Cache,
     /// The threads that write to it.
@@ -95,6 +97,8 @@ pub struct Context {
     pub handlers: Arc<Handlers>,
     /// What the owner lets others ask and have.
     pub policy: PolicyGate,
+    /// The names under which this node answers.
+    pub names: OwnNames,
     /// The key of the private network, if this node is of one.
     pub network: Option<NetworkKey>,
     /// How much others may still cause.

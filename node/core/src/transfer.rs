@@ -73,7 +73,6 @@ use crate::{
     events::EventLog,
     handlers::query::{Query, SyntaxError},
     overlay::Overlay,
-    rate::Rate,
     share::{Digests, Replace, Share},
     sync::lock,
 };
@@ -183,7 +182,6 @@ impl Transfers {
         share: Arc<Share>,
         digests: Arc<Digests>,
         saved: (Records, Ids),
-        download_rate: Rate,
         overlay: Arc<Overlay>,
         counters: Arc<Counters>,
         events: Arc<EventLog>,
@@ -194,7 +192,6 @@ impl Transfers {
                 share,
                 digests,
                 records: Arc::new(records),
-                download_rate,
                 stopping: false.into(),
                 overlay,
                 counters,

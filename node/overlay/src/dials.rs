@@ -5,9 +5,10 @@
 //! each stranger, few in all.
 //!
 //! # Invariants
-//! - A target is called at most once in [`TARGET_PAUSE`], whoever names it, by
-//!   whatever name: the host and port of the URL count, and so does the address
-//!   that the call goes to.
+//! - A target is called for the first time at most once in [`TARGET_PAUSE`], whoever
+//!   names it, by whatever name: the host and port of the URL count, and so does the
+//!   address that the call goes to. One that did not answer is called again a few times
+//!   only, not sooner than [`AGAIN_PAUSE`] after any other call.
 //! - The tables are bounded; when one is full, there is no call.
 //! - No I/O and no clock; time is a parameter.
 
@@ -23,6 +24,9 @@ use node_base::bucket::{Bucket, Buckets, Quota, source_of};
 
 /// Shortest time between two calls to a target that strangers name.
 pub(super) const TARGET_PAUSE: Duration = Duration::from_secs(60);
+
+/// Shortest time before a target that did not answer is called again.
+pub(super) const AGAIN_PAUSE: Duration = Duration::from_secs(2);
 
 /// Most targets that are remembered. More than the calls in a pause.
 const TARGETS_MAX: usize = 4_096;
@@ -59,6 +63,25 @@ pub(super) enum Dial {
     At(Instant),
 }
 
+/// Which call to a candidate it is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Turn {
+    /// The first one since it was named.
+    First,
+    /// A later one: it did not answer, and may be starting.
+    Again,
+}
+
+impl Turn {
+    /// How long a target rests before this call.
+    fn pause(self) -> Duration {
+        match self {
+            Turn::First => TARGET_PAUSE,
+            Turn::Again => AGAIN_PAUSE,
+        }
+    }
+}
+
 /// What is called.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 enum Target {
@@ -91,9 +114,15 @@ impl Default for Dials {
 impl Dials {
     /// Asks for a call to `url`, which a stranger at `source` named. Strangers on
     /// this machine have no limit of their own.
-    pub(super) fn ask(&mut self, url: &PeerUrl, source: Option<IpAddr>, now: Instant) -> Dial {
+    pub(super) fn ask(
+        &mut self,
+        url: &PeerUrl,
+        turn: Turn,
+        source: Option<IpAddr>,
+        now: Instant,
+    ) -> Dial {
         let target = Target::of(url);
-        if let Some(at) = self.resting(&target, now) {
+        if let Some(at) = self.resting(&target, turn, now) {
             return Dial::At(at);
         }
         if !self.has_room(now) {
@@ -113,7 +142,7 @@ impl Dials {
 
     /// Asks for a call to an address, to which a URL that passed [`Dials::ask`]
     /// resolves.
-    pub(super) fn ask_address(&mut self, address: SocketAddr, now: Instant) -> Dial {
+    pub(super) fn ask_address(&mut self, address: SocketAddr, turn: Turn, now: Instant) -> Dial {
         let ip = address.ip().to_canonical();
         let mut targets = vec![Target::Address(SocketAddr::new(ip, address.port()))];
         if Scope::of_address(ip) == Scope::World {
@@ -121,7 +150,7 @@ impl Dials {
         }
         let resting = targets
             .iter()
-            .filter_map(|target| self.resting(target, now));
+            .filter_map(|target| self.resting(target, turn, now));
         if let Some(at) = resting.max() {
             return Dial::At(at);
         }
@@ -134,8 +163,8 @@ impl Dials {
     }
 
     /// Until when a target is left alone.
-    fn resting(&self, target: &Target, now: Instant) -> Option<Instant> {
-        let until = *self.targets.get(target)? + TARGET_PAUSE;
+    fn resting(&self, target: &Target, turn: Turn, now: Instant) -> Option<Instant> {
+        let until = *self.targets.get(target)? + turn.pause();
         (until > now).then_some(until)
     }
 
@@ -165,17 +194,45 @@ mod tests {
         let now = Instant::now();
         let mut dials = Dials::default();
         let victim = url("http://198.51.100.1:80/");
-        assert_eq!(dials.ask(&victim, from(1), now), Dial::Now);
+        assert_eq!(dials.ask(&victim, Turn::First, from(1), now), Dial::Now);
         for text in [
             "http://198.51.100.1/",
             "http://198.51.100.1:80/a",
             "http://0xc6336401/b",
             "http://3325256705/codes",
         ] {
-            let asked = dials.ask(&url(text), from(2), now + TARGET_PAUSE / 2);
+            let asked = dials.ask(&url(text), Turn::First, from(2), now + TARGET_PAUSE / 2);
             assert_eq!(asked, Dial::At(now + TARGET_PAUSE), "{text}");
         }
-        assert_eq!(dials.ask(&victim, from(1), now + TARGET_PAUSE), Dial::Now);
+        assert_eq!(
+            dials.ask(&victim, Turn::First, from(1), now + TARGET_PAUSE),
+            Dial::Now
+        );
+    }
+
+    #[test]
+    fn a_target_that_did_not_answer_is_called_again_sooner() {
+        let now = Instant::now();
+        let mut dials = Dials::default();
+        let (victim, address) = (
+            url("http://198.51.100.1:80/"),
+            ([198, 51, 100, 1], 80).into(),
+        );
+        assert_eq!(dials.ask(&victim, Turn::First, from(1), now), Dial::Now);
+        assert_eq!(dials.ask_address(address, Turn::First, now), Dial::Now);
+        let again = now + AGAIN_PAUSE;
+        assert_eq!(
+            dials.ask(&victim, Turn::Again, from(1), now),
+            Dial::At(again)
+        );
+        assert_eq!(dials.ask(&victim, Turn::Again, from(1), again), Dial::Now);
+        assert_eq!(dials.ask_address(address, Turn::Again, again), Dial::Now);
+        // It counts like any other call.
+        let rested = again + TARGET_PAUSE;
+        assert_eq!(
+            dials.ask(&victim, Turn::First, from(1), again),
+            Dial::At(rested)
+        );
     }
 
     #[test]
@@ -184,11 +241,14 @@ mod tests {
         let mut dials = Dials::default();
         let address = SocketAddr::from(([198, 51, 100, 1], 80));
         let mapped = SocketAddr::new("::ffff:198.51.100.1".parse().unwrap(), 80);
-        assert_eq!(dials.ask_address(address, now), Dial::Now);
-        assert_eq!(dials.ask_address(mapped, now), Dial::At(now + TARGET_PAUSE));
+        assert_eq!(dials.ask_address(address, Turn::First, now), Dial::Now);
+        assert_eq!(
+            dials.ask_address(mapped, Turn::First, now),
+            Dial::At(now + TARGET_PAUSE)
+        );
         let other_port = SocketAddr::from(([198, 51, 100, 1], 81));
         assert_eq!(
-            dials.ask_address(other_port, now),
+            dials.ask_address(other_port, Turn::First, now),
             Dial::At(now + TARGET_PAUSE),
             "the ports of a machine of the Internet are not looked through"
         );
@@ -200,7 +260,7 @@ mod tests {
         let mut dials = Dials::default();
         for port in 1..100 {
             let address = SocketAddr::from(([127, 0, 0, 1], port));
-            assert_eq!(dials.ask_address(address, now), Dial::Now);
+            assert_eq!(dials.ask_address(address, Turn::First, now), Dial::Now);
         }
     }
 
@@ -209,11 +269,16 @@ mod tests {
         let now = Instant::now();
         let mut dials = Dials::default();
         let name = |n: usize| url(&format!("http://h{n}.example/"));
-        let caused = (0..10_000).filter(|n| dials.ask(&name(*n), from(1), now) == Dial::Now);
+        let caused =
+            (0..10_000).filter(|n| dials.ask(&name(*n), Turn::First, from(1), now) == Dial::Now);
         assert_eq!(caused.count(), SOURCE.burst as usize);
-        assert_eq!(dials.ask(&name(10_001), from(2), now), Dial::Now);
+        assert_eq!(
+            dials.ask(&name(10_001), Turn::First, from(2), now),
+            Dial::Now
+        );
         let later = now + SOURCE.refill;
-        let caused = (20_000..20_100).filter(|n| dials.ask(&name(*n), from(1), later) == Dial::Now);
+        let caused = (20_000..20_100)
+            .filter(|n| dials.ask(&name(*n), Turn::First, from(1), later) == Dial::Now);
         assert_eq!(caused.count(), 1);
     }
 
@@ -223,7 +288,12 @@ mod tests {
         let mut dials = Dials::default();
         let caused = (0..20_000_u32).filter(|n| {
             let source = IpAddr::from((0x0900_0000 + n * 256).to_be_bytes());
-            dials.ask(&url(&format!("http://h{n}.example/")), Some(source), now) == Dial::Now
+            dials.ask(
+                &url(&format!("http://h{n}.example/")),
+                Turn::First,
+                Some(source),
+                now,
+            ) == Dial::Now
         });
         assert_eq!(caused.count(), ALL.burst as usize);
         assert!(dials.targets.len() <= TARGETS_MAX);

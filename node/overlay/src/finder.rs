@@ -397,7 +397,12 @@ impl Finder {
                 // A peer of the chapter may be busy; a query waits longer.
                 target.is_ours
             }
-            _ => true,
+            error => {
+                if target.is_ours && error.is_unreadable() {
+                    self.overlay.failed(&target.peer, error);
+                }
+                true
+            }
         };
         self.others_seen |= is_other;
         self.planner

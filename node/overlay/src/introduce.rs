@@ -1,14 +1,15 @@
 //! Introducing this node to its peers, and saving the peers.
 
 use std::{
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use node_wire::{
-    dialect::Dialect, node_id::NodeId, peer_url::PeerUrl, response::HelloAnswer, scope::Scope,
+    Summarize, dialect::Dialect, node_id::NodeId, peer_url::PeerUrl, response::HelloAnswer,
+    scope::Scope,
 };
 use serde_json::json;
 use tokio::{
@@ -43,6 +44,17 @@ const SAVE_PAUSE: Duration = Duration::from_millis(250);
 /// How often a peer of the settings that was dropped is tried again.
 const SETTINGS_AGAIN: Duration = Duration::from_secs(60);
 
+/// Whom this node met.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Meeting {
+    /// The peer.
+    Met,
+    /// A peer that is known under this other URL.
+    Known(PeerUrl),
+    /// This node itself.
+    Ourselves,
+}
+
 /// The task that introduces and saves.
 #[derive(Debug)]
 pub struct Introducer {
@@ -59,8 +71,28 @@ impl Overlay {
     ///
     /// # Errors
     /// When it does not answer.
-    pub async fn introduce(&self, peer: &PeerUrl) -> Result<(), CallError> {
+    pub async fn introduce(&self, peer: &PeerUrl) -> Result<Meeting, CallError> {
         self.meet(peer, None).await
+    }
+
+    /// Looks whether a peer that was met lets this node search, and notes it if not.
+    pub async fn look_into(&self, peer: &PeerUrl) {
+        let is_node = |peer: &PeerEntry| peer.id.is_some();
+        if !self.peers().get(peer).is_some_and(is_node) {
+            return;
+        }
+        let wanted = Summarize {
+            version: None,
+            in_full: false,
+            wait: 0,
+        };
+        let summary = self
+            .client
+            .summary(peer, &wanted, now() + INTRODUCTION)
+            .await;
+        if let Err(error @ CallError::Private) = summary {
+            self.is_private(peer, &error);
+        }
     }
 
     /// Introduces this node to a peer whose turn it is.
@@ -75,9 +107,13 @@ impl Overlay {
 
     /// Introduces this node to a peer that a stranger named: to its address, which
     /// is checked and has its limit, and to no other.
-    async fn meet_for(&self, peer: &PeerUrl, stranger: Stranger) -> Result<(), CallError> {
+    async fn meet_for(&self, peer: &PeerUrl, stranger: Stranger) -> Result<Meeting, CallError> {
         let resolved = self.client.resolve(peer, now() + INTRODUCTION).await;
-        let nearest = nearest_for(stranger.0, self.standing.call_scope.nearest());
+        let mut nearest = nearest_for(stranger.0, self.standing.call_scope.nearest());
+        if stranger.0.is_none() && self.own.is_everywhere() {
+            // Nobody in this machine said so.
+            nearest = nearest.max(Scope::Network);
+        }
         let address = resolved.and_then(|addresses| {
             let is_near = |address: &SocketAddr| Scope::of_address(address.ip()) < nearest;
             if addresses.iter().any(is_near) {
@@ -89,7 +125,7 @@ impl Overlay {
             Ok(address) if self.peers().may_dial(peer, address, now()) => {
                 self.meet(peer, Some(address)).await
             }
-            Ok(_) => Ok(()),
+            Ok(_) => Ok(Meeting::Met),
             Err(error) => {
                 self.not_met(peer, &error);
                 Err(error)
@@ -97,16 +133,18 @@ impl Overlay {
         }
     }
 
-    async fn meet(&self, peer: &PeerUrl, at: Option<SocketAddr>) -> Result<(), CallError> {
+    async fn meet(&self, peer: &PeerUrl, at: Option<SocketAddr>) -> Result<Meeting, CallError> {
         let begun = now();
         let deadline = begun + INTRODUCTION;
-        match self.say_hello(peer, at, deadline).await {
+        let address = self.address_of(peer, at, deadline).await;
+        let own = self.own.towards(address);
+        match self.say_hello(peer, &own, at, deadline).await {
             Ok((kind, dialect)) => {
                 let met = Met {
                     kind,
                     dialect,
                     latency: now().saturating_duration_since(begun),
-                    address: at.map(|at| at.ip()),
+                    address,
                     id: None,
                     features: Vec::new(),
                 };
@@ -117,10 +155,10 @@ impl Overlay {
                 self.met.notify_waiters();
                 self.came_back.notify_waiters();
                 self.to_poll.notify_one();
-                if kind == PeerKind::Sixhop {
-                    self.learn_who(peer, met, at, deadline).await;
-                }
-                Ok(())
+                Ok(match kind {
+                    PeerKind::Sixhop => self.learn_who(peer, &own, met, at, deadline).await,
+                    PeerKind::Book => Meeting::Met,
+                })
             }
             Err(error) => {
                 self.not_met(peer, &error);
@@ -129,30 +167,79 @@ impl Overlay {
         }
     }
 
+    /// The address at which a peer is called: the one that was chosen, or, where it
+    /// matters which of our URLs leads back, the one that its name has.
+    async fn address_of(
+        &self,
+        peer: &PeerUrl,
+        at: Option<SocketAddr>,
+        deadline: Instant,
+    ) -> Option<IpAddr> {
+        if at.is_some() || !self.own.is_everywhere() {
+            return at.map(|at| at.ip());
+        }
+        if let Some(ip) = peer.ip() {
+            return Some(ip);
+        }
+        let resolved = self.client.resolve(peer, deadline).await.ok()?;
+        resolved.first().map(SocketAddr::ip)
+    }
+
     /// Has a peer of our kind that has answered show who it is.
-    async fn learn_who(&self, peer: &PeerUrl, met: Met, at: Option<SocketAddr>, deadline: Instant) {
-        match self.prove(peer, at, deadline).await {
+    async fn learn_who(
+        &self,
+        peer: &PeerUrl,
+        own: &PeerUrl,
+        met: Met,
+        at: Option<SocketAddr>,
+        deadline: Instant,
+    ) -> Meeting {
+        match self.prove(peer, own, at, deadline).await {
             Ok(theirs) => {
                 let (id, features) = (Some(theirs.id), theirs.features);
-                self.have_met(
-                    peer,
-                    Met {
-                        id,
-                        features,
-                        ..met
-                    },
-                );
+                let met = Met {
+                    id,
+                    features,
+                    ..met
+                };
+                let own = PeerUrl::parse(&theirs.url).ok();
+                match own.filter(|own| !own.same_peer(peer)) {
+                    None => self.have_met(peer, met),
+                    Some(own) => {
+                        self.peers().rename(peer, &own);
+                        self.have_met(&own, met);
+                        self.is_known(peer, own)
+                    }
+                }
             }
             Err(NotProved::Ourselves) => {
                 self.remove(peer);
+                Meeting::Ourselves
+            }
+            Err(NotProved::Elsewhere(id)) => {
+                let known = self.peers().claims(peer, id);
+                known.map_or(Meeting::Met, |known| self.is_known(peer, known))
             }
             Err(error) => {
                 tracing::debug!(peer = peer.as_str(), %error, "a peer has not shown who it is");
+                Meeting::Met
             }
         }
     }
 
-    fn have_met(&self, peer: &PeerUrl, met: Met) {
+    /// A peer that was met is one that is known under another URL.
+    fn is_known(&self, peer: &PeerUrl, known: PeerUrl) -> Meeting {
+        tracing::debug!(
+            peer = peer.as_str(),
+            known = known.as_str(),
+            "one peer has two URLs"
+        );
+        let data = json!({ "url": peer.as_str(), "known": known.as_str() });
+        self.events.emit("peer.same", data);
+        Meeting::Known(known)
+    }
+
+    fn have_met(&self, peer: &PeerUrl, met: Met) -> Meeting {
         let id = met.id;
         let (outcome, was_lost) = {
             let mut peers = self.peers();
@@ -164,8 +251,10 @@ impl Overlay {
             Outcome::Another { was } => self.tell_another(peer, was, id),
             // That it was dropped had been told.
             Outcome::New if was_lost => self.tell_added(peer, Source::Lost),
+            Outcome::Same { known } => return self.is_known(peer, known),
             Outcome::New | Outcome::Known | Outcome::Gone => {}
         }
+        Meeting::Met
     }
 
     fn tell_another(&self, peer: &PeerUrl, was: NodeId, is: Option<NodeId>) {
@@ -187,13 +276,11 @@ impl Overlay {
     async fn say_hello(
         &self,
         peer: &PeerUrl,
+        own: &PeerUrl,
         at: Option<SocketAddr>,
         deadline: Instant,
     ) -> Result<(PeerKind, Option<Dialect>), CallError> {
-        let answer = self
-            .client
-            .hello(peer, &self.ourselves, at, deadline)
-            .await?;
+        let answer = self.client.hello(peer, own, at, deadline).await?;
         let dialect = match answer.value {
             Some(HelloAnswer::Welcome(dialect)) => Some(dialect),
             Some(HelloAnswer::Refused) => Some(Dialect::Codes),
@@ -201,9 +288,7 @@ impl Overlay {
             None => None,
         };
         if dialect == Some(Dialect::Codes) {
-            self.client
-                .hello(peer, &self.ourselves.codes(), at, deadline)
-                .await?;
+            self.client.hello(peer, &own.codes(), at, deadline).await?;
         }
         Ok((answer.kind, dialect))
     }

@@ -43,6 +43,7 @@ mod finder;
 mod introduce;
 mod meetings;
 mod memory;
+mod own_urls;
 mod peers;
 mod plan;
 pub mod planner;
@@ -67,9 +68,10 @@ use tokio::{sync::Notify, time::timeout_at};
 
 pub use self::{
     finder::{Advance, Finder, Holder, Step},
-    introduce::{Introducer, PEERS_FILE},
+    introduce::{Introducer, Meeting, PEERS_FILE},
     meetings::{Meetings, PROOF_TIME, TOKEN_TIME, Visitor},
     memory::{Enter, MEMORY_FOR, MEMORY_MAX, Means, QueryMemory, WalkKey},
+    own_urls::OwnUrls,
     peers::{
         ACTIVE_MAX, Added, CANDIDATES_MAX, FAILURES_MAX, Introduction, LOST_FOR, LOST_MAX,
         LOST_PAUSE_MAX, Lost, Met, NETWORK_MAX, Outcome, PEERS_MAX, PeerEntry, PeerTable,
@@ -104,7 +106,7 @@ pub struct TooNear;
 /// The peers of this node, and the walks among them.
 #[derive(Debug)]
 pub struct Overlay {
-    ourselves: PeerUrl,
+    own: OwnUrls,
     standing: Standing,
     client: Client,
     counters: Arc<Counters>,
@@ -165,20 +167,21 @@ impl Overlay {
         counters: Arc<Counters>,
         events: Arc<EventLog>,
     ) -> Overlay {
-        Overlay::with_standing(Standing::default(), ourselves, client, counters, events)
+        let own = OwnUrls::one(ourselves);
+        Overlay::with_standing(Standing::default(), own, client, counters, events)
     }
 
     /// An overlay of a node that is somebody.
     #[must_use]
     pub fn with_standing(
         standing: Standing,
-        ourselves: PeerUrl,
+        own: OwnUrls,
         client: Client,
         counters: Arc<Counters>,
         events: Arc<EventLog>,
     ) -> Overlay {
         Overlay {
-            peers: Mutex::new(PeerTable::new(ourselves.clone())),
+            peers: Mutex::new(PeerTable::new(own.main().clone())),
             memory: Mutex::default(),
             pointers: Mutex::default(),
             summaries: Mutex::default(),
@@ -190,7 +193,7 @@ impl Overlay {
             standing,
             providers: None,
             liars: Mutex::default(),
-            ourselves,
+            own,
             client,
             counters,
             events,
@@ -204,10 +207,16 @@ impl Overlay {
         self
     }
 
-    /// URL under which peers reach this node.
+    /// URL under which peers reach this node, where nobody in particular asks.
     #[must_use]
     pub fn ourselves(&self) -> &PeerUrl {
-        &self.ourselves
+        self.own.main()
+    }
+
+    /// The URLs under which peers reach this node.
+    #[must_use]
+    pub fn own_urls(&self) -> &OwnUrls {
+        &self.own
     }
 
     /// Who this node is.
@@ -225,6 +234,9 @@ impl Overlay {
     /// Adds a peer, if it is new and there is room. One that the owner did not
     /// choose counts when it has answered.
     pub fn add(&self, url: &PeerUrl, source: Source) -> Added {
+        if self.own.has(url) {
+            return Added::Ourselves;
+        }
         if matches!(source, Source::Settings | Source::Owner) {
             self.standing.call_scope.trust(url);
         }
@@ -243,6 +255,9 @@ impl Overlay {
     pub fn hear(&self, url: &PeerUrl, source: Source, from: IpAddr) -> Result<Added, TooNear> {
         if !self.may_name(url, from) {
             return Err(TooNear);
+        }
+        if self.own.has(url) {
+            return Ok(Added::Ourselves);
         }
         let (added, is_due) = {
             let mut peers = self.peers();
@@ -351,9 +366,16 @@ impl Overlay {
         self.peers().get(peer).and_then(|entry| entry.kind)
     }
 
-    /// Notes that a peer could not be reached; the third time drops it.
+    /// Notes that a peer could not be reached; the third time drops it. One that
+    /// answered, with something that cannot be read, was reached.
     fn failed(&self, peer: &PeerUrl, error: &CallError) {
         let text = error.to_string();
+        if error.is_unreadable() {
+            self.peers().unreadable(peer, &text);
+            self.counters.answers_unreadable.one();
+            tracing::warn!(peer = peer.as_str(), "{text}");
+            return;
+        }
         let dropped = self.peers().failed(peer, &text, now());
         if dropped {
             // Somebody in reserve may take its place.
@@ -373,11 +395,21 @@ impl Overlay {
         }
     }
 
-    /// The URL by which a peer of this dialect knows us.
-    fn our_url_for(&self, dialect: Option<Dialect>) -> PeerUrl {
-        match dialect {
-            Some(Dialect::Codes) => self.ourselves.codes(),
-            Some(Dialect::Faults) | None => self.ourselves.clone(),
+    /// A peer answers, and lets nobody search or fetch who is not of its network.
+    pub(crate) fn is_private(&self, peer: &PeerUrl, error: &CallError) {
+        self.peers().unreadable(peer, &error.to_string());
+        tracing::warn!(
+            peer = peer.as_str(),
+            "a peer answers to nothing else: {error}"
+        );
+    }
+
+    /// The URL by which a peer knows us.
+    fn our_url_for(&self, peer: &PeerEntry) -> PeerUrl {
+        let own = self.own.towards(peer.address.or_else(|| peer.url.ip()));
+        match peer.dialect {
+            Some(Dialect::Codes) => own.codes(),
+            Some(Dialect::Faults) | None => own,
         }
     }
 }

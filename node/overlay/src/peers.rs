@@ -35,7 +35,7 @@ pub use self::{
     views::{ACTIVE_MAX, active, steady},
 };
 use self::{lost::LostPeers, network::Network};
-use super::dials::{Dial, Dials};
+use super::dials::{Dial, Dials, Turn};
 use node_transport::PeerKind;
 
 /// Most peers that a node knows.
@@ -53,11 +53,11 @@ const REMOVED_FOR: Duration = Duration::from_secs(10);
 /// Most such peers.
 const REMOVED_MAX: usize = 64;
 
+/// Most other URLs of peers that are remembered.
+const ALIASES_MAX: usize = 256;
+
 /// Failures in a row after which a peer is dropped.
 pub const FAILURES_MAX: u32 = 3;
-
-/// How often a candidate is called before it is forgotten.
-const CANDIDATE_TRIES: u32 = 2;
 
 /// Pause after the first failure; it doubles with each further one.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -83,7 +83,7 @@ pub enum Added {
 }
 
 /// What became of a peer that was introduced.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Outcome {
     /// It counts from now on.
     New,
@@ -93,6 +93,11 @@ pub enum Outcome {
     Another {
         /// Who was there before.
         was: NodeId,
+    },
+    /// It is a peer that is known under another URL, and is forgotten under this one.
+    Same {
+        /// The other URL.
+        known: PeerUrl,
     },
     /// It is not in the table any more.
     Gone,
@@ -112,6 +117,9 @@ pub struct Introduction {
 pub struct PeerTable {
     ourselves: PeerUrl,
     peers: BTreeMap<String, PeerEntry>,
+    /// Other URLs of known peers, the key of each and that of the peer; the oldest
+    /// make room.
+    aliases: VecDeque<(String, String)>,
     /// Peers that the owner removed, and until when nobody else brings them back.
     removed: VecDeque<(String, Instant)>,
     /// Peers that others named, and from where.
@@ -131,6 +139,7 @@ impl PeerTable {
         PeerTable {
             ourselves,
             peers: BTreeMap::new(),
+            aliases: VecDeque::new(),
             removed: VecDeque::new(),
             reserve: VecDeque::new(),
             lost: LostPeers::default(),
@@ -179,7 +188,9 @@ impl PeerTable {
         if !source.is_trusted() && self.removed.iter().any(|(removed, _)| *removed == key) {
             return Added::Removed;
         }
-        if let Some(known) = self.peers.get_mut(&key) {
+        let alias = self.aliases.iter().find(|(alias, _)| *alias == key);
+        let known = alias.map_or(&key, |(_, known)| known);
+        if let Some(known) = self.peers.get_mut(known) {
             known.named_again(source, Stranger(by), now);
             return Added::Known;
         }
@@ -204,6 +215,9 @@ impl PeerTable {
 
     /// Forgets a peer. Says whether it was known.
     pub fn remove(&mut self, url: &PeerUrl) -> bool {
+        let key = url.key();
+        self.aliases
+            .retain(|(alias, known)| *alias != key && *known != key);
         let removed = self.peers.remove(&url.key());
         self.revision += u64::from(removed.as_ref().is_some_and(PeerEntry::counts));
         removed.is_some()
@@ -279,6 +293,13 @@ impl PeerTable {
         }
     }
 
+    /// Notes that a peer answered with something that cannot be read.
+    pub fn unreadable(&mut self, url: &PeerUrl, error: &str) {
+        if let Some(peer) = self.peers.get_mut(&url.key()) {
+            peer.unreadable(error);
+        }
+    }
+
     /// Notes that a peer could not be reached. Says whether it was dropped: then it
     /// is lost.
     pub fn failed(&mut self, url: &PeerUrl, error: &str, now: Instant) -> bool {
@@ -307,7 +328,7 @@ impl PeerTable {
                 continue;
             }
             if let Some(Stranger(by)) = peer.named_by
-                && let Dial::At(at) = self.dials.ask(&peer.url, by, now)
+                && let Dial::At(at) = self.dials.ask(&peer.url, peer.turn(), by, now)
             {
                 peer.introduce_at = Some(at);
                 continue;
@@ -324,7 +345,9 @@ impl PeerTable {
     /// Whether a call that strangers cause may go to this address now. If not,
     /// the introduction is put off.
     pub fn may_dial(&mut self, url: &PeerUrl, address: SocketAddr, now: Instant) -> bool {
-        let Dial::At(at) = self.dials.ask_address(address, now) else {
+        let turn = self.peers.get(&url.key()).map(PeerEntry::turn);
+        let turn = turn.unwrap_or(Turn::First);
+        let Dial::At(at) = self.dials.ask_address(address, turn, now) else {
             return true;
         };
         if let Some(peer) = self.peers.get_mut(&url.key()) {
@@ -361,14 +384,74 @@ impl PeerTable {
             *peer = PeerEntry::new(url.clone(), peer.source, now, self.added);
             peer.is_chosen = is_chosen;
         }
+        let id = met.id;
         peer.met(met);
         self.lost.found(url);
         self.revision += u64::from(!counted || peer.id != was);
+        if let Some(known) = id.and_then(|id| self.merge(url, id)) {
+            return Outcome::Same { known };
+        }
         match was {
             Some(was) if is_another => Outcome::Another { was },
             _ if counted => Outcome::Known,
             _ => Outcome::New,
         }
+    }
+
+    /// Notes that the peer at `url` says that it is at another URL, where the node `id`
+    /// is. If it is known there, that is the same peer.
+    pub fn claims(&mut self, url: &PeerUrl, id: NodeId) -> Option<PeerUrl> {
+        self.peers.get_mut(&url.key())?.claimed = Some(id);
+        self.merge(url, id)
+    }
+
+    /// The peer at `url` is one that calls itself `own`, a URL of the same host.
+    pub fn rename(&mut self, url: &PeerUrl, own: &PeerUrl) {
+        let (alias, key) = (url.key(), own.key());
+        let Some(mut entry) = self.peers.remove(&alias) else {
+            return;
+        };
+        self.revision += 1;
+        match self.peers.get_mut(&key) {
+            Some(known) => known.takes_over(&entry),
+            None => {
+                entry.url = own.clone();
+                self.peers.insert(key.clone(), entry);
+            }
+        }
+        self.remember_alias(alias, key);
+    }
+
+    fn remember_alias(&mut self, alias: String, key: String) {
+        self.aliases.retain(|(known, _)| *known != alias);
+        if self.aliases.len() >= ALIASES_MAX {
+            self.aliases.pop_front();
+        }
+        self.aliases.push_back((alias, key));
+    }
+
+    /// Makes one peer of all that are `id`: of those that have shown it the one that is
+    /// known longest and answers. Gives that one if it is not at `url`.
+    fn merge(&mut self, url: &PeerUrl, id: NodeId) -> Option<PeerUrl> {
+        let all = self.peers.iter().filter(|(_, peer)| peer.is_or_claims(id));
+        let all: Vec<String> = all.map(|(key, _)| key.clone()).collect();
+        let shown = all
+            .iter()
+            .filter_map(|key| Some((key, self.peers.get(key)?)));
+        let shown = shown.filter(|(_, peer)| peer.id == Some(id) && peer.last_answer.is_some());
+        let best = shown.min_by_key(|(_, peer)| (peer.failures, peer.since));
+        let (best, known) = best.map(|(key, peer)| (key.clone(), peer.url.clone()))?;
+        for alias in all.into_iter().filter(|key| *key != best) {
+            let Some(other) = self.peers.remove(&alias) else {
+                continue;
+            };
+            self.revision += 1;
+            if let Some(peer) = self.peers.get_mut(&best) {
+                peer.takes_over(&other);
+            }
+            self.remember_alias(alias, best.clone());
+        }
+        (!known.same_peer(url)).then_some(known)
     }
 
     /// Notes who a saved peer was, and whether the owner had named it.

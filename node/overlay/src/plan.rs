@@ -47,8 +47,10 @@ pub enum Ended {
     Missed(Option<MissReason>),
     /// The peer refuses.
     Refused,
-    /// The peer did not answer, or not rightly.
+    /// The peer was not reached.
     Failed,
+    /// The peer answered with something that cannot be read.
+    Unreadable,
     /// There was no time left for an answer.
     Late,
 }
@@ -74,8 +76,8 @@ pub struct Plan {
     budget: usize,
     /// Why more might be found than was: the strongest reason seen.
     lacking: Option<MissReason>,
-    /// Whether a peer could not be reached.
-    unreached: bool,
+    /// Whether a peer could not be reached, or did not say why it found nothing.
+    unsure: bool,
 }
 
 impl Plan {
@@ -91,7 +93,7 @@ impl Plan {
             asked: 0,
             budget: budget.calls(),
             lacking: None,
-            unreached: false,
+            unsure: false,
         }
     }
 
@@ -165,14 +167,15 @@ impl Plan {
     pub fn ended(&mut self, key: &str, how: Ended) {
         self.in_flight.retain(|call| call.key != key);
         match how {
-            // A peer that gives no reason may have lacked hops.
-            Ended::Missed(None) => self.lacks(MissReason::HopLimit),
+            // One that gives no reason may have lacked hops, or may not: there is
+            // nothing to tell people, but another walk may find more.
+            Ended::Missed(None) | Ended::Failed => self.unsure = true,
             Ended::Missed(Some(MissReason::NotFound | MissReason::Seen))
             | Ended::Refused
             | Ended::Found => {}
             Ended::Missed(Some(reason)) => self.lacks(reason),
             Ended::Late => self.lacks(MissReason::Deadline),
-            Ended::Failed => self.unreached = true,
+            Ended::Unreadable => self.lacks(MissReason::Unreadable),
         }
     }
 
@@ -212,7 +215,7 @@ impl Plan {
     /// Whether more hops, more time or another way would find no more.
     #[must_use]
     pub fn is_complete(&self) -> bool {
-        self.lacking.is_none() && !self.unreached
+        self.lacking.is_none() && !self.unsure
     }
 
     fn may_ask(&self, now: Instant) -> bool {
@@ -266,6 +269,7 @@ impl Plan {
             MissReason::HopLimit => 1,
             MissReason::Budget => 2,
             MissReason::Deadline => 3,
+            MissReason::Unreadable => 4,
         };
         if self
             .lacking
@@ -425,8 +429,17 @@ mod tests {
     }
 
     #[test]
+    fn a_miss_without_a_reason_is_a_plain_one_but_may_be_asked_again() {
+        let (mut plan, now) = (mixed(0, 1), Instant::now());
+        let (peer, _) = plan.next(now).unwrap();
+        plan.ended(&peer.url.key(), Ended::Missed(None));
+        assert!(plan.is_over() && !plan.is_complete());
+        assert_eq!(plan.verdict(), MissReason::NotFound);
+    }
+
+    #[test]
     fn the_verdict_is_the_strongest_reason() {
-        use MissReason::{Deadline, HopLimit, NotFound, Seen};
+        use MissReason::{Deadline, HopLimit, NotFound, Seen, Unreadable};
         for (ends, verdict) in [
             (
                 vec![
@@ -440,7 +453,8 @@ mod tests {
                 vec![Ended::Missed(Some(HopLimit)), Ended::Missed(Some(NotFound))],
                 HopLimit,
             ),
-            (vec![Ended::Missed(None)], HopLimit),
+            (vec![Ended::Unreadable], Unreadable),
+            (vec![Ended::Late, Ended::Unreadable], Unreadable),
             (vec![Ended::Late, Ended::Missed(Some(HopLimit))], Deadline),
         ] {
             let (mut plan, now) = (plan(ends.len()), Instant::now());

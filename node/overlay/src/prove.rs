@@ -38,9 +38,9 @@ pub enum NotProved {
     /// It did not answer, or does not know the call.
     #[error(transparent)]
     Call(#[from] CallError),
-    /// It says that it lives elsewhere.
+    /// It says that it lives elsewhere, as this node.
     #[error("it says that its URL is another one")]
-    Elsewhere,
+    Elsewhere(NodeId),
     /// What it signed is not what was to be signed.
     #[error("its proof is none")]
     Proof,
@@ -54,15 +54,16 @@ impl Overlay {
     pub(super) async fn prove(
         &self,
         peer: &PeerUrl,
+        own: &PeerUrl,
         at: Option<SocketAddr>,
         deadline: Instant,
     ) -> Result<Introduction, NotProved> {
-        let from = self.introduction(random_nonce());
+        let from = self.introduction(own, random_nonce());
         let first = Introduce { from, proof: None };
         let answer = self.client.introduce(peer, &first, at, deadline).await?;
-        let url = self.check(peer, &first.from, &answer)?;
+        let url = self.check(peer, own, &first.from, &answer)?;
         let theirs = answer.from;
-        let caller = self.party(first.from.nonce);
+        let caller = self.party(own, first.from.nonce);
         let answerer = Party {
             id: theirs.id,
             url: &url,
@@ -79,17 +80,23 @@ impl Overlay {
         let answer = self.client.introduce(peer, &second, at, deadline).await?;
         if let Some(token) = answer.token {
             self.client.keep_token(peer, token);
+            self.client.keep_token(&url, token);
         }
         let by = at.map(|at| at.ip()).or_else(|| peer.ip());
         self.keep_in_reserve(&theirs.peers, by);
         Ok(theirs)
     }
 
-    /// Answers a node that introduces itself from the address `by`.
+    /// Answers a node that introduces itself from the address `by` to this node at `own`.
     ///
     /// # Errors
     /// Fault -32602 for what makes no sense, fault 200 for a proof that is none.
-    pub fn introduced(&self, call: &Introduce, by: IpAddr) -> Result<Introduced, Fault> {
+    pub fn introduced(
+        &self,
+        call: &Introduce,
+        own: &PeerUrl,
+        by: IpAddr,
+    ) -> Result<Introduced, Fault> {
         let url = PeerUrl::parse(&call.from.url)
             .map_err(|error| Fault::invalid_params(&error.to_string()))?;
         let visitor = Visitor {
@@ -97,8 +104,8 @@ impl Overlay {
             url,
             nonce: call.from.nonce,
         };
-        let from = self.introduction(random_nonce());
-        let ours = self.party(from.nonce);
+        let from = self.introduction(own, random_nonce());
+        let ours = self.party(own, from.nonce);
         let caller = visitor.party();
         let proof = self
             .standing
@@ -113,7 +120,7 @@ impl Overlay {
                 let begun = lock(&self.meetings).end(answering, now());
                 let begun = begun.filter(|begun| *begun == visitor);
                 let begun = begun.ok_or_else(Fault::access_denied)?;
-                let signed = statement(Role::Caller, begun.party(), self.party(*answering));
+                let signed = statement(Role::Caller, begun.party(), self.party(own, *answering));
                 if !proves(begun.id, &signed, proof) {
                     return Err(Fault::access_denied());
                 }
@@ -146,10 +153,13 @@ impl Overlay {
         }
     }
 
-    /// Checks the first answer. Gives the URL that was signed, which is `peer`.
+    /// Checks the first answer. Gives the URL that was signed: host and port are those
+    /// of `peer`. The path is not compared: whoever serves one path of a host serves
+    /// all.
     fn check(
         &self,
         peer: &PeerUrl,
+        own: &PeerUrl,
         ours: &Introduction,
         answer: &Introduced,
     ) -> Result<PeerUrl, NotProved> {
@@ -157,33 +167,32 @@ impl Overlay {
         if theirs.id == self.id() {
             return Err(NotProved::Ourselves);
         }
-        let url = PeerUrl::parse(&theirs.url).map_err(|_| NotProved::Elsewhere)?;
-        if !url.same_peer(peer) {
-            return Err(NotProved::Elsewhere);
-        }
+        let url = PeerUrl::parse(&theirs.url).map_err(|_| NotProved::Proof)?;
         let answerer = Party {
             id: theirs.id,
             url: &url,
             nonce: theirs.nonce,
         };
-        let signed = statement(Role::Answerer, self.party(ours.nonce), answerer);
-        if proves(theirs.id, &signed, &answer.proof) {
+        let signed = statement(Role::Answerer, self.party(own, ours.nonce), answerer);
+        if !proves(theirs.id, &signed, &answer.proof) {
+            Err(NotProved::Proof)
+        } else if url.same_host(peer) {
             Ok(url)
         } else {
-            Err(NotProved::Proof)
+            Err(NotProved::Elsewhere(theirs.id))
         }
     }
 
-    fn party(&self, nonce: Nonce) -> Party<'_> {
+    fn party<'a>(&self, own: &'a PeerUrl, nonce: Nonce) -> Party<'a> {
         Party {
             id: self.id(),
-            url: &self.ourselves,
+            url: own,
             nonce,
         }
     }
 
     /// What this node says of itself.
-    fn introduction(&self, nonce: Nonce) -> Introduction {
+    fn introduction(&self, own: &PeerUrl, nonce: Nonce) -> Introduction {
         let mut features = self.standing.handlers.names();
         features.retain(|feature| feature.len() <= FEATURE_LENGTH_MAX);
         features.truncate(FEATURES_MAX);
@@ -194,7 +203,7 @@ impl Overlay {
             id: self.id(),
             version: PROTOCOL_VERSION,
             features,
-            url: self.ourselves.as_str().to_owned(),
+            url: own.as_str().to_owned(),
             nonce,
             peers: peers
                 .take(INTRODUCE_PEERS_MAX)

@@ -82,7 +82,7 @@ impl Overlay {
             .await
             .unwrap_or_default();
         let mut liars = lock(&self.liars);
-        named.retain(|peer| !peer.same_peer(&self.ourselves) && !liars.has(peer, now()));
+        named.retain(|peer| !self.own.has(peer) && !liars.has(peer, now()));
         named.truncate(HOLDERS_MAX);
         named
     }

@@ -25,6 +25,10 @@ use node_transport::{Answered, CallError, PeerKind, QueryReply, RemoteFile, Walk
 /// Time for the walk of a query that starts here.
 pub const WALK: Duration = Duration::from_secs(8);
 
+/// A file is being sent once this many bytes of it have come, or all: a peer that
+/// sends fewer is waited for beside others, not before them.
+const BEGINNING: usize = 1024;
+
 /// Each node that a query passed takes this much of the time.
 const WALK_LESS_EACH_HOP: Duration = Duration::from_secs(1);
 
@@ -202,7 +206,7 @@ impl Walk {
     /// A file from [`Walk::next`] could not be read to its end.
     pub fn broke_off(&mut self, file: &RemoteFile, error: &CallError) {
         self.overlay.failed(&file.peer, error);
-        self.plan.ended(&file.peer.key(), Ended::Failed);
+        self.plan.ended(&file.peer.key(), ended(error));
     }
 
     /// Why nothing (more) was found.
@@ -237,11 +241,11 @@ impl Walk {
 
     /// A query whose history names this node has been here.
     fn passed_here(&self) -> bool {
-        let ourselves = self.overlay.ourselves();
+        let own = self.overlay.own_urls();
         self.asked
             .history
             .iter()
-            .any(|url| PeerUrl::parse(url).is_ok_and(|url| url.same_peer(ourselves)))
+            .any(|url| PeerUrl::parse(url).is_ok_and(|url| own.has(&url)))
     }
 
     /// Whether this query is to be walked here.
@@ -275,7 +279,7 @@ impl Walk {
     }
 
     fn ask(&mut self, peer: PeerEntry, budget: Budget) {
-        let ourselves = self.overlay.our_url_for(peer.dialect);
+        let ourselves = self.overlay.our_url_for(&peer);
         let mut history = self.asked.history.clone();
         history.push(ourselves.as_str().to_owned());
         let query = Query {
@@ -290,7 +294,11 @@ impl Walk {
         let (client, deadline) = (self.overlay.client.clone(), self.deadline);
         self.steps.push(Step::query(peer.url.clone(), now()));
         self.calls.push(Box::pin(async move {
-            let reply = client.query(&peer.url, &query, walk, deadline).await;
+            let asked = client.query(&peer.url, &query, walk, deadline).await;
+            let reply = match asked {
+                Ok(answered) => begin(answered, deadline).await,
+                Err(error) => Err(error),
+            };
             (peer.url, reply)
         }));
     }
@@ -314,7 +322,7 @@ impl Walk {
                 let (file, dialect, ended) = match value {
                     QueryReply::Found(file) => {
                         let dialect = file.head.dialect;
-                        (Some(file), Some(dialect), Ended::Found)
+                        (Some(*file), Some(dialect), Ended::Found)
                     }
                     QueryReply::Missed {
                         reason,
@@ -331,11 +339,7 @@ impl Walk {
             }
             Err(error) => {
                 self.overlay.failed(peer, &error);
-                if matches!(error, CallError::Deadline) {
-                    Ended::Late
-                } else {
-                    Ended::Failed
-                }
+                ended(&error)
             }
         };
         self.plan.ended(&peer.key(), ended);
@@ -369,6 +373,23 @@ impl std::fmt::Debug for Walk {
             .field("plan", &self.plan)
             .finish_non_exhaustive()
     }
+}
+
+/// How a call ended that failed.
+fn ended(error: &CallError) -> Ended {
+    match error {
+        CallError::Deadline => Ended::Late,
+        error if error.is_unreadable() => Ended::Unreadable,
+        _ => Ended::Failed,
+    }
+}
+
+/// Waits for the beginning of a file that a peer sends.
+async fn begin(mut answered: Answered<QueryReply>, deadline: Instant) -> Reply {
+    if let QueryReply::Found(file) = &mut answered.value {
+        file.begin(BEGINNING, deadline).await?;
+    }
+    Ok(answered)
 }
 
 fn random_id() -> QueryId {

@@ -39,7 +39,7 @@ pub(super) use self::{
     saved::{Saved, load, remove, save},
     view::{Change, View, Was},
 };
-use super::{Listing, Share, ShareError, Stamp, folders::Folders, info};
+use super::{Listing, Share, ShareError, Skipped, Stamp, folders::Folders, info};
 use node_base::sync::lock;
 
 /// Most files that are looked at again because they were too young; the others
@@ -122,7 +122,7 @@ impl Catalogue {
             }
         };
         // A share has one catalogue; a second one would miss what is stored.
-        if share.placed.0.set(Box::new(told)).is_err() {
+        if share.storing.placed.0.set(Box::new(told)).is_err() {
             tracing::error!("the share has a catalogue already");
         }
         catalogue
@@ -278,7 +278,45 @@ impl Catalogue {
         Arc::clone(&view)
     }
 
-    fn skipped(&self) -> u64 {
+    /// Returns what is in the directory and is not shared because of its name or
+    /// kind, directory by directory: not more than `limit`, and those behind the
+    /// one named `after`. Says whether there is more. Blocks.
+    ///
+    /// # Errors
+    /// Errors if the shared directory is not there.
+    pub fn skipped_after(
+        &self,
+        after: Option<&str>,
+        limit: usize,
+    ) -> io::Result<(Vec<Skipped>, bool)> {
+        let root = self.share.directory()?;
+        let begin = after.map(|after| (folder_of(after).to_owned(), after.to_owned()));
+        let begin = begin.unwrap_or_default();
+        let folders: Vec<String> = {
+            let work = self.work();
+            let folders = work.folders.range(begin.0.clone()..);
+            let some = folders.filter(|(_, folder)| folder.skipped > 0);
+            some.map(|(name, _)| name.clone()).collect()
+        };
+        let mut skipped = Vec::new();
+        for folder in folders {
+            // One that vanished meanwhile has nothing in it.
+            let Ok(listed) = self.share.list(&root, &folder) else {
+                continue;
+            };
+            let behind = |entry: &Skipped| (&folder, &entry.name) > (&begin.0, &begin.1);
+            skipped.extend(listed.skipped.into_iter().filter(behind));
+            if skipped.len() > limit {
+                skipped.truncate(limit);
+                return Ok((skipped, true));
+            }
+        }
+        Ok((skipped, false))
+    }
+
+    /// Returns how many entries of the directory are not shared because of their
+    /// name or kind. Blocks while the keeper looks.
+    pub fn skipped(&self) -> u64 {
         let work = self.work();
         work.folders.values().map(|folder| folder.skipped).sum()
     }
@@ -472,6 +510,12 @@ impl std::fmt::Debug for Catalogue {
             .field("complete", &self.is_complete())
             .finish_non_exhaustive()
     }
+}
+
+/// The directory of `name`, which may be a directory itself.
+fn folder_of(name: &str) -> &str {
+    let whole = name.strip_suffix('/').unwrap_or(name);
+    &name[..whole.rfind('/').map_or(0, |at| at + 1)]
 }
 
 #[cfg(test)]

@@ -1,8 +1,9 @@
 //! Why a file of the share could not be read or stored.
 
-use std::{io, path::PathBuf};
+use std::{fmt, io, path::PathBuf};
 
 use node_wire::name::ShareName;
+use rustix::io::Errno;
 
 /// Why a file of the share could not be read or stored.
 #[derive(Debug, thiserror::Error)]
@@ -16,6 +17,17 @@ pub enum ShareError {
         #[source]
         error: io::Error,
     },
+    /// The shared directory is not at its path now.
+    #[error("`{name}` is not stored: the share is away: {why}")]
+    Away {
+        /// The name of the file.
+        name: ShareName,
+        /// What is known of the directory.
+        why: String,
+    },
+    /// The file would configure this node, which only its owner does.
+    #[error("`{0}` is not stored: a file of this name says what this node shares")]
+    Configuration(ShareName),
     /// There is no regular file of this name.
     #[error("no file `{0}` in the share")]
     NotFound(ShareName),
@@ -35,6 +47,16 @@ pub enum ShareError {
     /// It changed while it was read.
     #[error("`{0}` changes while it is read")]
     Changed(ShareName),
+    /// What arrived is not as long as it was said to be.
+    #[error("`{name}` is not stored: {found} bytes are there instead of {expected}")]
+    Length {
+        /// The name of the file.
+        name: ShareName,
+        /// Bytes in the temporary.
+        found: u64,
+        /// Bytes that were received.
+        expected: u64,
+    },
     /// There is no room for the file.
     #[error("no space for `{name}`: {error}")]
     NoSpace {
@@ -44,7 +66,18 @@ pub enum ShareError {
         #[source]
         error: io::Error,
     },
-    /// The system refused.
+    /// It could not be stored.
+    #[error("cannot store `{name}`: {doing}: {}", Explained(error))]
+    Store {
+        /// The name of the file.
+        name: ShareName,
+        /// What failed.
+        doing: Doing,
+        /// What the system said.
+        #[source]
+        error: io::Error,
+    },
+    /// The system refused to read.
     #[error("`{name}`: {error}")]
     Io {
         /// The name of the file.
@@ -55,20 +88,88 @@ pub enum ShareError {
     },
 }
 
+/// A step of storing a file.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum Doing {
+    /// Opening or making the directory of this path.
+    #[error("opening the directory `{0}`")]
+    Folder(String),
+    /// Making the temporary.
+    #[error("making its temporary file")]
+    Begin,
+    /// Reading what is there.
+    #[error("reading what is there")]
+    Read,
+    /// Writing bytes.
+    #[error("writing")]
+    Write,
+    /// Copying bytes that are here.
+    #[error("copying")]
+    Copy,
+    /// Giving the temporary its name.
+    #[error("giving it its name")]
+    Place,
+    /// Bringing the directory to the disk; the file is there by then.
+    #[error("it is there, but bringing its directory to the disk failed")]
+    Sync,
+}
+
+/// An error of the system, with what it means while a file is stored.
+struct Explained<'e>(&'e io::Error);
+
+impl fmt::Display for Explained<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match meaning(self.0) {
+            Some(meaning) => write!(f, "{meaning} ({})", self.0),
+            None => write!(f, "{}", self.0),
+        }
+    }
+}
+
+fn meaning(error: &io::Error) -> Option<&'static str> {
+    let Some(code) = error.raw_os_error() else {
+        let escaped = error.kind() == io::ErrorKind::PermissionDenied;
+        return escaped.then_some("it leads out of the share");
+    };
+    Some(match Errno::from_raw_os_error(code) {
+        Errno::NOENT => "it was removed meanwhile",
+        Errno::NOTDIR => "a file or a link has the name of a directory",
+        Errno::ISDIR => "a directory has this name",
+        Errno::XDEV => "it leads out of the share, or into another file system",
+        Errno::ROFS => "the file system can only be read",
+        Errno::NAMETOOLONG => "the file system takes no name of this length",
+        Errno::INVAL | Errno::ILSEQ => "the file system does not take this name",
+        Errno::ACCESS | Errno::PERM => "the node may not write there",
+        Errno::LOOP => "a symbolic link has this name",
+        Errno::BUSY => "something is mounted there",
+        _ => return None,
+    })
+}
+
 impl ShareError {
-    /// Returns the error for `name` that an error of the system means.
+    /// Returns the error for `name` that an error of the system means while the
+    /// file is read.
     pub fn of(name: &ShareName, error: io::Error) -> ShareError {
         let name = name.clone();
         match error.kind() {
             io::ErrorKind::NotFound
             | io::ErrorKind::NotADirectory
             | io::ErrorKind::IsADirectory => ShareError::NotFound(name),
-            io::ErrorKind::AlreadyExists => ShareError::Exists(name),
+            _ if is_link(&error) => ShareError::NotFound(name),
+            _ => ShareError::Io { name, error },
+        }
+    }
+
+    /// The error for `name` that says what `error` of the system means while the
+    /// file is stored.
+    pub(super) fn storing(name: &ShareName, doing: Doing, error: io::Error) -> ShareError {
+        let name = name.clone();
+        match error.kind() {
+            io::ErrorKind::AlreadyExists if doing == Doing::Place => ShareError::Exists(name),
             io::ErrorKind::StorageFull
             | io::ErrorKind::QuotaExceeded
             | io::ErrorKind::FileTooLarge => ShareError::NoSpace { name, error },
-            _ if is_link(&error) => ShareError::NotFound(name),
-            _ => ShareError::Io { name, error },
+            _ => ShareError::Store { name, doing, error },
         }
     }
 }
@@ -76,8 +177,8 @@ impl ShareError {
 /// A symbolic link at the end of a name, or one that leads out of the share.
 fn is_link(error: &io::Error) -> bool {
     let code = error.raw_os_error();
-    code == Some(rustix::io::Errno::LOOP.raw_os_error())
-        || code == Some(rustix::io::Errno::XDEV.raw_os_error())
-        || code == Some(rustix::io::Errno::NXIO.raw_os_error())
+    code == Some(Errno::LOOP.raw_os_error())
+        || code == Some(Errno::XDEV.raw_os_error())
+        || code == Some(Errno::NXIO.raw_os_error())
         || (code.is_none() && error.kind() == io::ErrorKind::PermissionDenied)
 }

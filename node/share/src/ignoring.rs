@@ -1,10 +1,11 @@
 //! What of the directory is not shared, though it could be.
 //!
 //! # Participants
-//! [`defaults`] are the names that nobody wants to share. The owner adds to
-//! them, or takes from them with `!`, in files [`IGNORE_FILE`]: the language of
-//! gitignore, in the directory at the top and in those below it, where the
-//! nearest one that says something decides.
+//! [`defaults`] are the names that nobody wants to share, and names that begin
+//! with a dot. The owner adds to them, or takes from them with `!`, in a file
+//! [`IGNORE_FILE`] at the top: the language of gitignore ([`lines`]). Such a file
+//! in a directory below hides more of that directory, and shows nothing that is
+//! hidden above.
 //!
 //! # Invariants
 //! - One answer: listings, searches, exact names and content by digest all
@@ -14,10 +15,12 @@
 //!   shared, so that nothing ignored is reached by another name.
 //! - Before an exact name is served, it is made sure that the ignore files are
 //!   those that were read: a change holds at once.
-//! - An ignore file that is there and cannot be read hides its directory: it
-//!   was written to hide something.
+//! - An ignore file that is there and cannot be read as text hides its
+//!   directory: it was written to hide something.
+//! - Lines are compared in normalization form C, as names are.
 
 mod defaults;
+mod lines;
 
 use std::{
     collections::BTreeMap,
@@ -28,22 +31,20 @@ use std::{
 
 use cap_fs_ext::{FollowSymlinks, OpenOptionsFollowExt};
 use cap_std::fs::{Dir, MetadataExt, OpenOptions, OpenOptionsExt};
-use ignore::{
-    Match,
-    gitignore::{Gitignore, GitignoreBuilder},
-};
+use ignore::{Match, gitignore::Gitignore};
+pub(super) use node_wire::name::IGNORE_FILE;
 
-use super::{SETTLED_AFTER, Stamp, modified, version};
+use super::{SETTLED_AFTER, Stamp, disk_names::DiskNames, modified, version};
 use node_base::sync::lock;
-
-/// Name of the files that say what is not shared. They are not shared either.
-pub(crate) const IGNORE_FILE: &str = ".sixhopignore";
 
 /// Longest ignore file, in bytes.
 const FILE_MAX: u64 = 64 << 10;
 
 /// Most ignore files that are kept in memory; with more, they are read again.
 const KEPT_MAX: usize = 10_000;
+
+/// Most sentences about lines that make no sense.
+const TROUBLES_MAX: usize = 20;
 
 /// What an ignore file says.
 #[derive(Debug)]
@@ -60,6 +61,19 @@ struct Kept {
     /// What it was; nothing if a change may not show.
     stamp: Option<Stamp>,
     rules: Arc<Rules>,
+    /// What is wrong with it.
+    troubles: Vec<String>,
+}
+
+/// Whether something is shared.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Verdict {
+    /// It is.
+    Shared,
+    /// Its name begins with a dot, and nothing else is said of it.
+    Hidden,
+    /// It is ignored.
+    Ignored,
 }
 
 /// The ignore files of a share.
@@ -67,6 +81,7 @@ struct Kept {
 pub(super) struct Ignoring {
     /// By directory: empty, or with a `/` at its end.
     kept: Mutex<BTreeMap<String, Kept>>,
+    names: Arc<DiskNames>,
 }
 
 /// The ignore files that hold in a directory, the nearest last.
@@ -74,6 +89,22 @@ pub(super) struct Ignoring {
 pub(super) struct Chain(Vec<(String, Arc<Rules>)>);
 
 impl Ignoring {
+    /// Finds directories on the disk by `names`.
+    pub(super) fn new(names: &Arc<DiskNames>) -> Ignoring {
+        Ignoring {
+            kept: Mutex::default(),
+            names: Arc::clone(names),
+        }
+    }
+
+    /// Returns what is wrong with the ignore files that were read, in order of
+    /// their names; not more than [`TROUBLES_MAX`] sentences.
+    pub(super) fn troubles(&self) -> Vec<String> {
+        let kept = lock(&self.kept);
+        let troubles = kept.values().flat_map(|kept| &kept.troubles);
+        troubles.take(TROUBLES_MAX).cloned().collect()
+    }
+
     /// Whether the file `name` may be shared.
     pub(super) fn shares(&self, share: &Dir, name: &str) -> bool {
         let mut chain = Chain::default();
@@ -90,7 +121,7 @@ impl Ignoring {
             };
             // Behind a link are files of another name, which may be ignored.
             if share
-                .symlink_metadata(part)
+                .symlink_metadata(&*self.names.path(share, part))
                 .is_ok_and(|metadata| metadata.is_symlink())
             {
                 return false;
@@ -110,45 +141,54 @@ impl Ignoring {
     }
 
     /// Another number for another ignore file in `directory`; 0 for none.
-    pub(super) fn fingerprint(share: &Dir, directory: &str) -> u64 {
+    pub(super) fn fingerprint(&self, share: &Dir, directory: &str) -> u64 {
+        let directory = self.names.path(share, directory);
         let stamp = stamp(share, &format!("{directory}{IGNORE_FILE}"));
         stamp.map_or(0, version)
     }
 
     /// What the ignore file in `directory` says now.
     fn rules(&self, share: &Dir, directory: &str) -> Option<Arc<Rules>> {
-        let path = format!("{directory}{IGNORE_FILE}");
+        let path = format!("{}{IGNORE_FILE}", self.names.path(share, directory));
         let stamp = match stamp(share, &path) {
-            Ok(stamp) => stamp,
+            Ok(stamp) => Some(stamp),
             Err(error) if is_absent(&error) => {
                 lock(&self.kept).remove(directory);
                 return None;
             }
-            Err(error) => return Some(unreadable(&path, &error)),
+            Err(_) => None,
         };
         let kept = lock(&self.kept).get(directory).cloned();
-        if let Some(kept) = kept
-            && kept.stamp == Some(stamp)
+        if let Some(kept) = &kept
+            && kept.stamp == stamp
+            && stamp.is_some()
         {
-            return Some(kept.rules);
+            return Some(Arc::clone(&kept.rules));
         }
         let now = SystemTime::now();
-        let rules = match read(share, &path) {
-            Ok(text) => Arc::new(Rules::Lines(parse(&path, &text))),
-            Err(error) => unreadable(&path, &error),
+        let (rules, troubles) = read(share, &path).map_or_else(
+            |error| unreadable(&path, &error),
+            |text| understood(&path, &text),
+        );
+        let is_new = kept.is_none_or(|kept| kept.troubles != troubles);
+        for trouble in troubles.iter().filter(|_| is_new) {
+            tracing::warn!("{trouble}");
+        }
+        let is_settled = |stamp: &Stamp| {
+            let modified = stamp.modified;
+            let since = modified.and_then(|modified| now.duration_since(modified).ok());
+            since.is_some_and(|since| since >= SETTLED_AFTER)
         };
-        let settled = stamp
-            .modified
-            .and_then(|modified| now.duration_since(modified).ok())
-            .is_some_and(|since| since >= SETTLED_AFTER);
+        let rules = Arc::new(rules);
+        let new = Kept {
+            stamp: stamp.filter(is_settled),
+            rules: Arc::clone(&rules),
+            troubles,
+        };
         let mut kept = lock(&self.kept);
         if kept.len() >= KEPT_MAX {
             kept.clear();
         }
-        let new = Kept {
-            stamp: settled.then_some(stamp),
-            rules: Arc::clone(&rules),
-        };
         kept.insert(directory.to_owned(), new);
         Some(rules)
     }
@@ -165,22 +205,37 @@ impl Chain {
     /// Whether the file or directory `name`, whose directory is the one entered
     /// last, may be shared.
     pub(super) fn shares(&self, name: &str, is_directory: bool) -> bool {
+        self.verdict(name, is_directory) == Verdict::Shared
+    }
+
+    /// The same, with the reason.
+    pub(super) fn verdict(&self, name: &str, is_directory: bool) -> Verdict {
         let last = name.rsplit('/').next().unwrap_or(name);
         if last == IGNORE_FILE {
-            return false;
+            return Verdict::Ignored;
         }
-        for (directory, rules) in self.0.iter().rev() {
+        let mut is_shown = false;
+        for (directory, rules) in &self.0 {
             let Rules::Lines(lines) = &**rules else {
-                return false;
+                return Verdict::Ignored;
             };
             let below = name.strip_prefix(directory.as_str()).unwrap_or(name);
             match lines.matched(below, is_directory) {
-                Match::Ignore(_) => return false,
-                Match::Whitelist(_) => return true,
+                Match::Ignore(_) => return Verdict::Ignored,
+                // Only the file at the top shows what is hidden by itself.
+                Match::Whitelist(_) => is_shown |= directory.is_empty(),
                 Match::None => {}
             }
         }
-        !defaults::ignored(last)
+        if is_shown {
+            Verdict::Shared
+        } else if defaults::ignored(last) {
+            Verdict::Ignored
+        } else if last.starts_with('.') {
+            Verdict::Hidden
+        } else {
+            Verdict::Shared
+        }
     }
 }
 
@@ -193,9 +248,19 @@ fn stamp(share: &Dir, path: &str) -> io::Result<Stamp> {
     })
 }
 
-fn unreadable(path: &str, error: &io::Error) -> Arc<Rules> {
-    tracing::warn!(file = path, %error, "an ignore file cannot be read; its directory is not shared");
-    Arc::new(Rules::Unreadable)
+fn unreadable(path: &str, error: &io::Error) -> (Rules, Vec<String>) {
+    let trouble = format!("{path} cannot be read, so its directory is not shared: {error}");
+    (Rules::Unreadable, vec![trouble])
+}
+
+fn understood(path: &str, text: &str) -> (Rules, Vec<String>) {
+    let (lines, bad) = lines::parse(text);
+    let bad = bad.iter().take(TROUBLES_MAX);
+    let troubles = bad.map(|bad| {
+        let lines::BadLine { number, error } = bad;
+        format!("{path}:{number}: the line hides nothing: {error}")
+    });
+    (Rules::Lines(lines), troubles.collect())
 }
 
 fn is_absent(error: &io::Error) -> bool {
@@ -219,23 +284,10 @@ fn read(share: &Dir, path: &str) -> io::Result<String> {
     if bytes.len() as u64 > FILE_MAX {
         return Err(io::ErrorKind::FileTooLarge.into());
     }
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
-}
-
-/// A line that makes no sense is said and left out; the others hold.
-fn parse(path: &str, text: &str) -> Gitignore {
-    let mut builder = GitignoreBuilder::new("");
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    for (number, line) in text.lines().enumerate() {
-        if let Err(error) = builder.add_line(None, line) {
-            let line = number + 1;
-            tracing::warn!(file = path, line, %error, "a line of an ignore file is left out");
-        }
+    if bytes.contains(&0) {
+        return Err(io::Error::other("it has a NUL; save it as UTF-8"));
     }
-    builder.build().unwrap_or_else(|error| {
-        tracing::warn!(file = path, %error, "an ignore file makes no sense and is left out");
-        Gitignore::empty()
-    })
+    String::from_utf8(bytes).map_err(|_| io::Error::other("it is not UTF-8"))
 }
 
 #[cfg(test)]

@@ -1,20 +1,32 @@
 //! A file on its way into the share.
 
+mod copying;
+mod parent;
+mod stream;
+
 use std::{
     fs::File,
-    io::{self, Write},
-    os::unix::fs::{FileExt, MetadataExt},
+    io,
+    os::unix::fs::{FileExt, MetadataExt, PermissionsExt},
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use cap_fs_ext::{FollowSymlinks, OpenOptionsFollowExt};
 use cap_std::fs::{Dir, OpenOptions};
-use node_wire::name::{ShareName, TEMPORARY_PREFIX};
+use node_wire::name::ShareName;
 
-use super::{Placed, Share, ShareError, Stamp, siblings::Siblings};
+use self::parent::Parent;
+pub use self::stream::IncomingStream;
+use super::{
+    Share, ShareError, Stamp, Storing,
+    error::Doing,
+    root::Root,
+    temporary::{is_temporary, random_name},
+};
 
 /// What to do with a file that has the name already.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -23,6 +35,15 @@ pub enum Replace {
     Never,
     /// The owner said that the new one takes its place.
     Existing,
+}
+
+/// What is known of a file beside its name and its bytes.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct About {
+    /// When its bytes were last changed.
+    pub modified: Option<SystemTime>,
+    /// Whether those who may read it may run it.
+    pub executable: bool,
 }
 
 /// Longest file that is taken from a peer that gives no digest, in bytes.
@@ -34,33 +55,49 @@ pub const FREE_MIN: u64 = 64 << 20;
 /// How often the free space is looked at, in bytes written.
 const FREE_LOOK_EVERY: u64 = 16 << 20;
 
+/// How far in the future a time of change may lie; clocks differ.
+const FUTURE_MAX: Duration = Duration::from_secs(24 * 3600);
+
+/// Attempts to begin while others remove the directories that they made.
+const ATTEMPTS: usize = 8;
+
 /// A file on its way into the share; invisible until it is committed.
+///
+/// Its bytes are written at their places, in any order. What is there may be
+/// from an earlier run. [`Incoming::into_stream`] begins with nothing.
 #[derive(Debug)]
 pub struct Incoming {
     name: ShareName,
     replace: Replace,
-    share: Dir,
-    siblings: Arc<Siblings>,
-    placed: Arc<Placed>,
+    root: Arc<Root>,
+    share: Arc<Dir>,
+    storing: Arc<Storing>,
+    parent: Box<Parent>,
+    /// Path of the temporary in the share.
     temporary: String,
     file: File,
     /// Bytes written so far, those written twice counted twice.
     written: AtomicU64,
     /// Free space is looked at again when this much is written.
     look_at: AtomicU64,
-    /// Whether the temporary stays when this is dropped.
     fate: Fate,
 }
 
 /// What becomes of the temporary when an [`Incoming`] is dropped.
 #[derive(Debug)]
 enum Fate {
-    /// It goes.
-    Goes,
+    /// It is removed.
+    Removed,
     /// It is in its place and no temporary any more.
     Placed,
-    /// It stays if the node stops, to be taken up by the next run.
+    /// It stays while this is true, to be taken up later.
     StaysIf(Arc<AtomicBool>),
+}
+
+/// Which temporary is opened.
+enum Temporary<'t> {
+    New,
+    Kept(&'t str),
 }
 
 impl Incoming {
@@ -69,8 +106,17 @@ impl Incoming {
         name: &ShareName,
         replace: Replace,
     ) -> Result<Incoming, ShareError> {
-        let temporary = random_name().map_err(|error| ShareError::of(name, error))?;
-        Incoming::open(share, name, replace, temporary, true)
+        let mut attempt = 1;
+        loop {
+            match Incoming::open(share, name, replace, &Temporary::New) {
+                Err(ShareError::Store { error, .. })
+                    if error.kind() == io::ErrorKind::NotFound && attempt < ATTEMPTS =>
+                {
+                    attempt += 1;
+                }
+                result => return result,
+            }
+        }
     }
 
     pub(super) fn resume(
@@ -82,60 +128,91 @@ impl Incoming {
         if !is_temporary(temporary) {
             return Err(ShareError::NotFound(name.clone()));
         }
-        Incoming::open(share, name, replace, temporary.to_owned(), false)
+        Incoming::open(share, name, replace, &Temporary::Kept(temporary))
     }
 
     fn open(
         share: &Share,
         name: &ShareName,
         replace: Replace,
-        temporary: String,
-        new: bool,
+        temporary: &Temporary<'_>,
     ) -> Result<Incoming, ShareError> {
-        let failed = |error| ShareError::of(name, error);
-        let directory = share.directory().map_err(failed)?;
+        let failed = |error| ShareError::storing(name, Doing::Begin, error);
+        if name.is_configuration() {
+            return Err(ShareError::Configuration(name.clone()));
+        }
+        let directory = share.directory_to_store(name)?;
         if replace == Replace::Never && share.is_taken(name) {
             return Err(ShareError::Exists(name.clone()));
         }
-        share.siblings.check(&directory, name)?;
+        share
+            .storing
+            .siblings
+            .check(&directory, name, &share.names)?;
+        let parent = Box::new(Parent::open(share, &directory, name)?);
+        let path = match temporary {
+            Temporary::Kept(path) => (*path).to_owned(),
+            Temporary::New => parent.path_of(&random_name(parent.made()).map_err(failed)?),
+        };
         let mut options = OpenOptions::new();
         options
             .read(true)
             .write(true)
-            .create_new(new)
+            .create_new(matches!(temporary, Temporary::New))
             .follow(FollowSymlinks::No);
-        let file = directory
-            .open_with(&temporary, &options)
-            .map_err(failed)?
-            .into_std();
+        let opened = match temporary {
+            Temporary::New => parent.directory().open_with(last(&path), &options),
+            Temporary::Kept(path) => directory.open_with(path, &options),
+        };
+        let file = match opened {
+            Ok(file) => file.into_std(),
+            Err(error) => {
+                let temporaries = &share.storing.temporaries;
+                temporaries.remove_folders(&directory, &path);
+                return Err(match temporary {
+                    Temporary::Kept(_) if error.kind() == io::ErrorKind::NotFound => {
+                        ShareError::NotFound(name.clone())
+                    }
+                    _ => failed(error),
+                });
+            }
+        };
+        share.storing.temporaries.begin(&path);
         Ok(Incoming {
             name: name.clone(),
             replace,
-            share: directory.try_clone().map_err(failed)?,
-            siblings: Arc::clone(&share.siblings),
-            placed: Arc::clone(&share.placed),
-            temporary,
+            root: Arc::clone(&share.root),
+            share: directory,
+            storing: Arc::clone(&share.storing),
+            parent,
+            temporary: path,
             file,
             written: AtomicU64::new(0),
             look_at: AtomicU64::new(0),
-            fate: Fate::Goes,
+            fate: Fate::Removed,
         })
     }
 
-    /// The name of the temporary, for a later [`Share::resume`].
+    /// Returns the name of the file.
+    #[must_use]
+    pub fn name(&self) -> &ShareName {
+        &self.name
+    }
+
+    /// Returns the path of the temporary in the share, for a later
+    /// [`Share::resume`].
     #[must_use]
     pub fn temporary(&self) -> &str {
         &self.temporary
     }
 
-    /// What is to happen to a file that has the name already.
+    /// Returns what happens to a file that has the name already.
     #[must_use]
     pub fn replaces(&self) -> Replace {
         self.replace
     }
 
-    /// From now on the temporary stays when this is dropped while `stopping`
-    /// is true.
+    /// Keeps the temporary when this is dropped while `stopping` is true.
     pub fn stay_if(&mut self, stopping: Arc<AtomicBool>) {
         self.fate = Fate::StaysIf(stopping);
     }
@@ -143,63 +220,121 @@ impl Incoming {
     /// Gives the file its final size before its pieces arrive in any order.
     ///
     /// # Errors
-    /// [`ShareError::NoSpace`] when the disk has no room for it.
+    /// Errors with [`ShareError::NoSpace`] if the disk has no room for it.
     pub fn expect(&self, size: u64) -> Result<(), ShareError> {
         let expect = || {
             let there = self.file.metadata()?.blocks().saturating_mul(512);
             let missing = size.saturating_sub(there);
-            if free(&self.file)? < missing.saturating_add(FREE_MIN) {
+            if free(&self.file)?.is_some_and(|free| free < missing.saturating_add(FREE_MIN)) {
                 return Err(io::ErrorKind::StorageFull.into());
             }
             self.file.set_len(size)
         };
-        expect().map_err(|error| ShareError::of(&self.name, error))
+        expect().map_err(|error| self.failed(Doing::Write, error))
     }
 
     /// Writes `bytes` at their place. Several threads may write at a time.
     ///
     /// # Errors
-    /// As [`Incoming::write`].
+    /// As [`IncomingStream::write`].
     pub fn write_at(&self, bytes: &[u8], offset: u64) -> Result<(), ShareError> {
         self.count(bytes.len())
             .and_then(|_| self.file.write_all_at(bytes, offset))
-            .map_err(|error| ShareError::of(&self.name, error))
+            .map_err(|error| self.failed(Doing::Write, error))
     }
 
     /// Fills `bytes` with what is there from `offset` on.
     ///
     /// # Errors
-    /// [`ShareError::Io`], also when there is less.
+    /// Errors if the system refuses, or there is less.
     pub fn read_at(&self, bytes: &mut [u8], offset: u64) -> Result<(), ShareError> {
         self.file
             .read_exact_at(bytes, offset)
-            .map_err(|error| ShareError::of(&self.name, error))
+            .map_err(|error| self.failed(Doing::Read, error))
     }
 
-    /// Adds `bytes` to the end.
+    /// Throws away what is there, and takes the bytes of the file in their
+    /// order from now on.
     ///
     /// # Errors
-    /// [`ShareError::NoSpace`] when the disk is full, would have less than
-    /// [`FREE_MIN`] bytes left, or the file is longer than [`INCOMING_MAX`];
-    /// [`ShareError::Io`] otherwise.
-    pub fn write(&mut self, bytes: &[u8]) -> Result<(), ShareError> {
-        self.count(bytes.len())
-            .and_then(|written| {
-                if written > INCOMING_MAX {
-                    return Err(io::ErrorKind::FileTooLarge.into());
-                }
-                self.file.write_all(bytes)
+    /// Errors if the system refuses.
+    pub fn into_stream(self) -> Result<IncomingStream, ShareError> {
+        IncomingStream::new(self)
+    }
+
+    /// Makes the file appear under its name: whole, `length` bytes long and on
+    /// the disk. Returns what it then is.
+    ///
+    /// This is one step. Once begun it ends, and its result says what is there.
+    ///
+    /// # Errors
+    /// Errors with [`ShareError::Exists`] if the name was taken meanwhile, with
+    /// [`ShareError::Length`] if the file has another length, and with
+    /// [`ShareError::Away`] if the share is not there any more. Then, and on
+    /// any other error, nothing of the file stays.
+    pub fn commit(mut self, length: u64, about: About) -> Result<Stamp, ShareError> {
+        self.fate = Fate::Removed;
+        self.check_length(length)?;
+        self.root.check(&self.share, &self.name)?;
+        self.describe(about)
+            .and_then(|()| self.file.sync_all())
+            .map_err(|error| self.failed(Doing::Write, error))?;
+        self.parent
+            .place(last(&self.temporary), self.replace)
+            .map_err(|error| self.failed(Doing::Place, error))?;
+        self.fate = Fate::Placed;
+        self.storing.temporaries.placed(&self.temporary);
+        self.storing.siblings.placed(&self.name);
+        self.storing.placed.tell(&self.name);
+        let stamp = self
+            .parent
+            .sync()
+            .and_then(|()| self.file.metadata())
+            .map_err(|error| self.failed(Doing::Sync, error))?;
+        Ok(Stamp::of(&stamp))
+    }
+
+    fn check_length(&self, length: u64) -> Result<(), ShareError> {
+        let found = self
+            .file
+            .metadata()
+            .map_err(|error| self.failed(Doing::Read, error))?
+            .len();
+        if found == length {
+            Ok(())
+        } else {
+            Err(ShareError::Length {
+                name: self.name.clone(),
+                found,
+                expected: length,
             })
-            .map_err(|error| ShareError::of(&self.name, error))
+        }
+    }
+
+    /// Gives the file the time and the permissions that it had elsewhere.
+    fn describe(&self, about: About) -> io::Result<()> {
+        if about.executable {
+            let mode = self.file.metadata()?.permissions().mode() & 0o777;
+            // Who may read it may run it, and nobody else.
+            let mode = mode | ((mode & 0o444) >> 2);
+            self.file
+                .set_permissions(std::fs::Permissions::from_mode(mode))?;
+        }
+        let latest = SystemTime::now() + FUTURE_MAX;
+        let plausible = |time: &SystemTime| (UNIX_EPOCH..=latest).contains(time);
+        match about.modified.filter(plausible) {
+            Some(modified) => self.file.set_modified(modified),
+            None => Ok(()),
+        }
     }
 
     /// Counts bytes that are about to be written and looks at the free space
-    /// now and then. Gives the count.
+    /// now and then. Returns the count.
     fn count(&self, bytes: usize) -> io::Result<u64> {
         let bytes = bytes as u64;
         let written = self.written.fetch_add(bytes, Ordering::Relaxed) + bytes;
         if written >= self.look_at.load(Ordering::Relaxed) {
-            if free(&self.file)? < FREE_MIN {
+            if free(&self.file)?.is_some_and(|free| free < FREE_MIN) {
                 return Err(io::ErrorKind::StorageFull.into());
             }
             self.look_at
@@ -208,132 +343,36 @@ impl Incoming {
         Ok(written)
     }
 
-    /// Throws away what was written, to begin anew with another sender.
-    ///
-    /// # Errors
-    /// [`ShareError::Io`].
-    pub fn restart(&mut self) -> Result<(), ShareError> {
-        let restart = |file: &mut File| {
-            file.set_len(0)?;
-            io::Seek::rewind(file)
-        };
-        *self.written.get_mut() = 0;
-        *self.look_at.get_mut() = 0;
-        restart(&mut self.file).map_err(|error| ShareError::of(&self.name, error))
-    }
-
-    /// Makes the file appear under its name, whole and on the disk. Gives what
-    /// it then is.
-    ///
-    /// # Errors
-    /// [`ShareError::Exists`] when the name was taken meanwhile; then, and on
-    /// any other error, nothing of the file stays.
-    pub fn commit(mut self) -> Result<Stamp, ShareError> {
-        self.fate = Fate::Goes;
-        let stamp = self
-            .place()
-            .map_err(|error| ShareError::of(&self.name, error))?;
-        self.fate = Fate::Placed;
-        self.siblings.placed(&self.name);
-        self.placed.tell(&self.name);
-        Ok(stamp)
-    }
-
-    fn place(&self) -> io::Result<Stamp> {
-        self.file.sync_all()?;
-        let stamp = Stamp::of(&self.file.metadata()?);
-        let parents: Vec<&str> = self.name.parent_parts().collect();
-        let directory = if parents.is_empty() {
-            self.share.try_clone()?
-        } else {
-            let path = parents.join("/");
-            self.share.create_dir_all(&path)?;
-            self.share.open_dir(&path)?
-        };
-        let (from, old, new) = (&self.share, &self.temporary, self.name.file_name());
-        match self.replace {
-            Replace::Existing => from.rename(old, &directory, new)?,
-            Replace::Never => rename_to_new(from, old, &directory, new)?,
-        }
-        sync_directory(&directory)?;
-        Ok(stamp)
+    fn failed(&self, doing: Doing, error: io::Error) -> ShareError {
+        ShareError::storing(&self.name, doing, error)
     }
 }
 
 impl Drop for Incoming {
     fn drop(&mut self) {
-        let goes = match &self.fate {
-            Fate::Goes => true,
+        let is_removed = match &self.fate {
+            Fate::Removed => true,
             Fate::Placed => false,
             Fate::StaysIf(stopping) => !stopping.load(Ordering::Acquire),
         };
-        if goes
-            && let Err(error) = self.share.remove_file(&self.temporary)
-            && error.kind() != io::ErrorKind::NotFound
+        if is_removed
+            && let Err(error) = self
+                .storing
+                .temporaries
+                .remove(&self.share, &self.temporary)
         {
             tracing::warn!(name = %self.name, %error, "a temporary file could not be removed");
         }
     }
 }
 
-/// Removes the temporaries of an earlier run but those in `kept`. They are
-/// made in the top directory only.
-pub(super) fn remove_leftovers(share: &Dir, kept: &[String]) -> io::Result<()> {
-    for entry in share.entries()? {
-        let name = entry?.file_name();
-        if name.to_str().is_some_and(|name| {
-            name.starts_with(TEMPORARY_PREFIX) && !kept.iter().any(|kept| kept == name)
-        }) {
-            share.remove_file(&name)?;
-        }
-    }
-    Ok(())
-}
-
-/// Bytes that the disk under `file` has left for us.
-fn free(file: &File) -> io::Result<u64> {
+/// Returns the bytes that the disk under `file` has left for us; nothing if the
+/// file system does not say, as ramfs.
+fn free(file: &File) -> io::Result<Option<u64>> {
     let disk = rustix::fs::fstatvfs(file)?;
-    Ok(disk.f_bavail.saturating_mul(disk.f_frsize))
+    Ok((disk.f_blocks > 0).then(|| disk.f_bavail.saturating_mul(disk.f_frsize)))
 }
 
-/// Whether `name` is one that [`random_name`] makes.
-pub(super) fn is_temporary(name: &str) -> bool {
-    name.strip_prefix(TEMPORARY_PREFIX).is_some_and(|suffix| {
-        suffix.len() == 16 && suffix.bytes().all(|byte| byte.is_ascii_hexdigit())
-    })
-}
-
-#[cfg(target_os = "linux")]
-fn rename_to_new(from: &Dir, old: &str, to: &Dir, new: &str) -> io::Result<()> {
-    use rustix::{fs::RenameFlags, io::Errno};
-    match rustix::fs::renameat_with(from, old, to, new, RenameFlags::NOREPLACE) {
-        // Some file systems do not know the flag.
-        Err(Errno::INVAL | Errno::NOSYS) => link_to_new(from, old, to, new),
-        result => Ok(result?),
-    }
-}
-
-#[cfg(not(target_os = "linux"))]
-fn rename_to_new(from: &Dir, old: &str, to: &Dir, new: &str) -> io::Result<()> {
-    link_to_new(from, old, to, new)
-}
-
-/// A second name for the file, refused when it is taken; then the first goes.
-fn link_to_new(from: &Dir, old: &str, to: &Dir, new: &str) -> io::Result<()> {
-    from.hard_link(old, to, new)?;
-    from.remove_file(old)
-}
-
-fn sync_directory(directory: &Dir) -> io::Result<()> {
-    // The handle only names the directory; to bring it to the disk it is opened.
-    directory.open(".")?.sync_all()
-}
-
-fn random_name() -> io::Result<String> {
-    let mut bytes = [0; 8];
-    getrandom::fill(&mut bytes).map_err(io::Error::other)?;
-    Ok(format!(
-        "{TEMPORARY_PREFIX}{:016x}",
-        u64::from_ne_bytes(bytes)
-    ))
+fn last(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or(path)
 }

@@ -152,6 +152,11 @@ impl Keeper {
         self.hints.name(name);
     }
 
+    /// Has the shared directory itself looked at soon. Does not block.
+    pub fn look_at_root(&self) {
+        self.hints.root();
+    }
+
     /// Ends [`Keeper::run`] when `cancel` says so.
     pub async fn stop_when(self: Arc<Self>, cancel: CancellationToken) {
         cancel.cancelled().await;
@@ -174,6 +179,9 @@ impl Keeper {
         let mut running = Running::new(self);
         running.watch_anew();
         running.begin_sweep(Depth::Changed, true);
+        if self.catalogue.share().trouble().is_some() {
+            self.hints.root();
+        }
         while !self.hints.is_stopped() {
             if catch_unwind(AssertUnwindSafe(|| running.turn())).is_err() {
                 tracing::error!("looking at the share panicked; it is looked at anew");
@@ -190,7 +198,11 @@ impl Keeper {
         let Some(state) = &self.state else {
             return;
         };
-        let root = self.catalogue.share().root.description();
+        let share = self.catalogue.share();
+        if share.trouble().is_some() {
+            return;
+        }
+        let root = share.root.description();
         match catalogue::load(state, &root) {
             Ok(Some(saved)) => self.catalogue.begin_with(saved),
             Ok(None) => {}
@@ -264,6 +276,8 @@ impl<'k> Running<'k> {
             self.look_at_young();
             self.step();
         }
+        self.voice
+            .ignore_troubles(self.keeper.catalogue.share().ignore_troubles());
         self.voice.speak();
         if now() >= self.saved + SAVE_EVERY {
             self.keeper.save();
@@ -288,7 +302,7 @@ impl<'k> Running<'k> {
             self.root_looked = now();
             let news = share.root.look();
             self.root_news(&news);
-            if hinted && news == RootNews::Same {
+            if hinted && news == RootNews::Same && share.trouble().is_none() {
                 // Something about it changed, its permissions maybe.
                 let looked = self.look(|look| look.alone(""));
                 self.take_in(looked);
@@ -306,6 +320,7 @@ impl<'k> Running<'k> {
                 self.sweep = None;
                 self.keeper.catalogue.work().folders.clear();
                 self.keeper.catalogue.set_complete();
+                self.keeper.looked.send_replace(true);
             }
             RootNews::Back | RootNews::Replaced => {
                 self.watch_anew();
@@ -418,10 +433,17 @@ impl<'k> Running<'k> {
             let was_complete = self.keeper.catalogue.is_complete();
             self.keeper.catalogue.set_complete();
             self.keeper.looked.send_replace(true);
-            tracing::info!(
-                files = self.keeper.catalogue.count(),
-                "the share was looked at"
+            let (files, skipped) = (
+                self.keeper.catalogue.count(),
+                self.keeper.catalogue.skipped(),
             );
+            tracing::info!(files, skipped, "the share was looked at");
+            if skipped > 0 {
+                tracing::info!(
+                    skipped,
+                    "some files are not shared because of their names or kinds: ctl ls --skipped"
+                );
+            }
             if was_complete {
                 // Files that changed in their place show only one by one.
                 self.begin_sweep(Depth::Files, false);
@@ -447,7 +469,7 @@ impl<'k> Running<'k> {
             self.unwatched(&error);
         }
         if let Some(error) = looked.root_failed {
-            let news = self.keeper.catalogue.share().root.leave(&error);
+            let news = self.keeper.catalogue.share().root.leave(&error.to_string());
             self.root_news(&news);
         }
         if looked.is_unfinished {

@@ -6,11 +6,12 @@
 //! [`Digests`] knows the digests of the files; [`Incoming`] is a file on its way in, invisible until it is whole.
 //!
 //! # Lifecycle of a stored file
-//! `begin` makes a private temporary in the share; the bytes are written to it;
-//! `commit` brings them to the disk, renames the temporary to its name without
-//! replacing anything (unless told to), and brings the directory to the disk.
-//! Dropping an [`Incoming`] removes the temporary. Temporaries that a killed
-//! node left behind are removed when the share is opened.
+//! `begin` makes a private temporary in the directory of the file; the bytes are
+//! written to it; `commit` brings them to the disk, renames the temporary to its
+//! name without replacing anything (unless told to), and brings the directory to
+//! the disk. Dropping an [`Incoming`] removes the temporary, and directories that
+//! were made for it. What a killed node left behind is removed when the share is
+//! opened or its directory is listed.
 //!
 //! # Invariants
 //! - A file is named by a [`ShareName`] relative to a directory handle; no path
@@ -25,6 +26,7 @@
 
 mod catalogue;
 mod digests;
+mod disk_names;
 mod error;
 mod files;
 mod folders;
@@ -34,6 +36,8 @@ mod keeper;
 mod listing;
 mod root;
 mod siblings;
+mod skipped;
+mod temporary;
 mod watcher;
 
 use std::{
@@ -55,14 +59,20 @@ use node_base::disk::Disk;
 use node_wire::name::ShareName;
 use plugin_api::FileInfo;
 
-use self::{catalogue::Meta, ignoring::Ignoring, root::Root};
+use node_base::state::StateDir;
+
+use self::{
+    catalogue::Meta, disk_names::DiskNames, ignoring::Ignoring, root::Root, siblings::Siblings,
+    temporary::Temporaries,
+};
 pub use self::{
     catalogue::{Catalogue, News},
     digests::{Digests, Known},
-    error::ShareError,
-    incoming::{FREE_MIN, INCOMING_MAX, Incoming, Replace},
+    error::{Doing, ShareError},
+    incoming::{About, FREE_MIN, INCOMING_MAX, Incoming, IncomingStream, Replace},
     keeper::{Keeper, KeeperStatus},
     listing::Listing,
+    skipped::{SkipReason, Skipped},
 };
 
 /// Time without a change after which a stamp is trusted to show the next one.
@@ -74,12 +84,20 @@ static OPENED: AtomicU64 = AtomicU64::new(0);
 /// The shared directory.
 #[derive(Debug)]
 pub struct Share {
-    root: Root,
+    root: Arc<Root>,
     ignoring: Ignoring,
-    siblings: Arc<siblings::Siblings>,
-    placed: Arc<Placed>,
+    names: Arc<DiskNames>,
+    storing: Arc<Storing>,
     identity: u64,
     disk: Disk,
+}
+
+/// What the files on their way have in common.
+#[derive(Debug)]
+struct Storing {
+    siblings: Siblings,
+    temporaries: Temporaries,
+    placed: Placed,
 }
 
 /// Who is told of a file that was stored.
@@ -127,7 +145,7 @@ pub struct Stamp {
 
 impl Stamp {
     /// The stamp of a file that is described so.
-    pub(crate) fn of(metadata: &std::fs::Metadata) -> Stamp {
+    pub fn of(metadata: &std::fs::Metadata) -> Stamp {
         Stamp {
             size: metadata.len(),
             modified: metadata.modified().ok(),
@@ -140,31 +158,81 @@ impl Share {
     /// Opens the directory `path` and removes what a killed node left in it.
     ///
     /// # Errors
-    /// When it is no directory or cannot be read.
+    /// Errors if it is no directory or cannot be read.
     pub fn open(path: &Path) -> Result<Share, ShareError> {
-        Share::open_keeping(path, &[])
+        Share::with(path, None, &[])
     }
 
-    /// Opens the directory `path` and removes what a killed node left in it,
-    /// but for the temporaries in `kept`, which [`Share::resume`] takes up.
+    /// Opens the directory `path`, whose identity is kept in `state`. If another
+    /// directory was shared from there before, the share is away until that one
+    /// is back, or [`Share::accept`] is called. Removes what a killed node left in
+    /// it, but for the temporaries in `kept`, which [`Share::resume`] takes up.
     ///
     /// # Errors
     /// As [`Share::open`].
-    pub fn open_keeping(path: &Path, kept: &[String]) -> Result<Share, ShareError> {
+    pub fn open_keeping(
+        path: &Path,
+        state: &StateDir,
+        kept: &[String],
+    ) -> Result<Share, ShareError> {
+        Share::with(path, Some(state), kept)
+    }
+
+    fn with(path: &Path, state: Option<&StateDir>, kept: &[String]) -> Result<Share, ShareError> {
         let refused = |error| ShareError::Directory {
             path: path.to_owned(),
             error,
         };
-        let root = Root::open(path).map_err(refused)?;
-        let directory = root.directory().map_err(refused)?;
-        incoming::remove_leftovers(&directory, kept).map_err(refused)?;
-        Ok(Share {
-            root,
-            ignoring: Ignoring::default(),
-            siblings: Arc::default(),
-            placed: Arc::default(),
+        let storing = Storing {
+            siblings: Siblings::default(),
+            temporaries: Temporaries::new(kept),
+            placed: Placed::default(),
+        };
+        let names = Arc::new(DiskNames::default());
+        let share = Share {
+            root: Arc::new(Root::open(path, state).map_err(refused)?),
+            ignoring: Ignoring::new(&names),
+            names,
+            storing: Arc::new(storing),
             identity: OPENED.fetch_add(1, Ordering::Relaxed),
             disk: Disk::default(),
+        };
+        if let Ok(directory) = share.directory() {
+            share.remove_leftovers(&directory).map_err(refused)?;
+        }
+        Ok(share)
+    }
+
+    /// Removes the temporaries of an earlier run in the top directory. Those
+    /// below are found when their directories are listed.
+    fn remove_leftovers(&self, directory: &Dir) -> io::Result<()> {
+        for entry in directory.entries()? {
+            if let Some(name) = entry?.file_name().to_str() {
+                self.storing.temporaries.remove_leftover(directory, name);
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes the file at `path` if it is a temporary of an earlier run that
+    /// nobody takes up. Says whether it is gone.
+    fn remove_leftover(&self, path: &str) -> bool {
+        self.directory().is_ok_and(|directory| {
+            let on_disk = self.names.path(&directory, path);
+            let temporaries = &self.storing.temporaries;
+            temporaries.remove_leftover(&directory, &on_disk)
+        })
+    }
+
+    /// Shares the directory that is at the path of the share now, also if it is
+    /// another one than before. Blocks.
+    ///
+    /// # Errors
+    /// Errors if there is none that can be read.
+    pub fn accept(&self) -> Result<(), ShareError> {
+        self.root.accept().map_err(|error| ShareError::Directory {
+            path: self.path().to_owned(),
+            error,
         })
     }
 
@@ -193,6 +261,12 @@ impl Share {
         self.root.trouble()
     }
 
+    /// Returns what is wrong with the ignore files, one sentence each.
+    #[must_use]
+    pub fn ignore_troubles(&self) -> Vec<String> {
+        self.ignoring.troubles()
+    }
+
     /// Whether a file of this name is shared if it is there: whether it is not
     /// ignored. Blocks.
     #[must_use]
@@ -203,6 +277,17 @@ impl Share {
 
     fn directory(&self) -> io::Result<Arc<Dir>> {
         self.root.directory()
+    }
+
+    /// The directory, for storing a file in it: the share, and no other that
+    /// took its path.
+    fn directory_to_store(&self, name: &ShareName) -> Result<Arc<Dir>, ShareError> {
+        let directory = self.directory().map_err(|error| ShareError::Away {
+            name: name.clone(),
+            why: self.trouble().unwrap_or_else(|| error.to_string()),
+        })?;
+        self.root.check(&directory, name)?;
+        Ok(directory)
     }
 
     /// The directory, for reading a file of it that is shared.
@@ -234,9 +319,10 @@ impl Share {
         // A pipe or device must not hold the thread before it is recognised.
         #[cfg(unix)]
         options.custom_flags(rustix::fs::OFlags::NONBLOCK.bits().cast_signed());
-        let file = self
-            .directory_of(name)?
-            .open_with(name.as_str(), &options)
+        let directory = self.directory_of(name)?;
+        let on_disk = self.names.path(&directory, name.as_str());
+        let file = directory
+            .open_with(&*on_disk, &options)
             .map_err(|error| ShareError::of(name, error))?;
         let file = file.into_std();
         let metadata = file
@@ -266,9 +352,9 @@ impl Share {
     }
 
     fn look_at(&self, name: &ShareName) -> Result<Meta, ShareError> {
-        let metadata = self
-            .directory_of(name)?
-            .symlink_metadata(name.as_str())
+        let directory = self.directory_of(name)?;
+        let metadata = directory
+            .symlink_metadata(&*self.names.path(&directory, name.as_str()))
             .map_err(|error| ShareError::of(name, error))?;
         if metadata.is_file() {
             Ok(listing::meta(&metadata))
@@ -281,25 +367,33 @@ impl Share {
     #[must_use]
     pub fn is_taken(&self, name: &ShareName) -> bool {
         let directory = self.directory();
-        directory.is_ok_and(|directory| directory.symlink_metadata(name.as_str()).is_ok())
+        directory.is_ok_and(|directory| {
+            let on_disk = self.names.path(&directory, name.as_str());
+            directory.symlink_metadata(&*on_disk).is_ok()
+        })
     }
 
     /// Begins to store a file under `name`.
     ///
     /// # Errors
-    /// [`ShareError::Exists`] when the name is taken and not to be replaced,
-    /// [`ShareError::Io`] when no temporary can be made.
+    /// Errors with [`ShareError::Exists`] if the name is taken and not to be
+    /// replaced, with [`ShareError::Away`] if the share is not there, and with
+    /// [`ShareError::Store`] if no temporary can be made.
     pub fn begin(&self, name: &ShareName, replace: Replace) -> Result<Incoming, ShareError> {
         Incoming::begin(self, name, replace)
     }
 
-    /// Removes the temporary of an earlier run that is not taken up.
+    /// Removes the temporary of an earlier run that is not taken up, and the
+    /// directories that were made for it.
     pub fn remove_temporary(&self, temporary: &str) {
-        if incoming::is_temporary(temporary) {
-            // It may be gone already; then there is nothing to do.
-            let _ = self
-                .directory()
-                .map(|directory| directory.remove_file(temporary));
+        if !temporary::is_temporary(temporary) {
+            return;
+        }
+        if let Ok(directory) = self.directory() {
+            let removed = self.storing.temporaries.remove_old(&directory, temporary);
+            if let Err(error) = removed {
+                tracing::warn!(temporary, %error, "a temporary file cannot be removed");
+            }
         }
     }
 

@@ -1,23 +1,29 @@
 //! Reading the directories of the share.
 
-use std::{io, time::SystemTime};
+use std::{borrow::Cow, collections::BTreeMap, io, time::SystemTime};
 
 use cap_fs_ext::DirExt;
-use cap_std::fs::{Dir, DirEntry, MetadataExt};
+use cap_std::fs::{Dir, DirEntry, FileType, MetadataExt};
 use node_wire::{
     limits::NAME_PARTS_MAX,
-    name::{ShareName, TEMPORARY_PREFIX},
+    name::{NameError, ShareName, composed},
 };
 use plugin_api::{FileInfo, Flow};
 
-use super::{SETTLED_AFTER, Share, Stamp, catalogue::Meta, ignoring::Chain, info, modified};
+use super::{
+    SETTLED_AFTER, Share, SkipReason, Skipped, Stamp,
+    catalogue::Meta,
+    ignoring::{Chain, Verdict},
+    info, modified,
+    temporary::is_temporary_part,
+};
 
 /// How a listing went.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Listing {
     /// Entries that cannot be shared because of what they are or how they are
-    /// named: links, pipes, devices, names that are no share names. What is
-    /// ignored is not counted.
+    /// named: links, pipes, devices, names that are no share names or begin with
+    /// a dot. What is ignored is not counted.
     pub skipped: u64,
 }
 
@@ -28,73 +34,106 @@ pub(super) struct Listed {
     pub(super) files: Vec<(String, Meta)>,
     /// Directories, by the last parts of their names.
     pub(super) directories: Vec<String>,
-    /// Entries that cannot be shared.
-    pub(super) skipped: u64,
-}
-
-/// What an entry of a directory is.
-enum Kind {
-    File,
-    Directory,
-    /// Nothing that can be shared.
-    Other,
-    /// Nothing that is counted.
-    Ignored,
+    /// What cannot be shared, in order of the names.
+    pub(super) skipped: Vec<Skipped>,
+    /// Temporaries, in use or left behind.
+    pub(super) temporaries: Vec<String>,
 }
 
 /// Lists the directory `name`: empty, or with a `/` at its end. What vanishes
 /// meanwhile is left out.
 ///
 /// # Errors
-/// When the directory cannot be read.
+/// Errors if the directory cannot be read.
 pub(super) fn list(directory: &Dir, name: &str, chain: &Chain) -> io::Result<Listed> {
-    let depth = name.matches('/').count() + 1;
     let mut listed = Listed::default();
-    let mut whole = name.to_owned();
+    // What has another name on the disk than in the share.
+    let mut others = BTreeMap::<String, Vec<DirEntry>>::new();
     for entry in directory.entries()? {
         let entry = entry?;
-        let last = entry.file_name();
-        let Some(last) = last.to_str() else {
-            listed.skipped += 1;
+        let on_disk = entry.file_name();
+        let Some(on_disk) = on_disk.to_str() else {
+            let lossy = on_disk.to_string_lossy();
+            listed.skip(format!("{name}{lossy}"), SkipReason::NotUnicode);
             continue;
         };
-        whole.truncate(name.len());
-        whole.push_str(last);
-        match kind(&entry, last, &whole, chain) {
-            Kind::Directory if depth < NAME_PARTS_MAX => listed.directories.push(last.to_owned()),
-            Kind::File if depth <= NAME_PARTS_MAX => match entry.metadata() {
-                Ok(metadata) if metadata.is_file() => {
-                    listed.files.push((last.to_owned(), meta(&metadata)));
-                }
-                _ => listed.skipped += 1,
-            },
-            Kind::Ignored => {}
-            _ => listed.skipped += 1,
+        if is_temporary_part(on_disk) {
+            listed.temporaries.push(on_disk.to_owned());
+            continue;
+        }
+        match composed(on_disk) {
+            Cow::Borrowed(last) => listed.add(&entry, name, last, chain),
+            Cow::Owned(last) => others.entry(last).or_default().push(entry),
+        }
+    }
+    for (last, mut entries) in others {
+        entries.sort_by_key(DirEntry::file_name);
+        let mut taken = directory.symlink_metadata(&last).is_ok();
+        for entry in entries {
+            let on_disk = entry.file_name();
+            let whole = format!("{name}{}", on_disk.to_string_lossy());
+            if last.is_ascii() {
+                listed.skip(whole, SkipReason::Name(NameError::NotNormal));
+            } else if taken {
+                listed.skip(whole, SkipReason::SameName(last.clone()));
+            } else {
+                listed.add(&entry, name, &last, chain);
+                taken = true;
+            }
         }
     }
     listed.files.sort_unstable_by(|a, b| a.0.cmp(&b.0));
     listed.directories.sort_unstable();
+    listed.skipped.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(listed)
 }
 
-fn kind(entry: &DirEntry, last: &str, whole: &str, chain: &Chain) -> Kind {
-    if ShareName::parse(last).is_err() {
-        return if last.starts_with(TEMPORARY_PREFIX) {
-            Kind::Ignored
-        } else {
-            Kind::Other
+impl Listed {
+    /// Adds an entry of the directory `name` that is `last` in the share.
+    fn add(&mut self, entry: &DirEntry, name: &str, last: &str, chain: &Chain) {
+        let whole = format!("{name}{last}");
+        let kind = entry.file_type();
+        let is_directory = kind.as_ref().is_ok_and(FileType::is_dir);
+        let end = if is_directory { "/" } else { "" };
+        let reason = match (chain.verdict(&whole, is_directory), kind) {
+            (Verdict::Ignored, _) => return,
+            (Verdict::Hidden, _) => SkipReason::Hidden,
+            (Verdict::Shared, Err(_)) => SkipReason::Unreadable,
+            (Verdict::Shared, Ok(kind)) => match check(last, name, kind) {
+                Some(reason) => reason,
+                None if is_directory => return self.directories.push(last.to_owned()),
+                None => match entry.metadata() {
+                    Ok(metadata) if metadata.is_file() => {
+                        return self.files.push((last.to_owned(), meta(&metadata)));
+                    }
+                    _ => SkipReason::Unreadable,
+                },
+            },
         };
+        self.skip(whole + end, reason);
     }
-    let kind = match entry.file_type() {
-        Ok(kind) if kind.is_dir() => Kind::Directory,
-        Ok(kind) if kind.is_file() => Kind::File,
-        _ => Kind::Other,
-    };
-    let is_directory = matches!(kind, Kind::Directory);
-    if matches!(kind, Kind::Other) || chain.shares(whole, is_directory) {
-        kind
+
+    fn skip(&mut self, name: String, reason: SkipReason) {
+        self.skipped.push(Skipped { name, reason });
+    }
+}
+
+/// Returns why `last` in the directory `name` cannot be shared.
+fn check(last: &str, name: &str, kind: FileType) -> Option<SkipReason> {
+    let depth = name.matches('/').count() + 1;
+    let deepest = if kind.is_dir() {
+        NAME_PARTS_MAX - 1
     } else {
-        Kind::Ignored
+        NAME_PARTS_MAX
+    };
+    if let Err(error) = ShareName::parse(last) {
+        Some(SkipReason::Name(error))
+    } else if kind.is_symlink() {
+        Some(SkipReason::Link)
+    } else if !kind.is_dir() && !kind.is_file() {
+        Some(SkipReason::Kind)
+    } else {
+        (depth > deepest).then_some(SkipReason::Deep)
     }
 }
 
@@ -125,6 +164,17 @@ struct Walk<'a> {
 }
 
 impl Share {
+    /// Lists the directory `name` of the share that is open as `root`.
+    pub(super) fn list(&self, root: &Dir, name: &str) -> io::Result<Listed> {
+        let chain = self.ignoring.chain(root, name);
+        let on_disk = self.names.path(root, name);
+        let directory = match on_disk.trim_end_matches('/') {
+            "" => root.try_clone()?,
+            on_disk => root.open_dir(on_disk)?,
+        };
+        list(&directory, name, &chain)
+    }
+
     /// Calls `visit` with each shared file, in order of the names, until it
     /// stops. Reads all directories for it; the catalogue does not. What
     /// vanishes meanwhile is passed over.
@@ -148,7 +198,7 @@ impl Walk<'_> {
     fn directory(&mut self, directory: &Dir, name: &str) -> io::Result<Flow> {
         let chain = self.share.ignoring.chain(self.root, name);
         let listed = list(directory, name, &chain)?;
-        self.listing.skipped += listed.skipped;
+        self.listing.skipped += listed.skipped.len() as u64;
         let mut directories = listed.directories.into_iter().peekable();
         for (last, meta) in listed.files {
             // A directory stands where its files stand: `a/` behind `a-b`.
@@ -171,7 +221,7 @@ impl Walk<'_> {
 
     fn below(&mut self, directory: &Dir, name: &str, last: &str) -> Flow {
         // Not followed if it became a link after it was listed.
-        let below = directory.open_dir_nofollow(last);
+        let below = directory.open_dir_nofollow(&*self.share.names.find(directory, last));
         let visited = below.and_then(|below| self.directory(&below, &format!("{name}{last}/")));
         visited.unwrap_or_else(|_| {
             self.listing.skipped += 1;

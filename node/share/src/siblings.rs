@@ -14,10 +14,11 @@ use std::{
     time::{Duration, Instant},
 };
 
+use cap_fs_ext::DirExt;
 use cap_std::fs::Dir;
-use node_wire::name::ShareName;
+use node_wire::name::{ShareName, composed};
 
-use super::ShareError;
+use super::{ShareError, disk_names::DiskNames, error::Doing};
 use node_base::{clock::now, sync::lock};
 
 /// How long the names of a directory are kept.
@@ -42,12 +43,18 @@ struct Names {
 impl Siblings {
     /// Refuses a name that differs only in letter case from one that is there,
     /// on each level of the name.
-    pub(super) fn check(&self, share: &Dir, name: &ShareName) -> Result<(), ShareError> {
-        let failed = |error| ShareError::of(name, error);
+    pub(super) fn check(
+        &self,
+        share: &Dir,
+        name: &ShareName,
+        names: &DiskNames,
+    ) -> Result<(), ShareError> {
+        let failed = |error| ShareError::storing(name, Doing::Begin, error);
         let mut directory = share.try_clone().map_err(failed)?;
         let parts: Vec<&str> = name.parts().collect();
         for (depth, part) in parts.iter().enumerate() {
-            if directory.symlink_metadata(part).is_err() {
+            let on_disk = names.find(&directory, part);
+            if directory.symlink_metadata(&*on_disk).is_err() {
                 let other = self.colliding(&directory, &parts[..depth], part);
                 return match other.map_err(failed)? {
                     None => Ok(()),
@@ -58,9 +65,9 @@ impl Siblings {
                 };
             }
             if depth + 1 < parts.len() {
-                directory = directory.open_dir(part).map_err(|error| ShareError::Io {
-                    name: name.clone(),
-                    error,
+                directory = directory.open_dir_nofollow(&*on_disk).map_err(|error| {
+                    let folder = Doing::Folder(joined(&parts[..depth], part));
+                    ShareError::storing(name, folder, error)
                 })?;
             }
         }
@@ -127,7 +134,8 @@ impl Names {
 }
 
 fn key(part: &str) -> Option<String> {
-    ShareName::parse(part).ok().map(|name| name.collision_key())
+    let name = ShareName::parse(&composed(part)).ok()?;
+    Some(name.collision_key())
 }
 
 fn joined(parents: &[&str], last: &str) -> String {

@@ -49,9 +49,15 @@ fn name(text: &str) -> ShareName {
 }
 
 fn store(share: &Share, text: &str, bytes: &[u8], replace: Replace) -> Result<(), ShareError> {
-    let mut incoming = share.begin(&name(text), replace)?;
+    let mut incoming = share.begin(&name(text), replace)?.into_stream()?;
     incoming.write(bytes)?;
-    incoming.commit().map(drop)
+    incoming.commit(About::default()).map(drop)
+}
+
+/// Begins to store a file whose bytes come in order.
+fn stream(share: &Share, text: &str) -> IncomingStream {
+    let incoming = share.begin(&name(text), Replace::Never).unwrap();
+    incoming.into_stream().unwrap()
 }
 
 #[test]
@@ -66,7 +72,7 @@ fn a_stored_file_appears_whole_in_its_directory() {
 #[test]
 fn a_file_on_its_way_is_neither_listed_nor_skipped() {
     let home = home();
-    let mut incoming = home.share.begin(&name("x"), Replace::Never).unwrap();
+    let mut incoming = stream(&home.share, "x");
     incoming.write(b"half").unwrap();
     assert_eq!(fs::read_dir(home.path("")).unwrap().count(), 1);
     assert!(home.names().is_empty());
@@ -79,6 +85,7 @@ fn a_file_on_its_way_is_neither_listed_nor_skipped() {
 fn opening_the_share_removes_what_a_killed_node_left() {
     let home = home();
     fs::write(home.path(".sixhop-part-0123"), "half").unwrap();
+    std::thread::sleep(Duration::from_millis(20));
     Share::open(home.share.path()).unwrap();
     assert!(!home.path(".sixhop-part-0123").exists());
 }
@@ -99,10 +106,13 @@ fn an_existing_file_is_kept_unless_it_is_to_be_replaced() {
 #[test]
 fn a_file_that_appears_while_another_is_on_its_way_is_kept() {
     let home = home();
-    let mut incoming = home.share.begin(&name("x"), Replace::Never).unwrap();
+    let mut incoming = stream(&home.share, "x");
     incoming.write(b"late").unwrap();
     fs::write(home.path("x"), "first").unwrap();
-    assert!(matches!(incoming.commit(), Err(ShareError::Exists(_))));
+    assert!(matches!(
+        incoming.commit(About::default()),
+        Err(ShareError::Exists(_))
+    ));
     assert_eq!(fs::read(home.path("x")).unwrap(), b"first");
     assert_eq!(home.names(), ["x"]);
 }
@@ -128,11 +138,11 @@ fn a_name_that_differs_only_in_case_is_refused_on_every_level() {
 #[test]
 fn a_restart_forgets_what_was_written() {
     let home = home();
-    let mut incoming = home.share.begin(&name("x"), Replace::Never).unwrap();
+    let mut incoming = stream(&home.share, "x");
     incoming.write(b"wrong and long").unwrap();
     incoming.restart().unwrap();
     incoming.write(b"right").unwrap();
-    incoming.commit().unwrap();
+    incoming.commit(About::default()).unwrap();
     assert_eq!(fs::read(home.path("x")).unwrap(), b"right");
 }
 
@@ -216,3 +226,6 @@ fn a_changed_file_is_noticed() {
     fs::write(home.path("x"), "longer").unwrap();
     assert!(!SharedFile::unchanged(&open.file, open.stamp).unwrap());
 }
+
+mod odd_names;
+mod storing;

@@ -44,13 +44,19 @@ pub(super) fn check(headers: &HeaderMap, secret: &Secret) -> Result<(), Refused>
     if headers.contains_key(header::ORIGIN) {
         return Err(Refused::Origin);
     }
-    let bearer =
-        only(headers, header::AUTHORIZATION).and_then(|value| value.strip_prefix("Bearer "));
+    let bearer = only(headers, header::AUTHORIZATION).and_then(bearer);
     if bearer.is_some_and(|presented| secret.matches(presented.as_bytes())) {
         Ok(())
     } else {
         Err(Refused::Secret)
     }
+}
+
+/// What stands behind `Bearer`, in any case (RFC 9110, 11.1).
+fn bearer(value: &str) -> Option<&str> {
+    let (scheme, presented) = value.split_once(' ')?;
+    let is_bearer = scheme.eq_ignore_ascii_case("bearer");
+    is_bearer.then(|| presented.trim_start_matches(' '))
 }
 
 /// The value of a header that is there exactly once.
@@ -90,6 +96,16 @@ fn is_loopback(host: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn bearer_is_written_in_any_case() {
+        for text in ["Bearer x", "bearer x", "BEARER   x"] {
+            assert_eq!(bearer(text), Some("x"), "{text}");
+        }
+        for text in ["", "x", "Bearer", "Basic x", "Bearerx", "Bearer\tx"] {
+            assert_eq!(bearer(text), None, "{text}");
+        }
+    }
 
     #[test]
     fn only_this_machine_is_a_host() {

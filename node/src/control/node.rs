@@ -1,19 +1,22 @@
 //! Namespace `node`.
 
-use std::process;
+use std::{process, sync::Arc};
 
 use jsonrpsee::core::{RpcResult, async_trait};
 use node_api::node::{IndexStatus, NodeServer, NodeStatus};
 use node_base::events::unix_millis;
 use node_core::handlers::ContentStatus;
+use node_wire::{PeerUrl, scope::Scope};
 
-use super::Owner;
+use super::{Owner, broken};
 
 #[async_trait]
 impl NodeServer for Owner {
     async fn status(&self) -> RpcResult<NodeStatus> {
         let context = self.node.context();
         let handlers = context.handlers.names().into_iter();
+        let (catalogue, share) = (Arc::clone(&context.catalogue), Arc::clone(&context.share));
+        let skipped = share.disk().run(move || catalogue.skipped()).await;
         Ok(NodeStatus {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             api_version: node_api::API_VERSION.to_owned(),
@@ -26,6 +29,9 @@ impl NodeServer for Owner {
             is_share_known: context.catalogue.is_complete(),
             share_trouble: context.share.trouble(),
             unwatched: context.keeper.status().unwatched,
+            reach: reach(self.node.url()),
+            skipped: skipped.map_err(|_| broken())?,
+            ignore_troubles: context.share.ignore_troubles(),
             pid: process::id(),
             started: unix_millis(self.node.started()),
             peers: context.overlay.count() as u64,
@@ -43,6 +49,16 @@ impl NodeServer for Owner {
         self.stop_asked.cancel();
         Ok(true)
     }
+}
+
+/// What lets others reach a node.
+pub(super) const REACH_CURE: &str =
+    "start it with `--listen :4242`, or with `--url URL` if others reach it under a URL";
+
+/// Who does not reach a node that is at this URL.
+fn reach(url: &PeerUrl) -> Option<String> {
+    let is_here = Scope::of_host(url) == Scope::Machine;
+    is_here.then(|| format!("only programs of this machine reach this node; {REACH_CURE}"))
 }
 
 fn index(status: &ContentStatus) -> IndexStatus {

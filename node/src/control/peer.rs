@@ -8,8 +8,8 @@ use node_api::{
 };
 use node_base::events::unix_millis;
 use node_core::browse::peer_files;
-use node_overlay::{Added, PEERS_MAX, PeerEntry, Source};
-use node_wire::{Dialect, Digest, PeerUrl, escaped, peer_url::without_user};
+use node_overlay::{Added, Meeting, PEERS_MAX, PeerEntry, Source};
+use node_wire::{Dialect, Digest, PeerUrl, escaped, peer_url::without_user, scope::Scope};
 
 use super::Owner;
 
@@ -30,11 +30,7 @@ impl PeersServer for Owner {
         let (url, overlay) = (parse(&url)?, &self.node.context().overlay);
         match overlay.add(&url, Source::Owner) {
             Added::New | Added::Known => {}
-            Added::Ourselves => {
-                return Err(
-                    ApiError::new(ErrorCode::Usage, format!("{url} is this node itself")).into(),
-                );
-            }
+            Added::Ourselves => return Err(ourselves(&url).into()),
             Added::Full | Added::Crowded | Added::Removed => {
                 let text = format!(
                     "{url} is not added: the table of peers is full ({PEERS_MAX}); remove one first"
@@ -43,13 +39,30 @@ impl PeersServer for Owner {
             }
         }
         // Whether it answered is in the entry.
-        let _ = overlay.introduce(&url).await;
+        let url = match overlay.introduce(&url).await {
+            Ok(Meeting::Ourselves) => return Err(ourselves(&url).into()),
+            Ok(Meeting::Known(known)) => known,
+            Ok(Meeting::Met) | Err(_) => url,
+        };
+        overlay.look_into(&url).await;
         let entry = overlay
             .list()
             .into_iter()
             .find(|entry| entry.url.same_peer(&url));
         let gone = || ApiError::new(ErrorCode::NotFound, format!("{url} was removed meanwhile"));
-        Ok(describe(&entry.ok_or_else(gone)?))
+        let entry = entry.ok_or_else(gone)?;
+        let mut peer = describe(&entry);
+        let own = overlay
+            .own_urls()
+            .towards(entry.address.or_else(|| entry.url.ip()));
+        if Scope::of_host(&own) < Scope::of_host(&entry.url) {
+            peer.notice = Some(format!(
+                "{} cannot call this node back at {own}, which is nearer than it is; {}",
+                entry.url,
+                super::node::REACH_CURE
+            ));
+        }
+        Ok(peer)
     }
 
     async fn remove(&self, url: String) -> RpcResult<bool> {
@@ -78,8 +91,12 @@ impl PeersServer for Owner {
     }
 }
 
+fn ourselves(url: &PeerUrl) -> ApiError {
+    ApiError::new(ErrorCode::Usage, format!("{url} is this node itself"))
+}
+
 fn parse(text: &str) -> Result<PeerUrl, ApiError> {
-    PeerUrl::parse(text).map_err(|error| {
+    PeerUrl::from_person(text).map_err(|error| {
         ApiError::new(
             ErrorCode::Usage,
             format!(
@@ -125,5 +142,6 @@ fn describe(entry: &PeerEntry) -> Peer {
             .latency
             .map(|time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX)),
         last_error: entry.last_error.clone(),
+        notice: None,
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{convert::Infallible, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 
-use http::{HeaderValue, Request, Response, StatusCode, header};
+use http::{HeaderValue, Method, Request, Response, StatusCode, header, request::Parts};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::{
     body::{Bytes, Incoming},
@@ -32,6 +32,7 @@ use super::{
     Owner,
     calls::Places,
     guard::{self, Refused},
+    ids::Sorted,
 };
 
 /// Connections at a time.
@@ -205,8 +206,26 @@ async fn answer(
     let answered = if ws::is_upgrade_request(&request) {
         rpc.call(request.map(HttpBody::new)).await
     } else {
+        if request.method() != Method::POST {
+            return Ok(only_post());
+        }
         match whole(request).await {
-            Ok(request) => rpc.call(request).await,
+            Ok((parts, body)) => {
+                let sorted = Sorted::of(body);
+                match sorted.rest.clone() {
+                    Some(rest) => {
+                        let request = Request::from_parts(parts, HttpBody::new(Full::new(rest)));
+                        let answered = rpc.call(request).await;
+                        match answered {
+                            Ok(answered) if !sorted.refused.is_empty() => {
+                                with_refused(answered, sorted).await
+                            }
+                            answered => answered,
+                        }
+                    }
+                    None => Ok(json(sorted.answer(None))),
+                }
+            }
             Err(status) => return Ok(status_only(status)),
         }
     };
@@ -245,17 +264,40 @@ fn service(
 }
 
 /// Reads the body within its limits, so that jsonrpsee never waits for one.
-async fn whole(request: Request<Incoming>) -> Result<Request<HttpBody>, StatusCode> {
+async fn whole(request: Request<Incoming>) -> Result<(Parts, Bytes), StatusCode> {
     let (parts, body) = request.into_parts();
     let limited = Limited::new(body, BODY_MAX as usize);
     let body = timeout(BODY_TIME, limited.collect())
         .await
         .map_err(|_| StatusCode::REQUEST_TIMEOUT)?
         .map_err(|_| StatusCode::PAYLOAD_TOO_LARGE)?;
-    Ok(Request::from_parts(
-        parts,
-        HttpBody::new(Full::new(body.to_bytes())),
-    ))
+    Ok((parts, body.to_bytes()))
+}
+
+/// The answer to a batch of which some calls were refused.
+async fn with_refused(
+    answered: Response<HttpBody>,
+    sorted: Sorted,
+) -> Result<Response<HttpBody>, tower::BoxError> {
+    let (_, body) = answered.into_parts();
+    let body = body.collect().await?.to_bytes();
+    Ok(json(sorted.answer(Some(&body))))
+}
+
+fn json(body: Vec<u8>) -> Response<HttpBody> {
+    let mut response = Response::new(HttpBody::new(Full::new(Bytes::from(body))));
+    response.headers_mut().insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/json; charset=utf-8"),
+    );
+    response
+}
+
+fn only_post() -> Response<HttpBody> {
+    let mut response = status_only(StatusCode::METHOD_NOT_ALLOWED);
+    let headers = response.headers_mut();
+    headers.insert(header::ALLOW, HeaderValue::from_static("POST"));
+    response
 }
 
 fn refusal(refused: Refused) -> Response<HttpBody> {

@@ -12,11 +12,12 @@ use node_api::{
     error::{ApiError, ErrorCode},
     share::{
         FolderListing, LIST_LIMIT_DEFAULT, LIST_LIMIT_MAX, ShareFile, ShareListing, ShareServer,
+        SkippedEntry, SkippedListing,
     },
 };
 use node_base::events::unix_millis;
 use node_core::handlers::{Handlers, Wanted, query::quoted};
-use node_share::{Catalogue, Digests, ShareError};
+use node_share::{Catalogue, Digests, ShareError, Skipped};
 use node_wire::ShareName;
 use plugin_api::{FileInfo, Files, Flow};
 use tokio::task::spawn_blocking;
@@ -85,6 +86,45 @@ impl ShareServer for Owner {
         });
         let described = described.await.map_err(|_| broken())?;
         Ok(described.map_err(|error| missing(&error))?)
+    }
+
+    async fn skipped(
+        &self,
+        after: Option<String>,
+        limit: Option<u32>,
+    ) -> RpcResult<SkippedListing> {
+        let limit = limit.unwrap_or(LIST_LIMIT_DEFAULT).clamp(1, LIST_LIMIT_MAX) as usize;
+        let catalogue = Arc::clone(&self.node.context().catalogue);
+        let listed = spawn_blocking(move || catalogue.skipped_after(after.as_deref(), limit));
+        let (skipped, more) = listed
+            .await
+            .map_err(|_| broken())?
+            .map_err(|error| unreadable(&error))?;
+        let next = skipped
+            .last()
+            .filter(|_| more)
+            .map(|last| last.name.clone());
+        let entry = |skipped: Skipped| SkippedEntry {
+            name: skipped.name,
+            reason: skipped.reason.to_string(),
+        };
+        Ok(SkippedListing {
+            skipped: skipped.into_iter().map(entry).collect(),
+            next,
+        })
+    }
+
+    async fn accept(&self) -> RpcResult<bool> {
+        let context = Arc::clone(self.node.context());
+        let accepted = spawn_blocking(move || {
+            context.share.accept()?;
+            context.keeper.look_at_root();
+            Ok(true)
+        });
+        Ok(accepted
+            .await
+            .map_err(|_| broken())?
+            .map_err(|error| missing(&error))?)
     }
 }
 

@@ -14,6 +14,7 @@ async fn owner(home: &std::path::Path) -> Owner {
         share: home.to_owned(),
         listen: ([127, 0, 0, 1], 0).into(),
         url: None,
+        allow_hosts: Vec::new(),
         secret: Secret::load_or_create(&state).unwrap(),
         state,
         plugins: None,

@@ -55,14 +55,26 @@ fn an_option_wins_over_the_file_and_the_file_over_the_default() {
 fn a_file_of_peers_has_one_url_a_line() {
     let home = home();
     let path = home.path().join("urls.txt");
-    fs::write(&path, "http://a:1\n\n# a remark\n  http://b:2/codes \r\n").unwrap();
+    let text =
+        "\u{feff}http://a:1\n\n# a remark\n  http://b:2/codes # mine\r\nnonsense here\nnas\t#\n";
+    fs::write(&path, text).unwrap();
     let settings = Settings::resolve(NodeArgs {
         peers: Some(path),
         ..args(&home)
     })
     .unwrap();
     let urls: Vec<_> = settings.peers.iter().map(PeerUrl::as_str).collect();
-    assert_eq!(urls, ["http://a:1/", "http://b:2/codes"]);
+    assert_eq!(
+        urls,
+        ["http://a:1/", "http://b:2/codes", "http://nas:4242/"]
+    );
+    let [skipped] = &settings.skipped[..] else {
+        panic!("{:?}", settings.skipped);
+    };
+    assert!(
+        skipped.contains("urls.txt:5") && skipped.contains("nonsense"),
+        "{skipped}"
+    );
 }
 
 #[test]
@@ -71,7 +83,7 @@ fn each_mistake_is_named_with_what_to_change() {
     let home = home();
     let good = || args(&home);
     let urls = home.path().join("urls.txt");
-    fs::write(&urls, "http://a\nftp://b\n").unwrap();
+    fs::create_dir(&urls).unwrap();
     let missing = home.path().join("missing");
     for (args, part) in [
         (
@@ -104,7 +116,7 @@ fn each_mistake_is_named_with_what_to_change() {
         ),
         (
             NodeArgs {
-                url: Some("nonsense".to_owned()),
+                url: Some("ftp://nonsense".to_owned()),
                 ..good()
             },
             "--url",
@@ -121,7 +133,7 @@ fn each_mistake_is_named_with_what_to_change() {
                 peers: Some(urls),
                 ..good()
             },
-            "urls.txt:2",
+            "--peers",
         ),
         (
             NodeArgs {
@@ -151,7 +163,7 @@ fn each_mistake_is_named_with_what_to_change() {
             "--dht-bootstrap",
         ),
         (with_config(&home, "lisen = 1"), "lisen"),
-        (with_config(&home, "listen = 'here'"), "line 1"),
+        (with_config(&home, "listen = 'here:x'"), "line 1"),
     ] {
         let error = Settings::resolve(args).unwrap_err().to_string();
         assert!(error.contains(part), "{part}: {error}");
@@ -168,7 +180,7 @@ fn a_state_that_leads_into_the_share_through_a_link_is_refused() {
     };
     assert!(matches!(
         Settings::resolve(args),
-        Err(SettingsError::StateInShare(_))
+        Err(SettingsError::InShare { .. })
     ));
 }
 
@@ -206,4 +218,128 @@ fn the_cache_has_a_gibibyte_unless_said_otherwise() {
     };
     assert_eq!(size(off), 0);
     assert!(Settings::resolve(with_config(&home, "cache_size = 'much'")).is_err());
+}
+
+#[test]
+#[allow(clippy::too_many_lines, reason = "a table")]
+fn what_the_owner_keeps_and_the_share_lie_apart() {
+    let home = home();
+    let share = home.path().join("share");
+    for directory in ["share/plugins", "share/below", "state/below"] {
+        fs::create_dir_all(home.path().join(directory)).unwrap();
+    }
+    fs::write(share.join("file"), "").unwrap();
+    std::os::unix::fs::symlink(&share, home.path().join("link")).unwrap();
+    std::os::unix::fs::symlink(home.path().join("state"), home.path().join("other/s")).unwrap();
+    let path = |below: &str| Some(home.path().join(below));
+    let good = || args(&home);
+    let cases = [
+        (
+            "--state",
+            NodeArgs {
+                state: path("share"),
+                ..good()
+            },
+        ),
+        (
+            "--state",
+            NodeArgs {
+                state: path("share/new/deep"),
+                ..good()
+            },
+        ),
+        (
+            "--state",
+            NodeArgs {
+                state: path("link/new"),
+                ..good()
+            },
+        ),
+        (
+            "--share",
+            NodeArgs {
+                share: path("state/below"),
+                ..good()
+            },
+        ),
+        (
+            "--share",
+            NodeArgs {
+                share: path("other/s/below"),
+                ..good()
+            },
+        ),
+        (
+            "--plugins",
+            NodeArgs {
+                plugins: path("share/plugins"),
+                ..good()
+            },
+        ),
+        (
+            "--plugins",
+            NodeArgs {
+                plugins: path("link"),
+                ..good()
+            },
+        ),
+        (
+            "--network-key-file",
+            NodeArgs {
+                network_key_file: path("share/file"),
+                ..good()
+            },
+        ),
+        (
+            "--network-key-file",
+            NodeArgs {
+                network_key_file: path("link/missing"),
+                ..good()
+            },
+        ),
+        (
+            "--peers",
+            NodeArgs {
+                peers: path("share/file"),
+                ..good()
+            },
+        ),
+        (
+            "--config",
+            NodeArgs {
+                config: path("share/file"),
+                ..good()
+            },
+        ),
+    ];
+    for (option, args) in cases {
+        let error = Settings::resolve(args).unwrap_err().to_string();
+        assert!(error.contains(option), "{option}: {error}");
+        assert!(error.contains("lies in the"), "{option}: {error}");
+    }
+    let beside = NodeArgs {
+        state: path("share-state"),
+        ..good()
+    };
+    assert!(Settings::resolve(beside).is_ok());
+}
+
+#[test]
+fn paths_in_the_file_are_those_of_the_home_or_relative_to_it() {
+    let home = home();
+    fs::create_dir_all(home.path().join("sub/plugins")).unwrap();
+    let path = home.path().join("sub/node.toml");
+    let text = "share = '../share'\nstate = '~/of-a-node'\nplugins = 'plugins'\n\
+                network_key_file = '/absolute/key'\n";
+    fs::write(&path, text).unwrap();
+    let settings = Settings::resolve(NodeArgs {
+        config: Some(path),
+        ..NodeArgs::default()
+    })
+    .unwrap();
+    assert_eq!(settings.share, home.path().join("sub/../share"));
+    assert_eq!(settings.plugins, Some(home.path().join("sub/plugins")));
+    assert_eq!(settings.network_key_file, Some("/absolute/key".into()));
+    let user = PathBuf::from(std::env::var_os("HOME").unwrap());
+    assert_eq!(settings.state, user.join("of-a-node"));
 }

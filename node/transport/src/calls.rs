@@ -1,11 +1,15 @@
 //! The calls: `hello`, `query`, and asking for the files of a peer.
 
-use std::{net::SocketAddr, sync::Arc, time::Instant};
+use std::{
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 use node_wire::{
     Budget, Find, Found, Introduce, Introduced, More, Summarize, Summary, Value,
-    fault::{Fault, MissReason},
+    fault::{ACCESS_DENIED, Fault, MissReason},
     limits::{FIND_ANSWER_MAX, SMALL_ANSWER_MAX, SUMMARY_ANSWER_MAX},
     messages::{Hello, Query},
     node_id::Nonce,
@@ -22,7 +26,7 @@ use super::{
         PeerKind, PeerRequest, PeerResponse, Purpose, Transport, TransportError, WalkInfo,
     },
 };
-use node_base::counters::Counters;
+use node_base::{counters::Counters, rate::Rate};
 use node_wire::pieces::TreeError;
 
 /// Longest answer to `GET /search`, in bytes.
@@ -44,17 +48,25 @@ pub enum CallError {
     #[error("it sends too slowly")]
     TooSlow,
     /// The answer to `query` is none.
-    #[error("it sent no valid answer: {0}")]
+    #[error("it answered with something that cannot be read: {0}")]
     Answer(#[from] AnswerError),
     /// The answer to another method is none.
-    #[error("it sent no valid answer: {0}")]
+    #[error("it answered with something that cannot be read: {0}")]
     Response(#[from] ResponseError),
     /// The answer is longer than it may be.
-    #[error("its answer is longer than {0} bytes")]
+    #[error("it answered with something that cannot be read: more than {0} bytes")]
     TooLong(usize),
     /// The peer does not know the method: it is not of our kind.
     #[error("it does not know this call")]
     Unknown(PeerKind),
+    /// The peer is sending to too many others; ask again after this time.
+    #[error("it is busy, and asks to try again in {} s", .0.as_secs())]
+    Busy(Duration),
+    /// The peer is of a private network, and this node is not.
+    #[error(
+        "it is of a private network, and this node has no key of it; start this node with that key: --network-key-file FILE"
+    )]
+    Private,
     /// The content is not there.
     #[error("it does not have the content any more")]
     Absent,
@@ -68,8 +80,22 @@ pub enum CallError {
     #[error("it broke off in the middle")]
     Short,
     /// A valid answer to something else.
-    #[error("it sent an answer of another kind")]
+    #[error("it answered with something that cannot be read: an answer of another kind")]
     Unexpected,
+}
+
+impl CallError {
+    /// Whether the peer was reached and answered, with something that cannot be read.
+    /// Such an answer costs its call only.
+    #[must_use]
+    pub fn is_unreadable(&self) -> bool {
+        match self {
+            CallError::Answer(error) => *error != AnswerError::Truncated,
+            CallError::Response(_) | CallError::TooLong(_) | CallError::Unexpected => true,
+            CallError::Transport(error) => matches!(error, TransportError::Encoded),
+            _ => false,
+        }
+    }
 }
 
 /// An answer and the kind of node that gave it.
@@ -85,7 +111,7 @@ pub struct Answered<T> {
 #[derive(Debug)]
 pub enum QueryReply {
     /// It has the file, or knows who has, and sends it.
-    Found(RemoteFile),
+    Found(Box<RemoteFile>),
     /// It does not find it.
     Missed {
         /// Why, if it says so.
@@ -111,6 +137,7 @@ fn budget_left(response: &PeerResponse, given: Budget) -> Budget {
 pub struct Client {
     transport: Arc<dyn Transport>,
     pub(super) counters: Arc<Counters>,
+    pub(super) download_rate: Rate,
 }
 
 impl Client {
@@ -120,7 +147,15 @@ impl Client {
         Client {
             transport,
             counters,
+            download_rate: Rate::default(),
         }
+    }
+
+    /// Limits the content that peers send to `rate`.
+    #[must_use]
+    pub fn with_download_rate(mut self, rate: Rate) -> Client {
+        self.download_rate = rate;
+        self
     }
 
     /// The addresses of `peer`, at least one, each of which may be called.
@@ -167,7 +202,7 @@ impl Client {
         };
         let mut response = self.exchange(request, deadline).await?;
         let bytes = whole(&mut response, HELLO_ANSWER_MAX, deadline).await?;
-        let answer = response::read(&bytes)?;
+        let answer = response::read_within(&bytes, response.charset, HELLO_ANSWER_MAX)?;
         Ok(Answered {
             kind: response.kind,
             value: answer
@@ -200,7 +235,8 @@ impl Client {
         let mut response = self.exchange(request, deadline).await?;
         let kind = response.kind;
         let bytes = whole(&mut response, SMALL_ANSWER_MAX, deadline).await?;
-        let value = response::read(&bytes)?.map_err(|_| CallError::Unknown(kind))?;
+        let answer = response::read_within(&bytes, response.charset, SMALL_ANSWER_MAX)?;
+        let value = answer.map_err(|_| CallError::Unknown(kind))?;
         Introduced::from_value(&value).ok_or(CallError::Unexpected)
     }
 
@@ -229,7 +265,7 @@ impl Client {
             .await?;
         let kind = response.kind;
         let left = budget_left(&response, walk_budget);
-        let value = content::open(peer.clone(), response.body, left, deadline).await?;
+        let value = content::open(self, peer.clone(), response, left, deadline).await?;
         Ok(Answered { kind, value })
     }
 
@@ -325,7 +361,11 @@ impl Client {
         let mut response = self.exchange(request, deadline).await?;
         let kind = response.kind;
         let bytes = whole(&mut response, most, deadline).await?;
-        let value = response::read_within(&bytes, most)?.map_err(|_| CallError::Unknown(kind))?;
+        let answer = response::read_within(&bytes, response.charset, most)?;
+        let value = answer.map_err(|fault| match (kind, fault.code) {
+            (PeerKind::Sixhop, ACCESS_DENIED) => CallError::Private,
+            _ => CallError::Unknown(kind),
+        })?;
         Ok((kind, value))
     }
 

@@ -9,7 +9,7 @@ use std::{
 
 use bytes::Bytes;
 use futures_util::{FutureExt, TryFutureExt, future::BoxFuture, stream};
-use node_wire::{Budget, node_id::Nonce, peer_url::PeerUrl};
+use node_wire::{Budget, Charset, node_id::Nonce, peer_url::PeerUrl};
 
 use super::transport::{PeerKind, PeerRequest, PeerResponse, Purpose, Transport, TransportError};
 use node_base::sync::lock;
@@ -100,8 +100,10 @@ impl Transport for MemoryTransport {
                 kind: PeerKind::Sixhop,
                 status,
                 range,
+                charset: Charset::Unsaid,
                 length: None,
                 budget_left: answer.budget_left,
+                rate: None,
                 body: Box::pin(stream::iter(answer.chunks.into_iter().map(Ok))),
             })
         }

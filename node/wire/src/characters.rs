@@ -38,6 +38,29 @@ pub fn is_graphic(c: char) -> bool {
     )
 }
 
+/// True for a character that may be part of a name: it stands on one line, is
+/// legal in XML 1.0 and does not turn the direction of the text around it.
+///
+/// Characters that join, separate or vary others without being seen belong to
+/// the writing of many languages and are allowed.
+#[must_use]
+pub fn is_nameable(c: char) -> bool {
+    use GeneralCategory as G;
+    let breaks_lines = matches!(
+        c.general_category(),
+        G::Control | G::LineSeparator | G::ParagraphSeparator
+    );
+    !breaks_lines && !is_bidi_control(c) && is_xml(c)
+}
+
+/// True for the characters that turn the direction of text around.
+fn is_bidi_control(c: char) -> bool {
+    matches!(
+        c,
+        '\u{61C}' | '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}'
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -61,6 +84,19 @@ mod tests {
         let hidden = "\0\n\u{1B}\u{7F}\u{85}\u{A0}\u{AD}\u{200B}\u{202E}\u{2028}\u{2029}\u{2066}\u{3000}\u{E000}\u{FEFF}\u{378}\u{FFFF}";
         for c in hidden.chars() {
             assert!(!is_graphic(c), "{c:?}");
+        }
+    }
+
+    #[test]
+    fn names_have_no_character_that_breaks_or_turns_a_line() {
+        for c in "a ~é日🦀:\u{A0}\u{AD}\u{200C}\u{200D}\u{FE0F}\u{3000}\u{E007F}\u{F8FF}".chars()
+        {
+            assert!(is_nameable(c), "{c:?}");
+        }
+        for c in
+            "\0\n\u{1B}\u{7F}\u{85}\u{61C}\u{200F}\u{202E}\u{2028}\u{2029}\u{2069}\u{FFFE}".chars()
+        {
+            assert!(!is_nameable(c), "{c:?}");
         }
     }
 }

@@ -56,16 +56,19 @@ pub enum MissReason {
     Deadline,
     /// There were no calls left to ask further.
     Budget,
+    /// A peer answered with something that cannot be read.
+    Unreadable,
 }
 
 impl MissReason {
     /// All reasons.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::NotFound,
         Self::Seen,
         Self::HopLimit,
         Self::Deadline,
         Self::Budget,
+        Self::Unreadable,
     ];
 
     /// The text of the fault 100 that says so.
@@ -77,6 +80,7 @@ impl MissReason {
             Self::HopLimit => "Couldn't handle the query (hop limit)",
             Self::Deadline => "Couldn't handle the query (deadline)",
             Self::Budget => "Couldn't handle the query (budget)",
+            Self::Unreadable => "Couldn't handle the query (unreadable answer)",
         }
     }
 
@@ -191,6 +195,6 @@ mod tests {
     #[test]
     fn a_name_that_leaves_the_share_is_denied_and_any_other_is_not_found() {
         assert_eq!(Fault::from(NameError::ParentPart).code, ACCESS_DENIED);
-        assert_eq!(Fault::from(NameError::Reserved).code, UNHANDLED);
+        assert_eq!(Fault::from(NameError::Temporary).code, UNHANDLED);
     }
 }

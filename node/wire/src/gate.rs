@@ -3,9 +3,12 @@
 //!
 //! XML-RPC needs very little of XML: elements without attributes, text, the
 //! predefined entities and character references. The gate admits just that.
-//! Entity bombs, external entities, comments, CDATA, processing instructions,
-//! namespaces, other encodings and deep nesting end here, whichever parser
-//! comes next.
+//! Entity bombs, external entities, comments, processing instructions, namespaces
+//! and deep nesting end here, whichever parser comes next.
+//!
+//! Before it looks, the document is decoded, and its CDATA sections become text:
+//! libraries that people use send both. White space and marks of byte order before
+//! the document are passed over.
 //!
 //! Non-goals: whether entities in the text are known, and whether the
 //! document means anything.
@@ -14,10 +17,14 @@
 //! What passes is valid UTF-8, has exactly one root element with nothing but
 //! white space around it, every element closed by its own name, at most
 //! [`XML_DEPTH_MAX`] deep, at most [`XML_ELEMENTS_MAX`] elements, tags of at most
-//! [`XML_TAG_MAX`] bytes, and only characters that XML 1.0 allows. One linear
-//! pass (after the check of UTF-8), no allocation.
+//! [`XML_TAG_MAX`] bytes, and only characters that XML 1.0 allows. It has no CDATA
+//! section and no declaration. Time is linear in the length of the document, and what
+//! passes is at most [`GROWTH_MAX`] times as long.
 
 use crate::characters::is_xml;
+use crate::encoding::{Charset, Encoding};
+use crate::intake;
+pub use crate::intake::GROWTH_MAX;
 use crate::limits::{XML_DEPTH_MAX, XML_ELEMENTS_MAX, XML_TAG_MAX};
 
 /// Why a document does not pass.
@@ -26,17 +33,23 @@ pub enum GateError {
     /// Not UTF-8.
     #[error("the document is not UTF-8")]
     NotUtf8,
+    /// In an encoding that is not read.
+    #[error("the document is in an encoding that is not known here; send UTF-8")]
+    Encoding,
+    /// Bytes that mean nothing in the encoding of the document.
+    #[error("the document has bytes that its encoding does not have")]
+    Undecodable,
     /// A character that XML 1.0 does not allow.
     #[error("the document has a character that XML does not allow")]
     IllegalCharacter,
-    /// An XML declaration that is not version 1.x in UTF-8.
-    #[error("the XML declaration is not of version 1 in UTF-8")]
+    /// An XML declaration that is malformed or not of version 1.x.
+    #[error("the XML declaration is malformed or not of version 1")]
     Declaration,
     /// `<?`, other than one XML declaration at the start.
     #[error("the document has a processing instruction")]
     Instruction,
-    /// `<!`: a document type, comment or CDATA section.
-    #[error("the document has a document type, comment or CDATA section")]
+    /// `<!`: a document type, a comment, or a CDATA section outside of text.
+    #[error("the document has a document type, a comment or a CDATA section outside of text")]
     Markup,
     /// A tag of more than [`XML_TAG_MAX`] bytes, or one that never ends.
     #[error("a tag is longer than {XML_TAG_MAX} bytes or not closed")]
@@ -86,15 +99,29 @@ struct Nesting<'a> {
     elements: usize,
 }
 
-/// Checks a whole document and returns it as text, without the mark of byte
-/// order that XML allows before it.
+/// Checks a whole document that says its encoding itself. Returns the text of its
+/// root element, in UTF-8, without the declaration.
 ///
 /// # Errors
 /// The first reason found, from the start of the document.
-pub fn check(bytes: &[u8]) -> Result<&str, GateError> {
-    let text = str::from_utf8(bytes).map_err(|_| GateError::NotUtf8)?;
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let mut rest = &text[declaration_length(text)?..];
+pub fn check(bytes: &[u8]) -> Result<String, GateError> {
+    check_sent(bytes, Charset::Unsaid)
+}
+
+/// Checks a whole document that came with this `charset`, as [`check`] does.
+///
+/// # Errors
+/// As [`check`].
+pub fn check_sent(bytes: &[u8], charset: Charset) -> Result<String, GateError> {
+    let document = intake::whole(bytes, charset)?;
+    let text = String::from_utf8(document).map_err(|_| GateError::NotUtf8)?;
+    let text = text.trim_start_matches(is_before_document);
+    let root = &text[declaration_length(text)?..];
+    check_root(root)?;
+    Ok(root.to_owned())
+}
+
+fn check_root(mut rest: &str) -> Result<(), GateError> {
     let mut nesting = Nesting::new();
     while let Some(start) = rest.find('<') {
         nesting.check_text(&rest[..start])?;
@@ -103,8 +130,12 @@ pub fn check(bytes: &[u8]) -> Result<&str, GateError> {
         rest = &rest[start + inside.len() + 2..];
     }
     nesting.check_text(rest)?;
-    nesting.finish()?;
-    Ok(text)
+    nesting.finish()
+}
+
+/// What may stand before a document: white space and marks of byte order.
+fn is_before_document(c: char) -> bool {
+    is_space(c) || c == '\u{feff}'
 }
 
 /// The text between `<` and `>`; `text` starts with `<`.
@@ -154,23 +185,35 @@ pub(crate) fn declaration_length(text: &str) -> Result<usize, GateError> {
     let mut window = after.as_bytes().windows(2).take(XML_TAG_MAX);
     let end = window.position(|pair| pair == b"?>");
     let end = end.ok_or(GateError::TagTooLong)?;
-    check_declaration(&after[..end])?;
-    Ok("<?xml".len() + end + "?>".len())
+    match read_declaration(&after[..end])? {
+        Some(encoding) if Encoding::by_label(encoding).is_none() => Err(GateError::Encoding),
+        _ => Ok("<?xml".len() + end + "?>".len()),
+    }
 }
 
-fn check_declaration(mut text: &str) -> Result<(), GateError> {
+/// The encoding that an XML declaration names, if it is a right one and names one.
+pub(crate) fn declared_encoding(declaration: &str) -> Option<&str> {
+    let inside = declaration.strip_prefix("<?xml")?.strip_suffix("?>")?;
+    read_declaration(inside).ok().flatten()
+}
+
+/// Checks what stands in a declaration, and gives the encoding that it names.
+fn read_declaration(mut text: &str) -> Result<Option<&str>, GateError> {
     let mut names = ["version", "encoding", "standalone"].iter();
-    let mut seen_version = false;
+    let (mut seen_version, mut encoding) = (false, None);
     loop {
         let trimmed = text.trim_start_matches(is_space);
         if trimmed.is_empty() && seen_version {
-            return Ok(());
+            return Ok(encoding);
         }
         let (name, value, rest) = pseudo_attribute(trimmed).ok_or(GateError::Declaration)?;
         // They come in this order, each at most once, after white space.
         let known = trimmed.len() < text.len() && names.any(|known| *known == name);
         if !known || !is_accepted(name, value) || (name != "version" && !seen_version) {
             return Err(GateError::Declaration);
+        }
+        if name == "encoding" {
+            encoding = Some(value);
         }
         seen_version = true;
         text = rest;
@@ -182,7 +225,8 @@ fn is_accepted(name: &str, value: &str) -> bool {
         "version" => value
             .strip_prefix("1.")
             .is_some_and(|minor| !minor.is_empty() && minor.bytes().all(|b| b.is_ascii_digit())),
-        "encoding" => value.eq_ignore_ascii_case("utf-8"),
+        // Whether it is one that is read is another question.
+        "encoding" => !value.is_empty(),
         _ => matches!(value, "yes" | "no"),
     }
 }

@@ -18,17 +18,21 @@
 //!   bounded in [`limits`].
 //! - What this crate writes, it reads back the same.
 
+pub mod answer_rate;
 pub mod asking;
 pub mod budget;
+mod cdata;
 pub mod characters;
 pub mod content;
 pub mod dialect;
 pub mod digest;
+pub mod encoding;
 pub mod escape;
 pub mod fault;
 pub mod filter;
 pub mod gate;
 mod hex;
+mod intake;
 pub mod limits;
 pub mod messages;
 pub mod methods;
@@ -45,10 +49,12 @@ pub mod scope;
 mod utf8;
 pub mod value;
 
+pub use answer_rate::AnswerRate;
 pub use budget::Budget;
 pub use content::{ContentScan, Payload, QueryAnswerWriter, Scanned};
 pub use dialect::Dialect;
 pub use digest::{Digest, DigestError};
+pub use encoding::Charset;
 pub use escape::{escaped, escaped_whole};
 pub use fault::{Fault, MissReason};
 pub use filter::{Filter, FilterError};

@@ -2,31 +2,37 @@
 //!
 //! A peer sends a string; [`ShareName::parse`] either refuses it with the one
 //! reason that fits or returns a name that is safe to hand to a directory
-//! handle on every platform. Names are checked, never repaired: what is
-//! accepted is what was sent.
+//! handle. Names are checked, never repaired: what is
+//! accepted is what was sent. A system that cannot hold a name says so when a
+//! file is stored under it.
 //!
 //! Non-goals: whether the file exists, symbolic links, and what a file system
 //! makes of a name; the directory handle of the share answers those.
 //!
 //! # Invariants
 //! - 1 to [`NAME_PARTS_MAX`] parts of 1 to [`NAME_PART_MAX`] bytes, joined by `/`.
-//! - No part is `.` or `..`, ends in a space or dot, starts with a space, is a
-//!   reserved device on Windows or looks like our temporary files.
-//! - NFC, graphic characters only, no `\` and no `:`.
+//! - No part is `.` or `..`, starts or ends with a space, or looks like our
+//!   temporary files.
+//! - NFC, no `\`, no character that breaks a line or turns its direction.
 //! - Parsing the text of a name gives the same name.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
 use unicode_normalization::{UnicodeNormalization, is_nfc};
 
-use crate::characters::is_graphic;
+use crate::characters::is_nameable;
 use crate::limits::{NAME_MAX, NAME_PART_MAX, NAME_PARTS_MAX};
 
 /// Start of the names of files that are still being written into a share.
 /// No name may have a part that starts with it, in any case.
 pub const TEMPORARY_PREFIX: &str = ".sixhop-part-";
+
+/// Name of the files that say what of a share is not shared. They configure the
+/// node of their owner, who alone writes them.
+pub const IGNORE_FILE: &str = ".sixhopignore";
 
 /// The name of a file inside a share: relative, `/`-separated, checked.
 /// Cloning is cheap.
@@ -45,9 +51,9 @@ pub enum NameError {
     /// Starts with `/` or `\`, as absolute and UNC paths do. Leaves the share.
     #[error("the name is an absolute path")]
     Absolute,
-    /// Starts with a letter and a colon. Leaves the share.
-    #[error("the name starts with a drive letter")]
-    DriveLetter,
+    /// Starts with a letter, a colon and a slash. Leaves the share.
+    #[error("the name starts with a drive")]
+    Drive,
     /// Has a part `..`. Leaves the share.
     #[error("the name has a part `..`")]
     ParentPart,
@@ -66,25 +72,15 @@ pub enum NameError {
     /// Has a `\`.
     #[error("the name has a backslash")]
     Backslash,
-    /// Has a `:`.
-    #[error("the name has a colon")]
-    Colon,
-    /// Has a control, format, private-use or unassigned character, or a space
-    /// other than U+0020.
-    #[error("the name has a character that cannot be shown")]
-    NotGraphic,
+    /// Has a control character, or one that breaks a line or turns its direction.
+    #[error("the name has a character that controls how text is shown")]
+    Control,
     /// Is not in Unicode's normalization form C.
     #[error("the name is not in normalization form C")]
     NotNormal,
     /// A part starts or ends with a space.
     #[error("a part of the name starts or ends with a space")]
     SpaceAtEdge,
-    /// A part ends with a dot.
-    #[error("a part of the name ends with a dot")]
-    TrailingDot,
-    /// A part is a device on Windows, with or without an extension.
-    #[error("a part of the name is reserved for a device")]
-    Reserved,
     /// A part looks like a file that is still being written.
     #[error("a part of the name starts with `{TEMPORARY_PREFIX}`")]
     Temporary,
@@ -95,7 +91,7 @@ impl NameError {
     /// if it names nothing that a share can hold (fault 100).
     #[must_use]
     pub fn leaves_share(&self) -> bool {
-        matches!(self, Self::Absolute | Self::DriveLetter | Self::ParentPart)
+        matches!(self, Self::Absolute | Self::Drive | Self::ParentPart)
     }
 }
 
@@ -142,11 +138,28 @@ impl ShareName {
         parents.into_iter().flat_map(|parents| parents.split('/'))
     }
 
+    /// Whether a file of this name configures a node: its owner alone writes it,
+    /// and nothing that comes from outside is stored under it.
+    #[must_use]
+    pub fn is_configuration(&self) -> bool {
+        self.parts().any(|part| folded(part) == IGNORE_FILE)
+    }
+
     /// The name without the differences that file systems ignore: two names
     /// with the same key are one name. Not for showing and not for opening.
     #[must_use]
     pub fn collision_key(&self) -> String {
         folded(&self.0)
+    }
+}
+
+/// Returns `text` in normalization form C, in which names are compared.
+#[must_use]
+pub fn composed(text: &str) -> Cow<'_, str> {
+    if is_nfc(text) {
+        Cow::Borrowed(text)
+    } else {
+        Cow::Owned(text.nfc().collect())
     }
 }
 
@@ -168,10 +181,10 @@ fn check_stays_inside(text: &str) -> Result<(), NameError> {
     if text.starts_with(['/', '\\']) {
         return Err(NameError::Absolute);
     }
-    if let [letter, b':', ..] = text.as_bytes()
+    if let [letter, b':', b'/' | b'\\', ..] = text.as_bytes()
         && letter.is_ascii_alphabetic()
     {
-        return Err(NameError::DriveLetter);
+        return Err(NameError::Drive);
     }
     if text.split(['/', '\\']).any(|part| part == "..") {
         return Err(NameError::ParentPart);
@@ -189,8 +202,7 @@ fn check_whole(text: &str) -> Result<(), NameError> {
     for c in text.chars() {
         match c {
             '\\' => return Err(NameError::Backslash),
-            ':' => return Err(NameError::Colon),
-            _ if !is_graphic(c) => return Err(NameError::NotGraphic),
+            _ if !is_nameable(c) => return Err(NameError::Control),
             _ => {}
         }
     }
@@ -207,31 +219,10 @@ fn check_part(part: &str) -> Result<(), NameError> {
         "." => NameError::DotPart,
         _ if part.len() > NAME_PART_MAX => NameError::PartTooLong,
         _ if part.starts_with(' ') || part.ends_with(' ') => NameError::SpaceAtEdge,
-        _ if part.ends_with('.') => NameError::TrailingDot,
-        _ if is_reserved(part) => NameError::Reserved,
         _ if folded(part).starts_with(TEMPORARY_PREFIX) => NameError::Temporary,
         _ => return Ok(()),
     };
     Err(error)
-}
-
-/// True for the devices of Windows: what counts is the text before the first
-/// dot, without trailing spaces, in any case.
-fn is_reserved(part: &str) -> bool {
-    let stem = part.split_once('.').map_or(part, |(stem, _)| stem);
-    let stem = stem.trim_end_matches(' ').to_ascii_uppercase();
-    match stem.as_str() {
-        "CON" | "PRN" | "AUX" | "NUL" | "CONIN$" | "CONOUT$" | "CLOCK$" => true,
-        _ => is_numbered_port(&stem),
-    }
-}
-
-fn is_numbered_port(stem: &str) -> bool {
-    let digit = stem.strip_prefix("COM").or(stem.strip_prefix("LPT"));
-    let mut rest = digit.unwrap_or_default().chars();
-    // Windows takes the superscript digits of Latin-1 for digits.
-    let is_digit = |c: char| c.is_ascii_digit() || matches!(c, '¹' | '²' | '³');
-    rest.next().is_some_and(is_digit) && rest.next().is_none()
 }
 
 impl fmt::Display for ShareName {

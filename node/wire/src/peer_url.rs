@@ -23,6 +23,9 @@ use url::{Host, Url};
 use crate::characters::is_graphic;
 use crate::limits::URL_MAX;
 
+/// The port of a node, unless it is told another one.
+pub const PORT_DEFAULT: u16 = 4242;
+
 /// The URL of a peer in its normal form, such as `http://127.0.0.1:4242/`.
 /// Cloning is cheap.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -93,6 +96,36 @@ impl fmt::Display for RefusedRange {
 }
 
 impl PeerUrl {
+    /// Reads what a person writes: a URL, or `HOST`, `HOST:PORT` or `HOST:PORT/PATH`, with
+    /// [`PORT_DEFAULT`] where no port is said and no scheme either.
+    ///
+    /// # Errors
+    /// As [`PeerUrl::parse`].
+    pub fn from_person(text: &str) -> Result<Self, UrlError> {
+        let text = text.trim();
+        if text.contains("://") {
+            return Self::parse(text);
+        }
+        let (host, path) = match text.split_once('/') {
+            Some((host, path)) => (host, path),
+            None => (text, ""),
+        };
+        // An IPv6 address as it stands.
+        let host = match host.parse::<Ipv6Addr>() {
+            Ok(address) => format!("[{address}]"),
+            Err(_) => host.to_owned(),
+        };
+        let has_port = host
+            .rsplit_once(':')
+            .is_some_and(|(_, port)| !port.ends_with(']'));
+        let port = if has_port {
+            String::new()
+        } else {
+            format!(":{PORT_DEFAULT}")
+        };
+        Self::parse(&format!("http://{host}{port}/{path}"))
+    }
+
     /// Checks a URL and brings it to its normal form.
     ///
     /// # Errors
@@ -160,14 +193,28 @@ impl PeerUrl {
     }
 
     /// Who is meant, whatever dialect and route: scheme, host, port, and the
-    /// path without a trailing `/`, `/codes` or `/RPC2`.
+    /// path without a trailing `/`, `/codes` or `/RPC2`. `localhost` is `127.0.0.1`.
     #[must_use]
     pub fn key(&self) -> String {
         let host = match self.ip() {
             Some(IpAddr::V4(address)) => address.to_string(),
-            _ => self.host().trim_end_matches('.').to_owned(),
+            _ => match self.host().trim_end_matches('.') {
+                "localhost" => Ipv4Addr::LOCALHOST.to_string(),
+                host => host.to_owned(),
+            },
         };
         format!("http://{host}:{}{}", self.port(), base_path(self.path()))
+    }
+
+    /// True if both URLs name the same host and port, whatever the path.
+    #[must_use]
+    pub fn same_host(&self, other: &Self) -> bool {
+        let host = |url: &Self| {
+            let mut url = Url::clone(&url.0);
+            url.set_path("/");
+            Self(Arc::new(url)).key()
+        };
+        host(self) == host(other)
     }
 
     /// True if both URLs name the same peer.

@@ -12,8 +12,9 @@
 //! Non-goals: limits of time and of the length of the file; hashing.
 //!
 //! # Invariants
-//! - Memory is bounded by [`ANSWER_HEAD_MAX`] or [`SMALL_ANSWER_MAX`], whatever the
-//!   peer sends; output is never longer than what was pushed.
+//! - Memory is bounded by [`ANSWER_HEAD_MAX`] or [`SMALL_ANSWER_MAX`], and by a small
+//!   multiple of one chunk, whatever the peer sends; output is at most
+//!   [`GROWTH_MAX`](crate::encoding::GROWTH_MAX) times as long as what was pushed.
 //! - Any cutting of the same bytes into chunks gives the same result.
 //! - Text comes out as the peer meant it: references are replaced, nothing else
 //!   is touched, line ends included.
@@ -26,8 +27,10 @@ mod text;
 
 use crate::content::Payload;
 use crate::dialect::{CODE_FAIL, CODE_OK, Dialect};
+use crate::encoding::Charset;
 use crate::fault::Fault;
 use crate::gate::GateError;
+use crate::intake::Intake;
 use crate::limits::{ANSWER_HEAD_MAX, SMALL_ANSWER_MAX};
 use crate::response::{self, ResponseError};
 use crate::value::Value;
@@ -40,7 +43,9 @@ use text::TextStream;
 /// Decodes one answer.
 #[derive(Debug)]
 pub struct QueryAnswerReader {
+    intake: Intake,
     phase: Phase,
+    taken: Vec<u8>, // empty between pushes; kept for its memory
 }
 
 /// How the content of an answer travels, known before it is complete.
@@ -117,11 +122,19 @@ enum Content {
 }
 
 impl QueryAnswerReader {
-    /// A reader that has seen nothing yet.
+    /// A reader of an answer that says its encoding itself.
     #[must_use]
     pub fn new() -> Self {
+        Self::of(Charset::Unsaid)
+    }
+
+    /// A reader of an answer that came with this `charset`.
+    #[must_use]
+    pub fn of(charset: Charset) -> Self {
         Self {
+            intake: Intake::new(charset),
             phase: Phase::Head(HeadReader::default()),
+            taken: Vec::new(),
         }
     }
 
@@ -131,18 +144,34 @@ impl QueryAnswerReader {
     /// # Errors
     /// [`AnswerError`] as soon as it is clear that this is not an answer; the
     /// reader is of no more use then.
-    pub fn push(&mut self, mut chunk: &[u8], out: &mut Vec<u8>) -> Result<(), AnswerError> {
-        while !chunk.is_empty() {
+    pub fn push(&mut self, chunk: &[u8], out: &mut Vec<u8>) -> Result<(), AnswerError> {
+        let mut taken = std::mem::take(&mut self.taken);
+        let intake = self.intake.push(chunk, &mut taken);
+        let result = self.read(&taken, out);
+        taken.clear();
+        self.taken = taken;
+        result?;
+        intake.map_err(|error| self.fail(error.into()))
+    }
+
+    /// Reads what came through the intake.
+    fn read(&mut self, mut bytes: &[u8], out: &mut Vec<u8>) -> Result<(), AnswerError> {
+        if let Phase::Failed(error) = &self.phase {
+            return Err(error.clone());
+        }
+        while !bytes.is_empty() {
             let phase = std::mem::replace(&mut self.phase, Phase::Failed(AnswerError::Truncated));
-            match phase.step(&mut chunk, out) {
-                Ok(next) => self.phase = next,
-                Err(error) => {
-                    self.phase = Phase::Failed(error.clone());
-                    return Err(error);
-                }
-            }
+            self.phase = match phase.step(&mut bytes, out) {
+                Ok(next) => next,
+                Err(error) => return Err(self.fail(error)),
+            };
         }
         Ok(())
+    }
+
+    fn fail(&mut self, error: AnswerError) -> AnswerError {
+        self.phase = Phase::Failed(error.clone());
+        error
     }
 
     /// What the content is, as soon as it is known that content follows.
@@ -158,7 +187,15 @@ impl QueryAnswerReader {
     ///
     /// # Errors
     /// [`AnswerError`] if the answer is not complete or was not one.
-    pub fn finish(self) -> Result<QueryOutcome, AnswerError> {
+    pub fn finish(mut self) -> Result<QueryOutcome, AnswerError> {
+        let (mut taken, mut content) = (Vec::new(), Vec::new());
+        let intake = self.intake.finish(&mut taken);
+        self.read(&taken, &mut content)?;
+        intake.map_err(|error| self.fail(error.into()))?;
+        if !content.is_empty() {
+            // What is kept back to the end is never the end of an answer.
+            return Err(AnswerError::Truncated);
+        }
         match self.phase {
             Phase::Head(_) | Phase::Content(..) => Err(AnswerError::Truncated),
             Phase::Small(bytes) => small_outcome(&bytes),
@@ -187,6 +224,14 @@ impl Phase {
                 Some(Start::Content { head, tail, rest }) => {
                     let content = Content::new(head.payload);
                     content.step(head, tail, &mut &rest[..], out)?
+                }
+                Some(Start::Empty {
+                    head,
+                    mut tail,
+                    rest,
+                }) => {
+                    tail.push(&rest)?;
+                    Self::Tail(head, tail)
                 }
             }),
             Self::Small(bytes) => Self::small(bytes, chunk),

@@ -21,6 +21,7 @@ mod values;
 
 use std::fmt;
 
+use crate::encoding::Charset;
 use crate::fault::Fault;
 use crate::gate;
 use crate::limits::METHOD_NAME_MAX;
@@ -37,14 +38,23 @@ pub struct MethodCall {
     pub params: Vec<Value>,
 }
 
-/// Reads the body of a request.
+/// Reads the body of a request that says its encoding itself.
 ///
 /// # Errors
 /// Fault -32700 for XML that is not accepted, -32600 for XML that is not a
 /// call, -32601 for a method name longer than any method's.
 pub fn read(body: &[u8]) -> Result<MethodCall, Fault> {
-    let text = gate::check(body).map_err(|error| Fault::parse_error(&error.to_string()))?;
-    let mut tokens = Tokens::new(text);
+    read_sent(body, Charset::Unsaid)
+}
+
+/// Reads the body of a request that came with this `charset`.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_sent(body: &[u8], charset: Charset) -> Result<MethodCall, Fault> {
+    let text = gate::check_sent(body, charset);
+    let text = text.map_err(|error| Fault::parse_error(&error.to_string()))?;
+    let mut tokens = Tokens::new(&text);
     tokens.expect_open(Tag::MethodCall)?;
     tokens.expect_open(Tag::MethodName)?;
     let method = method_name(tokens.text_to_close()?)?;

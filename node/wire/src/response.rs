@@ -18,6 +18,7 @@ use std::io::Cursor;
 use xmlrpc::{Request, Transport};
 
 use crate::dialect::{CODE_FAIL, CODE_OK, Dialect};
+use crate::encoding::Charset;
 use crate::escape::escaped;
 use crate::fault::Fault;
 use crate::gate::{self, GateError};
@@ -100,18 +101,23 @@ fn fault_value(fault: &Fault) -> Value {
 /// # Errors
 /// [`ResponseError`] if the bytes are not an answer that we accept.
 pub fn read(bytes: &[u8]) -> Result<Result<Value, Fault>, ResponseError> {
-    read_within(bytes, SMALL_ANSWER_MAX)
+    read_within(bytes, Charset::Unsaid, SMALL_ANSWER_MAX)
 }
 
-/// Reads an answer to a method that may answer up to `most` bytes.
+/// Reads an answer that came with this `charset`, to a method that may answer up to
+/// `most` bytes.
 ///
 /// # Errors
 /// As [`read`].
-pub fn read_within(bytes: &[u8], most: usize) -> Result<Result<Value, Fault>, ResponseError> {
+pub fn read_within(
+    bytes: &[u8],
+    charset: Charset,
+    most: usize,
+) -> Result<Result<Value, Fault>, ResponseError> {
     if bytes.len() > most {
         return Err(ResponseError::TooLong(most));
     }
-    let text = gate::check(bytes)?;
+    let text = gate::check_sent(bytes, charset)?;
     let error = match Request::new("").call(InMemory(text.as_bytes())) {
         Ok(value) => {
             recheck(&value)?;

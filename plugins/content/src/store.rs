@@ -398,10 +398,18 @@ fn make_directory(path: &Path) -> io::Result<()> {
     reason = "the directory is the node's own state"
 )]
 fn make_empty(path: &Path) -> io::Result<()> {
-    match std::fs::remove_dir_all(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
+    let entries = match std::fs::read_dir(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        entries => entries?,
+    };
+    for entry in entries {
+        let entry = entry?;
+        // An index has no directories; what is in one is not ours.
+        if entry.file_type()?.is_file() {
+            std::fs::remove_file(entry.path())?;
+        }
     }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -211,7 +211,196 @@ fn ranges_and_heads_of_files_are_exact() {
         (200, Some("10"))
     );
     assert_eq!(head.header("accept-ranges"), Some("bytes"));
-    let empty = http::get(&node.url, "/files/empty.txt").unwrap();
-    assert_eq!((empty.status, empty.body.len()), (200, 0));
+    for headers in [&[][..], &[("Range", "bytes=0-")], &[("Range", "bytes=-5")]] {
+        let empty = http::request(&node.url, "GET", "/files/empty.txt", headers, b"").unwrap();
+        assert_eq!((empty.status, empty.body.len()), (200, 0), "{headers:?}");
+    }
+    node.stop();
+}
+
+#[test]
+fn conditions_are_those_of_the_standard() {
+    let node = noded().file("digits.txt", "0123456789").start();
+    let get = |headers: &[(&str, &str)]| {
+        http::request(&node.url, "GET", "/files/digits.txt", headers, b"").unwrap()
+    };
+    let head = |headers: &[(&str, &str)]| {
+        http::request(&node.url, "HEAD", "/files/digits.txt", headers, b"").unwrap()
+    };
+    let patience = std::time::Duration::from_secs(30);
+    let tag = e2e::wait_until("the digest is known", patience, || {
+        let answer = head(&[]);
+        let tag = answer.header("etag").map(str::to_owned);
+        tag.ok_or_else(|| format!("{:?}", answer.headers))
+    });
+    let date = head(&[]).header("last-modified").unwrap().to_owned();
+    let old = "Sun, 06 Nov 1994 08:49:37 GMT";
+    for (headers, status) in [
+        (vec![("If-Match", tag.as_str())], 200),
+        (vec![("If-Match", "\"x\"")], 412),
+        (vec![("If-None-Match", tag.as_str())], 304),
+        (vec![("If-None-Match", "\"x\"")], 200),
+        (vec![("If-Modified-Since", date.as_str())], 304),
+        (vec![("If-Modified-Since", old)], 200),
+        (vec![("If-Unmodified-Since", date.as_str())], 200),
+        (vec![("If-Unmodified-Since", old)], 412),
+        (
+            vec![("Range", "bytes=0-3"), ("If-Range", date.as_str())],
+            206,
+        ),
+        (
+            vec![("Range", "bytes=0-3"), ("If-Range", tag.as_str())],
+            206,
+        ),
+        (vec![("Range", "bytes=0-3"), ("If-Range", old)], 200),
+        (vec![("Range", "bytes=0-3"), ("If-Range", "\"x\"")], 200),
+    ] {
+        assert_eq!(get(&headers).status, status, "{headers:?}");
+        assert_eq!(head(&headers).status, status, "{headers:?}");
+    }
+    for answer in [
+        get(&[("If-None-Match", &tag)]),
+        head(&[("If-None-Match", &tag)]),
+    ] {
+        assert_eq!(answer.header("content-length"), None);
+        assert_eq!(answer.header("etag"), Some(tag.as_str()));
+    }
+    node.stop();
+}
+
+#[test]
+fn an_empty_line_behind_a_body_changes_nothing() {
+    let node = node();
+    for line in ["\r\n", "\n", "\r\n\r\n"] {
+        let request = http::bytes_of(&node.url, "POST", "/RPC2", &[], CALL.as_bytes());
+        let request = [&request[..], line.as_bytes()].concat();
+        let answers = until_close(&node.url, &request);
+        let answers = String::from_utf8_lossy(&answers);
+        assert_eq!(statuses(&answers), [200], "{line:?}: {answers}");
+        assert!(answers.contains(SHOWN), "{line:?}");
+    }
+    // And the next request of the connection is served.
+    let headers = [("Connection", "keep-alive")];
+    let call = http::bytes_of(&node.url, "POST", "/RPC2", &headers, CALL.as_bytes());
+    let last = http::bytes_of(&node.url, "GET", "/files/inside.txt", &[], b"");
+    let both = [&call[..], b"\r\n", &last].concat();
+    let answers = until_close(&node.url, &both);
+    assert_eq!(statuses(&String::from_utf8_lossy(&answers)), [200, 200]);
+    node.stop();
+}
+
+#[test]
+fn a_client_that_says_no_more_gets_its_whole_answer() {
+    let long = "x".repeat(4 << 20);
+    let node = noded()
+        .file("inside.txt", SHOWN)
+        .file("long.txt", &long)
+        .start();
+    for (request, wanted) in [
+        (
+            http::bytes_of(&node.url, "POST", "/RPC2", &[], CALL.as_bytes()),
+            SHOWN.len(),
+        ),
+        (
+            http::bytes_of(&node.url, "GET", "/files/long.txt", &[], b""),
+            long.len(),
+        ),
+    ] {
+        let mut stream = http::connect(&node.url).unwrap();
+        std::io::Write::write_all(&mut stream, &request).unwrap();
+        stream.shutdown(std::net::Shutdown::Write).unwrap();
+        let answer = http::read_answer(&mut stream, false).unwrap();
+        assert_eq!(answer.status, 200);
+        assert!(answer.body.len() >= wanted, "{} bytes", answer.body.len());
+    }
+    node.stop();
+}
+
+#[test]
+fn a_refusal_names_the_cure() {
+    let node = node();
+    let ask = |headers: &str, body: &str| {
+        let request = format!("POST /RPC2 HTTP/1.1\r\nHost: HOST\r\n{headers}\r\n\r\n{body}");
+        String::from_utf8_lossy(&until_close(&node.url, &filled(&node, &request))).into_owned()
+    };
+    let chunked = ask("Transfer-Encoding: chunked", "0\r\n\r\n");
+    assert!(
+        chunked.contains(" 411 ") && chunked.contains("Content-Length"),
+        "{chunked}"
+    );
+    let gzip = ask("Content-Encoding: gzip\r\nContent-Length: 3", "abc");
+    assert!(
+        gzip.contains(" 415 ") && gzip.contains("without Content-Encoding"),
+        "{gzip}"
+    );
+    assert!(gzip.contains("Accept-Encoding: identity"), "{gzip}");
+    let delete = "DELETE / HTTP/1.1\r\nHost: HOST\r\n\r\n";
+    let delete = until_close(&node.url, &filled(&node, delete));
+    let delete = String::from_utf8_lossy(&delete);
+    assert!(
+        delete.contains(" 405 ") && delete.contains("Allow: GET, HEAD, POST"),
+        "{delete}"
+    );
+    node.stop();
+}
+
+#[test]
+fn a_request_inside_of_the_body_of_a_head_is_not_answered() {
+    let node = node();
+    let inside = "GET /files/inside.txt HTTP/1.1\r\nHost: HOST\r\n\r\n";
+    for method in ["HEAD", "GET"] {
+        let request =
+            format!("{method} / HTTP/1.1\r\nHost: HOST\r\nContent-Length: 500\r\n\r\n{inside}");
+        is_refused(&node, method, &filled(&node, &request));
+    }
+    node.stop();
+}
+
+#[test]
+fn only_names_that_nobody_else_can_give_are_answered() {
+    let node = noded()
+        .file("inside.txt", SHOWN)
+        .args(["--allow-host", "files.example.net"])
+        .start();
+    let status = |method: &str, headers: &[(&str, &str)]| {
+        let body = if method == "POST" { CALL } else { "" };
+        let answer = http::request(
+            &node.url,
+            method,
+            "/files/inside.txt",
+            headers,
+            body.as_bytes(),
+        );
+        answer.unwrap().status
+    };
+    for host in [
+        "localhost",
+        "127.0.0.1:1",
+        "[::1]",
+        "nas",
+        "a.local",
+        "files.example.net:80",
+    ] {
+        assert_eq!(status("GET", &[("Host", host)]), 200, "{host}");
+        assert_eq!(status("POST", &[("Host", host)]), 200, "{host}");
+    }
+    for host in [
+        "evil.example",
+        "localhost.evil.example",
+        "xfiles.example.net",
+    ] {
+        assert_eq!(status("GET", &[("Host", host)]), 403, "{host}");
+        assert_eq!(status("POST", &[("Host", host)]), 403, "{host}");
+    }
+    for header in [
+        ("Origin", "http://evil.example"),
+        ("Origin", "null"),
+        ("Sec-Fetch-Site", "cross-site"),
+        ("Sec-Fetch-Site", "same-site"),
+    ] {
+        assert_eq!(status("POST", &[header]), 403, "{header:?}");
+        assert_eq!(status("GET", &[header]), 200, "{header:?}");
+    }
+    assert_eq!(status("POST", &[("Sec-Fetch-Site", "none")]), 200);
     node.stop();
 }

@@ -173,8 +173,12 @@ pub(super) const BAD_HEADS: &[(&str, &str)] = &[
         "GET http://evil.example/files/inside.txt HTTP/1.1\r\nHost: HOST\r\n\r\n",
     ),
     (
-        "absolute form of this node",
-        "GET http://HOST/files/inside.txt HTTP/1.1\r\nHost: HOST\r\n\r\n",
+        "another name",
+        "GET /files/inside.txt HTTP/1.1\r\nHost: evil.example\r\n\r\n",
+    ),
+    (
+        "another name under a name of this node",
+        "GET /files/inside.txt HTTP/1.1\r\nHost: localhost.evil.example:4242\r\n\r\n",
     ),
     ("authority form", "GET HOST HTTP/1.1\r\nHost: HOST\r\n\r\n"),
     ("asterisk form", "GET * HTTP/1.1\r\nHost: HOST\r\n\r\n"),
@@ -309,6 +313,9 @@ pub(super) const BAD_HEADS: &[(&str, &str)] = &[
 
 /// Well-framed requests that are refused for what they ask; the connection may go on.
 pub(super) const SMALL_FAULTS: &[&str] = &[
+    "absolute form",
+    "another name",
+    "another name under a name of this node",
     "another method",
     "OPTIONS",
     "TRACE",
@@ -333,7 +340,19 @@ pub(super) const GOOD_HEADS: &[(&str, &str)] = &[
     ("HTTP/1.0", "GET /files/inside.txt HTTP/1.0\r\n\r\n"),
     (
         "another host",
-        "GET /files/inside.txt HTTP/1.1\r\nHost: some.name:1\r\nConnection: close\r\n\r\n",
+        "GET /files/inside.txt HTTP/1.1\r\nHost: somename:1\r\nConnection: close\r\n\r\n",
+    ),
+    (
+        "a host of the local network",
+        "GET /files/inside.txt HTTP/1.1\r\nHost: nas.local\r\nConnection: close\r\n\r\n",
+    ),
+    (
+        "absolute form of this node",
+        "GET http://HOST/files/inside.txt HTTP/1.1\r\nHost: HOST\r\nConnection: close\r\n\r\n",
+    ),
+    (
+        "an empty line before",
+        "\r\nGET /files/inside.txt HTTP/1.1\r\nHost: HOST\r\nConnection: close\r\n\r\n",
     ),
     (
         "odd case",

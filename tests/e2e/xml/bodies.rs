@@ -137,18 +137,51 @@ fn declarations() -> Vec<Case> {
             "a late declaration",
             with_prolog(" <!-- --><?xml version=\"1.0\"?>"),
         ),
-        ("CDATA", call("<string><![CDATA[inside.txt]]></string>")),
-        ("UTF-16, little", utf16(u16::to_le_bytes)),
-        ("UTF-16, big", utf16(u16::to_be_bytes)),
+        ("CDATA before the root", with_prolog("<![CDATA[ ]]>")),
         (
-            "UTF-16 by declaration",
-            with_prolog("<?xml version=\"1.0\" encoding=\"UTF-16\"?>"),
+            "CDATA without end",
+            call("<string><![CDATA[inside.txt</string>"),
         ),
         (
             "UTF-7 by declaration",
             with_prolog("<?xml version=\"1.0\" encoding=\"UTF-7\"?>"),
         ),
-        ("Latin-1", latin1),
+        ("a comment in Latin-1", latin1),
+    ]
+}
+
+/// The good call in each encoding and spelling that libraries use.
+pub(super) fn spellings() -> Vec<Case> {
+    let declared = |encoding: &str| {
+        with_prolog(&format!(
+            "<?xml version=\"1.0\" encoding=\"{encoding}\"?>\n"
+        ))
+    };
+    vec![
+        ("UTF-8", declared("utf-8")),
+        ("UTF8", declared("UTF8")),
+        ("US-ASCII", declared("us-ascii")),
+        ("ASCII", declared("ASCII")),
+        ("Latin-1", declared("ISO-8859-1")),
+        ("Windows", declared("windows-1252")),
+        ("UTF-16 by declaration only", declared("UTF-16")),
+        ("UTF-16, little", utf16(u16::to_le_bytes)),
+        ("UTF-16, big", utf16(u16::to_be_bytes)),
+        ("a mark", with_prolog("\u{feff}")),
+        (
+            "a mark behind an empty line",
+            with_prolog("\r\n\u{feff}<?xml version=\"1.0\"?>"),
+        ),
+        (
+            "an empty line before",
+            with_prolog("\r\n<?xml version=\"1.0\"?>"),
+        ),
+        ("CDATA", call("<string><![CDATA[inside.txt]]></string>")),
+        ("some CDATA", call("in<![CDATA[side]]>.<![CDATA[]]>txt")),
+        (
+            "CDATA in base64",
+            call("<base64><![CDATA[aW5zaWRlLnR4dA==]]></base64>"),
+        ),
     ]
 }
 

@@ -22,7 +22,7 @@ use node_api::{
         Excerpt, Hit, SearchAnswer, SearchEnd, SearchNews, SearchReach, SearchServer,
         SearchStreamServer, TraceStep,
     },
-    share::{FolderListing, ShareFile, ShareListing, ShareServer},
+    share::{FolderListing, ShareFile, ShareListing, ShareServer, SkippedEntry, SkippedListing},
 };
 use serde_json::json;
 
@@ -75,7 +75,10 @@ impl NodeServer for Answers {
             files: 3,
             is_share_known: true,
             share_trouble: None,
+            skipped: 2,
+            ignore_troubles: Vec::new(),
             unwatched: None,
+            reach: None,
             pid: 1,
             started: 0,
             peers: 2,
@@ -103,6 +106,7 @@ fn peer(url: &str, state: PeerState) -> Peer {
         last_answer: None,
         latency: None,
         last_error: (state == PeerState::Failing).then(|| "connection refused".into()),
+        notice: None,
     }
 }
 
@@ -174,6 +178,31 @@ impl ShareServer for Answers {
 
     async fn stat(&self, name: String) -> RpcResult<ShareFile> {
         Ok(file(&name, 1))
+    }
+
+    async fn skipped(
+        &self,
+        after: Option<String>,
+        _limit: Option<u32>,
+    ) -> RpcResult<SkippedListing> {
+        let entry = |name: &str| SkippedEntry {
+            name: name.into(),
+            reason: "it is a symbolic link".into(),
+        };
+        Ok(match after {
+            None => SkippedListing {
+                skipped: vec![entry("a")],
+                next: Some("a".into()),
+            },
+            Some(_) => SkippedListing {
+                skipped: vec![entry(HOSTILE)],
+                next: None,
+            },
+        })
+    }
+
+    async fn accept(&self) -> RpcResult<bool> {
+        Ok(true)
     }
 }
 

@@ -3,7 +3,8 @@
 //! # Invariants
 //! - A file here is named by a digest or by a random number, never by what
 //!   came from the network.
-//! - What is no whole blob when the directory is opened is removed.
+//! - What is of no whole blob when the directory is opened is removed, as far as
+//!   it has a name that is made here; nothing is removed recursively.
 //! - All calls block.
 #![allow(
     clippy::disallowed_methods,
@@ -53,10 +54,25 @@ impl Directory {
         Ok(Directory(path))
     }
 
-    /// Removes the directory and all that is in it.
+    /// Removes the files that a cache makes in the directory, and the directory if
+    /// nothing else is in it.
     pub(super) fn remove_all(path: &Path) -> io::Result<()> {
-        match fs::remove_dir_all(path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        let entries = match fs::read_dir(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            entries => entries?,
+        };
+        let directory = Directory(path.to_owned());
+        for entry in entries {
+            let name = entry?.file_name();
+            if name
+                .to_str()
+                .is_some_and(|name| is_part(name) || digest_of(name).is_some())
+            {
+                directory.try_remove(&name.to_string_lossy())?;
+            }
+        }
+        match fs::remove_dir(path) {
+            Err(error) if error.kind() != io::ErrorKind::DirectoryNotEmpty => Err(error),
             _ => Ok(()),
         }
     }
@@ -68,17 +84,14 @@ impl Directory {
         format!("{PART}{:016x}", u64::from_ne_bytes(bytes))
     }
 
-    /// Lists the whole blobs and removes all other files.
+    /// Lists the whole blobs and removes the rest of others. Files that a cache
+    /// does not make stay.
     pub(super) fn take_stock(&self) -> io::Result<Vec<Found>> {
         let mut found = Vec::new();
         for entry in fs::read_dir(&self.0)? {
             let name = entry?.file_name();
             let name = name.to_string_lossy();
-            let digest = name.strip_suffix(TREE).unwrap_or(&name);
-            match Digest::from_hex(digest)
-                .ok()
-                .filter(|d| d.to_hex() == digest)
-            {
+            match digest_of(&name) {
                 // A tree stays if its blob does; looked at there.
                 Some(digest) if *name != *digest.to_hex() => {
                     if !self.0.join(digest.to_hex()).is_file() {
@@ -93,7 +106,8 @@ impl Directory {
                         self.remove(&tree_name(&digest));
                     }
                 },
-                None => self.remove(&name),
+                None if is_part(&name) => self.remove(&name),
+                None => tracing::debug!(%name, "a file in the cache is not of the cache"),
             }
         }
         Ok(found)
@@ -183,6 +197,21 @@ impl Directory {
             tracing::warn!(%error, "a file of the cache could not be removed");
         }
     }
+}
+
+/// The digest that a blob or tree of this name has.
+fn digest_of(name: &str) -> Option<Digest> {
+    let digest = name.strip_suffix(TREE).unwrap_or(name);
+    let parsed = Digest::from_hex(digest).ok();
+    parsed.filter(|parsed| parsed.to_hex() == digest)
+}
+
+/// Whether a temporary has this name, or its tree.
+fn is_part(name: &str) -> bool {
+    let name = name.strip_suffix(TREE).unwrap_or(name);
+    name.strip_prefix(PART).is_some_and(|random| {
+        random.len() == 16 && random.bytes().all(|byte| byte.is_ascii_hexdigit())
+    })
 }
 
 fn tree_name(digest: &Digest) -> String {

@@ -72,7 +72,7 @@ fn put(cache: &Cache, content: &[u8]) -> Option<Digest> {
 }
 
 fn read(cache: &Cache, digest: &Digest) -> Option<Vec<u8>> {
-    let mut blob = cache.open(digest)?;
+    let blob = cache.open(digest)?;
     let (mut whole, mut piece) = (Vec::new(), Vec::new());
     for index in 0..blob.tree().count() {
         blob.read_piece(index, &mut piece).ok()?;
@@ -147,7 +147,7 @@ fn a_flipped_byte_is_never_served_and_drops_the_blob() {
     bytes[piece + 9] ^= 1;
     fs::write(&path, bytes).unwrap();
 
-    let mut blob = cache.open(&digest).unwrap();
+    let blob = cache.open(&digest).unwrap();
     let mut out = Vec::new();
     blob.read_piece(0, &mut out).unwrap();
     assert_eq!(out.len(), piece);
@@ -183,20 +183,23 @@ fn a_restart_removes_what_is_no_whole_blob() {
     let home = Home::new();
     let digest = put(&home.open(LIMIT_DEFAULT), b"kept").unwrap();
     let lonely = Digest::from_bytes([7; 32]);
-    let strangers = [
-        "part-0011".to_owned(),
-        "part-0011.tree".to_owned(),
+    let rests = [
+        "part-0123456789abcdef".to_owned(),
+        "part-0123456789abcdef.tree".to_owned(),
         lonely.to_hex(),
         format!("{}{TREE}", Digest::from_bytes([8; 32])),
-        lonely.to_hex().to_uppercase().replace('7', "A"),
     ];
-    for name in &strangers {
+    let of_others = ["part-list.txt".to_owned(), "photo.jpg".to_owned()];
+    for name in rests.iter().chain(&of_others) {
         fs::write(home.directory().join(name), b"?").unwrap();
     }
     let cache = home.open(LIMIT_DEFAULT);
-    let expected = BTreeSet::from([digest.to_hex(), format!("{digest}{TREE}")]);
+    let mut expected = BTreeSet::from([digest.to_hex(), format!("{digest}{TREE}")]);
+    expected.extend(of_others.clone());
     assert_eq!(home.files(), expected);
     assert_eq!(read(&cache, &digest), Some(b"kept".to_vec()));
+    drop(home.open(0));
+    assert_eq!(home.files(), BTreeSet::from(of_others));
 }
 
 #[test]
@@ -228,7 +231,7 @@ fn an_open_blob_outlives_its_removal() {
     let home = Home::new();
     let cache = home.open(LIMIT_DEFAULT);
     let digest = put(&cache, b"kept").unwrap();
-    let mut blob = cache.open(&digest).unwrap();
+    let blob = cache.open(&digest).unwrap();
     let cleared = Cleared { blobs: 1, bytes: 4 };
     assert_eq!(cache.clear(), cleared);
     let mut piece = Vec::new();

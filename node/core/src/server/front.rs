@@ -24,7 +24,9 @@ mod admission;
 mod connection;
 mod framing;
 mod guarded;
+mod reading;
 mod refusal;
+mod unacked;
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -56,6 +58,10 @@ pub const STOP_TIME: Duration = Duration::from_secs(3);
 /// Who sent a request.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Remote(pub SocketAddr);
+
+/// The address of this machine to which a request came.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Local(pub SocketAddr);
 
 /// Accepts and serves connections.
 #[derive(Debug)]
@@ -179,3 +185,6 @@ impl Front {
         sleep(ACCEPT_PAUSE).await;
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,7 +7,10 @@
 //! - The owner's own programs have no key: they get a tag for one request, which asks
 //!   this node for one file.
 
-use std::sync::Arc;
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    sync::Arc,
+};
 
 use axum::{
     extract::{Request, State},
@@ -19,9 +22,10 @@ use node_wire::{
     methods as names,
     name::ShareName,
     network::{OWN_QUERY_PATH, own_query},
+    peer_url::PeerUrl,
 };
 
-use super::Context;
+use super::{Context, front::Local};
 use crate::{
     identity::random_nonce,
     network::{NETWORK_HEADER, Tag, Tagged},
@@ -50,16 +54,14 @@ pub(super) async fn guard(
     };
     let tag = tag_of(request.headers());
     let (parts, body) = request.into_parts();
+    let own = own_url(&context, &parts);
     let response = if parts.method == Method::POST || is_member(&context, &parts, b"") {
         next.run(Request::from_parts(parts, body)).await
     } else {
         (StatusCode::FORBIDDEN, "this node is of a private network\n").into_response()
     };
     match tag {
-        Some(tag) => with_tag(
-            response,
-            key.of_answer(tag.nonce, context.overlay.ourselves()),
-        ),
+        Some(tag) => with_tag(response, key.of_answer(tag.nonce, &own)),
         None => response,
     }
 }
@@ -70,9 +72,10 @@ pub(super) fn is_member(context: &Context, parts: &Parts, body: &[u8]) -> bool {
         return true;
     };
     let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
+    let own = own_url(context, parts);
     let is_right = |tag: Tag| {
         let about = Tagged {
-            node: context.overlay.ourselves(),
+            node: &own,
             method: parts.method.as_str(),
             path,
             body,
@@ -82,14 +85,23 @@ pub(super) fn is_member(context: &Context, parts: &Parts, body: &[u8]) -> bool {
     tag_of(&parts.headers).is_some_and(is_right)
 }
 
+/// The URL under which this request came.
+fn own_url(context: &Context, parts: &Parts) -> PeerUrl {
+    let local = parts.extensions.get().map(|Local(local)| *local);
+    context.overlay.own_urls().at(local)
+}
+
 impl Context {
     /// What the owner has to show with its own call of `query` for a file, if this node
     /// is of a private network.
     #[must_use]
     pub fn tag_of_own_query(&self, name: &ShareName) -> Option<Tag> {
         let body = own_query(name.as_str());
+        // The owner's program comes from this machine.
+        let here = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        let own = self.overlay.own_urls().towards(Some(here));
         let about = Tagged {
-            node: self.overlay.ourselves(),
+            node: &own,
             method: Method::POST.as_str(),
             path: OWN_QUERY_PATH,
             body: &body,

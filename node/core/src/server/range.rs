@@ -18,17 +18,20 @@ pub(super) enum Wanted {
 
 /// Reads a `Range` header for a file of `size` bytes. One range of bytes is
 /// honoured; several, other units and nonsense are ignored, as the standard
-/// allows.
+/// allows. An empty file is sent whole: clients that resume or read the first
+/// bytes ask so without knowing its size.
 pub(super) fn wanted(header: Option<&str>, size: u64) -> Wanted {
-    let Some(range) = header.and_then(|text| text.strip_prefix("bytes=")) else {
+    let range = header.and_then(|text| text.split_once('='));
+    let range = range.filter(|(unit, _)| unit.trim().eq_ignore_ascii_case("bytes"));
+    let Some((first, last)) = range.and_then(|(_, range)| range.trim().split_once('-')) else {
         return Wanted::Whole;
     };
-    let Some((first, last)) = range.trim().split_once('-') else {
+    if size == 0 {
         return Wanted::Whole;
-    };
+    }
     match (number(first), number(last)) {
         (Number::Absent, Number::Value(0)) => Wanted::Unsatisfiable,
-        (Number::Absent, Number::Value(count)) if size > 0 => Wanted::Part {
+        (Number::Absent, Number::Value(count)) => Wanted::Part {
             first: size.saturating_sub(count),
             last: size - 1,
         },
@@ -41,8 +44,7 @@ pub(super) fn wanted(header: Option<&str>, size: u64) -> Wanted {
             first,
             last: size - 1,
         },
-        (Number::Value(_), Number::Value(_) | Number::Absent)
-        | (Number::Absent, Number::Value(_)) => Wanted::Unsatisfiable,
+        (Number::Value(_), Number::Value(_) | Number::Absent) => Wanted::Unsatisfiable,
         _ => Wanted::Whole,
     }
 }
@@ -75,6 +77,7 @@ mod tests {
         let part = |first, last| Wanted::Part { first, last };
         for (header, expected) in [
             ("bytes=0-0", part(0, 0)),
+            ("Bytes=0-0", part(0, 0)),
             ("bytes=2-5", part(2, 5)),
             ("bytes=2-", part(2, 9)),
             ("bytes=9-99", part(9, 9)),
@@ -99,9 +102,9 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_file_has_no_part() {
-        for header in ["bytes=0-", "bytes=0-0", "bytes=-1"] {
-            assert_eq!(wanted(Some(header), 0), Wanted::Unsatisfiable, "{header}");
+    fn a_range_of_an_empty_file_is_the_whole_file() {
+        for header in ["bytes=0-", "bytes=0-0", "bytes=-1", "bytes=-0", "bytes=5-"] {
+            assert_eq!(wanted(Some(header), 0), Wanted::Whole, "{header}");
         }
     }
 

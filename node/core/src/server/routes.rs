@@ -10,7 +10,7 @@ use axum::{
     routing::get,
 };
 
-use super::{Context, blobs, files, network, page, rpc, search};
+use super::{Context, blobs, files, hosts, network, page, rpc, search};
 use crate::client::SERVER_NAME;
 
 /// Headers of every answer.
@@ -34,6 +34,10 @@ pub(super) fn router(context: Arc<Context>) -> Router {
         .layer(axum::middleware::from_fn_with_state(
             Arc::clone(&context),
             network::guard,
+        ))
+        .layer(axum::middleware::from_fn_with_state(
+            Arc::clone(&context),
+            hosts::guard,
         ))
         .layer(axum::middleware::map_response(with_headers))
         .with_state(context)

@@ -1,6 +1,6 @@
 //! An XML-RPC request: read, call, answer.
 
-use std::{sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::{
     extract::{FromRequestParts, Request, State},
@@ -11,6 +11,7 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, Limited};
 use node_overlay::{Cause, Cost};
 use node_wire::{
+    Charset,
     asking::{self, Asking},
     budget::{self, Budget},
     dialect::Dialect,
@@ -22,7 +23,7 @@ use tokio::time::timeout;
 
 use super::{
     Context, answer,
-    front::Remote,
+    front::{Local, Remote},
     methods, network,
     query_budget::QueryBudget,
     quotas::{self, cause_of},
@@ -35,8 +36,8 @@ pub(super) const BODY_BUDGET: usize = 32 * 1024;
 /// bounds them.
 const SHORT_BODY: usize = 16 * 1024;
 
-/// What a body becomes when it is read, times its length.
-const GROWTH: usize = 4;
+/// What a body becomes when it is decoded and read, times its length.
+const GROWTH: usize = node_wire::gate::GROWTH_MAX + 3;
 
 /// Longest wait for budget.
 const BUDGET_WAIT: Duration = Duration::from_secs(5);
@@ -46,6 +47,8 @@ const BUDGET_WAIT: Duration = Duration::from_secs(5);
 pub(super) struct Caller {
     /// Where the call comes from.
     pub(super) remote: Remote,
+    /// The address of this machine to which it came, if that is known.
+    pub(super) local: Option<SocketAddr>,
     /// Whether it is a member of the private network, if there is one.
     pub(super) is_member: bool,
     /// Whose quota the call is taken from.
@@ -78,18 +81,25 @@ pub(super) async fn rpc(State(context): State<Arc<Context>>, request: Request) -
     };
     let body = body.to_bytes();
     caller.is_member = network::is_member(&context, &parts, &body);
-    respond(&context, &caller, &body).await
+    let content_type = parts.headers.get(header::CONTENT_TYPE);
+    let charset = Charset::of_content_type(content_type.and_then(|value| value.to_str().ok()));
+    respond(&context, &caller, &body, charset).await
 }
 
-async fn respond(context: &Arc<Context>, caller: &Caller, body: &Bytes) -> Response {
-    match request::read(body) {
+async fn respond(
+    context: &Arc<Context>,
+    caller: &Caller,
+    body: &Bytes,
+    charset: Charset,
+) -> Response {
+    match request::read_sent(body, charset) {
         Ok(call) => {
             let answered = methods::call(context, caller, &call).await;
             if let Err(fault) = &answered {
                 tracing::debug!(from = %caller.remote.0, method = %node_wire::escaped(&call.method), code = fault.code, "fault");
             }
             let is_miss = answered.is_err();
-            let mut response = answer::response(context, caller.dialect, &call.method, answered);
+            let mut response = answer::response(caller.dialect, &call.method, answered).await;
             if is_miss {
                 caller.budget.tell(response.headers_mut());
             }
@@ -119,6 +129,7 @@ impl Caller {
         let most = cause.id.map_or(Budget::UNSAID, |_| Budget::WHOLE);
         Some(Caller {
             remote,
+            local: parts.extensions.get().map(|Local(local)| *local),
             is_member: false,
             cause,
             dialect: dialect(parts.uri.path()),

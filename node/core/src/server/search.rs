@@ -33,8 +33,18 @@ const TIME: Duration = Duration::from_secs(3);
 /// What is asked.
 #[derive(Debug, Deserialize)]
 pub(super) struct Question {
-    q: String,
-    limit: Option<usize>,
+    pub(super) q: String,
+    pub(super) limit: Option<usize>,
+}
+
+/// Why there are no hits to show.
+pub(super) enum NoHits {
+    /// Somebody asks too much.
+    Quota(Duration),
+    /// The query makes no sense.
+    Query(QueryError),
+    /// Something broke.
+    Broken,
 }
 
 /// Answers `GET`.
@@ -44,28 +54,40 @@ pub(super) async fn search(
     headers: HeaderMap,
     question: Result<Query<Question>, QueryRejection>,
 ) -> Response {
-    let cause = cause_of(&context, remote, &headers);
-    if let Err(wait) = context.quotas.take(cause, Cost::Search) {
-        return quotas::refusal(&context, wait);
-    }
     let Ok(Query(question)) = question else {
         return (StatusCode::BAD_REQUEST, "ask with /search?q=QUERY\n").into_response();
     };
+    match hits(&context, remote, &headers, question).await {
+        Ok(hits) => Json(hits).into_response(),
+        Err(NoHits::Quota(wait)) => quotas::refusal(&context, wait),
+        Err(NoHits::Query(error)) => {
+            let text = format!("{}\n", node_wire::escaped(&error.to_string()));
+            (StatusCode::BAD_REQUEST, text).into_response()
+        }
+        Err(NoHits::Broken) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    }
+}
+
+/// What whoever asks may know of the files that match.
+pub(super) async fn hits(
+    context: &Arc<Context>,
+    remote: Remote,
+    headers: &HeaderMap,
+    question: Question,
+) -> Result<SearchHits, NoHits> {
+    let cause = cause_of(context, remote, headers);
+    let taken = context.quotas.take(cause, Cost::Search);
+    taken.map_err(NoHits::Quota)?;
     let asker = Asker::at(remote);
     let (handler, text) = (query::handler_of(&question.q), query::text_of(&question.q));
     let Some(permit) = context.policy.query(&asker, handler, text).await else {
         // As if there were nothing.
-        return Json(SearchHits::default()).into_response();
+        return Ok(SearchHits::default());
     };
     let deadline = Instant::now() + TIME;
-    let mut answer = match ask(&context, &permit, question, deadline).await {
-        Ok(Ok(answer)) => answer,
-        Ok(Err(error)) => {
-            let text = format!("{}\n", node_wire::escaped(&error.to_string()));
-            return (StatusCode::BAD_REQUEST, text).into_response();
-        }
-        Err(error) => return panicked(&error),
-    };
+    let answered = ask(context, &permit, question, deadline).await;
+    let answered = answered.map_err(|error| panicked(&error))?;
+    let mut answer = answered.map_err(NoHits::Query)?;
     let wanted = |hit: &Hit| Wanted {
         name: hit.file.name.clone(),
         size: Some(hit.file.size),
@@ -76,17 +98,15 @@ pub(super) async fn search(
         .hits(&asker, hits, SEARCH_LIMIT_MAX, wanted)
         .await;
     answer.hits = permitted.hits;
+    let digests = Arc::clone(&context.digests);
     let described = spawn_blocking(move || {
         let digest = |file: &FileInfo| {
             let in_time = Instant::now() < deadline;
-            in_time.then(|| context.digests.known_as(file)).flatten()
+            in_time.then(|| digests.known_as(file)).flatten()
         };
         SearchHits::of(answer, permitted.is_whole, &digest)
     });
-    match described.await {
-        Ok(hits) => Json(hits).into_response(),
-        Err(error) => panicked(&error),
-    }
+    described.await.map_err(|error| panicked(&error))
 }
 
 async fn ask(
@@ -108,7 +128,7 @@ async fn ask(
     .await
 }
 
-fn panicked(error: &JoinError) -> Response {
+fn panicked(error: &JoinError) -> NoHits {
     tracing::error!(%error, "a handler panicked");
-    StatusCode::INTERNAL_SERVER_ERROR.into_response()
+    NoHits::Broken
 }

@@ -47,7 +47,6 @@ use crate::{
     events::EventLog,
     overlay::{Asked, Excluded, Overlay, Walk},
     pieces::PieceTree,
-    rate::Rate,
     share::{Digests, Replace, Share, ShareError},
 };
 
@@ -136,7 +135,6 @@ pub(super) struct Fetcher {
     pub(super) share: Arc<Share>,
     pub(super) digests: Arc<Digests>,
     pub(super) records: Arc<Records>,
-    pub(super) download_rate: Rate,
     /// Whether the node stops: fetches that are cancelled then go on in the next run.
     pub(super) stopping: AtomicBool,
     pub(super) overlay: Arc<Overlay>,
@@ -314,7 +312,7 @@ impl Fetcher {
         let client = self.overlay.client();
         let content = PieceReader::open(client, &source.peer, tree, range).await;
         let mut content = content.map_err(failed)?;
-        let chunks = content.next(length, &self.download_rate).await;
+        let chunks = content.next(length).await;
         let chunks = chunks.map_err(failed)?;
         content.finish().await.map_err(failed)?;
         Ok(chunks)
@@ -914,6 +912,7 @@ fn lacking(reason: MissReason) -> &'static str {
         MissReason::HopLimit => "; nodes further than six hops were not",
         MissReason::Deadline => "; some did not answer in time",
         MissReason::Budget => "; there are more",
+        MissReason::Unreadable => "; a peer answered with something that cannot be read",
     }
 }
 

@@ -31,7 +31,7 @@ use super::{
 };
 use crate::{
     pieces::{PIECE_SIZE, PieceTree},
-    share::{Digests, Incoming, Replace, Share, ShareError, SharedFile},
+    share::{About, Digests, Incoming, IncomingStream, Replace, Share, ShareError, SharedFile},
 };
 
 /// Where a fetch puts what it receives.
@@ -85,7 +85,7 @@ pub(super) struct PieceWriter {
 /// One answer to `query`.
 #[derive(Debug)]
 pub(super) struct Unverified {
-    incoming: Incoming,
+    stream: IncomingStream,
 }
 
 impl Target {
@@ -108,7 +108,7 @@ impl Target {
     }
 
     fn commit(&self, incoming: Incoming, tree: &PieceTree) -> Result<(), ShareError> {
-        let stamp = incoming.commit()?;
+        let stamp = incoming.commit(tree.size(), About::default())?;
         self.digests.learned(&self.name, stamp, tree);
         Ok(())
     }
@@ -386,26 +386,28 @@ impl Unverified {
     /// Makes an empty temporary.
     ///
     /// # Errors
-    /// As [`Share::begin`].
+    /// As [`Share::begin`] and [`Incoming::into_stream`].
     pub(super) fn create(target: &Target) -> Result<Unverified, ShareError> {
         let incoming = target.share.begin(&target.name, target.replace)?;
-        Ok(Unverified { incoming })
+        Ok(Unverified {
+            stream: incoming.into_stream()?,
+        })
     }
 
     /// Adds bytes to the end.
     ///
     /// # Errors
-    /// As [`Incoming::write`].
+    /// As [`IncomingStream::write`].
     pub(super) fn append(&mut self, bytes: &[u8]) -> Result<(), ShareError> {
-        self.incoming.write(bytes)
+        self.stream.write(bytes)
     }
 
     /// Puts the file into its place.
     ///
     /// # Errors
-    /// As [`Incoming::commit`].
+    /// As [`IncomingStream::commit`].
     pub(super) fn commit(self, _whole: AnswerEnd) -> Result<(), ShareError> {
-        self.incoming.commit().map(drop)
+        self.stream.commit(About::default()).map(drop)
     }
 }
 

@@ -27,6 +27,7 @@ use node_wire::{
     Digest, Fault, Find, FindHit, FindWanted, Found,
     content::{ContentScan, QueryAnswerWriter},
     dialect::Dialect,
+    encoding::Charset,
     name::ShareName,
     node_id::Nonce,
     peer_url::PeerUrl,
@@ -99,7 +100,9 @@ fn contents() -> &'static [Content] {
 }
 
 fn content_of(digest: Digest) -> Option<usize> {
-    contents().iter().position(|content| content.tree.digest() == digest)
+    contents()
+        .iter()
+        .position(|content| content.tree.digest() == digest)
 }
 
 /// Random numbers that a seed decides.
@@ -236,7 +239,10 @@ impl World {
                 let body = stream::iter(chunks.into_iter().map(Ok));
                 Ok(answer(PeerKind::Sixhop, 200, None, Box::pin(body)))
             }
-            _ => Ok(whole(PeerKind::Book, response::fault(&Fault::invalid_params("what?")))),
+            _ => Ok(whole(
+                PeerKind::Book,
+                response::fault(&Fault::invalid_params("what?")),
+            )),
         }
     }
 }
@@ -246,8 +252,10 @@ fn answer(kind: PeerKind, status: u16, range: Option<String>, body: BodyStream) 
         kind,
         status,
         range,
+        charset: Charset::Unsaid,
         length: None,
         budget_left: None,
+        rate: None,
         body,
     }
 }
@@ -365,12 +373,13 @@ impl Asker {
         fs::create_dir_all(share_of(disk.path())).unwrap();
         let saved = (Records::load(&state, SystemTime::now()), Ids::load(&state));
         let kept = saved.0.temporaries();
-        let share = Arc::new(Share::open_keeping(&share_of(disk.path()), &kept).unwrap());
+        let share = Arc::new(Share::open_keeping(&share_of(disk.path()), &state, &kept).unwrap());
         let (counters, events) = (Arc::new(Counters::default()), Arc::new(EventLog::default()));
         let catalogue = Catalogue::new(&share);
         let (counts, log) = (Arc::clone(&counters), Arc::clone(&events));
         let digests = Arc::new(Digests::open(catalogue, &state, counts, log));
-        let client = Client::new(Arc::new(Wires(Arc::clone(world))), Arc::clone(&counters));
+        let client = Client::new(Arc::new(Wires(Arc::clone(world))), Arc::clone(&counters))
+            .with_download_rate(Rate::new(rate));
         let ourselves = PeerUrl::parse("http://127.0.0.1:10000/").unwrap();
         let (counts, log) = (Arc::clone(&counters), Arc::clone(&events));
         let overlay = Arc::new(Overlay::new(ourselves, client, counts, log));
@@ -378,7 +387,6 @@ impl Asker {
             Arc::clone(&share),
             digests,
             saved,
-            Rate::new(rate),
             Arc::clone(&overlay),
             counters,
             events,
@@ -410,7 +418,10 @@ impl Asker {
         // What a crash left without a record is gone.
         let named = asker.transfers.fetcher.records.temporaries();
         let left = temporaries(asker.disk.path());
-        assert!(left.iter().all(|name| named.contains(name)), "{left:?} of {named:?}");
+        assert!(
+            left.iter().all(|name| named.contains(name)),
+            "{left:?} of {named:?}"
+        );
         asker
     }
 }
@@ -442,7 +453,9 @@ fn copy_all(from: &Path, to: &Path) {
 fn temporaries(disk: &Path) -> Vec<String> {
     let entries = fs::read_dir(share_of(disk)).unwrap();
     let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
-    names.filter(|name| name.starts_with(".sixhop-part-")).collect()
+    names
+        .filter(|name| name.starts_with(".sixhop-part-"))
+        .collect()
 }
 
 /// One schedule.
@@ -529,7 +542,9 @@ impl Schedule {
                 // A fetch of the name may take up the other content, and later the old one.
                 self.discards += 1;
             }
-            7..=10 => self.started.extend(transfers.start(&name, Replace::Never).await),
+            7..=10 => self
+                .started
+                .extend(transfers.start(&name, Replace::Never).await),
             11 | 12 => {
                 let digest = contents()[content].tree.digest();
                 let started = transfers.start_content(&name, digest, Replace::Never).await;
@@ -551,8 +566,14 @@ impl Schedule {
                 self.asker = Some(asker.crash(&self.world, self.rate).await);
                 self.started.clear();
             }
-            17 => transfers.fetcher.disk_is_full.store(true, Ordering::Relaxed),
-            18 => transfers.fetcher.disk_is_full.store(false, Ordering::Relaxed),
+            17 => transfers
+                .fetcher
+                .disk_is_full
+                .store(true, Ordering::Relaxed),
+            18 => transfers
+                .fetcher
+                .disk_is_full
+                .store(false, Ordering::Relaxed),
             _ => {
                 // The owner takes the file away, and wants it again later.
                 if fs::remove_file(share_of(self.asker().disk.path()).join(FILE)).is_ok() {
@@ -571,7 +592,9 @@ impl Schedule {
     fn check(&self) {
         let stored = self.stored();
         let stored_content = stored.as_ref().map(|bytes| {
-            let content = contents().iter().position(|content| content.bytes == *bytes);
+            let content = contents()
+                .iter()
+                .position(|content| content.bytes == *bytes);
             assert!(
                 content.is_some() || bytes == BOOK.as_bytes(),
                 "{} bytes of nobody",
@@ -590,7 +613,12 @@ impl Schedule {
                 assert!(!status.state.is_over());
             }
         }
-        let last = self.asker().transfers.list().into_iter().rfind(|s| s.state == JobState::Done);
+        let last = self
+            .asker()
+            .transfers
+            .list()
+            .into_iter()
+            .rfind(|s| s.state == JobState::Done);
         if let (Some(last), Some(content)) = (last, stored_content)
             && let Some(digest) = last.digest
             && self.discards == 0
@@ -604,13 +632,21 @@ impl Schedule {
             let under_way = LANE_PIECES * cuts + LANES * (self.disturbances + 1);
             let most = content.tree.size() * (1 + self.discards) + PIECE_SIZE * under_way;
             let sent = sent.load(Ordering::Relaxed);
-            assert!(sent <= most, "{sent} bytes of {} were sent", content.tree.size());
+            assert!(
+                sent <= most,
+                "{sent} bytes of {} were sent",
+                content.tree.size()
+            );
         }
     }
 
     /// Lets everything come to rest, and looks at what is left.
     async fn end(mut self) {
-        self.asker().transfers.fetcher.disk_is_full.store(false, Ordering::Relaxed);
+        self.asker()
+            .transfers
+            .fetcher
+            .disk_is_full
+            .store(false, Ordering::Relaxed);
         for peer in lock(&self.world.peers).iter_mut() {
             (peer.is_up, peer.stalls, peer.lies) = (true, false, false);
         }
@@ -637,12 +673,18 @@ impl Schedule {
             assert!(status.state.is_over() || waits, "{status:?} of {had:?}");
         }
         let records = asker.transfers.fetcher.records.list();
-        let mut named: Vec<_> = records.iter().map(|record| record.temporary.clone()).collect();
+        let mut named: Vec<_> = records
+            .iter()
+            .map(|record| record.temporary.clone())
+            .collect();
         let mut there = temporaries(asker.disk.path());
         named.sort_unstable();
         there.sort_unstable();
         assert_eq!(there, named, "temporaries and records");
-        let waiting = list.iter().filter(|status| status.state == JobState::Waiting).count();
+        let waiting = list
+            .iter()
+            .filter(|status| status.state == JobState::Waiting)
+            .count();
         let active = records.iter().filter(|record| record.is_active).count();
         assert_eq!(active, waiting, "{records:?}");
         let asker = self.asker.take().unwrap();
@@ -663,7 +705,9 @@ fn run(seed: u64) {
 #[test]
 fn fetches_keep_their_promises_in_random_schedules() {
     let asked = std::env::var(SCHEDULES_VARIABLE).ok();
-    let count = asked.and_then(|count| count.parse().ok()).unwrap_or(SCHEDULES);
+    let count = asked
+        .and_then(|count| count.parse().ok())
+        .unwrap_or(SCHEDULES);
     for seed in 0..count {
         let ran = std::panic::catch_unwind(|| run(seed));
         assert!(ran.is_ok(), "schedule {seed} of {count} failed");

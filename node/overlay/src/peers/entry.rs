@@ -8,8 +8,8 @@ use std::{
 use node_wire::{dialect::Dialect, node_id::NodeId, peer_url::PeerUrl};
 use serde::Serialize;
 
-use super::{CANDIDATE_TRIES, INTRODUCTION_PAUSE_MAX, PAUSE, network::Network};
-use crate::dials::TARGET_PAUSE;
+use super::{INTRODUCTION_PAUSE_MAX, PAUSE, network::Network};
+use crate::dials::{TARGET_PAUSE, Turn};
 use node_transport::PeerKind;
 
 /// How much of the reliability of a peer its last call is.
@@ -17,6 +17,15 @@ const LAST_CALL: f64 = 0.2;
 
 /// A latency that makes a peer worth half as much.
 const SLOW: f64 = 1.0;
+
+/// Pauses after which a candidate is called again that a `hello` named: its node may
+/// be starting.
+pub(super) const HELLO_PAUSES: [Duration; 4] = [
+    Duration::from_secs(2),
+    Duration::from_secs(10),
+    Duration::from_secs(30),
+    Duration::from_secs(60),
+];
 
 /// How a peer became known.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
@@ -63,6 +72,8 @@ pub struct PeerEntry {
     pub address: Option<IpAddr>,
     /// Who it has shown to be, now or to an earlier run.
     pub id: Option<NodeId>,
+    /// Who it says to be at another URL.
+    pub(super) claimed: Option<NodeId>,
     /// What it says that it can do.
     pub features: Vec<String>,
     /// Whether the owner named it, now or to an earlier run.
@@ -106,13 +117,14 @@ pub struct Met {
 pub struct Stranger(pub Option<IpAddr>);
 
 impl Source {
-    /// How often a candidate is called before it is forgotten. One that nobody
-    /// answers for is called once, and so is one that is looked for again later.
-    fn tries(self) -> u32 {
-        if matches!(self, Source::Lan | Source::Dht | Source::Lost) {
-            1
-        } else {
-            CANDIDATE_TRIES
+    /// Pauses after which a candidate that did not answer is called again, until it is
+    /// forgotten. One that nobody answers for is called once, and so is one that is
+    /// looked for again later.
+    fn pauses(self) -> &'static [Duration] {
+        match self {
+            Source::Hello => &HELLO_PAUSES,
+            Source::Lan | Source::Dht | Source::Lost => &[],
+            _ => &[TARGET_PAUSE],
         }
     }
 
@@ -136,6 +148,7 @@ impl PeerEntry {
             last_error: None,
             address: None,
             id: None,
+            claimed: None,
             features: Vec::new(),
             is_chosen: matches!(source, Source::Settings | Source::Owner),
             reliability: 0.0,
@@ -165,6 +178,28 @@ impl PeerEntry {
     #[must_use]
     pub fn is_due(&self, now: Instant) -> bool {
         !self.is_introducing && self.introduce_at.is_some_and(|at| at <= now)
+    }
+
+    /// Whether it has shown to be this node, or says so.
+    pub(super) fn is_or_claims(&self, id: NodeId) -> bool {
+        self.id == Some(id) || self.claimed == Some(id)
+    }
+
+    /// The peer is also the one that is known as `other`.
+    pub(super) fn takes_over(&mut self, other: &PeerEntry) {
+        self.is_chosen |= other.is_chosen;
+        if other.source.is_trusted() && !self.source.is_trusted() {
+            self.source = other.source;
+        }
+    }
+
+    /// Which call to it is next, as far as strangers cause it.
+    pub(super) fn turn(&self) -> Turn {
+        if self.counts() || self.introductions == 0 {
+            Turn::First
+        } else {
+            Turn::Again
+        }
     }
 
     /// What it is worth to ask it: more is better, from 0 to 1.
@@ -209,6 +244,12 @@ impl PeerEntry {
         self.rate(1.0);
     }
 
+    /// It was reached, and its call brought nothing.
+    pub(super) fn unreadable(&mut self, error: &str) {
+        self.last_error = Some(error.to_owned());
+        self.rate(0.0);
+    }
+
     pub(super) fn failed(&mut self, error: &str, now: Instant) {
         self.failures += 1;
         self.last_error = Some(error.to_owned());
@@ -223,8 +264,10 @@ impl PeerEntry {
         self.last_error = Some(error.to_owned());
         self.introductions += 1;
         if !self.counts() {
-            self.introduce_at = Some(now + TARGET_PAUSE);
-            return self.introductions < self.source.tries();
+            let calls = self.introductions as usize;
+            let pause = self.source.pauses().get(calls - 1);
+            self.introduce_at = pause.map(|pause| now + *pause);
+            return pause.is_some();
         }
         let pause = (PAUSE * (1 << self.introductions.min(6))).min(INTRODUCTION_PAUSE_MAX);
         self.introduce_at = self.source.is_trusted().then_some(now + pause);

@@ -60,6 +60,20 @@ fn the_third_failure_drops_a_peer_and_an_answer_forgives_the_first_two() {
 }
 
 #[test]
+fn a_peer_whose_answers_cannot_be_read_is_asked_again_at_once() {
+    let (mut table, now) = table();
+    known(&mut table, 1, now);
+    for _ in 0..FAILURES_MAX * 2 {
+        table.unreadable(&url(1), "cannot be read");
+        assert_eq!(table.to_ask(&[], now).len(), 1);
+    }
+    let peer = table.get(&url(1)).unwrap();
+    assert_eq!(peer.last_error.as_deref(), Some("cannot be read"));
+    table.answered(&url(1), PeerKind::Book, None);
+    assert_eq!(table.get(&url(1)).unwrap().last_error, None);
+}
+
+#[test]
 fn a_peer_that_failed_rests_and_longer_each_time() {
     let (mut table, now) = table();
     table.add(&url(1), Source::Settings, now);
@@ -143,13 +157,42 @@ fn a_candidate_is_asked_nothing_and_not_saved_before_it_has_answered() {
 }
 
 #[test]
-fn a_candidate_is_called_a_few_times_a_minute_apart_and_then_forgotten() {
+fn a_candidate_of_a_hello_is_called_again_and_then_forgotten() {
     let (mut table, mut now) = table();
     table.add(&url(1), Source::Hello, now);
-    for _ in 0..CANDIDATE_TRIES {
+    for pause in [2, 10, 30, 60].map(Duration::from_secs) {
         assert_eq!(due(&mut table, now), [1]);
         assert_eq!(due(&mut table, now), [0; 0], "it is being called");
         table.add(&url(1), Source::Hello, now);
+        table.not_introduced(&url(1), "refused", now);
+        let early = now + pause - Duration::from_millis(1);
+        assert_eq!(due(&mut table, early), [0; 0], "it is left alone");
+        now += pause;
+    }
+    assert_eq!(due(&mut table, now), [1]);
+    table.not_introduced(&url(1), "refused", now);
+    assert!(table.is_empty());
+}
+
+#[test]
+fn a_node_that_starts_after_its_hello_is_met() {
+    let (mut table, now) = table();
+    table.add(&url(1), Source::Hello, now);
+    assert_eq!(due(&mut table, now), [1]);
+    table.not_introduced(&url(1), "refused", now);
+    let later = now + Duration::from_secs(2);
+    assert_eq!(due(&mut table, later), [1]);
+    let book = met(PeerKind::Book, PAUSE, None);
+    assert_eq!(table.introduced(&url(1), book, later), Outcome::New);
+    assert_eq!(table.to_ask(&[], later).len(), 1);
+}
+
+#[test]
+fn a_candidate_of_an_exchange_is_called_twice_a_minute_apart() {
+    let (mut table, mut now) = table();
+    table.add(&url(1), Source::Exchange, now);
+    for _ in 0..2 {
+        assert_eq!(due(&mut table, now), [1]);
         table.not_introduced(&url(1), "refused", now);
         let early = now + TARGET_PAUSE - PAUSE;
         assert_eq!(due(&mut table, early), [0; 0], "it was called a minute ago");

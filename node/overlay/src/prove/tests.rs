@@ -10,7 +10,7 @@ use futures_util::FutureExt;
 use node_wire::{Value, fault, request, response};
 
 use super::*;
-use crate::Source;
+use crate::{Added, Meeting, Source};
 use node_base::{counters::Counters, events::EventLog};
 use node_transport::{Client, MemoryTransport, PeerRequest, Purpose};
 
@@ -77,10 +77,12 @@ fn answer(
     }
     let call = Introduce::from_params(&call.params).unwrap();
     calls.lock().unwrap().push(call.clone());
-    let answered = node.introduced(&call, HERE).map(|mut introduced| {
-        meddle(&mut introduced);
-        introduced.to_value()
-    });
+    let answered = node
+        .introduced(&call, node.ourselves(), HERE)
+        .map(|mut introduced| {
+            meddle(&mut introduced);
+            introduced.to_value()
+        });
     match answered {
         Ok(value) => response::value(&value).into(),
         Err(fault) => response::fault(&fault).into(),
@@ -89,7 +91,7 @@ fn answer(
 
 async fn meet(node: &Overlay, n: usize) -> Result<Introduction, NotProved> {
     let deadline = now() + Duration::from_secs(5);
-    node.prove(&url(n), None, deadline).await
+    node.prove(&url(n), node.ourselves(), None, deadline).await
 }
 
 #[tokio::test]
@@ -108,7 +110,7 @@ async fn an_answer_that_is_passed_on_from_elsewhere_proves_nothing() {
     let (a, b) = (world.node(1), world.node(2));
     // Somebody at 3 passes all on to the node at 2.
     world.serve(3, &b, |_| ());
-    assert!(matches!(meet(&a, 3).await, Err(NotProved::Elsewhere)));
+    assert!(matches!(meet(&a, 3).await, Err(NotProved::Elsewhere(id)) if id == b.id()));
     // And says that it is its own answer.
     world.serve(3, &b, |answer| answer.from.url = url(3).as_str().to_owned());
     assert!(matches!(meet(&a, 3).await, Err(NotProved::Proof)));
@@ -141,13 +143,13 @@ async fn a_proof_is_good_for_one_call_to_one_node() {
         panic!("a meeting is two calls");
     };
     let refused = |node: &Overlay, call: &Introduce| {
-        let refused = node.introduced(call, HERE).unwrap_err();
+        let refused = node.introduced(call, node.ourselves(), HERE).unwrap_err();
         assert_eq!(refused.code, fault::ACCESS_DENIED);
     };
     refused(&b, second);
     refused(&c, second);
     // The same nonce of the caller, a new one of the node, the old proof.
-    let given = b.introduced(first, HERE).unwrap().from.nonce;
+    let given = b.introduced(first, b.ourselves(), HERE).unwrap().from.nonce;
     let (_, proof) = second.proof.unwrap();
     let stolen = Introduce {
         proof: Some((given, proof)),
@@ -160,18 +162,22 @@ async fn a_proof_is_good_for_one_call_to_one_node() {
 async fn who_has_proved_itself_gets_a_token_that_says_who_it_is() {
     let world = World::new();
     let (a, b) = (world.node(1), world.node(2));
-    let from = a.introduction(random_nonce());
+    let from = a.introduction(a.ourselves(), random_nonce());
     let first = Introduce { from, proof: None };
-    let answer = b.introduced(&first, HERE).unwrap();
+    let answer = b.introduced(&first, b.ourselves(), HERE).unwrap();
     assert_eq!(answer.token, None);
-    let (theirs, caller) = (answer.from, a.party(first.from.nonce));
-    let answerer = b.party(theirs.nonce);
+    let (theirs, caller) = (answer.from, a.party(a.ourselves(), first.from.nonce));
+    let answerer = b.party(b.ourselves(), theirs.nonce);
     let signed = statement(Role::Caller, caller, answerer);
     let second = Introduce {
         proof: Some((theirs.nonce, a.standing.key.sign(&signed))),
         ..first
     };
-    let token = b.introduced(&second, HERE).unwrap().token.unwrap();
+    let token = b
+        .introduced(&second, b.ourselves(), HERE)
+        .unwrap()
+        .token
+        .unwrap();
     assert_eq!(b.who(&token), Some(a.id()));
     assert_eq!(b.who(&theirs.nonce), None);
 }
@@ -185,6 +191,56 @@ async fn peers_that_are_named_are_kept_in_reserve_and_not_called() {
     meet(&a, 2).await.unwrap();
     assert!(a.list().is_empty());
     assert_eq!(a.peers().draw_on_reserve(now()), Some(url(3)));
+}
+
+#[tokio::test]
+async fn a_node_with_several_urls_is_one_peer() {
+    let world = World::new();
+    let (a, b) = (world.node(1), world.node(2));
+    let path = PeerUrl::parse(&format!("{}some/path", url(2))).unwrap();
+    let served = Arc::clone(&b);
+    let calls = Arc::clone(&world.calls);
+    world.transport.add(&path, move |request| {
+        let answer = answer(&served, &calls, &request, |_| ());
+        async move { Ok(vec![answer]) }.boxed()
+    });
+    a.add(&path, Source::Owner);
+    assert_eq!(a.introduce(&path).await.unwrap(), Meeting::Known(url(2)));
+    let peers = a.list();
+    assert_eq!((peers.len(), peers[0].url.clone()), (1, url(2)));
+    assert!(peers[0].is_chosen && peers[0].id == Some(b.id()));
+    // Another address of it, which it does not call its own.
+    world.serve(3, &b, |_| ());
+    a.add(&url(3), Source::Settings);
+    assert_eq!(a.introduce(&url(3)).await.unwrap(), Meeting::Known(url(2)));
+    assert_eq!(a.list().len(), 1);
+    assert_eq!(a.add(&url(3), Source::Settings), Added::Known);
+    assert_eq!(a.add(&path, Source::Hello), Added::Known);
+    assert_eq!(a.list().len(), 1);
+}
+
+#[tokio::test]
+async fn a_node_that_is_met_at_its_own_url_takes_over_its_other_ones() {
+    let world = World::new();
+    let (a, b) = (world.node(1), world.node(2));
+    world.serve(3, &b, |_| ());
+    a.add(&url(3), Source::Owner);
+    assert_eq!(a.introduce(&url(3)).await.unwrap(), Meeting::Met);
+    a.add(&url(2), Source::Hello);
+    assert_eq!(a.introduce(&url(2)).await.unwrap(), Meeting::Met);
+    let peers = a.list();
+    assert_eq!((peers.len(), peers[0].url.clone()), (1, url(2)));
+    assert!(peers[0].is_chosen, "the owner named it under the other URL");
+}
+
+#[tokio::test]
+async fn this_node_itself_is_no_peer() {
+    let world = World::new();
+    let a = world.node(1);
+    world.serve(2, &a, |_| ());
+    a.add(&url(2), Source::Owner);
+    assert_eq!(a.introduce(&url(2)).await.unwrap(), Meeting::Ourselves);
+    assert!(a.list().is_empty());
 }
 
 #[tokio::test]

@@ -132,6 +132,10 @@ impl Poller {
                 begun + PAUSE
             }
             Err(CallError::Unknown(_)) => now() + PAUSE_UNKNOWN,
+            Err(error @ CallError::Private) => {
+                self.overlay.is_private(&peer, &error);
+                now() + PAUSE_UNKNOWN
+            }
             Err(error) => {
                 tracing::debug!(peer = peer.as_str(), %error, "a peer does not tell what it has");
                 now() + PAUSE_FAILED

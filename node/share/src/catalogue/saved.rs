@@ -28,7 +28,7 @@ use node_wire::pieces::TreeHasher;
 /// File of the catalogue.
 const FILE: &str = "catalogue";
 
-const MAGIC: &[u8] = b"sixhop catalogue 1\n";
+const MAGIC: &[u8] = b"sixhop catalogue 2\n";
 
 /// Longest payload of a frame, in bytes.
 const FRAME_MAX: usize = 32 << 20;

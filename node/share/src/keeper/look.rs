@@ -7,6 +7,7 @@
 //! - What cannot be read for a moment stays as it was, and is looked at again.
 
 use std::{
+    borrow::Cow,
     collections::BTreeSet,
     io,
     sync::{Arc, MutexGuard},
@@ -22,7 +23,7 @@ use crate::{
     Catalogue,
     catalogue::{Change, Meta, View, Work},
     folders::{FolderStamp, Folders, children, following, in_and_below, remove_below},
-    ignoring::{Chain, IGNORE_FILE, Ignoring},
+    ignoring::{Chain, IGNORE_FILE, Verdict},
     listing::{Listed, list, meta},
     watcher::{WatchError, Watcher},
 };
@@ -161,14 +162,21 @@ impl<'c> Look<'c> {
             hinted.chain = Some((folder.to_owned(), chain));
         }
         let chain = hinted.chain.as_ref().map(|(_, chain)| chain);
-        let shares = |is_directory| chain.is_some_and(|chain| chain.shares(name, is_directory));
+        let verdict = |is_directory| {
+            chain.map_or(Verdict::Ignored, |chain| chain.verdict(name, is_directory))
+        };
+        let share = Arc::clone(self.catalogue.share());
         let found = self
             .open(folder)
-            .and_then(|folder| folder.symlink_metadata(last));
+            .and_then(|folder| folder.symlink_metadata(&*share.names.find(folder, last)));
         match found {
-            Ok(found) if found.is_dir() && shares(true) => Entry::Directory,
-            Ok(found) if found.is_file() && shares(false) => Entry::File(meta(&found)),
-            Ok(found) if found.is_dir() || found.is_file() => Entry::None,
+            Ok(found) if found.is_dir() || found.is_file() => match verdict(found.is_dir()) {
+                Verdict::Shared if found.is_dir() => Entry::Directory,
+                Verdict::Shared => Entry::File(meta(&found)),
+                Verdict::Ignored => Entry::None,
+                // It is counted where it is listed.
+                Verdict::Hidden => Entry::Unclear,
+            },
             Err(error) if is_gone(&error) => Entry::None,
             _ => Entry::Unclear,
         }
@@ -215,11 +223,16 @@ impl<'c> Look<'c> {
         let listed = self
             .open(name)
             .and_then(|folder| list(folder, name, &chain));
-        match listed {
-            Ok(listed) => self.listed(name, listed),
+        // A file that is on its way comes or goes, maybe while we are not there.
+        let is_at_rest = match listed {
+            Ok(listed) => {
+                let is_at_rest = self.remove_leftovers(name, &listed.temporaries);
+                self.listed(name, listed);
+                is_at_rest
+            }
             Err(error) => return self.failed(name, error),
-        }
-        let stamp = stamp.is_settled(before).then_some(stamp);
+        };
+        let stamp = (is_at_rest && stamp.is_settled(before)).then_some(stamp);
         let folder = self.work.folders.get_mut(name);
         if let Some(folder) = folder.filter(|folder| folder.stamp != stamp) {
             folder.stamp = stamp;
@@ -241,6 +254,14 @@ impl<'c> Look<'c> {
                 folder.stamp = None;
             }
         }
+    }
+
+    /// Removes the temporaries in the directory `name` that a killed node left
+    /// there. Says whether none are left.
+    fn remove_leftovers(&self, name: &str, temporaries: &[String]) -> bool {
+        let share = self.catalogue.share();
+        let is_left = |last: &&String| !share.remove_leftover(&format!("{name}{last}"));
+        temporaries.iter().filter(is_left).count() == 0
     }
 
     /// Notes what is in the directory `name`.
@@ -270,7 +291,7 @@ impl<'c> Look<'c> {
             self.forget(&format!("{name}{gone}/"));
         }
         if let Some(folder) = self.work.folders.get_mut(name) {
-            folder.skipped = listed.skipped;
+            folder.skipped = listed.skipped.len() as u64;
         }
     }
 
@@ -314,7 +335,12 @@ impl<'c> Look<'c> {
         if folder.watched {
             return;
         }
-        match watcher.watch(&self.catalogue.share().path().join(name)) {
+        let share = self.catalogue.share();
+        let on_disk = match self.root.as_deref() {
+            Some(root) => share.names.path(root, name),
+            None => Cow::Borrowed(name),
+        };
+        match watcher.watch(&share.path().join(&*on_disk)) {
             Ok(()) => folder.watched = true,
             Err(WatchError::Gone) => {}
             Err(error) => self.looked.unwatched = Some(error),
@@ -330,7 +356,8 @@ impl<'c> Look<'c> {
     /// What the ignore file of the directory `name` is; 0 if there is none.
     fn rules(&self, name: &str) -> u64 {
         let root = self.root.as_ref();
-        root.map_or(0, |root| Ignoring::fingerprint(root, name))
+        let ignoring = &self.catalogue.share().ignoring;
+        root.map_or(0, |root| ignoring.fingerprint(root, name))
     }
 
     /// Opens the directory `name`: empty, or with a `/` at its end.
@@ -349,7 +376,9 @@ impl<'c> Look<'c> {
                 Some((_, open)) => open,
                 None => self.root.as_deref().ok_or(io::ErrorKind::NotFound)?,
             };
-            let below = here.open_dir_nofollow(&name[reached..reached + end])?;
+            let part = &name[reached..reached + end];
+            let names = &self.catalogue.share().names;
+            let below = here.open_dir_nofollow(&*names.find(here, part))?;
             self.open.push((name[..=reached + end].to_owned(), below));
         }
         match self.open.last() {

@@ -86,7 +86,7 @@ impl Home {
     }
 
     fn keeper(&self) -> Arc<Keeper> {
-        let share = Arc::new(Share::open(&self.path("")).unwrap());
+        let share = Arc::new(Share::open_keeping(&self.path(""), &self.state(), &[]).unwrap());
         let watching = Box::new(self.memory.clone());
         let catalogue = Catalogue::new(&share);
         Keeper::with(catalogue, Some(self.state()), Arc::default(), watching)
@@ -262,7 +262,7 @@ fn a_directory_that_is_gone_shares_nothing_and_is_taken_up_again() {
 }
 
 #[test]
-fn another_directory_in_its_place_is_shared() {
+fn another_directory_is_shared_only_when_it_is_accepted() {
     let home = Home::new();
     home.write("old", "1");
     let keeper = home.keeper();
@@ -272,8 +272,75 @@ fn another_directory_in_its_place_is_shared() {
     keeper.hints.root();
     running.turn();
     rest(&mut running);
+    assert_eq!(names(&keeper), [""; 0]);
+    let trouble = keeper.catalogue.share().trouble().unwrap();
+    assert!(trouble.contains("share.accept"), "{trouble}");
+    keeper.catalogue.share().accept().unwrap();
+    keeper.look_at_root();
+    rest(&mut running);
+    until(&mut running, |_| !names(&keeper).is_empty());
     assert_eq!(names(&keeper), ["new"]);
     assert_eq!(known(&keeper), there(&keeper));
+    assert!(keeper.catalogue.share().trouble().is_none());
+}
+
+#[test]
+fn another_directory_at_the_start_shares_nothing_and_is_told() {
+    let home = Home::new();
+    home.write("old", "1");
+    drop(started(&home.keeper()));
+    let moved = home.directory.path().join("away");
+    fs::rename(home.path(""), &moved).unwrap();
+    home.write("new", "1");
+    let keeper = home.keeper();
+    assert!(keeper.catalogue.share().trouble().is_some());
+    let mut running = started(&keeper);
+    keeper.hints.root();
+    running.turn();
+    assert_eq!(names(&keeper), [""; 0]);
+    let kinds: Vec<_> = keeper.events.since(0, 10).iter().map(|e| e.kind).collect();
+    assert_eq!(kinds, ["share.away"]);
+    fs::remove_dir_all(home.path("")).unwrap();
+    fs::rename(&moved, home.path("")).unwrap();
+    running.root_looked -= ROOT_EVERY;
+    until(&mut running, |_| !names(&keeper).is_empty());
+    assert_eq!(names(&keeper), ["old"]);
+}
+
+#[test]
+fn temporaries_that_were_left_behind_are_removed_when_listed() {
+    let home = Home::new();
+    home.write("a/x", "1");
+    let keeper = home.keeper();
+    drop(started(&keeper));
+    // Made by a node that was killed, for which the directories b and c were made.
+    home.write("a/.sixhop-part-0123456789abcdef0", "half");
+    home.write("a/.sixhop-part-notes.txt", "not ours");
+    home.write("b/c/.sixhop-part-0123456789abcdef2", "half");
+    home.write("d/c/.sixhop-part-0123456789abcdef1", "half");
+    home.write("e/.sixhop-part-0123456789abcdef1", "kept");
+    let kept = ["e/.sixhop-part-0123456789abcdef1".to_owned()];
+    std::thread::sleep(Duration::from_millis(20));
+    let share = Share::open_keeping(&home.path(""), &home.state(), &kept).unwrap();
+    // Made after the start, by another program.
+    home.write("f/.sixhop-part-fedcba", "being written");
+    let catalogue = Catalogue::new(&Arc::new(share));
+    let memory = Box::new(home.memory.clone());
+    let keeper = Keeper::with(catalogue, Some(home.state()), Arc::default(), memory);
+    let mut running = started(&keeper);
+    rest(&mut running);
+    assert_eq!(names(&keeper), ["a/x"]);
+    for (name, is_there) in [
+        ("a/.sixhop-part-0123456789abcdef0", false),
+        ("a/.sixhop-part-notes.txt", true),
+        ("b", false),
+        ("d/c", false),
+        ("d", true),
+        ("e/.sixhop-part-0123456789abcdef1", true),
+        ("f/.sixhop-part-fedcba", true),
+    ] {
+        assert_eq!(home.path(name).exists(), is_there, "{name}");
+    }
 }
 
 #[test]

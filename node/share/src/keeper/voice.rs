@@ -22,6 +22,8 @@ pub(super) struct Voice<'e> {
     events: &'e EventLog,
     spoken: Option<Instant>,
     waiting: Waiting,
+    /// What was said of the ignore files last.
+    troubles: Vec<String>,
 }
 
 /// Changes that are not told yet.
@@ -39,6 +41,7 @@ impl<'e> Voice<'e> {
             events,
             spoken: None,
             waiting: Waiting::default(),
+            troubles: Vec::new(),
         }
     }
 
@@ -85,7 +88,10 @@ impl<'e> Voice<'e> {
                 self.events.emit("share.back", json!({ "path": path }));
             }
             RootNews::Replaced => {
-                tracing::warn!(path, "another directory is there now, and is shared");
+                tracing::warn!(
+                    path,
+                    "another directory is shared from now on, as the owner accepted it"
+                );
                 self.events.emit("share.replaced", json!({ "path": path }));
             }
             RootNews::Away(why) => {
@@ -93,6 +99,15 @@ impl<'e> Voice<'e> {
                 self.events
                     .emit("share.away", json!({ "path": path, "text": why }));
             }
+        }
+    }
+
+    /// Tells what is wrong with the ignore files, when it changed.
+    pub(super) fn ignore_troubles(&mut self, troubles: Vec<String>) {
+        if self.troubles != troubles {
+            self.events
+                .emit("share.ignore_trouble", json!({ "troubles": troubles }));
+            self.troubles = troubles;
         }
     }
 

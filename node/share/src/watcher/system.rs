@@ -2,7 +2,7 @@
 
 use std::{path::Path, sync::Arc};
 
-use node_wire::name::TEMPORARY_PREFIX;
+use node_wire::name::composed;
 use notify::{
     Config, Error, ErrorKind, Event, EventKind, EventKindMask, RecommendedWatcher, RecursiveMode,
     Watcher as _,
@@ -10,6 +10,7 @@ use notify::{
 };
 
 use super::{Hints, WatchError, Watcher, Watching};
+use crate::temporary::is_temporary_part;
 
 /// What the system is asked to tell: every change, and no reading. Whoever reads a
 /// file would wake us up, and the node reads more of them than anybody.
@@ -93,8 +94,9 @@ fn hint(root: &Path, hints: &Hints, path: &Path) {
     // A name that is not Unicode is not shared.
     match below.to_str() {
         Some("") => hints.root(),
-        Some(name) if !name.starts_with(TEMPORARY_PREFIX) => hints.name(name),
-        _ => {}
+        Some(name) if is_temporary_part(name.rsplit('/').next().unwrap_or(name)) => {}
+        Some(name) => hints.name(&composed(name)),
+        None => {}
     }
 }
 
@@ -153,8 +155,12 @@ mod tests {
     #[test]
     fn our_temporaries_give_no_hint() {
         let kind = EventKind::Create(CreateKind::File);
-        let path = format!("/share/{TEMPORARY_PREFIX}0123");
-        assert!(hints_of(Ok(event(kind, &path))).is_empty());
+        for path in [
+            "/share/.sixhop-part-0123",
+            "/share/a/b/.sixhop-part-0123456789abcdef2",
+        ] {
+            assert!(hints_of(Ok(event(kind, path))).is_empty(), "{path}");
+        }
     }
 
     #[test]

@@ -11,7 +11,7 @@ fn read(bytes: &[u8], piece: usize) -> Result<(QueryOutcome, Vec<u8>), AnswerErr
     for piece in bytes.chunks(piece) {
         reader.push(piece, &mut out)?;
     }
-    assert!(out.len() <= bytes.len());
+    assert!(out.len() <= bytes.len() * node_wire::encoding::GROWTH_MAX);
     Ok((reader.finish()?, out))
 }
 

@@ -95,6 +95,9 @@ pub enum FoundEnd {
 /// Hits that are wanted when the caller names no limit.
 const LIMIT: usize = 100;
 
+/// Up to here every whole number is a double.
+const EXACT_MAX: u64 = 1 << f64::MANTISSA_DIGITS;
+
 impl Find {
     /// Reads the parameters of a call.
     ///
@@ -282,16 +285,29 @@ pub(super) fn read_number(value: &Value) -> Option<u64> {
     match value {
         Value::Int(number) => u64::try_from(*number).ok(),
         Value::Int64(number) => u64::try_from(*number).ok(),
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "it is whole and not negative, and such a double has at most 53 bits"
+        )]
+        Value::Double(number)
+            if (0.0..=EXACT_MAX as f64).contains(number) && number.fract() == 0.0 =>
+        {
+            Some(*number as u64)
+        }
         _ => None,
     }
 }
 
-/// The smaller type of the two that XML-RPC has: not every library reads `i8`.
+/// A number as every XML-RPC library reads it: `int` if it fits, otherwise a double,
+/// which many read that do not know `i8`.
 pub(super) fn number(number: u64) -> Value {
-    i32::try_from(number).map_or_else(
-        |_| Value::Int64(i64::try_from(number).unwrap_or(i64::MAX)),
-        Value::Int,
-    )
+    match i32::try_from(number) {
+        Ok(number) => Value::Int(number),
+        #[expect(clippy::cast_precision_loss, reason = "it is exact up to there")]
+        Err(_) if number <= EXACT_MAX => Value::Double(number as f64),
+        Err(_) => Value::Int64(i64::try_from(number).unwrap_or(i64::MAX)),
+    }
 }
 
 pub(super) fn saturated(number: u64) -> usize {
@@ -349,6 +365,15 @@ mod tests {
             Found::from_value(&Value::Struct(BTreeMap::from([("hits".to_owned(), hits)])))
         };
         assert!(hit(&[("name", "a".into()), ("size", Value::Int64(1 << 40))]).is_some());
+        let double = |size| hit(&[("name", "a".into()), ("size", Value::Double(size))]);
+        assert_eq!(
+            double(1e12).map(|found| found.hits[0].size),
+            Some(1_000_000_000_000)
+        );
+        assert_eq!(number(1 << 40), Value::Double(1_099_511_627_776.0));
+        for size in [-1.0, 1.5, 1e300, f64::NAN] {
+            assert!(double(size).is_none(), "{size}");
+        }
         assert!(hit(&[("name", "a".into())]).is_none());
         assert!(hit(&[("name", "a".into()), ("size", Value::Int(-1))]).is_none());
         assert!(

@@ -8,6 +8,7 @@ use super::tail::{self, Tail};
 use super::{AnswerError, AnswerHead};
 use crate::content::Payload;
 use crate::dialect::Dialect;
+use crate::encoding::MARK;
 use crate::gate::{self, GateError, Tag, TagKind, is_space};
 use crate::limits::{ANSWER_HEAD_MAX, XML_TAG_MAX};
 
@@ -28,6 +29,13 @@ pub(super) enum Start {
         tail: Tail,
         rest: Vec<u8>,
     },
+    /// An empty element in the place of content, of the tail of which `rest` has
+    /// already arrived.
+    Empty {
+        head: AnswerHead,
+        tail: Tail,
+        rest: Vec<u8>,
+    },
 }
 
 /// Why the judgement stops here.
@@ -44,6 +52,7 @@ struct Found {
     head: AnswerHead,
     closing: &'static [&'static str],
     at: usize,
+    is_empty: bool,
 }
 
 /// Walks over the head.
@@ -60,11 +69,15 @@ impl HeadReader {
         self.bytes.extend_from_slice(taken);
         *chunk = rest;
         match judge(&self.bytes) {
-            Ok(found) => Ok(Some(Start::Content {
-                head: found.head,
-                tail: Tail::new(found.closing),
-                rest: self.bytes.split_off(found.at),
-            })),
+            Ok(found) => {
+                let (head, tail) = (found.head, Tail::new(found.closing));
+                let rest = self.bytes.split_off(found.at);
+                Ok(Some(if found.is_empty {
+                    Start::Empty { head, tail, rest }
+                } else {
+                    Start::Content { head, tail, rest }
+                }))
+            }
             Err(Stop::Small) => Ok(Some(Start::Small)),
             Err(Stop::Bad(error)) => Err(error),
             Err(Stop::More) if self.bytes.len() < ANSWER_HEAD_MAX => Ok(None),
@@ -80,6 +93,7 @@ impl HeadReader {
 
 fn judge(bytes: &[u8]) -> Result<Found, Stop> {
     let mut cursor = Cursor { bytes, at: 0 };
+    cursor.skip_marks()?;
     cursor.skip_declaration()?;
     cursor.expect(TagKind::Open, "methodResponse")?;
     match cursor.tag()? {
@@ -95,7 +109,12 @@ fn judge(bytes: &[u8]) -> Result<Found, Stop> {
 fn judge_value(cursor: &mut Cursor<'_>, dialect: Dialect) -> Result<Found, Stop> {
     let value = cursor.tag()?;
     if value.is(TagKind::Empty, "value") {
-        return Err(Stop::Small);
+        return Ok(empty(
+            cursor,
+            dialect,
+            Payload::Text,
+            tail::no_value(dialect),
+        ));
     }
     if !value.is(TagKind::Open, "value") {
         return Err(unexpected("element instead of a value"));
@@ -107,6 +126,7 @@ fn judge_value(cursor: &mut Cursor<'_>, dialect: Dialect) -> Result<Found, Stop>
         },
         closing: tail::untyped(dialect),
         at: cursor.at,
+        is_empty: false,
     };
     if cursor.first_after_space()? != b'<' {
         return Ok(untyped);
@@ -114,7 +134,18 @@ fn judge_value(cursor: &mut Cursor<'_>, dialect: Dialect) -> Result<Found, Stop>
     let tag = cursor.tag()?;
     match (tag.kind, tag.name) {
         (TagKind::Close, "value") => Ok(untyped),
-        (TagKind::Empty, "string" | "base64") => Err(Stop::Small),
+        (TagKind::Empty, "string") => Ok(empty(
+            cursor,
+            dialect,
+            Payload::Text,
+            tail::untyped(dialect),
+        )),
+        (TagKind::Empty, "base64") => Ok(empty(
+            cursor,
+            dialect,
+            Payload::Binary,
+            tail::untyped(dialect),
+        )),
         (TagKind::Open, "string") => Ok(typed(cursor, dialect, Payload::Text)),
         (TagKind::Open, "base64") => Ok(typed(cursor, dialect, Payload::Binary)),
         (TagKind::Open, "array") if dialect == Dialect::Faults => judge_pair(cursor),
@@ -127,6 +158,21 @@ fn typed(cursor: &Cursor<'_>, dialect: Dialect, payload: Payload) -> Found {
         head: AnswerHead { payload, dialect },
         closing: tail::typed(dialect, payload),
         at: cursor.at,
+        is_empty: false,
+    }
+}
+
+fn empty(
+    cursor: &Cursor<'_>,
+    dialect: Dialect,
+    payload: Payload,
+    closing: &'static [&'static str],
+) -> Found {
+    Found {
+        head: AnswerHead { payload, dialect },
+        closing,
+        at: cursor.at,
+        is_empty: true,
     }
 }
 
@@ -138,7 +184,7 @@ fn judge_pair(cursor: &mut Cursor<'_>) -> Result<Found, Stop> {
     if code.kind != TagKind::Open || !matches!(code.name, "int" | "i4" | "i8") {
         return Err(unexpected("type of code"));
     }
-    if cursor.text_to_tag()? != b"1" {
+    if cursor.text_to_tag()?.trim_ascii() != b"1" {
         return Err(Stop::Small);
     }
     cursor.expect(TagKind::Close, code.name)?;
@@ -155,19 +201,34 @@ fn refused(error: GateError) -> Stop {
 }
 
 impl<'a> Cursor<'a> {
+    /// Passes over white space and marks of byte order before the document.
+    fn skip_marks(&mut self) -> Result<(), Stop> {
+        loop {
+            self.at += self.space_length();
+            if !self.begins_with(MARK)? {
+                return Ok(());
+            }
+            self.at += MARK.len();
+        }
+    }
+
     fn skip_declaration(&mut self) -> Result<(), Stop> {
-        let start = b"<?xml";
-        let common = self.bytes.iter().zip(start).take_while(|(a, b)| a == b);
-        if common.count() < self.bytes.len().min(start.len()) {
+        if !self.begins_with(b"<?xml")? {
             return Ok(()); // not a declaration; a tag, or refused as one
         }
-        if self.bytes.len() < start.len() {
+        let end = self.position_of(b'>')?;
+        let declaration = ascii(&self.bytes[self.at..=end])?;
+        self.at += gate::declaration_length(declaration).map_err(refused)?;
+        Ok(())
+    }
+
+    /// Whether `start` comes next.
+    fn begins_with(&self, start: &[u8]) -> Result<bool, Stop> {
+        let rest = &self.bytes[self.at..];
+        if rest.len() < start.len() && start.starts_with(rest) {
             return Err(Stop::More);
         }
-        let end = self.position_of(b'>')?;
-        let declaration = ascii(&self.bytes[..=end])?;
-        self.at = gate::declaration_length(declaration).map_err(refused)?;
-        Ok(())
+        Ok(rest.starts_with(start))
     }
 
     fn expect(&mut self, kind: TagKind, name: &str) -> Result<(), Stop> {

@@ -15,10 +15,21 @@ pub(super) struct Tail {
     taken: usize,         // bytes of the tail so far
 }
 
+/// What closes the response of a value.
+const PARAM: &[&str] = &["param", "params", "methodResponse"];
+
 macro_rules! closing {
     ($($tag:literal),*) => {
         &[$($tag,)* "value", "param", "params", "methodResponse"]
     };
+}
+
+/// What closes an answer whose content is an empty `<value/>`.
+pub(super) fn no_value(dialect: Dialect) -> &'static [&'static str] {
+    match dialect {
+        Dialect::Faults => PARAM,
+        Dialect::Codes => closing!("data", "array"),
+    }
 }
 
 /// What closes content that stands in a value without a type.

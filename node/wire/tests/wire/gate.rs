@@ -8,9 +8,24 @@ fn verdict(text: &str) -> Result<(), GateError> {
 }
 
 #[test]
-fn a_mark_of_byte_order_is_taken_off() {
-    assert_eq!(check("\u{feff}<a/>".as_bytes()), Ok("<a/>"));
-    assert_eq!(verdict("\u{feff}\u{feff}<a/>"), Err(GateError::Root));
+fn marks_and_space_before_a_document_are_passed_over() {
+    for before in [
+        "",
+        "\u{feff}",
+        "\r\n",
+        "\r\n\u{feff}",
+        "\u{feff} \u{feff}\n",
+    ] {
+        for declaration in ["", "<?xml version='1.0'?>"] {
+            let text = format!("{before}{declaration}<a/>");
+            assert_eq!(check(text.as_bytes()).as_deref(), Ok("<a/>"), "{text:?}");
+        }
+    }
+    assert_eq!(
+        verdict("<?xml version='1.0'?>\u{feff}<a/>"),
+        Err(GateError::Root)
+    );
+    assert_eq!(verdict("<a/>\u{feff}"), Err(GateError::Root));
 }
 
 #[test]
@@ -18,14 +33,28 @@ fn plain_documents_pass() {
     for text in [
         "<a/>",
         "<a></a>",
-        " \r\n<a>\t<b.c-d_e1/> text </a >\n",
-        "<?xml version='1.0'?><a/>",
-        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<a>é</a>",
-        "<?xml  version = '1.1'  encoding='utf-8' standalone='yes' ?><a/>",
+        "<a>\t<b.c-d_e1/> text </a >\n",
         "<a>]]> &amp; > \u{10FFFF}</a>",
     ] {
-        assert_eq!(check(text.as_bytes()), Ok(text));
+        assert_eq!(check(text.as_bytes()).as_deref(), Ok(text));
     }
+    for declaration in [
+        "<?xml version='1.0'?>",
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>",
+        "<?xml  version = '1.1'  encoding='utf-8' standalone='yes' ?>",
+        // A document in bytes of eight bits cannot be of UTF-16.
+        "<?xml version='1.0' encoding='utf-16'?>",
+    ] {
+        let text = format!("{declaration}\n<a>é</a>");
+        assert_eq!(check(text.as_bytes()).as_deref(), Ok("\n<a>é</a>"));
+    }
+}
+
+#[test]
+fn a_section_of_characters_is_text() {
+    let text = "<a><![CDATA[<b>&amp;]]]]><![CDATA[>]]></a>";
+    let expected = "<a>&lt;b&gt;&amp;amp;]]&gt;</a>";
+    assert_eq!(check(text.as_bytes()).as_deref(), Ok(expected));
 }
 
 #[test]
@@ -69,10 +98,14 @@ fn what_xml_rpc_does_not_need_of_xml_is_refused() {
         ("<!DOCTYPE a><a/>", E::Markup),
         ("<!DOCTYPE a [<!ENTITY x 'y'>]><a>&x;</a>", E::Markup),
         ("<a><!-- x --></a>", E::Markup),
-        ("<a><![CDATA[x]]></a>", E::Markup),
+        ("<![CDATA[ ]]><a/>", E::Markup),
+        ("<a/><![CDATA[ ]]>", E::Markup),
+        ("<a <![CDATA[ ]]>/>", E::Tag),
+        ("<a><![CDATA[x</a>", E::Unbalanced),
+        ("<a><![CDATA[\u{0}]]></a>", E::IllegalCharacter),
+        ("<a><![cdata[x]]></a>", E::Markup),
         ("<!", E::Markup),
         ("<a><?xml version='1.0'?></a>", E::Instruction),
-        (" <?xml version='1.0'?><a/>", E::Instruction),
         ("<?xml-stylesheet href='x'?><a/>", E::Instruction),
         ("<?php x ?><a/>", E::Instruction),
         ("<a/><?x?>", E::Instruction),
@@ -86,15 +119,9 @@ fn what_xml_rpc_does_not_need_of_xml_is_refused() {
         ("<?xml version='1.'?><a/>", E::Declaration),
         ("<?xml version='1.0\"?><a/>", E::Declaration),
         ("<?xml encoding='utf-8'?><a/>", E::Declaration),
-        (
-            "<?xml version='1.0' encoding='utf-16'?><a/>",
-            E::Declaration,
-        ),
-        (
-            "<?xml version='1.0' encoding='latin1'?><a/>",
-            E::Declaration,
-        ),
-        ("<?xml version='1.0' encoding='utf-7'?><a/>", E::Declaration),
+        ("<?xml version='1.0' encoding='utf-7'?><a/>", E::Encoding),
+        ("<?xml version='1.0' encoding='x-none'?><a/>", E::Encoding),
+        ("<?xml version='1.0' encoding=''?><a/>", E::Declaration),
         ("<?xml version='1.0' version='1.0'?><a/>", E::Declaration),
         ("<?xml version='1.0'encoding='utf-8'?><a/>", E::Declaration),
         (
@@ -113,16 +140,35 @@ fn what_xml_rpc_does_not_need_of_xml_is_refused() {
 }
 
 #[test]
-fn other_encodings_are_refused() {
-    let utf16: Vec<u8> = "<?xml version='1.0'?><a/>"
-        .encode_utf16()
-        .flat_map(u16::to_le_bytes)
-        .collect();
-    assert!(check(&utf16).is_err());
-    assert!(check(&[&[0xFF, 0xFE], &utf16[..]].concat()).is_err());
+fn bytes_that_mean_nothing_are_refused() {
     assert_eq!(check(b"<a>\xE9</a>"), Err(GateError::NotUtf8));
     assert_eq!(check(b"<a>\xC0\xBC</a>"), Err(GateError::NotUtf8));
     assert_eq!(check(b"<a>\xED\xA0\x80</a>"), Err(GateError::NotUtf8));
+    let ascii = b"<?xml version='1.0' encoding='us-ascii'?><a>\xE9</a>";
+    assert_eq!(check(ascii), Err(GateError::NotUtf8));
+    for bytes in [
+        &b"\xFE\xFF\0<\0a\0/\0"[..],
+        b"\xFE\xFF\0<\0a\0>\xD8\x00\0<\0/\0a\0>",
+    ] {
+        assert_eq!(check(bytes), Err(GateError::Undecodable), "{bytes:?}");
+    }
+    let utf32 = b"\xFF\xFE\0\0<\0\0\0a\0\0\0/\0\0\0>\0\0\0";
+    assert!(check(utf32).is_err());
+}
+
+#[test]
+fn limits_hold_for_what_was_decoded() {
+    let utf16 =
+        |text: &str| -> Vec<u8> { text.encode_utf16().flat_map(u16::to_le_bytes).collect() };
+    let deep = "<a>".repeat(XML_DEPTH_MAX + 1) + &"</a>".repeat(XML_DEPTH_MAX + 1);
+    assert_eq!(check(&utf16(&deep)), Err(GateError::TooDeep));
+    let wide = format!("<r>{}</r>", "<a/>".repeat(XML_ELEMENTS_MAX));
+    assert_eq!(check(&utf16(&wide)), Err(GateError::TooManyElements));
+    let long = format!("<{}/>", "a".repeat(XML_TAG_MAX));
+    assert_eq!(check(&utf16(&long)), Err(GateError::TagTooLong));
+    let bomb = "<!DOCTYPE a [<!ENTITY x 'y'>]><a>&x;</a>";
+    assert_eq!(check(&utf16(bomb)), Err(GateError::Markup));
+    assert_eq!(check(&utf16("<a><!-- --></a>")), Err(GateError::Markup));
 }
 
 #[test]

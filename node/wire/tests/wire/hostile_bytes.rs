@@ -39,8 +39,24 @@ fn soup() -> impl Strategy<Value = Vec<u8>> {
         1 => vec(any::<u8>(), 0..6),
         1 => Just(b"2015-W45-1T10:00:00".to_vec()),
         1 => Just(b"&#13;".to_vec()),
+        1 => prop::sample::select(vec!["<![CDATA[", "]]>", "]", "\u{feff}"])
+            .prop_map(|mark| mark.as_bytes().to_vec()),
     ];
-    vec(piece, 0..40).prop_map(|pieces| pieces.concat())
+    let start = prop::sample::select(vec![
+        "",
+        "<?xml version='1.0' encoding='latin1'?>",
+        "<?xml version='1.0' encoding='shift_jis'?>",
+        "\u{feff}\n",
+    ]);
+    (start, vec(piece, 0..40), any::<bool>()).prop_map(|(start, pieces, wide)| {
+        let bytes = [start.as_bytes(), &pieces.concat()].concat();
+        if wide {
+            // UTF-16, of whatever it is.
+            bytes.iter().flat_map(|byte| [*byte, 0]).collect()
+        } else {
+            bytes
+        }
+    })
 }
 
 fn all_readers(bytes: &[u8]) {

@@ -8,6 +8,7 @@
 )]
 
 mod contents;
+mod encodings;
 mod gate;
 mod golden;
 mod hostile_bytes;

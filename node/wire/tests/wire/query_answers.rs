@@ -203,8 +203,8 @@ fn the_gate_holds_for_head_and_tail() {
         (format!("<?php ?>{}", answer(value)), GateError::Instruction),
         (answer(&format!("<?x?>{value}")), GateError::Instruction),
         (answer(&format!("{value}<!-- -->")), GateError::Markup),
-        (answer("<value><![CDATA[a]]></value>"), GateError::Markup),
-        (answer("<value>a<![CDATA[a]]></value>"), GateError::Markup),
+        (format!("<![CDATA[a]]>{}", answer(value)), GateError::Markup),
+        (answer(value) + "<![CDATA[a]]>", GateError::Markup),
         (answer("<value x='1'>a</value>"), GateError::Tag),
         (answer("<v\u{e9}>"), GateError::Tag),
         (format!("<{}", "a".repeat(300)), GateError::TagTooLong),
@@ -213,8 +213,8 @@ fn the_gate_holds_for_head_and_tail() {
             GateError::TagTooLong,
         ),
         (
-            answer(value).replace("1.0'", "1.0' encoding='utf-16'"),
-            GateError::Declaration,
+            answer(value).replace("1.0'", "1.0' encoding='utf-7'"),
+            GateError::Encoding,
         ),
     ] {
         assert_eq!(read_str(&text), Err(AnswerError::Gate(error)), "{text}");
@@ -305,6 +305,56 @@ fn head_tail_and_small_answers_are_limited() {
 }
 
 #[test]
+fn a_mark_and_space_may_stand_before_the_answer() {
+    let whole = answer("<value><string>a</string></value>");
+    let bare = whole.split_once('\n').unwrap().1;
+    for before in [
+        "\u{feff}",
+        "\r\n",
+        "\n\u{feff}",
+        "\u{feff}\n",
+        "\u{feff}\u{feff}",
+    ] {
+        found(&format!("{before}{whole}"), &TEXT, b"a");
+        found(&format!("{before}{bare}"), &TEXT, b"a");
+    }
+    let fault = response::fault(&Fault::access_denied());
+    let fault = format!("\u{feff}{}", String::from_utf8(fault).unwrap());
+    found(&fault, &QueryOutcome::Fault(Fault::access_denied()), b"");
+    let read = read_str(&(" ".repeat(ANSWER_HEAD_MAX) + &whole));
+    assert_eq!(read, Err(AnswerError::HeadTooLong));
+}
+
+#[test]
+fn an_empty_element_is_an_empty_file_that_is_known_at_once() {
+    for (text, outcome) in [
+        (answer("<value/>"), TEXT),
+        (answer("<value><string/></value>"), TEXT),
+        (answer("<value><string></string></value>"), TEXT),
+        (answer("<value> <base64 /> </value>"), BINARY),
+        (codes(" <i4> 1 </i4> ", "<value/>"), TEXT),
+        (codes("<int>1</int>", "<value><string/></value>"), TEXT),
+        (codes("<int>1</int>", "<value><base64/></value>"), BINARY),
+    ] {
+        let mut reader = QueryAnswerReader::new();
+        reader.push(text.as_bytes(), &mut Vec::new()).unwrap();
+        let head = reader.head().expect("content follows");
+        let (QueryOutcome::Found { payload, .. }, Ok(read)) = (outcome, reader.finish()) else {
+            panic!("{text}");
+        };
+        let dialect = head.dialect;
+        assert_eq!(read, QueryOutcome::Found { payload, dialect }, "{text}");
+        assert_eq!(head.payload, payload, "{text}");
+    }
+    for text in [
+        "<value><string/>x</value>",
+        "<value><string/><string/></value>",
+    ] {
+        assert!(read_str(&answer(text)).is_err(), "{text}");
+    }
+}
+
+#[test]
 fn an_error_stays() {
     let mut reader = QueryAnswerReader::new();
     let mut out = Vec::new();
@@ -368,7 +418,8 @@ fn answer_like() -> impl Strategy<Value = String> {
             Just("<param>"), Just("</param>"), Just("<value>"), Just("</value>"), Just("<string>"),
             Just("</string>"), Just("<base64>"), Just("</base64>"), Just("<array>"), Just("<data>"),
             Just("<int>"), Just("</int>"), Just("<fault>"), Just("<?xml version='1.0'?>"),
-            Just("<value/>"), Just("<!--"), Just("&amp;"), Just("&"), Just("1"), Just("aGk="),
+            Just("<value/>"), Just("<!--"), Just("<string/>"), Just("<![CDATA["), Just("]]>"), Just("]"),
+            Just("\u{feff}"), Just("<?xml version='1.0' encoding='latin1'?>"), Just("&amp;"), Just("&"), Just("1"), Just("aGk="),
         ].prop_map(str::to_owned),
         1 => legal_text(),
     ];

@@ -229,3 +229,55 @@ proptest! {
         let _ = parse(&format!("http://{text}"));
     }
 }
+
+#[test]
+fn what_a_person_writes_is_a_url() {
+    for (text, url) in [
+        ("http://a:1/", "http://a:1/"),
+        ("http://a", "http://a/"),
+        (" HTTP://A:1/codes ", "http://a:1/codes"),
+        ("localhost", "http://localhost:4242/"),
+        ("192.168.1.5", "http://192.168.1.5:4242/"),
+        ("192.168.1.5:80", "http://192.168.1.5/"),
+        ("nas.local:5000", "http://nas.local:5000/"),
+        ("nas/some/path", "http://nas:4242/some/path"),
+        ("nas:1/codes", "http://nas:1/codes"),
+        ("[::1]", "http://[::1]:4242/"),
+        ("[::1]:5000", "http://[::1]:5000/"),
+        ("::1", "http://[::1]:4242/"),
+    ] {
+        let read = PeerUrl::from_person(text);
+        assert_eq!(read.as_ref().map(PeerUrl::as_str), Ok(url), "{text}");
+    }
+    for text in [
+        "",
+        ":4242",
+        "a b",
+        "a:0",
+        "a:x",
+        "user@host",
+        "ftp://a",
+        "a?q",
+        "0.0.0.0",
+    ] {
+        assert!(PeerUrl::from_person(text).is_err(), "{text}");
+    }
+}
+
+#[test]
+fn localhost_is_the_address_that_it_means() {
+    let url = |text: &str| PeerUrl::parse(text).unwrap();
+    let address = url("http://127.0.0.1:4242/");
+    for text in [
+        "http://localhost:4242/",
+        "http://LOCALHOST.:4242/RPC2",
+        "http://127.1:4242/codes",
+    ] {
+        assert!(url(text).same_peer(&address), "{text}");
+    }
+    for text in ["http://localhost:4243/", "http://localhost.example:4242/"] {
+        assert!(!url(text).same_peer(&address), "{text}");
+    }
+    let path = url("http://localhost:4242/some/path");
+    assert!(!path.same_peer(&address) && path.same_host(&address));
+}

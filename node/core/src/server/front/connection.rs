@@ -7,7 +7,7 @@ use std::{
     pin::{Pin, pin},
     sync::{
         Arc, Mutex,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicU64, Ordering},
     },
     task::{Context, Poll},
     time::Instant,
@@ -16,7 +16,7 @@ use std::{
 use axum::{Router, body::Body, response::Response};
 use bytes::Bytes;
 use futures_util::task::AtomicWaker;
-use http::{HeaderValue, Request, header};
+use http::{HeaderValue, Request, StatusCode, header};
 use http_body::{Frame, SizeHint};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
@@ -25,7 +25,7 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 use super::{
-    Remote,
+    Local, Remote,
     admission::{Admission, ConnectionLimits, ConnectionTable},
     framing::HEADERS_MAX,
     guarded::{GuardedStream, Halves},
@@ -61,8 +61,8 @@ pub(super) struct Connection {
 pub(super) struct Shared {
     id: u64,
     connections: Arc<Connections>,
-    /// Whether a request is being served.
-    served: AtomicBool,
+    /// Number of requests that have come whole.
+    requests: AtomicU64,
     /// Number of answers that are out.
     answers: AtomicU64,
     /// Whoever awaits the next request while one is being served.
@@ -117,7 +117,7 @@ impl Shared {
         Shared {
             id,
             connections,
-            served: AtomicBool::new(false),
+            requests: AtomicU64::new(0),
             answers: AtomicU64::new(0),
             awaiting: AtomicWaker::new(),
             refusal: Mutex::new(None),
@@ -126,7 +126,7 @@ impl Shared {
     }
 
     pub(super) fn is_served(&self) -> bool {
-        self.served.load(Ordering::Acquire)
+        self.requests.load(Ordering::Acquire) > self.answers()
     }
 
     /// Has `context` woken when the answer is out.
@@ -138,16 +138,16 @@ impl Shared {
         self.answers.load(Ordering::Acquire)
     }
 
-    /// A whole request is here.
-    pub(super) fn begin_serving(&self) {
-        self.served.store(true, Ordering::Release);
+    /// So many requests have come whole.
+    pub(super) fn begin_serving(&self, requests: u64) {
+        self.requests.store(requests, Ordering::Release);
         lock(&self.connections.table).set_served(self.id, true, now());
     }
 
     fn end_serving(&self) {
         self.answers.fetch_add(1, Ordering::AcqRel);
-        self.served.store(false, Ordering::Release);
-        lock(&self.connections.table).set_served(self.id, false, now());
+        let is_served = self.is_served();
+        lock(&self.connections.table).set_served(self.id, is_served, now());
         self.awaiting.wake();
     }
 
@@ -176,12 +176,13 @@ impl Connection {
         stop: CancellationToken,
         kill: CancellationToken,
     ) {
+        let local = socket.local_addr().ok();
         // Small answers must not wait for one another.
         let _ = socket.set_nodelay(true);
         let shared = Arc::new(Shared::new(self.id, Arc::clone(&self.connections)));
         select! {
             () = kill.cancelled() => return,
-            () = self.run(socket, &shared, stop) => {}
+            () = self.run(socket, local, &shared, stop) => {}
         }
         let refusal = lock(&shared.refusal).take();
         let socket = lock(&shared.socket).take().and_then(Halves::join);
@@ -195,12 +196,20 @@ impl Connection {
         }
     }
 
-    async fn run(&self, socket: TcpStream, shared: &Arc<Shared>, stop: CancellationToken) {
+    async fn run(
+        &self,
+        socket: TcpStream,
+        local: Option<SocketAddr>,
+        shared: &Arc<Shared>,
+        stop: CancellationToken,
+    ) {
         let stream = GuardedStream::new(socket, Arc::clone(shared), self.body_max);
-        let service = service_fn(|request| self.call(request, Arc::clone(shared)));
+        let service = service_fn(|request| self.call(request, local, Arc::clone(shared)));
         let connection = http1::Builder::new()
             .max_buf_size(BUFFER)
             .max_headers(HEADERS_MAX)
+            // A client that says no more still wants its answer.
+            .half_close(true)
             .serve_connection(TokioIo::new(stream), service);
         let mut connection = pin!(connection);
         let ended = select! {
@@ -218,13 +227,21 @@ impl Connection {
     async fn call(
         &self,
         request: Request<Incoming>,
+        local: Option<SocketAddr>,
         shared: Arc<Shared>,
     ) -> Result<Response<ServedBody>, Infallible> {
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(Remote(self.address));
+        if let Some(local) = local {
+            request.extensions_mut().insert(Local(local));
+        }
         let last = shared.answers() + 1 >= REQUESTS_MAX;
         let guard = ServedGuard(shared);
         let mut response = self.router.clone().oneshot(request).await?;
+        if response.status() == StatusCode::NOT_MODIFIED {
+            // It would be the length of the content that is not sent (RFC 9110, 15.4.5).
+            response.headers_mut().remove(header::CONTENT_LENGTH);
+        }
         if last {
             response
                 .headers_mut()

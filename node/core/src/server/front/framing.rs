@@ -10,7 +10,8 @@
 //!   as its one all-digit `Content-Length` says. There is no `Transfer-Encoding`.
 //! - Lines end with CR LF; there are no folded lines, no control characters,
 //!   no spaces before colons; there is one `Host` (in HTTP/1.0 at most one).
-//! - The target is a path of visible ASCII characters.
+//! - The target is a path of visible ASCII characters, or an `http` URL with one.
+//! - A few empty lines may stand before a request: some clients end a body with one.
 //! - Nothing here waits or answers; it is a state machine over bytes.
 
 /// Longest head, in bytes.
@@ -22,6 +23,9 @@ pub(super) const REQUEST_LINE_MAX: usize = 14 * 1024;
 
 /// Most header lines.
 pub(super) const HEADERS_MAX: usize = 64;
+
+/// Most empty lines before a request.
+const EMPTY_LINES_MAX: usize = 4;
 
 /// Why bytes are no request.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
@@ -42,14 +46,19 @@ pub(super) enum FramingError {
     #[error("unknown HTTP version")]
     Version,
     /// A POST without a length.
-    #[error("a POST needs a Content-Length")]
+    #[error("a POST needs a Content-Length; send one")]
     LengthRequired,
     /// A body that is longer than it may be.
     #[error("the body is too long")]
     LongBody,
     /// `Transfer-Encoding` in a request.
-    #[error("Transfer-Encoding is not accepted")]
+    #[error(
+        "a chunked request is not accepted: send a Content-Length and no Transfer-Encoding (curl: -H 'Transfer-Encoding:')"
+    )]
     TransferEncoding,
+    /// A body that is compressed or encoded in another way.
+    #[error("an encoded request is not accepted: send the body without Content-Encoding (gzip)")]
+    ContentEncoding,
     /// An `Expect` other than `100-continue`.
     #[error("unknown expectation")]
     Expectation,
@@ -64,9 +73,9 @@ impl FramingError {
             FramingError::LongHead => "431 Request Header Fields Too Large",
             FramingError::Method => "405 Method Not Allowed",
             FramingError::Version => "505 HTTP Version Not Supported",
-            FramingError::LengthRequired => "411 Length Required",
             FramingError::LongBody => "413 Content Too Large",
-            FramingError::TransferEncoding => "501 Not Implemented",
+            FramingError::LengthRequired | FramingError::TransferEncoding => "411 Length Required",
+            FramingError::ContentEncoding => "415 Unsupported Media Type",
             FramingError::Expectation => "417 Expectation Failed",
         }
     }
@@ -89,6 +98,8 @@ pub(super) struct Framing {
     body_max: u64,
     head: Vec<u8>,
     body_left: u64,
+    empty_lines: usize, // since the last request
+    requests: u64,      // that are whole
 }
 
 impl Framing {
@@ -98,6 +109,8 @@ impl Framing {
             body_max,
             head: Vec::new(),
             body_left: 0,
+            empty_lines: 0,
+            requests: 0,
         }
     }
 
@@ -110,6 +123,11 @@ impl Framing {
         }
     }
 
+    /// How many requests have come whole.
+    pub(super) fn requests(&self) -> u64 {
+        self.requests
+    }
+
     /// Takes the next bytes of the connection.
     pub(super) fn push(&mut self, mut bytes: &[u8]) -> Result<(), FramingError> {
         while !bytes.is_empty() {
@@ -117,6 +135,7 @@ impl Framing {
                 let taken = usize::try_from(self.body_left)
                     .map_or(bytes.len(), |left| left.min(bytes.len()));
                 self.body_left -= taken as u64;
+                self.requests += u64::from(self.body_left == 0);
                 bytes = &bytes[taken..];
             } else {
                 bytes = self.push_head(bytes)?;
@@ -147,14 +166,22 @@ impl Framing {
     }
 
     fn line_ended(&mut self) -> Result<(), FramingError> {
+        if self.head == b"\r\n" || self.head == b"\n" {
+            self.head.clear();
+            self.empty_lines += 1;
+            return if self.empty_lines > EMPTY_LINES_MAX {
+                Err(FramingError::Malformed("too many empty lines"))
+            } else {
+                Ok(())
+            };
+        }
         if !self.head.ends_with(b"\r\n") {
             return Err(FramingError::Malformed("a line does not end with CR LF"));
         }
-        if self.head == b"\r\n" {
-            return Err(FramingError::Malformed("an empty request line"));
-        }
         if self.head.ends_with(b"\r\n\r\n") {
             self.body_left = body_length(&self.head, self.body_max)?;
+            self.requests += u64::from(self.body_left == 0);
+            self.empty_lines = 0;
             self.head.clear();
         }
         Ok(())
@@ -166,6 +193,7 @@ impl Framing {
 struct Seen<'a> {
     hosts: usize,
     length: Option<&'a [u8]>,
+    is_encoded: bool,
 }
 
 /// Checks a whole head and says how long the body behind it is.
@@ -183,6 +211,9 @@ fn body_length(head: &[u8], body_max: u64) -> Result<u64, FramingError> {
     }
     if seen.hosts > 1 || (newest && seen.hosts == 0) {
         return Err(FramingError::Malformed("there must be one Host"));
+    }
+    if post && seen.is_encoded {
+        return Err(FramingError::ContentEncoding);
     }
     match (post, seen.length) {
         (true, None) => Err(FramingError::LengthRequired),
@@ -205,11 +236,7 @@ fn request_line(line: &[u8]) -> Result<(bool, bool), FramingError> {
     if !method.iter().all(|byte| is_token(*byte)) || method.is_empty() {
         return Err(FramingError::Malformed("the method is no word"));
     }
-    if target.first() != Some(&b'/')
-        || !target
-            .iter()
-            .all(|byte| byte.is_ascii_graphic() && *byte != b'#')
-    {
+    if !is_target(target) {
         return Err(FramingError::Malformed("the target is no path"));
     }
     let newest = match version {
@@ -223,6 +250,26 @@ fn request_line(line: &[u8]) -> Result<(bool, bool), FramingError> {
         b"GET" | b"HEAD" => Ok((false, newest)),
         _ => Err(FramingError::Method),
     }
+}
+
+/// A path, or a URL as clients of proxies write it (RFC 9112, 3.2.2).
+fn is_target(target: &[u8]) -> bool {
+    const HTTP: &[u8] = b"http://";
+    let is_visible = |byte: &u8| byte.is_ascii_graphic() && *byte != b'#';
+    let starts_right = match target.split_at_checked(HTTP.len()) {
+        Some((scheme, rest)) if scheme.eq_ignore_ascii_case(HTTP) => {
+            let authority = rest.split(|byte| b"/?".contains(byte)).next();
+            authority.is_some_and(is_authority)
+        }
+        _ => target.first() == Some(&b'/'),
+    };
+    starts_right && target.iter().all(is_visible)
+}
+
+/// The host and perhaps the port that a request is sent to.
+fn is_authority(text: &[u8]) -> bool {
+    let is_wrong = |byte: &u8| !byte.is_ascii_graphic() || b",/@?#\\".contains(byte);
+    !text.is_empty() && !text.iter().any(is_wrong)
 }
 
 fn header_line<'a>(line: &'a [u8], seen: &mut Seen<'a>) -> Result<(), FramingError> {
@@ -248,13 +295,12 @@ fn header_line<'a>(line: &'a [u8], seen: &mut Seen<'a>) -> Result<(), FramingErr
     }
     if name.eq_ignore_ascii_case(b"host") {
         seen.hosts += 1;
-        if value.is_empty()
-            || value
-                .iter()
-                .any(|byte| !byte.is_ascii_graphic() || b",/@?#\\".contains(byte))
-        {
+        if !is_authority(value) {
             return Err(FramingError::Malformed("the Host is none"));
         }
+    }
+    if name.eq_ignore_ascii_case(b"content-encoding") && !value.eq_ignore_ascii_case(b"identity") {
+        seen.is_encoded = true;
     }
     if name.eq_ignore_ascii_case(b"content-length") && seen.length.replace(value).is_some() {
         return Err(FramingError::Malformed("more than one Content-Length"));
@@ -297,12 +343,36 @@ mod tests {
         for text in [
             "GET / HTTP/1.1\r\nHost: a\r\n\r\n",
             "GET / HTTP/1.0\r\n\r\n",
+            "\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n",
+            "\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n\r\n",
+            "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n12345\r\n",
+            "GET http://a:4242/x?y HTTP/1.1\r\nHost: a\r\n\r\n",
+            "GET HTTP://[::1] HTTP/1.1\r\nHost: a\r\n\r\n",
+            "POST / HTTP/1.1\r\nHost: a\r\nContent-Encoding: identity\r\nContent-Length: 0\r\n\r\n",
             "HEAD /files/a%20b?x=1 HTTP/1.1\r\nHost: a:4242\r\nContent-Length: 0\r\n\r\n",
             "POST /RPC2 HTTP/1.1\r\nHost: [::1]:80\r\nContent-Length: 5\r\n\r\n12345",
             "POST / HTTP/1.1\r\nhost:a\r\ncontent-length:0\r\nX: \ty \r\n\r\n",
             "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0005\r\nExpect: 100-continue\r\n\r\n12345GET / HTTP/1.1\r\nHost: a\r\n\r\n",
         ] {
             assert_eq!(push(text), Ok(Position::Between), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn whole_requests_are_counted_and_empty_lines_are_not() {
+        let mut framing = Framing::new(BODY_MAX);
+        let get = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+        let post = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n12345";
+        for (text, requests) in [
+            ("\r\n", 0),
+            (get, 1),
+            ("\r\n\r\n", 1),
+            (&post[..post.len() - 1], 1),
+            ("5\r\n", 2),
+            (&[get, "\r\n", post, "\r\n"].concat(), 4),
+        ] {
+            framing.push(text.as_bytes()).unwrap();
+            assert_eq!(framing.requests(), requests, "{text:?}");
         }
     }
 
@@ -342,7 +412,13 @@ mod tests {
         ]);
         cases.extend(
             [
-                "\r\nGET / HTTP/1.1\r\n",
+                "\r\n\r\n\r\n\r\n\r\nGET / HTTP/1.1\r\n",
+                "\r\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n",
+                "\t\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n",
+                "GET https://a/ HTTP/1.1\r\nHost: a\r\n\r\n",
+                "GET http:/// HTTP/1.1\r\nHost: a\r\n\r\n",
+                "GET http://u@a/ HTTP/1.1\r\nHost: a\r\n\r\n",
+                "GET http://a/#x HTTP/1.1\r\nHost: a\r\n\r\n",
                 "GET / HTTP/1.1\nHost: a\n\n",
                 "GET / HTTP/1.1\r\nHost: a\n\r\n",
                 "GET / HTTP/1.1\r\n\r\n",
@@ -350,7 +426,6 @@ mod tests {
                 "GET / HTTP/1.1 x\r\nHost: a\r\n\r\n",
                 "GET /\r\n\r\n",
                 "GET /\r\nHost: a\r\n\r\n",
-                "GET http://a/ HTTP/1.1\r\nHost: a\r\n\r\n",
                 "GET * HTTP/1.1\r\nHost: a\r\n\r\n",
                 "GET /a\tb HTTP/1.1\r\nHost: a\r\n\r\n",
                 "GET /a\0b HTTP/1.1\r\nHost: a\r\n\r\n",
@@ -404,6 +479,10 @@ mod tests {
             (
                 "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 18446744073709551651\r\n\r\n",
                 FramingError::LongBody,
+            ),
+            (
+                "POST / HTTP/1.1\r\nHost: a\r\nContent-Encoding: gzip\r\nContent-Length: 1\r\n\r\n",
+                FramingError::ContentEncoding,
             ),
             (
                 "POST / HTTP/1.1\r\nHost: a\r\nExpect: 200-ok\r\nContent-Length: 1\r\n\r\n",

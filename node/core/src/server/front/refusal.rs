@@ -38,12 +38,13 @@ impl Refusal {
         };
         let text = format!("{self}\n");
         let length = text.len();
-        let allow = match self {
+        let cure = match self {
             Refusal::Framing(FramingError::Method) => "Allow: GET, HEAD, POST\r\n",
+            Refusal::Framing(FramingError::ContentEncoding) => "Accept-Encoding: identity\r\n",
             _ => "",
         };
         let answer = format!(
-            "HTTP/1.1 {status}\r\n{allow}Connection: close\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: {length}\r\n\r\n{text}"
+            "HTTP/1.1 {status}\r\n{cure}Connection: close\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: {length}\r\n\r\n{text}"
         );
         // The client may be gone: there is nobody to tell then.
         let _ = timeout(TELL_TIME, async {

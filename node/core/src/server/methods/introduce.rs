@@ -12,6 +12,7 @@ pub(super) fn answer(context: &Context, caller: &Caller, params: &[Value]) -> An
     context.counters.introductions_received.one();
     let introduce = Introduce::from_params(params)?;
     let from = caller.remote.0.ip();
-    let introduced = context.overlay.introduced(&introduce, from)?;
+    let own = context.overlay.own_urls().at(caller.local);
+    let introduced = context.overlay.introduced(&introduce, &own, from)?;
     Ok(Answer::Value(introduced.to_value()))
 }

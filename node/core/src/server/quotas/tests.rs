@@ -80,6 +80,7 @@ impl Service {
             share: homes[1].path().to_owned(),
             listen: ([127, 0, 0, 1], 0).into(),
             url: None,
+            allow_hosts: Vec::new(),
             secret: Secret::load_or_create(&state).unwrap(),
             state,
             plugins: None,

@@ -1,0 +1,138 @@
+//! The directory that a file is stored in.
+
+use std::io;
+
+use cap_fs_ext::DirExt;
+use cap_std::fs::Dir;
+use node_wire::name::ShareName;
+
+use super::Replace;
+use crate::{Share, ShareError, error::Doing, temporary::Temporaries};
+
+/// The directory that a file is stored in, open.
+#[derive(Debug)]
+pub(super) struct Parent {
+    directory: Dir,
+    /// Its path in the share; empty for the top.
+    path: String,
+    /// The name of the file in it, on the disk.
+    last: String,
+    /// The directories in which directories were made.
+    made_in: Vec<Dir>,
+}
+
+impl Parent {
+    /// Opens the directory of `name`, and makes what is missing of it. A
+    /// symbolic link is not followed: what is behind it has another name.
+    ///
+    /// # Errors
+    /// Errors with the directory that cannot be opened or made.
+    pub(super) fn open(share: &Share, top: &Dir, name: &ShareName) -> Result<Parent, ShareError> {
+        let temporaries = &share.storing.temporaries;
+        let begin = |error| ShareError::storing(name, Doing::Begin, error);
+        let mut parent = Parent {
+            directory: top.try_clone().map_err(begin)?,
+            path: String::new(),
+            last: name.file_name().to_owned(),
+            made_in: Vec::new(),
+        };
+        for part in name.parent_parts() {
+            let part = share.names.find(&parent.directory, part);
+            let path = parent.path_of(&part);
+            if let Err(error) = parent.enter(&part, &path, temporaries) {
+                temporaries.remove_folders(top, &path);
+                return Err(ShareError::storing(name, Doing::Folder(path), error));
+            }
+        }
+        parent.last = share
+            .names
+            .find(&parent.directory, &parent.last)
+            .into_owned();
+        Ok(parent)
+    }
+
+    fn enter(&mut self, part: &str, path: &str, temporaries: &Temporaries) -> io::Result<()> {
+        let below = match self.directory.open_dir_nofollow(part) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                match self.directory.create_dir(part) {
+                    Ok(()) => {
+                        temporaries.made(path);
+                        self.made_in.push(self.directory.try_clone()?);
+                    }
+                    Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                    Err(error) => return Err(error),
+                }
+                self.directory.open_dir_nofollow(part)?
+            }
+            opened => opened?,
+        };
+        self.directory = below;
+        path.clone_into(&mut self.path);
+        Ok(())
+    }
+
+    pub(super) fn directory(&self) -> &Dir {
+        &self.directory
+    }
+
+    /// Returns how many directories were made.
+    pub(super) fn made(&self) -> usize {
+        self.made_in.len()
+    }
+
+    /// Returns the path in the share of `last` in this directory.
+    pub(super) fn path_of(&self, last: &str) -> String {
+        if self.path.is_empty() {
+            last.to_owned()
+        } else {
+            format!("{}/{last}", self.path)
+        }
+    }
+
+    /// Gives the file `temporary` of this directory its name.
+    ///
+    /// # Errors
+    /// Errors if the name is taken and is not to be replaced.
+    pub(super) fn place(&self, temporary: &str, replace: Replace) -> io::Result<()> {
+        match replace {
+            Replace::Existing => self
+                .directory
+                .rename(temporary, &self.directory, &self.last),
+            Replace::Never => rename_to_new(&self.directory, temporary, &self.last),
+        }
+    }
+
+    /// Brings the names of the file and of the directories that were made to
+    /// the disk.
+    pub(super) fn sync(&self) -> io::Result<()> {
+        sync_directory(&self.directory)?;
+        self.made_in.iter().rev().try_for_each(sync_directory)
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn rename_to_new(directory: &Dir, old: &str, new: &str) -> io::Result<()> {
+    use rustix::{fs::RenameFlags, io::Errno};
+    match rustix::fs::renameat_with(directory, old, directory, new, RenameFlags::NOREPLACE) {
+        // Some file systems do not know the flag.
+        Err(Errno::INVAL | Errno::NOSYS) => link_to_new(directory, old, new),
+        result => Ok(result?),
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn rename_to_new(directory: &Dir, old: &str, new: &str) -> io::Result<()> {
+    link_to_new(directory, old, new)
+}
+
+/// Gives the file a second name, refused when it is taken, and removes the
+/// first.
+fn link_to_new(directory: &Dir, old: &str, new: &str) -> io::Result<()> {
+    directory.hard_link(old, directory, new)?;
+    directory.remove_file(old)
+}
+
+fn sync_directory(directory: &Dir) -> io::Result<()> {
+    // The handle only names the directory; to bring it to the disk it is opened.
+    directory.open(".")?.sync_all()
+}
