@@ -41,7 +41,7 @@ pub(super) struct Record {
     pub(super) replace: Replace,
     pub(super) digest: Digest,
     pub(super) temporary: String,
-    /// When it was last worked with.
+    /// When it was last worked with, in whole seconds once it is in [`Records`], as it is written.
     pub(super) time: SystemTime,
     pub(super) is_active: bool,
     /// Checked bytes in the temporary when the fetch last paused.
@@ -94,6 +94,14 @@ fn active() -> bool {
     true
 }
 
+/// Cuts a time to whole seconds, so that it is the same after a restart.
+fn whole_seconds(time: SystemTime) -> SystemTime {
+    match time.duration_since(SystemTime::UNIX_EPOCH) {
+        Ok(since) => SystemTime::UNIX_EPOCH + Duration::from_secs(since.as_secs()),
+        Err(_) => SystemTime::UNIX_EPOCH,
+    }
+}
+
 impl Records {
     /// Loads the records of earlier runs from `state`, without those that expired by `now`. Blocks.
     #[must_use]
@@ -127,7 +135,8 @@ impl Records {
     }
 
     /// Adds a record. Blocks.
-    pub(super) fn add(&self, record: Record) {
+    pub(super) fn add(&self, mut record: Record) {
+        record.time = whole_seconds(record.time);
         lock(&self.list).push(record);
         self.save();
     }
@@ -188,7 +197,7 @@ impl Records {
         let mut list = lock(&self.list);
         let record = list.iter_mut().find(|record| record.temporary == temporary);
         let Some(record) = record else { return };
-        record.time = now;
+        record.time = whole_seconds(now);
         record.is_active = is_active;
         record.bytes = bytes.unwrap_or(record.bytes);
         for holder in holders {
@@ -373,6 +382,21 @@ mod tests {
         assert_eq!(records.list(), std::slice::from_ref(&record));
         records.remove(&record.temporary);
         assert!(Records::load(&state, at(1_000_001)).list().is_empty());
+    }
+
+    #[test]
+    fn what_is_kept_is_the_same_after_a_restart() {
+        let (_home, state) = state();
+        let now = at(1_000_000) + Duration::from_millis(750);
+        let records = Records::load(&state, now);
+        let mut record = record("a", 1);
+        record.time = now;
+        let temporary = record.temporary.clone();
+        records.add(record);
+        assert_eq!(Records::load(&state, now).list(), records.list());
+        records.pause(&temporary, Some(77), &[], false, now);
+        let kept = records.kept(1).unwrap();
+        assert_eq!(Records::load(&state, now).kept(1), Some(kept));
     }
 
     #[test]
