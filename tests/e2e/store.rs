@@ -71,6 +71,10 @@ fn kill_9_in_the_middle_of_a_fetch_leaves_nothing_partial() {
     let home: Arc<Home> = {
         let node = options.start();
         introduce(&node.url, &rogue.url);
+        e2e::eventually("the peer has answered", || {
+            let peers = node.control().must("peer.list", json!({}));
+            !peers[0]["last_answer"].is_null()
+        });
         let home = Arc::clone(node.home());
         options = node.stop_for_restart();
         home
