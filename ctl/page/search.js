@@ -7,7 +7,7 @@ import { AGES, KINDS, SIZES, build, wordsOf } from "./query.js";
 import { Results } from "./results.js";
 import { search } from "./server.js";
 import { fetchOf, learn, on, state, touch } from "./state.js";
-import { start } from "./transfers.js";
+import { isRunning, start } from "./transfers.js";
 
 const LIMIT = 100000;
 
@@ -200,7 +200,7 @@ export function view() {
     const fetch = fetchOf(group.name);
     const same = fetch && (!fetch.digest || !group.digest || fetch.digest === group.digest);
     if (group.nodes.includes(state.status?.url) || (same && fetch.state === "done")) return [openLink(group.name)];
-    if (same && (fetch.state === "searching" || fetch.state === "receiving")) {
+    if (same && isRunning(fetch)) {
       const part = fetch.size ? fetch.bytes / fetch.size : 0;
       return [el("span", { class: "arriving" }, el("progress", { class: "thin", max: "1", value: part, "aria-label": `Fetching ${visible(group.name)}` }),
         el("span", { text: fetch.size ? format.percent(part) : "asking" }))];

@@ -31,10 +31,10 @@ export async function start(name, digest, replace = false) {
 }
 
 export function isRunning(fetch) {
-  return fetch.state === "searching" || fetch.state === "receiving";
+  return ["queued", "searching", "receiving", "waiting", "committing"].includes(fetch.state);
 }
 
-const STATES = { searching: "Asking peers", receiving: "Arriving", done: "In your share", failed: "Failed", cancelled: "Cancelled" };
+const STATES = { queued: "Waiting for its turn", searching: "Asking peers", receiving: "Arriving", waiting: "Waiting for a holder", committing: "Being stored", done: "In your share", failed: "Failed", cancelled: "Cancelled" };
 
 export function view() {
   const list = new VirtualList({
@@ -53,7 +53,7 @@ export function view() {
 
   async function cancel(fetch) {
     try {
-      await call("fetch.cancel", { id: fetch.id });
+      await call("fetch.cancel", { id: fetch.id, everybody: true });
     } catch (error) {
       toast(error.message, "bad");
     }
@@ -77,6 +77,9 @@ export function view() {
       ...holders.slice(0, 4).map((node) => sign(node, 14)),
       el("span", { text: holders.length === 1 ? format.host(holders[0]) : `${holders.length} holders` }));
     if (fetch.state === "searching") return [el("span", { text: `Asking peers, ${fetch.asked} so far` })];
+    if (fetch.state === "queued" || fetch.state === "waiting" || fetch.state === "committing") {
+      return [el("span", { text: STATES[fetch.state] }), fetch.size && el("span", { class: "numbers", text: `${format.bytes(fetch.bytes)} of ${format.bytes(fetch.size)}` })];
+    }
     if (fetch.state === "receiving") {
       const left = fetch.rate > 0 && fetch.size ? (fetch.size - fetch.bytes) / fetch.rate : NaN;
       return [el("span", { class: "numbers", text: `${format.bytes(fetch.bytes)}${fetch.size ? ` of ${format.bytes(fetch.size)}` : ""}` }),

@@ -157,6 +157,9 @@ fn for_wrong_usage_it_ends_with_2() {
         &["hello", "no url"],
         &["fetch", "../outside.txt"],
         &["search", "x", "--limit", "many"],
+        &["search", "name:x* size:>nonsense"],
+        &["fetch", "name:x* size:>nonsense"],
+        &["fetch", &format!("blake3:{}", "0".repeat(60))],
         &["call", "node.status", "no JSON"],
     ] {
         let refused = run(node.home(), args).expect_code(2);

@@ -71,6 +71,10 @@ fn kill_9_in_the_middle_of_a_fetch_leaves_nothing_partial() {
     let home: Arc<Home> = {
         let node = options.start();
         introduce(&node.url, &rogue.url);
+        e2e::eventually("the peer has answered", || {
+            let peers = node.control().must("peer.list", json!({}));
+            !peers[0]["last_answer"].is_null()
+        });
         let home = Arc::clone(node.home());
         options = node.stop_for_restart();
         home
@@ -86,6 +90,11 @@ fn kill_9_in_the_middle_of_a_fetch_leaves_nothing_partial() {
         nothing_partial_is_visible(&home, &text);
         let name = format!("{round}.txt");
         node.control().must("fetch.start", json!({"name": name}));
+        if round % 2 == 1 {
+            e2e::eventually("the fetch writes", || {
+                home.entries().iter().any(|n| is_temporary(n)) || home.read(&name).is_some()
+            });
+        }
         std::thread::sleep(Duration::from_millis(u64::from(round % 25) * 7));
         options = node.kill();
         in_the_middle += u32::from(home.entries().iter().any(|n| is_temporary(n)));

@@ -9,7 +9,10 @@ use serde_json::{Value, json};
 
 use crate::world::{ctl, noded};
 
+mod keeping;
+mod sharing;
 mod trouble;
+mod unverified;
 
 fn content(size: usize) -> Vec<u8> {
     (0..size).map(|at| (at * 31 % 251) as u8).collect()
@@ -200,36 +203,6 @@ fn a_killed_node_takes_up_what_it_had() {
             Err(left.to_string())
         }
     });
-}
-
-#[test]
-fn a_cancelled_fetch_leaves_nothing() {
-    let holder = slow().file("a.bin", content(32 << 20)).start();
-    let asker = asker(&[&holder.url]);
-    let started = start(&asker, "a.bin");
-    wait_until("some of it is there", Duration::from_secs(30), || {
-        let list = asker.control().must("fetch.list", json!({}));
-        let bytes = list[0]["bytes"].as_u64().unwrap_or_default();
-        if bytes > 0 {
-            Ok(())
-        } else {
-            Err(list.to_string())
-        }
-    });
-    let status = asker
-        .control()
-        .must("fetch.cancel", json!({ "id": started["id"] }));
-    assert_eq!(status["state"], "cancelled");
-    wait_until("no temporary is left", Duration::from_secs(10), || {
-        let left = temporaries(&asker.home().share());
-        if left == 0 {
-            Ok(())
-        } else {
-            Err(left.to_string())
-        }
-    });
-    let asker = asker.stop_for_restart().start();
-    assert_eq!(asker.control().must("fetch.list", json!({})), json!([]));
 }
 
 #[test]

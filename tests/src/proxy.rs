@@ -26,6 +26,11 @@ impl Proxy {
         proxy
     }
 
+    /// Answers as the node at `url` does, but breaks off instead of sending content. It does send trees.
+    pub fn withholding(url: &str) -> Proxy {
+        Proxy::start(url, true)
+    }
+
     /// From now on it changes content.
     pub fn lie(&self) {
         self.lies.store(true, Ordering::Release);
@@ -33,6 +38,10 @@ impl Proxy {
 
     /// Answers as the node at `url` does, until it is told to lie.
     pub fn honest(url: &str) -> Proxy {
+        Proxy::start(url, false)
+    }
+
+    fn start(url: &str, withholds: bool) -> Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = listener.local_addr().expect("an address");
         let behind = url.to_owned();
@@ -41,7 +50,7 @@ impl Proxy {
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 let (behind, told) = (behind.clone(), Arc::clone(&told));
-                std::thread::spawn(move || pass(stream, &behind, &told));
+                std::thread::spawn(move || pass(stream, &behind, &told, withholds));
             }
         });
         Proxy {
@@ -52,7 +61,7 @@ impl Proxy {
 }
 
 /// Passes one request on; the connection is closed after the answer.
-fn pass(mut stream: TcpStream, behind: &str, lies: &AtomicBool) -> Option<()> {
+fn pass(mut stream: TcpStream, behind: &str, lies: &AtomicBool, withholds: bool) -> Option<()> {
     let mut head = Vec::new();
     let mut byte = [0];
     while !head.ends_with(b"\r\n\r\n") {
@@ -82,6 +91,9 @@ fn pass(mut stream: TcpStream, behind: &str, lies: &AtomicBool) -> Option<()> {
     request.extend(body);
     let mut answer = http::until_close(behind, &request);
     let is_content = head.starts_with("GET /blobs/") && !head.split(' ').nth(1)?.ends_with("/tree");
+    if is_content && withholds {
+        return stream.shutdown(Shutdown::Both).ok();
+    }
     if is_content && lies.load(Ordering::Acquire) {
         *answer.last_mut()? ^= 1;
     }

@@ -14,15 +14,17 @@ use crate::{
     connection::content,
     download::{self, Target},
     error::CtlError,
-    output::{Progress, bytes, escaped},
+    output::{Output, Progress, bytes, escaped},
 };
 
 /// Runs the command.
 pub(crate) async fn run(args: FetchArgs, context: &Context) -> Result<(), CtlError> {
+    let digest = content(&args.name)?;
+    let is_many = digest.is_none() && is_pattern(&args.name);
     match &args.to {
-        None if is_pattern(&args.name) => matching(&args, context).await,
+        None if is_many => matching(&args, context).await,
         None => into_share(&args, context).await,
-        Some(_) if is_pattern(&args.name) || content(&args.name).is_some() => Err(CtlError::usage(
+        Some(_) if is_many || digest.is_some() => Err(CtlError::usage(
             "--to takes one file; fetch a pattern into the share, or give one name",
         )),
         Some(to) => {
@@ -36,7 +38,11 @@ async fn into_share(args: &FetchArgs, context: &Context) -> Result<(), CtlError>
     let node = context.connect()?;
     let output = context.output;
     let progress = output.progress(&format!("fetching {}", args.name));
+    let mut last = None;
     let on_change = |status: &FetchStatus| {
+        if last.replace(status.state) != Some(status.state) {
+            note(output, args, status);
+        }
         show(&progress, status);
         if output.is_json() {
             output.json(status)
@@ -66,8 +72,7 @@ async fn into_share(args: &FetchArgs, context: &Context) -> Result<(), CtlError>
 
 /// Whether this names many files: a glob, or a directory with a `/` at its end.
 fn is_pattern(name: &str) -> bool {
-    let many = name.contains(['*', '?', '[', '{']) || name.ends_with('/') || has_prefix(name);
-    many && content(name).is_none()
+    name.contains(['*', '?', '[', '{']) || name.ends_with('/') || has_prefix(name)
 }
 
 /// Whether it names a handler. No name of a file holds a colon.
@@ -131,6 +136,25 @@ fn summary(batch: &FetchBatch) -> String {
         text.push_str(", and there are more");
     }
     text
+}
+
+/// Says what a person may want to know of a fetch that does not go on now.
+fn note(output: Output, args: &FetchArgs, status: &FetchStatus) {
+    let name = &args.name;
+    match (status.state, &status.kept) {
+        (FetchState::Waiting, _) => output.note(&format!(
+            "the holders of {name} are away; the fetch goes on when one answers"
+        )),
+        (_, Some(kept)) => {
+            let drop = json!({ "id": status.id });
+            output.note(&format!(
+                "{} of {name} are kept for a day; `ctl fetch {name}` goes on with them, `ctl call fetch.drop '{drop}'` \
+                 removes them",
+                bytes(kept.bytes)
+            ));
+        }
+        _ => {}
+    }
 }
 
 fn show(progress: &Progress, status: &FetchStatus) {

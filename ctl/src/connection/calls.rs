@@ -17,7 +17,7 @@ use node_api::{
 use serde_json::{Map, Value};
 
 use super::Connection;
-use crate::{error::CtlError, patience::Patience};
+use crate::{error::CtlError, output::escaped, patience::Patience};
 
 /// Files that one page of a listing has at most.
 const PAGE: u32 = 1_000;
@@ -154,7 +154,7 @@ impl Connection {
     }
 
     /// Brings a file into the share and waits until it is there. `on_change` sees every new status, the last one
-    /// included. When patience ends, the fetch is cancelled at the node.
+    /// included, also when patience ends: then the interest in the fetch is given up at the node.
     pub(crate) async fn fetch(
         &self,
         name: &str,
@@ -163,15 +163,17 @@ impl Connection {
         mut on_change: impl FnMut(&FetchStatus) -> Result<(), CtlError>,
     ) -> Result<FetchStatus, CtlError> {
         let replace = Some(existing == Existing::Replace);
-        let digest = content(name);
-        let (name, digest) = (digest.unwrap_or(name).to_owned(), digest.map(str::to_owned));
+        let digest = content(name)?;
+        let name = digest.clone().unwrap_or_else(|| name.to_owned());
         let start = async { self.sorted_out(self.http.start(name, replace, digest).await) };
         let started = patience.bound(start).await?;
         let id = started.id;
         let watched = patience.bound(self.watch(started, &mut on_change)).await;
         match watched {
             Err(stop @ (CtlError::Interrupted | CtlError::Deadline(_))) => {
-                self.cancel(id).await;
+                if let Some(status) = self.cancel(id).await {
+                    on_change(&status)?;
+                }
                 Err(stop)
             }
             over => outcome(over?),
@@ -237,10 +239,12 @@ impl Connection {
         self.sorted_out(FetchClient::pass(&self.http, name.to_owned()).await)
     }
 
-    async fn cancel(&self, id: u64) {
-        let cancel = FetchClient::cancel(&self.http, id);
-        // The command ends with the reason why it gave up, whatever the node says now.
-        let _ = tokio::time::timeout(CANCEL_TIMEOUT, cancel).await;
+    /// Gives up the interest in a fetch. `None` if the node does not say in time what became of it: the command ends
+    /// with the reason why it gave up, whatever the node says now.
+    async fn cancel(&self, id: u64) -> Option<FetchStatus> {
+        let cancel = FetchClient::cancel(&self.http, id, None);
+        let cancelled = tokio::time::timeout(CANCEL_TIMEOUT, cancel).await;
+        cancelled.ok()?.ok()
     }
 
     fn sorted_out<T>(
@@ -284,9 +288,47 @@ fn outcome(status: FetchStatus) -> Result<FetchStatus, CtlError> {
     }
 }
 
-/// The digest, if this is `blake3:` and one: it names content and not a file. The file is then called by its digest.
-pub(crate) fn content(name: &str) -> Option<&str> {
-    let digest = name.strip_prefix("blake3:")?;
+/// The digest, if this is `blake3:` and one: it names content and not a file. The file is then called by its digest,
+/// which is written with small letters.
+///
+/// # Errors
+/// If `blake3:` is followed by something else.
+pub(crate) fn content(name: &str) -> Result<Option<String>, CtlError> {
+    let Some(digest) = name.strip_prefix("blake3:") else {
+        return Ok(None);
+    };
     let is_digest = digest.len() == 64 && digest.bytes().all(|byte| byte.is_ascii_hexdigit());
-    is_digest.then_some(digest)
+    if is_digest {
+        Ok(Some(digest.to_ascii_lowercase()))
+    } else {
+        Err(CtlError::usage(format!(
+            "{} is not a digest: 64 hex digits follow `blake3:`, not {}",
+            escaped(name),
+            digest.chars().count()
+        )))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_digest_has_one_spelling_and_64_digits() {
+        let content = |text: &str| content(text).map_err(|error| error.exit_code());
+        assert_eq!(content("a.bin"), Ok(None));
+        let digest = "0123456789abcdef".repeat(4);
+        assert_eq!(
+            content(&format!("blake3:{digest}")),
+            Ok(Some(digest.clone()))
+        );
+        let upper = digest.to_uppercase();
+        assert_eq!(
+            content(&format!("blake3:{upper}")),
+            Ok(Some(digest.clone()))
+        );
+        for wrong in ["", "x", &digest[4..], &digest.replace('a', "g")] {
+            assert_eq!(content(&format!("blake3:{wrong}")), Err(2), "{wrong}");
+        }
+    }
 }

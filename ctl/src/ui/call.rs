@@ -13,7 +13,7 @@ use crate::error::CtlError;
 const ALLOWED: &[(&str, &[&str])] = &[
     ("cache.clear", &[]),
     ("cache.list", &[]),
-    ("fetch.cancel", &["id"]),
+    ("fetch.cancel", &["id", "everybody"]),
     ("fetch.list", &[]),
     ("fetch.start", &["name", "replace", "digest"]),
     ("node.status", &[]),

@@ -11,7 +11,7 @@ pub const WAIT_SECONDS_MAX: u32 = 20;
 /// A fetch and how far it is.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 pub struct FetchStatus {
-    /// Number of this fetch, unique while the node runs.
+    /// Number of this fetch. The node never uses it again, not even after a restart.
     pub id: u64,
     /// The name that is fetched.
     pub name: String,
@@ -22,7 +22,7 @@ pub struct FetchStatus {
     /// Size of the file, once it is known.
     #[serde(default)]
     pub size: Option<u64>,
-    /// Digest by which it is fetched; every byte is checked then.
+    /// Its digest, if every byte is checked against it. Content of a peer that gives no digests has none.
     #[serde(default)]
     pub digest: Option<String>,
     /// The peers that delivered something.
@@ -41,15 +41,30 @@ pub struct FetchStatus {
     pub ended: Option<u64>,
     /// Why it failed, when it did.
     pub error: Option<ApiError>,
+    /// What is kept of it, if it ended without the file. The next fetch of the name or digest takes it up.
+    #[serde(default)]
+    pub kept: Option<FetchKept>,
+}
+
+/// What is kept of a fetch that ended without the file.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+pub struct FetchKept {
+    /// Checked bytes.
+    pub bytes: u64,
+    /// When they are removed, Unix milliseconds.
+    pub until: u64,
 }
 
 /// A fetch of all files that match a query, and how far it is.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 pub struct FetchBatch {
-    /// Number of this batch, unique while the node runs.
+    /// Number of this batch. The node never uses it again, not even after a restart.
     pub id: u64,
     /// What the files match.
     pub query: String,
+    /// Whether other batches are before it.
+    #[serde(default)]
+    pub queued: bool,
     /// Whether nothing more will happen.
     pub over: bool,
     /// Whether it was cancelled.
@@ -91,10 +106,16 @@ pub struct FetchFailure {
 #[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FetchState {
+    /// Other fetches are before it.
+    Queued,
     /// Peers are being asked.
     Searching,
     /// A peer delivers it.
     Receiving,
+    /// Its holders are away; it goes on when one is back.
+    Waiting,
+    /// All of it is here and is put into the share. This cannot be cancelled.
+    Committing,
     /// It is in the share.
     Done,
     /// It ended without the file; `error` says why.
@@ -120,8 +141,10 @@ namespace! {
         /// Starts to find the file `name` among the peers and to store it in the share.
         ///
         /// Fails with `exists` when the share has it already, unless `replace` is true.
-        /// A second fetch of a name that is on its way answers with the first one.
-        /// With a `digest` it takes this content and no other, whatever the peers call it.
+        /// A second fetch of a name that is on its way joins the first one and has its number; each start is one
+        /// interest in it, see `fetch.cancel`. With a `digest` it takes this content and no other, whatever the peers
+        /// call it, and joins only a fetch of the same digest.
+        /// What an earlier fetch of the name or digest received is taken up.
         fn "start" start(name: [String], replace: [Option<bool>], digest: [Option<String>]) -> [FetchStatus];
         /// Waits until a fetch is over, at most `seconds` (10 by default), and says how far it is.
         fn "wait" wait(id: [u64], seconds: [Option<u32>]) -> [FetchStatus];
@@ -133,8 +156,15 @@ namespace! {
         fn "pass" pass(name: [String]) -> [Option<String>];
         /// Lists the fetches that run and the last ones that ended.
         fn "list" list() -> [Vec<FetchStatus>];
-        /// Stops a fetch. Nothing of it stays in the share.
-        fn "cancel" cancel(id: [u64]) -> [FetchStatus];
+        /// Gives up one interest in a fetch, and stops it if that was the last one, or for `everybody`.
+        ///
+        /// What was received of content with a digest is kept for a day, see `kept` and `fetch.drop`.
+        fn "cancel" cancel(id: [u64], everybody: [Option<bool>]) -> [FetchStatus];
+        /// Stops a fetch for everybody and removes what is kept of it.
+        ///
+        /// Takes the `id` of a fetch, or a `name`: that of a file, or `blake3:` and a digest. Answers with the fetches
+        /// that were stopped or of which something was removed; fails with `not_found` if there are none.
+        fn "drop" drop_kept(id: [Option<u64>], name: [Option<String>]) -> [Vec<FetchStatus>];
         /// Starts to fetch every file of the peers that matches `query`, such as `name:photos/**`.
         ///
         /// Files that the share has already are left as they are, unless `replace` is true.

@@ -40,7 +40,7 @@ use crate::{
     share::{Catalogue, Digests, Keeper, News, Share, ShareError},
     state::StateDir,
     threads::Threads,
-    transfer::{Records, Transfers},
+    transfer::{Ids, Records, Transfers},
 };
 
 /// Longest time that a start waits for the first look at the share.
@@ -157,7 +157,7 @@ impl Node {
         } = options;
         let key = NodeKey::load_or_create(&state)?;
         let disk = Disk::default();
-        let (share, records) = open_share(&disk, share, &state).await?;
+        let (share, saved) = open_share(&disk, share, &state).await?;
         let (listener, address) = bind(listen).await?;
         let own = OwnUrls::of(url, address).map_err(|error| NodeError::Url { address, error })?;
         let counters = Arc::new(Counters::default());
@@ -172,7 +172,7 @@ impl Node {
             catalogue,
             keeper,
             digests,
-            records,
+            saved,
             cache,
             policy: PolicyGate::new(plugins.clone(), Arc::clone(&counters), Arc::clone(&events)),
             handlers: Arc::new(handlers(content, plugins)),
@@ -343,12 +343,15 @@ async fn open_share(
     disk: &Disk,
     path: PathBuf,
     state: &StateDir,
-) -> Result<(Arc<Share>, Records), ShareError> {
+) -> Result<(Arc<Share>, (Records, Ids)), ShareError> {
     let (shared, state, kept) = (path.clone(), state.clone(), disk.clone());
     let opened = disk.run(move || {
-        let records = Records::load(&state);
+        let records = Records::load(&state, SystemTime::now());
         let share = Share::open_keeping(&shared, &state, &records.temporaries())?;
-        Ok((Arc::new(share.with_disk(kept)), records))
+        Ok((
+            Arc::new(share.with_disk(kept.clone())),
+            (records, Ids::load(&state, kept)),
+        ))
     });
     opened.await.unwrap_or_else(|error| {
         let error = io::Error::other(error);
@@ -413,7 +416,7 @@ struct Stores {
     catalogue: Arc<Catalogue>,
     keeper: Arc<Keeper>,
     digests: Arc<Digests>,
-    records: Records,
+    saved: (Records, Ids),
     cache: Cache,
     policy: PolicyGate,
     handlers: Arc<Handlers>,
@@ -446,7 +449,7 @@ fn assemble(
         catalogue,
         keeper,
         digests,
-        records,
+        saved,
         cache,
         policy,
         handlers,
@@ -471,7 +474,7 @@ fn assemble(
     let transfers = Transfers::new(
         Arc::clone(&share),
         Arc::clone(&digests),
-        records,
+        saved,
         Arc::clone(&overlay),
         Arc::clone(&counters),
         Arc::clone(events),

@@ -1,98 +1,178 @@
 //! Bringing files from peers into the share.
 //!
 //! # Participants
-//! - [`Transfers`] keeps the fetches that run and the last ones that ended.
-//! - `Fetcher` makes one fetch: among the peers that give digests (`verified`),
-//!   else from one that does not (a walk of the overlay).
-//! - `Sources` says who has the content; `Download` receives it, over several
-//!   connections; its `Plan` decides which pieces come from whom.
-//! - [`Records`] remember what is to be taken up after a restart.
+//! - [`Transfers`] keeps the fetches and batches; `Turns` decides which of them run.
+//! - `Fetch` is one fetch: it searches, receives, waits for holders and commits. Its `Course` decides what comes
+//!   after each round.
+//! - `Sources` finds who has the content; `Download` receives it over several connections; its `Plan` decides which
+//!   pieces come from whom.
+//! - `Verified`, `Unverified` and `LeftOver` own the temporary.
+//! - [`Records`] name the temporaries that outlive a fetch or a run of the node.
 //!
 //! # Lifecycle of a fetch
-//! *Searching* (peers are asked), *receiving* (some deliver), then *done*,
-//! *failed* or *cancelled*. A holder that fails costs nothing that others
-//! brought. When the node stops or dies in the middle of a long fetch, the next
-//! run takes it up with the pieces that are on the disk and right.
+//! *Queued*, *searching* (peers are asked), *receiving* (some deliver), perhaps *waiting* (its holders are away),
+//! *committing*, then *done*, *failed* or *cancelled*. What was received of content is kept for [`KEEP_FOR`] if the
+//! fetch ends otherwise than *done*, and the next fetch of the name or the digest takes it up. Fetches that were
+//! not over when the node stopped or died go on in its next run.
+//!
+//! # Interests
+//! Everybody who starts or joins a fetch has an interest in it. Cancelling gives up one; a fetch ends when the
+//! last one is given up. A batch has one in each of its fetches, which it gives up when it is cancelled.
 //!
 //! # Invariants
-//! - At most one fetch of a name runs; a second one joins it.
-//! - At most [`RUNNING_MAX`] fetches run; the last [`KEPT`] that ended are kept.
-//! - What has a digest is checked before it is written, and again by nobody:
-//!   what was not checked is not in the share.
-//! - A fetch that does not end in *done* leaves nothing in the share, unless
-//!   the node stops in the middle of it.
+//! - A fetch of a name joins the one that runs; a fetch of a digest joins only one of the same digest.
+//! - At most [`RUNNING_MAX`] fetches search or receive; at most [`UNFINISHED_MAX`] are not over; the last [`ENDED_KEPT`]
+//!   that ended are kept for questions.
+//! - What has a digest is checked before it is written, and again by nobody.
+//! - A commit is not cancelled, and the status says what it did.
 //! - Nothing here decides whom to ask; that is the overlay's.
 
 mod batch;
+mod claims;
+mod course;
 mod download;
 mod fetch;
+mod file;
+mod ids;
 mod job;
+#[cfg(test)]
+mod model;
 mod plan;
-mod resume;
+mod records;
 mod sources;
-mod verified;
+mod turns;
 
 use std::{
     collections::{BTreeMap, VecDeque},
     sync::{Arc, Mutex, atomic::Ordering},
+    time::{Duration, SystemTime},
 };
 
 use node_wire::{Digest, name::ShareName};
+use tokio::{select, time::sleep};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use self::{
     batch::Batch,
-    fetch::{Begun, Fetcher, Place},
+    claims::Claims,
+    fetch::{Begun, Fetcher},
     job::Job,
-    resume::Record,
+    records::Record,
     sources::Source,
+    turns::{Owner, Turns},
 };
 pub use self::{
     batch::{BATCH_MAX, BatchStatus},
     fetch::FetchError,
+    ids::Ids,
     job::{JobState, JobStatus},
-    resume::Records,
+    records::{KEEP_FOR, Kept, Records},
 };
 use crate::{
     counters::Counters,
     events::EventLog,
+    handlers::query::{Query, SyntaxError},
     overlay::Overlay,
     share::{Digests, Replace, Share},
     sync::lock,
 };
 
-/// Most fetches that run at a time.
+/// Most fetches that search or receive at a time.
 pub const RUNNING_MAX: usize = 64;
 
-/// Ended fetches that are kept for questions.
-pub const KEPT: usize = 256;
+/// Most fetches that are not over, those that wait for a turn or for their holders included.
+pub const UNFINISHED_MAX: usize = 8_192;
 
-/// Batches that are kept for questions, those that run included.
-const BATCHES_KEPT: usize = 16;
+/// Ended fetches that are kept for questions.
+pub const ENDED_KEPT: usize = 512;
+
+/// Most batches that are not over.
+pub const BATCHES_UNFINISHED_MAX: usize = 256;
+
+/// Ended batches that are kept for questions.
+const BATCHES_ENDED_KEPT: usize = 64;
+
+/// Batches that search at a time.
+const BATCHES_SEARCHING: usize = 4;
+
+/// Pause between two looks for what was kept for long enough.
+const EXPIRE_PAUSE: Duration = Duration::from_secs(600);
+
+/// What a fetch is to bring.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Goal {
+    /// Whatever has the name.
+    Name,
+    /// This content, whatever its name.
+    Content(Digest),
+}
 
 /// Why a batch did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum BatchError {
-    /// As many run as may.
-    #[error("`{0}` is not fetched: too many batches run, try again later")]
+    /// Too many are not over.
+    #[error("`{0}` is not fetched: too many batches wait, try again later")]
     Busy(String),
+    /// The query makes no sense.
+    #[error(transparent)]
+    Query(#[from] SyntaxError),
+}
+
+/// Picks fetches whose kept parts are dropped.
+#[derive(Clone, Debug)]
+pub enum DropWhich {
+    /// The fetch of this number.
+    Id(u64),
+    /// Those of this name.
+    Name(ShareName),
+    /// Those of this content.
+    Content(Digest),
 }
 
 /// The fetches of a node.
 #[derive(Debug)]
 pub struct Transfers {
     fetcher: Fetcher,
+    ids: Arc<Ids>,
     jobs: Mutex<Jobs>,
     batches: Mutex<VecDeque<Arc<Batch>>>,
+    searches: Turns,
     tasks: TaskTracker,
     cancel: CancellationToken,
 }
 
 #[derive(Debug, Default)]
 struct Jobs {
-    last_id: u64,
-    running: BTreeMap<u64, Arc<Job>>,
+    unfinished: BTreeMap<u64, Unfinished>,
     ended: VecDeque<Arc<Job>>,
+}
+
+#[derive(Debug)]
+struct Unfinished {
+    job: Arc<Job>,
+    interests: usize,
+}
+
+/// An interest in a fetch, given up when it is dropped.
+#[derive(Debug)]
+struct Interest {
+    transfers: Arc<Transfers>,
+    job: Arc<Job>,
+}
+
+impl Interest {
+    /// Makes the interest last until it is given up with [`Transfers::cancel`]. Returns the number of the fetch.
+    fn lasting(self) -> u64 {
+        let id = self.job.id();
+        lock(&self.transfers.jobs).gain(id);
+        id
+    }
+}
+
+impl Drop for Interest {
+    fn drop(&mut self) {
+        lock(&self.transfers.jobs).give_up(self.job.id());
+    }
 }
 
 impl Transfers {
@@ -101,29 +181,36 @@ impl Transfers {
     pub fn new(
         share: Arc<Share>,
         digests: Arc<Digests>,
-        records: Records,
+        saved: (Records, Ids),
         overlay: Arc<Overlay>,
         counters: Arc<Counters>,
         events: Arc<EventLog>,
     ) -> Transfers {
+        let (records, ids) = saved;
         Transfers {
             fetcher: Fetcher {
                 share,
                 digests,
                 records: Arc::new(records),
-                stopping: Arc::default(),
+                stopping: false.into(),
                 overlay,
                 counters,
                 events,
+                turns: Turns::new(RUNNING_MAX),
+                claims: Claims::default(),
+                #[cfg(test)]
+                disk_is_full: Arc::default(),
             },
+            ids: Arc::new(ids),
             jobs: Mutex::default(),
             batches: Mutex::default(),
+            searches: Turns::new(BATCHES_SEARCHING),
             tasks: TaskTracker::new(),
             cancel: CancellationToken::new(),
         }
     }
 
-    /// Starts to fetch `name`, or joins the fetch of that name that runs.
+    /// Starts to fetch `name`, or joins the fetch of that name that is not over.
     ///
     /// # Errors
     /// When the file is there already, or too much is going on.
@@ -132,10 +219,11 @@ impl Transfers {
         name: &ShareName,
         replace: Replace,
     ) -> Result<u64, FetchError> {
-        Ok(self.begin(name, replace, Begun::Now).await?.id())
+        let interest = self.begin(name, Goal::Name, replace).await?;
+        Ok(interest.lasting())
     }
 
-    /// The same for this content only, under whatever name a peer has it.
+    /// Starts to fetch this content only, under whatever name a peer has it, or joins the fetch of the same.
     ///
     /// # Errors
     /// When the file is there already, or too much is going on.
@@ -145,58 +233,116 @@ impl Transfers {
         digest: Digest,
         replace: Replace,
     ) -> Result<u64, FetchError> {
-        let begun = Begun::Of(digest);
-        Ok(self.begin(name, replace, begun).await?.id())
+        let goal = Goal::Content(digest);
+        let interest = self.begin(name, goal, replace).await?;
+        Ok(interest.lasting())
     }
 
     async fn begin(
         self: &Arc<Self>,
         name: &ShareName,
+        goal: Goal,
         replace: Replace,
-        begun: Begun,
-    ) -> Result<Arc<Job>, FetchError> {
-        if let Some(job) = lock(&self.jobs).running(name) {
-            return Ok(job);
+    ) -> Result<Interest, FetchError> {
+        if let Some(joined) = self.join(name, goal) {
+            return Ok(joined);
         }
-        let incoming = self.fetcher.begin(name, replace).await?;
-        Ok(match self.enlist(name)? {
-            Enlisted::New(job) => self.spawn(job, Place::Ready(incoming), begun),
-            Enlisted::Running(job) => job,
-        })
+        let target = self.fetcher.target(0, name.clone(), goal, replace);
+        self.fetcher
+            .blocking(name, move || Ok(target.check()?))
+            .await?;
+        self.begin_unchecked(name, goal, replace, Owner::Single, Begun::New)
+            .await
     }
 
-    /// Starts to fetch what `source` has, or joins the fetch of that name that
-    /// runs. That the file is there already shows in the end.
-    fn begin_found(
+    /// Starts a fetch of a batch, or joins one. That the file is there already shows in the end.
+    async fn begin_of_batch(
         self: &Arc<Self>,
         name: &ShareName,
         replace: Replace,
-        source: Source,
-    ) -> Result<Arc<Job>, FetchError> {
-        Ok(match self.enlist(name)? {
-            Enlisted::New(job) => self.spawn(job, Place::Later(replace), Begun::Found(source)),
-            Enlisted::Running(job) => job,
-        })
+        batch: u64,
+        source: Option<Source>,
+    ) -> Result<Interest, FetchError> {
+        let begun = source.map_or(Begun::New, Begun::Found);
+        self.begin_unchecked(name, Goal::Name, replace, Owner::Batch(batch), begun)
+            .await
+    }
+
+    async fn begin_unchecked(
+        self: &Arc<Self>,
+        name: &ShareName,
+        goal: Goal,
+        replace: Replace,
+        owner: Owner,
+        begun: Begun,
+    ) -> Result<Interest, FetchError> {
+        let id = self.ids.next().await;
+        let target = self.fetcher.target(id, name.clone(), goal, replace);
+        let job = Job::new(target, owner, self.cancel.child_token());
+        self.enlist(job, begun)
+    }
+
+    /// Joins the fetch of the same that is not over, or starts `job`.
+    fn enlist(self: &Arc<Self>, job: Job, begun: Begun) -> Result<Interest, FetchError> {
+        let (name, goal) = (job.name().clone(), job.target().goal);
+        let job = {
+            let mut jobs = lock(&self.jobs);
+            if let Some(joined) = jobs.join(&name, goal) {
+                drop(jobs);
+                return Ok(self.interest(joined));
+            }
+            if jobs.unfinished.len() >= UNFINISHED_MAX || self.cancel.is_cancelled() {
+                return Err(FetchError::Busy(name));
+            }
+            jobs.add(Arc::new(job))
+        };
+        let (transfers, running) = (Arc::clone(self), Arc::clone(&job));
+        self.tasks.spawn(async move {
+            transfers.fetcher.run(&running, begun).await;
+            lock(&transfers.jobs).ended(running);
+        });
+        Ok(self.interest(job))
+    }
+
+    fn join(self: &Arc<Self>, name: &ShareName, goal: Goal) -> Option<Interest> {
+        let joined = lock(&self.jobs).join(name, goal)?;
+        Some(self.interest(joined))
+    }
+
+    fn interest(self: &Arc<Self>, job: Arc<Job>) -> Interest {
+        Interest {
+            transfers: Arc::clone(self),
+            job,
+        }
     }
 
     /// Starts to fetch all files of peers that match `query`.
     ///
     /// # Errors
-    /// When too many batches run.
-    pub fn start_matching(
+    /// When the query makes no sense, or too many batches are not over.
+    pub async fn start_matching(
         self: &Arc<Self>,
         query: &str,
         replace: Replace,
     ) -> Result<BatchStatus, BatchError> {
-        let mut batches = lock(&self.batches);
-        if batches.len() == BATCHES_KEPT {
-            let over = batches.iter().position(|batch| batch.status().over);
-            let over = over.ok_or_else(|| BatchError::Busy(query.to_owned()))?;
-            batches.remove(over);
-        }
-        let id = batches.back().map_or(1, |last| last.id() + 1);
+        Query::parse(query, SystemTime::now())?;
+        let id = self.ids.next().await;
         let batch = Arc::new(Batch::new(id, query.to_owned(), self.cancel.child_token()));
-        batches.push_back(Arc::clone(&batch));
+        {
+            let mut batches = lock(&self.batches);
+            let ended: Vec<u64> = batches
+                .iter()
+                .filter(|batch| batch.is_over())
+                .map(|batch| batch.id())
+                .collect();
+            if batches.len() - ended.len() >= BATCHES_UNFINISHED_MAX {
+                return Err(BatchError::Busy(query.to_owned()));
+            }
+            if let Some(beyond) = ended.len().checked_sub(BATCHES_ENDED_KEPT) {
+                batches.retain(|batch| !ended[..beyond].contains(&batch.id()));
+            }
+            batches.push_back(Arc::clone(&batch));
+        }
         let (transfers, status) = (Arc::clone(self), batch.status());
         self.tasks
             .spawn(async move { batch.run(&transfers, replace).await });
@@ -227,63 +373,191 @@ impl Transfers {
         batches.iter().find(|batch| batch.id() == id).cloned()
     }
 
-    /// Takes up what the last run of the node did not finish.
+    /// Takes up what the last run of the node did not finish, and removes what is kept for long enough from then on.
     pub async fn take_up(self: &Arc<Self>) {
         for record in self.fetcher.records.list() {
-            if let Err(error) = self.take_up_one(&record).await {
-                tracing::warn!(name = %record.name, %error, "a fetch is not taken up again");
+            if record.is_active {
+                self.take_up_one(record).await;
+            } else {
+                let target = self.target_of(&record);
+                let job = Job::ended_before(target, record.time);
+                lock(&self.jobs).ended(Arc::new(job));
+            }
+        }
+        let transfers = Arc::clone(self);
+        self.tasks.spawn(async move { transfers.expire().await });
+    }
+
+    async fn take_up_one(self: &Arc<Self>, mut record: Record) {
+        if record.id == 0 {
+            record.id = self.ids.next().await;
+            let (records, id) = (Arc::clone(&self.fetcher.records), record.id);
+            let temporary = record.temporary.clone();
+            let disk = self.fetcher.share.disk();
+            let assigned = disk.run(move || records.assign(&temporary, id)).await;
+            if let Err(error) = assigned {
+                tracing::error!(%error, "a record cannot be changed");
+            }
+        }
+        let target = self.target_of(&record);
+        let name = target.name.clone();
+        let job = Job::new(target, Owner::Single, self.cancel.child_token());
+        match self.enlist(job, Begun::Before(record)) {
+            Ok(interest) => drop(interest.lasting()),
+            Err(error) => tracing::warn!(%name, %error, "a fetch is not taken up again"),
+        }
+    }
+
+    fn target_of(&self, record: &Record) -> file::Target {
+        let name = record.name.clone();
+        self.fetcher
+            .target(record.id, name, record.goal, record.replace)
+    }
+
+    async fn expire(&self) {
+        loop {
+            let (records, share) = (
+                Arc::clone(&self.fetcher.records),
+                Arc::clone(&self.fetcher.share),
+            );
+            let disk = share.disk().clone();
+            let expired = disk.run(move || {
+                for record in records.expire(SystemTime::now()) {
+                    share.remove_temporary(&record.temporary);
+                }
+            });
+            if let Err(error) = expired.await {
+                tracing::error!(%error, "removing what was kept panicked");
+            }
+            select! {
+                () = sleep(EXPIRE_PAUSE) => {}
+                () = self.cancel.cancelled() => return,
             }
         }
     }
 
-    async fn take_up_one(self: &Arc<Self>, record: &Record) -> Result<(), FetchError> {
-        let incoming = self.fetcher.resume(record).await?;
-        if let Enlisted::New(job) = self.enlist(&record.name)? {
-            let begun = Begun::Before(record.digest);
-            self.spawn(job, Place::Ready(incoming), begun);
+    /// Ends the fetches that `which` picks, whoever has an interest in them, and removes what is kept of them.
+    /// Returns those of which something was ended or removed.
+    pub async fn drop_kept(&self, which: &DropWhich) -> Vec<JobStatus> {
+        let picks = |id: u64, name: &ShareName, digest: Option<Digest>| match which {
+            DropWhich::Id(wanted) => id == *wanted,
+            DropWhich::Name(wanted) => name == wanted,
+            DropWhich::Content(wanted) => digest == Some(*wanted),
+        };
+        let (unfinished, ended) = {
+            let jobs = lock(&self.jobs);
+            let unfinished: Vec<Arc<Job>> = jobs
+                .unfinished
+                .values()
+                .map(|unfinished| Arc::clone(&unfinished.job))
+                .filter(|job| picks(job.id(), job.name(), job.status().digest))
+                .collect();
+            let ended: Vec<Arc<Job>> = jobs.ended.iter().cloned().collect();
+            (unfinished, ended)
+        };
+        for job in &unfinished {
+            job.cancel();
         }
-        Ok(())
-    }
-
-    fn spawn(self: &Arc<Self>, job: Arc<Job>, place: Place, begun: Begun) -> Arc<Job> {
-        let (transfers, running) = (Arc::clone(self), Arc::clone(&job));
-        self.tasks.spawn(async move {
-            transfers.fetcher.run(&running, place, begun).await;
-            transfers.ended(&running);
+        for job in &unfinished {
+            job.over().await;
+        }
+        let of_these = |record: &Record| {
+            picks(record.id, &record.name, Some(record.digest))
+                || unfinished.iter().any(|job| job.id() == record.id)
+        };
+        let selected: Vec<String> = self
+            .fetcher
+            .records
+            .list()
+            .iter()
+            .filter(|record| !record.is_active && of_these(record))
+            .map(|record| record.temporary.clone())
+            .collect();
+        let (records, share) = (
+            Arc::clone(&self.fetcher.records),
+            Arc::clone(&self.fetcher.share),
+        );
+        let disk = share.disk().clone();
+        let dropped = disk.run(move || {
+            let dropped = records.drop_idle(|record| selected.contains(&record.temporary));
+            for record in &dropped {
+                share.remove_temporary(&record.temporary);
+            }
+            dropped
         });
-        job
+        let dropped = dropped.await.unwrap_or_else(|error| {
+            tracing::error!(%error, "dropping what was kept panicked");
+            Vec::new()
+        });
+        let had_part = ended
+            .into_iter()
+            .filter(|job| dropped.iter().any(|record| record.id == job.id()));
+        unfinished
+            .iter()
+            .cloned()
+            .chain(had_part)
+            .map(|job| self.status_of(&job))
+            .collect()
     }
 
     /// Waits until the fetch `id` is over. `None` if there is none.
     pub async fn wait(&self, id: u64) -> Option<JobStatus> {
+        self.wait_until(id, JobState::is_over).await
+    }
+
+    /// Waits until the state of the fetch `id` is as wanted, or it is over. `None` if there is none.
+    pub async fn wait_until(
+        &self,
+        id: u64,
+        wanted: impl Fn(JobState) -> bool,
+    ) -> Option<JobStatus> {
         let job = self.job(id)?;
-        job.over().await;
-        Some(job.status())
+        job.reaches(wanted).await;
+        Some(self.status_of(&job))
     }
 
     /// How far the fetch `id` is. `None` if there is none.
     #[must_use]
     pub fn status(&self, id: u64) -> Option<JobStatus> {
-        self.job(id).map(|job| job.status())
+        self.job(id).map(|job| self.status_of(&job))
     }
 
-    /// The fetches that are kept, in the order in which they started.
+    fn status_of(&self, job: &Job) -> JobStatus {
+        let status = job.status();
+        let kept = self.fetcher.records.kept(status.id);
+        JobStatus {
+            kept: kept.filter(|_| status.state.is_over()),
+            ..status
+        }
+    }
+
+    /// The fetches that are kept for questions, in the order in which they started.
     #[must_use]
     pub fn list(&self) -> Vec<JobStatus> {
-        let jobs = lock(&self.jobs);
-        let mut list: Vec<_> = jobs
-            .ended
-            .iter()
-            .chain(jobs.running.values())
-            .map(|job| job.status())
-            .collect();
+        let jobs: Vec<Arc<Job>> = {
+            let jobs = lock(&self.jobs);
+            let unfinished = jobs.unfinished.values().map(|unfinished| &unfinished.job);
+            jobs.ended.iter().chain(unfinished).cloned().collect()
+        };
+        let mut list: Vec<_> = jobs.iter().map(|job| self.status_of(job)).collect();
         list.sort_by_key(|status| status.id);
         list
     }
 
-    /// Stops the fetch `id` if it runs. Says whether there is such a fetch.
-    pub fn cancel(&self, id: u64) -> bool {
-        self.job(id).inspect(|job| job.cancel()).is_some()
+    /// Gives up one interest in the fetch `id`. If it was the last one, or for `everybody`, the fetch is stopped
+    /// and waited for, unless it is being committed and so ends by itself. What was received is kept. `None` if
+    /// there is no such fetch.
+    pub async fn cancel(&self, id: u64, everybody: bool) -> Option<JobStatus> {
+        let job = self.job(id)?;
+        if everybody {
+            job.cancel();
+        } else {
+            lock(&self.jobs).give_up(id);
+        }
+        if job.is_cancelled() {
+            job.over().await;
+        }
+        Some(self.status_of(&job))
     }
 
     /// Stops all fetches and waits until they are over.
@@ -294,52 +568,60 @@ impl Transfers {
         self.tasks.wait().await;
     }
 
-    fn enlist(&self, name: &ShareName) -> Result<Enlisted, FetchError> {
-        let mut jobs = lock(&self.jobs);
-        if let Some(job) = jobs.running(name) {
-            return Ok(Enlisted::Running(job));
-        }
-        if jobs.running.len() >= RUNNING_MAX || self.cancel.is_cancelled() {
-            return Err(FetchError::Busy(name.clone()));
-        }
-        jobs.last_id += 1;
-        let job = Arc::new(Job::new(
-            jobs.last_id,
-            name.clone(),
-            self.cancel.child_token(),
-        ));
-        jobs.running.insert(job.id(), Arc::clone(&job));
-        Ok(Enlisted::New(job))
-    }
-
-    fn ended(&self, job: &Arc<Job>) {
-        let mut jobs = lock(&self.jobs);
-        jobs.running.remove(&job.id());
-        if jobs.ended.len() == KEPT {
-            jobs.ended.pop_front();
-        }
-        jobs.ended.push_back(Arc::clone(job));
-    }
-
     fn job(&self, id: u64) -> Option<Arc<Job>> {
         let jobs = lock(&self.jobs);
-        jobs.running
-            .get(&id)
+        let unfinished = jobs.unfinished.get(&id).map(|unfinished| &unfinished.job);
+        unfinished
             .or_else(|| jobs.ended.iter().find(|job| job.id() == id))
             .cloned()
     }
 }
 
-enum Enlisted {
-    New(Arc<Job>),
-    Running(Arc<Job>),
-}
-
 impl Jobs {
-    fn running(&self, name: &ShareName) -> Option<Arc<Job>> {
-        self.running
-            .values()
-            .find(|job| job.name() == name)
-            .cloned()
+    /// Finds the fetch that one of this name and goal joins, and counts an interest in it.
+    fn join(&mut self, name: &ShareName, goal: Goal) -> Option<Arc<Job>> {
+        let fits = |target: &file::Target| {
+            target.name == *name && (goal == Goal::Name || target.goal == goal)
+        };
+        let found = self
+            .unfinished
+            .values_mut()
+            .find(|unfinished| fits(unfinished.job.target()) && !unfinished.job.is_cancelled())?;
+        found.interests += 1;
+        found.job.retry_now();
+        Some(Arc::clone(&found.job))
+    }
+
+    fn add(&mut self, job: Arc<Job>) -> Arc<Job> {
+        let unfinished = Unfinished {
+            job: Arc::clone(&job),
+            interests: 1,
+        };
+        self.unfinished.insert(job.id(), unfinished);
+        job
+    }
+
+    fn gain(&mut self, id: u64) {
+        if let Some(unfinished) = self.unfinished.get_mut(&id) {
+            unfinished.interests += 1;
+        }
+    }
+
+    /// Counts one interest less; the last one stops the fetch.
+    fn give_up(&mut self, id: u64) {
+        if let Some(unfinished) = self.unfinished.get_mut(&id) {
+            unfinished.interests = unfinished.interests.saturating_sub(1);
+            if unfinished.interests == 0 {
+                unfinished.job.cancel();
+            }
+        }
+    }
+
+    fn ended(&mut self, job: Arc<Job>) {
+        self.unfinished.remove(&job.id());
+        if self.ended.len() == ENDED_KEPT {
+            self.ended.pop_front();
+        }
+        self.ended.push_back(job);
     }
 }

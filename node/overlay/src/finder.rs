@@ -106,6 +106,7 @@ pub struct Finder {
     calls: FuturesUnordered<BoxFuture<'static, Asked>>,
     deadline: Instant,
     others_seen: bool,
+    others_behind: bool,
     steps: Vec<Step>,
 }
 
@@ -149,6 +150,7 @@ impl Finder {
             calls: FuturesUnordered::new(),
             deadline: now + limits.time,
             others_seen: !books.is_empty(),
+            others_behind: false,
             steps: Vec::new(),
         };
         finder.begin_with(nodes.into_iter().map(|peer| peer.url).collect());
@@ -237,6 +239,12 @@ impl Finder {
         self.others_seen
     }
 
+    /// Returns whether a Sixhop node said that it knows peers of other kinds.
+    #[must_use]
+    pub fn others_behind(&self) -> bool {
+        self.others_behind
+    }
+
     fn ask_more(&mut self) {
         while let Some(target) = self.planner.next(now()) {
             self.steps.push(Step::begun(&target, now()));
@@ -321,6 +329,7 @@ impl Finder {
         found: Found,
     ) -> Option<Holder> {
         self.others_seen |= found.others > 0;
+        self.others_behind |= found.others > 0;
         self.name_others(&target, &found);
         let mut goes_on = false;
         if page + 1 < PAGES_MAX

@@ -154,6 +154,7 @@ impl Overlay {
                     .emit("peer.answered", json!({ "url": peer.as_str() }));
                 // Whoever waits for a peer need not wait for who it is.
                 self.met.notify_waiters();
+                self.came_back.notify_waiters();
                 self.to_poll.notify_one();
                 Ok(match kind {
                     PeerKind::Sixhop => self.learn_who(peer, &own, met, at, deadline).await,

@@ -86,7 +86,7 @@ pub use self::{
     summaries::{
         LocalHandlers, NEAR_BYTES_MAX, NO_AGE, Poller, QueryKeys, SUMMARIES_MAX, Summaries, YES_AGE,
     },
-    walk::{Asked, WALK, Walk},
+    walk::{Asked, Excluded, WALK, Walk},
 };
 use self::{
     providers::Liars,
@@ -121,6 +121,8 @@ pub struct Overlay {
     to_poll: Notify,
     /// Wakes who waits for peers that are being met.
     met: Notify,
+    /// Notifies those who wait for a peer that was away.
+    came_back: Notify,
     meetings: Mutex<Meetings>,
     providers: Option<Arc<dyn Providers>>,
     liars: Mutex<Liars>,
@@ -185,6 +187,7 @@ impl Overlay {
             summaries: Mutex::default(),
             changed: Notify::new(),
             met: Notify::new(),
+            came_back: Notify::new(),
             to_poll: Notify::new(),
             meetings: Mutex::default(),
             standing,
@@ -341,7 +344,26 @@ impl Overlay {
 
     /// Notes that a peer answered, and in which dialect if that was seen.
     fn answered(&self, peer: &PeerUrl, kind: PeerKind, dialect: Option<Dialect>) {
-        self.peers().answered(peer, kind, dialect);
+        let was_away = {
+            let mut peers = self.peers();
+            let was_away = peers.get(peer).is_some_and(PeerEntry::is_away);
+            peers.answered(peer, kind, dialect);
+            was_away
+        };
+        if was_away {
+            self.came_back.notify_waiters();
+        }
+    }
+
+    /// Waits until a peer answers that is new or did not answer before.
+    pub async fn peer_came_back(&self) {
+        self.came_back.notified().await;
+    }
+
+    /// Returns what kind of node a known peer is, if it has answered.
+    #[must_use]
+    pub fn kind_of(&self, peer: &PeerUrl) -> Option<PeerKind> {
+        self.peers().get(peer).and_then(|entry| entry.kind)
     }
 
     /// Notes that a peer could not be reached; the third time drops it. One that

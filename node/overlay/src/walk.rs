@@ -20,7 +20,7 @@ use super::{
     plan::{Ended, Plan},
 };
 use node_base::clock::now;
-use node_transport::{Answered, CallError, QueryReply, RemoteFile, WalkInfo};
+use node_transport::{Answered, CallError, PeerKind, QueryReply, RemoteFile, WalkInfo};
 
 /// Time for the walk of a query that starts here.
 pub const WALK: Duration = Duration::from_secs(8);
@@ -60,6 +60,23 @@ pub struct Walk {
     calls: FuturesUnordered<BoxFuture<'static, (PeerUrl, Reply)>>,
     deadline: Instant,
     steps: Vec<Step>,
+    excluded: Excluded,
+}
+
+/// The peers that a walk neither asks nor lets others ask.
+#[derive(Clone, Debug, Default)]
+pub struct Excluded {
+    /// These peers.
+    pub peers: Vec<PeerUrl>,
+    /// All peers that are known to be Sixhop nodes.
+    pub nodes: bool,
+}
+
+impl Excluded {
+    fn contains(&self, peer: &PeerEntry) -> bool {
+        (self.nodes && peer.kind == Some(PeerKind::Sixhop))
+            || self.peers.iter().any(|other| other.same_peer(&peer.url))
+    }
 }
 
 impl Asked {
@@ -107,6 +124,19 @@ impl Asked {
 impl Walk {
     /// Begins to walk a query that this node cannot answer itself.
     pub async fn begin(overlay: &Arc<Overlay>, asked: Asked) -> Walk {
+        Walk::begin_without(overlay, asked, Excluded::default()).await
+    }
+
+    /// Begins to walk a query among the peers that are not `excluded`.
+    pub async fn begin_without(
+        overlay: &Arc<Overlay>,
+        mut asked: Asked,
+        excluded: Excluded,
+    ) -> Walk {
+        // The nodes behind ours leave out who is asked already.
+        for peer in &excluded.peers {
+            asked.asking.add(peer);
+        }
         let deadline = now() + asked.time();
         let mut walk = Walk {
             overlay: Arc::clone(overlay),
@@ -117,6 +147,7 @@ impl Walk {
             calls: FuturesUnordered::new(),
             deadline,
             steps: Vec::new(),
+            excluded,
         };
         if walk.asked.hops_left() == 0 {
             walk.plan = Plan::nobody(MissReason::HopLimit, walk.asked.budget);
@@ -133,7 +164,8 @@ impl Walk {
     /// far as the calls are sure to be enough.
     fn plan_peers(&mut self) {
         let mut peers = self.overlay.peers().to_ask(&self.asked.history, now());
-        peers.retain(|peer| !self.asked.asking.contains(&peer.url));
+        peers
+            .retain(|peer| !self.asked.asking.contains(&peer.url) && !self.excluded.contains(peer));
         peers.truncate(Budget::WHOLE.calls() + 1);
         let budget = self.asked.budget;
         for peer in peers.iter().take(budget.calls()) {

@@ -5,10 +5,12 @@ use std::time::Duration;
 use jsonrpsee::core::{RpcResult, async_trait};
 use node_api::{
     error::{ApiError, ErrorCode},
-    fetch::{FetchBatch, FetchFailure, FetchServer, FetchState, FetchStatus, WAIT_SECONDS_MAX},
+    fetch::{
+        FetchBatch, FetchFailure, FetchKept, FetchServer, FetchState, FetchStatus, WAIT_SECONDS_MAX,
+    },
 };
 use node_base::events::unix_millis;
-use node_core::transfer::{BatchStatus, FetchError, JobState, JobStatus};
+use node_core::transfer::{BatchError, BatchStatus, DropWhich, FetchError, JobState, JobStatus};
 use node_share::{Replace, ShareError};
 use node_transport::CallError;
 use node_wire::{Digest, ShareName, escaped};
@@ -72,18 +74,36 @@ impl FetchServer for Owner {
             .collect())
     }
 
-    async fn cancel(&self, id: u64) -> RpcResult<FetchStatus> {
+    async fn cancel(&self, id: u64, everybody: Option<bool>) -> RpcResult<FetchStatus> {
         let transfers = &self.node.context().transfers;
-        transfers.cancel(id);
-        let status = transfers.wait(id).await.ok_or_else(|| unknown(id))?;
-        Ok(describe(&status))
+        let status = transfers.cancel(id, everybody == Some(true)).await;
+        Ok(describe(&status.ok_or_else(|| unknown(id))?))
+    }
+
+    async fn drop_kept(
+        &self,
+        id: Option<u64>,
+        name: Option<String>,
+    ) -> RpcResult<Vec<FetchStatus>> {
+        let which = match (id, name) {
+            (Some(id), None) => DropWhich::Id(id),
+            (None, Some(name)) => named(&name)?,
+            _ => {
+                return Err(usage("fetch.drop takes an `id` or a `name`").into());
+            }
+        };
+        let dropped = self.node.context().transfers.drop_kept(&which).await;
+        if dropped.is_empty() {
+            let text = "nothing is kept of such a fetch, and none is on its way";
+            return Err(ApiError::new(ErrorCode::NotFound, text).into());
+        }
+        Ok(dropped.iter().map(describe).collect())
     }
 
     async fn start_matching(&self, query: String, replace: Option<bool>) -> RpcResult<FetchBatch> {
         let transfers = &self.node.context().transfers;
-        let started = transfers.start_matching(&query, replacing(replace));
-        let status =
-            started.map_err(|error| ApiError::new(ErrorCode::Failed, error.to_string()))?;
+        let started = transfers.start_matching(&query, replacing(replace)).await;
+        let status = started.map_err(|error| batch_error(&error))?;
         Ok(describe_batch(&status))
     }
 
@@ -115,6 +135,27 @@ fn parse_digest(text: &str) -> Result<Digest, ApiError> {
     })
 }
 
+/// The fetches of a name, or of `blake3:` and a digest.
+fn named(name: &str) -> Result<DropWhich, ApiError> {
+    if let Some(digest) = name.strip_prefix("blake3:") {
+        return parse_digest(digest).map(DropWhich::Content);
+    }
+    let parsed = ShareName::parse(name).map_err(|error| bad_name(name, &error))?;
+    Ok(DropWhich::Name(parsed))
+}
+
+fn usage(text: &str) -> ApiError {
+    ApiError::new(ErrorCode::Usage, text)
+}
+
+fn batch_error(error: &BatchError) -> ApiError {
+    let code = match error {
+        BatchError::Query(_) => ErrorCode::Usage,
+        BatchError::Busy(_) => ErrorCode::Failed,
+    };
+    ApiError::new(code, error.to_string())
+}
+
 fn replacing(replace: Option<bool>) -> Replace {
     if replace == Some(true) {
         Replace::Existing
@@ -128,6 +169,7 @@ fn describe_batch(status: &BatchStatus) -> FetchBatch {
     FetchBatch {
         id: status.id,
         query: status.query.clone(),
+        queued: status.queued,
         over: status.over,
         cancelled: status.cancelled,
         found: status.found,
@@ -173,6 +215,9 @@ fn describe(status: &JobStatus) -> FetchStatus {
         id: status.id,
         name: status.name.as_str().to_owned(),
         state: match status.state {
+            JobState::Queued => FetchState::Queued,
+            JobState::Waiting => FetchState::Waiting,
+            JobState::Committing => FetchState::Committing,
             JobState::Searching => FetchState::Searching,
             JobState::Receiving => FetchState::Receiving,
             JobState::Done => FetchState::Done,
@@ -193,6 +238,10 @@ fn describe(status: &JobStatus) -> FetchStatus {
         started: unix_millis(status.started),
         ended: status.ended.map(unix_millis),
         error: status.error.as_deref().map(api_error),
+        kept: status.kept.map(|kept| FetchKept {
+            bytes: kept.bytes,
+            until: unix_millis(kept.until),
+        }),
     }
 }
 

@@ -316,6 +316,7 @@ fn status(id: u64, state: FetchState) -> FetchStatus {
         started: 0,
         ended: None,
         error,
+        kept: None,
     }
 }
 
@@ -333,6 +334,7 @@ fn batch(query: &str) -> FetchBatch {
     FetchBatch {
         id: 1,
         query: query.into(),
+        queued: false,
         over: true,
         cancelled: false,
         found,
@@ -412,9 +414,13 @@ impl FetchServer for Answers {
         Ok(Vec::new())
     }
 
-    async fn cancel(&self, id: u64) -> RpcResult<FetchStatus> {
+    async fn cancel(&self, id: u64, _: Option<bool>) -> RpcResult<FetchStatus> {
         self.seen.lock().unwrap().cancelled.push(id);
         Ok(status(id, FetchState::Cancelled))
+    }
+
+    async fn drop_kept(&self, _: Option<u64>, _: Option<String>) -> RpcResult<Vec<FetchStatus>> {
+        Ok(Vec::new())
     }
 }
 

@@ -15,10 +15,10 @@ use std::{
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use node_wire::{FindWanted, name::ShareName};
 use serde_json::json;
-use tokio::{select, sync::watch, task::spawn_blocking};
+use tokio::{select, sync::watch};
 use tokio_util::sync::CancellationToken;
 
-use super::{FetchError, JobState, Transfers, fetch::Begun, sources::Source};
+use super::{FetchError, JobState, Transfers, sources::Source, turns::Owner};
 use crate::{
     overlay::{Finder, Holder},
     share::{Replace, ShareError},
@@ -40,6 +40,8 @@ pub struct BatchStatus {
     pub id: u64,
     /// What the files match.
     pub query: String,
+    /// Whether its search waits for those of others.
+    pub queued: bool,
     /// Whether nothing more will happen.
     pub over: bool,
     /// Whether it was cancelled.
@@ -83,6 +85,7 @@ impl Batch {
         let status = BatchStatus {
             id,
             query,
+            queued: true,
             over: false,
             cancelled: false,
             found: 0,
@@ -111,6 +114,10 @@ impl Batch {
         self.status.borrow().clone()
     }
 
+    pub(super) fn is_over(&self) -> bool {
+        self.status.borrow().over
+    }
+
     pub(super) fn cancel(&self) {
         self.cancel.cancel();
     }
@@ -134,6 +141,7 @@ impl Batch {
         };
         self.status.send_modify(|status| {
             (status.over, status.cancelled) = (true, cancelled);
+            status.queued = false;
             status.ended = Some(SystemTime::now());
         });
         let status = self.status();
@@ -147,6 +155,8 @@ impl Batch {
     }
 
     async fn fetch_all(&self, transfers: &Arc<Transfers>, query: String, replace: Replace) {
+        let mut turn = Some(transfers.searches.next(Owner::Batch(self.id())).await);
+        self.status.send_modify(|status| status.queued = false);
         transfers.fetcher.overlay.met(&[]).await;
         let mut finder = Finder::begin(&transfers.fetcher.overlay, FindWanted::Query(query));
         let (mut seen, mut waiting) = (HashSet::new(), VecDeque::new());
@@ -166,7 +176,10 @@ impl Batch {
                             let named = self.take(holder, &mut seen);
                             waiting.extend(self.leave_existing(transfers, named, replace).await);
                         }
-                        None => searching = false,
+                        None => {
+                            searching = false;
+                            turn.take();
+                        }
                     }
                 }
                 Some(()) = running.next(), if !running.is_empty() => {}
@@ -186,7 +199,8 @@ impl Batch {
             return named;
         }
         let (share, before) = (Arc::clone(&transfers.fetcher.share), named.len());
-        let look = spawn_blocking(move || {
+        let disk = transfers.fetcher.share.disk().clone();
+        let look = disk.run(move || {
             named.retain(|(name, ..)| !share.is_taken(name));
             named
         });
@@ -234,7 +248,9 @@ impl Batch {
 
     async fn fetch_one(&self, transfers: &Arc<Transfers>, wanted: Wanted, replace: Replace) {
         let (name, size, source) = wanted;
-        let result = transfers.fetch_and_wait(&name, replace, source).await;
+        let result = transfers
+            .fetch_and_wait(&name, replace, self.id(), source)
+            .await;
         self.status.send_modify(|status| match result {
             Ok(()) => {
                 status.done += 1;
@@ -256,22 +272,18 @@ fn is_there(error: &FetchError) -> bool {
 }
 
 impl Transfers {
-    /// Fetches a file and waits for it. Whoever stops waiting stops the fetch.
+    /// Fetches a file for a batch and waits for it. Dropping the wait gives up the interest of the batch.
     async fn fetch_and_wait(
         self: &Arc<Self>,
         name: &ShareName,
         replace: Replace,
+        batch: u64,
         source: Option<Source>,
     ) -> Result<(), Arc<FetchError>> {
-        let job = match source {
-            Some(source) => self.begin_found(name, replace, source),
-            None => self.begin(name, replace, Begun::Now).await,
-        };
-        let job = job.map_err(Arc::new)?;
-        let stop = job.cancel_token().drop_guard();
-        job.over().await;
-        stop.disarm();
-        let status = job.status();
+        let begun = self.begin_of_batch(name, replace, batch, source).await;
+        let interest = begun.map_err(Arc::new)?;
+        interest.job.over().await;
+        let status = interest.job.status();
         match (status.state, status.error) {
             (JobState::Done, _) => Ok(()),
             (_, Some(error)) => Err(error),

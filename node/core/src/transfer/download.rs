@@ -11,8 +11,7 @@
 //! - A lane has at most two pieces in memory: one that arrives, one that is
 //!   checked and written on a blocking thread.
 //! - At most [`LANES_MAX`] lanes run, at most [`LANES_EACH`] to one holder.
-//! - A download ends: whole, with an error of the disk, or when no holder is
-//!   left and [`SEARCHES`] searches in a row brought nothing new.
+//! - A download ends: whole, with an error of the disk, or when no holder is left and the search is over.
 
 use std::{
     ops::Range,
@@ -23,20 +22,22 @@ use std::{
 use bytes::{Buf, Bytes};
 use futures_util::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use node_wire::peer_url::PeerUrl;
-use tokio::{select, task::JoinHandle, time::sleep};
+use tokio::{select, task::JoinHandle};
 use tokio_util::task::TaskTracker;
 
 use super::{
     fetch::{FetchError, Fetcher, panicked},
+    file::{PieceWriter, Verified, WrittenPiece},
     job::Job,
     plan::{HolderId, Plan, Span},
-    sources::{Failure, Source, Sources},
+    sources::{Failure, Liars, Source, Sources},
 };
 use crate::{
     client::{BlobBody, CallError, Client},
     clock::now,
+    disk::DiskError,
     pieces::PieceTree,
-    share::{Incoming, ShareError},
+    share::ShareError,
     sync::lock,
 };
 
@@ -49,19 +50,15 @@ const LANES_EACH: usize = 2;
 /// Longest wait for the head of an answer.
 pub(super) const HEAD_TIME: Duration = Duration::from_secs(10);
 
-/// Searches in a row without a new right piece before a download gives up.
-const SEARCHES: u32 = 3;
-
-/// Pause before another search.
-const SEARCH_PAUSE: Duration = Duration::from_secs(1);
-
-/// Content on its way into the share.
+/// Content on its way into its temporary.
 pub(super) struct Download<'a> {
     fetcher: &'a Fetcher,
     job: &'a Job,
     tree: PieceTree,
-    incoming: Arc<Incoming>,
+    writer: PieceWriter,
+    liars: &'a Liars,
     plan: Mutex<Plan>,
+    written: Arc<Mutex<Vec<WrittenPiece>>>,
     writes: TaskTracker,
 }
 
@@ -69,7 +66,7 @@ pub(super) struct Download<'a> {
 pub(super) enum Outcome {
     /// All pieces are there.
     Whole,
-    /// Nobody is left who delivers; what the last one did wrong.
+    /// Nobody is left who delivers; what the last holder did wrong.
     Broken(Option<Failure>),
 }
 
@@ -91,53 +88,53 @@ enum LaneEnd {
 }
 
 /// A piece that is checked and written.
-type Writing = JoinHandle<Result<bool, ShareError>>;
+type Writing = JoinHandle<Result<Result<bool, ShareError>, DiskError>>;
 
 impl<'a> Download<'a> {
-    /// A download of which the pieces in `done` are there already.
+    /// A download of what is missing in `file`.
     pub(super) fn new(
         fetcher: &'a Fetcher,
         job: &'a Job,
-        tree: PieceTree,
-        incoming: Incoming,
-        done: Vec<bool>,
+        file: &Verified,
+        liars: &'a Liars,
     ) -> Download<'a> {
         Download {
             fetcher,
             job,
-            tree,
-            incoming: Arc::new(incoming),
-            plan: Mutex::new(Plan::new(done)),
+            tree: file.tree().clone(),
+            writer: file.writer(),
+            liars,
+            plan: Mutex::new(Plan::new(file.done().to_vec())),
+            written: Arc::default(),
             writes: TaskTracker::new(),
         }
     }
 
-    /// Receives what is missing, first from `first`, and from whomever
-    /// `sources` finds. Gives the file back, whole or not.
-    pub(super) async fn run(
-        self,
-        first: Source,
-        sources: &mut Sources,
-    ) -> Result<(Incoming, Outcome), FetchError> {
-        let outcome = self.receive(first, sources).await;
-        // Lanes that were cut short may have left a piece behind.
+    /// Waits for the pieces that are being written and returns all that were. Lanes that were cut short may have
+    /// left one behind.
+    pub(super) async fn finish(self) -> Vec<WrittenPiece> {
         self.writes.close();
         self.writes.wait().await;
-        let name = self.job.name().clone();
-        let incoming = Arc::into_inner(self.incoming).ok_or(FetchError::Internal(name))?;
-        Ok((incoming, outcome?))
+        std::mem::take(&mut lock(&self.written))
     }
 
-    async fn receive(&self, first: Source, sources: &mut Sources) -> Result<Outcome, FetchError> {
+    /// Receives what is missing, first from `first`, and from everybody whom `sources` finds.
+    pub(super) async fn receive(
+        &self,
+        first: Option<Source>,
+        sources: &mut Sources,
+    ) -> Result<Outcome, FetchError> {
         let mut lanes = FuturesUnordered::<BoxFuture<'_, (usize, LaneEnd)>>::new();
-        let mut holders = vec![self.holder(first.peer)];
-        let (mut searching, mut searches, mut left) = (true, 0, u64::MAX);
-        let mut last = None;
+        let mut holders: Vec<Holder> = first
+            .into_iter()
+            .map(|source| self.holder(source.peer))
+            .collect();
+        let (mut searching, mut last) = (true, None);
         while !lock(&self.plan).is_whole() {
             self.start_lanes(&mut holders, &lanes);
             select! {
-                found = sources.next_of(&self.tree), if searching => match found {
-                    Some(source) if !holders.iter().any(|holder| self.is_same(holder, &source)) => {
+                found = sources.next_of(self.tree.digest(), self.tree.size()), if searching => match found {
+                    Some(source) if !self.is_refused(&holders, &source) => {
                         holders.push(self.holder(source.peer));
                     }
                     Some(_) => {}
@@ -154,17 +151,7 @@ impl<'a> Download<'a> {
                         }
                     }
                 }
-                else => {
-                    let now_left = lock(&self.plan).left();
-                    searches = if now_left < left { 1 } else { searches + 1 };
-                    left = now_left;
-                    if searches > SEARCHES {
-                        return Ok(Outcome::Broken(last));
-                    }
-                    sleep(SEARCH_PAUSE).await;
-                    sources.search_again(&self.tree);
-                    searching = true;
-                }
+                else => return Ok(Outcome::Broken(last)),
             }
         }
         Ok(Outcome::Whole)
@@ -178,13 +165,12 @@ impl<'a> Download<'a> {
         }
     }
 
-    /// Whether `source` is a holder that is still asked, or must not be asked
-    /// again.
-    fn is_same(&self, holder: &Holder, source: &Source) -> bool {
-        holder.peer.same_peer(&source.peer) && {
-            let plan = lock(&self.plan);
-            plan.is_usable(holder.id) || plan.is_liar(holder.id)
-        }
+    /// Returns whether `source` is still asked, or must not be asked again.
+    fn is_refused(&self, holders: &[Holder], source: &Source) -> bool {
+        let is_asked = |holder: &Holder| {
+            holder.peer.same_peer(&source.peer) && lock(&self.plan).is_usable(holder.id)
+        };
+        self.liars.contains(&source.peer) || holders.iter().any(is_asked)
     }
 
     fn start_lanes<'d>(
@@ -210,6 +196,7 @@ impl<'a> Download<'a> {
         let mut plan = lock(&self.plan);
         if failure.is_lie() {
             plan.lied(holder.id);
+            self.liars.add(&holder.peer);
         } else {
             plan.broke_off(holder.id);
         }
@@ -233,7 +220,7 @@ impl<'a> Download<'a> {
     }
 
     async fn receive_span(&self, peer: &PeerUrl, span: &Span) -> Result<(), LaneEnd> {
-        let failed = |error| LaneEnd::Failed(Failure::broke_off(peer, error));
+        let failed = |error| LaneEnd::Failed(Failure::of(peer, error));
         let bytes = bytes_of(&self.tree, &span.pieces);
         let client = self.fetcher.overlay.client();
         let mut content = PieceReader::open(client, peer, &self.tree, bytes)
@@ -254,9 +241,17 @@ impl<'a> Download<'a> {
     }
 
     fn write(&self, piece: u64, chunks: Vec<Bytes>) -> Writing {
-        let (tree, incoming) = (self.tree.clone(), Arc::clone(&self.incoming));
-        self.writes
-            .spawn_blocking(move || store_piece(&tree, &incoming, piece, &chunks))
+        let (writer, all) = (self.writer.clone(), Arc::clone(&self.written));
+        let disk = self.fetcher.share.disk().clone();
+        self.writes.spawn(async move {
+            let written = disk.run(move || {
+                let written = writer.write(piece, chunks)?;
+                let is_right = written.is_some();
+                lock(&all).extend(written);
+                Ok(is_right)
+            });
+            written.await
+        })
     }
 
     /// Waits for the piece that is being written.
@@ -270,7 +265,7 @@ impl<'a> Download<'a> {
             return Ok(());
         };
         match stored.await {
-            Ok(Ok(true)) => {
+            Ok(Ok(Ok(true))) => {
                 if lock(&self.plan).right(span.id, piece) {
                     let range = self.tree.range(piece);
                     self.fetcher
@@ -278,31 +273,12 @@ impl<'a> Download<'a> {
                 }
                 Ok(())
             }
-            Ok(Ok(false)) => Err(LaneEnd::Failed(Failure::lied(peer))),
-            Ok(Err(error)) => Err(LaneEnd::Disk(error.into())),
+            Ok(Ok(Ok(false))) => Err(LaneEnd::Failed(Failure::lied(peer))),
+            Ok(Ok(Err(error))) => Err(LaneEnd::Disk(error.into())),
+            Ok(Err(error)) => Err(LaneEnd::Disk(panicked(self.job.name(), &error))),
             Err(error) => Err(LaneEnd::Disk(panicked(self.job.name(), &error))),
         }
     }
-}
-
-/// Holds a piece against the tree and writes it if it is right. Blocks.
-pub(super) fn store_piece(
-    tree: &PieceTree,
-    incoming: &Incoming,
-    piece: u64,
-    chunks: &[Bytes],
-) -> Result<bool, ShareError> {
-    let mut check = tree.check(piece);
-    chunks.iter().for_each(|chunk| check.push(chunk));
-    if !check.is_right() {
-        return Ok(false);
-    }
-    let mut offset = tree.range(piece).start;
-    for chunk in chunks {
-        incoming.write_at(chunk, offset)?;
-        offset += chunk.len() as u64;
-    }
-    Ok(true)
 }
 
 fn bytes_of(tree: &PieceTree, pieces: &Range<u64>) -> Range<u64> {

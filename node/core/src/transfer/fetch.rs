@@ -1,33 +1,65 @@
-//! One fetch: from peers that give digests if possible, from others if need be.
+//! One fetch: it searches, receives, waits if need be, and commits.
+//!
+//! # Rounds
+//! Each round searches once and takes what the found holders deliver: content of a digest, checked piece by piece,
+//! or, if only a name is wanted and nothing of any digest is held, one answer to `query`. What is received stays
+//! held from round to round; the [`Course`] decides what comes after each.
+//!
+//! # Invariants
+//! - A fetch can be cancelled while it searches, receives and waits. Disk jobs and the commit are awaited.
+//! - A holder that was caught with wrong bytes is not asked again, neither for pieces nor by `query`.
+//! - A Sixhop node that said it has the file is not asked by `query`, and no Sixhop node is if it cannot pass on
+//!   what a peer of another kind has.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    future::Future,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::SystemTime,
 };
 
+use bytes::Bytes;
 use node_wire::{Digest, FindWanted, fault::MissReason, name::ShareName, peer_url::PeerUrl};
 use serde_json::json;
 use tokio::{
     select,
-    task::{JoinError, spawn_blocking},
+    time::{sleep, sleep_until},
 };
 
 use super::{
+    Goal,
+    claims::Claims,
+    course::{Course, Holding, Next, OtherContent, Round},
+    download::{Download, HEAD_TIME, Outcome, PieceReader},
+    file::{AnswerEnd, CheckedPiece, LeftOver, Target, Unverified, Verified, read_piece},
     job::{Job, JobState},
-    resume::{Record, Records},
-    sources::{Failure, Fault, Source, Sources},
-    verified::{Small, Verified},
+    records::{Record, Records},
+    sources::{Failure, Fault, Liars, Source, Sources},
+    turns::{Turn, Turns},
 };
 use crate::{
     client::{CallError, RemoteFile},
+    clock::now,
     counters::Counters,
     events::EventLog,
-    overlay::{Asked, Overlay, Walk},
-    share::{About, Digests, Incoming, IncomingStream, Replace, Share, ShareError},
+    overlay::{Asked, Excluded, Overlay, Walk},
+    pieces::PieceTree,
+    share::{Digests, Replace, Share, ShareError},
 };
 
 /// Bytes that are gathered before they are written.
 const WRITE_SIZE: usize = 256 * 1024;
+
+/// Shortest pause before holders are asked again because a peer came back.
+const RETRY_PAUSE: std::time::Duration = std::time::Duration::from_millis(250);
+
+/// Pieces that are copied inside the share in one disk job.
+const COPY_PIECES: u64 = 16;
+
+/// Most former holders that are asked again.
+const FORMER_MAX: usize = 16;
 
 /// Why a file was not fetched.
 #[derive(Debug, thiserror::Error)]
@@ -63,8 +95,8 @@ pub enum FetchError {
     /// It could not be stored.
     #[error(transparent)]
     Share(#[from] ShareError),
-    /// Too many fetches run, or the node stops.
-    #[error("`{0}` is not fetched: too many fetches run, try again later")]
+    /// Too many fetches wait, or the node stops.
+    #[error("`{0}` is not fetched: too many fetches wait, try again later")]
     Busy(ShareName),
     /// It was cancelled.
     #[error("the fetch of `{0}` was cancelled")]
@@ -85,242 +117,117 @@ impl FetchError {
     }
 }
 
-/// When a fetch was begun.
-#[derive(Clone, Debug)]
-pub(super) enum Begun {
-    /// It starts now.
-    Now,
-    /// It starts now, for this content only.
-    Of(Digest),
-    /// It starts now, and somebody is known to have it.
-    Found(Source),
-    /// An earlier run of the node began to fetch this content.
-    Before(Digest),
-}
-
-/// Where a fetch is to put what it brings.
+/// What a fetch begins with.
 #[derive(Debug)]
-pub(super) enum Place {
-    /// The temporary is there.
-    Ready(Incoming),
-    /// It is made when there is something to put into it. That saves a small
-    /// file a change of thread.
-    Later(Replace),
+pub(super) enum Begun {
+    /// Nothing but the name or digest.
+    New,
+    /// A peer that has it.
+    Found(Source),
+    /// What an earlier run of the node received.
+    Before(Record),
 }
 
-/// What a fetch works with.
+/// What all fetches work with.
 #[derive(Debug)]
 pub(super) struct Fetcher {
     pub(super) share: Arc<Share>,
     pub(super) digests: Arc<Digests>,
     pub(super) records: Arc<Records>,
-    /// Whether the node stops: what is begun then stays for the next run.
-    pub(super) stopping: Arc<AtomicBool>,
+    /// Whether the node stops: fetches that are cancelled then go on in the next run.
+    pub(super) stopping: AtomicBool,
     pub(super) overlay: Arc<Overlay>,
     pub(super) counters: Arc<Counters>,
     pub(super) events: Arc<EventLog>,
+    pub(super) turns: Turns,
+    pub(super) claims: Claims,
+    /// Has every write of a piece fail, as on a full disk.
+    #[cfg(test)]
+    pub(super) disk_is_full: Arc<AtomicBool>,
 }
 
-/// Why one peer's file was not received.
-enum Received {
-    Whole(IncomingStream),
-    BrokeOff(IncomingStream, CallError),
+/// What a fetch holds of its file between rounds.
+#[derive(Debug)]
+enum Held {
+    Nothing,
+    Left(LeftOver),
+    Pieces(Verified),
+}
+
+/// How a round ended without the file.
+struct Over {
+    round: Round,
+    error: FetchError,
+    other: Option<Source>,
+}
+
+/// What the holders of a round did wrong.
+#[derive(Default)]
+struct Trouble {
+    last: Option<Failure>,
+    away: bool,
+}
+
+impl Trouble {
+    fn note(&mut self, failure: Failure) {
+        self.away |= failure.is_away();
+        self.last = Some(failure);
+    }
+}
+
+/// One fetch that runs.
+struct Fetch<'a> {
+    fetcher: &'a Fetcher,
+    job: &'a Job,
+    held: Held,
+    course: Course,
+    liars: Liars,
+    /// Peers that said that they have the file.
+    claimants: Vec<PeerUrl>,
+    known: Option<Source>,
 }
 
 impl Fetcher {
-    pub(super) async fn begin(
-        &self,
-        name: &ShareName,
-        replace: Replace,
-    ) -> Result<Incoming, FetchError> {
-        let (share, wanted) = (Arc::clone(&self.share), name.clone());
-        blocking(name, move || Ok(share.begin(&wanted, replace)?)).await
+    /// What a fetch of these parameters puts its file into.
+    pub(super) fn target(&self, id: u64, name: ShareName, goal: Goal, replace: Replace) -> Target {
+        Target {
+            share: Arc::clone(&self.share),
+            digests: Arc::clone(&self.digests),
+            records: Arc::clone(&self.records),
+            id,
+            name,
+            goal,
+            replace,
+            #[cfg(test)]
+            disk_is_full: Arc::clone(&self.disk_is_full),
+        }
     }
 
-    /// Opens what an earlier run left of a fetch.
-    pub(super) async fn resume(&self, record: &Record) -> Result<Incoming, FetchError> {
-        let (share, records, record) = (
-            Arc::clone(&self.share),
-            Arc::clone(&self.records),
-            record.clone(),
-        );
-        let name = record.name.clone();
-        blocking(&name, move || {
-            let resumed = share.resume(&record.name, record.replace, &record.temporary);
-            Ok(resumed.inspect_err(|_| {
-                share.remove_temporary(&record.temporary);
-                records.remove(&record.temporary);
-            })?)
-        })
-        .await
-    }
-
-    pub(super) async fn run(&self, job: &Job, place: Place, begun: Begun) {
+    pub(super) async fn run(&self, job: &Job, begun: Begun) {
         self.events.emit(
             "fetch.started",
             json!({ "id": job.id(), "name": job.name().as_str() }),
         );
-        let result = select! {
-            result = self.fetch_into(job, place, begun) => result,
-            () = job.cancelled() => Err(FetchError::Cancelled(job.name().clone())),
+        let (known, record) = match begun {
+            Begun::New => (None, None),
+            Begun::Found(source) => (Some(source), None),
+            Begun::Before(record) => (None, Some(record)),
         };
-        if !self.stopping.load(Ordering::Acquire) {
-            self.forget(job).await;
+        let mut fetch = Fetch {
+            fetcher: self,
+            job,
+            held: Held::Nothing,
+            course: Course::new(job.target().goal, now()),
+            liars: Liars::default(),
+            claimants: Vec::new(),
+            known,
+        };
+        let result = fetch.run(record).await;
+        if let Err(error) = fetch.put_away(&result).await {
+            tracing::warn!(name = %job.name(), %error, "what was received is not kept");
         }
         self.report(job, &result);
         job.end(result);
-    }
-
-    async fn fetch_into(&self, job: &Job, place: Place, begun: Begun) -> Result<(), FetchError> {
-        let incoming = match (place, &begun) {
-            (Place::Ready(incoming), _) => incoming,
-            (Place::Later(replace), Begun::Found(source)) => {
-                match self.fetch_small(job, source, replace).await? {
-                    Small::Stored => return Ok(()),
-                    Small::Not => self.begin(job.name(), replace).await?,
-                }
-            }
-            (Place::Later(replace), _) => self.begin(job.name(), replace).await?,
-        };
-        self.fetch(job, incoming, begun).await
-    }
-
-    async fn forget(&self, job: &Job) {
-        if let Some(temporary) = job.take_temporary() {
-            let records = Arc::clone(&self.records);
-            let removed = spawn_blocking(move || records.remove(&temporary)).await;
-            if let Err(error) = removed {
-                tracing::error!(%error, "removing a record panicked");
-            }
-        }
-    }
-
-    async fn fetch(&self, job: &Job, incoming: Incoming, from: Begun) -> Result<(), FetchError> {
-        let name = job.name();
-        let by_name = FindWanted::Name(name.as_str().to_owned());
-        let only_verified = matches!(from, Begun::Of(_));
-        let (wanted, known, resumed) = match from {
-            Begun::Now => (by_name, None, false),
-            Begun::Of(digest) => (FindWanted::Digest(digest), None, false),
-            Begun::Found(source) => (by_name, Some(source), false),
-            Begun::Before(digest) => (FindWanted::Digest(digest), None, true),
-        };
-        if known.is_none() {
-            self.overlay.met(&[]).await;
-        }
-        let sources = Sources::search(&self.overlay, name.clone(), wanted, known);
-        match self.fetch_verified(job, sources, incoming, resumed).await? {
-            Verified::Stored => Ok(()),
-            Verified::Nothing {
-                failure: Some(failure),
-                others_seen,
-                ..
-            } if only_verified || !others_seen => Err(FetchError::of(name, failure)),
-            Verified::Nothing {
-                failure: None,
-                asked,
-                reason,
-                others_seen,
-                ..
-            } if only_verified || !others_seen => Err(FetchError::NotFound {
-                name: name.clone(),
-                asked,
-                reason,
-            }),
-            Verified::Nothing {
-                incoming,
-                failure,
-                asked,
-                ..
-            } => self.fetch_walked(job, incoming, failure, asked).await,
-        }
-    }
-
-    /// Fetches from peers that give no digests: what they send is taken as it
-    /// comes.
-    async fn fetch_walked(
-        &self,
-        job: &Job,
-        incoming: Incoming,
-        failure: Option<Failure>,
-        asked: usize,
-    ) -> Result<(), FetchError> {
-        let name = job.name();
-        let mut incoming = blocking(name, move || Ok(incoming.into_stream()?)).await?;
-        let mut walk = Walk::begin(&self.overlay, Asked::here(name.clone())).await;
-        let mut broken = failure.map(|failure| FetchError::of(name, failure));
-        loop {
-            let found = walk.next().await;
-            job.update(|status| status.asked = asked.max(walk.asked()));
-            let Some(mut file) = found else {
-                return Err(broken.unwrap_or_else(|| FetchError::NotFound {
-                    name: name.clone(),
-                    asked: asked.max(walk.asked()),
-                    reason: walk.verdict(),
-                }));
-            };
-            match self.receive(job, &mut file, incoming).await? {
-                Received::Whole(whole) => {
-                    return blocking(name, move || {
-                        Ok(whole.commit(About::default()).map(drop)?)
-                    })
-                    .await;
-                }
-                Received::BrokeOff(rest, error) => {
-                    walk.broke_off(&file, &error);
-                    let failure = Failure::broke_off(&file.peer, error);
-                    self.note(job, &failure);
-                    broken = Some(FetchError::of(name, failure));
-                    incoming = blocking(name, move || restarted(rest)).await?;
-                }
-            }
-            job.update(|status| {
-                (status.state, status.bytes, status.peer) = (JobState::Searching, 0, None);
-            });
-        }
-    }
-
-    async fn receive(
-        &self,
-        job: &Job,
-        file: &mut RemoteFile,
-        incoming: IncomingStream,
-    ) -> Result<Received, FetchError> {
-        job.update(|status| {
-            (status.state, status.peer) = (JobState::Receiving, Some(file.peer.clone()));
-        });
-        let mut incoming = incoming;
-        let mut gathered = Vec::with_capacity(WRITE_SIZE);
-        loop {
-            let piece = match file.next().await {
-                Ok(piece) => piece,
-                Err(error) => return Ok(Received::BrokeOff(incoming, error)),
-            };
-            let over = piece.is_none();
-            gathered.extend_from_slice(&piece.unwrap_or_default());
-            if over || gathered.len() >= WRITE_SIZE {
-                let bytes = gathered.len() as u64;
-                (incoming, gathered) = self.write(job.name(), incoming, gathered).await?;
-                self.note_piece(job, &file.peer, bytes);
-            }
-            if over {
-                return Ok(Received::Whole(incoming));
-            }
-        }
-    }
-
-    async fn write(
-        &self,
-        name: &ShareName,
-        mut incoming: IncomingStream,
-        mut bytes: Vec<u8>,
-    ) -> Result<(IncomingStream, Vec<u8>), FetchError> {
-        blocking(name, move || {
-            incoming.write(&bytes)?;
-            bytes.clear();
-            Ok((incoming, bytes))
-        })
-        .await
     }
 
     /// Notes bytes that a peer delivered and that are stored.
@@ -373,11 +280,642 @@ impl Fetcher {
             }
         }
     }
+
+    /// Gets the tree of what a source has.
+    async fn tree(&self, source: &Source) -> Result<PieceTree, Failure> {
+        if let Some(tree) = PieceTree::of_one_piece(source.digest, source.size) {
+            return Ok(tree);
+        }
+        let client = self.overlay.client();
+        let deadline = now() + HEAD_TIME;
+        let tree = client.tree(&source.peer, &source.digest, deadline).await;
+        match tree.map_err(|error| Failure::of(&source.peer, error))? {
+            tree if tree.size() == source.size => Ok(tree),
+            _ => Err(Failure::lied(&source.peer)),
+        }
+    }
+
+    /// Receives one piece from a source.
+    async fn receive_piece(
+        &self,
+        source: &Source,
+        tree: &PieceTree,
+        piece: u64,
+    ) -> Result<Vec<Bytes>, Failure> {
+        let failed = |error| Failure::of(&source.peer, error);
+        let range = tree.range(piece);
+        let length = range.end - range.start;
+        if length == 0 {
+            return Ok(Vec::new());
+        }
+        let client = self.overlay.client();
+        let content = PieceReader::open(client, &source.peer, tree, range).await;
+        let mut content = content.map_err(failed)?;
+        let chunks = content.next(length).await;
+        let chunks = chunks.map_err(failed)?;
+        content.finish().await.map_err(failed)?;
+        Ok(chunks)
+    }
 }
 
-fn restarted(mut incoming: IncomingStream) -> Result<IncomingStream, FetchError> {
-    incoming.restart()?;
-    Ok(incoming)
+impl Fetch<'_> {
+    /// Fetches the file. What was received without success is in `held` afterwards.
+    async fn run(&mut self, record: Option<Record>) -> Result<(), FetchError> {
+        self.take_up(record).await?;
+        let mut turn = self.turn().await?;
+        if self.known.is_none() {
+            self.or_cancelled(self.fetcher.overlay.met(&[])).await?;
+        }
+        loop {
+            self.hold(JobState::Searching);
+            let Some(over) = self.round().await? else {
+                return Ok(());
+            };
+            match self.course.next(over.round, now()) {
+                Next::Fail => return Err(over.error),
+                Next::Expire => {
+                    self.discard().await?;
+                    return Err(over.error);
+                }
+                Next::TakeOther => {
+                    self.discard().await?;
+                    self.known = over.other;
+                }
+                Next::Wait(pause) => {
+                    drop(turn);
+                    self.wait(pause).await?;
+                    turn = self.turn().await?;
+                }
+            }
+        }
+    }
+
+    async fn turn(&self) -> Result<Turn, FetchError> {
+        let turn = self.fetcher.turns.next(self.job.owner());
+        self.or_cancelled(turn).await
+    }
+
+    /// Waits until it is worth asking again.
+    async fn wait(&self, pause: std::time::Duration) -> Result<(), FetchError> {
+        self.hold(JobState::Waiting);
+        self.pause(true).await?;
+        let soonest = now() + RETRY_PAUSE.min(pause);
+        let over = async {
+            select! {
+                () = sleep(pause) => {}
+                () = self.fetcher.overlay.peer_came_back() => {}
+                () = self.job.retry_wanted() => {}
+            }
+            sleep_until(soonest.into()).await;
+        };
+        self.or_cancelled(over).await
+    }
+
+    /// Takes up what an earlier fetch left of this file, if anything.
+    async fn take_up(&mut self, record: Option<Record>) -> Result<(), FetchError> {
+        let target = self.job.target().clone();
+        let left = self.fetcher.blocking(self.job.name(), move || {
+            let Target {
+                id, goal, replace, ..
+            } = target;
+            let record = record.or_else(|| target.records.take(id, &target.name, goal, replace));
+            let opened = record.map(|record| target.open(record)).transpose();
+            Ok(opened.unwrap_or_else(|error| {
+                tracing::info!(name = %target.name, %error, "what was received before is lost");
+                None
+            }))
+        });
+        if let Some(left) = left.await? {
+            self.claimants = left.holders().to_vec();
+            self.held = Held::Left(left);
+        }
+        Ok(())
+    }
+
+    /// Searches once and receives what is found. `None` if the file is stored then.
+    async fn round(&mut self) -> Result<Option<Over>, FetchError> {
+        let before = self.bytes();
+        let name = self.job.name().clone();
+        let overlay = &self.fetcher.overlay;
+        let mut sources = match self.digest() {
+            Some(digest) if self.copy_here(digest).await? => return Ok(None),
+            Some(digest) => Sources::search_content(overlay, name.clone(), digest, self.former()),
+            None => {
+                let wanted = FindWanted::Name(name.as_str().to_owned());
+                Sources::search(overlay, name.clone(), wanted, self.known.take())
+            }
+        };
+        let mut trouble = Trouble::default();
+        if self.receive(&mut sources, &mut trouble).await? {
+            return Ok(None);
+        }
+        let mut asked = sources.asked();
+        let mut reason = sources.verdict();
+        if self.course.may_take_unverified(self.holding()) && sources.others_seen() {
+            let excluded = Excluded {
+                peers: [self.liars.peers(), self.claimants.clone()].concat(),
+                nodes: !sources.others_behind(),
+            };
+            let walked = self.walk(excluded, &mut trouble).await?;
+            let Some((walk_asked, walk_reason)) = walked else {
+                return Ok(None);
+            };
+            (asked, reason) = (asked.max(walk_asked), walk_reason);
+        }
+        let (other, offered) = self.other_content().await?;
+        let error = trouble.last.map_or_else(
+            || FetchError::NotFound {
+                name: name.clone(),
+                asked,
+                reason,
+            },
+            |failure| FetchError::of(&name, failure),
+        );
+        let round = Round {
+            holding: self.holding(),
+            progressed: self.bytes() > before,
+            away: trouble.away,
+            other: offered,
+        };
+        Ok(Some(Over {
+            round,
+            error,
+            other,
+        }))
+    }
+
+    /// Receives from the sources of this round. Returns whether the file is stored then.
+    async fn receive(
+        &mut self,
+        sources: &mut Sources,
+        trouble: &mut Trouble,
+    ) -> Result<bool, FetchError> {
+        if let Held::Pieces(_) = self.held {
+            return self.download(None, sources, trouble).await;
+        }
+        while let Some(source) = self.or_cancelled(sources.next()).await? {
+            self.job.update(|status| status.asked = sources.asked());
+            if self.liars.contains(&source.peer) {
+                continue;
+            }
+            if self.claimants.len() < FORMER_MAX && !self.claimants.contains(&source.peer) {
+                self.claimants.push(source.peer.clone());
+            }
+            if self.receive_from(source, sources, trouble).await? {
+                return Ok(true);
+            }
+            if let Held::Pieces(_) = self.held {
+                return Ok(false);
+            }
+            self.hold(JobState::Searching);
+        }
+        Ok(false)
+    }
+
+    /// Receives what `source` has, from it and from others. Returns whether the file is stored then.
+    async fn receive_from(
+        &mut self,
+        source: Source,
+        sources: &mut Sources,
+        trouble: &mut Trouble,
+    ) -> Result<bool, FetchError> {
+        let _claim = loop {
+            if self.copy_here(source.digest).await? {
+                return Ok(true);
+            }
+            match self.fetcher.claims.claim(source.digest) {
+                Ok(claim) => break claim,
+                Err(claimed) => self.or_cancelled(claimed.over()).await?,
+            }
+        };
+        let fetcher = self.fetcher;
+        let tree = match self.or_cancelled(fetcher.tree(&source)).await? {
+            Ok(tree) => tree,
+            Err(failure) => return Ok(self.failed(&source.peer, failure, trouble)),
+        };
+        // Only the last piece proves the size, so nothing is made of the tree before it is here.
+        let last = tree.count() - 1;
+        self.job.update(|status| status.state = JobState::Receiving);
+        let received = fetcher.receive_piece(&source, &tree, last);
+        let checked = match self.or_cancelled(received).await? {
+            Ok(chunks) => CheckedPiece::check(&tree, last, chunks),
+            Err(failure) => return Ok(self.failed(&source.peer, failure, trouble)),
+        };
+        let Some(checked) = checked else {
+            let lie = Failure::lied(&source.peer);
+            return Ok(self.failed(&source.peer, lie, trouble));
+        };
+        if tree.count() == 1 {
+            self.store(source.peer, tree, checked).await?;
+            return Ok(true);
+        }
+        self.open(&source.peer, tree, checked).await?;
+        self.download(Some(source), sources, trouble).await
+    }
+
+    /// Notes what a holder did wrong. Nothing was stored.
+    fn failed(&self, peer: &PeerUrl, failure: Failure, trouble: &mut Trouble) -> bool {
+        if failure.is_lie() {
+            self.liars.add(peer);
+        }
+        self.fetcher.note(self.job, &failure);
+        trouble.note(failure);
+        false
+    }
+
+    /// Stores content of one piece.
+    async fn store(
+        &mut self,
+        peer: PeerUrl,
+        tree: PieceTree,
+        piece: CheckedPiece,
+    ) -> Result<(), FetchError> {
+        self.job
+            .update(|status| status.state = JobState::Committing);
+        let (target, stored) = (self.job.target().clone(), tree.clone());
+        self.fetcher
+            .blocking(self.job.name(), move || Ok(target.store(&stored, &piece)?))
+            .await?;
+        self.job.stored(&tree, 0);
+        self.fetcher.note_piece(self.job, &peer, tree.size());
+        Ok(())
+    }
+
+    /// Makes a file of a tree, of what an earlier fetch left and of its last piece.
+    async fn open(
+        &mut self,
+        peer: &PeerUrl,
+        tree: PieceTree,
+        last: CheckedPiece,
+    ) -> Result<(), FetchError> {
+        let (left, target) = (self.take_left(), self.job.target().clone());
+        let (proved, holders) = (tree.clone(), self.former());
+        let opened = self.fetcher.blocking(self.job.name(), move || {
+            let mut file = match left {
+                Some(left) => {
+                    let temporary = left.temporary().to_owned();
+                    let verified = left.verify(target.clone(), proved);
+                    verified.inspect_err(|_| {
+                        let now = SystemTime::now();
+                        target.records.pause(&temporary, None, &[], false, now);
+                    })?
+                }
+                None => Verified::create(target, proved, holders)?,
+            };
+            // Bytes that are there already were not received now.
+            let before = file.bytes();
+            let written = file.writer().write_checked(&last);
+            let written = written.map(|written| file.written(&written));
+            Ok((written, file, before))
+        });
+        let (written, file, before) = opened.await?;
+        let received = file.bytes() - before;
+        self.held = Held::Pieces(file);
+        written?;
+        self.job.receives_verified(&tree, before);
+        if received > 0 {
+            self.fetcher.note_piece(self.job, peer, received);
+        }
+        Ok(())
+    }
+
+    fn take_left(&mut self) -> Option<LeftOver> {
+        match std::mem::replace(&mut self.held, Held::Nothing) {
+            Held::Left(left) => Some(left),
+            held => {
+                self.held = held;
+                None
+            }
+        }
+    }
+
+    /// Receives the missing pieces and commits the file. Returns whether it is stored then.
+    async fn download(
+        &mut self,
+        first: Option<Source>,
+        sources: &mut Sources,
+        trouble: &mut Trouble,
+    ) -> Result<bool, FetchError> {
+        let Held::Pieces(file) = &mut self.held else {
+            return Ok(false);
+        };
+        self.job.receives_verified(file.tree(), file.bytes());
+        let download = Download::new(self.fetcher, self.job, file, &self.liars);
+        let ended = select! {
+            biased;
+            () = self.job.cancelled() => Err(FetchError::Cancelled(self.job.name().clone())),
+            ended = download.receive(first, sources) => ended,
+        };
+        for piece in download.finish().await {
+            file.written(&piece);
+        }
+        self.job.update(|status| status.asked = sources.asked());
+        if file.is_whole() {
+            self.commit().await?;
+            return Ok(true);
+        }
+        if let Outcome::Broken(Some(failure)) = ended? {
+            trouble.note(failure);
+        }
+        Ok(false)
+    }
+
+    /// Puts the whole file into its place. This is not cancelled.
+    async fn commit(&mut self) -> Result<(), FetchError> {
+        let name = self.job.name();
+        self.job
+            .update(|status| status.state = JobState::Committing);
+        let Held::Pieces(file) = std::mem::replace(&mut self.held, Held::Nothing) else {
+            return Err(FetchError::Internal(name.clone()));
+        };
+        match self
+            .fetcher
+            .blocking(name, move || Ok(file.commit()))
+            .await?
+        {
+            Ok(committed) => Ok(committed?),
+            Err(file) => {
+                self.held = Held::Pieces(file);
+                Err(FetchError::Internal(name.clone()))
+            }
+        }
+    }
+
+    /// Copies content that is in the share under another name, checked like content of peers. Returns whether the
+    /// file is stored then.
+    async fn copy_here(&mut self, digest: Digest) -> Result<bool, FetchError> {
+        if let Held::Left(_) = self.held {
+            return Ok(false);
+        }
+        let (name, digests) = (self.job.name().clone(), Arc::clone(&self.fetcher.digests));
+        let here = self.fetcher.blocking(&name, move || {
+            let file = digests.open_blob(&digest);
+            Ok(file.and_then(|file| Some((digests.tree(&digest)?, Arc::new(file)))))
+        });
+        let Some((tree, here)) = here.await? else {
+            return Ok(false);
+        };
+        let target = self.job.target().clone();
+        if tree.count() == 1 {
+            let read = Arc::clone(&here);
+            let stored = self.fetcher.blocking(&name, move || {
+                // A file that changes while it is read is fetched instead.
+                let bytes = read_piece(&read, &tree, 0).unwrap_or_default();
+                let Some(piece) = CheckedPiece::check(&tree, 0, vec![bytes]) else {
+                    return Ok(None);
+                };
+                target.store(&tree, &piece)?;
+                Ok(Some(tree))
+            });
+            let stored = stored.await?;
+            if let Some(tree) = &stored {
+                self.job.stored(tree, tree.size());
+            }
+            return Ok(stored.is_some());
+        }
+        if let Held::Nothing = self.held {
+            let tree = tree.clone();
+            let create = move || Ok(Verified::create(target, tree, Vec::new())?);
+            self.held = Held::Pieces(self.fetcher.blocking(&name, create).await?);
+        }
+        let mut next = 0;
+        while next < tree.count() && !self.job.is_cancelled() {
+            let Held::Pieces(file) = &mut self.held else {
+                return Ok(false);
+            };
+            let pieces = next..(next + COPY_PIECES).min(tree.count());
+            next = pieces.end;
+            let missing: Vec<u64> = pieces
+                .filter(|piece| usize::try_from(*piece).is_ok_and(|piece| !file.done()[piece]))
+                .collect();
+            let (writer, here, tree) = (file.writer(), Arc::clone(&here), tree.clone());
+            let copied = self.fetcher.blocking(&name, move || {
+                let mut written = Vec::new();
+                for piece in missing {
+                    let bytes = read_piece(&here, &tree, piece).unwrap_or_default();
+                    written.extend(writer.write(piece, vec![bytes])?);
+                }
+                Ok(written)
+            });
+            for piece in copied.await? {
+                file.written(&piece);
+            }
+            self.job.receives_verified(file.tree(), file.bytes());
+        }
+        let is_whole = matches!(&self.held, Held::Pieces(file) if file.is_whole());
+        if is_whole {
+            self.commit().await?;
+        } else if self.bytes() == 0 {
+            self.discard().await?;
+        }
+        Ok(is_whole)
+    }
+
+    /// Takes an answer to `query` as it comes, from a peer that is not `excluded`. `None` if the file is stored
+    /// then; otherwise the number of peers asked and why more might be found.
+    async fn walk(
+        &mut self,
+        excluded: Excluded,
+        trouble: &mut Trouble,
+    ) -> Result<Option<(usize, MissReason)>, FetchError> {
+        // It is made while peers are asked, so that a share that cannot be written shows at once.
+        let mut file = self.empty().await?;
+        let asked = Asked::here(self.job.name().clone());
+        let walk = Walk::begin_without(&self.fetcher.overlay, asked, excluded);
+        let mut walk = self.or_cancelled(walk).await?;
+        while let Some(mut answer) = self.or_cancelled(walk.next()).await? {
+            self.job
+                .update(|status| status.asked = status.asked.max(walk.asked()));
+            match self.take_answer(&mut answer, file).await? {
+                Ok(()) => return Ok(None),
+                Err(error) => {
+                    walk.broke_off(&answer, &error);
+                    let failure = Failure::of(&answer.peer, error);
+                    self.fetcher.note(self.job, &failure);
+                    trouble.last = Some(failure);
+                }
+            }
+            file = self.empty().await?;
+            self.hold(JobState::Searching);
+        }
+        Ok(Some((walk.asked(), walk.verdict())))
+    }
+
+    /// Makes an empty temporary for one answer to `query`.
+    async fn empty(&self) -> Result<Unverified, FetchError> {
+        let target = self.job.target().clone();
+        self.fetcher
+            .blocking(self.job.name(), move || Ok(Unverified::create(&target)?))
+            .await
+    }
+
+    /// Receives one answer to `query` into an empty temporary and commits it.
+    async fn take_answer(
+        &self,
+        answer: &mut RemoteFile,
+        mut file: Unverified,
+    ) -> Result<Result<(), CallError>, FetchError> {
+        let name = self.job.name();
+        self.job.receives_unverified(&answer.peer);
+        let mut gathered = Vec::with_capacity(WRITE_SIZE);
+        loop {
+            let next = match self.or_cancelled(answer.next()).await? {
+                Ok(next) => next,
+                Err(error) => return Ok(Err(error)),
+            };
+            let end = AnswerEnd::of(next.as_ref());
+            gathered.extend_from_slice(&next.unwrap_or_default());
+            if end.is_some() || gathered.len() >= WRITE_SIZE {
+                let bytes = gathered.len() as u64;
+                (file, gathered) = self
+                    .fetcher
+                    .blocking(name, move || {
+                        file.append(&gathered)?;
+                        gathered.clear();
+                        Ok((file, gathered))
+                    })
+                    .await?;
+                self.fetcher.note_piece(self.job, &answer.peer, bytes);
+            }
+            if let Some(end) = end {
+                self.job
+                    .update(|status| status.state = JobState::Committing);
+                self.fetcher
+                    .blocking(name, move || Ok(file.commit(end)?))
+                    .await?;
+                return Ok(Ok(()));
+            }
+        }
+    }
+
+    /// Looks for other content of the name, if content is held and any would do.
+    async fn other_content(&self) -> Result<(Option<Source>, OtherContent), FetchError> {
+        let (Goal::Name, Some(held)) = (self.job.target().goal, self.held_digest()) else {
+            return Ok((None, OtherContent::None));
+        };
+        let name = self.job.name();
+        let wanted = FindWanted::Name(name.as_str().to_owned());
+        let mut sources = Sources::search(&self.fetcher.overlay, name.clone(), wanted, None);
+        let mut other = None;
+        while let Some(source) = self.or_cancelled(sources.next_known()).await? {
+            if source.digest == held || self.liars.contains(&source.peer) {
+                continue;
+            }
+            if self
+                .former()
+                .iter()
+                .any(|peer| peer.same_peer(&source.peer))
+            {
+                return Ok((Some(source), OtherContent::Changed));
+            }
+            other.get_or_insert(source);
+        }
+        let offered = other
+            .as_ref()
+            .map_or(OtherContent::None, |_| OtherContent::Offered);
+        Ok((other, offered))
+    }
+
+    /// The digest that is fetched, if it is decided.
+    fn digest(&self) -> Option<Digest> {
+        match self.job.target().goal {
+            Goal::Content(digest) => Some(digest),
+            Goal::Name => self.held_digest(),
+        }
+    }
+
+    fn held_digest(&self) -> Option<Digest> {
+        match &self.held {
+            Held::Nothing => None,
+            Held::Left(left) => Some(left.digest()),
+            Held::Pieces(file) => Some(file.tree().digest()),
+        }
+    }
+
+    fn holding(&self) -> Holding {
+        match &self.held {
+            Held::Nothing => Holding::Nothing,
+            Held::Left(_) | Held::Pieces(_) => Holding::Pieces,
+        }
+    }
+
+    fn bytes(&self) -> u64 {
+        match &self.held {
+            Held::Nothing => 0,
+            Held::Left(left) => left.bytes(),
+            Held::Pieces(file) => file.bytes(),
+        }
+    }
+
+    /// Peers that had the content.
+    fn former(&self) -> Vec<PeerUrl> {
+        let mut former = self.claimants.clone();
+        former.retain(|peer| !self.liars.contains(peer));
+        former
+    }
+
+    fn hold(&self, state: JobState) {
+        let file = match &self.held {
+            Held::Pieces(file) => Some(file),
+            Held::Nothing | Held::Left(_) => None,
+        };
+        self.job.holds(state, file);
+    }
+
+    /// Notes in the record what is held now.
+    async fn pause(&self, is_active: bool) -> Result<(), FetchError> {
+        let (temporary, bytes) = match &self.held {
+            Held::Nothing => return Ok(()),
+            Held::Left(left) => (left.temporary().to_owned(), None),
+            Held::Pieces(file) => (file.temporary().to_owned(), Some(file.bytes())),
+        };
+        let (records, holders) = (Arc::clone(&self.fetcher.records), self.former());
+        self.fetcher
+            .blocking(self.job.name(), move || {
+                records.pause(&temporary, bytes, &holders, is_active, SystemTime::now());
+                Ok(())
+            })
+            .await
+    }
+
+    /// Gives up what is held.
+    async fn discard(&mut self) -> Result<(), FetchError> {
+        let held = std::mem::replace(&mut self.held, Held::Nothing);
+        let target = self.job.target().clone();
+        self.fetcher
+            .blocking(self.job.name(), move || {
+                match held {
+                    Held::Nothing => {}
+                    Held::Left(left) => left.discard(&target),
+                    Held::Pieces(file) => file.discard(),
+                }
+                Ok(())
+            })
+            .await
+    }
+
+    /// Keeps what was received, if the fetch ended without the file.
+    async fn put_away(&mut self, result: &Result<(), FetchError>) -> Result<(), FetchError> {
+        if result.is_ok() {
+            return self.discard().await;
+        }
+        self.hold(self.job.status().state);
+        let goes_on = self.fetcher.stopping.load(Ordering::Acquire)
+            && matches!(result, Err(FetchError::Cancelled(_)));
+        match &self.held {
+            Held::Pieces(file) if file.bytes() == 0 => self.discard().await,
+            _ => self.pause(goes_on).await,
+        }
+    }
+
+    /// Waits for `work`, unless the fetch is cancelled before.
+    async fn or_cancelled<T>(&self, work: impl Future<Output = T>) -> Result<T, FetchError> {
+        select! {
+            biased;
+            () = self.job.cancelled() => Err(FetchError::Cancelled(self.job.name().clone())),
+            done = work => Ok(done),
+        }
+    }
 }
 
 /// What to add when more might be found than was.
@@ -391,19 +929,20 @@ fn lacking(reason: MissReason) -> &'static str {
     }
 }
 
-/// Runs file calls on the blocking pool.
-async fn blocking<T, F>(name: &ShareName, work: F) -> Result<T, FetchError>
-where
-    T: Send + 'static,
-    F: FnOnce() -> Result<T, FetchError> + Send + 'static,
-{
-    spawn_blocking(work)
-        .await
-        .unwrap_or_else(|error| Err(panicked(name, &error)))
+impl Fetcher {
+    /// Runs file calls for the fetch of `name` on the disk.
+    pub(super) async fn blocking<T, F>(&self, name: &ShareName, work: F) -> Result<T, FetchError>
+    where
+        T: Send + 'static,
+        F: FnOnce() -> Result<T, FetchError> + Send + 'static,
+    {
+        let done = self.share.disk().run(work).await;
+        done.unwrap_or_else(|error| Err(panicked(name, &error)))
+    }
 }
 
 /// A file call panicked.
-pub(super) fn panicked(name: &ShareName, error: &JoinError) -> FetchError {
+pub(super) fn panicked(name: &ShareName, error: &dyn std::error::Error) -> FetchError {
     tracing::error!(%error, "a file call panicked");
     FetchError::Internal(name.clone())
 }

@@ -7,11 +7,16 @@ use std::{
 
 use node_wire::{Digest, name::ShareName, peer_url::PeerUrl};
 use serde_json::{Value, json};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
-use super::fetch::FetchError;
-use crate::{clock::now, sync::lock};
+use super::{
+    fetch::FetchError,
+    file::{Target, Verified},
+    records::Kept,
+    turns::Owner,
+};
+use crate::{clock::now, pieces::PieceTree, sync::lock};
 
 /// Shortest time between two events of progress.
 const PROGRESS_PAUSE: Duration = Duration::from_millis(250);
@@ -19,10 +24,16 @@ const PROGRESS_PAUSE: Duration = Duration::from_millis(250);
 /// How far a fetch is.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum JobState {
+    /// Others are before it.
+    Queued,
     /// Peers are asked.
     Searching,
     /// A peer delivers.
     Receiving,
+    /// Its holders are away; it goes on when one is back.
+    Waiting,
+    /// All bytes are here and are put in their place.
+    Committing,
     /// The file is in the share.
     Done,
     /// It ended without the file.
@@ -44,7 +55,7 @@ pub struct JobStatus {
     pub bytes: u64,
     /// Size of the file, once it is known.
     pub size: Option<u64>,
-    /// Its digest, if it is fetched by it: then every byte is held against it.
+    /// Its digest, if every byte is checked against it.
     pub digest: Option<Digest>,
     /// The peers that delivered something, the first one first.
     pub holders: Vec<PeerUrl>,
@@ -60,6 +71,8 @@ pub struct JobStatus {
     pub ended: Option<SystemTime>,
     /// Why it failed.
     pub error: Option<Arc<FetchError>>,
+    /// What is kept of it, if it ended without the file.
+    pub kept: Option<Kept>,
 }
 
 impl JobState {
@@ -76,21 +89,20 @@ impl JobState {
 /// One fetch.
 #[derive(Debug)]
 pub(super) struct Job {
-    id: u64,
-    name: ShareName,
+    target: Target,
+    owner: Owner,
     status: watch::Sender<JobStatus>,
     speed: Mutex<Speed>,
-    /// The temporary, if there is a record of it.
-    temporary: Mutex<Option<String>>,
     cancel: CancellationToken,
+    retry: Notify,
 }
 
 impl Job {
-    pub(super) fn new(id: u64, name: ShareName, cancel: CancellationToken) -> Job {
+    pub(super) fn new(target: Target, owner: Owner, cancel: CancellationToken) -> Job {
         let status = JobStatus {
-            id,
-            name: name.clone(),
-            state: JobState::Searching,
+            id: target.id,
+            name: target.name.clone(),
+            state: JobState::Queued,
             bytes: 0,
             size: None,
             digest: None,
@@ -101,31 +113,46 @@ impl Job {
             started: SystemTime::now(),
             ended: None,
             error: None,
+            kept: None,
         };
         Job {
-            id,
-            name,
+            target,
+            owner,
             status: watch::Sender::new(status),
             speed: Mutex::new(Speed::new(now())),
-            temporary: Mutex::default(),
             cancel,
+            retry: Notify::new(),
         }
     }
 
+    /// A fetch of an earlier run that ended without the file.
+    pub(super) fn ended_before(target: Target, at: SystemTime) -> Job {
+        let job = Job::new(target, Owner::Single, CancellationToken::new());
+        job.update(|status| {
+            status.state = JobState::Cancelled;
+            (status.started, status.ended) = (at, Some(at));
+        });
+        job
+    }
+
     pub(super) fn id(&self) -> u64 {
-        self.id
+        self.target.id
     }
 
     pub(super) fn name(&self) -> &ShareName {
-        &self.name
+        &self.target.name
+    }
+
+    pub(super) fn target(&self) -> &Target {
+        &self.target
+    }
+
+    pub(super) fn owner(&self) -> Owner {
+        self.owner
     }
 
     pub(super) fn status(&self) -> JobStatus {
         self.status.borrow().clone()
-    }
-
-    pub(super) fn cancel_token(&self) -> CancellationToken {
-        self.cancel.clone()
     }
 
     pub(super) fn cancel(&self) {
@@ -136,23 +163,67 @@ impl Job {
         self.cancel.cancelled().await;
     }
 
-    /// Notes that there is a record of `temporary`.
-    pub(super) fn recorded(&self, temporary: String) {
-        *lock(&self.temporary) = Some(temporary);
+    pub(super) fn is_cancelled(&self) -> bool {
+        self.cancel.is_cancelled()
     }
 
-    /// The temporary of which there is a record; it is given once.
-    pub(super) fn take_temporary(&self) -> Option<String> {
-        lock(&self.temporary).take()
+    /// Has a fetch that waits for its holders ask them now.
+    pub(super) fn retry_now(&self) {
+        self.retry.notify_one();
+    }
+
+    /// Waits until somebody wants the holders to be asked now.
+    pub(super) async fn retry_wanted(&self) {
+        self.retry.notified().await;
+    }
+
+    /// Notes that peers are asked, or waited for, while this is held.
+    pub(super) fn holds(&self, state: JobState, held: Option<&Verified>) {
+        self.update(|status| {
+            status.state = state;
+            (status.rate, status.peer) = (0, None);
+            status.bytes = held.map_or(0, Verified::bytes);
+            status.size = held.map(|file| file.tree().size());
+            status.digest = held.map(|file| file.tree().digest());
+        });
+    }
+
+    /// Notes that content of this tree is received. It is checked piece by piece.
+    pub(super) fn receives_verified(&self, tree: &PieceTree, bytes: u64) {
+        self.update(|status| {
+            (status.state, status.bytes) = (JobState::Receiving, bytes);
+            (status.size, status.digest) = (Some(tree.size()), Some(tree.digest()));
+        });
+    }
+
+    /// Notes that content of this tree, which was checked, is in its place. `bytes` of it were noted already.
+    pub(super) fn stored(&self, tree: &PieceTree, bytes: u64) {
+        self.update(|status| {
+            (status.size, status.digest) = (Some(tree.size()), Some(tree.digest()));
+            status.bytes = bytes;
+        });
+    }
+
+    /// Notes that `peer` sends what nobody can check.
+    pub(super) fn receives_unverified(&self, peer: &PeerUrl) {
+        self.update(|status| {
+            (status.state, status.bytes) = (JobState::Receiving, 0);
+            (status.size, status.digest) = (None, None);
+            status.holders.clear();
+            status.peer = Some(peer.clone());
+        });
     }
 
     pub(super) async fn over(&self) {
+        self.reaches(JobState::is_over).await;
+    }
+
+    /// Waits until the state is as wanted, or the fetch is over.
+    pub(super) async fn reaches(&self, wanted: impl Fn(JobState) -> bool) {
+        let mut status = self.status.subscribe();
+        let reached = status.wait_for(|status| status.state.is_over() || wanted(status.state));
         // The sender lives as long as the job: waiting cannot fail.
-        let _ = self
-            .status
-            .subscribe()
-            .wait_for(|status| status.state.is_over())
-            .await;
+        let _ = reached.await;
     }
 
     /// Notes bytes that `peer` delivered. Now and then there is something to

@@ -80,7 +80,6 @@ struct Holder {
     speed: Option<f64>,
     strikes: u32,
     out: bool,
-    liar: bool,
 }
 
 impl Plan {
@@ -107,16 +106,6 @@ impl Plan {
     /// Whether all pieces are there.
     pub(super) fn is_whole(&self) -> bool {
         self.left == 0
-    }
-
-    /// Number of pieces that are missing.
-    pub(super) fn left(&self) -> u64 {
-        self.left
-    }
-
-    /// Whether this holder sent a wrong piece.
-    pub(super) fn is_liar(&self, holder: HolderId) -> bool {
-        self.holders[holder.0].liar
     }
 
     /// Whether this holder may be asked.
@@ -200,8 +189,7 @@ impl Plan {
 
     /// A holder sent a wrong piece: it is out.
     pub(super) fn lied(&mut self, holder: HolderId) {
-        let holder = &mut self.holders[holder.0];
-        (holder.out, holder.liar) = (true, true);
+        self.holders[holder.0].out = true;
     }
 
     fn is_done(&self, piece: u64) -> bool {

@@ -5,7 +5,11 @@
 //! search for a digest is over, or the first peers do not have it, those are asked
 //! whom an index outside names.
 
-use std::{collections::VecDeque, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeSet, VecDeque},
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use futures_util::{
     StreamExt,
@@ -15,10 +19,10 @@ use node_wire::{Digest, Find, FindWanted, fault::MissReason, name::ShareName, pe
 use tokio::{select, time::sleep};
 
 use crate::{
-    client::CallError,
+    client::{CallError, TransportError},
     clock::now,
     overlay::{Advance, Finder, Holder, Overlay},
-    pieces::PieceTree,
+    sync::lock,
 };
 
 /// Longest wait for a peer to know the digest of a file that it has.
@@ -71,11 +75,29 @@ impl Failure {
         }
     }
 
-    pub(super) fn broke_off(peer: &PeerUrl, error: CallError) -> Failure {
+    /// The failure that an error of a call is. A tree that does not make its digest is a lie.
+    pub(super) fn of(peer: &PeerUrl, error: CallError) -> Failure {
+        let error = match error {
+            CallError::Tree(_) => Fault::Lied,
+            error => Fault::BrokeOff(error),
+        };
         Failure {
             peer: peer.as_str().to_owned(),
-            error: Fault::BrokeOff(error),
+            error,
         }
+    }
+
+    /// Returns whether the holder may deliver later: it could not be reached, or broke off.
+    pub(super) fn is_away(&self) -> bool {
+        matches!(
+            &self.error,
+            Fault::BrokeOff(
+                CallError::Transport(TransportError::Connection(_))
+                    | CallError::Deadline
+                    | CallError::TooSlow
+                    | CallError::Short
+            )
+        )
     }
 
     pub(super) fn is_lie(&self) -> bool {
@@ -92,6 +114,27 @@ impl std::fmt::Display for Failure {
     }
 }
 
+/// The holders that were caught with wrong bytes of one file. They are not asked for it again.
+#[derive(Debug, Default)]
+pub(super) struct Liars(Mutex<BTreeSet<String>>);
+
+impl Liars {
+    pub(super) fn add(&self, peer: &PeerUrl) {
+        lock(&self.0).insert(peer.key());
+    }
+
+    pub(super) fn contains(&self, peer: &PeerUrl) -> bool {
+        lock(&self.0).contains(&peer.key())
+    }
+
+    pub(super) fn peers(&self) -> Vec<PeerUrl> {
+        let keys = lock(&self.0);
+        keys.iter()
+            .filter_map(|key| PeerUrl::parse(key).ok())
+            .collect()
+    }
+}
+
 /// The search for one content and what it brought.
 pub(super) struct Sources {
     overlay: Arc<Overlay>,
@@ -104,6 +147,8 @@ pub(super) struct Sources {
     /// What those say whom an index outside names; nobody is asked before that
     /// is.
     named: BoxStream<'static, Option<Source>>,
+    /// What former holders say.
+    former: BoxStream<'static, Option<Source>>,
 }
 
 impl Sources {
@@ -127,36 +172,68 @@ impl Sources {
             reading: VecDeque::new(),
             asked_before: 0,
             named,
+            former: stream::empty().boxed(),
+        }
+    }
+
+    /// Begins to search for the content `digest`, also at peers that had it before.
+    pub(super) fn search_content(
+        overlay: &Arc<Overlay>,
+        name: ShareName,
+        digest: Digest,
+        former: Vec<PeerUrl>,
+    ) -> Sources {
+        let asked = Arc::clone(overlay);
+        let answers = stream::iter(former).map(move |peer| ask(Arc::clone(&asked), peer, digest));
+        Sources {
+            former: answers.buffer_unordered(NAMED_AT_A_TIME).boxed(),
+            ..Sources::search(overlay, name, FindWanted::Digest(digest), None)
         }
     }
 
     /// The next source of any content. Waits for peers that are reading the
     /// file for its digest. `None` when nobody is left.
     pub(super) async fn next(&mut self) -> Option<Source> {
+        match self.next_known().await {
+            Some(source) => Some(source),
+            None => self.wait_for_digest().await,
+        }
+    }
+
+    /// The next source whose digest is known. `None` when nobody is left.
+    pub(super) async fn next_known(&mut self) -> Option<Source> {
         self.finder.want_another();
         loop {
             if let Some(source) = self.found.pop_front() {
                 return Some(source);
             }
             if !self.find_more().await {
-                break;
+                return None;
             }
         }
-        self.wait_for_digest().await
     }
 
-    /// The next source of the content of `tree`; others are kept.
-    pub(super) async fn next_of(&mut self, tree: &PieceTree) -> Option<Source> {
-        if tree.size() > MANY_FROM {
+    /// The next source of the content `digest`, which has this size; others are kept.
+    pub(super) async fn next_of(&mut self, digest: Digest, size: u64) -> Option<Source> {
+        if size > MANY_FROM {
             self.finder.want_all();
         }
+        let mut is_searching = true;
         loop {
-            let same = |source: &Source| source.digest == tree.digest();
+            let same = |source: &Source| source.digest == digest;
             if let Some(at) = self.found.iter().position(same) {
                 return self.found.remove(at);
             }
-            let holder = self.finder.next().await?;
-            self.keep(holder);
+            select! {
+                biased;
+                came = self.finder.advance(), if is_searching => match came {
+                    Advance::Found(holder) => self.keep(holder),
+                    Advance::Going => {}
+                    Advance::Over => is_searching = false,
+                },
+                Some(answer) = self.former.next() => self.found.extend(answer),
+                else => return None,
+            }
         }
     }
 
@@ -177,6 +254,10 @@ impl Sources {
                     Advance::Going => {}
                     Advance::Over => is_searching = false,
                 },
+                Some(answer) = self.former.next() => {
+                    self.found.extend(answer);
+                    return true;
+                }
                 Some(answer) = self.named.next(), if asks_index => {
                     self.asked_before += 1;
                     self.found.extend(answer);
@@ -185,13 +266,6 @@ impl Sources {
                 else => return false,
             }
         }
-    }
-
-    /// Searches once more, for the content of `tree`.
-    pub(super) fn search_again(&mut self, tree: &PieceTree) {
-        self.asked_before += self.finder.asked();
-        self.finder = Finder::begin(&self.overlay, FindWanted::Digest(tree.digest()));
-        self.finder.want_all();
     }
 
     /// Peers asked so far.
@@ -207,6 +281,11 @@ impl Sources {
     /// Whether peers that give no digests may have the file.
     pub(super) fn others_seen(&self) -> bool {
         self.finder.others_seen()
+    }
+
+    /// Whether a Sixhop node knows such peers.
+    pub(super) fn others_behind(&self) -> bool {
+        self.finder.others_behind()
     }
 
     fn keep(&mut self, holder: Holder) {
@@ -274,6 +353,27 @@ fn named(overlay: Arc<Overlay>, digest: Digest) -> BoxStream<'static, Option<Sou
         }
     });
     answers.buffer_unordered(NAMED_AT_A_TIME).boxed()
+}
+
+/// What `peer` says when it is asked for `digest` again.
+async fn ask(overlay: Arc<Overlay>, peer: PeerUrl, digest: Digest) -> Option<Source> {
+    let find = Find {
+        wanted: FindWanted::Digest(digest),
+        after: None,
+        limit: 1,
+        deadline: None,
+    };
+    let found = overlay
+        .client()
+        .find(&peer, &find, now() + DIGEST_ANSWER)
+        .await;
+    let hits = found.ok()?.value.hits;
+    let hit = hits.into_iter().find(|hit| hit.digest == Some(digest))?;
+    Some(Source {
+        peer,
+        size: hit.size,
+        digest,
+    })
 }
 
 #[cfg(test)]

@@ -168,6 +168,12 @@ impl PeerEntry {
         self.source.is_trusted() || self.last_answer.is_some()
     }
 
+    /// Returns whether it has not answered yet, or its last call failed.
+    #[must_use]
+    pub fn is_away(&self) -> bool {
+        self.last_answer.is_none() || self.failures > 0
+    }
+
     /// Whether this node is to be introduced to it now.
     #[must_use]
     pub fn is_due(&self, now: Instant) -> bool {

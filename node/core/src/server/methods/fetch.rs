@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use node_wire::{Fault, Fetch, MissReason, ShareName, Value};
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use crate::{
     server::{
@@ -18,6 +18,9 @@ use crate::{
 /// What a wrong secret costs, so that guessing is slow.
 const WRONG_SECRET_PAUSE: Duration = Duration::from_millis(500);
 
+/// How long a caller waits for holders that are away.
+const AWAY_TIME: Duration = Duration::from_secs(30);
+
 pub(super) async fn answer(context: &Arc<Context>, caller: &Caller, params: &[Value]) -> Answered {
     let fetch = Fetch::from_params(params)?;
     // The secret travels in clear: it is taken from this machine only.
@@ -29,12 +32,23 @@ pub(super) async fn answer(context: &Arc<Context>, caller: &Caller, params: &[Va
     }
     let name = ShareName::parse(&fetch.name)?;
     match context.transfers.start(&name, Replace::Never).await {
-        Ok(id) => finished(context.transfers.wait(id).await)?,
+        Ok(id) => finished(answer_of(context, id).await)?,
         // What is wanted is true already, if a file has the name.
         Err(FetchError::Share(ShareError::Exists(_))) => is_shared(context, name).await?,
         Err(error) => return Err(fault(&error)),
     }
     Ok(Answer::Value(Value::Int(caller.dialect.success_code())))
+}
+
+/// Waits for the fetch, but not for holders that are away: it goes on without the caller.
+async fn answer_of(context: &Context, id: u64) -> Option<JobStatus> {
+    let is_waiting = |state| state == JobState::Waiting;
+    let status = context.transfers.wait_until(id, is_waiting).await?;
+    if !is_waiting(status.state) {
+        return Some(status);
+    }
+    let waited = timeout(AWAY_TIME, context.transfers.wait(id)).await;
+    waited.unwrap_or(Some(status))
 }
 
 async fn is_shared(context: &Context, name: ShareName) -> Result<(), Fault> {

@@ -1,0 +1,423 @@
+//! The file that a fetch receives: its temporary, from the first byte to the commit.
+//!
+//! # States
+//! - [`LeftOver`]: checked pieces of an earlier fetch; which of them are right is not known.
+//! - [`Verified`]: pieces of content whose tree is known; only a [`CheckedPiece`] can be written.
+//! - [`Unverified`]: one answer to `query`, taken as it comes, into a temporary of its own.
+//!
+//! None of them turns into another kind, so bytes of one source never end up among those of another. Only
+//! [`Verified`] and [`CheckedPiece`] know a digest.
+//!
+//! # Invariants
+//! - There is a record of the temporary of a [`Verified`] and of a [`LeftOver`]. The temporary outlives both, unless
+//!   it is committed or discarded.
+//! - The temporary of an [`Unverified`] goes when it is dropped.
+//! - A file is committed if it is whole: all pieces are checked, or the answer came to its end.
+//! - All calls block; they belong on the blocking pool.
+
+use std::{
+    io,
+    os::unix::fs::FileExt,
+    sync::{Arc, atomic::AtomicBool},
+    time::SystemTime,
+};
+
+use bytes::Bytes;
+use node_wire::{Digest, name::ShareName, peer_url::PeerUrl};
+
+use super::{
+    Goal,
+    records::{Record, Records},
+};
+use crate::{
+    pieces::{PIECE_SIZE, PieceTree},
+    share::{About, Digests, Incoming, IncomingStream, Replace, Share, ShareError, SharedFile},
+};
+
+/// Where a fetch puts what it receives.
+#[derive(Clone, Debug)]
+pub(super) struct Target {
+    pub(super) share: Arc<Share>,
+    pub(super) digests: Arc<Digests>,
+    pub(super) records: Arc<Records>,
+    /// The fetch.
+    pub(super) id: u64,
+    pub(super) name: ShareName,
+    pub(super) goal: Goal,
+    pub(super) replace: Replace,
+    #[cfg(test)]
+    pub(super) disk_is_full: Arc<AtomicBool>,
+}
+
+/// A piece whose bytes are right.
+#[derive(Debug)]
+pub(super) struct CheckedPiece {
+    index: u64,
+    offset: u64,
+    chunks: Vec<Bytes>,
+}
+
+/// What an earlier fetch received.
+#[derive(Debug)]
+pub(super) struct LeftOver {
+    record: Record,
+    incoming: Incoming,
+}
+
+/// Content of which every byte is checked.
+#[derive(Debug)]
+pub(super) struct Verified {
+    target: Target,
+    incoming: Arc<Incoming>,
+    tree: PieceTree,
+    done: Vec<bool>,
+}
+
+/// Writes checked pieces of a [`Verified`].
+#[derive(Clone, Debug)]
+pub(super) struct PieceWriter {
+    incoming: Arc<Incoming>,
+    tree: PieceTree,
+    #[cfg(test)]
+    target: Target,
+}
+
+/// One answer to `query`.
+#[derive(Debug)]
+pub(super) struct Unverified {
+    stream: IncomingStream,
+}
+
+impl Target {
+    /// Checks that the name can be stored.
+    ///
+    /// # Errors
+    /// As [`Share::begin`].
+    pub(super) fn check(&self) -> Result<(), ShareError> {
+        self.share.begin(&self.name, self.replace).map(drop)
+    }
+
+    /// Stores content of one piece.
+    ///
+    /// # Errors
+    /// As [`Incoming::commit`].
+    pub(super) fn store(&self, tree: &PieceTree, piece: &CheckedPiece) -> Result<(), ShareError> {
+        let incoming = self.share.begin(&self.name, self.replace)?;
+        piece.write(&incoming)?;
+        self.commit(incoming, tree)
+    }
+
+    fn commit(&self, incoming: Incoming, tree: &PieceTree) -> Result<(), ShareError> {
+        let stamp = incoming.commit(tree.size(), About::default())?;
+        self.digests.learned(&self.name, stamp, tree);
+        Ok(())
+    }
+
+    /// Opens what a record names. One that cannot be opened is removed.
+    ///
+    /// # Errors
+    /// As [`Share::resume`].
+    pub(super) fn open(&self, record: Record) -> Result<LeftOver, ShareError> {
+        let opened = self
+            .share
+            .resume(&self.name, self.replace, &record.temporary);
+        match opened {
+            Ok(mut incoming) => {
+                incoming.stay_if(always());
+                Ok(LeftOver { record, incoming })
+            }
+            Err(error) => {
+                self.remove(&record.temporary);
+                Err(error)
+            }
+        }
+    }
+
+    #[cfg(test)]
+    fn fail_if_full(&self) -> Result<(), ShareError> {
+        if self.disk_is_full.load(std::sync::atomic::Ordering::Relaxed) {
+            let error = io::ErrorKind::StorageFull.into();
+            return Err(ShareError::of(&self.name, error));
+        }
+        Ok(())
+    }
+
+    fn remove(&self, temporary: &str) {
+        self.share.remove_temporary(temporary);
+        self.records.remove(temporary);
+    }
+}
+
+/// What [`Incoming::stay_if`] asks for: that the temporary stays in any case.
+fn always() -> Arc<AtomicBool> {
+    Arc::new(AtomicBool::new(true))
+}
+
+impl CheckedPiece {
+    /// Checks the bytes of a piece. `None` if they are wrong.
+    pub(super) fn check(tree: &PieceTree, index: u64, chunks: Vec<Bytes>) -> Option<CheckedPiece> {
+        let mut check = tree.check(index);
+        chunks.iter().for_each(|chunk| check.push(chunk));
+        check.is_right().then(|| CheckedPiece {
+            index,
+            offset: tree.range(index).start,
+            chunks,
+        })
+    }
+
+    fn write(&self, incoming: &Incoming) -> Result<(), ShareError> {
+        let mut offset = self.offset;
+        for chunk in &self.chunks {
+            incoming.write_at(chunk, offset)?;
+            offset += chunk.len() as u64;
+        }
+        Ok(())
+    }
+}
+
+impl LeftOver {
+    pub(super) fn digest(&self) -> Digest {
+        self.record.digest
+    }
+
+    pub(super) fn bytes(&self) -> u64 {
+        self.record.bytes
+    }
+
+    pub(super) fn holders(&self) -> &[PeerUrl] {
+        &self.record.holders
+    }
+
+    pub(super) fn temporary(&self) -> &str {
+        &self.record.temporary
+    }
+
+    /// Finds out which pieces are right.
+    ///
+    /// # Errors
+    /// [`ShareError`] if it cannot be read or grown; the temporary and its record stay.
+    pub(super) fn verify(self, target: Target, tree: PieceTree) -> Result<Verified, ShareError> {
+        self.incoming.expect(tree.size())?;
+        let mut buffer = vec![0; usize::try_from(PIECE_SIZE).unwrap_or(usize::MAX)];
+        let mut done = Vec::new();
+        for index in 0..tree.count() {
+            let range = tree.range(index);
+            let length = usize::try_from(range.end - range.start).unwrap_or(usize::MAX);
+            let piece = &mut buffer[..length];
+            self.incoming.read_at(piece, range.start)?;
+            let mut check = tree.check(index);
+            check.push(piece);
+            done.push(check.is_right());
+        }
+        Ok(Verified {
+            target,
+            incoming: Arc::new(self.incoming),
+            tree,
+            done,
+        })
+    }
+
+    /// Removes the temporary and its record.
+    pub(super) fn discard(self, target: &Target) {
+        drop(self.incoming);
+        target.remove(&self.record.temporary);
+    }
+}
+
+impl Verified {
+    /// Makes a temporary for content of this tree, and its record.
+    ///
+    /// # Errors
+    /// As [`Share::begin`] and [`Incoming::expect`].
+    pub(super) fn create(
+        target: Target,
+        tree: PieceTree,
+        holders: Vec<PeerUrl>,
+    ) -> Result<Verified, ShareError> {
+        let mut incoming = target.share.begin(&target.name, target.replace)?;
+        incoming.expect(tree.size())?;
+        target.records.add(Record {
+            id: target.id,
+            name: target.name.clone(),
+            goal: target.goal,
+            replace: target.replace,
+            digest: tree.digest(),
+            temporary: incoming.temporary().to_owned(),
+            time: SystemTime::now(),
+            is_active: true,
+            bytes: 0,
+            holders,
+        });
+        incoming.stay_if(always());
+        let count = usize::try_from(tree.count()).unwrap_or(usize::MAX);
+        Ok(Verified {
+            target,
+            incoming: Arc::new(incoming),
+            tree,
+            done: vec![false; count],
+        })
+    }
+
+    pub(super) fn tree(&self) -> &PieceTree {
+        &self.tree
+    }
+
+    pub(super) fn temporary(&self) -> &str {
+        self.incoming.temporary()
+    }
+
+    /// The pieces that are there.
+    pub(super) fn done(&self) -> &[bool] {
+        &self.done
+    }
+
+    /// Bytes that are there.
+    pub(super) fn bytes(&self) -> u64 {
+        let pieces = (0..self.tree.count()).zip(&self.done);
+        let there = pieces.filter(|(_, done)| **done);
+        there
+            .map(|(piece, _)| self.tree.range(piece))
+            .map(|range| range.end - range.start)
+            .sum()
+    }
+
+    pub(super) fn writer(&self) -> PieceWriter {
+        PieceWriter {
+            incoming: Arc::clone(&self.incoming),
+            tree: self.tree.clone(),
+            #[cfg(test)]
+            target: self.target.clone(),
+        }
+    }
+
+    /// Notes that a piece was written.
+    pub(super) fn written(&mut self, piece: &WrittenPiece) {
+        let done = usize::try_from(piece.0)
+            .ok()
+            .and_then(|piece| self.done.get_mut(piece));
+        if let Some(done) = done {
+            *done = true;
+        }
+    }
+
+    pub(super) fn is_whole(&self) -> bool {
+        self.done.iter().all(|done| *done)
+    }
+
+    /// Puts the file into its place. Gives it back if pieces are missing or are being written.
+    ///
+    /// # Errors
+    /// As [`Incoming::commit`]; then nothing of the file stays.
+    pub(super) fn commit(self) -> Result<Result<(), ShareError>, Verified> {
+        if !self.is_whole() {
+            return Err(self);
+        }
+        let Verified {
+            target,
+            incoming,
+            tree,
+            done,
+        } = self;
+        let temporary = incoming.temporary().to_owned();
+        match Arc::try_unwrap(incoming) {
+            Ok(incoming) => {
+                let committed = target.commit(incoming, &tree);
+                target.remove(&temporary);
+                Ok(committed)
+            }
+            Err(incoming) => Err(Verified {
+                target,
+                incoming,
+                tree,
+                done,
+            }),
+        }
+    }
+
+    /// Removes the temporary and its record.
+    pub(super) fn discard(self) {
+        let temporary = self.temporary().to_owned();
+        drop(self.incoming);
+        self.target.remove(&temporary);
+    }
+}
+
+/// A piece that is in its temporary.
+#[derive(Debug)]
+pub(super) struct WrittenPiece(u64);
+
+impl PieceWriter {
+    /// Checks a piece and writes it. `None` if its bytes are wrong.
+    ///
+    /// # Errors
+    /// As [`Incoming::write_at`].
+    pub(super) fn write(
+        &self,
+        index: u64,
+        chunks: Vec<Bytes>,
+    ) -> Result<Option<WrittenPiece>, ShareError> {
+        CheckedPiece::check(&self.tree, index, chunks)
+            .map(|piece| self.write_checked(&piece))
+            .transpose()
+    }
+
+    /// Writes a piece that was checked against the same tree.
+    ///
+    /// # Errors
+    /// As [`Incoming::write_at`].
+    pub(super) fn write_checked(&self, piece: &CheckedPiece) -> Result<WrittenPiece, ShareError> {
+        #[cfg(test)]
+        self.target.fail_if_full()?;
+        piece.write(&self.incoming)?;
+        Ok(WrittenPiece(piece.index))
+    }
+}
+
+/// Reads a piece of content that is in the share. It is not checked.
+pub(super) fn read_piece(file: &SharedFile, tree: &PieceTree, index: u64) -> io::Result<Bytes> {
+    let range = tree.range(index);
+    let length = usize::try_from(range.end - range.start).unwrap_or(usize::MAX);
+    let mut bytes = vec![0; length];
+    file.file.read_exact_at(&mut bytes, range.start)?;
+    Ok(bytes.into())
+}
+
+impl Unverified {
+    /// Makes an empty temporary.
+    ///
+    /// # Errors
+    /// As [`Share::begin`] and [`Incoming::into_stream`].
+    pub(super) fn create(target: &Target) -> Result<Unverified, ShareError> {
+        let incoming = target.share.begin(&target.name, target.replace)?;
+        Ok(Unverified {
+            stream: incoming.into_stream()?,
+        })
+    }
+
+    /// Adds bytes to the end.
+    ///
+    /// # Errors
+    /// As [`IncomingStream::write`].
+    pub(super) fn append(&mut self, bytes: &[u8]) -> Result<(), ShareError> {
+        self.stream.write(bytes)
+    }
+
+    /// Puts the file into its place.
+    ///
+    /// # Errors
+    /// As [`IncomingStream::commit`].
+    pub(super) fn commit(self, _whole: AnswerEnd) -> Result<(), ShareError> {
+        self.stream.commit(About::default()).map(drop)
+    }
+}
+
+/// Shows that an answer to `query` came to its end.
+#[derive(Debug)]
+pub(super) struct AnswerEnd(());
+
+impl AnswerEnd {
+    /// Returns this if a sender has nothing more to send, which it only says after a complete answer.
+    pub(super) fn of(next: Option<&Bytes>) -> Option<AnswerEnd> {
+        next.is_none().then_some(AnswerEnd(()))
+    }
+}
