@@ -473,6 +473,20 @@ impl Transfers {
             .filter(|record| !record.is_active && of_these(record))
             .map(|record| record.temporary.clone())
             .collect();
+        let dropped = self.remove_kept(selected).await;
+        let had_part = ended
+            .into_iter()
+            .filter(|job| dropped.iter().any(|record| record.id == job.id()));
+        unfinished
+            .iter()
+            .cloned()
+            .chain(had_part)
+            .map(|job| self.status_of(&job))
+            .collect()
+    }
+
+    /// Removes the `selected` temporaries and their records, and returns the records.
+    async fn remove_kept(&self, selected: Vec<String>) -> Vec<Record> {
         let (records, share) = (
             Arc::clone(&self.fetcher.records),
             Arc::clone(&self.fetcher.share),
@@ -485,19 +499,10 @@ impl Transfers {
             }
             dropped
         });
-        let dropped = dropped.await.unwrap_or_else(|error| {
+        dropped.await.unwrap_or_else(|error| {
             tracing::error!(%error, "dropping what was kept panicked");
             Vec::new()
-        });
-        let had_part = ended
-            .into_iter()
-            .filter(|job| dropped.iter().any(|record| record.id == job.id()));
-        unfinished
-            .iter()
-            .cloned()
-            .chain(had_part)
-            .map(|job| self.status_of(&job))
-            .collect()
+        })
     }
 
     /// Waits until the fetch `id` is over. `None` if there is none.

@@ -46,7 +46,7 @@ use crate::{
     events::EventLog,
     overlay::{Asked, Excluded, Overlay, Walk},
     pieces::PieceTree,
-    share::{Digests, Replace, Share, ShareError},
+    share::{Digests, Replace, Share, ShareError, SharedFile},
 };
 
 /// Bytes that are gathered before they are written.
@@ -635,7 +635,7 @@ impl Fetch<'_> {
         {
             Ok(committed) => Ok(committed?),
             Err(file) => {
-                self.held = Held::Pieces(file);
+                self.held = Held::Pieces(*file);
                 Err(FetchError::Internal(name.clone()))
             }
         }
@@ -655,26 +655,53 @@ impl Fetch<'_> {
         let Some((tree, here)) = here.await? else {
             return Ok(false);
         };
-        let target = self.job.target().clone();
         if tree.count() == 1 {
-            let read = Arc::clone(&here);
-            let stored = self.fetcher.blocking(&name, move || {
-                // A file that changes while it is read is fetched instead.
-                let bytes = read_piece(&read, &tree, 0).unwrap_or_default();
-                let Some(piece) = CheckedPiece::check(&tree, 0, vec![bytes]) else {
-                    return Ok(None);
-                };
-                target.store(&tree, &piece)?;
-                Ok(Some(tree))
-            });
-            let stored = stored.await?;
-            if let Some(tree) = &stored {
-                self.job.stored(tree, tree.size());
-            }
-            return Ok(stored.is_some());
+            return self.store_here(tree, here).await;
         }
+        if !self.copy_pieces(tree, here).await? {
+            return Ok(false);
+        }
+        let is_whole = matches!(&self.held, Held::Pieces(file) if file.is_whole());
+        if is_whole {
+            self.commit().await?;
+        } else if self.bytes() == 0 {
+            self.discard().await?;
+        }
+        Ok(is_whole)
+    }
+
+    /// Copies content of one piece that is in the share. Returns whether the file is stored then.
+    async fn store_here(
+        &mut self,
+        tree: PieceTree,
+        here: Arc<SharedFile>,
+    ) -> Result<bool, FetchError> {
+        let target = self.job.target().clone();
+        let stored = self.fetcher.blocking(self.job.name(), move || {
+            // A file that changes while it is read is fetched instead.
+            let bytes = read_piece(&here, &tree, 0).unwrap_or_default();
+            let Some(piece) = CheckedPiece::check(&tree, 0, vec![bytes]) else {
+                return Ok(None);
+            };
+            target.store(&tree, &piece)?;
+            Ok(Some(tree))
+        });
+        let stored = stored.await?;
+        if let Some(tree) = &stored {
+            self.job.stored(tree, tree.size());
+        }
+        Ok(stored.is_some())
+    }
+
+    /// Copies the missing pieces from a file of the share. Returns whether pieces are held then.
+    async fn copy_pieces(
+        &mut self,
+        tree: PieceTree,
+        here: Arc<SharedFile>,
+    ) -> Result<bool, FetchError> {
+        let name = self.job.name().clone();
         if let Held::Nothing = self.held {
-            let tree = tree.clone();
+            let (target, tree) = (self.job.target().clone(), tree.clone());
             let create = move || Ok(Verified::create(target, tree, Vec::new())?);
             self.held = Held::Pieces(self.fetcher.blocking(&name, create).await?);
         }
@@ -702,13 +729,7 @@ impl Fetch<'_> {
             }
             self.job.receives_verified(file.tree(), file.bytes());
         }
-        let is_whole = matches!(&self.held, Held::Pieces(file) if file.is_whole());
-        if is_whole {
-            self.commit().await?;
-        } else if self.bytes() == 0 {
-            self.discard().await?;
-        }
-        Ok(is_whole)
+        Ok(true)
     }
 
     /// Takes an answer to `query` as it comes, from a peer that is not `excluded`. `None` if the file is stored

@@ -308,9 +308,9 @@ impl Verified {
     ///
     /// # Errors
     /// As [`Incoming::commit`]; then nothing of the file stays.
-    pub(super) fn commit(self) -> Result<Result<(), ShareError>, Verified> {
+    pub(super) fn commit(self) -> Result<Result<(), ShareError>, Box<Verified>> {
         if !self.is_whole() {
-            return Err(self);
+            return Err(Box::new(self));
         }
         let Verified {
             target,
@@ -325,12 +325,12 @@ impl Verified {
                 target.remove(&temporary);
                 Ok(committed)
             }
-            Err(incoming) => Err(Verified {
+            Err(incoming) => Err(Box::new(Verified {
                 target,
                 incoming,
                 tree,
                 done,
-            }),
+            })),
         }
     }
 

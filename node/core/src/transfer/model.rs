@@ -11,6 +11,11 @@
 //! - No byte comes twice, but for what a lane had under way when it was cut.
 //! - No Sixhop node that is known as one is asked by `query`.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the model looks at the directory from outside, and copies it as a crash leaves it"
+)]
+
 use std::{
     fs,
     path::{Path, PathBuf},
