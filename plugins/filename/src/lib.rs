@@ -6,9 +6,14 @@
 //! either, words that may be misspelt. So who knows a name gets that file and
 //! nothing else, and who does not finds it all the same.
 //!
-//! A text with `*`, `?`, `[…]` or `{…}` is a glob: with a `/` it is held
-//! against the whole name, without one against the last part. `**` crosses
-//! directories, `*` and `?` do not.
+//! A text with `*`, `?`, `[…]` or `{…}` is a glob if there is no file of that name: with a
+//! `/` it is held against the whole name, without one against the last part. `**` crosses
+//! directories, `*` and `?` do not. It heeds no case; names in the case that was written
+//! come first. A glob that cannot be read, or that no name fits, is words. A quoted text is
+//! never a glob.
+//!
+//! Words are folded as those of texts are (`plugin-words`); names with the accents that were
+//! written come first.
 //!
 //! # Invariants
 //! - It looks at names only and keeps nothing between two queries. It asks for
@@ -27,6 +32,8 @@ mod words;
 use std::{collections::BTreeMap, sync::Arc};
 
 use plugin_api::{Example, FileInfo, Files, Flow, Handler, HandlerError, Hit, Sink};
+
+use plugin_words::composed;
 
 pub use self::traces::{Traces, traces};
 use self::{
@@ -48,11 +55,11 @@ const FLOW_EVERY: usize = 64;
 pub struct Filename;
 
 /// What a text asks for.
-enum Wanted<'a> {
-    /// The file of exactly this name, then files whose last part it is.
-    Exact(&'a str),
-    /// Files whose names fit.
-    Fitting(Glob),
+struct Wanted {
+    /// The file of exactly this name, then files whose last part it is, then words.
+    name: String,
+    /// Files whose names fit, if there is none of this name.
+    glob: Option<Glob>,
 }
 
 impl Handler for Filename {
@@ -68,28 +75,79 @@ impl Handler for Filename {
         examples()
     }
 
+    fn keeps_quotes(&self) -> bool {
+        true
+    }
+
     fn answer(
         &self,
         text: &str,
         files: &Arc<dyn Files>,
         sink: &mut dyn Sink,
     ) -> Result<(), HandlerError> {
-        match Wanted::parse(text)? {
-            Wanted::Exact(name) => by_name(name, files.as_ref(), sink),
-            Wanted::Fitting(glob) => fitting(&glob, files.as_ref(), sink),
+        let wanted = Wanted::parse(text)?;
+        let files = files.as_ref();
+        if let Some(glob) = &wanted.glob {
+            let is_found = called(&wanted.name, files, sink)? || fitting(glob, files, sink)?;
+            if is_found || sink.flow() == Flow::Stop {
+                return Ok(());
+            }
         }
+        by_name(&wanted.name, files, sink)
     }
 }
 
-/// Gives the files whose names fit.
-fn fitting(glob: &Glob, files: &dyn Files, sink: &mut dyn Sink) -> Result<(), HandlerError> {
+/// Gives the files of exactly this name. Says whether there are any.
+fn called(name: &str, files: &dyn Files, sink: &mut dyn Sink) -> Result<bool, HandlerError> {
+    let first = files.file(name)?;
+    if let Some(file) = &first
+        && sink.hit(Hit::of(file)) == Flow::Stop
+    {
+        return Ok(true);
+    }
+    let mut same = Same {
+        files,
+        first: first.as_ref().map(|first| first.name.as_str()),
+        found: first.is_some(),
+        trouble: None,
+    };
     let mut looked = 0;
+    files.visit_some("", &[name.to_lowercase()], &mut |there| {
+        if is_called(&there.name, name) {
+            return same.give(&there.name, sink);
+        }
+        now_and_then(&mut looked, sink)
+    })?;
+    match same.trouble {
+        Some(error) => Err(error),
+        None => Ok(same.found),
+    }
+}
+
+/// Gives the files whose names fit, those in the case that was written first. Says
+/// whether there are any.
+fn fitting(glob: &Glob, files: &dyn Files, sink: &mut dyn Sink) -> Result<bool, HandlerError> {
+    let (mut looked, mut is_found, mut flow) = (0, false, Flow::Continue);
     files.visit_some(glob.prefix(), glob.texts(), &mut |file| {
-        if glob.fits(&file.name) {
+        flow = if glob.fits(&file.name) {
+            is_found = true;
+            sink.hit(Hit::of(file))
+        } else {
+            now_and_then(&mut looked, sink)
+        };
+        flow
+    })?;
+    if flow == Flow::Stop || !glob.has_case() {
+        return Ok(is_found);
+    }
+    files.visit_some("", glob.texts(), &mut |file| {
+        if glob.fits_any_case(&file.name) && !glob.fits(&file.name) {
+            is_found = true;
             return sink.hit(Hit::of(file));
         }
         now_and_then(&mut looked, sink)
-    })
+    })?;
+    Ok(is_found)
 }
 
 /// Gives the files of this name, or those that have its words.
@@ -132,6 +190,25 @@ fn by_name(name: &str, files: &dyn Files, sink: &mut dyn Sink) -> Result<(), Han
     if same.found {
         return Ok(());
     }
+    if sink.flow() == Flow::Continue {
+        let is_missed = search.best.is_empty();
+        let texts = match spellings(&words, files, sink)? {
+            Some(texts) if !texts.is_empty() => Some(texts),
+            // Words of names are cut at marks, which those of texts are not.
+            Some(_) if is_missed && !words.are_ascii() => Some(Vec::new()),
+            // Where the words of names are not known, all names are looked at.
+            None if is_missed => Some(Vec::new()),
+            _ => None,
+        };
+        if let Some(texts) = texts {
+            files.visit_some("", &texts, &mut |there| {
+                if !is_called(&there.name, name) {
+                    search.look_at(there);
+                }
+                now_and_then(&mut looked, sink)
+            })?;
+        }
+    }
     if search.best.is_empty() && sink.flow() == Flow::Continue {
         search.misspelt = true;
         let texts = misspelt(&words, files, sink)?;
@@ -147,6 +224,29 @@ fn by_name(name: &str, files: &dyn Files, sink: &mut dyn Sink) -> Result<(), Han
     }
     search.best.give(sink);
     Ok(())
+}
+
+/// Most spellings of a word that are looked for one by one.
+const SPELLINGS_MAX: usize = 64;
+
+/// Words of names that are the longest word with other accents; `None` if the words
+/// are not known.
+fn spellings(
+    words: &Words,
+    files: &dyn Files,
+    sink: &dyn Sink,
+) -> Result<Option<Vec<String>>, HandlerError> {
+    let (mut texts, mut looked) = (Vec::new(), 0);
+    let known = files.visit_words(&mut |there| {
+        if words.is_spelling(there) {
+            texts.push(there.to_owned());
+        }
+        if texts.len() >= SPELLINGS_MAX {
+            return Flow::Stop;
+        }
+        now_and_then(&mut looked, sink)
+    })?;
+    Ok(known.then_some(texts))
 }
 
 /// Texts of which every name has one that has all words, misspelt ones too; none
@@ -268,23 +368,39 @@ impl Ranked {
     }
 }
 
-impl<'a> Wanted<'a> {
-    fn parse(text: &'a str) -> Result<Wanted<'a>, HandlerError> {
+impl Wanted {
+    fn parse(text: &str) -> Result<Wanted, HandlerError> {
         let problem = |problem: String| HandlerError::BadQuery {
             text: text.chars().take(80).collect(),
             problem,
         };
-        if text.is_empty() {
-            return Err(problem("no name".to_owned()));
-        }
         if text.len() > TEXT_MAX {
             return Err(problem(format!("more than {TEXT_MAX} bytes")));
         }
-        if !Glob::is_meant(text) {
-            return Ok(Wanted::Exact(text));
+        let name = composed(&unquoted(text));
+        if name.is_empty() {
+            return Err(problem("no name".to_owned()));
         }
-        Glob::parse(text).map(Wanted::Fitting).map_err(problem)
+        // A quoted name is no glob, and one that cannot be read neither.
+        let is_meant = !text.starts_with('"') && Glob::is_meant(&name);
+        let glob = is_meant.then(|| Glob::parse(&name).ok()).flatten();
+        Ok(Wanted { name, glob })
     }
+}
+
+/// A text without the quotes around its parts.
+fn unquoted(text: &str) -> String {
+    let mut name = String::with_capacity(text.len());
+    let (mut letters, mut is_inside, mut is_begin) = (text.chars().peekable(), false, true);
+    while let Some(letter) = letters.next() {
+        match letter {
+            '"' if is_begin || is_inside => is_inside = !is_inside,
+            '\\' if is_inside => name.extend(letters.next()),
+            _ => name.push(letter),
+        }
+        is_begin = letter.is_whitespace();
+    }
+    name
 }
 
 /// Whether this is the name of the file at `there`: all of it, or its last part.
@@ -329,6 +445,36 @@ fn examples() -> Vec<Example> {
             &["a.jpg", "photos/b.jpg"],
         ),
         Example::of_names(
+            "song [live].mp3",
+            "a name as it stands comes before a glob",
+            &["song [live].mp3", "song l.mp3"],
+            &["song [live].mp3"],
+        ),
+        Example::of_names(
+            "\"data{1}.csv\"",
+            "a quoted name is no glob",
+            &["data1.csv", "data{1}.csv"],
+            &["data{1}.csv"],
+        ),
+        Example::of_names(
+            "*.PNG",
+            "a glob heeds no case; what is written as it is comes first",
+            &["a.png", "b.PNG"],
+            &["b.PNG", "a.png"],
+        ),
+        Example::of_names(
+            "track [01",
+            "what is no glob is words",
+            &["Track 01.mp3", "b.mp3"],
+            &["Track 01.mp3"],
+        ),
+        Example::of_names(
+            "cafe",
+            "accents are another spelling of the same",
+            &["a/Café.txt", "b/cave.txt"],
+            &["a/Café.txt"],
+        ),
+        Example::of_names(
             "photos/*",
             "files in one directory",
             &["a.jpg", "photos/b.jpg", "photos/old/c.jpg"],
@@ -361,7 +507,7 @@ mod tests {
     #[test]
     fn a_text_that_is_no_name_is_refused_with_the_reason() {
         let long = "*".repeat(TEXT_MAX + 1);
-        for text in ["", "[a", "{a", &long] {
+        for text in ["", "\"\"", &long] {
             assert!(
                 matches!(Wanted::parse(text), Err(HandlerError::BadQuery { .. })),
                 "{text:.9}"

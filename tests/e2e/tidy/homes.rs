@@ -54,7 +54,7 @@ const HOMES: &[Home] = &[
     home("xmlrpc", &["node-wire"], &[]),
     home("quick-xml", &["node-wire"], &[]),
     home("base64", &["node-wire", "plugin-process"], &[]),
-    home("unicode-normalization", &["node-wire"], &[]),
+    home("unicode-normalization", &["node-wire", "plugin-words"], &[]),
     home("unicode-properties", &["node-wire"], &[]),
     home("jsonrpsee", &["node-api", "node", "ctl"], &[]),
     home("jsonrpsee-http-client", &["ctl"], &["ctl/src"]),

@@ -37,8 +37,18 @@ pub(crate) fn of_name(name: &str, add: &mut impl FnMut(u64)) {
         .for_each(|text| add(word(text)));
 }
 
-/// The keys of the second level of a name or of a text in it, in lower case. A text
-/// of one letter has none.
+/// The keys of the second level of a name: of its pieces in lower case and, where that
+/// is something else, folded.
+pub(crate) fn grams_of_name(name: &str, add: &mut impl FnMut(u64)) {
+    let (lower, folded) = (name.to_lowercase(), plugin_words::folded(name));
+    grams(&lower, add);
+    if folded != lower {
+        grams(&folded, add);
+    }
+}
+
+/// The keys of the second level of a text in a name, in lower case or folded. A text of
+/// one letter has none.
 pub(crate) fn grams(lower: &str, add: &mut impl FnMut(u64)) {
     let letters: Vec<(usize, char)> = lower.char_indices().collect();
     let end = |at: usize| letters.get(at).map_or(lower.len(), |(byte, _)| *byte);

@@ -81,7 +81,7 @@ impl Question {
         let Some(traces) = parsed
             .ok()
             .filter(|_| handler == DEFAULT_HANDLER)
-            .and_then(|query| traces(&query.text(Quotes::Remove)))
+            .and_then(|query| traces(&query.text(Quotes::Keep)))
         else {
             return question;
         };
@@ -165,7 +165,7 @@ mod tests {
             keys::of_name(name, &mut |key| {
                 files.insert(key);
             });
-            keys::grams(&name.to_lowercase(), &mut |key| {
+            keys::grams_of_name(name, &mut |key| {
                 grams.insert(key);
             });
         }
