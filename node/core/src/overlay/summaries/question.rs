@@ -165,7 +165,7 @@ mod tests {
             keys::of_name(name, &mut |key| {
                 files.insert(key);
             });
-            keys::grams_of_name(name, &mut |key| {
+            keys::grams(&name.to_lowercase(), &mut |key| {
                 grams.insert(key);
             });
         }
