@@ -281,7 +281,11 @@ impl<'a> Indexing<'a> {
                     text.extend_from_slice(&before[..room]);
                     let is_text = source::is_text_before(&text);
                     text.truncate(begin);
-                    seen = if is_text { Seen::TextWithNul } else { Seen::Binary };
+                    seen = if is_text {
+                        Seen::TextWithNul
+                    } else {
+                        Seen::Binary
+                    };
                 }
             }
             let room = TEXT_MAX - text.len();

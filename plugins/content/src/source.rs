@@ -183,7 +183,8 @@ pub(crate) fn read_text(
 /// Whether what stands before a NUL is text: lines of UTF-8. Logs have NULs where the
 /// power failed; what is no text has none of this.
 pub(crate) fn is_text_before(bytes: &[u8]) -> bool {
-    let is_text = std::str::from_utf8(bytes).map_or_else(|error| error.error_len().is_none(), |_| true);
+    let is_text =
+        std::str::from_utf8(bytes).map_or_else(|error| error.error_len().is_none(), |_| true);
     is_text && bytes.contains(&b'\n')
 }
 

@@ -159,7 +159,11 @@ impl Scan<'_> {
                 *searcher = lines::searcher(self.context);
             }
             match searched {
-                Ok(()) => return given_up.get().is_none_or(|nul| self.has_no_lines(&file, nul, given)),
+                Ok(()) => {
+                    return given_up
+                        .get()
+                        .is_none_or(|nul| self.has_no_lines(&file, nul, given));
+                }
                 // It is not there any more; so it has no lines.
                 Err(error) if error.kind() == io::ErrorKind::NotFound && !given => return true,
                 Err(error) if source::is_changed(&error) && !given => {}
