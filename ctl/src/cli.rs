@@ -31,6 +31,7 @@ Exit codes:
     2  usage: the command line or a parameter makes no sense
     3  not found
     6  no node answers, or no peer does
+    7  nothing found, and not everybody could answer, or not all files be looked at
     9  no space left
    13  the file exists already
    24  not authorised
@@ -124,7 +125,7 @@ pub(crate) struct FetchArgs {
 /// A query is a name, a glob, or words of a name, misspelt ones too; a prefix such as text: chooses what answers it. Filters
 /// are ext:pdf,txt size:>10M after:2026-01-31 before:7d; "quoted" parts are text whatever is in them. Each hit is a line:
 /// name, size, node; hits inside files have the place below, or behind that in a pipe. They come as nodes answer.
-/// The node asks its peers and those that they name, up to six hops. Without a hit the exit code is 3.
+/// The node asks its peers and those that they name, up to six hops. Without a hit the exit code is 3, or 7 if the answer is not complete.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
@@ -154,7 +155,7 @@ pub(crate) struct SearchArgs {
 ///
 /// Each hit is a line: peer:name:line:column:text. Files are text as ripgrep sees it; what matches there matches here, in
 /// the syntax of the Rust crate regex. With --json, each hit is one line and the last one says how complete they are.
-/// Without a hit the exit code is 3.
+/// Without a hit the exit code is 3, or 7 if the answer is not complete.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
@@ -225,12 +226,16 @@ pub(crate) struct GrepArgs {
     /// Say who was asked and how it went
     #[arg(long)]
     pub(crate) trace: bool,
+    /// Accepted as ripgrep accepts it: each line has its number
     #[arg(long, short = 'n', hide = true)]
     pub(crate) line_number: bool,
+    /// Refused, with the way to do it
     #[arg(long, short = 'v', hide = true)]
     pub(crate) invert_match: bool,
+    /// Refused, with the way to do it
     #[arg(long, short = 'U', hide = true)]
     pub(crate) multiline: bool,
+    /// Refused, with the way to do it
     #[arg(long, short = 'P', hide = true)]
     pub(crate) pcre2: bool,
 }

@@ -7,7 +7,7 @@ use std::{net::SocketAddr, path::PathBuf};
 use clap::{Args, Parser, ValueEnum};
 use serde::Deserialize;
 
-use node_core::size::Size;
+use node_base::size::Size;
 
 /// Share a folder with peers and find files among them.
 ///

@@ -88,8 +88,8 @@ impl Owner {
 }
 
 /// The error for a name that could not be in a share.
-fn bad_name(text: &str, error: &node_core::wire::NameError) -> ApiError {
-    let name = node_core::wire::escaped(text);
+fn bad_name(text: &str, error: &node_wire::NameError) -> ApiError {
+    let name = node_wire::escaped(text);
     ApiError::new(
         ErrorCode::Usage,
         format!("`{name}` is no name of a shared file: {error}"),

@@ -17,18 +17,15 @@ use std::{
 };
 
 use futures_util::future::BoxFuture;
-use node_core::{
-    node::Node,
-    overlay::{Providers, Source},
-    server::Context,
-    wire::{Digest, PeerUrl},
-};
+use node_core::{node::Node, server::Context};
 use node_discovery::{
     Holders, Lan, LanOptions, LanScope, Meet, Publisher, Rendezvous,
     dht::{Callable, Dht, DhtOptions, MainlineDht, Reply},
     is_lan, lan,
     publisher::{File, Files},
 };
+use node_overlay::{Providers, Source};
+use node_wire::{Digest, PeerUrl};
 use tokio::task::spawn_blocking;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 

@@ -12,12 +12,12 @@ use std::{
     sync::Arc,
 };
 
-use node_core::{
-    network::{NetworkKey, NetworkKeyError},
-    node::{Node, NodeError, NodeOptions},
+use node_base::{
     secret::{Secret, SecretError},
     state::{StateDir, StateError, StateLock},
 };
+use node_core::node::{Node, NodeError, NodeOptions};
+use node_transport::network::{NetworkKey, NetworkKeyError};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 

@@ -12,15 +12,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use node_core::{
-    cache,
-    wire::{PeerUrl, UrlError, escaped, peer_url::without_user},
-};
+use node_core::cache;
+use node_wire::{PeerUrl, UrlError, escaped, peer_url::without_user};
 use serde::Deserialize;
 
 pub use self::meeting::Meeting;
 use crate::cli::{Mdns, NodeArgs};
-use node_core::size::Size;
+use node_base::size::Size;
 
 const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 4242);
 const CONTROL: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 4243);

@@ -301,8 +301,8 @@ mod tests {
                 r#"grep:"a" ext:rs -ext:md,txt"#,
             ),
             (
-                &["-n", "-i", "a", "-ext:rs", "Size:1M"],
-                r#"grep:"(?i)a" -ext:rs Size:1M"#,
+                &["-n", "-i", "a", "ext:rs", "Size:1M"],
+                r#"grep:"(?i)a" ext:rs Size:1M"#,
             ),
         ] {
             assert_eq!(parsed(line).unwrap(), expected, "{line:?}");

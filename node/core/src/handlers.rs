@@ -20,6 +20,7 @@ mod watch;
 
 use std::{path::PathBuf, sync::Arc, time::SystemTime};
 
+use node_overlay::{LocalHandlers, QueryKeys};
 use plugin_api::{Changes, Files, Handler, HandlerError};
 pub use plugin_content::{Content, Status as ContentStatus};
 pub use plugin_script::{POLICY_FILE, PolicyState, RankAsked};
@@ -196,11 +197,7 @@ impl Handlers {
                 _ => return Err(unknown),
             },
         };
-        let quotes = if handler.keeps_quotes() {
-            Quotes::Keep
-        } else {
-            Quotes::Remove
-        };
+        let quotes = quotes_of(&*handler);
         let is_built_in = self
             .built_in
             .iter()
@@ -241,6 +238,33 @@ struct Asked {
     context: usize,
     /// What bounds the answers of handlers that are not built in.
     places: Option<Arc<Places>>,
+}
+
+impl LocalHandlers for Handlers {
+    fn names(&self) -> Vec<String> {
+        Handlers::names(self)
+    }
+
+    fn query_keys(&self, query: &str) -> QueryKeys {
+        let handler = query::handler_of(query);
+        let files = Query::parse(query, SystemTime::UNIX_EPOCH).ok();
+        let files = files.zip(self.find(handler).ok());
+        QueryKeys {
+            handler: handler.to_owned(),
+            files: files.and_then(|(query, handler)| {
+                handler.summary_keys(&query.text(quotes_of(&*handler)))
+            }),
+        }
+    }
+}
+
+/// Returns how `handler` takes quoted parts of a text.
+fn quotes_of(handler: &dyn Handler) -> Quotes {
+    if handler.keeps_quotes() {
+        Quotes::Keep
+    } else {
+        Quotes::Remove
+    }
 }
 
 impl std::fmt::Debug for Handlers {

@@ -29,12 +29,11 @@ use crate::{
     handlers::{Content, Handlers, watch_plugins},
     identity::{KeyError, NodeKey},
     network::NetworkKey,
-    overlay::{Introducer, Overlay, Poller, Providers, Standing},
+    overlay::{Introducer, Overlay, Poller, Providers, Quotas, Standing},
     rate::Rate,
     secret::Secret,
     server::{
-        self, ConnectionLimits, Context, PolicyGate, Quotas, Searches, Slots, look_at_policy,
-        watch_policy,
+        self, ConnectionLimits, Context, PolicyGate, Searches, Slots, look_at_policy, watch_policy,
     },
     share::{Catalogue, Digests, Keeper, News, Share, ShareError},
     state::StateDir,
@@ -394,11 +393,10 @@ fn url_of(address: SocketAddr) -> Result<PeerUrl, NodeError> {
 
 /// What the node is to others.
 fn standing(key: NodeKey, url: &PeerUrl, handlers: &Arc<Handlers>) -> Standing {
-    let handlers = Arc::clone(handlers);
     Standing {
         key,
         call_scope: Arc::new(CallScope::of(url)),
-        features: Box::new(move || handlers.names()),
+        handlers: Arc::<Handlers>::clone(handlers),
     }
 }
 
@@ -445,6 +443,7 @@ fn assemble(
         Arc::clone(events),
     );
     let context = Context {
+        disk: share.disk().clone(),
         share,
         catalogue,
         keeper,

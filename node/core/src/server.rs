@@ -52,9 +52,7 @@ use tokio_util::task::TaskTracker;
 pub(crate) use self::policy::look_at_policy;
 pub use self::{
     front::{ConnectionLimits, Front, STOP_TIME, raise_file_limit},
-    methods::cost,
     policy::{PolicyGate, watch_policy},
-    quotas::{Cause, Cost, Quotas},
     searches::Searches,
     slots::{SLOTS_MAX, Slots},
     summary::OwnSummary,
@@ -62,9 +60,10 @@ pub use self::{
 use crate::{
     cache::Cache,
     counters::Counters,
+    disk::Disk,
     handlers::Handlers,
     network::NetworkKey,
-    overlay::Overlay,
+    overlay::{Overlay, Quotas},
     rate::Rate,
     secret::Secret,
     share::{Catalogue, Digests, Keeper, Share},
@@ -74,6 +73,8 @@ use crate::{
 /// What the peer port works with.
 #[derive(Debug)]
 pub struct Context {
+    /// Where blocking jobs run.
+    pub disk: Disk,
     /// The shared directory.
     pub share: Arc<Share>,
     /// What is in it.

@@ -5,7 +5,7 @@ use jsonrpsee::{
     core::{RpcResult, SubscriptionResult, async_trait, to_json_raw_value},
 };
 use node_api::events::{Event, EventPage, EventStreamServer, EventsServer, PAGE_MAX};
-use node_core::events::{self, EventLog};
+use node_base::events::{self, EventLog};
 
 use super::Owner;
 

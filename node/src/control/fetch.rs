@@ -7,13 +7,11 @@ use node_api::{
     error::{ApiError, ErrorCode},
     fetch::{FetchBatch, FetchFailure, FetchServer, FetchState, FetchStatus, WAIT_SECONDS_MAX},
 };
-use node_core::{
-    client::CallError,
-    events::unix_millis,
-    share::{Replace, ShareError},
-    transfer::{BatchStatus, FetchError, JobState, JobStatus},
-    wire::{Digest, ShareName, escaped},
-};
+use node_base::events::unix_millis;
+use node_core::transfer::{BatchStatus, FetchError, JobState, JobStatus};
+use node_share::{Replace, ShareError};
+use node_transport::CallError;
+use node_wire::{Digest, ShareName, escaped};
 use tokio::time::timeout;
 
 use super::{Owner, bad_name};

@@ -5,7 +5,7 @@
 //! so a stranger on this machine costs a head and a short answer.
 
 use http::{HeaderMap, HeaderName, StatusCode, header};
-use node_core::secret::Secret;
+use node_base::secret::Secret;
 
 /// Why a request does not pass.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

@@ -4,7 +4,8 @@ use std::process;
 
 use jsonrpsee::core::{RpcResult, async_trait};
 use node_api::node::{IndexStatus, NodeServer, NodeStatus};
-use node_core::{events::unix_millis, handlers::ContentStatus};
+use node_base::events::unix_millis;
+use node_core::handlers::ContentStatus;
 
 use super::Owner;
 

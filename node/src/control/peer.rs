@@ -6,12 +6,10 @@ use node_api::{
     peer::{Peer, PeerDialect, PeerKind, PeerSource, PeerState, PeersServer},
     share::{LIST_LIMIT_DEFAULT, LIST_LIMIT_MAX, ShareFile},
 };
-use node_core::{
-    client,
-    events::unix_millis,
-    overlay::{Added, PEERS_MAX, PeerEntry, Source},
-    wire::{Dialect, Digest, PeerUrl, escaped, peer_url::without_user},
-};
+use node_base::events::unix_millis;
+use node_core::browse::peer_files;
+use node_overlay::{Added, PEERS_MAX, PeerEntry, Source};
+use node_wire::{Dialect, Digest, PeerUrl, escaped, peer_url::without_user};
 
 use super::Owner;
 
@@ -66,12 +64,8 @@ impl PeersServer for Owner {
 
     async fn files(&self, url: String, limit: Option<u32>) -> RpcResult<Vec<ShareFile>> {
         let limit = limit.unwrap_or(LIST_LIMIT_DEFAULT).min(LIST_LIMIT_MAX) as usize;
-        let files = self
-            .node
-            .context()
-            .overlay
-            .files(&parse(&url)?, limit)
-            .await;
+        let client = self.node.context().overlay.client();
+        let files = peer_files(client, &parse(&url)?, limit).await;
         let files = files.map_err(|error| ApiError::new(ErrorCode::Network, error.to_string()))?;
         let file = |hit: node_core::handlers::SearchHit| ShareFile {
             name: hit.name,
@@ -107,8 +101,8 @@ fn describe(entry: &PeerEntry) -> Peer {
         },
         kind: match entry.kind {
             None => PeerKind::Unknown,
-            Some(client::PeerKind::Sixhop) => PeerKind::Sixhop,
-            Some(client::PeerKind::Book) => PeerKind::Chapter,
+            Some(node_transport::PeerKind::Sixhop) => PeerKind::Sixhop,
+            Some(node_transport::PeerKind::Book) => PeerKind::Chapter,
         },
         state: match (&entry.last_error, entry.last_answer) {
             (Some(_), _) => PeerState::Failing,

@@ -2,10 +2,8 @@
 
 use jsonrpsee::core::{RpcResult, async_trait};
 use node_api::plugin::{Plugin, PluginState, PluginsServer};
-use node_core::{
-    handlers::{POLICY_FILE, PluginFile, PolicyState},
-    plugin::Handler,
-};
+use node_core::handlers::{POLICY_FILE, PluginFile, PolicyState};
+use plugin_api::Handler;
 
 use super::Owner;
 

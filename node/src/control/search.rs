@@ -15,7 +15,7 @@ use node_api::{
         SearchServer, SearchStreamServer,
     },
 };
-use node_core::overlay::{News, Search, SearchWanted};
+use node_core::search::{News, Search, SearchWanted};
 use tokio::{select, task::spawn_blocking};
 
 use super::{Owner, broken};

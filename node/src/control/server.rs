@@ -17,7 +17,7 @@ use jsonrpsee::{
         middleware::rpc::RpcServiceBuilder, stop_channel, ws,
     },
 };
-use node_core::secret::Secret;
+use node_base::secret::Secret;
 use tokio::{
     net::{TcpListener, TcpStream},
     select,

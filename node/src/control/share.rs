@@ -14,13 +14,11 @@ use node_api::{
         FolderListing, LIST_LIMIT_DEFAULT, LIST_LIMIT_MAX, ShareFile, ShareListing, ShareServer,
     },
 };
-use node_core::{
-    events::unix_millis,
-    handlers::{Handlers, Wanted, query::quoted},
-    plugin::{FileInfo, Files, Flow},
-    share::{Catalogue, Digests, ShareError},
-    wire::ShareName,
-};
+use node_base::events::unix_millis;
+use node_core::handlers::{Handlers, Wanted, query::quoted};
+use node_share::{Catalogue, Digests, ShareError};
+use node_wire::ShareName;
+use plugin_api::{FileInfo, Files, Flow};
 use tokio::task::spawn_blocking;
 
 use super::{Owner, bad_name, broken};

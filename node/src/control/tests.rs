@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use node_api::openrpc;
-use node_core::{node::NodeOptions, secret::Secret, state::StateDir};
+use node_base::{secret::Secret, state::StateDir};
+use node_core::node::NodeOptions;
 
 use super::*;
 

@@ -1,6 +1,6 @@
 //! How nodes are met that nobody named.
 
-use node_core::wire::escaped;
+use node_wire::escaped;
 
 use super::{ConfigFile, SettingsError};
 use crate::cli::{Mdns, NodeArgs};

@@ -36,6 +36,7 @@ pub mod name;
 pub mod network;
 pub mod node_id;
 pub mod peer_url;
+pub mod pieces;
 pub mod query_answer;
 pub mod query_id;
 pub mod request;

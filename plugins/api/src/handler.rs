@@ -236,6 +236,20 @@ pub trait Sink {
     }
 }
 
+/// What every file that matches a query has in its name.
+///
+/// A peer whose summary lacks one of these is not asked.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct SummaryKeys {
+    /// The query, if a file can have exactly this name, or this last part.
+    pub exact: Option<String>,
+    /// Words of the name that an exact match has, in lower case.
+    pub words: Vec<String>,
+    /// Groups of texts in lower case: each name has a text of every group. Empty if
+    /// nothing is known.
+    pub texts: Vec<Vec<String>>,
+}
+
 /// Something that answers queries of one kind.
 pub trait Handler: Send + Sync {
     /// The prefix that users type before the colon: lower-case letters, digits
@@ -252,6 +266,12 @@ pub trait Handler: Send + Sync {
     /// For the others, `"a b"` is `a b`.
     fn keeps_quotes(&self) -> bool {
         false
+    }
+
+    /// Returns what every file that matches `text` has in its name, so that peers
+    /// without it are passed over. `None`: nothing is known, all peers are asked.
+    fn summary_keys(&self, _text: &str) -> Option<SummaryKeys> {
+        None
     }
 
     /// Is told of changes, soon after they happened. Must not take long.

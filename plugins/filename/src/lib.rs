@@ -25,17 +25,17 @@
 //!   that compiling it stays cheap; and no more than `WORDS_MAX` words.
 //! - At most [`RANKED_MAX`] files are put in order.
 
+mod examples;
 mod glob;
-mod traces;
+mod summary_keys;
 mod words;
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use plugin_api::{Example, FileInfo, Files, Flow, Handler, HandlerError, Hit, Sink};
+use plugin_api::{Example, FileInfo, Files, Flow, Handler, HandlerError, Hit, Sink, SummaryKeys};
 
 use plugin_words::composed;
 
-pub use self::traces::{Traces, traces};
 use self::{
     glob::Glob,
     words::{Rank, Words},
@@ -72,11 +72,15 @@ impl Handler for Filename {
     }
 
     fn examples(&self) -> Vec<Example> {
-        examples()
+        examples::examples()
     }
 
     fn keeps_quotes(&self) -> bool {
         true
+    }
+
+    fn summary_keys(&self, text: &str) -> Option<SummaryKeys> {
+        summary_keys::summary_keys(text)
     }
 
     fn answer(
@@ -191,36 +195,10 @@ fn by_name(name: &str, files: &dyn Files, sink: &mut dyn Sink) -> Result<(), Han
         return Ok(());
     }
     if sink.flow() == Flow::Continue {
-        let is_missed = search.best.is_empty();
-        let texts = match spellings(&words, files, sink)? {
-            Some(texts) if !texts.is_empty() => Some(texts),
-            // Words of names are cut at marks, which those of texts are not.
-            Some(_) if is_missed && !words.are_ascii() => Some(Vec::new()),
-            // Where the words of names are not known, all names are looked at.
-            None if is_missed => Some(Vec::new()),
-            _ => None,
-        };
-        if let Some(texts) = texts {
-            files.visit_some("", &texts, &mut |there| {
-                if !is_called(&there.name, name) {
-                    search.look_at(there);
-                }
-                now_and_then(&mut looked, sink)
-            })?;
-        }
+        search.other_accents(name, files, sink)?;
     }
     if search.best.is_empty() && sink.flow() == Flow::Continue {
-        search.misspelt = true;
-        let texts = misspelt(&words, files, sink)?;
-        if !texts.is_empty() {
-            files.visit_some("", &texts, &mut |there| {
-                // One of exactly this name was looked for already, and is not there.
-                if !is_called(&there.name, name) {
-                    search.look_at(there);
-                }
-                now_and_then(&mut looked, sink)
-            })?;
-        }
+        search.misspelt(name, files, sink)?;
     }
     search.best.give(sink);
     Ok(())
@@ -313,6 +291,58 @@ struct Search<'a> {
 }
 
 impl Search<'_> {
+    /// Looks at names that have the words with other accents.
+    fn other_accents(
+        &mut self,
+        name: &str,
+        files: &dyn Files,
+        sink: &dyn Sink,
+    ) -> Result<(), HandlerError> {
+        let is_missed = self.best.is_empty();
+        let texts = match spellings(self.words, files, sink)? {
+            Some(texts) if !texts.is_empty() => texts,
+            // Words of names are cut at marks, which those of texts are not.
+            Some(_) if is_missed && !self.words.are_ascii() => Vec::new(),
+            // Where the words of names are not known, all names are looked at.
+            None if is_missed => Vec::new(),
+            _ => return Ok(()),
+        };
+        self.look_at_all(name, &texts, files, sink)
+    }
+
+    /// Looks at names that have the words misspelt.
+    fn misspelt(
+        &mut self,
+        name: &str,
+        files: &dyn Files,
+        sink: &dyn Sink,
+    ) -> Result<(), HandlerError> {
+        self.misspelt = true;
+        let texts = misspelt(self.words, files, sink)?;
+        if texts.is_empty() {
+            return Ok(());
+        }
+        self.look_at_all(name, &texts, files, sink)
+    }
+
+    /// Looks at names that have one of these texts. One of exactly this name was looked
+    /// for already, and is not there.
+    fn look_at_all(
+        &mut self,
+        name: &str,
+        texts: &[String],
+        files: &dyn Files,
+        sink: &dyn Sink,
+    ) -> Result<(), HandlerError> {
+        let mut looked = 0;
+        files.visit_some("", texts, &mut |there| {
+            if !is_called(&there.name, name) {
+                self.look_at(there);
+            }
+            now_and_then(&mut looked, sink)
+        })
+    }
+
     fn look_at(&mut self, file: &FileInfo) {
         let name = &file.name;
         if !self.best.may_take(Rank::best(name, self.misspelt)) {
@@ -410,89 +440,6 @@ fn is_called(there: &str, name: &str) -> bool {
 
 fn last_part(name: &str) -> &str {
     name.rsplit('/').next().unwrap_or(name)
-}
-
-fn examples() -> Vec<Example> {
-    vec![
-        Example::of_names(
-            "notes.txt",
-            "the file of this name, then files of this name in directories",
-            &["a/notes.txt", "notes.txt", "notes.txt.bak"],
-            &["notes.txt", "a/notes.txt"],
-        ),
-        Example::of_names(
-            "notes",
-            "files that have the word, if none has this name; whole words first",
-            &["a/notebook.txt", "b/my-notes.txt", "notes.txt"],
-            &["notes.txt", "b/my-notes.txt"],
-        ),
-        Example::of_names(
-            "summer holiday",
-            "files that have all words, anywhere in the name",
-            &["holiday/summer.jpg", "holidays in summer.txt", "summer.jpg"],
-            &["holiday/summer.jpg", "holidays in summer.txt"],
-        ),
-        Example::of_names(
-            "sumer holliday",
-            "a word may be misspelt if nothing fits as it is",
-            &["holiday/summer.jpg", "winter.jpg"],
-            &["holiday/summer.jpg"],
-        ),
-        Example::of_names(
-            "*.jpg",
-            "files whose name ends like this, in any directory",
-            &["a.jpg", "photos/b.jpg", "photos/c.png"],
-            &["a.jpg", "photos/b.jpg"],
-        ),
-        Example::of_names(
-            "song [live].mp3",
-            "a name as it stands comes before a glob",
-            &["song [live].mp3", "song l.mp3"],
-            &["song [live].mp3"],
-        ),
-        Example::of_names(
-            "\"data{1}.csv\"",
-            "a quoted name is no glob",
-            &["data1.csv", "data{1}.csv"],
-            &["data{1}.csv"],
-        ),
-        Example::of_names(
-            "*.PNG",
-            "a glob heeds no case; what is written as it is comes first",
-            &["a.png", "b.PNG"],
-            &["b.PNG", "a.png"],
-        ),
-        Example::of_names(
-            "track [01",
-            "what is no glob is words",
-            &["Track 01.mp3", "b.mp3"],
-            &["Track 01.mp3"],
-        ),
-        Example::of_names(
-            "cafe",
-            "accents are another spelling of the same",
-            &["a/Café.txt", "b/cave.txt"],
-            &["a/Café.txt"],
-        ),
-        Example::of_names(
-            "photos/*",
-            "files in one directory",
-            &["a.jpg", "photos/b.jpg", "photos/old/c.jpg"],
-            &["photos/b.jpg"],
-        ),
-        Example::of_names(
-            "photos/**",
-            "files in a directory and below",
-            &["a.jpg", "photos/b.jpg", "photos/old/c.jpg"],
-            &["photos/b.jpg", "photos/old/c.jpg"],
-        ),
-        Example::of_names(
-            "*.{txt,md}",
-            "one of several endings",
-            &["a.md", "b.rs", "c.txt"],
-            &["a.md", "c.txt"],
-        ),
-    ]
 }
 
 #[cfg(test)]

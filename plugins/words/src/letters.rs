@@ -5,7 +5,9 @@ use unicode_normalization::char::is_combining_mark;
 /// Whether it is a letter or a digit: what a word begins with.
 #[must_use]
 pub fn is_letter(letter: char) -> bool {
-    letter.is_alphanumeric() && !is_ignorable(letter) && !is_combining_mark(letter)
+    // Radicals are signs to Unicode, and letters when they are normalised.
+    let is_letter = letter.is_alphanumeric() || matches!(letter, '\u{2e80}'..='\u{2fdf}');
+    is_letter && !is_ignorable(letter) && !is_combining_mark(letter)
 }
 
 /// Whether it changes nothing of a word: soft hyphens, joiners, marks of direction,

@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use super::tree::{PACKAGES, SOURCES, read};
 
-const LONGEST: usize = 500;
+/// Lines before the tests above which a file is mentioned; above twice as many it is refused.
+const LONG: usize = 500;
 const FORBIDDEN_NAMES: &[&str] = &[
     "util", "utils", "common", "helper", "helpers", "misc", "mod",
 ];
@@ -21,13 +22,16 @@ fn every_file_opens_with_its_design() {
 }
 
 #[test]
-fn no_file_is_long_before_its_tests() {
+fn no_file_is_very_long_before_its_tests() {
     for source in SOURCES.iter() {
         let lines = source.lines_before_tests();
+        let path = source.path.display();
+        if lines > LONG {
+            eprintln!("{path} has {lines} lines before its tests: are they one thing?");
+        }
         assert!(
-            lines <= LONGEST,
-            "{} has {lines} lines before its tests",
-            source.path.display()
+            lines <= 2 * LONG,
+            "{path} has {lines} lines before its tests"
         );
     }
 }

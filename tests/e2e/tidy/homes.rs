@@ -24,28 +24,23 @@ const fn home(
 
 const HTTP: &[&str] = &[
     "node/core/src/server",
-    "node/core/src/client",
+    "node/transport/src",
     "node/src/control",
     "ctl/src/download",
 ];
 /// Content, and places in a distributed hash table.
 const HASHES: &[&str] = &[
-    "node/core/src/pieces",
-    "node/core/src/network",
+    "node/wire/src/pieces",
+    "node/transport/src/network",
     "node/discovery/src/infohash",
 ];
-const SHARE: &[&str] = &["node/core/src/share", "node/core/tests"];
+const SHARE: &[&str] = &["node/share/src"];
 /// Dropped files go into the share from the page.
-const FILES: &[&str] = &[
-    "node/core/src/share",
-    "node/core/tests",
-    "ctl/src/ui/upload",
-];
+const FILES: &[&str] = &["node/share/src", "ctl/src/ui/upload"];
 const SYSTEM: &[&str] = &[
-    "node/core/src/share",
+    "node/share/src",
     "node/core/src/cache",
     "node/core/src/server/front",
-    "node/core/tests",
     "plugins/process/src",
     "plugins/script/src/background",
 ];
@@ -61,10 +56,26 @@ const HOMES: &[Home] = &[
     home("jsonrpsee-ws-client", &["ctl"], &["ctl/src"]),
     home("schemars", &["node-api", "node"], &[]),
     home("axum", &["node-core"], &["node/core/src/server"]),
-    home("hyper", &["node-core", "node", "ctl"], HTTP),
-    home("hyper-util", &["node-core", "node", "ctl"], HTTP),
-    home("ed25519-dalek", &["node-core"], &["node/core/src/identity"]),
-    home("blake3", &["node-core", "node-discovery"], HASHES),
+    home(
+        "hyper",
+        &["node-core", "node-transport", "node", "ctl"],
+        HTTP,
+    ),
+    home(
+        "hyper-util",
+        &["node-core", "node-transport", "node", "ctl"],
+        HTTP,
+    ),
+    home(
+        "ed25519-dalek",
+        &["node-transport"],
+        &["node/transport/src/identity"],
+    ),
+    home(
+        "blake3",
+        &["node-wire", "node-transport", "node-discovery"],
+        HASHES,
+    ),
     home("mdns-sd", &["node-discovery"], &["node/discovery/src/lan"]),
     home(
         "if-addrs",
@@ -76,12 +87,12 @@ const HOMES: &[Home] = &[
         &["node-discovery", "e2e"],
         &["node/discovery/src/dht/mainline", "tests/e2e/discovery"],
     ),
-    home("redb", &["node-core"], SHARE),
-    home("cap-std", &["node-core", "ctl"], FILES),
-    home("cap-fs-ext", &["node-core", "ctl"], FILES),
+    home("redb", &["node-share"], SHARE),
+    home("cap-std", &["node-share", "ctl"], FILES),
+    home("cap-fs-ext", &["node-share", "ctl"], FILES),
     home(
         "rustix",
-        &["node-core", "plugin-process", "plugin-script"],
+        &["node-core", "node-share", "plugin-process", "plugin-script"],
         SYSTEM,
     ),
     home("globset", &["plugin-filename"], &[]),
@@ -117,8 +128,8 @@ const HOMES: &[Home] = &[
     home("mimalloc", &["node"], &["node/src/program.rs"]),
     home("tiny_http", &["ctl"], &["ctl/src/ui"]),
     home("httparse", &["ctl"], &["ctl/src/ui/door"]),
-    home("notify", &["node-core"], &["node/core/src/share/watcher"]),
-    home("ignore", &["node-core"], &["node/core/src/share/ignoring"]),
+    home("notify", &["node-share"], &["node/share/src/watcher"]),
+    home("ignore", &["node-share"], &["node/share/src/ignoring"]),
 ];
 
 #[test]
@@ -156,17 +167,15 @@ fn only_the_rooms_of_a_library_name_it() {
 /// What nodes say to each other and decide about each other.
 const BETWEEN_NODES: &[&str] = &[
     "node/wire/src",
-    "node/core/src/bucket",
-    "node/core/src/client",
-    "node/core/src/identity",
-    "node/core/src/network",
-    "node/core/src/overlay",
+    "node/base/src/bucket",
+    "node/transport/src",
+    "node/overlay/src",
     "node/core/src/server",
     "node/discovery/src",
 ];
 
 /// When a peer last answered, for its owner to see.
-const SHOWN: &str = "node/core/src/overlay/peers/entry.rs";
+const SHOWN: &str = "node/overlay/src/peers/entry.rs";
 
 #[test]
 fn nothing_between_nodes_depends_on_the_time_of_day_which_may_be_years_apart() {

@@ -1,12 +1,10 @@
 //! The answer of one handler: how much of it, and how it ends.
 
-use std::{cell::Cell, fs::File, io, os::unix::fs::FileExt, time::Instant};
+use std::{cell::Cell, time::Instant};
 
-use node_wire::name::ShareName;
-use plugin_api::{FileInfo, Files, Flow, HandlerError, Hit, Sink};
+use plugin_api::{Flow, HandlerError, Hit, Sink};
 
 use super::Asked;
-use crate::share::{Catalogue, ShareError};
 
 /// How much of an answer is wanted.
 #[derive(Clone, Copy, Debug)]
@@ -143,69 +141,6 @@ impl Bounded<'_> {
     }
 }
 
-impl Files for Catalogue {
-    fn visit(&self, visit: &mut dyn FnMut(&FileInfo) -> Flow) -> Result<(), HandlerError> {
-        self.visit_after(None, visit)
-            .map(drop)
-            .map_err(|error| HandlerError::Files(error.to_string()))
-    }
-
-    fn file(&self, name: &str) -> Result<Option<FileInfo>, HandlerError> {
-        self.look_up(name)
-            .map_err(|error| HandlerError::Files(error.to_string()))
-    }
-
-    fn known(&self, name: &str) -> Result<Option<FileInfo>, HandlerError> {
-        self.get(name)
-            .map_err(|error| HandlerError::Files(error.to_string()))
-    }
-
-    fn visit_some(
-        &self,
-        prefix: &str,
-        any_of: &[String],
-        visit: &mut dyn FnMut(&FileInfo) -> Flow,
-    ) -> Result<(), HandlerError> {
-        self.search(prefix, any_of, visit)
-            .map_err(|error| HandlerError::Files(error.to_string()))
-    }
-
-    fn visit_words(&self, visit: &mut dyn FnMut(&str) -> Flow) -> Result<bool, HandlerError> {
-        Ok(self.words(visit))
-    }
-
-    fn identity(&self) -> Option<u64> {
-        Some(self.share().identity())
-    }
-
-    fn read(&self, name: &str, from: u64, most: usize) -> Result<Option<Vec<u8>>, HandlerError> {
-        let Ok(name) = ShareName::parse(name) else {
-            return Ok(None);
-        };
-        let shared = match self.share().read(&name) {
-            Ok(shared) => shared,
-            Err(ShareError::NotFound(_)) => return Ok(None),
-            Err(error) => return Err(HandlerError::Files(error.to_string())),
-        };
-        let part = read_part(&shared.file, from, most);
-        part.map(Some)
-            .map_err(|error| HandlerError::Files(format!("{name}: {error}")))
-    }
-}
-
-fn read_part(file: &File, from: u64, most: usize) -> io::Result<Vec<u8>> {
-    let mut part = vec![0; most];
-    let mut length = 0;
-    while length < most {
-        match file.read_at(&mut part[length..], from.saturating_add(length as u64))? {
-            0 => break,
-            read => length += read,
-        }
-    }
-    part.truncate(length);
-    Ok(part)
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(
@@ -215,8 +150,13 @@ mod tests {
 
     use std::{sync::Arc, time::Duration};
 
+    use plugin_api::Files;
+
     use super::*;
-    use crate::{handlers::Handlers, share::Share};
+    use crate::{
+        handlers::Handlers,
+        share::{Catalogue, Share},
+    };
 
     fn answer(query: &str, limit: usize, within: Duration) -> Answer {
         let home = tempfile::tempdir().unwrap();

@@ -12,9 +12,10 @@ mod summary;
 
 use std::sync::Arc;
 
+use node_overlay::Cost;
 use node_wire::{Fault, MethodCall, methods as names};
 
-use super::{Context, answer::Answered, network, quotas::Cost, rpc::Caller};
+use super::{Context, answer::Answered, network, rpc::Caller};
 
 /// Makes a call, a multicall included.
 pub(super) async fn call(context: &Arc<Context>, caller: &Caller, call: &MethodCall) -> Answered {
@@ -31,7 +32,7 @@ async fn single(context: &Arc<Context>, caller: &Caller, call: &MethodCall) -> A
     if names::find(&call.method).is_some() && !may_call(caller, &call.method) {
         return Err(Fault::access_denied());
     }
-    let cost = cost(&call.method);
+    let cost = Cost::of_method(&call.method);
     if cost != Cost::Call {
         afford(context, caller, cost)?;
     }
@@ -55,16 +56,6 @@ async fn single(context: &Arc<Context>, caller: &Caller, call: &MethodCall) -> A
 /// Strangers may not call everything in a private network.
 fn may_call(caller: &Caller, method: &str) -> bool {
     caller.is_member || network::is_open(method)
-}
-
-/// What a method costs besides the call.
-#[must_use]
-pub fn cost(method: &str) -> Cost {
-    match method {
-        names::FIND | names::MORE | names::SUMMARY => Cost::Search,
-        names::INTRODUCE | names::FETCH => Cost::Proof,
-        _ => Cost::Call,
-    }
 }
 
 /// Takes what something costs from who calls.

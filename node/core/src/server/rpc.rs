@@ -9,6 +9,7 @@ use axum::{
 };
 use bytes::Bytes;
 use http_body_util::{BodyExt, Limited};
+use node_overlay::{Cause, Cost};
 use node_wire::{
     asking::{self, Asking},
     budget::{self, Budget},
@@ -24,7 +25,7 @@ use super::{
     front::Remote,
     methods, network,
     query_budget::QueryBudget,
-    quotas::{self, Cause, Cost},
+    quotas::{self, cause_of},
 };
 
 /// Memory for long bodies and what they become when they are read, in KiB.
@@ -113,7 +114,7 @@ impl Caller {
                 .get(name)
                 .and_then(|value| value.to_str().ok())
         };
-        let cause = Cause::of(context, remote, &parts.headers);
+        let cause = cause_of(context, remote, &parts.headers);
         // A stranger can say what it likes, and has no more than who says nothing.
         let most = cause.id.map_or(Budget::UNSAID, |_| Budget::WHOLE);
         Some(Caller {

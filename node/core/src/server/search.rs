@@ -11,6 +11,7 @@ use axum::{
     http::{HeaderMap, StatusCode},
     response::{IntoResponse, Response},
 };
+use node_overlay::Cost;
 use plugin_api::{FileInfo, Hit};
 use serde::Deserialize;
 use tokio::task::{JoinError, spawn_blocking};
@@ -19,7 +20,7 @@ use super::{
     Context,
     front::Remote,
     policy::{Asker, QueryPermit, Wanted},
-    quotas::{self, Cause, Cost},
+    quotas::{self, cause_of},
 };
 use crate::handlers::{self, Answer, QueryError, SEARCH_LIMIT_MAX, SearchHits, query};
 
@@ -43,7 +44,7 @@ pub(super) async fn search(
     headers: HeaderMap,
     question: Result<Query<Question>, QueryRejection>,
 ) -> Response {
-    let cause = Cause::of(&context, remote, &headers);
+    let cause = cause_of(&context, remote, &headers);
     if let Err(wait) = context.quotas.take(cause, Cost::Search) {
         return quotas::refusal(&context, wait);
     }

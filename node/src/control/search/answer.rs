@@ -6,14 +6,14 @@ use node_api::{
     error::{ApiError, ErrorCode},
     search::{AskedWhy, Excerpt, Hit, SearchAnswer, SearchEnd, SearchReach, TraceStep},
 };
+use node_base::events::unix_millis;
 use node_core::{
-    client::CallError,
-    events::unix_millis,
     handlers::{End, RankAsked},
-    overlay::{Holder, Reach, Search, Step, Why},
-    plugin,
-    wire::{Digest, FindExcerpt, FoundEnd, ShareName, peer_url::PeerUrl},
+    search::Search,
 };
+use node_overlay::{Holder, Reach, Step, Why};
+use node_transport::CallError;
+use node_wire::{Digest, FindExcerpt, FoundEnd, ShareName, peer_url::PeerUrl};
 
 /// The error of this node, if it refused the query and nobody else has hits.
 pub(super) fn refusal(search: &Search, found_nothing: bool) -> Result<(), ApiError> {
@@ -85,10 +85,10 @@ pub(super) fn by_worth(hits: Vec<Hit>, worth: &[Option<f64>]) -> Vec<Hit> {
 }
 
 pub(super) fn from_here(
-    hits: Vec<plugin::Hit>,
+    hits: Vec<plugin_api::Hit>,
     node: &str,
     handler: &str,
-    digest: &dyn Fn(&plugin::FileInfo) -> Option<Digest>,
+    digest: &dyn Fn(&plugin_api::FileInfo) -> Option<Digest>,
 ) -> Vec<Hit> {
     let hits = hits.into_iter().map(|hit| Hit {
         digest: digest(&hit.file).map(|digest| digest.to_hex()),

@@ -7,10 +7,8 @@
 use std::io;
 
 use node_api::share::{FolderListing, ShareFile, ShareFolder};
-use node_core::{
-    plugin::{FileInfo, Flow},
-    share::Share,
-};
+use node_share::Share;
+use plugin_api::{FileInfo, Flow};
 
 /// Most folders in one answer.
 const FOLDERS_MAX: usize = 10_000;

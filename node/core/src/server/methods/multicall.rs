@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
+use node_overlay::Cost;
 use node_wire::{Fault, Multicall, Value, response};
 
 use super::{afford, single};
 use crate::server::{
     Context,
     answer::{Answer, Answered},
-    quotas::Cost,
     rpc::Caller,
 };
 

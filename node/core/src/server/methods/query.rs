@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use node_overlay::Cost;
 use node_wire::{Fault, Query, ShareName, Value, fault::MissReason};
 use tokio::task::spawn_blocking;
 
@@ -17,7 +18,6 @@ use crate::{
         cached::CachedFile,
         local::LocalFile,
         policy::{Asker, FetchPermit, Wanted},
-        quotas::Cost,
         relay::RelayedFile,
         rpc::Caller,
     },

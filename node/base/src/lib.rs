@@ -1,0 +1,21 @@
+//! The ground floor of a Sixhop node: what every room needs, and nothing that decides.
+//!
+//! - [`clock`]: the time, which a test can pause.
+//! - [`state`]: small files of the node's own, written whole or not at all; [`secret`]: the one that proves the owner.
+//! - [`events`] and [`counters`]: what happens, and how often.
+//! - [`rate`], [`pace`] and [`bucket`]: bytes a second, silence, and calls a second.
+//! - [`disk`]: the one door for blocking work.
+//! - [`size`]: sizes as people write them.
+//! - [`sync`]: locks that outlive a panic.
+
+pub mod bucket;
+pub mod clock;
+pub mod counters;
+pub mod disk;
+pub mod events;
+pub mod pace;
+pub mod rate;
+pub mod secret;
+pub mod size;
+pub mod state;
+pub mod sync;

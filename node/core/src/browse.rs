@@ -1,0 +1,59 @@
+//! The files that a peer shares.
+
+use std::time::Duration;
+
+use node_wire::{name::ShareName, peer_url::PeerUrl};
+
+use crate::{
+    client::{CallError, Client},
+    clock::now,
+    handlers::{SearchHit, SearchHits},
+};
+
+/// Longest time for an answer.
+const TIME: Duration = Duration::from_secs(8);
+
+/// Why the files of a peer are not known.
+#[derive(Debug, thiserror::Error)]
+pub enum PeerFilesError {
+    /// It did not answer.
+    #[error("{peer} does not tell its files: {error}")]
+    Call {
+        /// The peer.
+        peer: PeerUrl,
+        /// What happened.
+        #[source]
+        error: CallError,
+    },
+    /// It answered something else.
+    #[error(
+        "{peer} does not tell its files: its answer is none; a peer of another kind cannot be listed"
+    )]
+    Answer {
+        /// The peer.
+        peer: PeerUrl,
+    },
+}
+
+/// Asks a peer for the files that it shares, at most `limit`. Leaves out a hit whose
+/// name is not valid in a share.
+///
+/// # Errors
+/// When the peer does not answer, or not as a Sixhop node.
+pub async fn peer_files(
+    client: &Client,
+    peer: &PeerUrl,
+    limit: usize,
+) -> Result<Vec<SearchHit>, PeerFilesError> {
+    let query = format!("q=name%3A**&limit={limit}");
+    let answer = client.search(peer, query, now() + TIME).await;
+    let answer = answer.map_err(|error| PeerFilesError::Call {
+        peer: peer.clone(),
+        error,
+    })?;
+    let mut found: SearchHits = serde_json::from_slice(&answer)
+        .map_err(|_| PeerFilesError::Answer { peer: peer.clone() })?;
+    found.hits.retain(|hit| ShareName::parse(&hit.name).is_ok());
+    found.hits.truncate(limit);
+    Ok(found.hits)
+}

@@ -1,0 +1,246 @@
+//! A search of the owner: here and at the peers at the same time.
+//!
+//! # Participants
+//! The handler of this node answers on a thread of its own; a [`Finder`] asks the
+//! peers; if nobody has a file of that name, [`Chapter`] asks the peers of the
+//! chapter for it. [`Search`] hands out what any of them has, as it comes.
+//!
+//! # Invariants
+//! - A handler that this node does not have is no error if peers are asked: they
+//!   may have it.
+//! - Dropping a [`Search`] ends all of them.
+
+mod chapter;
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use node_wire::{fault::MissReason, name::ShareName, peer_url::PeerUrl};
+use plugin_api::{Files, Hit};
+use tokio::{select, time::sleep_until};
+
+use self::chapter::Chapter;
+use crate::{
+    clock::now,
+    handlers::{
+        End, Handlers, LiveAnswer, Page, PageMost, QueryError, Wanted, query, query::SyntaxError,
+    },
+};
+use node_overlay::{Finder, Holder, Overlay, PassedOver, Reach, Step, WALK};
+
+/// How much later than its deadline a handler may say that it has passed.
+const GRACE: Duration = Duration::from_millis(500);
+
+/// How much one piece of news has.
+const MOST: PageMost = PageMost {
+    hits: 256,
+    text: 256 * 1024,
+};
+
+/// What is searched for, and how much of it.
+#[derive(Clone, Debug)]
+pub struct SearchWanted {
+    /// The query.
+    pub query: String,
+    /// Most hits of each node.
+    pub limit: usize,
+    /// Longest time for all of it.
+    pub time: Duration,
+    /// How far it goes.
+    pub reach: Reach,
+}
+
+/// A search in progress.
+#[derive(Debug)]
+pub struct Search {
+    handler: String,
+    here: Here,
+    finder: Finder,
+    /// Whether all peers have answered.
+    asked_all: bool,
+    chapter: Chapter,
+    /// Whether anybody has anything.
+    found: bool,
+    deadline: Instant,
+}
+
+/// Something that was found.
+#[derive(Debug)]
+pub enum News {
+    /// By this node.
+    Here(Vec<Hit>),
+    /// By a peer.
+    There(Holder),
+    /// A peer sends a file of this name; no more is known of it.
+    Chapter(PeerUrl, ShareName),
+}
+
+/// The answer of this node.
+#[derive(Debug)]
+pub struct Here {
+    live: Option<LiveAnswer>,
+    begun: Instant,
+    /// Time that it took, if it is over.
+    pub took: Option<Duration>,
+    /// Hits so far.
+    pub hits: usize,
+    /// How it ended.
+    pub end: Option<Result<End, QueryError>>,
+}
+
+impl Search {
+    /// Begins to search in `files` and among the peers.
+    ///
+    /// # Errors
+    /// When the query is none.
+    pub fn begin(
+        overlay: &Arc<Overlay>,
+        handlers: &Handlers,
+        files: &Arc<dyn Files>,
+        wanted: SearchWanted,
+    ) -> Result<Search, SyntaxError> {
+        let SearchWanted {
+            query,
+            limit,
+            time,
+            reach,
+        } = wanted;
+        let begun = now();
+        let bounds = Wanted {
+            limit,
+            deadline: Instant::now() + time,
+        };
+        let (live, end) = match handlers.answer_live(files, &query, bounds) {
+            Ok(live) => (Some(live), None),
+            Err(QueryError::Syntax(error)) => return Err(error),
+            Err(error) => (None, Some(Err(error))),
+        };
+        let chapter = Chapter::of(overlay, &query, reach);
+        let longer = if chapter.may_ask() {
+            WALK
+        } else {
+            Duration::ZERO
+        };
+        Ok(Search {
+            handler: query::handler_of(&query).to_owned(),
+            here: Here {
+                live,
+                begun,
+                took: None,
+                hits: 0,
+                end,
+            },
+            finder: Finder::search(overlay, query, limit, reach),
+            asked_all: false,
+            chapter,
+            found: false,
+            deadline: begun + time + longer + GRACE,
+        })
+    }
+
+    /// What was found next. `None` when everybody has answered, or there is no
+    /// more time. May be dropped and called again without loss.
+    pub async fn next(&mut self) -> Option<News> {
+        while self.is_on() {
+            select! {
+                page = self.here.next(self.deadline), if self.here.live.is_some() => {
+                    if let Some(hits) = self.here.take(page) {
+                        self.found = true;
+                        return Some(News::Here(hits));
+                    }
+                }
+                holder = self.finder.next(), if !self.asked_all => match holder {
+                    Some(holder) => {
+                        self.found = true;
+                        return Some(News::There(holder));
+                    }
+                    None => self.asked_all = true,
+                },
+                found = self.chapter.next(), if self.chapter.asks() => {
+                    if let Some((peer, name)) = found {
+                        return Some(News::Chapter(peer, name));
+                    }
+                }
+                () = sleep_until(self.deadline.into()) => return None,
+            }
+        }
+        None
+    }
+
+    /// Whether there is anything to wait for; begins with the peers of the chapter
+    /// when all others have answered in vain.
+    fn is_on(&mut self) -> bool {
+        let others_are_over = self.here.live.is_none() && self.asked_all;
+        if others_are_over && !self.found && self.finder.others_seen() {
+            self.chapter.begin();
+        }
+        !others_are_over || self.chapter.asks()
+    }
+
+    /// Name of the handler that is asked, here and there.
+    #[must_use]
+    pub fn handler(&self) -> &str {
+        &self.handler
+    }
+
+    /// How this node answered so far.
+    #[must_use]
+    pub fn here(&self) -> &Here {
+        &self.here
+    }
+
+    /// Which peers were heard of and not asked.
+    #[must_use]
+    pub fn passed_over(&self) -> PassedOver {
+        self.finder.passed_over()
+    }
+
+    /// Which peers were asked, in that order, and how they answered so far.
+    pub fn steps(&self) -> impl Iterator<Item = &Step> {
+        self.finder.steps().iter().chain(self.chapter.steps())
+    }
+
+    /// Whether more peers could have been asked if the budget had been greater.
+    #[must_use]
+    pub fn is_out_of_budget(&self) -> bool {
+        self.finder.verdict() == MissReason::Budget
+    }
+
+    /// Whether there are peers of the chapter, here or behind others, that were not
+    /// asked and may have something.
+    #[must_use]
+    pub fn left_chapter_out(&self) -> bool {
+        self.finder.others_seen() && !self.found && self.chapter.is_left_out()
+    }
+}
+
+impl Here {
+    /// Time since the beginning, or to the end.
+    #[must_use]
+    pub fn time(&self) -> Duration {
+        self.took.unwrap_or_else(|| self.begun.elapsed())
+    }
+
+    async fn next(&self, until: Instant) -> Result<Page, QueryError> {
+        match &self.live {
+            Some(live) => live.next(MOST, until).await,
+            None => std::future::pending().await,
+        }
+    }
+
+    fn take(&mut self, page: Result<Page, QueryError>) -> Option<Vec<Hit>> {
+        let (hits, end) = match page {
+            Ok(page) => (page.hits, page.end.map(Ok)),
+            Err(error) => (Vec::new(), Some(Err(error))),
+        };
+        self.hits += hits.len();
+        if end.is_some() {
+            self.end = end;
+            self.live = None;
+            self.took = Some(self.begun.elapsed());
+        }
+        (!hits.is_empty()).then_some(hits)
+    }
+}

@@ -1,0 +1,102 @@
+//! Who may be asked, and what is known of each before it is.
+
+use node_wire::{Found, peer_url::PeerUrl};
+
+use super::Finder;
+use crate::planner::{Candidate, Hint, Target, Why};
+use node_base::{clock::now, sync::lock};
+
+impl Finder {
+    /// Our own peers, and those that had it.
+    pub(super) fn begin_with(&mut self, peers: Vec<PeerUrl>) {
+        let mut holders = lock(&self.overlay.pointers).holders(&self.wanted, self.begun);
+        let mut candidates = Vec::new();
+        for (peer, penalty) in peers.into_iter().zip(0..) {
+            let is_holder = |holder: &PeerUrl| holder.same_peer(&peer);
+            let hint = match holders.iter().position(is_holder) {
+                Some(at) => {
+                    holders.remove(at);
+                    Hint::Pointer
+                }
+                None => self.hint(&peer),
+            };
+            candidates.push(Candidate {
+                peer,
+                hint,
+                penalty,
+            });
+        }
+        let ours: Vec<_> = candidates
+            .iter()
+            .map(|c| (c.peer.clone(), c.hint))
+            .collect();
+        self.planner.add(candidates);
+        self.planner.point_to(holders);
+        for (peer, hint) in ours {
+            self.name_beyond(&peer, hint);
+        }
+    }
+
+    /// Whom a peer of ours knows, as far as its summary says so.
+    fn name_beyond(&mut self, peer: &PeerUrl, hint: Hint) {
+        let is_asked = !matches!(hint, Hint::RuledOut | Hint::NoHandler);
+        let summaries = lock(&self.overlay.summaries);
+        let beyond = summaries.beyond(peer, is_asked, &self.question, self.begun);
+        drop(summaries);
+        self.planner.named(peer, 1, beyond);
+    }
+
+    /// What is known of a peer that is none of those who had it.
+    fn hint(&self, peer: &PeerUrl) -> Hint {
+        let summaries = lock(&self.overlay.summaries);
+        let hint = summaries.hint(peer, &self.question, self.begun);
+        drop(summaries);
+        if hint != Hint::Open {
+            return hint;
+        }
+        let pointers = lock(&self.overlay.pointers);
+        if pointers.was_missed(&self.wanted, peer, self.begun) {
+            Hint::Missed
+        } else {
+            Hint::Open
+        }
+    }
+
+    /// Whom a peer that was asked named.
+    pub(super) fn name_others(&mut self, by: &Target<PeerUrl>, found: &Found) {
+        let named = found.peers.iter().zip(0..);
+        let named = named.filter_map(|(url, penalty)| {
+            let peer = PeerUrl::parse(url).ok()?;
+            let is_claimed = penalty < saturated(found.matching);
+            let hint = match self.hint(&peer) {
+                Hint::Open if is_claimed => Hint::Match,
+                hint => hint,
+            };
+            Some(Candidate {
+                peer,
+                hint,
+                penalty,
+            })
+        });
+        let named: Vec<_> = named.collect();
+        self.planner.named(&by.peer, by.hops, named);
+    }
+
+    /// Remembers whether a peer has it.
+    pub(super) fn remember(&self, target: &Target<PeerUrl>, has_it: bool) {
+        let peer = &target.peer;
+        if target.is_ours && target.why == Why::Match {
+            lock(&self.overlay.summaries).judge(peer, has_it);
+        }
+        let mut pointers = lock(&self.overlay.pointers);
+        if has_it {
+            pointers.found(&self.wanted, peer, now());
+        } else {
+            pointers.missed(&self.wanted, peer, now());
+        }
+    }
+}
+
+fn saturated(count: usize) -> u32 {
+    u32::try_from(count).unwrap_or(u32::MAX)
+}

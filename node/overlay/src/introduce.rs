@@ -1,0 +1,350 @@
+//! Introducing this node to its peers, and saving the peers.
+
+use std::{
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use futures_util::{StreamExt, stream::FuturesUnordered};
+use node_wire::{
+    dialect::Dialect, node_id::NodeId, peer_url::PeerUrl, response::HelloAnswer, scope::Scope,
+};
+use serde_json::json;
+use tokio::{
+    select,
+    time::{sleep, sleep_until},
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{Introduction, Lost, Met, NotProved, Outcome, Overlay, PeerEntry, Source, Stranger};
+use node_base::{clock::now, state::StateDir};
+use node_transport::{CallError, PeerKind, TransportError, nearest_for};
+
+/// The file of the saved peers: one a line, its URL, its id or `-`, and [`CHOSEN`] or
+/// [`CANDIDATE`] if it is that.
+pub const PEERS_FILE: &str = "peers";
+
+/// What a saved peer has behind its id if the owner named it.
+const CHOSEN: &str = "chosen";
+
+/// What it has there if it has not proved itself.
+const CANDIDATE: &str = "candidate";
+
+/// Introductions in flight at a time.
+const AT_A_TIME: usize = 16;
+
+/// Longest time for one introduction.
+const INTRODUCTION: Duration = Duration::from_secs(4);
+
+/// Shortest time between two savings.
+const SAVE_PAUSE: Duration = Duration::from_millis(250);
+
+/// How often a peer of the settings that was dropped is tried again.
+const SETTINGS_AGAIN: Duration = Duration::from_secs(60);
+
+/// The task that introduces and saves.
+#[derive(Debug)]
+pub struct Introducer {
+    overlay: Arc<Overlay>,
+    state: Option<StateDir>,
+    /// Peers of the settings: they are tried again even after they were dropped.
+    settings: Vec<PeerUrl>,
+    saved_revision: u64,
+    saved_at: Instant,
+}
+
+impl Overlay {
+    /// Introduces this node to `peer` now.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub async fn introduce(&self, peer: &PeerUrl) -> Result<(), CallError> {
+        self.meet(peer, None).await
+    }
+
+    /// Introduces this node to a peer whose turn it is.
+    async fn introduce_next(&self, next: Introduction) {
+        // What failed is in the table and is tried again from there.
+        let _ = match next.named_by {
+            None => self.meet(&next.peer, None).await,
+            Some(stranger) => self.meet_for(&next.peer, stranger).await,
+        };
+        self.met.notify_waiters();
+    }
+
+    /// Introduces this node to a peer that a stranger named: to its address, which
+    /// is checked and has its limit, and to no other.
+    async fn meet_for(&self, peer: &PeerUrl, stranger: Stranger) -> Result<(), CallError> {
+        let resolved = self.client.resolve(peer, now() + INTRODUCTION).await;
+        let nearest = nearest_for(stranger.0, self.standing.call_scope.nearest());
+        let address = resolved.and_then(|addresses| {
+            let is_near = |address: &SocketAddr| Scope::of_address(address.ip()) < nearest;
+            if addresses.iter().any(is_near) {
+                return Err(TransportError::TooNear.into());
+            }
+            addresses.first().copied().ok_or(CallError::Unexpected)
+        });
+        match address {
+            Ok(address) if self.peers().may_dial(peer, address, now()) => {
+                self.meet(peer, Some(address)).await
+            }
+            Ok(_) => Ok(()),
+            Err(error) => {
+                self.not_met(peer, &error);
+                Err(error)
+            }
+        }
+    }
+
+    async fn meet(&self, peer: &PeerUrl, at: Option<SocketAddr>) -> Result<(), CallError> {
+        let begun = now();
+        let deadline = begun + INTRODUCTION;
+        match self.say_hello(peer, at, deadline).await {
+            Ok((kind, dialect)) => {
+                let met = Met {
+                    kind,
+                    dialect,
+                    latency: now().saturating_duration_since(begun),
+                    address: at.map(|at| at.ip()),
+                    id: None,
+                    features: Vec::new(),
+                };
+                self.have_met(peer, met.clone());
+                self.events
+                    .emit("peer.answered", json!({ "url": peer.as_str() }));
+                // Whoever waits for a peer need not wait for who it is.
+                self.met.notify_waiters();
+                self.to_poll.notify_one();
+                if kind == PeerKind::Sixhop {
+                    self.learn_who(peer, met, at, deadline).await;
+                }
+                Ok(())
+            }
+            Err(error) => {
+                self.not_met(peer, &error);
+                Err(error)
+            }
+        }
+    }
+
+    /// Has a peer of our kind that has answered show who it is.
+    async fn learn_who(&self, peer: &PeerUrl, met: Met, at: Option<SocketAddr>, deadline: Instant) {
+        match self.prove(peer, at, deadline).await {
+            Ok(theirs) => {
+                let (id, features) = (Some(theirs.id), theirs.features);
+                self.have_met(
+                    peer,
+                    Met {
+                        id,
+                        features,
+                        ..met
+                    },
+                );
+            }
+            Err(NotProved::Ourselves) => {
+                self.remove(peer);
+            }
+            Err(error) => {
+                tracing::debug!(peer = peer.as_str(), %error, "a peer has not shown who it is");
+            }
+        }
+    }
+
+    fn have_met(&self, peer: &PeerUrl, met: Met) {
+        let id = met.id;
+        let (outcome, was_lost) = {
+            let mut peers = self.peers();
+            let outcome = peers.introduced(peer, met, now());
+            let source = peers.get(peer).map(|peer| peer.source);
+            (outcome, source == Some(Source::Lost))
+        };
+        match outcome {
+            Outcome::Another { was } => self.tell_another(peer, was, id),
+            // That it was dropped had been told.
+            Outcome::New if was_lost => self.tell_added(peer, Source::Lost),
+            Outcome::New | Outcome::Known | Outcome::Gone => {}
+        }
+    }
+
+    fn tell_another(&self, peer: &PeerUrl, was: NodeId, is: Option<NodeId>) {
+        let is = is.map(|id| id.to_string());
+        tracing::warn!(
+            peer = peer.as_str(), %was, is,
+            "another node than before is at this URL; it is a new peer"
+        );
+        let data = json!({ "url": peer.as_str(), "was": was.to_string(), "is": is });
+        self.events.emit("peer.changed", data);
+    }
+
+    fn not_met(&self, peer: &PeerUrl, error: &CallError) {
+        self.peers().not_introduced(peer, &error.to_string(), now());
+    }
+
+    /// A peer that answers in codes is told the URL under which we answer so. A
+    /// stranger's candidate has to answer as a peer does.
+    async fn say_hello(
+        &self,
+        peer: &PeerUrl,
+        at: Option<SocketAddr>,
+        deadline: Instant,
+    ) -> Result<(PeerKind, Option<Dialect>), CallError> {
+        let answer = self
+            .client
+            .hello(peer, &self.ourselves, at, deadline)
+            .await?;
+        let dialect = match answer.value {
+            Some(HelloAnswer::Welcome(dialect)) => Some(dialect),
+            Some(HelloAnswer::Refused) => Some(Dialect::Codes),
+            None if at.is_some() => return Err(CallError::Unexpected),
+            None => None,
+        };
+        if dialect == Some(Dialect::Codes) {
+            self.client
+                .hello(peer, &self.ourselves.codes(), at, deadline)
+                .await?;
+        }
+        Ok((answer.kind, dialect))
+    }
+}
+
+impl Introducer {
+    /// Starts from the peers of the settings and the saved ones.
+    #[must_use]
+    pub fn new(
+        overlay: Arc<Overlay>,
+        state: Option<StateDir>,
+        settings: Vec<PeerUrl>,
+    ) -> Introducer {
+        for url in &settings {
+            overlay.add(url, Source::Settings);
+        }
+        if let Some(state) = &state {
+            load(&overlay, state);
+        }
+        Introducer {
+            overlay,
+            state,
+            settings,
+            saved_revision: 0,
+            saved_at: now(),
+        }
+    }
+
+    /// Works until it is cancelled; then saves once more.
+    pub async fn run(mut self, cancel: CancellationToken) {
+        let mut settings_at = now() + SETTINGS_AGAIN;
+        let mut meetings = FuturesUnordered::new();
+        loop {
+            let free = AT_A_TIME - meetings.len();
+            let due = self.overlay.peers().to_introduce(now(), free);
+            for next in due {
+                let overlay = Arc::clone(&self.overlay);
+                meetings.push(async move { overlay.introduce_next(next).await });
+            }
+            let is_room = meetings.len() < AT_A_TIME;
+            select! {
+                () = cancel.cancelled() => break,
+                Some(()) = meetings.next() => {}
+                () = self.wait(is_room) => {}
+            }
+            if now() >= self.saved_at + SAVE_PAUSE {
+                self.save().await;
+            }
+            if now() >= settings_at {
+                settings_at = now() + SETTINGS_AGAIN;
+                self.settings.iter().for_each(|url| {
+                    self.overlay.add(url, Source::Settings);
+                });
+            }
+        }
+        drop(meetings);
+        self.save().await;
+    }
+
+    /// Waits until there is something to do; a due introduction is something only
+    /// if there `is_room` for it.
+    async fn wait(&self, is_room: bool) {
+        let far = now() + SETTINGS_AGAIN;
+        let (next, revision) = {
+            let peers = self.overlay.peers();
+            (
+                peers.next_introduction().unwrap_or(far).min(far),
+                peers.revision(),
+            )
+        };
+        select! {
+            () = self.overlay.changed.notified() => {}
+            () = sleep_until(next.into()), if is_room => {}
+            () = sleep(SAVE_PAUSE), if revision != self.saved_revision => {}
+        }
+    }
+
+    async fn save(&mut self) {
+        let Some(state) = self.state.clone() else {
+            return;
+        };
+        let (revision, text) = {
+            let peers = self.overlay.peers();
+            let known: String = peers.list().iter().map(line).collect();
+            let lost: String = peers.lost().map(lost_line).collect();
+            (peers.revision(), [known, lost].concat())
+        };
+        if revision == self.saved_revision {
+            return;
+        }
+        (self.saved_revision, self.saved_at) = (revision, now());
+        let saved = tokio::task::spawn_blocking(move || state.write(PEERS_FILE, &text)).await;
+        if let Ok(Err(error)) = saved {
+            tracing::warn!(%error, "the peers could not be saved");
+        }
+    }
+}
+
+fn line(peer: &PeerEntry) -> String {
+    line_of(&peer.url, peer.id, peer.is_chosen, peer.counts())
+}
+
+/// A peer that was dropped does not count for the next run before it has answered.
+fn lost_line(lost: &Lost) -> String {
+    line_of(&lost.url, lost.id, lost.is_chosen, false)
+}
+
+fn line_of(url: &PeerUrl, id: Option<NodeId>, is_chosen: bool, counts: bool) -> String {
+    let id = id.map_or_else(|| "-".to_owned(), |id| id.to_string());
+    let standing = match (is_chosen, counts) {
+        (true, _) => CHOSEN,
+        (false, true) => "",
+        (false, false) => CANDIDATE,
+    };
+    let line = format!("{} {id} {standing}", url.as_str());
+    format!("{}\n", line.trim_end())
+}
+
+fn load(overlay: &Overlay, state: &StateDir) {
+    match state.read(PEERS_FILE) {
+        Ok(text) => {
+            for line in text.unwrap_or_default().lines() {
+                let mut words = line.split_whitespace();
+                let url = words.next().and_then(|url| PeerUrl::parse(url).ok());
+                let Some(url) = url else { continue };
+                let id = words.next().and_then(|id| id.parse().ok());
+                let standing = words.next();
+                if standing == Some(CANDIDATE) {
+                    overlay.add(&url, Source::Hello);
+                    continue;
+                }
+                let is_chosen = standing == Some(CHOSEN);
+                overlay.add(&url, Source::Saved);
+                overlay.peers().remember(&url, id, is_chosen);
+                if is_chosen {
+                    overlay.standing.call_scope.trust(&url);
+                }
+            }
+        }
+        Err(error) => tracing::warn!(%error, "the saved peers could not be read"),
+    }
+}
+
+#[cfg(test)]
+mod tests;

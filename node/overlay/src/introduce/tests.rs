@@ -1,0 +1,179 @@
+//! Tests of introductions in memory, without sockets.
+
+use std::sync::Mutex;
+
+use bytes::Bytes;
+use futures_util::FutureExt;
+use node_wire::{Value, response};
+use tokio::time::advance;
+
+use super::*;
+use crate::{FAILURES_MAX, LOST_PAUSE_MAX};
+use node_base::{counters::Counters, events::EventLog};
+use node_transport::{Client, MemoryTransport, Purpose};
+
+const STRANGER: [u8; 4] = [203, 0, 113, 1];
+
+fn url(text: &str) -> PeerUrl {
+    PeerUrl::parse(text).unwrap()
+}
+
+/// A node that runs, and whom it called at which address.
+struct Node {
+    overlay: Arc<Overlay>,
+    transport: MemoryTransport,
+    called: Arc<Mutex<Vec<SocketAddr>>>,
+    cancel: CancellationToken,
+}
+
+impl Node {
+    fn start() -> Node {
+        let transport = MemoryTransport::default();
+        let counters = Arc::new(Counters::default());
+        let client = Client::new(Arc::new(transport.clone()), Arc::clone(&counters));
+        let ourselves = url("http://198.51.100.1:4242/");
+        let overlay = Arc::new(Overlay::new(
+            ourselves,
+            client,
+            counters,
+            Arc::new(EventLog::default()),
+        ));
+        let cancel = CancellationToken::new();
+        let introducer = Introducer::new(Arc::clone(&overlay), None, Vec::new());
+        tokio::spawn(introducer.run(cancel.clone()));
+        Node {
+            overlay,
+            transport,
+            called: Arc::default(),
+            cancel,
+        }
+    }
+
+    /// A peer that answers `hello` after a time.
+    fn peer(&self, peer: &PeerUrl, after: Duration) {
+        let called = Arc::clone(&self.called);
+        self.transport.add(peer, move |request| {
+            if let Purpose::Meet { at, .. } = request.purpose {
+                called.lock().unwrap().push(at);
+            }
+            async move {
+                sleep(after).await;
+                Ok(vec![Bytes::from(response::value(&Value::Int(0)))])
+            }
+            .boxed()
+        });
+    }
+
+    fn hear(&self, peer: &PeerUrl) {
+        let heard = self.overlay.hear(peer, Source::Hello, STRANGER.into());
+        assert!(heard.is_ok(), "{peer}");
+    }
+
+    fn called(&self) -> usize {
+        self.called.lock().unwrap().len()
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        self.cancel.cancel();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_name_that_leads_nearer_than_who_gave_it_is_not_called() {
+    let node = Node::start();
+    for near in ["127.0.0.1:1", "192.168.1.1:1", "[::1]:1", "[fd00::1]:1"] {
+        let name = url(&format!("http://n{}.example:1/", near.len()));
+        let addresses = vec!["203.0.113.9:1".parse().unwrap(), near.parse().unwrap()];
+        node.transport.name(name.host(), addresses);
+        node.peer(&name, Duration::ZERO);
+        node.hear(&name);
+    }
+    sleep(Duration::from_secs(300)).await;
+    assert_eq!(node.called(), 0);
+    assert!(node.overlay.list().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn many_names_of_one_address_are_one_call_a_minute_and_to_the_address_that_was_checked() {
+    let node = Node::start();
+    for n in 0..6 {
+        let name = url(&format!("http://n{n}.example:1/"));
+        node.transport
+            .name(name.host(), vec!["203.0.113.9:1".parse().unwrap()]);
+        node.peer(&name, Duration::from_secs(600));
+        node.hear(&name);
+    }
+    sleep(Duration::from_secs(59)).await;
+    assert_eq!(node.called(), 1);
+    sleep(Duration::from_secs(2)).await;
+    assert_eq!(node.called(), 2);
+    let checked: SocketAddr = "203.0.113.9:1".parse().unwrap();
+    assert!(node.called.lock().unwrap().iter().all(|at| *at == checked));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_asks_waits_for_a_peer_that_is_being_met_and_not_for_one_that_waits_for_us() {
+    let node = Node::start();
+    let peer = url("http://203.0.113.9:1/");
+    node.peer(&peer, Duration::from_millis(700));
+    node.hear(&peer);
+    let begun = now();
+    node.overlay.met(&[peer.as_str().to_owned()]).await;
+    assert_eq!(now(), begun);
+    node.overlay.met(&[]).await;
+    assert_eq!(node.overlay.peers().to_ask(&[], now()).len(), 1);
+    assert_eq!(now() - begun, Duration::from_millis(700));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_asks_does_not_wait_long() {
+    let node = Node::start();
+    let peer = url("http://203.0.113.9:1/");
+    node.peer(&peer, Duration::from_secs(3_600));
+    node.hear(&peer);
+    let begun = now();
+    node.overlay.met(&[]).await;
+    assert!(now() - begun <= Duration::from_millis(1_600));
+    advance(Duration::from_secs(30)).await;
+    let later = now();
+    node.overlay.met(&[]).await;
+    assert_eq!(now(), later, "it has had its time");
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_a_partition_the_peers_of_the_other_side_are_found_again() {
+    let node = Node::start();
+    let others: Vec<_> = (1..=40)
+        .map(|n| url(&format!("http://203.0.{n}.9:1/")))
+        .collect();
+    for other in &others {
+        node.peer(other, Duration::from_millis(100));
+        node.overlay.add(other, Source::Owner);
+    }
+    sleep(Duration::from_secs(10)).await;
+    assert_eq!(node.overlay.peers().to_ask(&[], now()).len(), others.len());
+    // Searches notice that nobody of the other side is there any more.
+    for other in &others {
+        node.transport.remove(other);
+        for _ in 0..FAILURES_MAX {
+            node.overlay.failed(other, &CallError::Deadline);
+        }
+    }
+    assert_eq!(node.overlay.count(), 0);
+    let apart = Duration::from_secs(1_000);
+    sleep(apart).await;
+    assert!(node.overlay.peers().to_ask(&[], now()).is_empty());
+    for other in &others {
+        node.peer(other, Duration::from_millis(100));
+    }
+    // A call is made ten minutes after the last one at the latest.
+    sleep(LOST_PAUSE_MAX + Duration::from_secs(10)).await;
+    assert_eq!(node.overlay.peers().to_ask(&[], now()).len(), others.len());
+    let events = node.overlay.events.since(0, 1_000);
+    let told = events
+        .iter()
+        .filter(|event| event.kind == "peer.added" && event.data["source"] == "lost");
+    assert_eq!(told.count(), others.len(), "scripts hear of it");
+}

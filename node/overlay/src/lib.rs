@@ -1,0 +1,361 @@
+//! Who knows whom, and how a query goes from node to node.
+//!
+//! # Participants
+//! - [`PeerTable`]: the known peers and what is known of each; the calls that
+//!   strangers cause, within limits.
+//! - [`QueryMemory`]: the walks of queries that came by, so that none is walked
+//!   twice here.
+//! - [`Plan`]: whom one walk asks next.
+//! - [`Planner`]: whom one search asks next, and how far it goes.
+//! - [`Pointers`]: who had what not long ago, and who did not.
+//! - [`Summaries`]: what peers have, in few bytes, as they told; the [`Poller`] asks.
+//! - [`Finder`]: a search from here, over referrals, among nodes of our kind.
+//! - [`Quotas`]: how much of this node's work others may cause.
+//! - [`Providers`]: an index outside of who has which file.
+//! - [`Overlay`] puts the three to work: walks queries, introduces this node
+//!   to its peers, saves the peers.
+//!
+//! # The walk of a query
+//! A query carries its history, the URLs of the nodes it has passed. A node
+//! that does not have the file appends its own URL; when the history is then
+//! [`HISTORY_MAX`](node_wire::limits::HISTORY_MAX) long, it goes no further.
+//! Otherwise the node asks its peers that are not in the history, a few at a
+//! time, and the first that has the file wins. Each node gives those behind it
+//! less time than it has itself, so that a stalled peer at the far end costs
+//! its own branch only.
+//!
+//! # Non-goals
+//! Routing a walk by what peers have: every peer is asked until one has the file.
+//! A search does choose; see [`planner`].
+//!
+//! # Invariants
+//! - The table, the memory and the plan are state machines without I/O and
+//!   without a clock; time is a parameter.
+//! - Every table has a greatest size; a walk has a budget and a deadline.
+//! - What a stranger names counts when it has answered, and not before.
+//! - Only a peer that cannot be reached is dropped, after
+//!   [`FAILURES_MAX`] failures; a fault is an answer.
+//! - A file never passes through here: a walk hands out the open answer of a
+//!   peer, and whoever asked reads it.
+
+mod dials;
+mod finder;
+mod introduce;
+mod meetings;
+mod memory;
+mod peers;
+mod plan;
+pub mod planner;
+mod pointers;
+mod prove;
+mod providers;
+mod quotas;
+pub mod summaries;
+mod walk;
+
+use std::{
+    net::IpAddr,
+    sync::{Arc, Mutex, MutexGuard},
+    time::Duration,
+};
+
+use node_wire::{
+    Filter, FindWanted, dialect::Dialect, node_id::NodeId, peer_url::PeerUrl, scope::Scope,
+};
+use serde_json::json;
+use tokio::{sync::Notify, time::timeout_at};
+
+pub use self::{
+    finder::{Advance, Finder, Holder, Step},
+    introduce::{Introducer, PEERS_FILE},
+    meetings::{Meetings, PROOF_TIME, TOKEN_TIME, Visitor},
+    memory::{Enter, MEMORY_FOR, MEMORY_MAX, Means, QueryMemory, WalkKey},
+    peers::{
+        ACTIVE_MAX, Added, CANDIDATES_MAX, FAILURES_MAX, Introduction, LOST_FOR, LOST_MAX,
+        LOST_PAUSE_MAX, Lost, Met, NETWORK_MAX, Outcome, PEERS_MAX, PeerEntry, PeerTable,
+        RESERVE_MAX, Source, Stranger, active, steady,
+    },
+    plan::{BOOK_PATIENCE, Ended, FAN_OUT, IN_FLIGHT_MAX, Plan, SLOW_AFTER},
+    planner::{PassedOver, Planner, Reach, Why},
+    pointers::{MISS_AGE, MISSES_MAX, POINTER_AGE, POINTERS_MAX, Pointers},
+    prove::NotProved,
+    providers::Providers,
+    quotas::{ADDRESS, Cause, Cost, FORWARDED, NODE, Quotas, STRANGER},
+    summaries::{
+        LocalHandlers, NEAR_BYTES_MAX, NO_AGE, Poller, QueryKeys, SUMMARIES_MAX, Summaries, YES_AGE,
+    },
+    walk::{Asked, WALK, Walk},
+};
+use self::{
+    providers::Liars,
+    summaries::{NoHandlers, Question},
+};
+use node_base::{clock::now, counters::Counters, events::EventLog, sync::lock};
+use node_transport::{CallError, CallScope, Client, PeerKind, identity::NodeKey, nearest_for};
+
+/// Longest time that a search waits for peers that are just being met.
+const MEETING: Duration = Duration::from_millis(1_500);
+
+/// A stranger named a host that is nearer to this node than to the stranger.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("this URL names a machine or network that only who is in it may introduce")]
+pub struct TooNear;
+
+/// The peers of this node, and the walks among them.
+#[derive(Debug)]
+pub struct Overlay {
+    ourselves: PeerUrl,
+    standing: Standing,
+    client: Client,
+    counters: Arc<Counters>,
+    events: Arc<EventLog>,
+    peers: Mutex<PeerTable>,
+    memory: Mutex<QueryMemory>,
+    pointers: Mutex<Pointers>,
+    summaries: Mutex<Summaries>,
+    /// Wakes the introducer: peers came or went.
+    changed: Notify,
+    /// Wakes the poller: a peer answered an introduction.
+    to_poll: Notify,
+    /// Wakes who waits for peers that are being met.
+    met: Notify,
+    meetings: Mutex<Meetings>,
+    providers: Option<Arc<dyn Providers>>,
+    liars: Mutex<Liars>,
+}
+
+/// What a node is to others.
+pub struct Standing {
+    /// Its key.
+    pub key: NodeKey,
+    /// Whom it calls.
+    pub call_scope: Arc<CallScope>,
+    /// What it can do.
+    pub handlers: Arc<dyn LocalHandlers>,
+}
+
+impl Default for Standing {
+    /// A node that nobody knows, which calls anybody and can do nothing special.
+    fn default() -> Standing {
+        Standing {
+            key: NodeKey::random(),
+            call_scope: Arc::default(),
+            handlers: Arc::new(NoHandlers),
+        }
+    }
+}
+
+impl std::fmt::Debug for Standing {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Standing")
+            .field("key", &self.key)
+            .field("call_scope", &self.call_scope)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Overlay {
+    /// An overlay of the node that peers reach at `ourselves`.
+    #[must_use]
+    pub fn new(
+        ourselves: PeerUrl,
+        client: Client,
+        counters: Arc<Counters>,
+        events: Arc<EventLog>,
+    ) -> Overlay {
+        Overlay::with_standing(Standing::default(), ourselves, client, counters, events)
+    }
+
+    /// An overlay of a node that is somebody.
+    #[must_use]
+    pub fn with_standing(
+        standing: Standing,
+        ourselves: PeerUrl,
+        client: Client,
+        counters: Arc<Counters>,
+        events: Arc<EventLog>,
+    ) -> Overlay {
+        Overlay {
+            peers: Mutex::new(PeerTable::new(ourselves.clone())),
+            memory: Mutex::default(),
+            pointers: Mutex::default(),
+            summaries: Mutex::default(),
+            changed: Notify::new(),
+            met: Notify::new(),
+            to_poll: Notify::new(),
+            meetings: Mutex::default(),
+            standing,
+            providers: None,
+            liars: Mutex::default(),
+            ourselves,
+            client,
+            counters,
+            events,
+        }
+    }
+
+    /// The same, with an index of who has which file.
+    #[must_use]
+    pub fn with_providers(mut self, providers: Option<Arc<dyn Providers>>) -> Overlay {
+        self.providers = providers;
+        self
+    }
+
+    /// URL under which peers reach this node.
+    #[must_use]
+    pub fn ourselves(&self) -> &PeerUrl {
+        &self.ourselves
+    }
+
+    /// Who this node is.
+    #[must_use]
+    pub fn id(&self) -> NodeId {
+        self.standing.key.id()
+    }
+
+    /// What calls peers.
+    #[must_use]
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// Adds a peer, if it is new and there is room. One that the owner did not
+    /// choose counts when it has answered.
+    pub fn add(&self, url: &PeerUrl, source: Source) -> Added {
+        if matches!(source, Source::Settings | Source::Owner) {
+            self.standing.call_scope.trust(url);
+        }
+        let added = self.peers().add(url, source, now());
+        if added == Added::New {
+            self.tell_added(url, source);
+        }
+        self.changed.notify_one();
+        added
+    }
+
+    /// Hears of a peer from somebody at the address `from`.
+    ///
+    /// # Errors
+    /// When the stranger may not make this node call that host.
+    pub fn hear(&self, url: &PeerUrl, source: Source, from: IpAddr) -> Result<Added, TooNear> {
+        if !self.may_name(url, from) {
+            return Err(TooNear);
+        }
+        let (added, is_due) = {
+            let mut peers = self.peers();
+            let added = peers.named(url, source, Some(from), now());
+            (added, peers.get(url).is_some_and(|peer| peer.is_due(now())))
+        };
+        if added == Added::New {
+            self.tell_added(url, source);
+        }
+        if is_due {
+            self.changed.notify_one();
+        }
+        Ok(added)
+    }
+
+    /// Waits for peers that are just being met, for a moment: whoever introduces
+    /// a peer and then asks for its files means it. Those of the history wait for
+    /// this node and are not waited for.
+    pub async fn met(&self, history: &[String]) {
+        loop {
+            let met = self.met.notified();
+            tokio::pin!(met);
+            met.as_mut().enable();
+            let Some(until) = self.peers().meeting(history, MEETING, now()) else {
+                return;
+            };
+            if timeout_at(until.into(), met).await.is_err() {
+                return;
+            }
+        }
+    }
+
+    /// Whether somebody at the address `from` may make this node call that host.
+    fn may_name(&self, url: &PeerUrl, from: IpAddr) -> bool {
+        Scope::of_host(url) >= nearest_for(Some(from), self.standing.call_scope.nearest())
+    }
+
+    fn tell_added(&self, url: &PeerUrl, source: Source) {
+        let data = json!({ "url": url.as_str(), "source": source });
+        self.events.emit("peer.added", data);
+    }
+
+    /// Forgets a peer for the owner. Says whether it was known.
+    pub fn remove(&self, url: &PeerUrl) -> bool {
+        let removed = self.peers().remove_for_owner(url, now());
+        if removed {
+            self.events
+                .emit("peer.removed", json!({ "url": url.as_str() }));
+            self.changed.notify_one();
+        }
+        removed
+    }
+
+    /// The known peers, sorted by URL.
+    #[must_use]
+    pub fn list(&self) -> Vec<PeerEntry> {
+        self.peers().list()
+    }
+
+    /// Number of known peers.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.peers().len()
+    }
+
+    /// Who seems to have what is wanted, for somebody who asks.
+    pub fn matching(&self, wanted: &FindWanted) -> Vec<PeerUrl> {
+        lock(&self.summaries).matching(&self.question(wanted), now())
+    }
+
+    /// Returns what summaries can be asked about `wanted`.
+    fn question(&self, wanted: &FindWanted) -> Question {
+        Question::of(wanted, &*self.standing.handlers)
+    }
+
+    /// The files of our peers that may be told on.
+    pub fn near(&self) -> Vec<(PeerUrl, Filter)> {
+        lock(&self.summaries).near(now())
+    }
+
+    fn peers(&self) -> MutexGuard<'_, PeerTable> {
+        lock(&self.peers)
+    }
+
+    /// Notes that a peer answered, and in which dialect if that was seen.
+    fn answered(&self, peer: &PeerUrl, kind: PeerKind, dialect: Option<Dialect>) {
+        self.peers().answered(peer, kind, dialect);
+    }
+
+    /// Notes that a peer could not be reached; the third time drops it.
+    fn failed(&self, peer: &PeerUrl, error: &CallError) {
+        let text = error.to_string();
+        let dropped = self.peers().failed(peer, &text, now());
+        if dropped {
+            // Somebody in reserve may take its place.
+            let drawn = self.peers().draw_on_reserve(now());
+            if let Some(url) = drawn {
+                self.tell_added(&url, Source::Exchange);
+            }
+            self.counters.peers_dropped.one();
+            self.changed.notify_one();
+            self.events.emit(
+                "peer.dropped",
+                json!({ "url": peer.as_str(), "error": text }),
+            );
+            tracing::info!(peer = peer.as_str(), %error, "a peer is dropped after {FAILURES_MAX} failures");
+        } else {
+            tracing::debug!(peer = peer.as_str(), %error, "a peer did not answer");
+        }
+    }
+
+    /// The URL by which a peer of this dialect knows us.
+    fn our_url_for(&self, dialect: Option<Dialect>) -> PeerUrl {
+        match dialect {
+            Some(Dialect::Codes) => self.ourselves.codes(),
+            Some(Dialect::Faults) | None => self.ourselves.clone(),
+        }
+    }
+}

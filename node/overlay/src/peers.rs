@@ -1,0 +1,431 @@
+//! The table of known peers.
+//!
+//! A peer counts when the owner chose it, when it was saved, or when it has
+//! answered. What a stranger names is a *candidate* until then: it is called
+//! back, within the limits of [`Dials`], and asked nothing before it has
+//! answered. What peers name is kept in reserve, and becomes a candidate only
+//! when a peer is missing: who knows whom stays as the owners want it. Peers that
+//! are dropped are *lost*: they become candidates again and again for a day.
+//!
+//! # Invariants
+//! - A peer is who it has shown to be. When somebody else is at its URL, what was
+//!   known of the other one does not count for it.
+//! - At most [`PEERS_MAX`] peers, of them [`CANDIDATES_MAX`] candidates, and
+//!   [`NETWORK_MAX`] that strangers named in one network of the Internet.
+//! - No I/O and no clock; time is a parameter.
+
+mod entry;
+mod lost;
+mod network;
+mod reserve;
+mod views;
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    net::{IpAddr, SocketAddr},
+    time::{Duration, Instant},
+};
+
+use node_wire::{dialect::Dialect, node_id::NodeId, peer_url::PeerUrl};
+
+pub use self::{
+    entry::{Met, PeerEntry, Source, Stranger},
+    lost::{LOST_FOR, LOST_MAX, LOST_PAUSE_MAX, Lost},
+    network::NETWORK_MAX,
+    views::{ACTIVE_MAX, active, steady},
+};
+use self::{lost::LostPeers, network::Network};
+use super::dials::{Dial, Dials};
+use node_transport::PeerKind;
+
+/// Most peers that a node knows.
+pub const PEERS_MAX: usize = 1_024;
+
+/// Most of them that have not proved themselves; the oldest make room.
+pub const CANDIDATES_MAX: usize = 256;
+
+/// Most peers in the reserve; the oldest make room.
+pub const RESERVE_MAX: usize = 256;
+
+/// How long a peer that the owner removed is not heard of.
+const REMOVED_FOR: Duration = Duration::from_secs(10);
+
+/// Most such peers.
+const REMOVED_MAX: usize = 64;
+
+/// Failures in a row after which a peer is dropped.
+pub const FAILURES_MAX: u32 = 3;
+
+/// How often a candidate is called before it is forgotten.
+const CANDIDATE_TRIES: u32 = 2;
+
+/// Pause after the first failure; it doubles with each further one.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Longest pause before a peer is introduced again.
+const INTRODUCTION_PAUSE_MAX: Duration = Duration::from_secs(60);
+
+/// What came of adding a peer.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Added {
+    /// It is new.
+    New,
+    /// It was known.
+    Known,
+    /// It is this node.
+    Ourselves,
+    /// The table is full of peers that are worth more.
+    Full,
+    /// There are enough of its network.
+    Crowded,
+    /// The owner has just removed it.
+    Removed,
+}
+
+/// What became of a peer that was introduced.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Outcome {
+    /// It counts from now on.
+    New,
+    /// It counted before.
+    Known,
+    /// Somebody else than before is at its URL, and is a new peer.
+    Another {
+        /// Who was there before.
+        was: NodeId,
+    },
+    /// It is not in the table any more.
+    Gone,
+}
+
+/// A peer to introduce this node to.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Introduction {
+    /// The peer.
+    pub peer: PeerUrl,
+    /// The stranger who named it, if this is done for that reason.
+    pub named_by: Option<Stranger>,
+}
+
+/// The known peers of one node.
+#[derive(Debug)]
+pub struct PeerTable {
+    ourselves: PeerUrl,
+    peers: BTreeMap<String, PeerEntry>,
+    /// Peers that the owner removed, and until when nobody else brings them back.
+    removed: VecDeque<(String, Instant)>,
+    /// Peers that others named, and from where.
+    reserve: VecDeque<(PeerUrl, IpAddr)>,
+    lost: LostPeers,
+    dials: Dials,
+    added: u64,
+    /// Changes with every peer that begins or ceases to count, for saving; what
+    /// strangers name does not make a node write.
+    revision: u64,
+}
+
+impl PeerTable {
+    /// An empty table of the node at `ourselves`.
+    #[must_use]
+    pub fn new(ourselves: PeerUrl) -> PeerTable {
+        PeerTable {
+            ourselves,
+            peers: BTreeMap::new(),
+            removed: VecDeque::new(),
+            reserve: VecDeque::new(),
+            lost: LostPeers::default(),
+            dials: Dials::default(),
+            added: 0,
+            revision: 0,
+        }
+    }
+
+    /// Number of peers.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.peers.len()
+    }
+
+    /// Whether there is no peer.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.peers.is_empty()
+    }
+
+    /// Number that changes whenever a peer begins or ceases to count.
+    #[must_use]
+    pub fn revision(&self) -> u64 {
+        self.revision
+    }
+
+    /// Adds a peer. A full table makes room by forgetting the oldest candidate.
+    pub fn add(&mut self, url: &PeerUrl, source: Source, now: Instant) -> Added {
+        self.named(url, source, None, now)
+    }
+
+    /// Adds a peer that somebody at the address `by` named.
+    pub fn named(
+        &mut self,
+        url: &PeerUrl,
+        source: Source,
+        by: Option<IpAddr>,
+        now: Instant,
+    ) -> Added {
+        if url.same_peer(&self.ourselves) {
+            return Added::Ourselves;
+        }
+        let key = url.key();
+        self.removed.retain(|(_, until)| *until > now);
+        if !source.is_trusted() && self.removed.iter().any(|(removed, _)| *removed == key) {
+            return Added::Removed;
+        }
+        if let Some(known) = self.peers.get_mut(&key) {
+            known.named_again(source, Stranger(by), now);
+            return Added::Known;
+        }
+        let mut entry = PeerEntry::new(url.clone(), source, now, self.added + 1);
+        if !source.is_trusted() {
+            if self.is_crowded(entry.network()) {
+                return Added::Crowded;
+            }
+            entry.named_by = Some(Stranger(by));
+            if self.candidates() >= CANDIDATES_MAX && !self.make_room() {
+                return Added::Full;
+            }
+        }
+        if self.peers.len() >= PEERS_MAX && !self.make_room() {
+            return Added::Full;
+        }
+        self.added += 1;
+        self.revision += u64::from(entry.counts());
+        self.peers.insert(key, entry);
+        Added::New
+    }
+
+    /// Forgets a peer. Says whether it was known.
+    pub fn remove(&mut self, url: &PeerUrl) -> bool {
+        let removed = self.peers.remove(&url.key());
+        self.revision += u64::from(removed.as_ref().is_some_and(PeerEntry::counts));
+        removed.is_some()
+    }
+
+    /// Forgets a peer because the owner said so: what others say of it at the same
+    /// time does not bring it back. Says whether it was known.
+    pub fn remove_for_owner(&mut self, url: &PeerUrl, now: Instant) -> bool {
+        if self.removed.len() >= REMOVED_MAX {
+            self.removed.pop_front();
+        }
+        self.removed.push_back((url.key(), now + REMOVED_FOR));
+        self.revision += u64::from(self.lost.found(url));
+        self.remove(url)
+    }
+
+    /// The peers, sorted by URL.
+    #[must_use]
+    pub fn list(&self) -> Vec<PeerEntry> {
+        self.peers.values().cloned().collect()
+    }
+
+    /// What is known of one peer.
+    #[must_use]
+    pub fn get(&self, url: &PeerUrl) -> Option<&PeerEntry> {
+        self.peers.get(&url.key())
+    }
+
+    /// The peers to ask: they count, are not in `history` and are not resting
+    /// after a failure; those that answered first, those that failed last, and of
+    /// those that are alike the one worth most first.
+    #[must_use]
+    pub fn to_ask(&self, history: &[String], now: Instant) -> Vec<PeerEntry> {
+        let passed = keys(history);
+        let mut peers: Vec<PeerEntry> = self
+            .peers
+            .iter()
+            .filter(|(key, peer)| {
+                peer.counts() && !passed.contains(key) && peer.retry_at.is_none_or(|at| at <= now)
+            })
+            .map(|(_, peer)| peer.clone())
+            .collect();
+        let standing = |peer: &PeerEntry| (peer.failures, peer.last_answer.is_none());
+        peers.sort_by(|a, b| {
+            let worth = b.score().total_cmp(&a.score());
+            standing(a).cmp(&standing(b)).then(worth)
+        });
+        peers
+    }
+
+    /// Until when it is worth to wait for candidates that are being met: the last
+    /// of them that became known less than `patience` ago, is called for the
+    /// first time now or next, and is not in `history`.
+    #[must_use]
+    pub fn meeting(&self, history: &[String], patience: Duration, now: Instant) -> Option<Instant> {
+        let passed = keys(history);
+        let met_now = |peer: &PeerEntry| {
+            let is_new = !peer.counts() && peer.introductions == 0;
+            is_new && (peer.is_due(now) || peer.is_introducing)
+        };
+        let candidates = self.peers.iter().filter(|(key, peer)| {
+            met_now(peer) && peer.known_at + patience > now && !passed.contains(key)
+        });
+        candidates.map(|(_, peer)| peer.known_at + patience).max()
+    }
+
+    /// Notes that a peer answered.
+    pub fn answered(&mut self, url: &PeerUrl, kind: PeerKind, dialect: Option<Dialect>) {
+        if let Some(peer) = self.peers.get_mut(&url.key()) {
+            self.revision += u64::from(!peer.counts());
+            peer.answered(kind, dialect);
+            self.lost.found(url);
+        }
+    }
+
+    /// Notes that a peer could not be reached. Says whether it was dropped: then it
+    /// is lost.
+    pub fn failed(&mut self, url: &PeerUrl, error: &str, now: Instant) -> bool {
+        let Some(peer) = self.peers.get_mut(&url.key()) else {
+            return false;
+        };
+        peer.failed(error, now);
+        let dropped = peer.failures >= FAILURES_MAX;
+        if dropped {
+            self.lost.lose(peer, now);
+            self.remove(url);
+        }
+        dropped
+    }
+
+    /// The peers to introduce this node to now, at most `most`. Those that
+    /// strangers named wait until they may be called.
+    pub fn to_introduce(&mut self, now: Instant, most: usize) -> Vec<Introduction> {
+        self.look_for_lost(now);
+        let mut introductions = Vec::new();
+        for peer in self.peers.values_mut() {
+            if introductions.len() >= most {
+                break;
+            }
+            if !peer.is_due(now) {
+                continue;
+            }
+            if let Some(Stranger(by)) = peer.named_by
+                && let Dial::At(at) = self.dials.ask(&peer.url, by, now)
+            {
+                peer.introduce_at = Some(at);
+                continue;
+            }
+            peer.is_introducing = true;
+            introductions.push(Introduction {
+                peer: peer.url.clone(),
+                named_by: peer.named_by,
+            });
+        }
+        introductions
+    }
+
+    /// Whether a call that strangers cause may go to this address now. If not,
+    /// the introduction is put off.
+    pub fn may_dial(&mut self, url: &PeerUrl, address: SocketAddr, now: Instant) -> bool {
+        let Dial::At(at) = self.dials.ask_address(address, now) else {
+            return true;
+        };
+        if let Some(peer) = self.peers.get_mut(&url.key()) {
+            peer.is_introducing = false;
+            peer.introduce_at = Some(at);
+        }
+        false
+    }
+
+    /// When the next introduction is due.
+    #[must_use]
+    pub fn next_introduction(&self) -> Option<Instant> {
+        let waiting = self.peers.values().filter(|peer| !peer.is_introducing);
+        let waiting = waiting.filter_map(|peer| peer.introduce_at);
+        waiting.chain(self.lost.next()).min()
+    }
+
+    /// Notes what an introduction to a peer brought.
+    pub fn introduced(&mut self, url: &PeerUrl, met: Met, now: Instant) -> Outcome {
+        let network = met.address.and_then(Network::of);
+        let is_crowded = self.is_crowded_without(url, network);
+        let Some(peer) = self.peers.get_mut(&url.key()) else {
+            return Outcome::Gone;
+        };
+        let (counted, was) = (peer.counts(), peer.id);
+        if !counted && is_crowded {
+            self.remove(url);
+            return Outcome::Gone;
+        }
+        let is_another = peer.is_another(&met);
+        if is_another {
+            self.added += 1;
+            let is_chosen = peer.is_chosen;
+            *peer = PeerEntry::new(url.clone(), peer.source, now, self.added);
+            peer.is_chosen = is_chosen;
+        }
+        peer.met(met);
+        self.lost.found(url);
+        self.revision += u64::from(!counted || peer.id != was);
+        match was {
+            Some(was) if is_another => Outcome::Another { was },
+            _ if counted => Outcome::Known,
+            _ => Outcome::New,
+        }
+    }
+
+    /// Notes who a saved peer was, and whether the owner had named it.
+    pub fn remember(&mut self, url: &PeerUrl, id: Option<NodeId>, is_chosen: bool) {
+        if let Some(peer) = self.peers.get_mut(&url.key()) {
+            peer.id = id;
+            peer.is_chosen |= is_chosen;
+        }
+    }
+
+    /// Notes that an introduction failed. It is tried again after a pause; a
+    /// candidate a few times only. This alone drops no peer that counts.
+    pub fn not_introduced(&mut self, url: &PeerUrl, error: &str, now: Instant) {
+        if let Some(peer) = self.peers.get_mut(&url.key())
+            && !peer.not_introduced(error, now)
+        {
+            self.remove(url);
+        }
+    }
+
+    fn candidates(&self) -> usize {
+        self.peers.values().filter(|peer| !peer.counts()).count()
+    }
+
+    fn is_crowded(&self, network: Option<Network>) -> bool {
+        network.is_some_and(|network| self.of_network(network).count() >= NETWORK_MAX)
+    }
+
+    fn is_crowded_without(&self, url: &PeerUrl, network: Option<Network>) -> bool {
+        network.is_some_and(|network| {
+            let others = self.of_network(network);
+            others.filter(|peer| !peer.url.same_peer(url)).count() >= NETWORK_MAX
+        })
+    }
+
+    fn of_network(&self, network: Network) -> impl Iterator<Item = &PeerEntry> {
+        let peers = self.peers.values();
+        peers.filter(move |peer| peer.network() == Some(network))
+    }
+
+    /// Forgets the oldest candidate that nobody is just calling.
+    fn make_room(&mut self) -> bool {
+        let oldest = self
+            .peers
+            .iter()
+            .filter(|(_, peer)| !peer.counts() && !peer.is_introducing)
+            .min_by_key(|(_, peer)| peer.since)
+            .map(|(key, _)| key.clone());
+        oldest.and_then(|key| self.peers.remove(&key)).is_some()
+    }
+}
+
+/// The peers of a history, however they are written.
+fn keys(history: &[String]) -> Vec<String> {
+    let urls = history.iter().filter_map(|url| PeerUrl::parse(url).ok());
+    urls.map(|url| url.key()).collect()
+}
+
+#[cfg(test)]
+mod tests;

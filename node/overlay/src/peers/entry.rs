@@ -1,0 +1,253 @@
+//! What is known of one peer.
+
+use std::{
+    net::IpAddr,
+    time::{Duration, Instant, SystemTime},
+};
+
+use node_wire::{dialect::Dialect, node_id::NodeId, peer_url::PeerUrl};
+use serde::Serialize;
+
+use super::{CANDIDATE_TRIES, INTRODUCTION_PAUSE_MAX, PAUSE, network::Network};
+use crate::dials::TARGET_PAUSE;
+use node_transport::PeerKind;
+
+/// How much of the reliability of a peer its last call is.
+const LAST_CALL: f64 = 0.2;
+
+/// A latency that makes a peer worth half as much.
+const SLOW: f64 = 1.0;
+
+/// How a peer became known.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Source {
+    /// An option, a configuration file or a file of URLs.
+    Settings,
+    /// Saved by an earlier run.
+    Saved,
+    /// The owner, over the control connection.
+    Owner,
+    /// A `hello` from the network.
+    Hello,
+    /// A peer named it.
+    Exchange,
+    /// Heard of in the local network.
+    Lan,
+    /// Heard of through the distributed hash table.
+    Dht,
+    /// It was a peer, could not be reached, and may be there again.
+    Lost,
+}
+
+/// What is known of a peer.
+#[derive(Clone, Debug)]
+pub struct PeerEntry {
+    /// Its URL.
+    pub url: PeerUrl,
+    /// The dialect in which it answered, once it has.
+    pub dialect: Option<Dialect>,
+    /// What kind of node it is, once it has answered.
+    pub kind: Option<PeerKind>,
+    /// How it became known.
+    pub source: Source,
+    /// Failures in a row.
+    pub failures: u32,
+    /// When it last answered.
+    pub last_answer: Option<SystemTime>,
+    /// Time of its answer to the last introduction.
+    pub latency: Option<Duration>,
+    /// Why its last call failed, while it is failing.
+    pub last_error: Option<String>,
+    /// Its address, once it was called there.
+    pub address: Option<IpAddr>,
+    /// Who it has shown to be, now or to an earlier run.
+    pub id: Option<NodeId>,
+    /// What it says that it can do.
+    pub features: Vec<String>,
+    /// Whether the owner named it, now or to an earlier run.
+    pub is_chosen: bool,
+    /// The part of its calls that it answered, the last ones counting most.
+    reliability: f64,
+    /// Not asked before this time.
+    pub(super) retry_at: Option<Instant>,
+    /// When to introduce this node to it; `None` when that is done.
+    pub(super) introduce_at: Option<Instant>,
+    /// Whether a stranger is why it is to be introduced, and which.
+    pub(super) named_by: Option<Stranger>,
+    /// Whether that is being done.
+    pub(super) is_introducing: bool,
+    pub(super) introductions: u32,
+    /// When it became known.
+    pub(super) known_at: Instant,
+    /// Order in which peers became known, to make room for newer ones.
+    pub(crate) since: u64,
+}
+
+/// What an introduction to a peer brought.
+#[derive(Clone, Debug)]
+pub struct Met {
+    /// What kind of node it is.
+    pub kind: PeerKind,
+    /// The dialect in which it answered, if that was seen.
+    pub dialect: Option<Dialect>,
+    /// Time to its answer.
+    pub latency: Duration,
+    /// The address at which it was called, if that was chosen.
+    pub address: Option<IpAddr>,
+    /// Who it has shown to be.
+    pub id: Option<NodeId>,
+    /// What it says that it can do.
+    pub features: Vec<String>,
+}
+
+/// Somebody who named a peer; the address, if it is known.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Stranger(pub Option<IpAddr>);
+
+impl Source {
+    /// How often a candidate is called before it is forgotten. One that nobody
+    /// answers for is called once, and so is one that is looked for again later.
+    fn tries(self) -> u32 {
+        if matches!(self, Source::Lan | Source::Dht | Source::Lost) {
+            1
+        } else {
+            CANDIDATE_TRIES
+        }
+    }
+
+    /// Whether this owner chose the peer, or it proved itself to an earlier run.
+    #[must_use]
+    pub fn is_trusted(self) -> bool {
+        matches!(self, Source::Settings | Source::Saved | Source::Owner)
+    }
+}
+
+impl PeerEntry {
+    pub(super) fn new(url: PeerUrl, source: Source, now: Instant, since: u64) -> PeerEntry {
+        PeerEntry {
+            url,
+            dialect: None,
+            kind: None,
+            source,
+            failures: 0,
+            last_answer: None,
+            latency: None,
+            last_error: None,
+            address: None,
+            id: None,
+            features: Vec::new(),
+            is_chosen: matches!(source, Source::Settings | Source::Owner),
+            reliability: 0.0,
+            retry_at: None,
+            introduce_at: Some(now),
+            named_by: None,
+            is_introducing: false,
+            introductions: 0,
+            known_at: now,
+            since,
+        }
+    }
+
+    /// Whether it counts: a stranger's word alone makes no peer, its answer does.
+    #[must_use]
+    pub fn counts(&self) -> bool {
+        self.source.is_trusted() || self.last_answer.is_some()
+    }
+
+    /// Whether this node is to be introduced to it now.
+    #[must_use]
+    pub fn is_due(&self, now: Instant) -> bool {
+        !self.is_introducing && self.introduce_at.is_some_and(|at| at <= now)
+    }
+
+    /// What it is worth to ask it: more is better, from 0 to 1.
+    #[must_use]
+    pub fn score(&self) -> f64 {
+        let seconds = self.latency.map_or(SLOW, |latency| latency.as_secs_f64());
+        self.reliability * SLOW / (SLOW + seconds)
+    }
+
+    /// The network it is in, if it is one in which peers are counted.
+    pub(super) fn network(&self) -> Option<Network> {
+        self.address.or_else(|| self.url.ip()).and_then(Network::of)
+    }
+
+    /// It was named again. An owner who names it makes it more than a stranger.
+    /// A stranger who names it when it does not answer says that it may be there
+    /// again, which is looked into once.
+    pub(super) fn named_again(&mut self, source: Source, by: Stranger, now: Instant) {
+        self.is_chosen |= matches!(source, Source::Settings | Source::Owner);
+        if source.is_trusted() {
+            self.retry_at = None;
+            self.named_by = None;
+            if !self.source.is_trusted() {
+                self.source = source;
+                if self.last_answer.is_none() {
+                    self.introduce_at = Some(now);
+                }
+            }
+        } else if self.counts() && self.failures > 0 && self.introduce_at.is_none() {
+            self.named_by = Some(by);
+            self.introduce_at = Some(now);
+        }
+    }
+
+    pub(super) fn answered(&mut self, kind: PeerKind, dialect: Option<Dialect>) {
+        self.failures = 0;
+        self.retry_at = None;
+        self.last_error = None;
+        self.last_answer = Some(SystemTime::now());
+        self.kind = Some(kind);
+        self.dialect = dialect.or(self.dialect);
+        self.rate(1.0);
+    }
+
+    pub(super) fn failed(&mut self, error: &str, now: Instant) {
+        self.failures += 1;
+        self.last_error = Some(error.to_owned());
+        self.retry_at = Some(now + PAUSE * (1 << (self.failures - 1).min(6)));
+        self.rate(0.0);
+    }
+
+    /// An introduction failed. It is tried again after a growing pause, a
+    /// stranger's candidate a few times only. Says whether it stays.
+    pub(super) fn not_introduced(&mut self, error: &str, now: Instant) -> bool {
+        self.is_introducing = false;
+        self.last_error = Some(error.to_owned());
+        self.introductions += 1;
+        if !self.counts() {
+            self.introduce_at = Some(now + TARGET_PAUSE);
+            return self.introductions < self.source.tries();
+        }
+        let pause = (PAUSE * (1 << self.introductions.min(6))).min(INTRODUCTION_PAUSE_MAX);
+        self.introduce_at = self.source.is_trusted().then_some(now + pause);
+        self.named_by = None;
+        true
+    }
+
+    pub(super) fn met(&mut self, met: Met) {
+        self.answered(met.kind, met.dialect);
+        self.latency = Some(met.latency);
+        self.address = met.address.or(self.address);
+        self.id = met.id.or(self.id);
+        if met.id.is_some() {
+            self.features = met.features;
+        }
+        self.introduce_at = None;
+        self.is_introducing = false;
+        self.named_by = None;
+    }
+
+    /// Whether what was met at the URL is somebody else than before.
+    pub(super) fn is_another(&self, met: &Met) -> bool {
+        self.id.is_some_and(|id| match met.id {
+            Some(new) => new != id,
+            None => met.kind == PeerKind::Book,
+        })
+    }
+
+    fn rate(&mut self, last: f64) {
+        self.reliability += LAST_CALL * (last - self.reliability);
+    }
+}

@@ -1,0 +1,93 @@
+//! Peers that were dropped because they could not be reached.
+//!
+//! When a network falls apart, each side drops the other one. So whoever was a peer is
+//! called again: after a minute, and each time in vain after a pause twice as long, up
+//! to [`LOST_PAUSE_MAX`]. Who was away for some time is found again after that time once
+//! more at most, and after ten minutes at the latest.
+//!
+//! # Invariants
+//! - At most [`LOST_MAX`] are kept, the oldest make room; each for [`LOST_FOR`].
+//! - No I/O and no clock; time is a parameter.
+
+use std::{
+    collections::VecDeque,
+    time::{Duration, Instant},
+};
+
+use node_wire::{node_id::NodeId, peer_url::PeerUrl};
+
+use super::PeerEntry;
+use crate::dials::TARGET_PAUSE;
+
+/// Most lost peers.
+pub const LOST_MAX: usize = 256;
+
+/// How long a lost peer is looked for.
+pub const LOST_FOR: Duration = Duration::from_secs(24 * 3_600);
+
+/// Longest pause between two calls to it.
+pub const LOST_PAUSE_MAX: Duration = Duration::from_secs(600);
+
+/// A peer that was dropped.
+#[derive(Clone, Debug)]
+pub struct Lost {
+    /// Its URL.
+    pub url: PeerUrl,
+    /// Who it had shown to be.
+    pub id: Option<NodeId>,
+    /// Whether the owner had named it.
+    pub is_chosen: bool,
+    since: Instant,
+    pause: Duration,
+    call_at: Instant,
+}
+
+/// The lost peers, those that were lost first at the front.
+#[derive(Debug, Default)]
+pub(super) struct LostPeers(VecDeque<Lost>);
+
+impl LostPeers {
+    /// A peer was dropped.
+    pub(super) fn lose(&mut self, peer: &PeerEntry, now: Instant) {
+        self.found(&peer.url);
+        if self.0.len() >= LOST_MAX {
+            self.0.pop_front();
+        }
+        self.0.push_back(Lost {
+            url: peer.url.clone(),
+            id: peer.id,
+            is_chosen: peer.is_chosen,
+            since: now,
+            pause: TARGET_PAUSE,
+            call_at: now + TARGET_PAUSE,
+        });
+    }
+
+    /// A peer answered, or is not to be looked for. Says whether it was lost.
+    pub(super) fn found(&mut self, url: &PeerUrl) -> bool {
+        let before = self.0.len();
+        self.0.retain(|lost| !lost.url.same_peer(url));
+        self.0.len() < before
+    }
+
+    /// Those to call now.
+    pub(super) fn due(&mut self, now: Instant) -> Vec<Lost> {
+        self.0.retain(|lost| now < lost.since + LOST_FOR);
+        let due = self.0.iter_mut().filter(|lost| lost.call_at <= now);
+        let due = due.map(|lost| {
+            lost.pause = (lost.pause * 2).min(LOST_PAUSE_MAX);
+            lost.call_at = now + lost.pause;
+            lost.clone()
+        });
+        due.collect()
+    }
+
+    /// When the next one is to be called.
+    pub(super) fn next(&self) -> Option<Instant> {
+        self.0.iter().map(|lost| lost.call_at).min()
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Lost> {
+        self.0.iter()
+    }
+}

@@ -1,0 +1,225 @@
+//! Two nodes of our kind show each other who they are.
+//!
+//! The caller calls `sixhop.introduce` twice. The answer to its first call proves
+//! who answers, the second call proves who calls; each signs both ids, both URLs
+//! and both nonces. The caller takes the answerer for who it says only if the URL
+//! that is signed is the one that was called: an answer that somebody passes on
+//! from elsewhere proves nothing.
+//!
+//! # Invariants
+//! - Showing who one is makes no peer; a `hello` that is answered does.
+//! - What a stranger says is not acted upon before it is proved.
+//! - No clock takes part in a proof; times only bound how long a nonce waits.
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    time::Instant,
+};
+
+use node_wire::{
+    Introduce, Introduced, Introduction, Nonce,
+    fault::Fault,
+    limits::{FEATURE_LENGTH_MAX, FEATURES_MAX, INTRODUCE_PEERS_MAX},
+    methods::PROTOCOL_VERSION,
+    node_id::{NodeId, Party, Role, statement},
+    peer_url::PeerUrl,
+};
+
+use super::{Overlay, Visitor, active};
+use node_base::{clock::now, sync::lock};
+use node_transport::{
+    CallError, PeerKind,
+    identity::{proves, random_nonce},
+};
+
+/// Why a peer has not shown who it is.
+#[derive(Debug, thiserror::Error)]
+pub enum NotProved {
+    /// It did not answer, or does not know the call.
+    #[error(transparent)]
+    Call(#[from] CallError),
+    /// It says that it lives elsewhere.
+    #[error("it says that its URL is another one")]
+    Elsewhere,
+    /// What it signed is not what was to be signed.
+    #[error("its proof is none")]
+    Proof,
+    /// It is this node, under another URL.
+    #[error("it is this node itself")]
+    Ourselves,
+}
+
+impl Overlay {
+    /// Meets a peer of our kind: learns who it is and shows it who this node is.
+    pub(super) async fn prove(
+        &self,
+        peer: &PeerUrl,
+        at: Option<SocketAddr>,
+        deadline: Instant,
+    ) -> Result<Introduction, NotProved> {
+        let from = self.introduction(random_nonce());
+        let first = Introduce { from, proof: None };
+        let answer = self.client.introduce(peer, &first, at, deadline).await?;
+        let url = self.check(peer, &first.from, &answer)?;
+        let theirs = answer.from;
+        let caller = self.party(first.from.nonce);
+        let answerer = Party {
+            id: theirs.id,
+            url: &url,
+            nonce: theirs.nonce,
+        };
+        let proof = self
+            .standing
+            .key
+            .sign(&statement(Role::Caller, caller, answerer));
+        let second = Introduce {
+            from: first.from,
+            proof: Some((theirs.nonce, proof)),
+        };
+        let answer = self.client.introduce(peer, &second, at, deadline).await?;
+        if let Some(token) = answer.token {
+            self.client.keep_token(peer, token);
+        }
+        let by = at.map(|at| at.ip()).or_else(|| peer.ip());
+        self.keep_in_reserve(&theirs.peers, by);
+        Ok(theirs)
+    }
+
+    /// Answers a node that introduces itself from the address `by`.
+    ///
+    /// # Errors
+    /// Fault -32602 for what makes no sense, fault 200 for a proof that is none.
+    pub fn introduced(&self, call: &Introduce, by: IpAddr) -> Result<Introduced, Fault> {
+        let url = PeerUrl::parse(&call.from.url)
+            .map_err(|error| Fault::invalid_params(&error.to_string()))?;
+        let visitor = Visitor {
+            id: call.from.id,
+            url,
+            nonce: call.from.nonce,
+        };
+        let from = self.introduction(random_nonce());
+        let ours = self.party(from.nonce);
+        let caller = visitor.party();
+        let proof = self
+            .standing
+            .key
+            .sign(&statement(Role::Answerer, caller, ours));
+        let token = match &call.proof {
+            None => {
+                lock(&self.meetings).begin(from.nonce, visitor, now());
+                None
+            }
+            Some((answering, proof)) => {
+                let begun = lock(&self.meetings).end(answering, now());
+                let begun = begun.filter(|begun| *begun == visitor);
+                let begun = begun.ok_or_else(Fault::access_denied)?;
+                let signed = statement(Role::Caller, begun.party(), self.party(*answering));
+                if !proves(begun.id, &signed, proof) {
+                    return Err(Fault::access_denied());
+                }
+                self.keep_in_reserve(&call.from.peers, Some(by));
+                Some(self.give_token(begun.id))
+            }
+        };
+        Ok(Introduced { from, proof, token })
+    }
+
+    /// Who has shown this token.
+    #[must_use]
+    pub fn who(&self, token: &Nonce) -> Option<NodeId> {
+        lock(&self.meetings).who(token, now())
+    }
+
+    fn give_token(&self, id: NodeId) -> Nonce {
+        let token = random_nonce();
+        lock(&self.meetings).prove(token, id, now());
+        token
+    }
+
+    fn keep_in_reserve(&self, peers: &[String], by: Option<IpAddr>) {
+        let Some(by) = by else { return };
+        let urls = peers.iter().take(INTRODUCE_PEERS_MAX);
+        for url in urls.filter_map(|url| PeerUrl::parse(url).ok()) {
+            if self.may_name(&url, by) {
+                self.peers().reserve(url, by);
+            }
+        }
+    }
+
+    /// Checks the first answer. Gives the URL that was signed, which is `peer`.
+    fn check(
+        &self,
+        peer: &PeerUrl,
+        ours: &Introduction,
+        answer: &Introduced,
+    ) -> Result<PeerUrl, NotProved> {
+        let theirs = &answer.from;
+        if theirs.id == self.id() {
+            return Err(NotProved::Ourselves);
+        }
+        let url = PeerUrl::parse(&theirs.url).map_err(|_| NotProved::Elsewhere)?;
+        if !url.same_peer(peer) {
+            return Err(NotProved::Elsewhere);
+        }
+        let answerer = Party {
+            id: theirs.id,
+            url: &url,
+            nonce: theirs.nonce,
+        };
+        let signed = statement(Role::Answerer, self.party(ours.nonce), answerer);
+        if proves(theirs.id, &signed, &answer.proof) {
+            Ok(url)
+        } else {
+            Err(NotProved::Proof)
+        }
+    }
+
+    fn party(&self, nonce: Nonce) -> Party<'_> {
+        Party {
+            id: self.id(),
+            url: &self.ourselves,
+            nonce,
+        }
+    }
+
+    /// What this node says of itself.
+    fn introduction(&self, nonce: Nonce) -> Introduction {
+        let mut features = self.standing.handlers.names();
+        features.retain(|feature| feature.len() <= FEATURE_LENGTH_MAX);
+        features.truncate(FEATURES_MAX);
+        let nodes = self.list().into_iter();
+        let nodes = nodes.filter(|peer| peer.kind == Some(PeerKind::Sixhop));
+        let peers = active(nodes, below).into_iter();
+        Introduction {
+            id: self.id(),
+            version: PROTOCOL_VERSION,
+            features,
+            url: self.ourselves.as_str().to_owned(),
+            nonce,
+            peers: peers
+                .take(INTRODUCE_PEERS_MAX)
+                .map(|peer| peer.url.as_str().to_owned())
+                .collect(),
+        }
+    }
+}
+
+impl Visitor {
+    fn party(&self) -> Party<'_> {
+        Party {
+            id: self.id,
+            url: &self.url,
+            nonce: self.nonce,
+        }
+    }
+}
+
+/// A random number below `n`.
+fn below(n: usize) -> usize {
+    let mut bytes = [0; 8];
+    getrandom::fill(&mut bytes).expect("the system gives random bytes");
+    usize::try_from(u64::from_be_bytes(bytes) % n as u64).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,202 @@
+//! Tests of meetings in memory: real keys, no sockets.
+
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use futures_util::FutureExt;
+use node_wire::{Value, fault, request, response};
+
+use super::*;
+use crate::Source;
+use node_base::{counters::Counters, events::EventLog};
+use node_transport::{Client, MemoryTransport, PeerRequest, Purpose};
+
+const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+
+fn url(n: usize) -> PeerUrl {
+    PeerUrl::parse(&format!("http://127.0.0.1:{}/", 10_000 + n)).unwrap()
+}
+
+/// What passes between two nodes may be looked at and changed on its way.
+type Meddle = fn(&mut Introduced);
+
+struct World {
+    transport: MemoryTransport,
+    calls: Arc<Mutex<Vec<Introduce>>>,
+}
+
+impl World {
+    fn new() -> World {
+        World {
+            transport: MemoryTransport::default(),
+            calls: Arc::default(),
+        }
+    }
+
+    /// A node that lives, and answers, at `url(n)`.
+    fn node(&self, n: usize) -> Arc<Overlay> {
+        let node = self.caller(n);
+        self.serve(n, &node, |_| ());
+        node
+    }
+
+    /// A node that says that it lives at `url(n)`.
+    fn caller(&self, n: usize) -> Arc<Overlay> {
+        let counters = Arc::new(Counters::default());
+        let client = Client::new(Arc::new(self.transport.clone()), Arc::clone(&counters));
+        let events = Arc::new(EventLog::default());
+        Arc::new(Overlay::new(url(n), client, counters, events))
+    }
+
+    /// Has `node` answer at `url(n)`, wherever it lives.
+    fn serve(&self, n: usize, node: &Arc<Overlay>, meddle: Meddle) {
+        let (node, calls) = (Arc::clone(node), Arc::clone(&self.calls));
+        self.transport.add(&url(n), move |request| {
+            let answer = answer(&node, &calls, &request, meddle);
+            async move { Ok(vec![answer]) }.boxed()
+        });
+    }
+}
+
+fn answer(
+    node: &Overlay,
+    calls: &Mutex<Vec<Introduce>>,
+    request: &PeerRequest,
+    meddle: Meddle,
+) -> Bytes {
+    let (Purpose::Find(body) | Purpose::Meet { body, .. } | Purpose::Call(body)) = &request.purpose
+    else {
+        return Bytes::new();
+    };
+    let call = request::read(body).unwrap();
+    if call.method == "hello" {
+        return response::value(&Value::Int(0)).into();
+    }
+    let call = Introduce::from_params(&call.params).unwrap();
+    calls.lock().unwrap().push(call.clone());
+    let answered = node.introduced(&call, HERE).map(|mut introduced| {
+        meddle(&mut introduced);
+        introduced.to_value()
+    });
+    match answered {
+        Ok(value) => response::value(&value).into(),
+        Err(fault) => response::fault(&fault).into(),
+    }
+}
+
+async fn meet(node: &Overlay, n: usize) -> Result<Introduction, NotProved> {
+    let deadline = now() + Duration::from_secs(5);
+    node.prove(&url(n), None, deadline).await
+}
+
+#[tokio::test]
+async fn two_nodes_show_each_other_who_they_are() {
+    let world = World::new();
+    let (a, b) = (world.node(1), world.node(2));
+    let met = meet(&a, 2).await.unwrap();
+    assert_eq!((met.id, met.url), (b.id(), url(2).as_str().to_owned()));
+    assert!(b.list().is_empty(), "showing who one is makes no peer");
+    assert_ne!(a.id(), b.id());
+}
+
+#[tokio::test]
+async fn an_answer_that_is_passed_on_from_elsewhere_proves_nothing() {
+    let world = World::new();
+    let (a, b) = (world.node(1), world.node(2));
+    // Somebody at 3 passes all on to the node at 2.
+    world.serve(3, &b, |_| ());
+    assert!(matches!(meet(&a, 3).await, Err(NotProved::Elsewhere)));
+    // And says that it is its own answer.
+    world.serve(3, &b, |answer| answer.from.url = url(3).as_str().to_owned());
+    assert!(matches!(meet(&a, 3).await, Err(NotProved::Proof)));
+}
+
+#[tokio::test]
+async fn an_answer_that_says_something_else_than_it_signs_proves_nothing() {
+    let world = World::new();
+    let (a, b) = (world.node(1), world.node(2));
+    let meddled: [Meddle; 3] = [
+        |answer| answer.from.id = NodeId([7; 32]),
+        |answer| answer.from.nonce = Nonce([7; 32]),
+        |answer| answer.proof.0[5] ^= 1,
+    ];
+    for meddle in meddled {
+        world.serve(2, &b, meddle);
+        assert!(matches!(meet(&a, 2).await, Err(NotProved::Proof)));
+    }
+    world.serve(2, &a, |_| ());
+    assert!(matches!(meet(&a, 2).await, Err(NotProved::Ourselves)));
+}
+
+#[tokio::test]
+async fn a_proof_is_good_for_one_call_to_one_node() {
+    let world = World::new();
+    let (a, b, c) = (world.node(1), world.node(2), world.node(3));
+    meet(&a, 2).await.unwrap();
+    let calls = world.calls.lock().unwrap().clone();
+    let [first, second] = &calls[..] else {
+        panic!("a meeting is two calls");
+    };
+    let refused = |node: &Overlay, call: &Introduce| {
+        let refused = node.introduced(call, HERE).unwrap_err();
+        assert_eq!(refused.code, fault::ACCESS_DENIED);
+    };
+    refused(&b, second);
+    refused(&c, second);
+    // The same nonce of the caller, a new one of the node, the old proof.
+    let given = b.introduced(first, HERE).unwrap().from.nonce;
+    let (_, proof) = second.proof.unwrap();
+    let stolen = Introduce {
+        proof: Some((given, proof)),
+        ..second.clone()
+    };
+    refused(&b, &stolen);
+}
+
+#[tokio::test]
+async fn who_has_proved_itself_gets_a_token_that_says_who_it_is() {
+    let world = World::new();
+    let (a, b) = (world.node(1), world.node(2));
+    let from = a.introduction(random_nonce());
+    let first = Introduce { from, proof: None };
+    let answer = b.introduced(&first, HERE).unwrap();
+    assert_eq!(answer.token, None);
+    let (theirs, caller) = (answer.from, a.party(first.from.nonce));
+    let answerer = b.party(theirs.nonce);
+    let signed = statement(Role::Caller, caller, answerer);
+    let second = Introduce {
+        proof: Some((theirs.nonce, a.standing.key.sign(&signed))),
+        ..first
+    };
+    let token = b.introduced(&second, HERE).unwrap().token.unwrap();
+    assert_eq!(b.who(&token), Some(a.id()));
+    assert_eq!(b.who(&theirs.nonce), None);
+}
+
+#[tokio::test]
+async fn peers_that_are_named_are_kept_in_reserve_and_not_called() {
+    let world = World::new();
+    let (a, b, _c) = (world.node(1), world.node(2), world.node(3));
+    b.add(&url(3), Source::Settings);
+    b.answered(&url(3), PeerKind::Sixhop, None);
+    meet(&a, 2).await.unwrap();
+    assert!(a.list().is_empty());
+    assert_eq!(a.peers().draw_on_reserve(now()), Some(url(3)));
+}
+
+#[tokio::test]
+async fn somebody_else_at_a_known_url_is_said() {
+    let world = World::new();
+    let a = world.node(1);
+    world.node(2);
+    a.add(&url(2), Source::Settings);
+    a.introduce(&url(2)).await.unwrap();
+    let was = a.list()[0].id.unwrap();
+    let other = world.node(2);
+    a.introduce(&url(2)).await.unwrap();
+    assert_ne!(was, other.id());
+    assert_eq!(a.list()[0].id, Some(other.id()));
+}

@@ -1,0 +1,478 @@
+//! What is in the share, known without looking.
+//!
+//! # Participants
+//! [`View`] is all files at one moment, in [`chunk`]s; [`saved`] keeps it from
+//! run to run. [`Catalogue`] has the view of now and hands it to whoever asks;
+//! the keeper of the share makes the next one.
+//!
+//! # Invariants
+//! - Whoever reads has one view until the end; a new one takes its place in one
+//!   step.
+//! - Names, sizes and times come from the view. A file that is asked for by its
+//!   exact name is looked at on the disk; what is read comes from the disk.
+//! - Until the directory was looked at once, or a saved view was loaded, the
+//!   directory itself is read for every answer: slow, and right.
+//! - One million files take about 100 MiB.
+
+mod chunk;
+mod saved;
+mod view;
+mod vocabulary;
+
+use std::{
+    collections::BTreeMap,
+    io,
+    sync::{
+        Arc, Mutex, OnceLock, PoisonError, RwLock,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use node_wire::name::ShareName;
+use plugin_api::{FileInfo, Flow};
+use tokio::sync::watch;
+
+use self::vocabulary::Vocabulary;
+pub(super) use self::{
+    chunk::Meta,
+    saved::{Saved, load, remove, save},
+    view::{Change, View, Was},
+};
+use super::{Listing, Share, ShareError, Stamp, folders::Folders, info};
+use node_base::sync::lock;
+
+/// Most files that are looked at again because they were too young; the others
+/// are found by the next sweep.
+const YOUNG_MAX: usize = 10_000;
+
+/// How long ago a file is taken for written and not for renamed.
+const JUST_WRITTEN: Duration = Duration::from_secs(1);
+
+/// Most files that left and may come back under another name.
+const LOST_MAX: usize = 50_000;
+
+/// How long a file that left is waited for.
+const LOST_FOR: Duration = Duration::from_secs(10);
+
+/// The files of the share, as they were when they were last looked at.
+pub struct Catalogue {
+    share: Arc<Share>,
+    view: RwLock<Arc<View>>,
+    /// Held by who changes the view, also while it looks at the disk: what is
+    /// looked at later is noted later. On blocking threads only.
+    work: Mutex<Work>,
+    complete: watch::Sender<bool>,
+    /// Whether nothing is to be forgotten: the directory was away or another.
+    doubtful: AtomicBool,
+    /// Made of `view`, and told of each change after it.
+    vocabulary: Mutex<Vocabulary>,
+    told: OnceLock<Told>,
+}
+
+/// Who is told of changes.
+type Told = Box<dyn Fn(&News) + Send + Sync>;
+
+/// What is known beside the view.
+#[derive(Debug, Default)]
+pub(super) struct Work {
+    pub(super) folders: Folders,
+    /// Files whose next change may not show.
+    pub(super) young: Vec<String>,
+    /// Whether there is something to save.
+    pub(super) is_unsaved: bool,
+    /// Files that left, by their numbers on the disk.
+    lost: BTreeMap<u64, (String, Meta)>,
+    lost_since: Option<Instant>,
+}
+
+/// What changed.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct News {
+    /// Files that appeared.
+    pub added: Vec<String>,
+    /// Files that may have other bytes.
+    pub changed: Vec<String>,
+    /// Files that are gone.
+    pub removed: Vec<String>,
+    /// Files that are known under another name: the old one, the new one. Both
+    /// are in the other lists as well.
+    pub moved: Vec<(String, String)>,
+    /// Whether there is more than these lists say: the first look is over.
+    pub everything: bool,
+}
+
+impl Catalogue {
+    /// A catalogue of `share` that knows nothing yet.
+    #[must_use]
+    pub fn new(share: &Arc<Share>) -> Arc<Catalogue> {
+        let catalogue = Arc::new(Catalogue {
+            share: Arc::clone(share),
+            view: RwLock::default(),
+            work: Mutex::default(),
+            complete: watch::Sender::new(false),
+            doubtful: AtomicBool::new(false),
+            vocabulary: Mutex::default(),
+            told: OnceLock::new(),
+        });
+        let noting = Arc::downgrade(&catalogue);
+        let told = move |name: &ShareName| {
+            if let Some(catalogue) = noting.upgrade() {
+                catalogue.note_stored(name);
+            }
+        };
+        // A share has one catalogue; a second one would miss what is stored.
+        if share.placed.0.set(Box::new(told)).is_err() {
+            tracing::error!("the share has a catalogue already");
+        }
+        catalogue
+    }
+
+    /// Has `told` called with each change from now on, soon after it.
+    pub fn tell(&self, told: impl Fn(&News) + Send + Sync + 'static) {
+        if self.told.set(Box::new(told)).is_err() {
+            tracing::error!("somebody is told of changes already");
+        }
+    }
+
+    /// Looks at everything once.
+    #[cfg(test)]
+    pub(super) fn read_all(self: &Arc<Self>) {
+        super::Keeper::without_state(Arc::clone(self)).look_once();
+    }
+
+    /// Number of files that are known.
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        self.view().len() as u64
+    }
+
+    /// Whether the directory was looked at once, now or before the start.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        *self.complete.borrow()
+    }
+
+    /// Waits until it is complete.
+    pub async fn completed(&self) {
+        // The sender lives as long as this.
+        let _ = self
+            .complete
+            .subscribe()
+            .wait_for(|complete| *complete)
+            .await;
+    }
+
+    /// The shared directory.
+    #[must_use]
+    pub fn share(&self) -> &Arc<Share> {
+        &self.share
+    }
+
+    /// Calls `visit` with each file behind the name `after`, in order of the
+    /// names, until it stops.
+    ///
+    /// # Errors
+    /// When the directory has to be read and cannot be.
+    pub fn visit_after(
+        &self,
+        after: Option<&str>,
+        visit: &mut dyn FnMut(&FileInfo) -> Flow,
+    ) -> io::Result<Listing> {
+        if !self.is_complete() {
+            return self.share.visit(&mut |file| {
+                if after.is_some_and(|after| file.name.as_str() <= after) {
+                    return Flow::Continue;
+                }
+                visit(file)
+            });
+        }
+        let view = self.view();
+        let mut info = empty();
+        for file in view.from(after.unwrap_or_default()) {
+            view::describe(&file, &mut info);
+            if after != Some(info.name.as_str()) && visit(&info) == Flow::Stop {
+                break;
+            }
+        }
+        Ok(Listing {
+            skipped: self.skipped(),
+        })
+    }
+
+    /// Calls `visit` with each file whose name begins with `prefix` and, in
+    /// lower case, has one of `texts` in it, until it stops; with no texts, with
+    /// all that begin so.
+    pub fn search(
+        &self,
+        prefix: &str,
+        texts: &[String],
+        visit: &mut dyn FnMut(&FileInfo) -> Flow,
+    ) -> io::Result<()> {
+        if !self.is_complete() {
+            return self.search_directory(prefix, texts, visit);
+        }
+        let mut info = empty();
+        self.view().search(prefix, texts, &mut |file| {
+            view::describe(&file, &mut info);
+            visit(&info)
+        });
+        Ok(())
+    }
+
+    /// Calls `visit` with each word of the names, in lower case, until it stops,
+    /// but not with numbers; and says whether the words are known. Makes the
+    /// vocabulary when it is first called. Blocks.
+    pub(crate) fn words(&self, visit: &mut dyn FnMut(&str) -> Flow) -> bool {
+        if !self.is_complete() {
+            return false;
+        }
+        let mut vocabulary = lock(&self.vocabulary);
+        vocabulary.make(&self.view());
+        vocabulary.visit(visit)
+    }
+
+    /// The same without a view.
+    fn search_directory(
+        &self,
+        prefix: &str,
+        texts: &[String],
+        visit: &mut dyn FnMut(&FileInfo) -> Flow,
+    ) -> io::Result<()> {
+        self.share.visit(&mut |file| {
+            let lower = file.name.to_lowercase();
+            let has = texts.is_empty() || texts.iter().any(|text| lower.contains(text.as_str()));
+            if has && file.name.starts_with(prefix) {
+                visit(file)
+            } else {
+                Flow::Continue
+            }
+        })?;
+        Ok(())
+    }
+
+    /// At most `most` files behind the name `after`, with their stamps, for
+    /// those who look at all of them bit by bit.
+    pub(super) fn stamps_after(&self, after: &str, most: usize) -> Vec<(String, Stamp)> {
+        let view = self.view();
+        let files = view.from(after).take(most + 1);
+        let files = files.map(|file| (file.name(), file.meta.stamp()));
+        let mut files: Vec<_> = files.collect();
+        files.retain(|(name, _)| name != after);
+        files.truncate(most);
+        files
+    }
+
+    /// Whether what is not in the view is gone for good, as far as one can tell.
+    pub(super) fn is_sure(&self) -> bool {
+        self.is_complete() && !self.doubtful.load(Ordering::Acquire)
+    }
+
+    /// Notes that the directory is away or another one.
+    pub(super) fn doubt(&self) {
+        self.doubtful.store(true, Ordering::Release);
+    }
+
+    pub(super) fn view(&self) -> Arc<View> {
+        let view = self.view.read().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(&view)
+    }
+
+    fn skipped(&self) -> u64 {
+        let work = self.work();
+        work.folders.values().map(|folder| folder.skipped).sum()
+    }
+
+    pub(super) fn work(&self) -> std::sync::MutexGuard<'_, Work> {
+        lock(&self.work)
+    }
+
+    pub(super) fn set_complete(&self) {
+        self.complete
+            .send_if_modified(|complete| !std::mem::replace(complete, true));
+    }
+
+    /// Begins with what was saved.
+    pub(super) fn begin_with(&self, saved: Saved) {
+        self.work().folders = saved.folders;
+        *self.view.write().unwrap_or_else(PoisonError::into_inner) = saved.view;
+        self.set_complete();
+    }
+
+    /// Makes the view after `changes` the view of now, and says what is new.
+    pub(super) fn apply(&self, work: &mut Work, changes: &mut Vec<Change>) -> News {
+        if changes.is_empty() {
+            return News::default();
+        }
+        changes.sort_by(|a, b| a.0.cmp(&b.0));
+        // Of two looks at one file the later one holds.
+        changes.reverse();
+        changes.dedup_by(|a, b| a.0 == b.0);
+        changes.reverse();
+        for (name, meta) in changes.iter() {
+            if meta.is_some_and(|meta| !meta.settled) && work.young.len() < YOUNG_MAX {
+                work.young.push(name.clone());
+            }
+        }
+        let (view, was) = self.view().after(changes);
+        changes.clear();
+        let count = view.len();
+        *self.view.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(view);
+        lock(&self.vocabulary).changed(&was, count);
+        work.is_unsaved = true;
+        if self.is_complete() {
+            work.news(was)
+        } else {
+            News::default()
+        }
+    }
+
+    /// Tells of what is new.
+    pub(super) fn spread(&self, news: &News) {
+        if !news.is_empty()
+            && let Some(told) = self.told.get()
+        {
+            told(news);
+        }
+    }
+
+    /// Notes a file that this node stored.
+    fn note_stored(&self, name: &ShareName) {
+        if self.share.shares(name) {
+            self.note(name);
+        } else {
+            tracing::info!(%name, "a file was stored that is not shared: its name is ignored");
+        }
+    }
+
+    /// Looks at one file and tells of it.
+    fn note(&self, name: &ShareName) {
+        let news = {
+            let mut work = self.work();
+            let meta = self.share.look_at(name).ok();
+            self.apply(&mut work, &mut vec![(name.as_str().to_owned(), meta)])
+        };
+        self.spread(&news);
+    }
+
+    /// The file `name`, as it was when it was last looked at. Blocks if nothing
+    /// was looked at yet.
+    pub(crate) fn get(&self, name: &str) -> Result<Option<FileInfo>, ShareError> {
+        if !self.is_complete() {
+            return self.look_up(name);
+        }
+        let meta = self.view().get(name);
+        Ok(meta.map(|meta| info(name.to_owned(), meta)))
+    }
+
+    /// The file `name`, as it is on the disk. If it was written a moment ago, the
+    /// catalogue has it from now on; one that only has another name may be known
+    /// under the old one, which has to be missed first. Blocks.
+    ///
+    /// # Errors
+    /// [`ShareError`] when the disk does not say.
+    pub fn look_up(&self, name: &str) -> Result<Option<FileInfo>, ShareError> {
+        let Ok(name) = ShareName::parse(name) else {
+            return Ok(None);
+        };
+        let meta = match self.share.look_at(&name) {
+            Ok(meta) => Some(meta),
+            Err(ShareError::NotFound(_)) => None,
+            Err(error) => return Err(error),
+        };
+        let known = self.view().get(name.as_str());
+        if let Some(meta) = meta
+            && self.is_sure()
+            && known.map(Meta::stamp) != Some(meta.stamp())
+            && was_just_written(meta)
+        {
+            self.note(&name);
+        }
+        Ok(meta.map(|meta| info(name.as_str().to_owned(), meta)))
+    }
+}
+
+/// Whether the file was changed less than [`JUST_WRITTEN`] ago.
+fn was_just_written(meta: Meta) -> bool {
+    let modified = meta.stamp().modified;
+    modified.is_some_and(|modified| modified.elapsed().is_ok_and(|since| since < JUST_WRITTEN))
+}
+
+impl Work {
+    /// What is new, and which files only have another name.
+    fn news(&mut self, was: Vec<(String, Was)>) -> News {
+        let now = node_base::clock::now();
+        if self.lost_since.is_some_and(|since| now >= since + LOST_FOR) {
+            self.lost.clear();
+        }
+        let mut news = News::default();
+        let mut found = Vec::new();
+        for (name, was) in was {
+            let (list, left, came) = match was {
+                Was::Added(meta) => (&mut news.added, None, Some(meta)),
+                Was::Changed { before, now } if before.inode != now.inode => {
+                    (&mut news.changed, Some(before), Some(now))
+                }
+                Was::Changed { .. } => (&mut news.changed, None, None),
+                Was::Removed(meta) => (&mut news.removed, Some(meta), None),
+            };
+            if let Some(meta) = left
+                && self.lost.len() < LOST_MAX
+            {
+                self.lost.insert(meta.inode, (name.clone(), meta));
+                self.lost_since = Some(now);
+            }
+            found.extend(came.map(|meta| (name.clone(), meta)));
+            list.push(name);
+        }
+        for (name, meta) in found {
+            if let Some((old, before)) = self.lost.get(&meta.inode)
+                && before.is_like(meta)
+            {
+                news.moved.push((old.clone(), name));
+                self.lost.remove(&meta.inode);
+            }
+        }
+        news
+    }
+}
+
+impl News {
+    /// Number of files that it is about.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.added.len() + self.changed.len() + self.removed.len()
+    }
+
+    /// Whether nothing is new.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.count() == 0 && !self.everything
+    }
+
+    /// The names of all files that it is about.
+    pub fn names(&self) -> impl Iterator<Item = &String> {
+        self.added.iter().chain(&self.changed).chain(&self.removed)
+    }
+}
+
+fn empty() -> FileInfo {
+    FileInfo {
+        name: String::new(),
+        size: 0,
+        modified: None,
+        version: 0,
+    }
+}
+
+impl std::fmt::Debug for Catalogue {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Catalogue")
+            .field("files", &self.count())
+            .field("complete", &self.is_complete())
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,384 @@
+//! A few thousand files that follow each other in order of their names.
+//!
+//! A name is kept in two parts: its directory, shared by all files of the
+//! chunk that are in it, and its last part, in one text with those of the
+//! others. So a word is looked for in a whole chunk at the speed of memory, and
+//! a file costs 32 bytes and the length of its last part, twice if it
+//! is not in lower case.
+
+use std::{
+    cmp::Ordering,
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use memchr::memmem::Finder;
+
+use crate::{Stamp, version};
+
+/// Most files of a chunk.
+pub(super) const CHUNK_MAX: usize = 4_096;
+
+/// Between two names; no last part has it.
+const END: char = '/';
+
+/// What a file is, beside its name.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Meta {
+    /// Size in bytes.
+    pub(crate) size: u64,
+    /// Which file of the disk it is.
+    pub(crate) inode: u64,
+    /// Time of the last change, nanoseconds since 1970; [`NO_TIME`] if unknown.
+    pub(crate) modified: i64,
+    /// Whether the next change will show in one of the others.
+    pub(crate) settled: bool,
+}
+
+/// No time is known, or one that nobody lives in.
+pub(super) const NO_TIME: i64 = i64::MIN;
+
+impl Meta {
+    /// What a file with this stamp is.
+    pub(crate) fn of(stamp: Stamp, settled: bool) -> Meta {
+        Meta {
+            size: stamp.size,
+            inode: stamp.inode,
+            modified: stamp.modified.map_or(NO_TIME, nanoseconds),
+            settled,
+        }
+    }
+
+    pub(crate) fn stamp(self) -> Stamp {
+        Stamp {
+            size: self.size,
+            inode: self.inode,
+            modified: time(self.modified),
+        }
+    }
+
+    /// The version that handlers see.
+    pub(crate) fn version(self) -> u64 {
+        if self.settled {
+            version(self.stamp())
+        } else {
+            0
+        }
+    }
+
+    /// Whether it may be the same file with the same bytes.
+    pub(super) fn is_like(self, other: Meta) -> bool {
+        Meta {
+            settled: other.settled,
+            ..self
+        } == other
+    }
+}
+
+fn nanoseconds(time: SystemTime) -> i64 {
+    let whole = |since: Duration| i64::try_from(since.as_nanos()).ok();
+    match time.duration_since(UNIX_EPOCH) {
+        Ok(since) => whole(since),
+        Err(before) => whole(before.duration()).map(|nanoseconds| -nanoseconds),
+    }
+    .unwrap_or(NO_TIME)
+}
+
+fn time(nanoseconds: i64) -> Option<SystemTime> {
+    let since = Duration::from_nanos(nanoseconds.unsigned_abs());
+    match nanoseconds {
+        NO_TIME => None,
+        0.. => UNIX_EPOCH.checked_add(since),
+        _ => UNIX_EPOCH.checked_sub(since),
+    }
+}
+
+/// A directory of files of a chunk: empty, or with a `/` at its end.
+#[derive(Clone, Debug)]
+struct Directory {
+    name: Arc<str>,
+    lower: Arc<str>,
+}
+
+/// A file, as it is kept.
+#[derive(Clone, Copy, Debug)]
+struct Record {
+    size: u64,
+    inode: u64,
+    modified: i64,
+    /// Where its last part ends in the names of the chunk.
+    end: u32,
+    directory: u16,
+    settled: bool,
+}
+
+/// There may be millions of them.
+const _: () = assert!(size_of::<Record>() <= 32);
+
+/// Files that follow each other; at least one.
+#[derive(Debug)]
+pub(crate) struct Chunk {
+    directories: Box<[Directory]>,
+    records: Box<[Record]>,
+    /// The last parts, each with [`END`] behind it.
+    names: Box<str>,
+    /// The same in lower case, if that is another text.
+    lower: Option<Lower>,
+}
+
+#[derive(Debug)]
+struct Lower {
+    names: Box<str>,
+    /// Where the last part of each file ends.
+    ends: Box<[u32]>,
+}
+
+/// A file of a chunk.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct File<'c> {
+    /// Empty, or with a `/` at its end.
+    pub(crate) directory: &'c str,
+    /// The last part of its name.
+    pub(crate) last: &'c str,
+    /// What it is.
+    pub(crate) meta: Meta,
+}
+
+impl File<'_> {
+    /// Compares its name with `name`.
+    pub(super) fn cmp_name(&self, name: &str) -> Ordering {
+        let (name, directory) = (name.as_bytes(), self.directory.as_bytes());
+        let split = name.len().min(directory.len());
+        directory[..]
+            .cmp(&name[..split])
+            .then_with(|| self.last.as_bytes().cmp(&name[split..]))
+    }
+
+    /// Puts its whole name into `name`.
+    pub(crate) fn write_name(&self, name: &mut String) {
+        name.clear();
+        name.push_str(self.directory);
+        name.push_str(self.last);
+    }
+
+    pub(crate) fn name(&self) -> String {
+        [self.directory, self.last].concat()
+    }
+}
+
+impl Chunk {
+    pub(crate) fn len(&self) -> usize {
+        self.records.len()
+    }
+
+    pub(crate) fn file(&self, at: usize) -> File<'_> {
+        let record = &self.records[at];
+        let start = at.checked_sub(1).map_or(0, |before| {
+            self.records[before].end as usize + END.len_utf8()
+        });
+        File {
+            directory: &self.directories[usize::from(record.directory)].name,
+            last: &self.names[start..record.end as usize],
+            meta: Meta {
+                size: record.size,
+                inode: record.inode,
+                modified: record.modified,
+                settled: record.settled,
+            },
+        }
+    }
+
+    pub(crate) fn files(&self) -> impl Iterator<Item = File<'_>> {
+        (0..self.len()).map(|at| self.file(at))
+    }
+
+    /// Number of files whose names come before `name`.
+    pub(super) fn before(&self, name: &str) -> usize {
+        let (mut least, mut most) = (0, self.len());
+        while least < most {
+            let middle = least + (most - least) / 2;
+            if self.file(middle).cmp_name(name) == Ordering::Less {
+                least = middle + 1;
+            } else {
+                most = middle;
+            }
+        }
+        least
+    }
+
+    /// Marks the files whose names, in lower case, have the text of `finder`,
+    /// which has no `/`.
+    pub(super) fn mark(&self, finder: &Finder<'_>, marked: &mut Marks) {
+        self.mark_directories(finder, marked);
+        let (text, end): (&str, &dyn Fn(usize) -> u32) = match &self.lower {
+            None => (&self.names, &|at| self.records[at].end),
+            Some(lower) => (&lower.names, &|at| lower.ends[at]),
+        };
+        let mut at = 0;
+        let mut from = 0;
+        while let Some(found) = finder.find(&text.as_bytes()[from..]) {
+            at = first_from(at, self.len(), |at| end(at) as usize >= from + found);
+            if at == self.len() {
+                return;
+            }
+            marked.set(at);
+            from = end(at) as usize;
+            at += 1;
+        }
+    }
+}
+
+impl Chunk {
+    fn mark_directories(&self, finder: &Finder<'_>, marked: &mut Marks) {
+        let mut found = Marks::none();
+        let mut any = false;
+        for (number, directory) in self.directories.iter().enumerate() {
+            if finder.find(directory.lower.as_bytes()).is_some() {
+                found.set(number);
+                any = true;
+            }
+        }
+        if any {
+            for (at, record) in self.records.iter().enumerate() {
+                if found.has(usize::from(record.directory)) {
+                    marked.set(at);
+                }
+            }
+        }
+    }
+}
+
+/// The first number from `from` on for which `is` holds; it holds for all after
+/// it. Quick if it is near.
+fn first_from(from: usize, to: usize, is: impl Fn(usize) -> bool) -> usize {
+    let mut step = 1;
+    let mut least = from;
+    while least + step <= to && !is(least + step - 1) {
+        least += step;
+        step *= 2;
+    }
+    let mut most = (least + step).min(to);
+    while least < most {
+        let middle = least + (most - least) / 2;
+        if is(middle) {
+            most = middle;
+        } else {
+            least = middle + 1;
+        }
+    }
+    least
+}
+
+/// Files of a chunk.
+#[derive(Debug)]
+pub(super) struct Marks([u64; CHUNK_MAX / 64]);
+
+impl Marks {
+    pub(super) fn none() -> Marks {
+        Marks([0; CHUNK_MAX / 64])
+    }
+
+    fn set(&mut self, at: usize) {
+        self.0[at / 64] |= 1 << (at % 64);
+    }
+
+    fn has(&self, at: usize) -> bool {
+        self.0[at / 64] >> (at % 64) & 1 == 1
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = usize> {
+        self.0.iter().enumerate().flat_map(|(word, &bits)| {
+            std::iter::successors(Some(bits), |bits| Some(bits & bits.wrapping_sub(1)))
+                .take_while(|bits| *bits != 0)
+                .map(move |bits| word * 64 + bits.trailing_zeros() as usize)
+        })
+    }
+}
+
+/// A chunk that is being made.
+#[derive(Debug, Default)]
+pub(super) struct ChunkBuilder {
+    directories: Vec<Directory>,
+    records: Vec<Record>,
+    names: String,
+}
+
+impl ChunkBuilder {
+    pub(super) fn len(&self) -> usize {
+        self.records.len()
+    }
+
+    /// Adds the next file, in order of the names.
+    pub(super) fn push(&mut self, file: &File<'_>) {
+        let directory = self.directory(file.directory);
+        self.names.push_str(file.last);
+        let meta = file.meta;
+        self.records.push(Record {
+            size: meta.size,
+            inode: meta.inode,
+            modified: meta.modified,
+            end: u32::try_from(self.names.len()).unwrap_or(u32::MAX),
+            directory,
+            settled: meta.settled,
+        });
+        self.names.push(END);
+    }
+
+    /// Number of the directory in the chunk. In order of the names, a directory
+    /// comes again only behind files of its own or further below.
+    fn directory(&mut self, name: &str) -> u16 {
+        let mut known = None;
+        if self
+            .directories
+            .last()
+            .is_some_and(|last| last.name.starts_with(name))
+        {
+            known = self.directories.iter().rposition(|d| *d.name == *name);
+        }
+        let number = known.unwrap_or_else(|| {
+            let lower = name.to_lowercase();
+            let name: Arc<str> = name.into();
+            let lower = if *name == *lower {
+                Arc::clone(&name)
+            } else {
+                lower.into()
+            };
+            self.directories.push(Directory { name, lower });
+            self.directories.len() - 1
+        });
+        u16::try_from(number).unwrap_or(u16::MAX)
+    }
+
+    /// The chunk, and an empty builder. `None` if there is no file.
+    pub(super) fn finish(&mut self) -> Option<Arc<Chunk>> {
+        let ChunkBuilder {
+            directories,
+            records,
+            names,
+        } = std::mem::take(self);
+        if records.is_empty() {
+            return None;
+        }
+        let lower = lower(&names);
+        Some(Arc::new(Chunk {
+            directories: directories.into(),
+            records: records.into(),
+            names: names.into(),
+            lower,
+        }))
+    }
+}
+
+/// The names in lower case, if that is another text.
+fn lower(names: &str) -> Option<Lower> {
+    let text = names.to_lowercase();
+    if text == names {
+        return None;
+    }
+    let ends = text.match_indices(END);
+    let ends = ends.map(|(end, _)| u32::try_from(end).unwrap_or(u32::MAX));
+    Some(Lower {
+        ends: ends.collect(),
+        names: text.into(),
+    })
+}

@@ -1,0 +1,458 @@
+//! The digests of the shared files.
+//!
+//! # Participants
+//! [`Digests`] computes them: in the background for every file, at once for a
+//! file that is asked for. [`store::Store`] keeps them in the state directory
+//! from run to run.
+//!
+//! # Invariants
+//! - A digest belongs to a [`Stamp`]. It is given out only while the file still
+//!   has that stamp, and only if the file had it before and after it was read;
+//!   and beside the description of a file that says the same stamp.
+//! - A file that was changed less than [`SETTLED_AFTER`] before it was read may
+//!   change again without another stamp. It is read again when its digest is
+//!   asked for again; content by its digest is served meanwhile, and whoever
+//!   receives it checks it.
+//! - A file is read by one thread at a time, and at most [`READERS_MAX`] files
+//!   are read at a time.
+//! - All calls but [`Digests::run`] and [`Digests::read_soon`] block.
+//!
+//! Which files there are and how they changed is the catalogue's knowledge: the
+//! background reads what it says is new, and compares all it knows with the
+//! digests every [`PAUSE`]. A file that only got another name keeps its digest.
+//! Whoever asks for a file has its stamp compared.
+
+mod content;
+mod store;
+mod turn;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io::Read,
+    sync::{
+        Arc, Condvar, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant, SystemTime},
+};
+
+use node_wire::{Digest, name::ShareName};
+use plugin_api::FileInfo;
+use serde_json::json;
+use tokio::{
+    select,
+    sync::Notify,
+    task::spawn_blocking,
+    time::{sleep, sleep_until},
+};
+use tokio_util::sync::CancellationToken;
+
+use self::{store::Store, turn::Turn};
+use super::{Catalogue, News, SETTLED_AFTER, Share, ShareError, SharedFile, Stamp};
+use node_base::{clock::now, counters::Counters, events::EventLog, state::StateDir, sync::lock};
+use node_wire::pieces::{CONTENT_MAX, PieceTree, TreeHasher};
+
+/// Pause between two looks at the whole share.
+const PAUSE: Duration = Duration::from_secs(300);
+
+/// The same, once, when files were too young.
+const SHORT_PAUSE: Duration = Duration::from_secs(1);
+
+/// How often new digests are brought to the disk.
+const SAVE_EVERY: Duration = Duration::from_secs(2);
+
+/// Most files that are read at a time.
+const READERS_MAX: usize = 2;
+
+/// Most files that wait for the background.
+const SOON_MAX: usize = 1_024;
+
+/// How long a file that changed is left alone before it is read.
+const CALM: Duration = Duration::from_millis(300);
+
+/// Most files that changed and wait to be read; with more, all are looked at.
+const CHANGED_MAX: usize = 4_096;
+
+/// Files that are compared with the digests at a time.
+const COMPARED: usize = 4_096;
+
+/// Size of a read, in bytes.
+const READ: usize = 256 * 1024;
+
+/// What is known of a shared file.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Known {
+    /// Its size in bytes.
+    pub size: u64,
+    /// What it was when it was read.
+    pub stamp: Stamp,
+    /// Its digest.
+    pub digest: Digest,
+}
+
+/// The digests of the files of one share.
+#[derive(Debug)]
+pub struct Digests {
+    share: Arc<Share>,
+    catalogue: Arc<Catalogue>,
+    store: Store,
+    /// The files that are being read.
+    reading: Mutex<BTreeSet<ShareName>>,
+    read: Condvar,
+    /// Files that the background is to read next.
+    soon: Mutex<BTreeSet<ShareName>>,
+    asked: Notify,
+    /// Files that changed, and when they are to be read.
+    changed: Mutex<Changed>,
+    told: Notify,
+    stopping: AtomicBool,
+    counters: Arc<Counters>,
+    events: Arc<EventLog>,
+}
+
+/// Files that changed.
+#[derive(Debug, Default)]
+struct Changed {
+    due: BTreeMap<ShareName, Instant>,
+    /// Whether there are more.
+    too_many: bool,
+}
+
+impl Digests {
+    /// The digests of the files of `catalogue`, with those that an earlier run left in `state`.
+    /// What cannot be read there is computed again.
+    #[must_use]
+    pub fn open(
+        catalogue: Arc<Catalogue>,
+        state: &StateDir,
+        counters: Arc<Counters>,
+        events: Arc<EventLog>,
+    ) -> Digests {
+        Digests {
+            share: Arc::clone(catalogue.share()),
+            catalogue,
+            store: Store::open(state),
+            reading: Mutex::default(),
+            read: Condvar::new(),
+            soon: Mutex::default(),
+            asked: Notify::new(),
+            changed: Mutex::default(),
+            told: Notify::new(),
+            stopping: AtomicBool::new(false),
+            counters,
+            events,
+        }
+    }
+
+    /// The digest of the file of this name, if it is known. Blocks.
+    #[must_use]
+    pub fn known_of(&self, name: &str) -> Option<Digest> {
+        let name = ShareName::parse(name).ok()?;
+        Some(self.known(&name)?.digest)
+    }
+
+    /// The digest of a file that a handler or the catalogue described, if it is
+    /// known of the bytes that it had then. Does not look at the file, unless it
+    /// may have changed without a sign. Blocks.
+    #[must_use]
+    pub fn known_as(&self, file: &FileInfo) -> Option<Digest> {
+        if file.version == 0 {
+            return self.known_of(&file.name);
+        }
+        let known = self.store.get(&ShareName::parse(&file.name).ok()?)?;
+        (super::version(known.stamp) == file.version).then_some(known.digest)
+    }
+
+    /// What is known of the file `name`, without reading it.
+    #[must_use]
+    pub fn known(&self, name: &ShareName) -> Option<Known> {
+        let known = self.store.get(name)?;
+        let stamp = self.share.stamp(name).ok()?;
+        (known.stamp == stamp).then_some(known)
+    }
+
+    /// The digest of the file `name`, which is read for it if need be.
+    ///
+    /// # Errors
+    /// [`ShareError`] when it cannot be read or changes while it is.
+    pub fn of(&self, name: &ShareName) -> Result<Known, ShareError> {
+        loop {
+            if let Some(known) = self.known(name) {
+                return Ok(known);
+            }
+            if let Some(turn) = Turn::take(self, name) {
+                return turn.read();
+            }
+        }
+    }
+
+    /// Has the background read the file `name` next, if it can wait. Does not
+    /// block.
+    pub fn read_soon(&self, name: &ShareName) {
+        let mut soon = lock(&self.soon);
+        if soon.len() < SOON_MAX {
+            soon.insert(name.clone());
+            self.asked.notify_one();
+        }
+    }
+
+    /// Is told of changes: has new bytes read soon, and keeps the digests of files
+    /// that have another name. Blocks.
+    pub fn changed(&self, news: &News) {
+        self.store.moved(&news.moved);
+        let due = now() + CALM;
+        let moved: BTreeSet<&String> = news.moved.iter().map(|(_, new)| new).collect();
+        let names = news.added.iter().chain(&news.changed);
+        let mut changed = lock(&self.changed);
+        changed.too_many |= news.everything;
+        for name in names.filter(|name| !moved.contains(name)) {
+            if changed.due.len() >= CHANGED_MAX {
+                changed.due.clear();
+                changed.too_many = true;
+            }
+            if changed.too_many {
+                break;
+            }
+            changed
+                .due
+                .extend(ShareName::parse(name).ok().map(|name| (name, due)));
+        }
+        drop(changed);
+        self.told.notify_one();
+    }
+
+    /// Notes that the file `name`, placed with this stamp, is what `tree` says.
+    pub fn learned(&self, name: &ShareName, stamp: Stamp, tree: &PieceTree) {
+        if stamp.size == tree.size() {
+            self.store.put(name, stamp, tree, true);
+        }
+    }
+
+    /// Reads what is not known, again and again, until `cancel`.
+    pub async fn run(self: Arc<Self>, cancel: CancellationToken) {
+        let stopper = tokio::spawn(Arc::clone(&self).stop_reading(cancel.clone()));
+        let background = tokio::spawn(Arc::clone(&self).look_again_and_again(cancel.clone()));
+        while !cancel.is_cancelled() {
+            select! {
+                () = sleep(SAVE_EVERY) => {}
+                () = self.asked.notified() => self.read_asked().await,
+                () = cancel.cancelled() => {}
+            }
+            self.save().await;
+        }
+        let _ = tokio::join!(background, stopper);
+        self.save().await;
+    }
+
+    /// Ends what is being read when the node stops.
+    async fn stop_reading(self: Arc<Self>, cancel: CancellationToken) {
+        cancel.cancelled().await;
+        self.stopping.store(true, Ordering::Release);
+    }
+
+    async fn look_again_and_again(self: Arc<Self>, cancel: CancellationToken) {
+        let mut was_short = false;
+        select! {
+            () = self.catalogue.completed() => {}
+            () = cancel.cancelled() => {}
+        }
+        while !cancel.is_cancelled() {
+            let digests = Arc::clone(&self);
+            if let Err(error) = spawn_blocking(move || digests.look()).await {
+                tracing::error!(%error, "reading the share for its digests panicked");
+            }
+            // Files that were too young to be believed are looked at once more
+            // soon. One that changes all the time is not read all the time.
+            was_short = !was_short && self.store.has_unsettled();
+            let pause = if was_short { SHORT_PAUSE } else { PAUSE };
+            let until = now() + pause;
+            while !cancel.is_cancelled() && now() < until {
+                let (next, too_many) = self.due();
+                if too_many {
+                    sleep(CALM).await;
+                    break;
+                }
+                self.read_due().await;
+                select! {
+                    () = sleep_until(next.unwrap_or(until).min(until).into()) => {}
+                    () = self.told.notified() => {}
+                    () = cancel.cancelled() => {}
+                }
+            }
+        }
+    }
+
+    /// When the next file that changed is to be read, and whether all are to be
+    /// looked at.
+    fn due(&self) -> (Option<Instant>, bool) {
+        let mut changed = lock(&self.changed);
+        let next = changed.due.values().min().copied();
+        (next, std::mem::take(&mut changed.too_many))
+    }
+
+    /// Reads the files that changed and were left alone long enough.
+    async fn read_due(self: &Arc<Self>) {
+        let now = now();
+        let due: Vec<ShareName> = {
+            let mut changed = lock(&self.changed);
+            let due = changed.due.iter().filter(|(_, due)| **due <= now);
+            let due: Vec<ShareName> = due.map(|(name, _)| name.clone()).collect();
+            changed.due.retain(|_, due| *due > now);
+            due
+        };
+        if due.is_empty() {
+            return;
+        }
+        let digests = Arc::clone(self);
+        let read = spawn_blocking(move || {
+            let unread = due.iter().filter(|_| !digests.is_stopping());
+            // Who asks for a file that cannot be read hears why.
+            let read = unread.filter_map(|name| digests.read_if_unknown(name));
+            let (mut files, mut bytes) = (0_u64, 0_u64);
+            for known in read {
+                files += 1;
+                bytes += known.size;
+            }
+            digests.say(files, bytes);
+        });
+        if let Err(error) = read.await {
+            tracing::error!(%error, "reading files for their digests panicked");
+        }
+    }
+
+    fn read_if_unknown(&self, name: &ShareName) -> Option<Known> {
+        match self.known(name) {
+            Some(_) => None,
+            None => self.of(name).ok(),
+        }
+    }
+
+    fn say(&self, files: u64, bytes: u64) {
+        if files > 0 {
+            self.events
+                .emit("share.hashed", json!({ "files": files, "bytes": bytes }));
+        }
+    }
+
+    async fn read_asked(self: &Arc<Self>) {
+        loop {
+            let Some(name) = lock(&self.soon).pop_first() else {
+                return;
+            };
+            let digests = Arc::clone(self);
+            // A file that cannot be read has no digest; who asks for it hears why.
+            let read = spawn_blocking(move || drop(digests.of(&name)));
+            if let Err(error) = read.await {
+                tracing::error!(%error, "reading a file for its digest panicked");
+            }
+        }
+    }
+
+    async fn save(self: &Arc<Self>) {
+        if !self.store.is_unsaved() {
+            return;
+        }
+        let digests = Arc::clone(self);
+        if let Err(error) = spawn_blocking(move || digests.store.save()).await {
+            tracing::error!(%error, "saving digests panicked");
+        }
+    }
+
+    /// Compares all files with their digests, and reads what is not known.
+    fn look(&self) {
+        let (mut read, mut bytes) = (0_u64, 0_u64);
+        let mut after = String::new();
+        loop {
+            let files = self.catalogue.stamps_after(&after, COMPARED);
+            let is_last = files.len() < COMPARED;
+            let compared = self.store.compare(&after, &files, is_last);
+            if self.catalogue.is_sure() {
+                self.forget(compared.gone);
+            }
+            for name in compared.unknown {
+                if self.is_stopping() {
+                    return;
+                }
+                if let Some(known) = self.read_if_unknown(&name) {
+                    read += 1;
+                    bytes += known.size;
+                }
+            }
+            match files.into_iter().next_back() {
+                Some((last, _)) if !is_last => after = last,
+                _ => break,
+            }
+        }
+        self.say(read, bytes);
+    }
+
+    /// Forgets the files of these names, if they are not there.
+    fn forget(&self, mut gone: Vec<String>) {
+        gone.retain(|name| {
+            let is_there = ShareName::parse(name).is_ok_and(|name| self.share.stamp(&name).is_ok());
+            !is_there && !self.is_stopping()
+        });
+        self.store.forget(&gone);
+    }
+
+    fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Acquire)
+    }
+
+    /// Reads the file, a second time if it changed meanwhile.
+    fn read(&self, name: &ShareName) -> Result<Known, ShareError> {
+        match self.read_once(name) {
+            Err(ShareError::Changed(_)) => self.read_once(name),
+            result => result,
+        }
+    }
+
+    fn read_once(&self, name: &ShareName) -> Result<Known, ShareError> {
+        let failed = |error| ShareError::of(name, error);
+        let started = SystemTime::now();
+        let SharedFile { mut file, stamp } = self.share.read(name)?;
+        if stamp.size > CONTENT_MAX {
+            return Err(failed(std::io::ErrorKind::FileTooLarge.into()));
+        }
+        let mut hasher = TreeHasher::default();
+        // One byte more than there should be: then the end is seen at once.
+        let length = usize::try_from(stamp.size).map_or(READ, |size| READ.min(size + 1));
+        let mut buffer = vec![0; length];
+        loop {
+            if self.is_stopping() {
+                return Err(failed(std::io::ErrorKind::Interrupted.into()));
+            }
+            match file.read(&mut buffer).map_err(failed)? {
+                0 => break,
+                read => hasher.push(&buffer[..read]),
+            }
+            if hasher.size() > stamp.size {
+                return Err(ShareError::Changed(name.clone()));
+            }
+        }
+        let tree = hasher.finish();
+        if !SharedFile::unchanged(&file, stamp).map_err(failed)? || tree.size() != stamp.size {
+            return Err(ShareError::Changed(name.clone()));
+        }
+        self.counters.files_hashed.one();
+        self.counters.bytes_hashed.add(stamp.size);
+        let settled = is_settled(stamp, started);
+        self.store.put(name, stamp, &tree, settled);
+        Ok(Known {
+            size: stamp.size,
+            stamp,
+            digest: tree.digest(),
+        })
+    }
+}
+
+/// Whether a change after `started` would show in another stamp.
+fn is_settled(stamp: Stamp, started: SystemTime) -> bool {
+    stamp
+        .modified
+        .and_then(|modified| started.duration_since(modified).ok())
+        .is_some_and(|since| since >= SETTLED_AFTER)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,71 @@
+//! The catalogue as handlers see it.
+
+use std::{fs::File, io, os::unix::fs::FileExt};
+
+use node_wire::name::ShareName;
+use plugin_api::{FileInfo, Files, Flow, HandlerError};
+
+use super::{Catalogue, ShareError};
+
+impl Files for Catalogue {
+    fn visit(&self, visit: &mut dyn FnMut(&FileInfo) -> Flow) -> Result<(), HandlerError> {
+        self.visit_after(None, visit)
+            .map(drop)
+            .map_err(|error| HandlerError::Files(error.to_string()))
+    }
+
+    fn file(&self, name: &str) -> Result<Option<FileInfo>, HandlerError> {
+        self.look_up(name)
+            .map_err(|error| HandlerError::Files(error.to_string()))
+    }
+
+    fn known(&self, name: &str) -> Result<Option<FileInfo>, HandlerError> {
+        self.get(name)
+            .map_err(|error| HandlerError::Files(error.to_string()))
+    }
+
+    fn visit_some(
+        &self,
+        prefix: &str,
+        any_of: &[String],
+        visit: &mut dyn FnMut(&FileInfo) -> Flow,
+    ) -> Result<(), HandlerError> {
+        self.search(prefix, any_of, visit)
+            .map_err(|error| HandlerError::Files(error.to_string()))
+    }
+
+    fn visit_words(&self, visit: &mut dyn FnMut(&str) -> Flow) -> Result<bool, HandlerError> {
+        Ok(self.words(visit))
+    }
+
+    fn identity(&self) -> Option<u64> {
+        Some(self.share().identity())
+    }
+
+    fn read(&self, name: &str, from: u64, most: usize) -> Result<Option<Vec<u8>>, HandlerError> {
+        let Ok(name) = ShareName::parse(name) else {
+            return Ok(None);
+        };
+        let shared = match self.share().read(&name) {
+            Ok(shared) => shared,
+            Err(ShareError::NotFound(_)) => return Ok(None),
+            Err(error) => return Err(HandlerError::Files(error.to_string())),
+        };
+        let part = read_part(&shared.file, from, most);
+        part.map(Some)
+            .map_err(|error| HandlerError::Files(format!("{name}: {error}")))
+    }
+}
+
+fn read_part(file: &File, from: u64, most: usize) -> io::Result<Vec<u8>> {
+    let mut part = vec![0; most];
+    let mut length = 0;
+    while length < most {
+        match file.read_at(&mut part[length..], from.saturating_add(length as u64))? {
+            0 => break,
+            read => length += read,
+        }
+    }
+    part.truncate(length);
+    Ok(part)
+}

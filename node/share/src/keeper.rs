@@ -1,0 +1,482 @@
+//! The keeper: makes the catalogue right, and keeps it so.
+//!
+//! # Participants
+//! [`Keeper`] runs on a thread of its own. It looks where a hint points
+//! ([`look`]), and, in a [`sweep`], at one directory after the other: at the
+//! start, when hints were lost, and again and again for what no hint told.
+//!
+//! # Invariants
+//! - What the disk says counts. A lost, late or wrong hint costs time, never a
+//!   wrong answer for longer than the next sweep.
+//! - A warm start lists only directories that changed; then a slow sweep looks
+//!   at every file, and takes half of one processor at most.
+//! - Hints come before sweeps: a change is known soon even while all is looked
+//!   at.
+//! - If not everything can be watched, sweeps come more often, and the status
+//!   says why.
+//! - The directory itself is looked at every [`ROOT_EVERY`]: one that is gone,
+//!   another or unreadable is noticed and said, and taken up when it is back.
+
+mod look;
+mod sweep;
+#[cfg(test)]
+mod tests;
+mod voice;
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
+
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use self::{
+    look::Look,
+    sweep::{Depth, Sweep},
+    voice::Voice,
+};
+use super::{
+    Catalogue,
+    catalogue::{self, News, Saved},
+    root::RootNews,
+    watcher::{Batch, Hints, System, WatchError, Watcher, Watching},
+};
+use node_base::{clock::now, events::EventLog, state::StateDir, sync::lock};
+
+/// Time in which hints that belong together are waited for.
+const TOGETHER: Duration = Duration::from_millis(20);
+
+/// How often the directory itself is looked at.
+const ROOT_EVERY: Duration = Duration::from_secs(1);
+
+/// Pause between two sweeps if everything is watched.
+const SWEEP_EVERY: Duration = Duration::from_secs(600);
+
+/// Pause between two sweeps if not.
+const SWEEP_UNWATCHED: Duration = Duration::from_secs(20);
+
+/// A sweep pauses for this many times the time that the one before took.
+const SWEEP_REST: u32 = 20;
+
+/// Time after which a file that was too young is looked at again.
+const YOUNG_FOR: Duration = Duration::from_millis(200);
+
+/// How often a catalogue that changed is saved.
+const SAVE_EVERY: Duration = Duration::from_secs(60);
+
+/// Pause after a panic, which the thread of the library below may have had.
+const AFTER_PANIC: Duration = Duration::from_secs(1);
+
+/// Time that one step of a sweep takes, about.
+const STEP: Duration = Duration::from_millis(20);
+
+/// What the keeper says about itself.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct KeeperStatus {
+    /// Why not every change is noticed at once; nothing if it is.
+    pub unwatched: Option<String>,
+}
+
+/// Keeps a catalogue right.
+pub struct Keeper {
+    catalogue: Arc<Catalogue>,
+    state: Option<StateDir>,
+    watching: Box<dyn Watching>,
+    hints: Arc<Hints>,
+    status: Mutex<KeeperStatus>,
+    events: Arc<EventLog>,
+    /// Whether the directories were looked at since the start.
+    looked: watch::Sender<bool>,
+}
+
+/// What the thread of the keeper has.
+struct Running<'k> {
+    keeper: &'k Keeper,
+    watcher: Option<Box<dyn Watcher>>,
+    sweep: Option<Sweep>,
+    voice: Voice<'k>,
+    root_looked: Instant,
+    swept: Instant,
+    sweep_took: Duration,
+    young_since: Option<Instant>,
+    saved: Instant,
+}
+
+impl Keeper {
+    /// A keeper of `catalogue`, which is saved in `state`.
+    #[must_use]
+    pub fn new(catalogue: Arc<Catalogue>, state: StateDir, events: Arc<EventLog>) -> Arc<Keeper> {
+        Keeper::with(catalogue, Some(state), events, Box::new(System))
+    }
+
+    /// One that saves nothing and is told nothing.
+    #[cfg(test)]
+    pub(super) fn without_state(catalogue: Arc<Catalogue>) -> Arc<Keeper> {
+        let watching = Box::new(tests::Memory::default());
+        Keeper::with(catalogue, None, Arc::default(), watching)
+    }
+
+    fn with(
+        catalogue: Arc<Catalogue>,
+        state: Option<StateDir>,
+        events: Arc<EventLog>,
+        watching: Box<dyn Watching>,
+    ) -> Arc<Keeper> {
+        Arc::new(Keeper {
+            catalogue,
+            state,
+            watching,
+            hints: Arc::default(),
+            status: Mutex::default(),
+            events,
+            looked: watch::Sender::new(false),
+        })
+    }
+
+    /// Waits until the directories were looked at once since the start.
+    pub async fn looked(&self) {
+        // The sender lives as long as this.
+        let _ = self.looked.subscribe().wait_for(|looked| *looked).await;
+    }
+
+    /// What the keeper says about itself.
+    #[must_use]
+    pub fn status(&self) -> KeeperStatus {
+        lock(&self.status).clone()
+    }
+
+    /// Has the file `name` looked at soon. Does not block.
+    pub fn look_at(&self, name: &str) {
+        self.hints.name(name);
+    }
+
+    /// Ends [`Keeper::run`] when `cancel` says so.
+    pub async fn stop_when(self: Arc<Self>, cancel: CancellationToken) {
+        cancel.cancelled().await;
+        self.hints.stop();
+    }
+
+    /// Looks at everything once. Blocks.
+    #[cfg(test)]
+    pub(super) fn look_once(&self) {
+        let mut running = Running::new(self);
+        running.begin_sweep(Depth::Changed, true);
+        while running.sweep.is_some() {
+            running.turn();
+        }
+    }
+
+    /// Keeps the catalogue right until it is stopped; then saves it. Blocks.
+    pub fn run(&self) {
+        self.load();
+        let mut running = Running::new(self);
+        running.watch_anew();
+        running.begin_sweep(Depth::Changed, true);
+        while !self.hints.is_stopped() {
+            if catch_unwind(AssertUnwindSafe(|| running.turn())).is_err() {
+                tracing::error!("looking at the share panicked; it is looked at anew");
+                self.hints.pause(AFTER_PANIC);
+                running = Running::new(self);
+                running.watch_anew();
+                running.begin_sweep(Depth::Files, true);
+            }
+        }
+        self.save();
+    }
+
+    fn load(&self) {
+        let Some(state) = &self.state else {
+            return;
+        };
+        let root = self.catalogue.share().root.description();
+        match catalogue::load(state, &root) {
+            Ok(Some(saved)) => self.catalogue.begin_with(saved),
+            Ok(None) => {}
+            Err(error) => {
+                tracing::warn!(%error, "the saved catalogue is not used; the share is looked at anew");
+                if let Err(error) = catalogue::remove(state) {
+                    tracing::warn!(%error, "it cannot be removed either");
+                }
+            }
+        }
+    }
+
+    fn save(&self) {
+        let Some(state) = &self.state else {
+            return;
+        };
+        if !self.catalogue.is_complete() {
+            return;
+        }
+        let saved = {
+            let mut work = self.catalogue.work();
+            if !std::mem::take(&mut work.is_unsaved) {
+                return;
+            }
+            Saved {
+                view: self.catalogue.view(),
+                folders: work.folders.clone(),
+            }
+        };
+        let root = self.catalogue.share().root.description();
+        if let Err(error) = catalogue::save(state, &root, &saved) {
+            tracing::warn!(%error, "the catalogue cannot be saved");
+        }
+    }
+}
+
+impl<'k> Running<'k> {
+    fn new(keeper: &'k Keeper) -> Running<'k> {
+        let now = now();
+        Running {
+            keeper,
+            watcher: None,
+            sweep: None,
+            voice: Voice::new(&keeper.events),
+            root_looked: now,
+            swept: now,
+            sweep_took: Duration::ZERO,
+            young_since: None,
+            saved: now,
+        }
+    }
+
+    /// Does what is to be done next, or waits a little.
+    fn turn(&mut self) {
+        let hints = &self.keeper.hints;
+        hints.wait(self.rest());
+        let mut batch = hints.take();
+        if !batch.names.is_empty() && self.sweep.is_none() {
+            hints.pause(TOGETHER);
+            let mut more = hints.take();
+            batch.names.append(&mut more.names);
+            batch.root |= more.root;
+            batch.everything |= more.everything;
+        }
+        if hints.is_stopped() {
+            return;
+        }
+        let is_there = self.look_at_root(batch.root);
+        if is_there {
+            self.look_at_hints(&batch);
+            self.look_at_young();
+            self.step();
+        }
+        self.voice.speak();
+        if now() >= self.saved + SAVE_EVERY {
+            self.keeper.save();
+            self.saved = now();
+        }
+    }
+
+    /// Time until something is to be done without a hint.
+    fn rest(&self) -> Duration {
+        match &self.sweep {
+            Some(sweep) => sweep.rest,
+            None if self.young_since.is_some() => YOUNG_FOR,
+            None if self.voice.has_more() => voice::SPEAK_EVERY,
+            None => ROOT_EVERY,
+        }
+    }
+
+    /// Looks at the directory itself if it is time. Says whether it is there.
+    fn look_at_root(&mut self, hinted: bool) -> bool {
+        let share = Arc::clone(self.keeper.catalogue.share());
+        if hinted || now() >= self.root_looked + ROOT_EVERY {
+            self.root_looked = now();
+            let news = share.root.look();
+            self.root_news(&news);
+            if hinted && news == RootNews::Same {
+                // Something about it changed, its permissions maybe.
+                let looked = self.look(|look| look.alone(""));
+                self.take_in(looked);
+            }
+        }
+        share.trouble().is_none()
+    }
+
+    fn root_news(&mut self, news: &RootNews) {
+        match news {
+            RootNews::Same => return,
+            RootNews::Away(_) => {
+                let looked = self.look(|look| look.forget(""));
+                self.take_in(looked);
+                self.sweep = None;
+                self.keeper.catalogue.work().folders.clear();
+                self.keeper.catalogue.set_complete();
+            }
+            RootNews::Back | RootNews::Replaced => {
+                self.watch_anew();
+                self.begin_sweep(Depth::Files, true);
+            }
+        }
+        self.keeper.catalogue.doubt();
+        self.voice.root(news, self.keeper.catalogue.share().path());
+    }
+
+    /// Begins to watch from the start.
+    fn watch_anew(&mut self) {
+        self.watcher = None;
+        for folder in self.keeper.catalogue.work().folders.values_mut() {
+            folder.watched = false;
+        }
+        let root = self.keeper.catalogue.share().path();
+        let begun = self.keeper.watching.begin(root, &self.keeper.hints);
+        lock(&self.keeper.status).unwatched = None;
+        match begun {
+            Ok(watcher) => self.watcher = Some(watcher),
+            Err(error) => self.unwatched(&error),
+        }
+    }
+
+    /// Notes that not everything is watched, and says it once.
+    fn unwatched(&mut self, error: &WatchError) {
+        let said = error.to_string();
+        let mut status = lock(&self.keeper.status);
+        if status.unwatched.as_ref() != Some(&said) {
+            self.voice.unwatched(&said);
+            status.unwatched = Some(said);
+        }
+    }
+
+    /// Notes that everything is watched, if it is.
+    fn watched(&self) {
+        let work = self.keeper.catalogue.work();
+        if self.watcher.is_some() && work.folders.values().all(|folder| folder.watched) {
+            lock(&self.keeper.status).unwatched = None;
+        }
+    }
+
+    fn begin_sweep(&mut self, depth: Depth, is_urgent: bool) {
+        // One that was to look at all files at once still does.
+        let goes_on = self.sweep.as_ref().filter(|sweep| sweep.is_urgent);
+        let depth = goes_on.map_or(depth, |sweep| depth.max(sweep.depth));
+        self.sweep = Some(Sweep::new(depth, is_urgent));
+        self.keeper
+            .catalogue
+            .work()
+            .folders
+            .entry(String::new())
+            .or_default();
+    }
+
+    fn look_at_hints(&mut self, batch: &Batch) {
+        if batch.everything {
+            tracing::debug!("hints were lost; everything is looked at");
+            self.begin_sweep(Depth::Files, true);
+        } else if !batch.names.is_empty() {
+            let looked = self.look(|look| look.names(&batch.names));
+            self.take_in(looked);
+        }
+    }
+
+    /// Looks again at the files that were too young.
+    fn look_at_young(&mut self) {
+        match self.young_since {
+            Some(since) if now() >= since + YOUNG_FOR => {
+                self.young_since = None;
+                let young = std::mem::take(&mut self.keeper.catalogue.work().young);
+                let looked = self.look(|look| look.files(&young));
+                self.take_in(looked);
+            }
+            Some(_) => {}
+            None => {
+                let is_young = !self.keeper.catalogue.work().young.is_empty();
+                self.young_since = is_young.then(now);
+            }
+        }
+    }
+
+    /// Goes on with the sweep, or begins the next one.
+    fn step(&mut self) {
+        let Some(mut sweep) = self.sweep.take() else {
+            let every = if self.keeper.status().unwatched.is_some() {
+                SWEEP_UNWATCHED
+            } else {
+                SWEEP_EVERY
+            };
+            if now() >= self.swept + every.max(self.sweep_took * SWEEP_REST) {
+                if self.watcher.is_none() {
+                    self.watch_anew();
+                }
+                self.begin_sweep(Depth::Files, false);
+            }
+            return;
+        };
+        let looked = self.look(|look| sweep.step(look, STEP));
+        self.take_in(looked);
+        if !sweep.is_done() {
+            self.sweep = Some(sweep);
+            return;
+        }
+        self.swept = now();
+        self.sweep_took = sweep.took;
+        self.watched();
+        if sweep.depth == Depth::Changed {
+            let was_complete = self.keeper.catalogue.is_complete();
+            self.keeper.catalogue.set_complete();
+            self.keeper.looked.send_replace(true);
+            tracing::info!(
+                files = self.keeper.catalogue.count(),
+                "the share was looked at"
+            );
+            if was_complete {
+                // Files that changed in their place show only one by one.
+                self.begin_sweep(Depth::Files, false);
+            } else {
+                self.keeper.catalogue.spread(&News {
+                    everything: true,
+                    ..News::default()
+                });
+                self.keeper.save();
+            }
+        }
+    }
+
+    /// Looks at the disk, and notes what is there.
+    fn look(&mut self, work: impl FnOnce(&mut Look<'_>)) -> Looked {
+        let mut look = Look::begin(&self.keeper.catalogue, self.watcher.as_deref_mut());
+        work(&mut look);
+        look.end()
+    }
+
+    fn take_in(&mut self, looked: Looked) {
+        if let Some(error) = looked.unwatched {
+            self.unwatched(&error);
+        }
+        if let Some(error) = looked.root_failed {
+            let news = self.keeper.catalogue.share().root.leave(&error);
+            self.root_news(&news);
+        }
+        if looked.is_unfinished {
+            self.begin_sweep(Depth::Changed, true);
+        }
+        for news in &looked.news {
+            self.keeper.catalogue.spread(news);
+            self.voice.changed(news);
+        }
+    }
+}
+
+/// What came of a look.
+#[derive(Debug, Default)]
+struct Looked {
+    news: Vec<News>,
+    /// Why a directory is not watched.
+    unwatched: Option<WatchError>,
+    /// Whether there were more directories than time.
+    is_unfinished: bool,
+    /// Why the shared directory itself cannot be read.
+    root_failed: Option<std::io::Error>,
+}
+
+impl std::fmt::Debug for Keeper {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Keeper")
+            .field("catalogue", &self.catalogue)
+            .field("status", &self.status())
+            .finish_non_exhaustive()
+    }
+}

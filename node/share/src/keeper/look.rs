@@ -1,0 +1,390 @@
+//! Looking at the disk and noting what is there.
+//!
+//! # Invariants
+//! - While a look lasts, nobody else changes the catalogue.
+//! - A directory is opened from its parent, part by part; a link is never
+//!   followed.
+//! - What cannot be read for a moment stays as it was, and is looked at again.
+
+use std::{
+    collections::BTreeSet,
+    io,
+    sync::{Arc, MutexGuard},
+    time::{Duration, Instant, SystemTime},
+};
+
+use cap_fs_ext::DirExt;
+use cap_std::fs::Dir;
+use node_wire::name::ShareName;
+
+use super::{Looked, sweep::Depth};
+use crate::{
+    Catalogue,
+    catalogue::{Change, Meta, View, Work},
+    folders::{FolderStamp, Folders, children, following, in_and_below, remove_below},
+    ignoring::{Chain, IGNORE_FILE, Ignoring},
+    listing::{Listed, list, meta},
+    watcher::{WatchError, Watcher},
+};
+
+/// Changes that are noted together.
+const CHANGES_MAX: usize = 4_096;
+
+/// Time for directories that one batch of hints points to; a sweep does the
+/// rest.
+const HINTED_TIME: Duration = Duration::from_millis(100);
+
+/// A look at the disk.
+pub(super) struct Look<'c> {
+    catalogue: &'c Catalogue,
+    work: MutexGuard<'c, Work>,
+    watcher: Option<&'c mut (dyn Watcher + 'static)>,
+    root: Option<Arc<Dir>>,
+    /// Open directories, each in the one before, by their names.
+    open: Vec<(String, Dir)>,
+    changes: Vec<Change>,
+    looked: Looked,
+}
+
+impl<'c> Look<'c> {
+    pub(super) fn begin(
+        catalogue: &'c Catalogue,
+        watcher: Option<&'c mut (dyn Watcher + 'static)>,
+    ) -> Look<'c> {
+        Look {
+            work: catalogue.work(),
+            root: catalogue.share().directory().ok(),
+            catalogue,
+            watcher,
+            open: Vec::new(),
+            changes: Vec::new(),
+            looked: Looked::default(),
+        }
+    }
+
+    /// Notes what was found, and says what is new.
+    pub(super) fn end(mut self) -> Looked {
+        self.flush();
+        self.looked
+    }
+
+    pub(super) fn folders(&self) -> &Folders {
+        &self.work.folders
+    }
+
+    /// Looks at files and directories by their names.
+    pub(super) fn names(&mut self, names: &BTreeSet<String>) {
+        let mut hinted = Hinted::default();
+        for name in names {
+            self.name(name, &mut hinted);
+        }
+        self.flush();
+        for folder in std::mem::take(&mut hinted.again) {
+            self.alone(&folder);
+        }
+        let begun = Instant::now();
+        for folder in &hinted.whole {
+            let mut above = folder[..folder.len().saturating_sub(1)].match_indices('/');
+            let has_above = above.any(|(at, _)| hinted.whole.contains(&folder[..=at]));
+            if has_above || (!folder.is_empty() && hinted.whole.contains("")) {
+                continue;
+            }
+            self.doubt(folder);
+            let mut next = Some(folder.clone());
+            while let Some(name) = next {
+                if begun.elapsed() >= HINTED_TIME {
+                    self.looked.is_unfinished = true;
+                    return;
+                }
+                self.folder(&name, Depth::Changed);
+                next = following(&self.work.folders, &name, folder);
+            }
+        }
+    }
+
+    /// Has everything in `folder` looked at again.
+    fn doubt(&mut self, folder: &str) {
+        self.work.folders.entry(folder.to_owned()).or_default();
+        for below in in_and_below(&mut self.work.folders, folder) {
+            below.stamp = None;
+            below.watched = false;
+        }
+    }
+
+    fn name(&mut self, name: &str, hinted: &mut Hinted) {
+        let (folder, last) = name.split_at(name.rfind('/').map_or(0, |at| at + 1));
+        if !self.work.folders.contains_key(folder) {
+            // In a directory that is new, or ignored: its parent knows.
+            let known = |above: &&str| self.work.folders.contains_key(*above);
+            let above = folder.match_indices('/').map(|(at, _)| &folder[..=at]);
+            let new = above.into_iter().find(|above| !known(above));
+            if let Some(new) = new.map(|new| new[..new.len() - 1].to_owned())
+                && hinted.seen.insert(new.clone())
+            {
+                self.name(&new, hinted);
+            }
+            return;
+        }
+        if last == IGNORE_FILE {
+            hinted.whole.insert(folder.to_owned());
+            return;
+        }
+        if let Some(folder) = self.work.folders.get_mut(folder) {
+            folder.stamp = None;
+        }
+        match self.entry(folder, last, name, hinted) {
+            Entry::File(meta) => {
+                self.note(name, Some(meta));
+                self.forget_if_there(&format!("{name}/"));
+            }
+            Entry::Directory => {
+                self.note(name, None);
+                hinted.whole.insert(format!("{name}/"));
+            }
+            Entry::None => {
+                self.note(name, None);
+                self.forget_if_there(&format!("{name}/"));
+            }
+            Entry::Unclear => {
+                hinted.again.insert(folder.to_owned());
+            }
+        }
+    }
+
+    /// What `name`, which is `last` in `folder`, is.
+    fn entry(&mut self, folder: &str, last: &str, name: &str, hinted: &mut Hinted) -> Entry {
+        if ShareName::parse(name).is_err() {
+            return Entry::Unclear;
+        }
+        if hinted.chain.as_ref().is_none_or(|(of, _)| of != folder) {
+            let chain = self.chain(folder);
+            hinted.chain = Some((folder.to_owned(), chain));
+        }
+        let chain = hinted.chain.as_ref().map(|(_, chain)| chain);
+        let shares = |is_directory| chain.is_some_and(|chain| chain.shares(name, is_directory));
+        let found = self
+            .open(folder)
+            .and_then(|folder| folder.symlink_metadata(last));
+        match found {
+            Ok(found) if found.is_dir() && shares(true) => Entry::Directory,
+            Ok(found) if found.is_file() && shares(false) => Entry::File(meta(&found)),
+            Ok(found) if found.is_dir() || found.is_file() => Entry::None,
+            Err(error) if is_gone(&error) => Entry::None,
+            _ => Entry::Unclear,
+        }
+    }
+
+    /// Looks at files that are known.
+    pub(super) fn files(&mut self, names: &[String]) {
+        let names = names.iter().cloned().collect();
+        self.names(&names);
+    }
+
+    /// Looks at one directory, and leaves those that are new in it to a sweep.
+    pub(super) fn alone(&mut self, name: &str) {
+        let before = self.work.folders.len();
+        self.folder(name, Depth::Files);
+        self.looked.is_unfinished |= self.work.folders.len() > before;
+    }
+
+    /// Looks at one directory. Those that are new in it follow it in the
+    /// folders, without a stamp.
+    pub(super) fn folder(&mut self, name: &str, depth: Depth) {
+        self.watch(name);
+        let before = SystemTime::now();
+        let rules = self.rules(name);
+        let stamp = self
+            .open(name)
+            .and_then(|folder| folder.dir_metadata())
+            .map(|metadata| FolderStamp::of(&metadata));
+        let stamp = match stamp {
+            Ok(stamp) => stamp,
+            Err(error) => return self.failed(name, error),
+        };
+        let known = self.work.folders.entry(name.to_owned()).or_default();
+        if depth == Depth::Changed && known.stamp == Some(stamp) && known.rules == rules {
+            return;
+        }
+        if known.rules != rules {
+            known.rules = rules;
+            for below in in_and_below(&mut self.work.folders, name) {
+                below.stamp = None;
+            }
+        }
+        let chain = self.chain(name);
+        let listed = self
+            .open(name)
+            .and_then(|folder| list(folder, name, &chain));
+        match listed {
+            Ok(listed) => self.listed(name, listed),
+            Err(error) => return self.failed(name, error),
+        }
+        let stamp = stamp.is_settled(before).then_some(stamp);
+        let folder = self.work.folders.get_mut(name);
+        if let Some(folder) = folder.filter(|folder| folder.stamp != stamp) {
+            folder.stamp = stamp;
+            self.work.is_unsaved = true;
+        }
+        if self.changes.len() >= CHANGES_MAX {
+            self.flush();
+        }
+    }
+
+    fn failed(&mut self, name: &str, error: io::Error) {
+        if name.is_empty() {
+            self.looked.root_failed = Some(error);
+        } else if is_gone(&error) {
+            self.forget(name);
+        } else {
+            tracing::warn!(name, %error, "a directory of the share cannot be looked at");
+            if let Some(folder) = self.work.folders.get_mut(name) {
+                folder.stamp = None;
+            }
+        }
+    }
+
+    /// Notes what is in the directory `name`.
+    fn listed(&mut self, name: &str, listed: Listed) {
+        let view = self.catalogue.view();
+        let mut before = view.directly_in(name).into_iter().peekable();
+        for (last, meta) in listed.files {
+            while let Some((gone, _)) = before.next_if(|(gone, _)| *gone < last) {
+                self.changes.push((format!("{name}{gone}"), None));
+            }
+            let known = before.next_if(|(known, _)| *known == last);
+            if known.is_none_or(|(_, known)| known != meta) {
+                self.changes.push((format!("{name}{last}"), Some(meta)));
+            }
+        }
+        for (gone, _) in before {
+            self.changes.push((format!("{name}{gone}"), None));
+        }
+        let mut known: BTreeSet<String> = children(&self.work.folders, name).into_iter().collect();
+        for last in listed.directories {
+            if !known.remove(&last) {
+                let new = format!("{name}{last}/");
+                self.work.folders.entry(new).or_default();
+            }
+        }
+        for gone in known {
+            self.forget(&format!("{name}{gone}/"));
+        }
+        if let Some(folder) = self.work.folders.get_mut(name) {
+            folder.skipped = listed.skipped;
+        }
+    }
+
+    /// Forgets the directory `name` and all that is in it.
+    pub(super) fn forget(&mut self, name: &str) {
+        remove_below(&mut self.work.folders, name);
+        let view = self.catalogue.view();
+        for file in view.below(name) {
+            self.changes.push((file.name(), None));
+        }
+    }
+
+    fn forget_if_there(&mut self, name: &str) {
+        if self.work.folders.contains_key(name) {
+            self.forget(name);
+        }
+    }
+
+    fn note(&mut self, name: &str, meta: Option<Meta>) {
+        let view: Arc<View> = self.catalogue.view();
+        if view.get(name) != meta {
+            self.changes.push((name.to_owned(), meta));
+        }
+    }
+
+    fn flush(&mut self) {
+        let news = self.catalogue.apply(&mut self.work, &mut self.changes);
+        if !news.is_empty() {
+            self.looked.news.push(news);
+        }
+    }
+
+    /// Watches the directory `name`, if it is not watched.
+    fn watch(&mut self, name: &str) {
+        let Some(watcher) = &mut self.watcher else {
+            return;
+        };
+        let Some(folder) = self.work.folders.get_mut(name) else {
+            return;
+        };
+        if folder.watched {
+            return;
+        }
+        match watcher.watch(&self.catalogue.share().path().join(name)) {
+            Ok(()) => folder.watched = true,
+            Err(WatchError::Gone) => {}
+            Err(error) => self.looked.unwatched = Some(error),
+        }
+    }
+
+    fn chain(&self, folder: &str) -> Chain {
+        let ignoring = &self.catalogue.share().ignoring;
+        let root = self.root.as_ref();
+        root.map_or_else(Chain::default, |root| ignoring.chain(root, folder))
+    }
+
+    /// What the ignore file of the directory `name` is; 0 if there is none.
+    fn rules(&self, name: &str) -> u64 {
+        let root = self.root.as_ref();
+        root.map_or(0, |root| Ignoring::fingerprint(root, name))
+    }
+
+    /// Opens the directory `name`: empty, or with a `/` at its end.
+    fn open(&mut self, name: &str) -> io::Result<&Dir> {
+        while self
+            .open
+            .pop_if(|(open, _)| !name.starts_with(open.as_str()))
+            .is_some()
+        {}
+        loop {
+            let reached = self.open.last().map_or(0, |(open, _)| open.len());
+            let Some(end) = name[reached..].find('/') else {
+                break;
+            };
+            let here = match self.open.last() {
+                Some((_, open)) => open,
+                None => self.root.as_deref().ok_or(io::ErrorKind::NotFound)?,
+            };
+            let below = here.open_dir_nofollow(&name[reached..reached + end])?;
+            self.open.push((name[..=reached + end].to_owned(), below));
+        }
+        match self.open.last() {
+            Some((_, open)) => Ok(open),
+            None => Ok(self.root.as_deref().ok_or(io::ErrorKind::NotFound)?),
+        }
+    }
+}
+
+/// What hints point to.
+#[derive(Default)]
+struct Hinted {
+    /// Directories that are looked at with all that is in them.
+    whole: BTreeSet<String>,
+    /// Directories that are listed again.
+    again: BTreeSet<String>,
+    /// Directories that were new to us.
+    seen: BTreeSet<String>,
+    /// The rules of the directory of the file before.
+    chain: Option<(String, Chain)>,
+}
+
+/// What is at a name.
+enum Entry {
+    File(Meta),
+    Directory,
+    /// Nothing that is shared.
+    None,
+    /// Its directory has to be listed to know.
+    Unclear,
+}
+
+fn is_gone(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory | io::ErrorKind::PermissionDenied
+    ) || error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error())
+}

@@ -1,0 +1,58 @@
+//! Looking at one directory after the other, a little at a time.
+
+use std::time::{Duration, Instant};
+
+use super::look::Look;
+use crate::folders::following;
+
+/// What is looked at.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub(super) enum Depth {
+    /// Directories, and the files of those that changed.
+    Changed,
+    /// Every file.
+    Files,
+}
+
+/// A look at all directories, in order of their names.
+#[derive(Debug)]
+pub(super) struct Sweep {
+    pub(super) depth: Depth,
+    pub(super) is_urgent: bool,
+    next: Option<String>,
+    /// Time to rest before the next step.
+    pub(super) rest: Duration,
+    /// Time that it took so far.
+    pub(super) took: Duration,
+}
+
+impl Sweep {
+    pub(super) fn new(depth: Depth, is_urgent: bool) -> Sweep {
+        Sweep {
+            depth,
+            is_urgent,
+            next: Some(String::new()),
+            rest: Duration::ZERO,
+            took: Duration::ZERO,
+        }
+    }
+
+    pub(super) fn is_done(&self) -> bool {
+        self.next.is_none()
+    }
+
+    /// Goes on for about `most`.
+    pub(super) fn step(&mut self, look: &mut Look<'_>, most: Duration) {
+        let begun = Instant::now();
+        while let Some(name) = self.next.take() {
+            look.folder(&name, self.depth);
+            self.next = following(look.folders(), &name, "");
+            if begun.elapsed() >= most {
+                break;
+            }
+        }
+        let took = begun.elapsed();
+        self.took += took;
+        self.rest = if self.is_urgent { Duration::ZERO } else { took };
+    }
+}

@@ -1,0 +1,439 @@
+//! The keeper on a real directory, with hints from memory.
+#![allow(
+    clippy::disallowed_methods,
+    reason = "tests change the directory from outside"
+)]
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use plugin_api::Flow;
+use proptest::{collection::vec, prelude::*};
+
+use super::*;
+use crate::{
+    Share,
+    watcher::{WatchError, Watcher, Watching},
+};
+
+/// A watcher that says nothing by itself, and watches so many directories.
+#[derive(Clone)]
+pub(crate) struct Memory {
+    watched: Arc<Mutex<BTreeSet<PathBuf>>>,
+    most: Arc<AtomicUsize>,
+}
+
+impl Default for Memory {
+    fn default() -> Memory {
+        Memory {
+            watched: Arc::default(),
+            most: Arc::new(AtomicUsize::new(usize::MAX)),
+        }
+    }
+}
+
+impl Watching for Memory {
+    fn begin(&self, _root: &Path, _hints: &Arc<Hints>) -> Result<Box<dyn Watcher>, WatchError> {
+        lock(&self.watched).clear();
+        Ok(Box::new(self.clone()))
+    }
+}
+
+impl Watcher for Memory {
+    fn watch(&mut self, path: &Path) -> Result<(), WatchError> {
+        let mut watched = lock(&self.watched);
+        if watched.len() >= self.most.load(Ordering::Relaxed) {
+            return Err(WatchError::Limit);
+        }
+        watched.insert(path.to_owned());
+        Ok(())
+    }
+}
+
+struct Home {
+    directory: tempfile::TempDir,
+    memory: Memory,
+}
+
+impl Home {
+    fn new() -> Home {
+        let directory = tempfile::tempdir().unwrap();
+        fs::create_dir(directory.path().join("share")).unwrap();
+        Home {
+            directory,
+            memory: Memory::default(),
+        }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join("share").join(name)
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        fs::create_dir_all(self.path(name).parent().unwrap()).unwrap();
+        fs::write(self.path(name), text).unwrap();
+    }
+
+    fn state(&self) -> StateDir {
+        StateDir::open(&self.directory.path().join("state")).unwrap()
+    }
+
+    fn keeper(&self) -> Arc<Keeper> {
+        let share = Arc::new(Share::open(&self.path("")).unwrap());
+        let watching = Box::new(self.memory.clone());
+        let catalogue = Catalogue::new(&share);
+        Keeper::with(catalogue, Some(self.state()), Arc::default(), watching)
+    }
+}
+
+/// Names and sizes in the catalogue.
+fn known(keeper: &Keeper) -> Vec<(String, u64)> {
+    let mut known = Vec::new();
+    let view = keeper.catalogue.view();
+    known.extend(view.from("").map(|file| (file.name(), file.meta.size)));
+    known
+}
+
+fn names(keeper: &Keeper) -> Vec<String> {
+    known(keeper).into_iter().map(|(name, _)| name).collect()
+}
+
+/// Names and sizes in the directory.
+fn there(keeper: &Keeper) -> Vec<(String, u64)> {
+    let mut there = Vec::new();
+    let visited = keeper.catalogue.share().visit(&mut |file| {
+        there.push((file.name.clone(), file.size));
+        Flow::Continue
+    });
+    visited.map_or_else(|_| Vec::new(), |_| there)
+}
+
+/// Starts, and looks at everything once.
+fn started(keeper: &Keeper) -> Running<'_> {
+    keeper.load();
+    let mut running = Running::new(keeper);
+    running.watch_anew();
+    running.begin_sweep(Depth::Changed, true);
+    until(&mut running, |_| keeper.catalogue.is_complete());
+    rest(&mut running);
+    running
+}
+
+fn until(running: &mut Running<'_>, done: impl Fn(&Running<'_>) -> bool) {
+    let deadline = now() + Duration::from_secs(20);
+    while !done(running) {
+        assert!(now() < deadline, "it does not come to an end");
+        running.turn();
+    }
+}
+
+/// Works until there is nothing to do.
+fn rest(running: &mut Running<'_>) {
+    until(running, |running| running.sweep.is_none());
+}
+
+fn hint(running: &mut Running<'_>, names: &[&str]) {
+    for name in names {
+        running.keeper.hints.name(name);
+    }
+    running.turn();
+    rest(running);
+}
+
+#[test]
+fn hints_lead_to_what_appeared_changed_and_vanished() {
+    let home = Home::new();
+    home.write("a/old", "x");
+    let keeper = home.keeper();
+    let mut running = started(&keeper);
+    assert_eq!(names(&keeper), ["a/old"]);
+    home.write("a/new", "12");
+    home.write("b/c/deep", "123");
+    hint(&mut running, &["a/new", "b"]);
+    assert_eq!(names(&keeper), ["a/new", "a/old", "b/c/deep"]);
+    home.write("a/new", "1234");
+    fs::remove_file(home.path("a/old")).unwrap();
+    fs::remove_dir_all(home.path("b")).unwrap();
+    hint(&mut running, &["a/new", "a/old", "b"]);
+    assert_eq!(known(&keeper), [("a/new".to_owned(), 4)]);
+}
+
+#[test]
+fn every_directory_is_watched_and_ignored_ones_are_not() {
+    let home = Home::new();
+    for name in ["a/b/c/x", ".git/y", "d/z"] {
+        home.write(name, "");
+    }
+    home.write(".sixhopignore", "d/\n");
+    let keeper = home.keeper();
+    let _running = started(&keeper);
+    let watched = lock(&home.memory.watched).clone();
+    let expected = ["", "a/", "a/b/", "a/b/c/"].map(|name| home.path(name));
+    assert_eq!(watched.into_iter().collect::<Vec<_>>(), expected);
+}
+
+#[test]
+fn what_no_hint_told_is_found_when_hints_were_lost() {
+    let home = Home::new();
+    home.write("a/x", "1");
+    let keeper = home.keeper();
+    let mut running = started(&keeper);
+    home.write("a/x", "longer");
+    home.write("new/y", "2");
+    keeper.hints.everything();
+    running.turn();
+    rest(&mut running);
+    assert_eq!(known(&keeper), there(&keeper));
+    assert_eq!(names(&keeper), ["a/x", "new/y"]);
+}
+
+#[test]
+fn files_with_another_name_are_told_as_such() {
+    let home = Home::new();
+    home.write("a/x", "1");
+    home.write("a/y", "22");
+    let keeper = home.keeper();
+    let told: Arc<Mutex<Vec<News>>> = Arc::default();
+    let telling = Arc::clone(&told);
+    keeper
+        .catalogue
+        .tell(move |news| lock(&telling).push(news.clone()));
+    let mut running = started(&keeper);
+    fs::rename(home.path("a"), home.path("b")).unwrap();
+    hint(&mut running, &["a", "b"]);
+    let moved: Vec<_> = lock(&told)
+        .iter()
+        .flat_map(|news| news.moved.clone())
+        .collect();
+    let pair = |old: &str, new: &str| (old.to_owned(), new.to_owned());
+    assert_eq!(moved, [pair("a/x", "b/x"), pair("a/y", "b/y")]);
+}
+
+#[test]
+fn an_ignore_file_hides_and_shows_at_once() {
+    let home = Home::new();
+    for name in ["a.log", "b/c.log", "b/d.txt"] {
+        home.write(name, "");
+    }
+    let keeper = home.keeper();
+    let mut running = started(&keeper);
+    assert_eq!(names(&keeper).len(), 3);
+    home.write(".sixhopignore", "*.log\n");
+    hint(&mut running, &[".sixhopignore"]);
+    assert_eq!(names(&keeper), ["b/d.txt"]);
+    fs::remove_file(home.path(".sixhopignore")).unwrap();
+    hint(&mut running, &[".sixhopignore"]);
+    assert_eq!(names(&keeper).len(), 3);
+}
+
+#[test]
+fn a_directory_that_is_gone_shares_nothing_and_is_taken_up_again() {
+    let home = Home::new();
+    home.write("a", "1");
+    let keeper = home.keeper();
+    let mut running = started(&keeper);
+    let away = home.directory.path().join("away");
+    fs::rename(home.path(""), &away).unwrap();
+    keeper.hints.root();
+    running.turn();
+    assert!(keeper.catalogue.share().trouble().is_some());
+    assert_eq!(names(&keeper), [""; 0]);
+    fs::rename(&away, home.path("")).unwrap();
+    running.root_looked -= ROOT_EVERY;
+    until(&mut running, |_| !names(&keeper).is_empty());
+    assert!(keeper.catalogue.share().trouble().is_none());
+    let kinds: Vec<_> = keeper
+        .events
+        .since(0, 10)
+        .iter()
+        .map(|event| event.kind)
+        .collect();
+    assert!(
+        kinds.contains(&"share.away") && kinds.contains(&"share.back"),
+        "{kinds:?}"
+    );
+}
+
+#[test]
+fn another_directory_in_its_place_is_shared() {
+    let home = Home::new();
+    home.write("old", "1");
+    let keeper = home.keeper();
+    let mut running = started(&keeper);
+    fs::rename(home.path(""), home.directory.path().join("away")).unwrap();
+    home.write("new", "1");
+    keeper.hints.root();
+    running.turn();
+    rest(&mut running);
+    assert_eq!(names(&keeper), ["new"]);
+    assert_eq!(known(&keeper), there(&keeper));
+}
+
+#[test]
+fn too_few_watches_are_said_with_what_to_do_and_cost_no_file() {
+    let home = Home::new();
+    for name in ["a/x", "b/x", "c/x"] {
+        home.write(name, "");
+    }
+    home.memory.most.store(2, Ordering::Relaxed);
+    let keeper = home.keeper();
+    let mut running = started(&keeper);
+    assert_eq!(names(&keeper).len(), 3);
+    let why = keeper.status().unwatched.unwrap();
+    assert!(why.contains("fs.inotify.max_user_watches"), "{why}");
+    home.memory.most.store(10, Ordering::Relaxed);
+    running.begin_sweep(Depth::Files, true);
+    rest(&mut running);
+    assert_eq!(keeper.status().unwatched, None);
+}
+
+#[test]
+fn a_warm_start_finds_what_changed_meanwhile() {
+    let home = Home::new();
+    for name in ["a/x", "a/gone", "b/same", "c/d/e"] {
+        home.write(name, "1");
+    }
+    home.write("c/.sixhopignore", "f\n");
+    {
+        let keeper = home.keeper();
+        let mut running = started(&keeper);
+        // Directories that were too young are looked at again.
+        std::thread::sleep(Duration::from_millis(150));
+        running.begin_sweep(Depth::Files, true);
+        rest(&mut running);
+        keeper.save();
+    }
+    home.write("a/x", "longer");
+    fs::remove_file(home.path("a/gone")).unwrap();
+    home.write("new/y", "2");
+    // In place: no directory shows it.
+    home.write("c/.sixhopignore", "d\n");
+    home.write("c/f", "f");
+    let keeper = home.keeper();
+    keeper.load();
+    assert_eq!(keeper.catalogue.count(), 4);
+    let _running = started(&keeper);
+    assert_eq!(known(&keeper), there(&keeper));
+    assert_eq!(names(&keeper), ["a/x", "b/same", "c/f", "new/y"]);
+}
+
+#[test]
+fn a_damaged_catalogue_is_made_anew() {
+    let home = Home::new();
+    home.write("a", "1");
+    {
+        let keeper = home.keeper();
+        let _running = started(&keeper);
+    }
+    let path = home.state().file("catalogue");
+    let mut bytes = fs::read(&path).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::write(&path, bytes).unwrap();
+    home.write("b", "1");
+    let keeper = home.keeper();
+    let _running = started(&keeper);
+    assert_eq!(names(&keeper), ["a", "b"]);
+}
+
+/// What happens in a directory.
+#[derive(Clone, Debug)]
+enum Step {
+    Write(String, usize),
+    Remove(String),
+    Rename(String, String),
+    Ignore(String, bool),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let name = || "([a-c]/){0,2}[a-e]";
+    prop_oneof![
+        4 => (name(), 0_usize..9).prop_map(|(name, size)| Step::Write(name, size)),
+        2 => name().prop_map(Step::Remove),
+        2 => (name(), name()).prop_map(|(from, to)| Step::Rename(from, to)),
+        1 => ("([a-c]/){0,1}", any::<bool>()).prop_map(|(name, some)| Step::Ignore(name, some)),
+    ]
+}
+
+impl Home {
+    /// Does it as far as it can be done, and gives the hints that a watcher
+    /// would give.
+    fn act(&self, step: &Step, hints: &Hints) {
+        let hinted = |name: &str| hints.name(name);
+        match step {
+            Step::Write(name, size) => {
+                let parents: Vec<_> = name.match_indices('/').map(|(at, _)| &name[..at]).collect();
+                for parent in parents {
+                    if fs::create_dir(self.path(parent)).is_ok() {
+                        hinted(parent);
+                    }
+                }
+                if fs::write(self.path(name), "x".repeat(*size)).is_ok() {
+                    hinted(name);
+                }
+            }
+            Step::Remove(name) => {
+                let path = self.path(name);
+                if fs::remove_file(&path)
+                    .or_else(|_| fs::remove_dir_all(&path))
+                    .is_ok()
+                {
+                    hinted(name);
+                }
+            }
+            Step::Rename(from, to) => {
+                if fs::rename(self.path(from), self.path(to)).is_ok() {
+                    hinted(from);
+                    hinted(to);
+                }
+            }
+            Step::Ignore(name, some) => {
+                let file = format!("{name}.sixhopignore");
+                let done = if *some {
+                    fs::write(self.path(&file), "a\nb/c\n")
+                } else {
+                    fs::remove_file(self.path(&file))
+                };
+                if done.is_ok() {
+                    hinted(&file);
+                }
+            }
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn after_any_changes_it_knows_what_a_fresh_look_finds(
+        batches in vec(vec(step(), 1..12), 1..4),
+        lost in any::<bool>(),
+    ) {
+        let home = Home::new();
+        home.write("a/b/c", "1");
+        let keeper = home.keeper();
+        let mut running = started(&keeper);
+        let nowhere = Hints::default();
+        for batch in &batches {
+            for step in batch {
+                home.act(step, if lost { &nowhere } else { &keeper.hints });
+            }
+            if lost {
+                keeper.hints.everything();
+            }
+            if !keeper.hints.is_empty() {
+                running.turn();
+            }
+            rest(&mut running);
+            prop_assert_eq!(known(&keeper), there(&keeper), "{:?}", batch);
+        }
+    }
+}

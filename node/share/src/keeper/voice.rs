@@ -1,0 +1,103 @@
+//! What the keeper says: in the log, and as events.
+
+use std::{
+    path::Path,
+    time::{Duration, Instant},
+};
+
+use serde_json::json;
+
+use crate::{catalogue::News, root::RootNews};
+use node_base::{clock::now, events::EventLog};
+
+/// Least time between two events about changes; what comes meanwhile is told in
+/// one.
+pub(super) const SPEAK_EVERY: Duration = Duration::from_millis(500);
+
+/// Most names in one event.
+const NAMES_MAX: usize = 20;
+
+/// Speaks for the keeper.
+pub(super) struct Voice<'e> {
+    events: &'e EventLog,
+    spoken: Option<Instant>,
+    waiting: Waiting,
+}
+
+/// Changes that are not told yet.
+#[derive(Default)]
+struct Waiting {
+    added: usize,
+    changed: usize,
+    removed: usize,
+    names: Vec<String>,
+}
+
+impl<'e> Voice<'e> {
+    pub(super) fn new(events: &'e EventLog) -> Voice<'e> {
+        Voice {
+            events,
+            spoken: None,
+            waiting: Waiting::default(),
+        }
+    }
+
+    pub(super) fn changed(&mut self, news: &News) {
+        let waiting = &mut self.waiting;
+        waiting.added += news.added.len();
+        waiting.changed += news.changed.len();
+        waiting.removed += news.removed.len();
+        let room = NAMES_MAX - waiting.names.len();
+        waiting.names.extend(news.names().take(room).cloned());
+    }
+
+    pub(super) fn has_more(&self) -> bool {
+        !self.waiting.names.is_empty()
+    }
+
+    /// Tells what waits, if the last time is long enough ago.
+    pub(super) fn speak(&mut self) {
+        let soon = self
+            .spoken
+            .is_some_and(|spoken| now() < spoken + SPEAK_EVERY);
+        if soon || !self.has_more() {
+            return;
+        }
+        self.spoken = Some(now());
+        let Waiting {
+            added,
+            changed,
+            removed,
+            names,
+        } = std::mem::take(&mut self.waiting);
+        self.events.emit(
+            "share.changed",
+            json!({ "added": added, "changed": changed, "removed": removed, "names": names }),
+        );
+    }
+
+    pub(super) fn root(&self, news: &RootNews, path: &Path) {
+        let path = path.display().to_string();
+        match news {
+            RootNews::Same => {}
+            RootNews::Back => {
+                tracing::info!(path, "the shared directory is there again");
+                self.events.emit("share.back", json!({ "path": path }));
+            }
+            RootNews::Replaced => {
+                tracing::warn!(path, "another directory is there now, and is shared");
+                self.events.emit("share.replaced", json!({ "path": path }));
+            }
+            RootNews::Away(why) => {
+                tracing::warn!(path, why, "the shared directory is gone; nothing is shared");
+                self.events
+                    .emit("share.away", json!({ "path": path, "text": why }));
+            }
+        }
+    }
+
+    pub(super) fn unwatched(&self, why: &str) {
+        tracing::warn!(why, "not every change of the share is noticed at once");
+        self.events.emit("share.unwatched", json!({ "text": why }));
+    }
+}

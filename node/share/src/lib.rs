@@ -1,0 +1,355 @@
+//! The share: the one directory whose files a node offers.
+//!
+//! # Participants
+//! [`Share`] holds the directory; [`SharedFile`] is a file opened for reading;
+//! [`Catalogue`] knows what is there, and [`Keeper`] keeps it right;
+//! [`Digests`] knows the digests of the files; [`Incoming`] is a file on its way in, invisible until it is whole.
+//!
+//! # Lifecycle of a stored file
+//! `begin` makes a private temporary in the share; the bytes are written to it;
+//! `commit` brings them to the disk, renames the temporary to its name without
+//! replacing anything (unless told to), and brings the directory to the disk.
+//! Dropping an [`Incoming`] removes the temporary. Temporaries that a killed
+//! node left behind are removed when the share is opened.
+//!
+//! # Invariants
+//! - A file is named by a [`ShareName`] relative to a directory handle; no path
+//!   is ever joined and opened, so no name and no link leads out of the share.
+//! - Only regular files are opened, listed or stored. A symbolic link is none.
+//! - What is ignored (`ignoring`) is neither listed nor opened, as if it were
+//!   not there. It may be stored: then it is there for the owner alone.
+//! - A temporary has a name that no [`ShareName`] can have, so it is never
+//!   listed, opened or sent.
+//! - Names that differ only in letter case are one name: the second is refused.
+//! - All calls block; they belong on [`Share::disk`].
+
+mod catalogue;
+mod digests;
+mod error;
+mod files;
+mod folders;
+mod ignoring;
+mod incoming;
+mod keeper;
+mod listing;
+mod root;
+mod siblings;
+mod watcher;
+
+use std::{
+    fs::File,
+    hash::{Hash, Hasher},
+    io,
+    os::unix::fs::MetadataExt,
+    path::Path,
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, SystemTime},
+};
+
+use cap_fs_ext::{FollowSymlinks, OpenOptionsFollowExt};
+use cap_std::fs::{Dir, Metadata, OpenOptions, OpenOptionsExt};
+use node_base::disk::Disk;
+use node_wire::name::ShareName;
+use plugin_api::FileInfo;
+
+use self::{catalogue::Meta, ignoring::Ignoring, root::Root};
+pub use self::{
+    catalogue::{Catalogue, News},
+    digests::{Digests, Known},
+    error::ShareError,
+    incoming::{FREE_MIN, INCOMING_MAX, Incoming, Replace},
+    keeper::{Keeper, KeeperStatus},
+    listing::Listing,
+};
+
+/// Time without a change after which a stamp is trusted to show the next one.
+const SETTLED_AFTER: Duration = Duration::from_millis(100);
+
+/// Number of shares that were opened, each with its own number.
+static OPENED: AtomicU64 = AtomicU64::new(0);
+
+/// The shared directory.
+#[derive(Debug)]
+pub struct Share {
+    root: Root,
+    ignoring: Ignoring,
+    siblings: Arc<siblings::Siblings>,
+    placed: Arc<Placed>,
+    identity: u64,
+    disk: Disk,
+}
+
+/// Who is told of a file that was stored.
+type Told = Box<dyn Fn(&ShareName) + Send + Sync>;
+
+/// Tells of files that were stored.
+#[derive(Default)]
+struct Placed(OnceLock<Told>);
+
+impl Placed {
+    fn tell(&self, name: &ShareName) {
+        if let Some(told) = self.0.get() {
+            told(name);
+        }
+    }
+}
+
+impl std::fmt::Debug for Placed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Placed")
+            .field(&self.0.get().is_some())
+            .finish()
+    }
+}
+
+/// A shared file, open for reading.
+#[derive(Debug)]
+pub struct SharedFile {
+    /// The open file, at its start.
+    pub file: File,
+    /// What it was when it was opened.
+    pub stamp: Stamp,
+}
+
+/// What a file must keep while it is read, or it is another file.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Stamp {
+    /// Size in bytes.
+    pub size: u64,
+    /// Time of the last change.
+    pub modified: Option<SystemTime>,
+    /// Which file of the disk it is; another one may have taken its name.
+    pub inode: u64,
+}
+
+impl Stamp {
+    /// The stamp of a file that is described so.
+    pub(crate) fn of(metadata: &std::fs::Metadata) -> Stamp {
+        Stamp {
+            size: metadata.len(),
+            modified: metadata.modified().ok(),
+            inode: metadata.ino(),
+        }
+    }
+}
+
+impl Share {
+    /// Opens the directory `path` and removes what a killed node left in it.
+    ///
+    /// # Errors
+    /// When it is no directory or cannot be read.
+    pub fn open(path: &Path) -> Result<Share, ShareError> {
+        Share::open_keeping(path, &[])
+    }
+
+    /// Opens the directory `path` and removes what a killed node left in it,
+    /// but for the temporaries in `kept`, which [`Share::resume`] takes up.
+    ///
+    /// # Errors
+    /// As [`Share::open`].
+    pub fn open_keeping(path: &Path, kept: &[String]) -> Result<Share, ShareError> {
+        let refused = |error| ShareError::Directory {
+            path: path.to_owned(),
+            error,
+        };
+        let root = Root::open(path).map_err(refused)?;
+        let directory = root.directory().map_err(refused)?;
+        incoming::remove_leftovers(&directory, kept).map_err(refused)?;
+        Ok(Share {
+            root,
+            ignoring: Ignoring::default(),
+            siblings: Arc::default(),
+            placed: Arc::default(),
+            identity: OPENED.fetch_add(1, Ordering::Relaxed),
+            disk: Disk::default(),
+        })
+    }
+
+    /// Has asynchronous callers run their calls on `disk`.
+    #[must_use]
+    pub fn with_disk(self, disk: Disk) -> Share {
+        Share { disk, ..self }
+    }
+
+    /// Returns the pool that asynchronous callers run their calls on.
+    #[must_use]
+    pub fn disk(&self) -> &Disk {
+        &self.disk
+    }
+
+    /// The path under which the directory was opened, for messages.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        self.root.path()
+    }
+
+    /// Why nothing is shared now: the directory is not at its path, or cannot be
+    /// read.
+    #[must_use]
+    pub fn trouble(&self) -> Option<String> {
+        self.root.trouble()
+    }
+
+    /// Whether a file of this name is shared if it is there: whether it is not
+    /// ignored. Blocks.
+    #[must_use]
+    pub fn shares(&self, name: &ShareName) -> bool {
+        self.directory()
+            .is_ok_and(|directory| self.ignoring.shares(&directory, name.as_str()))
+    }
+
+    fn directory(&self) -> io::Result<Arc<Dir>> {
+        self.root.directory()
+    }
+
+    /// The directory, for reading a file of it that is shared.
+    fn directory_of(&self, name: &ShareName) -> Result<Arc<Dir>, ShareError> {
+        let directory = self
+            .directory()
+            .map_err(|error| ShareError::of(name, error))?;
+        if self.ignoring.shares(&directory, name.as_str()) {
+            Ok(directory)
+        } else {
+            Err(ShareError::NotFound(name.clone()))
+        }
+    }
+
+    /// Which of the shares of this process it is.
+    #[must_use]
+    pub fn identity(&self) -> u64 {
+        self.identity
+    }
+
+    /// Opens the file `name` for reading.
+    ///
+    /// # Errors
+    /// [`ShareError::NotFound`] when there is no regular file of this name,
+    /// [`ShareError::Io`] when it cannot be opened.
+    pub fn read(&self, name: &ShareName) -> Result<SharedFile, ShareError> {
+        let mut options = OpenOptions::new();
+        options.read(true).follow(FollowSymlinks::No);
+        // A pipe or device must not hold the thread before it is recognised.
+        #[cfg(unix)]
+        options.custom_flags(rustix::fs::OFlags::NONBLOCK.bits().cast_signed());
+        let file = self
+            .directory_of(name)?
+            .open_with(name.as_str(), &options)
+            .map_err(|error| ShareError::of(name, error))?;
+        let file = file.into_std();
+        let metadata = file
+            .metadata()
+            .map_err(|error| ShareError::of(name, error))?;
+        if !metadata.is_file() {
+            return Err(ShareError::NotFound(name.clone()));
+        }
+        let stamp = Stamp::of(&metadata);
+        Ok(SharedFile { file, stamp })
+    }
+
+    /// The stamp of the file `name`.
+    ///
+    /// # Errors
+    /// As [`Share::read`].
+    pub fn stamp(&self, name: &ShareName) -> Result<Stamp, ShareError> {
+        Ok(self.look_at(name)?.stamp())
+    }
+
+    /// Describes the file `name`.
+    ///
+    /// # Errors
+    /// As [`Share::read`].
+    pub fn describe(&self, name: &ShareName) -> Result<FileInfo, ShareError> {
+        Ok(info(name.as_str().to_owned(), self.look_at(name)?))
+    }
+
+    fn look_at(&self, name: &ShareName) -> Result<Meta, ShareError> {
+        let metadata = self
+            .directory_of(name)?
+            .symlink_metadata(name.as_str())
+            .map_err(|error| ShareError::of(name, error))?;
+        if metadata.is_file() {
+            Ok(listing::meta(&metadata))
+        } else {
+            Err(ShareError::NotFound(name.clone()))
+        }
+    }
+
+    /// Whether something, a file or not, has `name`. Blocks.
+    #[must_use]
+    pub fn is_taken(&self, name: &ShareName) -> bool {
+        let directory = self.directory();
+        directory.is_ok_and(|directory| directory.symlink_metadata(name.as_str()).is_ok())
+    }
+
+    /// Begins to store a file under `name`.
+    ///
+    /// # Errors
+    /// [`ShareError::Exists`] when the name is taken and not to be replaced,
+    /// [`ShareError::Io`] when no temporary can be made.
+    pub fn begin(&self, name: &ShareName, replace: Replace) -> Result<Incoming, ShareError> {
+        Incoming::begin(self, name, replace)
+    }
+
+    /// Removes the temporary of an earlier run that is not taken up.
+    pub fn remove_temporary(&self, temporary: &str) {
+        if incoming::is_temporary(temporary) {
+            // It may be gone already; then there is nothing to do.
+            let _ = self
+                .directory()
+                .map(|directory| directory.remove_file(temporary));
+        }
+    }
+
+    /// Takes up the temporary of an earlier run.
+    ///
+    /// # Errors
+    /// [`ShareError::NotFound`] when it is not there any more, and as
+    /// [`Share::begin`].
+    pub fn resume(
+        &self,
+        name: &ShareName,
+        replace: Replace,
+        temporary: &str,
+    ) -> Result<Incoming, ShareError> {
+        Incoming::resume(self, name, replace, temporary)
+    }
+}
+
+impl SharedFile {
+    /// Whether the open file is still what it was when it was opened.
+    ///
+    /// # Errors
+    /// When the system does not say.
+    pub fn unchanged(file: &File, stamp: Stamp) -> io::Result<bool> {
+        Ok(Stamp::of(&file.metadata()?) == stamp)
+    }
+}
+
+fn info(name: String, meta: Meta) -> FileInfo {
+    FileInfo {
+        name,
+        size: meta.size,
+        modified: meta.stamp().modified,
+        version: meta.version(),
+    }
+}
+
+/// Another number for another stamp, never zero.
+fn version(stamp: Stamp) -> u64 {
+    let mut hasher = std::hash::DefaultHasher::new();
+    (stamp.size, stamp.inode, stamp.modified).hash(&mut hasher);
+    hasher.finish().max(1)
+}
+
+fn modified(metadata: &Metadata) -> Option<SystemTime> {
+    metadata
+        .modified()
+        .ok()
+        .map(cap_std::time::SystemTime::into_std)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,142 @@
+//! Hints that wait to be looked into.
+
+use std::{
+    collections::BTreeSet,
+    sync::{Condvar, Mutex, PoisonError},
+    time::Duration,
+};
+
+use node_base::sync::lock;
+
+/// Most hints that wait; with more, all is looked at.
+const HINTS_MAX: usize = 16_384;
+
+/// Where to look.
+#[derive(Debug, Default, Eq, PartialEq)]
+pub(crate) struct Batch {
+    /// Files and directories, by their names in the share.
+    pub(crate) names: BTreeSet<String>,
+    /// The shared directory itself.
+    pub(crate) root: bool,
+    /// Everywhere.
+    pub(crate) everything: bool,
+}
+
+/// Hints that wait.
+#[derive(Debug, Default)]
+pub(crate) struct Hints {
+    waiting: Mutex<Waiting>,
+    came: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    batch: Batch,
+    stopped: bool,
+}
+
+impl Batch {
+    pub(crate) fn is_empty(&self) -> bool {
+        *self == Batch::default()
+    }
+}
+
+impl Hints {
+    /// Look at the file or directory `name`.
+    pub(crate) fn name(&self, name: &str) {
+        self.add(|batch| {
+            if batch.everything {
+                return;
+            }
+            if batch.names.len() < HINTS_MAX {
+                batch.names.insert(name.to_owned());
+            } else {
+                batch.names.clear();
+                batch.everything = true;
+            }
+        });
+    }
+
+    /// Look at the shared directory itself.
+    pub(crate) fn root(&self) {
+        self.add(|batch| batch.root = true);
+    }
+
+    /// Look everywhere.
+    pub(crate) fn everything(&self) {
+        self.add(|batch| {
+            batch.names.clear();
+            batch.everything = true;
+        });
+    }
+
+    fn add(&self, add: impl FnOnce(&mut Batch)) {
+        let mut waiting = lock(&self.waiting);
+        let was_empty = waiting.batch.is_empty();
+        add(&mut waiting.batch);
+        if was_empty {
+            self.came.notify_all();
+        }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn is_empty(&self) -> bool {
+        lock(&self.waiting).batch.is_empty()
+    }
+
+    /// Nobody waits any more.
+    pub(crate) fn stop(&self) {
+        lock(&self.waiting).stopped = true;
+        self.came.notify_all();
+    }
+
+    pub(crate) fn is_stopped(&self) -> bool {
+        lock(&self.waiting).stopped
+    }
+
+    /// Waits for a hint, at most for `most`.
+    pub(crate) fn wait(&self, most: Duration) {
+        let waiting = lock(&self.waiting);
+        let idle = |waiting: &mut Waiting| waiting.batch.is_empty() && !waiting.stopped;
+        drop(
+            self.came
+                .wait_timeout_while(waiting, most, idle)
+                .unwrap_or_else(PoisonError::into_inner),
+        );
+    }
+
+    /// Waits for `time`, or until it is stopped.
+    pub(crate) fn pause(&self, time: Duration) {
+        let waiting = lock(&self.waiting);
+        drop(
+            self.came
+                .wait_timeout_while(waiting, time, |waiting| !waiting.stopped)
+                .unwrap_or_else(PoisonError::into_inner),
+        );
+    }
+
+    /// The hints that came.
+    pub(crate) fn take(&self) -> Batch {
+        std::mem::take(&mut lock(&self.waiting).batch)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_comes_twice_is_looked_at_once_and_too_much_is_everything() {
+        let hints = Hints::default();
+        hints.name("a");
+        hints.name("a");
+        assert_eq!(hints.take().names.len(), 1);
+        for n in 0..=HINTS_MAX {
+            hints.name(&n.to_string());
+        }
+        hints.name("b");
+        let batch = hints.take();
+        assert!(batch.everything && batch.names.is_empty());
+        assert!(hints.take().is_empty());
+    }
+}

@@ -1,0 +1,168 @@
+//! Content on its way from a peer, by its digest.
+//!
+//! Only what was asked for is taken: a range must be answered by exactly that
+//! range, and the body must have exactly its bytes. Whether they are right, the
+//! caller finds out piece by piece.
+
+use std::{
+    ops::Range,
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use node_wire::{Digest, peer_url::PeerUrl};
+
+use super::{
+    calls::{CallError, Client},
+    content::next_chunk,
+    transport::{BodyStream, PeerRequest, PeerResponse, Purpose, TransportError},
+};
+use node_base::{clock::now, pace::Pace};
+use node_wire::pieces::{CONTENT_MAX, PieceTree};
+
+/// Longest silence in the middle of content.
+const SILENCE: Duration = Duration::from_secs(10);
+
+/// HTTP: not found.
+const NOT_FOUND: u16 = 404;
+
+/// HTTP: a part of the content.
+const PARTIAL_CONTENT: u16 = 206;
+
+/// A range of content, as it arrives.
+pub struct BlobBody {
+    body: BodyStream,
+    left: u64,
+    pace: Pace,
+}
+
+impl Client {
+    /// Asks `peer` for the tree of the content `digest`.
+    ///
+    /// # Errors
+    /// When it does not answer until `deadline`, or what it sends is not the
+    /// tree of this digest.
+    pub async fn tree(
+        &self,
+        peer: &PeerUrl,
+        digest: &Digest,
+        deadline: Instant,
+    ) -> Result<PieceTree, CallError> {
+        let mut response = self
+            .ask(peer, Purpose::Tree(*digest), deadline)
+            .await
+            .map_err(absent)?;
+        if response.status == PARTIAL_CONTENT {
+            return Err(CallError::Unexpected);
+        }
+        let most = usize::try_from(PieceTree::bytes_len(CONTENT_MAX)).unwrap_or(usize::MAX);
+        let bytes = super::calls::whole(&mut response, most, deadline).await?;
+        Ok(PieceTree::from_bytes(*digest, &bytes)?)
+    }
+
+    /// Asks `peer` for a range of the content `digest`. The head of the answer
+    /// comes until `deadline`, the bytes at their own pace.
+    ///
+    /// # Errors
+    /// When it does not answer, or with another range.
+    pub async fn blob(
+        &self,
+        peer: &PeerUrl,
+        digest: &Digest,
+        range: Range<u64>,
+        deadline: Instant,
+    ) -> Result<BlobBody, CallError> {
+        self.counters.blobs_asked.one();
+        let purpose = Purpose::Blob {
+            digest: *digest,
+            range: range.clone(),
+        };
+        let response = self.ask(peer, purpose, deadline).await.map_err(absent)?;
+        if !answers(&response, &range) {
+            return Err(CallError::Range);
+        }
+        Ok(BlobBody {
+            body: response.body,
+            left: range.end - range.start,
+            pace: Pace::new(now()),
+        })
+    }
+}
+
+impl BlobBody {
+    /// The next bytes; `None` after the last one.
+    ///
+    /// # Errors
+    /// When the peer breaks off, falls silent, crawls, or sends more than it
+    /// was asked for.
+    pub async fn next(&mut self) -> Result<Option<Bytes>, CallError> {
+        loop {
+            let Some(chunk) = next_chunk(&mut self.body, now() + SILENCE).await? else {
+                return if self.left == 0 {
+                    Ok(None)
+                } else {
+                    Err(CallError::Short)
+                };
+            };
+            self.left = self
+                .left
+                .checked_sub(chunk.len() as u64)
+                .ok_or(CallError::Range)?;
+            self.pace.moved(chunk.len());
+            self.pace.judge(now()).map_err(|_| CallError::TooSlow)?;
+            if !chunk.is_empty() {
+                return Ok(Some(chunk));
+            }
+        }
+    }
+}
+
+impl std::fmt::Debug for BlobBody {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("BlobBody")
+            .field("left", &self.left)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Client {
+    async fn ask(
+        &self,
+        peer: &PeerUrl,
+        purpose: Purpose,
+        deadline: Instant,
+    ) -> Result<PeerResponse, CallError> {
+        let request = PeerRequest {
+            peer: peer.clone(),
+            purpose,
+            walk: None,
+        };
+        self.exchange(request, deadline).await
+    }
+}
+
+fn absent(error: CallError) -> CallError {
+    match error {
+        CallError::Transport(TransportError::Status(NOT_FOUND)) => CallError::Absent,
+        error => error,
+    }
+}
+
+/// Whether a response is the asked range, or the whole content if that is the
+/// same.
+fn answers(response: &PeerResponse, range: &Range<u64>) -> bool {
+    if response.status != PARTIAL_CONTENT {
+        return range.start == 0 && response.length == Some(range.end);
+    }
+    let asked = format!("bytes {}-{}/", range.start, range.end.saturating_sub(1));
+    response
+        .range
+        .as_deref()
+        .and_then(|given| given.strip_prefix(&asked))
+        .is_some_and(|total| {
+            total == "*" || total.parse::<u64>().is_ok_and(|total| total >= range.end)
+        })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,41 @@
+//! Calls to other nodes.
+//!
+//! # Participants
+//! [`Client`] knows what a call means; a [`Transport`] carries its bytes:
+//! [`HttpTransport`] over the network, [`MemoryTransport`] between nodes in
+//! memory, for tests.
+//!
+//! # Invariants
+//! - Everything that a peer answers is hostile: heads, bodies and times have
+//!   limits, and content is decoded piece by piece, never held whole.
+//! - A redirect, a compressed body or a status other than 200, or 206 for a
+//!   part that was asked for, is a failure.
+//! - The connection goes to the address that was checked; proxies of the
+//!   environment are not used.
+//! - A call that failed costs its own time only; deciding what a failure means
+//!   is the overlay's.
+
+mod blob;
+mod call_scope;
+mod calls;
+mod content;
+mod http;
+pub mod identity;
+mod memory;
+pub mod network;
+mod resolve;
+mod tokens;
+mod transport;
+
+pub use self::{
+    blob::BlobBody,
+    call_scope::{CallScope, nearest_for},
+    calls::{Answered, CallError, Client, QueryReply},
+    content::RemoteFile,
+    http::HttpTransport,
+    memory::{MemoryAnswer, MemoryTransport},
+    transport::{
+        BodyStream, PeerKind, PeerRequest, PeerResponse, Purpose, SERVER_NAME, Transport,
+        TransportError, WalkInfo,
+    },
+};
