@@ -36,7 +36,7 @@ pub(crate) fn is_mark(letter: char) -> bool {
 /// that are looked for one by one.
 #[must_use]
 pub fn stands_alone(letter: char) -> bool {
-    matches!(letter,
+    let is_alone = matches!(letter,
         '\u{0e00}'..='\u{0eff}'      // Thai, Lao
         | '\u{1000}'..='\u{109f}'    // Burmese
         | '\u{1100}'..='\u{11ff}'    // Hangul jamo
@@ -52,7 +52,8 @@ pub fn stands_alone(letter: char) -> bool {
         | '\u{f900}'..='\u{faff}'
         | '\u{ff66}'..='\u{ffdc}'    // half width
         | '\u{1b000}'..='\u{1b16f}'
-        | '\u{20000}'..='\u{3ffff}')
+        | '\u{20000}'..='\u{3ffff}');
+    is_alone && digit(letter).is_none()
 }
 
 /// Length of the letter that the text begins with, with what belongs to it, in bytes:
