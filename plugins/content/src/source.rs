@@ -180,12 +180,18 @@ pub(crate) fn read_text(
     }
 }
 
+/// Lines before a NUL that make a file a text.
+const TEXT_LINES: usize = 2;
+
 /// Whether what stands before a NUL is text: lines of UTF-8. Logs have NULs where the
 /// power failed; what is no text has none of this.
 pub(crate) fn is_text_before(bytes: &[u8]) -> bool {
-    let is_text =
-        std::str::from_utf8(bytes).map_or_else(|error| error.error_len().is_none(), |_| true);
-    is_text && bytes.contains(&b'\n')
+    let is_text = match std::str::from_utf8(bytes) {
+        Ok(_) => true,
+        // The last letter may be cut.
+        Err(error) => error.error_len().is_none(),
+    };
+    is_text && bytes.iter().filter(|byte| **byte == b'\n').count() >= TEXT_LINES
 }
 
 /// Whether a file whose first NUL is at this byte is text before it.

@@ -265,7 +265,7 @@ impl Prepared {
             run_end = run_end.max(next.range.end);
             end = next.range.end;
         }
-        text[end..].starts_with(&self.phrase.trail).then(|| Spot {
+        text[end..].starts_with(&self.phrase.trail).then_some(Spot {
             range: first.range.start..end,
             fit,
         })
