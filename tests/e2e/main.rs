@@ -30,6 +30,7 @@ mod plugins;
 mod policy;
 mod programs;
 mod queries;
+mod rates;
 mod readme;
 mod rogues;
 mod scripts;

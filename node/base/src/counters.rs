@@ -29,9 +29,11 @@ counters! {
     blobs_asked,
     /// Bytes of shared files read for their digests.
     bytes_hashed,
-    /// Bytes of files served to others, encoded or not.
+    /// Bytes of content received from peers, not encoded.
+    bytes_received,
+    /// Bytes of content sent to others, not encoded.
     bytes_served,
-    /// Bytes of content served from the cache, not encoded.
+    /// Those of them that came from the cache.
     cache_bytes_served,
     /// Times that content was found in the cache.
     cache_hits,

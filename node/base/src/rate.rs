@@ -1,131 +1,271 @@
-//! Keeping to a rate: bytes a second, whoever moves them.
+//! Limits a stream of bytes to a number of bytes a second.
 //!
-//! Whoever is about to move bytes takes them from the [`Rate`] first and waits
-//! until it is their turn. Turns are given in the order in which they are
-//! asked for, so that many transfers share the rate evenly if they ask for
-//! pieces of like size.
+//! Content takes its bytes from a [`Rate`] in turns and waits until each turn
+//! may pass. [`Turns`] decides who is next; it has no clock.
 //!
 //! # Invariants
-//! - Over any time, at most the rate times that time plus [`BURST`] of it pass.
-//! - A rate of none never waits.
+//! - Over any time, at most the rate times that time, plus [`BURST`] of it and
+//!   one turn, pass.
+//! - Addresses that wait share the rate evenly, and so do the streams of one
+//!   address, however many bytes each asks for.
+//! - A turn is [`TURN_TIME`] of the rate, and never less than [`TURN_MIN`] bytes: of
+//!   `n` streams each moves every `n` turns.
+//! - A stream that stops waiting has taken nothing.
+//! - Without a limit nothing waits.
+//!
+//! `governor` is not used here: its waiters have no order, so that one stream
+//! can pass the others again and again, it does not know of addresses, and its
+//! clock cannot be paused together with the runtime's.
 
 use std::{
-    sync::Mutex,
+    collections::{BTreeMap, HashMap},
+    net::IpAddr,
+    sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
 
-use tokio::time::sleep_until;
+use tokio::{select, sync::Notify, time::sleep_until};
 
 use crate::{clock::now, sync::lock};
 
 /// What may pass at once after a pause, as time at the full rate.
 pub const BURST: Duration = Duration::from_millis(100);
 
-/// A greatest number of bytes a second, or none.
-#[derive(Debug, Default)]
+/// Time that one turn takes.
+pub const TURN_TIME: Duration = Duration::from_millis(50);
+
+/// Fewest bytes of a turn.
+pub const TURN_MIN: usize = 1024;
+
+/// Most bytes of a turn.
+pub const TURN_MAX: usize = 256 * 1024;
+
+/// Limits bytes a second, or does not. Cheap to clone; clones share the limit.
+#[derive(Clone, Debug, Default)]
 pub struct Rate {
-    limit: Option<Limit>,
+    limit: Option<Arc<Limit>>,
 }
 
 #[derive(Debug)]
 struct Limit {
     bytes_a_second: u64,
-    turns: Mutex<Turns>,
+    turns: Mutex<Turns<Arc<Notify>>>,
 }
 
-/// When the next bytes may pass.
-#[derive(Clone, Copy, Debug)]
-struct Turns {
-    next: Instant,
+/// Orders the turns of all streams.
+///
+/// Each waiting turn has a start on a scale of bytes: where the last turn of
+/// its address ends, but not before the turn that passed last. The lowest
+/// start is next.
+#[derive(Debug)]
+struct Turns<W> {
+    waiting: BTreeMap<Place, Waiting<W>>,
+    /// Where the last turn of each address ends, if that is still ahead.
+    ends: HashMap<IpAddr, u64>,
+    /// Start of the turn that passed last.
+    passed: u64,
+    last_number: u64,
+    /// When the next turn may pass.
+    free_at: Instant,
+}
+
+/// Where a turn stands: its start, and a number that no other turn has.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+struct Place {
+    start: u64,
+    number: u64,
+}
+
+#[derive(Debug)]
+struct Waiting<W> {
+    address: IpAddr,
+    end: u64,
+    time: Duration,
+    waker: W,
+}
+
+/// What becomes of a turn that waits.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Verdict {
+    /// It passes.
+    Passes,
+    /// It is next, and passes at this time.
+    NextAt(Instant),
+    /// Others are before it.
+    Behind,
+}
+
+/// A turn that waits; it leaves the order when it is dropped.
+struct Ticket<'a> {
+    limit: &'a Limit,
+    place: Place,
+    waker: Arc<Notify>,
 }
 
 impl Rate {
-    /// A rate of `bytes_a_second`; 0 is none.
+    /// Creates a limit of `bytes_a_second`; 0 is no limit.
     #[must_use]
     pub fn new(bytes_a_second: u64) -> Rate {
-        let limit = (bytes_a_second > 0).then(|| Limit {
-            bytes_a_second,
-            turns: Mutex::new(Turns { next: now() }),
+        let limit = (bytes_a_second > 0).then(|| {
+            Arc::new(Limit {
+                bytes_a_second,
+                turns: Mutex::new(Turns::new(now())),
+            })
         });
         Rate { limit }
     }
 
-    /// Waits until `bytes` may pass. Whoever stops waiting has had them.
-    pub async fn take(&self, bytes: usize) {
-        if let Some(limit) = &self.limit {
-            let turn = lock(&limit.turns).take(now(), limit.time(bytes));
-            if turn > now() {
-                sleep_until(turn.into()).await;
-            }
+    /// Returns the limit in bytes a second, if there is one.
+    #[must_use]
+    pub fn limit(&self) -> Option<u64> {
+        self.limit.as_ref().map(|limit| limit.bytes_a_second)
+    }
+
+    /// Returns the most bytes that pass in one turn.
+    #[must_use]
+    pub fn turn(&self) -> usize {
+        self.limit.as_ref().map_or(TURN_MAX, |limit| limit.turn())
+    }
+
+    /// Returns the time that one turn takes; zero without a limit.
+    #[must_use]
+    pub fn turn_time(&self) -> Duration {
+        self.limit
+            .as_ref()
+            .map_or(Duration::ZERO, |limit| limit.time(limit.turn()))
+    }
+
+    /// Waits until `bytes` of a stream from or to `address` have passed.
+    pub async fn take(&self, address: IpAddr, bytes: usize) {
+        let Some(limit) = &self.limit else {
+            return;
+        };
+        let mut left = bytes;
+        while left > 0 {
+            let turn = left.min(limit.turn());
+            limit.pass(address, turn).await;
+            left -= turn;
         }
     }
 }
 
 impl Limit {
-    /// How long `bytes` take at this rate.
+    fn turn(&self) -> usize {
+        let millis = u64::try_from(TURN_TIME.as_millis()).unwrap_or(u64::MAX);
+        let bytes = self.bytes_a_second.saturating_mul(millis) / 1_000;
+        usize::try_from(bytes).map_or(TURN_MAX, |bytes| bytes.clamp(TURN_MIN, TURN_MAX))
+    }
+
+    /// Returns how long `bytes` take at this rate.
     fn time(&self, bytes: usize) -> Duration {
         let nanos = bytes as u128 * 1_000_000_000 / u128::from(self.bytes_a_second);
         Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
     }
+
+    async fn pass(&self, address: IpAddr, bytes: usize) {
+        let ticket = self.enter(address, bytes);
+        loop {
+            let verdict = lock(&self.turns).judge(ticket.place, now());
+            match verdict {
+                Verdict::Passes => return,
+                Verdict::Behind => ticket.waker.notified().await,
+                Verdict::NextAt(at) => select! {
+                    () = sleep_until(at.into()) => {}
+                    () = ticket.waker.notified() => {}
+                },
+            }
+        }
+    }
+
+    fn enter(&self, address: IpAddr, bytes: usize) -> Ticket<'_> {
+        let waker = Arc::new(Notify::new());
+        let place =
+            lock(&self.turns).enter(address, bytes as u64, self.time(bytes), Arc::clone(&waker));
+        Ticket {
+            limit: self,
+            place,
+            waker,
+        }
+    }
 }
 
-impl Turns {
-    /// Gives the next turn, for what takes `time`.
-    fn take(&mut self, now: Instant, time: Duration) -> Instant {
-        let turn = self.next.max(now.checked_sub(BURST).unwrap_or(now));
-        self.next = turn + time;
-        turn
+impl Drop for Ticket<'_> {
+    fn drop(&mut self) {
+        let mut turns = lock(&self.limit.turns);
+        turns.leave(self.place);
+        if let Some(next) = turns.next() {
+            next.notify_one();
+        }
+    }
+}
+
+impl<W> Turns<W> {
+    fn new(now: Instant) -> Turns<W> {
+        Turns {
+            waiting: BTreeMap::new(),
+            ends: HashMap::new(),
+            passed: 0,
+            last_number: 0,
+            free_at: now,
+        }
+    }
+
+    /// Adds a turn of `bytes`, which take `time`.
+    fn enter(&mut self, address: IpAddr, bytes: u64, time: Duration, waker: W) -> Place {
+        let end = self.ends.get(&address).copied().unwrap_or(0);
+        let start = end.max(self.passed);
+        let end = start.saturating_add(bytes);
+        self.ends.insert(address, end);
+        self.last_number += 1;
+        let place = Place {
+            start,
+            number: self.last_number,
+        };
+        let waiting = Waiting {
+            address,
+            end,
+            time,
+            waker,
+        };
+        self.waiting.insert(place, waiting);
+        place
+    }
+
+    /// Lets the turn at `place` pass if it is next and the time has come.
+    fn judge(&mut self, place: Place, now: Instant) -> Verdict {
+        let first = self.waiting.first_entry();
+        let Some(first) = first.filter(|first| *first.key() == place) else {
+            return Verdict::Behind;
+        };
+        if now < self.free_at {
+            return Verdict::NextAt(self.free_at);
+        }
+        let time = first.remove().time;
+        let credit_from = now.checked_sub(BURST).unwrap_or(now);
+        self.free_at = self.free_at.max(credit_from) + time;
+        self.passed = place.start;
+        let passed = self.passed;
+        self.ends.retain(|_, end| *end > passed);
+        Verdict::Passes
+    }
+
+    /// Removes the turn at `place`, if it has not passed.
+    fn leave(&mut self, place: Place) {
+        let Some(left) = self.waiting.remove(&place) else {
+            return;
+        };
+        // The next turn of the address takes the place that is free now.
+        if self.ends.get(&left.address) == Some(&left.end) {
+            self.ends.insert(left.address, place.start);
+        }
+    }
+
+    /// Returns what wakes the stream that is next.
+    fn next(&self) -> Option<&W> {
+        let (_, waiting) = self.waiting.first_key_value()?;
+        Some(&waiting.waker)
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-
-    use super::*;
-
-    #[tokio::test(start_paused = true)]
-    async fn bytes_pass_at_the_rate_whoever_moves_them() {
-        let rate = Arc::new(Rate::new(1_000));
-        let started = now();
-        let movers: Vec<_> = (0..4)
-            .map(|_| {
-                let rate = Arc::clone(&rate);
-                tokio::spawn(async move {
-                    for _ in 0..10 {
-                        rate.take(100).await;
-                    }
-                })
-            })
-            .collect();
-        for mover in movers {
-            mover.await.unwrap();
-        }
-        let taken = now() - started;
-        // The last bytes start to pass when the 3900 before them have.
-        assert!(taken >= Duration::from_millis(3_700), "{taken:?}");
-        assert!(taken <= Duration::from_millis(4_000), "{taken:?}");
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_pause_is_no_credit_beyond_the_burst() {
-        let rate = Rate::new(1_000);
-        rate.take(100).await;
-        tokio::time::sleep(Duration::from_secs(60)).await;
-        let started = now();
-        for _ in 0..11 {
-            rate.take(100).await;
-        }
-        assert!(now() - started >= Duration::from_millis(850));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn no_rate_never_waits() {
-        let rate = Rate::new(0);
-        let started = now();
-        for _ in 0..1_000 {
-            rate.take(usize::MAX).await;
-        }
-        assert_eq!(now(), started);
-    }
-}
+mod tests;

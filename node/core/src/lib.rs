@@ -37,7 +37,7 @@ pub mod search;
 pub mod server;
 pub mod transfer;
 
-use node_base::{clock, counters, disk, events, pace, rate, secret, state, sync};
+use node_base::{bucket, clock, counters, disk, events, pace, rate, secret, state, sync};
 use node_overlay as overlay;
 use node_share as share;
 use node_transport::{self as client, identity, network};

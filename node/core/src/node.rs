@@ -33,7 +33,8 @@ use crate::{
     rate::Rate,
     secret::Secret,
     server::{
-        self, ConnectionLimits, Context, PolicyGate, Searches, Slots, look_at_policy, watch_policy,
+        self, ConnectionLimits, Context, PolicyGate, Searches, Uploads, look_at_policy,
+        watch_policy,
     },
     share::{Catalogue, Digests, Keeper, News, Share, ShareError},
     state::StateDir,
@@ -170,7 +171,7 @@ impl Node {
             policy: PolicyGate::new(plugins.clone(), Arc::clone(&counters), Arc::clone(&events)),
             handlers: Arc::new(handlers(content, plugins)),
             network: network_key,
-            upload_rate: Rate::new(upload_rate),
+            upload_rate,
             download_rate: Rate::new(download_rate),
             providers,
         };
@@ -381,7 +382,7 @@ struct Stores {
     policy: PolicyGate,
     handlers: Arc<Handlers>,
     network: Option<NetworkKey>,
-    upload_rate: Rate,
+    upload_rate: u64,
     download_rate: Rate,
     providers: Option<Arc<dyn Providers>>,
 }
@@ -422,9 +423,10 @@ fn assemble(
         download_rate,
         providers,
     } = stores;
-    let transport =
-        HttpTransport::new(Arc::clone(&standing.call_scope)).of_network(network.clone());
-    let client = Client::new(Arc::new(transport), Arc::clone(&counters));
+    let transport = HttpTransport::at_rate(Arc::clone(&standing.call_scope), &download_rate)
+        .of_network(network.clone());
+    let client =
+        Client::new(Arc::new(transport), Arc::clone(&counters)).with_download_rate(download_rate);
     let overlay = Overlay::with_standing(
         standing,
         url,
@@ -437,19 +439,18 @@ fn assemble(
         Arc::clone(&share),
         Arc::clone(&digests),
         records,
-        download_rate,
         Arc::clone(&overlay),
         Arc::clone(&counters),
         Arc::clone(events),
     );
+    let uploads = Uploads::new(upload_rate, share.disk().clone(), Arc::clone(&counters));
     let context = Context {
         disk: share.disk().clone(),
         share,
         catalogue,
         keeper,
         digests,
-        slots: Slots::new(server::SLOTS_MAX),
-        upload_rate,
+        uploads,
         cache,
         keepers: TaskTracker::new(),
         handlers,

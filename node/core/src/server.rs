@@ -20,11 +20,9 @@
 
 mod answer;
 mod blobs;
-mod cached;
 mod content;
 mod files;
 mod front;
-mod local;
 mod methods;
 mod network;
 mod page;
@@ -33,6 +31,7 @@ mod public;
 mod query_budget;
 mod quotas;
 mod range;
+mod raw;
 mod relay;
 mod routes;
 mod rpc;
@@ -41,6 +40,7 @@ mod searches;
 mod slots;
 mod summary;
 mod tee;
+mod upload;
 
 use std::sync::Arc;
 
@@ -54,8 +54,8 @@ pub use self::{
     front::{ConnectionLimits, Front, STOP_TIME, raise_file_limit},
     policy::{PolicyGate, watch_policy},
     searches::Searches,
-    slots::{SLOTS_MAX, Slots},
     summary::OwnSummary,
+    upload::Uploads,
 };
 use crate::{
     cache::Cache,
@@ -64,7 +64,6 @@ use crate::{
     handlers::Handlers,
     network::NetworkKey,
     overlay::{Overlay, Quotas},
-    rate::Rate,
     secret::Secret,
     share::{Catalogue, Digests, Keeper, Share},
     transfer::Transfers,
@@ -83,10 +82,8 @@ pub struct Context {
     pub keeper: Arc<Keeper>,
     /// The digests of its files.
     pub digests: Arc<Digests>,
-    /// Who may send long bodies.
-    pub slots: Slots,
-    /// Bytes a second that bodies of content may take.
-    pub upload_rate: Rate,
+    /// What sends content to others.
+    pub uploads: Uploads,
     /// Content that passed through.
     pub cache: Cache,
     /// The threads that write to it.

@@ -57,7 +57,6 @@ use crate::{
     counters::Counters,
     events::EventLog,
     overlay::Overlay,
-    rate::Rate,
     share::{Digests, Replace, Share},
     sync::lock,
 };
@@ -103,7 +102,6 @@ impl Transfers {
         share: Arc<Share>,
         digests: Arc<Digests>,
         records: Records,
-        download_rate: Rate,
         overlay: Arc<Overlay>,
         counters: Arc<Counters>,
         events: Arc<EventLog>,
@@ -113,7 +111,6 @@ impl Transfers {
                 share,
                 digests,
                 records: Arc::new(records),
-                download_rate,
                 stopping: Arc::default(),
                 overlay,
                 counters,

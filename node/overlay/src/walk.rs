@@ -282,7 +282,7 @@ impl Walk {
                 let (file, dialect, ended) = match value {
                     QueryReply::Found(file) => {
                         let dialect = file.head.dialect;
-                        (Some(file), Some(dialect), Ended::Found)
+                        (Some(*file), Some(dialect), Ended::Found)
                     }
                     QueryReply::Missed {
                         reason,

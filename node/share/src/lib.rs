@@ -127,7 +127,7 @@ pub struct Stamp {
 
 impl Stamp {
     /// The stamp of a file that is described so.
-    pub(crate) fn of(metadata: &std::fs::Metadata) -> Stamp {
+    pub fn of(metadata: &std::fs::Metadata) -> Stamp {
         Stamp {
             size: metadata.len(),
             modified: metadata.modified().ok(),

@@ -4,24 +4,17 @@
 //! range, and the body must have exactly its bytes. Whether they are right, the
 //! caller finds out piece by piece.
 
-use std::{
-    ops::Range,
-    time::{Duration, Instant},
-};
+use std::{ops::Range, time::Instant};
 
 use bytes::Bytes;
-use node_wire::{Digest, peer_url::PeerUrl};
+use node_wire::{AnswerRate, Digest, peer_url::PeerUrl};
 
 use super::{
     calls::{CallError, Client},
-    content::next_chunk,
-    transport::{BodyStream, PeerRequest, PeerResponse, Purpose, TransportError},
+    content::{ContentBody, Intake},
+    transport::{PeerRequest, PeerResponse, Purpose, TransportError},
 };
-use node_base::{clock::now, pace::Pace};
 use node_wire::pieces::{CONTENT_MAX, PieceTree};
-
-/// Longest silence in the middle of content.
-const SILENCE: Duration = Duration::from_secs(10);
 
 /// HTTP: not found.
 const NOT_FOUND: u16 = 404;
@@ -31,9 +24,9 @@ const PARTIAL_CONTENT: u16 = 206;
 
 /// A range of content, as it arrives.
 pub struct BlobBody {
-    body: BodyStream,
+    body: ContentBody,
     left: u64,
-    pace: Pace,
+    intake: Intake,
 }
 
 impl Client {
@@ -82,22 +75,33 @@ impl Client {
             return Err(CallError::Range);
         }
         Ok(BlobBody {
-            body: response.body,
+            body: ContentBody::of(response),
             left: range.end - range.start,
-            pace: Pace::new(now()),
+            intake: Intake::new(self, peer),
         })
     }
 }
 
 impl BlobBody {
-    /// The next bytes; `None` after the last one.
+    /// Returns how fast the peer says that it sends, if it limits its uploads. More
+    /// connections to such a peer bring nothing.
+    #[must_use]
+    pub fn rate(&self) -> Option<AnswerRate> {
+        self.body.rate()
+    }
+
+    /// The next bytes; `None` after the last one. Nothing is lost if this is
+    /// dropped while it waits.
     ///
     /// # Errors
     /// When the peer breaks off, falls silent, crawls, or sends more than it
     /// was asked for.
     pub async fn next(&mut self) -> Result<Option<Bytes>, CallError> {
         loop {
-            let Some(chunk) = next_chunk(&mut self.body, now() + SILENCE).await? else {
+            if let Some(bytes) = self.intake.next().await {
+                return Ok(Some(bytes));
+            }
+            let Some(chunk) = self.body.next().await? else {
                 return if self.left == 0 {
                     Ok(None)
                 } else {
@@ -108,11 +112,7 @@ impl BlobBody {
                 .left
                 .checked_sub(chunk.len() as u64)
                 .ok_or(CallError::Range)?;
-            self.pace.moved(chunk.len());
-            self.pace.judge(now()).map_err(|_| CallError::TooSlow)?;
-            if !chunk.is_empty() {
-                return Ok(Some(chunk));
-            }
+            self.intake.put(chunk);
         }
     }
 }
@@ -144,6 +144,7 @@ impl Client {
 fn absent(error: CallError) -> CallError {
     match error {
         CallError::Transport(TransportError::Status(NOT_FOUND)) => CallError::Absent,
+        CallError::Transport(TransportError::Busy(wait)) => CallError::Busy(wait),
         error => error,
     }
 }

@@ -1,6 +1,10 @@
 //! The calls: `hello`, `query`, and asking for the files of a peer.
 
-use std::{net::SocketAddr, sync::Arc, time::Instant};
+use std::{
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 use node_wire::{
@@ -22,7 +26,7 @@ use super::{
         PeerKind, PeerRequest, PeerResponse, Purpose, Transport, TransportError, WalkInfo,
     },
 };
-use node_base::counters::Counters;
+use node_base::{counters::Counters, rate::Rate};
 use node_wire::pieces::TreeError;
 
 /// Longest answer to `GET /search`, in bytes.
@@ -55,6 +59,9 @@ pub enum CallError {
     /// The peer does not know the method: it is not of our kind.
     #[error("it does not know this call")]
     Unknown(PeerKind),
+    /// The peer is sending to too many others; ask again after this time.
+    #[error("it is busy, and asks to try again in {} s", .0.as_secs())]
+    Busy(Duration),
     /// The content is not there.
     #[error("it does not have the content any more")]
     Absent,
@@ -85,7 +92,7 @@ pub struct Answered<T> {
 #[derive(Debug)]
 pub enum QueryReply {
     /// It has the file, or knows who has, and sends it.
-    Found(RemoteFile),
+    Found(Box<RemoteFile>),
     /// It does not find it.
     Missed {
         /// Why, if it says so.
@@ -111,6 +118,7 @@ fn budget_left(response: &PeerResponse, given: Budget) -> Budget {
 pub struct Client {
     transport: Arc<dyn Transport>,
     pub(super) counters: Arc<Counters>,
+    pub(super) download_rate: Rate,
 }
 
 impl Client {
@@ -120,7 +128,15 @@ impl Client {
         Client {
             transport,
             counters,
+            download_rate: Rate::default(),
         }
+    }
+
+    /// Limits the content that peers send to `rate`.
+    #[must_use]
+    pub fn with_download_rate(mut self, rate: Rate) -> Client {
+        self.download_rate = rate;
+        self
     }
 
     /// The addresses of `peer`, at least one, each of which may be called.
@@ -229,7 +245,7 @@ impl Client {
             .await?;
         let kind = response.kind;
         let left = budget_left(&response, walk_budget);
-        let value = content::open(peer.clone(), response.body, left, deadline).await?;
+        let value = content::open(self, peer.clone(), response, left, deadline).await?;
         Ok(Answered { kind, value })
     }
 

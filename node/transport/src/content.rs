@@ -1,11 +1,21 @@
-//! A file on its way from a peer: decoded content, piece by piece.
+//! Content on its way from a peer: rate, time-outs, and the answer to `query`
+//! decoded piece by piece.
+//!
+//! # Invariants
+//! - No byte of content is handed on before it was taken from the download rate and
+//!   counted. What waits for that is one chunk of the connection.
+//! - Time that this node makes a peer wait is not held against the peer.
 
-use std::time::{Duration, Instant};
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 use futures_util::StreamExt;
 use node_wire::{
-    Budget,
+    AnswerRate, Budget,
     content::Payload,
     peer_url::PeerUrl,
     query_answer::{AnswerHead, QueryAnswerReader, QueryOutcome},
@@ -13,13 +23,43 @@ use node_wire::{
 use tokio::time::timeout_at;
 
 use super::{
-    calls::{CallError, QueryReply},
-    transport::BodyStream,
+    calls::{CallError, Client, QueryReply},
+    transport::{BodyStream, PeerResponse},
 };
-use node_base::{clock::now, pace::Pace};
+use node_base::{
+    clock::now,
+    counters::Counters,
+    pace::{PACE_MIN, Pace},
+    rate::Rate,
+};
 
 /// Longest silence in the middle of content.
 const SILENCE: Duration = Duration::from_secs(10);
+
+/// Longest silence of a peer that limits its uploads.
+const SILENCE_MAX: Duration = Duration::from_secs(40);
+
+/// What such a peer sends at a time, in bytes.
+const TURN: u64 = 1024;
+
+/// Fewest bytes that it must send in a second.
+const LIMITED_PACE_MIN: u64 = 64;
+
+/// The body of an answer that carries content.
+pub(super) struct ContentBody {
+    body: BodyStream,
+    rate: Option<AnswerRate>,
+    silence: Duration,
+    pace: Pace,
+}
+
+/// Content that arrived and has to pass the download rate.
+pub(super) struct Intake {
+    rate: Rate,
+    address: IpAddr,
+    counters: Arc<Counters>,
+    waiting: Bytes,
+}
 
 /// A file that a peer is sending.
 pub struct RemoteFile {
@@ -27,10 +67,78 @@ pub struct RemoteFile {
     pub peer: PeerUrl,
     /// How it travels, as text or as base64, and in which dialect.
     pub head: AnswerHead,
-    body: BodyStream,
+    body: ContentBody,
     reader: Option<QueryAnswerReader>,
-    decoded: Vec<u8>,
-    pace: Pace,
+    intake: Intake,
+}
+
+impl ContentBody {
+    pub(super) fn of(response: PeerResponse) -> ContentBody {
+        let (rate, body) = (response.rate, response.body);
+        let (silence, min) = match rate {
+            None => (SILENCE, PACE_MIN),
+            Some(rate) => (
+                // Twice the pause in which a turn of all others fits.
+                (rate.time(TURN) * 4).clamp(SILENCE, SILENCE_MAX),
+                (rate.bytes_a_second() / 4).clamp(LIMITED_PACE_MIN, PACE_MIN),
+            ),
+        };
+        ContentBody {
+            body,
+            rate,
+            silence,
+            pace: Pace::at_least(min),
+        }
+    }
+
+    /// Returns how fast the peer says that it sends, if it limits its uploads.
+    pub(super) fn rate(&self) -> Option<AnswerRate> {
+        self.rate
+    }
+
+    /// Returns the next bytes of the body, `None` at its end.
+    ///
+    /// # Errors
+    /// When the connection breaks, or the peer falls silent or crawls.
+    pub(super) async fn next(&mut self) -> Result<Option<Bytes>, CallError> {
+        let before = now();
+        let chunk = next_chunk(&mut self.body, before + self.silence).await?;
+        let waited = now().saturating_duration_since(before);
+        let bytes = chunk.as_ref().map_or(0, Bytes::len);
+        self.pace.moved(bytes as u64);
+        self.pace.waited(waited).map_err(|_| CallError::TooSlow)?;
+        Ok(chunk)
+    }
+}
+
+impl Intake {
+    pub(super) fn new(client: &Client, peer: &PeerUrl) -> Intake {
+        Intake {
+            rate: client.download_rate.clone(),
+            // Peers with a name share one turn.
+            address: peer.ip().unwrap_or(Ipv4Addr::UNSPECIFIED.into()),
+            counters: Arc::clone(&client.counters),
+            waiting: Bytes::new(),
+        }
+    }
+
+    /// Takes bytes that arrived. Those before them must have passed.
+    pub(super) fn put(&mut self, bytes: Bytes) {
+        debug_assert!(self.waiting.is_empty(), "bytes that wait would be lost");
+        self.waiting = bytes;
+    }
+
+    /// Waits until some of the bytes have passed and returns them; `None` if
+    /// there are none. Nothing is lost if this is dropped while it waits.
+    pub(super) async fn next(&mut self) -> Option<Bytes> {
+        let bytes = self.waiting.len().min(self.rate.turn());
+        if bytes == 0 {
+            return None;
+        }
+        self.rate.take(self.address, bytes).await;
+        self.counters.bytes_received.add(bytes as u64);
+        Some(self.waiting.split_to(bytes))
+    }
 }
 
 impl RemoteFile {
@@ -40,25 +148,32 @@ impl RemoteFile {
         self.head.payload
     }
 
+    /// Returns how fast the peer says that it sends, if it limits its uploads.
+    #[must_use]
+    pub fn rate(&self) -> Option<AnswerRate> {
+        self.body.rate()
+    }
+
     /// The next piece of the content; `None` after the last one, when the
-    /// answer was complete and right to its end.
+    /// answer was complete and right to its end. Nothing is lost if this is
+    /// dropped while it waits.
     ///
     /// # Errors
     /// When the peer breaks off, falls silent, crawls or sends what is no
     /// answer. The content so far is then worth nothing.
     pub async fn next(&mut self) -> Result<Option<Bytes>, CallError> {
         loop {
-            if !self.decoded.is_empty() {
-                return Ok(Some(std::mem::take(&mut self.decoded).into()));
+            if let Some(piece) = self.intake.next().await {
+                return Ok(Some(piece));
             }
             let Some(reader) = &mut self.reader else {
                 return Ok(None);
             };
-            match next_chunk(&mut self.body, now() + SILENCE).await? {
+            match self.body.next().await? {
                 Some(chunk) => {
-                    reader.push(&chunk, &mut self.decoded)?;
-                    self.pace.moved(chunk.len());
-                    self.pace.judge(now()).map_err(|_| CallError::TooSlow)?;
+                    let mut decoded = Vec::new();
+                    reader.push(&chunk, &mut decoded)?;
+                    self.intake.put(decoded.into());
                 }
                 None => self.finish()?,
             }
@@ -89,25 +204,27 @@ impl std::fmt::Debug for RemoteFile {
 
 /// Reads an answer until it is clear what it says.
 pub(super) async fn open(
+    client: &Client,
     peer: PeerUrl,
-    mut body: BodyStream,
+    response: PeerResponse,
     budget_left: Budget,
     deadline: Instant,
 ) -> Result<QueryReply, CallError> {
+    let mut intake = Intake::new(client, &peer);
+    let mut body = ContentBody::of(response);
     let mut reader = QueryAnswerReader::new();
     let mut decoded = Vec::new();
-    while let Some(chunk) = next_chunk(&mut body, deadline).await? {
+    while let Some(chunk) = next_chunk(&mut body.body, deadline).await? {
         reader.push(&chunk, &mut decoded)?;
         if let Some(head) = reader.head() {
-            let pace = Pace::new(now());
-            return Ok(QueryReply::Found(RemoteFile {
+            intake.put(decoded.into());
+            return Ok(QueryReply::Found(Box::new(RemoteFile {
                 peer,
                 head,
                 body,
                 reader: Some(reader),
-                decoded,
-                pace,
-            }));
+                intake,
+            })));
         }
     }
     let missed = |reason| QueryReply::Missed {

@@ -17,7 +17,7 @@ use hyper_util::{
     rt::{TokioExecutor, TokioTimer},
 };
 use node_wire::{
-    Budget, asking, budget,
+    AnswerRate, Budget, answer_rate, asking, budget,
     node_id::{Nonce, TOKEN_HEADER},
     peer_url::PeerUrl,
     query_id,
@@ -36,6 +36,7 @@ use crate::{
     identity::random_nonce,
     network::{NETWORK_HEADER, NetworkKey, Tag, Tagged},
 };
+use node_base::rate::Rate;
 
 /// Longest time to connect.
 const CONNECT: Duration = Duration::from_secs(3);
@@ -44,7 +45,10 @@ const CONNECT: Duration = Duration::from_secs(3);
 const BUFFER: usize = 64 * 1024;
 
 /// The same for connections that carry content, in bytes.
-const CONTENT_BUFFER: usize = 512 * 1024;
+const CONTENT_BUFFER: usize = 256 * 1024;
+
+/// The least of it for a node that limits what it receives, in bytes.
+const LIMITED_BUFFER_MIN: usize = 16 * 1024;
 
 /// How long a connection is kept that nobody uses. Less than our kind waits
 /// for the next request.
@@ -52,6 +56,10 @@ const IDLE: Duration = Duration::from_secs(5);
 
 /// Most connections to one peer that are kept unused.
 const IDLE_MAX: usize = 32;
+
+/// Shortest and longest time after which a busy peer is asked again.
+const RETRY_MIN: Duration = Duration::from_secs(1);
+const RETRY_MAX: Duration = Duration::from_secs(60);
 
 /// Most header lines of a response.
 const HEADERS: usize = 64;
@@ -71,23 +79,39 @@ pub struct HttpTransport {
 type HttpClient = Client<HttpConnector<CheckedResolver>, Full<Bytes>>;
 
 impl HttpTransport {
-    /// Calls whom `reach` lets it call.
+    /// Calls whom `scope` lets it call.
     #[must_use]
     pub fn new(scope: Arc<CallScope>) -> HttpTransport {
+        HttpTransport::reading(scope, CONTENT_BUFFER)
+    }
+
+    /// Calls whom `scope` lets it call, and reads no further ahead than content passes
+    /// the download rate: a peer would take long pauses between large reads for a
+    /// reader that stalls.
+    #[must_use]
+    pub fn at_rate(scope: Arc<CallScope>, rate: &Rate) -> HttpTransport {
+        let buffer = match rate.limit() {
+            None => CONTENT_BUFFER,
+            Some(_) => rate.turn().clamp(LIMITED_BUFFER_MIN, CONTENT_BUFFER),
+        };
+        HttpTransport::reading(scope, buffer)
+    }
+
+    fn reading(scope: Arc<CallScope>, buffer: usize) -> HttpTransport {
         let resolver = CheckedResolver(scope);
         let mut connector = HttpConnector::new_with_resolver(resolver.clone());
         connector.set_connect_timeout(Some(CONNECT));
         connector.set_nodelay(true);
         let single = Client::builder(TokioExecutor::new())
             .pool_max_idle_per_host(0)
-            .http1_max_buf_size(BUFFER)
+            .http1_max_buf_size(BUFFER.min(buffer))
             .http1_max_headers(HEADERS)
             .build(connector.clone());
         let kept = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE)
             .pool_max_idle_per_host(IDLE_MAX)
-            .http1_max_buf_size(CONTENT_BUFFER)
+            .http1_max_buf_size(buffer)
             .http1_max_headers(HEADERS)
             .build(connector);
         HttpTransport {
@@ -195,18 +219,24 @@ impl Transport for HttpTransport {
             }
             let wanted_part = matches!(purpose, Purpose::Blob { .. });
             let status = response.status();
+            if status == StatusCode::SERVICE_UNAVAILABLE {
+                let wait = response.headers().get(header::RETRY_AFTER);
+                return Err(TransportError::Busy(retry_after(wait)));
+            }
             if status != StatusCode::OK && !(wanted_part && status == StatusCode::PARTIAL_CONTENT) {
                 return Err(TransportError::Status(status.as_u16()));
             }
             if response.headers().contains_key(header::CONTENT_ENCODING) {
                 return Err(TransportError::Encoded);
             }
-            let text = |name| {
+            let text = |name: &str| {
                 let value = response.headers().get(name);
                 value.and_then(|value| value.to_str().ok())
             };
-            let range = text(header::CONTENT_RANGE).map(str::to_owned);
-            let length = text(header::CONTENT_LENGTH).and_then(|length| length.parse().ok());
+            let range = text(header::CONTENT_RANGE.as_str()).map(str::to_owned);
+            let length =
+                text(header::CONTENT_LENGTH.as_str()).and_then(|length| length.parse().ok());
+            let rate = text(answer_rate::HEADER).and_then(AnswerRate::from_header);
             let left = response.headers().get(budget::LEFT_HEADER);
             let left = left.and_then(|left| left.to_str().ok());
             let server = response.headers().get(header::SERVER);
@@ -216,10 +246,17 @@ impl Transport for HttpTransport {
                 range,
                 length,
                 budget_left: left.and_then(Budget::from_header),
+                rate,
                 body: stream(response.into_body()),
             })
         })
     }
+}
+
+/// Reads how long a busy peer asks to wait: whole seconds, within limits.
+fn retry_after(value: Option<&HeaderValue>) -> Duration {
+    let seconds = value.and_then(|value| value.to_str().ok()?.trim().parse().ok());
+    Duration::from_secs(seconds.unwrap_or(1)).clamp(RETRY_MIN, RETRY_MAX)
 }
 
 fn http_request(request: &PeerRequest) -> Result<Request<Full<Bytes>>, TransportError> {

@@ -102,6 +102,7 @@ impl Transport for MemoryTransport {
                 range,
                 length: None,
                 budget_left: answer.budget_left,
+                rate: None,
                 body: Box::pin(stream::iter(answer.chunks.into_iter().map(Ok))),
             })
         }

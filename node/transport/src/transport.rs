@@ -1,11 +1,12 @@
 //! What carries the bytes of a call.
 
-use std::{net::SocketAddr, ops::Range, pin::Pin};
+use std::{net::SocketAddr, ops::Range, pin::Pin, time::Duration};
 
 use bytes::Bytes;
 use futures_util::{Stream, future::BoxFuture};
 use node_wire::{
-    Budget, Digest, asking::Asking, node_id::Nonce, peer_url::PeerUrl, query_id::QueryId,
+    AnswerRate, Budget, Digest, asking::Asking, node_id::Nonce, peer_url::PeerUrl,
+    query_id::QueryId,
 };
 
 /// A request to a peer.
@@ -85,6 +86,8 @@ pub struct PeerResponse {
     pub length: Option<u64>,
     /// What the peer says it did not need of the budget that it was given.
     pub budget_left: Option<Budget>,
+    /// How fast the peer says that it sends, if it limits its uploads.
+    pub rate: Option<AnswerRate>,
     /// The body, as it arrives.
     pub body: BodyStream,
 }
@@ -101,6 +104,9 @@ pub enum TransportError {
     /// An answer that is no success.
     #[error("it answered with the HTTP status {0}")]
     Status(u16),
+    /// It answered that it is busy, and when to ask again.
+    #[error("it is busy, and asks to try again in {} s", .0.as_secs())]
+    Busy(Duration),
     /// An encoding that was not asked for.
     #[error("it answered with an encoded body")]
     Encoded,

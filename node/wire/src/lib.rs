@@ -18,6 +18,7 @@
 //!   bounded in [`limits`].
 //! - What this crate writes, it reads back the same.
 
+pub mod answer_rate;
 pub mod asking;
 pub mod budget;
 pub mod characters;
@@ -45,6 +46,7 @@ pub mod scope;
 mod utf8;
 pub mod value;
 
+pub use answer_rate::AnswerRate;
 pub use budget::Budget;
 pub use content::{ContentScan, Payload, QueryAnswerWriter, Scanned};
 pub use dialect::Dialect;

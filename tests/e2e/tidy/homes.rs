@@ -87,6 +87,7 @@ const HOMES: &[Home] = &[
         &["node-discovery", "e2e"],
         &["node/discovery/src/dht/mainline", "tests/e2e/discovery"],
     ),
+    home("socket2", &["node-core"], &["node/core/src/server/front"]),
     home("redb", &["node-share"], SHARE),
     home("cap-std", &["node-share", "ctl"], FILES),
     home("cap-fs-ext", &["node-share", "ctl"], FILES),

@@ -1,9 +1,6 @@
 //! A cached blob, open for reading.
 
-use std::{
-    fs::File,
-    io::{self, Read, Seek, SeekFrom},
-};
+use std::{fs::File, io, os::unix::fs::FileExt};
 
 use super::Cache;
 use crate::pieces::PieceTree;
@@ -38,20 +35,18 @@ impl CachedBlob {
     /// # Errors
     /// When the piece cannot be read or is not what the digest says. The blob
     /// is then dropped from the cache, and `piece` is empty.
-    pub fn read_piece(&mut self, index: u64, piece: &mut Vec<u8>) -> io::Result<()> {
+    pub fn read_piece(&self, index: u64, piece: &mut Vec<u8>) -> io::Result<()> {
         self.read_checked(index, piece).inspect_err(|error| {
             piece.clear();
             self.cache.0.drop_blob(&self.tree.digest(), error);
         })
     }
 
-    fn read_checked(&mut self, index: u64, piece: &mut Vec<u8>) -> io::Result<()> {
+    fn read_checked(&self, index: u64, piece: &mut Vec<u8>) -> io::Result<()> {
         let range = self.tree.range(index);
-        piece.clear();
-        self.file.seek(SeekFrom::Start(range.start))?;
-        (&self.file)
-            .take(range.end - range.start)
-            .read_to_end(piece)?;
+        let length = usize::try_from(range.end - range.start).map_err(io::Error::other)?;
+        piece.resize(length, 0);
+        self.file.read_exact_at(piece, range.start)?;
         let mut check = self.tree.check(index);
         check.push(piece);
         if check.is_right() {

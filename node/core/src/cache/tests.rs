@@ -72,7 +72,7 @@ fn put(cache: &Cache, content: &[u8]) -> Option<Digest> {
 }
 
 fn read(cache: &Cache, digest: &Digest) -> Option<Vec<u8>> {
-    let mut blob = cache.open(digest)?;
+    let blob = cache.open(digest)?;
     let (mut whole, mut piece) = (Vec::new(), Vec::new());
     for index in 0..blob.tree().count() {
         blob.read_piece(index, &mut piece).ok()?;
@@ -147,7 +147,7 @@ fn a_flipped_byte_is_never_served_and_drops_the_blob() {
     bytes[piece + 9] ^= 1;
     fs::write(&path, bytes).unwrap();
 
-    let mut blob = cache.open(&digest).unwrap();
+    let blob = cache.open(&digest).unwrap();
     let mut out = Vec::new();
     blob.read_piece(0, &mut out).unwrap();
     assert_eq!(out.len(), piece);
@@ -228,7 +228,7 @@ fn an_open_blob_outlives_its_removal() {
     let home = Home::new();
     let cache = home.open(LIMIT_DEFAULT);
     let digest = put(&cache, b"kept").unwrap();
-    let mut blob = cache.open(&digest).unwrap();
+    let blob = cache.open(&digest).unwrap();
     let cleared = Cleared { blobs: 1, bytes: 4 };
     assert_eq!(cache.clear(), cleared);
     let mut piece = Vec::new();

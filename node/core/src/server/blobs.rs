@@ -10,13 +10,13 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use node_wire::Digest;
-use tokio::task::spawn_blocking;
 
 use super::{
     Context,
-    content::{self, Asking, Content, Source},
+    content::Content,
     front::Remote,
     policy::{Asker, FetchPermit, NAMES_MAX, Wanted},
+    raw::{self, Asking, Representation},
 };
 use crate::pieces::PieceTree;
 
@@ -35,21 +35,22 @@ pub(super) async fn blob(
         return absent();
     };
     let finder = Arc::clone(&context);
-    let found = spawn_blocking(move || find(&finder, &digest)).await;
-    let Ok(Some(source)) = found else {
+    let found = context.disk.run(move || find(&finder, &digest)).await;
+    let Ok(Some((content, size))) = found else {
         return absent();
     };
-    let content = Content {
-        source,
+    let representation = Representation {
+        content,
+        size,
         digest: Some(digest),
-        name: None,
+        file: None,
     };
     let asking = Asking {
         method: &method,
         headers: &headers,
         remote,
     };
-    content::respond(&context, content, &permit, asking).await
+    raw::respond(&context, representation, &permit, asking).await
 }
 
 /// Answers `GET` and `HEAD` of the tree of content.
@@ -64,7 +65,10 @@ pub(super) async fn tree(
     let Some(permit) = permit(&context, remote, digest).await else {
         return absent();
     };
-    let found = spawn_blocking(move || find_tree(&context, &digest, &permit)).await;
+    let disk = context.disk.clone();
+    let found = disk
+        .run(move || find_tree(&context, &digest, &permit))
+        .await;
     match found {
         Ok(Some(tree)) => {
             let kind = HeaderValue::from_static("application/octet-stream");
@@ -79,7 +83,8 @@ pub(super) async fn tree(
 async fn permit(context: &Arc<Context>, remote: Remote, digest: Digest) -> Option<FetchPermit> {
     let names = if context.policy.guards_fetch() {
         let reader = Arc::clone(context);
-        spawn_blocking(move || names(&reader, &digest)).await.ok()?
+        let named = context.disk.run(move || names(&reader, &digest)).await;
+        named.ok()?
     } else {
         Vec::new()
     };
@@ -114,11 +119,15 @@ pub(super) fn shared_names(context: &Context, digest: &Digest) -> Vec<Wanted> {
         .collect()
 }
 
-fn find(context: &Context, digest: &Digest) -> Option<Source> {
-    match context.digests.open_blob(digest) {
-        Some(file) => Source::of(file).ok(),
-        None => context.cache.open(digest).map(Source::Cached),
+/// Opens the content, and returns its size too. Blocks.
+fn find(context: &Context, digest: &Digest) -> Option<(Content, u64)> {
+    if let Some(file) = context.digests.open_blob(digest) {
+        let size = file.stamp.size;
+        return Some((Content::of_file(file).ok()?, size));
     }
+    let blob = context.cache.open(digest)?;
+    let size = blob.size();
+    Some((Content::of_blob(blob), size))
 }
 
 fn find_tree(context: &Context, digest: &Digest, _permit: &FetchPermit) -> Option<PieceTree> {

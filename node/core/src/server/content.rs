@@ -1,375 +1,244 @@
-//! Content as the body of a response, whole or in part.
+//! Content that can be sent: where its bytes come from.
 //!
 //! # Invariants
-//! - The next chunk is read while the last one is sent, on a blocking thread;
-//!   no more than two chunks of a body are in memory here.
 //! - A shared file must keep its stamp until its last byte was read, a cached
-//!   blob its digest; otherwise the body is broken off before it is whole.
-//! - A long body takes an upload slot, for as long as it is sent, and every
-//!   body keeps to the rate.
+//!   blob its digest. Otherwise the reading ends with an error.
+//! - Content is read in chunks. What is in memory is short, or one piece of the
+//!   cache.
 
 use std::{
     fs::File,
-    io::{self, Read, Seek, SeekFrom},
+    io::{self, Read},
     ops::Range,
+    os::unix::fs::FileExt,
     sync::Arc,
-    time::SystemTime,
 };
 
-use axum::{
-    body::Body,
-    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
-    response::{IntoResponse, Response},
-};
 use bytes::Bytes;
-use futures_util::stream;
-use node_wire::{Digest, name::ShareName};
-use tokio::task::{JoinHandle, spawn_blocking};
+use node_wire::content::{ContentScan, Scanned};
 
-use super::{
-    Context,
-    front::Remote,
-    policy::FetchPermit,
-    range::{self, Wanted},
-    slots::Slot,
-};
+use super::relay::Relay;
 use crate::{
     cache::CachedBlob,
+    disk::Disk,
     pieces::PIECE_SIZE,
     share::{SharedFile, Stamp},
 };
-
-/// Size of a chunk, in bytes.
-const CHUNK: u64 = PIECE_SIZE;
 
 /// Longest file that is read where it is opened, in bytes. One thread less to
 /// wake for each of many small files.
 const READ_WHOLE: u64 = 64 * 1024;
 
-/// Longest body that needs no upload slot, in bytes.
-const SHORT: u64 = 1 << 20;
+/// Bytes that one job reads to look at content.
+const SCAN: u64 = 1 << 20;
 
-/// Content that can be sent.
-#[derive(Debug)]
-pub(super) enum Source {
+/// Where content comes from.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Origin {
     /// A file of the share.
-    Shared(SharedFile),
-    /// All of a short file of the share.
-    Short(Bytes, Stamp),
+    Share,
     /// A blob of the cache.
-    Cached(CachedBlob),
+    Cache,
+    /// A peer that is sending it.
+    Peer,
 }
 
-/// Content and what the headers say of it.
+/// Content that is read once, from its beginning to its end.
 #[derive(Debug)]
 pub(super) struct Content {
-    /// The bytes.
-    pub(super) source: Source,
-    /// Its digest, if it is known.
-    pub(super) digest: Option<Digest>,
-    /// Its name, if it was asked for by name.
-    pub(super) name: Option<ShareName>,
+    origin: Origin,
+    source: Source,
 }
 
-/// What the request says.
-pub(super) struct Asking<'a> {
-    pub(super) method: &'a Method,
-    pub(super) headers: &'a HeaderMap,
-    pub(super) remote: Remote,
-}
-
-impl Source {
-    /// A file of the share, read at once if it is short. Blocks.
-    pub(super) fn of(file: SharedFile) -> io::Result<Source> {
-        if file.stamp.size > READ_WHOLE {
-            return Ok(Source::Shared(file));
-        }
-        let bytes = read_shared(&file.file, file.stamp, file.stamp.size)?;
-        Ok(Source::Short(bytes, file.stamp))
-    }
-
-    fn size(&self) -> u64 {
-        match self {
-            Source::Shared(file) => file.stamp.size,
-            Source::Short(_, stamp) => stamp.size,
-            Source::Cached(blob) => blob.size(),
-        }
-    }
-
-    fn modified(&self) -> Option<SystemTime> {
-        match self {
-            Source::Shared(file) => file.stamp.modified,
-            Source::Short(_, stamp) => stamp.modified,
-            Source::Cached(_) => None,
-        }
-    }
-}
-
-/// Answers a request for content.
-pub(super) async fn respond(
-    context: &Arc<Context>,
-    content: Content,
-    _permit: &FetchPermit,
-    asking: Asking<'_>,
-) -> Response {
-    let tag = content.digest.map(|digest| format!("\"{digest}\""));
-    if tag
-        .as_deref()
-        .is_some_and(|tag| has_already(asking.headers, tag))
-    {
-        let mut response = StatusCode::NOT_MODIFIED.into_response();
-        insert(response.headers_mut(), header::ETAG, tag.as_deref());
-        return response;
-    }
-    let size = content.source.size();
-    let wanted = range::wanted(wanted_range(asking.headers, tag.as_deref()), size);
-    let (status, bytes, range) = part(wanted, size);
-    let length = bytes.end - bytes.start;
-    let mut headers = content.headers(tag.as_deref());
-    headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
-    insert(&mut headers, header::CONTENT_RANGE, range.as_deref());
-    if *asking.method == Method::HEAD || length == 0 {
-        return (status, headers, Body::empty()).into_response();
-    }
-    let slot = if length > SHORT {
-        let Some(slot) = context.slots.take(asking.remote.0.ip()).await else {
-            return busy();
-        };
-        Some(slot)
-    } else {
-        None
-    };
-    context.counters.files_served.one();
-    context.counters.bytes_served.add(length);
-    let body = match content.source {
-        Source::Short(all, _) => {
-            context.upload_rate.take(all.len()).await;
-            Body::from(short_part(&all, &bytes))
-        }
-        Source::Shared(file) => Sending::shared(context, file, bytes, slot).body(),
-        Source::Cached(blob) => Sending::cached(context, blob, bytes, slot).body(),
-    };
-    (status, headers, body).into_response()
-}
-
-/// The status, the bytes and the header `Content-Range` of an answer.
-fn part(wanted: Wanted, size: u64) -> (StatusCode, Range<u64>, Option<String>) {
-    match wanted {
-        Wanted::Whole => (StatusCode::OK, 0..size, None),
-        Wanted::Part { first, last } => (
-            StatusCode::PARTIAL_CONTENT,
-            first..last + 1,
-            Some(format!("bytes {first}-{last}/{size}")),
-        ),
-        Wanted::Unsatisfiable => (
-            StatusCode::RANGE_NOT_SATISFIABLE,
-            0..0,
-            Some(format!("bytes */{size}")),
-        ),
-    }
-}
-
-fn busy() -> Response {
-    let text = "too many downloads run, try again later\n";
-    let mut response = (StatusCode::SERVICE_UNAVAILABLE, text).into_response();
-    response
-        .headers_mut()
-        .insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
-    response
-}
-
-/// Whether the asker names this state of the content as one it has.
-fn has_already(headers: &HeaderMap, tag: &str) -> bool {
-    headers
-        .get_all(header::IF_NONE_MATCH)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|list| list.split(','))
-        .map(|known| known.trim())
-        .any(|known| known == "*" || known.strip_prefix("W/").unwrap_or(known) == tag)
-}
-
-/// The range that is asked for, unless it holds for another state only.
-fn wanted_range<'a>(headers: &'a HeaderMap, tag: Option<&str>) -> Option<&'a str> {
-    let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
-    let range = text(header::RANGE)?;
-    let holds =
-        !headers.contains_key(header::IF_RANGE) || (tag.is_some() && text(header::IF_RANGE) == tag);
-    holds.then_some(range)
+#[derive(Debug)]
+enum Source {
+    /// All that is left.
+    Memory(Bytes),
+    /// A file of the share.
+    File {
+        file: Arc<File>,
+        stamp: Stamp,
+        left: Range<u64>,
+    },
+    /// A blob of the cache.
+    Blob {
+        blob: Arc<CachedBlob>,
+        left: Range<u64>,
+        /// What was read and not taken yet.
+        ahead: Bytes,
+    },
+    /// A file that a peer is sending.
+    Peer(Box<Relay>),
 }
 
 impl Content {
-    fn headers(&self, tag: Option<&str>) -> HeaderMap {
-        let mut headers = HeaderMap::new();
-        headers.insert(
-            header::CONTENT_TYPE,
-            HeaderValue::from_static("application/octet-stream"),
-        );
-        headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
-        insert(&mut headers, header::ETAG, tag);
-        if let Some(name) = &self.name {
-            let modified = self.source.modified().map(httpdate::fmt_http_date);
-            insert(&mut headers, header::LAST_MODIFIED, modified.as_deref());
-            insert(
-                &mut headers,
-                header::CONTENT_DISPOSITION,
-                Some(&disposition(name)),
-            );
+    /// Creates content from a file of the share, which is read at once if it is
+    /// short. Blocks.
+    pub(super) fn of_file(shared: SharedFile) -> io::Result<Content> {
+        let SharedFile { file, stamp } = shared;
+        let (file, left) = (Arc::new(file), 0..stamp.size);
+        let source = if stamp.size <= READ_WHOLE {
+            Source::Memory(read_file(&file, stamp, left)?)
         } else {
-            headers.insert(
-                header::CONTENT_DISPOSITION,
-                HeaderValue::from_static("attachment"),
-            );
-            headers.insert(
-                header::CACHE_CONTROL,
-                HeaderValue::from_static("public, max-age=31536000, immutable"),
-            );
-        }
-        headers
-    }
-}
-
-fn insert(headers: &mut HeaderMap, name: HeaderName, value: Option<&str>) {
-    if let Some(value) = value.and_then(|value| HeaderValue::from_str(value).ok()) {
-        headers.insert(name, value);
-    }
-}
-
-/// `attachment` with the name as RFC 8187 writes it: no quoting to escape from.
-fn disposition(name: &ShareName) -> String {
-    let encoded = name
-        .file_name()
-        .bytes()
-        .fold(String::new(), |mut text, byte| {
-            if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-                text.push(char::from(byte));
-            } else {
-                text.push_str(&format!("%{byte:02X}"));
-            }
-            text
-        });
-    format!("attachment; filename*=UTF-8''{encoded}")
-}
-
-/// Reads the next chunk. It moves to a blocking thread and back.
-struct Reader {
-    source: ReaderSource,
-    left: Range<u64>,
-}
-
-enum ReaderSource {
-    /// The file stands where `left` begins, once `sought`.
-    Shared {
-        file: File,
-        stamp: Stamp,
-        sought: bool,
-    },
-    Cached(CachedBlob),
-}
-
-/// A body that is being sent.
-struct Sending {
-    context: Arc<Context>,
-    next: Option<JoinHandle<io::Result<(Bytes, Reader)>>>,
-    #[expect(dead_code, reason = "given back when the body is out")]
-    slot: Option<Slot>,
-}
-
-impl Sending {
-    fn shared(
-        context: &Arc<Context>,
-        SharedFile { file, stamp }: SharedFile,
-        left: Range<u64>,
-        slot: Option<Slot>,
-    ) -> Sending {
-        let source = ReaderSource::Shared {
-            file,
-            stamp,
-            sought: false,
+            Source::File { file, stamp, left }
         };
-        Sending::new(context, source, left, slot)
+        Ok(Content {
+            origin: Origin::Share,
+            source,
+        })
     }
 
-    fn cached(
-        context: &Arc<Context>,
-        blob: CachedBlob,
-        left: Range<u64>,
-        slot: Option<Slot>,
-    ) -> Sending {
-        let length = left.end - left.start;
-        context.counters.cache_bytes_served.add(length);
-        Sending::new(context, ReaderSource::Cached(blob), left, slot)
-    }
-
-    fn new(
-        context: &Arc<Context>,
-        source: ReaderSource,
-        left: Range<u64>,
-        slot: Option<Slot>,
-    ) -> Sending {
-        Sending {
-            context: Arc::clone(context),
-            next: Reader { source, left }.begin(),
-            slot,
+    /// Creates content from a blob of the cache.
+    pub(super) fn of_blob(blob: CachedBlob) -> Content {
+        let left = 0..blob.size();
+        Content {
+            origin: Origin::Cache,
+            source: Source::Blob {
+                blob: Arc::new(blob),
+                left,
+                ahead: Bytes::new(),
+            },
         }
     }
 
-    fn body(self) -> Body {
-        Body::from_stream(stream::try_unfold(self, |mut sending| async move {
-            let Some(reading) = sending.next.take() else {
-                return Ok::<_, io::Error>(None);
-            };
-            let (chunk, reader) = reading.await.map_err(io::Error::other)??;
-            sending.next = reader.begin();
-            sending.context.upload_rate.take(chunk.len()).await;
-            Ok(Some((chunk, sending)))
-        }))
-    }
-}
-
-impl Reader {
-    /// Begins to read the next chunk, if there is one.
-    fn begin(self) -> Option<JoinHandle<io::Result<(Bytes, Reader)>>> {
-        (!self.left.is_empty()).then(|| spawn_blocking(move || self.read()))
+    /// Creates content from a file that a peer is sending.
+    pub(super) fn of_relay(mut relay: Relay) -> Content {
+        let source = match relay.take_whole() {
+            Some(all) => Source::Memory(all),
+            None => Source::Peer(Box::new(relay)),
+        };
+        Content {
+            origin: Origin::Peer,
+            source,
+        }
     }
 
-    fn read(mut self) -> io::Result<(Bytes, Reader)> {
-        let Range { start, end } = self.left.clone();
-        let chunk = match &mut self.source {
-            ReaderSource::Shared {
-                file,
-                stamp,
-                sought,
-            } => {
-                if !*sought {
-                    file.seek(SeekFrom::Start(start))?;
-                    *sought = true;
+    /// Returns where the bytes come from.
+    pub(super) fn origin(&self) -> Origin {
+        self.origin
+    }
+
+    /// Returns whether reading goes to the disk.
+    pub(super) fn is_on_disk(&self) -> bool {
+        matches!(self.source, Source::File { .. } | Source::Blob { .. })
+    }
+
+    /// Returns the number of bytes, if it is known.
+    pub(super) fn length(&self) -> Option<u64> {
+        match &self.source {
+            Source::Memory(all) => Some(all.len() as u64),
+            Source::File { left, .. } => Some(left.end - left.start),
+            Source::Blob { left, ahead, .. } => Some(left.end - left.start + ahead.len() as u64),
+            Source::Peer(_) => None,
+        }
+    }
+
+    /// Keeps the bytes of `range` only. A peer's content stays whole.
+    pub(super) fn cut(&mut self, range: Range<u64>) {
+        match &mut self.source {
+            Source::Memory(all) => {
+                let at = |offset| usize::try_from(offset).unwrap_or(usize::MAX).min(all.len());
+                *all = all.slice(at(range.start)..at(range.end));
+            }
+            Source::File { left, .. } | Source::Blob { left, .. } => {
+                *left = range.start.min(left.end)..range.end.min(left.end);
+            }
+            Source::Peer(_) => {}
+        }
+    }
+
+    /// Returns all that is left, if it is in memory; nothing is left then.
+    pub(super) fn take_memory(&mut self) -> Option<Bytes> {
+        match &mut self.source {
+            Source::Memory(all) => Some(std::mem::take(all)),
+            _ => None,
+        }
+    }
+
+    /// Returns the next bytes, at most `most`, or `None` after the last one.
+    ///
+    /// # Errors
+    /// When they cannot be read, or are not what they were at the beginning.
+    pub(super) async fn next(&mut self, disk: &Disk, most: usize) -> io::Result<Option<Bytes>> {
+        match &mut self.source {
+            Source::Memory(all) => Ok(taken(all, most)),
+            Source::File { file, stamp, left } => {
+                if left.is_empty() {
+                    return Ok(None);
                 }
-                read_shared(file, *stamp, CHUNK.min(end - start))?
+                let end = left.end.min(left.start.saturating_add(most as u64));
+                let (file, stamp, range) = (Arc::clone(file), *stamp, left.start..end);
+                let chunk = disk.run(move || read_file(&file, stamp, range)).await??;
+                left.start = end;
+                Ok(Some(chunk))
             }
-            ReaderSource::Cached(blob) => read_cached(blob, start..end)?,
-        };
-        self.left.start += chunk.len() as u64;
-        Ok((chunk, self))
+            Source::Blob { blob, left, ahead } => {
+                if ahead.is_empty() && !left.is_empty() {
+                    let (blob, range) = (Arc::clone(blob), left.clone());
+                    *ahead = disk.run(move || read_blob(&blob, range)).await??;
+                    left.start += ahead.len() as u64;
+                }
+                Ok(taken(ahead, most))
+            }
+            Source::Peer(relay) => relay.next(most).await,
+        }
+    }
+
+    /// Reads the next bytes and gives the content back with them.
+    pub(super) async fn read(
+        mut self,
+        disk: Disk,
+        most: usize,
+    ) -> (Content, io::Result<Option<Bytes>>) {
+        let chunk = self.next(&disk, most).await;
+        (self, chunk)
+    }
+
+    /// Reads the content as far as it takes to know how it travels in an
+    /// answer to `query`. Every piece of a blob is checked. `None` for the
+    /// content of a peer.
+    ///
+    /// # Errors
+    /// As [`Content::next`].
+    pub(super) async fn scan(&mut self, disk: &Disk) -> io::Result<Option<Scanned>> {
+        match &mut self.source {
+            Source::Memory(all) => {
+                let mut scan = ContentScan::new();
+                scan.push(all);
+                Ok(Some(scan.finish()))
+            }
+            Source::File { file, stamp, .. } => scan_file(disk, file, *stamp).await.map(Some),
+            Source::Blob { blob, .. } => {
+                let (scanned, only_piece) = scan_blob(disk, blob).await?;
+                if let Some(all) = only_piece {
+                    self.source = Source::Memory(all);
+                }
+                Ok(Some(scanned))
+            }
+            Source::Peer(_) => Ok(None),
+        }
     }
 }
 
-fn read_shared(file: &File, stamp: Stamp, length: u64) -> io::Result<Bytes> {
-    let mut chunk = Vec::with_capacity(usize::try_from(length).map_err(io::Error::other)?);
-    let read = file.take(length).read_to_end(&mut chunk)?;
-    if read as u64 != length || !SharedFile::unchanged(file, stamp)? {
+/// Takes at most `most` bytes of `ahead`.
+fn taken(ahead: &mut Bytes, most: usize) -> Option<Bytes> {
+    (!ahead.is_empty()).then(|| ahead.split_to(most.min(ahead.len())))
+}
+
+fn read_file(file: &File, stamp: Stamp, range: Range<u64>) -> io::Result<Bytes> {
+    let length = usize::try_from(range.end - range.start).map_err(io::Error::other)?;
+    let mut chunk = Vec::with_capacity(length);
+    let read = At(file, range.start)
+        .take(length as u64)
+        .read_to_end(&mut chunk)?;
+    if read != length || !SharedFile::unchanged(file, stamp)? {
         return Err(io::Error::other("the file changed while it was sent"));
     }
     Ok(chunk.into())
 }
 
-fn short_part(all: &Bytes, wanted: &Range<u64>) -> Bytes {
-    let at = |offset| usize::try_from(offset).unwrap_or(usize::MAX).min(all.len());
-    all.slice(at(wanted.start)..at(wanted.end))
-}
-
-/// The bytes of `wanted` that are in its first piece.
-fn read_cached(blob: &mut CachedBlob, wanted: Range<u64>) -> io::Result<Bytes> {
+/// Returns the bytes of `wanted` that are in its first piece.
+fn read_blob(blob: &CachedBlob, wanted: Range<u64>) -> io::Result<Bytes> {
     let index = wanted.start / PIECE_SIZE;
     let piece_at = blob.tree().range(index);
     let mut piece = Vec::new();
@@ -377,4 +246,52 @@ fn read_cached(blob: &mut CachedBlob, wanted: Range<u64>) -> io::Result<Bytes> {
     let inside = |at: u64| usize::try_from(at - piece_at.start).map_err(io::Error::other);
     let (first, end) = (inside(wanted.start)?, inside(wanted.end.min(piece_at.end))?);
     Ok(Bytes::from(piece).slice(first..end))
+}
+
+/// Scans a file of the share, and not further than it is known to be binary.
+async fn scan_file(disk: &Disk, file: &Arc<File>, stamp: Stamp) -> io::Result<Scanned> {
+    let (mut scan, mut at) = (ContentScan::new(), 0);
+    while at < stamp.size && scan.may_be_text() {
+        let (file, range) = (Arc::clone(file), at..stamp.size.min(at + SCAN));
+        at = range.end;
+        let job = move || {
+            scan.push(&read_file(&file, stamp, range)?);
+            Ok::<_, io::Error>(scan)
+        };
+        scan = disk.run(job).await??;
+    }
+    Ok(if scan.may_be_text() {
+        scan.finish()
+    } else {
+        Scanned::binary(stamp.size)
+    })
+}
+
+/// Scans a blob, and returns it too if it is one piece.
+async fn scan_blob(disk: &Disk, blob: &Arc<CachedBlob>) -> io::Result<(Scanned, Option<Bytes>)> {
+    let count = blob.tree().count();
+    let mut state = (ContentScan::new(), Vec::new());
+    for index in 0..count {
+        let blob = Arc::clone(blob);
+        let job = move || {
+            let (mut scan, mut piece) = state;
+            blob.read_piece(index, &mut piece)?;
+            scan.push(&piece);
+            Ok::<_, io::Error>((scan, piece))
+        };
+        state = disk.run(job).await??;
+    }
+    let (scan, piece) = state;
+    Ok((scan.finish(), (count == 1).then(|| piece.into())))
+}
+
+/// Reads a file from an offset on, whoever else reads it.
+struct At<'a>(&'a File, u64);
+
+impl Read for At<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.0.read_at(buffer, self.1)?;
+        self.1 += read as u64;
+        Ok(read)
+    }
 }

@@ -4,7 +4,7 @@
 //! whose digest is not known yet is answered without it, while the background
 //! computes it.
 
-use std::{io, sync::Arc};
+use std::sync::Arc;
 
 use axum::{
     Extension,
@@ -13,13 +13,13 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use node_wire::name::ShareName;
-use tokio::task::spawn_blocking;
 
 use super::{
     Context,
-    content::{self, Asking, Content, Source},
+    content::Content,
     front::Remote,
     policy::{Asker, FetchPermit, Wanted},
+    raw::{self, Asking, Representation},
 };
 use crate::share::{Known, ShareError};
 
@@ -46,13 +46,13 @@ pub(super) async fn file(
         return refused(StatusCode::NOT_FOUND);
     };
     match open(&context, name).await {
-        Ok(content) => {
+        Ok(representation) => {
             let asking = Asking {
                 method: &method,
                 headers: &headers,
                 remote,
             };
-            content::respond(&context, content, &permit, asking).await
+            raw::respond(&context, representation, &permit, asking).await
         }
         Err(ShareError::NotFound(_)) => refused(StatusCode::NOT_FOUND),
         Err(error) => {
@@ -65,8 +65,8 @@ pub(super) async fn file(
 /// Asks the policy. A file that is not there needs no permit, but gets none.
 async fn permit(context: &Arc<Context>, remote: Remote, name: &ShareName) -> Option<FetchPermit> {
     let size = if context.policy.guards_fetch() {
-        let (context, name) = (Arc::clone(context), name.clone());
-        let stamp = spawn_blocking(move || context.share.stamp(&name)).await;
+        let (reader, name) = (Arc::clone(context), name.clone());
+        let stamp = context.disk.run(move || reader.share.stamp(&name)).await;
         Some(stamp.ok()?.ok()?.size)
     } else {
         None
@@ -79,22 +79,23 @@ async fn permit(context: &Arc<Context>, remote: Remote, name: &ShareName) -> Opt
     context.policy.fetch(&asker, None, vec![wanted]).await
 }
 
-async fn open(context: &Arc<Context>, name: ShareName) -> Result<Content, ShareError> {
+async fn open(context: &Arc<Context>, name: ShareName) -> Result<Representation, ShareError> {
     let (opener, wanted) = (Arc::clone(context), name.clone());
-    let opened = spawn_blocking(move || {
+    let job = move || {
         let known = digest(&opener, &wanted)?;
         let file = opener.share.read(&wanted)?;
         let known = known.filter(|known| known.stamp == file.stamp);
-        let source = Source::of(file).map_err(|error| ShareError::of(&wanted, error))?;
-        Ok(Content {
-            source,
+        let stamp = file.stamp;
+        let content = Content::of_file(file).map_err(|error| ShareError::of(&wanted, error))?;
+        Ok(Representation {
+            content,
+            size: stamp.size,
             digest: known.map(|known| known.digest),
-            name: Some(wanted),
+            file: Some((wanted, stamp.modified)),
         })
-    });
-    opened
-        .await
-        .unwrap_or_else(|error| Err(ShareError::of(&name, io::Error::other(error))))
+    };
+    let opened = context.disk.run(job).await;
+    opened.unwrap_or_else(|error| Err(ShareError::of(&name, error.into())))
 }
 
 fn digest(context: &Context, name: &ShareName) -> Result<Option<Known>, ShareError> {

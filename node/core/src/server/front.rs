@@ -24,7 +24,9 @@ mod admission;
 mod connection;
 mod framing;
 mod guarded;
+mod reading;
 mod refusal;
+mod unacked;
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -179,3 +181,6 @@ impl Front {
         sleep(ACCEPT_PAUSE).await;
     }
 }
+
+#[cfg(test)]
+mod tests;

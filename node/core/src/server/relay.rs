@@ -5,24 +5,25 @@
 //! that, a peer that breaks off breaks off our answer too. What comes whole is
 //! kept in the cache, beside its way.
 
-use std::{io, sync::Arc};
+use std::{io, sync::Arc, time::Duration};
 
-use axum::{body::Body, response::Response};
 use bytes::Bytes;
-use futures_util::stream;
-use node_wire::{
-    Budget, ShareName, Value, content::QueryAnswerWriter, dialect::Dialect, fault::MissReason,
-};
+use node_wire::{AnswerRate, Budget, ShareName, content::Payload, fault::MissReason};
+use tokio::time::timeout_at;
 
-use super::{Context, answer, local, policy::FetchPermit, tee::Tee};
+use super::{Context, policy::FetchPermit, tee::Tee};
 use crate::{
     client::{CallError, RemoteFile},
-    counters::Counters,
+    clock::now,
     overlay::Walk,
 };
 
 /// Bytes that are read before the answer begins.
 const BEGINNING: usize = 128 * 1024;
+
+/// Longest time in which they are read; the answer begins with fewer then. Who
+/// asks may wait ten seconds for the head of an answer.
+const BEGINNING_TIME: Duration = Duration::from_secs(2);
 
 /// Nobody sends the file.
 #[derive(Clone, Copy, Debug)]
@@ -33,45 +34,39 @@ pub(super) struct Miss {
     pub(super) budget_left: Budget,
 }
 
-/// A file that a peer is sending, with its beginning.
+/// A file that a peer is sending.
 #[derive(Debug)]
-pub(super) struct RelayedFile {
+pub(super) struct Relay {
     remote: RemoteFile,
-    beginning: Bytes,
-    whole: bool,
+    /// What was read and not taken yet.
+    ahead: Bytes,
+    is_over: bool,
     tee: Tee,
     /// The walk stays open as long as the file is on its way.
     _walk: Walk,
 }
 
-struct Relaying {
-    file: RelayedFile,
-    writer: QueryAnswerWriter,
-    head: Vec<u8>,
-    counters: Arc<Counters>,
-}
-
-impl RelayedFile {
+impl Relay {
     /// Walks until a peer sends the beginning of the file `name`.
     pub(super) async fn find(
         context: &Arc<Context>,
         name: &ShareName,
         mut walk: Walk,
         _permit: &FetchPermit,
-    ) -> Result<RelayedFile, Miss> {
+    ) -> Result<Relay, Miss> {
         while let Some(mut remote) = walk.next().await {
             match beginning(&mut remote).await {
-                Ok((beginning, whole)) => {
-                    let beginning = Bytes::from(beginning);
+                Ok((beginning, is_over)) => {
+                    let ahead = Bytes::from(beginning);
                     let mut tee = Tee::begin(context, name);
-                    tee.push(beginning.clone()).await;
-                    if whole {
+                    tee.push(ahead.clone()).await;
+                    if is_over {
                         tee.finish().await;
                     }
-                    return Ok(RelayedFile {
+                    return Ok(Relay {
                         remote,
-                        beginning,
-                        whole,
+                        ahead,
+                        is_over,
                         tee,
                         _walk: walk,
                     });
@@ -85,68 +80,57 @@ impl RelayedFile {
         })
     }
 
-    /// The content as a value, if it is small.
-    pub(super) fn into_value(self) -> Option<Value> {
-        self.whole
-            .then(|| local::value(self.remote.payload(), self.beginning.into()))
+    /// Returns how the file travels.
+    pub(super) fn payload(&self) -> Payload {
+        self.remote.payload()
     }
 
-    /// The answer that carries it.
-    pub(super) fn response(mut self, context: &Arc<Context>, dialect: Dialect) -> Response {
-        context.counters.files_served.one();
-        context
-            .counters
-            .bytes_served
-            .add(self.beginning.len() as u64);
-        let (mut writer, mut head) = answer::writer(dialect, self.remote.payload());
-        writer.push(&std::mem::take(&mut self.beginning), &mut head);
-        if self.whole {
-            writer.finish(&mut head);
-            return answer::xml(head);
+    /// Returns how fast the peer says that it sends, if it limits its uploads.
+    pub(super) fn rate(&self) -> Option<AnswerRate> {
+        self.remote.rate()
+    }
+
+    /// Returns all of a short file that has come whole.
+    pub(super) fn take_whole(&mut self) -> Option<Bytes> {
+        self.is_over.then(|| std::mem::take(&mut self.ahead))
+    }
+
+    /// Returns the next bytes, at most `most`, or `None` after the last one.
+    pub(super) async fn next(&mut self, most: usize) -> io::Result<Option<Bytes>> {
+        while self.ahead.is_empty() && !self.is_over {
+            match self.remote.next().await.map_err(io::Error::other)? {
+                Some(piece) => {
+                    self.tee.push(piece.clone()).await;
+                    self.ahead = piece;
+                }
+                None => {
+                    self.is_over = true;
+                    self.tee.finish().await;
+                }
+            }
         }
-        let relaying = Relaying {
-            file: self,
-            writer,
-            head,
-            counters: Arc::clone(&context.counters),
-        };
-        answer::xml(Body::from_stream(stream::try_unfold(Some(relaying), relay)))
+        let most = most.min(self.ahead.len());
+        Ok((most > 0).then(|| self.ahead.split_to(most)))
     }
 }
 
+/// Reads the beginning of a file, and says whether it is all of it.
 async fn beginning(remote: &mut RemoteFile) -> Result<(Vec<u8>, bool), CallError> {
     let mut bytes = Vec::new();
+    let deadline = now() + BEGINNING_TIME;
     while bytes.len() < BEGINNING {
-        match remote.next().await? {
+        let next = if bytes.is_empty() {
+            remote.next().await
+        } else {
+            match timeout_at(deadline.into(), remote.next()).await {
+                Ok(next) => next,
+                Err(_) => return Ok((bytes, false)),
+            }
+        };
+        match next? {
             Some(piece) => bytes.extend_from_slice(&piece),
             None => return Ok((bytes, true)),
         }
     }
     Ok((bytes, false))
-}
-
-async fn relay(relaying: Option<Relaying>) -> io::Result<Option<(Bytes, Option<Relaying>)>> {
-    let Some(mut relaying) = relaying else {
-        return Ok(None);
-    };
-    let mut out = std::mem::take(&mut relaying.head);
-    match relaying
-        .file
-        .remote
-        .next()
-        .await
-        .map_err(io::Error::other)?
-    {
-        Some(piece) => {
-            relaying.writer.push(&piece, &mut out);
-            relaying.file.tee.push(piece.clone()).await;
-            relaying.counters.bytes_served.add(piece.len() as u64);
-            Ok(Some((out.into(), Some(relaying))))
-        }
-        None => {
-            relaying.file.tee.finish().await;
-            relaying.writer.finish(&mut out);
-            Ok(Some((out.into(), None)))
-        }
-    }
 }

@@ -89,7 +89,7 @@ async fn respond(context: &Arc<Context>, caller: &Caller, body: &Bytes) -> Respo
                 tracing::debug!(from = %caller.remote.0, method = %node_wire::escaped(&call.method), code = fault.code, "fault");
             }
             let is_miss = answered.is_err();
-            let mut response = answer::response(context, caller.dialect, &call.method, answered);
+            let mut response = answer::response(caller.dialect, &call.method, answered).await;
             if is_miss {
                 caller.budget.tell(response.headers_mut());
             }

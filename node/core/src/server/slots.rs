@@ -6,7 +6,7 @@
 //! is a state machine without a clock.
 //!
 //! # Invariants
-//! - At most [`SLOTS_MAX`] slots are out, at most [`WAITING_MAX`] requests wait,
+//! - At most so many slots are out as there are, at most [`WAITING_MAX`] requests wait,
 //!   none longer than [`WAIT`].
 //! - Peers, told apart by their address, take turns: one that asks for much
 //!   waits for itself, not the others for it.
@@ -22,9 +22,6 @@ use tokio::{sync::oneshot, time::timeout};
 
 use crate::sync::lock;
 
-/// Most long bodies that are sent at a time.
-pub const SLOTS_MAX: usize = 32;
-
 /// Most requests that wait for a slot.
 const WAITING_MAX: usize = 512;
 
@@ -33,7 +30,7 @@ const WAIT: Duration = Duration::from_secs(8);
 
 /// Who may send a long body, and who waits.
 #[derive(Clone, Debug)]
-pub struct Slots(Arc<Mutex<Queue<oneshot::Sender<Slot>>>>);
+pub(super) struct Slots(Arc<Mutex<Queue<oneshot::Sender<Slot>>>>);
 
 /// The right to send one long body; given back when it is dropped.
 #[derive(Debug)]
@@ -58,7 +55,7 @@ enum Entered {
 impl Slots {
     /// All slots free.
     #[must_use]
-    pub fn new(slots: usize) -> Slots {
+    pub(super) fn new(slots: usize) -> Slots {
         Slots(Arc::new(Mutex::new(Queue::new(slots))))
     }
 

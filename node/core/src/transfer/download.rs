@@ -36,7 +36,6 @@ use crate::{
     client::{BlobBody, CallError, Client},
     clock::now,
     pieces::PieceTree,
-    rate::Rate,
     share::{Incoming, ShareError},
     sync::lock,
 };
@@ -246,9 +245,7 @@ impl<'a> Download<'a> {
                 break;
             }
             let range = self.tree.range(piece);
-            let received = content
-                .next(range.end - range.start, &self.fetcher.download_rate)
-                .await;
+            let received = content.next(range.end - range.start).await;
             self.settle(peer, span, &mut writing).await?;
             writing = Some((piece, self.write(piece, received.map_err(failed)?)));
         }
@@ -342,13 +339,12 @@ impl PieceReader {
     }
 
     /// The next `length` bytes.
-    pub(super) async fn next(&mut self, length: u64, rate: &Rate) -> Result<Vec<Bytes>, CallError> {
+    pub(super) async fn next(&mut self, length: u64) -> Result<Vec<Bytes>, CallError> {
         let mut missing = usize::try_from(length).unwrap_or(usize::MAX);
         let mut chunks = Vec::new();
         while missing > 0 {
             if !self.ahead.has_remaining() {
                 self.ahead = self.body.next().await?.ok_or(CallError::Unexpected)?;
-                rate.take(self.ahead.len()).await;
             }
             let taken = self.ahead.split_to(missing.min(self.ahead.len()));
             missing -= taken.len();

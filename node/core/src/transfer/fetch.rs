@@ -23,7 +23,6 @@ use crate::{
     counters::Counters,
     events::EventLog,
     overlay::{Asked, Overlay, Walk},
-    rate::Rate,
     share::{Digests, Incoming, Replace, Share, ShareError},
 };
 
@@ -115,7 +114,6 @@ pub(super) struct Fetcher {
     pub(super) share: Arc<Share>,
     pub(super) digests: Arc<Digests>,
     pub(super) records: Arc<Records>,
-    pub(super) download_rate: Rate,
     /// Whether the node stops: what is begun then stays for the next run.
     pub(super) stopping: Arc<AtomicBool>,
     pub(super) overlay: Arc<Overlay>,

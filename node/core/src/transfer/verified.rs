@@ -150,7 +150,7 @@ impl Fetcher {
         }
         let client = self.overlay.client();
         let mut content = PieceReader::open(client, &source.peer, tree, range).await?;
-        let chunks = content.next(length, &self.download_rate).await?;
+        let chunks = content.next(length).await?;
         content.finish().await?;
         Ok(chunks)
     }

@@ -1,8 +1,11 @@
 //! Content from peers that are not honest.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
 };
 
 use tokio::{
@@ -12,7 +15,7 @@ use tokio::{
 
 use super::*;
 use crate::HttpTransport;
-use node_base::counters::Counters;
+use node_base::{clock::now, counters::Counters, rate::Rate};
 use node_wire::pieces::TreeHasher;
 
 /// A peer that answers each request with the same bytes and keeps connections
@@ -159,4 +162,41 @@ async fn a_tree_of_other_content_is_refused() {
     let deadline = now() + Duration::from_secs(10);
     let refused = client().tree(&rogue.url, &tree.digest(), deadline).await;
     assert!(matches!(refused, Err(CallError::Tree(_))), "{refused:?}");
+}
+
+#[tokio::test]
+async fn content_by_digest_keeps_to_the_download_rate() {
+    let body = "x".repeat(40_000);
+    let head = "HTTP/1.1 206 Partial Content\r\nContent-Range: bytes 0-39999/40000\r\nContent-Length: 40000\r\n\r\n";
+    let rogue = Rogue::answering(format!("{head}{body}")).await;
+    let client = client().with_download_rate(Rate::new(80_000));
+    let started = now();
+    let digest = Digest::from_bytes([7; 32]);
+    let deadline = started + Duration::from_secs(10);
+    let mut content = client
+        .blob(&rogue.url, &digest, 0..40_000, deadline)
+        .await
+        .unwrap();
+    let mut received = 0;
+    while let Some(chunk) = content.next().await.unwrap() {
+        received += chunk.len();
+    }
+    assert_eq!(received, 40_000);
+    assert_eq!(client.counters.bytes_received.get(), 40_000);
+    assert!(now() - started >= Duration::from_millis(350));
+}
+
+#[tokio::test]
+async fn a_busy_peer_says_when_to_ask_again() {
+    for (retry, seconds) in [("7", 7), ("0", 1), ("soon", 1), ("999999", 60)] {
+        let answer = format!(
+            "HTTP/1.1 503 Service Unavailable\r\nRetry-After: {retry}\r\nContent-Length: 0\r\n\r\n"
+        );
+        let rogue = Rogue::answering(answer).await;
+        let asked = ask(&client(), &rogue, 2..6).await;
+        assert!(
+            matches!(asked, Err(CallError::Busy(wait)) if wait.as_secs() == seconds),
+            "{retry}: {asked:?}"
+        );
+    }
 }

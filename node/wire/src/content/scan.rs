@@ -49,18 +49,37 @@ impl ContentScan {
         }
     }
 
+    /// Returns whether what came so far may be text. If not, it is binary,
+    /// whatever follows.
+    #[must_use]
+    pub fn may_be_text(&self) -> bool {
+        self.text.is_some()
+    }
+
     /// What was found, after the last byte.
     #[must_use]
     pub fn finish(self) -> Scanned {
         let text = self.text.filter(|text| text.utf8.is_complete());
         let (payload, encoded_length) = match text {
             Some(text) => (Payload::Text, text.encoded_length),
-            None => (Payload::Binary, base64_length(self.length)),
+            None => return Scanned::binary(self.length),
         };
         Scanned {
             payload,
             length: self.length,
             encoded_length,
+        }
+    }
+}
+
+impl Scanned {
+    /// Returns what a scan finds in a binary file of `length` bytes.
+    #[must_use]
+    pub fn binary(length: u64) -> Self {
+        Self {
+            payload: Payload::Binary,
+            length,
+            encoded_length: base64_length(length),
         }
     }
 }

@@ -23,9 +23,11 @@ use tokio::{
 use super::{
     connection::Shared,
     framing::{Framing, Position},
+    reading::Reading,
     refusal::Refusal,
+    unacked::Ends,
 };
-use crate::{clock::now, pace::Pace};
+use crate::clock::now;
 
 /// Longest time for a head, and for the first byte of the first one.
 const HEAD_TIME: Duration = Duration::from_secs(5);
@@ -52,13 +54,16 @@ pub(super) struct GuardedStream {
     /// Ends the part of a request that is awaited, and which part that is.
     deadline: Pin<Box<Sleep>>,
     awaited: (Position, u64),
-    /// How fast the answer is read, once the client has let it wait.
-    pace: Option<Pace>,
-    pace_ends: Pin<Box<Sleep>>,
+    /// How the client reads what is written to it.
+    reading: Reading,
+    look_at: Pin<Box<Sleep>>,
+    /// `None` when the socket is broken already.
+    ends: Option<Ends>,
 }
 
 impl GuardedStream {
     pub(super) fn new(socket: TcpStream, shared: Arc<Shared>, body_max: u64) -> GuardedStream {
+        let ends = ends_of(&socket);
         let (reading, writing) = socket.into_split();
         GuardedStream {
             halves: Some(Halves { reading, writing }),
@@ -66,8 +71,9 @@ impl GuardedStream {
             framing: Framing::new(body_max),
             deadline: Box::pin(sleep_until((now() + HEAD_TIME).into())),
             awaited: (Position::Between, 0),
-            pace: None,
-            pace_ends: Box::pin(sleep_until(now().into())),
+            reading: Reading::new(),
+            look_at: Box::pin(sleep_until(now().into())),
+            ends,
         }
     }
 
@@ -108,7 +114,8 @@ impl GuardedStream {
     fn poll_deadline(&mut self, context: &mut Context<'_>) -> Poll<io::Error> {
         // Registered before it is asked, so that an answer in between wakes.
         self.shared.wake_after_answer(context);
-        if self.shared.is_served() {
+        // The HTTP library may hold the end of an answer that is not written yet.
+        if self.shared.is_served() || self.reading.is_waiting() {
             return Poll::Pending;
         }
         self.watch_deadline();
@@ -120,29 +127,19 @@ impl GuardedStream {
         Poll::Ready(io::ErrorKind::TimedOut.into())
     }
 
-    /// The client does not read: fails when it has read too little for too long.
-    fn poll_pace(&mut self, context: &mut Context<'_>) -> Poll<io::Error> {
+    /// The client makes a write wait: fails when it reads too slowly.
+    fn poll_reading(&mut self, context: &mut Context<'_>) -> Poll<io::Error> {
         loop {
-            let pace = self.pace.get_or_insert_with(|| Pace::new(now()));
-            if pace.judge(now()).is_err() {
+            let unacked = || self.ends.and_then(Ends::unacked);
+            let Ok(look_at) = self.reading.waits(now(), unacked) else {
                 self.shared.refuse(Refusal::Silent);
                 return Poll::Ready(io::ErrorKind::TimedOut.into());
+            };
+            let look_at: tokio::time::Instant = look_at.into();
+            if self.look_at.deadline() != look_at {
+                self.look_at.as_mut().reset(look_at);
             }
-            let ends: tokio::time::Instant = pace.ends().into();
-            if self.pace_ends.deadline() != ends {
-                self.pace_ends.as_mut().reset(ends);
-            }
-            ready!(self.pace_ends.as_mut().poll(context));
-        }
-    }
-
-    fn wrote(&mut self, bytes: usize) {
-        if let Some(pace) = &mut self.pace {
-            pace.moved(bytes);
-            // A window that is over and was not looked at ended without waiting.
-            if now() > pace.ends() {
-                self.pace = None;
-            }
+            ready!(self.look_at.as_mut().poll(context));
         }
     }
 
@@ -152,13 +149,20 @@ impl GuardedStream {
         written: Poll<io::Result<usize>>,
     ) -> Poll<io::Result<usize>> {
         match written {
-            Poll::Pending => self.poll_pace(context).map(Err),
+            Poll::Pending => self.poll_reading(context).map(Err),
             Poll::Ready(result) => {
-                self.wrote(*result.as_ref().unwrap_or(&0));
+                self.reading.wrote(*result.as_ref().unwrap_or(&0), now());
                 Poll::Ready(result)
             }
         }
     }
+}
+
+fn ends_of(socket: &TcpStream) -> Option<Ends> {
+    Some(Ends {
+        local: socket.local_addr().ok()?,
+        remote: socket.peer_addr().ok()?,
+    })
 }
 
 impl Halves {

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use node_overlay::Cost;
-use node_wire::{Fault, Multicall, Value, response};
+
+use node_wire::{Fault, Multicall, Value, fault::MissReason, response};
 
 use super::{afford, single};
 use crate::server::{
@@ -18,7 +19,10 @@ pub(super) async fn answer(context: &Arc<Context>, caller: &Caller, params: &[Va
     for entry in multicall.entries {
         results.push(match entry {
             Ok(call) => match afford(context, caller, Cost::Call) {
-                Ok(()) => single(context, caller, &call).await.and_then(value),
+                Ok(()) => match single(context, caller, &call).await {
+                    Ok(answer) => value(answer).await,
+                    Err(fault) => Err(fault),
+                },
                 Err(fault) => Err(fault),
             },
             Err(fault) => Err(fault),
@@ -29,14 +33,16 @@ pub(super) async fn answer(context: &Arc<Context>, caller: &Caller, params: &[Va
 
 /// An answer as a value. A large file is not for a multicall, which is held
 /// whole.
-fn value(answer: Answer) -> Result<Value, Fault> {
-    let value = match answer {
-        Answer::Value(value) => Some(value),
-        Answer::Local(file) => file.into_value(),
-        Answer::Cached(file) => file.into_value(),
-        Answer::Relayed(file) => file.into_value(),
+async fn value(answer: Answer) -> Result<Value, Fault> {
+    let file = match answer {
+        Answer::Value(value) => return Ok(value),
+        Answer::File(file) => file,
     };
-    value.ok_or_else(|| {
+    let value = file.into_value().await.map_err(|error| {
+        tracing::debug!(%error, "a file for a multicall broke off");
+        Fault::unhandled(MissReason::NotFound)
+    });
+    value?.ok_or_else(|| {
         Fault::invalid_request("The file is too large for system.multicall; query it alone")
     })
 }

@@ -7,18 +7,16 @@ use std::sync::Arc;
 
 use node_overlay::Cost;
 use node_wire::{Fault, Query, ShareName, Value, fault::MissReason};
-use tokio::task::spawn_blocking;
 
 use crate::{
     handlers::DEFAULT_HANDLER,
     overlay::{Asked, Walk},
     server::{
         Context,
-        answer::{Answer, Answered},
-        cached::CachedFile,
-        local::LocalFile,
+        answer::{Answer, Answered, FileAnswer, FileAnswerError},
+        content::Content,
         policy::{Asker, FetchPermit, Wanted},
-        relay::RelayedFile,
+        relay::Relay,
         rpc::Caller,
     },
     share::ShareError,
@@ -29,13 +27,17 @@ pub(super) async fn answer(context: &Arc<Context>, caller: &Caller, params: &[Va
     let query = Query::from_params(params)?;
     let name = ShareName::parse(&query.name)?;
     let permit = permit(context, caller, &query, &name).await?;
-    match LocalFile::open(&context.share, &name, &permit).await {
-        Ok(file) => return Ok(Answer::Local(file)),
-        Err(ShareError::NotFound(_)) => {}
-        Err(error) => tracing::warn!(%error, "a shared file cannot be read"),
-    }
-    if let Some(file) = CachedFile::open(&context.cache, &name, &permit).await {
-        return Ok(Answer::Cached(file));
+    for open in [shared, cached] {
+        let Some(content) = open_on_disk(context, &name, open).await else {
+            continue;
+        };
+        match FileAnswer::of(context, content, caller.remote, &permit).await {
+            Ok(answer) => return Ok(Answer::File(Box::new(answer))),
+            Err(FileAnswerError::Busy) => return Err(busy()),
+            Err(FileAnswerError::Unreadable(error)) => {
+                tracing::warn!(%name, %error, "a file that is here cannot be read");
+            }
+        }
     }
     let asked = Asked {
         name: name.clone(),
@@ -44,19 +46,58 @@ pub(super) async fn answer(context: &Arc<Context>, caller: &Caller, params: &[Va
         asking: caller.asking.clone(),
         budget: caller.budget.given(),
     };
-    // To a peer of the chapter any other fault than this one means that it should
-    // forget this node.
-    let busy = |_| Fault::unhandled(MissReason::Budget);
-    super::afford(context, caller, Cost::Walk).map_err(busy)?;
-    super::forward(context, caller).map_err(busy)?;
+    super::afford(context, caller, Cost::Walk).map_err(|_| busy())?;
+    super::forward(context, caller).map_err(|_| busy())?;
     let walk = Walk::begin(&context.overlay, asked).await;
-    match RelayedFile::find(context, &name, walk, &permit).await {
-        Ok(file) => Ok(Answer::Relayed(Box::new(file))),
+    match Relay::find(context, &name, walk, &permit).await {
+        Ok(relay) => {
+            let answer = FileAnswer::of_relay(context, relay, caller.remote, &permit).await;
+            answer
+                .map(|answer| Answer::File(Box::new(answer)))
+                .map_err(|_| busy())
+        }
         Err(miss) => {
             caller.budget.leave(miss.budget_left);
             Err(Fault::unhandled(miss.reason))
         }
     }
+}
+
+/// Returns the fault of a node that is asked too much. To a peer of the chapter any
+/// other fault means that it should forget this node.
+fn busy() -> Fault {
+    Fault::unhandled(MissReason::Budget)
+}
+
+/// Opens a file of the share. Blocks.
+fn shared(context: &Context, name: &ShareName) -> Option<Content> {
+    let opened = context
+        .share
+        .read(name)
+        .and_then(|file| Content::of_file(file).map_err(|error| ShareError::of(name, error)));
+    match opened {
+        Ok(content) => Some(content),
+        Err(ShareError::NotFound(_)) => None,
+        Err(error) => {
+            tracing::warn!(%error, "a shared file cannot be read");
+            None
+        }
+    }
+}
+
+/// Opens what came by the name not long ago. Blocks.
+fn cached(context: &Context, name: &ShareName) -> Option<Content> {
+    context.cache.open_named(name).map(Content::of_blob)
+}
+
+async fn open_on_disk(
+    context: &Arc<Context>,
+    name: &ShareName,
+    open: fn(&Context, &ShareName) -> Option<Content>,
+) -> Option<Content> {
+    let (opener, name) = (Arc::clone(context), name.clone());
+    let opened = context.disk.run(move || open(&opener, &name)).await;
+    opened.ok()?
 }
 
 /// Asks the policy, for the query and for the content: what is refused is not
@@ -73,9 +114,9 @@ async fn permit(
     let may_ask = context.policy.query(&asker, DEFAULT_HANDLER, text).await;
     may_ask.ok_or_else(refused)?;
     let size = if context.policy.guards_fetch() {
-        let (context, name) = (Arc::clone(context), name.clone());
-        let sized = spawn_blocking(move || size(&context, &name));
-        sized.await.map_err(|_| Fault::internal())?
+        let (reader, name) = (Arc::clone(context), name.clone());
+        let sized = context.disk.run(move || size(&reader, &name)).await;
+        sized.map_err(|_| Fault::internal())?
     } else {
         None
     };

@@ -1,0 +1,181 @@
+//! Content as the body of a response, byte for byte: conditions, ranges, headers.
+
+use std::{ops::Range, sync::Arc, time::SystemTime};
+
+use axum::{
+    body::Body,
+    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use node_wire::{AnswerRate, Digest, answer_rate, name::ShareName};
+
+use super::{
+    Context,
+    content::Content,
+    front::Remote,
+    policy::FetchPermit,
+    range::{self, Wanted},
+    upload::{Busy, Encoder},
+};
+
+/// Content and what the headers say of it.
+#[derive(Debug)]
+pub(super) struct Representation {
+    /// The bytes.
+    pub(super) content: Content,
+    /// Their number.
+    pub(super) size: u64,
+    /// Its digest, if it is known.
+    pub(super) digest: Option<Digest>,
+    /// Its name and the time of its last change, if it was asked for by name.
+    pub(super) file: Option<(ShareName, Option<SystemTime>)>,
+}
+
+/// What the request says.
+pub(super) struct Asking<'a> {
+    pub(super) method: &'a Method,
+    pub(super) headers: &'a HeaderMap,
+    pub(super) remote: Remote,
+}
+
+/// Answers a request for content.
+pub(super) async fn respond(
+    context: &Arc<Context>,
+    representation: Representation,
+    _permit: &FetchPermit,
+    asking: Asking<'_>,
+) -> Response {
+    let tag = representation.digest.map(|digest| format!("\"{digest}\""));
+    if tag
+        .as_deref()
+        .is_some_and(|tag| has_already(asking.headers, tag))
+    {
+        let mut response = StatusCode::NOT_MODIFIED.into_response();
+        insert(response.headers_mut(), header::ETAG, tag.as_deref());
+        return response;
+    }
+    let size = representation.size;
+    let wanted = range::wanted(wanted_range(asking.headers, tag.as_deref()), size);
+    let (status, bytes, range) = part(wanted, size);
+    let length = bytes.end - bytes.start;
+    let mut headers = representation.headers(tag.as_deref());
+    headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+    insert(&mut headers, header::CONTENT_RANGE, range.as_deref());
+    if *asking.method == Method::HEAD || length == 0 {
+        return (status, headers, Body::empty()).into_response();
+    }
+    let upload = match context.uploads.begin(asking.remote, Some(length)).await {
+        Ok(upload) => upload,
+        Err(Busy) => return busy(),
+    };
+    insert_rate(&mut headers, upload.rate());
+    let mut content = representation.content;
+    content.cut(bytes);
+    let body = upload.body(content, Encoder::Raw).await;
+    (status, headers, body).into_response()
+}
+
+/// Says how fast an answer will be, if uploads are limited.
+pub(super) fn insert_rate(headers: &mut HeaderMap, rate: Option<AnswerRate>) {
+    let rate = rate.map(|rate| HeaderValue::from(rate.bytes_a_second()));
+    headers.extend(rate.map(|rate| (HeaderName::from_static(answer_rate::HEADER), rate)));
+}
+
+/// The status, the bytes and the header `Content-Range` of an answer.
+fn part(wanted: Wanted, size: u64) -> (StatusCode, Range<u64>, Option<String>) {
+    match wanted {
+        Wanted::Whole => (StatusCode::OK, 0..size, None),
+        Wanted::Part { first, last } => (
+            StatusCode::PARTIAL_CONTENT,
+            first..last + 1,
+            Some(format!("bytes {first}-{last}/{size}")),
+        ),
+        Wanted::Unsatisfiable => (
+            StatusCode::RANGE_NOT_SATISFIABLE,
+            0..0,
+            Some(format!("bytes */{size}")),
+        ),
+    }
+}
+
+fn busy() -> Response {
+    let text = "too many downloads run, try again later\n";
+    let mut response = (StatusCode::SERVICE_UNAVAILABLE, text).into_response();
+    response
+        .headers_mut()
+        .insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    response
+}
+
+/// Whether the asker names this state of the content as one it has.
+fn has_already(headers: &HeaderMap, tag: &str) -> bool {
+    headers
+        .get_all(header::IF_NONE_MATCH)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|list| list.split(','))
+        .map(|known| known.trim())
+        .any(|known| known == "*" || known.strip_prefix("W/").unwrap_or(known) == tag)
+}
+
+/// The range that is asked for, unless it holds for another state only.
+fn wanted_range<'a>(headers: &'a HeaderMap, tag: Option<&str>) -> Option<&'a str> {
+    let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
+    let range = text(header::RANGE)?;
+    let holds =
+        !headers.contains_key(header::IF_RANGE) || (tag.is_some() && text(header::IF_RANGE) == tag);
+    holds.then_some(range)
+}
+
+impl Representation {
+    fn headers(&self, tag: Option<&str>) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/octet-stream"),
+        );
+        headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+        insert(&mut headers, header::ETAG, tag);
+        if let Some((name, modified)) = &self.file {
+            let modified = modified.map(httpdate::fmt_http_date);
+            insert(&mut headers, header::LAST_MODIFIED, modified.as_deref());
+            insert(
+                &mut headers,
+                header::CONTENT_DISPOSITION,
+                Some(&disposition(name)),
+            );
+        } else {
+            headers.insert(
+                header::CONTENT_DISPOSITION,
+                HeaderValue::from_static("attachment"),
+            );
+            headers.insert(
+                header::CACHE_CONTROL,
+                HeaderValue::from_static("public, max-age=31536000, immutable"),
+            );
+        }
+        headers
+    }
+}
+
+fn insert(headers: &mut HeaderMap, name: HeaderName, value: Option<&str>) {
+    if let Some(value) = value.and_then(|value| HeaderValue::from_str(value).ok()) {
+        headers.insert(name, value);
+    }
+}
+
+/// `attachment` with the name as RFC 8187 writes it: no quoting to escape from.
+fn disposition(name: &ShareName) -> String {
+    let encoded = name
+        .file_name()
+        .bytes()
+        .fold(String::new(), |mut text, byte| {
+            if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+                text.push(char::from(byte));
+            } else {
+                text.push_str(&format!("%{byte:02X}"));
+            }
+            text
+        });
+    format!("attachment; filename*=UTF-8''{encoded}")
+}

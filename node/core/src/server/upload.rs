@@ -1,0 +1,321 @@
+//! Content on its way out: every byte passes here, whatever the route.
+//!
+//! # Participants
+//! [`Uploads`] is the node's; it hands out an [`Upload`] for each answer. An
+//! [`Upload`] reads [`Content`] chunk by chunk, lets each chunk pass, and gives
+//! it to the [`Encoder`] of the answer.
+//!
+//! # Invariants
+//! - No byte of content leaves before it was taken from the rate and counted.
+//! - At most [`SLOTS_MAX`] answers longer than [`SHORT`] are sent at a time; with
+//!   a limit, at most as many as get a turn within [`TURN_WAIT_MAX`]. Addresses take
+//!   turns for the slots.
+//! - An answer holds two chunks, one that is sent and one that is read ahead.
+//!   A chunk is small enough that all answers together hold [`MEMORY`], and never
+//!   more than a turn of the rate.
+
+use std::{
+    io,
+    net::IpAddr,
+    num::NonZeroU64,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use axum::body::Body;
+use bytes::Bytes;
+use futures_util::stream;
+use node_wire::{AnswerRate, content::QueryAnswerWriter};
+use tokio_util::task::AbortOnDropHandle;
+
+use super::{
+    content::{Content, Origin},
+    front::Remote,
+    slots::{Slot, Slots},
+};
+use crate::{bucket::source_of, counters::Counters, disk::Disk, rate::Rate};
+
+/// Most answers with long content that are sent at a time.
+const SLOTS_MAX: usize = 256;
+
+/// Longest content that needs no slot, in bytes.
+const SHORT: u64 = 64 * 1024;
+
+/// Longest pause between two turns of an answer. Half of what an asker takes
+/// for silence.
+const TURN_WAIT_MAX: Duration = Duration::from_secs(5);
+
+/// Memory for the chunks of all answers, in bytes.
+const MEMORY: usize = 16 << 20;
+
+/// Most bytes of a chunk.
+const CHUNK_MAX: usize = 256 * 1024;
+
+/// Fewest bytes of a chunk, unless a turn is shorter.
+const CHUNK_MIN: usize = 16 * 1024;
+
+/// Sends the content of a node to others. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Uploads {
+    slots: Slots,
+    rate: Rate,
+    disk: Disk,
+    running: Arc<AtomicUsize>,
+    counters: Arc<Counters>,
+}
+
+/// One answer that carries content.
+#[derive(Debug)]
+pub(super) struct Upload {
+    uploads: Uploads,
+    address: IpAddr,
+    rate: Option<AnswerRate>,
+    _running: Running,
+    _slot: Option<Slot>,
+}
+
+/// All slots are taken.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Busy;
+
+/// Counts an answer that is sent, until it is dropped.
+#[derive(Debug)]
+struct Running(Arc<AtomicUsize>);
+
+/// Turns content into the body of an answer.
+#[derive(Debug)]
+pub(super) enum Encoder {
+    /// The bytes as they are.
+    Raw,
+    /// The answer to `query`.
+    Query {
+        writer: QueryAnswerWriter,
+        /// What comes before the content and was not sent yet.
+        head: Option<&'static str>,
+    },
+}
+
+/// An answer that is being sent.
+struct Sending {
+    upload: Upload,
+    reading: Reading,
+    encoder: Option<Encoder>,
+}
+
+enum Reading {
+    Idle(Content),
+    Ahead(AbortOnDropHandle<(Content, io::Result<Option<Bytes>>)>),
+    Over,
+}
+
+impl Uploads {
+    /// Creates uploads of at most `bytes_a_second` in all; 0 is no limit.
+    #[must_use]
+    pub fn new(bytes_a_second: u64, disk: Disk, counters: Arc<Counters>) -> Uploads {
+        let rate = Rate::new(bytes_a_second);
+        Uploads {
+            slots: Slots::new(slots_of(&rate)),
+            rate,
+            disk,
+            running: Arc::default(),
+            counters,
+        }
+    }
+
+    /// Begins an answer to `remote`. Waits for a slot if the content may be long.
+    ///
+    /// # Errors
+    /// When no slot is free in time.
+    pub(super) async fn begin(&self, remote: Remote, length: Option<u64>) -> Result<Upload, Busy> {
+        let address = source_of(remote.0.ip());
+        let slot = if length.is_some_and(|length| length <= SHORT) {
+            None
+        } else {
+            Some(self.slots.take(address).await.ok_or(Busy)?)
+        };
+        let answers = self.running.fetch_add(1, Ordering::Relaxed) + 1;
+        let running = Running(Arc::clone(&self.running));
+        let limit = self.rate.limit().and_then(NonZeroU64::new);
+        Ok(Upload {
+            uploads: self.clone(),
+            address,
+            rate: limit.map(|limit| AnswerRate::shared(limit, answers)),
+            _running: running,
+            _slot: slot,
+        })
+    }
+
+    fn chunk(&self) -> usize {
+        let answers = self.running.load(Ordering::Relaxed).max(1);
+        let fair = (MEMORY / 2 / answers).clamp(CHUNK_MIN, CHUNK_MAX);
+        fair.min(self.rate.turn())
+    }
+}
+
+/// Returns how many answers may share `rate`.
+fn slots_of(rate: &Rate) -> usize {
+    let turns = TURN_WAIT_MAX
+        .as_nanos()
+        .checked_div(rate.turn_time().as_nanos());
+    let turns = turns.and_then(|turns| usize::try_from(turns).ok());
+    turns.unwrap_or(SLOTS_MAX).clamp(1, SLOTS_MAX)
+}
+
+impl Upload {
+    /// Returns how fast the answer will be, if uploads are limited.
+    pub(super) fn rate(&self) -> Option<AnswerRate> {
+        self.rate
+    }
+
+    /// Returns the content whole, if it has at most `most` bytes.
+    pub(super) async fn whole(
+        &self,
+        content: &mut Content,
+        most: usize,
+    ) -> io::Result<Option<Vec<u8>>> {
+        let mut bytes = Vec::new();
+        while let Some(chunk) = content
+            .next(&self.uploads.disk, self.uploads.chunk())
+            .await?
+        {
+            if bytes.len() + chunk.len() > most {
+                return Ok(None);
+            }
+            self.pass(chunk.len(), content.origin()).await;
+            bytes.extend_from_slice(&chunk);
+        }
+        Ok(Some(bytes))
+    }
+
+    /// Returns the body of an answer that carries `content`.
+    pub(super) async fn body(self, mut content: Content, encoder: Encoder) -> Body {
+        self.uploads.counters.files_served.one();
+        if self.uploads.rate.limit().is_none()
+            && let Some(all) = content.take_memory()
+        {
+            self.pass(all.len(), content.origin()).await;
+            return Body::from(encoder.whole(all));
+        }
+        let sending = Sending {
+            upload: self,
+            reading: Reading::Idle(content),
+            encoder: Some(encoder),
+        };
+        Body::from_stream(stream::try_unfold(sending, Sending::next))
+    }
+
+    /// Lets bytes pass.
+    async fn pass(&self, bytes: usize, origin: Origin) {
+        self.uploads.rate.take(self.address, bytes).await;
+        let counters = &self.uploads.counters;
+        counters.bytes_served.add(bytes as u64);
+        if origin == Origin::Cache {
+            counters.cache_bytes_served.add(bytes as u64);
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Sending {
+    async fn next(mut self) -> io::Result<Option<(Bytes, Sending)>> {
+        if let Some(head) = self.encoder.as_mut().and_then(Encoder::head) {
+            return Ok(Some((head, self)));
+        }
+        while let Some((chunk, origin)) = self.read().await? {
+            self.upload.pass(chunk.len(), origin).await;
+            if let Some(encoder) = &mut self.encoder {
+                let encoded = encoder.push(chunk);
+                if !encoded.is_empty() {
+                    return Ok(Some((encoded, self)));
+                }
+            }
+        }
+        let tail = self.encoder.take().map(Encoder::finish);
+        Ok(tail
+            .filter(|tail| !tail.is_empty())
+            .map(|tail| (tail, self)))
+    }
+
+    /// Returns the next chunk and begins to read the one behind it.
+    async fn read(&mut self) -> io::Result<Option<(Bytes, Origin)>> {
+        let uploads = &self.upload.uploads;
+        let (disk, most) = (uploads.disk.clone(), uploads.chunk());
+        let (content, chunk) = match std::mem::replace(&mut self.reading, Reading::Over) {
+            Reading::Idle(content) => content.read(disk.clone(), most).await,
+            Reading::Ahead(reading) => reading.await.map_err(io::Error::other)?,
+            Reading::Over => return Ok(None),
+        };
+        let Some(chunk) = chunk? else {
+            return Ok(None);
+        };
+        let origin = content.origin();
+        self.reading = if content.is_on_disk() {
+            let reading = tokio::spawn(content.read(disk, most));
+            Reading::Ahead(AbortOnDropHandle::new(reading))
+        } else {
+            Reading::Idle(content)
+        };
+        Ok(Some((chunk, origin)))
+    }
+}
+
+impl Encoder {
+    /// Creates the encoder of an answer to `query`.
+    pub(super) fn query(writer: QueryAnswerWriter) -> Encoder {
+        let head = Some(writer.head());
+        Encoder::Query { writer, head }
+    }
+
+    fn head(&mut self) -> Option<Bytes> {
+        match self {
+            Encoder::Raw => None,
+            Encoder::Query { head, .. } => {
+                head.take().map(|head| Bytes::from_static(head.as_bytes()))
+            }
+        }
+    }
+
+    fn push(&mut self, chunk: Bytes) -> Bytes {
+        match self {
+            Encoder::Raw => chunk,
+            Encoder::Query { writer, .. } => {
+                // Base64 has four bytes for three; text is rarely longer.
+                let mut encoded = Vec::with_capacity(chunk.len() / 3 * 4 + 8);
+                writer.push(&chunk, &mut encoded);
+                encoded.into()
+            }
+        }
+    }
+
+    fn finish(self) -> Bytes {
+        match self {
+            Encoder::Raw => Bytes::new(),
+            Encoder::Query { writer, .. } => {
+                let mut tail = Vec::new();
+                writer.finish(&mut tail);
+                tail.into()
+            }
+        }
+    }
+
+    fn whole(mut self, all: Bytes) -> Bytes {
+        let Encoder::Query { .. } = self else {
+            return all;
+        };
+        let mut body = Vec::from(self.head().unwrap_or_default());
+        body.extend_from_slice(&self.push(all));
+        body.extend_from_slice(&self.finish());
+        body.into()
+    }
+}
+
+#[cfg(test)]
+mod tests;
