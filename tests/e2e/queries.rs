@@ -176,15 +176,13 @@ fn a_name_comes_before_a_pattern_and_filters_alone_list() {
 #[test]
 fn nothing_found_in_a_text_that_goes_on_in_binary_is_incomplete() {
     let node = noded().file("app.log", b"one\ntwo\n\0\nthree\n").start();
-    ctl(node.home()).args(["grep", "four"]).run().expect_code(7);
-    ctl(node.home())
-        .args(["grep", "four", "ext:txt"])
-        .run()
-        .expect_code(3);
-    ctl(node.home())
-        .args(["grep", "-v", "one"])
-        .run()
-        .expect_code(2);
+    for (args, code) in [
+        (&["grep", "four"][..], 7),
+        (&["grep", "four", "ext:txt"], 3),
+        (&["grep", "-v", "one"], 2),
+    ] {
+        assert_eq!(ctl(node.home()).args(args).run().code, code, "{args:?}");
+    }
     node.stop();
 }
 
@@ -227,29 +225,20 @@ fn grep_finds_what_ripgrep_finds_with_its_flags() {
             node.stop();
             return;
         };
-        let expected = String::from_utf8_lossy(&rg.stdout)
-            .lines()
-            .map(|line| {
-                line.rsplit_once("a.txt:")
-                    .map_or("", |(_, rest)| rest)
-                    .to_owned()
-            })
-            .collect::<Vec<_>>();
+        let expected = behind_name(&String::from_utf8_lossy(&rg.stdout));
         let run = ctl(node.home())
             .args(["grep"])
             .args(*flags)
             .args(["ext:txt"])
             .run();
-        let found = run
-            .stdout
-            .lines()
-            .map(|line| {
-                line.rsplit_once("a.txt:")
-                    .map_or("", |(_, rest)| rest)
-                    .to_owned()
-            })
-            .collect::<Vec<_>>();
+        let found = behind_name(&run.stdout);
         assert_eq!(found, expected, "{flags:?}: {}", run.stderr);
     }
     node.stop();
+}
+
+/// What stands behind the name of the file in each line.
+fn behind_name(lines: &str) -> Vec<String> {
+    let behind = |line: &str| line.rsplit_once("a.txt:").map(|(_, rest)| rest.to_owned());
+    lines.lines().filter_map(behind).collect()
 }
