@@ -31,6 +31,7 @@ Exit codes:
     2  usage: the command line or a parameter makes no sense
     3  not found
     6  no node answers, or no peer does
+    7  nothing found, and not everybody could answer, or not all files be looked at
     9  no space left
    13  the file exists already
    24  not authorised
@@ -124,7 +125,7 @@ pub(crate) struct FetchArgs {
 /// A query is a name, a glob, or words of a name, misspelt ones too; a prefix such as text: chooses what answers it. Filters
 /// are ext:pdf,txt size:>10M after:2026-01-31 before:7d; "quoted" parts are text whatever is in them. Each hit is a line:
 /// name, size, node; hits inside files have the place below, or behind that in a pipe. They come as nodes answer.
-/// The node asks its peers and those that they name, up to six hops. Without a hit the exit code is 3.
+/// The node asks its peers and those that they name, up to six hops. Without a hit the exit code is 3, or 7 if the answer is not complete.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
@@ -154,54 +155,95 @@ pub(crate) struct SearchArgs {
 ///
 /// Each hit is a line: peer:name:line:column:text. Files are text as ripgrep sees it; what matches there matches here, in
 /// the syntax of the Rust crate regex. With --json, each hit is one line and the last one says how complete they are.
-/// Without a hit the exit code is 3.
+/// Without a hit the exit code is 3, or 7 if the answer is not complete.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
   ctl grep 'fn \\w+_unchecked'
   ctl grep -i 'to ?do' ext:rs,md              only files with these endings
   ctl grep -F -C 2 'a[0]' after:7d            the text itself, with two lines around it, in files of this week
+  ctl grep -w -F 'C++' -l                     only the names of files that have it
+  ctl grep -e todo -e fixme -i -g '*.rs'      one of two patterns, in either case
   ctl grep --json unwrap | jq -r 'select(.name).name' | sort -u")]
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "these are the flags of ripgrep"
+)]
 pub(crate) struct GrepArgs {
-    /// The regular expression
-    pub(crate) pattern: String,
-    /// Filters of the query: ext:pdf,txt size:>10M after:2026-01-31 before:7d
-    #[arg(value_name = "FILTER", value_parser = filter)]
-    pub(crate) filters: Vec<String>,
+    /// The regular expression, unless -e gives one, and filters of the query: ext:pdf,txt size:>10M after:2026-01-31
+    #[arg(value_name = "PATTERN FILTER")]
+    pub(crate) words: Vec<String>,
+    /// A pattern; of several, one has to match
+    #[arg(
+        long = "regexp",
+        short = 'e',
+        value_name = "PATTERN",
+        allow_hyphen_values = true
+    )]
+    pub(crate) patterns: Vec<String>,
     /// Letters match in either case
     #[arg(long, short)]
     pub(crate) ignore_case: bool,
+    /// Letters match in either case if the pattern has no capital
+    #[arg(long, short = 'S')]
+    pub(crate) smart_case: bool,
     /// The pattern is the text itself
     #[arg(long, short = 'F')]
     pub(crate) fixed_strings: bool,
     /// Only whole words
     #[arg(long, short)]
     pub(crate) word_regexp: bool,
+    /// Only whole lines
+    #[arg(long, short = 'x')]
+    pub(crate) line_regexp: bool,
+    /// A carriage return belongs to the end of a line: $ matches before it
+    #[arg(long)]
+    pub(crate) crlf: bool,
+    /// Show the names of files that match, and nothing else
+    #[arg(long, short = 'l', conflicts_with_all = ["count", "only_matching"])]
+    pub(crate) files_with_matches: bool,
+    /// Show for each file how many of its lines match
+    #[arg(long, short, conflicts_with = "only_matching")]
+    pub(crate) count: bool,
+    /// Show only what matches, each match on a line of its own
+    #[arg(long, short)]
+    pub(crate) only_matching: bool,
+    /// Look only into files with this ending: '*.rs', '*.{md,txt}', or not into them: '!*.log'
+    #[arg(long, short, value_name = "GLOB", allow_hyphen_values = true)]
+    pub(crate) glob: Vec<String>,
     /// Show this many lines before and behind each hit
     #[arg(long, short = 'C', value_name = "N", default_value_t = 0, value_parser = context_lines)]
     pub(crate) context: usize,
+    /// Show this many lines behind each hit
+    #[arg(long, short = 'A', value_name = "N", value_parser = context_lines)]
+    pub(crate) after_context: Option<usize>,
+    /// Show this many lines before each hit
+    #[arg(long, short = 'B', value_name = "N", value_parser = context_lines)]
+    pub(crate) before_context: Option<usize>,
     /// Stop after this many hits [default: 10000]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub(crate) limit: Option<u32>,
     /// Say who was asked and how it went
     #[arg(long)]
     pub(crate) trace: bool,
+    /// Accepted as ripgrep accepts it: each line has its number
+    #[arg(long, short = 'n', hide = true)]
+    pub(crate) line_number: bool,
+    /// Refused, with the way to do it
+    #[arg(long, short = 'v', hide = true)]
+    pub(crate) invert_match: bool,
+    /// Refused, with the way to do it
+    #[arg(long, short = 'U', hide = true)]
+    pub(crate) multiline: bool,
+    /// Refused, with the way to do it
+    #[arg(long, short = 'P', hide = true)]
+    pub(crate) pcre2: bool,
 }
 
 /// Lines of context as the query takes them.
 fn context_lines(text: &str) -> Result<usize, String> {
     let lines = text.parse().ok().filter(|lines| *lines <= 10);
-    lines.ok_or_else(|| "a number from 0 to 10 is needed".to_owned())
-}
-
-/// A filter: whether it makes sense is for the node to say.
-fn filter(text: &str) -> Result<String, String> {
-    let keys = ["ext:", "size:", "after:", "before:"];
-    let is_filter =
-        keys.iter().any(|key| text.starts_with(key)) && !text.contains(char::is_whitespace);
-    is_filter.then(|| text.to_owned()).ok_or_else(|| {
-        "filters are ext: size: after: and before:; quote the pattern if it has spaces".to_owned()
-    })
+    lines.ok_or_else(|| "ctl grep shows at most 10 lines around a hit; ctl cat or ctl fetch brings the whole file".to_owned())
 }
 
 /// Introduce the node to a peer.

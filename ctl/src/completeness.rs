@@ -3,7 +3,7 @@
 use node_api::search::{SearchAnswer, SearchEnd, TraceStep};
 use serde_json::json;
 
-use crate::output::Output;
+use crate::{error::CtlError, output::Output};
 
 /// Says who was asked, if that is wanted, and how complete the answer is.
 pub(crate) fn tell(output: Output, answer: &SearchAnswer, trace: Trace) {
@@ -27,6 +27,22 @@ impl Trace {
     pub(crate) fn wanted(given: bool) -> Trace {
         if given { Trace::Show } else { Trace::Hide }
     }
+}
+
+/// What nothing found means: that there is nothing, or that nobody knows.
+pub(crate) fn nothing(answer: &SearchAnswer, what: &str) -> CtlError {
+    let why = match answer.end {
+        SearchEnd::Partial => "some files could not be looked at to their end",
+        SearchEnd::Failed => "not every node could answer",
+        SearchEnd::Deadline => "the time was up",
+        SearchEnd::Complete | SearchEnd::Limit | SearchEnd::Budget if answer.timed_out > 0 => {
+            "not every node answered"
+        }
+        SearchEnd::Complete | SearchEnd::Limit | SearchEnd::Budget => {
+            return CtlError::not_found(what);
+        }
+    };
+    CtlError::incomplete(format!("{what}, but {why}"))
 }
 
 fn way(step: &TraceStep) -> String {
@@ -66,7 +82,7 @@ fn line(answer: &SearchAnswer) -> String {
         SearchEnd::Failed => format!("{counts}; failed in part"),
         SearchEnd::Partial => {
             format!(
-                "{counts}; some files could not be looked at, or not yet: they are still being read"
+                "{counts}; some files could not be looked at to their end: they are still being read, cannot be read, or are text that goes on in binary"
             )
         }
     }
@@ -77,8 +93,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_answer_says_how_complete_it_is() {
-        let mut answer = SearchAnswer {
+    fn nothing_found_in_a_part_is_not_nothing() {
+        let code = |end, timed_out| {
+            let answer = SearchAnswer {
+                end,
+                timed_out,
+                ..answer()
+            };
+            nothing(&answer, "nothing").code().exit_code()
+        };
+        assert_eq!(code(SearchEnd::Complete, 0), 3);
+        assert_eq!(code(SearchEnd::Complete, 1), 7);
+        assert_eq!(code(SearchEnd::Partial, 0), 7);
+        assert_eq!(code(SearchEnd::Deadline, 0), 7);
+    }
+
+    fn answer() -> SearchAnswer {
+        SearchAnswer {
             hits: Vec::new(),
             end: SearchEnd::Complete,
             asked: 3,
@@ -87,7 +118,12 @@ mod tests {
             passed_over: 0,
             left_chapter_out: false,
             trace: Vec::new(),
-        };
+        }
+    }
+
+    #[test]
+    fn an_answer_says_how_complete_it_is() {
+        let mut answer = answer();
         assert_eq!(line(&answer), "asked 3, answered 2, timed out 1");
         answer.passed_over = 4;
         assert!(line(&answer).ends_with("passed over 4, see --sure"));

@@ -98,6 +98,11 @@ impl CtlError {
         ApiError::new(ErrorCode::NotFound, message).into()
     }
 
+    /// Nothing was found, and the answer is not complete.
+    pub(crate) fn incomplete(message: impl Into<String>) -> CtlError {
+        ApiError::new(ErrorCode::Incomplete, message).into()
+    }
+
     /// A peer or node that could not be reached.
     pub(crate) fn network(message: impl Into<String>) -> CtlError {
         ApiError::new(ErrorCode::Network, message).into()

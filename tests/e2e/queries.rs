@@ -45,7 +45,9 @@ fn a_mistake_in_a_query_is_told_with_its_place() {
     let node = noded().start();
     for (query, place) in [
         ("report size:big", "at character 8"),
-        ("é after:yesterday", "at character 3"),
+        ("é after:lately", "at character 3"),
+        ("a type:image", "kind:image"),
+        ("text:a AND b", "at character 3"),
         (r#"text:"no end"#, "at character 6"),
     ] {
         let run = ctl(node.home()).args(["search", query]).run();
@@ -145,4 +147,98 @@ fn a_node_calls_nobody_beyond_the_budget_of_a_query_and_says_what_it_did_not_nee
     assert_eq!(left_of(Some("0")), (Some("0".to_owned()), 0));
     assert_eq!(left_of(Some("no number")), (None, 1));
     assert_eq!(left_of(None), (None, 1));
+}
+
+#[test]
+fn a_name_comes_before_a_pattern_and_filters_alone_list() {
+    let node = noded()
+        .file("Song [Live].mp3", "x")
+        .file("Song L.mp3", "x")
+        .file("data{1}.csv", "x")
+        .file("Café.txt", "x")
+        .file("IMG.JPG", "x")
+        .start();
+    for (query, found) in [
+        ("Song [Live].mp3", "Song [Live].mp3"),
+        ("\"data{1}.csv\"", "data{1}.csv"),
+        ("data{1}.csv", "data{1}.csv"),
+        ("cafe", "Café.txt"),
+        ("*.jpg", "IMG.JPG"),
+        ("EXT:jpg after:yesterday", "IMG.JPG"),
+        ("kind:image", "IMG.JPG"),
+        ("Song [Li", "Song [Live].mp3"),
+    ] {
+        assert_eq!(names(&node, query), [found], "{query}");
+    }
+    node.stop();
+}
+
+#[test]
+fn nothing_found_in_a_text_that_goes_on_in_binary_is_incomplete() {
+    let node = noded().file("app.log", b"one\ntwo\n\0\nthree\n").start();
+    for (args, code) in [
+        (&["grep", "four"][..], 7),
+        (&["grep", "four", "ext:txt"], 3),
+        (&["grep", "-v", "one"], 2),
+    ] {
+        assert_eq!(ctl(node.home()).args(args).run().code, code, "{args:?}");
+    }
+    node.stop();
+}
+
+#[test]
+fn grep_finds_what_ripgrep_finds_with_its_flags() {
+    let lines = "c++ C++ c\nC+ foo:x foo: foo\r\nTask fixme\nÄrger\n-flag a.b axb\nword_a word\n";
+    let node = noded().file("a.txt", lines).file("b.md", "C++\n").start();
+    let file = node.home().share().join("a.txt");
+    let flags: &[&[&str]] = &[
+        &["-w", "-F", "C++"],
+        &["-w", "-F", "foo:"],
+        &["-w", "word"],
+        &["-i", "-w", "c"],
+        &["-S", "task"],
+        &["-S", "Task"],
+        &["-i", "ärger"],
+        &["-F", "a.b"],
+        &["-x", "Ärger"],
+        &["-e", "fixme", "-e", "-flag"],
+        &["--crlf", "foo$"],
+        &["foo$"],
+        &["-o", "foo"],
+        &["-c", "foo|c"],
+    ];
+    for flags in flags {
+        let rg = std::process::Command::new("rg")
+            .args([
+                "--no-config",
+                "--no-heading",
+                "--color=never",
+                "-n",
+                "-H",
+                "--column",
+            ])
+            .args(*flags)
+            .arg(&file)
+            .output();
+        let Ok(rg) = rg else {
+            eprintln!("skipped: there is no rg here");
+            node.stop();
+            return;
+        };
+        let expected = behind_name(&String::from_utf8_lossy(&rg.stdout));
+        let run = ctl(node.home())
+            .args(["grep"])
+            .args(*flags)
+            .args(["ext:txt"])
+            .run();
+        let found = behind_name(&run.stdout);
+        assert_eq!(found, expected, "{flags:?}: {}", run.stderr);
+    }
+    node.stop();
+}
+
+/// What stands behind the name of the file in each line.
+fn behind_name(lines: &str) -> Vec<String> {
+    let behind = |line: &str| line.rsplit_once("a.txt:").map(|(_, rest)| rest.to_owned());
+    lines.lines().filter_map(behind).collect()
 }

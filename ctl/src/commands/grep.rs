@@ -2,10 +2,10 @@
 
 mod lines;
 
-use node_api::search::{Hit, SearchAnswer, SearchNews, SearchReach};
+use node_api::search::{SearchAnswer, SearchNews, SearchReach};
 use serde_json::json;
 
-use self::lines::Lines;
+use self::lines::Shown;
 use super::Context;
 use crate::{
     cli::GrepArgs,
@@ -18,11 +18,15 @@ use crate::{
 /// Most lines that are shown if nobody says otherwise.
 const LIMIT: u32 = 10_000;
 
+/// Most lines that are counted, or gone through for names, if nobody says otherwise.
+const COUNTED: u32 = 1_000_000;
+
 /// Runs the command.
 pub(crate) async fn run(args: GrepArgs, context: &Context) -> Result<(), CtlError> {
+    let query = query(&args)?;
     let node = context.connect()?;
     let output = context.output;
-    let shown = show_as_they_come(&args, &node, output);
+    let shown = show_as_they_come(&args, &query, &node, output);
     let (found, answer) = context.patience.bound(shown).await?;
     if output.is_json() {
         output.json(&summary(&answer))?;
@@ -30,33 +34,43 @@ pub(crate) async fn run(args: GrepArgs, context: &Context) -> Result<(), CtlErro
         completeness::tell(output, &answer, Trace::wanted(args.trace));
     }
     if found == 0 {
-        return Err(CtlError::not_found(format!(
-            "no line here or at the peers matches {}",
-            args.pattern
-        )));
+        let patterns = patterns(&args).0.join(" or ");
+        let what = format!("no line here or at the peers matches {patterns}");
+        return Err(completeness::nothing(&answer, &what));
     }
     Ok(())
 }
 
 async fn show_as_they_come(
     args: &GrepArgs,
+    query: &str,
     node: &Connection,
     output: Output,
 ) -> Result<(usize, SearchAnswer), CtlError> {
-    let limit = args.limit.unwrap_or(LIMIT);
+    let all = if args.count || args.files_with_matches {
+        COUNTED
+    } else {
+        LIMIT
+    };
+    let limit = args.limit.unwrap_or(all);
     let mut stream = node
-        .search_stream(&query(args), Some(limit), SearchReach::Normal)
+        .search_stream(query, Some(limit), SearchReach::Normal)
         .await?;
-    let (mut lines, mut found) = (Lines::new(args.context), 0);
+    let (mut shown, mut found) = (Shown::of(args), 0);
     loop {
         match stream.next().await? {
             SearchNews::Hits(hits) => {
                 found += hits.len();
-                hits.iter()
-                    .try_for_each(|hit| show(output, &mut lines, hit))?;
+                for hit in &hits {
+                    if output.is_json() {
+                        output.json(hit)?;
+                    } else {
+                        print(output, &shown.hit(hit))?;
+                    }
+                }
             }
             SearchNews::Done(answer) => {
-                print(output, &lines.end())?;
+                print(output, &shown.end())?;
                 return Ok((found, answer));
             }
             SearchNews::Failed(error) => return Err(error.into()),
@@ -64,41 +78,170 @@ async fn show_as_they_come(
     }
 }
 
-fn show(output: Output, lines: &mut Lines, hit: &Hit) -> Result<(), CtlError> {
-    if output.is_json() {
-        output.json(hit)
-    } else {
-        print(output, &lines.hit(hit))
-    }
-}
-
 fn print(output: Output, lines: &[String]) -> Result<(), CtlError> {
     lines.iter().try_for_each(|line| output.line(line))
 }
 
+/// The patterns, and the filters beside them.
+fn patterns(args: &GrepArgs) -> (&[String], &[String]) {
+    match args.words.split_first() {
+        Some((pattern, filters)) if args.patterns.is_empty() => {
+            (std::slice::from_ref(pattern), filters)
+        }
+        _ => (&args.patterns, &args.words),
+    }
+}
+
 /// The query that says the same.
-fn query(args: &GrepArgs) -> String {
-    let mut pattern = if args.fixed_strings {
-        literally(&args.pattern)
-    } else {
-        args.pattern.clone()
-    };
-    if args.word_regexp {
-        pattern = format!(r"\b(?:{pattern})\b");
+fn query(args: &GrepArgs) -> Result<String, CtlError> {
+    refused(args)?;
+    let (patterns, filters) = patterns(args);
+    if patterns.is_empty() {
+        return Err(CtlError::usage("no pattern; give one, or several with -e"));
     }
-    if args.ignore_case {
-        pattern = format!("(?i){pattern}");
-    }
-    let quoted = pattern.replace('\\', "\\\\").replace('"', "\\\"");
+    let quoted = pattern(args, patterns)
+        .replace('\\', "\\\\")
+        .replace('"', "\\\"");
     let mut query = format!("grep:\"{quoted}\"");
-    if args.context > 0 {
-        query += &format!(" context:{}", args.context);
+    let (before, after) = around(args);
+    if before.max(after) > 0 {
+        query += &format!(" context:{}", before.max(after));
     }
-    for filter in &args.filters {
+    let globs = args.glob.iter().map(|glob| filter_of(glob));
+    for filter in globs.chain(filters.iter().map(|word| filter(word))) {
         query += " ";
-        query += filter;
+        query += &filter?;
     }
-    query
+    Ok(query)
+}
+
+/// Says the way where a flag of ripgrep has none here.
+fn refused(args: &GrepArgs) -> Result<(), CtlError> {
+    let way = |flag: &str, why: &str, way: &str| {
+        Err(CtlError::usage(format!(
+            "ctl grep has no {flag}: {why}; {way}"
+        )))
+    };
+    if args.invert_match {
+        let why = "nearly every line of every share would match";
+        return way("-v", why, "fetch the file and run `rg -v PATTERN FILE`");
+    }
+    if args.multiline {
+        let why = "a match is within one line";
+        return way("-U", why, "fetch the file and run `rg -U PATTERN FILE`");
+    }
+    if args.pcre2 {
+        let why = "patterns are those of the Rust crate regex";
+        return way("-P", why, "fetch the file and run `rg -P PATTERN FILE`");
+    }
+    Ok(())
+}
+
+/// One regular expression for the patterns and flags, as ripgrep makes it.
+fn pattern(args: &GrepArgs, patterns: &[String]) -> String {
+    let each = patterns.iter().map(|pattern| {
+        if args.fixed_strings {
+            literally(pattern)
+        } else {
+            pattern.clone()
+        }
+    });
+    let each: Vec<_> = each.collect();
+    let is_small = args.smart_case && is_small(&each);
+    let mut pattern = match each.as_slice() {
+        [one] => one.clone(),
+        several => {
+            let several: Vec<_> = several.iter().map(|one| format!("(?:{one})")).collect();
+            several.join("|")
+        }
+    };
+    if args.line_regexp {
+        pattern = format!("^(?:{pattern})$");
+    } else if args.word_regexp {
+        // What is before a sign that begins a pattern may be anything but a letter.
+        pattern = format!(r"\b{{start-half}}(?:{pattern})\b{{end-half}}");
+    }
+    let flags = [(args.ignore_case || is_small, "(?i)"), (args.crlf, "(?R)")];
+    let flags: String = flags
+        .iter()
+        .filter(|(is, _)| *is)
+        .map(|(_, flag)| *flag)
+        .collect();
+    format!("{flags}{pattern}")
+}
+
+/// Whether patterns have letters and none of them is a capital, escapes and names of
+/// groups and flags left out.
+fn is_small(patterns: &[String]) -> bool {
+    let mut has_letter = false;
+    for pattern in patterns {
+        let mut letters = pattern.chars().peekable();
+        while let Some(letter) = letters.next() {
+            match letter {
+                '\\' => escape(&mut letters),
+                '(' if letters.peek() == Some(&'?') => {
+                    while letters.next_if(|c| !matches!(c, ':' | ')' | '>')).is_some() {}
+                }
+                _ if letter.is_uppercase() => return false,
+                _ => has_letter |= letter.is_alphanumeric(),
+            }
+        }
+    }
+    has_letter
+}
+
+/// Goes behind an escape.
+fn escape(letters: &mut std::iter::Peekable<std::str::Chars<'_>>) {
+    let name = letters.next();
+    if matches!(name, Some('p' | 'P' | 'x' | 'u' | 'U' | 'b')) && letters.peek() == Some(&'{') {
+        while letters.next().is_some_and(|c| c != '}') {}
+    } else if matches!(name, Some('p' | 'P')) {
+        letters.next();
+    }
+}
+
+/// The filter that leaves the same files as a glob of ripgrep.
+fn filter_of(glob: &str) -> Result<String, CtlError> {
+    let (sign, inside) = match glob.strip_prefix('!') {
+        Some(inside) => ("-", inside),
+        None => ("", glob),
+    };
+    let ending = inside
+        .strip_prefix("**/")
+        .unwrap_or(inside)
+        .strip_prefix("*.");
+    let list = ending.map(|ending| {
+        let braces = ending
+            .strip_prefix('{')
+            .and_then(|rest| rest.strip_suffix('}'));
+        braces.unwrap_or(ending)
+    });
+    let is_ending = |c: char| c.is_alphanumeric() || ".,_-+".contains(c);
+    match list.filter(|list| !list.is_empty() && list.chars().all(is_ending)) {
+        Some(list) => Ok(format!("{sign}ext:{list}")),
+        None => Err(CtlError::usage(format!(
+            "-g takes endings of names, like '*.rs', '*.{{md,txt}}' or '!*.log'; for `{glob}` show only lines of such names: ctl grep PATTERN | grep NAME"
+        ))),
+    }
+}
+
+/// A filter: whether it makes sense is for the node to say.
+fn filter(word: &str) -> Result<String, CtlError> {
+    let keys = ["ext:", "size:", "after:", "before:", "kind:"];
+    let lower = word.to_ascii_lowercase();
+    let lower = lower.strip_prefix('-').unwrap_or(&lower);
+    if keys.iter().any(|key| lower.starts_with(key)) && !word.contains(char::is_whitespace) {
+        return Ok(word.to_owned());
+    }
+    Err(CtlError::usage(format!(
+        "`{word}` is no filter; filters are ext: size: after: before: and kind:; quote the pattern if it has spaces, and give several with -e"
+    )))
+}
+
+/// Lines before and behind a hit.
+fn around(args: &GrepArgs) -> (usize, usize) {
+    let before = args.before_context.unwrap_or(args.context);
+    (before, args.after_context.unwrap_or(args.context))
 }
 
 /// A regular expression for exactly this text.
@@ -124,33 +267,61 @@ fn summary(answer: &SearchAnswer) -> serde_json::Value {
 mod tests {
     use super::*;
 
-    fn args(pattern: &str) -> GrepArgs {
-        GrepArgs {
-            pattern: pattern.to_owned(),
-            filters: Vec::new(),
-            ignore_case: false,
-            fixed_strings: false,
-            word_regexp: false,
-            context: 0,
-            limit: None,
-            trace: false,
+    fn parsed(line: &[&str]) -> Result<String, CtlError> {
+        use clap::Parser;
+        #[derive(Parser)]
+        struct Line {
+            #[command(flatten)]
+            args: GrepArgs,
+        }
+        let line = std::iter::once("grep").chain(line.iter().copied());
+        query(&Line::try_parse_from(line).unwrap().args)
+    }
+
+    #[test]
+    fn flags_are_what_they_are_to_ripgrep() {
+        for (line, expected) in [
+            (&[r#"a "b\"#][..], r#"grep:"a \"b\\""#),
+            (
+                &["-w", "-F", "C++"],
+                r#"grep:"\\b{start-half}(?:C\\+\\+)\\b{end-half}""#,
+            ),
+            (
+                &["-e", "a", "-e", "-b", "ext:rs"],
+                r#"grep:"(?:a)|(?:-b)" ext:rs"#,
+            ),
+            (&["-x", "a|b"], r#"grep:"^(?:a|b)$""#),
+            (&["-S", r"\Sab\pL"], r#"grep:"(?i)\\Sab\\pL""#),
+            (&["-S", "aB"], r#"grep:"aB""#),
+            (&["-S", r"(?P<Name>a)"], r#"grep:"(?i)(?P<Name>a)""#),
+            (&["--crlf", "a$"], r#"grep:"(?R)a$""#),
+            (&["-A", "2", "-B", "1", "a"], r#"grep:"a" context:2"#),
+            (
+                &["-g", "*.rs", "-g", "!*.{md,txt}", "a"],
+                r#"grep:"a" ext:rs -ext:md,txt"#,
+            ),
+            (
+                &["-n", "-i", "a", "ext:rs", "Size:1M"],
+                r#"grep:"(?i)a" ext:rs Size:1M"#,
+            ),
+        ] {
+            assert_eq!(parsed(line).unwrap(), expected, "{line:?}");
         }
     }
 
     #[test]
-    fn a_pattern_is_one_quoted_part_of_the_query() {
-        assert_eq!(query(&args(r#"a "b\""#)), r#"grep:"a \"b\\\"""#);
-        let all = GrepArgs {
-            filters: vec!["ext:rs".to_owned(), "size:<1M".to_owned()],
-            ignore_case: true,
-            fixed_strings: true,
-            word_regexp: true,
-            context: 2,
-            ..args("a.b")
-        };
-        assert_eq!(
-            query(&all),
-            r#"grep:"(?i)\\b(?:a\\.b)\\b" context:2 ext:rs size:<1M"#
-        );
+    fn a_flag_that_there_is_not_names_the_way() {
+        for (line, way) in [
+            (&["-v", "a"][..], "rg -v"),
+            (&["-U", "a"], "rg -U"),
+            (&["-P", "a"], "rg -P"),
+            (&["-g", "src/**", "a"], "endings"),
+            (&["a", "b"], "-e"),
+            (&[], "no pattern"),
+        ] {
+            let error = parsed(line).unwrap_err();
+            assert_eq!(error.code().exit_code(), 2, "{line:?}");
+            assert!(error.to_string().contains(way), "{error}");
+        }
     }
 }

@@ -39,10 +39,8 @@ pub(crate) async fn run(args: SearchArgs, context: &Context) -> Result<(), CtlEr
         completeness::tell(output, &answer, Trace::wanted(args.trace));
     }
     if found == 0 {
-        return Err(CtlError::not_found(format!(
-            "nothing here or at the peers matches {}",
-            args.query
-        )));
+        let what = format!("nothing here or at the peers matches {}", args.query);
+        return Err(completeness::nothing(&answer, &what));
     }
     Ok(())
 }

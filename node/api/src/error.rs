@@ -21,6 +21,8 @@ pub enum ErrorCode {
     NotFound,
     /// A peer could not be reached.
     Network,
+    /// Nothing was found, and not everybody could answer, or not everything could be looked at.
+    Incomplete,
     /// No space left, or a limit on sizes reached.
     NoSpace,
     /// The file is there already and `replace` was not given.
@@ -36,11 +38,12 @@ pub enum ErrorCode {
 }
 
 /// All codes, for tables and documents.
-pub const ALL: [ErrorCode; 10] = [
+pub const ALL: [ErrorCode; 11] = [
     ErrorCode::Failed,
     ErrorCode::Usage,
     ErrorCode::NotFound,
     ErrorCode::Network,
+    ErrorCode::Incomplete,
     ErrorCode::NoSpace,
     ErrorCode::Exists,
     ErrorCode::Denied,
@@ -66,6 +69,7 @@ impl ErrorCode {
             ErrorCode::Usage => 2,
             ErrorCode::NotFound => 3,
             ErrorCode::Network => 6,
+            ErrorCode::Incomplete => 7,
             ErrorCode::NoSpace => 9,
             ErrorCode::Exists => 13,
             ErrorCode::Denied => 24,
@@ -89,6 +93,7 @@ impl ErrorCode {
             ErrorCode::Usage => "usage",
             ErrorCode::NotFound => "not_found",
             ErrorCode::Network => "network",
+            ErrorCode::Incomplete => "incomplete",
             ErrorCode::NoSpace => "no_space",
             ErrorCode::Exists => "exists",
             ErrorCode::Denied => "denied",

@@ -52,7 +52,9 @@ pub enum QueryError {
     #[error("the handler `{0}:` broke; the log of the node says more")]
     Broken(String),
     /// No handler has this prefix.
-    #[error("no handler answers `{prefix}:`; there are: {known}")]
+    #[error(
+        "no handler answers `{prefix}:`; there are: {known}; a name with a colon in it is found in \"quotes\""
+    )]
     NoHandler {
         /// The prefix.
         prefix: String,
@@ -201,8 +203,21 @@ impl Handlers {
 
     /// What is asked, and of whom.
     fn read(&self, files: &Arc<dyn Files>, query: &str) -> Result<Asked, QueryError> {
-        let query = Query::parse(query, SystemTime::now())?;
-        let handler = self.find(query.handler())?;
+        let parsed = Query::parse(query, SystemTime::now())?;
+        let (query, handler) = match self.find(parsed.handler()) {
+            Ok(handler) => (parsed, handler),
+            // A name may have a colon in it.
+            Err(unknown) => match files.file(query) {
+                Ok(Some(_)) => {
+                    let name = format!("{DEFAULT_HANDLER}:{}", query::quoted(query));
+                    (
+                        Query::parse(&name, SystemTime::now())?,
+                        self.find(DEFAULT_HANDLER)?,
+                    )
+                }
+                _ => return Err(unknown),
+            },
+        };
         let quotes = quotes_of(&*handler);
         let is_built_in = self
             .built_in

@@ -5,8 +5,8 @@ use std::ops::Range;
 use plugin_api::Excerpt;
 
 use crate::{
+    letters::{letter_at, letter_from},
     limits::{MARKS_MAX, SHOWN_BEFORE, SHOWN_MAX},
-    words::{letter_at, letter_from},
 };
 
 /// The excerpt of a line, in which `marks` fit: ranges of bytes, in order.

@@ -30,7 +30,7 @@ use crate::{
     source::{self, Source},
     state::{Batch, Shared},
     store::{FileText, Store, StoreError},
-    trigrams::Trigrams,
+    trigrams::{EVERYTHING, Trigrams},
 };
 
 /// Names that are taken at a time.
@@ -103,6 +103,14 @@ struct Indexing<'a> {
     /// Files since it was told that none waits.
     since_told: u64,
     was_told: bool,
+}
+
+/// What a file was seen to be so far.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Seen {
+    Text,
+    TextWithNul,
+    Binary,
 }
 
 #[derive(Clone, Copy)]
@@ -261,15 +269,37 @@ impl<'a> Indexing<'a> {
             usize::try_from(file.size).map_or(TEXT_MAX, |size| size.min(TEXT_MAX)),
         );
         let trigrams = &mut self.trigrams;
+        let mut seen = Seen::Text;
         let read = source::read_text(&mut source, &mut |piece| {
-            trigrams.add(piece);
+            if seen == Seen::Text {
+                let nul = piece.iter().position(|byte| *byte == 0);
+                let before = &piece[..nul.unwrap_or(piece.len())];
+                trigrams.add(before);
+                if nul.is_some() {
+                    let room = (TEXT_MAX - text.len()).min(before.len());
+                    let begin = text.len();
+                    text.extend_from_slice(&before[..room]);
+                    let is_text = source::is_text_before(&text);
+                    text.truncate(begin);
+                    seen = if is_text {
+                        Seen::TextWithNul
+                    } else {
+                        Seen::Binary
+                    };
+                }
+            }
             let room = TEXT_MAX - text.len();
             text.extend_from_slice(&piece[..piece.len().min(room)]);
+            seen == Seen::Text || seen == Seen::TextWithNul && text.len() < TEXT_MAX
         });
-        let terms = trigrams.take();
-        if read? {
-            // Binary: what stands before the first NUL can be grepped; it has no words.
-            text.clear();
+        let mut terms = trigrams.take();
+        read?;
+        match seen {
+            Seen::Text => {}
+            // Who searches it with a pattern has to be told that it was given up.
+            Seen::TextWithNul => EVERYTHING.clone_into(&mut terms),
+            // What stands before the first NUL can be grepped; it has no words.
+            Seen::Binary => text.clear(),
         }
         Ok(FileText {
             name: file.name.clone(),

@@ -29,6 +29,7 @@
 mod excerpt;
 mod grep;
 mod indexer;
+mod letters;
 pub mod limits;
 mod pattern;
 mod permits;
@@ -37,7 +38,6 @@ mod state;
 mod store;
 mod text;
 mod trigrams;
-mod words;
 
 use std::{
     io,

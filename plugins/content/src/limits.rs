@@ -28,9 +28,6 @@ pub const MARKS_MAX: usize = 32;
 /// Most words and phrases of a query.
 pub const ELEMENTS_MAX: usize = 32;
 
-/// Letters of a word that count.
-pub const WORD_MAX: usize = 64;
-
 /// Size of a compiled regular expression, and of the tables that it makes while
 /// it searches, in bytes.
 pub const PATTERN_SIZE: usize = 8 * 1024 * 1024;

@@ -26,7 +26,17 @@ pub(crate) struct Source<'a> {
     /// Where the buffer ends in the file.
     at: u64,
     at_end: bool,
+    /// The first bytes, by which a file that grew is known again.
+    first: Vec<u8>,
+    /// The last bytes that were read.
+    last: Vec<u8>,
+    /// Most bytes that somebody wanted at a time.
+    pub(crate) most_wanted: usize,
 }
+
+/// Bytes at the begin, and before where it was read to, by which a file that grew is
+/// known again.
+const KNOWN_BY: usize = 4 * 1024;
 
 impl<'a> Source<'a> {
     /// Reads `file` until `stopped`.
@@ -43,15 +53,31 @@ impl<'a> Source<'a> {
             taken: 0,
             at: 0,
             at_end: false,
+            first: Vec::new(),
+            last: Vec::new(),
+            most_wanted: 0,
         }
     }
 
     /// Whether the file is the one that was begun to be read: what is made of two
-    /// is none.
+    /// is none. One that only grew is.
     fn is_unchanged(&self) -> io::Result<bool> {
         let now = self.files.file(&self.file.name).map_err(io::Error::other)?;
         let what = |file: &FileInfo| (file.version, file.size, file.modified);
-        Ok(now.is_some_and(|now| what(&now) == what(self.file)))
+        let Some(now) = now else {
+            return Ok(false);
+        };
+        Ok(what(&now) == what(self.file) || now.size > self.file.size && self.has_grown()?)
+    }
+
+    /// Whether the bytes that are known still stand where they stood.
+    fn has_grown(&self) -> io::Result<bool> {
+        let stands = |from: u64, bytes: &[u8]| {
+            let now = self.files.read(&self.file.name, from, bytes.len());
+            let now = now.map_err(io::Error::other)?;
+            Ok::<_, io::Error>(now.is_some_and(|now| now == bytes))
+        };
+        Ok(stands(0, &self.first)? && stands(self.at - self.last.len() as u64, &self.last)?)
     }
 
     fn fill(&mut self) -> io::Result<()> {
@@ -62,13 +88,23 @@ impl<'a> Source<'a> {
         let left = self.file.size.saturating_sub(self.at).saturating_add(1);
         let most = usize::try_from(left).unwrap_or(CHUNK).min(CHUNK);
         let read = self.files.read(&self.file.name, self.at, most);
-        let Some(chunk) = read.map_err(io::Error::other)? else {
+        let Some(mut chunk) = read.map_err(io::Error::other)? else {
             return Err(io::Error::from(io::ErrorKind::NotFound));
         };
         if self.at > 0 && !self.is_unchanged()? {
             return Err(io::Error::other(Changed));
         }
         self.at_end = chunk.len() < most;
+        // Of one that grows, what there was at the begin is read.
+        let left = usize::try_from(self.file.size.saturating_sub(self.at)).unwrap_or(usize::MAX);
+        if chunk.len() > left {
+            chunk.truncate(left);
+            self.at_end = true;
+        }
+        if self.at == 0 {
+            self.first = chunk[..chunk.len().min(KNOWN_BY)].to_vec();
+        }
+        self.last = chunk[chunk.len().saturating_sub(KNOWN_BY)..].to_vec();
         self.at += chunk.len() as u64;
         self.buffer = chunk;
         self.taken = 0;
@@ -92,6 +128,7 @@ impl Read for Source<'_> {
         // As much as there is, as from a file: where ripgrep gives a binary file up
         // depends on what it reads at a time.
         let mut read = 0;
+        self.most_wanted = self.most_wanted.max(into.len());
         while read < into.len() {
             if self.taken == self.buffer.len() {
                 if self.at_end {
@@ -123,26 +160,45 @@ pub(crate) fn decoded<R: Read>(source: R) -> DecodeReaderBytes<R, Vec<u8>> {
         .expect("the buffer is longer than a letter")
 }
 
-/// Calls `each` with the text, piece by piece, up to the first NUL. Says whether
-/// there was one.
-pub(crate) fn read_text(source: &mut Source<'_>, each: &mut dyn FnMut(&[u8])) -> io::Result<bool> {
+/// Calls `each` with the text, piece by piece, NULs included, as long as it wants more.
+pub(crate) fn read_text(
+    source: &mut Source<'_>,
+    each: &mut dyn FnMut(&[u8]) -> bool,
+) -> io::Result<()> {
     let mut text = decoded(source);
     let mut piece = vec![0; DECODED];
     loop {
         let length = match text.read(&mut piece) {
-            Ok(0) => return Ok(false),
+            Ok(0) => return Ok(()),
             Ok(length) => length,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             Err(error) => return Err(error),
         };
-        match piece[..length].iter().position(|byte| *byte == 0) {
-            Some(end) => {
-                each(&piece[..end]);
-                return Ok(true);
-            }
-            None => each(&piece[..length]),
+        if !each(&piece[..length]) {
+            return Ok(());
         }
     }
+}
+
+/// Lines before a NUL that make a file a text.
+const TEXT_LINES: usize = 2;
+
+/// Whether what stands before a NUL is text: lines of UTF-8. Logs have NULs where the
+/// power failed; what is no text has none of this.
+pub(crate) fn is_text_before(bytes: &[u8]) -> bool {
+    let is_text = match std::str::from_utf8(bytes) {
+        Ok(_) => true,
+        // The last letter may be cut.
+        Err(error) => error.error_len().is_none(),
+    };
+    is_text && bytes.iter().filter(|byte| **byte == b'\n').count() >= TEXT_LINES
+}
+
+/// Whether a file whose first NUL is at this byte is text before it.
+pub(crate) fn is_text_up_to(files: &dyn Files, name: &str, nul: u64) -> bool {
+    let most = usize::try_from(nul).unwrap_or(CHUNK).min(CHUNK);
+    let read = files.read(name, 0, most);
+    read.is_ok_and(|bytes| bytes.is_some_and(|bytes| is_text_before(&bytes)))
 }
 
 /// The text of a file as `text:` sees it: its first [`TEXT_MAX`] bytes; `None`
@@ -178,7 +234,9 @@ fn text_up_to(
     let mut text = decoded(Source::new(files, file, stopped)).take(most as u64);
     let mut bytes = Vec::new();
     text.read_to_end(&mut bytes)?;
-    Ok((!bytes.contains(&0)).then(|| into_text(bytes)))
+    let nul = bytes.iter().position(|byte| *byte == 0);
+    let is_text = nul.is_none_or(|nul| is_text_before(&bytes[..nul]));
+    Ok(is_text.then(|| into_text(bytes)))
 }
 
 /// Bytes as text; what is no UTF-8 is U+FFFD.

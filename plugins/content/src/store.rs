@@ -38,7 +38,7 @@ use tantivy::{
     store::Compressor,
 };
 
-pub(crate) use self::search::Best;
+pub(crate) use self::search::{AnyOf, Best, WantedWord, score_of};
 use self::{
     directory::StoreDirectory,
     tokens::{InFlight, TrigramTokenizer, WordTokenizer},
@@ -46,7 +46,7 @@ use self::{
 use crate::limits::WRITER_MEMORY;
 
 /// Another number whenever what is written means something else.
-const FORMAT: u64 = 1;
+const FORMAT: u64 = 2;
 
 /// The file that says which format it is, and by which keys files are known.
 const FORMAT_FILE: &str = "format";

@@ -8,6 +8,7 @@ mod ranking;
 use std::{collections::HashSet, iter::Peekable, sync::Arc, vec::IntoIter};
 
 use plugin_api::{Changes, Example, FileInfo, Files, Flow, Handler, HandlerError, Hit, Sink};
+use plugin_words::Fit;
 
 use self::{
     finder::Finder,
@@ -19,7 +20,7 @@ use crate::{
     limits::{UNINDEXED_BYTES_MAX, UNINDEXED_FILES_MAX},
     source,
     state::{Seen, Shared},
-    store::{StoreError, View},
+    store::{AnyOf, StoreError, View, WantedWord, score_of},
 };
 
 /// Files that the index is asked for at first; more if they do not suffice.
@@ -40,8 +41,10 @@ pub struct Text {
 struct Asked<'a> {
     files: &'a dyn Files,
     finder: Finder,
-    /// Words that files have to have, in order.
-    words: Vec<String>,
+    /// Words that files have to have, by groups.
+    wanted: Vec<AnyOf>,
+    /// All of them, each once.
+    words: Vec<WantedWord>,
 }
 
 impl Text {
@@ -71,14 +74,16 @@ impl Text {
     }
 
     /// What the index knows about all files.
-    fn collection(words: &[String], view: Option<&View>) -> Result<Collection, StoreError> {
+    fn collection(words: &[WantedWord], view: Option<&View>) -> Result<Collection, StoreError> {
         let Some(view) = view else {
             return Ok(Collection {
                 with: vec![0; words.len()],
                 ..Collection::default()
             });
         };
-        let with = words.iter().map(|word| view.files_with(word));
+        let with = words
+            .iter()
+            .map(|wanted| view.files_with(wanted.word.exact()));
         Ok(Collection {
             files: view.files(),
             words: view.words()?,
@@ -96,9 +101,32 @@ impl Text {
     ) -> Result<(), StoreError> {
         let given: HashSet<String> = others.iter().map(|hit| hit.file.name.clone()).collect();
         let mut others = others.into_iter().peekable();
+        for fit in [Fit::Exact, Fit::Folded] {
+            if fit == Fit::Folded && !view.has_folded(&asked.wanted)? {
+                break;
+            }
+            let flow = self.merge_of(fit, asked, view, &given, &mut others, sink)?;
+            if flow == Flow::Stop {
+                return Ok(());
+            }
+        }
+        give(others, sink);
+        Ok(())
+    }
+
+    /// Gives the files of the index that fit like this, and of `others` what is better.
+    fn merge_of(
+        &self,
+        fit: Fit,
+        asked: &Asked<'_>,
+        view: &View,
+        given: &HashSet<String>,
+        others: &mut Peekable<IntoIter<Hit>>,
+        sink: &mut dyn Sink,
+    ) -> Result<Flow, StoreError> {
         let (mut offset, mut page) = (0, sink.room().saturating_add(1).min(PAGE));
         loop {
-            let mut best = view.best(&asked.words, offset, page)?;
+            let mut best = view.best(&asked.wanted, fit, offset, page)?;
             let is_last = best.len() < page;
             best.retain(|file| !given.contains(&file.name));
             let mut left = &best[..];
@@ -108,18 +136,16 @@ impl Text {
                 let (now, later) = left.split_at(most.min(left.len()));
                 left = later;
                 let looked = asked.look_into(now, &self.shared.helpers, sink.deadline());
-                if give_looked(looked, &mut others, sink) == Flow::Stop {
-                    return Ok(());
+                if give_looked(looked, others, sink) == Flow::Stop {
+                    return Ok(Flow::Stop);
                 }
             }
             if is_last {
-                break;
+                return Ok(Flow::Continue);
             }
             offset += page;
             page = (page * 2).min(PAGE_MAX);
         }
-        give(others, sink);
-        Ok(())
     }
 }
 
@@ -158,17 +184,17 @@ impl Asked<'_> {
             if !is_known {
                 collection.add(&counts);
             }
-            if let Some(excerpt) = self.finder.find(&text) {
+            if let Some(there) = self.finder.find(&text) {
                 let hit = Hit {
                     file,
                     score: None,
-                    excerpt: Some(excerpt),
+                    excerpt: Some(there.excerpt),
                 };
-                found.push((hit, counts));
+                found.push((hit, there.fit, counts));
             }
         }
-        let scored = found.into_iter().map(|(hit, counts)| Hit {
-            score: Some(collection.score(&counts)),
+        let scored = found.into_iter().map(|(hit, fit, counts)| Hit {
+            score: Some(score_of(fit, collection.score(&counts))),
             ..hit
         });
         let mut scored: Vec<Hit> = scored.collect();
@@ -214,6 +240,7 @@ impl Handler for Text {
             files: files.as_ref(),
             finder,
             words: query.words(),
+            wanted: query.wanted(),
         };
         let waits = || sink.flow() == Flow::Continue;
         let Some(_permit) = self.shared.texts.take(&waits) else {
@@ -328,6 +355,8 @@ fn examples() -> Vec<Example> {
         ),
         example("\"brown fox\"", "words one behind the other", &["fox.txt"]),
         example("brown -fox", "without a word", &["hare.rs"]),
+        example("hare OR jumps", "one of several", &["fox.txt", "hare.rs"]),
+        example("jump*", "the begin of a word", &["fox.txt"]),
         example(
             "run_fast",
             "a name of a program; its parts are words too",

@@ -10,8 +10,11 @@ use globset::{GlobBuilder, GlobMatcher};
 #[derive(Debug)]
 pub(crate) struct Glob {
     matcher: GlobMatcher,
+    /// The same, in any case.
+    any_case: GlobMatcher,
     /// Whether it is held against the whole name, not the last part.
     whole: bool,
+    has_case: bool,
     prefix: String,
     texts: Vec<String>,
 }
@@ -24,10 +27,14 @@ impl Glob {
 
     /// The glob `text`, or what is wrong with it.
     pub(crate) fn parse(text: &str) -> Result<Glob, String> {
-        let glob = GlobBuilder::new(text)
-            .literal_separator(true)
-            .build()
-            .map_err(|error| error.kind().to_string())?;
+        let glob = |any_case| {
+            let glob = GlobBuilder::new(text)
+                .literal_separator(true)
+                .case_insensitive(any_case)
+                .build()
+                .map_err(|error| error.kind().to_string())?;
+            Ok::<_, String>(glob.compile_matcher())
+        };
         let whole = text.contains('/') || text.contains("**");
         let parts = parts(&text.chars().collect::<Vec<_>>());
         let prefix = match parts.first() {
@@ -35,8 +42,10 @@ impl Glob {
             _ => String::new(),
         };
         Ok(Glob {
-            matcher: glob.compile_matcher(),
+            matcher: glob(false)?,
+            any_case: glob(true)?,
             whole,
+            has_case: text.chars().any(char::is_alphabetic),
             prefix,
             texts: best(&parts),
         })
@@ -53,14 +62,28 @@ impl Glob {
         &self.texts
     }
 
-    /// Whether `name` fits.
+    /// Whether case makes a difference to it.
+    pub(crate) fn has_case(&self) -> bool {
+        self.has_case
+    }
+
+    /// Whether `name` fits as it is written.
     pub(crate) fn fits(&self, name: &str) -> bool {
-        let part = if self.whole {
+        self.matcher.is_match(self.part(name))
+    }
+
+    /// Whether `name` fits in another case.
+    pub(crate) fn fits_any_case(&self, name: &str) -> bool {
+        self.any_case.is_match(self.part(name))
+    }
+
+    /// What of a name it is held against.
+    fn part<'n>(&self, name: &'n str) -> &'n str {
+        if self.whole {
             name
         } else {
             super::last_part(name)
-        };
-        self.matcher.is_match(part)
+        }
     }
 }
 

@@ -6,9 +6,14 @@
 //! either, words that may be misspelt. So who knows a name gets that file and
 //! nothing else, and who does not finds it all the same.
 //!
-//! A text with `*`, `?`, `[…]` or `{…}` is a glob: with a `/` it is held
-//! against the whole name, without one against the last part. `**` crosses
-//! directories, `*` and `?` do not.
+//! A text with `*`, `?`, `[…]` or `{…}` is a glob if there is no file of that name: with a
+//! `/` it is held against the whole name, without one against the last part. `**` crosses
+//! directories, `*` and `?` do not. It heeds no case; names in the case that was written
+//! come first. A glob that cannot be read, or that no name fits, is words. A quoted text is
+//! never a glob.
+//!
+//! Words are folded as those of texts are (`plugin-words`); names with the accents that were
+//! written come first.
 //!
 //! # Invariants
 //! - It looks at names only and keeps nothing between two queries. It asks for
@@ -20,6 +25,7 @@
 //!   that compiling it stays cheap; and no more than `WORDS_MAX` words.
 //! - At most [`RANKED_MAX`] files are put in order.
 
+mod examples;
 mod glob;
 mod summary_keys;
 mod words;
@@ -27,6 +33,8 @@ mod words;
 use std::{collections::BTreeMap, sync::Arc};
 
 use plugin_api::{Example, FileInfo, Files, Flow, Handler, HandlerError, Hit, Sink, SummaryKeys};
+
+use plugin_words::composed;
 
 use self::{
     glob::Glob,
@@ -47,11 +55,11 @@ const FLOW_EVERY: usize = 64;
 pub struct Filename;
 
 /// What a text asks for.
-enum Wanted<'a> {
-    /// The file of exactly this name, then files whose last part it is.
-    Exact(&'a str),
-    /// Files whose names fit.
-    Fitting(Glob),
+struct Wanted {
+    /// The file of exactly this name, then files whose last part it is, then words.
+    name: String,
+    /// Files whose names fit, if there is none of this name.
+    glob: Option<Glob>,
 }
 
 impl Handler for Filename {
@@ -64,7 +72,11 @@ impl Handler for Filename {
     }
 
     fn examples(&self) -> Vec<Example> {
-        examples()
+        examples::examples()
+    }
+
+    fn keeps_quotes(&self) -> bool {
+        true
     }
 
     fn summary_keys(&self, text: &str) -> Option<SummaryKeys> {
@@ -77,22 +89,69 @@ impl Handler for Filename {
         files: &Arc<dyn Files>,
         sink: &mut dyn Sink,
     ) -> Result<(), HandlerError> {
-        match Wanted::parse(text)? {
-            Wanted::Exact(name) => by_name(name, files.as_ref(), sink),
-            Wanted::Fitting(glob) => fitting(&glob, files.as_ref(), sink),
+        let wanted = Wanted::parse(text)?;
+        let files = files.as_ref();
+        if let Some(glob) = &wanted.glob {
+            let is_found = called(&wanted.name, files, sink)? || fitting(glob, files, sink)?;
+            if is_found || sink.flow() == Flow::Stop {
+                return Ok(());
+            }
         }
+        by_name(&wanted.name, files, sink)
     }
 }
 
-/// Gives the files whose names fit.
-fn fitting(glob: &Glob, files: &dyn Files, sink: &mut dyn Sink) -> Result<(), HandlerError> {
+/// Gives the files of exactly this name. Says whether there are any.
+fn called(name: &str, files: &dyn Files, sink: &mut dyn Sink) -> Result<bool, HandlerError> {
+    let first = files.file(name)?;
+    if let Some(file) = &first
+        && sink.hit(Hit::of(file)) == Flow::Stop
+    {
+        return Ok(true);
+    }
+    let mut same = Same {
+        files,
+        first: first.as_ref().map(|first| first.name.as_str()),
+        found: first.is_some(),
+        trouble: None,
+    };
     let mut looked = 0;
+    files.visit_some("", &[name.to_lowercase()], &mut |there| {
+        if is_called(&there.name, name) {
+            return same.give(&there.name, sink);
+        }
+        now_and_then(&mut looked, sink)
+    })?;
+    match same.trouble {
+        Some(error) => Err(error),
+        None => Ok(same.found),
+    }
+}
+
+/// Gives the files whose names fit, those in the case that was written first. Says
+/// whether there are any.
+fn fitting(glob: &Glob, files: &dyn Files, sink: &mut dyn Sink) -> Result<bool, HandlerError> {
+    let (mut looked, mut is_found, mut flow) = (0, false, Flow::Continue);
     files.visit_some(glob.prefix(), glob.texts(), &mut |file| {
-        if glob.fits(&file.name) {
+        flow = if glob.fits(&file.name) {
+            is_found = true;
+            sink.hit(Hit::of(file))
+        } else {
+            now_and_then(&mut looked, sink)
+        };
+        flow
+    })?;
+    if flow == Flow::Stop || !glob.has_case() {
+        return Ok(is_found);
+    }
+    files.visit_some("", glob.texts(), &mut |file| {
+        if glob.fits_any_case(&file.name) && !glob.fits(&file.name) {
+            is_found = true;
             return sink.hit(Hit::of(file));
         }
         now_and_then(&mut looked, sink)
-    })
+    })?;
+    Ok(is_found)
 }
 
 /// Gives the files of this name, or those that have its words.
@@ -135,21 +194,37 @@ fn by_name(name: &str, files: &dyn Files, sink: &mut dyn Sink) -> Result<(), Han
     if same.found {
         return Ok(());
     }
+    if sink.flow() == Flow::Continue {
+        search.other_accents(name, files, sink)?;
+    }
     if search.best.is_empty() && sink.flow() == Flow::Continue {
-        search.misspelt = true;
-        let texts = misspelt(&words, files, sink)?;
-        if !texts.is_empty() {
-            files.visit_some("", &texts, &mut |there| {
-                // One of exactly this name was looked for already, and is not there.
-                if !is_called(&there.name, name) {
-                    search.look_at(there);
-                }
-                now_and_then(&mut looked, sink)
-            })?;
-        }
+        search.misspelt(name, files, sink)?;
     }
     search.best.give(sink);
     Ok(())
+}
+
+/// Most spellings of a word that are looked for one by one.
+const SPELLINGS_MAX: usize = 64;
+
+/// Words of names that are the longest word with other accents; `None` if the words
+/// are not known.
+fn spellings(
+    words: &Words,
+    files: &dyn Files,
+    sink: &dyn Sink,
+) -> Result<Option<Vec<String>>, HandlerError> {
+    let (mut texts, mut looked) = (Vec::new(), 0);
+    let known = files.visit_words(&mut |there| {
+        if words.is_spelling(there) {
+            texts.push(there.to_owned());
+        }
+        if texts.len() >= SPELLINGS_MAX {
+            return Flow::Stop;
+        }
+        now_and_then(&mut looked, sink)
+    })?;
+    Ok(known.then_some(texts))
 }
 
 /// Texts of which every name has one that has all words, misspelt ones too; none
@@ -216,6 +291,58 @@ struct Search<'a> {
 }
 
 impl Search<'_> {
+    /// Looks at names that have the words with other accents.
+    fn other_accents(
+        &mut self,
+        name: &str,
+        files: &dyn Files,
+        sink: &dyn Sink,
+    ) -> Result<(), HandlerError> {
+        let is_missed = self.best.is_empty();
+        let texts = match spellings(self.words, files, sink)? {
+            Some(texts) if !texts.is_empty() => texts,
+            // Words of names are cut at marks, which those of texts are not.
+            Some(_) if is_missed && !self.words.are_ascii() => Vec::new(),
+            // Where the words of names are not known, all names are looked at.
+            None if is_missed => Vec::new(),
+            _ => return Ok(()),
+        };
+        self.look_at_all(name, &texts, files, sink)
+    }
+
+    /// Looks at names that have the words misspelt.
+    fn misspelt(
+        &mut self,
+        name: &str,
+        files: &dyn Files,
+        sink: &dyn Sink,
+    ) -> Result<(), HandlerError> {
+        self.misspelt = true;
+        let texts = misspelt(self.words, files, sink)?;
+        if texts.is_empty() {
+            return Ok(());
+        }
+        self.look_at_all(name, &texts, files, sink)
+    }
+
+    /// Looks at names that have one of these texts. One of exactly this name was looked
+    /// for already, and is not there.
+    fn look_at_all(
+        &mut self,
+        name: &str,
+        texts: &[String],
+        files: &dyn Files,
+        sink: &dyn Sink,
+    ) -> Result<(), HandlerError> {
+        let mut looked = 0;
+        files.visit_some("", texts, &mut |there| {
+            if !is_called(&there.name, name) {
+                self.look_at(there);
+            }
+            now_and_then(&mut looked, sink)
+        })
+    }
+
     fn look_at(&mut self, file: &FileInfo) {
         let name = &file.name;
         if !self.best.may_take(Rank::best(name, self.misspelt)) {
@@ -271,23 +398,39 @@ impl Ranked {
     }
 }
 
-impl<'a> Wanted<'a> {
-    fn parse(text: &'a str) -> Result<Wanted<'a>, HandlerError> {
+impl Wanted {
+    fn parse(text: &str) -> Result<Wanted, HandlerError> {
         let problem = |problem: String| HandlerError::BadQuery {
             text: text.chars().take(80).collect(),
             problem,
         };
-        if text.is_empty() {
-            return Err(problem("no name".to_owned()));
-        }
         if text.len() > TEXT_MAX {
             return Err(problem(format!("more than {TEXT_MAX} bytes")));
         }
-        if !Glob::is_meant(text) {
-            return Ok(Wanted::Exact(text));
+        let name = composed(&unquoted(text));
+        if name.is_empty() {
+            return Err(problem("no name".to_owned()));
         }
-        Glob::parse(text).map(Wanted::Fitting).map_err(problem)
+        // A quoted name is no glob, and one that cannot be read neither.
+        let is_meant = !text.starts_with('"') && Glob::is_meant(&name);
+        let glob = is_meant.then(|| Glob::parse(&name).ok()).flatten();
+        Ok(Wanted { name, glob })
     }
+}
+
+/// A text without the quotes around its parts.
+fn unquoted(text: &str) -> String {
+    let mut name = String::with_capacity(text.len());
+    let (mut letters, mut is_inside, mut is_begin) = (text.chars().peekable(), false, true);
+    while let Some(letter) = letters.next() {
+        match letter {
+            '"' if is_begin || is_inside => is_inside = !is_inside,
+            '\\' if is_inside => name.extend(letters.next()),
+            _ => name.push(letter),
+        }
+        is_begin = letter.is_whitespace();
+    }
+    name
 }
 
 /// Whether this is the name of the file at `there`: all of it, or its last part.
@@ -297,59 +440,6 @@ fn is_called(there: &str, name: &str) -> bool {
 
 fn last_part(name: &str) -> &str {
     name.rsplit('/').next().unwrap_or(name)
-}
-
-fn examples() -> Vec<Example> {
-    vec![
-        Example::of_names(
-            "notes.txt",
-            "the file of this name, then files of this name in directories",
-            &["a/notes.txt", "notes.txt", "notes.txt.bak"],
-            &["notes.txt", "a/notes.txt"],
-        ),
-        Example::of_names(
-            "notes",
-            "files that have the word, if none has this name; whole words first",
-            &["a/notebook.txt", "b/my-notes.txt", "notes.txt"],
-            &["notes.txt", "b/my-notes.txt"],
-        ),
-        Example::of_names(
-            "summer holiday",
-            "files that have all words, anywhere in the name",
-            &["holiday/summer.jpg", "holidays in summer.txt", "summer.jpg"],
-            &["holiday/summer.jpg", "holidays in summer.txt"],
-        ),
-        Example::of_names(
-            "sumer holliday",
-            "a word may be misspelt if nothing fits as it is",
-            &["holiday/summer.jpg", "winter.jpg"],
-            &["holiday/summer.jpg"],
-        ),
-        Example::of_names(
-            "*.jpg",
-            "files whose name ends like this, in any directory",
-            &["a.jpg", "photos/b.jpg", "photos/c.png"],
-            &["a.jpg", "photos/b.jpg"],
-        ),
-        Example::of_names(
-            "photos/*",
-            "files in one directory",
-            &["a.jpg", "photos/b.jpg", "photos/old/c.jpg"],
-            &["photos/b.jpg"],
-        ),
-        Example::of_names(
-            "photos/**",
-            "files in a directory and below",
-            &["a.jpg", "photos/b.jpg", "photos/old/c.jpg"],
-            &["photos/b.jpg", "photos/old/c.jpg"],
-        ),
-        Example::of_names(
-            "*.{txt,md}",
-            "one of several endings",
-            &["a.md", "b.rs", "c.txt"],
-            &["a.md", "c.txt"],
-        ),
-    ]
 }
 
 #[cfg(test)]
@@ -364,7 +454,7 @@ mod tests {
     #[test]
     fn a_text_that_is_no_name_is_refused_with_the_reason() {
         let long = "*".repeat(TEXT_MAX + 1);
-        for text in ["", "[a", "{a", &long] {
+        for text in ["", "\"\"", &long] {
             assert!(
                 matches!(Wanted::parse(text), Err(HandlerError::BadQuery { .. })),
                 "{text:.9}"

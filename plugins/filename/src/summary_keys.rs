@@ -6,21 +6,23 @@ use super::{Wanted, words::Words};
 
 /// Returns what every name that matches `text` has. `None` if `text` is not a valid query.
 pub(crate) fn summary_keys(text: &str) -> Option<SummaryKeys> {
-    match Wanted::parse(text).ok()? {
-        Wanted::Exact(name) => Some(SummaryKeys {
-            exact: Some(name.to_owned()),
+    let Wanted { name, glob } = Wanted::parse(text).ok()?;
+    Some(match glob {
+        None => SummaryKeys {
             words: words(&name.to_lowercase()).map(str::to_owned).collect(),
-            texts: Words::of(name).all_pieces(),
-        }),
-        Wanted::Fitting(glob) => Some(SummaryKeys {
+            texts: Words::of(&name).all_pieces(),
+            exact: Some(name),
+        },
+        Some(glob) => SummaryKeys {
+            exact: Some(name),
             texts: if glob.texts().is_empty() {
                 Vec::new()
             } else {
                 vec![glob.texts().to_vec()]
             },
             ..SummaryKeys::default()
-        }),
-    }
+        },
+    })
 }
 
 #[cfg(test)]
@@ -31,7 +33,7 @@ mod tests {
     fn every_name_that_fits_has_one_text_of_each_group() {
         let fits = |text: &str, name: &str| {
             let keys = summary_keys(text).unwrap();
-            let lower = name.to_lowercase();
+            let lower = plugin_words::folded(name);
             let has_one = |group: &Vec<String>| group.iter().any(|text| lower.contains(text));
             keys.texts.iter().all(has_one)
         };
@@ -41,6 +43,8 @@ mod tests {
             ("sumer holliday", "holiday/Summer.jpg"),
             ("*.JPG", "a.JPG"),
             ("...", "..."),
+            ("cafe", "Café.txt"),
+            ("café", "Cafe.txt"),
         ] {
             assert!(fits(text, name), "{text} {name}");
         }

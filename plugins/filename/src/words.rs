@@ -5,6 +5,7 @@
 //! from [`MISSPELT_ONE`] letters on, two from [`MISSPELT_TWO`] on.
 
 use plugin_api::words;
+use plugin_words::folded;
 
 /// Most words of a text that are looked for.
 pub(crate) const WORDS_MAX: usize = 16;
@@ -26,6 +27,8 @@ const SPELLINGS_MAX: usize = 8;
 pub(crate) struct Rank {
     /// Letters that are wrong.
     misspelt: usize,
+    /// Whether accents are other ones, or letters that mean the same.
+    folded: bool,
     /// How loosely the words are in it: 0 for each whole word, 1 for each
     /// beginning, 2 for each part.
     looseness: usize,
@@ -39,6 +42,7 @@ impl Rank {
     pub(crate) fn best(name: &str, misspelt: bool) -> Rank {
         Rank {
             misspelt: usize::from(misspelt),
+            folded: false,
             looseness: 0,
             length: name.len(),
         }
@@ -53,25 +57,56 @@ impl Rank {
 
 /// The words of a text.
 #[derive(Debug)]
-pub(crate) struct Words(Vec<String>);
+pub(crate) struct Words {
+    /// In lower case.
+    lower: Vec<String>,
+    /// Folded.
+    folded: Vec<String>,
+}
 
 impl Words {
     pub(crate) fn of(text: &str) -> Words {
-        let lower = text.to_lowercase();
-        let words = words(&lower).take(WORDS_MAX);
-        Words(words.map(str::to_owned).collect())
+        let of = |text: &str| -> Vec<String> {
+            let words = words(text).take(WORDS_MAX);
+            words.map(str::to_owned).collect()
+        };
+        Words {
+            lower: of(&text.to_lowercase()),
+            folded: of(&folded(text)),
+        }
+    }
+
+    /// Whether a name can only have them with the letters that they have.
+    pub(crate) fn are_ascii(&self) -> bool {
+        self.lower.iter().all(|word| word.is_ascii())
+    }
+
+    /// Whether a word of a name, in lower case, has the longest one folded, and not as
+    /// it is.
+    pub(crate) fn is_spelling(&self, there: &str) -> bool {
+        let longest = self.folded.iter().max_by_key(|word| word.len());
+        longest.is_some_and(|longest| {
+            (!there.is_ascii() || !self.are_ascii()) && folded(there).contains(longest.as_str())
+        })
     }
 
     /// A text of which every name has one that has all words as they are.
     pub(crate) fn longest(&self) -> Option<&str> {
-        let longest = self.0.iter().max_by_key(|word| word.len())?;
+        let longest = self.lower.iter().max_by_key(|word| word.len())?;
         Some(longest)
     }
 
     /// Texts of which every name has one that has all words, misspelt ones too:
     /// the pieces of the word that fewest names have. None if there is no word.
     pub(crate) fn pieces(&self) -> Vec<String> {
-        let pieces = self.0.iter().map(|word| pieces(word));
+        let both = self.lower.iter().zip(&self.folded);
+        let pieces = both.map(|(lower, folded)| {
+            let mut all = pieces(lower);
+            if lower != folded {
+                all.extend(pieces(folded));
+            }
+            all
+        });
         let shortest = |pieces: &Vec<String>| pieces.iter().map(String::len).min();
         pieces.max_by_key(shortest).unwrap_or_default()
     }
@@ -79,7 +114,7 @@ impl Words {
     /// How names spell the words, nothing yet.
     pub(crate) fn spellings(&self) -> Spellings<'_> {
         Spellings(
-            self.0
+            self.folded
                 .iter()
                 .filter_map(|word| Spelling::of(word))
                 .collect(),
@@ -89,47 +124,64 @@ impl Words {
     /// For each word the texts of which every name that has it, misspelt too, has
     /// one.
     pub(crate) fn all_pieces(&self) -> Vec<Vec<String>> {
-        self.0.iter().map(|word| pieces(word)).collect()
+        self.folded.iter().map(|word| pieces(word)).collect()
     }
 
     /// How well `name` has all words, misspelt ones only if wanted; nothing if
     /// it does not have them.
     pub(crate) fn rank(&self, name: &str, misspelt: bool) -> Option<Rank> {
-        self.rank_lower(&name.to_lowercase(), name.len(), misspelt)
+        if name.is_ascii() && self.are_ascii() {
+            return rank(
+                &self.folded,
+                &name.to_ascii_lowercase(),
+                name.len(),
+                misspelt,
+            );
+        }
+        let exact = rank(&self.lower, &name.to_lowercase(), name.len(), false);
+        exact.or_else(|| {
+            let folded = rank(&self.folded, &folded(name), name.len(), misspelt)?;
+            Some(Rank {
+                folded: true,
+                ..folded
+            })
+        })
     }
 
     /// The same, with memory that is used again.
     pub(crate) fn rank_in(&self, name: &str, misspelt: bool, lower: &mut String) -> Option<Rank> {
-        if !name.is_ascii() {
+        if !name.is_ascii() || !self.are_ascii() {
             return self.rank(name, misspelt);
         }
         lower.clear();
         lower.push_str(name);
         lower.make_ascii_lowercase();
-        self.rank_lower(lower, name.len(), misspelt)
+        rank(&self.folded, lower, name.len(), misspelt)
     }
+}
 
-    fn rank_lower(&self, lower: &str, length: usize, misspelt: bool) -> Option<Rank> {
-        if self.0.is_empty() {
-            return None;
-        }
-        let mut rank = Rank {
-            misspelt: 0,
-            looseness: 0,
-            length,
-        };
-        for word in &self.0 {
-            let as_it_is = words(lower).filter_map(|there| fit(word, there)).min();
-            let (wrong, looseness) = match as_it_is {
-                Some(fit) => fit,
-                None if misspelt => words(lower).filter_map(|there| nearly(word, there)).min()?,
-                None => return None,
-            };
-            rank.misspelt += wrong;
-            rank.looseness += looseness;
-        }
-        Some(rank)
+/// How well a name, in lower case or folded as the words are, has all of them.
+fn rank(wanted: &[String], name: &str, length: usize, misspelt: bool) -> Option<Rank> {
+    if wanted.is_empty() {
+        return None;
     }
+    let mut rank = Rank {
+        misspelt: 0,
+        folded: false,
+        looseness: 0,
+        length,
+    };
+    for word in wanted {
+        let as_it_is = words(name).filter_map(|there| fit(word, there)).min();
+        let (wrong, looseness) = match as_it_is {
+            Some(fit) => fit,
+            None if misspelt => words(name).filter_map(|there| nearly(word, there)).min()?,
+            None => return None,
+        };
+        rank.misspelt += wrong;
+        rank.looseness += looseness;
+    }
+    Some(rank)
 }
 
 /// How names spell the words of a text. Words that may be meant by numbers are
@@ -175,9 +227,12 @@ impl Spelling<'_> {
     }
 
     fn note(&mut self, there: &str) {
+        let is_folded = !there.is_ascii() && folded(there).contains(self.word);
         if there.contains(self.word) {
             self.as_it_is = true;
-        } else if self.near.len() <= SPELLINGS_MAX && nearly(self.word, there).is_some() {
+        } else if self.near.len() <= SPELLINGS_MAX
+            && (is_folded || nearly(self.word, there).is_some())
+        {
             self.near.push(there.to_owned());
         }
     }
@@ -326,6 +381,23 @@ mod tests {
         assert!(rank("Year PLAN", "plan/new-year.txt").is_some());
         assert_eq!(rank("year plan", "plan.txt"), None);
         assert!(rank("über", "ÜBER uns.md").is_some());
+    }
+
+    #[test]
+    fn names_are_folded_as_words_are() {
+        let ranked = |text: &str, names: &[&str]| {
+            let ranks: Vec<_> = names
+                .iter()
+                .map(|name| Words::of(text).rank(name, false))
+                .collect();
+            ranks.iter().all(Option::is_some) && ranks.is_sorted()
+        };
+        assert!(ranked("cafe", &["Cafe.txt", "Café.txt"]));
+        assert!(ranked("café", &["Café.txt", "Cafe.txt"]));
+        assert!(ranked("istanbul", &["istanbul.jpg", "İstanbul.jpg"]));
+        assert!(ranked("οδός", &["ΟΔΌΣ.txt", "οδος.txt"]));
+        assert!(ranked("strasse", &["strasse.md", "Straße.md"]));
+        assert!(!ranked("cafe", &["cave.txt"]));
     }
 
     #[test]

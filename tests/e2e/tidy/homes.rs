@@ -55,7 +55,7 @@ const HOMES: &[Home] = &[
         &["node-wire"],
         &["node/wire/src/encoding", "node/wire/tests"],
     ),
-    home("unicode-normalization", &["node-wire"], &[]),
+    home("unicode-normalization", &["node-wire", "plugin-words"], &[]),
     home("unicode-properties", &["node-wire"], &[]),
     home("jsonrpsee", &["node-api", "node", "ctl"], &[]),
     home("jsonrpsee-http-client", &["ctl"], &["ctl/src"]),

@@ -8,7 +8,116 @@
 
 use node_api::search::{Excerpt, Hit};
 
-use crate::output::{escaped, escaped_lines};
+use crate::{
+    cli::GrepArgs,
+    output::{escaped, escaped_lines},
+};
+
+/// How hits are shown.
+#[derive(Debug)]
+pub(super) enum Shown {
+    /// Their lines, with so many before and behind.
+    Lines {
+        lines: Lines,
+        before: usize,
+        after: usize,
+    },
+    /// What matches, each match by itself.
+    Matches,
+    /// Files that have some, and the one before.
+    Files(Option<String>),
+    /// How many of a file, and the file.
+    Counts(Option<(String, u64)>),
+}
+
+impl Shown {
+    /// As the flags say.
+    pub(super) fn of(args: &GrepArgs) -> Shown {
+        let (before, after) = super::around(args);
+        if args.files_with_matches {
+            Shown::Files(None)
+        } else if args.count {
+            Shown::Counts(None)
+        } else if args.only_matching {
+            Shown::Matches
+        } else {
+            Shown::Lines {
+                lines: Lines::new(before.max(after)),
+                before,
+                after,
+            }
+        }
+    }
+
+    /// What to show when `hit` has come.
+    pub(super) fn hit(&mut self, hit: &Hit) -> Vec<String> {
+        let place = format!("{}:{}", escaped(peer(&hit.node)), escaped(&hit.name));
+        match self {
+            Shown::Lines {
+                lines,
+                before,
+                after,
+            } => lines.hit(&trimmed(hit, *before, *after)),
+            Shown::Matches => matches(&place, hit),
+            Shown::Files(last) => {
+                let is_new = last.as_ref() != Some(&place);
+                *last = Some(place.clone());
+                is_new.then_some(place).into_iter().collect()
+            }
+            Shown::Counts(last) => match last {
+                Some((file, count)) if *file == place => {
+                    *count += 1;
+                    Vec::new()
+                }
+                _ => {
+                    let before = last.replace((place, 1));
+                    before.into_iter().map(counted).collect()
+                }
+            },
+        }
+    }
+
+    /// What to show when there are no more hits.
+    pub(super) fn end(&mut self) -> Vec<String> {
+        match self {
+            Shown::Lines { lines, .. } => lines.end(),
+            Shown::Counts(last) => last.take().into_iter().map(counted).collect(),
+            Shown::Matches | Shown::Files(_) => Vec::new(),
+        }
+    }
+}
+
+fn counted((place, count): (String, u64)) -> String {
+    format!("{place}:{count}")
+}
+
+/// A hit with so many lines around it.
+fn trimmed(hit: &Hit, before: usize, after: usize) -> Hit {
+    let mut hit = hit.clone();
+    if let Some(excerpt) = &mut hit.excerpt {
+        let surplus = excerpt.before.len().saturating_sub(before);
+        excerpt.before.drain(..surplus);
+        excerpt.after.truncate(after);
+    }
+    hit
+}
+
+/// Each match by itself; one of nothing is not shown.
+fn matches(place: &str, hit: &Hit) -> Vec<String> {
+    let Some(excerpt) = &hit.excerpt else {
+        return Vec::new();
+    };
+    let line = excerpt.line.unwrap_or(0);
+    let column = excerpt.column.unwrap_or(1);
+    let first = excerpt.marks.first().map_or(0, |(start, _)| *start);
+    let shown = excerpt.marks.iter().filter_map(|(start, end)| {
+        let range = usize::try_from(*start).ok()?..usize::try_from(*end).ok()?;
+        let text = excerpt.text.get(range).filter(|text| !text.is_empty())?;
+        let column = column + start.saturating_sub(first);
+        Some(format!("{place}:{line}:{column}:{}", escaped_lines(text)))
+    });
+    shown.collect()
+}
 
 /// What was shown, and what may have to be shown yet.
 #[derive(Debug)]

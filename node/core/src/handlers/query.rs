@@ -8,8 +8,10 @@
 //! ```
 //!
 //! A prefix of letters, digits, `-` and `_` at the beginning chooses the handler; without
-//! one it is [`DEFAULT_HANDLER`]. Words `ext:`, `size:`, `after:`, `before:` and
-//! `context:` are filters, wherever they stand. What begins with `"` goes to
+//! one it is [`DEFAULT_HANDLER`]. Words `ext:`, `size:`, `after:`, `before:`, `kind:` and
+//! `context:`, in any case, are filters, wherever they stand; a minus before `ext:` and
+//! `kind:` leaves files out. Filters alone list all files that pass them. Another word
+//! with a colon in the text for `name:` and `text:` is refused, unless it is quoted. What begins with `"` goes to
 //! the next `"`; inside, `\"` and `\\` stand for `"` and `\`. All the rest is
 //! the text, as it is: a colon, a backslash or a quote inside a word has no meaning.
 //!
@@ -20,10 +22,16 @@
 
 mod dates;
 mod filters;
+mod kinds;
+mod name;
+mod sizes;
 
 use std::time::SystemTime;
 
-pub use self::filters::Filters;
+pub use self::{
+    filters::Filters,
+    name::{NameText, is_pattern},
+};
 use super::DEFAULT_HANDLER;
 
 /// Longest query, in bytes.
@@ -31,6 +39,22 @@ pub const QUERY_MAX: usize = 4_096;
 
 /// Most lines of context around a line that fits.
 pub const CONTEXT_MAX: usize = 10;
+
+/// The handlers that every node has; their names are known in any case.
+const BUILT_IN: [&str; 3] = [DEFAULT_HANDLER, "text", PATTERNS];
+
+/// The handler whose text is a regular expression.
+const PATTERNS: &str = "grep";
+
+/// The name that all files have.
+const ALL: &str = "**";
+
+/// Whether a filter says what is wanted or what is not.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Sign {
+    Plus,
+    Minus,
+}
 
 /// Why a text is no query.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
@@ -100,9 +124,20 @@ impl Query {
                 problem,
             };
             match filter(token.body) {
-                Some(("context", lines)) => parsed.context = context(lines).map_err(wrong)?,
-                Some((key, value)) => parsed.filters.add(key, value, now).map_err(wrong)?,
-                None => parsed.parts.push(Part::of(&token)),
+                Some(("context", Sign::Plus, lines)) => {
+                    parsed.context = context(lines).map_err(wrong)?;
+                }
+                Some((key, sign, value)) => {
+                    parsed.filters.add(key, sign, value, now).map_err(wrong)?;
+                }
+                None => {
+                    // A pattern is full of colons; names and texts are not.
+                    let is_checked = parsed.handler != PATTERNS && !parsed.is_plugin();
+                    if let Some(problem) = filters::unknown(token.body).filter(|_| is_checked) {
+                        return Err(wrong(problem));
+                    }
+                    parsed.parts.push(Part::of(&token));
+                }
             }
         }
         Ok(parsed)
@@ -126,9 +161,33 @@ impl Query {
         self.context
     }
 
+    /// What is asked of names, if it is names that are asked.
+    #[must_use]
+    pub fn name(&self) -> Option<NameText> {
+        if self.handler != DEFAULT_HANDLER {
+            return None;
+        }
+        let is_quoted = matches!(self.parts.as_slice(), [part] if part.quoted);
+        NameText::of(&self.text(Quotes::Remove), is_quoted)
+    }
+
+    /// Whether filters alone say what is wanted: all files that pass them.
+    #[must_use]
+    pub fn is_list(&self) -> bool {
+        self.handler == DEFAULT_HANDLER && self.parts.is_empty() && !self.filters.is_empty()
+    }
+
+    /// Whether somebody else's handler is asked, whose text may be anything.
+    fn is_plugin(&self) -> bool {
+        !BUILT_IN.contains(&self.handler.as_str())
+    }
+
     /// The text for the handler, quoted parts with their quotes or without.
     #[must_use]
     pub fn text(&self, quotes: Quotes) -> String {
+        if self.is_list() {
+            return ALL.to_owned();
+        }
         let mut text = String::new();
         for (n, part) in self.parts.iter().enumerate() {
             if n > 0 {
@@ -189,18 +248,29 @@ impl Part {
     }
 }
 
-/// The handler and what is behind its colon.
+/// The handler and what is behind its colon. A prefix begins with a letter: `10:30 notes`
+/// is a name.
 fn split_prefix(query: &str) -> (&str, &str) {
     let is_prefix = |prefix: &str| {
         let mut letters = prefix.bytes();
-        !prefix.is_empty()
+        prefix.starts_with(|c: char| c.is_ascii_alphabetic())
             && letters.all(|c| c.is_ascii_alphanumeric() || c == b'-' || c == b'_')
-            && !filters::KEYS.contains(&prefix)
+            && known_key(prefix).is_none()
     };
     match query.split_once(':') {
-        Some((prefix, rest)) if is_prefix(prefix) => (prefix, rest),
+        Some((prefix, rest)) if is_prefix(prefix) => {
+            let mut built_in = BUILT_IN.into_iter();
+            let known = built_in.find(|known| known.eq_ignore_ascii_case(prefix));
+            (known.unwrap_or(prefix), rest)
+        }
         _ => (DEFAULT_HANDLER, query),
     }
+}
+
+/// The key of a filter, written in any case.
+fn known_key(key: &str) -> Option<&'static str> {
+    let mut keys = filters::KEYS.iter().copied();
+    keys.find(|known| known.eq_ignore_ascii_case(key))
 }
 
 /// The token that begins at or behind the byte `at`.
@@ -259,10 +329,14 @@ fn unescaped(inside: &str) -> String {
     text
 }
 
-/// Key and value, if this is a filter.
-fn filter(body: &str) -> Option<(&str, &str)> {
+/// Key, sign and value, if this is a filter.
+fn filter(body: &str) -> Option<(&'static str, Sign, &str)> {
+    let (sign, body) = match body.strip_prefix('-') {
+        Some(body) => (Sign::Minus, body),
+        None => (Sign::Plus, body),
+    };
     let (key, value) = body.split_once(':')?;
-    filters::KEYS.contains(&key).then_some((key, value))
+    Some((known_key(key)?, sign, value))
 }
 
 fn context(lines: &str) -> Result<usize, String> {

@@ -14,15 +14,9 @@ use std::sync::Arc;
 use node_wire::{name::ShareName, peer_url::PeerUrl};
 
 use crate::{
-    handlers::{
-        DEFAULT_HANDLER,
-        query::{Query, Quotes},
-    },
+    handlers::{DEFAULT_HANDLER, query::Query},
     overlay::{Asked, Overlay, Reach, Step, Walk},
 };
-
-/// Characters that make a glob of a name.
-const GLOB: [char; 4] = ['*', '?', '[', '{'];
 
 /// The part of a search that asks the peers of the chapter.
 #[derive(Debug)]
@@ -109,9 +103,7 @@ fn exact_name(query: &str) -> Option<ShareName> {
     if query.handler() != DEFAULT_HANDLER || !query.filters().is_empty() {
         return None;
     }
-    let name = query.text(Quotes::Remove);
-    let name = (!name.contains(GLOB)).then(|| ShareName::parse(&name));
-    name?.ok()
+    ShareName::parse(&query.name()?.exact).ok()
 }
 
 #[cfg(test)]
@@ -124,8 +116,7 @@ mod tests {
             ("report.txt", Some("report.txt")),
             ("name:a/b c.txt", Some("a/b c.txt")),
             (r#""size:1.txt""#, Some("size:1.txt")),
-            ("*.txt", None),
-            ("a?.txt", None),
+            ("a [1].txt", Some("a [1].txt")),
             ("report.txt size:>1K", None),
             ("text:report", None),
             ("../secret", None),

@@ -37,14 +37,22 @@ pub fn of_name(name: &str, add: &mut impl FnMut(u64)) {
         .for_each(|text| add(word(text)));
 }
 
-/// The keys of the second level of a name or of a text in it, in lower case. A text
-/// of one letter has none.
+/// The keys of the second level of a name or of a text in it, in lower case, and folded
+/// where that is something else. A text of one letter has none.
 pub fn grams(lower: &str, add: &mut impl FnMut(u64)) {
-    let letters: Vec<(usize, char)> = lower.char_indices().collect();
-    let end = |at: usize| letters.get(at).map_or(lower.len(), |(byte, _)| *byte);
+    pieces(lower, add);
+    let folded = plugin_words::folded(lower);
+    if folded != lower {
+        pieces(&folded, add);
+    }
+}
+
+fn pieces(text: &str, add: &mut impl FnMut(u64)) {
+    let letters: Vec<(usize, char)> = text.char_indices().collect();
+    let end = |at: usize| letters.get(at).map_or(text.len(), |(byte, _)| *byte);
     for length in [2, 3] {
         for first in 0..(letters.len() + 1).saturating_sub(length) {
-            let gram = &lower[end(first)..end(first + length)];
+            let gram = &text[end(first)..end(first + length)];
             add(hash(&format!("{length}:{gram}")));
         }
     }
@@ -67,6 +75,7 @@ mod tests {
     #[test]
     fn a_text_in_a_name_has_pieces_of_the_name_only() {
         assert!(of("über-uns/plan.txt").is_superset(&of("ber-u")));
+        assert!(of("Café.txt").is_superset(&of("cafe")));
         assert!(of("x").is_empty() && of("").is_empty());
         assert_eq!((of("ab").len(), of("abc").len()), (1, 3));
         assert!(!of("here.txt").is_superset(&of("missing")));

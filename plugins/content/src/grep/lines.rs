@@ -1,6 +1,6 @@
 //! The lines of one file that match, as hits.
 
-use std::{collections::VecDeque, io, ops::Range};
+use std::{cell::Cell, collections::VecDeque, io, ops::Range};
 
 use grep_matcher::Matcher;
 use grep_regex::RegexMatcher;
@@ -36,6 +36,8 @@ pub(super) struct Lines<'a> {
     before: VecDeque<String>,
     /// Hits that want lines behind them.
     open: VecDeque<Excerpt>,
+    /// Where the NUL is that the file was given up at.
+    given_up: &'a Cell<Option<u64>>,
 }
 
 impl<'a> Lines<'a> {
@@ -44,6 +46,7 @@ impl<'a> Lines<'a> {
         matcher: &'a RegexMatcher,
         context: usize,
         give: &'a mut dyn FnMut(Hit) -> bool,
+        given_up: &'a Cell<Option<u64>>,
     ) -> Lines<'a> {
         Lines {
             file,
@@ -52,6 +55,7 @@ impl<'a> Lines<'a> {
             give,
             before: VecDeque::new(),
             open: VecDeque::new(),
+            given_up,
         }
     }
 
@@ -140,6 +144,11 @@ impl Sink for Lines<'_> {
     fn context_break(&mut self, _: &Searcher) -> io::Result<bool> {
         self.before.clear();
         Ok(self.give_all())
+    }
+
+    fn binary_data(&mut self, _: &Searcher, at: u64) -> io::Result<bool> {
+        self.given_up.set(Some(at));
+        Ok(true)
     }
 
     fn finish(&mut self, _: &Searcher, _: &SinkFinish) -> io::Result<()> {

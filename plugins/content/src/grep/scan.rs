@@ -10,6 +10,7 @@
 //! - When [`Scan::run`] returns, no helper of it runs any more.
 
 use std::{
+    cell::Cell,
     collections::VecDeque,
     io,
     sync::{
@@ -121,6 +122,17 @@ impl Scan<'_> {
         }
     }
 
+    /// Whether nobody misses anything of a file that was given up at a NUL: what is no text
+    /// from its begin has no lines.
+    fn has_no_lines(&self, file: &FileInfo, nul: u64, given: bool) -> bool {
+        let is_text =
+            given || nul > BUFFER as u64 || source::is_text_up_to(self.files, &file.name, nul);
+        if is_text {
+            tracing::debug!(name = file.name, nul, "a file was given up as binary");
+        }
+        !is_text
+    }
+
     /// Looks into one file. Says whether it was looked at to its end.
     fn look(
         &self,
@@ -137,10 +149,21 @@ impl Scan<'_> {
                 given = true;
                 !stopped() && news.send(News::Hit(Box::new(hit))).is_ok()
             };
-            let source = Source::new(self.files, &file, &stopped);
-            let lines = Lines::new(&file, self.matcher, self.context, &mut give);
-            match searcher.search_reader(self.matcher, source, lines) {
-                Ok(()) => return true,
+            let mut source = Source::new(self.files, &file, &stopped);
+            let given_up = Cell::new(None);
+            let lines = Lines::new(&file, self.matcher, self.context, &mut give, &given_up);
+            let searched = searcher.search_reader(self.matcher, &mut source, lines);
+            if source.most_wanted > BUFFER {
+                // A buffer that grew reads more at a time, and would give the next
+                // binary file up elsewhere.
+                *searcher = lines::searcher(self.context);
+            }
+            match searched {
+                Ok(()) => {
+                    return given_up
+                        .get()
+                        .is_none_or(|nul| self.has_no_lines(&file, nul, given));
+                }
                 // It is not there any more; so it has no lines.
                 Err(error) if error.kind() == io::ErrorKind::NotFound && !given => return true,
                 Err(error) if source::is_changed(&error) && !given => {}
@@ -158,6 +181,9 @@ impl Scan<'_> {
         false
     }
 }
+
+/// Bytes of the buffer of a searcher before it grows.
+const BUFFER: usize = 64 * 1024;
 
 /// Gives the hits of the first file that was offered.
 fn drain(ahead: &mut VecDeque<Receiver<News>>, sink: &mut dyn Sink) -> Flow {

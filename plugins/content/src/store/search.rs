@@ -1,11 +1,15 @@
 //! Asking the index: which files may match a pattern, and which fit words best.
 
-use std::ops::ControlFlow;
+use std::ops::{Bound, ControlFlow};
 
+use plugin_words::{Fit, Word};
 use tantivy::{
     DocAddress, TantivyDocument, Term,
     collector::TopDocs,
-    query::{BooleanQuery, ConstScoreQuery, EnableScoring, Occur, Query, TermQuery},
+    query::{
+        BooleanQuery, ConstScoreQuery, EnableScoring, InvertedIndexRangeQuery, Occur, Query,
+        TermQuery,
+    },
     schema::IndexRecordOption,
 };
 
@@ -22,7 +26,25 @@ const TRIGRAMS_ASKED: usize = 12;
 #[derive(Clone, Debug)]
 pub(crate) struct Best {
     pub(crate) name: String,
-    pub(crate) score: f32,
+    pub(crate) score: f64,
+}
+
+/// A word that a file has to have, or the begin of one.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct WantedWord {
+    pub(crate) word: Word,
+    pub(crate) is_begin: bool,
+}
+
+/// Groups of words; a file has to have all words of one group.
+pub(crate) type AnyOf = Vec<Vec<WantedWord>>;
+
+/// A score that says first how words fit: from 1 on if they do exactly, less if not.
+pub(crate) fn score_of(fit: Fit, score: f64) -> f64 {
+    match fit {
+        Fit::Exact => 1.0 + score,
+        Fit::Folded => score / (1.0 + score),
+    }
 }
 
 impl View {
@@ -56,30 +78,50 @@ impl View {
         })
     }
 
-    /// The best files that have all of `words`: `limit` of them, after the best
-    /// `offset`.
+    /// The best files that have what is `wanted` of words, exactly or folded but not
+    /// exactly: `limit` of them, after the best `offset`.
     pub(crate) fn best(
         &self,
-        words: &[String],
+        wanted: &[AnyOf],
+        fit: Fit,
         offset: usize,
         limit: usize,
     ) -> Result<Vec<Best>, StoreError> {
         unbroken("it was asked for words", || {
-            let query: Box<dyn Query> = match words {
-                // By itself it is faster: most places need not be looked at.
-                [word] => self.word(word),
-                _ => {
-                    let all = words.iter().map(|word| (Occur::Must, self.word(word)));
-                    Box::new(BooleanQuery::new(all.collect()))
-                }
+            let exact = self.wanted(wanted, Fit::Exact);
+            let query = match fit {
+                Fit::Exact => exact,
+                Fit::Folded => Box::new(BooleanQuery::new(vec![
+                    (Occur::Must, self.wanted(wanted, Fit::Folded)),
+                    (Occur::MustNot, exact),
+                ])),
             };
             let top = TopDocs::with_limit(limit).and_offset(offset);
             let found = self.searcher.search(&query, &top.order_by_score())?;
             let best = found.into_iter().map(|(score, address)| {
                 let name = self.name(address)?;
+                let score = score_of(fit, f64::from(score));
                 Ok(Best { name, score })
             });
             best.collect()
+        })
+    }
+
+    /// Whether the index has a word that fits one of `wanted` and is not it.
+    pub(crate) fn has_folded(&self, wanted: &[AnyOf]) -> Result<bool, StoreError> {
+        unbroken("it was asked for spellings", || {
+            for term in wanted.iter().flatten().flatten() {
+                if term.is_begin {
+                    return Ok(true);
+                }
+                for term in term.word.folded_terms() {
+                    let term = Term::from_field_text(self.fields.words, &term);
+                    if self.searcher.doc_freq(&term)? > 0 {
+                        return Ok(true);
+                    }
+                }
+            }
+            Ok(false)
         })
     }
 
@@ -114,9 +156,42 @@ impl View {
         Ok(self.fields.stored(&document)?.0)
     }
 
-    fn word(&self, word: &str) -> Box<dyn Query> {
-        let term = Term::from_field_text(self.fields.words, word);
-        Box::new(TermQuery::new(term, IndexRecordOption::WithFreqs))
+    fn wanted(&self, wanted: &[AnyOf], fit: Fit) -> Box<dyn Query> {
+        let groups = wanted.iter().map(|any| {
+            let phrases = any.iter().map(|words| {
+                let words = words.iter().map(|word| self.word(word, fit));
+                joined(Occur::Must, words.collect())
+            });
+            joined(Occur::Should, phrases.collect())
+        });
+        joined(Occur::Must, groups.collect())
+    }
+
+    fn word(&self, wanted: &WantedWord, fit: Fit) -> Box<dyn Query> {
+        let mut terms = vec![wanted.word.exact().to_owned()];
+        if fit == Fit::Folded {
+            terms.extend(wanted.word.folded_terms());
+        }
+        let queries = terms.iter().map(|term| {
+            if wanted.is_begin {
+                self.begin(term)
+            } else {
+                let term = Term::from_field_text(self.fields.words, term);
+                Box::new(TermQuery::new(term, IndexRecordOption::WithFreqs)) as Box<dyn Query>
+            }
+        });
+        joined(Occur::Should, queries.collect())
+    }
+
+    /// Files with a word that begins like this.
+    fn begin(&self, begin: &str) -> Box<dyn Query> {
+        let term = |text: &str| Term::from_field_text(self.fields.words, text);
+        let upper =
+            behind_all(begin).map_or(Bound::Unbounded, |behind| Bound::Excluded(term(&behind)));
+        Box::new(InvertedIndexRangeQuery::new(
+            Bound::Included(term(begin)),
+            upper,
+        ))
     }
 
     fn trigram(&self, term: &str) -> Box<dyn Query> {
@@ -158,4 +233,20 @@ impl View {
         });
         Ok(terms.collect())
     }
+}
+
+/// These queries as one. One by itself is faster alone: most places need not be looked at.
+fn joined(occur: Occur, mut queries: Vec<Box<dyn Query>>) -> Box<dyn Query> {
+    if queries.len() == 1 {
+        return queries.swap_remove(0);
+    }
+    let queries = queries.into_iter().map(|query| (occur, query));
+    Box::new(BooleanQuery::new(queries.collect()))
+}
+
+/// The least text that comes behind all that begin with `begin`, if there is one.
+fn behind_all(begin: &str) -> Option<String> {
+    let last = begin.chars().next_back()?;
+    let next = (u32::from(last) + 1..=u32::from(char::MAX)).find_map(char::from_u32)?;
+    Some(format!("{}{next}", &begin[..begin.len() - last.len_utf8()]))
 }

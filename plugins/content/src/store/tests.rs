@@ -4,6 +4,8 @@
 
 use std::{fs, ops::ControlFlow, path::Path};
 
+use plugin_words::{Fit, Word};
+
 use super::*;
 use crate::{pattern::Pattern, trigrams::Trigrams};
 
@@ -32,6 +34,13 @@ fn found(store: &Store, pattern: &str) -> Vec<String> {
     names
 }
 
+fn wanted(word: &str) -> WantedWord {
+    WantedWord {
+        word: Word::of(word),
+        is_begin: false,
+    }
+}
+
 fn open(path: &Path) -> (Store, Option<StoreError>) {
     Store::open(path, &Arc::default()).unwrap()
 }
@@ -58,7 +67,7 @@ fn files_are_found_replaced_and_removed_and_stay_so() {
     assert_eq!(
         store
             .view()
-            .best(&["goodbye".to_owned()], 0, 9)
+            .best(&[vec![vec![wanted("goodbye")]]], Fit::Exact, 0, 9)
             .unwrap()
             .len(),
         1

@@ -1,10 +1,14 @@
 //! How tantivy takes words and trigrams from the text of a field.
 
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Condvar, Mutex, PoisonError},
+};
 
+use plugin_words::{Word, Words};
 use tantivy::tokenizer::{Token, TokenStream, Tokenizer};
 
-use crate::{limits::IN_FLIGHT_MAX, trigrams::TERM, words::Words};
+use crate::{limits::IN_FLIGHT_MAX, trigrams::TERM};
 
 /// Text on its way into the index, so that it does not fill the memory.
 #[derive(Debug, Default)]
@@ -44,6 +48,9 @@ pub(super) struct WordTokenizer(pub(super) Arc<InFlight>);
 
 pub(super) struct WordStream<'a> {
     words: Words<'a>,
+    word: Word,
+    /// Other terms of the last word.
+    others: VecDeque<String>,
     token: Token,
     length: usize,
     in_flight: Arc<InFlight>,
@@ -55,6 +62,8 @@ impl Tokenizer for WordTokenizer {
     fn token_stream<'a>(&'a mut self, text: &'a str) -> WordStream<'a> {
         WordStream {
             words: Words::of(text),
+            word: Word::default(),
+            others: VecDeque::new(),
             token: Token::default(),
             length: text.len(),
             in_flight: Arc::clone(&self.0),
@@ -64,8 +73,15 @@ impl Tokenizer for WordTokenizer {
 
 impl TokenStream for WordStream<'_> {
     fn advance(&mut self) -> bool {
-        let place = self.words.next(&mut self.token.text);
+        if let Some(other) = self.others.pop_front() {
+            self.token.text = other;
+            return true;
+        }
+        let place = self.words.next(&mut self.word);
         self.token.position = self.token.position.wrapping_add(1);
+        self.token.text.clear();
+        self.token.text.push_str(self.word.exact());
+        self.others.extend(self.word.other_terms());
         place.is_some()
     }
 

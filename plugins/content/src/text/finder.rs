@@ -1,47 +1,58 @@
 //! Whether a text has what a query asks for, and its best line.
 //!
-//! The first word of each word or phrase is searched for as bytes, which is fast;
-//! where it is found, the words around are read one by one.
+//! Words are compared as words ([`Word::fit`]), one by one. Where both the text and a
+//! word are ASCII, its places are found by searching for its bytes first, which is fast.
 
 use std::{collections::BTreeMap, ops::Range};
 
 use grep_matcher::Matcher;
 use grep_regex::{RegexMatcher, RegexMatcherBuilder};
 use plugin_api::Excerpt;
+use plugin_words::{Fit, Place, Word, Words, begin_of_run, is_ignorable};
 
-use super::query::{Element, TextQuery};
-use crate::{
-    excerpt,
-    words::{Words, begin_of_run, letter_from},
-};
+use super::query::{Phrase, TextQuery};
+use crate::{excerpt, letters::letter_from};
 
 /// Places of one word or phrase that are looked at for the best line.
 const PLACES_MAX: usize = 64;
 
 /// Looks for what a query asks.
 pub(super) struct Finder {
-    with: Vec<(Element, RegexMatcher)>,
-    without: Vec<(Element, RegexMatcher)>,
+    with: Vec<Vec<Prepared>>,
+    without: Vec<Prepared>,
+}
+
+/// What was found in a text.
+pub(super) struct Found {
+    pub(super) excerpt: Excerpt,
+    /// How the words fit: the worst of them.
+    pub(super) fit: Fit,
+}
+
+/// A phrase, and what finds its first word in ASCII.
+struct Prepared {
+    phrase: Phrase,
+    ascii: Option<RegexMatcher>,
+}
+
+/// A place of a phrase.
+#[derive(Clone, Debug)]
+struct Spot {
+    range: Range<usize>,
+    fit: Fit,
 }
 
 impl Finder {
     /// # Errors
     /// What is wrong with a word; that is not to be expected.
     pub(super) fn new(query: &TextQuery) -> Result<Finder, String> {
-        let prepared = |elements: &[Element]| {
-            let prepared = elements.iter().map(|element| {
-                let first = element.0.first().map_or("", String::as_str);
-                let matcher = RegexMatcherBuilder::new()
-                    .case_insensitive(true)
-                    .fixed_strings(true)
-                    .build(first)
-                    .map_err(|error| error.to_string())?;
-                Ok((element.clone(), matcher))
-            });
+        let prepared = |phrases: &[Phrase]| {
+            let prepared = phrases.iter().cloned().map(Prepared::new);
             prepared.collect::<Result<Vec<_>, String>>()
         };
+        let with = query.with.iter().map(|group| prepared(group));
         Ok(Finder {
-            with: prepared(&query.with)?,
+            with: with.collect::<Result<_, _>>()?,
             without: prepared(&query.without)?,
         })
     }
@@ -49,44 +60,54 @@ impl Finder {
     /// Whether one word is all that is asked for, so that the first line that has it
     /// is the best.
     pub(super) fn wants_one_word(&self) -> bool {
-        let is_one = |(element, _): &(Element, RegexMatcher)| element.0.len() == 1;
-        self.without.is_empty() && self.with.len() == 1 && self.with.iter().all(is_one)
+        let is_one = |prepared: &Prepared| prepared.phrase.words.len() == 1;
+        self.without.is_empty()
+            && matches!(self.with.as_slice(), [group] if group.iter().all(is_one))
     }
 
     /// The best line of `text`, if it has all that is asked for.
-    pub(super) fn find(&self, text: &str) -> Option<Excerpt> {
+    pub(super) fn find(&self, text: &str) -> Option<Found> {
+        let is_ascii = text.is_ascii();
         let most = if self.with.len() == 1 { 1 } else { PLACES_MAX };
-        let mut places = Vec::new();
-        for (n, (element, matcher)) in self.with.iter().enumerate() {
-            let found = places_of(element, matcher, text, most);
-            if found.is_empty() {
-                return None;
+        let mut spots = Vec::new();
+        let mut worst = Fit::Exact;
+        for (n, group) in self.with.iter().enumerate() {
+            let mut best = None;
+            for prepared in group {
+                let found = prepared.spots(text, is_ascii, most);
+                best = best
+                    .into_iter()
+                    .chain(found.iter().map(|spot| spot.fit))
+                    .min();
+                spots.extend(found.into_iter().map(|spot| (n, spot)));
             }
-            places.extend(found.into_iter().map(|place| (n, place)));
+            worst = worst.max(best?);
         }
-        let is_out = |(element, matcher): &(Element, RegexMatcher)| {
-            !places_of(element, matcher, text, 1).is_empty()
-        };
+        let is_out = |prepared: &Prepared| !prepared.spots(text, is_ascii, 1).is_empty();
         if self.without.iter().any(is_out) {
             return None;
         }
-        Some(self.excerpt(text, &places))
+        Some(Found {
+            excerpt: self.excerpt(text, is_ascii, &spots),
+            fit: worst,
+        })
     }
 
-    /// The line with most of what is asked for; of several, the first.
-    fn excerpt(&self, text: &str, places: &[(usize, Range<usize>)]) -> Excerpt {
+    /// The line with most of what is asked for; of several, the one that fits best, and
+    /// of those the first.
+    fn excerpt(&self, text: &str, is_ascii: bool, spots: &[(usize, Spot)]) -> Excerpt {
         let begin_of_line = |at: usize| text[..at].rfind('\n').map_or(0, |end| end + 1);
-        let mut lines: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
-        for (element, place) in places {
-            let found = lines.entry(begin_of_line(place.start)).or_default();
-            if !found.contains(element) {
-                found.push(*element);
-            }
+        let mut lines: BTreeMap<usize, BTreeMap<usize, Fit>> = BTreeMap::new();
+        for (group, spot) in spots {
+            let found = lines.entry(begin_of_line(spot.range.start)).or_default();
+            let fit = found.entry(*group).or_insert(spot.fit);
+            *fit = spot.fit.min(*fit);
         }
-        let mut best = (0, 0);
+        let mut best = (0, (0, 0));
         for (begin, found) in lines {
-            if found.len() > best.1 {
-                best = (begin, found.len());
+            let exact = found.values().filter(|fit| **fit == Fit::Exact).count();
+            if (found.len(), exact) > best.1 {
+                best = (begin, (found.len(), exact));
             }
         }
         let begin = best.0;
@@ -96,21 +117,20 @@ impl Finder {
         excerpt::of_line(
             line.as_bytes(),
             number,
-            &self.marks(text, begin, line.len()),
+            &self.marks(text, is_ascii, begin, line.len()),
         )
     }
 
     /// All places in a line.
-    fn marks(&self, text: &str, begin: usize, length: usize) -> Vec<Range<usize>> {
+    fn marks(&self, text: &str, is_ascii: bool, begin: usize, length: usize) -> Vec<Range<usize>> {
         let end = begin + length;
         let mut marks: Vec<Range<usize>> = Vec::new();
-        for (element, matcher) in &self.with {
+        for prepared in self.with.iter().flatten() {
             // A phrase may go on in the next lines.
-            places(element, matcher, text, begin, &mut |place| {
-                if place.start < end {
-                    marks.push(place.start - begin..place.end.min(end) - begin);
-                }
-                place.start < end && marks.len() < PLACES_MAX
+            prepared.visit(text, is_ascii, begin..end, &mut |spot| {
+                let range = spot.range;
+                marks.push(range.start - begin..range.end.min(end) - begin);
+                marks.len() < PLACES_MAX
             });
         }
         marks.sort_by_key(|mark| (mark.start, mark.end));
@@ -125,87 +145,197 @@ impl Finder {
     }
 }
 
-fn places_of(
-    element: &Element,
-    matcher: &RegexMatcher,
-    text: &str,
-    most: usize,
-) -> Vec<Range<usize>> {
-    let mut found = Vec::new();
-    places(element, matcher, text, 0, &mut |place| {
-        found.push(place);
-        found.len() < most
-    });
-    found
-}
-
-/// Calls `each` with every place of `element` in `text` from the byte `from` on,
-/// until it wants no more.
-fn places(
-    element: &Element,
-    matcher: &RegexMatcher,
-    text: &str,
-    from: usize,
-    each: &mut dyn FnMut(Range<usize>) -> bool,
-) {
-    let mut at = from;
-    // Looking for plain text does not fail.
-    while let Ok(Some(found)) = matcher.find_at(text.as_bytes(), at) {
-        if let Some(place) = place(element, text, found.start())
-            && !each(place)
-        {
-            return;
-        }
-        at = letter_from(text, found.end().max(at + 1));
+impl Prepared {
+    fn new(phrase: Phrase) -> Result<Prepared, String> {
+        let first = phrase.words.first().map_or("", |next| next.word.exact());
+        let ascii = first.is_ascii().then(|| {
+            let mut builder = RegexMatcherBuilder::new();
+            builder.case_insensitive(true).fixed_strings(true);
+            builder.build(first).map_err(|error| error.to_string())
+        });
+        Ok(Prepared {
+            ascii: ascii.transpose()?,
+            phrase,
+        })
     }
-}
 
-/// The words of `element` if they stand at the byte `at`.
-fn place(element: &Element, text: &str, at: usize) -> Option<Range<usize>> {
-    let begin = begin_of_run(text, at);
-    let mut words = Words::from(text, begin);
-    let mut word = String::new();
-    // The run itself or one of its parts may be the word.
-    let mut first = words.next(&mut word)?;
-    let run_end = first.range.end;
-    while first.range.start != at || element.0.first() != Some(&word) {
-        first = words.next(&mut word)?;
-        if first.range.start >= run_end {
-            return None;
+    /// The first `most` places in a text; with `most` of one, an exact one if there is.
+    fn spots(&self, text: &str, is_ascii: bool, most: usize) -> Vec<Spot> {
+        let mut found: Vec<Spot> = Vec::new();
+        self.visit(text, is_ascii, 0..text.len(), &mut |spot| {
+            if most == 1 && !found.is_empty() {
+                if spot.fit == Fit::Exact {
+                    found[0] = spot;
+                }
+            } else {
+                found.push(spot);
+            }
+            found.len() < most || most == 1 && found[0].fit != Fit::Exact
+        });
+        found
+    }
+
+    /// Calls `each` with every place in `text` that begins in `within`, until it wants
+    /// no more.
+    fn visit(
+        &self,
+        text: &str,
+        is_ascii: bool,
+        within: Range<usize>,
+        each: &mut dyn FnMut(Spot) -> bool,
+    ) {
+        match &self.ascii {
+            Some(matcher) if is_ascii => self.visit_ascii(matcher, text, within, each),
+            _ => self.visit_words(text, within, each),
         }
     }
-    let mut end = first.range.end;
-    for wanted in &element.0[1..] {
-        end = next_word(text, end, run_end.max(end), wanted)?;
-    }
-    Some(at..end)
-}
 
-/// Where the word behind the byte `end` ends, if it is `wanted`.
-fn next_word(text: &str, end: usize, run_end: usize, wanted: &str) -> Option<usize> {
-    let mut word = String::new();
-    if end < run_end {
-        // Within camelCase: the next part begins where this one ended.
-        let begin = begin_of_run(text, end);
-        let mut words = Words::from(text, begin);
-        while let Some(place) = words.next(&mut word) {
-            if place.range.start > end {
+    fn visit_ascii(
+        &self,
+        matcher: &RegexMatcher,
+        text: &str,
+        within: Range<usize>,
+        each: &mut dyn FnMut(Spot) -> bool,
+    ) {
+        let mut at = within.start;
+        // Looking for plain text does not fail.
+        while let Ok(Some(found)) = matcher.find_at(text.as_bytes(), at) {
+            if found.start() >= within.end {
+                return;
+            }
+            if let Some(spot) = self.spot_at(text, found.start())
+                && !each(spot)
+            {
+                return;
+            }
+            at = letter_from(text, found.end().max(at + 1));
+        }
+    }
+
+    /// The phrase, if one of the words at the byte `at` is its first.
+    fn spot_at(&self, text: &str, at: usize) -> Option<Spot> {
+        let mut words = Words::from(text, begin_of_run(text, at));
+        let mut place = words.next_place()?;
+        let run_end = place.range.end;
+        let mut word = Word::default();
+        loop {
+            if place.range.start == at
+                && let Some(spot) = self.spot(text, &place, run_end, &mut word)
+            {
+                return Some(spot);
+            }
+            place = words.next_place()?;
+            if place.range.start >= run_end {
                 return None;
             }
-            if place.range.start == end && word == wanted {
-                return Some(place.range.end);
+        }
+    }
+
+    fn visit_words(&self, text: &str, within: Range<usize>, each: &mut dyn FnMut(Spot) -> bool) {
+        let mut words = Words::from(text, within.start);
+        let mut word = Word::default();
+        let mut run_end = 0;
+        while let Some(place) = words.next_place() {
+            if place.range.start >= within.end {
+                return;
+            }
+            if !place.is_part {
+                run_end = place.range.end;
+            }
+            if let Some(spot) = self.spot(text, &place, run_end, &mut word)
+                && !each(spot)
+            {
+                return;
             }
         }
-        return None;
     }
-    let mut words = Words::from(text, end);
-    let run = words.next(&mut word)?;
-    if word == wanted {
-        return Some(run.range.end);
+
+    /// The phrase, if its first word is the one at `first`, in a run that ends at
+    /// `run_end`.
+    fn spot(&self, text: &str, first: &Place, run_end: usize, word: &mut Word) -> Option<Spot> {
+        let mut fit = self.fit(0, &text[first.range.clone()], word)?;
+        if !text[..first.range.start].ends_with(&self.phrase.lead) {
+            return None;
+        }
+        let mut end = first.range.end;
+        let mut run_end = run_end.max(end);
+        for n in 1..self.phrase.words.len() {
+            let next = self.next(n, text, end, run_end, word)?;
+            fit = fit.max(next.fit);
+            run_end = run_end.max(next.range.end);
+            end = next.range.end;
+        }
+        text[end..].starts_with(&self.phrase.trail).then_some(Spot {
+            range: first.range.start..end,
+            fit,
+        })
     }
-    let part = words.next(&mut word)?;
-    let is_first = part.is_part && part.range.start == run.range.start;
-    (is_first && word == wanted).then_some(part.range.end)
+
+    /// The word `n` of the phrase, if it is the one behind the byte `end`.
+    fn next(
+        &self,
+        n: usize,
+        text: &str,
+        end: usize,
+        run_end: usize,
+        word: &mut Word,
+    ) -> Option<Spot> {
+        let gap = &self.phrase.words[n].gap;
+        let mut fits = |place: Place| {
+            let fit = self.fit(n, &text[place.range.clone()], word)?;
+            gap.fits(&text[end..place.range.start]).then_some(Spot {
+                range: place.range,
+                fit,
+            })
+        };
+        if end < run_end {
+            // Within a run: the next part begins where this one ended.
+            let unseen = text[end..].find(|c: char| !is_ignorable(c)).unwrap_or(0);
+            let mut words = Words::from(text, begin_of_run(text, end + unseen));
+            while let Some(place) = words.next_place() {
+                if place.range.start > end + unseen {
+                    return None;
+                }
+                if place.range.start == end + unseen
+                    && let Some(spot) = fits(place)
+                {
+                    return Some(spot);
+                }
+            }
+            return None;
+        }
+        let mut words = Words::from(text, end);
+        let mut place = words.next_place()?;
+        let start = place.range.start;
+        // The run itself or one of the parts that it begins with.
+        loop {
+            if let Some(spot) = fits(place) {
+                return Some(spot);
+            }
+            place = words.next_place()?;
+            if !place.is_part || place.range.start != start {
+                return None;
+            }
+        }
+    }
+
+    /// How `run` fits the word `n` of the phrase.
+    fn fit(&self, n: usize, run: &str, word: &mut Word) -> Option<Fit> {
+        let wanted = &self.phrase.words[n].word;
+        let is_begin = self.phrase.is_begin && n + 1 == self.phrase.words.len();
+        if run.is_ascii() && !is_begin && wanted.exact().is_ascii() {
+            return wanted
+                .exact()
+                .eq_ignore_ascii_case(run)
+                .then_some(Fit::Exact);
+        }
+        word.read(run);
+        if is_begin {
+            wanted.begin(word)
+        } else {
+            wanted.fit(word)
+        }
+    }
 }
 
 #[cfg(test)]
@@ -214,7 +344,7 @@ mod tests {
 
     fn find(query: &str, text: &str) -> Option<(u64, Vec<String>)> {
         let query = TextQuery::parse(query).unwrap();
-        let excerpt = Finder::new(&query).unwrap().find(text)?;
+        let excerpt = Finder::new(&query).unwrap().find(text)?.excerpt;
         let marks = excerpt
             .marks
             .iter()
@@ -240,6 +370,27 @@ mod tests {
         assert_eq!(find("case", "snake_case"), found(1, &["case"]));
         assert_eq!(find("cat", "cats"), None);
         assert_eq!(find("ÖL", "das öl"), found(1, &["öl"]));
+        assert_eq!(find("python", "in python3"), found(1, &["python"]));
+    }
+
+    #[test]
+    fn words_are_found_in_every_spelling_and_marked_where_they_stand() {
+        for (query, text, mark) in [
+            ("istanbul", "in İSTANBUL.", "İSTANBUL"),
+            ("İstanbul", "in istanbul.", "istanbul"),
+            ("οδός", "Η ΟΔΟΣ", "ΟΔΟΣ"),
+            ("café", "a cafe\u{301}!", "cafe\u{301}"),
+            ("cafe", "x café", "café"),
+            ("software", "soft\u{ad}ware", "soft\u{ad}ware"),
+            ("fine", "ﬁne", "ﬁne"),
+            ("abc", "xyz ＡＢＣ", "ＡＢＣ"),
+            ("서울", "나는 서울에서", "서울"),
+            ("strasse", "die Straße", "Straße"),
+        ] {
+            assert_eq!(find(query, text), found(1, &[mark]), "{query} {text}");
+        }
+        // The line that fits best is shown.
+        assert_eq!(find("café", "a cafe\na café"), found(2, &["café"]));
     }
 
     #[test]
@@ -263,6 +414,43 @@ mod tests {
         );
         assert_eq!(find("\"漢字\"", "一漢字"), found(1, &["漢字"]));
         assert_eq!(find("\"漢字\"", "字漢"), None);
+        assert_eq!(find("漢字", "漢。字"), None);
+        assert_eq!(find("漢字", "漢\n字"), found(1, &["漢"]));
+    }
+
+    #[test]
+    fn signs_are_looked_for_as_they_stand() {
+        for (query, has, has_not) in [
+            ("C++", "a C++ b", "a C b"),
+            ("C++", "C++11", "C+ +"),
+            ("c#", "in C#.", "C++"),
+            (".NET", "on .NET 8", "the net"),
+            ("node.js", "node.js", "node js"),
+            ("\"c++ primer\"", "C++ Primer", "C primer"),
+            ("std::vec", "use std::vec;", "std vec"),
+        ] {
+            assert!(find(query, has).is_some(), "{query} {has}");
+            assert_eq!(find(query, has_not), None, "{query} {has_not}");
+        }
+    }
+
+    #[test]
+    fn one_of_several_and_the_begin_of_a_word_are_found() {
+        assert_eq!(find("cat OR dog", "a dog"), found(1, &["dog"]));
+        assert_eq!(find("a cat OR dog", "a bird"), None);
+        assert_eq!(find("pre*", "no\nPrefix pre"), found(2, &["Prefix", "pre"]));
+        assert_eq!(find("pre*", "express"), None);
+        assert_eq!(find("caf*", "Cafés"), found(1, &["Cafés"]));
+    }
+
+    #[test]
+    fn a_non_joiner_is_a_space_to_some() {
+        assert_eq!(find("می\u{200c}خواهم", "می خواهم"), found(1, &["می خواهم"]));
+        assert_eq!(find("خواهم", "می\u{200c}خواهم"), found(1, &["خواهم"]));
+        assert_eq!(
+            find("\"می خواهم\"", "می\u{200c}خواهم"),
+            found(1, &["می\u{200c}خواهم"])
+        );
     }
 
     #[test]

@@ -66,7 +66,7 @@ impl Asked<'_> {
             Err(error) => (None, error.kind() != io::ErrorKind::NotFound),
         };
         Looked {
-            score: f64::from(best.score),
+            score: best.score,
             hit,
             is_partial,
         }
@@ -77,19 +77,19 @@ impl Asked<'_> {
             return Ok(None);
         };
         let stopped = || deadline.is_some_and(|deadline| Instant::now() >= deadline);
-        let mut excerpt = None;
+        let mut found = None;
         if self.finder.wants_one_word() && file.size > source::FIRST as u64 {
             let lines = source::first_lines(self.files, &file, &stopped)?;
-            excerpt = lines.and_then(|lines| self.finder.find(&lines));
+            found = lines.and_then(|lines| self.finder.find(&lines));
         }
-        if excerpt.is_none() {
+        if found.is_none() {
             let text = source::first_text(self.files, &file, &stopped)?;
-            excerpt = text.and_then(|text| self.finder.find(&text));
+            found = text.and_then(|text| self.finder.find(&text));
         }
-        Ok(excerpt.map(|excerpt| Hit {
+        Ok(found.map(|found| Hit {
             file,
-            score: Some(f64::from(best.score)),
-            excerpt: Some(excerpt),
+            score: Some(best.score),
+            excerpt: Some(found.excerpt),
         }))
     }
 }

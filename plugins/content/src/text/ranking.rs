@@ -1,6 +1,8 @@
 //! How well a file fits words: BM25, as the index counts it.
 
-use crate::words::Words;
+use plugin_words::{Word, Words};
+
+use crate::store::WantedWord;
 
 /// How fast more of a word counts less.
 const K1: f64 = 1.2;
@@ -16,16 +18,21 @@ pub(super) struct Counts {
 }
 
 impl Counts {
-    pub(super) fn of(text: &str, wanted: &[String]) -> Counts {
+    pub(super) fn of(text: &str, wanted: &[WantedWord]) -> Counts {
         let mut counts = Counts {
             of_words: vec![0; wanted.len()],
             all: 0,
         };
-        let (mut words, mut word) = (Words::of(text), String::new());
+        let (mut words, mut word) = (Words::of(text), Word::default());
         while words.next(&mut word).is_some() {
             counts.all += 1;
-            if let Ok(n) = wanted.binary_search(&word) {
-                counts.of_words[n] += 1;
+            for (wanted, count) in wanted.iter().zip(&mut counts.of_words) {
+                let fit = if wanted.is_begin {
+                    wanted.word.begin(&word)
+                } else {
+                    wanted.word.fit(&word)
+                };
+                *count += u64::from(fit.is_some());
             }
         }
         counts
@@ -76,7 +83,10 @@ mod tests {
 
     #[test]
     fn rare_words_short_files_and_many_places_count_more() {
-        let wanted = ["common".to_owned(), "rare".to_owned()];
+        let wanted = ["common", "rare"].map(|word| WantedWord {
+            word: Word::of(word),
+            is_begin: false,
+        });
         let texts = [
             "common rare",
             "common common common",

@@ -45,6 +45,67 @@ fn a_binary_file_has_neither_lines_nor_words() {
 }
 
 #[test]
+fn a_text_that_goes_on_in_binary_is_said_to_be_given_up() {
+    let home = tempfile::tempdir().unwrap();
+    let late = [vec![b'\n'; 100_000], b"needle\n\0rest\n".to_vec()].concat();
+    let early = [b"needle\n".to_vec(), vec![b'.'; 70_000], b"\n\0".to_vec()].concat();
+    let world = World::of(&[
+        ("early.log", &early),
+        ("late.log", &late),
+        ("log", b"needle\nand\nmore\0\0\nfound\n"),
+    ]);
+    let indexed = Indexed::open(home.path(), &world).caught_up();
+    let found = indexed.ask("grep", "needle", Found::default()).unwrap();
+    assert!(found.partial);
+    assert_eq!(found.hits[0].file.name, "early.log");
+    let nothing = indexed
+        .ask("grep", "nobody has it", Found::default())
+        .unwrap();
+    assert!(nothing.partial && nothing.hits.is_empty());
+    // Words go on behind it.
+    assert_eq!(indexed.words("found"), at(&[("log", 4)]));
+}
+
+#[test]
+fn a_binary_file_is_given_up_at_the_same_place_each_time() {
+    let home = tempfile::tempdir().unwrap();
+    let long = [vec![b'x'; 1_000_000], b" needle\n".to_vec()].concat();
+    let lines = "needle\n".repeat(20_000).into_bytes();
+    let late = [lines.as_slice(), b"\0"].concat();
+    let world = World::of(&[("a", &late), ("b", &long), ("c", &late)]);
+    let indexed = Indexed::open(home.path(), &world).caught_up();
+    let counts = || {
+        let found = indexed.ask("grep", "needle", Found::default()).unwrap();
+        let of = |name: &str| {
+            found
+                .hits
+                .iter()
+                .filter(|hit| hit.file.name == name)
+                .count()
+        };
+        (of("a"), of("c"))
+    };
+    let first = counts();
+    assert!(first.0 > 1 && first.0 == first.1, "{first:?}");
+    for _ in 0..10 {
+        assert_eq!(counts(), first);
+    }
+}
+
+#[test]
+fn a_file_that_grows_while_it_is_read_is_what_it_was() {
+    let home = tempfile::tempdir().unwrap();
+    let log = "needle in a line\n".repeat(60_000);
+    let world = World::of(&[("log", log.as_bytes())]);
+    let indexed = Indexed::open(home.path(), &world).caught_up();
+    world.grow_at_each_read("log", b"needle at its end\n");
+    indexed.tell(plugin_api::Changes::Names(&["log".to_owned()]));
+    let found = indexed.ask("grep", "^needle", Found::default()).unwrap();
+    assert!(!found.partial);
+    assert!(found.hits.len() >= 60_000, "{}", found.hits.len());
+}
+
+#[test]
 fn a_file_that_is_one_long_line_is_shown_around_what_fits() {
     let home = tempfile::tempdir().unwrap();
     let line = [

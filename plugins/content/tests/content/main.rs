@@ -9,6 +9,7 @@
 mod bytes;
 mod changes;
 mod equal;
+mod languages;
 mod restart;
 mod words;
 mod world;

@@ -25,6 +25,8 @@ pub(crate) struct World {
     versions: AtomicU64,
     /// Number of reads of files.
     pub(crate) reads: AtomicU64,
+    /// A file that grows at each read, and by what.
+    growing: Mutex<Option<(String, Vec<u8>)>>,
 }
 
 #[derive(Clone)]
@@ -52,6 +54,21 @@ impl World {
         let bytes = Arc::new(bytes.to_vec());
         self.entries()
             .insert(name.to_owned(), Entry { bytes, version });
+    }
+
+    /// Lets a file grow whenever one is read.
+    pub(crate) fn grow_at_each_read(&self, name: &str, by: &[u8]) {
+        *self.growing.lock().unwrap() = Some((name.to_owned(), by.to_vec()));
+    }
+
+    fn grow(&self) {
+        let Some((name, by)) = self.growing.lock().unwrap().clone() else {
+            return;
+        };
+        let entry = self.entries().get(&name).cloned();
+        if let Some(entry) = entry {
+            self.put(&name, &[entry.bytes.as_slice(), &by].concat());
+        }
     }
 
     pub(crate) fn remove(&self, name: &str) {
@@ -94,6 +111,7 @@ impl Files for World {
     fn read(&self, name: &str, from: u64, most: usize) -> Result<Option<Vec<u8>>, HandlerError> {
         self.reads.fetch_add(1, Ordering::Relaxed);
         let entry = self.entries().get(name).cloned();
+        self.grow();
         Ok(entry.map(|entry| {
             let from = usize::try_from(from).unwrap();
             let rest = entry.bytes.get(from..).unwrap_or_default();

@@ -4,33 +4,81 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-const HOUR: u64 = 3_600;
+const MINUTE: u64 = 60;
+const HOUR: u64 = 60 * MINUTE;
 const DAY: u64 = 24 * HOUR;
 
-/// The beginning of a day `2026-01-31`, a month `2026-01` or a year `2026`; or a
-/// time before `now`, in hours, days or weeks: `12h`, `7d`, `2w`.
+/// Units of time, in seconds or in months.
+#[derive(Clone, Copy)]
+enum Unit {
+    Seconds(u64),
+    Months(u64),
+}
+
+/// The beginning of a day `2026-01-31`, a month `2026-01` or a year `2026`, of `today` or
+/// `yesterday`; or a time before `now`: `12h`, `7d`, `2weeks`, `3months`, `1year`.
 pub(super) fn parse(text: &str, now: SystemTime) -> Option<SystemTime> {
-    match text.as_bytes().last()? {
-        b'h' | b'd' | b'w' => ago(text, now),
-        _ => calendar(text),
+    let text = text.to_lowercase();
+    let seconds = now
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs());
+    let at = match text.as_str() {
+        "now" => seconds,
+        "today" => seconds / DAY * DAY,
+        "yesterday" => (seconds / DAY * DAY).saturating_sub(DAY),
+        _ => match calendar(&text) {
+            Some(at) => at,
+            None => ago(&text, seconds)?,
+        },
+    };
+    UNIX_EPOCH.checked_add(Duration::from_secs(at))
+}
+
+/// So long before `now`; longer ago than files are counted is the beginning of it.
+fn ago(text: &str, now: u64) -> Option<u64> {
+    let digits_end = text.find(|c: char| !c.is_ascii_digit())?;
+    let (number, unit) = text.split_at(digits_end);
+    let number = digits(number, 1..=6)?;
+    let unit = unit
+        .strip_suffix("ago")
+        .unwrap_or(unit)
+        .trim_matches(['-', '_', ' ']);
+    let unit = match unit {
+        "min" | "mins" | "minute" | "minutes" => Unit::Seconds(MINUTE),
+        "h" | "hour" | "hours" => Unit::Seconds(HOUR),
+        "d" | "day" | "days" => Unit::Seconds(DAY),
+        "w" | "week" | "weeks" => Unit::Seconds(7 * DAY),
+        "mo" | "month" | "months" => Unit::Months(1),
+        "y" | "year" | "years" => Unit::Months(12),
+        _ => return None,
+    };
+    match unit {
+        Unit::Seconds(unit) => Some(now.saturating_sub(number.checked_mul(unit)?)),
+        Unit::Months(unit) => Some(months_before(now, number * unit)),
     }
 }
 
-fn ago(text: &str, now: SystemTime) -> Option<SystemTime> {
-    let (number, unit) = text.split_at(text.len() - 1);
-    let unit = match unit {
-        "h" => HOUR,
-        "d" => DAY,
-        _ => 7 * DAY,
+/// The same time of the same day of the month, or its last one, so many months before.
+fn months_before(now: u64, months: u64) -> u64 {
+    let (mut year, mut month, mut day) = (1970, 1, now / DAY);
+    while day >= days_of_year(year) {
+        day -= days_of_year(year);
+        year += 1;
+    }
+    while day >= days_of(year, month) {
+        day -= days_of(year, month);
+        month += 1;
+    }
+    let Some(then) = ((year - 1970) * 12 + month - 1).checked_sub(months) else {
+        return 0;
     };
-    let seconds = digits(number, 1..=6)?.checked_mul(unit)?;
-    let then = now.checked_sub(Duration::from_secs(seconds));
-    // Longer ago than files are counted is the beginning of it.
-    Some(then.unwrap_or(UNIX_EPOCH).max(UNIX_EPOCH))
+    let (year, month) = (1970 + then / 12, then % 12 + 1);
+    let day = day.min(days_of(year, month) - 1) + 1;
+    begin_of(year, month, day) + now % DAY
 }
 
-fn calendar(text: &str) -> Option<SystemTime> {
-    let mut fields = text.split('-');
+fn calendar(text: &str) -> Option<u64> {
+    let mut fields = text.split(['-', '/']);
     let year = digits(fields.next()?, 4..=4).filter(|year| *year >= 1970)?;
     let month = fields
         .next()
@@ -39,13 +87,16 @@ fn calendar(text: &str) -> Option<SystemTime> {
     if fields.next().is_some() || !(1..=12).contains(&month) {
         return None;
     }
-    if !(1..=days_of(year, month)).contains(&day) {
-        return None;
-    }
-    let years = (1970..year).map(|year| if is_leap(year) { 366 } else { 365 });
+    (1..=days_of(year, month))
+        .contains(&day)
+        .then(|| begin_of(year, month, day))
+}
+
+/// When a day begins, in seconds.
+fn begin_of(year: u64, month: u64, day: u64) -> u64 {
+    let years = (1970..year).map(days_of_year);
     let months = (1..month).map(|month| days_of(year, month));
-    let days = years.sum::<u64>() + months.sum::<u64>() + day - 1;
-    UNIX_EPOCH.checked_add(Duration::from_secs(days * DAY))
+    (years.sum::<u64>() + months.sum::<u64>() + day - 1) * DAY
 }
 
 fn digits(text: &str, length: std::ops::RangeInclusive<usize>) -> Option<u64> {
@@ -55,6 +106,10 @@ fn digits(text: &str, length: std::ops::RangeInclusive<usize>) -> Option<u64> {
 
 fn is_leap(year: u64) -> bool {
     year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400))
+}
+
+fn days_of_year(year: u64) -> u64 {
+    if is_leap(year) { 366 } else { 365 }
 }
 
 fn days_of(year: u64, month: u64) -> u64 {
@@ -70,8 +125,11 @@ fn days_of(year: u64, month: u64) -> u64 {
 mod tests {
     use super::*;
 
+    /// 9 September 2001, 01:46:40.
+    const NOW: u64 = 1_000_000_000;
+
     fn seconds(text: &str) -> Option<u64> {
-        let now = UNIX_EPOCH + Duration::from_secs(1_000_000_000);
+        let now = UNIX_EPOCH + Duration::from_secs(NOW);
         let time = parse(text, now)?;
         Some(time.duration_since(UNIX_EPOCH).unwrap().as_secs())
     }
@@ -83,7 +141,9 @@ mod tests {
             ("1970-02", 31 * DAY),
             ("2000-03-01", 951_868_800),
             ("2024-02-29", 1_709_164_800),
-            ("2026-11-25", 1_795_564_800),
+            ("2026/11/25", 1_795_564_800),
+            ("Today", 999_993_600),
+            ("yesterday", 999_993_600 - DAY),
         ] {
             assert_eq!(seconds(text), Some(expected), "{text}");
         }
@@ -91,10 +151,30 @@ mod tests {
 
     #[test]
     fn a_time_ago_counts_from_now() {
-        assert_eq!(seconds("12h"), Some(1_000_000_000 - 12 * HOUR));
-        assert_eq!(seconds("7d"), Some(1_000_000_000 - 7 * DAY));
-        assert_eq!(seconds("2w"), Some(1_000_000_000 - 14 * DAY));
-        assert_eq!(seconds("999999w"), Some(0));
+        for (text, expected) in [
+            ("12h", NOW - 12 * HOUR),
+            ("90min", NOW - 90 * MINUTE),
+            ("7d", NOW - 7 * DAY),
+            ("1day", NOW - DAY),
+            ("2w", NOW - 14 * DAY),
+            ("2weeks", NOW - 14 * DAY),
+            // 9 June 2001.
+            ("3months", NOW - (30 + 31 + 31) * DAY),
+            ("3mo", NOW - (30 + 31 + 31) * DAY),
+            ("1year", NOW - 365 * DAY),
+            ("3monthsago", NOW - (30 + 31 + 31) * DAY),
+            ("999999w", 0),
+            ("99y", 0),
+        ] {
+            assert_eq!(seconds(text), Some(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_last_day_of_a_shorter_month_is_taken() {
+        let march = begin_of(2024, 3, 31) + 5;
+        assert_eq!(months_before(march, 1), begin_of(2024, 2, 29) + 5);
+        assert_eq!(months_before(march, 13), begin_of(2023, 2, 28) + 5);
     }
 
     #[test]
@@ -111,9 +191,10 @@ mod tests {
             "2026-02-29",
             "2026-1-1",
             "2026-01-01-01",
-            "today",
+            "lately",
             "é",
             "+12h",
+            "3m",
         ] {
             assert_eq!(seconds(text), None, "{text}");
         }

@@ -4,11 +4,86 @@ use std::{ops::RangeInclusive, sync::Arc, time::SystemTime};
 
 use plugin_api::{FileInfo, Files, Flow, HandlerError};
 
-use super::dates;
-use node_base::size::Size;
+use super::{Sign, dates, kinds, sizes};
 
 /// The words before a colon that are no text.
-pub(super) const KEYS: &[&str] = &["ext", "size", "after", "before", "context"];
+pub(super) const KEYS: &[&str] = &["ext", "size", "after", "before", "kind", "context"];
+
+/// Words that people write for one of them, and what to write.
+const HINTS: &[(&str, &str)] = &[
+    (
+        "type",
+        "kind:image for a kind of files, or ext:jpg for an ending",
+    ),
+    ("filetype", "ext:jpg"),
+    ("extension", "ext:jpg"),
+    ("suffix", "ext:jpg"),
+    ("since", "after:7d"),
+    ("newer", "after:7d"),
+    ("date", "after:2026-01-31 and before:2026-02-28"),
+    ("modified", "after:7d"),
+    ("mtime", "after:7d"),
+    ("dm", "after:7d"),
+    ("until", "before:2026-01-31"),
+    ("older", "before:7d"),
+    ("larger", "size:>10M"),
+    ("smaller", "size:<10M"),
+    ("filename", "name:"),
+    ("file", "name:"),
+    ("path", "name:directory/**"),
+    ("dir", "name:directory/**"),
+    ("folder", "name:directory/**"),
+    ("in", "name:directory/**"),
+    ("content", "text:"),
+    ("contents", "text:"),
+    ("body", "text:"),
+    ("regex", "grep:"),
+    ("regexp", "grep:"),
+];
+
+/// Fewest letters of a word before a colon that is taken for a filter.
+const KEY_MIN: usize = 2;
+
+/// Says what to write if a word looks like a filter that there is not.
+pub(super) fn unknown(body: &str) -> Option<Problem> {
+    let (key, value) = body.strip_prefix('-').unwrap_or(body).split_once(':')?;
+    let is_key = key.len() >= KEY_MIN && key.bytes().all(|c| c.is_ascii_alphabetic());
+    if !is_key || value.is_empty() || value.starts_with([':', '/', '\\']) {
+        return None;
+    }
+    let lower = key.to_ascii_lowercase();
+    let hint = HINTS.iter().find(|(word, _)| *word == lower);
+    let hint = hint.map(|(_, hint)| format!("write {hint}"));
+    let near = || {
+        let near = KEYS.iter().map(|known| (distance(known, &lower), known));
+        let (wrong, known) = near.min()?;
+        (wrong <= 2 && wrong < known.len()).then(|| format!("`{known}:` is the nearest"))
+    };
+    let hint = hint.or_else(near);
+    // A port, a time: what has a number there is seldom meant as a filter.
+    if hint.is_none() && value.starts_with(|c: char| c.is_ascii_digit()) {
+        return None;
+    }
+    let known: Vec<_> = KEYS.iter().map(|key| format!("{key}:")).collect();
+    let hint = hint.unwrap_or_else(|| format!("there are {}", known.join(" ")));
+    Some(format!(
+        "there is no filter `{key}:`; {hint}; write \"{body}\" in quotes to look for it"
+    ))
+}
+
+/// Letters to put in, leave out or change, to make one word of the other.
+fn distance(one: &str, other: &str) -> usize {
+    let mut last: Vec<usize> = (0..=other.len()).collect();
+    for (i, letter) in one.bytes().enumerate() {
+        let mut row = vec![i + 1];
+        for (j, there) in other.bytes().enumerate() {
+            let changed = last[j] + usize::from(letter != there);
+            row.push(changed.min(last[j + 1] + 1).min(row[j] + 1));
+        }
+        last = row;
+    }
+    last.last().copied().unwrap_or(0)
+}
 
 /// What is wrong with a part of a query.
 type Problem = String;
@@ -18,6 +93,10 @@ type Problem = String;
 pub struct Filters {
     /// In lower case, without the point before them. Empty: any.
     extensions: Vec<String>,
+    /// Endings that no file may have.
+    not_extensions: Vec<String>,
+    /// Endings of the kinds that are wanted. Empty: any.
+    kinds: Vec<String>,
     /// In bytes.
     size: RangeInclusive<u64>,
     /// Changed then or later.
@@ -30,6 +109,8 @@ impl Default for Filters {
     fn default() -> Filters {
         Filters {
             extensions: Vec::new(),
+            not_extensions: Vec::new(),
+            kinds: Vec::new(),
             size: 0..=u64::MAX,
             after: None,
             before: None,
@@ -38,13 +119,27 @@ impl Default for Filters {
 }
 
 impl Filters {
-    /// Adds the filter `key:value`.
-    pub(super) fn add(&mut self, key: &str, value: &str, now: SystemTime) -> Result<(), Problem> {
-        match key {
-            "ext" => self.extensions.extend(extensions(value)?),
-            "size" => self.size = both(&self.size, &sizes(value)?),
-            "after" => self.after = self.after.max(Some(time(key, value, now)?)),
-            "before" => {
+    /// Adds the filter `key:value`, or what it leaves out.
+    pub(super) fn add(
+        &mut self,
+        key: &str,
+        sign: Sign,
+        value: &str,
+        now: SystemTime,
+    ) -> Result<(), Problem> {
+        match (key, sign) {
+            ("ext", Sign::Plus) => self.extensions.extend(extensions(value)?),
+            ("ext", Sign::Minus) => self.not_extensions.extend(extensions(value)?),
+            ("kind", Sign::Plus) => self.kinds.extend(kinds(value)?),
+            ("kind", Sign::Minus) => self.not_extensions.extend(kinds(value)?),
+            (key, Sign::Minus) => {
+                return Err(format!(
+                    "`-{key}:` means nothing; a minus stands before ext: and kind:"
+                ));
+            }
+            ("size", _) => self.size = both(&self.size, &sizes::parse(value)?),
+            ("after", _) => self.after = self.after.max(Some(time(key, value, now)?)),
+            ("before", _) => {
                 let before = time(key, value, now)?;
                 self.before = Some(self.before.map_or(before, |other| other.min(before)));
             }
@@ -76,7 +171,8 @@ impl Filters {
             let stem = last.strip_suffix(extension.as_str());
             stem.is_some_and(|stem| stem.len() > 1 && stem.ends_with('.'))
         };
-        self.extensions.is_empty() || self.extensions.iter().any(has)
+        let has_one = |list: &[String]| list.is_empty() || list.iter().any(has);
+        has_one(&self.extensions) && has_one(&self.kinds) && !self.not_extensions.iter().any(has)
     }
 
     /// The files of `files` that pass.
@@ -158,27 +254,14 @@ fn extensions(value: &str) -> Result<Vec<String>, Problem> {
     extensions.collect()
 }
 
-fn sizes(value: &str) -> Result<RangeInclusive<u64>, Problem> {
-    let size = |text: &str| {
-        let size = text.parse::<Size>().map(Size::bytes);
-        size.map_err(|error| format!("in `size:{value}`: {error}, like size:>10M or size:1K..2M"))
-    };
-    if let Some(least) = value.strip_prefix(">=") {
-        Ok(size(least)?..=u64::MAX)
-    } else if let Some(least) = value.strip_prefix('>') {
-        Ok(size(least)?.saturating_add(1)..=u64::MAX)
-    } else if let Some(most) = value.strip_prefix("<=") {
-        Ok(0..=size(most)?)
-    } else if let Some(most) = value.strip_prefix('<') {
-        let most = size(most)?.checked_sub(1);
-        most.map(|most| 0..=most)
-            .ok_or_else(|| "no file is smaller than `size:<0`".to_owned())
-    } else if let Some((least, most)) = value.split_once("..") {
-        Ok(size(least)?..=size(most)?)
-    } else {
-        let exactly = size(value)?;
-        Ok(exactly..=exactly)
+fn kinds(value: &str) -> Result<Vec<String>, Problem> {
+    let mut endings = Vec::new();
+    for kind in value.split(',') {
+        let known = kinds::endings(kind)
+            .ok_or_else(|| format!("there is no kind `{kind}`; there are {}", kinds::names()))?;
+        endings.extend(known.iter().map(|ending| (*ending).to_owned()));
     }
+    Ok(endings)
 }
 
 fn both(a: &RangeInclusive<u64>, b: &RangeInclusive<u64>) -> RangeInclusive<u64> {
@@ -187,6 +270,6 @@ fn both(a: &RangeInclusive<u64>, b: &RangeInclusive<u64>) -> RangeInclusive<u64>
 
 fn time(key: &str, value: &str, now: SystemTime) -> Result<SystemTime, Problem> {
     dates::parse(value, now).ok_or_else(|| {
-        format!("`{key}:` takes a day like {key}:2026-01-31, a month, a year, or a time ago like {key}:7d or {key}:12h")
+        format!("`{key}:` takes a day like {key}:2026-01-31, a month, a year, {key}:yesterday, or a time ago like {key}:12h, {key}:7d or {key}:3months")
     })
 }

@@ -35,6 +35,15 @@ fn a_prefix_chooses_the_handler_and_the_rest_is_text_as_it_is() {
         ("grep: fn \\w+\\(", "grep", "fn \\w+\\("),
         ("12\" disk.txt", "name", "12\" disk.txt"),
         ("a b:c", "name", "a b:c"),
+        ("10:30 notes.txt", "name", "10:30 notes.txt"),
+        ("TEXT:a", "text", "a"),
+        (
+            "text:std::vec localhost:80",
+            "text",
+            "std::vec localhost:80",
+        ),
+        ("grep:foo:bar", "grep", "foo:bar"),
+        ("text:\"foo:bar\"", "text", "foo:bar"),
         ("über:x", "name", "über:x"),
         (":x", "name", ":x"),
     ] {
@@ -82,6 +91,11 @@ fn quoted_parts_are_text_whatever_is_in_them() {
 fn sizes_are_ranges() {
     for (filter, inside, outside) in [
         ("size:5", vec![5], vec![4, 6]),
+        (
+            "Size:1M",
+            vec![600_000, 1_500_000],
+            vec![500_000, 1_600_000],
+        ),
         ("size:>5", vec![6], vec![5]),
         ("size:>=5", vec![5], vec![4]),
         ("size:<5", vec![4, 0], vec![5]),
@@ -136,7 +150,7 @@ fn an_error_says_at_which_character() {
         ("text:\"a", 6),
         ("text:a \"b\"c", 8),
         ("a ext:", 3),
-        ("a after:yesterday", 3),
+        ("a after:lately", 3),
         ("a size:<0", 3),
         ("grep:a context:11", 8),
         ("a before:1960", 3),
@@ -147,6 +161,41 @@ fn an_error_says_at_which_character() {
         }
     }
     assert_eq!(parse(&"x".repeat(QUERY_MAX + 1)), Err(SyntaxError::TooLong));
+}
+
+#[test]
+fn filters_alone_list_and_leave_out() {
+    let query = parse("EXT:jpg,png -ext:png kind:photo").unwrap();
+    assert_eq!(
+        (query.handler(), query.text(Quotes::Keep).as_str()),
+        ("name", "**")
+    );
+    let admits = |name: &str| query.filters().admits(&file(name, 1, 0));
+    assert!(admits("a.JPG") && !admits("a.png") && !admits("a.gif"));
+    assert!(!parse("").unwrap().is_list() && !parse("text:ext:md").unwrap().is_list());
+    let query = parse("report -kind:archive").unwrap();
+    assert!(!query.filters().admits(&file("report.zip", 1, 0)));
+    assert!(query.filters().admits(&file("report.txt", 1, 0)));
+}
+
+#[test]
+fn a_filter_that_there_is_not_is_named_with_the_nearest() {
+    for (query, place, said) in [
+        ("cat type:image", 5, "kind:"),
+        ("cat siez:>1M", 5, "`size:`"),
+        ("text:cat colour:red", 10, "there are ext:"),
+        ("cat befor:2026", 5, "`before:`"),
+        ("cat -size:1M", 5, "minus"),
+        ("cat kind:cats", 5, "image"),
+    ] {
+        match parse(query) {
+            Err(SyntaxError::Part { at, problem }) => {
+                assert_eq!(at, place, "{query}");
+                assert!(problem.contains(said), "{query}: {problem}");
+            }
+            other => panic!("{query}: {other:?}"),
+        }
+    }
 }
 
 proptest! {
