@@ -111,7 +111,7 @@ fn dropped_files_are_shared() {
         &json!([[
             ["dropped.bin", 2_500_000],
             ["there.txt", 3],
-            ["bad:name", 3],
+            ["bad\\name", 3],
             ["empty", 0]
         ]]),
     );
