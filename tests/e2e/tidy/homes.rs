@@ -192,6 +192,32 @@ fn blocking_work_goes_through_its_one_door() {
     }
 }
 
+/// The one clock of a node, which a test can pause.
+const CLOCK: &str = "node/base/src/clock.rs";
+
+#[test]
+fn a_node_asks_one_clock_for_the_time() {
+    let is_test = |path: &std::path::Path| {
+        let stem = path.file_stem().and_then(|stem| stem.to_str());
+        let parts = path.iter().filter_map(|part| part.to_str());
+        ["tests", "model"].contains(&stem.unwrap_or_default())
+            || parts
+                .into_iter()
+                .any(|part| part == "tests" || part == "examples")
+    };
+    let production = SOURCES.iter().filter(|source| !is_test(&source.path));
+    for source in production.filter(|source| begins(source, "node/") && !begins(source, CLOCK)) {
+        let lines = source.text.lines().take(source.lines_before_tests());
+        assert!(
+            lines
+                .into_iter()
+                .all(|line| !line.contains("Instant::now()")),
+            "{} has a clock of its own beside {CLOCK}",
+            source.path.display()
+        );
+    }
+}
+
 /// What nodes say to each other and decide about each other.
 const BETWEEN_NODES: &[&str] = &[
     "node/wire/src",

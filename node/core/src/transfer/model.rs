@@ -60,7 +60,7 @@ use crate::{
 const SCHEDULES_VARIABLE: &str = "SIXHOP_MODEL_SCHEDULES";
 
 /// Schedules of a run of all tests.
-const SCHEDULES: u64 = 60;
+const SCHEDULES: u64 = 300;
 
 /// The name of the only file.
 const FILE: &str = "file";
