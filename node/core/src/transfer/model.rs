@@ -62,6 +62,9 @@ const SCHEDULES_VARIABLE: &str = "SIXHOP_MODEL_SCHEDULES";
 /// Schedules of a run of all tests.
 const SCHEDULES: u64 = 300;
 
+/// Real time between a crash and the next start.
+const RESTART: Duration = Duration::from_millis(20);
+
 /// The name of the only file.
 const FILE: &str = "file";
 
@@ -421,6 +424,10 @@ impl Asker {
     async fn crash(self, world: &Arc<World>, rate: u64) -> Asker {
         let copy = disk();
         copy_all(self.disk.path(), copy.path());
+        if !temporaries(copy.path()).is_empty() {
+            // A share spares temporaries that are hardly older than itself: another program may be writing them.
+            std::thread::sleep(RESTART);
+        }
         self.transfers.stop().await;
         let asker = Asker::start(copy, world, rate).await;
         // What a crash left without a record is gone.
