@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn a_node_that_listens_everywhere_is_told_by_the_address_that_fits() {
+    fn wildcard_listener_is_told_by_the_fitting_address() {
         let own = OwnUrls::everywhere(4242).unwrap();
         let here = url("http://127.0.0.1:4242/");
         assert_eq!(own.towards(Some([127, 0, 0, 1].into())), here);

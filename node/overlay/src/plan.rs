@@ -429,7 +429,7 @@ mod tests {
     }
 
     #[test]
-    fn a_miss_without_a_reason_is_a_plain_one_but_may_be_asked_again() {
+    fn miss_without_a_reason_is_plain_and_may_be_asked_again() {
         let (mut plan, now) = (mixed(0, 1), Instant::now());
         let (peer, _) = plan.next(now).unwrap();
         plan.ended(&peer.url.key(), Ended::Missed(None));

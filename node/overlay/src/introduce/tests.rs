@@ -96,7 +96,7 @@ async fn a_name_that_leads_nearer_than_who_gave_it_is_not_called() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn many_names_of_one_address_are_as_few_calls_as_one_and_to_the_checked_address() {
+async fn names_of_one_address_cost_one_call_to_that_address() {
     let node = Node::start();
     for n in 0..6 {
         let name = url(&format!("http://n{n}.example:1/"));

@@ -36,7 +36,7 @@ fn a_stranger_has_a_quota_and_leaves_the_others_theirs() {
 }
 
 #[test]
-fn what_all_others_have_forwarded_is_bounded_and_not_for_this_machine() {
+fn forwarded_calls_are_bounded_except_for_this_machine() {
     let (quotas, now) = (Quotas::default(), Instant::now());
     let here = Cause {
         address: IpAddr::from([127, 0, 0, 1]),
