@@ -157,9 +157,36 @@ pub(crate) fn complain(text: &str) {
     let _ = writeln!(io::stderr().lock(), "{text}");
 }
 
+/// Returns foreign text as one word of a POSIX shell, safe for a terminal.
+pub(crate) fn shell_word(text: &str) -> String {
+    let is_plain = |c: char| c.is_alphanumeric() || "-._/:,+@%".contains(c);
+    let text = escaped(text);
+    if !text.is_empty() && !text.starts_with('-') && text.chars().all(is_plain) {
+        text
+    } else {
+        format!("'{}'", text.replace('\'', "'\\''"))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn shell_word_is_quoted_only_if_need_be() {
+        for (text, word) in [
+            ("a/b-1.txt", "a/b-1.txt"),
+            ("Käse.txt", "Käse.txt"),
+            ("my song.mp3", "'my song.mp3'"),
+            ("$(reboot)", "'$(reboot)'"),
+            ("it's", r"'it'\''s'"),
+            ("-rf", "'-rf'"),
+            ("", "''"),
+            ("\u{1b}[2J", r"'\u{1b}[2J'"),
+        ] {
+            assert_eq!(shell_word(text), word);
+        }
+    }
 
     #[test]
     fn terminal_tricks_are_spelt_out() {

@@ -14,7 +14,7 @@ use crate::{
     connection::content,
     download::{self, Target},
     error::CtlError,
-    output::{Output, Progress, bytes, escaped},
+    output::{Output, Progress, bytes, escaped, shell_word},
 };
 
 /// Runs the command.
@@ -140,7 +140,7 @@ fn summary(batch: &FetchBatch) -> String {
 
 /// Says what a person may want to know of a fetch that does not go on now.
 fn note(output: Output, args: &FetchArgs, status: &FetchStatus) {
-    let name = &args.name;
+    let (name, word) = (escaped(&args.name), shell_word(&args.name));
     match (status.state, &status.kept) {
         (FetchState::Waiting, _) => output.note(&format!(
             "the holders of {name} are away; the fetch goes on when one answers"
@@ -148,7 +148,7 @@ fn note(output: Output, args: &FetchArgs, status: &FetchStatus) {
         (_, Some(kept)) => {
             let drop = json!({ "id": status.id });
             output.note(&format!(
-                "{} of {name} are kept for a day; `ctl fetch {name}` goes on with them, `ctl call fetch.drop '{drop}'` \
+                "{} of {name} are kept for a day; `ctl fetch {word}` goes on with them, `ctl call fetch.drop '{drop}'` \
                  removes them",
                 bytes(kept.bytes)
             ));
