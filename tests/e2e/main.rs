@@ -21,6 +21,7 @@ mod content;
 mod control;
 mod ctl_cli;
 mod discovery;
+mod fresh;
 mod hooks;
 mod http_front;
 mod meeting;

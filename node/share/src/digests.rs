@@ -9,8 +9,8 @@
 //! - A digest belongs to a [`Stamp`]. It is given out only while the file still
 //!   has that stamp, and only if the file had it before and after it was read;
 //!   and beside the description of a file that says the same stamp.
-//! - A file that was changed less than [`SETTLED_AFTER`] before it was read may
-//!   change again without another stamp. It is read again when its digest is
+//! - A file whose stamp was not settled before it was read may change again without
+//!   another stamp. It is read again when its digest is
 //!   asked for again; content by its digest is served meanwhile, and whoever
 //!   receives it checks it.
 //! - A file that is not short is read by one thread at a time, and at most
@@ -48,8 +48,9 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
+pub use self::content::SharedBlob;
 use self::{store::Store, turn::Turn};
-use super::{Catalogue, News, SETTLED_AFTER, Share, ShareError, SharedFile, Stamp};
+use super::{Catalogue, News, Share, ShareError, Stamp};
 use node_base::{
     clock::now, counters::Counters, events::EventLog, state::StateDir, sync::lock, threads::Threads,
 };
@@ -172,7 +173,7 @@ impl Digests {
             return self.known_of(&file.name);
         }
         let known = self.store.get(&ShareName::parse(&file.name).ok()?)?;
-        (super::version(known.stamp) == file.version).then_some(known.digest)
+        (known.stamp.version() == file.version).then_some(known.digest)
     }
 
     /// What is known of the file `name`, without reading it.
@@ -243,7 +244,7 @@ impl Digests {
     pub fn changed(&self, news: &News) {
         self.store.moved(&news.moved);
         let due = now() + CALM;
-        let moved: BTreeSet<&String> = news.moved.iter().map(|(_, new)| new).collect();
+        let moved: BTreeSet<&String> = news.moved.iter().map(|moved| &moved.to).collect();
         let names = news.added.iter().chain(&news.changed);
         let mut changed = lock(&self.changed);
         changed.too_many |= news.everything;
@@ -453,7 +454,8 @@ impl Digests {
     fn read_once(&self, name: &ShareName) -> Result<Known, ShareError> {
         let failed = |error| ShareError::of(name, error);
         let started = SystemTime::now();
-        let SharedFile { mut file, stamp } = self.share.read(name)?;
+        let mut shared = self.share.read(name)?;
+        let stamp = shared.stamp;
         if stamp.size > CONTENT_MAX {
             return Err(failed(std::io::ErrorKind::FileTooLarge.into()));
         }
@@ -465,7 +467,7 @@ impl Digests {
             if self.is_stopping() {
                 return Err(failed(std::io::ErrorKind::Interrupted.into()));
             }
-            match file.read(&mut buffer).map_err(failed)? {
+            match shared.file.read(&mut buffer).map_err(failed)? {
                 0 => break,
                 read => hasher.push(&buffer[..read]),
             }
@@ -474,12 +476,12 @@ impl Digests {
             }
         }
         let tree = hasher.finish();
-        if !SharedFile::unchanged(&file, stamp).map_err(failed)? || tree.size() != stamp.size {
+        if !shared.is_unchanged().map_err(failed)? || tree.size() != stamp.size {
             return Err(ShareError::Changed(name.clone()));
         }
         self.counters.files_hashed.one();
         self.counters.bytes_hashed.add(stamp.size);
-        let settled = is_settled(stamp, started);
+        let settled = stamp.is_settled(started) || self.catalogue.is_settled(name, stamp);
         self.store.put(name, stamp, &tree, settled);
         Ok(Known {
             size: stamp.size,
@@ -487,14 +489,6 @@ impl Digests {
             digest: tree.digest(),
         })
     }
-}
-
-/// Whether a change after `started` would show in another stamp.
-fn is_settled(stamp: Stamp, started: SystemTime) -> bool {
-    stamp
-        .modified
-        .and_then(|modified| started.duration_since(modified).ok())
-        .is_some_and(|since| since >= SETTLED_AFTER)
 }
 
 #[cfg(test)]

@@ -60,8 +60,8 @@ const SWEEP_UNWATCHED: Duration = Duration::from_secs(20);
 /// A sweep pauses for this many times the time that the one before took.
 const SWEEP_REST: u32 = 20;
 
-/// Time after which a file that was too young is looked at again.
-const YOUNG_FOR: Duration = Duration::from_millis(200);
+/// How often files that were too young are looked for.
+const YOUNG_EVERY: Duration = Duration::from_millis(50);
 
 /// How often a catalogue that changed is saved.
 const SAVE_EVERY: Duration = Duration::from_secs(60);
@@ -100,7 +100,6 @@ struct Running<'k> {
     root_looked: Instant,
     swept: Instant,
     sweep_took: Duration,
-    young_since: Option<Instant>,
     saved: Instant,
 }
 
@@ -250,7 +249,6 @@ impl<'k> Running<'k> {
             root_looked: now,
             swept: now,
             sweep_took: Duration::ZERO,
-            young_since: None,
             saved: now,
         }
     }
@@ -262,10 +260,7 @@ impl<'k> Running<'k> {
         let mut batch = hints.take();
         if !batch.names.is_empty() && self.sweep.is_none() {
             hints.pause(TOGETHER);
-            let mut more = hints.take();
-            batch.names.append(&mut more.names);
-            batch.root |= more.root;
-            batch.everything |= more.everything;
+            batch.append(hints.take());
         }
         if hints.is_stopped() {
             return;
@@ -289,7 +284,7 @@ impl<'k> Running<'k> {
     fn rest(&self) -> Duration {
         match &self.sweep {
             Some(sweep) => sweep.rest,
-            None if self.young_since.is_some() => YOUNG_FOR,
+            None if self.keeper.catalogue.work().young.is_waiting() => YOUNG_EVERY,
             None if self.voice.has_more() => voice::SPEAK_EVERY,
             None => ROOT_EVERY,
         }
@@ -389,25 +384,22 @@ impl<'k> Running<'k> {
 
     /// Looks again at the files that were too young.
     fn look_at_young(&mut self) {
-        match self.young_since {
-            Some(since) if now() >= since + YOUNG_FOR => {
-                self.young_since = None;
-                let young = std::mem::take(&mut self.keeper.catalogue.work().young);
-                let looked = self.look(|look| look.files(&young));
-                self.take_in(looked);
-            }
-            Some(_) => {}
-            None => {
-                let is_young = !self.keeper.catalogue.work().young.is_empty();
-                self.young_since = is_young.then(now);
-            }
+        let catalogue = Arc::clone(&self.keeper.catalogue);
+        let ripe = catalogue.work().young.ripen(now());
+        if !ripe.is_empty() {
+            let looked = self.look(|look| look.files(&ripe));
+            catalogue.work().young.looked();
+            self.take_in(looked);
         }
     }
 
     /// Goes on with the sweep, or begins the next one.
     fn step(&mut self) {
         let Some(mut sweep) = self.sweep.take() else {
-            let every = if self.keeper.status().unwatched.is_some() {
+            let young = &self.keeper.catalogue.work().young;
+            let every = if young.has_left_out(YOUNG_EVERY, now()) {
+                Duration::ZERO
+            } else if self.keeper.status().unwatched.is_some() {
                 SWEEP_UNWATCHED
             } else {
                 SWEEP_EVERY
@@ -428,6 +420,7 @@ impl<'k> Running<'k> {
         }
         self.swept = now();
         self.sweep_took = sweep.took;
+        self.keeper.catalogue.work().young.swept(sweep.begun);
         self.watched();
         if sweep.depth == Depth::Changed {
             let was_complete = self.keeper.catalogue.is_complete();

@@ -19,7 +19,7 @@ mod system;
 use std::path::Path;
 
 pub(super) use self::{
-    hints::{Batch, Hints},
+    hints::{Batch, Hints, Signs},
     system::System,
 };
 

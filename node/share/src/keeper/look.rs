@@ -8,7 +8,7 @@
 
 use std::{
     borrow::Cow,
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     io,
     sync::{Arc, MutexGuard},
     time::{Duration, SystemTime},
@@ -25,8 +25,9 @@ use crate::{
     catalogue::{Change, Meta, View, Work},
     folders::{FolderStamp, Folders, children, following, in_and_below, remove_below},
     ignoring::{Chain, IGNORE_FILE, Verdict},
-    listing::{Listed, list, meta},
-    watcher::{WatchError, Watcher},
+    listing::{Listed, list},
+    stamp::OnDisk,
+    watcher::{Signs, WatchError, Watcher},
 };
 
 /// Changes that are noted together.
@@ -45,6 +46,8 @@ pub(super) struct Look<'c> {
     /// Open directories, each in the one before, by their names.
     open: Vec<(String, Dir)>,
     changes: Vec<Change>,
+    /// What the hints say of the files that are looked at.
+    signs: BTreeMap<String, Signs>,
     looked: Looked,
 }
 
@@ -60,6 +63,7 @@ impl<'c> Look<'c> {
             watcher,
             open: Vec::new(),
             changes: Vec::new(),
+            signs: BTreeMap::new(),
             looked: Looked::default(),
         }
     }
@@ -75,9 +79,10 @@ impl<'c> Look<'c> {
     }
 
     /// Looks at files and directories by their names.
-    pub(super) fn names(&mut self, names: &BTreeSet<String>) {
+    pub(super) fn names(&mut self, names: &BTreeMap<String, Signs>) {
         let mut hinted = Hinted::default();
-        for name in names {
+        names.clone_into(&mut self.signs);
+        for name in names.keys() {
             self.name(name, &mut hinted);
         }
         self.flush();
@@ -135,8 +140,8 @@ impl<'c> Look<'c> {
             folder.stamp = None;
         }
         match self.entry(folder, last, name, hinted) {
-            Entry::File(meta) => {
-                self.note(name, Some(meta));
+            Entry::File(file) => {
+                self.file(name, &file);
                 self.forget_if_there(&format!("{name}/"));
             }
             Entry::Directory => {
@@ -173,7 +178,7 @@ impl<'c> Look<'c> {
         match found {
             Ok(found) if found.is_dir() || found.is_file() => match verdict(found.is_dir()) {
                 Verdict::Shared if found.is_dir() => Entry::Directory,
-                Verdict::Shared => Entry::File(meta(&found)),
+                Verdict::Shared => Entry::File(OnDisk::from(&found)),
                 Verdict::Ignored => Entry::None,
                 // It is counted where it is listed.
                 Verdict::Hidden => Entry::Unclear,
@@ -185,8 +190,8 @@ impl<'c> Look<'c> {
 
     /// Looks at files that are known.
     pub(super) fn files(&mut self, names: &[String]) {
-        let names = names.iter().cloned().collect();
-        self.names(&names);
+        let without_signs = |name: &String| (name.clone(), Signs::default());
+        self.names(&names.iter().map(without_signs).collect());
     }
 
     /// Looks at one directory, and leaves those that are new in it to a sweep.
@@ -269,13 +274,17 @@ impl<'c> Look<'c> {
     fn listed(&mut self, name: &str, listed: Listed) {
         let view = self.catalogue.view();
         let mut before = view.directly_in(name).into_iter().peekable();
-        for (last, meta) in listed.files {
+        for (last, file) in listed.files {
             while let Some((gone, _)) = before.next_if(|(gone, _)| *gone < last) {
                 self.changes.push((format!("{name}{gone}"), None));
             }
             let known = before.next_if(|(known, _)| *known == last);
-            if known.is_none_or(|(_, known)| known != meta) {
-                self.changes.push((format!("{name}{last}"), Some(meta)));
+            let known = known.map(|(_, known)| known);
+            let meta = self.catalogue.share().meta(&file);
+            let whole = format!("{name}{last}");
+            let meta = self.work.young.settle(&whole, known, meta, now());
+            if known != Some(meta) {
+                self.changes.push((whole, Some(meta)));
             }
         }
         for (gone, _) in before {
@@ -311,6 +320,19 @@ impl<'c> Look<'c> {
         }
     }
 
+    /// Notes what the file `name` is.
+    fn file(&mut self, name: &str, file: &OnDisk) {
+        let signs = self.signs.get(name).copied().unwrap_or_default();
+        let share = self.catalogue.share();
+        let known = self.catalogue.view().get(name);
+        let stamp = share.writes.stamp(file);
+        if signs.written && known.is_some_and(|known| known.stamp == stamp) {
+            share.writes.note(file, SystemTime::now());
+        }
+        let meta = self.catalogue.meta(&mut self.work, name, file);
+        self.note(name, Some(meta));
+    }
+
     fn note(&mut self, name: &str, meta: Option<Meta>) {
         let view: Arc<View> = self.catalogue.view();
         if view.get(name) != meta {
@@ -319,7 +341,9 @@ impl<'c> Look<'c> {
     }
 
     fn flush(&mut self) {
-        let news = self.catalogue.apply(&mut self.work, &mut self.changes);
+        let news = self
+            .catalogue
+            .apply(&mut self.work, &mut self.changes, &self.signs);
         if !news.is_empty() {
             self.looked.news.push(news);
         }
@@ -404,7 +428,7 @@ struct Hinted {
 
 /// What is at a name.
 enum Entry {
-    File(Meta),
+    File(OnDisk),
     Directory,
     /// Nothing that is shared.
     None,

@@ -1,6 +1,6 @@
 //! Looking at one directory after the other, a little at a time.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use node_base::clock::now;
 
@@ -22,6 +22,7 @@ pub(super) struct Sweep {
     pub(super) depth: Depth,
     pub(super) is_urgent: bool,
     next: Option<String>,
+    pub(super) begun: Instant,
     /// Time to rest before the next step.
     pub(super) rest: Duration,
     /// Time that it took so far.
@@ -34,6 +35,7 @@ impl Sweep {
             depth,
             is_urgent,
             next: Some(String::new()),
+            begun: now(),
             rest: Duration::ZERO,
             took: Duration::ZERO,
         }

@@ -20,7 +20,7 @@ use proptest::{collection::vec, prelude::*};
 use super::*;
 use crate::{
     Share,
-    watcher::{WatchError, Watcher, Watching},
+    watcher::{Signs, WatchError, Watcher, Watching},
 };
 
 /// A watcher that says nothing by itself, and watches so many directories.
@@ -97,7 +97,10 @@ impl Home {
 fn known(keeper: &Keeper) -> Vec<(String, u64)> {
     let mut known = Vec::new();
     let view = keeper.catalogue.view();
-    known.extend(view.from("").map(|file| (file.name(), file.meta.size)));
+    known.extend(
+        view.from("")
+            .map(|file| (file.name(), file.meta.stamp.size)),
+    );
     known
 }
 
@@ -211,9 +214,79 @@ fn files_with_another_name_are_told_as_such() {
     let moved: Vec<_> = lock(&told)
         .iter()
         .flat_map(|news| news.moved.clone())
+        .map(|moved| (moved.from, moved.to))
         .collect();
     let pair = |old: &str, new: &str| (old.to_owned(), new.to_owned());
     assert_eq!(moved, [pair("a/x", "b/x"), pair("a/y", "b/y")]);
+}
+
+/// What is told of renames while `change` happens, and its hints are looked into.
+fn moved(home: &Home, change: &[(&str, Signs)]) -> Vec<(String, String)> {
+    let keeper = home.keeper();
+    let told: Arc<Mutex<Vec<News>>> = Arc::default();
+    let telling = Arc::clone(&told);
+    keeper
+        .catalogue
+        .tell(move |news| lock(&telling).push(news.clone()));
+    let mut running = started(&keeper);
+    std::thread::sleep(Duration::from_millis(20));
+    fs::rename(home.path("a"), home.path("b")).unwrap();
+    for (name, signs) in change {
+        keeper.hints.sign(name, *signs);
+    }
+    running.turn();
+    rest(&mut running);
+    let told = lock(&told);
+    let moved = told.iter().flat_map(|news| news.moved.clone());
+    moved.map(|moved| (moved.from, moved.to)).collect()
+}
+
+const RENAMED: Signs = Signs {
+    written: false,
+    renamed: true,
+};
+
+const WRITTEN: Signs = Signs {
+    written: true,
+    renamed: true,
+};
+
+#[test]
+fn a_renamed_file_that_may_have_been_written_is_a_new_one() {
+    let home = Home::new();
+    home.write("a", "1");
+    let pair = ("a".to_owned(), "b".to_owned());
+    assert_eq!(moved(&home, &[("a", RENAMED), ("b", RENAMED)]), [pair]);
+    for signs in [
+        [RENAMED, WRITTEN],
+        [WRITTEN, RENAMED],
+        [Signs::default(); 2],
+    ] {
+        fs::rename(home.path("b"), home.path("a")).unwrap();
+        assert_eq!(
+            moved(&home, &[("a", signs[0]), ("b", signs[1])]),
+            [],
+            "{signs:?}"
+        );
+    }
+}
+
+#[test]
+fn a_write_that_shows_in_nothing_makes_another_version() {
+    let home = Home::new();
+    home.write("a", "1");
+    let keeper = home.keeper();
+    let mut running = started(&keeper);
+    let version = || keeper.catalogue.look_up("a").unwrap().unwrap().version;
+    until(&mut running, |_| version() != 0);
+    let before = version();
+    hint(&mut running, &["a"]);
+    assert_eq!(version(), before);
+    keeper.hints.sign("a", WRITTEN);
+    running.turn();
+    assert_ne!(version(), before);
+    let view = keeper.catalogue.view().get("a").unwrap();
+    assert_eq!(view.stamp.version(), version());
 }
 
 #[test]

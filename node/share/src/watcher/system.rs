@@ -6,10 +6,10 @@ use node_wire::name::composed;
 use notify::{
     Config, Error, ErrorKind, Event, EventKind, EventKindMask, RecommendedWatcher, RecursiveMode,
     Watcher as _,
-    event::{AccessKind, AccessMode},
+    event::{AccessKind, AccessMode, ModifyKind},
 };
 
-use super::{Hints, WatchError, Watcher, Watching};
+use super::{Hints, Signs, WatchError, Watcher, Watching};
 use crate::temporary::is_temporary_part;
 
 /// What the system is asked to tell: every change, and no reading. Whoever reads a
@@ -75,8 +75,22 @@ fn pass_on(root: &Path, hints: &Hints, event: Result<Event, Error>) {
     if event.need_rescan() {
         return hints.everything();
     }
+    let signs = signs(event.kind);
     for path in event.paths {
-        hint(root, hints, &path);
+        hint(root, hints, &path, signs);
+    }
+}
+
+/// What an event says of a file. A write through a mapping shows only when the
+/// file is closed.
+fn signs(kind: EventKind) -> Signs {
+    Signs {
+        written: matches!(
+            kind,
+            EventKind::Access(AccessKind::Close(AccessMode::Write))
+                | EventKind::Modify(ModifyKind::Data(_) | ModifyKind::Any)
+        ),
+        renamed: matches!(kind, EventKind::Modify(ModifyKind::Name(_))),
     }
 }
 
@@ -87,7 +101,7 @@ fn is_reading(kind: EventKind) -> bool {
     }
 }
 
-fn hint(root: &Path, hints: &Hints, path: &Path) {
+fn hint(root: &Path, hints: &Hints, path: &Path, signs: Signs) {
     let Ok(below) = path.strip_prefix(root) else {
         return hints.root();
     };
@@ -95,7 +109,7 @@ fn hint(root: &Path, hints: &Hints, path: &Path) {
     match below.to_str() {
         Some("") => hints.root(),
         Some(name) if is_temporary_part(name.rsplit('/').next().unwrap_or(name)) => {}
-        Some(name) => hints.name(&composed(name)),
+        Some(name) => hints.sign(&composed(name), signs),
         None => {}
     }
 }
@@ -107,7 +121,7 @@ mod tests {
         reason = "tests fill the directory from outside"
     )]
 
-    use notify::event::{CreateKind, Flag, ModifyKind, RenameMode};
+    use notify::event::{CreateKind, DataChange, Flag, MetadataKind, RenameMode};
 
     use super::*;
     use crate::watcher::Batch;
@@ -168,7 +182,34 @@ mod tests {
         let kind = EventKind::Modify(ModifyKind::Name(RenameMode::Both));
         let both = event(kind, "/share/a").add_path("/share/b/c".into());
         let names = hints_of(Ok(both)).names;
-        assert_eq!(names.into_iter().collect::<Vec<_>>(), ["a", "b/c"]);
+        let renamed = Signs {
+            renamed: true,
+            ..Signs::default()
+        };
+        let pair = |name: &str| (name.to_owned(), renamed);
+        assert_eq!(
+            names.into_iter().collect::<Vec<_>>(),
+            [pair("a"), pair("b/c")]
+        );
+    }
+
+    #[test]
+    fn writes_are_told_from_other_changes() {
+        for (kind, written) in [
+            (EventKind::Modify(ModifyKind::Data(DataChange::Any)), true),
+            (
+                EventKind::Access(AccessKind::Close(AccessMode::Write)),
+                true,
+            ),
+            (
+                EventKind::Modify(ModifyKind::Metadata(MetadataKind::Any)),
+                false,
+            ),
+            (EventKind::Create(CreateKind::File), false),
+        ] {
+            let names = hints_of(Ok(event(kind, "/share/a"))).names;
+            assert_eq!(names["a"].written, written, "{kind:?}");
+        }
     }
 
     #[test]
