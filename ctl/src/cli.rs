@@ -84,6 +84,7 @@ pub(crate) enum Command {
     Hello(HelloArgs),
     Peers(PeersArgs),
     Ls(LsArgs),
+    Rescan(RescanArgs),
     Status(StatusArgs),
     Events(EventsArgs),
     Cache(CacheArgs),
@@ -273,6 +274,19 @@ pub(crate) struct LsArgs {
     /// List what is in the directory and is not shared because of its name or kind, with the reason
     #[arg(long, conflicts_with = "peer")]
     pub(crate) skipped: bool,
+}
+
+/// Have the node look at its directory now, and say what was new.
+///
+/// For network file systems and others that do not tell of changes. A file that is named is read again even if nothing
+/// shows a change.
+#[derive(Args, Debug)]
+#[command(
+    after_help = "Examples:\n  ctl rescan\n  ctl rescan photos\n  ctl rescan notes/today.txt"
+)]
+pub(crate) struct RescanArgs {
+    /// File or folder of the share to look at instead of everything
+    pub(crate) name: Option<String>,
 }
 
 /// Say what the node is and what it has done.

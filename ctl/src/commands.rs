@@ -13,6 +13,7 @@ pub(crate) mod hello;
 pub(crate) mod ls;
 pub(crate) mod peers;
 pub(crate) mod plugin;
+pub(crate) mod rescan;
 pub(crate) mod run;
 pub(crate) mod search;
 pub(crate) mod shell;

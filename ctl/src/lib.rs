@@ -113,6 +113,7 @@ async fn dispatch(command: Command, context: &Context) -> Result<(), CtlError> {
         Command::Hello(args) => commands::hello::run(args, context).await,
         Command::Peers(_) => commands::peers::run(context).await,
         Command::Ls(args) => commands::ls::run(args, context).await,
+        Command::Rescan(args) => commands::rescan::run(args, context).await,
         Command::Status(_) => commands::status::run(context).await,
         Command::Events(args) => commands::events::run(args, context).await,
         Command::Cache(args) => commands::cache::run(args.action, context).await,

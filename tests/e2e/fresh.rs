@@ -1,5 +1,7 @@
 //! What a node says of a file is what stands in it, however it was changed.
 
+mod model;
+
 use std::{
     fs::{self, File},
     path::{Path, PathBuf},
@@ -26,8 +28,11 @@ impl Mount {
     /// Mounts one. Nothing if this process may not.
     fn new(at: &Path) -> Option<Mount> {
         fs::create_dir_all(at).unwrap();
-        let mount = Command::new("mount").args(["-t", "tmpfs", "none"]).arg(at);
-        let is_mounted = { mount }.output().is_ok_and(|mount| mount.status.success());
+        let mount = Command::new("mount")
+            .args(["-t", "tmpfs", "none"])
+            .arg(at)
+            .output();
+        let is_mounted = mount.is_ok_and(|mount| mount.status.success());
         if !is_mounted {
             println!("skipped: nothing can be mounted here");
         }
@@ -148,7 +153,7 @@ fn tricks_are_seen_through(node: &NodeProcess, below: &str) {
     let old: Vec<String> = (0..TRICKS.len())
         .map(|number| {
             wait_until("the digest is known", SOON, || {
-                described(node, &name(number)).ok_or("none")
+                described(node, &name(number)).ok_or_else(|| "none".to_owned())
             })
         })
         .collect();
@@ -198,9 +203,8 @@ fn new_bytes_on_a_disk_that_shows_no_mapped_write_are_seen() {
     let Some(_mount) = Mount::new(&options.home().share().join("ram")) else {
         return;
     };
-    let home = std::sync::Arc::clone(options.home());
     for number in 0..TRICKS.len() {
-        home.put(&format!("ram/note {number}.txt"), OLD);
+        options.home().put(&format!("ram/note {number}.txt"), OLD);
     }
     let node = options.start();
     tricks_are_seen_through(&node, "ram/");
@@ -211,7 +215,7 @@ fn new_bytes_on_a_disk_that_shows_no_mapped_write_are_seen() {
 fn new_bytes_that_came_while_the_node_was_down_are_seen() {
     let node = with_notes(&[""]).start();
     let old = wait_until("the digest is known", SOON, || {
-        described(&node, "note 2.txt").ok_or("none")
+        described(&node, "note 2.txt").ok_or_else(|| "none".to_owned())
     });
     wait_until("all is indexed", SOON, || {
         let count = found(&node, "text:bright").len();
@@ -276,14 +280,15 @@ print('written',flush=True); sys.stdin.read()";
     e2e::introduce(&asker.url, &holder.url);
     for (name, old) in names.iter().zip(&old) {
         let now = fs::read(share.join(name)).unwrap();
+        // Who asks first hears of the old digest, and gets the new bytes all the same.
+        let fetched = ctl(asker.home()).args(["fetch", name]).run();
+        assert_eq!(fetched.code, 0, "{name}: {}", fetched.stderr);
+        assert!(asker.home().read(name) == Some(now.clone()), "{name}");
         let blob = http::get(&holder.url, &format!("/blobs/{old}")).unwrap();
         assert_eq!(blob.status, 404, "{name}");
         let file = http::get(&holder.url, &format!("/files/{name}")).unwrap();
         assert_eq!((file.status, file.body == now), (200, true), "{name}");
         assert_ne!(file.header("etag"), Some(format!("\"{old}\"").as_str()));
-        let fetched = ctl(asker.home()).args(["fetch", name]).run();
-        assert_eq!(fetched.code, Some(0), "{name}: {}", fetched.stderr);
-        assert!(asker.home().read(name) == Some(now.clone()), "{name}");
         assert!(xmlrpc::query(&holder.url, name).is_ok());
     }
     drop(writer.stdin.take());
@@ -309,12 +314,171 @@ fn a_file_of_tomorrow_is_indexed_and_read_once() {
     });
     assert_eq!(found(&node, "text:bright"), ["photo notes.txt"]);
     wait_until("its digest is known", SOON, || {
-        described(&node, "photo notes.txt").ok_or("none")
+        described(&node, "photo notes.txt").ok_or_else(|| "none".to_owned())
     });
     let read = node.counter("files_hashed");
     for _ in 0..5 {
         digest(&node, "photo%20notes.txt");
     }
     assert_eq!(node.counter("files_hashed"), read);
+    node.stop();
+}
+
+fn is_root() -> bool {
+    Command::new("id").arg("-u").output().unwrap().stdout == b"0\n"
+}
+
+/// A node that obeys the permissions of files, also if root runs it.
+fn obedient() -> e2e::NodeOptions {
+    let without = "exec setpriv --bounding-set=-dac_override,-dac_read_search \"$0\" \"$@\"";
+    if is_root() {
+        noded().limits(without)
+    } else {
+        noded()
+    }
+}
+
+fn chmod(node: &NodeProcess, name: &str, mode: u32) {
+    use std::os::unix::fs::PermissionsExt;
+    let path = node.home().share().join(name);
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+}
+
+#[test]
+fn what_cannot_be_read_is_said_and_searched_when_it_can() {
+    let node = obedient()
+        .file("open.txt", OLD)
+        .file("locked.txt", OLD)
+        .file("closed/inside.txt", OLD)
+        .start();
+    wait_until("all is indexed", SOON, || {
+        let count = found(&node, "text:bright").len();
+        (count == 3).then_some(()).ok_or(count.to_string())
+    });
+    fs::write(node.home().share().join("locked.txt"), NEW).unwrap();
+    chmod(&node, "locked.txt", 0);
+    chmod(&node, "closed", 0);
+    for query in ["text:weather", "grep:weather"] {
+        wait_until("it is said", SOON, || {
+            let query = json!({ "query": query });
+            let answer = node.control().must("search.query", query);
+            let gaps = answer["gaps"].as_array().cloned().unwrap_or_default();
+            let name = |gap: &Value| gap["name"].as_str().unwrap_or_default().to_owned();
+            let mut names: Vec<String> = gaps.iter().map(name).collect();
+            names.sort();
+            (names == ["closed/", "locked.txt"] && answer["end"] == "partial")
+                .then_some(())
+                .ok_or(answer.to_string())
+        });
+    }
+    let status = ctl(node.home())
+        .args(["status"])
+        .run()
+        .expect_code(0)
+        .stdout;
+    assert!(status.contains("unreadable closed/: "), "{status}");
+    assert!(status.contains("unreadable locked.txt: "), "{status}");
+    let nothing = ctl(node.home()).args(["search", "text:gloomy"]).run();
+    assert_eq!(nothing.code, 7, "{}", nothing.stderr);
+    assert!(
+        nothing.stderr.contains("locked.txt (cannot be read now)"),
+        "{}",
+        nothing.stderr
+    );
+    chmod(&node, "locked.txt", 0o644);
+    chmod(&node, "closed", 0o755);
+    wait_until("all is searched", SOON, || {
+        let answer = node
+            .control()
+            .must("search.query", json!({ "query": "text:weather" }));
+        let hits = answer["hits"].as_array().map_or(0, Vec::len);
+        (hits == 3 && answer["end"] == "complete")
+            .then_some(())
+            .ok_or(answer.to_string())
+    });
+    assert_eq!(found(&node, "text:gloomy"), ["locked.txt"]);
+    let status = node.control().must("node.status", json!({}));
+    assert!(status["unreadable"].is_null(), "{status}");
+    node.stop();
+}
+
+#[test]
+fn a_write_through_another_name_of_a_file_is_seen_soon() {
+    let options = noded().file("a/one.txt", OLD).file("mine.txt", OLD);
+    let share = options.home().share();
+    let outside = options.home().root().join("outside-name.txt");
+    fs::hard_link(share.join("a/one.txt"), share.join("two.txt")).unwrap();
+    fs::hard_link(share.join("mine.txt"), &outside).unwrap();
+    let node = options.start();
+    wait_until("all is indexed", SOON, || {
+        let count = found(&node, "text:bright").len();
+        (count == 3).then_some(()).ok_or(count.to_string())
+    });
+    fs::write(share.join("two.txt"), NEW).unwrap();
+    fs::write(&outside, NEW).unwrap();
+    wait_until("all names have the new text", SOON, || {
+        let (new, old) = (found(&node, "text:gloomy"), found(&node, "text:bright"));
+        (new.len() == 3 && old.is_empty())
+            .then_some(())
+            .ok_or(format!("{new:?} {old:?}"))
+    });
+    node.stop();
+}
+
+#[test]
+fn a_disk_that_is_mounted_in_the_share_is_seen_with_what_is_written_there() {
+    let node = noded()
+        .file("usb/below.txt", "text below the disk\n")
+        .start();
+    let listed = |expected: &[&str]| {
+        wait_until("the listing is right", SOON, || {
+            let listing = node.control().must("share.list", json!({}));
+            let files = listing["files"].as_array().unwrap().iter();
+            let names: Vec<_> = files.map(|file| file["name"].as_str().unwrap()).collect();
+            (names == expected)
+                .then_some(())
+                .ok_or(format!("{names:?}"))
+        });
+    };
+    listed(&["usb/below.txt"]);
+    let Some(mount) = Mount::new(&node.home().share().join("usb")) else {
+        return node.stop();
+    };
+    listed(&[]);
+    node.home().put("usb/dir/on the disk.txt", OLD);
+    listed(&["usb/dir/on the disk.txt"]);
+    wait_until("it is searched", SOON, || {
+        let found = found(&node, "text:bright");
+        (found == ["usb/dir/on the disk.txt"])
+            .then_some(())
+            .ok_or(format!("{found:?}"))
+    });
+    drop(mount);
+    listed(&["usb/below.txt"]);
+    node.stop();
+}
+
+#[test]
+fn a_rescan_says_what_was_new() {
+    let node = noded().file("notes/a.txt", OLD).start();
+    let run = |args: &[&str]| ctl(node.home()).args(args).run();
+    let nothing = run(&["rescan"]);
+    assert_eq!(
+        (nothing.code, nothing.stdout.as_str()),
+        (0, "0 new, 0 changed, 0 gone\n")
+    );
+    // A file that is named is read again whatever shows.
+    let one = run(&["rescan", "notes/a.txt"]);
+    assert_eq!(
+        (one.code, one.stdout.as_str()),
+        (0, "0 new, 1 changed, 0 gone\n")
+    );
+    let folder = run(&["rescan", "notes/", "--json"]);
+    let answer: Value = serde_json::from_str(&folder.stdout).unwrap();
+    assert_eq!(answer, json!({ "added": 0, "changed": 0, "removed": 0 }));
+    let absent = run(&["rescan", "nothing.txt"]);
+    assert_eq!(absent.code, 3, "{}", absent.stderr);
+    let outside = run(&["rescan", "../outside.txt"]);
+    assert_eq!(outside.code, 2, "{}", outside.stderr);
     node.stop();
 }

@@ -18,7 +18,7 @@ use tokio::runtime::Handle;
 
 use super::Context;
 use crate::{
-    cli::{HelloArgs, LsArgs, SearchArgs, ShellArgs},
+    cli::{HelloArgs, LsArgs, RescanArgs, SearchArgs, ShellArgs},
     connection::Existing,
     error::CtlError,
     output::{bytes, escaped},
@@ -36,13 +36,14 @@ search QUERY  find files here, by name or glob
 hello URL     introduce the node to a peer
 peers         list the peers that the node knows
 ls [URL]      list the files of the node, or of a peer
+rescan [NAME] have the node look at its directory now
 status        say what the node is and what it has done
 help          this list
 exit          leave; so does end-of-file";
 
 /// The commands, for completion.
-const COMMANDS: [&str; 8] = [
-    "exit", "fetch", "hello", "help", "ls", "peers", "search", "status",
+const COMMANDS: [&str; 9] = [
+    "exit", "fetch", "hello", "help", "ls", "peers", "rescan", "search", "status",
 ];
 
 /// Whether the shell goes on after a line.
@@ -135,6 +136,10 @@ async fn carry_out(command: &str, argument: &str, context: &Context) -> Result<(
                 context,
             )
             .await
+        }
+        "rescan" => {
+            let name = Some(argument).filter(|name| !name.is_empty());
+            super::rescan::run(RescanArgs { name }, context).await
         }
         "peers" => super::peers::run(context).await,
         "status" => super::status::run(context).await,

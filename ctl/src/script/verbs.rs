@@ -50,8 +50,12 @@ pub(super) fn register(engine: &mut Engine, session: &Arc<Session>) {
     register_without_argument(engine, session, "peers", Callee::peers);
     register_without_argument(engine, session, "ls", Callee::ls);
     register_without_argument(engine, session, "status", Callee::status);
+    register_without_argument(engine, session, "rescan", |node| node.rescan(None));
     register_with_text(engine, session, "fetch", |node, name| {
         node.fetch(name, Existing::Keep)
+    });
+    register_with_text(engine, session, "rescan", |node, name| {
+        node.rescan(Some(name.to_owned()))
     });
     register_with_text(engine, session, "hello", Callee::hello);
     register_with_text(engine, session, "search", Callee::search);
@@ -167,6 +171,10 @@ impl Callee {
 
     fn status(&self) -> Answer {
         plain(&self.session.wait(self.connection.status())?)
+    }
+
+    fn rescan(&self, name: Option<String>) -> Answer {
+        plain(&self.session.wait(self.connection.rescan(name))?)
     }
 
     fn hello(&self, url: &str) -> Answer {

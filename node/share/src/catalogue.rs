@@ -41,10 +41,13 @@ pub(super) use self::{
 };
 use self::{vocabulary::Vocabulary, young::Young};
 use super::{
-    Listing, Share, ShareError, Skipped, Stamp, folders::Folders, info, stamp::OnDisk,
-    watcher::Signs,
+    Listing, Share, ShareError, Skipped, Stamp, folders::Folders, info, links::Links,
+    stamp::OnDisk, watcher::Signs,
 };
 use node_base::sync::lock;
+
+/// Most directories that cannot be read and are named.
+const UNREADABLE_TOLD: usize = 100;
 
 /// How long ago a file is taken for written and not for renamed.
 const JUST_WRITTEN: Duration = Duration::from_secs(1);
@@ -65,6 +68,8 @@ pub struct Catalogue {
     complete: watch::Sender<bool>,
     /// Whether nothing is to be forgotten: the directory was away or another.
     doubtful: AtomicBool,
+    /// Directories that cannot be read now, and why.
+    unreadable: Mutex<BTreeMap<String, String>>,
     /// Made of `view`, and told of each change after it.
     vocabulary: Mutex<Vocabulary>,
     told: OnceLock<Told>,
@@ -79,6 +84,8 @@ pub(super) struct Work {
     pub(super) folders: Folders,
     /// Files whose next change may not show.
     pub(super) young: Young,
+    /// Files with several names.
+    pub(super) links: Links,
     /// Whether there is something to save.
     pub(super) is_unsaved: bool,
     /// Files that left, by their numbers on the disk.
@@ -125,6 +132,7 @@ impl Catalogue {
             work: Mutex::default(),
             complete: watch::Sender::new(false),
             doubtful: AtomicBool::new(false),
+            unreadable: Mutex::default(),
             vocabulary: Mutex::default(),
             told: OnceLock::new(),
         });
@@ -332,6 +340,30 @@ impl Catalogue {
     pub fn skipped(&self) -> u64 {
         let work = self.work();
         work.folders.values().map(|folder| folder.skipped).sum()
+    }
+
+    /// Returns the directories that cannot be read now, and why: the first ones.
+    #[must_use]
+    pub fn unreadable(&self) -> Vec<(String, String)> {
+        let unreadable = lock(&self.unreadable);
+        let some = unreadable.iter().take(UNREADABLE_TOLD);
+        some.map(|(name, why)| (name.clone(), why.clone()))
+            .collect()
+    }
+
+    /// Notes whether the directory `name` can be read.
+    pub(super) fn set_unreadable(&self, name: &str, why: Option<String>) {
+        let mut unreadable = lock(&self.unreadable);
+        match why {
+            Some(why) => unreadable.insert(name.to_owned(), why),
+            None if unreadable.is_empty() => None,
+            None => unreadable.remove(name),
+        };
+    }
+
+    /// Forgets the directories in `name` that cannot be read.
+    pub(super) fn forget_unreadable(&self, name: &str) {
+        lock(&self.unreadable).retain(|below, _| !below.starts_with(name));
     }
 
     pub(super) fn work(&self) -> std::sync::MutexGuard<'_, Work> {

@@ -77,6 +77,13 @@ const SOON_MAX: usize = 1_024;
 /// How long a file that changed is left alone before it is read.
 const CALM: Duration = Duration::from_millis(300);
 
+/// Pause before a file that could not be read is tried again; doubles up to
+/// [`FAILED_PAUSE_MAX`].
+const FAILED_PAUSE: Duration = Duration::from_secs(1);
+
+/// Longest such pause.
+const FAILED_PAUSE_MAX: Duration = Duration::from_secs(60);
+
 /// Most files that changed and wait to be read; with more, all are looked at.
 const CHANGED_MAX: usize = 4_096;
 
@@ -121,10 +128,29 @@ pub struct Digests {
     events: Arc<EventLog>,
 }
 
+impl Changed {
+    /// Notes whether a file could be read; has it tried again after growing pauses if
+    /// not.
+    fn note(&mut self, name: &ShareName, cannot_be_read: bool, now: Instant) {
+        if !cannot_be_read {
+            self.failed.remove(name);
+            return;
+        }
+        let before = self.failed.get(name);
+        let pause = before.map_or(FAILED_PAUSE, |before| (*before * 2).min(FAILED_PAUSE_MAX));
+        if self.failed.len() < CHANGED_MAX && self.due.len() < CHANGED_MAX {
+            self.failed.insert(name.clone(), pause);
+            self.due.entry(name.clone()).or_insert(now + pause);
+        }
+    }
+}
+
 /// Files that changed.
 #[derive(Debug, Default)]
 struct Changed {
     due: BTreeMap<ShareName, Instant>,
+    /// Files that could not be read, and the pause before they are tried again.
+    failed: BTreeMap<ShareName, Duration>,
     /// Whether there are more.
     too_many: bool,
 }
@@ -364,10 +390,13 @@ impl Digests {
     }
 
     fn read_if_unknown(self: &Arc<Self>, name: &ShareName) -> Option<Known> {
-        match self.known(name) {
-            Some(_) => None,
-            None => self.of_in_turn(name).ok(),
+        if self.known(name).is_some() {
+            return None;
         }
+        let read = self.of_in_turn(name);
+        let cannot_be_read = matches!(&read, Err(ShareError::Io { .. })) && !self.is_stopping();
+        lock(&self.changed).note(name, cannot_be_read, now());
+        read.ok()
     }
 
     fn say(&self, files: u64, bytes: u64) {

@@ -33,6 +33,7 @@ mod folders;
 mod ignoring;
 mod incoming;
 mod keeper;
+mod links;
 mod listing;
 mod root;
 mod siblings;
@@ -74,7 +75,7 @@ pub use self::{
     digests::{Digests, Known, SharedBlob},
     error::{Doing, ShareError},
     incoming::{About, FREE_MIN, INCOMING_MAX, Incoming, IncomingStream, Replace},
-    keeper::{Keeper, KeeperStatus},
+    keeper::{Keeper, KeeperStatus, Rescan, Rescanned, TooManyRescans},
     listing::Listing,
     skipped::{SkipReason, Skipped},
     stamp::Stamp,

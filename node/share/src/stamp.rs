@@ -237,6 +237,19 @@ pub(crate) mod tests {
         }
     }
 
+    /// A file of one byte with so many names.
+    pub(crate) fn linked(inode: u64, links: u64) -> OnDisk {
+        let stamp = Stamp {
+            inode,
+            ..of_size(1)
+        };
+        OnDisk {
+            stamp,
+            device: 1,
+            links,
+        }
+    }
+
     fn file(changed: i64) -> OnDisk {
         let stamp = Stamp {
             size: 1,

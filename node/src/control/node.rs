@@ -3,7 +3,7 @@
 use std::{process, sync::Arc};
 
 use jsonrpsee::core::{RpcResult, async_trait};
-use node_api::node::{IndexStatus, NodeServer, NodeStatus};
+use node_api::node::{IndexStatus, NodeServer, NodeStatus, UnreadableEntry};
 use node_base::events::unix_millis;
 use node_core::handlers::ContentStatus;
 use node_wire::{PeerUrl, scope::Scope};
@@ -17,6 +17,12 @@ impl NodeServer for Owner {
         let handlers = context.handlers.names().into_iter();
         let (catalogue, share) = (Arc::clone(&context.catalogue), Arc::clone(&context.share));
         let skipped = share.disk().run(move || catalogue.skipped()).await;
+        let content = context.handlers.content().map(|content| content.status());
+        let files = content
+            .iter()
+            .flat_map(|content| content.unreadable.clone());
+        let unreadable = context.catalogue.unreadable().into_iter().chain(files);
+        let unreadable = unreadable.map(|(name, reason)| UnreadableEntry { name, reason });
         Ok(NodeStatus {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             api_version: node_api::API_VERSION.to_owned(),
@@ -32,14 +38,12 @@ impl NodeServer for Owner {
             reach: reach(self.node.url()),
             skipped: skipped.map_err(|_| broken())?,
             ignore_troubles: context.share.ignore_troubles(),
+            unreadable: unreadable.collect(),
             pid: process::id(),
             started: unix_millis(self.node.started()),
             peers: context.overlay.count() as u64,
             cache_bytes: context.cache.bytes(),
-            index: context
-                .handlers
-                .content()
-                .map(|content| index(&content.status())),
+            index: content.as_ref().map(index),
             handlers: handlers.collect(),
             counters: context.counters.snapshot(),
         })

@@ -31,6 +31,7 @@ mod grep;
 mod indexer;
 mod letters;
 pub mod limits;
+mod long;
 mod pattern;
 mod permits;
 mod source;
@@ -58,6 +59,8 @@ pub struct Status {
     pub files: u64,
     /// Files that are known to be new or changed, and wait to be read.
     pub waiting: u64,
+    /// Files that cannot be read now and are tried again, and why: the first ones.
+    pub unreadable: Vec<(String, String)>,
     /// Whether it has all files as they are.
     pub is_complete: bool,
     /// Files that were read since the start.

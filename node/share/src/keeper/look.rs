@@ -26,9 +26,12 @@ use crate::{
     folders::{FolderStamp, Folders, children, following, in_and_below, remove_below},
     ignoring::{Chain, IGNORE_FILE, Verdict},
     listing::{Listed, list},
-    stamp::OnDisk,
-    watcher::{Signs, WatchError, Watcher},
+    stamp::{FileId, OnDisk},
+    watcher::{Signs, WatchError, Watcher, Watching},
 };
+
+/// Files with names outside the share that are looked at together.
+const LINKED_TOGETHER: usize = 10_000;
 
 /// Changes that are noted together.
 const CHANGES_MAX: usize = 4_096;
@@ -184,6 +187,8 @@ impl<'c> Look<'c> {
                 Verdict::Hidden => Entry::Unclear,
             },
             Err(error) if is_gone(&error) => Entry::None,
+            // Its directory cannot be entered.
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Entry::Unclear,
             _ => Entry::Unclear,
         }
     }
@@ -234,6 +239,7 @@ impl<'c> Look<'c> {
             Ok(listed) => {
                 let is_at_rest = self.remove_leftovers(name, &listed.temporaries);
                 self.listed(name, listed);
+                self.catalogue.set_unreadable(name, None);
                 is_at_rest
             }
             Err(error) => return self.failed(name, error),
@@ -255,9 +261,29 @@ impl<'c> Look<'c> {
         } else if is_gone(&error) {
             self.forget(name);
         } else {
-            tracing::warn!(name, %error, "a directory of the share cannot be looked at");
-            if let Some(folder) = self.work.folders.get_mut(name) {
-                folder.stamp = None;
+            self.unreadable(name, &error);
+        }
+    }
+
+    /// Notes that the directory `name` cannot be read now. What was known to be in it
+    /// stays known, unless its owner closed it.
+    fn unreadable(&mut self, name: &str, error: &io::Error) {
+        tracing::debug!(name, %error, "a directory of the share cannot be read");
+        if error.kind() == io::ErrorKind::PermissionDenied {
+            self.forget(name);
+        }
+        let folder = self.work.folders.entry(name.to_owned()).or_default();
+        folder.stamp = None;
+        self.catalogue.set_unreadable(name, Some(error.to_string()));
+    }
+
+    /// Looks again at the directories that could not be read.
+    pub(super) fn unreadable_again(&mut self) {
+        for (name, _) in self.catalogue.unreadable() {
+            if self.work.folders.contains_key(&name) {
+                self.alone(&name);
+            } else {
+                self.catalogue.set_unreadable(&name, None);
             }
         }
     }
@@ -274,21 +300,32 @@ impl<'c> Look<'c> {
     fn listed(&mut self, name: &str, listed: Listed) {
         let view = self.catalogue.view();
         let mut before = view.directly_in(name).into_iter().peekable();
+        let (mut gone, mut linked) = (Vec::new(), Vec::new());
         for (last, file) in listed.files {
-            while let Some((gone, _)) = before.next_if(|(gone, _)| *gone < last) {
-                self.changes.push((format!("{name}{gone}"), None));
+            while let Some((left, _)) = before.next_if(|(left, _)| *left < last) {
+                gone.push(left);
             }
             let known = before.next_if(|(known, _)| *known == last);
             let known = known.map(|(_, known)| known);
             let meta = self.catalogue.share().meta(&file);
             let whole = format!("{name}{last}");
             let meta = self.work.young.settle(&whole, known, meta, now());
+            self.work.links.note(&whole, Some(&file));
             if known != Some(meta) {
+                if file.links > 1 {
+                    linked.push(whole.clone());
+                }
                 self.changes.push((whole, Some(meta)));
             }
         }
-        for (gone, _) in before {
-            self.changes.push((format!("{name}{gone}"), None));
+        gone.extend(before.map(|(gone, _)| gone));
+        for gone in gone {
+            let whole = format!("{name}{gone}");
+            self.work.links.note(&whole, None);
+            self.changes.push((whole, None));
+        }
+        for name in linked {
+            self.other_names(&name);
         }
         let mut known: BTreeSet<String> = children(&self.work.folders, name).into_iter().collect();
         for last in listed.directories {
@@ -308,10 +345,30 @@ impl<'c> Look<'c> {
     /// Forgets the directory `name` and all that is in it.
     pub(super) fn forget(&mut self, name: &str) {
         remove_below(&mut self.work.folders, name);
+        self.catalogue.forget_unreadable(name);
         let view = self.catalogue.view();
         for file in view.below(name) {
-            self.changes.push((file.name(), None));
+            let name = file.name();
+            self.work.links.note(&name, None);
+            self.changes.push((name, None));
         }
+    }
+
+    /// Has what is below `name` looked at and watched anew: something was mounted
+    /// there, or is not any more.
+    pub(super) fn mounted(&mut self, name: &str) {
+        let whole = name.trim_end_matches('/').to_owned();
+        if self.work.folders.contains_key(name) {
+            self.doubt(name);
+        }
+        self.names(&BTreeMap::from([(whole, Signs::default())]));
+    }
+
+    /// Returns what the file system of the directory `name` is called, if it tells of
+    /// no changes that others make.
+    pub(super) fn silent(&mut self, name: &str, watching: &dyn Watching) -> Option<String> {
+        let is_shared = name.is_empty() || self.work.folders.contains_key(name);
+        watching.silent(self.open(name).ok().filter(|_| is_shared)?)
     }
 
     fn forget_if_there(&mut self, name: &str) {
@@ -330,14 +387,55 @@ impl<'c> Look<'c> {
             share.writes.note(file, SystemTime::now());
         }
         let meta = self.catalogue.meta(&mut self.work, name, file);
-        self.note(name, Some(meta));
+        self.work.links.note(name, Some(file));
+        let is_new = self.note(name, Some(meta));
+        if is_new && file.links > 1 {
+            self.other_names(name);
+        }
     }
 
-    fn note(&mut self, name: &str, meta: Option<Meta>) {
+    /// Looks at the other names of the file `name`.
+    fn other_names(&mut self, name: &str) {
+        for other in self.work.links.others(name) {
+            let file = ShareName::parse(&other)
+                .ok()
+                .and_then(|name| self.catalogue.share().on_disk(&name).ok());
+            if let Some(file) = file {
+                let meta = self.catalogue.meta(&mut self.work, &other, &file);
+                self.work.links.note(&other, Some(&file));
+                self.note(&other, Some(meta));
+            }
+        }
+    }
+
+    /// Looks at files that have names outside the share, behind `after`. Returns the
+    /// last one, if there are more.
+    pub(super) fn linked_outside(&mut self, after: FileId) -> Option<FileId> {
+        let linked = self.work.links.with_names_outside(after, LINKED_TOGETHER);
+        let last = linked.last().map(|(id, _)| *id);
+        let are_more = linked.len() == LINKED_TOGETHER;
+        for (_, name) in linked {
+            let file = ShareName::parse(&name)
+                .ok()
+                .and_then(|name| self.catalogue.share().on_disk(&name).ok());
+            if let Some(file) = file {
+                self.file(&name, &file);
+            }
+        }
+        last.filter(|_| are_more)
+    }
+
+    /// Notes what is at `name`, and returns whether that is new.
+    fn note(&mut self, name: &str, meta: Option<Meta>) -> bool {
         let view: Arc<View> = self.catalogue.view();
-        if view.get(name) != meta {
+        if meta.is_none() {
+            self.work.links.note(name, None);
+        }
+        let is_new = view.get(name) != meta;
+        if is_new {
             self.changes.push((name.to_owned(), meta));
         }
+        is_new
     }
 
     fn flush(&mut self) {
@@ -439,6 +537,6 @@ enum Entry {
 fn is_gone(error: &io::Error) -> bool {
     matches!(
         error.kind(),
-        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory | io::ErrorKind::PermissionDenied
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
     ) || error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error())
 }

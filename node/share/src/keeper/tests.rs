@@ -20,7 +20,7 @@ use proptest::{collection::vec, prelude::*};
 use super::*;
 use crate::{
     Share,
-    watcher::{Signs, WatchError, Watcher, Watching},
+    watcher::{Mount, Signs, WatchError, Watcher, Watching},
 };
 
 /// A watcher that says nothing by itself, and watches so many directories.
@@ -28,6 +28,7 @@ use crate::{
 pub(crate) struct Memory {
     watched: Arc<Mutex<BTreeSet<PathBuf>>>,
     most: Arc<AtomicUsize>,
+    mounts: Arc<Mutex<Vec<Mount>>>,
 }
 
 impl Default for Memory {
@@ -35,6 +36,7 @@ impl Default for Memory {
         Memory {
             watched: Arc::default(),
             most: Arc::new(AtomicUsize::new(usize::MAX)),
+            mounts: Arc::default(),
         }
     }
 }
@@ -43,6 +45,15 @@ impl Watching for Memory {
     fn begin(&self, _root: &Path, _hints: &Arc<Hints>) -> Result<Box<dyn Watcher>, WatchError> {
         lock(&self.watched).clear();
         Ok(Box::new(self.clone()))
+    }
+
+    fn mounts(&self, _root: &Path) -> Vec<Mount> {
+        lock(&self.mounts).clone()
+    }
+
+    fn silent(&self, directory: &cap_std::fs::Dir) -> Option<String> {
+        // A directory of the tests that has this name in it is on such a disk.
+        directory.exists("of others").then(|| "NFS".to_owned())
     }
 }
 
@@ -287,6 +298,126 @@ fn a_write_that_shows_in_nothing_makes_another_version() {
     assert_ne!(version(), before);
     let view = keeper.catalogue.view().get("a").unwrap();
     assert_eq!(view.stamp.version(), version());
+}
+
+#[test]
+fn a_write_through_another_name_is_seen_under_all() {
+    let home = Home::new();
+    home.write("a/one", "1");
+    fs::hard_link(home.path("a/one"), home.path("two")).unwrap();
+    let outside = home.directory.path().join("outside");
+    fs::hard_link(home.path("a/one"), &outside).unwrap();
+    let keeper = home.keeper();
+    let mut running = started(&keeper);
+    home.write("two", "longer");
+    hint(&mut running, &["two"]);
+    assert_eq!(
+        known(&keeper),
+        [("a/one".to_owned(), 6), ("two".to_owned(), 6)]
+    );
+    // Nobody tells of a write outside.
+    fs::write(&outside, "much longer").unwrap();
+    running.elsewhere.make_due();
+    running.turn();
+    rest(&mut running);
+    assert_eq!(
+        known(&keeper),
+        [("a/one".to_owned(), 11), ("two".to_owned(), 11)]
+    );
+    fs::remove_file(home.path("two")).unwrap();
+    hint(&mut running, &["two"]);
+    assert_eq!(known(&keeper), [("a/one".to_owned(), 11)]);
+}
+
+#[test]
+fn a_directory_whose_mount_changed_is_looked_at_and_watched_anew() {
+    let home = Home::new();
+    home.write("disk/old", "1");
+    home.write("other/x", "1");
+    let keeper = home.keeper();
+    let mut running = started(&keeper);
+    // In the place of the directory is another one now, and nothing tells of it.
+    fs::rename(home.path("disk"), home.directory.path().join("away")).unwrap();
+    home.write("disk/new/deep", "12");
+    lock(&home.memory.watched).clear();
+    let mount = Mount {
+        name: "disk/".to_owned(),
+        number: 7,
+    };
+    *lock(&home.memory.mounts) = vec![mount];
+    running.elsewhere.make_due();
+    running.turn();
+    rest(&mut running);
+    assert_eq!(names(&keeper), ["disk/new/deep", "other/x"]);
+    let watched = lock(&home.memory.watched).clone();
+    assert!(watched.contains(&home.path("disk/")) && watched.contains(&home.path("disk/new/")));
+    assert!(!watched.contains(&home.path("other/")));
+}
+
+#[test]
+fn a_disk_that_tells_of_nothing_is_said_and_looked_at_again_and_again() {
+    let home = Home::new();
+    home.write("disk/of others", "1");
+    home.write("disk/a/b", "1");
+    home.write("here", "1");
+    *lock(&home.memory.mounts) = vec![Mount {
+        name: "disk/".to_owned(),
+        number: 7,
+    }];
+    let keeper = home.keeper();
+    let mut running = started(&keeper);
+    running.elsewhere.make_due();
+    running.turn();
+    rest(&mut running);
+    let why = keeper.status().unwatched.unwrap();
+    assert!(
+        why.contains("disk/ is on NFS") && why.contains("ctl rescan"),
+        "{why}"
+    );
+    home.write("disk/a/b", "longer");
+    home.write("here", "longer");
+    running.elsewhere.make_due();
+    running.turn();
+    rest(&mut running);
+    let size = |name: &str| keeper.catalogue.view().get(name).unwrap().stamp.size;
+    assert_eq!((size("disk/a/b"), size("here")), (6, 1));
+    // The disk is gone, and with it the reason.
+    fs::remove_file(home.path("disk/of others")).unwrap();
+    running.elsewhere.make_due();
+    running.turn();
+    assert_eq!(keeper.status().unwatched, None);
+}
+
+#[test]
+fn a_rescan_finds_what_nothing_told_and_says_how_much() {
+    let home = Home::new();
+    for name in ["a/b/x", "a/y", "z", "same"] {
+        home.write(name, "1");
+    }
+    let keeper = home.keeper();
+    let mut running = started(&keeper);
+    let mut rescan = |name: Option<&str>| {
+        let name = name.map(|name| ShareName::parse(name).unwrap());
+        let mut asked = keeper.rescan(name.as_ref()).unwrap();
+        running.turn();
+        rest(&mut running);
+        asked.try_done().unwrap()
+    };
+    let found = |added, changed, removed| Rescanned {
+        added,
+        changed,
+        removed,
+    };
+    home.write("a/b/x", "longer");
+    home.write("a/y", "longer");
+    home.write("a/b/new", "1");
+    home.write("z", "longer");
+    assert_eq!(rescan(Some("a/b")), found(1, 1, 0));
+    assert_eq!(rescan(Some("z")), found(0, 1, 0));
+    fs::remove_file(home.path("same")).unwrap();
+    assert_eq!(rescan(None), found(0, 1, 1));
+    assert_eq!(known(&keeper), there(&keeper));
+    assert_eq!(rescan(Some("nothing")), found(0, 0, 0));
 }
 
 #[test]

@@ -42,6 +42,8 @@ pub(crate) struct Hints {
 struct Waiting {
     batch: Batch,
     stopped: bool,
+    /// Whether there is something to do beside the hints.
+    woken: bool,
 }
 
 impl Signs {
@@ -102,6 +104,12 @@ impl Hints {
         });
     }
 
+    /// Ends [`Hints::wait`] once.
+    pub(crate) fn wake(&self) {
+        lock(&self.waiting).woken = true;
+        self.came.notify_all();
+    }
+
     fn add(&self, add: impl FnOnce(&mut Batch)) {
         let mut waiting = lock(&self.waiting);
         let was_empty = waiting.batch.is_empty();
@@ -129,12 +137,13 @@ impl Hints {
     /// Waits for a hint, at most for `most`.
     pub(crate) fn wait(&self, most: Duration) {
         let waiting = lock(&self.waiting);
-        let idle = |waiting: &mut Waiting| waiting.batch.is_empty() && !waiting.stopped;
-        drop(
-            self.came
-                .wait_timeout_while(waiting, most, idle)
-                .unwrap_or_else(PoisonError::into_inner),
-        );
+        let idle =
+            |waiting: &mut Waiting| waiting.batch.is_empty() && !waiting.stopped && !waiting.woken;
+        let (mut waiting, _) = self
+            .came
+            .wait_timeout_while(waiting, most, idle)
+            .unwrap_or_else(PoisonError::into_inner);
+        waiting.woken = false;
     }
 
     /// Waits for `time`, or until it is stopped.

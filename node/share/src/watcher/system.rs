@@ -2,6 +2,7 @@
 
 use std::{path::Path, sync::Arc};
 
+use cap_std::fs::Dir;
 use node_wire::name::composed;
 use notify::{
     Config, Error, ErrorKind, Event, EventKind, EventKindMask, RecommendedWatcher, RecursiveMode,
@@ -9,7 +10,10 @@ use notify::{
     event::{AccessKind, AccessMode, ModifyKind},
 };
 
-use super::{Hints, Signs, WatchError, Watcher, Watching};
+use super::{
+    Hints, Mount, Signs, WatchError, Watcher, Watching,
+    mounts::{mounted_below, silent_kind},
+};
 use crate::temporary::is_temporary_part;
 
 /// What the system is asked to tell: every change, and no reading. Whoever reads a
@@ -30,6 +34,14 @@ impl Watching for System {
             config(),
         );
         Ok(Box::new(SystemWatcher(watcher.map_err(error)?)))
+    }
+
+    fn mounts(&self, root: &Path) -> Vec<Mount> {
+        mounted_below(root)
+    }
+
+    fn silent(&self, directory: &Dir) -> Option<String> {
+        silent_kind(directory)
     }
 }
 
@@ -55,6 +67,10 @@ fn error(error: Error) -> WatchError {
         ErrorKind::Io(error) if error.raw_os_error() == Some(too_many) => WatchError::Limit,
         ErrorKind::PathNotFound => WatchError::Gone,
         ErrorKind::Io(error) if error.kind() == std::io::ErrorKind::NotFound => WatchError::Gone,
+        // One that nobody may read is noticed and said where it is listed.
+        ErrorKind::Io(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
+            WatchError::Gone
+        }
         _ => WatchError::Other(error.to_string()),
     }
 }
