@@ -8,7 +8,7 @@ use node_api::{
 };
 use plugin_api::Handler;
 use plugin_process::Program;
-use plugin_script::{POLICY_FILE, Policy, SOURCE_MAX, ScriptHandler};
+use plugin_script::{POLICY_FILE, SOURCE_MAX, ScriptHandler, ScriptPolicy};
 use serde_json::json;
 
 use super::Context;
@@ -64,7 +64,7 @@ fn row(plugin: &Plugin) -> Vec<String> {
 enum Candidate {
     Script(ScriptHandler),
     Program(Box<Program>),
-    Policy(Policy),
+    Policy(ScriptPolicy),
 }
 
 /// Does one thing with each file, says how it went, and fails if one did.
@@ -106,7 +106,7 @@ impl Candidate {
         }
         let source = read(file)?;
         let compiled = if file.file_name().is_some_and(|name| name == POLICY_FILE) {
-            Policy::compile(&source).map(Candidate::Policy)
+            ScriptPolicy::compile(&source).map(Candidate::Policy)
         } else {
             ScriptHandler::compile(&source).map(Candidate::Script)
         };

@@ -7,7 +7,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use plugin_api::Handler;
+use plugin_api::{Handler, PluginDirectory, PluginFile};
 
 use crate::{
     ProgramError,
@@ -27,17 +27,6 @@ pub struct Programs {
     files: Mutex<BTreeMap<String, Loaded>>,
 }
 
-/// A program and what is wrong with it.
-#[derive(Clone, Debug)]
-pub struct ProgramState {
-    /// Name of the file.
-    pub file: String,
-    /// What answers, if anything does: the last version that was right.
-    pub handler: Option<Arc<Program>>,
-    /// Why the file as it is now is not used.
-    pub problem: Option<String>,
-}
-
 #[derive(Debug)]
 struct Loaded {
     seen: Seen,
@@ -48,7 +37,8 @@ struct Loaded {
 }
 
 impl Programs {
-    /// Follows `directory`. Nothing is started before [`Programs::refresh`].
+    /// Follows `directory`. Nothing is started before
+    /// [`refresh`](PluginDirectory::refresh).
     #[must_use]
     pub fn new(directory: PathBuf) -> Programs {
         Programs {
@@ -58,15 +48,18 @@ impl Programs {
         }
     }
 
-    /// Looks at the directory, starts what changed, and looks after what runs.
-    /// `taken` are the prefixes of other handlers. Gives what to tell the owner:
-    /// file and what happened to it. Blocks, at most as long as an introduction
-    /// may take. To be called by one at a time.
-    ///
-    /// # Errors
-    /// When the directory cannot be used; what was started stays.
-    pub fn refresh(&self, taken: &[String]) -> Result<Vec<(String, String)>, ProgramError> {
-        let there = self.list()?;
+    /// Returns the programs that answer, by the names of their files.
+    #[must_use]
+    pub fn loaded(&self) -> Vec<Arc<Program>> {
+        let files = lock(&self.files);
+        let shown = files.values().filter(|loaded| !loaded.is_hidden);
+        shown.filter_map(|loaded| loaded.handler.clone()).collect()
+    }
+
+    /// Starts the programs that changed, and looks after those that run. Blocks, at most as
+    /// long as an introduction may take.
+    fn start_changed(&self, taken: &[String]) -> Result<Vec<(String, String)>, ProgramError> {
+        let there = self.look()?;
         let mut news = self.remove_others(&there);
         let changed = self.changed(there);
         for (file, seen, started) in self.start(changed) {
@@ -77,38 +70,7 @@ impl Programs {
         Ok(news)
     }
 
-    /// What is loaded, by the names of the files.
-    #[must_use]
-    pub fn list_loaded(&self) -> Vec<ProgramState> {
-        let files = lock(&self.files);
-        let states = files.iter().map(|(file, loaded)| ProgramState {
-            file: file.clone(),
-            handler: loaded.handler.clone(),
-            problem: loaded.problem(),
-        });
-        states.collect()
-    }
-
-    /// The handlers, by the names of their files.
-    #[must_use]
-    pub fn handlers(&self) -> Vec<Arc<Program>> {
-        let files = lock(&self.files);
-        let shown = files.values().filter(|loaded| !loaded.is_hidden);
-        shown.filter_map(|loaded| loaded.handler.clone()).collect()
-    }
-
-    /// Ends all programs; none is started any more. Blocks.
-    pub fn stop(&self) {
-        self.stop.set();
-        let files = std::mem::take(&mut *lock(&self.files));
-        let programs: Vec<_> = files
-            .values()
-            .filter_map(|l| l.handler.as_deref())
-            .collect();
-        stop_all(&programs);
-    }
-
-    fn list(&self) -> Result<BTreeMap<String, Seen>, ProgramError> {
+    fn look(&self) -> Result<BTreeMap<String, Seen>, ProgramError> {
         check_rights("the directory", &fs::metadata(&self.directory)?)?;
         let mut there = BTreeMap::new();
         for entry in fs::read_dir(&self.directory)? {
@@ -249,6 +211,38 @@ impl Programs {
     }
 }
 
+impl PluginDirectory for Programs {
+    fn handlers(&self) -> Vec<Arc<dyn Handler>> {
+        let programs = self.loaded().into_iter();
+        programs
+            .map(|program| program as Arc<dyn Handler>)
+            .collect()
+    }
+
+    fn list(&self) -> Vec<PluginFile> {
+        let files = lock(&self.files);
+        files
+            .iter()
+            .map(|(file, loaded)| loaded.described(file))
+            .collect()
+    }
+
+    fn refresh(&self, taken: &[String]) -> Result<Vec<(String, String)>, String> {
+        self.start_changed(taken).map_err(|error| error.to_string())
+    }
+
+    /// Ends all programs; none is started any more.
+    fn stop(&self) {
+        self.stop.set();
+        let files = std::mem::take(&mut *lock(&self.files));
+        let programs: Vec<_> = files
+            .values()
+            .filter_map(|loaded| loaded.handler.as_deref())
+            .collect();
+        stop_all(&programs);
+    }
+}
+
 impl Drop for Programs {
     fn drop(&mut self) {
         self.stop();
@@ -256,6 +250,19 @@ impl Drop for Programs {
 }
 
 impl Loaded {
+    fn described(&self, file: &str) -> PluginFile {
+        let handler = self.handler.as_ref();
+        let failure = handler.and_then(|handler| handler.last_failure());
+        PluginFile {
+            file: file.to_owned(),
+            id: handler.map(|handler| handler.id().to_owned()),
+            version: handler.map(|handler| handler.version()),
+            is_disabled: handler.is_some_and(|handler| handler.is_disabled()),
+            problem: self.problem().or(failure),
+            handler: handler.map(|handler| Arc::clone(handler) as Arc<dyn Handler>),
+        }
+    }
+
     fn problem(&self) -> Option<String> {
         let hidden = || {
             let name = self.handler.as_ref().filter(|_| self.is_hidden)?.name();

@@ -61,7 +61,7 @@ mod turn;
 pub use self::{
     back_off::{BACK_OFF_FIRST, BACK_OFF_MAX},
     conversation::{ANSWER_TIME, OUTPUT_MAX, READ_MAX},
-    directory::{PROGRAMS_MAX, ProgramState, Programs},
+    directory::{PROGRAMS_MAX, Programs},
     header::HeaderError,
     leash::END_GRACE,
     limits::{FILES_OPEN_MAX, MEMORY_MAX, PROCESSES_MAX, TIME_MAX},

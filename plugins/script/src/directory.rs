@@ -7,7 +7,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use plugin_api::Handler;
+use plugin_api::{Handler, PluginDirectory, PluginFile};
 
 use crate::{
     ScriptError,
@@ -26,21 +26,8 @@ const EXTENSION: &str = "rhai";
 #[derive(Debug)]
 pub struct Scripts {
     directory: PathBuf,
-    /// Prefixes that no script may have.
-    reserved: Vec<String>,
     places: Arc<Places>,
     files: Mutex<BTreeMap<String, Loaded>>,
-}
-
-/// A script and what is wrong with it.
-#[derive(Clone, Debug)]
-pub struct ScriptState {
-    /// Name of the file.
-    pub file: String,
-    /// What answers, if anything does: the last version that was right.
-    pub handler: Option<Arc<ScriptHandler>>,
-    /// Why the file as it is now is not used.
-    pub problem: Option<String>,
 }
 
 #[derive(Debug)]
@@ -51,25 +38,31 @@ struct Loaded {
 }
 
 impl Scripts {
-    /// Follows `directory`. Nothing is loaded before [`Scripts::refresh`].
+    /// Follows `directory`. Nothing is loaded before
+    /// [`refresh`](PluginDirectory::refresh).
     #[must_use]
-    pub fn new(directory: PathBuf, reserved: Vec<String>) -> Scripts {
+    pub fn new(directory: PathBuf) -> Scripts {
         Scripts {
             directory,
-            reserved,
             places: Arc::default(),
             files: Mutex::default(),
         }
     }
 
-    /// Looks at the directory and loads what changed. Gives what to tell the
-    /// owner: file and what happened to it. Blocks.
-    ///
-    /// # Errors
-    /// When the directory cannot be read; what was loaded stays.
-    pub fn refresh(&self) -> Result<Vec<(String, String)>, ScriptError> {
+    /// Returns the scripts that answer, by the names of their files.
+    #[must_use]
+    pub fn loaded(&self) -> Vec<Arc<ScriptHandler>> {
+        let files = lock(&self.files);
+        files
+            .values()
+            .filter_map(|loaded| loaded.handler.clone())
+            .collect()
+    }
+
+    /// Loads the scripts that changed.
+    fn load_changed(&self, taken: &[String]) -> Result<Vec<(String, String)>, ScriptError> {
         source::check_directory(&self.directory)?;
-        let there = self.list()?;
+        let there = self.look()?;
         let mut files = lock(&self.files);
         let mut news = Vec::new();
         files.retain(|file, _| {
@@ -83,7 +76,7 @@ impl Scripts {
             if files.get(&file).is_some_and(|loaded| loaded.seen == seen) {
                 continue;
             }
-            let taken = self.taken(&files, &file);
+            let taken = taken_by_others(&files, &file, taken);
             let before = files.remove(&file).and_then(|loaded| loaded.handler);
             let loaded = match self.load(&file, &taken) {
                 Ok(handler) => {
@@ -111,29 +104,7 @@ impl Scripts {
         Ok(news)
     }
 
-    /// What is loaded, by the names of the files.
-    #[must_use]
-    pub fn list_loaded(&self) -> Vec<ScriptState> {
-        let files = lock(&self.files);
-        let states = files.iter().map(|(file, loaded)| ScriptState {
-            file: file.clone(),
-            handler: loaded.handler.clone(),
-            problem: loaded.problem.clone(),
-        });
-        states.collect()
-    }
-
-    /// The handlers, by the names of their files.
-    #[must_use]
-    pub fn handlers(&self) -> Vec<Arc<ScriptHandler>> {
-        let files = lock(&self.files);
-        files
-            .values()
-            .filter_map(|loaded| loaded.handler.clone())
-            .collect()
-    }
-
-    fn list(&self) -> Result<BTreeMap<String, Seen>, ScriptError> {
+    fn look(&self) -> Result<BTreeMap<String, Seen>, ScriptError> {
         let mut there = BTreeMap::new();
         for entry in fs::read_dir(&self.directory)? {
             let path = entry?.path();
@@ -169,15 +140,56 @@ impl Scripts {
         }
         Ok(handler)
     }
+}
 
-    /// The prefixes that `file` may not have.
-    fn taken(&self, files: &BTreeMap<String, Loaded>, file: &str) -> BTreeSet<String> {
-        let others = files
-            .iter()
-            .filter(|(other, _)| *other != file)
-            .filter_map(|(_, loaded)| Some(loaded.handler.as_ref()?.name().to_owned()));
-        self.reserved.iter().cloned().chain(others).collect()
+impl PluginDirectory for Scripts {
+    fn handlers(&self) -> Vec<Arc<dyn Handler>> {
+        let scripts = self.loaded().into_iter();
+        scripts.map(|script| script as Arc<dyn Handler>).collect()
     }
+
+    fn list(&self) -> Vec<PluginFile> {
+        let files = lock(&self.files);
+        files
+            .iter()
+            .map(|(file, loaded)| loaded.described(file))
+            .collect()
+    }
+
+    fn refresh(&self, taken: &[String]) -> Result<Vec<(String, String)>, String> {
+        self.load_changed(taken).map_err(|error| error.to_string())
+    }
+
+    /// Does nothing: no script runs between two answers.
+    fn stop(&self) {}
+}
+
+impl Loaded {
+    fn described(&self, file: &str) -> PluginFile {
+        let handler = self.handler.as_ref();
+        let failure = handler.and_then(|handler| handler.last_failure());
+        PluginFile {
+            file: file.to_owned(),
+            id: handler.map(|handler| handler.id().to_owned()),
+            version: handler.map(|handler| handler.version()),
+            is_disabled: handler.is_some_and(|handler| handler.is_disabled()),
+            problem: self.problem.clone().or(failure),
+            handler: handler.map(|handler| Arc::clone(handler) as Arc<dyn Handler>),
+        }
+    }
+}
+
+/// Returns the prefixes that `file` may not have.
+fn taken_by_others(
+    files: &BTreeMap<String, Loaded>,
+    file: &str,
+    taken: &[String],
+) -> BTreeSet<String> {
+    let others = files
+        .iter()
+        .filter(|(other, _)| *other != file)
+        .filter_map(|(_, loaded)| Some(loaded.handler.as_ref()?.name().to_owned()));
+    taken.iter().cloned().chain(others).collect()
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -7,7 +7,7 @@
 //! - `capability` is what it can reach: the files of the share, to read.
 //! - [`Scripts`] follows a directory: what appears is loaded, what changes and
 //!   compiles takes the place of the old version.
-//! - [`Policy`] is another kind of script, in the same sandbox: it decides what
+//! - [`ScriptPolicy`] is another kind of script, in the same sandbox: it decides what
 //!   others may ask and have.
 //!
 //! # Invariants
@@ -48,13 +48,12 @@ mod sandbox;
 mod source;
 
 pub use self::{
-    directory::{SCRIPTS_MAX, ScriptState, Scripts},
+    directory::{SCRIPTS_MAX, Scripts},
     handler::{FAILURES_MAX, RUNNING_MAX, ScriptHandler},
     header::{HeaderError, SOURCE_MAX},
     policy::{
-        FetchAsked, HitsAllowed, POLICY_FILE, POLICY_HITS_TIME, POLICY_OPERATIONS_MAX, POLICY_TIME,
-        Policy, PolicyError, PolicyExampleError, PolicyFile, PolicyState, QueryAsked, RankAsked,
-        Rule, Rules, What,
+        POLICY_FILE, POLICY_HITS_TIME, POLICY_OPERATIONS_MAX, POLICY_TIME, PolicyExampleError,
+        PolicyFile, ScriptPolicy,
     },
     sandbox::{OPERATIONS_MAX, TIME, TIME_WHOLE},
 };

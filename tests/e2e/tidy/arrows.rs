@@ -37,10 +37,8 @@ const ARROWS: &[(&str, &[&str])] = &[
             "node-transport",
             "node-wire",
             "plugin-api",
-            "plugin-content",
+            // Tests only: a handler of names.
             "plugin-filename",
-            "plugin-process",
-            "plugin-script",
         ],
     ),
     (
@@ -55,6 +53,10 @@ const ARROWS: &[(&str, &[&str])] = &[
             "node-transport",
             "node-wire",
             "plugin-api",
+            "plugin-content",
+            "plugin-filename",
+            "plugin-process",
+            "plugin-script",
         ],
     ),
     (

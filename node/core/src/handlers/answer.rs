@@ -170,7 +170,9 @@ mod tests {
             limit,
             deadline: Instant::now() + within,
         };
-        Handlers::standard().answer(&files, query, wanted).unwrap()
+        Handlers::new(vec![Arc::new(plugin_filename::Filename)])
+            .answer(&files, query, wanted)
+            .unwrap()
     }
 
     #[test]

@@ -1,22 +1,19 @@
-//! What the owner's directory adds to the handlers: scripts and programs.
+//! The handlers of the owner's directories: what [`PluginDirectory`] brings.
 //!
 //! # Invariants
-//! - A prefix belongs to one handler: what is built in goes before scripts, and
-//!   those go before programs.
+//! - A prefix belongs to one handler: what is built in goes before the first
+//!   directory, and each directory before the next one.
 //! - At most half of the processors answer for them at a time, [`RUNNING_MAX`] at
 //!   most, so that there is always a free one for what is built in; at most
 //!   [`WAITING_MAX`] more wait for that, none longer than [`WAIT`]: however many queries
 //!   come for them, other threads for answers are free for what is built in.
 
 use std::{
-    path::PathBuf,
     sync::{Arc, Condvar, Mutex, PoisonError},
     time::Duration,
 };
 
-use plugin_api::{Handler, HandlerError};
-use plugin_process::{ProgramState, Programs};
-use plugin_script::{ScriptState, Scripts};
+use plugin_api::{Handler, HandlerError, PluginDirectory, PluginFile};
 
 use crate::sync::lock;
 
@@ -30,31 +27,12 @@ const WAITING_MAX: usize = 4;
 /// Longest wait.
 const WAIT: Duration = Duration::from_millis(500);
 
-/// The owner's directory.
-#[derive(Debug)]
+/// The owner's directories.
 pub struct Plugins {
     /// Prefixes of what is built in.
     reserved: Vec<String>,
-    scripts: Scripts,
-    programs: Programs,
+    directories: Vec<Arc<dyn PluginDirectory>>,
     places: Arc<Places>,
-}
-
-/// A file of the directory and what became of it.
-#[derive(Clone)]
-pub struct PluginFile {
-    /// Its name.
-    pub file: String,
-    /// What answers, if anything does: the last version that was right.
-    pub handler: Option<Arc<dyn Handler>>,
-    /// What that version calls itself.
-    pub id: Option<String>,
-    /// Its number.
-    pub version: Option<u32>,
-    /// Whether it is not asked any more.
-    pub is_disabled: bool,
-    /// Why the file as it is now is not used, or how the last answer failed.
-    pub problem: Option<String>,
 }
 
 /// News of a directory: a file and what happened to it.
@@ -78,83 +56,64 @@ struct Taken {
 pub(super) struct Place<'a>(&'a Places);
 
 impl Plugins {
-    pub(super) fn new(directory: PathBuf, reserved: Vec<String>) -> Plugins {
+    pub(super) fn new(
+        directories: Vec<Arc<dyn PluginDirectory>>,
+        reserved: Vec<String>,
+    ) -> Plugins {
         Plugins {
-            scripts: Scripts::new(directory.clone(), reserved.clone()),
-            programs: Programs::new(directory),
-            places: Arc::new(Places::new(running_max(processors()))),
             reserved,
+            directories,
+            places: Arc::new(Places::new(running_max(processors()))),
         }
     }
 
-    /// The files, scripts first.
+    /// Returns the files, directory by directory.
     #[must_use]
     pub fn list(&self) -> Vec<PluginFile> {
-        let scripts = self.scripts.list_loaded().into_iter().map(of_script);
-        let programs = self.programs.list_loaded().into_iter().map(of_program);
-        scripts.chain(programs).collect()
+        let directories = self.directories.iter();
+        directories.flat_map(|directory| directory.list()).collect()
     }
 
-    /// What answers.
+    /// Returns the handlers, directory by directory.
     pub(super) fn handlers(&self) -> impl Iterator<Item = Arc<dyn Handler>> {
-        let scripts = self.scripts.handlers().into_iter();
-        let scripts = scripts.map(|handler| handler as Arc<dyn Handler>);
-        let programs = self.programs.handlers().into_iter();
-        scripts.chain(programs.map(|handler| handler as Arc<dyn Handler>))
+        let directories = self.directories.iter();
+        directories.flat_map(|directory| directory.handlers())
     }
 
     pub(super) fn places(&self) -> &Arc<Places> {
         &self.places
     }
 
-    /// Loads scripts that changed. Blocks.
-    pub(super) fn refresh_scripts(&self) -> Result<News, String> {
-        self.scripts.refresh().map_err(|error| error.to_string())
+    /// Returns how many directories there are.
+    pub(super) fn count(&self) -> usize {
+        self.directories.len()
     }
 
-    /// Starts programs that changed, and looks after those that run. Blocks, for
-    /// as long as a program may take to introduce itself.
-    pub(super) fn refresh_programs(&self) -> Result<News, String> {
-        let scripts = self.scripts.handlers().into_iter();
-        let scripts = scripts.map(|script| script.name().to_owned());
-        let taken: Vec<_> = self.reserved.iter().cloned().chain(scripts).collect();
-        let looked = self.programs.refresh(&taken);
-        looked.map_err(|error| error.to_string())
+    /// Loads the files of one directory that changed. Blocks, for as long as a handler may
+    /// take to start.
+    pub(super) fn refresh(&self, directory: usize) -> Result<News, String> {
+        let Some(refreshed) = self.directories.get(directory) else {
+            return Ok(News::new());
+        };
+        let before = self.directories[..directory].iter();
+        let before = before.flat_map(|directory| directory.handlers());
+        let before = before.map(|handler| handler.name().to_owned());
+        let taken: Vec<_> = self.reserved.iter().cloned().chain(before).collect();
+        refreshed.refresh(&taken)
     }
 
-    /// Ends the programs. Blocks.
+    /// Ends what runs for the handlers. Blocks.
     pub(super) fn stop(&self) {
-        self.programs.stop();
+        for directory in &self.directories {
+            directory.stop();
+        }
     }
 }
 
-fn of_script(script: ScriptState) -> PluginFile {
-    let handler = script.handler;
-    let failure = handler.as_ref().and_then(|handler| handler.last_failure());
-    PluginFile {
-        file: script.file,
-        id: handler.as_ref().map(|handler| handler.id().to_owned()),
-        version: handler.as_ref().map(|handler| handler.version()),
-        is_disabled: handler
-            .as_ref()
-            .is_some_and(|handler| handler.is_disabled()),
-        problem: script.problem.or(failure),
-        handler: handler.map(|handler| handler as Arc<dyn Handler>),
-    }
-}
-
-fn of_program(program: ProgramState) -> PluginFile {
-    let handler = program.handler;
-    let failure = handler.as_ref().and_then(|handler| handler.last_failure());
-    PluginFile {
-        file: program.file,
-        id: handler.as_ref().map(|handler| handler.id().to_owned()),
-        version: handler.as_ref().map(|handler| handler.version()),
-        is_disabled: handler
-            .as_ref()
-            .is_some_and(|handler| handler.is_disabled()),
-        problem: program.problem.or(failure),
-        handler: handler.map(|handler| handler as Arc<dyn Handler>),
+impl std::fmt::Debug for Plugins {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let names = self.handlers().map(|handler| handler.name().to_owned());
+        f.debug_list().entries(names).finish()
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use plugin_api::Handler;
+use plugin_api::{Handler, PluginDirectory};
 use plugin_process::{END_GRACE, FAILURES_MAX, Program, Programs};
 
 use crate::world::{Found, eventually, is_there, program, put, share, source};
@@ -70,7 +70,7 @@ fn stopping_ends_all_at_once_even_those_that_ignore_it() {
         put(home.path(), &format!("p{n}"), &text);
     }
     programs.refresh(&[]).unwrap();
-    let handlers = programs.handlers();
+    let handlers = programs.loaded();
     let pids: Vec<String> = handlers
         .iter()
         .filter_map(|p| p.pid())
@@ -85,7 +85,7 @@ fn stopping_ends_all_at_once_even_those_that_ignore_it() {
         assert!(asked.join().unwrap().is_err(), "the answer was cut off");
     });
     assert!(pids.iter().all(|pid| !is_there(pid)));
-    assert!(programs.handlers().is_empty());
+    assert!(programs.loaded().is_empty());
     assert!(
         handlers[1]
             .answer("q", &share(&[]), &mut Found::new())
@@ -105,7 +105,7 @@ fn one_that_ends_between_two_queries_is_noticed_and_started_again() {
     drop(Program::start(&path).unwrap());
     let programs = Programs::new(home.path().to_owned());
     programs.refresh(&[]).unwrap();
-    let program = programs.handlers().remove(0);
+    let program = programs.loaded().remove(0);
     let first = program.pid().unwrap().to_string();
     program.answer("q", &share(&[]), &mut Found::new()).unwrap();
     eventually("it is waited for", || {
