@@ -10,6 +10,7 @@ use node_core::handlers::{Extensions, OpenIndex};
 use plugin_api::{Handler, Index, PluginDirectory, PolicySource};
 use plugin_content::Content;
 use plugin_filename::Filename;
+use plugin_host::Answers;
 use plugin_process::Programs;
 use plugin_script::{PolicyFile, Scripts};
 
@@ -45,10 +46,10 @@ fn index(state: &StateDir) -> OpenIndex {
 
 /// Follows the scripts, the programs and the policy of the plugin directory.
 fn of_directory(directory: PathBuf) -> (Vec<Arc<dyn PluginDirectory>>, Arc<dyn PolicySource>) {
-    let handlers: Vec<Arc<dyn PluginDirectory>> = vec![
-        Arc::new(Scripts::new(directory.clone())),
-        Arc::new(Programs::new(directory.clone())),
-    ];
+    let answers = Answers::of_machine();
+    let scripts = Scripts::new(directory.clone()).with_answers(answers.clone());
+    let programs = Programs::new(directory.clone()).with_answers(answers);
+    let handlers: Vec<Arc<dyn PluginDirectory>> = vec![Arc::new(scripts), Arc::new(programs)];
     (handlers, Arc::new(PolicyFile::new(directory)))
 }
 

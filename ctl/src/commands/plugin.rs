@@ -7,6 +7,7 @@ use node_api::{
     plugin::{Plugin, PluginState},
 };
 use plugin_api::Handler;
+use plugin_host::{Header, Plugin as _};
 use plugin_process::Program;
 use plugin_script::{POLICY_FILE, SOURCE_MAX, ScriptHandler, ScriptPolicy};
 use serde_json::json;
@@ -114,20 +115,20 @@ impl Candidate {
     }
 
     fn check(&self) -> Result<String, String> {
-        let (does, id, version, handler): (_, _, _, &dyn Handler) = match self {
-            Candidate::Script(script) => ("compiles", script.id(), script.version(), script),
-            Candidate::Program(program) => (
-                "introduces itself",
-                program.id(),
-                program.version(),
-                program.as_ref(),
-            ),
+        let (does, header) = match self {
+            Candidate::Script(script) => ("compiles", script.header()),
+            Candidate::Program(program) => ("introduces itself", program.header()),
             Candidate::Policy(policy) => {
                 let names: Vec<_> = policy.rules().iter().map(|rule| rule.name()).collect();
                 return Ok(format!("compiles; a policy with {}", names.join(", ")));
             }
         };
-        let prefix = handler.name();
+        let Header {
+            id,
+            version,
+            prefix,
+            ..
+        } = header;
         Ok(format!(
             "{does}; {id} version {version} would answer `{prefix}:`"
         ))

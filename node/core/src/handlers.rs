@@ -25,6 +25,7 @@ use std::{sync::Arc, time::SystemTime};
 use node_overlay::{LocalHandlers, QueryKeys};
 use plugin_api::{Changes, Files, Handler, HandlerError, Index, PluginDirectory};
 
+use self::query::{Query, Quotes, SyntaxError};
 pub use self::{
     answer::{Answer, End, Wanted},
     extensions::{CaughtUp, Extensions, OpenIndex},
@@ -32,10 +33,6 @@ pub use self::{
     live::{LiveAnswer, Page, PageMost},
     plugins::Plugins,
     watch::watch_plugins,
-};
-use self::{
-    plugins::Places,
-    query::{Query, Quotes, SyntaxError},
 };
 use crate::threads::{Place, ThreadError, Threads};
 
@@ -217,13 +214,7 @@ impl Handlers {
             },
         };
         let quotes = quotes_of(&*handler);
-        let is_built_in = self
-            .built_in
-            .iter()
-            .any(|other| Arc::ptr_eq(other, &handler));
-        let plugins = self.plugins.iter().filter(|_| !is_built_in);
         Ok(Asked {
-            places: plugins.map(|plugins| Arc::clone(plugins.places())).next(),
             text: query.text(quotes),
             files: query.filters().apply(files),
             context: query.context(),
@@ -255,8 +246,6 @@ struct Asked {
     files: Arc<dyn Files>,
     /// Lines wanted around a line that fits.
     context: usize,
-    /// What bounds the answers of handlers that are not built in.
-    places: Option<Arc<Places>>,
 }
 
 impl LocalHandlers for Handlers {

@@ -32,7 +32,6 @@ mod indexer;
 mod letters;
 pub mod limits;
 mod pattern;
-mod permits;
 mod source;
 mod state;
 mod store;

@@ -18,10 +18,10 @@ use std::{
 };
 
 use plugin_api::{Changes, Files, IndexStatus};
+use plugin_host::Permits;
 
 use crate::{
     limits::{HELPERS_MAX, SCANS_MAX, TEXTS_MAX, WAITING_MAX},
-    permits::Permits,
     store::{Keys, Store, StoreError, View},
 };
 

@@ -1,7 +1,7 @@
 //! Handlers written in rhai: an owner's own kinds of answers, in a few lines.
 //!
 //! # Participants
-//! - A `Header` says what a script is called and promises examples.
+//! - `header` reads what a script is called, and the examples it promises.
 //! - A [`ScriptHandler`] is one script that compiled; it answers queries.
 //! - `sandbox` is the language: what a script can do and how much of it.
 //! - `capability` is what it can reach: the files of the share, to read.
@@ -26,10 +26,6 @@
 
 mod background;
 mod capability;
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the directory of scripts is named by the person at the machine"
-)]
 mod directory;
 mod handler;
 mod header;
@@ -47,9 +43,12 @@ mod sandbox;
 )]
 mod source;
 
+pub use plugin_host::FAILURES_MAX;
+use plugin_host::RightsError;
+
 pub use self::{
     directory::{SCRIPTS_MAX, Scripts},
-    handler::{FAILURES_MAX, RUNNING_MAX, ScriptHandler},
+    handler::ScriptHandler,
     header::{HeaderError, SOURCE_MAX},
     policy::{
         POLICY_FILE, POLICY_HITS_TIME, POLICY_OPERATIONS_MAX, POLICY_TIME, PolicyExampleError,
@@ -86,12 +85,6 @@ pub enum ScriptError {
     #[error("it cannot be read: {0}")]
     Read(#[from] std::io::Error),
     /// Others could have written it.
-    #[error("others than its owner may write to {0}; take that right away with chmod go-w")]
-    Writable(&'static str),
-    /// Another handler has this prefix.
-    #[error("the prefix `{0}:` is taken")]
-    Taken(String),
-    /// There are too many.
-    #[error("there are more than {SCRIPTS_MAX} scripts")]
-    TooMany,
+    #[error(transparent)]
+    Rights(#[from] RightsError),
 }

@@ -27,11 +27,12 @@ mod network;
 mod runner;
 
 use std::{
-    sync::{Mutex, PoisonError},
+    sync::Mutex,
     time::{Duration, Instant},
 };
 
 use plugin_api::{FetchAsked, HitsAllowed, Policy, PolicyError, QueryAsked, RankAsked, Rule};
+use plugin_host::{PROBLEM_MAX, lock};
 use rhai::{AST, Dynamic, Map};
 
 use self::{asked::ToMap, examples::Example, runner::Runners};
@@ -55,9 +56,6 @@ pub const POLICY_OPERATIONS_MAX: u64 = 50_000;
 
 /// Failures after which the other hits of one answer are not asked about.
 const HITS_FAILURES_MAX: usize = 3;
-
-/// Longest description of a failure, in characters.
-const PROBLEM_MAX: usize = 500;
 
 /// What names of functions that guard begin with. Others that do are taken for
 /// misspelt.
@@ -104,8 +102,7 @@ impl ScriptPolicy {
     /// Why the last decision that failed did.
     #[must_use]
     pub fn last_failure(&self) -> Option<String> {
-        let last = self.last_failure.lock();
-        last.unwrap_or_else(PoisonError::into_inner).clone()
+        lock(&self.last_failure).clone()
     }
 
     fn allows(&self, rule: Rule, asked: Map) -> Result<bool, PolicyError> {
@@ -128,8 +125,7 @@ impl ScriptPolicy {
     /// Keeps the failure, if it is one, for the owner.
     fn noted<T>(&self, decided: Result<T, PolicyError>) -> Result<T, PolicyError> {
         if let Err(error) = &decided {
-            let mut last = self.last_failure.lock();
-            **last.as_mut().unwrap_or_else(|error| error.get_mut()) = Some(error.to_string());
+            *lock(&self.last_failure) = Some(error.to_string());
         }
         decided
     }

@@ -42,6 +42,7 @@ const SYSTEM: &[&str] = &[
     "node/core/src/cache",
     "node/base/src/state",
     "node/core/src/server/front",
+    "plugins/host/src/rights",
     "plugins/process/src",
     "plugins/script/src/background",
 ];
@@ -103,6 +104,7 @@ const HOMES: &[Home] = &[
             "node-base",
             "node-core",
             "node-share",
+            "plugin-host",
             "plugin-process",
             "plugin-script",
         ],

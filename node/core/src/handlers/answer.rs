@@ -59,10 +59,6 @@ pub(super) fn pour(
     wanted: Wanted,
     push: &mut dyn FnMut(Hit) -> Flow,
 ) -> Result<End, HandlerError> {
-    let place = asked.places.as_deref();
-    let _place = place
-        .map(|places| places.take(asked.handler.name()))
-        .transpose()?;
     let mut bounded = Bounded {
         push,
         pushed: 0,

@@ -5,6 +5,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 
 use plugin_api::{Handler, PluginDirectory};
+use plugin_host::Plugin;
 use plugin_process::{PROGRAMS_MAX, Programs};
 
 use crate::world::{Found, is_there, put, share, source};
@@ -24,7 +25,9 @@ fn problem(programs: &Programs, file: &str) -> Option<String> {
 
 fn versions(programs: &Programs) -> Vec<(String, u32)> {
     let handlers = programs.loaded();
-    let versions = handlers.iter().map(|h| (h.name().to_owned(), h.version()));
+    let versions = handlers
+        .iter()
+        .map(|h| (h.name().to_owned(), h.header().version));
     versions.collect()
 }
 

@@ -7,12 +7,10 @@ use std::{
 };
 
 use plugin_api::{PolicySource, PolicyState, Rules};
+use plugin_host::Seen;
 
 use super::ScriptPolicy;
-use crate::{
-    ScriptError,
-    source::{self, Seen},
-};
+use crate::{ScriptError, source};
 
 /// Name of the file in the plugin directory. No handler can have it.
 pub const POLICY_FILE: &str = "policy.rhai";

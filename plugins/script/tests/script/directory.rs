@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use plugin_api::{Handler, PluginDirectory};
+use plugin_host::Plugin;
 use plugin_script::{SCRIPTS_MAX, Scripts};
 
 use crate::world::source;
@@ -39,7 +40,7 @@ fn versions(scripts: &Scripts) -> Vec<(String, u32)> {
     let handlers = scripts.loaded();
     handlers
         .iter()
-        .map(|handler| (handler.name().to_owned(), handler.version()))
+        .map(|handler| (handler.name().to_owned(), handler.header().version))
         .collect()
 }
 
