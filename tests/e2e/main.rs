@@ -27,6 +27,7 @@ mod meeting;
 mod mesh;
 mod names;
 mod neighbours;
+mod packaging;
 mod plugins;
 mod policy;
 mod programs;
