@@ -3,10 +3,13 @@
 use std::{process, sync::Arc};
 
 use jsonrpsee::core::{RpcResult, async_trait};
-use node_api::node::{IndexStatus, NodeServer, NodeStatus, UnreadableEntry};
+use node_api::{
+    error::{ApiError, ErrorCode},
+    node::{IndexStatus, NodeServer, NodeStatus, UnreadableEntry},
+};
 use node_base::events::unix_millis;
-use node_core::handlers::ContentStatus;
 use node_wire::{PeerUrl, scope::Scope};
+use plugin_api::IndexStatus as Progress;
 
 use super::{Owner, broken};
 
@@ -17,7 +20,7 @@ impl NodeServer for Owner {
         let handlers = context.handlers.names().into_iter();
         let (catalogue, share) = (Arc::clone(&context.catalogue), Arc::clone(&context.share));
         let skipped = share.disk().run(move || catalogue.skipped()).await;
-        let content = context.handlers.content().map(|content| content.status());
+        let content = context.handlers.index().map(|kept| kept.status());
         let files = content
             .iter()
             .flat_map(|content| content.unreadable.clone());
@@ -49,6 +52,15 @@ impl NodeServer for Owner {
         })
     }
 
+    async fn renew_secret(&self) -> RpcResult<bool> {
+        let (renewal, disk) = (self.renewal.clone(), self.node.context().share.disk());
+        let renewed = disk.run(move || renewal.renew()).await;
+        let renewed = renewed.map_err(|_| broken())?;
+        renewed.map_err(|error| ApiError::new(ErrorCode::Failed, error.to_string()))?;
+        tracing::info!("the secret was renewed as the owner asked");
+        Ok(true)
+    }
+
     async fn stop(&self) -> RpcResult<bool> {
         self.stop_asked.cancel();
         Ok(true)
@@ -65,7 +77,7 @@ fn reach(url: &PeerUrl) -> Option<String> {
     is_here.then(|| format!("only programs of this machine reach this node; {REACH_CURE}"))
 }
 
-fn index(status: &ContentStatus) -> IndexStatus {
+fn index(status: &Progress) -> IndexStatus {
     IndexStatus {
         files: status.files,
         waiting: status.waiting,

@@ -17,13 +17,12 @@ use std::{
     time::Instant,
 };
 
-use plugin_api::{Changes, Files};
+use plugin_api::{Changes, Files, IndexStatus};
+use plugin_host::Permits;
 
 use crate::{
-    Status,
     limits::{HELPERS_MAX, SCANS_MAX, TEXTS_MAX, UNREADABLE_TOLD, WAITING_MAX},
     long::{self, Long, LongFiles},
-    permits::Permits,
     store::{Keys, Store, StoreError, View},
 };
 
@@ -181,9 +180,9 @@ impl Shared {
         &self.stopped
     }
 
-    pub(crate) fn status(&self) -> Status {
+    pub(crate) fn status(&self) -> IndexStatus {
         let state = self.state();
-        Status {
+        IndexStatus {
             files: state.known.len() as u64,
             waiting: state.waiting.len() as u64,
             unreadable: state.unreadable_files(),

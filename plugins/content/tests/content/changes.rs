@@ -8,7 +8,7 @@ use std::{
     thread,
 };
 
-use plugin_api::{Changes, Gap, GapReason};
+use plugin_api::{Changes, Gap, GapReason, Index};
 
 use crate::world::{Found, Indexed, World, at};
 
