@@ -69,6 +69,13 @@ impl Links {
         here.filter(|other| *other != name).cloned().collect()
     }
 
+    /// Returns whether the file `name` has names that are not known, in the share or
+    /// outside.
+    pub(super) fn has_unknown_names(&self, name: &str) -> bool {
+        let linked = self.names.get(name).and_then(|id| self.files.get(id));
+        linked.is_some_and(|linked| (linked.here.len() as u64) < linked.all)
+    }
+
     /// Returns one name each of at most `most` files that have names outside the share,
     /// and those behind `after` first.
     pub(super) fn with_names_outside(&self, after: FileId, most: usize) -> Vec<(FileId, String)> {

@@ -51,6 +51,10 @@ pub(super) struct Look<'c> {
     changes: Vec<Change>,
     /// What the hints say of the files that are looked at.
     signs: BTreeMap<String, Signs>,
+    /// Files with names that are not known, by their numbers on the disk.
+    linked: BTreeSet<u64>,
+    /// Files that had another name, which is gone.
+    unlinked: BTreeSet<String>,
     looked: Looked,
 }
 
@@ -67,6 +71,8 @@ impl<'c> Look<'c> {
             open: Vec::new(),
             changes: Vec::new(),
             signs: BTreeMap::new(),
+            linked: BTreeSet::new(),
+            unlinked: BTreeSet::new(),
             looked: Looked::default(),
         }
     }
@@ -74,7 +80,50 @@ impl<'c> Look<'c> {
     /// Notes what was found, and says what is new.
     pub(super) fn end(mut self) -> Looked {
         self.flush();
+        self.names_of_linked();
+        self.flush();
         self.looked
+    }
+
+    /// Looks at the names of files that got another name or lost one: nobody tells
+    /// of that under the names that stay.
+    fn names_of_linked(&mut self) {
+        let mut names = std::mem::take(&mut self.unlinked);
+        let linked = std::mem::take(&mut self.linked);
+        if !linked.is_empty() {
+            let view = self.catalogue.view();
+            let files = view.from("");
+            let files = files.filter(|file| linked.contains(&file.meta.stamp.inode));
+            names.extend(files.map(|file| file.name()));
+        }
+        for name in names {
+            self.again(&name);
+        }
+    }
+
+    /// Looks once more at the file `name`.
+    fn again(&mut self, name: &str) {
+        let file = ShareName::parse(name)
+            .ok()
+            .and_then(|name| self.catalogue.share().on_disk(&name).ok());
+        if let Some(file) = file {
+            let meta = self.catalogue.meta(&mut self.work, name, &file);
+            self.work.links.note(name, Some(&file));
+            self.note(name, Some(meta));
+        }
+    }
+
+    /// Notes which file has the name `name` now, if any has.
+    fn link(&mut self, name: &str, file: Option<&OnDisk>) {
+        if file.is_none() {
+            self.unlinked.extend(self.work.links.others(name));
+            self.unlinked.remove(name);
+        }
+        let links = &mut self.work.links;
+        links.note(name, file);
+        if links.has_unknown_names(name) {
+            self.linked.extend(file.map(|file| file.shown().inode));
+        }
     }
 
     pub(super) fn folders(&self) -> &Folders {
@@ -310,7 +359,7 @@ impl<'c> Look<'c> {
             let meta = self.catalogue.share().meta(&file);
             let whole = format!("{name}{last}");
             let meta = self.work.young.settle(&whole, known, meta, now());
-            self.work.links.note(&whole, Some(&file));
+            self.link(&whole, Some(&file));
             if known != Some(meta) {
                 if file.links > 1 {
                     linked.push(whole.clone());
@@ -321,7 +370,7 @@ impl<'c> Look<'c> {
         gone.extend(before.map(|(gone, _)| gone));
         for gone in gone {
             let whole = format!("{name}{gone}");
-            self.work.links.note(&whole, None);
+            self.link(&whole, None);
             self.changes.push((whole, None));
         }
         for name in linked {
@@ -349,7 +398,7 @@ impl<'c> Look<'c> {
         let view = self.catalogue.view();
         for file in view.below(name) {
             let name = file.name();
-            self.work.links.note(&name, None);
+            self.link(&name, None);
             self.changes.push((name, None));
         }
     }
@@ -387,7 +436,7 @@ impl<'c> Look<'c> {
             share.writes.note(file, SystemTime::now());
         }
         let meta = self.catalogue.meta(&mut self.work, name, file);
-        self.work.links.note(name, Some(file));
+        self.link(name, Some(file));
         let is_new = self.note(name, Some(meta));
         if is_new && file.links > 1 {
             self.other_names(name);
@@ -397,14 +446,7 @@ impl<'c> Look<'c> {
     /// Looks at the other names of the file `name`.
     fn other_names(&mut self, name: &str) {
         for other in self.work.links.others(name) {
-            let file = ShareName::parse(&other)
-                .ok()
-                .and_then(|name| self.catalogue.share().on_disk(&name).ok());
-            if let Some(file) = file {
-                let meta = self.catalogue.meta(&mut self.work, &other, &file);
-                self.work.links.note(&other, Some(&file));
-                self.note(&other, Some(meta));
-            }
+            self.again(&other);
         }
     }
 
@@ -429,7 +471,7 @@ impl<'c> Look<'c> {
     fn note(&mut self, name: &str, meta: Option<Meta>) -> bool {
         let view: Arc<View> = self.catalogue.view();
         if meta.is_none() {
-            self.work.links.note(name, None);
+            self.link(name, None);
         }
         let is_new = view.get(name) != meta;
         if is_new {

@@ -19,7 +19,7 @@ use proptest::{collection::vec, prelude::*};
 
 use super::*;
 use crate::{
-    Share,
+    Share, Stamp,
     watcher::{Mount, Signs, WatchError, Watcher, Watching},
 };
 
@@ -300,6 +300,43 @@ fn a_write_that_shows_in_nothing_makes_another_version() {
     assert_eq!(view.stamp.version(), version());
 }
 
+/// Stamps in the catalogue.
+fn stamps(keeper: &Keeper) -> Vec<(String, Stamp)> {
+    let view = keeper.catalogue.view();
+    let stamps = view.from("").map(|file| (file.name(), file.meta.stamp));
+    stamps.collect()
+}
+
+/// Stamps of the same files on the disk.
+fn stamps_there(keeper: &Keeper) -> Vec<(String, Stamp)> {
+    let share = keeper.catalogue.share();
+    let stamp = |name: &str| share.stamp(&ShareName::parse(name).unwrap()).unwrap();
+    let names = stamps(keeper).into_iter().map(|(name, _)| name);
+    names.map(|name| (name.clone(), stamp(&name))).collect()
+}
+
+#[test]
+fn a_file_that_gets_its_first_other_name_is_looked_at_under_the_old_one() {
+    let home = Home::new();
+    home.write("a", "1");
+    let keeper = home.keeper();
+    let mut running = started(&keeper);
+    std::thread::sleep(Duration::from_millis(20));
+    fs::hard_link(home.path("a"), home.path("b")).unwrap();
+    hint(&mut running, &["b"]);
+    assert_eq!(stamps(&keeper), stamps_there(&keeper));
+    fs::remove_file(home.path("b")).unwrap();
+    hint(&mut running, &["b"]);
+    assert_eq!(stamps(&keeper), stamps_there(&keeper));
+    fs::create_dir(home.path("d")).unwrap();
+    fs::hard_link(home.path("a"), home.path("d/c")).unwrap();
+    hint(&mut running, &["d"]);
+    assert_eq!(stamps(&keeper), stamps_there(&keeper));
+    fs::remove_dir_all(home.path("d")).unwrap();
+    hint(&mut running, &["d"]);
+    assert_eq!(stamps(&keeper), stamps_there(&keeper));
+}
+
 #[test]
 fn a_write_through_another_name_is_seen_under_all() {
     let home = Home::new();
@@ -309,6 +346,13 @@ fn a_write_through_another_name_is_seen_under_all() {
     fs::hard_link(home.path("a/one"), &outside).unwrap();
     let keeper = home.keeper();
     let mut running = started(&keeper);
+    // Neither a new name nor one that goes is told under the others.
+    fs::hard_link(home.path("two"), home.path("b")).unwrap();
+    hint(&mut running, &["b"]);
+    assert_eq!(stamps(&keeper), stamps_there(&keeper));
+    fs::remove_file(home.path("b")).unwrap();
+    hint(&mut running, &["b"]);
+    assert_eq!(stamps(&keeper), stamps_there(&keeper));
     home.write("two", "longer");
     hint(&mut running, &["two"]);
     assert_eq!(
@@ -370,6 +414,9 @@ fn a_disk_that_tells_of_nothing_is_said_and_looked_at_again_and_again() {
     running.turn();
     rest(&mut running);
     let why = keeper.status().unwatched.unwrap();
+    until(&mut running, |_| {
+        !keeper.catalogue.work().young.is_waiting()
+    });
     assert!(
         why.contains("disk/ is on NFS") && why.contains("ctl rescan"),
         "{why}"
