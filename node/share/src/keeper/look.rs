@@ -119,10 +119,19 @@ impl<'c> Look<'c> {
             self.unlinked.extend(self.work.links.others(name));
             self.unlinked.remove(name);
         }
-        let links = &mut self.work.links;
-        links.note(name, file);
-        if links.has_unknown_names(name) {
-            self.linked.extend(file.map(|file| file.shown().inode));
+        self.work.links.note(name, file);
+    }
+
+    /// Has all names of a file looked at that is not as it was under one of them.
+    fn other_names(&mut self, name: &str, file: &OnDisk) {
+        if file.links < 2 {
+            return;
+        }
+        for other in self.work.links.others(name) {
+            self.again(&other);
+        }
+        if self.work.links.has_unknown_names(name) {
+            self.linked.insert(file.shown().inode);
         }
     }
 
@@ -362,7 +371,7 @@ impl<'c> Look<'c> {
             self.link(&whole, Some(&file));
             if known != Some(meta) {
                 if file.links > 1 {
-                    linked.push(whole.clone());
+                    linked.push((whole.clone(), file));
                 }
                 self.changes.push((whole, Some(meta)));
             }
@@ -373,8 +382,8 @@ impl<'c> Look<'c> {
             self.link(&whole, None);
             self.changes.push((whole, None));
         }
-        for name in linked {
-            self.other_names(&name);
+        for (name, file) in linked {
+            self.other_names(&name, &file);
         }
         let mut known: BTreeSet<String> = children(&self.work.folders, name).into_iter().collect();
         for last in listed.directories {
@@ -438,15 +447,8 @@ impl<'c> Look<'c> {
         let meta = self.catalogue.meta(&mut self.work, name, file);
         self.link(name, Some(file));
         let is_new = self.note(name, Some(meta));
-        if is_new && file.links > 1 {
-            self.other_names(name);
-        }
-    }
-
-    /// Looks at the other names of the file `name`.
-    fn other_names(&mut self, name: &str) {
-        for other in self.work.links.others(name) {
-            self.again(&other);
+        if is_new {
+            self.other_names(name, file);
         }
     }
 
