@@ -270,7 +270,12 @@ impl Digests {
     pub fn changed(&self, news: &News) {
         self.store.moved(&news.moved);
         let due = now() + CALM;
-        let moved: BTreeSet<&String> = news.moved.iter().map(|moved| &moved.to).collect();
+        let is_known = |name: &&String| {
+            let known = ShareName::parse(name).ok();
+            known.is_some_and(|name| self.store.get(&name).is_some())
+        };
+        let moved = news.moved.iter().map(|moved| &moved.to);
+        let moved: BTreeSet<&String> = moved.filter(is_known).collect();
         let names = news.added.iter().chain(&news.changed);
         let mut changed = lock(&self.changed);
         changed.too_many |= news.everything;
@@ -394,7 +399,8 @@ impl Digests {
             return None;
         }
         let read = self.of_in_turn(name);
-        let cannot_be_read = matches!(&read, Err(ShareError::Io { .. })) && !self.is_stopping();
+        let cannot_be_read = matches!(&read, Err(ShareError::Io { .. } | ShareError::Changed(_)))
+            && !self.is_stopping();
         lock(&self.changed).note(name, cannot_be_read, now());
         read.ok()
     }

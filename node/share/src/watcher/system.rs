@@ -47,6 +47,13 @@ impl Watching for System {
 
 impl Watcher for SystemWatcher {
     fn watch(&mut self, path: &Path) -> Result<(), WatchError> {
+        // The library takes a path that it knows for watched, although another directory
+        // may have taken it. It is no error if it does not know the path.
+        if let Err(error) = self.0.unwatch(path)
+            && !matches!(error.kind, ErrorKind::WatchNotFound)
+        {
+            tracing::debug!(%error, "a directory that was watched before");
+        }
         self.0
             .watch(path, RecursiveMode::NonRecursive)
             .map_err(error)
@@ -180,6 +187,30 @@ mod tests {
         let first = told.recv_timeout(std::time::Duration::from_secs(20));
         let first = first.unwrap().unwrap();
         assert_eq!(first.paths, [file("written")], "{first:?}");
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn another_directory_at_a_path_is_watched_when_it_is_asked_for() {
+        let share = tempfile::tempdir().unwrap();
+        let path = |name: &str| share.path().join(name);
+        let hints = Arc::new(Hints::default());
+        std::fs::create_dir(path("a")).unwrap();
+        let mut watcher = System.begin(share.path(), &hints).unwrap();
+        watcher.watch(&path("a")).unwrap();
+        std::fs::rename(path("a"), path("b")).unwrap();
+        watcher.watch(&path("b")).unwrap();
+        std::fs::create_dir(path("a")).unwrap();
+        watcher.watch(&path("a")).unwrap();
+        for directory in ["a", "b"] {
+            std::fs::write(path(directory).join("new"), "text").unwrap();
+            let until = std::time::Instant::now() + std::time::Duration::from_secs(20);
+            let name = format!("{directory}/new");
+            while !hints.take().names.contains_key(&name) {
+                assert!(std::time::Instant::now() < until, "{name}");
+                hints.wait(std::time::Duration::from_millis(10));
+            }
+        }
     }
 
     #[test]
