@@ -24,7 +24,7 @@ use secrecy::{ExposeSecret, SecretString};
 use crate::error::{Callee, CtlError};
 
 pub(crate) use address::{STATE_VARIABLE, default_state};
-pub(crate) use calls::{Existing, content};
+pub(crate) use calls::{Existing, Folder, Stopped, content, is_peer};
 pub(crate) use search::SearchStream;
 
 /// Longest wait for the answer to one call. Calls that take long answer in pieces.

@@ -150,7 +150,6 @@ fn for_wrong_usage_it_ends_with_2() {
     for args in [
         &["frobnicate"][..],
         &["fetch"],
-        &["fetch", "a", "b"],
         &["--wrong"],
         &["--secret", "x", "status"],
         &["--timeout", "soon", "status"],

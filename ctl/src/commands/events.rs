@@ -8,7 +8,7 @@ use crate::{
     cli::EventsArgs,
     connection::Connection,
     error::CtlError,
-    output::{Output, escaped, timestamp},
+    output::{Output, escaped, plural, timestamp},
 };
 
 /// Runs the command.
@@ -25,7 +25,11 @@ async fn follow(args: &EventsArgs, node: &Connection, output: Output) -> Result<
     let mut last = args.since;
     let mut left = args.limit.unwrap_or(u64::MAX);
     while left > 0 {
-        let event = match events.next().await {
+        let next = tokio::select! {
+            next = events.next() => next,
+            () = Output::closed() => return Err(CtlError::OutputClosed),
+        };
+        let event = match next {
             Some(Ok(event)) => event,
             Some(Err(error)) => return Err(node.classify(error.into())),
             None => {
@@ -46,7 +50,8 @@ async fn follow(args: &EventsArgs, node: &Connection, output: Output) -> Result<
 fn note_gap(output: Output, last: Option<u64>, id: u64) {
     let lost = last.map_or(0, |last| id.saturating_sub(last.saturating_add(1)));
     if lost > 0 {
-        output.note(&format!("{lost} events before number {id} are lost"));
+        let lost = plural(lost, "event", "events");
+        output.note(&format!("lost {lost} before number {id}"));
     }
 }
 

@@ -93,7 +93,7 @@ fn patterns(args: &GrepArgs) -> (&[String], &[String]) {
 }
 
 /// The query that says the same.
-fn query(args: &GrepArgs) -> Result<String, CtlError> {
+pub(crate) fn query(args: &GrepArgs) -> Result<String, CtlError> {
     refused(args)?;
     let (patterns, filters) = patterns(args);
     if patterns.is_empty() {

@@ -22,7 +22,7 @@ mod watch;
 use std::{path::PathBuf, sync::Arc, time::SystemTime};
 
 use node_overlay::{LocalHandlers, QueryKeys};
-use plugin_api::{Changes, Files, Handler, HandlerError};
+use plugin_api::{Changes, Files, Handler, HandlerError, NameCheck};
 pub use plugin_content::{Content, Status as ContentStatus};
 pub use plugin_script::{POLICY_FILE, PolicyState, RankAsked};
 
@@ -199,6 +199,14 @@ impl Handlers {
         place: Place,
     ) -> Result<LiveAnswer, QueryError> {
         LiveAnswer::begin(self.read(files, query)?, wanted, place)
+    }
+
+    /// Returns a check of the names that `query` means; `None` if every hit is meant.
+    #[must_use]
+    pub fn name_check(&self, query: &str) -> Option<NameCheck> {
+        let query = Query::parse(query, SystemTime::now()).ok()?;
+        let handler = self.find(query.handler()).ok()?;
+        handler.name_check(&query.text(quotes_of(&*handler)))
     }
 
     /// What is asked, and of whom.

@@ -11,6 +11,7 @@
 //! - Dropping a [`Search`] ends all of them.
 
 mod chapter;
+pub mod named;
 
 use std::{
     sync::Arc,
@@ -187,6 +188,13 @@ impl Search {
     #[must_use]
     pub fn handler(&self) -> &str {
         &self.handler
+    }
+
+    /// Returns whether a peer has answered the query, with hits or without.
+    #[must_use]
+    pub fn is_answered_by_peers(&self) -> bool {
+        let is_answer = |step: &Step| step.took.is_some() && step.error.is_none();
+        self.finder.steps().iter().any(is_answer)
     }
 
     /// How this node answered so far.

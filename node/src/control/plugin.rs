@@ -3,6 +3,7 @@
 use jsonrpsee::core::{RpcResult, async_trait};
 use node_api::plugin::{Plugin, PluginState, PluginsServer};
 use node_core::handlers::{POLICY_FILE, PluginFile, PolicyState};
+use node_wire::PeerUrl;
 use plugin_api::Handler;
 
 use super::Owner;
@@ -22,6 +23,13 @@ impl PluginsServer for Owner {
         list.extend(plugins.map(of_file));
         let gate = &self.node.context().policy;
         list.extend(gate.state().map(of_policy));
+        let of_peers = self.node.context().overlay.handlers_of_peers().into_iter();
+        let own = handlers.names();
+        list.extend(
+            of_peers
+                .filter(|(name, _)| !own.contains(name))
+                .map(|(name, peers)| of_peers_alone(name, &peers)),
+        );
         Ok(list)
     }
 }
@@ -36,6 +44,22 @@ fn of_handler(handler: &dyn Handler) -> Plugin {
         description: Some(handler.description().to_owned()),
         examples: examples.map(|example| example.text).collect(),
         state: PluginState::Ready,
+        peers: Vec::new(),
+        problem: None,
+    }
+}
+
+/// A handler that this node does not have.
+fn of_peers_alone(name: String, peers: &[PeerUrl]) -> Plugin {
+    Plugin {
+        prefix: Some(name),
+        file: None,
+        id: None,
+        version: None,
+        description: None,
+        examples: Vec::new(),
+        state: PluginState::Ready,
+        peers: peers.iter().map(|peer| peer.as_str().to_owned()).collect(),
         problem: None,
     }
 }
@@ -57,6 +81,7 @@ fn of_file(plugin: PluginFile) -> Plugin {
             .and_then(|answers| answers.description.clone()),
         examples: answers.map_or_else(Vec::new, |answers| answers.examples),
         state,
+        peers: Vec::new(),
         problem: plugin.problem,
     }
 }
@@ -77,6 +102,7 @@ fn of_policy(policy: PolicyState) -> Plugin {
         description: Some(format!("the policy: {does}")),
         examples: Vec::new(),
         state,
+        peers: Vec::new(),
         problem: policy.problem.or(policy.failure),
     }
 }

@@ -28,6 +28,7 @@ mod words;
 
 pub use examples::{ExampleError, check_examples};
 pub use handler::{
-    Changes, Example, Excerpt, FileInfo, Files, Flow, Handler, HandlerError, Hit, Sink, SummaryKeys,
+    Changes, Example, Excerpt, FileInfo, Files, Flow, Handler, HandlerError, Hit, NameCheck, Sink,
+    SummaryKeys,
 };
 pub use words::words;

@@ -1,0 +1,84 @@
+//! `ctl transfers`: lists fetches, cancels one, drops what is kept of one.
+
+use node_api::fetch::FetchStatus;
+use serde_json::json;
+
+use super::Context;
+use crate::{
+    cli::TransfersAction,
+    connection::Stopped,
+    error::CtlError,
+    output::{Output, escaped, plural, word},
+};
+
+/// Runs the command.
+pub(crate) async fn run(
+    action: Option<TransfersAction>,
+    context: &Context,
+) -> Result<(), CtlError> {
+    match action {
+        None | Some(TransfersAction::Ls) => list(context).await,
+        Some(TransfersAction::Cancel { id }) => cancel(id, context).await,
+        Some(TransfersAction::Drop { id }) => drop_kept(id, context).await,
+    }
+}
+
+async fn list(context: &Context) -> Result<(), CtlError> {
+    let node = context.connect()?;
+    let output = context.output;
+    let transfers = context.patience.bound(node.transfers()).await?;
+    if output.is_json() {
+        return output.json(&json!({ "transfers": transfers }));
+    }
+    let rows: Vec<_> = transfers.iter().map(|status| row(status, output)).collect();
+    let head = ["id", "state", "here", "size", "name", "from"];
+    output.table(&head, &rows)?;
+    if transfers.is_empty() {
+        output.note("nothing was fetched since the node started");
+    }
+    Ok(())
+}
+
+fn row(status: &FetchStatus, output: Output) -> Vec<String> {
+    let peer = status.peer.clone().unwrap_or_else(|| "-".to_owned());
+    let reason = status.error.as_ref().map(|error| error.message.clone());
+    vec![
+        status.id.to_string(),
+        word(&status.state),
+        output.size(status.bytes),
+        status.size.map_or("-".to_owned(), |size| output.size(size)),
+        status.name.clone(),
+        reason.unwrap_or(peer),
+    ]
+}
+
+async fn cancel(id: u64, context: &Context) -> Result<(), CtlError> {
+    let node = context.connect()?;
+    let output = context.output;
+    let stopped = context.patience.bound(node.stop_transfer(id)).await?;
+    match stopped {
+        Stopped::File(status) if output.is_json() => output.json(&status),
+        Stopped::Batch(batch) if output.is_json() => output.json(&batch),
+        Stopped::File(status) => {
+            let (name, state) = (escaped(&status.name), word(&status.state));
+            output.line(&format!("fetch {id} of {name}: {state}"))
+        }
+        Stopped::Batch(batch) => {
+            let (query, done) = (escaped(&batch.query), plural(batch.done, "file", "files"));
+            output.line(&format!("fetch {id} of {query}: ended with {done}"))
+        }
+    }
+}
+
+async fn drop_kept(id: u64, context: &Context) -> Result<(), CtlError> {
+    let node = context.connect()?;
+    let output = context.output;
+    let dropped = context.patience.bound(node.drop_transfer(id)).await?;
+    if output.is_json() {
+        return output.json(&json!({ "dropped": dropped }));
+    }
+    dropped.iter().try_for_each(|status| {
+        let name = escaped(&status.name);
+        output.line(&format!("nothing is kept of {name} any more"))
+    })
+}
