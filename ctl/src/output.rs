@@ -22,7 +22,7 @@ use std::{
 use node_wire::escaped_whole;
 use serde::Serialize;
 use terminal_size::{Width, terminal_size_of};
-use tokio::io::{Interest, unix::AsyncFd};
+use tokio::{io::Interest, net::unix::pipe};
 
 use crate::error::CtlError;
 
@@ -68,14 +68,19 @@ impl Output {
     /// Waits until nobody reads standard output any more, which may be never. For commands that wait for something to
     /// write: others see it when they write.
     pub(crate) async fn closed() {
-        let outlet = AsyncFd::with_interest(io::stdout(), Interest::ERROR);
-        // A file is not waited for: it does not go away.
-        if let Ok(outlet) = outlet
-            && outlet.ready(Interest::ERROR).await.is_ok()
-        {
-            return;
+        // Its mode is left as it is: other writes to it are to block.
+        let outlet = io::stdout().as_fd().try_clone_to_owned();
+        let outlet = outlet.and_then(pipe::Sender::from_owned_fd_unchecked);
+        // A file cannot be waited for, and does not go away.
+        if let Ok(outlet) = outlet {
+            while let Ok(ready) = outlet.ready(Interest::ERROR).await {
+                if ready.is_error() || ready.is_write_closed() {
+                    return;
+                }
+                tokio::task::yield_now().await;
+            }
         }
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 
     /// Writes one line of text. The caller has escaped what came from outside.

@@ -7,7 +7,7 @@ use super::Context;
 use crate::{
     cli::PeersAction,
     error::CtlError,
-    output::{Output, escaped, plural},
+    output::{Output, escaped},
 };
 
 /// Runs the command.
@@ -73,9 +73,8 @@ fn state(peer: &Peer) -> String {
     match (peer.state, peer.failures) {
         (PeerState::New, _) => "not called yet".to_owned(),
         (PeerState::Up, _) => "answers".to_owned(),
-        (PeerState::Failing, failures) => {
-            format!("failed {}", plural(failures, "time", "times"))
-        }
+        (PeerState::Failing, 0..2) => "does not answer".to_owned(),
+        (PeerState::Failing, failures) => format!("failed {failures} times"),
     }
 }
 

@@ -101,7 +101,8 @@ fn each(
     if failed == 0 {
         return Ok(());
     }
-    let problem = format!("{failed} of {} files are not right", files.len());
+    let files = plural(files.len() as u64, "file", "files");
+    let problem = format!("{failed} of {files}: not right");
     Err(ApiError::new(ErrorCode::Failed, problem).into())
 }
 
