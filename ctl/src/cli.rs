@@ -87,6 +87,7 @@ pub(crate) enum Command {
     Ls(LsArgs),
     Status(StatusArgs),
     Stop(StopArgs),
+    RenewSecret(RenewSecretArgs),
     Events(EventsArgs),
     Cache(CacheArgs),
     Plugin(PluginArgs),
@@ -353,6 +354,12 @@ pub(crate) struct StatusArgs {
 /// It ends what it does within five seconds; fetches go on at its next start.
 #[derive(Args, Debug)]
 pub(crate) struct StopArgs {}
+
+/// Make a new secret for the control connection.
+///
+/// The old one is refused from then on. Connections that were opened with it end.
+#[derive(Args, Debug)]
+pub(crate) struct RenewSecretArgs {}
 
 /// Show what happens at the node, as it happens.
 ///

@@ -13,6 +13,7 @@ pub(crate) mod hello;
 pub(crate) mod ls;
 pub(crate) mod peers;
 pub(crate) mod plugin;
+pub(crate) mod renew_secret;
 pub(crate) mod run;
 pub(crate) mod search;
 pub(crate) mod shell;
@@ -51,6 +52,7 @@ pub(crate) fn execute(
         Command::Ls(args) => runtime.block_on(ls::run(args, context)),
         Command::Status(args) => runtime.block_on(status::run(args, context)),
         Command::Stop(_) => runtime.block_on(stop::run(context)),
+        Command::RenewSecret(_) => runtime.block_on(renew_secret::run(context)),
         Command::Events(args) => runtime.block_on(events::run(args, context)),
         Command::Cache(args) => runtime.block_on(cache::run(args.action, context)),
         Command::Plugin(args) => runtime.block_on(plugin::run(args.action, context)),
@@ -137,6 +139,17 @@ impl Context {
             context.state.clone_from(&global.state);
         }
         context
+    }
+
+    /// Waits for work that writes results as they come: no longer than patience lasts, and than somebody reads them.
+    pub(crate) async fn while_read<T>(
+        &self,
+        work: impl Future<Output = Result<T, CtlError>>,
+    ) -> Result<T, CtlError> {
+        tokio::select! {
+            done = self.patience.bound(work) => done,
+            () = Output::closed() => Err(CtlError::OutputClosed),
+        }
     }
 
     /// The same with other patience.

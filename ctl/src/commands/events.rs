@@ -15,7 +15,7 @@ use crate::{
 pub(crate) async fn run(args: EventsArgs, context: &Context) -> Result<(), CtlError> {
     let node = context.connect()?;
     let follow = follow(&args, &node, context.output);
-    context.patience.bound(follow).await
+    context.while_read(follow).await
 }
 
 async fn follow(args: &EventsArgs, node: &Connection, output: Output) -> Result<(), CtlError> {
@@ -25,16 +25,12 @@ async fn follow(args: &EventsArgs, node: &Connection, output: Output) -> Result<
     let mut last = args.since;
     let mut left = args.limit.unwrap_or(u64::MAX);
     while left > 0 {
-        let next = tokio::select! {
-            next = events.next() => next,
-            () = Output::closed() => return Err(CtlError::OutputClosed),
-        };
-        let event = match next {
+        let event = match events.next().await {
             Some(Ok(event)) => event,
             Some(Err(error)) => return Err(node.classify(error.into())),
             None => {
                 return Err(CtlError::Closed {
-                    address: node.address(),
+                    place: node.place(),
                 });
             }
         };

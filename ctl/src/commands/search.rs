@@ -25,8 +25,7 @@ pub(crate) async fn run(args: SearchArgs, context: &Context) -> Result<(), CtlEr
     let node = context.connect()?;
     let output = context.output;
     let (found, answer) = context
-        .patience
-        .bound(async {
+        .while_read(async {
             if output.is_json() {
                 let answer = node.search(&args.query(), args.limit, args.reach()).await?;
                 output.json(&answer)?;

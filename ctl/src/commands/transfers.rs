@@ -1,6 +1,6 @@
 //! `ctl transfers`: lists fetches, cancels one, drops what is kept of one.
 
-use node_api::fetch::FetchStatus;
+use node_api::fetch::{FetchBatch, FetchStatus};
 use serde_json::json;
 
 use super::Context;
@@ -27,13 +27,17 @@ async fn list(context: &Context) -> Result<(), CtlError> {
     let node = context.connect()?;
     let output = context.output;
     let transfers = context.patience.bound(node.transfers()).await?;
+    let batches = context.patience.bound(node.batches()).await?;
     if output.is_json() {
-        return output.json(&json!({ "transfers": transfers }));
+        return output.json(&json!({ "transfers": transfers, "batches": batches }));
     }
-    let rows: Vec<_> = transfers.iter().map(|status| row(status, output)).collect();
+    let of_batches = batches.iter().map(|batch| batch_row(batch, output));
+    let rows: Vec<_> = of_batches
+        .chain(transfers.iter().map(|status| row(status, output)))
+        .collect();
     let head = ["id", "state", "here", "size", "name", "from"];
     output.table(&head, &rows)?;
-    if transfers.is_empty() {
+    if rows.is_empty() {
         output.note("nothing was fetched since the node started");
     }
     Ok(())
@@ -49,6 +53,30 @@ fn row(status: &FetchStatus, output: Output) -> Vec<String> {
         status.size.map_or("-".to_owned(), |size| output.size(size)),
         status.name.clone(),
         reason.unwrap_or(peer),
+    ]
+}
+
+/// A fetch of all that match a query. Its files have rows of their own.
+fn batch_row(batch: &FetchBatch, output: Output) -> Vec<String> {
+    let state = match batch {
+        FetchBatch {
+            cancelled: true, ..
+        } => "cancelled",
+        FetchBatch { over: true, .. } => "done",
+        FetchBatch { queued: true, .. } => "queued",
+        _ => "receiving",
+    };
+    let mut far = format!("{} of {}", batch.done, plural(batch.found, "file", "files"));
+    if batch.failed > 0 {
+        far += &format!(", {} failed", batch.failed);
+    }
+    vec![
+        batch.id.to_string(),
+        state.to_owned(),
+        output.size(batch.bytes),
+        output.size(batch.size),
+        batch.query.clone(),
+        far,
     ]
 }
 

@@ -213,6 +213,11 @@ impl Connection {
         self.sorted_out(NodeClient::stop(&self.http).await)
     }
 
+    /// Makes a new secret. This connection ends then, too.
+    pub(crate) async fn renew_secret(&self) -> Result<bool, CtlError> {
+        self.sorted_out(NodeClient::renew_secret(&self.http).await)
+    }
+
     /// Says what a text means that was typed as the name of what is to be fetched. With `expand` the files that match
     /// a query are named.
     pub(crate) async fn resolve(&self, typed: &str, expand: bool) -> Result<FetchPlan, CtlError> {
@@ -223,6 +228,11 @@ impl Connection {
     /// Lists the fetches that run and the last ones that ended.
     pub(crate) async fn transfers(&self) -> Result<Vec<FetchStatus>, CtlError> {
         self.sorted_out(FetchClient::list(&self.http).await)
+    }
+
+    /// Lists the fetches of all files that match a query.
+    pub(crate) async fn batches(&self) -> Result<Vec<FetchBatch>, CtlError> {
+        self.sorted_out(FetchClient::list_matching(&self.http).await)
     }
 
     /// Stops the fetch of this number, whoever waits for it: one file, or all that match a query.
@@ -413,8 +423,9 @@ fn outcome(status: FetchStatus) -> Result<FetchStatus, CtlError> {
 /// # Errors
 /// If `blake3:` is followed by something else.
 pub(crate) fn content(name: &str) -> Result<Option<String>, CtlError> {
-    let Some(digest) = name.strip_prefix("blake3:") else {
-        return Ok(None);
+    let digest = match name.split_once(':') {
+        Some((prefix, digest)) if prefix.eq_ignore_ascii_case("blake3") => digest,
+        _ => return Ok(None),
     };
     let is_digest = digest.len() == 64 && digest.bytes().all(|byte| byte.is_ascii_hexdigit());
     if is_digest {
@@ -441,6 +452,8 @@ mod tests {
             content(&format!("blake3:{digest}")),
             Ok(Some(digest.clone()))
         );
+        let all_upper = format!("BLAKE3:{}", digest.to_uppercase());
+        assert_eq!(content(&all_upper), Ok(Some(digest.clone())));
         let upper = digest.to_uppercase();
         assert_eq!(
             content(&format!("blake3:{upper}")),

@@ -80,6 +80,10 @@ fn pieces(cell: &str, width: usize) -> Vec<&str> {
 }
 
 fn end_of_piece(text: &str, width: usize) -> usize {
+    // Joined letters are narrower than their parts.
+    if text.width() <= width {
+        return text.len();
+    }
     let mut used = 0;
     for (at, letter) in text.char_indices() {
         used += letter.width().unwrap_or(0);
@@ -131,6 +135,13 @@ mod tests {
                 "a           3"
             ]
         );
+    }
+
+    #[test]
+    fn joined_letters_stay_together() {
+        let rows = rows(&[["👩\u{200d}👩\u{200d}👧.txt", "1"], ["abcdef", "2"]]);
+        let lines = aligned(&["name", "size"], &rows, Some(12));
+        assert_eq!(lines.len(), 3, "{lines:?}");
     }
 
     #[test]

@@ -217,6 +217,7 @@ fn transfers_are_listed_cancelled_and_dropped() {
     assert_eq!(
         lines,
         [
+            "1\tdone\t8\t12\tname:bad*\t2 of 3 files, 1 failed",
             "1\tfailed\t0\t-\tx\tno peer has missing",
             "2\treceiving\t0\t-\tx\t-",
             "3\tdone\t12\t-\tx\thttp://127.0.0.1:5/",

@@ -195,6 +195,8 @@ namespace! {
         fn "start_matching" start_matching(query: [String], replace: [Option<bool>]) -> [FetchBatch];
         /// Waits until such a fetch is over, at most `seconds` (10 by default), and says how far it is.
         fn "wait_matching" wait_matching(id: [u64], seconds: [Option<u32>]) -> [FetchBatch];
+        /// Lists such fetches, those that run and the last ones that ended.
+        fn "list_matching" list_matching() -> [Vec<FetchBatch>];
         /// Stops such a fetch. What it has fetched stays.
         fn "cancel_matching" cancel_matching(id: [u64]) -> [FetchBatch];
     }

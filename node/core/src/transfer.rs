@@ -369,6 +369,13 @@ impl Transfers {
         self.batch(id).map(|batch| batch.status())
     }
 
+    /// The batches that are kept for questions, in the order in which they started.
+    #[must_use]
+    pub fn list_matching(&self) -> Vec<BatchStatus> {
+        let batches = lock(&self.batches);
+        batches.iter().map(|batch| batch.status()).collect()
+    }
+
     /// Stops the batch `id` if it runs; what it fetched stays. Says whether
     /// there is such a batch.
     pub fn cancel_matching(&self, id: u64) -> bool {

@@ -168,6 +168,11 @@ impl FetchServer for Owner {
         Ok(describe_batch(&status.ok_or_else(|| unknown(id))?))
     }
 
+    async fn list_matching(&self) -> RpcResult<Vec<FetchBatch>> {
+        let batches = self.node.context().transfers.list_matching();
+        Ok(batches.iter().map(describe_batch).collect())
+    }
+
     async fn cancel_matching(&self, id: u64) -> RpcResult<FetchBatch> {
         let transfers = &self.node.context().transfers;
         transfers.cancel_matching(id);
@@ -187,7 +192,12 @@ fn parse_digest(text: &str) -> Result<Digest, ApiError> {
 
 /// Returns the content that a name means, if it is `blake3:` and a digest.
 fn content(name: &str) -> Result<Option<Digest>, ApiError> {
-    name.strip_prefix("blake3:").map(parse_digest).transpose()
+    match name.split_once(':') {
+        Some((prefix, digest)) if prefix.eq_ignore_ascii_case("blake3") => {
+            parse_digest(digest).map(Some)
+        }
+        _ => Ok(None),
+    }
 }
 
 fn as_texts(names: impl IntoIterator<Item = ShareName>) -> Vec<String> {

@@ -10,12 +10,14 @@ use super::*;
 
 async fn owner(home: &std::path::Path) -> Owner {
     let state = StateDir::open(&home.join("state")).unwrap();
+    let secret = Secret::load_or_create(&state).unwrap();
+    let renewal = Renewal::new(secret.clone(), state.clone());
     let options = NodeOptions {
         share: home.to_owned(),
         listen: ([127, 0, 0, 1], 0).into(),
         url: None,
         allow_hosts: Vec::new(),
-        secret: Secret::load_or_create(&state).unwrap(),
+        secret,
         state,
         plugins: None,
         peers: Vec::new(),
@@ -29,6 +31,7 @@ async fn owner(home: &std::path::Path) -> Owner {
     Owner {
         node,
         control: ([127, 0, 0, 1], 0).into(),
+        renewal,
         stop_asked: CancellationToken::new(),
     }
 }

@@ -62,6 +62,8 @@ const ARROWS: &[(&str, &[&str])] = &[
         &[
             "node",
             "node-api",
+            // Who may read a state directory, and which node holds it.
+            "node-base",
             "node-wire",
             "plugin-api",
             "plugin-process",

@@ -44,6 +44,7 @@ const VERBS: &[Verb] = &[
     ),
     verb("fetch.cancel", "transfers cancel 1", "transfers_cancel(1)"),
     verb("fetch.list", "transfers", "transfers()"),
+    verb("fetch.list_matching", "transfers", "transfers()"),
     verb("fetch.drop", "transfers drop 1", "transfers_drop(1)"),
     verb("node.status", "status", "status()"),
     verb(

@@ -89,6 +89,10 @@ impl NodeServer for Answers {
         })
     }
 
+    async fn renew_secret(&self) -> RpcResult<bool> {
+        Ok(true)
+    }
+
     async fn stop(&self) -> RpcResult<bool> {
         Ok(true)
     }
@@ -429,6 +433,10 @@ impl FetchServer for Answers {
 
     async fn wait_matching(&self, _: u64, _: Option<u32>) -> RpcResult<FetchBatch> {
         Ok(batch("name:*"))
+    }
+
+    async fn list_matching(&self) -> RpcResult<Vec<FetchBatch>> {
+        Ok(vec![batch("name:bad*")])
     }
 
     async fn cancel_matching(&self, _: u64) -> RpcResult<FetchBatch> {
