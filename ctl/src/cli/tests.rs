@@ -29,6 +29,7 @@ fn every_command_is_understood() {
         "peers rm http://127.0.0.1:4242",
         "stop",
         "status --counters",
+        "renew-secret",
         "search two words",
         "ls photos",
         "ls http://127.0.0.1:4242 photos",

@@ -74,6 +74,11 @@ const VERBS: &[Verb] = &[
 /// Methods that have no function of their own in scripts, and why. `call` reaches them.
 const NOT_IN_SCRIPTS: &[(&str, &str, &str)] = &[
     (
+        "node.renew_secret",
+        "renew-secret",
+        "it would end the connection of the script",
+    ),
+    (
         "node.stop",
         "stop",
         "`stop()` ends a script; a node of its own is stopped by `n.stop()`",
