@@ -329,3 +329,24 @@ fn a_node_of_a_script_has_its_plugins() {
     let run = ctl(&home).args(["run".as_ref(), script.as_os_str()]).run();
     assert_eq!(run.expect_code(0).stdout, "a.md\n");
 }
+
+#[test]
+fn the_progress_of_a_fetch_fits_its_window() {
+    let long = format!("{}/{}.bin", "夏休み".repeat(20), "x".repeat(120));
+    let far = noded()
+        .file(&long, vec![7; 300_000])
+        .args(["--upload-rate", "150K"]);
+    let (near, far) = pair(noded(), far);
+    let (code, text) = ctl_at_terminal(near.home(), 50, &["fetch", &long]).ends();
+    assert_eq!(code, 0, "{text}");
+    let wide = |c: char| match c {
+        '\u{3000}'..='\u{9fff}' => 2,
+        _ => 1,
+    };
+    let lines = text.split(['\r', '\n']).filter(|line| line.contains("% "));
+    let widths: Vec<usize> = lines.map(|line| line.chars().map(wide).sum()).collect();
+    assert!(!widths.is_empty(), "{text}");
+    assert!(widths.iter().all(|width| *width <= 50), "{widths:?} {text}");
+    near.stop();
+    far.stop();
+}

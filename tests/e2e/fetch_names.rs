@@ -2,7 +2,7 @@
 
 use e2e::{NodeProcess, introduce};
 
-use crate::world::{ctl, noded};
+use crate::world::{Kind, Member, ctl, noded};
 
 /// Names with the signs of patterns, and for each a file that the pattern would fit.
 const ODD: [(&str, &str); 5] = [
@@ -144,4 +144,24 @@ fn content_has_one_spelling_and_is_64_digits() {
     assert_eq!(near.home().entries(), [digest]);
     near.stop();
     far.stop();
+}
+
+#[test]
+fn a_book_peer_is_asked_for_the_name_before_it_is_a_pattern() {
+    let near = noded().start();
+    let like = noded()
+        .file("Song Live.mp3", "words")
+        .file("Song L.mp3", "pattern")
+        .start();
+    let files = [("Song [Live].mp3".to_owned(), &b"exact"[..])];
+    let book = Member::start(Kind::Faults, &files);
+    introduce(&near.url, &like.url);
+    introduce(&near.url, book.url());
+    let _ = ctl(near.home())
+        .args(["fetch", "Song [Live].mp3"])
+        .run()
+        .expect_code(0);
+    assert_eq!(near.home().entries(), ["Song [Live].mp3"]);
+    near.stop();
+    like.stop();
 }

@@ -16,6 +16,9 @@ use super::{bytes, window};
 /// Width of the bar.
 const BAR: usize = 16;
 
+/// Width that is left for what is done, as far as it needs it.
+const NAME: usize = 20;
+
 /// Width of the window if the terminal does not say it.
 const WINDOW: usize = 80;
 
@@ -99,34 +102,43 @@ impl Drop for Progress {
     }
 }
 
-/// The line, no wider than `width`: what is done, and how far it is.
+/// The line, no wider than `width`: what is done, and as much of how far it is as leaves room for that.
 fn line(state: &State, time: Duration, width: usize) -> String {
-    let far = far(state, time);
-    let room = width.saturating_sub(far.width());
-    if room == 0 {
-        return cut(&far, width);
-    }
-    format!("{}{far}", cut(&state.what, room))
+    let wanted = state.what.width().min(NAME);
+    let fits = |far: &String| wanted + far.width() <= width;
+    let far = how_far(state, time).into_iter().find(fits);
+    let far = far.unwrap_or_default();
+    format!("{}{far}", cut(&state.what, width - far.width()))
 }
 
-fn far(state: &State, time: Duration) -> String {
+/// How far it is, from the most to the least that can be said.
+fn how_far(state: &State, time: Duration) -> Vec<String> {
     let State { here, size, .. } = *state;
     let Some(size) = size else {
-        return match here {
-            0 => String::new(),
-            here => format!("  {}", bytes(here)),
-        };
+        return (here > 0)
+            .then(|| format!("  {}", bytes(here)))
+            .into_iter()
+            .collect();
     };
     let done = here.min(size);
-    let filled = usize::try_from(u128::from(done) * BAR as u128 / u128::from(size.max(1)));
-    let filled = filled.unwrap_or(BAR);
-    let (done_part, rest) = ("=".repeat(filled), " ".repeat(BAR - filled));
-    let mut text = format!("  [{done_part}{rest}] {}/{}", bytes(here), bytes(size));
-    if let Some(rate) = rate(here, time).filter(|rate| *rate > 0) {
-        let left = (size - done) / rate;
-        text += &format!(" {}/s, {} left", bytes(rate), short_time(left));
-    }
-    text
+    let part = |of: usize| {
+        let part = u128::from(done) * of as u128 / u128::from(size.max(1));
+        usize::try_from(part).unwrap_or(of)
+    };
+    let (filled, rest) = ("=".repeat(part(BAR)), " ".repeat(BAR - part(BAR)));
+    let sizes = format!("{}/{}", bytes(here), bytes(size));
+    let percent = format!("{}%", part(100));
+    let rate = rate(here, time).filter(|rate| *rate > 0);
+    let speed = rate.map_or_else(String::new, |rate| {
+        let left = short_time((size - done) / rate);
+        format!(" {}/s, {left} left", bytes(rate))
+    });
+    vec![
+        format!("  [{filled}{rest}] {sizes}{speed}"),
+        format!("  {sizes}{speed}"),
+        format!("  {percent}{speed}"),
+        format!("  {percent}"),
+    ]
 }
 
 /// Bytes a second since the begin, once there is enough to tell.
@@ -196,6 +208,18 @@ mod tests {
             "a.bin: 2 peers asked"
         );
         assert_eq!(line(&state("a", 1536, None), time, 90), "a  1.5 KiB");
+    }
+
+    #[test]
+    fn a_narrow_window_keeps_the_name_and_leaves_out_the_rest() {
+        let time = Duration::from_secs(2);
+        let state = state("holiday photos.zip", 1 << 20, Some(4 << 20));
+        assert_eq!(
+            line(&state, time, 58),
+            "holiday photos.zip  1.0 MiB/4.0 MiB 512.0 KiB/s, 6s left"
+        );
+        assert_eq!(line(&state, time, 30), "holiday photos.zip  25%");
+        assert_eq!(line(&state, time, 10), "holi…s.zip");
     }
 
     #[test]

@@ -139,9 +139,8 @@ mod tests {
 
     #[test]
     fn joined_letters_stay_together() {
-        let rows = rows(&[["👩\u{200d}👩\u{200d}👧.txt", "1"], ["abcdef", "2"]]);
-        let lines = aligned(&["name", "size"], &rows, Some(12));
-        assert_eq!(lines.len(), 3, "{lines:?}");
+        let family = "👩\u{200d}👩\u{200d}👧.txt";
+        assert_eq!(pieces(family, family.width()), [family]);
     }
 
     #[test]

@@ -190,6 +190,20 @@ impl Search {
         &self.handler
     }
 
+    /// Asks the peers of the chapter for a file of exactly this name, unless they were asked already: a search leaves
+    /// them out if others have anything.
+    pub async fn ask_chapter(&mut self) -> Option<ShareName> {
+        if self.finder.others_seen() {
+            self.chapter.begin();
+        }
+        while self.chapter.asks() {
+            if let Some((_, name)) = self.chapter.next().await {
+                return Some(name);
+            }
+        }
+        None
+    }
+
     /// Returns whether a peer has answered the query, with hits or without.
     #[must_use]
     pub fn is_answered_by_peers(&self) -> bool {

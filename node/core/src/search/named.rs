@@ -155,6 +155,10 @@ async fn called(asked: Asked<'_>, name: &ShareName) -> Result<Vec<ShareName>, Sy
             }
         }
     }
+    if same.is_empty() {
+        // What fits nearly may have kept the search from asking them.
+        return Ok(search.ask_chapter().await.into_iter().collect());
+    }
     Ok(same.into_iter().collect())
 }
 
