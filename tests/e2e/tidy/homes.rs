@@ -43,6 +43,7 @@ const SYSTEM: &[&str] = &[
     "node/core/src/cache",
     "node/base/src/state",
     "node/core/src/server/front",
+    "plugins/host/src/rights",
     "plugins/process/src",
     "plugins/script/src/background",
 ];
@@ -104,6 +105,7 @@ const HOMES: &[Home] = &[
             "node-base",
             "node-core",
             "node-share",
+            "plugin-host",
             "plugin-process",
             "plugin-script",
         ],

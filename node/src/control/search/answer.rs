@@ -11,12 +11,13 @@ use node_api::{
 };
 use node_base::events::unix_millis;
 use node_core::{
-    handlers::{End, QueryError, RankAsked},
+    handlers::{End, QueryError},
     search::Search,
 };
 use node_overlay::{Holder, Reach, Step, Why};
 use node_transport::CallError;
 use node_wire::{Digest, FindExcerpt, FoundEnd, ShareName, peer_url::PeerUrl};
+use plugin_api::RankAsked;
 
 /// The error of this node, if it refused the query and nobody else has hits. A handler that only peers have is no
 /// error: one of them has looked, or `of_peers` says that it can.
