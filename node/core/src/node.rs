@@ -459,8 +459,7 @@ fn assemble(
         download_rate,
         providers,
     } = stores;
-    let transport = HttpTransport::at_rate(Arc::clone(&standing.call_scope), &download_rate)
-        .of_network(network.clone());
+    let transport = HttpTransport::at_rate(&download_rate).of_network(network.clone());
     let client =
         Client::new(Arc::new(transport), Arc::clone(&counters)).with_download_rate(download_rate);
     let overlay = Overlay::with_standing(

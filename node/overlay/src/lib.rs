@@ -38,7 +38,6 @@
 //! - A file never passes through here: a walk hands out the open answer of a
 //!   peer, and whoever asked reads it.
 
-mod dials;
 mod finder;
 mod introduce;
 mod meetings;
@@ -93,7 +92,9 @@ use self::{
     summaries::{NoHandlers, Question},
 };
 use node_base::{clock::now, counters::Counters, events::EventLog, sync::lock};
-use node_transport::{CallError, CallScope, Client, PeerKind, identity::NodeKey, nearest_for};
+use node_transport::{
+    CallError, CallScope, Client, Destination, PeerKind, identity::NodeKey, nearest_for,
+};
 
 /// Longest time that a search waits for peers that are just being met.
 const MEETING: Duration = Duration::from_millis(1_500);
@@ -180,8 +181,12 @@ impl Overlay {
         counters: Arc<Counters>,
         events: Arc<EventLog>,
     ) -> Overlay {
+        let client = client.with_call_scope(Arc::clone(&standing.call_scope));
         Overlay {
-            peers: Mutex::new(PeerTable::new(own.main().clone())),
+            peers: Mutex::new(PeerTable::with_dials(
+                own.main().clone(),
+                client.dials().clone(),
+            )),
             memory: Mutex::default(),
             pointers: Mutex::default(),
             summaries: Mutex::default(),
@@ -237,7 +242,15 @@ impl Overlay {
         if self.own.has(url) {
             return Added::Ourselves;
         }
-        if matches!(source, Source::Settings | Source::Owner) {
+        let is_of_machine = || Scope::of_host(url) == Scope::Machine;
+        if matches!(source, Source::Lan | Source::Dht)
+            && self.own.is_everywhere()
+            && is_of_machine()
+        {
+            // Nobody in this machine said so.
+            return Added::Ourselves;
+        }
+        if source.is_owner() {
             self.standing.call_scope.trust(url);
         }
         let added = self.peers().add(url, source, now());
@@ -360,6 +373,14 @@ impl Overlay {
         self.came_back.notified().await;
     }
 
+    /// Returns how a peer is called: as it is known here, or, if it is not known, as one
+    /// that somebody on the Internet named.
+    #[must_use]
+    pub fn destination(&self, peer: &PeerUrl) -> Destination {
+        let known = self.peers().get(peer).map(PeerEntry::destination);
+        known.unwrap_or_else(|| Destination::heard(peer.clone(), Scope::World))
+    }
+
     /// Returns what kind of node a known peer is, if it has answered.
     #[must_use]
     pub fn kind_of(&self, peer: &PeerUrl) -> Option<PeerKind> {
@@ -369,6 +390,9 @@ impl Overlay {
     /// Notes that a peer could not be reached; the third time drops it. One that
     /// answered, with something that cannot be read, was reached.
     fn failed(&self, peer: &PeerUrl, error: &CallError) {
+        if error.is_held_back() {
+            return;
+        }
         let text = error.to_string();
         if error.is_unreadable() {
             self.peers().unreadable(peer, &text);

@@ -26,7 +26,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use node_wire::{dialect::Dialect, node_id::NodeId, peer_url::PeerUrl};
+use node_wire::{dialect::Dialect, node_id::NodeId, peer_url::PeerUrl, scope::Scope};
 
 pub use self::{
     entry::{Met, PeerEntry, Source, Stranger},
@@ -35,8 +35,7 @@ pub use self::{
     views::{ACTIVE_MAX, active, steady},
 };
 use self::{lost::LostPeers, network::Network};
-use super::dials::{Dial, Dials, Turn};
-use node_transport::PeerKind;
+use node_transport::{Destination, Dial, Dials, PeerKind, Turn};
 
 /// Most peers that a node knows.
 pub const PEERS_MAX: usize = 1_024;
@@ -107,7 +106,7 @@ pub enum Outcome {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Introduction {
     /// The peer.
-    pub peer: PeerUrl,
+    pub peer: Destination,
     /// The stranger who named it, if this is done for that reason.
     pub named_by: Option<Stranger>,
 }
@@ -136,6 +135,12 @@ impl PeerTable {
     /// An empty table of the node at `ourselves`.
     #[must_use]
     pub fn new(ourselves: PeerUrl) -> PeerTable {
+        PeerTable::with_dials(ourselves, Dials::default())
+    }
+
+    /// The same, with the table of the calls that strangers cause.
+    #[must_use]
+    pub fn with_dials(ourselves: PeerUrl, dials: Dials) -> PeerTable {
         PeerTable {
             ourselves,
             peers: BTreeMap::new(),
@@ -143,7 +148,7 @@ impl PeerTable {
             removed: VecDeque::new(),
             reserve: VecDeque::new(),
             lost: LostPeers::default(),
-            dials: Dials::default(),
+            dials,
             added: 0,
             revision: 0,
         }
@@ -195,6 +200,7 @@ impl PeerTable {
             return Added::Known;
         }
         let mut entry = PeerEntry::new(url.clone(), source, now, self.added + 1);
+        entry.namer = source.namer(url, by);
         if !source.is_trusted() {
             if self.is_crowded(entry.network()) {
                 return Added::Crowded;
@@ -335,7 +341,10 @@ impl PeerTable {
             }
             peer.is_introducing = true;
             introductions.push(Introduction {
-                peer: peer.url.clone(),
+                peer: match peer.named_by {
+                    Some(_) => peer.heard_of(),
+                    None => peer.destination(),
+                },
                 named_by: peer.named_by,
             });
         }
@@ -380,9 +389,9 @@ impl PeerTable {
         let is_another = peer.is_another(&met);
         if is_another {
             self.added += 1;
-            let is_chosen = peer.is_chosen;
+            let (is_chosen, namer) = (peer.is_chosen, peer.namer);
             *peer = PeerEntry::new(url.clone(), peer.source, now, self.added);
-            peer.is_chosen = is_chosen;
+            (peer.is_chosen, peer.namer) = (is_chosen, namer);
         }
         let id = met.id;
         peer.met(met);
@@ -454,11 +463,21 @@ impl PeerTable {
         (!known.same_peer(url)).then_some(known)
     }
 
-    /// Notes who a saved peer was, and whether the owner had named it.
-    pub fn remember(&mut self, url: &PeerUrl, id: Option<NodeId>, is_chosen: bool) {
+    /// Notes who a saved peer was, whether the owner had named it, and the scope of the
+    /// stranger who had named this URL.
+    pub fn remember(
+        &mut self,
+        url: &PeerUrl,
+        id: Option<NodeId>,
+        is_chosen: bool,
+        namer: Option<Scope>,
+    ) {
         if let Some(peer) = self.peers.get_mut(&url.key()) {
             peer.id = id;
             peer.is_chosen |= is_chosen;
+            if !peer.source.is_owner() {
+                peer.namer = namer;
+            }
         }
     }
 

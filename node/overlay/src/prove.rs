@@ -11,10 +11,7 @@
 //! - What a stranger says is not acted upon before it is proved.
 //! - No clock takes part in a proof; times only bound how long a nonce waits.
 
-use std::{
-    net::{IpAddr, SocketAddr},
-    time::Instant,
-};
+use std::{net::IpAddr, time::Instant};
 
 use node_wire::{
     Introduce, Introduced, Introduction, Nonce,
@@ -28,7 +25,7 @@ use node_wire::{
 use super::{Overlay, Visitor, active};
 use node_base::{clock::now, sync::lock};
 use node_transport::{
-    CallError, PeerKind,
+    CallError, Destination, PeerKind,
     identity::{proves, random_nonce},
 };
 
@@ -53,14 +50,13 @@ impl Overlay {
     /// Meets a peer of our kind: learns who it is and shows it who this node is.
     pub(super) async fn prove(
         &self,
-        peer: &PeerUrl,
+        peer: &Destination,
         own: &PeerUrl,
-        at: Option<SocketAddr>,
         deadline: Instant,
     ) -> Result<Introduction, NotProved> {
         let from = self.introduction(own, random_nonce());
         let first = Introduce { from, proof: None };
-        let answer = self.client.introduce(peer, &first, at, deadline).await?;
+        let answer = self.client.introduce(peer, &first, deadline).await?;
         let url = self.check(peer, own, &first.from, &answer)?;
         let theirs = answer.from;
         let caller = self.party(own, first.from.nonce);
@@ -77,12 +73,13 @@ impl Overlay {
             from: first.from,
             proof: Some((theirs.nonce, proof)),
         };
-        let answer = self.client.introduce(peer, &second, at, deadline).await?;
+        let answer = self.client.introduce(peer, &second, deadline).await?;
         if let Some(token) = answer.token {
             self.client.keep_token(peer, token);
             self.client.keep_token(&url, token);
         }
-        let by = at.map(|at| at.ip()).or_else(|| peer.ip());
+        let at = peer.address().map(|at| at.get().ip());
+        let by = at.or_else(|| peer.ip());
         self.keep_in_reserve(&theirs.peers, by);
         Ok(theirs)
     }

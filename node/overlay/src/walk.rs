@@ -20,7 +20,9 @@ use super::{
     plan::{Ended, Plan},
 };
 use node_base::clock::now;
-use node_transport::{Answered, CallError, PeerKind, QueryReply, RemoteFile, WalkInfo};
+use node_transport::{
+    Answered, CallError, PeerKind, QueryReply, RemoteFile, SearchDials, WalkInfo,
+};
 
 /// Time for the walk of a query that starts here.
 pub const WALK: Duration = Duration::from_secs(8);
@@ -61,6 +63,8 @@ pub struct Walk {
     deadline: Instant,
     steps: Vec<Step>,
     excluded: Excluded,
+    /// The addresses that were called.
+    dials: SearchDials,
 }
 
 /// The peers that a walk neither asks nor lets others ask.
@@ -148,6 +152,7 @@ impl Walk {
             deadline,
             steps: Vec::new(),
             excluded,
+            dials: SearchDials::default(),
         };
         if walk.asked.hops_left() == 0 {
             walk.plan = Plan::nobody(MissReason::HopLimit, walk.asked.budget);
@@ -293,8 +298,9 @@ impl Walk {
         };
         let (client, deadline) = (self.overlay.client.clone(), self.deadline);
         self.steps.push(Step::query(peer.url.clone(), now()));
+        let to = peer.destination().within(&self.dials);
         self.calls.push(Box::pin(async move {
-            let asked = client.query(&peer.url, &query, walk, deadline).await;
+            let asked = client.query(&to, &query, walk, deadline).await;
             let reply = match asked {
                 Ok(answered) => begin(answered, deadline).await,
                 Err(error) => Err(error),
@@ -318,7 +324,7 @@ impl Walk {
     fn take(&mut self, peer: &PeerUrl, reply: Reply) -> Option<RemoteFile> {
         self.note(peer, &reply);
         let ended = match reply {
-            Ok(Answered { kind, value }) => {
+            Ok(Answered { kind, value, .. }) => {
                 let (file, dialect, ended) = match value {
                     QueryReply::Found(file) => {
                         let dialect = file.head.dialect;

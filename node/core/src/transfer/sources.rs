@@ -19,7 +19,7 @@ use node_wire::{Digest, Find, FindWanted, fault::MissReason, name::ShareName, pe
 use tokio::{select, time::sleep};
 
 use crate::{
-    client::{CallError, TransportError},
+    client::{CallError, Destination, TransportError},
     clock::now,
     overlay::{Advance, Finder, Holder, Overlay},
     sync::lock,
@@ -46,7 +46,7 @@ const MANY_FROM: u64 = 1024 * 1024;
 /// A peer that says that it has the content.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) struct Source {
-    pub(super) peer: PeerUrl,
+    pub(super) peer: Destination,
     pub(super) size: u64,
     pub(super) digest: Digest,
 }
@@ -92,8 +92,9 @@ impl Failure {
         matches!(
             &self.error,
             Fault::BrokeOff(
-                CallError::Transport(TransportError::Connection(_))
-                    | CallError::Deadline
+                CallError::Transport(
+                    TransportError::Connection(_) | TransportError::Unreachable(_),
+                ) | CallError::Deadline
                     | CallError::TooSlow
                     | CallError::Short
             )
@@ -142,7 +143,7 @@ pub(super) struct Sources {
     finder: Finder,
     found: VecDeque<Source>,
     /// Peers that have the file and do not know its digest yet.
-    reading: VecDeque<PeerUrl>,
+    reading: VecDeque<Destination>,
     asked_before: usize,
     /// What those say whom an index outside names; nobody is asked before that
     /// is.
@@ -181,7 +182,7 @@ impl Sources {
         overlay: &Arc<Overlay>,
         name: ShareName,
         digest: Digest,
-        former: Vec<PeerUrl>,
+        former: Vec<Destination>,
     ) -> Sources {
         let asked = Arc::clone(overlay);
         let answers = stream::iter(former).map(move |peer| ask(Arc::clone(&asked), peer, digest));
@@ -356,7 +357,7 @@ fn named(overlay: Arc<Overlay>, digest: Digest) -> BoxStream<'static, Option<Sou
 }
 
 /// What `peer` says when it is asked for `digest` again.
-async fn ask(overlay: Arc<Overlay>, peer: PeerUrl, digest: Digest) -> Option<Source> {
+async fn ask(overlay: Arc<Overlay>, peer: Destination, digest: Digest) -> Option<Source> {
     let find = Find {
         wanted: FindWanted::Digest(digest),
         after: None,
@@ -455,7 +456,10 @@ mod tests {
     async fn found(peers: usize) -> (Option<PeerUrl>, Duration) {
         let begun = now();
         let source = searching(peers).next().await;
-        (source.map(|source| source.peer), now() - begun)
+        (
+            source.map(|source| source.peer.url().clone()),
+            now() - begun,
+        )
     }
 
     #[tokio::test(start_paused = true)]

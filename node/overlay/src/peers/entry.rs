@@ -5,12 +5,11 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use node_wire::{dialect::Dialect, node_id::NodeId, peer_url::PeerUrl};
+use node_wire::{dialect::Dialect, node_id::NodeId, peer_url::PeerUrl, scope::Scope};
 use serde::Serialize;
 
 use super::{INTRODUCTION_PAUSE_MAX, PAUSE, network::Network};
-use crate::dials::{TARGET_PAUSE, Turn};
-use node_transport::PeerKind;
+use node_transport::{Destination, PeerKind, TARGET_PAUSE, Turn};
 
 /// How much of the reliability of a peer its last call is.
 const LAST_CALL: f64 = 0.2;
@@ -78,6 +77,8 @@ pub struct PeerEntry {
     pub features: Vec<String>,
     /// Whether the owner named it, now or to an earlier run.
     pub is_chosen: bool,
+    /// The scope of the nearest stranger who named this URL; none if the owner did.
+    pub(super) namer: Option<Scope>,
     /// The part of its calls that it answered, the last ones counting most.
     reliability: f64,
     /// Not asked before this time.
@@ -128,6 +129,19 @@ impl Source {
         }
     }
 
+    /// Whether the owner named the peer in this run.
+    #[must_use]
+    pub fn is_owner(self) -> bool {
+        matches!(self, Source::Settings | Source::Owner)
+    }
+
+    /// The scope of who named `url` from the address `by`; none for the owner. What
+    /// comes without an address is held to what the URL says.
+    pub(super) fn namer(self, url: &PeerUrl, by: Option<IpAddr>) -> Option<Scope> {
+        let scope = || by.map_or_else(|| Scope::of_host(url), Scope::of_address);
+        (!self.is_owner()).then(scope)
+    }
+
     /// Whether this owner chose the peer, or it proved itself to an earlier run.
     #[must_use]
     pub fn is_trusted(self) -> bool {
@@ -150,7 +164,8 @@ impl PeerEntry {
             id: None,
             claimed: None,
             features: Vec::new(),
-            is_chosen: matches!(source, Source::Settings | Source::Owner),
+            is_chosen: source.is_owner(),
+            namer: None,
             reliability: 0.0,
             retry_at: None,
             introduce_at: Some(now),
@@ -160,6 +175,27 @@ impl PeerEntry {
             known_at: now,
             since,
         }
+    }
+
+    /// How it is called.
+    #[must_use]
+    pub fn destination(&self) -> Destination {
+        match self.namer {
+            None => Destination::of_owner(self.url.clone()),
+            Some(scope) => Destination::met(self.url.clone(), scope),
+        }
+    }
+
+    /// Whether the owner named this URL.
+    #[must_use]
+    pub fn is_named_by_owner(&self) -> bool {
+        self.namer.is_none()
+    }
+
+    /// How it is called because a stranger named it.
+    pub(super) fn heard_of(&self) -> Destination {
+        let scope = self.namer.unwrap_or(Scope::Machine);
+        Destination::heard(self.url.clone(), scope)
     }
 
     /// Whether it counts: a stranger's word alone makes no peer, its answer does.
@@ -218,7 +254,8 @@ impl PeerEntry {
     /// A stranger who names it when it does not answer says that it may be there
     /// again, which is looked into once.
     pub(super) fn named_again(&mut self, source: Source, by: Stranger, now: Instant) {
-        self.is_chosen |= matches!(source, Source::Settings | Source::Owner);
+        self.is_chosen |= source.is_owner();
+        self.namer = self.namer.min(source.namer(&self.url, by.0));
         if source.is_trusted() {
             self.retry_at = None;
             self.named_by = None;

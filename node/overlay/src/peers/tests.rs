@@ -1,6 +1,8 @@
 //! Tests of the table of peers.
 
-use super::{super::dials::TARGET_PAUSE, *};
+use node_transport::TARGET_PAUSE;
+
+use super::*;
 
 fn url(n: usize) -> PeerUrl {
     PeerUrl::parse(&format!("http://127.0.0.1:{}", 10_000 + n)).unwrap()
@@ -463,7 +465,7 @@ fn a_lost_peer_that_answers_is_a_peer_again_and_is_who_it_was() {
     let (mut table, now) = table();
     let id = NodeId([1; 32]);
     table.add(&url(1), Source::Owner, now);
-    table.remember(&url(1), Some(id), true);
+    table.remember(&url(1), Some(id), true, None);
     lose(&mut table, 1, now);
     let later = now + TARGET_PAUSE;
     assert_eq!(due(&mut table, later), [1]);

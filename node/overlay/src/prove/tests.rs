@@ -67,8 +67,7 @@ fn answer(
     request: &PeerRequest,
     meddle: Meddle,
 ) -> Bytes {
-    let (Purpose::Find(body) | Purpose::Meet { body, .. } | Purpose::Call(body)) = &request.purpose
-    else {
+    let (Purpose::Find(body) | Purpose::Call(body)) = &request.purpose else {
         return Bytes::new();
     };
     let call = request::read(body).unwrap();
@@ -91,7 +90,8 @@ fn answer(
 
 async fn meet(node: &Overlay, n: usize) -> Result<Introduction, NotProved> {
     let deadline = now() + Duration::from_secs(5);
-    node.prove(&url(n), node.ourselves(), None, deadline).await
+    let peer = Destination::of_owner(url(n));
+    node.prove(&peer, node.ourselves(), deadline).await
 }
 
 #[tokio::test]
