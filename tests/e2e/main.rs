@@ -32,6 +32,7 @@ mod programs;
 mod queries;
 mod rates;
 mod readme;
+mod referrals;
 mod rogues;
 mod scripts;
 mod searching;

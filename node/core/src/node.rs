@@ -182,7 +182,7 @@ impl Node {
             download_rate: Rate::new(download_rate),
             providers,
         };
-        let standing = standing(key, &own, &stores.handlers);
+        let standing = standing(key, &own, &stores.handlers, stores.network.as_ref());
         let context = assemble(stores, standing, own, secret, counters, &events);
         let node = Node {
             context,
@@ -428,9 +428,15 @@ struct Stores {
 }
 
 /// What the node is to others.
-fn standing(key: NodeKey, own: &OwnUrls, handlers: &Arc<Handlers>) -> Standing {
+fn standing(
+    key: NodeKey,
+    own: &OwnUrls,
+    handlers: &Arc<Handlers>,
+    network: Option<&NetworkKey>,
+) -> Standing {
     Standing {
         key,
+        is_private: network.is_some(),
         call_scope: Arc::new(own.call_scope()),
         handlers: Arc::<Handlers>::clone(handlers),
     }

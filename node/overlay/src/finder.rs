@@ -5,7 +5,7 @@
 //! of peers before they are asked comes from [`Pointers`](super::Pointers).
 //!
 //! # The search
-//! Our own peers are one hop away; who they name is two hops away, and so on.
+//! Our own peers that were met are one hop away; who they name is two hops away, and so on.
 //! Nobody forwards anything: each node answers for itself and names others, and
 //! all bytes go straight from it to here.
 //!
@@ -55,6 +55,9 @@ const PAGE_TIME: Duration = Duration::from_secs(5);
 
 /// Most pages of hits of one peer.
 const PAGES_MAX: usize = 100;
+
+/// Most hosts that one search hears of.
+const NAMED_MAX: usize = 4_096;
 
 /// How long a peer gathers hits before it answers, in milliseconds.
 const GATHER: u32 = 300;
@@ -142,9 +145,7 @@ impl Finder {
     fn with_aim(overlay: &Arc<Overlay>, wanted: FindWanted, aim: Aim, limits: Limits) -> Finder {
         let now = now();
         let peers = overlay.peers().to_ask(&[], now);
-        let (books, nodes): (Vec<_>, Vec<_>) = peers
-            .into_iter()
-            .partition(|peer| peer.kind == Some(PeerKind::Book));
+        let (books, nodes): (Vec<_>, Vec<_>) = peers.iter().partition(|peer| peer.is_of_chapter());
         let mut finder = Finder {
             planner: Planner::new(
                 &Destination::of_owner(overlay.ourselves().clone()),
@@ -164,7 +165,9 @@ impl Finder {
             others_behind: false,
             steps: Vec::new(),
         };
-        finder.begin_with(nodes.iter().map(PeerEntry::destination).collect());
+        // Whoever said `hello` and has not shown who it is does not hear what the owner wants.
+        let met = nodes.into_iter().filter(|peer| peer.is_met());
+        finder.begin_with(met.map(PeerEntry::destination).collect());
         finder
     }
 
@@ -310,7 +313,9 @@ impl Finder {
         match reply {
             Ok(Answered { kind, from, value }) => {
                 self.overlay.answered(&target.peer, kind, None);
-                self.name_others(&target, &value, from);
+                if page == 0 {
+                    self.name_others(&target, &value, from);
+                }
                 self.answered(target, page, &part, value)
             }
             Err(error) => {

@@ -67,6 +67,8 @@ pub struct Introducer {
     /// Peers of the settings: they are tried again even after they were dropped.
     settings: Vec<PeerUrl>,
     saved_revision: u64,
+    /// What was saved last.
+    saved: String,
     saved_at: Instant,
 }
 
@@ -183,7 +185,9 @@ impl Overlay {
         met: Met,
         deadline: Instant,
     ) -> Meeting {
-        match self.prove(peer, own, deadline).await {
+        let proved = self.prove(peer, own, deadline).await;
+        self.peers().was_asked_who(peer);
+        match proved {
             Ok(theirs) => {
                 let (id, features) = (Some(theirs.id), theirs.features);
                 let met = Met {
@@ -301,6 +305,7 @@ impl Introducer {
             state,
             settings,
             saved_revision: 0,
+            saved: String::new(),
             saved_at: now(),
         }
     }
@@ -322,7 +327,8 @@ impl Introducer {
                 Some(()) = meetings.next() => {}
                 () = self.wait(is_room) => {}
             }
-            if now() >= self.saved_at + SAVE_PAUSE {
+            let is_changed = self.overlay.peers().revision() != self.saved_revision;
+            if is_changed && now() >= self.saved_at + SAVE_PAUSE {
                 self.save().await;
             }
             if now() >= settings_at {
@@ -354,6 +360,8 @@ impl Introducer {
         }
     }
 
+    /// Saves the peers, and the candidates beside them. What strangers name makes no node
+    /// write while it runs; at its end nobody is forgotten.
     async fn save(&mut self) {
         let Some((state, disk)) = self.state.clone() else {
             return;
@@ -364,10 +372,11 @@ impl Introducer {
             let lost: String = peers.lost().map(lost_line).collect();
             (peers.revision(), [known, lost].concat())
         };
-        if revision == self.saved_revision {
+        (self.saved_revision, self.saved_at) = (revision, now());
+        if text == self.saved {
             return;
         }
-        (self.saved_revision, self.saved_at) = (revision, now());
+        self.saved.clone_from(&text);
         let saved = disk.run(move || state.write(PEERS_FILE, &text)).await;
         if let Ok(Err(error)) = saved {
             tracing::warn!(%error, "the peers could not be saved");

@@ -79,7 +79,7 @@ pub use self::{
     plan::{BOOK_PATIENCE, Ended, FAN_OUT, IN_FLIGHT_MAX, Plan, SLOW_AFTER},
     planner::{PassedOver, Planner, Reach, Why},
     pointers::{MISS_AGE, MISSES_MAX, POINTER_AGE, POINTERS_MAX, Pointers},
-    prove::NotProved,
+    prove::{NotProved, Telling},
     providers::Providers,
     quotas::{ADDRESS, Cause, Cost, FORWARDED, NODE, Quotas, STRANGER},
     summaries::{
@@ -137,6 +137,8 @@ pub struct Standing {
     pub call_scope: Arc<CallScope>,
     /// What it can do.
     pub handlers: Arc<dyn LocalHandlers>,
+    /// Whether it is of a private network, whose outsiders learn no more than who it is.
+    pub is_private: bool,
 }
 
 impl Default for Standing {
@@ -146,6 +148,7 @@ impl Default for Standing {
             key: NodeKey::random(),
             call_scope: Arc::default(),
             handlers: Arc::new(NoHandlers),
+            is_private: false,
         }
     }
 }
@@ -290,11 +293,21 @@ impl Overlay {
     /// a peer and then asks for its files means it. Those of the history wait for
     /// this node and are not waited for.
     pub async fn met(&self, history: &[String]) {
+        self.wait_for_meetings(history, false).await;
+    }
+
+    /// The same for the owner, who also waits until those that have answered have shown
+    /// who they are: before that they are not told what the owner looks for.
+    pub async fn met_for_owner(&self) {
+        self.wait_for_meetings(&[], true).await;
+    }
+
+    async fn wait_for_meetings(&self, history: &[String], for_owner: bool) {
         loop {
             let met = self.met.notified();
             tokio::pin!(met);
             met.as_mut().enable();
-            let Some(until) = self.peers().meeting(history, MEETING, now()) else {
+            let Some(until) = self.peers().meeting(history, for_owner, MEETING, now()) else {
                 return;
             };
             if timeout_at(until.into(), met).await.is_err() {

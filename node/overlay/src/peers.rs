@@ -11,7 +11,9 @@
 //! - A peer is who it has shown to be. When somebody else is at its URL, what was
 //!   known of the other one does not count for it.
 //! - At most [`PEERS_MAX`] peers, of them [`CANDIDATES_MAX`] candidates, and
-//!   [`NETWORK_MAX`] that strangers named in one network of the Internet.
+//!   [`NETWORK_MAX`] that strangers named in one network of the Internet, or at one
+//!   host of a local network.
+//! - What strangers name leaves room for what the owner names.
 //! - No I/O and no clock; time is a parameter.
 
 mod entry;
@@ -210,7 +212,8 @@ impl PeerTable {
                 return Added::Full;
             }
         }
-        if self.peers.len() >= PEERS_MAX && !self.make_room() {
+        let is_full = self.peers.len() >= PEERS_MAX && !self.make_room();
+        if is_full && !(source.is_owner() && self.displace_stranger(now)) {
             return Added::Full;
         }
         self.added += 1;
@@ -276,13 +279,21 @@ impl PeerTable {
 
     /// Until when it is worth to wait for candidates that are being met: the last
     /// of them that became known less than `patience` ago, is called for the
-    /// first time now or next, and is not in `history`.
+    /// first time now or next, and is not in `history`. The owner also waits for those
+    /// that are just showing who they are.
     #[must_use]
-    pub fn meeting(&self, history: &[String], patience: Duration, now: Instant) -> Option<Instant> {
+    pub fn meeting(
+        &self,
+        history: &[String],
+        for_owner: bool,
+        patience: Duration,
+        now: Instant,
+    ) -> Option<Instant> {
         let passed = keys(history);
         let met_now = |peer: &PeerEntry| {
             let is_new = !peer.counts() && peer.introductions == 0;
-            is_new && (peer.is_due(now) || peer.is_introducing)
+            let is_unproved = for_owner && peer.is_proving && !peer.is_met();
+            is_unproved || is_new && (peer.is_due(now) || peer.is_introducing)
         };
         let candidates = self.peers.iter().filter(|(key, peer)| {
             met_now(peer) && peer.known_at + patience > now && !passed.contains(key)
@@ -481,6 +492,13 @@ impl PeerTable {
         }
     }
 
+    /// Notes that a peer was asked who it is, whatever came of it.
+    pub fn was_asked_who(&mut self, url: &PeerUrl) {
+        if let Some(peer) = self.peers.get_mut(&url.key()) {
+            peer.is_proving = false;
+        }
+    }
+
     /// Notes that an introduction failed. It is tried again after a pause; a
     /// candidate a few times only. This alone drops no peer that counts.
     pub fn not_introduced(&mut self, url: &PeerUrl, error: &str, now: Instant) {
@@ -509,6 +527,25 @@ impl PeerTable {
     fn of_network(&self, network: Network) -> impl Iterator<Item = &PeerEntry> {
         let peers = self.peers.values();
         peers.filter(move |peer| peer.network() == Some(network))
+    }
+
+    /// Makes room for a peer of the owner: of the peers that strangers named, one that is
+    /// failing goes first, then one that has not shown who it is, then the newest. It is
+    /// lost, and found again when there is room.
+    fn displace_stranger(&mut self, now: Instant) -> bool {
+        let strangers = self.peers.iter().filter(|(_, peer)| !peer.is_chosen);
+        let worst =
+            strangers.max_by_key(|(_, peer)| (peer.failures, peer.id.is_none(), peer.since));
+        let Some(worst) = worst.map(|(key, _)| key.clone()) else {
+            return false;
+        };
+        let Some(peer) = self.peers.remove(&worst) else {
+            return false;
+        };
+        self.lost.lose(&peer, now);
+        self.aliases.retain(|(_, known)| *known != worst);
+        self.revision += 1;
+        true
     }
 
     /// Forgets the oldest candidate that nobody is just calling.

@@ -47,6 +47,9 @@ pub struct Asked {
     pub asking: Asking,
     /// How many calls it may cause here and behind this node.
     pub budget: Budget,
+    /// Whether the owner asks: then only those hear of it who were met, and peers of the
+    /// chapter, which cannot show who they are.
+    pub for_owner: bool,
 }
 
 /// What came of asking one peer.
@@ -93,6 +96,7 @@ impl Asked {
             id: None,
             asking: Asking::default(),
             budget: Budget::WHOLE,
+            for_owner: true,
         }
     }
 
@@ -157,7 +161,11 @@ impl Walk {
         if walk.asked.hops_left() == 0 {
             walk.plan = Plan::nobody(MissReason::HopLimit, walk.asked.budget);
         } else if !walk.passed_here() && walk.enter().await {
-            overlay.met(&walk.asked.history).await;
+            if walk.asked.for_owner {
+                overlay.met_for_owner().await;
+            } else {
+                overlay.met(&walk.asked.history).await;
+            }
             walk.plan_peers();
         } else {
             overlay.counters.queries_seen_before.one();
@@ -171,6 +179,9 @@ impl Walk {
         let mut peers = self.overlay.peers().to_ask(&self.asked.history, now());
         peers
             .retain(|peer| !self.asked.asking.contains(&peer.url) && !self.excluded.contains(peer));
+        if self.asked.for_owner {
+            peers.retain(|peer| peer.is_met() || peer.is_of_chapter());
+        }
         peers.truncate(Budget::WHOLE.calls() + 1);
         let budget = self.asked.budget;
         for peer in peers.iter().take(budget.calls()) {

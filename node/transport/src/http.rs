@@ -141,6 +141,10 @@ fn sign(
         node: peer,
         method: request.method().as_str(),
         path: request.uri().path_and_query()?.as_str(),
+        range: match request.headers().get(header::RANGE) {
+            Some(range) => Some(range.to_str().ok()?),
+            None => None,
+        },
         body,
     };
     let tag = key.of_request(nonce, about).to_string().parse().ok()?;
@@ -199,6 +203,16 @@ impl Transport for HttpTransport {
                 .request(request)
                 .map_err(|error| not_answered(&error))
                 .await?;
+            let wanted_part = matches!(purpose, Purpose::Blob { .. });
+            let status = response.status();
+            if status == StatusCode::SERVICE_UNAVAILABLE {
+                let wait = response.headers().get(header::RETRY_AFTER);
+                return Err(TransportError::Busy(retry_after(wait)));
+            }
+            // Who is too busy to read a request cannot show that it is a member.
+            if status == StatusCode::TOO_MANY_REQUESTS {
+                return Err(TransportError::Status(status.as_u16()));
+            }
             if let Some(expected) = expected {
                 let shown = response.headers().get(NETWORK_HEADER);
                 let shown = shown.and_then(|shown| shown.to_str().ok()?.parse::<Tag>().ok());
@@ -206,12 +220,6 @@ impl Transport for HttpTransport {
                     (Some(expected), Some(shown)) if expected.is(&shown) => {}
                     _ => return Err(TransportError::Foreign),
                 }
-            }
-            let wanted_part = matches!(purpose, Purpose::Blob { .. });
-            let status = response.status();
-            if status == StatusCode::SERVICE_UNAVAILABLE {
-                let wait = response.headers().get(header::RETRY_AFTER);
-                return Err(TransportError::Busy(retry_after(wait)));
             }
             if status != StatusCode::OK && !(wanted_part && status == StatusCode::PARTIAL_CONTENT) {
                 return Err(TransportError::Status(status.as_u16()));

@@ -324,7 +324,8 @@ impl Fetch<'_> {
         self.take_up(record).await?;
         let mut turn = self.turn().await?;
         if self.known.is_none() {
-            self.or_cancelled(self.fetcher.overlay.met(&[])).await?;
+            self.or_cancelled(self.fetcher.overlay.met_for_owner())
+                .await?;
         }
         loop {
             self.hold(JobState::Searching);

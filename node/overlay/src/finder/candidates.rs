@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use node_transport::Destination;
 use node_wire::{Found, peer_url::PeerUrl};
 
-use super::Finder;
+use super::{Finder, NAMED_MAX};
 use crate::planner::{Candidate, Hint, Target, Why};
 use node_base::{clock::now, sync::lock};
 
@@ -87,14 +87,21 @@ impl Finder {
         self.planner.named(&by.peer, by.hops, named);
     }
 
-    /// Leaves out whom nobody may name from where it was named, and all but the first
-    /// URL of a host and port: the others would cost calls that are not made.
+    /// Leaves out whom nobody may name from where it was named, all but the first URL of a
+    /// host and port, because the others would cost calls that are not made, and whoever is
+    /// named after [`NAMED_MAX`] others.
     fn may_be_asked(&mut self, named: Vec<Candidate<Destination>>) -> Vec<Candidate<Destination>> {
         let named = named.into_iter().filter(|candidate| {
             let peer = &candidate.peer;
+            if peer.is_too_near() {
+                return false;
+            }
             let host = (peer.host().to_owned(), peer.port());
+            if self.hosts.len() >= NAMED_MAX && !self.hosts.contains_key(&host) {
+                return false;
+            }
             let first = self.hosts.entry(host).or_insert_with(|| peer.key());
-            !peer.is_too_near() && *first == peer.key()
+            *first == peer.key()
         });
         named.collect()
     }

@@ -89,6 +89,8 @@ pub struct PeerEntry {
     pub(super) named_by: Option<Stranger>,
     /// Whether that is being done.
     pub(super) is_introducing: bool,
+    /// Whether it has answered, and is just asked who it is.
+    pub(super) is_proving: bool,
     pub(super) introductions: u32,
     /// When it became known.
     pub(super) known_at: Instant,
@@ -171,6 +173,7 @@ impl PeerEntry {
             introduce_at: Some(now),
             named_by: None,
             is_introducing: false,
+            is_proving: false,
             introductions: 0,
             known_at: now,
             since,
@@ -184,6 +187,19 @@ impl PeerEntry {
             None => Destination::of_owner(self.url.clone()),
             Some(scope) => Destination::met(self.url.clone(), scope),
         }
+    }
+
+    /// Whether this node has met it: the owner named it, or it has shown who it is. Only
+    /// then it is told what the owner looks for.
+    #[must_use]
+    pub fn is_met(&self) -> bool {
+        self.is_chosen || self.id.is_some()
+    }
+
+    /// Whether it is one of the chapter, which cannot show who it is.
+    #[must_use]
+    pub fn is_of_chapter(&self) -> bool {
+        self.kind == Some(PeerKind::Book)
     }
 
     /// Whether the owner named this URL.
@@ -316,6 +332,7 @@ impl PeerEntry {
         self.answered(met.kind, met.dialect);
         self.latency = Some(met.latency);
         self.address = met.address.or(self.address);
+        self.is_proving = met.kind == PeerKind::Sixhop && met.id.is_none();
         self.id = met.id.or(self.id);
         if met.id.is_some() {
             self.features = met.features;

@@ -9,11 +9,15 @@ use std::{
 
 use node_base::sync::lock;
 use node_transport::{BodyStream, PeerResponse, Transport};
-use node_wire::{Charset, node_id::Nonce, scope::Scope};
+use node_wire::{
+    Charset,
+    node_id::{NodeId, Nonce},
+    scope::Scope,
+};
 use proptest::prelude::*;
 
 use super::*;
-use crate::planner::Limits;
+use crate::{Met, planner::Limits};
 
 /// Names and addresses without a network: each address is a node, or a victim that
 /// answers as a web server does.
@@ -204,7 +208,15 @@ async fn a_name_that_leads_to_the_local_network_later_is_not_followed_there() {
     let url = PeerUrl::parse("http://evil.example:4242/").unwrap();
     let heard = overlay.hear(&url, Source::Hello, [203, 0, 113, 1].into());
     assert!(heard.is_ok());
-    overlay.answered(&url, PeerKind::Sixhop, None);
+    let met = Met {
+        kind: PeerKind::Sixhop,
+        dialect: None,
+        latency: Duration::ZERO,
+        address: None,
+        id: Some(NodeId([1; 32])),
+        features: Vec::new(),
+    };
+    overlay.peers().introduced(&url, met, now());
     assert_eq!(holders(&overlay).await, ["http://evil.example:4242/"]);
     // It is known now as a peer, and as who had it.
     wires.name("evil.example", "192.168.1.1");
@@ -213,6 +225,27 @@ async fn a_name_that_leads_to_the_local_network_later_is_not_followed_there() {
     // What the owner names himself may be anywhere.
     overlay.add(&url, Source::Owner);
     assert_eq!(holders(&overlay).await, ["http://evil.example:4242/"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_flood_of_referrals_is_bounded_in_what_is_kept_and_called() {
+    let wires = Wires::default();
+    let address = |n: usize| format!("9.{}.{}.1:4242", n / 250, n % 250);
+    // Each of two thousand liars names 32 others, by the longest names that there are.
+    let path = "p".repeat(150);
+    for n in 0..2_000 {
+        let named = (1..=32).map(|k| format!("http://{}/{path}", address(n * 32 + k)));
+        let named: Vec<String> = named.filter(|url| PeerUrl::parse(url).is_ok()).collect();
+        let named: Vec<&str> = named.iter().map(String::as_str).collect();
+        wires.node(&address(n), &[], &named);
+    }
+    let overlay = wires.overlay(&[&format!("http://{}/", address(0))]);
+    let limits = Reach::Sure.limits(1);
+    let mut finder = Finder::with_aim(&overlay, name("none"), Aim::All, limits);
+    assert!(finder.next().await.is_none());
+    assert!(finder.hosts.len() <= NAMED_MAX, "{}", finder.hosts.len());
+    assert_eq!(finder.asked(), limits.budget);
+    assert_eq!(lock(&wires.0).called.len(), limits.budget);
 }
 
 /// Addresses of all scopes, by number.
