@@ -64,7 +64,7 @@ impl Destination {
     /// A URL that somebody at the address `namer` named.
     #[must_use]
     pub fn named_by(url: PeerUrl, namer: IpAddr) -> Destination {
-        Destination::heard(url, Scope::of_address(namer))
+        Destination::heard(url, Scope::of_source(namer))
     }
 
     /// A URL that somebody in the scope `namer` named.

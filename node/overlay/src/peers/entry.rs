@@ -140,7 +140,7 @@ impl Source {
     /// The scope of who named `url` from the address `by`; none for the owner. What
     /// comes without an address is held to what the URL says.
     pub(super) fn namer(self, url: &PeerUrl, by: Option<IpAddr>) -> Option<Scope> {
-        let scope = || by.map_or_else(|| Scope::of_host(url), Scope::of_address);
+        let scope = || by.map_or_else(|| Scope::of_host(url), Scope::of_source);
         (!self.is_owner()).then(scope)
     }
 
