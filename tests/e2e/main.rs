@@ -36,6 +36,7 @@ mod programs;
 mod queries;
 mod rates;
 mod readme;
+mod referrals;
 mod rogues;
 mod scripts;
 mod searching;

@@ -95,7 +95,7 @@ impl Owner {
         time: Duration,
     ) -> Result<Search, ApiError> {
         let context = self.node.context();
-        context.overlay.met(&[]).await;
+        context.overlay.met_for_owner().await;
         let wanted = SearchWanted {
             query,
             limit,

@@ -165,7 +165,7 @@ impl Batch {
     async fn fetch_all(&self, transfers: &Arc<Transfers>, query: String, replace: Replace) {
         let mut turn = Some(transfers.searches.next(Owner::Batch(self.id())).await);
         self.status.send_modify(|status| status.queued = false);
-        transfers.fetcher.overlay.met(&[]).await;
+        transfers.fetcher.overlay.met_for_owner().await;
         let mut finder = Finder::begin(&transfers.fetcher.overlay, FindWanted::Query(query));
         let (mut seen, mut waiting) = (HashSet::new(), VecDeque::new());
         let mut running = FuturesUnordered::new();
