@@ -339,7 +339,7 @@ mod tests {
                 handlers,
                 ..summary(&["a"], &[])
             };
-            table.told(&url(n), told, now);
+            table.told(&url(n), told, HERE, now);
         }
         let handlers = table.handlers();
         assert_eq!(handlers.keys().collect::<Vec<_>>(), ["name", "said"]);
