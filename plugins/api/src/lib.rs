@@ -35,7 +35,7 @@ mod words;
 pub use examples::{ExampleError, check_examples};
 pub use handler::{
     Changes, Example, Excerpt, FileInfo, Files, Flow, Gap, GapReason, Handler, HandlerError, Hit,
-    Sink, SummaryKeys,
+    NameCheck, Sink, SummaryKeys,
 };
 pub use policy::{
     FetchAsked, HitsAllowed, Policy, PolicyError, PolicySource, PolicyState, QueryAsked, RankAsked,
