@@ -49,5 +49,6 @@ mod summaries;
 mod tidy;
 mod transfers;
 mod ui;
+mod unprefixed;
 mod world;
 mod xml;
