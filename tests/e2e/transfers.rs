@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use crate::world::{ctl, noded};
 
 mod keeping;
+mod limited;
 mod sharing;
 mod trouble;
 mod unverified;

@@ -143,7 +143,7 @@ fn note(output: Output, args: &FetchArgs, status: &FetchStatus) {
     let (name, word) = (escaped(&args.name), shell_word(&args.name));
     match (status.state, &status.kept) {
         (FetchState::Waiting, _) => output.note(&format!(
-            "the holders of {name} are away; the fetch goes on when one answers"
+            "the holders of {name} are away or busy; the fetch goes on when one answers"
         )),
         (_, Some(kept)) => {
             let drop = json!({ "id": status.id });

@@ -390,6 +390,7 @@ impl Finder {
                 self.overlay.answered(&target.peer, *kind, None);
                 *kind == PeerKind::Book
             }
+            CallError::Busy(_) => false,
             CallError::Transport(_) | CallError::Deadline => {
                 if target.is_ours {
                     self.overlay.failed(&target.peer, error);
@@ -405,8 +406,10 @@ impl Finder {
             }
         };
         self.others_seen |= is_other;
-        self.planner
-            .failed(target, matches!(error, CallError::Deadline));
+        self.planner.failed(
+            target,
+            matches!(error, CallError::Deadline | CallError::Busy(_)),
+        );
     }
 }
 

@@ -370,6 +370,11 @@ impl Overlay {
     /// answered, with something that cannot be read, was reached.
     fn failed(&self, peer: &PeerUrl, error: &CallError) {
         let text = error.to_string();
+        if let CallError::Busy(_) = error {
+            // It is there, and has done nothing wrong.
+            tracing::debug!(peer = peer.as_str(), "{text}");
+            return;
+        }
         if error.is_unreadable() {
             self.peers().unreadable(peer, &text);
             self.counters.answers_unreadable.one();

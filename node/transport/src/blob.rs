@@ -144,7 +144,6 @@ impl Client {
 fn absent(error: CallError) -> CallError {
     match error {
         CallError::Transport(TransportError::Status(NOT_FOUND)) => CallError::Absent,
-        CallError::Transport(TransportError::Busy(wait)) => CallError::Busy(wait),
         error => error,
     }
 }

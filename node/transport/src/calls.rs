@@ -40,7 +40,7 @@ const HELLO_ANSWER_MAX: usize = 8 * 1024;
 pub enum CallError {
     /// The bytes did not come.
     #[error(transparent)]
-    Transport(#[from] TransportError),
+    Transport(TransportError),
     /// The peer did not answer in time, or fell silent.
     #[error("it did not answer in time")]
     Deadline,
@@ -59,7 +59,7 @@ pub enum CallError {
     /// The peer does not know the method: it is not of our kind.
     #[error("it does not know this call")]
     Unknown(PeerKind),
-    /// The peer is sending to too many others; ask again after this time.
+    /// The peer is sending to too many others, or was asked too often; ask again after this time.
     #[error("it is busy, and asks to try again in {} s", .0.as_secs())]
     Busy(Duration),
     /// The peer is of a private network, and this node is not.
@@ -82,6 +82,15 @@ pub enum CallError {
     /// A valid answer to something else.
     #[error("it answered with something that cannot be read: an answer of another kind")]
     Unexpected,
+}
+
+impl From<TransportError> for CallError {
+    fn from(error: TransportError) -> CallError {
+        match error {
+            TransportError::Busy(wait) => CallError::Busy(wait),
+            error => CallError::Transport(error),
+        }
+    }
 }
 
 impl CallError {

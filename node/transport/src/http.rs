@@ -219,7 +219,10 @@ impl Transport for HttpTransport {
             }
             let wanted_part = matches!(purpose, Purpose::Blob { .. });
             let status = response.status();
-            if status == StatusCode::SERVICE_UNAVAILABLE {
+            if matches!(
+                status,
+                StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS
+            ) {
                 let wait = response.headers().get(header::RETRY_AFTER);
                 return Err(TransportError::Busy(retry_after(wait)));
             }

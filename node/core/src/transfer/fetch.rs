@@ -36,7 +36,7 @@ use super::{
     file::{AnswerEnd, CheckedPiece, LeftOver, Target, Unverified, Verified, read_piece},
     job::{Job, JobState},
     records::{Record, Records},
-    sources::{Failure, Fault, Liars, Source, Sources},
+    sources::{Busy, Failure, Fault, Liars, Source, Sources},
     turns::{Turn, Turns},
 };
 use crate::{
@@ -182,6 +182,7 @@ struct Fetch<'a> {
     held: Held,
     course: Course,
     liars: Liars,
+    busy: Busy,
     /// Peers that said that they have the file.
     claimants: Vec<PeerUrl>,
     known: Option<Source>,
@@ -219,6 +220,7 @@ impl Fetcher {
             held: Held::Nothing,
             course: Course::new(job.target().goal, now()),
             liars: Liars::default(),
+            busy: Busy::default(),
             claimants: Vec::new(),
             known,
         };
@@ -395,6 +397,7 @@ impl Fetch<'_> {
     /// Searches once and receives what is found. `None` if the file is stored then.
     async fn round(&mut self) -> Result<Option<Over>, FetchError> {
         let before = self.bytes();
+        self.busy.forget_passed(now());
         let name = self.job.name().clone();
         let overlay = &self.fetcher.overlay;
         let mut sources = match self.digest() {
@@ -435,6 +438,10 @@ impl Fetch<'_> {
             holding: self.holding(),
             progressed: self.bytes() > before,
             away: trouble.away,
+            busy: self
+                .busy
+                .first()
+                .map(|until| until.saturating_duration_since(now())),
             other: offered,
         };
         Ok(Some(Over {
@@ -460,6 +467,9 @@ impl Fetch<'_> {
             }
             if self.claimants.len() < FORMER_MAX && !self.claimants.contains(&source.peer) {
                 self.claimants.push(source.peer.clone());
+            }
+            if self.busy.until(&source.peer).is_some() {
+                continue;
             }
             if self.receive_from(source, sources, trouble).await? {
                 return Ok(true);
@@ -513,12 +523,15 @@ impl Fetch<'_> {
         self.download(Some(source), sources, trouble).await
     }
 
-    /// Notes what a holder did wrong. Nothing was stored.
+    /// Notes what a holder did wrong, or that it is busy. Nothing was stored.
     fn failed(&self, peer: &PeerUrl, failure: Failure, trouble: &mut Trouble) -> bool {
+        match failure.busy_for() {
+            Some(wait) => self.busy.add(peer, now() + wait),
+            None => self.fetcher.note(self.job, &failure),
+        }
         if failure.is_lie() {
             self.liars.add(peer);
         }
-        self.fetcher.note(self.job, &failure);
         trouble.note(failure);
         false
     }
@@ -600,7 +613,7 @@ impl Fetch<'_> {
             return Ok(false);
         };
         self.job.receives_verified(file.tree(), file.bytes());
-        let download = Download::new(self.fetcher, self.job, file, &self.liars);
+        let download = Download::new(self.fetcher, self.job, file, &self.liars, &self.busy);
         let ended = select! {
             biased;
             () = self.job.cancelled() => Err(FetchError::Cancelled(self.job.name().clone())),

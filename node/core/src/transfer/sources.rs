@@ -6,9 +6,9 @@
 //! whom an index outside names.
 
 use std::{
-    collections::{BTreeSet, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     sync::{Arc, Mutex},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use futures_util::{
@@ -103,6 +103,14 @@ impl Failure {
     pub(super) fn is_lie(&self) -> bool {
         matches!(self.error, Fault::Lied)
     }
+
+    /// Returns the time after which a busy holder wants to be asked again. That is no fault of it.
+    pub(super) fn busy_for(&self) -> Option<Duration> {
+        match self.error {
+            Fault::BrokeOff(CallError::Busy(wait)) => Some(wait),
+            _ => None,
+        }
+    }
 }
 
 impl std::fmt::Display for Failure {
@@ -132,6 +140,35 @@ impl Liars {
         keys.iter()
             .filter_map(|key| PeerUrl::parse(key).ok())
             .collect()
+    }
+}
+
+/// The holders that are busy, and when each wants to be asked again.
+#[derive(Debug, Default)]
+pub(super) struct Busy(Mutex<BTreeMap<String, Instant>>);
+
+impl Busy {
+    pub(super) fn add(&self, peer: &PeerUrl, until: Instant) {
+        lock(&self.0).insert(peer.key(), until);
+    }
+
+    /// Notes that a peer gave another answer, or none.
+    pub(super) fn remove(&self, peer: &PeerUrl) {
+        lock(&self.0).remove(&peer.key());
+    }
+
+    pub(super) fn until(&self, peer: &PeerUrl) -> Option<Instant> {
+        lock(&self.0).get(&peer.key()).copied()
+    }
+
+    /// Forgets those that may be asked again by `now`.
+    pub(super) fn forget_passed(&self, now: Instant) {
+        lock(&self.0).retain(|_, until| *until > now);
+    }
+
+    /// Returns when the first of them wants to be asked again.
+    pub(super) fn first(&self) -> Option<Instant> {
+        lock(&self.0).values().min().copied()
     }
 }
 
