@@ -151,7 +151,7 @@ impl Incoming {
             .check(&directory, name, &share.names)?;
         let parent = Box::new(Parent::open(share, &directory, name)?);
         let path = match temporary {
-            Temporary::Kept(path) => (*path).to_owned(),
+            Temporary::Kept(path) => parent.take(&directory, path),
             Temporary::New => parent.path_of(&random_name(parent.made()).map_err(failed)?),
         };
         let mut options = OpenOptions::new();
@@ -271,9 +271,9 @@ impl Incoming {
     /// Errors with [`ShareError::Exists`] if the name was taken meanwhile, with
     /// [`ShareError::Length`] if the file has another length, and with
     /// [`ShareError::Away`] if the share is not there any more. Then, and on
-    /// any other error, nothing of the file stays.
+    /// any other error, the temporary goes unless [`Incoming::stay_if`] says that it
+    /// stays.
     pub fn commit(mut self, length: u64, about: About) -> Result<Stamp, ShareError> {
-        self.fate = Fate::Removed;
         self.check_length(length)?;
         self.root.check(&self.share, &self.name)?;
         self.describe(about)

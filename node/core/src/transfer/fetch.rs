@@ -11,6 +11,9 @@
 //! - A Sixhop node that said it has the file is not asked by `query`, and no Sixhop node is if it cannot pass on
 //!   what a peer of another kind has.
 
+mod committing;
+mod unverified;
+
 use std::{
     future::Future,
     sync::{
@@ -33,24 +36,21 @@ use super::{
     claims::Claims,
     course::{Course, Holding, Next, OtherContent, Round},
     download::{Download, HEAD_TIME, Outcome, PieceReader},
-    file::{AnswerEnd, CheckedPiece, LeftOver, Target, Unverified, Verified, read_piece},
+    file::{CheckedPiece, LeftOver, Target, Verified, read_piece},
     job::{Job, JobState},
     records::{Record, Records},
     sources::{Busy, Failure, Fault, Liars, Source, Sources},
     turns::{Turn, Turns},
 };
 use crate::{
-    client::{CallError, RemoteFile},
+    client::CallError,
     clock::now,
     counters::Counters,
     events::EventLog,
-    overlay::{Asked, Excluded, Overlay, Walk},
+    overlay::{Excluded, Overlay},
     pieces::PieceTree,
     share::{Digests, Replace, Share, ShareError, SharedFile},
 };
-
-/// Bytes that are gathered before they are written.
-const WRITE_SIZE: usize = 256 * 1024;
 
 /// Shortest pause before holders are asked again because a peer came back.
 const RETRY_PAUSE: std::time::Duration = std::time::Duration::from_millis(250);
@@ -141,9 +141,9 @@ pub(super) struct Fetcher {
     pub(super) events: Arc<EventLog>,
     pub(super) turns: Turns,
     pub(super) claims: Claims,
-    /// Has every write of a piece fail, as on a full disk.
+    /// What the disk does wrong.
     #[cfg(test)]
-    pub(super) disk_is_full: Arc<AtomicBool>,
+    pub(super) faults: Arc<super::faults::Faults>,
 }
 
 /// What a fetch holds of its file between rounds.
@@ -200,7 +200,7 @@ impl Fetcher {
             goal,
             replace,
             #[cfg(test)]
-            disk_is_full: Arc::clone(&self.disk_is_full),
+            faults: Arc::clone(&self.faults),
         }
     }
 
@@ -324,6 +324,9 @@ impl Fetch<'_> {
     /// Fetches the file. What was received without success is in `held` afterwards.
     async fn run(&mut self, record: Option<Record>) -> Result<(), FetchError> {
         self.take_up(record).await?;
+        if self.commit_if_whole().await? {
+            return Ok(());
+        }
         let mut turn = self.turn().await?;
         if self.known.is_none() {
             self.or_cancelled(self.fetcher.overlay.met(&[])).await?;
@@ -536,24 +539,6 @@ impl Fetch<'_> {
         false
     }
 
-    /// Stores content of one piece.
-    async fn store(
-        &mut self,
-        peer: PeerUrl,
-        tree: PieceTree,
-        piece: CheckedPiece,
-    ) -> Result<(), FetchError> {
-        self.job
-            .update(|status| status.state = JobState::Committing);
-        let (target, stored) = (self.job.target().clone(), tree.clone());
-        self.fetcher
-            .blocking(self.job.name(), move || Ok(target.store(&stored, &piece)?))
-            .await?;
-        self.job.stored(&tree, 0);
-        self.fetcher.note_piece(self.job, &peer, tree.size());
-        Ok(())
-    }
-
     /// Makes a file of a tree, of what an earlier fetch left and of its last piece.
     async fn open(
         &mut self,
@@ -631,27 +616,6 @@ impl Fetch<'_> {
             trouble.note(failure);
         }
         Ok(false)
-    }
-
-    /// Puts the whole file into its place. This is not cancelled.
-    async fn commit(&mut self) -> Result<(), FetchError> {
-        let name = self.job.name();
-        self.job
-            .update(|status| status.state = JobState::Committing);
-        let Held::Pieces(file) = std::mem::replace(&mut self.held, Held::Nothing) else {
-            return Err(FetchError::Internal(name.clone()));
-        };
-        match self
-            .fetcher
-            .blocking(name, move || Ok(file.commit()))
-            .await?
-        {
-            Ok(committed) => Ok(committed?),
-            Err(file) => {
-                self.held = Held::Pieces(*file);
-                Err(FetchError::Internal(name.clone()))
-            }
-        }
     }
 
     /// Copies content that is in the share under another name, checked like content of peers. Returns whether the
@@ -743,83 +707,6 @@ impl Fetch<'_> {
             self.job.receives_verified(file.tree(), file.bytes());
         }
         Ok(true)
-    }
-
-    /// Takes an answer to `query` as it comes, from a peer that is not `excluded`. `None` if the file is stored
-    /// then; otherwise the number of peers asked and why more might be found.
-    async fn walk(
-        &mut self,
-        excluded: Excluded,
-        trouble: &mut Trouble,
-    ) -> Result<Option<(usize, MissReason)>, FetchError> {
-        // It is made while peers are asked, so that a share that cannot be written shows at once.
-        let mut file = self.empty().await?;
-        let asked = Asked::here(self.job.name().clone());
-        let walk = Walk::begin_without(&self.fetcher.overlay, asked, excluded);
-        let mut walk = self.or_cancelled(walk).await?;
-        while let Some(mut answer) = self.or_cancelled(walk.next()).await? {
-            self.job
-                .update(|status| status.asked = status.asked.max(walk.asked()));
-            match self.take_answer(&mut answer, file).await? {
-                Ok(()) => return Ok(None),
-                Err(error) => {
-                    walk.broke_off(&answer, &error);
-                    let failure = Failure::of(&answer.peer, error);
-                    self.fetcher.note(self.job, &failure);
-                    trouble.last = Some(failure);
-                }
-            }
-            file = self.empty().await?;
-            self.hold(JobState::Searching);
-        }
-        Ok(Some((walk.asked(), walk.verdict())))
-    }
-
-    /// Makes an empty temporary for one answer to `query`.
-    async fn empty(&self) -> Result<Unverified, FetchError> {
-        let target = self.job.target().clone();
-        self.fetcher
-            .blocking(self.job.name(), move || Ok(Unverified::create(&target)?))
-            .await
-    }
-
-    /// Receives one answer to `query` into an empty temporary and commits it.
-    async fn take_answer(
-        &self,
-        answer: &mut RemoteFile,
-        mut file: Unverified,
-    ) -> Result<Result<(), CallError>, FetchError> {
-        let name = self.job.name();
-        self.job.receives_unverified(&answer.peer);
-        let mut gathered = Vec::with_capacity(WRITE_SIZE);
-        loop {
-            let next = match self.or_cancelled(answer.next()).await? {
-                Ok(next) => next,
-                Err(error) => return Ok(Err(error)),
-            };
-            let end = AnswerEnd::of(next.as_ref());
-            gathered.extend_from_slice(&next.unwrap_or_default());
-            if end.is_some() || gathered.len() >= WRITE_SIZE {
-                let bytes = gathered.len() as u64;
-                (file, gathered) = self
-                    .fetcher
-                    .blocking(name, move || {
-                        file.append(&gathered)?;
-                        gathered.clear();
-                        Ok((file, gathered))
-                    })
-                    .await?;
-                self.fetcher.note_piece(self.job, &answer.peer, bytes);
-            }
-            if let Some(end) = end {
-                self.job
-                    .update(|status| status.state = JobState::Committing);
-                self.fetcher
-                    .blocking(name, move || Ok(file.commit(end)?))
-                    .await?;
-                return Ok(Ok(()));
-            }
-        }
     }
 
     /// Looks for other content of the name, if content is held and any would do.

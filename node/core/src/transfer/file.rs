@@ -10,7 +10,9 @@
 //!
 //! # Invariants
 //! - There is a record of the temporary of a [`Verified`] and of a [`LeftOver`]. The temporary outlives both, unless
-//!   it is committed or discarded.
+//!   it is committed or discarded. A commit that fails leaves both, unless the name is taken.
+//! - What the system refused to bring to the disk is written once more before the next commit: it may have forgotten
+//!   the bytes and call them written.
 //! - The temporary of an [`Unverified`] goes when it is dropped.
 //! - A file is committed if it is whole: all pieces are checked, or the answer came to its end.
 //! - All calls block; they belong on the blocking pool.
@@ -30,7 +32,7 @@ use super::{
     records::{Record, Records},
 };
 use crate::{
-    pieces::{PIECE_SIZE, PieceTree},
+    pieces::{PIECE_SIZE, PieceTree, TreeHasher},
     share::{About, Digests, Incoming, IncomingStream, Replace, Share, ShareError, SharedFile},
 };
 
@@ -46,7 +48,7 @@ pub(super) struct Target {
     pub(super) goal: Goal,
     pub(super) replace: Replace,
     #[cfg(test)]
-    pub(super) disk_is_full: Arc<AtomicBool>,
+    pub(super) faults: Arc<super::faults::Faults>,
 }
 
 /// A piece whose bytes are right.
@@ -108,8 +110,23 @@ impl Target {
     }
 
     fn commit(&self, incoming: Incoming, tree: &PieceTree) -> Result<(), ShareError> {
-        let stamp = incoming.commit(tree.size(), About::default())?;
-        self.digests.learned(&self.name, stamp, tree);
+        #[cfg(test)]
+        self.faults.committing(&self.name)?;
+        match incoming.commit(tree.size(), About::default()) {
+            Ok(stamp) => self.digests.learned(&self.name, stamp, tree),
+            Err(error) => self.is_placed(error)?,
+        }
+        #[cfg(test)]
+        self.faults.committed(self.id);
+        Ok(())
+    }
+
+    /// Passes over an error after which the file is in its place all the same.
+    fn is_placed(&self, error: ShareError) -> Result<(), ShareError> {
+        if !error.is_placed() {
+            return Err(error);
+        }
+        tracing::warn!(name = %self.name, %error, "a crash of the machine may lose the name of a file");
         Ok(())
     }
 
@@ -124,6 +141,11 @@ impl Target {
         match opened {
             Ok(mut incoming) => {
                 incoming.stay_if(always());
+                let mut record = record;
+                if record.temporary != incoming.temporary() {
+                    self.records.moved(&record.temporary, incoming.temporary());
+                    incoming.temporary().clone_into(&mut record.temporary);
+                }
                 Ok(LeftOver { record, incoming })
             }
             Err(error) => {
@@ -131,15 +153,6 @@ impl Target {
                 Err(error)
             }
         }
-    }
-
-    #[cfg(test)]
-    fn fail_if_full(&self) -> Result<(), ShareError> {
-        if self.disk_is_full.load(std::sync::atomic::Ordering::Relaxed) {
-            let error = io::ErrorKind::StorageFull.into();
-            return Err(ShareError::of(&self.name, error));
-        }
-        Ok(())
     }
 
     fn remove(&self, temporary: &str) {
@@ -192,6 +205,49 @@ impl LeftOver {
         &self.record.temporary
     }
 
+    /// Returns whether all of it came and could not be committed.
+    pub(super) fn is_uncommitted(&self) -> bool {
+        self.record.is_uncommitted
+    }
+
+    /// Takes it for whole, if its bytes make the digest. Nobody need be asked for its tree then.
+    pub(super) fn complete(self, target: Target) -> Result<Verified, Box<LeftOver>> {
+        match self.read_whole() {
+            Ok(tree) if tree.digest() == self.record.digest => {
+                let count = usize::try_from(tree.count()).unwrap_or(usize::MAX);
+                Ok(self.verified(target, tree, vec![true; count]))
+            }
+            Ok(_) => Err(Box::new(self)),
+            Err(error) => {
+                tracing::info!(name = %target.name, %error, "what was received before is not whole");
+                Err(Box::new(self))
+            }
+        }
+    }
+
+    fn read_whole(&self) -> Result<PieceTree, ShareError> {
+        let size = self.record.bytes;
+        let mut hasher = TreeHasher::default();
+        let mut buffer = Vec::new();
+        while hasher.size() < size {
+            let length = PIECE_SIZE.min(size - hasher.size());
+            buffer.resize(usize::try_from(length).unwrap_or(usize::MAX), 0);
+            self.incoming.read_at(&mut buffer, hasher.size())?;
+            self.incoming.write_at(&buffer, hasher.size())?;
+            hasher.push(&buffer);
+        }
+        Ok(hasher.finish())
+    }
+
+    fn verified(self, target: Target, tree: PieceTree, done: Vec<bool>) -> Verified {
+        Verified {
+            target,
+            incoming: Arc::new(self.incoming),
+            tree,
+            done,
+        }
+    }
+
     /// Finds out which pieces are right.
     ///
     /// # Errors
@@ -207,14 +263,13 @@ impl LeftOver {
             self.incoming.read_at(piece, range.start)?;
             let mut check = tree.check(index);
             check.push(piece);
-            done.push(check.is_right());
+            let is_right = check.is_right();
+            if is_right && self.record.is_uncommitted {
+                self.incoming.write_at(piece, range.start)?;
+            }
+            done.push(is_right);
         }
-        Ok(Verified {
-            target,
-            incoming: Arc::new(self.incoming),
-            tree,
-            done,
-        })
+        Ok(self.verified(target, tree, done))
     }
 
     /// Removes the temporary and its record.
@@ -245,6 +300,7 @@ impl Verified {
             temporary: incoming.temporary().to_owned(),
             time: SystemTime::now(),
             is_active: true,
+            is_uncommitted: false,
             bytes: 0,
             holders,
         });
@@ -307,7 +363,7 @@ impl Verified {
     /// Puts the file into its place. Gives it back if pieces are missing or are being written.
     ///
     /// # Errors
-    /// As [`Incoming::commit`]; then nothing of the file stays.
+    /// As [`Incoming::commit`]. What came is kept with its record, unless another file has the name by now.
     pub(super) fn commit(self) -> Result<Result<(), ShareError>, Box<Verified>> {
         if !self.is_whole() {
             return Err(Box::new(self));
@@ -322,7 +378,13 @@ impl Verified {
         match Arc::try_unwrap(incoming) {
             Ok(incoming) => {
                 let committed = target.commit(incoming, &tree);
-                target.remove(&temporary);
+                match &committed {
+                    Err(error) if error.may_pass() => {
+                        let now = SystemTime::now();
+                        target.records.not_committed(&temporary, tree.size(), now);
+                    }
+                    _ => target.remove(&temporary),
+                }
                 Ok(committed)
             }
             Err(incoming) => Err(Box::new(Verified {
@@ -367,7 +429,7 @@ impl PieceWriter {
     /// As [`Incoming::write_at`].
     pub(super) fn write_checked(&self, piece: &CheckedPiece) -> Result<WrittenPiece, ShareError> {
         #[cfg(test)]
-        self.target.fail_if_full()?;
+        self.target.faults.writing(&self.target.name)?;
         piece.write(&self.incoming)?;
         Ok(WrittenPiece(piece.index))
     }
@@ -406,8 +468,15 @@ impl Unverified {
     ///
     /// # Errors
     /// As [`IncomingStream::commit`].
-    pub(super) fn commit(self, _whole: AnswerEnd) -> Result<(), ShareError> {
-        self.stream.commit(About::default()).map(drop)
+    pub(super) fn commit(self, target: &Target, _whole: AnswerEnd) -> Result<(), ShareError> {
+        #[cfg(test)]
+        target.faults.committing(&target.name)?;
+        if let Err(error) = self.stream.commit(About::default()) {
+            target.is_placed(error)?;
+        }
+        #[cfg(test)]
+        target.faults.committed(target.id);
+        Ok(())
     }
 }
 

@@ -2,10 +2,11 @@
 //!
 //! A schedule has an asker, real but for its transport, two Sixhop holders and a peer of the book. It takes random
 //! steps: holders come, go, lie, stall, are busy, limit their uploads, change what they have; the owner starts, joins, cancels and drops; the disk
-//! fills; the asker is killed, and goes on with a copy of its share and state as they were at that moment.
+//! fills, and refuses to commit; fetches are cancelled in the midst of a commit; the asker is killed, and goes on with a copy of its share and state as they were at that moment.
 //!
 //! # What must hold
 //! - A file in the share is content of the model, or one answer to `query`, byte for byte.
+//! - A fetch is *done* if its file went into its place, and not otherwise.
 //! - A status has a digest only if the bytes behind it were checked.
 //! - A temporary that no fetch is about to fill has a record, and each record has its temporary.
 //! - No byte comes twice, but for what a lane had under way when it was cut.
@@ -571,7 +572,7 @@ impl Schedule {
 
     async fn run(mut self) {
         for _ in 0..4 + self.random.below(16) {
-            let step = self.random.below(23);
+            let step = self.random.below(26);
             self.step(step).await;
             let pauses = [5, 40, 120, 300, 1_000, 12_000];
             let pause = pauses[self.random.below(pauses.len())];
@@ -624,14 +625,7 @@ impl Schedule {
                 self.asker = Some(asker.crash(&self.world, self.rate).await);
                 self.started.clear();
             }
-            17 => transfers
-                .fetcher
-                .disk_is_full
-                .store(true, Ordering::Relaxed),
-            18 => transfers
-                .fetcher
-                .disk_is_full
-                .store(false, Ordering::Relaxed),
+            17 | 18 | 22..=24 => self.disk_step(step),
             19 => change(|peer| peer.is_busy = true),
             20 => change(|peer| peer.is_busy = false),
             21 => change(|peer| peer.is_limited = !peer.is_limited),
@@ -641,6 +635,28 @@ impl Schedule {
                     self.discards += 1;
                 }
             }
+        }
+    }
+
+    /// The disk begins or ceases to fail, or the owner cancels everything in the midst of the next commit.
+    fn disk_step(&self, step: usize) {
+        let transfers = Arc::clone(&self.asker().transfers);
+        let faults = Arc::clone(&transfers.fetcher.faults);
+        match step {
+            17 => faults.disk_is_full.store(true, Ordering::Relaxed),
+            18 => faults.disk_is_full.store(false, Ordering::Relaxed),
+            22 => faults.commit_fails.store(true, Ordering::Relaxed),
+            23 => faults.commit_fails.store(false, Ordering::Relaxed),
+            _ => faults.in_next_commit(move || {
+                let unfinished: Vec<_> = {
+                    let jobs = lock(&transfers.jobs);
+                    let unfinished = jobs.unfinished.values();
+                    unfinished.map(|one| Arc::clone(&one.job)).collect()
+                };
+                for job in unfinished {
+                    job.cancel();
+                }
+            }),
         }
     }
 
@@ -663,6 +679,7 @@ impl Schedule {
             );
             content
         });
+        let faults = &self.asker().transfers.fetcher.faults;
         for status in self.asker().transfers.list() {
             if let Some(digest) = status.digest {
                 let content = content_of(digest).expect("a digest of the model");
@@ -670,9 +687,12 @@ impl Schedule {
                 assert_eq!(status.size, Some(size), "{status:?}");
                 assert!(status.bytes <= size, "{status:?}");
             }
-            if status.state == JobState::Committing {
-                assert!(!status.state.is_over());
-            }
+            let has_committed = faults.has_committed(status.id);
+            let is_done = status.state == JobState::Done;
+            assert!(
+                !status.state.is_over() || is_done == has_committed,
+                "{status:?}"
+            );
         }
         let last = self
             .asker()
@@ -703,11 +723,11 @@ impl Schedule {
 
     /// Lets everything come to rest, and looks at what is left.
     async fn end(mut self) {
-        self.asker()
-            .transfers
-            .fetcher
-            .disk_is_full
-            .store(false, Ordering::Relaxed);
+        {
+            let faults = &self.asker().transfers.fetcher.faults;
+            faults.disk_is_full.store(false, Ordering::Relaxed);
+            faults.commit_fails.store(false, Ordering::Relaxed);
+        }
         for peer in lock(&self.world.peers).iter_mut() {
             (peer.is_up, peer.stalls, peer.lies, peer.is_busy) = (true, false, false, false);
         }

@@ -89,6 +89,18 @@ impl Parent {
         }
     }
 
+    /// Moves the temporary at `path` into this directory, if it is in another one.
+    /// Returns where it is.
+    pub(super) fn take(&self, top: &Dir, path: &str) -> String {
+        let wanted = self.path_of(super::last(path));
+        if wanted != path
+            && let Err(error) = top.rename(path, &self.directory, super::last(path))
+        {
+            tracing::info!(temporary = path, %error, "a temporary file cannot be moved");
+        }
+        wanted
+    }
+
     /// Gives the file `temporary` of this directory its name.
     ///
     /// # Errors
