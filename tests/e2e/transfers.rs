@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use crate::world::{ctl, noded};
 
+mod described;
 mod full_disk;
 mod keeping;
 mod limited;

@@ -46,6 +46,21 @@ pub struct About {
     pub executable: bool,
 }
 
+impl From<node_wire::About> for About {
+    fn from(said: node_wire::About) -> About {
+        About {
+            modified: said.time(),
+            executable: said.executable,
+        }
+    }
+}
+
+impl From<About> for node_wire::About {
+    fn from(about: About) -> node_wire::About {
+        node_wire::About::new(about.modified, about.executable)
+    }
+}
+
 /// Longest file that is taken from a peer that gives no digest, in bytes.
 pub const INCOMING_MAX: u64 = 16 << 30;
 

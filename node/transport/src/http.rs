@@ -17,7 +17,7 @@ use hyper_util::{
     rt::{TokioExecutor, TokioTimer},
 };
 use node_wire::{
-    AnswerRate, Budget, Charset, answer_rate, asking, budget,
+    About, AnswerRate, Budget, Charset, about, answer_rate, asking, budget,
     node_id::{Nonce, TOKEN_HEADER},
     peer_url::PeerUrl,
     query_id,
@@ -249,6 +249,9 @@ fn read_head(response: Response<Incoming>) -> PeerResponse {
         length: text(header::CONTENT_LENGTH.as_str()).and_then(|length| length.parse().ok()),
         budget_left: text(budget::LEFT_HEADER).and_then(Budget::from_header),
         rate: text(answer_rate::HEADER).and_then(AnswerRate::from_header),
+        about: text(about::HEADER)
+            .map(About::from_header)
+            .unwrap_or_default(),
         body: stream(response.into_body()),
     }
 }

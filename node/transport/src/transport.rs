@@ -5,7 +5,7 @@ use std::{net::SocketAddr, ops::Range, pin::Pin, time::Duration};
 use bytes::Bytes;
 use futures_util::{Stream, future::BoxFuture};
 use node_wire::{
-    AnswerRate, Budget, Charset, Digest, asking::Asking, node_id::Nonce, peer_url::PeerUrl,
+    About, AnswerRate, Budget, Charset, Digest, asking::Asking, node_id::Nonce, peer_url::PeerUrl,
     query_id::QueryId,
 };
 
@@ -90,6 +90,8 @@ pub struct PeerResponse {
     pub budget_left: Option<Budget>,
     /// How fast the peer says that it sends, if it limits its uploads.
     pub rate: Option<AnswerRate>,
+    /// What the peer says of the file that it sends.
+    pub about: About,
     /// The body, as it arrives.
     pub body: BodyStream,
 }

@@ -18,6 +18,7 @@
 //!   bounded in [`limits`].
 //! - What this crate writes, it reads back the same.
 
+pub mod about;
 pub mod answer_rate;
 pub mod asking;
 pub mod budget;
@@ -49,6 +50,7 @@ pub mod scope;
 mod utf8;
 pub mod value;
 
+pub use about::About;
 pub use answer_rate::AnswerRate;
 pub use budget::Budget;
 pub use content::{ContentScan, Payload, QueryAnswerWriter, Scanned};

@@ -9,7 +9,7 @@ use axum::{
     http::{HeaderMap, HeaderValue, Method, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use node_wire::Digest;
+use node_wire::{About, Digest};
 
 use super::{
     Context,
@@ -35,8 +35,9 @@ pub(super) async fn blob(
         return absent();
     };
     let finder = Arc::clone(&context);
-    let found = context.disk.run(move || find(&finder, &digest)).await;
-    let Ok(Some((content, size))) = found else {
+    let job = move || Some((find(&finder, &digest)?, about(&finder, &digest)));
+    let found = context.disk.run(job).await;
+    let Ok(Some(((content, size), about))) = found else {
         return absent();
     };
     let representation = Representation {
@@ -44,6 +45,7 @@ pub(super) async fn blob(
         size,
         digest: Some(digest),
         file: None,
+        about,
     };
     let asking = Asking {
         method: &method,
@@ -128,6 +130,16 @@ fn find(context: &Context, digest: &Digest) -> Option<(Content, u64)> {
     let blob = context.cache.open(digest)?;
     let size = blob.size();
     Some((Content::of_blob(blob), size))
+}
+
+/// What is said of the file that has the content, the first one if there are several.
+/// Blocks.
+fn about(context: &Context, digest: &Digest) -> About {
+    let named = context.digests.all_named(digest, 1);
+    let about = named
+        .first()
+        .and_then(|(name, _)| context.share.about(name).ok());
+    about.unwrap_or_default().into()
 }
 
 fn find_tree(context: &Context, digest: &Digest, _permit: &FetchPermit) -> Option<PieceTree> {

@@ -7,7 +7,7 @@ use axum::{
     http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use node_wire::{AnswerRate, Digest, answer_rate, name::ShareName};
+use node_wire::{About, AnswerRate, Digest, about, answer_rate, name::ShareName};
 
 use super::{
     Context,
@@ -30,6 +30,8 @@ pub(super) struct Representation {
     pub(super) digest: Option<Digest>,
     /// Its name and the time of its last change, if it was asked for by name.
     pub(super) file: Option<(ShareName, Option<SystemTime>)>,
+    /// What is said of it.
+    pub(super) about: About,
 }
 
 /// What the request says.
@@ -86,6 +88,14 @@ pub(super) fn insert_rate(headers: &mut HeaderMap, rate: Option<AnswerRate>) {
     headers.extend(rate.map(|rate| (HeaderName::from_static(answer_rate::HEADER), rate)));
 }
 
+/// Says of a file what is known beside its name and bytes.
+pub(super) fn insert_about(headers: &mut HeaderMap, about: About) {
+    if !about.is_silent() {
+        let name = HeaderName::from_static(about::HEADER);
+        insert(headers, name, Some(&about.to_string()));
+    }
+}
+
 /// The status, the bytes and the header `Content-Range` of an answer.
 fn part(wanted: Wanted, size: u64) -> (StatusCode, Range<u64>, Option<String>) {
     match wanted {
@@ -129,6 +139,7 @@ impl Representation {
         );
         headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
         insert(&mut headers, header::ETAG, tag);
+        insert_about(&mut headers, self.about);
         if let Some((name, modified)) = &self.file {
             let modified = modified.map(httpdate::fmt_http_date);
             insert(&mut headers, header::LAST_MODIFIED, modified.as_deref());

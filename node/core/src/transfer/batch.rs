@@ -233,6 +233,7 @@ impl Batch {
                 peer: holder.peer.clone(),
                 size: hit.size,
                 digest,
+                about: hit.about(),
             });
             found += 1;
             size = size.saturating_add(hit.size);

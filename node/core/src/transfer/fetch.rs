@@ -24,7 +24,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use node_wire::{Digest, FindWanted, fault::MissReason, name::ShareName, peer_url::PeerUrl};
+use node_wire::{About, Digest, FindWanted, fault::MissReason, name::ShareName, peer_url::PeerUrl};
 use serde_json::json;
 use tokio::{
     select,
@@ -404,7 +404,7 @@ impl Fetch<'_> {
         let name = self.job.name().clone();
         let overlay = &self.fetcher.overlay;
         let mut sources = match self.digest() {
-            Some(digest) if self.copy_here(digest).await? => return Ok(None),
+            Some(digest) if self.copy_here(digest, About::default()).await? => return Ok(None),
             Some(digest) => Sources::search_content(overlay, name.clone(), digest, self.former()),
             None => {
                 let wanted = FindWanted::Name(name.as_str().to_owned());
@@ -493,7 +493,7 @@ impl Fetch<'_> {
         trouble: &mut Trouble,
     ) -> Result<bool, FetchError> {
         let _claim = loop {
-            if self.copy_here(source.digest).await? {
+            if self.copy_here(source.digest, source.about).await? {
                 return Ok(true);
             }
             match self.fetcher.claims.claim(source.digest) {
@@ -519,10 +519,10 @@ impl Fetch<'_> {
             return Ok(self.failed(&source.peer, lie, trouble));
         };
         if tree.count() == 1 {
-            self.store(source.peer, tree, checked).await?;
+            self.store(&source, tree, checked).await?;
             return Ok(true);
         }
-        self.open(&source.peer, tree, checked).await?;
+        self.open(&source, tree, checked).await?;
         self.download(Some(source), sources, trouble).await
     }
 
@@ -542,12 +542,12 @@ impl Fetch<'_> {
     /// Makes a file of a tree, of what an earlier fetch left and of its last piece.
     async fn open(
         &mut self,
-        peer: &PeerUrl,
+        source: &Source,
         tree: PieceTree,
         last: CheckedPiece,
     ) -> Result<(), FetchError> {
         let (left, target) = (self.take_left(), self.job.target().clone());
-        let (proved, holders) = (tree.clone(), self.former());
+        let (proved, holders, about) = (tree.clone(), self.former(), source.about);
         let opened = self.fetcher.blocking(self.job.name(), move || {
             let mut file = match left {
                 Some(left) => {
@@ -558,7 +558,7 @@ impl Fetch<'_> {
                         target.records.pause(&temporary, None, &[], false, now);
                     })?
                 }
-                None => Verified::create(target, proved, holders)?,
+                None => Verified::create(target, proved, about, holders)?,
             };
             // Bytes that are there already were not received now.
             let before = file.bytes();
@@ -572,7 +572,7 @@ impl Fetch<'_> {
         written?;
         self.job.receives_verified(&tree, before);
         if received > 0 {
-            self.fetcher.note_piece(self.job, peer, received);
+            self.fetcher.note_piece(self.job, &source.peer, received);
         }
         Ok(())
     }
@@ -620,7 +620,7 @@ impl Fetch<'_> {
 
     /// Copies content that is in the share under another name, checked like content of peers. Returns whether the
     /// file is stored then.
-    async fn copy_here(&mut self, digest: Digest) -> Result<bool, FetchError> {
+    async fn copy_here(&mut self, digest: Digest, said: About) -> Result<bool, FetchError> {
         if let Held::Left(_) = self.held {
             return Ok(false);
         }
@@ -632,10 +632,11 @@ impl Fetch<'_> {
         let Some((tree, here)) = here.await? else {
             return Ok(false);
         };
+        let about = self.about_here(digest, said).await?;
         if tree.count() == 1 {
-            return self.store_here(tree, here).await;
+            return self.store_here(tree, about, here).await;
         }
-        if !self.copy_pieces(tree, here).await? {
+        if !self.copy_pieces(tree, about, here).await? {
             return Ok(false);
         }
         let is_whole = matches!(&self.held, Held::Pieces(file) if file.is_whole());
@@ -647,10 +648,30 @@ impl Fetch<'_> {
         Ok(is_whole)
     }
 
+    /// What is said of content that is in the share: what a holder said of the file that is fetched, or what the file
+    /// here is.
+    async fn about_here(&self, digest: Digest, said: About) -> Result<About, FetchError> {
+        if !said.is_silent() {
+            return Ok(said);
+        }
+        let (share, digests) = (
+            Arc::clone(&self.fetcher.share),
+            Arc::clone(&self.fetcher.digests),
+        );
+        self.fetcher
+            .blocking(self.job.name(), move || {
+                let named = digests.all_named(&digest, 1);
+                let about = named.first().and_then(|(name, _)| share.about(name).ok());
+                Ok(about.unwrap_or_default().into())
+            })
+            .await
+    }
+
     /// Copies content of one piece that is in the share. Returns whether the file is stored then.
     async fn store_here(
         &mut self,
         tree: PieceTree,
+        about: About,
         here: Arc<SharedFile>,
     ) -> Result<bool, FetchError> {
         let target = self.job.target().clone();
@@ -660,7 +681,7 @@ impl Fetch<'_> {
             let Some(piece) = CheckedPiece::check(&tree, 0, vec![bytes]) else {
                 return Ok(None);
             };
-            target.store(&tree, &piece)?;
+            target.store(&tree, &piece, about)?;
             Ok(Some(tree))
         });
         let stored = stored.await?;
@@ -674,12 +695,13 @@ impl Fetch<'_> {
     async fn copy_pieces(
         &mut self,
         tree: PieceTree,
+        about: About,
         here: Arc<SharedFile>,
     ) -> Result<bool, FetchError> {
         let name = self.job.name().clone();
         if let Held::Nothing = self.held {
             let (target, tree) = (self.job.target().clone(), tree.clone());
-            let create = move || Ok(Verified::create(target, tree, Vec::new())?);
+            let create = move || Ok(Verified::create(target, tree, about, Vec::new())?);
             self.held = Held::Pieces(self.fetcher.blocking(&name, create).await?);
         }
         let mut next = 0;

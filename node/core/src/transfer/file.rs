@@ -25,7 +25,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use node_wire::{Digest, name::ShareName, peer_url::PeerUrl};
+use node_wire::{About, Digest, name::ShareName, peer_url::PeerUrl};
 
 use super::{
     Goal,
@@ -33,7 +33,7 @@ use super::{
 };
 use crate::{
     pieces::{PIECE_SIZE, PieceTree, TreeHasher},
-    share::{About, Digests, Incoming, IncomingStream, Replace, Share, ShareError, SharedFile},
+    share::{Digests, Incoming, IncomingStream, Replace, Share, ShareError, SharedFile},
 };
 
 /// Where a fetch puts what it receives.
@@ -72,6 +72,7 @@ pub(super) struct Verified {
     target: Target,
     incoming: Arc<Incoming>,
     tree: PieceTree,
+    about: About,
     done: Vec<bool>,
 }
 
@@ -103,16 +104,21 @@ impl Target {
     ///
     /// # Errors
     /// As [`Incoming::commit`].
-    pub(super) fn store(&self, tree: &PieceTree, piece: &CheckedPiece) -> Result<(), ShareError> {
+    pub(super) fn store(
+        &self,
+        tree: &PieceTree,
+        piece: &CheckedPiece,
+        about: About,
+    ) -> Result<(), ShareError> {
         let incoming = self.share.begin(&self.name, self.replace)?;
         piece.write(&incoming)?;
-        self.commit(incoming, tree)
+        self.commit(incoming, tree, about)
     }
 
-    fn commit(&self, incoming: Incoming, tree: &PieceTree) -> Result<(), ShareError> {
+    fn commit(&self, incoming: Incoming, tree: &PieceTree, about: About) -> Result<(), ShareError> {
         #[cfg(test)]
         self.faults.committing(&self.name)?;
-        match incoming.commit(tree.size(), About::default()) {
+        match incoming.commit(tree.size(), about.into()) {
             Ok(stamp) => self.digests.learned(&self.name, stamp, tree),
             Err(error) => self.is_placed(error)?,
         }
@@ -241,6 +247,7 @@ impl LeftOver {
 
     fn verified(self, target: Target, tree: PieceTree, done: Vec<bool>) -> Verified {
         Verified {
+            about: self.record.about,
             target,
             incoming: Arc::new(self.incoming),
             tree,
@@ -287,6 +294,7 @@ impl Verified {
     pub(super) fn create(
         target: Target,
         tree: PieceTree,
+        about: About,
         holders: Vec<PeerUrl>,
     ) -> Result<Verified, ShareError> {
         let mut incoming = target.share.begin(&target.name, target.replace)?;
@@ -297,6 +305,7 @@ impl Verified {
             goal: target.goal,
             replace: target.replace,
             digest: tree.digest(),
+            about,
             temporary: incoming.temporary().to_owned(),
             time: SystemTime::now(),
             is_active: true,
@@ -310,6 +319,7 @@ impl Verified {
             target,
             incoming: Arc::new(incoming),
             tree,
+            about,
             done: vec![false; count],
         })
     }
@@ -372,12 +382,13 @@ impl Verified {
             target,
             incoming,
             tree,
+            about,
             done,
         } = self;
         let temporary = incoming.temporary().to_owned();
         match Arc::try_unwrap(incoming) {
             Ok(incoming) => {
-                let committed = target.commit(incoming, &tree);
+                let committed = target.commit(incoming, &tree, about);
                 match &committed {
                     Err(error) if error.may_pass() => {
                         let now = SystemTime::now();
@@ -391,6 +402,7 @@ impl Verified {
                 target,
                 incoming,
                 tree,
+                about,
                 done,
             })),
         }
@@ -468,10 +480,15 @@ impl Unverified {
     ///
     /// # Errors
     /// As [`IncomingStream::commit`].
-    pub(super) fn commit(self, target: &Target, _whole: AnswerEnd) -> Result<(), ShareError> {
+    pub(super) fn commit(
+        self,
+        target: &Target,
+        about: About,
+        _whole: AnswerEnd,
+    ) -> Result<(), ShareError> {
         #[cfg(test)]
         target.faults.committing(&target.name)?;
-        if let Err(error) = self.stream.commit(About::default()) {
+        if let Err(error) = self.stream.commit(about.into()) {
             target.is_placed(error)?;
         }
         #[cfg(test)]

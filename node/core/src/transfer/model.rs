@@ -33,7 +33,7 @@ use std::{
 use bytes::Bytes;
 use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream};
 use node_wire::{
-    AnswerRate, Digest, Fault, Find, FindHit, FindWanted, Found,
+    About, AnswerRate, Digest, Fault, Find, FindHit, FindWanted, Found,
     content::{ContentScan, QueryAnswerWriter},
     dialect::Dialect,
     encoding::Charset,
@@ -315,6 +315,7 @@ fn answer(kind: PeerKind, status: u16, range: Option<String>, body: BodyStream) 
         length: None,
         budget_left: None,
         rate: None,
+        about: About::default(),
         body,
     }
 }

@@ -13,7 +13,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use node_wire::{Digest, name::ShareName, peer_url::PeerUrl};
+use node_wire::{About, Digest, name::ShareName, peer_url::PeerUrl};
 use serde::{Deserialize, Serialize};
 
 use super::Goal;
@@ -40,6 +40,8 @@ pub(super) struct Record {
     pub(super) goal: Goal,
     pub(super) replace: Replace,
     pub(super) digest: Digest,
+    /// What a holder said of the file.
+    pub(super) about: About,
     pub(super) temporary: String,
     /// When it was last worked with, in whole seconds once it is in [`Records`], as it is written.
     pub(super) time: SystemTime,
@@ -88,6 +90,10 @@ struct Written {
     active: bool,
     #[serde(default)]
     uncommitted: bool,
+    #[serde(default)]
+    modified: Option<u64>,
+    #[serde(default)]
+    executable: bool,
     #[serde(default)]
     bytes: u64,
     #[serde(default)]
@@ -340,6 +346,10 @@ impl Record {
                 Replace::Never
             },
             digest,
+            about: About {
+                modified: written.modified,
+                executable: written.executable,
+            },
             temporary: written.temporary.clone(),
             // A clock that was set back does not keep anything for longer.
             time: time.unwrap_or(now).min(now),
@@ -362,6 +372,8 @@ impl Record {
             time: since_epoch.ok().map(|time| time.as_secs()),
             active: self.is_active,
             uncommitted: self.is_uncommitted,
+            modified: self.about.modified,
+            executable: self.about.executable,
             bytes: self.bytes,
             holders: self
                 .holders
@@ -387,6 +399,10 @@ mod tests {
             goal: Goal::Name,
             replace: Replace::Existing,
             digest: Digest::from_bytes([n; 32]),
+            about: About {
+                modified: Some(5),
+                executable: true,
+            },
             temporary: format!(".sixhop-part-{n:016x}"),
             time: at(1_000_000),
             is_active: true,

@@ -15,7 +15,9 @@ use futures_util::{
     StreamExt,
     stream::{self, BoxStream},
 };
-use node_wire::{Digest, Find, FindWanted, fault::MissReason, name::ShareName, peer_url::PeerUrl};
+use node_wire::{
+    About, Digest, Find, FindWanted, fault::MissReason, name::ShareName, peer_url::PeerUrl,
+};
 use tokio::{select, time::sleep};
 
 use crate::{
@@ -49,6 +51,8 @@ pub(super) struct Source {
     pub(super) peer: PeerUrl,
     pub(super) size: u64,
     pub(super) digest: Digest,
+    /// What it says of the file.
+    pub(super) about: About,
 }
 
 /// What a holder did wrong.
@@ -332,6 +336,7 @@ impl Sources {
                 Some(digest) if self.found.len() < KEPT_MAX => self.found.push_back(Source {
                     peer,
                     size: hit.size,
+                    about: hit.about(),
                     digest,
                 }),
                 None if self.reading.len() < KEPT_MAX => self.reading.push_back(peer),
@@ -366,6 +371,7 @@ impl Sources {
                         return Some(Source {
                             peer,
                             size: hit.size,
+                            about: hit.about(),
                             digest,
                         });
                     }
@@ -385,8 +391,13 @@ fn named(overlay: Arc<Overlay>, digest: Digest) -> BoxStream<'static, Option<Sou
     let answers = peers.flat_map(stream::iter).map(move |peer| {
         let overlay = Arc::clone(&asked);
         async move {
-            let size = overlay.ask_holder(&peer, digest).await?.size;
-            Some(Source { peer, size, digest })
+            let hit = overlay.ask_holder(&peer, digest).await?;
+            Some(Source {
+                peer,
+                size: hit.size,
+                digest,
+                about: hit.about(),
+            })
         }
     });
     answers.buffer_unordered(NAMED_AT_A_TIME).boxed()
@@ -409,6 +420,7 @@ async fn ask(overlay: Arc<Overlay>, peer: PeerUrl, digest: Digest) -> Option<Sou
     Some(Source {
         peer,
         size: hit.size,
+        about: hit.about(),
         digest,
     })
 }

@@ -5,14 +5,13 @@
 //! - A commit that fails keeps what came, unless the name is taken by then. The next fetch commits it without asking
 //!   anybody.
 
-use node_wire::peer_url::PeerUrl;
-
 use super::{Fetch, FetchError, Held};
 use crate::{
     pieces::PieceTree,
     transfer::{
         file::{CheckedPiece, LeftOver},
         job::JobState,
+        sources::Source,
     },
 };
 
@@ -71,18 +70,21 @@ impl Fetch<'_> {
     /// Stores content of one piece.
     pub(super) async fn store(
         &mut self,
-        peer: PeerUrl,
+        source: &Source,
         tree: PieceTree,
         piece: CheckedPiece,
     ) -> Result<(), FetchError> {
         self.job
             .update(|status| status.state = JobState::Committing);
         let (target, stored) = (self.job.target().clone(), tree.clone());
+        let about = source.about;
         self.fetcher
-            .blocking(self.job.name(), move || Ok(target.store(&stored, &piece)?))
+            .blocking(self.job.name(), move || {
+                Ok(target.store(&stored, &piece, about)?)
+            })
             .await?;
         self.job.stored(&tree, 0);
-        self.fetcher.note_piece(self.job, &peer, tree.size());
+        self.fetcher.note_piece(self.job, &source.peer, tree.size());
         Ok(())
     }
 }

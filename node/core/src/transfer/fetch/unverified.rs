@@ -83,11 +83,11 @@ impl Fetch<'_> {
                 self.fetcher.note_piece(self.job, &answer.peer, bytes);
             }
             if let Some(end) = end {
-                let target = self.job.target().clone();
+                let (target, about) = (self.job.target().clone(), answer.about);
                 self.job
                     .update(|status| status.state = JobState::Committing);
                 self.fetcher
-                    .blocking(name, move || Ok(file.commit(&target, end)?))
+                    .blocking(name, move || Ok(file.commit(&target, about, end)?))
                     .await?;
                 return Ok(Ok(()));
             }

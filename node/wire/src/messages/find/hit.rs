@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{FindExcerpt, number, read_number, text};
+use crate::about::About;
 use crate::digest::Digest;
 use crate::limits::NAME_MAX;
 use crate::value::Value;
@@ -18,6 +19,8 @@ pub struct FindHit {
     pub digest: Option<Digest>,
     /// When it was last changed, Unix milliseconds.
     pub modified: Option<u64>,
+    /// Whether its owner may run it.
+    pub executable: bool,
     /// How well it fits, as the handler there counts; more is better.
     pub score: Option<f64>,
     /// The place in it that fits.
@@ -25,6 +28,15 @@ pub struct FindHit {
 }
 
 impl FindHit {
+    /// Returns what the hit says of the file beside its name and bytes.
+    #[must_use]
+    pub fn about(&self) -> About {
+        About {
+            modified: self.modified,
+            executable: self.executable,
+        }
+    }
+
     pub(super) fn to_value(&self) -> Value {
         let mut members = BTreeMap::from([
             ("name".to_owned(), Value::String(self.name.clone())),
@@ -35,6 +47,9 @@ impl FindHit {
         }
         if let Some(modified) = self.modified {
             members.insert("modified".to_owned(), number(modified));
+        }
+        if self.executable {
+            members.insert("executable".to_owned(), Value::Bool(true));
         }
         if let Some(score) = self.score {
             members.insert("score".to_owned(), Value::Double(score));
@@ -64,6 +79,7 @@ impl FindHit {
             size: read_number(members.get("size")?)?,
             digest,
             modified: members.get("modified").and_then(read_number),
+            executable: matches!(members.get("executable"), Some(Value::Bool(true))),
             score: members.get("score").and_then(Value::as_f64),
             excerpt,
         })
@@ -83,16 +99,20 @@ pub(super) mod tests {
             0..1u64 << 62,
             any::<Option<[u8; 32]>>(),
             proptest::option::of(0..1u64 << 50),
+            any::<bool>(),
             proptest::option::of(-1e9..1e9_f64),
             proptest::option::of(any_excerpt()),
         )
-            .prop_map(|(name, size, digest, modified, score, excerpt)| FindHit {
-                name,
-                size,
-                digest: digest.map(Digest::from_bytes),
-                modified,
-                score,
-                excerpt,
-            })
+            .prop_map(
+                |(name, size, digest, modified, executable, score, excerpt)| FindHit {
+                    name,
+                    size,
+                    digest: digest.map(Digest::from_bytes),
+                    modified,
+                    executable,
+                    score,
+                    excerpt,
+                },
+            )
     }
 }
