@@ -13,6 +13,7 @@ mod described;
 mod full_disk;
 mod keeping;
 mod limited;
+mod neighbours;
 mod sharing;
 mod trouble;
 mod unverified;

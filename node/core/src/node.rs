@@ -496,6 +496,7 @@ fn assemble(
         network,
         quotas: Quotas::default(),
         searches: Searches::default(),
+        passing: Passing::default(),
         summary: Arc::default(),
         overlay,
         transfers: Arc::new(transfers),

@@ -40,7 +40,7 @@ use node_wire::{
 };
 use tokio::{select, time::sleep_until};
 
-pub use self::step::{Advance, Holder, Step};
+pub use self::step::{Advance, Holder, Step, Unreachable};
 use super::{
     Overlay,
     planner::{Limits, PassedOver, Planner, Reach, Target},
@@ -220,6 +220,14 @@ impl Finder {
         &self.steps
     }
 
+    /// Returns the nodes that may have it and cannot be reached from here, and who named each of them.
+    #[must_use]
+    pub fn unreachable(&self) -> Vec<Unreachable> {
+        let is_over = self.calls.is_empty();
+        let steps = self.steps.iter();
+        steps.filter_map(|step| step.unreachable(is_over)).collect()
+    }
+
     /// Why more might be found than was.
     #[must_use]
     pub fn verdict(&self) -> MissReason {
@@ -263,6 +271,7 @@ impl Finder {
             after,
             limit,
             deadline: gather,
+            through: None,
         };
         let find = match &part {
             Part::First => Ok(find(None)),

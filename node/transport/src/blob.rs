@@ -42,7 +42,14 @@ impl Client {
         deadline: Instant,
     ) -> Result<PieceTree, CallError> {
         let mut response = self
-            .ask(peer, Purpose::Tree(*digest), deadline)
+            .ask(
+                peer,
+                Purpose::Tree {
+                    digest: *digest,
+                    through: self.through.clone(),
+                },
+                deadline,
+            )
             .await
             .map_err(absent)?;
         if response.status == PARTIAL_CONTENT {
@@ -69,6 +76,7 @@ impl Client {
         let purpose = Purpose::Blob {
             digest: *digest,
             range: range.clone(),
+            through: self.through.clone(),
         };
         let response = self.ask(peer, purpose, deadline).await.map_err(absent)?;
         if !answers(&response, &range) {

@@ -147,6 +147,7 @@ pub struct Client {
     transport: Arc<dyn Transport>,
     pub(super) counters: Arc<Counters>,
     pub(super) download_rate: Rate,
+    pub(super) through: Option<PeerUrl>,
 }
 
 impl Client {
@@ -157,6 +158,7 @@ impl Client {
             transport,
             counters,
             download_rate: Rate::default(),
+            through: None,
         }
     }
 
@@ -165,6 +167,15 @@ impl Client {
     pub fn with_download_rate(mut self, rate: Rate) -> Client {
         self.download_rate = rate;
         self
+    }
+
+    /// Asks for the content of `holder`, if there is one, through the peers that are asked for content.
+    #[must_use]
+    pub fn through(&self, holder: Option<PeerUrl>) -> Client {
+        Client {
+            through: holder,
+            ..self.clone()
+        }
     }
 
     /// The addresses of `peer`, at least one, each of which may be called.

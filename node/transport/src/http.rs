@@ -20,7 +20,7 @@ use node_wire::{
     About, AnswerRate, Budget, Charset, about, answer_rate, asking, budget,
     node_id::{Nonce, TOKEN_HEADER},
     peer_url::PeerUrl,
-    query_id,
+    query_id, through,
 };
 
 use super::{
@@ -156,7 +156,7 @@ impl Purpose {
     fn body(&self) -> &[u8] {
         match self {
             Purpose::Call(body) | Purpose::Find(body) | Purpose::Meet { body, .. } => body,
-            Purpose::Blob { .. } | Purpose::Tree(_) | Purpose::Search(_) => &[],
+            Purpose::Blob { .. } | Purpose::Tree { .. } | Purpose::Search(_) => &[],
         }
     }
 }
@@ -277,6 +277,11 @@ fn http_request(request: &PeerRequest) -> Result<Request<Full<Bytes>>, Transport
         }
         builder = builder.header(budget::HEADER, walk.budget.to_string());
     }
+    if let Purpose::Blob { through, .. } | Purpose::Tree { through, .. } = &request.purpose
+        && let Some(holder) = through
+    {
+        builder = builder.header(through::HEADER, holder.as_str());
+    }
     let built = match &request.purpose {
         Purpose::Call(body) => builder
             .method(Method::POST)
@@ -297,7 +302,7 @@ fn http_request(request: &PeerRequest) -> Result<Request<Full<Bytes>>, Transport
             .uri(peer.as_str())
             .header(header::CONTENT_TYPE, "text/xml")
             .body(Full::new(body.clone())),
-        Purpose::Blob { digest, range } => builder
+        Purpose::Blob { digest, range, .. } => builder
             .method(Method::GET)
             .uri(format!("http://{}/blobs/{digest}", peer.authority()))
             .header(
@@ -305,7 +310,7 @@ fn http_request(request: &PeerRequest) -> Result<Request<Full<Bytes>>, Transport
                 format!("bytes={}-{}", range.start, range.end.saturating_sub(1)),
             )
             .body(Full::default()),
-        Purpose::Tree(digest) => builder
+        Purpose::Tree { digest, .. } => builder
             .method(Method::GET)
             .uri(format!("http://{}/blobs/{digest}/tree", peer.authority()))
             .body(Full::default()),

@@ -52,9 +52,16 @@ pub enum Purpose {
         digest: Digest,
         /// The bytes, at least one.
         range: Range<u64>,
+        /// The holder, if the peer is to pass its content on.
+        through: Option<PeerUrl>,
     },
     /// What checks its pieces: `GET /blobs/DIGEST/tree`.
-    Tree(Digest),
+    Tree {
+        /// The content.
+        digest: Digest,
+        /// The holder, if the peer is to pass its content on.
+        through: Option<PeerUrl>,
+    },
     /// The files that match a query: `GET /search?…`.
     Search(String),
 }

@@ -47,6 +47,7 @@ pub mod query_id;
 pub mod request;
 pub mod response;
 pub mod scope;
+pub mod through;
 mod utf8;
 pub mod value;
 

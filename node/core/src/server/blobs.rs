@@ -6,7 +6,7 @@ use std::{str::FromStr, sync::Arc};
 use axum::{
     Extension,
     extract::{Path, State},
-    http::{HeaderMap, HeaderValue, Method, StatusCode, header},
+    http::{HeaderMap, Method, StatusCode},
     response::{IntoResponse, Response},
 };
 use node_wire::{About, Digest};
@@ -15,6 +15,7 @@ use super::{
     Context,
     content::Content,
     front::Remote,
+    passing,
     policy::{Asker, FetchPermit, NAMES_MAX, Wanted},
     raw::{self, Asking, Representation},
 };
@@ -31,6 +32,14 @@ pub(super) async fn blob(
     let Ok(digest) = Digest::from_str(&digest) else {
         return malformed();
     };
+    let asking = Asking {
+        method: &method,
+        headers: &headers,
+        remote,
+    };
+    if let Some(passed) = passing::blob(&context, digest, &asking).await {
+        return passed;
+    }
     let Some(permit) = permit(&context, remote, digest).await else {
         return absent();
     };
@@ -47,11 +56,6 @@ pub(super) async fn blob(
         file: None,
         about,
     };
-    let asking = Asking {
-        method: &method,
-        headers: &headers,
-        remote,
-    };
     raw::respond(&context, representation, &permit, asking).await
 }
 
@@ -60,10 +64,20 @@ pub(super) async fn tree(
     State(context): State<Arc<Context>>,
     Path(digest): Path<String>,
     Extension(remote): Extension<Remote>,
+    method: Method,
+    headers: HeaderMap,
 ) -> Response {
     let Ok(digest) = Digest::from_str(&digest) else {
         return malformed();
     };
+    let asking = Asking {
+        method: &method,
+        headers: &headers,
+        remote,
+    };
+    if let Some(passed) = passing::tree(&context, digest, &asking).await {
+        return passed;
+    }
     let Some(permit) = permit(&context, remote, digest).await else {
         return absent();
     };
@@ -72,10 +86,7 @@ pub(super) async fn tree(
         .run(move || find_tree(&context, &digest, &permit))
         .await;
     match found {
-        Ok(Some(tree)) => {
-            let kind = HeaderValue::from_static("application/octet-stream");
-            ([(header::CONTENT_TYPE, kind)], tree.to_bytes()).into_response()
-        }
+        Ok(Some(tree)) => raw::tree(&tree),
         _ => absent(),
     }
 }

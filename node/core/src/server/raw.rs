@@ -18,6 +18,7 @@ use super::{
     range::{self, Wanted},
     upload::{Busy, Encoder},
 };
+use crate::pieces::PieceTree;
 
 /// Content and what the headers say of it.
 #[derive(Debug)]
@@ -97,7 +98,7 @@ pub(super) fn insert_about(headers: &mut HeaderMap, about: About) {
 }
 
 /// The status, the bytes and the header `Content-Range` of an answer.
-fn part(wanted: Wanted, size: u64) -> (StatusCode, Range<u64>, Option<String>) {
+pub(super) fn part(wanted: Wanted, size: u64) -> (StatusCode, Range<u64>, Option<String>) {
     match wanted {
         Wanted::Whole => (StatusCode::OK, 0..size, None),
         Wanted::Part { first, last } => (
@@ -113,13 +114,34 @@ fn part(wanted: Wanted, size: u64) -> (StatusCode, Range<u64>, Option<String>) {
     }
 }
 
-fn busy() -> Response {
+/// The answer when too much is being sent.
+pub(super) fn busy() -> Response {
     let text = "too many downloads run, try again later\n";
     let mut response = (StatusCode::SERVICE_UNAVAILABLE, text).into_response();
     response
         .headers_mut()
         .insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
     response
+}
+
+/// The headers of content that comes from elsewhere, by its digest.
+pub(super) fn headers_of_content(digest: &Digest, range: Option<&str>, length: u64) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/octet-stream"),
+    );
+    headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+    headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+    insert(&mut headers, header::ETAG, Some(&format!("\"{digest}\"")));
+    insert(&mut headers, header::CONTENT_RANGE, range);
+    headers
+}
+
+/// Answers with the tree of content.
+pub(super) fn tree(tree: &PieceTree) -> Response {
+    let kind = HeaderValue::from_static("application/octet-stream");
+    ([(header::CONTENT_TYPE, kind)], tree.to_bytes()).into_response()
 }
 
 impl Representation {

@@ -234,6 +234,7 @@ impl Batch {
                 size: hit.size,
                 digest,
                 about: hit.about(),
+                through: None,
             });
             found += 1;
             size = size.saturating_add(hit.size);

@@ -75,7 +75,7 @@ pub(super) enum Outcome {
 /// A holder and its place in the plan.
 struct Holder {
     id: HolderId,
-    peer: PeerUrl,
+    source: Source,
 }
 
 /// Why a lane ended.
@@ -131,7 +131,7 @@ impl<'a> Download<'a> {
         let mut lanes = FuturesUnordered::<BoxFuture<'_, (usize, LaneEnd)>>::new();
         let mut holders: Vec<Holder> = first
             .into_iter()
-            .map(|source| self.holder(source.peer))
+            .map(|source| self.holder(source))
             .collect();
         let (mut searching, mut last) = (true, None);
         while !lock(&self.plan).is_whole() {
@@ -141,7 +141,7 @@ impl<'a> Download<'a> {
             select! {
                 found = sources.next_of(self.tree.digest(), self.tree.size()), if searching => match found {
                     Some(source) if !self.is_refused(&holders, &source) => {
-                        holders.push(self.holder(source.peer));
+                        holders.push(self.holder(source));
                     }
                     Some(_) => {}
                     None => searching = false,
@@ -164,19 +164,19 @@ impl<'a> Download<'a> {
         Ok(Outcome::Whole)
     }
 
-    fn holder(&self, peer: PeerUrl) -> Holder {
+    fn holder(&self, source: Source) -> Holder {
         let mut plan = lock(&self.plan);
         let id = plan.add();
-        if let Some(until) = self.busy.until(&peer) {
+        if let Some(until) = self.busy.until(&source.peer) {
             plan.busy(id, until);
         }
-        Holder { id, peer }
+        Holder { id, source }
     }
 
     /// Returns whether `source` is still asked, or must not be asked again.
     fn is_refused(&self, holders: &[Holder], source: &Source) -> bool {
         let is_asked = |holder: &Holder| {
-            holder.peer.same_peer(&source.peer) && lock(&self.plan).is_usable(holder.id)
+            holder.source.peer.same_peer(&source.peer) && lock(&self.plan).is_usable(holder.id)
         };
         self.liars.contains(&source.peer) || holders.iter().any(is_asked)
     }
@@ -191,10 +191,10 @@ impl<'a> Download<'a> {
                 let Some(span) = lock(&self.plan).next(holder.id, now()) else {
                     break;
                 };
-                let (id, peer) = (holder.id, holder.peer.clone());
-                lanes.push(Box::pin(
-                    async move { (index, self.lane(id, peer, span).await) },
-                ));
+                let (id, source) = (holder.id, holder.source.clone());
+                lanes.push(Box::pin(async move {
+                    (index, self.lane(id, source, span).await)
+                }));
             }
         }
     }
@@ -203,13 +203,13 @@ impl<'a> Download<'a> {
         let mut plan = lock(&self.plan);
         if let Some(wait) = failure.busy_for() {
             plan.busy(holder.id, now() + wait);
-            self.busy.add(&holder.peer, now() + wait);
+            self.busy.add(&holder.source.peer, now() + wait);
             return;
         }
-        self.busy.remove(&holder.peer);
+        self.busy.remove(&holder.source.peer);
         if failure.is_lie() {
             plan.lied(holder.id);
-            self.liars.add(&holder.peer);
+            self.liars.add(&holder.source.peer);
         } else {
             plan.broke_off(holder.id);
         }
@@ -218,10 +218,10 @@ impl<'a> Download<'a> {
     }
 
     /// Asks one holder for spans until there is nothing more to ask it for.
-    async fn lane(&self, holder: HolderId, peer: PeerUrl, first: Span) -> LaneEnd {
+    async fn lane(&self, holder: HolderId, source: Source, first: Span) -> LaneEnd {
         let mut next = Some(first);
         while let Some(span) = next {
-            let received = self.receive_span(holder, &peer, &span).await;
+            let received = self.receive_span(holder, &source, &span).await;
             let mut plan = lock(&self.plan);
             plan.ended(span.id, now());
             if let Err(end) = received {
@@ -235,13 +235,18 @@ impl<'a> Download<'a> {
     async fn receive_span(
         &self,
         holder: HolderId,
-        peer: &PeerUrl,
+        source: &Source,
         span: &Span,
     ) -> Result<(), LaneEnd> {
+        let peer = &source.peer;
         let failed = |error| LaneEnd::Failed(Failure::of(peer, error));
         let bytes = bytes_of(&self.tree, &span.pieces);
-        let client = self.fetcher.overlay.client();
-        let mut content = PieceReader::open(client, peer, &self.tree, bytes)
+        let client = self
+            .fetcher
+            .overlay
+            .client()
+            .through(source.through.clone());
+        let mut content = PieceReader::open(&client, peer, &self.tree, bytes)
             .await
             .map_err(failed)?;
         self.busy.remove(peer);

@@ -65,12 +65,14 @@ const FORMER_MAX: usize = 16;
 #[derive(Debug, thiserror::Error)]
 pub enum FetchError {
     /// Nobody who was asked has it.
-    #[error("no peer has `{name}` (asked {asked}{})", lacking(*reason))]
+    #[error("no peer has `{name}` (asked {asked}{}{})", lacking(*reason), away(*unreachable))]
     NotFound {
         /// The file.
         name: ShareName,
         /// Peers asked by this node.
         asked: usize,
+        /// Nodes that may have it and cannot be reached from here.
+        unreachable: usize,
         /// Why more might be found than was.
         reason: MissReason,
     },
@@ -288,7 +290,7 @@ impl Fetcher {
         if let Some(tree) = PieceTree::of_one_piece(source.digest, source.size) {
             return Ok(tree);
         }
-        let client = self.overlay.client();
+        let client = self.overlay.client().through(source.through.clone());
         let deadline = now() + HEAD_TIME;
         let tree = client.tree(&source.peer, &source.digest, deadline).await;
         match tree.map_err(|error| Failure::of(&source.peer, error))? {
@@ -310,8 +312,8 @@ impl Fetcher {
         if length == 0 {
             return Ok(Vec::new());
         }
-        let client = self.overlay.client();
-        let content = PieceReader::open(client, &source.peer, tree, range).await;
+        let client = self.overlay.client().through(source.through.clone());
+        let content = PieceReader::open(&client, &source.peer, tree, range).await;
         let mut content = content.map_err(failed)?;
         let chunks = content.next(length).await;
         let chunks = chunks.map_err(failed)?;
@@ -433,6 +435,7 @@ impl Fetch<'_> {
             || FetchError::NotFound {
                 name: name.clone(),
                 asked,
+                unreachable: sources.unreachable(),
                 reason,
             },
             |failure| FetchError::of(&name, failure),
@@ -869,6 +872,15 @@ fn lacking(reason: MissReason) -> &'static str {
         MissReason::Deadline => "; some did not answer in time",
         MissReason::Budget => "; there are more",
         MissReason::Unreadable => "; a peer answered with something that cannot be read",
+    }
+}
+
+/// What to add when nodes cannot be reached from here.
+fn away(unreachable: usize) -> String {
+    match unreachable {
+        0 => String::new(),
+        1 => "; 1 node that may have it cannot be reached from here".to_owned(),
+        more => format!("; {more} nodes that may have it cannot be reached from here"),
     }
 }
 

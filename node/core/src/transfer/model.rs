@@ -254,14 +254,14 @@ impl World {
                 };
                 Ok(whole(PeerKind::Sixhop, response::value(&found.to_value())))
             }
-            Purpose::Tree(digest) if !peer.is_book => {
+            Purpose::Tree { digest, .. } if !peer.is_book => {
                 let content = &contents()[peer.content];
                 if content.tree.digest() != digest {
                     return Err(TransportError::Status(404));
                 }
                 Ok(whole(PeerKind::Sixhop, content.tree.to_bytes()))
             }
-            Purpose::Blob { digest, range } if !peer.is_book => {
+            Purpose::Blob { digest, range, .. } if !peer.is_book => {
                 if contents()[peer.content].tree.digest() != digest {
                     return Err(TransportError::Status(404));
                 }

@@ -7,6 +7,7 @@
 //! the handler gives them; see [`search`].
 
 pub(super) mod search;
+mod through;
 
 use std::{
     borrow::Cow,
@@ -56,6 +57,11 @@ pub(super) async fn answer(context: &Arc<Context>, caller: &Caller, params: &[Va
     // Whoever is refused hears what it would hear if there were nothing.
     let permit = context.policy.query(&asker, handler, &text).await;
     let (mut found, matching) = match permit {
+        Some(permit) if find.through.is_some() => {
+            let named = find.through.clone().unwrap_or_default();
+            let asked = through::ask(context, caller, &asker, &permit, &find, &named).await?;
+            return Ok(Answer::Value(asked.to_value()));
+        }
         Some(permit) => {
             let matching = context.overlay.matching(&find.wanted);
             (look(context, &asker, &permit, find).await?, matching)

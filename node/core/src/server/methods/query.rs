@@ -47,7 +47,7 @@ pub(super) async fn answer(context: &Arc<Context>, caller: &Caller, params: &[Va
         budget: caller.budget.given(),
     };
     super::afford(context, caller, Cost::Walk).map_err(|_| busy())?;
-    super::forward(context, caller).map_err(|_| busy())?;
+    super::forward(context, caller, caller.budget.given()).map_err(|_| busy())?;
     let walk = Walk::begin(&context.overlay, asked).await;
     match Relay::find(context, &name, walk, &permit).await {
         Ok(relay) => {
