@@ -4,7 +4,7 @@ use std::fs;
 use std::io;
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::spawn;
 
 /// A listening port of the loopback. Its threads end with the test.
@@ -24,6 +24,8 @@ struct State {
     turned_away: AtomicUsize,
     /// Whether others hear nothing, instead of that nobody is there.
     is_silent: bool,
+    /// Connections of others that hear nothing.
+    waiting: Mutex<Vec<TcpStream>>,
 }
 
 impl Gate {
@@ -79,6 +81,10 @@ impl Gate {
 }
 
 impl State {
+    fn waiting(&self) -> MutexGuard<'_, Vec<TcpStream>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn meet(&self, stream: TcpStream) {
         let guest = self.guest.load(Ordering::Acquire);
         let is_guest = stream
@@ -89,7 +95,7 @@ impl State {
         if !is_guest {
             self.turned_away.fetch_add(1, Ordering::AcqRel);
             if self.is_silent {
-                std::mem::forget(stream);
+                self.waiting().push(stream);
             }
             return;
         }

@@ -40,9 +40,10 @@ impl Neighbourhood {
                 let peers = neighbour.control().must("peer.list", json!({}));
                 let is_met = |peer: &Value| peer["kind"] == "sixhop" && !peer["latency"].is_null();
                 let list = peers.as_array().or_else(|| peers["peers"].as_array());
-                match list.is_some_and(|peers| peers.iter().any(is_met)) {
-                    true => Ok(()),
-                    false => Err(peers.to_string()),
+                if list.is_some_and(|peers| peers.iter().any(is_met)) {
+                    Ok(())
+                } else {
+                    Err(peers.to_string())
                 }
             },
         );
