@@ -166,7 +166,15 @@ impl Incoming {
             .check(&directory, name, &share.names)?;
         let parent = Box::new(Parent::open(share, &directory, name)?);
         let path = match temporary {
-            Temporary::Kept(path) => parent.take(&directory, path),
+            Temporary::Kept(path) if parent.has(path) => (*path).to_owned(),
+            Temporary::Kept(path) => {
+                let moved = parent.path_of(&random_name(parent.made()).map_err(failed)?);
+                parent
+                    .take(&directory, path, last(&moved))
+                    .map_err(failed)?;
+                share.storing.temporaries.moved(&directory, path);
+                moved
+            }
             Temporary::New => parent.path_of(&random_name(parent.made()).map_err(failed)?),
         };
         let mut options = OpenOptions::new();
@@ -177,7 +185,7 @@ impl Incoming {
             .follow(FollowSymlinks::No);
         let opened = match temporary {
             Temporary::New => parent.directory().open_with(last(&path), &options),
-            Temporary::Kept(path) => directory.open_with(path, &options),
+            Temporary::Kept(_) => directory.open_with(&path, &options),
         };
         let file = match opened {
             Ok(file) => file.into_std(),

@@ -48,7 +48,7 @@ fn a_disk_that_fills_up_keeps_what_came() {
     fill(&filler);
     let failed = over(&asker, &started);
     assert_kept(&failed, 3 * MIB, &share);
-    assert_eq!(failed["error"]["code"], 9, "{failed}");
+    assert_eq!(failed["error"]["code"], "no_space", "{failed}");
     let full = ctl(asker.home()).args(["fetch", "a.bin"]).run();
     drop(full.expect_code(9));
     assert_eq!(temporaries(&share), 1, "a second try loses nothing");

@@ -89,16 +89,17 @@ impl Parent {
         }
     }
 
-    /// Moves the temporary at `path` into this directory, if it is in another one.
-    /// Returns where it is.
-    pub(super) fn take(&self, top: &Dir, path: &str) -> String {
-        let wanted = self.path_of(super::last(path));
-        if wanted != path
-            && let Err(error) = top.rename(path, &self.directory, super::last(path))
-        {
-            tracing::info!(temporary = path, %error, "a temporary file cannot be moved");
-        }
-        wanted
+    /// Returns whether the temporary at `path` is in this directory.
+    pub(super) fn has(&self, path: &str) -> bool {
+        self.path_of(super::last(path)) == path
+    }
+
+    /// Moves the temporary at `path` into this directory.
+    ///
+    /// # Errors
+    /// Errors if it is not there, or on another disk.
+    pub(super) fn take(&self, top: &Dir, path: &str, last: &str) -> io::Result<()> {
+        top.rename(path, &self.directory, last)
     }
 
     /// Gives the file `temporary` of this directory its name.
