@@ -165,18 +165,7 @@ impl Incoming {
             .siblings
             .check(&directory, name, &share.names)?;
         let parent = Box::new(Parent::open(share, &directory, name)?);
-        let path = match temporary {
-            Temporary::Kept(path) if parent.has(path) => (*path).to_owned(),
-            Temporary::Kept(path) => {
-                let moved = parent.path_of(&random_name(parent.made()).map_err(failed)?);
-                parent
-                    .take(&directory, path, last(&moved))
-                    .map_err(failed)?;
-                share.storing.temporaries.moved(&directory, path);
-                moved
-            }
-            Temporary::New => parent.path_of(&random_name(parent.made()).map_err(failed)?),
-        };
+        let path = path_for(share, &directory, &parent, temporary).map_err(failed)?;
         let mut options = OpenOptions::new();
         options
             .read(true)
@@ -385,6 +374,27 @@ impl Drop for Incoming {
                 .remove(&self.share, &self.temporary)
         {
             tracing::warn!(name = %self.name, %error, "a temporary file could not be removed");
+        }
+    }
+}
+
+/// Returns where the temporary is to be opened. One that is kept in another directory
+/// moves beside its target.
+fn path_for(
+    share: &Share,
+    directory: &Dir,
+    parent: &Parent,
+    temporary: &Temporary<'_>,
+) -> io::Result<String> {
+    let new = || Ok::<_, io::Error>(parent.path_of(&random_name(parent.made())?));
+    match temporary {
+        Temporary::New => new(),
+        Temporary::Kept(path) if parent.has(path) => Ok((*path).to_owned()),
+        Temporary::Kept(path) => {
+            let moved = new()?;
+            parent.take(directory, path, last(&moved))?;
+            share.storing.temporaries.moved(directory, path);
+            Ok(moved)
         }
     }
 }
