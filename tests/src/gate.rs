@@ -62,9 +62,9 @@ impl Gate {
     /// Stands in front of this node from now on.
     ///
     /// # Panics
-    /// When the URL has no address, or it stands in front of another node.
+    /// When it stands in front of another node.
     pub fn lead_to(&self, url: &str) {
-        let address = crate::http::address(url).parse().expect("an address");
+        let address = crate::http::address(url);
         let first = self.state.behind.set(address);
         first.expect("a gate leads to one node");
     }

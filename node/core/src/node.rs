@@ -34,8 +34,8 @@ use crate::{
     rate::Rate,
     secret::Secret,
     server::{
-        self, ConnectionLimits, Context, OwnNames, PolicyGate, Searches, Uploads, look_at_policy,
-        watch_policy,
+        self, ConnectionLimits, Context, OwnNames, Passing, PolicyGate, Searches, Uploads,
+        look_at_policy, watch_policy,
     },
     share::{Catalogue, Digests, Keeper, News, Share, ShareError},
     state::StateDir,
@@ -477,7 +477,7 @@ fn assemble(
         Arc::clone(events),
     );
     let uploads = Uploads::new(upload_rate, share.disk().clone(), Arc::clone(&counters));
-    let context = Context {
+    Arc::new(Context {
         disk: share.disk().clone(),
         answering: server::answering(),
         share,
@@ -500,8 +500,7 @@ fn assemble(
         counters,
         secret,
         bodies: server::body_budget(),
-    };
-    Arc::new(context)
+    })
 }
 
 async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), NodeError> {
