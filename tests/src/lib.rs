@@ -3,8 +3,9 @@
 //! Participants: [`Home`], a temporary share and state; [`NodeProcess`], a running `noded`; [`Ctl`], runs of `ctl`;
 //! [`Control`], the control port spoken by hand; [`http`] and [`xmlrpc`], clients written from the protocols; [`Rogue`], a
 //! peer that misbehaves in one chosen way; [`Listener`], who is no peer and counts who connects; [`Proxy`], a
-//! peer that lies about content; [`Gate`], a door that lets one process through; [`PythonPeer`], the two peers of the book; [`names`], names that want out of the
-//! share; [`Meters`], what a process holds; [`Ui`], a running `ctl ui`; [`browser`], Chromium that looks at it.
+//! peer that lies about content; [`Gate`], a door that lets one process through; [`PythonPeer`], the two peers of the
+//! book; [`names`], names that want out of the share; [`Meters`], what a process holds; [`Pty`], a program at a terminal;
+//! [`Ui`], a running `ctl ui`; [`browser`], Chromium that looks at it.
 //!
 //! Goals: a test meets the programs only from outside; every wait has a deadline and says what it waited for; everything that
 //! a test started ends with it. Non-goals: sharing code with the programs, because an error there must not hide itself here.
@@ -36,6 +37,7 @@ mod home;
 mod listener;
 mod meters;
 mod proxy;
+mod pty;
 mod python;
 mod topology;
 mod ui;
@@ -50,6 +52,7 @@ pub use home::Home;
 pub use listener::Listener;
 pub use meters::Meters;
 pub use proxy::Proxy;
+pub use pty::Pty;
 pub use python::{Dialect, PythonPeer, python};
 pub use rogue::{Conduct, Rogue};
 pub use topology::{chain, introduce, mesh, ring};

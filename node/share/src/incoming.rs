@@ -165,7 +165,17 @@ impl Incoming {
             .siblings
             .check(&directory, name, &share.names)?;
         let parent = Box::new(Parent::open(share, &directory, name)?);
-        let path = path_for(share, &directory, &parent, temporary).map_err(failed)?;
+        let temporaries = &share.storing.temporaries;
+        let not_opened = |error: io::Error| match temporary {
+            Temporary::Kept(_) if error.kind() == io::ErrorKind::NotFound => {
+                ShareError::NotFound(name.clone())
+            }
+            _ => failed(error),
+        };
+        let path = path_for(share, &directory, &parent, temporary).map_err(|error| {
+            temporaries.remove_folders(&directory, &parent.path_of(""));
+            not_opened(error)
+        })?;
         let mut options = OpenOptions::new();
         options
             .read(true)
@@ -179,17 +189,11 @@ impl Incoming {
         let file = match opened {
             Ok(file) => file.into_std(),
             Err(error) => {
-                let temporaries = &share.storing.temporaries;
                 temporaries.remove_folders(&directory, &path);
-                return Err(match temporary {
-                    Temporary::Kept(_) if error.kind() == io::ErrorKind::NotFound => {
-                        ShareError::NotFound(name.clone())
-                    }
-                    _ => failed(error),
-                });
+                return Err(not_opened(error));
             }
         };
-        share.storing.temporaries.begin(&path);
+        temporaries.begin(&path);
         Ok(Incoming {
             name: name.clone(),
             replace,

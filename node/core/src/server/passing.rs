@@ -34,7 +34,7 @@ use super::{
     upload::{Busy, Encoder},
 };
 use crate::{
-    client::{BlobBody, CallError},
+    client::{BlobBody, CallError, Destination},
     clock::now,
     sync::lock,
 };
@@ -121,7 +121,7 @@ impl Note {
 
 /// A peer whose content is passed on.
 struct Holder {
-    peer: PeerUrl,
+    peer: Destination,
     size: u64,
 }
 
@@ -135,7 +135,7 @@ async fn holder(context: &Context, digest: Digest, asking: &Asking<'_>) -> Optio
     let text = Some(digest.to_hex());
     context.policy.fetch(&asker, text, vec![note.file]).await?;
     Some(Holder {
-        peer,
+        peer: context.overlay.destination(&peer),
         size: note.size,
     })
 }

@@ -35,7 +35,7 @@ use super::{
     sources::{Busy, Failure, Liars, Source, Sources},
 };
 use crate::{
-    client::{BlobBody, CallError, Client},
+    client::{BlobBody, CallError, Client, Destination},
     clock::now,
     disk::DiskError,
     pieces::PieceTree,
@@ -325,7 +325,7 @@ impl PieceReader {
     /// Asks `peer` for a range of the content of `tree`.
     pub(super) async fn open(
         client: &Client,
-        peer: &PeerUrl,
+        peer: &Destination,
         tree: &PieceTree,
         bytes: Range<u64>,
     ) -> Result<PieceReader, CallError> {

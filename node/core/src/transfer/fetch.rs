@@ -43,7 +43,7 @@ use super::{
     turns::{Turn, Turns},
 };
 use crate::{
-    client::CallError,
+    client::{CallError, Destination},
     clock::now,
     counters::Counters,
     events::EventLog,
@@ -186,7 +186,7 @@ struct Fetch<'a> {
     liars: Liars,
     busy: Busy,
     /// Peers that said that they have the file.
-    claimants: Vec<PeerUrl>,
+    claimants: Vec<Destination>,
     known: Option<Source>,
 }
 
@@ -331,7 +331,8 @@ impl Fetch<'_> {
         }
         let mut turn = self.turn().await?;
         if self.known.is_none() {
-            self.or_cancelled(self.fetcher.overlay.met(&[])).await?;
+            self.or_cancelled(self.fetcher.overlay.met_for_owner())
+                .await?;
         }
         loop {
             self.hold(JobState::Searching);
@@ -393,7 +394,9 @@ impl Fetch<'_> {
             }))
         });
         if let Some(left) = left.await? {
-            self.claimants = left.holders().to_vec();
+            let holders = left.holders().iter();
+            let holders = holders.map(|peer| self.fetcher.overlay.destination(peer));
+            self.claimants = holders.collect();
             self.held = Held::Left(left);
         }
         Ok(())
@@ -421,7 +424,7 @@ impl Fetch<'_> {
         let mut reason = sources.verdict();
         if self.course.may_take_unverified(self.holding()) && sources.others_seen() {
             let excluded = Excluded {
-                peers: [self.liars.peers(), self.claimants.clone()].concat(),
+                peers: [self.liars.peers(), urls(&self.claimants)].concat(),
                 nodes: !sources.others_behind(),
             };
             let walked = self.walk(excluded, &mut trouble).await?;
@@ -550,7 +553,7 @@ impl Fetch<'_> {
         last: CheckedPiece,
     ) -> Result<(), FetchError> {
         let (left, target) = (self.take_left(), self.job.target().clone());
-        let (proved, holders, about) = (tree.clone(), self.former(), source.about);
+        let (proved, holders, about) = (tree.clone(), urls(&self.former()), source.about);
         let opened = self.fetcher.blocking(self.job.name(), move || {
             let mut file = match left {
                 Some(left) => {
@@ -794,7 +797,7 @@ impl Fetch<'_> {
     }
 
     /// Peers that had the content.
-    fn former(&self) -> Vec<PeerUrl> {
+    fn former(&self) -> Vec<Destination> {
         let mut former = self.claimants.clone();
         former.retain(|peer| !self.liars.contains(peer));
         former
@@ -815,7 +818,7 @@ impl Fetch<'_> {
             Held::Left(left) => (left.temporary().to_owned(), None),
             Held::Pieces(file) => (file.temporary().to_owned(), Some(file.bytes())),
         };
-        let (records, holders) = (Arc::clone(&self.fetcher.records), self.former());
+        let (records, holders) = (Arc::clone(&self.fetcher.records), urls(&self.former()));
         self.fetcher
             .blocking(self.job.name(), move || {
                 records.pause(&temporary, bytes, &holders, is_active, SystemTime::now());
@@ -862,6 +865,10 @@ impl Fetch<'_> {
             done = work => Ok(done),
         }
     }
+}
+
+fn urls(peers: &[Destination]) -> Vec<PeerUrl> {
+    peers.iter().map(|peer| peer.url().clone()).collect()
 }
 
 /// What to add when more might be found than was.

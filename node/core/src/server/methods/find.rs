@@ -149,9 +149,11 @@ async fn by_name(
         hit.map(|hit| (hit, about(&reader, &wanted)))
     });
     let hit = described.await?;
+    let hashed = || context.counters.bytes_hashed.get();
     Ok(of_hits(hit.map(|((size, digest), about)| FindHit {
         name: name.as_str().to_owned(),
         size,
+        hashed: digest.is_none().then(hashed),
         digest,
         modified: about.modified,
         executable: about.executable,

@@ -50,7 +50,8 @@ pub(super) async fn ask(
         through: None,
     };
     let client = context.overlay.client();
-    let answer = client.find(&peer, &asked, now() + ANSWER).await;
+    let holder = context.overlay.destination(&peer);
+    let answer = client.find(&holder, &asked, now() + ANSWER).await;
     let Ok(answer) = answer else {
         return Ok(Found::default());
     };
