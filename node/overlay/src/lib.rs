@@ -54,6 +54,7 @@ pub mod summaries;
 mod walk;
 
 use std::{
+    collections::BTreeMap,
     net::IpAddr,
     sync::{Arc, Mutex, MutexGuard},
     time::Duration,
@@ -352,6 +353,12 @@ impl Overlay {
     /// Who seems to have what is wanted, for somebody who asks.
     pub fn matching(&self, wanted: &FindWanted) -> Vec<PeerUrl> {
         lock(&self.summaries).matching(&self.question(wanted), now())
+    }
+
+    /// Returns the handlers that peers say they have, each with those peers.
+    #[must_use]
+    pub fn handlers_of_peers(&self) -> BTreeMap<String, Vec<PeerUrl>> {
+        lock(&self.summaries).handlers()
     }
 
     /// Returns what summaries can be asked about `wanted`.

@@ -1,7 +1,7 @@
 //! What each peer told.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     net::IpAddr,
     time::{Duration, Instant},
 };
@@ -120,6 +120,22 @@ impl Summaries {
                 entry.wrong = entry.wrong.saturating_add(1);
             }
         }
+    }
+
+    /// The handlers that peers say they have, each with those peers. Names that nobody can type are left out.
+    pub(crate) fn handlers(&self) -> BTreeMap<String, Vec<PeerUrl>> {
+        let mut handlers = BTreeMap::<String, Vec<PeerUrl>>::new();
+        for entry in self.entries.values() {
+            for name in entry.told.handlers.iter().filter(|name| is_prefix(name)) {
+                let peers = handlers.entry(name.clone()).or_default();
+                peers.push(entry.peer.clone());
+            }
+        }
+        for peers in handlers.values_mut() {
+            peers.sort_by(|a, b| a.as_str().cmp(b.as_str()));
+            peers.dedup();
+        }
+        handlers
     }
 
     /// What the summary of a peer says of it.
@@ -260,6 +276,11 @@ impl Told {
     }
 }
 
+fn is_prefix(name: &str) -> bool {
+    let is_letter = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-';
+    !name.is_empty() && name.bytes().all(is_letter)
+}
+
 fn is_short(files: &Filter) -> bool {
     files.bits() / 8 <= NEAR_BYTES_MAX
 }
@@ -304,6 +325,26 @@ mod tests {
 
     fn question(name: &str) -> Question {
         Question::of(&FindWanted::Name(name.to_owned()), &NoHandlers)
+    }
+
+    #[test]
+    fn handlers_of_peers_are_known_by_whom_they_are() {
+        let (mut table, now) = (Summaries::default(), Instant::now());
+        for (n, handlers) in [
+            (1, vec!["name", "said"]),
+            (2, vec!["name", "\u{1b}[2J", ""]),
+        ] {
+            let handlers = handlers.into_iter().map(str::to_owned).collect();
+            let told = Summary {
+                handlers,
+                ..summary(&["a"], &[])
+            };
+            table.told(&url(n), told, HERE, now);
+        }
+        let handlers = table.handlers();
+        assert_eq!(handlers.keys().collect::<Vec<_>>(), ["name", "said"]);
+        assert_eq!(handlers["name"], [url(1), url(2)]);
+        assert_eq!(handlers["said"], [url(1)]);
     }
 
     #[test]
