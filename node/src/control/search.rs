@@ -1,6 +1,7 @@
 //! Namespace `search`.
 
 mod answer;
+mod exact;
 
 use std::{sync::Arc, time::Duration};
 
@@ -18,6 +19,7 @@ use node_api::{
 use node_core::search::{News, Search, SearchWanted};
 use tokio::select;
 
+use self::exact::Exact;
 use super::{Owner, broken};
 
 /// Longest time for an answer.
@@ -25,6 +27,9 @@ const TIME: Duration = Duration::from_secs(10);
 
 /// Longest time for hits as they come.
 const STREAM_TIME: Duration = Duration::from_secs(60);
+
+/// Most hits that wait for those of others.
+const WAITING_MAX: usize = 10_000;
 
 #[async_trait]
 impl SearchServer for Owner {
@@ -35,6 +40,7 @@ impl SearchServer for Owner {
         reach: Option<SearchReach>,
     ) -> RpcResult<SearchAnswer> {
         let limit = limit.unwrap_or(LIMIT_DEFAULT).min(LIMIT_MAX) as usize;
+        let exact = Exact::of(&query);
         let mut search = self.search(query, limit, reach, TIME).await?;
         let (mut here, mut there) = (Vec::new(), Vec::new());
         let mut is_full = false;
@@ -53,13 +59,16 @@ impl SearchServer for Owner {
         hits.extend(there);
         let of_peers = self.node.context().overlay.handlers_of_peers();
         answer::refusal(&search, hits.is_empty(), &of_peers)?;
-        let mut hits = match self.ranked(hits).await {
-            Ok(ranked) => ranked,
-            Err(mut hits) => {
-                answer::best_first(&mut hits);
-                hits
-            }
+        let (mut hits, is_ranked) = match self.ranked(hits).await {
+            Ok(ranked) => (ranked, true),
+            Err(hits) => (hits, false),
         };
+        if let Some(exact) = exact {
+            hits = exact.first(hits);
+        }
+        if !is_ranked {
+            answer::best_first(&mut hits);
+        }
         is_full |= hits.len() > limit;
         hits.truncate(limit);
         let summary = answer::summary(&search, self.node.url(), is_full);
@@ -77,6 +86,7 @@ impl SearchStreamServer for Owner {
         reach: Option<SearchReach>,
     ) -> SubscriptionResult {
         let limit = limit.unwrap_or(LIMIT_DEFAULT).min(STREAM_LIMIT_MAX) as usize;
+        let exact = Exact::of(&query).filter(Exact::waits);
         let search = match self.search(query, limit, reach, STREAM_TIME).await {
             Ok(search) => search,
             Err(error) => {
@@ -85,7 +95,7 @@ impl SearchStreamServer for Owner {
             }
         };
         let sink = pending.accept().await?;
-        let last = self.stream(search, limit, &sink).await?;
+        let last = self.stream(search, exact, limit, &sink).await?;
         sink.send(to_json_raw_value(&last)?).await?;
         Ok(())
     }
@@ -116,15 +126,17 @@ impl Owner {
         .map_err(|error| ApiError::new(ErrorCode::Usage, error.to_string()))
     }
 
-    /// Sends hits until there are `limit`, or no more. Gives what is to be sent last.
+    /// Sends hits until there are `limit`, or no more. Those of a text that may be a name wait for all, up to
+    /// [`WAITING_MAX`]. Gives what is to be sent last.
     async fn stream(
         &self,
         mut search: Search,
+        exact: Option<Exact>,
         limit: usize,
         sink: &SubscriptionSink,
     ) -> Result<SearchNews, jsonrpsee::core::SubscriptionError> {
-        let mut sent = 0;
-        while sent < limit {
+        let (mut sent, mut waiting) = (0, Vec::new());
+        while sent + waiting.len() < limit {
             let news = select! {
                 news = search.next() => news,
                 () = sink.closed() => None,
@@ -132,6 +144,17 @@ impl Owner {
             let Some(news) = news else { break };
             let hits = self.describe(search.handler().to_owned(), news).await?;
             let mut hits = self.ranked(hits).await.unwrap_or_else(|hits| hits);
+            if exact.is_some() && waiting.len() < WAITING_MAX {
+                waiting.extend(hits);
+                continue;
+            }
+            hits.truncate(limit - sent);
+            sent += hits.len();
+            sink.send(to_json_raw_value(&SearchNews::Hits(hits))?)
+                .await?;
+        }
+        if let Some(exact) = exact.filter(|_| !waiting.is_empty()) {
+            let mut hits = exact.first(waiting);
             hits.truncate(limit - sent);
             sent += hits.len();
             sink.send(to_json_raw_value(&SearchNews::Hits(hits))?)
