@@ -21,6 +21,7 @@ mod events;
 mod fetch;
 mod guard;
 mod ids;
+mod messages;
 mod node;
 mod peer;
 mod plugin;

@@ -121,7 +121,9 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
         control: address(&listener)?,
         stop_asked: stop_asked.clone(),
     };
-    let control = ControlServer::start(listener, secret, owner);
+    let address = owner.control;
+    let control = ControlServer::start(listener, secret, owner)
+        .map_err(|error| StartError::Control { address, error })?;
     state.write(CONTROL_FILE, &format!("{}\n", control.address()))?;
     let meeting = Meeting::start(&node, &settings.meeting, index);
     Ok(Running {

@@ -3,11 +3,13 @@
 use std::{convert::Infallible, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 
 use http::{HeaderValue, Method, Request, Response, StatusCode, header, request::Parts};
-use http_body_util::{BodyExt, Full, Limited};
+use http_body_util::{BodyExt, Empty, Full, Limited};
 use hyper::{
     body::{Bytes, Incoming},
+    client::conn::http1 as client,
     server::conn::http1,
     service::service_fn,
+    upgrade,
 };
 use hyper_util::rt::{TokioIo, TokioTimer};
 use jsonrpsee::{
@@ -19,6 +21,7 @@ use jsonrpsee::{
 };
 use node_base::secret::Secret;
 use tokio::{
+    io::duplex,
     net::{TcpListener, TcpStream},
     select,
     sync::{OwnedSemaphorePermit, Semaphore},
@@ -26,23 +29,24 @@ use tokio::{
     time::{sleep, timeout},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use tower::Service;
+use tower::{BoxError, Service};
 
 use super::{
     Owner,
     calls::Places,
     guard::{self, Refused},
-    ids::Sorted,
+    ids::Ids,
+    messages,
 };
 
 /// Connections at a time.
 const CONNECTIONS_MAX: usize = 64;
 
 /// Longest body of a request, in bytes.
-const BODY_MAX: u32 = 64 * 1024;
+pub(super) const BODY_MAX: u32 = 64 * 1024;
 
 /// Longest answer, in bytes.
-const ANSWER_MAX: u32 = 16 * 1024 * 1024;
+pub(super) const ANSWER_MAX: u32 = 16 * 1024 * 1024;
 
 /// Most calls in a batch.
 const BATCH_MAX: u32 = 64;
@@ -65,11 +69,14 @@ const PING_EVERY: Duration = Duration::from_secs(10);
 /// A WebSocket that shows no life for so long is closed.
 const PING_PATIENCE: Duration = Duration::from_secs(30);
 
+/// Bytes on their way between a WebSocket and jsonrpsee.
+const PIPE: usize = 64 * 1024;
+
 /// Pause after an error of accepting.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
 
 /// Longest time for connections to end when the server stops.
-const STOP_TIME: Duration = Duration::from_secs(1);
+pub(super) const STOP_TIME: Duration = Duration::from_secs(1);
 
 /// The control server of a node.
 #[derive(Debug)]
@@ -86,12 +93,23 @@ struct Serving {
     secret: Arc<Secret>,
     stop: StopHandle,
     places: Places,
+    ids: Ids,
+    /// Everything that goes on for a connection.
+    tasks: TaskTracker,
+    /// Ends what goes on for a WebSocket.
+    cut: CancellationToken,
 }
 
 impl ControlServer {
     /// Serves `owner` to those who know `secret`.
-    #[must_use]
-    pub fn start(listener: TcpListener, secret: Secret, owner: Owner) -> ControlServer {
+    ///
+    /// # Errors
+    /// Errors if the system has no random numbers.
+    pub fn start(
+        listener: TcpListener,
+        secret: Secret,
+        owner: Owner,
+    ) -> std::io::Result<ControlServer> {
         let (stop, handle) = stop_channel();
         let address = owner.control;
         let serving = Serving {
@@ -99,14 +117,17 @@ impl ControlServer {
             secret: Arc::new(secret),
             stop,
             places: Places::new(),
+            ids: Ids::new().map_err(std::io::Error::other)?,
+            tasks: TaskTracker::new(),
+            cut: CancellationToken::new(),
         };
         let cancel = CancellationToken::new();
         let accepting = tokio::spawn(accept(listener, serving, handle, cancel.clone()));
-        ControlServer {
+        Ok(ControlServer {
             address,
             cancel,
             accepting,
-        }
+        })
     }
 
     /// The address on which it listens.
@@ -130,17 +151,14 @@ async fn accept(
     handle: ServerHandle,
     cancel: CancellationToken,
 ) {
-    let (tasks, room) = (
-        TaskTracker::new(),
-        Arc::new(Semaphore::new(CONNECTIONS_MAX)),
-    );
-    let cut = CancellationToken::new();
+    let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let (tasks, cut) = (serving.tasks.clone(), serving.cut.clone());
     loop {
         select! {
             () = cancel.cancelled() => break,
             accepted = listener.accept() => match (accepted, Arc::clone(&room).try_acquire_owned()) {
                 (Ok((socket, _)), Ok(place)) => {
-                    drop(tasks.spawn(connection(socket, serving.clone(), place, cancel.clone(), cut.clone())));
+                    drop(tasks.spawn(connection(socket, serving.clone(), place, cancel.clone())));
                 }
                 (Ok(_), Err(_)) => tracing::warn!("a control connection is refused: there are {CONNECTIONS_MAX}"),
                 (Err(error), _) => {
@@ -168,11 +186,11 @@ async fn accept(
 async fn connection(
     socket: TcpStream,
     serving: Serving,
-    _place: OwnedSemaphorePermit,
+    place: OwnedSemaphorePermit,
     stop: CancellationToken,
-    cut: CancellationToken,
 ) {
-    let service = service_fn(move |request| answer(serving.clone(), request));
+    let (place, cut) = (Arc::new(place), serving.cut.clone());
+    let service = service_fn(move |request| answer(serving.clone(), Arc::clone(&place), request));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIME)
@@ -196,36 +214,21 @@ async fn connection(
 
 async fn answer(
     serving: Serving,
+    place: Arc<OwnedSemaphorePermit>,
     request: Request<Incoming>,
 ) -> Result<Response<HttpBody>, Infallible> {
     if let Err(refused) = guard::check(request.headers(), &serving.secret) {
         tracing::warn!(?refused, "a control request is refused");
         return Ok(refusal(refused));
     }
-    let mut rpc = service(&serving);
     let answered = if ws::is_upgrade_request(&request) {
-        rpc.call(request.map(HttpBody::new)).await
+        web_socket(&serving, place, request).await
     } else {
         if request.method() != Method::POST {
             return Ok(only_post());
         }
         match whole(request).await {
-            Ok((parts, body)) => {
-                let sorted = Sorted::of(body);
-                match sorted.rest.clone() {
-                    Some(rest) => {
-                        let request = Request::from_parts(parts, HttpBody::new(Full::new(rest)));
-                        let answered = rpc.call(request).await;
-                        match answered {
-                            Ok(answered) if !sorted.refused.is_empty() => {
-                                with_refused(answered, sorted).await
-                            }
-                            answered => answered,
-                        }
-                    }
-                    None => Ok(json(sorted.answer(None))),
-                }
-            }
+            Ok((parts, body)) => call(&serving, parts, body).await,
             Err(status) => return Ok(status_only(status)),
         }
     };
@@ -237,12 +240,8 @@ async fn answer(
 
 fn service(
     serving: &Serving,
-) -> impl Service<
-    Request<HttpBody>,
-    Response = Response<HttpBody>,
-    Error = tower::BoxError,
-    Future: Send,
-> + use<> {
+) -> impl Service<Request<HttpBody>, Response = Response<HttpBody>, Error = BoxError, Future: Send> + use<>
+{
     let config = ServerConfig::builder()
         .max_request_body_size(BODY_MAX)
         .max_response_body_size(ANSWER_MAX)
@@ -274,23 +273,80 @@ async fn whole(request: Request<Incoming>) -> Result<(Parts, Bytes), StatusCode>
     Ok((parts, body.to_bytes()))
 }
 
-/// The answer to a batch of which some calls were refused.
-async fn with_refused(
-    answered: Response<HttpBody>,
-    sorted: Sorted,
-) -> Result<Response<HttpBody>, tower::BoxError> {
-    let (_, body) = answered.into_parts();
-    let body = body.collect().await?.to_bytes();
-    Ok(json(sorted.answer(Some(&body))))
+/// Makes the calls of a request.
+async fn call(
+    serving: &Serving,
+    parts: Parts,
+    body: Bytes,
+) -> Result<Response<HttpBody>, BoxError> {
+    let mut rpc = service(serving);
+    let Some(disguised) = serving.ids.disguise(&body) else {
+        return rpc
+            .call(Request::from_parts(parts, HttpBody::new(Full::new(body))))
+            .await;
+    };
+    let body = HttpBody::new(Full::new(Bytes::from(disguised)));
+    let (mut parts, body) = rpc
+        .call(Request::from_parts(parts, body))
+        .await?
+        .into_parts();
+    let answer = body.collect().await?.to_bytes();
+    let answer = serving.ids.restore(&answer).map_or(answer, Bytes::from);
+    parts.headers.remove(header::CONTENT_LENGTH);
+    Ok(Response::from_parts(
+        parts,
+        HttpBody::new(Full::new(answer)),
+    ))
 }
 
-fn json(body: Vec<u8>) -> Response<HttpBody> {
-    let mut response = Response::new(HttpBody::new(Full::new(Bytes::from(body))));
-    response.headers_mut().insert(
-        header::CONTENT_TYPE,
-        HeaderValue::from_static("application/json; charset=utf-8"),
+/// Opens a WebSocket: jsonrpsee has the other end of a pipe, in which messages may be changed.
+async fn web_socket(
+    serving: &Serving,
+    place: Arc<OwnedSemaphorePermit>,
+    mut request: Request<Incoming>,
+) -> Result<Response<HttpBody>, BoxError> {
+    let (ours, theirs) = duplex(PIPE);
+    let inner = serving.clone();
+    let rpc = service_fn(move |request: Request<Incoming>| {
+        let mut rpc = service(&inner);
+        async move { rpc.call(request.map(HttpBody::new)).await }
+    });
+    let server = http1::Builder::new()
+        .serve_connection(TokioIo::new(theirs), rpc)
+        .with_upgrades();
+    let (mut sender, connection) = client::handshake(TokioIo::new(ours)).await?;
+    // Both end when they have handed on their ends of the pipe.
+    drop(serving.tasks.spawn(until_cut(serving.cut.clone(), server)));
+    drop(
+        serving
+            .tasks
+            .spawn(until_cut(serving.cut.clone(), connection.with_upgrades())),
     );
-    response
+    let socket = upgrade::on(&mut request);
+    // Nothing in the pipe understands them.
+    request
+        .headers_mut()
+        .remove(header::SEC_WEBSOCKET_EXTENSIONS);
+    let mut asked = Request::new(Empty::<Bytes>::new());
+    *asked.uri_mut() = request.uri().clone();
+    *asked.headers_mut() = std::mem::take(request.headers_mut());
+    let mut answered = sender.send_request(asked).await?;
+    if answered.status() == StatusCode::SWITCHING_PROTOCOLS {
+        let pipe = upgrade::on(&mut answered).await?;
+        let ids = serving.ids.clone();
+        let passing = async move {
+            if let Ok(socket) = socket.await {
+                messages::pass(TokioIo::new(socket), TokioIo::new(pipe), &ids).await;
+            }
+            drop(place);
+        };
+        drop(serving.tasks.spawn(until_cut(serving.cut.clone(), passing)));
+    }
+    Ok(answered.map(HttpBody::new))
+}
+
+async fn until_cut(cut: CancellationToken, task: impl Future) {
+    drop(cut.run_until_cancelled_owned(task).await);
 }
 
 fn only_post() -> Response<HttpBody> {
