@@ -18,8 +18,11 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{Introduction, Lost, Met, NotProved, Outcome, Overlay, PeerEntry, Source, Stranger};
-use node_base::{clock::now, disk::Disk, state::StateDir};
+use super::{
+    Introduction, Lost, Met, NotProved, Outcome, Overlay, PeerEntry, Source, Stranger,
+    prove::Proved,
+};
+use node_base::{clock::now, disk::Disk, state::StateDir, sync::lock};
 use node_transport::{CallError, PeerKind, TransportError, nearest_for};
 
 /// The file of the saved peers: one a line, its URL, its id or `-`, and [`CHOSEN`] or
@@ -104,6 +107,9 @@ impl Overlay {
             Some(stranger) => self.meet_for(&next.peer, stranger).await,
         };
         self.met.notify_waiters();
+        if lock(&self.called_back).is_open() {
+            self.called_back_by(&next.peer).await;
+        }
     }
 
     /// Introduces this node to a peer that a stranger named: to its address, which
@@ -196,7 +202,8 @@ impl Overlay {
         deadline: Instant,
     ) -> Meeting {
         match self.prove(peer, own, at, deadline).await {
-            Ok(theirs) => {
+            Ok(Proved { theirs, reached }) => {
+                self.call_back_heard(reached);
                 let (id, features) = (Some(theirs.id), theirs.features);
                 let met = Met {
                     id,

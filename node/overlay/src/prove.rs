@@ -49,6 +49,15 @@ pub enum NotProved {
     Ourselves,
 }
 
+/// A peer that has shown who it is.
+#[derive(Debug)]
+pub(super) struct Proved {
+    /// What it says of itself.
+    pub(super) theirs: Introduction,
+    /// Whether it has called this node back; older nodes do not say.
+    pub(super) reached: Option<bool>,
+}
+
 impl Overlay {
     /// Meets a peer of our kind: learns who it is and shows it who this node is.
     pub(super) async fn prove(
@@ -57,7 +66,7 @@ impl Overlay {
         own: &PeerUrl,
         at: Option<SocketAddr>,
         deadline: Instant,
-    ) -> Result<Introduction, NotProved> {
+    ) -> Result<Proved, NotProved> {
         let from = self.introduction(own, random_nonce());
         let first = Introduce { from, proof: None };
         let answer = self.client.introduce(peer, &first, at, deadline).await?;
@@ -84,7 +93,10 @@ impl Overlay {
         }
         let by = at.map(|at| at.ip()).or_else(|| peer.ip());
         self.keep_in_reserve(&theirs.peers, by);
-        Ok(theirs)
+        Ok(Proved {
+            theirs,
+            reached: answer.reached,
+        })
     }
 
     /// Answers a node that introduces itself from the address `by` to this node at `own`.
@@ -111,10 +123,10 @@ impl Overlay {
             .standing
             .key
             .sign(&statement(Role::Answerer, caller, ours));
-        let token = match &call.proof {
+        let (token, reached) = match &call.proof {
             None => {
                 lock(&self.meetings).begin(from.nonce, visitor, now());
-                None
+                (None, None)
             }
             Some((answering, proof)) => {
                 let begun = lock(&self.meetings).end(answering, now());
@@ -125,10 +137,17 @@ impl Overlay {
                     return Err(Fault::access_denied());
                 }
                 self.keep_in_reserve(&call.from.peers, Some(by));
-                Some(self.give_token(begun.id))
+                // Of nobody but itself: a stranger must not learn what is at other URLs.
+                let reached = self.peers().has_answered(begun.id);
+                (Some(self.give_token(begun.id)), Some(reached))
             }
         };
-        Ok(Introduced { from, proof, token })
+        Ok(Introduced {
+            from,
+            proof,
+            token,
+            reached,
+        })
     }
 
     /// Who has shown this token.

@@ -300,21 +300,17 @@ async fn answer(
     if place.prove().is_err() {
         return Ok(status_only(StatusCode::SERVICE_UNAVAILABLE));
     }
-    let answered = if ws::is_upgrade_request(&request) {
-        web_socket(&serving, cut, request).await
-    } else {
-        if request.method() != Method::POST {
-            return Ok(only_post());
-        }
-        match whole(request).await {
-            Ok((parts, body)) => call(&serving, parts, body).await,
-            Err(status) => return Ok(status_only(status)),
-        }
-    };
-    Ok(answered.unwrap_or_else(|error| {
-        tracing::error!(%error, "a control request broke");
-        status_only(StatusCode::INTERNAL_SERVER_ERROR)
-    }))
+    if ws::is_upgrade_request(&request) {
+        let answered = web_socket(&serving, cut, request).await;
+        return Ok(answered.unwrap_or_else(|error| broke(&error.into())));
+    }
+    if request.method() != Method::POST {
+        return Ok(only_post());
+    }
+    Ok(match whole(request).await {
+        Ok((parts, body)) => call(&serving, parts, body).await,
+        Err(status) => status_only(status),
+    })
 }
 
 fn service(
@@ -353,24 +349,24 @@ async fn whole(request: Request<Incoming>) -> Result<(Parts, Bytes), StatusCode>
 }
 
 /// Makes the calls of a request.
-async fn call(
-    serving: &Serving,
-    parts: Parts,
-    body: Bytes,
-) -> Result<Response<HttpBody>, BoxError> {
+async fn call(serving: &Serving, parts: Parts, body: Bytes) -> Response<HttpBody> {
     let mut rpc = service(serving);
-    let Some(disguised) = serving.ids.disguise(&body) else {
-        return rpc
-            .call(Request::from_parts(parts, HttpBody::new(Full::new(body))))
-            .await;
+    let disguised = serving.ids.disguise(&body);
+    let is_disguised = disguised.is_some();
+    let body = HttpBody::new(Full::new(disguised.map_or(body, Bytes::from)));
+    let answered = rpc.call(Request::from_parts(parts, body)).await;
+    let answered = match answered {
+        Ok(answered) if is_disguised => restored(&serving.ids, answered).await,
+        answered => answered,
     };
-    let body = HttpBody::new(Full::new(Bytes::from(disguised)));
-    let (mut parts, body) = rpc
-        .call(Request::from_parts(parts, body))
-        .await?
-        .into_parts();
+    answered.unwrap_or_else(|error| broke(&error))
+}
+
+/// The answer with the ids as they were written.
+async fn restored(ids: &Ids, answered: Response<HttpBody>) -> Result<Response<HttpBody>, BoxError> {
+    let (mut parts, body) = answered.into_parts();
     let answer = body.collect().await?.to_bytes();
-    let answer = serving.ids.restore(&answer).map_or(answer, Bytes::from);
+    let answer = ids.restore(&answer).map_or(answer, Bytes::from);
     parts.headers.remove(header::CONTENT_LENGTH);
     Ok(Response::from_parts(
         parts,
@@ -378,17 +374,25 @@ async fn call(
     ))
 }
 
+fn broke(error: &BoxError) -> Response<HttpBody> {
+    tracing::error!(%error, "a control request broke");
+    status_only(StatusCode::INTERNAL_SERVER_ERROR)
+}
+
 /// Opens a WebSocket: jsonrpsee has the other end of a pipe, in which messages may be changed.
 async fn web_socket(
     serving: &Serving,
     cut: CancellationToken,
     mut request: Request<Incoming>,
-) -> Result<Response<HttpBody>, BoxError> {
+) -> hyper::Result<Response<HttpBody>> {
     let (ours, theirs) = duplex(PIPE);
     let inner = serving.clone();
     let rpc = service_fn(move |request: Request<Incoming>| {
         let mut rpc = service(&inner);
-        async move { rpc.call(request.map(HttpBody::new)).await }
+        async move {
+            let answered = rpc.call(request.map(HttpBody::new)).await;
+            Ok::<_, Infallible>(answered.unwrap_or_else(|error| broke(&error)))
+        }
     });
     let server = http1::Builder::new()
         .serve_connection(TokioIo::new(theirs), rpc)

@@ -310,6 +310,11 @@ fn a_look_around_finds_the_peers_of_peers() {
     let Some(page) = open(&nodes[0]) else { return };
     page.view("peers");
     page.browser.until_text(".peers .row", "Answers");
+    // Nobody else can use the address that this node has.
+    page.browser.until_text(
+        ".peers .reach",
+        "only programs of this machine reach this node",
+    );
     page.browser.click(".peers .line .button");
     page.browser
         .until("document.querySelectorAll('.network g.dot').length === 3");
