@@ -91,7 +91,9 @@ fn answer(
 
 async fn meet(node: &Overlay, n: usize) -> Result<Introduction, NotProved> {
     let deadline = now() + Duration::from_secs(5);
-    node.prove(&url(n), node.ourselves(), None, deadline).await
+    node.prove(&url(n), node.ourselves(), None, deadline)
+        .await
+        .map(|proved| proved.theirs)
 }
 
 #[tokio::test]
