@@ -34,11 +34,11 @@ fn check(id: &str, answer: &str, is_made: bool) {
     let value: Value =
         serde_json::from_str(answer).unwrap_or_else(|e| panic!("{id}: {e}: {answer}"));
     let written = if id.contains("\\u") {
-        "\"id\":"
+        "\"id\":".to_owned()
     } else {
-        &*format!("\"id\":{id}")
+        format!("\"id\":{id}")
     };
-    assert!(answer.contains(written), "{id}: {answer}");
+    assert!(answer.contains(&written), "{id}: {answer}");
     if is_made {
         assert_eq!(value["result"], json!([]), "{id}: {answer}");
     } else {
