@@ -12,6 +12,7 @@
 use std::time::Duration;
 
 use node_base::{clock::now, sync::lock};
+use node_transport::Destination;
 use node_wire::peer_url::PeerUrl;
 use serde_json::json;
 use tokio::time::sleep;
@@ -112,10 +113,11 @@ impl Overlay {
 
     /// Asks a peer until it has called this node back, or had time enough.
     async fn ask_for_call_back(&self, peer: &PeerUrl, own: &PeerUrl) -> Option<bool> {
+        let peer = Destination::of_owner(peer.clone());
         let until = now() + PATIENCE;
         let mut pause = FIRST_PAUSE;
         loop {
-            let asked = self.prove(peer, own, None, now() + QUESTION).await;
+            let asked = self.prove(&peer, own, now() + QUESTION).await;
             let reached = asked.ok()?.reached?;
             if reached || now() + pause > until {
                 return Some(reached);
