@@ -24,6 +24,7 @@ mod control;
 mod ctl_cli;
 mod discovery;
 mod fetch_names;
+mod fresh;
 mod hints;
 mod hooks;
 mod http_front;
