@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use node_overlay::Cost;
-use node_wire::{Fault, Query, ShareName, Value, fault::MissReason};
+use node_wire::{About, Fault, Query, ShareName, Value, fault::MissReason, scope::Scope};
 
 use crate::{
     handlers::DEFAULT_HANDLER,
@@ -40,15 +40,15 @@ pub(super) async fn answer(context: &Arc<Context>, caller: &Caller, params: &[Va
         }
     }
     let asked = Asked {
+        for_owner: is_of_owner(caller, &query.history),
         name: name.clone(),
         history: query.history,
         id: caller.walk,
         asking: caller.asking.clone(),
         budget: caller.budget.given(),
-        for_owner: false,
     };
     super::afford(context, caller, Cost::Walk).map_err(|_| busy())?;
-    super::forward(context, caller).map_err(|_| busy())?;
+    super::forward(context, caller, caller.budget.given()).map_err(|_| busy())?;
     let walk = Walk::begin(&context.overlay, asked).await;
     match Relay::find(context, &name, walk, &permit).await {
         Ok(relay) => {
@@ -64,6 +64,13 @@ pub(super) async fn answer(context: &Arc<Context>, caller: &Caller, params: &[Va
     }
 }
 
+/// Whether the owner may be asking: a program of this machine that is no node on a walk,
+/// such as `ctl fetch --to`.
+fn is_of_owner(caller: &Caller, history: &[String]) -> bool {
+    let is_here = Scope::of_source(caller.remote.0.ip()) == Scope::Machine;
+    is_here && history.is_empty() && caller.walk.is_none()
+}
+
 /// Returns the fault of a node that is asked too much. To a peer of the chapter any
 /// other fault means that it should forget this node.
 fn busy() -> Fault {
@@ -71,13 +78,16 @@ fn busy() -> Fault {
 }
 
 /// Opens a file of the share. Blocks.
-fn shared(context: &Context, name: &ShareName) -> Option<Content> {
+fn shared(context: &Context, name: &ShareName) -> Option<(Content, About)> {
     let opened = context
         .share
         .read(name)
         .and_then(|file| Content::of_file(file).map_err(|error| ShareError::of(name, error)));
     match opened {
-        Ok(content) => Some(content),
+        Ok(content) => {
+            let about = context.share.about(name).unwrap_or_default();
+            Some((content, about.into()))
+        }
         Err(ShareError::NotFound(_)) => None,
         Err(error) => {
             tracing::warn!(%error, "a shared file cannot be read");
@@ -87,15 +97,16 @@ fn shared(context: &Context, name: &ShareName) -> Option<Content> {
 }
 
 /// Opens what came by the name not long ago. Blocks.
-fn cached(context: &Context, name: &ShareName) -> Option<Content> {
-    context.cache.open_named(name).map(Content::of_blob)
+fn cached(context: &Context, name: &ShareName) -> Option<(Content, About)> {
+    let blob = context.cache.open_named(name)?;
+    Some((Content::of_blob(blob), About::default()))
 }
 
 async fn open_on_disk(
     context: &Arc<Context>,
     name: &ShareName,
-    open: fn(&Context, &ShareName) -> Option<Content>,
-) -> Option<Content> {
+    open: fn(&Context, &ShareName) -> Option<(Content, About)>,
+) -> Option<(Content, About)> {
     let (opener, name) = (Arc::clone(context), name.clone());
     let opened = context.disk.run(move || open(&opener, &name)).await;
     opened.ok()?
