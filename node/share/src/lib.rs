@@ -133,7 +133,7 @@ pub struct SharedFile {
 }
 
 /// What a file must keep while it is read, or it is another file.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub struct Stamp {
     /// Size in bytes.
     pub size: u64,

@@ -15,19 +15,26 @@ use std::{
 };
 
 use bytes::Bytes;
-use node_wire::content::{ContentScan, Scanned};
+use node_wire::{
+    Digest,
+    content::{ContentScan, Scanned},
+};
 
-use super::relay::Relay;
+use super::{kinds::Key, relay::Relay};
 use crate::{
     cache::CachedBlob,
     disk::Disk,
-    pieces::PIECE_SIZE,
+    digests::Digests,
+    pieces::{PIECE_SIZE, PieceTree},
     share::{SharedFile, Stamp},
 };
 
 /// Longest file that is read where it is opened, in bytes. One thread less to
 /// wake for each of many small files.
 const READ_WHOLE: u64 = 64 * 1024;
+
+/// Longest content that is looked at before its answer begins, in bytes.
+const LOOK_SHORT: u64 = 4 << 20;
 
 /// Bytes that one job reads to look at content.
 const SCAN: u64 = 1 << 20;
@@ -41,6 +48,8 @@ pub(super) enum Origin {
     Cache,
     /// A peer that is sending it.
     Peer,
+    /// The tree of content, which is not content itself.
+    Tree,
 }
 
 /// Content that is read once, from its beginning to its end.
@@ -66,6 +75,12 @@ enum Source {
         left: Range<u64>,
         /// What was read and not taken yet.
         ahead: Bytes,
+    },
+    /// The tree of content of the share.
+    Tree {
+        digests: Arc<Digests>,
+        digest: Digest,
+        left: Range<u64>,
     },
     /// A file that a peer is sending.
     Peer(Box<Relay>),
@@ -101,6 +116,27 @@ impl Content {
         }
     }
 
+    /// Creates what sends the tree of content of the share, which is `length` bytes long.
+    pub(super) fn of_tree(digests: Arc<Digests>, digest: Digest, length: u64) -> Content {
+        let left = 0..length;
+        Content {
+            origin: Origin::Tree,
+            source: Source::Tree {
+                digests,
+                digest,
+                left,
+            },
+        }
+    }
+
+    /// Creates what sends the tree of a cached blob.
+    pub(super) fn of_cached_tree(tree: &PieceTree) -> Content {
+        Content {
+            origin: Origin::Tree,
+            source: Source::Memory(tree.to_bytes().into()),
+        }
+    }
+
     /// Creates content from a file that a peer is sending.
     pub(super) fn of_relay(mut relay: Relay) -> Content {
         let source = match relay.take_whole() {
@@ -120,14 +156,17 @@ impl Content {
 
     /// Returns whether reading goes to the disk.
     pub(super) fn is_on_disk(&self) -> bool {
-        matches!(self.source, Source::File { .. } | Source::Blob { .. })
+        matches!(
+            self.source,
+            Source::File { .. } | Source::Blob { .. } | Source::Tree { .. }
+        )
     }
 
     /// Returns the number of bytes, if it is known.
     pub(super) fn length(&self) -> Option<u64> {
         match &self.source {
             Source::Memory(all) => Some(all.len() as u64),
-            Source::File { left, .. } => Some(left.end - left.start),
+            Source::File { left, .. } | Source::Tree { left, .. } => Some(left.end - left.start),
             Source::Blob { left, ahead, .. } => Some(left.end - left.start + ahead.len() as u64),
             Source::Peer(_) => None,
         }
@@ -140,7 +179,7 @@ impl Content {
                 let at = |offset| usize::try_from(offset).unwrap_or(usize::MAX).min(all.len());
                 *all = all.slice(at(range.start)..at(range.end));
             }
-            Source::File { left, .. } | Source::Blob { left, .. } => {
+            Source::File { left, .. } | Source::Blob { left, .. } | Source::Tree { left, .. } => {
                 *left = range.start.min(left.end)..range.end.min(left.end);
             }
             Source::Peer(_) => {}
@@ -180,6 +219,21 @@ impl Content {
                 }
                 Ok(taken(ahead, most))
             }
+            Source::Tree {
+                digests,
+                digest,
+                left,
+            } => {
+                if left.is_empty() {
+                    return Ok(None);
+                }
+                let range = left.start..left.end.min(left.start.saturating_add(most as u64));
+                left.start = range.end;
+                let (digests, digest) = (Arc::clone(digests), *digest);
+                let read = disk.run(move || digests.read_tree(&digest, range)).await?;
+                let chunk = read.ok_or_else(|| io::Error::other("the tree is gone"))?;
+                Ok(Some(chunk.into()))
+            }
             Source::Peer(relay) => relay.next(most).await,
         }
     }
@@ -192,6 +246,18 @@ impl Content {
     ) -> (Content, io::Result<Option<Bytes>>) {
         let chunk = self.next(&disk, most).await;
         (self, chunk)
+    }
+
+    /// Returns what the kind of long content is kept under; `None` if a look at the
+    /// content is short.
+    pub(super) fn long_key(&self) -> Option<Key> {
+        match &self.source {
+            Source::File { stamp, .. } if stamp.size > LOOK_SHORT => Some(Key::File(*stamp)),
+            Source::Blob { blob, .. } if blob.size() > LOOK_SHORT => {
+                Some(Key::Blob(blob.tree().digest()))
+            }
+            _ => None,
+        }
     }
 
     /// Reads the content as far as it takes to know how it travels in an
@@ -215,7 +281,7 @@ impl Content {
                 }
                 Ok(Some(scanned))
             }
-            Source::Peer(_) => Ok(None),
+            Source::Tree { .. } | Source::Peer(_) => Ok(None),
         }
     }
 }

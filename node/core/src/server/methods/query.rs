@@ -31,6 +31,7 @@ pub(super) async fn answer(context: &Arc<Context>, caller: &Caller, params: &[Va
         let Some(content) = open_on_disk(context, &name, open).await else {
             continue;
         };
+        afford_reading(context, caller, &content)?;
         match FileAnswer::of(context, content, caller.remote, &permit).await {
             Ok(answer) => return Ok(Answer::File(Box::new(answer))),
             Err(FileAnswerError::Busy) => return Err(busy()),
@@ -61,6 +62,16 @@ pub(super) async fn answer(context: &Arc<Context>, caller: &Caller, params: &[Va
             Err(Fault::unhandled(miss.reason))
         }
     }
+}
+
+/// Charges long content that nobody has read yet for its bytes.
+fn afford_reading(context: &Context, caller: &Caller, content: &Content) -> Result<(), Fault> {
+    let unread = content.long_key().filter(|key| context.kinds.of(*key).get().is_none());
+    if unread.is_none() {
+        return Ok(());
+    }
+    let bytes = content.length().unwrap_or(0);
+    super::afford(context, caller, Cost::Read(bytes)).map_err(|_| busy())
 }
 
 /// Returns the fault of a node that is asked too much. To a peer of the chapter any
