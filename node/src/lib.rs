@@ -12,6 +12,7 @@
 
 pub mod cli;
 pub mod control;
+mod log;
 mod meeting;
 pub mod program;
 pub mod running;

@@ -188,6 +188,14 @@ async fn to_path(args: &FetchArgs, target: Target, context: &Context) -> Result<
     let downloaded = context.patience.bound(download).await;
     drop(progress);
     let size = downloaded?;
+    if target.is_standard_output() {
+        output.note(&format!(
+            "fetched {} ({})",
+            escaped(&args.name),
+            bytes(size)
+        ));
+        return Ok(());
+    }
     let path = target.place()?;
     if output.is_json() {
         return output

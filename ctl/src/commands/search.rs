@@ -14,7 +14,7 @@ use crate::{
     completeness::{self, Trace},
     connection::{Connection, SearchStream},
     error::CtlError,
-    output::{Output, escaped, escaped_lines},
+    output::{Output, escaped, escaped_line},
 };
 
 /// How long hits are gathered after the first ones before they are shown.
@@ -135,7 +135,7 @@ fn show_excerpt(output: Output, found: &Found<'_>) -> Result<(), CtlError> {
         escaped(&hit.name),
         escaped(&found.nodes())
     ))?;
-    output.line(&format!("  {line:>5}  {}", escaped_lines(text.trim())))
+    output.line(&format!("  {line:>5}  {}", escaped_line(text.trim())))
 }
 
 /// The size, if the node that has it told it.

@@ -138,7 +138,7 @@ async fn carry_out(command: &str, argument: &str, context: &Context) -> Result<(
         }
         "peers" => super::peers::run(context).await,
         "status" => super::status::run(context).await,
-        "help" => context.output.line(HELP),
+        "help" => context.output.lines(HELP),
         _ => Err(CtlError::usage(format!(
             "there is no command {command}; type help"
         ))),

@@ -27,7 +27,7 @@ pub use plugin_content::{Content, Status as ContentStatus};
 pub use plugin_script::{POLICY_FILE, PolicyState, RankAsked};
 
 pub use self::{
-    answer::{Answer, End, Wanted},
+    answer::{Answer, Asker, End, Wanted},
     hits::{SEARCH_LIMIT_MAX, SearchHit, SearchHits},
     live::{LiveAnswer, Page, PageMost},
     plugins::{PluginFile, Plugins},

@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Introduction, Lost, Met, NotProved, Outcome, Overlay, PeerEntry, Source, Stranger};
 use node_base::{clock::now, disk::Disk, state::StateDir};
-use node_transport::{CallError, PeerKind, TransportError, nearest_for};
+use node_transport::{CallError, LookupFor, PeerKind, TransportError, nearest_for};
 
 /// The file of the saved peers: one a line, its URL, its id or `-`, and [`CHOSEN`] or
 /// [`CANDIDATE`] if it is that.
@@ -109,7 +109,9 @@ impl Overlay {
     /// Introduces this node to a peer that a stranger named: to its address, which
     /// is checked and has its limit, and to no other.
     async fn meet_for(&self, peer: &PeerUrl, stranger: Stranger) -> Result<Meeting, CallError> {
-        let resolved = self.client.resolve(peer, now() + INTRODUCTION).await;
+        let wanted_by = LookupFor::Stranger(stranger.0);
+        let resolved = self.client.resolve(peer, wanted_by, now() + INTRODUCTION);
+        let resolved = resolved.await;
         let mut nearest = nearest_for(stranger.0, self.standing.call_scope.nearest());
         if stranger.0.is_none() && self.own.is_everywhere() {
             // Nobody in this machine said so.
@@ -182,7 +184,8 @@ impl Overlay {
         if let Some(ip) = peer.ip() {
             return Some(ip);
         }
-        let resolved = self.client.resolve(peer, deadline).await.ok()?;
+        let resolved = self.client.resolve(peer, LookupFor::Ours, deadline);
+        let resolved = resolved.await.ok()?;
         resolved.first().map(SocketAddr::ip)
     }
 

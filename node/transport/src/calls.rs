@@ -22,6 +22,7 @@ use tokio::time::timeout_at;
 
 use super::{
     content::{self, RemoteFile, next_chunk},
+    resolve::LookupFor,
     transport::{
         PeerKind, PeerRequest, PeerResponse, Purpose, Transport, TransportError, WalkInfo,
     },
@@ -165,9 +166,11 @@ impl Client {
     pub async fn resolve(
         &self,
         peer: &PeerUrl,
+        wanted_by: LookupFor,
         deadline: Instant,
     ) -> Result<Vec<SocketAddr>, CallError> {
-        match timeout_at(deadline.into(), self.transport.resolve(peer)).await {
+        let resolving = self.transport.resolve(peer, wanted_by);
+        match timeout_at(deadline.into(), resolving).await {
             Ok(addresses) => Ok(addresses?),
             Err(_) => Err(CallError::Deadline),
         }

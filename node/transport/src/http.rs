@@ -25,7 +25,7 @@ use node_wire::{
 
 use super::{
     call_scope::CallScope,
-    resolve::CheckedResolver,
+    resolve::{CheckedResolver, LookupFor},
     tokens::Tokens,
     transport::{
         BodyStream, PeerKind, PeerRequest, PeerResponse, Purpose, SERVER_NAME, Transport,
@@ -165,6 +165,7 @@ impl Transport for HttpTransport {
     fn resolve(
         &self,
         peer: &PeerUrl,
+        wanted_by: LookupFor,
     ) -> BoxFuture<'static, Result<Vec<SocketAddr>, TransportError>> {
         let (resolver, peer) = (self.resolver.clone(), peer.clone());
         Box::pin(async move {
@@ -173,7 +174,11 @@ impl Transport for HttpTransport {
                     resolver.scope.check_url(&peer)?;
                     vec![SocketAddr::new(ip, peer.port())]
                 }
-                None => resolver.resolve(peer.host(), peer.port()).await?,
+                None => {
+                    resolver
+                        .resolve(peer.host(), peer.port(), wanted_by)
+                        .await?
+                }
             };
             if addresses.is_empty() {
                 return Err(TransportError::Connection("it has no address".to_owned()));

@@ -34,6 +34,7 @@ pub use self::{
     content::RemoteFile,
     http::HttpTransport,
     memory::{MemoryAnswer, MemoryTransport},
+    resolve::LookupFor,
     transport::{
         BodyStream, PeerKind, PeerRequest, PeerResponse, Purpose, SERVER_NAME, Transport,
         TransportError, WalkInfo,

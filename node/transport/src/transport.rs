@@ -2,6 +2,7 @@
 
 use std::{net::SocketAddr, ops::Range, pin::Pin, time::Duration};
 
+use super::resolve::LookupFor;
 use bytes::Bytes;
 use futures_util::{Stream, future::BoxFuture};
 use node_wire::{
@@ -138,6 +139,7 @@ pub trait Transport: Send + Sync + 'static {
     fn resolve(
         &self,
         peer: &PeerUrl,
+        wanted_by: LookupFor,
     ) -> BoxFuture<'static, Result<Vec<SocketAddr>, TransportError>>;
 
     /// Shows this token with each request to `peer` from now on.

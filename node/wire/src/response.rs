@@ -72,7 +72,8 @@ pub fn fault(fault: &Fault) -> Vec<u8> {
 }
 
 /// What comes before the entries of the answer of `system.multicall`.
-pub const MULTICALL_HEAD: &str = "<?xml version=\"1.0\"?>\n<methodResponse>\n<params>\n<param>\n<value><array><data>";
+pub const MULTICALL_HEAD: &str =
+    "<?xml version=\"1.0\"?>\n<methodResponse>\n<params>\n<param>\n<value><array><data>";
 
 /// What comes behind them.
 pub const MULTICALL_TAIL: &str =

@@ -196,7 +196,7 @@ impl Program {
                 }
                 Err(error) => {
                     state.back_off.failed(Instant::now());
-                    return Err(self.note(&error.to_string()));
+                    return Err(self.note(&error.to_string(), false));
                 }
             }
         }
@@ -242,6 +242,7 @@ impl Program {
         state: &mut State,
         text: &str,
         end: Result<End, Breach>,
+        of_stranger: bool,
     ) -> Result<(), HandlerError> {
         match end {
             Ok(End::Done) => {
@@ -254,13 +255,13 @@ impl Program {
                 text: text.chars().take(80).collect(),
                 problem,
             }),
-            Ok(End::Failed(problem)) => Err(self.note(&problem)),
-            Err(error) => Err(self.breach(state, &error)),
+            Ok(End::Failed(problem)) => Err(self.note(&problem, of_stranger)),
+            Err(error) => Err(self.breach(state, &error, of_stranger)),
         }
     }
 
     /// Ends a process that broke the rules.
-    fn breach(&self, state: &mut State, error: &Breach) -> HandlerError {
+    fn breach(&self, state: &mut State, error: &Breach, of_stranger: bool) -> HandlerError {
         // Its end explains more than what followed from it.
         let process = state.process.as_mut();
         let problem = process.map_or_else(|| error.to_string(), |process| process.describe(error));
@@ -269,8 +270,10 @@ impl Program {
             // These are not its fault.
             Breach::Stopped | Breach::Files(_) => self.failed(&problem),
             _ => {
-                state.back_off.failed(Instant::now());
-                self.note(&problem)
+                if !of_stranger {
+                    state.back_off.failed(Instant::now());
+                }
+                self.note(&problem, of_stranger)
             }
         }
     }
@@ -282,9 +285,12 @@ impl Program {
         *lock(&self.leash) = None;
     }
 
-    /// Notes a failure.
-    fn note(&self, problem: &str) -> HandlerError {
-        self.failures.fetch_add(1, Ordering::Relaxed);
+    /// Notes a failure. One under a query of a stranger does not count: nobody else may
+    /// switch the program off for its owner.
+    fn note(&self, problem: &str, of_stranger: bool) -> HandlerError {
+        if !of_stranger {
+            self.failures.fetch_add(1, Ordering::Relaxed);
+        }
         self.keep_failure(problem);
         self.failed(problem)
     }
@@ -338,7 +344,7 @@ impl Handler for Program {
             turn.ok_or_else(|| self.failed("it answers another query, try again later"))?;
         self.process(&mut state)?;
         let end = self.converse(&mut state, text, files.as_ref(), sink);
-        let answered = self.judge(&mut state, text, end);
+        let answered = self.judge(&mut state, text, end, sink.is_of_stranger());
         if self.is_retired.load(Ordering::Relaxed) {
             self.end_politely(&mut state);
         }

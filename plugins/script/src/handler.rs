@@ -116,16 +116,19 @@ impl ScriptHandler {
         }
     }
 
-    /// Notes a failure.
-    fn note(&self, problem: &str) -> HandlerError {
-        self.failures.fetch_add(1, Ordering::Relaxed);
+    /// Notes a failure. One under a query of a stranger does not count: nobody else may
+    /// switch the script off for its owner.
+    fn note(&self, problem: &str, of_stranger: bool) -> HandlerError {
+        if !of_stranger {
+            self.failures.fetch_add(1, Ordering::Relaxed);
+        }
         let error = self.failed(problem);
         let mut last = self.last_failure.lock();
         **last.as_mut().unwrap_or_else(|error| error.get_mut()) = Some(error.to_string());
         error
     }
 
-    fn run(&self, text: &str, call: &Arc<Call>) -> Result<(), HandlerError> {
+    fn run(&self, text: &str, call: &Arc<Call>, of_stranger: bool) -> Result<(), HandlerError> {
         let engine = sandbox::build(call);
         let called =
             engine.call_fn::<Dynamic>(&mut Scope::new(), &self.ast, ANSWER, (text.to_owned(),));
@@ -134,7 +137,7 @@ impl ScriptHandler {
                 text: text.chars().take(80).collect(),
                 problem: problem.chars().take(PROBLEM_MAX).collect(),
             }),
-            (Err(error), None) => Err(self.note(&error.to_string())),
+            (Err(error), None) => Err(self.note(&error.to_string(), of_stranger)),
             (Ok(_), None) => {
                 self.failures.store(0, Ordering::Relaxed);
                 Ok(())
@@ -169,9 +172,10 @@ impl Handler for ScriptHandler {
         }
         let place = self.places.take();
         let _place = place.ok_or_else(|| self.failed("too many scripts run, try again later"))?;
+        let of_stranger = sink.is_of_stranger();
         let answered = background::run(|| {
             let call = Call::new(files);
-            self.run(text, &call).map(|()| call.hits())
+            self.run(text, &call, of_stranger).map(|()| call.hits())
         });
         let hits = answered.map_err(|error| self.failed(&format!("no thread: {error}")))??;
         for hit in hits {

@@ -14,6 +14,17 @@ pub struct Wanted {
     pub limit: usize,
     /// When to stop.
     pub deadline: Instant,
+    /// Who asks.
+    pub asker: Asker,
+}
+
+/// Who asks a handler.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Asker {
+    /// The owner of the node.
+    Owner,
+    /// Somebody at the peer port.
+    Stranger,
 }
 
 /// What a handler found.
@@ -131,6 +142,10 @@ impl Sink for Bounded<'_> {
         Some(self.wanted.deadline)
     }
 
+    fn is_of_stranger(&self) -> bool {
+        self.wanted.asker == Asker::Stranger
+    }
+
     fn context_lines(&self) -> usize {
         self.context
     }
@@ -169,6 +184,7 @@ mod tests {
         let wanted = Wanted {
             limit,
             deadline: Instant::now() + within,
+            asker: Asker::Owner,
         };
         Handlers::standard().answer(&files, query, wanted).unwrap()
     }

@@ -179,7 +179,10 @@ impl FileAnswer {
         self.writing(QueryAnswerWriter::entry)
     }
 
-    fn writing(self, writer: impl FnOnce(Payload) -> QueryAnswerWriter + Send + 'static) -> Writing {
+    fn writing(
+        self,
+        writer: impl FnOnce(Payload) -> QueryAnswerWriter + Send + 'static,
+    ) -> Writing {
         let (content, upload) = (self.content, self.upload);
         let payload = match self.known {
             Known::All(scanned) => scanned.payload,

@@ -66,7 +66,9 @@ pub(super) async fn tree(
         return absent();
     };
     let finder = Arc::clone(&context);
-    let found = context.disk.run(move || find_tree(&finder, digest, &permit));
+    let found = context
+        .disk
+        .run(move || find_tree(&finder, digest, &permit));
     let Ok(Some(tree)) = found.await else {
         return absent();
     };

@@ -24,9 +24,8 @@ use super::{kinds::Key, relay::Relay};
 use crate::{
     cache::CachedBlob,
     disk::Disk,
-    digests::Digests,
     pieces::{PIECE_SIZE, PieceTree},
-    share::{SharedFile, Stamp},
+    share::{Digests, SharedFile, Stamp},
 };
 
 /// Longest file that is read where it is opened, in bytes. One thread less to

@@ -122,6 +122,7 @@ async fn ask(
     let bounds = handlers::Wanted {
         limit: limit.min(SEARCH_LIMIT_MAX),
         deadline,
+        asker: handlers::Asker::Stranger,
     };
     let reader = Arc::clone(context);
     let answered = context.answering.run(move || {

@@ -187,11 +187,7 @@ impl Store {
     }
 
     /// Gives `use_it` the saved bytes of a tree.
-    fn saved_tree<T>(
-        &self,
-        digest: &Digest,
-        use_it: impl FnOnce(&[u8]) -> Option<T>,
-    ) -> Option<T> {
+    fn saved_tree<T>(&self, digest: &Digest, use_it: impl FnOnce(&[u8]) -> Option<T>) -> Option<T> {
         self.read(|database| {
             let table = database.begin_read()?.open_table(TREES)?;
             let found = table.get(digest.as_bytes().as_slice())?;

@@ -117,12 +117,7 @@ impl ConnectionTable {
     }
 
     /// A connection from `address` comes `now`.
-    pub(super) fn admit(
-        &mut self,
-        address: IpAddr,
-        progress: Progress,
-        now: Instant,
-    ) -> Admission {
+    pub(super) fn admit(&mut self, address: IpAddr, progress: Progress, now: Instant) -> Admission {
         let source = source_of(address);
         let Some(displaced) = self.room(source, now) else {
             return Admission::Refused;

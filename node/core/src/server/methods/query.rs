@@ -66,7 +66,9 @@ pub(super) async fn answer(context: &Arc<Context>, caller: &Caller, params: &[Va
 
 /// Charges long content that nobody has read yet for its bytes.
 fn afford_reading(context: &Context, caller: &Caller, content: &Content) -> Result<(), Fault> {
-    let unread = content.long_key().filter(|key| context.kinds.of(*key).get().is_none());
+    let unread = content
+        .long_key()
+        .filter(|key| context.kinds.of(*key).get().is_none());
     if unread.is_none() {
         return Ok(());
     }
