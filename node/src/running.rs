@@ -23,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     control::{ControlListeners, ControlServer, Owner, Renewal},
+    extensions,
     meeting::{Index, Meeting},
     settings::Settings,
 };
@@ -96,7 +97,7 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
         state: state.clone(),
         secret: secret.clone(),
         peers: settings.peers,
-        plugins: settings.plugins,
+        extensions: extensions::chosen(&state, settings.plugins),
         network_key,
         cache_size: settings.cache_size,
         upload_rate: settings.upload_rate,

@@ -8,8 +8,8 @@ use node_api::{
     node::{IndexStatus, NodeServer, NodeStatus},
 };
 use node_base::events::unix_millis;
-use node_core::handlers::ContentStatus;
 use node_wire::{PeerUrl, scope::Scope};
+use plugin_api::IndexStatus as Progress;
 
 use super::{Owner, broken};
 
@@ -39,10 +39,7 @@ impl NodeServer for Owner {
             started: unix_millis(self.node.started()),
             peers: context.overlay.count() as u64,
             cache_bytes: context.cache.bytes(),
-            index: context
-                .handlers
-                .content()
-                .map(|content| index(&content.status())),
+            index: context.handlers.index().map(|kept| index(&kept.status())),
             handlers: handlers.collect(),
             counters: context.counters.snapshot(),
         })
@@ -73,7 +70,7 @@ fn reach(url: &PeerUrl) -> Option<String> {
     is_here.then(|| format!("only programs of this machine reach this node; {REACH_CURE}"))
 }
 
-fn index(status: &ContentStatus) -> IndexStatus {
+fn index(status: &Progress) -> IndexStatus {
     IndexStatus {
         files: status.files,
         waiting: status.waiting,

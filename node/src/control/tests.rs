@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use node_api::openrpc;
 use node_base::{secret::Secret, state::StateDir};
-use node_core::node::NodeOptions;
+use node_core::{handlers::Extensions, node::NodeOptions};
 
 use super::*;
 
@@ -19,7 +19,7 @@ async fn owner(home: &std::path::Path) -> Owner {
         allow_hosts: Vec::new(),
         secret,
         state,
-        plugins: None,
+        extensions: Extensions::default(),
         peers: Vec::new(),
         cache_size: 0,
         upload_rate: 0,

@@ -44,6 +44,7 @@ const SYSTEM: &[&str] = &[
     "node/base/src/state",
     "node/base/src/process",
     "node/core/src/server/front",
+    "plugins/host/src/rights",
     "plugins/process/src",
     "plugins/script/src/background",
 ];
@@ -105,6 +106,7 @@ const HOMES: &[Home] = &[
             "node-base",
             "node-core",
             "node-share",
+            "plugin-host",
             "plugin-process",
             "plugin-script",
         ],

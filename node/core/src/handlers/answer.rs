@@ -70,10 +70,6 @@ pub(super) fn pour(
     wanted: Wanted,
     push: &mut dyn FnMut(Hit) -> Flow,
 ) -> Result<End, HandlerError> {
-    let place = asked.places.as_deref();
-    let _place = place
-        .map(|places| places.take(asked.handler.name()))
-        .transpose()?;
     let mut bounded = Bounded {
         push,
         pushed: 0,
@@ -186,7 +182,9 @@ mod tests {
             deadline: Instant::now() + within,
             asker: Asker::Owner,
         };
-        Handlers::standard().answer(&files, query, wanted).unwrap()
+        Handlers::new(vec![Arc::new(plugin_filename::Filename)])
+            .answer(&files, query, wanted)
+            .unwrap()
     }
 
     #[test]
