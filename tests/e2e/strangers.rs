@@ -348,7 +348,7 @@ fn a_long_text_is_looked_through_once_and_not_for_who_left() {
     let spent = processor(node.pid()) - before;
     println!("32 closed calls took {spent:?} of the processor");
     assert!(spent < Duration::from_secs(8), "{spent:?}");
-    assert!(xmlrpc::query(&node.url, "long.txt") == Ok(text.clone().into_bytes()));
+    assert!(xmlrpc::query(&node.url, "long.txt") == Ok(text.into_bytes()));
     let again = http::exchange(&node.url, &request).unwrap();
     let length = again.header("content-length").expect("it is known now");
     assert_eq!(length.parse(), Ok(again.body.len()));

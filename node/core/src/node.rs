@@ -476,15 +476,14 @@ fn assemble(
         Arc::clone(&counters),
         Arc::clone(events),
     );
-    let uploads = Uploads::new(upload_rate, share.disk().clone(), Arc::clone(&counters));
-    let context = Context {
+    Arc::new(Context {
         disk: share.disk().clone(),
+        uploads: Uploads::new(upload_rate, share.disk().clone(), Arc::clone(&counters)),
         answering: server::answering(),
         share,
         catalogue,
         keeper,
         digests,
-        uploads,
         kinds: Kinds::default(),
         multicalls: Multicalls::default(),
         cache,
@@ -501,8 +500,7 @@ fn assemble(
         counters,
         secret,
         bodies: server::body_budget(),
-    };
-    Arc::new(context)
+    })
 }
 
 async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), NodeError> {

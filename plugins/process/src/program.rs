@@ -136,7 +136,7 @@ impl Program {
             state.back_off.failed(Instant::now());
             self.strikes.keep(&problem);
         } else if let Err(error) = process.drain(Instant::now()) {
-            self.breach(&mut state, &error);
+            self.breach(&mut state, &error, false);
         }
     }
 
@@ -145,7 +145,7 @@ impl Program {
         if let Some(process) = &mut state.process {
             let until = process.cancelled.map(|(_, until)| until);
             if let Err(error) = process.drain(until.unwrap_or_else(Instant::now)) {
-                self.breach(state, &error);
+                self.breach(state, &error, false);
             } else if process.leash.has_ended() {
                 self.end_process(state);
             }

@@ -71,7 +71,7 @@ pub(super) enum Writing {
     /// It is being read to learn its kind.
     Learning(BoxFuture<'static, io::Result<Sending>>),
     /// Its bytes are being sent.
-    Sending(Sending),
+    Sending(Box<Sending>),
 }
 
 /// Why content cannot be the answer to `query`.
@@ -192,7 +192,7 @@ impl FileAnswer {
             }
         };
         let encoder = Encoder::behind_prelude(writer(payload));
-        Writing::Sending(upload.sending(content, encoder))
+        Writing::Sending(Box::new(upload.sending(content, encoder)))
     }
 
     async fn response(self, dialect: Dialect) -> Response {
@@ -237,7 +237,7 @@ impl Writing {
             Writing::Sending(sending) => sending,
             Writing::Learning(mut learning) => {
                 select! {
-                    sending = &mut learning => sending?,
+                    sending = &mut learning => Box::new(sending?),
                     () = sleep(TELL_EVERY) => {
                         let space = Bytes::from_static(b"\n");
                         return Ok(Some((space, Writing::Learning(learning))));
@@ -246,7 +246,7 @@ impl Writing {
             }
         };
         let next = sending.next().await?;
-        Ok(next.map(|(bytes, sending)| (bytes, Writing::Sending(sending))))
+        Ok(next.map(|(bytes, sending)| (bytes, Writing::Sending(Box::new(sending)))))
     }
 }
 

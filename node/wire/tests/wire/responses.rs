@@ -1,5 +1,6 @@
 //! Small answers: written, read, and refused.
 
+use node_wire::content::{Payload, QueryAnswerWriter};
 use node_wire::dialect::Dialect;
 use node_wire::gate;
 use node_wire::limits::SMALL_ANSWER_MAX;

@@ -3,6 +3,7 @@
 use plugin_api::{Example, FileInfo, Files, Handler, HandlerError, Sink};
 
 use super::*;
+use crate::handlers::Asker;
 use crate::threads::Threads;
 
 /// Gives as many hits as the query says; fails behind them if it is told to.

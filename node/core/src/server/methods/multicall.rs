@@ -100,7 +100,8 @@ impl Replying {
     /// Makes a call and returns its entry; `None` if the entry is a file, which is then
     /// written next.
     async fn entry(&mut self, call: Result<MethodCall, Fault>) -> Option<Vec<u8>> {
-        match self.call(call).await {
+        let (context, caller) = (Arc::clone(&self.context), self.caller.clone());
+        match make(context, caller, call).await {
             Ok(Answer::Value(value)) => Some(multicall_entry(Ok(value))),
             Ok(Answer::File(file)) => {
                 self.file = Some(file.entry());
@@ -113,10 +114,10 @@ impl Replying {
             Err(fault) => Some(multicall_entry(Err(&fault))),
         }
     }
+}
 
-    async fn call(&self, call: Result<MethodCall, Fault>) -> Answered {
-        let call = call?;
-        afford(&self.context, &self.caller, Cost::Call)?;
-        single(&self.context, &self.caller, &call).await
-    }
+async fn make(context: Arc<Context>, caller: Caller, call: Result<MethodCall, Fault>) -> Answered {
+    let call = call?;
+    afford(&context, &caller, Cost::Call)?;
+    single(&context, &caller, &call).await
 }
