@@ -1,8 +1,7 @@
-//! The place for a download: a private temporary first, the file at last. What is no file, such as a device or a FIFO,
-//! and standard output take the bytes as they come; nothing is put in their place.
+//! The place for a download: a private temporary first, the file at last; or standard output. A device or a FIFO takes
+//! the bytes as they come, and stays what it is, also with `--replace`.
 //!
 //! # Invariants
-//! - A device or FIFO stays what it is, also with `--replace`.
 //! - Waiting for a reader of a FIFO, or for a slow one, is done on a thread: the person can interrupt it.
 #![allow(
     clippy::disallowed_methods,
@@ -10,7 +9,7 @@
 )]
 
 use std::{
-    fs::{self, File, Permissions},
+    fs::{self, DirBuilder, File, Permissions},
     io::{self, Write},
     os::unix::fs::{FileTypeExt, PermissionsExt},
     path::{Path, PathBuf},
@@ -18,124 +17,133 @@ use std::{
 };
 
 use node_base::threads::Threads;
-use node_wire::name::TEMPORARY_PREFIX;
+use node_wire::{ShareName, name::TEMPORARY_PREFIX};
 use tempfile::NamedTempFile;
 
 use crate::{connection::Existing, error::CtlError};
 
-/// What names standard output.
+/// What stands for standard output.
 const STANDARD_OUTPUT: &str = "-";
+
+/// Returns whether `to` is standard output.
+pub(crate) fn is_standard_output(to: &Path) -> bool {
+    to == Path::new(STANDARD_OUTPUT)
+}
+
+/// Where the bytes of a file go.
+#[derive(Debug)]
+pub(crate) enum Target {
+    /// To standard output.
+    StandardOutput,
+    /// Into a file.
+    File(Place),
+    /// Into a device or a FIFO.
+    Device(Device),
+}
+
+/// A device or a FIFO, once it is open, and the thread that writes.
+#[derive(Debug)]
+pub(crate) struct Device {
+    path: PathBuf,
+    file: Arc<OnceLock<File>>,
+    thread: Threads,
+}
 
 /// A place that was free, or may be written over, when it was chosen.
 #[derive(Debug)]
-pub(crate) struct Target {
+pub(crate) struct Place {
     path: PathBuf,
     existing: Existing,
-    outlet: Outlet,
-}
-
-/// Where the bytes go.
-#[derive(Debug)]
-enum Outlet {
-    /// A temporary, which becomes the file.
-    Temporary(NamedTempFile),
-    /// A device or a FIFO, once it is open, and the thread that writes.
-    Device(Arc<OnceLock<File>>, Threads),
-    /// Standard output, and the thread that writes.
-    Standard(Threads),
+    temporary: NamedTempFile,
 }
 
 impl Target {
+    /// Returns whether `to` is a directory, which takes files under their names.
+    pub(crate) fn is_directory(to: &Path) -> bool {
+        to.is_dir()
+    }
+
+    /// Errors if `to` is a file that is there and may not be written over.
+    pub(crate) fn check(to: &Path, existing: Existing) -> Result<(), CtlError> {
+        let is_taken = !to.is_dir() && !takes_bytes(to) && fs::symlink_metadata(to).is_ok();
+        if existing == Existing::Keep && is_taken {
+            return Err(CtlError::Exists(to.to_owned()));
+        }
+        Ok(())
+    }
+
     /// Chooses `to`, or the file of the same name in the directory `to`, and makes the temporary.
     pub(crate) fn choose(to: &Path, name: &str, existing: Existing) -> Result<Target, CtlError> {
-        let thread = || Threads::new("write", 1);
-        let target = |path, outlet| Target {
-            path,
-            existing,
-            outlet,
-        };
-        if to == Path::new(STANDARD_OUTPUT) {
-            return Ok(target(to.to_owned(), Outlet::Standard(thread())));
+        if is_standard_output(to) {
+            return Ok(Target::StandardOutput);
         }
         let path = if to.is_dir() {
-            to.join(file_name(name)?)
+            to.join(parse(name)?.file_name())
         } else {
             to.to_owned()
         };
         if takes_bytes(&path) {
-            return Ok(target(path, Outlet::Device(Arc::default(), thread())));
+            return Ok(Target::Device(Device {
+                path,
+                file: Arc::default(),
+                thread: Threads::new("write", 1),
+            }));
         }
-        if existing == Existing::Keep && fs::symlink_metadata(&path).is_ok() {
-            return Err(CtlError::Exists(path));
-        }
-        let temporary = tempfile::Builder::new()
-            .prefix(TEMPORARY_PREFIX)
-            .permissions(Permissions::from_mode(0o666)) // less what the umask takes
-            .tempfile_in(directory(&path))
-            .map_err(|error| CtlError::file("write beside", &path, error))?;
-        Ok(target(path, Outlet::Temporary(temporary)))
+        Place::open(path, existing).map(Target::File)
     }
 
-    /// Whether the bytes go to standard output.
-    pub(crate) fn is_standard_output(&self) -> bool {
-        matches!(self.outlet, Outlet::Standard(_))
+    /// Chooses the file of this whole name below the directory `to`, and makes the directories on the way.
+    ///
+    /// A name with a part that begins with a dot was not typed by anybody, and programs look for such files: it is
+    /// refused.
+    pub(crate) fn below(to: &Path, name: &str, existing: Existing) -> Result<Target, CtlError> {
+        let parsed = parse(name)?;
+        if parsed.parts().any(|part| part.starts_with('.')) {
+            return Err(CtlError::failed(format!(
+                "{name} is not written, because a part of its name begins with a dot; fetch it by its name"
+            )));
+        }
+        let mut directory = to.to_owned();
+        for part in parsed.parent_parts() {
+            directory.push(part);
+            enter(&directory)?;
+        }
+        Place::open(directory.join(parsed.file_name()), existing).map(Target::File)
     }
 
-    /// Appends bytes. A temporary blocks while the disk is slow: nothing else waits in this program.
+    /// Appends bytes. Blocks while the disk is slow: nothing else waits in this program.
     pub(crate) async fn write(&self, bytes: &[u8]) -> Result<(), CtlError> {
-        let failed = |error| CtlError::file("write", &self.path, error);
-        match &self.outlet {
-            Outlet::Temporary(temporary) => temporary.as_file().write_all(bytes).map_err(failed),
-            Outlet::Device(device, thread) => {
-                let (device, path) = (Arc::clone(device), self.path.clone());
-                let bytes = bytes.to_vec();
-                let written = thread.run(move || write_to(&device, &path, &bytes)).await;
-                written
-                    .map_err(io::Error::from)
-                    .and_then(|it| it)
-                    .map_err(failed)
-            }
-            Outlet::Standard(thread) => {
-                let bytes = bytes.to_vec();
-                let written = thread.run(move || {
-                    let mut out = io::stdout().lock();
-                    out.write_all(&bytes).and_then(|()| out.flush())
-                });
-                let written = written.await.map_err(io::Error::from).and_then(|it| it);
-                written.map_err(CtlError::output)
-            }
+        match self {
+            Target::Device(device) => device.write(bytes).await,
+            Target::StandardOutput => io::stdout().write_all(bytes).map_err(CtlError::output),
+            Target::File(place) => place.write(bytes),
         }
     }
 
     /// Puts the file in its place. Fails if somebody else has put one there.
     pub(crate) fn place(self) -> Result<PathBuf, CtlError> {
-        let Target {
-            path,
-            existing,
-            outlet,
-        } = self;
-        let Outlet::Temporary(temporary) = outlet else {
-            return Ok(path);
-        };
-        let write_error = |error| CtlError::file("write", &path, error);
-        temporary.as_file().sync_all().map_err(write_error)?;
-        let placed = match existing {
-            Existing::Keep => temporary.persist_noclobber(&path),
-            Existing::Replace => temporary.persist(&path),
-        };
-        if let Err(failed) = placed {
-            return Err(match failed.error.kind() {
-                io::ErrorKind::AlreadyExists => CtlError::Exists(path),
-                _ => CtlError::file("write", &path, failed.error),
-            });
+        match self {
+            Target::StandardOutput => {
+                io::stdout().flush().map_err(CtlError::output)?;
+                Ok(STANDARD_OUTPUT.into())
+            }
+            Target::File(place) => place.place(),
+            Target::Device(device) => Ok(device.path),
         }
-        let directory = File::open(directory(&path)).map_err(write_error)?;
-        directory.sync_all().map_err(write_error)?;
-        Ok(path)
     }
 }
 
-/// Whether what is at `path` takes bytes as they come. A link leads to what it names.
+impl Device {
+    async fn write(&self, bytes: &[u8]) -> Result<(), CtlError> {
+        let (file, path) = (Arc::clone(&self.file), self.path.clone());
+        let bytes = bytes.to_vec();
+        let written = self.thread.run(move || write_to(&file, &path, &bytes));
+        let written = written.await.map_err(io::Error::from).and_then(|it| it);
+        written.map_err(|error| CtlError::file("write", &self.path, error))
+    }
+}
+
+/// Returns whether what is at `path` takes bytes as they come. A link leads to what it names.
 fn takes_bytes(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|metadata| {
         let kind = metadata.file_type();
@@ -155,14 +163,67 @@ fn write_to(device: &OnceLock<File>, path: &Path, bytes: &[u8]) -> io::Result<()
     file.write_all(bytes)
 }
 
-/// The last part of a name that a peer could use too. It is joined to a directory of this machine.
-fn file_name(name: &str) -> Result<String, CtlError> {
-    let name = node_wire::ShareName::parse(name).map_err(|error| {
+impl Place {
+    fn open(path: PathBuf, existing: Existing) -> Result<Place, CtlError> {
+        Target::check(&path, existing)?;
+        let temporary = tempfile::Builder::new()
+            .prefix(TEMPORARY_PREFIX)
+            .permissions(Permissions::from_mode(0o666)) // less what the umask takes
+            .tempfile_in(directory(&path))
+            .map_err(|error| CtlError::file("write beside", &path, error))?;
+        Ok(Place {
+            path,
+            existing,
+            temporary,
+        })
+    }
+
+    fn write(&self, bytes: &[u8]) -> Result<(), CtlError> {
+        self.temporary
+            .as_file()
+            .write_all(bytes)
+            .map_err(|error| CtlError::file("write", &self.path, error))
+    }
+
+    fn place(self) -> Result<PathBuf, CtlError> {
+        let Place {
+            path,
+            existing,
+            temporary,
+        } = self;
+        let write_error = |error| CtlError::file("write", &path, error);
+        temporary.as_file().sync_all().map_err(write_error)?;
+        let placed = match existing {
+            Existing::Keep => temporary.persist_noclobber(&path),
+            Existing::Replace => temporary.persist(&path),
+        };
+        if let Err(failed) = placed {
+            return Err(match failed.error.kind() {
+                io::ErrorKind::AlreadyExists => CtlError::Exists(path),
+                _ => CtlError::file("write", &path, failed.error),
+            });
+        }
+        let directory = File::open(directory(&path)).map_err(write_error)?;
+        directory.sync_all().map_err(write_error)?;
+        Ok(path)
+    }
+}
+
+/// A name that a peer could use too. It is joined to a directory of this machine.
+fn parse(name: &str) -> Result<ShareName, CtlError> {
+    ShareName::parse(name).map_err(|error| {
         CtlError::usage(format!(
             "{name} is not the name of a file in a share: {error}"
         ))
-    })?;
-    Ok(name.file_name().to_owned())
+    })
+}
+
+/// Makes the directory if it is not there.
+fn enter(directory: &Path) -> Result<(), CtlError> {
+    match DirBuilder::new().create(directory) {
+        Err(error) if !directory.is_dir() => Err(CtlError::file("make", directory, error)),
+        _ => Ok(()),
+    }
 }
 
 fn directory(path: &Path) -> &Path {
@@ -198,6 +259,26 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let target = Target::choose(dir.path(), "notes/a.txt", Existing::Keep).unwrap();
         assert_eq!(target.place().unwrap(), dir.path().join("a.txt"));
+    }
+
+    #[tokio::test]
+    async fn a_whole_name_makes_its_directories() {
+        let dir = tempfile::tempdir().unwrap();
+        for name in ["a/b/c.txt", "a/b/d.txt"] {
+            let target = Target::below(dir.path(), name, Existing::Keep).unwrap();
+            target.write(b"x").await.unwrap();
+            assert_eq!(target.place().unwrap(), dir.path().join(name));
+        }
+    }
+
+    #[test]
+    fn a_whole_name_writes_no_dot_file_and_nothing_elsewhere() {
+        let dir = tempfile::tempdir().unwrap();
+        for name in [".bashrc", ".ssh/authorized_keys", "a/.b", "../x", "/etc/x"] {
+            let refused = Target::below(dir.path(), name, Existing::Replace);
+            assert!(refused.is_err(), "{name}");
+        }
+        assert_eq!(entries(dir.path()), 0);
     }
 
     #[test]

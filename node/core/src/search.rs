@@ -11,6 +11,7 @@
 //! - Dropping a [`Search`] ends all of them.
 
 mod chapter;
+pub mod named;
 
 use std::{
     sync::Arc,
@@ -18,7 +19,7 @@ use std::{
 };
 
 use node_wire::{fault::MissReason, name::ShareName, peer_url::PeerUrl};
-use plugin_api::{Files, Hit};
+use plugin_api::{Files, Gap, Hit};
 use tokio::{select, time::sleep_until};
 
 use self::chapter::Chapter;
@@ -89,6 +90,8 @@ pub struct Here {
     pub hits: usize,
     /// How it ended.
     pub end: Option<Result<End, QueryError>>,
+    /// What it does not cover.
+    pub gaps: Vec<Gap>,
 }
 
 impl Search {
@@ -137,6 +140,7 @@ impl Search {
                 took: None,
                 hits: 0,
                 end,
+                gaps: Vec::new(),
             },
             finder: Finder::search(overlay, query, limit, reach),
             asked_all: false,
@@ -191,6 +195,27 @@ impl Search {
         &self.handler
     }
 
+    /// Asks the peers of the chapter for a file of exactly this name, unless they were asked already: a search leaves
+    /// them out if others have anything.
+    pub async fn ask_chapter(&mut self) -> Option<ShareName> {
+        if self.finder.others_seen() {
+            self.chapter.begin();
+        }
+        while self.chapter.asks() {
+            if let Some((_, name)) = self.chapter.next().await {
+                return Some(name);
+            }
+        }
+        None
+    }
+
+    /// Returns whether a peer has answered the query, with hits or without.
+    #[must_use]
+    pub fn is_answered_by_peers(&self) -> bool {
+        let is_answer = |step: &Step| step.took.is_some() && step.error.is_none();
+        self.finder.steps().iter().any(is_answer)
+    }
+
     /// How this node answered so far.
     #[must_use]
     pub fn here(&self) -> &Here {
@@ -238,7 +263,10 @@ impl Here {
 
     fn take(&mut self, page: Result<Page, QueryError>) -> Option<Vec<Hit>> {
         let (hits, end) = match page {
-            Ok(page) => (page.hits, page.end.map(Ok)),
+            Ok(page) => {
+                self.gaps.extend(page.gaps);
+                (page.hits, page.end.map(Ok))
+            }
             Err(error) => (Vec::new(), Some(Err(error))),
         };
         self.hits += hits.len();

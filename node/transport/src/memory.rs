@@ -11,10 +11,7 @@ use bytes::Bytes;
 use futures_util::{FutureExt, TryFutureExt, future::BoxFuture, stream};
 use node_wire::{Budget, Charset, node_id::Nonce, peer_url::PeerUrl};
 
-use super::{
-    resolve::LookupFor,
-    transport::{PeerKind, PeerRequest, PeerResponse, Purpose, Transport, TransportError},
-};
+use super::transport::{PeerKind, PeerRequest, PeerResponse, Purpose, Transport, TransportError};
 use node_base::sync::lock;
 
 type Reply = Result<MemoryAnswer, TransportError>;
@@ -71,7 +68,6 @@ impl Transport for MemoryTransport {
     fn resolve(
         &self,
         peer: &PeerUrl,
-        _: LookupFor,
     ) -> BoxFuture<'static, Result<Vec<SocketAddr>, TransportError>> {
         let address = peer.ip().map(|ip| vec![SocketAddr::new(ip, peer.port())]);
         let addresses = address.or_else(|| lock(&self.names).get(peer.host()).cloned());

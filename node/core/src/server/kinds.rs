@@ -71,11 +71,9 @@ mod tests {
     use super::*;
 
     fn key(n: usize) -> Key {
-        Key::File(Stamp {
-            size: n as u64,
-            modified: None,
-            inode: 1,
-        })
+        let mut bytes = [0; 32];
+        bytes[..8].copy_from_slice(&n.to_le_bytes());
+        Key::Blob(Digest::from_bytes(bytes))
     }
 
     #[test]

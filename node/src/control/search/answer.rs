@@ -1,26 +1,54 @@
 //! What a search found, in the words of the control connection.
 
-use std::{collections::HashSet, time::Duration};
+use std::{
+    collections::{BTreeMap, HashSet},
+    time::Duration,
+};
 
 use node_api::{
     error::{ApiError, ErrorCode},
-    search::{AskedWhy, Excerpt, Hit, SearchAnswer, SearchEnd, SearchReach, TraceStep},
+    search::{
+        AskedWhy, Excerpt, GapReason, Hit, SearchAnswer, SearchEnd, SearchGap, SearchReach,
+        TraceStep,
+    },
 };
 use node_base::events::unix_millis;
-use node_core::{handlers::End, search::Search};
+use node_core::{
+    handlers::{End, QueryError},
+    search::Search,
+};
 use node_overlay::{Holder, Reach, Step, Why};
 use node_transport::CallError;
 use node_wire::{Digest, FindExcerpt, FoundEnd, ShareName, peer_url::PeerUrl};
 use plugin_api::RankAsked;
 
-/// The error of this node, if it refused the query and nobody else has hits.
-pub(super) fn refusal(search: &Search, found_nothing: bool) -> Result<(), ApiError> {
-    match &search.here().end {
-        Some(Err(error)) if found_nothing => {
-            Err(ApiError::new(ErrorCode::Usage, error.to_string()))
-        }
-        _ => Ok(()),
+/// The error of this node, if it refused the query and nobody else has hits. A handler that only peers have is no
+/// error: one of them has looked, or `of_peers` says that it can.
+pub(super) fn refusal(
+    search: &Search,
+    found_nothing: bool,
+    of_peers: &BTreeMap<String, Vec<PeerUrl>>,
+) -> Result<(), ApiError> {
+    let Some(Err(error)) = &search.here().end else {
+        return Ok(());
+    };
+    if !found_nothing {
+        return Ok(());
     }
+    let QueryError::NoHandler { prefix, known } = error else {
+        return Err(ApiError::new(ErrorCode::Usage, error.to_string()));
+    };
+    if search.is_answered_by_peers() || of_peers.contains_key(prefix) {
+        return Ok(());
+    }
+    let is_new = |name: &&String| !known.split(' ').any(|known| known == format!("{name}:"));
+    let others = of_peers.keys().filter(is_new);
+    let others: Vec<String> = others.map(|name| format!("{name}:")).collect();
+    let mut text = error.to_string();
+    if !others.is_empty() {
+        text += &format!("; peers answer {}", others.join(" "));
+    }
+    Err(ApiError::new(ErrorCode::Usage, text))
 }
 
 /// How far a search goes, as the node has it.
@@ -187,8 +215,25 @@ pub(super) fn summary(search: &Search, ourselves: &PeerUrl, is_full: bool) -> Se
         timed_out: saturated(nodes.timed_out),
         left_chapter_out: search.left_chapter_out(),
         passed_over: saturated(search.passed_over().all()),
+        gaps: gaps(search, ourselves),
         trace,
     }
+}
+
+/// What the answer of this node does not cover.
+fn gaps(search: &Search, ourselves: &PeerUrl) -> Vec<SearchGap> {
+    let gaps = search.here().gaps.iter().map(|gap| SearchGap {
+        node: ourselves.as_str().to_owned(),
+        name: gap.name.clone(),
+        reason: match gap.reason {
+            plugin_api::GapReason::Unread => GapReason::Unread,
+            plugin_api::GapReason::Unreadable => GapReason::Unreadable,
+            plugin_api::GapReason::Changing => GapReason::Changing,
+            plugin_api::GapReason::Binary => GapReason::Binary,
+            plugin_api::GapReason::LongLine => GapReason::LongLine,
+        },
+    });
+    gaps.collect()
 }
 
 /// How many nodes were asked, however often.
