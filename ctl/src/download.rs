@@ -6,7 +6,8 @@
 //!
 //! # Invariants
 //! - Memory does not grow with the file.
-//! - Until the answer is complete and on disk, nothing but a private temporary beside the place exists.
+//! - Until the answer is complete and on disk, nothing but a private temporary beside the place exists; a device, a
+//!   FIFO and standard output take what comes.
 //! - A peer port that sends nothing for [`IDLE_TIMEOUT`] ends the download.
 
 mod target;
@@ -77,7 +78,7 @@ pub(crate) async fn query(
         reader
             .push(&chunk, &mut decoded)
             .map_err(|error| port.broken(&error.to_string()))?;
-        target.write(&decoded)?;
+        target.write(&decoded).await?;
         size += decoded.len() as u64;
         decoded.clear();
         on_bytes(size);
@@ -87,6 +88,8 @@ pub(crate) async fn query(
         .map_err(|error| port.broken(&error.to_string()))?
     {
         QueryOutcome::Found { .. } => {
+            // An empty file opens a FIFO, too: its reader waits for the end.
+            target.write(&[]).await?;
             target.describe(about.unwrap_or_default())?;
             Ok(size)
         }

@@ -5,7 +5,8 @@
 //! line for streams. There is no colour, so `NO_COLOR` holds always; the help follows it by itself.
 //!
 //! # Invariants
-//! - Text that came from outside is escaped on its way out, terminal or not.
+//! - Text that came from outside is escaped on its way out, terminal or not. Nothing passes [`Output::line`] by, and
+//!   that writes one line.
 //! - JSON has printable characters only and still says the same.
 //! - Nothing is shown of progress unless standard error is a terminal.
 
@@ -83,15 +84,21 @@ impl Output {
         std::future::pending::<()>().await;
     }
 
-    /// Writes one line of text. The caller has escaped what came from outside.
+    /// Writes one line of text, whatever is in it: all but tabs is escaped here once more, so that nobody's text makes
+    /// two lines of one.
     pub(crate) fn line(self, text: &str) -> Result<(), CtlError> {
-        writeln!(io::stdout().lock(), "{text}").map_err(CtlError::output)
+        writeln!(io::stdout().lock(), "{}", escaped_line(text)).map_err(CtlError::output)
+    }
+
+    /// Writes the lines of a text that this program or the owner's script wrote.
+    pub(crate) fn lines(self, text: &str) -> Result<(), CtlError> {
+        text.split('\n').try_for_each(|line| self.line(line))
     }
 
     /// Writes text without ending the line.
     pub(crate) fn prompt(self, text: &str) -> Result<(), CtlError> {
         let mut stdout = io::stdout().lock();
-        write!(stdout, "{text}")
+        write!(stdout, "{}", escaped_line(text))
             .and_then(|()| stdout.flush())
             .map_err(CtlError::output)
     }
@@ -104,7 +111,7 @@ impl Output {
     /// Writes a value as JSON for a person to read, or as one line into a pipe.
     pub(crate) fn json_for_reading(self, value: &impl Serialize) -> Result<(), CtlError> {
         if self.is_for_a_person() {
-            self.line(&json::page(value)?)
+            self.lines(&json::page(value)?)
         } else {
             self.json(value)
         }
@@ -180,14 +187,16 @@ pub(crate) fn escaped(text: &str) -> String {
     escaped_whole(text).to_string()
 }
 
-/// Foreign text, safe for a terminal, whose line breaks and tabs are kept.
+/// Foreign text on one line, safe for a terminal, whose tabs are kept.
+pub(crate) fn escaped_line(text: &str) -> String {
+    let pieces: Vec<_> = text.split('\t').map(escaped).collect();
+    pieces.join("\t")
+}
+
+/// Text of a script, safe for a terminal, whose line breaks and tabs are kept.
 pub(crate) fn escaped_lines(text: &str) -> String {
-    text.split_inclusive(['\n', '\t'])
-        .map(|piece| match piece.strip_suffix(['\n', '\t']) {
-            Some(inside) => escaped(inside) + &piece[inside.len()..],
-            None => escaped(piece),
-        })
-        .collect()
+    let lines: Vec<_> = text.split('\n').map(escaped_line).collect();
+    lines.join("\n")
 }
 
 /// Writes a line to standard error. If nobody can see it, nobody can be told.
@@ -242,6 +251,22 @@ mod tests {
         ];
         for (text, expected) in cases {
             assert_eq!(escaped(text), expected);
+        }
+    }
+
+    #[test]
+    fn no_character_makes_a_second_line_or_steers_a_terminal() {
+        let all = (0..0x20)
+            .chain(0x7f..0xa0)
+            .chain([0x85, 0xad, 0x61c, 0x200b, 0xfeff])
+            .chain(0x200e..=0x200f)
+            .chain(0x2028..=0x202e)
+            .chain(0x2066..=0x2069);
+        for c in all.filter_map(char::from_u32).filter(|c| *c != '\t') {
+            let text = escaped_line(&format!("a{c}b\tc"));
+            let code = u32::from(c);
+            assert_eq!(text, format!("a\\u{{{code:x}}}b\tc"), "{code:x}");
+            assert_eq!(escaped_line(&text), text, "what is escaped stays");
         }
     }
 

@@ -1,6 +1,6 @@
-//! How long a person is ready to wait: until their deadline, or until they press Ctrl-C.
+//! How long a person is ready to wait: until their deadline, or until they press Ctrl-C or close the terminal.
 //!
-//! One task listens for SIGINT and SIGTERM as long as the program runs. Whatever waits, waits through
+//! One task listens for SIGINT, SIGTERM and SIGHUP as long as the program runs. Whatever waits, waits through
 //! [`Patience::bound`], which ends with the reason.
 //!
 //! # Invariants
@@ -12,12 +12,21 @@ use std::{
     time::{Duration, Instant},
 };
 
+use node_base::process;
 use tokio::{
-    signal::unix::{SignalKind, signal},
+    signal::unix::{Signal, SignalKind, signal},
     sync::watch,
 };
 
 use crate::error::CtlError;
+
+/// Waits for a signal, for ever if it is not listened for.
+async fn recv(signal: &mut Option<Signal>) -> Option<()> {
+    match signal {
+        Some(signal) => signal.recv().await,
+        None => std::future::pending().await,
+    }
+}
 
 /// A deadline and an ear for signals. Clones share both.
 #[derive(Clone, Debug)]
@@ -32,12 +41,17 @@ impl Patience {
     pub(crate) fn listen(timeout: Option<Duration>) -> std::io::Result<Patience> {
         let mut interrupt = signal(SignalKind::interrupt())?;
         let mut terminate = signal(SignalKind::terminate())?;
+        // A terminal that is closed ends the work; `nohup` says that it does not.
+        let mut hangup = (!process::ignores_hangup())
+            .then(|| signal(SignalKind::hangup()))
+            .transpose()?;
         let (count, signals) = watch::channel(0);
         tokio::spawn(async move {
             loop {
                 tokio::select! {
                     _ = interrupt.recv() => {}
                     _ = terminate.recv() => {}
+                    Some(_) = recv(&mut hangup) => {}
                 }
                 count.send_modify(|count| *count += 1);
             }

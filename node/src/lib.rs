@@ -13,6 +13,7 @@
 pub mod cli;
 pub mod control;
 mod extensions;
+mod log;
 mod meeting;
 pub mod program;
 pub mod running;

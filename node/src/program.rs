@@ -3,13 +3,13 @@
 mod logging;
 
 use std::{
-    io::{self, Write},
+    io::{self, IsTerminal, Write},
     process::ExitCode,
     time::Duration,
 };
 
 use clap::Parser;
-use node_base::disk::JOBS_MAX;
+use node_base::{disk::JOBS_MAX, process};
 use tokio::{
     runtime::{Builder, Runtime},
     signal::unix::{Signal, SignalKind, signal},
@@ -56,6 +56,7 @@ pub fn main() -> ExitCode {
 /// Runs a node in this process until a signal or its owner ends it.
 #[must_use]
 pub fn run(args: NodeArgs) -> ExitCode {
+    process::forbid_core_dumps();
     if let Err(error) = logging::to_stderr() {
         return failed(&error, USAGE);
     }
@@ -63,6 +64,7 @@ pub fn run(args: NodeArgs) -> ExitCode {
         config: args.config.or_else(default_config),
         ..args
     };
+    let again = args.clone();
     let settings = match Settings::resolve(args) {
         Ok(settings) => settings,
         Err(error) => return failed(&error, USAGE),
@@ -71,26 +73,26 @@ pub fn run(args: NodeArgs) -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return failed(&error, 1),
     };
-    let code = runtime.block_on(live(settings));
+    let code = runtime.block_on(live(settings, again));
     // Whatever hangs in a file call by now is not worth waiting for.
     runtime.shutdown_timeout(Duration::from_millis(100));
     code
 }
 
-async fn live(settings: Settings) -> ExitCode {
+async fn live(settings: Settings, args: NodeArgs) -> ExitCode {
     node_core::server::raise_file_limit();
     let mut signals = match Signals::catch() {
         Ok(signals) => signals,
         Err(error) => return failed(&error, 1),
     };
-    let running = match running::start(settings).await {
+    let running = match running::start(settings.clone()).await {
         Ok(running) => running,
         Err(error) => return failed(&error, 1),
     };
     announce(&running);
     supervisor::tell(Change::Ready);
     tokio::select! {
-        () = signals.end() => tracing::info!("ending on a signal"),
+        () = signals.end(|| look_again(&settings, &args)) => tracing::info!("ending on a signal"),
         () = running.stop_asked() => tracing::info!("ending as the owner asks"),
     }
     supervisor::tell(Change::Stopping);
@@ -114,9 +116,33 @@ fn announce(running: &Running) {
     tracing::info!(url = running.url(), control = %running.control(), share = %running.share().display(), "ready");
 }
 
+/// Reads the configuration again and says what of it needs a restart.
+fn look_again(settings: &Settings, args: &NodeArgs) {
+    let new = match Settings::resolve(args.clone()) {
+        Ok(new) => new,
+        Err(error) => {
+            tracing::warn!(%error, "the configuration makes no sense now; the node goes on as before");
+            return;
+        }
+    };
+    let changed = settings.differences(&new);
+    if changed.is_empty() {
+        tracing::info!("the configuration is as it was");
+    } else {
+        tracing::warn!(
+            changed = changed.join(" "),
+            "the configuration changed; restart the node to use it"
+        );
+    }
+}
+
 struct Signals {
     terminate: Signal,
     interrupt: Signal,
+    /// `None` when whoever started the process has it ignore the signal.
+    hangup: Option<Signal>,
+    /// Whether the process was started at a terminal, and ends with it.
+    at_terminal: bool,
     /// Caught so that a file that grows too large is an error and not the end.
     _file_size: Signal,
 }
@@ -126,14 +152,33 @@ impl Signals {
         Ok(Signals {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
+            hangup: (!process::ignores_hangup())
+                .then(|| signal(SignalKind::hangup()))
+                .transpose()?,
+            at_terminal: io::stdin().is_terminal() || io::stderr().is_terminal(),
             _file_size: signal(SignalKind::from_raw(FILE_SIZE_SIGNAL))?,
         })
     }
 
-    async fn end(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
+    /// Waits for a signal to end. A hang-up without a terminal calls `hung_up` instead.
+    async fn end(&mut self, hung_up: impl Fn()) {
+        loop {
+            let hangup = async {
+                match &mut self.hangup {
+                    Some(hangup) => hangup.recv().await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                _ = self.terminate.recv() => return,
+                _ = self.interrupt.recv() => return,
+                _ = hangup => {
+                    if self.at_terminal {
+                        return;
+                    }
+                    hung_up();
+                }
+            }
         }
     }
 }

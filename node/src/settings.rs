@@ -245,6 +245,34 @@ impl Settings {
     }
 }
 
+impl Settings {
+    /// Returns the options whose values are others in `new`.
+    #[must_use]
+    pub fn differences(&self, new: &Settings) -> Vec<&'static str> {
+        let meeting = |settings: &Settings| format!("{:?}", settings.meeting);
+        let changed = [
+            ("--share", self.share != new.share),
+            ("--listen", self.listen != new.listen),
+            ("--url", self.url != new.url),
+            ("--allow-host", self.allow_hosts != new.allow_hosts),
+            ("--control", self.control != new.control),
+            ("--state", self.state != new.state),
+            ("--peer", self.peers != new.peers),
+            ("--plugins", self.plugins != new.plugins),
+            (
+                "--network-key-file",
+                self.network_key_file != new.network_key_file,
+            ),
+            ("--cache-size", self.cache_size != new.cache_size),
+            ("--upload-rate", self.upload_rate != new.upload_rate),
+            ("--download-rate", self.download_rate != new.download_rate),
+            ("--mdns --network --publish", meeting(self) != meeting(new)),
+        ];
+        let changed = changed.into_iter().filter(|(_, changed)| *changed);
+        changed.map(|(option, _)| option).collect()
+    }
+}
+
 /// What was said, or what the file says if nothing was.
 fn or_else(said: Vec<String>, file: Vec<String>) -> Vec<String> {
     if said.is_empty() { file } else { said }

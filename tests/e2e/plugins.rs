@@ -107,6 +107,11 @@ fn a_script_that_fails_is_switched_off_and_the_node_goes_on() {
     let looping = documented().replace("for file in files() {", "loop {} for file in files() {");
     put(&directory, "said.rhai", &looping);
     wait_for(&node, "it is loaded", |plugin| plugin["state"] == "ready");
+    for _ in 0..3 {
+        e2e::http::get(&node.url, "/search?q=said:x").unwrap();
+    }
+    let state = plugin(&node, "said.rhai");
+    assert_eq!(state["state"], "ready", "a stranger switched it off");
     for _ in 0..4 {
         let failed = ctl(node.home()).args(["search", "said:x"]).run();
         assert!(failed.stderr.contains("said:"), "{}", failed.stderr);

@@ -14,7 +14,7 @@ use crate::{
     completeness::{self, Trace},
     connection::{Connection, SearchStream},
     error::CtlError,
-    output::{Output, escaped, escaped_lines},
+    output::{Output, escaped, escaped_line},
 };
 
 /// How long hits are gathered after the first ones before they are shown.
@@ -145,7 +145,7 @@ fn show_excerpt(output: Output, found: &Found<'_>) -> Result<(), CtlError> {
     if hit.excerpt.is_none() {
         return output.line(&format!("  {:>5}", "name"));
     }
-    output.line(&format!("  {line:>5}  {}", escaped_lines(text.trim())))
+    output.line(&format!("  {line:>5}  {}", escaped_line(text.trim())))
 }
 
 /// The size, if the node that has it told it.

@@ -105,7 +105,7 @@ fn obey(line: &str, context: &Context, runtime: &Handle) -> Result<Next, CtlErro
 fn carry_out(words: &[String], context: &Context, runtime: &Handle) -> Result<(), CtlError> {
     match words {
         [] => return Ok(()),
-        [help] if help == "help" => return context.output.line(&help_text()),
+        [help] if help == "help" => return context.output.lines(&help_text()),
         [command, ..] if NOT_HERE.contains(&command.as_str()) => {
             let text = format!("{command} is not for the prompt; type help");
             return Err(CtlError::usage(text));

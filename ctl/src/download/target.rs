@@ -1,4 +1,8 @@
-//! The place for a download: a private temporary first, the file at last; or standard output.
+//! The place for a download: a private temporary first, the file at last; or standard output. A device or a FIFO takes
+//! the bytes as they come, and stays what it is, also with `--replace`.
+//!
+//! # Invariants
+//! - Waiting for a reader of a FIFO, or for a slow one, is done on a thread: the person can interrupt it.
 #![allow(
     clippy::disallowed_methods,
     reason = "writes to the path that the person at the machine gave, not below a share"
@@ -7,11 +11,13 @@
 use std::{
     fs::{self, DirBuilder, File, Permissions},
     io::{self, Write},
-    os::unix::fs::PermissionsExt,
+    os::unix::fs::{FileTypeExt, PermissionsExt},
     path::{Path, PathBuf},
+    sync::{Arc, OnceLock},
     time::{Duration, SystemTime},
 };
 
+use node_base::threads::Threads;
 use node_wire::{About, ShareName, name::TEMPORARY_PREFIX};
 use tempfile::NamedTempFile;
 
@@ -35,6 +41,16 @@ pub(crate) enum Target {
     StandardOutput,
     /// Into a file.
     File(Place),
+    /// Into a device or a FIFO.
+    Device(Device),
+}
+
+/// A device or a FIFO, once it is open, and the thread that writes.
+#[derive(Debug)]
+pub(crate) struct Device {
+    path: PathBuf,
+    file: Arc<OnceLock<File>>,
+    thread: Threads,
 }
 
 /// A place that was free, or may be written over, when it was chosen.
@@ -53,7 +69,8 @@ impl Target {
 
     /// Errors if `to` is a file that is there and may not be written over.
     pub(crate) fn check(to: &Path, existing: Existing) -> Result<(), CtlError> {
-        if existing == Existing::Keep && !to.is_dir() && fs::symlink_metadata(to).is_ok() {
+        let is_taken = !to.is_dir() && !takes_bytes(to) && fs::symlink_metadata(to).is_ok();
+        if existing == Existing::Keep && is_taken {
             return Err(CtlError::Exists(to.to_owned()));
         }
         Ok(())
@@ -69,6 +86,13 @@ impl Target {
         } else {
             to.to_owned()
         };
+        if takes_bytes(&path) {
+            return Ok(Target::Device(Device {
+                path,
+                file: Arc::default(),
+                thread: Threads::new("write", 1),
+            }));
+        }
         Place::open(path, existing).map(Target::File)
     }
 
@@ -92,8 +116,9 @@ impl Target {
     }
 
     /// Appends bytes. Blocks while the disk is slow: nothing else waits in this program.
-    pub(crate) fn write(&self, bytes: &[u8]) -> Result<(), CtlError> {
+    pub(crate) async fn write(&self, bytes: &[u8]) -> Result<(), CtlError> {
         match self {
+            Target::Device(device) => device.write(bytes).await,
             Target::StandardOutput => io::stdout().write_all(bytes).map_err(CtlError::output),
             Target::File(place) => place.write(bytes),
         }
@@ -103,7 +128,7 @@ impl Target {
     /// not believed.
     pub(crate) fn describe(&self, about: About) -> Result<(), CtlError> {
         match self {
-            Target::StandardOutput => Ok(()),
+            Target::StandardOutput | Target::Device(_) => Ok(()),
             Target::File(place) => place.describe(about),
         }
     }
@@ -116,8 +141,39 @@ impl Target {
                 Ok(STANDARD_OUTPUT.into())
             }
             Target::File(place) => place.place(),
+            Target::Device(device) => Ok(device.path),
         }
     }
+}
+
+impl Device {
+    async fn write(&self, bytes: &[u8]) -> Result<(), CtlError> {
+        let (file, path) = (Arc::clone(&self.file), self.path.clone());
+        let bytes = bytes.to_vec();
+        let written = self.thread.run(move || write_to(&file, &path, &bytes));
+        let written = written.await.map_err(io::Error::from).and_then(|it| it);
+        written.map_err(|error| CtlError::file("write", &self.path, error))
+    }
+}
+
+/// Returns whether what is at `path` takes bytes as they come. A link leads to what it names.
+fn takes_bytes(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|metadata| {
+        let kind = metadata.file_type();
+        kind.is_fifo() || kind.is_char_device() || kind.is_block_device()
+    })
+}
+
+/// Writes to a device or FIFO, which is opened the first time; that waits for a reader of a FIFO.
+fn write_to(device: &OnceLock<File>, path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = match device.get() {
+        Some(file) => file,
+        None => {
+            let opened = File::options().write(true).open(path)?;
+            device.get_or_init(|| opened)
+        }
+    };
+    file.write_all(bytes)
 }
 
 impl Place {
@@ -215,13 +271,13 @@ mod tests {
         fs::read_dir(dir).unwrap().count()
     }
 
-    #[test]
-    fn a_file_appears_only_when_it_is_placed() {
+    #[tokio::test]
+    async fn a_file_appears_only_when_it_is_placed() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("a.txt");
         let target = Target::choose(&path, "a.txt", Existing::Keep).unwrap();
-        target.write(b"hello ").unwrap();
-        target.write(b"there").unwrap();
+        target.write(b"hello ").await.unwrap();
+        target.write(b"there").await.unwrap();
         assert!(!path.exists());
         assert_eq!(target.place().unwrap(), path);
         assert_eq!(fs::read(&path).unwrap(), b"hello there");
@@ -258,12 +314,12 @@ mod tests {
         assert_eq!(target.place().unwrap(), dir.path().join("a.txt"));
     }
 
-    #[test]
-    fn a_whole_name_makes_its_directories() {
+    #[tokio::test]
+    async fn a_whole_name_makes_its_directories() {
         let dir = tempfile::tempdir().unwrap();
         for name in ["a/b/c.txt", "a/b/d.txt"] {
             let target = Target::below(dir.path(), name, Existing::Keep).unwrap();
-            target.write(b"x").unwrap();
+            target.write(b"x").await.unwrap();
             assert_eq!(target.place().unwrap(), dir.path().join(name));
         }
     }
@@ -288,15 +344,15 @@ mod tests {
         assert_eq!(entries(dir.path()), 0);
     }
 
-    #[test]
-    fn an_existing_file_stays_unless_it_may_be_replaced() {
+    #[tokio::test]
+    async fn an_existing_file_stays_unless_it_may_be_replaced() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("a.txt");
         fs::write(&path, "old").unwrap();
         let error = Target::choose(&path, "a.txt", Existing::Keep).unwrap_err();
         assert_eq!(error.exit_code(), 13);
         let target = Target::choose(&path, "a.txt", Existing::Replace).unwrap();
-        target.write(b"new").unwrap();
+        target.write(b"new").await.unwrap();
         target.place().unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"new");
     }
@@ -311,11 +367,11 @@ mod tests {
         assert_eq!(fs::read(&path).unwrap(), b"old");
     }
 
-    #[test]
-    fn what_is_not_placed_is_gone() {
+    #[tokio::test]
+    async fn what_is_not_placed_is_gone() {
         let dir = tempfile::tempdir().unwrap();
         let target = Target::choose(dir.path(), "a.txt", Existing::Keep).unwrap();
-        target.write(b"half").unwrap();
+        target.write(b"half").await.unwrap();
         drop(target);
         assert_eq!(entries(dir.path()), 0);
     }

@@ -83,7 +83,7 @@ impl Session {
 
     /// Prints escaped text. When nobody reads it any more, the script stops soon.
     pub(super) fn print(&self, text: &str) {
-        if self.context.output.line(text).is_err() {
+        if self.context.output.lines(text).is_err() {
             self.output_closed.get_or_init(|| ());
         }
     }

@@ -5,6 +5,7 @@
 //! - [`events`] and [`counters`]: what happens, and how often.
 //! - [`rate`], [`pace`] and [`bucket`]: bytes a second, silence, and calls a second.
 //! - [`disk`]: the one door for blocking work; [`threads`]: threads for work that takes long.
+//! - [`process`]: no core dumps, and whether SIGHUP counts.
 //! - [`admission`]: connections of the owner and of strangers on this machine.
 //! - [`size`]: sizes as people write them.
 //! - [`sync`]: locks that outlive a panic.
@@ -16,6 +17,7 @@ pub mod counters;
 pub mod disk;
 pub mod events;
 pub mod pace;
+pub mod process;
 pub mod rate;
 pub mod secret;
 pub mod size;

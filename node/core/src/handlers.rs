@@ -28,7 +28,7 @@ use node_overlay::{LocalHandlers, QueryKeys};
 use plugin_api::{Changes, Files, Handler, HandlerError, Index, NameCheck, PluginDirectory};
 
 pub use self::{
-    answer::{Answer, End, Wanted},
+    answer::{Answer, Asker, End, Wanted},
     extensions::{CaughtUp, Extensions, OpenIndex},
     hits::{SEARCH_LIMIT_MAX, SearchHit, SearchHits},
     live::{LiveAnswer, Page, PageMost},

@@ -34,8 +34,8 @@ use crate::{
     rate::Rate,
     secret::Secret,
     server::{
-        self, ConnectionLimits, Context, OwnNames, Passing, PolicyGate, Searches, Uploads,
-        look_at_policy, watch_policy,
+        self, ConnectionLimits, Context, Kinds, Multicalls, OwnNames, Passing, PolicyGate,
+        Searches, Uploads, look_at_policy, watch_policy,
     },
     share::{Catalogue, Digests, Keeper, News, Share, ShareError},
     state::StateDir,
@@ -481,15 +481,16 @@ fn assemble(
         Arc::clone(&counters),
         Arc::clone(events),
     );
-    let uploads = Uploads::new(upload_rate, share.disk().clone(), Arc::clone(&counters));
     Arc::new(Context {
         disk: share.disk().clone(),
+        uploads: Uploads::new(upload_rate, share.disk().clone(), Arc::clone(&counters)),
         answering: server::answering(),
         share,
         catalogue,
         keeper,
         digests,
-        uploads,
+        kinds: Kinds::default(),
+        multicalls: Multicalls::default(),
         cache,
         keepers: TaskTracker::new(),
         handlers,

@@ -26,7 +26,8 @@ use self::chapter::Chapter;
 use crate::{
     clock::now,
     handlers::{
-        End, Handlers, LiveAnswer, Page, PageMost, QueryError, Wanted, query, query::SyntaxError,
+        Asker, End, Handlers, LiveAnswer, Page, PageMost, QueryError, Wanted, query,
+        query::SyntaxError,
     },
 };
 use node_overlay::{Finder, Holder, Overlay, PassedOver, Reach, Step, WALK};
@@ -114,6 +115,7 @@ impl Search {
         let bounds = Wanted {
             limit,
             deadline: begun + time,
+            asker: Asker::Owner,
         };
         let place = handlers.threads().try_place();
         let live = place

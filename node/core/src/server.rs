@@ -27,6 +27,7 @@ mod content;
 mod files;
 mod front;
 mod hosts;
+mod kinds;
 mod methods;
 mod network;
 mod page;
@@ -58,6 +59,8 @@ pub(crate) use self::policy::look_at_policy;
 pub use self::{
     front::{ConnectionLimits, Front, STOP_TIME, raise_file_limit},
     hosts::OwnNames,
+    kinds::Kinds,
+    methods::Multicalls,
     passing::Passing,
     policy::{PolicyGate, watch_policy},
     searches::Searches,
@@ -94,6 +97,10 @@ pub struct Context {
     pub digests: Arc<Digests>,
     /// What sends content to others.
     pub uploads: Uploads,
+    /// What kind long content is.
+    pub kinds: Kinds,
+    /// Places for multicalls.
+    pub multicalls: Multicalls,
     /// Content that passed through.
     pub cache: Cache,
     /// The tasks that write to it.

@@ -32,6 +32,12 @@ use node_base::{
 /// What a stranger may cause: tokens a second, and at once.
 pub const STRANGER: Quota = Quota::per_second(100, 1_000);
 
+/// Bytes that are read for one token.
+const READ_BYTES: u64 = 8 << 20;
+
+/// Most tokens that reading takes, so that everybody may have the longest file read.
+const READ_MAX: u32 = 500;
+
 /// What a node may cause that has shown who it is.
 pub const NODE: Quota = Quota::per_second(2_000, 20_000);
 
@@ -57,6 +63,8 @@ pub enum Cost {
     Proof,
     /// Asking other nodes, up to as many times as a query has calls.
     Walk,
+    /// Reading so many bytes to learn what kind of content they are.
+    Read(u64),
 }
 
 /// Who causes work.
@@ -100,6 +108,10 @@ impl Cost {
             Cost::Search => 4,
             Cost::Proof => 5,
             Cost::Walk => 50,
+            Cost::Read(bytes) => {
+                let tokens = bytes / READ_BYTES;
+                u32::try_from(tokens).map_or(READ_MAX, |tokens| tokens.min(READ_MAX))
+            }
         }
     }
 }

@@ -13,7 +13,7 @@ use node_api::{
     },
 };
 use node_base::{clock::now, events::unix_millis};
-use node_core::handlers::{Handlers, Wanted, query::quoted};
+use node_core::handlers::{Asker, Handlers, Wanted, query::quoted};
 use node_share::{Catalogue, Digests, Share, ShareError, Skipped};
 use node_wire::ShareName;
 use plugin_api::{FileInfo, Files, Flow};
@@ -204,6 +204,7 @@ fn matching(
     let wanted = Wanted {
         limit: usize::MAX,
         deadline: now() + TIME,
+        asker: Asker::Owner,
     };
     let pattern = format!("name:{}", quoted(pattern));
     let answer = handlers

@@ -9,6 +9,8 @@ use std::{env, io, str::FromStr};
 
 use tracing_subscriber::{EnvFilter, filter::LevelFilter};
 
+use crate::log::Limited;
+
 /// Variable that says what is logged.
 const VARIABLE: &str = "SIXHOP_LOG";
 
@@ -63,7 +65,12 @@ pub(super) fn to_stderr() -> Result<(), LoggingError> {
     let subscriber = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(io::stderr)
-        .with_ansi(false);
+        // A terminal that is gone is no reason to end otherwise than cleanly.
+        .log_internal_errors(false)
+        .with_ansi(false)
+        .event_format(Limited::new(
+            tracing_subscriber::fmt::format().with_ansi(false),
+        ));
     // Somebody who embeds the node may have set up logging before.
     let _ = subscriber.try_init();
     Ok(())

@@ -130,6 +130,14 @@ impl PieceTree {
         })
     }
 
+    /// A part of [`PieceTree::to_bytes`]; `None` if it has no such part.
+    #[must_use]
+    pub fn bytes_at(&self, range: Range<u64>) -> Option<Vec<u8>> {
+        let (start, end) = (range.start.try_into().ok()?, range.end.try_into().ok()?);
+        let bytes = self.to_bytes();
+        bytes.get::<Range<usize>>(start..end).map(<[u8]>::to_vec)
+    }
+
     /// The size, 8 bytes, the lowest first; then 32 bytes for each piece, if
     /// there is more than one.
     #[must_use]

@@ -71,21 +71,26 @@ pub fn fault(fault: &Fault) -> Vec<u8> {
     out
 }
 
-/// The answer of `system.multicall`.
-#[must_use]
-pub fn multicall(results: &[Result<Value, Fault>]) -> Vec<u8> {
-    value(&multicall_value(results))
-}
+/// What comes before the entries of the answer of `system.multicall`.
+pub const MULTICALL_HEAD: &str =
+    "<?xml version=\"1.0\"?>\n<methodResponse>\n<params>\n<param>\n<value><array><data>";
 
-/// The value of the answer of `system.multicall`: for each call an array of
-/// its one result, or the struct of its fault.
+/// What comes behind them.
+pub const MULTICALL_TAIL: &str =
+    "</data></array></value>\n</param>\n</params>\n</methodResponse>\n";
+
+/// An entry of the answer of `system.multicall`: an array of the one result, or the
+/// struct of the fault. Files are written piece by piece, see
+/// [`QueryAnswerWriter::entry`](crate::content::QueryAnswerWriter::entry).
 #[must_use]
-pub fn multicall_value(results: &[Result<Value, Fault>]) -> Value {
-    let entry = |result: &Result<Value, Fault>| match result {
-        Ok(value) => Value::Array(vec![value.clone()]),
+pub fn multicall_entry(result: Result<Value, &Fault>) -> Vec<u8> {
+    let entry = match result {
+        Ok(value) => Value::Array(vec![value]),
         Err(fault) => fault_value(fault),
     };
-    Value::Array(results.iter().map(entry).collect())
+    let mut out = Vec::with_capacity(256);
+    value::write(&entry, &mut out);
+    out
 }
 
 fn fault_value(fault: &Fault) -> Value {

@@ -276,6 +276,12 @@ pub trait Sink {
         None
     }
 
+    /// Whether somebody else than the owner asks. What fails then, may fail because of
+    /// what was asked.
+    fn is_of_stranger(&self) -> bool {
+        false
+    }
+
     /// How many lines are wanted around the line of an [`Excerpt`].
     fn context_lines(&self) -> usize {
         0

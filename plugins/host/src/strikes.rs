@@ -71,6 +71,16 @@ impl Strikes {
         self.error(problem)
     }
 
+    /// Notes a failure and returns it as an error. One under a query of a stranger is kept and
+    /// does not count: a stranger may not switch the plugin off for everybody.
+    pub fn failed_for(&self, of_stranger: bool, problem: &str) -> HandlerError {
+        if of_stranger {
+            self.keep(problem);
+            return self.error(problem);
+        }
+        self.failed(problem)
+    }
+
     /// Keeps a problem for the owner that is no failure to answer.
     pub fn keep(&self, problem: &str) {
         let problem = self.error(problem).to_string();
@@ -112,6 +122,20 @@ mod tests {
         assert!(refused.to_string().contains("switched off"), "{refused}");
         let last = strikes.last().unwrap();
         assert!(last.ends_with("no, 2"), "{last}");
+    }
+
+    #[test]
+    fn failure_under_a_query_of_a_stranger_is_no_strike() {
+        let (strikes, answers) = (Strikes::new("x"), Answers::default());
+        for _ in 0..FAILURES_MAX * 2 {
+            strikes.failed_for(true, "odd text");
+            assert!(strikes.admit(&answers).is_ok());
+        }
+        assert!(strikes.last().is_some());
+        for _ in 0..FAILURES_MAX {
+            strikes.failed_for(false, "odd text");
+        }
+        assert!(strikes.admit(&answers).is_err());
     }
 
     #[test]

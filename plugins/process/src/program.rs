@@ -136,7 +136,7 @@ impl Program {
             state.back_off.failed(Instant::now());
             self.strikes.keep(&problem);
         } else if let Err(error) = process.drain(Instant::now()) {
-            self.breach(&mut state, &error);
+            self.breach(&mut state, &error, false);
         }
     }
 
@@ -145,7 +145,7 @@ impl Program {
         if let Some(process) = &mut state.process {
             let until = process.cancelled.map(|(_, until)| until);
             if let Err(error) = process.drain(until.unwrap_or_else(Instant::now)) {
-                self.breach(state, &error);
+                self.breach(state, &error, false);
             } else if process.leash.has_ended() {
                 self.end_process(state);
             }
@@ -220,6 +220,7 @@ impl Program {
         state: &mut State,
         text: &str,
         end: Result<End, Breach>,
+        of_stranger: bool,
     ) -> Result<(), HandlerError> {
         match end {
             Ok(End::Done) => {
@@ -232,13 +233,13 @@ impl Program {
                 text: text.chars().take(80).collect(),
                 problem,
             }),
-            Ok(End::Failed(problem)) => Err(self.strikes.failed(&problem)),
-            Err(error) => Err(self.breach(state, &error)),
+            Ok(End::Failed(problem)) => Err(self.strikes.failed_for(of_stranger, &problem)),
+            Err(error) => Err(self.breach(state, &error, of_stranger)),
         }
     }
 
     /// Ends a process that broke the rules.
-    fn breach(&self, state: &mut State, error: &Breach) -> HandlerError {
+    fn breach(&self, state: &mut State, error: &Breach, of_stranger: bool) -> HandlerError {
         // Its end explains more than what followed from it.
         let process = state.process.as_mut();
         let problem = process.map_or_else(|| error.to_string(), |process| process.describe(error));
@@ -247,8 +248,10 @@ impl Program {
             // These are not its fault.
             Breach::Stopped | Breach::Files(_) => self.strikes.error(&problem),
             _ => {
-                state.back_off.failed(Instant::now());
-                self.strikes.failed(&problem)
+                if !of_stranger {
+                    state.back_off.failed(Instant::now());
+                }
+                self.strikes.failed_for(of_stranger, &problem)
             }
         }
     }
@@ -294,7 +297,7 @@ impl Handler for Program {
         })?;
         self.process(&mut state)?;
         let end = self.converse(&mut state, text, files.as_ref(), sink);
-        let answered = self.judge(&mut state, text, end);
+        let answered = self.judge(&mut state, text, end, sink.is_of_stranger());
         if self.is_retired.load(Ordering::Relaxed) {
             self.end_politely(&mut state);
         }

@@ -137,11 +137,13 @@ impl Call {
         } else {
             from.unsigned_abs()
         };
-        if self.read.fetch_add(most, Ordering::Relaxed) > READ_MAX {
+        if self.read.load(Ordering::Relaxed) > READ_MAX {
             return Err(format!("it reads more than {READ_MAX} bytes").into());
         }
         let bytes = self.outside(|| self.files.read(&file.info.name, from, most))?;
-        Ok(bytes.unwrap_or_default())
+        let bytes = bytes.unwrap_or_default();
+        self.read.fetch_add(bytes.len(), Ordering::Relaxed);
+        Ok(bytes)
     }
 
     fn hit(&self, file: &File, more: &Map) -> Fallible<()> {

@@ -50,7 +50,7 @@ impl ScriptHandler {
         })
     }
 
-    fn run(&self, text: &str, call: &Arc<Call>) -> Result<(), HandlerError> {
+    fn run(&self, text: &str, call: &Arc<Call>, of_stranger: bool) -> Result<(), HandlerError> {
         let engine = sandbox::build(call);
         let called =
             engine.call_fn::<Dynamic>(&mut Scope::new(), &self.ast, ANSWER, (text.to_owned(),));
@@ -59,7 +59,7 @@ impl ScriptHandler {
                 text: text.chars().take(80).collect(),
                 problem: problem.chars().take(PROBLEM_MAX).collect(),
             }),
-            (Err(error), None) => Err(self.strikes.failed(&error.to_string())),
+            (Err(error), None) => Err(self.strikes.failed_for(of_stranger, &error.to_string())),
             (Ok(_), None) => {
                 self.strikes.worked();
                 Ok(())
@@ -88,9 +88,10 @@ impl Handler for ScriptHandler {
         sink: &mut dyn Sink,
     ) -> Result<(), HandlerError> {
         let _permit = self.strikes.admit(&self.answers)?;
+        let of_stranger = sink.is_of_stranger();
         let answered = background::run(|| {
             let call = Call::new(files);
-            self.run(text, &call).map(|()| call.hits())
+            self.run(text, &call, of_stranger).map(|()| call.hits())
         });
         let hits =
             answered.map_err(|error| self.strikes.error(&format!("no thread: {error}")))??;

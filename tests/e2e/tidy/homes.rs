@@ -42,6 +42,7 @@ const SYSTEM: &[&str] = &[
     "node/share/src",
     "node/core/src/cache",
     "node/base/src/state",
+    "node/base/src/process",
     "node/core/src/server/front",
     "plugins/host/src/rights",
     "plugins/process/src",

@@ -10,7 +10,7 @@ use node_api::search::{Excerpt, Hit};
 
 use crate::{
     cli::GrepArgs,
-    output::{escaped, escaped_lines},
+    output::{escaped, escaped_line},
 };
 
 /// How hits are shown.
@@ -114,7 +114,7 @@ fn matches(place: &str, hit: &Hit) -> Vec<String> {
         let range = usize::try_from(*start).ok()?..usize::try_from(*end).ok()?;
         let text = excerpt.text.get(range).filter(|text| !text.is_empty())?;
         let column = column + start.saturating_sub(first);
-        Some(format!("{place}:{line}:{column}:{}", escaped_lines(text)))
+        Some(format!("{place}:{line}:{column}:{}", escaped_line(text)))
     });
     shown.collect()
 }
@@ -170,7 +170,7 @@ impl Lines {
         let before = before.into_iter();
         shown.extend(before.map(|(number, text)| around(&place, number, &text)));
         let column = excerpt.column.unwrap_or(1);
-        let text = escaped_lines(&excerpt.text);
+        let text = escaped_line(&excerpt.text);
         shown.push(format!("{place}:{line}:{column}:{text}"));
         self.any = true;
         self.last = Some(Last {
@@ -217,7 +217,7 @@ impl Lines {
 }
 
 fn around(place: &str, line: u64, text: &str) -> String {
-    format!("{place}-{line}-{}", escaped_lines(text))
+    format!("{place}-{line}-{}", escaped_line(text))
 }
 
 /// The part of a URL that says which node it is.

@@ -18,6 +18,17 @@ pub struct Wanted {
     pub limit: usize,
     /// When to stop.
     pub deadline: Instant,
+    /// Who asks.
+    pub asker: Asker,
+}
+
+/// Who asks a handler.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Asker {
+    /// The owner of the node.
+    Owner,
+    /// Somebody at the peer port.
+    Stranger,
 }
 
 /// What a handler found.
@@ -151,6 +162,10 @@ impl Sink for Bounded<'_> {
         Some(self.wanted.deadline)
     }
 
+    fn is_of_stranger(&self) -> bool {
+        self.wanted.asker == Asker::Stranger
+    }
+
     fn context_lines(&self) -> usize {
         self.context
     }
@@ -189,6 +204,7 @@ mod tests {
         let wanted = Wanted {
             limit,
             deadline: Instant::now() + within,
+            asker: Asker::Owner,
         };
         Handlers::new(vec![Arc::new(plugin_filename::Filename)])
             .answer(&files, query, wanted)

@@ -1,12 +1,14 @@
 //! Answers in the caller's dialect.
 
-use std::io;
+use std::{future, io, time::Duration};
 
 use axum::{
     body::Body,
     http::{HeaderValue, header},
     response::{IntoResponse, Response},
 };
+use bytes::Bytes;
+use futures_util::{StreamExt, future::BoxFuture, stream};
 use node_wire::{
     About, AnswerRate, Value,
     content::{Payload, QueryAnswerWriter, Scanned, codes_failure},
@@ -16,18 +18,21 @@ use node_wire::{
     response,
 };
 
+use tokio::{select, time::sleep};
+
 use super::{
     Context,
     content::Content,
     front::Remote,
+    kinds::Kind,
     policy::FetchPermit,
     raw,
     relay::Relay,
-    upload::{Busy, Encoder, Upload},
+    upload::{Busy, Encoder, Sending, Upload},
 };
 
-/// Longest file that is a value, in bytes.
-const VALUE_MAX: usize = 256 * 1024;
+/// How often a client is told that its file is still being read.
+const TELL_EVERY: Duration = Duration::from_millis(250);
 
 /// What a method answers.
 #[derive(Debug)]
@@ -36,20 +41,39 @@ pub(super) enum Answer {
     Value(Value),
     /// A file.
     File(Box<FileAnswer>),
+    /// Whole XML that is being written.
+    Written(Body),
 }
 
 /// A file as the answer to `query`.
 #[derive(Debug)]
 pub(super) struct FileAnswer {
     content: Content,
-    payload: Payload,
-    /// What is known of content that is here.
-    scanned: Option<Scanned>,
+    known: Known,
     /// How fast the peer sends it, if it comes from one and says so.
     rate: Option<AnswerRate>,
     /// What is said of it beside its name and bytes.
     about: About,
     upload: Upload,
+}
+
+/// What is known of a file before its answer begins.
+#[derive(Clone, Debug)]
+enum Known {
+    /// How it travels and how long the answer is.
+    All(Scanned),
+    /// How it travels.
+    Payload(Payload),
+    /// Nothing: it is long, and was not read yet.
+    Nothing(Kind),
+}
+
+/// A file that is being written.
+pub(super) enum Writing {
+    /// It is being read to learn its kind.
+    Learning(BoxFuture<'static, io::Result<Sending>>),
+    /// Its bytes are being sent.
+    Sending(Box<Sending>),
 }
 
 /// Why content cannot be the answer to `query`.
@@ -71,6 +95,7 @@ pub(super) async fn response(dialect: Dialect, method: &str, answered: Answered)
     match (answered, dialect) {
         (Ok(Answer::Value(value)), _) => xml(response::value(&value)),
         (Ok(Answer::File(file)), _) => file.response(dialect).await,
+        (Ok(Answer::Written(body)), _) => xml(body),
         (Err(fault), Dialect::Codes) => code(method, &fault),
         (Err(fault), Dialect::Faults) => self::fault(&fault),
     }
@@ -99,7 +124,8 @@ impl FileAnswer {
     ///
     /// Whether it travels as text or as base64, and how long the answer is, is
     /// known only when it was read once. So it is read twice; if it is not the
-    /// same any more the second time, the answer is broken off.
+    /// same any more the second time, the answer is broken off. What is long is
+    /// read when its answer has begun.
     ///
     /// # Errors
     /// When it cannot be read, or too much is being sent already.
@@ -110,11 +136,20 @@ impl FileAnswer {
         _permit: &FetchPermit,
     ) -> Result<FileAnswer, FileAnswerError> {
         let upload = context.uploads.begin(remote, content.length()).await?;
-        let scanned = content.scan(&context.disk).await?;
+        let known = match content.long_key() {
+            None => match content.scan(&context.disk).await? {
+                Some(scanned) => Known::All(scanned),
+                None => Known::Payload(Payload::Binary),
+            },
+            Some(key) => {
+                let kind = context.kinds.of(key);
+                let scanned = kind.get().copied();
+                scanned.map_or(Known::Nothing(kind), Known::All)
+            }
+        };
         Ok(FileAnswer {
             content,
-            payload: scanned.map_or(Payload::Binary, |scanned| scanned.payload),
-            scanned,
+            known,
             rate: upload.rate(),
             about,
             upload,
@@ -132,63 +167,115 @@ impl FileAnswer {
         _permit: &FetchPermit,
     ) -> Result<FileAnswer, FileAnswerError> {
         let upload = context.uploads.begin(remote, None).await?;
-        let payload = relay.payload();
+        let known = Known::Payload(relay.payload());
         let rate = [upload.rate(), relay.rate()].into_iter().flatten().min();
         let about = relay.about();
         Ok(FileAnswer {
             content: Content::of_relay(relay),
-            payload,
-            scanned: None,
+            known,
             rate,
             about,
             upload,
         })
     }
 
-    /// Returns the file as a value, if it has at most [`VALUE_MAX`] bytes.
-    ///
-    /// # Errors
-    /// When it cannot be read to its end.
-    pub(super) async fn into_value(mut self) -> io::Result<Option<Value>> {
-        let is_long = |length: u64| length > VALUE_MAX as u64;
-        if self.content.length().is_some_and(is_long) {
-            return Ok(None);
-        }
-        let whole = self.upload.whole(&mut self.content, VALUE_MAX).await?;
-        Ok(whole.map(|bytes| value(self.payload, bytes)))
+    /// Returns what writes the file as an entry of the answer of `system.multicall`.
+    pub(super) fn entry(self) -> Writing {
+        self.writing(QueryAnswerWriter::entry)
+    }
+
+    fn writing(
+        self,
+        writer: impl FnOnce(Payload) -> QueryAnswerWriter + Send + 'static,
+    ) -> Writing {
+        let (content, upload) = (self.content, self.upload);
+        let payload = match self.known {
+            Known::All(scanned) => scanned.payload,
+            Known::Payload(payload) => payload,
+            Known::Nothing(kind) => {
+                return Writing::Learning(Box::pin(learned(content, kind, upload, writer)));
+            }
+        };
+        let encoder = Encoder::behind_prelude(writer(payload));
+        Writing::Sending(Box::new(upload.sending(content, encoder)))
     }
 
     async fn response(self, dialect: Dialect) -> Response {
-        let length = self
-            .scanned
-            .map(|scanned| QueryAnswerWriter::encoded_length(dialect, &scanned));
-        let encoder = Encoder::query(QueryAnswerWriter::new(dialect, self.payload));
-        let mut response = xml(self.upload.body(self.content, encoder).await);
-        raw::insert_rate(response.headers_mut(), self.rate);
-        raw::insert_about(response.headers_mut(), self.about);
-        if let Some(length) = length {
-            response
-                .headers_mut()
-                .insert(header::CONTENT_LENGTH, HeaderValue::from(length));
-        }
+        let (rate, about) = (self.rate, self.about);
+        let mut response = match self.known {
+            Known::All(scanned) => {
+                let mut response = xml(self.body(dialect, scanned.payload).await);
+                let length = QueryAnswerWriter::encoded_length(dialect, &scanned);
+                let length = HeaderValue::from(length);
+                response
+                    .headers_mut()
+                    .insert(header::CONTENT_LENGTH, length);
+                response
+            }
+            Known::Payload(payload) => xml(self.body(dialect, payload).await),
+            Known::Nothing(_) => {
+                let writing = self.writing(move |payload| QueryAnswerWriter::new(dialect, payload));
+                let prelude = Bytes::from_static(QueryAnswerWriter::PRELUDE.as_bytes());
+                let prelude = stream::once(future::ready(Ok::<_, io::Error>(prelude)));
+                let rest = stream::try_unfold(writing, Writing::next);
+                xml(Body::from_stream(prelude.chain(rest)))
+            }
+        };
+        raw::insert_rate(response.headers_mut(), rate);
+        raw::insert_about(response.headers_mut(), about);
         response
     }
+
+    async fn body(self, dialect: Dialect, payload: Payload) -> Body {
+        let encoder = Encoder::query(QueryAnswerWriter::new(dialect, payload));
+        self.upload.body(self.content, encoder).await
+    }
+}
+
+impl Writing {
+    /// Returns the next bytes of the answer. While the file is being read for the first time, that is white space
+    /// now and then, which a client that is gone refuses: then all of this ends.
+    ///
+    /// # Errors
+    /// Errors if the file cannot be read to its end.
+    pub(super) async fn next(self) -> io::Result<Option<(Bytes, Writing)>> {
+        let sending = match self {
+            Writing::Sending(sending) => sending,
+            Writing::Learning(mut learning) => {
+                select! {
+                    sending = &mut learning => Box::new(sending?),
+                    () = sleep(TELL_EVERY) => {
+                        let space = Bytes::from_static(b"\n");
+                        return Ok(Some((space, Writing::Learning(learning))));
+                    }
+                }
+            }
+        };
+        let next = sending.next().await?;
+        Ok(next.map(|(bytes, sending)| (bytes, Writing::Sending(Box::new(sending)))))
+    }
+}
+
+/// Reads long content once, unless somebody else has done so meanwhile, and begins to send it.
+async fn learned(
+    mut content: Content,
+    kind: Kind,
+    upload: Upload,
+    writer: impl FnOnce(Payload) -> QueryAnswerWriter,
+) -> io::Result<Sending> {
+    let disk = upload.disk();
+    let scan = async {
+        let scanned = content.scan(&disk).await?;
+        scanned.ok_or_else(|| io::Error::other("the content of a peer has no kind"))
+    };
+    let scanned = *kind.get_or_try_init(|| scan).await?;
+    let encoder = Encoder::behind_prelude(writer(scanned.payload));
+    Ok(upload.sending(content, encoder))
 }
 
 impl From<Busy> for FileAnswerError {
     fn from(_: Busy) -> FileAnswerError {
         FileAnswerError::Busy
-    }
-}
-
-/// Returns content as a value of XML-RPC.
-fn value(payload: Payload, bytes: Vec<u8>) -> Value {
-    match payload {
-        Payload::Text => match String::from_utf8(bytes) {
-            Ok(text) => Value::String(text),
-            Err(error) => Value::Base64(error.into_bytes()),
-        },
-        Payload::Binary => Value::Base64(bytes),
     }
 }
 

@@ -6,7 +6,7 @@ use std::{str::FromStr, sync::Arc};
 use axum::{
     Extension,
     extract::{Path, State},
-    http::{HeaderMap, Method, StatusCode},
+    http::{HeaderMap, HeaderValue, Method, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use node_wire::{About, Digest};
@@ -18,8 +18,8 @@ use super::{
     passing,
     policy::{Asker, FetchPermit, NAMES_MAX, Wanted},
     raw::{self, Asking, Representation},
+    upload::Encoder,
 };
-use crate::pieces::PieceTree;
 
 /// Places that are tried: content may be under several names and in the cache.
 const PLACES_MAX: usize = 4;
@@ -90,14 +90,27 @@ pub(super) async fn tree(
     let Some(permit) = permit(&context, remote, digest).await else {
         return absent();
     };
-    let disk = context.disk.clone();
-    let found = disk
-        .run(move || find_tree(&context, &digest, &permit))
-        .await;
-    match found {
-        Ok(Some(tree)) => raw::tree(&tree),
-        _ => absent(),
+    let finder = Arc::clone(&context);
+    let found = context
+        .disk
+        .run(move || find_tree(&finder, digest, &permit));
+    let Ok(Some(tree)) = found.await else {
+        return absent();
+    };
+    let length = tree.length();
+    let Ok(upload) = context.uploads.begin(remote, length).await else {
+        return raw::busy();
+    };
+    let mut response = upload.body(tree, Encoder::Raw).await.into_response();
+    let kind = HeaderValue::from_static("application/octet-stream");
+    response.headers_mut().insert(header::CONTENT_TYPE, kind);
+    if let Some(length) = length {
+        let length = HeaderValue::from(length);
+        response
+            .headers_mut()
+            .insert(header::CONTENT_LENGTH, length);
     }
+    response
 }
 
 /// Asks the policy about all names of the content: one that may be given is
@@ -168,11 +181,14 @@ fn about(context: &Context, digest: &Digest) -> About {
     about.unwrap_or_default().into()
 }
 
-fn find_tree(context: &Context, digest: &Digest, _permit: &FetchPermit) -> Option<PieceTree> {
-    context.digests.tree(digest).or_else(|| {
-        let blob = context.cache.open(digest)?;
-        Some(blob.tree().clone())
-    })
+/// Finds the tree of content. One of the share is read piece by piece. Blocks.
+fn find_tree(context: &Context, digest: Digest, _permit: &FetchPermit) -> Option<Content> {
+    if let Some(length) = context.digests.tree_length(&digest) {
+        let digests = Arc::clone(&context.digests);
+        return Some(Content::of_tree(digests, digest, length));
+    }
+    let blob = context.cache.open(&digest)?;
+    Some(Content::of_cached_tree(blob.tree()))
 }
 
 fn malformed() -> Response {

@@ -16,20 +16,26 @@ use std::{
 };
 
 use bytes::Bytes;
-use node_wire::content::{ContentScan, Scanned};
+use node_wire::{
+    Digest,
+    content::{ContentScan, Scanned},
+};
 
-use super::relay::Relay;
+use super::{kinds::Key, relay::Relay};
 use crate::{
     cache::CachedBlob,
     client::BlobBody,
     disk::Disk,
     pieces::{PIECE_SIZE, PieceTree},
-    share::{SharedBlob, SharedFile},
+    share::{Digests, SharedBlob, SharedFile},
 };
 
 /// Longest file that is read where it is opened, in bytes. One thread less to
 /// wake for each of many small files.
 const READ_WHOLE: u64 = 64 * 1024;
+
+/// Longest content that is looked at before its answer begins, in bytes.
+const LOOK_SHORT: u64 = 4 << 20;
 
 /// Bytes that one job reads to look at content.
 const SCAN: u64 = 1 << 20;
@@ -43,6 +49,8 @@ pub(super) enum Origin {
     Cache,
     /// A peer that is sending it.
     Peer,
+    /// The tree of content, which is not content itself.
+    Tree,
 }
 
 /// Content that is read once, from its beginning to its end.
@@ -67,6 +75,12 @@ enum Source {
         left: Range<u64>,
         /// What was read and not taken yet.
         ahead: Bytes,
+    },
+    /// The tree of content of the share.
+    Tree {
+        digests: Arc<Digests>,
+        digest: Digest,
+        left: Range<u64>,
     },
     /// A file that a peer is sending.
     Peer(Box<Relay>),
@@ -146,6 +160,27 @@ impl Content {
         }
     }
 
+    /// Creates what sends the tree of content of the share, which is `length` bytes long.
+    pub(super) fn of_tree(digests: Arc<Digests>, digest: Digest, length: u64) -> Content {
+        let left = 0..length;
+        Content {
+            origin: Origin::Tree,
+            source: Source::Tree {
+                digests,
+                digest,
+                left,
+            },
+        }
+    }
+
+    /// Creates what sends the tree of a cached blob.
+    pub(super) fn of_cached_tree(tree: &PieceTree) -> Content {
+        Content {
+            origin: Origin::Tree,
+            source: Source::Memory(tree.to_bytes().into()),
+        }
+    }
+
     /// Reads and checks the first piece that is left of a blob, so that nothing is
     /// said of content that is not what its digest says.
     ///
@@ -189,14 +224,17 @@ impl Content {
 
     /// Returns whether reading goes to the disk.
     pub(super) fn is_on_disk(&self) -> bool {
-        matches!(self.source, Source::File { .. } | Source::Blob { .. })
+        matches!(
+            self.source,
+            Source::File { .. } | Source::Blob { .. } | Source::Tree { .. }
+        )
     }
 
     /// Returns the number of bytes, if it is known.
     pub(super) fn length(&self) -> Option<u64> {
         match &self.source {
             Source::Memory(all) => Some(all.len() as u64),
-            Source::File { left, .. } => Some(left.end - left.start),
+            Source::File { left, .. } | Source::Tree { left, .. } => Some(left.end - left.start),
             Source::Blob { left, ahead, .. } => Some(left.end - left.start + ahead.len() as u64),
             Source::Passed { left, .. } => Some(*left),
             Source::Peer(_) => None,
@@ -210,7 +248,7 @@ impl Content {
                 let at = |offset| usize::try_from(offset).unwrap_or(usize::MAX).min(all.len());
                 *all = all.slice(at(range.start)..at(range.end));
             }
-            Source::File { left, .. } | Source::Blob { left, .. } => {
+            Source::File { left, .. } | Source::Blob { left, .. } | Source::Tree { left, .. } => {
                 *left = range.start.min(left.end)..range.end.min(left.end);
             }
             Source::Peer(_) | Source::Passed { .. } => {}
@@ -246,6 +284,21 @@ impl Content {
                 fill(disk, blob, left, ahead).await?;
                 Ok(taken(ahead, most))
             }
+            Source::Tree {
+                digests,
+                digest,
+                left,
+            } => {
+                if left.is_empty() {
+                    return Ok(None);
+                }
+                let range = left.start..left.end.min(left.start.saturating_add(most as u64));
+                left.start = range.end;
+                let (digests, digest) = (Arc::clone(digests), *digest);
+                let read = disk.run(move || digests.read_tree(&digest, range)).await?;
+                let chunk = read.ok_or_else(|| io::Error::other("the tree is gone"))?;
+                Ok(Some(chunk.into()))
+            }
             Source::Peer(relay) => relay.next(most).await,
             Source::Passed { body, left, ahead } => {
                 if ahead.is_empty()
@@ -270,6 +323,20 @@ impl Content {
         (self, chunk)
     }
 
+    /// Returns what the kind of long content is kept under; `None` if a look at the
+    /// content is short.
+    pub(super) fn long_key(&self) -> Option<Key> {
+        match &self.source {
+            Source::File { file, .. } if file.stamp.size > LOOK_SHORT => {
+                Some(Key::File(file.stamp))
+            }
+            Source::Blob { blob, .. } if blob.tree().size() > LOOK_SHORT => {
+                Some(Key::Blob(blob.tree().digest()))
+            }
+            _ => None,
+        }
+    }
+
     /// Reads the content as far as it takes to know how it travels in an
     /// answer to `query`. Every piece of a blob is checked. `None` for the
     /// content of a peer.
@@ -291,7 +358,7 @@ impl Content {
                 }
                 Ok(Some(scanned))
             }
-            Source::Peer(_) | Source::Passed { .. } => Ok(None),
+            Source::Tree { .. } | Source::Peer(_) | Source::Passed { .. } => Ok(None),
         }
     }
 }

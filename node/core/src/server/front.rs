@@ -40,11 +40,17 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub use self::admission::ConnectionLimits;
-use self::{admission::Admission, connection::Connections};
+use self::{
+    admission::{Admission, Progress},
+    connection::Connections,
+};
 use crate::{clock::now, counters::Counters};
 
 /// Most connections of a node that may open many files.
 const CONNECTIONS_MAX: usize = 1_024;
+
+/// A source has one of so many parts of the connections.
+const SOURCES: usize = 8;
 
 /// The part of the files that a process may open that connections may take.
 const FILES_PER_CONNECTION: usize = 4;
@@ -98,7 +104,7 @@ impl ConnectionLimits {
         let total = (files / FILES_PER_CONNECTION).clamp(1, CONNECTIONS_MAX);
         ConnectionLimits {
             total,
-            per_address: (total / 2).max(1),
+            per_source: (total / SOURCES).max(1),
         }
     }
 }
@@ -155,7 +161,11 @@ impl Front {
     ) {
         self.counters.connections_accepted.one();
         let kill = cut.child_token();
-        let id = match self.connections.admit(address.ip(), kill.clone(), now()) {
+        let progress = Progress::default();
+        let admission = self
+            .connections
+            .admit(address.ip(), progress.clone(), kill.clone(), now());
+        let id = match admission {
             Admission::Admitted(id) => id,
             Admission::Displacing { admitted, .. } => {
                 self.counters.connections_displaced.one();
@@ -170,6 +180,7 @@ impl Front {
         let connection = connection::Connection {
             id,
             address,
+            progress,
             connections: Arc::clone(&self.connections),
             counters: Arc::clone(&self.counters),
             router: self.router.clone(),

@@ -10,6 +10,8 @@ mod multicall;
 mod query;
 mod summary;
 
+pub use multicall::Multicalls;
+
 use std::sync::Arc;
 
 use node_overlay::Cost;

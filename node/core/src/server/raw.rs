@@ -128,7 +128,7 @@ pub(super) fn part(wanted: Wanted, size: u64) -> (StatusCode, Range<u64>, Option
     }
 }
 
-/// The answer when too much is being sent.
+/// Too much is being sent already.
 pub(super) fn busy() -> Response {
     let text = "too many downloads run, try again later\n";
     let mut response = (StatusCode::SERVICE_UNAVAILABLE, text).into_response();

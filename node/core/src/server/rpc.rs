@@ -11,11 +11,12 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, Limited};
 use node_overlay::{Cause, Cost};
 use node_wire::{
-    Charset,
+    Charset, Fault, MethodCall,
     asking::{self, Asking},
     budget::{self, Budget},
     dialect::Dialect,
     limits::REQUEST_BODY_MAX,
+    methods::MULTICALL,
     query_id::{self, QueryId},
     request,
 };
@@ -35,6 +36,9 @@ pub(super) const BODY_BUDGET: usize = 32 * 1024;
 /// A body up to this many bytes needs no budget: the number of connections
 /// bounds them.
 const SHORT_BODY: usize = 16 * 1024;
+
+/// Longest body of a multicall, in bytes.
+const MULTICALL_BODY_MAX: usize = 64 * 1024;
 
 /// What a body becomes when it is decoded and read, times its length.
 const GROWTH: usize = node_wire::gate::GROWTH_MAX + 3;
@@ -96,7 +100,7 @@ async fn respond(
     body: &Bytes,
     charset: Charset,
 ) -> Response {
-    match request::read_sent(body, charset) {
+    match request::read_sent(body, charset).and_then(|call| checked(call, body.len())) {
         Ok(call) => {
             let answered = methods::call(context, caller, &call).await;
             if let Err(fault) = &answered {
@@ -115,6 +119,14 @@ async fn respond(
             answer::fault(&fault)
         }
     }
+}
+
+/// Refuses a multicall that is too long: it holds its calls until its answer is out.
+fn checked(call: MethodCall, length: usize) -> Result<MethodCall, Fault> {
+    if call.method == MULTICALL && length > MULTICALL_BODY_MAX {
+        return Err(Fault::invalid_request("A multicall is at most 64 KiB long"));
+    }
+    Ok(call)
 }
 
 impl Caller {

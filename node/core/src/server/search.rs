@@ -131,6 +131,7 @@ async fn ask(
     let bounds = handlers::Wanted {
         limit: limit.min(SEARCH_LIMIT_MAX),
         deadline,
+        asker: handlers::Asker::Stranger,
     };
     let reader = Arc::clone(context);
     let answered = context.answering.run(move || {

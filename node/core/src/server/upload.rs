@@ -9,7 +9,7 @@
 //! - No byte of content leaves before it was taken from the rate and counted.
 //! - At most [`SLOTS_MAX`] answers longer than [`SHORT`] are sent at a time; with
 //!   a limit, at most as many as get a turn within [`TURN_WAIT_MAX`]. Addresses take
-//!   turns for the slots.
+//!   turns for the slots, and one never holds all.
 //! - An answer holds two chunks, one that is sent and one that is read ahead.
 //!   A chunk is small enough that all answers together hold [`MEMORY`], and never
 //!   more than a turn of the rate.
@@ -98,8 +98,8 @@ pub(super) enum Encoder {
     },
 }
 
-/// An answer that is being sent.
-struct Sending {
+/// Content that is being sent.
+pub(super) struct Sending {
     upload: Upload,
     reading: Reading,
     encoder: Option<Encoder>,
@@ -117,7 +117,7 @@ impl Uploads {
     pub fn new(bytes_a_second: u64, disk: Disk, counters: Arc<Counters>) -> Uploads {
         let rate = Rate::new(bytes_a_second);
         Uploads {
-            slots: Slots::new(slots_of(&rate)),
+            slots: Slots::shared(slots_of(&rate)),
             rate,
             disk,
             running: Arc::default(),
@@ -170,45 +170,49 @@ impl Upload {
         self.rate
     }
 
-    /// Returns the content whole, if it has at most `most` bytes.
-    pub(super) async fn whole(
-        &self,
-        content: &mut Content,
-        most: usize,
-    ) -> io::Result<Option<Vec<u8>>> {
-        let mut bytes = Vec::new();
-        while let Some(chunk) = content
-            .next(&self.uploads.disk, self.uploads.chunk())
-            .await?
-        {
-            if bytes.len() + chunk.len() > most {
-                return Ok(None);
-            }
-            self.pass(chunk.len(), content.origin()).await;
-            bytes.extend_from_slice(&chunk);
-        }
-        Ok(Some(bytes))
-    }
-
     /// Returns the body of an answer that carries `content`.
     pub(super) async fn body(self, mut content: Content, encoder: Encoder) -> Body {
-        self.uploads.counters.files_served.one();
+        self.count(&content);
         if self.uploads.rate.limit().is_none()
             && let Some(all) = content.take_memory()
         {
             self.pass(all.len(), content.origin()).await;
             return Body::from(encoder.whole(all));
         }
-        let sending = Sending {
-            upload: self,
-            reading: Reading::Idle(content),
-            encoder: Some(encoder),
-        };
+        let sending = self.start(content, encoder);
         Body::from_stream(stream::try_unfold(sending, Sending::next))
     }
 
-    /// Lets bytes pass.
+    /// Returns what sends `content` as a part of an answer.
+    pub(super) fn sending(self, content: Content, encoder: Encoder) -> Sending {
+        self.count(&content);
+        self.start(content, encoder)
+    }
+
+    fn start(self, content: Content, encoder: Encoder) -> Sending {
+        Sending {
+            upload: self,
+            reading: Reading::Idle(content),
+            encoder: Some(encoder),
+        }
+    }
+
+    fn count(&self, content: &Content) {
+        if content.origin() != Origin::Tree {
+            self.uploads.counters.files_served.one();
+        }
+    }
+
+    /// Returns what reads content from the disk.
+    pub(super) fn disk(&self) -> Disk {
+        self.uploads.disk.clone()
+    }
+
+    /// Lets bytes pass. Trees count for nothing: they are a small part of what they check.
     async fn pass(&self, bytes: usize, origin: Origin) {
+        if origin == Origin::Tree {
+            return;
+        }
         self.uploads.rate.take(self.address, bytes).await;
         let counters = &self.uploads.counters;
         counters.bytes_served.add(bytes as u64);
@@ -225,7 +229,11 @@ impl Drop for Running {
 }
 
 impl Sending {
-    async fn next(mut self) -> io::Result<Option<(Bytes, Sending)>> {
+    /// Returns the next encoded bytes.
+    ///
+    /// # Errors
+    /// Errors if the content cannot be read to its end.
+    pub(super) async fn next(mut self) -> io::Result<Option<(Bytes, Sending)>> {
         if let Some(head) = self.encoder.as_mut().and_then(Encoder::head) {
             return Ok(Some((head, self)));
         }
@@ -271,6 +279,12 @@ impl Encoder {
     /// Creates the encoder of an answer to `query`.
     pub(super) fn query(writer: QueryAnswerWriter) -> Encoder {
         let head = Some(writer.head());
+        Encoder::Query { writer, head }
+    }
+
+    /// Creates the encoder of an answer to `query` whose prelude is out.
+    pub(super) fn behind_prelude(writer: QueryAnswerWriter) -> Encoder {
+        let head = Some(writer.head_behind_prelude());
         Encoder::Query { writer, head }
     }
 

@@ -1,6 +1,6 @@
 //! What is known of content, by its digest.
 
-use std::{io, os::unix::fs::FileExt, sync::Arc};
+use std::{io, ops::Range, os::unix::fs::FileExt, sync::Arc};
 
 use node_wire::{Digest, name::ShareName, pieces::PieceTree};
 
@@ -77,6 +77,20 @@ impl Digests {
     #[must_use]
     pub fn tree(&self, digest: &Digest) -> Option<PieceTree> {
         self.store.tree(digest)
+    }
+
+    /// Length of the tree of content that is in the share, in bytes, after the tree was
+    /// checked. Blocks.
+    #[must_use]
+    pub fn tree_length(&self, digest: &Digest) -> Option<u64> {
+        let tree = self.store.tree(digest)?;
+        Some(PieceTree::bytes_len(tree.size()))
+    }
+
+    /// Reads a part of the tree of content that is in the share. Blocks.
+    #[must_use]
+    pub fn read_tree(&self, digest: &Digest, range: Range<u64>) -> Option<Vec<u8>> {
+        self.store.read_tree(digest, range)
     }
 
     /// Opens a file that still is what it was when `digest` was computed. Blocks.

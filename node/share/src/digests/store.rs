@@ -11,7 +11,7 @@ mod list;
 
 use std::{
     collections::BTreeMap,
-    ops::Bound,
+    ops::{Bound, Range},
     panic::{AssertUnwindSafe, catch_unwind},
     path::Path,
     sync::Mutex,
@@ -146,25 +146,52 @@ impl Store {
     }
 
     pub(super) fn tree(&self, digest: &Digest) -> Option<PieceTree> {
-        let unsaved = lock(&self.unsaved)
-            .files
-            .values()
-            .find(|new| new.known.digest == *digest)
-            .map(|new| new.tree.clone());
-        if unsaved.is_some() {
-            return unsaved;
+        if let Some(tree) = self.unsaved_tree(digest) {
+            return Some(tree);
         }
-        let size = self.names(digest).iter().find_map(|name| {
-            let known = self.get_unsettled(name)?;
-            (known.digest == *digest).then_some(known.size)
-        })?;
+        let size = self.size(digest)?;
         if size <= PIECE_SIZE {
             return PieceTree::of_one_piece(*digest, size);
         }
+        self.saved_tree(digest, |bytes| PieceTree::from_bytes(*digest, bytes).ok())
+    }
+
+    /// Reads a part of what `tree` gives.
+    pub(super) fn read_tree(&self, digest: &Digest, range: Range<u64>) -> Option<Vec<u8>> {
+        if let Some(tree) = self.unsaved_tree(digest) {
+            return tree.bytes_at(range);
+        }
+        let size = self.size(digest)?;
+        if size <= PIECE_SIZE {
+            return PieceTree::of_one_piece(*digest, size)?.bytes_at(range);
+        }
+        let (start, end) = (range.start.try_into().ok()?, range.end.try_into().ok()?);
+        self.saved_tree(digest, |bytes| {
+            bytes.get::<Range<usize>>(start..end).map(<[u8]>::to_vec)
+        })
+    }
+
+    fn unsaved_tree(&self, digest: &Digest) -> Option<PieceTree> {
+        let unsaved = lock(&self.unsaved);
+        let mut files = unsaved.files.values();
+        let found = files.find(|new| new.known.digest == *digest);
+        found.map(|new| new.tree.clone())
+    }
+
+    /// Size of the content with this digest, if it has a name.
+    fn size(&self, digest: &Digest) -> Option<u64> {
+        self.names(digest).iter().find_map(|name| {
+            let known = self.get_unsettled(name)?;
+            (known.digest == *digest).then_some(known.size)
+        })
+    }
+
+    /// Gives `use_it` the saved bytes of a tree.
+    fn saved_tree<T>(&self, digest: &Digest, use_it: impl FnOnce(&[u8]) -> Option<T>) -> Option<T> {
         self.read(|database| {
             let table = database.begin_read()?.open_table(TREES)?;
             let found = table.get(digest.as_bytes().as_slice())?;
-            Ok(found.and_then(|bytes| PieceTree::from_bytes(*digest, bytes.value()).ok()))
+            Ok(found.and_then(|bytes| use_it(bytes.value())))
         })
         .flatten()
     }

@@ -44,31 +44,67 @@ macro_rules! frame {
 /// [`head`](Self::head), push the file, [`finish`](Self::finish).
 #[derive(Clone, Debug)]
 pub struct QueryAnswerWriter {
-    dialect: Dialect,
+    frame: Frame,
     payload: Payload,
     carry: Vec<u8>, // at most two bytes that do not fill a group of base64
 }
 
+#[derive(Clone, Copy, Debug)]
 struct Frame {
     head: &'static str,
     tail: &'static str,
 }
+
+const ENTRY_TEXT: Frame = Frame {
+    head: "<value><array><data><value><string>",
+    tail: "</string></value></data></array></value>",
+};
+
+const ENTRY_BINARY: Frame = Frame {
+    head: "<value><array><data><value><base64>",
+    tail: "</base64></value></data></array></value>",
+};
 
 impl QueryAnswerWriter {
     /// A writer for one answer.
     #[must_use]
     pub fn new(dialect: Dialect, payload: Payload) -> Self {
         Self {
-            dialect,
+            frame: frame(dialect, payload),
             payload,
             carry: Vec::new(),
         }
     }
 
+    /// A writer for the entry of a query in the answer of `system.multicall`.
+    #[must_use]
+    pub fn entry(payload: Payload) -> Self {
+        let frame = match payload {
+            Payload::Text => ENTRY_TEXT,
+            Payload::Binary => ENTRY_BINARY,
+        };
+        Self {
+            frame,
+            payload,
+            carry: Vec::new(),
+        }
+    }
+
+    /// What the head of every whole answer begins with, whatever kind the file is. White
+    /// space may follow it.
+    pub const PRELUDE: &str = "<?xml version=\"1.0\"?>\n<methodResponse>\n<params>\n<param>\n";
+
+    /// What comes before the file, behind the [`PRELUDE`](Self::PRELUDE) if there is one.
+    #[must_use]
+    pub fn head_behind_prelude(&self) -> &'static str {
+        let head = self.frame.head;
+        head.strip_prefix(Self::PRELUDE).unwrap_or(head)
+    }
+
     /// What comes before the file.
     #[must_use]
     pub fn head(&self) -> &'static str {
-        frame(self.dialect, self.payload).head
+        self.frame.head
     }
 
     /// Appends the next bytes of the file, encoded, to `out`: at most five
@@ -85,7 +121,7 @@ impl QueryAnswerWriter {
     /// Appends what comes after the file.
     pub fn finish(self, out: &mut Vec<u8>) {
         push_groups(&self.carry, out);
-        out.extend_from_slice(frame(self.dialect, self.payload).tail.as_bytes());
+        out.extend_from_slice(self.frame.tail.as_bytes());
     }
 
     /// Length of the whole answer for a scanned file, in bytes.

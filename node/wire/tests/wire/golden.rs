@@ -169,8 +169,15 @@ fn our_answers_are_what_they_were() {
     same_as_before("answer_hello", &response::value(&Value::Int(0)));
     let fault = Fault::unhandled(MissReason::NotFound);
     same_as_before("answer_fault_100", &response::fault(&fault));
-    let results = [Ok(Value::Int(0)), Err(Fault::access_denied())];
-    same_as_before("answer_multicall", &response::multicall(&results));
+    let fault = Fault::access_denied();
+    let multicall = [
+        response::MULTICALL_HEAD.as_bytes(),
+        &response::multicall_entry(Ok(Value::Int(0))),
+        &response::multicall_entry(Err(&fault)),
+        response::MULTICALL_TAIL.as_bytes(),
+    ]
+    .concat();
+    same_as_before("answer_multicall", &multicall);
 }
 
 #[test]

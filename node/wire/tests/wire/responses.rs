@@ -1,5 +1,6 @@
 //! Small answers: written, read, and refused.
 
+use node_wire::content::{Payload, QueryAnswerWriter};
 use node_wire::dialect::Dialect;
 use node_wire::gate;
 use node_wire::limits::SMALL_ANSWER_MAX;
@@ -111,13 +112,39 @@ fn hello_tells_the_dialect() {
 
 #[test]
 fn multicall_answers_hold_results_and_faults() {
-    let results = [Ok(Value::Int(7)), Err(Fault::access_denied())];
-    let read = response::read(&response::multicall(&results))
-        .unwrap()
-        .unwrap();
+    let fault = Fault::access_denied();
+    let mut answer = response::MULTICALL_HEAD.as_bytes().to_vec();
+    answer.extend(response::multicall_entry(Ok(Value::Int(7))));
+    answer.extend(response::multicall_entry(Err(&fault)));
+    for (payload, bytes) in [
+        (Payload::Text, &b"a < b\r\n"[..]),
+        (Payload::Binary, &[0, 255, 7]),
+    ] {
+        let mut writer = QueryAnswerWriter::entry(payload);
+        answer.extend_from_slice(writer.head().as_bytes());
+        writer.push(bytes, &mut answer);
+        writer.finish(&mut answer);
+    }
+    answer.extend_from_slice(response::MULTICALL_TAIL.as_bytes());
+    let read = response::read(&answer).unwrap().unwrap();
+    assert_eq!(read[2], Value::Array(vec!["a < b\r\n".into()]));
+    assert_eq!(read[3], Value::Array(vec![Value::Base64(vec![0, 255, 7])]));
     assert_eq!(read[0], Value::Array(vec![Value::Int(7)]));
     assert_eq!(read[1]["faultCode"], Value::Int(200));
     assert_eq!(read[1]["faultString"], Value::from("Access denied"));
+}
+
+#[test]
+fn every_answer_to_query_begins_with_the_prelude() {
+    for dialect in [Dialect::Faults, Dialect::Codes] {
+        for payload in [Payload::Text, Payload::Binary] {
+            let writer = QueryAnswerWriter::new(dialect, payload);
+            let begin = [QueryAnswerWriter::PRELUDE, writer.head_behind_prelude()].concat();
+            assert_eq!(begin, writer.head());
+        }
+    }
+    let entry = QueryAnswerWriter::entry(Payload::Text);
+    assert_eq!(entry.head_behind_prelude(), entry.head());
 }
 
 /// The value as the `xmlrpc` crate reads it back: a string of white space is

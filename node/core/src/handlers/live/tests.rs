@@ -3,6 +3,7 @@
 use plugin_api::{Example, FileInfo, Files, Handler, HandlerError, Sink};
 
 use super::*;
+use crate::handlers::Asker;
 use crate::threads::Threads;
 
 /// Gives as many hits as the query says; fails behind them if it is told to.
@@ -76,6 +77,7 @@ fn begin(text: &str, limit: usize) -> LiveAnswer {
     let wanted = Wanted {
         limit,
         deadline: soon(),
+        asker: Asker::Owner,
     };
     let place = Threads::new("answer", 1).try_place().unwrap();
     LiveAnswer::begin(asked, wanted, place).unwrap()
@@ -161,6 +163,7 @@ async fn answer_nobody_takes_keeps_its_place_until_it_is_dropped() {
     let wanted = Wanted {
         limit: usize::MAX,
         deadline: soon(),
+        asker: Asker::Owner,
     };
     let live = LiveAnswer::begin(asked, wanted, threads.try_place().unwrap()).unwrap();
     live.next(MOST, soon()).await.unwrap();

@@ -26,7 +26,7 @@ use tower::ServiceExt;
 
 use super::{
     Local, Remote,
-    admission::{Admission, ConnectionLimits, ConnectionTable},
+    admission::{Admission, ConnectionLimits, ConnectionTable, Progress},
     framing::HEADERS_MAX,
     guarded::{GuardedStream, Halves},
     refusal::Refusal,
@@ -50,6 +50,7 @@ pub(super) struct Connections {
 pub(super) struct Connection {
     pub(super) id: u64,
     pub(super) address: SocketAddr,
+    pub(super) progress: Progress,
     pub(super) connections: Arc<Connections>,
     pub(super) counters: Arc<Counters>,
     pub(super) router: Router,
@@ -61,6 +62,8 @@ pub(super) struct Connection {
 pub(super) struct Shared {
     id: u64,
     connections: Arc<Connections>,
+    /// How far its answers have come.
+    progress: Progress,
     /// Number of requests that have come whole.
     requests: AtomicU64,
     /// Number of answers that are out.
@@ -85,10 +88,11 @@ impl Connections {
     pub(super) fn admit(
         &self,
         address: IpAddr,
+        progress: Progress,
         kill: CancellationToken,
         now: Instant,
     ) -> Admission {
-        let admission = lock(&self.table).admit(address, now);
+        let admission = lock(&self.table).admit(address, progress, now);
         let mut kills = lock(&self.kills);
         match admission {
             Admission::Admitted(id) => drop(kills.insert(id, kill)),
@@ -113,10 +117,11 @@ impl Connections {
 }
 
 impl Shared {
-    fn new(id: u64, connections: Arc<Connections>) -> Shared {
+    fn new(id: u64, connections: Arc<Connections>, progress: Progress) -> Shared {
         Shared {
             id,
             connections,
+            progress,
             requests: AtomicU64::new(0),
             answers: AtomicU64::new(0),
             awaiting: AtomicWaker::new(),
@@ -132,6 +137,10 @@ impl Shared {
     /// Has `context` woken when the answer is out.
     pub(super) fn wake_after_answer(&self, context: &Context<'_>) {
         self.awaiting.register(context.waker());
+    }
+
+    pub(super) fn progress(&self) -> &Progress {
+        &self.progress
     }
 
     pub(super) fn answers(&self) -> u64 {
@@ -179,7 +188,12 @@ impl Connection {
         let local = socket.local_addr().ok();
         // Small answers must not wait for one another.
         let _ = socket.set_nodelay(true);
-        let shared = Arc::new(Shared::new(self.id, Arc::clone(&self.connections)));
+        let shared = Shared::new(
+            self.id,
+            Arc::clone(&self.connections),
+            self.progress.clone(),
+        );
+        let shared = Arc::new(shared);
         select! {
             () = kill.cancelled() => return,
             () = self.run(socket, local, &shared, stop) => {}

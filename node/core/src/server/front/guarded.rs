@@ -151,9 +151,14 @@ impl GuardedStream {
         written: Poll<io::Result<usize>>,
     ) -> Poll<io::Result<usize>> {
         match written {
-            Poll::Pending => self.poll_reading(context).map(Err),
+            Poll::Pending => {
+                self.shared.progress().blocked();
+                self.poll_reading(context).map(Err)
+            }
             Poll::Ready(result) => {
-                self.reading.wrote(*result.as_ref().unwrap_or(&0), now());
+                let bytes = *result.as_ref().unwrap_or(&0);
+                self.shared.progress().wrote(bytes);
+                self.reading.wrote(bytes, now());
                 Poll::Ready(result)
             }
         }

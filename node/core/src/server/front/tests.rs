@@ -25,7 +25,7 @@ async fn asked(buffer: Option<u32>) -> (TcpStream, CancellationToken) {
     let address = listener.local_addr().unwrap();
     let limits = ConnectionLimits {
         total: 4,
-        per_address: 4,
+        per_source: 4,
     };
     let router = Router::new().route("/", get(long_answer));
     let front = Front::new(listener, router, limits, 1024, Arc::default());

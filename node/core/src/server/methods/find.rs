@@ -248,6 +248,7 @@ fn matching(context: &Context, query: &str, after: Option<&str>) -> Result<Vec<F
     let wanted = handlers::Wanted {
         limit: QUERY_FILES_MAX,
         deadline: now() + QUERY_TIME,
+        asker: handlers::Asker::Stranger,
     };
     let answer = context
         .handlers

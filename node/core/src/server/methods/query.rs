@@ -31,6 +31,7 @@ pub(super) async fn answer(context: &Arc<Context>, caller: &Caller, params: &[Va
         let Some(content) = open_on_disk(context, &name, open).await else {
             continue;
         };
+        afford_reading(context, caller, &content.0)?;
         match FileAnswer::of(context, content, caller.remote, &permit).await {
             Ok(answer) => return Ok(Answer::File(Box::new(answer))),
             Err(FileAnswerError::Busy) => return Err(busy()),
@@ -69,6 +70,18 @@ pub(super) async fn answer(context: &Arc<Context>, caller: &Caller, params: &[Va
 fn is_of_owner(caller: &Caller, history: &[String]) -> bool {
     let is_here = Scope::of_source(caller.remote.0.ip()) == Scope::Machine;
     is_here && history.is_empty() && caller.walk.is_none()
+}
+
+/// Charges long content that nobody has read yet for its bytes.
+fn afford_reading(context: &Context, caller: &Caller, content: &Content) -> Result<(), Fault> {
+    let unread = content
+        .long_key()
+        .filter(|key| context.kinds.of(*key).get().is_none());
+    if unread.is_none() {
+        return Ok(());
+    }
+    let bytes = content.length().unwrap_or(0);
+    super::afford(context, caller, Cost::Read(bytes)).map_err(|_| busy())
 }
 
 /// Returns the fault of a node that is asked too much. To a peer of the chapter any

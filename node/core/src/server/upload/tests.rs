@@ -187,7 +187,7 @@ async fn every_answer_gets_a_turn_before_it_seems_silent() {
         let slots = slots_of(&uploads.rate);
         let mut bodies = Vec::new();
         for number in 0..slots {
-            let from = remote(u8::try_from(number % 8).unwrap());
+            let from = remote(u8::try_from(number).unwrap());
             let upload = uploads.begin(from, None).await.unwrap();
             bodies.push(upload.body(content(&bytes(70_000)), Encoder::Raw).await);
         }
@@ -214,8 +214,9 @@ async fn every_answer_gets_a_turn_before_it_seems_silent() {
 async fn many_answers_have_small_chunks() {
     let (uploads, _) = uploads(0);
     let mut held = Vec::new();
-    for _ in 0..SLOTS_MAX {
-        held.push(uploads.begin(remote(1), None).await.unwrap());
+    for number in 0..SLOTS_MAX {
+        let from = remote(u8::try_from(number).unwrap());
+        held.push(uploads.begin(from, None).await.unwrap());
         assert!(uploads.chunk() * held.len() * 2 <= MEMORY);
     }
     drop(held);

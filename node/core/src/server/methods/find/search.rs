@@ -49,6 +49,7 @@ pub(in crate::server::methods) async fn begin(
     let bounds = handlers::Wanted {
         limit,
         deadline: begun + TIME,
+        asker: handlers::Asker::Stranger,
     };
     let live = context
         .handlers
