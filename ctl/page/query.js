@@ -1,6 +1,7 @@
 // The query that a person means: what is typed, the kind that is chosen, and the filters.
 
 export const KINDS = [
+  { id: "all", label: "All", hint: "Names and texts with these words; names first" },
   { id: "name", label: "Names", hint: "Words of a name, a pattern such as *.pdf, or a whole name" },
   { id: "text", label: "Text", hint: "Words and \u201cquoted phrases\u201d inside files" },
   { id: "grep", label: "Lines", hint: "A regular expression, matched against each line" },
@@ -13,7 +14,7 @@ export const AGES = [["", "Any time"], ["1d", "Last day"], ["7d", "Last week"], 
 export function build({ text, kind, ext, size, age }) {
   const typed = text.trim();
   const own = /^[a-z][a-z0-9_-]*:/.test(typed);
-  const parts = [own ? typed : `${kind}:${typed}`];
+  const parts = [own || kind === "all" ? typed : `${kind}:${typed}`];
   const endings = ext.split(/[\s,;]+/).map((ending) => ending.replace(/^[*.]+/, "")).filter((ending) => /^[\p{L}\p{N}_+-]+$/u.test(ending));
   if (endings.length > 0) parts.push(`ext:${endings.join(",")}`);
   if (size) parts.push(`size:${size}`);
@@ -49,6 +50,6 @@ export function same(one, other) {
 
 // The words to mark in names.
 export function wordsOf(text, kind) {
-  if (kind !== "name" || /^[a-z][a-z0-9_-]*:/.test(text.trim())) return [];
+  if ((kind !== "name" && kind !== "all") || /^[a-z][a-z0-9_-]*:/.test(text.trim())) return [];
   return text.toLowerCase().split(/[\s*?[\]{}"/]+/).filter((word) => word.length > 1);
 }

@@ -51,5 +51,6 @@ mod summaries;
 mod tidy;
 mod transfers;
 mod ui;
+mod unprefixed;
 mod world;
 mod xml;
