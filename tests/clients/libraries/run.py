@@ -110,8 +110,8 @@ def clients(options, work):
     yield library("xmlrpc")
     # Its CDATA ends at the first `]]>`.
     yield library("homematic-xmlrpc", ["]]>.txt"])
-    # It writes no `]]>` at all.
-    yield library("@foxglove/xmlrpc", ["]]>.txt"])
+    # It writes no `]]>` at all: not in a name that it asks for, and in no content that it serves.
+    yield library("@foxglove/xmlrpc", ["]]>.txt", "cdata.xml"])
     compiled = os.path.join(work, "xmlrpc_c")
     flags = run(["sh", "-c", "xmlrpc-c-config client --cflags --libs"]).stdout.split()
     yield Client("xmlrpc-c", [compiled, "client"], None, "apt install libxmlrpc-core-c3-dev libcurl4-gnutls-dev gcc", ["xmlrpc-c-config", "--version"],
