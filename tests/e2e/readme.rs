@@ -27,8 +27,8 @@ impl Reader {
     fn new(peer: &NodeProcess) -> Reader {
         let home = Home::new();
         for (name, program) in [
-            ("noded", env!("CARGO_BIN_EXE_e2e-noded")),
-            ("ctl", env!("CARGO_BIN_EXE_e2e-ctl")),
+            ("noded", crate::world::noded_program()),
+            ("ctl", crate::world::ctl_program()),
         ] {
             symlink(program, home.root().join(name)).unwrap();
         }
