@@ -4,24 +4,26 @@ use std::collections::BTreeSet;
 
 use node_api::openrpc;
 use node_base::{secret::Secret, state::StateDir};
-use node_core::{handlers::Extensions, node::NodeOptions};
+use node_core::{handlers::Extensions, node::{NodeOptions, NodeSettings}};
 
 use super::*;
 
 async fn owner(home: &std::path::Path) -> Owner {
     let state = StateDir::open(&home.join("state")).unwrap();
     let options = NodeOptions {
-        share: home.to_owned(),
-        listen: ([127, 0, 0, 1], 0).into(),
-        url: None,
-        allow_hosts: Vec::new(),
+        settings: NodeSettings {
+            share: home.to_owned(),
+            listen: ([127, 0, 0, 1], 0).into(),
+            url: None,
+            allow_hosts: Vec::new(),
+            peers: Vec::new(),
+            cache_size: 0,
+            upload_rate: 0,
+            download_rate: 0,
+        },
         secret: Secret::load_or_create(&state).unwrap(),
         state,
         extensions: Extensions::default(),
-        peers: Vec::new(),
-        cache_size: 0,
-        upload_rate: 0,
-        download_rate: 0,
         providers: None,
         network_key: None,
     };
