@@ -101,11 +101,11 @@ impl Meeting {
     }
 
     /// Ends all of it and waits for that.
-    pub(crate) async fn stop(self) {
+    pub(crate) async fn stop(mut self) {
         self.cancel.cancel();
         self.tasks.close();
         self.tasks.wait().await;
-        if let Some(index) = self.index {
+        if let Some(index) = self.index.take() {
             index.stop().await;
         }
     }
@@ -146,6 +146,12 @@ impl Meeting {
         let files = Arc::new(Shared(Arc::clone(node)));
         let publisher = Publisher::new(Arc::clone(&index.dht), files, node.url().port());
         self.tasks.spawn(publisher.run(self.cancel.clone()));
+    }
+}
+
+impl Drop for Meeting {
+    fn drop(&mut self) {
+        self.cancel.cancel();
     }
 }
 

@@ -26,6 +26,7 @@ mod http_front;
 mod meeting;
 mod mesh;
 mod names;
+mod neighbours;
 mod packaging;
 mod plugins;
 mod policy;

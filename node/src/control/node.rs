@@ -3,7 +3,10 @@
 use std::{process, sync::Arc};
 
 use jsonrpsee::core::{RpcResult, async_trait};
-use node_api::node::{IndexStatus, NodeServer, NodeStatus};
+use node_api::{
+    error::{ApiError, ErrorCode},
+    node::{IndexStatus, NodeServer, NodeStatus},
+};
 use node_base::events::unix_millis;
 use node_wire::{PeerUrl, scope::Scope};
 use plugin_api::IndexStatus as Progress;
@@ -39,6 +42,15 @@ impl NodeServer for Owner {
             handlers: node.handlers().names(),
             counters: node.counters().snapshot(),
         })
+    }
+
+    async fn renew_secret(&self) -> RpcResult<bool> {
+        let (renewal, disk) = (self.renewal.clone(), self.node.context().share.disk());
+        let renewed = disk.run(move || renewal.renew()).await;
+        let renewed = renewed.map_err(|_| broken())?;
+        renewed.map_err(|error| ApiError::new(ErrorCode::Failed, error.to_string()))?;
+        tracing::info!("the secret was renewed as the owner asked");
+        Ok(true)
     }
 
     async fn stop(&self) -> RpcResult<bool> {

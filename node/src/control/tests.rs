@@ -10,6 +10,8 @@ use super::*;
 
 async fn owner(home: &std::path::Path) -> Owner {
     let state = StateDir::open(&home.join("state")).unwrap();
+    let secret = Secret::load_or_create(&state).unwrap();
+    let renewal = Renewal::new(secret.clone(), state.clone());
     let options = NodeOptions {
         settings: NodeSettings {
             share: home.to_owned(),
@@ -21,7 +23,7 @@ async fn owner(home: &std::path::Path) -> Owner {
             upload_rate: 0,
             download_rate: 0,
         },
-        secret: Secret::load_or_create(&state).unwrap(),
+        secret,
         state,
         extensions: Extensions::default(),
         providers: None,
@@ -31,6 +33,7 @@ async fn owner(home: &std::path::Path) -> Owner {
     Owner {
         node,
         control: ([127, 0, 0, 1], 0).into(),
+        renewal,
         stop_asked: CancellationToken::new(),
     }
 }

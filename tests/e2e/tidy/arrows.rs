@@ -69,6 +69,8 @@ const ARROWS: &[(&str, &[&str])] = &[
         &[
             "node",
             "node-api",
+            // Who may read a state directory, and which node holds it.
+            "node-base",
             "node-wire",
             "plugin-api",
             "plugin-host",

@@ -26,6 +26,7 @@ const HTTP: &[&str] = &[
     "node/core/src/server",
     "node/transport/src",
     "node/src/control",
+    "ctl/src/connection/channel",
     "ctl/src/download",
 ];
 /// Content, and places in a distributed hash table.
