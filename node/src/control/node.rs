@@ -45,7 +45,7 @@ impl NodeServer for Owner {
     }
 
     async fn renew_secret(&self) -> RpcResult<bool> {
-        let (renewal, disk) = (self.renewal.clone(), self.node.context().share.disk());
+        let (renewal, disk) = (self.renewal.clone(), self.node.disk());
         let renewed = disk.run(move || renewal.renew()).await;
         let renewed = renewed.map_err(|_| broken())?;
         renewed.map_err(|error| ApiError::new(ErrorCode::Failed, error.to_string()))?;
