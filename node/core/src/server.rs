@@ -132,7 +132,11 @@ impl Context {
 
 /// The front of the peer port on `listener`.
 #[must_use]
-pub(crate) fn front(listener: TcpListener, context: Arc<Context>, limits: ConnectionLimits) -> Front {
+pub(crate) fn front(
+    listener: TcpListener,
+    context: Arc<Context>,
+    limits: ConnectionLimits,
+) -> Front {
     let counters = Arc::clone(&context.counters);
     Front::new(
         listener,

@@ -38,7 +38,7 @@ impl NodeServer for Owner {
             started: unix_millis(node.started()),
             peers: node.overlay().count() as u64,
             cache_bytes: node.cache().bytes(),
-            index: context.handlers.index().map(|kept| index(&kept.status())),
+            index: node.handlers().index().map(|kept| index(&kept.status())),
             handlers: node.handlers().names(),
             counters: node.counters().snapshot(),
         })

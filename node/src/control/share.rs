@@ -38,8 +38,7 @@ impl ShareServer for Owner {
         let (digests, files) = (Arc::clone(node.digests()), node.files());
         let mut listing = match pattern {
             None => {
-                let listed = disk
-                    .run(move || page(&catalogue, after.as_deref(), limit));
+                let listed = disk.run(move || page(&catalogue, after.as_deref(), limit));
                 listed.await.map_err(|_| broken())??
             }
             Some(pattern) => {
@@ -67,7 +66,10 @@ impl ShareServer for Owner {
         let parsed = folder.map(|name| ShareName::parse(&name).map_err(|e| bad_name(&name, &e)));
         let parsed = parsed.transpose()?;
         let limit = limit.unwrap_or(LIST_LIMIT_DEFAULT).clamp(1, LIST_LIMIT_MAX) as usize;
-        let (share, digests) = (Arc::clone(self.node.share()), Arc::clone(self.node.digests()));
+        let (share, digests) = (
+            Arc::clone(self.node.share()),
+            Arc::clone(self.node.digests()),
+        );
         let listed = self.node.disk().run(move || {
             let folder = parsed.as_ref().map(ShareName::as_str);
             let mut listing = folder::list(&share, folder, after.as_deref(), limit)

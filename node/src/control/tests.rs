@@ -4,7 +4,10 @@ use std::collections::BTreeSet;
 
 use node_api::openrpc;
 use node_base::{secret::Secret, state::StateDir};
-use node_core::{handlers::Extensions, node::{NodeOptions, NodeSettings}};
+use node_core::{
+    handlers::Extensions,
+    node::{NodeOptions, NodeSettings},
+};
 
 use super::*;
 

@@ -64,7 +64,11 @@ fn running() -> (usize, Vec<String>) {
 async fn is_gone(case: &str, settings: &Settings, before: &(usize, Vec<String>)) {
     let until = now() + SOON;
     while running() != *before {
-        assert!(now() < until, "{case}: {:?} runs after {before:?}", running());
+        assert!(
+            now() < until,
+            "{case}: {:?} runs after {before:?}",
+            running()
+        );
         sleep(Duration::from_millis(10)).await;
     }
     for address in [settings.node.listen, settings.control] {
@@ -112,7 +116,10 @@ async fn node_that_is_stopped_or_dropped_leaves_nothing() {
         let before = running();
         let started = start(settings.clone()).await.unwrap();
         assert!(running().0 > before.0, "the test counts tasks");
-        assert!(running().1.len() > before.1.len(), "the test counts threads");
+        assert!(
+            running().1.len() > before.1.len(),
+            "the test counts threads"
+        );
         if is_stopped {
             started.stop().await;
         } else {

@@ -47,7 +47,10 @@ fn an_option_wins_over_the_file_and_the_file_over_the_default() {
         ..with_config(&home, config)
     };
     let settings = Settings::resolve(args).unwrap();
-    assert_eq!((settings.node.listen.port(), settings.control.port()), (3, 2));
+    assert_eq!(
+        (settings.node.listen.port(), settings.control.port()),
+        (3, 2)
+    );
     assert_eq!(settings.node.peers, [PeerUrl::parse("http://a/").unwrap()]);
 }
 

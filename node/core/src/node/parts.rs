@@ -36,10 +36,7 @@ impl Node {
     }
 
     /// Returns what the owner's policy says that hits are worth, and `None` if they stay as they are.
-    pub async fn rank(
-        &self,
-        hits: impl Iterator<Item = RankAsked>,
-    ) -> Option<Vec<Option<f64>>> {
+    pub async fn rank(&self, hits: impl Iterator<Item = RankAsked>) -> Option<Vec<Option<f64>>> {
         let policy = &self.context.policy;
         if !policy.ranks() {
             return None;
