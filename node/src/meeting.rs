@@ -17,7 +17,7 @@ use std::{
 };
 
 use futures_util::future::BoxFuture;
-use node_core::{node::Node, server::Context};
+use node_core::node::Node;
 use node_discovery::{
     Holders, Lan, LanOptions, LanScope, Meet, Publisher, Rendezvous,
     dht::{Callable, Dht, DhtOptions, MainlineDht, Reply},
@@ -101,11 +101,11 @@ impl Meeting {
     }
 
     /// Ends all of it and waits for that.
-    pub(crate) async fn stop(self) {
+    pub(crate) async fn stop(mut self) {
         self.cancel.cancel();
         self.tasks.close();
         self.tasks.wait().await;
-        if let Some(index) = self.index {
+        if let Some(index) = self.index.take() {
             index.stop().await;
         }
     }
@@ -138,14 +138,20 @@ impl Meeting {
     }
 
     fn publish(&self, node: &Arc<Node>, index: &Index) {
-        if node.context().network.is_some() {
+        if node.is_private() {
             tracing::warn!("in a private network no files are announced in the DHT");
             return;
         }
         tracing::info!("the files that any stranger may have are announced in the DHT");
-        let files = Arc::new(Shared(Arc::clone(node.context())));
+        let files = Arc::new(Shared(Arc::clone(node)));
         let publisher = Publisher::new(Arc::clone(&index.dht), files, node.url().port());
         self.tasks.spawn(publisher.run(self.cancel.clone()));
+    }
+}
+
+impl Drop for Meeting {
+    fn drop(&mut self) {
+        self.cancel.cancel();
     }
 }
 
@@ -161,15 +167,15 @@ impl Providers for Named {
 
 /// What the node shares, for the distributed hash table.
 #[derive(Debug)]
-struct Shared(Arc<Context>);
+struct Shared(Arc<Node>);
 
 impl Files for Shared {
     fn all(&self, most: usize) -> Reply<'_, Vec<File>> {
         Box::pin(async move {
-            let context = Arc::clone(&self.0);
-            let listed = self.0.disk.run(move || {
-                let digests = context.digests.list(most);
-                let copies = context.overlay.copies(&digests);
+            let (digests, overlay) = (Arc::clone(self.0.digests()), Arc::clone(self.0.overlay()));
+            let listed = self.0.disk().run(move || {
+                let digests = digests.list(most);
+                let copies = overlay.copies(&digests);
                 let files = digests.into_iter().zip(copies);
                 files
                     .map(|(digest, peers)| File { digest, peers })
@@ -186,9 +192,9 @@ impl Files for Shared {
 
 /// Gives what is heard of to the overlay.
 fn meet(node: &Arc<Node>, source: Source) -> Meet {
-    let context = Arc::clone(node.context());
+    let overlay = Arc::clone(node.overlay());
     Arc::new(move |url: &PeerUrl| {
-        context.overlay.add(url, source);
+        overlay.add(url, source);
     })
 }
 

@@ -30,7 +30,7 @@ impl FetchServer for Owner {
         digest: Option<String>,
     ) -> RpcResult<FetchStatus> {
         let parsed = ShareName::parse(&name).map_err(|error| bad_name(&name, &error))?;
-        let transfers = &self.node.context().transfers;
+        let transfers = self.node.transfers();
         let digest = digest.as_deref().map(parse_digest).transpose()?;
         let started = match digest {
             None => transfers.start(&parsed, replacing(replace)).await,
@@ -47,7 +47,7 @@ impl FetchServer for Owner {
         let seconds = seconds.unwrap_or(WAIT_SECONDS).min(WAIT_SECONDS_MAX);
         let waited = timeout(
             Duration::from_secs(seconds.into()),
-            self.node.context().transfers.wait(id),
+            self.node.transfers().wait(id),
         )
         .await;
         match waited {
@@ -59,23 +59,17 @@ impl FetchServer for Owner {
 
     async fn pass(&self, name: String) -> RpcResult<Option<String>> {
         let parsed = ShareName::parse(&name).map_err(|error| bad_name(&name, &error))?;
-        let tag = self.node.context().tag_of_own_query(&parsed);
+        let tag = self.node.tag_of_own_query(&parsed);
         Ok(tag.map(|tag| tag.to_string()))
     }
 
     async fn list(&self) -> RpcResult<Vec<FetchStatus>> {
-        Ok(self
-            .node
-            .context()
-            .transfers
-            .list()
-            .iter()
-            .map(describe)
-            .collect())
+        let fetches = self.node.transfers().list();
+        Ok(fetches.iter().map(describe).collect())
     }
 
     async fn cancel(&self, id: u64, everybody: Option<bool>) -> RpcResult<FetchStatus> {
-        let transfers = &self.node.context().transfers;
+        let transfers = self.node.transfers();
         let status = transfers.cancel(id, everybody == Some(true)).await;
         Ok(describe(&status.ok_or_else(|| unknown(id))?))
     }
@@ -92,7 +86,7 @@ impl FetchServer for Owner {
                 return Err(usage("fetch.drop takes an `id` or a `name`").into());
             }
         };
-        let dropped = self.node.context().transfers.drop_kept(&which).await;
+        let dropped = self.node.transfers().drop_kept(&which).await;
         if dropped.is_empty() {
             let text = "nothing is kept of such a fetch, and none is on its way";
             return Err(ApiError::new(ErrorCode::NotFound, text).into());
@@ -101,7 +95,7 @@ impl FetchServer for Owner {
     }
 
     async fn start_matching(&self, query: String, replace: Option<bool>) -> RpcResult<FetchBatch> {
-        let transfers = &self.node.context().transfers;
+        let transfers = self.node.transfers();
         let started = transfers.start_matching(&query, replacing(replace)).await;
         let status = started.map_err(|error| batch_error(&error))?;
         Ok(describe_batch(&status))
@@ -109,7 +103,7 @@ impl FetchServer for Owner {
 
     async fn wait_matching(&self, id: u64, seconds: Option<u32>) -> RpcResult<FetchBatch> {
         let seconds = seconds.unwrap_or(WAIT_SECONDS).min(WAIT_SECONDS_MAX);
-        let transfers = &self.node.context().transfers;
+        let transfers = self.node.transfers();
         let time = Duration::from_secs(seconds.into());
         let status = match timeout(time, transfers.wait_matching(id)).await {
             Ok(status) => status,
@@ -119,7 +113,7 @@ impl FetchServer for Owner {
     }
 
     async fn cancel_matching(&self, id: u64) -> RpcResult<FetchBatch> {
-        let transfers = &self.node.context().transfers;
+        let transfers = self.node.transfers();
         transfers.cancel_matching(id);
         let status = transfers.wait_matching(id).await;
         Ok(describe_batch(&status.ok_or_else(|| unknown(id))?))
@@ -195,8 +189,7 @@ impl Owner {
     fn status_of(&self, id: u64) -> RpcResult<FetchStatus> {
         let status = self
             .node
-            .context()
-            .transfers
+            .transfers()
             .status(id)
             .ok_or_else(|| unknown(id))?;
         Ok(describe(&status))

@@ -7,7 +7,6 @@ use node_api::{
     share::{LIST_LIMIT_DEFAULT, LIST_LIMIT_MAX, ShareFile},
 };
 use node_base::events::unix_millis;
-use node_core::browse::peer_files;
 use node_overlay::{Added, Meeting, PEERS_MAX, PeerEntry, Source};
 use node_wire::{Dialect, Digest, PeerUrl, escaped, peer_url::without_user, scope::Scope};
 
@@ -16,18 +15,12 @@ use super::Owner;
 #[async_trait]
 impl PeersServer for Owner {
     async fn list(&self) -> RpcResult<Vec<Peer>> {
-        Ok(self
-            .node
-            .context()
-            .overlay
-            .list()
-            .iter()
-            .map(describe)
-            .collect())
+        let peers = self.node.overlay().list();
+        Ok(peers.iter().map(describe).collect())
     }
 
     async fn add(&self, url: String) -> RpcResult<Peer> {
-        let (url, overlay) = (parse(&url)?, &self.node.context().overlay);
+        let (url, overlay) = (parse(&url)?, self.node.overlay());
         match overlay.add(&url, Source::Owner) {
             Added::New | Added::Known => {}
             Added::Ourselves => return Err(ourselves(&url).into()),
@@ -66,19 +59,12 @@ impl PeersServer for Owner {
     }
 
     async fn remove(&self, url: String) -> RpcResult<bool> {
-        let context = self.node.context();
-        let removed = context.overlay.remove(&parse(&url)?);
-        if removed {
-            // What it said a name is, is not said any more.
-            context.cache.forget_names();
-        }
-        Ok(removed)
+        Ok(self.node.remove_peer(&parse(&url)?))
     }
 
     async fn files(&self, url: String, limit: Option<u32>) -> RpcResult<Vec<ShareFile>> {
         let limit = limit.unwrap_or(LIST_LIMIT_DEFAULT).min(LIST_LIMIT_MAX) as usize;
-        let client = self.node.context().overlay.client();
-        let files = peer_files(client, &parse(&url)?, limit).await;
+        let files = self.node.peer_files(&parse(&url)?, limit).await;
         let files = files.map_err(|error| ApiError::new(ErrorCode::Network, error.to_string()))?;
         let file = |hit: node_core::handlers::SearchHit| ShareFile {
             name: hit.name,

@@ -93,21 +93,14 @@ impl Owner {
         reach: Option<SearchReach>,
         time: Duration,
     ) -> Result<Search, ApiError> {
-        let context = self.node.context();
-        context.overlay.met(&[]).await;
         let wanted = SearchWanted {
             query,
             limit,
             time,
             reach: answer::reach(reach.unwrap_or_default()),
         };
-        Search::begin(
-            &context.overlay,
-            &context.handlers,
-            &context.files(),
-            wanted,
-        )
-        .map_err(|error| ApiError::new(ErrorCode::Usage, error.to_string()))
+        let begun = self.node.search(wanted).await;
+        begun.map_err(|error| ApiError::new(ErrorCode::Usage, error.to_string()))
     }
 
     /// Sends hits until there are `limit`, or no more. Gives what is to be sent last.
@@ -142,13 +135,7 @@ impl Owner {
     async fn ranked(&self, hits: Vec<Hit>) -> Vec<Hit> {
         let ourselves = self.node.url().as_str();
         let asked = hits.iter().map(|hit| answer::to_rank(hit, ourselves));
-        let policy = &self.node.context().policy;
-        let worth = if policy.ranks() {
-            policy.rank(asked.collect()).await
-        } else {
-            None
-        };
-        match worth {
+        match self.node.rank(asked).await {
             Some(worth) => answer::by_worth(hits, &worth),
             None => hits,
         }
@@ -160,9 +147,9 @@ impl Owner {
             News::There(holder) => Ok(answer::from_peer(holder, &handler)),
             News::Chapter(peer, name) => Ok(vec![answer::from_chapter(&peer, &name, handler)]),
             News::Here(hits) => {
-                let digests = Arc::clone(&self.node.context().digests);
+                let digests = Arc::clone(self.node.digests());
                 let node = self.node.url().as_str().to_owned();
-                let described = self.node.context().disk.run(move || {
+                let described = self.node.disk().run(move || {
                     answer::from_here(hits, &node, &handler, &|file| digests.known_as(file))
                 });
                 described.await.map_err(|_| broken())

@@ -31,16 +31,14 @@ impl ShareServer for Owner {
         after: Option<String>,
         limit: Option<u32>,
     ) -> RpcResult<ShareListing> {
-        let context = self.node.context();
-        let catalogue = Arc::clone(&context.catalogue);
-        let handlers = Arc::clone(&context.handlers);
+        let (node, disk) = (&self.node, self.node.disk());
+        let catalogue = Arc::clone(node.catalogue());
+        let handlers = Arc::clone(node.handlers());
         let limit = limit.unwrap_or(LIST_LIMIT_DEFAULT).clamp(1, LIST_LIMIT_MAX) as usize;
-        let (digests, files) = (Arc::clone(&context.digests), context.files());
+        let (digests, files) = (Arc::clone(node.digests()), node.files());
         let mut listing = match pattern {
             None => {
-                let listed = context
-                    .disk
-                    .run(move || page(&catalogue, after.as_deref(), limit));
+                let listed = disk.run(move || page(&catalogue, after.as_deref(), limit));
                 listed.await.map_err(|_| broken())??
             }
             Some(pattern) => {
@@ -50,7 +48,7 @@ impl ShareServer for Owner {
                 listed.await.map_err(|_| broken())??
             }
         };
-        let identified = context.disk.run(move || {
+        let identified = disk.run(move || {
             let files = listing.files.into_iter();
             listing.files = files.map(|file| identified(file, &digests)).collect();
             listing
@@ -68,16 +66,16 @@ impl ShareServer for Owner {
         let parsed = folder.map(|name| ShareName::parse(&name).map_err(|e| bad_name(&name, &e)));
         let parsed = parsed.transpose()?;
         let limit = limit.unwrap_or(LIST_LIMIT_DEFAULT).clamp(1, LIST_LIMIT_MAX) as usize;
-        let context = Arc::clone(self.node.context());
-        let disk = context.disk.clone();
-        let listed = disk.run(move || {
+        let (share, digests) = (
+            Arc::clone(self.node.share()),
+            Arc::clone(self.node.digests()),
+        );
+        let listed = self.node.disk().run(move || {
             let folder = parsed.as_ref().map(ShareName::as_str);
-            let mut listing = folder::list(&context.share, folder, after.as_deref(), limit)
+            let mut listing = folder::list(&share, folder, after.as_deref(), limit)
                 .map_err(|error| unreadable(&error))?;
             let files = listing.files.into_iter();
-            listing.files = files
-                .map(|file| identified(file, &context.digests))
-                .collect();
+            listing.files = files.map(|file| identified(file, &digests)).collect();
             Ok::<_, ApiError>(listing)
         });
         Ok(listed.await.map_err(|_| broken())??)
@@ -85,12 +83,12 @@ impl ShareServer for Owner {
 
     async fn stat(&self, name: String) -> RpcResult<ShareFile> {
         let parsed = ShareName::parse(&name).map_err(|error| bad_name(&name, &error))?;
-        let context = Arc::clone(self.node.context());
-        let disk = context.disk.clone();
-        let described = disk.run(move || {
-            let described = context.catalogue.look_up(parsed.as_str())?;
+        let catalogue = Arc::clone(self.node.catalogue());
+        let digests = Arc::clone(self.node.digests());
+        let described = self.node.disk().run(move || {
+            let described = catalogue.look_up(parsed.as_str())?;
             let described = described.ok_or(ShareError::NotFound(parsed))?;
-            Ok(identified(file(&described), &context.digests))
+            Ok(identified(file(&described), &digests))
         });
         let described = described.await.map_err(|_| broken())?;
         Ok(described.map_err(|error| missing(&error))?)
@@ -102,8 +100,7 @@ impl ShareServer for Owner {
         limit: Option<u32>,
     ) -> RpcResult<SkippedListing> {
         let limit = limit.unwrap_or(LIST_LIMIT_DEFAULT).clamp(1, LIST_LIMIT_MAX) as usize;
-        let context = self.node.context();
-        let (disk, catalogue) = (&context.disk, Arc::clone(&context.catalogue));
+        let (disk, catalogue) = (self.node.disk(), Arc::clone(self.node.catalogue()));
         let listed = disk.run(move || catalogue.skipped_after(after.as_deref(), limit));
         let (skipped, more) = listed
             .await
@@ -124,17 +121,9 @@ impl ShareServer for Owner {
     }
 
     async fn accept(&self) -> RpcResult<bool> {
-        let context = Arc::clone(self.node.context());
-        let (share, keeper) = (Arc::clone(&context.share), Arc::clone(&context.keeper));
-        let accepted = context.disk.run(move || {
-            share.accept()?;
-            keeper.look_at_root();
-            Ok(true)
-        });
-        Ok(accepted
-            .await
-            .map_err(|_| broken())?
-            .map_err(|error| missing(&error))?)
+        let accepted = self.node.accept_share().await;
+        accepted.map_err(|error| missing(&error))?;
+        Ok(true)
     }
 }
 
