@@ -94,6 +94,7 @@ async fn start_that_fails_at_a_late_step_leaves_nothing() {
             Some(net::TcpListener::bind(settings.node.listen).unwrap())
         }),
         ("control file", "control", |settings| {
+            StateDir::open(&settings.state).unwrap();
             fs::create_dir_all(settings.state.join(CONTROL_FILE).join("full")).unwrap();
             None
         }),
