@@ -25,7 +25,6 @@ use std::{
 
 use node_wire::peer_url::{PeerUrl, UrlError};
 use plugin_api::{Changes, Files};
-use serde_json::json;
 use tokio::{net::TcpListener, time::timeout};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -34,7 +33,7 @@ use crate::{
     client::{Client, HttpTransport},
     counters::Counters,
     disk::Disk,
-    events::EventLog,
+    events::{Event, EventLog},
     handlers::{CaughtUp, Extensions, Handlers, watch_plugins},
     identity::{KeyError, NodeKey},
     network::NetworkKey,
@@ -465,12 +464,11 @@ fn tell_handlers(handlers: &Handlers, news: &News) {
 /// Returns what tells that the index has all files.
 fn caught_up(events: Arc<EventLog>) -> CaughtUp {
     Box::new(move |status| {
-        let data = json!({
-            "files": status.files,
-            "read": status.read,
-            "bytes": status.bytes,
+        events.emit(&Event::IndexCaughtUp {
+            files: status.files,
+            read: status.read,
+            bytes: status.bytes,
         });
-        events.emit("index.caught_up", data);
     })
 }
 

@@ -11,7 +11,6 @@ use node_wire::{
     Summarize, dialect::Dialect, node_id::NodeId, peer_url::PeerUrl, response::HelloAnswer,
     scope::Scope,
 };
-use serde_json::json;
 use tokio::{
     select,
     time::{sleep, sleep_until},
@@ -19,7 +18,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{Introduction, Lost, Met, NotProved, Outcome, Overlay, PeerEntry, Source, Stranger};
-use node_base::{clock::now, disk::Disk, state::StateDir};
+use node_base::{clock::now, disk::Disk, events::Event, state::StateDir};
 use node_transport::{CallError, PeerKind, TransportError, nearest_for};
 
 /// The file of the saved peers: one a line, its URL, its id or `-`, and [`CHOSEN`] or
@@ -150,8 +149,9 @@ impl Overlay {
                     features: Vec::new(),
                 };
                 self.have_met(peer, met.clone());
-                self.events
-                    .emit("peer.answered", json!({ "url": peer.as_str() }));
+                self.events.emit(&Event::PeerAnswered {
+                    url: peer.as_str().to_owned(),
+                });
                 // Whoever waits for a peer need not wait for who it is.
                 self.met.notify_waiters();
                 self.came_back.notify_waiters();
@@ -235,8 +235,10 @@ impl Overlay {
             known = known.as_str(),
             "one peer has two URLs"
         );
-        let data = json!({ "url": peer.as_str(), "known": known.as_str() });
-        self.events.emit("peer.same", data);
+        self.events.emit(&Event::PeerSame {
+            url: peer.as_str().to_owned(),
+            known: known.as_str().to_owned(),
+        });
         Meeting::Known(known)
     }
 
@@ -264,8 +266,11 @@ impl Overlay {
             peer = peer.as_str(), %was, is,
             "another node than before is at this URL; it is a new peer"
         );
-        let data = json!({ "url": peer.as_str(), "was": was.to_string(), "is": is });
-        self.events.emit("peer.changed", data);
+        self.events.emit(&Event::PeerChanged {
+            url: peer.as_str().to_owned(),
+            was: was.to_string(),
+            is,
+        });
     }
 
     fn not_met(&self, peer: &PeerUrl, error: &CallError) {

@@ -63,7 +63,6 @@ use std::{
 use node_wire::{
     Filter, FindWanted, dialect::Dialect, node_id::NodeId, peer_url::PeerUrl, scope::Scope,
 };
-use serde_json::json;
 use tokio::{sync::Notify, time::timeout_at};
 
 pub use self::{
@@ -92,7 +91,12 @@ use self::{
     providers::Liars,
     summaries::{NoHandlers, Question},
 };
-use node_base::{clock::now, counters::Counters, events::EventLog, sync::lock};
+use node_base::{
+    clock::now,
+    counters::Counters,
+    events::{Event, EventLog},
+    sync::lock,
+};
 use node_transport::{CallError, CallScope, Client, PeerKind, identity::NodeKey, nearest_for};
 
 /// Longest time that a search waits for peers that are just being met.
@@ -296,16 +300,19 @@ impl Overlay {
     }
 
     fn tell_added(&self, url: &PeerUrl, source: Source) {
-        let data = json!({ "url": url.as_str(), "source": source });
-        self.events.emit("peer.added", data);
+        self.events.emit(&Event::PeerAdded {
+            url: url.as_str().to_owned(),
+            source: source.name().to_owned(),
+        });
     }
 
     /// Forgets a peer for the owner. Says whether it was known.
     pub fn remove(&self, url: &PeerUrl) -> bool {
         let removed = self.peers().remove_for_owner(url, now());
         if removed {
-            self.events
-                .emit("peer.removed", json!({ "url": url.as_str() }));
+            self.events.emit(&Event::PeerRemoved {
+                url: url.as_str().to_owned(),
+            });
             self.changed.notify_one();
         }
         removed
@@ -385,10 +392,10 @@ impl Overlay {
             }
             self.counters.peers_dropped.one();
             self.changed.notify_one();
-            self.events.emit(
-                "peer.dropped",
-                json!({ "url": peer.as_str(), "error": text }),
-            );
+            self.events.emit(&Event::PeerDropped {
+                url: peer.as_str().to_owned(),
+                error: text,
+            });
             tracing::info!(peer = peer.as_str(), %error, "a peer is dropped after {FAILURES_MAX} failures");
         } else {
             tracing::debug!(peer = peer.as_str(), %error, "a peer did not answer");

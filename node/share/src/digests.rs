@@ -40,7 +40,6 @@ use std::{
 
 use node_wire::{Digest, name::ShareName};
 use plugin_api::FileInfo;
-use serde_json::json;
 use tokio::{
     select,
     sync::Notify,
@@ -51,7 +50,12 @@ use tokio_util::sync::CancellationToken;
 use self::{store::Store, turn::Turn};
 use super::{Catalogue, News, SETTLED_AFTER, Share, ShareError, SharedFile, Stamp};
 use node_base::{
-    clock::now, counters::Counters, events::EventLog, state::StateDir, sync::lock, threads::Threads,
+    clock::now,
+    counters::Counters,
+    events::{Event, EventLog},
+    state::StateDir,
+    sync::lock,
+    threads::Threads,
 };
 use node_wire::pieces::{CONTENT_MAX, PieceTree, TreeHasher};
 
@@ -371,8 +375,7 @@ impl Digests {
 
     fn say(&self, files: u64, bytes: u64) {
         if files > 0 {
-            self.events
-                .emit("share.hashed", json!({ "files": files, "bytes": bytes }));
+            self.events.emit(&Event::ShareHashed { files, bytes });
         }
     }
 

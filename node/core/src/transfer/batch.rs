@@ -14,12 +14,12 @@ use std::{
 
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use node_wire::{FindWanted, name::ShareName};
-use serde_json::json;
 use tokio::{select, sync::watch};
 use tokio_util::sync::CancellationToken;
 
 use super::{FetchError, JobState, Transfers, sources::Source, turns::Owner};
 use crate::{
+    events::Event,
     overlay::{Finder, Holder},
     share::{Replace, ShareError},
 };
@@ -131,10 +131,10 @@ impl Batch {
     pub(super) async fn run(&self, transfers: &Arc<Transfers>, replace: Replace) {
         let query = self.status().query;
         let events = &transfers.fetcher.events;
-        events.emit(
-            "fetch.batch_started",
-            json!({ "id": self.id(), "query": query }),
-        );
+        events.emit(&Event::FetchBatchStarted {
+            id: self.id(),
+            query: query.clone(),
+        });
         let cancelled = select! {
             () = self.fetch_all(transfers, query, replace) => false,
             () = self.cancel.cancelled() => true,
@@ -145,13 +145,15 @@ impl Batch {
             status.ended = Some(SystemTime::now());
         });
         let status = self.status();
-        events.emit(
-            "fetch.batch_done",
-            json!({
-                "id": status.id, "query": status.query, "found": status.found, "done": status.done,
-                "existing": status.existing, "failed": status.failed, "bytes": status.bytes,
-            }),
-        );
+        events.emit(&Event::FetchBatchDone {
+            id: status.id,
+            query: status.query,
+            found: status.found,
+            done: status.done,
+            existing: status.existing,
+            failed: status.failed,
+            bytes: status.bytes,
+        });
     }
 
     async fn fetch_all(&self, transfers: &Arc<Transfers>, query: String, replace: Replace) {

@@ -6,7 +6,6 @@ use std::{
 };
 
 use node_wire::{dialect::Dialect, node_id::NodeId, peer_url::PeerUrl};
-use serde::Serialize;
 
 use super::{INTRODUCTION_PAUSE_MAX, PAUSE, network::Network};
 use crate::dials::{TARGET_PAUSE, Turn};
@@ -28,8 +27,7 @@ pub(super) const HELLO_PAUSES: [Duration; 4] = [
 ];
 
 /// How a peer became known.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Source {
     /// An option, a configuration file or a file of URLs.
     Settings,
@@ -47,6 +45,23 @@ pub enum Source {
     Dht,
     /// It was a peer, could not be reached, and may be there again.
     Lost,
+}
+
+impl Source {
+    /// Returns its name in events.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Source::Settings => "settings",
+            Source::Saved => "saved",
+            Source::Owner => "owner",
+            Source::Hello => "hello",
+            Source::Exchange => "exchange",
+            Source::Lan => "lan",
+            Source::Dht => "dht",
+            Source::Lost => "lost",
+        }
+    }
 }
 
 /// What is known of a peer.
