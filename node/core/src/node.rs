@@ -44,7 +44,7 @@ use crate::{
         self, ConnectionLimits, Context, OwnNames, PolicyGate, Searches, Uploads, look_at_policy,
         watch_policy,
     },
-    share::{Catalogue, Digests, Keeper, News, Share, ShareError},
+    share::{Catalogue, ChangeSet, Digests, Keeper, Share, ShareError},
     state::StateDir,
     threads::Threads,
     transfer::{Ids, Records, Transfers},
@@ -452,7 +452,7 @@ impl Ground {
     }
 }
 
-fn tell_handlers(handlers: &Handlers, news: &News) {
+fn tell_handlers(handlers: &Handlers, news: &ChangeSet) {
     if news.count() <= NAMES_TOLD_MAX && !news.everything {
         let names: Vec<String> = news.names().cloned().collect();
         handlers.changed(Changes::Names(&names));

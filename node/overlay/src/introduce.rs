@@ -17,7 +17,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{Introduction, Lost, Met, NotProved, Outcome, Overlay, PeerEntry, Source, Stranger};
+use super::{Introduction, KnownFrom, Lost, Met, NotProved, Outcome, Overlay, PeerEntry, Stranger};
 use node_base::{clock::now, disk::Disk, events::Event, state::StateDir};
 use node_transport::{CallError, PeerKind, TransportError, nearest_for};
 
@@ -248,12 +248,12 @@ impl Overlay {
             let mut peers = self.peers();
             let outcome = peers.introduced(peer, met, now());
             let source = peers.get(peer).map(|peer| peer.source);
-            (outcome, source == Some(Source::Lost))
+            (outcome, source == Some(KnownFrom::Lost))
         };
         match outcome {
             Outcome::Another { was } => self.tell_another(peer, was, id),
             // That it was dropped had been told.
-            Outcome::New if was_lost => self.tell_added(peer, Source::Lost),
+            Outcome::New if was_lost => self.tell_added(peer, KnownFrom::Lost),
             Outcome::Same { known } => return self.is_known(peer, known),
             Outcome::New | Outcome::Known | Outcome::Gone => {}
         }
@@ -309,7 +309,7 @@ impl Introducer {
         settings: Vec<PeerUrl>,
     ) -> Introducer {
         for url in &settings {
-            overlay.add(url, Source::Settings);
+            overlay.add(url, KnownFrom::Settings);
         }
         if let Some((state, _)) = &state {
             load(&overlay, state);
@@ -346,7 +346,7 @@ impl Introducer {
             if now() >= settings_at {
                 settings_at = now() + SETTINGS_AGAIN;
                 self.settings.iter().for_each(|url| {
-                    self.overlay.add(url, Source::Settings);
+                    self.overlay.add(url, KnownFrom::Settings);
                 });
             }
         }
@@ -423,11 +423,11 @@ fn load(overlay: &Overlay, state: &StateDir) {
                 let id = words.next().and_then(|id| id.parse().ok());
                 let standing = words.next();
                 if standing == Some(CANDIDATE) {
-                    overlay.add(&url, Source::Hello);
+                    overlay.add(&url, KnownFrom::Hello);
                     continue;
                 }
                 let is_chosen = standing == Some(CHOSEN);
-                overlay.add(&url, Source::Saved);
+                overlay.add(&url, KnownFrom::Saved);
                 overlay.peers().remember(&url, id, is_chosen);
                 if is_chosen {
                     overlay.standing.call_scope.trust(&url);

@@ -71,7 +71,7 @@ pub struct Catalogue {
 }
 
 /// Who is told of changes.
-type Told = Box<dyn Fn(&News) + Send + Sync>;
+type Told = Box<dyn Fn(&ChangeSet) + Send + Sync>;
 
 /// What is known beside the view.
 #[derive(Debug, Default)]
@@ -88,7 +88,7 @@ pub(super) struct Work {
 
 /// What changed.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct News {
+pub struct ChangeSet {
     /// Files that appeared.
     pub added: Vec<String>,
     /// Files that may have other bytes.
@@ -129,7 +129,7 @@ impl Catalogue {
     }
 
     /// Has `told` called with each change from now on, soon after it.
-    pub fn tell(&self, told: impl Fn(&News) + Send + Sync + 'static) {
+    pub fn tell(&self, told: impl Fn(&ChangeSet) + Send + Sync + 'static) {
         if self.told.set(Box::new(told)).is_err() {
             tracing::error!("somebody is told of changes already");
         }
@@ -338,9 +338,9 @@ impl Catalogue {
     }
 
     /// Makes the view after `changes` the view of now, and says what is new.
-    pub(super) fn apply(&self, work: &mut Work, changes: &mut Vec<Change>) -> News {
+    pub(super) fn apply(&self, work: &mut Work, changes: &mut Vec<Change>) -> ChangeSet {
         if changes.is_empty() {
-            return News::default();
+            return ChangeSet::default();
         }
         changes.sort_by(|a, b| a.0.cmp(&b.0));
         // Of two looks at one file the later one holds.
@@ -361,12 +361,12 @@ impl Catalogue {
         if self.is_complete() {
             work.news(was)
         } else {
-            News::default()
+            ChangeSet::default()
         }
     }
 
     /// Tells of what is new.
-    pub(super) fn spread(&self, news: &News) {
+    pub(super) fn spread(&self, news: &ChangeSet) {
         if !news.is_empty()
             && let Some(told) = self.told.get()
         {
@@ -438,12 +438,12 @@ fn was_just_written(meta: Meta) -> bool {
 
 impl Work {
     /// What is new, and which files only have another name.
-    fn news(&mut self, was: Vec<(String, Was)>) -> News {
+    fn news(&mut self, was: Vec<(String, Was)>) -> ChangeSet {
         let now = node_base::clock::now();
         if self.lost_since.is_some_and(|since| now >= since + LOST_FOR) {
             self.lost.clear();
         }
-        let mut news = News::default();
+        let mut news = ChangeSet::default();
         let mut found = Vec::new();
         for (name, was) in was {
             let (list, left, came) = match was {
@@ -475,7 +475,7 @@ impl Work {
     }
 }
 
-impl News {
+impl ChangeSet {
     /// Number of files that it is about.
     #[must_use]
     pub fn count(&self) -> usize {

@@ -48,7 +48,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use self::{store::Store, turn::Turn};
-use super::{Catalogue, News, SETTLED_AFTER, Share, ShareError, SharedFile, Stamp};
+use super::{Catalogue, ChangeSet, SETTLED_AFTER, Share, ShareError, SharedFile, Stamp};
 use node_base::{
     clock::now,
     counters::Counters,
@@ -244,7 +244,7 @@ impl Digests {
 
     /// Is told of changes: has new bytes read soon, and keeps the digests of files
     /// that have another name. Blocks.
-    pub fn changed(&self, news: &News) {
+    pub fn changed(&self, news: &ChangeSet) {
         self.store.moved(&news.moved);
         let due = now() + CALM;
         let moved: BTreeSet<&String> = news.moved.iter().map(|(_, new)| new).collect();

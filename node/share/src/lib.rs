@@ -66,7 +66,7 @@ use self::{
     temporary::Temporaries,
 };
 pub use self::{
-    catalogue::{Catalogue, News},
+    catalogue::{Catalogue, ChangeSet},
     digests::{Digests, Known},
     error::{Doing, ShareError},
     incoming::{About, FREE_MIN, INCOMING_MAX, Incoming, IncomingStream, Replace},

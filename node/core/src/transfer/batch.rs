@@ -78,7 +78,7 @@ pub(super) struct Batch {
 }
 
 /// A file to fetch, and from whom.
-type Wanted = (ShareName, u64, Option<Source>);
+type BatchFile = (ShareName, u64, Option<Source>);
 
 impl Batch {
     pub(super) fn new(id: u64, query: String, cancel: CancellationToken) -> Batch {
@@ -194,9 +194,9 @@ impl Batch {
     async fn leave_existing(
         &self,
         transfers: &Transfers,
-        mut named: Vec<Wanted>,
+        mut named: Vec<BatchFile>,
         replace: Replace,
-    ) -> Vec<Wanted> {
+    ) -> Vec<BatchFile> {
         if replace == Replace::Existing {
             return named;
         }
@@ -217,7 +217,7 @@ impl Batch {
     }
 
     /// Notes what a holder has that nobody named before.
-    fn take(&self, holder: Holder, seen: &mut HashSet<ShareName>) -> Vec<Wanted> {
+    fn take(&self, holder: Holder, seen: &mut HashSet<ShareName>) -> Vec<BatchFile> {
         let mut named = Vec::new();
         let (mut found, mut size, mut truncated) = (0, 0_u64, false);
         for hit in holder.hits {
@@ -248,7 +248,7 @@ impl Batch {
         named
     }
 
-    async fn fetch_one(&self, transfers: &Arc<Transfers>, wanted: Wanted, replace: Replace) {
+    async fn fetch_one(&self, transfers: &Arc<Transfers>, wanted: BatchFile, replace: Replace) {
         let (name, size, source) = wanted;
         let result = transfers
             .fetch_and_wait(&name, replace, self.id(), source)

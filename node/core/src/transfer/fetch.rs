@@ -43,7 +43,7 @@ use crate::{
     clock::now,
     counters::Counters,
     events::{Event, EventLog},
-    overlay::{Asked, Excluded, Overlay, Walk},
+    overlay::{Excluded, Overlay, Walk, WalkQuery},
     pieces::PieceTree,
     share::{Digests, Replace, Share, ShareError, SharedFile},
 };
@@ -741,7 +741,7 @@ impl Fetch<'_> {
     ) -> Result<Option<(usize, MissReason)>, FetchError> {
         // It is made while peers are asked, so that a share that cannot be written shows at once.
         let mut file = self.empty().await?;
-        let asked = Asked::here(self.job.name().clone());
+        let asked = WalkQuery::here(self.job.name().clone());
         let walk = Walk::begin_without(&self.fetcher.overlay, asked, excluded);
         let mut walk = self.or_cancelled(walk).await?;
         while let Some(mut answer) = self.or_cancelled(walk.next()).await? {

@@ -200,7 +200,7 @@ fn files_with_another_name_are_told_as_such() {
     home.write("a/x", "1");
     home.write("a/y", "22");
     let keeper = home.keeper();
-    let told: Arc<Mutex<Vec<News>>> = Arc::default();
+    let told: Arc<Mutex<Vec<ChangeSet>>> = Arc::default();
     let telling = Arc::clone(&told);
     keeper
         .catalogue

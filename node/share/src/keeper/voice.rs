@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{catalogue::News, root::RootNews};
+use crate::{catalogue::ChangeSet, root::RootNews};
 use node_base::{
     clock::now,
     events::{Event, EventLog},
@@ -46,7 +46,7 @@ impl<'e> Voice<'e> {
         }
     }
 
-    pub(super) fn changed(&mut self, news: &News) {
+    pub(super) fn changed(&mut self, news: &ChangeSet) {
         let waiting = &mut self.waiting;
         waiting.added += news.added.len();
         waiting.changed += news.changed.len();
