@@ -44,7 +44,7 @@ use crate::{
         self, ConnectionLimits, Context, OwnNames, PolicyGate, Searches, Uploads, look_at_policy,
         watch_policy,
     },
-    share::{Catalogue, ChangeSet, Digests, Keeper, Share, ShareError},
+    share::{Catalogue, ChangeSet, Digests, Keeper, Share, ShareError, Subscription},
     state::StateDir,
     threads::Threads,
     transfer::{Ids, Records, Transfers},
@@ -143,6 +143,7 @@ pub struct Node {
     started: SystemTime,
     cancel: CancellationToken,
     tasks: TaskTracker,
+    _subscriptions: [Subscription<ChangeSet>; 3],
 }
 
 impl Node {
@@ -199,6 +200,7 @@ impl Node {
             bodies: server::body_budget(),
         };
         let node = Node {
+            _subscriptions: subscriptions(&context),
             context: Arc::new(context),
             events: ground.events,
             address,
@@ -267,13 +269,6 @@ impl Node {
     /// share that takes longer is read for each answer meanwhile.
     async fn keep_catalogue(&self) {
         let context = &self.context;
-        let (handlers, digests) = (Arc::clone(&context.handlers), Arc::clone(&context.digests));
-        let summary = Arc::clone(&context.summary);
-        context.catalogue.tell(move |news| {
-            digests.changed(news);
-            summary.share_changed();
-            tell_handlers(&handlers, news);
-        });
         let keeper = Arc::clone(&context.keeper);
         self.tasks
             .spawn(Arc::clone(&keeper).stop_when(self.cancel.clone()));
@@ -450,6 +445,18 @@ impl Ground {
         let (counters, events) = (Arc::clone(&self.counters), Arc::clone(&self.events));
         (self.state.clone(), counters, events)
     }
+}
+
+/// Has the digests, the summary and the handlers hear of changes in the share.
+fn subscriptions(context: &Context) -> [Subscription<ChangeSet>; 3] {
+    let (digests, handlers) = (Arc::clone(&context.digests), Arc::clone(&context.handlers));
+    let summary = Arc::clone(&context.summary);
+    let catalogue = &context.catalogue;
+    [
+        catalogue.subscribe(move |changes| digests.changed(changes)),
+        catalogue.subscribe(move |_| summary.share_changed()),
+        catalogue.subscribe(move |changes| tell_handlers(&handlers, changes)),
+    ]
 }
 
 fn tell_handlers(handlers: &Handlers, news: &ChangeSet) {

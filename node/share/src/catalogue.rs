@@ -3,7 +3,8 @@
 //! # Participants
 //! [`View`] is all files at one moment, in [`chunk`]s; [`saved`] keeps it from
 //! run to run. [`Catalogue`] has the view of now and hands it to whoever asks;
-//! the keeper of the share makes the next one.
+//! the keeper of the share makes the next one. Digests, the summary and the handlers
+//! [subscribe](Catalogue::subscribe) to its changes.
 //!
 //! # Invariants
 //! - Whoever reads has one view until the end; a new one takes its place in one
@@ -23,7 +24,7 @@ use std::{
     collections::BTreeMap,
     io,
     sync::{
-        Arc, Mutex, OnceLock, PoisonError, RwLock,
+        Arc, Mutex, PoisonError, RwLock, Weak,
         atomic::{AtomicBool, Ordering},
     },
     time::{Duration, Instant},
@@ -39,7 +40,12 @@ pub(super) use self::{
     saved::{Saved, load, remove, save},
     view::{Change, View, Was},
 };
-use super::{Listing, Share, ShareError, Skipped, Stamp, folders::Folders, info};
+use super::{
+    Listing, Share, ShareError, Skipped, Stamp,
+    folders::Folders,
+    info,
+    publisher::{Publisher, Subscription},
+};
 use node_base::sync::lock;
 
 /// Most files that are looked at again because they were too young; the others
@@ -60,18 +66,17 @@ pub struct Catalogue {
     share: Arc<Share>,
     view: RwLock<Arc<View>>,
     /// Held by who changes the view, also while it looks at the disk: what is
-    /// looked at later is noted later. On blocking threads only.
+    /// looked at later is noted later. So it is the one lock that is held across
+    /// file calls, on threads that may wait only.
     work: Mutex<Work>,
     complete: watch::Sender<bool>,
     /// Whether nothing is to be forgotten: the directory was away or another.
     doubtful: AtomicBool,
     /// Made of `view`, and told of each change after it.
     vocabulary: Mutex<Vocabulary>,
-    told: OnceLock<Told>,
+    changes: Publisher<ChangeSet>,
+    _stored: Subscription<ShareName>,
 }
-
-/// Who is told of changes.
-type Told = Box<dyn Fn(&ChangeSet) + Send + Sync>;
 
 /// What is known beside the view.
 #[derive(Debug, Default)]
@@ -106,33 +111,32 @@ impl Catalogue {
     /// A catalogue of `share` that knows nothing yet.
     #[must_use]
     pub fn new(share: &Arc<Share>) -> Arc<Catalogue> {
-        let catalogue = Arc::new(Catalogue {
-            share: Arc::clone(share),
-            view: RwLock::default(),
-            work: Mutex::default(),
-            complete: watch::Sender::new(false),
-            doubtful: AtomicBool::new(false),
-            vocabulary: Mutex::default(),
-            told: OnceLock::new(),
-        });
-        let noting = Arc::downgrade(&catalogue);
-        let told = move |name: &ShareName| {
-            if let Some(catalogue) = noting.upgrade() {
-                catalogue.note_stored(name);
+        Arc::new_cyclic(|catalogue: &Weak<Catalogue>| {
+            let noting = Weak::clone(catalogue);
+            let stored = share.storing.placed.subscribe(move |name| {
+                if let Some(catalogue) = noting.upgrade() {
+                    catalogue.note_stored(name);
+                }
+            });
+            Catalogue {
+                share: Arc::clone(share),
+                view: RwLock::default(),
+                work: Mutex::default(),
+                complete: watch::Sender::new(false),
+                doubtful: AtomicBool::new(false),
+                vocabulary: Mutex::default(),
+                changes: Publisher::default(),
+                _stored: stored,
             }
-        };
-        // A share has one catalogue; a second one would miss what is stored.
-        if share.storing.placed.0.set(Box::new(told)).is_err() {
-            tracing::error!("the share has a catalogue already");
-        }
-        catalogue
+        })
     }
 
-    /// Has `told` called with each change from now on, soon after it.
-    pub fn tell(&self, told: impl Fn(&ChangeSet) + Send + Sync + 'static) {
-        if self.told.set(Box::new(told)).is_err() {
-            tracing::error!("somebody is told of changes already");
-        }
+    /// Has `listener` called with each change from now on, soon after it. It takes no longer than a few statements.
+    pub fn subscribe(
+        &self,
+        listener: impl Fn(&ChangeSet) + Send + Sync + 'static,
+    ) -> Subscription<ChangeSet> {
+        self.changes.subscribe(listener)
     }
 
     /// Looks at everything once.
@@ -367,10 +371,8 @@ impl Catalogue {
 
     /// Tells of what is new.
     pub(super) fn spread(&self, news: &ChangeSet) {
-        if !news.is_empty()
-            && let Some(told) = self.told.get()
-        {
-            told(news);
+        if !news.is_empty() {
+            self.changes.publish(news);
         }
     }
 
