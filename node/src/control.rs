@@ -45,6 +45,7 @@ use node_api::{
     search::{SearchServer, SearchStreamServer},
     share::ShareServer,
 };
+use node_base::events::Event;
 use node_core::node::Node;
 use tokio_util::sync::CancellationToken;
 
@@ -89,7 +90,9 @@ impl Owner {
                 .expect("the namespaces do not share names");
         }
         module
-            .register_method(openrpc::DISCOVER, |_, (), _| openrpc::document())
+            .register_method(openrpc::DISCOVER, |_, (), _| {
+                openrpc::document(Event::KINDS)
+            })
             .expect("no namespace has this name");
         module
     }

@@ -24,7 +24,7 @@ use node_discovery::{
     is_lan, lan,
     publisher::{File, Files},
 };
-use node_overlay::{Providers, Source};
+use node_overlay::{KnownFrom, Providers};
 use node_wire::{Digest, PeerUrl};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -117,7 +117,7 @@ impl Meeting {
             path: node.url().path().to_owned(),
             mdns_port: lan::PORT,
         };
-        match Lan::start(&options, meet(node, Source::Lan)) {
+        match Lan::start(&options, meet(node, KnownFrom::Lan)) {
             Ok(lan) => {
                 tracing::info!("nodes of the local network are met by mDNS");
                 self.tasks.spawn(lan.run(self.cancel.clone()));
@@ -133,7 +133,7 @@ impl Meeting {
         tracing::info!("nodes of the same network are met through the DHT");
         let (dht, port) = (Arc::clone(&index.dht), node.url().port());
         let rendezvous = Rendezvous::new(dht, network, port, index.callable);
-        let met = meet(node, Source::Dht);
+        let met = meet(node, KnownFrom::Dht);
         self.tasks.spawn(rendezvous.run(met, self.cancel.clone()));
     }
 
@@ -191,7 +191,7 @@ impl Files for Shared {
 }
 
 /// Gives what is heard of to the overlay.
-fn meet(node: &Arc<Node>, source: Source) -> Meet {
+fn meet(node: &Arc<Node>, source: KnownFrom) -> Meet {
     let overlay = Arc::clone(node.overlay());
     Arc::new(move |url: &PeerUrl| {
         overlay.add(url, source);

@@ -179,7 +179,7 @@ async fn to_path(args: &FetchArgs, target: Target, context: &Context) -> Result<
     let status = context.patience.bound(node.status()).await?;
     let pass = context.patience.bound(node.pass(&args.name)).await?;
     let progress = output.progress(&format!("fetching {}", args.name));
-    let wanted = download::Wanted {
+    let wanted = download::QueryTarget {
         url: &peer_port(&status),
         name: &args.name,
         pass: pass.as_deref(),

@@ -27,7 +27,7 @@ use plugin_api::{Changes, Files, Handler, HandlerError, Index, PluginDirectory};
 
 use self::query::{Query, Quotes, SyntaxError};
 pub use self::{
-    answer::{Answer, End, Wanted},
+    answer::{Answer, Bounds, End},
     extensions::{CaughtUp, Extensions, OpenIndex},
     hits::{SEARCH_LIMIT_MAX, SearchHit, SearchHits},
     live::{LiveAnswer, Page, PageMost},
@@ -170,7 +170,7 @@ impl Handlers {
         &self,
         files: &Arc<dyn Files>,
         query: &str,
-        wanted: Wanted,
+        wanted: Bounds,
     ) -> Result<Answer, QueryError> {
         let asked = self.read(files, query)?;
         Ok(answer::collect(&asked, wanted)?)
@@ -190,14 +190,14 @@ impl Handlers {
         &self,
         files: &Arc<dyn Files>,
         query: &str,
-        wanted: Wanted,
+        wanted: Bounds,
         place: Place,
     ) -> Result<LiveAnswer, QueryError> {
         LiveAnswer::begin(self.read(files, query)?, wanted, place)
     }
 
     /// What is asked, and of whom.
-    fn read(&self, files: &Arc<dyn Files>, query: &str) -> Result<Asked, QueryError> {
+    fn read(&self, files: &Arc<dyn Files>, query: &str) -> Result<HandlerQuery, QueryError> {
         let parsed = Query::parse(query, SystemTime::now())?;
         let (query, handler) = match self.find(parsed.handler()) {
             Ok(handler) => (parsed, handler),
@@ -214,7 +214,7 @@ impl Handlers {
             },
         };
         let quotes = quotes_of(&*handler);
-        Ok(Asked {
+        Ok(HandlerQuery {
             text: query.text(quotes),
             files: query.filters().apply(files),
             context: query.context(),
@@ -239,7 +239,7 @@ impl Handlers {
 }
 
 /// A query, as its handler gets it.
-struct Asked {
+struct HandlerQuery {
     handler: Arc<dyn Handler>,
     text: String,
     /// The files that pass the filters.

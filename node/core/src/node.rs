@@ -25,7 +25,6 @@ use std::{
 
 use node_wire::peer_url::{PeerUrl, UrlError};
 use plugin_api::{Changes, Files};
-use serde_json::json;
 use tokio::{net::TcpListener, time::timeout};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -34,7 +33,7 @@ use crate::{
     client::{Client, HttpTransport},
     counters::Counters,
     disk::Disk,
-    events::EventLog,
+    events::{Event, EventLog},
     handlers::{CaughtUp, Extensions, Handlers, watch_plugins},
     identity::{KeyError, NodeKey},
     network::NetworkKey,
@@ -45,7 +44,7 @@ use crate::{
         self, ConnectionLimits, Context, OwnNames, PolicyGate, Searches, Uploads, look_at_policy,
         watch_policy,
     },
-    share::{Catalogue, Digests, Keeper, News, Share, ShareError},
+    share::{Catalogue, ChangeSet, Digests, Keeper, Share, ShareError, Subscription},
     state::StateDir,
     threads::Threads,
     transfer::{Ids, Records, Transfers},
@@ -144,6 +143,7 @@ pub struct Node {
     started: SystemTime,
     cancel: CancellationToken,
     tasks: TaskTracker,
+    _subscriptions: [Subscription<ChangeSet>; 3],
 }
 
 impl Node {
@@ -200,6 +200,7 @@ impl Node {
             bodies: server::body_budget(),
         };
         let node = Node {
+            _subscriptions: subscriptions(&context),
             context: Arc::new(context),
             events: ground.events,
             address,
@@ -268,13 +269,6 @@ impl Node {
     /// share that takes longer is read for each answer meanwhile.
     async fn keep_catalogue(&self) {
         let context = &self.context;
-        let (handlers, digests) = (Arc::clone(&context.handlers), Arc::clone(&context.digests));
-        let summary = Arc::clone(&context.summary);
-        context.catalogue.tell(move |news| {
-            digests.changed(news);
-            summary.share_changed();
-            tell_handlers(&handlers, news);
-        });
         let keeper = Arc::clone(&context.keeper);
         self.tasks
             .spawn(Arc::clone(&keeper).stop_when(self.cancel.clone()));
@@ -453,7 +447,19 @@ impl Ground {
     }
 }
 
-fn tell_handlers(handlers: &Handlers, news: &News) {
+/// Has the digests, the summary and the handlers hear of changes in the share.
+fn subscriptions(context: &Context) -> [Subscription<ChangeSet>; 3] {
+    let (digests, handlers) = (Arc::clone(&context.digests), Arc::clone(&context.handlers));
+    let summary = Arc::clone(&context.summary);
+    let catalogue = &context.catalogue;
+    [
+        catalogue.subscribe(move |changes| digests.changed(changes)),
+        catalogue.subscribe(move |_| summary.share_changed()),
+        catalogue.subscribe(move |changes| tell_handlers(&handlers, changes)),
+    ]
+}
+
+fn tell_handlers(handlers: &Handlers, news: &ChangeSet) {
     if news.count() <= NAMES_TOLD_MAX && !news.everything {
         let names: Vec<String> = news.names().cloned().collect();
         handlers.changed(Changes::Names(&names));
@@ -465,12 +471,11 @@ fn tell_handlers(handlers: &Handlers, news: &News) {
 /// Returns what tells that the index has all files.
 fn caught_up(events: Arc<EventLog>) -> CaughtUp {
     Box::new(move |status| {
-        let data = json!({
-            "files": status.files,
-            "read": status.read,
-            "bytes": status.bytes,
+        events.emit(&Event::IndexCaughtUp {
+            files: status.files,
+            read: status.read,
+            bytes: status.bytes,
         });
-        events.emit("index.caught_up", data);
     })
 }
 

@@ -87,7 +87,7 @@ enum Part {
 }
 
 /// A call in flight.
-struct Asked {
+struct CallDone {
     target: Target<PeerUrl>,
     /// Number of the page of hits, from 0.
     page: usize,
@@ -103,7 +103,7 @@ pub struct Finder {
     aim: Aim,
     begun: Instant,
     planner: Planner<PeerUrl>,
-    calls: FuturesUnordered<BoxFuture<'static, Asked>>,
+    calls: FuturesUnordered<BoxFuture<'static, CallDone>>,
     deadline: Instant,
     others_seen: bool,
     others_behind: bool,
@@ -277,7 +277,7 @@ impl Finder {
                 Ok(find) => client.find(&target.peer, &find, deadline).await,
                 Err(more) => client.more(&target.peer, &more, deadline).await,
             };
-            Asked {
+            CallDone {
                 target,
                 page,
                 part,
@@ -286,8 +286,8 @@ impl Finder {
         }));
     }
 
-    fn take(&mut self, asked: Asked) -> Option<Holder> {
-        let Asked {
+    fn take(&mut self, asked: CallDone) -> Option<Holder> {
+        let CallDone {
             target,
             page,
             part,

@@ -11,15 +11,14 @@ use node_wire::{
     Summarize, dialect::Dialect, node_id::NodeId, peer_url::PeerUrl, response::HelloAnswer,
     scope::Scope,
 };
-use serde_json::json;
 use tokio::{
     select,
     time::{sleep, sleep_until},
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{Introduction, Lost, Met, NotProved, Outcome, Overlay, PeerEntry, Source, Stranger};
-use node_base::{clock::now, disk::Disk, state::StateDir};
+use super::{Introduction, KnownFrom, Lost, Met, NotProved, Outcome, Overlay, PeerEntry, Stranger};
+use node_base::{clock::now, disk::Disk, events::Event, state::StateDir};
 use node_transport::{CallError, PeerKind, TransportError, nearest_for};
 
 /// The file of the saved peers: one a line, its URL, its id or `-`, and [`CHOSEN`] or
@@ -150,8 +149,9 @@ impl Overlay {
                     features: Vec::new(),
                 };
                 self.have_met(peer, met.clone());
-                self.events
-                    .emit("peer.answered", json!({ "url": peer.as_str() }));
+                self.events.emit(&Event::PeerAnswered {
+                    url: peer.as_str().to_owned(),
+                });
                 // Whoever waits for a peer need not wait for who it is.
                 self.met.notify_waiters();
                 self.came_back.notify_waiters();
@@ -235,8 +235,10 @@ impl Overlay {
             known = known.as_str(),
             "one peer has two URLs"
         );
-        let data = json!({ "url": peer.as_str(), "known": known.as_str() });
-        self.events.emit("peer.same", data);
+        self.events.emit(&Event::PeerSame {
+            url: peer.as_str().to_owned(),
+            known: known.as_str().to_owned(),
+        });
         Meeting::Known(known)
     }
 
@@ -246,12 +248,12 @@ impl Overlay {
             let mut peers = self.peers();
             let outcome = peers.introduced(peer, met, now());
             let source = peers.get(peer).map(|peer| peer.source);
-            (outcome, source == Some(Source::Lost))
+            (outcome, source == Some(KnownFrom::Lost))
         };
         match outcome {
             Outcome::Another { was } => self.tell_another(peer, was, id),
             // That it was dropped had been told.
-            Outcome::New if was_lost => self.tell_added(peer, Source::Lost),
+            Outcome::New if was_lost => self.tell_added(peer, KnownFrom::Lost),
             Outcome::Same { known } => return self.is_known(peer, known),
             Outcome::New | Outcome::Known | Outcome::Gone => {}
         }
@@ -264,8 +266,11 @@ impl Overlay {
             peer = peer.as_str(), %was, is,
             "another node than before is at this URL; it is a new peer"
         );
-        let data = json!({ "url": peer.as_str(), "was": was.to_string(), "is": is });
-        self.events.emit("peer.changed", data);
+        self.events.emit(&Event::PeerChanged {
+            url: peer.as_str().to_owned(),
+            was: was.to_string(),
+            is,
+        });
     }
 
     fn not_met(&self, peer: &PeerUrl, error: &CallError) {
@@ -304,7 +309,7 @@ impl Introducer {
         settings: Vec<PeerUrl>,
     ) -> Introducer {
         for url in &settings {
-            overlay.add(url, Source::Settings);
+            overlay.add(url, KnownFrom::Settings);
         }
         if let Some((state, _)) = &state {
             load(&overlay, state);
@@ -341,7 +346,7 @@ impl Introducer {
             if now() >= settings_at {
                 settings_at = now() + SETTINGS_AGAIN;
                 self.settings.iter().for_each(|url| {
-                    self.overlay.add(url, Source::Settings);
+                    self.overlay.add(url, KnownFrom::Settings);
                 });
             }
         }
@@ -418,11 +423,11 @@ fn load(overlay: &Overlay, state: &StateDir) {
                 let id = words.next().and_then(|id| id.parse().ok());
                 let standing = words.next();
                 if standing == Some(CANDIDATE) {
-                    overlay.add(&url, Source::Hello);
+                    overlay.add(&url, KnownFrom::Hello);
                     continue;
                 }
                 let is_chosen = standing == Some(CHOSEN);
-                overlay.add(&url, Source::Saved);
+                overlay.add(&url, KnownFrom::Saved);
                 overlay.peers().remember(&url, id, is_chosen);
                 if is_chosen {
                     overlay.standing.call_scope.trust(&url);

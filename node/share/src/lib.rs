@@ -34,6 +34,7 @@ mod ignoring;
 mod incoming;
 mod keeper;
 mod listing;
+mod publisher;
 mod root;
 mod siblings;
 mod skipped;
@@ -47,7 +48,7 @@ use std::{
     os::unix::fs::MetadataExt,
     path::Path,
     sync::{
-        Arc, OnceLock,
+        Arc,
         atomic::{AtomicU64, Ordering},
     },
     time::{Duration, SystemTime},
@@ -62,16 +63,17 @@ use plugin_api::FileInfo;
 use node_base::state::StateDir;
 
 use self::{
-    catalogue::Meta, disk_names::DiskNames, ignoring::Ignoring, root::Root, siblings::Siblings,
-    temporary::Temporaries,
+    catalogue::Meta, disk_names::DiskNames, ignoring::Ignoring, publisher::Publisher, root::Root,
+    siblings::Siblings, temporary::Temporaries,
 };
 pub use self::{
-    catalogue::{Catalogue, News},
+    catalogue::{Catalogue, ChangeSet},
     digests::{Digests, Known},
     error::{Doing, ShareError},
     incoming::{About, FREE_MIN, INCOMING_MAX, Incoming, IncomingStream, Replace},
     keeper::{Keeper, KeeperStatus},
     listing::Listing,
+    publisher::Subscription,
     skipped::{SkipReason, Skipped},
 };
 
@@ -97,30 +99,8 @@ pub struct Share {
 struct Storing {
     siblings: Siblings,
     temporaries: Temporaries,
-    placed: Placed,
-}
-
-/// Who is told of a file that was stored.
-type Told = Box<dyn Fn(&ShareName) + Send + Sync>;
-
-/// Tells of files that were stored.
-#[derive(Default)]
-struct Placed(OnceLock<Told>);
-
-impl Placed {
-    fn tell(&self, name: &ShareName) {
-        if let Some(told) = self.0.get() {
-            told(name);
-        }
-    }
-}
-
-impl std::fmt::Debug for Placed {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("Placed")
-            .field(&self.0.get().is_some())
-            .finish()
-    }
+    /// Publishes the names of files that were stored.
+    placed: Publisher<ShareName>,
 }
 
 /// A shared file, open for reading.
@@ -186,7 +166,7 @@ impl Share {
         let storing = Storing {
             siblings: Siblings::default(),
             temporaries: Temporaries::new(kept),
-            placed: Placed::default(),
+            placed: Publisher::default(),
         };
         let names = Arc::new(DiskNames::default());
         let share = Share {

@@ -7,7 +7,7 @@ use node_api::{
     share::{LIST_LIMIT_DEFAULT, LIST_LIMIT_MAX, ShareFile},
 };
 use node_base::events::unix_millis;
-use node_overlay::{Added, Meeting, PEERS_MAX, PeerEntry, Source};
+use node_overlay::{Added, KnownFrom, Meeting, PEERS_MAX, PeerEntry};
 use node_wire::{Dialect, Digest, PeerUrl, escaped, peer_url::without_user, scope::Scope};
 
 use super::Owner;
@@ -21,7 +21,7 @@ impl PeersServer for Owner {
 
     async fn add(&self, url: String) -> RpcResult<Peer> {
         let (url, overlay) = (parse(&url)?, self.node.overlay());
-        match overlay.add(&url, Source::Owner) {
+        match overlay.add(&url, KnownFrom::Owner) {
             Added::New | Added::Known => {}
             Added::Ourselves => return Err(ourselves(&url).into()),
             Added::Full | Added::Crowded | Added::Removed => {
@@ -113,14 +113,14 @@ fn describe(entry: &PeerEntry) -> Peer {
             (None, None) => PeerState::New,
         },
         source: match entry.source {
-            Source::Settings => PeerSource::Settings,
-            Source::Saved => PeerSource::Saved,
-            Source::Owner => PeerSource::Owner,
-            Source::Hello => PeerSource::Hello,
-            Source::Exchange => PeerSource::Exchange,
-            Source::Lan => PeerSource::Lan,
-            Source::Dht => PeerSource::Dht,
-            Source::Lost => PeerSource::Lost,
+            KnownFrom::Settings => PeerSource::Settings,
+            KnownFrom::Saved => PeerSource::Saved,
+            KnownFrom::Owner => PeerSource::Owner,
+            KnownFrom::Hello => PeerSource::Hello,
+            KnownFrom::Exchange => PeerSource::Exchange,
+            KnownFrom::Lan => PeerSource::Lan,
+            KnownFrom::Dht => PeerSource::Dht,
+            KnownFrom::Lost => PeerSource::Lost,
         },
         failures: entry.failures,
         last_answer: entry.last_answer.map(unix_millis),

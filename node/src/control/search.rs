@@ -15,7 +15,7 @@ use node_api::{
         SearchServer, SearchStreamServer,
     },
 };
-use node_core::search::{News, Search, SearchWanted};
+use node_core::search::{Search, SearchEvent, SearchWanted};
 use tokio::select;
 
 use super::{Owner, broken};
@@ -40,10 +40,10 @@ impl SearchServer for Owner {
         let mut is_full = false;
         while !is_full && let Some(news) = search.next().await {
             match news {
-                News::Here(_) => {
+                SearchEvent::Here(_) => {
                     here.extend(self.describe(search.handler().to_owned(), news).await?);
                 }
-                News::There(_) | News::Chapter(..) => {
+                SearchEvent::There(_) | SearchEvent::Chapter(..) => {
                     there.extend(self.describe(search.handler().to_owned(), news).await?);
                 }
             }
@@ -142,11 +142,13 @@ impl Owner {
     }
 
     /// The hits, with the digests that are known.
-    async fn describe(&self, handler: String, news: News) -> Result<Vec<Hit>, ApiError> {
+    async fn describe(&self, handler: String, news: SearchEvent) -> Result<Vec<Hit>, ApiError> {
         match news {
-            News::There(holder) => Ok(answer::from_peer(holder, &handler)),
-            News::Chapter(peer, name) => Ok(vec![answer::from_chapter(&peer, &name, handler)]),
-            News::Here(hits) => {
+            SearchEvent::There(holder) => Ok(answer::from_peer(holder, &handler)),
+            SearchEvent::Chapter(peer, name) => {
+                Ok(vec![answer::from_chapter(&peer, &name, handler)])
+            }
+            SearchEvent::Here(hits) => {
                 let digests = Arc::clone(self.node.digests());
                 let node = self.node.url().as_str().to_owned();
                 let described = self.node.disk().run(move || {

@@ -13,7 +13,7 @@ use node_api::{
     },
 };
 use node_base::{clock::now, events::unix_millis};
-use node_core::handlers::{Handlers, Wanted, query::quoted};
+use node_core::handlers::{Bounds, Handlers, query::quoted};
 use node_share::{Catalogue, Digests, ShareError, Skipped};
 use node_wire::ShareName;
 use plugin_api::{FileInfo, Files, Flow};
@@ -160,7 +160,7 @@ fn matching(
     after: Option<&str>,
     limit: usize,
 ) -> Result<ShareListing, ApiError> {
-    let wanted = Wanted {
+    let wanted = Bounds {
         limit: usize::MAX,
         deadline: now() + TIME,
     };

@@ -26,7 +26,7 @@ use crate::{
     limits::{
         COMMIT_AFTER, COMMIT_AFTER_MOST, COMMIT_BYTES, REOPEN_AFTER, SETTLE, SETTLE_MOST, TEXT_MAX,
     },
-    source::{self, Source},
+    source::{self, FileBytes},
     state::{Batch, Shared},
     store::{FileText, Store, StoreError},
     trigrams::{EVERYTHING, Trigrams},
@@ -263,7 +263,7 @@ impl<'a> Indexing<'a> {
             return Err(io::Error::other("the index cannot be written"));
         }
         let stopped = || self.shared.is_stopped();
-        let mut source = Source::new(self.shared.files.as_ref(), file, &stopped);
+        let mut source = FileBytes::new(self.shared.files.as_ref(), file, &stopped);
         let mut text = Vec::with_capacity(
             usize::try_from(file.size).map_or(TEXT_MAX, |size| size.min(TEXT_MAX)),
         );

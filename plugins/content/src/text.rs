@@ -38,7 +38,7 @@ pub struct Text {
 }
 
 /// One question.
-struct Asked<'a> {
+struct TextSearch<'a> {
     files: &'a dyn Files,
     finder: Finder,
     /// Words that files have to have, by groups.
@@ -53,7 +53,7 @@ impl Text {
     }
 
     /// Files that are not indexed, and that can be read while somebody waits.
-    fn unindexed(&self, asked: &Asked<'_>, seen: &Seen, sink: &mut dyn Sink) -> Vec<FileInfo> {
+    fn unindexed(&self, asked: &TextSearch<'_>, seen: &Seen, sink: &mut dyn Sink) -> Vec<FileInfo> {
         let (mut unindexed, mut bytes) = (Vec::new(), 0);
         if !seen.is_listed || seen.waiting.len() > UNINDEXED_FILES_MAX {
             sink.partial();
@@ -94,7 +94,7 @@ impl Text {
     /// Gives the files of the index, and `others` where they belong.
     fn merge(
         &self,
-        asked: &Asked<'_>,
+        asked: &TextSearch<'_>,
         view: &View,
         others: Vec<Hit>,
         sink: &mut dyn Sink,
@@ -118,7 +118,7 @@ impl Text {
     fn merge_of(
         &self,
         fit: Fit,
-        asked: &Asked<'_>,
+        asked: &TextSearch<'_>,
         view: &View,
         given: &HashSet<String>,
         others: &mut Peekable<IntoIter<Hit>>,
@@ -149,7 +149,7 @@ impl Text {
     }
 }
 
-impl Asked<'_> {
+impl TextSearch<'_> {
     fn read(&self, file: &FileInfo, sink: &mut dyn Sink) -> Option<String> {
         let stopped = || sink.flow() == Flow::Stop;
         match source::first_text(self.files, file, &stopped) {
@@ -236,7 +236,7 @@ impl Handler for Text {
             handler: "text".to_owned(),
             problem,
         })?;
-        let asked = Asked {
+        let asked = TextSearch {
             files: files.as_ref(),
             finder,
             words: query.words(),
@@ -273,7 +273,7 @@ impl Handler for Text {
 }
 
 /// Answers about files that are not those of the index.
-fn foreign(asked: &Asked<'_>, sink: &mut dyn Sink) -> Result<(), HandlerError> {
+fn foreign(asked: &TextSearch<'_>, sink: &mut dyn Sink) -> Result<(), HandlerError> {
     let mut all = Vec::new();
     asked.files.visit(&mut |file| {
         all.push(file.clone());

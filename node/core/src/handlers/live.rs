@@ -24,8 +24,8 @@ use tokio::{
 };
 
 use super::{
-    Asked, QueryError,
-    answer::{self, End, Wanted},
+    HandlerQuery, QueryError,
+    answer::{self, Bounds, End},
 };
 use crate::{clock::now, sync::lock, threads::Place};
 
@@ -83,8 +83,8 @@ struct State {
 
 impl LiveAnswer {
     pub(super) fn begin(
-        asked: Asked,
-        wanted: Wanted,
+        asked: HandlerQuery,
+        wanted: Bounds,
         place: Place,
     ) -> Result<LiveAnswer, QueryError> {
         let shared = Arc::new(Shared::default());
@@ -207,7 +207,7 @@ struct Ending {
 }
 
 impl Ending {
-    fn pour(mut self, asked: &Asked, wanted: Wanted) {
+    fn pour(mut self, asked: &HandlerQuery, wanted: Bounds) {
         let shared = Arc::clone(&self.shared);
         let mut put = |hit| shared.put(hit, wanted.deadline);
         self.ended = answer::pour(asked, wanted, &mut put).map_err(QueryError::from);

@@ -47,11 +47,11 @@ pub(super) enum Origin {
 #[derive(Debug)]
 pub(super) struct Content {
     origin: Origin,
-    source: Source,
+    source: ByteSource,
 }
 
 #[derive(Debug)]
-enum Source {
+enum ByteSource {
     /// All that is left.
     Memory(Bytes),
     /// A file of the share.
@@ -78,9 +78,9 @@ impl Content {
         let SharedFile { file, stamp } = shared;
         let (file, left) = (Arc::new(file), 0..stamp.size);
         let source = if stamp.size <= READ_WHOLE {
-            Source::Memory(read_file(&file, stamp, left)?)
+            ByteSource::Memory(read_file(&file, stamp, left)?)
         } else {
-            Source::File { file, stamp, left }
+            ByteSource::File { file, stamp, left }
         };
         Ok(Content {
             origin: Origin::Share,
@@ -93,7 +93,7 @@ impl Content {
         let left = 0..blob.size();
         Content {
             origin: Origin::Cache,
-            source: Source::Blob {
+            source: ByteSource::Blob {
                 blob: Arc::new(blob),
                 left,
                 ahead: Bytes::new(),
@@ -104,8 +104,8 @@ impl Content {
     /// Creates content from a file that a peer is sending.
     pub(super) fn of_relay(mut relay: Relay) -> Content {
         let source = match relay.take_whole() {
-            Some(all) => Source::Memory(all),
-            None => Source::Peer(Box::new(relay)),
+            Some(all) => ByteSource::Memory(all),
+            None => ByteSource::Peer(Box::new(relay)),
         };
         Content {
             origin: Origin::Peer,
@@ -120,37 +120,42 @@ impl Content {
 
     /// Returns whether reading goes to the disk.
     pub(super) fn is_on_disk(&self) -> bool {
-        matches!(self.source, Source::File { .. } | Source::Blob { .. })
+        matches!(
+            self.source,
+            ByteSource::File { .. } | ByteSource::Blob { .. }
+        )
     }
 
     /// Returns the number of bytes, if it is known.
     pub(super) fn length(&self) -> Option<u64> {
         match &self.source {
-            Source::Memory(all) => Some(all.len() as u64),
-            Source::File { left, .. } => Some(left.end - left.start),
-            Source::Blob { left, ahead, .. } => Some(left.end - left.start + ahead.len() as u64),
-            Source::Peer(_) => None,
+            ByteSource::Memory(all) => Some(all.len() as u64),
+            ByteSource::File { left, .. } => Some(left.end - left.start),
+            ByteSource::Blob { left, ahead, .. } => {
+                Some(left.end - left.start + ahead.len() as u64)
+            }
+            ByteSource::Peer(_) => None,
         }
     }
 
     /// Keeps the bytes of `range` only. A peer's content stays whole.
     pub(super) fn cut(&mut self, range: Range<u64>) {
         match &mut self.source {
-            Source::Memory(all) => {
+            ByteSource::Memory(all) => {
                 let at = |offset| usize::try_from(offset).unwrap_or(usize::MAX).min(all.len());
                 *all = all.slice(at(range.start)..at(range.end));
             }
-            Source::File { left, .. } | Source::Blob { left, .. } => {
+            ByteSource::File { left, .. } | ByteSource::Blob { left, .. } => {
                 *left = range.start.min(left.end)..range.end.min(left.end);
             }
-            Source::Peer(_) => {}
+            ByteSource::Peer(_) => {}
         }
     }
 
     /// Returns all that is left, if it is in memory; nothing is left then.
     pub(super) fn take_memory(&mut self) -> Option<Bytes> {
         match &mut self.source {
-            Source::Memory(all) => Some(std::mem::take(all)),
+            ByteSource::Memory(all) => Some(std::mem::take(all)),
             _ => None,
         }
     }
@@ -161,8 +166,8 @@ impl Content {
     /// When they cannot be read, or are not what they were at the beginning.
     pub(super) async fn next(&mut self, disk: &Disk, most: usize) -> io::Result<Option<Bytes>> {
         match &mut self.source {
-            Source::Memory(all) => Ok(taken(all, most)),
-            Source::File { file, stamp, left } => {
+            ByteSource::Memory(all) => Ok(taken(all, most)),
+            ByteSource::File { file, stamp, left } => {
                 if left.is_empty() {
                     return Ok(None);
                 }
@@ -172,7 +177,7 @@ impl Content {
                 left.start = end;
                 Ok(Some(chunk))
             }
-            Source::Blob { blob, left, ahead } => {
+            ByteSource::Blob { blob, left, ahead } => {
                 if ahead.is_empty() && !left.is_empty() {
                     let (blob, range) = (Arc::clone(blob), left.clone());
                     *ahead = disk.run(move || read_blob(&blob, range)).await??;
@@ -180,7 +185,7 @@ impl Content {
                 }
                 Ok(taken(ahead, most))
             }
-            Source::Peer(relay) => relay.next(most).await,
+            ByteSource::Peer(relay) => relay.next(most).await,
         }
     }
 
@@ -202,20 +207,20 @@ impl Content {
     /// As [`Content::next`].
     pub(super) async fn scan(&mut self, disk: &Disk) -> io::Result<Option<Scanned>> {
         match &mut self.source {
-            Source::Memory(all) => {
+            ByteSource::Memory(all) => {
                 let mut scan = ContentScan::new();
                 scan.push(all);
                 Ok(Some(scan.finish()))
             }
-            Source::File { file, stamp, .. } => scan_file(disk, file, *stamp).await.map(Some),
-            Source::Blob { blob, .. } => {
+            ByteSource::File { file, stamp, .. } => scan_file(disk, file, *stamp).await.map(Some),
+            ByteSource::Blob { blob, .. } => {
                 let (scanned, only_piece) = scan_blob(disk, blob).await?;
                 if let Some(all) = only_piece {
-                    self.source = Source::Memory(all);
+                    self.source = ByteSource::Memory(all);
                 }
                 Ok(Some(scanned))
             }
-            Source::Peer(_) => Ok(None),
+            ByteSource::Peer(_) => Ok(None),
         }
     }
 }

@@ -15,7 +15,7 @@ use super::{
     content::Content,
     front::Remote,
     policy::FetchPermit,
-    range::{self, Wanted},
+    range::{self, RangeWanted},
     upload::{Busy, Encoder},
 };
 
@@ -87,15 +87,15 @@ pub(super) fn insert_rate(headers: &mut HeaderMap, rate: Option<AnswerRate>) {
 }
 
 /// The status, the bytes and the header `Content-Range` of an answer.
-fn part(wanted: Wanted, size: u64) -> (StatusCode, Range<u64>, Option<String>) {
+fn part(wanted: RangeWanted, size: u64) -> (StatusCode, Range<u64>, Option<String>) {
     match wanted {
-        Wanted::Whole => (StatusCode::OK, 0..size, None),
-        Wanted::Part { first, last } => (
+        RangeWanted::Whole => (StatusCode::OK, 0..size, None),
+        RangeWanted::Part { first, last } => (
             StatusCode::PARTIAL_CONTENT,
             first..last + 1,
             Some(format!("bytes {first}-{last}/{size}")),
         ),
-        Wanted::Unsatisfiable => (
+        RangeWanted::Unsatisfiable => (
             StatusCode::RANGE_NOT_SATISFIABLE,
             0..0,
             Some(format!("bytes */{size}")),

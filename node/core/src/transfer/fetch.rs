@@ -22,7 +22,6 @@ use std::{
 
 use bytes::Bytes;
 use node_wire::{Digest, FindWanted, fault::MissReason, name::ShareName, peer_url::PeerUrl};
-use serde_json::json;
 use tokio::{
     select,
     time::{sleep, sleep_until},
@@ -43,8 +42,8 @@ use crate::{
     client::{CallError, RemoteFile},
     clock::now,
     counters::Counters,
-    events::EventLog,
-    overlay::{Asked, Excluded, Overlay, Walk},
+    events::{Event, EventLog},
+    overlay::{Excluded, Overlay, Walk, WalkQuery},
     pieces::PieceTree,
     share::{Digests, Replace, Share, ShareError, SharedFile},
 };
@@ -204,10 +203,10 @@ impl Fetcher {
     }
 
     pub(super) async fn run(&self, job: &Job, begun: Begun) {
-        self.events.emit(
-            "fetch.started",
-            json!({ "id": job.id(), "name": job.name().as_str() }),
-        );
+        self.events.emit(&Event::FetchStarted {
+            id: job.id(),
+            name: job.name().as_str().to_owned(),
+        });
         let (known, record) = match begun {
             Begun::New => (None, None),
             Begun::Found(source) => (Some(source), None),
@@ -233,7 +232,7 @@ impl Fetcher {
     /// Notes bytes that a peer delivered and that are stored.
     pub(super) fn note_piece(&self, job: &Job, peer: &PeerUrl, bytes: u64) {
         if let Some(progress) = job.moved(peer, bytes) {
-            self.events.emit("fetch.progress", progress);
+            self.events.emit(&progress);
         }
     }
 
@@ -242,13 +241,13 @@ impl Fetcher {
         let name = job.name().as_str();
         tracing::info!(name, peer = failure.peer, %failure, "a holder failed");
         self.counters.holders_failed.one();
-        self.events.emit(
-            "fetch.holder_failed",
-            json!({
-                "id": job.id(), "name": name, "peer": failure.peer,
-                "error": failure.to_string(), "wrong_bytes": failure.is_lie(),
-            }),
-        );
+        self.events.emit(&Event::FetchHolderFailed {
+            id: job.id(),
+            name: name.to_owned(),
+            peer: failure.peer.clone(),
+            error: failure.to_string(),
+            wrong_bytes: failure.is_lie(),
+        });
     }
 
     fn report(&self, job: &Job, result: &Result<(), FetchError>) {
@@ -257,25 +256,26 @@ impl Fetcher {
             Ok(()) => {
                 self.counters.files_fetched.one();
                 let peer = job.status().peer.map(|peer| peer.as_str().to_owned());
-                self.events.emit(
-                    "fetch.done",
-                    json!({
-                        "id": id, "name": name, "bytes": bytes, "peer": peer,
-                        "digest": job.status().digest.map(|digest| digest.to_hex()),
-                        "holders": job.holders(),
-                    }),
-                );
+                self.events.emit(&Event::FetchDone {
+                    id,
+                    name: name.to_owned(),
+                    bytes,
+                    peer,
+                    digest: job.status().digest.map(|digest| digest.to_hex()),
+                    holders: job.holders(),
+                });
                 tracing::info!(name, bytes, "fetched");
             }
             Err(FetchError::Cancelled(_)) => {
-                self.events
-                    .emit("fetch.cancelled", json!({ "id": id, "name": name }));
+                let name = name.to_owned();
+                self.events.emit(&Event::FetchCancelled { id, name });
             }
             Err(error) => {
-                self.events.emit(
-                    "fetch.failed",
-                    json!({ "id": id, "name": name, "error": error.to_string() }),
-                );
+                self.events.emit(&Event::FetchFailed {
+                    id,
+                    name: name.to_owned(),
+                    error: error.to_string(),
+                });
                 tracing::info!(name, %error, "not fetched");
             }
         }
@@ -741,7 +741,7 @@ impl Fetch<'_> {
     ) -> Result<Option<(usize, MissReason)>, FetchError> {
         // It is made while peers are asked, so that a share that cannot be written shows at once.
         let mut file = self.empty().await?;
-        let asked = Asked::here(self.job.name().clone());
+        let asked = WalkQuery::here(self.job.name().clone());
         let walk = Walk::begin_without(&self.fetcher.overlay, asked, excluded);
         let mut walk = self.or_cancelled(walk).await?;
         while let Some(mut answer) = self.or_cancelled(walk.next()).await? {

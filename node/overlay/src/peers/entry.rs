@@ -6,7 +6,6 @@ use std::{
 };
 
 use node_wire::{dialect::Dialect, node_id::NodeId, peer_url::PeerUrl};
-use serde::Serialize;
 
 use super::{INTRODUCTION_PAUSE_MAX, PAUSE, network::Network};
 use crate::dials::{TARGET_PAUSE, Turn};
@@ -28,9 +27,8 @@ pub(super) const HELLO_PAUSES: [Duration; 4] = [
 ];
 
 /// How a peer became known.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Source {
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum KnownFrom {
     /// An option, a configuration file or a file of URLs.
     Settings,
     /// Saved by an earlier run.
@@ -49,6 +47,23 @@ pub enum Source {
     Lost,
 }
 
+impl KnownFrom {
+    /// Returns its name in events.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            KnownFrom::Settings => "settings",
+            KnownFrom::Saved => "saved",
+            KnownFrom::Owner => "owner",
+            KnownFrom::Hello => "hello",
+            KnownFrom::Exchange => "exchange",
+            KnownFrom::Lan => "lan",
+            KnownFrom::Dht => "dht",
+            KnownFrom::Lost => "lost",
+        }
+    }
+}
+
 /// What is known of a peer.
 #[derive(Clone, Debug)]
 pub struct PeerEntry {
@@ -59,7 +74,7 @@ pub struct PeerEntry {
     /// What kind of node it is, once it has answered.
     pub kind: Option<PeerKind>,
     /// How it became known.
-    pub source: Source,
+    pub source: KnownFrom,
     /// Failures in a row.
     pub failures: u32,
     /// When it last answered.
@@ -116,14 +131,14 @@ pub struct Met {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Stranger(pub Option<IpAddr>);
 
-impl Source {
+impl KnownFrom {
     /// Pauses after which a candidate that did not answer is called again, until it is
     /// forgotten. One that nobody answers for is called once, and so is one that is
     /// looked for again later.
     fn pauses(self) -> &'static [Duration] {
         match self {
-            Source::Hello => &HELLO_PAUSES,
-            Source::Lan | Source::Dht | Source::Lost => &[],
+            KnownFrom::Hello => &HELLO_PAUSES,
+            KnownFrom::Lan | KnownFrom::Dht | KnownFrom::Lost => &[],
             _ => &[TARGET_PAUSE],
         }
     }
@@ -131,12 +146,15 @@ impl Source {
     /// Whether this owner chose the peer, or it proved itself to an earlier run.
     #[must_use]
     pub fn is_trusted(self) -> bool {
-        matches!(self, Source::Settings | Source::Saved | Source::Owner)
+        matches!(
+            self,
+            KnownFrom::Settings | KnownFrom::Saved | KnownFrom::Owner
+        )
     }
 }
 
 impl PeerEntry {
-    pub(super) fn new(url: PeerUrl, source: Source, now: Instant, since: u64) -> PeerEntry {
+    pub(super) fn new(url: PeerUrl, source: KnownFrom, now: Instant, since: u64) -> PeerEntry {
         PeerEntry {
             url,
             dialect: None,
@@ -150,7 +168,7 @@ impl PeerEntry {
             id: None,
             claimed: None,
             features: Vec::new(),
-            is_chosen: matches!(source, Source::Settings | Source::Owner),
+            is_chosen: matches!(source, KnownFrom::Settings | KnownFrom::Owner),
             reliability: 0.0,
             retry_at: None,
             introduce_at: Some(now),
@@ -217,8 +235,8 @@ impl PeerEntry {
     /// It was named again. An owner who names it makes it more than a stranger.
     /// A stranger who names it when it does not answer says that it may be there
     /// again, which is looked into once.
-    pub(super) fn named_again(&mut self, source: Source, by: Stranger, now: Instant) {
-        self.is_chosen |= matches!(source, Source::Settings | Source::Owner);
+    pub(super) fn named_again(&mut self, source: KnownFrom, by: Stranger, now: Instant) {
+        self.is_chosen |= matches!(source, KnownFrom::Settings | KnownFrom::Owner);
         if source.is_trusted() {
             self.retry_at = None;
             self.named_by = None;

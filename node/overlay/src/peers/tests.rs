@@ -23,7 +23,7 @@ fn met(kind: PeerKind, latency: Duration, address: Option<IpAddr>) -> Met {
 
 /// A peer that a stranger named and that answered.
 fn known(table: &mut PeerTable, n: usize, now: Instant) {
-    table.add(&url(n), Source::Hello, now);
+    table.add(&url(n), KnownFrom::Hello, now);
     table.introduced(&url(n), met(PeerKind::Sixhop, PAUSE, None), now);
 }
 
@@ -40,16 +40,19 @@ fn ports(peers: &[PeerEntry]) -> Vec<u16> {
 #[test]
 fn adding_twice_or_adding_ourselves_changes_nothing() {
     let (mut table, now) = table();
-    assert_eq!(table.add(&url(1), Source::Hello, now), Added::New);
-    assert_eq!(table.add(&url(1).codes(), Source::Hello, now), Added::Known);
-    assert_eq!(table.add(&url(0), Source::Hello, now), Added::Ourselves);
+    assert_eq!(table.add(&url(1), KnownFrom::Hello, now), Added::New);
+    assert_eq!(
+        table.add(&url(1).codes(), KnownFrom::Hello, now),
+        Added::Known
+    );
+    assert_eq!(table.add(&url(0), KnownFrom::Hello, now), Added::Ourselves);
     assert_eq!(table.len(), 1);
 }
 
 #[test]
 fn the_third_failure_drops_a_peer_and_an_answer_forgives_the_first_two() {
     let (mut table, now) = table();
-    table.add(&url(1), Source::Settings, now);
+    table.add(&url(1), KnownFrom::Settings, now);
     assert!(!table.failed(&url(1), "refused", now));
     assert!(!table.failed(&url(1), "refused", now));
     table.answered(&url(1), PeerKind::Sixhop, None);
@@ -76,7 +79,7 @@ fn a_peer_whose_answers_cannot_be_read_is_asked_again_at_once() {
 #[test]
 fn a_peer_that_failed_rests_and_longer_each_time() {
     let (mut table, now) = table();
-    table.add(&url(1), Source::Settings, now);
+    table.add(&url(1), KnownFrom::Settings, now);
     table.failed(&url(1), "refused", now);
     assert!(table.to_ask(&[], now + PAUSE / 2).is_empty());
     assert_eq!(table.to_ask(&[], now + PAUSE).len(), 1);
@@ -91,7 +94,7 @@ fn a_hello_of_a_resting_peer_has_it_called_and_its_answer_ends_its_rest() {
     known(&mut table, 1, now);
     table.failed(&url(1), "refused", now);
     assert_eq!(table.to_introduce(now, 9), []);
-    table.add(&url(1), Source::Hello, now);
+    table.add(&url(1), KnownFrom::Hello, now);
     assert!(table.to_ask(&[], now).is_empty(), "a word is no answer");
     assert_eq!(due(&mut table, now), [1]);
     table.introduced(&url(1), met(PeerKind::Sixhop, PAUSE, None), now);
@@ -116,7 +119,7 @@ fn peers_of_the_history_are_not_asked_however_they_are_written() {
 fn those_that_answered_are_asked_first_and_those_that_failed_last() {
     let (mut table, now) = table();
     for n in 1..=3 {
-        table.add(&url(n), Source::Settings, now);
+        table.add(&url(n), KnownFrom::Settings, now);
     }
     table.failed(&url(1), "refused", now);
     table.answered(&url(3), PeerKind::Sixhop, None);
@@ -126,27 +129,27 @@ fn those_that_answered_are_asked_first_and_those_that_failed_last() {
 #[test]
 fn a_full_table_keeps_peers_that_count_and_forgets_the_oldest_candidate() {
     let (mut table, now) = table();
-    table.add(&url(1), Source::Settings, now);
+    table.add(&url(1), KnownFrom::Settings, now);
     known(&mut table, 2, now);
     for n in 3..3 + CANDIDATES_MAX {
-        table.add(&url(n), Source::Hello, now);
+        table.add(&url(n), KnownFrom::Hello, now);
     }
     let newest = url(3 + CANDIDATES_MAX);
-    assert_eq!(table.add(&newest, Source::Hello, now), Added::New);
+    assert_eq!(table.add(&newest, KnownFrom::Hello, now), Added::New);
     assert_eq!(table.len(), 2 + CANDIDATES_MAX);
     assert!(table.get(&url(1)).is_some() && table.get(&url(2)).is_some());
     assert!(table.get(&url(3)).is_none() && table.get(&newest).is_some());
     for n in 1_000..1_000 + PEERS_MAX {
-        table.add(&url(n), Source::Owner, now);
+        table.add(&url(n), KnownFrom::Owner, now);
     }
     assert_eq!(table.len(), PEERS_MAX);
-    assert_eq!(table.add(&url(9_999), Source::Hello, now), Added::Full);
+    assert_eq!(table.add(&url(9_999), KnownFrom::Hello, now), Added::Full);
 }
 
 #[test]
 fn a_candidate_is_asked_nothing_and_not_saved_before_it_has_answered() {
     let (mut table, now) = table();
-    table.add(&url(1), Source::Hello, now);
+    table.add(&url(1), KnownFrom::Hello, now);
     assert!(table.to_ask(&[], now).is_empty());
     assert_eq!(table.revision(), 0);
     assert_eq!(due(&mut table, now), [1]);
@@ -159,11 +162,11 @@ fn a_candidate_is_asked_nothing_and_not_saved_before_it_has_answered() {
 #[test]
 fn a_candidate_of_a_hello_is_called_again_and_then_forgotten() {
     let (mut table, mut now) = table();
-    table.add(&url(1), Source::Hello, now);
+    table.add(&url(1), KnownFrom::Hello, now);
     for pause in [2, 10, 30, 60].map(Duration::from_secs) {
         assert_eq!(due(&mut table, now), [1]);
         assert_eq!(due(&mut table, now), [0; 0], "it is being called");
-        table.add(&url(1), Source::Hello, now);
+        table.add(&url(1), KnownFrom::Hello, now);
         table.not_introduced(&url(1), "refused", now);
         let early = now + pause - Duration::from_millis(1);
         assert_eq!(due(&mut table, early), [0; 0], "it is left alone");
@@ -177,7 +180,7 @@ fn a_candidate_of_a_hello_is_called_again_and_then_forgotten() {
 #[test]
 fn a_node_that_starts_after_its_hello_is_met() {
     let (mut table, now) = table();
-    table.add(&url(1), Source::Hello, now);
+    table.add(&url(1), KnownFrom::Hello, now);
     assert_eq!(due(&mut table, now), [1]);
     table.not_introduced(&url(1), "refused", now);
     let later = now + Duration::from_secs(2);
@@ -190,7 +193,7 @@ fn a_node_that_starts_after_its_hello_is_met() {
 #[test]
 fn a_candidate_of_an_exchange_is_called_twice_a_minute_apart() {
     let (mut table, mut now) = table();
-    table.add(&url(1), Source::Exchange, now);
+    table.add(&url(1), KnownFrom::Exchange, now);
     for _ in 0..2 {
         assert_eq!(due(&mut table, now), [1]);
         table.not_introduced(&url(1), "refused", now);
@@ -207,7 +210,7 @@ fn ten_thousand_names_of_one_target_are_one_call_a_minute() {
     let mut calls = 0;
     for n in 0..10_000 {
         let named = PeerUrl::parse(&format!("http://127.0.0.1:9/{n}")).unwrap();
-        table.add(&named, Source::Hello, now);
+        table.add(&named, KnownFrom::Hello, now);
         calls += due(&mut table, now).len();
         now += Duration::from_millis(12);
     }
@@ -218,7 +221,7 @@ fn ten_thousand_names_of_one_target_are_one_call_a_minute() {
 #[test]
 fn a_chosen_peer_that_does_not_answer_is_tried_again_soon() {
     let (mut table, now) = table();
-    table.add(&url(2), Source::Settings, now);
+    table.add(&url(2), KnownFrom::Settings, now);
     assert_eq!(due(&mut table, now), [2]);
     table.not_introduced(&url(2), "refused", now);
     assert_eq!(due(&mut table, now), [0; 0]);
@@ -234,8 +237,8 @@ fn a_chosen_peer_that_does_not_answer_is_tried_again_soon() {
 #[test]
 fn an_owner_makes_a_candidate_a_peer() {
     let (mut table, now) = table();
-    table.add(&url(1), Source::Hello, now);
-    table.add(&url(1), Source::Owner, now);
+    table.add(&url(1), KnownFrom::Hello, now);
+    table.add(&url(1), KnownFrom::Owner, now);
     assert_eq!(table.to_ask(&[], now).len(), 1);
     let introductions = table.to_introduce(now, 9);
     assert!(introductions.iter().all(|one| one.named_by.is_none()));
@@ -246,7 +249,7 @@ fn an_owner_makes_a_candidate_a_peer() {
 fn candidates_are_waited_for_while_they_are_met_for_the_first_time() {
     let (mut table, now) = table();
     let patience = Duration::from_secs(1);
-    table.add(&url(1), Source::Hello, now);
+    table.add(&url(1), KnownFrom::Hello, now);
     let until = Some(now + patience);
     assert_eq!(table.meeting(&[], patience, now), until);
     let history = [url(1).as_str().to_owned()];
@@ -267,12 +270,12 @@ fn strangers_make_few_peers_of_one_network_known() {
     let (mut table, now) = table();
     let near = |last: usize| PeerUrl::parse(&format!("http://203.0.113.{last}/")).unwrap();
     for last in 1..=NETWORK_MAX {
-        assert_eq!(table.add(&near(last), Source::Hello, now), Added::New);
+        assert_eq!(table.add(&near(last), KnownFrom::Hello, now), Added::New);
     }
-    assert_eq!(table.add(&near(100), Source::Hello, now), Added::Crowded);
-    assert_eq!(table.add(&near(100), Source::Owner, now), Added::New);
+    assert_eq!(table.add(&near(100), KnownFrom::Hello, now), Added::Crowded);
+    assert_eq!(table.add(&near(100), KnownFrom::Owner, now), Added::New);
     let named = PeerUrl::parse("http://example.org/").unwrap();
-    table.add(&named, Source::Hello, now);
+    table.add(&named, KnownFrom::Hello, now);
     let address = Some(IpAddr::from([203, 0, 113, 9]));
     let outcome = table.introduced(&named, met(PeerKind::Sixhop, PAUSE, address), now);
     assert_eq!(outcome, Outcome::Gone);
@@ -288,7 +291,7 @@ fn the_active_view_is_mixed_and_has_nobody_who_fails_or_does_not_count() {
         table.introduced(&url(n), met(PeerKind::Sixhop, latency, None), now);
     }
     table.failed(&url(40), "refused", now);
-    table.add(&url(50), Source::Hello, now);
+    table.add(&url(50), KnownFrom::Hello, now);
     let view = ports(&active(table.list(), |_| 0));
     assert_eq!(view.len(), ACTIVE_MAX);
     assert_eq!(view[..8], [39, 38, 37, 36, 35, 34, 33, 32], "worth most");
@@ -370,7 +373,7 @@ fn somebody_else_at_a_known_url_is_a_new_peer() {
         id: Some(NodeId([id; 32])),
         ..met(PeerKind::Sixhop, PAUSE, None)
     };
-    table.add(&url(1), Source::Owner, now);
+    table.add(&url(1), KnownFrom::Owner, now);
     assert_eq!(table.introduced(&url(1), shown(1), now), Outcome::Known);
     let unproved = met(PeerKind::Sixhop, PAUSE, None);
     assert_eq!(table.introduced(&url(1), unproved, now), Outcome::Known);
@@ -416,11 +419,11 @@ fn what_the_owner_removed_comes_back_for_the_owner_or_later() {
     known(&mut table, 2, now);
     for n in [1, 2] {
         assert!(table.remove_for_owner(&url(n), now));
-        assert_eq!(table.add(&url(n), Source::Hello, now), Added::Removed);
+        assert_eq!(table.add(&url(n), KnownFrom::Hello, now), Added::Removed);
     }
-    assert_eq!(table.add(&url(1), Source::Owner, now), Added::New);
+    assert_eq!(table.add(&url(1), KnownFrom::Owner, now), Added::New);
     let later = now + REMOVED_FOR;
-    assert_eq!(table.add(&url(2), Source::Hello, later), Added::New);
+    assert_eq!(table.add(&url(2), KnownFrom::Hello, later), Added::New);
 }
 
 /// When a peer that was lost at `now` is called, until `until`; it never answers.
@@ -462,7 +465,7 @@ fn a_lost_peer_is_looked_for_less_and_less_often_and_for_a_day() {
 fn a_lost_peer_that_answers_is_a_peer_again_and_is_who_it_was() {
     let (mut table, now) = table();
     let id = NodeId([1; 32]);
-    table.add(&url(1), Source::Owner, now);
+    table.add(&url(1), KnownFrom::Owner, now);
     table.remember(&url(1), Some(id), true);
     lose(&mut table, 1, now);
     let later = now + TARGET_PAUSE;

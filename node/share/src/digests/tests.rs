@@ -195,9 +195,9 @@ fn files_that_are_renamed_keep_their_digests_even_if_they_swap_names() {
     };
     let moved = |pairs: &[(&str, &str)]| {
         let owned = |(old, new): &(&str, &str)| ((*old).to_owned(), (*new).to_owned());
-        digests.changed(&News {
+        digests.changed(&ChangeSet {
             moved: pairs.iter().map(owned).collect(),
-            ..News::default()
+            ..ChangeSet::default()
         });
     };
     swap("a", "b");

@@ -10,12 +10,12 @@ use node_wire::{Fault, Query, ShareName, Value, fault::MissReason};
 
 use crate::{
     handlers::DEFAULT_HANDLER,
-    overlay::{Asked, Walk},
+    overlay::{Walk, WalkQuery},
     server::{
         Context,
         answer::{Answer, Answered, FileAnswer, FileAnswerError},
         content::Content,
-        policy::{Asker, FetchPermit, Wanted},
+        policy::{Asker, FetchPermit, FileAsked},
         relay::Relay,
         rpc::Caller,
     },
@@ -39,7 +39,7 @@ pub(super) async fn answer(context: &Arc<Context>, caller: &Caller, params: &[Va
             }
         }
     }
-    let asked = Asked {
+    let asked = WalkQuery {
         name: name.clone(),
         history: query.history,
         id: caller.walk,
@@ -120,7 +120,7 @@ async fn permit(
     } else {
         None
     };
-    let wanted = Wanted {
+    let wanted = FileAsked {
         name: text.to_owned(),
         size,
     };
