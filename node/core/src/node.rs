@@ -172,8 +172,8 @@ impl Node {
         let policy = ground.policy(&extensions);
         let handlers = Arc::new(ground.handlers(extensions, &catalogue)?);
         let names = OwnNames::of(own.main(), &settings.allow_hosts);
-        let standing = standing(key, &own, &handlers);
-        let client = ground.client(&standing, network_key.clone(), settings.download_rate);
+        let standing = standing(key, &own, &handlers, network_key.as_ref());
+        let client = ground.client(network_key.clone(), settings.download_rate);
         let overlay = ground.overlay(standing, own, client, providers);
         let transfers = ground.transfers(&share, &digests, saved, &overlay);
         let context = Context {
@@ -404,9 +404,9 @@ impl Ground {
         Ok(handlers.with_directories(extensions.directories))
     }
 
-    fn client(&self, standing: &Standing, network: Option<NetworkKey>, download: u64) -> Client {
+    fn client(&self, network: Option<NetworkKey>, download: u64) -> Client {
         let rate = Rate::new(download);
-        let transport = HttpTransport::at_rate(Arc::clone(&standing.call_scope), &rate);
+        let transport = HttpTransport::at_rate(&rate);
         let transport = Arc::new(transport.of_network(network));
         Client::new(transport, Arc::clone(&self.counters)).with_download_rate(rate)
     }
@@ -480,9 +480,15 @@ fn caught_up(events: Arc<EventLog>) -> CaughtUp {
 }
 
 /// What the node is to others.
-fn standing(key: NodeKey, own: &OwnUrls, handlers: &Arc<Handlers>) -> Standing {
+fn standing(
+    key: NodeKey,
+    own: &OwnUrls,
+    handlers: &Arc<Handlers>,
+    network: Option<&NetworkKey>,
+) -> Standing {
     Standing {
         key,
+        is_private: network.is_some(),
         call_scope: Arc::new(own.call_scope()),
         handlers: Arc::<Handlers>::clone(handlers),
     }

@@ -27,6 +27,7 @@ pub(super) fn wanted(
     };
     Ok(Some(EmbeddedOptions {
         share: Some(share.clone()),
+        plugins: None,
         state: context.given_state(),
         listen,
         url: args.url.clone(),

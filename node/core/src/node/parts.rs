@@ -1,6 +1,6 @@
 //! What a node does for its owner, and the handles of its parts.
 
-use std::{io, sync::Arc};
+use std::{collections::BTreeSet, io, sync::Arc};
 
 use node_wire::{Digest, PeerUrl, ShareName};
 use plugin_api::{Files, PolicySource, RankAsked};
@@ -14,7 +14,10 @@ use crate::{
     handlers::{Handlers, SearchHit, query::SyntaxError},
     network::Tag,
     overlay::Overlay,
-    search::{Search, SearchWanted},
+    search::{
+        Search, SearchWanted,
+        named::{self, Named, NamedError, Searched},
+    },
     share::{Catalogue, Digests, Share, ShareError},
     transfer::Transfers,
 };
@@ -26,13 +29,41 @@ impl Node {
     /// [`SyntaxError`] if the query is not valid.
     pub async fn search(&self, wanted: SearchWanted) -> Result<Search, SyntaxError> {
         let context = &self.context;
-        context.overlay.met(&[]).await;
+        context.overlay.met_for_owner().await;
         Search::begin(
             &context.overlay,
             &context.handlers,
             &context.files(),
             wanted,
         )
+    }
+
+    /// Returns what a text means that was typed where the name of a file is wanted.
+    ///
+    /// # Errors
+    /// [`NamedError`] if it is neither a name nor a query.
+    pub async fn resolve_name(&self, typed: &str) -> Result<Named, NamedError> {
+        self.context.overlay.met(&[]).await;
+        named::resolve(self.searched(&self.context.files()), typed).await
+    }
+
+    /// Returns the names of all files that a query means, here and at the peers, and whether there are more.
+    ///
+    /// # Errors
+    /// [`SyntaxError`] if the query is not valid.
+    pub async fn expand_query(
+        &self,
+        query: &str,
+    ) -> Result<(BTreeSet<ShareName>, bool), SyntaxError> {
+        named::expand(self.searched(&self.context.files()), query).await
+    }
+
+    fn searched<'a>(&'a self, files: &'a Arc<dyn Files>) -> Searched<'a> {
+        Searched {
+            overlay: &self.context.overlay,
+            handlers: &self.context.handlers,
+            files,
+        }
     }
 
     /// Returns what the owner's policy says that hits are worth, and `None` if they stay as they are.

@@ -14,6 +14,7 @@ use std::{
 
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use node_wire::{FindWanted, name::ShareName};
+use plugin_api::NameCheck;
 use tokio::{select, sync::watch};
 use tokio_util::sync::CancellationToken;
 
@@ -71,9 +72,10 @@ pub struct BatchStatus {
 }
 
 /// One batch.
-#[derive(Debug)]
 pub(super) struct Batch {
     status: watch::Sender<BatchStatus>,
+    /// Which of the names that peers give are meant.
+    is_meant: Option<NameCheck>,
     cancel: CancellationToken,
 }
 
@@ -81,7 +83,12 @@ pub(super) struct Batch {
 type BatchFile = (ShareName, u64, Option<Source>);
 
 impl Batch {
-    pub(super) fn new(id: u64, query: String, cancel: CancellationToken) -> Batch {
+    pub(super) fn new(
+        id: u64,
+        query: String,
+        is_meant: Option<NameCheck>,
+        cancel: CancellationToken,
+    ) -> Batch {
         let status = BatchStatus {
             id,
             query,
@@ -102,6 +109,7 @@ impl Batch {
         };
         Batch {
             status: watch::Sender::new(status),
+            is_meant,
             cancel,
         }
     }
@@ -159,7 +167,7 @@ impl Batch {
     async fn fetch_all(&self, transfers: &Arc<Transfers>, query: String, replace: Replace) {
         let mut turn = Some(transfers.searches.next(Owner::Batch(self.id())).await);
         self.status.send_modify(|status| status.queued = false);
-        transfers.fetcher.overlay.met(&[]).await;
+        transfers.fetcher.overlay.met_for_owner().await;
         let mut finder = Finder::begin(&transfers.fetcher.overlay, FindWanted::Query(query));
         let (mut seen, mut waiting) = (HashSet::new(), VecDeque::new());
         let mut running = FuturesUnordered::new();
@@ -224,6 +232,10 @@ impl Batch {
             let Ok(name) = ShareName::parse(&hit.name) else {
                 continue;
             };
+            let is_meant = self.is_meant.as_ref();
+            if !is_meant.is_none_or(|fits| fits(name.as_str())) {
+                continue;
+            }
             if seen.len() >= BATCH_MAX {
                 truncated = true;
                 break;
@@ -266,6 +278,12 @@ impl Batch {
                 }
             }
         });
+    }
+}
+
+impl std::fmt::Debug for Batch {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Batch").field(&self.status()).finish()
     }
 }
 
