@@ -73,8 +73,8 @@ impl WrittenExample {
         let mut files = Vec::new();
         for (name, content) in self.files {
             let bytes = match content {
-                ExampleExampleContent::Text(text) => text.into_bytes(),
-                ExampleExampleContent::Bytes { hex } => match from_hex(&hex) {
+                ExampleContent::Text(text) => text.into_bytes(),
+                ExampleContent::Bytes { hex } => match from_hex(&hex) {
                     Some(bytes) => bytes,
                     None => return Err(name),
                 },

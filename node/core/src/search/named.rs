@@ -172,7 +172,7 @@ fn begin(asked: Searched<'_>, query: String, limit: usize) -> Result<Search, Syn
     Search::begin(asked.overlay, asked.handlers, asked.files, wanted)
 }
 
-fn names_of(news: News) -> Vec<ShareName> {
+fn names_of(news: SearchEvent) -> Vec<ShareName> {
     let names: Vec<String> = match news {
         SearchEvent::Here(hits) => hits.into_iter().map(|hit| hit.file.name).collect(),
         SearchEvent::There(holder) => holder.hits.into_iter().map(|hit| hit.name).collect(),
