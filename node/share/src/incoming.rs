@@ -25,6 +25,7 @@ use super::{
     Share, ShareError, Stamp, Storing,
     error::Doing,
     root::Root,
+    stamp::{HiddenWrites, OnDisk},
     temporary::{is_temporary, random_name},
 };
 
@@ -72,6 +73,7 @@ pub struct Incoming {
     root: Arc<Root>,
     share: Arc<Dir>,
     storing: Arc<Storing>,
+    writes: Arc<HiddenWrites>,
     parent: Box<Parent>,
     /// Path of the temporary in the share.
     temporary: String,
@@ -184,6 +186,7 @@ impl Incoming {
             root: Arc::clone(&share.root),
             share: directory,
             storing: Arc::clone(&share.storing),
+            writes: Arc::clone(&share.writes),
             parent,
             temporary: path,
             file,
@@ -278,6 +281,7 @@ impl Incoming {
         self.root.check(&self.share, &self.name)?;
         self.describe(about)
             .and_then(|()| self.file.sync_all())
+            .and_then(|()| self.close_for_writing())
             .map_err(|error| self.failed(Doing::Write, error))?;
         self.parent
             .place(last(&self.temporary), self.replace)
@@ -291,7 +295,26 @@ impl Incoming {
             .sync()
             .and_then(|()| self.file.metadata())
             .map_err(|error| self.failed(Doing::Sync, error))?;
-        Ok(Stamp::of(&stamp))
+        Ok(self.writes.stamp(&OnDisk::from(&stamp)))
+    }
+
+    /// Keeps the temporary open for reading only: a close after writing is a sign
+    /// that the file has other bytes, and it is to have none under its new name.
+    fn close_for_writing(&mut self) -> io::Result<()> {
+        let mut options = OpenOptions::new();
+        options.read(true).follow(FollowSymlinks::No);
+        let reopened = self
+            .parent
+            .directory()
+            .open_with(last(&self.temporary), &options)?
+            .into_std();
+        let same =
+            |a: &std::fs::Metadata, b: &std::fs::Metadata| (a.dev(), a.ino()) == (b.dev(), b.ino());
+        if !same(&reopened.metadata()?, &self.file.metadata()?) {
+            return Err(io::Error::other("another file took its place"));
+        }
+        self.file = reopened;
+        Ok(())
     }
 
     fn check_length(&self, length: u64) -> Result<(), ShareError> {

@@ -5,7 +5,7 @@ use std::{process, sync::Arc};
 use jsonrpsee::core::{RpcResult, async_trait};
 use node_api::{
     error::{ApiError, ErrorCode},
-    node::{IndexStatus, NodeServer, NodeStatus},
+    node::{IndexStatus, NodeServer, NodeStatus, UnreadableEntry},
 };
 use node_base::events::unix_millis;
 use node_wire::{PeerUrl, scope::Scope};
@@ -19,6 +19,12 @@ impl NodeServer for Owner {
         let node = &self.node;
         let (catalogue, share) = (Arc::clone(node.catalogue()), node.share());
         let skipped = node.disk().run(move || catalogue.skipped()).await;
+        let content = node.handlers().index().map(|kept| kept.status());
+        let files = content
+            .iter()
+            .flat_map(|content| content.unreadable.clone());
+        let unreadable = node.catalogue().unreadable().into_iter().chain(files);
+        let unreadable = unreadable.map(|(name, reason)| UnreadableEntry { name, reason });
         Ok(NodeStatus {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             api_version: node_api::API_VERSION.to_owned(),
@@ -34,11 +40,12 @@ impl NodeServer for Owner {
             reach: reach(node.url()),
             skipped: skipped.map_err(|_| broken())?,
             ignore_troubles: share.ignore_troubles(),
+            unreadable: unreadable.collect(),
             pid: process::id(),
             started: unix_millis(node.started()),
             peers: node.overlay().count() as u64,
             cache_bytes: node.cache().bytes(),
-            index: node.handlers().index().map(|kept| index(&kept.status())),
+            index: content.as_ref().map(index),
             handlers: node.handlers().names(),
             counters: node.counters().snapshot(),
         })
