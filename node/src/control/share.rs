@@ -126,19 +126,18 @@ impl ShareServer for Owner {
             ShareName::parse(whole).map_err(|error| bad_name(whole, &error))
         });
         let parsed = parsed.transpose()?;
-        let context = Arc::clone(self.node.context());
-        let asked = context.keeper.rescan(parsed.as_ref());
+        let asked = self.node.keeper().rescan(parsed.as_ref());
         let asked = asked.map_err(|error| ApiError::new(ErrorCode::Failed, error.to_string()))?;
         let found = asked.done().await.ok_or_else(|| {
-            let why = context.share.trouble();
+            let why = self.node.share().trouble();
             let why = why.unwrap_or_else(|| "the node stops".to_owned());
             ApiError::new(ErrorCode::Failed, why)
         })?;
         if let Some(name) = parsed
             && found.removed == 0
         {
-            let (share, wanted) = (Arc::clone(&context.share), name.clone());
-            let is_there = context.disk.run(move || share.is_taken(&wanted));
+            let (share, wanted) = (Arc::clone(self.node.share()), name.clone());
+            let is_there = self.node.disk().run(move || share.is_taken(&wanted));
             if !is_there.await.map_err(|_| broken())? {
                 return Err(missing(&ShareError::NotFound(name)).into());
             }

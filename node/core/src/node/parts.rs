@@ -18,7 +18,7 @@ use crate::{
         Search, SearchWanted,
         named::{self, Named, NamedError, Searched},
     },
-    share::{Catalogue, Digests, Share, ShareError},
+    share::{Catalogue, Digests, Keeper, Share, ShareError},
     transfer::Transfers,
 };
 
@@ -161,6 +161,12 @@ impl Node {
     #[must_use]
     pub fn catalogue(&self) -> &Arc<Catalogue> {
         &self.context.catalogue
+    }
+
+    /// Returns what keeps that list right.
+    #[must_use]
+    pub fn keeper(&self) -> &Arc<Keeper> {
+        &self.context.keeper
     }
 
     /// Returns the digests of what is shared.

@@ -236,9 +236,9 @@ fn moved(home: &Home, change: &[(&str, Signs)]) -> Vec<(String, String)> {
     let keeper = home.keeper();
     let told: Arc<Mutex<Vec<ChangeSet>>> = Arc::default();
     let telling = Arc::clone(&told);
-    keeper
+    let _subscription = keeper
         .catalogue
-        .tell(move |news| lock(&telling).push(news.clone()));
+        .subscribe(move |news| lock(&telling).push(news.clone()));
     let mut running = started(&keeper);
     std::thread::sleep(Duration::from_millis(20));
     fs::rename(home.path("a"), home.path("b")).unwrap();
