@@ -43,7 +43,7 @@ impl Node {
     /// # Errors
     /// [`NamedError`] if it is neither a name nor a query.
     pub async fn resolve_name(&self, typed: &str) -> Result<Named, NamedError> {
-        self.context.overlay.met(&[]).await;
+        self.context.overlay.met_for_owner().await;
         named::resolve(self.searched(&self.context.files()), typed).await
     }
 
