@@ -383,12 +383,15 @@ fn switches_are_booleans_and_one_value_is_no_array() {
     }
     let text = "cache_size = false\nupload_rate = '2M'\ndownload_rate = 4096\npublish = 'on'\npeer = 'http://a/'\n";
     let settings = read(text).unwrap();
-    assert_eq!((settings.cache_size, settings.upload_rate), (0, 2 << 20));
     assert_eq!(
-        (settings.download_rate, settings.meeting.publish),
+        (settings.node.cache_size, settings.node.upload_rate),
+        (0, 2 << 20)
+    );
+    assert_eq!(
+        (settings.node.download_rate, settings.meeting.publish),
         (4096, true)
     );
-    assert_eq!(settings.peers.len(), 1);
+    assert_eq!(settings.node.peers.len(), 1);
     for (text, part) in [
         ("cache_size = true", "100M"),
         ("upload_rate = 'fast'", "size"),
