@@ -21,6 +21,32 @@ export function build({ text, kind, ext, size, age }) {
   return parts.join(" ");
 }
 
+// What an address says of a search, and back. The order of the rows is no part of what is searched for.
+const FIELDS = ["kind", "ext", "size", "age", "reach"];
+
+const USUAL = { kind: "name", ext: "", size: "", age: "", reach: "normal", sort: "best" };
+
+export function written(search) {
+  const params = new URLSearchParams({ q: search.text });
+  for (const field of [...FIELDS, "sort"]) if (search[field] !== USUAL[field]) params.set(field, search[field]);
+  return `#/search?${params}`;
+}
+
+export function read(query) {
+  const params = new URLSearchParams(query);
+  const one = (field, all) => (all.includes(params.get(field)) ? params.get(field) : USUAL[field]);
+  return {
+    text: (params.get("q") ?? "").trim(), ext: params.get("ext") ?? "",
+    kind: one("kind", KINDS.map(({ id }) => id)), size: one("size", SIZES.map(([value]) => value)), age: one("age", AGES.map(([value]) => value)),
+    reach: one("reach", ["normal", "sure"]), sort: one("sort", ["best", "name", "size", "age"]),
+  };
+}
+
+// Whether two searches bring the same.
+export function same(one, other) {
+  return one !== null && other !== null && one.text === other.text && FIELDS.every((field) => one[field] === other[field]);
+}
+
 // The words to mark in names.
 export function wordsOf(text, kind) {
   if (kind !== "name" || /^[a-z][a-z0-9_-]*:/.test(text.trim())) return [];

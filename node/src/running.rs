@@ -102,12 +102,7 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
     };
     let node = match Node::start(options).await {
         Ok(node) => Arc::new(node),
-        Err(error) => {
-            if let Some(index) = index {
-                index.stop().await;
-            }
-            return Err(error.into());
-        }
+        Err(error) => return Err(given_up(None, index, error.into()).await),
     };
     let stop_asked = CancellationToken::new();
     let owner = Owner {
@@ -120,8 +115,12 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
         socket: listen_at_socket(&state),
         port: listener,
     };
+    let control = match serve(listeners, owner) {
+        Ok(control) => control,
+        Err(error) => return Err(given_up(Some(&node), index, error).await),
+    };
     let running = Running {
-        control: ControlServer::start(listeners, owner),
+        control,
         meeting: Meeting::start(&node, &settings.meeting, index),
         node,
         stop_asked,
@@ -181,6 +180,17 @@ impl Running {
     }
 }
 
+/// Stops what a start that failed has started. Returns why it failed.
+async fn given_up(node: Option<&Node>, index: Option<Index>, error: StartError) -> StartError {
+    if let Some(node) = node {
+        node.stop().await;
+    }
+    if let Some(index) = index {
+        index.stop().await;
+    }
+    error
+}
+
 fn take(state: &StateDir) -> Result<StateLock, StartError> {
     state.lock().map_err(|error| match error.error.kind() {
         io::ErrorKind::WouldBlock => StartError::StateTaken(state.path().to_owned()),
@@ -219,6 +229,12 @@ async fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {
     TcpListener::bind(address)
         .await
         .map_err(|error| StartError::Control { address, error })
+}
+
+/// Starts the control server.
+fn serve(listeners: ControlListeners, owner: Owner) -> Result<ControlServer, StartError> {
+    let address = owner.control;
+    ControlServer::start(listeners, owner).map_err(|error| StartError::Control { address, error })
 }
 
 fn address(listener: &TcpListener) -> Result<SocketAddr, StartError> {

@@ -41,8 +41,8 @@ use crate::{
     rate::Rate,
     secret::Secret,
     server::{
-        self, ConnectionLimits, Context, OwnNames, PolicyGate, Searches, Uploads, look_at_policy,
-        watch_policy,
+        self, ConnectionLimits, Context, OwnNames, Passing, PolicyGate, Searches, Uploads,
+        look_at_policy, watch_policy,
     },
     share::{Catalogue, ChangeSet, Digests, Keeper, Share, ShareError, Subscription},
     state::StateDir,
@@ -192,6 +192,7 @@ impl Node {
             network: network_key,
             quotas: Quotas::default(),
             searches: Searches::default(),
+            passing: Passing::default(),
             summary: Arc::default(),
             overlay,
             transfers,

@@ -38,6 +38,7 @@
 //! - A file never passes through here: a walk hands out the open answer of a
 //!   peer, and whoever asked reads it.
 
+mod called_back;
 mod finder;
 mod introduce;
 mod meetings;
@@ -65,8 +66,13 @@ use node_wire::{
 };
 use tokio::{sync::Notify, time::timeout_at};
 
+use self::{
+    called_back::CalledBack,
+    providers::Liars,
+    summaries::{NoHandlers, Question},
+};
 pub use self::{
-    finder::{Advance, Finder, Holder, Step},
+    finder::{Advance, Finder, Holder, Step, Unreachable},
     introduce::{Introducer, Meeting, PEERS_FILE},
     meetings::{Meetings, PROOF_TIME, TOKEN_TIME, Visitor},
     memory::{Enter, MEMORY_FOR, MEMORY_MAX, Means, QueryMemory, WalkKey},
@@ -86,10 +92,6 @@ pub use self::{
         LocalHandlers, NEAR_BYTES_MAX, NO_AGE, Poller, QueryKeys, SUMMARIES_MAX, Summaries, YES_AGE,
     },
     walk::{Excluded, WALK, Walk, WalkQuery},
-};
-use self::{
-    providers::Liars,
-    summaries::{NoHandlers, Question},
 };
 use node_base::{
     clock::now,
@@ -132,6 +134,7 @@ pub struct Overlay {
     meetings: Mutex<Meetings>,
     providers: Option<Arc<dyn Providers>>,
     liars: Mutex<Liars>,
+    called_back: Mutex<CalledBack>,
 }
 
 /// What a node is to others.
@@ -206,6 +209,7 @@ impl Overlay {
             standing,
             providers: None,
             liars: Mutex::default(),
+            called_back: Mutex::default(),
             own,
             client,
             counters,
@@ -414,6 +418,15 @@ impl Overlay {
         self.peers().get(peer).and_then(|entry| entry.kind)
     }
 
+    /// Returns the URL of a Sixhop node at `url` that this node has met and that answers, if it is a peer.
+    #[must_use]
+    pub fn met_node(&self, url: &PeerUrl) -> Option<PeerUrl> {
+        let peers = self.peers();
+        let entry = peers.get(url)?;
+        let is_met = entry.latency.is_some() && entry.failures == 0;
+        (is_met && entry.kind == Some(PeerKind::Sixhop)).then(|| entry.url.clone())
+    }
+
     /// Notes that a peer could not be reached; the third time drops it. One that
     /// answered, with something that cannot be read, was reached.
     fn failed(&self, peer: &PeerUrl, error: &CallError) {
@@ -421,6 +434,11 @@ impl Overlay {
             return;
         }
         let text = error.to_string();
+        if let CallError::Busy(_) = error {
+            // It is there, and has done nothing wrong.
+            tracing::debug!(peer = peer.as_str(), "{text}");
+            return;
+        }
         if error.is_unreadable() {
             self.peers().unreadable(peer, &text);
             self.counters.answers_unreadable.one();

@@ -37,7 +37,7 @@ impl NodeServer for Owner {
             is_share_known: node.catalogue().is_complete(),
             share_trouble: share.trouble(),
             unwatched: node.unwatched(),
-            reach: reach(node.url()),
+            reach: (node.overlay().not_called_back()).or_else(|| reach(node.url())),
             skipped: skipped.map_err(|_| broken())?,
             ignore_troubles: share.ignore_troubles(),
             unreadable: unreadable.collect(),

@@ -6,7 +6,7 @@ use std::{sync::Arc, time::Duration};
 
 use jsonrpsee::core::{RpcResult, async_trait};
 use node_api::{
-    error::{ApiError, ErrorCode},
+    error::{ApiError, ErrorCode, ErrorReason},
     share::{
         FolderListing, LIST_LIMIT_DEFAULT, LIST_LIMIT_MAX, ShareFile, ShareListing, ShareRescan,
         ShareServer, SkippedEntry, SkippedListing,
@@ -14,7 +14,7 @@ use node_api::{
 };
 use node_base::{clock::now, events::unix_millis};
 use node_core::handlers::{Bounds, Handlers, query::quoted};
-use node_share::{Catalogue, Digests, ShareError, Skipped};
+use node_share::{Catalogue, Digests, Share, ShareError, Skipped};
 use node_wire::ShareName;
 use plugin_api::{FileInfo, Files, Flow};
 
@@ -83,11 +83,14 @@ impl ShareServer for Owner {
 
     async fn stat(&self, name: String) -> RpcResult<ShareFile> {
         let parsed = ShareName::parse(&name).map_err(|error| bad_name(&name, &error))?;
-        let catalogue = Arc::clone(self.node.catalogue());
+        let (catalogue, share) = (
+            Arc::clone(self.node.catalogue()),
+            Arc::clone(self.node.share()),
+        );
         let digests = Arc::clone(self.node.digests());
         let described = self.node.disk().run(move || {
             let described = catalogue.look_up(parsed.as_str())?;
-            let described = described.ok_or(ShareError::NotFound(parsed))?;
+            let described = described.ok_or_else(|| absent(&share, parsed))?;
             Ok(identified(file(&described), &digests))
         });
         let described = described.await.map_err(|_| broken())?;
@@ -235,10 +238,21 @@ fn unreadable(error: &std::io::Error) -> ApiError {
     )
 }
 
+/// Says why there is no shared file `name`.
+fn absent(share: &Share, name: ShareName) -> ShareError {
+    match share.why_not(&name) {
+        Some(reason) => ShareError::NotShared { name, reason },
+        None => ShareError::NotFound(name),
+    }
+}
+
 fn missing(error: &ShareError) -> ApiError {
-    let code = match error {
-        ShareError::NotFound(_) => ErrorCode::NotFound,
-        _ => ErrorCode::Failed,
-    };
-    ApiError::new(code, error.to_string())
+    let text = error.to_string();
+    match error {
+        ShareError::NotFound(_) => ApiError::new(ErrorCode::NotFound, text),
+        ShareError::NotShared { .. } => {
+            ApiError::new(ErrorCode::NotFound, text).because(ErrorReason::NeverShared)
+        }
+        _ => ApiError::new(ErrorCode::Failed, text),
+    }
 }

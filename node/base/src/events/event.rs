@@ -65,6 +65,13 @@ events! {
         /// The id of the node now, if it has one.
         is: Option<String>,
     }
+    /// A peer cannot call this node back at the URL that it was told.
+    PeerNotCalledBack = "peer.not_called_back" {
+        /// The URL of this node.
+        url: String,
+        /// URL of the peer.
+        peer: String,
+    }
     /// A peer failed too often and is not asked any more.
     PeerDropped = "peer.dropped" {
         /// Its URL.
