@@ -164,8 +164,7 @@ impl Node {
         let key = NodeKey::load_or_create(&ground.state)?;
         let (share, saved) = ground.share(settings.share).await?;
         let (listener, address) = bind(settings.listen).await?;
-        let own = OwnUrls::of(settings.url, address);
-        let own = own.map_err(|error| NodeError::Url { address, error })?;
+        let own = own_urls(settings.url, address)?;
         let cache = ground.cache(settings.cache_size).await?;
         let catalogue = Catalogue::new(&share);
         let digests = ground.digests(&catalogue).await?;
@@ -493,6 +492,10 @@ fn standing(
         call_scope: Arc::new(own.call_scope()),
         handlers: Arc::<Handlers>::clone(handlers),
     }
+}
+
+fn own_urls(url: Option<PeerUrl>, address: SocketAddr) -> Result<OwnUrls, NodeError> {
+    OwnUrls::of(url, address).map_err(|error| NodeError::Url { address, error })
 }
 
 async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), NodeError> {
