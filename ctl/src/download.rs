@@ -44,7 +44,7 @@ const HEADERS_MAX: usize = 64;
 
 /// What is downloaded.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Wanted<'a> {
+pub(crate) struct QueryTarget<'a> {
     /// URL of the peer port.
     pub(crate) url: &'a str,
     /// Name of the file.
@@ -56,11 +56,11 @@ pub(crate) struct Wanted<'a> {
 /// Asks the peer port for the file and writes it to `target`. `on_bytes` is told how many bytes there are so far.
 /// Returns the size of the file.
 pub(crate) async fn query(
-    wanted: Wanted<'_>,
+    wanted: QueryTarget<'_>,
     target: &Target,
     on_bytes: impl Fn(u64),
 ) -> Result<u64, CtlError> {
-    let Wanted { url, name, pass } = wanted;
+    let QueryTarget { url, name, pass } = wanted;
     let port = PeerPort::parse(url)?;
     let pass = pass.map(HeaderValue::from_str).transpose();
     let pass = pass.map_err(|_| port.broken("the pass that the node gave is none"))?;

@@ -26,7 +26,7 @@ const ANY_PORT: SocketAddr =
 
 /// What an embedded node is to be. What is missing is temporary or free.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Wanted {
+pub(crate) struct EmbeddedOptions {
     /// The directory to share.
     pub(crate) share: Option<PathBuf>,
     /// Directory of scripted handlers.
@@ -52,7 +52,7 @@ pub(crate) struct EmbeddedNode {
 
 impl EmbeddedNode {
     /// Starts a node; it is ready when this returns. Needs to run inside a runtime.
-    pub(crate) async fn start(wanted: Wanted) -> Result<EmbeddedNode, CtlError> {
+    pub(crate) async fn start(wanted: EmbeddedOptions) -> Result<EmbeddedNode, CtlError> {
         let mut temporary = Vec::new();
         let args = NodeArgs {
             share: Some(or_temporary(wanted.share, &mut temporary)?),

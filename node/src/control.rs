@@ -46,6 +46,7 @@ use node_api::{
     search::{SearchServer, SearchStreamServer},
     share::ShareServer,
 };
+use node_base::events::Event;
 use node_core::node::Node;
 use tokio_util::sync::CancellationToken;
 
@@ -90,7 +91,9 @@ impl Owner {
                 .expect("the namespaces do not share names");
         }
         module
-            .register_method(openrpc::DISCOVER, |_, (), _| openrpc::document())
+            .register_method(openrpc::DISCOVER, |_, (), _| {
+                openrpc::document(Event::KINDS)
+            })
             .expect("no namespace has this name");
         module
     }

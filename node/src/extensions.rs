@@ -8,7 +8,7 @@ use std::{path::PathBuf, sync::Arc};
 use node_base::state::StateDir;
 use node_core::handlers::{Extensions, OpenIndex};
 use plugin_api::{Handler, Index, PluginDirectory, PolicySource};
-use plugin_content::Content;
+use plugin_content::ContentIndex;
 use plugin_filename::Filename;
 use plugin_host::Answers;
 use plugin_process::Programs;
@@ -39,7 +39,7 @@ fn built_in() -> Vec<Arc<dyn Handler>> {
 fn index(state: &StateDir) -> OpenIndex {
     let directory = state.file(INDEX);
     Box::new(move |files, caught_up| {
-        let content = Content::open(directory, files, caught_up)?;
+        let content = ContentIndex::open(directory, files, caught_up)?;
         Ok(Arc::new(content) as Arc<dyn Index>)
     })
 }

@@ -17,14 +17,14 @@ use std::{
 };
 
 use futures_util::future::BoxFuture;
-use node_core::{node::Node, server::Context};
+use node_core::node::Node;
 use node_discovery::{
     Holders, Lan, LanOptions, LanScope, Meet, Publisher, Rendezvous,
     dht::{Callable, Dht, DhtOptions, MainlineDht, Reply},
     is_lan, lan,
     publisher::{File, Files},
 };
-use node_overlay::{Providers, Source};
+use node_overlay::{KnownFrom, Providers};
 use node_wire::{Digest, PeerUrl};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -101,11 +101,11 @@ impl Meeting {
     }
 
     /// Ends all of it and waits for that.
-    pub(crate) async fn stop(self) {
+    pub(crate) async fn stop(mut self) {
         self.cancel.cancel();
         self.tasks.close();
         self.tasks.wait().await;
-        if let Some(index) = self.index {
+        if let Some(index) = self.index.take() {
             index.stop().await;
         }
     }
@@ -117,7 +117,7 @@ impl Meeting {
             path: node.url().path().to_owned(),
             mdns_port: lan::PORT,
         };
-        match Lan::start(&options, meet(node, Source::Lan)) {
+        match Lan::start(&options, meet(node, KnownFrom::Lan)) {
             Ok(lan) => {
                 tracing::info!("nodes of the local network are met by mDNS");
                 self.tasks.spawn(lan.run(self.cancel.clone()));
@@ -133,19 +133,25 @@ impl Meeting {
         tracing::info!("nodes of the same network are met through the DHT");
         let (dht, port) = (Arc::clone(&index.dht), node.url().port());
         let rendezvous = Rendezvous::new(dht, network, port, index.callable);
-        let met = meet(node, Source::Dht);
+        let met = meet(node, KnownFrom::Dht);
         self.tasks.spawn(rendezvous.run(met, self.cancel.clone()));
     }
 
     fn publish(&self, node: &Arc<Node>, index: &Index) {
-        if node.context().network.is_some() {
+        if node.is_private() {
             tracing::warn!("in a private network no files are announced in the DHT");
             return;
         }
         tracing::info!("the files that any stranger may have are announced in the DHT");
-        let files = Arc::new(Shared(Arc::clone(node.context())));
+        let files = Arc::new(Shared(Arc::clone(node)));
         let publisher = Publisher::new(Arc::clone(&index.dht), files, node.url().port());
         self.tasks.spawn(publisher.run(self.cancel.clone()));
+    }
+}
+
+impl Drop for Meeting {
+    fn drop(&mut self) {
+        self.cancel.cancel();
     }
 }
 
@@ -161,15 +167,15 @@ impl Providers for Named {
 
 /// What the node shares, for the distributed hash table.
 #[derive(Debug)]
-struct Shared(Arc<Context>);
+struct Shared(Arc<Node>);
 
 impl Files for Shared {
     fn all(&self, most: usize) -> Reply<'_, Vec<File>> {
         Box::pin(async move {
-            let context = Arc::clone(&self.0);
-            let listed = self.0.disk.run(move || {
-                let digests = context.digests.list(most);
-                let copies = context.overlay.copies(&digests);
+            let (digests, overlay) = (Arc::clone(self.0.digests()), Arc::clone(self.0.overlay()));
+            let listed = self.0.disk().run(move || {
+                let digests = digests.list(most);
+                let copies = overlay.copies(&digests);
                 let files = digests.into_iter().zip(copies);
                 files
                     .map(|(digest, peers)| File { digest, peers })
@@ -185,10 +191,10 @@ impl Files for Shared {
 }
 
 /// Gives what is heard of to the overlay.
-fn meet(node: &Arc<Node>, source: Source) -> Meet {
-    let context = Arc::clone(node.context());
+fn meet(node: &Arc<Node>, source: KnownFrom) -> Meet {
+    let overlay = Arc::clone(node.overlay());
     Arc::new(move |url: &PeerUrl| {
-        context.overlay.add(url, source);
+        overlay.add(url, source);
     })
 }
 

@@ -3,7 +3,8 @@
 //! # Lifecycle
 //! Start: the state directory is taken, the secret read or made, the node
 //! started, the control server started, its address written to `STATE/lock` and
-//! `STATE/control`, and others are met. Stop is the same backwards.
+//! `STATE/control`, and others are met. Stop is the same backwards. A start that fails
+//! stops what it has started before it returns; a [`Running`] that is dropped cancels it.
 
 use std::{
     io,
@@ -71,7 +72,7 @@ pub struct Running {
     stop_asked: CancellationToken,
     state: StateDir,
     share: PathBuf,
-    _lock: StateLock,
+    lock: StateLock,
 }
 
 /// Starts a node and its control server.
@@ -88,35 +89,25 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
         tracing::warn!("{line}; the line is passed over");
     }
     let listener = listen(settings.control).await?;
-    let index = Index::start(&settings.meeting, settings.listen);
+    let address = address(&listener)?;
+    let share = settings.node.share.clone();
+    let index = Index::start(&settings.meeting, settings.node.listen);
     let options = NodeOptions {
-        share: settings.share.clone(),
-        listen: settings.listen,
-        url: settings.url,
-        allow_hosts: settings.allow_hosts,
+        settings: settings.node,
         state: state.clone(),
         secret: secret.clone(),
-        peers: settings.peers,
         extensions: extensions::chosen(&state, settings.plugins),
         network_key,
-        cache_size: settings.cache_size,
-        upload_rate: settings.upload_rate,
-        download_rate: settings.download_rate,
         providers: index.as_ref().map(Index::providers),
     };
     let node = match Node::start(options).await {
         Ok(node) => Arc::new(node),
-        Err(error) => {
-            if let Some(index) = index {
-                index.stop().await;
-            }
-            return Err(error.into());
-        }
+        Err(error) => return Err(given_up(None, index, error.into()).await),
     };
     let stop_asked = CancellationToken::new();
     let owner = Owner {
         node: Arc::clone(&node),
-        control: address(&listener)?,
+        control: address,
         renewal: Renewal::new(secret, state.clone()),
         stop_asked: stop_asked.clone(),
     };
@@ -124,18 +115,25 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
         socket: listen_at_socket(&state),
         port: listener,
     };
-    let control = serve(listeners, owner)?;
-    tell_controllers(&state, &lock, control.address())?;
-    let meeting = Meeting::start(&node, &settings.meeting, index);
-    Ok(Running {
-        node,
+    let control = match serve(listeners, owner) {
+        Ok(control) => control,
+        Err(error) => return Err(given_up(Some(&node), index, error).await),
+    };
+    let running = Running {
         control,
-        meeting,
+        meeting: Meeting::start(&node, &settings.meeting, index),
+        node,
         stop_asked,
         state,
-        share: settings.share,
-        _lock: lock,
-    })
+        share,
+        lock,
+    };
+    // The last step: whoever finds the address finds a node that answers.
+    if let Err(error) = tell_controllers(&running.state, &running.lock, address) {
+        running.stop().await;
+        return Err(error.into());
+    }
+    Ok(running)
 }
 
 impl Running {
@@ -180,6 +178,17 @@ impl Running {
         self.control.stop().await;
         self.node.stop().await;
     }
+}
+
+/// Stops what a start that failed has started. Returns why it failed.
+async fn given_up(node: Option<&Node>, index: Option<Index>, error: StartError) -> StartError {
+    if let Some(node) = node {
+        node.stop().await;
+    }
+    if let Some(index) = index {
+        index.stop().await;
+    }
+    error
 }
 
 fn take(state: &StateDir) -> Result<StateLock, StartError> {
@@ -234,3 +243,6 @@ fn address(listener: &TcpListener) -> Result<SocketAddr, StartError> {
         error,
     })
 }
+
+#[cfg(test)]
+mod tests;

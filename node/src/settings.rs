@@ -14,7 +14,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use node_core::cache;
+use node_core::{cache, node::NodeSettings};
 use node_wire::{PeerUrl, UrlError, escaped, peer_url::without_user};
 use serde::Deserialize;
 
@@ -31,32 +31,18 @@ const CONTROL: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 424
 /// What a node is started with.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// The directory to share.
-    pub share: PathBuf,
-    /// The address on which to listen for peers.
-    pub listen: SocketAddr,
-    /// The URL under which peers reach the node, if it is not the address.
-    pub url: Option<PeerUrl>,
-    /// Names, beside its own, under which the node answers.
-    pub allow_hosts: Vec<String>,
+    /// What the node itself is started with.
+    pub node: NodeSettings,
     /// The address of the control connection; loopback.
     pub control: SocketAddr,
     /// The state directory.
     pub state: PathBuf,
-    /// Peers to begin with.
-    pub peers: Vec<PeerUrl>,
     /// Lines of the file of peers that were passed over, each with what is wrong.
     pub skipped: Vec<String>,
     /// Directory of scripted handlers.
     pub plugins: Option<PathBuf>,
     /// File with the key of the private network.
     pub network_key_file: Option<PathBuf>,
-    /// Most bytes of content that passes to keep; 0 keeps none.
-    pub cache_size: u64,
-    /// Most bytes a second of content to others; 0 is no limit.
-    pub upload_rate: u64,
-    /// Most bytes a second of content from others; 0 is no limit.
-    pub download_rate: u64,
     /// How nodes are met that nobody named.
     pub meeting: Meeting,
 }
@@ -220,26 +206,24 @@ impl Settings {
         let mut bad_peers = Vec::new();
         let named = or_else(args.peer, file.peer);
         let peers = all_peers(&named, peers_file.as_deref(), &mut bad_peers)?;
-        Ok(Settings {
+        let bytes = |said: Option<Size>, file: Option<Size>| said.or(file).map(Size::bytes);
+        let node = NodeSettings {
             share,
             listen,
             url,
             allow_hosts: or_else(args.allow_host, file.allow_host),
+            peers,
+            cache_size: bytes(args.cache_size, file.cache_size).unwrap_or(cache::LIMIT_DEFAULT),
+            upload_rate: bytes(args.upload_rate, file.upload_rate).unwrap_or(0),
+            download_rate: bytes(args.download_rate, file.download_rate).unwrap_or(0),
+        };
+        Ok(Settings {
+            node,
             control,
             state,
-            peers,
             skipped: bad_peers.iter().map(ToString::to_string).collect(),
             plugins,
             network_key_file,
-            cache_size: args
-                .cache_size
-                .or(file.cache_size)
-                .map_or(cache::LIMIT_DEFAULT, Size::bytes),
-            upload_rate: args.upload_rate.or(file.upload_rate).map_or(0, Size::bytes),
-            download_rate: args
-                .download_rate
-                .or(file.download_rate)
-                .map_or(0, Size::bytes),
             meeting,
         })
     }
@@ -251,21 +235,30 @@ impl Settings {
     pub fn differences(&self, new: &Settings) -> Vec<&'static str> {
         let meeting = |settings: &Settings| format!("{:?}", settings.meeting);
         let changed = [
-            ("--share", self.share != new.share),
-            ("--listen", self.listen != new.listen),
-            ("--url", self.url != new.url),
-            ("--allow-host", self.allow_hosts != new.allow_hosts),
+            ("--share", self.node.share != new.node.share),
+            ("--listen", self.node.listen != new.node.listen),
+            ("--url", self.node.url != new.node.url),
+            (
+                "--allow-host",
+                self.node.allow_hosts != new.node.allow_hosts,
+            ),
             ("--control", self.control != new.control),
             ("--state", self.state != new.state),
-            ("--peer", self.peers != new.peers),
+            ("--peer", self.node.peers != new.node.peers),
             ("--plugins", self.plugins != new.plugins),
             (
                 "--network-key-file",
                 self.network_key_file != new.network_key_file,
             ),
-            ("--cache-size", self.cache_size != new.cache_size),
-            ("--upload-rate", self.upload_rate != new.upload_rate),
-            ("--download-rate", self.download_rate != new.download_rate),
+            ("--cache-size", self.node.cache_size != new.node.cache_size),
+            (
+                "--upload-rate",
+                self.node.upload_rate != new.node.upload_rate,
+            ),
+            (
+                "--download-rate",
+                self.node.download_rate != new.node.download_rate,
+            ),
             ("--mdns --network --publish", meeting(self) != meeting(new)),
         ];
         let changed = changed.into_iter().filter(|(_, changed)| *changed);

@@ -8,3 +8,4 @@ mod docs;
 mod files;
 mod homes;
 mod tree;
+mod words;

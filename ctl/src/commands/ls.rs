@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// What is listed.
-struct Wanted {
+struct LsTarget {
     /// The peer that is asked; this node if there is none.
     peer: Option<String>,
     /// The folder or file; everything if there is none.
@@ -35,22 +35,22 @@ pub(crate) async fn run(args: LsArgs, context: &Context) -> Result<(), CtlError>
 }
 
 /// A peer is named by its URL or by `HOST:PORT`; everything else is a folder.
-fn wanted(what: &[String]) -> Result<Wanted, CtlError> {
+fn wanted(what: &[String]) -> Result<LsTarget, CtlError> {
     let folder = |text: &String| Some(Folder::new(text));
     match what {
-        [] => Ok(Wanted {
+        [] => Ok(LsTarget {
             peer: None,
             folder: None,
         }),
-        [one] if is_peer(one) => Ok(Wanted {
+        [one] if is_peer(one) => Ok(LsTarget {
             peer: Some(one.clone()),
             folder: None,
         }),
-        [one] => Ok(Wanted {
+        [one] => Ok(LsTarget {
             peer: None,
             folder: folder(one),
         }),
-        [peer, below] if is_peer(peer) => Ok(Wanted {
+        [peer, below] if is_peer(peer) => Ok(LsTarget {
             peer: Some(peer.clone()),
             folder: folder(below),
         }),
@@ -63,7 +63,7 @@ fn wanted(what: &[String]) -> Result<Wanted, CtlError> {
 
 async fn list(
     args: &LsArgs,
-    wanted: &Wanted,
+    wanted: &LsTarget,
     node: &Connection,
     output: Output,
 ) -> Result<(), CtlError> {
@@ -102,7 +102,7 @@ async fn list(
 }
 
 /// A folder with nothing in it is not there: only files are shared.
-fn found_some(files: &[ShareFile], wanted: &Wanted) -> Result<(), CtlError> {
+fn found_some(files: &[ShareFile], wanted: &LsTarget) -> Result<(), CtlError> {
     match &wanted.folder {
         Some(folder) if files.is_empty() => Err(CtlError::not_found(format!(
             "no shared file is called {} or in a folder of this name; a peer is named by its URL",

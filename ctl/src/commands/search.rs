@@ -105,7 +105,7 @@ impl Shown {
                 .iter()
                 .try_for_each(|found| show_excerpt(output, found));
         }
-        let row = |found: &Found<'_>| {
+        let row = |found: &FileHit<'_>| {
             let size = size(output, found.hit);
             vec![found.hit.name.clone(), size, found.nodes()]
         };
@@ -122,7 +122,7 @@ impl Shown {
 
 /// A line for the file, and one for the place in it; a file that was found by its name
 /// has none.
-fn show_excerpt(output: Output, found: &Found<'_>) -> Result<(), CtlError> {
+fn show_excerpt(output: Output, found: &FileHit<'_>) -> Result<(), CtlError> {
     let hit = found.hit;
     let text = hit.excerpt.as_ref().map_or("", |excerpt| &excerpt.text);
     let line = hit.excerpt.as_ref().and_then(|excerpt| excerpt.line);
@@ -155,12 +155,12 @@ fn size(output: Output, hit: &Hit) -> String {
 }
 
 /// A file, and how many nodes have it beside the first.
-struct Found<'a> {
+struct FileHit<'a> {
     hit: &'a Hit,
     others: usize,
 }
 
-impl Found<'_> {
+impl FileHit<'_> {
     fn nodes(&self) -> String {
         match self.others {
             0 => self.hit.node.clone(),
@@ -170,20 +170,20 @@ impl Found<'_> {
 }
 
 /// The hits with those of one name, content and line together, where the first is.
-fn grouped(hits: &[Hit]) -> Vec<Found<'_>> {
-    let (mut found, mut places) = (Vec::<Found<'_>>::new(), HashMap::new());
+fn grouped(hits: &[Hit]) -> Vec<FileHit<'_>> {
+    let (mut found, mut places) = (Vec::<FileHit<'_>>::new(), HashMap::new());
     for hit in hits {
         let line = hit.excerpt.as_ref().and_then(|excerpt| excerpt.line);
         let same = hit.digest.as_ref().map(|digest| (&hit.name, digest, line));
         if let Some(place) = same.and_then(|same| places.get(&same)) {
-            let earlier: &mut Found<'_> = &mut found[*place];
+            let earlier: &mut FileHit<'_> = &mut found[*place];
             earlier.others += 1;
             continue;
         }
         if let Some(same) = same {
             places.insert(same, found.len());
         }
-        found.push(Found { hit, others: 0 });
+        found.push(FileHit { hit, others: 0 });
     }
     found
 }

@@ -26,7 +26,7 @@ use super::{
 };
 use crate::{
     connection::Connection,
-    embedded::{EmbeddedNode, Wanted},
+    embedded::{EmbeddedNode, EmbeddedOptions},
     error::CtlError,
 };
 
@@ -77,8 +77,8 @@ fn start(session: &Arc<Session>, options: Map) -> Result<Callee, Box<EvalAltResu
     started().map_err(|error| session.raise(error))
 }
 
-fn wanted(options: Map) -> Result<Wanted, CtlError> {
-    let mut wanted = Wanted::default();
+fn wanted(options: Map) -> Result<EmbeddedOptions, CtlError> {
+    let mut wanted = EmbeddedOptions::default();
     for (option, value) in options {
         match option.as_str() {
             "share" => wanted.share = Some(string("share", value)?.into()),

@@ -23,7 +23,7 @@ const ALIVE_EVERY: Duration = Duration::from_secs(2);
 /// What is searched for.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Wanted {
+pub(super) struct SearchRequest {
     query: String,
     limit: u32,
     #[serde(default)]
@@ -33,7 +33,7 @@ pub(super) struct Wanted {
 /// Sends news of the search until it is over or the page is gone.
 pub(super) fn stream(
     request: Request,
-    wanted: &Wanted,
+    wanted: &SearchRequest,
     node: &NodeLink,
     handle: &Handle,
     mut stop: watch::Receiver<bool>,
@@ -50,7 +50,7 @@ pub(super) fn stream(
     });
 }
 
-async fn pass_on(stream: &mut Stream, wanted: &Wanted, node: &NodeLink) -> io::Result<()> {
+async fn pass_on(stream: &mut Stream, wanted: &SearchRequest, node: &NodeLink) -> io::Result<()> {
     let failed = |error: &CtlError| json!({ "failed": told(error) });
     let connection = match node.connection() {
         Ok(connection) => connection,

@@ -52,7 +52,7 @@ const RANDOM_DIGITS: usize = 16;
 /// A file to be.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Wanted {
+pub(super) struct FileToUpload {
     /// Its name in the share.
     name: String,
     /// Its size in bytes.
@@ -90,7 +90,11 @@ struct Folders {
 
 impl Uploads {
     /// Begins a file in the share of the node. Gives the number of the upload.
-    pub(super) async fn begin(&self, wanted: Wanted, node: &NodeLink) -> Result<Value, CtlError> {
+    pub(super) async fn begin(
+        &self,
+        wanted: FileToUpload,
+        node: &NodeLink,
+    ) -> Result<Value, CtlError> {
         let name = ShareName::parse(&wanted.name).map_err(|error| {
             CtlError::usage(format!(
                 "{} cannot be the name of a shared file: {error}",

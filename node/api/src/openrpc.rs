@@ -2,7 +2,7 @@
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, generate::SchemaSettings};
 use serde::de::DeserializeOwned;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 /// Name of the method that answers with this document. The prefix `rpc.` is
 /// reserved by JSON-RPC 2.0, the name by `OpenRPC`.
@@ -37,14 +37,16 @@ pub(crate) fn param<T: JsonSchema + DeserializeOwned>(
     }
 }
 
-/// The whole document, `OpenRPC` 1.3.
+/// Returns the whole document, `OpenRPC` 1.3. `event_kinds` are the types of the events that the node sends, each with
+/// what it says.
 #[must_use]
-pub fn document() -> Value {
+pub fn document(event_kinds: &[(&str, &str)]) -> Value {
     let mut schemas = SchemaSettings::draft07()
         .with(|settings| settings.definitions_path = "/components/schemas".into())
         .into_generator();
     let methods: Vec<Value> = all(&mut schemas).iter().map(method).collect();
-    let components = schemas.take_definitions(true);
+    let mut components = schemas.take_definitions(true);
+    name_kinds(&mut components, event_kinds);
     json!({
         "openrpc": "1.3.2",
         "info": {
@@ -55,6 +57,16 @@ pub fn document() -> Value {
         "methods": methods,
         "components": { "schemas": components, "errors": crate::error::describe() },
     })
+}
+
+/// Lists the types of events in the schema of an event. A client may meet others: later versions have more.
+fn name_kinds(components: &mut Map<String, Value>, kinds: &[(&str, &str)]) {
+    let event = components.get_mut("Event");
+    if let Some(kind) = event.and_then(|event| event.pointer_mut("/properties/type")) {
+        let known = kinds.iter();
+        let known = known.map(|(kind, text)| json!({ "const": kind, "description": text.trim() }));
+        kind["anyOf"] = known.chain([json!({ "type": "string" })]).collect();
+    }
 }
 
 /// Names of all methods, sorted, subscriptions included.
@@ -139,8 +151,17 @@ mod tests {
     }
 
     #[test]
+    fn types_of_events_stand_in_the_document() {
+        let document = document(&[("a.b", " what it says")]);
+        let kind = document.pointer("/components/schemas/Event/properties/type/anyOf");
+        let known =
+            json!([{ "const": "a.b", "description": "what it says" }, { "type": "string" }]);
+        assert_eq!(kind, Some(&known));
+    }
+
+    #[test]
     fn optional_parameters_are_not_required() {
-        let document = document();
+        let document = document(&[("a.b", "what it says")]);
         let methods = document["methods"].as_array().unwrap();
         let start = methods.iter().find(|m| m["name"] == "fetch.start").unwrap();
         assert_eq!(start["params"][0]["name"], "name");
@@ -163,7 +184,7 @@ mod tests {
                 _ => {}
             }
         }
-        let document = document();
+        let document = document(&[("a.b", "what it says")]);
         let mut found = Vec::new();
         references(&document, &mut found);
         assert!(!found.is_empty());

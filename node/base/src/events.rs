@@ -5,6 +5,8 @@
 //! - The log holds at most [`KEPT`] events; a slow reader loses events, it
 //!   never holds the node up.
 
+mod event;
+
 use std::{
     collections::VecDeque,
     sync::Mutex,
@@ -14,28 +16,29 @@ use std::{
 use serde_json::Value;
 use tokio::sync::watch;
 
+pub use self::event::Event;
 use crate::sync::lock;
 
 /// Number of events kept.
 pub const KEPT: usize = 1_024;
 
-/// Something that happened.
+/// An [`Event`] that happened.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Event {
+pub struct LoggedEvent {
     /// Number of the event.
     pub id: u64,
     /// When, Unix milliseconds.
     pub time: u64,
     /// What, such as `fetch.done`.
     pub kind: &'static str,
-    /// To what: an object whose fields depend on the kind.
+    /// Its fields: an object.
     pub data: Value,
 }
 
 /// The events of one node.
 #[derive(Debug)]
 pub struct EventLog {
-    kept: Mutex<VecDeque<Event>>,
+    kept: Mutex<VecDeque<LoggedEvent>>,
     newest: watch::Sender<u64>,
 }
 
@@ -49,14 +52,15 @@ impl Default for EventLog {
 }
 
 impl EventLog {
-    /// Notes that `kind` happened to `data`.
-    pub fn emit(&self, kind: &'static str, data: Value) {
+    /// Notes that something happened.
+    pub fn emit(&self, event: &Event) {
+        let (kind, data) = (event.kind(), event.data());
         let mut kept = lock(&self.kept);
         let id = *self.newest.borrow() + 1;
         if kept.len() == KEPT {
             kept.pop_front();
         }
-        kept.push_back(Event {
+        kept.push_back(LoggedEvent {
             id,
             time: unix_millis(SystemTime::now()),
             kind,
@@ -67,7 +71,7 @@ impl EventLog {
 
     /// The events after the event `id`, oldest first, at most `limit`.
     #[must_use]
-    pub fn since(&self, id: u64, limit: usize) -> Vec<Event> {
+    pub fn since(&self, id: u64, limit: usize) -> Vec<LoggedEvent> {
         let kept = lock(&self.kept);
         kept.iter()
             .filter(|event| event.id > id)
@@ -105,15 +109,19 @@ pub fn unix_millis(time: SystemTime) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
+
+    fn something() -> Event {
+        Event::PeerRemoved {
+            url: "http://a/".to_owned(),
+        }
+    }
 
     #[test]
     fn ids_grow_by_one_and_old_events_make_room() {
         let log = EventLog::default();
-        for n in 0..KEPT + 10 {
-            log.emit("test", json!({ "n": n }));
+        for _ in 0..KEPT + 10 {
+            log.emit(&something());
         }
         assert_eq!(log.oldest(), Some(11));
         assert_eq!(log.newest(), KEPT as u64 + 10);
@@ -128,8 +136,8 @@ mod tests {
     #[test]
     fn replay_starts_after_the_given_id_and_keeps_the_limit() {
         let log = EventLog::default();
-        for n in 0..5 {
-            log.emit("test", json!(n));
+        for _ in 0..5 {
+            log.emit(&something());
         }
         let ids: Vec<u64> = log.since(2, 2).iter().map(|event| event.id).collect();
         assert_eq!(ids, [3, 4]);

@@ -28,7 +28,7 @@ use node_overlay::{LocalHandlers, QueryKeys};
 use plugin_api::{Changes, Files, Handler, HandlerError, Index, NameCheck, PluginDirectory};
 
 pub use self::{
-    answer::{Answer, Asker, End, Wanted},
+    answer::{Answer, Asker, Bounds, End},
     extensions::{CaughtUp, Extensions, OpenIndex},
     hits::{SEARCH_LIMIT_MAX, SearchHit, SearchHits},
     live::{LiveAnswer, Page, PageMost},
@@ -178,7 +178,7 @@ impl Handlers {
         &self,
         files: &Arc<dyn Files>,
         query: &str,
-        wanted: Wanted,
+        wanted: Bounds,
     ) -> Result<Answer, QueryError> {
         let asked = self.read(files, query)?;
         Ok(answer::collect(&asked, wanted)?)
@@ -198,7 +198,7 @@ impl Handlers {
         &self,
         files: &Arc<dyn Files>,
         query: &str,
-        wanted: Wanted,
+        wanted: Bounds,
         place: Place,
     ) -> Result<LiveAnswer, QueryError> {
         LiveAnswer::begin(self.read(files, query)?, wanted, place)
@@ -213,7 +213,7 @@ impl Handlers {
     }
 
     /// What is asked, and of whom.
-    fn read(&self, files: &Arc<dyn Files>, query: &str) -> Result<Asked, QueryError> {
+    fn read(&self, files: &Arc<dyn Files>, query: &str) -> Result<HandlerQuery, QueryError> {
         let parsed = Query::parse(query, SystemTime::now())?;
         let (query, handler) = match self.find(parsed.handler()) {
             Ok(handler) => (parsed, handler),
@@ -239,7 +239,7 @@ impl Handlers {
             }),
             _ => handler,
         };
-        Ok(Asked {
+        Ok(HandlerQuery {
             text,
             files: query.filters().apply(files),
             context: query.context(),
@@ -264,7 +264,7 @@ impl Handlers {
 }
 
 /// A query, as its handler gets it.
-struct Asked {
+struct HandlerQuery {
     handler: Arc<dyn Handler>,
     text: String,
     /// The files that pass the filters.

@@ -1,11 +1,19 @@
-//! Putting the rooms together: a node that runs.
+//! The node: it puts the rooms together, starts and stops them.
 //!
 //! # Lifecycle
 //! [`Node::start`] opens the share and starts the tasks: the keeper of the
 //! catalogue, the background of the digests, the introducer and the
 //! front of the peer port. [`Node::stop`] ends them from the outside in: no new
 //! requests, no new fetches, open requests and fetches end or are cut, the
-//! peers are saved. When it returns, nothing of the node runs any more.
+//! peers are saved. When it returns, nothing of the node runs any more. Dropping
+//! a [`Node`] cancels what runs, so that nothing outlives it for long.
+//!
+//! # What others may do
+//! A [`Node`] is the system: the control server and the meeting of others ask it, by
+//! its methods or by the handles of single parts that it hands out. Nobody reaches
+//! through the peer port, whose context is its own.
+
+mod parts;
 
 use std::{
     io,
@@ -17,7 +25,6 @@ use std::{
 
 use node_wire::peer_url::{PeerUrl, UrlError};
 use plugin_api::{Changes, Files};
-use serde_json::json;
 use tokio::{net::TcpListener, time::timeout};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -26,7 +33,7 @@ use crate::{
     client::{Client, HttpTransport},
     counters::Counters,
     disk::Disk,
-    events::EventLog,
+    events::{Event, EventLog},
     handlers::{CaughtUp, Extensions, Handlers, watch_plugins},
     identity::{KeyError, NodeKey},
     network::NetworkKey,
@@ -37,7 +44,7 @@ use crate::{
         self, ConnectionLimits, Context, Kinds, Multicalls, OwnNames, Passing, PolicyGate,
         Searches, Uploads, look_at_policy, watch_policy,
     },
-    share::{Catalogue, Digests, Keeper, News, Share, ShareError},
+    share::{Catalogue, ChangeSet, Digests, Keeper, Share, ShareError, Subscription},
     state::StateDir,
     threads::Threads,
     transfer::{Ids, Records, Transfers},
@@ -49,9 +56,9 @@ const LOOK_TIME: Duration = Duration::from_millis(1_500);
 /// Most names that handlers are told one by one.
 const NAMES_TOLD_MAX: usize = 1_024;
 
-/// What a node is started with.
-#[derive(Debug)]
-pub struct NodeOptions {
+/// What the owner chooses for a node.
+#[derive(Clone, Debug)]
+pub struct NodeSettings {
     /// The directory to share.
     pub share: PathBuf,
     /// The address to listen on; port 0 picks a free one.
@@ -60,22 +67,29 @@ pub struct NodeOptions {
     pub url: Option<PeerUrl>,
     /// Names, beside its own, under which the node answers.
     pub allow_hosts: Vec<String>,
-    /// The state directory.
-    pub state: StateDir,
-    /// What proves the owner.
-    pub secret: Secret,
     /// Peers to begin with.
     pub peers: Vec<PeerUrl>,
-    /// What answers queries, and the owner's policy.
-    pub extensions: Extensions,
-    /// The key of the private network, if the node is of one.
-    pub network_key: Option<NetworkKey>,
     /// Most bytes of content that passes to keep; 0 keeps none.
     pub cache_size: u64,
     /// Most bytes a second of content to others; 0 is no limit.
     pub upload_rate: u64,
     /// Most bytes a second of content from others; 0 is no limit.
     pub download_rate: u64,
+}
+
+/// What a node is started with.
+#[derive(Debug)]
+pub struct NodeOptions {
+    /// What the owner chooses.
+    pub settings: NodeSettings,
+    /// The state directory.
+    pub state: StateDir,
+    /// What proves the owner.
+    pub secret: Secret,
+    /// What answers queries, and the owner's policy.
+    pub extensions: Extensions,
+    /// The key of the private network, if the node is of one.
+    pub network_key: Option<NetworkKey>,
     /// An index of who has which file, if there is one.
     pub providers: Option<Arc<dyn Providers>>,
 }
@@ -123,12 +137,13 @@ pub enum NodeError {
 /// A node that runs.
 #[derive(Debug)]
 pub struct Node {
-    context: Arc<Context>,
+    pub(crate) context: Arc<Context>,
     events: Arc<EventLog>,
     address: SocketAddr,
     started: SystemTime,
     cancel: CancellationToken,
     tasks: TaskTracker,
+    _subscriptions: [Subscription<ChangeSet>; 3],
 }
 
 impl Node {
@@ -138,60 +153,70 @@ impl Node {
     /// When its share or its address cannot be used.
     pub async fn start(options: NodeOptions) -> Result<Node, NodeError> {
         let NodeOptions {
-            share,
-            listen,
-            url,
-            allow_hosts,
+            settings,
             state,
             secret,
-            peers,
             extensions,
             network_key,
-            cache_size,
-            upload_rate,
-            download_rate,
             providers,
         } = options;
-        let key = NodeKey::load_or_create(&state)?;
-        let disk = Disk::default();
-        let (share, saved) = open_share(&disk, share, &state).await?;
-        let (listener, address) = bind(listen).await?;
-        let own = OwnUrls::of(url, address).map_err(|error| NodeError::Url { address, error })?;
-        let counters = Arc::new(Counters::default());
-        let events = Arc::new(EventLog::default());
-        let cache = open_cache(&disk, &state, cache_size, &counters, &events).await?;
+        let ground = Ground::new(state);
+        let key = NodeKey::load_or_create(&ground.state)?;
+        let (share, saved) = ground.share(settings.share).await?;
+        let (listener, address) = bind(settings.listen).await?;
+        let own = own_urls(settings.url, address)?;
+        let cache = ground.cache(settings.cache_size).await?;
         let catalogue = Catalogue::new(&share);
-        let keeper = Keeper::new(Arc::clone(&catalogue), state.clone(), Arc::clone(&events));
-        let digests = open_digests(&disk, &catalogue, &state, &counters, &events).await?;
-        let policy = extensions.policy.clone();
-        let handlers = open_handlers(extensions, &catalogue, &events)?;
-        let stores = Stores {
+        let digests = ground.digests(&catalogue).await?;
+        let policy = ground.policy(&extensions);
+        let handlers = Arc::new(ground.handlers(extensions, &catalogue)?);
+        let names = OwnNames::of(own.main(), &settings.allow_hosts);
+        let standing = standing(key, &own, &handlers, network_key.as_ref());
+        let client = ground.client(network_key.clone(), settings.download_rate);
+        let overlay = ground.overlay(standing, own, client, providers);
+        let transfers = ground.transfers(&share, &digests, saved, &overlay);
+        let context = Context {
+            answering: server::answering(),
+            keeper: ground.keeper(&catalogue),
+            uploads: ground.uploads(settings.upload_rate),
+            disk: ground.disk,
             share,
             catalogue,
-            keeper,
             digests,
-            saved,
             cache,
-            policy: PolicyGate::new(policy, Arc::clone(&counters), Arc::clone(&events)),
-            handlers: Arc::new(handlers),
-            names: OwnNames::of(own.main(), &allow_hosts),
+            keepers: TaskTracker::new(),
+            handlers,
+            policy,
+            names,
             network: network_key,
-            upload_rate,
-            download_rate: Rate::new(download_rate),
-            providers,
+            quotas: Quotas::default(),
+            kinds: Kinds::default(),
+            multicalls: Multicalls::default(),
+            searches: Searches::default(),
+            passing: Passing::default(),
+            summary: Arc::default(),
+            overlay,
+            transfers,
+            counters: ground.counters,
+            secret,
+            bodies: server::body_budget(),
         };
-        let standing = standing(key, &own, &stores.handlers, stores.network.as_ref());
-        let context = assemble(stores, standing, own, secret, counters, &events);
-        let node = Node {
-            context,
+        let node = Node::of(context, ground.events, address);
+        node.begin(listener, ground.state, settings.peers).await;
+        Ok(node)
+    }
+
+    /// Creates a node whose tasks have not begun.
+    fn of(context: Context, events: Arc<EventLog>, address: SocketAddr) -> Node {
+        Node {
+            _subscriptions: subscriptions(&context),
+            context: Arc::new(context),
             events,
             address,
             started: SystemTime::now(),
             cancel: CancellationToken::new(),
             tasks: TaskTracker::new(),
-        };
-        node.begin(listener, state, peers).await;
-        Ok(node)
+        }
     }
 
     /// Starts the tasks, once it is known what may be answered.
@@ -202,12 +227,6 @@ impl Node {
         self.keep_catalogue().await;
         self.spawn(listener, state, peers);
         self.context.transfers.take_up().await;
-    }
-
-    /// What the node works with.
-    #[must_use]
-    pub fn context(&self) -> &Arc<Context> {
-        &self.context
     }
 
     /// What happens at the node.
@@ -257,13 +276,6 @@ impl Node {
     /// share that takes longer is read for each answer meanwhile.
     async fn keep_catalogue(&self) {
         let context = &self.context;
-        let (handlers, digests) = (Arc::clone(&context.handlers), Arc::clone(&context.digests));
-        let summary = Arc::clone(&context.summary);
-        context.catalogue.tell(move |news| {
-            digests.changed(news);
-            summary.share_changed();
-            tell_handlers(&handlers, news);
-        });
         let keeper = Arc::clone(&context.keeper);
         self.tasks
             .spawn(Arc::clone(&keeper).stop_when(self.cancel.clone()));
@@ -324,40 +336,137 @@ impl Drop for Node {
     }
 }
 
-async fn open_cache(
-    disk: &Disk,
-    state: &StateDir,
-    limit: u64,
-    counters: &Arc<Counters>,
-    events: &Arc<EventLog>,
-) -> Result<Cache, NodeError> {
-    let (state, counters, events) = (state.clone(), Arc::clone(counters), Arc::clone(events));
-    disk.run(move || Cache::in_state(&state, limit, counters, events))
-        .await
-        .map_err(|error| NodeError::Cache(io::Error::other(error)))
+/// What all parts of a node stand on.
+struct Ground {
+    disk: Disk,
+    state: StateDir,
+    counters: Arc<Counters>,
+    events: Arc<EventLog>,
 }
 
-async fn open_share(
-    disk: &Disk,
-    path: PathBuf,
-    state: &StateDir,
-) -> Result<(Arc<Share>, (Records, Ids)), ShareError> {
-    let (shared, state, kept) = (path.clone(), state.clone(), disk.clone());
-    let opened = disk.run(move || {
-        let records = Records::load(&state, SystemTime::now());
-        let share = Share::open_keeping(&shared, &state, &records.temporaries())?;
-        Ok((
-            Arc::new(share.with_disk(kept.clone())),
-            (records, Ids::load(&state, kept)),
-        ))
-    });
-    opened.await.unwrap_or_else(|error| {
-        let error = io::Error::other(error);
-        Err(ShareError::Directory { path, error })
-    })
+impl Ground {
+    fn new(state: StateDir) -> Ground {
+        Ground {
+            disk: Disk::default(),
+            state,
+            counters: Arc::default(),
+            events: Arc::default(),
+        }
+    }
+
+    async fn share(&self, path: PathBuf) -> Result<(Arc<Share>, (Records, Ids)), ShareError> {
+        let (shared, state, disk) = (path.clone(), self.state.clone(), self.disk.clone());
+        let opened = self.disk.run(move || {
+            let records = Records::load(&state, SystemTime::now());
+            let share = Share::open_keeping(&shared, &state, &records.temporaries())?;
+            let share = Arc::new(share.with_disk(disk.clone()));
+            Ok((share, (records, Ids::load(&state, disk))))
+        });
+        opened.await.unwrap_or_else(|error| {
+            let error = io::Error::other(error);
+            Err(ShareError::Directory { path, error })
+        })
+    }
+
+    async fn cache(&self, limit: u64) -> Result<Cache, NodeError> {
+        let (state, counters, events) = self.clones();
+        self.disk
+            .run(move || Cache::in_state(&state, limit, counters, events))
+            .await
+            .map_err(|error| NodeError::Cache(io::Error::other(error)))
+    }
+
+    async fn digests(&self, catalogue: &Arc<Catalogue>) -> Result<Arc<Digests>, NodeError> {
+        let (state, counters, events) = self.clones();
+        let catalogue = Arc::clone(catalogue);
+        self.disk
+            .run(move || Arc::new(Digests::open(catalogue, &state, counters, events)))
+            .await
+            .map_err(|error| NodeError::Digests(io::Error::other(error)))
+    }
+
+    fn keeper(&self, catalogue: &Arc<Catalogue>) -> Arc<Keeper> {
+        let (state, _, events) = self.clones();
+        Keeper::new(Arc::clone(catalogue), state, events)
+    }
+
+    fn policy(&self, extensions: &Extensions) -> PolicyGate {
+        let (_, counters, events) = self.clones();
+        PolicyGate::new(extensions.policy.clone(), counters, events)
+    }
+
+    /// Puts the handlers into a table, and begins to index what is in the files.
+    fn handlers(
+        &self,
+        extensions: Extensions,
+        catalogue: &Arc<Catalogue>,
+    ) -> Result<Handlers, NodeError> {
+        let mut handlers = Handlers::new(extensions.handlers);
+        if let Some(open) = extensions.index {
+            let files: Arc<dyn Files> = Arc::<Catalogue>::clone(catalogue);
+            let caught_up = caught_up(Arc::clone(&self.events));
+            let index = open(files, caught_up).map_err(NodeError::Content)?;
+            handlers = handlers.with_index(index);
+        }
+        Ok(handlers.with_directories(extensions.directories))
+    }
+
+    fn client(&self, network: Option<NetworkKey>, download: u64) -> Client {
+        let rate = Rate::new(download);
+        let transport = HttpTransport::at_rate(&rate);
+        let transport = Arc::new(transport.of_network(network));
+        Client::new(transport, Arc::clone(&self.counters)).with_download_rate(rate)
+    }
+
+    fn overlay(
+        &self,
+        standing: Standing,
+        own: OwnUrls,
+        client: Client,
+        providers: Option<Arc<dyn Providers>>,
+    ) -> Arc<Overlay> {
+        let (_, counters, events) = self.clones();
+        let overlay = Overlay::with_standing(standing, own, client, counters, events);
+        Arc::new(overlay.with_providers(providers))
+    }
+
+    fn transfers(
+        &self,
+        share: &Arc<Share>,
+        digests: &Arc<Digests>,
+        saved: (Records, Ids),
+        overlay: &Arc<Overlay>,
+    ) -> Arc<Transfers> {
+        let (_, counters, events) = self.clones();
+        let (share, digests) = (Arc::clone(share), Arc::clone(digests));
+        let overlay = Arc::clone(overlay);
+        let transfers = Transfers::new(share, digests, saved, overlay, counters, events);
+        Arc::new(transfers)
+    }
+
+    fn uploads(&self, rate: u64) -> Uploads {
+        Uploads::new(rate, self.disk.clone(), Arc::clone(&self.counters))
+    }
+
+    fn clones(&self) -> (StateDir, Arc<Counters>, Arc<EventLog>) {
+        let (counters, events) = (Arc::clone(&self.counters), Arc::clone(&self.events));
+        (self.state.clone(), counters, events)
+    }
 }
 
-fn tell_handlers(handlers: &Handlers, news: &News) {
+/// Has the digests, the summary and the handlers hear of changes in the share.
+fn subscriptions(context: &Context) -> [Subscription<ChangeSet>; 3] {
+    let (digests, handlers) = (Arc::clone(&context.digests), Arc::clone(&context.handlers));
+    let summary = Arc::clone(&context.summary);
+    let catalogue = &context.catalogue;
+    [
+        catalogue.subscribe(move |changes| digests.changed(changes)),
+        catalogue.subscribe(move |_| summary.share_changed()),
+        catalogue.subscribe(move |changes| tell_handlers(&handlers, changes)),
+    ]
+}
+
+fn tell_handlers(handlers: &Handlers, news: &ChangeSet) {
     if news.count() <= NAMES_TOLD_MAX && !news.everything {
         let names: Vec<String> = news.names().cloned().collect();
         handlers.changed(Changes::Names(&names));
@@ -366,62 +475,15 @@ fn tell_handlers(handlers: &Handlers, news: &News) {
     }
 }
 
-async fn open_digests(
-    disk: &Disk,
-    catalogue: &Arc<Catalogue>,
-    state: &StateDir,
-    counters: &Arc<Counters>,
-    events: &Arc<EventLog>,
-) -> Result<Arc<Digests>, NodeError> {
-    let (catalogue, state) = (Arc::clone(catalogue), state.clone());
-    let (counters, events) = (Arc::clone(counters), Arc::clone(events));
-    disk.run(move || Arc::new(Digests::open(catalogue, &state, counters, events)))
-        .await
-        .map_err(|error| NodeError::Digests(io::Error::other(error)))
-}
-
-/// Puts the handlers into a table, and begins to index what is in the files.
-fn open_handlers(
-    extensions: Extensions,
-    catalogue: &Arc<Catalogue>,
-    events: &Arc<EventLog>,
-) -> Result<Handlers, NodeError> {
-    let mut handlers = Handlers::new(extensions.handlers);
-    if let Some(open) = extensions.index {
-        let files: Arc<dyn Files> = Arc::<Catalogue>::clone(catalogue);
-        let index = open(files, caught_up(Arc::clone(events))).map_err(NodeError::Content)?;
-        handlers = handlers.with_index(index);
-    }
-    Ok(handlers.with_directories(extensions.directories))
-}
-
 /// Returns what tells that the index has all files.
 fn caught_up(events: Arc<EventLog>) -> CaughtUp {
     Box::new(move |status| {
-        let data = json!({
-            "files": status.files,
-            "read": status.read,
-            "bytes": status.bytes,
+        events.emit(&Event::IndexCaughtUp {
+            files: status.files,
+            read: status.read,
+            bytes: status.bytes,
         });
-        events.emit("index.caught_up", data);
     })
-}
-
-/// What keeps and moves bytes, and what is known of them.
-struct Stores {
-    share: Arc<Share>,
-    catalogue: Arc<Catalogue>,
-    keeper: Arc<Keeper>,
-    digests: Arc<Digests>,
-    saved: (Records, Ids),
-    cache: Cache,
-    policy: PolicyGate,
-    handlers: Arc<Handlers>,
-    names: OwnNames,
-    network: Option<NetworkKey>,
-    upload_rate: u64,
-    download_rate: Rate,
-    providers: Option<Arc<dyn Providers>>,
 }
 
 /// What the node is to others.
@@ -439,74 +501,8 @@ fn standing(
     }
 }
 
-fn assemble(
-    stores: Stores,
-    standing: Standing,
-    own: OwnUrls,
-    secret: Secret,
-    counters: Arc<Counters>,
-    events: &Arc<EventLog>,
-) -> Arc<Context> {
-    let Stores {
-        share,
-        catalogue,
-        keeper,
-        digests,
-        saved,
-        cache,
-        policy,
-        handlers,
-        names,
-        network,
-        upload_rate,
-        download_rate,
-        providers,
-    } = stores;
-    let transport = HttpTransport::at_rate(&download_rate).of_network(network.clone());
-    let client =
-        Client::new(Arc::new(transport), Arc::clone(&counters)).with_download_rate(download_rate);
-    let overlay = Overlay::with_standing(
-        standing,
-        own,
-        client,
-        Arc::clone(&counters),
-        Arc::clone(events),
-    );
-    let overlay = Arc::new(overlay.with_providers(providers));
-    let transfers = Transfers::new(
-        Arc::clone(&share),
-        Arc::clone(&digests),
-        saved,
-        Arc::clone(&overlay),
-        Arc::clone(&counters),
-        Arc::clone(events),
-    );
-    Arc::new(Context {
-        disk: share.disk().clone(),
-        uploads: Uploads::new(upload_rate, share.disk().clone(), Arc::clone(&counters)),
-        answering: server::answering(),
-        share,
-        catalogue,
-        keeper,
-        digests,
-        kinds: Kinds::default(),
-        multicalls: Multicalls::default(),
-        cache,
-        keepers: TaskTracker::new(),
-        handlers,
-        policy,
-        names,
-        network,
-        quotas: Quotas::default(),
-        searches: Searches::default(),
-        passing: Passing::default(),
-        summary: Arc::default(),
-        overlay,
-        transfers: Arc::new(transfers),
-        counters,
-        secret,
-        bodies: server::body_budget(),
-    })
+fn own_urls(url: Option<PeerUrl>, address: SocketAddr) -> Result<OwnUrls, NodeError> {
+    OwnUrls::of(url, address).map_err(|error| NodeError::Url { address, error })
 }
 
 async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), NodeError> {

@@ -26,7 +26,7 @@ use self::chapter::Chapter;
 use crate::{
     clock::now,
     handlers::{
-        Asker, End, Handlers, LiveAnswer, Page, PageMost, QueryError, Wanted, query,
+        Asker, Bounds, End, Handlers, LiveAnswer, Page, PageMost, QueryError, query,
         query::SyntaxError,
     },
 };
@@ -70,7 +70,7 @@ pub struct Search {
 
 /// Something that was found.
 #[derive(Debug)]
-pub enum News {
+pub enum SearchEvent {
     /// By this node.
     Here(Vec<Hit>),
     /// By a peer.
@@ -112,7 +112,7 @@ impl Search {
             reach,
         } = wanted;
         let begun = now();
-        let bounds = Wanted {
+        let bounds = Bounds {
             limit,
             deadline: begun + time,
             asker: Asker::Owner,
@@ -152,25 +152,25 @@ impl Search {
 
     /// What was found next. `None` when everybody has answered, or there is no
     /// more time. May be dropped and called again without loss.
-    pub async fn next(&mut self) -> Option<News> {
+    pub async fn next(&mut self) -> Option<SearchEvent> {
         while self.is_on() {
             select! {
                 page = self.here.next(self.deadline), if self.here.live.is_some() => {
                     if let Some(hits) = self.here.take(page) {
                         self.found = true;
-                        return Some(News::Here(hits));
+                        return Some(SearchEvent::Here(hits));
                     }
                 }
                 holder = self.finder.next(), if !self.asked_all => match holder {
                     Some(holder) => {
                         self.found = true;
-                        return Some(News::There(holder));
+                        return Some(SearchEvent::There(holder));
                     }
                     None => self.asked_all = true,
                 },
                 found = self.chapter.next(), if self.chapter.asks() => {
                     if let Some((peer, name)) = found {
-                        return Some(News::Chapter(peer, name));
+                        return Some(SearchEvent::Chapter(peer, name));
                     }
                 }
                 () = sleep_until(self.deadline.into()) => return None,

@@ -82,68 +82,72 @@ use crate::{
 
 /// What the peer port works with.
 #[derive(Debug)]
-pub struct Context {
+pub(crate) struct Context {
     /// Where short blocking jobs run.
-    pub disk: Disk,
+    pub(crate) disk: Disk,
     /// Where handlers answer others, and their files are read for digests.
-    pub answering: Threads,
+    pub(crate) answering: Threads,
     /// The shared directory.
-    pub share: Arc<Share>,
+    pub(crate) share: Arc<Share>,
     /// What is in it.
-    pub catalogue: Arc<Catalogue>,
+    pub(crate) catalogue: Arc<Catalogue>,
     /// What keeps the catalogue right.
-    pub keeper: Arc<Keeper>,
+    pub(crate) keeper: Arc<Keeper>,
     /// The digests of its files.
-    pub digests: Arc<Digests>,
+    pub(crate) digests: Arc<Digests>,
     /// What sends content to others.
-    pub uploads: Uploads,
+    pub(crate) uploads: Uploads,
     /// What kind long content is.
-    pub kinds: Kinds,
+    pub(crate) kinds: Kinds,
     /// Places for multicalls.
-    pub multicalls: Multicalls,
+    pub(crate) multicalls: Multicalls,
     /// Content that passed through.
-    pub cache: Cache,
+    pub(crate) cache: Cache,
     /// The tasks that write to it.
-    pub keepers: TaskTracker,
+    pub(crate) keepers: TaskTracker,
     /// What answers queries about it.
-    pub handlers: Arc<Handlers>,
+    pub(crate) handlers: Arc<Handlers>,
     /// What the owner lets others ask and have.
-    pub policy: PolicyGate,
+    pub(crate) policy: PolicyGate,
     /// The names under which this node answers.
-    pub names: OwnNames,
+    pub(crate) names: OwnNames,
     /// The key of the private network, if this node is of one.
-    pub network: Option<NetworkKey>,
+    pub(crate) network: Option<NetworkKey>,
     /// How much others may still cause.
-    pub quotas: Quotas,
+    pub(crate) quotas: Quotas,
     /// Searches of others that are not over.
-    pub searches: Searches,
+    pub(crate) searches: Searches,
     /// What peers have, for those who cannot reach them.
-    pub passing: Passing,
+    pub(crate) passing: Passing,
     /// What is told of the files, in few bytes.
-    pub summary: Arc<OwnSummary>,
+    pub(crate) summary: Arc<OwnSummary>,
     /// The peers.
-    pub overlay: Arc<Overlay>,
+    pub(crate) overlay: Arc<Overlay>,
     /// What fetches.
-    pub transfers: Arc<Transfers>,
+    pub(crate) transfers: Arc<Transfers>,
     /// What is counted.
-    pub counters: Arc<Counters>,
+    pub(crate) counters: Arc<Counters>,
     /// What proves the owner.
-    pub secret: Secret,
+    pub(crate) secret: Secret,
     /// Memory for long bodies of requests.
-    pub bodies: Semaphore,
+    pub(crate) bodies: Semaphore,
 }
 
 impl Context {
     /// The files that queries are about.
     #[must_use]
-    pub fn files(&self) -> Arc<dyn Files> {
+    pub(crate) fn files(&self) -> Arc<dyn Files> {
         Arc::<Catalogue>::clone(&self.catalogue)
     }
 }
 
 /// The front of the peer port on `listener`.
 #[must_use]
-pub fn front(listener: TcpListener, context: Arc<Context>, limits: ConnectionLimits) -> Front {
+pub(crate) fn front(
+    listener: TcpListener,
+    context: Arc<Context>,
+    limits: ConnectionLimits,
+) -> Front {
     let counters = Arc::clone(&context.counters);
     Front::new(
         listener,
@@ -160,12 +164,12 @@ const ANSWERS_MAX: usize = 8;
 
 /// Returns the threads for [`Context::answering`].
 #[must_use]
-pub fn answering() -> Threads {
+pub(crate) fn answering() -> Threads {
     Threads::new("peer's answer", ANSWERS_MAX)
 }
 
 /// The semaphore for [`Context::bodies`].
 #[must_use]
-pub fn body_budget() -> Semaphore {
+pub(crate) fn body_budget() -> Semaphore {
     Semaphore::new(rpc::BODY_BUDGET)
 }

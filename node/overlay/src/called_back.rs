@@ -11,10 +11,9 @@
 
 use std::time::Duration;
 
-use node_base::{clock::now, sync::lock};
+use node_base::{clock::now, events::Event, sync::lock};
 use node_transport::Destination;
 use node_wire::peer_url::PeerUrl;
-use serde_json::json;
 use tokio::time::sleep;
 
 use super::Overlay;
@@ -101,8 +100,10 @@ impl Overlay {
         }
         if let CalledBack::Unknown | CalledBack::Asked = *called_back {
             tracing::warn!("{}", not_reached(peer, &own));
-            let data = json!({ "url": own.as_str(), "peer": peer.as_str() });
-            self.events.emit("peer.not_called_back", data);
+            self.events.emit(&Event::PeerNotCalledBack {
+                url: own.as_str().to_owned(),
+                peer: peer.as_str().to_owned(),
+            });
             *called_back = CalledBack::NotReached {
                 by: peer.clone(),
                 at: own.clone(),

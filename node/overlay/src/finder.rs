@@ -91,7 +91,7 @@ enum Part {
 }
 
 /// A call in flight.
-struct Asked {
+struct CallDone {
     target: Target<Destination>,
     /// Number of the page of hits, from 0.
     page: usize,
@@ -107,7 +107,7 @@ pub struct Finder {
     aim: Aim,
     begun: Instant,
     planner: Planner<Destination>,
-    calls: FuturesUnordered<BoxFuture<'static, Asked>>,
+    calls: FuturesUnordered<BoxFuture<'static, CallDone>>,
     /// The addresses that were called.
     dials: SearchDials,
     /// Hosts and ports that were named, each with the first URL.
@@ -301,7 +301,7 @@ impl Finder {
                 Ok(find) => client.find(&peer, &find, deadline).await,
                 Err(more) => client.more(&peer, &more, deadline).await,
             };
-            Asked {
+            CallDone {
                 target,
                 page,
                 part,
@@ -310,8 +310,8 @@ impl Finder {
         }));
     }
 
-    fn take(&mut self, asked: Asked) -> Option<Holder> {
-        let Asked {
+    fn take(&mut self, asked: CallDone) -> Option<Holder> {
+        let CallDone {
             target,
             page,
             part,

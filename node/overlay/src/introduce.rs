@@ -11,7 +11,6 @@ use node_wire::{
     Summarize, dialect::Dialect, node_id::NodeId, peer_url::PeerUrl, response::HelloAnswer,
     scope::Scope,
 };
-use serde_json::json;
 use tokio::{
     select,
     time::{sleep, sleep_until},
@@ -19,9 +18,9 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Introduction, Lost, Met, NotProved, Outcome, Overlay, PeerEntry, Source, prove::Proved,
+    Introduction, KnownFrom, Lost, Met, NotProved, Outcome, Overlay, PeerEntry, prove::Proved,
 };
-use node_base::{clock::now, disk::Disk, state::StateDir, sync::lock};
+use node_base::{clock::now, disk::Disk, events::Event, state::StateDir, sync::lock};
 use node_transport::{CallError, Destination, PeerKind};
 
 /// The file of the saved peers: one a line, its URL, its id or `-`, [`CHOSEN`] or
@@ -154,8 +153,9 @@ impl Overlay {
                     features: Vec::new(),
                 };
                 self.have_met(peer, met.clone());
-                self.events
-                    .emit("peer.answered", json!({ "url": peer.as_str() }));
+                self.events.emit(&Event::PeerAnswered {
+                    url: peer.as_str().to_owned(),
+                });
                 // Whoever waits for a peer need not wait for who it is.
                 self.met.notify_waiters();
                 self.came_back.notify_waiters();
@@ -236,8 +236,10 @@ impl Overlay {
             known = known.as_str(),
             "one peer has two URLs"
         );
-        let data = json!({ "url": peer.as_str(), "known": known.as_str() });
-        self.events.emit("peer.same", data);
+        self.events.emit(&Event::PeerSame {
+            url: peer.as_str().to_owned(),
+            known: known.as_str().to_owned(),
+        });
         Meeting::Known(known)
     }
 
@@ -247,12 +249,12 @@ impl Overlay {
             let mut peers = self.peers();
             let outcome = peers.introduced(peer, met, now());
             let source = peers.get(peer).map(|peer| peer.source);
-            (outcome, source == Some(Source::Lost))
+            (outcome, source == Some(KnownFrom::Lost))
         };
         match outcome {
             Outcome::Another { was } => self.tell_another(peer, was, id),
             // That it was dropped had been told.
-            Outcome::New if was_lost => self.tell_added(peer, Source::Lost),
+            Outcome::New if was_lost => self.tell_added(peer, KnownFrom::Lost),
             Outcome::Same { known } => return self.is_known(peer, known),
             Outcome::New | Outcome::Known | Outcome::Gone => {}
         }
@@ -265,8 +267,11 @@ impl Overlay {
             peer = peer.as_str(), %was, is,
             "another node than before is at this URL; it is a new peer"
         );
-        let data = json!({ "url": peer.as_str(), "was": was.to_string(), "is": is });
-        self.events.emit("peer.changed", data);
+        self.events.emit(&Event::PeerChanged {
+            url: peer.as_str().to_owned(),
+            was: was.to_string(),
+            is,
+        });
     }
 
     fn not_met(&self, peer: &PeerUrl, error: &CallError) {
@@ -304,7 +309,7 @@ impl Introducer {
         settings: Vec<PeerUrl>,
     ) -> Introducer {
         for url in &settings {
-            overlay.add(url, Source::Settings);
+            overlay.add(url, KnownFrom::Settings);
         }
         if let Some((state, _)) = &state {
             load(&overlay, state);
@@ -343,7 +348,7 @@ impl Introducer {
             if now() >= settings_at {
                 settings_at = now() + SETTINGS_AGAIN;
                 self.settings.iter().for_each(|url| {
-                    self.overlay.add(url, Source::Settings);
+                    self.overlay.add(url, KnownFrom::Settings);
                 });
             }
         }
@@ -469,9 +474,9 @@ fn load(overlay: &Overlay, state: &StateDir) {
             let text = text.unwrap_or_default();
             for saved in text.lines().filter_map(Saved::read) {
                 let source = if saved.is_candidate {
-                    Source::Hello
+                    KnownFrom::Hello
                 } else {
-                    Source::Saved
+                    KnownFrom::Saved
                 };
                 overlay.add(&saved.url, source);
                 if saved.namer.is_none() {

@@ -64,7 +64,6 @@ use std::{
 use node_wire::{
     Filter, FindWanted, dialect::Dialect, node_id::NodeId, peer_url::PeerUrl, scope::Scope,
 };
-use serde_json::json;
 use tokio::{sync::Notify, time::timeout_at};
 
 use self::{
@@ -79,9 +78,9 @@ pub use self::{
     memory::{Enter, MEMORY_FOR, MEMORY_MAX, Means, QueryMemory, WalkKey},
     own_urls::OwnUrls,
     peers::{
-        ACTIVE_MAX, Added, CANDIDATES_MAX, FAILURES_MAX, Introduction, LOST_FOR, LOST_MAX,
-        LOST_PAUSE_MAX, Lost, Met, NETWORK_MAX, Outcome, PEERS_MAX, PeerEntry, PeerTable,
-        RESERVE_MAX, Source, Stranger, active, steady,
+        ACTIVE_MAX, Added, CANDIDATES_MAX, FAILURES_MAX, Introduction, KnownFrom, LOST_FOR,
+        LOST_MAX, LOST_PAUSE_MAX, Lost, Met, NETWORK_MAX, Outcome, PEERS_MAX, PeerEntry, PeerTable,
+        RESERVE_MAX, Stranger, active, steady,
     },
     plan::{BOOK_PATIENCE, Ended, FAN_OUT, IN_FLIGHT_MAX, Plan, SLOW_AFTER},
     planner::{PassedOver, Planner, Reach, Why},
@@ -92,9 +91,14 @@ pub use self::{
     summaries::{
         LocalHandlers, NEAR_BYTES_MAX, NO_AGE, Poller, QueryKeys, SUMMARIES_MAX, Summaries, YES_AGE,
     },
-    walk::{Asked, Excluded, WALK, Walk},
+    walk::{Excluded, WALK, Walk, WalkQuery},
 };
-use node_base::{clock::now, counters::Counters, events::EventLog, sync::lock};
+use node_base::{
+    clock::now,
+    counters::Counters,
+    events::{Event, EventLog},
+    sync::lock,
+};
 use node_transport::{
     CallError, CallScope, Client, Destination, PeerKind, identity::NodeKey, nearest_for,
 };
@@ -246,12 +250,12 @@ impl Overlay {
 
     /// Adds a peer, if it is new and there is room. One that the owner did not
     /// choose counts when it has answered.
-    pub fn add(&self, url: &PeerUrl, source: Source) -> Added {
+    pub fn add(&self, url: &PeerUrl, source: KnownFrom) -> Added {
         if self.own.has(url) {
             return Added::Ourselves;
         }
         let is_of_machine = || Scope::of_host(url) == Scope::Machine;
-        if matches!(source, Source::Lan | Source::Dht)
+        if matches!(source, KnownFrom::Lan | KnownFrom::Dht)
             && self.own.is_everywhere()
             && is_of_machine()
         {
@@ -273,7 +277,7 @@ impl Overlay {
     ///
     /// # Errors
     /// When the stranger may not make this node call that host.
-    pub fn hear(&self, url: &PeerUrl, source: Source, from: IpAddr) -> Result<Added, TooNear> {
+    pub fn hear(&self, url: &PeerUrl, source: KnownFrom, from: IpAddr) -> Result<Added, TooNear> {
         if !self.may_name(url, from) {
             return Err(TooNear);
         }
@@ -326,17 +330,20 @@ impl Overlay {
         Scope::of_host(url) >= nearest_for(Some(from), self.standing.call_scope.nearest())
     }
 
-    fn tell_added(&self, url: &PeerUrl, source: Source) {
-        let data = json!({ "url": url.as_str(), "source": source });
-        self.events.emit("peer.added", data);
+    fn tell_added(&self, url: &PeerUrl, source: KnownFrom) {
+        self.events.emit(&Event::PeerAdded {
+            url: url.as_str().to_owned(),
+            source: source.name().to_owned(),
+        });
     }
 
     /// Forgets a peer for the owner. Says whether it was known.
     pub fn remove(&self, url: &PeerUrl) -> bool {
         let removed = self.peers().remove_for_owner(url, now());
         if removed {
-            self.events
-                .emit("peer.removed", json!({ "url": url.as_str() }));
+            self.events.emit(&Event::PeerRemoved {
+                url: url.as_str().to_owned(),
+            });
             self.changed.notify_one();
         }
         removed
@@ -443,14 +450,14 @@ impl Overlay {
             // Somebody in reserve may take its place.
             let drawn = self.peers().draw_on_reserve(now());
             if let Some(url) = drawn {
-                self.tell_added(&url, Source::Exchange);
+                self.tell_added(&url, KnownFrom::Exchange);
             }
             self.counters.peers_dropped.one();
             self.changed.notify_one();
-            self.events.emit(
-                "peer.dropped",
-                json!({ "url": peer.as_str(), "error": text }),
-            );
+            self.events.emit(&Event::PeerDropped {
+                url: peer.as_str().to_owned(),
+                error: text,
+            });
             tracing::info!(peer = peer.as_str(), %error, "a peer is dropped after {FAILURES_MAX} failures");
         } else {
             tracing::debug!(peer = peer.as_str(), %error, "a peer did not answer");

@@ -31,7 +31,7 @@ use std::{
 use node_wire::{dialect::Dialect, node_id::NodeId, peer_url::PeerUrl, scope::Scope};
 
 pub use self::{
-    entry::{Met, PeerEntry, Source, Stranger},
+    entry::{KnownFrom, Met, PeerEntry, Stranger},
     lost::{LOST_FOR, LOST_MAX, LOST_PAUSE_MAX, Lost},
     network::NETWORK_MAX,
     views::{ACTIVE_MAX, active, steady},
@@ -175,7 +175,7 @@ impl PeerTable {
     }
 
     /// Adds a peer. A full table makes room by forgetting the oldest candidate.
-    pub fn add(&mut self, url: &PeerUrl, source: Source, now: Instant) -> Added {
+    pub fn add(&mut self, url: &PeerUrl, source: KnownFrom, now: Instant) -> Added {
         self.named(url, source, None, now)
     }
 
@@ -183,7 +183,7 @@ impl PeerTable {
     pub fn named(
         &mut self,
         url: &PeerUrl,
-        source: Source,
+        source: KnownFrom,
         by: Option<IpAddr>,
         now: Instant,
     ) -> Added {

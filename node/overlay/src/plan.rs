@@ -286,7 +286,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::peers::{PeerTable, Source};
+    use crate::peers::{KnownFrom, PeerTable};
 
     fn plan(peers: usize) -> Plan {
         mixed(peers, 0)
@@ -298,7 +298,7 @@ mod tests {
         let mut table = PeerTable::new(ourselves);
         for n in 0..nodes + books {
             let url = PeerUrl::parse(&format!("http://127.0.0.1:{}", 2 + n)).unwrap();
-            table.add(&url, Source::Hello, Instant::now());
+            table.add(&url, KnownFrom::Hello, Instant::now());
             let kind = if n < nodes {
                 PeerKind::Sixhop
             } else {

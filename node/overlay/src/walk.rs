@@ -36,7 +36,7 @@ const WALK_LESS_EACH_HOP: Duration = Duration::from_secs(1);
 
 /// A query as it came to this node.
 #[derive(Clone, Debug)]
-pub struct Asked {
+pub struct WalkQuery {
     /// The file that is wanted.
     pub name: ShareName,
     /// The nodes it passed, as they were sent.
@@ -58,7 +58,7 @@ type Reply = Result<Answered<QueryReply>, CallError>;
 /// A walk in progress. Dropping it ends it and all its calls.
 pub struct Walk {
     overlay: Arc<Overlay>,
-    asked: Asked,
+    asked: WalkQuery,
     id: QueryId,
     remembered: Option<WalkKey>,
     plan: Plan,
@@ -86,11 +86,11 @@ impl Excluded {
     }
 }
 
-impl Asked {
+impl WalkQuery {
     /// A query that starts here.
     #[must_use]
-    pub fn here(name: ShareName) -> Asked {
-        Asked {
+    pub fn here(name: ShareName) -> WalkQuery {
+        WalkQuery {
             name,
             history: Vec::new(),
             id: None,
@@ -131,14 +131,14 @@ impl Asked {
 
 impl Walk {
     /// Begins to walk a query that this node cannot answer itself.
-    pub async fn begin(overlay: &Arc<Overlay>, asked: Asked) -> Walk {
+    pub async fn begin(overlay: &Arc<Overlay>, asked: WalkQuery) -> Walk {
         Walk::begin_without(overlay, asked, Excluded::default()).await
     }
 
     /// Begins to walk a query among the peers that are not `excluded`.
     pub async fn begin_without(
         overlay: &Arc<Overlay>,
-        mut asked: Asked,
+        mut asked: WalkQuery,
         excluded: Excluded,
     ) -> Walk {
         // The nodes behind ours leave out who is asked already.

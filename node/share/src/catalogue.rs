@@ -3,7 +3,8 @@
 //! # Participants
 //! [`View`] is all files at one moment, in [`chunk`]s; [`saved`] keeps it from
 //! run to run. [`Catalogue`] has the view of now and hands it to whoever asks;
-//! the keeper of the share makes the next one.
+//! the keeper of the share makes the next one. Digests, the summary and the handlers
+//! [subscribe](Catalogue::subscribe) to its changes.
 //!
 //! # Invariants
 //! - Whoever reads has one view until the end; a new one takes its place in one
@@ -24,7 +25,7 @@ use std::{
     collections::BTreeMap,
     io,
     sync::{
-        Arc, Mutex, OnceLock, PoisonError, RwLock,
+        Arc, Mutex, PoisonError, RwLock, Weak,
         atomic::{AtomicBool, Ordering},
     },
     time::{Duration, Instant},
@@ -41,8 +42,13 @@ pub(super) use self::{
 };
 use self::{vocabulary::Vocabulary, young::Young};
 use super::{
-    Listing, Share, ShareError, Skipped, Stamp, folders::Folders, info, links::Links,
-    stamp::OnDisk, watcher::Signs,
+    Listing, Share, ShareError, Skipped, Stamp,
+    folders::Folders,
+    info,
+    links::Links,
+    publisher::{Publisher, Subscription},
+    stamp::OnDisk,
+    watcher::Signs,
 };
 use node_base::sync::lock;
 
@@ -63,7 +69,8 @@ pub struct Catalogue {
     share: Arc<Share>,
     view: RwLock<Arc<View>>,
     /// Held by who changes the view, also while it looks at the disk: what is
-    /// looked at later is noted later. On blocking threads only.
+    /// looked at later is noted later. So it is the one lock that is held across
+    /// file calls, on threads that may wait only.
     work: Mutex<Work>,
     complete: watch::Sender<bool>,
     /// Whether nothing is to be forgotten: the directory was away or another.
@@ -72,11 +79,9 @@ pub struct Catalogue {
     unreadable: Mutex<BTreeMap<String, String>>,
     /// Made of `view`, and told of each change after it.
     vocabulary: Mutex<Vocabulary>,
-    told: OnceLock<Told>,
+    changes: Publisher<ChangeSet>,
+    _stored: Subscription<ShareName>,
 }
-
-/// Who is told of changes.
-type Told = Box<dyn Fn(&News) + Send + Sync>;
 
 /// What is known beside the view.
 #[derive(Debug, Default)]
@@ -95,7 +100,7 @@ pub(super) struct Work {
 
 /// What changed.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct News {
+pub struct ChangeSet {
     /// Files that appeared.
     pub added: Vec<String>,
     /// Files that may have other bytes.
@@ -126,34 +131,33 @@ impl Catalogue {
     /// A catalogue of `share` that knows nothing yet.
     #[must_use]
     pub fn new(share: &Arc<Share>) -> Arc<Catalogue> {
-        let catalogue = Arc::new(Catalogue {
-            share: Arc::clone(share),
-            view: RwLock::default(),
-            work: Mutex::default(),
-            complete: watch::Sender::new(false),
-            doubtful: AtomicBool::new(false),
-            unreadable: Mutex::default(),
-            vocabulary: Mutex::default(),
-            told: OnceLock::new(),
-        });
-        let noting = Arc::downgrade(&catalogue);
-        let told = move |name: &ShareName| {
-            if let Some(catalogue) = noting.upgrade() {
-                catalogue.note_stored(name);
+        Arc::new_cyclic(|catalogue: &Weak<Catalogue>| {
+            let noting = Weak::clone(catalogue);
+            let stored = share.storing.placed.subscribe(move |name| {
+                if let Some(catalogue) = noting.upgrade() {
+                    catalogue.note_stored(name);
+                }
+            });
+            Catalogue {
+                share: Arc::clone(share),
+                view: RwLock::default(),
+                work: Mutex::default(),
+                complete: watch::Sender::new(false),
+                doubtful: AtomicBool::new(false),
+                unreadable: Mutex::default(),
+                vocabulary: Mutex::default(),
+                changes: Publisher::default(),
+                _stored: stored,
             }
-        };
-        // A share has one catalogue; a second one would miss what is stored.
-        if share.storing.placed.0.set(Box::new(told)).is_err() {
-            tracing::error!("the share has a catalogue already");
-        }
-        catalogue
+        })
     }
 
-    /// Has `told` called with each change from now on, soon after it.
-    pub fn tell(&self, told: impl Fn(&News) + Send + Sync + 'static) {
-        if self.told.set(Box::new(told)).is_err() {
-            tracing::error!("somebody is told of changes already");
-        }
+    /// Has `listener` called with each change from now on, soon after it. It takes no longer than a few statements.
+    pub fn subscribe(
+        &self,
+        listener: impl Fn(&ChangeSet) + Send + Sync + 'static,
+    ) -> Subscription<ChangeSet> {
+        self.changes.subscribe(listener)
     }
 
     /// Looks at everything once.
@@ -389,9 +393,9 @@ impl Catalogue {
         work: &mut Work,
         changes: &mut Vec<Change>,
         signs: &BTreeMap<String, Signs>,
-    ) -> News {
+    ) -> ChangeSet {
         if changes.is_empty() {
-            return News::default();
+            return ChangeSet::default();
         }
         changes.sort_by(|a, b| a.0.cmp(&b.0));
         // Of two looks at one file the later one holds.
@@ -407,16 +411,14 @@ impl Catalogue {
         if self.is_complete() {
             work.news(was, signs)
         } else {
-            News::default()
+            ChangeSet::default()
         }
     }
 
     /// Tells of what is new.
-    pub(super) fn spread(&self, news: &News) {
-        if !news.is_empty()
-            && let Some(told) = self.told.get()
-        {
-            told(news);
+    pub(super) fn spread(&self, news: &ChangeSet) {
+        if !news.is_empty() {
+            self.changes.publish(news);
         }
     }
 
@@ -517,12 +519,12 @@ fn was_just_written(meta: Meta) -> bool {
 
 impl Work {
     /// What is new, and which files only have another name.
-    fn news(&mut self, was: Vec<(String, Was)>, signs: &BTreeMap<String, Signs>) -> News {
+    fn news(&mut self, was: Vec<(String, Was)>, signs: &BTreeMap<String, Signs>) -> ChangeSet {
         let now = node_base::clock::now();
         if self.lost_since.is_some_and(|since| now >= since + LOST_FOR) {
             self.lost.clear();
         }
-        let mut news = News::default();
+        let mut news = ChangeSet::default();
         let mut found = Vec::new();
         for (name, was) in was {
             let (list, left, came) = match was {
@@ -563,7 +565,7 @@ impl Work {
     }
 }
 
-impl News {
+impl ChangeSet {
     /// Number of files that it is about.
     #[must_use]
     pub fn count(&self) -> usize {

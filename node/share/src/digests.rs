@@ -40,7 +40,6 @@ use std::{
 
 use node_wire::{Digest, name::ShareName};
 use plugin_api::FileInfo;
-use serde_json::json;
 use tokio::{
     select,
     sync::Notify,
@@ -50,9 +49,14 @@ use tokio_util::sync::CancellationToken;
 
 pub use self::content::SharedBlob;
 use self::{store::Store, turn::Turn};
-use super::{Catalogue, News, Share, ShareError, Stamp};
+use super::{Catalogue, ChangeSet, Share, ShareError, Stamp};
 use node_base::{
-    clock::now, counters::Counters, events::EventLog, state::StateDir, sync::lock, threads::Threads,
+    clock::now,
+    counters::Counters,
+    events::{Event, EventLog},
+    state::StateDir,
+    sync::lock,
+    threads::Threads,
 };
 use node_wire::pieces::{CONTENT_MAX, PieceTree, TreeHasher};
 
@@ -267,7 +271,7 @@ impl Digests {
 
     /// Is told of changes: has new bytes read soon, and keeps the digests of files
     /// that have another name. Blocks.
-    pub fn changed(&self, news: &News) {
+    pub fn changed(&self, news: &ChangeSet) {
         self.store.moved(&news.moved);
         let due = now() + CALM;
         let names = news.added.iter().chain(&news.changed);
@@ -402,8 +406,7 @@ impl Digests {
 
     fn say(&self, files: u64, bytes: u64) {
         if files > 0 {
-            self.events
-                .emit("share.hashed", json!({ "files": files, "bytes": bytes }));
+            self.events.emit(&Event::ShareHashed { files, bytes });
         }
     }
 

@@ -305,7 +305,7 @@ impl Incoming {
         self.fate = Fate::Placed;
         self.storing.temporaries.placed(&self.temporary);
         self.storing.siblings.placed(&self.name);
-        self.storing.placed.tell(&self.name);
+        self.storing.placed.publish(&self.name);
         let stamp = self
             .parent
             .sync()

@@ -44,7 +44,7 @@ use self::{
 };
 use super::{
     Catalogue,
-    catalogue::{self, News, Saved},
+    catalogue::{self, ChangeSet, Saved},
     root::RootNews,
     watcher::{Batch, Hints, System, WatchError, Watcher, Watching},
 };
@@ -535,9 +535,9 @@ impl<'k> Running<'k> {
                 // Files that changed in their place show only one by one.
                 self.begin_sweep(Depth::Files, false);
             } else {
-                self.keeper.catalogue.spread(&News {
+                self.keeper.catalogue.spread(&ChangeSet {
                     everything: true,
-                    ..News::default()
+                    ..ChangeSet::default()
                 });
                 self.keeper.save();
             }
@@ -583,7 +583,7 @@ impl<'k> Running<'k> {
 /// What came of a look.
 #[derive(Debug, Default)]
 struct Looked {
-    news: Vec<News>,
+    news: Vec<ChangeSet>,
     /// Why a directory is not watched.
     unwatched: Option<WatchError>,
     /// Whether there were more directories than time.

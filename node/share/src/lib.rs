@@ -35,6 +35,7 @@ mod incoming;
 mod keeper;
 mod links;
 mod listing;
+mod publisher;
 mod root;
 mod siblings;
 mod skipped;
@@ -47,7 +48,7 @@ use std::{
     io,
     path::Path,
     sync::{
-        Arc, OnceLock,
+        Arc,
         atomic::{AtomicU64, Ordering},
     },
     time::SystemTime,
@@ -65,18 +66,20 @@ use self::{
     catalogue::Meta,
     disk_names::DiskNames,
     ignoring::Ignoring,
+    publisher::Publisher,
     root::Root,
     siblings::Siblings,
     stamp::{HiddenWrites, OnDisk},
     temporary::Temporaries,
 };
 pub use self::{
-    catalogue::{Catalogue, Moved, News},
+    catalogue::{Catalogue, ChangeSet, Moved},
     digests::{Digests, Known, SharedBlob},
     error::{Doing, ShareError},
     incoming::{About, FREE_MIN, INCOMING_MAX, Incoming, IncomingStream, Replace},
     keeper::{Keeper, KeeperStatus, Rescan, Rescanned, TooManyRescans},
     listing::Listing,
+    publisher::Subscription,
     skipped::{SkipReason, Skipped},
     stamp::Stamp,
 };
@@ -104,30 +107,8 @@ pub struct Share {
 struct Storing {
     siblings: Siblings,
     temporaries: Temporaries,
-    placed: Placed,
-}
-
-/// Who is told of a file that was stored.
-type Told = Box<dyn Fn(&ShareName) + Send + Sync>;
-
-/// Tells of files that were stored.
-#[derive(Default)]
-struct Placed(OnceLock<Told>);
-
-impl Placed {
-    fn tell(&self, name: &ShareName) {
-        if let Some(told) = self.0.get() {
-            told(name);
-        }
-    }
-}
-
-impl std::fmt::Debug for Placed {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("Placed")
-            .field(&self.0.get().is_some())
-            .finish()
-    }
+    /// Publishes the names of files that were stored.
+    placed: Publisher<ShareName>,
 }
 
 /// A shared file, open for reading.
@@ -172,7 +153,7 @@ impl Share {
         let storing = Storing {
             siblings: Siblings::default(),
             temporaries: Temporaries::new(kept),
-            placed: Placed::default(),
+            placed: Publisher::default(),
         };
         let names = Arc::new(DiskNames::default());
         let share = Share {

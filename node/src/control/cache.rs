@@ -9,13 +9,13 @@ use super::{Owner, broken};
 #[async_trait]
 impl CacheServer for Owner {
     async fn list(&self) -> RpcResult<Vec<CacheBlob>> {
-        let entries = self.node.context().cache.list();
+        let entries = self.node.cache().list();
         Ok(entries.iter().map(blob).collect())
     }
 
     async fn clear(&self) -> RpcResult<CacheCleared> {
-        let cache = self.node.context().cache.clone();
-        let disk = &self.node.context().disk;
+        let cache = self.node.cache().clone();
+        let disk = self.node.disk();
         let cleared = disk
             .run(move || cache.clear())
             .await

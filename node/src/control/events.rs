@@ -5,7 +5,7 @@ use jsonrpsee::{
     core::{RpcResult, SubscriptionResult, async_trait, to_json_raw_value},
 };
 use node_api::events::{Event, EventPage, EventStreamServer, EventsServer, PAGE_MAX};
-use node_base::events::{self, EventLog};
+use node_base::events::{EventLog, LoggedEvent};
 
 use super::Owner;
 
@@ -58,7 +58,7 @@ async fn send(log: &EventLog, sink: &SubscriptionSink, mut since: u64) -> Subscr
     }
 }
 
-fn describe(event: events::Event) -> Event {
+fn describe(event: LoggedEvent) -> Event {
     Event {
         id: event.id,
         time: event.time,

@@ -12,7 +12,7 @@ use node_api::{
 };
 use node_base::events::unix_millis;
 use node_core::{
-    search::named::{self, Asked, Named, NamedError},
+    search::named::{Named, NamedError},
     transfer::{BatchError, BatchStatus, DropWhich, FetchError, JobState, JobStatus},
 };
 use node_share::{Replace, ShareError};
@@ -33,7 +33,7 @@ impl FetchServer for Owner {
         replace: Option<bool>,
         digest: Option<String>,
     ) -> RpcResult<FetchStatus> {
-        let transfers = &self.node.context().transfers;
+        let transfers = self.node.transfers();
         let (name, digest) = match (content(&name)?, digest) {
             (Some(content), _) => (content.to_hex(), Some(content)),
             (None, digest) => (name, digest.as_deref().map(parse_digest).transpose()?),
@@ -57,15 +57,7 @@ impl FetchServer for Owner {
                 ..FetchPlan::default()
             });
         }
-        let context = self.node.context();
-        context.overlay.met_for_owner().await;
-        let files = context.files();
-        let asked = Asked {
-            overlay: &context.overlay,
-            handlers: &context.handlers,
-            files: &files,
-        };
-        let named = named::resolve(asked, &name).await;
+        let named = self.node.resolve_name(&name).await;
         let query = match named.map_err(|error| named_error(&name, &error))? {
             Named::Files(names) => {
                 return Ok(FetchPlan {
@@ -76,7 +68,7 @@ impl FetchServer for Owner {
             Named::Query(query) => query,
         };
         let (names, truncated) = if expand == Some(true) {
-            let expanded = named::expand(asked, &query).await;
+            let expanded = self.node.expand_query(&query).await;
             expanded.map_err(|error| usage(&error.to_string()))?
         } else {
             Default::default()
@@ -93,7 +85,7 @@ impl FetchServer for Owner {
         let seconds = seconds.unwrap_or(WAIT_SECONDS).min(WAIT_SECONDS_MAX);
         let waited = timeout(
             Duration::from_secs(seconds.into()),
-            self.node.context().transfers.wait(id),
+            self.node.transfers().wait(id),
         )
         .await;
         match waited {
@@ -105,23 +97,17 @@ impl FetchServer for Owner {
 
     async fn pass(&self, name: String) -> RpcResult<Option<String>> {
         let parsed = ShareName::parse(&name).map_err(|error| bad_name(&name, &error))?;
-        let tag = self.node.context().tag_of_own_query(&parsed);
+        let tag = self.node.tag_of_own_query(&parsed);
         Ok(tag.map(|tag| tag.to_string()))
     }
 
     async fn list(&self) -> RpcResult<Vec<FetchStatus>> {
-        Ok(self
-            .node
-            .context()
-            .transfers
-            .list()
-            .iter()
-            .map(describe)
-            .collect())
+        let fetches = self.node.transfers().list();
+        Ok(fetches.iter().map(describe).collect())
     }
 
     async fn cancel(&self, id: u64, everybody: Option<bool>) -> RpcResult<FetchStatus> {
-        let transfers = &self.node.context().transfers;
+        let transfers = self.node.transfers();
         let status = transfers.cancel(id, everybody == Some(true)).await;
         Ok(describe(&status.ok_or_else(|| unknown(id))?))
     }
@@ -138,7 +124,7 @@ impl FetchServer for Owner {
                 return Err(usage("fetch.drop takes an `id` or a `name`").into());
             }
         };
-        let dropped = self.node.context().transfers.drop_kept(&which).await;
+        let dropped = self.node.transfers().drop_kept(&which).await;
         if dropped.is_empty() {
             let text = "nothing is kept of such a fetch, and none is on its way";
             return Err(ApiError::new(ErrorCode::NotFound, text).into());
@@ -147,10 +133,10 @@ impl FetchServer for Owner {
     }
 
     async fn start_matching(&self, query: String, replace: Option<bool>) -> RpcResult<FetchBatch> {
-        let context = self.node.context();
-        let is_meant = context.handlers.name_check(&query);
-        let started = context
-            .transfers
+        let is_meant = self.node.handlers().name_check(&query);
+        let started = self
+            .node
+            .transfers()
             .start_matching(&query, is_meant, replacing(replace))
             .await;
         let status = started.map_err(|error| batch_error(&error))?;
@@ -159,7 +145,7 @@ impl FetchServer for Owner {
 
     async fn wait_matching(&self, id: u64, seconds: Option<u32>) -> RpcResult<FetchBatch> {
         let seconds = seconds.unwrap_or(WAIT_SECONDS).min(WAIT_SECONDS_MAX);
-        let transfers = &self.node.context().transfers;
+        let transfers = self.node.transfers();
         let time = Duration::from_secs(seconds.into());
         let status = match timeout(time, transfers.wait_matching(id)).await {
             Ok(status) => status,
@@ -169,12 +155,12 @@ impl FetchServer for Owner {
     }
 
     async fn list_matching(&self) -> RpcResult<Vec<FetchBatch>> {
-        let batches = self.node.context().transfers.list_matching();
+        let batches = self.node.transfers().list_matching();
         Ok(batches.iter().map(describe_batch).collect())
     }
 
     async fn cancel_matching(&self, id: u64) -> RpcResult<FetchBatch> {
-        let transfers = &self.node.context().transfers;
+        let transfers = self.node.transfers();
         transfers.cancel_matching(id);
         let status = transfers.wait_matching(id).await;
         Ok(describe_batch(&status.ok_or_else(|| unknown(id))?))
@@ -272,8 +258,7 @@ impl Owner {
     fn status_of(&self, id: u64) -> RpcResult<FetchStatus> {
         let status = self
             .node
-            .context()
-            .transfers
+            .transfers()
             .status(id)
             .ok_or_else(|| unknown(id))?;
         Ok(describe(&status))

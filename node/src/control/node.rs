@@ -16,44 +16,43 @@ use super::{Owner, broken};
 #[async_trait]
 impl NodeServer for Owner {
     async fn status(&self) -> RpcResult<NodeStatus> {
-        let context = self.node.context();
-        let handlers = context.handlers.names().into_iter();
-        let (catalogue, share) = (Arc::clone(&context.catalogue), Arc::clone(&context.share));
-        let skipped = share.disk().run(move || catalogue.skipped()).await;
-        let content = context.handlers.index().map(|kept| kept.status());
+        let node = &self.node;
+        let (catalogue, share) = (Arc::clone(node.catalogue()), node.share());
+        let skipped = node.disk().run(move || catalogue.skipped()).await;
+        let content = node.handlers().index().map(|kept| kept.status());
         let files = content
             .iter()
             .flat_map(|content| content.unreadable.clone());
-        let unreadable = context.catalogue.unreadable().into_iter().chain(files);
+        let unreadable = node.catalogue().unreadable().into_iter().chain(files);
         let unreadable = unreadable.map(|(name, reason)| UnreadableEntry { name, reason });
         Ok(NodeStatus {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             api_version: node_api::API_VERSION.to_owned(),
-            id: context.overlay.id().to_string(),
-            url: self.node.url().as_str().to_owned(),
-            listen: self.node.address().to_string(),
+            id: node.overlay().id().to_string(),
+            url: node.url().as_str().to_owned(),
+            listen: node.address().to_string(),
             control: self.control.to_string(),
-            share: context.share.path().display().to_string(),
-            files: context.catalogue.count(),
-            is_share_known: context.catalogue.is_complete(),
-            share_trouble: context.share.trouble(),
-            unwatched: context.keeper.status().unwatched,
-            reach: (context.overlay.not_called_back()).or_else(|| reach(self.node.url())),
+            share: share.path().display().to_string(),
+            files: node.catalogue().count(),
+            is_share_known: node.catalogue().is_complete(),
+            share_trouble: share.trouble(),
+            unwatched: node.unwatched(),
+            reach: (node.overlay().not_called_back()).or_else(|| reach(node.url())),
             skipped: skipped.map_err(|_| broken())?,
-            ignore_troubles: context.share.ignore_troubles(),
+            ignore_troubles: share.ignore_troubles(),
             unreadable: unreadable.collect(),
             pid: process::id(),
-            started: unix_millis(self.node.started()),
-            peers: context.overlay.count() as u64,
-            cache_bytes: context.cache.bytes(),
+            started: unix_millis(node.started()),
+            peers: node.overlay().count() as u64,
+            cache_bytes: node.cache().bytes(),
             index: content.as_ref().map(index),
-            handlers: handlers.collect(),
-            counters: context.counters.snapshot(),
+            handlers: node.handlers().names(),
+            counters: node.counters().snapshot(),
         })
     }
 
     async fn renew_secret(&self) -> RpcResult<bool> {
-        let (renewal, disk) = (self.renewal.clone(), self.node.context().share.disk());
+        let (renewal, disk) = (self.renewal.clone(), self.node.disk());
         let renewed = disk.run(move || renewal.renew()).await;
         let renewed = renewed.map_err(|_| broken())?;
         renewed.map_err(|error| ApiError::new(ErrorCode::Failed, error.to_string()))?;

@@ -7,8 +7,7 @@ use node_api::{
     share::{LIST_LIMIT_DEFAULT, LIST_LIMIT_MAX, ShareFile},
 };
 use node_base::events::unix_millis;
-use node_core::browse::peer_files;
-use node_overlay::{Added, Meeting, PEERS_MAX, PeerEntry, Source};
+use node_overlay::{Added, KnownFrom, Meeting, PEERS_MAX, PeerEntry};
 use node_wire::{Dialect, Digest, PeerUrl, escaped, peer_url::without_user, scope::Scope};
 
 use super::Owner;
@@ -16,19 +15,13 @@ use super::Owner;
 #[async_trait]
 impl PeersServer for Owner {
     async fn list(&self) -> RpcResult<Vec<Peer>> {
-        Ok(self
-            .node
-            .context()
-            .overlay
-            .list()
-            .iter()
-            .map(describe)
-            .collect())
+        let peers = self.node.overlay().list();
+        Ok(peers.iter().map(describe).collect())
     }
 
     async fn add(&self, url: String) -> RpcResult<Peer> {
-        let (url, overlay) = (parse(&url)?, &self.node.context().overlay);
-        match overlay.add(&url, Source::Owner) {
+        let (url, overlay) = (parse(&url)?, self.node.overlay());
+        match overlay.add(&url, KnownFrom::Owner) {
             Added::New | Added::Known => {}
             Added::Ourselves => return Err(ourselves(&url).into()),
             Added::Full | Added::Crowded | Added::Removed => {
@@ -68,19 +61,12 @@ impl PeersServer for Owner {
     }
 
     async fn remove(&self, url: String) -> RpcResult<bool> {
-        let context = self.node.context();
-        let removed = context.overlay.remove(&parse(&url)?);
-        if removed {
-            // What it said a name is, is not said any more.
-            context.cache.forget_names();
-        }
-        Ok(removed)
+        Ok(self.node.remove_peer(&parse(&url)?))
     }
 
     async fn files(&self, url: String, limit: Option<u32>) -> RpcResult<Vec<ShareFile>> {
         let limit = limit.unwrap_or(LIST_LIMIT_DEFAULT).min(LIST_LIMIT_MAX) as usize;
-        let client = self.node.context().overlay.client();
-        let files = peer_files(client, &parse(&url)?, limit).await;
+        let files = self.node.peer_files(&parse(&url)?, limit).await;
         let files = files.map_err(|error| ApiError::new(ErrorCode::Network, error.to_string()))?;
         let file = |hit: node_core::handlers::SearchHit| ShareFile {
             name: hit.name,
@@ -129,14 +115,14 @@ fn describe(entry: &PeerEntry) -> Peer {
             (None, None) => PeerState::New,
         },
         source: match entry.source {
-            Source::Settings => PeerSource::Settings,
-            Source::Saved => PeerSource::Saved,
-            Source::Owner => PeerSource::Owner,
-            Source::Hello => PeerSource::Hello,
-            Source::Exchange => PeerSource::Exchange,
-            Source::Lan => PeerSource::Lan,
-            Source::Dht => PeerSource::Dht,
-            Source::Lost => PeerSource::Lost,
+            KnownFrom::Settings => PeerSource::Settings,
+            KnownFrom::Saved => PeerSource::Saved,
+            KnownFrom::Owner => PeerSource::Owner,
+            KnownFrom::Hello => PeerSource::Hello,
+            KnownFrom::Exchange => PeerSource::Exchange,
+            KnownFrom::Lan => PeerSource::Lan,
+            KnownFrom::Dht => PeerSource::Dht,
+            KnownFrom::Lost => PeerSource::Lost,
         },
         failures: entry.failures,
         last_answer: entry.last_answer.map(unix_millis),

@@ -10,7 +10,7 @@ use super::Owner;
 #[async_trait]
 impl PluginsServer for Owner {
     async fn list(&self) -> RpcResult<Vec<Plugin>> {
-        let handlers = &self.node.context().handlers;
+        let handlers = self.node.handlers();
         let built_in = handlers.built_in().iter();
         let mut list: Vec<Plugin> = built_in
             .map(|handler| of_handler(handler.as_ref()))
@@ -20,12 +20,11 @@ impl PluginsServer for Owner {
             .into_iter()
             .flat_map(|plugins| plugins.list());
         list.extend(plugins.map(of_file));
-        let gate = &self.node.context().policy;
-        if let Some(source) = gate.source() {
+        if let Some(source) = self.node.policy() {
             let policy = source.state();
             list.extend(policy.map(|policy| of_policy(source.file(), policy)));
         }
-        let of_peers = self.node.context().overlay.handlers_of_peers().into_iter();
+        let of_peers = self.node.overlay().handlers_of_peers().into_iter();
         let own = handlers.names();
         list.extend(
             of_peers

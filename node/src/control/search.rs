@@ -16,7 +16,7 @@ use node_api::{
         SearchServer, SearchStreamServer,
     },
 };
-use node_core::search::{News, Search, SearchWanted};
+use node_core::search::{Search, SearchEvent, SearchWanted};
 use tokio::select;
 
 use self::exact::Exact;
@@ -46,10 +46,10 @@ impl SearchServer for Owner {
         let mut is_full = false;
         while !is_full && let Some(news) = search.next().await {
             match news {
-                News::Here(_) => {
+                SearchEvent::Here(_) => {
                     here.extend(self.describe(search.handler().to_owned(), news).await?);
                 }
-                News::There(_) | News::Chapter(..) => {
+                SearchEvent::There(_) | SearchEvent::Chapter(..) => {
                     there.extend(self.describe(search.handler().to_owned(), news).await?);
                 }
             }
@@ -57,7 +57,7 @@ impl SearchServer for Owner {
         }
         let mut hits = here;
         hits.extend(there);
-        let of_peers = self.node.context().overlay.handlers_of_peers();
+        let of_peers = self.node.overlay().handlers_of_peers();
         answer::refusal(&search, hits.is_empty(), &of_peers)?;
         let (mut hits, is_ranked) = match self.ranked(hits).await {
             Ok(ranked) => (ranked, true),
@@ -109,21 +109,14 @@ impl Owner {
         reach: Option<SearchReach>,
         time: Duration,
     ) -> Result<Search, ApiError> {
-        let context = self.node.context();
-        context.overlay.met_for_owner().await;
         let wanted = SearchWanted {
             query,
             limit,
             time,
             reach: answer::reach(reach.unwrap_or_default()),
         };
-        Search::begin(
-            &context.overlay,
-            &context.handlers,
-            &context.files(),
-            wanted,
-        )
-        .map_err(|error| ApiError::new(ErrorCode::Usage, error.to_string()))
+        let begun = self.node.search(wanted).await;
+        begun.map_err(|error| ApiError::new(ErrorCode::Usage, error.to_string()))
     }
 
     /// Sends hits until there are `limit`, or no more. Those of a text that may be a name wait for all, up to
@@ -160,7 +153,7 @@ impl Owner {
             sink.send(to_json_raw_value(&SearchNews::Hits(hits))?)
                 .await?;
         }
-        let of_peers = self.node.context().overlay.handlers_of_peers();
+        let of_peers = self.node.overlay().handlers_of_peers();
         Ok(match answer::refusal(&search, sent == 0, &of_peers) {
             Ok(()) => SearchNews::Done(answer::summary(&search, self.node.url(), sent >= limit)),
             Err(error) => SearchNews::Failed(error),
@@ -174,27 +167,23 @@ impl Owner {
     async fn ranked(&self, hits: Vec<Hit>) -> Result<Vec<Hit>, Vec<Hit>> {
         let ourselves = self.node.url().as_str();
         let asked = hits.iter().map(|hit| answer::to_rank(hit, ourselves));
-        let policy = &self.node.context().policy;
-        let worth = if policy.ranks() {
-            policy.rank(asked.collect()).await
-        } else {
-            None
-        };
-        match worth {
+        match self.node.rank(asked).await {
             Some(worth) => Ok(answer::by_worth(hits, &worth)),
             None => Err(hits),
         }
     }
 
     /// The hits, with the digests that are known.
-    async fn describe(&self, handler: String, news: News) -> Result<Vec<Hit>, ApiError> {
+    async fn describe(&self, handler: String, news: SearchEvent) -> Result<Vec<Hit>, ApiError> {
         match news {
-            News::There(holder) => Ok(answer::from_peer(holder, &handler)),
-            News::Chapter(peer, name) => Ok(vec![answer::from_chapter(&peer, &name, handler)]),
-            News::Here(hits) => {
-                let digests = Arc::clone(&self.node.context().digests);
+            SearchEvent::There(holder) => Ok(answer::from_peer(holder, &handler)),
+            SearchEvent::Chapter(peer, name) => {
+                Ok(vec![answer::from_chapter(&peer, &name, handler)])
+            }
+            SearchEvent::Here(hits) => {
+                let digests = Arc::clone(self.node.digests());
                 let node = self.node.url().as_str().to_owned();
-                let described = self.node.context().disk.run(move || {
+                let described = self.node.disk().run(move || {
                     answer::from_here(hits, &node, &handler, &|file| digests.known_as(file))
                 });
                 described.await.map_err(|_| broken())

@@ -175,11 +175,17 @@ impl ControlServer {
     }
 
     /// Ends the server and waits until its connections have ended.
-    pub async fn stop(self) {
+    pub async fn stop(mut self) {
         self.cancel.cancel();
-        if let Err(error) = self.accepting.await {
+        if let Err(error) = (&mut self.accepting).await {
             tracing::error!(%error, "the control server broke");
         }
+    }
+}
+
+impl Drop for ControlServer {
+    fn drop(&mut self) {
+        self.cancel.cancel();
     }
 }
 

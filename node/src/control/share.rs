@@ -13,7 +13,7 @@ use node_api::{
     },
 };
 use node_base::{clock::now, events::unix_millis};
-use node_core::handlers::{Asker, Handlers, Wanted, query::quoted};
+use node_core::handlers::{Asker, Bounds, Handlers, query::quoted};
 use node_share::{Catalogue, Digests, Share, ShareError, Skipped};
 use node_wire::ShareName;
 use plugin_api::{FileInfo, Files, Flow};
@@ -31,16 +31,14 @@ impl ShareServer for Owner {
         after: Option<String>,
         limit: Option<u32>,
     ) -> RpcResult<ShareListing> {
-        let context = self.node.context();
-        let catalogue = Arc::clone(&context.catalogue);
-        let handlers = Arc::clone(&context.handlers);
+        let (node, disk) = (&self.node, self.node.disk());
+        let catalogue = Arc::clone(node.catalogue());
+        let handlers = Arc::clone(node.handlers());
         let limit = limit.unwrap_or(LIST_LIMIT_DEFAULT).clamp(1, LIST_LIMIT_MAX) as usize;
-        let (digests, files) = (Arc::clone(&context.digests), context.files());
+        let (digests, files) = (Arc::clone(node.digests()), node.files());
         let mut listing = match pattern {
             None => {
-                let listed = context
-                    .disk
-                    .run(move || page(&catalogue, after.as_deref(), limit));
+                let listed = disk.run(move || page(&catalogue, after.as_deref(), limit));
                 listed.await.map_err(|_| broken())??
             }
             Some(pattern) => {
@@ -50,7 +48,7 @@ impl ShareServer for Owner {
                 listed.await.map_err(|_| broken())??
             }
         };
-        let identified = context.disk.run(move || {
+        let identified = disk.run(move || {
             let files = listing.files.into_iter();
             listing.files = files.map(|file| identified(file, &digests)).collect();
             listing
@@ -68,16 +66,16 @@ impl ShareServer for Owner {
         let parsed = folder.map(|name| ShareName::parse(&name).map_err(|e| bad_name(&name, &e)));
         let parsed = parsed.transpose()?;
         let limit = limit.unwrap_or(LIST_LIMIT_DEFAULT).clamp(1, LIST_LIMIT_MAX) as usize;
-        let context = Arc::clone(self.node.context());
-        let disk = context.disk.clone();
-        let listed = disk.run(move || {
+        let (share, digests) = (
+            Arc::clone(self.node.share()),
+            Arc::clone(self.node.digests()),
+        );
+        let listed = self.node.disk().run(move || {
             let folder = parsed.as_ref().map(ShareName::as_str);
-            let mut listing = folder::list(&context.share, folder, after.as_deref(), limit)
+            let mut listing = folder::list(&share, folder, after.as_deref(), limit)
                 .map_err(|error| unreadable(&error))?;
             let files = listing.files.into_iter();
-            listing.files = files
-                .map(|file| identified(file, &context.digests))
-                .collect();
+            listing.files = files.map(|file| identified(file, &digests)).collect();
             Ok::<_, ApiError>(listing)
         });
         Ok(listed.await.map_err(|_| broken())??)
@@ -85,12 +83,15 @@ impl ShareServer for Owner {
 
     async fn stat(&self, name: String) -> RpcResult<ShareFile> {
         let parsed = ShareName::parse(&name).map_err(|error| bad_name(&name, &error))?;
-        let context = Arc::clone(self.node.context());
-        let disk = context.disk.clone();
-        let described = disk.run(move || {
-            let described = context.catalogue.look_up(parsed.as_str())?;
-            let described = described.ok_or_else(|| absent(&context.share, parsed))?;
-            Ok(identified(file(&described), &context.digests))
+        let (catalogue, share) = (
+            Arc::clone(self.node.catalogue()),
+            Arc::clone(self.node.share()),
+        );
+        let digests = Arc::clone(self.node.digests());
+        let described = self.node.disk().run(move || {
+            let described = catalogue.look_up(parsed.as_str())?;
+            let described = described.ok_or_else(|| absent(&share, parsed))?;
+            Ok(identified(file(&described), &digests))
         });
         let described = described.await.map_err(|_| broken())?;
         Ok(described.map_err(|error| missing(&error))?)
@@ -102,8 +103,7 @@ impl ShareServer for Owner {
         limit: Option<u32>,
     ) -> RpcResult<SkippedListing> {
         let limit = limit.unwrap_or(LIST_LIMIT_DEFAULT).clamp(1, LIST_LIMIT_MAX) as usize;
-        let context = self.node.context();
-        let (disk, catalogue) = (&context.disk, Arc::clone(&context.catalogue));
+        let (disk, catalogue) = (self.node.disk(), Arc::clone(self.node.catalogue()));
         let listed = disk.run(move || catalogue.skipped_after(after.as_deref(), limit));
         let (skipped, more) = listed
             .await
@@ -129,19 +129,18 @@ impl ShareServer for Owner {
             ShareName::parse(whole).map_err(|error| bad_name(whole, &error))
         });
         let parsed = parsed.transpose()?;
-        let context = Arc::clone(self.node.context());
-        let asked = context.keeper.rescan(parsed.as_ref());
+        let asked = self.node.keeper().rescan(parsed.as_ref());
         let asked = asked.map_err(|error| ApiError::new(ErrorCode::Failed, error.to_string()))?;
         let found = asked.done().await.ok_or_else(|| {
-            let why = context.share.trouble();
+            let why = self.node.share().trouble();
             let why = why.unwrap_or_else(|| "the node stops".to_owned());
             ApiError::new(ErrorCode::Failed, why)
         })?;
         if let Some(name) = parsed
             && found.removed == 0
         {
-            let (share, wanted) = (Arc::clone(&context.share), name.clone());
-            let is_there = context.disk.run(move || share.is_taken(&wanted));
+            let (share, wanted) = (Arc::clone(self.node.share()), name.clone());
+            let is_there = self.node.disk().run(move || share.is_taken(&wanted));
             if !is_there.await.map_err(|_| broken())? {
                 return Err(missing(&ShareError::NotFound(name)).into());
             }
@@ -154,17 +153,9 @@ impl ShareServer for Owner {
     }
 
     async fn accept(&self) -> RpcResult<bool> {
-        let context = Arc::clone(self.node.context());
-        let (share, keeper) = (Arc::clone(&context.share), Arc::clone(&context.keeper));
-        let accepted = context.disk.run(move || {
-            share.accept()?;
-            keeper.look_at_root();
-            Ok(true)
-        });
-        Ok(accepted
-            .await
-            .map_err(|_| broken())?
-            .map_err(|error| missing(&error))?)
+        let accepted = self.node.accept_share().await;
+        accepted.map_err(|error| missing(&error))?;
+        Ok(true)
     }
 }
 
@@ -201,7 +192,7 @@ fn matching(
     after: Option<&str>,
     limit: usize,
 ) -> Result<ShareListing, ApiError> {
-    let wanted = Wanted {
+    let wanted = Bounds {
         limit: usize::MAX,
         deadline: now() + TIME,
         asker: Asker::Owner,

@@ -4,7 +4,10 @@ use std::collections::BTreeSet;
 
 use node_api::openrpc;
 use node_base::{secret::Secret, state::StateDir};
-use node_core::{handlers::Extensions, node::NodeOptions};
+use node_core::{
+    handlers::Extensions,
+    node::{NodeOptions, NodeSettings},
+};
 
 use super::*;
 
@@ -13,17 +16,19 @@ async fn owner(home: &std::path::Path) -> Owner {
     let secret = Secret::load_or_create(&state).unwrap();
     let renewal = Renewal::new(secret.clone(), state.clone());
     let options = NodeOptions {
-        share: home.to_owned(),
-        listen: ([127, 0, 0, 1], 0).into(),
-        url: None,
-        allow_hosts: Vec::new(),
+        settings: NodeSettings {
+            share: home.to_owned(),
+            listen: ([127, 0, 0, 1], 0).into(),
+            url: None,
+            allow_hosts: Vec::new(),
+            peers: Vec::new(),
+            cache_size: 0,
+            upload_rate: 0,
+            download_rate: 0,
+        },
         secret,
         state,
         extensions: Extensions::default(),
-        peers: Vec::new(),
-        cache_size: 0,
-        upload_rate: 0,
-        download_rate: 0,
         providers: None,
         network_key: None,
     };

@@ -33,9 +33,9 @@ fn with_config(home: &TempDir, text: &str) -> NodeArgs {
 fn defaults_are_loopback_and_the_known_ports() {
     let home = home();
     let settings = Settings::resolve(args(&home)).unwrap();
-    assert_eq!(settings.listen, "127.0.0.1:4242".parse().unwrap());
+    assert_eq!(settings.node.listen, "127.0.0.1:4242".parse().unwrap());
     assert_eq!(settings.control, "127.0.0.1:4243".parse().unwrap());
-    assert!(settings.url.is_none() && settings.peers.is_empty());
+    assert!(settings.node.url.is_none() && settings.node.peers.is_empty());
 }
 
 #[test]
@@ -47,8 +47,11 @@ fn an_option_wins_over_the_file_and_the_file_over_the_default() {
         ..with_config(&home, config)
     };
     let settings = Settings::resolve(args).unwrap();
-    assert_eq!((settings.listen.port(), settings.control.port()), (3, 2));
-    assert_eq!(settings.peers, [PeerUrl::parse("http://a/").unwrap()]);
+    assert_eq!(
+        (settings.node.listen.port(), settings.control.port()),
+        (3, 2)
+    );
+    assert_eq!(settings.node.peers, [PeerUrl::parse("http://a/").unwrap()]);
 }
 
 #[test]
@@ -63,7 +66,7 @@ fn a_file_of_peers_has_one_url_a_line() {
         ..args(&home)
     })
     .unwrap();
-    let urls: Vec<_> = settings.peers.iter().map(PeerUrl::as_str).collect();
+    let urls: Vec<_> = settings.node.peers.iter().map(PeerUrl::as_str).collect();
     assert_eq!(
         urls,
         ["http://a:1/", "http://b:2/codes", "http://nas:4242/"]
@@ -208,7 +211,7 @@ fn nothing_is_met_through_the_dht_and_nothing_published_unless_said_so() {
 #[test]
 fn the_cache_has_a_gibibyte_unless_said_otherwise() {
     let home = home();
-    let size = |args| Settings::resolve(args).unwrap().cache_size;
+    let size = |args| Settings::resolve(args).unwrap().node.cache_size;
     assert_eq!(size(args(&home)), 1 << 30);
     assert_eq!(size(with_config(&home, "cache_size = '5M'")), 5 << 20);
     assert_eq!(size(with_config(&home, "cache_size = 4096")), 4096);
@@ -337,7 +340,7 @@ fn paths_in_the_file_are_those_of_the_home_or_relative_to_it() {
         ..NodeArgs::default()
     })
     .unwrap();
-    assert_eq!(settings.share, home.path().join("sub/../share"));
+    assert_eq!(settings.node.share, home.path().join("sub/../share"));
     assert_eq!(settings.plugins, Some(home.path().join("sub/plugins")));
     assert_eq!(settings.network_key_file, Some("/absolute/key".into()));
     let user = PathBuf::from(std::env::var_os("HOME").unwrap());
@@ -380,12 +383,15 @@ fn switches_are_booleans_and_one_value_is_no_array() {
     }
     let text = "cache_size = false\nupload_rate = '2M'\ndownload_rate = 4096\npublish = 'on'\npeer = 'http://a/'\n";
     let settings = read(text).unwrap();
-    assert_eq!((settings.cache_size, settings.upload_rate), (0, 2 << 20));
     assert_eq!(
-        (settings.download_rate, settings.meeting.publish),
+        (settings.node.cache_size, settings.node.upload_rate),
+        (0, 2 << 20)
+    );
+    assert_eq!(
+        (settings.node.download_rate, settings.meeting.publish),
         (4096, true)
     );
-    assert_eq!(settings.peers.len(), 1);
+    assert_eq!(settings.node.peers.len(), 1);
     for (text, part) in [
         ("cache_size = true", "100M"),
         ("upload_rate = 'fast'", "size"),

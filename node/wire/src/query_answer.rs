@@ -110,13 +110,13 @@ enum Phase {
     Head(HeadReader),
     /// An answer without streamed content, kept whole.
     Small(Vec<u8>),
-    Content(Content, AnswerHead, Tail),
+    Content(ContentStream, AnswerHead, Tail),
     Tail(AnswerHead, Tail),
     Failed(AnswerError),
 }
 
 #[derive(Debug)]
-enum Content {
+enum ContentStream {
     Text(TextStream),
     Binary(Base64Stream),
 }
@@ -222,7 +222,7 @@ impl Phase {
                 None => Self::Head(reader),
                 Some(Start::Small) => Self::small(reader.into_bytes(), chunk)?,
                 Some(Start::Content { head, tail, rest }) => {
-                    let content = Content::new(head.payload);
+                    let content = ContentStream::new(head.payload);
                     content.step(head, tail, &mut &rest[..], out)?
                 }
                 Some(Start::Empty {
@@ -253,7 +253,7 @@ impl Phase {
     }
 }
 
-impl Content {
+impl ContentStream {
     fn new(payload: Payload) -> Self {
         match payload {
             Payload::Text => Self::Text(TextStream::default()),

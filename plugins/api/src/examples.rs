@@ -40,7 +40,7 @@ pub fn check_examples(handler: &dyn Handler) -> Result<(), ExampleError> {
     }
     for example in handler.examples() {
         let files: Arc<dyn Files> = Arc::new(InMemory(example.files.into_iter().collect()));
-        let mut found = Found(Vec::new());
+        let mut found = CollectedNames(Vec::new());
         handler
             .answer(&example.text, &files, &mut found)
             .map_err(|error| ExampleError::Failed {
@@ -61,7 +61,7 @@ pub fn check_examples(handler: &dyn Handler) -> Result<(), ExampleError> {
 /// The share of an example.
 struct InMemory(BTreeMap<String, Vec<u8>>);
 
-struct Found(Vec<String>);
+struct CollectedNames(Vec<String>);
 
 impl Files for InMemory {
     fn visit(&self, visit: &mut dyn FnMut(&FileInfo) -> Flow) -> Result<(), HandlerError> {
@@ -86,7 +86,7 @@ impl Files for InMemory {
     }
 }
 
-impl Sink for Found {
+impl Sink for CollectedNames {
     fn hit(&mut self, hit: Hit) -> Flow {
         self.0.push(hit.file.name);
         Flow::Continue

@@ -31,7 +31,7 @@ use crate::{
         SETTLE_MOST, TEXT_MAX,
     },
     long::Long,
-    source::{self, Source},
+    source::{self, FileBytes},
     state::{Batch, Shared},
     store::{FileText, Store, StoreError},
     trigrams::{EVERYTHING, Trigrams},
@@ -322,7 +322,7 @@ impl<'a> Indexing<'a> {
             return Err(io::Error::other("the index cannot be written"));
         }
         let stopped = || self.shared.is_stopped();
-        let mut source = Source::new(self.shared.files.as_ref(), file, &stopped);
+        let mut source = FileBytes::new(self.shared.files.as_ref(), file, &stopped);
         let mut text = Vec::with_capacity(
             usize::try_from(file.size).map_or(TEXT_MAX, |size| size.min(TEXT_MAX)),
         );

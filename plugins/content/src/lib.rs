@@ -1,7 +1,7 @@
 //! The handlers `text:` and `grep:` of Sixhop: find files by what is in them.
 //!
 //! # Participants
-//! - [`Content`] owns an index in a directory of the node's state and the thread
+//! - [`ContentIndex`] owns an index in a directory of the node's state and the thread
 //!   that keeps it (`indexer`); `store` is the index, `state` what both share.
 //! - [`Text`] answers `text:`, words and phrases, the best files first, each with
 //!   its best line.
@@ -52,12 +52,12 @@ use self::state::Shared;
 pub use self::{grep::Grep, text::Text};
 
 /// The index of a share and the thread that keeps it.
-pub struct Content {
+pub struct ContentIndex {
     shared: Arc<Shared>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
-impl Content {
+impl ContentIndex {
     /// Begins to index `files` in `directory`, which is the index's own. Calls
     /// `caught_up` on the thread of the index when it has all files for the first
     /// time, and again after it had many to read.
@@ -69,20 +69,20 @@ impl Content {
         directory: PathBuf,
         files: Arc<dyn Files>,
         caught_up: impl Fn(&IndexStatus) + Send + 'static,
-    ) -> io::Result<Content> {
+    ) -> io::Result<ContentIndex> {
         let shared = Arc::new(Shared::new(files));
         let (sharing, caught_up) = (Arc::clone(&shared), Box::new(caught_up) as Box<_>);
         let thread = thread::Builder::new()
             .name("index".to_owned())
             .spawn(move || indexer::run(&sharing, &directory, &caught_up))?;
-        Ok(Content {
+        Ok(ContentIndex {
             shared,
             thread: Mutex::new(Some(thread)),
         })
     }
 }
 
-impl Index for Content {
+impl Index for ContentIndex {
     /// Returns the handlers `text:` and `grep:`.
     fn handlers(&self) -> Vec<Arc<dyn Handler>> {
         vec![
@@ -106,14 +106,14 @@ impl Index for Content {
     }
 }
 
-impl Drop for Content {
+impl Drop for ContentIndex {
     fn drop(&mut self) {
         self.stop();
     }
 }
 
-impl std::fmt::Debug for Content {
+impl std::fmt::Debug for ContentIndex {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("Content").field(&self.status()).finish()
+        f.debug_tuple("ContentIndex").field(&self.status()).finish()
     }
 }

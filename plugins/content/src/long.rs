@@ -14,7 +14,7 @@ use plugin_api::{FileInfo, Files};
 
 use crate::{
     limits::{LONG_MAX, LONG_PARTS_MAX, TEXT_MAX},
-    source::{KNOWN_BY, Source},
+    source::{FileBytes, KNOWN_BY},
     trigrams::Trigrams,
 };
 
@@ -36,7 +36,7 @@ pub(crate) type LongFiles = BTreeMap<String, Arc<Long>>;
 
 impl Long {
     /// Returns what is to be known of a file that was read whole, if it is long text.
-    pub(crate) fn of(source: &Source<'_>) -> Option<Long> {
+    pub(crate) fn of(source: &FileBytes<'_>) -> Option<Long> {
         let (size, first, last) = source.ends();
         let is_wide = first.starts_with(&[0xFF, 0xFE]) || first.starts_with(&[0xFE, 0xFF]);
         (size >= TEXT_MAX as u64 && !is_wide).then(|| Long {
@@ -53,7 +53,7 @@ impl Long {
     /// Errors if it cannot be read.
     pub(crate) fn stands(&self, files: &dyn Files, file: &FileInfo) -> io::Result<bool> {
         let never = || false;
-        let source = Source::behind(files, file, &never, self.size, &self.first, &self.last);
+        let source = FileBytes::behind(files, file, &never, self.size, &self.first, &self.last);
         Ok(file.size >= self.size && source.has_grown()?)
     }
 
@@ -75,7 +75,7 @@ impl Long {
         };
         let (known, open) = self.last.split_at(line + 1);
         let from = self.size - open.len() as u64;
-        let mut source = Source::behind(files, file, stopped, from, &self.first, known);
+        let mut source = FileBytes::behind(files, file, stopped, from, &self.first, known);
         if file.size < self.size || !source.has_grown()? {
             return Ok(None);
         }

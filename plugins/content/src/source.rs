@@ -17,7 +17,7 @@ pub(crate) const FIRST: usize = 64 * 1024;
 const DECODED: usize = 64 * 1024;
 
 /// The bytes of a shared file.
-pub(crate) struct Source<'a> {
+pub(crate) struct FileBytes<'a> {
     files: &'a dyn Files,
     file: &'a FileInfo,
     stopped: &'a dyn Fn() -> bool,
@@ -38,14 +38,14 @@ pub(crate) struct Source<'a> {
 /// known again.
 pub(crate) const KNOWN_BY: usize = 4 * 1024;
 
-impl<'a> Source<'a> {
+impl<'a> FileBytes<'a> {
     /// Reads `file` until `stopped`.
     pub(crate) fn new(
         files: &'a dyn Files,
         file: &'a FileInfo,
         stopped: &'a dyn Fn() -> bool,
-    ) -> Source<'a> {
-        Source {
+    ) -> FileBytes<'a> {
+        FileBytes {
             files,
             file,
             stopped,
@@ -68,12 +68,12 @@ impl<'a> Source<'a> {
         from: u64,
         first: &[u8],
         last: &[u8],
-    ) -> Source<'a> {
-        Source {
+    ) -> FileBytes<'a> {
+        FileBytes {
             at: from,
             first: first.to_vec(),
             last: last.to_vec(),
-            ..Source::new(files, file, stopped)
+            ..FileBytes::new(files, file, stopped)
         }
     }
 
@@ -155,7 +155,7 @@ pub(crate) fn gap(error: &io::Error) -> GapReason {
     }
 }
 
-impl Read for Source<'_> {
+impl Read for FileBytes<'_> {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         // As much as there is, as from a file: where ripgrep gives a binary file up
         // depends on what it reads at a time.
@@ -194,7 +194,7 @@ pub(crate) fn decoded<R: Read>(source: R) -> DecodeReaderBytes<R, Vec<u8>> {
 
 /// Calls `each` with the text, piece by piece, NULs included, as long as it wants more.
 pub(crate) fn read_text(
-    source: &mut Source<'_>,
+    source: &mut FileBytes<'_>,
     each: &mut dyn FnMut(&[u8]) -> bool,
 ) -> io::Result<()> {
     let mut text = decoded(source);
@@ -263,7 +263,7 @@ fn text_up_to(
     file: &FileInfo,
     stopped: &dyn Fn() -> bool,
 ) -> io::Result<Option<String>> {
-    let mut text = decoded(Source::new(files, file, stopped)).take(most as u64);
+    let mut text = decoded(FileBytes::new(files, file, stopped)).take(most as u64);
     let mut bytes = Vec::new();
     text.read_to_end(&mut bytes)?;
     let nul = bytes.iter().position(|byte| *byte == 0);

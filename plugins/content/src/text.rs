@@ -40,7 +40,7 @@ pub struct Text {
 }
 
 /// One question.
-struct Asked<'a> {
+struct TextSearch<'a> {
     files: &'a dyn Files,
     finder: Finder,
     /// Words that files have to have, by groups.
@@ -55,7 +55,7 @@ impl Text {
     }
 
     /// Files that are not indexed, and that can be read while somebody waits.
-    fn unindexed(&self, asked: &Asked<'_>, seen: &Seen, sink: &mut dyn Sink) -> Vec<FileInfo> {
+    fn unindexed(&self, asked: &TextSearch<'_>, seen: &Seen, sink: &mut dyn Sink) -> Vec<FileInfo> {
         let (mut unindexed, mut bytes) = (Vec::new(), 0);
         let unreadable = seen.unreadable.keys();
         for name in unreadable {
@@ -115,7 +115,7 @@ impl Text {
     /// Gives the files of the index, and `others` where they belong.
     fn merge(
         &self,
-        asked: &Asked<'_>,
+        asked: &TextSearch<'_>,
         view: &View,
         others: Vec<Hit>,
         sink: &mut dyn Sink,
@@ -139,7 +139,7 @@ impl Text {
     fn merge_of(
         &self,
         fit: Fit,
-        asked: &Asked<'_>,
+        asked: &TextSearch<'_>,
         view: &View,
         given: &HashSet<String>,
         others: &mut Peekable<IntoIter<Hit>>,
@@ -170,7 +170,7 @@ impl Text {
     }
 }
 
-impl Asked<'_> {
+impl TextSearch<'_> {
     fn read(&self, file: &FileInfo, sink: &mut dyn Sink) -> Option<String> {
         let stopped = || sink.flow() == Flow::Stop;
         match source::first_text(self.files, file, &stopped) {
@@ -257,7 +257,7 @@ impl Handler for Text {
             handler: "text".to_owned(),
             problem,
         })?;
-        let asked = Asked {
+        let asked = TextSearch {
             files: files.as_ref(),
             finder,
             words: query.words(),
@@ -294,7 +294,7 @@ impl Handler for Text {
 }
 
 /// Answers about files that are not those of the index.
-fn foreign(asked: &Asked<'_>, sink: &mut dyn Sink) -> Result<(), HandlerError> {
+fn foreign(asked: &TextSearch<'_>, sink: &mut dyn Sink) -> Result<(), HandlerError> {
     let mut all = Vec::new();
     asked.files.visit(&mut |file| {
         all.push(file.clone());

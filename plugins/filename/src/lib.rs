@@ -57,7 +57,7 @@ const FLOW_EVERY: usize = 64;
 pub struct Filename;
 
 /// What a text asks for.
-struct Wanted {
+struct NameQuery {
     /// The file of exactly this name, then files whose last part it is, then words.
     name: String,
     /// Files whose names fit, if there is none of this name.
@@ -87,7 +87,7 @@ impl Handler for Filename {
 
     fn name_check(&self, text: &str) -> Option<NameCheck> {
         let is_quoted = text.starts_with('"');
-        let wanted = Wanted::parse(text).ok()?;
+        let wanted = NameQuery::parse(text).ok()?;
         // Words are meant as words: a text that is neither quoted nor a glob asks for what fits nearly, too.
         if !is_quoted && !Glob::is_meant(&wanted.name) {
             return None;
@@ -104,7 +104,7 @@ impl Handler for Filename {
         files: &Arc<dyn Files>,
         sink: &mut dyn Sink,
     ) -> Result<(), HandlerError> {
-        let wanted = Wanted::parse(text)?;
+        let wanted = NameQuery::parse(text)?;
         let files = files.as_ref();
         if let Some(glob) = &wanted.glob {
             let is_found = called(&wanted.name, files, sink)? || fitting(glob, files, sink)?;
@@ -413,8 +413,8 @@ impl Ranked {
     }
 }
 
-impl Wanted {
-    fn parse(text: &str) -> Result<Wanted, HandlerError> {
+impl NameQuery {
+    fn parse(text: &str) -> Result<NameQuery, HandlerError> {
         let problem = |problem: String| HandlerError::BadQuery {
             text: text.chars().take(80).collect(),
             problem,
@@ -429,7 +429,7 @@ impl Wanted {
         // A quoted name is no glob, and one that cannot be read neither.
         let is_meant = !text.starts_with('"') && Glob::is_meant(&name);
         let glob = is_meant.then(|| Glob::parse(&name).ok()).flatten();
-        Ok(Wanted { name, glob })
+        Ok(NameQuery { name, glob })
     }
 }
 
@@ -489,7 +489,7 @@ mod tests {
         let long = "*".repeat(TEXT_MAX + 1);
         for text in ["", "\"\"", &long] {
             assert!(
-                matches!(Wanted::parse(text), Err(HandlerError::BadQuery { .. })),
+                matches!(NameQuery::parse(text), Err(HandlerError::BadQuery { .. })),
                 "{text:.9}"
             );
         }

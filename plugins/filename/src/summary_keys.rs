@@ -2,11 +2,11 @@
 
 use plugin_api::{SummaryKeys, words};
 
-use super::{Wanted, words::Words};
+use super::{NameQuery, words::Words};
 
 /// Returns what every name that matches `text` has. `None` if `text` is not a valid query.
 pub(crate) fn summary_keys(text: &str) -> Option<SummaryKeys> {
-    let Wanted { name, glob } = Wanted::parse(text).ok()?;
+    let NameQuery { name, glob } = NameQuery::parse(text).ok()?;
     Some(match glob {
         None => SummaryKeys {
             words: words(&name.to_lowercase()).map(str::to_owned).collect(),

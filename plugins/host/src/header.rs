@@ -37,14 +37,14 @@ pub struct WrittenExample {
     query: String,
     #[serde(default)]
     meaning: String,
-    files: BTreeMap<String, Content>,
+    files: BTreeMap<String, ExampleContent>,
     finds: Vec<String>,
 }
 
 /// The content of a file of an example.
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]
-enum Content {
+enum ExampleContent {
     Text(String),
     Bytes { hex: String },
 }
@@ -73,8 +73,8 @@ impl WrittenExample {
         let mut files = Vec::new();
         for (name, content) in self.files {
             let bytes = match content {
-                Content::Text(text) => text.into_bytes(),
-                Content::Bytes { hex } => match from_hex(&hex) {
+                ExampleContent::Text(text) => text.into_bytes(),
+                ExampleContent::Bytes { hex } => match from_hex(&hex) {
                     Some(bytes) => bytes,
                     None => return Err(name),
                 },

@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// A file, and where it goes.
-struct Wanted {
+struct PlannedFile {
     name: String,
     /// Whether the directory takes it under its whole name, because a query found it.
     is_whole: bool,
@@ -59,7 +59,7 @@ pub(super) async fn run(args: &FetchArgs, to: &Path, context: &Context) -> Resul
     failures.end(wanted.len())
 }
 
-fn files_of(typed: &str, plan: FetchPlan, context: &Context) -> Result<Vec<Wanted>, CtlError> {
+fn files_of(typed: &str, plan: FetchPlan, context: &Context) -> Result<Vec<PlannedFile>, CtlError> {
     let is_whole = plan.query.is_some();
     if is_whole && plan.names.is_empty() {
         return Err(CtlError::not_found(format!(
@@ -74,12 +74,12 @@ fn files_of(typed: &str, plan: FetchPlan, context: &Context) -> Result<Vec<Wante
         ));
     }
     let names = plan.names.into_iter();
-    Ok(names.map(|name| Wanted { name, is_whole }).collect())
+    Ok(names.map(|name| PlannedFile { name, is_whole }).collect())
 }
 
 async fn bring(
     node: &Connection,
-    file: &Wanted,
+    file: &PlannedFile,
     to: &Path,
     args: &FetchArgs,
     context: &Context,
@@ -93,7 +93,7 @@ async fn bring(
     let status = context.patience.bound(node.status()).await?;
     let pass = context.patience.bound(node.pass(name)).await?;
     let progress = output.progress(&format!("fetching {name}"));
-    let wanted = download::Wanted {
+    let wanted = download::QueryTarget {
         url: &peer_port(&status),
         name,
         pass: pass.as_deref(),

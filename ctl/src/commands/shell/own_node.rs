@@ -8,12 +8,15 @@ use tokio::runtime::Handle;
 use crate::{
     cli::ShellArgs,
     commands::Context,
-    embedded::{EmbeddedNode, Wanted},
+    embedded::{EmbeddedNode, EmbeddedOptions},
     error::CtlError,
 };
 
 /// The node that the shell is to run, if it is to run one.
-pub(super) fn wanted(args: &ShellArgs, context: &Context) -> Result<Option<Wanted>, CtlError> {
+pub(super) fn wanted(
+    args: &ShellArgs,
+    context: &Context,
+) -> Result<Option<EmbeddedOptions>, CtlError> {
     let args = &args.node;
     let Some(share) = &args.share else {
         return Ok(None);
@@ -22,7 +25,7 @@ pub(super) fn wanted(args: &ShellArgs, context: &Context) -> Result<Option<Wante
         (Some(url), None) => Some(address_of(url)?),
         (_, given) => given,
     };
-    Ok(Some(Wanted {
+    Ok(Some(EmbeddedOptions {
         share: Some(share.clone()),
         plugins: None,
         state: context.given_state(),
@@ -47,7 +50,11 @@ fn address_of(url: &str) -> Result<SocketAddr, CtlError> {
 }
 
 /// Starts the node, prompts, and stops it.
-pub(super) fn run(wanted: Wanted, context: &Context, runtime: &Handle) -> Result<(), CtlError> {
+pub(super) fn run(
+    wanted: EmbeddedOptions,
+    context: &Context,
+    runtime: &Handle,
+) -> Result<(), CtlError> {
     let node = runtime.block_on(context.patience.bound(EmbeddedNode::start(wanted)))?;
     let note = format!("sharing {} as {}", node.share().display(), node.url());
     context.output.note(&note);

@@ -36,7 +36,7 @@ pub(super) struct Directory(PathBuf);
 
 /// A blob that was found.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Found {
+pub(super) struct BlobFile {
     pub(super) digest: Digest,
     pub(super) size: u64,
     /// When it was kept, Unix milliseconds.
@@ -86,7 +86,7 @@ impl Directory {
 
     /// Lists the whole blobs and removes the rest of others. Files that a cache
     /// does not make stay.
-    pub(super) fn take_stock(&self) -> io::Result<Vec<Found>> {
+    pub(super) fn take_stock(&self) -> io::Result<Vec<BlobFile>> {
         let mut found = Vec::new();
         for entry in fs::read_dir(&self.0)? {
             let name = entry?.file_name();
@@ -158,14 +158,14 @@ impl Directory {
         Ok((file, self.read_tree(digest, size)?))
     }
 
-    fn look_at(&self, digest: &Digest) -> io::Result<Found> {
+    fn look_at(&self, digest: &Digest) -> io::Result<BlobFile> {
         let metadata = fs::symlink_metadata(self.0.join(digest.to_hex()))?;
         let size = metadata.len();
         if !metadata.is_file() || size > CONTENT_MAX {
             return Err(damaged("it is no file of content"));
         }
         self.read_tree(digest, size)?;
-        Ok(Found {
+        Ok(BlobFile {
             digest: *digest,
             size,
             used: metadata.modified().map_or(0, unix_millis),

@@ -11,7 +11,6 @@ use std::{
 };
 
 use node_wire::Digest;
-use serde_json::json;
 
 use super::{
     CacheError,
@@ -19,7 +18,12 @@ use super::{
     eviction::{Ledger, Length, NoRoom},
     names::NameTable,
 };
-use crate::{counters::Counters, events::EventLog, pieces::PieceTree, sync::lock};
+use crate::{
+    counters::Counters,
+    events::{Event, EventLog},
+    pieces::PieceTree,
+    sync::lock,
+};
 
 /// A file takes whole blocks of the disk, of this many bytes.
 pub(super) const BLOCK: u64 = 4096;
@@ -109,8 +113,9 @@ impl Store {
         let _hand = lock(&self.hand);
         if self.forget(digest) {
             tracing::warn!(%digest, %error, "a cached blob is dropped");
-            let data = json!({ "digest": digest.to_hex() });
-            self.events.emit("cache.dropped", data);
+            self.events.emit(&Event::CacheDropped {
+                digest: digest.to_hex(),
+            });
         }
     }
 }

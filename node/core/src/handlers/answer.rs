@@ -8,12 +8,12 @@ use std::{cell::Cell, time::Instant};
 
 use plugin_api::{Flow, Gap, HandlerError, Hit, Sink};
 
-use super::Asked;
+use super::HandlerQuery;
 use crate::clock::now;
 
 /// How much of an answer is wanted.
 #[derive(Clone, Copy, Debug)]
-pub struct Wanted {
+pub struct Bounds {
     /// Greatest number of hits.
     pub limit: usize,
     /// When to stop.
@@ -71,7 +71,7 @@ pub enum End {
 struct Bounded<'a> {
     push: &'a mut dyn FnMut(Hit) -> Flow,
     pushed: usize,
-    wanted: Wanted,
+    wanted: Bounds,
     context: usize,
     end: End,
     /// Whether a handler was told between two hits that the deadline passed.
@@ -82,8 +82,8 @@ struct Bounded<'a> {
 /// Has the handler answer into `push`, which may say that it wants no more.
 /// Says how the answer ended.
 pub(super) fn pour(
-    asked: &Asked,
-    wanted: Wanted,
+    asked: &HandlerQuery,
+    wanted: Bounds,
     push: &mut dyn FnMut(Hit) -> Flow,
 ) -> Result<Outcome, HandlerError> {
     let mut bounded = Bounded {
@@ -110,7 +110,7 @@ pub(super) fn pour(
     Ok(Outcome { end, gaps })
 }
 
-pub(super) fn collect(asked: &Asked, wanted: Wanted) -> Result<Answer, HandlerError> {
+pub(super) fn collect(asked: &HandlerQuery, wanted: Bounds) -> Result<Answer, HandlerError> {
     let mut hits = Vec::new();
     let Outcome { end, gaps } = pour(asked, wanted, &mut |hit| {
         hits.push(hit);
@@ -201,7 +201,7 @@ mod tests {
         }
         let share = Arc::new(Share::open(home.path()).unwrap());
         let files: Arc<dyn Files> = Catalogue::new(&share);
-        let wanted = Wanted {
+        let wanted = Bounds {
             limit,
             deadline: Instant::now() + within,
             asker: Asker::Owner,

@@ -24,8 +24,8 @@ use tokio::{
 };
 
 use super::{
-    Asked, QueryError,
-    answer::{self, End, Outcome, Wanted},
+    HandlerQuery, QueryError,
+    answer::{self, Bounds, End, Outcome},
 };
 use crate::{clock::now, sync::lock, threads::Place};
 
@@ -85,8 +85,8 @@ struct State {
 
 impl LiveAnswer {
     pub(super) fn begin(
-        asked: Asked,
-        wanted: Wanted,
+        asked: HandlerQuery,
+        wanted: Bounds,
         place: Place,
     ) -> Result<LiveAnswer, QueryError> {
         let shared = Arc::new(Shared::default());
@@ -212,7 +212,7 @@ struct Ending {
 }
 
 impl Ending {
-    fn pour(mut self, asked: &Asked, wanted: Wanted) {
+    fn pour(mut self, asked: &HandlerQuery, wanted: Bounds) {
         let shared = Arc::clone(&self.shared);
         let mut put = |hit| shared.put(hit, wanted.deadline);
         self.ended = answer::pour(asked, wanted, &mut put).map_err(QueryError::from);

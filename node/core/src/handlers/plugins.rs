@@ -15,8 +15,8 @@ pub struct Plugins {
     directories: Vec<Arc<dyn PluginDirectory>>,
 }
 
-/// News of a directory: a file and what happened to it.
-pub(super) type News = Vec<(String, String)>;
+/// Lines for the owner: a file, and what happened to it.
+pub(super) type Lines = Vec<(String, String)>;
 
 impl Plugins {
     pub(super) fn new(
@@ -49,9 +49,9 @@ impl Plugins {
 
     /// Loads the files of one directory that changed. Blocks, for as long as a handler may
     /// take to start.
-    pub(super) fn refresh(&self, directory: usize) -> Result<News, String> {
+    pub(super) fn refresh(&self, directory: usize) -> Result<Lines, String> {
         let Some(refreshed) = self.directories.get(directory) else {
-            return Ok(News::new());
+            return Ok(Lines::new());
         };
         let before = self.directories[..directory].iter();
         let before = before.flat_map(|directory| directory.handlers());

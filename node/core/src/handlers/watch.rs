@@ -7,12 +7,14 @@
 use std::{sync::Arc, time::Duration};
 
 use futures_util::future::join_all;
-use serde_json::json;
 use tokio::{select, time::sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::plugins::Plugins;
-use crate::{events::EventLog, threads::Threads};
+use crate::{
+    events::{Event, EventLog},
+    threads::Threads,
+};
 
 /// Pause between two looks.
 const PAUSE: Duration = Duration::from_millis(400);
@@ -58,7 +60,7 @@ async fn look(
         Ok(Ok(news)) => {
             for (file, said) in news {
                 tracing::info!(file, said, "a file of the plugin directory");
-                events.emit("plugin.changed", json!({ "file": file, "text": said }));
+                events.emit(&Event::PluginChanged { file, text: said });
             }
             return None;
         }

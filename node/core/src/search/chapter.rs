@@ -15,7 +15,7 @@ use node_wire::{name::ShareName, peer_url::PeerUrl};
 
 use crate::{
     handlers::{DEFAULT_HANDLER, query::Query},
-    overlay::{Asked, Overlay, Reach, Step, Walk},
+    overlay::{Overlay, Reach, Step, Walk, WalkQuery},
 };
 
 /// The part of a search that asks the peers of the chapter.
@@ -74,7 +74,7 @@ impl Chapter {
     /// called while it [asks](Chapter::asks).
     pub(super) async fn next(&mut self) -> Option<(PeerUrl, ShareName)> {
         if let State::Begins(name) = &self.state {
-            let walk = Walk::begin(&self.overlay, Asked::here(name.clone())).await;
+            let walk = Walk::begin(&self.overlay, WalkQuery::here(name.clone())).await;
             self.state = State::Walks(Box::new(walk));
         }
         let State::Walks(walk) = &mut self.state else {

@@ -19,7 +19,7 @@ use node_overlay::{Overlay, Reach};
 use node_wire::{NameError, name::ShareName};
 use plugin_api::Files;
 
-use super::{News, Search, SearchWanted};
+use super::{Search, SearchEvent, SearchWanted};
 use crate::handlers::{
     DEFAULT_HANDLER, Handlers,
     query::{self, NameText, Query, SyntaxError},
@@ -54,9 +54,9 @@ pub enum NamedError {
     Query(#[from] SyntaxError),
 }
 
-/// Who is asked.
+/// Where files are looked for.
 #[derive(Clone, Copy)]
-pub struct Asked<'a> {
+pub struct Searched<'a> {
     /// The peers.
     pub overlay: &'a Arc<Overlay>,
     /// The handlers of this node.
@@ -69,7 +69,7 @@ pub struct Asked<'a> {
 ///
 /// # Errors
 /// [`NamedError`] when it is neither a name nor a query.
-pub async fn resolve(asked: Asked<'_>, typed: &str) -> Result<Named, NamedError> {
+pub async fn resolve(asked: Searched<'_>, typed: &str) -> Result<Named, NamedError> {
     let Some(query) = as_query(typed) else {
         let name = NameText::parse(typed).map(|text| text.exact);
         let name = ShareName::parse(&name.unwrap_or_default())?;
@@ -92,7 +92,7 @@ pub async fn resolve(asked: Asked<'_>, typed: &str) -> Result<Named, NamedError>
 /// # Errors
 /// [`SyntaxError`] when the query makes no sense.
 pub async fn expand(
-    asked: Asked<'_>,
+    asked: Searched<'_>,
     query: &str,
 ) -> Result<(BTreeSet<ShareName>, bool), SyntaxError> {
     let is_meant = asked.handlers.name_check(query);
@@ -141,7 +141,7 @@ fn begins_with_built_in(typed: &str) -> bool {
 }
 
 /// Files of exactly this name, or else those whose last part it is.
-async fn called(asked: Asked<'_>, name: &ShareName) -> Result<Vec<ShareName>, SyntaxError> {
+async fn called(asked: Searched<'_>, name: &ShareName) -> Result<Vec<ShareName>, SyntaxError> {
     let query = format!("{DEFAULT_HANDLER}:{}", query::quoted(name.as_str()));
     let mut search = begin(asked, query, SAME_MAX)?;
     let mut same = BTreeSet::new();
@@ -162,7 +162,7 @@ async fn called(asked: Asked<'_>, name: &ShareName) -> Result<Vec<ShareName>, Sy
     Ok(same.into_iter().collect())
 }
 
-fn begin(asked: Asked<'_>, query: String, limit: usize) -> Result<Search, SyntaxError> {
+fn begin(asked: Searched<'_>, query: String, limit: usize) -> Result<Search, SyntaxError> {
     let wanted = SearchWanted {
         query,
         limit,
@@ -172,11 +172,11 @@ fn begin(asked: Asked<'_>, query: String, limit: usize) -> Result<Search, Syntax
     Search::begin(asked.overlay, asked.handlers, asked.files, wanted)
 }
 
-fn names_of(news: News) -> Vec<ShareName> {
+fn names_of(news: SearchEvent) -> Vec<ShareName> {
     let names: Vec<String> = match news {
-        News::Here(hits) => hits.into_iter().map(|hit| hit.file.name).collect(),
-        News::There(holder) => holder.hits.into_iter().map(|hit| hit.name).collect(),
-        News::Chapter(_, name) => return vec![name],
+        SearchEvent::Here(hits) => hits.into_iter().map(|hit| hit.file.name).collect(),
+        SearchEvent::There(holder) => holder.hits.into_iter().map(|hit| hit.name).collect(),
+        SearchEvent::Chapter(_, name) => return vec![name],
     };
     let names = names.iter().map(|name| ShareName::parse(name));
     names.filter_map(Result::ok).collect()

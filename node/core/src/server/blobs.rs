@@ -16,7 +16,7 @@ use super::{
     content::Content,
     front::Remote,
     passing,
-    policy::{Asker, FetchPermit, NAMES_MAX, Wanted},
+    policy::{Asker, FetchPermit, FileAsked, NAMES_MAX},
     raw::{self, Asking, Representation},
     upload::Encoder,
 };
@@ -130,11 +130,11 @@ async fn permit(context: &Arc<Context>, remote: Remote, digest: Digest) -> Optio
         .await
 }
 
-fn names(context: &Context, digest: &Digest) -> Vec<Wanted> {
+fn names(context: &Context, digest: &Digest) -> Vec<FileAsked> {
     let mut names = shared_names(context, digest);
     if names.is_empty() {
         let size = context.cache.size_of(digest);
-        names.extend(size.map(|size| Wanted {
+        names.extend(size.map(|size| FileAsked {
             name: String::new(),
             size: Some(size),
         }));
@@ -144,10 +144,10 @@ fn names(context: &Context, digest: &Digest) -> Vec<Wanted> {
 
 /// The names that the content has in the share, as far as the policy is asked about
 /// them. Blocks.
-pub(super) fn shared_names(context: &Context, digest: &Digest) -> Vec<Wanted> {
+pub(super) fn shared_names(context: &Context, digest: &Digest) -> Vec<FileAsked> {
     let shared = context.digests.all_named(digest, NAMES_MAX).into_iter();
     shared
-        .map(|(name, size)| Wanted {
+        .map(|(name, size)| FileAsked {
             name: name.as_str().to_owned(),
             size: Some(size),
         })

@@ -57,11 +57,11 @@ pub(super) enum Origin {
 #[derive(Debug)]
 pub(super) struct Content {
     origin: Origin,
-    source: Source,
+    source: ByteSource,
 }
 
 #[derive(Debug)]
-enum Source {
+enum ByteSource {
     /// All that is left.
     Memory(Bytes),
     /// A file of the share.
@@ -122,10 +122,10 @@ impl Content {
     pub(super) fn of_file(shared: SharedFile) -> io::Result<Content> {
         let left = 0..shared.stamp.size;
         let source = if left.end <= READ_WHOLE {
-            Source::Memory(read_file(&shared, left)?)
+            ByteSource::Memory(read_file(&shared, left)?)
         } else {
             let file = Arc::new(shared);
-            Source::File { file, left }
+            ByteSource::File { file, left }
         };
         Ok(Content {
             origin: Origin::Share,
@@ -142,9 +142,9 @@ impl Content {
         let mut all = Vec::new();
         let source = if (1..=READ_WHOLE).contains(&blob.size()) {
             blob.read_piece(0, &mut all)?;
-            Source::Memory(all.into())
+            ByteSource::Memory(all.into())
         } else {
-            Source::whole(Blob::Shared(Arc::new(blob)))
+            ByteSource::whole(Blob::Shared(Arc::new(blob)))
         };
         Ok(Content {
             origin: Origin::Share,
@@ -156,7 +156,7 @@ impl Content {
     pub(super) fn of_blob(blob: CachedBlob) -> Content {
         Content {
             origin: Origin::Cache,
-            source: Source::whole(Blob::Cached(Arc::new(blob))),
+            source: ByteSource::whole(Blob::Cached(Arc::new(blob))),
         }
     }
 
@@ -165,7 +165,7 @@ impl Content {
         let left = 0..length;
         Content {
             origin: Origin::Tree,
-            source: Source::Tree {
+            source: ByteSource::Tree {
                 digests,
                 digest,
                 left,
@@ -177,7 +177,7 @@ impl Content {
     pub(super) fn of_cached_tree(tree: &PieceTree) -> Content {
         Content {
             origin: Origin::Tree,
-            source: Source::Memory(tree.to_bytes().into()),
+            source: ByteSource::Memory(tree.to_bytes().into()),
         }
     }
 
@@ -187,7 +187,7 @@ impl Content {
     /// # Errors
     /// Errors if the piece cannot be read or is wrong.
     pub(super) async fn check_first(&mut self, disk: &Disk) -> io::Result<()> {
-        if let Source::Blob { blob, left, ahead } = &mut self.source {
+        if let ByteSource::Blob { blob, left, ahead } = &mut self.source {
             fill(disk, blob, left, ahead).await?;
         }
         Ok(())
@@ -196,8 +196,8 @@ impl Content {
     /// Creates content from a file that a peer is sending.
     pub(super) fn of_relay(mut relay: Relay) -> Content {
         let source = match relay.take_whole() {
-            Some(all) => Source::Memory(all),
-            None => Source::Peer(Box::new(relay)),
+            Some(all) => ByteSource::Memory(all),
+            None => ByteSource::Peer(Box::new(relay)),
         };
         Content {
             origin: Origin::Peer,
@@ -209,7 +209,7 @@ impl Content {
     pub(super) fn of_passed(body: BlobBody, length: u64) -> Content {
         Content {
             origin: Origin::Peer,
-            source: Source::Passed {
+            source: ByteSource::Passed {
                 body: Box::new(body),
                 left: length,
                 ahead: Bytes::new(),
@@ -226,39 +226,45 @@ impl Content {
     pub(super) fn is_on_disk(&self) -> bool {
         matches!(
             self.source,
-            Source::File { .. } | Source::Blob { .. } | Source::Tree { .. }
+            ByteSource::File { .. } | ByteSource::Blob { .. } | ByteSource::Tree { .. }
         )
     }
 
     /// Returns the number of bytes, if it is known.
     pub(super) fn length(&self) -> Option<u64> {
         match &self.source {
-            Source::Memory(all) => Some(all.len() as u64),
-            Source::File { left, .. } | Source::Tree { left, .. } => Some(left.end - left.start),
-            Source::Blob { left, ahead, .. } => Some(left.end - left.start + ahead.len() as u64),
-            Source::Passed { left, .. } => Some(*left),
-            Source::Peer(_) => None,
+            ByteSource::Memory(all) => Some(all.len() as u64),
+            ByteSource::File { left, .. } | ByteSource::Tree { left, .. } => {
+                Some(left.end - left.start)
+            }
+            ByteSource::Blob { left, ahead, .. } => {
+                Some(left.end - left.start + ahead.len() as u64)
+            }
+            ByteSource::Passed { left, .. } => Some(*left),
+            ByteSource::Peer(_) => None,
         }
     }
 
     /// Keeps the bytes of `range` only. A peer's content stays whole.
     pub(super) fn cut(&mut self, range: Range<u64>) {
         match &mut self.source {
-            Source::Memory(all) => {
+            ByteSource::Memory(all) => {
                 let at = |offset| usize::try_from(offset).unwrap_or(usize::MAX).min(all.len());
                 *all = all.slice(at(range.start)..at(range.end));
             }
-            Source::File { left, .. } | Source::Blob { left, .. } | Source::Tree { left, .. } => {
+            ByteSource::File { left, .. }
+            | ByteSource::Blob { left, .. }
+            | ByteSource::Tree { left, .. } => {
                 *left = range.start.min(left.end)..range.end.min(left.end);
             }
-            Source::Peer(_) | Source::Passed { .. } => {}
+            ByteSource::Peer(_) | ByteSource::Passed { .. } => {}
         }
     }
 
     /// Returns all that is left, if it is in memory; nothing is left then.
     pub(super) fn take_memory(&mut self) -> Option<Bytes> {
         match &mut self.source {
-            Source::Memory(all) => Some(std::mem::take(all)),
+            ByteSource::Memory(all) => Some(std::mem::take(all)),
             _ => None,
         }
     }
@@ -269,8 +275,8 @@ impl Content {
     /// When they cannot be read, or are not what they were at the beginning.
     pub(super) async fn next(&mut self, disk: &Disk, most: usize) -> io::Result<Option<Bytes>> {
         match &mut self.source {
-            Source::Memory(all) => Ok(taken(all, most)),
-            Source::File { file, left } => {
+            ByteSource::Memory(all) => Ok(taken(all, most)),
+            ByteSource::File { file, left } => {
                 if left.is_empty() {
                     return Ok(None);
                 }
@@ -280,11 +286,11 @@ impl Content {
                 left.start = end;
                 Ok(Some(chunk))
             }
-            Source::Blob { blob, left, ahead } => {
+            ByteSource::Blob { blob, left, ahead } => {
                 fill(disk, blob, left, ahead).await?;
                 Ok(taken(ahead, most))
             }
-            Source::Tree {
+            ByteSource::Tree {
                 digests,
                 digest,
                 left,
@@ -299,8 +305,8 @@ impl Content {
                 let chunk = read.ok_or_else(|| io::Error::other("the tree is gone"))?;
                 Ok(Some(chunk.into()))
             }
-            Source::Peer(relay) => relay.next(most).await,
-            Source::Passed { body, left, ahead } => {
+            ByteSource::Peer(relay) => relay.next(most).await,
+            ByteSource::Passed { body, left, ahead } => {
                 if ahead.is_empty()
                     && let Some(arrived) = body.next().await.map_err(io::Error::other)?
                 {
@@ -327,10 +333,10 @@ impl Content {
     /// content is short.
     pub(super) fn long_key(&self) -> Option<Key> {
         match &self.source {
-            Source::File { file, .. } if file.stamp.size > LOOK_SHORT => {
+            ByteSource::File { file, .. } if file.stamp.size > LOOK_SHORT => {
                 Some(Key::File(file.stamp))
             }
-            Source::Blob { blob, .. } if blob.tree().size() > LOOK_SHORT => {
+            ByteSource::Blob { blob, .. } if blob.tree().size() > LOOK_SHORT => {
                 Some(Key::Blob(blob.tree().digest()))
             }
             _ => None,
@@ -345,27 +351,27 @@ impl Content {
     /// As [`Content::next`].
     pub(super) async fn scan(&mut self, disk: &Disk) -> io::Result<Option<Scanned>> {
         match &mut self.source {
-            Source::Memory(all) => {
+            ByteSource::Memory(all) => {
                 let mut scan = ContentScan::new();
                 scan.push(all);
                 Ok(Some(scan.finish()))
             }
-            Source::File { file, .. } => scan_file(disk, file).await.map(Some),
-            Source::Blob { blob, .. } => {
+            ByteSource::File { file, .. } => scan_file(disk, file).await.map(Some),
+            ByteSource::Blob { blob, .. } => {
                 let (scanned, only_piece) = scan_blob(disk, blob).await?;
                 if let Some(all) = only_piece {
-                    self.source = Source::Memory(all);
+                    self.source = ByteSource::Memory(all);
                 }
                 Ok(Some(scanned))
             }
-            Source::Tree { .. } | Source::Peer(_) | Source::Passed { .. } => Ok(None),
+            ByteSource::Tree { .. } | ByteSource::Peer(_) | ByteSource::Passed { .. } => Ok(None),
         }
     }
 }
 
-impl Source {
-    fn whole(blob: Blob) -> Source {
-        Source::Blob {
+impl ByteSource {
+    fn whole(blob: Blob) -> ByteSource {
+        ByteSource::Blob {
             left: 0..blob.tree().size(),
             blob,
             ahead: Bytes::new(),

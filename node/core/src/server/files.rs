@@ -18,7 +18,7 @@ use super::{
     Context,
     content::Content,
     front::Remote,
-    policy::{Asker, FetchPermit, Wanted},
+    policy::{Asker, FetchPermit, FileAsked},
     raw::{self, Asking, Representation},
 };
 use crate::share::{Known, ShareError};
@@ -81,7 +81,7 @@ async fn permit(context: &Arc<Context>, remote: Remote, name: &ShareName) -> Opt
     } else {
         None
     };
-    let wanted = Wanted {
+    let wanted = FileAsked {
         name: name.as_str().to_owned(),
         size,
     };

@@ -108,7 +108,7 @@ impl Context {
     /// What the owner has to show with its own call of `query` for a file, if this node
     /// is of a private network.
     #[must_use]
-    pub fn tag_of_own_query(&self, name: &ShareName) -> Option<Tag> {
+    pub(crate) fn tag_of_own_query(&self, name: &ShareName) -> Option<Tag> {
         let body = own_query(name.as_str());
         // The owner's program comes from this machine.
         let here = IpAddr::V4(Ipv4Addr::LOCALHOST);

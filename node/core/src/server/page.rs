@@ -55,7 +55,7 @@ td+td{text-align:right;white-space:nowrap}dt{margin-top:1em}:root{color-scheme:l
 
 /// What is asked.
 #[derive(Debug, Default, Deserialize)]
-pub(super) struct Asked {
+pub(super) struct PageQuery {
     q: Option<String>,
 }
 
@@ -64,7 +64,7 @@ pub(super) async fn page(
     State(context): State<Arc<Context>>,
     Extension(remote): Extension<Remote>,
     headers: HeaderMap,
-    asked: Result<Query<Asked>, QueryRejection>,
+    asked: Result<Query<PageQuery>, QueryRejection>,
 ) -> Response {
     let asked = asked.map(|Query(asked)| asked).unwrap_or_default();
     let query = asked.q.unwrap_or_default();

@@ -28,7 +28,7 @@ use tokio::sync::Semaphore;
 use super::{
     Context,
     content::Content,
-    policy::{Asker, Wanted},
+    policy::{Asker, FileAsked},
     range,
     raw::{self, Asking},
     upload::{Busy, Encoder},
@@ -64,7 +64,7 @@ struct Noted(HashMap<(Digest, String), Note>);
 /// What a peer said.
 #[derive(Clone, Debug)]
 struct Note {
-    file: Wanted,
+    file: FileAsked,
     size: u64,
     at: Instant,
 }
@@ -81,7 +81,7 @@ impl Default for Passing {
 impl Passing {
     /// Notes that `peer` said that it has this content, under this name.
     pub(super) fn note(&self, peer: &PeerUrl, digest: Digest, name: &str, size: u64) {
-        let file = Wanted {
+        let file = FileAsked {
             name: name.to_owned(),
             size: Some(size),
         };
@@ -231,7 +231,7 @@ mod tests {
     }
 
     fn note(at: Instant) -> Note {
-        let file = Wanted {
+        let file = FileAsked {
             name: "a".to_owned(),
             size: Some(1),
         };

@@ -30,7 +30,7 @@ use plugin_api::{
 };
 use tokio::{sync::Semaphore, time::timeout};
 
-pub(super) use self::asking::{Asker, DIGEST_HANDLER, HitsPermitted, Wanted};
+pub(super) use self::asking::{Asker, DIGEST_HANDLER, FileAsked, HitsPermitted};
 pub(crate) use self::watch::look_at_policy;
 pub use self::watch::watch_policy;
 use self::{
@@ -128,7 +128,7 @@ impl PolicyGate {
         &self,
         asker: &Asker,
         digest: Option<String>,
-        names: Vec<Wanted>,
+        names: Vec<FileAsked>,
     ) -> Option<FetchPermit> {
         let is_allowed = match self.guard(Rule::AllowFetch) {
             Guard::Open => true,
@@ -156,7 +156,7 @@ impl PolicyGate {
 
     /// Whether any stranger may ask for this content, hear that it is here, and have it by
     /// one of its names. Nobody is refused for it; that there is no decision is noted.
-    pub(super) async fn is_public(&self, digest: &Digest, names: Vec<Wanted>) -> bool {
+    pub(super) async fn is_public(&self, digest: &Digest, names: Vec<FileAsked>) -> bool {
         let policy = match self.source.as_ref().map(|source| source.rules()) {
             None | Some(Rules::None) => return true,
             Some(Rules::Closed) => return false,
@@ -178,9 +178,13 @@ impl PolicyGate {
 
     /// Of some files those whose names an asker may have and may ask for. Nothing if
     /// that cannot be decided for all of them.
-    pub(super) async fn to_tell(&self, asker: &Asker, files: Vec<Wanted>) -> Option<Vec<Wanted>> {
+    pub(super) async fn to_tell(
+        &self,
+        asker: &Asker,
+        files: Vec<FileAsked>,
+    ) -> Option<Vec<FileAsked>> {
         let most = files.len().saturating_add(1);
-        let permitted = self.hits(asker, files, most, Wanted::clone).await;
+        let permitted = self.hits(asker, files, most, FileAsked::clone).await;
         if !permitted.is_whole {
             return None;
         }
@@ -229,7 +233,7 @@ impl PolicyGate {
         asker: &Asker,
         hits: Vec<T>,
         most: usize,
-        wanted: fn(&T) -> Wanted,
+        wanted: fn(&T) -> FileAsked,
     ) -> HitsPermitted<T> {
         let policy = match self.guard(Rule::AllowFetch) {
             Guard::Open => {

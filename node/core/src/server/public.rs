@@ -17,7 +17,7 @@ use super::{Context, blobs::shared_names};
 
 impl Context {
     /// Whether any stranger may have the content of this digest from the share.
-    pub async fn is_public(self: &Arc<Self>, digest: Digest) -> bool {
+    pub(crate) async fn is_public(self: &Arc<Self>, digest: Digest) -> bool {
         if self.network.is_some() {
             return false;
         }

@@ -15,7 +15,7 @@ use super::{
     content::Content,
     front::Remote,
     policy::FetchPermit,
-    range::{self, Wanted},
+    range::{self, RangeWanted},
     upload::{Busy, Encoder},
 };
 use crate::pieces::PieceTree;
@@ -112,15 +112,15 @@ pub(super) fn insert_about(headers: &mut HeaderMap, about: About) {
 }
 
 /// The status, the bytes and the header `Content-Range` of an answer.
-pub(super) fn part(wanted: Wanted, size: u64) -> (StatusCode, Range<u64>, Option<String>) {
+pub(super) fn part(wanted: RangeWanted, size: u64) -> (StatusCode, Range<u64>, Option<String>) {
     match wanted {
-        Wanted::Whole => (StatusCode::OK, 0..size, None),
-        Wanted::Part { first, last } => (
+        RangeWanted::Whole => (StatusCode::OK, 0..size, None),
+        RangeWanted::Part { first, last } => (
             StatusCode::PARTIAL_CONTENT,
             first..last + 1,
             Some(format!("bytes {first}-{last}/{size}")),
         ),
-        Wanted::Unsatisfiable => (
+        RangeWanted::Unsatisfiable => (
             StatusCode::RANGE_NOT_SATISFIABLE,
             0..0,
             Some(format!("bytes */{size}")),

@@ -18,7 +18,7 @@ use serde::Deserialize;
 use super::{
     Context,
     front::Remote,
-    policy::{Asker, QueryPermit, Wanted},
+    policy::{Asker, FileAsked, QueryPermit},
     quotas::{self, cause_of},
 };
 use crate::{
@@ -100,7 +100,7 @@ pub(super) async fn hits(
     let answered = ask(context, &permit, question, deadline).await;
     let answered = answered.map_err(|error| panicked(&error))?;
     let mut answer = answered.map_err(NoHits::Query)?;
-    let wanted = |hit: &Hit| Wanted {
+    let wanted = |hit: &Hit| FileAsked {
         name: hit.file.name.clone(),
         size: Some(hit.file.size),
     };
@@ -128,7 +128,7 @@ async fn ask(
     deadline: Instant,
 ) -> Result<Result<Answer, QueryError>, ThreadError> {
     let limit = question.limit.unwrap_or(LIMIT_DEFAULT);
-    let bounds = handlers::Wanted {
+    let bounds = handlers::Bounds {
         limit: limit.min(SEARCH_LIMIT_MAX),
         deadline,
         asker: handlers::Asker::Stranger,

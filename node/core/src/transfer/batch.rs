@@ -15,12 +15,12 @@ use std::{
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use node_wire::{FindWanted, name::ShareName};
 use plugin_api::NameCheck;
-use serde_json::json;
 use tokio::{select, sync::watch};
 use tokio_util::sync::CancellationToken;
 
 use super::{FetchError, JobState, Transfers, sources::Source, turns::Owner};
 use crate::{
+    events::Event,
     handlers::query,
     overlay::{Finder, Holder},
     share::{Replace, ShareError},
@@ -81,7 +81,7 @@ pub(super) struct Batch {
 }
 
 /// A file to fetch, and from whom.
-type Wanted = (ShareName, u64, Option<Source>);
+type BatchFile = (ShareName, u64, Option<Source>);
 
 impl Batch {
     pub(super) fn new(
@@ -140,10 +140,10 @@ impl Batch {
     pub(super) async fn run(&self, transfers: &Arc<Transfers>, replace: Replace) {
         let query = self.status().query;
         let events = &transfers.fetcher.events;
-        events.emit(
-            "fetch.batch_started",
-            json!({ "id": self.id(), "query": query }),
-        );
+        events.emit(&Event::FetchBatchStarted {
+            id: self.id(),
+            query: query.clone(),
+        });
         let cancelled = select! {
             () = self.fetch_all(transfers, query, replace) => false,
             () = self.cancel.cancelled() => true,
@@ -154,13 +154,15 @@ impl Batch {
             status.ended = Some(SystemTime::now());
         });
         let status = self.status();
-        events.emit(
-            "fetch.batch_done",
-            json!({
-                "id": status.id, "query": status.query, "found": status.found, "done": status.done,
-                "existing": status.existing, "failed": status.failed, "bytes": status.bytes,
-            }),
-        );
+        events.emit(&Event::FetchBatchDone {
+            id: status.id,
+            query: status.query,
+            found: status.found,
+            done: status.done,
+            existing: status.existing,
+            failed: status.failed,
+            bytes: status.bytes,
+        });
     }
 
     async fn fetch_all(&self, transfers: &Arc<Transfers>, query: String, replace: Replace) {
@@ -203,9 +205,9 @@ impl Batch {
     async fn leave_existing(
         &self,
         transfers: &Transfers,
-        mut named: Vec<Wanted>,
+        mut named: Vec<BatchFile>,
         replace: Replace,
-    ) -> Vec<Wanted> {
+    ) -> Vec<BatchFile> {
         if replace == Replace::Existing {
             return named;
         }
@@ -226,7 +228,7 @@ impl Batch {
     }
 
     /// Notes what a holder has that nobody named before.
-    fn take(&self, holder: Holder, seen: &mut HashSet<ShareName>) -> Vec<Wanted> {
+    fn take(&self, holder: Holder, seen: &mut HashSet<ShareName>) -> Vec<BatchFile> {
         let mut named = Vec::new();
         let (mut found, mut size, mut truncated) = (0, 0_u64, false);
         for hit in holder.hits {
@@ -263,7 +265,7 @@ impl Batch {
         named
     }
 
-    async fn fetch_one(&self, transfers: &Arc<Transfers>, wanted: Wanted, replace: Replace) {
+    async fn fetch_one(&self, transfers: &Arc<Transfers>, wanted: BatchFile, replace: Replace) {
         let (name, size, source) = wanted;
         let result = transfers
             .fetch_and_wait(&name, replace, self.id(), source)

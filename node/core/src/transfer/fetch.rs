@@ -25,7 +25,6 @@ use std::{
 
 use bytes::Bytes;
 use node_wire::{About, Digest, FindWanted, fault::MissReason, name::ShareName, peer_url::PeerUrl};
-use serde_json::json;
 use tokio::{
     select,
     time::{sleep, sleep_until},
@@ -46,7 +45,7 @@ use crate::{
     client::{CallError, Destination},
     clock::now,
     counters::Counters,
-    events::EventLog,
+    events::{Event, EventLog},
     overlay::{Excluded, Overlay},
     pieces::PieceTree,
     share::{Digests, Replace, Share, ShareError, SharedBlob},
@@ -207,10 +206,10 @@ impl Fetcher {
     }
 
     pub(super) async fn run(&self, job: &Job, begun: Begun) {
-        self.events.emit(
-            "fetch.started",
-            json!({ "id": job.id(), "name": job.name().as_str() }),
-        );
+        self.events.emit(&Event::FetchStarted {
+            id: job.id(),
+            name: job.name().as_str().to_owned(),
+        });
         let (known, record) = match begun {
             Begun::New => (None, None),
             Begun::Found(source) => (Some(source), None),
@@ -237,7 +236,7 @@ impl Fetcher {
     /// Notes bytes that a peer delivered and that are stored.
     pub(super) fn note_piece(&self, job: &Job, peer: &PeerUrl, bytes: u64) {
         if let Some(progress) = job.moved(peer, bytes) {
-            self.events.emit("fetch.progress", progress);
+            self.events.emit(&progress);
         }
     }
 
@@ -246,13 +245,13 @@ impl Fetcher {
         let name = job.name().as_str();
         tracing::info!(name, peer = failure.peer, %failure, "a holder failed");
         self.counters.holders_failed.one();
-        self.events.emit(
-            "fetch.holder_failed",
-            json!({
-                "id": job.id(), "name": name, "peer": failure.peer,
-                "error": failure.to_string(), "wrong_bytes": failure.is_lie(),
-            }),
-        );
+        self.events.emit(&Event::FetchHolderFailed {
+            id: job.id(),
+            name: name.to_owned(),
+            peer: failure.peer.clone(),
+            error: failure.to_string(),
+            wrong_bytes: failure.is_lie(),
+        });
     }
 
     fn report(&self, job: &Job, result: &Result<(), FetchError>) {
@@ -261,25 +260,26 @@ impl Fetcher {
             Ok(()) => {
                 self.counters.files_fetched.one();
                 let peer = job.status().peer.map(|peer| peer.as_str().to_owned());
-                self.events.emit(
-                    "fetch.done",
-                    json!({
-                        "id": id, "name": name, "bytes": bytes, "peer": peer,
-                        "digest": job.status().digest.map(|digest| digest.to_hex()),
-                        "holders": job.holders(),
-                    }),
-                );
+                self.events.emit(&Event::FetchDone {
+                    id,
+                    name: name.to_owned(),
+                    bytes,
+                    peer,
+                    digest: job.status().digest.map(|digest| digest.to_hex()),
+                    holders: job.holders(),
+                });
                 tracing::info!(name, bytes, "fetched");
             }
             Err(FetchError::Cancelled(_)) => {
-                self.events
-                    .emit("fetch.cancelled", json!({ "id": id, "name": name }));
+                let name = name.to_owned();
+                self.events.emit(&Event::FetchCancelled { id, name });
             }
             Err(error) => {
-                self.events.emit(
-                    "fetch.failed",
-                    json!({ "id": id, "name": name, "error": error.to_string() }),
-                );
+                self.events.emit(&Event::FetchFailed {
+                    id,
+                    name: name.to_owned(),
+                    error: error.to_string(),
+                });
                 tracing::info!(name, %error, "not fetched");
             }
         }

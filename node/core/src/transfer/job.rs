@@ -6,7 +6,6 @@ use std::{
 };
 
 use node_wire::{Digest, name::ShareName, peer_url::PeerUrl};
-use serde_json::{Value, json};
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -16,7 +15,7 @@ use super::{
     records::Kept,
     turns::Owner,
 };
-use crate::{clock::now, pieces::PieceTree, sync::lock};
+use crate::{clock::now, events::Event, pieces::PieceTree, sync::lock};
 
 /// Shortest time between two events of progress.
 const PROGRESS_PAUSE: Duration = Duration::from_millis(250);
@@ -228,7 +227,7 @@ impl Job {
 
     /// Notes bytes that `peer` delivered. Now and then there is something to
     /// say about how it goes.
-    pub(super) fn moved(&self, peer: &PeerUrl, bytes: u64) -> Option<Value> {
+    pub(super) fn moved(&self, peer: &PeerUrl, bytes: u64) -> Option<Event> {
         let rate = lock(&self.speed).moved(bytes, now());
         self.update(|status| {
             status.bytes += bytes;
@@ -243,16 +242,21 @@ impl Job {
         rate.map(|rate| self.progress(rate))
     }
 
-    fn progress(&self, rate: u64) -> Value {
+    fn progress(&self, rate: u64) -> Event {
         let status = self.status();
         let remaining = status
             .size
             .map(|size| size.saturating_sub(status.bytes))
             .and_then(|left| left.saturating_mul(1_000).checked_div(rate));
-        json!({
-            "id": status.id, "name": status.name.as_str(), "bytes": status.bytes,
-            "size": status.size, "rate": rate, "remaining": remaining, "holders": self.holders(),
-        })
+        Event::FetchProgress {
+            id: status.id,
+            name: status.name.as_str().to_owned(),
+            bytes: status.bytes,
+            size: status.size,
+            rate,
+            remaining,
+            holders: self.holders(),
+        }
     }
 
     /// The URLs of the peers that delivered something.

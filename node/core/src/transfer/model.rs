@@ -54,7 +54,7 @@ use crate::{
     clock::now,
     counters::Counters,
     events::EventLog,
-    overlay::{Overlay, Source},
+    overlay::{KnownFrom, Overlay},
     pieces::{PIECE_SIZE, PieceTree, TreeHasher},
     rate::Rate,
     share::{Catalogue, Digests, Replace, Share},
@@ -96,21 +96,21 @@ const LANE_PIECES: u64 = 2;
 const LANES: u64 = 4;
 
 /// Content that holders have.
-struct Content {
+struct ModelContent {
     bytes: Bytes,
     tree: PieceTree,
 }
 
 /// The content of the model: of several pieces, of other pieces, and of one.
-fn contents() -> &'static [Content] {
-    static CONTENTS: OnceLock<Vec<Content>> = OnceLock::new();
+fn contents() -> &'static [ModelContent] {
+    static CONTENTS: OnceLock<Vec<ModelContent>> = OnceLock::new();
     CONTENTS.get_or_init(|| {
         let sizes = [5 * PIECE_SIZE + 77, 3 * PIECE_SIZE, 1_000];
         let content = |(salt, size): (u64, u64)| {
             let bytes: Vec<u8> = (0..size).map(|at| ((at * 31 + salt) % 251) as u8).collect();
             let mut hasher = TreeHasher::default();
             hasher.push(&bytes);
-            Content {
+            ModelContent {
                 bytes: bytes.into(),
                 tree: hasher.finish(),
             }
@@ -475,7 +475,7 @@ impl Asker {
     /// Knows again the peers that were dropped, as they are looked for in a real node.
     fn know_peers(&self, world: &World) {
         for n in 0..lock(&world.peers).len() {
-            self.overlay.add(&url(n), Source::Settings);
+            self.overlay.add(&url(n), KnownFrom::Settings);
         }
     }
 

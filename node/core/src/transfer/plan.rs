@@ -69,14 +69,14 @@ pub(super) struct Plan {
     left: u64,
     /// Pieces that nobody is asked for: start to end.
     free: BTreeMap<u64, u64>,
-    spans: BTreeMap<SpanId, Asked>,
+    spans: BTreeMap<SpanId, SpanAsked>,
     holders: Vec<Holder>,
     last_span: u64,
 }
 
 /// What a holder was asked for and has not delivered yet.
 #[derive(Debug)]
-struct Asked {
+struct SpanAsked {
     holder: HolderId,
     rest: Range<u64>,
     since: Instant,
@@ -149,7 +149,7 @@ impl Plan {
         let pieces = self.take_free(holder).or_else(|| self.take_over(holder))?;
         self.last_span += 1;
         let id = SpanId(self.last_span);
-        let asked = Asked {
+        let asked = SpanAsked {
             holder,
             rest: pieces.clone(),
             since: now,
@@ -270,8 +270,8 @@ impl Plan {
 
     /// Takes a part of the longest rest that another connection has.
     fn take_over(&mut self, holder: HolderId) -> Option<Range<u64>> {
-        let rest = |asked: &Asked| asked.rest.end - asked.rest.start;
-        let doubled = |asked: &Asked, spans: &BTreeMap<SpanId, Asked>| {
+        let rest = |asked: &SpanAsked| asked.rest.end - asked.rest.start;
+        let doubled = |asked: &SpanAsked, spans: &BTreeMap<SpanId, SpanAsked>| {
             spans
                 .values()
                 .filter(|other| {

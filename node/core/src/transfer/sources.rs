@@ -635,7 +635,7 @@ mod tests {
         let overlay = Overlay::new(url(0), client, counters, Arc::new(EventLog::default()));
         let overlay = overlay.with_providers(Some(Arc::new(Names(holder))));
         for n in 1..=silent {
-            overlay.add(&url(n), overlay::Source::Settings);
+            overlay.add(&url(n), overlay::KnownFrom::Settings);
         }
         let name = ShareName::parse("a").unwrap();
         Sources::search(&Arc::new(overlay), name, FindWanted::Digest(DIGEST), None)
@@ -690,7 +690,7 @@ mod tests {
         let client = Client::new(Arc::new(transport), Arc::clone(&counters));
         let overlay = Overlay::new(url(0), client, counters, Arc::new(EventLog::default()));
         for n in 1..=2 {
-            overlay.add(&url(n), overlay::Source::Settings);
+            overlay.add(&url(n), overlay::KnownFrom::Settings);
         }
         let (name, wanted) = (ShareName::parse("a").unwrap(), "a".to_owned());
         let wanted = FindWanted::Name(wanted);

@@ -10,13 +10,13 @@ use std::{
 use super::{Dht, DhtError, Gathered, Reply};
 use crate::infohash::Infohash;
 
-type Places = Arc<Mutex<BTreeMap<Infohash, Vec<SocketAddr>>>>;
+type Announced = Arc<Mutex<BTreeMap<Infohash, Vec<SocketAddr>>>>;
 
 /// One node's access to a table that several share.
 #[derive(Clone, Debug)]
 pub struct MemoryDht {
     address: IpAddr,
-    places: Places,
+    places: Announced,
 }
 
 impl MemoryDht {
@@ -25,7 +25,7 @@ impl MemoryDht {
     pub fn new(address: IpAddr) -> MemoryDht {
         MemoryDht {
             address,
-            places: Places::default(),
+            places: Announced::default(),
         }
     }
 

@@ -10,7 +10,7 @@ use futures_util::FutureExt;
 use node_wire::{Digest, Fault, FoundEnd, peer_url::PeerUrl, request, response};
 
 use super::*;
-use crate::Source;
+use crate::KnownFrom;
 use node_base::{counters::Counters, events::EventLog};
 use node_transport::{Client, MemoryTransport, PeerRequest, Purpose, TransportError};
 
@@ -48,7 +48,7 @@ fn network(answers: BTreeMap<usize, Found>) -> (Arc<Overlay>, MemoryTransport) {
     let client = Client::new(Arc::new(transport.clone()), Arc::clone(&counters));
     let events = Arc::new(EventLog::default());
     let overlay = Arc::new(Overlay::new(url(0), client, counters, events));
-    overlay.add(&url(1), Source::Settings);
+    overlay.add(&url(1), KnownFrom::Settings);
     (overlay, transport)
 }
 

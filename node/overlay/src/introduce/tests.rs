@@ -67,7 +67,7 @@ impl Node {
     }
 
     fn hear(&self, peer: &PeerUrl) {
-        let heard = self.overlay.hear(peer, Source::Hello, STRANGER.into());
+        let heard = self.overlay.hear(peer, KnownFrom::Hello, STRANGER.into());
         assert!(heard.is_ok(), "{peer}");
     }
 
@@ -154,7 +154,7 @@ async fn after_a_partition_the_peers_of_the_other_side_are_found_again() {
         .collect();
     for other in &others {
         node.peer(other, Duration::from_millis(100));
-        node.overlay.add(other, Source::Owner);
+        node.overlay.add(other, KnownFrom::Owner);
     }
     sleep(Duration::from_secs(10)).await;
     assert_eq!(node.overlay.peers().to_ask(&[], now()).len(), others.len());

@@ -6,7 +6,6 @@ use std::{
 };
 
 use node_wire::{dialect::Dialect, node_id::NodeId, peer_url::PeerUrl, scope::Scope};
-use serde::Serialize;
 
 use super::{INTRODUCTION_PAUSE_MAX, PAUSE, network::Network};
 use node_transport::{Destination, PeerKind, TARGET_PAUSE, Turn};
@@ -27,9 +26,8 @@ pub(super) const HELLO_PAUSES: [Duration; 4] = [
 ];
 
 /// How a peer became known.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Source {
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum KnownFrom {
     /// An option, a configuration file or a file of URLs.
     Settings,
     /// Saved by an earlier run.
@@ -48,6 +46,23 @@ pub enum Source {
     Lost,
 }
 
+impl KnownFrom {
+    /// Returns its name in events.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            KnownFrom::Settings => "settings",
+            KnownFrom::Saved => "saved",
+            KnownFrom::Owner => "owner",
+            KnownFrom::Hello => "hello",
+            KnownFrom::Exchange => "exchange",
+            KnownFrom::Lan => "lan",
+            KnownFrom::Dht => "dht",
+            KnownFrom::Lost => "lost",
+        }
+    }
+}
+
 /// What is known of a peer.
 #[derive(Clone, Debug)]
 pub struct PeerEntry {
@@ -58,7 +73,7 @@ pub struct PeerEntry {
     /// What kind of node it is, once it has answered.
     pub kind: Option<PeerKind>,
     /// How it became known.
-    pub source: Source,
+    pub source: KnownFrom,
     /// Failures in a row.
     pub failures: u32,
     /// When it last answered.
@@ -119,14 +134,14 @@ pub struct Met {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Stranger(pub Option<IpAddr>);
 
-impl Source {
+impl KnownFrom {
     /// Pauses after which a candidate that did not answer is called again, until it is
     /// forgotten. One that nobody answers for is called once, and so is one that is
     /// looked for again later.
     fn pauses(self) -> &'static [Duration] {
         match self {
-            Source::Hello => &HELLO_PAUSES,
-            Source::Lan | Source::Dht | Source::Lost => &[],
+            KnownFrom::Hello => &HELLO_PAUSES,
+            KnownFrom::Lan | KnownFrom::Dht | KnownFrom::Lost => &[],
             _ => &[TARGET_PAUSE],
         }
     }
@@ -134,7 +149,7 @@ impl Source {
     /// Whether the owner named the peer in this run.
     #[must_use]
     pub fn is_owner(self) -> bool {
-        matches!(self, Source::Settings | Source::Owner)
+        matches!(self, KnownFrom::Settings | KnownFrom::Owner)
     }
 
     /// The scope of who named `url` from the address `by`; none for the owner. What
@@ -147,12 +162,15 @@ impl Source {
     /// Whether this owner chose the peer, or it proved itself to an earlier run.
     #[must_use]
     pub fn is_trusted(self) -> bool {
-        matches!(self, Source::Settings | Source::Saved | Source::Owner)
+        matches!(
+            self,
+            KnownFrom::Settings | KnownFrom::Saved | KnownFrom::Owner
+        )
     }
 }
 
 impl PeerEntry {
-    pub(super) fn new(url: PeerUrl, source: Source, now: Instant, since: u64) -> PeerEntry {
+    pub(super) fn new(url: PeerUrl, source: KnownFrom, now: Instant, since: u64) -> PeerEntry {
         PeerEntry {
             url,
             dialect: None,
@@ -269,7 +287,7 @@ impl PeerEntry {
     /// It was named again. An owner who names it makes it more than a stranger.
     /// A stranger who names it when it does not answer says that it may be there
     /// again, which is looked into once.
-    pub(super) fn named_again(&mut self, source: Source, by: Stranger, now: Instant) {
+    pub(super) fn named_again(&mut self, source: KnownFrom, by: Stranger, now: Instant) {
         self.is_chosen |= source.is_owner();
         self.namer = self.namer.min(source.namer(&self.url, by.0));
         if source.is_trusted() {

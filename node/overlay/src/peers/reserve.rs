@@ -5,7 +5,7 @@ use std::{net::IpAddr, time::Instant};
 
 use node_wire::peer_url::PeerUrl;
 
-use super::{Added, Lost, PeerTable, RESERVE_MAX, Source};
+use super::{Added, KnownFrom, Lost, PeerTable, RESERVE_MAX};
 
 impl PeerTable {
     /// Keeps a peer that somebody at the address `by` named for the time when one
@@ -24,7 +24,7 @@ impl PeerTable {
     /// Makes a candidate of a peer in the reserve: one is missing.
     pub fn draw_on_reserve(&mut self, now: Instant) -> Option<PeerUrl> {
         while let Some((url, by)) = self.reserve.pop_front() {
-            if self.named(&url, Source::Exchange, Some(by), now) == Added::New {
+            if self.named(&url, KnownFrom::Exchange, Some(by), now) == Added::New {
                 return Some(url);
             }
         }
@@ -40,7 +40,7 @@ impl PeerTable {
     /// Makes candidates of lost peers whose time it is.
     pub(super) fn look_for_lost(&mut self, now: Instant) {
         for lost in self.lost.due(now) {
-            if self.named(&lost.url, Source::Lost, None, now) == Added::New {
+            if self.named(&lost.url, KnownFrom::Lost, None, now) == Added::New {
                 self.remember(&lost.url, lost.id, lost.is_chosen, lost.namer);
             }
         }

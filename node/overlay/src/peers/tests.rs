@@ -25,7 +25,7 @@ fn met(kind: PeerKind, latency: Duration, address: Option<IpAddr>) -> Met {
 
 /// A peer that a stranger named and that answered.
 fn known(table: &mut PeerTable, n: usize, now: Instant) {
-    table.add(&url(n), Source::Hello, now);
+    table.add(&url(n), KnownFrom::Hello, now);
     table.introduced(&url(n), met(PeerKind::Sixhop, PAUSE, None), now);
 }
 
@@ -42,16 +42,19 @@ fn ports(peers: &[PeerEntry]) -> Vec<u16> {
 #[test]
 fn adding_twice_or_adding_ourselves_changes_nothing() {
     let (mut table, now) = table();
-    assert_eq!(table.add(&url(1), Source::Hello, now), Added::New);
-    assert_eq!(table.add(&url(1).codes(), Source::Hello, now), Added::Known);
-    assert_eq!(table.add(&url(0), Source::Hello, now), Added::Ourselves);
+    assert_eq!(table.add(&url(1), KnownFrom::Hello, now), Added::New);
+    assert_eq!(
+        table.add(&url(1).codes(), KnownFrom::Hello, now),
+        Added::Known
+    );
+    assert_eq!(table.add(&url(0), KnownFrom::Hello, now), Added::Ourselves);
     assert_eq!(table.len(), 1);
 }
 
 #[test]
 fn the_third_failure_drops_a_peer_and_an_answer_forgives_the_first_two() {
     let (mut table, now) = table();
-    table.add(&url(1), Source::Settings, now);
+    table.add(&url(1), KnownFrom::Settings, now);
     assert!(!table.failed(&url(1), "refused", now));
     assert!(!table.failed(&url(1), "refused", now));
     table.answered(&url(1), PeerKind::Sixhop, None);
@@ -78,7 +81,7 @@ fn a_peer_whose_answers_cannot_be_read_is_asked_again_at_once() {
 #[test]
 fn a_peer_that_failed_rests_and_longer_each_time() {
     let (mut table, now) = table();
-    table.add(&url(1), Source::Settings, now);
+    table.add(&url(1), KnownFrom::Settings, now);
     table.failed(&url(1), "refused", now);
     assert!(table.to_ask(&[], now + PAUSE / 2).is_empty());
     assert_eq!(table.to_ask(&[], now + PAUSE).len(), 1);
@@ -93,7 +96,7 @@ fn a_hello_of_a_resting_peer_has_it_called_and_its_answer_ends_its_rest() {
     known(&mut table, 1, now);
     table.failed(&url(1), "refused", now);
     assert_eq!(table.to_introduce(now, 9), []);
-    table.add(&url(1), Source::Hello, now);
+    table.add(&url(1), KnownFrom::Hello, now);
     assert!(table.to_ask(&[], now).is_empty(), "a word is no answer");
     assert_eq!(due(&mut table, now), [1]);
     table.introduced(&url(1), met(PeerKind::Sixhop, PAUSE, None), now);
@@ -118,7 +121,7 @@ fn peers_of_the_history_are_not_asked_however_they_are_written() {
 fn those_that_answered_are_asked_first_and_those_that_failed_last() {
     let (mut table, now) = table();
     for n in 1..=3 {
-        table.add(&url(n), Source::Settings, now);
+        table.add(&url(n), KnownFrom::Settings, now);
     }
     table.failed(&url(1), "refused", now);
     table.answered(&url(3), PeerKind::Sixhop, None);
@@ -128,27 +131,27 @@ fn those_that_answered_are_asked_first_and_those_that_failed_last() {
 #[test]
 fn a_full_table_keeps_peers_that_count_and_forgets_the_oldest_candidate() {
     let (mut table, now) = table();
-    table.add(&url(1), Source::Settings, now);
+    table.add(&url(1), KnownFrom::Settings, now);
     known(&mut table, 2, now);
     for n in 3..3 + CANDIDATES_MAX {
-        table.add(&url(n), Source::Hello, now);
+        table.add(&url(n), KnownFrom::Hello, now);
     }
     let newest = url(3 + CANDIDATES_MAX);
-    assert_eq!(table.add(&newest, Source::Hello, now), Added::New);
+    assert_eq!(table.add(&newest, KnownFrom::Hello, now), Added::New);
     assert_eq!(table.len(), 2 + CANDIDATES_MAX);
     assert!(table.get(&url(1)).is_some() && table.get(&url(2)).is_some());
     assert!(table.get(&url(3)).is_none() && table.get(&newest).is_some());
     for n in 1_000..1_000 + PEERS_MAX {
-        table.add(&url(n), Source::Owner, now);
+        table.add(&url(n), KnownFrom::Owner, now);
     }
     assert_eq!(table.len(), PEERS_MAX);
-    assert_eq!(table.add(&url(9_999), Source::Hello, now), Added::Full);
+    assert_eq!(table.add(&url(9_999), KnownFrom::Hello, now), Added::Full);
 }
 
 #[test]
 fn a_candidate_is_asked_nothing_and_not_saved_before_it_has_answered() {
     let (mut table, now) = table();
-    table.add(&url(1), Source::Hello, now);
+    table.add(&url(1), KnownFrom::Hello, now);
     assert!(table.to_ask(&[], now).is_empty());
     assert_eq!(table.revision(), 0);
     assert_eq!(due(&mut table, now), [1]);
@@ -161,11 +164,11 @@ fn a_candidate_is_asked_nothing_and_not_saved_before_it_has_answered() {
 #[test]
 fn a_candidate_of_a_hello_is_called_again_and_then_forgotten() {
     let (mut table, mut now) = table();
-    table.add(&url(1), Source::Hello, now);
+    table.add(&url(1), KnownFrom::Hello, now);
     for pause in [2, 10, 30, 60].map(Duration::from_secs) {
         assert_eq!(due(&mut table, now), [1]);
         assert_eq!(due(&mut table, now), [0; 0], "it is being called");
-        table.add(&url(1), Source::Hello, now);
+        table.add(&url(1), KnownFrom::Hello, now);
         table.not_introduced(&url(1), "refused", now);
         let early = now + pause - Duration::from_millis(1);
         assert_eq!(due(&mut table, early), [0; 0], "it is left alone");
@@ -179,7 +182,7 @@ fn a_candidate_of_a_hello_is_called_again_and_then_forgotten() {
 #[test]
 fn a_node_that_starts_after_its_hello_is_met() {
     let (mut table, now) = table();
-    table.add(&url(1), Source::Hello, now);
+    table.add(&url(1), KnownFrom::Hello, now);
     assert_eq!(due(&mut table, now), [1]);
     table.not_introduced(&url(1), "refused", now);
     let later = now + Duration::from_secs(2);
@@ -192,7 +195,7 @@ fn a_node_that_starts_after_its_hello_is_met() {
 #[test]
 fn a_candidate_of_an_exchange_is_called_twice_a_minute_apart() {
     let (mut table, mut now) = table();
-    table.add(&url(1), Source::Exchange, now);
+    table.add(&url(1), KnownFrom::Exchange, now);
     for _ in 0..2 {
         assert_eq!(due(&mut table, now), [1]);
         table.not_introduced(&url(1), "refused", now);
@@ -209,7 +212,7 @@ fn ten_thousand_names_of_one_target_are_one_call_a_minute() {
     let mut calls = 0;
     for n in 0..10_000 {
         let named = PeerUrl::parse(&format!("http://127.0.0.1:9/{n}")).unwrap();
-        table.add(&named, Source::Hello, now);
+        table.add(&named, KnownFrom::Hello, now);
         calls += due(&mut table, now).len();
         now += Duration::from_millis(12);
     }
@@ -220,7 +223,7 @@ fn ten_thousand_names_of_one_target_are_one_call_a_minute() {
 #[test]
 fn a_chosen_peer_that_does_not_answer_is_tried_again_soon() {
     let (mut table, now) = table();
-    table.add(&url(2), Source::Settings, now);
+    table.add(&url(2), KnownFrom::Settings, now);
     assert_eq!(due(&mut table, now), [2]);
     table.not_introduced(&url(2), "refused", now);
     assert_eq!(due(&mut table, now), [0; 0]);
@@ -236,8 +239,8 @@ fn a_chosen_peer_that_does_not_answer_is_tried_again_soon() {
 #[test]
 fn an_owner_makes_a_candidate_a_peer() {
     let (mut table, now) = table();
-    table.add(&url(1), Source::Hello, now);
-    table.add(&url(1), Source::Owner, now);
+    table.add(&url(1), KnownFrom::Hello, now);
+    table.add(&url(1), KnownFrom::Owner, now);
     assert_eq!(table.to_ask(&[], now).len(), 1);
     let introductions = table.to_introduce(now, 9);
     assert!(introductions.iter().all(|one| one.named_by.is_none()));
@@ -248,7 +251,7 @@ fn an_owner_makes_a_candidate_a_peer() {
 fn candidates_are_waited_for_while_they_are_met_for_the_first_time() {
     let (mut table, now) = table();
     let patience = Duration::from_secs(1);
-    table.add(&url(1), Source::Hello, now);
+    table.add(&url(1), KnownFrom::Hello, now);
     let until = Some(now + patience);
     assert_eq!(table.meeting(&[], false, patience, now), until);
     let history = [url(1).as_str().to_owned()];
@@ -269,12 +272,12 @@ fn strangers_make_few_peers_of_one_network_known() {
     let (mut table, now) = table();
     let near = |last: usize| PeerUrl::parse(&format!("http://203.0.113.{last}/")).unwrap();
     for last in 1..=NETWORK_MAX {
-        assert_eq!(table.add(&near(last), Source::Hello, now), Added::New);
+        assert_eq!(table.add(&near(last), KnownFrom::Hello, now), Added::New);
     }
-    assert_eq!(table.add(&near(100), Source::Hello, now), Added::Crowded);
-    assert_eq!(table.add(&near(100), Source::Owner, now), Added::New);
+    assert_eq!(table.add(&near(100), KnownFrom::Hello, now), Added::Crowded);
+    assert_eq!(table.add(&near(100), KnownFrom::Owner, now), Added::New);
     let named = PeerUrl::parse("http://example.org/").unwrap();
-    table.add(&named, Source::Hello, now);
+    table.add(&named, KnownFrom::Hello, now);
     let address = Some(IpAddr::from([203, 0, 113, 9]));
     let outcome = table.introduced(&named, met(PeerKind::Sixhop, PAUSE, address), now);
     assert_eq!(outcome, Outcome::Gone);
@@ -290,7 +293,7 @@ fn the_active_view_is_mixed_and_has_nobody_who_fails_or_does_not_count() {
         table.introduced(&url(n), met(PeerKind::Sixhop, latency, None), now);
     }
     table.failed(&url(40), "refused", now);
-    table.add(&url(50), Source::Hello, now);
+    table.add(&url(50), KnownFrom::Hello, now);
     let view = ports(&active(table.list(), |_| 0));
     assert_eq!(view.len(), ACTIVE_MAX);
     assert_eq!(view[..8], [39, 38, 37, 36, 35, 34, 33, 32], "worth most");
@@ -372,7 +375,7 @@ fn somebody_else_at_a_known_url_is_a_new_peer() {
         id: Some(NodeId([id; 32])),
         ..met(PeerKind::Sixhop, PAUSE, None)
     };
-    table.add(&url(1), Source::Owner, now);
+    table.add(&url(1), KnownFrom::Owner, now);
     assert_eq!(table.introduced(&url(1), shown(1), now), Outcome::Known);
     let unproved = met(PeerKind::Sixhop, PAUSE, None);
     assert_eq!(table.introduced(&url(1), unproved, now), Outcome::Known);
@@ -418,11 +421,11 @@ fn what_the_owner_removed_comes_back_for_the_owner_or_later() {
     known(&mut table, 2, now);
     for n in [1, 2] {
         assert!(table.remove_for_owner(&url(n), now));
-        assert_eq!(table.add(&url(n), Source::Hello, now), Added::Removed);
+        assert_eq!(table.add(&url(n), KnownFrom::Hello, now), Added::Removed);
     }
-    assert_eq!(table.add(&url(1), Source::Owner, now), Added::New);
+    assert_eq!(table.add(&url(1), KnownFrom::Owner, now), Added::New);
     let later = now + REMOVED_FOR;
-    assert_eq!(table.add(&url(2), Source::Hello, later), Added::New);
+    assert_eq!(table.add(&url(2), KnownFrom::Hello, later), Added::New);
 }
 
 /// When a peer that was lost at `now` is called, until `until`; it never answers.
@@ -464,7 +467,7 @@ fn a_lost_peer_is_looked_for_less_and_less_often_and_for_a_day() {
 fn a_lost_peer_that_answers_is_a_peer_again_and_is_who_it_was() {
     let (mut table, now) = table();
     let id = NodeId([1; 32]);
-    table.add(&url(1), Source::Owner, now);
+    table.add(&url(1), KnownFrom::Owner, now);
     table.remember(&url(1), Some(id), true, None);
     lose(&mut table, 1, now);
     let later = now + TARGET_PAUSE;
@@ -499,28 +502,28 @@ fn what_the_owner_names_displaces_what_strangers_named() {
         let (high, low) = (n / 250, n % 250 + 1);
         PeerUrl::parse(&format!("http://10.0.{high}.{low}:4242/")).unwrap()
     };
-    table.add(&url(1), Source::Owner, now);
+    table.add(&url(1), KnownFrom::Owner, now);
     for n in 0..2 * PEERS_MAX {
         let by = name(n).ip();
-        table.named(&name(n), Source::Hello, by, now);
+        table.named(&name(n), KnownFrom::Hello, by, now);
         table.answered(&name(n), PeerKind::Sixhop, None);
     }
     assert_eq!(table.len(), PEERS_MAX);
     for n in 2..100 {
-        assert_eq!(table.add(&url(n), Source::Owner, now), Added::New, "{n}");
+        assert_eq!(table.add(&url(n), KnownFrom::Owner, now), Added::New, "{n}");
         assert_eq!(table.len(), PEERS_MAX);
     }
     for n in 1..100 {
         assert!(table.get(&url(n)).is_some(), "{n}");
     }
     // Strangers displace nobody.
-    let late = table.named(&name(3_000), Source::Hello, None, now);
+    let late = table.named(&name(3_000), KnownFrom::Hello, None, now);
     assert_eq!(late, Added::Full);
     // A table of the owner's own peers is full.
     for n in 100..2 * PEERS_MAX {
-        table.add(&url(n), Source::Owner, now);
+        table.add(&url(n), KnownFrom::Owner, now);
     }
-    assert_eq!(table.add(&name(1), Source::Owner, now), Added::Full);
+    assert_eq!(table.add(&name(1), KnownFrom::Owner, now), Added::Full);
 }
 
 #[test]
@@ -530,7 +533,7 @@ fn strangers_make_known_a_few_peers_of_one_host_of_a_local_network() {
     let mut named = |host: &str, most: usize| {
         let added = (1..=100).map(|port| {
             let url = at(host, port);
-            table.named(&url, Source::Hello, url.ip(), now)
+            table.named(&url, KnownFrom::Hello, url.ip(), now)
         });
         assert_eq!(
             added.filter(|added| *added == Added::New).count(),
@@ -544,7 +547,7 @@ fn strangers_make_known_a_few_peers_of_one_host_of_a_local_network() {
     named("[fd00::2]", 0);
     named("127.0.0.1", 100);
     assert_eq!(
-        table.add(&at("192.168.1.7", 200), Source::Owner, now),
+        table.add(&at("192.168.1.7", 200), KnownFrom::Owner, now),
         Added::New
     );
 }
@@ -561,7 +564,7 @@ fn a_peer_is_met_when_it_has_shown_who_it_is_or_the_owner_named_it() {
         features: Vec::new(),
     };
     let is_met = |table: &PeerTable| table.get(&url(1)).unwrap().is_met();
-    table.named(&url(1), Source::Hello, None, now);
+    table.named(&url(1), KnownFrom::Hello, None, now);
     table.introduced(&url(1), met(None), now);
     assert!(!is_met(&table), "it only answered");
     let patience = Duration::from_secs(1);
@@ -574,6 +577,6 @@ fn a_peer_is_met_when_it_has_shown_who_it_is_or_the_owner_named_it() {
     assert_eq!(table.meeting(&[], true, patience, now), None);
     table.introduced(&url(1), met(Some(NodeId([1; 32]))), now);
     assert!(is_met(&table));
-    table.add(&url(2), Source::Owner, now);
+    table.add(&url(2), KnownFrom::Owner, now);
     assert!(table.get(&url(2)).unwrap().is_met());
 }

@@ -10,7 +10,7 @@ use futures_util::FutureExt;
 use node_wire::{Value, fault, request, response};
 
 use super::*;
-use crate::{Added, LocalHandlers, Meeting, OwnUrls, QueryKeys, Source, Standing};
+use crate::{Added, KnownFrom, LocalHandlers, Meeting, OwnUrls, QueryKeys, Standing};
 use node_base::{counters::Counters, events::EventLog};
 use node_transport::{Client, MemoryTransport, PeerRequest, Purpose};
 
@@ -195,7 +195,7 @@ async fn who_has_proved_itself_gets_a_token_that_says_who_it_is() {
 async fn peers_that_are_named_are_kept_in_reserve_and_not_called() {
     let world = World::new();
     let (a, b, _c) = (world.node(1), world.node(2), world.node(3));
-    b.add(&url(3), Source::Settings);
+    b.add(&url(3), KnownFrom::Settings);
     b.answered(&url(3), PeerKind::Sixhop, None);
     meet(&a, 2).await.unwrap();
     assert!(a.list().is_empty());
@@ -213,18 +213,18 @@ async fn a_node_with_several_urls_is_one_peer() {
         let answer = answer(&served, &calls, &request, |_| ());
         async move { Ok(vec![answer]) }.boxed()
     });
-    a.add(&path, Source::Owner);
+    a.add(&path, KnownFrom::Owner);
     assert_eq!(a.introduce(&path).await.unwrap(), Meeting::Known(url(2)));
     let peers = a.list();
     assert_eq!((peers.len(), peers[0].url.clone()), (1, url(2)));
     assert!(peers[0].is_chosen && peers[0].id == Some(b.id()));
     // Another address of it, which it does not call its own.
     world.serve(3, &b, |_| ());
-    a.add(&url(3), Source::Settings);
+    a.add(&url(3), KnownFrom::Settings);
     assert_eq!(a.introduce(&url(3)).await.unwrap(), Meeting::Known(url(2)));
     assert_eq!(a.list().len(), 1);
-    assert_eq!(a.add(&url(3), Source::Settings), Added::Known);
-    assert_eq!(a.add(&path, Source::Hello), Added::Known);
+    assert_eq!(a.add(&url(3), KnownFrom::Settings), Added::Known);
+    assert_eq!(a.add(&path, KnownFrom::Hello), Added::Known);
     assert_eq!(a.list().len(), 1);
 }
 
@@ -233,9 +233,9 @@ async fn a_node_that_is_met_at_its_own_url_takes_over_its_other_ones() {
     let world = World::new();
     let (a, b) = (world.node(1), world.node(2));
     world.serve(3, &b, |_| ());
-    a.add(&url(3), Source::Owner);
+    a.add(&url(3), KnownFrom::Owner);
     assert_eq!(a.introduce(&url(3)).await.unwrap(), Meeting::Met);
-    a.add(&url(2), Source::Hello);
+    a.add(&url(2), KnownFrom::Hello);
     assert_eq!(a.introduce(&url(2)).await.unwrap(), Meeting::Met);
     let peers = a.list();
     assert_eq!((peers.len(), peers[0].url.clone()), (1, url(2)));
@@ -247,7 +247,7 @@ async fn this_node_itself_is_no_peer() {
     let world = World::new();
     let a = world.node(1);
     world.serve(2, &a, |_| ());
-    a.add(&url(2), Source::Owner);
+    a.add(&url(2), KnownFrom::Owner);
     assert_eq!(a.introduce(&url(2)).await.unwrap(), Meeting::Ourselves);
     assert!(a.list().is_empty());
 }
@@ -257,7 +257,7 @@ async fn somebody_else_at_a_known_url_is_said() {
     let world = World::new();
     let a = world.node(1);
     world.node(2);
-    a.add(&url(2), Source::Settings);
+    a.add(&url(2), KnownFrom::Settings);
     a.introduce(&url(2)).await.unwrap();
     let was = a.list()[0].id.unwrap();
     let other = world.node(2);
@@ -279,7 +279,7 @@ async fn outsiders_of_a_private_network_learn_who_a_node_is_and_no_more() {
     let own = OwnUrls::one(url(1));
     let events = Arc::new(EventLog::default());
     let private = Overlay::with_standing(standing, own, client, Arc::default(), events);
-    private.add(&url(9), Source::Owner);
+    private.add(&url(9), KnownFrom::Owner);
     private.answered(&url(9), PeerKind::Sixhop, None);
     let outsider = world.node(2);
     // What it says before the other one has shown the key of the network.

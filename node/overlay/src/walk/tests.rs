@@ -13,7 +13,7 @@ use node_wire::{
 use tokio::time::sleep;
 
 use super::*;
-use crate::Source;
+use crate::KnownFrom;
 use node_base::{counters::Counters, events::EventLog};
 use node_transport::{
     Client, MemoryAnswer, MemoryTransport, PeerKind, PeerRequest, Purpose, TransportError,
@@ -75,7 +75,7 @@ impl Network {
     }
 
     fn knows(&self, node: usize, peer: usize) {
-        self.nodes[node].add(&url(peer), Source::Settings);
+        self.nodes[node].add(&url(peer), KnownFrom::Settings);
         self.nodes[node].answered(&url(peer), PeerKind::Sixhop, None);
     }
 
@@ -100,7 +100,7 @@ impl Network {
     }
 
     async fn ask(&self, node: usize) -> Result<Vec<u8>, MissReason> {
-        let asked = Asked::here(ShareName::parse("file").unwrap());
+        let asked = WalkQuery::here(ShareName::parse("file").unwrap());
         let mut walk = Walk::begin(&self.nodes[node], asked).await;
         match walk.next().await {
             Some(file) => Ok(read(file).await),
@@ -133,7 +133,7 @@ async fn answer(node: &Arc<Overlay>, has: bool, http: &PeerRequest) -> MemoryAns
     if has {
         return found(CONTENT).into();
     }
-    let asked = Asked {
+    let asked = WalkQuery {
         name: ShareName::parse(&query.name).unwrap(),
         history: query.history,
         id: http.walk.as_ref().map(|walk| walk.id),
@@ -218,7 +218,7 @@ async fn what_one_branch_does_not_need_another_one_uses() {
         network.knows(17, node);
     }
     network.hold(23);
-    let mut asked = Asked::here(ShareName::parse("file").unwrap());
+    let mut asked = WalkQuery::here(ShareName::parse("file").unwrap());
     // Three others hold their part of the 24 when the last one is asked.
     asked.budget = Budget::of(17 + 24);
     let mut walk = Walk::begin(&network.nodes[0], asked).await;
@@ -334,7 +334,7 @@ async fn after_a_file_that_breaks_off_the_next_holder_is_asked() {
     network.hold(2);
     let mut walk = Walk::begin(
         &network.nodes[0],
-        Asked::here(ShareName::parse("file").unwrap()),
+        WalkQuery::here(ShareName::parse("file").unwrap()),
     )
     .await;
     let mut contents = Vec::new();

@@ -278,9 +278,9 @@ fn files_that_are_renamed_keep_their_digests_even_if_they_swap_names() {
             was: *was,
             is: digests.share.stamp(&name(to)).unwrap(),
         };
-        digests.changed(&News {
+        digests.changed(&ChangeSet {
             moved: all.iter().map(moved).collect(),
-            ..News::default()
+            ..ChangeSet::default()
         });
     };
     let digest_of = |file: &str| digests.known(&name(file)).map(|known| known.digest);

@@ -7,7 +7,7 @@ use node_wire::name::ShareName;
 use tokio::sync::oneshot;
 
 use super::Running;
-use crate::{News, watcher::Signs};
+use crate::{ChangeSet, watcher::Signs};
 
 /// Most that wait at a time.
 const WAITING_MAX: usize = 64;
@@ -81,7 +81,7 @@ impl Rescans {
 }
 
 impl Asked {
-    pub(super) fn count(&mut self, news: &News) {
+    pub(super) fn count(&mut self, news: &ChangeSet) {
         self.found.added += news.added.len() as u64;
         self.found.changed += news.changed.len() as u64;
         self.found.removed += news.removed.len() as u64;

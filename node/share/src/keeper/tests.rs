@@ -214,11 +214,11 @@ fn files_with_another_name_are_told_as_such() {
     home.write("a/x", "1");
     home.write("a/y", "22");
     let keeper = home.keeper();
-    let told: Arc<Mutex<Vec<News>>> = Arc::default();
+    let told: Arc<Mutex<Vec<ChangeSet>>> = Arc::default();
     let telling = Arc::clone(&told);
-    keeper
+    let _subscription = keeper
         .catalogue
-        .tell(move |news| lock(&telling).push(news.clone()));
+        .subscribe(move |news| lock(&telling).push(news.clone()));
     let mut running = started(&keeper);
     fs::rename(home.path("a"), home.path("b")).unwrap();
     hint(&mut running, &["a", "b"]);
@@ -234,11 +234,11 @@ fn files_with_another_name_are_told_as_such() {
 /// What is told of renames while `change` happens, and its hints are looked into.
 fn moved(home: &Home, change: &[(&str, Signs)]) -> Vec<(String, String)> {
     let keeper = home.keeper();
-    let told: Arc<Mutex<Vec<News>>> = Arc::default();
+    let told: Arc<Mutex<Vec<ChangeSet>>> = Arc::default();
     let telling = Arc::clone(&told);
-    keeper
+    let _subscription = keeper
         .catalogue
-        .tell(move |news| lock(&telling).push(news.clone()));
+        .subscribe(move |news| lock(&telling).push(news.clone()));
     let mut running = started(&keeper);
     std::thread::sleep(Duration::from_millis(20));
     fs::rename(home.path("a"), home.path("b")).unwrap();

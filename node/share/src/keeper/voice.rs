@@ -5,10 +5,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use serde_json::json;
-
-use crate::{catalogue::News, root::RootNews};
-use node_base::{clock::now, events::EventLog};
+use crate::{catalogue::ChangeSet, root::RootNews};
+use node_base::{
+    clock::now,
+    events::{Event, EventLog},
+};
 
 /// Least time between two events about changes; what comes meanwhile is told in
 /// one.
@@ -45,7 +46,7 @@ impl<'e> Voice<'e> {
         }
     }
 
-    pub(super) fn changed(&mut self, news: &News) {
+    pub(super) fn changed(&mut self, news: &ChangeSet) {
         let waiting = &mut self.waiting;
         waiting.added += news.added.len();
         waiting.changed += news.changed.len();
@@ -73,10 +74,12 @@ impl<'e> Voice<'e> {
             removed,
             names,
         } = std::mem::take(&mut self.waiting);
-        self.events.emit(
-            "share.changed",
-            json!({ "added": added, "changed": changed, "removed": removed, "names": names }),
-        );
+        self.events.emit(&Event::ShareChanged {
+            added,
+            changed,
+            removed,
+            names,
+        });
     }
 
     pub(super) fn root(&self, news: &RootNews, path: &Path) {
@@ -85,19 +88,19 @@ impl<'e> Voice<'e> {
             RootNews::Same => {}
             RootNews::Back => {
                 tracing::info!(path, "the shared directory is there again");
-                self.events.emit("share.back", json!({ "path": path }));
+                self.events.emit(&Event::ShareBack { path });
             }
             RootNews::Replaced => {
                 tracing::warn!(
                     path,
                     "another directory is shared from now on, as the owner accepted it"
                 );
-                self.events.emit("share.replaced", json!({ "path": path }));
+                self.events.emit(&Event::ShareReplaced { path });
             }
             RootNews::Away(why) => {
                 tracing::warn!(path, why, "the shared directory is gone; nothing is shared");
-                self.events
-                    .emit("share.away", json!({ "path": path, "text": why }));
+                let text = why.clone();
+                self.events.emit(&Event::ShareAway { path, text });
             }
         }
     }
@@ -105,14 +108,15 @@ impl<'e> Voice<'e> {
     /// Tells what is wrong with the ignore files, when it changed.
     pub(super) fn ignore_troubles(&mut self, troubles: Vec<String>) {
         if self.troubles != troubles {
-            self.events
-                .emit("share.ignore_trouble", json!({ "troubles": troubles }));
-            self.troubles = troubles;
+            self.troubles.clone_from(&troubles);
+            self.events.emit(&Event::ShareIgnoreTrouble { troubles });
         }
     }
 
     pub(super) fn unwatched(&self, why: &str) {
         tracing::warn!(why, "not every change of the share is noticed at once");
-        self.events.emit("share.unwatched", json!({ "text": why }));
+        self.events.emit(&Event::ShareUnwatched {
+            text: why.to_owned(),
+        });
     }
 }

@@ -48,7 +48,7 @@ enum Stop {
 
 /// Where content begins, and how it ends.
 #[derive(Debug, PartialEq, Eq)]
-struct Found {
+struct ContentStart {
     head: AnswerHead,
     closing: &'static [&'static str],
     at: usize,
@@ -91,7 +91,7 @@ impl HeadReader {
     }
 }
 
-fn judge(bytes: &[u8]) -> Result<Found, Stop> {
+fn judge(bytes: &[u8]) -> Result<ContentStart, Stop> {
     let mut cursor = Cursor { bytes, at: 0 };
     cursor.skip_marks()?;
     cursor.skip_declaration()?;
@@ -106,7 +106,7 @@ fn judge(bytes: &[u8]) -> Result<Found, Stop> {
 }
 
 /// Judges from before `<value>`.
-fn judge_value(cursor: &mut Cursor<'_>, dialect: Dialect) -> Result<Found, Stop> {
+fn judge_value(cursor: &mut Cursor<'_>, dialect: Dialect) -> Result<ContentStart, Stop> {
     let value = cursor.tag()?;
     if value.is(TagKind::Empty, "value") {
         return Ok(empty(
@@ -119,7 +119,7 @@ fn judge_value(cursor: &mut Cursor<'_>, dialect: Dialect) -> Result<Found, Stop>
     if !value.is(TagKind::Open, "value") {
         return Err(unexpected("element instead of a value"));
     }
-    let untyped = Found {
+    let untyped = ContentStart {
         head: AnswerHead {
             payload: Payload::Text,
             dialect,
@@ -153,8 +153,8 @@ fn judge_value(cursor: &mut Cursor<'_>, dialect: Dialect) -> Result<Found, Stop>
     }
 }
 
-fn typed(cursor: &Cursor<'_>, dialect: Dialect, payload: Payload) -> Found {
-    Found {
+fn typed(cursor: &Cursor<'_>, dialect: Dialect, payload: Payload) -> ContentStart {
+    ContentStart {
         head: AnswerHead { payload, dialect },
         closing: tail::typed(dialect, payload),
         at: cursor.at,
@@ -167,8 +167,8 @@ fn empty(
     dialect: Dialect,
     payload: Payload,
     closing: &'static [&'static str],
-) -> Found {
-    Found {
+) -> ContentStart {
+    ContentStart {
         head: AnswerHead { payload, dialect },
         closing,
         at: cursor.at,
@@ -177,7 +177,7 @@ fn empty(
 }
 
 /// Judges from after `<array>`: the code, and the data if the code is 1.
-fn judge_pair(cursor: &mut Cursor<'_>) -> Result<Found, Stop> {
+fn judge_pair(cursor: &mut Cursor<'_>) -> Result<ContentStart, Stop> {
     cursor.expect(TagKind::Open, "data")?;
     cursor.expect(TagKind::Open, "value")?;
     let code = cursor.tag()?;

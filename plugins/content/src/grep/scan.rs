@@ -29,7 +29,7 @@ use plugin_host::Permits;
 use super::lines::{self, Lines};
 use crate::{
     limits::{FILES_AHEAD, HITS_AHEAD},
-    source::{self, Source},
+    source::{self, FileBytes},
 };
 
 /// Pause between two looks at the deadline.
@@ -53,10 +53,10 @@ type Offer<'a> = dyn FnMut(FileInfo) -> Flow + 'a;
 /// A file to look into, and where its hits go.
 struct Task {
     file: FileInfo,
-    news: SyncSender<News>,
+    news: SyncSender<ScanResult>,
 }
 
-enum News {
+enum ScanResult {
     Hit(Box<Hit>),
     /// The file could not be looked into, or not to its end.
     Partial(Gap),
@@ -120,7 +120,7 @@ impl Scan<'_> {
                 && !stop.load(Ordering::Relaxed)
             {
                 // Nobody listens if this fails.
-                let _ = news.send(News::Partial(Gap::of(&file.name, reason)));
+                let _ = news.send(ScanResult::Partial(Gap::of(&file.name, reason)));
             }
         }
     }
@@ -141,7 +141,7 @@ impl Scan<'_> {
         &self,
         searcher: &mut grep_searcher::Searcher,
         file: &FileInfo,
-        news: &SyncSender<News>,
+        news: &SyncSender<ScanResult>,
         stop: &AtomicBool,
     ) -> Result<(), GapReason> {
         let stopped = || stop.load(Ordering::Relaxed);
@@ -150,9 +150,9 @@ impl Scan<'_> {
             let mut given = false;
             let mut give = |hit| {
                 given = true;
-                !stopped() && news.send(News::Hit(Box::new(hit))).is_ok()
+                !stopped() && news.send(ScanResult::Hit(Box::new(hit))).is_ok()
             };
-            let mut source = Source::new(self.files, &file, &stopped);
+            let mut source = FileBytes::new(self.files, &file, &stopped);
             let given_up = Cell::new(None);
             let lines = Lines::new(&file, self.matcher, self.context, &mut give, &given_up);
             let searched = searcher.search_reader(self.matcher, &mut source, lines);
@@ -200,14 +200,14 @@ fn reason(error: &io::Error) -> GapReason {
 const BUFFER: usize = 64 * 1024;
 
 /// Gives the hits of the first file that was offered.
-fn drain(ahead: &mut VecDeque<Receiver<News>>, sink: &mut dyn Sink) -> Flow {
+fn drain(ahead: &mut VecDeque<Receiver<ScanResult>>, sink: &mut dyn Sink) -> Flow {
     let Some(first) = ahead.front() else {
         return Flow::Continue;
     };
     loop {
         let flow = match first.recv_timeout(PAUSE) {
-            Ok(News::Hit(hit)) => sink.hit(*hit),
-            Ok(News::Partial(gap)) => {
+            Ok(ScanResult::Hit(hit)) => sink.hit(*hit),
+            Ok(ScanResult::Partial(gap)) => {
                 sink.partial(gap);
                 Flow::Continue
             }

@@ -23,7 +23,7 @@ pub(super) struct Finder {
 }
 
 /// What was found in a text.
-pub(super) struct Found {
+pub(super) struct TextMatch {
     pub(super) excerpt: Excerpt,
     /// How the words fit: the worst of them.
     pub(super) fit: Fit,
@@ -66,7 +66,7 @@ impl Finder {
     }
 
     /// The best line of `text`, if it has all that is asked for.
-    pub(super) fn find(&self, text: &str) -> Option<Found> {
+    pub(super) fn find(&self, text: &str) -> Option<TextMatch> {
         let is_ascii = text.is_ascii();
         let most = if self.with.len() == 1 { 1 } else { PLACES_MAX };
         let mut spots = Vec::new();
@@ -87,7 +87,7 @@ impl Finder {
         if self.without.iter().any(is_out) {
             return None;
         }
-        Some(Found {
+        Some(TextMatch {
             excerpt: self.excerpt(text, is_ascii, &spots),
             fit: worst,
         })

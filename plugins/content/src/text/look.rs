@@ -11,7 +11,7 @@ use std::{
 use plugin_api::{Gap, Hit};
 use plugin_host::Permits;
 
-use super::Asked;
+use super::TextSearch;
 use crate::{source, store::Best};
 
 /// Files that are looked into without help: to start it takes as long.
@@ -26,7 +26,7 @@ pub(super) struct Looked {
     pub(super) gap: Option<Gap>,
 }
 
-impl Asked<'_> {
+impl TextSearch<'_> {
     /// Looks into all of `files` until `deadline`, with a helper if one is free. In
     /// their order.
     pub(super) fn look_into(

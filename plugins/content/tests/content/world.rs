@@ -14,7 +14,7 @@ use plugin_api::{
     Changes, Excerpt, FileInfo, Files, Flow, Gap, Handler, HandlerError, Hit, Index, Sink,
     check_examples,
 };
-use plugin_content::Content;
+use plugin_content::ContentIndex;
 
 /// Longest wait for the index.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -202,13 +202,13 @@ impl Sink for Found {
 /// An index over a world.
 pub(crate) struct Indexed {
     pub(crate) world: Arc<World>,
-    pub(crate) content: Content,
+    pub(crate) content: ContentIndex,
 }
 
 impl Indexed {
     pub(crate) fn open(directory: &Path, world: &Arc<World>) -> Indexed {
         let files = Arc::clone(world) as Arc<dyn Files>;
-        let content = Content::open(directory.join("index"), files, |_| {}).unwrap();
+        let content = ContentIndex::open(directory.join("index"), files, |_| {}).unwrap();
         Indexed {
             world: Arc::clone(world),
             content,

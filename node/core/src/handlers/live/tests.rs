@@ -68,13 +68,13 @@ fn hit(n: usize) -> Hit {
 }
 
 fn begin(text: &str, limit: usize) -> LiveAnswer {
-    let asked = Asked {
+    let asked = HandlerQuery {
         handler: Arc::new(Numbers),
         text: text.to_owned(),
         files: Arc::new(Nothing),
         context: 0,
     };
-    let wanted = Wanted {
+    let wanted = Bounds {
         limit,
         deadline: soon(),
         asker: Asker::Owner,
@@ -154,13 +154,13 @@ async fn a_dropped_answer_lets_its_thread_go() {
 #[tokio::test]
 async fn answer_nobody_takes_keeps_its_place_until_it_is_dropped() {
     let threads = Threads::new("answer", 1);
-    let asked = Asked {
+    let asked = HandlerQuery {
         handler: Arc::new(Numbers),
         text: (2 * BUFFER_MAX).to_string(),
         files: Arc::new(Nothing),
         context: 0,
     };
-    let wanted = Wanted {
+    let wanted = Bounds {
         limit: usize::MAX,
         deadline: soon(),
         asker: Asker::Owner,

@@ -29,7 +29,7 @@ use crate::{
     server::{
         Context,
         answer::{Answer, Answered},
-        policy::{Asker, DIGEST_HANDLER, NAMES_MAX, QueryPermit, Wanted},
+        policy::{Asker, DIGEST_HANDLER, FileAsked, NAMES_MAX, QueryPermit},
         rpc::Caller,
     },
 };
@@ -140,7 +140,7 @@ fn names_wanted(context: &Context) -> usize {
 /// The first of some hits, which are all the same content, that the asker may
 /// hear of.
 async fn allowed(context: &Context, asker: &Asker, found: Found) -> Found {
-    let wanted = |hit: &FindHit| Wanted {
+    let wanted = |hit: &FindHit| FileAsked {
         name: hit.name.clone(),
         size: Some(hit.size),
     };
@@ -224,7 +224,7 @@ async fn by_query(
 ) -> Result<Found, Fault> {
     let reader = Arc::clone(context);
     let files = long(context, move || matching(&reader, &query, after.as_deref())).await??;
-    let wanted = |file: &FileInfo| Wanted {
+    let wanted = |file: &FileInfo| FileAsked {
         name: file.name.clone(),
         size: Some(file.size),
     };
@@ -245,7 +245,7 @@ async fn by_query(
 
 /// The files that match a query, in the order of their names, behind a name.
 fn matching(context: &Context, query: &str, after: Option<&str>) -> Result<Vec<FileInfo>, Fault> {
-    let wanted = handlers::Wanted {
+    let wanted = handlers::Bounds {
         limit: QUERY_FILES_MAX,
         deadline: now() + QUERY_TIME,
         asker: handlers::Asker::Stranger,

@@ -6,7 +6,7 @@
 use node_wire::{Fault, Hello, PeerUrl, Value, escape::escaped};
 
 use crate::{
-    overlay::{Added, Source},
+    overlay::{Added, KnownFrom},
     server::{
         Context,
         answer::{Answer, Answered},
@@ -20,7 +20,7 @@ pub(super) fn answer(context: &Context, caller: &Caller, params: &[Value]) -> An
     let url =
         PeerUrl::parse(&hello.url).map_err(|error| Fault::invalid_params(&error.to_string()))?;
     let from = caller.remote.0.ip();
-    let heard = context.overlay.hear(&url, Source::Hello, from);
+    let heard = context.overlay.hear(&url, KnownFrom::Hello, from);
     let added = heard.map_err(|error| Fault::invalid_params(&error.to_string()))?;
     if matches!(added, Added::Full | Added::Crowded) {
         tracing::debug!(url = %escaped(url.as_str()), "no room for one more peer");

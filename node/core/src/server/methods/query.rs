@@ -10,12 +10,12 @@ use node_wire::{About, Fault, Query, ShareName, Value, fault::MissReason, scope:
 
 use crate::{
     handlers::DEFAULT_HANDLER,
-    overlay::{Asked, Walk},
+    overlay::{Walk, WalkQuery},
     server::{
         Context,
         answer::{Answer, Answered, FileAnswer, FileAnswerError},
         content::Content,
-        policy::{Asker, FetchPermit, Wanted},
+        policy::{Asker, FetchPermit, FileAsked},
         relay::Relay,
         rpc::Caller,
     },
@@ -40,7 +40,7 @@ pub(super) async fn answer(context: &Arc<Context>, caller: &Caller, params: &[Va
             }
         }
     }
-    let asked = Asked {
+    let asked = WalkQuery {
         for_owner: is_of_owner(caller, &query.history),
         name: name.clone(),
         history: query.history,
@@ -145,7 +145,7 @@ async fn permit(
     } else {
         None
     };
-    let wanted = Wanted {
+    let wanted = FileAsked {
         name: text.to_owned(),
         size,
     };

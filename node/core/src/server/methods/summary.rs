@@ -25,7 +25,7 @@ use crate::{
     server::{
         Context,
         answer::{Answer, Answered},
-        policy::{Asker, Wanted},
+        policy::{Asker, FileAsked},
         rpc::Caller,
         summary::{Filters, Gathered},
     },
@@ -198,13 +198,13 @@ async fn guarded(context: &Arc<Context>, asker: &Asker) -> Result<Filters, node_
 }
 
 /// The names in the share, if they are known and not too many.
-fn names(context: &Context) -> Option<Vec<Wanted>> {
+fn names(context: &Context) -> Option<Vec<FileAsked>> {
     if !context.catalogue.is_complete() {
         return None;
     }
     let mut files = Vec::new();
     let seen = context.catalogue.search("", &[], &mut |file| {
-        files.push(Wanted {
+        files.push(FileAsked {
             name: file.name.clone(),
             size: Some(file.size),
         });

@@ -28,7 +28,7 @@ pub(in crate::server) struct Asker {
 
 /// A file that an asker would have.
 #[derive(Clone, Debug)]
-pub(in crate::server) struct Wanted {
+pub(in crate::server) struct FileAsked {
     /// Empty for content without a name.
     pub(in crate::server) name: String,
     pub(in crate::server) size: Option<u64>,
@@ -84,7 +84,7 @@ impl<T> HitsPermitted<T> {
     }
 }
 
-pub(super) fn asked(asker: &Asker, digest: &str, wanted: Wanted, what: What) -> FetchAsked {
+pub(super) fn asked(asker: &Asker, digest: &str, wanted: FileAsked, what: What) -> FetchAsked {
     FetchAsked {
         name: wanted.name,
         size: wanted.size,
@@ -100,7 +100,7 @@ pub(super) fn any_allowed(
     policy: &dyn Policy,
     asker: &Asker,
     digest: &str,
-    names: Vec<Wanted>,
+    names: Vec<FileAsked>,
 ) -> Result<bool, PolicyError> {
     let mut failure = None;
     for wanted in names.into_iter().take(NAMES_MAX) {
@@ -121,7 +121,7 @@ pub(super) fn any_allowed(
 pub(super) fn strangers_may_have(
     policy: &dyn Policy,
     digest: &str,
-    names: &[Wanted],
+    names: &[FileAsked],
 ) -> Result<bool, PolicyError> {
     for stranger in STRANGERS.map(Asker::from) {
         let query = QueryAsked {

@@ -6,9 +6,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use serde_json::json;
-
-use crate::{clock::now, counters::Counters, events::EventLog, sync::lock};
+use crate::{
+    clock::now,
+    counters::Counters,
+    events::{Event, EventLog},
+    sync::lock,
+};
 
 /// Time between two failures that are told.
 const PAUSE: Duration = Duration::from_secs(60);
@@ -49,8 +52,10 @@ impl Notes {
             return;
         };
         tracing::warn!(problem, untold, "the policy does not decide");
-        let data = json!({ "text": problem, "untold": untold });
-        self.events.emit("policy.failed", data);
+        self.events.emit(&Event::PolicyFailed {
+            text: problem.to_owned(),
+            untold,
+        });
     }
 }
 

@@ -125,8 +125,8 @@ fn asker(address: &str) -> Asker {
     Asker::at(Remote(SocketAddr::new(address.parse().unwrap(), 1)))
 }
 
-fn wanted(name: &&'static str) -> Wanted {
-    Wanted {
+fn wanted(name: &&'static str) -> FileAsked {
+    FileAsked {
         name: (*name).to_owned(),
         size: Some(1),
     }

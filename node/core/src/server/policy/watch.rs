@@ -3,11 +3,13 @@
 use std::{sync::Arc, time::Duration};
 
 use plugin_api::PolicySource;
-use serde_json::json;
 use tokio::{select, time::sleep};
 use tokio_util::sync::CancellationToken;
 
-use crate::{events::EventLog, threads::Threads};
+use crate::{
+    events::{Event, EventLog},
+    threads::Threads,
+};
 
 /// Pause between two looks.
 const PAUSE: Duration = Duration::from_millis(400);
@@ -36,7 +38,10 @@ pub(crate) async fn look_at_policy(source: &Arc<dyn PolicySource>, events: &Even
         Ok(None) => {}
         Ok(Some(said)) => {
             tracing::warn!(file, said, "the policy");
-            events.emit("plugin.changed", json!({ "file": file, "text": said }));
+            events.emit(&Event::PluginChanged {
+                file: file.to_owned(),
+                text: said,
+            });
         }
         Err(error) => tracing::error!(%error, "looking at the policy panicked"),
     }

@@ -26,7 +26,7 @@ use super::*;
 use crate::{
     handlers::Extensions,
     identity::{NodeKey, random_nonce},
-    node::{Node, NodeOptions},
+    node::{Node, NodeOptions, NodeSettings},
     secret::Secret,
     server::routes,
     state::StateDir,
@@ -78,20 +78,22 @@ impl Service {
         let homes = [(); 2].map(|()| tempfile::tempdir().unwrap());
         let state = StateDir::open(&homes[0].path().join("state")).unwrap();
         let options = NodeOptions {
-            share: homes[1].path().to_owned(),
-            listen: ([127, 0, 0, 1], 0).into(),
-            url: None,
-            allow_hosts: Vec::new(),
+            settings: NodeSettings {
+                share: homes[1].path().to_owned(),
+                listen: ([127, 0, 0, 1], 0).into(),
+                url: None,
+                allow_hosts: Vec::new(),
+                peers: Vec::new(),
+                cache_size: 0,
+                upload_rate: 0,
+                download_rate: 0,
+            },
             secret: Secret::load_or_create(&state).unwrap(),
             state,
             extensions: Extensions {
                 handlers: vec![Arc::new(plugin_filename::Filename)],
                 ..Extensions::default()
             },
-            peers: Vec::new(),
-            cache_size: 0,
-            upload_rate: 0,
-            download_rate: 0,
             providers: None,
             network_key: None,
         };
@@ -99,7 +101,7 @@ impl Service {
         // What comes back in a second comes back when the test says so.
         tokio::time::pause();
         Service {
-            router: routes::router(Arc::clone(node.context())),
+            router: routes::router(Arc::clone(&node.context)),
             node,
             _homes: homes,
         }
@@ -219,7 +221,7 @@ impl Service {
     }
 
     fn over_quota(&self) -> u64 {
-        self.node.context().counters.requests_over_quota.get()
+        self.node.context.counters.requests_over_quota.get()
     }
 }
 

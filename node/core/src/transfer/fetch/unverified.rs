@@ -5,7 +5,7 @@ use node_wire::fault::MissReason;
 use super::{Failure, Fetch, FetchError, Trouble};
 use crate::{
     client::{CallError, RemoteFile},
-    overlay::{Asked, Excluded, Walk},
+    overlay::{Excluded, Walk, WalkQuery},
     transfer::{
         file::{AnswerEnd, Unverified},
         job::JobState,
@@ -25,7 +25,7 @@ impl Fetch<'_> {
     ) -> Result<Option<(usize, MissReason)>, FetchError> {
         // It is made while peers are asked, so that a share that cannot be written shows at once.
         let mut file = self.empty().await?;
-        let asked = Asked::here(self.job.name().clone());
+        let asked = WalkQuery::here(self.job.name().clone());
         let walk = Walk::begin_without(&self.fetcher.overlay, asked, excluded);
         let mut walk = self.or_cancelled(walk).await?;
         while let Some(mut answer) = self.or_cancelled(walk.next()).await? {

@@ -103,7 +103,7 @@ impl Wires {
         let own = PeerUrl::parse("http://192.168.1.2:4242/").unwrap();
         let overlay = Overlay::new(own, client, counters, Arc::new(EventLog::default()));
         for peer in peers {
-            overlay.add(&PeerUrl::parse(peer).unwrap(), Source::Owner);
+            overlay.add(&PeerUrl::parse(peer).unwrap(), KnownFrom::Owner);
         }
         Arc::new(overlay)
     }
@@ -207,7 +207,7 @@ async fn a_name_that_leads_to_the_local_network_later_is_not_followed_there() {
     wires.node("192.168.1.1:4242", &["a"], &[]);
     let overlay = wires.overlay(&[]);
     let url = PeerUrl::parse("http://evil.example:4242/").unwrap();
-    let heard = overlay.hear(&url, Source::Hello, [203, 0, 113, 1].into());
+    let heard = overlay.hear(&url, KnownFrom::Hello, [203, 0, 113, 1].into());
     assert!(heard.is_ok());
     let met = Met {
         kind: PeerKind::Sixhop,
@@ -224,7 +224,7 @@ async fn a_name_that_leads_to_the_local_network_later_is_not_followed_there() {
     assert!(holders(&overlay).await.is_empty());
     assert_eq!(wires.calls("192.168.1.1:4242"), 0);
     // What the owner names himself may be anywhere.
-    overlay.add(&url, Source::Owner);
+    overlay.add(&url, KnownFrom::Owner);
     assert_eq!(holders(&overlay).await, ["http://evil.example:4242/"]);
 }
 

@@ -20,7 +20,7 @@ use crate::{
     handlers::{self, End, LiveAnswer, PageMost},
     server::{
         Context,
-        policy::{Asker, QueryPermit, Wanted},
+        policy::{Asker, FileAsked, QueryPermit},
     },
 };
 
@@ -46,7 +46,7 @@ pub(in crate::server::methods) async fn begin(
         .place(until)
         .await
         .ok_or_else(Fault::busy)?;
-    let bounds = handlers::Wanted {
+    let bounds = handlers::Bounds {
         limit,
         deadline: begun + TIME,
         asker: handlers::Asker::Stranger,
@@ -101,8 +101,8 @@ pub(in crate::server::methods) async fn page(
     })
 }
 
-fn wanted(hit: &Hit) -> Wanted {
-    Wanted {
+fn wanted(hit: &Hit) -> FileAsked {
+    FileAsked {
         name: hit.file.name.clone(),
         size: Some(hit.file.size),
     }

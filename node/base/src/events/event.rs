@@ -1,0 +1,287 @@
+//! The kinds of events, each with its fields.
+
+use serde::Serialize;
+use serde_json::Value;
+
+/// Defines [`Event`] and the names of its kinds from one text.
+macro_rules! events {
+    ($(
+        #[doc = $text:literal]
+        $variant:ident = $kind:literal {
+            $( #[doc = $field_text:literal] $field:ident: $type:ty, )*
+        }
+    )*) => {
+        /// Something that happens at a node.
+        #[derive(Clone, Debug, PartialEq, Serialize)]
+        #[serde(untagged)]
+        pub enum Event {
+            $(
+                #[doc = $text]
+                $variant { $( #[doc = $field_text] $field: $type, )* },
+            )*
+        }
+
+        impl Event {
+            /// The names of all kinds, each with what it says.
+            pub const KINDS: &'static [(&'static str, &'static str)] = &[ $( ($kind, $text), )* ];
+
+            /// Returns the name of its kind, such as `fetch.done`.
+            #[must_use]
+            pub fn kind(&self) -> &'static str {
+                match self {
+                    $( Event::$variant { .. } => $kind, )*
+                }
+            }
+        }
+    };
+}
+
+events! {
+    /// A peer became known.
+    PeerAdded = "peer.added" {
+        /// Its URL.
+        url: String,
+        /// How it became known.
+        source: String,
+    }
+    /// A peer answered for the first time, or again after failures.
+    PeerAnswered = "peer.answered" {
+        /// Its URL.
+        url: String,
+    }
+    /// A known peer has a second URL.
+    PeerSame = "peer.same" {
+        /// The second URL.
+        url: String,
+        /// The URL under which it is known.
+        known: String,
+    }
+    /// Another node than before is at the URL of a peer.
+    PeerChanged = "peer.changed" {
+        /// The URL.
+        url: String,
+        /// The id of the node before.
+        was: String,
+        /// The id of the node now, if it has one.
+        is: Option<String>,
+    }
+    /// A peer cannot call this node back at the URL that it was told.
+    PeerNotCalledBack = "peer.not_called_back" {
+        /// The URL of this node.
+        url: String,
+        /// URL of the peer.
+        peer: String,
+    }
+    /// A peer failed too often and is not asked any more.
+    PeerDropped = "peer.dropped" {
+        /// Its URL.
+        url: String,
+        /// The last failure.
+        error: String,
+    }
+    /// The owner removed a peer.
+    PeerRemoved = "peer.removed" {
+        /// Its URL.
+        url: String,
+    }
+    /// Files of the share appeared, changed or vanished.
+    ShareChanged = "share.changed" {
+        /// How many appeared.
+        added: usize,
+        /// How many changed.
+        changed: usize,
+        /// How many vanished.
+        removed: usize,
+        /// Some of their names.
+        names: Vec<String>,
+    }
+    /// Files were read for their digests.
+    ShareHashed = "share.hashed" {
+        /// How many.
+        files: u64,
+        /// Their bytes.
+        bytes: u64,
+    }
+    /// The shared directory is gone; nothing is shared.
+    ShareAway = "share.away" {
+        /// Its path.
+        path: String,
+        /// Why.
+        text: String,
+    }
+    /// The shared directory is there again.
+    ShareBack = "share.back" {
+        /// Its path.
+        path: String,
+    }
+    /// Another directory is shared from now on, as the owner accepted it.
+    ShareReplaced = "share.replaced" {
+        /// Its path.
+        path: String,
+    }
+    /// What is wrong with the ignore files changed.
+    ShareIgnoreTrouble = "share.ignore_trouble" {
+        /// A line for each.
+        troubles: Vec<String>,
+    }
+    /// Not every change of the share is noticed at once.
+    ShareUnwatched = "share.unwatched" {
+        /// Why.
+        text: String,
+    }
+    /// The index has all files.
+    IndexCaughtUp = "index.caught_up" {
+        /// Files in it.
+        files: u64,
+        /// Files that were read since the start.
+        read: u64,
+        /// Bytes that it takes on the disk.
+        bytes: u64,
+    }
+    /// A file of the plugin directory was loaded, refused or removed.
+    PluginChanged = "plugin.changed" {
+        /// Its name.
+        file: String,
+        /// What happened to it.
+        text: String,
+    }
+    /// The policy made no decision, so the answer was no.
+    PolicyFailed = "policy.failed" {
+        /// Why.
+        text: String,
+        /// Failures since the last such event.
+        untold: u64,
+    }
+    /// A cached blob was damaged and is dropped.
+    CacheDropped = "cache.dropped" {
+        /// Its digest, hex.
+        digest: String,
+    }
+    /// A fetch began.
+    FetchStarted = "fetch.started" {
+        /// Number of the fetch.
+        id: u64,
+        /// Name of the file.
+        name: String,
+    }
+    /// A fetch goes on; told now and then.
+    FetchProgress = "fetch.progress" {
+        /// Number of the fetch.
+        id: u64,
+        /// Name of the file.
+        name: String,
+        /// Bytes that are here.
+        bytes: u64,
+        /// All bytes, if that is known.
+        size: Option<u64>,
+        /// Bytes a second.
+        rate: u64,
+        /// Milliseconds that the rest takes at this rate, if that is known.
+        remaining: Option<u64>,
+        /// URLs of the peers that delivered something.
+        holders: Vec<String>,
+    }
+    /// A holder failed; the fetch goes on without it.
+    FetchHolderFailed = "fetch.holder_failed" {
+        /// Number of the fetch.
+        id: u64,
+        /// Name of the file.
+        name: String,
+        /// URL of the holder.
+        peer: String,
+        /// What happened.
+        error: String,
+        /// Whether it sent bytes that are not those of the digest.
+        wrong_bytes: bool,
+    }
+    /// A file was fetched and is in the share.
+    FetchDone = "fetch.done" {
+        /// Number of the fetch.
+        id: u64,
+        /// Name of the file.
+        name: String,
+        /// Its size.
+        bytes: u64,
+        /// URL of the first peer that delivered something.
+        peer: Option<String>,
+        /// Its digest, hex, if it was checked.
+        digest: Option<String>,
+        /// URLs of the peers that delivered something.
+        holders: Vec<String>,
+    }
+    /// A fetch was cancelled.
+    FetchCancelled = "fetch.cancelled" {
+        /// Number of the fetch.
+        id: u64,
+        /// Name of the file.
+        name: String,
+    }
+    /// A fetch failed.
+    FetchFailed = "fetch.failed" {
+        /// Number of the fetch.
+        id: u64,
+        /// Name of the file.
+        name: String,
+        /// Why.
+        error: String,
+    }
+    /// A batch of fetches began.
+    FetchBatchStarted = "fetch.batch_started" {
+        /// Number of the batch.
+        id: u64,
+        /// The query whose hits are fetched.
+        query: String,
+    }
+    /// A batch of fetches is over.
+    FetchBatchDone = "fetch.batch_done" {
+        /// Number of the batch.
+        id: u64,
+        /// The query whose hits were fetched.
+        query: String,
+        /// Files that were found.
+        found: u64,
+        /// Files that were fetched.
+        done: u64,
+        /// Files that were in the share already.
+        existing: u64,
+        /// Files that were not fetched.
+        failed: u64,
+        /// Bytes that were fetched.
+        bytes: u64,
+    }
+}
+
+impl Event {
+    /// Returns its fields as an object.
+    #[must_use]
+    pub fn data(&self) -> Value {
+        serde_json::to_value(self).expect("strings, numbers and lists are JSON")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn event_has_its_kind_and_its_fields_as_an_object() {
+        let event = Event::PeerChanged {
+            url: "http://a/".to_owned(),
+            was: "b".to_owned(),
+            is: None,
+        };
+        assert_eq!(event.kind(), "peer.changed");
+        let data = json!({ "url": "http://a/", "was": "b", "is": null });
+        assert_eq!(event.data(), data);
+    }
+
+    #[test]
+    fn kinds_are_unique_and_stand_below_a_namespace() {
+        for (n, (kind, text)) in Event::KINDS.iter().enumerate() {
+            assert!(Event::KINDS[..n].iter().all(|(other, _)| other != kind));
+            assert!(kind.contains('.') && !text.is_empty(), "{kind}");
+        }
+    }
+}

@@ -1,0 +1,213 @@
+//! What a node does for its owner, and the handles of its parts.
+
+use std::{collections::BTreeSet, io, sync::Arc};
+
+use node_wire::{Digest, PeerUrl, ShareName};
+use plugin_api::{Files, PolicySource, RankAsked};
+
+use super::Node;
+use crate::{
+    browse::{PeerFilesError, peer_files},
+    cache::Cache,
+    counters::Counters,
+    disk::Disk,
+    handlers::{Handlers, SearchHit, query::SyntaxError},
+    network::Tag,
+    overlay::Overlay,
+    search::{
+        Search, SearchWanted,
+        named::{self, Named, NamedError, Searched},
+    },
+    share::{Catalogue, Digests, Keeper, Share, ShareError},
+    transfer::Transfers,
+};
+
+impl Node {
+    /// Begins to search here and among the peers. Waits for peers that are just being met.
+    ///
+    /// # Errors
+    /// [`SyntaxError`] if the query is not valid.
+    pub async fn search(&self, wanted: SearchWanted) -> Result<Search, SyntaxError> {
+        let context = &self.context;
+        context.overlay.met_for_owner().await;
+        Search::begin(
+            &context.overlay,
+            &context.handlers,
+            &context.files(),
+            wanted,
+        )
+    }
+
+    /// Returns what a text means that was typed where the name of a file is wanted.
+    ///
+    /// # Errors
+    /// [`NamedError`] if it is neither a name nor a query.
+    pub async fn resolve_name(&self, typed: &str) -> Result<Named, NamedError> {
+        self.context.overlay.met_for_owner().await;
+        named::resolve(self.searched(&self.context.files()), typed).await
+    }
+
+    /// Returns the names of all files that a query means, here and at the peers, and whether there are more.
+    ///
+    /// # Errors
+    /// [`SyntaxError`] if the query is not valid.
+    pub async fn expand_query(
+        &self,
+        query: &str,
+    ) -> Result<(BTreeSet<ShareName>, bool), SyntaxError> {
+        named::expand(self.searched(&self.context.files()), query).await
+    }
+
+    fn searched<'a>(&'a self, files: &'a Arc<dyn Files>) -> Searched<'a> {
+        Searched {
+            overlay: &self.context.overlay,
+            handlers: &self.context.handlers,
+            files,
+        }
+    }
+
+    /// Returns what the owner's policy says that hits are worth, and `None` if they stay as they are.
+    pub async fn rank(&self, hits: impl Iterator<Item = RankAsked>) -> Option<Vec<Option<f64>>> {
+        let policy = &self.context.policy;
+        if !policy.ranks() {
+            return None;
+        }
+        policy.rank(hits.collect()).await
+    }
+
+    /// Asks a peer for the files that it shares, at most `limit`.
+    ///
+    /// # Errors
+    /// [`PeerFilesError`] if it does not answer as a Sixhop node.
+    pub async fn peer_files(
+        &self,
+        peer: &PeerUrl,
+        limit: usize,
+    ) -> Result<Vec<SearchHit>, PeerFilesError> {
+        peer_files(self.context.overlay.client(), peer, limit).await
+    }
+
+    /// Removes a peer, and what it said that names are. Returns whether it was there.
+    #[must_use]
+    pub fn remove_peer(&self, peer: &PeerUrl) -> bool {
+        let is_removed = self.context.overlay.remove(peer);
+        if is_removed {
+            self.context.cache.forget_names();
+        }
+        is_removed
+    }
+
+    /// Takes the directory that is at the path of the share now for the share.
+    ///
+    /// # Errors
+    /// [`ShareError`] if there is none.
+    pub async fn accept_share(&self) -> Result<(), ShareError> {
+        let context = Arc::clone(&self.context);
+        let accepted = self.context.disk.run(move || {
+            context.share.accept()?;
+            context.keeper.look_at_root();
+            Ok(())
+        });
+        accepted.await.unwrap_or_else(|error| {
+            Err(ShareError::Directory {
+                path: self.context.share.path().to_owned(),
+                error: io::Error::other(error),
+            })
+        })
+    }
+
+    /// Returns why the share is looked at again and again instead of watched, if it is.
+    #[must_use]
+    pub fn unwatched(&self) -> Option<String> {
+        self.context.keeper.status().unwatched
+    }
+
+    /// Returns what the owner's own call of `query` for a file has to show, if this node is of a private network.
+    #[must_use]
+    pub fn tag_of_own_query(&self, name: &ShareName) -> Option<Tag> {
+        self.context.tag_of_own_query(name)
+    }
+
+    /// Returns whether this node is of a private network.
+    #[must_use]
+    pub fn is_private(&self) -> bool {
+        self.context.network.is_some()
+    }
+
+    /// Returns whether any stranger may have the content of this digest from the share.
+    pub async fn is_public(&self, digest: Digest) -> bool {
+        self.context.is_public(digest).await
+    }
+
+    /// Returns the files that queries are about.
+    #[must_use]
+    pub fn files(&self) -> Arc<dyn Files> {
+        self.context.files()
+    }
+
+    /// Returns the door for short blocking jobs.
+    #[must_use]
+    pub fn disk(&self) -> &Disk {
+        &self.context.disk
+    }
+
+    /// Returns the shared directory.
+    #[must_use]
+    pub fn share(&self) -> &Arc<Share> {
+        &self.context.share
+    }
+
+    /// Returns the list of what is shared.
+    #[must_use]
+    pub fn catalogue(&self) -> &Arc<Catalogue> {
+        &self.context.catalogue
+    }
+
+    /// Returns what keeps that list right.
+    #[must_use]
+    pub fn keeper(&self) -> &Arc<Keeper> {
+        &self.context.keeper
+    }
+
+    /// Returns the digests of what is shared.
+    #[must_use]
+    pub fn digests(&self) -> &Arc<Digests> {
+        &self.context.digests
+    }
+
+    /// Returns the content that passed through.
+    #[must_use]
+    pub fn cache(&self) -> &Cache {
+        &self.context.cache
+    }
+
+    /// Returns the table of handlers.
+    #[must_use]
+    pub fn handlers(&self) -> &Arc<Handlers> {
+        &self.context.handlers
+    }
+
+    /// Returns where the owner's policy comes from, if one may come.
+    #[must_use]
+    pub fn policy(&self) -> Option<&Arc<dyn PolicySource>> {
+        self.context.policy.source()
+    }
+
+    /// Returns the peers.
+    #[must_use]
+    pub fn overlay(&self) -> &Arc<Overlay> {
+        &self.context.overlay
+    }
+
+    /// Returns the fetches.
+    #[must_use]
+    pub fn transfers(&self) -> &Arc<Transfers> {
+        &self.context.transfers
+    }
+
+    /// Returns what is counted.
+    #[must_use]
+    pub fn counters(&self) -> &Arc<Counters> {
+        &self.context.counters
+    }
+}
