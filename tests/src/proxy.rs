@@ -3,19 +3,31 @@
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use crate::http;
 
 /// The answer to `hello`.
 const WELCOME: &str = "HTTP/1.1 200 OK\r\nServer: sixhop/0\r\nContent-Type: text/xml\r\nContent-Length: 113\r\nConnection: close\r\n\r\n<?xml version=\"1.0\"?><methodResponse><params><param><value><int>0</int></value></param></params></methodResponse>";
 
+/// The answer of a node that sends too much already.
+const BUSY: &str = "HTTP/1.1 503 Service Unavailable\r\nServer: sixhop/0\r\nRetry-After: 1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+
+/// What a proxy does with content on its way back.
+#[derive(Debug, Default)]
+struct Conduct {
+    lies: AtomicBool,
+    withholds: bool,
+    /// Requests for content that are still to be answered as busy.
+    busy: AtomicUsize,
+}
+
 /// A proxy in front of a node. Its threads end with the test.
 #[derive(Debug)]
 pub struct Proxy {
     /// Its URL.
     pub url: String,
-    lies: Arc<AtomicBool>,
+    conduct: Arc<Conduct>,
 }
 
 impl Proxy {
@@ -28,40 +40,58 @@ impl Proxy {
 
     /// Answers as the node at `url` does, but breaks off instead of sending content. It does send trees.
     pub fn withholding(url: &str) -> Proxy {
-        Proxy::start(url, true)
+        let conduct = Conduct {
+            withholds: true,
+            ..Conduct::default()
+        };
+        Proxy::start(url, conduct)
+    }
+
+    /// Answers the first `times` requests for content as a busy node does, and all else as the node at `url`.
+    pub fn busy(url: &str, times: usize) -> Proxy {
+        let conduct = Conduct {
+            busy: times.into(),
+            ..Conduct::default()
+        };
+        Proxy::start(url, conduct)
     }
 
     /// From now on it changes content.
     pub fn lie(&self) {
-        self.lies.store(true, Ordering::Release);
+        self.conduct.lies.store(true, Ordering::Release);
+    }
+
+    /// Returns how many requests for content it will still answer as busy.
+    pub fn busy_left(&self) -> usize {
+        self.conduct.busy.load(Ordering::Acquire)
     }
 
     /// Answers as the node at `url` does, until it is told to lie.
     pub fn honest(url: &str) -> Proxy {
-        Proxy::start(url, false)
+        Proxy::start(url, Conduct::default())
     }
 
-    fn start(url: &str, withholds: bool) -> Proxy {
+    fn start(url: &str, conduct: Conduct) -> Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = listener.local_addr().expect("an address");
         let behind = url.to_owned();
-        let lies = Arc::new(AtomicBool::new(false));
-        let told = Arc::clone(&lies);
+        let conduct = Arc::new(conduct);
+        let told = Arc::clone(&conduct);
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 let (behind, told) = (behind.clone(), Arc::clone(&told));
-                std::thread::spawn(move || pass(stream, &behind, &told, withholds));
+                std::thread::spawn(move || pass(stream, &behind, &told));
             }
         });
         Proxy {
             url: format!("http://{address}/"),
-            lies,
+            conduct,
         }
     }
 }
 
 /// Passes one request on; the connection is closed after the answer.
-fn pass(mut stream: TcpStream, behind: &str, lies: &AtomicBool, withholds: bool) -> Option<()> {
+fn pass(mut stream: TcpStream, behind: &str, conduct: &Conduct) -> Option<()> {
     let mut head = Vec::new();
     let mut byte = [0];
     while !head.ends_with(b"\r\n\r\n") {
@@ -89,12 +119,21 @@ fn pass(mut stream: TcpStream, behind: &str, lies: &AtomicBool, withholds: bool)
     )
     .ok()?;
     request.extend(body);
-    let mut answer = http::until_close(behind, &request);
     let is_content = head.starts_with("GET /blobs/") && !head.split(' ').nth(1)?.ends_with("/tree");
-    if is_content && withholds {
+    let fewer = |left: usize| left.checked_sub(1);
+    let busy = &conduct.busy;
+    if is_content
+        && busy
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, fewer)
+            .is_ok()
+    {
+        return stream.write_all(BUSY.as_bytes()).ok();
+    }
+    let mut answer = http::until_close(behind, &request);
+    if is_content && conduct.withholds {
         return stream.shutdown(Shutdown::Both).ok();
     }
-    if is_content && lies.load(Ordering::Acquire) {
+    if is_content && conduct.lies.load(Ordering::Acquire) {
         *answer.last_mut()? ^= 1;
     }
     stream.write_all(&answer).ok()?;

@@ -189,6 +189,10 @@ pub struct SearchAnswer {
     /// Nodes that were heard of and not asked: most because their summaries say that they do not have it.
     #[serde(default)]
     pub passed_over: u32,
+    /// Nodes that another one named, that may have it, and that cannot be reached from here. A fetch asks them through
+    /// the node that named them.
+    #[serde(default)]
+    pub unreachable: u32,
     /// Whether there are peers of the chapter that may have a file of that name and were not asked: `sure` asks them.
     #[serde(default)]
     pub left_chapter_out: bool,
@@ -215,7 +219,7 @@ namespace! {
     /// Finding files.
     "search" => Search {
         /// Finds files of this node and of its peers, up to six hops away. A query is `[handler:]text` with filters;
-        /// without a prefix it is `name:`.
+        /// without a prefix names and texts are searched, names first, and each hit says by `handler` which of them it was.
         ///
         /// `name:` takes an exact name, a glob such as `name:*.txt`, or words; `text:` takes words and "quoted phrases",
         /// `grep:` a regular expression. Filters are `ext:pdf,txt`, `size:>10M`, `after:2026-01-31`, `before:7d`. Hits with

@@ -31,6 +31,8 @@ mod batch;
 mod claims;
 mod course;
 mod download;
+#[cfg(test)]
+mod faults;
 mod fetch;
 mod file;
 mod ids;
@@ -200,7 +202,7 @@ impl Transfers {
                 turns: Turns::new(RUNNING_MAX),
                 claims: Claims::default(),
                 #[cfg(test)]
-                disk_is_full: Arc::default(),
+                faults: Arc::default(),
             },
             ids: Arc::new(ids),
             jobs: Mutex::default(),

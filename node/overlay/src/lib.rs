@@ -38,6 +38,7 @@
 //! - A file never passes through here: a walk hands out the open answer of a
 //!   peer, and whoever asked reads it.
 
+mod called_back;
 mod finder;
 mod introduce;
 mod meetings;
@@ -66,8 +67,13 @@ use node_wire::{
 use serde_json::json;
 use tokio::{sync::Notify, time::timeout_at};
 
+use self::{
+    called_back::CalledBack,
+    providers::Liars,
+    summaries::{NoHandlers, Question},
+};
 pub use self::{
-    finder::{Advance, Finder, Holder, Step},
+    finder::{Advance, Finder, Holder, Step, Unreachable},
     introduce::{Introducer, Meeting, PEERS_FILE},
     meetings::{Meetings, PROOF_TIME, TOKEN_TIME, Visitor},
     memory::{Enter, MEMORY_FOR, MEMORY_MAX, Means, QueryMemory, WalkKey},
@@ -87,10 +93,6 @@ pub use self::{
         LocalHandlers, NEAR_BYTES_MAX, NO_AGE, Poller, QueryKeys, SUMMARIES_MAX, Summaries, YES_AGE,
     },
     walk::{Asked, Excluded, WALK, Walk},
-};
-use self::{
-    providers::Liars,
-    summaries::{NoHandlers, Question},
 };
 use node_base::{clock::now, counters::Counters, events::EventLog, sync::lock};
 use node_transport::{
@@ -128,6 +130,7 @@ pub struct Overlay {
     meetings: Mutex<Meetings>,
     providers: Option<Arc<dyn Providers>>,
     liars: Mutex<Liars>,
+    called_back: Mutex<CalledBack>,
 }
 
 /// What a node is to others.
@@ -202,6 +205,7 @@ impl Overlay {
             standing,
             providers: None,
             liars: Mutex::default(),
+            called_back: Mutex::default(),
             own,
             client,
             counters,
@@ -407,6 +411,15 @@ impl Overlay {
         self.peers().get(peer).and_then(|entry| entry.kind)
     }
 
+    /// Returns the URL of a Sixhop node at `url` that this node has met and that answers, if it is a peer.
+    #[must_use]
+    pub fn met_node(&self, url: &PeerUrl) -> Option<PeerUrl> {
+        let peers = self.peers();
+        let entry = peers.get(url)?;
+        let is_met = entry.latency.is_some() && entry.failures == 0;
+        (is_met && entry.kind == Some(PeerKind::Sixhop)).then(|| entry.url.clone())
+    }
+
     /// Notes that a peer could not be reached; the third time drops it. One that
     /// answered, with something that cannot be read, was reached.
     fn failed(&self, peer: &PeerUrl, error: &CallError) {
@@ -414,6 +427,11 @@ impl Overlay {
             return;
         }
         let text = error.to_string();
+        if let CallError::Busy(_) = error {
+            // It is there, and has done nothing wrong.
+            tracing::debug!(peer = peer.as_str(), "{text}");
+            return;
+        }
         if error.is_unreadable() {
             self.peers().unreadable(peer, &text);
             self.counters.answers_unreadable.one();

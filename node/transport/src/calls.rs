@@ -46,7 +46,7 @@ const HELLO_ANSWER_MAX: usize = 8 * 1024;
 pub enum CallError {
     /// The bytes did not come.
     #[error(transparent)]
-    Transport(#[from] TransportError),
+    Transport(TransportError),
     /// The peer did not answer in time, or fell silent.
     #[error("it did not answer in time")]
     Deadline,
@@ -65,7 +65,7 @@ pub enum CallError {
     /// The peer does not know the method: it is not of our kind.
     #[error("it does not know this call")]
     Unknown(PeerKind),
-    /// The peer is sending to too many others; ask again after this time.
+    /// The peer is sending to too many others, or was asked too often; ask again after this time.
     #[error("it is busy, and asks to try again in {} s", .0.as_secs())]
     Busy(Duration),
     /// The peer is of a private network, and this node is not.
@@ -90,6 +90,15 @@ pub enum CallError {
     Unexpected,
 }
 
+impl From<TransportError> for CallError {
+    fn from(error: TransportError) -> CallError {
+        match error {
+            TransportError::Busy(wait) => CallError::Busy(wait),
+            error => CallError::Transport(error),
+        }
+    }
+}
+
 impl CallError {
     /// Whether the peer was reached and answered, with something that cannot be read.
     /// Such an answer costs its call only.
@@ -98,7 +107,10 @@ impl CallError {
         match self {
             CallError::Answer(error) => *error != AnswerError::Truncated,
             CallError::Response(_) | CallError::TooLong(_) | CallError::Unexpected => true,
-            CallError::Transport(error) => matches!(error, TransportError::Encoded),
+            // 500: its program fails at this one call, as libraries do at what they cannot write.
+            CallError::Transport(error) => {
+                matches!(error, TransportError::Encoded | TransportError::Status(500))
+            }
             _ => false,
         }
     }
@@ -157,6 +169,7 @@ pub struct Client {
     dials: Dials,
     pub(super) counters: Arc<Counters>,
     pub(super) download_rate: Rate,
+    pub(super) through: Option<PeerUrl>,
 }
 
 impl Client {
@@ -169,6 +182,7 @@ impl Client {
             dials: Dials::default(),
             counters,
             download_rate: Rate::default(),
+            through: None,
         }
     }
 
@@ -184,6 +198,15 @@ impl Client {
     pub fn with_download_rate(mut self, rate: Rate) -> Client {
         self.download_rate = rate;
         self
+    }
+
+    /// Asks for the content of `holder`, if there is one, through the peers that are asked for content.
+    #[must_use]
+    pub fn through(&self, holder: Option<PeerUrl>) -> Client {
+        Client {
+            through: holder,
+            ..self.clone()
+        }
     }
 
     /// The calls that strangers caused.

@@ -21,6 +21,7 @@ use node_wire::content::{ContentScan, Scanned};
 use super::relay::Relay;
 use crate::{
     cache::CachedBlob,
+    client::BlobBody,
     disk::Disk,
     pieces::{PIECE_SIZE, PieceTree},
     share::{SharedBlob, SharedFile},
@@ -69,6 +70,13 @@ enum Source {
     },
     /// A file that a peer is sending.
     Peer(Box<Relay>),
+    /// A range of content that a peer is sending, which is passed on.
+    Passed {
+        body: Box<BlobBody>,
+        left: u64,
+        /// What arrived and was not taken yet.
+        ahead: Bytes,
+    },
 }
 
 /// Content whose pieces are checked when they are read.
@@ -162,6 +170,18 @@ impl Content {
         }
     }
 
+    /// Creates content from `length` bytes that a peer is sending.
+    pub(super) fn of_passed(body: BlobBody, length: u64) -> Content {
+        Content {
+            origin: Origin::Peer,
+            source: Source::Passed {
+                body: Box::new(body),
+                left: length,
+                ahead: Bytes::new(),
+            },
+        }
+    }
+
     /// Returns where the bytes come from.
     pub(super) fn origin(&self) -> Origin {
         self.origin
@@ -178,6 +198,7 @@ impl Content {
             Source::Memory(all) => Some(all.len() as u64),
             Source::File { left, .. } => Some(left.end - left.start),
             Source::Blob { left, ahead, .. } => Some(left.end - left.start + ahead.len() as u64),
+            Source::Passed { left, .. } => Some(*left),
             Source::Peer(_) => None,
         }
     }
@@ -192,7 +213,7 @@ impl Content {
             Source::File { left, .. } | Source::Blob { left, .. } => {
                 *left = range.start.min(left.end)..range.end.min(left.end);
             }
-            Source::Peer(_) => {}
+            Source::Peer(_) | Source::Passed { .. } => {}
         }
     }
 
@@ -226,6 +247,16 @@ impl Content {
                 Ok(taken(ahead, most))
             }
             Source::Peer(relay) => relay.next(most).await,
+            Source::Passed { body, left, ahead } => {
+                if ahead.is_empty()
+                    && let Some(arrived) = body.next().await.map_err(io::Error::other)?
+                {
+                    *ahead = arrived;
+                }
+                let bytes = taken(ahead, most);
+                *left -= bytes.as_ref().map_or(0, |bytes| bytes.len() as u64);
+                Ok(bytes)
+            }
         }
     }
 
@@ -260,7 +291,7 @@ impl Content {
                 }
                 Ok(Some(scanned))
             }
-            Source::Peer(_) => Ok(None),
+            Source::Peer(_) | Source::Passed { .. } => Ok(None),
         }
     }
 }

@@ -21,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{FetchError, JobState, Transfers, sources::Source, turns::Owner};
 use crate::{
+    handlers::query,
     overlay::{Finder, Holder},
     share::{Replace, ShareError},
 };
@@ -166,7 +167,9 @@ impl Batch {
         let mut turn = Some(transfers.searches.next(Owner::Batch(self.id())).await);
         self.status.send_modify(|status| status.queued = false);
         transfers.fetcher.overlay.met_for_owner().await;
-        let mut finder = Finder::begin(&transfers.fetcher.overlay, FindWanted::Query(query));
+        // Without a prefix a name is meant.
+        let wanted = FindWanted::Query(query::of_names(&query));
+        let mut finder = Finder::begin(&transfers.fetcher.overlay, wanted);
         let (mut seen, mut waiting) = (HashSet::new(), VecDeque::new());
         let mut running = FuturesUnordered::new();
         let mut searching = true;
@@ -245,6 +248,8 @@ impl Batch {
                 peer: holder.peer.clone(),
                 size: hit.size,
                 digest,
+                about: hit.about(),
+                through: None,
             });
             found += 1;
             size = size.saturating_add(hit.size);
