@@ -289,7 +289,7 @@ impl PeerTable {
     /// Until when it is worth to wait for candidates that are being met: the last
     /// of them that became known less than `patience` ago, is called for the
     /// first time now or next, and is not in `history`. The owner also waits for those
-    /// that are just showing who they are.
+    /// that are just showing who they are, and for saved ones of which it is not known.
     #[must_use]
     pub fn meeting(
         &self,
@@ -300,7 +300,12 @@ impl PeerTable {
     ) -> Option<Instant> {
         let passed = keys(history);
         let met_now = |peer: &PeerEntry| {
-            let is_new = !peer.counts() && peer.introductions == 0;
+            let is_unknown = if for_owner {
+                !peer.is_met() && peer.last_answer.is_none()
+            } else {
+                !peer.counts()
+            };
+            let is_new = is_unknown && peer.introductions == 0;
             let is_unproved = for_owner && peer.is_proving && !peer.is_met();
             is_unproved || is_new && (peer.is_due(now) || peer.is_introducing)
         };
