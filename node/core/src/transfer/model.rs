@@ -147,6 +147,7 @@ struct Peer {
     stalls: bool,
     lies: bool,
     is_busy: bool,
+    busy_for: Duration,
     is_limited: bool,
     /// Whether this run of the asker knows what kind it is.
     is_known: bool,
@@ -161,6 +162,7 @@ impl Peer {
             stalls: false,
             lies: false,
             is_busy: false,
+            busy_for: BUSY,
             is_limited: false,
             is_known: false,
         }
@@ -268,7 +270,7 @@ impl World {
                 }
                 lock(&self.asked)[n].push(now());
                 if peer.is_busy {
-                    return Err(TransportError::Busy(BUSY));
+                    return Err(TransportError::Busy(peer.busy_for));
                 }
                 let rate = peer.is_limited.then(|| AnswerRate::shared(LIMIT, 1));
                 let last = range.end - 1;

@@ -106,6 +106,7 @@ async fn a_busy_holder_leaves_its_part_to_the_others() {
 async fn a_holder_that_is_busy_for_a_day_is_given_up() {
     let busy = Peer {
         is_busy: true,
+        busy_for: Duration::from_secs(60),
         ..holder()
     };
     let (_world, asker) = asker(vec![busy]).await;
