@@ -25,7 +25,7 @@ export function build({ text, kind, ext, size, age }) {
 // What an address says of a search, and back. The order of the rows is no part of what is searched for.
 const FIELDS = ["kind", "ext", "size", "age", "reach"];
 
-const USUAL = { kind: "name", ext: "", size: "", age: "", reach: "normal", sort: "best" };
+const USUAL = { kind: KINDS[0].id, ext: "", size: "", age: "", reach: "normal", sort: "best" };
 
 export function written(search) {
   const params = new URLSearchParams({ q: search.text });

@@ -53,7 +53,7 @@ fn each_search_is_an_entry_of_the_history() {
     browser.until_text(".search .empty", "Nothing found");
     browser.back();
     browser.until_text(".search .row", "apple.txt");
-    assert_eq!(form(&page), json!(["apple", "name", "", "", "best"]));
+    assert_eq!(form(&page), json!(["apple", "all", "", "", "best"]));
     browser.back();
     browser.until_text(".search .empty", "What are you looking for?");
     assert_eq!(form(&page)[0], "");
@@ -82,11 +82,11 @@ fn an_address_with_filters_searches_for_just_that() {
     page.view("search?q=pear&ext=txt&size=%3C100k&sort=name");
     page.browser.until_text(".search .row", "small pear.txt");
     page.browser.until_text(".search .summary", "1 file ");
-    assert_eq!(form(&page), json!(["pear", "name", "txt", "<100k", "name"]));
+    assert_eq!(form(&page), json!(["pear", "all", "txt", "<100k", "name"]));
     // What means nothing is left out.
     page.view("search?q=pear&kind=nonsense&size=huge&sort=%00");
     page.browser.until_text(".search .summary", "3 files");
-    assert_eq!(form(&page), json!(["pear", "name", "", "", "best"]));
+    assert_eq!(form(&page), json!(["pear", "all", "", "", "best"]));
     node.stop();
 }
 
