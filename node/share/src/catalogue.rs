@@ -116,9 +116,9 @@ impl Catalogue {
             told: OnceLock::new(),
         });
         let noting = Arc::downgrade(&catalogue);
-        let told = move |name: &ShareName| {
+        let told = move |names: &[&ShareName]| {
             if let Some(catalogue) = noting.upgrade() {
-                catalogue.note_stored(name);
+                catalogue.note_stored(names);
             }
         };
         // A share has one catalogue; a second one would miss what is stored.
@@ -374,21 +374,27 @@ impl Catalogue {
         }
     }
 
-    /// Notes a file that this node stored.
-    fn note_stored(&self, name: &ShareName) {
-        if self.share.shares(name) {
-            self.note(name);
-        } else {
-            tracing::info!(%name, "a file was stored that is not shared: its name is ignored");
-        }
+    /// Notes files that this node stored.
+    fn note_stored(&self, names: &[&ShareName]) {
+        let is_shared = |name: &&ShareName| {
+            let is_shared = self.share.shares(name);
+            if !is_shared {
+                tracing::info!(%name, "a file was stored that is not shared: its name is ignored");
+            }
+            is_shared
+        };
+        let shared: Vec<&ShareName> = names.iter().copied().filter(is_shared).collect();
+        self.note(&shared);
     }
 
-    /// Looks at one file and tells of it.
-    fn note(&self, name: &ShareName) {
+    /// Looks at files and tells of them.
+    fn note(&self, names: &[&ShareName]) {
         let news = {
             let mut work = self.work();
-            let meta = self.share.look_at(name).ok();
-            self.apply(&mut work, &mut vec![(name.as_str().to_owned(), meta)])
+            let look =
+                |name: &&ShareName| (name.as_str().to_owned(), self.share.look_at(name).ok());
+            let mut changes: Vec<Change> = names.iter().map(look).collect();
+            self.apply(&mut work, &mut changes)
         };
         self.spread(&news);
     }
@@ -424,7 +430,7 @@ impl Catalogue {
             && known.map(Meta::stamp) != Some(meta.stamp())
             && was_just_written(meta)
         {
-            self.note(&name);
+            self.note(&[&name]);
         }
         Ok(meta.map(|meta| info(name.as_str().to_owned(), meta)))
     }

@@ -1,6 +1,7 @@
 //! A file on its way into the share.
 
 mod copying;
+mod group;
 mod parent;
 mod stream;
 
@@ -19,6 +20,8 @@ use cap_fs_ext::{FollowSymlinks, OpenOptionsFollowExt};
 use cap_std::fs::{Dir, OpenOptions};
 use node_wire::name::ShareName;
 
+pub use self::group::WholeFile;
+pub(super) use self::group::store_all;
 use self::parent::Parent;
 pub use self::stream::IncomingStream;
 use super::{
@@ -274,24 +277,37 @@ impl Incoming {
     /// any other error, nothing of the file stays.
     pub fn commit(mut self, length: u64, about: About) -> Result<Stamp, ShareError> {
         self.fate = Fate::Removed;
-        self.check_length(length)?;
-        self.root.check(&self.share, &self.name)?;
-        self.describe(about)
-            .and_then(|()| self.file.sync_all())
+        self.complete(length, about)?;
+        self.file
+            .sync_all()
             .map_err(|error| self.failed(Doing::Write, error))?;
-        self.parent
-            .place(last(&self.temporary), self.replace)
-            .map_err(|error| self.failed(Doing::Place, error))?;
-        self.fate = Fate::Placed;
-        self.storing.temporaries.placed(&self.temporary);
-        self.storing.siblings.placed(&self.name);
-        self.storing.placed.tell(&self.name);
+        self.place()?;
+        self.storing.placed.tell(&[&self.name]);
         let stamp = self
             .parent
             .sync()
             .and_then(|()| self.file.metadata())
             .map_err(|error| self.failed(Doing::Sync, error))?;
         Ok(Stamp::of(&stamp))
+    }
+
+    /// Makes sure that the file is whole and can be put in its place, and describes it.
+    fn complete(&self, length: u64, about: About) -> Result<(), ShareError> {
+        self.check_length(length)?;
+        self.root.check(&self.share, &self.name)?;
+        self.describe(about)
+            .map_err(|error| self.failed(Doing::Write, error))
+    }
+
+    /// Gives the file its name. It is on the disk, its name is not.
+    fn place(&mut self) -> Result<(), ShareError> {
+        self.parent
+            .place(last(&self.temporary), self.replace)
+            .map_err(|error| self.failed(Doing::Place, error))?;
+        self.fate = Fate::Placed;
+        self.storing.temporaries.placed(&self.temporary);
+        self.storing.siblings.placed(&self.name);
+        Ok(())
     }
 
     fn check_length(&self, length: u64) -> Result<(), ShareError> {

@@ -69,7 +69,7 @@ pub use self::{
     catalogue::{Catalogue, News},
     digests::{Digests, Known},
     error::{Doing, ShareError},
-    incoming::{About, FREE_MIN, INCOMING_MAX, Incoming, IncomingStream, Replace},
+    incoming::{About, FREE_MIN, INCOMING_MAX, Incoming, IncomingStream, Replace, WholeFile},
     keeper::{Keeper, KeeperStatus},
     listing::Listing,
     skipped::{SkipReason, Skipped},
@@ -100,17 +100,17 @@ struct Storing {
     placed: Placed,
 }
 
-/// Who is told of a file that was stored.
-type Told = Box<dyn Fn(&ShareName) + Send + Sync>;
+/// Who is told of files that were stored.
+type Told = Box<dyn Fn(&[&ShareName]) + Send + Sync>;
 
 /// Tells of files that were stored.
 #[derive(Default)]
 struct Placed(OnceLock<Told>);
 
 impl Placed {
-    fn tell(&self, name: &ShareName) {
+    fn tell(&self, names: &[&ShareName]) {
         if let Some(told) = self.0.get() {
-            told(name);
+            told(names);
         }
     }
 }
@@ -381,6 +381,13 @@ impl Share {
     /// [`ShareError::Store`] if no temporary can be made.
     pub fn begin(&self, name: &ShareName, replace: Replace) -> Result<Incoming, ShareError> {
         Incoming::begin(self, name, replace)
+    }
+
+    /// Stores files whose bytes are all here, which costs less than one after the other: they are brought to the
+    /// disk together. Returns what each of them then is, in their order. One that fails costs the others nothing.
+    #[must_use]
+    pub fn store_all(&self, files: &[WholeFile]) -> Vec<Result<Stamp, ShareError>> {
+        incoming::store_all(self, files)
     }
 
     /// Removes the temporary of an earlier run that is not taken up, and the

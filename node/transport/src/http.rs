@@ -18,6 +18,7 @@ use hyper_util::{
 };
 use node_wire::{
     AnswerRate, Budget, Charset, answer_rate, asking, budget,
+    bundle::DIGESTS_TYPE,
     node_id::{Nonce, TOKEN_HEADER},
     peer_url::PeerUrl,
     query_id,
@@ -155,7 +156,10 @@ impl Purpose {
     /// The body of the request.
     fn body(&self) -> &[u8] {
         match self {
-            Purpose::Call(body) | Purpose::Find(body) | Purpose::Meet { body, .. } => body,
+            Purpose::Call(body)
+            | Purpose::Find(body)
+            | Purpose::Meet { body, .. }
+            | Purpose::Bundle(body) => body,
             Purpose::Blob { .. } | Purpose::Tree(_) | Purpose::Search(_) => &[],
         }
     }
@@ -303,6 +307,11 @@ fn http_request(request: &PeerRequest) -> Result<Request<Full<Bytes>>, Transport
             .method(Method::GET)
             .uri(format!("http://{}/blobs/{digest}/tree", peer.authority()))
             .body(Full::default()),
+        Purpose::Bundle(digests) => builder
+            .method(Method::POST)
+            .uri(format!("http://{}/blobs", peer.authority()))
+            .header(header::CONTENT_TYPE, DIGESTS_TYPE)
+            .body(Full::new(digests.clone())),
         Purpose::Search(query) => builder
             .method(Method::GET)
             .uri(format!("http://{}/search?{query}", peer.authority()))

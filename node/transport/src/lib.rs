@@ -16,6 +16,7 @@
 //!   is the overlay's.
 
 mod blob;
+mod bundle;
 mod call_scope;
 mod calls;
 mod content;
@@ -29,6 +30,7 @@ mod transport;
 
 pub use self::{
     blob::BlobBody,
+    bundle::{BundleBody, BundleFile},
     call_scope::{CallScope, nearest_for},
     calls::{Answered, CallError, Client, QueryReply},
     content::RemoteFile,

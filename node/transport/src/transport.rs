@@ -55,6 +55,8 @@ pub enum Purpose {
     },
     /// What checks its pieces: `GET /blobs/DIGEST/tree`.
     Tree(Digest),
+    /// Many small files: `POST /blobs` with a list of digests, as bytes.
+    Bundle(Bytes),
     /// The files that match a query: `GET /search?…`.
     Search(String),
 }

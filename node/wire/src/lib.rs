@@ -21,6 +21,7 @@
 pub mod answer_rate;
 pub mod asking;
 pub mod budget;
+pub mod bundle;
 mod cdata;
 pub mod characters;
 pub mod content;

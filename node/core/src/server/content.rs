@@ -17,7 +17,7 @@ use std::{
 use bytes::Bytes;
 use node_wire::content::{ContentScan, Scanned};
 
-use super::relay::Relay;
+use super::{bundle::Bundle, relay::Relay};
 use crate::{
     cache::CachedBlob,
     disk::Disk,
@@ -41,6 +41,8 @@ pub(super) enum Origin {
     Cache,
     /// A peer that is sending it.
     Peer,
+    /// Many small files, which count themselves.
+    Bundle,
 }
 
 /// Content that is read once, from its beginning to its end.
@@ -69,6 +71,8 @@ enum Source {
     },
     /// A file that a peer is sending.
     Peer(Box<Relay>),
+    /// Many small files of the share or the cache.
+    Bundle(Box<Bundle>),
 }
 
 impl Content {
@@ -113,6 +117,14 @@ impl Content {
         }
     }
 
+    /// Creates content from many small files.
+    pub(super) fn of_bundle(bundle: Bundle) -> Content {
+        Content {
+            origin: Origin::Bundle,
+            source: Source::Bundle(Box::new(bundle)),
+        }
+    }
+
     /// Returns where the bytes come from.
     pub(super) fn origin(&self) -> Origin {
         self.origin
@@ -120,7 +132,10 @@ impl Content {
 
     /// Returns whether reading goes to the disk.
     pub(super) fn is_on_disk(&self) -> bool {
-        matches!(self.source, Source::File { .. } | Source::Blob { .. })
+        matches!(
+            self.source,
+            Source::File { .. } | Source::Blob { .. } | Source::Bundle(_)
+        )
     }
 
     /// Returns the number of bytes, if it is known.
@@ -129,11 +144,11 @@ impl Content {
             Source::Memory(all) => Some(all.len() as u64),
             Source::File { left, .. } => Some(left.end - left.start),
             Source::Blob { left, ahead, .. } => Some(left.end - left.start + ahead.len() as u64),
-            Source::Peer(_) => None,
+            Source::Peer(_) | Source::Bundle(_) => None,
         }
     }
 
-    /// Keeps the bytes of `range` only. A peer's content stays whole.
+    /// Keeps the bytes of `range` only. A peer's content and a bundle stay whole.
     pub(super) fn cut(&mut self, range: Range<u64>) {
         match &mut self.source {
             Source::Memory(all) => {
@@ -143,7 +158,7 @@ impl Content {
             Source::File { left, .. } | Source::Blob { left, .. } => {
                 *left = range.start.min(left.end)..range.end.min(left.end);
             }
-            Source::Peer(_) => {}
+            Source::Peer(_) | Source::Bundle(_) => {}
         }
     }
 
@@ -181,6 +196,7 @@ impl Content {
                 Ok(taken(ahead, most))
             }
             Source::Peer(relay) => relay.next(most).await,
+            Source::Bundle(bundle) => bundle.next(disk, most).await,
         }
     }
 
@@ -196,7 +212,7 @@ impl Content {
 
     /// Reads the content as far as it takes to know how it travels in an
     /// answer to `query`. Every piece of a blob is checked. `None` for the
-    /// content of a peer.
+    /// content of a peer and for a bundle.
     ///
     /// # Errors
     /// As [`Content::next`].
@@ -215,17 +231,17 @@ impl Content {
                 }
                 Ok(Some(scanned))
             }
-            Source::Peer(_) => Ok(None),
+            Source::Peer(_) | Source::Bundle(_) => Ok(None),
         }
     }
 }
 
 /// Takes at most `most` bytes of `ahead`.
-fn taken(ahead: &mut Bytes, most: usize) -> Option<Bytes> {
+pub(super) fn taken(ahead: &mut Bytes, most: usize) -> Option<Bytes> {
     (!ahead.is_empty()).then(|| ahead.split_to(most.min(ahead.len())))
 }
 
-fn read_file(file: &File, stamp: Stamp, range: Range<u64>) -> io::Result<Bytes> {
+pub(super) fn read_file(file: &File, stamp: Stamp, range: Range<u64>) -> io::Result<Bytes> {
     let length = usize::try_from(range.end - range.start).map_err(io::Error::other)?;
     let mut chunk = Vec::with_capacity(length);
     let read = At(file, range.start)

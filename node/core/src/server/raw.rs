@@ -103,7 +103,7 @@ fn part(wanted: Wanted, size: u64) -> (StatusCode, Range<u64>, Option<String>) {
     }
 }
 
-fn busy() -> Response {
+pub(super) fn busy() -> Response {
     let text = "too many downloads run, try again later\n";
     let mut response = (StatusCode::SERVICE_UNAVAILABLE, text).into_response();
     response

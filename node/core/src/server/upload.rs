@@ -6,7 +6,8 @@
 //! it to the [`Encoder`] of the answer.
 //!
 //! # Invariants
-//! - No byte of content leaves before it was taken from the rate and counted.
+//! - No byte of content leaves before it was taken from the rate and counted. A bundle counts its files itself when
+//!   it reads them: what passes here has their lengths in it.
 //! - At most [`SLOTS_MAX`] answers longer than [`SHORT`] are sent at a time; with
 //!   a limit, at most as many as get a turn within [`TURN_WAIT_MAX`]. Addresses take
 //!   turns for the slots.
@@ -192,7 +193,9 @@ impl Upload {
 
     /// Returns the body of an answer that carries `content`.
     pub(super) async fn body(self, mut content: Content, encoder: Encoder) -> Body {
-        self.uploads.counters.files_served.one();
+        if content.origin() != Origin::Bundle {
+            self.uploads.counters.files_served.one();
+        }
         if self.uploads.rate.limit().is_none()
             && let Some(all) = content.take_memory()
         {
@@ -211,7 +214,9 @@ impl Upload {
     async fn pass(&self, bytes: usize, origin: Origin) {
         self.uploads.rate.take(self.address, bytes).await;
         let counters = &self.uploads.counters;
-        counters.bytes_served.add(bytes as u64);
+        if origin != Origin::Bundle {
+            counters.bytes_served.add(bytes as u64);
+        }
         if origin == Origin::Cache {
             counters.cache_bytes_served.add(bytes as u64);
         }

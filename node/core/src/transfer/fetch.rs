@@ -126,6 +126,8 @@ pub(super) enum Begun {
     Found(Source),
     /// What an earlier run of the node received.
     Before(Record),
+    /// A peer that sent wrong bytes of it, and is not asked again.
+    LiedTo(PeerUrl),
 }
 
 /// What all fetches work with.
@@ -204,21 +206,37 @@ impl Fetcher {
     }
 
     pub(super) async fn run(&self, job: &Job, begun: Begun) {
+        self.started(job);
+        self.go_on(job, begun).await;
+    }
+
+    /// Notes that a fetch started.
+    pub(super) fn started(&self, job: &Job) {
         self.events.emit(
             "fetch.started",
             json!({ "id": job.id(), "name": job.name().as_str() }),
         );
+    }
+
+    /// Runs a fetch that started, until it is over.
+    pub(super) async fn go_on(&self, job: &Job, begun: Begun) {
+        let liars = Liars::default();
         let (known, record) = match begun {
             Begun::New => (None, None),
             Begun::Found(source) => (Some(source), None),
             Begun::Before(record) => (None, Some(record)),
+            Begun::LiedTo(peer) => {
+                self.note(job, &Failure::lied(&peer));
+                liars.add(&peer);
+                (None, None)
+            }
         };
         let mut fetch = Fetch {
             fetcher: self,
             job,
             held: Held::Nothing,
             course: Course::new(job.target().goal, now()),
-            liars: Liars::default(),
+            liars,
             claimants: Vec::new(),
             known,
         };
@@ -251,7 +269,7 @@ impl Fetcher {
         );
     }
 
-    fn report(&self, job: &Job, result: &Result<(), FetchError>) {
+    pub(super) fn report(&self, job: &Job, result: &Result<(), FetchError>) {
         let (id, name, bytes) = (job.id(), job.name().as_str(), job.status().bytes);
         match result {
             Ok(()) => {

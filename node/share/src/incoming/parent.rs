@@ -105,8 +105,23 @@ impl Parent {
     /// Brings the names of the file and of the directories that were made to
     /// the disk.
     pub(super) fn sync(&self) -> io::Result<()> {
-        sync_directory(&self.directory)?;
+        self.sync_directory()?;
+        self.sync_made()
+    }
+
+    /// Brings the name of the file to the disk.
+    pub(super) fn sync_directory(&self) -> io::Result<()> {
+        sync_directory(&self.directory)
+    }
+
+    /// Brings the names of the directories that were made to the disk.
+    pub(super) fn sync_made(&self) -> io::Result<()> {
         self.made_in.iter().rev().try_for_each(sync_directory)
+    }
+
+    /// Returns the path of the directory in the share; empty for the top.
+    pub(super) fn path(&self) -> &str {
+        &self.path
     }
 }
 

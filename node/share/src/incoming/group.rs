@@ -1,0 +1,213 @@
+//! Files that arrived whole, stored together.
+//!
+//! A file that is stored alone is brought to the disk alone, and so is its directory: for thousands of small files that
+//! takes longer than all the rest. A group is written first, then brought to the disk at once, and only then are its
+//! files put in their places.
+//!
+//! # Invariants
+//! - No file has its name before its bytes are on the disk, and none is reported before its name is.
+//! - A file that fails costs the others nothing, and nothing of it stays.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    io,
+    os::unix::fs::MetadataExt,
+};
+
+use node_wire::name::ShareName;
+
+use super::{About, Incoming, Replace, parent::Parent};
+use crate::{Share, ShareError, Stamp, error::Doing};
+
+/// Fewest files for which their whole file system is brought to the disk at once. Others may have written much to it.
+const TOGETHER_MIN: usize = 8;
+
+/// A file whose bytes are all here.
+#[derive(Clone, Copy, Debug)]
+pub struct WholeFile<'f> {
+    /// Its name.
+    pub name: &'f ShareName,
+    /// Its bytes.
+    pub bytes: &'f [u8],
+    /// What else is known of it.
+    pub about: About,
+    /// What happens to a file that has the name already.
+    pub replace: Replace,
+}
+
+/// A file of the group that is in its temporary, or in its place.
+struct Written {
+    /// Its place in the group.
+    index: usize,
+    incoming: Incoming,
+    stamp: Stamp,
+    device: u64,
+}
+
+/// Files on their way, and what became of those that are not any more.
+#[derive(Default)]
+struct Group {
+    written: Vec<Written>,
+    failed: BTreeMap<usize, ShareError>,
+}
+
+/// Stores `files`. Returns what each of them then is, in their order.
+pub(crate) fn store_all(share: &Share, files: &[WholeFile<'_>]) -> Vec<Result<Stamp, ShareError>> {
+    let mut group = Group::default();
+    group.write(share, files);
+    group.sync_files();
+    group.place(share);
+    group.sync_directories();
+    group.results(files)
+}
+
+impl Group {
+    /// Writes all files to their temporaries, those of a directory one after the other.
+    fn write(&mut self, share: &Share, files: &[WholeFile<'_>]) {
+        let mut order: Vec<usize> = (0..files.len()).collect();
+        order.sort_by_key(|index| files[*index].name);
+        let mut names = HashMap::new();
+        for index in order {
+            let file = &files[index];
+            let written = refuse_collision(file.name, &mut names)
+                .and_then(|()| Written::write(share, index, file));
+            match written {
+                Ok(written) => self.written.push(written),
+                Err(error) => drop(self.failed.insert(index, error)),
+            }
+        }
+    }
+
+    /// Brings the bytes of all files to the disk.
+    fn sync_files(&mut self) {
+        let mut devices: BTreeMap<u64, Vec<Written>> = BTreeMap::new();
+        for written in std::mem::take(&mut self.written) {
+            devices.entry(written.device).or_default().push(written);
+        }
+        for written in devices.into_values() {
+            let together = match &written[..] {
+                [first, ..] if written.len() >= TOGETHER_MIN => sync_all(&first.incoming),
+                _ => Ok(false),
+            };
+            for file in written {
+                let synced = match &together {
+                    Ok(true) => Ok(()),
+                    Ok(false) => file.incoming.file.sync_all(),
+                    Err(error) => Err(same(error)),
+                };
+                self.keep_if(synced, Doing::Write, file);
+            }
+        }
+    }
+
+    /// Puts the files in their places and tells of them.
+    fn place(&mut self, share: &Share) {
+        for mut file in std::mem::take(&mut self.written) {
+            match file.incoming.place() {
+                Ok(()) => self.written.push(file),
+                Err(error) => drop(self.failed.insert(file.index, error)),
+            }
+        }
+        let names: Vec<&ShareName> = self
+            .written
+            .iter()
+            .map(|file| &file.incoming.name)
+            .collect();
+        if !names.is_empty() {
+            share.storing.placed.tell(&names);
+        }
+    }
+
+    /// Brings the names of all files to the disk: each directory once.
+    fn sync_directories(&mut self) {
+        let mut synced: HashMap<String, io::Result<()>> = HashMap::new();
+        for file in std::mem::take(&mut self.written) {
+            let parent: &Parent = &file.incoming.parent;
+            let made = parent.sync_made();
+            let folder = synced
+                .entry(parent.path().to_owned())
+                .or_insert_with(|| parent.sync_directory());
+            let result = match folder {
+                Ok(()) => made,
+                Err(error) => Err(same(error)),
+            };
+            self.keep_if(result, Doing::Sync, file);
+        }
+    }
+
+    fn keep_if(&mut self, result: io::Result<()>, doing: Doing, file: Written) {
+        match result {
+            Ok(()) => self.written.push(file),
+            Err(error) => {
+                let error = file.incoming.failed(doing, error);
+                self.failed.insert(file.index, error);
+            }
+        }
+    }
+
+    fn results(mut self, files: &[WholeFile<'_>]) -> Vec<Result<Stamp, ShareError>> {
+        let written = self.written.iter().map(|file| (file.index, file.stamp));
+        let stamps: BTreeMap<usize, Stamp> = written.collect();
+        let result = |index| match (self.failed.remove(&index), stamps.get(&index)) {
+            (None, Some(stamp)) => Ok(*stamp),
+            (Some(error), _) => Err(error),
+            (None, None) => Err(ShareError::NotFound(files[index].name.clone())),
+        };
+        (0..files.len()).map(result).collect()
+    }
+}
+
+impl Written {
+    fn write(share: &Share, index: usize, file: &WholeFile<'_>) -> Result<Written, ShareError> {
+        let incoming = Incoming::begin(share, file.name, file.replace)?;
+        incoming.write_at(file.bytes, 0)?;
+        incoming.complete(file.bytes.len() as u64, file.about)?;
+        let metadata = incoming
+            .file
+            .metadata()
+            .map_err(|error| incoming.failed(Doing::Write, error))?;
+        Ok(Written {
+            index,
+            stamp: Stamp::of(&metadata),
+            device: metadata.dev(),
+            incoming,
+        })
+    }
+}
+
+/// Refuses a name that differs only in letter case from one of the same group.
+fn refuse_collision<'f>(
+    name: &'f ShareName,
+    names: &mut HashMap<String, &'f ShareName>,
+) -> Result<(), ShareError> {
+    match names.insert(name.collision_key(), name) {
+        Some(other) if other != name => {
+            names.insert(other.collision_key(), other);
+            Err(ShareError::Collision {
+                name: name.clone(),
+                existing: other.as_str().to_owned(),
+            })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Brings all that was written to the file system of `incoming` to the disk, if the system can. Returns whether it
+/// did.
+#[cfg(target_os = "linux")]
+fn sync_all(incoming: &Incoming) -> io::Result<bool> {
+    rustix::fs::syncfs(&incoming.file)?;
+    Ok(true)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn sync_all(_: &Incoming) -> io::Result<bool> {
+    Ok(false)
+}
+
+/// The same error for another file.
+fn same(error: &io::Error) -> io::Error {
+    error
+        .raw_os_error()
+        .map_or_else(|| error.kind().into(), io::Error::from_raw_os_error)
+}
