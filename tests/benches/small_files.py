@@ -64,7 +64,7 @@ class Ways:
         self.urls = home / "urls"
         lines = (f"{self.nginx.url('many/' + name)}\n  out={name}\n" for name in self.names)
         self.urls.write_text("".join(lines))
-        wait_for("the holder knows its files", lambda: self.holder.status()["share"]["files"] == len(self.names))
+        wait_for("the holder knows its files", lambda: self.holder.status()["files"] == len(self.names))
         wait_for("the nodes know each other", lambda: any(peer["state"] == "up" for peer in ctl(self.asker, "peers")[0]["peers"]))
 
     def ctl_fetch(self):
@@ -80,7 +80,7 @@ class Ways:
         shutil.rmtree(self.out, ignore_errors=True)
         for name in self.names:
             (self.out / name).parent.mkdir(parents=True, exist_ok=True)
-        wait_for("the asker saw that its files are gone", lambda: self.asker.status()["share"]["files"] == 0)
+        wait_for("the asker saw that its files are gone", lambda: self.asker.status()["files"] == 0)
         os.sync()
 
     def stop(self):

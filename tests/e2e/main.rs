@@ -35,6 +35,7 @@ mod readme;
 mod rogues;
 mod scripts;
 mod searching;
+mod small_files;
 mod start;
 mod starving;
 mod store;

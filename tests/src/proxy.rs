@@ -10,6 +10,18 @@ use crate::http;
 /// The answer to `hello`.
 const WELCOME: &str = "HTTP/1.1 200 OK\r\nServer: sixhop/0\r\nContent-Type: text/xml\r\nContent-Length: 113\r\nConnection: close\r\n\r\n<?xml version=\"1.0\"?><methodResponse><params><param><value><int>0</int></value></param></params></methodResponse>";
 
+/// What a proxy does with content, beside passing it on.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Conduct {
+    Passes,
+    Withholds,
+    /// It takes a request for a bundle for a call, as nodes do that know no bundles.
+    KnowsNoBundles,
+}
+
+/// Bytes of an answer in chunks behind its content.
+const CHUNKED_END: usize = b"\r\n0\r\n\r\n".len();
+
 /// A proxy in front of a node. Its threads end with the test.
 #[derive(Debug)]
 pub struct Proxy {
@@ -28,7 +40,7 @@ impl Proxy {
 
     /// Answers as the node at `url` does, but breaks off instead of sending content. It does send trees.
     pub fn withholding(url: &str) -> Proxy {
-        Proxy::start(url, true)
+        Proxy::start(url, Conduct::Withholds)
     }
 
     /// From now on it changes content.
@@ -38,10 +50,15 @@ impl Proxy {
 
     /// Answers as the node at `url` does, until it is told to lie.
     pub fn honest(url: &str) -> Proxy {
-        Proxy::start(url, false)
+        Proxy::start(url, Conduct::Passes)
     }
 
-    fn start(url: &str, withholds: bool) -> Proxy {
+    /// Answers as the node at `url` does, if that knew no bundles.
+    pub fn without_bundles(url: &str) -> Proxy {
+        Proxy::start(url, Conduct::KnowsNoBundles)
+    }
+
+    fn start(url: &str, conduct: Conduct) -> Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = listener.local_addr().expect("an address");
         let behind = url.to_owned();
@@ -50,7 +67,7 @@ impl Proxy {
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 let (behind, told) = (behind.clone(), Arc::clone(&told));
-                std::thread::spawn(move || pass(stream, &behind, &told, withholds));
+                std::thread::spawn(move || pass(stream, &behind, &told, conduct));
             }
         });
         Proxy {
@@ -61,20 +78,24 @@ impl Proxy {
 }
 
 /// Passes one request on; the connection is closed after the answer.
-fn pass(mut stream: TcpStream, behind: &str, lies: &AtomicBool, withholds: bool) -> Option<()> {
+fn pass(mut stream: TcpStream, behind: &str, lies: &AtomicBool, conduct: Conduct) -> Option<()> {
     let mut head = Vec::new();
     let mut byte = [0];
     while !head.ends_with(b"\r\n\r\n") {
         stream.read_exact(&mut byte).ok()?;
         head.push(byte[0]);
     }
-    let head = String::from_utf8(head).ok()?;
+    let mut head = String::from_utf8(head).ok()?;
     let length = header(&head, "content-length").and_then(|length| length.parse().ok());
     let mut body = vec![0; length.unwrap_or(0)];
     stream.read_exact(&mut body).ok()?;
     if body.windows(5).any(|part| part == b"hello") {
         // Introduced, the node behind would be asked past the proxy.
         return stream.write_all(WELCOME.as_bytes()).ok();
+    }
+    let is_bundle = head.starts_with("POST /blobs ");
+    if is_bundle && conduct == Conduct::KnowsNoBundles {
+        head = head.replace("application/x-sixhop-digests", "text/xml");
     }
     let lines = head.trim_end().split("\r\n");
     let kept = lines.filter(|line| {
@@ -90,12 +111,16 @@ fn pass(mut stream: TcpStream, behind: &str, lies: &AtomicBool, withholds: bool)
     .ok()?;
     request.extend(body);
     let mut answer = http::until_close(behind, &request);
-    let is_content = head.starts_with("GET /blobs/") && !head.split(' ').nth(1)?.ends_with("/tree");
-    if is_content && withholds {
+    let is_blob = head.starts_with("GET /blobs/") && !head.split(' ').nth(1)?.ends_with("/tree");
+    if (is_blob || is_bundle) && conduct == Conduct::Withholds {
         return stream.shutdown(Shutdown::Both).ok();
     }
-    if is_content && lies.load(Ordering::Acquire) {
+    if lies.load(Ordering::Acquire) && is_blob {
         *answer.last_mut()? ^= 1;
+    }
+    if lies.load(Ordering::Acquire) && is_bundle {
+        let last = answer.len().checked_sub(CHUNKED_END + 1)?;
+        answer[last] ^= 1;
     }
     stream.write_all(&answer).ok()?;
     stream.shutdown(Shutdown::Both).ok()

@@ -374,26 +374,46 @@ impl Catalogue {
         }
     }
 
-    /// Notes files that this node stored.
+    /// Notes files that this node stored. Those of a directory come one after the other.
     fn note_stored(&self, names: &[&ShareName]) {
-        let is_shared = |name: &&ShareName| {
-            let is_shared = self.share.shares(name);
-            if !is_shared {
+        let Ok(directory) = self.share.directory() else {
+            return;
+        };
+        let (mut folder, mut chain) = (None, None);
+        let mut shared = Vec::with_capacity(names.len());
+        for name in names {
+            let at = name.as_str().rfind('/').map_or(0, |at| at + 1);
+            let of = &name.as_str()[..at];
+            if folder != Some(of) {
+                folder = Some(of);
+                chain = self.share.ignoring.shared_chain(&directory, of);
+            }
+            let mut chain = chain.iter();
+            if chain.any(|chain| chain.shares(name.as_str(), false)) {
+                shared.push(*name);
+            } else {
                 tracing::info!(%name, "a file was stored that is not shared: its name is ignored");
             }
-            is_shared
-        };
-        let shared: Vec<&ShareName> = names.iter().copied().filter(is_shared).collect();
-        self.note(&shared);
+        }
+        self.note_with(&shared, |name| self.share.look_in(&directory, name));
     }
 
-    /// Looks at files and tells of them.
-    fn note(&self, names: &[&ShareName]) {
+    /// Looks at a file and tells of it.
+    fn note(&self, name: &ShareName) {
+        self.note_with(&[name], |name| self.share.look_at(name));
+    }
+
+    fn note_with(
+        &self,
+        names: &[&ShareName],
+        look: impl Fn(&ShareName) -> Result<Meta, ShareError>,
+    ) {
         let news = {
             let mut work = self.work();
-            let look =
-                |name: &&ShareName| (name.as_str().to_owned(), self.share.look_at(name).ok());
-            let mut changes: Vec<Change> = names.iter().map(look).collect();
+            let changes = names.iter();
+            let mut changes: Vec<Change> = changes
+                .map(|name| (name.as_str().to_owned(), look(name).ok()))
+                .collect();
             self.apply(&mut work, &mut changes)
         };
         self.spread(&news);
@@ -430,7 +450,7 @@ impl Catalogue {
             && known.map(Meta::stamp) != Some(meta.stamp())
             && was_just_written(meta)
         {
-            self.note(&[&name]);
+            self.note(&name);
         }
         Ok(meta.map(|meta| info(name.as_str().to_owned(), meta)))
     }

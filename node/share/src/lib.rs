@@ -352,9 +352,13 @@ impl Share {
     }
 
     fn look_at(&self, name: &ShareName) -> Result<Meta, ShareError> {
-        let directory = self.directory_of(name)?;
+        self.look_in(&*self.directory_of(name)?, name)
+    }
+
+    /// The same for a file that is known to be shared.
+    fn look_in(&self, directory: &Dir, name: &ShareName) -> Result<Meta, ShareError> {
         let metadata = directory
-            .symlink_metadata(&*self.names.path(&directory, name.as_str()))
+            .symlink_metadata(&*self.names.path(directory, name.as_str()))
             .map_err(|error| ShareError::of(name, error))?;
         if metadata.is_file() {
             Ok(listing::meta(&metadata))

@@ -77,6 +77,29 @@ impl Siblings {
         Ok(())
     }
 
+    /// Does the same for `name` in the directory of its parents alone. Returns whether something has the name.
+    pub(super) fn check_in(
+        &self,
+        directory: &Dir,
+        parents: &[&str],
+        name: &ShareName,
+        names: &DiskNames,
+    ) -> Result<bool, ShareError> {
+        let last = name.file_name();
+        let on_disk = names.find(directory, last);
+        if directory.symlink_metadata(&*on_disk).is_ok() {
+            return Ok(true);
+        }
+        let other = self.colliding(directory, parents, last);
+        match other.map_err(|error| ShareError::storing(name, Doing::Begin, error))? {
+            None => Ok(false),
+            Some(other) => Err(ShareError::Collision {
+                name: name.clone(),
+                existing: joined(parents, &other),
+            }),
+        }
+    }
+
     /// Notes a file that this node stored.
     pub(super) fn placed(&self, name: &ShareName) {
         let mut kept = lock(&self.0);

@@ -187,6 +187,8 @@ struct Fetch<'a> {
     /// Peers that said that they have the file.
     claimants: Vec<PeerUrl>,
     known: Option<Source>,
+    /// What was wrong before the first round.
+    trouble: Trouble,
 }
 
 impl Fetcher {
@@ -220,13 +222,15 @@ impl Fetcher {
 
     /// Runs a fetch that started, until it is over.
     pub(super) async fn go_on(&self, job: &Job, begun: Begun) {
-        let liars = Liars::default();
+        let (liars, mut trouble) = (Liars::default(), Trouble::default());
         let (known, record) = match begun {
             Begun::New => (None, None),
             Begun::Found(source) => (Some(source), None),
             Begun::Before(record) => (None, Some(record)),
             Begun::LiedTo(peer) => {
-                self.note(job, &Failure::lied(&peer));
+                let failure = Failure::lied(&peer);
+                self.note(job, &failure);
+                trouble.note(failure);
                 liars.add(&peer);
                 (None, None)
             }
@@ -239,6 +243,7 @@ impl Fetcher {
             liars,
             claimants: Vec::new(),
             known,
+            trouble,
         };
         let result = fetch.run(record).await;
         if let Err(error) = fetch.put_away(&result).await {
@@ -423,7 +428,7 @@ impl Fetch<'_> {
                 Sources::search(overlay, name.clone(), wanted, self.known.take())
             }
         };
-        let mut trouble = Trouble::default();
+        let mut trouble = std::mem::take(&mut self.trouble);
         if self.receive(&mut sources, &mut trouble).await? {
             return Ok(None);
         }

@@ -10,13 +10,14 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
+    fs::File,
     io,
     os::unix::fs::MetadataExt,
 };
 
 use node_wire::name::ShareName;
 
-use super::{About, Incoming, Replace, parent::Parent};
+use super::{About, Incoming, Replace, Target, last, parent::Parent};
 use crate::{Share, ShareError, Stamp, error::Doing};
 
 /// Fewest files for which their whole file system is brought to the disk at once. Others may have written much to it.
@@ -39,9 +40,11 @@ pub struct WholeFile<'f> {
 struct Written {
     /// Its place in the group.
     index: usize,
-    incoming: Incoming,
+    target: Target,
     stamp: Stamp,
     device: u64,
+    /// Kept open for the first file of a file system, so that a group takes few descriptors.
+    file: Option<File>,
 }
 
 /// Files on their way, and what became of those that are not any more.
@@ -69,8 +72,9 @@ impl Group {
         let mut names = HashMap::new();
         for index in order {
             let file = &files[index];
+            let before = self.written.last();
             let written = refuse_collision(file.name, &mut names)
-                .and_then(|()| Written::write(share, index, file));
+                .and_then(|()| Written::write(share, index, file, before));
             match written {
                 Ok(written) => self.written.push(written),
                 Err(error) => drop(self.failed.insert(index, error)),
@@ -86,13 +90,13 @@ impl Group {
         }
         for written in devices.into_values() {
             let together = match &written[..] {
-                [first, ..] if written.len() >= TOGETHER_MIN => sync_all(&first.incoming),
+                [first, ..] if written.len() >= TOGETHER_MIN => sync_all(first),
                 _ => Ok(false),
             };
             for file in written {
                 let synced = match &together {
                     Ok(true) => Ok(()),
-                    Ok(false) => file.incoming.file.sync_all(),
+                    Ok(false) => file.sync(),
                     Err(error) => Err(same(error)),
                 };
                 self.keep_if(synced, Doing::Write, file);
@@ -103,16 +107,12 @@ impl Group {
     /// Puts the files in their places and tells of them.
     fn place(&mut self, share: &Share) {
         for mut file in std::mem::take(&mut self.written) {
-            match file.incoming.place() {
+            match file.target.place() {
                 Ok(()) => self.written.push(file),
                 Err(error) => drop(self.failed.insert(file.index, error)),
             }
         }
-        let names: Vec<&ShareName> = self
-            .written
-            .iter()
-            .map(|file| &file.incoming.name)
-            .collect();
+        let names: Vec<&ShareName> = self.written.iter().map(|file| &file.target.name).collect();
         if !names.is_empty() {
             share.storing.placed.tell(&names);
         }
@@ -122,13 +122,12 @@ impl Group {
     fn sync_directories(&mut self) {
         let mut synced: HashMap<String, io::Result<()>> = HashMap::new();
         for file in std::mem::take(&mut self.written) {
-            let parent: &Parent = &file.incoming.parent;
-            let made = parent.sync_made();
+            let parent: &Parent = &file.target.parent;
             let folder = synced
                 .entry(parent.path().to_owned())
-                .or_insert_with(|| parent.sync_directory());
+                .or_insert_with(|| parent.sync());
             let result = match folder {
-                Ok(()) => made,
+                Ok(()) => Ok(()),
                 Err(error) => Err(same(error)),
             };
             self.keep_if(result, Doing::Sync, file);
@@ -139,7 +138,7 @@ impl Group {
         match result {
             Ok(()) => self.written.push(file),
             Err(error) => {
-                let error = file.incoming.failed(doing, error);
+                let error = file.target.failed(doing, error);
                 self.failed.insert(file.index, error);
             }
         }
@@ -158,20 +157,53 @@ impl Group {
 }
 
 impl Written {
-    fn write(share: &Share, index: usize, file: &WholeFile<'_>) -> Result<Written, ShareError> {
-        let incoming = Incoming::begin(share, file.name, file.replace)?;
+    /// Writes a file to its temporary, in the directory of the one before if that is its own.
+    fn write(
+        share: &Share,
+        index: usize,
+        file: &WholeFile<'_>,
+        before: Option<&Written>,
+    ) -> Result<Written, ShareError> {
+        let is_beside = |other: &&Written| {
+            other
+                .target
+                .name
+                .parent_parts()
+                .eq(file.name.parent_parts())
+        };
+        let beside = before.filter(is_beside).and_then(|other| {
+            let begun = Incoming::begin_beside(share, &other.target, file.name, file.replace);
+            // The directory may be another one meanwhile.
+            (!matches!(begun, Err(ShareError::Store { .. }))).then_some(begun)
+        });
+        let incoming = beside.unwrap_or_else(|| Incoming::begin(share, file.name, file.replace))?;
         incoming.write_at(file.bytes, 0)?;
         incoming.complete(file.bytes.len() as u64, file.about)?;
         let metadata = incoming
             .file
             .metadata()
             .map_err(|error| incoming.failed(Doing::Write, error))?;
+        let Incoming { target, file, .. } = incoming;
         Ok(Written {
             index,
             stamp: Stamp::of(&metadata),
             device: metadata.dev(),
-            incoming,
+            file: (before.is_none_or(|before| before.device != metadata.dev())).then_some(file),
+            target,
         })
+    }
+
+    /// Brings the bytes to the disk.
+    fn sync(&self) -> io::Result<()> {
+        match &self.file {
+            Some(file) => file.sync_all(),
+            None => self
+                .target
+                .parent
+                .directory()
+                .open(last(&self.target.temporary))?
+                .sync_all(),
+        }
     }
 }
 
@@ -192,16 +224,18 @@ fn refuse_collision<'f>(
     }
 }
 
-/// Brings all that was written to the file system of `incoming` to the disk, if the system can. Returns whether it
-/// did.
+/// Brings all that was written to the file system of `file` to the disk, if the system can. Returns whether it did.
 #[cfg(target_os = "linux")]
-fn sync_all(incoming: &Incoming) -> io::Result<bool> {
-    rustix::fs::syncfs(&incoming.file)?;
+fn sync_all(file: &Written) -> io::Result<bool> {
+    match &file.file {
+        Some(file) => rustix::fs::syncfs(file)?,
+        None => return Ok(false),
+    }
     Ok(true)
 }
 
 #[cfg(not(target_os = "linux"))]
-fn sync_all(_: &Incoming) -> io::Result<bool> {
+fn sync_all(_: &Written) -> io::Result<bool> {
     Ok(false)
 }
 

@@ -15,8 +15,6 @@ pub(super) struct Parent {
     directory: Dir,
     /// Its path in the share; empty for the top.
     path: String,
-    /// The name of the file in it, on the disk.
-    last: String,
     /// The directories in which directories were made.
     made_in: Vec<Dir>,
 }
@@ -33,7 +31,6 @@ impl Parent {
         let mut parent = Parent {
             directory: top.try_clone().map_err(begin)?,
             path: String::new(),
-            last: name.file_name().to_owned(),
             made_in: Vec::new(),
         };
         for part in name.parent_parts() {
@@ -44,10 +41,6 @@ impl Parent {
                 return Err(ShareError::storing(name, Doing::Folder(path), error));
             }
         }
-        parent.last = share
-            .names
-            .find(&parent.directory, &parent.last)
-            .into_owned();
         Ok(parent)
     }
 
@@ -89,16 +82,14 @@ impl Parent {
         }
     }
 
-    /// Gives the file `temporary` of this directory its name.
+    /// Gives the file `temporary` of this directory the name `last`.
     ///
     /// # Errors
     /// Errors if the name is taken and is not to be replaced.
-    pub(super) fn place(&self, temporary: &str, replace: Replace) -> io::Result<()> {
+    pub(super) fn place(&self, temporary: &str, last: &str, replace: Replace) -> io::Result<()> {
         match replace {
-            Replace::Existing => self
-                .directory
-                .rename(temporary, &self.directory, &self.last),
-            Replace::Never => rename_to_new(&self.directory, temporary, &self.last),
+            Replace::Existing => self.directory.rename(temporary, &self.directory, last),
+            Replace::Never => rename_to_new(&self.directory, temporary, last),
         }
     }
 
