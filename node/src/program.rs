@@ -57,6 +57,7 @@ pub fn main() -> ExitCode {
 /// Runs a node in this process until a signal or its owner ends it.
 #[must_use]
 pub fn run(args: NodeArgs) -> ExitCode {
+    without_huge_pages();
     log_to_stderr();
     let settings = match Settings::resolve(args) {
         Ok(settings) => settings,
@@ -70,6 +71,13 @@ pub fn run(args: NodeArgs) -> ExitCode {
     // Whatever hangs in a file call by now is not worth waiting for.
     runtime.shutdown_timeout(Duration::from_millis(100));
     code
+}
+
+/// Keeps this process in small pages: a few bytes in each huge one would keep 2 MiB of memory. Where the system does
+/// not know this, the node only takes more memory.
+fn without_huge_pages() {
+    #[cfg(target_os = "linux")]
+    let _ = nix::sys::prctl::set_thp_disable(true);
 }
 
 async fn live(settings: Settings) -> ExitCode {

@@ -49,6 +49,10 @@ def is_up(node):
     return any(peer["state"] == "up" for peer in ctl(node, "peers")[0]["peers"])
 
 
+def is_indexed(node):
+    return node.status()["index"]["complete"]
+
+
 def row(what, nodes):
     figures = [f"{role} {node.memory('VmHWM'):.0f} MiB (now {node.memory('VmRSS'):.0f})" for role, node in nodes.items()]
     print(f"| {what} | {', '.join(figures)} |", flush=True)
@@ -85,6 +89,8 @@ def query(home, size):
     wait_for("the middle knows the holder", lambda: is_up(middle))
     end = started(home, "end", "--peer", middle.url)
     wait_for("the end knows the middle", lambda: is_up(end))
+    wait_for("the text is indexed", lambda: is_indexed(holder))
+    print(f"| the holder of {size >> 20} MiB of text, indexed | {holder.memory('VmHWM'):.0f} MiB (now {holder.memory('VmRSS'):.0f}) |", flush=True)
     body = b'<?xml version="1.0"?><methodCall><methodName>query</methodName><params><param><value><string>long.txt</string></value></param></params></methodCall>'
     request = urllib.request.Request(end.url, body, {"Content-Type": "text/xml"})
     received = 0
@@ -104,7 +110,7 @@ def quiet(home):
     for number in range(200):
         write_text(share / f"{number}.txt", 2_000 + 500 * number)
     node = started(home, "quiet")
-    wait_for("its files are known", lambda: node.status()["files"] == 200)
+    wait_for("its files are known", lambda: node.status()["files"] == 200 and is_indexed(node))
     for _ in range(3):
         time.sleep(QUIET_SECONDS / 3)
         row("a quiet node with 200 files", {"node": node})

@@ -24,6 +24,7 @@ mod discovery;
 mod hooks;
 mod http_front;
 mod meeting;
+mod memory;
 mod mesh;
 mod names;
 mod plugins;

@@ -61,8 +61,11 @@ fn assert_same(asker: &NodeProcess, numbers: impl IntoIterator<Item = usize>) {
 
 /// The bytes of the digest of a file.
 fn digest(node: &NodeProcess, name: &str) -> Vec<u8> {
-    let stat = node.control().must("share.stat", json!({ "name": name }));
-    let digest = stat["digest"].as_str().expect("a digest");
+    let digest = wait_until("the digest is known", Duration::from_secs(10), || {
+        let stat = node.control().must("share.stat", json!({ "name": name }));
+        let digest = stat["digest"].as_str().map(str::to_owned);
+        digest.ok_or(stat.to_string())
+    });
     let byte = |at: usize| u8::from_str_radix(&digest[at..at + 2], 16).expect("hexadecimal digits");
     (0..digest.len()).step_by(2).map(byte).collect()
 }

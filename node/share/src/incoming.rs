@@ -226,6 +226,7 @@ impl Incoming {
             .siblings
             .check(&directory, name, &share.names)?;
         let parent = Arc::new(Parent::open(share, &directory, name)?);
+        share.storing.siblings.begun(name);
         let target = Begun {
             name,
             replace,

@@ -388,10 +388,15 @@ impl Share {
     }
 
     /// Stores files whose bytes are all here, which costs less than one after the other: they are brought to the
-    /// disk together. Returns what each of them then is, in their order. One that fails costs the others nothing.
+    /// disk together. Calls `placed` with the number and the stamp of each one that is in its place, before the
+    /// catalogue hears of it. Returns what became of each, in their order. One that fails costs the others nothing.
     #[must_use]
-    pub fn store_all(&self, files: &[WholeFile]) -> Vec<Result<Stamp, ShareError>> {
-        incoming::store_all(self, files)
+    pub fn store_all(
+        &self,
+        files: &[WholeFile<'_>],
+        placed: &mut dyn FnMut(usize, Stamp),
+    ) -> Vec<Result<(), ShareError>> {
+        incoming::store_all(self, files, placed)
     }
 
     /// Removes the temporary of an earlier run that is not taken up, and the

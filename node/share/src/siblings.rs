@@ -100,14 +100,27 @@ impl Siblings {
         }
     }
 
+    /// Notes the directories of a file that this node begins to store.
+    pub(super) fn begun(&self, name: &ShareName) {
+        let parents: Vec<&str> = name.parent_parts().collect();
+        self.note(&parents);
+    }
+
     /// Notes a file that this node stored.
     pub(super) fn placed(&self, name: &ShareName) {
-        let mut kept = lock(&self.0);
-        let mut kept = kept.iter_mut();
-        if let Some(names) = kept.find(|names| names.directory.iter().eq(name.parent_parts()))
-            && let Some(key) = key(name.file_name())
-        {
-            names.by_key.insert(key, name.file_name().to_owned());
+        let parts: Vec<&str> = name.parts().collect();
+        self.note(&parts);
+    }
+
+    fn note(&self, parts: &[&str]) {
+        for names in lock(&self.0).iter_mut() {
+            let depth = names.directory.len();
+            if let Some(part) = parts.get(depth)
+                && names.directory == parts[..depth]
+                && let Some(key) = key(part)
+            {
+                names.by_key.insert(key, (*part).to_owned());
+            }
         }
     }
 

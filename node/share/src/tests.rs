@@ -227,5 +227,6 @@ fn a_changed_file_is_noticed() {
     assert!(!SharedFile::unchanged(&open.file, open.stamp).unwrap());
 }
 
+mod groups;
 mod odd_names;
 mod storing;

@@ -25,7 +25,8 @@ use plugin_api::FileInfo;
 use crate::{
     Status,
     limits::{
-        COMMIT_AFTER, COMMIT_AFTER_MOST, COMMIT_BYTES, REOPEN_AFTER, SETTLE, SETTLE_MOST, TEXT_MAX,
+        CLOSE_AFTER, COMMIT_AFTER, COMMIT_AFTER_MOST, COMMIT_BYTES, REOPEN_AFTER, SETTLE,
+        SETTLE_MOST, TEXT_MAX,
     },
     source::{self, Source},
     state::{Batch, Shared},
@@ -187,7 +188,15 @@ impl<'a> Indexing<'a> {
         self.commit_after = COMMIT_AFTER;
         self.tell();
         let settled = self.postponed.values().map(|postponed| postponed.until);
-        let until = settled.min().unwrap_or(self.next_look).min(self.next_look);
+        let mut until = settled.min().unwrap_or(self.next_look).min(self.next_look);
+        if self.store.is_writing() {
+            let close = self.batch_begun + CLOSE_AFTER;
+            if Instant::now() >= close {
+                self.trigrams = Trigrams::new();
+                return self.store.close_writer();
+            }
+            until = until.min(close);
+        }
         self.shared.wait(self.pass, until);
         Ok(())
     }

@@ -419,24 +419,24 @@ impl Fetcher {
         let (share, digests) = (Arc::clone(&self.share), Arc::clone(&self.digests));
         let stored = self.share.disk().run(move || {
             let is_right: Vec<bool> = arrived.iter().map(Arrived::is_right).collect();
-            let right = || arrived.iter().zip(&is_right).filter(|(_, right)| **right);
-            let files: Vec<WholeFile<'_>> =
-                right().flat_map(|(arrived, _)| arrived.files()).collect();
-            let mut stamps = share.store_all(&files).into_iter();
-            let mut outcomes = Vec::with_capacity(arrived.len());
-            for (arrived, is_right) in arrived.into_iter().zip(is_right) {
-                let outcome = if is_right {
-                    let results = arrived.content.jobs.iter().zip(&mut stamps);
-                    let learn = |(job, stamp): (&Arc<Job>, Result<_, ShareError>)| {
-                        stamp.map(|stamp| digests.learned(job.name(), stamp, &arrived.content.tree))
-                    };
-                    Outcome::Stored(results.map(learn).collect())
+            let right = arrived.iter().zip(&is_right).filter(|(_, right)| **right);
+            let (files, trees): (Vec<WholeFile<'_>>, Vec<&PieceTree>) = right
+                .flat_map(|(arrived, _)| arrived.files().map(|file| (file, &arrived.content.tree)))
+                .unzip();
+            let mut learn = |file: usize, stamp| {
+                digests.learned(files[file].name, stamp, trees[file]);
+            };
+            let mut results = share.store_all(&files, &mut learn).into_iter();
+            let outcomes = is_right.iter().zip(&arrived).map(|(is_right, arrived)| {
+                let count = arrived.content.jobs.len();
+                if *is_right {
+                    Outcome::Stored(results.by_ref().take(count).collect())
                 } else {
                     Outcome::Wrong
-                };
-                outcomes.push((arrived, outcome));
-            }
-            outcomes
+                }
+            });
+            let outcomes: Vec<Outcome> = outcomes.collect();
+            arrived.into_iter().zip(outcomes).collect()
         });
         stored.await.unwrap_or_else(|error| {
             tracing::error!(%error, "storing files panicked");

@@ -54,12 +54,17 @@ struct Group {
     failed: BTreeMap<usize, ShareError>,
 }
 
-/// Stores `files`. Returns what each of them then is, in their order.
-pub(crate) fn store_all(share: &Share, files: &[WholeFile<'_>]) -> Vec<Result<Stamp, ShareError>> {
+/// Stores `files`. Calls `placed` with the number and the stamp of each one that is in its place, before others hear of
+/// it. Returns what became of each, in their order.
+pub(crate) fn store_all(
+    share: &Share,
+    files: &[WholeFile<'_>],
+    placed: &mut dyn FnMut(usize, Stamp),
+) -> Vec<Result<(), ShareError>> {
     let mut group = Group::default();
     group.write(share, files);
     group.sync_files();
-    group.place(share);
+    group.place(share, placed);
     group.sync_directories();
     group.results(files)
 }
@@ -105,10 +110,13 @@ impl Group {
     }
 
     /// Puts the files in their places and tells of them.
-    fn place(&mut self, share: &Share) {
+    fn place(&mut self, share: &Share, placed: &mut dyn FnMut(usize, Stamp)) {
         for mut file in std::mem::take(&mut self.written) {
             match file.target.place() {
-                Ok(()) => self.written.push(file),
+                Ok(()) => {
+                    placed(file.index, file.stamp);
+                    self.written.push(file);
+                }
                 Err(error) => drop(self.failed.insert(file.index, error)),
             }
         }
@@ -144,14 +152,8 @@ impl Group {
         }
     }
 
-    fn results(mut self, files: &[WholeFile<'_>]) -> Vec<Result<Stamp, ShareError>> {
-        let written = self.written.iter().map(|file| (file.index, file.stamp));
-        let stamps: BTreeMap<usize, Stamp> = written.collect();
-        let result = |index| match (self.failed.remove(&index), stamps.get(&index)) {
-            (None, Some(stamp)) => Ok(*stamp),
-            (Some(error), _) => Err(error),
-            (None, None) => Err(ShareError::NotFound(files[index].name.clone())),
-        };
+    fn results(mut self, files: &[WholeFile<'_>]) -> Vec<Result<(), ShareError>> {
+        let result = |index| self.failed.remove(&index).map_or(Ok(()), Err);
         (0..files.len()).map(result).collect()
     }
 }
