@@ -1,92 +1,120 @@
 //! The way to a node: where it listens, the secret, and the calls.
 //!
-//! A node writes the address of its control connection to `STATE/control` and its secret to `STATE/secret`. So
-//! everything here needs is the state directory. The secret may also come from `SIXHOP_SECRET_FILE` or
+//! A node listens at `STATE/control.sock`, writes the address of its control port to `STATE/control` and its secret to
+//! `STATE/secret`. So everything here needs is the state directory. The secret may also come from `SIXHOP_SECRET_FILE` or
 //! `SIXHOP_SECRET`, in this order, for a controller that runs as somebody else.
 //!
 //! Absent on purpose: a secret as argument, which every other user could read in the list of processes.
 //!
 //! # Invariants
-//! - The secret goes to loopback addresses only, and nowhere but into the `Authorization` header.
-//! - A secret file that others can read is refused.
+//! - The secret goes to the socket of the node, or to the port of the loopback that the running node has, and nowhere
+//!   but into the `Authorization` header.
+//! - A state directory or a secret that others own or have permissions on is refused.
 
 mod address;
 mod calls;
+mod channel;
 mod search;
 mod secret;
 
-use std::{net::SocketAddr, path::Path, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
-use jsonrpsee_http_client::{HeaderMap, HeaderValue, HttpClient};
+use jsonrpsee_http_client::{
+    HeaderMap, HeaderValue, HttpClient, HttpClientBuilder, RpcLogger, RpcService,
+};
 use jsonrpsee_ws_client::{WsClient, WsClientBuilder};
+use node_base::state::private::{NotPrivate, check_directory};
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::error::{Callee, CtlError};
 
 pub(crate) use address::{STATE_VARIABLE, default_state};
 pub(crate) use calls::{Existing, content};
+use channel::Channel;
+pub(crate) use channel::{NotRunning, Place};
 pub(crate) use search::SearchStream;
 
 /// Longest wait for the answer to one call. Calls that take long answer in pieces.
 const CALL_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Longest wait for a connection; the node is on this machine.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// The URL of a node behind its channel, which needs none.
+const URL: &str = "http://localhost/";
 
 /// A node that was found. Cloning is cheap.
 #[derive(Clone, Debug)]
 pub(crate) struct Connection {
-    http: HttpClient,
+    http: HttpClient<RpcLogger<RpcService<Channel>>>,
+    channel: Channel,
     headers: HeaderMap,
-    callee: Callee,
+    callee: Arc<Callee>,
 }
 
 impl Connection {
     /// Finds the node whose state is in this directory. Nothing is sent yet.
     pub(crate) fn find(state: &Path) -> Result<Connection, CtlError> {
-        let (address, file) = address::read(state)?;
+        let (channel, file) = Channel::find(state)?;
+        check_state(state)?;
         let secret = secret::find(state)?;
         let callee = Callee {
-            address,
+            place: channel.place().clone(),
             file,
             source_of_secret: secret.source,
         };
-        Connection::new(callee, &secret.value)
+        Connection::new(channel, callee, &secret.value)
     }
 
-    fn new(callee: Callee, secret: &SecretString) -> Result<Connection, CtlError> {
+    fn new(
+        channel: Channel,
+        callee: Callee,
+        secret: &SecretString,
+    ) -> Result<Connection, CtlError> {
         let bearer = authorization(secret)
             .ok_or_else(|| CtlError::BadSecret(callee.source_of_secret.clone()))?;
         let mut headers = HeaderMap::new();
         headers.insert("authorization", bearer);
-        let http = HttpClient::builder()
+        let backend = channel.clone();
+        let middleware =
+            tower::ServiceBuilder::new().layer(tower::layer::layer_fn(move |_| backend.clone()));
+        let http = HttpClientBuilder::default()
             .set_headers(headers.clone())
             .request_timeout(CALL_TIMEOUT)
-            .connect_timeout(CONNECT_TIMEOUT)
-            .build(format!("http://{}", callee.address))
+            .set_http_middleware(middleware)
+            .build(URL)
             .map_err(|error| callee.classify(error))?;
         Ok(Connection {
             http,
+            channel,
             headers,
-            callee,
+            callee: Arc::new(callee),
         })
     }
 
     /// Where the node listens for controllers.
-    pub(crate) fn address(&self) -> SocketAddr {
-        self.callee.address
+    pub(crate) fn place(&self) -> Place {
+        self.callee.place.clone()
     }
 
     /// A connection over WebSocket, for what the node sends by itself.
     pub(crate) async fn web_socket(&self) -> Result<WsClient, CtlError> {
+        let stream = self.channel.connect().await;
+        let stream = stream.map_err(|error| self.callee.not_connected(&error))?;
         WsClientBuilder::new()
             .set_headers(self.headers.clone())
             .request_timeout(CALL_TIMEOUT)
-            .connection_timeout(CONNECT_TIMEOUT)
-            .build(format!("ws://{}", self.callee.address))
+            .build_with_stream("ws://localhost/", stream)
             .await
             .map_err(|error| self.callee.classify(error))
     }
+}
+
+/// Checks that nobody else can read or change what is in a state directory.
+fn check_state(state: &Path) -> Result<(), CtlError> {
+    let checked =
+        check_directory(state).map_err(|error| CtlError::file("look at", state, error))?;
+    checked.map_err(|not_private| match not_private {
+        NotPrivate::Owner => CtlError::ForeignState(state.to_owned()),
+        NotPrivate::Open => CtlError::OpenState(state.to_owned()),
+    })
 }
 
 /// The value of the header, marked so that nothing shows it.
@@ -99,16 +127,33 @@ fn authorization(secret: &SecretString) -> Option<HeaderValue> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::disallowed_methods, reason = "tests make what a node makes")]
+
     use super::*;
 
     #[test]
     fn the_secret_is_never_shown() {
+        let home = tempfile::tempdir().unwrap();
+        std::fs::write(home.path().join("control"), "127.0.0.1:1").unwrap();
+        let (channel, file) = Channel::find(home.path()).unwrap();
         let callee = Callee {
-            address: SocketAddr::from(([127, 0, 0, 1], 1)),
-            file: "control".into(),
+            place: channel.place().clone(),
+            file,
             source_of_secret: "secret".into(),
         };
-        let connection = Connection::new(callee, &SecretString::from("hush-hush")).unwrap();
+        let secret = SecretString::from("hush-hush");
+        let connection = Connection::new(channel, callee, &secret).unwrap();
         assert!(!format!("{connection:?}").contains("hush"));
+    }
+
+    #[test]
+    fn a_state_directory_that_others_may_enter_is_refused() {
+        let home = tempfile::tempdir().unwrap();
+        for (mode, is_refused) in [(0o755, true), (0o777, true), (0o710, true), (0o700, false)] {
+            let mode = std::os::unix::fs::PermissionsExt::from_mode(mode);
+            std::fs::set_permissions(home.path(), mode).unwrap();
+            let refused = matches!(check_state(home.path()), Err(CtlError::OpenState(_)));
+            assert_eq!(refused, is_refused);
+        }
     }
 }

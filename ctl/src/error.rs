@@ -11,7 +11,6 @@
 
 use std::{
     io,
-    net::SocketAddr,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -26,7 +25,10 @@ use node_api::error::{ApiError, ErrorCode};
 use node_wire::escaped_whole;
 use serde_json::{Value, json};
 
-use crate::cli::duration;
+use crate::{
+    cli::duration,
+    connection::{NotRunning, Place},
+};
 
 /// What to do when there is no node.
 const START_ONE: &str = "start one with `noded --share DIR` or `ctl up --share DIR`";
@@ -37,31 +39,39 @@ pub(crate) enum CtlError {
     /// What the node answered, or an error of ours that has no more to it.
     #[error("{0}")]
     Api(#[from] ApiError),
-    #[error("no node answers at {address} (from {}); {START_ONE}", .file.display())]
-    NoNode { address: SocketAddr, file: PathBuf },
+    #[error("no node answers at {place}{}; {START_ONE}", from(.place, .file))]
+    NoNode { place: Place, file: PathBuf },
+    #[error("no node runs with the state directory {}, and somebody else answers at {place}; {START_ONE}", state(.file))]
+    NotRunning { place: Place, file: PathBuf },
+    #[error("the state directory {} belongs to another user; give one of your own with --state DIR", .0.display())]
+    ForeignState(PathBuf),
+    #[error("other users have permissions on the state directory {}; run `chmod 700 {}` if nobody else has put files there", .0.display(), .0.display())]
+    OpenState(PathBuf),
     #[error("no node runs with the state directory {}: there is no file {}; {START_ONE}", state(.file), .file.display())]
     NoControlFile { file: PathBuf },
     #[error("{} does not hold the address of a node on this machine, such as 127.0.0.1:4243; remove it and start the node again", .file.display())]
     BadControlFile { file: PathBuf },
-    #[error("the node at {address} closed the connection")]
-    Closed { address: SocketAddr },
+    #[error("the node at {place} closed the connection")]
+    Closed { place: Place },
     #[error(
-        "the node at {address} does not accept the secret from {source_of_secret}; give ctl the state directory of that node with --state DIR"
+        "the node at {place} does not accept the secret from {source_of_secret}; give ctl the state directory of that node with --state DIR"
     )]
     NotAuthorised {
-        address: SocketAddr,
+        place: Place,
         source_of_secret: String,
     },
     #[error("the secret file {} can be read by others; run `chmod 600 {}`", .file.display(), .file.display())]
     SecretReadable { file: PathBuf },
+    #[error("the secret file {} belongs to another user; give a file of your own", .file.display())]
+    SecretForeign { file: PathBuf },
     #[error("there is no secret to talk to the node with: no file {}, and neither SIXHOP_SECRET_FILE nor SIXHOP_SECRET is set", .file.display())]
     NoSecret { file: PathBuf },
     #[error("the secret {0} is empty or all zeros; remove it to have a new one made")]
     EmptySecret(String),
     #[error("the secret {0} is not one line of text")]
     BadSecret(String),
-    #[error("what answers at {address} is not a Sixhop node: {reason}")]
-    NotANode { address: SocketAddr, reason: String },
+    #[error("what answers at {place} is not a Sixhop node: {reason}")]
+    NotANode { place: Place, reason: String },
     #[error("{} exists already; give another path, or --replace to overwrite it", .0.display())]
     Exists(PathBuf),
     #[error("cannot {action} {}: {source}", .path.display())]
@@ -134,10 +144,14 @@ impl CtlError {
     pub(crate) fn code(&self) -> ErrorCode {
         match self {
             CtlError::Api(error) => error.code,
-            CtlError::NoNode { .. } | CtlError::NoControlFile { .. } | CtlError::Closed { .. } => {
-                ErrorCode::Network
-            }
+            CtlError::NoNode { .. }
+            | CtlError::NotRunning { .. }
+            | CtlError::NoControlFile { .. }
+            | CtlError::Closed { .. } => ErrorCode::Network,
             CtlError::NotAuthorised { .. }
+            | CtlError::ForeignState(_)
+            | CtlError::OpenState(_)
+            | CtlError::SecretForeign { .. }
             | CtlError::SecretReadable { .. }
             | CtlError::NoSecret { .. }
             | CtlError::EmptySecret(_)
@@ -198,8 +212,8 @@ pub(crate) fn object(code: ErrorCode, message: &str) -> Value {
 /// Who was called, for the sentences about a failed call.
 #[derive(Clone, Debug)]
 pub(crate) struct Callee {
-    pub(crate) address: SocketAddr,
-    /// The file that named the address.
+    pub(crate) place: Place,
+    /// The socket, or the file that named the address.
     pub(crate) file: PathBuf,
     /// Where the secret came from, in words.
     pub(crate) source_of_secret: String,
@@ -213,11 +227,11 @@ impl Callee {
             ClientError::Transport(error) => self.transport(error.as_ref()),
             ClientError::RequestTimeout => ApiError::new(
                 ErrorCode::Deadline,
-                format!("the node at {} did not answer in time", self.address),
+                format!("the node at {} did not answer in time", self.place),
             )
             .into(),
             ClientError::RestartNeeded(_) | ClientError::ServiceDisconnect => CtlError::Closed {
-                address: self.address,
+                place: self.place.clone(),
             },
             other => self.not_a_node(&other.to_string()),
         }
@@ -237,30 +251,45 @@ impl Callee {
             Some(HttpError::Http(error @ (BodyError::TooLarge | BodyError::Malformed))) => {
                 return self.not_a_node(&error.to_string());
             }
+            Some(HttpError::Http(BodyError::Stream(error))) => {
+                if let Some(error) = error.downcast_ref() {
+                    return self.not_connected(error);
+                }
+            }
             _ => {}
         }
         CtlError::NoNode {
-            address: self.address,
+            place: self.place.clone(),
             file: self.file.clone(),
+        }
+    }
+
+    /// Classifies the failure to connect.
+    pub(crate) fn not_connected(&self, error: &io::Error) -> CtlError {
+        let (place, file) = (self.place.clone(), self.file.clone());
+        let refused = error.get_ref().and_then(|error| error.downcast_ref());
+        match refused {
+            Some(NotRunning) => CtlError::NotRunning { place, file },
+            None => CtlError::NoNode { place, file },
         }
     }
 
     fn rejected(&self, status: u16) -> CtlError {
         match status {
             401 | 403 => CtlError::NotAuthorised {
-                address: self.address,
+                place: self.place.clone(),
                 source_of_secret: self.source_of_secret.clone(),
             },
             _ => CtlError::failed(format!(
                 "the node at {} refused the call with HTTP status {status}; try again later",
-                self.address
+                self.place
             )),
         }
     }
 
     fn not_a_node(&self, reason: &str) -> CtlError {
         CtlError::NotANode {
-            address: self.address,
+            place: self.place.clone(),
             reason: reason.to_owned(),
         }
     }
@@ -296,6 +325,14 @@ fn code_of_io(error: &io::Error) -> ErrorCode {
     }
 }
 
+/// Which file named the place, if it is not that file itself.
+fn from(place: &Place, file: &Path) -> String {
+    match place {
+        Place::Socket(_) => String::new(),
+        Place::Port(_) => format!(" (from {})", file.display()),
+    }
+}
+
 fn state(control_file: &Path) -> String {
     let state = control_file.parent().unwrap_or(Path::new("."));
     state.display().to_string()
@@ -307,7 +344,7 @@ mod tests {
 
     fn callee() -> Callee {
         Callee {
-            address: SocketAddr::from(([127, 0, 0, 1], 4243)),
+            place: Place::Port(([127, 0, 0, 1], 4243).into()),
             file: PathBuf::from("/state/control"),
             source_of_secret: "/state/secret".into(),
         }

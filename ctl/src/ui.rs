@@ -33,7 +33,9 @@ mod server;
 mod site;
 mod upload;
 
-use std::{net::SocketAddr, path::PathBuf, sync::Arc};
+use std::{
+    fs::Permissions, net::SocketAddr, os::unix::fs::PermissionsExt, path::PathBuf, sync::Arc,
+};
 
 use tempfile::TempDir;
 use tokio::{net::TcpListener, runtime::Handle, sync::watch, task::JoinHandle};
@@ -66,7 +68,10 @@ impl Served {
         let listener = listener.map_err(|error| cannot(&format!("listen on {listen}"), &error))?;
         let address = listener.local_addr();
         let address = address.map_err(|error| cannot("listen", &error))?;
-        let directory = tempfile::Builder::new().prefix("sixhop-ui-").tempdir();
+        let directory = tempfile::Builder::new()
+            .prefix("sixhop-ui-")
+            .permissions(Permissions::from_mode(0o700))
+            .tempdir();
         let directory = directory.map_err(|error| cannot("make a directory", &error))?;
         let socket = directory.path().join("socket");
         let (stop, stopped) = watch::channel(false);
@@ -82,7 +87,8 @@ impl Served {
             stopped.clone(),
         )
         .map_err(|error| cannot("start the server of the page", &error))?;
-        let door = tokio::spawn(door::serve(listener, address.port(), socket, stopped));
+        let door = door::serve(listener, address.port(), socket, Arc::clone(&site), stopped);
+        let door = tokio::spawn(door);
         Ok(Served {
             address,
             site,

@@ -1,7 +1,7 @@
 //! The control server: the owner's connection to the node.
 //!
 //! # Participants
-//! [`ControlServer`] accepts connections on loopback; the [`guard`] lets only
+//! [`ControlServer`] accepts connections at a socket and on loopback; the [`guard`] lets only
 //! the owner's requests through; jsonrpsee reads them; [`Owner`] does what they
 //! ask, one file a namespace.
 //!
@@ -20,10 +20,12 @@ mod calls;
 mod events;
 mod fetch;
 mod guard;
+mod held;
 mod ids;
 mod node;
 mod peer;
 mod plugin;
+mod renewal;
 mod search;
 mod server;
 mod share;
@@ -46,7 +48,10 @@ use node_api::{
 use node_core::node::Node;
 use tokio_util::sync::CancellationToken;
 
-pub use self::server::ControlServer;
+pub use self::{
+    renewal::Renewal,
+    server::{ControlListeners, ControlServer},
+};
 
 /// What the owner may do.
 #[derive(Clone, Debug)]
@@ -55,6 +60,8 @@ pub struct Owner {
     pub node: Arc<Node>,
     /// The address of the control connection.
     pub control: SocketAddr,
+    /// The secret, and what renews it.
+    pub renewal: Renewal,
     /// Is cancelled when the owner asks the node to stop.
     pub stop_asked: CancellationToken,
 }

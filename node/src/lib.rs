@@ -1,8 +1,8 @@
 //! `noded`: a Sixhop node as a program.
 //!
-//! [`cli`] is what was said, [`settings`] what is meant; [`running`] starts the
-//! node with its [`control`] server and what it meets others by ([`meeting`]), and stops them; [`program`] is the life of
-//! the process around that.
+//! [`cli`] is what was said, [`settings`] what is meant; [`extensions`] chooses the handlers. [`running`] starts the node
+//! with its [`control`] server and what it meets others by ([`meeting`]), and stops them; [`program`] is the life of the
+//! process around that, and `supervisor` tells a service manager about it.
 //!
 //! # Invariants
 //! - Standard output carries one line: that the node is ready, and where.
@@ -12,10 +12,12 @@
 
 pub mod cli;
 pub mod control;
+mod extensions;
 mod meeting;
 pub mod program;
 pub mod running;
 pub mod settings;
+mod supervisor;
 
 pub use crate::{
     program::{main, run},

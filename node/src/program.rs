@@ -19,6 +19,7 @@ use crate::{
     cli::{Cli, NodeArgs},
     running::{self, Running},
     settings::Settings,
+    supervisor::{self, Change},
 };
 
 /// Gives memory back after a burst of work on many threads, of which the system's
@@ -91,10 +92,12 @@ async fn live(settings: Settings) -> ExitCode {
         Err(error) => return failed(&error, 1),
     };
     announce(&running);
+    supervisor::tell(Change::Ready);
     tokio::select! {
         () = signals.end() => tracing::info!("ending on a signal"),
         () = running.stop_asked() => tracing::info!("ending as the owner asks"),
     }
+    supervisor::tell(Change::Stopping);
     if timeout(STOP_TIME, running.stop()).await.is_err() {
         tracing::warn!("the node did not end in time and is cut off");
     }

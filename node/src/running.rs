@@ -2,7 +2,7 @@
 //!
 //! # Lifecycle
 //! Start: the state directory is taken, the secret read or made, the node
-//! started, the control server started, its address written to
+//! started, the control server started, its address written to `STATE/lock` and
 //! `STATE/control`, and others are met. Stop is the same backwards.
 
 use std::{
@@ -14,15 +14,16 @@ use std::{
 
 use node_base::{
     secret::{Secret, SecretError},
-    state::{StateDir, StateError, StateLock},
+    state::{CONTROL_SOCKET, StateDir, StateError, StateLock},
 };
 use node_core::node::{Node, NodeError, NodeOptions};
 use node_transport::network::{NetworkKey, NetworkKeyError};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, UnixListener};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    control::{ControlServer, Owner},
+    control::{ControlListeners, ControlServer, Owner, Renewal},
+    extensions,
     meeting::{Index, Meeting},
     settings::Settings,
 };
@@ -79,10 +80,7 @@ pub struct Running {
 /// [`StartError`] with one sentence that says what to change.
 pub async fn start(settings: Settings) -> Result<Running, StartError> {
     let state = StateDir::open(&settings.state)?;
-    let lock = state.lock().map_err(|error| match error.error.kind() {
-        io::ErrorKind::WouldBlock => StartError::StateTaken(settings.state.clone()),
-        _ => StartError::State(error),
-    })?;
+    let lock = take(&state)?;
     let secret = Secret::load_or_create(&state)?;
     let network_key = settings.network_key_file.as_deref().map(NetworkKey::load);
     let network_key = network_key.transpose()?;
@@ -99,7 +97,7 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
         state: state.clone(),
         secret: secret.clone(),
         peers: settings.peers,
-        plugins: settings.plugins,
+        extensions: extensions::chosen(&state, settings.plugins),
         network_key,
         cache_size: settings.cache_size,
         upload_rate: settings.upload_rate,
@@ -119,10 +117,15 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
     let owner = Owner {
         node: Arc::clone(&node),
         control: address(&listener)?,
+        renewal: Renewal::new(secret, state.clone()),
         stop_asked: stop_asked.clone(),
     };
-    let control = ControlServer::start(listener, secret, owner);
-    state.write(CONTROL_FILE, &format!("{}\n", control.address()))?;
+    let listeners = ControlListeners {
+        socket: listen_at_socket(&state),
+        port: listener,
+    };
+    let control = ControlServer::start(listeners, owner);
+    tell_controllers(&state, &lock, control.address())?;
     let meeting = Meeting::start(&node, &settings.meeting, index);
     Ok(Running {
         node,
@@ -168,13 +171,49 @@ impl Running {
     /// Stops the control server and the node, and waits until nothing of them
     /// runs any more.
     pub async fn stop(self) {
-        if let Err(error) = self.state.remove(CONTROL_FILE) {
-            tracing::warn!(%error, "the address of the control connection could not be removed");
+        for name in [CONTROL_FILE, CONTROL_SOCKET] {
+            if let Err(error) = self.state.remove(name) {
+                tracing::warn!(%error, "the address of the control connection could not be removed");
+            }
         }
         self.meeting.stop().await;
         self.control.stop().await;
         self.node.stop().await;
     }
+}
+
+fn take(state: &StateDir) -> Result<StateLock, StartError> {
+    state.lock().map_err(|error| match error.error.kind() {
+        io::ErrorKind::WouldBlock => StartError::StateTaken(state.path().to_owned()),
+        _ => StartError::State(error),
+    })
+}
+
+/// Says where the control port is: to controllers in `STATE/control`, and in the lock, so
+/// that they can tell a node that runs from somebody else at its port.
+fn tell_controllers(
+    state: &StateDir,
+    lock: &StateLock,
+    address: SocketAddr,
+) -> Result<(), StateError> {
+    lock.tell(address)
+        .map_err(|error| state.error("lock", error))?;
+    state.write(CONTROL_FILE, &format!("{address}\n"))
+}
+
+/// Listens at the socket in the state directory. Without it, controllers use the port.
+fn listen_at_socket(state: &StateDir) -> Option<UnixListener> {
+    let listening = state.remove(CONTROL_SOCKET).and_then(|()| {
+        let bound = UnixListener::bind(state.file(CONTROL_SOCKET));
+        bound
+            .and_then(|socket| state.close_to_others(CONTROL_SOCKET).map(|()| socket))
+            .map_err(|error| state.error(CONTROL_SOCKET, error))
+    });
+    listening
+        .inspect_err(|error| {
+            tracing::warn!(%error, "there is no control socket; controllers use the port");
+        })
+        .ok()
 }
 
 async fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {

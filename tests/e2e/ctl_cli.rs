@@ -310,7 +310,7 @@ fn a_closed_pipe_is_no_failure() {
         .start();
     let command = format!(
         "{} --state {} ls | head -n 1",
-        env!("CARGO_BIN_EXE_e2e-ctl"),
+        crate::world::ctl_program().display(),
         node.home().state().display()
     );
     let output = std::process::Command::new("sh")
@@ -342,7 +342,7 @@ fn events_show_what_happened_and_what_happens() {
 fn up_runs_a_node() {
     let home = Home::new();
     home.put("a.txt", "a");
-    let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_e2e-ctl"))
+    let mut child = std::process::Command::new(crate::world::ctl_program())
         .arg("--state")
         .arg(home.state())
         .args([

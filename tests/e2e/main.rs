@@ -27,6 +27,8 @@ mod meeting;
 mod memory;
 mod mesh;
 mod names;
+mod neighbours;
+mod packaging;
 mod plugins;
 mod policy;
 mod programs;

@@ -14,6 +14,9 @@ use crate::world::{ctl, noded, repository};
 /// Programs that a reader may not have.
 const OPTIONAL: &[&str] = &["curl"];
 
+/// Address of the node as the README prints it.
+const PRINTED_URL: &str = "http://127.0.0.1:4242";
+
 /// The reader: a home with the two programs on the path.
 struct Reader {
     home: Home,
@@ -27,8 +30,8 @@ impl Reader {
     fn new(peer: &NodeProcess) -> Reader {
         let home = Home::new();
         for (name, program) in [
-            ("noded", env!("CARGO_BIN_EXE_e2e-noded")),
-            ("ctl", env!("CARGO_BIN_EXE_e2e-ctl")),
+            ("noded", crate::world::noded_program()),
+            ("ctl", crate::world::ctl_program()),
         ] {
             symlink(program, home.root().join(name)).unwrap();
         }
@@ -82,7 +85,9 @@ impl Reader {
         println!("$ {line}\n{}", String::from_utf8_lossy(&output.stdout));
     }
 
+    /// Starts a node, after the one before was ended as with Ctrl-C.
     fn start(&mut self, line: &str) {
+        self.end();
         let mut command = self.command(&format!("exec {line}"));
         let quiet = command.stdout(Stdio::null()).stderr(Stdio::null());
         self.node = Some(quiet.spawn().expect("a shell is installed"));
@@ -102,8 +107,21 @@ impl Reader {
             .as_str()
             .expect("a node has a URL")
             .trim_end_matches('/');
-        self.filled
-            .push(("http://127.0.0.1:4242".to_owned(), url.to_owned()));
+        self.filled.retain(|(text, _)| text != PRINTED_URL);
+        self.filled.push((PRINTED_URL.to_owned(), url.to_owned()));
+    }
+
+    fn end(&mut self) {
+        let Some(mut node) = self.node.take() else {
+            return;
+        };
+        let stopped = self.command("ctl call node.stop").output();
+        assert!(
+            stopped.is_ok_and(|output| output.status.success()),
+            "the node of the README stops"
+        );
+        let status = node.wait().expect("the node was started here");
+        assert!(status.success(), "{status}");
     }
 }
 

@@ -393,7 +393,7 @@ fn alive(node: &NodeProcess) -> bool {
 #[test]
 fn standard_output_has_the_ready_line_only_and_help_helps() {
     let run = |args: &[&str]| {
-        let output = std::process::Command::new(env!("CARGO_BIN_EXE_e2e-noded"))
+        let output = std::process::Command::new(crate::world::noded_program())
             .args(args)
             .output()
             .unwrap();

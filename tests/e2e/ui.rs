@@ -17,7 +17,7 @@ struct Opened {
 
 /// The page for a node.
 fn page_of(node: &NodeProcess) -> Ui {
-    Ui::start(env!("CARGO_BIN_EXE_e2e-ctl"), node.home())
+    Ui::start(crate::world::ctl_program(), node.home())
 }
 
 /// Opens the page for a node. `None`: there is no browser to do it with.

@@ -1,17 +1,33 @@
 //! The programs under test, and mixed networks of nodes and peers of the book.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use e2e::{Ctl, Dialect, Home, NodeOptions, NodeProcess, PythonPeer, xmlrpc};
 
+/// Returns the path of the node under test: `E2E_NODED`, or the build of this workspace.
+///
+/// Another build, such as an installed package or an earlier version, can be tested this way.
+pub(crate) fn noded_program() -> PathBuf {
+    program("E2E_NODED", env!("CARGO_BIN_EXE_e2e-noded"))
+}
+
+/// Returns the path of `ctl` under test: `E2E_CTL`, or the build of this workspace.
+pub(crate) fn ctl_program() -> PathBuf {
+    program("E2E_CTL", env!("CARGO_BIN_EXE_e2e-ctl"))
+}
+
+fn program(variable: &str, built: &str) -> PathBuf {
+    std::env::var_os(variable).map_or_else(|| built.into(), PathBuf::from)
+}
+
 /// A node to be, with a home of its own.
 pub(crate) fn noded() -> NodeOptions {
-    NodeOptions::new(env!("CARGO_BIN_EXE_e2e-noded"))
+    NodeOptions::new(noded_program())
 }
 
 /// A run of `ctl` against the state of a home.
 pub(crate) fn ctl(home: &Home) -> Ctl {
-    Ctl::new(env!("CARGO_BIN_EXE_e2e-ctl"), home)
+    Ctl::new(ctl_program(), home)
 }
 
 /// The root of the repository.

@@ -30,7 +30,7 @@ async fn follow(args: &EventsArgs, node: &Connection, output: Output) -> Result<
             Some(Err(error)) => return Err(node.classify(error.into())),
             None => {
                 return Err(CtlError::Closed {
-                    address: node.address(),
+                    place: node.place(),
                 });
             }
         };

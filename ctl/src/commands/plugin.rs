@@ -7,8 +7,9 @@ use node_api::{
     plugin::{Plugin, PluginState},
 };
 use plugin_api::Handler;
+use plugin_host::{Header, Plugin as _};
 use plugin_process::Program;
-use plugin_script::{POLICY_FILE, Policy, SOURCE_MAX, ScriptHandler};
+use plugin_script::{POLICY_FILE, SOURCE_MAX, ScriptHandler, ScriptPolicy};
 use serde_json::json;
 
 use super::Context;
@@ -64,7 +65,7 @@ fn row(plugin: &Plugin) -> Vec<String> {
 enum Candidate {
     Script(ScriptHandler),
     Program(Box<Program>),
-    Policy(Policy),
+    Policy(ScriptPolicy),
 }
 
 /// Does one thing with each file, says how it went, and fails if one did.
@@ -106,7 +107,7 @@ impl Candidate {
         }
         let source = read(file)?;
         let compiled = if file.file_name().is_some_and(|name| name == POLICY_FILE) {
-            Policy::compile(&source).map(Candidate::Policy)
+            ScriptPolicy::compile(&source).map(Candidate::Policy)
         } else {
             ScriptHandler::compile(&source).map(Candidate::Script)
         };
@@ -114,20 +115,20 @@ impl Candidate {
     }
 
     fn check(&self) -> Result<String, String> {
-        let (does, id, version, handler): (_, _, _, &dyn Handler) = match self {
-            Candidate::Script(script) => ("compiles", script.id(), script.version(), script),
-            Candidate::Program(program) => (
-                "introduces itself",
-                program.id(),
-                program.version(),
-                program.as_ref(),
-            ),
+        let (does, header) = match self {
+            Candidate::Script(script) => ("compiles", script.header()),
+            Candidate::Program(program) => ("introduces itself", program.header()),
             Candidate::Policy(policy) => {
                 let names: Vec<_> = policy.rules().iter().map(|rule| rule.name()).collect();
                 return Ok(format!("compiles; a policy with {}", names.join(", ")));
             }
         };
-        let prefix = handler.name();
+        let Header {
+            id,
+            version,
+            prefix,
+            ..
+        } = header;
         Ok(format!(
             "{does}; {id} version {version} would answer `{prefix}:`"
         ))

@@ -42,7 +42,7 @@ impl SearchStream<'_> {
             Some(Ok(news)) => Ok(news),
             Some(Err(error)) => Err(self.connection.classify(error.into())),
             None => Err(CtlError::Closed {
-                address: self.connection.address(),
+                place: self.connection.place(),
             }),
         }
     }

@@ -1,21 +1,15 @@
 //! The secret: looked for in `STATE/secret`, then `SIXHOP_SECRET_FILE`, then `SIXHOP_SECRET`.
 //!
 //! # Invariants
-//! - A file is checked through the handle it is read from, not by its path.
+//! - A file that others own or have permissions on is refused.
 //! - No error and no `Debug` holds the secret.
-#![allow(
-    clippy::disallowed_methods,
-    reason = "reads secret files that the person at the machine named"
-)]
 
 use std::{
-    env,
-    fs::File,
-    io::{self, Read},
-    os::unix::fs::PermissionsExt,
+    env, io,
     path::{Path, PathBuf},
 };
 
+use node_base::state::private::{self, NotPrivate};
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::error::CtlError;
@@ -64,23 +58,15 @@ fn choose(
 }
 
 fn read_if_there(file: &Path) -> Result<Option<FoundSecret>, CtlError> {
-    let read_error = |error| CtlError::file("read the secret from", file, error);
-    let mut handle = match File::open(file) {
-        Ok(handle) => handle,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(read_error(error)),
+    let read = private::read(file, LONGEST);
+    let read = read.map_err(|error| CtlError::file("read the secret from", file, error))?;
+    let owned = || file.to_owned();
+    let text = match read {
+        None => return Ok(None),
+        Some(Err(NotPrivate::Owner)) => return Err(CtlError::SecretForeign { file: owned() }),
+        Some(Err(NotPrivate::Open)) => return Err(CtlError::SecretReadable { file: owned() }),
+        Some(Ok(text)) => text,
     };
-    let mode = handle.metadata().map_err(read_error)?.permissions().mode();
-    if mode & 0o077 != 0 {
-        return Err(CtlError::SecretReadable {
-            file: file.to_owned(),
-        });
-    }
-    let mut text = String::new();
-    let limited = Read::by_ref(&mut handle).take(LONGEST);
-    io::BufReader::new(limited)
-        .read_to_string(&mut text)
-        .map_err(read_error)?;
     checked(&SecretString::from(text), file.display().to_string()).map(Some)
 }
 
@@ -102,7 +88,12 @@ fn checked(text: &SecretString, source: String) -> Result<FoundSecret, CtlError>
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
+    #![allow(
+        clippy::disallowed_methods,
+        reason = "tests make the files that are read"
+    )]
+
+    use std::{fs, os::unix::fs::PermissionsExt};
 
     use super::*;
 

@@ -7,7 +7,8 @@
 //! open.
 //!
 //! # Invariants
-//! - At most [`CONNECTIONS_MAX`] connections; errors of accepting cost a pause.
+//! - At most [`CONNECTIONS`]; a stranger makes room for the next one, and requests of a session have places of their own.
+//! - Errors of accepting cost a pause.
 //! - A request has [`HEAD_TIME`] for its head and [`BODY_TIME`] for its body, an answer may stand still for [`WRITE_TIME`].
 //! - When either side is gone, the other one is dropped.
 
@@ -16,23 +17,28 @@ mod head;
 use std::{
     io,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
+use node_base::admission::{Admission, AdmissionLimits, Full};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream, UnixStream},
     select,
-    sync::{Semaphore, watch},
+    sync::{Notify, watch},
     task::JoinSet,
     time::{sleep, timeout},
 };
 
 use self::head::{HEAD_MAX, Head, Refused};
+use super::site::Site;
 
 /// Connections at a time. A browser opens six.
-const CONNECTIONS_MAX: usize = 64;
+const CONNECTIONS: AdmissionLimits = AdmissionLimits {
+    strangers: 64,
+    owners: 64,
+};
 
 /// Longest time for the head of a request.
 const HEAD_TIME: Duration = Duration::from_secs(5);
@@ -52,17 +58,36 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
 /// Bytes that are passed on at a time.
 const PIECE: usize = 64 * 1024;
 
+/// What all connections share.
+#[derive(Debug)]
+struct Door {
+    port: u16,
+    /// Where the server listens.
+    socket: PathBuf,
+    site: Arc<Site>,
+    admission: Mutex<Admission<Arc<Notify>>>,
+}
+
+/// The place of a connection; given back when it is dropped.
+struct Place {
+    door: Arc<Door>,
+    id: u64,
+}
+
 /// Serves until it is stopped; all connections end with it.
 pub(super) async fn serve(
     listener: TcpListener,
     port: u16,
     socket: PathBuf,
+    site: Arc<Site>,
     mut stop: watch::Receiver<bool>,
 ) {
-    let (room, socket) = (
-        Arc::new(Semaphore::new(CONNECTIONS_MAX)),
-        Arc::<Path>::from(socket),
-    );
+    let door = Arc::new(Door {
+        port,
+        socket,
+        site,
+        admission: Mutex::new(Admission::new(CONNECTIONS)),
+    });
     let mut connections = JoinSet::new();
     loop {
         let accepted = select! {
@@ -70,26 +95,63 @@ pub(super) async fn serve(
             Some(_) = connections.join_next() => continue,
             accepted = listener.accept() => accepted,
         };
-        match (accepted, Arc::clone(&room).try_acquire_owned()) {
-            (Ok((stream, _)), Ok(place)) => {
-                let socket = Arc::clone(&socket);
+        match accepted {
+            Ok((stream, _)) => {
+                let end = Arc::new(Notify::new());
+                let place = Place::take(&door, Arc::clone(&end));
                 connections.spawn(async move {
-                    // A connection that breaks is nobody's concern but the browser's.
-                    let _ = connection(stream, port, &socket).await;
-                    drop(place);
+                    select! {
+                        // A connection that breaks is nobody's concern but the browser's.
+                        _ = connection(stream, &place) => {}
+                        () = end.notified() => {}
+                    }
                 });
             }
-            (Ok(_), Err(_)) => {} // closed at once: the page opens few
-            (Err(_), _) => sleep(ACCEPT_PAUSE).await,
+            Err(_) => sleep(ACCEPT_PAUSE).await,
         }
     }
     connections.shutdown().await;
 }
 
-async fn connection(mut stream: TcpStream, port: u16, socket: &Path) -> io::Result<()> {
-    match request(&mut stream, port).await {
+impl Door {
+    fn admission(&self) -> MutexGuard<'_, Admission<Arc<Notify>>> {
+        self.admission
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Place {
+    /// Takes a place. The stranger that came first makes room.
+    fn take(door: &Arc<Door>, end: Arc<Notify>) -> Place {
+        let (id, displaced) = door.admission().admit(end);
+        if let Some(displaced) = displaced {
+            displaced.notify_one();
+        }
+        let door = Arc::clone(door);
+        Place { door, id }
+    }
+
+    /// Takes one of the owner's places, if the request shows a session.
+    fn prove(&self, head: &Head) -> Result<(), Refused> {
+        if !self.door.site.is_session(&head.cookies, &head.key) {
+            return Ok(());
+        }
+        let proved = self.door.admission().prove(self.id);
+        proved.map_err(|Full| Refused::NoServer)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.door.admission().remove(self.id);
+    }
+}
+
+async fn connection(mut stream: TcpStream, place: &Place) -> io::Result<()> {
+    match request(&mut stream, place).await {
         Ok(request) => {
-            if let Err(refused) = pass_on(&mut stream, &request, socket).await? {
+            if let Err(refused) = pass_on(&mut stream, &request, &place.door.socket).await? {
                 return refuse(&mut stream, refused).await;
             }
             Ok(())
@@ -100,11 +162,11 @@ async fn connection(mut stream: TcpStream, port: u16, socket: &Path) -> io::Resu
 }
 
 /// Reads a whole request and writes it anew. `None`: there is nobody to answer.
-async fn request(stream: &mut TcpStream, port: u16) -> Result<Vec<u8>, Option<Refused>> {
+async fn request(stream: &mut TcpStream, place: &Place) -> Result<Vec<u8>, Option<Refused>> {
     let mut bytes = Vec::with_capacity(4 * 1024);
     let head = timeout(HEAD_TIME, async {
         loop {
-            if let Some(head) = Head::read(&bytes, port)? {
+            if let Some(head) = Head::read(&bytes, place.door.port)? {
                 return Ok(head);
             }
             if bytes.len() > HEAD_MAX {
@@ -114,6 +176,7 @@ async fn request(stream: &mut TcpStream, port: u16) -> Result<Vec<u8>, Option<Re
         }
     });
     let head = head.await.map_err(|_| Some(Refused::Late))??;
+    place.prove(&head)?;
     let end = head.length + head.body;
     timeout(BODY_TIME, async {
         while bytes.len() < end {

@@ -136,8 +136,8 @@ async fn while_up(stream: &mut Stream, node: &NodeLink, seen: &mut Seen) -> Resu
             }
             Err(Some(error)) => return Err(connection.classify(error.into()).into()),
             Err(None) => {
-                let address = connection.address();
-                return Err(CtlError::Closed { address }.into());
+                let place = connection.place();
+                return Err(CtlError::Closed { place }.into());
             }
         }
     }

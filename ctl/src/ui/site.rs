@@ -110,15 +110,17 @@ impl Site {
     }
 
     fn has_session(&self, request: &Request) -> bool {
-        let cookies = header(request, "cookie").unwrap_or_default();
+        let value = |name| header(request, name).unwrap_or_default();
+        self.is_session(value("cookie"), value("x-sixhop-key"))
+    }
+
+    /// Whether these headers are the halves of a session.
+    pub(super) fn is_session(&self, cookies: &str, key: &str) -> bool {
         let cookie = cookies
             .split("; ")
             .filter_map(|pair| pair.split_once('='))
             .find(|(name, _)| *name == self.cookie);
-        match (cookie, header(request, "x-sixhop-key")) {
-            (Some((_, cookie)), Some(key)) => self.access.is_session(cookie, key),
-            _ => false,
-        }
+        cookie.is_some_and(|(_, cookie)| self.access.is_session(cookie, key))
     }
 
     fn upload(

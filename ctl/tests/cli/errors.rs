@@ -57,6 +57,22 @@ fn a_wrong_secret_is_not_authorised() {
 }
 
 #[test]
+fn a_port_that_the_running_node_does_not_have_gets_no_secret() {
+    let fake = Fake::start();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    fs::write(fake.file("control"), address.to_string()).unwrap();
+    for args in [vec!["status"], vec!["events"]] {
+        let ended = fake.ctl(args).run().exits(6);
+        assert!(ended.stderr.contains("somebody else"), "{ended:?}");
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut heard = Vec::new();
+        std::io::Read::read_to_end(&mut stream, &mut heard).unwrap();
+        assert!(heard.is_empty(), "{heard:?}");
+    }
+}
+
+#[test]
 fn a_secret_that_others_can_read_is_refused() {
     let fake = Fake::start();
     fake.set_secret(crate::fake::SECRET, 0o644);
@@ -86,8 +102,7 @@ fn the_secret_may_come_from_the_environment() {
 fn something_else_behind_the_address_is_said_so() {
     let fake = Fake::start();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    fs::write(fake.file("control"), address.to_string()).unwrap();
+    fake.set_address(listener.local_addr().unwrap());
     let server = std::thread::spawn(move || {
         let (stream, _) = listener.accept().unwrap();
         let mut reader = BufReader::new(stream);
@@ -108,11 +123,7 @@ fn something_else_behind_the_address_is_said_so() {
 fn a_silent_node_ends_with_the_deadline() {
     let fake = Fake::start();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    fs::write(
-        fake.file("control"),
-        listener.local_addr().unwrap().to_string(),
-    )
-    .unwrap();
+    fake.set_address(listener.local_addr().unwrap());
     let ended = fake.ctl(["status", "--timeout", "200ms"]).run().exits(124);
     assert_eq!(
         ended.stderr,

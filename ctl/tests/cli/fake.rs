@@ -33,6 +33,8 @@ pub(crate) struct Seen {
 /// A running fake node with a state directory, gone at drop.
 pub(crate) struct Fake {
     state: TempDir,
+    /// What shows that the node runs.
+    _lock: fs::File,
     seen: Arc<Mutex<Seen>>,
     _server: ServerHandle,
     _runtime: Runtime,
@@ -53,8 +55,13 @@ impl Fake {
             let address = server.local_addr().unwrap();
             (server.start(answers), address)
         });
+        let state = tempfile::tempdir().unwrap();
+        fs::set_permissions(state.path(), fs::Permissions::from_mode(0o700)).unwrap();
+        let lock = fs::File::create(state.path().join("lock")).unwrap();
+        lock.lock().unwrap();
         let fake = Fake {
-            state: tempfile::tempdir().unwrap(),
+            state,
+            _lock: lock,
             seen,
             _server: server,
             _runtime: runtime,
@@ -64,8 +71,15 @@ impl Fake {
     }
 
     fn write_state(&self, address: SocketAddr) {
-        fs::write(self.file("control"), format!("{address}\n")).unwrap();
+        self.set_address(address);
         self.set_secret(SECRET, 0o600);
+    }
+
+    /// Says that the node has this port.
+    pub(crate) fn set_address(&self, address: SocketAddr) {
+        for name in ["control", "lock"] {
+            fs::write(self.file(name), format!("{address}\n")).unwrap();
+        }
     }
 
     /// Writes another secret into the state directory.

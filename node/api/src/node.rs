@@ -88,6 +88,9 @@ namespace! {
     "node" => Node {
         /// Says what this node is and what it has done since it started.
         fn "status" status() -> [NodeStatus];
+        /// Makes a new secret and writes it to the state directory. The old one is refused from then on, and
+        /// connections that were opened with it end within a second, this one too.
+        fn "renew_secret" renew_secret() -> [bool];
         /// Ends the node cleanly. The answer comes before the end.
         fn "stop" stop() -> [bool];
     }

@@ -5,9 +5,11 @@
 //! - [`events`] and [`counters`]: what happens, and how often.
 //! - [`rate`], [`pace`] and [`bucket`]: bytes a second, silence, and calls a second.
 //! - [`disk`]: the one door for blocking work; [`threads`]: threads for work that takes long.
+//! - [`admission`]: connections of the owner and of strangers on this machine.
 //! - [`size`]: sizes as people write them.
 //! - [`sync`]: locks that outlive a panic.
 
+pub mod admission;
 pub mod bucket;
 pub mod clock;
 pub mod counters;

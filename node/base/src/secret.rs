@@ -7,13 +7,16 @@
 //! - It is never shown, logged, or part of an error.
 //! - Comparing takes the same time wherever two secrets differ.
 
-use std::path::PathBuf;
+use std::{
+    path::PathBuf,
+    sync::{Arc, PoisonError, RwLock},
+};
 
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-use crate::state::{StateDir, StateError};
+use crate::state::{StateDir, StateError, private::NotPrivate};
 
 /// Name of the file in the state directory.
 pub const SECRET_FILE: &str = "secret";
@@ -30,6 +33,9 @@ pub enum SecretError {
     /// Others than the owner may read the file.
     #[error("others can read the secret {}; run `chmod 600` on it, or remove it to have a new one made", .0.display())]
     Exposed(PathBuf),
+    /// The file belongs to another user, who can read and change it.
+    #[error("the secret {} belongs to another user; remove it to have a new one made", .0.display())]
+    Foreign(PathBuf),
     /// The file holds nothing, as after a full disk or a loss of power.
     #[error("the secret {} is empty or all zeros; remove it to have a new one made", .0.display())]
     Empty(PathBuf),
@@ -41,37 +47,55 @@ pub enum SecretError {
     Random(#[from] getrandom::Error),
 }
 
-/// The secret of a node.
+/// The secret of a node. Clones are the same one, also after it was renewed.
 #[derive(Clone, Debug)]
-pub struct Secret(SecretString);
+pub struct Secret(Arc<RwLock<SecretString>>);
 
 impl Secret {
     /// Reads the secret of `state`, making it if there is none.
     ///
     /// # Errors
-    /// When it cannot be read or made, or others can read it.
+    /// When it cannot be read or made, or is another user's, or others can read it.
     pub fn load_or_create(state: &StateDir) -> Result<Secret, SecretError> {
         state.create(SECRET_FILE, &format!("{}\n", random_hex()?))?;
         let path = state.file(SECRET_FILE);
-        if !state.is_private(SECRET_FILE)? {
-            return Err(SecretError::Exposed(path));
-        }
-        let text = state.read(SECRET_FILE)?.unwrap_or_default();
+        let text = match state.read_private(SECRET_FILE)? {
+            Some(Err(NotPrivate::Open)) => return Err(SecretError::Exposed(path)),
+            Some(Err(NotPrivate::Owner)) => return Err(SecretError::Foreign(path)),
+            Some(Ok(text)) => text,
+            None => String::new(),
+        };
         if text.trim().chars().all(|c| matches!(c, '0' | '\0')) {
             return Err(SecretError::Empty(path));
         }
         if text.trim().len() < LENGTH_MIN {
             return Err(SecretError::Short(path));
         }
-        Ok(Secret(text.trim().to_owned().into()))
+        Ok(Secret::of(text.trim()))
+    }
+
+    /// Makes a new secret and writes it to `state`. The old one matches no longer.
+    ///
+    /// # Errors
+    /// When it cannot be made or written; the old one then stays.
+    pub fn renew(&self, state: &StateDir) -> Result<(), SecretError> {
+        let new = SecretString::from(random_hex()?);
+        state.write(SECRET_FILE, &format!("{}\n", new.expose_secret()))?;
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = new;
+        Ok(())
     }
 
     /// Whether `presented` is the secret.
     #[must_use]
     pub fn matches(&self, presented: &[u8]) -> bool {
-        let ours = Sha256::digest(self.0.expose_secret().as_bytes());
+        let secret = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let ours = Sha256::digest(secret.expose_secret().as_bytes());
         let theirs = Sha256::digest(presented);
         ours.ct_eq(&theirs).into()
+    }
+
+    fn of(text: &str) -> Secret {
+        Secret(Arc::new(RwLock::new(text.into())))
     }
 }
 
@@ -144,8 +168,33 @@ mod tests {
     }
 
     #[test]
+    fn a_renewed_secret_replaces_the_old_one_everywhere() {
+        let (_home, state) = state();
+        let secret = Secret::load_or_create(&state).unwrap();
+        let clone = secret.clone();
+        let old = fs::read_to_string(state.file(SECRET_FILE)).unwrap();
+        secret.renew(&state).unwrap();
+        let new = fs::read_to_string(state.file(SECRET_FILE)).unwrap();
+        for secret in [secret, clone, Secret::load_or_create(&state).unwrap()] {
+            assert!(!secret.matches(old.trim().as_bytes()));
+            assert!(secret.matches(new.trim().as_bytes()));
+        }
+    }
+
+    #[test]
+    fn a_secret_that_cannot_be_written_leaves_the_old_one() {
+        let (_home, state) = state();
+        let secret = Secret::load_or_create(&state).unwrap();
+        let old = fs::read_to_string(state.file(SECRET_FILE)).unwrap();
+        // A directory where the new file would be made.
+        fs::create_dir(state.file("secret.new")).unwrap();
+        assert!(secret.renew(&state).is_err());
+        assert!(secret.matches(old.trim().as_bytes()));
+    }
+
+    #[test]
     fn a_secret_does_not_show_itself() {
-        let secret = Secret("open sesame, open sesame, open sesame".to_owned().into());
+        let secret = Secret::of("open sesame, open sesame, open sesame");
         assert!(!format!("{secret:?}").contains("sesame"));
     }
 }

@@ -13,11 +13,25 @@
     reason = "this is the one place that names files by path: the node's own state, never a shared file"
 )]
 
+pub mod private;
+
 use std::{
-    fs::{self, File, OpenOptions},
-    io::{self, Write},
+    fs::{self, File, OpenOptions, TryLockError},
+    io::{self, Read, Write},
+    net::SocketAddr,
     path::{Path, PathBuf},
 };
+
+use self::private::NotPrivate;
+
+/// Socket of the control connection.
+pub const CONTROL_SOCKET: &str = "control.sock";
+
+/// File that is held while a node runs, and says its control address.
+const LOCK: &str = "lock";
+
+/// Longest secret or key, in bytes.
+const PRIVATE_MAX: u64 = 4096;
 
 /// File that marks a directory as the state of a node.
 const MARK: &str = "sixhop-state";
@@ -32,11 +46,12 @@ const NAMES: &[&str] = &[
     "cache",
     "catalogue",
     "control",
+    CONTROL_SOCKET,
     "digests.redb",
     "fetches",
     "history",
     "index",
-    "lock",
+    LOCK,
     "node-key",
     "peers",
     "secret",
@@ -61,6 +76,15 @@ enum Refusal {
     Newer(String),
     #[error("this directory belongs to another user; give one of your own with --state")]
     Owner,
+    #[error(
+        "other users have permissions on this directory, which is not empty; run `chmod 700` on it \
+         if nobody else has put files there, or give another one with --state"
+    )]
+    Open,
+    #[error(
+        "`{0}` in this directory belongs to another user; give a directory of your own with --state"
+    )]
+    FileOwner(String),
     #[error("this is no directory")]
     Kind,
 }
@@ -215,21 +239,37 @@ impl StateDir {
         }
     }
 
-    /// Whether nobody but its owner may read or write the file `name`.
+    /// Reads the private file `name`; `None` when there is none.
     ///
     /// # Errors
-    /// When the system does not say.
-    pub fn is_private(&self, name: &str) -> Result<bool, StateError> {
+    /// Errors if it cannot be read as text; the inner error is that others own it, or
+    /// have permissions on it.
+    pub fn read_private(
+        &self,
+        name: &str,
+    ) -> Result<Option<Result<String, NotPrivate>>, StateError> {
         let path = self.file(name);
-        match fs::metadata(&path) {
-            #[cfg(unix)]
-            Ok(metadata) => {
-                Ok(std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o077 == 0)
-            }
-            #[cfg(not(unix))]
-            Ok(_) => Ok(true),
-            Err(error) => Err(StateError { path, error }),
+        private::read(&path, PRIVATE_MAX).map_err(|error| StateError { path, error })
+    }
+
+    /// Takes all permissions on the socket `name` from other users.
+    ///
+    /// # Errors
+    /// Errors if the system does not do it.
+    pub fn close_to_others(&self, name: &str) -> io::Result<()> {
+        #[cfg(unix)]
+        {
+            let mode = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+            fs::set_permissions(self.file(name), mode)?;
         }
+        Ok(())
+    }
+
+    /// The error of the file `name`.
+    #[must_use]
+    pub fn error(&self, name: &str, error: io::Error) -> StateError {
+        let path = self.file(name);
+        StateError { path, error }
     }
 
     /// Removes the file `name` if it is there.
@@ -246,7 +286,7 @@ impl StateDir {
     /// # Errors
     /// When another process holds it.
     pub fn lock(&self) -> Result<StateLock, StateError> {
-        let path = self.file("lock");
+        let path = self.file(LOCK);
         let take = || {
             let file = OpenOptions::new()
                 .create(true)
@@ -254,6 +294,7 @@ impl StateDir {
                 .write(true)
                 .open(&path)?;
             file.try_lock()?;
+            file.set_len(0)?;
             Ok(StateLock(file))
         };
         take().map_err(|error| StateError {
@@ -265,7 +306,38 @@ impl StateDir {
 
 /// Holds a state directory for one process.
 #[derive(Debug)]
-pub struct StateLock(#[expect(dead_code, reason = "the lock lives as long as the open file")] File);
+pub struct StateLock(File);
+
+impl StateLock {
+    /// Says in the lock where the node that holds it has its control port.
+    ///
+    /// # Errors
+    /// Errors if the disk is full.
+    pub fn tell(&self, control: SocketAddr) -> io::Result<()> {
+        (&self.0).write_all(format!("{control}\n").as_bytes())
+    }
+}
+
+/// Returns the control port of the node that holds the state directory at `path`; `None`
+/// if none does, or it has not said yet. A node that was killed holds nothing.
+///
+/// # Errors
+/// Errors if the lock cannot be read.
+pub fn holder(path: &Path) -> io::Result<Option<SocketAddr>> {
+    let mut file = match File::open(path.join(LOCK)) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    match file.try_lock_shared() {
+        Ok(()) => return Ok(None),
+        Err(TryLockError::WouldBlock) => {}
+        Err(TryLockError::Error(error)) => return Err(error),
+    }
+    let mut text = String::new();
+    file.read_to_string(&mut text)?;
+    Ok(text.trim().parse().ok())
+}
 
 fn make_private_directory(path: &Path) -> io::Result<()> {
     let mut builder = fs::DirBuilder::new();
@@ -275,7 +347,8 @@ fn make_private_directory(path: &Path) -> io::Result<()> {
     builder.create(path)
 }
 
-/// Makes sure that the directory is ours, and that others cannot look into it.
+/// Makes sure that the directory and what is in it are ours, and that others cannot look
+/// into it. An empty one is closed; in another one, others may have put files.
 #[cfg(unix)]
 fn make_private(path: &Path) -> io::Result<()> {
     use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -283,14 +356,26 @@ fn make_private(path: &Path) -> io::Result<()> {
     if !metadata.is_dir() {
         return Err(io::Error::other(Refusal::Kind));
     }
-    if metadata.uid() != rustix::process::geteuid().as_raw() {
+    let user = rustix::process::geteuid().as_raw();
+    if metadata.uid() != user {
         return Err(io::Error::other(Refusal::Owner));
     }
-    if metadata.mode() & 0o077 == 0 {
-        return Ok(());
+    let is_open = private::check(&metadata) == Err(NotPrivate::Open);
+    for entry in fs::read_dir(path)? {
+        let entry = entry?;
+        if is_open {
+            return Err(io::Error::other(Refusal::Open));
+        }
+        if entry.metadata()?.uid() != user {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            return Err(io::Error::other(Refusal::FileOwner(name)));
+        }
     }
-    tracing::info!(path = %path.display(), "the state directory is closed to other users");
-    fs::set_permissions(path, fs::Permissions::from_mode(0o700))
+    if is_open {
+        tracing::info!(path = %path.display(), "the state directory is closed to other users");
+        fs::set_permissions(path, fs::Permissions::from_mode(0o700))?;
+    }
+    Ok(())
 }
 
 #[cfg(not(unix))]
@@ -396,7 +481,7 @@ mod tests {
             ("a start that was cut short", &["lock"][..], true),
         ] {
             let path = home.path().join(case);
-            fs::create_dir(&path).unwrap();
+            make_private_directory(&path).unwrap();
             for name in names {
                 fs::write(path.join(name), "kept").unwrap();
             }
@@ -426,12 +511,39 @@ mod tests {
     }
 
     #[test]
-    fn a_directory_that_others_may_read_is_closed() {
+    fn an_empty_directory_that_others_may_read_is_closed() {
+        let home = tempfile::tempdir().unwrap();
+        for mode in [0o755, 0o777, 0o710] {
+            let path = home.path().join(format!("{mode:o}"));
+            fs::create_dir(&path).unwrap();
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+            StateDir::open(&path).unwrap();
+            let mode = fs::metadata(&path).unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o700);
+        }
+    }
+
+    #[test]
+    fn a_state_that_others_may_read_or_write_is_refused() {
         let (_home, state) = temporary();
-        fs::set_permissions(state.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        for mode in [0o755, 0o777, 0o1777, 0o710] {
+            fs::set_permissions(state.path(), fs::Permissions::from_mode(mode)).unwrap();
+            let error = StateDir::open(state.path()).unwrap_err().to_string();
+            assert!(error.contains("chmod 700"), "{error}");
+        }
+        fs::set_permissions(state.path(), fs::Permissions::from_mode(0o700)).unwrap();
         StateDir::open(state.path()).unwrap();
-        let mode = fs::metadata(state.path()).unwrap().permissions().mode();
-        assert_eq!(mode & 0o777, 0o700);
+    }
+
+    #[test]
+    fn a_state_with_a_file_of_another_user_is_refused() {
+        let (_home, state) = temporary();
+        state.write("secret", "text").unwrap();
+        // Only root can give a file away.
+        if std::os::unix::fs::chown(state.file("secret"), Some(12_345), None).is_ok() {
+            let error = StateDir::open(state.path()).unwrap_err().to_string();
+            assert!(error.contains("`secret`"), "{error}");
+        }
     }
 
     #[test]
@@ -441,5 +553,21 @@ mod tests {
         assert!(state.lock().is_err());
         drop(held);
         assert!(state.lock().is_ok());
+    }
+
+    #[test]
+    fn the_lock_says_the_control_port_while_it_is_held() {
+        let (_home, state) = temporary();
+        assert_eq!(holder(state.path()).unwrap(), None);
+        let control = SocketAddr::from(([127, 0, 0, 1], 4243));
+        let held = state.lock().unwrap();
+        assert_eq!(holder(state.path()).unwrap(), None);
+        held.tell(control).unwrap();
+        assert_eq!(holder(state.path()).unwrap(), Some(control));
+        drop(held);
+        assert_eq!(holder(state.path()).unwrap(), None);
+        let again = state.lock().unwrap();
+        assert_eq!(holder(state.path()).unwrap(), None, "a port of before");
+        drop(again);
     }
 }

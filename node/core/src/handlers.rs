@@ -1,9 +1,9 @@
 //! The handlers of a node: what answers queries about its share.
 //!
 //! A [`query`] is `[handler:]text`; without a prefix it is `name:`. The table maps
-//! prefixes to handlers; a new handler is one line in [`Handlers::standard`], or
-//! a script or a program in the owner's directory, which is looked at again and
-//! again ([`Plugins`]).
+//! prefixes to handlers. Who composes the node chooses them ([`Extensions`]): those that
+//! are compiled in, those with an index, and directories of the owner, which are looked
+//! at again and again ([`Plugins`]).
 //!
 //! # Invariants
 //! - An answer ends: at its limit, at its deadline, or when all was looked at;
@@ -13,29 +13,26 @@
 //!   given on [`Threads`], never on the disk's pool.
 
 mod answer;
+mod extensions;
 mod hits;
 mod live;
 mod plugins;
 pub mod query;
 mod watch;
 
-use std::{path::PathBuf, sync::Arc, time::SystemTime};
+use std::{sync::Arc, time::SystemTime};
 
 use node_overlay::{LocalHandlers, QueryKeys};
-use plugin_api::{Changes, Files, Handler, HandlerError};
-pub use plugin_content::{Content, Status as ContentStatus};
-pub use plugin_script::{POLICY_FILE, PolicyState, RankAsked};
+use plugin_api::{Changes, Files, Handler, HandlerError, Index, PluginDirectory};
 
+use self::query::{Query, Quotes, SyntaxError};
 pub use self::{
     answer::{Answer, End, Wanted},
+    extensions::{CaughtUp, Extensions, OpenIndex},
     hits::{SEARCH_LIMIT_MAX, SearchHit, SearchHits},
     live::{LiveAnswer, Page, PageMost},
-    plugins::{PluginFile, Plugins},
+    plugins::Plugins,
     watch::watch_plugins,
-};
-use self::{
-    plugins::Places,
-    query::{Query, Quotes, SyntaxError},
 };
 use crate::threads::{Place, ThreadError, Threads};
 
@@ -80,38 +77,36 @@ pub struct Handlers {
     /// Where the owner is answered; others have threads of their own.
     threads: Threads,
     built_in: Vec<Arc<dyn Handler>>,
-    content: Option<Arc<Content>>,
+    index: Option<Arc<dyn Index>>,
     plugins: Option<Arc<Plugins>>,
 }
 
 impl Handlers {
-    /// The handlers that every node has.
+    /// Creates a table of handlers that keep nothing about files.
     #[must_use]
-    pub fn standard() -> Handlers {
+    pub fn new(handlers: Vec<Arc<dyn Handler>>) -> Handlers {
         Handlers {
             threads: Threads::new("owner's answer", OWNER_ANSWERS_MAX),
-            built_in: vec![
-                Arc::new(plugin_filename::Filename), // name:
-            ],
-            content: None,
+            built_in: handlers,
+            index: None,
             plugins: None,
         }
     }
 
-    /// These handlers and those that look into files through an index.
+    /// Adds the handlers that answer from an index.
     #[must_use]
-    pub fn with_content(mut self, content: Arc<Content>) -> Handlers {
-        self.built_in.extend(content.handlers()); // text: and grep:
-        self.content = Some(content);
+    pub fn with_index(mut self, index: Arc<dyn Index>) -> Handlers {
+        self.built_in.extend(index.handlers());
+        self.index = Some(index);
         self
     }
 
-    /// These handlers and the scripts and programs in `directory`.
+    /// Adds the handlers of some directories, of which earlier ones go before later ones.
     #[must_use]
-    pub fn with_plugins(self, directory: PathBuf) -> Handlers {
+    pub fn with_directories(self, directories: Vec<Arc<dyn PluginDirectory>>) -> Handlers {
         let reserved = self.names();
         Handlers {
-            plugins: Some(Arc::new(Plugins::new(directory, reserved))),
+            plugins: Some(Arc::new(Plugins::new(directories, reserved))),
             ..self
         }
     }
@@ -122,13 +117,13 @@ impl Handlers {
         &self.built_in
     }
 
-    /// The index of what is in the files, if there is one.
+    /// Returns the index of what is in the files, if there is one.
     #[must_use]
-    pub fn content(&self) -> Option<&Arc<Content>> {
-        self.content.as_ref()
+    pub fn index(&self) -> Option<&Arc<dyn Index>> {
+        self.index.as_ref()
     }
 
-    /// What the owner's directory adds, if there is one.
+    /// Returns what the owner's directories add, if there are any.
     #[must_use]
     pub fn plugins(&self) -> Option<&Arc<Plugins>> {
         self.plugins.as_ref()
@@ -139,8 +134,8 @@ impl Handlers {
         if let Some(plugins) = &self.plugins {
             plugins.stop();
         }
-        if let Some(content) = &self.content {
-            content.stop();
+        if let Some(index) = &self.index {
+            index.stop();
         }
     }
 
@@ -219,13 +214,7 @@ impl Handlers {
             },
         };
         let quotes = quotes_of(&*handler);
-        let is_built_in = self
-            .built_in
-            .iter()
-            .any(|other| Arc::ptr_eq(other, &handler));
-        let plugins = self.plugins.iter().filter(|_| !is_built_in);
         Ok(Asked {
-            places: plugins.map(|plugins| Arc::clone(plugins.places())).next(),
             text: query.text(quotes),
             files: query.filters().apply(files),
             context: query.context(),
@@ -257,8 +246,6 @@ struct Asked {
     files: Arc<dyn Files>,
     /// Lines wanted around a line that fits.
     context: usize,
-    /// What bounds the answers of handlers that are not built in.
-    places: Option<Arc<Places>>,
 }
 
 impl LocalHandlers for Handlers {
@@ -291,32 +278,5 @@ fn quotes_of(handler: &dyn Handler) -> Quotes {
 impl std::fmt::Debug for Handlers {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_tuple("Handlers").field(&self.names()).finish()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_of_handlers_are_unique_and_can_be_typed() {
-        let handlers = Handlers::standard();
-        let names = handlers.names();
-        for (n, name) in names.iter().enumerate() {
-            assert!(!names[..n].contains(name), "{name} twice");
-            assert!(
-                name.chars()
-                    .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-'),
-                "{name}"
-            );
-        }
-        assert!(names.iter().any(|name| name == DEFAULT_HANDLER));
-    }
-
-    #[test]
-    fn the_examples_of_all_handlers_hold() {
-        for handler in Handlers::standard().list() {
-            plugin_api::check_examples(handler.as_ref()).unwrap();
-        }
     }
 }

@@ -27,7 +27,7 @@ use crate::{
     counters::Counters,
     disk::Disk,
     events::EventLog,
-    handlers::{Content, Handlers, watch_plugins},
+    handlers::{CaughtUp, Extensions, Handlers, watch_plugins},
     identity::{KeyError, NodeKey},
     network::NetworkKey,
     overlay::{Introducer, Overlay, OwnUrls, Poller, Providers, Quotas, Standing},
@@ -49,9 +49,6 @@ const LOOK_TIME: Duration = Duration::from_millis(1_500);
 /// Most names that handlers are told one by one.
 const NAMES_TOLD_MAX: usize = 1_024;
 
-/// Directory of the index in the state directory.
-const INDEX: &str = "index";
-
 /// What a node is started with.
 #[derive(Debug)]
 pub struct NodeOptions {
@@ -69,8 +66,8 @@ pub struct NodeOptions {
     pub secret: Secret,
     /// Peers to begin with.
     pub peers: Vec<PeerUrl>,
-    /// Directory of the owner's handlers: scripts and programs.
-    pub plugins: Option<PathBuf>,
+    /// What answers queries, and the owner's policy.
+    pub extensions: Extensions,
     /// The key of the private network, if the node is of one.
     pub network_key: Option<NetworkKey>,
     /// Most bytes of content that passes to keep; 0 keeps none.
@@ -148,7 +145,7 @@ impl Node {
             state,
             secret,
             peers,
-            plugins,
+            extensions,
             network_key,
             cache_size,
             upload_rate,
@@ -166,7 +163,8 @@ impl Node {
         let catalogue = Catalogue::new(&share);
         let keeper = Keeper::new(Arc::clone(&catalogue), state.clone(), Arc::clone(&events));
         let digests = open_digests(&disk, &catalogue, &state, &counters, &events).await?;
-        let content = open_content(&catalogue, &state, &events).map_err(NodeError::Content)?;
+        let policy = extensions.policy.clone();
+        let handlers = open_handlers(extensions, &catalogue, &events)?;
         let stores = Stores {
             share,
             catalogue,
@@ -174,8 +172,8 @@ impl Node {
             digests,
             saved,
             cache,
-            policy: PolicyGate::new(plugins.clone(), Arc::clone(&counters), Arc::clone(&events)),
-            handlers: Arc::new(handlers(content, plugins)),
+            policy: PolicyGate::new(policy, Arc::clone(&counters), Arc::clone(&events)),
+            handlers: Arc::new(handlers),
             names: OwnNames::of(own.main(), &allow_hosts),
             network: network_key,
             upload_rate,
@@ -198,7 +196,7 @@ impl Node {
 
     /// Starts the tasks, once it is known what may be answered.
     async fn begin(&self, listener: TcpListener, state: StateDir, peers: Vec<PeerUrl>) {
-        if let Some(policy) = self.context.policy.file() {
+        if let Some(policy) = self.context.policy.source() {
             look_at_policy(policy, &self.events).await;
         }
         self.keep_catalogue().await;
@@ -305,7 +303,7 @@ impl Node {
             self.tasks
                 .spawn(watch_plugins(plugins, events, self.cancel.clone()));
         }
-        if let Some(policy) = self.context.policy.file() {
+        if let Some(policy) = self.context.policy.source() {
             let (policy, events) = (Arc::clone(policy), Arc::clone(&self.events));
             self.tasks
                 .spawn(watch_policy(policy, events, self.cancel.clone()));
@@ -382,32 +380,31 @@ async fn open_digests(
         .map_err(|error| NodeError::Digests(io::Error::other(error)))
 }
 
-/// Begins to index what is in the files.
-fn open_content(
+/// Puts the handlers into a table, and begins to index what is in the files.
+fn open_handlers(
+    extensions: Extensions,
     catalogue: &Arc<Catalogue>,
-    state: &StateDir,
     events: &Arc<EventLog>,
-) -> io::Result<Arc<Content>> {
-    let files: Arc<dyn Files> = Arc::<Catalogue>::clone(catalogue);
-    let events = Arc::clone(events);
-    let content = Content::open(state.file(INDEX), files, move |status| {
+) -> Result<Handlers, NodeError> {
+    let mut handlers = Handlers::new(extensions.handlers);
+    if let Some(open) = extensions.index {
+        let files: Arc<dyn Files> = Arc::<Catalogue>::clone(catalogue);
+        let index = open(files, caught_up(Arc::clone(events))).map_err(NodeError::Content)?;
+        handlers = handlers.with_index(index);
+    }
+    Ok(handlers.with_directories(extensions.directories))
+}
+
+/// Returns what tells that the index has all files.
+fn caught_up(events: Arc<EventLog>) -> CaughtUp {
+    Box::new(move |status| {
         let data = json!({
             "files": status.files,
             "read": status.read,
             "bytes": status.bytes,
         });
         events.emit("index.caught_up", data);
-    });
-    content.map(Arc::new)
-}
-
-/// The handlers of every node, and the owner's.
-fn handlers(content: Arc<Content>, plugins: Option<PathBuf>) -> Handlers {
-    let standard = Handlers::standard().with_content(content);
-    match plugins {
-        Some(directory) => standard.with_plugins(directory),
-        None => standard,
-    }
+    })
 }
 
 /// What keeps and moves bytes, and what is known of them.

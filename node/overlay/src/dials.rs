@@ -128,7 +128,7 @@ impl Dials {
         if !self.has_room(now) {
             return Dial::At(now + TARGET_PAUSE);
         }
-        let stranger = source.filter(|source| Scope::of_address(*source) != Scope::Machine);
+        let stranger = source.filter(|source| Scope::of_source(*source) != Scope::Machine);
         let taken = match stranger {
             Some(source) => self.sources.take(source_of(source), SOURCE, 1, now),
             None => Ok(()),

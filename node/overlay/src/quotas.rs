@@ -118,7 +118,7 @@ impl Quotas {
     /// # Errors
     /// When there is too little left: how long until there is enough.
     pub fn take_at(&self, cause: Cause, cost: Cost, now: Instant) -> Result<(), Duration> {
-        if Scope::of_address(cause.address) == Scope::Machine {
+        if Scope::of_source(cause.address) == Scope::Machine {
             return Ok(());
         }
         let (source, tokens) = (source_of(cause.address), cost.tokens());
@@ -144,7 +144,7 @@ impl Quotas {
     /// # Errors
     /// When too many are caused by all others: how long until there are enough.
     pub fn forward_at(&self, cause: Cause, calls: Budget, now: Instant) -> Result<(), Duration> {
-        if Scope::of_address(cause.address) == Scope::Machine {
+        if Scope::of_source(cause.address) == Scope::Machine {
             return Ok(());
         }
         let calls = u32::try_from(calls.calls()).unwrap_or(u32::MAX);

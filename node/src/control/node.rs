@@ -3,10 +3,13 @@
 use std::{process, sync::Arc};
 
 use jsonrpsee::core::{RpcResult, async_trait};
-use node_api::node::{IndexStatus, NodeServer, NodeStatus};
+use node_api::{
+    error::{ApiError, ErrorCode},
+    node::{IndexStatus, NodeServer, NodeStatus},
+};
 use node_base::events::unix_millis;
-use node_core::handlers::ContentStatus;
 use node_wire::{PeerUrl, scope::Scope};
+use plugin_api::IndexStatus as Progress;
 
 use super::{Owner, broken};
 
@@ -36,13 +39,19 @@ impl NodeServer for Owner {
             started: unix_millis(self.node.started()),
             peers: context.overlay.count() as u64,
             cache_bytes: context.cache.bytes(),
-            index: context
-                .handlers
-                .content()
-                .map(|content| index(&content.status())),
+            index: context.handlers.index().map(|kept| index(&kept.status())),
             handlers: handlers.collect(),
             counters: context.counters.snapshot(),
         })
+    }
+
+    async fn renew_secret(&self) -> RpcResult<bool> {
+        let (renewal, disk) = (self.renewal.clone(), self.node.context().share.disk());
+        let renewed = disk.run(move || renewal.renew()).await;
+        let renewed = renewed.map_err(|_| broken())?;
+        renewed.map_err(|error| ApiError::new(ErrorCode::Failed, error.to_string()))?;
+        tracing::info!("the secret was renewed as the owner asked");
+        Ok(true)
     }
 
     async fn stop(&self) -> RpcResult<bool> {
@@ -61,7 +70,7 @@ fn reach(url: &PeerUrl) -> Option<String> {
     is_here.then(|| format!("only programs of this machine reach this node; {REACH_CURE}"))
 }
 
-fn index(status: &ContentStatus) -> IndexStatus {
+fn index(status: &Progress) -> IndexStatus {
     IndexStatus {
         files: status.files,
         waiting: status.waiting,

@@ -2,8 +2,7 @@
 
 use jsonrpsee::core::{RpcResult, async_trait};
 use node_api::plugin::{Plugin, PluginState, PluginsServer};
-use node_core::handlers::{POLICY_FILE, PluginFile, PolicyState};
-use plugin_api::Handler;
+use plugin_api::{Handler, PluginFile, PolicyState};
 
 use super::Owner;
 
@@ -21,7 +20,10 @@ impl PluginsServer for Owner {
             .flat_map(|plugins| plugins.list());
         list.extend(plugins.map(of_file));
         let gate = &self.node.context().policy;
-        list.extend(gate.state().map(of_policy));
+        if let Some(source) = gate.source() {
+            let policy = source.state();
+            list.extend(policy.map(|policy| of_policy(source.file(), policy)));
+        }
         Ok(list)
     }
 }
@@ -61,7 +63,7 @@ fn of_file(plugin: PluginFile) -> Plugin {
     }
 }
 
-fn of_policy(policy: PolicyState) -> Plugin {
+fn of_policy(file: &str, policy: PolicyState) -> Plugin {
     let (state, does) = match policy.rules {
         Some(rules) => {
             let names: Vec<_> = rules.iter().map(|rule| rule.name()).collect();
@@ -71,7 +73,7 @@ fn of_policy(policy: PolicyState) -> Plugin {
     };
     Plugin {
         prefix: None,
-        file: Some(POLICY_FILE.to_owned()),
+        file: Some(file.to_owned()),
         id: None,
         version: None,
         description: Some(format!("the policy: {does}")),

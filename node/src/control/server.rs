@@ -1,6 +1,14 @@
 //! Accepting and serving control connections.
+//!
+//! # Participants
+//! Two listeners: a socket in the state directory, which only the owner can reach, and a port of the loopback,
+//! which every user of the machine can. Each has a [`Door`] of its own.
+//!
+//! # Invariants
+//! - Who has shown the secret keeps its place, whatever strangers do; a stranger makes room for the next one.
+//! - When the secret is renewed, connections that were opened with the old one end within [`RENEWED_TIME`].
 
-use std::{convert::Infallible, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
+use std::{convert::Infallible, net::SocketAddr, pin::pin, time::Duration};
 
 use http::{HeaderValue, Method, Request, Response, StatusCode, header, request::Parts};
 use http_body_util::{BodyExt, Full, Limited};
@@ -17,11 +25,12 @@ use jsonrpsee::{
         middleware::rpc::RpcServiceBuilder, stop_channel, ws,
     },
 };
-use node_base::secret::Secret;
+use node_base::{admission::AdmissionLimits, secret::Secret};
 use tokio::{
-    net::{TcpListener, TcpStream},
+    io::{AsyncRead, AsyncWrite},
+    net::{TcpListener, UnixListener},
     select,
-    sync::{OwnedSemaphorePermit, Semaphore},
+    sync::watch,
     task::JoinHandle,
     time::{sleep, timeout},
 };
@@ -32,11 +41,18 @@ use super::{
     Owner,
     calls::Places,
     guard::{self, Refused},
+    held::{Door, Held, Place},
     ids::Sorted,
 };
 
-/// Connections at a time.
-const CONNECTIONS_MAX: usize = 64;
+/// Connections of a listener at a time.
+const CONNECTIONS: AdmissionLimits = AdmissionLimits {
+    strangers: 64,
+    owners: 64,
+};
+
+/// How long connections go on when the secret was renewed, so that whoever asked for it has the answer.
+const RENEWED_TIME: Duration = Duration::from_millis(250);
 
 /// Longest body of a request, in bytes.
 const BODY_MAX: u32 = 64 * 1024;
@@ -79,29 +95,58 @@ pub struct ControlServer {
     accepting: JoinHandle<()>,
 }
 
+/// Where controllers connect.
+#[derive(Debug)]
+pub struct ControlListeners {
+    /// The socket in the state directory, if the system has one.
+    pub socket: Option<UnixListener>,
+    /// The port of the loopback.
+    pub port: TcpListener,
+}
+
 /// What serves a connection.
 #[derive(Clone)]
 struct Serving {
     methods: Methods,
-    secret: Arc<Secret>,
+    secret: Secret,
     stop: StopHandle,
     places: Places,
+}
+
+/// What accepts connections.
+struct Accepting {
+    serving: Serving,
+    tasks: TaskTracker,
+    stop: CancellationToken,
+    /// Cuts all connections at the end.
+    cut: CancellationToken,
+    /// Cuts the connections that were opened with the secret of now.
+    current: CancellationToken,
+    renewals: watch::Receiver<u64>,
 }
 
 impl ControlServer {
     /// Serves `owner` to those who know `secret`.
     #[must_use]
-    pub fn start(listener: TcpListener, secret: Secret, owner: Owner) -> ControlServer {
+    pub fn start(listeners: ControlListeners, owner: Owner) -> ControlServer {
         let (stop, handle) = stop_channel();
         let address = owner.control;
-        let serving = Serving {
-            methods: owner.methods().into(),
-            secret: Arc::new(secret),
-            stop,
-            places: Places::new(),
-        };
         let cancel = CancellationToken::new();
-        let accepting = tokio::spawn(accept(listener, serving, handle, cancel.clone()));
+        let cut = CancellationToken::new();
+        let accepting = Accepting {
+            renewals: owner.renewal.subscribe(),
+            serving: Serving {
+                secret: owner.renewal.secret(),
+                methods: owner.methods().into(),
+                stop,
+                places: Places::new(),
+            },
+            tasks: TaskTracker::new(),
+            stop: cancel.clone(),
+            current: cut.child_token(),
+            cut,
+        };
+        let accepting = tokio::spawn(accepting.run(listeners, handle));
         ControlServer {
             address,
             cancel,
@@ -124,63 +169,93 @@ impl ControlServer {
     }
 }
 
-async fn accept(
-    listener: TcpListener,
-    serving: Serving,
-    handle: ServerHandle,
-    cancel: CancellationToken,
-) {
-    let (tasks, room) = (
-        TaskTracker::new(),
-        Arc::new(Semaphore::new(CONNECTIONS_MAX)),
-    );
-    let cut = CancellationToken::new();
-    loop {
-        select! {
-            () = cancel.cancelled() => break,
-            accepted = listener.accept() => match (accepted, Arc::clone(&room).try_acquire_owned()) {
-                (Ok((socket, _)), Ok(place)) => {
-                    drop(tasks.spawn(connection(socket, serving.clone(), place, cancel.clone(), cut.clone())));
-                }
-                (Ok(_), Err(_)) => tracing::warn!("a control connection is refused: there are {CONNECTIONS_MAX}"),
-                (Err(error), _) => {
-                    tracing::warn!(%error, "a control connection could not be accepted");
-                    sleep(ACCEPT_PAUSE).await;
-                }
+impl Accepting {
+    async fn run(mut self, listeners: ControlListeners, handle: ServerHandle) {
+        let (at_socket, at_port) = (Door::new(CONNECTIONS), Door::new(CONNECTIONS));
+        loop {
+            select! {
+                () = self.stop.cancelled() => break,
+                Ok(()) = self.renewals.changed() => self.renewed(),
+                accepted = accept(listeners.socket.as_ref()) => match accepted {
+                    Ok((stream, _)) => self.serve(stream, &at_socket),
+                    Err(error) => not_accepted(&error).await,
+                },
+                accepted = listeners.port.accept() => match accepted {
+                    Ok((stream, _)) => self.serve(stream, &at_port),
+                    Err(error) => not_accepted(&error).await,
+                },
             }
         }
+        drop((listeners, self.serving));
+        self.tasks.close();
+        // Tells the WebSockets; those that are no connection of ours any more, too.
+        let _ = handle.stop();
+        let ended = async { tokio::join!(self.tasks.wait(), handle.stopped()) };
+        if timeout(STOP_TIME, ended).await.is_err() {
+            self.cut.cancel();
+            self.tasks.wait().await;
+        }
     }
-    drop((listener, serving));
-    tasks.close();
-    // Tells the WebSockets; those that are no connection of ours any more, too.
-    let _ = handle.stop();
-    if timeout(STOP_TIME, async {
-        tokio::join!(tasks.wait(), handle.stopped())
-    })
-    .await
-    .is_err()
+
+    /// Has connections that were opened with the secret of before end soon.
+    fn renewed(&mut self) {
+        let before = std::mem::replace(&mut self.current, self.cut.child_token());
+        let stop = self.stop.clone();
+        self.tasks.spawn(async move {
+            select! {
+                () = sleep(RENEWED_TIME) => before.cancel(),
+                () = stop.cancelled() => {}
+            }
+        });
+    }
+
+    fn serve<S>(&self, stream: S, door: &Door)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        cut.cancel();
-        tasks.wait().await;
+        let cut = self.current.child_token();
+        let place = door.admit(cut.clone());
+        let held = Held::new(stream, place.clone(), &cut);
+        let (serving, stop) = (self.serving.clone(), self.stop.clone());
+        self.tasks
+            .spawn(connection(held, serving, place, stop, cut));
     }
 }
 
-async fn connection(
-    socket: TcpStream,
+/// Accepts from a socket, if there is one.
+async fn accept(
+    socket: Option<&UnixListener>,
+) -> std::io::Result<(tokio::net::UnixStream, tokio::net::unix::SocketAddr)> {
+    match socket {
+        Some(socket) => socket.accept().await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn not_accepted(error: &std::io::Error) {
+    tracing::warn!(%error, "a control connection could not be accepted");
+    sleep(ACCEPT_PAUSE).await;
+}
+
+async fn connection<S>(
+    held: Held<S>,
     serving: Serving,
-    _place: OwnedSemaphorePermit,
+    place: Place,
     stop: CancellationToken,
     cut: CancellationToken,
-) {
-    let service = service_fn(move |request| answer(serving.clone(), request));
+) where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let service = service_fn(move |request| answer(serving.clone(), place.clone(), request));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIME)
-        .serve_connection(TokioIo::new(socket), service)
+        .serve_connection(TokioIo::new(held), service)
         .with_upgrades();
     let mut connection = pin!(connection);
     let ended = select! {
         ended = connection.as_mut() => ended,
+        () = cut.cancelled() => Ok(()),
         () = stop.cancelled() => {
             connection.as_mut().graceful_shutdown();
             select! {
@@ -196,11 +271,15 @@ async fn connection(
 
 async fn answer(
     serving: Serving,
+    place: Place,
     request: Request<Incoming>,
 ) -> Result<Response<HttpBody>, Infallible> {
     if let Err(refused) = guard::check(request.headers(), &serving.secret) {
         tracing::warn!(?refused, "a control request is refused");
         return Ok(refusal(refused));
+    }
+    if place.prove().is_err() {
+        return Ok(status_only(StatusCode::SERVICE_UNAVAILABLE));
     }
     let mut rpc = service(&serving);
     let answered = if ws::is_upgrade_request(&request) {

@@ -4,20 +4,22 @@ use std::collections::BTreeSet;
 
 use node_api::openrpc;
 use node_base::{secret::Secret, state::StateDir};
-use node_core::node::NodeOptions;
+use node_core::{handlers::Extensions, node::NodeOptions};
 
 use super::*;
 
 async fn owner(home: &std::path::Path) -> Owner {
     let state = StateDir::open(&home.join("state")).unwrap();
+    let secret = Secret::load_or_create(&state).unwrap();
+    let renewal = Renewal::new(secret.clone(), state.clone());
     let options = NodeOptions {
         share: home.to_owned(),
         listen: ([127, 0, 0, 1], 0).into(),
         url: None,
         allow_hosts: Vec::new(),
-        secret: Secret::load_or_create(&state).unwrap(),
+        secret,
         state,
-        plugins: None,
+        extensions: Extensions::default(),
         peers: Vec::new(),
         cache_size: 0,
         upload_rate: 0,
@@ -29,6 +31,7 @@ async fn owner(home: &std::path::Path) -> Owner {
     Owner {
         node,
         control: ([127, 0, 0, 1], 0).into(),
+        renewal,
         stop_asked: CancellationToken::new(),
     }
 }

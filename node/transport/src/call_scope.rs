@@ -105,7 +105,7 @@ impl Default for CallScope {
 /// begins at `nearest`.
 #[must_use]
 pub fn nearest_for(from: Option<IpAddr>, nearest: Scope) -> Scope {
-    from.map_or(nearest, |from| Scope::of_address(from).max(nearest))
+    from.map_or(nearest, |from| Scope::of_source(from).max(nearest))
 }
 
 fn host(name: &str) -> String {

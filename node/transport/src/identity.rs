@@ -25,8 +25,8 @@ pub enum KeyError {
     /// The file cannot be read or made.
     #[error("the key of the node cannot be used: {0}")]
     State(#[from] StateError),
-    /// Others than the owner may read the file.
-    #[error("others can read the key of the node {}; run `chmod 600` on it, or remove it to be a new node", .0.display())]
+    /// Others own the file or may read it.
+    #[error("others own or can read the key of the node {}; run `chmod 600` on it, or remove it to be a new node", .0.display())]
     Exposed(PathBuf),
     /// The file holds no key.
     #[error("{} holds no key; remove it to be a new node", .0.display())]
@@ -44,10 +44,11 @@ impl NodeKey {
     pub fn load_or_create(state: &StateDir) -> Result<NodeKey, KeyError> {
         state.create(KEY_FILE, &format!("{}\n", random_nonce()))?;
         let path = state.file(KEY_FILE);
-        if !state.is_private(KEY_FILE)? {
-            return Err(KeyError::Exposed(path));
-        }
-        let text = state.read(KEY_FILE)?.unwrap_or_default();
+        let text = match state.read_private(KEY_FILE)? {
+            Some(Ok(text)) => text,
+            Some(Err(_)) => return Err(KeyError::Exposed(path)),
+            None => String::new(),
+        };
         let seed = Nonce::from_str(text.trim()).map_err(|_| KeyError::Broken(path))?;
         Ok(NodeKey(SigningKey::from_bytes(&seed.0)))
     }

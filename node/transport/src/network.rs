@@ -25,6 +25,7 @@ use std::{
     str::FromStr,
 };
 
+use node_base::state::private;
 pub use node_wire::network::HEADER as NETWORK_HEADER;
 use node_wire::{Nonce, peer_url::PeerUrl};
 use subtle::ConstantTimeEq;
@@ -50,8 +51,8 @@ pub enum NetworkKeyError {
         #[source]
         error: io::Error,
     },
-    /// Others than the owner may read the file.
-    #[error("others can read the network key {}; run `chmod 600` on it", .0.display())]
+    /// Others own the file or may read it.
+    #[error("others own or can read the network key {}; run `chmod 600` on it, as its owner", .0.display())]
     Exposed(PathBuf),
     /// The file holds too little or too much.
     #[error("the network key {} must have from {LENGTH_MIN} to {LENGTH_MAX} bytes; make one with `head -c 32 /dev/urandom | base64`", .0.display())]
@@ -94,8 +95,7 @@ impl NetworkKey {
             error,
         };
         let metadata = fs::metadata(path).map_err(failed)?;
-        #[cfg(unix)]
-        if std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o077 != 0 {
+        if private::check(&metadata).is_err() {
             return Err(NetworkKeyError::Exposed(path.to_owned()));
         }
         let wrong = || NetworkKeyError::Length(path.to_owned());

@@ -9,7 +9,10 @@
 //! [`PeerUrl`] to begin with.
 //!
 //! # Invariants
-//! - An IPv6 address that carries an IPv4 address has the scope of that one.
+//! - An IPv6 address that carries an IPv4 address, and is to be called, has the scope of
+//!   that one: a gateway may lead there.
+//! - Where somebody calls from is this machine only if it is the loopback: a form of IPv6
+//!   that carries an address can be anybody's.
 //! - What a name says is a first guess; what it resolves to decides.
 
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -31,7 +34,19 @@ pub enum Scope {
 const LOCAL_ENDS: [&str; 5] = [".local", ".lan", ".home", ".internal", ".home.arpa"];
 
 impl Scope {
-    /// The scope of an address.
+    /// The scope of an address from which somebody calls.
+    #[must_use]
+    pub fn of_source(address: IpAddr) -> Self {
+        match address.to_canonical() {
+            IpAddr::V4(address) if address.is_loopback() => Scope::Machine,
+            IpAddr::V4(address) => of_v4(address).max(Scope::Network),
+            IpAddr::V6(address) if address.is_loopback() => Scope::Machine,
+            IpAddr::V6(address) if is_local_v6(address) => Scope::Network,
+            IpAddr::V6(_) => Scope::World,
+        }
+    }
+
+    /// The scope of an address that is to be called.
     #[must_use]
     pub fn of_address(address: IpAddr) -> Self {
         match address.to_canonical() {
@@ -65,10 +80,14 @@ fn of_v6(address: Ipv6Addr) -> Scope {
     if address.is_loopback() || address.is_unspecified() {
         return Scope::Machine;
     }
-    if address.is_unique_local() || address.is_unicast_link_local() {
+    if is_local_v6(address) {
         return Scope::Network;
     }
     carried_v4(address).map_or(Scope::World, of_v4)
+}
+
+fn is_local_v6(address: Ipv6Addr) -> bool {
+    address.is_unique_local() || address.is_unicast_link_local()
 }
 
 fn of_name(host: &str) -> Scope {
@@ -148,6 +167,36 @@ mod tests {
             for host in hosts {
                 assert_eq!(of(host), scope, "{host}");
             }
+        }
+    }
+
+    #[test]
+    fn only_the_loopback_calls_from_this_machine() {
+        for (address, scope) in [
+            ("127.0.0.1", Scope::Machine),
+            ("127.255.0.9", Scope::Machine),
+            ("::1", Scope::Machine),
+            ("::ffff:127.0.0.1", Scope::Machine),
+            ("0.0.0.0", Scope::Network),
+            ("192.168.0.1", Scope::Network),
+            ("::ffff:10.0.0.1", Scope::Network),
+            ("fd00::1", Scope::Network),
+            ("fe80::1", Scope::Network),
+            ("2002:7f00:1::1", Scope::World),
+            ("64:ff9b::7f00:1", Scope::World),
+            ("64:ff9b:1::7f00:1", Scope::World),
+            ("::127.0.0.1", Scope::World),
+            ("::ffff:0:127.0.0.1", Scope::World),
+            ("2002:c0a8:101::1", Scope::World),
+            ("::", Scope::World),
+            ("2001:db8::1", Scope::World),
+            ("8.8.8.8", Scope::World),
+        ] {
+            assert_eq!(
+                Scope::of_source(address.parse().unwrap()),
+                scope,
+                "{address}"
+            );
         }
     }
 

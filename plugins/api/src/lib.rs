@@ -8,6 +8,10 @@
 //! - A [`Handler`] answers. It is written against this crate alone.
 //! - The *node* owns the handlers, hands them a view of its [`Files`] and
 //!   collects what they find through a [`Sink`].
+//! - An [`Index`] and a [`PluginDirectory`] bring handlers that live as long as the
+//!   node: with an index of the share, and from the files of a directory.
+//! - A [`Policy`] decides what other nodes may ask and have; a [`PolicySource`]
+//!   follows it as its owner changes it.
 //!
 //! # Goals
 //! Small and stable: a handler written today compiles tomorrow. Enough to
@@ -24,10 +28,17 @@
 
 mod examples;
 mod handler;
+mod policy;
+mod source;
 mod words;
 
 pub use examples::{ExampleError, check_examples};
 pub use handler::{
     Changes, Example, Excerpt, FileInfo, Files, Flow, Handler, HandlerError, Hit, Sink, SummaryKeys,
 };
+pub use policy::{
+    FetchAsked, HitsAllowed, Policy, PolicyError, PolicySource, PolicyState, QueryAsked, RankAsked,
+    Rule, Rules, What,
+};
+pub use source::{Index, IndexStatus, PluginDirectory, PluginFile};
 pub use words::words;

@@ -72,7 +72,7 @@ impl Handler for Grep {
         let pattern = Pattern::parse(text)?;
         let shared = &self.shared;
         let waits = || sink.flow() == Flow::Continue;
-        let Some(_permit) = shared.scans.take(&waits) else {
+        let Some(_permit) = shared.scans.take_while(&waits) else {
             return Ok(());
         };
         let scan = Scan {

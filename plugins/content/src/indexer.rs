@@ -20,10 +20,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use plugin_api::FileInfo;
+use plugin_api::{FileInfo, IndexStatus};
 
 use crate::{
-    Status,
     limits::{
         CLOSE_AFTER, COMMIT_AFTER, COMMIT_AFTER_MOST, COMMIT_BYTES, REOPEN_AFTER, SETTLE,
         SETTLE_MOST, TEXT_MAX,
@@ -44,7 +43,7 @@ const TELL_AFTER: u64 = 1_000;
 const ATTEMPTS: u32 = 3;
 
 /// Is told when no file waits any more, and there were many, or for the first time.
-pub(crate) type CaughtUp = Box<dyn Fn(&Status) + Send>;
+pub(crate) type CaughtUp = Box<dyn Fn(&IndexStatus) + Send>;
 
 /// Keeps the index in `directory`, until it is stopped.
 pub(crate) fn run(shared: &Shared, directory: &Path, caught_up: &CaughtUp) {

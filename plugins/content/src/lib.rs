@@ -20,7 +20,7 @@
 //!   but for lines longer than [`limits::LINE_MAX`].
 //! - Every wait, queue, table and text has a limit in [`limits`].
 //! - An index that is damaged is built anew; meanwhile files are read.
-//! - [`Content::stop`] returns when nothing runs any more.
+//! - [`Index::stop`] returns when nothing runs any more.
 //!
 //! # Non-goals
 //! Words of files that are not plain text; more than one pattern at a time;
@@ -32,7 +32,6 @@ mod indexer;
 mod letters;
 pub mod limits;
 mod pattern;
-mod permits;
 mod source;
 mod state;
 mod store;
@@ -46,27 +45,10 @@ use std::{
     thread::{self, JoinHandle},
 };
 
-use plugin_api::{Files, Handler};
+use plugin_api::{Files, Handler, Index, IndexStatus};
 
 use self::state::Shared;
 pub use self::{grep::Grep, text::Text};
-
-/// How far the index is.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct Status {
-    /// Files in it.
-    pub files: u64,
-    /// Files that are known to be new or changed, and wait to be read.
-    pub waiting: u64,
-    /// Whether it has all files as they are.
-    pub is_complete: bool,
-    /// Files that were read since the start.
-    pub read: u64,
-    /// Bytes that it takes on the disk.
-    pub bytes: u64,
-    /// What went wrong last.
-    pub error: Option<String>,
-}
 
 /// The index of a share and the thread that keeps it.
 pub struct Content {
@@ -81,11 +63,11 @@ impl Content {
     ///
     /// # Errors
     /// When no thread can be started. An index that cannot be opened is no error:
-    /// files are read then; [`Content::status`] says so.
+    /// files are read then; [`Index::status`] says so.
     pub fn open(
         directory: PathBuf,
         files: Arc<dyn Files>,
-        caught_up: impl Fn(&Status) + Send + 'static,
+        caught_up: impl Fn(&IndexStatus) + Send + 'static,
     ) -> io::Result<Content> {
         let shared = Arc::new(Shared::new(files));
         let (sharing, caught_up) = (Arc::clone(&shared), Box::new(caught_up) as Box<_>);
@@ -97,25 +79,24 @@ impl Content {
             thread: Mutex::new(Some(thread)),
         })
     }
+}
 
-    /// The handlers `text:` and `grep:`.
-    #[must_use]
-    pub fn handlers(&self) -> Vec<Arc<dyn Handler>> {
+impl Index for Content {
+    /// Returns the handlers `text:` and `grep:`.
+    fn handlers(&self) -> Vec<Arc<dyn Handler>> {
         vec![
             Arc::new(Text::new(Arc::clone(&self.shared))),
             Arc::new(Grep::new(Arc::clone(&self.shared))),
         ]
     }
 
-    /// How far the index is.
-    #[must_use]
-    pub fn status(&self) -> Status {
+    fn status(&self) -> IndexStatus {
         self.shared.status()
     }
 
     /// Ends the thread and waits for it: a moment. What was not committed is read
     /// again at the next start.
-    pub fn stop(&self) {
+    fn stop(&self) {
         self.shared.stop();
         let mut thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
         if thread.take().is_some_and(|thread| thread.join().is_err()) {

@@ -17,12 +17,11 @@ use std::{
     time::Instant,
 };
 
-use plugin_api::{Changes, Files};
+use plugin_api::{Changes, Files, IndexStatus};
+use plugin_host::Permits;
 
 use crate::{
-    Status,
     limits::{HELPERS_MAX, SCANS_MAX, TEXTS_MAX, WAITING_MAX},
-    permits::Permits,
     store::{Keys, Store, StoreError, View},
 };
 
@@ -170,9 +169,9 @@ impl Shared {
         &self.stopped
     }
 
-    pub(crate) fn status(&self) -> Status {
+    pub(crate) fn status(&self) -> IndexStatus {
         let state = self.state();
-        Status {
+        IndexStatus {
             files: state.known.len() as u64,
             waiting: state.waiting.len() as u64,
             is_complete: state.is_complete(),

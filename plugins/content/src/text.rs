@@ -243,7 +243,7 @@ impl Handler for Text {
             wanted: query.wanted(),
         };
         let waits = || sink.flow() == Flow::Continue;
-        let Some(_permit) = self.shared.texts.take(&waits) else {
+        let Some(_permit) = self.shared.texts.take_while(&waits) else {
             return Ok(());
         };
         let is_ours =

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use plugin_api::{Excerpt, Files, Flow, HandlerError, Hit, Sink};
+use plugin_host::{HITS_MAX, PROBLEM_MAX, one_line};
 
 use crate::{
     files::{Listing, described},
@@ -23,17 +24,8 @@ pub const READ_MAX: usize = 128 * 1024;
 /// Most bytes that a program reads for one answer.
 const READ_WHOLE_MAX: usize = 256 << 20;
 
-/// Most hits of an answer.
-const HITS_MAX: usize = 10_000;
-
-/// Most characters of a line of an excerpt.
-const EXCERPT_MAX: usize = 1_000;
-
 /// Most marks of an excerpt.
 const MARKS_MAX: usize = 64;
-
-/// Longest description of a failure, in characters.
-pub(crate) const PROBLEM_MAX: usize = 500;
 
 /// Longest time between two looks at whether the answer is still wanted.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
@@ -286,13 +278,10 @@ fn excerpt(place: Place, context: usize) -> Excerpt {
     }
 }
 
-fn one_line(text: &str) -> String {
-    let end = text.find(['\n', '\r']).unwrap_or(text.len());
-    text[..end].chars().take(EXCERPT_MAX).collect()
-}
-
 #[cfg(test)]
 mod tests {
+    use plugin_host::EXCERPT_MAX;
+
     use super::*;
 
     fn place(text: &str, marks: &[(usize, usize)]) -> Place {

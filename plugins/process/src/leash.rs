@@ -13,11 +13,12 @@ use std::{
     os::unix::process::CommandExt,
     path::Path,
     process::{Child, Command, ExitStatus, Stdio},
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::Mutex,
     thread::sleep,
     time::{Duration, Instant},
 };
 
+use plugin_host::lock;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 
 use crate::{limits, pipes::Pipes};
@@ -94,7 +95,7 @@ impl Leash {
 
     /// Whether it has ended by itself.
     pub(crate) fn has_ended(&self) -> bool {
-        match *self.lock() {
+        match *lock(&self.child) {
             Held::Ended(_) => true,
             Held::Runs(_) => self.is_zombie(),
         }
@@ -111,7 +112,7 @@ impl Leash {
 
     /// Ends it at once, with its group. Gives how it ended, if that is known.
     pub(crate) fn kill(&self) -> Option<ExitStatus> {
-        let mut held = self.lock();
+        let mut held = lock(&self.child);
         let child = match &mut *held {
             Held::Runs(child) => child,
             Held::Ended(status) => return *status,
@@ -128,7 +129,7 @@ impl Leash {
 
     /// Asks it to end. Its input should have been closed.
     fn ask_to_end(&self) {
-        if let Held::Runs(_) = *self.lock() {
+        if let Held::Runs(_) = *lock(&self.child) {
             let _ = kill_process_group(self.pid, Signal::TERM);
         }
     }
@@ -137,10 +138,6 @@ impl Leash {
     fn is_zombie(&self) -> bool {
         let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
         !matches!(waitid(WaitId::Pid(self.pid), options), Ok(None))
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Held> {
-        self.child.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -33,10 +33,6 @@
 mod back_off;
 mod changes;
 mod conversation;
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the directory of programs is named by the person at the machine"
-)]
 mod directory;
 mod files;
 mod grumbling;
@@ -58,16 +54,19 @@ mod program;
 mod rights;
 mod turn;
 
+pub use plugin_host::FAILURES_MAX;
+use plugin_host::RightsError;
+
 pub use self::{
     back_off::{BACK_OFF_FIRST, BACK_OFF_MAX},
     conversation::{ANSWER_TIME, OUTPUT_MAX, READ_MAX},
-    directory::{PROGRAMS_MAX, ProgramState, Programs},
+    directory::{PROGRAMS_MAX, Programs},
     header::HeaderError,
     leash::END_GRACE,
     limits::{FILES_OPEN_MAX, MEMORY_MAX, PROCESSES_MAX, TIME_MAX},
     pipes::LINE_MAX,
     process::{CANCEL_GRACE, HANDSHAKE_TIME},
-    program::{FAILURES_MAX, Program},
+    program::Program,
     rights::is_program,
 };
 
@@ -86,16 +85,7 @@ pub enum ProgramError {
     /// It is no file that can be run.
     #[error("it is no program: {0}")]
     NoProgram(&'static str),
-    /// Others could have written it.
-    #[error("others than its owner may write to {0}; take that right away with chmod go-w")]
-    Writable(&'static str),
-    /// It is somebody else's.
-    #[error("{0} belongs neither to the user who runs the node nor to root")]
-    Foreign(&'static str),
-    /// Another handler has this prefix.
-    #[error("the prefix `{0}:` is taken")]
-    Taken(String),
-    /// There are too many.
-    #[error("there are more than {PROGRAMS_MAX} programs")]
-    TooMany,
+    /// Others could have written it, or it is somebody else's.
+    #[error(transparent)]
+    Rights(#[from] RightsError),
 }

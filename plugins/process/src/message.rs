@@ -5,8 +5,7 @@
 //! ([`FromProgram`]). An object may have more properties than these; they are
 //! left for later versions.
 
-use std::collections::BTreeMap;
-
+use plugin_host::WrittenExample;
 use serde::{Deserialize, Serialize};
 
 /// The version of the protocol.
@@ -26,28 +25,10 @@ pub(crate) struct Greeting {
     pub(crate) version: u32,
     pub(crate) prefix: String,
     pub(crate) description: String,
-    pub(crate) examples: Vec<Written>,
+    pub(crate) examples: Vec<WrittenExample>,
     /// Whether it wants to hear of changes in the share.
     #[serde(default)]
     pub(crate) changes: bool,
-}
-
-/// An example as it is written.
-#[derive(Debug, Deserialize)]
-pub(crate) struct Written {
-    pub(crate) query: String,
-    #[serde(default)]
-    pub(crate) meaning: String,
-    pub(crate) files: BTreeMap<String, Content>,
-    pub(crate) finds: Vec<String>,
-}
-
-/// The content of a file of an example.
-#[derive(Debug, Deserialize)]
-#[serde(untagged)]
-pub(crate) enum Content {
-    Text(String),
-    Hex { hex: String },
 }
 
 /// What the node says.

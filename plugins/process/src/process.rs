@@ -12,7 +12,7 @@ use std::{
 use crate::{
     ProgramError,
     conversation::Breach,
-    header::Header,
+    header::Introduction,
     leash::Leash,
     message::{FromProgram, Greeting, Hello, PROTOCOL, line},
     pipes::{PipeError, Pipes},
@@ -42,7 +42,7 @@ pub(crate) struct Stop(Arc<AtomicBool>);
 
 impl Process {
     /// Starts the program and takes its introduction.
-    pub(crate) fn start(path: &Path, stop: &Stop) -> Result<(Process, Header), ProgramError> {
+    pub(crate) fn start(path: &Path, stop: &Stop) -> Result<(Process, Introduction), ProgramError> {
         let (leash, pipes) = Leash::start(path)?;
         let mut process = Process {
             leash: Arc::new(leash),
@@ -50,7 +50,7 @@ impl Process {
             cancelled: None,
         };
         match process.introduce(stop) {
-            Ok(greeting) => Ok((process, Header::check(greeting)?)),
+            Ok(greeting) => Ok((process, Introduction::check(greeting)?)),
             Err(error) => {
                 let problem = process.describe(&error);
                 process.leash.kill();

@@ -3,20 +3,21 @@
 use std::{
     path::{Path, PathBuf},
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, AtomicU32, Ordering},
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
     },
     time::{Duration, Instant},
 };
 
 use plugin_api::{Changes, Example, Files, Handler, HandlerError, Sink};
+use plugin_host::{Answers, Header, Plugin, Strikes, lock};
 
 use crate::{
     ProgramError,
     back_off::BackOff,
     changes::Changed,
-    conversation::{Breach, Conversation, End, PROBLEM_MAX},
-    header::Header,
+    conversation::{Breach, Conversation, End},
+    header::Introduction,
     leash::{Leash, end_all},
     limits,
     message::{ToProgram, line},
@@ -25,9 +26,6 @@ use crate::{
     rights,
     turn::{Taken, Turn},
 };
-
-/// Failures in a row after which a program is not asked any more.
-pub const FAILURES_MAX: u32 = 3;
 
 /// Longest wait for the answer to another query to end.
 const WAIT: Duration = Duration::from_millis(500);
@@ -39,14 +37,14 @@ const STOP_WAIT: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub struct Program {
     path: PathBuf,
-    header: Header,
+    introduction: Introduction,
+    answers: Answers,
     stop: Stop,
     is_retired: AtomicBool,
     turn: Turn<State>,
     /// The process, to end it from outside.
     leash: Mutex<Option<Arc<Leash>>>,
-    failures: AtomicU32,
-    last_failure: Mutex<Option<String>>,
+    strikes: Strikes,
     changes: Mutex<Changed>,
 }
 
@@ -65,13 +63,17 @@ impl Program {
     /// # Errors
     /// [`ProgramError`] when it must not be run, or does not introduce itself.
     pub fn start(path: &Path) -> Result<Program, ProgramError> {
-        Program::start_for(path, &Stop::default())
+        Program::start_for(path, &Answers::default(), &Stop::default())
     }
 
-    pub(crate) fn start_for(path: &Path, stop: &Stop) -> Result<Program, ProgramError> {
+    pub(crate) fn start_for(
+        path: &Path,
+        answers: &Answers,
+        stop: &Stop,
+    ) -> Result<Program, ProgramError> {
         let path = std::path::absolute(path)?;
         rights::check(&path)?;
-        let (process, header) = Process::start(&path, stop)?;
+        let (process, introduction) = Process::start(&path, stop)?;
         let leash = Arc::clone(&process.leash);
         let state = State {
             process: Some(process),
@@ -79,39 +81,15 @@ impl Program {
         };
         Ok(Program {
             path,
-            header,
+            strikes: Strikes::new(&introduction.header.prefix),
+            introduction,
+            answers: answers.clone(),
             stop: stop.clone(),
             is_retired: AtomicBool::new(false),
             turn: Turn::new(state),
             leash: Mutex::new(Some(leash)),
-            failures: AtomicU32::new(0),
-            last_failure: Mutex::default(),
             changes: Mutex::default(),
         })
-    }
-
-    /// What tells it from other programs.
-    #[must_use]
-    pub fn id(&self) -> &str {
-        &self.header.id
-    }
-
-    /// Its version.
-    #[must_use]
-    pub fn version(&self) -> u32 {
-        self.header.version
-    }
-
-    /// Why it failed the last time, if it did.
-    #[must_use]
-    pub fn last_failure(&self) -> Option<String> {
-        lock(&self.last_failure).clone()
-    }
-
-    /// Whether it is not asked any more.
-    #[must_use]
-    pub fn is_disabled(&self) -> bool {
-        self.failures.load(Ordering::Relaxed) >= FAILURES_MAX
     }
 
     /// The number of its process, while it runs.
@@ -156,7 +134,7 @@ impl Program {
             let problem = process.describe(&PipeError::Ended.into());
             self.end_process(&mut state);
             state.back_off.failed(Instant::now());
-            self.keep_failure(&problem);
+            self.strikes.keep(&problem);
         } else if let Err(error) = process.drain(Instant::now()) {
             self.breach(&mut state, &error);
         }
@@ -174,15 +152,15 @@ impl Program {
         }
         if state.process.is_none() {
             if self.stop.is_set() || self.is_retired.load(Ordering::Relaxed) {
-                return Err(self.failed("it was stopped"));
+                return Err(self.strikes.error("it was stopped"));
             }
             if let Some(left) = state.back_off.left(Instant::now()) {
                 let problem = format!("it failed and starts again in {} ms", left.as_millis());
-                return Err(self.failed(&problem));
+                return Err(self.strikes.error(&problem));
             }
             let started = Process::start(&self.path, &self.stop);
-            let started = started.and_then(|(process, header)| {
-                if header == self.header {
+            let started = started.and_then(|(process, introduction)| {
+                if introduction == self.introduction {
                     return Ok(process);
                 }
                 let problem = "it introduced itself as another one than before";
@@ -196,12 +174,12 @@ impl Program {
                 }
                 Err(error) => {
                     state.back_off.failed(Instant::now());
-                    return Err(self.note(&error.to_string()));
+                    return Err(self.strikes.failed(&error.to_string()));
                 }
             }
         }
         let process = state.process.as_mut();
-        process.ok_or_else(|| self.failed("it does not run"))
+        process.ok_or_else(|| self.strikes.error("it does not run"))
     }
 
     /// One answer by a process that can be asked.
@@ -245,7 +223,7 @@ impl Program {
     ) -> Result<(), HandlerError> {
         match end {
             Ok(End::Done) => {
-                self.failures.store(0, Ordering::Relaxed);
+                self.strikes.worked();
                 state.back_off.worked();
                 Ok(())
             }
@@ -254,7 +232,7 @@ impl Program {
                 text: text.chars().take(80).collect(),
                 problem,
             }),
-            Ok(End::Failed(problem)) => Err(self.note(&problem)),
+            Ok(End::Failed(problem)) => Err(self.strikes.failed(&problem)),
             Err(error) => Err(self.breach(state, &error)),
         }
     }
@@ -267,10 +245,10 @@ impl Program {
         self.end_process(state);
         match error {
             // These are not its fault.
-            Breach::Stopped | Breach::Files(_) => self.failed(&problem),
+            Breach::Stopped | Breach::Files(_) => self.strikes.error(&problem),
             _ => {
                 state.back_off.failed(Instant::now());
-                self.note(&problem)
+                self.strikes.failed(&problem)
             }
         }
     }
@@ -281,43 +259,23 @@ impl Program {
         }
         *lock(&self.leash) = None;
     }
-
-    /// Notes a failure.
-    fn note(&self, problem: &str) -> HandlerError {
-        self.failures.fetch_add(1, Ordering::Relaxed);
-        self.keep_failure(problem);
-        self.failed(problem)
-    }
-
-    fn keep_failure(&self, problem: &str) {
-        let problem = self.failed(problem).to_string();
-        tracing::debug!(problem, "a program failed");
-        *lock(&self.last_failure) = Some(problem);
-    }
-
-    fn failed(&self, problem: &str) -> HandlerError {
-        HandlerError::Failed {
-            handler: self.header.prefix.clone(),
-            problem: problem.chars().take(PROBLEM_MAX).collect(),
-        }
-    }
 }
 
 impl Handler for Program {
     fn name(&self) -> &str {
-        &self.header.prefix
+        &self.introduction.header.prefix
     }
 
     fn description(&self) -> &str {
-        &self.header.description
+        &self.introduction.header.description
     }
 
     fn examples(&self) -> Vec<Example> {
-        self.header.examples.clone()
+        self.introduction.header.examples.clone()
     }
 
     fn changed(&self, changes: Changes<'_>) {
-        if self.header.changes {
+        if self.introduction.wants_changes {
             lock(&self.changes).add(changes);
         }
     }
@@ -328,14 +286,12 @@ impl Handler for Program {
         files: &Arc<dyn Files>,
         sink: &mut dyn Sink,
     ) -> Result<(), HandlerError> {
-        if self.is_disabled() {
-            let problem =
-                "it failed three times in a row and is switched off until its file changes";
-            return Err(self.failed(problem));
-        }
+        let _permit = self.strikes.admit(&self.answers)?;
         let turn = self.turn.take(WAIT);
-        let mut state: Taken<'_, State> =
-            turn.ok_or_else(|| self.failed("it answers another query, try again later"))?;
+        let mut state: Taken<'_, State> = turn.ok_or_else(|| {
+            self.strikes
+                .error("it answers another query, try again later")
+        })?;
         self.process(&mut state)?;
         let end = self.converse(&mut state, text, files.as_ref(), sink);
         let answered = self.judge(&mut state, text, end);
@@ -346,8 +302,18 @@ impl Handler for Program {
     }
 }
 
+impl Plugin for Program {
+    fn header(&self) -> &Header {
+        &self.introduction.header
+    }
+
+    fn strikes(&self) -> &Strikes {
+        &self.strikes
+    }
+}
+
 /// Ends the processes of programs that are not asked any more. Blocks.
-pub(crate) fn stop_all(programs: &[&Program]) {
+pub(crate) fn stop_all(programs: &[Arc<Program>]) {
     let until = Instant::now() + STOP_WAIT;
     let mut leashes = Vec::new();
     for program in programs {
@@ -362,8 +328,4 @@ pub(crate) fn stop_all(programs: &[&Program]) {
     for program in programs {
         *lock(&program.leash) = None;
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,13 +1,12 @@
-//! Which files may be run, and what shows that one changed.
+//! Which files may be run.
 
 use std::{
     fs::{self, Metadata},
     os::unix::fs::MetadataExt,
     path::Path,
-    time::SystemTime,
 };
 
-use rustix::process::geteuid;
+use plugin_host::{RightsError, rights};
 
 use crate::ProgramError;
 
@@ -17,34 +16,6 @@ const OTHERS: [&str; 2] = [".rhai", "~"];
 
 /// Rights to run.
 const RUN: u32 = 0o111;
-
-/// Rights of others to write.
-const OTHERS_WRITE: u32 = 0o022;
-
-/// The user to whom the system belongs.
-const ROOT: u32 = 0;
-
-/// What shows that a file changed.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) struct Seen {
-    size: u64,
-    modified: Option<SystemTime>,
-    inode: u64,
-    mode: u32,
-    owner: u32,
-}
-
-impl Seen {
-    pub(crate) fn of(metadata: &Metadata) -> Seen {
-        Seen {
-            size: metadata.len(),
-            modified: metadata.modified().ok(),
-            inode: metadata.ino(),
-            mode: metadata.mode(),
-            owner: metadata.uid(),
-        }
-    }
-}
 
 /// Whether a file of this name and kind is a program, and no script.
 pub(crate) fn is_to_run(file: &str, metadata: &Metadata) -> bool {
@@ -71,16 +42,11 @@ pub(crate) fn check(path: &Path) -> Result<(), ProgramError> {
             "it may not be run; allow it with chmod +x",
         ));
     }
-    check_rights("the file", &metadata)
+    Ok(check_rights("the file", &metadata)?)
 }
 
-/// Whether nobody but the owner of the node, and root, can write it.
-pub(crate) fn check_rights(what: &'static str, metadata: &Metadata) -> Result<(), ProgramError> {
-    if metadata.mode() & OTHERS_WRITE != 0 {
-        return Err(ProgramError::Writable(what));
-    }
-    if ![geteuid().as_raw(), ROOT].contains(&metadata.uid()) {
-        return Err(ProgramError::Foreign(what));
-    }
-    Ok(())
+/// Checks that nobody but the owner of the node, and root, can write it.
+pub(crate) fn check_rights(what: &'static str, metadata: &Metadata) -> Result<(), RightsError> {
+    rights::check_writers(what, metadata)?;
+    rights::check_owner(what, metadata)
 }

@@ -1,50 +1,43 @@
-//! Something that one at a time has, after a bounded wait.
+//! A value that one thread at a time has, after a bounded wait.
 
 use std::{
     ops::{Deref, DerefMut},
-    sync::{Condvar, Mutex, MutexGuard, PoisonError},
+    sync::{Mutex, MutexGuard},
     time::Duration,
 };
 
-/// What is handed from one to the next.
+use plugin_host::{Permit, Permits, lock};
+
+/// A mutex whose lock has a time-out.
 #[derive(Debug)]
 pub(crate) struct Turn<T> {
-    /// Nothing while somebody has it.
-    free: Mutex<Option<T>>,
-    freed: Condvar,
+    permit: Permits,
+    value: Mutex<T>,
 }
 
-/// The right to it. Dropping it hands it on.
+/// The right to the value, until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Taken<'a, T> {
-    turn: &'a Turn<T>,
-    /// Nothing only while it is dropped.
-    value: Option<T>,
+    // Dropped in this order: whoever gets the permit finds the lock free.
+    value: MutexGuard<'a, T>,
+    _permit: Permit<'a>,
 }
 
 impl<T> Turn<T> {
     pub(crate) fn new(value: T) -> Turn<T> {
         Turn {
-            free: Mutex::new(Some(value)),
-            freed: Condvar::new(),
+            permit: Permits::new(1),
+            value: Mutex::new(value),
         }
     }
 
     /// Waits for the turn, for at most `wait`.
     pub(crate) fn take(&self, wait: Duration) -> Option<Taken<'_, T>> {
-        let waited = self
-            .freed
-            .wait_timeout_while(self.lock(), wait, |free| free.is_none());
-        let (mut free, _) = waited.unwrap_or_else(PoisonError::into_inner);
-        let value = free.take()?;
+        let permit = self.permit.take_within(wait)?;
         Some(Taken {
-            turn: self,
-            value: Some(value),
+            value: lock(&self.value),
+            _permit: permit,
         })
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Option<T>> {
-        self.free.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -52,20 +45,13 @@ impl<T> Deref for Taken<'_, T> {
     type Target = T;
 
     fn deref(&self) -> &T {
-        self.value.as_ref().expect("it is there until the drop")
+        &self.value
     }
 }
 
 impl<T> DerefMut for Taken<'_, T> {
     fn deref_mut(&mut self) -> &mut T {
-        self.value.as_mut().expect("it is there until the drop")
-    }
-}
-
-impl<T> Drop for Taken<'_, T> {
-    fn drop(&mut self) {
-        *self.turn.lock() = self.value.take();
-        self.turn.freed.notify_one();
+        &mut self.value
     }
 }
 

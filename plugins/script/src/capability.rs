@@ -2,13 +2,14 @@
 
 use std::{
     sync::{
-        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+        Arc, Mutex, OnceLock,
         atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     time::{Duration, Instant, UNIX_EPOCH},
 };
 
 use plugin_api::{FileInfo, Files, Flow, HandlerError, Hit};
+use plugin_host::{HITS_MAX, lock};
 use rhai::{Dynamic, Engine, EvalAltResult, Map};
 
 use crate::{
@@ -25,9 +26,6 @@ const LISTED_AT_ONCE: usize = 64;
 
 /// Most bytes of files that a call reads.
 const READ_MAX: usize = 64 << 20;
-
-/// Most hits of a call.
-const HITS_MAX: usize = 10_000;
 
 type Fallible<T> = Result<T, Box<EvalAltResult>>;
 
@@ -249,8 +247,4 @@ fn modified(info: &FileInfo) -> Dynamic {
     since.map_or(Dynamic::UNIT, |since| {
         Dynamic::from_int(i64::try_from(since.as_secs()).unwrap_or(i64::MAX))
     })
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

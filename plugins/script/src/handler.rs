@@ -1,29 +1,12 @@
 //! A script that answers queries.
 
-use std::{
-    sync::{
-        Arc, Condvar, Mutex, PoisonError,
-        atomic::{AtomicU32, Ordering},
-    },
-    time::Duration,
-};
+use std::sync::Arc;
 
 use plugin_api::{Example, Files, Flow, Handler, HandlerError, Sink};
+use plugin_host::{Answers, Header, PROBLEM_MAX, Plugin, Strikes};
 use rhai::{AST, Dynamic, Scope};
 
-use crate::{ScriptError, background, capability::Call, header::Header, sandbox};
-
-/// Failures in a row after which a script is not called any more.
-pub const FAILURES_MAX: u32 = 3;
-
-/// Most calls of scripts at a time.
-pub const RUNNING_MAX: usize = 4;
-
-/// Longest wait for one of the others to end.
-const WAIT: Duration = Duration::from_millis(500);
-
-/// Longest description of a failure, in characters.
-const PROBLEM_MAX: usize = 500;
+use crate::{ScriptError, background, capability::Call, header, sandbox};
 
 /// The function of a script that is called.
 const ANSWER: &str = "answer";
@@ -32,20 +15,9 @@ const ANSWER: &str = "answer";
 pub struct ScriptHandler {
     header: Header,
     ast: AST,
-    places: Arc<Places>,
-    failures: AtomicU32,
-    last_failure: Mutex<Option<String>>,
+    answers: Answers,
+    strikes: Strikes,
 }
-
-/// Bounds how many calls run at a time.
-#[derive(Debug, Default)]
-pub(crate) struct Places {
-    taken: Mutex<usize>,
-    freed: Condvar,
-}
-
-/// A place that was taken.
-struct Place<'a>(&'a Places);
 
 impl ScriptHandler {
     /// Compiles `source`.
@@ -53,14 +25,14 @@ impl ScriptHandler {
     /// # Errors
     /// [`ScriptError`], with the line where there is one.
     pub fn compile(source: &str) -> Result<ScriptHandler, ScriptError> {
-        ScriptHandler::compile_for(source, &Arc::default())
+        ScriptHandler::compile_for(source, &Answers::default())
     }
 
     pub(crate) fn compile_for(
         source: &str,
-        places: &Arc<Places>,
+        answers: &Answers,
     ) -> Result<ScriptHandler, ScriptError> {
-        let header = Header::parse(source)?;
+        let header = header::parse(source)?;
         let ast = sandbox::compiler()
             .compile(source)
             .map_err(|error| ScriptError::Compile(error.to_string()))?;
@@ -71,58 +43,11 @@ impl ScriptHandler {
             return Err(ScriptError::NoAnswer);
         }
         Ok(ScriptHandler {
+            strikes: Strikes::new(&header.prefix),
             header,
             ast,
-            places: Arc::clone(places),
-            failures: AtomicU32::new(0),
-            last_failure: Mutex::default(),
+            answers: answers.clone(),
         })
-    }
-
-    /// What tells it from other scripts.
-    #[must_use]
-    pub fn id(&self) -> &str {
-        &self.header.id
-    }
-
-    /// Its version.
-    #[must_use]
-    pub fn version(&self) -> u32 {
-        self.header.version
-    }
-
-    /// Why it failed the last time, if it did.
-    #[must_use]
-    pub fn last_failure(&self) -> Option<String> {
-        let last = self.last_failure.lock();
-        last.unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// Whether it is not called any more.
-    #[must_use]
-    pub fn is_disabled(&self) -> bool {
-        self.failures.load(Ordering::Relaxed) >= FAILURES_MAX
-    }
-
-    fn failed(&self, problem: &str) -> HandlerError {
-        HandlerError::Failed {
-            handler: self.header.prefix.clone(),
-            // The language puts each call on a line of its own.
-            problem: problem
-                .replace('\n', ", ")
-                .chars()
-                .take(PROBLEM_MAX)
-                .collect(),
-        }
-    }
-
-    /// Notes a failure.
-    fn note(&self, problem: &str) -> HandlerError {
-        self.failures.fetch_add(1, Ordering::Relaxed);
-        let error = self.failed(problem);
-        let mut last = self.last_failure.lock();
-        **last.as_mut().unwrap_or_else(|error| error.get_mut()) = Some(error.to_string());
-        error
     }
 
     fn run(&self, text: &str, call: &Arc<Call>) -> Result<(), HandlerError> {
@@ -134,9 +59,9 @@ impl ScriptHandler {
                 text: text.chars().take(80).collect(),
                 problem: problem.chars().take(PROBLEM_MAX).collect(),
             }),
-            (Err(error), None) => Err(self.note(&error.to_string())),
+            (Err(error), None) => Err(self.strikes.failed(&error.to_string())),
             (Ok(_), None) => {
-                self.failures.store(0, Ordering::Relaxed);
+                self.strikes.worked();
                 Ok(())
             }
         }
@@ -162,18 +87,13 @@ impl Handler for ScriptHandler {
         files: &Arc<dyn Files>,
         sink: &mut dyn Sink,
     ) -> Result<(), HandlerError> {
-        if self.is_disabled() {
-            let problem =
-                "it failed three times in a row and is switched off until its file changes";
-            return Err(self.failed(problem));
-        }
-        let place = self.places.take();
-        let _place = place.ok_or_else(|| self.failed("too many scripts run, try again later"))?;
+        let _permit = self.strikes.admit(&self.answers)?;
         let answered = background::run(|| {
             let call = Call::new(files);
             self.run(text, &call).map(|()| call.hits())
         });
-        let hits = answered.map_err(|error| self.failed(&format!("no thread: {error}")))??;
+        let hits =
+            answered.map_err(|error| self.strikes.error(&format!("no thread: {error}")))??;
         for hit in hits {
             if sink.hit(hit) == Flow::Stop {
                 break;
@@ -183,33 +103,20 @@ impl Handler for ScriptHandler {
     }
 }
 
+impl Plugin for ScriptHandler {
+    fn header(&self) -> &Header {
+        &self.header
+    }
+
+    fn strikes(&self) -> &Strikes {
+        &self.strikes
+    }
+}
+
 impl std::fmt::Debug for ScriptHandler {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("ScriptHandler")
             .field("header", &self.header)
             .finish_non_exhaustive()
-    }
-}
-
-impl Places {
-    fn take(&self) -> Option<Place<'_>> {
-        let taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
-        let waited = self
-            .freed
-            .wait_timeout_while(taken, WAIT, |taken| *taken >= RUNNING_MAX);
-        let (mut taken, waited) = waited.unwrap_or_else(PoisonError::into_inner);
-        if waited.timed_out() {
-            return None;
-        }
-        *taken += 1;
-        Some(Place(self))
-    }
-}
-
-impl Drop for Place<'_> {
-    fn drop(&mut self) {
-        let taken = self.0.taken.lock();
-        *taken.unwrap_or_else(PoisonError::into_inner) -= 1;
-        self.0.freed.notify_one();
     }
 }

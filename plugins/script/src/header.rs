@@ -13,16 +13,10 @@
 use std::collections::BTreeMap;
 
 use plugin_api::Example;
-use serde::Deserialize;
+use plugin_host::{EXAMPLES_MAX, Header, WordError, WrittenExample, word};
 
 /// Longest script, in bytes.
 pub const SOURCE_MAX: usize = 64 * 1024;
-
-/// Longest id or prefix, in bytes.
-const WORD_MAX: usize = 32;
-
-/// Most examples of a script.
-const EXAMPLES_MAX: usize = 32;
 
 /// Why a header is none.
 #[derive(Debug, thiserror::Error)]
@@ -49,9 +43,9 @@ pub enum HeaderError {
         /// What it says.
         key: String,
     },
-    /// A word is none.
-    #[error("`{0}` is not made of 1 to {WORD_MAX} lower-case letters, digits and `-`")]
-    Word(String),
+    /// The id or the prefix is not valid.
+    #[error(transparent)]
+    Word(#[from] WordError),
     /// The version is no number.
     #[error("the version `{0}` is no whole number")]
     Version(String),
@@ -65,117 +59,63 @@ pub enum HeaderError {
     },
 }
 
-/// What a script says about itself.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub(crate) struct Header {
-    pub(crate) id: String,
-    pub(crate) version: u32,
-    pub(crate) prefix: String,
-    pub(crate) description: String,
-    pub(crate) examples: Vec<Example>,
-}
-
-/// An example as it is written.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Written {
-    query: String,
-    #[serde(default)]
-    meaning: String,
-    files: BTreeMap<String, Content>,
-    finds: Vec<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Content {
-    Text(String),
-    Bytes { hex: String },
-}
-
-impl Header {
-    /// Reads the header of `source`.
-    pub(crate) fn parse(source: &str) -> Result<Header, HeaderError> {
-        if source.len() > SOURCE_MAX {
-            return Err(HeaderError::TooLong);
-        }
-        let (mut words, mut examples) = (BTreeMap::new(), Vec::new());
-        for (at, line) in source.lines().enumerate() {
-            let Some(said) = line.strip_prefix("//!") else {
-                break;
-            };
-            let Some((key, value)) = said.split_once(':') else {
-                continue;
-            };
-            let (line, key, value) = (at + 1, key.trim().to_owned(), value.trim().to_owned());
-            match key.as_str() {
-                "example" => examples.push(example(line, &value)?),
-                "id" | "version" | "prefix" | "description" => {
-                    if words.insert(key.clone(), value).is_some() {
-                        return Err(HeaderError::Twice { line, key });
-                    }
-                }
-                _ => return Err(HeaderError::Unknown { line, key }),
-            }
-        }
-        if examples.is_empty() || examples.len() > EXAMPLES_MAX {
-            return Err(HeaderError::Missing("example"));
-        }
-        let mut take = |key: &'static str| words.remove(key).ok_or(HeaderError::Missing(key));
-        let version = take("version")?;
-        Ok(Header {
-            id: word(take("id")?)?,
-            version: version.parse().map_err(|_| HeaderError::Version(version))?,
-            prefix: word(take("prefix")?)?,
-            description: take("description")?,
-            examples,
-        })
+/// Reads the header of `source`.
+pub(crate) fn parse(source: &str) -> Result<Header, HeaderError> {
+    if source.len() > SOURCE_MAX {
+        return Err(HeaderError::TooLong);
     }
-}
-
-fn word(text: String) -> Result<String, HeaderError> {
-    let fits = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-    if text.is_empty() || text.len() > WORD_MAX || !text.bytes().all(fits) {
-        return Err(HeaderError::Word(text));
-    }
-    Ok(text)
-}
-
-fn example(line: usize, text: &str) -> Result<Example, HeaderError> {
-    let problem = |problem: String| HeaderError::Example { line, problem };
-    let written: Written =
-        serde_json::from_str(text).map_err(|error| problem(error.to_string()))?;
-    let mut files = Vec::new();
-    for (name, content) in written.files {
-        let bytes = match content {
-            Content::Text(text) => text.into_bytes(),
-            Content::Bytes { hex } => from_hex(&hex)
-                .ok_or_else(|| problem(format!("the bytes of `{name}` are no hex")))?,
+    let (mut words, mut examples) = (BTreeMap::new(), Vec::new());
+    for (at, line) in source.lines().enumerate() {
+        let Some(said) = line.strip_prefix("//!") else {
+            break;
         };
-        files.push((name, bytes));
+        let Some((key, value)) = said.split_once(':') else {
+            continue;
+        };
+        let (line, key, value) = (at + 1, key.trim().to_owned(), value.trim().to_owned());
+        match key.as_str() {
+            "example" => examples.push(example(line, &value)?),
+            "id" | "version" | "prefix" | "description" => {
+                if words.insert(key.clone(), value).is_some() {
+                    return Err(HeaderError::Twice { line, key });
+                }
+            }
+            _ => return Err(HeaderError::Unknown { line, key }),
+        }
     }
-    Ok(Example {
-        text: written.query,
-        meaning: written.meaning,
-        files,
-        finds: written.finds,
+    if examples.is_empty() || examples.len() > EXAMPLES_MAX {
+        return Err(HeaderError::Missing("example"));
+    }
+    let mut take = |key: &'static str| words.remove(key).ok_or(HeaderError::Missing(key));
+    let version = take("version")?;
+    Ok(Header {
+        id: word(take("id")?)?,
+        version: version.parse().map_err(|_| HeaderError::Version(version))?,
+        prefix: word(take("prefix")?)?,
+        description: take("description")?,
+        examples,
     })
 }
 
-fn from_hex(text: &str) -> Option<Vec<u8>> {
-    let digits: Vec<u8> = text
-        .chars()
-        .map(|digit| {
-            digit
-                .to_digit(16)
-                .and_then(|digit| u8::try_from(digit).ok())
-        })
-        .collect::<Option<_>>()?;
-    let pairs = digits.chunks_exact(2);
-    pairs
-        .remainder()
-        .is_empty()
-        .then(|| pairs.map(|pair| pair[0] << 4 | pair[1]).collect())
+fn example(line: usize, text: &str) -> Result<Example, HeaderError> {
+    read_example(text).map_err(|problem| HeaderError::Example { line, problem })
+}
+
+/// Reads an example. A property that nobody knows is a slip of its author.
+fn read_example(text: &str) -> Result<Example, String> {
+    let written: serde_json::Map<String, serde_json::Value> =
+        serde_json::from_str(text).map_err(|error| error.to_string())?;
+    let known = |key: &&String| !WrittenExample::PROPERTIES.contains(&key.as_str());
+    if let Some(unknown) = written.keys().find(known) {
+        return Err(format!(
+            "an example has {}, not `{unknown}`",
+            WrittenExample::PROPERTIES.join(", ")
+        ));
+    }
+    let written: WrittenExample =
+        serde_json::from_value(written.into()).map_err(|error| error.to_string())?;
+    let file = |name: String| format!("the bytes of `{name}` are no hex");
+    written.read().map_err(file)
 }
 
 #[cfg(test)]
@@ -186,7 +126,7 @@ mod tests {
 
     #[test]
     fn a_header_is_read() {
-        let header = Header::parse(GOOD).unwrap();
+        let header = parse(GOOD).unwrap();
         assert_eq!((header.id.as_str(), header.version), ("a", 2));
         assert_eq!(header.description, "c: d");
         assert_eq!(
@@ -202,7 +142,7 @@ mod tests {
                 .lines()
                 .filter(|line| !line.starts_with(&format!("//! {key}:")))
                 .collect();
-            let error = Header::parse(&without.join("\n")).unwrap_err();
+            let error = parse(&without.join("\n")).unwrap_err();
             assert!(error.to_string().contains(key), "{error}");
         }
     }
@@ -217,11 +157,12 @@ mod tests {
             ("version: 2", "version: two"),
             ("00ff", "00f"),
             ("\"query\"", "\"ask\""),
+            ("\"query\"", "\"meanings\": \"\", \"query\""),
         ] {
             let source = GOOD.replace(from, to);
-            assert!(Header::parse(&source).is_err(), "{source}");
+            assert!(parse(&source).is_err(), "{source}");
         }
         let long = format!("{GOOD}{}", " ".repeat(SOURCE_MAX));
-        assert!(matches!(Header::parse(&long), Err(HeaderError::TooLong)));
+        assert!(matches!(parse(&long), Err(HeaderError::TooLong)));
     }
 }

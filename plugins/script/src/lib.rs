@@ -1,13 +1,13 @@
 //! Handlers written in rhai: an owner's own kinds of answers, in a few lines.
 //!
 //! # Participants
-//! - A `Header` says what a script is called and promises examples.
+//! - `header` reads what a script is called, and the examples it promises.
 //! - A [`ScriptHandler`] is one script that compiled; it answers queries.
 //! - `sandbox` is the language: what a script can do and how much of it.
 //! - `capability` is what it can reach: the files of the share, to read.
 //! - [`Scripts`] follows a directory: what appears is loaded, what changes and
 //!   compiles takes the place of the old version.
-//! - [`Policy`] is another kind of script, in the same sandbox: it decides what
+//! - [`ScriptPolicy`] is another kind of script, in the same sandbox: it decides what
 //!   others may ask and have.
 //!
 //! # Invariants
@@ -26,10 +26,6 @@
 
 mod background;
 mod capability;
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the directory of scripts is named by the person at the machine"
-)]
 mod directory;
 mod handler;
 mod header;
@@ -47,14 +43,16 @@ mod sandbox;
 )]
 mod source;
 
+pub use plugin_host::FAILURES_MAX;
+use plugin_host::RightsError;
+
 pub use self::{
-    directory::{SCRIPTS_MAX, ScriptState, Scripts},
-    handler::{FAILURES_MAX, RUNNING_MAX, ScriptHandler},
+    directory::{SCRIPTS_MAX, Scripts},
+    handler::ScriptHandler,
     header::{HeaderError, SOURCE_MAX},
     policy::{
-        FetchAsked, HitsAllowed, POLICY_FILE, POLICY_HITS_TIME, POLICY_OPERATIONS_MAX, POLICY_TIME,
-        Policy, PolicyError, PolicyExampleError, PolicyFile, PolicyState, QueryAsked, RankAsked,
-        Rule, Rules, What,
+        POLICY_FILE, POLICY_HITS_TIME, POLICY_OPERATIONS_MAX, POLICY_TIME, PolicyExampleError,
+        PolicyFile, ScriptPolicy,
     },
     sandbox::{OPERATIONS_MAX, TIME, TIME_WHOLE},
 };
@@ -87,12 +85,6 @@ pub enum ScriptError {
     #[error("it cannot be read: {0}")]
     Read(#[from] std::io::Error),
     /// Others could have written it.
-    #[error("others than its owner may write to {0}; take that right away with chmod go-w")]
-    Writable(&'static str),
-    /// Another handler has this prefix.
-    #[error("the prefix `{0}:` is taken")]
-    Taken(String),
-    /// There are too many.
-    #[error("there are more than {SCRIPTS_MAX} scripts")]
-    TooMany,
+    #[error(transparent)]
+    Rights(#[from] RightsError),
 }

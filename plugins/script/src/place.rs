@@ -1,10 +1,8 @@
 //! What a script says of a hit beside the file: how well it fits, and where.
 
 use plugin_api::{Excerpt, FileInfo, Hit};
+use plugin_host::one_line;
 use rhai::{Dynamic, EvalAltResult, Map};
-
-/// Most characters of the text of a hit.
-const TEXT_MAX: usize = 1_000;
 
 /// The hit `file` with what `more` says: `score`, `line`, `text`.
 pub(crate) fn hit(file: &FileInfo, more: &Map) -> Result<Hit, Box<EvalAltResult>> {
@@ -46,9 +44,4 @@ fn number(value: &Dynamic) -> Option<f64> {
 fn line(value: &Dynamic) -> Option<u64> {
     let line = u64::try_from(value.as_int().ok()?).ok()?;
     (line > 0).then_some(line)
-}
-
-fn one_line(text: &str) -> String {
-    let end = text.find(['\n', '\r']).unwrap_or(text.len());
-    text[..end].chars().take(TEXT_MAX).collect()
 }

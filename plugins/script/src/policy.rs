@@ -1,11 +1,10 @@
 //! What an owner lets others ask and have, in a script of the owner's own.
 //!
 //! # Participants
-//! - A [`Policy`] is one script that compiled, with any of the functions
+//! - A [`ScriptPolicy`] is one script that compiled, with any of the functions
 //!   `allow_query(q)`, `allow_fetch(f)` and `rank(hit)`.
 //! - [`PolicyFile`] follows the file [`POLICY_FILE`] in the plugin directory and
-//!   says which [`Rules`] hold.
-//! - What is asked about: [`QueryAsked`], [`FetchAsked`], [`RankAsked`].
+//!   says which [`Rules`](plugin_api::Rules) hold.
 //!
 //! # Invariants
 //! - The sandbox is that of the handlers, without files: a policy decides from
@@ -13,7 +12,7 @@
 //! - A decision ends: after [`POLICY_OPERATIONS_MAX`] operations or
 //!   [`POLICY_TIME`].
 //! - `allow_query` and `allow_fetch` guard: an error, an answer that is neither
-//!   true nor false, or no decision in time is no. Whoever calls a [`Policy`]
+//!   true nor false, or no decision in time is no. The caller of a [`ScriptPolicy`]
 //!   gets a [`PolicyError`] and must read it so.
 //! - `rank` does not guard; where it fails, nothing changes.
 //!
@@ -28,18 +27,19 @@ mod network;
 mod runner;
 
 use std::{
-    sync::{Mutex, PoisonError},
+    sync::Mutex,
     time::{Duration, Instant},
 };
 
+use plugin_api::{FetchAsked, HitsAllowed, Policy, PolicyError, QueryAsked, RankAsked, Rule};
+use plugin_host::{PROBLEM_MAX, lock};
 use rhai::{AST, Dynamic, Map};
 
+use self::{asked::ToMap, examples::Example, runner::Runners};
 pub use self::{
-    asked::{FetchAsked, QueryAsked, RankAsked, What},
     examples::PolicyExampleError,
-    file::{POLICY_FILE, PolicyFile, PolicyState, Rules},
+    file::{POLICY_FILE, PolicyFile},
 };
-use self::{examples::Example, runner::Runners};
 use crate::{
     ScriptError,
     header::{HeaderError, SOURCE_MAX},
@@ -57,39 +57,12 @@ pub const POLICY_OPERATIONS_MAX: u64 = 50_000;
 /// Failures after which the other hits of one answer are not asked about.
 const HITS_FAILURES_MAX: usize = 3;
 
-/// Longest description of a failure, in characters.
-const PROBLEM_MAX: usize = 500;
-
 /// What names of functions that guard begin with. Others that do are taken for
 /// misspelt.
 const GUARD: &str = "allow";
 
-/// A function of a policy.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Rule {
-    /// `allow_query(q)`: whether a query of another node is answered.
-    AllowQuery,
-    /// `allow_fetch(f)`: whether another node may have a file, or hear of it.
-    AllowFetch,
-    /// `rank(hit)`: what a hit is worth to the owner.
-    Rank,
-}
-
-/// All of them.
-const RULES: [Rule; 3] = [Rule::AllowQuery, Rule::AllowFetch, Rule::Rank];
-
-/// Why a policy made no decision.
-#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("`{}` of the policy failed: {problem}", rule.name())]
-pub struct PolicyError {
-    /// The function.
-    pub rule: Rule,
-    /// What went wrong, and where.
-    pub problem: String,
-}
-
 /// A policy that compiled.
-pub struct Policy {
+pub struct ScriptPolicy {
     ast: AST,
     rules: Vec<Rule>,
     examples: Vec<Example>,
@@ -97,33 +70,12 @@ pub struct Policy {
     last_failure: Mutex<Option<String>>,
 }
 
-/// Which of some hits another node may hear of.
-#[derive(Debug, Default)]
-pub struct HitsAllowed {
-    /// For each hit that was asked about, in order. Those behind are refused.
-    pub allowed: Vec<bool>,
-    /// Why the last of the decisions that failed did.
-    pub failure: Option<PolicyError>,
-}
-
-impl Rule {
-    /// What the function is called.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Rule::AllowQuery => "allow_query",
-            Rule::AllowFetch => "allow_fetch",
-            Rule::Rank => "rank",
-        }
-    }
-}
-
-impl Policy {
+impl ScriptPolicy {
     /// Compiles `source`.
     ///
     /// # Errors
     /// [`ScriptError`], with the line where there is one.
-    pub fn compile(source: &str) -> Result<Policy, ScriptError> {
+    pub fn compile(source: &str) -> Result<ScriptPolicy, ScriptError> {
         if source.len() > SOURCE_MAX {
             return Err(HeaderError::TooLong.into());
         }
@@ -132,7 +84,7 @@ impl Policy {
             .compile(source)
             .map_err(|error| ScriptError::Compile(error.to_string()))?;
         let rules = rules(&ast)?;
-        Ok(Policy {
+        Ok(ScriptPolicy {
             ast,
             rules,
             examples,
@@ -147,78 +99,10 @@ impl Policy {
         &self.rules
     }
 
-    /// Whether it has this function. Without it, all is allowed and no hit is
-    /// worth more than another.
-    #[must_use]
-    pub fn has(&self, rule: Rule) -> bool {
-        self.rules.contains(&rule)
-    }
-
     /// Why the last decision that failed did.
     #[must_use]
     pub fn last_failure(&self) -> Option<String> {
-        let last = self.last_failure.lock();
-        last.unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// Whether a query is answered. Blocks for at most [`POLICY_TIME`].
-    ///
-    /// # Errors
-    /// [`PolicyError`]: it is not.
-    pub fn allows_query(&self, asked: &QueryAsked) -> Result<bool, PolicyError> {
-        self.allows(Rule::AllowQuery, asked.to_map())
-    }
-
-    /// Whether another node may have a file. Blocks for at most [`POLICY_TIME`].
-    ///
-    /// # Errors
-    /// [`PolicyError`]: it may not.
-    pub fn allows_fetch(&self, asked: &FetchAsked) -> Result<bool, PolicyError> {
-        self.allows(Rule::AllowFetch, asked.to_map())
-    }
-
-    /// Which hits another node may hear of; not more than `most` of them. Blocks
-    /// for little more than [`POLICY_HITS_TIME`].
-    #[must_use]
-    pub fn allows_hits(
-        &self,
-        hits: impl IntoIterator<Item = FetchAsked>,
-        most: usize,
-    ) -> HitsAllowed {
-        let until = Instant::now() + POLICY_HITS_TIME;
-        let mut asked = HitsAllowed::default();
-        let (mut allowed, mut failures) = (0, 0);
-        for hit in hits {
-            if allowed >= most || failures >= HITS_FAILURES_MAX || Instant::now() >= until {
-                break;
-            }
-            let decided = self.allows_fetch(&hit);
-            let is_allowed = *decided.as_ref().unwrap_or(&false);
-            allowed += usize::from(is_allowed);
-            if let Err(error) = decided {
-                failures += 1;
-                asked.failure = Some(error);
-            }
-            asked.allowed.push(is_allowed);
-        }
-        asked
-    }
-
-    /// What each hit is worth to the owner; nothing for those that are not
-    /// wanted. Blocks for little more than [`POLICY_HITS_TIME`].
-    ///
-    /// # Errors
-    /// [`PolicyError`] at the first hit for which it fails, and when there are
-    /// too many for the time.
-    pub fn rank(&self, hits: &[RankAsked]) -> Result<Vec<Option<f64>>, PolicyError> {
-        let until = Instant::now() + POLICY_HITS_TIME;
-        let rank = |hit: &RankAsked| {
-            if Instant::now() >= until {
-                return Err(error(Rule::Rank, "there are too many hits for the time"));
-            }
-            self.worth(hit.to_map())
-        };
-        self.noted(hits.iter().map(rank).collect())
+        lock(&self.last_failure).clone()
     }
 
     fn allows(&self, rule: Rule, asked: Map) -> Result<bool, PolicyError> {
@@ -241,8 +125,7 @@ impl Policy {
     /// Keeps the failure, if it is one, for the owner.
     fn noted<T>(&self, decided: Result<T, PolicyError>) -> Result<T, PolicyError> {
         if let Err(error) = &decided {
-            let mut last = self.last_failure.lock();
-            **last.as_mut().unwrap_or_else(|error| error.get_mut()) = Some(error.to_string());
+            *lock(&self.last_failure) = Some(error.to_string());
         }
         decided
     }
@@ -255,9 +138,58 @@ impl Policy {
     }
 }
 
-impl std::fmt::Debug for Policy {
+impl Policy for ScriptPolicy {
+    fn has(&self, rule: Rule) -> bool {
+        self.rules.contains(&rule)
+    }
+
+    /// Blocks for at most [`POLICY_TIME`].
+    fn allows_query(&self, asked: &QueryAsked) -> Result<bool, PolicyError> {
+        self.allows(Rule::AllowQuery, asked.to_map())
+    }
+
+    /// Blocks for at most [`POLICY_TIME`].
+    fn allows_fetch(&self, asked: &FetchAsked) -> Result<bool, PolicyError> {
+        self.allows(Rule::AllowFetch, asked.to_map())
+    }
+
+    /// Blocks for little more than [`POLICY_HITS_TIME`].
+    fn allows_hits(&self, hits: &mut dyn Iterator<Item = FetchAsked>, most: usize) -> HitsAllowed {
+        let until = Instant::now() + POLICY_HITS_TIME;
+        let mut asked = HitsAllowed::default();
+        let (mut allowed, mut failures) = (0, 0);
+        for hit in hits {
+            if allowed >= most || failures >= HITS_FAILURES_MAX || Instant::now() >= until {
+                break;
+            }
+            let decided = self.allows_fetch(&hit);
+            let is_allowed = *decided.as_ref().unwrap_or(&false);
+            allowed += usize::from(is_allowed);
+            if let Err(error) = decided {
+                failures += 1;
+                asked.failure = Some(error);
+            }
+            asked.allowed.push(is_allowed);
+        }
+        asked
+    }
+
+    /// Blocks for little more than [`POLICY_HITS_TIME`].
+    fn rank(&self, hits: &[RankAsked]) -> Result<Vec<Option<f64>>, PolicyError> {
+        let until = Instant::now() + POLICY_HITS_TIME;
+        let rank = |hit: &RankAsked| {
+            if Instant::now() >= until {
+                return Err(error(Rule::Rank, "there are too many hits for the time"));
+            }
+            self.worth(hit.to_map())
+        };
+        self.noted(hits.iter().map(rank).collect())
+    }
+}
+
+impl std::fmt::Debug for ScriptPolicy {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Policy")
+        f.debug_struct("ScriptPolicy")
             .field("rules", &self.rules)
             .finish_non_exhaustive()
     }
@@ -266,7 +198,7 @@ impl std::fmt::Debug for Policy {
 /// The functions of a policy that the node calls.
 fn rules(ast: &AST) -> Result<Vec<Rule>, ScriptError> {
     for function in ast.iter_functions() {
-        let known = RULES.iter().find(|rule| rule.name() == function.name);
+        let known = Rule::ALL.iter().find(|rule| rule.name() == function.name);
         match known {
             Some(_) if function.params.len() == 1 => {}
             Some(rule) => return Err(ScriptError::Parameters(rule.name())),
@@ -280,7 +212,7 @@ fn rules(ast: &AST) -> Result<Vec<Rule>, ScriptError> {
         ast.iter_functions()
             .any(|function| function.name == rule.name())
     };
-    let rules: Vec<_> = RULES.into_iter().filter(is_there).collect();
+    let rules: Vec<_> = Rule::ALL.into_iter().filter(is_there).collect();
     if rules.is_empty() {
         return Err(ScriptError::NoRule);
     }

@@ -8,10 +8,14 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("node-api", &[]),
     ("plugin-api", &[]),
     ("plugin-words", &[]),
-    ("plugin-content", &["plugin-api", "plugin-words"]),
+    ("plugin-host", &["plugin-api"]),
+    (
+        "plugin-content",
+        &["plugin-api", "plugin-host", "plugin-words"],
+    ),
     ("plugin-filename", &["plugin-api", "plugin-words"]),
-    ("plugin-process", &["plugin-api"]),
-    ("plugin-script", &["plugin-api"]),
+    ("plugin-process", &["plugin-api", "plugin-host"]),
+    ("plugin-script", &["plugin-api", "plugin-host"]),
     ("node-base", &[]),
     ("node-share", &["node-base", "node-wire", "plugin-api"]),
     ("node-transport", &["node-base", "node-wire"]),
@@ -37,10 +41,8 @@ const ARROWS: &[(&str, &[&str])] = &[
             "node-transport",
             "node-wire",
             "plugin-api",
-            "plugin-content",
+            // Tests only: a handler of names.
             "plugin-filename",
-            "plugin-process",
-            "plugin-script",
         ],
     ),
     (
@@ -55,6 +57,11 @@ const ARROWS: &[(&str, &[&str])] = &[
             "node-transport",
             "node-wire",
             "plugin-api",
+            "plugin-content",
+            "plugin-filename",
+            "plugin-host",
+            "plugin-process",
+            "plugin-script",
         ],
     ),
     (
@@ -62,8 +69,11 @@ const ARROWS: &[(&str, &[&str])] = &[
         &[
             "node",
             "node-api",
+            // Who may read a state directory, and which node holds it.
+            "node-base",
             "node-wire",
             "plugin-api",
+            "plugin-host",
             "plugin-process",
             "plugin-script",
         ],

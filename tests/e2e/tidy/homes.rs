@@ -26,6 +26,7 @@ const HTTP: &[&str] = &[
     "node/core/src/server",
     "node/transport/src",
     "node/src/control",
+    "ctl/src/connection/channel",
     "ctl/src/download",
 ];
 /// Content, and places in a distributed hash table.
@@ -42,6 +43,7 @@ const SYSTEM: &[&str] = &[
     "node/core/src/cache",
     "node/base/src/state",
     "node/core/src/server/front",
+    "plugins/host/src/rights",
     "plugins/process/src",
     "plugins/script/src/background",
 ];
@@ -103,6 +105,7 @@ const HOMES: &[Home] = &[
             "node-base",
             "node-core",
             "node-share",
+            "plugin-host",
             "plugin-process",
             "plugin-script",
         ],

@@ -160,8 +160,8 @@ impl Feed {
                 Origin::State(_) => return Err(error),
                 #[cfg(feature = "embedded")]
                 Origin::Own(node) => {
-                    let address = node.address();
-                    return Err(CtlError::Closed { address });
+                    let place = node.place();
+                    return Err(CtlError::Closed { place });
                 }
             }
         }

@@ -19,8 +19,14 @@ const HEADERS_MAX: usize = 64;
 /// Longest target, in bytes.
 const TARGET_MAX: usize = 4 * 1024;
 
+/// The header with cookies.
+const COOKIE: &str = "cookie";
+
+/// The header with the key of a session.
+const KEY: &str = "x-sixhop-key";
+
 /// The headers that are passed on.
-const PASSED: [&str; 2] = ["cookie", "x-sixhop-key"];
+const PASSED: [&str; 2] = [COOKIE, KEY];
 
 /// Paths that begin so do something; others are files of the page.
 const DOING: &str = "/api/";
@@ -32,6 +38,10 @@ pub(super) struct Head {
     pub(super) length: usize,
     /// The length of the body behind it.
     pub(super) body: usize,
+    /// The header with the cookies; empty if there is none.
+    pub(super) cookies: String,
+    /// The header with the key of a session; empty if there is none.
+    pub(super) key: String,
     /// The head to pass on.
     pub(super) anew: Vec<u8>,
 }
@@ -107,6 +117,8 @@ impl Head {
         Ok(Some(Head {
             length,
             body,
+            cookies: headers.only(COOKIE)?.unwrap_or_default().to_owned(),
+            key: headers.only(KEY)?.unwrap_or_default().to_owned(),
             anew: headers.anew(is_post, target, body)?,
         }))
     }

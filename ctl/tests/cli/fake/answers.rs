@@ -89,6 +89,10 @@ impl NodeServer for Answers {
         })
     }
 
+    async fn renew_secret(&self) -> RpcResult<bool> {
+        Ok(true)
+    }
+
     async fn stop(&self) -> RpcResult<bool> {
         Ok(true)
     }

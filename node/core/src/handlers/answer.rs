@@ -59,10 +59,6 @@ pub(super) fn pour(
     wanted: Wanted,
     push: &mut dyn FnMut(Hit) -> Flow,
 ) -> Result<End, HandlerError> {
-    let place = asked.places.as_deref();
-    let _place = place
-        .map(|places| places.take(asked.handler.name()))
-        .transpose()?;
     let mut bounded = Bounded {
         push,
         pushed: 0,
@@ -170,7 +166,9 @@ mod tests {
             limit,
             deadline: Instant::now() + within,
         };
-        Handlers::standard().answer(&files, query, wanted).unwrap()
+        Handlers::new(vec![Arc::new(plugin_filename::Filename)])
+            .answer(&files, query, wanted)
+            .unwrap()
     }
 
     #[test]

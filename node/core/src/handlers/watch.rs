@@ -1,23 +1,21 @@
-//! Looking at the owner's directory again and again.
+//! Looking at the owner's directories again and again.
 //!
 //! A directory holds few files: to look is cheap, and works on every system
-//! and file system. Scripts and programs are looked at apart, so that a program that takes
-//! its time to introduce itself holds up no script.
+//! and file system. Each is looked at apart, so that a program that takes its time to
+//! introduce itself holds up no script.
 
 use std::{sync::Arc, time::Duration};
 
+use futures_util::future::join_all;
 use serde_json::json;
-use tokio::{join, select, time::sleep};
+use tokio::{select, time::sleep};
 use tokio_util::sync::CancellationToken;
 
-use super::plugins::{News, Plugins};
+use super::plugins::Plugins;
 use crate::{events::EventLog, threads::Threads};
 
 /// Pause between two looks.
 const PAUSE: Duration = Duration::from_millis(400);
-
-/// Looks at a part of the directory.
-type Look = fn(&Plugins) -> Result<News, String>;
 
 /// Loads `plugins` and what changes of them, until `cancel`.
 pub async fn watch_plugins(
@@ -25,17 +23,20 @@ pub async fn watch_plugins(
     events: Arc<EventLog>,
     cancel: CancellationToken,
 ) {
-    join!(
-        watch(&plugins, Plugins::refresh_scripts, &events, &cancel),
-        watch(&plugins, Plugins::refresh_programs, &events, &cancel),
-    );
+    let directories = 0..plugins.count();
+    join_all(directories.map(|directory| watch(&plugins, directory, &events, &cancel))).await;
 }
 
-async fn watch(plugins: &Arc<Plugins>, part: Look, events: &EventLog, cancel: &CancellationToken) {
+async fn watch(
+    plugins: &Arc<Plugins>,
+    directory: usize,
+    events: &EventLog,
+    cancel: &CancellationToken,
+) {
     let threads = Threads::new("plugins", 1);
     let mut trouble = None;
     while !cancel.is_cancelled() {
-        trouble = look(&threads, plugins, part, events, trouble).await;
+        trouble = look(&threads, plugins, directory, events, trouble).await;
         select! {
             () = sleep(PAUSE) => {}
             () = cancel.cancelled() => return,
@@ -47,12 +48,12 @@ async fn watch(plugins: &Arc<Plugins>, part: Look, events: &EventLog, cancel: &C
 async fn look(
     threads: &Threads,
     plugins: &Arc<Plugins>,
-    part: Look,
+    directory: usize,
     events: &EventLog,
     trouble: Option<String>,
 ) -> Option<String> {
     let looking = Arc::clone(plugins);
-    let looked = threads.run(move || part(&looking)).await;
+    let looked = threads.run(move || looking.refresh(directory)).await;
     let error = match looked {
         Ok(Ok(news)) => {
             for (file, said) in news {

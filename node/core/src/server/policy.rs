@@ -22,10 +22,12 @@ mod asking;
 mod notes;
 mod watch;
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use node_wire::Digest;
-use plugin_script::{Policy, PolicyError, PolicyFile, PolicyState, QueryAsked, Rule, Rules, What};
+use plugin_api::{
+    Policy, PolicyError, PolicySource, PolicyState, QueryAsked, RankAsked, Rule, Rules, What,
+};
 use tokio::{sync::Semaphore, time::timeout};
 
 pub(super) use self::asking::{Asker, DIGEST_HANDLER, HitsPermitted, Wanted};
@@ -51,9 +53,8 @@ const WAIT: Duration = Duration::from_secs(1);
 pub(super) const NAMES_MAX: usize = 8;
 
 /// Asks the policy.
-#[derive(Debug)]
 pub struct PolicyGate {
-    file: Option<Arc<PolicyFile>>,
+    source: Option<Arc<dyn PolicySource>>,
     turns: Slots,
     ranking: Semaphore,
     threads: Threads,
@@ -69,15 +70,15 @@ pub(super) struct QueryPermit(());
 pub(super) struct FetchPermit(());
 
 impl PolicyGate {
-    /// Asks the policy in the plugin directory, if there are both.
+    /// Creates a gate that asks the policy of `source`, if there is one.
     #[must_use]
     pub fn new(
-        plugins: Option<PathBuf>,
+        source: Option<Arc<dyn PolicySource>>,
         counters: Arc<Counters>,
         events: Arc<EventLog>,
     ) -> PolicyGate {
         PolicyGate {
-            file: plugins.map(|directory| Arc::new(PolicyFile::new(directory))),
+            source,
             turns: Slots::new(RUNNING_MAX),
             ranking: Semaphore::new(RANKING_MAX),
             threads: Threads::new("policy", RUNNING_MAX + RANKING_MAX),
@@ -85,16 +86,16 @@ impl PolicyGate {
         }
     }
 
-    /// The file of the policy, if there is a plugin directory.
+    /// Returns where the policy comes from, if one may come.
     #[must_use]
-    pub fn file(&self) -> Option<&Arc<PolicyFile>> {
-        self.file.as_ref()
+    pub fn source(&self) -> Option<&Arc<dyn PolicySource>> {
+        self.source.as_ref()
     }
 
     /// How it stands with the policy, if there is one.
     #[must_use]
     pub fn state(&self) -> Option<PolicyState> {
-        self.file.as_ref()?.state()
+        self.source.as_ref()?.state()
     }
 
     /// Whether a query may be answered.
@@ -156,7 +157,7 @@ impl PolicyGate {
     /// Whether any stranger may ask for this content, hear that it is here, and have it by
     /// one of its names. Nobody is refused for it; that there is no decision is noted.
     pub(super) async fn is_public(&self, digest: &Digest, names: Vec<Wanted>) -> bool {
-        let policy = match self.file.as_ref().map(|file| file.rules()) {
+        let policy = match self.source.as_ref().map(|source| source.rules()) {
             None | Some(Rules::None) => return true,
             Some(Rules::Closed) => return false,
             Some(Rules::Policy(policy)) => policy,
@@ -251,10 +252,10 @@ impl PolicyGate {
         };
         let who = asker.clone();
         let decided = self.run(policy, asker, move |policy| {
-            let asked = hits
+            let mut asked = hits
                 .iter()
                 .map(|hit| asked(&who, "", wanted(hit), What::Hit));
-            let decided = policy.allows_hits(asked, most);
+            let decided = policy.allows_hits(&mut asked, most);
             permitted(hits, &decided, most, decided.failure.clone())
         });
         let Some((permitted, failure)) = decided.await else {
@@ -274,7 +275,7 @@ impl PolicyGate {
 
     /// What the hits of a search of the owner are worth; those that are worth
     /// nothing are not wanted. Nothing if they stay as they are.
-    pub async fn rank(&self, hits: Vec<plugin_script::RankAsked>) -> Option<Vec<Option<f64>>> {
+    pub async fn rank(&self, hits: Vec<RankAsked>) -> Option<Vec<Option<f64>>> {
         let Guard::Ask(policy) = self.guard(Rule::Rank) else {
             return None;
         };
@@ -295,10 +296,10 @@ impl PolicyGate {
     }
 
     fn guard(&self, rule: Rule) -> Guard {
-        let Some(file) = &self.file else {
+        let Some(source) = &self.source else {
             return Guard::Open;
         };
-        match file.rules() {
+        match source.rules() {
             Rules::Closed => Guard::Closed,
             Rules::Policy(policy) if policy.has(rule) => Guard::Ask(policy),
             Rules::None | Rules::Policy(_) => Guard::Open,
@@ -331,9 +332,9 @@ impl PolicyGate {
     /// over when the work is, whether anybody still waits for it or not.
     async fn run<T: Send + 'static>(
         &self,
-        policy: Arc<Policy>,
+        policy: Arc<dyn Policy>,
         asker: &Asker,
-        work: impl FnOnce(&Policy) -> T + Send + 'static,
+        work: impl FnOnce(&dyn Policy) -> T + Send + 'static,
     ) -> Option<T> {
         let turn = timeout(WAIT, self.turns.take(asker.address)).await;
         let Some(turn) = turn.ok().flatten() else {
@@ -342,7 +343,7 @@ impl PolicyGate {
         };
         let done = self.threads.run(move || {
             let _turn = turn;
-            work(&policy)
+            work(policy.as_ref())
         });
         match done.await {
             Ok(done) => Some(done),
@@ -358,7 +359,15 @@ impl PolicyGate {
 enum Guard {
     Open,
     Closed,
-    Ask(Arc<Policy>),
+    Ask(Arc<dyn Policy>),
+}
+
+impl fmt::Debug for PolicyGate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PolicyGate")
+            .field("state", &self.state())
+            .finish_non_exhaustive()
+    }
 }
 
 #[cfg(test)]

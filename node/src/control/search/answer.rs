@@ -7,13 +7,11 @@ use node_api::{
     search::{AskedWhy, Excerpt, Hit, SearchAnswer, SearchEnd, SearchReach, TraceStep},
 };
 use node_base::events::unix_millis;
-use node_core::{
-    handlers::{End, RankAsked},
-    search::Search,
-};
+use node_core::{handlers::End, search::Search};
 use node_overlay::{Holder, Reach, Step, Why};
 use node_transport::CallError;
 use node_wire::{Digest, FindExcerpt, FoundEnd, ShareName, peer_url::PeerUrl};
+use plugin_api::RankAsked;
 
 /// The error of this node, if it refused the query and nobody else has hits.
 pub(super) fn refusal(search: &Search, found_nothing: bool) -> Result<(), ApiError> {

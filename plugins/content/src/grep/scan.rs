@@ -24,11 +24,11 @@ use std::{
 
 use grep_regex::RegexMatcher;
 use plugin_api::{FileInfo, Files, Flow, HandlerError, Hit, Sink};
+use plugin_host::Permits;
 
 use super::lines::{self, Lines};
 use crate::{
     limits::{FILES_AHEAD, HITS_AHEAD},
-    permits::Permits,
     source::{self, Source},
 };
 

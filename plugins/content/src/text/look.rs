@@ -9,9 +9,10 @@ use std::{
 };
 
 use plugin_api::Hit;
+use plugin_host::Permits;
 
 use super::Asked;
-use crate::{permits::Permits, source, store::Best};
+use crate::{source, store::Best};
 
 /// Files that are looked into without help: to start it takes as long.
 const ALONE_MAX: usize = 4;

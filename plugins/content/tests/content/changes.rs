@@ -8,7 +8,7 @@ use std::{
     thread,
 };
 
-use plugin_api::Changes;
+use plugin_api::{Changes, Index};
 
 use crate::world::{Found, Indexed, World, at};
 

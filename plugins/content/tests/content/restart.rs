@@ -2,6 +2,8 @@
 
 use std::{fs, path::Path, sync::atomic::Ordering};
 
+use plugin_api::Index;
+
 use crate::world::{Indexed, World, at};
 
 fn files_of(directory: &Path) -> Vec<std::path::PathBuf> {

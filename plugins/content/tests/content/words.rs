@@ -1,5 +1,7 @@
 //! Words and phrases, ranked.
 
+use plugin_api::Index;
+
 use crate::world::{Found, Indexed, World, at, excerpt};
 
 fn library() -> (tempfile::TempDir, Indexed) {

@@ -11,7 +11,8 @@ use std::{
 };
 
 use plugin_api::{
-    Changes, Excerpt, FileInfo, Files, Flow, Handler, HandlerError, Hit, Sink, check_examples,
+    Changes, Excerpt, FileInfo, Files, Flow, Handler, HandlerError, Hit, Index, Sink,
+    check_examples,
 };
 use plugin_content::Content;
 

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use plugin_api::{Changes, Handler, HandlerError};
+use plugin_host::Plugin;
 use plugin_process::Program;
 
 use crate::world::{Found, hit, program, put, share};
@@ -121,7 +122,7 @@ fn an_answer_ends_when_no_more_is_wanted() {
         lair.program.answer("q", &files, &mut found).unwrap();
         assert_eq!(found.names().len(), 2);
     }
-    assert!(lair.program.last_failure().is_none());
+    assert!(lair.program.strikes().last().is_none());
 }
 
 #[test]
@@ -150,12 +151,12 @@ fn a_program_may_say_that_the_query_makes_no_sense_and_that_it_failed() {
             "{refused:?}"
         );
     }
-    assert!(!lair.program.is_disabled());
+    assert!(!lair.program.strikes().is_disabled());
     let pid = lair.program.pid();
     for _ in 0..3 {
         assert!(lair.ask("false").unwrap_err().contains("say a number"));
     }
-    assert!(lair.program.is_disabled());
+    assert!(lair.program.strikes().is_disabled());
     assert_eq!(lair.program.pid(), pid, "it may live on");
 }
 

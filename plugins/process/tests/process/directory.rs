@@ -4,7 +4,8 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 
-use plugin_api::Handler;
+use plugin_api::{Handler, PluginDirectory};
+use plugin_host::Plugin;
 use plugin_process::{PROGRAMS_MAX, Programs};
 
 use crate::world::{Found, is_there, put, share, source};
@@ -17,14 +18,16 @@ fn programs(directory: &Path) -> Programs {
 }
 
 fn problem(programs: &Programs, file: &str) -> Option<String> {
-    let states = programs.list_loaded();
+    let states = programs.list();
     let state = states.iter().find(|state| state.file == file);
     state.and_then(|state| state.problem.clone())
 }
 
 fn versions(programs: &Programs) -> Vec<(String, u32)> {
-    let handlers = programs.handlers();
-    let versions = handlers.iter().map(|h| (h.name().to_owned(), h.version()));
+    let handlers = programs.loaded();
+    let versions = handlers
+        .iter()
+        .map(|h| (h.name().to_owned(), h.header().version));
     versions.collect()
 }
 
@@ -35,15 +38,15 @@ fn a_program_is_started_swapped_and_removed() {
     assert_eq!(programs.refresh(&[]).unwrap(), []);
     put(home.path(), "a", &source("a", 1, EMPTY));
     assert_eq!(programs.refresh(&[]).unwrap().len(), 1);
-    let old = programs.handlers().remove(0);
+    let old = programs.loaded().remove(0);
     let old_pid = old.pid().unwrap().to_string();
     assert_eq!(programs.refresh(&[]).unwrap(), [], "nothing changed");
-    assert_eq!(programs.handlers()[0].pid(), old.pid());
+    assert_eq!(programs.loaded()[0].pid(), old.pid());
     put(home.path(), "a", &source("a", 2, EMPTY));
     programs.refresh(&[]).unwrap();
     assert_eq!(versions(&programs), [("a".to_owned(), 2)]);
     assert!(!is_there(&old_pid), "the old one runs on");
-    let new_pid = programs.handlers()[0].pid().unwrap().to_string();
+    let new_pid = programs.loaded()[0].pid().unwrap().to_string();
     fs::remove_file(home.path().join("a")).unwrap();
     assert_eq!(
         programs.refresh(&[]).unwrap(),
@@ -68,7 +71,7 @@ fn a_bad_new_version_keeps_the_old_one_which_answers() {
         programs.refresh(&["taken".to_owned()]).unwrap();
         assert_eq!(versions(&programs), [("a".to_owned(), 1)], "{bad}");
         assert!(problem(&programs, "a").is_some(), "{bad}");
-        let answered = programs.handlers()[0].answer("q", &share(&[]), &mut Found::new());
+        let answered = programs.loaded()[0].answer("q", &share(&[]), &mut Found::new());
         answered.unwrap();
     }
     put(home.path(), "a", &source("a", 3, EMPTY));
@@ -152,10 +155,10 @@ fn links_other_files_and_too_many_are_left_alone() {
     )
     .unwrap();
     programs.refresh(&[]).unwrap();
-    assert!(programs.list_loaded().is_empty());
+    assert!(programs.list().is_empty());
     for n in 0..=PROGRAMS_MAX {
         put(home.path(), &format!("{n}"), &good);
     }
     assert!(programs.refresh(&[]).is_err());
-    assert!(programs.list_loaded().is_empty());
+    assert!(programs.list().is_empty());
 }

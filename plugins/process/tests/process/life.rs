@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use plugin_api::Handler;
+use plugin_api::{Handler, PluginDirectory};
+use plugin_host::Plugin;
 use plugin_process::{END_GRACE, FAILURES_MAX, Program, Programs};
 
 use crate::world::{Found, eventually, is_there, program, put, share, source};
@@ -22,7 +23,7 @@ fn one_that_ended_is_started_again_after_a_pause_and_three_failures_switch_it_of
     let first = lair.program.pid().unwrap();
     let begun = Instant::now();
     let mut failures = 0;
-    while !lair.program.is_disabled() {
+    while !lair.program.strikes().is_disabled() {
         let failed = lair.ask("q").unwrap_err();
         failures += u32::from(!failed.contains("starts again"));
         std::thread::sleep(Duration::from_millis(20));
@@ -45,7 +46,7 @@ fn a_good_answer_forgets_the_failures_before() {
             assert_eq!(answered.is_err(), query == "bad", "{answered:?}");
         }
     }
-    assert!(!lair.program.is_disabled());
+    assert!(!lair.program.strikes().is_disabled());
 }
 
 #[test]
@@ -70,7 +71,7 @@ fn stopping_ends_all_at_once_even_those_that_ignore_it() {
         put(home.path(), &format!("p{n}"), &text);
     }
     programs.refresh(&[]).unwrap();
-    let handlers = programs.handlers();
+    let handlers = programs.loaded();
     let pids: Vec<String> = handlers
         .iter()
         .filter_map(|p| p.pid())
@@ -85,7 +86,7 @@ fn stopping_ends_all_at_once_even_those_that_ignore_it() {
         assert!(asked.join().unwrap().is_err(), "the answer was cut off");
     });
     assert!(pids.iter().all(|pid| !is_there(pid)));
-    assert!(programs.handlers().is_empty());
+    assert!(programs.loaded().is_empty());
     assert!(
         handlers[1]
             .answer("q", &share(&[]), &mut Found::new())
@@ -105,7 +106,7 @@ fn one_that_ends_between_two_queries_is_noticed_and_started_again() {
     drop(Program::start(&path).unwrap());
     let programs = Programs::new(home.path().to_owned());
     programs.refresh(&[]).unwrap();
-    let program = programs.handlers().remove(0);
+    let program = programs.loaded().remove(0);
     let first = program.pid().unwrap().to_string();
     program.answer("q", &share(&[]), &mut Found::new()).unwrap();
     eventually("it is waited for", || {
@@ -114,7 +115,8 @@ fn one_that_ends_between_two_queries_is_noticed_and_started_again() {
     });
     assert!(
         program
-            .last_failure()
+            .strikes()
+            .last()
             .is_some_and(|why| why.contains("it ended"))
     );
     eventually("it answers again", || {

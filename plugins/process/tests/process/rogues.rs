@@ -3,6 +3,7 @@
 
 use std::time::{Duration, Instant};
 
+use plugin_host::Plugin;
 use plugin_process::{HANDSHAKE_TIME, LINE_MAX, Program};
 
 use crate::world::{Lair, eventually, greeting, hit, is_there, program, put};
@@ -35,7 +36,7 @@ fn survives(name: &str, body: &str, problem: &str) {
     };
     let failed = match failed {
         Err(failed) if !failed.contains("starts again") => failed,
-        _ => lair.program.last_failure().unwrap_or_default(),
+        _ => lair.program.strikes().last().unwrap_or_default(),
     };
     assert!(failed.contains(problem), "{name}: {failed}");
     assert!(begun.elapsed() < SOON, "{name} took {:?}", begun.elapsed());

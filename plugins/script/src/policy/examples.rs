@@ -8,11 +8,12 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
+use plugin_api::{FetchAsked, QueryAsked, RankAsked, Rule, What};
 use rhai::{Map, serde::to_dynamic};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{FetchAsked, Policy, QueryAsked, RULES, RankAsked, Rule, What};
+use super::{ScriptPolicy, asked::ToMap};
 use crate::header::HeaderError;
 
 /// Most examples of a policy.
@@ -82,7 +83,7 @@ pub(super) fn parse(source: &str) -> Result<Vec<Example>, HeaderError> {
 
 fn read(line: usize, text: &str) -> Result<Example, String> {
     let written: Written = serde_json::from_str(text).map_err(|error| error.to_string())?;
-    let rule = RULES
+    let rule = Rule::ALL
         .into_iter()
         .find(|rule| rule.name() == written.call)
         .ok_or_else(|| format!("a policy has no function `{}`", written.call))?;
@@ -132,7 +133,7 @@ fn stranger(rule: Rule) -> Map {
     }
 }
 
-impl Policy {
+impl ScriptPolicy {
     /// Runs the examples and says how many hold.
     ///
     /// # Errors

@@ -6,11 +6,11 @@ use std::{
     sync::{Arc, PoisonError, RwLock},
 };
 
-use super::{Policy, Rule};
-use crate::{
-    ScriptError,
-    source::{self, Seen},
-};
+use plugin_api::{PolicySource, PolicyState, Rules};
+use plugin_host::Seen;
+
+use super::ScriptPolicy;
+use crate::{ScriptError, source};
 
 /// Name of the file in the plugin directory. No handler can have it.
 pub const POLICY_FILE: &str = "policy.rhai";
@@ -18,17 +18,6 @@ pub const POLICY_FILE: &str = "policy.rhai";
 /// Looks in a row that miss the file before there is no policy any more. Some
 /// editors take a file away for a moment when they save it.
 const MISSED_MAX: u32 = 2;
-
-/// Which rules hold now.
-#[derive(Clone, Debug)]
-pub enum Rules {
-    /// There is no policy: everything is allowed.
-    None,
-    /// There is a file and no version of it was right: nothing is allowed.
-    Closed,
-    /// The last version that was right.
-    Policy(Arc<Policy>),
-}
 
 /// The file of the policy.
 #[derive(Debug)]
@@ -42,19 +31,8 @@ pub struct PolicyFile {
 struct Now {
     seen: Option<Seen>,
     missed: u32,
-    policy: Option<Arc<Policy>>,
+    policy: Option<Arc<ScriptPolicy>>,
     problem: Option<String>,
-}
-
-/// The policy and what is wrong with it, for its owner.
-#[derive(Clone, Debug)]
-pub struct PolicyState {
-    /// The functions of the last version that was right, if there was one.
-    pub rules: Option<Vec<Rule>>,
-    /// Why the file as it is now is not used.
-    pub problem: Option<String>,
-    /// Why the last decision that failed did, since that version holds.
-    pub failure: Option<String>,
 }
 
 /// What a look finds.
@@ -62,7 +40,7 @@ enum Look {
     Absent,
     Same,
     /// What the file is now; nothing if it could not be looked at.
-    Changed(Option<Seen>, Result<Policy, ScriptError>),
+    Changed(Option<Seen>, Result<ScriptPolicy, ScriptError>),
 }
 
 impl PolicyFile {
@@ -76,9 +54,17 @@ impl PolicyFile {
         }
     }
 
-    /// Looks at the file and loads it if it changed. Gives what to tell the
-    /// owner, if anything. Blocks; to be called by one at a time.
-    pub fn refresh(&self) -> Option<String> {
+    fn read<T>(&self, read: impl FnOnce(&Now) -> T) -> T {
+        read(&self.now.read().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl PolicySource for PolicyFile {
+    fn file(&self) -> &'static str {
+        POLICY_FILE
+    }
+
+    fn refresh(&self) -> Option<String> {
         let seen = self.read(|now| now.seen);
         let look = look(&self.directory, seen);
         let mut now = self.now.write().unwrap_or_else(PoisonError::into_inner);
@@ -92,19 +78,15 @@ impl PolicyFile {
         }
     }
 
-    /// Which rules hold now.
-    #[must_use]
-    pub fn rules(&self) -> Rules {
+    fn rules(&self) -> Rules {
         self.read(|now| match (&now.policy, &now.problem) {
-            (Some(policy), _) => Rules::Policy(Arc::clone(policy)),
+            (Some(policy), _) => Rules::Policy(Arc::<ScriptPolicy>::clone(policy)),
             (None, Some(_)) => Rules::Closed,
             (None, None) => Rules::None,
         })
     }
 
-    /// How it stands with the policy, if there is one.
-    #[must_use]
-    pub fn state(&self) -> Option<PolicyState> {
+    fn state(&self) -> Option<PolicyState> {
         self.read(|now| {
             let state = PolicyState {
                 rules: now.policy.as_ref().map(|policy| policy.rules().to_vec()),
@@ -113,10 +95,6 @@ impl PolicyFile {
             };
             (state.rules.is_some() || state.problem.is_some()).then_some(state)
         })
-    }
-
-    fn read<T>(&self, read: impl FnOnce(&Now) -> T) -> T {
-        read(&self.now.read().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -133,7 +111,11 @@ impl Now {
         Some("removed: everything is allowed".to_owned())
     }
 
-    fn load(&mut self, seen: Option<Seen>, loaded: Result<Policy, ScriptError>) -> Option<String> {
+    fn load(
+        &mut self,
+        seen: Option<Seen>,
+        loaded: Result<ScriptPolicy, ScriptError>,
+    ) -> Option<String> {
         self.missed = 0;
         self.seen = seen;
         match loaded {
@@ -178,6 +160,6 @@ fn look(directory: &Path, seen: Option<Seen>) -> Look {
     if seen == Some(now) {
         return Look::Same;
     }
-    let loaded = source::read(&path).and_then(|source| Policy::compile(&source));
+    let loaded = source::read(&path).and_then(|source| ScriptPolicy::compile(&source));
     Look::Changed(Some(now), loaded)
 }

@@ -4,10 +4,11 @@
 //! so one serves one call at a time.
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex},
     time::Instant,
 };
 
+use plugin_host::lock;
 use rhai::{AST, Dynamic, Engine, EvalAltResult, Map, Scope};
 
 use super::{POLICY_OPERATIONS_MAX, network};
@@ -66,8 +67,4 @@ impl Runner {
         engine.register_fn("within", network::within);
         Runner { engine, until }
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

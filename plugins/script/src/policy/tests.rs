@@ -2,10 +2,12 @@
 
 use std::{fs, net::IpAddr, os::unix::fs::PermissionsExt, path::Path};
 
+use plugin_api::{PolicySource, Rules, What};
+
 use super::*;
 
-fn policy(source: &str) -> Policy {
-    Policy::compile(source).unwrap()
+fn policy(source: &str) -> ScriptPolicy {
+    ScriptPolicy::compile(source).unwrap()
 }
 
 fn from(address: &str) -> IpAddr {
@@ -88,7 +90,7 @@ fn what_is_no_decision_is_a_failure() {
         "within(f.name, \"10.0.0.0/8\")",
         "eval(\"true\")",
     ] {
-        let Ok(policy) = Policy::compile(&format!("fn allow_fetch(f) {{ {body} }}")) else {
+        let Ok(policy) = ScriptPolicy::compile(&format!("fn allow_fetch(f) {{ {body} }}")) else {
             continue;
         };
         let begun = Instant::now();
@@ -131,7 +133,7 @@ fn what_would_guard_nothing_does_not_compile() {
             "owner",
         ),
     ] {
-        let error = Policy::compile(source).unwrap_err().to_string();
+        let error = ScriptPolicy::compile(source).unwrap_err().to_string();
         assert!(error.contains(says), "{source}: {error}");
     }
 }
@@ -171,8 +173,8 @@ fn a_rank_that_is_no_number_fails_for_all() {
 fn hits_are_refused_by_themselves_and_after_failures_all_are() {
     let guard = policy("fn allow_fetch(f) { if f.name == \"x\" { loop {} } f.name != \"no\" }");
     let ask = |names: &[&str], most| {
-        let hits = names.iter().map(|name| fetch(name, "10.0.0.1"));
-        guard.allows_hits(hits.collect::<Vec<_>>(), most)
+        let mut hits = names.iter().map(|name| fetch(name, "10.0.0.1"));
+        guard.allows_hits(&mut hits, most)
     };
     assert_eq!(ask(&["a", "no", "b", "c"], 2).allowed, [true, false, true]);
     let asked = ask(&["a", "x", "b"], 9);

@@ -4,7 +4,8 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use plugin_api::Handler;
+use plugin_api::{Handler, PluginDirectory};
+use plugin_host::Plugin;
 use plugin_script::{SCRIPTS_MAX, Scripts};
 
 use crate::world::source;
@@ -13,7 +14,12 @@ const EMPTY: &str = "fn answer(query) {}";
 
 fn scripts(directory: &Path) -> Scripts {
     fs::set_permissions(directory, fs::Permissions::from_mode(0o755)).unwrap();
-    Scripts::new(directory.to_owned(), vec!["name".to_owned()])
+    Scripts::new(directory.to_owned())
+}
+
+/// Looks at the directory beside a handler `name:`.
+fn refresh(scripts: &Scripts) -> Result<Vec<(String, String)>, String> {
+    scripts.refresh(&["name".to_owned()])
 }
 
 fn put(directory: &Path, file: &str, text: &str) {
@@ -25,16 +31,16 @@ fn put(directory: &Path, file: &str, text: &str) {
 }
 
 fn problem(scripts: &Scripts, file: &str) -> Option<String> {
-    let states = scripts.list_loaded();
+    let states = scripts.list();
     let state = states.iter().find(|state| state.file == file);
     state.and_then(|state| state.problem.clone())
 }
 
 fn versions(scripts: &Scripts) -> Vec<(String, u32)> {
-    let handlers = scripts.handlers();
+    let handlers = scripts.loaded();
     handlers
         .iter()
-        .map(|handler| (handler.name().to_owned(), handler.version()))
+        .map(|handler| (handler.name().to_owned(), handler.header().version))
         .collect()
 }
 
@@ -42,16 +48,16 @@ fn versions(scripts: &Scripts) -> Vec<(String, u32)> {
 fn a_script_is_loaded_swapped_and_removed() {
     let home = tempfile::tempdir().unwrap();
     let scripts = scripts(home.path());
-    assert_eq!(scripts.refresh().unwrap(), []);
+    assert_eq!(refresh(&scripts).unwrap(), []);
     put(home.path(), "a.rhai", &source("a", 1, EMPTY));
-    assert_eq!(scripts.refresh().unwrap().len(), 1);
+    assert_eq!(refresh(&scripts).unwrap().len(), 1);
     assert_eq!(versions(&scripts), [("a".to_owned(), 1)]);
-    assert_eq!(scripts.refresh().unwrap(), [], "nothing changed");
+    assert_eq!(refresh(&scripts).unwrap(), [], "nothing changed");
     put(home.path(), "a.rhai", &source("a", 2, EMPTY));
-    scripts.refresh().unwrap();
+    refresh(&scripts).unwrap();
     assert_eq!(versions(&scripts), [("a".to_owned(), 2)]);
     fs::remove_file(home.path().join("a.rhai")).unwrap();
-    scripts.refresh().unwrap();
+    refresh(&scripts).unwrap();
     assert_eq!(versions(&scripts), []);
 }
 
@@ -60,7 +66,7 @@ fn a_bad_new_version_keeps_the_old_one() {
     let home = tempfile::tempdir().unwrap();
     let scripts = scripts(home.path());
     put(home.path(), "a.rhai", &source("a", 1, EMPTY));
-    scripts.refresh().unwrap();
+    refresh(&scripts).unwrap();
     for bad in [
         source("a", 2, "fn answer(query) {"),
         source("a", 2, "fn other(query) {}"),
@@ -69,7 +75,7 @@ fn a_bad_new_version_keeps_the_old_one() {
         "rubbish".to_owned(),
     ] {
         put(home.path(), "a.rhai", &bad);
-        scripts.refresh().unwrap();
+        refresh(&scripts).unwrap();
         assert_eq!(versions(&scripts), [("a".to_owned(), 1)], "{bad}");
         assert!(problem(&scripts, "a.rhai").is_some(), "{bad}");
     }
@@ -82,7 +88,7 @@ fn a_prefix_belongs_to_one() {
     put(home.path(), "a.rhai", &source("same", 1, EMPTY));
     put(home.path(), "b.rhai", &source("same", 2, EMPTY));
     put(home.path(), "c.rhai", &source("name", 1, EMPTY));
-    scripts.refresh().unwrap();
+    refresh(&scripts).unwrap();
     assert_eq!(versions(&scripts), [("same".to_owned(), 1)]);
     for file in ["b.rhai", "c.rhai"] {
         assert!(problem(&scripts, file).is_some_and(|why| why.contains("taken")));
@@ -96,13 +102,13 @@ fn what_others_could_have_written_is_not_run() {
     put(home.path(), "a.rhai", &source("a", 1, EMPTY));
     let mode = |mode| fs::Permissions::from_mode(mode);
     fs::set_permissions(home.path().join("a.rhai"), mode(0o664)).unwrap();
-    scripts.refresh().unwrap();
+    refresh(&scripts).unwrap();
     assert_eq!(versions(&scripts), []);
     fs::set_permissions(home.path().join("a.rhai"), mode(0o644)).unwrap();
     fs::set_permissions(home.path(), mode(0o777)).unwrap();
-    assert!(scripts.refresh().is_err());
+    assert!(refresh(&scripts).is_err());
     fs::set_permissions(home.path(), mode(0o755)).unwrap();
-    scripts.refresh().unwrap();
+    refresh(&scripts).unwrap();
     assert_eq!(versions(&scripts).len(), 1);
 }
 
@@ -114,8 +120,8 @@ fn links_other_files_and_too_many_are_left_alone() {
     std::os::unix::fs::symlink(outside.path().join("x.rhai"), home.path().join("x.rhai")).unwrap();
     put(home.path(), "a.txt", &source("a", 1, EMPTY));
     put(home.path(), ".hidden.rhai", &source("b", 1, EMPTY));
-    scripts.refresh().unwrap();
-    assert!(scripts.list_loaded().is_empty());
+    refresh(&scripts).unwrap();
+    assert!(scripts.list().is_empty());
     for n in 0..=SCRIPTS_MAX {
         put(
             home.path(),
@@ -123,5 +129,5 @@ fn links_other_files_and_too_many_are_left_alone() {
             &source(&format!("p{n}"), 1, EMPTY),
         );
     }
-    assert!(scripts.refresh().is_err());
+    assert!(refresh(&scripts).is_err());
 }

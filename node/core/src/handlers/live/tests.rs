@@ -72,7 +72,6 @@ fn begin(text: &str, limit: usize) -> LiveAnswer {
         text: text.to_owned(),
         files: Arc::new(Nothing),
         context: 0,
-        places: None,
     };
     let wanted = Wanted {
         limit,
@@ -158,7 +157,6 @@ async fn answer_nobody_takes_keeps_its_place_until_it_is_dropped() {
         text: (2 * BUFFER_MAX).to_string(),
         files: Arc::new(Nothing),
         context: 0,
-        places: None,
     };
     let wanted = Wanted {
         limit: usize::MAX,

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use plugin_script::{FetchAsked, HitsAllowed, Policy, PolicyError, QueryAsked, What};
+use plugin_api::{FetchAsked, HitsAllowed, Policy, PolicyError, QueryAsked, What};
 
 use super::NAMES_MAX;
 use crate::server::front::Remote;
@@ -97,7 +97,7 @@ pub(super) fn asked(asker: &Asker, digest: &str, wanted: Wanted, what: What) -> 
 
 /// Whether one of the names may be had.
 pub(super) fn any_allowed(
-    policy: &Policy,
+    policy: &dyn Policy,
     asker: &Asker,
     digest: &str,
     names: Vec<Wanted>,
@@ -119,7 +119,7 @@ pub(super) fn any_allowed(
 /// # Errors
 /// At the first decision that fails: it may not.
 pub(super) fn strangers_may_have(
-    policy: &Policy,
+    policy: &dyn Policy,
     digest: &str,
     names: &[Wanted],
 ) -> Result<bool, PolicyError> {

@@ -1,33 +1,124 @@
-//! The gate: open without a policy, shut without a decision.
-#![allow(
-    clippy::disallowed_methods,
-    reason = "tests make policies as their owners do: by path"
-)]
+//! What the gate makes of the decisions of a policy, and of none.
 
-use std::{fs, net::SocketAddr, os::unix::fs::PermissionsExt};
+use std::net::SocketAddr;
 
-use tempfile::TempDir;
+use plugin_api::FetchAsked;
 
 use super::*;
 use crate::server::front::Remote;
 
-/// A gate with this policy, if there is one.
-fn gate(source: Option<&str>) -> (TempDir, PolicyGate) {
-    counting(source, &Arc::default())
+type Decide<T> = Box<dyn Fn(&T) -> Result<bool, PolicyError> + Send + Sync>;
+type Worth = Box<dyn Fn(&RankAsked) -> Result<Option<f64>, PolicyError> + Send + Sync>;
+
+/// A policy in Rust.
+#[derive(Default)]
+struct Decisions {
+    query: Option<Decide<QueryAsked>>,
+    fetch: Option<Decide<FetchAsked>>,
+    rank: Option<Worth>,
 }
 
-/// The same, which counts there.
-fn counting(source: Option<&str>, counters: &Arc<Counters>) -> (TempDir, PolicyGate) {
-    let home = tempfile::tempdir().unwrap();
-    if let Some(source) = source {
-        let path = home.path().join(plugin_script::POLICY_FILE);
-        fs::write(&path, source).unwrap();
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+impl Decisions {
+    fn of_fetch(decide: impl Fn(&FetchAsked) -> bool + Send + Sync + 'static) -> Decisions {
+        Decisions {
+            fetch: Some(Box::new(move |asked| Ok(decide(asked)))),
+            ..Decisions::default()
+        }
     }
-    let directory = Some(home.path().to_owned());
-    let gate = PolicyGate::new(directory, Arc::clone(counters), Arc::default());
-    gate.file().unwrap().refresh();
-    (home, gate)
+
+    fn of_query(decide: impl Fn(&QueryAsked) -> bool + Send + Sync + 'static) -> Decisions {
+        Decisions {
+            query: Some(Box::new(move |asked| Ok(decide(asked)))),
+            ..Decisions::default()
+        }
+    }
+
+    fn broken() -> Decisions {
+        Decisions {
+            fetch: Some(Box::new(|_| Err(failure(Rule::AllowFetch)))),
+            ..Decisions::default()
+        }
+    }
+}
+
+fn failure(rule: Rule) -> PolicyError {
+    PolicyError {
+        rule,
+        problem: "it took too long".to_owned(),
+    }
+}
+
+impl Policy for Decisions {
+    fn has(&self, rule: Rule) -> bool {
+        match rule {
+            Rule::AllowQuery => self.query.is_some(),
+            Rule::AllowFetch => self.fetch.is_some(),
+            Rule::Rank => self.rank.is_some(),
+        }
+    }
+
+    fn allows_query(&self, asked: &QueryAsked) -> Result<bool, PolicyError> {
+        self.query.as_ref().map_or(Ok(true), |decide| decide(asked))
+    }
+
+    fn allows_fetch(&self, asked: &FetchAsked) -> Result<bool, PolicyError> {
+        self.fetch.as_ref().map_or(Ok(true), |decide| decide(asked))
+    }
+
+    fn allows_hits(
+        &self,
+        hits: &mut dyn Iterator<Item = FetchAsked>,
+        most: usize,
+    ) -> plugin_api::HitsAllowed {
+        let mut decided = plugin_api::HitsAllowed::default();
+        for hit in hits {
+            if decided.allowed.iter().filter(|allowed| **allowed).count() >= most {
+                break;
+            }
+            let allowed = self.allows_fetch(&hit);
+            decided.allowed.push(*allowed.as_ref().unwrap_or(&false));
+            decided.failure = allowed.err().or(decided.failure);
+        }
+        decided
+    }
+
+    fn rank(&self, hits: &[RankAsked]) -> Result<Vec<Option<f64>>, PolicyError> {
+        let worth = self.rank.as_ref().expect("the test has a rank");
+        hits.iter().map(worth).collect()
+    }
+}
+
+/// A source whose rules do not change.
+struct Fixed(Rules);
+
+impl PolicySource for Fixed {
+    fn file(&self) -> &'static str {
+        "fixed"
+    }
+
+    fn refresh(&self) -> Option<String> {
+        None
+    }
+
+    fn rules(&self) -> Rules {
+        self.0.clone()
+    }
+
+    fn state(&self) -> Option<PolicyState> {
+        None
+    }
+}
+
+/// A gate with these rules, and its counters.
+fn gate_of(rules: Rules) -> (PolicyGate, Arc<Counters>) {
+    let counters: Arc<Counters> = Arc::default();
+    let source: Arc<dyn PolicySource> = Arc::new(Fixed(rules));
+    let gate = PolicyGate::new(Some(source), Arc::clone(&counters), Arc::default());
+    (gate, counters)
+}
+
+fn gate(policy: Decisions) -> PolicyGate {
+    gate_of(Rules::Policy(Arc::new(policy))).0
 }
 
 fn asker(address: &str) -> Asker {
@@ -41,21 +132,19 @@ fn wanted(name: &&'static str) -> Wanted {
     }
 }
 
-/// What the owner is told to be wrong.
-fn failure(gate: &PolicyGate) -> Option<String> {
-    let state = gate.state().unwrap();
-    state.problem.or(state.failure)
-}
-
 async fn may_have(gate: &PolicyGate, name: &'static str) -> bool {
     let names = vec![wanted(&name)];
     gate.fetch(&asker("192.0.2.7"), None, names).await.is_some()
 }
 
+fn is_in(from: std::net::IpAddr, network: &str) -> bool {
+    from.to_string().starts_with(network)
+}
+
 #[tokio::test]
 async fn without_a_policy_everything_is_allowed() {
     let nothing = PolicyGate::new(None, Arc::default(), Arc::default());
-    for gate in [&nothing, &gate(None).1] {
+    for gate in [&nothing, &gate_of(Rules::None).0] {
         assert!(may_have(gate, "a").await);
         assert!(gate.query(&asker("192.0.2.7"), "name", "a").await.is_some());
         assert!(!gate.guards_fetch());
@@ -65,8 +154,13 @@ async fn without_a_policy_everything_is_allowed() {
 
 #[tokio::test]
 async fn a_policy_decides_who_may_have_what() {
-    let source = "fn allow_fetch(f) { f.name != \"no\" } fn allow_query(q) { q.from == \"192.0.2.7\" && q.peer == \"\" }";
-    let (_home, gate) = gate(Some(source));
+    let fetch = Decisions::of_fetch(|asked| asked.name != "no");
+    let query =
+        Decisions::of_query(|asked| is_in(asked.from, "192.0.2.7") && asked.peer.is_empty());
+    let gate = gate(Decisions {
+        query: query.query,
+        ..fetch
+    });
     assert!(may_have(&gate, "yes").await && !may_have(&gate, "no").await);
     let mapped = asker("::ffff:192.0.2.7");
     assert!(gate.query(&mapped, "name", "a").await.is_some());
@@ -76,14 +170,13 @@ async fn a_policy_decides_who_may_have_what() {
         .hits(&named, vec!["a", "no", "b", "c"], 2, wanted)
         .await;
     assert_eq!((permitted.hits, permitted.is_whole), (vec!["a", "b"], true));
-    assert_eq!(failure(&gate), None);
 }
 
 #[tokio::test]
 async fn content_is_given_if_one_of_its_names_may_be() {
-    let (_home, gate) = gate(Some(
-        "fn allow_fetch(f) { f.name == \"b\" && f.digest == \"d\" }",
-    ));
+    let gate = gate(Decisions::of_fetch(|asked| {
+        asked.name == "b" && asked.digest == "d"
+    }));
     let names = |names: &[&'static str]| names.iter().map(wanted).collect::<Vec<_>>();
     let ask = async |list: &[&'static str]| {
         let digest = Some("d".to_owned());
@@ -97,40 +190,46 @@ async fn content_is_given_if_one_of_its_names_may_be() {
     );
 }
 
+async fn is_public(rules: Rules, names: &[&'static str]) -> bool {
+    let names = names.iter().map(wanted).collect();
+    let digest = Digest::from_bytes([7; 32]);
+    gate_of(rules).0.is_public(&digest, names).await
+}
+
+fn of(policy: Decisions) -> Rules {
+    Rules::Policy(Arc::new(policy))
+}
+
 #[tokio::test]
 async fn what_a_stranger_may_not_have_in_every_way_is_not_public() {
-    let digest = Digest::from_bytes([7; 32]);
-    let is_public = async |source: Option<&str>, names: &[&'static str]| {
-        let (_home, gate) = gate(source);
-        let names = names.iter().map(wanted).collect();
-        gate.is_public(&digest, names).await
-    };
-    assert!(is_public(None, &["a"]).await);
-    let hiding = Some("fn allow_fetch(f) { f.name != \"no\" }");
-    assert!(is_public(hiding, &["yes"]).await && is_public(hiding, &["no", "yes"]).await);
-    assert!(!is_public(hiding, &["no"]).await && !is_public(hiding, &[]).await);
-    for refusing in [
-        "fn allow_query(q) { q.handler != \"digest\" }",
-        "fn allow_fetch(f) { f.what != \"hit\" }",
-        "fn allow_fetch(f) { f.what != \"content\" }",
-        "fn allow_fetch(f) { f.digest == \"\" }",
-        "fn allow_fetch(f) { within(f.from, \"192.0.2.0/24\") }",
-        "fn allow_fetch(f) { within(f.from, \"10.0.0.0/8\") || f.from == \"127.0.0.1\" }",
-        "fn allow_fetch(f) { f.peer != \"\" }",
-        "fn allow_fetch(f) { loop {} }",
-        "fn allow_fetch(f) { 1 }",
-        "fn allow_fetch(f) {",
-    ] {
-        assert!(!is_public(Some(refusing), &["a"]).await, "{refusing}");
+    assert!(is_public(Rules::None, &["a"]).await);
+    let hiding = of(Decisions::of_fetch(|asked| asked.name != "no"));
+    assert!(is_public(hiding.clone(), &["yes"]).await);
+    assert!(is_public(hiding.clone(), &["no", "yes"]).await);
+    assert!(!is_public(hiding.clone(), &["no"]).await && !is_public(hiding, &[]).await);
+    for (n, refusing) in [
+        of(Decisions::of_query(|asked| asked.handler != "digest")),
+        of(Decisions::of_fetch(|asked| asked.what != What::Hit)),
+        of(Decisions::of_fetch(|asked| asked.what != What::Content)),
+        of(Decisions::of_fetch(|asked| asked.digest.is_empty())),
+        of(Decisions::of_fetch(|asked| is_in(asked.from, "192.0.2."))),
+        of(Decisions::of_fetch(|asked| asked.from.is_loopback())),
+        of(Decisions::of_fetch(|asked| !asked.peer.is_empty())),
+        of(Decisions::broken()),
+        Rules::Closed,
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        assert!(!is_public(refusing, &["a"]).await, "{n}");
     }
-    let blocking = "fn allow_fetch(f) { !within(f.from, \"10.0.0.0/8\") }";
-    assert!(is_public(Some(blocking), &["a"]).await);
+    let blocking = of(Decisions::of_fetch(|asked| !is_in(asked.from, "10.")));
+    assert!(is_public(blocking, &["a"]).await);
 }
 
 #[tokio::test]
 async fn to_ask_what_is_public_refuses_nobody() {
-    let counters = Arc::default();
-    let (_home, gate) = counting(Some("fn allow_fetch(f) { false }"), &counters);
+    let (gate, counters) = gate_of(of(Decisions::of_fetch(|_| false)));
     let names = vec![wanted(&"a")];
     assert!(!gate.is_public(&Digest::from_bytes([7; 32]), names).await);
     assert_eq!(counters.policy_refusals.get(), 0);
@@ -140,23 +239,20 @@ async fn to_ask_what_is_public_refuses_nobody() {
 
 #[tokio::test]
 async fn no_decision_is_no() {
-    for source in [
-        "fn allow_fetch(f) {",
-        "fn allow_fetch(f) { loop {} }",
-        "fn allow_fetch(f) { 1 }",
-    ] {
-        let (_home, gate) = gate(Some(source));
+    for rules in [Rules::Closed, of(Decisions::broken())] {
+        let (gate, counters) = gate_of(rules);
         assert!(gate.guards_fetch());
-        assert!(!may_have(&gate, "a").await, "{source}");
+        assert!(!may_have(&gate, "a").await);
+        assert_eq!(counters.policy_failures.get(), 1);
         let permitted = gate.hits(&asker("192.0.2.7"), vec!["a"], 9, wanted).await;
-        assert_eq!(permitted.hits, Vec::<&str>::new(), "{source}");
-        assert!(failure(&gate).is_some(), "{source}");
+        assert_eq!(permitted.hits, Vec::<&str>::new());
+        assert_eq!(counters.policy_failures.get(), 2);
     }
 }
 
 #[tokio::test]
 async fn without_a_turn_in_time_it_is_no() {
-    let (_home, gate) = gate(Some("fn allow_fetch(f) { true }"));
+    let gate = gate(Decisions::of_fetch(|_| true));
     let taken = gate.turns.take("192.0.2.1".parse().unwrap()).await;
     let other = gate.turns.take("192.0.2.1".parse().unwrap()).await;
     assert!(!may_have(&gate, "a").await);
@@ -165,17 +261,24 @@ async fn without_a_turn_in_time_it_is_no() {
 }
 
 #[tokio::test]
+#[expect(clippy::cast_precision_loss, reason = "the numbers are small")]
 async fn a_rank_that_fails_changes_nothing() {
     let hits = || {
-        vec![plugin_script::RankAsked {
+        vec![RankAsked {
             size: Some(3),
-            ..plugin_script::RankAsked::default()
+            ..RankAsked::default()
         }]
     };
-    let (_home, ranking) = gate(Some("fn rank(hit) { hit.size }"));
+    let ranking = gate(Decisions {
+        rank: Some(Box::new(|hit| Ok(hit.size.map(|size| size as f64)))),
+        ..Decisions::default()
+    });
     assert_eq!(ranking.rank(hits()).await, Some(vec![Some(3.0)]));
     assert!(!ranking.guards_fetch());
-    let (_home, failing) = gate(Some("fn rank(hit) { loop {} }"));
+    let (failing, counters) = gate_of(of(Decisions {
+        rank: Some(Box::new(|_| Err(failure(Rule::Rank)))),
+        ..Decisions::default()
+    }));
     assert_eq!(failing.rank(hits()).await, None);
-    assert!(failure(&failing).is_some());
+    assert_eq!(counters.policy_failures.get(), 1);
 }

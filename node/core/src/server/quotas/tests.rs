@@ -24,6 +24,7 @@ use tower::ServiceExt;
 
 use super::*;
 use crate::{
+    handlers::Extensions,
     identity::{NodeKey, random_nonce},
     node::{Node, NodeOptions},
     secret::Secret,
@@ -83,7 +84,10 @@ impl Service {
             allow_hosts: Vec::new(),
             secret: Secret::load_or_create(&state).unwrap(),
             state,
-            plugins: None,
+            extensions: Extensions {
+                handlers: vec![Arc::new(plugin_filename::Filename)],
+                ..Extensions::default()
+            },
             peers: Vec::new(),
             cache_size: 0,
             upload_rate: 0,

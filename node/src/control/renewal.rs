@@ -1,0 +1,50 @@
+//! Renewing the secret.
+
+use std::sync::Arc;
+
+use node_base::{
+    secret::{Secret, SecretError},
+    state::StateDir,
+};
+use tokio::sync::watch;
+
+/// The secret of a node, where it is kept, and who is told when it is renewed.
+#[derive(Clone, Debug)]
+pub struct Renewal {
+    secret: Secret,
+    state: StateDir,
+    renewals: Arc<watch::Sender<u64>>,
+}
+
+impl Renewal {
+    /// Creates what renews `secret`, which is kept in `state`.
+    #[must_use]
+    pub fn new(secret: Secret, state: StateDir) -> Renewal {
+        let renewals = Arc::new(watch::Sender::new(0));
+        Renewal {
+            secret,
+            state,
+            renewals,
+        }
+    }
+
+    /// Replaces the secret. Blocks for the time of a small file.
+    ///
+    /// # Errors
+    /// Errors if the new one cannot be written; the old one then stays.
+    pub(super) fn renew(&self) -> Result<(), SecretError> {
+        self.secret.renew(&self.state)?;
+        self.renewals.send_modify(|count| *count += 1);
+        Ok(())
+    }
+
+    /// The secret as it is now and will be.
+    pub(super) fn secret(&self) -> Secret {
+        self.secret.clone()
+    }
+
+    /// Counts the times that it was renewed.
+    pub(super) fn subscribe(&self) -> watch::Receiver<u64> {
+        self.renewals.subscribe()
+    }
+}

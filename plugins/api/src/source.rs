@@ -1,0 +1,71 @@
+//! Where handlers come from, beside those that are compiled in.
+
+use std::sync::Arc;
+
+use crate::Handler;
+
+/// The progress of an index.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct IndexStatus {
+    /// Files in the index.
+    pub files: u64,
+    /// Files that are known to be new or changed, and wait to be read.
+    pub waiting: u64,
+    /// Whether it has all files as they are.
+    pub is_complete: bool,
+    /// Files that were read since the start.
+    pub read: u64,
+    /// Bytes that it takes on the disk.
+    pub bytes: u64,
+    /// What went wrong last.
+    pub error: Option<String>,
+}
+
+/// Handlers that keep an index of the share, on threads of their own.
+pub trait Index: Send + Sync {
+    /// Returns the handlers that answer from the index.
+    fn handlers(&self) -> Vec<Arc<dyn Handler>>;
+
+    /// Returns the progress of the index.
+    fn status(&self) -> IndexStatus;
+
+    /// Stops the threads of the index and waits for them. Blocks.
+    fn stop(&self);
+}
+
+/// A file of a [`PluginDirectory`] and its state.
+#[derive(Clone)]
+pub struct PluginFile {
+    /// Its name.
+    pub file: String,
+    /// The handler, if there is one: the last valid version.
+    pub handler: Option<Arc<dyn Handler>>,
+    /// The id of that version.
+    pub id: Option<String>,
+    /// The number of that version.
+    pub version: Option<u32>,
+    /// Whether it failed too often and is not asked any more.
+    pub is_disabled: bool,
+    /// Why the file as it is now is not used, or how the last answer failed.
+    pub problem: Option<String>,
+}
+
+/// A directory whose files are handlers. Files come, change and go while the node runs.
+pub trait PluginDirectory: Send + Sync {
+    /// Returns the handlers, by the names of their files.
+    fn handlers(&self) -> Vec<Arc<dyn Handler>>;
+
+    /// Returns the files, by their names.
+    fn list(&self) -> Vec<PluginFile>;
+
+    /// Loads the files that changed. `taken` are the prefixes of other handlers, which no
+    /// file of this directory may have. Returns a line for the owner for each file that
+    /// changed. Blocks; to be called by one thread at a time.
+    ///
+    /// # Errors
+    /// A sentence for the owner if the directory cannot be used; what was loaded stays.
+    fn refresh(&self, taken: &[String]) -> Result<Vec<(String, String)>, String>;
+
+    /// Stops everything that runs for the handlers. Blocks.
+    fn stop(&self);
+}

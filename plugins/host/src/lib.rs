@@ -1,0 +1,33 @@
+//! What scripts and programs have in common as handlers of an owner.
+//!
+//! # Participants
+//! - [`Directory`] keeps the files of a directory that became a [`Plugin`]: what appears, changes and goes.
+//! - [`Header`] is what a plugin says about itself; [`WrittenExample`] is how it writes an example.
+//! - [`Strikes`] counts failures in a row and switches a plugin off after [`FAILURES_MAX`].
+//! - [`Answers`] bounds how many plugins answer at a time, with [`Permits`], a counting semaphore for threads.
+//! - [`rights`] checks who may write a file that the node runs.
+//!
+//! # Invariants
+//! - A prefix belongs to one plugin of a directory, and to none that stands before the directory.
+//! - A new version that is not valid changes nothing.
+//! - Every wait, table and text has a named limit.
+
+mod answers;
+mod directory;
+mod header;
+mod limits;
+mod permits;
+pub mod rights;
+mod strikes;
+mod sync;
+
+pub use self::{
+    answers::{ANSWERS_MAX, Answers, WAITING_MAX},
+    directory::{Directory, DirectoryError, Kind, Lines, Plugin, Put},
+    header::{EXAMPLES_MAX, Header, WORD_MAX, WordError, WrittenExample, word},
+    limits::{EXCERPT_MAX, HITS_MAX, PROBLEM_MAX, one_line},
+    permits::{Permit, Permits},
+    rights::{RightsError, Seen},
+    strikes::{FAILURES_MAX, Strikes},
+    sync::lock,
+};
