@@ -77,7 +77,7 @@ fn names_of_a_group_that_differ_only_in_case_are_one_name() {
     let names = [
         "Photos/a.jpg",
         "Photos/A.jpg",
-        "photos/b.jpg",
+        "photos/c.jpg",
         "Photos/b.jpg",
     ];
     let (said, placed) = store_together(&home, &names, Replace::Never);
