@@ -8,7 +8,8 @@ const day = new Intl.DateTimeFormat(undefined, { dateStyle: "medium" });
 const clock = new Intl.DateTimeFormat(undefined, { timeStyle: "medium" });
 const ago = new Intl.RelativeTimeFormat(undefined, { numeric: "auto", style: "short" });
 
-const UNITS = ["B", "kB", "MB", "GB", "TB", "PB"];
+// Powers of 1024, as in `ctl` and in `size:` of a query.
+const UNITS = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
 
 export function count(value) {
   return whole.format(value);
@@ -21,8 +22,8 @@ export function counted(value, one, many) {
 export function bytes(value) {
   let unit = 0;
   let left = value;
-  while (left >= 1000 && unit < UNITS.length - 1) {
-    left /= 1000;
+  while (left >= 1024 && unit < UNITS.length - 1) {
+    left /= 1024;
     unit += 1;
   }
   return `${unit === 0 ? whole.format(left) : short.format(left)}\u00a0${UNITS[unit]}`;

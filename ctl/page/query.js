@@ -6,7 +6,7 @@ export const KINDS = [
   { id: "grep", label: "Lines", hint: "A regular expression, matched against each line" },
 ];
 
-export const SIZES = [["", "Any size"], ["<100k", "Below 100 kB"], [">1M", "Above 1 MB"], [">10M", "Above 10 MB"], [">100M", "Above 100 MB"], [">1G", "Above 1 GB"]];
+export const SIZES = [["", "Any size"], ["<100k", "Below 100 KiB"], [">1M", "Above 1 MiB"], [">10M", "Above 10 MiB"], [">100M", "Above 100 MiB"], [">1G", "Above 1 GiB"]];
 
 export const AGES = [["", "Any time"], ["1d", "Last day"], ["7d", "Last week"], ["30d", "Last month"], ["365d", "Last year"]];
 

@@ -50,7 +50,7 @@ Environment:
 /// A node on this machine is found by its state directory, so that no address and no secret is needed here. Results
 /// go to standard output, everything else to standard error.
 #[derive(Debug, Parser)]
-#[command(name = "ctl", version, after_help = AFTER_HELP, disable_help_subcommand = true)]
+#[command(name = "ctl", version, after_help = AFTER_HELP)]
 pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) global: GlobalArgs,
@@ -79,12 +79,15 @@ pub(crate) struct GlobalArgs {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Fetch(FetchArgs),
+    Transfers(TransfersArgs),
     Search(SearchArgs),
     Grep(GrepArgs),
     Hello(HelloArgs),
     Peers(PeersArgs),
     Ls(LsArgs),
     Status(StatusArgs),
+    Stop(StopArgs),
+    RenewSecret(RenewSecretArgs),
     Events(EventsArgs),
     Cache(CacheArgs),
     Plugin(PluginArgs),
@@ -97,7 +100,7 @@ pub(crate) enum Command {
     Completions(CompletionsArgs),
 }
 
-/// Find a file among the peers and bring it into the share.
+/// Find files among the peers and bring them into the share.
 ///
 /// The node asks the peers it knows, and they ask theirs, up to six hops. With --json, each change is one line; the
 /// last line is how it ended. Ctrl-C and --timeout cancel the fetch at the node.
@@ -105,19 +108,57 @@ pub(crate) enum Command {
 #[command(after_help = "\
 Examples:
   ctl fetch notes/today.txt
-  ctl fetch notes/today.txt --replace
-  ctl fetch notes/today.txt --to .          into this directory instead of the share")]
+  ctl fetch notes/today.txt 'Song [Live].mp3' --replace
+  ctl fetch photos/                         all that is in this directory of a peer
+  ctl fetch '*.pdf size:<1M' --detach       in the background; see `ctl transfers`
+  ctl fetch notes/today.txt --to .          into this directory instead of the share
+  ctl fetch notes/today.txt --to -          to standard output")]
 pub(crate) struct FetchArgs {
-    /// Name of the file: its path inside a share, with /; or a glob, a directory with / at its end, or a query with a
-    /// prefix, such as title:plan: then all that it finds; or blake3: and a digest: then this content, whatever it is
-    /// called, stored under its digest
-    pub(crate) name: String,
-    /// Write the file here instead of into the share; a directory takes it under its own name
+    /// Name of a file: its path inside a share, with /. If no file has exactly this name: a glob, a directory with / at
+    /// its end, or a query with a prefix, such as title:plan, and all that it finds. \"Quoted\" it is always a name; blake3:
+    /// and a digest is this content, whatever it is called, stored under its digest
+    #[arg(required = true, value_name = "NAME")]
+    pub(crate) names: Vec<String>,
+    /// Write to this file or into this directory instead of the share; - is standard output
     #[arg(long, value_name = "PATH")]
     pub(crate) to: Option<PathBuf>,
     /// Write over a file that is there already
     #[arg(long)]
     pub(crate) replace: bool,
+    /// Start the fetch and do not wait for it
+    #[arg(long, conflicts_with = "to")]
+    pub(crate) detach: bool,
+}
+
+/// List fetches, those that run and the last that ended; cancel one, or drop what is kept of it.
+///
+/// Each is a line: number, state, bytes so far, size, name, peer or error.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  ctl transfers
+  ctl transfers cancel 12
+  ctl transfers drop 12")]
+pub(crate) struct TransfersArgs {
+    #[command(subcommand)]
+    pub(crate) action: Option<TransfersAction>,
+}
+
+/// What to do with a fetch.
+#[derive(Clone, Copy, Debug, Subcommand)]
+pub(crate) enum TransfersAction {
+    /// List them; so does `ctl transfers` alone
+    Ls,
+    /// Stop a fetch, whoever waits for it. What came of it is kept for a day
+    Cancel {
+        /// Number of the fetch
+        id: u64,
+    },
+    /// Stop a fetch and remove what is kept of it
+    Drop {
+        /// Number of the fetch
+        id: u64,
+    },
 }
 
 /// Find files, here and at the peers.
@@ -133,10 +174,12 @@ Examples:
   ctl search 'name:**/*.txt' --limit 10
   ctl search holliday                names with this word, or nearly this
   ctl search 'text:annual report ext:md,txt after:2026-01-31'
+  ctl search summer holiday          the words need no quotes
   ctl search '*.txt' --json | jq -r '.hits[].name'")]
 pub(crate) struct SearchArgs {
     /// What to look for: [handler:]text
-    pub(crate) query: String,
+    #[arg(required = true, value_name = "QUERY")]
+    pub(crate) words: Vec<String>,
     /// Stop after this many hits [default: 100]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub(crate) limit: Option<u32>,
@@ -256,28 +299,67 @@ pub(crate) struct HelloArgs {
     pub(crate) url: String,
 }
 
-/// List the peers that the node knows.
+/// List the peers that the node knows, or forget one.
 ///
-/// Each is a line: URL, state, dialect, source, failures in a row, last answer.
+/// Each is a line: URL, whether it answers, what it is, how it became known, when it last answered, last error.
 #[derive(Args, Debug)]
-pub(crate) struct PeersArgs {}
+#[command(after_help = "Examples:\n  ctl peers\n  ctl peers rm http://192.0.2.7:4242")]
+pub(crate) struct PeersArgs {
+    #[command(subcommand)]
+    pub(crate) action: Option<PeersAction>,
+}
+
+/// What to do with peers.
+#[derive(Clone, Debug, Subcommand)]
+pub(crate) enum PeersAction {
+    /// List them; so does `ctl peers` alone
+    Ls,
+    /// Forget a peer. It comes back when it says hello again
+    Rm {
+        /// URL of the peer
+        url: String,
+    },
+}
 
 /// List the files that the node, or a peer of it, shares.
 ///
 /// Each file is a line: name, size, time of its last change.
 #[derive(Args, Debug)]
-#[command(after_help = "Examples:\n  ctl ls\n  ctl ls http://192.0.2.7:4242\n  ctl ls --skipped")]
+#[command(after_help = "\
+Examples:
+  ctl ls
+  ctl ls photos                             what is in this folder
+  ctl ls http://192.0.2.7:4242
+  ctl ls http://192.0.2.7:4242 photos
+  ctl ls --skipped")]
 pub(crate) struct LsArgs {
-    /// URL of a peer to ask instead
-    pub(crate) peer: Option<String>,
+    /// URL of a peer to ask instead, a folder or file, or both
+    #[arg(value_names = ["PEER", "FOLDER"], num_args = 0..=2)]
+    pub(crate) what: Vec<String>,
     /// List what is in the directory and is not shared because of its name or kind, with the reason
-    #[arg(long, conflicts_with = "peer")]
+    #[arg(long)]
     pub(crate) skipped: bool,
 }
 
-/// Say what the node is and what it has done.
+/// Say what the node is and how it is.
+#[derive(Args, Clone, Copy, Debug)]
+pub(crate) struct StatusArgs {
+    /// Show what it has done since it started, too: exact counts
+    #[arg(long)]
+    pub(crate) counters: bool,
+}
+
+/// Stop the node.
+///
+/// It ends what it does within five seconds; fetches go on at its next start.
 #[derive(Args, Debug)]
-pub(crate) struct StatusArgs {}
+pub(crate) struct StopArgs {}
+
+/// Make a new secret for the control connection.
+///
+/// The old one is refused from then on. Connections that were opened with it end.
+#[derive(Args, Debug)]
+pub(crate) struct RenewSecretArgs {}
 
 /// Show what happens at the node, as it happens.
 ///
@@ -380,13 +462,14 @@ pub(crate) struct CallArgs {
 
 /// Run a script.
 ///
-/// Scripts are written in rhai. They drive the node with the functions fetch, hello, peers, search, ls, status and
-/// call, and start nodes of their own with node(#{share: DIR}). docs/scripting.md has all of them.
+/// Scripts are written in rhai. They drive the node with functions of the names of commands, such as fetch, hello,
+/// search and grep, and start nodes of their own with node(#{share: DIR}). docs/scripting.md has all of them.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
   ctl run scripts/tour.rhai
   ctl run scripts/mirror.rhai '*.txt'
+  ctl run - < nightly.rhai                  the script comes on standard input
   ctl run --max-time 5m nightly.rhai")]
 pub(crate) struct RunArgs {
     /// Stop the script after this time, with exit code 124
@@ -485,6 +568,11 @@ impl GlobalArgs {
 }
 
 impl SearchArgs {
+    /// The query: words that the shell has taken apart are one query.
+    pub(crate) fn query(&self) -> String {
+        self.words.join(" ")
+    }
+
     /// How far the search goes.
     pub(crate) fn reach(&self) -> SearchReach {
         match (self.quick, self.sure) {

@@ -13,23 +13,60 @@ pub(crate) mod hello;
 pub(crate) mod ls;
 pub(crate) mod peers;
 pub(crate) mod plugin;
+pub(crate) mod renew_secret;
 pub(crate) mod run;
 pub(crate) mod search;
 pub(crate) mod shell;
 pub(crate) mod status;
+pub(crate) mod stop;
+pub(crate) mod transfers;
 pub(crate) mod ui;
 #[cfg(feature = "embedded")]
 pub(crate) mod up;
 
 use std::path::PathBuf;
 
+use tokio::runtime::Handle;
+
 use crate::{
-    cli::GlobalArgs,
+    cli::{Command, GlobalArgs},
     connection::{Connection, default_state},
     error::CtlError,
     output::Output,
     patience::Patience,
 };
+
+/// Carries out a command: one that was given to `ctl`, or one that was typed in its shell. Blocks.
+pub(crate) fn execute(
+    command: Command,
+    context: &Context,
+    runtime: &Handle,
+) -> Result<(), CtlError> {
+    match command {
+        Command::Fetch(args) => runtime.block_on(fetch::run(args, context)),
+        Command::Transfers(args) => runtime.block_on(transfers::run(args.action, context)),
+        Command::Search(args) => runtime.block_on(search::run(args, context)),
+        Command::Grep(args) => runtime.block_on(grep::run(args, context)),
+        Command::Hello(args) => runtime.block_on(hello::run(args, context)),
+        Command::Peers(args) => runtime.block_on(peers::run(args.action, context)),
+        Command::Ls(args) => runtime.block_on(ls::run(args, context)),
+        Command::Status(args) => runtime.block_on(status::run(args, context)),
+        Command::Stop(_) => runtime.block_on(stop::run(context)),
+        Command::RenewSecret(_) => runtime.block_on(renew_secret::run(context)),
+        Command::Events(args) => runtime.block_on(events::run(args, context)),
+        Command::Cache(args) => runtime.block_on(cache::run(args.action, context)),
+        Command::Plugin(args) => runtime.block_on(plugin::run(args.action, context)),
+        Command::Ui(args) => runtime.block_on(ui::run(args, context)),
+        Command::Call(args) => runtime.block_on(call::run(args, context)),
+        Command::Run(args) => run::run(args, context, runtime),
+        Command::Shell(args) => shell::run(&args, context, runtime),
+        Command::Completions(args) => completions::run(&args, context.output),
+        #[cfg(feature = "embedded")]
+        Command::Up(_) => Err(CtlError::usage(
+            "up is a program of its own: type `ctl up` in another terminal",
+        )),
+    }
+}
 
 /// What every command works with.
 #[derive(Clone, Debug)]
@@ -37,6 +74,8 @@ pub(crate) struct Context {
     state: Option<PathBuf>,
     pub(crate) output: Output,
     pub(crate) patience: Patience,
+    /// Whether it runs at the prompt of the shell, whose standard output is that of the chapter's client.
+    pub(crate) at_prompt: bool,
 }
 
 impl Context {
@@ -46,12 +85,24 @@ impl Context {
             state: global.state.clone(),
             output: global.output(),
             patience,
+            at_prompt: false,
         }
     }
 
     /// The state directory of the owner's node.
     pub(crate) fn state(&self) -> Result<PathBuf, CtlError> {
-        self.state.clone().map_or_else(default_state, Ok)
+        if let Some(given) = &self.state {
+            return Ok(given.clone());
+        }
+        #[cfg(feature = "embedded")]
+        {
+            let configured = node::settings::configured_state();
+            let configured = configured.map_err(|error| CtlError::usage(error.to_string()))?;
+            if let Some(state) = configured {
+                return Ok(state);
+            }
+        }
+        default_state()
     }
 
     /// The owner's node.
@@ -71,6 +122,33 @@ impl Context {
         Context {
             state: Some(state.to_owned()),
             ..self.clone()
+        }
+    }
+
+    /// The same with what options of one line of the shell add.
+    pub(crate) fn with_options(&self, global: &GlobalArgs, has_state: bool) -> Context {
+        let given = global.output();
+        let mut context = self.with_patience(self.patience.clone().with_timeout(global.timeout));
+        if global.json {
+            context.output.format = given.format;
+        }
+        if global.quiet {
+            context.output.verbosity = given.verbosity;
+        }
+        if has_state {
+            context.state.clone_from(&global.state);
+        }
+        context
+    }
+
+    /// Waits for work that writes results as they come: no longer than patience lasts, and than somebody reads them.
+    pub(crate) async fn while_read<T>(
+        &self,
+        work: impl Future<Output = Result<T, CtlError>>,
+    ) -> Result<T, CtlError> {
+        tokio::select! {
+            done = self.patience.bound(work) => done,
+            () = Output::closed() => Err(CtlError::OutputClosed),
         }
     }
 

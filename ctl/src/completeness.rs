@@ -3,7 +3,10 @@
 use node_api::search::{SearchAnswer, SearchEnd, TraceStep};
 use serde_json::json;
 
-use crate::{error::CtlError, output::Output};
+use crate::{
+    error::CtlError,
+    output::{Output, plural},
+};
 
 /// Says who was asked, if that is wanted, and how complete the answer is.
 pub(crate) fn tell(output: Output, answer: &SearchAnswer, trace: Trace) {
@@ -51,13 +54,16 @@ fn way(step: &TraceStep) -> String {
     let why = match (why.as_str(), &step.named_by) {
         (None, _) => String::new(),
         (Some(why), None) => format!(" ({why})"),
-        (Some(why), Some(by)) => format!(" ({why}, {} hops, by {by})", step.hops),
+        (Some(why), Some(by)) => {
+            let hops = plural(step.hops, "hop", "hops");
+            format!(" ({why}, {hops}, by {by})")
+        }
     };
     format!(
-        "{}{why} {}: {} hits in {} ms, {}",
+        "{}{why} {}: {} in {} ms, {}",
         step.node,
         step.handler,
-        step.hits,
+        plural(step.hits, "hit", "hits"),
         step.milliseconds,
         end.as_str().unwrap_or("-")
     )

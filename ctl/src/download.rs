@@ -28,7 +28,7 @@ use node_wire::{
 };
 use tokio::{net::TcpStream, time::timeout};
 
-pub(crate) use target::Target;
+pub(crate) use target::{Target, is_standard_output};
 
 use crate::error::CtlError;
 

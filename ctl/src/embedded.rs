@@ -29,6 +29,8 @@ const ANY_PORT: SocketAddr =
 pub(crate) struct Wanted {
     /// The directory to share.
     pub(crate) share: Option<PathBuf>,
+    /// Directory of scripted handlers.
+    pub(crate) plugins: Option<PathBuf>,
     /// The state directory.
     pub(crate) state: Option<PathBuf>,
     /// Where to listen for peers.
@@ -60,6 +62,7 @@ impl EmbeddedNode {
             url: wanted.url,
             peer: wanted.peers,
             peers: wanted.peers_file,
+            plugins: wanted.plugins,
             ..NodeArgs::default()
         };
         let settings =

@@ -118,6 +118,11 @@ impl CtlError {
         ApiError::new(ErrorCode::Network, message).into()
     }
 
+    /// Several things of one command went wrong, all with this code if there is one.
+    pub(crate) fn of_several(code: Option<ErrorCode>, message: impl Into<String>) -> CtlError {
+        ApiError::new(code.unwrap_or(ErrorCode::Failed), message).into()
+    }
+
     /// Anything else.
     pub(crate) fn failed(message: impl Into<String>) -> CtlError {
         ApiError::new(ErrorCode::Failed, message).into()

@@ -48,7 +48,7 @@ pub fn main() -> ExitCode {
         return commands::up::run(*args, &cli.global);
     }
     let output = cli.global.output();
-    let result = execute(cli);
+    let result = start(cli);
     if let Err(error) = &result {
         output.error(error);
     }
@@ -81,10 +81,7 @@ fn not_understood(error: &clap::Error) -> ExitCode {
     })
 }
 
-fn execute(cli: Cli) -> Result<(), CtlError> {
-    if let Command::Completions(args) = &cli.command {
-        return commands::completions::run(args, cli.global.output());
-    }
+fn start(cli: Cli) -> Result<(), CtlError> {
     let runtime = Runtime::new()
         .map_err(|error| CtlError::failed(format!("cannot start the runtime: {error}")))?;
     let result = within(&runtime, cli);
@@ -98,27 +95,5 @@ fn within(runtime: &Runtime, cli: Cli) -> Result<(), CtlError> {
         .block_on(async { Patience::listen(cli.global.timeout) })
         .map_err(|error| CtlError::failed(format!("cannot listen for signals: {error}")))?;
     let context = Context::new(&cli.global, patience);
-    match cli.command {
-        Command::Run(args) => commands::run::run(args, &context, runtime.handle()),
-        Command::Shell(args) => commands::shell::run(&args, &context, runtime.handle()),
-        command => runtime.block_on(dispatch(command, &context)),
-    }
-}
-
-async fn dispatch(command: Command, context: &Context) -> Result<(), CtlError> {
-    match command {
-        Command::Fetch(args) => commands::fetch::run(args, context).await,
-        Command::Search(args) => commands::search::run(args, context).await,
-        Command::Grep(args) => commands::grep::run(args, context).await,
-        Command::Hello(args) => commands::hello::run(args, context).await,
-        Command::Peers(_) => commands::peers::run(context).await,
-        Command::Ls(args) => commands::ls::run(args, context).await,
-        Command::Status(_) => commands::status::run(context).await,
-        Command::Events(args) => commands::events::run(args, context).await,
-        Command::Cache(args) => commands::cache::run(args.action, context).await,
-        Command::Plugin(args) => commands::plugin::run(args.action, context).await,
-        Command::Ui(args) => commands::ui::run(args, context).await,
-        Command::Call(args) => commands::call::run(args, context).await,
-        other => unreachable!("{other:?} is handled before"),
-    }
+    commands::execute(cli.command, &context, runtime.handle())
 }

@@ -14,14 +14,19 @@ mod json;
 mod progress;
 mod table;
 
-use std::io::{self, IsTerminal, Write};
+use std::{
+    io::{self, IsTerminal, Write},
+    os::fd::AsFd,
+};
 
 use node_wire::escaped_whole;
 use serde::Serialize;
+use terminal_size::{Width, terminal_size_of};
+use tokio::{io::Interest, net::unix::pipe};
 
 use crate::error::CtlError;
 
-pub(crate) use human::{bytes, timestamp};
+pub(crate) use human::{ago, bytes, parse_time, plural, timestamp, word};
 pub(crate) use progress::Progress;
 
 /// How results are written.
@@ -60,6 +65,24 @@ impl Output {
         self.format == Format::Text && io::stdout().is_terminal()
     }
 
+    /// Waits until nobody reads standard output any more, which may be never. For commands that wait for something to
+    /// write: others see it when they write.
+    pub(crate) async fn closed() {
+        // Its mode is left as it is: other writes to it are to block.
+        let outlet = io::stdout().as_fd().try_clone_to_owned();
+        let outlet = outlet.and_then(pipe::Sender::from_owned_fd_unchecked);
+        // A file cannot be waited for, and does not go away.
+        if let Ok(outlet) = outlet {
+            while let Ok(ready) = outlet.ready(Interest::ERROR).await {
+                if ready.is_error() || ready.is_write_closed() {
+                    return;
+                }
+                tokio::task::yield_now().await;
+            }
+        }
+        std::future::pending::<()>().await;
+    }
+
     /// Writes one line of text. The caller has escaped what came from outside.
     pub(crate) fn line(self, text: &str) -> Result<(), CtlError> {
         writeln!(io::stdout().lock(), "{text}").map_err(CtlError::output)
@@ -90,7 +113,7 @@ impl Output {
     /// Writes rows of cells: aligned below `head` for a person, tab-separated otherwise. Cells are escaped.
     pub(crate) fn table(self, head: &[&str], rows: &[Vec<String>]) -> Result<(), CtlError> {
         if self.is_for_a_person() {
-            table::aligned(head, rows)
+            table::aligned(head, rows, window(&io::stdout()))
                 .iter()
                 .try_for_each(|line| self.line(line))
         } else {
@@ -105,6 +128,15 @@ impl Output {
             bytes(size)
         } else {
             size.to_string()
+        }
+    }
+
+    /// A time in Unix milliseconds: how long ago for a person, exact otherwise.
+    pub(crate) fn moment(self, milliseconds: u64) -> String {
+        if self.is_for_a_person() {
+            ago(milliseconds, std::time::SystemTime::now())
+        } else {
+            timestamp(milliseconds)
         }
     }
 
@@ -135,6 +167,12 @@ impl Output {
             Progress::hidden()
         }
     }
+}
+
+/// The width of the window that `outlet` writes to, if it is a terminal that says so.
+fn window(outlet: &impl AsFd) -> Option<usize> {
+    let (Width(width), _) = terminal_size_of(outlet)?;
+    (width > 0).then_some(width.into())
 }
 
 /// Foreign text on one line, safe for a terminal.

@@ -19,8 +19,10 @@ mod engine;
 mod hooks;
 #[cfg(feature = "embedded")]
 mod nodes;
+mod options;
 mod report;
 mod session;
+mod values;
 mod verbs;
 
 use std::{sync::Arc, time::Duration};
@@ -84,8 +86,9 @@ fn run_ast(engine: &Engine, ast: &AST) -> Result<(), Box<EvalAltResult>> {
     engine.run_ast_with_scope(&mut Scope::new(), ast)
 }
 
-/// A first line `#!…` as a comment, so that positions stay.
+/// A first line `#!…` as a comment, so that positions stay. What editors of Windows put before it is left out.
 fn without_shebang(text: &str) -> String {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     match text.strip_prefix("#!") {
         Some(rest) => format!("//{rest}"),
         None => text.to_owned(),

@@ -33,7 +33,8 @@ Examples:
   noded --share ~/shared --listen 192.168.1.5:4242 --peer http://192.168.1.6:4242
 
 Exit codes: 0 ended cleanly, 1 failed, 2 wrong usage.
-SIXHOP_LOG sets what is logged: error, warn, info (default), debug, trace.";
+SIXHOP_LOG sets what is logged: error, warn, info (default), debug, trace; or
+target=level, several with commas: warn,node_core::transfer=debug.";
 
 /// Options of a node, for `noded` and whoever embeds a node.
 #[derive(Args, Clone, Debug, Default)]
@@ -137,7 +138,8 @@ pub struct NodeArgs {
     )]
     pub dht_bootstrap: Vec<String>,
 
-    /// Configuration file (TOML) with the other options as keys
+    /// Configuration file (TOML) with the other options as keys; see
+    /// docs/configuration.md [default: $XDG_CONFIG_HOME/sixhop/config.toml, if it is there]
     #[arg(long, value_name = "FILE", env = "SIXHOP_CONFIG")]
     pub config: Option<PathBuf>,
 }
@@ -150,8 +152,10 @@ pub enum Mdns {
     #[default]
     Auto,
     /// Wherever the node listens.
+    #[value(alias = "true")]
     On,
     /// Never.
+    #[value(alias = "false")]
     Off,
 }
 

@@ -1,5 +1,7 @@
 //! The life of the process `noded`.
 
+mod logging;
+
 use std::{
     io::{self, Write},
     process::ExitCode,
@@ -13,12 +15,11 @@ use tokio::{
     signal::unix::{Signal, SignalKind, signal},
     time::timeout,
 };
-use tracing_subscriber::EnvFilter;
 
 use crate::{
     cli::{Cli, NodeArgs},
     running::{self, Running},
-    settings::Settings,
+    settings::{Settings, default_config},
     supervisor::{self, Change},
 };
 
@@ -26,9 +27,6 @@ use crate::{
 /// allocator keeps a part for each. Also that of `ctl`, which embeds a node.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
-/// Variable that says what is logged.
-const LOG_VARIABLE: &str = "SIXHOP_LOG";
 
 /// Threads for file calls: all that [`Disk`](node_base::disk::Disk) uses.
 const BLOCKING_THREADS: usize = JOBS_MAX;
@@ -59,7 +57,13 @@ pub fn main() -> ExitCode {
 #[must_use]
 pub fn run(args: NodeArgs) -> ExitCode {
     without_huge_pages();
-    log_to_stderr();
+    if let Err(error) = logging::to_stderr() {
+        return failed(&error, USAGE);
+    }
+    let args = NodeArgs {
+        config: args.config.or_else(default_config),
+        ..args
+    };
     let settings = match Settings::resolve(args) {
         Ok(settings) => settings,
         Err(error) => return failed(&error, USAGE),
@@ -148,33 +152,6 @@ fn runtime() -> io::Result<Runtime> {
         .max_blocking_threads(BLOCKING_THREADS)
         .thread_name("sixhop")
         .build()
-}
-
-/// The libraries of the control connection print whole requests, secrets
-/// included, when they are asked to log much: they are never asked.
-fn log_to_stderr() {
-    let wanted = EnvFilter::try_from_env(LOG_VARIABLE).unwrap_or_else(|_| EnvFilter::new("info"));
-    let filter = [
-        "jsonrpsee=info",
-        "jsonrpsee-server=info",
-        "jsonrpsee_server=info",
-        "jsonrpsee_core=info",
-        "hyper=info",
-        "hyper_util=info",
-        "soketto=info",
-        "h2=info",
-        // It calls every failure of the network an error of ours.
-        "mainline=off",
-    ]
-    .into_iter()
-    .filter_map(|directive| directive.parse().ok())
-    .fold(wanted, EnvFilter::add_directive);
-    let subscriber = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(io::stderr)
-        .with_ansi(false);
-    // Somebody who embeds the node may have set up logging before.
-    let _ = subscriber.try_init();
 }
 
 #[expect(

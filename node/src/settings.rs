@@ -6,6 +6,7 @@
 
 mod address;
 mod meeting;
+mod written;
 
 use std::{
     fs, io,
@@ -154,22 +155,27 @@ struct ConfigFile {
     share: Option<PathBuf>,
     listen: Option<ListenAddress>,
     url: Option<String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "written::list")]
     allow_host: Vec<String>,
     control: Option<SocketAddr>,
     state: Option<PathBuf>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "written::list")]
     peer: Vec<String>,
     peers: Option<PathBuf>,
     plugins: Option<PathBuf>,
     network_key_file: Option<PathBuf>,
+    #[serde(default, deserialize_with = "written::limit")]
     cache_size: Option<Size>,
+    #[serde(default, deserialize_with = "written::limit")]
     upload_rate: Option<Size>,
+    #[serde(default, deserialize_with = "written::limit")]
     download_rate: Option<Size>,
+    #[serde(default, deserialize_with = "written::mdns")]
     mdns: Option<Mdns>,
     network: Option<String>,
+    #[serde(default, deserialize_with = "written::switch")]
     publish: Option<bool>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "written::list")]
     dht_bootstrap: Vec<String>,
 }
 
@@ -252,14 +258,37 @@ fn resolved(listen: ListenAddress) -> Result<SocketAddr, SettingsError> {
 /// `$XDG_STATE_HOME/sixhop`, or below the home directory.
 #[must_use]
 pub fn default_state() -> Option<PathBuf> {
-    let absolute = |name| {
-        std::env::var_os(name)
-            .map(PathBuf::from)
-            .filter(|path| path.is_absolute())
-    };
     let base = absolute("XDG_STATE_HOME")
         .or_else(|| absolute("HOME").map(|home| home.join(".local/state")))?;
     Some(base.join("sixhop"))
+}
+
+/// The configuration file that is read if none is named: `$XDG_CONFIG_HOME/sixhop/config.toml`, or below the home
+/// directory, if it is there.
+#[must_use]
+pub fn default_config() -> Option<PathBuf> {
+    let base = absolute("XDG_CONFIG_HOME")
+        .or_else(|| absolute("HOME").map(|home| home.join(".config")))?;
+    let file = base.join("sixhop/config.toml");
+    file.is_file().then_some(file)
+}
+
+/// The state directory that the configuration file names, if there is one and it does.
+///
+/// # Errors
+/// When the file makes no sense.
+pub fn configured_state() -> Result<Option<PathBuf>, SettingsError> {
+    let named = std::env::var_os("SIXHOP_CONFIG").filter(|path| !path.is_empty());
+    match named.map(PathBuf::from).or_else(default_config) {
+        Some(path) => Ok(read_config(&path)?.state),
+        None => Ok(None),
+    }
+}
+
+/// The absolute path in a variable of the environment.
+fn absolute(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os(name).map(PathBuf::from);
+    path.filter(|path| path.is_absolute())
 }
 
 fn read_config(path: &Path) -> Result<ConfigFile, SettingsError> {

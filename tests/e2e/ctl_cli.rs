@@ -71,7 +71,7 @@ fn after_the_end_of_the_node_it_ends_with_6() {
 fn with_a_wrong_secret_it_ends_with_24() {
     let node = noded().start();
     let wrong = Home::new();
-    std::fs::create_dir(wrong.state()).unwrap();
+    private_directory(&wrong.state());
     std::fs::write(wrong.state().join("control"), &node.control_address).unwrap();
     let secret = wrong.root().join("wrong-secret");
     std::fs::write(&secret, "0".repeat(64)).unwrap();
@@ -95,7 +95,7 @@ fn with_a_wrong_secret_it_ends_with_24() {
 fn the_secret_comes_from_a_file_or_a_variable() {
     let node = noded().start();
     let elsewhere = Home::new();
-    std::fs::create_dir(elsewhere.state()).unwrap();
+    private_directory(&elsewhere.state());
     std::fs::write(elsewhere.state().join("control"), &node.control_address).unwrap();
     let file = node.home().state().join("secret");
     let _ = ctl(&elsewhere)
@@ -109,6 +109,12 @@ fn the_secret_comes_from_a_file_or_a_variable() {
         .run()
         .expect_code(0);
     node.stop();
+}
+
+fn private_directory(path: &std::path::Path) {
+    let mut directory = std::fs::DirBuilder::new();
+    std::os::unix::fs::DirBuilderExt::mode(&mut directory, 0o700);
+    directory.create(path).unwrap();
 }
 
 fn private(path: &std::path::Path) {
@@ -150,7 +156,6 @@ fn for_wrong_usage_it_ends_with_2() {
     for args in [
         &["frobnicate"][..],
         &["fetch"],
-        &["fetch", "a", "b"],
         &["--wrong"],
         &["--secret", "x", "status"],
         &["--timeout", "soon", "status"],

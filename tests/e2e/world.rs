@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use e2e::{Ctl, Dialect, Home, NodeOptions, NodeProcess, PythonPeer, xmlrpc};
+use e2e::{Ctl, Dialect, Home, NodeOptions, NodeProcess, Pty, PythonPeer, xmlrpc};
 
 /// Returns the path of the node under test: `E2E_NODED`, or the build of this workspace.
 ///
@@ -28,6 +28,11 @@ pub(crate) fn noded() -> NodeOptions {
 /// A run of `ctl` against the state of a home.
 pub(crate) fn ctl(home: &Home) -> Ctl {
     Ctl::new(ctl_program(), home)
+}
+
+/// `ctl` at a terminal of so many columns.
+pub(crate) fn ctl_at_terminal(home: &Home, columns: u16, args: &[&str]) -> Pty {
+    Pty::start(env!("CARGO_BIN_EXE_e2e-ctl"), home, columns, args)
 }
 
 /// The root of the repository.

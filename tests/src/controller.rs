@@ -42,6 +42,7 @@ impl Ctl {
         command
             .env("HOME", home.root())
             .env("XDG_STATE_HOME", home.root())
+            .env("XDG_CONFIG_HOME", home.root())
             .env("NO_COLOR", "1")
             .current_dir(home.root())
             .arg("--state")

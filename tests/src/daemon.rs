@@ -184,6 +184,7 @@ impl NodeOptions {
             .args(&self.args)
             .env("HOME", self.home.root())
             .env("XDG_STATE_HOME", self.home.root())
+            .env("XDG_CONFIG_HOME", self.home.root())
             .envs(self.envs.iter().map(|(name, value)| (name, value)))
             .current_dir(self.home.root());
         command

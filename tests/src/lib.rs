@@ -4,7 +4,7 @@
 //! [`Control`], the control port spoken by hand; [`http`] and [`xmlrpc`], clients written from the protocols; [`Rogue`], a
 //! peer that misbehaves in one chosen way; [`Listener`], who is no peer and counts who connects; [`Proxy`], a
 //! peer that lies about content; [`PythonPeer`], the two peers of the book; [`names`], names that want out of the
-//! share; [`Meters`], what a process holds; [`Ui`], a running `ctl ui`; [`browser`], Chromium that looks at it.
+//! share; [`Meters`], what a process holds; [`Pty`], a program at a terminal; [`Ui`], a running `ctl ui`; [`browser`], Chromium that looks at it.
 //!
 //! Goals: a test meets the programs only from outside; every wait has a deadline and says what it waited for; everything that
 //! a test started ends with it. Non-goals: sharing code with the programs, because an error there must not hide itself here.
@@ -35,6 +35,7 @@ mod home;
 mod listener;
 mod meters;
 mod proxy;
+mod pty;
 mod python;
 mod topology;
 mod ui;
@@ -48,6 +49,7 @@ pub use home::Home;
 pub use listener::Listener;
 pub use meters::Meters;
 pub use proxy::Proxy;
+pub use pty::Pty;
 pub use python::{Dialect, PythonPeer, python};
 pub use rogue::{Conduct, Rogue};
 pub use topology::{chain, introduce, mesh, ring};

@@ -1,12 +1,12 @@
 //! A peer that misbehaves in one chosen way.
 //!
-//! It says `hello` as a good peer does and knows no other method but `query`, where its conduct shows. Every connection has a
-//! thread; all of them end with the [`Rogue`].
+//! It says `hello` as a good peer does and knows no other method but `query`, where its conduct shows; one that passes for a
+//! Sixhop node knows `sixhop.find` too. Every connection has a thread; all of them end with the [`Rogue`].
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -58,6 +58,9 @@ pub struct Rogue {
 #[derive(Debug)]
 struct Shared {
     conduct: Conduct,
+    /// What it answers to `sixhop.find`, if it passes for a Sixhop node.
+    finds: Option<String>,
+    requests: Mutex<Vec<String>>,
     queries: AtomicUsize,
     bytes: AtomicUsize,
     stop: AtomicBool,
@@ -69,11 +72,26 @@ impl Rogue {
     /// # Panics
     /// When the loopback gives no port.
     pub fn start(conduct: Conduct) -> Rogue {
+        Rogue::with(conduct, None)
+    }
+
+    /// Starts one that passes for a Sixhop node, though it cannot show who it is, and answers every `sixhop.find` with the
+    /// inside of this value.
+    ///
+    /// # Panics
+    /// When the loopback gives no port.
+    pub fn finding(found: &str) -> Rogue {
+        Rogue::with(Conduct::Body(fault_of(100)), Some(found.to_owned()))
+    }
+
+    fn with(conduct: Conduct, finds: Option<String>) -> Rogue {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port is free");
         let address = listener.local_addr().expect("it listens");
         listener.set_nonblocking(true).expect("a listener can poll");
         let shared = Arc::new(Shared {
             conduct,
+            finds,
+            requests: Mutex::default(),
             queries: AtomicUsize::new(0),
             bytes: AtomicUsize::new(0),
             stop: AtomicBool::new(false),
@@ -84,6 +102,12 @@ impl Rogue {
             shared,
             listener: Some(std::thread::spawn(move || accept(&listener, &its))),
         }
+    }
+
+    /// The bodies and heads of all requests that it has read.
+    pub fn requests(&self) -> Vec<String> {
+        let requests = self.shared.requests.lock();
+        requests.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// How often it has been asked for a file.
@@ -144,16 +168,31 @@ impl Shared {
         stream.set_write_timeout(Some(Duration::from_secs(1)))?;
         let mut buffer = Vec::new();
         while let Some(request) = self.read_request(stream, &mut buffer)? {
+            let requests = self.requests.lock();
+            let mut requests = requests.unwrap_or_else(PoisonError::into_inner);
+            requests.push(request.clone());
+            drop(requests);
             if request.contains("<methodName>query</methodName>") {
                 self.queries.fetch_add(1, Ordering::SeqCst);
                 return self.misbehave(stream);
             }
-            let answer = if request.contains("<methodName>hello</methodName>") {
-                answer_of("<int>0</int>")
-            } else {
-                NO_METHOD.to_owned()
+            let is_find = request.contains("<methodName>sixhop.find</methodName>");
+            let answer = match &self.finds {
+                _ if request.contains("<methodName>hello</methodName>") => {
+                    answer_of("<int>0</int>")
+                }
+                Some(found) if is_find => answer_of(found),
+                _ => NO_METHOD.to_owned(),
             };
-            (&*stream).write_all(&framed(&answer))?;
+            let mut framed = framed(&answer);
+            if self.finds.is_some() {
+                framed.splice(STATUS.len()..STATUS.len(), OUR_KIND.iter().copied());
+            }
+            (&*stream).write_all(&framed)?;
+            if self.finds.is_some() {
+                // Its answers say that the connection is over.
+                return Ok(());
+            }
         }
         Ok(())
     }
@@ -254,6 +293,8 @@ impl Shared {
     }
 }
 
+const STATUS: &str = "HTTP/1.1 200 OK\r\n";
+const OUR_KIND: &[u8] = b"Server: sixhop/0\r\n";
 const ANSWER_OPEN: &str = "<?xml version=\"1.0\"?><methodResponse><params><param><value><string>";
 const NO_METHOD: &str = "<?xml version=\"1.0\"?><methodResponse><fault><value><struct>\
     <member><name>faultCode</name><value><int>-32601</int></value></member>\
@@ -269,7 +310,7 @@ pub fn answer_of(inside: &str) -> String {
 
 fn head(length: usize) -> String {
     format!(
-        "HTTP/1.1 200 OK\r\nContent-Type: text/xml\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n"
+        "{STATUS}Content-Type: text/xml\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n"
     )
 }
 

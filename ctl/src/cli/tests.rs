@@ -18,6 +18,21 @@ fn the_command_line_is_well_formed() {
 fn every_command_is_understood() {
     for line in [
         "fetch a.txt",
+        "fetch a b c",
+        "fetch a b --to DIR",
+        "fetch a --detach",
+        "transfers",
+        "transfers ls",
+        "transfers cancel 12",
+        "transfers drop 12 --json",
+        "peers ls",
+        "peers rm http://127.0.0.1:4242",
+        "stop",
+        "status --counters",
+        "renew-secret",
+        "search two words",
+        "ls photos",
+        "ls http://127.0.0.1:4242 photos",
         "fetch a.txt --to . --replace",
         "search *.txt --limit 5 --trace",
         "hello http://127.0.0.1:4242",
@@ -80,7 +95,12 @@ fn nonsense_is_refused() {
         "",
         "eat",
         "fetch",
-        "fetch a b",
+        "fetch a --detach --to x",
+        "transfers cancel",
+        "transfers cancel x",
+        "peers rm",
+        "stop now",
+        "ls a b c",
         "search",
         "search x --limit 0",
         "search x --limit 10001",
@@ -95,7 +115,6 @@ fn nonsense_is_refused() {
         "completions latin",
         "--timeout 5 peers",
         "--secret x peers",
-        "help",
     ] {
         assert!(parse(line).is_err(), "{line}");
     }

@@ -7,7 +7,7 @@ use super::Context;
 use crate::{
     cli::CacheAction,
     error::CtlError,
-    output::{Output, bytes, timestamp},
+    output::{Output, bytes, plural, timestamp},
 };
 
 /// Runs the command.
@@ -35,7 +35,8 @@ async fn clear(context: &Context) -> Result<(), CtlError> {
     if context.output.is_json() {
         return context.output.json(&cleared);
     }
-    let line = format!("removed {} blobs, {}", cleared.blobs, bytes(cleared.bytes));
+    let blobs = plural(cleared.blobs, "blob", "blobs");
+    let line = format!("removed {blobs}, {}", bytes(cleared.bytes));
     context.output.line(&line)
 }
 

@@ -8,14 +8,14 @@ use crate::{
     cli::EventsArgs,
     connection::Connection,
     error::CtlError,
-    output::{Output, escaped, timestamp},
+    output::{Output, escaped, plural, timestamp},
 };
 
 /// Runs the command.
 pub(crate) async fn run(args: EventsArgs, context: &Context) -> Result<(), CtlError> {
     let node = context.connect()?;
     let follow = follow(&args, &node, context.output);
-    context.patience.bound(follow).await
+    context.while_read(follow).await
 }
 
 async fn follow(args: &EventsArgs, node: &Connection, output: Output) -> Result<(), CtlError> {
@@ -46,7 +46,8 @@ async fn follow(args: &EventsArgs, node: &Connection, output: Output) -> Result<
 fn note_gap(output: Output, last: Option<u64>, id: u64) {
     let lost = last.map_or(0, |last| id.saturating_sub(last.saturating_add(1)));
     if lost > 0 {
-        output.note(&format!("{lost} events before number {id} are lost"));
+        let lost = plural(lost, "event", "events");
+        output.note(&format!("lost {lost} before number {id}"));
     }
 }
 

@@ -1,49 +1,128 @@
-//! `ctl fetch`: brings a file into the share, or to a place of this machine.
+//! `ctl fetch`: brings files into the share, or to a place of this machine.
+//!
+//! The node says what each NAME means, see `fetch.resolve`; here it is only done.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+mod place;
+mod report;
 
-use node_api::{
-    fetch::{FetchBatch, FetchState, FetchStatus},
-    node::NodeStatus,
-};
-use serde_json::json;
+use std::path::Path;
+
+use node_api::fetch::{FetchBatch, FetchPlan, FetchStatus};
 
 use super::Context;
 use crate::{
     cli::FetchArgs,
-    connection::content,
-    download::{self, Target},
+    connection::{Connection, content},
+    download::{Target, is_standard_output},
     error::CtlError,
-    output::{Output, Progress, bytes, escaped, shell_word},
+    output::{bytes, escaped, plural},
 };
+
+/// One thing to bring.
+enum Item {
+    /// A file, or content by `blake3:` and its digest.
+    File(String),
+    /// All that match a query, which was typed so.
+    Matching { typed: String, query: String },
+}
 
 /// Runs the command.
 pub(crate) async fn run(args: FetchArgs, context: &Context) -> Result<(), CtlError> {
-    let digest = content(&args.name)?;
-    let is_many = digest.is_none() && is_pattern(&args.name);
-    match &args.to {
-        None if is_many => matching(&args, context).await,
-        None => into_share(&args, context).await,
-        Some(_) if is_many || digest.is_some() => Err(CtlError::usage(
-            "--to takes one file; fetch a pattern into the share, or give one name",
-        )),
-        Some(to) => {
-            let target = Target::choose(to, &args.name, args.existing())?;
-            to_path(&args, target, context).await
-        }
+    for name in &args.names {
+        content(name)?;
+    }
+    if let Some(to) = &args.to {
+        return place::run(&args, to, context).await;
+    }
+    let node = context.connect()?;
+    let mut items = Vec::new();
+    for typed in &args.names {
+        let plan = context.patience.bound(node.resolve(typed, false)).await?;
+        items.extend(items_of(typed, plan));
+    }
+    let several = items.len() > 1;
+    let mut failures = Failures::default();
+    for item in &items {
+        let fetched = match item {
+            Item::File(name) if args.detach => detach(&node, name, &args, context).await,
+            Item::File(name) => into_share(&node, name, &args, context).await,
+            Item::Matching { query, .. } if args.detach => {
+                detach_matching(&node, query, &args, context).await
+            }
+            Item::Matching { typed, query } => matching(&node, typed, query, &args, context).await,
+        };
+        failures.note(fetched, several, context)?;
+    }
+    failures.end(items.len())
+}
+
+fn items_of(typed: &str, plan: FetchPlan) -> Vec<Item> {
+    if let Some(digest) = plan.digest {
+        return vec![Item::File(format!("blake3:{digest}"))];
+    }
+    match plan.query {
+        Some(query) => vec![Item::Matching {
+            typed: typed.to_owned(),
+            query,
+        }],
+        None => plan.names.into_iter().map(Item::File).collect(),
     }
 }
 
-async fn into_share(args: &FetchArgs, context: &Context) -> Result<(), CtlError> {
-    let node = context.connect()?;
+/// What failed of several things.
+#[derive(Default)]
+struct Failures(Vec<CtlError>);
+
+impl Failures {
+    /// Notes a failure and says it if others go on; an error that ends everything comes back.
+    fn note(
+        &mut self,
+        done: Result<(), CtlError>,
+        several: bool,
+        context: &Context,
+    ) -> Result<(), CtlError> {
+        match done {
+            Err(error) if error.is_stop() => return Err(error),
+            Err(error) => {
+                if several {
+                    context.output.error(&error);
+                }
+                self.0.push(error);
+            }
+            Ok(()) => {}
+        }
+        Ok(())
+    }
+
+    /// The end of all: an error alone as it is, several with the code that they share.
+    fn end(mut self, of: usize) -> Result<(), CtlError> {
+        if of <= 1 {
+            return self.0.pop().map_or(Ok(()), Err);
+        }
+        let Some(first) = self.0.first() else {
+            return Ok(());
+        };
+        let code = first.code();
+        let is_shared = self.0.iter().all(|error| error.code() == code);
+        let text = format!("{} of {of} were not fetched", self.0.len());
+        Err(CtlError::of_several(is_shared.then_some(code), text))
+    }
+}
+
+async fn into_share(
+    node: &Connection,
+    name: &str,
+    args: &FetchArgs,
+    context: &Context,
+) -> Result<(), CtlError> {
     let output = context.output;
-    let progress = output.progress(&format!("fetching {}", args.name));
+    let progress = output.progress(&format!("fetching {name}"));
     let mut last = None;
     let on_change = |status: &FetchStatus| {
         if last.replace(status.state) != Some(status.state) {
-            note(output, args, status);
+            report::note(output, name, status);
         }
-        show(&progress, status);
+        report::show(&progress, status);
         if output.is_json() {
             output.json(status)
         } else {
@@ -51,50 +130,72 @@ async fn into_share(args: &FetchArgs, context: &Context) -> Result<(), CtlError>
         }
     };
     let fetched = node
-        .fetch(&args.name, args.existing(), &context.patience, on_change)
+        .fetch(name, None, args.existing(), &context.patience, on_change)
         .await;
     drop(progress);
     let status = fetched?;
     if output.is_json() {
         return Ok(());
     }
-    let from = match (&status.peer, status.holders.len()) {
-        (Some(peer), 0..2) => format!(" from {}", escaped(peer)),
-        (_, 0) => String::new(),
-        (_, holders) => format!(" from {holders} holders"),
-    };
-    output.line(&format!(
-        "fetched {} ({}){from}",
-        escaped(&status.name),
-        bytes(status.bytes)
+    if context.at_prompt {
+        output.note(&report::done(&status));
+        return Ok(());
+    }
+    output.line(&report::done(&status))
+}
+
+/// Starts a fetch and says under which number it goes on.
+async fn detach(
+    node: &Connection,
+    name: &str,
+    args: &FetchArgs,
+    context: &Context,
+) -> Result<(), CtlError> {
+    let start = node.start_fetch(name, None, args.existing());
+    let status = context.patience.bound(start).await?;
+    if context.output.is_json() {
+        return context.output.json(&status);
+    }
+    let (id, name) = (status.id, escaped(&status.name));
+    context.output.line(&format!(
+        "fetch {id} of {name} goes on; see `ctl transfers`"
     ))
 }
 
-/// Whether this names many files: a glob, or a directory with a `/` at its end.
-fn is_pattern(name: &str) -> bool {
-    name.contains(['*', '?', '[', '{']) || name.ends_with('/') || has_prefix(name)
-}
-
-/// Whether it names a handler. No name of a file holds a colon.
-fn has_prefix(name: &str) -> bool {
-    let is_prefix = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-    name.split_once(':')
-        .is_some_and(|(prefix, _)| !prefix.is_empty() && prefix.chars().all(is_prefix))
+async fn detach_matching(
+    node: &Connection,
+    query: &str,
+    args: &FetchArgs,
+    context: &Context,
+) -> Result<(), CtlError> {
+    let start = node.start_matching(query, args.existing());
+    let batch = context.patience.bound(start).await?;
+    if context.output.is_json() {
+        return context.output.json(&batch);
+    }
+    let (id, query) = (batch.id, escaped(&batch.query));
+    context.output.line(&format!(
+        "fetch {id} of {query} goes on; see `ctl transfers`"
+    ))
 }
 
 /// Fetches all files that match.
-async fn matching(args: &FetchArgs, context: &Context) -> Result<(), CtlError> {
-    let query = match args.name.strip_suffix('/') {
-        _ if has_prefix(&args.name) => args.name.clone(),
-        Some(directory) => format!("name:{directory}/**"),
-        None => format!("name:{}", args.name),
-    };
-    let node = context.connect()?;
+async fn matching(
+    node: &Connection,
+    typed: &str,
+    query: &str,
+    args: &FetchArgs,
+    context: &Context,
+) -> Result<(), CtlError> {
     let output = context.output;
-    let progress = output.progress(&format!("fetching {}", args.name));
+    let progress = output.progress(&format!("fetching {typed}"));
     let on_change = |batch: &FetchBatch| {
+        progress.say(format!(
+            "{} of {}",
+            batch.done,
+            plural(batch.found, "file", "files")
+        ));
         progress.bytes_of(batch.bytes, batch.size);
-        progress.say(format!("{} of {} files", batch.done, batch.found));
         if output.is_json() {
             output.json(batch)
         } else {
@@ -102,14 +203,14 @@ async fn matching(args: &FetchArgs, context: &Context) -> Result<(), CtlError> {
         }
     };
     let fetched = node
-        .fetch_matching(&query, args.existing(), &context.patience, on_change)
+        .fetch_matching(query, args.existing(), &context.patience, on_change)
         .await;
     drop(progress);
     let batch = fetched?;
     if batch.found == 0 {
         return Err(CtlError::not_found(format!(
             "no peer has a file that matches {} (asked {})",
-            escaped(&args.name),
+            escaped(typed),
             batch.asked
         )));
     }
@@ -121,16 +222,18 @@ async fn matching(args: &FetchArgs, context: &Context) -> Result<(), CtlError> {
     };
     let (name, reason) = (escaped(&first.name), escaped(&first.error.message));
     Err(CtlError::failed(format!(
-        "{} of {} files were not fetched; {name}: {reason}",
-        batch.failed, batch.found
+        "{} of {} not fetched; {name}: {reason}",
+        batch.failed,
+        plural(batch.found, "file was", "files were")
     )))
 }
 
 fn summary(batch: &FetchBatch) -> String {
-    let files = if batch.done == 1 { "file" } else { "files" };
-    let mut text = format!("fetched {} {files} ({})", batch.done, bytes(batch.bytes));
+    let files = plural(batch.done, "file", "files");
+    let mut text = format!("fetched {files} ({})", bytes(batch.bytes));
     if batch.existing > 0 {
-        text.push_str(&format!(", {} were here already", batch.existing));
+        let existing = plural(batch.existing, "was", "were");
+        text.push_str(&format!(", {existing} here already"));
     }
     if batch.truncated {
         text.push_str(", and there are more");
@@ -138,77 +241,32 @@ fn summary(batch: &FetchBatch) -> String {
     text
 }
 
-/// Says what a person may want to know of a fetch that does not go on now.
-fn note(output: Output, args: &FetchArgs, status: &FetchStatus) {
-    let (name, word) = (escaped(&args.name), shell_word(&args.name));
-    match (status.state, &status.kept) {
-        (FetchState::Waiting, _) => output.note(&format!(
-            "the holders of {name} are away; the fetch goes on when one answers"
-        )),
-        (_, Some(kept)) => {
-            let drop = json!({ "id": status.id });
-            output.note(&format!(
-                "{} of {name} are kept for a day; `ctl fetch {word}` goes on with them, `ctl call fetch.drop '{drop}'` \
-                 removes them",
-                bytes(kept.bytes)
-            ));
-        }
-        _ => {}
+/// Makes sure, before anybody is asked, that a file may be written there.
+fn check_target(to: &Path, args: &FetchArgs) -> Result<(), CtlError> {
+    if is_standard_output(to) {
+        return Ok(());
     }
+    Target::check(to, args.existing())
 }
 
-fn show(progress: &Progress, status: &FetchStatus) {
-    match status.size {
-        Some(size) => progress.bytes_of(status.bytes, size),
-        None => progress.bytes(status.bytes),
-    }
-    let name = escaped(&status.name);
-    match (status.state, &status.peer) {
-        (FetchState::Searching, _) => progress.say(format!("{name}: {} peers asked", status.asked)),
-        (_, Some(peer)) if status.holders.len() < 2 => {
-            progress.say(format!("{name} from {}", escaped(peer)));
-        }
-        (_, Some(_)) => progress.say(format!("{name} from {} holders", status.holders.len())),
-        _ => {}
-    }
-}
+#[cfg(test)]
+mod tests {
+    use node_api::error::ErrorCode;
 
-async fn to_path(args: &FetchArgs, target: Target, context: &Context) -> Result<(), CtlError> {
-    let node = context.connect()?;
-    let output = context.output;
-    let status = context.patience.bound(node.status()).await?;
-    let pass = context.patience.bound(node.pass(&args.name)).await?;
-    let progress = output.progress(&format!("fetching {}", args.name));
-    let wanted = download::Wanted {
-        url: &peer_port(&status),
-        name: &args.name,
-        pass: pass.as_deref(),
-    };
-    let download = download::query(wanted, &target, |count| progress.bytes(count));
-    let downloaded = context.patience.bound(download).await;
-    drop(progress);
-    let size = downloaded?;
-    let path = target.place()?;
-    if output.is_json() {
-        return output
-            .json(&json!({ "name": args.name, "state": "done", "bytes": size, "path": path }));
-    }
-    let (name, path) = (escaped(&args.name), escaped(&path.display().to_string()));
-    output.line(&format!("fetched {name} ({}) to {path}", bytes(size)))
-}
+    use super::*;
 
-/// Where this machine reaches the node's peer port. Its URL is for peers and may
-/// lead here only from outside.
-fn peer_port(status: &NodeStatus) -> String {
-    match status.listen.parse::<SocketAddr>() {
-        Ok(listen) if listen.ip().is_unspecified() => {
-            let loopback: IpAddr = match listen.ip() {
-                IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
-                IpAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
-            };
-            format!("http://{}/", SocketAddr::new(loopback, listen.port()))
-        }
-        Ok(listen) => format!("http://{listen}/"),
-        Err(_) => status.url.clone(),
+    #[test]
+    fn several_failures_end_with_the_code_that_they_share() {
+        let code = |errors: Vec<CtlError>| Failures(errors).end(3).map_err(|error| error.code());
+        let missing = || CtlError::not_found("x");
+        assert_eq!(code(vec![]), Ok(()));
+        assert_eq!(code(vec![missing()]), Err(ErrorCode::NotFound));
+        assert_eq!(code(vec![missing(), missing()]), Err(ErrorCode::NotFound));
+        assert_eq!(
+            code(vec![missing(), CtlError::usage("y")]),
+            Err(ErrorCode::Failed)
+        );
+        let alone = Failures(vec![missing()]).end(1).unwrap_err();
+        assert_eq!(alone.to_string(), "x");
     }
 }

@@ -27,7 +27,7 @@ pub(crate) async fn run(args: GrepArgs, context: &Context) -> Result<(), CtlErro
     let node = context.connect()?;
     let output = context.output;
     let shown = show_as_they_come(&args, &query, &node, output);
-    let (found, answer) = context.patience.bound(shown).await?;
+    let (found, answer) = context.while_read(shown).await?;
     if output.is_json() {
         output.json(&summary(&answer))?;
     } else {
@@ -93,7 +93,7 @@ fn patterns(args: &GrepArgs) -> (&[String], &[String]) {
 }
 
 /// The query that says the same.
-fn query(args: &GrepArgs) -> Result<String, CtlError> {
+pub(crate) fn query(args: &GrepArgs) -> Result<String, CtlError> {
     refused(args)?;
     let (patterns, filters) = patterns(args);
     if patterns.is_empty() {

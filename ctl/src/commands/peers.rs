@@ -1,48 +1,101 @@
-//! `ctl peers`: lists the peers that the node knows.
+//! `ctl peers`: lists the peers that the node knows, or forgets one.
 
-use node_api::peer::Peer;
-use serde_json::{Value, json};
+use node_api::peer::{Peer, PeerDialect, PeerKind, PeerSource, PeerState};
+use serde_json::json;
 
 use super::Context;
-use crate::{error::CtlError, output};
+use crate::{
+    cli::PeersAction,
+    error::CtlError,
+    output::{Output, escaped},
+};
 
 /// Runs the command.
-pub(crate) async fn run(context: &Context) -> Result<(), CtlError> {
+pub(crate) async fn run(action: Option<PeersAction>, context: &Context) -> Result<(), CtlError> {
+    match action {
+        None | Some(PeersAction::Ls) => list(context).await,
+        Some(PeersAction::Rm { url }) => forget(&url, context).await,
+    }
+}
+
+async fn list(context: &Context) -> Result<(), CtlError> {
     let node = context.connect()?;
+    let output = context.output;
     let peers = context.patience.bound(node.peers()).await?;
-    if context.output.is_json() {
-        return context.output.json(&json!({ "peers": peers }));
+    if output.is_json() {
+        return output.json(&json!({ "peers": peers }));
     }
     let head = [
         "peer",
         "state",
-        "dialect",
-        "source",
-        "failures",
+        "what",
+        "known from",
         "last answer",
+        "problem",
     ];
-    let rows: Vec<_> = peers.iter().map(row).collect();
-    context.output.table(&head, &rows)?;
+    let rows: Vec<_> = peers.iter().map(|peer| row(peer, output)).collect();
+    output.table(&head, &rows)?;
     if peers.is_empty() {
-        context
-            .output
-            .note("no peer is known; introduce one with `ctl hello URL`");
+        output.note("no peer is known; introduce one with `ctl hello URL`");
     }
     Ok(())
 }
 
-fn row(peer: &Peer) -> Vec<String> {
+async fn forget(url: &str, context: &Context) -> Result<(), CtlError> {
+    let node = context.connect()?;
+    let known = context.patience.bound(node.forget(url)).await?;
+    if context.output.is_json() {
+        return context.output.json(&json!({ "removed": known }));
+    }
+    let url = escaped(url);
+    if !known {
+        return Err(CtlError::not_found(format!(
+            "{url} is not a known peer; `ctl peers` lists them"
+        )));
+    }
+    context.output.line(&format!("{url} is forgotten"))
+}
+
+fn row(peer: &Peer, output: Output) -> Vec<String> {
+    let problem = peer.last_error.clone().or_else(|| peer.notice.clone());
     vec![
         peer.url.clone(),
-        word(&json!(peer.state)),
-        word(&json!(peer.dialect)),
-        word(&json!(peer.source)),
-        peer.failures.to_string(),
-        peer.last_answer.map_or("-".to_owned(), output::timestamp),
+        state(peer),
+        what(peer).to_owned(),
+        source(peer.source).to_owned(),
+        peer.last_answer
+            .map_or("-".to_owned(), |time| output.moment(time)),
+        problem.unwrap_or_else(|| "-".to_owned()),
     ]
 }
 
-/// The word by which JSON knows a state.
-fn word(value: &Value) -> String {
-    value.as_str().unwrap_or("-").to_owned()
+fn state(peer: &Peer) -> String {
+    match (peer.state, peer.failures) {
+        (PeerState::New, _) => "not called yet".to_owned(),
+        (PeerState::Up, _) => "answers".to_owned(),
+        (PeerState::Failing, 0..2) => "does not answer".to_owned(),
+        (PeerState::Failing, failures) => format!("failed {failures} times"),
+    }
+}
+
+fn what(peer: &Peer) -> &'static str {
+    match (peer.kind, peer.dialect) {
+        (PeerKind::Unknown, _) => "-",
+        (PeerKind::Sixhop, _) => "Sixhop node",
+        (PeerKind::Chapter, PeerDialect::Codes) => "book peer (codes)",
+        (PeerKind::Chapter, _) => "book peer",
+    }
+}
+
+fn source(source: PeerSource) -> &'static str {
+    match source {
+        PeerSource::Settings => "your settings",
+        PeerSource::Saved => "an earlier run",
+        PeerSource::Owner => "you",
+        PeerSource::Hello => "its hello",
+        PeerSource::Exchange => "another peer",
+        PeerSource::Lan => "the local network",
+        PeerSource::Dht => "the DHT",
+        PeerSource::Lost => "it was a peer",
+    }
 }

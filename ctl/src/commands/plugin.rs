@@ -13,7 +13,11 @@ use plugin_script::{POLICY_FILE, SOURCE_MAX, ScriptHandler, ScriptPolicy};
 use serde_json::json;
 
 use super::Context;
-use crate::{cli::PluginAction, error::CtlError, output::escaped};
+use crate::{
+    cli::PluginAction,
+    error::CtlError,
+    output::{escaped, plural},
+};
 
 /// Runs the command.
 pub(crate) async fn run(action: PluginAction, context: &Context) -> Result<(), CtlError> {
@@ -49,6 +53,10 @@ fn row(plugin: &Plugin) -> Vec<String> {
     };
     let prefix = plugin.prefix.as_ref().map(|prefix| format!("{prefix}:"));
     let from = match (&plugin.file, plugin.version) {
+        (None, _) if !plugin.peers.is_empty() => match plugin.peers.as_slice() {
+            [peer] => peer.clone(),
+            peers => format!("{} peers", peers.len()),
+        },
         (Some(file), Some(version)) => format!("{file} (version {version})"),
         (Some(file), None) => file.clone(),
         (None, _) => "built in".to_owned(),
@@ -57,7 +65,7 @@ fn row(plugin: &Plugin) -> Vec<String> {
         prefix.unwrap_or_else(|| "-".to_owned()),
         state.to_owned(),
         from,
-        plugin.description.clone().unwrap_or_default(),
+        plugin.description.clone().unwrap_or_else(|| "-".to_owned()),
     ]
 }
 
@@ -94,7 +102,8 @@ fn each(
     if failed == 0 {
         return Ok(());
     }
-    let problem = format!("{failed} of {} files are not right", files.len());
+    let files = plural(files.len() as u64, "file", "files");
+    let problem = format!("{failed} of {files}: not right");
     Err(ApiError::new(ErrorCode::Failed, problem).into())
 }
 
@@ -140,12 +149,16 @@ impl Candidate {
             Candidate::Program(program) => program.as_ref(),
             Candidate::Policy(policy) => {
                 let examples = policy.check_examples().map_err(|error| error.to_string())?;
-                return Ok(format!("{examples} examples hold"));
+                return Ok(hold(examples));
             }
         };
         plugin_api::check_examples(handler).map_err(|error| error.to_string())?;
-        Ok(format!("{} examples hold", handler.examples().len()))
+        Ok(hold(handler.examples().len()))
     }
+}
+
+fn hold(examples: usize) -> String {
+    plural(examples as u64, "example holds", "examples hold")
 }
 
 #[expect(

@@ -4,7 +4,10 @@
     reason = "reads the script that the person at the machine named"
 )]
 
-use std::{fs::File, io::Read, path::Path};
+use std::{
+    fs::File,
+    io::{self, Read},
+};
 
 use tokio::runtime::Handle;
 
@@ -12,6 +15,7 @@ use super::Context;
 use crate::{
     cli::RunArgs,
     error::CtlError,
+    output::escaped,
     script::{self, Script},
 };
 
@@ -23,7 +27,7 @@ pub(crate) fn run(args: RunArgs, context: &Context, runtime: &Handle) -> Result<
     let mut words = args.script.into_iter();
     let file = words.next().unwrap_or_default();
     let script = Script {
-        text: read(Path::new(&file))?,
+        text: read(&file)?,
         label: file,
         args: words.collect(),
         max_time: args.max_time,
@@ -32,19 +36,27 @@ pub(crate) fn run(args: RunArgs, context: &Context, runtime: &Handle) -> Result<
     script::run(script, context, runtime)
 }
 
-fn read(file: &Path) -> Result<String, CtlError> {
-    let read_error = |error| CtlError::file("read the script", file, error);
+/// What stands for standard input.
+const STANDARD_INPUT: &str = "-";
+
+/// Reads the script. One that cannot be read is a mistake in the command line.
+fn read(file: &str) -> Result<String, CtlError> {
+    let read_error = |error: io::Error| {
+        CtlError::usage(format!("cannot read the script {}: {error}", escaped(file)))
+    };
+    let source: Box<dyn Read> = if file == STANDARD_INPUT {
+        Box::new(io::stdin())
+    } else {
+        Box::new(File::open(file).map_err(read_error)?)
+    };
     let mut text = String::new();
-    File::open(file)
-        .map_err(read_error)?
+    source
         .take(LONGEST + 1)
         .read_to_string(&mut text)
         .map_err(read_error)?;
     if text.len() as u64 > LONGEST {
-        return Err(CtlError::failed(format!(
-            "{} is longer than 1 MiB",
-            file.display()
-        )));
+        let file = escaped(file);
+        return Err(CtlError::failed(format!("{file} is longer than 1 MiB")));
     }
     Ok(text)
 }

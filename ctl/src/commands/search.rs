@@ -25,10 +25,9 @@ pub(crate) async fn run(args: SearchArgs, context: &Context) -> Result<(), CtlEr
     let node = context.connect()?;
     let output = context.output;
     let (found, answer) = context
-        .patience
-        .bound(async {
+        .while_read(async {
             if output.is_json() {
-                let answer = node.search(&args.query, args.limit, args.reach()).await?;
+                let answer = node.search(&args.query(), args.limit, args.reach()).await?;
                 output.json(&answer)?;
                 return Ok((answer.hits.len(), answer));
             }
@@ -39,7 +38,7 @@ pub(crate) async fn run(args: SearchArgs, context: &Context) -> Result<(), CtlEr
         completeness::tell(output, &answer, Trace::wanted(args.trace));
     }
     if found == 0 {
-        let what = format!("nothing here or at the peers matches {}", args.query);
+        let what = format!("nothing here or at the peers matches {}", args.query());
         return Err(completeness::nothing(&answer, &what));
     }
     Ok(())
@@ -52,7 +51,7 @@ async fn show_as_they_come(
     output: Output,
 ) -> Result<(usize, SearchAnswer), CtlError> {
     let mut stream = node
-        .search_stream(&args.query, args.limit, args.reach())
+        .search_stream(&args.query(), args.limit, args.reach())
         .await?;
     let mut shown = Shown::default();
     loop {

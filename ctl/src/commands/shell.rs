@@ -1,7 +1,8 @@
 //! `ctl shell`: commands at a prompt.
 //!
-//! On a terminal the line is edited, with history and completion; otherwise lines are read as they come and the
-//! prompt is printed all the same, so that the shell can be driven by a program.
+//! What is typed is a command of `ctl`, with the same words, quotes and options: one table for both. On a terminal the
+//! line is edited, with history and completion; otherwise lines are read as they come and the prompt is printed all the
+//! same, so that the shell can be driven by a program.
 //!
 //! # Invariants
 //! - A command that fails does not end the shell; `exit` and end-of-file do, with exit code 0.
@@ -12,16 +13,21 @@ mod completer;
 mod lines;
 #[cfg(feature = "embedded")]
 mod own_node;
+mod words;
 
+use clap::{
+    CommandFactory, FromArgMatches,
+    error::{ContextKind, ErrorKind},
+    parser::ValueSource,
+};
 use node_api::error::ErrorCode;
 use tokio::runtime::Handle;
 
 use super::Context;
 use crate::{
-    cli::{HelloArgs, LsArgs, SearchArgs, ShellArgs},
-    connection::Existing,
+    cli::{Cli, Command, ShellArgs},
     error::CtlError,
-    output::{bytes, escaped},
+    output::escaped,
 };
 
 use lines::{Line, Lines};
@@ -29,21 +35,11 @@ use lines::{Line, Lines};
 /// The prompt of the chapter's client.
 const PROMPT: &str = "> ";
 
-/// What `help` says.
-const HELP: &str = "\
-fetch NAME    find a file among the peers and bring it into the share
-search QUERY  find files here, by name or glob
-hello URL     introduce the node to a peer
-peers         list the peers that the node knows
-ls [URL]      list the files of the node, or of a peer
-status        say what the node is and what it has done
-help          this list
-exit          leave; so does end-of-file";
+/// What leaves the shell.
+const EXIT: &str = "exit";
 
-/// The commands, for completion.
-const COMMANDS: [&str; 8] = [
-    "exit", "fetch", "hello", "help", "ls", "peers", "search", "status",
-];
+/// Commands of `ctl` that mean nothing at the prompt.
+const NOT_HERE: [&str; 3] = ["shell", "up", "completions"];
 
 /// Whether the shell goes on after a line.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -80,7 +76,7 @@ fn prompt(context: &Context, runtime: &Handle) -> Result<(), CtlError> {
     loop {
         let context = context.with_patience(context.patience.renewed());
         let next = match lines.next(&context, runtime)? {
-            Line::Text(line) => runtime.block_on(obey(&line, &context))?,
+            Line::Text(line) => obey(&line, &context, runtime)?,
             Line::Nothing => Next::Prompt,
             Line::End => Next::Leave,
         };
@@ -90,13 +86,13 @@ fn prompt(context: &Context, runtime: &Handle) -> Result<(), CtlError> {
     }
 }
 
-async fn obey(line: &str, context: &Context) -> Result<Next, CtlError> {
-    let line = line.trim();
-    let (command, argument) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
-    if command == "exit" {
-        return Ok(Next::Leave);
-    }
-    match carry_out(command, argument.trim(), context).await {
+fn obey(line: &str, context: &Context, runtime: &Handle) -> Result<Next, CtlError> {
+    let done = match words::words(line) {
+        Ok(words) if words.first().is_some_and(|word| word == EXIT) => return Ok(Next::Leave),
+        Ok(words) => carry_out(&words, context, runtime),
+        Err(error) => Err(CtlError::usage(error.to_string())),
+    };
+    match done {
         Err(CtlError::OutputClosed) => Err(CtlError::OutputClosed),
         Err(error) => {
             context.output.error(&error);
@@ -106,73 +102,102 @@ async fn obey(line: &str, context: &Context) -> Result<Next, CtlError> {
     }
 }
 
-async fn carry_out(command: &str, argument: &str, context: &Context) -> Result<(), CtlError> {
-    let argument = argument.to_owned();
+fn carry_out(words: &[String], context: &Context, runtime: &Handle) -> Result<(), CtlError> {
+    match words {
+        [] => return Ok(()),
+        [help] if help == "help" => return context.output.line(&help_text()),
+        [command, ..] if NOT_HERE.contains(&command.as_str()) => {
+            let text = format!("{command} is not for the prompt; type help");
+            return Err(CtlError::usage(text));
+        }
+        _ => {}
+    }
+    let Some((cli, has_state)) = parse(words, context)? else {
+        return Ok(());
+    };
+    let context = Context {
+        at_prompt: true,
+        ..context.with_options(&cli.global, has_state)
+    };
+    let name = missing_name(&cli.command);
+    match (super::execute(cli.command, &context, runtime), name) {
+        (Err(error), Some(name)) if error.code() == ErrorCode::NotFound => context
+            .output
+            .line(&format!("Couldn't find the file {}", escaped(&name))),
+        (done, _) => done,
+    }
+}
+
+/// The name for which the chapter's client has a sentence of its own, if it is not found: that of one file.
+fn missing_name(command: &Command) -> Option<String> {
     match command {
-        "" => Ok(()),
-        "fetch" => fetch(&needed(argument, "a name: fetch NAME")?, context).await,
-        "search" => {
-            let args = SearchArgs {
-                query: needed(argument, "a query: search QUERY")?,
-                limit: None,
-                trace: false,
-                quick: false,
-                sure: false,
-            };
-            super::search::run(args, context).await
-        }
-        "hello" => {
-            let url = needed(argument, "a URL: hello URL")?;
-            super::hello::run(HelloArgs { url }, context).await
-        }
-        "ls" => {
-            let peer = Some(argument).filter(|peer| !peer.is_empty());
-            super::ls::run(
-                LsArgs {
-                    peer,
-                    skipped: false,
-                },
-                context,
-            )
-            .await
-        }
-        "peers" => super::peers::run(context).await,
-        "status" => super::status::run(context).await,
-        "help" => context.output.line(HELP),
-        _ => Err(CtlError::usage(format!(
-            "there is no command {command}; type help"
-        ))),
+        Command::Fetch(args) => match args.names.as_slice() {
+            [name] => Some(name.clone()),
+            _ => None,
+        },
+        _ => None,
     }
 }
 
-fn needed(argument: String, what: &str) -> Result<String, CtlError> {
-    if argument.is_empty() {
-        return Err(CtlError::usage(format!("give {what}")));
+/// Reads words as those behind `ctl`. Says also whether they name a state directory; nothing is left to do if they ask
+/// for help.
+fn parse(words: &[String], context: &Context) -> Result<Option<(Cli, bool)>, CtlError> {
+    let all = std::iter::once("ctl").chain(words.iter().map(String::as_str));
+    let read = Cli::command()
+        .try_get_matches_from(all)
+        .and_then(|matches| {
+            let has_state = matches.value_source("state") == Some(ValueSource::CommandLine);
+            Cli::from_arg_matches(&matches).map(|cli| (cli, has_state))
+        });
+    match read {
+        Ok(cli) => Ok(Some(cli)),
+        Err(error) if is_help(&error) => {
+            let text = error.render().to_string();
+            context.output.line(text.trim_end())?;
+            Ok(None)
+        }
+        Err(error) => Err(CtlError::usage(sentence(&error))),
     }
-    Ok(argument)
 }
 
-async fn fetch(name: &str, context: &Context) -> Result<(), CtlError> {
-    let node = context.connect()?;
-    let output = context.output;
-    let progress = output.progress(&format!("fetching {name}"));
-    let fetched = node
-        .fetch(name, Existing::Keep, &context.patience, |status| {
-            progress.bytes(status.bytes);
-            Ok(())
-        })
-        .await;
-    drop(progress);
-    match fetched {
-        Ok(status) => {
-            output.note(&format!("fetched {name} ({})", bytes(status.bytes)));
-            Ok(())
-        }
-        Err(error) if error.code() == ErrorCode::NotFound => {
-            output.line(&format!("Couldn't find the file {}", escaped(name)))
-        }
-        Err(error) => Err(error),
+fn is_help(error: &clap::Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
+    )
+}
+
+/// What is wrong, in one line: clap's first paragraph.
+fn sentence(error: &clap::Error) -> String {
+    if let (ErrorKind::InvalidSubcommand, Some(word)) =
+        (error.kind(), error.get(ContextKind::InvalidSubcommand))
+    {
+        return format!("there is no command {word}; type help");
     }
+    let text = error.render().to_string();
+    let paragraph = text.lines().take_while(|line| !line.trim().is_empty());
+    let lines: Vec<&str> = paragraph.map(str::trim).collect();
+    let text = lines.join(" ");
+    text.strip_prefix("error: ").unwrap_or(&text).to_owned()
+}
+
+/// Every command that the prompt has, with what it does.
+fn help_text() -> String {
+    let cli = Cli::command();
+    let commands = cli
+        .get_subcommands()
+        .filter(|command| !NOT_HERE.contains(&command.get_name()))
+        .map(|command| {
+            let about = command.get_about().map(ToString::to_string);
+            format!("{:<10} {}", command.get_name(), about.unwrap_or_default())
+        });
+    let mut lines: Vec<String> = commands.collect();
+    lines.push(format!(
+        "{:<10} {}",
+        "help", "This list; help COMMAND says more"
+    ));
+    lines.push(format!("{EXIT:<10} Leave; so does end-of-file"));
+    lines.join("\n")
 }
 
 #[cfg(test)]
@@ -180,13 +205,31 @@ mod tests {
     use super::*;
 
     #[test]
-    fn help_names_every_command() {
-        for command in COMMANDS {
-            let named = HELP
-                .lines()
-                .any(|line| line.split(' ').next() == Some(command));
-            assert!(named, "{command}");
+    fn help_names_every_command_of_ctl() {
+        let help = help_text();
+        let named: Vec<&str> = help
+            .lines()
+            .filter_map(|line| line.split_whitespace().next())
+            .collect();
+        for command in Cli::command().get_subcommands() {
+            let name = command.get_name();
+            assert_eq!(named.contains(&name), !NOT_HERE.contains(&name), "{name}");
         }
-        assert_eq!(HELP.lines().count(), COMMANDS.len());
+        assert!(named.contains(&"help") && named.contains(&EXIT));
+    }
+
+    #[test]
+    fn an_error_is_one_sentence() {
+        let error = |words: &[&str]| {
+            let all = std::iter::once("ctl").chain(words.iter().copied());
+            sentence(&Cli::command().try_get_matches_from(all).unwrap_err())
+        };
+        assert_eq!(error(&["eat"]), "there is no command eat; type help");
+        assert!(
+            error(&["fetch"]).contains("<NAME>"),
+            "{}",
+            error(&["fetch"])
+        );
+        assert!(error(&["search", "x", "--sur"]).contains("--sur"));
     }
 }

@@ -1,59 +1,58 @@
-//! `ctl status`: says what the node is and what it has done.
+//! `ctl status`: says what the node is and how it is.
 
 use node_api::node::{IndexStatus, NodeStatus};
 
 use super::Context;
 use crate::{
+    cli::StatusArgs,
     error::CtlError,
-    output::{bytes, escaped, timestamp},
+    output::{Output, bytes, escaped, plural},
 };
 
+/// Width of the words before the values.
+const LABEL: usize = 10;
+
 /// Runs the command.
-pub(crate) async fn run(context: &Context) -> Result<(), CtlError> {
+pub(crate) async fn run(args: StatusArgs, context: &Context) -> Result<(), CtlError> {
     let node = context.connect()?;
+    let output = context.output;
     let status = context.patience.bound(node.status()).await?;
-    if context.output.is_json() {
-        return context.output.json(&status);
+    if output.is_json() {
+        return output.json(&status);
     }
-    for (label, value) in lines(&status) {
-        context
-            .output
-            .line(&format!("{label:<10} {}", escaped(&value)))?;
+    for (label, value) in lines(&status, output) {
+        output.line(&format!("{label:<LABEL$} {}", escaped(&value)))?;
+    }
+    if !args.counters {
+        return Ok(());
     }
     for (name, count) in &status.counters {
-        context
-            .output
-            .line(&format!("{:<28} {count}", escaped(name)))?;
+        output.line(&format!("{:<28} {count}", escaped(name)))?;
     }
     Ok(())
 }
 
-fn lines(status: &NodeStatus) -> Vec<(&'static str, String)> {
+fn lines(status: &NodeStatus, output: Output) -> Vec<(&'static str, String)> {
     let mut lines = vec![
-        ("url", status.url.clone()),
-        ("id", status.id.clone()),
-        ("share", status.share.clone()),
-        ("files", files(status)),
-        ("peers", status.peers.to_string()),
-        ("cache", bytes(status.cache_bytes)),
+        ("address", status.url.clone()),
+        ("shares", shares(status)),
+        ("peers", peers(status)),
         (
-            "index",
-            status.index.as_ref().map_or_else(String::new, index),
+            "answers",
+            status
+                .handlers
+                .iter()
+                .map(|name| format!("{name}: "))
+                .collect(),
         ),
-        ("handlers", status.handlers.join(" ")),
-        ("listen", status.listen.clone()),
-        ("control", status.control.clone()),
-        (
-            "version",
-            format!("{} (control {})", status.version, status.api_version),
-        ),
-        ("pid", status.pid.to_string()),
-        ("started", timestamp(status.started)),
     ];
-    if status.skipped > 0 {
-        let skipped = format!("{} (ctl ls --skipped)", status.skipped);
-        lines.insert(4, ("not shared", skipped));
-    }
+    lines.extend(status.index.as_ref().map(|status| ("index", index(status))));
+    lines.extend([
+        ("cache", bytes(status.cache_bytes)),
+        ("control", status.control.clone()),
+        ("running", running(status, output)),
+        ("id", status.id.clone()),
+    ]);
     let trouble = status.share_trouble.iter().chain(&status.unwatched);
     let trouble = trouble.chain(&status.ignore_troubles);
     lines.extend(trouble.map(|trouble| ("trouble", trouble.clone())));
@@ -61,18 +60,44 @@ fn lines(status: &NodeStatus) -> Vec<(&'static str, String)> {
     lines
 }
 
-fn files(status: &NodeStatus) -> String {
-    if status.is_share_known {
-        status.files.to_string()
-    } else {
-        format!("{} so far", status.files)
+fn shares(status: &NodeStatus) -> String {
+    let mut text = format!(
+        "{} from {}",
+        plural(status.files, "file", "files"),
+        status.share
+    );
+    if !status.is_share_known {
+        text += "; the directory is still being read";
+    }
+    if status.skipped > 0 {
+        let skipped = plural(status.skipped, "entry is", "entries are");
+        text += &format!("; {skipped} not shared, see `ctl ls --skipped`");
+    }
+    text
+}
+
+fn peers(status: &NodeStatus) -> String {
+    match status.peers {
+        0 => "none; introduce one with `ctl hello URL`".to_owned(),
+        count => format!("{count}, see `ctl peers`"),
     }
 }
 
+fn running(status: &NodeStatus, output: Output) -> String {
+    format!(
+        "since {}, version {}, process {}",
+        output.moment(status.started).trim_end_matches(" ago"),
+        status.version,
+        status.pid
+    )
+}
+
 fn index(index: &IndexStatus) -> String {
-    let mut text = format!("{} files, {}", index.files, bytes(index.bytes));
+    let files = plural(index.files, "file", "files");
+    let mut text = format!("{files}, {}", bytes(index.bytes));
     if !index.complete {
-        text += &format!("; {} wait to be read", index.waiting);
+        let waiting = plural(index.waiting, "waits", "wait");
+        text += &format!("; {waiting} to be read");
     }
     if let Some(error) = &index.error {
         text += &format!("; {error}");

@@ -7,7 +7,7 @@ use node_api::{
     cache::{CacheBlob, CacheCleared, CacheClient},
     error::{ApiError, ErrorCode},
     events::{EventPage, EventsClient},
-    fetch::{FetchBatch, FetchClient, FetchState, FetchStatus},
+    fetch::{FetchBatch, FetchClient, FetchPlan, FetchState, FetchStatus},
     node::{NodeClient, NodeStatus},
     peer::{Peer, PeerState, PeersClient},
     plugin::{Plugin, PluginsClient},
@@ -35,6 +35,43 @@ pub(crate) struct Listing {
     pub(crate) files: Vec<ShareFile>,
     /// Files in the directory that are not shared.
     pub(crate) skipped: u64,
+}
+
+/// A folder of a share, or a file, by its name.
+#[derive(Clone, Debug)]
+pub(crate) struct Folder(String);
+
+impl Folder {
+    /// The folder of this name, which may end with a `/`.
+    pub(crate) fn new(text: &str) -> Folder {
+        Folder(text.trim_end_matches('/').to_owned())
+    }
+
+    /// Its name.
+    pub(crate) fn name(&self) -> &str {
+        &self.0
+    }
+
+    /// Returns whether a file of this name is in it, or is it.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        name == self.0 || name.starts_with(&self.prefix())
+    }
+
+    fn prefix(&self) -> String {
+        if self.0.is_empty() {
+            String::new()
+        } else {
+            format!("{}/", self.0)
+        }
+    }
+}
+
+/// Returns whether a text names a peer: by a URL, or as `HOST:PORT`. What does not is a folder or a file.
+pub(crate) fn is_peer(text: &str) -> bool {
+    let has_port = text.rsplit_once(':').is_some_and(|(host, port)| {
+        !host.is_empty() && !host.contains(['/', ' ']) && port.parse::<u16>().is_ok()
+    });
+    text.contains("://") || has_port
 }
 
 impl Connection {
@@ -78,19 +115,32 @@ impl Connection {
         self.sorted_out(answer.await)
     }
 
-    /// Lists all files that the node shares.
-    pub(crate) async fn files(&self) -> Result<Listing, CtlError> {
+    /// Lists the files that the node shares: all, or those of a folder.
+    pub(crate) async fn files(&self, folder: Option<&Folder>) -> Result<Listing, CtlError> {
         let mut listing = Listing {
             files: Vec::new(),
             skipped: 0,
         };
-        let mut after = None;
+        if let Some(folder) = folder
+            && let Ok(file) = ShareClient::stat(&self.http, folder.0.clone()).await
+        {
+            listing.files.push(file);
+            return Ok(listing);
+        }
+        // Names are sorted: what is in a folder stands together, behind the name of the folder.
+        let mut after = folder.map(Folder::prefix);
         loop {
             let page = ShareClient::list(&self.http, None, after.clone(), Some(PAGE)).await;
             let page = self.sorted_out(page)?;
-            listing.files.extend(page.files);
+            let of_page = page.files.len();
+            let is_in = |file: &ShareFile| folder.is_none_or(|folder| folder.has(&file.name));
+            let before = listing.files.len();
+            listing
+                .files
+                .extend(page.files.into_iter().take_while(is_in));
             listing.skipped = page.skipped;
-            if page.next.is_none() || page.next <= after {
+            let is_end = listing.files.len() - before < of_page;
+            if is_end || page.next.is_none() || page.next <= after {
                 return Ok(listing);
             }
             after = page.next;
@@ -153,20 +203,94 @@ impl Connection {
         self.sorted_out(self.http.request(method, params).await)
     }
 
+    /// Forgets a peer. Says whether it was known.
+    pub(crate) async fn forget(&self, url: &str) -> Result<bool, CtlError> {
+        self.sorted_out(PeersClient::remove(&self.http, url.to_owned()).await)
+    }
+
+    /// Ends the node cleanly.
+    pub(crate) async fn stop(&self) -> Result<bool, CtlError> {
+        self.sorted_out(NodeClient::stop(&self.http).await)
+    }
+
+    /// Makes a new secret. This connection ends then, too.
+    pub(crate) async fn renew_secret(&self) -> Result<bool, CtlError> {
+        self.sorted_out(NodeClient::renew_secret(&self.http).await)
+    }
+
+    /// Says what a text means that was typed as the name of what is to be fetched. With `expand` the files that match
+    /// a query are named.
+    pub(crate) async fn resolve(&self, typed: &str, expand: bool) -> Result<FetchPlan, CtlError> {
+        let plan = FetchClient::resolve(&self.http, typed.to_owned(), Some(expand));
+        self.sorted_out(plan.await)
+    }
+
+    /// Lists the fetches that run and the last ones that ended.
+    pub(crate) async fn transfers(&self) -> Result<Vec<FetchStatus>, CtlError> {
+        self.sorted_out(FetchClient::list(&self.http).await)
+    }
+
+    /// Lists the fetches of all files that match a query.
+    pub(crate) async fn batches(&self) -> Result<Vec<FetchBatch>, CtlError> {
+        self.sorted_out(FetchClient::list_matching(&self.http).await)
+    }
+
+    /// Stops the fetch of this number, whoever waits for it: one file, or all that match a query.
+    pub(crate) async fn stop_transfer(&self, id: u64) -> Result<Stopped, CtlError> {
+        let cancelled = FetchClient::cancel(&self.http, id, Some(true)).await;
+        match self.sorted_out(cancelled) {
+            Err(error) if error.code() == ErrorCode::NotFound => {
+                let batch = FetchClient::cancel_matching(&self.http, id).await;
+                self.sorted_out(batch).map(Stopped::Batch)
+            }
+            status => status.map(Stopped::File),
+        }
+    }
+
+    /// Stops the fetch of this number and removes what is kept of it.
+    pub(crate) async fn drop_transfer(&self, id: u64) -> Result<Vec<FetchStatus>, CtlError> {
+        self.sorted_out(FetchClient::drop_kept(&self.http, Some(id), None).await)
+    }
+
+    /// Starts to bring a file into the share, or this content under its name.
+    pub(crate) async fn start_fetch(
+        &self,
+        name: &str,
+        digest: Option<String>,
+        existing: Existing,
+    ) -> Result<FetchStatus, CtlError> {
+        let replace = Some(existing == Existing::Replace);
+        let (name, digest) = match content(name)? {
+            Some(content) => (content.clone(), Some(content)),
+            None => (name.to_owned(), digest),
+        };
+        self.sorted_out(self.http.start(name, replace, digest).await)
+    }
+
+    /// Starts to fetch all files that match a query.
+    pub(crate) async fn start_matching(
+        &self,
+        query: &str,
+        existing: Existing,
+    ) -> Result<FetchBatch, CtlError> {
+        let replace = Some(existing == Existing::Replace);
+        let start = FetchClient::start_matching(&self.http, query.to_owned(), replace);
+        self.sorted_out(start.await)
+    }
+
     /// Brings a file into the share and waits until it is there. `on_change` sees every new status, the last one
     /// included, also when patience ends: then the interest in the fetch is given up at the node.
     pub(crate) async fn fetch(
         &self,
         name: &str,
+        digest: Option<String>,
         existing: Existing,
         patience: &Patience,
         mut on_change: impl FnMut(&FetchStatus) -> Result<(), CtlError>,
     ) -> Result<FetchStatus, CtlError> {
-        let replace = Some(existing == Existing::Replace);
-        let digest = content(name)?;
-        let name = digest.clone().unwrap_or_else(|| name.to_owned());
-        let start = async { self.sorted_out(self.http.start(name, replace, digest).await) };
-        let started = patience.bound(start).await?;
+        let started = patience
+            .bound(self.start_fetch(name, digest, existing))
+            .await?;
         let id = started.id;
         let watched = patience.bound(self.watch(started, &mut on_change)).await;
         match watched {
@@ -207,11 +331,7 @@ impl Connection {
         patience: &Patience,
         mut on_change: impl FnMut(&FetchBatch) -> Result<(), CtlError>,
     ) -> Result<FetchBatch, CtlError> {
-        let replace = Some(existing == Existing::Replace);
-        let start = FetchClient::start_matching(&self.http, query.to_owned(), replace);
-        let started = patience
-            .bound(async { self.sorted_out(start.await) })
-            .await?;
+        let started = patience.bound(self.start_matching(query, existing)).await?;
         let id = started.id;
         let watch = async {
             let mut batch = started;
@@ -260,6 +380,15 @@ impl Connection {
     }
 }
 
+/// A fetch that was stopped.
+#[derive(Clone, Debug)]
+pub(crate) enum Stopped {
+    /// That of one file.
+    File(FetchStatus),
+    /// That of all files that match a query.
+    Batch(FetchBatch),
+}
+
 /// What to do with a file that is there already.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Existing {
@@ -294,8 +423,9 @@ fn outcome(status: FetchStatus) -> Result<FetchStatus, CtlError> {
 /// # Errors
 /// If `blake3:` is followed by something else.
 pub(crate) fn content(name: &str) -> Result<Option<String>, CtlError> {
-    let Some(digest) = name.strip_prefix("blake3:") else {
-        return Ok(None);
+    let digest = match name.split_once(':') {
+        Some((prefix, digest)) if prefix.eq_ignore_ascii_case("blake3") => digest,
+        _ => return Ok(None),
     };
     let is_digest = digest.len() == 64 && digest.bytes().all(|byte| byte.is_ascii_hexdigit());
     if is_digest {
@@ -322,6 +452,8 @@ mod tests {
             content(&format!("blake3:{digest}")),
             Ok(Some(digest.clone()))
         );
+        let all_upper = format!("BLAKE3:{}", digest.to_uppercase());
+        assert_eq!(content(&all_upper), Ok(Some(digest.clone())));
         let upper = digest.to_uppercase();
         assert_eq!(
             content(&format!("blake3:{upper}")),

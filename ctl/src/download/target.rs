@@ -1,63 +1,136 @@
-//! The place for a download: a private temporary first, the file at last.
+//! The place for a download: a private temporary first, the file at last; or standard output.
 #![allow(
     clippy::disallowed_methods,
     reason = "writes to the path that the person at the machine gave, not below a share"
 )]
 
 use std::{
-    fs::{self, File, Permissions},
+    fs::{self, DirBuilder, File, Permissions},
     io::{self, Write},
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
 };
 
-use node_wire::name::TEMPORARY_PREFIX;
+use node_wire::{ShareName, name::TEMPORARY_PREFIX};
 use tempfile::NamedTempFile;
 
 use crate::{connection::Existing, error::CtlError};
 
+/// What stands for standard output.
+const STANDARD_OUTPUT: &str = "-";
+
+/// Returns whether `to` is standard output.
+pub(crate) fn is_standard_output(to: &Path) -> bool {
+    to == Path::new(STANDARD_OUTPUT)
+}
+
+/// Where the bytes of a file go.
+#[derive(Debug)]
+pub(crate) enum Target {
+    /// To standard output.
+    StandardOutput,
+    /// Into a file.
+    File(Place),
+}
+
 /// A place that was free, or may be written over, when it was chosen.
 #[derive(Debug)]
-pub(crate) struct Target {
+pub(crate) struct Place {
     path: PathBuf,
     existing: Existing,
     temporary: NamedTempFile,
 }
 
 impl Target {
+    /// Returns whether `to` is a directory, which takes files under their names.
+    pub(crate) fn is_directory(to: &Path) -> bool {
+        to.is_dir()
+    }
+
+    /// Errors if `to` is a file that is there and may not be written over.
+    pub(crate) fn check(to: &Path, existing: Existing) -> Result<(), CtlError> {
+        if existing == Existing::Keep && !to.is_dir() && fs::symlink_metadata(to).is_ok() {
+            return Err(CtlError::Exists(to.to_owned()));
+        }
+        Ok(())
+    }
+
     /// Chooses `to`, or the file of the same name in the directory `to`, and makes the temporary.
     pub(crate) fn choose(to: &Path, name: &str, existing: Existing) -> Result<Target, CtlError> {
+        if is_standard_output(to) {
+            return Ok(Target::StandardOutput);
+        }
         let path = if to.is_dir() {
-            to.join(file_name(name)?)
+            to.join(parse(name)?.file_name())
         } else {
             to.to_owned()
         };
-        if existing == Existing::Keep && fs::symlink_metadata(&path).is_ok() {
-            return Err(CtlError::Exists(path));
+        Place::open(path, existing).map(Target::File)
+    }
+
+    /// Chooses the file of this whole name below the directory `to`, and makes the directories on the way.
+    ///
+    /// A name with a part that begins with a dot was not typed by anybody, and programs look for such files: it is
+    /// refused.
+    pub(crate) fn below(to: &Path, name: &str, existing: Existing) -> Result<Target, CtlError> {
+        let parsed = parse(name)?;
+        if parsed.parts().any(|part| part.starts_with('.')) {
+            return Err(CtlError::failed(format!(
+                "{name} is not written, because a part of its name begins with a dot; fetch it by its name"
+            )));
         }
+        let mut directory = to.to_owned();
+        for part in parsed.parent_parts() {
+            directory.push(part);
+            enter(&directory)?;
+        }
+        Place::open(directory.join(parsed.file_name()), existing).map(Target::File)
+    }
+
+    /// Appends bytes. Blocks while the disk is slow: nothing else waits in this program.
+    pub(crate) fn write(&self, bytes: &[u8]) -> Result<(), CtlError> {
+        match self {
+            Target::StandardOutput => io::stdout().write_all(bytes).map_err(CtlError::output),
+            Target::File(place) => place.write(bytes),
+        }
+    }
+
+    /// Puts the file in its place. Fails if somebody else has put one there.
+    pub(crate) fn place(self) -> Result<PathBuf, CtlError> {
+        match self {
+            Target::StandardOutput => {
+                io::stdout().flush().map_err(CtlError::output)?;
+                Ok(STANDARD_OUTPUT.into())
+            }
+            Target::File(place) => place.place(),
+        }
+    }
+}
+
+impl Place {
+    fn open(path: PathBuf, existing: Existing) -> Result<Place, CtlError> {
+        Target::check(&path, existing)?;
         let temporary = tempfile::Builder::new()
             .prefix(TEMPORARY_PREFIX)
             .permissions(Permissions::from_mode(0o666)) // less what the umask takes
             .tempfile_in(directory(&path))
             .map_err(|error| CtlError::file("write beside", &path, error))?;
-        Ok(Target {
+        Ok(Place {
             path,
             existing,
             temporary,
         })
     }
 
-    /// Appends to the temporary. Blocks while the disk is slow: nothing else waits in this program.
-    pub(crate) fn write(&self, bytes: &[u8]) -> Result<(), CtlError> {
+    fn write(&self, bytes: &[u8]) -> Result<(), CtlError> {
         self.temporary
             .as_file()
             .write_all(bytes)
             .map_err(|error| CtlError::file("write", &self.path, error))
     }
 
-    /// Puts the file in its place. Fails if somebody else has put one there.
-    pub(crate) fn place(self) -> Result<PathBuf, CtlError> {
-        let Target {
+    fn place(self) -> Result<PathBuf, CtlError> {
+        let Place {
             path,
             existing,
             temporary,
@@ -80,14 +153,21 @@ impl Target {
     }
 }
 
-/// The last part of a name that a peer could use too. It is joined to a directory of this machine.
-fn file_name(name: &str) -> Result<String, CtlError> {
-    let name = node_wire::ShareName::parse(name).map_err(|error| {
+/// A name that a peer could use too. It is joined to a directory of this machine.
+fn parse(name: &str) -> Result<ShareName, CtlError> {
+    ShareName::parse(name).map_err(|error| {
         CtlError::usage(format!(
             "{name} is not the name of a file in a share: {error}"
         ))
-    })?;
-    Ok(name.file_name().to_owned())
+    })
+}
+
+/// Makes the directory if it is not there.
+fn enter(directory: &Path) -> Result<(), CtlError> {
+    match DirBuilder::new().create(directory) {
+        Err(error) if !directory.is_dir() => Err(CtlError::file("make", directory, error)),
+        _ => Ok(()),
+    }
 }
 
 fn directory(path: &Path) -> &Path {
@@ -123,6 +203,26 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let target = Target::choose(dir.path(), "notes/a.txt", Existing::Keep).unwrap();
         assert_eq!(target.place().unwrap(), dir.path().join("a.txt"));
+    }
+
+    #[test]
+    fn a_whole_name_makes_its_directories() {
+        let dir = tempfile::tempdir().unwrap();
+        for name in ["a/b/c.txt", "a/b/d.txt"] {
+            let target = Target::below(dir.path(), name, Existing::Keep).unwrap();
+            target.write(b"x").unwrap();
+            assert_eq!(target.place().unwrap(), dir.path().join(name));
+        }
+    }
+
+    #[test]
+    fn a_whole_name_writes_no_dot_file_and_nothing_elsewhere() {
+        let dir = tempfile::tempdir().unwrap();
+        for name in [".bashrc", ".ssh/authorized_keys", "a/.b", "../x", "/etc/x"] {
+            let refused = Target::below(dir.path(), name, Existing::Replace);
+            assert!(refused.is_err(), "{name}");
+        }
+        assert_eq!(entries(dir.path()), 0);
     }
 
     #[test]

@@ -13,7 +13,7 @@ use rhai::{
     packages::{Package, StandardPackage},
 };
 
-use super::{Script, bounded, calling, hooks, session::Session, verbs};
+use super::{Script, bounded, calling, hooks, session::Session, values, verbs};
 use crate::output::{complain, escaped_lines};
 
 /// Deepest calls of functions of the script.
@@ -50,6 +50,7 @@ pub(super) fn build(session: &Arc<Session>, script: &Script) -> Engine {
     register_outlets(&mut engine, session);
     register_stop(&mut engine, session);
     bounded::register(&mut engine, STRING_MAX, session);
+    values::register(&mut engine, session);
     verbs::register(&mut engine, session);
     hooks::register(&mut engine, session);
     #[cfg(feature = "embedded")]
@@ -67,6 +68,8 @@ fn limit(engine: &mut Engine, max_operations: Option<u64>) {
         .set_max_string_size(STRING_MAX)
         .set_max_array_size(ARRAY_MAX)
         .set_max_map_size(MAP_MAX)
+        // A property that is misspelt is an error, and not nothing.
+        .set_fail_on_invalid_map_property(true)
         .set_max_variables(VARIABLES_MAX)
         .set_max_functions(FUNCTIONS_MAX);
 }

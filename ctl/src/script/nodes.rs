@@ -82,6 +82,7 @@ fn wanted(options: Map) -> Result<Wanted, CtlError> {
     for (option, value) in options {
         match option.as_str() {
             "share" => wanted.share = Some(string("share", value)?.into()),
+            "plugins" => wanted.plugins = Some(string("plugins", value)?.into()),
             "url" => wanted.url = Some(string("url", value)?),
             "peers" => wanted.peers = strings(value)?,
             "listen" => {
@@ -92,7 +93,7 @@ fn wanted(options: Map) -> Result<Wanted, CtlError> {
                 wanted.listen = Some(text.parse().map_err(bad)?);
             }
             _ => {
-                let known = "share, url, listen and peers";
+                let known = "share, plugins, url, listen and peers";
                 return Err(CtlError::usage(format!(
                     "node has no option {option}; it has {known}"
                 )));
@@ -240,6 +241,7 @@ mod tests {
         for (option, value) in [
             ("odd", "x".into()),
             ("share", 1.into()),
+            ("plugins", 1.into()),
             ("peers", "x".into()),
             ("listen", "x".into()),
         ] {

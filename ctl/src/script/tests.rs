@@ -1,5 +1,7 @@
 //! The language without a node: what is refused, what is limited, and what errors say.
 
+mod verbs;
+
 use std::time::{Duration, Instant};
 
 use clap::Parser;
@@ -316,30 +318,39 @@ fn a_script_cannot_name_files_or_programs() {
 }
 
 #[test]
-fn the_globs_of_the_mirror_script_are_those_of_searches() {
-    let script = include_str!("../../../scripts/mirror.rhai");
-    let functions = script.split("// Names that").next().unwrap();
-    let cases = [
-        ("*.txt", "a.txt", true),
-        ("*.txt", "dir/a.txt", true),
-        ("*.txt", "a.txt.gz", false),
-        ("dir/*.txt", "dir/a.txt", true),
-        ("dir/*.txt", "dir/sub/a.txt", false),
-        ("dir/**", "dir/sub/a.txt", true),
-        ("**/a*b", "x/a1/ab", true),
-        ("**/a*b", "x/a1/b", false),
-        ("a?c", "abc", true),
-        ("x/a?c", "x/a/c", false),
-        ("ünï*", "ünïcode", true),
-        ("*", "any", true),
-        ("", "any", false),
-        ("a*b*c", "a-b-b-c", true),
-        ("a*b*c", "a-b-b-c-", false),
-        ("exact.txt", "exact.txt", true),
-        ("exact.txt", "inexact.txt", false),
-    ];
-    for (pattern, name, expected) in cases {
-        let text = format!("{functions}\nthrow matches(\"{pattern}\", \"{name}\").to_string();");
-        assert_eq!(thrown(&text), expected.to_string(), "{pattern} {name}");
+fn a_property_that_is_not_there_is_an_error() {
+    let text = "let hit = #{name: \"a\"}; hit.nmae";
+    assert!(thrown(text).contains("nmae"), "{}", thrown(text));
+    let text =
+        "let m = #{}; m.a = 1; m[\"b\"] = 2; throw `${m.a} ${m.get(\"c\") == ()} ${\"b\" in m}`;";
+    assert_eq!(thrown(text), "1 true true");
+}
+
+#[test]
+fn dates_and_times_are_read_and_written() {
+    assert_eq!(thrown("throw date(951782400000)"), "2000-02-29T00:00:00Z");
+    assert_eq!(thrown("throw `${date(\"2000-02-29\")}`"), "951782400000");
+    assert_eq!(thrown("throw `${now() > date(\"2026-01-01\")}`"), "true");
+    for wrong in ["date(\"soon\")", "date(-1)"] {
+        assert_eq!(error(wrong).exit_code(), 2, "{wrong}");
     }
+}
+
+#[test]
+fn regular_expressions_match_and_say_what_is_wrong_with_them() {
+    let text =
+        r#"throw `${matches("Report 2026.pdf", "(?i)^report \\d{4}")} ${matches("x", "y")}`"#;
+    assert_eq!(thrown(text), "true false");
+    assert_eq!(error("matches(\"x\", \"(\")").exit_code(), 2);
+    assert_eq!(error("matches(\"x\", \"(a{1000}){1000}\")").exit_code(), 2);
+}
+
+#[test]
+fn a_byte_order_mark_is_passed_over() {
+    assert_eq!(
+        error("\u{feff}throw \"x\";").to_string(),
+        "dir/test.rhai:1:1: x"
+    );
+    let text = error("\u{feff}#!/usr/bin/env ctl\nthrow \"x\";").to_string();
+    assert_eq!(text, "dir/test.rhai:2:1: x");
 }

@@ -3,9 +3,12 @@
 
 use std::sync::Arc;
 
-use node_api::{fetch::FetchStatus, search::SearchReach};
+use node_api::{
+    fetch::{FetchPlan, FetchStatus},
+    search::SearchReach,
+};
 use rhai::{
-    Dynamic, Engine, EvalAltResult, Map,
+    Array, Dynamic, Engine, EvalAltResult, Map,
     serde::{from_dynamic, to_dynamic},
 };
 use serde::Serialize;
@@ -14,10 +17,13 @@ use serde_json::Value;
 use super::{
     calling::CALL,
     hooks::{NodeKey, Origin},
+    options,
     session::Session,
 };
 use crate::{
-    connection::{Connection, Existing},
+    cli::Command,
+    commands::grep,
+    connection::{Connection, Existing, Folder, Stopped, is_peer},
     error::CtlError,
 };
 
@@ -50,17 +56,59 @@ pub(super) fn register(engine: &mut Engine, session: &Arc<Session>) {
     register_without_argument(engine, session, "peers", Callee::peers);
     register_without_argument(engine, session, "ls", Callee::ls);
     register_without_argument(engine, session, "status", Callee::status);
+    register_without_argument(engine, session, "transfers", Callee::transfers);
+    register_without_argument(engine, session, "cache_ls", Callee::cache_ls);
+    register_without_argument(engine, session, "cache_clear", Callee::cache_clear);
+    register_without_argument(engine, session, "plugin_ls", Callee::plugin_ls);
     register_with_text(engine, session, "fetch", |node, name| {
-        node.fetch(name, Existing::Keep)
+        node.fetch(name, Map::new())
     });
     register_with_text(engine, session, "hello", Callee::hello);
-    register_with_text(engine, session, "search", Callee::search);
-    register_with_text(engine, session, "ls", Callee::ls_of_peer);
+    register_with_text(engine, session, "peers_rm", Callee::peers_rm);
+    register_with_text(engine, session, "search", |node, query| {
+        node.search(query, &Map::new())
+    });
+    register_with_text(engine, session, "grep", |node, pattern| {
+        node.grep(pattern, &Map::new())
+    });
+    register_with_text(engine, session, "ls", Callee::ls_of);
+    register_with_number(
+        engine,
+        session,
+        "transfers_cancel",
+        Callee::transfers_cancel,
+    );
+    register_with_number(engine, session, "transfers_drop", Callee::transfers_drop);
     register_with_text(engine, session, CALL, |node, method| {
         node.call(method, Map::new())
     });
     register_with_map(engine, session, CALL, Callee::call);
-    register_with_map(engine, session, "fetch", Callee::fetch_with_options);
+    register_with_map(engine, session, "fetch", Callee::fetch);
+    register_with_map(engine, session, "search", |node, query, options| {
+        node.search(query, &options)
+    });
+    register_with_map(engine, session, "grep", |node, pattern, options| {
+        node.grep(pattern, &options)
+    });
+}
+
+fn register_with_number(
+    engine: &mut Engine,
+    session: &Arc<Session>,
+    name: &str,
+    verb: fn(&Callee, u64) -> Answer,
+) {
+    let checked = move |node: &Callee, number: i64| {
+        let bad = |_| CtlError::usage(format!("{number} is not the number of a fetch"));
+        verb(node, u64::try_from(number).map_err(bad)?)
+    };
+    let owner = Arc::clone(session);
+    engine.register_fn(name, move |number: i64| {
+        answer(&owner, |node| checked(node, number))
+    });
+    engine.register_fn(name, move |node: &mut Callee, number: i64| {
+        answer_of(node, |node| checked(node, number))
+    });
 }
 
 fn register_without_argument(
@@ -154,59 +202,168 @@ impl Callee {
     }
 
     fn peers(&self) -> Answer {
-        plain(&self.session.wait(self.connection.peers())?)
+        let peers = plain(&self.session.wait(self.connection.peers())?)?;
+        Ok(with_keys(peers, &["notice"]))
+    }
+
+    fn peers_rm(&self, url: &str) -> Answer {
+        let known = self.session.wait(self.connection.forget(url))?;
+        Ok(known.into())
     }
 
     fn ls(&self) -> Answer {
-        plain(&self.session.wait(self.connection.files())?.files)
+        plain(&self.session.wait(self.connection.files(None))?.files)
     }
 
-    fn ls_of_peer(&self, peer: &str) -> Answer {
-        plain(&self.session.wait(self.connection.files_of_peer(peer))?)
+    /// The files of a peer, or those of a folder of this node.
+    fn ls_of(&self, what: &str) -> Answer {
+        if is_peer(what) {
+            return plain(&self.session.wait(self.connection.files_of_peer(what))?);
+        }
+        let folder = Folder::new(what);
+        plain(
+            &self
+                .session
+                .wait(self.connection.files(Some(&folder)))?
+                .files,
+        )
     }
 
     fn status(&self) -> Answer {
-        plain(&self.session.wait(self.connection.status())?)
+        let status = plain(&self.session.wait(self.connection.status())?)?;
+        let keys = ["share_trouble", "unwatched", "reach"];
+        Ok(with_keys(status, &keys))
+    }
+
+    fn transfers(&self) -> Answer {
+        plain(&self.session.wait(self.connection.transfers())?)
+    }
+
+    fn transfers_cancel(&self, id: u64) -> Answer {
+        match self.session.wait(self.connection.stop_transfer(id))? {
+            Stopped::File(status) => plain(&status),
+            Stopped::Batch(batch) => plain(&batch),
+        }
+    }
+
+    fn transfers_drop(&self, id: u64) -> Answer {
+        plain(&self.session.wait(self.connection.drop_transfer(id))?)
+    }
+
+    fn cache_ls(&self) -> Answer {
+        plain(&self.session.wait(self.connection.cached())?)
+    }
+
+    fn cache_clear(&self) -> Answer {
+        plain(&self.session.wait(self.connection.clear_cache())?)
+    }
+
+    fn plugin_ls(&self) -> Answer {
+        plain(&self.session.wait(self.connection.plugins())?)
     }
 
     fn hello(&self, url: &str) -> Answer {
         let peer = self.session.wait(self.connection.hello(url))?;
         Connection::require_answer(&peer)?;
-        plain(&peer)
+        Ok(with_keys(plain(&peer)?, &["notice"]))
     }
 
-    fn search(&self, query: &str) -> Answer {
-        plain(
-            &self
-                .session
-                .wait(self.connection.search(query, None, SearchReach::Normal))?
-                .hits,
-        )
+    fn search(&self, query: &str, options: &Map) -> Answer {
+        let Command::Search(args) = options::command("search", &[query], options)? else {
+            return Err(CtlError::failed("search is no search"));
+        };
+        self.hits(query, args.limit, args.reach())
     }
 
-    fn fetch(&self, name: &str, existing: Existing) -> Answer {
-        let patience = &self.session.context().patience;
-        let ignore = |_: &FetchStatus| self.session.check();
-        let fetch = self.connection.fetch(name, existing, patience, ignore);
-        plain(&self.session.wait_patiently(fetch)?)
+    fn grep(&self, pattern: &str, options: &Map) -> Answer {
+        let Command::Grep(args) = options::command("grep", &[pattern], options)? else {
+            return Err(CtlError::failed("grep is no grep"));
+        };
+        self.hits(&grep::query(&args)?, args.limit, SearchReach::Normal)
     }
 
-    /// `fetch(name, #{replace: true})`.
-    fn fetch_with_options(&self, name: &str, options: Map) -> Answer {
-        let mut existing = Existing::Keep;
-        for (option, value) in options {
-            match (option.as_str(), value.as_bool()) {
-                ("replace", Ok(true)) => existing = Existing::Replace,
-                ("replace", Ok(false)) => existing = Existing::Keep,
-                _ => {
-                    let message = format!(
-                        "fetch takes the option replace: true or false, not {option}: {value}"
-                    );
-                    return Err(CtlError::usage(message));
+    /// Hits, each with all its properties, those that it does not have as `()`.
+    fn hits(&self, query: &str, limit: Option<u32>, reach: SearchReach) -> Answer {
+        let found = self
+            .session
+            .wait(self.connection.search(query, limit, reach))?;
+        let hits = with_keys(plain(&found.hits)?, &["score", "excerpt"]);
+        let hits = hits.into_typed_array::<Map>().unwrap_or_default();
+        let hits = hits.into_iter().map(|mut hit| {
+            if let Some(excerpt) = hit.get_mut("excerpt") {
+                let whole = with_keys(excerpt.take(), &["line", "column", "before", "after"]);
+                *excerpt = whole;
+            }
+            Dynamic::from(hit)
+        });
+        Ok(hits.collect::<Array>().into())
+    }
+
+    /// Brings what a name means, with the options of `ctl fetch`, or content of a `digest` under this name.
+    fn fetch(&self, name: &str, mut options: Map) -> Answer {
+        let digest = options.remove("digest").filter(|digest| !digest.is_unit());
+        let Command::Fetch(args) = options::command("fetch", &[name], &options)? else {
+            return Err(CtlError::failed("fetch is no fetch"));
+        };
+        if args.to.is_some() {
+            return Err(CtlError::usage(
+                "a script fetches into the share; it has no other place for files",
+            ));
+        }
+        let existing = args.existing();
+        if let Some(digest) = digest {
+            let bad = |kind| CtlError::usage(format!("digest is a string, not of type {kind}"));
+            let digest = digest.into_string().map_err(bad)?;
+            return self.fetch_one(name, Some(digest), existing, args.detach);
+        }
+        let plan = self.session.wait(self.connection.resolve(name, false))?;
+        match plan {
+            FetchPlan {
+                query: Some(query), ..
+            } => self.fetch_all(&query, existing, args.detach),
+            FetchPlan {
+                digest: Some(_), ..
+            } => self.fetch_one(name, None, existing, args.detach),
+            FetchPlan { names, .. } => {
+                let mut done = Dynamic::UNIT;
+                for name in names {
+                    done = self.fetch_one(&name, None, existing, args.detach)?;
                 }
+                Ok(done)
             }
         }
-        self.fetch(name, existing)
+    }
+
+    fn fetch_one(
+        &self,
+        name: &str,
+        digest: Option<String>,
+        existing: Existing,
+        is_detached: bool,
+    ) -> Answer {
+        let (session, connection) = (&self.session, &self.connection);
+        if is_detached {
+            return plain(&session.wait(connection.start_fetch(name, digest, existing))?);
+        }
+        let ignore = |_: &FetchStatus| session.check();
+        let patience = &session.context().patience;
+        let fetch = connection.fetch(name, digest, existing, patience, ignore);
+        plain(&session.wait_patiently(fetch)?)
+    }
+
+    fn fetch_all(&self, query: &str, existing: Existing, is_detached: bool) -> Answer {
+        let (session, connection) = (&self.session, &self.connection);
+        if is_detached {
+            return plain(&session.wait(connection.start_matching(query, existing))?);
+        }
+        let patience = &session.context().patience;
+        let fetch = connection.fetch_matching(query, existing, patience, |_| session.check());
+        let batch = session.wait_patiently(fetch)?;
+        if batch.found == 0 {
+            let text = format!("no peer has a file that matches {query}");
+            return Err(CtlError::not_found(text));
+        }
+        plain(&batch)
     }
 
     fn call(&self, method: &str, params: Map) -> Answer {
@@ -215,6 +372,25 @@ impl Callee {
             return Err(CtlError::usage(message));
         };
         plain(&self.session.wait(self.connection.call(method, &params))?)
+    }
+}
+
+/// A map, or each map of an array, with these keys: what the node leaves out is `()`, so that it can be asked for.
+fn with_keys(value: Dynamic, keys: &[&str]) -> Dynamic {
+    match value.try_cast_result::<Map>() {
+        Ok(mut map) => {
+            for key in keys {
+                map.entry((*key).into()).or_insert(Dynamic::UNIT);
+            }
+            map.into()
+        }
+        Err(other) => match other.try_cast_result::<Array>() {
+            Ok(array) => {
+                let whole = array.into_iter().map(|item| with_keys(item, keys));
+                whole.collect::<Array>().into()
+            }
+            Err(other) => other,
+        },
     }
 }
 

@@ -9,7 +9,10 @@ fn ls_goes_through_all_pages_and_escapes_names() {
                     b.txt\t0\t2000-02-29T00:00:00Z\n\
                     evil\\u{1b}[2J\\u{202e}.txt\t5\t2000-02-29T00:00:00Z\n";
     assert_eq!(ended.stdout, expected);
-    assert!(ended.stderr.starts_with("1 not shared"), "{ended:?}");
+    assert!(
+        ended.stderr.starts_with("1 entry is not shared"),
+        "{ended:?}"
+    );
 }
 
 #[test]
@@ -123,7 +126,7 @@ fn peers_are_rows_or_one_object() {
     let text = fake.ctl(["peers"]).run().exits(0);
     assert_eq!(
         text.stdout.lines().next(),
-        Some("http://127.0.0.1:5/\tup\tfaults\towner\t0\t-")
+        Some("http://127.0.0.1:5/\tanswers\tSixhop node\tyou\t-\t-")
     );
     let json = fake.ctl(["peers", "--json"]).run().exits(0).json();
     assert_eq!(json["peers"][1]["state"], "new");
@@ -133,7 +136,9 @@ fn peers_are_rows_or_one_object() {
 fn status_shows_what_the_node_is_and_its_counts() {
     let fake = Fake::start();
     let text = fake.ctl(["status"]).run().exits(0).stdout;
-    assert!(text.contains("share      /share\n"), "{text}");
+    assert!(text.contains("shares     3 files from /share;"), "{text}");
+    assert!(!text.contains("queries_received"), "{text}");
+    let text = fake.ctl(["status", "--counters"]).run().exits(0).stdout;
     assert!(text.contains("queries_received             7\n"), "{text}");
     assert_eq!(
         fake.ctl(["status", "--json"]).run().exits(0).json()["peers"],
@@ -182,7 +187,7 @@ fn events_come_as_lines_and_a_gap_is_told() {
         .map(|event| event["id"].as_u64().unwrap())
         .collect();
     assert_eq!(ids, [10, 11, 12]);
-    assert_eq!(json.stderr, "2 events before number 10 are lost\n");
+    assert_eq!(json.stderr, "lost 2 events before number 10\n");
 }
 
 #[test]

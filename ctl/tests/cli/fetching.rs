@@ -157,7 +157,76 @@ fn a_pattern_is_fetched_as_one_operation_with_a_summary() {
     let ended = fake.ctl(["fetch", "bad*"]).run().exits(1);
     assert!(ended.stderr.contains("1 of 3 files"), "{ended:?}");
     assert!(ended.stderr.contains("bad.txt"), "{ended:?}");
-    fake.ctl(["fetch", "photos/", "--to", "/tmp"])
+    fake.ctl(["fetch", "photos/", "--to", "/nowhere/at/all"])
         .run()
         .exits(2);
+}
+
+#[test]
+fn several_names_are_fetched_and_each_failure_is_said() {
+    let fake = Fake::start();
+    let ended = fake.ctl(["fetch", "a", "missing", "b"]).run().exits(3);
+    assert_eq!(ended.stdout.matches("fetched").count(), 2, "{ended:?}");
+    assert!(ended.stderr.contains("no peer has missing"), "{ended:?}");
+    assert!(
+        ended.stderr.contains("1 of 3 were not fetched"),
+        "{ended:?}"
+    );
+    fake.ctl(["fetch", "a", "missing", "there"]).run().exits(1);
+    fake.ctl(["fetch", "a", "b"]).run().exits(0);
+}
+
+#[test]
+fn a_pattern_to_a_directory_keeps_the_whole_names() {
+    let fake = Fake::start();
+    let dir = tempfile::tempdir().unwrap();
+    let to = dir.path().to_str().unwrap();
+    let ended = fake.ctl(["fetch", "photos/*", "--to", to]).run().exits(1);
+    for name in ["photos/here.txt", "photos/b/here.txt"] {
+        let copy = fs::read_to_string(dir.path().join(name));
+        assert_eq!(copy.unwrap(), CONTENT, "{name}");
+    }
+    assert!(!dir.path().join("photos/.bashrc").exists());
+    assert!(ended.stderr.contains("begins with a dot"), "{ended:?}");
+    fake.ctl(["fetch", "none*", "--to", to]).run().exits(3);
+}
+
+#[test]
+fn a_file_to_standard_output_is_nothing_but_its_bytes() {
+    let fake = Fake::start();
+    let ended = fake.ctl(["fetch", "here.txt", "--to", "-"]).run().exits(0);
+    assert_eq!(ended.stdout, CONTENT);
+    fake.ctl(["fetch", "photos/*", "--to", "-"]).run().exits(2);
+}
+
+#[test]
+fn a_detached_fetch_is_not_waited_for() {
+    let fake = Fake::start();
+    let ended = fake.ctl(["fetch", "slow", "--detach"]).run().exits(0);
+    assert_eq!(ended.stdout, "fetch 2 of x goes on; see `ctl transfers`\n");
+    let ended = fake.ctl(["--json", "fetch", "a*", "--detach"]).run();
+    assert_eq!(ended.exits(0).json()["query"], "name:a*");
+    assert!(fake.seen(|seen| seen.cancelled.is_empty()));
+}
+
+#[test]
+fn transfers_are_listed_cancelled_and_dropped() {
+    let fake = Fake::start();
+    let ended = fake.ctl(["transfers"]).run().exits(0);
+    let lines: Vec<_> = ended.stdout.lines().collect();
+    assert_eq!(
+        lines,
+        [
+            "1\tdone\t8\t12\tname:bad*\t2 of 3 files, 1 failed",
+            "1\tfailed\t0\t-\tx\tno peer has missing",
+            "2\treceiving\t0\t-\tx\t-",
+            "3\tdone\t12\t-\tx\thttp://127.0.0.1:5/",
+        ]
+    );
+    let ended = fake.ctl(["transfers", "cancel", "2"]).run().exits(0);
+    assert_eq!(ended.stdout, "fetch 2 of x: cancelled\n");
+    assert_eq!(fake.seen(|seen| seen.cancelled.clone()), [2]);
+    let ended = fake.ctl(["transfers", "drop", "1"]).run().exits(0);
+    assert_eq!(ended.stdout, "nothing is kept of x any more\n");
+    fake.ctl(["transfers", "cancel", "x"]).run().exits(2);
 }

@@ -115,7 +115,7 @@ fn a_script_that_is_not_there_is_said_so() {
     let ended = Fake::start()
         .ctl(["run", "/nonexistent.rhai"])
         .run()
-        .exits(3);
+        .exits(2);
     assert!(
         ended
             .stderr
@@ -125,9 +125,39 @@ fn a_script_that_is_not_there_is_said_so() {
 }
 
 #[test]
-fn mirror_fetches_what_is_not_here_and_says_so() {
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../scripts/mirror.rhai");
-    let ended = Fake::start().ctl(["run", script, "*.txt"]).run().exits(0);
-    assert!(ended.stdout.contains("theirs.txt"), "{ended:?}");
-    assert!(ended.stdout.contains("1 fetched"), "{ended:?}");
+fn a_script_comes_on_standard_input() {
+    let fake = Fake::start();
+    let input = "\u{feff}print(args); print(status().files);";
+    let ended = fake.ctl(["run", "-", "one", "--two"]).input(input).run();
+    assert_eq!(ended.exits(0).stdout, "[\"one\", \"--two\"]\n3\n");
+}
+
+#[test]
+fn verbs_take_the_options_of_the_command_line() {
+    let text = r#"
+        print(search("x", #{limit: 5, quick: true}).len());
+        print(grep("fn  x", #{ignore_case: true})[0].excerpt.line);
+        print(grep("y")[0].excerpt.after);
+        print(search("x")[0].excerpt);
+        print(fetch("there", #{replace: true}).state);
+        print(fetch("photos/*").found);
+        print(fetch("slow", #{detach: true}).state);
+        print(transfers().len());
+        print(transfers_cancel(2).state);
+        print(transfers_drop(2).len());
+        print(peers_rm("http://127.0.0.1:5/"));
+        print(ls("http://127.0.0.1:5/").len());
+        print(peers()[0].notice);"#;
+    assert_eq!(
+        run(text).exits(0).stdout,
+        "2\n7\n\n\ndone\n3\nsearching\n3\ncancelled\n1\ntrue\n3\n\n"
+    );
+    for (text, exit) in [
+        ("search(\"x\")[0].nmae", 1),
+        ("search(\"x\", #{limt: 5})", 2),
+        ("fetch(\"x\", #{to: \"/tmp\"})", 2),
+        ("fetch(\"none*\")", 3),
+    ] {
+        run(text).exits(exit);
+    }
 }

@@ -93,6 +93,23 @@ pub struct FetchBatch {
     pub ended: Option<u64>,
 }
 
+/// What a text means that was typed where the name of a file is wanted.
+#[derive(Clone, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+pub struct FetchPlan {
+    /// The names of the files. For a query they are here only if it was expanded.
+    #[serde(default)]
+    pub names: Vec<String>,
+    /// The query, if all files are meant that match one.
+    #[serde(default)]
+    pub query: Option<String>,
+    /// Whether more files match the query than were named.
+    #[serde(default)]
+    pub truncated: bool,
+    /// The digest, if content is meant, whatever its name.
+    #[serde(default)]
+    pub digest: Option<String>,
+}
+
 /// A file that was not fetched.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 pub struct FetchFailure {
@@ -146,6 +163,13 @@ namespace! {
         /// call it, and joins only a fetch of the same digest.
         /// What an earlier fetch of the name or digest received is taken up.
         fn "start" start(name: [String], replace: [Option<bool>], digest: [Option<String>]) -> [FetchStatus];
+        /// Says what a text means that was typed as the `name` of what is to be fetched.
+        ///
+        /// A file of exactly this name comes first, here and at the peers, then those whose last part it is. Only if there
+        /// is neither, a text with `*`, `?`, `[` or `{`, a `/` at its end, a prefix or a filter is a query. A text in
+        /// quotes is always a name; `blake3:` and a digest is content. With `expand` the files that match the query are
+        /// named too, at most 10,000.
+        fn "resolve" resolve(name: [String], expand: [Option<bool>]) -> [FetchPlan];
         /// Waits until a fetch is over, at most `seconds` (10 by default), and says how far it is.
         fn "wait" wait(id: [u64], seconds: [Option<u32>]) -> [FetchStatus];
         /// What lets a program of the owner ask this node's peer port for one file, past the share.
@@ -171,6 +195,8 @@ namespace! {
         fn "start_matching" start_matching(query: [String], replace: [Option<bool>]) -> [FetchBatch];
         /// Waits until such a fetch is over, at most `seconds` (10 by default), and says how far it is.
         fn "wait_matching" wait_matching(id: [u64], seconds: [Option<u32>]) -> [FetchBatch];
+        /// Lists such fetches, those that run and the last ones that ended.
+        fn "list_matching" list_matching() -> [Vec<FetchBatch>];
         /// Stops such a fetch. What it has fetched stays.
         fn "cancel_matching" cancel_matching(id: [u64]) -> [FetchBatch];
     }

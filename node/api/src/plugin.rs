@@ -23,6 +23,9 @@ pub struct Plugin {
     pub examples: Vec<String>,
     /// Whether it answers.
     pub state: PluginState,
+    /// URLs of the peers that answer it, if this node does not.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub peers: Vec<String>,
     /// Why the file as it is now is not used, or how the last call failed.
     pub problem: Option<String>,
 }
@@ -42,7 +45,8 @@ pub enum PluginState {
 namespace! {
     /// The handlers of the node, built in and the owner's.
     "plugin" => Plugins {
-        /// Lists the handlers and the files that are none, those that are built in first and the policy last.
+        /// Lists the handlers and the files that are none, those that are built in first, then the policy, then
+        /// handlers that only peers have.
         fn "list" list() -> [Vec<Plugin>];
     }
 }

@@ -28,6 +28,12 @@ enum Written {
 }
 
 impl Size {
+    /// A number of bytes.
+    #[must_use]
+    pub fn of(bytes: u64) -> Size {
+        Size(bytes)
+    }
+
     /// The number of bytes.
     #[must_use]
     pub fn bytes(self) -> u64 {

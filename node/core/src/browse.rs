@@ -5,7 +5,7 @@ use std::time::Duration;
 use node_wire::{name::ShareName, peer_url::PeerUrl};
 
 use crate::{
-    client::{CallError, Client},
+    client::{CallError, Client, Destination},
     clock::now,
     handlers::{SearchHit, SearchHits},
 };
@@ -35,7 +35,7 @@ pub enum PeerFilesError {
     },
 }
 
-/// Asks a peer for the files that it shares, at most `limit`. Leaves out a hit whose
+/// Asks a peer that the owner named for the files that it shares, at most `limit`. Leaves out a hit whose
 /// name is not valid in a share.
 ///
 /// # Errors
@@ -46,7 +46,9 @@ pub async fn peer_files(
     limit: usize,
 ) -> Result<Vec<SearchHit>, PeerFilesError> {
     let query = format!("q=name%3A**&limit={limit}");
-    let answer = client.search(peer, query, now() + TIME).await;
+    let answer = client
+        .search(&Destination::of_owner(peer.clone()), query, now() + TIME)
+        .await;
     let answer = answer.map_err(|error| PeerFilesError::Call {
         peer: peer.clone(),
         error,

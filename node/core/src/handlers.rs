@@ -23,7 +23,7 @@ mod watch;
 use std::{sync::Arc, time::SystemTime};
 
 use node_overlay::{LocalHandlers, QueryKeys};
-use plugin_api::{Changes, Files, Handler, HandlerError, Index, PluginDirectory};
+use plugin_api::{Changes, Files, Handler, HandlerError, Index, NameCheck, PluginDirectory};
 
 use self::query::{Query, Quotes, SyntaxError};
 pub use self::{
@@ -194,6 +194,14 @@ impl Handlers {
         place: Place,
     ) -> Result<LiveAnswer, QueryError> {
         LiveAnswer::begin(self.read(files, query)?, wanted, place)
+    }
+
+    /// Returns a check of the names that `query` means; `None` if every hit is meant.
+    #[must_use]
+    pub fn name_check(&self, query: &str) -> Option<NameCheck> {
+        let query = Query::parse(query, SystemTime::now()).ok()?;
+        let handler = self.find(query.handler()).ok()?;
+        handler.name_check(&query.text(quotes_of(&*handler)))
     }
 
     /// What is asked, and of whom.

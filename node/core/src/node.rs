@@ -180,7 +180,7 @@ impl Node {
             download_rate: Rate::new(download_rate),
             providers,
         };
-        let standing = standing(key, &own, &stores.handlers);
+        let standing = standing(key, &own, &stores.handlers, stores.network.as_ref());
         let context = assemble(stores, standing, own, secret, counters, &events);
         let node = Node {
             context,
@@ -425,9 +425,15 @@ struct Stores {
 }
 
 /// What the node is to others.
-fn standing(key: NodeKey, own: &OwnUrls, handlers: &Arc<Handlers>) -> Standing {
+fn standing(
+    key: NodeKey,
+    own: &OwnUrls,
+    handlers: &Arc<Handlers>,
+    network: Option<&NetworkKey>,
+) -> Standing {
     Standing {
         key,
+        is_private: network.is_some(),
         call_scope: Arc::new(own.call_scope()),
         handlers: Arc::<Handlers>::clone(handlers),
     }
@@ -456,8 +462,7 @@ fn assemble(
         download_rate,
         providers,
     } = stores;
-    let transport = HttpTransport::at_rate(Arc::clone(&standing.call_scope), &download_rate)
-        .of_network(network.clone());
+    let transport = HttpTransport::at_rate(&download_rate).of_network(network.clone());
     let client =
         Client::new(Arc::new(transport), Arc::clone(&counters)).with_download_rate(download_rate);
     let overlay = Overlay::with_standing(

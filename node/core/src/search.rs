@@ -11,6 +11,7 @@
 //! - Dropping a [`Search`] ends all of them.
 
 mod chapter;
+pub mod named;
 
 use std::{
     sync::Arc,
@@ -187,6 +188,27 @@ impl Search {
     #[must_use]
     pub fn handler(&self) -> &str {
         &self.handler
+    }
+
+    /// Asks the peers of the chapter for a file of exactly this name, unless they were asked already: a search leaves
+    /// them out if others have anything.
+    pub async fn ask_chapter(&mut self) -> Option<ShareName> {
+        if self.finder.others_seen() {
+            self.chapter.begin();
+        }
+        while self.chapter.asks() {
+            if let Some((_, name)) = self.chapter.next().await {
+                return Some(name);
+            }
+        }
+        None
+    }
+
+    /// Returns whether a peer has answered the query, with hits or without.
+    #[must_use]
+    pub fn is_answered_by_peers(&self) -> bool {
+        let is_answer = |step: &Step| step.took.is_some() && step.error.is_none();
+        self.finder.steps().iter().any(is_answer)
     }
 
     /// How this node answered so far.

@@ -52,6 +52,7 @@ use std::{
 };
 
 use node_wire::{Digest, name::ShareName};
+use plugin_api::NameCheck;
 use tokio::{select, sync::Semaphore, time::sleep};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -331,18 +332,24 @@ impl Transfers {
         }
     }
 
-    /// Starts to fetch all files of peers that match `query`.
+    /// Starts to fetch all files of peers that match `query`, less those whose names `is_meant` refuses.
     ///
     /// # Errors
     /// When the query makes no sense, or too many batches are not over.
     pub async fn start_matching(
         self: &Arc<Self>,
         query: &str,
+        is_meant: Option<NameCheck>,
         replace: Replace,
     ) -> Result<BatchStatus, BatchError> {
         Query::parse(query, SystemTime::now())?;
         let id = self.ids.next().await;
-        let batch = Arc::new(Batch::new(id, query.to_owned(), self.cancel.child_token()));
+        let batch = Arc::new(Batch::new(
+            id,
+            query.to_owned(),
+            is_meant,
+            self.cancel.child_token(),
+        ));
         {
             let mut batches = lock(&self.batches);
             let ended: Vec<u64> = batches
@@ -375,6 +382,13 @@ impl Transfers {
     #[must_use]
     pub fn matching(&self, id: u64) -> Option<BatchStatus> {
         self.batch(id).map(|batch| batch.status())
+    }
+
+    /// The batches that are kept for questions, in the order in which they started.
+    #[must_use]
+    pub fn list_matching(&self) -> Vec<BatchStatus> {
+        let batches = lock(&self.batches);
+        batches.iter().map(|batch| batch.status()).collect()
     }
 
     /// Stops the batch `id` if it runs; what it fetched stays. Says whether

@@ -5,7 +5,7 @@
 //! of peers before they are asked comes from [`Pointers`](super::Pointers).
 //!
 //! # The search
-//! Our own peers are one hop away; who they name is two hops away, and so on.
+//! Our own peers that were met are one hop away; who they name is two hops away, and so on.
 //! Nobody forwards anything: each node answers for itself and names others, and
 //! all bytes go straight from it to here.
 //!
@@ -17,6 +17,7 @@
 //! - What a peer names is as hostile as the rest of its answer: names of files
 //!   are checked, peers are asked once, and only as many as the budget allows.
 //! - Peers of the chapter are not asked; that they may know more is noted.
+//! - An address is called under one URL, and none that is nearer than who named it.
 //! - A peer that somebody else named is no peer of ours: that it cannot be
 //!   reached is nobody's failure.
 //! - Dropping a [`Finder`] ends its calls; [`Finder::next`] and [`Finder::advance`]
@@ -26,6 +27,7 @@ mod candidates;
 mod step;
 
 use std::{
+    collections::HashMap,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -36,24 +38,26 @@ use node_wire::{
     fault::MissReason,
     limits::{FIND_HITS_MAX, SEARCH_HITS_MAX},
     name::ShareName,
-    peer_url::PeerUrl,
 };
 use tokio::{select, time::sleep_until};
 
 pub use self::step::{Advance, Holder, Step};
 use super::{
-    Overlay,
+    Overlay, PeerEntry,
     planner::{Limits, PassedOver, Planner, Reach, Target},
     summaries::Question,
 };
 use node_base::clock::now;
-use node_transport::{Answered, CallError, PeerKind};
+use node_transport::{Answered, CallError, Destination, PeerKind, SearchDials};
 
 /// Time for one further page of hits of one peer.
 const PAGE_TIME: Duration = Duration::from_secs(5);
 
 /// Most pages of hits of one peer.
 const PAGES_MAX: usize = 100;
+
+/// Most hosts that one search hears of.
+const NAMED_MAX: usize = 4_096;
 
 /// How long a peer gathers hits before it answers, in milliseconds.
 const GATHER: u32 = 300;
@@ -88,7 +92,7 @@ enum Part {
 
 /// A call in flight.
 struct Asked {
-    target: Target<PeerUrl>,
+    target: Target<Destination>,
     /// Number of the page of hits, from 0.
     page: usize,
     part: Part,
@@ -102,8 +106,12 @@ pub struct Finder {
     question: Question,
     aim: Aim,
     begun: Instant,
-    planner: Planner<PeerUrl>,
+    planner: Planner<Destination>,
     calls: FuturesUnordered<BoxFuture<'static, Asked>>,
+    /// The addresses that were called.
+    dials: SearchDials,
+    /// Hosts and ports that were named, each with the first URL.
+    hosts: HashMap<(String, u16), String>,
     deadline: Instant,
     others_seen: bool,
     others_behind: bool,
@@ -137,23 +145,29 @@ impl Finder {
     fn with_aim(overlay: &Arc<Overlay>, wanted: FindWanted, aim: Aim, limits: Limits) -> Finder {
         let now = now();
         let peers = overlay.peers().to_ask(&[], now);
-        let (books, nodes): (Vec<_>, Vec<_>) = peers
-            .into_iter()
-            .partition(|peer| peer.kind == Some(PeerKind::Book));
+        let (books, nodes): (Vec<_>, Vec<_>) = peers.iter().partition(|peer| peer.is_of_chapter());
         let mut finder = Finder {
-            planner: Planner::new(overlay.ourselves(), limits, now),
+            planner: Planner::new(
+                &Destination::of_owner(overlay.ourselves().clone()),
+                limits,
+                now,
+            ),
             overlay: Arc::clone(overlay),
             question: overlay.question(&wanted),
             wanted,
             aim,
             begun: now,
             calls: FuturesUnordered::new(),
+            dials: SearchDials::default(),
+            hosts: HashMap::new(),
             deadline: now + limits.time,
             others_seen: !books.is_empty(),
             others_behind: false,
             steps: Vec::new(),
         };
-        finder.begin_with(nodes.into_iter().map(|peer| peer.url).collect());
+        // Whoever said `hello` and has not shown who it is does not hear what the owner wants.
+        let met = nodes.into_iter().filter(|peer| peer.is_met());
+        finder.begin_with(met.map(PeerEntry::destination).collect());
         finder
     }
 
@@ -252,7 +266,7 @@ impl Finder {
         }
     }
 
-    fn ask(&self, target: Target<PeerUrl>, part: Part, page: usize, deadline: Instant) {
+    fn ask(&self, target: Target<Destination>, part: Part, page: usize, deadline: Instant) {
         let client = self.overlay.client().clone();
         let (limit, gather) = match self.aim {
             Aim::All => (FIND_HITS_MAX, None),
@@ -272,10 +286,11 @@ impl Finder {
                 wait: GATHER_MORE,
             }),
         };
+        let peer = target.peer.clone().within(&self.dials);
         self.calls.push(Box::pin(async move {
             let reply = match find {
-                Ok(find) => client.find(&target.peer, &find, deadline).await,
-                Err(more) => client.more(&target.peer, &more, deadline).await,
+                Ok(find) => client.find(&peer, &find, deadline).await,
+                Err(more) => client.more(&peer, &more, deadline).await,
             };
             Asked {
                 target,
@@ -296,8 +311,11 @@ impl Finder {
         self.planner.ended(&target, now());
         self.note(&target, &reply);
         match reply {
-            Ok(Answered { kind, value }) => {
+            Ok(Answered { kind, from, value }) => {
                 self.overlay.answered(&target.peer, kind, None);
+                if page == 0 {
+                    self.name_others(&target, &value, from);
+                }
                 self.answered(target, page, &part, value)
             }
             Err(error) => {
@@ -307,8 +325,11 @@ impl Finder {
         }
     }
 
-    fn note(&mut self, target: &Target<PeerUrl>, reply: &Result<Answered<Found>, CallError>) {
-        let step = self.steps.iter_mut().find(|step| step.peer == target.peer);
+    fn note(&mut self, target: &Target<Destination>, reply: &Result<Answered<Found>, CallError>) {
+        let step = self
+            .steps
+            .iter_mut()
+            .find(|step| step.peer == *target.peer.url());
         if let Some(step) = step {
             step.took = Some(now().saturating_duration_since(step.begun));
             match reply {
@@ -323,14 +344,13 @@ impl Finder {
 
     fn answered(
         &mut self,
-        target: Target<PeerUrl>,
+        target: Target<Destination>,
         page: usize,
         part: &Part,
         found: Found,
     ) -> Option<Holder> {
         self.others_seen |= found.others > 0;
         self.others_behind |= found.others > 0;
-        self.name_others(&target, &found);
         let mut goes_on = false;
         if page + 1 < PAGES_MAX
             && let Some(next) = self.next_part(part, &found)
@@ -384,8 +404,9 @@ impl Finder {
         }
     }
 
-    fn failed(&mut self, target: &Target<PeerUrl>, error: &CallError) {
+    fn failed(&mut self, target: &Target<Destination>, error: &CallError) {
         let is_other = match error {
+            error if error.is_held_back() => false,
             CallError::Unknown(kind) => {
                 self.overlay.answered(&target.peer, *kind, None);
                 *kind == PeerKind::Book

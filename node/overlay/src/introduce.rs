@@ -1,7 +1,7 @@
 //! Introducing this node to its peers, and saving the peers.
 
 use std::{
-    net::{IpAddr, SocketAddr},
+    net::IpAddr,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -18,12 +18,12 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{Introduction, Lost, Met, NotProved, Outcome, Overlay, PeerEntry, Source, Stranger};
+use super::{Introduction, Lost, Met, NotProved, Outcome, Overlay, PeerEntry, Source};
 use node_base::{clock::now, disk::Disk, state::StateDir};
-use node_transport::{CallError, PeerKind, TransportError, nearest_for};
+use node_transport::{CallError, Destination, PeerKind};
 
-/// The file of the saved peers: one a line, its URL, its id or `-`, and [`CHOSEN`] or
-/// [`CANDIDATE`] if it is that.
+/// The file of the saved peers: one a line, its URL, its id or `-`, [`CHOSEN`] or
+/// [`CANDIDATE`] if it is that, and the scope of the stranger who named it.
 pub const PEERS_FILE: &str = "peers";
 
 /// What a saved peer has behind its id if the owner named it.
@@ -31,6 +31,9 @@ const CHOSEN: &str = "chosen";
 
 /// What it has there if it has not proved itself.
 const CANDIDATE: &str = "candidate";
+
+/// The scopes of those who name peers.
+const SCOPES: [Scope; 3] = [Scope::Machine, Scope::Network, Scope::World];
 
 /// Introductions in flight at a time.
 const AT_A_TIME: usize = 16;
@@ -64,6 +67,8 @@ pub struct Introducer {
     /// Peers of the settings: they are tried again even after they were dropped.
     settings: Vec<PeerUrl>,
     saved_revision: u64,
+    /// What was saved last.
+    saved: String,
     saved_at: Instant,
 }
 
@@ -73,15 +78,15 @@ impl Overlay {
     /// # Errors
     /// When it does not answer.
     pub async fn introduce(&self, peer: &PeerUrl) -> Result<Meeting, CallError> {
-        self.meet(peer, None).await
+        self.meet(&Destination::of_owner(peer.clone())).await
     }
 
     /// Looks whether a peer that was met lets this node search, and notes it if not.
     pub async fn look_into(&self, peer: &PeerUrl) {
-        let is_node = |peer: &PeerEntry| peer.id.is_some();
-        if !self.peers().get(peer).is_some_and(is_node) {
+        let known = self.peers().get(peer).cloned();
+        let Some(known) = known.filter(|peer| peer.id.is_some()) else {
             return;
-        }
+        };
         let wanted = Summarize {
             version: None,
             in_full: false,
@@ -89,7 +94,7 @@ impl Overlay {
         };
         let summary = self
             .client
-            .summary(peer, &wanted, now() + INTRODUCTION)
+            .summary(&known.destination(), &wanted, now() + INTRODUCTION)
             .await;
         if let Err(error @ CallError::Private) = summary {
             self.is_private(peer, &error);
@@ -100,46 +105,37 @@ impl Overlay {
     async fn introduce_next(&self, next: Introduction) {
         // What failed is in the table and is tried again from there.
         let _ = match next.named_by {
-            None => self.meet(&next.peer, None).await,
-            Some(stranger) => self.meet_for(&next.peer, stranger).await,
+            None => self.meet(&next.peer).await,
+            Some(_) => self.meet_for_stranger(next.peer).await,
         };
         self.met.notify_waiters();
     }
 
     /// Introduces this node to a peer that a stranger named: to its address, which
     /// is checked and has its limit, and to no other.
-    async fn meet_for(&self, peer: &PeerUrl, stranger: Stranger) -> Result<Meeting, CallError> {
-        let resolved = self.client.resolve(peer, now() + INTRODUCTION).await;
-        let mut nearest = nearest_for(stranger.0, self.standing.call_scope.nearest());
-        if stranger.0.is_none() && self.own.is_everywhere() {
-            // Nobody in this machine said so.
-            nearest = nearest.max(Scope::Network);
-        }
-        let address = resolved.and_then(|addresses| {
-            let is_near = |address: &SocketAddr| Scope::of_address(address.ip()) < nearest;
-            if addresses.iter().any(is_near) {
-                return Err(TransportError::TooNear.into());
-            }
-            addresses.first().copied().ok_or(CallError::Unexpected)
-        });
+    async fn meet_for_stranger(&self, peer: Destination) -> Result<Meeting, CallError> {
+        let resolved = self.client.resolve(&peer, now() + INTRODUCTION).await;
+        let address =
+            resolved.and_then(|addresses| addresses.first().copied().ok_or(CallError::Unexpected));
         match address {
-            Ok(address) if self.peers().may_dial(peer, address, now()) => {
-                self.meet(peer, Some(address)).await
+            Ok(address) if self.peers().may_dial(&peer, address.get(), now()) => {
+                let _calling = self.client.dials().begin(address);
+                self.meet(&peer.at(address)).await
             }
             Ok(_) => Ok(Meeting::Met),
             Err(error) => {
-                self.not_met(peer, &error);
+                self.not_met(&peer, &error);
                 Err(error)
             }
         }
     }
 
-    async fn meet(&self, peer: &PeerUrl, at: Option<SocketAddr>) -> Result<Meeting, CallError> {
+    async fn meet(&self, peer: &Destination) -> Result<Meeting, CallError> {
         let begun = now();
         let deadline = begun + INTRODUCTION;
-        let address = self.address_of(peer, at, deadline).await;
+        let address = self.address_of(peer, deadline).await;
         let own = self.own.towards(address);
-        match self.say_hello(peer, &own, at, deadline).await {
+        match self.say_hello(peer, &own, deadline).await {
             Ok((kind, dialect)) => {
                 let met = Met {
                     kind,
@@ -157,7 +153,7 @@ impl Overlay {
                 self.came_back.notify_waiters();
                 self.to_poll.notify_one();
                 Ok(match kind {
-                    PeerKind::Sixhop => self.learn_who(peer, &own, met, at, deadline).await,
+                    PeerKind::Sixhop => self.learn_who(peer, &own, met, deadline).await,
                     PeerKind::Book => Meeting::Met,
                 })
             }
@@ -170,32 +166,28 @@ impl Overlay {
 
     /// The address at which a peer is called: the one that was chosen, or, where it
     /// matters which of our URLs leads back, the one that its name has.
-    async fn address_of(
-        &self,
-        peer: &PeerUrl,
-        at: Option<SocketAddr>,
-        deadline: Instant,
-    ) -> Option<IpAddr> {
-        if at.is_some() || !self.own.is_everywhere() {
-            return at.map(|at| at.ip());
+    async fn address_of(&self, peer: &Destination, deadline: Instant) -> Option<IpAddr> {
+        if let Some(at) = peer.address() {
+            return Some(at.get().ip());
         }
-        if let Some(ip) = peer.ip() {
-            return Some(ip);
+        if !self.own.is_everywhere() {
+            return None;
         }
         let resolved = self.client.resolve(peer, deadline).await.ok()?;
-        resolved.first().map(SocketAddr::ip)
+        resolved.first().map(|address| address.get().ip())
     }
 
     /// Has a peer of our kind that has answered show who it is.
     async fn learn_who(
         &self,
-        peer: &PeerUrl,
+        peer: &Destination,
         own: &PeerUrl,
         met: Met,
-        at: Option<SocketAddr>,
         deadline: Instant,
     ) -> Meeting {
-        match self.prove(peer, own, at, deadline).await {
+        let proved = self.prove(peer, own, deadline).await;
+        self.peers().was_asked_who(peer);
+        match proved {
             Ok(theirs) => {
                 let (id, features) = (Some(theirs.id), theirs.features);
                 let met = Met {
@@ -276,20 +268,19 @@ impl Overlay {
     /// stranger's candidate has to answer as a peer does.
     async fn say_hello(
         &self,
-        peer: &PeerUrl,
+        peer: &Destination,
         own: &PeerUrl,
-        at: Option<SocketAddr>,
         deadline: Instant,
     ) -> Result<(PeerKind, Option<Dialect>), CallError> {
-        let answer = self.client.hello(peer, own, at, deadline).await?;
+        let answer = self.client.hello(peer, own, deadline).await?;
         let dialect = match answer.value {
             Some(HelloAnswer::Welcome(dialect)) => Some(dialect),
             Some(HelloAnswer::Refused) => Some(Dialect::Codes),
-            None if at.is_some() => return Err(CallError::Unexpected),
+            None if peer.address().is_some() => return Err(CallError::Unexpected),
             None => None,
         };
         if dialect == Some(Dialect::Codes) {
-            self.client.hello(peer, &own.codes(), at, deadline).await?;
+            self.client.hello(peer, &own.codes(), deadline).await?;
         }
         Ok((answer.kind, dialect))
     }
@@ -314,6 +305,7 @@ impl Introducer {
             state,
             settings,
             saved_revision: 0,
+            saved: String::new(),
             saved_at: now(),
         }
     }
@@ -335,7 +327,8 @@ impl Introducer {
                 Some(()) = meetings.next() => {}
                 () = self.wait(is_room) => {}
             }
-            if now() >= self.saved_at + SAVE_PAUSE {
+            let is_changed = self.overlay.peers().revision() != self.saved_revision;
+            if is_changed && now() >= self.saved_at + SAVE_PAUSE {
                 self.save().await;
             }
             if now() >= settings_at {
@@ -367,6 +360,8 @@ impl Introducer {
         }
     }
 
+    /// Saves the peers, and the candidates beside them. What strangers name makes no node
+    /// write while it runs; at its end nobody is forgotten.
     async fn save(&mut self) {
         let Some((state, disk)) = self.state.clone() else {
             return;
@@ -377,10 +372,11 @@ impl Introducer {
             let lost: String = peers.lost().map(lost_line).collect();
             (peers.revision(), [known, lost].concat())
         };
-        if revision == self.saved_revision {
+        (self.saved_revision, self.saved_at) = (revision, now());
+        if text == self.saved {
             return;
         }
-        (self.saved_revision, self.saved_at) = (revision, now());
+        self.saved.clone_from(&text);
         let saved = disk.run(move || state.write(PEERS_FILE, &text)).await;
         if let Ok(Err(error)) = saved {
             tracing::warn!(%error, "the peers could not be saved");
@@ -389,44 +385,92 @@ impl Introducer {
 }
 
 fn line(peer: &PeerEntry) -> String {
-    line_of(&peer.url, peer.id, peer.is_chosen, peer.counts())
+    let namer = peer.destination().namer();
+    let namer = (!peer.is_named_by_owner()).then_some(namer);
+    line_of(&peer.url, peer.id, peer.is_chosen, namer, peer.counts())
 }
 
 /// A peer that was dropped does not count for the next run before it has answered.
 fn lost_line(lost: &Lost) -> String {
-    line_of(&lost.url, lost.id, lost.is_chosen, false)
+    line_of(&lost.url, lost.id, lost.is_chosen, lost.namer, false)
 }
 
-fn line_of(url: &PeerUrl, id: Option<NodeId>, is_chosen: bool, counts: bool) -> String {
+fn line_of(
+    url: &PeerUrl,
+    id: Option<NodeId>,
+    is_chosen: bool,
+    namer: Option<Scope>,
+    counts: bool,
+) -> String {
     let id = id.map_or_else(|| "-".to_owned(), |id| id.to_string());
     let standing = match (is_chosen, counts) {
-        (true, _) => CHOSEN,
-        (false, true) => "",
-        (false, false) => CANDIDATE,
+        (true, _) => Some(CHOSEN),
+        (false, true) => None,
+        (false, false) => Some(CANDIDATE),
     };
-    let line = format!("{} {id} {standing}", url.as_str());
-    format!("{}\n", line.trim_end())
+    let words = [Some(url.as_str()), Some(&id), standing, namer.map(word)];
+    let words: Vec<&str> = words.into_iter().flatten().collect();
+    format!("{}\n", words.join(" "))
+}
+
+/// A saved peer.
+struct Saved {
+    url: PeerUrl,
+    id: Option<NodeId>,
+    is_chosen: bool,
+    is_candidate: bool,
+    /// The scope of the stranger who named it; none for the owner.
+    namer: Option<Scope>,
+}
+
+impl Saved {
+    /// Reads a line. One of an earlier version has no scope: then what the URL says
+    /// counts, unless the owner named it.
+    fn read(line: &str) -> Option<Saved> {
+        let mut words = line.split_whitespace();
+        let url = PeerUrl::parse(words.next()?).ok()?;
+        let id = words.next().and_then(|id| id.parse().ok());
+        let rest: Vec<&str> = words.collect();
+        let is_chosen = rest.contains(&CHOSEN);
+        let saved = SCOPES
+            .into_iter()
+            .find(|scope| rest.contains(&word(*scope)));
+        let said = (!is_chosen).then(|| Scope::of_host(&url));
+        Some(Saved {
+            id,
+            is_chosen,
+            is_candidate: rest.contains(&CANDIDATE),
+            namer: saved.or(said),
+            url,
+        })
+    }
+}
+
+fn word(scope: Scope) -> &'static str {
+    match scope {
+        Scope::Machine => "machine",
+        Scope::Network => "network",
+        Scope::World => "world",
+    }
 }
 
 fn load(overlay: &Overlay, state: &StateDir) {
     match state.read(PEERS_FILE) {
         Ok(text) => {
-            for line in text.unwrap_or_default().lines() {
-                let mut words = line.split_whitespace();
-                let url = words.next().and_then(|url| PeerUrl::parse(url).ok());
-                let Some(url) = url else { continue };
-                let id = words.next().and_then(|id| id.parse().ok());
-                let standing = words.next();
-                if standing == Some(CANDIDATE) {
-                    overlay.add(&url, Source::Hello);
-                    continue;
+            let text = text.unwrap_or_default();
+            for saved in text.lines().filter_map(Saved::read) {
+                let source = if saved.is_candidate {
+                    Source::Hello
+                } else {
+                    Source::Saved
+                };
+                overlay.add(&saved.url, source);
+                if saved.namer.is_none() {
+                    overlay.standing.call_scope.trust(&saved.url);
                 }
-                let is_chosen = standing == Some(CHOSEN);
-                overlay.add(&url, Source::Saved);
-                overlay.peers().remember(&url, id, is_chosen);
-                if is_chosen {
-                    overlay.standing.call_scope.trust(&url);
-                }
+                overlay
+                    .peers()
+                    .remember(&saved.url, saved.id, saved.is_chosen, saved.namer);
             }
         }
         Err(error) => tracing::warn!(%error, "the saved peers could not be read"),

@@ -38,7 +38,6 @@
 //! - A file never passes through here: a walk hands out the open answer of a
 //!   peer, and whoever asked reads it.
 
-mod dials;
 mod finder;
 mod introduce;
 mod meetings;
@@ -55,6 +54,7 @@ pub mod summaries;
 mod walk;
 
 use std::{
+    collections::BTreeMap,
     net::IpAddr,
     sync::{Arc, Mutex, MutexGuard},
     time::Duration,
@@ -80,7 +80,7 @@ pub use self::{
     plan::{BOOK_PATIENCE, Ended, FAN_OUT, IN_FLIGHT_MAX, Plan, SLOW_AFTER},
     planner::{PassedOver, Planner, Reach, Why},
     pointers::{MISS_AGE, MISSES_MAX, POINTER_AGE, POINTERS_MAX, Pointers},
-    prove::NotProved,
+    prove::{NotProved, Telling},
     providers::Providers,
     quotas::{ADDRESS, Cause, Cost, FORWARDED, NODE, Quotas, STRANGER},
     summaries::{
@@ -93,7 +93,9 @@ use self::{
     summaries::{NoHandlers, Question},
 };
 use node_base::{clock::now, counters::Counters, events::EventLog, sync::lock};
-use node_transport::{CallError, CallScope, Client, PeerKind, identity::NodeKey, nearest_for};
+use node_transport::{
+    CallError, CallScope, Client, Destination, PeerKind, identity::NodeKey, nearest_for,
+};
 
 /// Longest time that a search waits for peers that are just being met.
 const MEETING: Duration = Duration::from_millis(1_500);
@@ -136,6 +138,8 @@ pub struct Standing {
     pub call_scope: Arc<CallScope>,
     /// What it can do.
     pub handlers: Arc<dyn LocalHandlers>,
+    /// Whether it is of a private network, whose outsiders learn no more than who it is.
+    pub is_private: bool,
 }
 
 impl Default for Standing {
@@ -145,6 +149,7 @@ impl Default for Standing {
             key: NodeKey::random(),
             call_scope: Arc::default(),
             handlers: Arc::new(NoHandlers),
+            is_private: false,
         }
     }
 }
@@ -180,8 +185,12 @@ impl Overlay {
         counters: Arc<Counters>,
         events: Arc<EventLog>,
     ) -> Overlay {
+        let client = client.with_call_scope(Arc::clone(&standing.call_scope));
         Overlay {
-            peers: Mutex::new(PeerTable::new(own.main().clone())),
+            peers: Mutex::new(PeerTable::with_dials(
+                own.main().clone(),
+                client.dials().clone(),
+            )),
             memory: Mutex::default(),
             pointers: Mutex::default(),
             summaries: Mutex::default(),
@@ -237,7 +246,15 @@ impl Overlay {
         if self.own.has(url) {
             return Added::Ourselves;
         }
-        if matches!(source, Source::Settings | Source::Owner) {
+        let is_of_machine = || Scope::of_host(url) == Scope::Machine;
+        if matches!(source, Source::Lan | Source::Dht)
+            && self.own.is_everywhere()
+            && is_of_machine()
+        {
+            // Nobody in this machine said so.
+            return Added::Ourselves;
+        }
+        if source.is_owner() {
             self.standing.call_scope.trust(url);
         }
         let added = self.peers().add(url, source, now());
@@ -277,11 +294,21 @@ impl Overlay {
     /// a peer and then asks for its files means it. Those of the history wait for
     /// this node and are not waited for.
     pub async fn met(&self, history: &[String]) {
+        self.wait_for_meetings(history, false).await;
+    }
+
+    /// The same for the owner, who also waits until those that have answered have shown
+    /// who they are: before that they are not told what the owner looks for.
+    pub async fn met_for_owner(&self) {
+        self.wait_for_meetings(&[], true).await;
+    }
+
+    async fn wait_for_meetings(&self, history: &[String], for_owner: bool) {
         loop {
             let met = self.met.notified();
             tokio::pin!(met);
             met.as_mut().enable();
-            let Some(until) = self.peers().meeting(history, MEETING, now()) else {
+            let Some(until) = self.peers().meeting(history, for_owner, MEETING, now()) else {
                 return;
             };
             if timeout_at(until.into(), met).await.is_err() {
@@ -328,6 +355,12 @@ impl Overlay {
         lock(&self.summaries).matching(&self.question(wanted), now())
     }
 
+    /// Returns the handlers that peers say they have, each with those peers.
+    #[must_use]
+    pub fn handlers_of_peers(&self) -> BTreeMap<String, Vec<PeerUrl>> {
+        lock(&self.summaries).handlers()
+    }
+
     /// Returns what summaries can be asked about `wanted`.
     fn question(&self, wanted: &FindWanted) -> Question {
         Question::of(wanted, &*self.standing.handlers)
@@ -360,6 +393,14 @@ impl Overlay {
         self.came_back.notified().await;
     }
 
+    /// Returns how a peer is called: as it is known here, or, if it is not known, as one
+    /// that somebody on the Internet named.
+    #[must_use]
+    pub fn destination(&self, peer: &PeerUrl) -> Destination {
+        let known = self.peers().get(peer).map(PeerEntry::destination);
+        known.unwrap_or_else(|| Destination::heard(peer.clone(), Scope::World))
+    }
+
     /// Returns what kind of node a known peer is, if it has answered.
     #[must_use]
     pub fn kind_of(&self, peer: &PeerUrl) -> Option<PeerKind> {
@@ -369,6 +410,9 @@ impl Overlay {
     /// Notes that a peer could not be reached; the third time drops it. One that
     /// answered, with something that cannot be read, was reached.
     fn failed(&self, peer: &PeerUrl, error: &CallError) {
+        if error.is_held_back() {
+            return;
+        }
         let text = error.to_string();
         if error.is_unreadable() {
             self.peers().unreadable(peer, &text);

@@ -11,7 +11,9 @@
 //! - A peer is who it has shown to be. When somebody else is at its URL, what was
 //!   known of the other one does not count for it.
 //! - At most [`PEERS_MAX`] peers, of them [`CANDIDATES_MAX`] candidates, and
-//!   [`NETWORK_MAX`] that strangers named in one network of the Internet.
+//!   [`NETWORK_MAX`] that strangers named in one network of the Internet, or at one
+//!   host of a local network.
+//! - What strangers name leaves room for what the owner names.
 //! - No I/O and no clock; time is a parameter.
 
 mod entry;
@@ -26,7 +28,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use node_wire::{dialect::Dialect, node_id::NodeId, peer_url::PeerUrl};
+use node_wire::{dialect::Dialect, node_id::NodeId, peer_url::PeerUrl, scope::Scope};
 
 pub use self::{
     entry::{Met, PeerEntry, Source, Stranger},
@@ -35,8 +37,7 @@ pub use self::{
     views::{ACTIVE_MAX, active, steady},
 };
 use self::{lost::LostPeers, network::Network};
-use super::dials::{Dial, Dials, Turn};
-use node_transport::PeerKind;
+use node_transport::{Destination, Dial, Dials, PeerKind, Turn};
 
 /// Most peers that a node knows.
 pub const PEERS_MAX: usize = 1_024;
@@ -107,7 +108,7 @@ pub enum Outcome {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Introduction {
     /// The peer.
-    pub peer: PeerUrl,
+    pub peer: Destination,
     /// The stranger who named it, if this is done for that reason.
     pub named_by: Option<Stranger>,
 }
@@ -136,6 +137,12 @@ impl PeerTable {
     /// An empty table of the node at `ourselves`.
     #[must_use]
     pub fn new(ourselves: PeerUrl) -> PeerTable {
+        PeerTable::with_dials(ourselves, Dials::default())
+    }
+
+    /// The same, with the table of the calls that strangers cause.
+    #[must_use]
+    pub fn with_dials(ourselves: PeerUrl, dials: Dials) -> PeerTable {
         PeerTable {
             ourselves,
             peers: BTreeMap::new(),
@@ -143,7 +150,7 @@ impl PeerTable {
             removed: VecDeque::new(),
             reserve: VecDeque::new(),
             lost: LostPeers::default(),
-            dials: Dials::default(),
+            dials,
             added: 0,
             revision: 0,
         }
@@ -195,6 +202,7 @@ impl PeerTable {
             return Added::Known;
         }
         let mut entry = PeerEntry::new(url.clone(), source, now, self.added + 1);
+        entry.namer = source.namer(url, by);
         if !source.is_trusted() {
             if self.is_crowded(entry.network()) {
                 return Added::Crowded;
@@ -204,7 +212,8 @@ impl PeerTable {
                 return Added::Full;
             }
         }
-        if self.peers.len() >= PEERS_MAX && !self.make_room() {
+        let is_full = self.peers.len() >= PEERS_MAX && !self.make_room();
+        if is_full && !(source.is_owner() && self.displace_stranger(now)) {
             return Added::Full;
         }
         self.added += 1;
@@ -270,13 +279,21 @@ impl PeerTable {
 
     /// Until when it is worth to wait for candidates that are being met: the last
     /// of them that became known less than `patience` ago, is called for the
-    /// first time now or next, and is not in `history`.
+    /// first time now or next, and is not in `history`. The owner also waits for those
+    /// that are just showing who they are.
     #[must_use]
-    pub fn meeting(&self, history: &[String], patience: Duration, now: Instant) -> Option<Instant> {
+    pub fn meeting(
+        &self,
+        history: &[String],
+        for_owner: bool,
+        patience: Duration,
+        now: Instant,
+    ) -> Option<Instant> {
         let passed = keys(history);
         let met_now = |peer: &PeerEntry| {
             let is_new = !peer.counts() && peer.introductions == 0;
-            is_new && (peer.is_due(now) || peer.is_introducing)
+            let is_unproved = for_owner && peer.is_proving && !peer.is_met();
+            is_unproved || is_new && (peer.is_due(now) || peer.is_introducing)
         };
         let candidates = self.peers.iter().filter(|(key, peer)| {
             met_now(peer) && peer.known_at + patience > now && !passed.contains(key)
@@ -335,7 +352,10 @@ impl PeerTable {
             }
             peer.is_introducing = true;
             introductions.push(Introduction {
-                peer: peer.url.clone(),
+                peer: match peer.named_by {
+                    Some(_) => peer.heard_of(),
+                    None => peer.destination(),
+                },
                 named_by: peer.named_by,
             });
         }
@@ -380,9 +400,9 @@ impl PeerTable {
         let is_another = peer.is_another(&met);
         if is_another {
             self.added += 1;
-            let is_chosen = peer.is_chosen;
+            let (is_chosen, namer) = (peer.is_chosen, peer.namer);
             *peer = PeerEntry::new(url.clone(), peer.source, now, self.added);
-            peer.is_chosen = is_chosen;
+            (peer.is_chosen, peer.namer) = (is_chosen, namer);
         }
         let id = met.id;
         peer.met(met);
@@ -454,11 +474,28 @@ impl PeerTable {
         (!known.same_peer(url)).then_some(known)
     }
 
-    /// Notes who a saved peer was, and whether the owner had named it.
-    pub fn remember(&mut self, url: &PeerUrl, id: Option<NodeId>, is_chosen: bool) {
+    /// Notes who a saved peer was, whether the owner had named it, and the scope of the
+    /// stranger who had named this URL.
+    pub fn remember(
+        &mut self,
+        url: &PeerUrl,
+        id: Option<NodeId>,
+        is_chosen: bool,
+        namer: Option<Scope>,
+    ) {
         if let Some(peer) = self.peers.get_mut(&url.key()) {
             peer.id = id;
             peer.is_chosen |= is_chosen;
+            if !peer.source.is_owner() {
+                peer.namer = namer;
+            }
+        }
+    }
+
+    /// Notes that a peer was asked who it is, whatever came of it.
+    pub fn was_asked_who(&mut self, url: &PeerUrl) {
+        if let Some(peer) = self.peers.get_mut(&url.key()) {
+            peer.is_proving = false;
         }
     }
 
@@ -490,6 +527,25 @@ impl PeerTable {
     fn of_network(&self, network: Network) -> impl Iterator<Item = &PeerEntry> {
         let peers = self.peers.values();
         peers.filter(move |peer| peer.network() == Some(network))
+    }
+
+    /// Makes room for a peer of the owner: of the peers that strangers named, one that is
+    /// failing goes first, then one that has not shown who it is, then the newest. It is
+    /// lost, and found again when there is room.
+    fn displace_stranger(&mut self, now: Instant) -> bool {
+        let strangers = self.peers.iter().filter(|(_, peer)| !peer.is_chosen);
+        let worst =
+            strangers.max_by_key(|(_, peer)| (peer.failures, peer.id.is_none(), peer.since));
+        let Some(worst) = worst.map(|(key, _)| key.clone()) else {
+            return false;
+        };
+        let Some(peer) = self.peers.remove(&worst) else {
+            return false;
+        };
+        self.lost.lose(&peer, now);
+        self.aliases.retain(|(_, known)| *known != worst);
+        self.revision += 1;
+        true
     }
 
     /// Forgets the oldest candidate that nobody is just calling.

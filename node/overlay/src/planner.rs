@@ -44,7 +44,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use node_wire::{fault::MissReason, limits::HISTORY_MAX, peer_url::PeerUrl};
+use node_transport::Destination;
+use node_wire::{fault::MissReason, limits::HISTORY_MAX};
 
 use self::{
     frontier::{Frontier, Standing},
@@ -77,13 +78,20 @@ pub trait Peer: Clone {
 
     /// Who is meant.
     fn key(&self) -> Self::Key;
+
+    /// Somebody else named the same node, as `other`.
+    fn also_named(&mut self, other: &Self);
 }
 
-impl Peer for PeerUrl {
+impl Peer for Destination {
     type Key = String;
 
     fn key(&self) -> String {
-        PeerUrl::key(self)
+        self.url().key()
+    }
+
+    fn also_named(&mut self, other: &Destination) {
+        self.also_named_as(other);
     }
 }
 

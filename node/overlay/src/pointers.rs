@@ -8,7 +8,8 @@
 //! - At most [`POINTERS_MAX`] things with [`HOLDERS_MAX`] holders each, for
 //!   [`POINTER_AGE`]; at most [`MISSES_MAX`] misses, for [`MISS_AGE`]. What was not
 //!   used for longest makes room.
-//! - Nothing here is believed: a pointer is asked like anybody.
+//! - Nothing here is believed: a pointer is asked like anybody, and held to the scope
+//!   of who named it.
 //! - No I/O and no clock; time is a parameter.
 
 use std::{
@@ -17,6 +18,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use node_transport::Destination;
 use node_wire::{FindWanted, peer_url::PeerUrl};
 
 /// Most things of which a holder is remembered.
@@ -37,7 +39,7 @@ pub const MISS_AGE: Duration = Duration::from_secs(30);
 /// The two memories.
 #[derive(Debug)]
 pub struct Pointers {
-    holders: Aged<String, Vec<PeerUrl>>,
+    holders: Aged<String, Vec<Destination>>,
     misses: Aged<(String, String), ()>,
 }
 
@@ -52,7 +54,7 @@ impl Default for Pointers {
 
 impl Pointers {
     /// Notes that a peer has it.
-    pub fn found(&mut self, wanted: &FindWanted, peer: &PeerUrl, now: Instant) {
+    pub fn found(&mut self, wanted: &FindWanted, peer: &Destination, now: Instant) {
         let Some(key) = key(wanted) else { return };
         let held = self.holders.get(&key, now).cloned();
         let mut holders = held.unwrap_or_default();
@@ -76,7 +78,7 @@ impl Pointers {
 
     /// Who had it, the last one first.
     #[must_use]
-    pub fn holders(&self, wanted: &FindWanted, now: Instant) -> Vec<PeerUrl> {
+    pub fn holders(&self, wanted: &FindWanted, now: Instant) -> Vec<Destination> {
         let held = key(wanted).and_then(|key| self.holders.get(&key, now).cloned());
         held.unwrap_or_default()
     }
@@ -152,10 +154,16 @@ impl<K: Clone + Eq + Hash, V> Aged<K, V> {
 
 #[cfg(test)]
 mod tests {
+    use node_wire::scope::Scope;
+
     use super::*;
 
     fn url(n: usize) -> PeerUrl {
         PeerUrl::parse(&format!("http://127.0.0.1:{}/", 10_000 + n)).unwrap()
+    }
+
+    fn to(n: usize) -> Destination {
+        Destination::heard(url(n), Scope::Machine)
     }
 
     fn name(n: usize) -> FindWanted {
@@ -166,13 +174,13 @@ mod tests {
     fn a_holder_is_remembered_until_it_is_old_or_says_no() {
         let (mut pointers, now) = (Pointers::default(), Instant::now());
         for n in 0..=HOLDERS_MAX {
-            pointers.found(&name(1), &url(n), now);
+            pointers.found(&name(1), &to(n), now);
         }
-        pointers.found(&name(1), &url(2), now);
+        pointers.found(&name(1), &to(2), now);
         let holders = pointers.holders(&name(1), now);
-        assert_eq!((holders.len(), &holders[0]), (HOLDERS_MAX, &url(2)));
+        assert_eq!((holders.len(), &holders[0]), (HOLDERS_MAX, &to(2)));
         pointers.missed(&name(1), &url(2), now);
-        assert!(!pointers.holders(&name(1), now).contains(&url(2)));
+        assert!(!pointers.holders(&name(1), now).contains(&to(2)));
         assert!(pointers.holders(&name(2), now).is_empty());
         assert!(pointers.holders(&name(1), now + POINTER_AGE).is_empty());
     }
@@ -184,7 +192,7 @@ mod tests {
         assert!(pointers.was_missed(&name(1), &url(1), now));
         assert!(!pointers.was_missed(&name(1), &url(2), now));
         assert!(!pointers.was_missed(&name(1), &url(1), now + MISS_AGE));
-        pointers.found(&name(1), &url(1), now);
+        pointers.found(&name(1), &to(1), now);
         assert!(!pointers.was_missed(&name(1), &url(1), now));
     }
 
@@ -192,11 +200,11 @@ mod tests {
     fn the_first_makes_room() {
         let (mut pointers, now) = (Pointers::default(), Instant::now());
         for n in 0..POINTERS_MAX {
-            pointers.found(&name(n), &url(1), now + Duration::from_millis(n as u64));
+            pointers.found(&name(n), &to(1), now + Duration::from_millis(n as u64));
         }
         let later = now + Duration::from_secs(5);
-        pointers.found(&name(0), &url(1), later);
-        pointers.found(&name(POINTERS_MAX), &url(1), later);
+        pointers.found(&name(0), &to(1), later);
+        pointers.found(&name(POINTERS_MAX), &to(1), later);
         let kept = |n| !pointers.holders(&name(n), later).is_empty();
         assert!(kept(0) && !kept(1) && kept(2) && kept(POINTERS_MAX));
     }
@@ -206,7 +214,7 @@ mod tests {
         let (mut pointers, now) = (Pointers::default(), Instant::now());
         for n in 0..5 * MISSES_MAX {
             pointers.missed(&name(n % 7), &url(n % 50_000), now);
-            pointers.found(&name(n % 3), &url(1), now);
+            pointers.found(&name(n % 3), &to(1), now);
         }
         assert!(pointers.misses.values.len() <= MISSES_MAX);
         assert!(pointers.misses.order.len() <= 2 * MISSES_MAX);

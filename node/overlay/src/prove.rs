@@ -11,10 +11,7 @@
 //! - What a stranger says is not acted upon before it is proved.
 //! - No clock takes part in a proof; times only bound how long a nonce waits.
 
-use std::{
-    net::{IpAddr, SocketAddr},
-    time::Instant,
-};
+use std::{net::IpAddr, time::Instant};
 
 use node_wire::{
     Introduce, Introduced, Introduction, Nonce,
@@ -28,7 +25,7 @@ use node_wire::{
 use super::{Overlay, Visitor, active};
 use node_base::{clock::now, sync::lock};
 use node_transport::{
-    CallError, PeerKind,
+    CallError, Destination, PeerKind,
     identity::{proves, random_nonce},
 };
 
@@ -49,18 +46,33 @@ pub enum NotProved {
     Ourselves,
 }
 
+/// What a node says of itself.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Telling {
+    /// Who it is and where, and no more: that is all that outsiders of a private network
+    /// learn.
+    WhoItIs,
+    /// Its handlers and some of its peers too.
+    All,
+}
+
 impl Overlay {
     /// Meets a peer of our kind: learns who it is and shows it who this node is.
     pub(super) async fn prove(
         &self,
-        peer: &PeerUrl,
+        peer: &Destination,
         own: &PeerUrl,
-        at: Option<SocketAddr>,
         deadline: Instant,
     ) -> Result<Introduction, NotProved> {
-        let from = self.introduction(own, random_nonce());
+        // A member of the same private network shows with its answer that it is one.
+        let telling = if self.standing.is_private {
+            Telling::WhoItIs
+        } else {
+            Telling::All
+        };
+        let from = self.introduction(own, random_nonce(), telling);
         let first = Introduce { from, proof: None };
-        let answer = self.client.introduce(peer, &first, at, deadline).await?;
+        let answer = self.client.introduce(peer, &first, deadline).await?;
         let url = self.check(peer, own, &first.from, &answer)?;
         let theirs = answer.from;
         let caller = self.party(own, first.from.nonce);
@@ -74,15 +86,16 @@ impl Overlay {
             .key
             .sign(&statement(Role::Caller, caller, answerer));
         let second = Introduce {
-            from: first.from,
+            from: self.introduction(own, first.from.nonce, Telling::All),
             proof: Some((theirs.nonce, proof)),
         };
-        let answer = self.client.introduce(peer, &second, at, deadline).await?;
+        let answer = self.client.introduce(peer, &second, deadline).await?;
         if let Some(token) = answer.token {
             self.client.keep_token(peer, token);
             self.client.keep_token(&url, token);
         }
-        let by = at.map(|at| at.ip()).or_else(|| peer.ip());
+        let at = peer.address().map(|at| at.get().ip());
+        let by = at.or_else(|| peer.ip());
         self.keep_in_reserve(&theirs.peers, by);
         Ok(theirs)
     }
@@ -96,6 +109,7 @@ impl Overlay {
         call: &Introduce,
         own: &PeerUrl,
         by: IpAddr,
+        telling: Telling,
     ) -> Result<Introduced, Fault> {
         let url = PeerUrl::parse(&call.from.url)
             .map_err(|error| Fault::invalid_params(&error.to_string()))?;
@@ -104,7 +118,7 @@ impl Overlay {
             url,
             nonce: call.from.nonce,
         };
-        let from = self.introduction(own, random_nonce());
+        let from = self.introduction(own, random_nonce(), telling);
         let ours = self.party(own, from.nonce);
         let caller = visitor.party();
         let proof = self
@@ -192,24 +206,37 @@ impl Overlay {
     }
 
     /// What this node says of itself.
-    fn introduction(&self, own: &PeerUrl, nonce: Nonce) -> Introduction {
+    fn introduction(&self, own: &PeerUrl, nonce: Nonce, telling: Telling) -> Introduction {
+        let mut introduction = Introduction {
+            id: self.id(),
+            version: PROTOCOL_VERSION,
+            features: Vec::new(),
+            url: own.as_str().to_owned(),
+            nonce,
+            peers: Vec::new(),
+        };
+        if telling == Telling::All {
+            introduction.features = self.features();
+            introduction.peers = self.some_nodes();
+        }
+        introduction
+    }
+
+    fn features(&self) -> Vec<String> {
         let mut features = self.standing.handlers.names();
         features.retain(|feature| feature.len() <= FEATURE_LENGTH_MAX);
         features.truncate(FEATURES_MAX);
+        features
+    }
+
+    fn some_nodes(&self) -> Vec<String> {
         let nodes = self.list().into_iter();
         let nodes = nodes.filter(|peer| peer.kind == Some(PeerKind::Sixhop));
         let peers = active(nodes, below).into_iter();
-        Introduction {
-            id: self.id(),
-            version: PROTOCOL_VERSION,
-            features,
-            url: own.as_str().to_owned(),
-            nonce,
-            peers: peers
-                .take(INTRODUCE_PEERS_MAX)
-                .map(|peer| peer.url.as_str().to_owned())
-                .collect(),
-        }
+        peers
+            .take(INTRODUCE_PEERS_MAX)
+            .map(|peer| peer.url.as_str().to_owned())
+            .collect()
     }
 }
 

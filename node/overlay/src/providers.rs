@@ -20,11 +20,12 @@ use std::{
 };
 
 use futures_util::future::BoxFuture;
-use node_wire::{Digest, Find, FindHit, FindWanted, peer_url::PeerUrl};
+use node_wire::{Digest, Find, FindHit, FindWanted, peer_url::PeerUrl, scope::Scope};
 use tokio::time::timeout;
 
 use super::Overlay;
 use node_base::{clock::now, sync::lock};
+use node_transport::Destination;
 
 /// Longest wait for the index.
 const TIME: Duration = Duration::from_secs(5);
@@ -74,7 +75,7 @@ impl Liars {
 impl Overlay {
     /// Nodes to ask for the content of `digest` besides those that the peers
     /// lead to. Takes at most [`TIME`].
-    pub async fn holders(&self, digest: Digest) -> Vec<PeerUrl> {
+    pub async fn holders(&self, digest: Digest) -> Vec<Destination> {
         let Some(providers) = &self.providers else {
             return Vec::new();
         };
@@ -84,7 +85,12 @@ impl Overlay {
         let mut liars = lock(&self.liars);
         named.retain(|peer| !self.own.has(peer) && !liars.has(peer, now()));
         named.truncate(HOLDERS_MAX);
-        named
+        // An index names addresses, and none that are nearer than this node allows it.
+        let named = named.into_iter().map(|peer| {
+            let scope = Scope::of_host(&peer);
+            Destination::heard(peer, scope)
+        });
+        named.collect()
     }
 
     /// How many of our peers seem to have each of these. Takes a moment for many.
@@ -100,7 +106,7 @@ impl Overlay {
     }
 
     /// Asks a node that was named for the content of `digest`.
-    pub async fn ask_holder(&self, peer: &PeerUrl, digest: Digest) -> Option<FindHit> {
+    pub async fn ask_holder(&self, peer: &Destination, digest: Digest) -> Option<FindHit> {
         let find = Find {
             wanted: FindWanted::Digest(digest),
             after: None,

@@ -20,7 +20,9 @@ use super::{
     plan::{Ended, Plan},
 };
 use node_base::clock::now;
-use node_transport::{Answered, CallError, PeerKind, QueryReply, RemoteFile, WalkInfo};
+use node_transport::{
+    Answered, CallError, PeerKind, QueryReply, RemoteFile, SearchDials, WalkInfo,
+};
 
 /// Time for the walk of a query that starts here.
 pub const WALK: Duration = Duration::from_secs(8);
@@ -45,6 +47,9 @@ pub struct Asked {
     pub asking: Asking,
     /// How many calls it may cause here and behind this node.
     pub budget: Budget,
+    /// Whether the owner asks: then only those hear of it who were met, and peers of the
+    /// chapter, which cannot show who they are.
+    pub for_owner: bool,
 }
 
 /// What came of asking one peer.
@@ -61,6 +66,8 @@ pub struct Walk {
     deadline: Instant,
     steps: Vec<Step>,
     excluded: Excluded,
+    /// The addresses that were called.
+    dials: SearchDials,
 }
 
 /// The peers that a walk neither asks nor lets others ask.
@@ -89,6 +96,7 @@ impl Asked {
             id: None,
             asking: Asking::default(),
             budget: Budget::WHOLE,
+            for_owner: true,
         }
     }
 
@@ -148,11 +156,16 @@ impl Walk {
             deadline,
             steps: Vec::new(),
             excluded,
+            dials: SearchDials::default(),
         };
         if walk.asked.hops_left() == 0 {
             walk.plan = Plan::nobody(MissReason::HopLimit, walk.asked.budget);
         } else if !walk.passed_here() && walk.enter().await {
-            overlay.met(&walk.asked.history).await;
+            if walk.asked.for_owner {
+                overlay.met_for_owner().await;
+            } else {
+                overlay.met(&walk.asked.history).await;
+            }
             walk.plan_peers();
         } else {
             overlay.counters.queries_seen_before.one();
@@ -166,6 +179,9 @@ impl Walk {
         let mut peers = self.overlay.peers().to_ask(&self.asked.history, now());
         peers
             .retain(|peer| !self.asked.asking.contains(&peer.url) && !self.excluded.contains(peer));
+        if self.asked.for_owner {
+            peers.retain(|peer| peer.is_met() || peer.is_of_chapter());
+        }
         peers.truncate(Budget::WHOLE.calls() + 1);
         let budget = self.asked.budget;
         for peer in peers.iter().take(budget.calls()) {
@@ -293,8 +309,9 @@ impl Walk {
         };
         let (client, deadline) = (self.overlay.client.clone(), self.deadline);
         self.steps.push(Step::query(peer.url.clone(), now()));
+        let to = peer.destination().within(&self.dials);
         self.calls.push(Box::pin(async move {
-            let asked = client.query(&peer.url, &query, walk, deadline).await;
+            let asked = client.query(&to, &query, walk, deadline).await;
             let reply = match asked {
                 Ok(answered) => begin(answered, deadline).await,
                 Err(error) => Err(error),
@@ -318,7 +335,7 @@ impl Walk {
     fn take(&mut self, peer: &PeerUrl, reply: Reply) -> Option<RemoteFile> {
         self.note(peer, &reply);
         let ended = match reply {
-            Ok(Answered { kind, value }) => {
+            Ok(Answered { kind, value, .. }) => {
                 let (file, dialect, ended) = match value {
                     QueryReply::Found(file) => {
                         let dialect = file.head.dialect;

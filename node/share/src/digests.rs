@@ -467,7 +467,10 @@ impl Digests {
             }
             match file.read(&mut buffer).map_err(failed)? {
                 0 => break,
-                read => hasher.push(&buffer[..read]),
+                read => {
+                    hasher.push(&buffer[..read]);
+                    self.counters.bytes_hashed.add(read as u64);
+                }
             }
             if hasher.size() > stamp.size {
                 return Err(ShareError::Changed(name.clone()));
@@ -478,7 +481,6 @@ impl Digests {
             return Err(ShareError::Changed(name.clone()));
         }
         self.counters.files_hashed.one();
-        self.counters.bytes_hashed.add(stamp.size);
         let settled = is_settled(stamp, started);
         self.store.put(name, stamp, &tree, settled);
         Ok(Known {

@@ -6,11 +6,15 @@ use jsonrpsee::core::{RpcResult, async_trait};
 use node_api::{
     error::{ApiError, ErrorCode},
     fetch::{
-        FetchBatch, FetchFailure, FetchKept, FetchServer, FetchState, FetchStatus, WAIT_SECONDS_MAX,
+        FetchBatch, FetchFailure, FetchKept, FetchPlan, FetchServer, FetchState, FetchStatus,
+        WAIT_SECONDS_MAX,
     },
 };
 use node_base::events::unix_millis;
-use node_core::transfer::{BatchError, BatchStatus, DropWhich, FetchError, JobState, JobStatus};
+use node_core::{
+    search::named::{self, Asked, Named, NamedError},
+    transfer::{BatchError, BatchStatus, DropWhich, FetchError, JobState, JobStatus},
+};
 use node_share::{Replace, ShareError};
 use node_transport::CallError;
 use node_wire::{Digest, ShareName, escaped};
@@ -29,9 +33,12 @@ impl FetchServer for Owner {
         replace: Option<bool>,
         digest: Option<String>,
     ) -> RpcResult<FetchStatus> {
-        let parsed = ShareName::parse(&name).map_err(|error| bad_name(&name, &error))?;
         let transfers = &self.node.context().transfers;
-        let digest = digest.as_deref().map(parse_digest).transpose()?;
+        let (name, digest) = match (content(&name)?, digest) {
+            (Some(content), _) => (content.to_hex(), Some(content)),
+            (None, digest) => (name, digest.as_deref().map(parse_digest).transpose()?),
+        };
+        let parsed = ShareName::parse(&name).map_err(|error| bad_name(&name, &error))?;
         let started = match digest {
             None => transfers.start(&parsed, replacing(replace)).await,
             Some(digest) => {
@@ -41,6 +48,45 @@ impl FetchServer for Owner {
             }
         };
         self.status_of(started.map_err(|error| api_error(&error))?)
+    }
+
+    async fn resolve(&self, name: String, expand: Option<bool>) -> RpcResult<FetchPlan> {
+        if let Some(digest) = content(&name)? {
+            return Ok(FetchPlan {
+                digest: Some(digest.to_hex()),
+                ..FetchPlan::default()
+            });
+        }
+        let context = self.node.context();
+        context.overlay.met(&[]).await;
+        let files = context.files();
+        let asked = Asked {
+            overlay: &context.overlay,
+            handlers: &context.handlers,
+            files: &files,
+        };
+        let named = named::resolve(asked, &name).await;
+        let query = match named.map_err(|error| named_error(&name, &error))? {
+            Named::Files(names) => {
+                return Ok(FetchPlan {
+                    names: as_texts(names),
+                    ..FetchPlan::default()
+                });
+            }
+            Named::Query(query) => query,
+        };
+        let (names, truncated) = if expand == Some(true) {
+            let expanded = named::expand(asked, &query).await;
+            expanded.map_err(|error| usage(&error.to_string()))?
+        } else {
+            Default::default()
+        };
+        Ok(FetchPlan {
+            names: as_texts(names),
+            query: Some(query),
+            truncated,
+            digest: None,
+        })
     }
 
     async fn wait(&self, id: u64, seconds: Option<u32>) -> RpcResult<FetchStatus> {
@@ -101,8 +147,12 @@ impl FetchServer for Owner {
     }
 
     async fn start_matching(&self, query: String, replace: Option<bool>) -> RpcResult<FetchBatch> {
-        let transfers = &self.node.context().transfers;
-        let started = transfers.start_matching(&query, replacing(replace)).await;
+        let context = self.node.context();
+        let is_meant = context.handlers.name_check(&query);
+        let started = context
+            .transfers
+            .start_matching(&query, is_meant, replacing(replace))
+            .await;
         let status = started.map_err(|error| batch_error(&error))?;
         Ok(describe_batch(&status))
     }
@@ -116,6 +166,11 @@ impl FetchServer for Owner {
             Err(_) => transfers.matching(id),
         };
         Ok(describe_batch(&status.ok_or_else(|| unknown(id))?))
+    }
+
+    async fn list_matching(&self) -> RpcResult<Vec<FetchBatch>> {
+        let batches = self.node.context().transfers.list_matching();
+        Ok(batches.iter().map(describe_batch).collect())
     }
 
     async fn cancel_matching(&self, id: u64) -> RpcResult<FetchBatch> {
@@ -135,10 +190,32 @@ fn parse_digest(text: &str) -> Result<Digest, ApiError> {
     })
 }
 
+/// Returns the content that a name means, if it is `blake3:` and a digest.
+fn content(name: &str) -> Result<Option<Digest>, ApiError> {
+    match name.split_once(':') {
+        Some((prefix, digest)) if prefix.eq_ignore_ascii_case("blake3") => {
+            parse_digest(digest).map(Some)
+        }
+        _ => Ok(None),
+    }
+}
+
+fn as_texts(names: impl IntoIterator<Item = ShareName>) -> Vec<String> {
+    let names = names.into_iter();
+    names.map(|name| name.as_str().to_owned()).collect()
+}
+
+fn named_error(typed: &str, error: &NamedError) -> ApiError {
+    match error {
+        NamedError::Name(error) => bad_name(typed, error),
+        NamedError::Query(error) => usage(&error.to_string()),
+    }
+}
+
 /// The fetches of a name, or of `blake3:` and a digest.
 fn named(name: &str) -> Result<DropWhich, ApiError> {
-    if let Some(digest) = name.strip_prefix("blake3:") {
-        return parse_digest(digest).map(DropWhich::Content);
+    if let Some(digest) = content(name)? {
+        return Ok(DropWhich::Content(digest));
     }
     let parsed = ShareName::parse(name).map_err(|error| bad_name(name, &error))?;
     Ok(DropWhich::Name(parsed))

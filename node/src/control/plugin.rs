@@ -2,6 +2,7 @@
 
 use jsonrpsee::core::{RpcResult, async_trait};
 use node_api::plugin::{Plugin, PluginState, PluginsServer};
+use node_wire::PeerUrl;
 use plugin_api::{Handler, PluginFile, PolicyState};
 
 use super::Owner;
@@ -24,6 +25,13 @@ impl PluginsServer for Owner {
             let policy = source.state();
             list.extend(policy.map(|policy| of_policy(source.file(), policy)));
         }
+        let of_peers = self.node.context().overlay.handlers_of_peers().into_iter();
+        let own = handlers.names();
+        list.extend(
+            of_peers
+                .filter(|(name, _)| !own.contains(name))
+                .map(|(name, peers)| of_peers_alone(name, &peers)),
+        );
         Ok(list)
     }
 }
@@ -38,6 +46,22 @@ fn of_handler(handler: &dyn Handler) -> Plugin {
         description: Some(handler.description().to_owned()),
         examples: examples.map(|example| example.text).collect(),
         state: PluginState::Ready,
+        peers: Vec::new(),
+        problem: None,
+    }
+}
+
+/// A handler that this node does not have.
+fn of_peers_alone(name: String, peers: &[PeerUrl]) -> Plugin {
+    Plugin {
+        prefix: Some(name),
+        file: None,
+        id: None,
+        version: None,
+        description: None,
+        examples: Vec::new(),
+        state: PluginState::Ready,
+        peers: peers.iter().map(|peer| peer.as_str().to_owned()).collect(),
         problem: None,
     }
 }
@@ -59,6 +83,7 @@ fn of_file(plugin: PluginFile) -> Plugin {
             .and_then(|answers| answers.description.clone()),
         examples: answers.map_or_else(Vec::new, |answers| answers.examples),
         state,
+        peers: Vec::new(),
         problem: plugin.problem,
     }
 }
@@ -79,6 +104,7 @@ fn of_policy(file: &str, policy: PolicyState) -> Plugin {
         description: Some(format!("the policy: {does}")),
         examples: Vec::new(),
         state,
+        peers: Vec::new(),
         problem: policy.problem.or(policy.failure),
     }
 }

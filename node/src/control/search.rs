@@ -51,7 +51,8 @@ impl SearchServer for Owner {
         }
         let mut hits = here;
         hits.extend(there);
-        answer::refusal(&search, hits.is_empty())?;
+        let of_peers = self.node.context().overlay.handlers_of_peers();
+        answer::refusal(&search, hits.is_empty(), &of_peers)?;
         let mut hits = self.ranked(hits).await;
         answer::best_first(&mut hits);
         is_full |= hits.len() > limit;
@@ -94,7 +95,7 @@ impl Owner {
         time: Duration,
     ) -> Result<Search, ApiError> {
         let context = self.node.context();
-        context.overlay.met(&[]).await;
+        context.overlay.met_for_owner().await;
         let wanted = SearchWanted {
             query,
             limit,
@@ -131,7 +132,8 @@ impl Owner {
             sink.send(to_json_raw_value(&SearchNews::Hits(hits))?)
                 .await?;
         }
-        Ok(match answer::refusal(&search, sent == 0) {
+        let of_peers = self.node.context().overlay.handlers_of_peers();
+        Ok(match answer::refusal(&search, sent == 0, &of_peers) {
             Ok(()) => SearchNews::Done(answer::summary(&search, self.node.url(), sent >= limit)),
             Err(error) => SearchNews::Failed(error),
         })

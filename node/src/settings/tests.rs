@@ -343,3 +343,56 @@ fn paths_in_the_file_are_those_of_the_home_or_relative_to_it() {
     let user = PathBuf::from(std::env::var_os("HOME").unwrap());
     assert_eq!(settings.state, user.join("of-a-node"));
 }
+
+#[test]
+fn every_option_is_a_key_of_the_page_and_of_the_file() {
+    use clap::CommandFactory;
+
+    const PAGE: &str = include_str!("../../../docs/configuration.md");
+    let home = home();
+    let cli = crate::cli::Cli::command();
+    let options = cli.get_arguments().filter_map(clap::Arg::get_long);
+    for option in options.filter(|option| !["config", "help", "version"].contains(option)) {
+        let key = option.replace('-', "_");
+        let row = format!("| `{key}` | `SIXHOP_{}` |", key.to_uppercase());
+        assert!(PAGE.contains(&row), "no row {row}");
+        // A value of no type that any key takes: the key is known if that is what is wrong.
+        let refused = Settings::resolve(with_config(&home, &format!("{key} = 1979-05-27\n")));
+        let text = refused.unwrap_err().to_string();
+        assert!(!text.contains("unknown field"), "{key}: {text}");
+    }
+    let rows = PAGE
+        .lines()
+        .filter(|line| line.starts_with("| `") && line.contains("| `SIXHOP_"));
+    assert!(rows.count() >= 17);
+}
+
+#[test]
+fn switches_are_booleans_and_one_value_is_no_array() {
+    let home = home();
+    let read = |text: &str| Settings::resolve(with_config(&home, text));
+    for (text, mdns) in [
+        ("mdns = false", Mdns::Off),
+        ("mdns = true", Mdns::On),
+        ("mdns = 'auto'", Mdns::Auto),
+    ] {
+        assert_eq!(read(text).unwrap().meeting.mdns, mdns, "{text}");
+    }
+    let text = "cache_size = false\nupload_rate = '2M'\ndownload_rate = 4096\npublish = 'on'\npeer = 'http://a/'\n";
+    let settings = read(text).unwrap();
+    assert_eq!((settings.cache_size, settings.upload_rate), (0, 2 << 20));
+    assert_eq!(
+        (settings.download_rate, settings.meeting.publish),
+        (4096, true)
+    );
+    assert_eq!(settings.peers.len(), 1);
+    for (text, part) in [
+        ("cache_size = true", "100M"),
+        ("upload_rate = 'fast'", "size"),
+        ("publish = 'maybe'", "maybe"),
+        ("peer = 1", "peer"),
+    ] {
+        let error = read(text).unwrap_err().to_string();
+        assert!(error.contains(part), "{text}: {error}");
+    }
+}

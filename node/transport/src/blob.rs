@@ -7,12 +7,13 @@
 use std::{ops::Range, time::Instant};
 
 use bytes::Bytes;
-use node_wire::{AnswerRate, Digest, peer_url::PeerUrl};
+use node_wire::{AnswerRate, Digest};
 
 use super::{
     calls::{CallError, Client},
     content::{ContentBody, Intake},
-    transport::{PeerRequest, PeerResponse, Purpose, TransportError},
+    destination::Destination,
+    transport::{PeerResponse, Purpose, TransportError},
 };
 use node_wire::pieces::{CONTENT_MAX, PieceTree};
 
@@ -37,7 +38,7 @@ impl Client {
     /// tree of this digest.
     pub async fn tree(
         &self,
-        peer: &PeerUrl,
+        peer: &Destination,
         digest: &Digest,
         deadline: Instant,
     ) -> Result<PieceTree, CallError> {
@@ -60,7 +61,7 @@ impl Client {
     /// When it does not answer, or with another range.
     pub async fn blob(
         &self,
-        peer: &PeerUrl,
+        peer: &Destination,
         digest: &Digest,
         range: Range<u64>,
         deadline: Instant,
@@ -126,18 +127,13 @@ impl std::fmt::Debug for BlobBody {
 }
 
 impl Client {
-    async fn ask(
+    pub(super) async fn ask(
         &self,
-        peer: &PeerUrl,
+        peer: &Destination,
         purpose: Purpose,
         deadline: Instant,
     ) -> Result<PeerResponse, CallError> {
-        let request = PeerRequest {
-            peer: peer.clone(),
-            purpose,
-            walk: None,
-        };
-        self.exchange(request, deadline).await
+        self.exchange(peer, purpose, None, deadline).await
     }
 }
 

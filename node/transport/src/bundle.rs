@@ -12,13 +12,13 @@ use bytes::{Buf, Bytes};
 use node_wire::{
     Digest,
     bundle::{BundleError, BundlePart, BundleReader, write_digests},
-    peer_url::PeerUrl,
 };
 
 use super::{
     calls::{CallError, Client},
     content::{ContentBody, Intake},
-    transport::{PeerRequest, Purpose},
+    destination::Destination,
+    transport::Purpose,
 };
 
 /// A file of a bundle.
@@ -49,18 +49,14 @@ impl Client {
     /// Errors if it does not answer.
     pub async fn bundle(
         &self,
-        peer: &PeerUrl,
+        peer: &Destination,
         files: &[(Digest, u64)],
         deadline: Instant,
     ) -> Result<BundleBody, CallError> {
         self.counters.bundles_asked.one();
         let digests: Vec<Digest> = files.iter().map(|(digest, _)| *digest).collect();
-        let request = PeerRequest {
-            peer: peer.clone(),
-            purpose: Purpose::Bundle(write_digests(&digests).into()),
-            walk: None,
-        };
-        let response = self.exchange(request, deadline).await?;
+        let purpose = Purpose::Bundle(write_digests(&digests).into());
+        let response = self.ask(peer, purpose, deadline).await?;
         Ok(BundleBody {
             body: ContentBody::of(response),
             reader: BundleReader::new(files.iter().map(|(_, size)| *size).collect()),
@@ -132,7 +128,10 @@ mod tests {
 
     use futures_util::FutureExt;
     use node_base::{clock::now, counters::Counters};
-    use node_wire::bundle::{write_file, write_mark};
+    use node_wire::{
+        bundle::{write_file, write_mark},
+        peer_url::PeerUrl,
+    };
 
     use super::*;
     use crate::{MemoryTransport, TransportError};
@@ -149,6 +148,7 @@ mod tests {
         });
         let client = Client::new(Arc::new(transport), Arc::clone(&counters));
         let files: Vec<(Digest, u64)> = sizes.iter().map(|size| (DIGEST, *size)).collect();
+        let peer = Destination::of_owner(peer);
         let body = client
             .bundle(&peer, &files, now() + Duration::from_secs(1))
             .await;

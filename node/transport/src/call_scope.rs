@@ -2,9 +2,11 @@
 //!
 //! A node that others reach from far away must not be pointed by them at what is
 //! near it: its machine, its network. So it calls nothing that is nearer than
-//! its own URL, unless its owner named the host.
+//! its own URL, unless its owner named the host, and nothing that is nearer than
+//! whoever named it.
 //!
 //! # Invariants
+//! - A [`CheckedAddress`] is made here and nowhere else.
 //! - What a name resolves to counts, each time; what the name looks like does
 //!   not let a nearer address through.
 //! - The hosts of the owner are bounded; beyond that, none is added.
@@ -20,7 +22,10 @@ use node_wire::{
     scope::Scope,
 };
 
-use super::transport::TransportError;
+use super::{
+    destination::{Destination, Naming},
+    transport::TransportError,
+};
 use node_base::sync::lock;
 
 /// Most hosts of the owner that are remembered.
@@ -32,6 +37,18 @@ pub struct CallScope {
     nearest: Scope,
     /// Hosts that the owner named.
     hosts: Mutex<HashSet<String>>,
+}
+
+/// An address that may be called for who named it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct CheckedAddress(SocketAddr);
+
+impl CheckedAddress {
+    /// The address.
+    #[must_use]
+    pub fn get(self) -> SocketAddr {
+        self.0
+    }
 }
 
 impl CallScope {
@@ -58,36 +75,38 @@ impl CallScope {
         }
     }
 
-    /// Checks the addresses of a host.
+    /// Checks the addresses to which a destination resolves.
     ///
     /// # Errors
-    /// When one of them is none that is called: nobody who controls a name can
-    /// choose among addresses for us.
-    pub fn check(&self, name: &str, addresses: &[SocketAddr]) -> Result<(), TransportError> {
-        let is_of_owner = || lock(&self.hosts).contains(&host(name));
+    /// When there is none, or one of them may not be called for who named the
+    /// destination: nobody who controls a name can choose among addresses for us.
+    pub fn check(
+        &self,
+        to: &Destination,
+        addresses: &[SocketAddr],
+    ) -> Result<Vec<CheckedAddress>, TransportError> {
         let nearest = addresses
             .iter()
             .map(|address| Scope::of_address(address.ip()))
             .min();
+        let nearest =
+            nearest.ok_or_else(|| TransportError::Connection("it has no address".to_owned()))?;
         for address in addresses {
             let allowed = address_allowed(address.ip());
             allowed.map_err(|error| TransportError::Connection(error.to_string()))?;
         }
-        if nearest.is_some_and(|nearest| nearest < self.nearest) && !is_of_owner() {
+        let is_allowed = match to.naming() {
+            Naming::Owner => nearest >= self.nearest || self.is_of_owner(to),
+            Naming::Met(namer) | Naming::Heard(namer) => nearest >= self.nearest.max(namer),
+        };
+        if !is_allowed {
             return Err(TransportError::TooNear);
         }
-        Ok(())
+        Ok(addresses.iter().copied().map(CheckedAddress).collect())
     }
 
-    /// Checks the address of a URL, if its host is one.
-    ///
-    /// # Errors
-    /// As [`CallScope::check`].
-    pub fn check_url(&self, url: &PeerUrl) -> Result<(), TransportError> {
-        match url.ip() {
-            Some(ip) => self.check(url.host(), &[SocketAddr::new(ip, url.port())]),
-            None => Ok(()),
-        }
+    fn is_of_owner(&self, url: &PeerUrl) -> bool {
+        lock(&self.hosts).contains(&host(url.host()))
     }
 }
 
@@ -124,31 +143,60 @@ mod tests {
         SocketAddr::new(text.parse().unwrap(), 80)
     }
 
+    fn of_owner(host: &str) -> Destination {
+        Destination::of_owner(url(&format!("http://{host}/")))
+    }
+
     #[test]
     fn a_node_of_the_world_calls_nothing_near_it_but_the_hosts_of_its_owner() {
         let scope = CallScope::of(&url("http://203.0.113.7:4242/"));
-        assert!(scope.check("example.org", &[at("198.51.100.1")]).is_ok());
+        let name = of_owner("example.org");
+        assert!(scope.check(&name, &[at("198.51.100.1")]).is_ok());
         for near in ["127.0.0.1", "10.0.0.1", "::1", "fd00::1", "::ffff:10.0.0.1"] {
-            assert!(scope.check("example.org", &[at(near)]).is_err(), "{near}");
+            assert!(scope.check(&name, &[at(near)]).is_err(), "{near}");
             let among = [at("198.51.100.1"), at(near)];
-            assert!(scope.check("example.org", &among).is_err(), "{near}");
+            assert!(scope.check(&name, &among).is_err(), "{near}");
         }
-        assert!(scope.check_url(&url("http://192.168.1.2/")).is_err());
+        let lan = [at("192.168.1.2")];
+        assert!(scope.check(&of_owner("192.168.1.2"), &lan).is_err());
         scope.trust(&url("http://192.168.1.2/"));
         scope.trust(&url("http://NAS.lan./"));
-        assert!(scope.check_url(&url("http://192.168.1.2:99/")).is_ok());
-        assert!(scope.check_url(&url("http://192.168.1.3/")).is_err());
-        assert!(scope.check("nas.lan", &[at("192.168.1.9")]).is_ok());
-        assert!(scope.check("nas.lan", &[at("169.254.169.254")]).is_err());
+        assert!(scope.check(&of_owner("192.168.1.2:99"), &lan).is_ok());
+        assert!(scope.check(&of_owner("192.168.1.3"), &lan).is_err());
+        assert!(scope.check(&of_owner("nas.lan"), &lan).is_ok());
+        let metadata = [at("169.254.169.254")];
+        assert!(scope.check(&of_owner("nas.lan"), &metadata).is_err());
+        let named = Destination::heard(url("http://nas.lan/"), Scope::Network);
+        assert!(scope.check(&named, &lan).is_err(), "a stranger named it");
     }
 
     #[test]
     fn a_node_of_this_machine_calls_all_that_may_be_a_peer() {
         let scope = CallScope::of(&url("http://127.0.0.1:4242/"));
         for address in ["127.0.0.1", "10.0.0.1", "198.51.100.1"] {
-            assert!(scope.check("x", &[at(address)]).is_ok(), "{address}");
+            assert!(scope.check(&of_owner("x"), &[at(address)]).is_ok());
         }
-        assert!(scope.check("x", &[at("0.0.0.0")]).is_err());
+        assert!(scope.check(&of_owner("x"), &[at("0.0.0.0")]).is_err());
+        assert!(scope.check(&of_owner("x"), &[]).is_err());
+    }
+
+    #[test]
+    fn what_a_stranger_names_leads_to_nothing_nearer_than_the_stranger() {
+        let scope = CallScope::default();
+        let addresses = ["127.0.0.1", "192.168.1.1", "198.51.100.1"];
+        for (namer, allowed) in [
+            ("127.0.0.1", [true, true, true]),
+            ("192.168.1.7", [false, true, true]),
+            ("203.0.113.9", [false, false, true]),
+        ] {
+            let name = url("http://n.example/");
+            let heard = Destination::named_by(name.clone(), namer.parse().unwrap());
+            let met = Destination::met(name, heard.namer());
+            for to in [heard, met] {
+                let checked = addresses.map(|address| scope.check(&to, &[at(address)]).is_ok());
+                assert_eq!(checked, allowed, "{namer}");
+            }
+        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The calls: `hello`, `query`, and asking for the files of a peer.
 
 use std::{
-    net::SocketAddr,
+    net::IpAddr,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -22,7 +22,10 @@ use node_wire::{
 use tokio::time::timeout_at;
 
 use super::{
+    call_scope::{CallScope, CheckedAddress},
     content::{self, RemoteFile, next_chunk},
+    destination::{Destination, Naming},
+    dials::Dials,
     transport::{
         PeerKind, PeerRequest, PeerResponse, Purpose, Transport, TransportError, WalkInfo,
     },
@@ -32,6 +35,9 @@ use node_wire::pieces::TreeError;
 
 /// Longest answer to `GET /search`, in bytes.
 const SEARCH_ANSWER_MAX: usize = 4 * 1024 * 1024;
+
+/// Most addresses of one name that are tried.
+const ADDRESSES_MAX: usize = 4;
 
 /// Longest answer to `hello`, in bytes.
 const HELLO_ANSWER_MAX: usize = 8 * 1024;
@@ -100,6 +106,15 @@ impl CallError {
             _ => false,
         }
     }
+
+    /// Whether nobody was called: this node had called the address already.
+    #[must_use]
+    pub fn is_held_back(&self) -> bool {
+        matches!(
+            self,
+            CallError::Transport(TransportError::Repeated | TransportError::Resting)
+        )
+    }
 }
 
 /// An answer and the kind of node that gave it.
@@ -107,6 +122,8 @@ impl CallError {
 pub struct Answered<T> {
     /// The kind of the peer.
     pub kind: PeerKind,
+    /// The address that was called.
+    pub from: IpAddr,
     /// What it said.
     pub value: T,
 }
@@ -140,6 +157,8 @@ fn budget_left(response: &PeerResponse, given: Budget) -> Budget {
 #[derive(Clone)]
 pub struct Client {
     transport: Arc<dyn Transport>,
+    scope: Arc<CallScope>,
+    dials: Dials,
     pub(super) counters: Arc<Counters>,
     pub(super) download_rate: Rate,
 }
@@ -150,9 +169,18 @@ impl Client {
     pub fn new(transport: Arc<dyn Transport>, counters: Arc<Counters>) -> Client {
         Client {
             transport,
+            scope: Arc::default(),
+            dials: Dials::default(),
             counters,
             download_rate: Rate::default(),
         }
+    }
+
+    /// Limits whom it calls to `scope`.
+    #[must_use]
+    pub fn with_call_scope(mut self, scope: Arc<CallScope>) -> Client {
+        self.scope = scope;
+        self
     }
 
     /// Limits the content that peers send to `rate`.
@@ -162,23 +190,37 @@ impl Client {
         self
     }
 
-    /// The addresses of `peer`, at least one, each of which may be called.
+    /// The calls that strangers caused.
+    #[must_use]
+    pub fn dials(&self) -> &Dials {
+        &self.dials
+    }
+
+    /// The addresses of a destination, at least one, each of which may be called for
+    /// who named it.
     ///
     /// # Errors
     /// When it has none, or one that may not be called.
     pub async fn resolve(
         &self,
-        peer: &PeerUrl,
+        to: &Destination,
         deadline: Instant,
-    ) -> Result<Vec<SocketAddr>, CallError> {
-        match timeout_at(deadline.into(), self.transport.resolve(peer)).await {
+    ) -> Result<Vec<CheckedAddress>, CallError> {
+        match timeout_at(deadline.into(), self.addresses(to)).await {
             Ok(addresses) => Ok(addresses?),
             Err(_) => Err(CallError::Deadline),
         }
     }
 
-    /// Introduces the node at `ourselves` to `peer`; to nobody else than who is
-    /// at the address, if there is one.
+    async fn addresses(&self, to: &Destination) -> Result<Vec<CheckedAddress>, TransportError> {
+        if let Some(at) = to.address() {
+            return Ok(vec![at]);
+        }
+        let addresses = self.transport.resolve(to.url()).await?;
+        self.scope.check(to, &addresses)
+    }
+
+    /// Introduces the node at `ourselves` to `peer`.
     ///
     /// `None` means that the peer answered, but with a fault or a value that
     /// no dialect has: it is a peer of unknown kind.
@@ -187,56 +229,43 @@ impl Client {
     /// When the peer does not answer until `deadline`.
     pub async fn hello(
         &self,
-        peer: &PeerUrl,
+        peer: &Destination,
         ourselves: &PeerUrl,
-        at: Option<SocketAddr>,
         deadline: Instant,
     ) -> Result<Answered<Option<HelloAnswer>>, CallError> {
         let call = Hello {
             url: ourselves.as_str().to_owned(),
         };
-        let body = Bytes::from(request::write(&call.to_call()));
-        let request = PeerRequest {
-            peer: peer.clone(),
-            purpose: match at {
-                Some(at) => Purpose::Meet { body, at },
-                None => Purpose::Call(body),
-            },
-            walk: None,
-        };
-        let mut response = self.exchange(request, deadline).await?;
+        let purpose = Purpose::Call(request::write(&call.to_call()).into());
+        let (mut response, from) = self.exchange_at(peer, purpose, None, deadline).await?;
         let bytes = whole(&mut response, HELLO_ANSWER_MAX, deadline).await?;
         let answer = response::read_within(&bytes, response.charset, HELLO_ANSWER_MAX)?;
         Ok(Answered {
             kind: response.kind,
+            from,
             value: answer
                 .ok()
                 .and_then(|value| response::hello_dialect(&value)),
         })
     }
 
-    /// Tells `peer` who this node is, and hears who the peer is; nobody else than
-    /// who is at the address, if there is one.
+    /// Tells `peer` who this node is, and hears who the peer is.
     ///
     /// # Errors
     /// When it does not answer until `deadline`, or does not know the call.
     pub async fn introduce(
         &self,
-        peer: &PeerUrl,
+        peer: &Destination,
         introduce: &Introduce,
-        at: Option<SocketAddr>,
         deadline: Instant,
     ) -> Result<Introduced, CallError> {
         let body = Bytes::from(request::write(&introduce.to_call()));
-        let request = PeerRequest {
-            peer: peer.clone(),
-            purpose: match at {
-                Some(at) => Purpose::Meet { body, at },
-                None => Purpose::Find(body),
-            },
-            walk: None,
+        // Nobody knows yet whether one that was chosen by its address keeps connections.
+        let purpose = match peer.address() {
+            Some(_) => Purpose::Call(body),
+            None => Purpose::Find(body),
         };
-        let mut response = self.exchange(request, deadline).await?;
+        let mut response = self.exchange(peer, purpose, None, deadline).await?;
         let kind = response.kind;
         let bytes = whole(&mut response, SMALL_ANSWER_MAX, deadline).await?;
         let answer = response::read_within(&bytes, response.charset, SMALL_ANSWER_MAX)?;
@@ -257,20 +286,21 @@ impl Client {
     /// answer.
     pub async fn query(
         &self,
-        peer: &PeerUrl,
+        peer: &Destination,
         query: &Query,
         walk: WalkInfo,
         deadline: Instant,
     ) -> Result<Answered<QueryReply>, CallError> {
         self.counters.queries_sent.one();
         let walk_budget = walk.budget;
-        let response = self
-            .send(peer, &query.to_call(), Some(walk), deadline)
-            .await?;
+        let purpose = Purpose::Call(request::write(&query.to_call()).into());
+        let sent = self.exchange_at(peer, purpose, Some(walk), deadline);
+        let (response, from) = sent.await?;
         let kind = response.kind;
         let left = budget_left(&response, walk_budget);
-        let value = content::open(self, peer.clone(), response, left, deadline).await?;
-        Ok(Answered { kind, value })
+        let url = peer.url().clone();
+        let value = content::open(self, url, response, left, deadline).await?;
+        Ok(Answered { kind, from, value })
     }
 
     /// Asks `peer` for what `GET /search` answers to `query`, as text.
@@ -279,16 +309,12 @@ impl Client {
     /// When the peer does not answer until `deadline` or answers too much.
     pub async fn search(
         &self,
-        peer: &PeerUrl,
+        peer: &Destination,
         query: String,
         deadline: Instant,
     ) -> Result<Bytes, CallError> {
-        let request = PeerRequest {
-            peer: peer.clone(),
-            purpose: Purpose::Search(query),
-            walk: None,
-        };
-        let mut response = self.exchange(request, deadline).await?;
+        let purpose = Purpose::Search(query);
+        let mut response = self.exchange(peer, purpose, None, deadline).await?;
         whole(&mut response, SEARCH_ANSWER_MAX, deadline).await
     }
 
@@ -298,7 +324,7 @@ impl Client {
     /// When it does not answer until `deadline`, or does not know the call.
     pub async fn find(
         &self,
-        peer: &PeerUrl,
+        peer: &Destination,
         find: &Find,
         deadline: Instant,
     ) -> Result<Answered<Found>, CallError> {
@@ -312,7 +338,7 @@ impl Client {
     /// When it does not answer until `deadline`, or has forgotten the search.
     pub async fn more(
         &self,
-        peer: &PeerUrl,
+        peer: &Destination,
         more: &More,
         deadline: Instant,
     ) -> Result<Answered<Found>, CallError> {
@@ -326,43 +352,40 @@ impl Client {
     /// When it does not answer until `deadline`, or does not know the call.
     pub async fn summary(
         &self,
-        peer: &PeerUrl,
+        peer: &Destination,
         wanted: &Summarize,
         deadline: Instant,
     ) -> Result<Answered<Summary>, CallError> {
         self.counters.summaries_sent.one();
         let most = SUMMARY_ANSWER_MAX;
-        let (kind, value) = self.ours(peer, &wanted.to_call(), most, deadline).await?;
-        let value = Summary::from_value(&value).ok_or(CallError::Unexpected)?;
-        Ok(Answered { kind, value })
+        let answered = self.ours(peer, &wanted.to_call(), most, deadline).await?;
+        let value = Summary::from_value(&answered.value).ok_or(CallError::Unexpected)?;
+        Ok(answered.with(value))
     }
 
     async fn found(
         &self,
-        peer: &PeerUrl,
+        peer: &Destination,
         call: &MethodCall,
         deadline: Instant,
     ) -> Result<Answered<Found>, CallError> {
-        let (kind, value) = self.ours(peer, call, FIND_ANSWER_MAX, deadline).await?;
-        let value = Found::from_value(&value).ok_or(CallError::Unknown(kind))?;
-        Ok(Answered { kind, value })
+        let answered = self.ours(peer, call, FIND_ANSWER_MAX, deadline).await?;
+        let unknown = CallError::Unknown(answered.kind);
+        let value = Found::from_value(&answered.value).ok_or(unknown)?;
+        Ok(answered.with(value))
     }
 
     /// Makes a call that only nodes of our kind know. A fault means that the peer
     /// does not.
     async fn ours(
         &self,
-        peer: &PeerUrl,
+        peer: &Destination,
         call: &MethodCall,
         most: usize,
         deadline: Instant,
-    ) -> Result<(PeerKind, Value), CallError> {
-        let request = PeerRequest {
-            peer: peer.clone(),
-            purpose: Purpose::Find(request::write(call).into()),
-            walk: None,
-        };
-        let mut response = self.exchange(request, deadline).await?;
+    ) -> Result<Answered<Value>, CallError> {
+        let purpose = Purpose::Find(request::write(call).into());
+        let (mut response, from) = self.exchange_at(peer, purpose, None, deadline).await?;
         let kind = response.kind;
         let bytes = whole(&mut response, most, deadline).await?;
         let answer = response::read_within(&bytes, response.charset, most)?;
@@ -370,37 +393,82 @@ impl Client {
             (PeerKind::Sixhop, ACCESS_DENIED) => CallError::Private,
             _ => CallError::Unknown(kind),
         })?;
-        Ok((kind, value))
+        Ok(Answered { kind, from, value })
     }
 
-    async fn send(
+    /// Sends a request, and answers when the head of the response is there.
+    pub(super) async fn exchange(
         &self,
-        peer: &PeerUrl,
-        call: &MethodCall,
+        to: &Destination,
+        purpose: Purpose,
         walk: Option<WalkInfo>,
         deadline: Instant,
     ) -> Result<PeerResponse, CallError> {
-        let purpose = Purpose::Call(request::write(call).into());
-        self.exchange(
-            PeerRequest {
-                peer: peer.clone(),
-                purpose,
-                walk,
-            },
-            deadline,
-        )
-        .await
+        let exchanged = self.exchange_at(to, purpose, walk, deadline).await;
+        exchanged.map(|(response, _)| response)
     }
 
-    pub(super) async fn exchange(
+    /// The same, with the address that was called.
+    async fn exchange_at(
         &self,
-        request: PeerRequest,
+        to: &Destination,
+        purpose: Purpose,
+        walk: Option<WalkInfo>,
         deadline: Instant,
-    ) -> Result<PeerResponse, CallError> {
-        self.counters.calls_sent.one();
-        match timeout_at(deadline.into(), self.transport.send(request)).await {
-            Ok(response) => Ok(response?),
+    ) -> Result<(PeerResponse, IpAddr), CallError> {
+        match timeout_at(deadline.into(), self.dial(to, &purpose, walk.as_ref())).await {
+            Ok(answered) => Ok(answered?),
             Err(_) => Err(CallError::Deadline),
+        }
+    }
+
+    /// Tries the addresses of a destination in turn. Of one that was only heard of the
+    /// first alone is called: it costs one call.
+    async fn dial(
+        &self,
+        to: &Destination,
+        purpose: &Purpose,
+        walk: Option<&WalkInfo>,
+    ) -> Result<(PeerResponse, IpAddr), TransportError> {
+        let is_heard = matches!(to.naming(), Naming::Heard(_)) && to.address().is_none();
+        let most = if is_heard { 1 } else { ADDRESSES_MAX };
+        let addresses = self.addresses(to).await?;
+        let mut failed = TransportError::Connection("it has no address".to_owned());
+        for at in addresses.into_iter().take(most) {
+            to.claim(at.get())?;
+            let _calling = match is_heard {
+                true => self.dials.follow(at).await?,
+                false => None,
+            };
+            self.counters.calls_sent.one();
+            let request = PeerRequest {
+                peer: to.url().clone(),
+                at,
+                purpose: purpose.clone(),
+                walk: walk.cloned(),
+            };
+            match self.transport.send(request).await {
+                Ok(response) => {
+                    if response.kind == PeerKind::Sixhop {
+                        self.dials.answered(at);
+                    }
+                    return Ok((response, at.get().ip()));
+                }
+                Err(error @ TransportError::Unreachable(_)) => failed = error,
+                Err(error) => return Err(error),
+            }
+        }
+        Err(failed)
+    }
+}
+
+impl<T> Answered<T> {
+    /// The same with what the answer means.
+    fn with<V>(self, value: V) -> Answered<V> {
+        Answered {
+            kind: self.kind,
+            from: self.from,
+            value,
         }
     }
 }

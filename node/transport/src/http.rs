@@ -5,7 +5,7 @@
 //! one just as it is used again would look as if it could not be reached.
 //! What only our kind answers goes over connections that are kept for a while.
 
-use std::{error::Error, net::SocketAddr, sync::Arc, time::Duration};
+use std::{error::Error, io, net::SocketAddr, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use futures_util::{StreamExt, TryFutureExt, future::BoxFuture};
@@ -25,8 +25,7 @@ use node_wire::{
 };
 
 use super::{
-    call_scope::CallScope,
-    resolve::CheckedResolver,
+    resolve::{AddressesOnly, Resolver},
     tokens::Tokens,
     transport::{
         BodyStream, PeerKind, PeerRequest, PeerResponse, Purpose, SERVER_NAME, Transport,
@@ -72,35 +71,33 @@ pub struct HttpTransport {
     single: HttpClient,
     /// Connections that are kept.
     kept: HttpClient,
-    resolver: CheckedResolver,
+    resolver: Resolver,
     tokens: Arc<Tokens>,
     network: Option<NetworkKey>,
 }
 
-type HttpClient = Client<HttpConnector<CheckedResolver>, Full<Bytes>>;
+type HttpClient = Client<HttpConnector<AddressesOnly>, Full<Bytes>>;
 
 impl HttpTransport {
-    /// Calls whom `scope` lets it call.
+    /// Creates a transport that reads as fast as content comes.
     #[must_use]
-    pub fn new(scope: Arc<CallScope>) -> HttpTransport {
-        HttpTransport::reading(scope, CONTENT_BUFFER)
+    pub fn new() -> HttpTransport {
+        HttpTransport::reading(CONTENT_BUFFER)
     }
 
-    /// Calls whom `scope` lets it call, and reads no further ahead than content passes
-    /// the download rate: a peer would take long pauses between large reads for a
-    /// reader that stalls.
+    /// Creates a transport that reads no further ahead than content passes the download
+    /// rate: a peer would take long pauses between large reads for a reader that stalls.
     #[must_use]
-    pub fn at_rate(scope: Arc<CallScope>, rate: &Rate) -> HttpTransport {
+    pub fn at_rate(rate: &Rate) -> HttpTransport {
         let buffer = match rate.limit() {
             None => CONTENT_BUFFER,
             Some(_) => rate.turn().clamp(LIMITED_BUFFER_MIN, CONTENT_BUFFER),
         };
-        HttpTransport::reading(scope, buffer)
+        HttpTransport::reading(buffer)
     }
 
-    fn reading(scope: Arc<CallScope>, buffer: usize) -> HttpTransport {
-        let resolver = CheckedResolver::new(scope);
-        let mut connector = HttpConnector::new_with_resolver(resolver.clone());
+    fn reading(buffer: usize) -> HttpTransport {
+        let mut connector = HttpConnector::new_with_resolver(AddressesOnly);
         connector.set_connect_timeout(Some(CONNECT));
         connector.set_nodelay(true);
         let single = Client::builder(TokioExecutor::new())
@@ -118,7 +115,7 @@ impl HttpTransport {
         HttpTransport {
             single,
             kept,
-            resolver,
+            resolver: Resolver::new(),
             tokens: Arc::default(),
             network: None,
         }
@@ -145,6 +142,10 @@ fn sign(
         node: peer,
         method: request.method().as_str(),
         path: request.uri().path_and_query()?.as_str(),
+        range: match request.headers().get(header::RANGE) {
+            Some(range) => Some(range.to_str().ok()?),
+            None => None,
+        },
         body,
     };
     let tag = key.of_request(nonce, about).to_string().parse().ok()?;
@@ -152,14 +153,17 @@ fn sign(
     Some(key.of_answer(nonce, peer))
 }
 
+impl Default for HttpTransport {
+    fn default() -> HttpTransport {
+        HttpTransport::new()
+    }
+}
+
 impl Purpose {
     /// The body of the request.
     fn body(&self) -> &[u8] {
         match self {
-            Purpose::Call(body)
-            | Purpose::Find(body)
-            | Purpose::Meet { body, .. }
-            | Purpose::Bundle(body) => body,
+            Purpose::Call(body) | Purpose::Find(body) | Purpose::Bundle(body) => body,
             Purpose::Blob { .. } | Purpose::Tree(_) | Purpose::Search(_) => &[],
         }
     }
@@ -171,19 +175,8 @@ impl Transport for HttpTransport {
         peer: &PeerUrl,
     ) -> BoxFuture<'static, Result<Vec<SocketAddr>, TransportError>> {
         let (resolver, peer) = (self.resolver.clone(), peer.clone());
-        Box::pin(async move {
-            let addresses = match peer.ip() {
-                Some(ip) => {
-                    resolver.scope.check_url(&peer)?;
-                    vec![SocketAddr::new(ip, peer.port())]
-                }
-                None => resolver.resolve(peer.host(), peer.port()).await?,
-            };
-            if addresses.is_empty() {
-                return Err(TransportError::Connection("it has no address".to_owned()));
-            }
-            Ok(addresses)
-        })
+        let broken = |error: io::Error| TransportError::Connection(error.to_string());
+        Box::pin(async move { resolver.resolve(&peer).await.map_err(broken) })
     }
 
     fn keep_token(&self, peer: &PeerUrl, token: Nonce) {
@@ -195,14 +188,12 @@ impl Transport for HttpTransport {
         request: PeerRequest,
     ) -> BoxFuture<'static, Result<PeerResponse, TransportError>> {
         let client = match &request.purpose {
-            Purpose::Call(_) | Purpose::Meet { .. } => self.single.clone(),
+            Purpose::Call(_) => self.single.clone(),
             _ => self.kept.clone(),
         };
         let token = self.tokens.of(&request.peer);
         let (network, peer) = (self.network.clone(), request.peer.clone());
-        let reachable = self.resolver.scope.check_url(&request.peer);
         Box::pin(async move {
-            reachable?;
             let purpose = request.purpose.clone();
             let mut request = http_request(&request)?;
             if let Some(token) = token.and_then(|token| token.to_string().parse().ok()) {
@@ -211,8 +202,18 @@ impl Transport for HttpTransport {
             let expected = network.map(|key| sign(&key, &peer, purpose.body(), &mut request));
             let response = client
                 .request(request)
-                .map_err(|error| broken(&error))
+                .map_err(|error| not_answered(&error))
                 .await?;
+            let wanted_part = matches!(purpose, Purpose::Blob { .. });
+            let status = response.status();
+            if status == StatusCode::SERVICE_UNAVAILABLE {
+                let wait = response.headers().get(header::RETRY_AFTER);
+                return Err(TransportError::Busy(retry_after(wait)));
+            }
+            // Who is too busy to read a request cannot show that it is a member.
+            if status == StatusCode::TOO_MANY_REQUESTS {
+                return Err(TransportError::Status(status.as_u16()));
+            }
             if let Some(expected) = expected {
                 let shown = response.headers().get(NETWORK_HEADER);
                 let shown = shown.and_then(|shown| shown.to_str().ok()?.parse::<Tag>().ok());
@@ -220,12 +221,6 @@ impl Transport for HttpTransport {
                     (Some(expected), Some(shown)) if expected.is(&shown) => {}
                     _ => return Err(TransportError::Foreign),
                 }
-            }
-            let wanted_part = matches!(purpose, Purpose::Blob { .. });
-            let status = response.status();
-            if status == StatusCode::SERVICE_UNAVAILABLE {
-                let wait = response.headers().get(header::RETRY_AFTER);
-                return Err(TransportError::Busy(retry_after(wait)));
             }
             if status != StatusCode::OK && !(wanted_part && status == StatusCode::PARTIAL_CONTENT) {
                 return Err(TransportError::Status(status.as_u16()));
@@ -261,8 +256,10 @@ fn retry_after(value: Option<&HeaderValue>) -> Duration {
 }
 
 fn http_request(request: &PeerRequest) -> Result<Request<Full<Bytes>>, TransportError> {
-    let peer = &request.peer;
+    let (peer, at) = (&request.peer, request.at.get());
+    // To the address that was checked; the name is not looked up again.
     let mut builder = Request::builder()
+        .header(header::HOST, peer.authority())
         .header(header::USER_AGENT, SERVER_NAME)
         .header(
             header::ACCEPT_ENCODING,
@@ -278,26 +275,18 @@ fn http_request(request: &PeerRequest) -> Result<Request<Full<Bytes>>, Transport
     let built = match &request.purpose {
         Purpose::Call(body) => builder
             .method(Method::POST)
-            .uri(peer.as_str())
-            .header(header::CONNECTION, HeaderValue::from_static("close"))
-            .header(header::CONTENT_TYPE, "text/xml")
-            .body(Full::new(body.clone())),
-        // To the address that was checked; the name is not looked up again.
-        Purpose::Meet { body, at } => builder
-            .method(Method::POST)
             .uri(format!("http://{at}{}", peer.path()))
-            .header(header::HOST, peer.authority())
             .header(header::CONNECTION, HeaderValue::from_static("close"))
             .header(header::CONTENT_TYPE, "text/xml")
             .body(Full::new(body.clone())),
         Purpose::Find(body) => builder
             .method(Method::POST)
-            .uri(peer.as_str())
+            .uri(format!("http://{at}{}", peer.path()))
             .header(header::CONTENT_TYPE, "text/xml")
             .body(Full::new(body.clone())),
         Purpose::Blob { digest, range } => builder
             .method(Method::GET)
-            .uri(format!("http://{}/blobs/{digest}", peer.authority()))
+            .uri(format!("http://{at}/blobs/{digest}"))
             .header(
                 header::RANGE,
                 format!("bytes={}-{}", range.start, range.end.saturating_sub(1)),
@@ -305,16 +294,16 @@ fn http_request(request: &PeerRequest) -> Result<Request<Full<Bytes>>, Transport
             .body(Full::default()),
         Purpose::Tree(digest) => builder
             .method(Method::GET)
-            .uri(format!("http://{}/blobs/{digest}/tree", peer.authority()))
+            .uri(format!("http://{at}/blobs/{digest}/tree"))
             .body(Full::default()),
         Purpose::Bundle(digests) => builder
             .method(Method::POST)
-            .uri(format!("http://{}/blobs", peer.authority()))
+            .uri(format!("http://{at}/blobs"))
             .header(header::CONTENT_TYPE, DIGESTS_TYPE)
             .body(Full::new(digests.clone())),
         Purpose::Search(query) => builder
             .method(Method::GET)
-            .uri(format!("http://{}/search?{query}", peer.authority()))
+            .uri(format!("http://{at}/search?{query}"))
             .body(Full::default()),
     };
     built.map_err(|error| TransportError::Connection(error.to_string()))
@@ -328,11 +317,24 @@ fn stream(body: Incoming) -> BodyStream {
     }))
 }
 
-/// The last cause of an error, which is what a person can use.
+/// Why a request got no answer: no connection, or it broke.
+fn not_answered(error: &hyper_util::client::legacy::Error) -> TransportError {
+    if error.is_connect() {
+        TransportError::Unreachable(last_cause(error))
+    } else {
+        broken(error)
+    }
+}
+
 fn broken(error: &(dyn Error + 'static)) -> TransportError {
+    TransportError::Connection(last_cause(error))
+}
+
+/// The last cause of an error, which is what a person can use.
+fn last_cause(error: &(dyn Error + 'static)) -> String {
     let mut cause = error;
     while let Some(next) = cause.source() {
         cause = next;
     }
-    TransportError::Connection(cause.to_string())
+    cause.to_string()
 }

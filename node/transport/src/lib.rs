@@ -10,8 +10,10 @@
 //!   limits, and content is decoded piece by piece, never held whole.
 //! - A redirect, a compressed body or a status other than 200, or 206 for a
 //!   part that was asked for, is a failure.
-//! - The connection goes to the address that was checked; proxies of the
-//!   environment are not used.
+//! - Nobody is called but a [`Destination`], which knows who named it; the connection
+//!   goes to the address that was checked for it. Proxies of the environment are not
+//!   used.
+//! - All calls to those whom only strangers named pass one table, [`Dials`].
 //! - A call that failed costs its own time only; deciding what a failure means
 //!   is the overlay's.
 
@@ -20,6 +22,8 @@ mod bundle;
 mod call_scope;
 mod calls;
 mod content;
+mod destination;
+mod dials;
 mod http;
 pub mod identity;
 mod memory;
@@ -31,9 +35,11 @@ mod transport;
 pub use self::{
     blob::BlobBody,
     bundle::{BundleBody, BundleFile},
-    call_scope::{CallScope, nearest_for},
+    call_scope::{CallScope, CheckedAddress, nearest_for},
     calls::{Answered, CallError, Client, QueryReply},
     content::RemoteFile,
+    destination::{Destination, SearchDials},
+    dials::{AGAIN_PAUSE, Calling, Dial, Dials, HEARD_MAX, TARGET_PAUSE, Turn},
     http::HttpTransport,
     memory::{MemoryAnswer, MemoryTransport},
     transport::{

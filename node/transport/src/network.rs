@@ -5,13 +5,13 @@
 //! also of nodes that others named.
 //!
 //! # Non-goals
-//! Secrecy. Who can read what passes can read it, and can repeat a request that it
-//! has seen, to the same node.
+//! Secrecy. It keeps strangers out, not listeners: who can read what passes can read it,
+//! and can repeat a request that it has seen, to the same node.
 //!
 //! # Invariants
 //! - The key is read from a file, and is never shown, logged, or part of an error.
-//! - A tag is good for one node, one method, one path and one body: all of them are
-//!   in it, and so is a nonce. A tag of an answer is good for that nonce and node.
+//! - A tag is good for one node, one method, one path, one range and one body: all of
+//!   them are in it, and so is a nonce. A tag of an answer is good for that nonce and node.
 //! - No clock takes part.
 #![allow(
     clippy::disallowed_methods,
@@ -72,6 +72,8 @@ pub struct Tagged<'a> {
     pub method: &'a str,
     /// The path, with the query if there is one.
     pub path: &'a str,
+    /// The header `Range`, if there is one.
+    pub range: Option<&'a str>,
     /// The body.
     pub body: &'a [u8],
 }
@@ -113,9 +115,12 @@ impl NetworkKey {
     /// The tag of a request.
     #[must_use]
     pub fn of_request(&self, nonce: Nonce, about: Tagged<'_>) -> Tag {
-        let mut bytes = b"R".to_vec();
+        // Requests with a range are tagged apart: no body can stand for one.
+        let kind = if about.range.is_some() { b"P" } else { b"R" };
+        let mut bytes = kind.to_vec();
         bytes.extend(nonce.0);
-        for part in [about.node.authority(), about.method, about.path] {
+        let parts = [about.node.authority(), about.method, about.path];
+        for part in parts.into_iter().chain(about.range) {
             bytes.extend((part.len() as u64).to_be_bytes());
             bytes.extend(part.as_bytes());
         }
@@ -194,12 +199,13 @@ mod tests {
             node,
             method: "POST",
             path,
+            range: None,
             body,
         }
     }
 
     #[test]
-    fn a_tag_is_good_for_one_key_node_method_path_body_and_nonce() {
+    fn a_tag_is_good_for_one_key_node_method_path_range_body_and_nonce() {
         let (here, there) = (node(), PeerUrl::parse("http://127.0.0.1:4243/").unwrap());
         let nonce = Nonce([1; 32]);
         let right = key(1).of_request(nonce, about(&here, "/a", b"b"));
@@ -207,7 +213,15 @@ mod tests {
             method: "GET",
             ..about(&here, "/a", b"b")
         };
+        let ranged = |range| Tagged {
+            range: Some(range),
+            ..about(&here, "/a", b"b")
+        };
+        let part = key(1).of_request(nonce, ranged("bytes=0-9"));
+        assert!(!part.is(&key(1).of_request(nonce, ranged("bytes=0-99"))));
+        assert!(part.is(&key(1).of_request(nonce, ranged("bytes=0-9"))));
         for wrong in [
+            part,
             key(2).of_request(nonce, about(&here, "/a", b"b")),
             key(1).of_request(nonce, about(&there, "/a", b"b")),
             key(1).of_request(nonce, about(&here, "/ab", b"")),

@@ -1,77 +1,72 @@
-//! Names to addresses, with every address checked before it is used.
+//! Names to addresses.
 
 use std::{
     io,
-    net::{IpAddr, SocketAddr, ToSocketAddrs},
-    sync::Arc,
+    net::{SocketAddr, ToSocketAddrs},
     task::{Context, Poll},
     vec,
 };
 
-use futures_util::future::BoxFuture;
+use futures_util::future::{Ready, ready};
 use hyper_util::client::legacy::connect::dns::Name;
 use node_base::threads::Threads;
+use node_wire::peer_url::PeerUrl;
 use tower::Service;
-
-use super::{call_scope::CallScope, transport::TransportError};
 
 /// Lookups of names that run at a time. The system may take half a minute for one.
 const LOOKUPS_MAX: usize = 16;
 
-/// Resolves names. A name with one refused address is refused whole: nobody
-/// who controls a name can choose among addresses for us.
+/// Resolves names.
 #[derive(Clone, Debug)]
-pub(super) struct CheckedResolver {
-    pub(super) scope: Arc<CallScope>,
+pub(super) struct Resolver {
     threads: Threads,
 }
 
-impl CheckedResolver {
+impl Resolver {
     /// Creates a resolver with threads of its own, so that names that nobody answers for hold up nothing else.
-    pub(super) fn new(scope: Arc<CallScope>) -> CheckedResolver {
-        CheckedResolver {
-            scope,
+    pub(super) fn new() -> Resolver {
+        Resolver {
             threads: Threads::new("lookup", LOOKUPS_MAX),
         }
     }
 
-    /// The addresses of a host.
-    pub(super) async fn resolve(
-        &self,
-        host: &str,
-        port: u16,
-    ) -> Result<Vec<SocketAddr>, TransportError> {
-        let broken = |error: io::Error| TransportError::Connection(error.to_string());
-        let addresses = match host.parse::<IpAddr>() {
-            Ok(address) => vec![SocketAddr::new(address, port)],
-            Err(_) => self.look_up(host.to_owned(), port).await.map_err(broken)?,
-        };
-        self.scope.check(host, &addresses)?;
-        Ok(addresses)
-    }
-
-    async fn look_up(&self, host: String, port: u16) -> io::Result<Vec<SocketAddr>> {
+    /// Returns the addresses of a host.
+    ///
+    /// # Errors
+    /// What the system says of its name.
+    pub(super) async fn resolve(&self, peer: &PeerUrl) -> io::Result<Vec<SocketAddr>> {
+        if let Some(ip) = peer.ip() {
+            return Ok(vec![SocketAddr::new(ip, peer.port())]);
+        }
+        let (host, port) = (peer.host().to_owned(), peer.port());
         let found = self
             .threads
             .run(move || (host.as_str(), port).to_socket_addrs());
-        Ok(found.await??.collect())
+        let mut addresses: Vec<SocketAddr> = found.await??.collect();
+        if peer.is_localhost() {
+            // The two are one peer, and the chapter's listen on IPv4.
+            addresses.sort_by_key(SocketAddr::is_ipv6);
+        }
+        Ok(addresses)
     }
 }
 
-impl Service<Name> for CheckedResolver {
+/// Refuses to resolve a name: a connection goes to an address that was checked.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct AddressesOnly;
+
+impl Service<Name> for AddressesOnly {
     type Response = vec::IntoIter<SocketAddr>;
     type Error = io::Error;
-    type Future = BoxFuture<'static, io::Result<Self::Response>>;
+    type Future = Ready<io::Result<Self::Response>>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(Ok(()))
     }
 
     fn call(&mut self, name: Name) -> Self::Future {
-        let resolver = self.clone();
-        Box::pin(async move {
-            let addresses = resolver.resolve(name.as_str(), 0).await;
-            Ok(addresses.map_err(io::Error::other)?.into_iter())
-        })
+        ready(Err(io::Error::other(format!(
+            "{name} is a name, and no address that was checked"
+        ))))
     }
 }

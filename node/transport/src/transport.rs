@@ -2,6 +2,7 @@
 
 use std::{net::SocketAddr, ops::Range, pin::Pin, time::Duration};
 
+use super::call_scope::CheckedAddress;
 use bytes::Bytes;
 use futures_util::{Stream, future::BoxFuture};
 use node_wire::{
@@ -14,6 +15,8 @@ use node_wire::{
 pub struct PeerRequest {
     /// Whom to ask.
     pub peer: PeerUrl,
+    /// The address to ask at, and no other.
+    pub at: CheckedAddress,
     /// What for.
     pub purpose: Purpose,
     /// The walk that a `query` belongs to.
@@ -34,16 +37,8 @@ pub struct WalkInfo {
 /// What a request is for.
 #[derive(Clone, Debug)]
 pub enum Purpose {
-    /// An XML-RPC call, as bytes.
+    /// An XML-RPC call over a connection of its own, as bytes.
     Call(Bytes),
-    /// An XML-RPC call to somebody who is not known yet, at this address of it
-    /// and no other.
-    Meet {
-        /// The call, as bytes.
-        body: Bytes,
-        /// The address, which was checked.
-        at: SocketAddr,
-    },
     /// An XML-RPC call that only our kind answers, as bytes.
     Find(Bytes),
     /// A range of content: `GET /blobs/DIGEST`.
@@ -105,6 +100,9 @@ pub enum TransportError {
     /// No connection, or it broke.
     #[error("{0}")]
     Connection(String),
+    /// No connection to this address; another one of the peer may be tried.
+    #[error("{0}")]
+    Unreachable(String),
     /// An answer that is no success.
     #[error("it answered with the HTTP status {0}")]
     Status(u16),
@@ -120,6 +118,12 @@ pub enum TransportError {
     /// An address that is nearer than those from which this node is reached.
     #[error("its address is in this machine or network, which others may not make this node call")]
     TooNear,
+    /// A search called the address under another URL already.
+    #[error("this search has called its address under another URL")]
+    Repeated,
+    /// The address was called not long ago and did not answer as a node.
+    #[error("its address was called less than a minute ago and did not answer as a node does")]
+    Resting,
 }
 
 impl PeerKind {
@@ -136,7 +140,7 @@ impl PeerKind {
 
 /// Carries requests to peers.
 pub trait Transport: Send + Sync + 'static {
-    /// The addresses of a peer, at least one, all of them checked.
+    /// The addresses of a peer. None of them is checked.
     fn resolve(
         &self,
         peer: &PeerUrl,

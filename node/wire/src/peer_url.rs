@@ -183,6 +183,12 @@ impl PeerUrl {
         address(&self.0).map(|address| address.to_canonical())
     }
 
+    /// True if the host is the name `localhost`.
+    #[must_use]
+    pub fn is_localhost(&self) -> bool {
+        self.host().trim_end_matches('.') == "localhost"
+    }
+
     /// The same peer spoken to in the dialect of codes: its path without
     /// `/RPC2` and the like, and `/codes` after it.
     #[must_use]
@@ -198,10 +204,8 @@ impl PeerUrl {
     pub fn key(&self) -> String {
         let host = match self.ip() {
             Some(IpAddr::V4(address)) => address.to_string(),
-            _ => match self.host().trim_end_matches('.') {
-                "localhost" => Ipv4Addr::LOCALHOST.to_string(),
-                host => host.to_owned(),
-            },
+            _ if self.is_localhost() => Ipv4Addr::LOCALHOST.to_string(),
+            _ => self.host().trim_end_matches('.').to_owned(),
         };
         format!("http://{host}:{}{}", self.port(), base_path(self.path()))
     }

@@ -250,6 +250,9 @@ pub struct SummaryKeys {
     pub texts: Vec<Vec<String>>,
 }
 
+/// Says whether a name is one that a query means.
+pub type NameCheck = Box<dyn Fn(&str) -> bool + Send + Sync>;
+
 /// Something that answers queries of one kind.
 pub trait Handler: Send + Sync {
     /// The prefix that users type before the colon: lower-case letters, digits
@@ -271,6 +274,12 @@ pub trait Handler: Send + Sync {
     /// Returns what every file that matches `text` has in its name, so that peers
     /// without it are passed over. `None`: nothing is known, all peers are asked.
     fn summary_keys(&self, _text: &str) -> Option<SummaryKeys> {
+        None
+    }
+
+    /// Returns a check of the names that `text` means, if an answer may also have files that fit nearly. What brings
+    /// files takes only those that pass it. `None`: every hit is meant.
+    fn name_check(&self, _text: &str) -> Option<NameCheck> {
         None
     }
 

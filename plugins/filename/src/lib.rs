@@ -32,7 +32,9 @@ mod words;
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use plugin_api::{Example, FileInfo, Files, Flow, Handler, HandlerError, Hit, Sink, SummaryKeys};
+use plugin_api::{
+    Example, FileInfo, Files, Flow, Handler, HandlerError, Hit, NameCheck, Sink, SummaryKeys,
+};
 
 use plugin_words::composed;
 
@@ -81,6 +83,19 @@ impl Handler for Filename {
 
     fn summary_keys(&self, text: &str) -> Option<SummaryKeys> {
         summary_keys::summary_keys(text)
+    }
+
+    fn name_check(&self, text: &str) -> Option<NameCheck> {
+        let is_quoted = text.starts_with('"');
+        let wanted = Wanted::parse(text).ok()?;
+        // Words are meant as words: a text that is neither quoted nor a glob asks for what fits nearly, too.
+        if !is_quoted && !Glob::is_meant(&wanted.name) {
+            return None;
+        }
+        Some(Box::new(move |there| {
+            let fits = |glob: &Glob| glob.fits(there) || glob.fits_any_case(there);
+            is_called(there, &wanted.name) || wanted.glob.as_ref().is_some_and(fits)
+        }))
     }
 
     fn answer(
@@ -449,6 +464,24 @@ mod tests {
     #[test]
     fn the_examples_hold() {
         plugin_api::check_examples(&Filename).unwrap();
+    }
+
+    #[test]
+    fn a_glob_and_a_quoted_name_mean_no_file_that_fits_nearly() {
+        let check = |text: &str, name: &str| Filename.name_check(text).map(|fits| fits(name));
+        for (text, name, is_meant) in [
+            ("song [live].mp3", "song l.mp3", Some(true)),
+            ("song [live].mp3", "a/song [live].mp3", Some(true)),
+            ("track [01.mp3", "track 01.mp3", Some(false)),
+            ("track [01.mp3", "track [01.mp3", Some(true)),
+            ("*.pdf", "report.txt", Some(false)),
+            ("*.pdf", "a/REPORT.PDF", Some(true)),
+            ("\"data{1}.csv\"", "data1.csv", Some(false)),
+            ("\"data{1}.csv\"", "data{1}.csv", Some(true)),
+            ("holliday", "holiday.jpg", None),
+        ] {
+            assert_eq!(check(text, name), is_meant, "{text} {name}");
+        }
     }
 
     #[test]

@@ -62,7 +62,9 @@ pub(crate) fn compiler() -> Engine {
         .set_max_map_size(MAP_MAX)
         .set_max_variables(VARIABLES_MAX)
         .set_max_functions(FUNCTIONS_MAX)
-        .set_max_modules(0);
+        .set_max_modules(0)
+        // A property that is misspelt is an error, and not nothing.
+        .set_fail_on_invalid_map_property(true);
     engine.disable_symbol("eval").disable_symbol("import");
     engine.on_print(|_| {}).on_debug(|_, _, _| {});
     engine

@@ -93,7 +93,7 @@ fn a_timeout_keeps_what_came_and_says_how_to_drop_it() {
         .run();
     let late = late.expect_code(124);
     assert!(
-        late.stderr.contains("kept") && late.stderr.contains("fetch.drop"),
+        late.stderr.contains("kept") && late.stderr.contains("ctl transfers drop"),
         "{}",
         late.stderr
     );

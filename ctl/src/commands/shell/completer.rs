@@ -9,17 +9,25 @@
 
 use std::{
     cell::RefCell,
+    collections::BTreeSet,
     time::{Duration, Instant},
 };
 
+use clap::CommandFactory;
 use node_api::share::ShareFile;
 use rustyline::{
     Helper, completion::Completer, highlight::Highlighter, hint::Hinter, validate::Validator,
 };
 use tokio::{runtime::Handle, time::timeout};
 
-use super::COMMANDS;
-use crate::{commands::Context, connection::Connection, error::CtlError, output::escaped};
+use super::{EXIT, NOT_HERE, words::Typed};
+use crate::{
+    cli::Cli,
+    commands::Context,
+    connection::Connection,
+    error::CtlError,
+    output::{escaped, shell_word},
+};
 
 /// Longest time in which Tab may ask the node.
 const LONGEST_WAIT: Duration = Duration::from_secs(1);
@@ -71,7 +79,8 @@ impl ShellCompleter {
     fn ask(&self) -> Known {
         let mut known = Known::default();
         if let Ok(node) = self.context.connect() {
-            let asking = timeout(LONGEST_WAIT, gather(&node, &mut known));
+            // The timer needs the runtime, which this thread is not of.
+            let asking = async { timeout(LONGEST_WAIT, gather(&node, &mut known)).await };
             let _ = self.runtime.block_on(asking);
         }
         known
@@ -79,7 +88,7 @@ impl ShellCompleter {
 }
 
 async fn gather(node: &Connection, known: &mut Known) -> Result<(), CtlError> {
-    known.here = names(node.files().await?.files);
+    known.here = names(node.files(None).await?.files);
     let peers = node.peers().await?;
     known.peers = peers.into_iter().map(|peer| peer.url).collect();
     for peer in known.peers.iter().take(PEERS_ASKED) {
@@ -111,23 +120,80 @@ impl Completer for ShellCompleter {
 
 /// Where the word to complete starts, and what it can become.
 fn complete(typed: &str, known: impl Fn() -> Known) -> (usize, Vec<String>) {
-    let Some((command, rest)) = typed.split_once(' ') else {
-        let commands = COMMANDS.map(str::to_owned).to_vec();
-        return (0, beginning_with(typed, commands));
-    };
-    let start = typed.len() - rest.trim_start().len();
-    let candidates = match command {
-        "fetch" => known().at_peers,
-        "search" => known().here,
-        "ls" | "hello" => known().peers,
+    let typed = Typed::read(typed);
+    let last = typed.last();
+    let before: Vec<&str> = typed.whole.iter().map(|word| word.text.as_str()).collect();
+    let candidates = match before.as_slice() {
+        [] | ["help"] => commands(),
+        [command, ..] if last.text.starts_with('-') => options(command),
+        [command] if has_actions(command) => actions(command),
+        ["fetch", ..] => known().at_peers,
+        ["search" | "grep", ..] => known().here,
+        ["hello"] | ["peers", "rm"] => known().peers,
+        ["ls"] => known().listable(),
+        ["ls", _] => folders(&known().at_peers),
         _ => Vec::new(),
     };
-    (start, beginning_with(&typed[start..], candidates))
+    let begins = |name: &String| name.starts_with(&last.text) && escaped(name) == *name;
+    let is_option = last.text.starts_with('-');
+    let word = |name: String| {
+        if is_option { name } else { shell_word(&name) }
+    };
+    let candidates = candidates.into_iter().filter(begins);
+    (last.start, candidates.map(word).collect())
 }
 
-fn beginning_with(start: &str, candidates: Vec<String>) -> Vec<String> {
-    let offered = |name: &String| name.starts_with(start) && escaped(name) == *name;
-    candidates.into_iter().filter(offered).collect()
+impl Known {
+    /// What `ls` takes: peers, folders and files.
+    fn listable(self) -> Vec<String> {
+        let folders = folders(&self.here);
+        self.peers
+            .into_iter()
+            .chain(folders)
+            .chain(self.here)
+            .collect()
+    }
+}
+
+/// The folders in which these files are, each once.
+fn folders(names: &[String]) -> Vec<String> {
+    let ends = |name: &String| -> Vec<String> {
+        let slashes = name.match_indices('/');
+        slashes.map(|(at, _)| name[..=at].to_owned()).collect()
+    };
+    let folders: BTreeSet<String> = names.iter().flat_map(ends).collect();
+    folders.into_iter().collect()
+}
+
+fn commands() -> Vec<String> {
+    let cli = Cli::command();
+    let names = cli.get_subcommands().map(clap::Command::get_name);
+    let here = names.filter(|name| !NOT_HERE.contains(name));
+    here.chain(["help", EXIT]).map(str::to_owned).collect()
+}
+
+fn options(command: &str) -> Vec<String> {
+    let mut cli = Cli::command();
+    cli.build();
+    let Some(command) = cli.find_subcommand(command) else {
+        return Vec::new();
+    };
+    let shown = command
+        .get_arguments()
+        .filter(|option| !option.is_hide_set());
+    let names = shown.filter_map(clap::Arg::get_long);
+    names.map(|name| format!("--{name}")).collect()
+}
+
+fn has_actions(command: &str) -> bool {
+    !actions(command).is_empty()
+}
+
+fn actions(command: &str) -> Vec<String> {
+    let cli = Cli::command();
+    let command = cli.find_subcommand(command);
+    let actions = command.into_iter().flat_map(clap::Command::get_subcommands);
+    actions.map(|action| action.get_name().to_owned()).collect()
 }
 
 impl Helper for ShellCompleter {}
@@ -146,34 +212,58 @@ mod tests {
 
     fn known() -> Known {
         Known {
-            here: vec!["here.txt".into()],
-            at_peers: vec!["notes/a b.txt".into(), "notes/\u{1b}[2J".into()],
+            here: vec!["here.txt".into(), "photos/2013/a.jpg".into()],
+            at_peers: vec![
+                "it's.txt".into(),
+                "notes/a b.txt".into(),
+                "notes/\u{1b}[2J".into(),
+            ],
             peers: vec!["http://127.0.0.1:1/".into()],
         }
+    }
+
+    fn offered(typed: &str) -> Vec<String> {
+        complete(typed, known).1
     }
 
     #[test]
     fn the_first_word_is_a_command() {
         assert_eq!(complete("fe", known), (0, vec!["fetch".to_owned()]));
-        assert_eq!(complete("", known).1.len(), COMMANDS.len());
+        assert_eq!(offered("  gr"), ["grep"]);
+        assert!(offered("").len() > 10);
+        assert!(!offered("").contains(&"shell".to_owned()));
     }
 
     #[test]
     fn the_rest_is_what_the_command_takes() {
         assert_eq!(
-            complete("fetch notes/a b", known),
-            (6, vec!["notes/a b.txt".to_owned()])
+            complete("fetch notes/a", known),
+            (6, vec!["'notes/a b.txt'".to_owned()])
         );
+        assert_eq!(offered("fetch it"), [r"'it'\''s.txt'"]);
+        assert_eq!(offered("fetch --replace 'notes/a b"), ["'notes/a b.txt'"]);
+        assert_eq!(offered("search he"), ["here.txt"]);
+        assert_eq!(offered("hello "), ["http://127.0.0.1:1/"]);
+        assert_eq!(offered("peers "), ["ls", "rm"]);
+        assert_eq!(offered("peers rm h"), ["http://127.0.0.1:1/"]);
         assert_eq!(
-            complete("search he", known),
-            (7, vec!["here.txt".to_owned()])
+            offered("ls photos/"),
+            ["photos/", "photos/2013/", "photos/2013/a.jpg"]
         );
-        assert_eq!(complete("hello ", known).1, ["http://127.0.0.1:1/"]);
-        assert!(complete("status x", known).1.is_empty());
+        assert!(offered("status x").is_empty());
+        assert_eq!(offered("help stat"), ["status"]);
+    }
+
+    #[test]
+    fn options_are_those_of_the_command() {
+        assert_eq!(offered("fetch --re"), ["--replace"]);
+        assert_eq!(offered("search x --su"), ["--sure"]);
+        assert!(offered("search x --").contains(&"--json".to_owned()));
+        assert!(offered("eat --").is_empty());
     }
 
     #[test]
     fn a_name_that_cannot_be_typed_is_not_offered() {
-        assert_eq!(complete("fetch notes/", known).1, ["notes/a b.txt"]);
+        assert_eq!(offered("fetch notes/"), ["'notes/a b.txt'"]);
     }
 }

@@ -24,6 +24,7 @@ pub(super) fn wanted(args: &ShellArgs, context: &Context) -> Result<Option<Wante
     };
     Ok(Some(Wanted {
         share: Some(share.clone()),
+        plugins: None,
         state: context.given_state(),
         listen,
         url: args.url.clone(),

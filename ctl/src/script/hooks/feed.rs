@@ -10,7 +10,11 @@ use node_api::{
 };
 use tokio::time::sleep;
 
-use crate::{connection::Connection, error::CtlError, output::Output};
+use crate::{
+    connection::Connection,
+    error::CtlError,
+    output::{Output, plural},
+};
 
 /// Pause before a connection that was lost is made anew, at first.
 const PAUSE_MIN: Duration = Duration::from_millis(100);
@@ -129,10 +133,8 @@ impl Feed {
             let next = self.place.since.saturating_add(1);
             if event.id > next {
                 let lost = event.id - next;
-                output.note(&format!(
-                    "{lost} events before number {} are lost",
-                    event.id
-                ));
+                let lost = plural(lost, "event", "events");
+                output.note(&format!("lost {lost} before number {}", event.id));
             }
             self.place.since = event.id;
             self.pause = Duration::ZERO;

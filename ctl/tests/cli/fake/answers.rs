@@ -15,7 +15,7 @@ use jsonrpsee::{
 use node_api::{
     error::{ApiError, ErrorCode},
     events::{Event, EventStreamServer},
-    fetch::{FetchBatch, FetchFailure, FetchServer, FetchState, FetchStatus},
+    fetch::{FetchBatch, FetchFailure, FetchPlan, FetchServer, FetchState, FetchStatus},
     node::{NodeServer, NodeStatus},
     peer::{Peer, PeerDialect, PeerKind, PeerSource, PeerState, PeersServer},
     search::{
@@ -387,6 +387,31 @@ impl FetchServer for Answers {
         Ok(status(id, FetchState::Searching))
     }
 
+    /// A text with signs is a query, which three files match; any other is a name.
+    async fn resolve(&self, name: String, expand: Option<bool>) -> RpcResult<FetchPlan> {
+        if !name.contains(['*', ':']) && !name.ends_with('/') {
+            return Ok(FetchPlan {
+                names: vec![name],
+                ..FetchPlan::default()
+            });
+        }
+        let query = match name.strip_suffix('/') {
+            Some(folder) => format!("name:{folder}/**"),
+            None => format!("name:{name}"),
+        };
+        let all = ["photos/here.txt", "photos/b/here.txt", "photos/.bashrc"];
+        let is_named = |_: &&str| expand == Some(true) && !name.starts_with("none");
+        Ok(FetchPlan {
+            names: all
+                .into_iter()
+                .filter(is_named)
+                .map(str::to_owned)
+                .collect(),
+            query: Some(query),
+            ..FetchPlan::default()
+        })
+    }
+
     async fn pass(&self, _name: String) -> RpcResult<Option<String>> {
         Ok(None)
     }
@@ -410,12 +435,20 @@ impl FetchServer for Answers {
         Ok(batch("name:*"))
     }
 
+    async fn list_matching(&self) -> RpcResult<Vec<FetchBatch>> {
+        Ok(vec![batch("name:bad*")])
+    }
+
     async fn cancel_matching(&self, _: u64) -> RpcResult<FetchBatch> {
         Ok(batch("name:*"))
     }
 
     async fn list(&self) -> RpcResult<Vec<FetchStatus>> {
-        Ok(Vec::new())
+        Ok(vec![
+            status(MISSING, FetchState::Failed),
+            status(SLOW, FetchState::Receiving),
+            status(FOUND, FetchState::Done),
+        ])
     }
 
     async fn cancel(&self, id: u64, _: Option<bool>) -> RpcResult<FetchStatus> {
@@ -423,8 +456,8 @@ impl FetchServer for Answers {
         Ok(status(id, FetchState::Cancelled))
     }
 
-    async fn drop_kept(&self, _: Option<u64>, _: Option<String>) -> RpcResult<Vec<FetchStatus>> {
-        Ok(Vec::new())
+    async fn drop_kept(&self, id: Option<u64>, _: Option<String>) -> RpcResult<Vec<FetchStatus>> {
+        Ok(vec![status(id.unwrap_or(MISSING), FetchState::Cancelled)])
     }
 }
 

@@ -179,7 +179,7 @@ impl Query {
 
     /// Whether somebody else's handler is asked, whose text may be anything.
     fn is_plugin(&self) -> bool {
-        !BUILT_IN.contains(&self.handler.as_str())
+        !is_built_in(&self.handler)
     }
 
     /// The text for the handler, quoted parts with their quotes or without.
@@ -213,6 +213,12 @@ pub fn handler_of(query: &str) -> &str {
 #[must_use]
 pub fn text_of(query: &str) -> &str {
     split_prefix(query).1
+}
+
+/// Returns whether every node has a handler of this name.
+#[must_use]
+pub fn is_built_in(handler: &str) -> bool {
+    BUILT_IN.contains(&handler)
 }
 
 /// What becomes of quotes around a part of the text.

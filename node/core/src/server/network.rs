@@ -4,6 +4,8 @@
 //! - It fails closed: in a private network, whatever is not open to strangers needs
 //!   a right tag, from this machine too.
 //! - What a tag is about is taken from the request as it came.
+//! - Only a request with a right tag gets an answer with one: nobody is given a tag of
+//!   a nonce that it chose, to try keys on.
 //! - The owner's own programs have no key: they get a tag for one request, which asks
 //!   this node for one file.
 
@@ -14,7 +16,7 @@ use std::{
 
 use axum::{
     extract::{Request, State},
-    http::{HeaderMap, HeaderValue, Method, StatusCode, request::Parts},
+    http::{HeaderMap, HeaderValue, Method, StatusCode, header, request::Parts},
     middleware::Next,
     response::{IntoResponse, Response},
 };
@@ -53,18 +55,25 @@ pub(super) async fn guard(
         return next.run(request).await;
     };
     let tag = tag_of(request.headers());
+    let is_post = request.method() == Method::POST;
     let (parts, body) = request.into_parts();
     let own = own_url(&context, &parts);
-    let response = if parts.method == Method::POST || is_member(&context, &parts, b"") {
-        next.run(Request::from_parts(parts, body)).await
-    } else {
-        (StatusCode::FORBIDDEN, "this node is of a private network\n").into_response()
-    };
-    match tag {
+    let is_member = !is_post && is_member(&context, &parts, b"");
+    if !is_post && !is_member {
+        let text = "this node is of a private network\n";
+        return (StatusCode::FORBIDDEN, text).into_response();
+    }
+    let response = next.run(Request::from_parts(parts, body)).await;
+    let is_member = is_member || response.extensions().get::<ToMember>().is_some();
+    match tag.filter(|_| is_member) {
         Some(tag) => with_tag(response, key.of_answer(tag.nonce, &own)),
         None => response,
     }
 }
+
+/// Marks the answer to a call whose tag was right.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ToMember;
 
 /// Whether a request comes from a member, or there is no private network.
 pub(super) fn is_member(context: &Context, parts: &Parts, body: &[u8]) -> bool {
@@ -73,11 +82,15 @@ pub(super) fn is_member(context: &Context, parts: &Parts, body: &[u8]) -> bool {
     };
     let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
     let own = own_url(context, parts);
+    // One that is no text is not in any tag that a member makes.
+    let range = parts.headers.get(header::RANGE);
+    let range = range.map(|range| range.to_str().unwrap_or_default());
     let is_right = |tag: Tag| {
         let about = Tagged {
             node: &own,
             method: parts.method.as_str(),
             path,
+            range,
             body,
         };
         key.of_request(tag.nonce, about).is(&tag)
@@ -104,6 +117,7 @@ impl Context {
             node: &own,
             method: Method::POST.as_str(),
             path: OWN_QUERY_PATH,
+            range: None,
             body: &body,
         };
         let key = self.network.as_ref()?;

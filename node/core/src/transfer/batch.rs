@@ -18,8 +18,8 @@ use node_wire::{
     FindWanted,
     bundle::{BUNDLE_BYTES_MAX, BUNDLE_FILES_MAX},
     name::ShareName,
-    peer_url::PeerUrl,
 };
+use plugin_api::NameCheck;
 use serde_json::json;
 use tokio::{select, sync::watch};
 use tokio_util::sync::CancellationToken;
@@ -31,6 +31,7 @@ use super::{
     turns::Owner,
 };
 use crate::{
+    client::Destination,
     overlay::{Finder, Holder},
     share::{Replace, ShareError},
 };
@@ -85,9 +86,10 @@ pub struct BatchStatus {
 }
 
 /// One batch.
-#[derive(Debug)]
 pub(super) struct Batch {
     status: watch::Sender<BatchStatus>,
+    /// Which of the names that peers give are meant.
+    is_meant: Option<NameCheck>,
     cancel: CancellationToken,
 }
 
@@ -100,13 +102,18 @@ struct Waiting {
     /// Those that are fetched by themselves.
     alone: VecDeque<Wanted>,
     /// Small files, by who has them.
-    small: Vec<(PeerUrl, VecDeque<Small>)>,
+    small: Vec<(Destination, VecDeque<Small>)>,
     /// Peers, by their keys, that are asked for no bundles.
     alone_only: HashSet<String>,
 }
 
 impl Batch {
-    pub(super) fn new(id: u64, query: String, cancel: CancellationToken) -> Batch {
+    pub(super) fn new(
+        id: u64,
+        query: String,
+        is_meant: Option<NameCheck>,
+        cancel: CancellationToken,
+    ) -> Batch {
         let status = BatchStatus {
             id,
             query,
@@ -127,6 +134,7 @@ impl Batch {
         };
         Batch {
             status: watch::Sender::new(status),
+            is_meant,
             cancel,
         }
     }
@@ -182,7 +190,7 @@ impl Batch {
     async fn fetch_all(&self, transfers: &Arc<Transfers>, query: String, replace: Replace) {
         let mut turn = Some(transfers.searches.next(Owner::Batch(self.id())).await);
         self.status.send_modify(|status| status.queued = false);
-        transfers.fetcher.overlay.met(&[]).await;
+        transfers.fetcher.overlay.met_for_owner().await;
         let mut finder = Finder::begin(&transfers.fetcher.overlay, FindWanted::Query(query));
         let (mut seen, mut waiting) = (HashSet::new(), Waiting::default());
         let (mut bundles, mut running) = (FuturesUnordered::new(), FuturesUnordered::new());
@@ -237,7 +245,7 @@ impl Batch {
         transfers: &Arc<Transfers>,
         files: Vec<Small>,
         order: Order,
-    ) -> (PeerUrl, bool) {
+    ) -> (Destination, bool) {
         let peer = order.peer.clone();
         let sizes: Vec<_> = files
             .iter()
@@ -288,6 +296,10 @@ impl Batch {
             let Ok(name) = ShareName::parse(&hit.name) else {
                 continue;
             };
+            let is_meant = self.is_meant.as_ref();
+            if !is_meant.is_none_or(|fits| fits(name.as_str())) {
+                continue;
+            }
             if seen.len() >= BATCH_MAX {
                 truncated = true;
                 break;
@@ -364,7 +376,7 @@ impl Waiting {
     }
 
     /// Returns the files of a bundle, and whose they are.
-    fn next_bundle(&mut self) -> Option<(PeerUrl, Vec<Small>)> {
+    fn next_bundle(&mut self) -> Option<(Destination, Vec<Small>)> {
         let mut small = self.small.iter_mut();
         let (peer, waiting) = small.find(|(_, files)| files.len() >= FILES_MIN)?;
         let (mut files, mut bytes) = (Vec::new(), 0);
@@ -393,7 +405,7 @@ impl Waiting {
     }
 
     /// Has the files of `peer` fetched by themselves from now on.
-    fn ask_alone(&mut self, peer: &PeerUrl) {
+    fn ask_alone(&mut self, peer: &Destination) {
         self.alone_only.insert(peer.key());
         for (other, files) in &mut self.small {
             if other == peer {
@@ -406,6 +418,12 @@ impl Waiting {
 
     fn forget_empty(&mut self) {
         self.small.retain(|(_, files)| !files.is_empty());
+    }
+}
+
+impl std::fmt::Debug for Batch {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Batch").field(&self.status()).finish()
     }
 }
 

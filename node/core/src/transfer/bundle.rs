@@ -36,7 +36,7 @@ use super::{
     turns::Owner,
 };
 use crate::{
-    client::{BundleFile, CallError},
+    client::{BundleFile, CallError, Destination},
     clock::now,
     pieces::PieceTree,
     share::{About, Replace, ShareError, WholeFile},
@@ -71,7 +71,7 @@ impl Small {
     }
 
     /// The file as one that `peer` has and that is fetched by itself.
-    pub(super) fn of_peer(self, peer: &PeerUrl) -> (ShareName, u64, Option<Source>) {
+    pub(super) fn of_peer(self, peer: &Destination) -> (ShareName, u64, Option<Source>) {
         let Small { name, size, digest } = self;
         let peer = peer.clone();
         (name, size, Some(Source { peer, size, digest }))
@@ -80,7 +80,7 @@ impl Small {
 
 /// Where a bundle is from and for whom.
 pub(super) struct Order {
-    pub(super) peer: PeerUrl,
+    pub(super) peer: Destination,
     pub(super) replace: Replace,
     pub(super) batch: u64,
     /// The right to run it.
@@ -363,7 +363,7 @@ impl Transfers {
 
 impl Rest {
     /// Adds content that the peer did not give. It is asked for alone.
-    fn add(&mut self, content: Content, peer: &PeerUrl) {
+    fn add(&mut self, content: Content, peer: &Destination) {
         let (size, digest) = (content.tree.size(), content.tree.digest());
         drop(content.claim);
         for job in content.jobs {

@@ -33,7 +33,7 @@ use super::{
     sources::{Failure, Liars, Source, Sources},
 };
 use crate::{
-    client::{BlobBody, CallError, Client},
+    client::{BlobBody, CallError, Client, Destination},
     clock::now,
     disk::DiskError,
     pieces::PieceTree,
@@ -73,7 +73,7 @@ pub(super) enum Outcome {
 /// A holder and its connections.
 struct Holder {
     id: HolderId,
-    peer: PeerUrl,
+    peer: Destination,
     lanes: usize,
 }
 
@@ -157,7 +157,7 @@ impl<'a> Download<'a> {
         Ok(Outcome::Whole)
     }
 
-    fn holder(&self, peer: PeerUrl) -> Holder {
+    fn holder(&self, peer: Destination) -> Holder {
         Holder {
             id: lock(&self.plan).add(),
             peer,
@@ -205,7 +205,7 @@ impl<'a> Download<'a> {
     }
 
     /// Asks one holder for spans until there is nothing more to ask it for.
-    async fn lane(&self, holder: HolderId, peer: PeerUrl, first: Span) -> LaneEnd {
+    async fn lane(&self, holder: HolderId, peer: Destination, first: Span) -> LaneEnd {
         let mut next = Some(first);
         while let Some(span) = next {
             let received = self.receive_span(&peer, &span).await;
@@ -219,7 +219,7 @@ impl<'a> Download<'a> {
         LaneEnd::Idle
     }
 
-    async fn receive_span(&self, peer: &PeerUrl, span: &Span) -> Result<(), LaneEnd> {
+    async fn receive_span(&self, peer: &Destination, span: &Span) -> Result<(), LaneEnd> {
         let failed = |error| LaneEnd::Failed(Failure::of(peer, error));
         let bytes = bytes_of(&self.tree, &span.pieces);
         let client = self.fetcher.overlay.client();
@@ -299,7 +299,7 @@ impl PieceReader {
     /// Asks `peer` for a range of the content of `tree`.
     pub(super) async fn open(
         client: &Client,
-        peer: &PeerUrl,
+        peer: &Destination,
         tree: &PieceTree,
         bytes: Range<u64>,
     ) -> Result<PieceReader, CallError> {

@@ -40,7 +40,7 @@ use super::{
     turns::{Turn, Turns},
 };
 use crate::{
-    client::{CallError, RemoteFile},
+    client::{CallError, Destination, RemoteFile},
     clock::now,
     counters::Counters,
     events::EventLog,
@@ -185,7 +185,7 @@ struct Fetch<'a> {
     course: Course,
     liars: Liars,
     /// Peers that said that they have the file.
-    claimants: Vec<PeerUrl>,
+    claimants: Vec<Destination>,
     known: Option<Source>,
     /// What was wrong before the first round.
     trouble: Trouble,
@@ -347,7 +347,8 @@ impl Fetch<'_> {
         self.take_up(record).await?;
         let mut turn = self.turn().await?;
         if self.known.is_none() {
-            self.or_cancelled(self.fetcher.overlay.met(&[])).await?;
+            self.or_cancelled(self.fetcher.overlay.met_for_owner())
+                .await?;
         }
         loop {
             self.hold(JobState::Searching);
@@ -409,7 +410,9 @@ impl Fetch<'_> {
             }))
         });
         if let Some(left) = left.await? {
-            self.claimants = left.holders().to_vec();
+            let holders = left.holders().iter();
+            let holders = holders.map(|peer| self.fetcher.overlay.destination(peer));
+            self.claimants = holders.collect();
             self.held = Held::Left(left);
         }
         Ok(())
@@ -436,7 +439,7 @@ impl Fetch<'_> {
         let mut reason = sources.verdict();
         if self.course.may_take_unverified(self.holding()) && sources.others_seen() {
             let excluded = Excluded {
-                peers: [self.liars.peers(), self.claimants.clone()].concat(),
+                peers: [self.liars.peers(), urls(&self.claimants)].concat(),
                 nodes: !sources.others_behind(),
             };
             let walked = self.walk(excluded, &mut trouble).await?;
@@ -529,7 +532,7 @@ impl Fetch<'_> {
             return Ok(self.failed(&source.peer, lie, trouble));
         };
         if tree.count() == 1 {
-            self.store(source.peer, tree, checked).await?;
+            self.store(&source.peer, tree, checked).await?;
             return Ok(true);
         }
         self.open(&source.peer, tree, checked).await?;
@@ -549,7 +552,7 @@ impl Fetch<'_> {
     /// Stores content of one piece.
     async fn store(
         &mut self,
-        peer: PeerUrl,
+        peer: &PeerUrl,
         tree: PieceTree,
         piece: CheckedPiece,
     ) -> Result<(), FetchError> {
@@ -560,7 +563,7 @@ impl Fetch<'_> {
             .blocking(self.job.name(), move || Ok(target.store(&stored, &piece)?))
             .await?;
         self.job.stored(&tree, 0);
-        self.fetcher.note_piece(self.job, &peer, tree.size());
+        self.fetcher.note_piece(self.job, peer, tree.size());
         Ok(())
     }
 
@@ -572,7 +575,7 @@ impl Fetch<'_> {
         last: CheckedPiece,
     ) -> Result<(), FetchError> {
         let (left, target) = (self.take_left(), self.job.target().clone());
-        let (proved, holders) = (tree.clone(), self.former());
+        let (proved, holders) = (tree.clone(), urls(&self.former()));
         let opened = self.fetcher.blocking(self.job.name(), move || {
             let mut file = match left {
                 Some(left) => {
@@ -892,7 +895,7 @@ impl Fetch<'_> {
     }
 
     /// Peers that had the content.
-    fn former(&self) -> Vec<PeerUrl> {
+    fn former(&self) -> Vec<Destination> {
         let mut former = self.claimants.clone();
         former.retain(|peer| !self.liars.contains(peer));
         former
@@ -913,7 +916,7 @@ impl Fetch<'_> {
             Held::Left(left) => (left.temporary().to_owned(), None),
             Held::Pieces(file) => (file.temporary().to_owned(), Some(file.bytes())),
         };
-        let (records, holders) = (Arc::clone(&self.fetcher.records), self.former());
+        let (records, holders) = (Arc::clone(&self.fetcher.records), urls(&self.former()));
         self.fetcher
             .blocking(self.job.name(), move || {
                 records.pause(&temporary, bytes, &holders, is_active, SystemTime::now());
@@ -960,6 +963,10 @@ impl Fetch<'_> {
             done = work => Ok(done),
         }
     }
+}
+
+fn urls(peers: &[Destination]) -> Vec<PeerUrl> {
+    peers.iter().map(|peer| peer.url().clone()).collect()
 }
 
 /// What to add when more might be found than was.

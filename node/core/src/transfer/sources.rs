@@ -6,9 +6,9 @@
 //! whom an index outside names.
 
 use std::{
-    collections::{BTreeSet, VecDeque},
+    collections::{BTreeSet, HashMap, VecDeque},
     sync::{Arc, Mutex},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use futures_util::{
@@ -19,7 +19,7 @@ use node_wire::{Digest, Find, FindWanted, fault::MissReason, name::ShareName, pe
 use tokio::{select, time::sleep};
 
 use crate::{
-    client::{CallError, TransportError},
+    client::{CallError, Destination, TransportError},
     clock::now,
     overlay::{Advance, Finder, Holder, Overlay},
     sync::lock,
@@ -27,6 +27,12 @@ use crate::{
 
 /// Longest wait for a peer to know the digest of a file that it has.
 const DIGEST_WAIT: Duration = Duration::from_secs(300);
+
+/// The same for one that does not show that it reads files.
+const DIGEST_PATIENCE: Duration = Duration::from_secs(10);
+
+/// Bytes that it has to read in that time.
+const DIGEST_PROGRESS: u64 = 1024 * 1024;
 
 /// Pause before it is asked again.
 const DIGEST_PAUSE: Duration = Duration::from_millis(500);
@@ -46,7 +52,7 @@ const MANY_FROM: u64 = 1024 * 1024;
 /// A peer that says that it has the content.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) struct Source {
-    pub(super) peer: PeerUrl,
+    pub(super) peer: Destination,
     pub(super) size: u64,
     pub(super) digest: Digest,
 }
@@ -92,8 +98,9 @@ impl Failure {
         matches!(
             &self.error,
             Fault::BrokeOff(
-                CallError::Transport(TransportError::Connection(_))
-                    | CallError::Deadline
+                CallError::Transport(
+                    TransportError::Connection(_) | TransportError::Unreachable(_),
+                ) | CallError::Deadline
                     | CallError::TooSlow
                     | CallError::Short
             )
@@ -142,7 +149,7 @@ pub(super) struct Sources {
     finder: Finder,
     found: VecDeque<Source>,
     /// Peers that have the file and do not know its digest yet.
-    reading: VecDeque<PeerUrl>,
+    reading: VecDeque<Destination>,
     asked_before: usize,
     /// What those say whom an index outside names; nobody is asked before that
     /// is.
@@ -181,7 +188,7 @@ impl Sources {
         overlay: &Arc<Overlay>,
         name: ShareName,
         digest: Digest,
-        former: Vec<PeerUrl>,
+        former: Vec<Destination>,
     ) -> Sources {
         let asked = Arc::clone(overlay);
         let answers = stream::iter(former).map(move |peer| ask(Arc::clone(&asked), peer, digest));
@@ -303,10 +310,12 @@ impl Sources {
         }
     }
 
+    /// Asks those that have the file and not its digest again. All others were tried
+    /// before; where peers of another kind may have it, these are not kept waiting.
     async fn wait_for_digest(&mut self) -> Option<Source> {
-        let until = now() + DIGEST_WAIT;
+        let mut patience = Patience::new(self.others_seen(), now());
         while let Some(peer) = self.reading.front().cloned() {
-            if now() >= until {
+            if patience.is_over(now()) {
                 return None;
             }
             sleep(DIGEST_PAUSE).await;
@@ -332,12 +341,51 @@ impl Sources {
                             digest,
                         });
                     }
+                    patience.shows(&peer, hit.hashed, now());
                     self.reading.rotate_left(1);
                 }
                 None => drop(self.reading.pop_front()),
             }
         }
         None
+    }
+}
+
+/// How long those are waited for that do not know a digest yet.
+#[derive(Debug)]
+struct Patience {
+    /// Whether who is at work gets more time.
+    is_patient: bool,
+    begun: Instant,
+    progressed: Instant,
+    /// The bytes that each had read when it last got more time.
+    read: HashMap<String, u64>,
+}
+
+impl Patience {
+    fn new(others_wait: bool, now: Instant) -> Patience {
+        Patience {
+            is_patient: !others_wait,
+            begun: now,
+            progressed: now,
+            read: HashMap::new(),
+        }
+    }
+
+    /// Notes how many bytes a peer says that it has read.
+    fn shows(&mut self, peer: &PeerUrl, hashed: Option<u64>, now: Instant) {
+        let Some(hashed) = hashed.filter(|_| self.is_patient) else {
+            return;
+        };
+        let before = self.read.entry(peer.key()).or_insert(hashed);
+        if hashed >= before.saturating_add(DIGEST_PROGRESS) {
+            *before = hashed;
+            self.progressed = now;
+        }
+    }
+
+    fn is_over(&self, now: Instant) -> bool {
+        now >= self.progressed + DIGEST_PATIENCE || now >= self.begun + DIGEST_WAIT
     }
 }
 
@@ -356,7 +404,7 @@ fn named(overlay: Arc<Overlay>, digest: Digest) -> BoxStream<'static, Option<Sou
 }
 
 /// What `peer` says when it is asked for `digest` again.
-async fn ask(overlay: Arc<Overlay>, peer: PeerUrl, digest: Digest) -> Option<Source> {
+async fn ask(overlay: Arc<Overlay>, peer: Destination, digest: Digest) -> Option<Source> {
     let find = Find {
         wanted: FindWanted::Digest(digest),
         after: None,
@@ -451,11 +499,83 @@ mod tests {
         Sources::search(&Arc::new(overlay), name, FindWanted::Digest(DIGEST), None)
     }
 
+    #[test]
+    fn who_reads_gets_more_time_and_who_only_says_so_does_not() {
+        let start = now();
+        let second = |n| start + Duration::from_secs(n);
+        let wait = |patient: bool, step: Option<u64>| {
+            let mut patience = Patience::new(!patient, start);
+            (0..1_000).find(|n| {
+                let hashed = step.map(|step| n * step);
+                patience.shows(&url(1), hashed, second(*n));
+                patience.is_over(second(*n))
+            })
+        };
+        assert_eq!(wait(true, None), Some(10));
+        assert_eq!(wait(true, Some(0)), Some(10));
+        assert_eq!(wait(true, Some(1_000)), Some(10));
+        assert_eq!(wait(true, Some(200_000)), Some(300));
+        assert_eq!(wait(false, Some(200_000)), Some(10), "others wait");
+    }
+
+    /// Node 0 with a peer that never knows a digest; the other one has it, or not.
+    async fn beside_one_that_never_knows(has_it: bool) -> (Option<PeerUrl>, Duration) {
+        let transport = MemoryTransport::default();
+        let hit = |digest| {
+            let found = Found {
+                hits: vec![FindHit {
+                    name: "a".to_owned(),
+                    size: 1,
+                    digest,
+                    ..FindHit::default()
+                }],
+                ..Found::default()
+            };
+            Bytes::from(response::value(&found.to_value()))
+        };
+        let never = hit(None);
+        transport.add(&url(1), move |_| {
+            let never = never.clone();
+            async move { Ok(vec![never]) }.boxed()
+        });
+        let none = response::value(&Found::default().to_value()).into();
+        let answer = if has_it { hit(Some(DIGEST)) } else { none };
+        transport.add(&url(2), move |_| {
+            let answer = answer.clone();
+            async move { Ok(vec![answer]) }.boxed()
+        });
+        let counters = Arc::new(Counters::default());
+        let client = Client::new(Arc::new(transport), Arc::clone(&counters));
+        let overlay = Overlay::new(url(0), client, counters, Arc::new(EventLog::default()));
+        for n in 1..=2 {
+            overlay.add(&url(n), overlay::Source::Settings);
+        }
+        let (name, wanted) = (ShareName::parse("a").unwrap(), "a".to_owned());
+        let wanted = FindWanted::Name(wanted);
+        let mut sources = Sources::search(&Arc::new(overlay), name, wanted, None);
+        let begun = now();
+        let found = sources.next().await;
+        (found.map(|source| source.peer.url().clone()), now() - begun)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_that_never_knows_a_digest_does_not_hold_a_fetch() {
+        let (found, took) = beside_one_that_never_knows(true).await;
+        assert_eq!(found, Some(url(2)));
+        assert!(took < Duration::from_secs(1), "{took:?}");
+        let (found, took) = beside_one_that_never_knows(false).await;
+        assert_eq!(found, None);
+        assert!(took < Duration::from_secs(12), "{took:?}");
+    }
+
     /// Who has it, and how long it took.
     async fn found(peers: usize) -> (Option<PeerUrl>, Duration) {
         let begun = now();
         let source = searching(peers).next().await;
-        (source.map(|source| source.peer), now() - begun)
+        (
+            source.map(|source| source.peer.url().clone()),
+            now() - begun,
+        )
     }
 
     #[tokio::test(start_paused = true)]

@@ -27,6 +27,8 @@ impl Peer for Node {
     fn key(&self) -> u32 {
         self.0
     }
+
+    fn also_named(&mut self, _: &Node) {}
 }
 
 /// How a search went.

@@ -1,18 +1,21 @@
 //! Who may be asked, and what is known of each before it is.
 
+use std::net::IpAddr;
+
+use node_transport::Destination;
 use node_wire::{Found, peer_url::PeerUrl};
 
-use super::Finder;
+use super::{Finder, NAMED_MAX};
 use crate::planner::{Candidate, Hint, Target, Why};
 use node_base::{clock::now, sync::lock};
 
 impl Finder {
     /// Our own peers, and those that had it.
-    pub(super) fn begin_with(&mut self, peers: Vec<PeerUrl>) {
+    pub(super) fn begin_with(&mut self, peers: Vec<Destination>) {
         let mut holders = lock(&self.overlay.pointers).holders(&self.wanted, self.begun);
         let mut candidates = Vec::new();
         for (peer, penalty) in peers.into_iter().zip(0..) {
-            let is_holder = |holder: &PeerUrl| holder.same_peer(&peer);
+            let is_holder = |holder: &Destination| holder.same_peer(&peer);
             let hint = match holders.iter().position(is_holder) {
                 Some(at) => {
                     holders.remove(at);
@@ -38,11 +41,12 @@ impl Finder {
     }
 
     /// Whom a peer of ours knows, as far as its summary says so.
-    fn name_beyond(&mut self, peer: &PeerUrl, hint: Hint) {
+    fn name_beyond(&mut self, peer: &Destination, hint: Hint) {
         let is_asked = !matches!(hint, Hint::RuledOut | Hint::NoHandler);
         let summaries = lock(&self.overlay.summaries);
         let beyond = summaries.beyond(peer, is_asked, &self.question, self.begun);
         drop(summaries);
+        let beyond = self.may_be_asked(beyond);
         self.planner.named(peer, 1, beyond);
     }
 
@@ -62,11 +66,11 @@ impl Finder {
         }
     }
 
-    /// Whom a peer that was asked named.
-    pub(super) fn name_others(&mut self, by: &Target<PeerUrl>, found: &Found) {
+    /// Whom a peer that was asked named; `from` is its address.
+    pub(super) fn name_others(&mut self, by: &Target<Destination>, found: &Found, from: IpAddr) {
         let named = found.peers.iter().zip(0..);
         let named = named.filter_map(|(url, penalty)| {
-            let peer = PeerUrl::parse(url).ok()?;
+            let peer = Destination::named_by(PeerUrl::parse(url).ok()?, from);
             let is_claimed = penalty < saturated(found.matching);
             let hint = match self.hint(&peer) {
                 Hint::Open if is_claimed => Hint::Match,
@@ -78,12 +82,32 @@ impl Finder {
                 penalty,
             })
         });
-        let named: Vec<_> = named.collect();
+        let named = named.collect();
+        let named = self.may_be_asked(named);
         self.planner.named(&by.peer, by.hops, named);
     }
 
+    /// Leaves out whom nobody may name from where it was named, all but the first URL of a
+    /// host and port, because the others would cost calls that are not made, and whoever is
+    /// named after [`NAMED_MAX`] others.
+    fn may_be_asked(&mut self, named: Vec<Candidate<Destination>>) -> Vec<Candidate<Destination>> {
+        let named = named.into_iter().filter(|candidate| {
+            let peer = &candidate.peer;
+            if peer.is_too_near() {
+                return false;
+            }
+            let host = (peer.host().to_owned(), peer.port());
+            if self.hosts.len() >= NAMED_MAX && !self.hosts.contains_key(&host) {
+                return false;
+            }
+            let first = self.hosts.entry(host).or_insert_with(|| peer.key());
+            *first == peer.key()
+        });
+        named.collect()
+    }
+
     /// Remembers whether a peer has it.
-    pub(super) fn remember(&self, target: &Target<PeerUrl>, has_it: bool) {
+    pub(super) fn remember(&self, target: &Target<Destination>, has_it: bool) {
         let peer = &target.peer;
         if target.is_ours && target.why == Why::Match {
             lock(&self.overlay.summaries).judge(peer, has_it);

@@ -5,13 +5,13 @@ use std::time::{Duration, Instant};
 use node_wire::{FindHit, FoundEnd, peer_url::PeerUrl};
 
 use crate::planner::{Target, Why};
-use node_transport::CallError;
+use node_transport::{CallError, Destination};
 
 /// A peer and what it has.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Holder {
     /// Who has it.
-    pub peer: PeerUrl,
+    pub peer: Destination,
     /// What it has; the names are names of a share, or empty for content that
     /// was asked for by its digest.
     pub hits: Vec<FindHit>,
@@ -67,10 +67,10 @@ impl Step {
         }
     }
 
-    pub(super) fn begun(target: &Target<PeerUrl>, now: Instant) -> Step {
+    pub(super) fn begun(target: &Target<Destination>, now: Instant) -> Step {
         Step {
-            peer: target.peer.clone(),
-            named_by: target.named_by.clone(),
+            peer: target.peer.url().clone(),
+            named_by: target.named_by.as_ref().map(|by| by.url().clone()),
             why: target.why,
             hops: target.hops,
             begun: now,

@@ -1,12 +1,13 @@
 //! Searches among nodes in memory, without sockets.
 
+mod liars;
 mod trouble;
 
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use futures_util::FutureExt;
-use node_wire::{Digest, Fault, FoundEnd, request, response};
+use node_wire::{Digest, Fault, FoundEnd, peer_url::PeerUrl, request, response};
 
 use super::*;
 use crate::Source;
@@ -71,7 +72,7 @@ async fn all(finder: &mut Finder) -> Vec<(PeerUrl, Vec<String>)> {
     let mut all = Vec::new();
     while let Some(holder) = finder.next().await {
         let names = holder.hits.into_iter().map(|hit| hit.name).collect();
-        all.push((holder.peer, names));
+        all.push((holder.peer.url().clone(), names));
     }
     all
 }

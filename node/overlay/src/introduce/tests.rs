@@ -7,6 +7,8 @@ use futures_util::FutureExt;
 use node_wire::{Value, response};
 use tokio::time::advance;
 
+use std::net::SocketAddr;
+
 use super::*;
 use crate::{FAILURES_MAX, LOST_PAUSE_MAX};
 use node_base::{counters::Counters, events::EventLog};
@@ -53,8 +55,8 @@ impl Node {
     fn peer(&self, peer: &PeerUrl, after: Duration) {
         let called = Arc::clone(&self.called);
         self.transport.add(peer, move |request| {
-            if let Purpose::Meet { at, .. } = request.purpose {
-                called.lock().unwrap().push(at);
+            if let Purpose::Call(_) = request.purpose {
+                called.lock().unwrap().push(request.at.get());
             }
             async move {
                 sleep(after).await;

@@ -5,12 +5,11 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use node_wire::{dialect::Dialect, node_id::NodeId, peer_url::PeerUrl};
+use node_wire::{dialect::Dialect, node_id::NodeId, peer_url::PeerUrl, scope::Scope};
 use serde::Serialize;
 
 use super::{INTRODUCTION_PAUSE_MAX, PAUSE, network::Network};
-use crate::dials::{TARGET_PAUSE, Turn};
-use node_transport::PeerKind;
+use node_transport::{Destination, PeerKind, TARGET_PAUSE, Turn};
 
 /// How much of the reliability of a peer its last call is.
 const LAST_CALL: f64 = 0.2;
@@ -78,6 +77,8 @@ pub struct PeerEntry {
     pub features: Vec<String>,
     /// Whether the owner named it, now or to an earlier run.
     pub is_chosen: bool,
+    /// The scope of the nearest stranger who named this URL; none if the owner did.
+    pub(super) namer: Option<Scope>,
     /// The part of its calls that it answered, the last ones counting most.
     reliability: f64,
     /// Not asked before this time.
@@ -88,6 +89,8 @@ pub struct PeerEntry {
     pub(super) named_by: Option<Stranger>,
     /// Whether that is being done.
     pub(super) is_introducing: bool,
+    /// Whether it has answered, and is just asked who it is.
+    pub(super) is_proving: bool,
     pub(super) introductions: u32,
     /// When it became known.
     pub(super) known_at: Instant,
@@ -128,6 +131,19 @@ impl Source {
         }
     }
 
+    /// Whether the owner named the peer in this run.
+    #[must_use]
+    pub fn is_owner(self) -> bool {
+        matches!(self, Source::Settings | Source::Owner)
+    }
+
+    /// The scope of who named `url` from the address `by`; none for the owner. What
+    /// comes without an address is held to what the URL says.
+    pub(super) fn namer(self, url: &PeerUrl, by: Option<IpAddr>) -> Option<Scope> {
+        let scope = || by.map_or_else(|| Scope::of_host(url), Scope::of_source);
+        (!self.is_owner()).then(scope)
+    }
+
     /// Whether this owner chose the peer, or it proved itself to an earlier run.
     #[must_use]
     pub fn is_trusted(self) -> bool {
@@ -150,16 +166,52 @@ impl PeerEntry {
             id: None,
             claimed: None,
             features: Vec::new(),
-            is_chosen: matches!(source, Source::Settings | Source::Owner),
+            is_chosen: source.is_owner(),
+            namer: None,
             reliability: 0.0,
             retry_at: None,
             introduce_at: Some(now),
             named_by: None,
             is_introducing: false,
+            is_proving: false,
             introductions: 0,
             known_at: now,
             since,
         }
+    }
+
+    /// How it is called.
+    #[must_use]
+    pub fn destination(&self) -> Destination {
+        match self.namer {
+            None => Destination::of_owner(self.url.clone()),
+            Some(scope) => Destination::met(self.url.clone(), scope),
+        }
+    }
+
+    /// Whether this node has met it: the owner named it, or it has shown who it is. Only
+    /// then it is told what the owner looks for.
+    #[must_use]
+    pub fn is_met(&self) -> bool {
+        self.is_chosen || self.id.is_some()
+    }
+
+    /// Whether it is one of the chapter, which cannot show who it is.
+    #[must_use]
+    pub fn is_of_chapter(&self) -> bool {
+        self.kind == Some(PeerKind::Book)
+    }
+
+    /// Whether the owner named this URL.
+    #[must_use]
+    pub fn is_named_by_owner(&self) -> bool {
+        self.namer.is_none()
+    }
+
+    /// How it is called because a stranger named it.
+    pub(super) fn heard_of(&self) -> Destination {
+        let scope = self.namer.unwrap_or(Scope::Machine);
+        Destination::heard(self.url.clone(), scope)
     }
 
     /// Whether it counts: a stranger's word alone makes no peer, its answer does.
@@ -218,7 +270,8 @@ impl PeerEntry {
     /// A stranger who names it when it does not answer says that it may be there
     /// again, which is looked into once.
     pub(super) fn named_again(&mut self, source: Source, by: Stranger, now: Instant) {
-        self.is_chosen |= matches!(source, Source::Settings | Source::Owner);
+        self.is_chosen |= source.is_owner();
+        self.namer = self.namer.min(source.namer(&self.url, by.0));
         if source.is_trusted() {
             self.retry_at = None;
             self.named_by = None;
@@ -279,6 +332,7 @@ impl PeerEntry {
         self.answered(met.kind, met.dialect);
         self.latency = Some(met.latency);
         self.address = met.address.or(self.address);
+        self.is_proving = met.kind == PeerKind::Sixhop && met.id.is_none();
         self.id = met.id.or(self.id);
         if met.id.is_some() {
             self.features = met.features;

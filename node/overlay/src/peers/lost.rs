@@ -14,10 +14,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use node_wire::{node_id::NodeId, peer_url::PeerUrl};
+use node_wire::{node_id::NodeId, peer_url::PeerUrl, scope::Scope};
 
 use super::PeerEntry;
-use crate::dials::TARGET_PAUSE;
+use node_transport::TARGET_PAUSE;
 
 /// Most lost peers.
 pub const LOST_MAX: usize = 256;
@@ -37,6 +37,8 @@ pub struct Lost {
     pub id: Option<NodeId>,
     /// Whether the owner had named it.
     pub is_chosen: bool,
+    /// The scope of the stranger who had named it; none for the owner.
+    pub namer: Option<Scope>,
     since: Instant,
     pause: Duration,
     call_at: Instant,
@@ -57,6 +59,7 @@ impl LostPeers {
             url: peer.url.clone(),
             id: peer.id,
             is_chosen: peer.is_chosen,
+            namer: peer.namer,
             since: now,
             pause: TARGET_PAUSE,
             call_at: now + TARGET_PAUSE,

@@ -1,26 +1,30 @@
-//! The network that an address is in, for counting the peers of one owner.
+//! The network or host that an address is in, for counting the peers of one owner.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use node_wire::scope::Scope;
 
-/// Most peers of one network of the Internet that strangers can make known.
+/// Most peers of one network of the Internet, or of one host of a local network, that
+/// strangers can make known.
 pub const NETWORK_MAX: usize = 8;
 
-/// 256 addresses of IPv4, or a site of IPv6: what one owner has easily.
+/// What one owner has easily: 256 addresses of IPv4 or a site of IPv6 on the Internet, and
+/// one host in a local network, an address of IPv4 or a /64 of IPv6.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) struct Network(IpAddr);
 
 impl Network {
-    /// The network of an address; none for this machine and local networks, in
-    /// which many nodes are nothing special.
+    /// The network of an address; none for this machine, on which many nodes are nothing
+    /// special.
     pub(super) fn of(address: IpAddr) -> Option<Network> {
-        if Scope::of_address(address) != Scope::World {
-            return None;
-        }
+        let (v4, v6) = match Scope::of_address(address) {
+            Scope::Machine => return None,
+            Scope::Network => (0, 64),
+            Scope::World => (8, 80),
+        };
         Some(Network(match address.to_canonical() {
-            IpAddr::V4(address) => Ipv4Addr::from_bits(address.to_bits() >> 8 << 8).into(),
-            IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 80 << 80).into(),
+            IpAddr::V4(address) => Ipv4Addr::from_bits(address.to_bits() >> v4 << v4).into(),
+            IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> v6 << v6).into(),
         }))
     }
 }
@@ -43,8 +47,16 @@ mod tests {
     }
 
     #[test]
-    fn peers_near_by_are_not_counted() {
-        for near in ["127.0.0.1", "10.0.0.1", "192.168.1.1", "::1", "fd00::1"] {
+    fn hosts_of_a_local_network_are_told_apart() {
+        assert_eq!(of("192.168.1.1"), of("::ffff:192.168.1.1"));
+        assert_ne!(of("192.168.1.1"), of("192.168.1.2"));
+        assert_eq!(of("fd00::1"), of("fd00::2:1"));
+        assert_ne!(of("fd00::1"), of("fd00:0:0:1::1"));
+    }
+
+    #[test]
+    fn peers_of_this_machine_are_not_counted() {
+        for near in ["127.0.0.1", "127.9.9.9", "::1"] {
             assert_eq!(of(near), None, "{near}");
         }
     }

@@ -1,6 +1,8 @@
 //! Tests of the table of peers.
 
-use super::{super::dials::TARGET_PAUSE, *};
+use node_transport::TARGET_PAUSE;
+
+use super::*;
 
 fn url(n: usize) -> PeerUrl {
     PeerUrl::parse(&format!("http://127.0.0.1:{}", 10_000 + n)).unwrap()
@@ -248,18 +250,18 @@ fn candidates_are_waited_for_while_they_are_met_for_the_first_time() {
     let patience = Duration::from_secs(1);
     table.add(&url(1), Source::Hello, now);
     let until = Some(now + patience);
-    assert_eq!(table.meeting(&[], patience, now), until);
+    assert_eq!(table.meeting(&[], false, patience, now), until);
     let history = [url(1).as_str().to_owned()];
     assert_eq!(
-        table.meeting(&history, patience, now),
+        table.meeting(&history, false, patience, now),
         None,
         "it waits for us"
     );
     assert_eq!(due(&mut table, now), [1]);
-    assert_eq!(table.meeting(&[], patience, now), until);
-    assert_eq!(table.meeting(&[], patience, now + patience), None);
+    assert_eq!(table.meeting(&[], false, patience, now), until);
+    assert_eq!(table.meeting(&[], false, patience, now + patience), None);
     table.not_introduced(&url(1), "refused", now);
-    assert_eq!(table.meeting(&[], patience, now), None);
+    assert_eq!(table.meeting(&[], false, patience, now), None);
 }
 
 #[test]
@@ -463,7 +465,7 @@ fn a_lost_peer_that_answers_is_a_peer_again_and_is_who_it_was() {
     let (mut table, now) = table();
     let id = NodeId([1; 32]);
     table.add(&url(1), Source::Owner, now);
-    table.remember(&url(1), Some(id), true);
+    table.remember(&url(1), Some(id), true, None);
     lose(&mut table, 1, now);
     let later = now + TARGET_PAUSE;
     assert_eq!(due(&mut table, later), [1]);
@@ -488,4 +490,90 @@ fn who_the_owner_removed_is_not_looked_for_and_lost_peers_have_an_end() {
         lose(&mut table, 100 + n, now);
     }
     assert_eq!(table.lost().count(), LOST_MAX);
+}
+
+#[test]
+fn what_the_owner_names_displaces_what_strangers_named() {
+    let (mut table, now) = table();
+    let name = |n: usize| {
+        let (high, low) = (n / 250, n % 250 + 1);
+        PeerUrl::parse(&format!("http://10.0.{high}.{low}:4242/")).unwrap()
+    };
+    table.add(&url(1), Source::Owner, now);
+    for n in 0..2 * PEERS_MAX {
+        let by = name(n).ip();
+        table.named(&name(n), Source::Hello, by, now);
+        table.answered(&name(n), PeerKind::Sixhop, None);
+    }
+    assert_eq!(table.len(), PEERS_MAX);
+    for n in 2..100 {
+        assert_eq!(table.add(&url(n), Source::Owner, now), Added::New, "{n}");
+        assert_eq!(table.len(), PEERS_MAX);
+    }
+    for n in 1..100 {
+        assert!(table.get(&url(n)).is_some(), "{n}");
+    }
+    // Strangers displace nobody.
+    let late = table.named(&name(3_000), Source::Hello, None, now);
+    assert_eq!(late, Added::Full);
+    // A table of the owner's own peers is full.
+    for n in 100..2 * PEERS_MAX {
+        table.add(&url(n), Source::Owner, now);
+    }
+    assert_eq!(table.add(&name(1), Source::Owner, now), Added::Full);
+}
+
+#[test]
+fn strangers_make_known_a_few_peers_of_one_host_of_a_local_network() {
+    let (mut table, now) = table();
+    let at = |host: &str, port: usize| PeerUrl::parse(&format!("http://{host}:{port}/")).unwrap();
+    let mut named = |host: &str, most: usize| {
+        let added = (1..=100).map(|port| {
+            let url = at(host, port);
+            table.named(&url, Source::Hello, url.ip(), now)
+        });
+        assert_eq!(
+            added.filter(|added| *added == Added::New).count(),
+            most,
+            "{host}"
+        );
+    };
+    named("192.168.1.7", NETWORK_MAX);
+    named("192.168.1.8", NETWORK_MAX);
+    named("[fd00::1]", NETWORK_MAX);
+    named("[fd00::2]", 0);
+    named("127.0.0.1", 100);
+    assert_eq!(
+        table.add(&at("192.168.1.7", 200), Source::Owner, now),
+        Added::New
+    );
+}
+
+#[test]
+fn a_peer_is_met_when_it_has_shown_who_it_is_or_the_owner_named_it() {
+    let (mut table, now) = table();
+    let met = |id| Met {
+        kind: PeerKind::Sixhop,
+        dialect: None,
+        latency: PAUSE,
+        address: None,
+        id,
+        features: Vec::new(),
+    };
+    let is_met = |table: &PeerTable| table.get(&url(1)).unwrap().is_met();
+    table.named(&url(1), Source::Hello, None, now);
+    table.introduced(&url(1), met(None), now);
+    assert!(!is_met(&table), "it only answered");
+    let patience = Duration::from_secs(1);
+    assert_eq!(table.meeting(&[], false, patience, now), None);
+    assert_eq!(
+        table.meeting(&[], true, patience, now),
+        Some(now + patience)
+    );
+    table.was_asked_who(&url(1));
+    assert_eq!(table.meeting(&[], true, patience, now), None);
+    table.introduced(&url(1), met(Some(NodeId([1; 32]))), now);
+    assert!(is_met(&table));
+    table.add(&url(2), Source::Owner, now);
+    assert!(table.get(&url(2)).unwrap().is_met());
 }

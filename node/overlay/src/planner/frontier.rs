@@ -120,6 +120,11 @@ impl<P: Peer> Frontier<P> {
             return;
         };
         let order = known.order;
+        if let Standing::Waits(rank) = known.standing
+            && let Some(waiting) = self.waiting.get_mut(&(rank, order))
+        {
+            waiting.peer.also_named(&peer);
+        }
         let (Standing::Waits(new), before) = (standing, known.standing) else {
             return;
         };

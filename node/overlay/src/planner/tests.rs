@@ -12,6 +12,8 @@ impl Peer for u32 {
     fn key(&self) -> u32 {
         *self
     }
+
+    fn also_named(&mut self, _: &u32) {}
 }
 
 fn candidate(peer: u32, hint: Hint) -> Candidate<u32> {

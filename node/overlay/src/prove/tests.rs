@@ -10,7 +10,7 @@ use futures_util::FutureExt;
 use node_wire::{Value, fault, request, response};
 
 use super::*;
-use crate::{Added, Meeting, Source};
+use crate::{Added, LocalHandlers, Meeting, OwnUrls, QueryKeys, Source, Standing};
 use node_base::{counters::Counters, events::EventLog};
 use node_transport::{Client, MemoryTransport, PeerRequest, Purpose};
 
@@ -67,8 +67,7 @@ fn answer(
     request: &PeerRequest,
     meddle: Meddle,
 ) -> Bytes {
-    let (Purpose::Find(body) | Purpose::Meet { body, .. } | Purpose::Call(body)) = &request.purpose
-    else {
+    let (Purpose::Find(body) | Purpose::Call(body)) = &request.purpose else {
         return Bytes::new();
     };
     let call = request::read(body).unwrap();
@@ -78,7 +77,7 @@ fn answer(
     let call = Introduce::from_params(&call.params).unwrap();
     calls.lock().unwrap().push(call.clone());
     let answered = node
-        .introduced(&call, node.ourselves(), HERE)
+        .introduced(&call, node.ourselves(), HERE, Telling::All)
         .map(|mut introduced| {
             meddle(&mut introduced);
             introduced.to_value()
@@ -91,7 +90,8 @@ fn answer(
 
 async fn meet(node: &Overlay, n: usize) -> Result<Introduction, NotProved> {
     let deadline = now() + Duration::from_secs(5);
-    node.prove(&url(n), node.ourselves(), None, deadline).await
+    let peer = Destination::of_owner(url(n));
+    node.prove(&peer, node.ourselves(), deadline).await
 }
 
 #[tokio::test]
@@ -143,13 +143,19 @@ async fn a_proof_is_good_for_one_call_to_one_node() {
         panic!("a meeting is two calls");
     };
     let refused = |node: &Overlay, call: &Introduce| {
-        let refused = node.introduced(call, node.ourselves(), HERE).unwrap_err();
+        let refused = node
+            .introduced(call, node.ourselves(), HERE, Telling::All)
+            .unwrap_err();
         assert_eq!(refused.code, fault::ACCESS_DENIED);
     };
     refused(&b, second);
     refused(&c, second);
     // The same nonce of the caller, a new one of the node, the old proof.
-    let given = b.introduced(first, b.ourselves(), HERE).unwrap().from.nonce;
+    let given = b
+        .introduced(first, b.ourselves(), HERE, Telling::All)
+        .unwrap()
+        .from
+        .nonce;
     let (_, proof) = second.proof.unwrap();
     let stolen = Introduce {
         proof: Some((given, proof)),
@@ -162,9 +168,11 @@ async fn a_proof_is_good_for_one_call_to_one_node() {
 async fn who_has_proved_itself_gets_a_token_that_says_who_it_is() {
     let world = World::new();
     let (a, b) = (world.node(1), world.node(2));
-    let from = a.introduction(a.ourselves(), random_nonce());
+    let from = a.introduction(a.ourselves(), random_nonce(), Telling::All);
     let first = Introduce { from, proof: None };
-    let answer = b.introduced(&first, b.ourselves(), HERE).unwrap();
+    let answer = b
+        .introduced(&first, b.ourselves(), HERE, Telling::All)
+        .unwrap();
     assert_eq!(answer.token, None);
     let (theirs, caller) = (answer.from, a.party(a.ourselves(), first.from.nonce));
     let answerer = b.party(b.ourselves(), theirs.nonce);
@@ -174,7 +182,7 @@ async fn who_has_proved_itself_gets_a_token_that_says_who_it_is() {
         ..first
     };
     let token = b
-        .introduced(&second, b.ourselves(), HERE)
+        .introduced(&second, b.ourselves(), HERE, Telling::All)
         .unwrap()
         .token
         .unwrap();
@@ -255,4 +263,50 @@ async fn somebody_else_at_a_known_url_is_said() {
     a.introduce(&url(2)).await.unwrap();
     assert_ne!(was, other.id());
     assert_eq!(a.list()[0].id, Some(other.id()));
+}
+
+#[tokio::test]
+async fn outsiders_of_a_private_network_learn_who_a_node_is_and_no_more() {
+    let world = World::new();
+    let transport = Arc::new(world.transport.clone());
+    let client = Client::new(transport, Arc::default());
+    let standing = Standing {
+        handlers: Arc::new(Names),
+        is_private: true,
+        ..Standing::default()
+    };
+    let own = OwnUrls::one(url(1));
+    let events = Arc::new(EventLog::default());
+    let private = Overlay::with_standing(standing, own, client, Arc::default(), events);
+    private.add(&url(9), Source::Owner);
+    private.answered(&url(9), PeerKind::Sixhop, None);
+    let outsider = world.node(2);
+    // What it says before the other one has shown the key of the network.
+    assert!(meet(&private, 2).await.is_ok());
+    let calls = std::mem::take(&mut *world.calls.lock().unwrap());
+    let told = |call: &Introduce| (call.from.features.len(), call.from.peers.len());
+    assert_eq!(calls.iter().map(told).collect::<Vec<_>>(), [(0, 0), (1, 1)]);
+    // And what it answers.
+    let from = outsider.introduction(outsider.ourselves(), random_nonce(), Telling::All);
+    let call = Introduce { from, proof: None };
+    for (telling, expected) in [(Telling::WhoItIs, (0, 0)), (Telling::All, (1, 1))] {
+        let answer = private.introduced(&call, private.ourselves(), HERE, telling);
+        let from = answer.unwrap().from;
+        assert_eq!((from.features.len(), from.peers.len()), expected);
+        assert_eq!(from.id, private.id());
+    }
+}
+
+/// A node with one handler.
+#[derive(Debug)]
+struct Names;
+
+impl LocalHandlers for Names {
+    fn names(&self) -> Vec<String> {
+        vec!["secret-handler".to_owned()]
+    }
+
+    fn query_keys(&self, _: &str) -> QueryKeys {
+        QueryKeys::default()
+    }
 }

@@ -12,14 +12,14 @@ use std::{
 };
 
 use futures_util::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
-use node_wire::{Summarize, Summary, limits::SUMMARY_WAIT_MAX, peer_url::PeerUrl};
+use node_wire::{Summarize, Summary, limits::SUMMARY_WAIT_MAX};
 use tokio::{select, time::sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use super::SUMMARIES_MAX;
 use crate::{Overlay, PeerEntry, steady};
 use node_base::{clock::now, sync::lock};
-use node_transport::{Answered, CallError, PeerKind};
+use node_transport::{Answered, CallError, Destination, PeerKind};
 
 /// Time for an answer beside the time that the peer may wait.
 const ANSWER: Duration = Duration::from_secs(10);
@@ -40,7 +40,7 @@ type Reply = Result<Answered<Summary>, CallError>;
 
 /// A call that ended.
 struct Polled {
-    peer: PeerUrl,
+    peer: Destination,
     begun: Instant,
     reply: Reply,
 }
@@ -51,7 +51,7 @@ pub struct Poller {
     calls: FuturesUnordered<BoxFuture<'static, Polled>>,
     /// When each peer is asked next; those that are being asked are not here.
     due: HashMap<String, Instant>,
-    asked: HashMap<String, PeerUrl>,
+    asked: HashMap<String, Destination>,
     /// What draws the lots of peers, when there are too many; nobody else knows it.
     lots: RandomState,
 }
@@ -93,8 +93,8 @@ impl Poller {
             .filter(|peer| peer.kind == Some(PeerKind::Sixhop));
         let lot = |peer: &PeerEntry| self.lots.hash_one(peer.url.key());
         let nodes = steady(nodes, SUMMARIES_MAX, |peer| peer.since, lot);
-        let peers: Vec<PeerUrl> = nodes.into_iter().map(|peer| peer.url).collect();
-        let keys: Vec<String> = peers.iter().map(PeerUrl::key).collect();
+        let peers: Vec<Destination> = nodes.iter().map(PeerEntry::destination).collect();
+        let keys: Vec<String> = peers.iter().map(|peer| peer.key()).collect();
         self.due.retain(|key, due| keys.contains(key) || *due > now);
         lock(&self.overlay.summaries).keep(|peer| keys.contains(&peer.key()));
         for (peer, key) in peers.into_iter().zip(keys) {
@@ -107,7 +107,7 @@ impl Poller {
         }
     }
 
-    fn ask(&self, peer: PeerUrl, begun: Instant) {
+    fn ask(&self, peer: Destination, begun: Instant) {
         let version = lock(&self.overlay.summaries).version(&peer);
         let wanted = Summarize {
             version,
@@ -128,7 +128,7 @@ impl Poller {
         self.asked.remove(&key);
         let due = match reply {
             Ok(answered) => {
-                lock(&self.overlay.summaries).told(&peer, answered.value, now());
+                lock(&self.overlay.summaries).told(&peer, answered.value, answered.from, now());
                 begun + PAUSE
             }
             Err(CallError::Unknown(_)) => now() + PAUSE_UNKNOWN,

@@ -1,10 +1,12 @@
 //! What each peer told.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
+    net::IpAddr,
     time::{Duration, Instant},
 };
 
+use node_transport::Destination;
 use node_wire::{Digest, Filter, Summary, peer_url::PeerUrl};
 
 use super::{
@@ -49,6 +51,8 @@ pub(crate) struct Told {
 struct Entry {
     peer: PeerUrl,
     told: Told,
+    /// The address of who told it: what it names is held to its scope.
+    from: IpAddr,
     /// When it told something for the first time.
     since: Instant,
     confirmed: Instant,
@@ -72,7 +76,7 @@ impl Summaries {
 
     /// A peer told its summary. One that builds on a version that is not here is
     /// forgotten, so that the whole is asked for.
-    pub(crate) fn told(&mut self, peer: &PeerUrl, summary: Summary, now: Instant) {
+    pub(crate) fn told(&mut self, peer: &PeerUrl, summary: Summary, from: IpAddr, now: Instant) {
         let key = peer.key();
         if summary.is_same {
             let entry = self.entries.get_mut(&key);
@@ -93,6 +97,7 @@ impl Summaries {
         let entry = Entry {
             peer: peer.clone(),
             told,
+            from,
             since,
             confirmed: now,
             right,
@@ -117,6 +122,22 @@ impl Summaries {
         }
     }
 
+    /// The handlers that peers say they have, each with those peers. Names that nobody can type are left out.
+    pub(crate) fn handlers(&self) -> BTreeMap<String, Vec<PeerUrl>> {
+        let mut handlers = BTreeMap::<String, Vec<PeerUrl>>::new();
+        for entry in self.entries.values() {
+            for name in entry.told.handlers.iter().filter(|name| is_prefix(name)) {
+                let peers = handlers.entry(name.clone()).or_default();
+                peers.push(entry.peer.clone());
+            }
+        }
+        for peers in handlers.values_mut() {
+            peers.sort_by(|a, b| a.as_str().cmp(b.as_str()));
+            peers.dedup();
+        }
+        handlers
+    }
+
     /// What the summary of a peer says of it.
     pub(crate) fn hint(&self, peer: &PeerUrl, question: &Question, now: Instant) -> Hint {
         let Some(entry) = self.entries.get(&peer.key()) else {
@@ -138,7 +159,7 @@ impl Summaries {
         is_asked: bool,
         question: &Question,
         now: Instant,
-    ) -> Vec<Candidate<PeerUrl>> {
+    ) -> Vec<Candidate<Destination>> {
         let Some(entry) = self.entries.get(&peer.key()) else {
             return Vec::new();
         };
@@ -159,7 +180,7 @@ impl Summaries {
                 _ => Hint::Open,
             };
             Some(Candidate {
-                peer: peer.clone(),
+                peer: Destination::named_by(peer.clone(), entry.from),
                 hint,
                 penalty,
             })
@@ -255,6 +276,11 @@ impl Told {
     }
 }
 
+fn is_prefix(name: &str) -> bool {
+    let is_letter = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-';
+    !name.is_empty() && name.bytes().all(is_letter)
+}
+
 fn is_short(files: &Filter) -> bool {
     files.bits() / 8 <= NEAR_BYTES_MAX
 }
@@ -265,6 +291,8 @@ mod tests {
 
     use super::*;
     use crate::summaries::NoHandlers;
+
+    const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 
     fn url(n: usize) -> PeerUrl {
         PeerUrl::parse(&format!("http://127.0.0.1:{}/", 10_000 + n)).unwrap()
@@ -300,9 +328,29 @@ mod tests {
     }
 
     #[test]
+    fn handlers_of_peers_are_known_by_whom_they_are() {
+        let (mut table, now) = (Summaries::default(), Instant::now());
+        for (n, handlers) in [
+            (1, vec!["name", "said"]),
+            (2, vec!["name", "\u{1b}[2J", ""]),
+        ] {
+            let handlers = handlers.into_iter().map(str::to_owned).collect();
+            let told = Summary {
+                handlers,
+                ..summary(&["a"], &[])
+            };
+            table.told(&url(n), told, HERE, now);
+        }
+        let handlers = table.handlers();
+        assert_eq!(handlers.keys().collect::<Vec<_>>(), ["name", "said"]);
+        assert_eq!(handlers["name"], [url(1), url(2)]);
+        assert_eq!(handlers["said"], [url(1)]);
+    }
+
+    #[test]
     fn a_summary_decides_as_long_as_it_is_fresh() {
         let (mut table, now) = (Summaries::default(), Instant::now());
-        table.told(&url(1), summary(&["a"], &[]), now);
+        table.told(&url(1), summary(&["a"], &[]), HERE, now);
         let hint = |name: &str, at| table.hint(&url(1), &question(name), at);
         assert_eq!(hint("a", now), Hint::Match);
         assert_eq!(hint("b", now), Hint::Open);
@@ -315,7 +363,7 @@ mod tests {
             is_same: true,
             ..Summary::default()
         };
-        table.told(&url(1), same, now + NO_AGE);
+        table.told(&url(1), same, HERE, now + NO_AGE);
         assert_eq!(
             table.hint(&url(1), &question("b"), now + NO_AGE),
             Hint::RuledOut
@@ -325,7 +373,7 @@ mod tests {
     #[test]
     fn a_peer_that_is_wrong_too_often_is_believed_less() {
         let (mut table, now) = (Summaries::default(), Instant::now());
-        table.told(&url(1), summary(&["a"], &[(2, &["a"])]), now);
+        table.told(&url(1), summary(&["a"], &[(2, &["a"])]), HERE, now);
         for _ in 0..JUDGED_AFTER {
             assert_eq!(table.hint(&url(1), &question("a"), now), Hint::Match);
             table.judge(&url(1), false);
@@ -334,7 +382,7 @@ mod tests {
         assert!(table.matching(&question("a"), now).is_empty());
         assert!(table.near(now).is_empty());
         // What it says anew does not make it right.
-        table.told(&url(1), summary(&["a", "b"], &[]), now);
+        table.told(&url(1), summary(&["a", "b"], &[]), HERE, now);
         assert_eq!(table.hint(&url(1), &question("a"), now), Hint::Open);
         for _ in 0..JUDGED_AFTER {
             table.judge(&url(1), true);
@@ -346,11 +394,13 @@ mod tests {
     fn peers_of_peers_are_known_and_told_on_if_they_may_be() {
         let (mut table, now) = (Summaries::default(), Instant::now());
         let near: &[(usize, &[&str])] = &[(2, &["b"]), (3, &["c"])];
-        table.told(&url(1), summary(&["a"], near), now);
+        table.told(&url(1), summary(&["a"], near), HERE, now);
         let beyond = |is_asked| {
             let beyond = table.beyond(&url(1), is_asked, &question("b"), now);
             let beyond = beyond.into_iter();
-            beyond.map(|c| (c.peer, c.hint)).collect::<Vec<_>>()
+            beyond
+                .map(|c| (c.peer.url().clone(), c.hint))
+                .collect::<Vec<_>>()
         };
         assert_eq!(beyond(true), [(url(2), Hint::Match)]);
         assert_eq!(
@@ -364,7 +414,7 @@ mod tests {
             is_public: false,
             ..summary(&["a", "b"], near)
         };
-        table.told(&url(1), private, now);
+        table.told(&url(1), private, HERE, now);
         assert!(table.matching(&question("a"), now).is_empty());
         assert!(table.near(now).is_empty());
     }
@@ -383,10 +433,10 @@ mod tests {
                 ..Summary::default()
             }
         };
-        table.told(&url(1), having(&[common], true), now);
-        table.told(&url(2), having(&[common, rare], false), now);
-        table.told(&url(3), having(&[common], true), now);
-        table.told(&url(4), Summary::default(), now);
+        table.told(&url(1), having(&[common], true), HERE, now);
+        table.told(&url(2), having(&[common, rare], false), HERE, now);
+        table.told(&url(3), having(&[common], true), HERE, now);
+        table.told(&url(4), Summary::default(), HERE, now);
         let copies = |at| [&common, &rare].map(|digest| table.copies(digest, at));
         assert_eq!(copies(now), [2, 0]);
         assert_eq!(copies(now + YES_AGE), [0, 0]);
@@ -405,12 +455,12 @@ mod tests {
             files: Some(node_wire::Told::Change(names.len(), change)),
             ..summary(&names, &[])
         };
-        table.told(&url(1), changed.clone(), now);
+        table.told(&url(1), changed.clone(), HERE, now);
         assert_eq!(table.version(&url(1)), None);
-        table.told(&url(1), old, now);
+        table.told(&url(1), old, HERE, now);
         let later = now + YOUNG;
         assert_eq!(table.hint(&url(1), &question("b"), later), Hint::RuledOut);
-        table.told(&url(1), changed, now);
+        table.told(&url(1), changed, HERE, now);
         assert_eq!(table.hint(&url(1), &question("b"), now), Hint::Match);
     }
 
@@ -419,7 +469,7 @@ mod tests {
         let (mut table, now) = (Summaries::default(), Instant::now());
         let names: Vec<String> = (0..10_000).map(|n| n.to_string()).collect();
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
-        table.told(&url(1), summary(&names, &[(2, &names)]), now);
+        table.told(&url(1), summary(&names, &[(2, &names)]), HERE, now);
         assert_eq!(table.hint(&url(1), &question("7"), now), Hint::Match);
         assert!(table.near(now).is_empty());
         assert_eq!(table.matching(&question("7"), now), [url(1)]);
@@ -429,7 +479,7 @@ mod tests {
     fn the_table_is_bounded() {
         let (mut table, now) = (Summaries::default(), Instant::now());
         for n in 0..2 * SUMMARIES_MAX {
-            table.told(&url(n), summary(&["a"], &[]), now);
+            table.told(&url(n), summary(&["a"], &[]), HERE, now);
         }
         assert_eq!(table.entries.len(), SUMMARIES_MAX);
         table.keep(|peer| peer.same_peer(&url(3)));

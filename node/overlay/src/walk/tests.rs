@@ -146,6 +146,7 @@ async fn answer(node: &Arc<Overlay>, has: bool, http: &PeerRequest) -> MemoryAns
             .walk
             .as_ref()
             .map_or(Budget::UNSAID, |walk| walk.budget),
+        for_owner: false,
     };
     let mut walk = Walk::begin(node, asked).await;
     match walk.next().await {

@@ -1,26 +1,51 @@
 //! What a search found, in the words of the control connection.
 
-use std::{collections::HashSet, time::Duration};
+use std::{
+    collections::{BTreeMap, HashSet},
+    time::Duration,
+};
 
 use node_api::{
     error::{ApiError, ErrorCode},
     search::{AskedWhy, Excerpt, Hit, SearchAnswer, SearchEnd, SearchReach, TraceStep},
 };
 use node_base::events::unix_millis;
-use node_core::{handlers::End, search::Search};
+use node_core::{
+    handlers::{End, QueryError},
+    search::Search,
+};
 use node_overlay::{Holder, Reach, Step, Why};
 use node_transport::CallError;
 use node_wire::{Digest, FindExcerpt, FoundEnd, ShareName, peer_url::PeerUrl};
 use plugin_api::RankAsked;
 
-/// The error of this node, if it refused the query and nobody else has hits.
-pub(super) fn refusal(search: &Search, found_nothing: bool) -> Result<(), ApiError> {
-    match &search.here().end {
-        Some(Err(error)) if found_nothing => {
-            Err(ApiError::new(ErrorCode::Usage, error.to_string()))
-        }
-        _ => Ok(()),
+/// The error of this node, if it refused the query and nobody else has hits. A handler that only peers have is no
+/// error: one of them has looked, or `of_peers` says that it can.
+pub(super) fn refusal(
+    search: &Search,
+    found_nothing: bool,
+    of_peers: &BTreeMap<String, Vec<PeerUrl>>,
+) -> Result<(), ApiError> {
+    let Some(Err(error)) = &search.here().end else {
+        return Ok(());
+    };
+    if !found_nothing {
+        return Ok(());
     }
+    let QueryError::NoHandler { prefix, known } = error else {
+        return Err(ApiError::new(ErrorCode::Usage, error.to_string()));
+    };
+    if search.is_answered_by_peers() || of_peers.contains_key(prefix) {
+        return Ok(());
+    }
+    let is_new = |name: &&String| !known.split(' ').any(|known| known == format!("{name}:"));
+    let others = of_peers.keys().filter(is_new);
+    let others: Vec<String> = others.map(|name| format!("{name}:")).collect();
+    let mut text = error.to_string();
+    if !others.is_empty() {
+        text += &format!("; peers answer {}", others.join(" "));
+    }
+    Err(ApiError::new(ErrorCode::Usage, text))
 }
 
 /// How far a search goes, as the node has it.

@@ -16,7 +16,7 @@ use tokio::{
 use super::*;
 use crate::HttpTransport;
 use node_base::{clock::now, counters::Counters, rate::Rate};
-use node_wire::pieces::TreeHasher;
+use node_wire::{peer_url::PeerUrl, pieces::TreeHasher};
 
 /// A peer that answers each request with the same bytes and keeps connections
 /// open.
@@ -43,6 +43,10 @@ impl Rogue {
             accepted,
         }
     }
+
+    fn destination(&self) -> Destination {
+        Destination::of_owner(self.url.clone())
+    }
 }
 
 async fn serve(mut stream: TcpStream, answer: String) {
@@ -61,7 +65,7 @@ async fn serve(mut stream: TcpStream, answer: String) {
 
 fn client() -> Client {
     Client::new(
-        Arc::new(HttpTransport::new(Arc::default())),
+        Arc::new(HttpTransport::new()),
         Arc::new(Counters::default()),
     )
 }
@@ -70,7 +74,9 @@ fn client() -> Client {
 async fn ask(client: &Client, rogue: &Rogue, range: Range<u64>) -> Result<Vec<u8>, CallError> {
     let digest = Digest::from_bytes([7; 32]);
     let deadline = now() + Duration::from_secs(10);
-    let mut body = client.blob(&rogue.url, &digest, range, deadline).await?;
+    let mut body = client
+        .blob(&rogue.destination(), &digest, range, deadline)
+        .await?;
     let mut bytes = Vec::new();
     while let Some(chunk) = body.next().await? {
         bytes.extend_from_slice(&chunk);
@@ -160,7 +166,9 @@ async fn a_tree_of_other_content_is_refused() {
     ))
     .await;
     let deadline = now() + Duration::from_secs(10);
-    let refused = client().tree(&rogue.url, &tree.digest(), deadline).await;
+    let refused = client()
+        .tree(&rogue.destination(), &tree.digest(), deadline)
+        .await;
     assert!(matches!(refused, Err(CallError::Tree(_))), "{refused:?}");
 }
 
@@ -174,7 +182,7 @@ async fn content_by_digest_keeps_to_the_download_rate() {
     let digest = Digest::from_bytes([7; 32]);
     let deadline = started + Duration::from_secs(10);
     let mut content = client
-        .blob(&rogue.url, &digest, 0..40_000, deadline)
+        .blob(&rogue.destination(), &digest, 0..40_000, deadline)
         .await
         .unwrap();
     let mut received = 0;

@@ -103,6 +103,14 @@ fn what_is_no_decision_is_a_failure() {
 }
 
 #[test]
+fn a_misspelt_property_is_an_error_and_no_permission() {
+    let guard = policy("fn allow_fetch(f) { f.nmae != \"secret\" }");
+    assert!(guard.allows_fetch(&fetch("secret", "10.0.0.1")).is_err());
+    let ranking = policy("fn rank(hit) { if hit.scroe == () { 1 } else { 2 } }");
+    assert!(ranking.rank(&[hit("a")]).is_err());
+}
+
+#[test]
 fn nothing_is_kept_between_two_decisions() {
     let policy = policy("fn allow_fetch(f) { let seen = is_def_var(\"x\"); let x = 1; !seen }");
     for _ in 0..3 {

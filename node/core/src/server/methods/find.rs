@@ -141,9 +141,11 @@ async fn by_name(
             short(context, move || without_digest(&reader, &name)).await?
         }
     };
+    let hashed = || context.counters.bytes_hashed.get();
     Ok(of_hits(hit.map(|(size, digest)| FindHit {
         name: name.as_str().to_owned(),
         size,
+        hashed: digest.is_none().then(hashed),
         digest,
         ..FindHit::default()
     })))

@@ -1,5 +1,6 @@
 //! `sixhop.introduce(struct)`: two nodes meet and show each other who they are.
 
+use node_overlay::Telling;
 use node_wire::{Introduce, Value};
 
 use crate::server::{
@@ -13,6 +14,13 @@ pub(super) fn answer(context: &Context, caller: &Caller, params: &[Value]) -> An
     let introduce = Introduce::from_params(params)?;
     let from = caller.remote.0.ip();
     let own = context.overlay.own_urls().at(caller.local);
-    let introduced = context.overlay.introduced(&introduce, &own, from)?;
+    let telling = if caller.is_member {
+        Telling::All
+    } else {
+        Telling::WhoItIs
+    };
+    let introduced = context
+        .overlay
+        .introduced(&introduce, &own, from, telling)?;
     Ok(Answer::Value(introduced.to_value()))
 }

@@ -45,6 +45,7 @@ pub(super) async fn answer(context: &Arc<Context>, caller: &Caller, params: &[Va
         id: caller.walk,
         asking: caller.asking.clone(),
         budget: caller.budget.given(),
+        for_owner: false,
     };
     super::afford(context, caller, Cost::Walk).map_err(|_| busy())?;
     super::forward(context, caller).map_err(|_| busy())?;

@@ -16,6 +16,9 @@ pub struct FindHit {
     pub size: u64,
     /// Its digest, once it is known.
     pub digest: Option<Digest>,
+    /// While it is not known: how many bytes the node has read for digests since its
+    /// start. A node where this grows is at work.
+    pub hashed: Option<u64>,
     /// When it was last changed, Unix milliseconds.
     pub modified: Option<u64>,
     /// How well it fits, as the handler there counts; more is better.
@@ -32,6 +35,9 @@ impl FindHit {
         ]);
         if let Some(digest) = self.digest {
             members.insert("digest".to_owned(), Value::String(digest.to_hex()));
+        }
+        if let Some(hashed) = self.hashed {
+            members.insert("hashed".to_owned(), number(hashed));
         }
         if let Some(modified) = self.modified {
             members.insert("modified".to_owned(), number(modified));
@@ -63,6 +69,7 @@ impl FindHit {
                 .filter(|name| name.len() <= NAME_MAX)?,
             size: read_number(members.get("size")?)?,
             digest,
+            hashed: members.get("hashed").and_then(read_number),
             modified: members.get("modified").and_then(read_number),
             score: members.get("score").and_then(Value::as_f64),
             excerpt,
@@ -83,16 +90,20 @@ pub(super) mod tests {
             0..1u64 << 62,
             any::<Option<[u8; 32]>>(),
             proptest::option::of(0..1u64 << 50),
+            proptest::option::of(0..1u64 << 50),
             proptest::option::of(-1e9..1e9_f64),
             proptest::option::of(any_excerpt()),
         )
-            .prop_map(|(name, size, digest, modified, score, excerpt)| FindHit {
-                name,
-                size,
-                digest: digest.map(Digest::from_bytes),
-                modified,
-                score,
-                excerpt,
-            })
+            .prop_map(
+                |(name, size, digest, hashed, modified, score, excerpt)| FindHit {
+                    name,
+                    size,
+                    digest: digest.map(Digest::from_bytes),
+                    hashed,
+                    modified,
+                    score,
+                    excerpt,
+                },
+            )
     }
 }

@@ -115,6 +115,7 @@ fn describe(context: &Context, hit: Hit, digests_until: Instant) -> FindHit {
     } = hit;
     FindHit {
         digest: digest_of(context, &file, digests_until),
+        hashed: None,
         name: file.name,
         size: file.size,
         modified: file.modified.map(unix_millis),

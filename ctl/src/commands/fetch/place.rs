@@ -1,0 +1,130 @@
+//! `ctl fetch --to PATH`: files to a place of this machine, past the share.
+
+use std::{
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    path::Path,
+};
+
+use node_api::{fetch::FetchPlan, node::NodeStatus};
+use serde_json::json;
+
+use super::{Failures, check_target};
+use crate::{
+    cli::FetchArgs,
+    commands::Context,
+    connection::{Connection, content},
+    download::{self, Target, is_standard_output},
+    error::CtlError,
+    output::{bytes, escaped},
+};
+
+/// A file, and where it goes.
+struct Wanted {
+    name: String,
+    /// Whether the directory takes it under its whole name, because a query found it.
+    is_whole: bool,
+}
+
+/// Runs `ctl fetch NAME… --to PATH`.
+pub(super) async fn run(args: &FetchArgs, to: &Path, context: &Context) -> Result<(), CtlError> {
+    if args
+        .names
+        .iter()
+        .any(|name| matches!(content(name), Ok(Some(_))))
+    {
+        return Err(CtlError::usage(
+            "--to takes files by their names; fetch content into the share, or search for its name",
+        ));
+    }
+    check_target(to, args)?;
+    let node = context.connect()?;
+    let mut wanted = Vec::new();
+    for typed in &args.names {
+        let plan = context.patience.bound(node.resolve(typed, true)).await?;
+        wanted.extend(files_of(typed, plan, context)?);
+    }
+    let several = wanted.len() > 1;
+    if several && !Target::is_directory(to) {
+        return Err(CtlError::usage(format!(
+            "{} files do not fit into {}; give a directory that is there: --to DIR",
+            wanted.len(),
+            to.display()
+        )));
+    }
+    let mut failures = Failures::default();
+    for file in &wanted {
+        let done = bring(&node, file, to, args, context).await;
+        failures.note(done, several, context)?;
+    }
+    failures.end(wanted.len())
+}
+
+fn files_of(typed: &str, plan: FetchPlan, context: &Context) -> Result<Vec<Wanted>, CtlError> {
+    let is_whole = plan.query.is_some();
+    if is_whole && plan.names.is_empty() {
+        return Err(CtlError::not_found(format!(
+            "nothing here or at the peers matches {}",
+            escaped(typed)
+        )));
+    }
+    if plan.truncated {
+        let count = plan.names.len();
+        context.output.note(&format!(
+            "more than {count} files match; the rest is left out"
+        ));
+    }
+    let names = plan.names.into_iter();
+    Ok(names.map(|name| Wanted { name, is_whole }).collect())
+}
+
+async fn bring(
+    node: &Connection,
+    file: &Wanted,
+    to: &Path,
+    args: &FetchArgs,
+    context: &Context,
+) -> Result<(), CtlError> {
+    let target = if file.is_whole && Target::is_directory(to) {
+        Target::below(to, &file.name, args.existing())?
+    } else {
+        Target::choose(to, &file.name, args.existing())?
+    };
+    let (output, name) = (context.output, &file.name);
+    let status = context.patience.bound(node.status()).await?;
+    let pass = context.patience.bound(node.pass(name)).await?;
+    let progress = output.progress(&format!("fetching {name}"));
+    let wanted = download::Wanted {
+        url: &peer_port(&status),
+        name,
+        pass: pass.as_deref(),
+    };
+    let download = download::query(wanted, &target, |count| progress.bytes(count));
+    let downloaded = context.patience.bound(download).await;
+    drop(progress);
+    let size = downloaded?;
+    let path = target.place()?;
+    if is_standard_output(to) {
+        return Ok(());
+    }
+    if output.is_json() {
+        return output.json(&json!({ "name": name, "state": "done", "bytes": size, "path": path }));
+    }
+    let (name, path) = (escaped(name), escaped(&path.display().to_string()));
+    output.line(&format!("fetched {name} ({}) to {path}", bytes(size)))
+}
+
+/// Where this machine reaches the node's peer port. Its URL is for peers and may
+/// lead here only from outside.
+fn peer_port(status: &NodeStatus) -> String {
+    match status.listen.parse::<SocketAddr>() {
+        Ok(listen) if listen.ip().is_unspecified() => {
+            let loopback: IpAddr = match listen.ip() {
+                IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+                IpAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
+            };
+            format!("http://{}/", SocketAddr::new(loopback, listen.port()))
+        }
+        Ok(listen) => format!("http://{listen}/"),
+        Err(_) => status.url.clone(),
+    }
+}

@@ -1,0 +1,150 @@
+//! No verb is missing: what a node can be asked over the control connection, `ctl` has a command for, and so has its
+//! shell, which reads the same commands; and scripts have a function of the same name.
+
+use clap::Parser;
+use node_api::openrpc;
+
+use crate::cli::Cli;
+
+/// A method of the control connection, and how a person and a script ask for it.
+struct Verb {
+    method: &'static str,
+    /// A command line that calls it.
+    command: &'static str,
+    /// A call in a script.
+    script: &'static str,
+}
+
+const fn verb(method: &'static str, command: &'static str, script: &'static str) -> Verb {
+    Verb {
+        method,
+        command,
+        script,
+    }
+}
+
+const VERBS: &[Verb] = &[
+    verb("cache.list", "cache ls", "cache_ls()"),
+    verb("cache.clear", "cache clear", "cache_clear()"),
+    verb("events.subscribe", "events", "on(\"*\", |event| ())"),
+    verb("events.since", "events --since 0", "wait(\"*\", 0.01)"),
+    verb("fetch.start", "fetch x", "fetch(\"x\")"),
+    verb("fetch.wait", "fetch x", "fetch(\"x\")"),
+    verb("fetch.resolve", "fetch x", "fetch(\"x\")"),
+    verb(
+        "fetch.start_matching",
+        "fetch 'x*' --detach",
+        "fetch(\"x*\", #{detach: true})",
+    ),
+    verb("fetch.wait_matching", "fetch 'x*'", "fetch(\"x*\")"),
+    verb(
+        "fetch.cancel_matching",
+        "transfers cancel 1",
+        "transfers_cancel(1)",
+    ),
+    verb("fetch.cancel", "transfers cancel 1", "transfers_cancel(1)"),
+    verb("fetch.list", "transfers", "transfers()"),
+    verb("fetch.list_matching", "transfers", "transfers()"),
+    verb("fetch.drop", "transfers drop 1", "transfers_drop(1)"),
+    verb("node.status", "status", "status()"),
+    verb(
+        "peer.add",
+        "hello http://127.0.0.1:1/",
+        "hello(\"http://127.0.0.1:1/\")",
+    ),
+    verb(
+        "peer.files",
+        "ls http://127.0.0.1:1/",
+        "ls(\"http://127.0.0.1:1/\")",
+    ),
+    verb("peer.list", "peers", "peers()"),
+    verb(
+        "peer.remove",
+        "peers rm http://127.0.0.1:1/",
+        "peers_rm(\"http://127.0.0.1:1/\")",
+    ),
+    verb("plugin.list", "plugin ls", "plugin_ls()"),
+    verb("search.query", "search x --json", "search(\"x\")"),
+    verb("search.subscribe", "grep x", "grep(\"x\")"),
+    verb("share.list", "ls", "ls()"),
+    verb("share.browse", "ls x", "ls(\"x\")"),
+    verb("share.stat", "ls x", "ls(\"x\")"),
+];
+
+/// Methods that have no function of their own in scripts, and why. `call` reaches them.
+const NOT_IN_SCRIPTS: &[(&str, &str, &str)] = &[
+    (
+        "node.renew_secret",
+        "renew-secret",
+        "it would end the connection of the script",
+    ),
+    (
+        "node.stop",
+        "stop",
+        "`stop()` ends a script; a node of its own is stopped by `n.stop()`",
+    ),
+    (
+        "share.skipped",
+        "ls --skipped",
+        "an owner looks at it; `call(\"share.skipped\")`",
+    ),
+];
+
+/// Methods that are no verbs, and why.
+const NOT_A_VERB: &[(&str, &str)] = &[
+    ("fetch.pass", "a part of `fetch --to`"),
+    (
+        "share.accept",
+        "said by the sentence of the trouble that it ends",
+    ),
+    ("rpc.discover", "`call rpc.discover`"),
+];
+
+fn words(line: &str) -> Vec<String> {
+    let words = line
+        .split(' ')
+        .map(|word| word.trim_matches('\'').to_owned());
+    std::iter::once("ctl".to_owned()).chain(words).collect()
+}
+
+#[test]
+fn every_method_of_the_node_has_a_verb_or_a_reason() {
+    let document = openrpc::document();
+    let methods = document["methods"].as_array().unwrap().iter();
+    let methods: Vec<&str> = methods
+        .filter_map(|method| method["name"].as_str())
+        .collect();
+    assert!(methods.len() > 20, "{methods:?}");
+    let known: Vec<&str> = VERBS
+        .iter()
+        .map(|verb| verb.method)
+        .chain(NOT_IN_SCRIPTS.iter().map(|(method, ..)| *method))
+        .chain(NOT_A_VERB.iter().map(|(method, _)| *method))
+        .collect();
+    for method in methods
+        .iter()
+        .filter(|method| !method.ends_with("unsubscribe"))
+    {
+        assert!(known.contains(method), "{method} has no verb");
+    }
+    for method in known.iter().filter(|method| **method != "rpc.discover") {
+        assert!(methods.contains(method), "{method} is gone");
+    }
+}
+
+#[test]
+fn every_verb_is_a_command_of_ctl() {
+    let lines = VERBS.iter().map(|verb| verb.command);
+    for line in lines.chain(NOT_IN_SCRIPTS.iter().map(|(_, line, _)| *line)) {
+        assert!(Cli::try_parse_from(words(line)).is_ok(), "{line}");
+    }
+}
+
+#[test]
+fn every_verb_is_a_function_of_scripts() {
+    for verb in VERBS {
+        let error = super::error(verb.script);
+        // Without a node the call fails for want of one, and not because it is unknown.
+        assert_eq!(error.exit_code(), 6, "{}: {error}", verb.script);
+    }
+}

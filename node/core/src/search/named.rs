@@ -1,0 +1,228 @@
+//! What a text means that was typed where the name of a file is wanted.
+//!
+//! The one decision for `ctl fetch`, with `--to` or without, for the shell and for scripts. A file of exactly this name
+//! comes first, here and at the peers; then files whose last part it is; only if there is neither, the text is a
+//! pattern, a directory or a query.
+//!
+//! # Invariants
+//! - A text in quotes, and one without signs, prefix or filter, is a name: nobody is asked.
+//! - A prefix that every node has (`name:`, `text:`, `grep:`) makes a query: nobody is asked for such a name.
+//! - Files that fit nearly are never meant: see [`Handlers::name_check`].
+
+use std::{
+    collections::BTreeSet,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use node_overlay::{Overlay, Reach};
+use node_wire::{NameError, name::ShareName};
+use plugin_api::Files;
+
+use super::{News, Search, SearchWanted};
+use crate::handlers::{
+    DEFAULT_HANDLER, Handlers,
+    query::{self, NameText, Query, SyntaxError},
+};
+
+/// Longest time in which the peers are asked for a file of exactly this name.
+const TIME: Duration = Duration::from_secs(10);
+
+/// Most files of one last part that are meant.
+const SAME_MAX: usize = 100;
+
+/// Most files that the expansion of a query has.
+pub const EXPANDED_MAX: usize = 10_000;
+
+/// What a typed text means.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Named {
+    /// The files of these names.
+    Files(Vec<ShareName>),
+    /// All files that match this query.
+    Query(String),
+}
+
+/// Why a typed text means nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum NamedError {
+    /// It can be no name, and it is no pattern and no query.
+    #[error(transparent)]
+    Name(#[from] NameError),
+    /// It is a query with a mistake.
+    #[error(transparent)]
+    Query(#[from] SyntaxError),
+}
+
+/// Who is asked.
+#[derive(Clone, Copy)]
+pub struct Asked<'a> {
+    /// The peers.
+    pub overlay: &'a Arc<Overlay>,
+    /// The handlers of this node.
+    pub handlers: &'a Handlers,
+    /// Its files.
+    pub files: &'a Arc<dyn Files>,
+}
+
+/// Returns what `typed` means.
+///
+/// # Errors
+/// [`NamedError`] when it is neither a name nor a query.
+pub async fn resolve(asked: Asked<'_>, typed: &str) -> Result<Named, NamedError> {
+    let Some(query) = as_query(typed) else {
+        let name = NameText::parse(typed).map(|text| text.exact);
+        let name = ShareName::parse(&name.unwrap_or_default())?;
+        return Ok(Named::Files(vec![name]));
+    };
+    if !begins_with_built_in(typed)
+        && let Ok(name) = ShareName::parse(typed)
+    {
+        let files = called(asked, &name).await?;
+        if !files.is_empty() {
+            return Ok(Named::Files(files));
+        }
+    }
+    Query::parse(&query, SystemTime::now())?;
+    Ok(Named::Query(query))
+}
+
+/// Returns the names of all files that a query means, here and at the peers, and whether there are more.
+///
+/// # Errors
+/// [`SyntaxError`] when the query makes no sense.
+pub async fn expand(
+    asked: Asked<'_>,
+    query: &str,
+) -> Result<(BTreeSet<ShareName>, bool), SyntaxError> {
+    let is_meant = asked.handlers.name_check(query);
+    let mut search = begin(asked, query.to_owned(), EXPANDED_MAX)?;
+    let mut names = BTreeSet::new();
+    while let Some(news) = search.next().await {
+        for name in names_of(news) {
+            if is_meant.as_ref().is_none_or(|fits| fits(name.as_str())) {
+                if names.len() >= EXPANDED_MAX {
+                    return Ok((names, true));
+                }
+                names.insert(name);
+            }
+        }
+    }
+    Ok((names, false))
+}
+
+/// The query that a text is, unless it can only be a name.
+fn as_query(typed: &str) -> Option<String> {
+    let text = NameText::parse(typed)?;
+    let is_quoted = text.exact != typed && !text.is_directory;
+    if is_quoted {
+        return None;
+    }
+    if has_prefix(typed) {
+        return Some(typed.to_owned());
+    }
+    let has_filter = || match Query::parse(typed, SystemTime::UNIX_EPOCH) {
+        Ok(query) => !query.filters().is_empty(),
+        Err(_) => typed.contains(':'),
+    };
+    match text.pattern {
+        Some(pattern) => Some(format!("{DEFAULT_HANDLER}:{pattern}")),
+        None if has_filter() => Some(typed.to_owned()),
+        None => None,
+    }
+}
+
+fn has_prefix(typed: &str) -> bool {
+    query::text_of(typed).len() < typed.len()
+}
+
+fn begins_with_built_in(typed: &str) -> bool {
+    has_prefix(typed) && query::is_built_in(query::handler_of(typed))
+}
+
+/// Files of exactly this name, or else those whose last part it is.
+async fn called(asked: Asked<'_>, name: &ShareName) -> Result<Vec<ShareName>, SyntaxError> {
+    let query = format!("{DEFAULT_HANDLER}:{}", query::quoted(name.as_str()));
+    let mut search = begin(asked, query, SAME_MAX)?;
+    let mut same = BTreeSet::new();
+    while let Some(news) = search.next().await {
+        for found in names_of(news) {
+            if found == *name {
+                return Ok(vec![found]);
+            }
+            if found.file_name() == name.as_str() && same.len() < SAME_MAX {
+                same.insert(found);
+            }
+        }
+    }
+    if same.is_empty() {
+        // What fits nearly may have kept the search from asking them.
+        return Ok(search.ask_chapter().await.into_iter().collect());
+    }
+    Ok(same.into_iter().collect())
+}
+
+fn begin(asked: Asked<'_>, query: String, limit: usize) -> Result<Search, SyntaxError> {
+    let wanted = SearchWanted {
+        query,
+        limit,
+        time: TIME,
+        reach: Reach::Sure,
+    };
+    Search::begin(asked.overlay, asked.handlers, asked.files, wanted)
+}
+
+fn names_of(news: News) -> Vec<ShareName> {
+    let names: Vec<String> = match news {
+        News::Here(hits) => hits.into_iter().map(|hit| hit.file.name).collect(),
+        News::There(holder) => holder.hits.into_iter().map(|hit| hit.name).collect(),
+        News::Chapter(_, name) => return vec![name],
+    };
+    let names = names.iter().map(|name| ShareName::parse(name));
+    names.filter_map(Result::ok).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_without_signs_is_a_name_and_no_query() {
+        for typed in [
+            "a.txt",
+            "notes/a b.txt",
+            "\"data{1}.csv\"",
+            "\"text:letter\"",
+            "it's \"x\".txt",
+            "10:30 notes.txt",
+            "",
+        ] {
+            assert_eq!(as_query(typed), None, "{typed}");
+        }
+    }
+
+    #[test]
+    fn signs_prefixes_and_filters_make_a_query() {
+        for (typed, query) in [
+            ("*.pdf", "name:*.pdf"),
+            ("Song [Live].mp3", "name:Song [Live].mp3"),
+            ("photos/", "name:photos/**"),
+            ("Album [2013]/", "name:Album \\[2013\\]/**"),
+            ("text:letter", "text:letter"),
+            ("said:hello", "said:hello"),
+            ("x* size:>nonsense", "name:x* size:>nonsense"),
+            ("ext:jpg", "ext:jpg"),
+            ("report size:>nonsense", "report size:>nonsense"),
+        ] {
+            assert_eq!(as_query(typed).as_deref(), Some(query), "{typed}");
+        }
+    }
+
+    #[test]
+    fn only_prefixes_of_every_node_forbid_a_name() {
+        assert!(begins_with_built_in("name:*.pdf"));
+        assert!(begins_with_built_in("TEXT:letter"));
+        assert!(!begins_with_built_in("said:hello"));
+        assert!(!begins_with_built_in("Song [Live].mp3"));
+    }
+}

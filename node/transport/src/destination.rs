@@ -1,0 +1,216 @@
+//! `Destination`: whom a call goes to, and how near its address may be.
+//!
+//! Whoever names an address chooses whom this node calls. So an address is never
+//! called alone: the scope of who named it goes with it, and is held against what the
+//! name resolves to, at every call.
+//!
+//! # Invariants
+//! - No request is made without a [`Destination`], and none is sent without a
+//!   [`CheckedAddress`] of it.
+//! - What a stranger named leads to nothing nearer than the stranger is.
+//! - In one [`SearchDials`] an address is called under one URL, however many lead to
+//!   it; the URLs of the owner excepted.
+
+use std::{
+    collections::HashMap,
+    net::{IpAddr, SocketAddr},
+    ops::Deref,
+    sync::{Arc, Mutex},
+};
+
+use node_wire::{peer_url::PeerUrl, scope::Scope};
+
+use super::{call_scope::CheckedAddress, transport::TransportError};
+use node_base::sync::lock;
+
+/// Whom a call goes to. Reads as the [`PeerUrl`] that it has.
+#[derive(Clone, Debug)]
+pub struct Destination {
+    url: PeerUrl,
+    naming: Naming,
+    /// The address that was chosen; otherwise the name is resolved for each call.
+    at: Option<CheckedAddress>,
+    search: Option<SearchDials>,
+}
+
+/// Who named a destination.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Naming {
+    /// The owner.
+    Owner,
+    /// A stranger in this scope; it has answered as a peer since.
+    Met(Scope),
+    /// A stranger in this scope, and nothing more is known.
+    Heard(Scope),
+}
+
+/// The addresses that one search has called, each with the URL under which it was.
+#[derive(Clone, Debug, Default)]
+pub struct SearchDials(Arc<Mutex<HashMap<SocketAddr, String>>>);
+
+impl Destination {
+    /// A URL that the owner named.
+    #[must_use]
+    pub fn of_owner(url: PeerUrl) -> Destination {
+        Destination::new(url, Naming::Owner)
+    }
+
+    /// A peer that has answered, named by somebody in the scope `namer`.
+    #[must_use]
+    pub fn met(url: PeerUrl, namer: Scope) -> Destination {
+        Destination::new(url, Naming::Met(namer))
+    }
+
+    /// A URL that somebody at the address `namer` named.
+    #[must_use]
+    pub fn named_by(url: PeerUrl, namer: IpAddr) -> Destination {
+        Destination::heard(url, Scope::of_source(namer))
+    }
+
+    /// A URL that somebody in the scope `namer` named.
+    #[must_use]
+    pub fn heard(url: PeerUrl, namer: Scope) -> Destination {
+        Destination::new(url, Naming::Heard(namer))
+    }
+
+    fn new(url: PeerUrl, naming: Naming) -> Destination {
+        Destination {
+            url,
+            naming,
+            at: None,
+            search: None,
+        }
+    }
+
+    /// The same at this address and no other.
+    #[must_use]
+    pub fn at(mut self, address: CheckedAddress) -> Destination {
+        self.at = Some(address);
+        self
+    }
+
+    /// The same as a part of a search.
+    #[must_use]
+    pub fn within(mut self, search: &SearchDials) -> Destination {
+        self.search = Some(search.clone());
+        self
+    }
+
+    /// Its URL.
+    #[must_use]
+    pub fn url(&self) -> &PeerUrl {
+        &self.url
+    }
+
+    /// The address that was chosen, if one was.
+    #[must_use]
+    pub fn address(&self) -> Option<CheckedAddress> {
+        self.at
+    }
+
+    /// Whether the text of the URL already leads nearer than who named it.
+    #[must_use]
+    pub fn is_too_near(&self) -> bool {
+        Scope::of_host(&self.url) < self.namer()
+    }
+
+    /// The scope of who named it.
+    #[must_use]
+    pub fn namer(&self) -> Scope {
+        match self.naming {
+            Naming::Owner => Scope::Machine,
+            Naming::Met(scope) | Naming::Heard(scope) => scope,
+        }
+    }
+
+    /// Takes over the nearer of both scopes: two named it.
+    pub fn also_named_as(&mut self, other: &Destination) {
+        if other.namer() < self.namer() {
+            self.naming = other.naming;
+        }
+    }
+
+    pub(super) fn naming(&self) -> Naming {
+        self.naming
+    }
+
+    /// Notes that the search calls this address.
+    ///
+    /// # Errors
+    /// When it has called it under another URL, and the owner did not name this one.
+    pub(super) fn claim(&self, address: SocketAddr) -> Result<(), TransportError> {
+        let Some(SearchDials(called)) = &self.search else {
+            return Ok(());
+        };
+        let key = self.url.key();
+        let mut called = lock(called);
+        let first = called.entry(address).or_insert_with(|| key.clone());
+        if *first == key || self.naming == Naming::Owner {
+            Ok(())
+        } else {
+            Err(TransportError::Repeated)
+        }
+    }
+}
+
+impl Deref for Destination {
+    type Target = PeerUrl;
+
+    fn deref(&self) -> &PeerUrl {
+        &self.url
+    }
+}
+
+/// Equal are the same URLs that the same scope named.
+impl PartialEq for Destination {
+    fn eq(&self, other: &Destination) -> bool {
+        self.url == other.url && self.naming == other.naming
+    }
+}
+
+impl Eq for Destination {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn url(text: &str) -> PeerUrl {
+        PeerUrl::parse(text).unwrap()
+    }
+
+    #[test]
+    fn one_address_is_called_under_one_url_a_search() {
+        let (search, victim) = (SearchDials::default(), ([198, 51, 100, 1], 80).into());
+        let to = |host: &str| {
+            let url = url(&format!("http://{host}/"));
+            Destination::heard(url, Scope::World).within(&search)
+        };
+        assert!(to("a.example").claim(victim).is_ok());
+        assert!(to("a.example").claim(victim).is_ok(), "its next page");
+        assert!(to("b.example").claim(victim).is_err());
+        assert!(
+            to("b.example")
+                .claim(([198, 51, 100, 1], 81).into())
+                .is_ok()
+        );
+        let met = Destination::met(url("http://c.example/"), Scope::World).within(&search);
+        assert!(met.claim(victim).is_err());
+        let own = Destination::of_owner(url("http://d.example/")).within(&search);
+        assert!(own.claim(victim).is_ok(), "the owner may have two names");
+        let another = to("b.example").within(&SearchDials::default());
+        assert!(another.claim(victim).is_ok());
+    }
+
+    #[test]
+    fn the_nearer_of_two_who_named_it_counts() {
+        let mut named = Destination::named_by(url("http://nas.example/"), [203, 0, 113, 1].into());
+        assert_eq!(named.namer(), Scope::World);
+        named.also_named_as(&Destination::named_by(
+            url("http://nas.example/"),
+            [192, 168, 1, 7].into(),
+        ));
+        assert_eq!(named.namer(), Scope::Network);
+        assert!(Destination::heard(url("http://nas/"), Scope::World).is_too_near());
+        assert!(!Destination::heard(url("http://nas/"), Scope::Network).is_too_near());
+    }
+}

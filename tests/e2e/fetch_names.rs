@@ -1,0 +1,167 @@
+//! What a NAME of `ctl fetch` means: exactly this file first, here and at the peers, then a pattern.
+
+use e2e::{NodeProcess, introduce};
+
+use crate::world::{Kind, Member, ctl, noded};
+
+/// Names with the signs of patterns, and for each a file that the pattern would fit.
+const ODD: [(&str, &str); 5] = [
+    ("Song [Live].mp3", "Song L.mp3"),
+    ("data{1}.csv", "data1.csv"),
+    ("Album [2013]/01.mp3", "Album 2/01.mp3"),
+    ("Track [01.mp3", "Track 01.mp3"),
+    ("what*.txt", "whatever.txt"),
+];
+
+/// A node that asks two others: one has what the patterns fit, the other the files of exactly these names.
+fn between() -> (NodeProcess, NodeProcess, NodeProcess) {
+    let near = noded().start();
+    let with = |names: [&str; 5]| {
+        let file = |node: e2e::NodeOptions, name: &str| node.file(name, name);
+        names.into_iter().fold(noded(), file).start()
+    };
+    let (like, exact) = (
+        with(ODD.map(|(_, like)| like)),
+        with(ODD.map(|(name, _)| name)),
+    );
+    for peer in [&like, &exact] {
+        introduce(&near.url, &peer.url);
+        introduce(&peer.url, &near.url);
+    }
+    (near, like, exact)
+}
+
+#[test]
+fn a_name_with_signs_of_patterns_is_fetched_as_printed() {
+    let (near, like, exact) = between();
+    for (name, other) in ODD {
+        let _ = ctl(near.home()).args(["fetch", name]).run().expect_code(0);
+        assert_eq!(near.home().read(name).as_deref(), Some(name.as_bytes()));
+        assert_eq!(near.home().read(other), None, "{other}");
+        // Once it is here, it is said to be here, and nothing else comes in its place.
+        let _ = ctl(near.home()).args(["fetch", name]).run().expect_code(13);
+        assert_eq!(near.home().read(other), None, "{other}");
+    }
+    [near, like, exact].into_iter().for_each(NodeProcess::stop);
+}
+
+#[test]
+fn a_name_with_signs_is_fetched_to_a_place_and_by_scripts() {
+    let (near, like, exact) = between();
+    let to = near.home().root().join("out");
+    std::fs::create_dir(&to).unwrap();
+    let names = ODD.map(|(name, _)| name);
+    let _ = ctl(near.home())
+        .args(["fetch"])
+        .args(names)
+        .args(["--to"])
+        .args([&to])
+        .run()
+        .expect_code(0);
+    for name in names {
+        let last = name.rsplit('/').next().unwrap();
+        assert_eq!(std::fs::read(to.join(last)).unwrap(), name.as_bytes());
+    }
+    let script = near.home().root().join("fetch.rhai");
+    std::fs::write(&script, "print(fetch(args[0]).name)").unwrap();
+    let run = ctl(near.home())
+        .args(["run"])
+        .args([&script])
+        .args([names[0]]);
+    assert_eq!(run.run().expect_code(0).stdout, format!("{}\n", names[0]));
+    [near, like, exact].into_iter().for_each(NodeProcess::stop);
+}
+
+#[test]
+fn a_pattern_brings_what_fits_if_no_file_has_its_name() {
+    let (near, like, exact) = between();
+    let _ = ctl(near.home())
+        .args(["fetch", "Song [KL].mp3"])
+        .run()
+        .expect_code(0);
+    assert!(near.home().read("Song L.mp3").is_some());
+    assert!(near.home().read("Song [Live].mp3").is_none());
+    // What fits nearly is not asked for.
+    for name in ["Track [02.mp3", "tracks [01*", "\"Song [KL].mp3\""] {
+        let missed = ctl(near.home()).args(["fetch", name]).run();
+        assert_eq!(missed.code, 3, "{name}: {missed:?}");
+    }
+    let _ = ctl(near.home())
+        .args(["fetch", "\"data{1}.csv\"", "Album [2013]/"])
+        .run()
+        .expect_code(0);
+    for name in ["data{1}.csv", "Album [2013]/01.mp3"] {
+        assert!(near.home().read(name).is_some(), "{name}");
+    }
+    assert!(near.home().read("Album 2/01.mp3").is_none());
+    [near, like, exact].into_iter().for_each(NodeProcess::stop);
+}
+
+#[test]
+fn the_last_part_of_a_name_with_signs_is_enough() {
+    let near = noded().start();
+    let far = noded()
+        .file("Music/Song [Live].mp3", "live")
+        .file("Music/Song L.mp3", "other")
+        .start();
+    introduce(&near.url, &far.url);
+    let _ = ctl(near.home())
+        .args(["fetch", "Song [Live].mp3"])
+        .run()
+        .expect_code(0);
+    assert!(near.home().read("Music/Song [Live].mp3").is_some());
+    assert!(near.home().read("Music/Song L.mp3").is_none());
+    near.stop();
+    far.stop();
+}
+
+#[test]
+fn content_has_one_spelling_and_is_64_digits() {
+    let near = noded().start();
+    let far = noded().file("a.txt", "hello").start();
+    introduce(&near.url, &far.url);
+    let found = ctl(near.home())
+        .args(["--json", "search", "a.txt"])
+        .run()
+        .expect_code(0);
+    let found: serde_json::Value = serde_json::from_str(&found.stdout).unwrap();
+    let digest = found["hits"][0]["digest"].as_str().unwrap().to_owned();
+    let upper = format!("blake3:{}", digest.to_uppercase());
+    let _ = ctl(near.home())
+        .args(["fetch", &upper])
+        .run()
+        .expect_code(0);
+    assert_eq!(near.home().entries(), std::slice::from_ref(&digest));
+    for method in [
+        format!(r#"{{"name": "{upper}"}}"#),
+        format!(r#"{{"name": "blake3:{}"}}"#, &digest[4..]),
+    ] {
+        let run = ctl(near.home())
+            .args(["call", "fetch.start", &method])
+            .run();
+        assert!([2, 13].contains(&run.code), "{run:?}");
+    }
+    assert_eq!(near.home().entries(), [digest]);
+    near.stop();
+    far.stop();
+}
+
+#[test]
+fn a_book_peer_is_asked_for_the_name_before_it_is_a_pattern() {
+    let near = noded().start();
+    let like = noded()
+        .file("Song Live.mp3", "words")
+        .file("Song L.mp3", "pattern")
+        .start();
+    let files = [("Song [Live].mp3".to_owned(), &b"exact"[..])];
+    let book = Member::start(Kind::Faults, &files);
+    introduce(&near.url, &like.url);
+    introduce(&near.url, book.url());
+    let _ = ctl(near.home())
+        .args(["fetch", "Song [Live].mp3"])
+        .run()
+        .expect_code(0);
+    assert_eq!(near.home().entries(), ["Song [Live].mp3"]);
+    near.stop();
+    like.stop();
+}
