@@ -85,6 +85,7 @@ pub(crate) enum Command {
     Hello(HelloArgs),
     Peers(PeersArgs),
     Ls(LsArgs),
+    Rescan(RescanArgs),
     Status(StatusArgs),
     Stop(StopArgs),
     RenewSecret(RenewSecretArgs),
@@ -339,6 +340,19 @@ pub(crate) struct LsArgs {
     /// List what is in the directory and is not shared because of its name or kind, with the reason
     #[arg(long)]
     pub(crate) skipped: bool,
+}
+
+/// Have the node look at its directory now, and say what was new.
+///
+/// For network file systems and others that do not tell of changes. A file that is named is read again even if nothing
+/// shows a change.
+#[derive(Args, Debug)]
+#[command(
+    after_help = "Examples:\n  ctl rescan\n  ctl rescan photos\n  ctl rescan notes/today.txt"
+)]
+pub(crate) struct RescanArgs {
+    /// File or folder of the share to look at instead of everything
+    pub(crate) name: Option<String>,
 }
 
 /// Say what the node is and how it is.

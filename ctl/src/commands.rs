@@ -14,6 +14,7 @@ pub(crate) mod ls;
 pub(crate) mod peers;
 pub(crate) mod plugin;
 pub(crate) mod renew_secret;
+pub(crate) mod rescan;
 pub(crate) mod run;
 pub(crate) mod search;
 pub(crate) mod shell;
@@ -50,6 +51,7 @@ pub(crate) fn execute(
         Command::Hello(args) => runtime.block_on(hello::run(args, context)),
         Command::Peers(args) => runtime.block_on(peers::run(args.action, context)),
         Command::Ls(args) => runtime.block_on(ls::run(args, context)),
+        Command::Rescan(args) => runtime.block_on(rescan::run(args, context)),
         Command::Status(args) => runtime.block_on(status::run(args, context)),
         Command::Stop(_) => runtime.block_on(stop::run(context)),
         Command::RenewSecret(_) => runtime.block_on(renew_secret::run(context)),

@@ -1,11 +1,11 @@
 //! How far the answer to a search can be trusted to be all there is, in words.
 
-use node_api::search::{SearchAnswer, SearchEnd, TraceStep};
+use node_api::search::{GapReason, SearchAnswer, SearchEnd, SearchGap, TraceStep};
 use serde_json::json;
 
 use crate::{
     error::CtlError,
-    output::{Output, plural},
+    output::{Output, escaped, plural},
 };
 
 /// Says who was asked, if that is wanted, and how complete the answer is.
@@ -35,7 +35,10 @@ impl Trace {
 /// What nothing found means: that there is nothing, or that nobody knows.
 pub(crate) fn nothing(answer: &SearchAnswer, what: &str) -> CtlError {
     let why = match answer.end {
-        SearchEnd::Partial => "some files could not be looked at to their end",
+        SearchEnd::Partial => {
+            let why = uncovered(answer);
+            return CtlError::incomplete(format!("{what}, but {why}"));
+        }
         SearchEnd::Failed => "not every node could answer",
         SearchEnd::Deadline => "the time was up",
         SearchEnd::Complete | SearchEnd::Limit | SearchEnd::Budget if answer.timed_out > 0 => {
@@ -87,10 +90,37 @@ fn line(answer: &SearchAnswer) -> String {
         SearchEnd::Budget => format!("{counts}; there are more nodes than a search asks"),
         SearchEnd::Failed => format!("{counts}; failed in part"),
         SearchEnd::Partial => {
-            format!(
-                "{counts}; some files could not be looked at to their end: they are still being read, cannot be read, or are text that goes on in binary"
-            )
+            format!("{counts}; {}", uncovered(answer))
         }
+    }
+}
+
+/// Most names that are said.
+const NAMES_MAX: usize = 5;
+
+/// Says what an answer does not cover.
+fn uncovered(answer: &SearchAnswer) -> String {
+    if answer.gaps.is_empty() {
+        return "some files could not be looked at to their end: they are still being read, cannot be read, or are text that goes on in binary".to_owned();
+    }
+    let some = answer.gaps.iter().take(NAMES_MAX).map(gap);
+    let more = answer.gaps.len().saturating_sub(NAMES_MAX);
+    let more = (more > 0).then(|| format!("{more} more"));
+    let all: Vec<String> = some.chain(more).collect();
+    format!("not looked at to the end: {}", all.join(", "))
+}
+
+fn gap(gap: &SearchGap) -> String {
+    let why = match gap.reason {
+        GapReason::Unread => "not read yet",
+        GapReason::Unreadable => "cannot be read now",
+        GapReason::Changing => "changes while it is read",
+        GapReason::Binary => "text that goes on in binary",
+        GapReason::LongLine => "a line is too long",
+    };
+    match &gap.name {
+        Some(name) => format!("{} ({why})", escaped(name)),
+        None => format!("some files ({why})"),
     }
 }
 
@@ -123,8 +153,31 @@ mod tests {
             timed_out: 1,
             passed_over: 0,
             left_chapter_out: false,
+            gaps: Vec::new(),
             trace: Vec::new(),
         }
+    }
+
+    #[test]
+    fn an_answer_names_what_it_does_not_cover() {
+        let gap = |name: Option<&str>, reason| SearchGap {
+            node: String::new(),
+            name: name.map(str::to_owned),
+            reason,
+        };
+        let mut answer = answer();
+        answer.end = SearchEnd::Partial;
+        answer.gaps = vec![
+            gap(Some("big.log"), GapReason::Binary),
+            gap(None, GapReason::Unread),
+        ];
+        let said = line(&answer);
+        assert!(
+            said.ends_with("big.log (text that goes on in binary), some files (not read yet)"),
+            "{said}"
+        );
+        answer.gaps = vec![gap(Some("a"), GapReason::Unreadable); NAMES_MAX + 2];
+        assert!(line(&answer).ends_with(", 2 more"));
     }
 
     #[test]

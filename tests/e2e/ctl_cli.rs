@@ -94,20 +94,20 @@ fn with_a_wrong_secret_it_ends_with_24() {
 #[test]
 fn the_secret_comes_from_a_file_or_a_variable() {
     let node = noded().start();
-    let elsewhere = Home::new();
-    private_directory(&elsewhere.state());
-    std::fs::write(elsewhere.state().join("control"), &node.control_address).unwrap();
-    let file = node.home().state().join("secret");
-    let _ = ctl(&elsewhere)
-        .env("SIXHOP_SECRET_FILE", &file)
-        .args(["status"])
+    let (own, moved) = (
+        node.home().state().join("secret"),
+        node.home().root().join("moved"),
+    );
+    let secret = node.home().secret();
+    std::fs::rename(&own, &moved).unwrap();
+    let status = || ctl(node.home()).args(["status"]);
+    let _ = status().run().expect_code(24);
+    let _ = status()
+        .env("SIXHOP_SECRET_FILE", &moved)
         .run()
         .expect_code(0);
-    let _ = ctl(&elsewhere)
-        .env("SIXHOP_SECRET", node.home().secret())
-        .args(["status"])
-        .run()
-        .expect_code(0);
+    let _ = status().env("SIXHOP_SECRET", secret).run().expect_code(0);
+    std::fs::rename(&moved, &own).unwrap();
     node.stop();
 }
 

@@ -165,3 +165,29 @@ fn a_book_peer_is_asked_for_the_name_before_it_is_a_pattern() {
     near.stop();
     like.stop();
 }
+
+#[test]
+fn a_name_with_signs_is_searched_as_printed() {
+    let (near, like, exact) = between();
+    for (name, _) in ODD {
+        for query in [
+            name.to_owned(),
+            format!("name:{name}"),
+            format!("\"{name}\""),
+        ] {
+            let run = ctl(near.home())
+                .args(["search", &query])
+                .run()
+                .expect_code(0);
+            let names: Vec<&str> = run
+                .stdout
+                .lines()
+                .filter_map(|l| l.split('\t').next())
+                .collect();
+            // What `*` fits is a hit of its own as well.
+            let is_alone = name.contains('*') || names == [name];
+            assert!(names.contains(&name) && is_alone, "{query}: {names:?}");
+        }
+    }
+    [near, like, exact].into_iter().for_each(NodeProcess::stop);
+}

@@ -23,6 +23,7 @@ mod control;
 mod ctl_cli;
 mod discovery;
 mod fetch_names;
+mod fresh;
 mod hooks;
 mod http_front;
 mod meeting;

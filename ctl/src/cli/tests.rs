@@ -39,6 +39,8 @@ fn every_command_is_understood() {
         "peers",
         "ls",
         "ls http://127.0.0.1:4242",
+        "rescan",
+        "rescan notes/today.txt",
         "status",
         "events --since 0 --limit 3",
         "cache ls",

@@ -55,6 +55,10 @@ fn lines(status: &NodeStatus, output: Output) -> Vec<(&'static str, String)> {
     ]);
     let trouble = status.share_trouble.iter().chain(&status.unwatched);
     let trouble = trouble.chain(&status.ignore_troubles);
+    let unreadable = status.unreadable.iter();
+    lines.extend(
+        unreadable.map(|entry| ("unreadable", format!("{}: {}", entry.name, entry.reason))),
+    );
     lines.extend(trouble.map(|trouble| ("trouble", trouble.clone())));
     lines.extend(status.reach.iter().map(|reach| ("reach", reach.clone())));
     lines

@@ -12,7 +12,7 @@ use node_api::{
     peer::{Peer, PeerState, PeersClient},
     plugin::{Plugin, PluginsClient},
     search::{SearchAnswer, SearchClient, SearchReach},
-    share::{ShareClient, ShareFile, SkippedEntry},
+    share::{ShareClient, ShareFile, ShareRescan, SkippedEntry},
 };
 use serde_json::{Map, Value};
 
@@ -160,6 +160,11 @@ impl Connection {
             }
             after = page.next;
         }
+    }
+
+    /// Has the node look at its directory, or a part of it.
+    pub(crate) async fn rescan(&self, name: Option<String>) -> Result<ShareRescan, CtlError> {
+        self.sorted_out(ShareClient::rescan(&self.http, name).await)
     }
 
     /// Lists the files that a peer shares.

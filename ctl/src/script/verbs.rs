@@ -56,12 +56,16 @@ pub(super) fn register(engine: &mut Engine, session: &Arc<Session>) {
     register_without_argument(engine, session, "peers", Callee::peers);
     register_without_argument(engine, session, "ls", Callee::ls);
     register_without_argument(engine, session, "status", Callee::status);
+    register_without_argument(engine, session, "rescan", |node| node.rescan(None));
     register_without_argument(engine, session, "transfers", Callee::transfers);
     register_without_argument(engine, session, "cache_ls", Callee::cache_ls);
     register_without_argument(engine, session, "cache_clear", Callee::cache_clear);
     register_without_argument(engine, session, "plugin_ls", Callee::plugin_ls);
     register_with_text(engine, session, "fetch", |node, name| {
         node.fetch(name, Map::new())
+    });
+    register_with_text(engine, session, "rescan", |node, name| {
+        node.rescan(Some(name.to_owned()))
     });
     register_with_text(engine, session, "hello", Callee::hello);
     register_with_text(engine, session, "peers_rm", Callee::peers_rm);
@@ -260,6 +264,10 @@ impl Callee {
 
     fn plugin_ls(&self) -> Answer {
         plain(&self.session.wait(self.connection.plugins())?)
+    }
+
+    fn rescan(&self, name: Option<String>) -> Answer {
+        plain(&self.session.wait(self.connection.rescan(name))?)
     }
 
     fn hello(&self, url: &str) -> Answer {

@@ -46,6 +46,9 @@ pub struct NodeStatus {
     /// What is wrong with the ignore files, a sentence each.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ignore_troubles: Vec<String>,
+    /// What is in the directory and cannot be read now, and is tried again: the first of it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unreadable: Vec<UnreadableEntry>,
     /// Process id.
     pub pid: u32,
     /// When it started, Unix milliseconds.
@@ -62,6 +65,15 @@ pub struct NodeStatus {
     pub handlers: Vec<String>,
     /// Exact counts since the start, by name, such as `queries_received`.
     pub counters: BTreeMap<String, u64>,
+}
+
+/// Something in the shared directory that cannot be read.
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+pub struct UnreadableEntry {
+    /// Its path inside the share; a directory has a `/` at its end.
+    pub name: String,
+    /// Why, as the system says it.
+    pub reason: String,
 }
 
 /// How far the index of what is in the files is.

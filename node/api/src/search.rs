@@ -92,6 +92,34 @@ pub struct TraceStep {
     pub end: SearchEnd,
 }
 
+/// Something that the answer of a node does not cover.
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+pub struct SearchGap {
+    /// URL of the node.
+    pub node: String,
+    /// The file, or the directory with a `/` at its end; absent if it is about many files.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Why it is not covered.
+    pub reason: GapReason,
+}
+
+/// Why something is not covered by an answer.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GapReason {
+    /// It has not been read yet.
+    Unread,
+    /// It cannot be read now, and is tried again.
+    Unreadable,
+    /// It changes faster than it is read.
+    Changing,
+    /// It begins as text and goes on in binary.
+    Binary,
+    /// It has a line that is too long.
+    LongLine,
+}
+
 /// How far a search goes.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -164,6 +192,9 @@ pub struct SearchAnswer {
     /// Whether there are peers of the chapter that may have a file of that name and were not asked: `sure` asks them.
     #[serde(default)]
     pub left_chapter_out: bool,
+    /// What the answer of this node does not cover: the first of it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub gaps: Vec<SearchGap>,
     /// Who was asked and how it ended.
     pub trace: Vec<TraceStep>,
 }

@@ -54,6 +54,17 @@ pub struct SkippedListing {
     pub next: Option<String>,
 }
 
+/// What a look at the directory found.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+pub struct ShareRescan {
+    /// Files that appeared.
+    pub added: u64,
+    /// Files that may have other bytes.
+    pub changed: u64,
+    /// Files that are gone.
+    pub removed: u64,
+}
+
 /// A folder of the share.
 #[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 pub struct ShareFolder {
@@ -96,6 +107,10 @@ namespace! {
         ///
         /// What an ignore file names is not listed. `after` and `limit` are as for `list`.
         fn "skipped" skipped(after: [Option<String>], limit: [Option<u32>]) -> [SkippedListing];
+        /// Looks at the directory now, or at one file or folder of it, and says what was new. Answers when all was looked at.
+        ///
+        /// For file systems that tell of no changes. A file that is named is read again even if nothing shows a change.
+        fn "rescan" rescan(name: [Option<String>]) -> [ShareRescan];
         /// Shares the directory that is at the path of the share now, also if it is another one than before.
         ///
         /// A node whose directory was unmounted or replaced shares and stores nothing until that directory is back, or this is called.

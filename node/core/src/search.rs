@@ -19,7 +19,7 @@ use std::{
 };
 
 use node_wire::{fault::MissReason, name::ShareName, peer_url::PeerUrl};
-use plugin_api::{Files, Hit};
+use plugin_api::{Files, Gap, Hit};
 use tokio::{select, time::sleep_until};
 
 use self::chapter::Chapter;
@@ -89,6 +89,8 @@ pub struct Here {
     pub hits: usize,
     /// How it ended.
     pub end: Option<Result<End, QueryError>>,
+    /// What it does not cover.
+    pub gaps: Vec<Gap>,
 }
 
 impl Search {
@@ -136,6 +138,7 @@ impl Search {
                 took: None,
                 hits: 0,
                 end,
+                gaps: Vec::new(),
             },
             finder: Finder::search(overlay, query, limit, reach),
             asked_all: false,
@@ -258,7 +261,10 @@ impl Here {
 
     fn take(&mut self, page: Result<Page, QueryError>) -> Option<Vec<Hit>> {
         let (hits, end) = match page {
-            Ok(page) => (page.hits, page.end.map(Ok)),
+            Ok(page) => {
+                self.gaps.extend(page.gaps);
+                (page.hits, page.end.map(Ok))
+            }
             Err(error) => (Vec::new(), Some(Err(error))),
         };
         self.hits += hits.len();

@@ -18,6 +18,7 @@ mod chunk;
 mod saved;
 mod view;
 mod vocabulary;
+mod young;
 
 use std::{
     collections::BTreeMap,
@@ -33,18 +34,20 @@ use node_wire::name::ShareName;
 use plugin_api::{FileInfo, Flow};
 use tokio::sync::watch;
 
-use self::vocabulary::Vocabulary;
 pub(super) use self::{
     chunk::Meta,
     saved::{Saved, load, remove, save},
     view::{Change, View, Was},
 };
-use super::{Listing, Share, ShareError, Skipped, Stamp, folders::Folders, info};
+use self::{vocabulary::Vocabulary, young::Young};
+use super::{
+    Listing, Share, ShareError, Skipped, Stamp, folders::Folders, info, links::Links,
+    stamp::OnDisk, watcher::Signs,
+};
 use node_base::sync::lock;
 
-/// Most files that are looked at again because they were too young; the others
-/// are found by the next sweep.
-const YOUNG_MAX: usize = 10_000;
+/// Most directories that cannot be read and are named.
+const UNREADABLE_TOLD: usize = 100;
 
 /// How long ago a file is taken for written and not for renamed.
 const JUST_WRITTEN: Duration = Duration::from_secs(1);
@@ -65,6 +68,8 @@ pub struct Catalogue {
     complete: watch::Sender<bool>,
     /// Whether nothing is to be forgotten: the directory was away or another.
     doubtful: AtomicBool,
+    /// Directories that cannot be read now, and why.
+    unreadable: Mutex<BTreeMap<String, String>>,
     /// Made of `view`, and told of each change after it.
     vocabulary: Mutex<Vocabulary>,
     told: OnceLock<Told>,
@@ -78,11 +83,13 @@ type Told = Box<dyn Fn(&News) + Send + Sync>;
 pub(super) struct Work {
     pub(super) folders: Folders,
     /// Files whose next change may not show.
-    pub(super) young: Vec<String>,
+    pub(super) young: Young,
+    /// Files with several names.
+    pub(super) links: Links,
     /// Whether there is something to save.
     pub(super) is_unsaved: bool,
     /// Files that left, by their numbers on the disk.
-    lost: BTreeMap<u64, (String, Meta)>,
+    lost: BTreeMap<u64, (String, Stamp)>,
     lost_since: Option<Instant>,
 }
 
@@ -95,11 +102,24 @@ pub struct News {
     pub changed: Vec<String>,
     /// Files that are gone.
     pub removed: Vec<String>,
-    /// Files that are known under another name: the old one, the new one. Both
-    /// are in the other lists as well.
-    pub moved: Vec<(String, String)>,
+    /// Files that only have another name. Both names are in the other lists as
+    /// well.
+    pub moved: Vec<Moved>,
     /// Whether there is more than these lists say: the first look is over.
     pub everything: bool,
+}
+
+/// A file that only has another name.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Moved {
+    /// The name that it had.
+    pub from: String,
+    /// The name that it has.
+    pub to: String,
+    /// Its stamp under the old name.
+    pub was: Stamp,
+    /// Its stamp under the new name: the new name itself may be a change.
+    pub is: Stamp,
 }
 
 impl Catalogue {
@@ -112,6 +132,7 @@ impl Catalogue {
             work: Mutex::default(),
             complete: watch::Sender::new(false),
             doubtful: AtomicBool::new(false),
+            unreadable: Mutex::default(),
             vocabulary: Mutex::default(),
             told: OnceLock::new(),
         });
@@ -256,7 +277,7 @@ impl Catalogue {
     pub(super) fn stamps_after(&self, after: &str, most: usize) -> Vec<(String, Stamp)> {
         let view = self.view();
         let files = view.from(after).take(most + 1);
-        let files = files.map(|file| (file.name(), file.meta.stamp()));
+        let files = files.map(|file| (file.name(), file.meta.stamp));
         let mut files: Vec<_> = files.collect();
         files.retain(|(name, _)| name != after);
         files.truncate(most);
@@ -321,6 +342,30 @@ impl Catalogue {
         work.folders.values().map(|folder| folder.skipped).sum()
     }
 
+    /// Returns the directories that cannot be read now, and why: the first ones.
+    #[must_use]
+    pub fn unreadable(&self) -> Vec<(String, String)> {
+        let unreadable = lock(&self.unreadable);
+        let some = unreadable.iter().take(UNREADABLE_TOLD);
+        some.map(|(name, why)| (name.clone(), why.clone()))
+            .collect()
+    }
+
+    /// Notes whether the directory `name` can be read.
+    pub(super) fn set_unreadable(&self, name: &str, why: Option<String>) {
+        let mut unreadable = lock(&self.unreadable);
+        match why {
+            Some(why) => unreadable.insert(name.to_owned(), why),
+            None if unreadable.is_empty() => None,
+            None => unreadable.remove(name),
+        };
+    }
+
+    /// Forgets the directories in `name` that cannot be read.
+    pub(super) fn forget_unreadable(&self, name: &str) {
+        lock(&self.unreadable).retain(|below, _| !below.starts_with(name));
+    }
+
     pub(super) fn work(&self) -> std::sync::MutexGuard<'_, Work> {
         lock(&self.work)
     }
@@ -337,8 +382,14 @@ impl Catalogue {
         self.set_complete();
     }
 
-    /// Makes the view after `changes` the view of now, and says what is new.
-    pub(super) fn apply(&self, work: &mut Work, changes: &mut Vec<Change>) -> News {
+    /// Makes the view after `changes` the view of now, and says what is new. Files
+    /// have only another name if their stamp is the same, or `signs` say so.
+    pub(super) fn apply(
+        &self,
+        work: &mut Work,
+        changes: &mut Vec<Change>,
+        signs: &BTreeMap<String, Signs>,
+    ) -> News {
         if changes.is_empty() {
             return News::default();
         }
@@ -347,11 +398,6 @@ impl Catalogue {
         changes.reverse();
         changes.dedup_by(|a, b| a.0 == b.0);
         changes.reverse();
-        for (name, meta) in changes.iter() {
-            if meta.is_some_and(|meta| !meta.settled) && work.young.len() < YOUNG_MAX {
-                work.young.push(name.clone());
-            }
-        }
         let (view, was) = self.view().after(changes);
         changes.clear();
         let count = view.len();
@@ -359,7 +405,7 @@ impl Catalogue {
         lock(&self.vocabulary).changed(&was, count);
         work.is_unsaved = true;
         if self.is_complete() {
-            work.news(was)
+            work.news(was, signs)
         } else {
             News::default()
         }
@@ -395,28 +441,54 @@ impl Catalogue {
                 tracing::info!(%name, "a file was stored that is not shared: its name is ignored");
             }
         }
-        self.note_with(&shared, |name| self.share.look_in(&directory, name));
+        self.note_with(&shared, |name| self.share.on_disk_in(&directory, name));
     }
 
     /// Looks at a file and tells of it.
     fn note(&self, name: &ShareName) {
-        self.note_with(&[name], |name| self.share.look_at(name));
+        self.note_with(&[name], |name| self.share.on_disk(name));
     }
 
     fn note_with(
         &self,
         names: &[&ShareName],
-        look: impl Fn(&ShareName) -> Result<Meta, ShareError>,
+        look: impl Fn(&ShareName) -> Result<OnDisk, ShareError>,
     ) {
         let news = {
             let mut work = self.work();
-            let changes = names.iter();
-            let mut changes: Vec<Change> = changes
-                .map(|name| (name.as_str().to_owned(), look(name).ok()))
-                .collect();
-            self.apply(&mut work, &mut changes)
+            let mut changes = Vec::with_capacity(names.len());
+            for name in names {
+                let file = look(name).ok();
+                let meta = file.map(|file| self.meta(&mut work, name.as_str(), &file));
+                changes.push((name.as_str().to_owned(), meta));
+            }
+            self.apply(&mut work, &mut changes, &BTreeMap::new())
         };
         self.spread(&news);
+    }
+
+    /// Has everybody read the file `name` again: bytes of it are not what they were,
+    /// although nothing shows it. Blocks.
+    pub(super) fn read_again(&self, name: &ShareName) {
+        tracing::info!(%name, "a file has other bytes than it had, and is read again");
+        if self.share.note_write(name).is_ok() {
+            self.note(name);
+        }
+    }
+
+    /// Returns what the file `name` is, of which `file` is known now.
+    pub(super) fn meta(&self, work: &mut Work, name: &str, file: &OnDisk) -> Meta {
+        let meta = self.share.meta(file);
+        let known = self.view().get(name);
+        work.young
+            .settle(name, known, meta, node_base::clock::now())
+    }
+
+    /// Returns whether the next change to the file `name` shows in another stamp
+    /// than this one, as far as is known.
+    pub(super) fn is_settled(&self, name: &ShareName, stamp: Stamp) -> bool {
+        let known = self.view().get(name.as_str());
+        known.is_some_and(|known| known.settled && known.stamp == stamp)
     }
 
     /// The file `name`, as it was when it was last looked at. Blocks if nothing
@@ -439,32 +511,39 @@ impl Catalogue {
         let Ok(name) = ShareName::parse(name) else {
             return Ok(None);
         };
-        let meta = match self.share.look_at(&name) {
-            Ok(meta) => Some(meta),
+        let known = self.view().get(name.as_str());
+        let meta = match self.share.on_disk(&name) {
+            Ok(file) => Some(self.share.meta(&file)),
             Err(ShareError::NotFound(_)) => None,
             Err(error) => return Err(error),
         };
-        let known = self.view().get(name.as_str());
-        if let Some(meta) = meta
-            && self.is_sure()
-            && known.map(Meta::stamp) != Some(meta.stamp())
-            && was_just_written(meta)
-        {
-            self.note(&name);
-        }
+        // What was looked at before may be settled although the clock does not show it.
+        let meta = match (meta, known) {
+            (Some(meta), Some(known)) if known.stamp == meta.stamp => Some(Meta {
+                settled: known.settled || meta.settled,
+                ..meta
+            }),
+            (Some(meta), _) => {
+                if self.is_sure() && was_just_written(meta) {
+                    self.note(&name);
+                }
+                Some(meta)
+            }
+            (None, _) => None,
+        };
         Ok(meta.map(|meta| info(name.as_str().to_owned(), meta)))
     }
 }
 
 /// Whether the file was changed less than [`JUST_WRITTEN`] ago.
 fn was_just_written(meta: Meta) -> bool {
-    let modified = meta.stamp().modified;
+    let modified = meta.stamp.modified();
     modified.is_some_and(|modified| modified.elapsed().is_ok_and(|since| since < JUST_WRITTEN))
 }
 
 impl Work {
     /// What is new, and which files only have another name.
-    fn news(&mut self, was: Vec<(String, Was)>) -> News {
+    fn news(&mut self, was: Vec<(String, Was)>, signs: &BTreeMap<String, Signs>) -> News {
         let now = node_base::clock::now();
         if self.lost_since.is_some_and(|since| now >= since + LOST_FOR) {
             self.lost.clear();
@@ -474,27 +553,36 @@ impl Work {
         for (name, was) in was {
             let (list, left, came) = match was {
                 Was::Added(meta) => (&mut news.added, None, Some(meta)),
-                Was::Changed { before, now } if before.inode != now.inode => {
+                Was::Changed { before, now } if before.stamp.inode != now.stamp.inode => {
                     (&mut news.changed, Some(before), Some(now))
                 }
                 Was::Changed { .. } => (&mut news.changed, None, None),
                 Was::Removed(meta) => (&mut news.removed, Some(meta), None),
             };
+            let signs = signs.get(&name).copied().unwrap_or_default();
             if let Some(meta) = left
                 && self.lost.len() < LOST_MAX
+                && !signs.written
             {
-                self.lost.insert(meta.inode, (name.clone(), meta));
+                let Meta { stamp, .. } = meta;
+                self.lost.insert(stamp.inode, (name.clone(), stamp));
                 self.lost_since = Some(now);
             }
-            found.extend(came.map(|meta| (name.clone(), meta)));
+            found.extend(came.map(|meta| (name.clone(), meta.stamp, signs)));
             list.push(name);
         }
-        for (name, meta) in found {
-            if let Some((old, before)) = self.lost.get(&meta.inode)
-                && before.is_like(meta)
+        for (name, stamp, signs) in found {
+            let is_renamed = signs.renamed && !signs.written;
+            if let Some((old, before)) = self.lost.get(&stamp.inode)
+                && (*before == stamp || is_renamed && before.is_renamed(&stamp))
             {
-                news.moved.push((old.clone(), name));
-                self.lost.remove(&meta.inode);
+                news.moved.push(Moved {
+                    from: old.clone(),
+                    to: name,
+                    was: *before,
+                    is: stamp,
+                });
+                self.lost.remove(&stamp.inode);
             }
         }
         news

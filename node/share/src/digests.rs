@@ -9,8 +9,8 @@
 //! - A digest belongs to a [`Stamp`]. It is given out only while the file still
 //!   has that stamp, and only if the file had it before and after it was read;
 //!   and beside the description of a file that says the same stamp.
-//! - A file that was changed less than [`SETTLED_AFTER`] before it was read may
-//!   change again without another stamp. It is read again when its digest is
+//! - A file whose stamp was not settled before it was read may change again without
+//!   another stamp. It is read again when its digest is
 //!   asked for again; content by its digest is served meanwhile, and whoever
 //!   receives it checks it.
 //! - A file that is not short is read by one thread at a time, and at most
@@ -48,8 +48,9 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
+pub use self::content::SharedBlob;
 use self::{store::Store, turn::Turn};
-use super::{Catalogue, News, SETTLED_AFTER, Share, ShareError, SharedFile, Stamp};
+use super::{Catalogue, News, Share, ShareError, Stamp};
 use node_base::{
     clock::now, counters::Counters, events::EventLog, state::StateDir, sync::lock, threads::Threads,
 };
@@ -75,6 +76,13 @@ const SOON_MAX: usize = 1_024;
 
 /// How long a file that changed is left alone before it is read.
 const CALM: Duration = Duration::from_millis(300);
+
+/// Pause before a file that could not be read is tried again; doubles up to
+/// [`FAILED_PAUSE_MAX`].
+const FAILED_PAUSE: Duration = Duration::from_secs(1);
+
+/// Longest such pause.
+const FAILED_PAUSE_MAX: Duration = Duration::from_secs(60);
 
 /// Most files that changed and wait to be read; with more, all are looked at.
 const CHANGED_MAX: usize = 4_096;
@@ -120,10 +128,29 @@ pub struct Digests {
     events: Arc<EventLog>,
 }
 
+impl Changed {
+    /// Notes whether a file could be read; has it tried again after growing pauses if
+    /// not.
+    fn note(&mut self, name: &ShareName, cannot_be_read: bool, now: Instant) {
+        if !cannot_be_read {
+            self.failed.remove(name);
+            return;
+        }
+        let before = self.failed.get(name);
+        let pause = before.map_or(FAILED_PAUSE, |before| (*before * 2).min(FAILED_PAUSE_MAX));
+        if self.failed.len() < CHANGED_MAX && self.due.len() < CHANGED_MAX {
+            self.failed.insert(name.clone(), pause);
+            self.due.entry(name.clone()).or_insert(now + pause);
+        }
+    }
+}
+
 /// Files that changed.
 #[derive(Debug, Default)]
 struct Changed {
     due: BTreeMap<ShareName, Instant>,
+    /// Files that could not be read, and the pause before they are tried again.
+    failed: BTreeMap<ShareName, Duration>,
     /// Whether there are more.
     too_many: bool,
 }
@@ -172,7 +199,7 @@ impl Digests {
             return self.known_of(&file.name);
         }
         let known = self.store.get(&ShareName::parse(&file.name).ok()?)?;
-        (super::version(known.stamp) == file.version).then_some(known.digest)
+        (known.stamp.version() == file.version).then_some(known.digest)
     }
 
     /// What is known of the file `name`, without reading it.
@@ -243,7 +270,12 @@ impl Digests {
     pub fn changed(&self, news: &News) {
         self.store.moved(&news.moved);
         let due = now() + CALM;
-        let moved: BTreeSet<&String> = news.moved.iter().map(|(_, new)| new).collect();
+        let is_known = |name: &&String| {
+            let known = ShareName::parse(name).ok();
+            known.is_some_and(|name| self.store.get(&name).is_some())
+        };
+        let moved = news.moved.iter().map(|moved| &moved.to);
+        let moved: BTreeSet<&String> = moved.filter(is_known).collect();
         let names = news.added.iter().chain(&news.changed);
         let mut changed = lock(&self.changed);
         changed.too_many |= news.everything;
@@ -363,10 +395,14 @@ impl Digests {
     }
 
     fn read_if_unknown(self: &Arc<Self>, name: &ShareName) -> Option<Known> {
-        match self.known(name) {
-            Some(_) => None,
-            None => self.of_in_turn(name).ok(),
+        if self.known(name).is_some() {
+            return None;
         }
+        let read = self.of_in_turn(name);
+        let cannot_be_read = matches!(&read, Err(ShareError::Io { .. } | ShareError::Changed(_)))
+            && !self.is_stopping();
+        lock(&self.changed).note(name, cannot_be_read, now());
+        read.ok()
     }
 
     fn say(&self, files: u64, bytes: u64) {
@@ -453,7 +489,8 @@ impl Digests {
     fn read_once(&self, name: &ShareName) -> Result<Known, ShareError> {
         let failed = |error| ShareError::of(name, error);
         let started = SystemTime::now();
-        let SharedFile { mut file, stamp } = self.share.read(name)?;
+        let mut shared = self.share.read(name)?;
+        let stamp = shared.stamp;
         if stamp.size > CONTENT_MAX {
             return Err(failed(std::io::ErrorKind::FileTooLarge.into()));
         }
@@ -465,7 +502,7 @@ impl Digests {
             if self.is_stopping() {
                 return Err(failed(std::io::ErrorKind::Interrupted.into()));
             }
-            match file.read(&mut buffer).map_err(failed)? {
+            match shared.file.read(&mut buffer).map_err(failed)? {
                 0 => break,
                 read => {
                     hasher.push(&buffer[..read]);
@@ -477,11 +514,11 @@ impl Digests {
             }
         }
         let tree = hasher.finish();
-        if !SharedFile::unchanged(&file, stamp).map_err(failed)? || tree.size() != stamp.size {
+        if !shared.is_unchanged().map_err(failed)? || tree.size() != stamp.size {
             return Err(ShareError::Changed(name.clone()));
         }
         self.counters.files_hashed.one();
-        let settled = is_settled(stamp, started);
+        let settled = stamp.is_settled(started) || self.catalogue.is_settled(name, stamp);
         self.store.put(name, stamp, &tree, settled);
         Ok(Known {
             size: stamp.size,
@@ -489,14 +526,6 @@ impl Digests {
             digest: tree.digest(),
         })
     }
-}
-
-/// Whether a change after `started` would show in another stamp.
-fn is_settled(stamp: Stamp, started: SystemTime) -> bool {
-    stamp
-        .modified
-        .and_then(|modified| started.duration_since(modified).ok())
-        .is_some_and(|since| since >= SETTLED_AFTER)
 }
 
 #[cfg(test)]

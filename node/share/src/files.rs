@@ -3,7 +3,7 @@
 use std::{fs::File, io, os::unix::fs::FileExt};
 
 use node_wire::name::ShareName;
-use plugin_api::{FileInfo, Files, Flow, HandlerError};
+use plugin_api::{FileInfo, Files, Flow, Gap, GapReason, HandlerError};
 
 use super::{Catalogue, ShareError};
 
@@ -40,6 +40,13 @@ impl Files for Catalogue {
 
     fn identity(&self) -> Option<u64> {
         Some(self.share().identity())
+    }
+
+    fn gaps(&self) -> Vec<Gap> {
+        let unreadable = self.unreadable().into_iter();
+        unreadable
+            .map(|(name, _)| Gap::of(&name, GapReason::Unreadable))
+            .collect()
     }
 
     fn read(&self, name: &str, from: u64, most: usize) -> Result<Option<Vec<u8>>, HandlerError> {

@@ -1,14 +1,10 @@
 //! What is known of the directories of the share.
 
-use std::{
-    collections::BTreeMap,
-    ops::Bound,
-    time::{Duration, SystemTime, UNIX_EPOCH},
-};
+use std::{collections::BTreeMap, ops::Bound, time::SystemTime};
 
 use cap_std::fs::{Metadata, MetadataExt};
 
-use super::SETTLED_AFTER;
+use super::stamp::{SETTLED_AFTER, is_past, nanoseconds};
 
 /// The directories, by their names: empty for the share itself, with a `/` at
 /// the end for the others.
@@ -39,25 +35,16 @@ pub(super) struct FolderStamp {
 
 impl FolderStamp {
     pub(super) fn of(metadata: &Metadata) -> FolderStamp {
-        let whole = |seconds: i64, nanoseconds: i64| {
-            seconds
-                .saturating_mul(1_000_000_000)
-                .saturating_add(nanoseconds)
-        };
         FolderStamp {
             inode: MetadataExt::ino(metadata),
-            modified: whole(metadata.mtime(), metadata.mtime_nsec()),
-            changed: whole(metadata.ctime(), metadata.ctime_nsec()),
+            modified: nanoseconds(metadata.mtime(), metadata.mtime_nsec()),
+            changed: nanoseconds(metadata.ctime(), metadata.ctime_nsec()),
         }
     }
 
     /// Whether a change after `now` would show.
     pub(super) fn is_settled(&self, now: SystemTime) -> bool {
-        let last = self.modified.max(self.changed);
-        let last = u64::try_from(last).map(Duration::from_nanos);
-        last.ok()
-            .and_then(|last| now.duration_since(UNIX_EPOCH + last).ok())
-            .is_some_and(|since| since >= SETTLED_AFTER)
+        is_past(self.changed, SETTLED_AFTER, now)
     }
 }
 

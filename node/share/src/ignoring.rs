@@ -30,11 +30,11 @@ use std::{
 };
 
 use cap_fs_ext::{FollowSymlinks, OpenOptionsFollowExt};
-use cap_std::fs::{Dir, MetadataExt, OpenOptions, OpenOptionsExt};
+use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt};
 use ignore::{Match, gitignore::Gitignore};
 pub(super) use node_wire::name::IGNORE_FILE;
 
-use super::{SETTLED_AFTER, Stamp, disk_names::DiskNames, modified, version};
+use super::{Stamp, disk_names::DiskNames, stamp::OnDisk};
 use node_base::sync::lock;
 
 /// Longest ignore file, in bytes.
@@ -161,7 +161,7 @@ impl Ignoring {
     pub(super) fn fingerprint(&self, share: &Dir, directory: &str) -> u64 {
         let directory = self.names.path(share, directory);
         let stamp = stamp(share, &format!("{directory}{IGNORE_FILE}"));
-        stamp.map_or(0, version)
+        stamp.map_or(0, |stamp| stamp.version())
     }
 
     /// What the ignore file in `directory` says now.
@@ -191,14 +191,9 @@ impl Ignoring {
         for trouble in troubles.iter().filter(|_| is_new) {
             tracing::warn!("{trouble}");
         }
-        let is_settled = |stamp: &Stamp| {
-            let modified = stamp.modified;
-            let since = modified.and_then(|modified| now.duration_since(modified).ok());
-            since.is_some_and(|since| since >= SETTLED_AFTER)
-        };
         let rules = Arc::new(rules);
         let new = Kept {
-            stamp: stamp.filter(is_settled),
+            stamp: stamp.filter(|stamp| stamp.is_settled(now)),
             rules: Arc::clone(&rules),
             troubles,
         };
@@ -258,11 +253,7 @@ impl Chain {
 
 fn stamp(share: &Dir, path: &str) -> io::Result<Stamp> {
     let metadata = share.symlink_metadata(path)?;
-    Ok(Stamp {
-        size: metadata.len(),
-        modified: modified(&metadata),
-        inode: MetadataExt::ino(&metadata),
-    })
+    Ok(OnDisk::from(&metadata).shown())
 }
 
 fn unreadable(path: &str, error: &io::Error) -> (Rules, Vec<String>) {

@@ -28,6 +28,7 @@ use super::{
     Share, ShareError, Stamp, Storing,
     error::Doing,
     root::Root,
+    stamp::{HiddenWrites, OnDisk},
     temporary::{is_temporary, random_name},
 };
 
@@ -87,9 +88,7 @@ struct Target {
     root: Arc<Root>,
     share: Arc<Dir>,
     storing: Arc<Storing>,
-    parent: Arc<Parent>,
-    /// The name on the disk that the file is to have in its directory.
-    last: String,
+    target: Target,
     /// Path of the temporary in the share.
     temporary: String,
     fate: Fate,
@@ -165,6 +164,7 @@ impl Begun<'_> {
                 root: Arc::clone(&share.root),
                 share: directory,
                 storing: Arc::clone(&share.storing),
+                writes: Arc::clone(&share.writes),
                 last: last.into_owned(),
                 parent,
                 temporary: path,
@@ -346,6 +346,7 @@ impl Incoming {
         self.complete(length, about)?;
         self.file
             .sync_all()
+            .and_then(|()| self.close_for_writing())
             .map_err(|error| self.failed(Doing::Write, error))?;
         self.target.place()?;
         self.target.storing.placed.tell(&[&self.target.name]);
@@ -355,7 +356,27 @@ impl Incoming {
             .sync()
             .and_then(|()| self.file.metadata())
             .map_err(|error| self.failed(Doing::Sync, error))?;
-        Ok(Stamp::of(&stamp))
+        Ok(self.target.writes.stamp(&OnDisk::from(&stamp)))
+    }
+
+    /// Keeps the temporary open for reading only: a close after writing is a sign
+    /// that the file has other bytes, and it is to have none under its new name.
+    fn close_for_writing(&mut self) -> io::Result<()> {
+        let mut options = OpenOptions::new();
+        options.read(true).follow(FollowSymlinks::No);
+        let target = &self.target;
+        let reopened = target
+            .parent
+            .directory()
+            .open_with(last(&target.temporary), &options)?
+            .into_std();
+        let same =
+            |a: &std::fs::Metadata, b: &std::fs::Metadata| (a.dev(), a.ino()) == (b.dev(), b.ino());
+        if !same(&reopened.metadata()?, &self.file.metadata()?) {
+            return Err(io::Error::other("another file took its place"));
+        }
+        self.file = reopened;
+        Ok(())
     }
 
     /// Makes sure that the file is whole and can be put in its place, and describes it.

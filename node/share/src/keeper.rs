@@ -17,7 +17,9 @@
 //! - The directory itself is looked at every [`ROOT_EVERY`]: one that is gone,
 //!   another or unreadable is noticed and said, and taken up when it is back.
 
+mod elsewhere;
 mod look;
+mod rescan;
 mod sweep;
 #[cfg(test)]
 mod tests;
@@ -32,8 +34,11 @@ use std::{
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+pub use self::rescan::{Rescan, Rescanned, TooManyRescans};
 use self::{
+    elsewhere::Elsewhere,
     look::Look,
+    rescan::{Asked, Rescans},
     sweep::{Depth, Sweep},
     voice::Voice,
 };
@@ -44,6 +49,7 @@ use super::{
     watcher::{Batch, Hints, System, WatchError, Watcher, Watching},
 };
 use node_base::{clock::now, events::EventLog, state::StateDir, sync::lock};
+use node_wire::name::ShareName;
 
 /// Time in which hints that belong together are waited for.
 const TOGETHER: Duration = Duration::from_millis(20);
@@ -60,8 +66,15 @@ const SWEEP_UNWATCHED: Duration = Duration::from_secs(20);
 /// A sweep pauses for this many times the time that the one before took.
 const SWEEP_REST: u32 = 20;
 
-/// Time after which a file that was too young is looked at again.
-const YOUNG_FOR: Duration = Duration::from_millis(200);
+/// How often files that were too young are looked for.
+const YOUNG_EVERY: Duration = Duration::from_millis(50);
+
+/// Pause before a directory that could not be read is tried again; doubles up to
+/// [`UNREADABLE_PAUSE_MAX`].
+const UNREADABLE_PAUSE: Duration = Duration::from_secs(1);
+
+/// Longest such pause.
+const UNREADABLE_PAUSE_MAX: Duration = Duration::from_secs(60);
 
 /// How often a catalogue that changed is saved.
 const SAVE_EVERY: Duration = Duration::from_secs(60);
@@ -87,6 +100,7 @@ pub struct Keeper {
     hints: Arc<Hints>,
     status: Mutex<KeeperStatus>,
     events: Arc<EventLog>,
+    rescans: Rescans,
     /// Whether the directories were looked at since the start.
     looked: watch::Sender<bool>,
 }
@@ -97,10 +111,17 @@ struct Running<'k> {
     watcher: Option<Box<dyn Watcher>>,
     sweep: Option<Sweep>,
     voice: Voice<'k>,
+    elsewhere: Elsewhere,
+    /// Whether there are directories of which nobody tells.
+    is_blind: bool,
+    /// Who waits for the sweep to end.
+    rescans: Vec<Asked>,
     root_looked: Instant,
     swept: Instant,
     sweep_took: Duration,
-    young_since: Option<Instant>,
+    /// When directories that could not be read are tried again, and the pause before.
+    unreadable_next: Instant,
+    unreadable_pause: Duration,
     saved: Instant,
 }
 
@@ -131,6 +152,7 @@ impl Keeper {
             hints: Arc::default(),
             status: Mutex::default(),
             events,
+            rescans: Rescans::default(),
             looked: watch::Sender::new(false),
         })
     }
@@ -150,6 +172,17 @@ impl Keeper {
     /// Has the file `name` looked at soon. Does not block.
     pub fn look_at(&self, name: &str) {
         self.hints.name(name);
+    }
+
+    /// Has the file or directory `name`, or everything, looked at now. Wait for the
+    /// answer.
+    ///
+    /// # Errors
+    /// Errors if too many wait already.
+    pub fn rescan(&self, name: Option<&ShareName>) -> Result<Rescan, TooManyRescans> {
+        let rescan = self.rescans.ask(name)?;
+        self.hints.wake();
+        Ok(rescan)
     }
 
     /// Has the shared directory itself looked at soon. Does not block.
@@ -178,6 +211,7 @@ impl Keeper {
         self.load();
         let mut running = Running::new(self);
         running.watch_anew();
+        running.look_at_mounts();
         running.begin_sweep(Depth::Changed, true);
         if self.catalogue.share().trouble().is_some() {
             self.hints.root();
@@ -247,10 +281,14 @@ impl<'k> Running<'k> {
             watcher: None,
             sweep: None,
             voice: Voice::new(&keeper.events),
+            elsewhere: Elsewhere::new(),
+            is_blind: false,
+            rescans: Vec::new(),
             root_looked: now,
             swept: now,
             sweep_took: Duration::ZERO,
-            young_since: None,
+            unreadable_next: now,
+            unreadable_pause: Duration::ZERO,
             saved: now,
         }
     }
@@ -262,18 +300,19 @@ impl<'k> Running<'k> {
         let mut batch = hints.take();
         if !batch.names.is_empty() && self.sweep.is_none() {
             hints.pause(TOGETHER);
-            let mut more = hints.take();
-            batch.names.append(&mut more.names);
-            batch.root |= more.root;
-            batch.everything |= more.everything;
+            batch.append(hints.take());
         }
         if hints.is_stopped() {
             return;
         }
         let is_there = self.look_at_root(batch.root);
+        let asked = self.keeper.rescans.take();
         if is_there {
             self.look_at_hints(&batch);
+            self.rescan(asked);
+            self.look_elsewhere();
             self.look_at_young();
+            self.look_at_unreadable();
             self.step();
         }
         self.voice
@@ -289,7 +328,7 @@ impl<'k> Running<'k> {
     fn rest(&self) -> Duration {
         match &self.sweep {
             Some(sweep) => sweep.rest,
-            None if self.young_since.is_some() => YOUNG_FOR,
+            None if self.keeper.catalogue.work().young.is_waiting() => YOUNG_EVERY,
             None if self.voice.has_more() => voice::SPEAK_EVERY,
             None => ROOT_EVERY,
         }
@@ -340,6 +379,7 @@ impl<'k> Running<'k> {
         let root = self.keeper.catalogue.share().path();
         let begun = self.keeper.watching.begin(root, &self.keeper.hints);
         lock(&self.keeper.status).unwatched = None;
+        self.is_blind = false;
         match begun {
             Ok(watcher) => self.watcher = Some(watcher),
             Err(error) => self.unwatched(&error),
@@ -348,6 +388,8 @@ impl<'k> Running<'k> {
 
     /// Notes that not everything is watched, and says it once.
     fn unwatched(&mut self, error: &WatchError) {
+        let is_place = matches!(error, WatchError::Silent { .. } | WatchError::Links);
+        self.is_blind |= !is_place;
         let said = error.to_string();
         let mut status = lock(&self.keeper.status);
         if status.unwatched.as_ref() != Some(&said) {
@@ -357,9 +399,15 @@ impl<'k> Running<'k> {
     }
 
     /// Notes that everything is watched, if it is.
-    fn watched(&self) {
+    fn watched(&mut self) {
+        let unreadable = self.keeper.catalogue.unreadable();
+        let is_closed = |name: &String| unreadable.iter().any(|(closed, _)| closed == name);
         let work = self.keeper.catalogue.work();
-        if self.watcher.is_some() && work.folders.values().all(|folder| folder.watched) {
+        let mut folders = work.folders.iter();
+        let is_told = self.watcher.is_some()
+            && folders.all(|(name, folder)| folder.watched || is_closed(name));
+        self.is_blind &= !is_told;
+        if is_told && self.elsewhere.tells_all() && !work.links.are_more() {
             lock(&self.keeper.status).unwatched = None;
         }
     }
@@ -369,6 +417,19 @@ impl<'k> Running<'k> {
         let goes_on = self.sweep.as_ref().filter(|sweep| sweep.is_urgent);
         let depth = goes_on.map_or(depth, |sweep| depth.max(sweep.depth));
         self.sweep = Some(Sweep::new(depth, is_urgent));
+        self.know_root();
+    }
+
+    /// Has every file below some directories looked at.
+    fn begin_sweep_within(&mut self, within: Vec<String>, is_urgent: bool) {
+        if self.sweep.is_some() {
+            return self.begin_sweep(Depth::Files, true);
+        }
+        self.sweep = Some(Sweep::within(within, is_urgent));
+        self.know_root();
+    }
+
+    fn know_root(&self) {
         self.keeper
             .catalogue
             .work()
@@ -389,25 +450,46 @@ impl<'k> Running<'k> {
 
     /// Looks again at the files that were too young.
     fn look_at_young(&mut self) {
-        match self.young_since {
-            Some(since) if now() >= since + YOUNG_FOR => {
-                self.young_since = None;
-                let young = std::mem::take(&mut self.keeper.catalogue.work().young);
-                let looked = self.look(|look| look.files(&young));
-                self.take_in(looked);
-            }
-            Some(_) => {}
-            None => {
-                let is_young = !self.keeper.catalogue.work().young.is_empty();
-                self.young_since = is_young.then(now);
-            }
+        let catalogue = Arc::clone(&self.keeper.catalogue);
+        let ripe = catalogue.work().young.ripen(now());
+        if !ripe.is_empty() {
+            let looked = self.look(|look| look.files(&ripe));
+            catalogue.work().young.looked();
+            self.take_in(looked);
+        }
+    }
+
+    /// Tries the directories again that could not be read, after growing pauses.
+    #[allow(
+        clippy::redundant_closure_for_method_calls,
+        reason = "a method of a borrowed look is not general enough"
+    )]
+    fn look_at_unreadable(&mut self) {
+        if self.keeper.catalogue.unreadable().is_empty() {
+            self.unreadable_pause = Duration::ZERO;
+            return;
+        }
+        if self.unreadable_pause.is_zero() {
+            self.unreadable_pause = UNREADABLE_PAUSE;
+            self.unreadable_next = now() + UNREADABLE_PAUSE;
+        } else if now() >= self.unreadable_next {
+            let looked = self.look(|look| look.unreadable_again());
+            self.take_in(looked);
+            self.unreadable_pause = (self.unreadable_pause * 2).min(UNREADABLE_PAUSE_MAX);
+            self.unreadable_next = now() + self.unreadable_pause;
         }
     }
 
     /// Goes on with the sweep, or begins the next one.
     fn step(&mut self) {
         let Some(mut sweep) = self.sweep.take() else {
-            let every = if self.keeper.status().unwatched.is_some() {
+            let has_left_out = {
+                let work = self.keeper.catalogue.work();
+                work.young.has_left_out(YOUNG_EVERY, now())
+            };
+            let every = if has_left_out {
+                Duration::ZERO
+            } else if self.is_blind {
                 SWEEP_UNWATCHED
             } else {
                 SWEEP_EVERY
@@ -426,10 +508,15 @@ impl<'k> Running<'k> {
             self.sweep = Some(sweep);
             return;
         }
+        self.rescanned();
+        if !sweep.is_whole() {
+            return;
+        }
         self.swept = now();
         self.sweep_took = sweep.took;
+        self.keeper.catalogue.work().young.swept(sweep.begun);
         self.watched();
-        if sweep.depth == Depth::Changed {
+        if sweep.depth == Depth::Changed || !*self.keeper.looked.borrow() {
             let was_complete = self.keeper.catalogue.is_complete();
             self.keeper.catalogue.set_complete();
             self.keeper.looked.send_replace(true);
@@ -444,7 +531,7 @@ impl<'k> Running<'k> {
                     "some files are not shared because of their names or kinds: ctl ls --skipped"
                 );
             }
-            if was_complete {
+            if was_complete && sweep.depth == Depth::Changed {
                 // Files that changed in their place show only one by one.
                 self.begin_sweep(Depth::Files, false);
             } else {
@@ -455,6 +542,14 @@ impl<'k> Running<'k> {
                 self.keeper.save();
             }
         }
+    }
+
+    /// Asks the disk something that changes nothing.
+    fn look_quietly<T>(&mut self, work: impl FnOnce(&mut Look<'_>) -> T) -> T {
+        let mut look = Look::begin(&self.keeper.catalogue, None);
+        let answer = work(&mut look);
+        look.end();
+        answer
     }
 
     /// Looks at the disk, and notes what is there.
@@ -478,6 +573,9 @@ impl<'k> Running<'k> {
         for news in &looked.news {
             self.keeper.catalogue.spread(news);
             self.voice.changed(news);
+            for asked in &mut self.rescans {
+                asked.count(news);
+            }
         }
     }
 }

@@ -33,28 +33,28 @@ mod folders;
 mod ignoring;
 mod incoming;
 mod keeper;
+mod links;
 mod listing;
 mod root;
 mod siblings;
 mod skipped;
+mod stamp;
 mod temporary;
 mod watcher;
 
 use std::{
     fs::File,
-    hash::{Hash, Hasher},
     io,
-    os::unix::fs::MetadataExt,
     path::Path,
     sync::{
         Arc, OnceLock,
         atomic::{AtomicU64, Ordering},
     },
-    time::{Duration, SystemTime},
+    time::SystemTime,
 };
 
 use cap_fs_ext::{FollowSymlinks, OpenOptionsFollowExt};
-use cap_std::fs::{Dir, Metadata, OpenOptions, OpenOptionsExt};
+use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt};
 use node_base::disk::Disk;
 use node_wire::name::ShareName;
 use plugin_api::FileInfo;
@@ -62,21 +62,24 @@ use plugin_api::FileInfo;
 use node_base::state::StateDir;
 
 use self::{
-    catalogue::Meta, disk_names::DiskNames, ignoring::Ignoring, root::Root, siblings::Siblings,
+    catalogue::Meta,
+    disk_names::DiskNames,
+    ignoring::Ignoring,
+    root::Root,
+    siblings::Siblings,
+    stamp::{HiddenWrites, OnDisk},
     temporary::Temporaries,
 };
 pub use self::{
-    catalogue::{Catalogue, News},
-    digests::{Digests, Known},
+    catalogue::{Catalogue, Moved, News},
+    digests::{Digests, Known, SharedBlob},
     error::{Doing, ShareError},
     incoming::{About, FREE_MIN, INCOMING_MAX, Incoming, IncomingStream, Replace, WholeFile},
-    keeper::{Keeper, KeeperStatus},
+    keeper::{Keeper, KeeperStatus, Rescan, Rescanned, TooManyRescans},
     listing::Listing,
     skipped::{SkipReason, Skipped},
+    stamp::Stamp,
 };
-
-/// Time without a change after which a stamp is trusted to show the next one.
-const SETTLED_AFTER: Duration = Duration::from_millis(100);
 
 /// Number of shares that were opened, each with its own number.
 static OPENED: AtomicU64 = AtomicU64::new(0);
@@ -88,6 +91,7 @@ pub struct Share {
     ignoring: Ignoring,
     names: Arc<DiskNames>,
     storing: Arc<Storing>,
+    writes: Arc<HiddenWrites>,
     identity: u64,
     disk: Disk,
 }
@@ -130,28 +134,7 @@ pub struct SharedFile {
     pub file: File,
     /// What it was when it was opened.
     pub stamp: Stamp,
-}
-
-/// What a file must keep while it is read, or it is another file.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Stamp {
-    /// Size in bytes.
-    pub size: u64,
-    /// Time of the last change.
-    pub modified: Option<SystemTime>,
-    /// Which file of the disk it is; another one may have taken its name.
-    pub inode: u64,
-}
-
-impl Stamp {
-    /// The stamp of a file that is described so.
-    pub fn of(metadata: &std::fs::Metadata) -> Stamp {
-        Stamp {
-            size: metadata.len(),
-            modified: metadata.modified().ok(),
-            inode: metadata.ino(),
-        }
-    }
+    writes: Arc<HiddenWrites>,
 }
 
 impl Share {
@@ -194,6 +177,7 @@ impl Share {
             ignoring: Ignoring::new(&names),
             names,
             storing: Arc::new(storing),
+            writes: Arc::default(),
             identity: OPENED.fetch_add(1, Ordering::Relaxed),
             disk: Disk::default(),
         };
@@ -331,8 +315,11 @@ impl Share {
         if !metadata.is_file() {
             return Err(ShareError::NotFound(name.clone()));
         }
-        let stamp = Stamp::of(&metadata);
-        Ok(SharedFile { file, stamp })
+        Ok(SharedFile {
+            file,
+            stamp: self.writes.stamp(&OnDisk::from(&metadata)),
+            writes: Arc::clone(&self.writes),
+        })
     }
 
     /// The stamp of the file `name`.
@@ -340,7 +327,7 @@ impl Share {
     /// # Errors
     /// As [`Share::read`].
     pub fn stamp(&self, name: &ShareName) -> Result<Stamp, ShareError> {
-        Ok(self.look_at(name)?.stamp())
+        Ok(self.writes.stamp(&self.on_disk(name)?))
     }
 
     /// Describes the file `name`.
@@ -348,20 +335,35 @@ impl Share {
     /// # Errors
     /// As [`Share::read`].
     pub fn describe(&self, name: &ShareName) -> Result<FileInfo, ShareError> {
-        Ok(info(name.as_str().to_owned(), self.look_at(name)?))
+        let meta = self.meta(&self.on_disk(name)?);
+        Ok(info(name.as_str().to_owned(), meta))
     }
 
-    fn look_at(&self, name: &ShareName) -> Result<Meta, ShareError> {
-        self.look_in(&*self.directory_of(name)?, name)
+    /// Returns what a file is, as far as the clock tells.
+    fn meta(&self, file: &OnDisk) -> Meta {
+        let stamp = self.writes.stamp(file);
+        let settled = stamp.is_settled(SystemTime::now());
+        Meta { stamp, settled }
+    }
+
+    /// Has the file `name` look changed, because bytes of it are not what they
+    /// were although nothing shows it.
+    fn note_write(&self, name: &ShareName) -> Result<(), ShareError> {
+        self.writes.note(&self.on_disk(name)?, SystemTime::now());
+        Ok(())
+    }
+
+    fn on_disk(&self, name: &ShareName) -> Result<OnDisk, ShareError> {
+        self.on_disk_in(&*self.directory_of(name)?, name)
     }
 
     /// The same for a file that is known to be shared.
-    fn look_in(&self, directory: &Dir, name: &ShareName) -> Result<Meta, ShareError> {
+    fn on_disk_in(&self, directory: &Dir, name: &ShareName) -> Result<OnDisk, ShareError> {
         let metadata = directory
             .symlink_metadata(&*self.names.path(directory, name.as_str()))
             .map_err(|error| ShareError::of(name, error))?;
         if metadata.is_file() {
-            Ok(listing::meta(&metadata))
+            Ok(OnDisk::from(&metadata))
         } else {
             Err(ShareError::NotFound(name.clone()))
         }
@@ -429,36 +431,37 @@ impl Share {
 }
 
 impl SharedFile {
-    /// Whether the open file is still what it was when it was opened.
+    /// Takes an open file that is in no share.
     ///
     /// # Errors
-    /// When the system does not say.
-    pub fn unchanged(file: &File, stamp: Stamp) -> io::Result<bool> {
-        Ok(Stamp::of(&file.metadata()?) == stamp)
+    /// Errors if the system does not describe it.
+    pub fn alone(file: File) -> io::Result<SharedFile> {
+        let writes = Arc::<HiddenWrites>::default();
+        let stamp = writes.stamp(&OnDisk::from(&file.metadata()?));
+        Ok(SharedFile {
+            file,
+            stamp,
+            writes,
+        })
+    }
+
+    /// Returns whether the file still is what it was when it was opened.
+    ///
+    /// # Errors
+    /// Errors if the system does not say.
+    pub fn is_unchanged(&self) -> io::Result<bool> {
+        let now = self.writes.stamp(&OnDisk::from(&self.file.metadata()?));
+        Ok(now == self.stamp)
     }
 }
 
 fn info(name: String, meta: Meta) -> FileInfo {
     FileInfo {
         name,
-        size: meta.size,
-        modified: meta.stamp().modified,
+        size: meta.stamp.size,
+        modified: meta.stamp.modified(),
         version: meta.version(),
     }
-}
-
-/// Another number for another stamp, never zero.
-fn version(stamp: Stamp) -> u64 {
-    let mut hasher = std::hash::DefaultHasher::new();
-    (stamp.size, stamp.inode, stamp.modified).hash(&mut hasher);
-    hasher.finish().max(1)
-}
-
-fn modified(metadata: &Metadata) -> Option<SystemTime> {
-    metadata
-        .modified()
-        .ok()
-        .map(cap_std::time::SystemTime::into_std)
 }
 
 #[cfg(test)]

@@ -1,9 +1,9 @@
 //! Reading the directories of the share.
 
-use std::{borrow::Cow, collections::BTreeMap, io, time::SystemTime};
+use std::{borrow::Cow, collections::BTreeMap, io};
 
 use cap_fs_ext::DirExt;
-use cap_std::fs::{Dir, DirEntry, FileType, MetadataExt};
+use cap_std::fs::{Dir, DirEntry, FileType};
 use node_wire::{
     limits::NAME_PARTS_MAX,
     name::{NameError, ShareName, composed},
@@ -11,10 +11,10 @@ use node_wire::{
 use plugin_api::{FileInfo, Flow};
 
 use super::{
-    SETTLED_AFTER, Share, SkipReason, Skipped, Stamp,
-    catalogue::Meta,
+    Share, SkipReason, Skipped,
     ignoring::{Chain, Verdict},
-    info, modified,
+    info,
+    stamp::OnDisk,
     temporary::is_temporary_part,
 };
 
@@ -31,7 +31,7 @@ pub struct Listing {
 #[derive(Debug, Default)]
 pub(super) struct Listed {
     /// Files, by the last parts of their names.
-    pub(super) files: Vec<(String, Meta)>,
+    pub(super) files: Vec<(String, OnDisk)>,
     /// Directories, by the last parts of their names.
     pub(super) directories: Vec<String>,
     /// What cannot be shared, in order of the names.
@@ -104,7 +104,7 @@ impl Listed {
                 None if is_directory => return self.directories.push(last.to_owned()),
                 None => match entry.metadata() {
                     Ok(metadata) if metadata.is_file() => {
-                        return self.files.push((last.to_owned(), meta(&metadata)));
+                        return self.files.push((last.to_owned(), OnDisk::from(&metadata)));
                     }
                     _ => SkipReason::Unreadable,
                 },
@@ -135,25 +135,6 @@ fn check(last: &str, name: &str, kind: FileType) -> Option<SkipReason> {
     } else {
         (depth > deepest).then_some(SkipReason::Deep)
     }
-}
-
-/// What a file is that is described so.
-pub(super) fn meta(metadata: &cap_std::fs::Metadata) -> Meta {
-    let stamp = Stamp {
-        size: metadata.len(),
-        modified: modified(metadata),
-        inode: MetadataExt::ino(metadata),
-    };
-    Meta::of(stamp, is_settled(stamp))
-}
-
-/// Whether the next change to a file shows in its stamp.
-pub(super) fn is_settled(stamp: Stamp) -> bool {
-    stamp.modified.is_some_and(|modified| {
-        SystemTime::now()
-            .duration_since(modified)
-            .is_ok_and(|since| since >= SETTLED_AFTER)
-    })
 }
 
 struct Walk<'a> {
@@ -200,13 +181,14 @@ impl Walk<'_> {
         let listed = list(directory, name, &chain)?;
         self.listing.skipped += listed.skipped.len() as u64;
         let mut directories = listed.directories.into_iter().peekable();
-        for (last, meta) in listed.files {
+        for (last, file) in listed.files {
             // A directory stands where its files stand: `a/` behind `a-b`.
             while let Some(before) = directories.next_if(|below| is_before(below, &last)) {
                 if self.below(directory, name, &before) == Flow::Stop {
                     return Ok(Flow::Stop);
                 }
             }
+            let meta = self.share.meta(&file);
             if (self.visit)(&info(format!("{name}{last}"), meta)) == Flow::Stop {
                 return Ok(Flow::Stop);
             }

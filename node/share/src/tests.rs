@@ -4,7 +4,7 @@
     reason = "tests look at the directory from outside"
 )]
 
-use std::{fs, os::unix::fs::symlink, path::PathBuf};
+use std::{fs, os::unix::fs::symlink, path::PathBuf, time::Duration};
 
 use plugin_api::Flow;
 use tempfile::TempDir;
@@ -222,9 +222,9 @@ fn a_changed_file_is_noticed() {
     let home = home();
     fs::write(home.path("x"), "one").unwrap();
     let open = home.share.read(&name("x")).unwrap();
-    assert!(SharedFile::unchanged(&open.file, open.stamp).unwrap());
+    assert!(open.is_unchanged().unwrap());
     fs::write(home.path("x"), "longer").unwrap();
-    assert!(!SharedFile::unchanged(&open.file, open.stamp).unwrap());
+    assert!(!open.is_unchanged().unwrap());
 }
 
 mod groups;

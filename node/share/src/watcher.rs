@@ -14,12 +14,16 @@
 //!   is watched.
 
 mod hints;
+mod mounts;
 mod system;
 
 use std::path::Path;
 
+use cap_std::fs::Dir;
+
 pub(super) use self::{
-    hints::{Batch, Hints},
+    hints::{Batch, Hints, Signs},
+    mounts::Mount,
     system::System,
 };
 
@@ -32,9 +36,29 @@ pub(super) enum WatchError {
     /// It is not there.
     #[error("it is not there")]
     Gone,
+    /// Its file system tells of no changes that others make.
+    #[error(
+        "{} is on {kind}, which tells of no changes that are made elsewhere: it is looked at every 20 s, and by `ctl rescan`",
+        place(name)
+    )]
+    Silent {
+        /// The directory; empty for the share itself.
+        name: String,
+        /// What the file system is called.
+        kind: String,
+    },
+    /// Too many files have several names.
+    #[error(
+        "more than 100000 files have several names: writes through other names of theirs are noticed by the next look at everything, or by `ctl rescan`"
+    )]
+    Links,
     /// Anything else.
     #[error("{0}")]
     Other(String),
+}
+
+fn place(name: &str) -> &str {
+    if name.is_empty() { "the share" } else { name }
 }
 
 /// What to do about the limit.
@@ -67,4 +91,11 @@ pub(super) trait Watching: Send + Sync {
         root: &Path,
         hints: &std::sync::Arc<Hints>,
     ) -> Result<Box<dyn Watcher>, WatchError>;
+
+    /// Returns what is mounted below `root`, in order of the names.
+    fn mounts(&self, root: &Path) -> Vec<Mount>;
+
+    /// Returns what the file system of an open directory is called, if it tells of no
+    /// changes that others make.
+    fn silent(&self, directory: &Dir) -> Option<String>;
 }

@@ -58,7 +58,7 @@ impl FetchServer for Owner {
             });
         }
         let context = self.node.context();
-        context.overlay.met(&[]).await;
+        context.overlay.met_for_owner().await;
         let files = context.files();
         let asked = Asked {
             overlay: &context.overlay,

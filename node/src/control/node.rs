@@ -5,7 +5,7 @@ use std::{process, sync::Arc};
 use jsonrpsee::core::{RpcResult, async_trait};
 use node_api::{
     error::{ApiError, ErrorCode},
-    node::{IndexStatus, NodeServer, NodeStatus},
+    node::{IndexStatus, NodeServer, NodeStatus, UnreadableEntry},
 };
 use node_base::events::unix_millis;
 use node_wire::{PeerUrl, scope::Scope};
@@ -20,6 +20,12 @@ impl NodeServer for Owner {
         let handlers = context.handlers.names().into_iter();
         let (catalogue, share) = (Arc::clone(&context.catalogue), Arc::clone(&context.share));
         let skipped = share.disk().run(move || catalogue.skipped()).await;
+        let content = context.handlers.index().map(|kept| kept.status());
+        let files = content
+            .iter()
+            .flat_map(|content| content.unreadable.clone());
+        let unreadable = context.catalogue.unreadable().into_iter().chain(files);
+        let unreadable = unreadable.map(|(name, reason)| UnreadableEntry { name, reason });
         Ok(NodeStatus {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             api_version: node_api::API_VERSION.to_owned(),
@@ -35,11 +41,12 @@ impl NodeServer for Owner {
             reach: reach(self.node.url()),
             skipped: skipped.map_err(|_| broken())?,
             ignore_troubles: context.share.ignore_troubles(),
+            unreadable: unreadable.collect(),
             pid: process::id(),
             started: unix_millis(self.node.started()),
             peers: context.overlay.count() as u64,
             cache_bytes: context.cache.bytes(),
-            index: context.handlers.index().map(|kept| index(&kept.status())),
+            index: content.as_ref().map(index),
             handlers: handlers.collect(),
             counters: context.counters.snapshot(),
         })

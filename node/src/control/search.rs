@@ -1,6 +1,7 @@
 //! Namespace `search`.
 
 mod answer;
+mod exact;
 
 use std::{sync::Arc, time::Duration};
 
@@ -18,6 +19,7 @@ use node_api::{
 use node_core::search::{News, Search, SearchWanted};
 use tokio::select;
 
+use self::exact::Exact;
 use super::{Owner, broken};
 
 /// Longest time for an answer.
@@ -25,6 +27,9 @@ const TIME: Duration = Duration::from_secs(10);
 
 /// Longest time for hits as they come.
 const STREAM_TIME: Duration = Duration::from_secs(60);
+
+/// Most hits that wait for those of others.
+const WAITING_MAX: usize = 10_000;
 
 #[async_trait]
 impl SearchServer for Owner {
@@ -35,6 +40,7 @@ impl SearchServer for Owner {
         reach: Option<SearchReach>,
     ) -> RpcResult<SearchAnswer> {
         let limit = limit.unwrap_or(LIMIT_DEFAULT).min(LIMIT_MAX) as usize;
+        let exact = Exact::of(&query);
         let mut search = self.search(query, limit, reach, TIME).await?;
         let (mut here, mut there) = (Vec::new(), Vec::new());
         let mut is_full = false;
@@ -54,6 +60,9 @@ impl SearchServer for Owner {
         let of_peers = self.node.context().overlay.handlers_of_peers();
         answer::refusal(&search, hits.is_empty(), &of_peers)?;
         let mut hits = self.ranked(hits).await;
+        if let Some(exact) = exact {
+            hits = exact.first(hits);
+        }
         answer::best_first(&mut hits);
         is_full |= hits.len() > limit;
         hits.truncate(limit);
@@ -72,6 +81,7 @@ impl SearchStreamServer for Owner {
         reach: Option<SearchReach>,
     ) -> SubscriptionResult {
         let limit = limit.unwrap_or(LIMIT_DEFAULT).min(STREAM_LIMIT_MAX) as usize;
+        let exact = Exact::of(&query).filter(Exact::waits);
         let search = match self.search(query, limit, reach, STREAM_TIME).await {
             Ok(search) => search,
             Err(error) => {
@@ -80,7 +90,7 @@ impl SearchStreamServer for Owner {
             }
         };
         let sink = pending.accept().await?;
-        let last = self.stream(search, limit, &sink).await?;
+        let last = self.stream(search, exact, limit, &sink).await?;
         sink.send(to_json_raw_value(&last)?).await?;
         Ok(())
     }
@@ -111,15 +121,17 @@ impl Owner {
         .map_err(|error| ApiError::new(ErrorCode::Usage, error.to_string()))
     }
 
-    /// Sends hits until there are `limit`, or no more. Gives what is to be sent last.
+    /// Sends hits until there are `limit`, or no more. Those of a text that may be a name wait for all, up to
+    /// [`WAITING_MAX`]. Gives what is to be sent last.
     async fn stream(
         &self,
         mut search: Search,
+        exact: Option<Exact>,
         limit: usize,
         sink: &SubscriptionSink,
     ) -> Result<SearchNews, jsonrpsee::core::SubscriptionError> {
-        let mut sent = 0;
-        while sent < limit {
+        let (mut sent, mut waiting) = (0, Vec::new());
+        while sent + waiting.len() < limit {
             let news = select! {
                 news = search.next() => news,
                 () = sink.closed() => None,
@@ -127,6 +139,17 @@ impl Owner {
             let Some(news) = news else { break };
             let hits = self.describe(search.handler().to_owned(), news).await?;
             let mut hits = self.ranked(hits).await;
+            if exact.is_some() && waiting.len() < WAITING_MAX {
+                waiting.extend(hits);
+                continue;
+            }
+            hits.truncate(limit - sent);
+            sent += hits.len();
+            sink.send(to_json_raw_value(&SearchNews::Hits(hits))?)
+                .await?;
+        }
+        if let Some(exact) = exact.filter(|_| !waiting.is_empty()) {
+            let mut hits = exact.first(waiting);
             hits.truncate(limit - sent);
             sent += hits.len();
             sink.send(to_json_raw_value(&SearchNews::Hits(hits))?)

@@ -8,8 +8,8 @@ use jsonrpsee::core::{RpcResult, async_trait};
 use node_api::{
     error::{ApiError, ErrorCode},
     share::{
-        FolderListing, LIST_LIMIT_DEFAULT, LIST_LIMIT_MAX, ShareFile, ShareListing, ShareServer,
-        SkippedEntry, SkippedListing,
+        FolderListing, LIST_LIMIT_DEFAULT, LIST_LIMIT_MAX, ShareFile, ShareListing, ShareRescan,
+        ShareServer, SkippedEntry, SkippedListing,
     },
 };
 use node_base::{clock::now, events::unix_millis};
@@ -120,6 +120,36 @@ impl ShareServer for Owner {
         Ok(SkippedListing {
             skipped: skipped.into_iter().map(entry).collect(),
             next,
+        })
+    }
+
+    async fn rescan(&self, name: Option<String>) -> RpcResult<ShareRescan> {
+        let parsed = name.map(|name| {
+            let whole = name.strip_suffix('/').unwrap_or(&name);
+            ShareName::parse(whole).map_err(|error| bad_name(whole, &error))
+        });
+        let parsed = parsed.transpose()?;
+        let context = Arc::clone(self.node.context());
+        let asked = context.keeper.rescan(parsed.as_ref());
+        let asked = asked.map_err(|error| ApiError::new(ErrorCode::Failed, error.to_string()))?;
+        let found = asked.done().await.ok_or_else(|| {
+            let why = context.share.trouble();
+            let why = why.unwrap_or_else(|| "the node stops".to_owned());
+            ApiError::new(ErrorCode::Failed, why)
+        })?;
+        if let Some(name) = parsed
+            && found.removed == 0
+        {
+            let (share, wanted) = (Arc::clone(&context.share), name.clone());
+            let is_there = context.disk.run(move || share.is_taken(&wanted));
+            if !is_there.await.map_err(|_| broken())? {
+                return Err(missing(&ShareError::NotFound(name)).into());
+            }
+        }
+        Ok(ShareRescan {
+            added: found.added,
+            changed: found.changed,
+            removed: found.removed,
         })
     }
 

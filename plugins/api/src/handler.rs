@@ -62,6 +62,47 @@ pub struct Excerpt {
     pub after: Vec<String>,
 }
 
+/// Something that an answer does not cover, so that it is not complete.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Gap {
+    /// The file, or the directory with a `/` at its end; `None` if it is about many.
+    pub name: Option<String>,
+    /// Why it is not covered.
+    pub reason: GapReason,
+}
+
+/// Why something is not covered by an answer.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum GapReason {
+    /// It has not been read yet.
+    Unread,
+    /// It cannot be read now, and is tried again.
+    Unreadable,
+    /// It changes faster than it is read.
+    Changing,
+    /// It begins as text and goes on in binary.
+    Binary,
+    /// It has a line that is too long.
+    LongLine,
+}
+
+impl Gap {
+    /// The file or directory `name` is not covered.
+    #[must_use]
+    pub fn of(name: &str, reason: GapReason) -> Gap {
+        Gap {
+            name: Some(name.to_owned()),
+            reason,
+        }
+    }
+
+    /// Some files are not covered.
+    #[must_use]
+    pub fn of_many(reason: GapReason) -> Gap {
+        Gap { name: None, reason }
+    }
+}
+
 /// What may have changed in a share.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Changes<'a> {
@@ -201,6 +242,11 @@ pub trait Files: Send + Sync {
         None
     }
 
+    /// Returns what of the share cannot be looked at now: no answer covers it.
+    fn gaps(&self) -> Vec<Gap> {
+        Vec::new()
+    }
+
     /// At most `most` bytes of the file `name`, from the byte `from` on; fewer
     /// at its end. `None` if it is not shared (any more).
     ///
@@ -217,8 +263,8 @@ pub trait Sink {
     /// Whether to go on, for handlers that look at much between two hits.
     fn flow(&self) -> Flow;
 
-    /// Is told that the handler cannot look at everything yet, or could not.
-    fn partial(&mut self) {}
+    /// Is told of something that the answer does not cover.
+    fn partial(&mut self, _gap: Gap) {}
 
     /// How many more hits are welcome, for handlers that choose the best ones.
     fn room(&self) -> usize {

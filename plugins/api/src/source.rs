@@ -11,6 +11,8 @@ pub struct IndexStatus {
     pub files: u64,
     /// Files that are known to be new or changed, and wait to be read.
     pub waiting: u64,
+    /// Files that cannot be read now and are tried again, and why: the first ones.
+    pub unreadable: Vec<(String, String)>,
     /// Whether it has all files as they are.
     pub is_complete: bool,
     /// Files that were read since the start.

@@ -9,14 +9,17 @@
 //! - A version is taken before the file is read: what is in the index is never
 //!   older than the version that stands beside it.
 //! - A file without a settled version is not indexed; it waits.
+//! - A file that cannot be read waits, too, and is tried again after growing pauses
+//!   and whenever it is said to have changed.
 //! - It ends soon after [`Shared::stop`].
 
 mod look;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     io, mem,
     path::Path,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -24,9 +27,10 @@ use plugin_api::{FileInfo, IndexStatus};
 
 use crate::{
     limits::{
-        CLOSE_AFTER, COMMIT_AFTER, COMMIT_AFTER_MOST, COMMIT_BYTES, REOPEN_AFTER, SETTLE,
-        SETTLE_MOST, TEXT_MAX,
+        CLOSE_AFTER, COMMIT_AFTER, COMMIT_AFTER_MOST, COMMIT_BYTES, LONG_QUIET, REOPEN_AFTER,
+        SETTLE, SETTLE_MOST, TEXT_MAX,
     },
+    long::Long,
     source::{self, Source},
     state::{Batch, Shared},
     store::{FileText, Store, StoreError},
@@ -38,9 +42,6 @@ const TAKEN: usize = 128;
 
 /// Files that waited after which it is worth telling that none waits any more.
 const TELL_AFTER: u64 = 1_000;
-
-/// Attempts to read a file that cannot be read, after which it counts as empty.
-const ATTEMPTS: u32 = 3;
 
 /// Is told when no file waits any more, and there were many, or for the first time.
 pub(crate) type CaughtUp = Box<dyn Fn(&IndexStatus) + Send>;
@@ -93,6 +94,10 @@ struct Indexing<'a> {
     commit_after: Duration,
     /// Files that are to be read later.
     postponed: BTreeMap<String, Postponed>,
+    /// Long files that grew, and when they are read whole.
+    grown: BTreeMap<String, Instant>,
+    /// Those that were quiet and are to be read whole.
+    quiet: BTreeSet<String>,
     /// The name behind which to go on.
     cursor: Option<String>,
     next_look: Instant,
@@ -117,7 +122,8 @@ enum Seen {
 struct Postponed {
     until: Instant,
     pause: Duration,
-    failed: u32,
+    /// The change after which it could not be read.
+    failed_after: Option<u64>,
 }
 
 impl<'a> Indexing<'a> {
@@ -132,6 +138,8 @@ impl<'a> Indexing<'a> {
             batch_begun: Instant::now(),
             commit_after: COMMIT_AFTER,
             postponed: BTreeMap::new(),
+            grown: BTreeMap::new(),
+            quiet: BTreeSet::new(),
             cursor: None,
             next_look: Instant::now(),
             are_more: false,
@@ -186,7 +194,9 @@ impl<'a> Indexing<'a> {
         }
         self.commit_after = COMMIT_AFTER;
         self.tell();
+        self.wake_quiet();
         let settled = self.postponed.values().map(|postponed| postponed.until);
+        let settled = settled.chain(self.grown.values().copied());
         let mut until = settled.min().unwrap_or(self.next_look).min(self.next_look);
         if self.store.is_writing() {
             let close = self.batch_begun + CLOSE_AFTER;
@@ -202,8 +212,11 @@ impl<'a> Indexing<'a> {
 
     /// Reads a file that waits, if it is to be read now.
     fn file(&mut self, name: String, change: u64) -> Result<(), StoreError> {
-        let postponed = self.postponed.get(&name).copied();
-        if postponed.is_some_and(|postponed| postponed.until > Instant::now()) {
+        let is_early = |postponed: &Postponed| {
+            let is_new = postponed.failed_after.is_some_and(|after| after != change);
+            postponed.until > Instant::now() && !is_new
+        };
+        if self.postponed.get(&name).is_some_and(is_early) {
             return Ok(());
         }
         let key = self.store.keys().of(&name);
@@ -214,23 +227,28 @@ impl<'a> Indexing<'a> {
                 self.batch.files.push((key, None));
             }
             Ok(Some(file)) if file.version == 0 => {
-                self.postpone(name, 0);
+                self.postpone(name, None);
                 return Ok(());
             }
-            Ok(Some(file)) if known != Some(file.version) => {
-                let failed = postponed.map_or(0, |postponed| postponed.failed);
-                let Some(text) = self.text(&file, failed) else {
+            Ok(Some(file))
+                if known.is_some() && known != Some(file.version) && self.append(&file) =>
+            {
+                self.batch.files.push((key, Some(file.version)));
+            }
+            Ok(Some(file)) if known != Some(file.version) || self.is_quiet(&name) => {
+                let Some(text) = self.text(&file, change) else {
                     return Ok(());
                 };
                 self.shared.count_read();
                 self.batch_bytes += text.text.len() as u64;
                 self.store.add(text, known.is_some())?;
+                self.grown.remove(&name);
                 self.batch.files.push((key, Some(file.version)));
             }
             Ok(_) => {}
             Err(error) => {
-                self.shared.note(error.to_string());
-                self.postpone(name, 1);
+                self.shared.unreadable(&name, error.to_string());
+                self.postpone(name, Some(change));
                 return Ok(());
             }
         }
@@ -240,8 +258,56 @@ impl<'a> Indexing<'a> {
         Ok(())
     }
 
+    /// Adds what was appended to a long file. Says whether that is all there is to do.
+    fn append(&mut self, file: &FileInfo) -> bool {
+        let pending = self.batch.long.iter().rev();
+        let mut pending = pending.filter(|(name, _)| *name == file.name);
+        let long = match pending.next() {
+            Some((_, long)) => long.clone().map(Arc::new),
+            None => self.shared.long(&file.name),
+        };
+        let Some(long) = long else { return false };
+        let stopped = || self.shared.is_stopped();
+        let files = self.shared.files.as_ref();
+        let appended = long.appended(files, file, &stopped, &mut self.trigrams);
+        let Ok(Some((trigrams, now))) = appended else {
+            return false;
+        };
+        let part = FileText {
+            name: file.name.clone(),
+            version: file.version,
+            text: String::new(),
+            trigrams,
+        };
+        if self.store.add(part, false).is_err() {
+            return false;
+        }
+        self.batch_bytes += now.more_than(&long);
+        self.batch.long.push((file.name.clone(), Some(now)));
+        self.grown
+            .insert(file.name.clone(), Instant::now() + LONG_QUIET);
+        true
+    }
+
+    /// Whether a long file that grew was quiet long enough to be read whole.
+    fn is_quiet(&mut self, name: &str) -> bool {
+        self.quiet.remove(name)
+    }
+
+    /// Has long files that grew read whole when they are quiet.
+    fn wake_quiet(&mut self) {
+        let is_due = |(_, due): &(&String, &Instant)| **due <= Instant::now();
+        let due = self.grown.iter().filter(is_due);
+        let due: Vec<String> = due.map(|(name, _)| name.clone()).collect();
+        for name in due {
+            self.grown.remove(&name);
+            self.quiet.insert(name.clone());
+            self.shared.read_again(name);
+        }
+    }
+
     /// What the index learns of a file. `None`: it is read again later.
-    fn text(&mut self, file: &FileInfo, failed: u32) -> Option<FileText> {
+    fn text(&mut self, file: &FileInfo, change: u64) -> Option<FileText> {
         let error = match self.read(file) {
             Ok(text) => return Some(text),
             Err(error) => error,
@@ -250,20 +316,12 @@ impl<'a> Indexing<'a> {
             return None;
         }
         if error.kind() == io::ErrorKind::NotFound || source::is_changed(&error) {
-            self.postpone(file.name.clone(), 0);
+            self.postpone(file.name.clone(), None);
             return None;
         }
-        self.shared.note(format!("{}: {error}", file.name));
-        if failed < ATTEMPTS {
-            self.postpone(file.name.clone(), 1);
-            return None;
-        }
-        // Nobody can read it: it counts as empty until it changes.
-        Some(FileText {
-            name: file.name.clone(),
-            version: file.version,
-            ..FileText::default()
-        })
+        self.shared.unreadable(&file.name, error.to_string());
+        self.postpone(file.name.clone(), Some(change));
+        None
     }
 
     fn read(&mut self, file: &FileInfo) -> io::Result<FileText> {
@@ -302,6 +360,8 @@ impl<'a> Indexing<'a> {
         });
         let mut terms = trigrams.take();
         read?;
+        let long = Long::of(&source).filter(|_| seen == Seen::Text);
+        self.batch.long.push((file.name.clone(), long));
         match seen {
             Seen::Text => {}
             // Who searches it with a pattern has to be told that it was given up.
@@ -317,15 +377,16 @@ impl<'a> Indexing<'a> {
         })
     }
 
-    fn postpone(&mut self, name: String, failed: u32) {
+    /// Has a file read later, and sooner if it could not be read after the change
+    /// `failed_after` and changes again.
+    fn postpone(&mut self, name: String, failed_after: Option<u64>) {
         let before = self.postponed.get(&name);
+        let before = before.filter(|before| before.failed_after == failed_after);
         let pause = before.map_or(SETTLE, |before| (before.pause * 2).min(SETTLE_MOST));
-        let failed = before.map_or(0, |before| before.failed) + failed;
-        let until = Instant::now() + pause;
         let postponed = Postponed {
-            until,
+            until: Instant::now() + pause,
             pause,
-            failed,
+            failed_after,
         };
         self.postponed.insert(name, postponed);
     }
@@ -350,7 +411,7 @@ impl<'a> Indexing<'a> {
     fn tell(&mut self) {
         let status = self.shared.status();
         let is_new = !self.was_told || self.since_told >= TELL_AFTER;
-        if status.is_complete && is_new {
+        if self.shared.is_caught_up() && is_new {
             self.was_told = true;
             self.since_told = 0;
             (self.caught_up)(&status);

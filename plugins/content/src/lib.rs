@@ -31,6 +31,7 @@ mod grep;
 mod indexer;
 mod letters;
 pub mod limits;
+mod long;
 mod pattern;
 mod source;
 mod state;

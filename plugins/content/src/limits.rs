@@ -52,11 +52,24 @@ pub const HITS_AHEAD: usize = 64;
 /// there are some.
 pub const WAITING_MAX: usize = 100_000;
 
+/// Most files that cannot be read and are named in the status.
+pub const UNREADABLE_TOLD: usize = 100;
+
 /// Files that are not indexed yet and that `text:` reads nevertheless.
 pub const UNINDEXED_FILES_MAX: usize = 64;
 
 /// Most bytes of them.
 pub const UNINDEXED_BYTES_MAX: u64 = 16 * 1024 * 1024;
+
+/// Most long files of which it is known how they ended, to read only what is
+/// appended.
+pub const LONG_MAX: usize = 1_024;
+
+/// Most parts of a long file in the index; with more it is read whole.
+pub const LONG_PARTS_MAX: u32 = 64;
+
+/// Time without a change after which a long file that grew is read whole.
+pub const LONG_QUIET: Duration = Duration::from_secs(60);
 
 /// Memory in which the index gathers what is to be written, in bytes. Little more than the least that tantivy takes:
 /// more makes fewer segments, and a node that takes more memory than the files that it shares.

@@ -6,7 +6,7 @@
 use std::io::{self, Read};
 
 use encoding_rs_io::{DecodeReaderBytes, DecodeReaderBytesBuilder};
-use plugin_api::{FileInfo, Files};
+use plugin_api::{FileInfo, Files, GapReason};
 
 use crate::limits::{CHUNK, TEXT_MAX};
 
@@ -36,7 +36,7 @@ pub(crate) struct Source<'a> {
 
 /// Bytes at the begin, and before where it was read to, by which a file that grew is
 /// known again.
-const KNOWN_BY: usize = 4 * 1024;
+pub(crate) const KNOWN_BY: usize = 4 * 1024;
 
 impl<'a> Source<'a> {
     /// Reads `file` until `stopped`.
@@ -59,6 +59,29 @@ impl<'a> Source<'a> {
         }
     }
 
+    /// Reads `file` from the byte `from` on, where the first bytes of the file and the
+    /// last ones before are known.
+    pub(crate) fn behind(
+        files: &'a dyn Files,
+        file: &'a FileInfo,
+        stopped: &'a dyn Fn() -> bool,
+        from: u64,
+        first: &[u8],
+        last: &[u8],
+    ) -> Source<'a> {
+        Source {
+            at: from,
+            first: first.to_vec(),
+            last: last.to_vec(),
+            ..Source::new(files, file, stopped)
+        }
+    }
+
+    /// Returns where it was read to, the first bytes and the last ones.
+    pub(crate) fn ends(&self) -> (u64, &[u8], &[u8]) {
+        (self.at, &self.first, &self.last)
+    }
+
     /// Whether the file is the one that was begun to be read: what is made of two
     /// is none. One that only grew is.
     fn is_unchanged(&self) -> io::Result<bool> {
@@ -71,7 +94,7 @@ impl<'a> Source<'a> {
     }
 
     /// Whether the bytes that are known still stand where they stood.
-    fn has_grown(&self) -> io::Result<bool> {
+    pub(crate) fn has_grown(&self) -> io::Result<bool> {
         let stands = |from: u64, bytes: &[u8]| {
             let now = self.files.read(&self.file.name, from, bytes.len());
             let now = now.map_err(io::Error::other)?;
@@ -121,6 +144,15 @@ struct Changed;
 pub(crate) fn is_changed(error: &io::Error) -> bool {
     let inner = error.get_ref();
     inner.is_some_and(|inner| inner.downcast_ref::<Changed>().is_some())
+}
+
+/// Returns why a file is not covered that could not be read to its end.
+pub(crate) fn gap(error: &io::Error) -> GapReason {
+    if is_changed(error) {
+        GapReason::Changing
+    } else {
+        GapReason::Unreadable
+    }
 }
 
 impl Read for Source<'_> {

@@ -21,7 +21,8 @@ use plugin_api::{Changes, Files, IndexStatus};
 use plugin_host::Permits;
 
 use crate::{
-    limits::{HELPERS_MAX, SCANS_MAX, TEXTS_MAX, WAITING_MAX},
+    limits::{HELPERS_MAX, SCANS_MAX, TEXTS_MAX, UNREADABLE_TOLD, WAITING_MAX},
+    long::{self, Long, LongFiles},
     store::{Keys, Store, StoreError, View},
 };
 
@@ -55,6 +56,10 @@ struct State {
     /// Number of commits.
     commits: u64,
     waiting: Arc<Waiting>,
+    /// Long files in the index, as they were.
+    long: Arc<LongFiles>,
+    /// Of those that wait, the ones that cannot be read, and why.
+    unreadable: Arc<BTreeMap<String, String>>,
     changes: u64,
     is_listed: bool,
     /// Whether all files have to be looked at.
@@ -72,6 +77,8 @@ struct State {
 pub(crate) struct Seen {
     pub(crate) view: Option<View>,
     pub(crate) waiting: Arc<Waiting>,
+    pub(crate) unreadable: Arc<BTreeMap<String, String>>,
+    pub(crate) long: Arc<LongFiles>,
     pub(crate) is_listed: bool,
     commits: u64,
 }
@@ -84,6 +91,8 @@ pub(crate) struct Batch {
     pub(crate) files: Vec<(u64, Option<u64>)>,
     /// What does not wait any more, if it has not changed again.
     pub(crate) done: Vec<(String, u64)>,
+    /// Files that were read, with what is to be known of long ones.
+    pub(crate) long: Vec<(String, Option<Long>)>,
 }
 
 impl Shared {
@@ -106,6 +115,8 @@ impl Shared {
         Seen {
             view: state.view.clone(),
             waiting: Arc::clone(&state.waiting),
+            unreadable: Arc::clone(&state.unreadable),
+            long: Arc::clone(&state.long),
             is_listed: state.is_listed && state.view.is_some(),
             commits: state.commits,
         }
@@ -174,11 +185,19 @@ impl Shared {
         IndexStatus {
             files: state.known.len() as u64,
             waiting: state.waiting.len() as u64,
+            unreadable: state.unreadable_files(),
             is_complete: state.is_complete(),
             read: state.read,
             bytes: state.bytes,
             error: state.error.clone(),
         }
+    }
+
+    /// Whether all files that can be read are in the index as they are.
+    pub(crate) fn is_caught_up(&self) -> bool {
+        let state = self.state();
+        let is_readable = |name: &String| !state.unreadable.contains_key(name);
+        state.view.is_some() && state.is_listed && !state.waiting.keys().any(is_readable)
     }
 
     // For the indexing thread.
@@ -193,6 +212,7 @@ impl Shared {
         let bytes = store.bytes();
         let mut state = self.state();
         state.known = known;
+        state.long = Arc::default();
         state.keys = Some(keys);
         state.view = Some(store.view());
         state.bytes = bytes;
@@ -209,6 +229,7 @@ impl Shared {
         state.is_listed = false;
         state.is_distrusted = false;
         state.known = BTreeMap::new();
+        state.long = Arc::default();
         state.error = Some(error.to_string());
     }
 
@@ -271,6 +292,14 @@ impl Shared {
         self.state().error = Some(error);
     }
 
+    /// Notes that a file that waits cannot be read.
+    pub(crate) fn unreadable(&self, name: &str, error: String) {
+        let mut state = self.state();
+        if state.waiting.contains_key(name) {
+            Arc::make_mut(&mut state.unreadable).insert(name.to_owned(), error);
+        }
+    }
+
     /// Lets queries see what was committed.
     pub(crate) fn committed(&self, store: &Store, batch: Batch) {
         let bytes = store.bytes();
@@ -285,12 +314,40 @@ impl Shared {
                 None => state.known.remove(&key),
             };
         }
+        let is_about_long = batch
+            .long
+            .iter()
+            .any(|(name, long)| long.is_some() || state.long.contains_key(name));
+        if is_about_long {
+            let all = Arc::make_mut(&mut state.long);
+            for (name, known) in batch.long {
+                long::note(all, name, known);
+            }
+        }
+        let mut read = Vec::new();
         let waiting = Arc::make_mut(&mut state.waiting);
         for (name, change) in batch.done {
             if waiting.get(&name) == Some(&change) {
                 waiting.remove(&name);
             }
+            read.push(name);
         }
+        if !state.unreadable.is_empty() {
+            let unreadable = Arc::make_mut(&mut state.unreadable);
+            for name in read {
+                unreadable.remove(&name);
+            }
+        }
+    }
+
+    /// Returns what is known of the long file `name`.
+    pub(crate) fn long(&self, name: &str) -> Option<Arc<Long>> {
+        self.state().long.get(name).cloned()
+    }
+
+    /// Has the file `name` wait to be read.
+    pub(crate) fn read_again(&self, name: String) {
+        self.state().wait_for(std::iter::once(name));
     }
 
     /// Number of changes so far.
@@ -338,6 +395,13 @@ impl State {
         let since = usize::try_from(self.commits - commits).unwrap_or(usize::MAX);
         let mut later = self.recent.iter().rev().take(since);
         since <= self.recent.len() && !later.any(|files| files.contains(&key))
+    }
+
+    /// The first files that cannot be read, and why.
+    fn unreadable_files(&self) -> Vec<(String, String)> {
+        let some = self.unreadable.iter().take(UNREADABLE_TOLD);
+        some.map(|(name, error)| (name.clone(), error.clone()))
+            .collect()
     }
 
     fn is_complete(&self) -> bool {

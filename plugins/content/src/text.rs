@@ -7,7 +7,9 @@ mod ranking;
 
 use std::{collections::HashSet, iter::Peekable, sync::Arc, vec::IntoIter};
 
-use plugin_api::{Changes, Example, FileInfo, Files, Flow, Handler, HandlerError, Hit, Sink};
+use plugin_api::{
+    Changes, Example, FileInfo, Files, Flow, Gap, GapReason, Handler, HandlerError, Hit, Sink,
+};
 use plugin_words::Fit;
 
 use self::{
@@ -55,17 +57,36 @@ impl Text {
     /// Files that are not indexed, and that can be read while somebody waits.
     fn unindexed(&self, asked: &Asked<'_>, seen: &Seen, sink: &mut dyn Sink) -> Vec<FileInfo> {
         let (mut unindexed, mut bytes) = (Vec::new(), 0);
-        if !seen.is_listed || seen.waiting.len() > UNINDEXED_FILES_MAX {
-            sink.partial();
+        let unreadable = seen.unreadable.keys();
+        for name in unreadable {
+            if !matches!(asked.files.file(name), Ok(None)) {
+                sink.partial(Gap::of(name, GapReason::Unreadable));
+            }
+        }
+        let readable = seen.waiting.len().saturating_sub(seen.unreadable.len());
+        if !seen.is_listed || readable > UNINDEXED_FILES_MAX {
+            sink.partial(Gap::of_many(GapReason::Unread));
             return unindexed;
         }
-        for name in seen.waiting.keys() {
-            let Ok(Some(file)) = asked.files.file(name) else {
-                continue;
+        let waiting = seen.waiting.keys();
+        let readable = waiting.filter(|name| !seen.unreadable.contains_key(*name));
+        for name in readable {
+            let file = match asked.files.file(name) {
+                Ok(Some(file)) => file,
+                Ok(None) => continue,
+                Err(_) => {
+                    sink.partial(Gap::of(name, GapReason::Unreadable));
+                    continue;
+                }
             };
+            let long = seen.long.get(name);
+            if long.is_some_and(|long| long.stands(asked.files, &file).unwrap_or(false)) {
+                // All words that count are in the index.
+                continue;
+            }
             bytes += file.size.min(crate::limits::TEXT_MAX as u64);
             if bytes > UNINDEXED_BYTES_MAX {
-                sink.partial();
+                sink.partial(Gap::of_many(GapReason::Unread));
                 return unindexed;
             }
             unindexed.push(file);
@@ -156,7 +177,7 @@ impl Asked<'_> {
             Ok(text) => text,
             Err(error) => {
                 if error.kind() != std::io::ErrorKind::NotFound {
-                    sink.partial();
+                    sink.partial(Gap::of(&file.name, source::gap(&error)));
                 }
                 None
             }
@@ -258,7 +279,7 @@ impl Handler for Text {
             match &seen.view {
                 Some(view) => self.merge(&asked, view, others, sink),
                 None => {
-                    sink.partial();
+                    sink.partial(Gap::of_many(GapReason::Unread));
                     give(others, sink);
                     Ok(())
                 }
@@ -266,7 +287,7 @@ impl Handler for Text {
         });
         if let Err(error) = answered {
             self.shared.distrust(&error);
-            sink.partial();
+            sink.partial(Gap::of_many(GapReason::Unread));
         }
         Ok(())
     }
@@ -300,8 +321,8 @@ fn give_looked(
                 return Flow::Stop;
             }
         }
-        if looked.is_partial {
-            sink.partial();
+        if let Some(gap) = looked.gap {
+            sink.partial(gap);
         }
         let flow = match looked.hit {
             Some(hit) => sink.hit(hit),

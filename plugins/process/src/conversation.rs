@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
-use plugin_api::{Excerpt, Files, Flow, HandlerError, Hit, Sink};
+use plugin_api::{Excerpt, Files, Flow, Gap, GapReason, HandlerError, Hit, Sink};
 use plugin_host::{HITS_MAX, PROBLEM_MAX, one_line};
 
 use crate::{
@@ -125,7 +125,7 @@ impl<'a> Conversation<'a> {
             let now = Instant::now();
             if now >= deadline || self.sink.flow() == Flow::Stop {
                 if now >= deadline {
-                    self.sink.partial();
+                    self.sink.partial(Gap::of_many(GapReason::Unread));
                 }
                 return self.cancel();
             }
@@ -174,7 +174,7 @@ impl<'a> Conversation<'a> {
             } => return self.hit(&name, score, excerpt),
             FromProgram::Done { partial, .. } => {
                 if partial {
-                    self.sink.partial();
+                    self.sink.partial(Gap::of_many(GapReason::Unread));
                 }
                 return Ok(Some(End::Done));
             }

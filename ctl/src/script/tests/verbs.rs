@@ -69,6 +69,7 @@ const VERBS: &[Verb] = &[
     verb("share.list", "ls", "ls()"),
     verb("share.browse", "ls x", "ls(\"x\")"),
     verb("share.stat", "ls x", "ls(\"x\")"),
+    verb("share.rescan", "rescan x", "rescan(\"x\")"),
 ];
 
 /// Methods that have no function of their own in scripts, and why. `call` reaches them.

@@ -22,7 +22,10 @@ use node_api::{
         Excerpt, Hit, SearchAnswer, SearchEnd, SearchNews, SearchReach, SearchServer,
         SearchStreamServer, TraceStep,
     },
-    share::{FolderListing, ShareFile, ShareListing, ShareServer, SkippedEntry, SkippedListing},
+    share::{
+        FolderListing, ShareFile, ShareListing, ShareRescan, ShareServer, SkippedEntry,
+        SkippedListing,
+    },
 };
 use serde_json::json;
 
@@ -65,6 +68,7 @@ fn file(name: &str, size: u64) -> ShareFile {
 impl NodeServer for Answers {
     async fn status(&self) -> RpcResult<NodeStatus> {
         Ok(NodeStatus {
+            unreadable: Vec::new(),
             version: "0.1.0".into(),
             api_version: "1.0.0".into(),
             id: "0".repeat(64),
@@ -205,6 +209,10 @@ impl ShareServer for Answers {
         })
     }
 
+    async fn rescan(&self, _: Option<String>) -> RpcResult<ShareRescan> {
+        Ok(ShareRescan::default())
+    }
+
     async fn accept(&self) -> RpcResult<bool> {
         Ok(true)
     }
@@ -249,6 +257,7 @@ impl SearchServer for Answers {
             end,
         }];
         Ok(SearchAnswer {
+            gaps: Vec::new(),
             hits,
             end,
             asked: 1,

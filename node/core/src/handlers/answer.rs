@@ -1,8 +1,12 @@
 //! The answer of one handler: how much of it, and how it ends.
+//!
+//! Whether an answer is complete is decided in one place, [`pour`], which is told
+//! every reason why it may not be: the limit, the time, what the handler did not
+//! cover, and what of the share nobody can look at.
 
 use std::{cell::Cell, time::Instant};
 
-use plugin_api::{Flow, HandlerError, Hit, Sink};
+use plugin_api::{Flow, Gap, HandlerError, Hit, Sink};
 
 use super::Asked;
 use crate::clock::now;
@@ -25,6 +29,18 @@ pub struct Answer {
     pub handler: String,
     /// How the answer ended.
     pub end: End,
+    /// What it does not cover: the first of it.
+    pub gaps: Vec<Gap>,
+}
+
+/// Most gaps that are named of one answer.
+const GAPS_MAX: usize = 32;
+
+/// How an answer ended.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) struct Outcome {
+    pub(super) end: End,
+    pub(super) gaps: Vec<Gap>,
 }
 
 /// How an answer ended.
@@ -49,7 +65,7 @@ struct Bounded<'a> {
     end: End,
     /// Whether a handler was told between two hits that the deadline passed.
     told: Cell<bool>,
-    partial: bool,
+    gaps: Vec<Gap>,
 }
 
 /// Has the handler answer into `push`, which may say that it wants no more.
@@ -58,7 +74,7 @@ pub(super) fn pour(
     asked: &Asked,
     wanted: Wanted,
     push: &mut dyn FnMut(Hit) -> Flow,
-) -> Result<End, HandlerError> {
+) -> Result<Outcome, HandlerError> {
     let mut bounded = Bounded {
         push,
         pushed: 0,
@@ -66,21 +82,26 @@ pub(super) fn pour(
         context: asked.context,
         end: End::Complete,
         told: Cell::new(false),
-        partial: false,
+        gaps: Vec::new(),
     };
     asked
         .handler
         .answer(&asked.text, &asked.files, &mut bounded)?;
-    Ok(match bounded.end {
+    for gap in asked.files.gaps() {
+        bounded.partial(gap);
+    }
+    let end = match bounded.end {
         End::Complete if bounded.told.get() => End::Deadline,
-        End::Complete if bounded.partial => End::Partial,
+        End::Complete if !bounded.gaps.is_empty() => End::Partial,
         end => end,
-    })
+    };
+    let gaps = bounded.gaps;
+    Ok(Outcome { end, gaps })
 }
 
 pub(super) fn collect(asked: &Asked, wanted: Wanted) -> Result<Answer, HandlerError> {
     let mut hits = Vec::new();
-    let end = pour(asked, wanted, &mut |hit| {
+    let Outcome { end, gaps } = pour(asked, wanted, &mut |hit| {
         hits.push(hit);
         Flow::Continue
     })?;
@@ -88,6 +109,7 @@ pub(super) fn collect(asked: &Asked, wanted: Wanted) -> Result<Answer, HandlerEr
         hits,
         handler: asked.handler.name().to_owned(),
         end,
+        gaps,
     })
 }
 
@@ -115,8 +137,10 @@ impl Sink for Bounded<'_> {
         }
     }
 
-    fn partial(&mut self) {
-        self.partial = true;
+    fn partial(&mut self, gap: Gap) {
+        if self.gaps.len() < GAPS_MAX && !self.gaps.contains(&gap) {
+            self.gaps.push(gap);
+        }
     }
 
     fn room(&self) -> usize {

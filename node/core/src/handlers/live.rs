@@ -17,7 +17,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use plugin_api::{Flow, Hit};
+use plugin_api::{Flow, Gap, Hit};
 use tokio::{
     sync::Notify,
     time::{timeout, timeout_at},
@@ -25,7 +25,7 @@ use tokio::{
 
 use super::{
     Asked, QueryError,
-    answer::{self, End, Wanted},
+    answer::{self, End, Outcome, Wanted},
 };
 use crate::{clock::now, sync::lock, threads::Place};
 
@@ -53,6 +53,8 @@ pub struct Page {
     pub hits: Vec<Hit>,
     /// How the answer ended, if it has and this is the last page.
     pub end: Option<End>,
+    /// What the whole answer does not cover, beside its end.
+    pub gaps: Vec<Gap>,
 }
 
 /// How much a page has.
@@ -77,7 +79,7 @@ struct Shared {
 struct State {
     hits: VecDeque<Hit>,
     text: usize,
-    ended: Option<Result<End, QueryError>>,
+    ended: Option<Result<Outcome, QueryError>>,
     dropped: bool,
 }
 
@@ -168,7 +170,10 @@ impl Shared {
                 // The error is told behind the hits before it.
                 Some(Err(error)) if page.hits.is_empty() => return Err(error),
                 Some(Err(error)) => state.ended = Some(Err(error)),
-                Some(Ok(end)) => page.end = Some(end),
+                Some(Ok(Outcome { end, gaps })) => {
+                    page.end = Some(end);
+                    page.gaps = gaps;
+                }
                 None => {}
             }
         }
@@ -203,7 +208,7 @@ impl Shared {
 /// Tells how the answer ended, whatever happens.
 struct Ending {
     shared: Arc<Shared>,
-    ended: Result<End, QueryError>,
+    ended: Result<Outcome, QueryError>,
 }
 
 impl Ending {
@@ -216,7 +221,11 @@ impl Ending {
 
 impl Drop for Ending {
     fn drop(&mut self) {
-        let ended = std::mem::replace(&mut self.ended, Ok(End::Complete));
+        let over = Outcome {
+            end: End::Complete,
+            gaps: Vec::new(),
+        };
+        let ended = std::mem::replace(&mut self.ended, Ok(over));
         lock(&self.shared.state).ended = Some(ended);
         self.shared.news.notify_one();
     }

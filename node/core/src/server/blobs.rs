@@ -20,6 +20,9 @@ use super::{
 };
 use crate::pieces::PieceTree;
 
+/// Places that are tried: content may be under several names and in the cache.
+pub(super) const PLACES_MAX: usize = 4;
+
 /// Answers `GET` and `HEAD` of content.
 pub(super) async fn blob(
     State(context): State<Arc<Context>>,
@@ -34,23 +37,30 @@ pub(super) async fn blob(
     let Some(permit) = permit(&context, remote, digest).await else {
         return absent();
     };
-    let finder = Arc::clone(&context);
-    let found = context.disk.run(move || find(&finder, &digest)).await;
-    let Ok(Some((content, size))) = found else {
-        return absent();
-    };
-    let representation = Representation {
-        content,
-        size,
-        digest: Some(digest),
-        file: None,
-    };
     let asking = Asking {
         method: &method,
         headers: &headers,
         remote,
     };
-    raw::respond(&context, representation, &permit, asking).await
+    for _ in 0..PLACES_MAX {
+        let finder = Arc::clone(&context);
+        let found = context.disk.run(move || find(&finder, &digest)).await;
+        let Ok(Some((content, size))) = found else {
+            return absent();
+        };
+        let representation = Representation {
+            content,
+            size,
+            digest: Some(digest),
+            file: None,
+        };
+        let answer = raw::respond(&context, representation, &permit, &asking).await;
+        if let Ok(response) = answer {
+            return response;
+        }
+        // It is not there any more, and is looked for elsewhere.
+    }
+    absent()
 }
 
 /// Answers `GET` and `HEAD` of the tree of content.
@@ -125,9 +135,15 @@ pub(super) fn shared_names(context: &Context, digest: &Digest) -> Vec<Wanted> {
 
 /// Opens the content, and returns its size too. Blocks.
 fn find(context: &Context, digest: &Digest) -> Option<(Content, u64)> {
-    if let Some(file) = context.digests.open_blob(digest) {
-        let size = file.stamp.size;
-        return Some((Content::of_file(file).ok()?, size));
+    for _ in 0..PLACES_MAX {
+        let Some(blob) = context.digests.open_blob(digest) else {
+            break;
+        };
+        let size = blob.size();
+        // One that is not what it was is not found a second time.
+        if let Ok(content) = Content::of_shared_blob(blob) {
+            return Some((content, size));
+        }
     }
     let blob = context.cache.open(digest)?;
     let size = blob.size();

@@ -26,8 +26,9 @@ use node_wire::{
 };
 
 use super::{
-    Context, blobs,
-    content::{Content, read_file, taken},
+    Context,
+    blobs::{self, PLACES_MAX},
+    content::{Content, taken},
     front::Remote,
     network,
     policy::FetchPermit,
@@ -183,16 +184,23 @@ fn small_file(
     _permit: &FetchPermit,
 ) -> Option<Bytes> {
     let most = most.min(BUNDLE_FILE_MAX);
-    if let Some(shared) = context.digests.open_blob(digest) {
-        let stamp = shared.stamp;
-        let fits = stamp.size <= most;
-        return fits.then(|| read_file(&shared.file, stamp, 0..stamp.size).ok())?;
+    let mut piece = Vec::new();
+    for _ in 0..PLACES_MAX {
+        let Some(blob) = context.digests.open_blob(digest) else {
+            break;
+        };
+        if blob.size() > most {
+            return None;
+        }
+        // One that is not what it was is not found a second time.
+        if blob.read_piece(0, &mut piece).is_ok() {
+            return Some(piece.into());
+        }
     }
     let blob = context.cache.open(digest)?;
     if blob.size() > most {
         return None;
     }
-    let mut piece = Vec::new();
     blob.read_piece(0, &mut piece).ok()?;
     let counters = &context.counters;
     counters.cache_bytes_served.add(piece.len() as u64);

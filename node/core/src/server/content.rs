@@ -1,8 +1,9 @@
 //! Content that can be sent: where its bytes come from.
 //!
 //! # Invariants
-//! - A shared file must keep its stamp until its last byte was read, a cached
-//!   blob its digest. Otherwise the reading ends with an error.
+//! - A shared file must keep its stamp until its last byte was read. What is sent
+//!   under a digest is held against it, piece by piece, from the share as from the
+//!   cache. Otherwise the reading ends with an error.
 //! - Content is read in chunks. What is in memory is short, or one piece of the
 //!   cache.
 
@@ -21,8 +22,8 @@ use super::{bundle::Bundle, relay::Relay};
 use crate::{
     cache::CachedBlob,
     disk::Disk,
-    pieces::PIECE_SIZE,
-    share::{SharedFile, Stamp},
+    pieces::{PIECE_SIZE, PieceTree},
+    share::{SharedBlob, SharedFile},
 };
 
 /// Longest file that is read where it is opened, in bytes. One thread less to
@@ -58,13 +59,12 @@ enum Source {
     Memory(Bytes),
     /// A file of the share.
     File {
-        file: Arc<File>,
-        stamp: Stamp,
+        file: Arc<SharedFile>,
         left: Range<u64>,
     },
-    /// A blob of the cache.
+    /// A blob of the share or the cache.
     Blob {
-        blob: Arc<CachedBlob>,
+        blob: Blob,
         left: Range<u64>,
         /// What was read and not taken yet.
         ahead: Bytes,
@@ -75,16 +75,58 @@ enum Source {
     Bundle(Box<Bundle>),
 }
 
+/// Content whose pieces are checked when they are read.
+#[derive(Clone, Debug)]
+enum Blob {
+    Shared(Arc<SharedBlob>),
+    Cached(Arc<CachedBlob>),
+}
+
+impl Blob {
+    fn tree(&self) -> &PieceTree {
+        match self {
+            Blob::Shared(blob) => blob.tree(),
+            Blob::Cached(blob) => blob.tree(),
+        }
+    }
+
+    fn read_piece(&self, index: u64, piece: &mut Vec<u8>) -> io::Result<()> {
+        match self {
+            Blob::Shared(blob) => blob.read_piece(index, piece),
+            Blob::Cached(blob) => blob.read_piece(index, piece),
+        }
+    }
+}
+
 impl Content {
     /// Creates content from a file of the share, which is read at once if it is
     /// short. Blocks.
     pub(super) fn of_file(shared: SharedFile) -> io::Result<Content> {
-        let SharedFile { file, stamp } = shared;
-        let (file, left) = (Arc::new(file), 0..stamp.size);
-        let source = if stamp.size <= READ_WHOLE {
-            Source::Memory(read_file(&file, stamp, left)?)
+        let left = 0..shared.stamp.size;
+        let source = if left.end <= READ_WHOLE {
+            Source::Memory(read_file(&shared, left)?)
         } else {
-            Source::File { file, stamp, left }
+            let file = Arc::new(shared);
+            Source::File { file, left }
+        };
+        Ok(Content {
+            origin: Origin::Share,
+            source,
+        })
+    }
+
+    /// Creates content from a blob of the share, which is read at once if it is
+    /// short. Blocks.
+    ///
+    /// # Errors
+    /// Errors if it is read and is not what its digest says.
+    pub(super) fn of_shared_blob(blob: SharedBlob) -> io::Result<Content> {
+        let mut all = Vec::new();
+        let source = if (1..=READ_WHOLE).contains(&blob.size()) {
+            blob.read_piece(0, &mut all)?;
+            Source::Memory(all.into())
+        } else {
+            Source::whole(Blob::Shared(Arc::new(blob)))
         };
         Ok(Content {
             origin: Origin::Share,
@@ -94,15 +136,22 @@ impl Content {
 
     /// Creates content from a blob of the cache.
     pub(super) fn of_blob(blob: CachedBlob) -> Content {
-        let left = 0..blob.size();
         Content {
             origin: Origin::Cache,
-            source: Source::Blob {
-                blob: Arc::new(blob),
-                left,
-                ahead: Bytes::new(),
-            },
+            source: Source::whole(Blob::Cached(Arc::new(blob))),
         }
+    }
+
+    /// Reads and checks the first piece that is left of a blob, so that nothing is
+    /// said of content that is not what its digest says.
+    ///
+    /// # Errors
+    /// Errors if the piece cannot be read or is wrong.
+    pub(super) async fn check_first(&mut self, disk: &Disk) -> io::Result<()> {
+        if let Source::Blob { blob, left, ahead } = &mut self.source {
+            fill(disk, blob, left, ahead).await?;
+        }
+        Ok(())
     }
 
     /// Creates content from a file that a peer is sending.
@@ -177,22 +226,18 @@ impl Content {
     pub(super) async fn next(&mut self, disk: &Disk, most: usize) -> io::Result<Option<Bytes>> {
         match &mut self.source {
             Source::Memory(all) => Ok(taken(all, most)),
-            Source::File { file, stamp, left } => {
+            Source::File { file, left } => {
                 if left.is_empty() {
                     return Ok(None);
                 }
                 let end = left.end.min(left.start.saturating_add(most as u64));
-                let (file, stamp, range) = (Arc::clone(file), *stamp, left.start..end);
-                let chunk = disk.run(move || read_file(&file, stamp, range)).await??;
+                let (file, range) = (Arc::clone(file), left.start..end);
+                let chunk = disk.run(move || read_file(&file, range)).await??;
                 left.start = end;
                 Ok(Some(chunk))
             }
             Source::Blob { blob, left, ahead } => {
-                if ahead.is_empty() && !left.is_empty() {
-                    let (blob, range) = (Arc::clone(blob), left.clone());
-                    *ahead = disk.run(move || read_blob(&blob, range)).await??;
-                    left.start += ahead.len() as u64;
-                }
+                fill(disk, blob, left, ahead).await?;
                 Ok(taken(ahead, most))
             }
             Source::Peer(relay) => relay.next(most).await,
@@ -223,7 +268,7 @@ impl Content {
                 scan.push(all);
                 Ok(Some(scan.finish()))
             }
-            Source::File { file, stamp, .. } => scan_file(disk, file, *stamp).await.map(Some),
+            Source::File { file, .. } => scan_file(disk, file).await.map(Some),
             Source::Blob { blob, .. } => {
                 let (scanned, only_piece) = scan_blob(disk, blob).await?;
                 if let Some(all) = only_piece {
@@ -236,25 +281,50 @@ impl Content {
     }
 }
 
+impl Source {
+    fn whole(blob: Blob) -> Source {
+        Source::Blob {
+            left: 0..blob.tree().size(),
+            blob,
+            ahead: Bytes::new(),
+        }
+    }
+}
+
+/// Reads the next piece of a blob into `ahead` if that is empty.
+async fn fill(
+    disk: &Disk,
+    blob: &Blob,
+    left: &mut Range<u64>,
+    ahead: &mut Bytes,
+) -> io::Result<()> {
+    if ahead.is_empty() && !left.is_empty() {
+        let (blob, range) = (blob.clone(), left.clone());
+        *ahead = disk.run(move || read_blob(&blob, range)).await??;
+        left.start += ahead.len() as u64;
+    }
+    Ok(())
+}
+
 /// Takes at most `most` bytes of `ahead`.
 pub(super) fn taken(ahead: &mut Bytes, most: usize) -> Option<Bytes> {
     (!ahead.is_empty()).then(|| ahead.split_to(most.min(ahead.len())))
 }
 
-pub(super) fn read_file(file: &File, stamp: Stamp, range: Range<u64>) -> io::Result<Bytes> {
+fn read_file(shared: &SharedFile, range: Range<u64>) -> io::Result<Bytes> {
     let length = usize::try_from(range.end - range.start).map_err(io::Error::other)?;
     let mut chunk = Vec::with_capacity(length);
-    let read = At(file, range.start)
+    let read = At(&shared.file, range.start)
         .take(length as u64)
         .read_to_end(&mut chunk)?;
-    if read != length || !SharedFile::unchanged(file, stamp)? {
+    if read != length || !shared.is_unchanged()? {
         return Err(io::Error::other("the file changed while it was sent"));
     }
     Ok(chunk.into())
 }
 
 /// Returns the bytes of `wanted` that are in its first piece.
-fn read_blob(blob: &CachedBlob, wanted: Range<u64>) -> io::Result<Bytes> {
+fn read_blob(blob: &Blob, wanted: Range<u64>) -> io::Result<Bytes> {
     let index = wanted.start / PIECE_SIZE;
     let piece_at = blob.tree().range(index);
     let mut piece = Vec::new();
@@ -265,13 +335,14 @@ fn read_blob(blob: &CachedBlob, wanted: Range<u64>) -> io::Result<Bytes> {
 }
 
 /// Scans a file of the share, and not further than it is known to be binary.
-async fn scan_file(disk: &Disk, file: &Arc<File>, stamp: Stamp) -> io::Result<Scanned> {
+async fn scan_file(disk: &Disk, file: &Arc<SharedFile>) -> io::Result<Scanned> {
     let (mut scan, mut at) = (ContentScan::new(), 0);
-    while at < stamp.size && scan.may_be_text() {
-        let (file, range) = (Arc::clone(file), at..stamp.size.min(at + SCAN));
+    let size = file.stamp.size;
+    while at < size && scan.may_be_text() {
+        let (file, range) = (Arc::clone(file), at..size.min(at + SCAN));
         at = range.end;
         let job = move || {
-            scan.push(&read_file(&file, stamp, range)?);
+            scan.push(&read_file(&file, range)?);
             Ok::<_, io::Error>(scan)
         };
         scan = disk.run(job).await??;
@@ -279,16 +350,16 @@ async fn scan_file(disk: &Disk, file: &Arc<File>, stamp: Stamp) -> io::Result<Sc
     Ok(if scan.may_be_text() {
         scan.finish()
     } else {
-        Scanned::binary(stamp.size)
+        Scanned::binary(size)
     })
 }
 
 /// Scans a blob, and returns it too if it is one piece.
-async fn scan_blob(disk: &Disk, blob: &Arc<CachedBlob>) -> io::Result<(Scanned, Option<Bytes>)> {
+async fn scan_blob(disk: &Disk, blob: &Blob) -> io::Result<(Scanned, Option<Bytes>)> {
     let count = blob.tree().count();
     let mut state = (ContentScan::new(), Vec::new());
     for index in 0..count {
-        let blob = Arc::clone(blob);
+        let blob = blob.clone();
         let job = move || {
             let (mut scan, mut piece) = state;
             blob.read_piece(index, &mut piece)?;

@@ -26,6 +26,10 @@ use crate::share::{Known, ShareError};
 /// Longest file that is read for its digest before it is answered, in bytes.
 const READ_AT_ONCE: u64 = 16 << 20;
 
+/// Times that a file is opened: one that has other bytes than its digest says is read
+/// again.
+const ATTEMPTS: usize = 3;
+
 /// Answers `GET` and `HEAD`.
 pub(super) async fn file(
     State(context): State<Arc<Context>>,
@@ -45,21 +49,27 @@ pub(super) async fn file(
     let Some(permit) = permit(&context, remote, &name).await else {
         return refused(StatusCode::NOT_FOUND);
     };
-    match open(&context, name).await {
-        Ok(representation) => {
-            let asking = Asking {
-                method: &method,
-                headers: &headers,
-                remote,
-            };
-            raw::respond(&context, representation, &permit, asking).await
-        }
-        Err(ShareError::NotFound(_)) => refused(StatusCode::NOT_FOUND),
-        Err(error) => {
-            tracing::warn!(%error, "a shared file cannot be read");
-            refused(StatusCode::INTERNAL_SERVER_ERROR)
+    let asking = Asking {
+        method: &method,
+        headers: &headers,
+        remote,
+    };
+    for _ in 0..ATTEMPTS {
+        let representation = match open(&context, name.clone()).await {
+            Ok(representation) => representation,
+            Err(ShareError::NotFound(_)) => return refused(StatusCode::NOT_FOUND),
+            Err(error) => {
+                tracing::warn!(%error, "a shared file cannot be read");
+                return refused(StatusCode::INTERNAL_SERVER_ERROR);
+            }
+        };
+        let answer = raw::respond(&context, representation, &permit, &asking).await;
+        if let Ok(response) = answer {
+            return response;
         }
     }
+    tracing::warn!(%name, "a shared file changes faster than it is read");
+    refused(StatusCode::INTERNAL_SERVER_ERROR)
 }
 
 /// Asks the policy. A file that is not there needs no permit, but gets none.
@@ -83,15 +93,25 @@ async fn open(context: &Arc<Context>, name: ShareName) -> Result<Representation,
     let (opener, wanted) = (Arc::clone(context), name.clone());
     let job = move || {
         let known = digest(&opener, &wanted)?;
-        let file = opener.share.read(&wanted)?;
-        let known = known.filter(|known| known.stamp == file.stamp);
-        let stamp = file.stamp;
-        let content = Content::of_file(file).map_err(|error| ShareError::of(&wanted, error))?;
+        let known = known.and_then(|known| {
+            let blob = opener.digests.open_known(&wanted, &known)?;
+            Some((known, Content::of_shared_blob(blob).ok()?))
+        });
+        let (content, stamp, digest) = match known {
+            Some((known, content)) => (content, known.stamp, Some(known.digest)),
+            None => {
+                let file = opener.share.read(&wanted)?;
+                let stamp = file.stamp;
+                let content = Content::of_file(file);
+                let content = content.map_err(|error| ShareError::of(&wanted, error))?;
+                (content, stamp, None)
+            }
+        };
         Ok(Representation {
             content,
             size: stamp.size,
-            digest: known.map(|known| known.digest),
-            file: Some((wanted, stamp.modified)),
+            digest,
+            file: Some((wanted, stamp.modified())),
         })
     };
     let opened = context.disk.run(job).await;

@@ -39,13 +39,21 @@ pub(super) struct Asking<'a> {
     pub(super) remote: Remote,
 }
 
+/// The content is not what its digest says; it is being read again.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Stale;
+
 /// Answers a request for content.
+///
+/// # Errors
+/// Errors before anything is said, if the first piece that is asked for is not what
+/// the digest says.
 pub(super) async fn respond(
     context: &Arc<Context>,
     representation: Representation,
     _permit: &FetchPermit,
-    asking: Asking<'_>,
-) -> Response {
+    asking: &Asking<'_>,
+) -> Result<Response, Stale> {
     let tag = representation.digest.map(|digest| format!("\"{digest}\""));
     let state = Validators {
         tag: tag.as_deref(),
@@ -53,9 +61,11 @@ pub(super) async fn respond(
     };
     let range_counts = match conditions::judge(asking.headers, state) {
         Verdict::Send { range } => range,
-        Verdict::NotModified => return representation.without_body(StatusCode::NOT_MODIFIED, &tag),
+        Verdict::NotModified => {
+            return Ok(representation.without_body(StatusCode::NOT_MODIFIED, &tag));
+        }
         Verdict::PreconditionFailed => {
-            return representation.without_body(StatusCode::PRECONDITION_FAILED, &tag);
+            return Ok(representation.without_body(StatusCode::PRECONDITION_FAILED, &tag));
         }
     };
     let size = representation.size;
@@ -67,17 +77,21 @@ pub(super) async fn respond(
     headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
     insert(&mut headers, header::CONTENT_RANGE, range.as_deref());
     if *asking.method == Method::HEAD || length == 0 {
-        return (status, headers, Body::empty()).into_response();
+        return Ok((status, headers, Body::empty()).into_response());
     }
     let upload = match context.uploads.begin(asking.remote, Some(length)).await {
         Ok(upload) => upload,
-        Err(Busy) => return busy(),
+        Err(Busy) => return Ok(busy()),
     };
     insert_rate(&mut headers, upload.rate());
     let mut content = representation.content;
     content.cut(bytes);
+    content
+        .check_first(&context.disk)
+        .await
+        .map_err(|_| Stale)?;
     let body = upload.body(content, Encoder::Raw).await;
-    (status, headers, body).into_response()
+    Ok((status, headers, body).into_response())
 }
 
 /// Says how fast an answer will be, if uploads are limited.

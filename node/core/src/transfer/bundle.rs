@@ -396,7 +396,7 @@ impl Fetcher {
             for content in contents {
                 let file = digests.open_blob(&content.tree.digest());
                 // A file that changes while it is read is fetched instead.
-                let bytes = file.and_then(|file| read_piece(&file, &content.tree, 0).ok());
+                let bytes = file.and_then(|file| read_piece(&file, 0).ok());
                 match bytes {
                     Some(bytes) => here.push(Arrived {
                         content,

@@ -46,7 +46,7 @@ use crate::{
     events::EventLog,
     overlay::{Asked, Excluded, Overlay, Walk},
     pieces::PieceTree,
-    share::{Digests, Replace, Share, ShareError, SharedFile},
+    share::{Digests, Replace, Share, ShareError, SharedBlob},
 };
 
 /// Bytes that are gathered before they are written.
@@ -675,8 +675,8 @@ impl Fetch<'_> {
         }
         let (name, digests) = (self.job.name().clone(), Arc::clone(&self.fetcher.digests));
         let here = self.fetcher.blocking(&name, move || {
-            let file = digests.open_blob(&digest);
-            Ok(file.and_then(|file| Some((digests.tree(&digest)?, Arc::new(file)))))
+            let blob = digests.open_blob(&digest);
+            Ok(blob.map(|blob| (blob.tree().clone(), Arc::new(blob))))
         });
         let Some((tree, here)) = here.await? else {
             return Ok(false);
@@ -700,12 +700,12 @@ impl Fetch<'_> {
     async fn store_here(
         &mut self,
         tree: PieceTree,
-        here: Arc<SharedFile>,
+        here: Arc<SharedBlob>,
     ) -> Result<bool, FetchError> {
         let target = self.job.target().clone();
         let stored = self.fetcher.blocking(self.job.name(), move || {
             // A file that changes while it is read is fetched instead.
-            let bytes = read_piece(&here, &tree, 0).unwrap_or_default();
+            let bytes = read_piece(&here, 0).unwrap_or_default();
             let Some(piece) = CheckedPiece::check(&tree, 0, vec![bytes]) else {
                 return Ok(None);
             };
@@ -723,7 +723,7 @@ impl Fetch<'_> {
     async fn copy_pieces(
         &mut self,
         tree: PieceTree,
-        here: Arc<SharedFile>,
+        here: Arc<SharedBlob>,
     ) -> Result<bool, FetchError> {
         let name = self.job.name().clone();
         if let Held::Nothing = self.held {
@@ -741,11 +741,11 @@ impl Fetch<'_> {
             let missing: Vec<u64> = pieces
                 .filter(|piece| usize::try_from(*piece).is_ok_and(|piece| !file.done()[piece]))
                 .collect();
-            let (writer, here, tree) = (file.writer(), Arc::clone(&here), tree.clone());
+            let (writer, here) = (file.writer(), Arc::clone(&here));
             let copied = self.fetcher.blocking(&name, move || {
                 let mut written = Vec::new();
                 for piece in missing {
-                    let bytes = read_piece(&here, &tree, piece).unwrap_or_default();
+                    let bytes = read_piece(&here, piece).unwrap_or_default();
                     written.extend(writer.write(piece, vec![bytes])?);
                 }
                 Ok(written)

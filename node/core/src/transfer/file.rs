@@ -17,7 +17,6 @@
 
 use std::{
     io,
-    os::unix::fs::FileExt,
     sync::{Arc, atomic::AtomicBool},
     time::SystemTime,
 };
@@ -31,7 +30,7 @@ use super::{
 };
 use crate::{
     pieces::{PIECE_SIZE, PieceTree},
-    share::{About, Digests, Incoming, IncomingStream, Replace, Share, ShareError, SharedFile},
+    share::{About, Digests, Incoming, IncomingStream, Replace, Share, ShareError, SharedBlob},
 };
 
 /// Where a fetch puts what it receives.
@@ -374,11 +373,9 @@ impl PieceWriter {
 }
 
 /// Reads a piece of content that is in the share. It is not checked.
-pub(super) fn read_piece(file: &SharedFile, tree: &PieceTree, index: u64) -> io::Result<Bytes> {
-    let range = tree.range(index);
-    let length = usize::try_from(range.end - range.start).unwrap_or(usize::MAX);
-    let mut bytes = vec![0; length];
-    file.file.read_exact_at(&mut bytes, range.start)?;
+pub(super) fn read_piece(blob: &SharedBlob, index: u64) -> io::Result<Bytes> {
+    let mut bytes = Vec::new();
+    blob.read_piece(index, &mut bytes)?;
     Ok(bytes.into())
 }
 

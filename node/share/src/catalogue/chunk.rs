@@ -3,18 +3,14 @@
 //! A name is kept in two parts: its directory, shared by all files of the
 //! chunk that are in it, and its last part, in one text with those of the
 //! others. So a word is looked for in a whole chunk at the speed of memory, and
-//! a file costs 32 bytes and the length of its last part, twice if it
+//! a file costs 48 bytes and the length of its last part, twice if it
 //! is not in lower case.
 
-use std::{
-    cmp::Ordering,
-    sync::Arc,
-    time::{Duration, SystemTime, UNIX_EPOCH},
-};
+use std::{cmp::Ordering, sync::Arc};
 
 use memchr::memmem::Finder;
 
-use crate::{Stamp, version};
+use crate::Stamp;
 
 /// Most files of a chunk.
 pub(super) const CHUNK_MAX: usize = 4_096;
@@ -25,71 +21,20 @@ const END: char = '/';
 /// What a file is, beside its name.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Meta {
-    /// Size in bytes.
-    pub(crate) size: u64,
-    /// Which file of the disk it is.
-    pub(crate) inode: u64,
-    /// Time of the last change, nanoseconds since 1970; [`NO_TIME`] if unknown.
-    pub(crate) modified: i64,
-    /// Whether the next change will show in one of the others.
+    /// What it keeps while nobody changes it.
+    pub(crate) stamp: Stamp,
+    /// Whether the next change will show in the stamp.
     pub(crate) settled: bool,
 }
 
-/// No time is known, or one that nobody lives in.
-pub(super) const NO_TIME: i64 = i64::MIN;
-
 impl Meta {
-    /// What a file with this stamp is.
-    pub(crate) fn of(stamp: Stamp, settled: bool) -> Meta {
-        Meta {
-            size: stamp.size,
-            inode: stamp.inode,
-            modified: stamp.modified.map_or(NO_TIME, nanoseconds),
-            settled,
-        }
-    }
-
-    pub(crate) fn stamp(self) -> Stamp {
-        Stamp {
-            size: self.size,
-            inode: self.inode,
-            modified: time(self.modified),
-        }
-    }
-
     /// The version that handlers see.
     pub(crate) fn version(self) -> u64 {
         if self.settled {
-            version(self.stamp())
+            self.stamp.version()
         } else {
             0
         }
-    }
-
-    /// Whether it may be the same file with the same bytes.
-    pub(super) fn is_like(self, other: Meta) -> bool {
-        Meta {
-            settled: other.settled,
-            ..self
-        } == other
-    }
-}
-
-fn nanoseconds(time: SystemTime) -> i64 {
-    let whole = |since: Duration| i64::try_from(since.as_nanos()).ok();
-    match time.duration_since(UNIX_EPOCH) {
-        Ok(since) => whole(since),
-        Err(before) => whole(before.duration()).map(|nanoseconds| -nanoseconds),
-    }
-    .unwrap_or(NO_TIME)
-}
-
-fn time(nanoseconds: i64) -> Option<SystemTime> {
-    let since = Duration::from_nanos(nanoseconds.unsigned_abs());
-    match nanoseconds {
-        NO_TIME => None,
-        0.. => UNIX_EPOCH.checked_add(since),
-        _ => UNIX_EPOCH.checked_sub(since),
     }
 }
 
@@ -106,6 +51,8 @@ struct Record {
     size: u64,
     inode: u64,
     modified: i64,
+    changed: i64,
+    told: u32,
     /// Where its last part ends in the names of the chunk.
     end: u32,
     directory: u16,
@@ -113,7 +60,7 @@ struct Record {
 }
 
 /// There may be millions of them.
-const _: () = assert!(size_of::<Record>() <= 32);
+const _: () = assert!(size_of::<Record>() <= 48);
 
 /// Files that follow each other; at least one.
 #[derive(Debug)]
@@ -180,9 +127,13 @@ impl Chunk {
             directory: &self.directories[usize::from(record.directory)].name,
             last: &self.names[start..record.end as usize],
             meta: Meta {
-                size: record.size,
-                inode: record.inode,
-                modified: record.modified,
+                stamp: Stamp {
+                    size: record.size,
+                    inode: record.inode,
+                    modified: record.modified,
+                    changed: record.changed,
+                    told: record.told,
+                },
                 settled: record.settled,
             },
         }
@@ -312,14 +263,16 @@ impl ChunkBuilder {
     pub(super) fn push(&mut self, file: &File<'_>) {
         let directory = self.directory(file.directory);
         self.names.push_str(file.last);
-        let meta = file.meta;
+        let Meta { stamp, settled } = file.meta;
         self.records.push(Record {
-            size: meta.size,
-            inode: meta.inode,
-            modified: meta.modified,
+            size: stamp.size,
+            inode: stamp.inode,
+            modified: stamp.modified,
+            changed: stamp.changed,
+            told: stamp.told,
             end: u32::try_from(self.names.len()).unwrap_or(u32::MAX),
             directory,
-            settled: meta.settled,
+            settled,
         });
         self.names.push(END);
     }

@@ -21,14 +21,17 @@ use super::{
     chunk::{Chunk, ChunkBuilder, File, Meta},
     view::View,
 };
-use crate::folders::{Folder, FolderStamp, Folders};
+use crate::{
+    Stamp,
+    folders::{Folder, FolderStamp, Folders},
+};
 use node_base::state::{StateDir, StateError};
 use node_wire::pieces::TreeHasher;
 
 /// File of the catalogue.
 const FILE: &str = "catalogue";
 
-const MAGIC: &[u8] = b"sixhop catalogue 2\n";
+const MAGIC: &[u8] = b"sixhop catalogue 3\n";
 
 /// Longest payload of a frame, in bytes.
 const FRAME_MAX: usize = 32 << 20;
@@ -221,10 +224,13 @@ fn encode_chunk(chunk: &Chunk) -> Vec<u8> {
             before = file.directory;
         }
         bytes.text(file.last);
-        bytes.number(file.meta.size);
-        bytes.number(file.meta.inode);
-        bytes.number(file.meta.modified.cast_unsigned());
-        bytes.0.push(u8::from(file.meta.settled));
+        let Meta { stamp, settled } = file.meta;
+        bytes.number(stamp.size);
+        bytes.number(stamp.inode);
+        bytes.number(stamp.modified.cast_unsigned());
+        bytes.number(stamp.changed.cast_unsigned());
+        bytes.0.extend(stamp.told.to_le_bytes());
+        bytes.0.push(u8::from(settled));
     }
     bytes.0
 }
@@ -265,9 +271,13 @@ impl Loading {
                 directory,
                 last: reader.text()?,
                 meta: Meta {
-                    size: reader.number()?,
-                    inode: reader.number()?,
-                    modified: reader.signed()?,
+                    stamp: Stamp {
+                        size: reader.number()?,
+                        inode: reader.number()?,
+                        modified: reader.signed()?,
+                        changed: reader.signed()?,
+                        told: u32::from_le_bytes(reader.array()?),
+                    },
                     settled: reader.byte()? != 0,
                 },
             };

@@ -16,9 +16,7 @@ type Model = BTreeMap<String, Meta>;
 
 fn meta(size: u64) -> Meta {
     Meta {
-        size,
-        inode: size + 1,
-        modified: 1_700_000_000_123_456_789,
+        stamp: crate::stamp::tests::of_size(size),
         settled: true,
     }
 }

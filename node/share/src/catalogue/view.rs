@@ -301,7 +301,7 @@ impl Making {
         match meta {
             None => self.was.push((name.to_owned(), Was::Removed(old.meta))),
             Some(meta) => {
-                if !meta.is_like(old.meta) {
+                if meta.stamp != old.meta.stamp {
                     let (before, now) = (old.meta, meta);
                     self.was
                         .push((name.to_owned(), Was::Changed { before, now }));
@@ -332,7 +332,7 @@ pub(super) fn of_name(name: &str, meta: Meta) -> File<'_> {
 /// Describes `file` in `info`, whose memory is used again.
 pub(super) fn describe(file: &File<'_>, info: &mut FileInfo) {
     file.write_name(&mut info.name);
-    info.size = file.meta.size;
-    info.modified = file.meta.stamp().modified;
+    info.size = file.meta.stamp.size;
+    info.modified = file.meta.stamp.modified();
     info.version = file.meta.version();
 }

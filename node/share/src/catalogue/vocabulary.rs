@@ -118,15 +118,10 @@ fn is_number(word: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{
-        super::{Meta, chunk::NO_TIME},
-        *,
-    };
+    use super::{super::Meta, *};
 
     const META: Meta = Meta {
-        size: 0,
-        inode: 0,
-        modified: NO_TIME,
+        stamp: crate::stamp::tests::of_size(0),
         settled: true,
     };
 

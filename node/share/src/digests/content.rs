@@ -1,10 +1,70 @@
 //! What is known of content, by its digest.
 
-use node_wire::{Digest, name::ShareName};
+use std::{io, os::unix::fs::FileExt, sync::Arc};
 
-use super::Digests;
+use node_wire::{Digest, name::ShareName, pieces::PieceTree};
+
+use super::{Digests, Known};
 use crate::SharedFile;
-use node_wire::pieces::PieceTree;
+
+/// Content of the share that is open for reading, by its digest.
+///
+/// Each piece is held against the digest when it is read. So bytes that changed
+/// without a sign are given to nobody.
+#[derive(Debug)]
+pub struct SharedBlob {
+    digests: Arc<Digests>,
+    name: ShareName,
+    file: SharedFile,
+    tree: PieceTree,
+}
+
+impl SharedBlob {
+    /// Returns the size of the content, in bytes.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        self.tree.size()
+    }
+
+    /// Returns the tree of its pieces.
+    #[must_use]
+    pub fn tree(&self) -> &PieceTree {
+        &self.tree
+    }
+
+    /// Reads piece `index` into `piece`, in place of what was there. Blocks.
+    ///
+    /// # Errors
+    /// Errors if the piece cannot be read, if the file changed, or if the piece is
+    /// not what the digest says. The file is then read again in the background, and
+    /// `piece` is empty.
+    pub fn read_piece(&self, index: u64, piece: &mut Vec<u8>) -> io::Result<()> {
+        self.read_checked(index, piece).inspect_err(|error| {
+            piece.clear();
+            if error.kind() == io::ErrorKind::InvalidData {
+                self.digests.catalogue.read_again(&self.name);
+            }
+        })
+    }
+
+    fn read_checked(&self, index: u64, piece: &mut Vec<u8>) -> io::Result<()> {
+        let range = self.tree.range(index);
+        let length = usize::try_from(range.end - range.start).map_err(io::Error::other)?;
+        piece.resize(length, 0);
+        self.file.file.read_exact_at(piece, range.start)?;
+        if !self.file.is_unchanged()? {
+            return Err(io::Error::other("the file changed while it was sent"));
+        }
+        let mut check = self.tree.check(index);
+        check.push(piece);
+        if check.is_right() {
+            Ok(())
+        } else {
+            let wrong = "the content is not what its digest says";
+            Err(io::Error::new(io::ErrorKind::InvalidData, wrong))
+        }
+    }
+}
 
 impl Digests {
     /// Digests of files of the share, at most `most`. Blocks.
@@ -19,13 +79,28 @@ impl Digests {
         self.store.tree(digest)
     }
 
-    /// Opens a file that still is what it was when `digest` was computed.
+    /// Opens a file that still is what it was when `digest` was computed. Blocks.
     #[must_use]
-    pub fn open_blob(&self, digest: &Digest) -> Option<SharedFile> {
+    pub fn open_blob(self: &Arc<Self>, digest: &Digest) -> Option<SharedBlob> {
         self.store.names(digest).into_iter().find_map(|name| {
             let known = self.store.get_unsettled(&name)?;
-            let file = self.share.read(&name).ok()?;
-            (known.digest == *digest && file.stamp == known.stamp).then_some(file)
+            if known.digest != *digest {
+                return None;
+            }
+            self.open_known(&name, &known)
+        })
+    }
+
+    /// Opens the file `name` if it still is what is known of it. Blocks.
+    #[must_use]
+    pub fn open_known(self: &Arc<Self>, name: &ShareName, known: &Known) -> Option<SharedBlob> {
+        let tree = self.store.tree(&known.digest)?;
+        let file = self.share.read(name).ok()?;
+        (file.stamp == known.stamp).then(|| SharedBlob {
+            digests: Arc::clone(self),
+            name: name.clone(),
+            file,
+            tree,
         })
     }
 

@@ -15,7 +15,6 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     path::Path,
     sync::Mutex,
-    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use node_wire::{Digest, name::ShareName};
@@ -25,6 +24,7 @@ use redb::{
 };
 
 use super::{Known, Stamp};
+use crate::Moved;
 use node_base::{state::StateDir, sync::lock};
 use node_wire::pieces::{PIECE_SIZE, PieceTree, TreeHasher};
 
@@ -254,8 +254,8 @@ impl Store {
         });
     }
 
-    /// Notes that files have other names: each old one, and the new one.
-    pub(super) fn moved(&self, moved: &[(String, String)]) {
+    /// Notes that files have other names.
+    pub(super) fn moved(&self, moved: &[Moved]) {
         if moved.is_empty() {
             return;
         }
@@ -267,17 +267,23 @@ impl Store {
             {
                 let mut tables = Tables::open(&transaction)?;
                 let mut known = Vec::new();
-                for (old, new) in moved {
-                    let found = tables.files.get(old.as_str())?;
-                    known.extend(
-                        found
-                            .and_then(|bytes| decode(bytes.value()))
-                            .map(|k| (new, k)),
-                    );
+                for Moved { from, to, was, is } in moved {
+                    let found = tables.files.get(from.as_str())?;
+                    let found = found.and_then(|bytes| decode(bytes.value()));
+                    let found = found.filter(|known| known.stamp == *was);
+                    known.extend(found.map(|known| {
+                        (
+                            to,
+                            Known {
+                                stamp: *is,
+                                ..known
+                            },
+                        )
+                    }));
                 }
                 let mut orphans = Vec::new();
-                for (old, _) in moved {
-                    orphans.extend(tables.unlink(old)?);
+                for moved in moved {
+                    orphans.extend(tables.unlink(&moved.from)?);
                 }
                 for (new, known) in known {
                     orphans.extend(tables.unlink(new)?);
@@ -443,8 +449,8 @@ fn tree_bytes(tree: &PieceTree) -> usize {
 /// Length of the check of an entry, in bytes.
 const CHECK: usize = 4;
 
-/// Size, inode, seconds and nanoseconds of the last change, digest, check.
-const ENCODED: usize = 8 + 8 + 8 + 4 + 32 + CHECK;
+/// Size, inode, both times of the last change, the last hidden write, digest, check.
+const ENCODED: usize = 8 + 8 + 8 + 8 + 4 + 32 + CHECK;
 
 /// A few bytes that change with `bytes`.
 fn check(bytes: &[u8]) -> [u8; CHECK] {
@@ -455,16 +461,12 @@ fn check(bytes: &[u8]) -> [u8; CHECK] {
 }
 
 fn encode(known: &Known) -> Vec<u8> {
-    let since = known
-        .stamp
-        .modified
-        .and_then(|modified| modified.duration_since(UNIX_EPOCH).ok())
-        .unwrap_or(Duration::ZERO);
     let mut bytes = Vec::with_capacity(ENCODED);
     bytes.extend(known.stamp.size.to_le_bytes());
     bytes.extend(known.stamp.inode.to_le_bytes());
-    bytes.extend(since.as_secs().to_le_bytes());
-    bytes.extend(since.subsec_nanos().to_le_bytes());
+    bytes.extend(known.stamp.modified.to_le_bytes());
+    bytes.extend(known.stamp.changed.to_le_bytes());
+    bytes.extend(known.stamp.told.to_le_bytes());
     bytes.extend(known.digest.as_bytes());
     bytes.extend(check(&bytes));
     bytes
@@ -477,16 +479,15 @@ fn decode(bytes: &[u8]) -> Option<Known> {
     }
     let (size, rest) = bytes.split_first_chunk()?;
     let (inode, rest) = rest.split_first_chunk()?;
-    let (seconds, rest) = rest.split_first_chunk()?;
-    let (nanos, digest) = rest.split_first_chunk()?;
-    let since = Duration::new(
-        u64::from_le_bytes(*seconds),
-        u32::from_le_bytes(*nanos).min(999_999_999),
-    );
+    let (modified, rest) = rest.split_first_chunk()?;
+    let (changed, rest) = rest.split_first_chunk()?;
+    let (told, digest) = rest.split_first_chunk()?;
     let stamp = Stamp {
         size: u64::from_le_bytes(*size),
-        modified: SystemTime::checked_add(&UNIX_EPOCH, since),
         inode: u64::from_le_bytes(*inode),
+        modified: i64::from_le_bytes(*modified),
+        changed: i64::from_le_bytes(*changed),
+        told: u32::from_le_bytes(*told),
     };
     Some(Known {
         size: stamp.size,

@@ -8,6 +8,7 @@
 use std::{fs, path::PathBuf, time::Instant};
 
 use super::*;
+use crate::{Moved, stamp::SETTLED_AFTER};
 
 struct Home {
     directory: tempfile::TempDir,
@@ -43,7 +44,9 @@ impl Home {
         StateDir::open(&self.directory.path().join("state")).unwrap()
     }
 
+    /// Opens the digests when what was written shows its next change.
     fn open(&self) -> Arc<Digests> {
+        std::thread::sleep(SETTLED_AFTER + Duration::from_millis(20));
         let share = Arc::new(Share::open(&self.directory.path().join("share")).unwrap());
         let catalogue = Catalogue::new(&share);
         catalogue.read_all();
@@ -132,7 +135,7 @@ fn another_file_of_the_same_size_and_time_is_noticed() {
         .write(true)
         .open(home.path("b"))
         .unwrap();
-    other.set_modified(stamp.modified.unwrap()).unwrap();
+    other.set_modified(stamp.modified().unwrap()).unwrap();
     fs::rename(home.path("b"), home.path("a")).unwrap();
     assert_eq!(digests.known(&name("a")), None);
     assert_eq!(digests.of(&name("a")).unwrap().digest, digest(b"two"));
@@ -141,17 +144,92 @@ fn another_file_of_the_same_size_and_time_is_noticed() {
 #[test]
 fn a_file_that_was_just_changed_is_read_again() {
     let home = Home::new();
-    fs::write(home.path("a"), b"text").unwrap();
     let digests = home.open();
-    let future = SystemTime::now() + Duration::from_secs(3600);
-    let file = fs::File::options()
-        .write(true)
-        .open(home.path("a"))
-        .unwrap();
-    file.set_modified(future).unwrap();
+    fs::write(home.path("a"), b"text").unwrap();
     digests.of(&name("a")).unwrap();
+    std::thread::sleep(SETTLED_AFTER + Duration::from_millis(20));
     digests.of(&name("a")).unwrap();
-    assert_eq!(home.hashed(), 2);
+    let read = home.hashed();
+    digests.of(&name("a")).unwrap();
+    assert_eq!(home.hashed(), read);
+}
+
+/// Gives the file `name` this time of change.
+fn set_modified(home: &Home, name: &str, time: SystemTime) {
+    let file = fs::File::options().write(true).open(home.path(name));
+    file.unwrap().set_modified(time).unwrap();
+}
+
+#[test]
+fn a_file_of_any_time_is_read_once() {
+    let home = Home::new();
+    let day = Duration::from_secs(24 * 3600);
+    let times = [
+        ("future", SystemTime::now() + 400 * day),
+        ("before 1970", SystemTime::UNIX_EPOCH - 400 * day),
+        ("far away", SystemTime::UNIX_EPOCH + 110_000 * day),
+    ];
+    for (file, time) in times {
+        fs::write(home.path(file), file).unwrap();
+        set_modified(&home, file, time);
+    }
+    let digests = home.open();
+    for (file, _) in times {
+        digests.of(&name(file)).unwrap();
+        digests.of(&name(file)).unwrap();
+    }
+    assert_eq!(home.hashed(), 3);
+    digests.store.save();
+    drop(digests);
+    let digests = home.open();
+    for (file, _) in times {
+        assert!(digests.known(&name(file)).is_some(), "{file}");
+    }
+}
+
+#[test]
+fn new_bytes_with_the_old_time_are_noticed_also_later() {
+    let home = Home::new();
+    home.write("a", b"one");
+    let digests = home.open();
+    let before = digests.of(&name("a")).unwrap().stamp;
+    digests.store.save();
+    drop(digests);
+    fs::write(home.path("a"), b"two").unwrap();
+    set_modified(&home, "a", before.modified().unwrap());
+    let digests = home.open();
+    let now = digests.share.stamp(&name("a")).unwrap();
+    assert_eq!(
+        (now.size, now.inode, now.modified()),
+        (before.size, before.inode, before.modified())
+    );
+    assert!(digests.open_blob(&digest(b"one")).is_none());
+    assert_eq!(digests.of(&name("a")).unwrap().digest, digest(b"two"));
+}
+
+#[test]
+fn a_piece_that_does_not_fit_is_not_given_and_the_file_is_read_again() {
+    let home = Home::new();
+    let (mut old, new) = (long(), long());
+    old[600_000] ^= 1;
+    home.write("a", &new);
+    let digests = home.open();
+    let mut hasher = TreeHasher::default();
+    hasher.push(&old);
+    let stamp = digests.share.stamp(&name("a")).unwrap();
+    digests.learned(&name("a"), stamp, &hasher.finish());
+    let blob = digests.open_blob(&digest(&old)).unwrap();
+    let mut piece = Vec::new();
+    blob.read_piece(0, &mut piece).unwrap();
+    assert!(blob.read_piece(2, &mut piece).is_err() && piece.is_empty());
+    // What is still open ends, too, and nobody finds it any more.
+    assert!(blob.read_piece(0, &mut piece).is_err());
+    assert!(digests.open_blob(&digest(&old)).is_none());
+    assert_eq!(digests.of(&name("a")).unwrap().digest, digest(&new));
+    let blob = digests.open_blob(&digest(&new)).unwrap();
+    for index in 0..blob.tree().count() {
+        blob.read_piece(index, &mut piece).unwrap();
+    }
 }
 
 #[test]
@@ -193,21 +271,32 @@ fn files_that_are_renamed_keep_their_digests_even_if_they_swap_names() {
         fs::rename(home.path(second), home.path(first)).unwrap();
         fs::rename(home.path("c"), home.path(second)).unwrap();
     };
-    let moved = |pairs: &[(&str, &str)]| {
-        let owned = |(old, new): &(&str, &str)| ((*old).to_owned(), (*new).to_owned());
+    let moved = |all: &[(&str, &str, Stamp)]| {
+        let moved = |(from, to, was): &(&str, &str, Stamp)| Moved {
+            from: (*from).to_owned(),
+            to: (*to).to_owned(),
+            was: *was,
+            is: digests.share.stamp(&name(to)).unwrap(),
+        };
         digests.changed(&News {
-            moved: pairs.iter().map(owned).collect(),
+            moved: all.iter().map(moved).collect(),
             ..News::default()
         });
     };
+    let digest_of = |file: &str| digests.known(&name(file)).map(|known| known.digest);
     swap("a", "b");
-    moved(&[("a", "b"), ("b", "a")]);
-    assert_eq!(digests.known(&name("b")), Some(a));
-    assert_eq!(digests.known(&name("a")), Some(b));
+    moved(&[("a", "b", a.stamp), ("b", "a", b.stamp)]);
+    assert_eq!(digest_of("b"), Some(a.digest));
+    assert_eq!(digest_of("a"), Some(b.digest));
+    let stamp = digests.share.stamp(&name("b")).unwrap();
     fs::rename(home.path("b"), home.path("d")).unwrap();
-    moved(&[("b", "d")]);
-    assert_eq!(digests.known(&name("d")), Some(a));
+    moved(&[("b", "d", stamp)]);
+    assert_eq!(digest_of("d"), Some(a.digest));
     assert_eq!(home.hashed(), 2);
+    // What is known of other bytes does not move.
+    fs::rename(home.path("a"), home.path("e")).unwrap();
+    moved(&[("a", "e", stamp)]);
+    assert_eq!(digest_of("e"), None);
     assert!(digests.tree(&a.digest).is_some_and(|tree| tree.count() > 1));
     assert_eq!(digests.store.get(&name("b")), None);
 }

@@ -18,7 +18,7 @@ use std::{
 use node_wire::name::ShareName;
 
 use super::{About, Incoming, Replace, Target, last, parent::Parent};
-use crate::{Share, ShareError, Stamp, error::Doing};
+use crate::{Share, ShareError, Stamp, error::Doing, stamp::OnDisk};
 
 /// Fewest files for which their whole file system is brought to the disk at once. Others may have written much to it.
 const TOGETHER_MIN: usize = 8;
@@ -41,7 +41,6 @@ struct Written {
     /// Its place in the group.
     index: usize,
     target: Target,
-    stamp: Stamp,
     device: u64,
     /// Kept open for the first file of a file system, so that a group takes few descriptors.
     file: Option<File>,
@@ -114,8 +113,8 @@ impl Group {
         for mut file in std::mem::take(&mut self.written) {
             match file.target.place() {
                 Ok(()) => {
-                    placed(file.index, file.stamp);
-                    self.written.push(file);
+                    let stamp = file.stamp().map(|stamp| placed(file.index, stamp));
+                    self.keep_if(stamp, Doing::Sync, file);
                 }
                 Err(error) => drop(self.failed.insert(file.index, error)),
             }
@@ -178,21 +177,32 @@ impl Written {
             // The directory may be another one meanwhile.
             (!matches!(begun, Err(ShareError::Store { .. }))).then_some(begun)
         });
-        let incoming = beside.unwrap_or_else(|| Incoming::begin(share, file.name, file.replace))?;
+        let mut incoming =
+            beside.unwrap_or_else(|| Incoming::begin(share, file.name, file.replace))?;
         incoming.write_at(file.bytes, 0)?;
         incoming.complete(file.bytes.len() as u64, file.about)?;
-        let metadata = incoming
-            .file
-            .metadata()
-            .map_err(|error| incoming.failed(Doing::Write, error))?;
+        let failed = |incoming: &Incoming, error| incoming.failed(Doing::Write, error);
+        let device = incoming.file.metadata().map(|metadata| metadata.dev());
+        let device = device.map_err(|error| failed(&incoming, error))?;
+        let is_first = before.is_none_or(|before| before.device != device);
+        if is_first {
+            let closed = incoming.close_for_writing();
+            closed.map_err(|error| failed(&incoming, error))?;
+        }
         let Incoming { target, file, .. } = incoming;
         Ok(Written {
             index,
-            stamp: Stamp::of(&metadata),
-            device: metadata.dev(),
-            file: (before.is_none_or(|before| before.device != metadata.dev())).then_some(file),
+            device,
+            file: is_first.then_some(file),
             target,
         })
+    }
+
+    /// Returns what the file is, now that it has its name.
+    fn stamp(&self) -> io::Result<Stamp> {
+        let directory = self.target.parent.directory();
+        let found = directory.symlink_metadata(&self.target.last)?;
+        Ok(self.target.writes.stamp(&OnDisk::from(&found)))
     }
 
     /// Brings the bytes to the disk.

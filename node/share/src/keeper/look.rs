@@ -8,7 +8,7 @@
 
 use std::{
     borrow::Cow,
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     io,
     sync::{Arc, MutexGuard},
     time::{Duration, SystemTime},
@@ -25,9 +25,13 @@ use crate::{
     catalogue::{Change, Meta, View, Work},
     folders::{FolderStamp, Folders, children, following, in_and_below, remove_below},
     ignoring::{Chain, IGNORE_FILE, Verdict},
-    listing::{Listed, list, meta},
-    watcher::{WatchError, Watcher},
+    listing::{Listed, list},
+    stamp::{FileId, OnDisk},
+    watcher::{Signs, WatchError, Watcher, Watching},
 };
+
+/// Files with names outside the share that are looked at together.
+const LINKED_TOGETHER: usize = 10_000;
 
 /// Changes that are noted together.
 const CHANGES_MAX: usize = 4_096;
@@ -45,6 +49,12 @@ pub(super) struct Look<'c> {
     /// Open directories, each in the one before, by their names.
     open: Vec<(String, Dir)>,
     changes: Vec<Change>,
+    /// What the hints say of the files that are looked at.
+    signs: BTreeMap<String, Signs>,
+    /// Files with names that are not known, by their numbers on the disk.
+    linked: BTreeSet<u64>,
+    /// Files that had another name, which is gone.
+    unlinked: BTreeSet<String>,
     looked: Looked,
 }
 
@@ -60,6 +70,9 @@ impl<'c> Look<'c> {
             watcher,
             open: Vec::new(),
             changes: Vec::new(),
+            signs: BTreeMap::new(),
+            linked: BTreeSet::new(),
+            unlinked: BTreeSet::new(),
             looked: Looked::default(),
         }
     }
@@ -67,7 +80,59 @@ impl<'c> Look<'c> {
     /// Notes what was found, and says what is new.
     pub(super) fn end(mut self) -> Looked {
         self.flush();
+        self.names_of_linked();
+        self.flush();
         self.looked
+    }
+
+    /// Looks at the names of files that got another name or lost one: nobody tells
+    /// of that under the names that stay.
+    fn names_of_linked(&mut self) {
+        let mut names = std::mem::take(&mut self.unlinked);
+        let linked = std::mem::take(&mut self.linked);
+        if !linked.is_empty() {
+            let view = self.catalogue.view();
+            let files = view.from("");
+            let files = files.filter(|file| linked.contains(&file.meta.stamp.inode));
+            names.extend(files.map(|file| file.name()));
+        }
+        for name in names {
+            self.again(&name);
+        }
+    }
+
+    /// Looks once more at the file `name`.
+    fn again(&mut self, name: &str) {
+        let file = ShareName::parse(name)
+            .ok()
+            .and_then(|name| self.catalogue.share().on_disk(&name).ok());
+        if let Some(file) = file {
+            let meta = self.catalogue.meta(&mut self.work, name, &file);
+            self.work.links.note(name, Some(&file));
+            self.note(name, Some(meta));
+        }
+    }
+
+    /// Notes which file has the name `name` now, if any has.
+    fn link(&mut self, name: &str, file: Option<&OnDisk>) {
+        if file.is_none() {
+            self.unlinked.extend(self.work.links.others(name));
+            self.unlinked.remove(name);
+        }
+        self.work.links.note(name, file);
+    }
+
+    /// Has all names of a file looked at that is not as it was under one of them.
+    fn other_names(&mut self, name: &str, file: &OnDisk) {
+        if file.links < 2 {
+            return;
+        }
+        for other in self.work.links.others(name) {
+            self.again(&other);
+        }
+        if self.work.links.has_unknown_names(name) {
+            self.linked.insert(file.shown().inode);
+        }
     }
 
     pub(super) fn folders(&self) -> &Folders {
@@ -75,9 +140,10 @@ impl<'c> Look<'c> {
     }
 
     /// Looks at files and directories by their names.
-    pub(super) fn names(&mut self, names: &BTreeSet<String>) {
+    pub(super) fn names(&mut self, names: &BTreeMap<String, Signs>) {
         let mut hinted = Hinted::default();
-        for name in names {
+        names.clone_into(&mut self.signs);
+        for name in names.keys() {
             self.name(name, &mut hinted);
         }
         self.flush();
@@ -135,8 +201,8 @@ impl<'c> Look<'c> {
             folder.stamp = None;
         }
         match self.entry(folder, last, name, hinted) {
-            Entry::File(meta) => {
-                self.note(name, Some(meta));
+            Entry::File(file) => {
+                self.file(name, &file);
                 self.forget_if_there(&format!("{name}/"));
             }
             Entry::Directory => {
@@ -173,20 +239,22 @@ impl<'c> Look<'c> {
         match found {
             Ok(found) if found.is_dir() || found.is_file() => match verdict(found.is_dir()) {
                 Verdict::Shared if found.is_dir() => Entry::Directory,
-                Verdict::Shared => Entry::File(meta(&found)),
+                Verdict::Shared => Entry::File(OnDisk::from(&found)),
                 Verdict::Ignored => Entry::None,
                 // It is counted where it is listed.
                 Verdict::Hidden => Entry::Unclear,
             },
             Err(error) if is_gone(&error) => Entry::None,
+            // Its directory cannot be entered.
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Entry::Unclear,
             _ => Entry::Unclear,
         }
     }
 
     /// Looks at files that are known.
     pub(super) fn files(&mut self, names: &[String]) {
-        let names = names.iter().cloned().collect();
-        self.names(&names);
+        let without_signs = |name: &String| (name.clone(), Signs::default());
+        self.names(&names.iter().map(without_signs).collect());
     }
 
     /// Looks at one directory, and leaves those that are new in it to a sweep.
@@ -229,6 +297,7 @@ impl<'c> Look<'c> {
             Ok(listed) => {
                 let is_at_rest = self.remove_leftovers(name, &listed.temporaries);
                 self.listed(name, listed);
+                self.catalogue.set_unreadable(name, None);
                 is_at_rest
             }
             Err(error) => return self.failed(name, error),
@@ -250,9 +319,29 @@ impl<'c> Look<'c> {
         } else if is_gone(&error) {
             self.forget(name);
         } else {
-            tracing::warn!(name, %error, "a directory of the share cannot be looked at");
-            if let Some(folder) = self.work.folders.get_mut(name) {
-                folder.stamp = None;
+            self.unreadable(name, &error);
+        }
+    }
+
+    /// Notes that the directory `name` cannot be read now. What was known to be in it
+    /// stays known, unless its owner closed it.
+    fn unreadable(&mut self, name: &str, error: &io::Error) {
+        tracing::debug!(name, %error, "a directory of the share cannot be read");
+        if error.kind() == io::ErrorKind::PermissionDenied {
+            self.forget(name);
+        }
+        let folder = self.work.folders.entry(name.to_owned()).or_default();
+        folder.stamp = None;
+        self.catalogue.set_unreadable(name, Some(error.to_string()));
+    }
+
+    /// Looks again at the directories that could not be read.
+    pub(super) fn unreadable_again(&mut self) {
+        for (name, _) in self.catalogue.unreadable() {
+            if self.work.folders.contains_key(&name) {
+                self.alone(&name);
+            } else {
+                self.catalogue.set_unreadable(&name, None);
             }
         }
     }
@@ -269,17 +358,32 @@ impl<'c> Look<'c> {
     fn listed(&mut self, name: &str, listed: Listed) {
         let view = self.catalogue.view();
         let mut before = view.directly_in(name).into_iter().peekable();
-        for (last, meta) in listed.files {
-            while let Some((gone, _)) = before.next_if(|(gone, _)| *gone < last) {
-                self.changes.push((format!("{name}{gone}"), None));
+        let (mut gone, mut linked) = (Vec::new(), Vec::new());
+        for (last, file) in listed.files {
+            while let Some((left, _)) = before.next_if(|(left, _)| *left < last) {
+                gone.push(left);
             }
             let known = before.next_if(|(known, _)| *known == last);
-            if known.is_none_or(|(_, known)| known != meta) {
-                self.changes.push((format!("{name}{last}"), Some(meta)));
+            let known = known.map(|(_, known)| known);
+            let meta = self.catalogue.share().meta(&file);
+            let whole = format!("{name}{last}");
+            let meta = self.work.young.settle(&whole, known, meta, now());
+            self.link(&whole, Some(&file));
+            if known != Some(meta) {
+                if file.links > 1 {
+                    linked.push((whole.clone(), file));
+                }
+                self.changes.push((whole, Some(meta)));
             }
         }
-        for (gone, _) in before {
-            self.changes.push((format!("{name}{gone}"), None));
+        gone.extend(before.map(|(gone, _)| gone));
+        for gone in gone {
+            let whole = format!("{name}{gone}");
+            self.link(&whole, None);
+            self.changes.push((whole, None));
+        }
+        for (name, file) in linked {
+            self.other_names(&name, &file);
         }
         let mut known: BTreeSet<String> = children(&self.work.folders, name).into_iter().collect();
         for last in listed.directories {
@@ -299,10 +403,30 @@ impl<'c> Look<'c> {
     /// Forgets the directory `name` and all that is in it.
     pub(super) fn forget(&mut self, name: &str) {
         remove_below(&mut self.work.folders, name);
+        self.catalogue.forget_unreadable(name);
         let view = self.catalogue.view();
         for file in view.below(name) {
-            self.changes.push((file.name(), None));
+            let name = file.name();
+            self.link(&name, None);
+            self.changes.push((name, None));
         }
+    }
+
+    /// Has what is below `name` looked at and watched anew: something was mounted
+    /// there, or is not any more.
+    pub(super) fn mounted(&mut self, name: &str) {
+        let whole = name.trim_end_matches('/').to_owned();
+        if self.work.folders.contains_key(name) {
+            self.doubt(name);
+        }
+        self.names(&BTreeMap::from([(whole, Signs::default())]));
+    }
+
+    /// Returns what the file system of the directory `name` is called, if it tells of
+    /// no changes that others make.
+    pub(super) fn silent(&mut self, name: &str, watching: &dyn Watching) -> Option<String> {
+        let is_shared = name.is_empty() || self.work.folders.contains_key(name);
+        watching.silent(self.open(name).ok().filter(|_| is_shared)?)
     }
 
     fn forget_if_there(&mut self, name: &str) {
@@ -311,15 +435,57 @@ impl<'c> Look<'c> {
         }
     }
 
-    fn note(&mut self, name: &str, meta: Option<Meta>) {
-        let view: Arc<View> = self.catalogue.view();
-        if view.get(name) != meta {
-            self.changes.push((name.to_owned(), meta));
+    /// Notes what the file `name` is.
+    fn file(&mut self, name: &str, file: &OnDisk) {
+        let signs = self.signs.get(name).copied().unwrap_or_default();
+        let share = self.catalogue.share();
+        let known = self.catalogue.view().get(name);
+        let stamp = share.writes.stamp(file);
+        if signs.written && known.is_some_and(|known| known.stamp == stamp) {
+            share.writes.note(file, SystemTime::now());
+        }
+        let meta = self.catalogue.meta(&mut self.work, name, file);
+        self.link(name, Some(file));
+        let is_new = self.note(name, Some(meta));
+        if is_new {
+            self.other_names(name, file);
         }
     }
 
+    /// Looks at files that have names outside the share, behind `after`. Returns the
+    /// last one, if there are more.
+    pub(super) fn linked_outside(&mut self, after: FileId) -> Option<FileId> {
+        let linked = self.work.links.with_names_outside(after, LINKED_TOGETHER);
+        let last = linked.last().map(|(id, _)| *id);
+        let are_more = linked.len() == LINKED_TOGETHER;
+        for (_, name) in linked {
+            let file = ShareName::parse(&name)
+                .ok()
+                .and_then(|name| self.catalogue.share().on_disk(&name).ok());
+            if let Some(file) = file {
+                self.file(&name, &file);
+            }
+        }
+        last.filter(|_| are_more)
+    }
+
+    /// Notes what is at `name`, and returns whether that is new.
+    fn note(&mut self, name: &str, meta: Option<Meta>) -> bool {
+        let view: Arc<View> = self.catalogue.view();
+        if meta.is_none() {
+            self.link(name, None);
+        }
+        let is_new = view.get(name) != meta;
+        if is_new {
+            self.changes.push((name.to_owned(), meta));
+        }
+        is_new
+    }
+
     fn flush(&mut self) {
-        let news = self.catalogue.apply(&mut self.work, &mut self.changes);
+        let news = self
+            .catalogue
+            .apply(&mut self.work, &mut self.changes, &self.signs);
         if !news.is_empty() {
             self.looked.news.push(news);
         }
@@ -404,7 +570,7 @@ struct Hinted {
 
 /// What is at a name.
 enum Entry {
-    File(Meta),
+    File(OnDisk),
     Directory,
     /// Nothing that is shared.
     None,
@@ -415,6 +581,6 @@ enum Entry {
 fn is_gone(error: &io::Error) -> bool {
     matches!(
         error.kind(),
-        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory | io::ErrorKind::PermissionDenied
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
     ) || error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error())
 }

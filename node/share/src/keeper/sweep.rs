@@ -1,6 +1,6 @@
 //! Looking at one directory after the other, a little at a time.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use node_base::clock::now;
 
@@ -22,6 +22,9 @@ pub(super) struct Sweep {
     pub(super) depth: Depth,
     pub(super) is_urgent: bool,
     next: Option<String>,
+    /// The directories whose files are looked at; all if there are none.
+    within: Vec<String>,
+    pub(super) begun: Instant,
     /// Time to rest before the next step.
     pub(super) rest: Duration,
     /// Time that it took so far.
@@ -34,9 +37,32 @@ impl Sweep {
             depth,
             is_urgent,
             next: Some(String::new()),
+            within: Vec::new(),
+            begun: now(),
             rest: Duration::ZERO,
             took: Duration::ZERO,
         }
+    }
+
+    /// A look at every file below some directories.
+    pub(super) fn within(within: Vec<String>, is_urgent: bool) -> Sweep {
+        Sweep {
+            within,
+            ..Sweep::new(Depth::Files, is_urgent)
+        }
+    }
+
+    /// Returns whether all directories are looked at.
+    pub(super) fn is_whole(&self) -> bool {
+        self.within.is_empty()
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.is_whole()
+            || self
+                .within
+                .iter()
+                .any(|within| name.starts_with(within.as_str()))
     }
 
     pub(super) fn is_done(&self) -> bool {
@@ -47,7 +73,9 @@ impl Sweep {
     pub(super) fn step(&mut self, look: &mut Look<'_>, most: Duration) {
         let begun = now();
         while let Some(name) = self.next.take() {
-            look.folder(&name, self.depth);
+            if self.has(&name) {
+                look.folder(&name, self.depth);
+            }
             self.next = following(look.folders(), &name, "");
             if (now() - begun) >= most {
                 break;

@@ -19,8 +19,8 @@ use proptest::{collection::vec, prelude::*};
 
 use super::*;
 use crate::{
-    Share,
-    watcher::{WatchError, Watcher, Watching},
+    Share, Stamp,
+    watcher::{Mount, Signs, WatchError, Watcher, Watching},
 };
 
 /// A watcher that says nothing by itself, and watches so many directories.
@@ -28,6 +28,7 @@ use crate::{
 pub(crate) struct Memory {
     watched: Arc<Mutex<BTreeSet<PathBuf>>>,
     most: Arc<AtomicUsize>,
+    mounts: Arc<Mutex<Vec<Mount>>>,
 }
 
 impl Default for Memory {
@@ -35,6 +36,7 @@ impl Default for Memory {
         Memory {
             watched: Arc::default(),
             most: Arc::new(AtomicUsize::new(usize::MAX)),
+            mounts: Arc::default(),
         }
     }
 }
@@ -43,6 +45,15 @@ impl Watching for Memory {
     fn begin(&self, _root: &Path, _hints: &Arc<Hints>) -> Result<Box<dyn Watcher>, WatchError> {
         lock(&self.watched).clear();
         Ok(Box::new(self.clone()))
+    }
+
+    fn mounts(&self, _root: &Path) -> Vec<Mount> {
+        lock(&self.mounts).clone()
+    }
+
+    fn silent(&self, directory: &cap_std::fs::Dir) -> Option<String> {
+        // A directory of the tests that has this name in it is on such a disk.
+        directory.exists("of others").then(|| "NFS".to_owned())
     }
 }
 
@@ -97,7 +108,10 @@ impl Home {
 fn known(keeper: &Keeper) -> Vec<(String, u64)> {
     let mut known = Vec::new();
     let view = keeper.catalogue.view();
-    known.extend(view.from("").map(|file| (file.name(), file.meta.size)));
+    known.extend(
+        view.from("")
+            .map(|file| (file.name(), file.meta.stamp.size)),
+    );
     known
 }
 
@@ -211,9 +225,246 @@ fn files_with_another_name_are_told_as_such() {
     let moved: Vec<_> = lock(&told)
         .iter()
         .flat_map(|news| news.moved.clone())
+        .map(|moved| (moved.from, moved.to))
         .collect();
     let pair = |old: &str, new: &str| (old.to_owned(), new.to_owned());
     assert_eq!(moved, [pair("a/x", "b/x"), pair("a/y", "b/y")]);
+}
+
+/// What is told of renames while `change` happens, and its hints are looked into.
+fn moved(home: &Home, change: &[(&str, Signs)]) -> Vec<(String, String)> {
+    let keeper = home.keeper();
+    let told: Arc<Mutex<Vec<News>>> = Arc::default();
+    let telling = Arc::clone(&told);
+    keeper
+        .catalogue
+        .tell(move |news| lock(&telling).push(news.clone()));
+    let mut running = started(&keeper);
+    std::thread::sleep(Duration::from_millis(20));
+    fs::rename(home.path("a"), home.path("b")).unwrap();
+    for (name, signs) in change {
+        keeper.hints.sign(name, *signs);
+    }
+    running.turn();
+    rest(&mut running);
+    let told = lock(&told);
+    let moved = told.iter().flat_map(|news| news.moved.clone());
+    moved.map(|moved| (moved.from, moved.to)).collect()
+}
+
+const RENAMED: Signs = Signs {
+    written: false,
+    renamed: true,
+};
+
+const WRITTEN: Signs = Signs {
+    written: true,
+    renamed: true,
+};
+
+#[test]
+fn a_renamed_file_that_may_have_been_written_is_a_new_one() {
+    let home = Home::new();
+    home.write("a", "1");
+    let pair = ("a".to_owned(), "b".to_owned());
+    assert_eq!(moved(&home, &[("a", RENAMED), ("b", RENAMED)]), [pair]);
+    for signs in [
+        [RENAMED, WRITTEN],
+        [WRITTEN, RENAMED],
+        [Signs::default(); 2],
+    ] {
+        fs::rename(home.path("b"), home.path("a")).unwrap();
+        assert_eq!(
+            moved(&home, &[("a", signs[0]), ("b", signs[1])]),
+            [],
+            "{signs:?}"
+        );
+    }
+}
+
+#[test]
+fn a_write_that_shows_in_nothing_makes_another_version() {
+    let home = Home::new();
+    home.write("a", "1");
+    let keeper = home.keeper();
+    let mut running = started(&keeper);
+    let version = || keeper.catalogue.look_up("a").unwrap().unwrap().version;
+    until(&mut running, |_| version() != 0);
+    let before = version();
+    hint(&mut running, &["a"]);
+    assert_eq!(version(), before);
+    keeper.hints.sign("a", WRITTEN);
+    running.turn();
+    assert_ne!(version(), before);
+    let view = keeper.catalogue.view().get("a").unwrap();
+    assert_eq!(view.stamp.version(), version());
+}
+
+/// Stamps in the catalogue.
+fn stamps(keeper: &Keeper) -> Vec<(String, Stamp)> {
+    let view = keeper.catalogue.view();
+    let stamps = view.from("").map(|file| (file.name(), file.meta.stamp));
+    stamps.collect()
+}
+
+/// Stamps of the same files on the disk.
+fn stamps_there(keeper: &Keeper) -> Vec<(String, Stamp)> {
+    let share = keeper.catalogue.share();
+    let stamp = |name: &str| share.stamp(&ShareName::parse(name).unwrap()).unwrap();
+    let names = stamps(keeper).into_iter().map(|(name, _)| name);
+    names.map(|name| (name.clone(), stamp(&name))).collect()
+}
+
+#[test]
+fn a_file_that_gets_its_first_other_name_is_looked_at_under_the_old_one() {
+    let home = Home::new();
+    home.write("a", "1");
+    let keeper = home.keeper();
+    let mut running = started(&keeper);
+    std::thread::sleep(Duration::from_millis(20));
+    fs::hard_link(home.path("a"), home.path("b")).unwrap();
+    hint(&mut running, &["b"]);
+    assert_eq!(stamps(&keeper), stamps_there(&keeper));
+    fs::remove_file(home.path("b")).unwrap();
+    hint(&mut running, &["b"]);
+    assert_eq!(stamps(&keeper), stamps_there(&keeper));
+    fs::create_dir(home.path("d")).unwrap();
+    fs::hard_link(home.path("a"), home.path("d/c")).unwrap();
+    hint(&mut running, &["d"]);
+    assert_eq!(stamps(&keeper), stamps_there(&keeper));
+    fs::remove_dir_all(home.path("d")).unwrap();
+    hint(&mut running, &["d"]);
+    assert_eq!(stamps(&keeper), stamps_there(&keeper));
+}
+
+#[test]
+fn a_write_through_another_name_is_seen_under_all() {
+    let home = Home::new();
+    home.write("a/one", "1");
+    fs::hard_link(home.path("a/one"), home.path("two")).unwrap();
+    let outside = home.directory.path().join("outside");
+    fs::hard_link(home.path("a/one"), &outside).unwrap();
+    let keeper = home.keeper();
+    let mut running = started(&keeper);
+    // Neither a new name nor one that goes is told under the others.
+    fs::hard_link(home.path("two"), home.path("b")).unwrap();
+    hint(&mut running, &["b"]);
+    assert_eq!(stamps(&keeper), stamps_there(&keeper));
+    fs::remove_file(home.path("b")).unwrap();
+    hint(&mut running, &["b"]);
+    assert_eq!(stamps(&keeper), stamps_there(&keeper));
+    home.write("two", "longer");
+    hint(&mut running, &["two"]);
+    assert_eq!(
+        known(&keeper),
+        [("a/one".to_owned(), 6), ("two".to_owned(), 6)]
+    );
+    // Nobody tells of a write outside.
+    fs::write(&outside, "much longer").unwrap();
+    running.elsewhere.make_due();
+    running.turn();
+    rest(&mut running);
+    assert_eq!(
+        known(&keeper),
+        [("a/one".to_owned(), 11), ("two".to_owned(), 11)]
+    );
+    fs::remove_file(home.path("two")).unwrap();
+    hint(&mut running, &["two"]);
+    assert_eq!(known(&keeper), [("a/one".to_owned(), 11)]);
+}
+
+#[test]
+fn a_directory_whose_mount_changed_is_looked_at_and_watched_anew() {
+    let home = Home::new();
+    home.write("disk/old", "1");
+    home.write("other/x", "1");
+    let keeper = home.keeper();
+    let mut running = started(&keeper);
+    // In the place of the directory is another one now, and nothing tells of it.
+    fs::rename(home.path("disk"), home.directory.path().join("away")).unwrap();
+    home.write("disk/new/deep", "12");
+    lock(&home.memory.watched).clear();
+    let mount = Mount {
+        name: "disk/".to_owned(),
+        number: 7,
+    };
+    *lock(&home.memory.mounts) = vec![mount];
+    running.elsewhere.make_due();
+    running.turn();
+    rest(&mut running);
+    assert_eq!(names(&keeper), ["disk/new/deep", "other/x"]);
+    let watched = lock(&home.memory.watched).clone();
+    assert!(watched.contains(&home.path("disk/")) && watched.contains(&home.path("disk/new/")));
+    assert!(!watched.contains(&home.path("other/")));
+}
+
+#[test]
+fn a_disk_that_tells_of_nothing_is_said_and_looked_at_again_and_again() {
+    let home = Home::new();
+    home.write("disk/of others", "1");
+    home.write("disk/a/b", "1");
+    home.write("here", "1");
+    *lock(&home.memory.mounts) = vec![Mount {
+        name: "disk/".to_owned(),
+        number: 7,
+    }];
+    let keeper = home.keeper();
+    let mut running = started(&keeper);
+    running.elsewhere.make_due();
+    running.turn();
+    rest(&mut running);
+    let why = keeper.status().unwatched.unwrap();
+    until(&mut running, |_| {
+        !keeper.catalogue.work().young.is_waiting()
+    });
+    assert!(
+        why.contains("disk/ is on NFS") && why.contains("ctl rescan"),
+        "{why}"
+    );
+    home.write("disk/a/b", "longer");
+    home.write("here", "longer");
+    running.elsewhere.make_due();
+    running.turn();
+    rest(&mut running);
+    let size = |name: &str| keeper.catalogue.view().get(name).unwrap().stamp.size;
+    assert_eq!((size("disk/a/b"), size("here")), (6, 1));
+    // The disk is gone, and with it the reason.
+    fs::remove_file(home.path("disk/of others")).unwrap();
+    running.elsewhere.make_due();
+    running.turn();
+    assert_eq!(keeper.status().unwatched, None);
+}
+
+#[test]
+fn a_rescan_finds_what_nothing_told_and_says_how_much() {
+    let home = Home::new();
+    for name in ["a/b/x", "a/y", "z", "same"] {
+        home.write(name, "1");
+    }
+    let keeper = home.keeper();
+    let mut running = started(&keeper);
+    let mut rescan = |name: Option<&str>| {
+        let name = name.map(|name| ShareName::parse(name).unwrap());
+        let mut asked = keeper.rescan(name.as_ref()).unwrap();
+        running.turn();
+        rest(&mut running);
+        asked.try_done().unwrap()
+    };
+    let found = |added, changed, removed| Rescanned {
+        added,
+        changed,
+        removed,
+    };
+    home.write("a/b/x", "longer");
+    home.write("a/y", "longer");
+    home.write("a/b/new", "1");
+    home.write("z", "longer");
+    assert_eq!(rescan(Some("a/b")), found(1, 1, 0));
+    assert_eq!(rescan(Some("z")), found(0, 1, 0));
+    fs::remove_file(home.path("same")).unwrap();
+    assert_eq!(rescan(None), found(0, 1, 1));
+    assert_eq!(known(&keeper), there(&keeper));
+    assert_eq!(rescan(Some("nothing")), found(0, 0, 0));
 }
 
 #[test]

@@ -188,7 +188,7 @@ fn time_and_executable_bit_are_kept_and_nothing_else() {
         };
         let stamp = stream(&home.share, text).commit(about).unwrap();
         let metadata = fs::metadata(home.path(text)).unwrap();
-        assert_eq!(Stamp::of(&metadata), stamp);
+        assert_eq!(OnDisk::from(&metadata).shown(), stamp);
         let expected = (text != "future").then_some(modified);
         let kept = Some(metadata.modified().unwrap()).filter(|time| *time == modified);
         assert_eq!(kept, expected, "{text}");

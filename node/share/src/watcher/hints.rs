@@ -1,7 +1,7 @@
 //! Hints that wait to be looked into.
 
 use std::{
-    collections::BTreeSet,
+    collections::BTreeMap,
     sync::{Condvar, Mutex, PoisonError},
     time::Duration,
 };
@@ -15,11 +15,20 @@ const HINTS_MAX: usize = 16_384;
 #[derive(Debug, Default, Eq, PartialEq)]
 pub(crate) struct Batch {
     /// Files and directories, by their names in the share.
-    pub(crate) names: BTreeSet<String>,
+    pub(crate) names: BTreeMap<String, Signs>,
     /// The shared directory itself.
     pub(crate) root: bool,
     /// Everywhere.
     pub(crate) everything: bool,
+}
+
+/// What was seen of a change.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(crate) struct Signs {
+    /// It was written to, or closed after it was open for writing.
+    pub(crate) written: bool,
+    /// It has another name, or had one.
+    pub(crate) renamed: bool,
 }
 
 /// Hints that wait.
@@ -33,23 +42,48 @@ pub(crate) struct Hints {
 struct Waiting {
     batch: Batch,
     stopped: bool,
+    /// Whether there is something to do beside the hints.
+    woken: bool,
+}
+
+impl Signs {
+    fn add(&mut self, other: Signs) {
+        self.written |= other.written;
+        self.renamed |= other.renamed;
+    }
 }
 
 impl Batch {
     pub(crate) fn is_empty(&self) -> bool {
         *self == Batch::default()
     }
+
+    /// Adds the hints of `later`.
+    pub(crate) fn append(&mut self, later: Batch) {
+        self.root |= later.root;
+        self.everything |= later.everything;
+        for (name, signs) in later.names {
+            self.names.entry(name).or_default().add(signs);
+        }
+    }
 }
 
 impl Hints {
     /// Look at the file or directory `name`.
     pub(crate) fn name(&self, name: &str) {
+        self.sign(name, Signs::default());
+    }
+
+    /// Look at the file or directory `name`, of which `signs` were seen.
+    pub(crate) fn sign(&self, name: &str, signs: Signs) {
         self.add(|batch| {
             if batch.everything {
                 return;
             }
-            if batch.names.len() < HINTS_MAX {
-                batch.names.insert(name.to_owned());
+            if let Some(known) = batch.names.get_mut(name) {
+                known.add(signs);
+            } else if batch.names.len() < HINTS_MAX {
+                batch.names.insert(name.to_owned(), signs);
             } else {
                 batch.names.clear();
                 batch.everything = true;
@@ -68,6 +102,12 @@ impl Hints {
             batch.names.clear();
             batch.everything = true;
         });
+    }
+
+    /// Ends [`Hints::wait`] once.
+    pub(crate) fn wake(&self) {
+        lock(&self.waiting).woken = true;
+        self.came.notify_all();
     }
 
     fn add(&self, add: impl FnOnce(&mut Batch)) {
@@ -97,12 +137,13 @@ impl Hints {
     /// Waits for a hint, at most for `most`.
     pub(crate) fn wait(&self, most: Duration) {
         let waiting = lock(&self.waiting);
-        let idle = |waiting: &mut Waiting| waiting.batch.is_empty() && !waiting.stopped;
-        drop(
-            self.came
-                .wait_timeout_while(waiting, most, idle)
-                .unwrap_or_else(PoisonError::into_inner),
-        );
+        let idle =
+            |waiting: &mut Waiting| waiting.batch.is_empty() && !waiting.stopped && !waiting.woken;
+        let (mut waiting, _) = self
+            .came
+            .wait_timeout_while(waiting, most, idle)
+            .unwrap_or_else(PoisonError::into_inner);
+        waiting.woken = false;
     }
 
     /// Waits for `time`, or until it is stopped.

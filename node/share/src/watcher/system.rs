@@ -2,14 +2,18 @@
 
 use std::{path::Path, sync::Arc};
 
+use cap_std::fs::Dir;
 use node_wire::name::composed;
 use notify::{
     Config, Error, ErrorKind, Event, EventKind, EventKindMask, RecommendedWatcher, RecursiveMode,
     Watcher as _,
-    event::{AccessKind, AccessMode},
+    event::{AccessKind, AccessMode, ModifyKind},
 };
 
-use super::{Hints, WatchError, Watcher, Watching};
+use super::{
+    Hints, Mount, Signs, WatchError, Watcher, Watching,
+    mounts::{mounted_below, silent_kind},
+};
 use crate::temporary::is_temporary_part;
 
 /// What the system is asked to tell: every change, and no reading. Whoever reads a
@@ -31,10 +35,25 @@ impl Watching for System {
         );
         Ok(Box::new(SystemWatcher(watcher.map_err(error)?)))
     }
+
+    fn mounts(&self, root: &Path) -> Vec<Mount> {
+        mounted_below(root)
+    }
+
+    fn silent(&self, directory: &Dir) -> Option<String> {
+        silent_kind(directory)
+    }
 }
 
 impl Watcher for SystemWatcher {
     fn watch(&mut self, path: &Path) -> Result<(), WatchError> {
+        // The library takes a path that it knows for watched, although another directory
+        // may have taken it. It is no error if it does not know the path.
+        if let Err(error) = self.0.unwatch(path)
+            && !matches!(error.kind, ErrorKind::WatchNotFound)
+        {
+            tracing::debug!(%error, "a directory that was watched before");
+        }
         self.0
             .watch(path, RecursiveMode::NonRecursive)
             .map_err(error)
@@ -55,6 +74,10 @@ fn error(error: Error) -> WatchError {
         ErrorKind::Io(error) if error.raw_os_error() == Some(too_many) => WatchError::Limit,
         ErrorKind::PathNotFound => WatchError::Gone,
         ErrorKind::Io(error) if error.kind() == std::io::ErrorKind::NotFound => WatchError::Gone,
+        // One that nobody may read is noticed and said where it is listed.
+        ErrorKind::Io(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
+            WatchError::Gone
+        }
         _ => WatchError::Other(error.to_string()),
     }
 }
@@ -75,8 +98,22 @@ fn pass_on(root: &Path, hints: &Hints, event: Result<Event, Error>) {
     if event.need_rescan() {
         return hints.everything();
     }
+    let signs = signs(event.kind);
     for path in event.paths {
-        hint(root, hints, &path);
+        hint(root, hints, &path, signs);
+    }
+}
+
+/// What an event says of a file. A write through a mapping shows only when the
+/// file is closed.
+fn signs(kind: EventKind) -> Signs {
+    Signs {
+        written: matches!(
+            kind,
+            EventKind::Access(AccessKind::Close(AccessMode::Write))
+                | EventKind::Modify(ModifyKind::Data(_) | ModifyKind::Any)
+        ),
+        renamed: matches!(kind, EventKind::Modify(ModifyKind::Name(_))),
     }
 }
 
@@ -87,7 +124,7 @@ fn is_reading(kind: EventKind) -> bool {
     }
 }
 
-fn hint(root: &Path, hints: &Hints, path: &Path) {
+fn hint(root: &Path, hints: &Hints, path: &Path, signs: Signs) {
     let Ok(below) = path.strip_prefix(root) else {
         return hints.root();
     };
@@ -95,7 +132,7 @@ fn hint(root: &Path, hints: &Hints, path: &Path) {
     match below.to_str() {
         Some("") => hints.root(),
         Some(name) if is_temporary_part(name.rsplit('/').next().unwrap_or(name)) => {}
-        Some(name) => hints.name(&composed(name)),
+        Some(name) => hints.sign(&composed(name), signs),
         None => {}
     }
 }
@@ -107,7 +144,7 @@ mod tests {
         reason = "tests fill the directory from outside"
     )]
 
-    use notify::event::{CreateKind, Flag, ModifyKind, RenameMode};
+    use notify::event::{CreateKind, DataChange, Flag, MetadataKind, RenameMode};
 
     use super::*;
     use crate::watcher::Batch;
@@ -153,6 +190,30 @@ mod tests {
     }
 
     #[test]
+    #[cfg(target_os = "linux")]
+    fn another_directory_at_a_path_is_watched_when_it_is_asked_for() {
+        let share = tempfile::tempdir().unwrap();
+        let path = |name: &str| share.path().join(name);
+        let hints = Arc::new(Hints::default());
+        std::fs::create_dir(path("a")).unwrap();
+        let mut watcher = System.begin(share.path(), &hints).unwrap();
+        watcher.watch(&path("a")).unwrap();
+        std::fs::rename(path("a"), path("b")).unwrap();
+        watcher.watch(&path("b")).unwrap();
+        std::fs::create_dir(path("a")).unwrap();
+        watcher.watch(&path("a")).unwrap();
+        for directory in ["a", "b"] {
+            std::fs::write(path(directory).join("new"), "text").unwrap();
+            let until = std::time::Instant::now() + std::time::Duration::from_secs(20);
+            let name = format!("{directory}/new");
+            while !hints.take().names.contains_key(&name) {
+                assert!(std::time::Instant::now() < until, "{name}");
+                hints.wait(std::time::Duration::from_millis(10));
+            }
+        }
+    }
+
+    #[test]
     fn our_temporaries_give_no_hint() {
         let kind = EventKind::Create(CreateKind::File);
         for path in [
@@ -168,7 +229,34 @@ mod tests {
         let kind = EventKind::Modify(ModifyKind::Name(RenameMode::Both));
         let both = event(kind, "/share/a").add_path("/share/b/c".into());
         let names = hints_of(Ok(both)).names;
-        assert_eq!(names.into_iter().collect::<Vec<_>>(), ["a", "b/c"]);
+        let renamed = Signs {
+            renamed: true,
+            ..Signs::default()
+        };
+        let pair = |name: &str| (name.to_owned(), renamed);
+        assert_eq!(
+            names.into_iter().collect::<Vec<_>>(),
+            [pair("a"), pair("b/c")]
+        );
+    }
+
+    #[test]
+    fn writes_are_told_from_other_changes() {
+        for (kind, written) in [
+            (EventKind::Modify(ModifyKind::Data(DataChange::Any)), true),
+            (
+                EventKind::Access(AccessKind::Close(AccessMode::Write)),
+                true,
+            ),
+            (
+                EventKind::Modify(ModifyKind::Metadata(MetadataKind::Any)),
+                false,
+            ),
+            (EventKind::Create(CreateKind::File), false),
+        ] {
+            let names = hints_of(Ok(event(kind, "/share/a"))).names;
+            assert_eq!(names["a"].written, written, "{kind:?}");
+        }
     }
 
     #[test]

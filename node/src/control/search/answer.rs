@@ -7,7 +7,10 @@ use std::{
 
 use node_api::{
     error::{ApiError, ErrorCode},
-    search::{AskedWhy, Excerpt, Hit, SearchAnswer, SearchEnd, SearchReach, TraceStep},
+    search::{
+        AskedWhy, Excerpt, GapReason, Hit, SearchAnswer, SearchEnd, SearchGap, SearchReach,
+        TraceStep,
+    },
 };
 use node_base::events::unix_millis;
 use node_core::{
@@ -212,8 +215,25 @@ pub(super) fn summary(search: &Search, ourselves: &PeerUrl, is_full: bool) -> Se
         timed_out: saturated(nodes.timed_out),
         left_chapter_out: search.left_chapter_out(),
         passed_over: saturated(search.passed_over().all()),
+        gaps: gaps(search, ourselves),
         trace,
     }
+}
+
+/// What the answer of this node does not cover.
+fn gaps(search: &Search, ourselves: &PeerUrl) -> Vec<SearchGap> {
+    let gaps = search.here().gaps.iter().map(|gap| SearchGap {
+        node: ourselves.as_str().to_owned(),
+        name: gap.name.clone(),
+        reason: match gap.reason {
+            plugin_api::GapReason::Unread => GapReason::Unread,
+            plugin_api::GapReason::Unreadable => GapReason::Unreadable,
+            plugin_api::GapReason::Changing => GapReason::Changing,
+            plugin_api::GapReason::Binary => GapReason::Binary,
+            plugin_api::GapReason::LongLine => GapReason::LongLine,
+        },
+    });
+    gaps.collect()
 }
 
 /// How many nodes were asked, however often.

@@ -23,7 +23,7 @@ use std::{
 };
 
 use grep_regex::RegexMatcher;
-use plugin_api::{FileInfo, Files, Flow, HandlerError, Hit, Sink};
+use plugin_api::{FileInfo, Files, Flow, Gap, GapReason, HandlerError, Hit, Sink};
 use plugin_host::Permits;
 
 use super::lines::{self, Lines};
@@ -59,7 +59,7 @@ struct Task {
 enum News {
     Hit(Box<Hit>),
     /// The file could not be looked into, or not to its end.
-    Partial,
+    Partial(Gap),
 }
 
 impl Scan<'_> {
@@ -115,9 +115,12 @@ impl Scan<'_> {
             if stop.load(Ordering::Relaxed) {
                 return;
             }
-            if !self.look(&mut searcher, &file, &news, stop) && !stop.load(Ordering::Relaxed) {
+            let looked = self.look(&mut searcher, &file, &news, stop);
+            if let Err(reason) = looked
+                && !stop.load(Ordering::Relaxed)
+            {
                 // Nobody listens if this fails.
-                let _ = news.send(News::Partial);
+                let _ = news.send(News::Partial(Gap::of(&file.name, reason)));
             }
         }
     }
@@ -133,14 +136,14 @@ impl Scan<'_> {
         !is_text
     }
 
-    /// Looks into one file. Says whether it was looked at to its end.
+    /// Looks into one file. Errors if it was not looked at to its end.
     fn look(
         &self,
         searcher: &mut grep_searcher::Searcher,
         file: &FileInfo,
         news: &SyncSender<News>,
         stop: &AtomicBool,
-    ) -> bool {
+    ) -> Result<(), GapReason> {
         let stopped = || stop.load(Ordering::Relaxed);
         let mut file = file.clone();
         for _ in 0..ATTEMPTS {
@@ -160,25 +163,36 @@ impl Scan<'_> {
             }
             match searched {
                 Ok(()) => {
-                    return given_up
-                        .get()
-                        .is_none_or(|nul| self.has_no_lines(&file, nul, given));
+                    let nul = given_up.get();
+                    let is_whole = nul.is_none_or(|nul| self.has_no_lines(&file, nul, given));
+                    return is_whole.then_some(()).ok_or(GapReason::Binary);
                 }
                 // It is not there any more; so it has no lines.
-                Err(error) if error.kind() == io::ErrorKind::NotFound && !given => return true,
+                Err(error) if error.kind() == io::ErrorKind::NotFound && !given => return Ok(()),
                 Err(error) if source::is_changed(&error) && !given => {}
                 Err(error) => {
                     tracing::debug!(name = file.name, %error, "a file was not searched to its end");
-                    return false;
+                    return Err(reason(&error));
                 }
             }
             match self.files.file(&file.name) {
                 Ok(Some(now)) => file = now,
-                Ok(None) => return true,
-                Err(_) => return false,
+                Ok(None) => return Ok(()),
+                Err(_) => return Err(GapReason::Unreadable),
             }
         }
-        false
+        Err(GapReason::Changing)
+    }
+}
+
+/// Why a file was not searched to its end.
+fn reason(error: &io::Error) -> GapReason {
+    // What the searcher says when its buffer may not grow any more.
+    let is_long = error.to_string().contains("configured allocation limit");
+    if is_long {
+        GapReason::LongLine
+    } else {
+        source::gap(error)
     }
 }
 
@@ -193,8 +207,8 @@ fn drain(ahead: &mut VecDeque<Receiver<News>>, sink: &mut dyn Sink) -> Flow {
     loop {
         let flow = match first.recv_timeout(PAUSE) {
             Ok(News::Hit(hit)) => sink.hit(*hit),
-            Ok(News::Partial) => {
-                sink.partial();
+            Ok(News::Partial(gap)) => {
+                sink.partial(gap);
                 Flow::Continue
             }
             Err(RecvTimeoutError::Timeout) => sink.flow(),

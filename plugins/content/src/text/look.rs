@@ -8,7 +8,7 @@ use std::{
     time::Instant,
 };
 
-use plugin_api::Hit;
+use plugin_api::{Gap, Hit};
 use plugin_host::Permits;
 
 use super::Asked;
@@ -22,8 +22,8 @@ pub(super) struct Looked {
     pub(super) score: f64,
     /// The file, if it has what is asked for.
     pub(super) hit: Option<Hit>,
-    /// Whether it could not be read.
-    pub(super) is_partial: bool,
+    /// Why it was not looked at.
+    pub(super) gap: Option<Gap>,
 }
 
 impl Asked<'_> {
@@ -62,14 +62,15 @@ impl Asked<'_> {
     }
 
     fn look(&self, best: &Best, deadline: Option<Instant>) -> Looked {
-        let (hit, is_partial) = match self.hit(best, deadline) {
-            Ok(hit) => (hit, false),
-            Err(error) => (None, error.kind() != io::ErrorKind::NotFound),
+        let (hit, gap) = match self.hit(best, deadline) {
+            Ok(hit) => (hit, None),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => (None, None),
+            Err(error) => (None, Some(Gap::of(&best.name, source::gap(&error)))),
         };
         Looked {
             score: best.score,
             hit,
-            is_partial,
+            gap,
         }
     }
 

@@ -8,7 +8,7 @@ use std::{
     thread,
 };
 
-use plugin_api::{Changes, Index};
+use plugin_api::{Changes, Gap, GapReason, Index};
 
 use crate::world::{Found, Indexed, World, at};
 
@@ -80,6 +80,116 @@ fn a_file_without_a_settled_version_is_read_by_every_query() {
     world.put("moving", b"settled now\n");
     let indexed = indexed.caught_up();
     assert_eq!(indexed.grep("settled"), at(&[("moving", 1)]));
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_named_and_found_when_it_can() {
+    let home = tempfile::tempdir().unwrap();
+    let world = World::of(&[("a", b"some word\n"), ("locked", b"another word\n")]);
+    world.lock("locked", true);
+    let indexed = Indexed::open(home.path(), &world);
+    while indexed.content.status().unreadable.is_empty() || indexed.content.status().files < 1 {
+        thread::yield_now();
+    }
+    let unreadable = indexed.content.status().unreadable;
+    assert_eq!(unreadable.len(), 1);
+    assert_eq!(unreadable[0].0, "locked");
+    assert!(
+        unreadable[0].1.contains("input/output error"),
+        "{unreadable:?}"
+    );
+    for handler in ["text", "grep"] {
+        let found = indexed.ask(handler, "word", Found::default()).unwrap();
+        assert_eq!(found.hits.len(), 1, "{handler}");
+        let gap = Gap::of("locked", GapReason::Unreadable);
+        assert_eq!(found.gaps, [gap], "{handler}");
+    }
+    // A few attempts fail before it can be read without a change of its version.
+    thread::sleep(std::time::Duration::from_millis(600));
+    world.lock("locked", false);
+    let indexed = indexed.caught_up();
+    assert!(indexed.content.status().unreadable.is_empty());
+    for handler in ["text", "grep"] {
+        let found = indexed.ask(handler, "word", Found::default()).unwrap();
+        assert_eq!((found.hits.len(), found.gaps), (2, vec![]), "{handler}");
+    }
+}
+
+#[test]
+fn a_file_is_tried_at_once_when_it_is_said_to_have_changed() {
+    let home = tempfile::tempdir().unwrap();
+    let world = World::of(&[("locked", b"word\n")]);
+    world.lock("locked", true);
+    let indexed = Indexed::open(home.path(), &world);
+    // Long enough for pauses of some seconds.
+    thread::sleep(std::time::Duration::from_secs(3));
+    world.lock("locked", false);
+    world.put("locked", b"word\n");
+    let begun = std::time::Instant::now();
+    indexed.tell(Changes::Names(&["locked".to_owned()]));
+    let _indexed = indexed.caught_up();
+    assert!(begun.elapsed() < std::time::Duration::from_millis(1_500));
+}
+
+/// Numbered lines, so long that only their begin has words.
+fn long_log(lines: usize) -> String {
+    let mut log = String::new();
+    for line in 0..lines {
+        log += &format!("{line:08} all is well in this part of the house, and nothing happened\n");
+    }
+    log
+}
+
+#[test]
+fn what_is_appended_to_a_long_file_is_added_without_reading_it_all() {
+    let home = tempfile::tempdir().unwrap();
+    let mut log = long_log(150_000);
+    let world = World::of(&[("log", log.as_bytes())]);
+    let indexed = Indexed::open(home.path(), &world).caught_up();
+    let mut bytes_before = world.bytes_read();
+    for round in 0..3 {
+        // The line goes on where the last one was cut.
+        log += &format!("needle{round} was fou");
+        world.put("log", log.as_bytes());
+        indexed.tell(Changes::Names(&["log".to_owned()]));
+        log += &format!("nd in the hay{round}\n");
+        world.put("log", log.as_bytes());
+        indexed.tell(Changes::Names(&["log".to_owned()]));
+        while !indexed.content.status().is_complete {
+            thread::yield_now();
+        }
+        let read = world.bytes_read() - bytes_before;
+        assert!(read < 1_000_000, "{read} bytes for two lines");
+        let line = 150_001 + round;
+        assert_eq!(
+            indexed.grep(&format!("needle{round} was found")),
+            at(&[("log", line)])
+        );
+        assert_eq!(indexed.grep("^00000007"), at(&[("log", 8)]));
+        bytes_before = world.bytes_read();
+    }
+    // Another file of that name is read whole.
+    world.put("log", log.replace("needle1", "pebble1").as_bytes());
+    indexed.tell(Changes::Names(&["log".to_owned()]));
+    let indexed = indexed.caught_up();
+    assert_eq!(indexed.grep("needle1"), at(&[]));
+    assert_eq!(indexed.grep("pebble1"), at(&[("log", 150_002)]));
+}
+
+#[test]
+fn early_lines_of_logs_that_grow_all_the_time_are_found_whole() {
+    let home = tempfile::tempdir().unwrap();
+    let names = ["a", "b", "c", "d"];
+    let mut log = long_log(150_000);
+    let world = World::of(&names.map(|name| (name, log.as_bytes())));
+    let indexed = Indexed::open(home.path(), &world).caught_up();
+    log += "and more\n";
+    for name in names {
+        world.put_as(name, log.as_bytes(), 0);
+    }
+    indexed.tell(Changes::Names(&names.map(str::to_owned)));
+    let found = indexed.ask("text", "00000007", Found::default()).unwrap();
+    assert_eq!((found.hits.len(), found.gaps), (4, vec![]));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! A share in memory that changes, and what is found in it.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     path::Path,
     sync::{
         Arc, Mutex, MutexGuard,
@@ -11,7 +11,7 @@ use std::{
 };
 
 use plugin_api::{
-    Changes, Excerpt, FileInfo, Files, Flow, Handler, HandlerError, Hit, Index, Sink,
+    Changes, Excerpt, FileInfo, Files, Flow, Gap, Handler, HandlerError, Hit, Index, Sink,
     check_examples,
 };
 use plugin_content::Content;
@@ -26,8 +26,11 @@ pub(crate) struct World {
     versions: AtomicU64,
     /// Number of reads of files.
     pub(crate) reads: AtomicU64,
+    bytes_read: AtomicU64,
     /// A file that grows at each read, and by what.
     growing: Mutex<Option<(String, Vec<u8>)>>,
+    /// Files that cannot be read.
+    locked: Mutex<BTreeSet<String>>,
 }
 
 #[derive(Clone)]
@@ -60,6 +63,21 @@ impl World {
     /// Lets a file grow whenever one is read.
     pub(crate) fn grow_at_each_read(&self, name: &str, by: &[u8]) {
         *self.growing.lock().unwrap() = Some((name.to_owned(), by.to_vec()));
+    }
+
+    /// Number of bytes that were read of all files.
+    pub(crate) fn bytes_read(&self) -> u64 {
+        self.bytes_read.load(Ordering::Relaxed)
+    }
+
+    /// Lets nobody read a file, or everybody again.
+    pub(crate) fn lock(&self, name: &str, is_locked: bool) {
+        let mut locked = self.locked.lock().unwrap();
+        if is_locked {
+            locked.insert(name.to_owned());
+        } else {
+            locked.remove(name);
+        }
     }
 
     fn grow(&self) {
@@ -111,12 +129,18 @@ impl Files for World {
 
     fn read(&self, name: &str, from: u64, most: usize) -> Result<Option<Vec<u8>>, HandlerError> {
         self.reads.fetch_add(1, Ordering::Relaxed);
+        if self.locked.lock().unwrap().contains(name) {
+            return Err(HandlerError::Files(format!("{name}: input/output error")));
+        }
         let entry = self.entries().get(name).cloned();
         self.grow();
         Ok(entry.map(|entry| {
             let from = usize::try_from(from).unwrap();
             let rest = entry.bytes.get(from..).unwrap_or_default();
-            rest[..rest.len().min(most)].to_vec()
+            let part = rest[..rest.len().min(most)].to_vec();
+            self.bytes_read
+                .fetch_add(part.len() as u64, Ordering::Relaxed);
+            part
         }))
     }
 }
@@ -125,6 +149,7 @@ impl Files for World {
 pub(crate) struct Found {
     pub(crate) hits: Vec<Hit>,
     pub(crate) partial: bool,
+    pub(crate) gaps: Vec<Gap>,
     pub(crate) limit: usize,
     pub(crate) context: usize,
     pub(crate) until: Instant,
@@ -135,6 +160,7 @@ impl Default for Found {
         Found {
             hits: Vec::new(),
             partial: false,
+            gaps: Vec::new(),
             limit: usize::MAX,
             context: 0,
             until: Instant::now() + PATIENCE,
@@ -159,7 +185,8 @@ impl Sink for Found {
         }
     }
 
-    fn partial(&mut self) {
+    fn partial(&mut self, gap: Gap) {
+        self.gaps.push(gap);
         self.partial = true;
     }
 

@@ -6,7 +6,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use plugin_api::{FileInfo, Files, Flow, Handler, HandlerError, Hit, Sink};
+use plugin_api::{FileInfo, Files, Flow, Gap, Handler, HandlerError, Hit, Sink};
 use plugin_process::Program;
 
 /// Files by their names.
@@ -61,7 +61,7 @@ impl Sink for Found {
         }
     }
 
-    fn partial(&mut self) {
+    fn partial(&mut self, _: Gap) {
         self.is_partial = true;
     }
 

@@ -2,7 +2,7 @@
 
 use std::{ops::RangeInclusive, sync::Arc, time::SystemTime};
 
-use plugin_api::{FileInfo, Files, Flow, HandlerError};
+use plugin_api::{FileInfo, Files, Flow, Gap, HandlerError};
 
 use super::{Sign, dates, kinds, sizes};
 
@@ -237,6 +237,10 @@ impl Files for Filtered {
 
     fn identity(&self) -> Option<u64> {
         self.files.identity()
+    }
+
+    fn gaps(&self) -> Vec<Gap> {
+        self.files.gaps()
     }
 
     fn read(&self, name: &str, from: u64, most: usize) -> Result<Option<Vec<u8>>, HandlerError> {

@@ -12,10 +12,7 @@ use node_wire::{
 use tokio::task::JoinSet;
 
 use super::*;
-use crate::{
-    clock::now,
-    share::{SharedFile, Stamp},
-};
+use crate::{clock::now, share::SharedFile};
 
 fn remote(last: u8) -> Remote {
     Remote(SocketAddr::from(([192, 0, 2, last], 4242)))
@@ -24,8 +21,7 @@ fn remote(last: u8) -> Remote {
 fn content(bytes: &[u8]) -> Content {
     let mut file = tempfile::tempfile().unwrap();
     file.write_all(bytes).unwrap();
-    let stamp = Stamp::of(&file.metadata().unwrap());
-    Content::of_file(SharedFile { file, stamp }).unwrap()
+    Content::of_file(SharedFile::alone(file).unwrap()).unwrap()
 }
 
 fn uploads(rate: u64) -> (Uploads, Arc<Counters>) {
@@ -102,11 +98,7 @@ async fn a_file_that_changes_breaks_the_answer_off() {
     let mut file = tempfile::NamedTempFile::new().unwrap();
     file.write_all(&bytes(2_000_000)).unwrap();
     let opened = file.reopen().unwrap();
-    let stamp = Stamp::of(&opened.metadata().unwrap());
-    let shared = SharedFile {
-        file: opened,
-        stamp,
-    };
+    let shared = SharedFile::alone(opened).unwrap();
     let (uploads, _) = uploads(0);
     let upload = uploads.begin(remote(1), None).await.unwrap();
     let body = upload

@@ -1,0 +1,152 @@
+//! What is mounted in the share, and which file systems tell of no changes.
+//!
+//! The system tells nobody of mounts who watches a directory, and of changes on a
+//! network file system only of those that this machine makes.
+
+use std::path::{Path, PathBuf};
+
+use cap_std::fs::Dir;
+
+/// Something that is mounted in the share.
+#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub(crate) struct Mount {
+    /// The directory, by its name in the share: empty for the share itself, with a `/`
+    /// at the end for others.
+    pub(crate) name: String,
+    /// The number of the mount.
+    pub(crate) number: u64,
+}
+
+/// Longest table of mounts that is read, in bytes.
+const TABLE_MAX: u64 = 4 << 20;
+
+/// Returns what is mounted below `root`, in order of the names.
+#[cfg(target_os = "linux")]
+#[allow(
+    clippy::disallowed_methods,
+    reason = "the table of mounts is the system's, and no file of the share"
+)]
+pub(super) fn mounted_below(root: &Path) -> Vec<Mount> {
+    use std::{fs, io::Read};
+    let Ok(root) = fs::canonicalize(root) else {
+        return Vec::new();
+    };
+    let mut table = Vec::new();
+    let read = fs::File::open("/proc/self/mountinfo")
+        .and_then(|file| file.take(TABLE_MAX).read_to_end(&mut table));
+    if read.is_err() {
+        return Vec::new();
+    }
+    below(&String::from_utf8_lossy(&table), &root)
+}
+
+/// Returns what is mounted below `root`, if the system says.
+#[cfg(not(target_os = "linux"))]
+pub(super) fn mounted_below(_root: &Path) -> Vec<Mount> {
+    Vec::new()
+}
+
+/// Returns what the table says is mounted below `root`.
+fn below(table: &str, root: &Path) -> Vec<Mount> {
+    let mut mounts: Vec<Mount> = table
+        .lines()
+        .filter_map(|line| {
+            let mut fields = line.split(' ');
+            let number = fields.next()?.parse().ok()?;
+            let point = PathBuf::from(unescaped(fields.nth(3)?));
+            let name = point.strip_prefix(root).ok()?.to_str()?;
+            let name = node_wire::name::composed(name);
+            (!name.is_empty()).then(|| Mount {
+                name: format!("{name}/"),
+                number,
+            })
+        })
+        .collect();
+    mounts.sort();
+    mounts
+}
+
+/// Space, tab, newline and backslash are written in octal digits.
+fn unescaped(field: &str) -> String {
+    let escapes = [
+        ("\\040", " "),
+        ("\\011", "\t"),
+        ("\\012", "\n"),
+        ("\\134", "\\"),
+    ];
+    let mut text = field.to_owned();
+    for (escape, character) in escapes {
+        text = text.replace(escape, character);
+    }
+    text
+}
+
+/// Returns what the file system of an open directory is called, if it is silent.
+#[cfg(target_os = "linux")]
+pub(super) fn silent_kind(directory: &Dir) -> Option<String> {
+    let file = directory.open(".").ok()?.into_std();
+    let kind = rustix::fs::fstatfs(&file).ok()?.f_type;
+    // The number has 32 bits, and some systems extend its sign.
+    let magic = u64::try_from(i128::from(kind) & 0xFFFF_FFFF).ok()?;
+    silent(magic).map(str::to_owned)
+}
+
+/// Returns what the file system is called, if the system says.
+#[cfg(not(target_os = "linux"))]
+pub(super) fn silent_kind(_directory: &Dir) -> Option<String> {
+    None
+}
+
+/// Returns what a file system is called that tells this machine of no changes that
+/// others make, by its number for `statfs`.
+fn silent(magic: u64) -> Option<&'static str> {
+    Some(match magic {
+        0x6969 => "NFS",
+        0x517B | 0xFF53_4D42 | 0xFE53_4D42 => "SMB",
+        0x6573_5546 => "FUSE",
+        0x00C3_6400 => "Ceph",
+        0x0102_1997 => "9P",
+        0x5346_414F | 0x6B41_4653 => "AFS",
+        0x7375_7245 => "Coda",
+        0x564C => "NCP",
+        0x0BD0_0BD0 => "Lustre",
+        0x4750_4653 => "GPFS",
+        0x7461_636F => "OCFS2",
+        0x0116_1970 => "GFS2",
+        0x786F_4256 => "a shared folder of VirtualBox",
+        0xBACB_ACBC => "a shared folder of VMware",
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mounts_below_the_share_are_found_by_their_names() {
+        let table = "22 1 8:1 / / rw - ext4 /dev/sda1 rw\n\
+            40 22 0:30 / /srv/share rw - tmpfs none rw\n\
+            42 40 0:32 / /srv/share/a\\040disk/b rw,nosuid shared:3 - fuse.sshfs x rw\n\
+            41 40 0:31 / /srv/share/usb rw - vfat /dev/sdb1 rw\n\
+            43 22 0:33 / /srv/shared rw - tmpfs none rw\n\
+            nonsense\n";
+        let mounts = below(table, Path::new("/srv/share"));
+        let mount = |name: &str, number| Mount {
+            name: name.to_owned(),
+            number,
+        };
+        assert_eq!(mounts, [mount("a disk/b/", 42), mount("usb/", 41)]);
+    }
+
+    #[test]
+    fn file_systems_of_networks_and_programs_are_silent() {
+        assert_eq!(silent(0x6969), Some("NFS"));
+        assert_eq!(silent(0x6573_5546), Some("FUSE"));
+        assert_eq!(silent(0xFF53_4D42), Some("SMB"));
+        // ext4, tmpfs, XFS, Btrfs and FAT tell.
+        for magic in [0xEF53, 0x0102_1994, 0x5846_5342, 0x9123_683E, 0x4D44] {
+            assert_eq!(silent(magic), None, "{magic:x}");
+        }
+    }
+}
