@@ -90,6 +90,9 @@ fn a_planted_peer_does_not_hear_what_the_owner_looks_for() {
         node.home().read("secret plans.txt"),
         Some(b"plans".to_vec())
     );
+    // As `ctl fetch --to` asks.
+    let missed = xmlrpc::query(&node.url, "secret query");
+    assert_eq!(missed.map_err(|e| e.code()), Err(Some(100)));
     let none = search(&node, "secret nothing");
     assert!(!none.to_string().contains("plans"), "{none}");
     for rogue in &planted {

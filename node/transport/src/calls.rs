@@ -24,7 +24,7 @@ use tokio::time::timeout_at;
 use super::{
     call_scope::{CallScope, CheckedAddress},
     content::{self, RemoteFile, next_chunk},
-    destination::{Destination, Naming},
+    destination::Destination,
     dials::Dials,
     transport::{
         PeerKind, PeerRequest, PeerResponse, Purpose, Transport, TransportError, WalkInfo,
@@ -216,7 +216,7 @@ impl Client {
         if let Some(at) = to.address() {
             return Ok(vec![at]);
         }
-        let addresses = self.transport.resolve(to.url()).await?;
+        let addresses = self.transport.resolve(to).await?;
         self.scope.check(to, &addresses)
     }
 
@@ -430,7 +430,7 @@ impl Client {
         purpose: &Purpose,
         walk: Option<&WalkInfo>,
     ) -> Result<(PeerResponse, IpAddr), TransportError> {
-        let is_heard = matches!(to.naming(), Naming::Heard(_)) && to.address().is_none();
+        let is_heard = to.is_heard() && to.address().is_none();
         let most = if is_heard { 1 } else { ADDRESSES_MAX };
         let addresses = self.addresses(to).await?;
         let mut failed = TransportError::Connection("it has no address".to_owned());

@@ -108,6 +108,12 @@ impl Destination {
         self.at
     }
 
+    /// Whether nothing is known of it but that a stranger named it.
+    #[must_use]
+    pub fn is_heard(&self) -> bool {
+        matches!(self.naming, Naming::Heard(_))
+    }
+
     /// Whether the text of the URL already leads nearer than who named it.
     #[must_use]
     pub fn is_too_near(&self) -> bool {

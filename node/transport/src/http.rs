@@ -25,6 +25,7 @@ use node_wire::{
 };
 
 use super::{
+    destination::Destination,
     resolve::{AddressesOnly, Resolver},
     tokens::Tokens,
     transport::{
@@ -172,7 +173,7 @@ impl Purpose {
 impl Transport for HttpTransport {
     fn resolve(
         &self,
-        peer: &PeerUrl,
+        peer: &Destination,
     ) -> BoxFuture<'static, Result<Vec<SocketAddr>, TransportError>> {
         let (resolver, peer) = (self.resolver.clone(), peer.clone());
         let broken = |error: io::Error| TransportError::Connection(error.to_string());
@@ -193,6 +194,7 @@ impl Transport for HttpTransport {
         };
         let token = self.tokens.of(&request.peer);
         let (network, peer) = (self.network.clone(), request.peer.clone());
+        let resolver = self.resolver.clone();
         Box::pin(async move {
             let purpose = request.purpose.clone();
             let mut request = http_request(&request)?;
@@ -202,7 +204,13 @@ impl Transport for HttpTransport {
             let expected = network.map(|key| sign(&key, &peer, purpose.body(), &mut request));
             let response = client
                 .request(request)
-                .map_err(|error| not_answered(&error))
+                .map_err(|error| {
+                    let error = not_answered(&error);
+                    if matches!(error, TransportError::Unreachable(_)) {
+                        resolver.forget(peer.host());
+                    }
+                    error
+                })
                 .await?;
             let wanted_part = matches!(purpose, Purpose::Blob { .. });
             let status = response.status();

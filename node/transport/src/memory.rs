@@ -11,6 +11,7 @@ use bytes::Bytes;
 use futures_util::{FutureExt, TryFutureExt, future::BoxFuture, stream};
 use node_wire::{Budget, Charset, node_id::Nonce, peer_url::PeerUrl};
 
+use super::destination::Destination;
 use super::transport::{PeerKind, PeerRequest, PeerResponse, Purpose, Transport, TransportError};
 use node_base::sync::lock;
 
@@ -67,7 +68,7 @@ impl MemoryTransport {
 impl Transport for MemoryTransport {
     fn resolve(
         &self,
-        peer: &PeerUrl,
+        peer: &Destination,
     ) -> BoxFuture<'static, Result<Vec<SocketAddr>, TransportError>> {
         let address = peer.ip().map(|ip| vec![SocketAddr::new(ip, peer.port())]);
         let addresses = address.or_else(|| lock(&self.names).get(peer.host()).cloned());

@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, ops::Range, pin::Pin, time::Duration};
 
-use super::call_scope::CheckedAddress;
+use super::{call_scope::CheckedAddress, destination::Destination};
 use bytes::Bytes;
 use futures_util::{Stream, future::BoxFuture};
 use node_wire::{
@@ -143,7 +143,7 @@ pub trait Transport: Send + Sync + 'static {
     /// The addresses of a peer. None of them is checked.
     fn resolve(
         &self,
-        peer: &PeerUrl,
+        peer: &Destination,
     ) -> BoxFuture<'static, Result<Vec<SocketAddr>, TransportError>>;
 
     /// Shows this token with each request to `peer` from now on.

@@ -44,7 +44,8 @@ use tokio::time::sleep;
 use super::{DropWhich, Ids, JobState, Records, Transfers};
 use crate::{
     client::{
-        BodyStream, Client, PeerKind, PeerRequest, PeerResponse, Purpose, Transport, TransportError,
+        BodyStream, Client, Destination, PeerKind, PeerRequest, PeerResponse, Purpose, Transport,
+        TransportError,
     },
     counters::Counters,
     events::EventLog,
@@ -343,7 +344,7 @@ impl Drop for Lane {
 impl Transport for Wires {
     fn resolve(
         &self,
-        peer: &PeerUrl,
+        peer: &Destination,
     ) -> BoxFuture<'static, Result<Vec<std::net::SocketAddr>, TransportError>> {
         let address = (std::net::Ipv4Addr::LOCALHOST, peer.port()).into();
         async move { Ok(vec![address]) }.boxed()

@@ -181,3 +181,47 @@ async fn after_a_partition_the_peers_of_the_other_side_are_found_again() {
         .filter(|event| event.kind == "peer.added" && event.data["source"] == "lost");
     assert_eq!(told.count(), others.len(), "scripts hear of it");
 }
+
+#[test]
+fn saved_peers_keep_the_scope_of_who_named_them() {
+    let id = NodeId([7; 32]).to_string();
+    let read = |line: &str| {
+        let saved = Saved::read(line).unwrap();
+        (saved.namer, saved.is_chosen, saved.is_candidate)
+    };
+    // Lines of an earlier version have no scope: what the URL says counts.
+    for (line, expected) in [
+        (
+            "http://203.0.113.1:4242/ -",
+            (Some(Scope::World), false, false),
+        ),
+        (
+            "http://192.168.1.1:4242/ - candidate",
+            (Some(Scope::Network), false, true),
+        ),
+        ("http://n.example/ - chosen", (None, true, false)),
+    ] {
+        assert_eq!(read(line), expected, "{line}");
+    }
+    for namer in [
+        None,
+        Some(Scope::Machine),
+        Some(Scope::Network),
+        Some(Scope::World),
+    ] {
+        for (is_chosen, counts) in [(true, true), (false, true), (false, false)] {
+            if namer.is_none() && !is_chosen {
+                continue;
+            }
+            let id = id.parse().ok();
+            let line = line_of(&url("http://n.example/"), id, is_chosen, namer, counts);
+            assert_eq!(
+                read(&line),
+                (namer, is_chosen, !is_chosen && !counts),
+                "{line}"
+            );
+            assert_eq!(Saved::read(&line).unwrap().id, id);
+        }
+    }
+    assert!(Saved::read("").is_none() && Saved::read("no-url -").is_none());
+}

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use node_overlay::Cost;
-use node_wire::{Fault, Query, ShareName, Value, fault::MissReason};
+use node_wire::{Fault, Query, ShareName, Value, fault::MissReason, scope::Scope};
 
 use crate::{
     handlers::DEFAULT_HANDLER,
@@ -40,12 +40,12 @@ pub(super) async fn answer(context: &Arc<Context>, caller: &Caller, params: &[Va
         }
     }
     let asked = Asked {
+        for_owner: is_of_owner(caller, &query.history),
         name: name.clone(),
         history: query.history,
         id: caller.walk,
         asking: caller.asking.clone(),
         budget: caller.budget.given(),
-        for_owner: false,
     };
     super::afford(context, caller, Cost::Walk).map_err(|_| busy())?;
     super::forward(context, caller).map_err(|_| busy())?;
@@ -62,6 +62,13 @@ pub(super) async fn answer(context: &Arc<Context>, caller: &Caller, params: &[Va
             Err(Fault::unhandled(miss.reason))
         }
     }
+}
+
+/// Whether the owner may be asking: a program of this machine that is no node on a walk,
+/// such as `ctl fetch --to`.
+fn is_of_owner(caller: &Caller, history: &[String]) -> bool {
+    let is_here = Scope::of_source(caller.remote.0.ip()) == Scope::Machine;
+    is_here && history.is_empty() && caller.walk.is_none()
 }
 
 /// Returns the fault of a node that is asked too much. To a peer of the chapter any

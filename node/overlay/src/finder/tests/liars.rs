@@ -34,7 +34,7 @@ struct World {
 impl Transport for Wires {
     fn resolve(
         &self,
-        peer: &PeerUrl,
+        peer: &Destination,
     ) -> BoxFuture<'static, Result<Vec<SocketAddr>, TransportError>> {
         let world = lock(&self.0);
         let named = world.names.get(peer.host()).cloned();
