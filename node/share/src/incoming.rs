@@ -88,7 +88,10 @@ struct Target {
     root: Arc<Root>,
     share: Arc<Dir>,
     storing: Arc<Storing>,
-    target: Target,
+    writes: Arc<HiddenWrites>,
+    parent: Arc<Parent>,
+    /// The name on the disk that the file is to have in its directory.
+    last: String,
     /// Path of the temporary in the share.
     temporary: String,
     fate: Fate,
