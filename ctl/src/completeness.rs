@@ -34,6 +34,7 @@ impl Trace {
 
 /// What nothing found means: that there is nothing, or that nobody knows.
 pub(crate) fn nothing(answer: &SearchAnswer, what: &str) -> CtlError {
+    let away = away(answer.unreachable);
     let why = match answer.end {
         SearchEnd::Partial => {
             let why = uncovered(answer);
@@ -44,11 +45,20 @@ pub(crate) fn nothing(answer: &SearchAnswer, what: &str) -> CtlError {
         SearchEnd::Complete | SearchEnd::Limit | SearchEnd::Budget if answer.timed_out > 0 => {
             "not every node answered"
         }
+        SearchEnd::Complete | SearchEnd::Limit | SearchEnd::Budget if answer.unreachable > 0 => {
+            &away
+        }
         SearchEnd::Complete | SearchEnd::Limit | SearchEnd::Budget => {
             return CtlError::not_found(what);
         }
     };
     CtlError::incomplete(format!("{what}, but {why}"))
+}
+
+/// What to say of nodes that cannot be reached.
+fn away(unreachable: u32) -> String {
+    let nodes = if unreachable == 1 { "node" } else { "nodes" };
+    format!("{unreachable} {nodes} that may have it cannot be reached from here")
 }
 
 fn way(step: &TraceStep) -> String {
@@ -79,6 +89,9 @@ fn line(answer: &SearchAnswer) -> String {
     );
     if answer.passed_over > 0 {
         counts.push_str(&format!(", passed over {}, see --sure", answer.passed_over));
+    }
+    if answer.unreachable > 0 {
+        counts.push_str(&format!(", {}", away(answer.unreachable)));
     }
     if answer.left_chapter_out {
         counts.push_str(", did not ask peers of the chapter, see --sure");
@@ -153,6 +166,7 @@ mod tests {
             timed_out: 1,
             passed_over: 0,
             left_chapter_out: false,
+            unreachable: 0,
             gaps: Vec::new(),
             trace: Vec::new(),
         }

@@ -23,7 +23,7 @@ use hyper::{
 };
 use hyper_util::rt::TokioIo;
 use node_wire::{
-    PeerUrl, QueryAnswerReader, QueryOutcome,
+    About, PeerUrl, QueryAnswerReader, QueryOutcome, about,
     network::{self, OWN_QUERY_PATH, own_query},
 };
 use tokio::{net::TcpStream, time::timeout};
@@ -67,6 +67,8 @@ pub(crate) async fn query(
     if response.status() != StatusCode::OK {
         return Err(port.broken(&format!("HTTP status {}", response.status().as_u16())));
     }
+    let about = response.headers().get(about::HEADER);
+    let about = about.and_then(|about| about.to_str().ok().map(About::from_header));
     let mut body = response.into_body();
     let mut reader = QueryAnswerReader::new();
     let mut decoded = Vec::new();
@@ -84,7 +86,10 @@ pub(crate) async fn query(
         .finish()
         .map_err(|error| port.broken(&error.to_string()))?
     {
-        QueryOutcome::Found { .. } => Ok(size),
+        QueryOutcome::Found { .. } => {
+            target.describe(about.unwrap_or_default())?;
+            Ok(size)
+        }
         QueryOutcome::NotFound => Err(missing(name)),
         QueryOutcome::Fault(fault) => Err(refused(name, &fault)),
     }

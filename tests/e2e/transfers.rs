@@ -9,7 +9,11 @@ use serde_json::{Value, json};
 
 use crate::world::{ctl, noded};
 
+mod described;
+mod full_disk;
 mod keeping;
+mod limited;
+mod neighbours;
 mod sharing;
 mod trouble;
 mod unverified;

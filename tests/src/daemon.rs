@@ -20,6 +20,9 @@ const READY: Duration = Duration::from_secs(30);
 /// The design promises a clean end within this time.
 const STOP: Duration = Duration::from_secs(5);
 
+/// Options of `unshare` for a process with mounts of its own.
+const UNSHARED: [&str; 3] = ["--user", "--map-root-user", "--mount"];
+
 /// How to start a node.
 #[derive(Debug, Clone)]
 pub struct NodeOptions {
@@ -29,7 +32,18 @@ pub struct NodeOptions {
     envs: Vec<(OsString, OsString)>,
     listen: String,
     control: String,
-    limits: Option<String>,
+    within: Within,
+}
+
+/// What a node runs in.
+#[derive(Debug, Clone)]
+enum Within {
+    /// The environment of the test.
+    Plain,
+    /// Limits that these commands of the shell set.
+    Limits(String),
+    /// Mounts of its own, with a disk of memory of this size as its share.
+    Memory(String),
 }
 
 /// A node that did not start.
@@ -51,7 +65,7 @@ impl NodeOptions {
             envs: Vec::new(),
             listen: "127.0.0.1:0".to_owned(),
             control: "127.0.0.1:0".to_owned(),
-            limits: None,
+            within: Within::Plain,
         }
     }
 
@@ -106,8 +120,25 @@ impl NodeOptions {
     /// Under limits of the shell, such as `ulimit -n 64`.
     #[must_use]
     pub fn limits(mut self, command: &str) -> NodeOptions {
-        self.limits = Some(command.to_owned());
+        self.within = Within::Limits(command.to_owned());
         self
+    }
+
+    /// With a share that is a disk of memory of this size, such as `96m`, which the node alone has mounted.
+    #[must_use]
+    pub fn share_of_memory(mut self, size: &str) -> NodeOptions {
+        self.within = Within::Memory(size.to_owned());
+        self
+    }
+
+    /// Whether such a disk can be mounted here: not every system lets its users have a name space of mounts.
+    pub fn can_mount() -> bool {
+        let probe = "mount -t tmpfs -o size=1m probe /tmp";
+        let run = Command::new("unshare")
+            .args(UNSHARED)
+            .args(["sh", "-c", probe])
+            .output();
+        run.is_ok_and(|run| run.status.success())
     }
 
     /// Starts it and waits until it says that it is ready.
@@ -156,9 +187,20 @@ impl NodeOptions {
     }
 
     fn command(&self) -> Command {
-        let mut command = match &self.limits {
-            None => Command::new(&self.program),
-            Some(limits) => {
+        let mut command = match &self.within {
+            Within::Plain => Command::new(&self.program),
+            Within::Memory(size) => {
+                let mount = format!("mount -t tmpfs -o size={size} share \"$1\" || exit 1");
+                let mut unshare = Command::new("unshare");
+                unshare
+                    .args(UNSHARED)
+                    .args(["sh", "-c"])
+                    .arg(format!("{mount}; shift; exec \"$0\" \"$@\""))
+                    .arg(&self.program)
+                    .arg(self.home.share());
+                unshare
+            }
+            Within::Limits(limits) => {
                 let mut shell = Command::new("sh");
                 shell
                     .arg("-c")
@@ -260,6 +302,13 @@ impl NodeProcess {
     /// Its process.
     pub fn pid(&self) -> u32 {
         self.child.id()
+    }
+
+    /// Its share as it sees it, if that is a disk of memory.
+    pub fn mounted_share(&self) -> PathBuf {
+        let root = format!("/proc/{}/root", self.pid());
+        let share = self.home().share();
+        Path::new(&root).join(share.strip_prefix("/").expect("an absolute path"))
     }
 
     /// What it holds now.

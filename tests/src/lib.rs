@@ -3,8 +3,9 @@
 //! Participants: [`Home`], a temporary share and state; [`NodeProcess`], a running `noded`; [`Ctl`], runs of `ctl`;
 //! [`Control`], the control port spoken by hand; [`http`] and [`xmlrpc`], clients written from the protocols; [`Rogue`], a
 //! peer that misbehaves in one chosen way; [`Listener`], who is no peer and counts who connects; [`Proxy`], a
-//! peer that lies about content; [`PythonPeer`], the two peers of the book; [`names`], names that want out of the
-//! share; [`Meters`], what a process holds; [`Pty`], a program at a terminal; [`Ui`], a running `ctl ui`; [`browser`], Chromium that looks at it.
+//! peer that lies about content; [`Gate`], a door that lets one process through; [`PythonPeer`], the two peers of the
+//! book; [`names`], names that want out of the share; [`Meters`], what a process holds; [`Pty`], a program at a terminal;
+//! [`Ui`], a running `ctl ui`; [`browser`], Chromium that looks at it.
 //!
 //! Goals: a test meets the programs only from outside; every wait has a deadline and says what it waited for; everything that
 //! a test started ends with it. Non-goals: sharing code with the programs, because an error there must not hide itself here.
@@ -31,6 +32,7 @@ pub mod xmlrpc;
 mod control;
 mod controller;
 mod daemon;
+mod gate;
 mod home;
 mod listener;
 mod meters;
@@ -45,6 +47,7 @@ pub use browser::Browser;
 pub use control::{Control, ControlError};
 pub use controller::{Ctl, CtlRun};
 pub use daemon::{NodeOptions, NodeProcess, Refusal};
+pub use gate::Gate;
 pub use home::Home;
 pub use listener::Listener;
 pub use meters::Meters;

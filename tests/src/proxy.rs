@@ -3,20 +3,25 @@
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use crate::http;
 
 /// The answer to `hello`.
 const WELCOME: &str = "HTTP/1.1 200 OK\r\nServer: sixhop/0\r\nContent-Type: text/xml\r\nContent-Length: 113\r\nConnection: close\r\n\r\n<?xml version=\"1.0\"?><methodResponse><params><param><value><int>0</int></value></param></params></methodResponse>";
 
-/// What a proxy does with content, beside passing it on.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Conduct {
-    Passes,
-    Withholds,
+/// The answer of a node that sends too much already.
+const BUSY: &str = "HTTP/1.1 503 Service Unavailable\r\nServer: sixhop/0\r\nRetry-After: 1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+
+/// What a proxy does with content on its way back.
+#[derive(Debug, Default)]
+struct Conduct {
+    lies: AtomicBool,
+    withholds: bool,
     /// It takes a request for a bundle for a call, as nodes do that know no bundles.
-    KnowsNoBundles,
+    knows_no_bundles: bool,
+    /// Requests for content that are still to be answered as busy.
+    busy: AtomicUsize,
 }
 
 /// Bytes of an answer in chunks behind its content.
@@ -27,7 +32,7 @@ const CHUNKED_END: usize = b"\r\n0\r\n\r\n".len();
 pub struct Proxy {
     /// Its URL.
     pub url: String,
-    lies: Arc<AtomicBool>,
+    conduct: Arc<Conduct>,
 }
 
 impl Proxy {
@@ -40,45 +45,67 @@ impl Proxy {
 
     /// Answers as the node at `url` does, but breaks off instead of sending content. It does send trees.
     pub fn withholding(url: &str) -> Proxy {
-        Proxy::start(url, Conduct::Withholds)
+        let conduct = Conduct {
+            withholds: true,
+            ..Conduct::default()
+        };
+        Proxy::start(url, conduct)
+    }
+
+    /// Answers the first `times` requests for content as a busy node does, and all else as the node at `url`.
+    pub fn busy(url: &str, times: usize) -> Proxy {
+        let conduct = Conduct {
+            busy: times.into(),
+            ..Conduct::default()
+        };
+        Proxy::start(url, conduct)
     }
 
     /// From now on it changes content.
     pub fn lie(&self) {
-        self.lies.store(true, Ordering::Release);
+        self.conduct.lies.store(true, Ordering::Release);
+    }
+
+    /// Returns how many requests for content it will still answer as busy.
+    pub fn busy_left(&self) -> usize {
+        self.conduct.busy.load(Ordering::Acquire)
     }
 
     /// Answers as the node at `url` does, until it is told to lie.
     pub fn honest(url: &str) -> Proxy {
-        Proxy::start(url, Conduct::Passes)
+        Proxy::start(url, Conduct::default())
     }
 
     /// Answers as the node at `url` does, if that knew no bundles.
     pub fn without_bundles(url: &str) -> Proxy {
-        Proxy::start(url, Conduct::KnowsNoBundles)
+        let conduct = Conduct {
+            knows_no_bundles: true,
+            ..Conduct::default()
+        };
+        Proxy::start(url, conduct)
     }
 
     fn start(url: &str, conduct: Conduct) -> Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = listener.local_addr().expect("an address");
         let behind = url.to_owned();
-        let lies = Arc::new(AtomicBool::new(false));
-        let told = Arc::clone(&lies);
+        let conduct = Arc::new(conduct);
+        let told = Arc::clone(&conduct);
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 let (behind, told) = (behind.clone(), Arc::clone(&told));
-                std::thread::spawn(move || pass(stream, &behind, &told, conduct));
+                std::thread::spawn(move || pass(stream, &behind, &told));
             }
         });
         Proxy {
             url: format!("http://{address}/"),
-            lies,
+            conduct,
         }
     }
 }
 
 /// Passes one request on; the connection is closed after the answer.
-fn pass(mut stream: TcpStream, behind: &str, lies: &AtomicBool, conduct: Conduct) -> Option<()> {
+fn pass(mut stream: TcpStream, behind: &str, conduct: &Conduct) -> Option<()> {
     let mut head = Vec::new();
     let mut byte = [0];
     while !head.ends_with(b"\r\n\r\n") {
@@ -94,7 +121,7 @@ fn pass(mut stream: TcpStream, behind: &str, lies: &AtomicBool, conduct: Conduct
         return stream.write_all(WELCOME.as_bytes()).ok();
     }
     let is_bundle = head.starts_with("POST /blobs ");
-    if is_bundle && conduct == Conduct::KnowsNoBundles {
+    if is_bundle && conduct.knows_no_bundles {
         head = head.replace("application/x-sixhop-digests", "text/xml");
     }
     let lines = head.trim_end().split("\r\n");
@@ -110,15 +137,26 @@ fn pass(mut stream: TcpStream, behind: &str, lies: &AtomicBool, conduct: Conduct
     )
     .ok()?;
     request.extend(body);
-    let mut answer = http::until_close(behind, &request);
     let is_blob = head.starts_with("GET /blobs/") && !head.split(' ').nth(1)?.ends_with("/tree");
-    if (is_blob || is_bundle) && conduct == Conduct::Withholds {
+    let is_content = is_blob || is_bundle;
+    let fewer = |left: usize| left.checked_sub(1);
+    let busy = &conduct.busy;
+    if is_content
+        && busy
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, fewer)
+            .is_ok()
+    {
+        return stream.write_all(BUSY.as_bytes()).ok();
+    }
+    let mut answer = http::until_close(behind, &request);
+    if is_content && conduct.withholds {
         return stream.shutdown(Shutdown::Both).ok();
     }
-    if lies.load(Ordering::Acquire) && is_blob {
+    let lies = conduct.lies.load(Ordering::Acquire);
+    if lies && is_blob {
         *answer.last_mut()? ^= 1;
     }
-    if lies.load(Ordering::Acquire) && is_bundle {
+    if lies && is_bundle {
         let last = answer.len().checked_sub(CHUNKED_END + 1)?;
         answer[last] ^= 1;
     }

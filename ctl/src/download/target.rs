@@ -9,12 +9,16 @@ use std::{
     io::{self, Write},
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
+    time::{Duration, SystemTime},
 };
 
-use node_wire::{ShareName, name::TEMPORARY_PREFIX};
+use node_wire::{About, ShareName, name::TEMPORARY_PREFIX};
 use tempfile::NamedTempFile;
 
 use crate::{connection::Existing, error::CtlError};
+
+/// How far in the future a time of change may lie; clocks differ.
+const FUTURE_MAX: Duration = Duration::from_secs(24 * 3600);
 
 /// What stands for standard output.
 const STANDARD_OUTPUT: &str = "-";
@@ -95,6 +99,15 @@ impl Target {
         }
     }
 
+    /// Gives the file the time and the permission to run that it had elsewhere. A time that no clock has had yet is
+    /// not believed.
+    pub(crate) fn describe(&self, about: About) -> Result<(), CtlError> {
+        match self {
+            Target::StandardOutput => Ok(()),
+            Target::File(place) => place.describe(about),
+        }
+    }
+
     /// Puts the file in its place. Fails if somebody else has put one there.
     pub(crate) fn place(self) -> Result<PathBuf, CtlError> {
         match self {
@@ -127,6 +140,23 @@ impl Place {
             .as_file()
             .write_all(bytes)
             .map_err(|error| CtlError::file("write", &self.path, error))
+    }
+
+    fn describe(&self, about: About) -> Result<(), CtlError> {
+        let file = self.temporary.as_file();
+        let describe = || {
+            if about.executable {
+                let mode = file.metadata()?.permissions().mode() & 0o777;
+                // Who may read it may run it, and nobody else.
+                file.set_permissions(Permissions::from_mode(mode | ((mode & 0o444) >> 2)))?;
+            }
+            let latest = SystemTime::now() + FUTURE_MAX;
+            match about.time().filter(|time| *time <= latest) {
+                Some(modified) => file.set_modified(modified),
+                None => Ok(()),
+            }
+        };
+        describe().map_err(|error| CtlError::file("write", &self.path, error))
     }
 
     fn place(self) -> Result<PathBuf, CtlError> {
@@ -196,6 +226,29 @@ mod tests {
         assert_eq!(target.place().unwrap(), path);
         assert_eq!(fs::read(&path).unwrap(), b"hello there");
         assert_eq!(entries(dir.path()), 1);
+    }
+
+    #[test]
+    fn a_file_keeps_its_time_and_may_be_run() {
+        let dir = tempfile::tempdir().unwrap();
+        let about = |modified| About {
+            modified: Some(modified),
+            executable: true,
+        };
+        let path = dir.path().join("a");
+        for (said, kept) in [
+            (1_000_000_000_123, true),
+            (u64::MAX, false),
+            (1 << 45, false),
+        ] {
+            let target = Target::choose(&path, "a", Existing::Replace).unwrap();
+            target.describe(about(said)).unwrap();
+            target.place().unwrap();
+            let metadata = fs::metadata(&path).unwrap();
+            let is = about(said).time() == metadata.modified().ok();
+            assert_eq!(is, kept, "{said}");
+            assert_eq!(metadata.permissions().mode() & 0o7700, 0o700);
+        }
     }
 
     #[test]

@@ -189,6 +189,10 @@ pub struct SearchAnswer {
     /// Nodes that were heard of and not asked: most because their summaries say that they do not have it.
     #[serde(default)]
     pub passed_over: u32,
+    /// Nodes that another one named, that may have it, and that cannot be reached from here. A fetch asks them through
+    /// the node that named them.
+    #[serde(default)]
+    pub unreachable: u32,
     /// Whether there are peers of the chapter that may have a file of that name and were not asked: `sure` asks them.
     #[serde(default)]
     pub left_chapter_out: bool,

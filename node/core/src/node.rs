@@ -34,8 +34,8 @@ use crate::{
     rate::Rate,
     secret::Secret,
     server::{
-        self, ConnectionLimits, Context, OwnNames, PolicyGate, Searches, Uploads, look_at_policy,
-        watch_policy,
+        self, ConnectionLimits, Context, OwnNames, Passing, PolicyGate, Searches, Uploads,
+        look_at_policy, watch_policy,
     },
     share::{Catalogue, Digests, Keeper, News, Share, ShareError},
     state::StateDir,
@@ -482,7 +482,7 @@ fn assemble(
         Arc::clone(events),
     );
     let uploads = Uploads::new(upload_rate, share.disk().clone(), Arc::clone(&counters));
-    let context = Context {
+    Arc::new(Context {
         disk: share.disk().clone(),
         answering: server::answering(),
         share,
@@ -498,14 +498,14 @@ fn assemble(
         network,
         quotas: Quotas::default(),
         searches: Searches::default(),
+        passing: Passing::default(),
         summary: Arc::default(),
         overlay,
         transfers: Arc::new(transfers),
         counters,
         secret,
         bodies: server::body_budget(),
-    };
-    Arc::new(context)
+    })
 }
 
 async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), NodeError> {

@@ -226,6 +226,12 @@ impl Search {
         self.finder.passed_over()
     }
 
+    /// Returns how many nodes may have something and cannot be reached from here.
+    #[must_use]
+    pub fn unreachable(&self) -> usize {
+        self.finder.unreachable().len()
+    }
+
     /// Which peers were asked, in that order, and how they answered so far.
     pub fn steps(&self) -> impl Iterator<Item = &Step> {
         self.finder.steps().iter().chain(self.chapter.steps())

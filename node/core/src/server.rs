@@ -31,6 +31,7 @@ mod hosts;
 mod methods;
 mod network;
 mod page;
+mod passing;
 mod policy;
 mod public;
 mod query_budget;
@@ -58,6 +59,7 @@ pub(crate) use self::policy::look_at_policy;
 pub use self::{
     front::{ConnectionLimits, Front, STOP_TIME, raise_file_limit},
     hosts::OwnNames,
+    passing::Passing,
     policy::{PolicyGate, watch_policy},
     searches::Searches,
     summary::OwnSummary,
@@ -109,6 +111,8 @@ pub struct Context {
     pub quotas: Quotas,
     /// Searches of others that are not over.
     pub searches: Searches,
+    /// What peers have, for those who cannot reach them.
+    pub passing: Passing,
     /// What is told of the files, in few bytes.
     pub summary: Arc<OwnSummary>,
     /// The peers.

@@ -34,6 +34,8 @@ mod bundle;
 mod claims;
 mod course;
 mod download;
+#[cfg(test)]
+mod faults;
 mod fetch;
 mod file;
 mod ids;
@@ -206,7 +208,7 @@ impl Transfers {
                 turns: Turns::new(RUNNING_MAX),
                 claims: Claims::default(),
                 #[cfg(test)]
-                disk_is_full: Arc::default(),
+                faults: Arc::default(),
             },
             ids: Arc::new(ids),
             jobs: Mutex::default(),

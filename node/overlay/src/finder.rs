@@ -41,7 +41,7 @@ use node_wire::{
 };
 use tokio::{select, time::sleep_until};
 
-pub use self::step::{Advance, Holder, Step};
+pub use self::step::{Advance, Holder, Step, Unreachable};
 use super::{
     Overlay, PeerEntry,
     planner::{Limits, PassedOver, Planner, Reach, Target},
@@ -234,6 +234,14 @@ impl Finder {
         &self.steps
     }
 
+    /// Returns the nodes that may have it and cannot be reached from here, and who named each of them.
+    #[must_use]
+    pub fn unreachable(&self) -> Vec<Unreachable> {
+        let is_over = self.calls.is_empty();
+        let steps = self.steps.iter();
+        steps.filter_map(|step| step.unreachable(is_over)).collect()
+    }
+
     /// Why more might be found than was.
     #[must_use]
     pub fn verdict(&self) -> MissReason {
@@ -277,6 +285,7 @@ impl Finder {
             after,
             limit,
             deadline: gather,
+            through: None,
         };
         let find = match &part {
             Part::First => Ok(find(None)),
@@ -411,6 +420,7 @@ impl Finder {
                 self.overlay.answered(&target.peer, *kind, None);
                 *kind == PeerKind::Book
             }
+            CallError::Busy(_) => false,
             CallError::Transport(_) | CallError::Deadline => {
                 if target.is_ours {
                     self.overlay.failed(&target.peer, error);
@@ -426,8 +436,10 @@ impl Finder {
             }
         };
         self.others_seen |= is_other;
-        self.planner
-            .failed(target, matches!(error, CallError::Deadline));
+        self.planner.failed(
+            target,
+            matches!(error, CallError::Deadline | CallError::Busy(_)),
+        );
     }
 }
 

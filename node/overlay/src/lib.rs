@@ -67,7 +67,7 @@ use serde_json::json;
 use tokio::{sync::Notify, time::timeout_at};
 
 pub use self::{
-    finder::{Advance, Finder, Holder, Step},
+    finder::{Advance, Finder, Holder, Step, Unreachable},
     introduce::{Introducer, Meeting, PEERS_FILE},
     meetings::{Meetings, PROOF_TIME, TOKEN_TIME, Visitor},
     memory::{Enter, MEMORY_FOR, MEMORY_MAX, Means, QueryMemory, WalkKey},
@@ -407,6 +407,15 @@ impl Overlay {
         self.peers().get(peer).and_then(|entry| entry.kind)
     }
 
+    /// Returns the URL of a Sixhop node at `url` that this node has met and that answers, if it is a peer.
+    #[must_use]
+    pub fn met_node(&self, url: &PeerUrl) -> Option<PeerUrl> {
+        let peers = self.peers();
+        let entry = peers.get(url)?;
+        let is_met = entry.latency.is_some() && entry.failures == 0;
+        (is_met && entry.kind == Some(PeerKind::Sixhop)).then(|| entry.url.clone())
+    }
+
     /// Notes that a peer could not be reached; the third time drops it. One that
     /// answered, with something that cannot be read, was reached.
     fn failed(&self, peer: &PeerUrl, error: &CallError) {
@@ -414,6 +423,11 @@ impl Overlay {
             return;
         }
         let text = error.to_string();
+        if let CallError::Busy(_) = error {
+            // It is there, and has done nothing wrong.
+            tracing::debug!(peer = peer.as_str(), "{text}");
+            return;
+        }
         if error.is_unreadable() {
             self.peers().unreadable(peer, &text);
             self.counters.answers_unreadable.one();

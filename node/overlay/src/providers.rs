@@ -112,6 +112,7 @@ impl Overlay {
             after: None,
             limit: 1,
             deadline: None,
+            through: None,
         };
         let found = self.client.find(peer, &find, now() + ANSWER).await;
         let hits = found.ok().map(|found| found.value.hits).unwrap_or_default();

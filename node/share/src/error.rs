@@ -160,6 +160,27 @@ impl ShareError {
         }
     }
 
+    /// Returns whether the file is in its place all the same: what failed was to bring its directory to the disk.
+    #[must_use]
+    pub fn is_placed(&self) -> bool {
+        matches!(
+            self,
+            ShareError::Store {
+                doing: Doing::Sync,
+                ..
+            }
+        )
+    }
+
+    /// Returns whether storing the same bytes may succeed later: the system refused, or the share is away.
+    #[must_use]
+    pub fn may_pass(&self) -> bool {
+        matches!(
+            self,
+            ShareError::NoSpace { .. } | ShareError::Store { .. } | ShareError::Away { .. }
+        )
+    }
+
     /// The error for `name` that says what `error` of the system means while the
     /// file is stored.
     pub(super) fn storing(name: &ShareName, doing: Doing, error: io::Error) -> ShareError {

@@ -50,6 +50,21 @@ pub struct About {
     pub executable: bool,
 }
 
+impl From<node_wire::About> for About {
+    fn from(said: node_wire::About) -> About {
+        About {
+            modified: said.time(),
+            executable: said.executable,
+        }
+    }
+}
+
+impl From<About> for node_wire::About {
+    fn from(about: About) -> node_wire::About {
+        node_wire::About::new(about.modified, about.executable)
+    }
+}
+
 /// Longest file that is taken from a peer that gives no digest, in bytes.
 pub const INCOMING_MAX: u64 = 16 << 30;
 
@@ -131,10 +146,17 @@ impl Begun<'_> {
             parent,
         } = self;
         let failed = |error| ShareError::storing(name, Doing::Begin, error);
-        let path = match temporary {
-            Temporary::Kept(path) => (*path).to_owned(),
-            Temporary::New => parent.path_of(&random_name(parent.made()).map_err(failed)?),
+        let temporaries = &share.storing.temporaries;
+        let not_opened = |error: io::Error| match temporary {
+            Temporary::Kept(_) if error.kind() == io::ErrorKind::NotFound => {
+                ShareError::NotFound(name.clone())
+            }
+            _ => failed(error),
         };
+        let path = path_for(share, &directory, &parent, temporary).map_err(|error| {
+            temporaries.remove_folders(&directory, &parent.path_of(""));
+            not_opened(error)
+        })?;
         let mut options = OpenOptions::new();
         options
             .read(true)
@@ -143,22 +165,16 @@ impl Begun<'_> {
             .follow(FollowSymlinks::No);
         let opened = match temporary {
             Temporary::New => parent.directory().open_with(last(&path), &options),
-            Temporary::Kept(path) => directory.open_with(path, &options),
+            Temporary::Kept(_) => directory.open_with(&path, &options),
         };
         let file = match opened {
             Ok(file) => file.into_std(),
             Err(error) => {
-                let temporaries = &share.storing.temporaries;
                 temporaries.remove_folders(&directory, &path);
-                return Err(match temporary {
-                    Temporary::Kept(_) if error.kind() == io::ErrorKind::NotFound => {
-                        ShareError::NotFound(name.clone())
-                    }
-                    _ => failed(error),
-                });
+                return Err(not_opened(error));
             }
         };
-        share.storing.temporaries.begin(&path);
+        temporaries.begin(&path);
         let last = share.names.find(parent.directory(), name.file_name());
         Ok(Incoming {
             target: Target {
@@ -343,9 +359,9 @@ impl Incoming {
     /// Errors with [`ShareError::Exists`] if the name was taken meanwhile, with
     /// [`ShareError::Length`] if the file has another length, and with
     /// [`ShareError::Away`] if the share is not there any more. Then, and on
-    /// any other error, nothing of the file stays.
+    /// any other error, the temporary goes unless [`Incoming::stay_if`] says that it
+    /// stays.
     pub fn commit(mut self, length: u64, about: About) -> Result<Stamp, ShareError> {
-        self.target.fate = Fate::Removed;
         self.complete(length, about)?;
         self.file
             .sync_all()
@@ -477,6 +493,27 @@ impl Drop for Target {
                 .remove(&self.share, &self.temporary)
         {
             tracing::warn!(name = %self.name, %error, "a temporary file could not be removed");
+        }
+    }
+}
+
+/// Returns where the temporary is to be opened. One that is kept in another directory
+/// moves beside its target.
+fn path_for(
+    share: &Share,
+    directory: &Dir,
+    parent: &Parent,
+    temporary: &Temporary<'_>,
+) -> io::Result<String> {
+    let new = || Ok::<_, io::Error>(parent.path_of(&random_name(parent.made())?));
+    match temporary {
+        Temporary::New => new(),
+        Temporary::Kept(path) if parent.has(path) => Ok((*path).to_owned()),
+        Temporary::Kept(path) => {
+            let moved = new()?;
+            parent.take(directory, path, last(&moved))?;
+            share.storing.temporaries.moved(directory, path);
+            Ok(moved)
         }
     }
 }

@@ -54,7 +54,7 @@ use std::{
 };
 
 use cap_fs_ext::{FollowSymlinks, OpenOptionsFollowExt};
-use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt};
+use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt, PermissionsExt};
 use node_base::disk::Disk;
 use node_wire::name::ShareName;
 use plugin_api::FileInfo;
@@ -80,6 +80,9 @@ pub use self::{
     skipped::{SkipReason, Skipped},
     stamp::Stamp,
 };
+
+/// The permission of the owner of a file to run it.
+const OWNER_RUNS: u32 = 0o100;
 
 /// Number of shares that were opened, each with its own number.
 static OPENED: AtomicU64 = AtomicU64::new(0);
@@ -367,6 +370,25 @@ impl Share {
         } else {
             Err(ShareError::NotFound(name.clone()))
         }
+    }
+
+    /// Returns what the file `name` is beside its name and bytes. Blocks.
+    ///
+    /// # Errors
+    /// As [`Share::read`].
+    pub fn about(&self, name: &ShareName) -> Result<About, ShareError> {
+        let directory = self.directory_of(name)?;
+        let metadata = directory
+            .symlink_metadata(&*self.names.path(&directory, name.as_str()))
+            .map_err(|error| ShareError::of(name, error))?;
+        if !metadata.is_file() {
+            return Err(ShareError::NotFound(name.clone()));
+        }
+        let modified = metadata.modified().ok();
+        Ok(About {
+            modified: modified.map(cap_std::time::SystemTime::into_std),
+            executable: metadata.permissions().mode() & OWNER_RUNS != 0,
+        })
     }
 
     /// Whether something, a file or not, has `name`. Blocks.

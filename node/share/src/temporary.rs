@@ -79,6 +79,14 @@ impl Temporaries {
         }
     }
 
+    /// Notes that the temporary that was at `path` is elsewhere now, and removes the
+    /// directories that were made for it if they are empty.
+    pub(super) fn moved(&self, share: &Dir, path: &str) {
+        lock(&self.in_use).remove(path);
+        self.made_for(path);
+        self.remove_folders(share, path);
+    }
+
     /// Removes the temporary at `path`, and the directories that were made for
     /// it if they are empty.
     pub(super) fn remove(&self, share: &Dir, path: &str) -> io::Result<()> {

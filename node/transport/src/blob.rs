@@ -43,7 +43,14 @@ impl Client {
         deadline: Instant,
     ) -> Result<PieceTree, CallError> {
         let mut response = self
-            .ask(peer, Purpose::Tree(*digest), deadline)
+            .ask(
+                peer,
+                Purpose::Tree {
+                    digest: *digest,
+                    through: self.through.clone(),
+                },
+                deadline,
+            )
             .await
             .map_err(absent)?;
         if response.status == PARTIAL_CONTENT {
@@ -70,6 +77,7 @@ impl Client {
         let purpose = Purpose::Blob {
             digest: *digest,
             range: range.clone(),
+            through: self.through.clone(),
         };
         let response = self.ask(peer, purpose, deadline).await.map_err(absent)?;
         if !answers(&response, &range) {
@@ -140,7 +148,6 @@ impl Client {
 fn absent(error: CallError) -> CallError {
     match error {
         CallError::Transport(TransportError::Status(NOT_FOUND)) => CallError::Absent,
-        CallError::Transport(TransportError::Busy(wait)) => CallError::Busy(wait),
         error => error,
     }
 }

@@ -47,7 +47,7 @@ const HELLO_ANSWER_MAX: usize = 8 * 1024;
 pub enum CallError {
     /// The bytes did not come.
     #[error(transparent)]
-    Transport(#[from] TransportError),
+    Transport(TransportError),
     /// The peer did not answer in time, or fell silent.
     #[error("it did not answer in time")]
     Deadline,
@@ -66,7 +66,7 @@ pub enum CallError {
     /// The peer does not know the method: it is not of our kind.
     #[error("it does not know this call")]
     Unknown(PeerKind),
-    /// The peer is sending to too many others; ask again after this time.
+    /// The peer is sending to too many others, or was asked too often; ask again after this time.
     #[error("it is busy, and asks to try again in {} s", .0.as_secs())]
     Busy(Duration),
     /// The peer is of a private network, and this node is not.
@@ -92,6 +92,15 @@ pub enum CallError {
     /// A valid answer to something else.
     #[error("it answered with something that cannot be read: an answer of another kind")]
     Unexpected,
+}
+
+impl From<TransportError> for CallError {
+    fn from(error: TransportError) -> CallError {
+        match error {
+            TransportError::Busy(wait) => CallError::Busy(wait),
+            error => CallError::Transport(error),
+        }
+    }
 }
 
 impl CallError {
@@ -161,6 +170,7 @@ pub struct Client {
     dials: Dials,
     pub(super) counters: Arc<Counters>,
     pub(super) download_rate: Rate,
+    pub(super) through: Option<PeerUrl>,
 }
 
 impl Client {
@@ -173,6 +183,7 @@ impl Client {
             dials: Dials::default(),
             counters,
             download_rate: Rate::default(),
+            through: None,
         }
     }
 
@@ -188,6 +199,15 @@ impl Client {
     pub fn with_download_rate(mut self, rate: Rate) -> Client {
         self.download_rate = rate;
         self
+    }
+
+    /// Asks for the content of `holder`, if there is one, through the peers that are asked for content.
+    #[must_use]
+    pub fn through(&self, holder: Option<PeerUrl>) -> Client {
+        Client {
+            through: holder,
+            ..self.clone()
+        }
     }
 
     /// The calls that strangers caused.

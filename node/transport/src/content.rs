@@ -15,7 +15,7 @@ use std::{
 use bytes::Bytes;
 use futures_util::StreamExt;
 use node_wire::{
-    AnswerRate, Budget,
+    About, AnswerRate, Budget,
     content::Payload,
     peer_url::PeerUrl,
     query_answer::{AnswerHead, QueryAnswerReader, QueryOutcome},
@@ -67,6 +67,8 @@ pub struct RemoteFile {
     pub peer: PeerUrl,
     /// How it travels, as text or as base64, and in which dialect.
     pub head: AnswerHead,
+    /// What the peer says of the file.
+    pub about: About,
     body: ContentBody,
     reader: Option<Box<QueryAnswerReader>>,
     intake: Intake,
@@ -252,6 +254,7 @@ pub(super) async fn open(
 ) -> Result<QueryReply, CallError> {
     let mut intake = Intake::new(client, &peer);
     let mut reader = QueryAnswerReader::of(response.charset);
+    let about = response.about;
     let mut body = ContentBody::of(response);
     let mut decoded = Vec::new();
     while let Some(chunk) = next_chunk(&mut body.body, deadline).await? {
@@ -261,6 +264,7 @@ pub(super) async fn open(
             return Ok(QueryReply::Found(Box::new(RemoteFile {
                 peer,
                 head,
+                about,
                 body,
                 reader: Some(Box::new(reader)),
                 intake,

@@ -17,11 +17,11 @@ use hyper_util::{
     rt::{TokioExecutor, TokioTimer},
 };
 use node_wire::{
-    AnswerRate, Budget, Charset, answer_rate, asking, budget,
+    About, AnswerRate, Budget, Charset, about, answer_rate, asking, budget,
     bundle::DIGESTS_TYPE,
     node_id::{Nonce, TOKEN_HEADER},
     peer_url::PeerUrl,
-    query_id,
+    query_id, through,
 };
 
 use super::{
@@ -165,7 +165,7 @@ impl Purpose {
     fn body(&self) -> &[u8] {
         match self {
             Purpose::Call(body) | Purpose::Find(body) | Purpose::Bundle(body) => body,
-            Purpose::Blob { .. } | Purpose::Tree(_) | Purpose::Search(_) => &[],
+            Purpose::Blob { .. } | Purpose::Tree { .. } | Purpose::Search(_) => &[],
         }
     }
 }
@@ -214,13 +214,13 @@ impl Transport for HttpTransport {
                 .await?;
             let wanted_part = matches!(purpose, Purpose::Blob { .. });
             let status = response.status();
-            if status == StatusCode::SERVICE_UNAVAILABLE {
+            // Who is too busy to read a request cannot show that it is a member.
+            if matches!(
+                status,
+                StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS
+            ) {
                 let wait = response.headers().get(header::RETRY_AFTER);
                 return Err(TransportError::Busy(retry_after(wait)));
-            }
-            // Who is too busy to read a request cannot show that it is a member.
-            if status == StatusCode::TOO_MANY_REQUESTS {
-                return Err(TransportError::Status(status.as_u16()));
             }
             if let Some(expected) = expected {
                 let shown = response.headers().get(NETWORK_HEADER);
@@ -253,6 +253,9 @@ fn read_head(response: Response<Incoming>) -> PeerResponse {
         length: text(header::CONTENT_LENGTH.as_str()).and_then(|length| length.parse().ok()),
         budget_left: text(budget::LEFT_HEADER).and_then(Budget::from_header),
         rate: text(answer_rate::HEADER).and_then(AnswerRate::from_header),
+        about: text(about::HEADER)
+            .map(About::from_header)
+            .unwrap_or_default(),
         body: stream(response.into_body()),
     }
 }
@@ -280,6 +283,11 @@ fn http_request(request: &PeerRequest) -> Result<Request<Full<Bytes>>, Transport
         }
         builder = builder.header(budget::HEADER, walk.budget.to_string());
     }
+    if let Purpose::Blob { through, .. } | Purpose::Tree { through, .. } = &request.purpose
+        && let Some(holder) = through
+    {
+        builder = builder.header(through::HEADER, holder.as_str());
+    }
     let built = match &request.purpose {
         Purpose::Call(body) => builder
             .method(Method::POST)
@@ -292,7 +300,7 @@ fn http_request(request: &PeerRequest) -> Result<Request<Full<Bytes>>, Transport
             .uri(format!("http://{at}{}", peer.path()))
             .header(header::CONTENT_TYPE, "text/xml")
             .body(Full::new(body.clone())),
-        Purpose::Blob { digest, range } => builder
+        Purpose::Blob { digest, range, .. } => builder
             .method(Method::GET)
             .uri(format!("http://{at}/blobs/{digest}"))
             .header(
@@ -300,7 +308,7 @@ fn http_request(request: &PeerRequest) -> Result<Request<Full<Bytes>>, Transport
                 format!("bytes={}-{}", range.start, range.end.saturating_sub(1)),
             )
             .body(Full::default()),
-        Purpose::Tree(digest) => builder
+        Purpose::Tree { digest, .. } => builder
             .method(Method::GET)
             .uri(format!("http://{at}/blobs/{digest}/tree"))
             .body(Full::default()),

@@ -9,7 +9,7 @@ use std::{
 
 use bytes::Bytes;
 use futures_util::{FutureExt, TryFutureExt, future::BoxFuture, stream};
-use node_wire::{Budget, Charset, node_id::Nonce, peer_url::PeerUrl};
+use node_wire::{About, Budget, Charset, node_id::Nonce, peer_url::PeerUrl};
 
 use super::destination::Destination;
 use super::transport::{PeerKind, PeerRequest, PeerResponse, Purpose, Transport, TransportError};
@@ -105,6 +105,7 @@ impl Transport for MemoryTransport {
                 length: None,
                 budget_left: answer.budget_left,
                 rate: None,
+                about: About::default(),
                 body: Box::pin(stream::iter(answer.chunks.into_iter().map(Ok))),
             })
         }

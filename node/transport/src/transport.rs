@@ -6,7 +6,7 @@ use super::{call_scope::CheckedAddress, destination::Destination};
 use bytes::Bytes;
 use futures_util::{Stream, future::BoxFuture};
 use node_wire::{
-    AnswerRate, Budget, Charset, Digest, asking::Asking, node_id::Nonce, peer_url::PeerUrl,
+    About, AnswerRate, Budget, Charset, Digest, asking::Asking, node_id::Nonce, peer_url::PeerUrl,
     query_id::QueryId,
 };
 
@@ -47,9 +47,16 @@ pub enum Purpose {
         digest: Digest,
         /// The bytes, at least one.
         range: Range<u64>,
+        /// The holder, if the peer is to pass its content on.
+        through: Option<PeerUrl>,
     },
     /// What checks its pieces: `GET /blobs/DIGEST/tree`.
-    Tree(Digest),
+    Tree {
+        /// The content.
+        digest: Digest,
+        /// The holder, if the peer is to pass its content on.
+        through: Option<PeerUrl>,
+    },
     /// Many small files: `POST /blobs` with a list of digests, as bytes.
     Bundle(Bytes),
     /// The files that match a query: `GET /search?…`.
@@ -87,6 +94,8 @@ pub struct PeerResponse {
     pub budget_left: Option<Budget>,
     /// How fast the peer says that it sends, if it limits its uploads.
     pub rate: Option<AnswerRate>,
+    /// What the peer says of the file that it sends.
+    pub about: About,
     /// The body, as it arrives.
     pub body: BodyStream,
 }

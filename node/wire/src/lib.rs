@@ -18,6 +18,7 @@
 //!   bounded in [`limits`].
 //! - What this crate writes, it reads back the same.
 
+pub mod about;
 pub mod answer_rate;
 pub mod asking;
 pub mod budget;
@@ -47,9 +48,11 @@ pub mod query_id;
 pub mod request;
 pub mod response;
 pub mod scope;
+pub mod through;
 mod utf8;
 pub mod value;
 
+pub use about::About;
 pub use answer_rate::AnswerRate;
 pub use budget::Budget;
 pub use content::{ContentScan, Payload, QueryAnswerWriter, Scanned};

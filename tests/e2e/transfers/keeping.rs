@@ -6,7 +6,7 @@ use e2e::{NodeProcess, wait_until};
 use serde_json::{Value, json};
 
 use super::{asker, content, over, slow, start, temporaries, wait_for_bytes};
-use crate::world::{ctl, noded};
+use crate::world::ctl;
 
 const SIZE: u64 = 16 << 20;
 const MIB: u64 = 1 << 20;
@@ -124,26 +124,6 @@ fn a_stop_of_the_node_keeps_what_came() {
     assert!(asker.home().read("a.bin") == Some(bytes));
     let served = holder.counter("bytes_served");
     assert!(served < SIZE + 3 * MIB, "{served} bytes for {SIZE}");
-}
-
-#[test]
-fn a_full_disk_keeps_what_came() {
-    let holder = noded().file("a.bin", content(16 << 20)).start();
-    // A temporary has its size from the start, so the limit is one of all files: a file of the owner fills the disk.
-    let asker = noded()
-        .args(["--peer", &holder.url])
-        .limits("trap '' XFSZ; ulimit -f 2000")
-        .start();
-    let ended = ctl(asker.home()).args(["fetch", "a.bin"]).run();
-    drop(ended.expect_code(9));
-    assert_eq!(asker.home().read("a.bin"), None);
-    let failed = wait_for_state(&asker, "failed");
-    let temporaries = temporaries(&asker.home().share());
-    assert_eq!(
-        temporaries,
-        usize::from(!failed["kept"].is_null()),
-        "{failed}"
-    );
 }
 
 #[test]

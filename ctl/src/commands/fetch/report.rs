@@ -20,7 +20,7 @@ pub(super) fn note(output: Output, typed: &str, status: &FetchStatus) {
     let (name, word) = (escaped(typed), shell_word(typed));
     match (status.state, &status.kept) {
         (FetchState::Waiting, _) => output.note(&format!(
-            "the holders of {name} are away; the fetch goes on when one answers"
+            "the holders of {name} are away or busy; the fetch goes on when one answers"
         )),
         (_, Some(kept)) => output.note(&format!(
             "{} of {name} are kept for a day; `ctl fetch {word}` goes on with them, `ctl transfers drop {}` removes them",

@@ -264,6 +264,7 @@ impl SearchServer for Answers {
             answered: 1,
             timed_out: 0,
             left_chapter_out: false,
+            unreachable: 0,
             passed_over: u32::from(reach == Some(SearchReach::Quick)),
             trace,
         })

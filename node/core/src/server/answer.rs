@@ -8,7 +8,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use node_wire::{
-    AnswerRate, Value,
+    About, AnswerRate, Value,
     content::{Payload, QueryAnswerWriter, Scanned, codes_failure},
     dialect::{CODE_FAIL, Dialect},
     fault::{self, Fault},
@@ -47,6 +47,8 @@ pub(super) struct FileAnswer {
     scanned: Option<Scanned>,
     /// How fast the peer sends it, if it comes from one and says so.
     rate: Option<AnswerRate>,
+    /// What is said of it beside its name and bytes.
+    about: About,
     upload: Upload,
 }
 
@@ -103,7 +105,7 @@ impl FileAnswer {
     /// When it cannot be read, or too much is being sent already.
     pub(super) async fn of(
         context: &Context,
-        mut content: Content,
+        (mut content, about): (Content, About),
         remote: Remote,
         _permit: &FetchPermit,
     ) -> Result<FileAnswer, FileAnswerError> {
@@ -114,6 +116,7 @@ impl FileAnswer {
             payload: scanned.map_or(Payload::Binary, |scanned| scanned.payload),
             scanned,
             rate: upload.rate(),
+            about,
             upload,
         })
     }
@@ -131,11 +134,13 @@ impl FileAnswer {
         let upload = context.uploads.begin(remote, None).await?;
         let payload = relay.payload();
         let rate = [upload.rate(), relay.rate()].into_iter().flatten().min();
+        let about = relay.about();
         Ok(FileAnswer {
             content: Content::of_relay(relay),
             payload,
             scanned: None,
             rate,
+            about,
             upload,
         })
     }
@@ -160,6 +165,7 @@ impl FileAnswer {
         let encoder = Encoder::query(QueryAnswerWriter::new(dialect, self.payload));
         let mut response = xml(self.upload.body(self.content, encoder).await);
         raw::insert_rate(response.headers_mut(), self.rate);
+        raw::insert_about(response.headers_mut(), self.about);
         if let Some(length) = length {
             response
                 .headers_mut()

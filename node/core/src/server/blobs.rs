@@ -6,15 +6,16 @@ use std::{str::FromStr, sync::Arc};
 use axum::{
     Extension,
     extract::{Path, State},
-    http::{HeaderMap, HeaderValue, Method, StatusCode, header},
+    http::{HeaderMap, Method, StatusCode},
     response::{IntoResponse, Response},
 };
-use node_wire::Digest;
+use node_wire::{About, Digest};
 
 use super::{
     Context,
     content::Content,
     front::Remote,
+    passing,
     policy::{Asker, FetchPermit, NAMES_MAX, Wanted},
     raw::{self, Asking, Representation},
 };
@@ -34,18 +35,21 @@ pub(super) async fn blob(
     let Ok(digest) = Digest::from_str(&digest) else {
         return malformed();
     };
-    let Some(permit) = permit(&context, remote, digest).await else {
-        return absent();
-    };
     let asking = Asking {
         method: &method,
         headers: &headers,
         remote,
     };
+    if let Some(passed) = passing::blob(&context, digest, &asking).await {
+        return passed;
+    }
+    let Some(permit) = permit(&context, remote, digest).await else {
+        return absent();
+    };
     for _ in 0..PLACES_MAX {
         let finder = Arc::clone(&context);
-        let found = context.disk.run(move || find(&finder, &digest)).await;
-        let Ok(Some((content, size))) = found else {
+        let job = move || Some((find(&finder, &digest)?, about(&finder, &digest)));
+        let Ok(Some(((content, size), about))) = context.disk.run(job).await else {
             return absent();
         };
         let representation = Representation {
@@ -53,6 +57,7 @@ pub(super) async fn blob(
             size,
             digest: Some(digest),
             file: None,
+            about,
         };
         let answer = raw::respond(&context, representation, &permit, &asking).await;
         if let Ok(response) = answer {
@@ -68,10 +73,20 @@ pub(super) async fn tree(
     State(context): State<Arc<Context>>,
     Path(digest): Path<String>,
     Extension(remote): Extension<Remote>,
+    method: Method,
+    headers: HeaderMap,
 ) -> Response {
     let Ok(digest) = Digest::from_str(&digest) else {
         return malformed();
     };
+    let asking = Asking {
+        method: &method,
+        headers: &headers,
+        remote,
+    };
+    if let Some(passed) = passing::tree(&context, digest, &asking).await {
+        return passed;
+    }
     let Some(permit) = permit(&context, remote, digest).await else {
         return absent();
     };
@@ -80,10 +95,7 @@ pub(super) async fn tree(
         .run(move || find_tree(&context, &digest, &permit))
         .await;
     match found {
-        Ok(Some(tree)) => {
-            let kind = HeaderValue::from_static("application/octet-stream");
-            ([(header::CONTENT_TYPE, kind)], tree.to_bytes()).into_response()
-        }
+        Ok(Some(tree)) => raw::tree(&tree),
         _ => absent(),
     }
 }
@@ -148,6 +160,16 @@ fn find(context: &Context, digest: &Digest) -> Option<(Content, u64)> {
     let blob = context.cache.open(digest)?;
     let size = blob.size();
     Some((Content::of_blob(blob), size))
+}
+
+/// What is said of the file that has the content, the first one if there are several.
+/// Blocks.
+fn about(context: &Context, digest: &Digest) -> About {
+    let named = context.digests.all_named(digest, 1);
+    let about = named
+        .first()
+        .and_then(|(name, _)| context.share.about(name).ok());
+    about.unwrap_or_default().into()
 }
 
 fn find_tree(context: &Context, digest: &Digest, _permit: &FetchPermit) -> Option<PieceTree> {

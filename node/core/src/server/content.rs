@@ -21,6 +21,7 @@ use node_wire::content::{ContentScan, Scanned};
 use super::{bundle::Bundle, relay::Relay};
 use crate::{
     cache::CachedBlob,
+    client::BlobBody,
     disk::Disk,
     pieces::{PIECE_SIZE, PieceTree},
     share::{SharedBlob, SharedFile},
@@ -71,6 +72,13 @@ enum Source {
     },
     /// A file that a peer is sending.
     Peer(Box<Relay>),
+    /// A range of content that a peer is sending, which is passed on.
+    Passed {
+        body: Box<BlobBody>,
+        left: u64,
+        /// What arrived and was not taken yet.
+        ahead: Bytes,
+    },
     /// Many small files of the share or the cache.
     Bundle(Box<Bundle>),
 }
@@ -166,6 +174,18 @@ impl Content {
         }
     }
 
+    /// Creates content from `length` bytes that a peer is sending.
+    pub(super) fn of_passed(body: BlobBody, length: u64) -> Content {
+        Content {
+            origin: Origin::Peer,
+            source: Source::Passed {
+                body: Box::new(body),
+                left: length,
+                ahead: Bytes::new(),
+            },
+        }
+    }
+
     /// Creates content from many small files.
     pub(super) fn of_bundle(bundle: Bundle) -> Content {
         Content {
@@ -193,6 +213,7 @@ impl Content {
             Source::Memory(all) => Some(all.len() as u64),
             Source::File { left, .. } => Some(left.end - left.start),
             Source::Blob { left, ahead, .. } => Some(left.end - left.start + ahead.len() as u64),
+            Source::Passed { left, .. } => Some(*left),
             Source::Peer(_) | Source::Bundle(_) => None,
         }
     }
@@ -207,7 +228,7 @@ impl Content {
             Source::File { left, .. } | Source::Blob { left, .. } => {
                 *left = range.start.min(left.end)..range.end.min(left.end);
             }
-            Source::Peer(_) | Source::Bundle(_) => {}
+            Source::Peer(_) | Source::Passed { .. } | Source::Bundle(_) => {}
         }
     }
 
@@ -241,6 +262,16 @@ impl Content {
                 Ok(taken(ahead, most))
             }
             Source::Peer(relay) => relay.next(most).await,
+            Source::Passed { body, left, ahead } => {
+                if ahead.is_empty()
+                    && let Some(arrived) = body.next().await.map_err(io::Error::other)?
+                {
+                    *ahead = arrived;
+                }
+                let bytes = taken(ahead, most);
+                *left -= bytes.as_ref().map_or(0, |bytes| bytes.len() as u64);
+                Ok(bytes)
+            }
             Source::Bundle(bundle) => bundle.next(disk, most).await,
         }
     }
@@ -276,7 +307,7 @@ impl Content {
                 }
                 Ok(Some(scanned))
             }
-            Source::Peer(_) | Source::Bundle(_) => Ok(None),
+            Source::Peer(_) | Source::Passed { .. } | Source::Bundle(_) => Ok(None),
         }
     }
 }

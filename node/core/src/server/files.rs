@@ -111,6 +111,7 @@ async fn open(context: &Arc<Context>, name: ShareName) -> Result<Representation,
             content,
             size: stamp.size,
             digest,
+            about: opener.share.about(&wanted).unwrap_or_default().into(),
             file: Some((wanted, stamp.modified())),
         })
     };

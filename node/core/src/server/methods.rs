@@ -13,7 +13,7 @@ mod summary;
 use std::sync::Arc;
 
 use node_overlay::Cost;
-use node_wire::{Fault, MethodCall, methods as names};
+use node_wire::{Budget, Fault, MethodCall, methods as names};
 
 use super::{Context, answer::Answered, network, rpc::Caller};
 
@@ -67,8 +67,7 @@ fn afford(context: &Context, caller: &Caller, cost: Cost) -> Result<(), Fault> {
 }
 
 /// Takes the calls to other nodes that a query may cause.
-fn forward(context: &Context, caller: &Caller) -> Result<(), Fault> {
-    let calls = caller.budget.given();
+fn forward(context: &Context, caller: &Caller, calls: Budget) -> Result<(), Fault> {
     context.quotas.forward(caller.cause, calls).map_err(|_| {
         context.counters.requests_over_quota.one();
         Fault::busy()

@@ -7,7 +7,7 @@ use axum::{
     http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use node_wire::{AnswerRate, Digest, answer_rate, name::ShareName};
+use node_wire::{About, AnswerRate, Digest, about, answer_rate, name::ShareName};
 
 use super::{
     Context,
@@ -18,6 +18,7 @@ use super::{
     range::{self, Wanted},
     upload::{Busy, Encoder},
 };
+use crate::pieces::PieceTree;
 
 /// Content and what the headers say of it.
 #[derive(Debug)]
@@ -30,6 +31,8 @@ pub(super) struct Representation {
     pub(super) digest: Option<Digest>,
     /// Its name and the time of its last change, if it was asked for by name.
     pub(super) file: Option<(ShareName, Option<SystemTime>)>,
+    /// What is said of it.
+    pub(super) about: About,
 }
 
 /// What the request says.
@@ -100,8 +103,16 @@ pub(super) fn insert_rate(headers: &mut HeaderMap, rate: Option<AnswerRate>) {
     headers.extend(rate.map(|rate| (HeaderName::from_static(answer_rate::HEADER), rate)));
 }
 
+/// Says of a file what is known beside its name and bytes.
+pub(super) fn insert_about(headers: &mut HeaderMap, about: About) {
+    if !about.is_silent() {
+        let name = HeaderName::from_static(about::HEADER);
+        insert(headers, name, Some(&about.to_string()));
+    }
+}
+
 /// The status, the bytes and the header `Content-Range` of an answer.
-fn part(wanted: Wanted, size: u64) -> (StatusCode, Range<u64>, Option<String>) {
+pub(super) fn part(wanted: Wanted, size: u64) -> (StatusCode, Range<u64>, Option<String>) {
     match wanted {
         Wanted::Whole => (StatusCode::OK, 0..size, None),
         Wanted::Part { first, last } => (
@@ -117,6 +128,7 @@ fn part(wanted: Wanted, size: u64) -> (StatusCode, Range<u64>, Option<String>) {
     }
 }
 
+/// The answer when too much is being sent.
 pub(super) fn busy() -> Response {
     let text = "too many downloads run, try again later\n";
     let mut response = (StatusCode::SERVICE_UNAVAILABLE, text).into_response();
@@ -124,6 +136,26 @@ pub(super) fn busy() -> Response {
         .headers_mut()
         .insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
     response
+}
+
+/// The headers of content that comes from elsewhere, by its digest.
+pub(super) fn headers_of_content(digest: &Digest, range: Option<&str>, length: u64) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/octet-stream"),
+    );
+    headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+    headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+    insert(&mut headers, header::ETAG, Some(&format!("\"{digest}\"")));
+    insert(&mut headers, header::CONTENT_RANGE, range);
+    headers
+}
+
+/// Answers with the tree of content.
+pub(super) fn tree(tree: &PieceTree) -> Response {
+    let kind = HeaderValue::from_static("application/octet-stream");
+    ([(header::CONTENT_TYPE, kind)], tree.to_bytes()).into_response()
 }
 
 impl Representation {
@@ -143,6 +175,7 @@ impl Representation {
         );
         headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
         insert(&mut headers, header::ETAG, tag);
+        insert_about(&mut headers, self.about);
         if let Some((name, modified)) = &self.file {
             let modified = modified.map(httpdate::fmt_http_date);
             insert(&mut headers, header::LAST_MODIFIED, modified.as_deref());

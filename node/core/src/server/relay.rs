@@ -8,7 +8,7 @@
 use std::{io, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use node_wire::{AnswerRate, Budget, ShareName, content::Payload, fault::MissReason};
+use node_wire::{About, AnswerRate, Budget, ShareName, content::Payload, fault::MissReason};
 use tokio::time::timeout_at;
 
 use super::{Context, policy::FetchPermit, tee::Tee};
@@ -88,6 +88,11 @@ impl Relay {
     /// Returns how fast the peer says that it sends, if it limits its uploads.
     pub(super) fn rate(&self) -> Option<AnswerRate> {
         self.remote.rate()
+    }
+
+    /// Returns what the peer says of the file beside its name and bytes.
+    pub(super) fn about(&self) -> About {
+        self.remote.about
     }
 
     /// Returns all of a short file that has come whole.

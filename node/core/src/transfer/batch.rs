@@ -311,6 +311,8 @@ impl Batch {
                 peer: holder.peer.clone(),
                 size: hit.size,
                 digest,
+                about: hit.about(),
+                through: None,
             });
             found += 1;
             size = size.saturating_add(hit.size);

@@ -2,6 +2,8 @@
 //!
 //! # How it decides
 //! - What is kept of content is worth waiting for: the fetch waits for its holders for as long as it is kept.
+//! - A holder that is busy is asked again when it wants to be, for as long as what is received would be kept. It has
+//!   the content, so nothing is given up meanwhile.
 //! - If nothing was received, holders that are away are waited for [`PATIENCE`] long, in which a node restarts or a
 //!   machine wakes up.
 //! - A fetch of a name gives the kept part up for other content of that name if a former holder now has that, or if
@@ -56,6 +58,8 @@ pub(super) struct Round {
     pub(super) progressed: bool,
     /// Whether a holder was found that could not be reached or broke off.
     pub(super) away: bool,
+    /// When a holder that is busy wants to be asked again.
+    pub(super) busy: Option<Duration>,
     pub(super) other: OtherContent,
 }
 
@@ -98,6 +102,9 @@ impl Course {
         }
         let waited = now.saturating_duration_since(self.since);
         let pause = (waited / 4).clamp(PAUSE_FIRST, PAUSE_MAX);
+        if let Some(busy) = round.busy.filter(|_| waited < KEEP_FOR) {
+            return Next::Wait(busy.clamp(PAUSE_FIRST, PAUSE_MAX));
+        }
         match round.holding {
             Holding::Nothing if round.away && waited < PATIENCE => Next::Wait(pause),
             Holding::Nothing => Next::Fail,
@@ -134,7 +141,32 @@ mod tests {
             holding,
             progressed: false,
             away: true,
+            busy: None,
             other: OtherContent::None,
+        }
+    }
+
+    #[test]
+    fn a_busy_holder_is_waited_for_as_long_as_it_wants() {
+        let begun = Instant::now();
+        let wait = Duration::from_secs(7);
+        for holding in [Holding::Nothing, Holding::Pieces] {
+            let mut course = Course::new(Goal::Name, begun);
+            let busy = Round {
+                busy: Some(wait),
+                other: OtherContent::Changed,
+                ..round(holding)
+            };
+            let late = begun + KEEP_FOR - Duration::from_secs(1);
+            assert_eq!(course.next(busy, begun), Next::Wait(wait));
+            assert_eq!(course.next(busy, late), Next::Wait(wait));
+            let at_once = Round {
+                busy: Some(Duration::ZERO),
+                ..busy
+            };
+            assert_eq!(course.next(at_once, late), Next::Wait(PAUSE_FIRST));
+            let over = course.next(busy, begun + KEEP_FOR);
+            assert!(matches!(over, Next::Fail | Next::Expire), "{over:?}");
         }
     }
 
@@ -217,7 +249,7 @@ mod tests {
                     1 => OtherContent::Offered,
                     _ => OtherContent::Changed,
                 };
-                let round = Round { holding: Holding::Pieces, progressed, away: true, other };
+                let round = Round { holding: Holding::Pieces, progressed, away: true, busy: None, other };
                 if progressed { last = now }
                 match course.next(round, now) {
                     Next::Wait(pause) => {

@@ -10,8 +10,10 @@
 //!   its holder, and what that holder brought before stays.
 //! - A lane has at most two pieces in memory: one that arrives, one that is
 //!   checked and written on a blocking thread.
-//! - At most [`LANES_MAX`] lanes run, at most [`LANES_EACH`] to one holder.
-//! - A download ends: whole, with an error of the disk, or when no holder is left and the search is over.
+//! - At most [`LANES_MAX`] lanes run, and as many to one holder as the plan allows.
+//! - A busy holder is asked again after the time that it named, as long as others deliver meanwhile.
+//! - A download ends: whole, with an error of the disk, or when no holder is left, or only busy ones, and the search
+//!   is over.
 
 use std::{
     ops::Range,
@@ -22,7 +24,7 @@ use std::{
 use bytes::{Buf, Bytes};
 use futures_util::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use node_wire::peer_url::PeerUrl;
-use tokio::{select, task::JoinHandle};
+use tokio::{select, sync::Notify, task::JoinHandle, time::sleep_until};
 use tokio_util::task::TaskTracker;
 
 use super::{
@@ -30,7 +32,7 @@ use super::{
     file::{PieceWriter, Verified, WrittenPiece},
     job::Job,
     plan::{HolderId, Plan, Span},
-    sources::{Failure, Liars, Source, Sources},
+    sources::{Busy, Failure, Liars, Source, Sources},
 };
 use crate::{
     client::{BlobBody, CallError, Client, Destination},
@@ -44,9 +46,6 @@ use crate::{
 /// Most connections of one download.
 const LANES_MAX: usize = 8;
 
-/// Most connections to one holder.
-const LANES_EACH: usize = 2;
-
 /// Longest wait for the head of an answer.
 pub(super) const HEAD_TIME: Duration = Duration::from_secs(10);
 
@@ -57,7 +56,10 @@ pub(super) struct Download<'a> {
     tree: PieceTree,
     writer: PieceWriter,
     liars: &'a Liars,
+    busy: &'a Busy,
     plan: Mutex<Plan>,
+    /// Told when the first answer of a holder begins.
+    heard: Notify,
     written: Arc<Mutex<Vec<WrittenPiece>>>,
     writes: TaskTracker,
 }
@@ -66,15 +68,14 @@ pub(super) struct Download<'a> {
 pub(super) enum Outcome {
     /// All pieces are there.
     Whole,
-    /// Nobody is left who delivers; what the last holder did wrong.
+    /// Nobody is left who delivers now; what the last holder did wrong.
     Broken(Option<Failure>),
 }
 
-/// A holder and its connections.
+/// A holder and its place in the plan.
 struct Holder {
     id: HolderId,
-    peer: Destination,
-    lanes: usize,
+    source: Source,
 }
 
 /// Why a lane ended.
@@ -97,6 +98,7 @@ impl<'a> Download<'a> {
         job: &'a Job,
         file: &Verified,
         liars: &'a Liars,
+        busy: &'a Busy,
     ) -> Download<'a> {
         Download {
             fetcher,
@@ -104,6 +106,8 @@ impl<'a> Download<'a> {
             tree: file.tree().clone(),
             writer: file.writer(),
             liars,
+            busy,
+            heard: Notify::new(),
             plan: Mutex::new(Plan::new(file.done().to_vec())),
             written: Arc::default(),
             writes: TaskTracker::new(),
@@ -127,21 +131,22 @@ impl<'a> Download<'a> {
         let mut lanes = FuturesUnordered::<BoxFuture<'_, (usize, LaneEnd)>>::new();
         let mut holders: Vec<Holder> = first
             .into_iter()
-            .map(|source| self.holder(source.peer))
+            .map(|source| self.holder(source))
             .collect();
         let (mut searching, mut last) = (true, None);
         while !lock(&self.plan).is_whole() {
-            self.start_lanes(&mut holders, &lanes);
+            self.start_lanes(&holders, &lanes);
+            let goes_on = searching || !lanes.is_empty();
+            let look_again = lock(&self.plan).look_again_at(now());
             select! {
                 found = sources.next_of(self.tree.digest(), self.tree.size()), if searching => match found {
                     Some(source) if !self.is_refused(&holders, &source) => {
-                        holders.push(self.holder(source.peer));
+                        holders.push(self.holder(source));
                     }
                     Some(_) => {}
                     None => searching = false,
                 },
                 Some((holder, end)) = lanes.next(), if !lanes.is_empty() => {
-                    holders[holder].lanes -= 1;
                     match end {
                         LaneEnd::Idle => {}
                         LaneEnd::Disk(error) => return Err(error),
@@ -151,52 +156,60 @@ impl<'a> Download<'a> {
                         }
                     }
                 }
+                () = self.heard.notified(), if !lanes.is_empty() => {}
+                () = sleep_until(look_again.unwrap_or_else(now).into()), if goes_on && look_again.is_some() => {}
                 else => return Ok(Outcome::Broken(last)),
             }
         }
         Ok(Outcome::Whole)
     }
 
-    fn holder(&self, peer: Destination) -> Holder {
-        Holder {
-            id: lock(&self.plan).add(),
-            peer,
-            lanes: 0,
+    fn holder(&self, source: Source) -> Holder {
+        let mut plan = lock(&self.plan);
+        let id = plan.add();
+        if let Some(until) = self.busy.until(&source.peer) {
+            plan.busy(id, until);
         }
+        Holder { id, source }
     }
 
     /// Returns whether `source` is still asked, or must not be asked again.
     fn is_refused(&self, holders: &[Holder], source: &Source) -> bool {
         let is_asked = |holder: &Holder| {
-            holder.peer.same_peer(&source.peer) && lock(&self.plan).is_usable(holder.id)
+            holder.source.peer.same_peer(&source.peer) && lock(&self.plan).is_usable(holder.id)
         };
         self.liars.contains(&source.peer) || holders.iter().any(is_asked)
     }
 
     fn start_lanes<'d>(
         &'d self,
-        holders: &mut [Holder],
+        holders: &[Holder],
         lanes: &FuturesUnordered<BoxFuture<'d, (usize, LaneEnd)>>,
     ) {
-        for (index, holder) in holders.iter_mut().enumerate() {
-            while holder.lanes < LANES_EACH && lanes.len() < LANES_MAX {
+        for (index, holder) in holders.iter().enumerate() {
+            while lanes.len() < LANES_MAX {
                 let Some(span) = lock(&self.plan).next(holder.id, now()) else {
                     break;
                 };
-                holder.lanes += 1;
-                let (id, peer) = (holder.id, holder.peer.clone());
-                lanes.push(Box::pin(
-                    async move { (index, self.lane(id, peer, span).await) },
-                ));
+                let (id, source) = (holder.id, holder.source.clone());
+                lanes.push(Box::pin(async move {
+                    (index, self.lane(id, source, span).await)
+                }));
             }
         }
     }
 
     fn note(&self, holder: &Holder, failure: &Failure) {
         let mut plan = lock(&self.plan);
+        if let Some(wait) = failure.busy_for() {
+            plan.busy(holder.id, now() + wait);
+            self.busy.add(&holder.source.peer, now() + wait);
+            return;
+        }
+        self.busy.remove(&holder.source.peer);
         if failure.is_lie() {
             plan.lied(holder.id);
-            self.liars.add(&holder.peer);
+            self.liars.add(&holder.source.peer);
         } else {
             plan.broke_off(holder.id);
         }
@@ -205,10 +218,10 @@ impl<'a> Download<'a> {
     }
 
     /// Asks one holder for spans until there is nothing more to ask it for.
-    async fn lane(&self, holder: HolderId, peer: Destination, first: Span) -> LaneEnd {
+    async fn lane(&self, holder: HolderId, source: Source, first: Span) -> LaneEnd {
         let mut next = Some(first);
         while let Some(span) = next {
-            let received = self.receive_span(&peer, &span).await;
+            let received = self.receive_span(holder, &source, &span).await;
             let mut plan = lock(&self.plan);
             plan.ended(span.id, now());
             if let Err(end) = received {
@@ -219,13 +232,26 @@ impl<'a> Download<'a> {
         LaneEnd::Idle
     }
 
-    async fn receive_span(&self, peer: &Destination, span: &Span) -> Result<(), LaneEnd> {
+    async fn receive_span(
+        &self,
+        holder: HolderId,
+        source: &Source,
+        span: &Span,
+    ) -> Result<(), LaneEnd> {
+        let peer = &source.peer;
         let failed = |error| LaneEnd::Failed(Failure::of(peer, error));
         let bytes = bytes_of(&self.tree, &span.pieces);
-        let client = self.fetcher.overlay.client();
-        let mut content = PieceReader::open(client, peer, &self.tree, bytes)
+        let client = self
+            .fetcher
+            .overlay
+            .client()
+            .through(source.through.clone());
+        let mut content = PieceReader::open(&client, peer, &self.tree, bytes)
             .await
             .map_err(failed)?;
+        self.busy.remove(peer);
+        lock(&self.plan).heard(holder, content.is_limited());
+        self.heard.notify_one();
         let mut writing = None;
         for piece in span.pieces.clone() {
             if !lock(&self.plan).wants(span.id, piece) {
@@ -312,6 +338,11 @@ impl PieceReader {
             ahead: Bytes::new(),
             left,
         })
+    }
+
+    /// Returns whether the peer says that it limits its uploads.
+    pub(super) fn is_limited(&self) -> bool {
+        self.body.rate().is_some()
     }
 
     /// The next `length` bytes.

@@ -11,6 +11,9 @@
 //! - A Sixhop node that said it has the file is not asked by `query`, and no Sixhop node is if it cannot pass on
 //!   what a peer of another kind has.
 
+mod committing;
+mod unverified;
+
 use std::{
     future::Future,
     sync::{
@@ -21,7 +24,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use node_wire::{Digest, FindWanted, fault::MissReason, name::ShareName, peer_url::PeerUrl};
+use node_wire::{About, Digest, FindWanted, fault::MissReason, name::ShareName, peer_url::PeerUrl};
 use serde_json::json;
 use tokio::{
     select,
@@ -33,24 +36,21 @@ use super::{
     claims::Claims,
     course::{Course, Holding, Next, OtherContent, Round},
     download::{Download, HEAD_TIME, Outcome, PieceReader},
-    file::{AnswerEnd, CheckedPiece, LeftOver, Target, Unverified, Verified, read_piece},
+    file::{CheckedPiece, LeftOver, Target, Verified, read_piece},
     job::{Job, JobState},
     records::{Record, Records},
-    sources::{Failure, Fault, Liars, Source, Sources},
+    sources::{Busy, Failure, Fault, Liars, Source, Sources},
     turns::{Turn, Turns},
 };
 use crate::{
-    client::{CallError, Destination, RemoteFile},
+    client::{CallError, Destination},
     clock::now,
     counters::Counters,
     events::EventLog,
-    overlay::{Asked, Excluded, Overlay, Walk},
+    overlay::{Excluded, Overlay},
     pieces::PieceTree,
     share::{Digests, Replace, Share, ShareError, SharedBlob},
 };
-
-/// Bytes that are gathered before they are written.
-const WRITE_SIZE: usize = 256 * 1024;
 
 /// Shortest pause before holders are asked again because a peer came back.
 const RETRY_PAUSE: std::time::Duration = std::time::Duration::from_millis(250);
@@ -65,12 +65,14 @@ const FORMER_MAX: usize = 16;
 #[derive(Debug, thiserror::Error)]
 pub enum FetchError {
     /// Nobody who was asked has it.
-    #[error("no peer has `{name}` (asked {asked}{})", lacking(*reason))]
+    #[error("no peer has `{name}` (asked {asked}{}{})", lacking(*reason), away(*unreachable))]
     NotFound {
         /// The file.
         name: ShareName,
         /// Peers asked by this node.
         asked: usize,
+        /// Nodes that may have it and cannot be reached from here.
+        unreachable: usize,
         /// Why more might be found than was.
         reason: MissReason,
     },
@@ -143,9 +145,9 @@ pub(super) struct Fetcher {
     pub(super) events: Arc<EventLog>,
     pub(super) turns: Turns,
     pub(super) claims: Claims,
-    /// Has every write of a piece fail, as on a full disk.
+    /// What the disk does wrong.
     #[cfg(test)]
-    pub(super) disk_is_full: Arc<AtomicBool>,
+    pub(super) faults: Arc<super::faults::Faults>,
 }
 
 /// What a fetch holds of its file between rounds.
@@ -184,6 +186,7 @@ struct Fetch<'a> {
     held: Held,
     course: Course,
     liars: Liars,
+    busy: Busy,
     /// Peers that said that they have the file.
     claimants: Vec<Destination>,
     known: Option<Source>,
@@ -203,7 +206,7 @@ impl Fetcher {
             goal,
             replace,
             #[cfg(test)]
-            disk_is_full: Arc::clone(&self.disk_is_full),
+            faults: Arc::clone(&self.faults),
         }
     }
 
@@ -241,6 +244,7 @@ impl Fetcher {
             held: Held::Nothing,
             course: Course::new(job.target().goal, now()),
             liars,
+            busy: Busy::default(),
             claimants: Vec::new(),
             known,
             trouble,
@@ -309,7 +313,7 @@ impl Fetcher {
         if let Some(tree) = PieceTree::of_one_piece(source.digest, source.size) {
             return Ok(tree);
         }
-        let client = self.overlay.client();
+        let client = self.overlay.client().through(source.through.clone());
         let deadline = now() + HEAD_TIME;
         let tree = client.tree(&source.peer, &source.digest, deadline).await;
         match tree.map_err(|error| Failure::of(&source.peer, error))? {
@@ -331,8 +335,8 @@ impl Fetcher {
         if length == 0 {
             return Ok(Vec::new());
         }
-        let client = self.overlay.client();
-        let content = PieceReader::open(client, &source.peer, tree, range).await;
+        let client = self.overlay.client().through(source.through.clone());
+        let content = PieceReader::open(&client, &source.peer, tree, range).await;
         let mut content = content.map_err(failed)?;
         let chunks = content.next(length).await;
         let chunks = chunks.map_err(failed)?;
@@ -345,6 +349,9 @@ impl Fetch<'_> {
     /// Fetches the file. What was received without success is in `held` afterwards.
     async fn run(&mut self, record: Option<Record>) -> Result<(), FetchError> {
         self.take_up(record).await?;
+        if self.commit_if_whole().await? {
+            return Ok(());
+        }
         let mut turn = self.turn().await?;
         if self.known.is_none() {
             self.or_cancelled(self.fetcher.overlay.met_for_owner())
@@ -421,10 +428,11 @@ impl Fetch<'_> {
     /// Searches once and receives what is found. `None` if the file is stored then.
     async fn round(&mut self) -> Result<Option<Over>, FetchError> {
         let before = self.bytes();
+        self.busy.forget_passed(now());
         let name = self.job.name().clone();
         let overlay = &self.fetcher.overlay;
         let mut sources = match self.digest() {
-            Some(digest) if self.copy_here(digest).await? => return Ok(None),
+            Some(digest) if self.copy_here(digest, About::default()).await? => return Ok(None),
             Some(digest) => Sources::search_content(overlay, name.clone(), digest, self.former()),
             None => {
                 let wanted = FindWanted::Name(name.as_str().to_owned());
@@ -453,6 +461,7 @@ impl Fetch<'_> {
             || FetchError::NotFound {
                 name: name.clone(),
                 asked,
+                unreachable: sources.unreachable(),
                 reason,
             },
             |failure| FetchError::of(&name, failure),
@@ -461,6 +470,10 @@ impl Fetch<'_> {
             holding: self.holding(),
             progressed: self.bytes() > before,
             away: trouble.away,
+            busy: self
+                .busy
+                .first()
+                .map(|until| until.saturating_duration_since(now())),
             other: offered,
         };
         Ok(Some(Over {
@@ -487,6 +500,9 @@ impl Fetch<'_> {
             if self.claimants.len() < FORMER_MAX && !self.claimants.contains(&source.peer) {
                 self.claimants.push(source.peer.clone());
             }
+            if self.busy.until(&source.peer).is_some() {
+                continue;
+            }
             if self.receive_from(source, sources, trouble).await? {
                 return Ok(true);
             }
@@ -506,7 +522,7 @@ impl Fetch<'_> {
         trouble: &mut Trouble,
     ) -> Result<bool, FetchError> {
         let _claim = loop {
-            if self.copy_here(source.digest).await? {
+            if self.copy_here(source.digest, source.about).await? {
                 return Ok(true);
             }
             match self.fetcher.claims.claim(source.digest) {
@@ -532,50 +548,35 @@ impl Fetch<'_> {
             return Ok(self.failed(&source.peer, lie, trouble));
         };
         if tree.count() == 1 {
-            self.store(&source.peer, tree, checked).await?;
+            self.store(&source, tree, checked).await?;
             return Ok(true);
         }
-        self.open(&source.peer, tree, checked).await?;
+        self.open(&source, tree, checked).await?;
         self.download(Some(source), sources, trouble).await
     }
 
-    /// Notes what a holder did wrong. Nothing was stored.
+    /// Notes what a holder did wrong, or that it is busy. Nothing was stored.
     fn failed(&self, peer: &PeerUrl, failure: Failure, trouble: &mut Trouble) -> bool {
+        match failure.busy_for() {
+            Some(wait) => self.busy.add(peer, now() + wait),
+            None => self.fetcher.note(self.job, &failure),
+        }
         if failure.is_lie() {
             self.liars.add(peer);
         }
-        self.fetcher.note(self.job, &failure);
         trouble.note(failure);
         false
-    }
-
-    /// Stores content of one piece.
-    async fn store(
-        &mut self,
-        peer: &PeerUrl,
-        tree: PieceTree,
-        piece: CheckedPiece,
-    ) -> Result<(), FetchError> {
-        self.job
-            .update(|status| status.state = JobState::Committing);
-        let (target, stored) = (self.job.target().clone(), tree.clone());
-        self.fetcher
-            .blocking(self.job.name(), move || Ok(target.store(&stored, &piece)?))
-            .await?;
-        self.job.stored(&tree, 0);
-        self.fetcher.note_piece(self.job, peer, tree.size());
-        Ok(())
     }
 
     /// Makes a file of a tree, of what an earlier fetch left and of its last piece.
     async fn open(
         &mut self,
-        peer: &PeerUrl,
+        source: &Source,
         tree: PieceTree,
         last: CheckedPiece,
     ) -> Result<(), FetchError> {
         let (left, target) = (self.take_left(), self.job.target().clone());
-        let (proved, holders) = (tree.clone(), urls(&self.former()));
+        let (proved, holders, about) = (tree.clone(), urls(&self.former()), source.about);
         let opened = self.fetcher.blocking(self.job.name(), move || {
             let mut file = match left {
                 Some(left) => {
@@ -586,7 +587,7 @@ impl Fetch<'_> {
                         target.records.pause(&temporary, None, &[], false, now);
                     })?
                 }
-                None => Verified::create(target, proved, holders)?,
+                None => Verified::create(target, proved, about, holders)?,
             };
             // Bytes that are there already were not received now.
             let before = file.bytes();
@@ -600,7 +601,7 @@ impl Fetch<'_> {
         written?;
         self.job.receives_verified(&tree, before);
         if received > 0 {
-            self.fetcher.note_piece(self.job, peer, received);
+            self.fetcher.note_piece(self.job, &source.peer, received);
         }
         Ok(())
     }
@@ -626,7 +627,7 @@ impl Fetch<'_> {
             return Ok(false);
         };
         self.job.receives_verified(file.tree(), file.bytes());
-        let download = Download::new(self.fetcher, self.job, file, &self.liars);
+        let download = Download::new(self.fetcher, self.job, file, &self.liars, &self.busy);
         let ended = select! {
             biased;
             () = self.job.cancelled() => Err(FetchError::Cancelled(self.job.name().clone())),
@@ -646,30 +647,9 @@ impl Fetch<'_> {
         Ok(false)
     }
 
-    /// Puts the whole file into its place. This is not cancelled.
-    async fn commit(&mut self) -> Result<(), FetchError> {
-        let name = self.job.name();
-        self.job
-            .update(|status| status.state = JobState::Committing);
-        let Held::Pieces(file) = std::mem::replace(&mut self.held, Held::Nothing) else {
-            return Err(FetchError::Internal(name.clone()));
-        };
-        match self
-            .fetcher
-            .blocking(name, move || Ok(file.commit()))
-            .await?
-        {
-            Ok(committed) => Ok(committed?),
-            Err(file) => {
-                self.held = Held::Pieces(*file);
-                Err(FetchError::Internal(name.clone()))
-            }
-        }
-    }
-
     /// Copies content that is in the share under another name, checked like content of peers. Returns whether the
     /// file is stored then.
-    async fn copy_here(&mut self, digest: Digest) -> Result<bool, FetchError> {
+    async fn copy_here(&mut self, digest: Digest, said: About) -> Result<bool, FetchError> {
         if let Held::Left(_) = self.held {
             return Ok(false);
         }
@@ -681,10 +661,11 @@ impl Fetch<'_> {
         let Some((tree, here)) = here.await? else {
             return Ok(false);
         };
+        let about = self.about_here(digest, said).await?;
         if tree.count() == 1 {
-            return self.store_here(tree, here).await;
+            return self.store_here(tree, about, here).await;
         }
-        if !self.copy_pieces(tree, here).await? {
+        if !self.copy_pieces(tree, about, here).await? {
             return Ok(false);
         }
         let is_whole = matches!(&self.held, Held::Pieces(file) if file.is_whole());
@@ -696,10 +677,30 @@ impl Fetch<'_> {
         Ok(is_whole)
     }
 
+    /// What is said of content that is in the share: what a holder said of the file that is fetched, or what the file
+    /// here is.
+    async fn about_here(&self, digest: Digest, said: About) -> Result<About, FetchError> {
+        if !said.is_silent() {
+            return Ok(said);
+        }
+        let (share, digests) = (
+            Arc::clone(&self.fetcher.share),
+            Arc::clone(&self.fetcher.digests),
+        );
+        self.fetcher
+            .blocking(self.job.name(), move || {
+                let named = digests.all_named(&digest, 1);
+                let about = named.first().and_then(|(name, _)| share.about(name).ok());
+                Ok(about.unwrap_or_default().into())
+            })
+            .await
+    }
+
     /// Copies content of one piece that is in the share. Returns whether the file is stored then.
     async fn store_here(
         &mut self,
         tree: PieceTree,
+        about: About,
         here: Arc<SharedBlob>,
     ) -> Result<bool, FetchError> {
         let target = self.job.target().clone();
@@ -709,7 +710,7 @@ impl Fetch<'_> {
             let Some(piece) = CheckedPiece::check(&tree, 0, vec![bytes]) else {
                 return Ok(None);
             };
-            target.store(&tree, &piece)?;
+            target.store(&tree, &piece, about)?;
             Ok(Some(tree))
         });
         let stored = stored.await?;
@@ -723,12 +724,13 @@ impl Fetch<'_> {
     async fn copy_pieces(
         &mut self,
         tree: PieceTree,
+        about: About,
         here: Arc<SharedBlob>,
     ) -> Result<bool, FetchError> {
         let name = self.job.name().clone();
         if let Held::Nothing = self.held {
             let (target, tree) = (self.job.target().clone(), tree.clone());
-            let create = move || Ok(Verified::create(target, tree, Vec::new())?);
+            let create = move || Ok(Verified::create(target, tree, about, Vec::new())?);
             self.held = Held::Pieces(self.fetcher.blocking(&name, create).await?);
         }
         let mut next = 0;
@@ -756,83 +758,6 @@ impl Fetch<'_> {
             self.job.receives_verified(file.tree(), file.bytes());
         }
         Ok(true)
-    }
-
-    /// Takes an answer to `query` as it comes, from a peer that is not `excluded`. `None` if the file is stored
-    /// then; otherwise the number of peers asked and why more might be found.
-    async fn walk(
-        &mut self,
-        excluded: Excluded,
-        trouble: &mut Trouble,
-    ) -> Result<Option<(usize, MissReason)>, FetchError> {
-        // It is made while peers are asked, so that a share that cannot be written shows at once.
-        let mut file = self.empty().await?;
-        let asked = Asked::here(self.job.name().clone());
-        let walk = Walk::begin_without(&self.fetcher.overlay, asked, excluded);
-        let mut walk = self.or_cancelled(walk).await?;
-        while let Some(mut answer) = self.or_cancelled(walk.next()).await? {
-            self.job
-                .update(|status| status.asked = status.asked.max(walk.asked()));
-            match self.take_answer(&mut answer, file).await? {
-                Ok(()) => return Ok(None),
-                Err(error) => {
-                    walk.broke_off(&answer, &error);
-                    let failure = Failure::of(&answer.peer, error);
-                    self.fetcher.note(self.job, &failure);
-                    trouble.last = Some(failure);
-                }
-            }
-            file = self.empty().await?;
-            self.hold(JobState::Searching);
-        }
-        Ok(Some((walk.asked(), walk.verdict())))
-    }
-
-    /// Makes an empty temporary for one answer to `query`.
-    async fn empty(&self) -> Result<Unverified, FetchError> {
-        let target = self.job.target().clone();
-        self.fetcher
-            .blocking(self.job.name(), move || Ok(Unverified::create(&target)?))
-            .await
-    }
-
-    /// Receives one answer to `query` into an empty temporary and commits it.
-    async fn take_answer(
-        &self,
-        answer: &mut RemoteFile,
-        mut file: Unverified,
-    ) -> Result<Result<(), CallError>, FetchError> {
-        let name = self.job.name();
-        self.job.receives_unverified(&answer.peer);
-        let mut gathered = Vec::with_capacity(WRITE_SIZE);
-        loop {
-            let next = match self.or_cancelled(answer.next()).await? {
-                Ok(next) => next,
-                Err(error) => return Ok(Err(error)),
-            };
-            let end = AnswerEnd::of(next.as_ref());
-            gathered.extend_from_slice(&next.unwrap_or_default());
-            if end.is_some() || gathered.len() >= WRITE_SIZE {
-                let bytes = gathered.len() as u64;
-                (file, gathered) = self
-                    .fetcher
-                    .blocking(name, move || {
-                        file.append(&gathered)?;
-                        gathered.clear();
-                        Ok((file, gathered))
-                    })
-                    .await?;
-                self.fetcher.note_piece(self.job, &answer.peer, bytes);
-            }
-            if let Some(end) = end {
-                self.job
-                    .update(|status| status.state = JobState::Committing);
-                self.fetcher
-                    .blocking(name, move || Ok(file.commit(end)?))
-                    .await?;
-                return Ok(Ok(()));
-            }
-        }
     }
 
     /// Looks for other content of the name, if content is held and any would do.
@@ -977,6 +902,15 @@ fn lacking(reason: MissReason) -> &'static str {
         MissReason::Deadline => "; some did not answer in time",
         MissReason::Budget => "; there are more",
         MissReason::Unreadable => "; a peer answered with something that cannot be read",
+    }
+}
+
+/// What to add when nodes cannot be reached from here.
+fn away(unreachable: usize) -> String {
+    match unreachable {
+        0 => String::new(),
+        1 => "; 1 node that may have it cannot be reached from here".to_owned(),
+        more => format!("; {more} nodes that may have it cannot be reached from here"),
     }
 }
 

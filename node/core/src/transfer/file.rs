@@ -10,7 +10,9 @@
 //!
 //! # Invariants
 //! - There is a record of the temporary of a [`Verified`] and of a [`LeftOver`]. The temporary outlives both, unless
-//!   it is committed or discarded.
+//!   it is committed or discarded. A commit that fails leaves both, unless the name is taken.
+//! - What the system refused to bring to the disk is written once more before the next commit: it may have forgotten
+//!   the bytes and call them written.
 //! - The temporary of an [`Unverified`] goes when it is dropped.
 //! - A file is committed if it is whole: all pieces are checked, or the answer came to its end.
 //! - All calls block; they belong on the blocking pool.
@@ -22,15 +24,15 @@ use std::{
 };
 
 use bytes::Bytes;
-use node_wire::{Digest, name::ShareName, peer_url::PeerUrl};
+use node_wire::{About, Digest, name::ShareName, peer_url::PeerUrl};
 
 use super::{
     Goal,
     records::{Record, Records},
 };
 use crate::{
-    pieces::{PIECE_SIZE, PieceTree},
-    share::{About, Digests, Incoming, IncomingStream, Replace, Share, ShareError, SharedBlob},
+    pieces::{PIECE_SIZE, PieceTree, TreeHasher},
+    share::{Digests, Incoming, IncomingStream, Replace, Share, ShareError, SharedBlob},
 };
 
 /// Where a fetch puts what it receives.
@@ -45,7 +47,7 @@ pub(super) struct Target {
     pub(super) goal: Goal,
     pub(super) replace: Replace,
     #[cfg(test)]
-    pub(super) disk_is_full: Arc<AtomicBool>,
+    pub(super) faults: Arc<super::faults::Faults>,
 }
 
 /// A piece whose bytes are right.
@@ -69,6 +71,7 @@ pub(super) struct Verified {
     target: Target,
     incoming: Arc<Incoming>,
     tree: PieceTree,
+    about: About,
     done: Vec<bool>,
 }
 
@@ -100,15 +103,35 @@ impl Target {
     ///
     /// # Errors
     /// As [`Incoming::commit`].
-    pub(super) fn store(&self, tree: &PieceTree, piece: &CheckedPiece) -> Result<(), ShareError> {
+    pub(super) fn store(
+        &self,
+        tree: &PieceTree,
+        piece: &CheckedPiece,
+        about: About,
+    ) -> Result<(), ShareError> {
         let incoming = self.share.begin(&self.name, self.replace)?;
         piece.write(&incoming)?;
-        self.commit(incoming, tree)
+        self.commit(incoming, tree, about)
     }
 
-    fn commit(&self, incoming: Incoming, tree: &PieceTree) -> Result<(), ShareError> {
-        let stamp = incoming.commit(tree.size(), About::default())?;
-        self.digests.learned(&self.name, stamp, tree);
+    fn commit(&self, incoming: Incoming, tree: &PieceTree, about: About) -> Result<(), ShareError> {
+        #[cfg(test)]
+        self.faults.committing(&self.name)?;
+        match incoming.commit(tree.size(), about.into()) {
+            Ok(stamp) => self.digests.learned(&self.name, stamp, tree),
+            Err(error) => self.is_placed(error)?,
+        }
+        #[cfg(test)]
+        self.faults.committed(self.id);
+        Ok(())
+    }
+
+    /// Passes over an error after which the file is in its place all the same.
+    fn is_placed(&self, error: ShareError) -> Result<(), ShareError> {
+        if !error.is_placed() {
+            return Err(error);
+        }
+        tracing::warn!(name = %self.name, %error, "a crash of the machine may lose the name of a file");
         Ok(())
     }
 
@@ -123,6 +146,11 @@ impl Target {
         match opened {
             Ok(mut incoming) => {
                 incoming.stay_if(always());
+                let mut record = record;
+                if record.temporary != incoming.temporary() {
+                    self.records.moved(&record.temporary, incoming.temporary());
+                    incoming.temporary().clone_into(&mut record.temporary);
+                }
                 Ok(LeftOver { record, incoming })
             }
             Err(error) => {
@@ -130,15 +158,6 @@ impl Target {
                 Err(error)
             }
         }
-    }
-
-    #[cfg(test)]
-    fn fail_if_full(&self) -> Result<(), ShareError> {
-        if self.disk_is_full.load(std::sync::atomic::Ordering::Relaxed) {
-            let error = io::ErrorKind::StorageFull.into();
-            return Err(ShareError::of(&self.name, error));
-        }
-        Ok(())
     }
 
     fn remove(&self, temporary: &str) {
@@ -191,6 +210,50 @@ impl LeftOver {
         &self.record.temporary
     }
 
+    /// Returns whether all of it came and could not be committed.
+    pub(super) fn is_uncommitted(&self) -> bool {
+        self.record.is_uncommitted
+    }
+
+    /// Takes it for whole, if its bytes make the digest. Nobody need be asked for its tree then.
+    pub(super) fn complete(self, target: Target) -> Result<Verified, Box<LeftOver>> {
+        match self.read_whole() {
+            Ok(tree) if tree.digest() == self.record.digest => {
+                let count = usize::try_from(tree.count()).unwrap_or(usize::MAX);
+                Ok(self.verified(target, tree, vec![true; count]))
+            }
+            Ok(_) => Err(Box::new(self)),
+            Err(error) => {
+                tracing::info!(name = %target.name, %error, "what was received before is not whole");
+                Err(Box::new(self))
+            }
+        }
+    }
+
+    fn read_whole(&self) -> Result<PieceTree, ShareError> {
+        let size = self.record.bytes;
+        let mut hasher = TreeHasher::default();
+        let mut buffer = Vec::new();
+        while hasher.size() < size {
+            let length = PIECE_SIZE.min(size - hasher.size());
+            buffer.resize(usize::try_from(length).unwrap_or(usize::MAX), 0);
+            self.incoming.read_at(&mut buffer, hasher.size())?;
+            self.incoming.write_at(&buffer, hasher.size())?;
+            hasher.push(&buffer);
+        }
+        Ok(hasher.finish())
+    }
+
+    fn verified(self, target: Target, tree: PieceTree, done: Vec<bool>) -> Verified {
+        Verified {
+            about: self.record.about,
+            target,
+            incoming: Arc::new(self.incoming),
+            tree,
+            done,
+        }
+    }
+
     /// Finds out which pieces are right.
     ///
     /// # Errors
@@ -206,14 +269,13 @@ impl LeftOver {
             self.incoming.read_at(piece, range.start)?;
             let mut check = tree.check(index);
             check.push(piece);
-            done.push(check.is_right());
+            let is_right = check.is_right();
+            if is_right && self.record.is_uncommitted {
+                self.incoming.write_at(piece, range.start)?;
+            }
+            done.push(is_right);
         }
-        Ok(Verified {
-            target,
-            incoming: Arc::new(self.incoming),
-            tree,
-            done,
-        })
+        Ok(self.verified(target, tree, done))
     }
 
     /// Removes the temporary and its record.
@@ -231,6 +293,7 @@ impl Verified {
     pub(super) fn create(
         target: Target,
         tree: PieceTree,
+        about: About,
         holders: Vec<PeerUrl>,
     ) -> Result<Verified, ShareError> {
         let mut incoming = target.share.begin(&target.name, target.replace)?;
@@ -241,9 +304,11 @@ impl Verified {
             goal: target.goal,
             replace: target.replace,
             digest: tree.digest(),
+            about,
             temporary: incoming.temporary().to_owned(),
             time: SystemTime::now(),
             is_active: true,
+            is_uncommitted: false,
             bytes: 0,
             holders,
         });
@@ -253,6 +318,7 @@ impl Verified {
             target,
             incoming: Arc::new(incoming),
             tree,
+            about,
             done: vec![false; count],
         })
     }
@@ -306,7 +372,7 @@ impl Verified {
     /// Puts the file into its place. Gives it back if pieces are missing or are being written.
     ///
     /// # Errors
-    /// As [`Incoming::commit`]; then nothing of the file stays.
+    /// As [`Incoming::commit`]. What came is kept with its record, unless another file has the name by now.
     pub(super) fn commit(self) -> Result<Result<(), ShareError>, Box<Verified>> {
         if !self.is_whole() {
             return Err(Box::new(self));
@@ -315,19 +381,27 @@ impl Verified {
             target,
             incoming,
             tree,
+            about,
             done,
         } = self;
         let temporary = incoming.temporary().to_owned();
         match Arc::try_unwrap(incoming) {
             Ok(incoming) => {
-                let committed = target.commit(incoming, &tree);
-                target.remove(&temporary);
+                let committed = target.commit(incoming, &tree, about);
+                match &committed {
+                    Err(error) if error.may_pass() => {
+                        let now = SystemTime::now();
+                        target.records.not_committed(&temporary, tree.size(), now);
+                    }
+                    _ => target.remove(&temporary),
+                }
                 Ok(committed)
             }
             Err(incoming) => Err(Box::new(Verified {
                 target,
                 incoming,
                 tree,
+                about,
                 done,
             })),
         }
@@ -366,7 +440,7 @@ impl PieceWriter {
     /// As [`Incoming::write_at`].
     pub(super) fn write_checked(&self, piece: &CheckedPiece) -> Result<WrittenPiece, ShareError> {
         #[cfg(test)]
-        self.target.fail_if_full()?;
+        self.target.faults.writing(&self.target.name)?;
         piece.write(&self.incoming)?;
         Ok(WrittenPiece(piece.index))
     }
@@ -403,8 +477,20 @@ impl Unverified {
     ///
     /// # Errors
     /// As [`IncomingStream::commit`].
-    pub(super) fn commit(self, _whole: AnswerEnd) -> Result<(), ShareError> {
-        self.stream.commit(About::default()).map(drop)
+    pub(super) fn commit(
+        self,
+        target: &Target,
+        about: About,
+        _whole: AnswerEnd,
+    ) -> Result<(), ShareError> {
+        #[cfg(test)]
+        target.faults.committing(&target.name)?;
+        if let Err(error) = self.stream.commit(about.into()) {
+            target.is_placed(error)?;
+        }
+        #[cfg(test)]
+        target.faults.committed(target.id);
+        Ok(())
     }
 }
 

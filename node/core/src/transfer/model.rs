@@ -1,11 +1,12 @@
 //! A model of fetches: random schedules of what holders, disks and owners do, under a clock that is paused.
 //!
 //! A schedule has an asker, real but for its transport, two Sixhop holders and a peer of the book. It takes random
-//! steps: holders come, go, lie, stall, change what they have; the owner starts, joins, cancels and drops; the disk
-//! fills; the asker is killed, and goes on with a copy of its share and state as they were at that moment.
+//! steps: holders come, go, lie, stall, are busy, limit their uploads, change what they have; the owner starts, joins, cancels and drops; the disk
+//! fills, and refuses to commit; fetches are cancelled in the midst of a commit; the asker is killed, and goes on with a copy of its share and state as they were at that moment.
 //!
 //! # What must hold
 //! - A file in the share is content of the model, or one answer to `query`, byte for byte.
+//! - A fetch is *done* if its file went into its place, and not otherwise.
 //! - A status has a digest only if the bytes behind it were checked.
 //! - A temporary that no fetch is about to fill has a record, and each record has its temporary.
 //! - No byte comes twice, but for what a lane had under way when it was cut.
@@ -16,20 +17,23 @@
     reason = "the model looks at the directory from outside, and copies it as a crash leaves it"
 )]
 
+mod scenarios;
+
 use std::{
     fs,
+    num::NonZeroU64,
     path::{Path, PathBuf},
     sync::{
         Arc, Mutex, OnceLock,
         atomic::{AtomicU64, Ordering},
     },
-    time::{Duration, SystemTime},
+    time::{Duration, Instant, SystemTime},
 };
 
 use bytes::Bytes;
 use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream};
 use node_wire::{
-    Digest, Fault, Find, FindHit, FindWanted, Found,
+    About, AnswerRate, Digest, Fault, Find, FindHit, FindWanted, Found,
     content::{ContentScan, QueryAnswerWriter},
     dialect::Dialect,
     encoding::Charset,
@@ -47,6 +51,7 @@ use crate::{
         BodyStream, Client, Destination, PeerKind, PeerRequest, PeerResponse, Purpose, Transport,
         TransportError,
     },
+    clock::now,
     counters::Counters,
     events::EventLog,
     overlay::{Overlay, Source},
@@ -71,6 +76,12 @@ const FILE: &str = "file";
 
 /// What the peer of the book has.
 const BOOK: &str = "what a peer of the book has";
+
+/// How long a busy holder wants to be left alone.
+const BUSY: Duration = Duration::from_secs(3);
+
+/// Bytes a second of a holder that limits its uploads.
+const LIMIT: NonZeroU64 = NonZeroU64::new(1_000_000).unwrap();
 
 /// Sixhop holders.
 const HOLDERS: usize = 2;
@@ -135,8 +146,25 @@ struct Peer {
     is_up: bool,
     stalls: bool,
     lies: bool,
+    is_busy: bool,
+    is_limited: bool,
     /// Whether this run of the asker knows what kind it is.
     is_known: bool,
+}
+
+impl Peer {
+    fn new(is_book: bool, content: usize) -> Peer {
+        Peer {
+            is_book,
+            content,
+            is_up: true,
+            stalls: false,
+            lies: false,
+            is_busy: false,
+            is_limited: false,
+            is_known: false,
+        }
+    }
 }
 
 /// All peers, and what they saw.
@@ -147,6 +175,10 @@ struct World {
     sent: Vec<AtomicU64>,
     /// Lanes that ended before all they were asked for was sent.
     cuts: AtomicU64,
+    /// When each peer was asked for content.
+    asked: Mutex<Vec<Vec<Instant>>>,
+    /// Lanes that each peer serves, and the most of them at a time.
+    lanes: Mutex<Vec<(usize, usize)>>,
     wrong: Mutex<Vec<String>>,
 }
 
@@ -162,6 +194,17 @@ fn failed() -> TransportError {
 }
 
 impl World {
+    fn new(peers: Vec<Peer>) -> Arc<World> {
+        Arc::new(World {
+            sent: contents().iter().map(|_| AtomicU64::new(0)).collect(),
+            cuts: AtomicU64::new(0),
+            asked: Mutex::new(vec![Vec::new(); peers.len()]),
+            lanes: Mutex::new(vec![(0, 0); peers.len()]),
+            wrong: Mutex::default(),
+            peers: Mutex::new(peers),
+        })
+    }
+
     fn peer(&self, n: usize) -> Peer {
         lock(&self.peers)[n].clone()
     }
@@ -212,21 +255,29 @@ impl World {
                 };
                 Ok(whole(PeerKind::Sixhop, response::value(&found.to_value())))
             }
-            Purpose::Tree(digest) if !peer.is_book => {
+            Purpose::Tree { digest, .. } if !peer.is_book => {
                 let content = &contents()[peer.content];
                 if content.tree.digest() != digest {
                     return Err(TransportError::Status(404));
                 }
                 Ok(whole(PeerKind::Sixhop, content.tree.to_bytes()))
             }
-            Purpose::Blob { digest, range } if !peer.is_book => {
+            Purpose::Blob { digest, range, .. } if !peer.is_book => {
                 if contents()[peer.content].tree.digest() != digest {
                     return Err(TransportError::Status(404));
                 }
+                lock(&self.asked)[n].push(now());
+                if peer.is_busy {
+                    return Err(TransportError::Busy(BUSY));
+                }
+                let rate = peer.is_limited.then(|| AnswerRate::shared(LIMIT, 1));
                 let last = range.end - 1;
                 let head = Some(format!("bytes {}-{last}/*", range.start));
                 let body = Lane::new(self, n, peer.content, range).body();
-                Ok(answer(PeerKind::Sixhop, 206, head, body))
+                Ok(PeerResponse {
+                    rate,
+                    ..answer(PeerKind::Sixhop, 206, head, body)
+                })
             }
             Purpose::Call(_) if peer.is_book => {
                 let body = stream::iter(query_answer(BOOK.as_bytes())).then(move |chunk| {
@@ -265,6 +316,7 @@ fn answer(kind: PeerKind, status: u16, range: Option<String>, body: BodyStream) 
         length: None,
         budget_left: None,
         rate: None,
+        about: About::default(),
         body,
     }
 }
@@ -295,6 +347,11 @@ struct Lane {
 
 impl Lane {
     fn new(world: Arc<World>, peer: usize, content: usize, rest: std::ops::Range<u64>) -> Lane {
+        {
+            let (running, most) = &mut lock(&world.lanes)[peer];
+            *running += 1;
+            *most = (*most).max(*running);
+        }
         Lane {
             world,
             peer,
@@ -336,6 +393,7 @@ impl Lane {
 
 impl Drop for Lane {
     fn drop(&mut self) {
+        lock(&self.world.lanes)[self.peer].0 -= 1;
         let is_cut = u64::from(!self.rest.is_empty());
         self.world.cuts.fetch_add(is_cut, Ordering::Relaxed);
     }
@@ -491,26 +549,13 @@ struct Schedule {
 impl Schedule {
     async fn begin(seed: u64) -> Schedule {
         let mut random = Random(seed);
-        let peer = |is_book, content| Peer {
-            is_book,
-            content,
-            is_up: true,
-            stalls: false,
-            lies: false,
-            is_known: false,
-        };
         let mut peers: Vec<Peer> = (0..HOLDERS)
-            .map(|_| peer(false, [0, 0, 0, 1, 2][random.below(5)]))
+            .map(|_| Peer::new(false, [0, 0, 0, 1, 2][random.below(5)]))
             .collect();
-        peers.push(peer(true, 0));
+        peers.push(Peer::new(true, 0));
         // Mostly there is no peer of the book, or it is away.
         peers[HOLDERS].is_up = random.below(3) == 0;
-        let world = Arc::new(World {
-            peers: Mutex::new(peers),
-            sent: contents().iter().map(|_| AtomicU64::new(0)).collect(),
-            cuts: AtomicU64::new(0),
-            wrong: Mutex::default(),
-        });
+        let world = World::new(peers);
         let rate = [0, 0, 400_000][random.below(3)];
         let asker = Asker::start(disk(), &world, rate).await;
         Schedule {
@@ -530,7 +575,7 @@ impl Schedule {
 
     async fn run(mut self) {
         for _ in 0..4 + self.random.below(16) {
-            let step = self.random.below(20);
+            let step = self.random.below(26);
             self.step(step).await;
             let pauses = [5, 40, 120, 300, 1_000, 12_000];
             let pause = pauses[self.random.below(pauses.len())];
@@ -583,20 +628,38 @@ impl Schedule {
                 self.asker = Some(asker.crash(&self.world, self.rate).await);
                 self.started.clear();
             }
-            17 => transfers
-                .fetcher
-                .disk_is_full
-                .store(true, Ordering::Relaxed),
-            18 => transfers
-                .fetcher
-                .disk_is_full
-                .store(false, Ordering::Relaxed),
+            17 | 18 | 22..=24 => self.disk_step(step),
+            19 => change(|peer| peer.is_busy = true),
+            20 => change(|peer| peer.is_busy = false),
+            21 => change(|peer| peer.is_limited = !peer.is_limited),
             _ => {
                 // The owner takes the file away, and wants it again later.
                 if fs::remove_file(share_of(self.asker().disk.path()).join(FILE)).is_ok() {
                     self.discards += 1;
                 }
             }
+        }
+    }
+
+    /// The disk begins or ceases to fail, or the owner cancels everything in the midst of the next commit.
+    fn disk_step(&self, step: usize) {
+        let transfers = Arc::clone(&self.asker().transfers);
+        let faults = Arc::clone(&transfers.fetcher.faults);
+        match step {
+            17 => faults.disk_is_full.store(true, Ordering::Relaxed),
+            18 => faults.disk_is_full.store(false, Ordering::Relaxed),
+            22 => faults.commit_fails.store(true, Ordering::Relaxed),
+            23 => faults.commit_fails.store(false, Ordering::Relaxed),
+            _ => faults.in_next_commit(move || {
+                let unfinished: Vec<_> = {
+                    let jobs = lock(&transfers.jobs);
+                    let unfinished = jobs.unfinished.values();
+                    unfinished.map(|one| Arc::clone(&one.job)).collect()
+                };
+                for job in unfinished {
+                    job.cancel();
+                }
+            }),
         }
     }
 
@@ -619,6 +682,7 @@ impl Schedule {
             );
             content
         });
+        let faults = &self.asker().transfers.fetcher.faults;
         for status in self.asker().transfers.list() {
             if let Some(digest) = status.digest {
                 let content = content_of(digest).expect("a digest of the model");
@@ -626,9 +690,12 @@ impl Schedule {
                 assert_eq!(status.size, Some(size), "{status:?}");
                 assert!(status.bytes <= size, "{status:?}");
             }
-            if status.state == JobState::Committing {
-                assert!(!status.state.is_over());
-            }
+            let has_committed = faults.has_committed(status.id);
+            let is_done = status.state == JobState::Done;
+            assert!(
+                !status.state.is_over() || is_done == has_committed,
+                "{status:?}"
+            );
         }
         let last = self
             .asker()
@@ -659,13 +726,13 @@ impl Schedule {
 
     /// Lets everything come to rest, and looks at what is left.
     async fn end(mut self) {
-        self.asker()
-            .transfers
-            .fetcher
-            .disk_is_full
-            .store(false, Ordering::Relaxed);
+        {
+            let faults = &self.asker().transfers.fetcher.faults;
+            faults.disk_is_full.store(false, Ordering::Relaxed);
+            faults.commit_fails.store(false, Ordering::Relaxed);
+        }
         for peer in lock(&self.world.peers).iter_mut() {
-            (peer.is_up, peer.stalls, peer.lies) = (true, false, false);
+            (peer.is_up, peer.stalls, peer.lies, peer.is_busy) = (true, false, false, false);
         }
         for _ in 0..40 {
             self.asker().know_peers(&self.world);

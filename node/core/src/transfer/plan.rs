@@ -6,7 +6,8 @@
 //!
 //! # How it decides
 //! A holder is asked for about [`SPAN_TIME`] worth of pieces at the speed it
-//! has shown. When no piece is left to ask for, who is idle takes over the
+//! has shown, over one connection until its first answer begins, and over
+//! [`LANES_EACH`] from then on, unless that says that it limits its uploads. When no piece is left to ask for, who is idle takes over the
 //! second half of the longest span of the others, or its last piece too, so
 //! that one slow holder does not hold the end up.
 //!
@@ -14,6 +15,8 @@
 //! - Each piece is done, free, or in a span.
 //! - A holder that sent a wrong piece is out; one that breaks off
 //!   [`STRIKES_MAX`] times without a right piece in between is out.
+//! - A holder that is busy is not asked before the time that it named, and is
+//!   never out for that.
 //! - No I/O and no clock; time is a parameter.
 
 use std::{
@@ -37,6 +40,12 @@ const STRIKES_MAX: u32 = 3;
 /// Shortest rest of a span of which the same holder may take the second half
 /// over another connection.
 const SPLIT_OWN_MIN: u64 = 8;
+
+/// Most spans of one holder at a time, each over a connection of its own.
+const LANES_EACH: usize = 2;
+
+/// The same of a holder that limits its uploads: more connections bring nothing.
+const LANES_LIMITED: usize = 1;
 
 /// A holder, as the plan numbers it.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -80,6 +89,22 @@ struct Holder {
     speed: Option<f64>,
     strikes: u32,
     out: bool,
+    /// Whether it limits its uploads, as its last answer says; `None` before the first one.
+    limited: Option<bool>,
+    busy_until: Option<Instant>,
+}
+
+impl Holder {
+    fn lanes(&self) -> usize {
+        match self.limited {
+            Some(false) => LANES_EACH,
+            Some(true) | None => LANES_LIMITED,
+        }
+    }
+
+    fn is_busy(&self, now: Instant) -> bool {
+        self.busy_until.is_some_and(|until| now < until)
+    }
 }
 
 impl Plan {
@@ -115,7 +140,10 @@ impl Plan {
 
     /// What to ask `holder` for now, if there is anything.
     pub(super) fn next(&mut self, holder: HolderId, now: Instant) -> Option<Span> {
-        if !self.is_usable(holder) {
+        let asked = self.spans.values();
+        let lanes = asked.filter(|asked| asked.holder == holder).count();
+        let state = &self.holders[holder.0];
+        if state.out || state.is_busy(now) || lanes >= state.lanes() {
             return None;
         }
         let pieces = self.take_free(holder).or_else(|| self.take_over(holder))?;
@@ -177,6 +205,24 @@ impl Plan {
             *speed = Some(speed.map_or(seen, |before| (before + seen) / 2.0));
         }
         self.release(asked.rest);
+    }
+
+    /// An answer of a holder began, which says whether it limits its uploads.
+    pub(super) fn heard(&mut self, holder: HolderId, limited: bool) {
+        let holder = &mut self.holders[holder.0];
+        (holder.limited, holder.busy_until) = (Some(limited), None);
+    }
+
+    /// A holder is busy and wants to be asked again at `until`.
+    pub(super) fn busy(&mut self, holder: HolderId, until: Instant) {
+        self.holders[holder.0].busy_until = Some(until);
+    }
+
+    /// Returns when the first of the busy holders may be asked again.
+    pub(super) fn look_again_at(&self, now: Instant) -> Option<Instant> {
+        let holders = self.holders.iter().filter(|holder| !holder.out);
+        let busy = holders.filter_map(|holder| holder.busy_until);
+        busy.filter(|until| *until > now).min()
     }
 
     /// A holder broke off. Says whether it is out.
@@ -377,15 +423,62 @@ mod tests {
         assert_eq!(span.pieces, 0..1);
         plan.ended(span.id, now);
         plan.lied(one);
+        plan.heard(two, false);
         assert_eq!(plan.next(two, now).unwrap().pieces, 0..1);
         assert_eq!(plan.next(two, now).unwrap().pieces, 2..5);
+    }
+
+    #[test]
+    fn a_limited_holder_has_one_span_and_others_have_two() {
+        let mut plan = Plan::new(vec![false; 100]);
+        let (limited, open) = (plan.add(), plan.add());
+        let now = Instant::now();
+        let first = [limited, open].map(|holder| plan.next(holder, now).unwrap().id);
+        assert_eq!(plan.next(open, now), None, "nothing is known of it yet");
+        plan.heard(limited, true);
+        plan.heard(open, false);
+        assert_eq!(plan.next(limited, now), None);
+        let second = plan.next(open, now).unwrap();
+        assert_eq!(plan.next(open, now), None);
+        // It begins to limit: one of its spans ends without another one.
+        plan.heard(open, true);
+        plan.ended(second.id, now);
+        assert_eq!(plan.next(open, now), None);
+        plan.ended(first[1], now);
+        assert!(plan.next(open, now).is_some());
+    }
+
+    #[test]
+    fn a_busy_holder_is_asked_at_its_time_and_never_out() {
+        let mut plan = Plan::new(vec![false; 100]);
+        let (busy, gone) = (plan.add(), plan.add());
+        let mut now = Instant::now();
+        for _ in 0..2 * STRIKES_MAX {
+            let span = plan.next(busy, now).unwrap();
+            let until = now + Duration::from_secs(7);
+            plan.busy(busy, until);
+            plan.ended(span.id, now);
+            assert_eq!(plan.next(busy, now), None);
+            assert_eq!(plan.next(gone, now).unwrap().pieces.start, 0);
+            plan.ended(SpanId(plan.last_span), now);
+            assert!(plan.is_usable(busy));
+            assert_eq!(plan.look_again_at(now), Some(until));
+            now = until;
+        }
+        plan.busy(gone, now + Duration::from_secs(1));
+        plan.lied(gone);
+        assert_eq!(
+            plan.look_again_at(now),
+            None,
+            "nobody is busy who may be asked"
+        );
     }
 
     proptest! {
         #[test]
         fn every_piece_arrives_whatever_the_holders_do(
             done in proptest::collection::vec(any::<bool>(), 1..200),
-            moves in proptest::collection::vec((0..4_usize, 0..6_u8, 0..3_000_u64), 0..400),
+            moves in proptest::collection::vec((0..4_usize, 0..8_u8, 0..3_000_u64), 0..400),
         ) {
             let mut plan = Plan::new(done);
             let holders: Vec<_> = (0..4).map(|_| plan.add()).collect();
@@ -413,6 +506,8 @@ mod tests {
                         }
                     }
                     4 => drop(plan.broke_off(holder)),
+                    5 => plan.heard(holder, later % 2 == 0),
+                    6 => plan.busy(holder, now + Duration::from_millis(later)),
                     // At least one holder stays honest.
                     _ => if who > 0 { plan.lied(holder) },
                 }

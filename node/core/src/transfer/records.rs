@@ -13,7 +13,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use node_wire::{Digest, name::ShareName, peer_url::PeerUrl};
+use node_wire::{About, Digest, name::ShareName, peer_url::PeerUrl};
 use serde::{Deserialize, Serialize};
 
 use super::Goal;
@@ -40,10 +40,14 @@ pub(super) struct Record {
     pub(super) goal: Goal,
     pub(super) replace: Replace,
     pub(super) digest: Digest,
+    /// What a holder said of the file.
+    pub(super) about: About,
     pub(super) temporary: String,
     /// When it was last worked with, in whole seconds once it is in [`Records`], as it is written.
     pub(super) time: SystemTime,
     pub(super) is_active: bool,
+    /// Whether all bytes came and could not be put into their place.
+    pub(super) is_uncommitted: bool,
     /// Checked bytes in the temporary when the fetch last paused.
     pub(super) bytes: u64,
     /// Peers that delivered some of it.
@@ -84,6 +88,12 @@ struct Written {
     time: Option<u64>,
     #[serde(default = "active")]
     active: bool,
+    #[serde(default)]
+    uncommitted: bool,
+    #[serde(default)]
+    modified: Option<u64>,
+    #[serde(default)]
+    executable: bool,
     #[serde(default)]
     bytes: u64,
     #[serde(default)]
@@ -209,6 +219,28 @@ impl Records {
         self.save();
     }
 
+    /// Notes that all `bytes` of content are in `temporary`, whose commit failed. The fetch is over. Blocks.
+    pub(super) fn not_committed(&self, temporary: &str, bytes: u64, now: SystemTime) {
+        let mut list = lock(&self.list);
+        let mut records = list.iter_mut();
+        if let Some(record) = records.find(|record| record.temporary == temporary) {
+            record.is_uncommitted = true;
+        }
+        drop(list);
+        self.pause(temporary, Some(bytes), &[], false, now);
+    }
+
+    /// Notes that `temporary` is at another path now. Blocks.
+    pub(super) fn moved(&self, temporary: &str, path: &str) {
+        let mut list = lock(&self.list);
+        let mut records = list.iter_mut();
+        if let Some(record) = records.find(|record| record.temporary == temporary) {
+            path.clone_into(&mut record.temporary);
+        }
+        drop(list);
+        self.save();
+    }
+
     /// Gives the record of `temporary` to the fetch `id`. Blocks.
     pub(super) fn assign(&self, temporary: &str, id: u64) {
         let mut list = lock(&self.list);
@@ -314,10 +346,15 @@ impl Record {
                 Replace::Never
             },
             digest,
+            about: About {
+                modified: written.modified,
+                executable: written.executable,
+            },
             temporary: written.temporary.clone(),
             // A clock that was set back does not keep anything for longer.
             time: time.unwrap_or(now).min(now),
             is_active: written.active,
+            is_uncommitted: written.uncommitted,
             bytes: written.bytes,
             holders: holders.filter_map(|url| PeerUrl::parse(url).ok()).collect(),
         })
@@ -334,6 +371,9 @@ impl Record {
             by_digest: self.goal != Goal::Name,
             time: since_epoch.ok().map(|time| time.as_secs()),
             active: self.is_active,
+            uncommitted: self.is_uncommitted,
+            modified: self.about.modified,
+            executable: self.about.executable,
             bytes: self.bytes,
             holders: self
                 .holders
@@ -359,9 +399,14 @@ mod tests {
             goal: Goal::Name,
             replace: Replace::Existing,
             digest: Digest::from_bytes([n; 32]),
+            about: About {
+                modified: Some(5),
+                executable: true,
+            },
             temporary: format!(".sixhop-part-{n:016x}"),
             time: at(1_000_000),
             is_active: true,
+            is_uncommitted: false,
             bytes: 5,
             holders: vec![PeerUrl::parse("http://127.0.0.1:4242/").unwrap()],
         }
@@ -397,6 +442,25 @@ mod tests {
         records.pause(&temporary, Some(77), &[], false, now);
         let kept = records.kept(1).unwrap();
         assert_eq!(Records::load(&state, now).kept(1), Some(kept));
+    }
+
+    #[test]
+    fn a_failed_commit_and_a_move_are_kept() {
+        let (_home, state) = state();
+        let records = Records::load(&state, at(1_000_000));
+        let record = record("a", 1);
+        records.add(record.clone());
+        records.moved(&record.temporary, "b/.sixhop-part-0000000000000009");
+        let moved = records.list()[0].temporary.clone();
+        records.not_committed(&moved, 99, at(1_000_000));
+        let list = Records::load(&state, at(1_000_001)).list();
+        assert_eq!(list, records.list());
+        assert!(list[0].is_uncommitted && !list[0].is_active);
+        assert_eq!(
+            (list[0].bytes, list[0].temporary.as_str()),
+            (99, moved.as_str())
+        );
+        assert!(moved.starts_with("b/"));
     }
 
     #[test]

@@ -3,10 +3,11 @@
 //! Peers may have different content under one name. The first that can prove
 //! its content is taken; the others are kept, to be tried if it fails. When the
 //! search for a digest is over, or the first peers do not have it, those are asked
-//! whom an index outside names.
+//! whom an index outside names. If nobody has it who can be reached from here, nodes
+//! that cannot are asked through those who named them.
 
 use std::{
-    collections::{BTreeSet, HashMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
     sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
@@ -15,13 +16,15 @@ use futures_util::{
     StreamExt,
     stream::{self, BoxStream},
 };
-use node_wire::{Digest, Find, FindWanted, fault::MissReason, name::ShareName, peer_url::PeerUrl};
+use node_wire::{
+    About, Digest, Find, FindWanted, fault::MissReason, name::ShareName, peer_url::PeerUrl,
+};
 use tokio::{select, time::sleep};
 
 use crate::{
     client::{CallError, Destination, TransportError},
     clock::now,
-    overlay::{Advance, Finder, Holder, Overlay},
+    overlay::{Advance, Finder, Holder, Overlay, Unreachable},
     sync::lock,
 };
 
@@ -43,8 +46,14 @@ const DIGEST_ANSWER: Duration = Duration::from_secs(5);
 /// Nodes named by an index that are asked at a time.
 const NAMED_AT_A_TIME: usize = 4;
 
+/// Most nodes that are asked through neighbours.
+const NEIGHBOURS_MAX: usize = 4;
+
 /// Most sources that are kept of one kind.
 const KEPT_MAX: usize = 256;
+
+/// HTTP: a node could not pass on what its peer has.
+const BAD_GATEWAY: u16 = 502;
 
 /// Content larger than this is worth looking for everybody who has it.
 const MANY_FROM: u64 = 1024 * 1024;
@@ -55,6 +64,10 @@ pub(super) struct Source {
     pub(super) peer: Destination,
     pub(super) size: u64,
     pub(super) digest: Digest,
+    /// What it says of the file.
+    pub(super) about: About,
+    /// The holder, if it cannot be reached from here and the peer passes its content on.
+    pub(super) through: Option<PeerUrl>,
 }
 
 /// What a holder did wrong.
@@ -99,7 +112,9 @@ impl Failure {
             &self.error,
             Fault::BrokeOff(
                 CallError::Transport(
-                    TransportError::Connection(_) | TransportError::Unreachable(_),
+                    TransportError::Connection(_)
+                        | TransportError::Unreachable(_)
+                        | TransportError::Status(BAD_GATEWAY),
                 ) | CallError::Deadline
                     | CallError::TooSlow
                     | CallError::Short
@@ -109,6 +124,14 @@ impl Failure {
 
     pub(super) fn is_lie(&self) -> bool {
         matches!(self.error, Fault::Lied)
+    }
+
+    /// Returns the time after which a busy holder wants to be asked again. That is no fault of it.
+    pub(super) fn busy_for(&self) -> Option<Duration> {
+        match self.error {
+            Fault::BrokeOff(CallError::Busy(wait)) => Some(wait),
+            _ => None,
+        }
     }
 }
 
@@ -142,6 +165,35 @@ impl Liars {
     }
 }
 
+/// The holders that are busy, and when each wants to be asked again.
+#[derive(Debug, Default)]
+pub(super) struct Busy(Mutex<BTreeMap<String, Instant>>);
+
+impl Busy {
+    pub(super) fn add(&self, peer: &PeerUrl, until: Instant) {
+        lock(&self.0).insert(peer.key(), until);
+    }
+
+    /// Notes that a peer gave another answer, or none.
+    pub(super) fn remove(&self, peer: &PeerUrl) {
+        lock(&self.0).remove(&peer.key());
+    }
+
+    pub(super) fn until(&self, peer: &PeerUrl) -> Option<Instant> {
+        lock(&self.0).get(&peer.key()).copied()
+    }
+
+    /// Forgets those that may be asked again by `now`.
+    pub(super) fn forget_passed(&self, now: Instant) {
+        lock(&self.0).retain(|_, until| *until > now);
+    }
+
+    /// Returns when the first of them wants to be asked again.
+    pub(super) fn first(&self) -> Option<Instant> {
+        lock(&self.0).values().min().copied()
+    }
+}
+
 /// The search for one content and what it brought.
 pub(super) struct Sources {
     overlay: Arc<Overlay>,
@@ -156,6 +208,13 @@ pub(super) struct Sources {
     named: BoxStream<'static, Option<Source>>,
     /// What former holders say.
     former: BoxStream<'static, Option<Source>>,
+    wanted: FindWanted,
+    /// Whether somebody has it who can be reached from here.
+    is_reached: bool,
+    /// Whether neighbours were asked for those who cannot.
+    asked_neighbours: bool,
+    /// What these say through neighbours.
+    passed: BoxStream<'static, Option<Source>>,
 }
 
 impl Sources {
@@ -167,14 +226,18 @@ impl Sources {
         wanted: FindWanted,
         known: Option<Source>,
     ) -> Sources {
-        let named = match wanted {
-            FindWanted::Digest(digest) => named(Arc::clone(overlay), digest),
+        let named = match &wanted {
+            FindWanted::Digest(digest) => named(Arc::clone(overlay), *digest),
             _ => stream::empty().boxed(),
         };
         Sources {
-            finder: Finder::begin(overlay, wanted),
+            finder: Finder::begin(overlay, wanted.clone()),
             overlay: Arc::clone(overlay),
             name,
+            wanted,
+            is_reached: known.is_some(),
+            asked_neighbours: false,
+            passed: stream::empty().boxed(),
             found: known.into_iter().collect(),
             reading: VecDeque::new(),
             asked_before: 0,
@@ -236,9 +299,13 @@ impl Sources {
                 came = self.finder.advance(), if is_searching => match came {
                     Advance::Found(holder) => self.keep(holder),
                     Advance::Going => {}
-                    Advance::Over => is_searching = false,
+                    Advance::Over => {
+                        is_searching = false;
+                        self.ask_neighbours();
+                    }
                 },
                 Some(answer) = self.former.next() => self.found.extend(answer),
+                Some(answer) = self.passed.next() => self.found.extend(answer),
                 else => return None,
             }
         }
@@ -259,8 +326,15 @@ impl Sources {
                         return true;
                     }
                     Advance::Going => {}
-                    Advance::Over => is_searching = false,
+                    Advance::Over => {
+                        is_searching = false;
+                        self.ask_neighbours();
+                    }
                 },
+                Some(answer) = self.passed.next() => {
+                    self.found.extend(answer);
+                    return true;
+                }
                 Some(answer) = self.former.next() => {
                     self.found.extend(answer);
                     return true;
@@ -295,13 +369,34 @@ impl Sources {
         self.finder.others_behind()
     }
 
+    /// Nodes that may have it and cannot be reached from here.
+    pub(super) fn unreachable(&self) -> usize {
+        self.finder.unreachable().len()
+    }
+
+    /// Begins to ask those who named nodes that cannot be reached from here to ask them. What can be reached comes
+    /// straight.
+    fn ask_neighbours(&mut self) {
+        if self.is_reached || std::mem::replace(&mut self.asked_neighbours, true) {
+            return;
+        }
+        let (overlay, wanted) = (Arc::clone(&self.overlay), self.wanted.clone());
+        let holders = self.finder.unreachable().into_iter().take(NEIGHBOURS_MAX);
+        let answers = stream::iter(holders)
+            .map(move |holder| ask_through(Arc::clone(&overlay), holder, wanted.clone()));
+        self.passed = answers.buffer_unordered(NAMED_AT_A_TIME).boxed();
+    }
+
     fn keep(&mut self, holder: Holder) {
+        self.is_reached = true;
         for hit in holder.hits {
             let peer = holder.peer.clone();
             match hit.digest {
                 Some(digest) if self.found.len() < KEPT_MAX => self.found.push_back(Source {
                     peer,
                     size: hit.size,
+                    about: hit.about(),
+                    through: None,
                     digest,
                 }),
                 None if self.reading.len() < KEPT_MAX => self.reading.push_back(peer),
@@ -324,6 +419,7 @@ impl Sources {
                 wanted: FindWanted::Name(self.name.as_str().to_owned()),
                 after: None,
                 limit: 1,
+                through: None,
             };
             let client = self.overlay.client();
             let found = client.find(&peer, &find, now() + DIGEST_ANSWER).await;
@@ -338,6 +434,8 @@ impl Sources {
                         return Some(Source {
                             peer,
                             size: hit.size,
+                            about: hit.about(),
+                            through: None,
                             digest,
                         });
                     }
@@ -396,8 +494,14 @@ fn named(overlay: Arc<Overlay>, digest: Digest) -> BoxStream<'static, Option<Sou
     let answers = peers.flat_map(stream::iter).map(move |peer| {
         let overlay = Arc::clone(&asked);
         async move {
-            let size = overlay.ask_holder(&peer, digest).await?.size;
-            Some(Source { peer, size, digest })
+            let hit = overlay.ask_holder(&peer, digest).await?;
+            Some(Source {
+                peer,
+                size: hit.size,
+                digest,
+                about: hit.about(),
+                through: None,
+            })
         }
     });
     answers.buffer_unordered(NAMED_AT_A_TIME).boxed()
@@ -410,6 +514,7 @@ async fn ask(overlay: Arc<Overlay>, peer: Destination, digest: Digest) -> Option
         after: None,
         limit: 1,
         deadline: None,
+        through: None,
     };
     let found = overlay
         .client()
@@ -420,7 +525,44 @@ async fn ask(overlay: Arc<Overlay>, peer: Destination, digest: Digest) -> Option
     Some(Source {
         peer,
         size: hit.size,
+        about: hit.about(),
+        through: None,
         digest,
+    })
+}
+
+/// What a holder says through the neighbour that named it.
+async fn ask_through(
+    overlay: Arc<Overlay>,
+    holder: Unreachable,
+    wanted: FindWanted,
+) -> Option<Source> {
+    let find = Find {
+        wanted,
+        after: None,
+        limit: 1,
+        deadline: None,
+        through: Some(holder.peer.as_str().to_owned()),
+    };
+    let client = overlay.client();
+    let neighbour = overlay.destination(&holder.by);
+    let found = client.find(&neighbour, &find, now() + DIGEST_ANSWER).await;
+    let found = found.ok()?.value;
+    // A node that does not know of this answers for itself.
+    let through = PeerUrl::parse(&found.through?).ok()?;
+    let hit = found.hits.into_iter().next()?;
+    let is_wanted = match &find.wanted {
+        FindWanted::Name(name) => hit.name == *name,
+        FindWanted::Digest(digest) => hit.digest == Some(*digest),
+        FindWanted::Query(_) => false,
+    };
+    let is_asked = through.same_peer(&holder.peer) && is_wanted;
+    Some(Source {
+        peer: neighbour,
+        size: hit.size,
+        digest: hit.digest.filter(|_| is_asked)?,
+        about: hit.about(),
+        through: Some(through),
     })
 }
 

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use node_wire::{FindHit, FoundEnd, peer_url::PeerUrl};
 
 use crate::planner::{Target, Why};
-use node_transport::{CallError, Destination};
+use node_transport::{CallError, Destination, TransportError};
 
 /// A peer and what it has.
 #[derive(Clone, Debug, PartialEq)]
@@ -51,7 +51,41 @@ pub struct Step {
     pub error: Option<CallError>,
 }
 
+/// A node that may have something and cannot be reached from here.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Unreachable {
+    /// The node.
+    pub peer: PeerUrl,
+    /// The peer that named it, and so may reach it.
+    pub by: PeerUrl,
+}
+
 impl Step {
+    /// Returns this node as one that cannot be reached, if it was named as one that may have it. `is_over`: nobody is
+    /// waited for any more.
+    pub(super) fn unreachable(&self, is_over: bool) -> Option<Unreachable> {
+        let may_have = matches!(self.why, Why::Match | Why::Referral);
+        let is_silent = match &self.error {
+            None => is_over && self.took.is_none(),
+            Some(CallError::Deadline) => true,
+            Some(CallError::Transport(error)) => {
+                matches!(
+                    error,
+                    TransportError::Connection(_)
+                        | TransportError::Unreachable(_)
+                        | TransportError::Resting
+                        | TransportError::TooNear
+                )
+            }
+            Some(_) => false,
+        };
+        let by = self.named_by.clone().filter(|_| may_have && is_silent)?;
+        Some(Unreachable {
+            peer: self.peer.clone(),
+            by,
+        })
+    }
+
     /// A peer of ours is asked with `query`.
     pub(crate) fn query(peer: PeerUrl, now: Instant) -> Step {
         Step {
@@ -79,5 +113,56 @@ impl Step {
             end: FoundEnd::Complete,
             error: None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn url(port: u16) -> PeerUrl {
+        PeerUrl::parse(&format!("http://127.0.0.1:{port}/")).unwrap()
+    }
+
+    #[test]
+    fn a_named_node_that_does_not_answer_is_unreachable() {
+        let refused = CallError::Transport(TransportError::Connection("refused".to_owned()));
+        let step = |why, error: Option<CallError>, took| Step {
+            named_by: Some(url(2)),
+            why,
+            took,
+            error,
+            ..Step::query(url(1), node_base::clock::now())
+        };
+        let took = Some(Duration::from_secs(1));
+        let unreachable = Some(Unreachable {
+            peer: url(1),
+            by: url(2),
+        });
+        for (error, took) in [
+            (Some(refused.clone()), took),
+            (Some(CallError::Deadline), took),
+            (Some(CallError::Transport(TransportError::TooNear)), took),
+            (None, None),
+        ] {
+            assert_eq!(step(Why::Match, error, took).unreachable(true), unreachable);
+        }
+        let waits = step(Why::Match, None, None);
+        assert_eq!(waits.unreachable(false), None, "it may answer still");
+        for (why, error) in [
+            (Why::Match, None),
+            (Why::Match, Some(CallError::Private)),
+            (Why::Match, Some(CallError::Busy(Duration::ZERO))),
+            (Why::Sure, Some(refused.clone())),
+        ] {
+            assert_eq!(step(why, error, took).unreachable(true), None);
+        }
+        let ours = Step {
+            named_by: None,
+            ..step(Why::Match, Some(refused), took)
+        };
+        assert_eq!(ours.unreachable(true), None);
     }
 }

@@ -82,6 +82,19 @@ impl Parent {
         }
     }
 
+    /// Returns whether the temporary at `path` is in this directory.
+    pub(super) fn has(&self, path: &str) -> bool {
+        self.path_of(super::last(path)) == path
+    }
+
+    /// Moves the temporary at `path` into this directory.
+    ///
+    /// # Errors
+    /// Errors if it is not there, or on another disk.
+    pub(super) fn take(&self, top: &Dir, path: &str, last: &str) -> io::Result<()> {
+        top.rename(path, &self.directory, last)
+    }
+
     /// Gives the file `temporary` of this directory the name `last`.
     ///
     /// # Errors

@@ -214,6 +214,7 @@ pub(super) fn summary(search: &Search, ourselves: &PeerUrl, is_full: bool) -> Se
         answered: saturated(nodes.answered),
         timed_out: saturated(nodes.timed_out),
         left_chapter_out: search.left_chapter_out(),
+        unreachable: saturated(search.unreachable()),
         passed_over: saturated(search.passed_over().all()),
         gaps: gaps(search, ourselves),
         trace,

@@ -23,7 +23,7 @@ use crate::digest::Digest;
 use crate::fault::Fault;
 use crate::limits::{
     CURSOR_MAX, FIND_HITS_MAX, FIND_PEERS_MAX, FIND_QUERY_MAX, FIND_WAIT_MAX, NAME_MAX,
-    SEARCH_HITS_MAX,
+    SEARCH_HITS_MAX, URL_MAX,
 };
 use crate::methods::FIND;
 use crate::request::MethodCall;
@@ -46,6 +46,8 @@ pub struct Find {
     /// For a query, best hits first: how long to wait for the first page, in
     /// milliseconds, at most [`FIND_WAIT_MAX`].
     pub deadline: Option<u32>,
+    /// The holder that the peer is to ask, instead of answering for itself: its URL; as sent, unchecked.
+    pub through: Option<String>,
 }
 
 /// What is looked for.
@@ -76,6 +78,8 @@ pub struct Found {
     pub cursor: Option<String>,
     /// How the search ended, as far as it has.
     pub end: FoundEnd,
+    /// Whose answer this is, if a holder was asked through the peer; as sent, unchecked.
+    pub through: Option<String>,
 }
 
 /// How the search of one node ended.
@@ -116,6 +120,7 @@ impl Find {
                 Some(_) => read_limit(members, SEARCH_HITS_MAX)?,
             },
             deadline,
+            through: bounded(members, "through", URL_MAX)?,
         })
     }
 
@@ -134,6 +139,9 @@ impl Find {
         members.insert("limit".to_owned(), number(self.limit as u64));
         if let Some(deadline) = self.deadline {
             members.insert("deadline".to_owned(), number(deadline.into()));
+        }
+        if let Some(through) = &self.through {
+            members.insert("through".to_owned(), Value::String(through.clone()));
         }
         call(FIND, vec![Value::Struct(members)])
     }
@@ -177,6 +185,10 @@ impl Found {
             end: members
                 .get("end")
                 .map_or(FoundEnd::Complete, FoundEnd::read),
+            through: members
+                .get("through")
+                .and_then(|url| text(url, "").ok())
+                .filter(|url| url.len() <= URL_MAX),
         })
     }
 
@@ -195,6 +207,9 @@ impl Found {
         ]);
         if let Some(cursor) = &self.cursor {
             members.insert("cursor".to_owned(), cursor.as_str().into());
+        }
+        if let Some(through) = &self.through {
+            members.insert("through".to_owned(), through.as_str().into());
         }
         Value::Struct(members)
     }
@@ -419,8 +434,9 @@ mod tests {
             after in any::<Option<String>>(),
             limit in 0..=FIND_HITS_MAX,
             deadline in proptest::option::of(0..=FIND_WAIT_MAX),
+            through in proptest::option::of("[ -~]{0,40}"),
         ) {
-            let find = Find { wanted, after, limit, deadline };
+            let find = Find { wanted, after, limit, deadline, through };
             prop_assert_eq!(Find::from_params(&find.to_call().params), Ok(find));
         }
 
@@ -433,8 +449,9 @@ mod tests {
             matching in 0..40usize,
             cursor in proptest::option::of("[0-9a-f]{32}"),
             end in end(),
+            through in proptest::option::of("[ -~]{0,40}"),
         ) {
-            let found = Found { hits, more, peers, matching, others, cursor, end };
+            let found = Found { hits, more, peers, matching, others, cursor, end, through };
             prop_assert_eq!(Found::from_value(&found.to_value()), Some(found));
         }
     }

@@ -7,6 +7,7 @@
 //! the handler gives them; see [`search`].
 
 pub(super) mod search;
+mod through;
 
 use std::{
     borrow::Cow,
@@ -15,7 +16,7 @@ use std::{
 };
 
 use node_wire::{
-    Digest, Fault, Find, FindHit, FindWanted, Found, PeerUrl, ShareName, Value,
+    About, Digest, Fault, Find, FindHit, FindWanted, Found, PeerUrl, ShareName, Value,
     limits::{FIND_HITS_MAX, FIND_NAMES_MAX, FIND_PEERS_MAX},
 };
 use plugin_api::FileInfo;
@@ -56,6 +57,11 @@ pub(super) async fn answer(context: &Arc<Context>, caller: &Caller, params: &[Va
     // Whoever is refused hears what it would hear if there were nothing.
     let permit = context.policy.query(&asker, handler, &text).await;
     let (mut found, matching) = match permit {
+        Some(permit) if find.through.is_some() => {
+            let named = find.through.clone().unwrap_or_default();
+            let asked = through::ask(context, caller, &asker, &permit, &find, &named).await?;
+            return Ok(Answer::Value(asked.to_value()));
+        }
         Some(permit) => {
             let matching = context.overlay.matching(&find.wanted);
             (look(context, &asker, &permit, find).await?, matching)
@@ -134,21 +140,30 @@ async fn by_name(
     if read.is_err() {
         context.digests.read_soon(name);
     }
-    let hit = match read {
-        Ok(Ok(known)) => Some((known.size, Some(known.digest))),
-        Ok(Err(_)) | Err(_) => {
-            let (reader, name) = (Arc::clone(context), name.clone());
-            short(context, move || without_digest(&reader, &name)).await?
-        }
-    };
+    let (reader, wanted) = (Arc::clone(context), name.clone());
+    let described = short(context, move || {
+        let hit = match read {
+            Ok(Ok(known)) => Some((known.size, Some(known.digest))),
+            Ok(Err(_)) | Err(_) => without_digest(&reader, &wanted),
+        };
+        hit.map(|hit| (hit, about(&reader, &wanted)))
+    });
+    let hit = described.await?;
     let hashed = || context.counters.bytes_hashed.get();
-    Ok(of_hits(hit.map(|(size, digest)| FindHit {
+    Ok(of_hits(hit.map(|((size, digest), about)| FindHit {
         name: name.as_str().to_owned(),
         size,
         hashed: digest.is_none().then(hashed),
         digest,
+        modified: about.modified,
+        executable: about.executable,
         ..FindHit::default()
     })))
+}
+
+/// What is said of a file beside its name and bytes. Blocks.
+fn about(context: &Context, name: &ShareName) -> About {
+    context.share.about(name).unwrap_or_default().into()
 }
 
 /// What there is when the share has no digest of the file, or not yet.
@@ -166,16 +181,18 @@ fn by_digest(context: &Context, digest: &Digest, most: usize) -> Found {
     let mut names = context.digests.all_named(digest, most);
     let mut hits: Vec<_> = names
         .drain(..)
-        .map(|(name, size)| (name.as_str().to_owned(), size))
+        .map(|(name, size)| (name.as_str().to_owned(), size, about(context, &name)))
         .collect();
     if hits.is_empty() {
         let cached = context.cache.size_of(digest);
-        hits.extend(cached.map(|size| (String::new(), size)));
+        hits.extend(cached.map(|size| (String::new(), size, About::default())));
     }
-    of_hits(hits.into_iter().map(|(name, size)| FindHit {
+    of_hits(hits.into_iter().map(|(name, size, about)| FindHit {
         name,
         size,
         digest: Some(*digest),
+        modified: about.modified,
+        executable: about.executable,
         ..FindHit::default()
     }))
 }
@@ -229,11 +246,17 @@ fn matching(context: &Context, query: &str, after: Option<&str>) -> Result<Vec<F
 
 fn with_digests(context: &Context, files: Vec<FileInfo>) -> Vec<FindHit> {
     let digests_until = now() + QUERY_DIGESTS_TIME;
-    let hits = files.into_iter().map(|file| FindHit {
-        digest: digest_of(context, &file, digests_until),
-        size: file.size,
-        name: file.name,
-        ..FindHit::default()
+    let hits = files.into_iter().map(|file| {
+        let about = ShareName::parse(&file.name).map(|name| about(context, &name));
+        let about = about.unwrap_or_default();
+        FindHit {
+            digest: digest_of(context, &file, digests_until),
+            size: file.size,
+            name: file.name,
+            modified: about.modified,
+            executable: about.executable,
+            ..FindHit::default()
+        }
     });
     hits.collect()
 }

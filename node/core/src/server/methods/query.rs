@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use node_overlay::Cost;
-use node_wire::{Fault, Query, ShareName, Value, fault::MissReason, scope::Scope};
+use node_wire::{About, Fault, Query, ShareName, Value, fault::MissReason, scope::Scope};
 
 use crate::{
     handlers::DEFAULT_HANDLER,
@@ -48,7 +48,7 @@ pub(super) async fn answer(context: &Arc<Context>, caller: &Caller, params: &[Va
         budget: caller.budget.given(),
     };
     super::afford(context, caller, Cost::Walk).map_err(|_| busy())?;
-    super::forward(context, caller).map_err(|_| busy())?;
+    super::forward(context, caller, caller.budget.given()).map_err(|_| busy())?;
     let walk = Walk::begin(&context.overlay, asked).await;
     match Relay::find(context, &name, walk, &permit).await {
         Ok(relay) => {
@@ -78,13 +78,16 @@ fn busy() -> Fault {
 }
 
 /// Opens a file of the share. Blocks.
-fn shared(context: &Context, name: &ShareName) -> Option<Content> {
+fn shared(context: &Context, name: &ShareName) -> Option<(Content, About)> {
     let opened = context
         .share
         .read(name)
         .and_then(|file| Content::of_file(file).map_err(|error| ShareError::of(name, error)));
     match opened {
-        Ok(content) => Some(content),
+        Ok(content) => {
+            let about = context.share.about(name).unwrap_or_default();
+            Some((content, about.into()))
+        }
         Err(ShareError::NotFound(_)) => None,
         Err(error) => {
             tracing::warn!(%error, "a shared file cannot be read");
@@ -94,15 +97,16 @@ fn shared(context: &Context, name: &ShareName) -> Option<Content> {
 }
 
 /// Opens what came by the name not long ago. Blocks.
-fn cached(context: &Context, name: &ShareName) -> Option<Content> {
-    context.cache.open_named(name).map(Content::of_blob)
+fn cached(context: &Context, name: &ShareName) -> Option<(Content, About)> {
+    let blob = context.cache.open_named(name)?;
+    Some((Content::of_blob(blob), About::default()))
 }
 
 async fn open_on_disk(
     context: &Arc<Context>,
     name: &ShareName,
-    open: fn(&Context, &ShareName) -> Option<Content>,
-) -> Option<Content> {
+    open: fn(&Context, &ShareName) -> Option<(Content, About)>,
+) -> Option<(Content, About)> {
     let (opener, name) = (Arc::clone(context), name.clone());
     let opened = context.disk.run(move || open(&opener, &name)).await;
     opened.ok()?

@@ -10,7 +10,7 @@ use std::{
 use node_base::sync::lock;
 use node_transport::{BodyStream, PeerResponse, Transport};
 use node_wire::{
-    Charset,
+    About, Charset,
     node_id::{NodeId, Nonce},
     scope::Scope,
 };
@@ -67,6 +67,7 @@ impl Transport for Wires {
                 length: None,
                 budget_left: None,
                 rate: None,
+                about: About::default(),
                 body,
             })
         }

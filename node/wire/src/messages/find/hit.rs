@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{FindExcerpt, number, read_number, text};
+use crate::about::About;
 use crate::digest::Digest;
 use crate::limits::NAME_MAX;
 use crate::value::Value;
@@ -21,6 +22,8 @@ pub struct FindHit {
     pub hashed: Option<u64>,
     /// When it was last changed, Unix milliseconds.
     pub modified: Option<u64>,
+    /// Whether its owner may run it.
+    pub executable: bool,
     /// How well it fits, as the handler there counts; more is better.
     pub score: Option<f64>,
     /// The place in it that fits.
@@ -28,6 +31,15 @@ pub struct FindHit {
 }
 
 impl FindHit {
+    /// Returns what the hit says of the file beside its name and bytes.
+    #[must_use]
+    pub fn about(&self) -> About {
+        About {
+            modified: self.modified,
+            executable: self.executable,
+        }
+    }
+
     pub(super) fn to_value(&self) -> Value {
         let mut members = BTreeMap::from([
             ("name".to_owned(), Value::String(self.name.clone())),
@@ -41,6 +53,9 @@ impl FindHit {
         }
         if let Some(modified) = self.modified {
             members.insert("modified".to_owned(), number(modified));
+        }
+        if self.executable {
+            members.insert("executable".to_owned(), Value::Bool(true));
         }
         if let Some(score) = self.score {
             members.insert("score".to_owned(), Value::Double(score));
@@ -71,6 +86,7 @@ impl FindHit {
             digest,
             hashed: members.get("hashed").and_then(read_number),
             modified: members.get("modified").and_then(read_number),
+            executable: matches!(members.get("executable"), Some(Value::Bool(true))),
             score: members.get("score").and_then(Value::as_f64),
             excerpt,
         })
@@ -91,16 +107,18 @@ pub(super) mod tests {
             any::<Option<[u8; 32]>>(),
             proptest::option::of(0..1u64 << 50),
             proptest::option::of(0..1u64 << 50),
+            any::<bool>(),
             proptest::option::of(-1e9..1e9_f64),
             proptest::option::of(any_excerpt()),
         )
             .prop_map(
-                |(name, size, digest, hashed, modified, score, excerpt)| FindHit {
+                |(name, size, digest, hashed, modified, executable, score, excerpt)| FindHit {
                     name,
                     size,
                     digest: digest.map(Digest::from_bytes),
                     hashed,
                     modified,
+                    executable,
                     score,
                     excerpt,
                 },

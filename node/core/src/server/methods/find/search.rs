@@ -121,6 +121,7 @@ fn describe(context: &Context, hit: Hit, digests_until: Instant) -> FindHit {
         modified: file.modified.map(unix_millis),
         score: score.filter(|score| score.is_finite()),
         excerpt: excerpt.map(describe_excerpt),
+        ..FindHit::default()
     }
 }
 

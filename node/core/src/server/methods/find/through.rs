@@ -1,0 +1,78 @@
+//! `sixhop.find` with `through`: what a peer of this node has, for somebody who cannot reach that peer.
+//!
+//! One peer is asked, once, and only one that this node has met. Who asks pays for it as for a walk.
+
+use std::{sync::Arc, time::Duration};
+
+use node_overlay::Cost;
+use node_wire::{Budget, Fault, Find, FindHit, FindWanted, Found, PeerUrl, ShareName};
+
+use super::allowed;
+use crate::{
+    clock::now,
+    server::{
+        Context, methods,
+        policy::{Asker, QueryPermit},
+        rpc::Caller,
+    },
+};
+
+/// Longest wait for the answer of the peer.
+const ANSWER: Duration = Duration::from_secs(4);
+
+/// Asks the peer that `through` names.
+///
+/// # Errors
+/// When who asks has caused too much, or others have.
+pub(super) async fn ask(
+    context: &Arc<Context>,
+    caller: &Caller,
+    asker: &Asker,
+    _permit: &QueryPermit,
+    find: &Find,
+    through: &str,
+) -> Result<Found, Fault> {
+    let named = PeerUrl::parse(through).ok();
+    let peer = named.and_then(|named| context.overlay.met_node(&named));
+    let (Some(peer), FindWanted::Name(_) | FindWanted::Digest(_)) = (peer, &find.wanted) else {
+        return Ok(Found::default());
+    };
+    methods::afford(context, caller, Cost::Walk)?;
+    methods::forward(context, caller, Budget::of(1))?;
+    let Ok(_place) = context.passing.places.try_acquire() else {
+        return Err(Fault::busy());
+    };
+    let asked = Find {
+        wanted: find.wanted.clone(),
+        after: None,
+        limit: 1,
+        deadline: None,
+        through: None,
+    };
+    let client = context.overlay.client();
+    let holder = context.overlay.destination(&peer);
+    let answer = client.find(&holder, &asked, now() + ANSWER).await;
+    let Ok(answer) = answer else {
+        return Ok(Found::default());
+    };
+    let mut hits = answer.value.hits;
+    hits.retain(|hit| is_wanted(hit, &find.wanted));
+    let mut found = allowed(context, asker, super::of_hits(hits)).await;
+    for hit in &found.hits {
+        if let Some(digest) = hit.digest {
+            context.passing.note(&peer, digest, &hit.name, hit.size);
+        }
+    }
+    found.through = Some(peer.as_str().to_owned());
+    Ok(found)
+}
+
+fn is_wanted(hit: &FindHit, wanted: &FindWanted) -> bool {
+    let is_named = hit.name.is_empty() || ShareName::parse(&hit.name).is_ok();
+    is_named
+        && match wanted {
+            FindWanted::Name(name) => hit.name == *name && hit.digest.is_some(),
+            FindWanted::Digest(digest) => hit.digest == Some(*digest),
+            FindWanted::Query(_) => false,
+        }
+}

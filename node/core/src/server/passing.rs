@@ -1,0 +1,272 @@
+//! Content of a peer for somebody who cannot reach that peer: what it said that it has, and its bytes as they come.
+//!
+//! # Lifecycle
+//! `sixhop.find` with `through` has a peer asked (`methods/find/through.rs`); what it says that it has is noted here.
+//! Requests for that content that name the peer in the header [`through::HEADER`] are passed on to it.
+//!
+//! # Invariants
+//! - Only a Sixhop node that this node has met is asked, and only for content that it said it has, for [`NOTED_FOR`].
+//!   No address that others name is ever called.
+//! - The policy, the slots, the rates and the counters are those of any other content.
+//! - Nothing is kept of the bytes, and nothing is said about them: who asks checks them.
+
+use std::{
+    collections::HashMap,
+    ops::Range,
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
+
+use axum::{
+    body::Body,
+    http::{HeaderMap, HeaderValue, Method, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use node_wire::{Digest, peer_url::PeerUrl, through};
+use tokio::sync::Semaphore;
+
+use super::{
+    Context,
+    content::Content,
+    policy::{Asker, Wanted},
+    range,
+    raw::{self, Asking},
+    upload::{Busy, Encoder},
+};
+use crate::{
+    client::{BlobBody, CallError, Destination},
+    clock::now,
+    sync::lock,
+};
+
+/// How long content may be asked for that a peer said it has.
+const NOTED_FOR: Duration = Duration::from_secs(600);
+
+/// Most content that is noted.
+const NOTED_MAX: usize = 4_096;
+
+/// Peers that are asked for others at a time.
+const ASKED_MAX: usize = 16;
+
+/// Longest wait for the head of an answer of the peer. Less than who asks waits for ours.
+const HEAD_TIME: Duration = Duration::from_secs(8);
+
+/// What peers said that they have, for others.
+#[derive(Debug)]
+pub struct Passing {
+    noted: Mutex<Noted>,
+    pub(super) places: Semaphore,
+}
+
+#[derive(Debug, Default)]
+struct Noted(HashMap<(Digest, String), Note>);
+
+/// What a peer said.
+#[derive(Clone, Debug)]
+struct Note {
+    file: Wanted,
+    size: u64,
+    at: Instant,
+}
+
+impl Default for Passing {
+    fn default() -> Passing {
+        Passing {
+            noted: Mutex::default(),
+            places: Semaphore::new(ASKED_MAX),
+        }
+    }
+}
+
+impl Passing {
+    /// Notes that `peer` said that it has this content, under this name.
+    pub(super) fn note(&self, peer: &PeerUrl, digest: Digest, name: &str, size: u64) {
+        let file = Wanted {
+            name: name.to_owned(),
+            size: Some(size),
+        };
+        let at = now();
+        let note = Note { file, size, at };
+        lock(&self.noted).add((digest, peer.key()), note, at);
+    }
+
+    fn noted(&self, peer: &PeerUrl, digest: Digest) -> Option<Note> {
+        lock(&self.noted).get(&(digest, peer.key()), now())
+    }
+}
+
+impl Noted {
+    fn add(&mut self, key: (Digest, String), note: Note, now: Instant) {
+        if self.0.len() >= NOTED_MAX && !self.0.contains_key(&key) {
+            self.0.retain(|_, note| note.is_fresh(now));
+            let oldest = self.0.iter().min_by_key(|(_, note)| note.at);
+            let oldest = oldest.map(|(key, _)| key.clone());
+            if let Some(oldest) = oldest.filter(|_| self.0.len() >= NOTED_MAX) {
+                self.0.remove(&oldest);
+            }
+        }
+        self.0.insert(key, note);
+    }
+
+    fn get(&self, key: &(Digest, String), now: Instant) -> Option<Note> {
+        self.0.get(key).filter(|note| note.is_fresh(now)).cloned()
+    }
+}
+
+impl Note {
+    fn is_fresh(&self, now: Instant) -> bool {
+        now.saturating_duration_since(self.at) < NOTED_FOR
+    }
+}
+
+/// A peer whose content is passed on.
+struct Holder {
+    peer: Destination,
+    size: u64,
+}
+
+/// Finds the holder that a request names, if this node passes this content of it on.
+async fn holder(context: &Context, digest: Digest, asking: &Asking<'_>) -> Option<Holder> {
+    let named = asking.headers.get(through::HEADER)?.to_str().ok()?;
+    let named = PeerUrl::parse(named).ok()?;
+    let peer = context.overlay.met_node(&named)?;
+    let note = context.passing.noted(&peer, digest)?;
+    let asker = Asker::at(asking.remote);
+    let text = Some(digest.to_hex());
+    context.policy.fetch(&asker, text, vec![note.file]).await?;
+    Some(Holder {
+        peer: context.overlay.destination(&peer),
+        size: note.size,
+    })
+}
+
+/// Answers a request for content that names a holder. `None` if this node does not pass it on.
+pub(super) async fn blob(
+    context: &Arc<Context>,
+    digest: Digest,
+    asking: &Asking<'_>,
+) -> Option<Response> {
+    let holder = holder(context, digest, asking).await?;
+    let wanted = asking.headers.get(header::RANGE);
+    let wanted = range::wanted(wanted.and_then(|range| range.to_str().ok()), holder.size);
+    let (status, bytes, said) = raw::part(wanted, holder.size);
+    let mut headers = raw::headers_of_content(&digest, said.as_deref(), bytes.end - bytes.start);
+    if *asking.method == Method::HEAD || bytes.is_empty() {
+        return Some((status, headers, Body::empty()).into_response());
+    }
+    Some(
+        match pass(context, &holder, digest, bytes, asking, &mut headers).await {
+            Ok(body) => (status, headers, body).into_response(),
+            Err(refused) => refused,
+        },
+    )
+}
+
+async fn pass(
+    context: &Context,
+    holder: &Holder,
+    digest: Digest,
+    bytes: Range<u64>,
+    asking: &Asking<'_>,
+    headers: &mut HeaderMap,
+) -> Result<Body, Response> {
+    let length = bytes.end - bytes.start;
+    let begun = context.uploads.begin(asking.remote, Some(length)).await;
+    let upload = begun.map_err(|Busy| raw::busy())?;
+    let client = context.overlay.client();
+    let asked = client
+        .blob(&holder.peer, &digest, bytes, now() + HEAD_TIME)
+        .await;
+    let body: BlobBody = asked.map_err(|error| failure(&error))?;
+    let rate = [upload.rate(), body.rate()].into_iter().flatten().min();
+    raw::insert_rate(headers, rate);
+    let content = Content::of_passed(body, length);
+    Ok(upload.body(content, Encoder::Raw).await)
+}
+
+/// Answers a request for the tree of content that names a holder. `None` if this node does not pass it on.
+pub(super) async fn tree(
+    context: &Context,
+    digest: Digest,
+    asking: &Asking<'_>,
+) -> Option<Response> {
+    let holder = holder(context, digest, asking).await?;
+    let client = context.overlay.client();
+    let asked = client.tree(&holder.peer, &digest, now() + HEAD_TIME).await;
+    Some(match asked {
+        Ok(tree) => raw::tree(&tree),
+        Err(error) => failure(&error),
+    })
+}
+
+/// The answer when the holder gave none.
+fn failure(error: &CallError) -> Response {
+    match error {
+        CallError::Busy(wait) => {
+            let mut response = raw::busy();
+            let seconds = HeaderValue::from(wait.as_secs().max(1));
+            response.headers_mut().insert(header::RETRY_AFTER, seconds);
+            response
+        }
+        CallError::Absent => {
+            let text = "the holder does not have this content any more\n";
+            (StatusCode::NOT_FOUND, text).into_response()
+        }
+        error => {
+            tracing::debug!(%error, "a holder whose content is passed on failed");
+            let text = "the holder cannot be reached from here either\n";
+            (StatusCode::BAD_GATEWAY, text).into_response()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(n: usize) -> (Digest, String) {
+        let mut bytes = [0; 32];
+        bytes[..8].copy_from_slice(&(n as u64).to_le_bytes());
+        (Digest::from_bytes(bytes), "peer".to_owned())
+    }
+
+    fn note(at: Instant) -> Note {
+        let file = Wanted {
+            name: "a".to_owned(),
+            size: Some(1),
+        };
+        Note { file, size: 1, at }
+    }
+
+    #[test]
+    fn what_was_said_is_forgotten_in_time() {
+        let begun = Instant::now();
+        let mut noted = Noted::default();
+        noted.add(key(1), note(begun), begun);
+        assert!(
+            noted
+                .get(&key(1), begun + NOTED_FOR - Duration::from_secs(1))
+                .is_some()
+        );
+        assert!(noted.get(&key(1), begun + NOTED_FOR).is_none());
+        assert!(noted.get(&key(2), begun).is_none());
+        let other = (key(1).0, "another".to_owned());
+        assert!(
+            noted.get(&other, begun).is_none(),
+            "each said it for itself"
+        );
+    }
+
+    #[test]
+    fn the_oldest_makes_room() {
+        let begun = Instant::now();
+        let mut noted = Noted::default();
+        for n in 0..NOTED_MAX + 2 {
+            let now = begun + Duration::from_millis(n as u64);
+            noted.add(key(n), note(now), now);
+        }
+        assert_eq!(noted.0.len(), NOTED_MAX);
+        let has = |n| noted.get(&key(n), begun).is_some();
+        assert!(!has(0) && !has(1) && has(2) && has(NOTED_MAX + 1));
+    }
+}

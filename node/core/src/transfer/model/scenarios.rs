@@ -1,0 +1,256 @@
+//! Chosen schedules of the model: what each pair of troubles comes to.
+
+use std::sync::mpsc;
+
+use super::*;
+use crate::{
+    share::ShareError,
+    transfer::{FetchError, records::KEEP_FOR},
+};
+
+/// An asker of these peers.
+async fn asker(peers: Vec<Peer>) -> (Arc<World>, Asker) {
+    let world = World::new(peers);
+    let asker = Asker::start(disk(), &world, 0).await;
+    (world, asker)
+}
+
+fn name() -> ShareName {
+    ShareName::parse(FILE).unwrap()
+}
+
+fn holder() -> Peer {
+    Peer::new(false, 0)
+}
+
+fn change(world: &World, peer: usize, change: fn(&mut Peer)) {
+    change(&mut lock(&world.peers)[peer]);
+}
+
+impl Asker {
+    fn stored(&self) -> Option<Vec<u8>> {
+        fs::read(share_of(self.disk.path()).join(FILE)).ok()
+    }
+
+    async fn start_fetch(&self) -> u64 {
+        self.transfers.start(&name(), Replace::Never).await.unwrap()
+    }
+
+    fn holders_failed(&self) -> u64 {
+        self.transfers.fetcher.counters.holders_failed.get()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_busy_limited_holder_is_waited_for_and_not_given_up() {
+    let busy = Peer {
+        is_busy: true,
+        is_limited: true,
+        ..holder()
+    };
+    let (world, asker) = asker(vec![busy]).await;
+    let id = asker.start_fetch().await;
+    let waiting = |state| state == JobState::Waiting;
+    asker.transfers.wait_until(id, waiting).await.unwrap();
+    sleep(Duration::from_secs(300)).await;
+    let status = asker.transfers.status(id).unwrap();
+    assert!(!status.state.is_over(), "{status:?}");
+    let asked = lock(&world.asked)[0].clone();
+    assert!(asked.len() > 50, "{} times", asked.len());
+    for pair in asked.windows(2) {
+        assert!(pair[1] - pair[0] >= BUSY, "{:?}", pair[1] - pair[0]);
+    }
+    change(&world, 0, |peer| peer.is_busy = false);
+    let done = asker.transfers.wait(id).await.unwrap();
+    assert_eq!(done.state, JobState::Done, "{done:?}");
+    assert_eq!(asker.stored().as_deref(), Some(&contents()[0].bytes[..]));
+    assert_eq!(asker.holders_failed(), 0);
+    assert_eq!(lock(&world.lanes)[0].1, 1, "one lane to a limited holder");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_holder_that_turns_busy_halfway_keeps_what_it_sent() {
+    let (world, asker) = asker(vec![holder()]).await;
+    let id = asker.start_fetch().await;
+    let receiving = |state| state == JobState::Receiving;
+    asker.transfers.wait_until(id, receiving).await.unwrap();
+    sleep(Duration::from_millis(150)).await;
+    change(&world, 0, |peer| peer.is_busy = true);
+    let waiting = |state| state == JobState::Waiting;
+    let status = asker.transfers.wait_until(id, waiting).await.unwrap();
+    assert!(status.bytes > 0, "{status:?}");
+    // Longer than what is gone may be gone before it is given up.
+    sleep(Duration::from_secs(600)).await;
+    change(&world, 0, |peer| peer.is_busy = false);
+    let done = asker.transfers.wait(id).await.unwrap();
+    assert_eq!(done.state, JobState::Done, "{done:?}");
+    assert_eq!(asker.holders_failed(), 0);
+    let sent = world.sent[0].load(Ordering::Relaxed);
+    assert_eq!(sent, contents()[0].tree.size(), "nothing came twice");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_busy_holder_leaves_its_part_to_the_others() {
+    let (world, asker) = asker(vec![holder(), holder()]).await;
+    change(&world, 0, |peer| peer.is_busy = true);
+    let begun = now();
+    let id = asker.start_fetch().await;
+    let done = asker.transfers.wait(id).await.unwrap();
+    assert_eq!(done.state, JobState::Done, "{done:?}");
+    assert!(now() - begun < Duration::from_secs(20));
+    assert_eq!(done.holders, [url(1)]);
+    assert_eq!(asker.holders_failed(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_holder_that_is_busy_for_a_day_is_given_up() {
+    let busy = Peer {
+        is_busy: true,
+        ..holder()
+    };
+    let (_world, asker) = asker(vec![busy]).await;
+    let begun = now();
+    let id = asker.start_fetch().await;
+    let failed = asker.transfers.wait(id).await.unwrap();
+    assert_eq!(failed.state, JobState::Failed, "{failed:?}");
+    let took = now() - begun;
+    assert!(took >= KEEP_FOR && took < KEEP_FOR + Duration::from_secs(60));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_holder_without_a_limit_has_two_lanes() {
+    let (world, asker) = asker(vec![holder()]).await;
+    let id = asker.start_fetch().await;
+    asker.transfers.wait(id).await.unwrap();
+    assert_eq!(lock(&world.lanes)[0].1, 2);
+}
+
+/// Starts a fetch whose commit waits until the sender that is returned is dropped.
+async fn slow_commit(asker: &Asker) -> (u64, mpsc::Sender<()>) {
+    let (sender, gate) = mpsc::channel::<()>();
+    let faults = &asker.transfers.fetcher.faults;
+    faults.in_next_commit(move || {
+        let _ = gate.recv();
+    });
+    let id = asker.start_fetch().await;
+    let committing = |state| state == JobState::Committing;
+    let status = asker.transfers.wait_until(id, committing).await.unwrap();
+    assert_eq!(status.state, JobState::Committing, "{status:?}");
+    (id, sender)
+}
+
+/// Cancels a fetch, and lets its commit go on once it was asked to stop.
+async fn cancelled_meanwhile(asker: &Asker, id: u64, gate: mpsc::Sender<()>) -> JobState {
+    let (status, ()) = tokio::join!(asker.transfers.cancel(id, true), async {
+        tokio::task::yield_now().await;
+        assert_eq!(asker.stored(), None, "nothing is there before its time");
+        drop(gate);
+    });
+    status.unwrap().state
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cancel_in_the_midst_of_a_commit_is_too_late() {
+    let book = Peer::new(true, 0);
+    for (peer, bytes) in [
+        (Peer::new(false, 0), &contents()[0].bytes[..]),
+        (Peer::new(false, 2), &contents()[2].bytes[..]),
+        (book, BOOK.as_bytes()),
+    ] {
+        let (_world, asker) = asker(vec![peer]).await;
+        let (id, gate) = slow_commit(&asker).await;
+        let state = cancelled_meanwhile(&asker, id, gate).await;
+        assert_eq!(state, JobState::Done);
+        assert_eq!(asker.stored().as_deref(), Some(bytes));
+        assert!(temporaries(asker.disk.path()).is_empty());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cancelled_commit_that_fails_leaves_no_file() {
+    let (_world, asker) = asker(vec![holder()]).await;
+    let (id, gate) = slow_commit(&asker).await;
+    let faults = &asker.transfers.fetcher.faults;
+    faults.commit_fails.store(true, Ordering::Relaxed);
+    let state = cancelled_meanwhile(&asker, id, gate).await;
+    assert_eq!(state, JobState::Failed, "it says why there is no file");
+    assert_eq!(asker.stored(), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_commit_that_fails_is_made_up_without_the_holder() {
+    let (world, asker) = asker(vec![holder()]).await;
+    let faults = Arc::clone(&asker.transfers.fetcher.faults);
+    faults.commit_fails.store(true, Ordering::Relaxed);
+    let content = &contents()[0];
+    for _ in 0..2 {
+        let id = asker.start_fetch().await;
+        let failed = asker.transfers.wait(id).await.unwrap();
+        assert_eq!(failed.state, JobState::Failed, "{failed:?}");
+        let error = failed.error.as_deref();
+        assert!(
+            matches!(error, Some(FetchError::Share(ShareError::NoSpace { .. }))),
+            "{error:?}"
+        );
+        assert_eq!(failed.kept.unwrap().bytes, content.tree.size());
+        assert_eq!(temporaries(asker.disk.path()).len(), 1);
+        assert_eq!(asker.stored(), None);
+        change(&world, 0, |peer| peer.is_up = false);
+    }
+    let asker = asker.crash(&world, 0).await;
+    let id = asker.start_fetch().await;
+    let done = asker.transfers.wait(id).await.unwrap();
+    assert_eq!(done.state, JobState::Done, "{done:?}");
+    assert_eq!(done.digest, Some(content.tree.digest()));
+    assert_eq!(
+        (done.bytes, done.size),
+        (content.tree.size(), Some(content.tree.size()))
+    );
+    assert_eq!(asker.stored().as_deref(), Some(&content.bytes[..]));
+    assert!(temporaries(asker.disk.path()).is_empty());
+    assert!(asker.transfers.fetcher.records.list().is_empty());
+    let sent = world.sent[0].load(Ordering::Relaxed);
+    assert_eq!(sent, content.tree.size(), "nothing came twice");
+}
+
+#[tokio::test(start_paused = true)]
+async fn kept_bytes_that_went_bad_are_fetched_again() {
+    let (_world, asker) = asker(vec![holder()]).await;
+    let faults = &asker.transfers.fetcher.faults;
+    faults.commit_fails.store(true, Ordering::Relaxed);
+    let id = asker.start_fetch().await;
+    asker.transfers.wait(id).await.unwrap();
+    let kept = temporaries(asker.disk.path()).remove(0);
+    let path = share_of(asker.disk.path()).join(kept);
+    let mut bytes = fs::read(&path).unwrap();
+    bytes[7] ^= 1;
+    fs::write(&path, bytes).unwrap();
+    faults.commit_fails.store(false, Ordering::Relaxed);
+    let id = asker.start_fetch().await;
+    let done = asker.transfers.wait(id).await.unwrap();
+    assert_eq!(done.state, JobState::Done, "{done:?}");
+    assert_eq!(asker.stored().as_deref(), Some(&contents()[0].bytes[..]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_kept_in_one_folder_is_taken_up_in_another() {
+    let (world, asker) = asker(vec![holder()]).await;
+    let faults = &asker.transfers.fetcher.faults;
+    faults.commit_fails.store(true, Ordering::Relaxed);
+    let digest = contents()[0].tree.digest();
+    let start = async |name: &str| {
+        let name = ShareName::parse(name).unwrap();
+        let transfers = &asker.transfers;
+        let started = transfers.start_content(&name, digest, Replace::Never).await;
+        transfers.wait(started.unwrap()).await.unwrap()
+    };
+    let failed = start("folder/deep/file").await;
+    assert_eq!(failed.state, JobState::Failed, "{failed:?}");
+    faults.commit_fails.store(false, Ordering::Relaxed);
+    change(&world, 0, |peer| peer.is_up = false);
+    let done = start("other/file").await;
+    assert_eq!(done.state, JobState::Done, "{done:?}");
+    let stored = fs::read(share_of(asker.disk.path()).join("other/file")).unwrap();
+    assert!(stored == contents()[0].bytes);
+    assert!(!share_of(asker.disk.path()).join("folder").exists());
+}
