@@ -249,7 +249,7 @@ impl Batch {
         let peer = order.peer.clone();
         let sizes: Vec<_> = files
             .iter()
-            .map(|file| (file.name.clone(), file.size))
+            .map(|file| (file.name.clone(), file.source.size))
             .collect();
         let (interests, running) = transfers.begin_bundle(files, order).await;
         for ((name, size), interest) in sizes.into_iter().zip(interests) {
@@ -384,9 +384,9 @@ impl Waiting {
         let (mut files, mut bytes) = (Vec::new(), 0);
         while files.len() < BUNDLE_FILES_MAX
             && let Some(next) = waiting.front()
-            && bytes + next.size <= BUNDLE_BYTES_MAX
+            && bytes + next.source.size <= BUNDLE_BYTES_MAX
         {
-            bytes += next.size;
+            bytes += next.source.size;
             files.extend(waiting.pop_front());
         }
         let peer = peer.clone();
@@ -400,8 +400,8 @@ impl Waiting {
             return Some(wanted);
         }
         let mut small = self.small.iter_mut();
-        let (peer, files) = small.find(|(_, files)| without_bundles || files.len() < FILES_MIN)?;
-        let wanted = files.pop_front()?.of_peer(peer);
+        let (_, files) = small.find(|(_, files)| without_bundles || files.len() < FILES_MIN)?;
+        let wanted = files.pop_front()?.alone();
         self.forget_empty();
         Some(wanted)
     }
@@ -411,8 +411,7 @@ impl Waiting {
         self.alone_only.insert(peer.key());
         for (other, files) in &mut self.small {
             if other == peer {
-                self.alone
-                    .extend(files.drain(..).map(|file| file.of_peer(peer)));
+                self.alone.extend(files.drain(..).map(Small::alone));
             }
         }
         self.forget_empty();

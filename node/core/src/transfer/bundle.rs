@@ -21,7 +21,9 @@ use std::{
 
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
-use node_wire::{Digest, bundle::BUNDLE_FILE_MAX, name::ShareName, peer_url::PeerUrl};
+use node_wire::{
+    self as wire, Digest, bundle::BUNDLE_FILE_MAX, name::ShareName, peer_url::PeerUrl,
+};
 use tokio::{select, sync::OwnedSemaphorePermit, task::JoinHandle};
 
 use super::{
@@ -39,7 +41,7 @@ use crate::{
     client::{BundleFile, CallError, Destination},
     clock::now,
     pieces::PieceTree,
-    share::{About, Replace, ShareError, WholeFile},
+    share::{Replace, ShareError, WholeFile},
     sync::lock,
 };
 
@@ -52,29 +54,26 @@ pub(super) const BUNDLES_MAX: usize = 4;
 /// Longest time for which files are gathered before they are stored.
 const GATHER_TIME: Duration = Duration::from_secs(1);
 
-/// A small file and what a peer says of it.
+/// A small file and who has it.
 #[derive(Clone, Debug)]
 pub(super) struct Small {
     pub(super) name: ShareName,
-    pub(super) size: u64,
-    pub(super) digest: Digest,
+    pub(super) source: Source,
 }
 
 impl Small {
     /// The file `name`, if a bundle may bring what `source` has.
     pub(super) fn of(name: &ShareName, source: &Source) -> Option<Small> {
-        (source.size <= BUNDLE_FILE_MAX).then(|| Small {
+        let may_come = source.size <= BUNDLE_FILE_MAX && source.through.is_none();
+        may_come.then(|| Small {
             name: name.clone(),
-            size: source.size,
-            digest: source.digest,
+            source: source.clone(),
         })
     }
 
-    /// The file as one that `peer` has and that is fetched by itself.
-    pub(super) fn of_peer(self, peer: &Destination) -> (ShareName, u64, Option<Source>) {
-        let Small { name, size, digest } = self;
-        let peer = peer.clone();
-        (name, size, Some(Source { peer, size, digest }))
+    /// The file as one that is fetched by itself.
+    pub(super) fn alone(self) -> (ShareName, u64, Option<Source>) {
+        (self.name, self.source.size, Some(self.source))
     }
 }
 
@@ -91,6 +90,8 @@ pub(super) struct Order {
 struct Content {
     tree: PieceTree,
     jobs: Vec<Arc<Job>>,
+    /// What the peer says of the files, by the numbers of their jobs.
+    about: HashMap<u64, wire::About>,
     claim: Option<Claim>,
 }
 
@@ -142,13 +143,12 @@ impl Transfers {
         }
         // Nothing is waited for from here on: a job that is admitted is run.
         let (mut interests, mut jobs) = (Vec::new(), Vec::new());
-        for (Small { name, size, digest }, id) in files.into_iter().zip(ids) {
+        for (Small { name, source }, id) in files.into_iter().zip(ids) {
             let target = self.fetcher.target(id, name, Goal::Name, order.replace);
             let owner = Owner::Batch(order.batch);
             let admitted = self.admit(Job::new(target, owner, self.cancel.child_token()));
             if let Ok((_, Some(job))) = &admitted {
-                let peer = order.peer.clone();
-                jobs.push((Arc::clone(job), Source { peer, size, digest }));
+                jobs.push((Arc::clone(job), source));
             }
             interests.push(admitted.map(|(interest, _)| interest));
         }
@@ -245,6 +245,7 @@ impl Transfers {
             let at = places.get(&source.digest).copied();
             match (at, tree) {
                 (Some(at), Some(tree)) if contents[at].tree.size() == tree.size() => {
+                    contents[at].about.insert(job.id(), source.about);
                     contents[at].jobs.push(job);
                 }
                 (None, Some(tree)) if !kept.contains(job.name()) => {
@@ -255,6 +256,7 @@ impl Transfers {
                     places.insert(source.digest, contents.len());
                     contents.push(Content {
                         tree,
+                        about: HashMap::from([(job.id(), source.about)]),
                         jobs: vec![job],
                         claim: Some(claim),
                     });
@@ -367,8 +369,13 @@ impl Rest {
         let (size, digest) = (content.tree.size(), content.tree.digest());
         drop(content.claim);
         for job in content.jobs {
-            let peer = peer.clone();
-            let source = Source { peer, size, digest };
+            let source = Source {
+                peer: peer.clone(),
+                size,
+                digest,
+                about: content.about.get(&job.id()).copied().unwrap_or_default(),
+                through: None,
+            };
             self.jobs.push((job, Begun::Found(source)));
         }
     }
@@ -445,6 +452,13 @@ impl Fetcher {
     }
 }
 
+impl Content {
+    /// What the peer says of the file of `job`.
+    fn about_of(&self, job: &Job) -> wire::About {
+        self.about.get(&job.id()).copied().unwrap_or_default()
+    }
+}
+
 impl Arrived {
     fn is_right(&self) -> bool {
         let tree = &self.content.tree;
@@ -458,7 +472,7 @@ impl Arrived {
         jobs.map(|job| WholeFile {
             name: job.name(),
             bytes: &self.bytes,
-            about: About::default(),
+            about: self.content.about_of(job).into(),
             replace: job.target().replace,
         })
     }
