@@ -15,6 +15,10 @@ const VIEWS = [["search", "Search", search], ["transfers", "Transfers", transfer
 const main = document.getElementById("view");
 const made = new Map();
 let current = null;
+// The address of the last search, so that its results are there when the person comes back to them.
+let lastSearch = "#/search";
+// Whether the person is on the way to the field of the search.
+let wantsBox = false;
 
 // Says something for a moment.
 export function toast(text, kind = "") {
@@ -25,12 +29,14 @@ export function toast(text, kind = "") {
   setTimeout(() => line.remove(), kind === "bad" ? 9000 : 4000);
 }
 
-// Asks a question that has two answers.
-export function ask(title, text, yes, no) {
+// Asks a question that has two answers. If `danger` says that the first one loses something, the other is in front and has the focus.
+export function ask(title, text, yes, no, danger = false) {
   return new Promise((resolve) => {
     const dialog = el("dialog", { "aria-labelledby": "ask-title", on: { close: () => { dialog.remove(); resolve(dialog.returnValue === "yes"); } } },
       el("h2", { id: "ask-title", text: title }), el("p", { text }),
-      el("div", { class: "actions" }, button(no, () => dialog.close("no")), button(yes, () => dialog.close("yes"), { class: "button primary" })));
+      el("div", { class: "actions" },
+        button(no, () => dialog.close("no"), { class: danger ? "button primary" : "button", autofocus: danger, "data-answer": "no" }),
+        button(yes, () => dialog.close("yes"), { class: danger ? "button danger" : "button primary", autofocus: !danger, "data-answer": "yes" })));
     document.body.append(dialog);
     dialog.showModal();
   });
@@ -44,6 +50,7 @@ function part(text) {
   }
 }
 
+// The view that an address names, and the rest of the address.
 function route() {
   const [path, query = ""] = location.hash.replace(/^#\/?/, "").split("?");
   const [id, ...more] = path.split("/");
@@ -51,22 +58,47 @@ function route() {
   show(entry, query, part(more.join("/")));
 }
 
-function show([id, label, module], query, path) {
+// Notes where the view that is shown is now, and what of it the title says.
+export function moved(title = "") {
+  const [id, label] = VIEWS.find(([name]) => made.get(name) === current);
+  if (id === "search") lastSearch = location.hash || "#/search";
+  document.title = `${title === "" ? "" : `${visible(title)} \u2013 `}${label} \u2013 Sixhop`;
+  for (const link of document.querySelectorAll("#nav a")) {
+    const { view } = link.dataset;
+    // At the search itself the link leads to a new one.
+    link.href = view === id ? `#/${view}` : placeOf(view);
+  }
+}
+
+function placeOf(id) {
+  return id === "search" ? lastSearch : `#/${id}`;
+}
+
+function show([id, , module], query, path) {
   if (!made.has(id)) {
     const view = module.view();
     made.set(id, view);
     main.append(view.root);
   }
-  const next = made.get(id);
-  if (current !== next) current?.hidden?.();
-  current = next;
-  for (const view of made.values()) view.root.hidden = view !== next;
+  const before = current;
+  current = made.get(id);
+  if (before !== current) before?.hidden?.();
+  for (const view of made.values()) view.root.hidden = view !== current;
   for (const link of document.querySelectorAll("#nav a")) {
     if (link.dataset.view === id) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
   }
-  document.title = `${label} \u2013 Sixhop`;
-  next.shown?.(query, path);
+  const { title, isElsewhere = false } = current.shown(query, path);
+  moved(title);
+  focus(before, isElsewhere);
+}
+
+// Puts the focus where who uses a keyboard or hears the page goes on: at the heading of what is shown now.
+function focus(before, isElsewhere) {
+  const isSearch = current === made.get("search");
+  if (isSearch && (before === null || wantsBox)) current.focus();
+  else if (before !== current || isElsewhere || document.activeElement === document.body) current.root.querySelector("h1").focus({ preventScroll: true });
+  wantsBox = false;
 }
 
 function frame() {
@@ -81,11 +113,12 @@ function frame() {
     if (typing && event.key === "Escape" && event.target.matches("input")) return current?.focus?.();
     if (typing || event.altKey || event.ctrlKey || event.metaKey) return undefined;
     const at = Number(event.key) - 1;
-    if (VIEWS[at]) location.hash = `#/${VIEWS[at][0]}`;
+    if (VIEWS[at]) location.hash = placeOf(VIEWS[at][0]);
     else if (event.key === "/") {
       event.preventDefault();
-      location.hash = "#/search";
-      made.get("search")?.focus();
+      wantsBox = true;
+      if (current === made.get("search")) focus(current, false);
+      else location.hash = placeOf("search");
     }
     return undefined;
   });
@@ -127,9 +160,11 @@ function announce() {
   first = false;
 }
 
-function locked() {
+function locked(refused = null) {
   rest();
-  session.forget();
+  session.forget(refused);
+  // A tab that gets a new address opens this one as well.
+  session.whenRenewed(() => location.reload());
   document.getElementById("nav").hidden = true;
   document.getElementById("pulse").hidden = true;
   document.title = "Sixhop";

@@ -38,6 +38,12 @@ export class VirtualList {
     new ResizeObserver(() => this.measure()).observe(this.root);
   }
 
+  // Shows or hides the list. The focus does not vanish with it: it goes to the heading of the view.
+  show(isShown) {
+    if (!isShown && this.root.contains(document.activeElement)) this.root.closest(".view")?.querySelector("h1")?.focus({ preventScroll: true });
+    this.root.hidden = !isShown;
+  }
+
   set(items) {
     const kept = this.items[this.active];
     this.items = items;

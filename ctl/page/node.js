@@ -11,7 +11,7 @@ const BLOBS_SHOWN = 20;
 const LOG_PAUSE = 200;
 
 // Members of the status that have a place of their own.
-const PLACED = new Set(["version", "api_version", "url", "listen", "control", "share", "pid", "started", "peers", "cache_bytes", "handlers", "counters", "id", "files", "is_share_known", "index"]);
+const PLACED = new Set(["version", "api_version", "url", "listen", "control", "share", "pid", "started", "peers", "cache_bytes", "handlers", "counters", "id", "files", "is_share_known", "index", "reach"]);
 
 // Members of events that say what it is about.
 const FIRST = ["name", "url", "query", "file", "error", "text", "files", "bytes", "size", "rate"];
@@ -36,7 +36,7 @@ export function view() {
   });
   const clear = button("Clear the cache", clearCache, { class: "button quiet" });
   const root = el("section", { class: "view node", "aria-label": "Node" },
-    el("h1", { class: "sr", text: "Node" }),
+    el("h1", { class: "sr", tabindex: "-1", text: "Node" }),
     el("div", { class: "blocks", tabindex: "0", role: "group", "aria-label": "About this node" },
       block("This node", facts),
       block("Answers queries", plugins),
@@ -58,6 +58,7 @@ export function view() {
     if (!now || !shown) return;
     facts.replaceChildren(
       ...fact("Address", sign(now.url, 18), el("code", { class: "wrap", text: now.url })),
+      ...(now.reach ? fact("Reach", el("span", { text: now.reach })) : []),
       ...fact("Shares", el("code", { class: "wrap", text: now.share })),
       ...fact("Files", el("span", { text: `${format.count(now.files)}${now.is_share_known ? "" : ", the folder is still being looked at"}` })),
       ...(now.index ? fact("Index", ...indexed(now.index)) : []),
@@ -136,7 +137,7 @@ export function view() {
   }
 
   async function clearCache() {
-    if (!(await ask("Clear the cache?", "Others may have to fetch it from further away.", "Clear", "Keep"))) return;
+    if (!(await ask("Clear the cache?", "Others may have to fetch it from further away.", "Clear", "Keep", true))) return;
     try {
       const { blobs, bytes } = await call("cache.clear");
       toast(`${format.counted(blobs, "content", "contents")} removed, ${format.bytes(bytes)}`);
@@ -173,7 +174,7 @@ export function view() {
     const before = list.tops[Math.max(0, newer)];
     list.set(events);
     if (top > 0 && newer > 0) list.root.scrollTop = top + before;
-    list.root.hidden = events.length === 0;
+    list.show(events.length > 0);
     line.textContent = events.length === 0 ? "Nothing has happened yet." : `${format.counted(events.length, "event", "events")}${state.lost > 0 ? `, ${format.count(state.lost)} lost` : ""}`;
   }
 
@@ -199,6 +200,7 @@ export function view() {
       kept();
       log();
       refresh("status");
+      return {};
     },
     hidden() {
       shown = false;

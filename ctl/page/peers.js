@@ -1,16 +1,13 @@
 // The other nodes: who they are, how they are, what they have, and the picture of the network.
 
-import { button, el, empty, icon, nameOf, sign, visible } from "./build.js";
+import { button, el, empty, icon, sign, visible } from "./build.js";
 import { ask, toast } from "./app.js";
 import * as format from "./format.js";
 import { picture } from "./graph.js";
 import { VirtualList } from "./list.js";
+import { filesOf } from "./peer-files.js";
 import { call, search } from "./server.js";
-import { fetchOf, learn, on, refresh, state, touch } from "./state.js";
-import { openLink } from "./search.js";
-import { start } from "./transfers.js";
-
-const FILES_MAX = 10000;
+import { learn, on, refresh, state, touch } from "./state.js";
 
 // How often ages are told anew, in milliseconds.
 const TICK = 10000;
@@ -37,10 +34,13 @@ export function view() {
   const around = button("Look around", lookAround, { class: "button quiet", title: "Ask peers for their peers, up to six hops away" });
   const line = el("p", { class: "summary" });
   const nothing = el("div", { class: "holder" });
-  const people = el("div", { class: "people" }, form, el("div", { class: "line" }, line, around), nothing, list.root);
+  const reach = el("p", { class: "reach", hidden: true });
+  const people = el("div", { class: "people" }, form, reach, el("div", { class: "line" }, line, around), nothing, list.root);
   nothing.append(empty("No peers yet", [el("p", {}, "Add the address of another node, or give somebody yours: ", el("code", { class: "wrap own" }))]));
   const inside = filesOf();
-  const root = el("section", { class: "view peers", "aria-label": "Peers" }, el("h1", { class: "sr", text: "Peers" }), people, graph.root, inside.root);
+  let shownPlace = " ";
+  const heading = el("h1", { class: "sr", tabindex: "-1", text: "Peers" });
+  const root = el("section", { class: "view peers", "aria-label": "Peers" }, heading, people, graph.root, inside.root);
 
   async function addPeer() {
     let url = box.value.trim();
@@ -50,7 +50,8 @@ export function view() {
     try {
       const peer = await call("peer.add", { url });
       box.value = "";
-      if (peer.state === "up") toast(`${format.host(peer.url)} answers`);
+      if (peer.notice) toast(`${format.host(peer.url)}: ${peer.notice}`, "bad");
+      else if (peer.state === "up") toast(`${format.host(peer.url)} answers`);
       else toast(`${format.host(peer.url)} is added but does not answer: ${peer.last_error ?? "no answer yet"}`, "bad");
     } catch (error) {
       toast(error.message, "bad");
@@ -61,7 +62,7 @@ export function view() {
   }
 
   async function forget(url) {
-    if (!(await ask("Remove the peer?", `${format.host(url)} is not asked any more. It comes back if it introduces itself again.`, "Remove", "Keep"))) return;
+    if (!(await ask("Remove the peer?", `${format.host(url)} is not asked any more. It comes back if it introduces itself again.`, "Remove", "Keep", true))) return;
     try {
       await call("peer.remove", { url });
     } catch (error) {
@@ -75,7 +76,7 @@ export function view() {
     around.disabled = true;
     const nowhere = crypto.randomUUID();
     try {
-      await search(`name:${nowhere}`, 1, (news) => {
+      await search(`name:${nowhere}`, 1, "normal", (news) => {
         if (!news.done) return;
         learn(news.done.trace);
         state.path = { query: "a look around", running: false, trace: news.done.trace, hits: new Map() };
@@ -93,7 +94,7 @@ export function view() {
     return [
       el("div", { class: "cell main", role: "gridcell" }, sign(peer.url, 26), el("div", { class: "two" },
         el("bdi", { class: "name mono", title: visible(peer.url), text: format.host(peer.url) }),
-        el("span", { class: `quiet${peer.state === "failing" ? " bad" : ""}`, title: peer.last_error ? visible(peer.last_error) : undefined, text: peer.state === "failing" ? `${peer.last_error ?? STATES.failing}` : [kind, answered].filter(Boolean).join(" \u00b7 ") }))),
+        el("span", { class: `quiet${peer.state === "failing" || peer.notice ? " bad" : ""}`, title: visible(peer.last_error ?? peer.notice ?? ""), text: peer.state === "failing" ? `${peer.last_error ?? STATES.failing}` : [peer.notice, kind, answered].filter(Boolean).join(" \u00b7 ") }))),
       el("div", { class: "cell meta", role: "gridcell" },
         el("span", { class: `state ${peer.state}`, text: STATES[peer.state] ?? peer.state }),
         el("span", { class: "latency", text: typeof peer.latency === "number" && peer.state === "up" ? format.milliseconds(peer.latency) : "" })),
@@ -117,12 +118,14 @@ export function view() {
     } else {
       list.set(peers);
     }
-    list.root.hidden = peers.length === 0;
+    list.show(peers.length > 0);
     nothing.hidden = peers.length > 0;
     around.hidden = peers.length === 0;
     root.classList.toggle("is-alone", peers.length === 0 && state.links.size === 0);
     const up = peers.filter((peer) => peer.state === "up").length;
     line.textContent = peers.length === 0 ? "" : `${format.counted(peers.length, "peer", "peers")}, ${format.count(up)} answering`;
+    reach.hidden = !state.status?.reach;
+    reach.textContent = visible(state.status?.reach ?? "");
     for (const code of nothing.querySelectorAll(".own")) code.textContent = state.status?.url ?? "";
   }
 
@@ -135,53 +138,16 @@ export function view() {
     shown(query, path) {
       refresh("peers");
       people.hidden = graph.root.hidden = path !== "";
-      inside.show(path);
+      const folder = new URLSearchParams(query).get("in") ?? "";
+      const place = `${path} ${folder}`;
+      const isElsewhere = place !== shownPlace;
+      shownPlace = place;
+      inside.show(path, folder);
       graph.draw();
+      const title = path === "" ? "" : `${format.host(path)}${folder === "" ? "" : `: ${folder}`}`;
+      heading.textContent = visible(title === "" ? "Peers" : `Files of ${title}`);
+      return { title, isElsewhere };
     },
     focus: () => list.root.focus(),
   };
-}
-
-// What one peer has.
-function filesOf() {
-  let url = "";
-  const list = new VirtualList({
-    label: "Files of the peer",
-    height: () => (narrow.matches ? 56 : 40),
-    shows: (file) => `${file.name} ${fetchOf(file.name)?.state}`,
-    render: (file) => [
-      el("div", { class: "cell main", role: "gridcell" }, icon("file"), nameOf(file.name)),
-      el("div", { class: "cell meta", role: "gridcell" }, el("span", { class: "size", text: format.bytes(file.size) }), el("span", { class: "age", text: file.modified ? format.when(file.modified) : "" })),
-      el("div", { class: "cell does", role: "gridcell" }, fetchOf(file.name)?.state === "done" ? openLink(file.name)
-        : el("button", { type: "button", class: "button", "data-action": "get", "aria-label": `Get ${visible(file.name)}`, on: { click: () => start(file.name, file.digest) } }, icon("get"), "Get")),
-    ],
-    act: (file) => start(file.name, file.digest),
-  });
-  const head = el("div", { class: "crumbs" });
-  const line = el("p", { class: "summary", "aria-live": "polite" });
-  const root = el("div", { class: "inside", hidden: true }, head, line, list.root);
-  on("fetches", () => list.refresh());
-  narrow.addEventListener("change", () => list.set(list.items));
-
-  async function show(next) {
-    root.hidden = next === "";
-    if (next === url) return;
-    url = next;
-    list.set([]);
-    list.root.hidden = true;
-    if (url === "") return;
-    head.replaceChildren(el("a", { class: "crumb", href: "#/peers" }, "Peers"), el("span", { class: "slash", "aria-hidden": "true" }, "/"), sign(url, 18), el("bdi", { class: "crumb mono", text: format.host(url) }));
-    line.textContent = "Asking\u2026";
-    try {
-      const files = await call("peer.files", { url, limit: FILES_MAX });
-      if (url !== next) return;
-      list.root.hidden = files.length === 0;
-      list.set(files);
-      line.textContent = files.length === 0 ? "It shares nothing." : `${format.counted(files.length, "file", "files")}${files.length === FILES_MAX ? ", the first of more" : ""}`;
-    } catch (error) {
-      if (url === next) line.textContent = error.message;
-    }
-  }
-
-  return { root, show };
 }

@@ -1,4 +1,5 @@
 // What a search has brought: files with the same content are one group, whoever has them, with the places in them that fit.
+// Each file of this node is a group of its own, though: two names of one content are two files.
 // The groups are laid out as rows: one for the file, one for each place, one for the places that are folded away.
 
 // Places of one file that are shown before the rest is asked for.
@@ -9,8 +10,13 @@ const NAMES = 16;
 
 const NONE = [];
 
+function addName(group, name) {
+  if ((group.names?.size ?? 0) < NAMES) (group.names ??= new Set()).add(name);
+}
+
 export class Results {
   constructor() {
+    // Groups by content.
     this.found = new Map();
     this.groups = [];
     this.rows = [];
@@ -22,23 +28,45 @@ export class Results {
     this.changed = false;
   }
 
-  // Takes a hit; `self` is the node of this page, whose names come first.
+  // Takes a hit; `self` is the node of this page.
   add(hit, self) {
     this.hits += 1;
     // All empty files are the same content, and mean different things.
     const key = !hit.digest ? `${hit.node} ${hit.name}` : hit.size > 0 ? hit.digest : `${hit.digest} ${hit.name}`;
-    let group = this.found.get(key);
-    if (group === undefined) {
-      group = { name: hit.name, size: hit.size, modified: hit.modified, digest: hit.digest, score: hit.score, nodes: [], names: null, places: NONE, lines: null, shown: false, unfolded: false };
-      this.found.set(key, group);
-      this.groups.push(group);
-    } else {
-      this.changed = true;
+    const same = this.found.get(key) ?? [];
+    if (same.length === 0) this.found.set(key, same);
+    else this.changed = true;
+    const groups = hit.node === self ? [this.ownGroup(hit, same)] : same.length > 0 ? same : [this.newGroup(hit, same)];
+    for (const group of groups) {
+      if (hit.excerpt) this.addPlace(group, hit.excerpt);
     }
-    if (!group.nodes.includes(hit.node)) group.nodes.push(hit.node);
-    if (hit.name !== group.name && (group.names?.size ?? 0) < NAMES) (group.names ??= new Set()).add(hit.name);
-    if (hit.node === self) group.name = hit.name;
-    if (hit.excerpt) this.addPlace(group, hit.excerpt);
+    // Who has the content has it under each of its names.
+    for (const group of same) {
+      if (!group.nodes.includes(hit.node)) group.nodes.push(hit.node);
+    }
+    const [first] = same;
+    if (same.every((group) => group.name !== hit.name)) addName(first, hit.name);
+  }
+
+  // The group of a file of this node: its own, or one that has only names of others so far.
+  ownGroup(hit, same) {
+    const mine = same.find((group) => group.own && group.name === hit.name) ?? same.find((group) => !group.own);
+    if (mine === undefined) return this.newGroup(hit, same, true);
+    if (!mine.own) {
+      const before = mine.name;
+      Object.assign(mine, { own: true, name: hit.name, modified: hit.modified });
+      mine.names?.delete(hit.name);
+      if (before !== hit.name) addName(mine, before);
+    }
+    return mine;
+  }
+
+  newGroup(hit, same, own = false) {
+    const nodes = same.length > 0 ? [...same[0].nodes] : [];
+    const group = { name: hit.name, size: hit.size, modified: hit.modified, digest: hit.digest, score: hit.score, own, nodes, names: null, places: NONE, lines: null, shown: false, unfolded: false };
+    same.push(group);
+    this.groups.push(group);
+    return group;
   }
 
   // The same place at several nodes is one place.

@@ -1,13 +1,15 @@
 // Finding files: here and at the peers, as they come. Files with the same content are one row, whoever has them.
 
+import { moved } from "./app.js";
 import { button, el, empty, icon, marksInText, nameOf, sign, visible, withMarks } from "./build.js";
 import * as format from "./format.js";
 import { VirtualList } from "./list.js";
-import { AGES, KINDS, SIZES, build, wordsOf } from "./query.js";
+import { AGES, KINDS, SIZES, build, read, same, wordsOf, written } from "./query.js";
+import { isHere } from "./own.js";
 import { Results } from "./results.js";
 import { search } from "./server.js";
 import { fetchOf, learn, on, state, touch } from "./state.js";
-import { isRunning, start } from "./transfers.js";
+import { isRunning, start, startAll } from "./transfers.js";
 
 const LIMIT = 100000;
 
@@ -27,6 +29,8 @@ export function view() {
   let answer = null;
   let failure = null;
   let begun = 0;
+  // The search whose results are shown.
+  let shownSearch = null;
 
   const list = new VirtualList({
     label: "Results",
@@ -59,7 +63,7 @@ export function view() {
       el("fieldset", { class: "segments" }, el("legend", { class: "sr", text: "What to look at" }), ...kinds),
       ext, size, age, sort),
     hint);
-  const root = el("section", { class: "view search", "aria-label": "Search" }, el("h1", { class: "sr", text: "Search" }), form, progress, line, nothing, list.root);
+  const root = el("section", { class: "view search", "aria-label": "Search" }, el("h1", { class: "sr", tabindex: "-1", text: "Search" }), form, progress, line, nothing, list.root);
 
   const kind = () => form.elements.kind.value;
 
@@ -71,7 +75,13 @@ export function view() {
 
   form.addEventListener("change", (event) => {
     advise();
-    if (event.target === sort) return order();
+    if (event.target === sort) {
+      if (shownSearch !== null) {
+        history.replaceState(null, "", written({ ...shownSearch, sort: sort.value }));
+        moved(shownSearch.text);
+      }
+      return order();
+    }
     if (event.target !== box && box.value.trim() !== "" && answer !== null) begin();
     return undefined;
   });
@@ -86,9 +96,30 @@ export function view() {
     if (event.key === "ArrowUp" && list.active === 0 && event.target === list.root) box.focus();
   }, true);
 
-  async function begin(reach = "normal") {
-    const text = box.value.trim();
-    if (text === "") return box.focus();
+  function chosen(reach) {
+    return { text: box.value.trim(), kind: kind(), ext: ext.value.trim(), size: size.value, age: age.value, reach, sort: sort.value };
+  }
+
+  function choose(search) {
+    box.value = search.text;
+    form.elements.kind.value = search.kind;
+    [ext.value, size.value, age.value, sort.value] = [search.ext, search.size, search.age, search.sort];
+    advise();
+  }
+
+  // Begins a search that the person asks for: an entry in the history of the browser, unless it is the one that is shown.
+  function begin(reach = "normal") {
+    const wanted = chosen(reach);
+    if (wanted.text === "") return box.focus();
+    const address = written(wanted);
+    if (location.hash !== address) history.pushState(null, "", address);
+    moved(wanted.text);
+    return run(wanted);
+  }
+
+  async function run(wanted) {
+    const { text, reach } = wanted;
+    shownSearch = wanted;
     running?.abort();
     const mine = new AbortController();
     running = mine;
@@ -98,9 +129,8 @@ export function view() {
     begun = performance.now();
     list.set(results.rows);
     list.root.scrollTop = 0;
-    const query = build({ text, kind: kind(), ext: ext.value, size: size.value, age: age.value });
+    const query = build(wanted);
     state.path = { query: text, running: true, trace: [], hits: new Map() };
-    history.replaceState(null, "", `#/search?q=${encodeURIComponent(text)}`);
     show();
     touch("path");
     try {
@@ -125,6 +155,17 @@ export function view() {
     running = null;
     answer ??= { end: "stopped" };
     state.path.running = false;
+    show();
+  }
+
+  // Back to before any search.
+  function reset() {
+    running?.abort();
+    running = null;
+    shownSearch = null;
+    results = new Results();
+    [answer, failure, words] = [null, null, []];
+    list.set(results.rows);
     show();
   }
 
@@ -174,7 +215,7 @@ export function view() {
   function fileCells(group) {
     return [
       el("div", { class: "cell main", role: "gridcell" }, nameOf(group.name, words),
-        group.names !== null && el("span", { class: "also", text: `also ${[...group.names].slice(0, 3).join(", ")}` })),
+        group.names !== null && el("span", { class: "also", title: visible([...group.names].join("\n")), text: also([...group.names]) })),
       el("div", { class: "cell meta", role: "gridcell" },
         el("span", { class: "size", text: group.size === null ? "" : format.bytes(group.size) }),
         el("span", { class: "age", text: group.modified ? format.when(group.modified) : "" }),
@@ -183,10 +224,19 @@ export function view() {
     ];
   }
 
+  function also(names) {
+    return `also ${names.slice(0, 3).join(", ")}${names.length > 3 ? ` and ${format.count(names.length - 3)} more` : ""}`;
+  }
+
   // What of a row may change while it is there.
   function shows(group) {
     const fetch = fetchOf(group.name);
-    return `${group.name} ${group.nodes.length} ${group.names?.size} ${state.status?.url} ${fetch?.state} ${fetch?.digest} ${fetch?.size ? Math.floor((fetch.bytes / fetch.size) * 100) : ""}`;
+    return `${group.name} ${group.nodes.length} ${group.names?.size} ${state.status?.url} ${fetch?.state} ${fetch?.digest} ${fetch?.size ? Math.floor((fetch.bytes / fetch.size) * 100) : ""} ${isOwn(group)}`;
+  }
+
+  // Whether the file is in the share of this node, byte for byte.
+  function isOwn(group) {
+    return group.nodes.includes(state.status?.url) || isHere(group.name, group.digest);
   }
 
   function holders(nodes) {
@@ -198,9 +248,9 @@ export function view() {
 
   function control(group) {
     const fetch = fetchOf(group.name);
-    const same = fetch && (!fetch.digest || !group.digest || fetch.digest === group.digest);
-    if (group.nodes.includes(state.status?.url) || (same && fetch.state === "done")) return [openLink(group.name)];
-    if (same && isRunning(fetch)) {
+    const isIt = fetch && (!fetch.digest || !group.digest || fetch.digest === group.digest);
+    if (isOwn(group) || (isIt && fetch.state === "done")) return [inShare(), openLink(group.name)];
+    if (isIt && isRunning(fetch)) {
       const part = fetch.size ? fetch.bytes / fetch.size : 0;
       return [el("span", { class: "arriving" }, el("progress", { class: "thin", max: "1", value: part, "aria-label": `Fetching ${visible(group.name)}` }),
         el("span", { text: fetch.size ? format.percent(part) : "asking" }))];
@@ -209,7 +259,7 @@ export function view() {
   }
 
   function get(group) {
-    if (group.nodes.includes(state.status?.url)) location.hash = `#/share/${encodeURIComponent(group.name)}`;
+    if (isOwn(group)) location.hash = `#/share/${encodeURIComponent(group.name)}`;
     else start(group.name, group.digest);
   }
 
@@ -230,7 +280,7 @@ export function view() {
   function show() {
     const searching = running !== null;
     progress.hidden = !searching;
-    list.root.hidden = results.rows.length === 0;
+    list.show(results.rows.length > 0);
     nothing.replaceChildren();
     const files = format.counted(results.groups.length, "file", "files");
     const places = results.hits > results.groups.length ? `, ${format.counted(results.hits, "hit", "hits")}` : "";
@@ -242,6 +292,8 @@ export function view() {
       line.append(el("span", { class: "bad", text: `The search failed: ${failure.message}` }));
     } else if (answer) {
       line.append(`${files}${places}${told()}`);
+      const missing = results.groups.filter((group) => !group.nodes.includes(state.status?.url));
+      if (missing.length > 0) line.append(" ", button("Get all", () => startAll(missing), { class: "link", "data-action": "get-all" }));
     }
     if (searching || results.rows.length > 0 || failure) return;
     nothing.append(answer ? none() : welcome());
@@ -276,6 +328,7 @@ export function view() {
   }
 
   on("fetches", () => list.refresh());
+  on("own", () => list.refresh());
   on("status", () => {
     advise();
     list.refresh();
@@ -287,20 +340,33 @@ export function view() {
   return {
     root,
     shown(query) {
-      const text = new URLSearchParams(query).get("q");
-      if (text && text !== box.value.trim() && running === null) {
-        box.value = text;
-        begin();
+      const wanted = read(query);
+      if (wanted.text === "") {
+        if (shownSearch !== null) choose(wanted);
+        reset();
+      } else if (!same(wanted, shownSearch)) {
+        choose(wanted);
+        run(wanted);
+      } else {
+        choose(wanted);
+        order();
       }
-      box.focus();
+      return { title: wanted.text };
     },
-    focus: () => box.focus(),
+    focus: () => {
+      box.focus();
+      box.select();
+    },
   };
+}
+
+export function inShare() {
+  return el("span", { class: "state done here" }, icon("done"), el("span", { class: "here-text" }, "In your share"));
 }
 
 // A link to a file of this node, at its peer port: it is saved, never shown as a page.
 export function openLink(name, props = {}) {
   const base = state.status?.url ?? "";
   const path = name.split("/").map(encodeURIComponent).join("/");
-  return el("a", { class: "button quiet", href: `${base}files/${path}`, target: "_blank", rel: "noreferrer noopener", "data-action": "open", "aria-label": `Open ${visible(name)}`, ...props }, icon("open"), "Open");
+  return el("a", { class: "button quiet", href: `${base}files/${path}`, target: "_blank", rel: "noreferrer noopener", "data-action": "download", "aria-label": `Download ${visible(name)}`, ...props }, icon("get"), "Download");
 }

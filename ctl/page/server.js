@@ -16,15 +16,18 @@ export function whenDenied(listener) {
 }
 
 async function ask(path, options = {}) {
+  const used = session.key();
   let answer;
   try {
-    answer = await fetch(path, { ...options, headers: { "X-Sixhop-Key": session.key() ?? "" } });
+    answer = await fetch(path, { ...options, headers: { "X-Sixhop-Key": used ?? "" } });
   } catch (error) {
     if (error.name === "AbortError") throw error;
     throw new CallError("gone", "ctl ui does not answer; it may have ended");
   }
   if (answer.status === 401) {
-    onDenied();
+    // Another tab may have taken a new session meanwhile.
+    if (session.key() !== null && session.key() !== used) return ask(path, options);
+    onDenied(used);
     throw new CallError("denied", "this page needs a new address from ctl ui");
   }
   return answer;

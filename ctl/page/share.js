@@ -1,12 +1,12 @@
 // The files of this node, folder by folder, and a place to drop more.
 
 import { button, el, empty, icon, nameOf, visible } from "./build.js";
-import { toast } from "./app.js";
 import * as format from "./format.js";
 import { VirtualList } from "./list.js";
 import { openLink } from "./search.js";
-import { call, upload } from "./server.js";
+import { call } from "./server.js";
 import { on, state } from "./state.js";
+import { uploads } from "./uploads.js";
 
 const PAGE = 10000;
 const PAUSE = 700;
@@ -23,13 +23,16 @@ export function view() {
   let folder = "";
   let folders = [];
   let files = [];
+  // The file that the address names, until it is pointed at, and whether it was looked for in vain.
   let wanted = "";
+  let missing = "";
   let visit = 0;
   let isShown = false;
   let timer = 0;
   let failure = null;
   let loaded = false;
-  const uploads = new Map();
+  // Whether the keyboard was in the list when it led to another folder.
+  let isFromList = false;
 
   const list = new VirtualList({
     label: "Files",
@@ -46,14 +49,26 @@ export function view() {
   const crumbs = el("nav", { class: "crumbs", "aria-label": "Folder" });
   const filter = el("input", { class: "small", type: "search", placeholder: "Filter this folder", "aria-label": "Filter this folder", spellcheck: "false", on: { input: () => arrange() } });
   const sort = el("select", { class: "small", "aria-label": "Order", on: { change: () => arrange() } }, ...Object.entries(SORTS).map(([id, [label]]) => el("option", { value: id, text: label })));
-  const picker = el("input", { type: "file", multiple: true, class: "sr", id: "picker", tabindex: "-1", "aria-label": "Files to share", on: { change: () => { addAll([...picker.files]); picker.value = ""; } } });
+  const coming = uploads({ folder: () => folder, changed: () => arrange(), moved: () => list.refresh(), stored: later });
+  const chooser = (id, label, name, more) => {
+    const input = el("input", { type: "file", multiple: true, class: "sr", id, tabindex: "-1", "aria-label": label, ...more });
+    input.addEventListener("change", () => {
+      coming.add([...input.files].map((file) => ({ name: name(file), file })));
+      input.value = "";
+    });
+    return input;
+  };
+  const picker = chooser("picker", "Files to share", (file) => file.name, {});
+  const folderPicker = chooser("folder-picker", "Folder to share", (file) => file.webkitRelativePath, { webkitdirectory: true });
   const add = el("button", { type: "button", class: "button primary", on: { click: () => picker.click() } }, icon("plus"), "Add files");
+  const addFolder = el("button", { type: "button", class: "button", on: { click: () => folderPicker.click() } }, icon("folder"), "Add folder");
   const line = el("p", { class: "summary", "aria-live": "polite" });
   const nothing = el("div", { class: "holder" });
   const veil = el("div", { class: "veil", hidden: true }, el("p", { text: "Drop to share" }));
+  const heading = el("h1", { class: "sr", tabindex: "-1", text: "Share" });
   const root = el("section", { class: "view share", "aria-label": "Share" },
-    el("h1", { class: "sr", text: "Share" }),
-    el("div", { class: "tools" }, crumbs, el("div", { class: "filters" }, filter, sort, picker, add)), line, nothing, list.root, veil);
+    heading,
+    el("div", { class: "tools" }, crumbs, el("div", { class: "filters" }, filter, sort, picker, folderPicker, addFolder, add)), coming.root, line, nothing, list.root, veil);
 
   async function load(quiet = false) {
     visit += 1;
@@ -74,6 +89,7 @@ export function view() {
         failure = null;
         if (!quiet || !after) {
           [folders, files, loaded] = [gathered.folders, gathered.files, true];
+          missing = after ? "" : wanted;
           arrange();
         }
       } while (after);
@@ -91,7 +107,7 @@ export function view() {
     const shown = files.filter(fits);
     if (sort.value !== "name") shown.sort(by);
     const items = [
-      ...[...uploads.values()].map((entry) => ({ upload: entry })),
+      ...coming.entries().map((entry) => ({ upload: entry })),
       ...folders.filter(fits).map((entry) => ({ folder: entry })),
       ...shown.map((entry) => ({ file: entry })),
     ];
@@ -101,6 +117,11 @@ export function view() {
     if (at >= 0) list.activate(at, false);
     if (wanted !== "") point(items);
     show(items, shown.length);
+    // The keyboard goes on in the list of the next folder.
+    if (isFromList && loaded) {
+      isFromList = false;
+      if (items.length > 0) list.root.focus({ preventScroll: true });
+    }
   }
 
   function key(item) {
@@ -111,13 +132,13 @@ export function view() {
   function point(items) {
     const at = items.findIndex((item) => item.file?.name === wanted);
     if (at < 0) return;
-    wanted = "";
+    [wanted, missing] = ["", ""];
     list.activate(at);
     list.root.focus({ preventScroll: true });
   }
 
   function show(items, count) {
-    list.root.hidden = items.length === 0;
+    list.show(items.length > 0);
     nothing.replaceChildren();
     const below = folders.reduce((sum, entry) => [sum[0] + entry.files, sum[1] + entry.size], [0, 0]);
     const size = files.reduce((sum, file) => sum + file.size, below[1]);
@@ -126,16 +147,27 @@ export function view() {
     if (failure) line.append(el("span", { class: "bad", text: failure.message }));
     else if (!loaded) line.append("Reading\u2026");
     else line.append(filter.value.trim() ? `${format.count(count)} of ${format.counted(files.length, "file", "files")}` : `${format.counted(all, "file", "files")}, ${format.bytes(size)}`, reading());
+    if (missing !== "") line.append(el("span", { class: "bad", text: ` \u2013 there is no file ${missing} in your share` }));
     const steps = folder === "" ? [] : folder.split("/");
     crumbs.replaceChildren(crumb("Your share", "", steps.length === 0),
       ...steps.flatMap((step, at) => [el("span", { class: "slash", "aria-hidden": "true" }, "/"), crumb(step, steps.slice(0, at + 1).join("/"), at === steps.length - 1)]));
     if (items.length === 0 && loaded && !failure) {
       nothing.append(filter.value.trim()
         ? empty("Nothing here has that in its name", "The filter looks at this folder only.", el("a", { class: "button", href: "#/search" }, "Search everywhere"))
-        : empty(folder === "" ? "Your share is empty" : "This folder is empty",
-          [el("p", {}, "Drop files anywhere on this page, or put them into ", el("code", { class: "wrap", text: state.status?.share ?? "the directory" }), ". Every node that reaches yours can find and read them.")],
-          button("Choose files", () => picker.click(), { class: "button primary" })));
+        : folder === "" ? bare() : unknown());
     }
+  }
+
+  function bare() {
+    return empty("Your share is empty",
+      [el("p", {}, "Drop files or folders anywhere on this page, or put them into ", el("code", { class: "wrap", text: state.status?.share ?? "the directory" }), ". Every node that reaches yours can find and read them.")],
+      button("Choose files", () => picker.click(), { class: "button primary" }));
+  }
+
+  // A folder is there as long as a shared file is in it.
+  function unknown() {
+    return empty("There is no such folder in your share", `Nothing that is shared lies in ${folder}. It was moved, renamed or emptied, or what is in it is not shared.`,
+      el("a", { class: "button primary", href: `#/share/${folderPart(parent(folder))}` }, "Back"));
   }
 
   // Files whose digest is not known yet are being read.
@@ -145,11 +177,16 @@ export function view() {
   }
 
   function crumb(text, to, here) {
-    return here ? el("span", { class: "crumb", "aria-current": "page" }, el("bdi", { text })) : el("a", { class: "crumb", href: `#/share/${encodeURIComponent(to)}/` }, el("bdi", { text }));
+    return here ? el("span", { class: "crumb", "aria-current": "page" }, el("bdi", { text })) : el("a", { class: "crumb", href: `#/share/${folderPart(to)}` }, el("bdi", { text }));
+  }
+
+  function folderPart(name) {
+    return name === "" ? "" : `${encodeURIComponent(name)}/`;
   }
 
   function go(name) {
-    location.hash = name === "" ? "#/share/" : `#/share/${encodeURIComponent(name)}/`;
+    isFromList = list.root.contains(document.activeElement);
+    location.hash = `#/share/${folderPart(name)}`;
   }
 
   function parent(name) {
@@ -157,7 +194,7 @@ export function view() {
   }
 
   function cells(item) {
-    if (item.upload) return uploadCells(item.upload);
+    if (item.upload) return coming.cells(item.upload);
     const { folder: inner, file } = item;
     const name = (inner ?? file).name.slice(folder === "" ? 0 : folder.length + 1);
     const meta = inner ? [el("span", { class: "size", text: format.bytes(inner.size) }), el("span", { class: "age", text: format.counted(inner.files, "file", "files") })]
@@ -170,50 +207,6 @@ export function view() {
         ? button("Look inside", () => go(inner.name), { class: "button quiet", "data-action": "enter", "aria-label": `Look inside ${visible(name)}` })
         : openLink(file.name)),
     ];
-  }
-
-  function uploadCells(entry) {
-    return [
-      el("div", { class: "cell main", role: "gridcell" }, icon("up"), nameOf(entry.name)),
-      el("div", { class: "cell meta", role: "gridcell" }, entry.error
-        ? el("span", { class: "bad", text: entry.error })
-        : el("progress", { max: "1", value: entry.size ? entry.done / entry.size : 0, "aria-label": `Adding ${visible(entry.name)}` })),
-      el("div", { class: "cell does", role: "gridcell" }, button(entry.error ? "Dismiss" : "Cancel", () => {
-        entry.cancel.abort();
-        uploads.delete(entry.name);
-        arrange();
-      }, { class: "button quiet", "data-action": "cancel", "aria-label": `${entry.error ? "Dismiss" : "Cancel"} ${visible(entry.name)}` })),
-    ];
-  }
-
-  // One after the other: the disk is not faster with many.
-  let queue = Promise.resolve();
-
-  function addAll(chosen) {
-    const base = folder === "" ? "" : `${folder}/`;
-    for (const file of chosen) {
-      const entry = { name: base + file.name.normalize("NFC"), size: file.size, done: 0, error: null, cancel: new AbortController() };
-      uploads.set(entry.name, entry);
-      queue = queue.then(() => addOne(entry, file));
-    }
-    arrange();
-  }
-
-  async function addOne(entry, file) {
-    if (entry.cancel.signal.aborted) return;
-    try {
-      const { name, seen } = await upload(entry.name, file, (done) => {
-        entry.done = done;
-        list.refresh();
-      }, entry.cancel.signal);
-      uploads.delete(entry.name);
-      toast(seen ? `${name} is shared` : `${name} is in the directory; the node has not seen it yet`);
-    } catch (error) {
-      if (error.code === "cancelled") uploads.delete(entry.name);
-      else entry.error = error.message ?? String(error);
-    }
-    arrange();
-    later();
   }
 
   function later() {
@@ -240,10 +233,7 @@ export function view() {
     event.preventDefault();
     depth = 0;
     veil.hidden = true;
-    const entries = [...event.dataTransfer.items].map((item) => item.webkitGetAsEntry?.());
-    const chosen = [...event.dataTransfer.files].filter((_, at) => !entries[at]?.isDirectory);
-    if (chosen.length < event.dataTransfer.files.length) toast("Folders are not taken: drop the files in them, or copy them into the directory.", "bad");
-    addAll(chosen);
+    coming.drop(event.dataTransfer);
   });
 
   on("events:fetch", () => state.events.at(-1)?.type === "fetch.done" && later());
@@ -257,10 +247,13 @@ export function view() {
       isShown = true;
       const next = path.endsWith("/") || path === "" ? path.replace(/\/$/, "") : parent(path);
       wanted = path === "" || path.endsWith("/") ? "" : path;
-      const moved = next !== folder;
+      missing = "";
+      const isElsewhere = next !== folder;
       folder = next;
-      if (moved) filter.value = "";
-      load(!moved && loaded);
+      if (isElsewhere) filter.value = "";
+      heading.textContent = visible(folder === "" ? "Share" : `Share: ${folder}`);
+      load(!isElsewhere && loaded);
+      return { title: folder, isElsewhere };
     },
     hidden() {
       isShown = false;

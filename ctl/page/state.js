@@ -86,10 +86,17 @@ refresher("status", async () => {
 
 const ASKED_BY = { fetch: ["fetches"], peer: ["peers"], share: ["status"], cache: ["status"], plugin: ["status"] };
 
+// The events to keep. How far a fetch is comes many times a second: only the last word is kept, and none once it has ended.
+function kept(before, events) {
+  const last = new Map();
+  for (const event of events) if (event.type.startsWith("fetch.")) last.set(event.data?.id, event);
+  const isOld = (event) => event.type === "fetch.progress" && last.has(event.data?.id) && last.get(event.data.id) !== event;
+  const all = [...before, ...events];
+  return (last.size === 0 ? all : all.filter((event) => !isOld(event))).slice(-EVENTS_KEPT);
+}
+
 function note(events) {
-  const kept = state.events;
-  kept.push(...events);
-  if (kept.length > EVENTS_KEPT) kept.splice(0, kept.length - EVENTS_KEPT);
+  state.events = kept(state.events, events);
   touch("events");
   const spaces = new Set(events.map((event) => event.type.split(".")[0]));
   for (const space of spaces) {

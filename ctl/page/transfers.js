@@ -4,6 +4,7 @@ import { button, el, empty, icon, nameOf, sign, visible } from "./build.js";
 import { ask, toast } from "./app.js";
 import * as format from "./format.js";
 import { VirtualList } from "./list.js";
+import { look } from "./own.js";
 import { call } from "./server.js";
 import { on, refresh, state } from "./state.js";
 import { openLink } from "./search.js";
@@ -19,15 +20,52 @@ export async function start(name, digest, replace = false) {
     await call("fetch.start", { name, replace, digest: digest ?? null });
     toast(`Fetching ${name}`);
   } catch (error) {
-    if (error.code === "exists" && !replace) {
-      const yes = await ask("Replace the file?", `Your share has a file named ${name} with other content.`, "Replace it", "Keep it");
-      if (yes) return start(name, digest, true);
-    } else {
-      toast(error.message, "bad");
-    }
+    if (error.code !== "exists" || replace) toast(error.message, "bad");
+    else if (await replaces(name, digest, error)) return start(name, digest, true);
   }
   refresh("fetches");
   return undefined;
+}
+
+// Whether the person wants a file replaced. One that is the same, byte for byte, is not asked about.
+async function replaces(name, digest, error) {
+  const own = await look(name);
+  if (!own) {
+    // Something that is not shared has the name, or one that differs in letter case only.
+    toast(error.message, "bad");
+    return false;
+  }
+  if (digest && own.digest === digest) {
+    toast(`${name} is in your share, byte for byte`, "good");
+    return false;
+  }
+  const other = digest && own.digest ? "with other content" : "; whether it has the same content is not known";
+  return ask("Replace the file?", `Your share has a file named ${name}${other.startsWith(";") ? "" : " "}${other}.`, "Replace it", "Keep it", true);
+}
+
+// Begins to fetch many files, after a question. Nothing is replaced.
+export async function startAll(files) {
+  const size = files.reduce((sum, file) => sum + (file.size ?? 0), 0);
+  if (!(await ask("Get all?", `${format.counted(files.length, "file", "files")}, ${format.bytes(size)}. Files that your share has stay as they are.`, "Get all", "Not now"))) return;
+  const ended = { begun: 0, here: 0, other: 0, failure: null };
+  for (const { name, digest } of files) {
+    try {
+      await call("fetch.start", { name, replace: false, digest: digest ?? null });
+      ended.begun += 1;
+    } catch (error) {
+      if (error.code !== "exists") {
+        ended.failure = error.message;
+        if (error.code === "failed" || error.code === "gone") break;
+      } else if (digest && (await look(name))?.digest === digest) ended.here += 1;
+      else ended.other += 1;
+    }
+  }
+  refresh("fetches");
+  const parts = [`${format.counted(ended.begun, "file is", "files are")} on the way`];
+  if (ended.here > 0) parts.push(`${format.counted(ended.here, "is", "are")} in your share already`);
+  if (ended.other > 0) parts.push(`${format.counted(ended.other, "is", "are")} left out: your share has other files of these names`);
+  toast(parts.join("; "), ended.other > 0 ? "bad" : "good");
+  if (ended.failure !== null) toast(ended.failure, "bad");
 }
 
 export function isRunning(fetch) {
@@ -48,7 +86,7 @@ export function view() {
   });
   const line = el("p", { class: "summary" });
   const nothing = el("div", { class: "holder" });
-  const root = el("section", { class: "view transfers", "aria-label": "Transfers" }, el("h1", { class: "sr", text: "Transfers" }), line, nothing, list.root);
+  const root = el("section", { class: "view transfers", "aria-label": "Transfers" }, el("h1", { class: "sr", tabindex: "-1", text: "Transfers" }), line, nothing, list.root);
   nothing.append(empty("No transfers yet", "Files that you get from other nodes appear here while they arrive, and for a while after.", el("a", { class: "button primary", href: "#/search" }, "Search for something")));
 
   async function cancel(fetch) {
@@ -114,7 +152,7 @@ export function view() {
       const at = sorted.findIndex((fetch) => fetch.id === active);
       if (at >= 0) list.activate(at, false);
     }
-    list.root.hidden = sorted.length === 0;
+    list.show(sorted.length > 0);
     nothing.hidden = sorted.length > 0;
     const rate = running.reduce((sum, fetch) => sum + (fetch.rate ?? 0), 0);
     line.hidden = sorted.length === 0;
@@ -128,5 +166,12 @@ export function view() {
   show();
   // Rates and times change although nothing happens.
   setInterval(() => state.fetches.some(isRunning) && refresh("fetches"), 1000);
-  return { root, shown: () => refresh("fetches"), focus: () => list.root.focus() };
+  return {
+    root,
+    shown() {
+      refresh("fetches");
+      return {};
+    },
+    focus: () => list.root.focus(),
+  };
 }

@@ -21,9 +21,9 @@ use jsonrpsee::{
     types::error::{INVALID_PARAMS_CODE, METHOD_NOT_FOUND_CODE},
 };
 use jsonrpsee_http_client::transport::Error as HttpError;
-use node_api::error::{ApiError, ErrorCode};
+use node_api::error::{ApiError, ErrorCode, ErrorReason};
 use node_wire::escaped_whole;
-use serde_json::{Value, json};
+use serde_json::{Value, json, value::RawValue};
 
 use crate::{
     cli::duration,
@@ -305,7 +305,11 @@ fn answered(error: &jsonrpsee::types::ErrorObject<'_>) -> CtlError {
     let message = error.message();
     let detail = error.data().map(|data| data.get().trim_matches('"'));
     match (ErrorCode::from_number(error.code()), error.code()) {
-        (Some(code), _) => ApiError::new(code, message).into(),
+        (Some(code), _) => ApiError {
+            reason: error.data().and_then(reason),
+            ..ApiError::new(code, message)
+        }
+        .into(),
         (None, METHOD_NOT_FOUND_CODE) => {
             CtlError::usage("the node has no such method; `ctl call rpc.discover` lists them all")
         }
@@ -317,6 +321,12 @@ fn answered(error: &jsonrpsee::types::ErrorObject<'_>) -> CtlError {
             CtlError::failed(format!("the node failed with code {number}: {message}"))
         }
     }
+}
+
+/// Returns what an error of the node means beyond its code, as far as this program knows it.
+fn reason(data: &RawValue) -> Option<ErrorReason> {
+    let data: Value = serde_json::from_str(data.get()).ok()?;
+    serde_json::from_value(data.get("reason")?.clone()).ok()
 }
 
 fn code_of_io(error: &io::Error) -> ErrorCode {

@@ -22,6 +22,7 @@ mod fetch;
 mod guard;
 mod held;
 mod ids;
+mod messages;
 mod node;
 mod peer;
 mod plugin;

@@ -124,7 +124,7 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
         socket: listen_at_socket(&state),
         port: listener,
     };
-    let control = ControlServer::start(listeners, owner);
+    let control = serve(listeners, owner)?;
     tell_controllers(&state, &lock, control.address())?;
     let meeting = Meeting::start(&node, &settings.meeting, index);
     Ok(Running {
@@ -220,6 +220,12 @@ async fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {
     TcpListener::bind(address)
         .await
         .map_err(|error| StartError::Control { address, error })
+}
+
+/// Starts the control server.
+fn serve(listeners: ControlListeners, owner: Owner) -> Result<ControlServer, StartError> {
+    let address = owner.control;
+    ControlServer::start(listeners, owner).map_err(|error| StartError::Control { address, error })
 }
 
 fn address(listener: &TcpListener) -> Result<SocketAddr, StartError> {

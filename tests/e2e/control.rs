@@ -3,3 +3,4 @@
 mod access;
 mod browsing;
 mod calls;
+mod ids;

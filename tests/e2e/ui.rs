@@ -1,7 +1,9 @@
 //! `ctl ui`: the page, in a real browser, and its door as strangers meet it.
 
 mod door;
+mod files;
 mod floods;
+mod history;
 mod hostile;
 mod journey;
 mod trouble;
@@ -42,7 +44,7 @@ impl Opened {
             "location.hash = arguments[0]",
             &serde_json::json!([format!("#/{name}")]),
         );
-        let id = name.split('/').next().unwrap_or_default();
+        let id = name.split(['/', '?']).next().unwrap_or_default();
         self.browser.until(&format!(
             "document.querySelector('.view.{id}')?.checkVisibility()"
         ));

@@ -170,6 +170,66 @@ impl Browser {
         });
     }
 
+    /// Clicks with the middle button, which opens a link in a tab of its own.
+    pub fn click_middle(&self, selector: &str) {
+        let origin = json!({ ELEMENT: self.element(selector) });
+        let actions = json!([
+            { "type": "pointerMove", "origin": origin, "x": 0, "y": 0 },
+            { "type": "pointerDown", "button": 1 },
+            { "type": "pointerUp", "button": 1 },
+        ]);
+        self.must(
+            "actions",
+            &json!({ "actions": [{ "type": "pointer", "id": "mouse", "actions": actions }] }),
+        );
+    }
+
+    /// Opens an empty tab and goes to it.
+    pub fn open_tab(&self) {
+        let tab = self.must("window/new", &json!({ "type": "tab" }));
+        self.must("window", &json!({ "handle": tab["handle"] }));
+    }
+
+    /// Goes to the tab `at`, in the order in which they were opened.
+    ///
+    /// # Panics
+    /// When there are not as many tabs.
+    pub fn go_to_tab(&self, at: usize) {
+        let url = format!("{}/window/handles", self.session);
+        let handle = wait_until("the tab is there", PATIENCE, || {
+            let answer = http::request(&url, "GET", http::path(&url), &[], b"")?;
+            let all: Value = serde_json::from_slice(&answer.body).map_err(|e| e.to_string())?;
+            let handle = all["value"].get(at).cloned();
+            handle.ok_or_else(|| all.to_string())
+        });
+        self.must("window", &json!({ "handle": handle }));
+    }
+
+    /// Goes back in the history of the tab.
+    pub fn back(&self) {
+        self.must("back", &json!({}));
+    }
+
+    /// Goes forward in the history of the tab.
+    pub fn forward(&self) {
+        self.must("forward", &json!({}));
+    }
+
+    /// Drops files and folders of the disk onto the first element that a selector names, as a person does.
+    pub fn drop_paths(&self, selector: &str, paths: &[PathBuf]) {
+        let script = "const box = document.querySelector(arguments[0]).getBoundingClientRect(); return [box.x + box.width / 2, box.y + box.height / 2]";
+        let place = self.js_with(script, &json!([selector]));
+        for kind in ["dragEnter", "dragOver", "drop"] {
+            self.devtools(
+                "Input.dispatchDragEvent",
+                &json!({
+                    "type": kind, "x": place[0], "y": place[1],
+                    "data": { "items": [], "files": paths, "dragOperationsMask": 1 },
+                }),
+            );
+        }
+    }
+
     /// Types into the first element that a selector names.
     pub fn fill(&self, selector: &str, text: &str) {
         let element = self.element(selector);

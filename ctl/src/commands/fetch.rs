@@ -104,7 +104,7 @@ impl Failures {
         };
         let code = first.code();
         let is_shared = self.0.iter().all(|error| error.code() == code);
-        let text = format!("{} of {of} were not fetched", self.0.len());
+        let text = format!("not fetched: {} of {of}", self.0.len());
         Err(CtlError::of_several(is_shared.then_some(code), text))
     }
 }

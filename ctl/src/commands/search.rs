@@ -88,6 +88,8 @@ async fn gathered(
 struct Shown {
     hits: usize,
     headed: bool,
+    /// Whether there were hits with a place in the file.
+    mixed: bool,
 }
 
 impl Shown {
@@ -97,7 +99,8 @@ impl Shown {
         }
         self.hits += hits.len();
         let found = grouped(hits);
-        if hits.iter().any(|hit| hit.excerpt.is_some()) {
+        self.mixed |= hits.iter().any(|hit| hit.excerpt.is_some());
+        if self.mixed {
             return found
                 .iter()
                 .try_for_each(|found| show_excerpt(output, found));
@@ -117,12 +120,17 @@ impl Shown {
     }
 }
 
-/// A line for the file, and one for the place in it.
+/// A line for the file, and one for the place in it; a file that was found by its name
+/// has none.
 fn show_excerpt(output: Output, found: &Found<'_>) -> Result<(), CtlError> {
     let hit = found.hit;
     let text = hit.excerpt.as_ref().map_or("", |excerpt| &excerpt.text);
     let line = hit.excerpt.as_ref().and_then(|excerpt| excerpt.line);
-    let line = line.map_or(String::new(), |line| line.to_string());
+    let line = match (line, &hit.excerpt) {
+        (Some(line), _) => line.to_string(),
+        (None, Some(_)) => String::new(),
+        (None, None) => hit.handler.clone(),
+    };
     if !output.is_for_a_person() {
         let size = size(output, hit);
         let row = vec![hit.name.clone(), size, found.nodes(), line, text.to_owned()];
@@ -134,6 +142,9 @@ fn show_excerpt(output: Output, found: &Found<'_>) -> Result<(), CtlError> {
         escaped(&hit.name),
         escaped(&found.nodes())
     ))?;
+    if hit.excerpt.is_none() {
+        return output.line(&format!("  {:>5}", "name"));
+    }
     output.line(&format!("  {line:>5}  {}", escaped_lines(text.trim())))
 }
 

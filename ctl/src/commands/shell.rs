@@ -189,14 +189,14 @@ fn help_text() -> String {
         .filter(|command| !NOT_HERE.contains(&command.get_name()))
         .map(|command| {
             let about = command.get_about().map(ToString::to_string);
-            format!("{:<10} {}", command.get_name(), about.unwrap_or_default())
+            format!("{:<13} {}", command.get_name(), about.unwrap_or_default())
         });
     let mut lines: Vec<String> = commands.collect();
     lines.push(format!(
-        "{:<10} {}",
+        "{:<13} {}",
         "help", "This list; help COMMAND says more"
     ));
-    lines.push(format!("{EXIT:<10} Leave; so does end-of-file"));
+    lines.push(format!("{EXIT:<13} Leave; so does end-of-file"));
     lines.join("\n")
 }
 

@@ -37,14 +37,7 @@ fn lines(status: &NodeStatus, output: Output) -> Vec<(&'static str, String)> {
         ("address", status.url.clone()),
         ("shares", shares(status)),
         ("peers", peers(status)),
-        (
-            "answers",
-            status
-                .handlers
-                .iter()
-                .map(|name| format!("{name}: "))
-                .collect(),
-        ),
+        ("answers", prefixes(&status.handlers)),
     ];
     lines.extend(status.index.as_ref().map(|status| ("index", index(status))));
     lines.extend([
@@ -62,6 +55,11 @@ fn lines(status: &NodeStatus, output: Output) -> Vec<(&'static str, String)> {
     lines.extend(trouble.map(|trouble| ("trouble", trouble.clone())));
     lines.extend(status.reach.iter().map(|reach| ("reach", reach.clone())));
     lines
+}
+
+fn prefixes(handlers: &[String]) -> String {
+    let prefixes: Vec<String> = handlers.iter().map(|name| format!("{name}:")).collect();
+    prefixes.join(" ")
 }
 
 fn shares(status: &NodeStatus) -> String {

@@ -37,9 +37,9 @@ const STYLES: [File; 1] = files!("text/css; charset=utf-8": "page.css");
 
 const PICTURES: [File; 1] = files!("image/svg+xml": "icon.svg");
 
-const SCRIPTS: [File; 16] = files!("text/javascript; charset=utf-8":
-    "app.js", "build.js", "format.js", "graph.js", "graph-layout.js", "list.js", "node.js", "peers.js", "query.js", "results.js", "search.js",
-    "server.js", "session.js", "share.js", "state.js", "transfers.js");
+const SCRIPTS: [File; 19] = files!("text/javascript; charset=utf-8":
+    "app.js", "build.js", "format.js", "graph.js", "graph-layout.js", "list.js", "node.js", "own.js", "peer-files.js", "peers.js", "query.js",
+    "results.js", "search.js", "server.js", "session.js", "share.js", "state.js", "transfers.js", "uploads.js");
 
 /// The file at a path.
 pub(super) fn find(path: &str) -> Option<File> {

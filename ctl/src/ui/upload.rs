@@ -3,18 +3,22 @@
 //! The control connection carries no content and takes no paths, so this program writes them itself, into the directory that
 //! the node says it shares: it runs on the same machine for the same person. It does so as the node does: through a
 //! directory handle, into a private temporary, brought to the disk, linked under its name without replacing anything.
-//! The node is asked afterwards whether it sees the file.
+//! Folders are made where they are missing. The node is asked before whether it would share a file of this name, and
+//! afterwards whether it sees it.
 //!
 //! # Invariants
 //! - A file appears whole under its name or not at all, and replaces nothing; neither does one whose name differs in
-//!   letter case only.
+//!   letter case only. Neither does a folder.
+//! - What the node would not share is not taken.
 //! - No link leads out of the share, on no level of the name.
 //! - Bytes come in order, in parts, each where the one before it ended.
 //! - At most [`UPLOADS_MAX`] files are on their way; one that stands still for [`IDLE`] makes room.
-//! - A temporary is removed with its upload. What a crash leaves, the node removes at its next start.
+//! - A temporary is removed with its upload, and so are folders that were made for it and are empty. What a crash
+//!   leaves, the node removes at its next start: the last digit of the temporary says how many folders are new.
 
 use std::{
     collections::HashMap,
+    ffi::OsStr,
     io::{self, Write},
     sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
@@ -26,7 +30,7 @@ use cap_std::{
     fs::{Dir, File, OpenOptions},
 };
 use node_api::{
-    error::{ApiError, ErrorCode},
+    error::{ApiError, ErrorCode, ErrorReason},
     node::NodeStatus,
 };
 use node_wire::{ShareName, name::TEMPORARY_PREFIX};
@@ -41,6 +45,9 @@ const UPLOADS_MAX: usize = 16;
 
 /// How long one may stand still before another takes its place.
 const IDLE: Duration = Duration::from_secs(60);
+
+/// Random digits in the name of a temporary.
+const RANDOM_DIGITS: usize = 16;
 
 /// A file to be.
 #[derive(Debug, Deserialize)]
@@ -69,8 +76,16 @@ struct Upload {
     written: u64,
     used: Instant,
     folder: Dir,
+    /// The folders that were made for it, each with its name in the one above.
+    made: Vec<(Dir, String)>,
     temporary: String,
     file: File,
+}
+
+/// Folders that were made on the way to a file; they go with it unless it is placed.
+struct Folders {
+    inner: Dir,
+    made: Vec<(Dir, String)>,
 }
 
 impl Uploads {
@@ -85,6 +100,16 @@ impl Uploads {
         let status = node.call("node.status", &Map::new()).await?;
         let status: NodeStatus = serde_json::from_value(status)
             .map_err(|error| CtlError::failed(format!("what answers is no node: {error}")))?;
+        if let Some(trouble) = status.share_trouble {
+            return Err(CtlError::failed(format!(
+                "{} is not stored: {trouble}",
+                name.as_str()
+            )));
+        }
+        // What configures the node is refused with its own reason.
+        if !name.is_configuration() {
+            refuse_unshared(&name, node).await?;
+        }
         let share = Dir::open_ambient_dir(&status.share, ambient_authority());
         let share = share.map_err(|error| {
             CtlError::failed(format!(
@@ -122,8 +147,13 @@ impl Uploads {
         let name = self.take(id)?.place()?;
         let mut params = Map::new();
         params.insert("name".to_owned(), json!(name.as_str()));
-        let seen = node.call("share.stat", &params).await;
-        Ok(json!({ "name": name.as_str(), "seen": seen.is_ok() }))
+        Ok(match node.call("share.stat", &params).await {
+            Ok(_) => json!({ "name": name.as_str(), "seen": true }),
+            Err(error) => {
+                let why = format!("it is in the folder, but {error}");
+                json!({ "name": name.as_str(), "seen": false, "why": why })
+            }
+        })
     }
 
     /// Gives a file up.
@@ -158,23 +188,24 @@ impl Upload {
             );
             return Err(CtlError::usage(text));
         }
-        let failed = |error: io::Error| failure(&name, &error);
-        let mut folder = share.try_clone().map_err(failed)?;
-        for part in name.parent_parts() {
-            folder = folder.open_dir_nofollow(part).map_err(failed)?;
-        }
-        refuse_existing(&folder, &name)?;
-        let random = random_hex().map_err(|error| failed(io::Error::other(error)))?;
-        let temporary = format!("{TEMPORARY_PREFIX}{random}");
-        let mut options = OpenOptions::new();
-        let file = folder.open_with(&temporary, options.write(true).create_new(true));
+        let mut folders = Folders::open(share, &name)?;
+        let begun = refuse_existing(&folders.inner, &name, name.file_name())
+            .and_then(|()| temporary(&folders, &name));
+        let (temporary, file) = match begun {
+            Ok(begun) => begun,
+            Err(error) => {
+                remove_made(&mut folders.made);
+                return Err(error);
+            }
+        };
         Ok(Upload {
-            file: file.map_err(failed)?,
+            file,
             name,
             size,
             written: 0,
             used: Instant::now(),
-            folder,
+            folder: folders.inner,
+            made: folders.made,
             temporary,
         })
     }
@@ -194,7 +225,7 @@ impl Upload {
         Ok(())
     }
 
-    fn place(self) -> Result<ShareName, CtlError> {
+    fn place(mut self) -> Result<ShareName, CtlError> {
         if self.written != self.size {
             let text = format!("{} did not come whole; drop it again", self.name.as_str());
             return Err(CtlError::failed(text));
@@ -208,9 +239,82 @@ impl Upload {
             // The handle only names the folder; to bring it to the disk it is opened.
             self.folder.open(".")?.sync_all()
         };
-        refuse_existing(&self.folder, &self.name)?;
+        refuse_existing(&self.folder, &self.name, self.name.file_name())?;
         place().map_err(|error| failure(&self.name, &error))?;
+        for (above, _) in self.made.drain(..) {
+            let synced = above.open(".").and_then(|above| above.sync_all());
+            synced.map_err(|error| failure(&self.name, &error))?;
+        }
         Ok(self.name.clone())
+    }
+}
+
+impl Folders {
+    /// Opens the folder of a file and makes those that are missing.
+    fn open(share: &Dir, name: &ShareName) -> Result<Folders, CtlError> {
+        let failed = |error: io::Error| failure(name, &error);
+        let mut folders = Folders {
+            inner: share.try_clone().map_err(failed)?,
+            made: Vec::new(),
+        };
+        for part in name.parent_parts() {
+            if let Err(error) = folders.enter(name, part) {
+                remove_made(&mut folders.made);
+                return Err(error);
+            }
+        }
+        Ok(folders)
+    }
+
+    fn enter(&mut self, name: &ShareName, part: &str) -> Result<(), CtlError> {
+        let failed = |error: io::Error| failure(name, &error);
+        let inner = match self.inner.open_dir_nofollow(part) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                refuse_existing(&self.inner, name, part)?;
+                self.inner.create_dir(part).map_err(failed)?;
+                let above = self.inner.try_clone().map_err(failed)?;
+                self.made.push((above, part.to_owned()));
+                self.inner.open_dir_nofollow(part)
+            }
+            opened => opened,
+        };
+        self.inner = inner.map_err(failed)?;
+        Ok(())
+    }
+}
+
+/// Makes the temporary in the folder of the file, named as the node names its own.
+fn temporary(folders: &Folders, name: &ShareName) -> Result<(String, File), CtlError> {
+    let failed = |error: io::Error| failure(name, &error);
+    let random = random_hex().map_err(|error| failed(io::Error::other(error)))?;
+    let (random, made) = (&random[..RANDOM_DIGITS], folders.made.len());
+    let temporary = format!("{TEMPORARY_PREFIX}{random}{made:x}");
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    let file = folders.inner.open_with(&temporary, &options);
+    Ok((temporary, file.map_err(failed)?))
+}
+
+/// Removes folders that were made and are empty, the lowest first.
+fn remove_made(made: &mut Vec<(Dir, String)>) {
+    while let Some((above, part)) = made.pop() {
+        // One that is not empty stays for what is in it.
+        if above.remove_dir(part).is_err() {
+            return;
+        }
+    }
+}
+
+/// Refuses a file that the node would not share.
+async fn refuse_unshared(name: &ShareName, node: &NodeLink) -> Result<(), CtlError> {
+    let mut params = Map::new();
+    params.insert("name".to_owned(), json!(name.as_str()));
+    match node.call("share.stat", &params).await {
+        Err(CtlError::Api(error)) if error.reason == Some(ErrorReason::NeverShared) => {
+            Err(CtlError::Api(error))
+        }
+        // What is there already is refused where it is stored; other errors show there as well.
+        _ => Ok(()),
     }
 }
 
@@ -218,13 +322,14 @@ impl Drop for Upload {
     fn drop(&mut self) {
         // It is gone already when the file was placed.
         let _ = self.folder.remove_file(&self.temporary);
+        remove_made(&mut self.made);
     }
 }
 
-/// Refuses a name that is there, in whatever letter case.
-fn refuse_existing(folder: &Dir, name: &ShareName) -> Result<(), CtlError> {
+/// Refuses a name that is there, in whatever letter case; `part` is the last part of `name`, or a folder on the way to it.
+fn refuse_existing(folder: &Dir, name: &ShareName, part: &str) -> Result<(), CtlError> {
     let key = |part: &str| ShareName::parse(part).ok().map(|name| name.collision_key());
-    let wanted = key(name.file_name());
+    let wanted = key(part);
     let entries = folder.entries().map_err(|error| failure(name, &error))?;
     for entry in entries.flatten() {
         let existing = entry.file_name();
@@ -233,10 +338,22 @@ fn refuse_existing(folder: &Dir, name: &ShareName) -> Result<(), CtlError> {
             .and_then(key)
             .is_some_and(|key| Some(key) == wanted)
         {
-            return Err(exists(name));
+            return Err(taken(name, part, &existing));
         }
     }
     Ok(())
+}
+
+fn taken(name: &ShareName, part: &str, existing: &OsStr) -> CtlError {
+    if existing == part {
+        return exists(name);
+    }
+    let text = format!(
+        "{} differs only in letter case from {}, which is in the share already; rename one of them",
+        name.as_str(),
+        existing.to_string_lossy()
+    );
+    ApiError::new(ErrorCode::Exists, text).into()
 }
 
 fn exists(name: &ShareName) -> CtlError {
@@ -356,8 +473,35 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_that_is_not_there_is_not_made() {
+    fn a_folder_that_is_missing_is_made_and_stays_with_its_file() {
         let share = Share::new();
-        assert_eq!(share.begin("no/a.txt", 0).unwrap_err().exit_code(), 3);
+        let upload = share.begin("one/two/a.txt", 0).unwrap();
+        assert!(upload.temporary.ends_with('2'), "{}", upload.temporary);
+        let other = share.begin("one/two/b.txt", 0).unwrap();
+        assert!(other.temporary.ends_with('0'), "{}", other.temporary);
+        other.place().unwrap();
+        drop(upload);
+        let two = share.home.path().join("one/two");
+        assert!(two.join("b.txt").is_file() && !two.join("a.txt").exists());
+    }
+
+    #[test]
+    fn an_upload_given_up_leaves_no_folder() {
+        let share = Share::new();
+        drop(share.begin("one/two/a.txt", 1).unwrap());
+        assert!(share.begin("one/.sixhopignore", 1).is_err());
+        assert_eq!(share.entries(), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_folder_in_another_letter_case_is_not_made() {
+        let share = Share::new();
+        fs::create_dir(share.home.path().join("Notes")).unwrap();
+        let error = share.begin("notes/a.txt", 0).unwrap_err();
+        assert_eq!(error.exit_code(), 13);
+        assert!(error.to_string().contains("from Notes"), "{error}");
+        fs::write(share.home.path().join("file"), "x").unwrap();
+        assert!(share.begin("file/a.txt", 0).is_err());
+        assert_eq!(share.entries().len(), 2);
     }
 }

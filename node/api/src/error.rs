@@ -112,6 +112,17 @@ pub struct ApiError {
     pub code: ErrorCode,
     /// One sentence for a person: what happened, to which file or peer.
     pub message: String,
+    /// What more a program may act on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<ErrorReason>,
+}
+
+/// What an error means beyond its code.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ErrorReason {
+    /// A file of this name is not shared, whether it is there or not.
+    NeverShared,
 }
 
 impl ApiError {
@@ -121,6 +132,16 @@ impl ApiError {
         ApiError {
             code,
             message: message.into(),
+            reason: None,
+        }
+    }
+
+    /// Adds what the error means beyond its code.
+    #[must_use]
+    pub fn because(self, reason: ErrorReason) -> ApiError {
+        ApiError {
+            reason: Some(reason),
+            ..self
         }
     }
 }
@@ -135,7 +156,10 @@ impl std::error::Error for ApiError {}
 
 impl From<ApiError> for ErrorObjectOwned {
     fn from(error: ApiError) -> ErrorObjectOwned {
-        let data = json!({ "code": error.code });
+        let mut data = json!({ "code": error.code });
+        if let Some(reason) = error.reason {
+            data["reason"] = json!(reason);
+        }
         ErrorObjectOwned::owned(error.code.number(), error.message, Some(data))
     }
 }

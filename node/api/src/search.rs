@@ -219,7 +219,7 @@ namespace! {
     /// Finding files.
     "search" => Search {
         /// Finds files of this node and of its peers, up to six hops away. A query is `[handler:]text` with filters;
-        /// without a prefix it is `name:`.
+        /// without a prefix names and texts are searched, names first, and each hit says by `handler` which of them it was.
         ///
         /// `name:` takes an exact name, a glob such as `name:*.txt`, or words; `text:` takes words and "quoted phrases",
         /// `grep:` a regular expression. Filters are `ext:pdf,txt`, `size:>10M`, `after:2026-01-31`, `before:7d`. Hits with

@@ -1,6 +1,7 @@
 //! The handlers of a node: what answers queries about its share.
 //!
-//! A [`query`] is `[handler:]text`; without a prefix it is `name:`. The table maps
+//! A [`query`] is `[handler:]text`; without a prefix it is `name:`, and then `text:` as
+//! well if it may be words ([`both`]). The table maps
 //! prefixes to handlers. Who composes the node chooses them ([`Extensions`]): those that
 //! are compiled in, those with an index, and directories of the owner, which are looked
 //! at again and again ([`Plugins`]).
@@ -13,6 +14,7 @@
 //!   given on [`Threads`], never on the disk's pool.
 
 mod answer;
+mod both;
 mod extensions;
 mod hits;
 mod live;
@@ -25,7 +27,6 @@ use std::{sync::Arc, time::SystemTime};
 use node_overlay::{LocalHandlers, QueryKeys};
 use plugin_api::{Changes, Files, Handler, HandlerError, Index, NameCheck, PluginDirectory};
 
-use self::query::{Query, Quotes, SyntaxError};
 pub use self::{
     answer::{Answer, End, Wanted},
     extensions::{CaughtUp, Extensions, OpenIndex},
@@ -34,10 +35,17 @@ pub use self::{
     plugins::Plugins,
     watch::watch_plugins,
 };
+use self::{
+    both::Both,
+    query::{Query, Quotes, SyntaxError},
+};
 use crate::threads::{Place, ThreadError, Threads};
 
 /// The handler of a query without a prefix.
 pub const DEFAULT_HANDLER: &str = "name";
+
+/// The handler of what is in files.
+pub const CONTENTS_HANDLER: &str = "text";
 
 /// Why a query was not answered.
 #[derive(Debug, thiserror::Error)]
@@ -221,9 +229,18 @@ impl Handlers {
                 _ => return Err(unknown),
             },
         };
-        let quotes = quotes_of(&*handler);
+        let text = query.text(quotes_of(&*handler));
+        let contents = self.find(CONTENTS_HANDLER);
+        let handler: Arc<dyn Handler> = match contents {
+            Ok(contents) if query.asks_contents() => Arc::new(Both {
+                words: query.text(quotes_of(&*contents)),
+                names: handler,
+                contents,
+            }),
+            _ => handler,
+        };
         Ok(Asked {
-            text: query.text(quotes),
+            text,
             files: query.filters().apply(files),
             context: query.context(),
             handler,
@@ -268,7 +285,9 @@ impl LocalHandlers for Handlers {
         QueryKeys {
             handler: handler.to_owned(),
             files: files.and_then(|(query, handler)| {
-                handler.summary_keys(&query.text(quotes_of(&*handler)))
+                let keys = handler.summary_keys(&query.text(quotes_of(&*handler)))?;
+                let asks_all = query.asks_contents() && !query.is_file_name();
+                Some(if asks_all { both::keys(keys) } else { keys })
             }),
         }
     }

@@ -18,8 +18,10 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{Introduction, Lost, Met, NotProved, Outcome, Overlay, PeerEntry, Source};
-use node_base::{clock::now, disk::Disk, state::StateDir};
+use super::{
+    Introduction, Lost, Met, NotProved, Outcome, Overlay, PeerEntry, Source, prove::Proved,
+};
+use node_base::{clock::now, disk::Disk, state::StateDir, sync::lock};
 use node_transport::{CallError, Destination, PeerKind};
 
 /// The file of the saved peers: one a line, its URL, its id or `-`, [`CHOSEN`] or
@@ -104,11 +106,17 @@ impl Overlay {
     /// Introduces this node to a peer whose turn it is.
     async fn introduce_next(&self, next: Introduction) {
         // What failed is in the table and is tried again from there.
+        let owners = next.named_by.is_none().then(|| next.peer.clone());
         let _ = match next.named_by {
             None => self.meet(&next.peer).await,
             Some(_) => self.meet_for_stranger(next.peer).await,
         };
         self.met.notify_waiters();
+        if let Some(peer) = owners
+            && lock(&self.called_back).is_open()
+        {
+            self.called_back_by(&peer).await;
+        }
     }
 
     /// Introduces this node to a peer that a stranger named: to its address, which
@@ -188,7 +196,8 @@ impl Overlay {
         let proved = self.prove(peer, own, deadline).await;
         self.peers().was_asked_who(peer);
         match proved {
-            Ok(theirs) => {
+            Ok(Proved { theirs, reached }) => {
+                self.call_back_heard(reached);
                 let (id, features) = (Some(theirs.id), theirs.features);
                 let met = Met {
                     id,

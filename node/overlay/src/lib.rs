@@ -38,6 +38,7 @@
 //! - A file never passes through here: a walk hands out the open answer of a
 //!   peer, and whoever asked reads it.
 
+mod called_back;
 mod finder;
 mod introduce;
 mod meetings;
@@ -66,6 +67,11 @@ use node_wire::{
 use serde_json::json;
 use tokio::{sync::Notify, time::timeout_at};
 
+use self::{
+    called_back::CalledBack,
+    providers::Liars,
+    summaries::{NoHandlers, Question},
+};
 pub use self::{
     finder::{Advance, Finder, Holder, Step, Unreachable},
     introduce::{Introducer, Meeting, PEERS_FILE},
@@ -87,10 +93,6 @@ pub use self::{
         LocalHandlers, NEAR_BYTES_MAX, NO_AGE, Poller, QueryKeys, SUMMARIES_MAX, Summaries, YES_AGE,
     },
     walk::{Asked, Excluded, WALK, Walk},
-};
-use self::{
-    providers::Liars,
-    summaries::{NoHandlers, Question},
 };
 use node_base::{clock::now, counters::Counters, events::EventLog, sync::lock};
 use node_transport::{
@@ -128,6 +130,7 @@ pub struct Overlay {
     meetings: Mutex<Meetings>,
     providers: Option<Arc<dyn Providers>>,
     liars: Mutex<Liars>,
+    called_back: Mutex<CalledBack>,
 }
 
 /// What a node is to others.
@@ -202,6 +205,7 @@ impl Overlay {
             standing,
             providers: None,
             liars: Mutex::default(),
+            called_back: Mutex::default(),
             own,
             client,
             counters,

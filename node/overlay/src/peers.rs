@@ -255,6 +255,15 @@ impl PeerTable {
         self.peers.get(&url.key())
     }
 
+    /// Whether a node that has shown to be `id` has answered this node, and does.
+    #[must_use]
+    pub fn has_answered(&self, id: NodeId) -> bool {
+        let answers = |peer: &PeerEntry| peer.last_answer.is_some() && peer.failures == 0;
+        self.peers
+            .values()
+            .any(|peer| peer.id == Some(id) && answers(peer))
+    }
+
     /// The peers to ask: they count, are not in `history` and are not resting
     /// after a failure; those that answered first, those that failed last, and of
     /// those that are alike the one worth most first.

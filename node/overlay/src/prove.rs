@@ -46,6 +46,15 @@ pub enum NotProved {
     Ourselves,
 }
 
+/// A peer that has shown who it is.
+#[derive(Debug)]
+pub(super) struct Proved {
+    /// What it says of itself.
+    pub(super) theirs: Introduction,
+    /// Whether it has called this node back; older nodes do not say.
+    pub(super) reached: Option<bool>,
+}
+
 /// What a node says of itself.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Telling {
@@ -63,7 +72,7 @@ impl Overlay {
         peer: &Destination,
         own: &PeerUrl,
         deadline: Instant,
-    ) -> Result<Introduction, NotProved> {
+    ) -> Result<Proved, NotProved> {
         // A member of the same private network shows with its answer that it is one.
         let telling = if self.standing.is_private {
             Telling::WhoItIs
@@ -97,7 +106,10 @@ impl Overlay {
         let at = peer.address().map(|at| at.get().ip());
         let by = at.or_else(|| peer.ip());
         self.keep_in_reserve(&theirs.peers, by);
-        Ok(theirs)
+        Ok(Proved {
+            theirs,
+            reached: answer.reached,
+        })
     }
 
     /// Answers a node that introduces itself from the address `by` to this node at `own`.
@@ -125,10 +137,10 @@ impl Overlay {
             .standing
             .key
             .sign(&statement(Role::Answerer, caller, ours));
-        let token = match &call.proof {
+        let (token, reached) = match &call.proof {
             None => {
                 lock(&self.meetings).begin(from.nonce, visitor, now());
-                None
+                (None, None)
             }
             Some((answering, proof)) => {
                 let begun = lock(&self.meetings).end(answering, now());
@@ -139,10 +151,17 @@ impl Overlay {
                     return Err(Fault::access_denied());
                 }
                 self.keep_in_reserve(&call.from.peers, Some(by));
-                Some(self.give_token(begun.id))
+                // Of nobody but itself: a stranger must not learn what is at other URLs.
+                let reached = self.peers().has_answered(begun.id);
+                (Some(self.give_token(begun.id)), Some(reached))
             }
         };
-        Ok(Introduced { from, proof, token })
+        Ok(Introduced {
+            from,
+            proof,
+            token,
+            reached,
+        })
     }
 
     /// Who has shown this token.

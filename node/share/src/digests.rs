@@ -270,16 +270,11 @@ impl Digests {
     pub fn changed(&self, news: &News) {
         self.store.moved(&news.moved);
         let due = now() + CALM;
-        let is_known = |name: &&String| {
-            let known = ShareName::parse(name).ok();
-            known.is_some_and(|name| self.store.get(&name).is_some())
-        };
-        let moved = news.moved.iter().map(|moved| &moved.to);
-        let moved: BTreeSet<&String> = moved.filter(is_known).collect();
         let names = news.added.iter().chain(&news.changed);
         let mut changed = lock(&self.changed);
         changed.too_many |= news.everything;
-        for name in names.filter(|name| !moved.contains(name)) {
+        // One that only has another name is known by then, and not read.
+        for name in names {
             if changed.due.len() >= CHANGED_MAX {
                 changed.due.clear();
                 changed.too_many = true;

@@ -5,6 +5,8 @@ use std::{fmt, io, path::PathBuf};
 use node_wire::name::ShareName;
 use rustix::io::Errno;
 
+use super::SkipReason;
+
 /// Why a file of the share could not be read or stored.
 #[derive(Debug, thiserror::Error)]
 pub enum ShareError {
@@ -31,6 +33,14 @@ pub enum ShareError {
     /// There is no regular file of this name.
     #[error("no file `{0}` in the share")]
     NotFound(ShareName),
+    /// A file of this name is never shared.
+    #[error("`{name}` is not shared: {reason}")]
+    NotShared {
+        /// The name of the file.
+        name: ShareName,
+        /// Why it is not shared.
+        reason: SkipReason,
+    },
     /// A file of this name is there already.
     #[error("`{0}` is in the share already")]
     Exists(ShareName),

@@ -34,7 +34,7 @@ use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt};
 use ignore::{Match, gitignore::Gitignore};
 pub(super) use node_wire::name::IGNORE_FILE;
 
-use super::{Stamp, disk_names::DiskNames, stamp::OnDisk};
+use super::{SkipReason, Stamp, disk_names::DiskNames, stamp::OnDisk};
 use node_base::sync::lock;
 
 /// Longest ignore file, in bytes.
@@ -72,7 +72,9 @@ pub(super) enum Verdict {
     Shared,
     /// Its name begins with a dot, and nothing else is said of it.
     Hidden,
-    /// It is ignored.
+    /// Programs leave files of this name behind, and nothing else is said of it.
+    LeftBehind,
+    /// An ignore file names it.
     Ignored,
 }
 
@@ -107,24 +109,30 @@ impl Ignoring {
 
     /// Whether the file `name` may be shared.
     pub(super) fn shares(&self, share: &Dir, name: &str) -> bool {
+        self.why_not(share, name).is_none()
+    }
+
+    /// Returns why the file `name` may not be shared, if so.
+    pub(super) fn why_not(&self, share: &Dir, name: &str) -> Option<SkipReason> {
         let mut chain = Chain::default();
         let mut directory = 0;
         loop {
             chain.enter(self, share, &name[..directory]);
             let end = name[directory..].find('/').map(|at| directory + at);
             let part = &name[..end.unwrap_or(name.len())];
-            if !chain.shares(part, end.is_some()) {
-                return false;
+            match chain.verdict(part, end.is_some()) {
+                Verdict::Shared => {}
+                Verdict::Hidden => return Some(SkipReason::Hidden),
+                Verdict::LeftBehind => return Some(SkipReason::LeftBehind),
+                Verdict::Ignored => return Some(SkipReason::Ignored),
             }
-            let Some(end) = end else {
-                return true;
-            };
+            let end = end?;
             // Behind a link are files of another name, which may be ignored.
             if share
                 .symlink_metadata(&*self.names.path(share, part))
                 .is_ok_and(|metadata| metadata.is_symlink())
             {
-                return false;
+                return Some(SkipReason::Link);
             }
             directory = end + 1;
         }
@@ -214,13 +222,8 @@ impl Chain {
         }
     }
 
-    /// Whether the file or directory `name`, whose directory is the one entered
-    /// last, may be shared.
-    pub(super) fn shares(&self, name: &str, is_directory: bool) -> bool {
-        self.verdict(name, is_directory) == Verdict::Shared
-    }
-
-    /// The same, with the reason.
+    /// Says whether the file or directory `name`, whose directory is the one
+    /// entered last, may be shared.
     pub(super) fn verdict(&self, name: &str, is_directory: bool) -> Verdict {
         let last = name.rsplit('/').next().unwrap_or(name);
         if last == IGNORE_FILE {
@@ -242,7 +245,7 @@ impl Chain {
         if is_shown {
             Verdict::Shared
         } else if defaults::ignored(last) {
-            Verdict::Ignored
+            Verdict::LeftBehind
         } else if last.starts_with('.') {
             Verdict::Hidden
         } else {

@@ -262,6 +262,14 @@ impl Share {
             .is_ok_and(|directory| self.ignoring.shares(&directory, name.as_str()))
     }
 
+    /// Returns why no file of this name is shared; nothing if one would be, or
+    /// the share is away. Blocks.
+    #[must_use]
+    pub fn why_not(&self, name: &ShareName) -> Option<SkipReason> {
+        let directory = self.directory().ok()?;
+        self.ignoring.why_not(&directory, name.as_str())
+    }
+
     fn directory(&self) -> io::Result<Arc<Dir>> {
         self.root.directory()
     }

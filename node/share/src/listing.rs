@@ -96,7 +96,7 @@ impl Listed {
         let is_directory = kind.as_ref().is_ok_and(FileType::is_dir);
         let end = if is_directory { "/" } else { "" };
         let reason = match (chain.verdict(&whole, is_directory), kind) {
-            (Verdict::Ignored, _) => return,
+            (Verdict::Ignored | Verdict::LeftBehind, _) => return,
             (Verdict::Hidden, _) => SkipReason::Hidden,
             (Verdict::Shared, Err(_)) => SkipReason::Unreadable,
             (Verdict::Shared, Ok(kind)) => match check(last, name, kind) {

@@ -17,6 +17,10 @@ pub enum SkipReason {
     SameName(String),
     /// Its name begins with a dot, and no line says that such names are shared.
     Hidden,
+    /// Programs leave files of this name behind, and no line says that they are shared.
+    LeftBehind,
+    /// An ignore file names it, or is it.
+    Ignored,
     /// It is a symbolic link.
     Link,
     /// It is a pipe, a socket or a device.
@@ -51,6 +55,12 @@ impl fmt::Display for SkipReason {
                 "the name begins with a dot; a line `!.*`, or one with the name, in {IGNORE_FILE} \
                  shares it"
             ),
+            SkipReason::LeftBehind => write!(
+                f,
+                "programs leave files of this name behind; a line `!` and the name in {IGNORE_FILE} \
+                 shares it"
+            ),
+            SkipReason::Ignored => write!(f, "an ignore file, {IGNORE_FILE}, names it"),
             SkipReason::Link => f.write_str("it is a symbolic link"),
             SkipReason::Kind => f.write_str("it is a pipe, a socket or a device"),
             SkipReason::Deep => write!(f, "it lies below {NAME_PARTS_MAX} directories"),

@@ -38,7 +38,7 @@ impl NodeServer for Owner {
             is_share_known: context.catalogue.is_complete(),
             share_trouble: context.share.trouble(),
             unwatched: context.keeper.status().unwatched,
-            reach: reach(self.node.url()),
+            reach: (context.overlay.not_called_back()).or_else(|| reach(self.node.url())),
             skipped: skipped.map_err(|_| broken())?,
             ignore_troubles: context.share.ignore_troubles(),
             unreadable: unreadable.collect(),

@@ -61,6 +61,8 @@ impl PeersServer for Owner {
                 entry.url,
                 super::node::REACH_CURE
             ));
+        } else if peer.state == PeerState::Up {
+            peer.notice = overlay.called_back_by(&url).await;
         }
         Ok(peer)
     }

@@ -59,11 +59,16 @@ impl SearchServer for Owner {
         hits.extend(there);
         let of_peers = self.node.context().overlay.handlers_of_peers();
         answer::refusal(&search, hits.is_empty(), &of_peers)?;
-        let mut hits = self.ranked(hits).await;
+        let (mut hits, is_ranked) = match self.ranked(hits).await {
+            Ok(ranked) => (ranked, true),
+            Err(hits) => (hits, false),
+        };
         if let Some(exact) = exact {
             hits = exact.first(hits);
         }
-        answer::best_first(&mut hits);
+        if !is_ranked {
+            answer::best_first(&mut hits);
+        }
         is_full |= hits.len() > limit;
         hits.truncate(limit);
         let summary = answer::summary(&search, self.node.url(), is_full);
@@ -138,7 +143,7 @@ impl Owner {
             };
             let Some(news) = news else { break };
             let hits = self.describe(search.handler().to_owned(), news).await?;
-            let mut hits = self.ranked(hits).await;
+            let mut hits = self.ranked(hits).await.unwrap_or_else(|hits| hits);
             if exact.is_some() && waiting.len() < WAITING_MAX {
                 waiting.extend(hits);
                 continue;
@@ -162,9 +167,11 @@ impl Owner {
         })
     }
 
-    /// The hits as the owner's policy ranks them, best first; as they are if it
-    /// does not.
-    async fn ranked(&self, hits: Vec<Hit>) -> Vec<Hit> {
+    /// Returns the hits as the owner's policy ranks them, best first.
+    ///
+    /// # Errors
+    /// Gives them back as they are if it does not.
+    async fn ranked(&self, hits: Vec<Hit>) -> Result<Vec<Hit>, Vec<Hit>> {
         let ourselves = self.node.url().as_str();
         let asked = hits.iter().map(|hit| answer::to_rank(hit, ourselves));
         let policy = &self.node.context().policy;
@@ -174,8 +181,8 @@ impl Owner {
             None
         };
         match worth {
-            Some(worth) => answer::by_worth(hits, &worth),
-            None => hits,
+            Some(worth) => Ok(answer::by_worth(hits, &worth)),
+            None => Err(hits),
         }
     }
 

@@ -11,11 +11,13 @@
 use std::{convert::Infallible, net::SocketAddr, pin::pin, time::Duration};
 
 use http::{HeaderValue, Method, Request, Response, StatusCode, header, request::Parts};
-use http_body_util::{BodyExt, Full, Limited};
+use http_body_util::{BodyExt, Empty, Full, Limited};
 use hyper::{
     body::{Bytes, Incoming},
+    client::conn::http1 as client,
     server::conn::http1,
     service::service_fn,
+    upgrade,
 };
 use hyper_util::rt::{TokioIo, TokioTimer};
 use jsonrpsee::{
@@ -27,7 +29,7 @@ use jsonrpsee::{
 };
 use node_base::{admission::AdmissionLimits, secret::Secret};
 use tokio::{
-    io::{AsyncRead, AsyncWrite},
+    io::{AsyncRead, AsyncWrite, duplex},
     net::{TcpListener, UnixListener},
     select,
     sync::watch,
@@ -35,14 +37,15 @@ use tokio::{
     time::{sleep, timeout},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use tower::Service;
+use tower::{BoxError, Service};
 
 use super::{
     Owner,
     calls::Places,
     guard::{self, Refused},
     held::{Door, Held, Place},
-    ids::Sorted,
+    ids::Ids,
+    messages,
 };
 
 /// Connections of a listener at a time.
@@ -55,10 +58,10 @@ const CONNECTIONS: AdmissionLimits = AdmissionLimits {
 const RENEWED_TIME: Duration = Duration::from_millis(250);
 
 /// Longest body of a request, in bytes.
-const BODY_MAX: u32 = 64 * 1024;
+pub(super) const BODY_MAX: u32 = 64 * 1024;
 
 /// Longest answer, in bytes.
-const ANSWER_MAX: u32 = 16 * 1024 * 1024;
+pub(super) const ANSWER_MAX: u32 = 16 * 1024 * 1024;
 
 /// Most calls in a batch.
 const BATCH_MAX: u32 = 64;
@@ -81,11 +84,14 @@ const PING_EVERY: Duration = Duration::from_secs(10);
 /// A WebSocket that shows no life for so long is closed.
 const PING_PATIENCE: Duration = Duration::from_secs(30);
 
+/// Bytes on their way between a WebSocket and jsonrpsee.
+const PIPE: usize = 64 * 1024;
+
 /// Pause after an error of accepting.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
 
 /// Longest time for connections to end when the server stops.
-const STOP_TIME: Duration = Duration::from_secs(1);
+pub(super) const STOP_TIME: Duration = Duration::from_secs(1);
 
 /// The control server of a node.
 #[derive(Debug)]
@@ -111,6 +117,9 @@ struct Serving {
     secret: Secret,
     stop: StopHandle,
     places: Places,
+    ids: Ids,
+    /// What goes on for the connections.
+    tasks: TaskTracker,
 }
 
 /// What accepts connections.
@@ -127,12 +136,15 @@ struct Accepting {
 
 impl ControlServer {
     /// Serves `owner` to those who know `secret`.
-    #[must_use]
-    pub fn start(listeners: ControlListeners, owner: Owner) -> ControlServer {
+    ///
+    /// # Errors
+    /// Errors if the system has no random numbers.
+    pub fn start(listeners: ControlListeners, owner: Owner) -> std::io::Result<ControlServer> {
         let (stop, handle) = stop_channel();
         let address = owner.control;
         let cancel = CancellationToken::new();
         let cut = CancellationToken::new();
+        let tasks = TaskTracker::new();
         let accepting = Accepting {
             renewals: owner.renewal.subscribe(),
             serving: Serving {
@@ -140,18 +152,20 @@ impl ControlServer {
                 methods: owner.methods().into(),
                 stop,
                 places: Places::new(),
+                ids: Ids::new().map_err(std::io::Error::other)?,
+                tasks: tasks.clone(),
             },
-            tasks: TaskTracker::new(),
+            tasks,
             stop: cancel.clone(),
             current: cut.child_token(),
             cut,
         };
         let accepting = tokio::spawn(accepting.run(listeners, handle));
-        ControlServer {
+        Ok(ControlServer {
             address,
             cancel,
             accepting,
-        }
+        })
     }
 
     /// The address on which it listens.
@@ -246,7 +260,11 @@ async fn connection<S>(
 ) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let service = service_fn(move |request| answer(serving.clone(), place.clone(), request));
+    let of_connection = cut.clone();
+    let service = service_fn(move |request| {
+        let cut = of_connection.clone();
+        answer(serving.clone(), place.clone(), cut, request)
+    });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIME)
@@ -272,6 +290,7 @@ async fn connection<S>(
 async fn answer(
     serving: Serving,
     place: Place,
+    cut: CancellationToken,
     request: Request<Incoming>,
 ) -> Result<Response<HttpBody>, Infallible> {
     if let Err(refused) = guard::check(request.headers(), &serving.secret) {
@@ -281,47 +300,23 @@ async fn answer(
     if place.prove().is_err() {
         return Ok(status_only(StatusCode::SERVICE_UNAVAILABLE));
     }
-    let mut rpc = service(&serving);
-    let answered = if ws::is_upgrade_request(&request) {
-        rpc.call(request.map(HttpBody::new)).await
-    } else {
-        if request.method() != Method::POST {
-            return Ok(only_post());
-        }
-        match whole(request).await {
-            Ok((parts, body)) => {
-                let sorted = Sorted::of(body);
-                match sorted.rest.clone() {
-                    Some(rest) => {
-                        let request = Request::from_parts(parts, HttpBody::new(Full::new(rest)));
-                        let answered = rpc.call(request).await;
-                        match answered {
-                            Ok(answered) if !sorted.refused.is_empty() => {
-                                with_refused(answered, sorted).await
-                            }
-                            answered => answered,
-                        }
-                    }
-                    None => Ok(json(sorted.answer(None))),
-                }
-            }
-            Err(status) => return Ok(status_only(status)),
-        }
-    };
-    Ok(answered.unwrap_or_else(|error| {
-        tracing::error!(%error, "a control request broke");
-        status_only(StatusCode::INTERNAL_SERVER_ERROR)
-    }))
+    if ws::is_upgrade_request(&request) {
+        let answered = web_socket(&serving, cut, request).await;
+        return Ok(answered.unwrap_or_else(|error| broke(&error.into())));
+    }
+    if request.method() != Method::POST {
+        return Ok(only_post());
+    }
+    Ok(match whole(request).await {
+        Ok((parts, body)) => call(&serving, parts, body).await,
+        Err(status) => status_only(status),
+    })
 }
 
 fn service(
     serving: &Serving,
-) -> impl Service<
-    Request<HttpBody>,
-    Response = Response<HttpBody>,
-    Error = tower::BoxError,
-    Future: Send,
-> + use<> {
+) -> impl Service<Request<HttpBody>, Response = Response<HttpBody>, Error = BoxError, Future: Send> + use<>
+{
     let config = ServerConfig::builder()
         .max_request_body_size(BODY_MAX)
         .max_response_body_size(ANSWER_MAX)
@@ -353,23 +348,87 @@ async fn whole(request: Request<Incoming>) -> Result<(Parts, Bytes), StatusCode>
     Ok((parts, body.to_bytes()))
 }
 
-/// The answer to a batch of which some calls were refused.
-async fn with_refused(
-    answered: Response<HttpBody>,
-    sorted: Sorted,
-) -> Result<Response<HttpBody>, tower::BoxError> {
-    let (_, body) = answered.into_parts();
-    let body = body.collect().await?.to_bytes();
-    Ok(json(sorted.answer(Some(&body))))
+/// Makes the calls of a request.
+async fn call(serving: &Serving, parts: Parts, body: Bytes) -> Response<HttpBody> {
+    let mut rpc = service(serving);
+    let disguised = serving.ids.disguise(&body);
+    let is_disguised = disguised.is_some();
+    let body = HttpBody::new(Full::new(disguised.map_or(body, Bytes::from)));
+    let answered = rpc.call(Request::from_parts(parts, body)).await;
+    let answered = match answered {
+        Ok(answered) if is_disguised => restored(&serving.ids, answered).await,
+        answered => answered,
+    };
+    answered.unwrap_or_else(|error| broke(&error))
 }
 
-fn json(body: Vec<u8>) -> Response<HttpBody> {
-    let mut response = Response::new(HttpBody::new(Full::new(Bytes::from(body))));
-    response.headers_mut().insert(
-        header::CONTENT_TYPE,
-        HeaderValue::from_static("application/json; charset=utf-8"),
+/// The answer with the ids as they were written.
+async fn restored(ids: &Ids, answered: Response<HttpBody>) -> Result<Response<HttpBody>, BoxError> {
+    let (mut parts, body) = answered.into_parts();
+    let answer = body.collect().await?.to_bytes();
+    let answer = ids.restore(&answer).map_or(answer, Bytes::from);
+    parts.headers.remove(header::CONTENT_LENGTH);
+    Ok(Response::from_parts(
+        parts,
+        HttpBody::new(Full::new(answer)),
+    ))
+}
+
+fn broke(error: &BoxError) -> Response<HttpBody> {
+    tracing::error!(%error, "a control request broke");
+    status_only(StatusCode::INTERNAL_SERVER_ERROR)
+}
+
+/// Opens a WebSocket: jsonrpsee has the other end of a pipe, in which messages may be changed.
+async fn web_socket(
+    serving: &Serving,
+    cut: CancellationToken,
+    mut request: Request<Incoming>,
+) -> hyper::Result<Response<HttpBody>> {
+    let (ours, theirs) = duplex(PIPE);
+    let inner = serving.clone();
+    let rpc = service_fn(move |request: Request<Incoming>| {
+        let mut rpc = service(&inner);
+        async move {
+            let answered = rpc.call(request.map(HttpBody::new)).await;
+            Ok::<_, Infallible>(answered.unwrap_or_else(|error| broke(&error)))
+        }
+    });
+    let server = http1::Builder::new()
+        .serve_connection(TokioIo::new(theirs), rpc)
+        .with_upgrades();
+    let (mut sender, connection) = client::handshake(TokioIo::new(ours)).await?;
+    // Both end when they have handed on their ends of the pipe.
+    drop(serving.tasks.spawn(until_cut(cut.clone(), server)));
+    drop(
+        serving
+            .tasks
+            .spawn(until_cut(cut.clone(), connection.with_upgrades())),
     );
-    response
+    let socket = upgrade::on(&mut request);
+    // Nothing in the pipe understands them.
+    request
+        .headers_mut()
+        .remove(header::SEC_WEBSOCKET_EXTENSIONS);
+    let mut asked = Request::new(Empty::<Bytes>::new());
+    *asked.uri_mut() = request.uri().clone();
+    *asked.headers_mut() = std::mem::take(request.headers_mut());
+    let mut answered = sender.send_request(asked).await?;
+    if answered.status() == StatusCode::SWITCHING_PROTOCOLS {
+        let pipe = upgrade::on(&mut answered).await?;
+        let ids = serving.ids.clone();
+        let passing = async move {
+            if let Ok(socket) = socket.await {
+                messages::pass(TokioIo::new(socket), TokioIo::new(pipe), &ids).await;
+            }
+        };
+        drop(serving.tasks.spawn(until_cut(cut.clone(), passing)));
+    }
+    Ok(answered.map(HttpBody::new))
+}
+
+async fn until_cut(cut: CancellationToken, task: impl Future) {
+    drop(cut.run_until_cancelled_owned(task).await);
 }
 
 fn only_post() -> Response<HttpBody> {

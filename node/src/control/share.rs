@@ -6,7 +6,7 @@ use std::{sync::Arc, time::Duration};
 
 use jsonrpsee::core::{RpcResult, async_trait};
 use node_api::{
-    error::{ApiError, ErrorCode},
+    error::{ApiError, ErrorCode, ErrorReason},
     share::{
         FolderListing, LIST_LIMIT_DEFAULT, LIST_LIMIT_MAX, ShareFile, ShareListing, ShareRescan,
         ShareServer, SkippedEntry, SkippedListing,
@@ -14,7 +14,7 @@ use node_api::{
 };
 use node_base::{clock::now, events::unix_millis};
 use node_core::handlers::{Handlers, Wanted, query::quoted};
-use node_share::{Catalogue, Digests, ShareError, Skipped};
+use node_share::{Catalogue, Digests, Share, ShareError, Skipped};
 use node_wire::ShareName;
 use plugin_api::{FileInfo, Files, Flow};
 
@@ -89,7 +89,7 @@ impl ShareServer for Owner {
         let disk = context.disk.clone();
         let described = disk.run(move || {
             let described = context.catalogue.look_up(parsed.as_str())?;
-            let described = described.ok_or(ShareError::NotFound(parsed))?;
+            let described = described.ok_or_else(|| absent(&context.share, parsed))?;
             Ok(identified(file(&described), &context.digests))
         });
         let described = described.await.map_err(|_| broken())?;
@@ -247,10 +247,21 @@ fn unreadable(error: &std::io::Error) -> ApiError {
     )
 }
 
+/// Says why there is no shared file `name`.
+fn absent(share: &Share, name: ShareName) -> ShareError {
+    match share.why_not(&name) {
+        Some(reason) => ShareError::NotShared { name, reason },
+        None => ShareError::NotFound(name),
+    }
+}
+
 fn missing(error: &ShareError) -> ApiError {
-    let code = match error {
-        ShareError::NotFound(_) => ErrorCode::NotFound,
-        _ => ErrorCode::Failed,
-    };
-    ApiError::new(code, error.to_string())
+    let text = error.to_string();
+    match error {
+        ShareError::NotFound(_) => ApiError::new(ErrorCode::NotFound, text),
+        ShareError::NotShared { .. } => {
+            ApiError::new(ErrorCode::NotFound, text).because(ErrorReason::NeverShared)
+        }
+        _ => ApiError::new(ErrorCode::Failed, text),
+    }
 }

@@ -111,7 +111,10 @@ impl CallError {
         match self {
             CallError::Answer(error) => *error != AnswerError::Truncated,
             CallError::Response(_) | CallError::TooLong(_) | CallError::Unexpected => true,
-            CallError::Transport(error) => matches!(error, TransportError::Encoded),
+            // 500: its program fails at this one call, as libraries do at what they cannot write.
+            CallError::Transport(error) => {
+                matches!(error, TransportError::Encoded | TransportError::Status(500))
+            }
             _ => false,
         }
     }

@@ -183,7 +183,7 @@ fn a_thousand_events_a_second_do_not_freeze_the_page() {
                     if (id >= 3000) return new Promise(() => {});
                     await new Promise(done => setTimeout(done, 20));
                     const events = [];
-                    for (let n = 0; n < 20; n += 1) events.push({ id: ++id, time: Date.now(), type: 'fetch.progress', data: { id: 7, name: `file ${id}`, bytes: id * 1000, size: 3000000 } });
+                    for (let n = 0; n < 20; n += 1) events.push({ id: ++id, time: Date.now(), type: 'test.news', data: { id: 7, name: `file ${id}`, bytes: id * 1000, size: 3000000 } });
                     stream.enqueue(say('news', { events, lost: 0 }));
                 },
             }));

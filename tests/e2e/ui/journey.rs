@@ -243,7 +243,7 @@ fn everything_can_be_done_with_the_keyboard() {
     browser.until_text(".transfers .row", "In your share");
     tab_to(&page, ".transfers .list");
     browser.press(&[keys::DOWN]);
-    tab_to(&page, ".transfers .row.active [data-action=open]");
+    tab_to(&page, ".transfers .row.active [data-action=download]");
     // The peer is removed, after a question.
     browser.press(&["4"]);
     browser.until_text(".peers .row", "Answers");
@@ -252,7 +252,7 @@ fn everything_can_be_done_with_the_keyboard() {
     browser.until_text("dialog", "Remove the peer?");
     let complaints = browser.audit();
     assert!(complaints.is_empty(), "{complaints:#?}");
-    tab_to(&page, "dialog .primary");
+    tab_to(&page, "dialog [data-answer=yes]");
     browser.press(&[keys::ENTER]);
     browser.until_text(".peers", "No peers yet");
     assert_eq!(node.control().must("peer.list", json!({})), json!([]));

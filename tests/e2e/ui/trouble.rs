@@ -41,7 +41,9 @@ fn an_address_that_was_used_opens_nothing_and_says_what_to_do() {
     page.browser.js("location.reload()");
     page.browser.until_text("#pulse", "Connected");
     // Another browser with the same address may not.
-    page.browser.js("sessionStorage.clear()");
+    page.browser.js("localStorage.clear()");
+    page.browser
+        .devtools("Network.clearBrowserCookies", &json!({}));
     page.browser.go("about:blank");
     page.browser.go(&page.ui.link);
     page.browser
@@ -73,12 +75,16 @@ fn a_file_that_is_there_is_replaced_after_a_question_only() {
     page.browser.click(".search [data-action=get]");
     page.browser
         .until_text("dialog", "Your share has a file named a.txt");
-    page.browser.click("dialog .button:not(.primary)");
+    assert_eq!(
+        page.browser.js("return [document.activeElement.innerText, document.querySelector('dialog .primary').innerText]"),
+        json!(["Keep it", "Keep it"])
+    );
+    page.browser.click("dialog [data-answer=no]");
     assert_eq!(near.home().read("a.txt").as_deref(), Some(&b"old"[..]));
     page.browser.click(".search [data-action=get]");
     page.browser
         .until_text("dialog", "Your share has a file named a.txt");
-    page.browser.click("dialog .primary");
+    page.browser.click("dialog [data-answer=yes]");
     wait_until("the file is replaced", Duration::from_secs(10), || {
         let stored = near.home().read("a.txt").unwrap_or_default();
         if stored == b"new and longer" {

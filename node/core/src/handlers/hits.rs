@@ -4,7 +4,7 @@ use node_wire::Digest;
 use plugin_api::{Excerpt, FileInfo};
 use serde::{Deserialize, Serialize};
 
-use super::{Answer, End};
+use super::{Answer, End, query};
 use crate::events::unix_millis;
 
 /// Greatest number of hits in one answer.
@@ -31,6 +31,9 @@ pub struct SearchHit {
     /// BLAKE3 digest of its bytes, hex, where the node knows it.
     #[serde(default)]
     pub digest: Option<String>,
+    /// The handler that found it.
+    #[serde(default)]
+    pub handler: String,
     /// How well it fits, as the handler counts; more is better.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub score: Option<f64>,
@@ -69,7 +72,9 @@ impl SearchHits {
         is_whole: bool,
         digest: &dyn Fn(&FileInfo) -> Option<Digest>,
     ) -> SearchHits {
+        let asked = answer.handler;
         let hits = answer.hits.into_iter().map(|hit| SearchHit {
+            handler: query::found_by(&asked, hit.excerpt.is_some()).to_owned(),
             digest: digest(&hit.file).map(|digest| digest.to_hex()),
             name: hit.file.name,
             size: hit.file.size,

@@ -1,14 +1,14 @@
 //! The language of queries: `[handler:]text`, with quotes and filters.
 //!
 //! ```text
-//! report                          names with this word
+//! report                          names with this word, and texts
 //! name:*.pdf size:>10M            a handler, its text, and a filter
 //! text:"annual report" after:2026 ext:pdf,txt
 //! grep:"a b" context:2            quoted: a space, and what looks like a filter
 //! ```
 //!
 //! A prefix of letters, digits, `-` and `_` at the beginning chooses the handler; without
-//! one it is [`DEFAULT_HANDLER`]. Words `ext:`, `size:`, `after:`, `before:`, `kind:` and
+//! one it is [`DEFAULT_HANDLER`], and `text:` beside it unless the text is a pattern. Words `ext:`, `size:`, `after:`, `before:`, `kind:` and
 //! `context:`, in any case, are filters, wherever they stand; a minus before `ext:` and
 //! `kind:` leaves files out. Filters alone list all files that pass them. Another word
 //! with a colon in the text for `name:` and `text:` is refused, unless it is quoted. What begins with `"` goes to
@@ -32,7 +32,7 @@ pub use self::{
     filters::Filters,
     name::{NameText, is_pattern},
 };
-use super::DEFAULT_HANDLER;
+use super::{CONTENTS_HANDLER, DEFAULT_HANDLER};
 
 /// Longest query, in bytes.
 pub const QUERY_MAX: usize = 4_096;
@@ -41,7 +41,10 @@ pub const QUERY_MAX: usize = 4_096;
 pub const CONTEXT_MAX: usize = 10;
 
 /// The handlers that every node has; their names are known in any case.
-const BUILT_IN: [&str; 3] = [DEFAULT_HANDLER, "text", PATTERNS];
+const BUILT_IN: [&str; 3] = [DEFAULT_HANDLER, CONTENTS_HANDLER, PATTERNS];
+
+/// Longest extension of a name, in bytes.
+const EXTENSION_MAX: usize = 5;
 
 /// The handler whose text is a regular expression.
 const PATTERNS: &str = "grep";
@@ -76,6 +79,7 @@ pub enum SyntaxError {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Query {
     handler: String,
+    has_prefix: bool,
     parts: Vec<Part>,
     filters: Filters,
     context: usize,
@@ -112,6 +116,7 @@ impl Query {
         let (handler, rest) = split_prefix(query);
         let mut parsed = Query {
             handler: handler.to_owned(),
+            has_prefix: rest.len() < query.len(),
             parts: Vec::new(),
             filters: Filters::default(),
             context: 0,
@@ -171,6 +176,28 @@ impl Query {
         NameText::of(&self.text(Quotes::Remove), is_quoted)
     }
 
+    /// Whether what is in files is asked as well: there is no prefix, and the text may
+    /// be words.
+    #[must_use]
+    pub fn asks_contents(&self) -> bool {
+        let may_be_words = |part: &Part| part.quoted || !is_pattern(&part.text);
+        let is_path = |part: &Part| !part.quoted && part.text.contains('/');
+        !self.has_prefix
+            && !self.parts.is_empty()
+            && self.parts.iter().all(may_be_words)
+            && !self.parts.iter().any(is_path)
+    }
+
+    /// Whether the text looks like the name of a file, by an extension at its end: then
+    /// nodes without such a name are passed over, as for `name:`.
+    #[must_use]
+    pub fn is_file_name(&self) -> bool {
+        let text = self.text(Quotes::Remove);
+        let extension = text.rsplit_once('.').map_or("", |(_, extension)| extension);
+        (1..=EXTENSION_MAX).contains(&extension.len())
+            && extension.bytes().all(|byte| byte.is_ascii_alphanumeric())
+    }
+
     /// Whether filters alone say what is wanted: all files that pass them.
     #[must_use]
     pub fn is_list(&self) -> bool {
@@ -207,6 +234,34 @@ impl Query {
 #[must_use]
 pub fn handler_of(query: &str) -> &str {
     split_prefix(query).0
+}
+
+/// Returns `query` as one that asks names alone, if it has no prefix.
+#[must_use]
+pub fn of_names(query: &str) -> String {
+    let (handler, rest) = split_prefix(query);
+    if handler == DEFAULT_HANDLER && rest.len() == query.len() {
+        format!("{DEFAULT_HANDLER}:{query}")
+    } else {
+        query.to_owned()
+    }
+}
+
+/// Returns whether `query` asks what is in files although it names no handler.
+#[must_use]
+pub fn asks_contents(query: &str) -> bool {
+    Query::parse(query, SystemTime::UNIX_EPOCH).is_ok_and(|query| query.asks_contents())
+}
+
+/// Returns the handler that found a hit of a query that asks `asked`: names have no
+/// place in a file.
+#[must_use]
+pub fn found_by(asked: &str, has_place: bool) -> &str {
+    if has_place && asked == DEFAULT_HANDLER {
+        CONTENTS_HANDLER
+    } else {
+        asked
+    }
 }
 
 /// What is behind the prefix of `query`, as it was typed.

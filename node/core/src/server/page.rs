@@ -236,6 +236,7 @@ mod tests {
 
     fn hit(name: &str, size: u64) -> SearchHit {
         SearchHit {
+            handler: "name".to_owned(),
             name: name.to_owned(),
             size,
             modified: None,

@@ -23,7 +23,7 @@ use super::{
 };
 use crate::{
     clock::now,
-    handlers::{self, Answer, QueryError, SEARCH_LIMIT_MAX, SearchHits, query},
+    handlers::{self, Answer, CONTENTS_HANDLER, QueryError, SEARCH_LIMIT_MAX, SearchHits, query},
     threads::ThreadError,
 };
 
@@ -76,7 +76,7 @@ pub(super) async fn hits(
     context: &Arc<Context>,
     remote: Remote,
     headers: &HeaderMap,
-    question: Question,
+    mut question: Question,
 ) -> Result<SearchHits, NoHits> {
     let cause = cause_of(context, remote, headers);
     let taken = context.quotas.take(cause, Cost::Search);
@@ -87,6 +87,15 @@ pub(super) async fn hits(
         // As if there were nothing.
         return Ok(SearchHits::default());
     };
+    let may_ask_contents = !query::asks_contents(&question.q)
+        || context
+            .policy
+            .query(&asker, CONTENTS_HANDLER, text)
+            .await
+            .is_some();
+    if !may_ask_contents {
+        question.q = query::of_names(&question.q);
+    }
     let deadline = now() + TIME;
     let answered = ask(context, &permit, question, deadline).await;
     let answered = answered.map_err(|error| panicked(&error))?;

@@ -32,6 +32,7 @@ use super::{
 };
 use crate::{
     client::Destination,
+    handlers::query,
     overlay::{Finder, Holder},
     share::{Replace, ShareError},
 };
@@ -191,7 +192,9 @@ impl Batch {
         let mut turn = Some(transfers.searches.next(Owner::Batch(self.id())).await);
         self.status.send_modify(|status| status.queued = false);
         transfers.fetcher.overlay.met_for_owner().await;
-        let mut finder = Finder::begin(&transfers.fetcher.overlay, FindWanted::Query(query));
+        // Without a prefix a name is meant.
+        let wanted = FindWanted::Query(query::of_names(&query));
+        let mut finder = Finder::begin(&transfers.fetcher.overlay, wanted);
         let (mut seen, mut waiting) = (HashSet::new(), Waiting::default());
         let (mut bundles, mut running) = (FuturesUnordered::new(), FuturesUnordered::new());
         let mut searching = true;

@@ -91,7 +91,8 @@ fn answer(
 async fn meet(node: &Overlay, n: usize) -> Result<Introduction, NotProved> {
     let deadline = now() + Duration::from_secs(5);
     let peer = Destination::of_owner(url(n));
-    node.prove(&peer, node.ourselves(), deadline).await
+    let proved = node.prove(&peer, node.ourselves(), deadline).await;
+    proved.map(|proved| proved.theirs)
 }
 
 #[tokio::test]

@@ -240,7 +240,7 @@ impl<'c> Look<'c> {
             Ok(found) if found.is_dir() || found.is_file() => match verdict(found.is_dir()) {
                 Verdict::Shared if found.is_dir() => Entry::Directory,
                 Verdict::Shared => Entry::File(OnDisk::from(&found)),
-                Verdict::Ignored => Entry::None,
+                Verdict::Ignored | Verdict::LeftBehind => Entry::None,
                 // It is counted where it is listed.
                 Verdict::Hidden => Entry::Unclear,
             },

@@ -14,7 +14,7 @@ use node_api::{
 };
 use node_base::events::unix_millis;
 use node_core::{
-    handlers::{End, QueryError},
+    handlers::{CONTENTS_HANDLER, End, QueryError, query},
     search::Search,
 };
 use node_overlay::{Holder, Reach, Step, Why};
@@ -72,8 +72,18 @@ fn why(why: Why) -> AskedWhy {
     }
 }
 
-/// Puts hits in order: by their scores, if all have one.
+/// Puts hits in order: files that are found by their names first, and what one handler
+/// found by the scores, if all have one.
 pub(super) fn best_first(hits: &mut [Hit]) {
+    let is_text = |hit: &Hit| hit.handler == CONTENTS_HANDLER;
+    hits.sort_by_key(is_text);
+    let names = hits.partition_point(|hit| !is_text(hit));
+    let (names, texts) = hits.split_at_mut(names);
+    by_score(names);
+    by_score(texts);
+}
+
+fn by_score(hits: &mut [Hit]) {
     if hits.iter().all(|hit| hit.score.is_some()) {
         let score = |hit: &Hit| hit.score.unwrap_or(f64::MIN);
         hits.sort_by(|a, b| score(b).total_cmp(&score(a)));
@@ -106,7 +116,7 @@ pub(super) fn by_worth(hits: Vec<Hit>, worth: &[Option<f64>]) -> Vec<Hit> {
             Some(Hit { score, ..hit })
         })
         .collect();
-    best_first(&mut hits);
+    by_score(&mut hits);
     hits
 }
 
@@ -122,7 +132,7 @@ pub(super) fn from_here(
         size: Some(hit.file.size),
         modified: hit.file.modified.map(unix_millis),
         node: node.to_owned(),
-        handler: handler.to_owned(),
+        handler: query::found_by(handler, hit.excerpt.is_some()).to_owned(),
         score: hit.score.filter(|score| score.is_finite()),
         excerpt: hit.excerpt.map(|excerpt| Excerpt {
             marks: marks(&excerpt.marks),
@@ -144,7 +154,7 @@ pub(super) fn from_peer(holder: Holder, handler: &str) -> Vec<Hit> {
         modified: hit.modified,
         digest: hit.digest.map(|digest| digest.to_hex()),
         node: node.as_str().to_owned(),
-        handler: handler.to_owned(),
+        handler: query::found_by(handler, hit.excerpt.is_some()).to_owned(),
         score: hit.score,
         excerpt: hit.excerpt.map(excerpt),
     });

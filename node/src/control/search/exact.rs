@@ -34,10 +34,11 @@ impl Exact {
         self.waits
     }
 
-    /// Returns the hits of exactly this name, or all if there are none.
+    /// Returns the hits of exactly this name and those of texts, or all if there are none
+    /// of the name.
     pub(super) fn first(&self, mut hits: Vec<Hit>) -> Vec<Hit> {
         if hits.iter().any(|hit| self.is_called(&hit.name)) {
-            hits.retain(|hit| self.is_called(&hit.name));
+            hits.retain(|hit| self.is_called(&hit.name) || hit.excerpt.is_some());
         }
         hits
     }

@@ -55,6 +55,9 @@ pub struct Introduced {
     /// To the second call: what the caller may show with later requests, so that
     /// it is known by them.
     pub token: Option<Nonce>,
+    /// To the second call: whether the caller, and nobody else, has answered a call
+    /// at a URL of its own. Older nodes do not say.
+    pub reached: Option<bool>,
 }
 
 impl Introduce {
@@ -101,6 +104,10 @@ impl Introduced {
             from: Introduction::read(members).ok()?,
             proof: read_hex(members, "proof").ok()??,
             token: read_hex(members, "token").ok()?,
+            reached: match members.get("reached") {
+                Some(Value::Bool(reached)) => Some(*reached),
+                _ => None,
+            },
         })
     }
 
@@ -111,6 +118,9 @@ impl Introduced {
         members.insert("proof".to_owned(), self.proof.to_string().into());
         if let Some(token) = &self.token {
             members.insert("token".to_owned(), token.to_string().into());
+        }
+        if let Some(reached) = self.reached {
+            members.insert("reached".to_owned(), Value::Bool(reached));
         }
         Value::Struct(members)
     }
@@ -229,11 +239,16 @@ mod tests {
         }
 
         #[test]
-        fn an_answer_reads_back(from in introduction(), token in any::<Option<[u8; 32]>>()) {
+        fn an_answer_reads_back(
+            from in introduction(),
+            token in any::<Option<[u8; 32]>>(),
+            reached in any::<Option<bool>>(),
+        ) {
             let introduced = Introduced {
                 from,
                 proof: Proof([7; 64]),
                 token: token.map(Nonce),
+                reached,
             };
             let value = introduced.to_value();
             prop_assert_eq!(Introduced::from_value(&value), Some(introduced));

@@ -25,7 +25,7 @@ use tokio::time::timeout;
 use crate::{
     client::PeerKind,
     clock::now,
-    handlers::{self, DEFAULT_HANDLER, query},
+    handlers::{self, CONTENTS_HANDLER, DEFAULT_HANDLER, query},
     server::{
         Context,
         answer::{Answer, Answered},
@@ -99,14 +99,31 @@ async fn look(
         }
         FindWanted::Query(query) => match find.deadline {
             Some(deadline) => {
+                let query = allowed_query(context, asker, query).await;
                 let wait = Duration::from_millis(deadline.into());
                 search::begin(context, asker, permit, &query, find.limit, wait).await
             }
             None => {
+                let query = query::of_names(&query);
                 let limit = find.limit.min(FIND_HITS_MAX);
                 by_query(context, asker, permit, query, find.after, limit).await
             }
         },
+    }
+}
+
+/// A query without a prefix asks names alone if the asker may not ask what is in files.
+async fn allowed_query(context: &Context, asker: &Asker, query: String) -> String {
+    if !query::asks_contents(&query) {
+        return query;
+    }
+    let permit = context
+        .policy
+        .query(asker, CONTENTS_HANDLER, query::text_of(&query));
+    if permit.await.is_some() {
+        query
+    } else {
+        query::of_names(&query)
     }
 }
 

@@ -1,0 +1,139 @@
+//! A query without a prefix: names, then contents.
+//!
+//! # Invariants
+//! - Files whose names fit come first, and a file comes once.
+//! - A text that means nothing to the handler of contents finds names alone.
+
+use std::{collections::HashSet, sync::Arc, time::Instant};
+
+use plugin_api::{Example, Files, Flow, Gap, Handler, HandlerError, Hit, Sink, SummaryKeys};
+
+/// The handlers of names and contents, as one.
+pub(super) struct Both {
+    pub(super) names: Arc<dyn Handler>,
+    pub(super) contents: Arc<dyn Handler>,
+    /// The text as the handler of contents takes it.
+    pub(super) words: String,
+}
+
+impl Handler for Both {
+    fn name(&self) -> &str {
+        self.names.name()
+    }
+
+    fn description(&self) -> &str {
+        self.names.description()
+    }
+
+    fn examples(&self) -> Vec<Example> {
+        self.names.examples()
+    }
+
+    fn answer(
+        &self,
+        text: &str,
+        files: &Arc<dyn Files>,
+        sink: &mut dyn Sink,
+    ) -> Result<(), HandlerError> {
+        let mut named = Named {
+            sink,
+            names: HashSet::new(),
+            is_over: false,
+        };
+        self.names.answer(text, files, &mut named)?;
+        let Named {
+            sink,
+            names,
+            is_over,
+        } = named;
+        if is_over || sink.flow() == Flow::Stop {
+            return Ok(());
+        }
+        let mut others = Others { sink, names };
+        match self.contents.answer(&self.words, files, &mut others) {
+            Err(HandlerError::BadQuery { .. }) => Ok(()),
+            answered => answered,
+        }
+    }
+}
+
+/// Returns what a name must have to be found, where contents may be found as well:
+/// nobody is passed over for names alone, and who seems to have one is asked first.
+pub(super) fn keys(names: SummaryKeys) -> SummaryKeys {
+    SummaryKeys {
+        texts: Vec::new(),
+        ..names
+    }
+}
+
+/// Notes the files that are given.
+struct Named<'s> {
+    sink: &'s mut dyn Sink,
+    names: HashSet<String>,
+    /// Whether no more is wanted.
+    is_over: bool,
+}
+
+impl Sink for Named<'_> {
+    fn hit(&mut self, hit: Hit) -> Flow {
+        self.names.insert(hit.file.name.clone());
+        let flow = self.sink.hit(hit);
+        self.is_over |= flow == Flow::Stop;
+        flow
+    }
+
+    fn flow(&self) -> Flow {
+        self.sink.flow()
+    }
+
+    fn partial(&mut self, gap: Gap) {
+        self.sink.partial(gap);
+    }
+
+    fn room(&self) -> usize {
+        self.sink.room()
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        self.sink.deadline()
+    }
+
+    fn context_lines(&self) -> usize {
+        self.sink.context_lines()
+    }
+}
+
+/// Passes on the files that were not given before.
+struct Others<'s> {
+    sink: &'s mut dyn Sink,
+    names: HashSet<String>,
+}
+
+impl Sink for Others<'_> {
+    fn hit(&mut self, hit: Hit) -> Flow {
+        if self.names.contains(&hit.file.name) {
+            return self.sink.flow();
+        }
+        self.sink.hit(hit)
+    }
+
+    fn flow(&self) -> Flow {
+        self.sink.flow()
+    }
+
+    fn partial(&mut self, gap: Gap) {
+        self.sink.partial(gap);
+    }
+
+    fn room(&self) -> usize {
+        self.sink.room()
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        self.sink.deadline()
+    }
+
+    fn context_lines(&self) -> usize {
+        self.sink.context_lines()
+    }
+}
