@@ -41,8 +41,8 @@ pub(super) use self::{
 };
 use self::{vocabulary::Vocabulary, young::Young};
 use super::{
-    Listing, Share, ShareError, Skipped, Stamp, folders::Folders, info, links::Links,
-    stamp::OnDisk, watcher::Signs,
+    Listing, Share, ShareError, Skipped, Stamp, folders::Folders, ignoring::Verdict, info,
+    links::Links, stamp::OnDisk, watcher::Signs,
 };
 use node_base::sync::lock;
 
@@ -435,7 +435,7 @@ impl Catalogue {
                 chain = self.share.ignoring.shared_chain(&directory, of);
             }
             let mut chain = chain.iter();
-            if chain.any(|chain| chain.shares(name.as_str(), false)) {
+            if chain.any(|chain| chain.verdict(name.as_str(), false) == Verdict::Shared) {
                 shared.push(*name);
             } else {
                 tracing::info!(%name, "a file was stored that is not shared: its name is ignored");

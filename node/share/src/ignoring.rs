@@ -147,7 +147,7 @@ impl Ignoring {
             let is_link = share
                 .symlink_metadata(&*self.names.path(share, part))
                 .is_ok_and(|metadata| metadata.is_symlink());
-            if is_link || !chain.shares(part, true) {
+            if is_link || chain.verdict(part, true) != Verdict::Shared {
                 return None;
             }
             chain.enter(self, share, &directory[..=at]);
