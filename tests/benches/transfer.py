@@ -21,7 +21,8 @@ import sys
 import tempfile
 import time
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
+from node import program
+
 READY_SECONDS = 20
 
 
@@ -95,13 +96,6 @@ class Nginx:
     def stop(self):
         self.process.terminate()
         self.process.wait(10)
-
-
-def program(name):
-    path = ROOT / "target" / "release" / name
-    if not path.exists():
-        sys.exit(f"{path} is not there: run cargo build --release first")
-    return path
 
 
 def free_port():

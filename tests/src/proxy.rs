@@ -18,9 +18,14 @@ const BUSY: &str = "HTTP/1.1 503 Service Unavailable\r\nServer: sixhop/0\r\nRetr
 struct Conduct {
     lies: AtomicBool,
     withholds: bool,
+    /// It takes a request for a bundle for a call, as nodes do that know no bundles.
+    knows_no_bundles: bool,
     /// Requests for content that are still to be answered as busy.
     busy: AtomicUsize,
 }
+
+/// Bytes of an answer in chunks behind its content.
+const CHUNKED_END: usize = b"\r\n0\r\n\r\n".len();
 
 /// A proxy in front of a node. Its threads end with the test.
 #[derive(Debug)]
@@ -71,6 +76,15 @@ impl Proxy {
         Proxy::start(url, Conduct::default())
     }
 
+    /// Answers as the node at `url` does, if that knew no bundles.
+    pub fn without_bundles(url: &str) -> Proxy {
+        let conduct = Conduct {
+            knows_no_bundles: true,
+            ..Conduct::default()
+        };
+        Proxy::start(url, conduct)
+    }
+
     fn start(url: &str, conduct: Conduct) -> Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = listener.local_addr().expect("an address");
@@ -98,13 +112,17 @@ fn pass(mut stream: TcpStream, behind: &str, conduct: &Conduct) -> Option<()> {
         stream.read_exact(&mut byte).ok()?;
         head.push(byte[0]);
     }
-    let head = String::from_utf8(head).ok()?;
+    let mut head = String::from_utf8(head).ok()?;
     let length = header(&head, "content-length").and_then(|length| length.parse().ok());
     let mut body = vec![0; length.unwrap_or(0)];
     stream.read_exact(&mut body).ok()?;
     if body.windows(5).any(|part| part == b"hello") {
         // Introduced, the node behind would be asked past the proxy.
         return stream.write_all(WELCOME.as_bytes()).ok();
+    }
+    let is_bundle = head.starts_with("POST /blobs ");
+    if is_bundle && conduct.knows_no_bundles {
+        head = head.replace("application/x-sixhop-digests", "text/xml");
     }
     let lines = head.trim_end().split("\r\n");
     let kept = lines.filter(|line| {
@@ -119,7 +137,8 @@ fn pass(mut stream: TcpStream, behind: &str, conduct: &Conduct) -> Option<()> {
     )
     .ok()?;
     request.extend(body);
-    let is_content = head.starts_with("GET /blobs/") && !head.split(' ').nth(1)?.ends_with("/tree");
+    let is_blob = head.starts_with("GET /blobs/") && !head.split(' ').nth(1)?.ends_with("/tree");
+    let is_content = is_blob || is_bundle;
     let fewer = |left: usize| left.checked_sub(1);
     let busy = &conduct.busy;
     if is_content
@@ -133,8 +152,13 @@ fn pass(mut stream: TcpStream, behind: &str, conduct: &Conduct) -> Option<()> {
     if is_content && conduct.withholds {
         return stream.shutdown(Shutdown::Both).ok();
     }
-    if is_content && conduct.lies.load(Ordering::Acquire) {
+    let lies = conduct.lies.load(Ordering::Acquire);
+    if lies && is_blob {
         *answer.last_mut()? ^= 1;
+    }
+    if lies && is_bundle {
+        let last = answer.len().checked_sub(CHUNKED_END + 1)?;
+        answer[last] ^= 1;
     }
     stream.write_all(&answer).ok()?;
     stream.shutdown(Shutdown::Both).ok()

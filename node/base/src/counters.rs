@@ -27,6 +27,10 @@ macro_rules! counters {
 counters! {
     /// Ranges of content asked for.
     blobs_asked,
+    /// Bundles of small files asked for.
+    bundles_asked,
+    /// Bundles of small files given to others.
+    bundles_served,
     /// Bytes of shared files read for their digests.
     bytes_hashed,
     /// Bytes of content received from peers, not encoded.

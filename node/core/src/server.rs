@@ -2,7 +2,7 @@
 //!
 //! # Participants
 //! The [`front`] holds connections and lets right requests through; the
-//! [`routes`] hand them to [`files`], [`blobs`], [`page`], [`search`] or to [`rpc`], which
+//! [`routes`] hand them to [`files`], [`blobs`], [`bundle`], [`page`], [`search`] or to [`rpc`], which
 //! reads a call, finds its method in [`methods`] and writes the answer in the
 //! caller's dialect.
 //!
@@ -22,6 +22,7 @@
 
 mod answer;
 mod blobs;
+mod bundle;
 mod conditions;
 mod content;
 mod files;

@@ -7,6 +7,8 @@
 //! - `Sources` finds who has the content; `Download` receives it over several connections; its `Plan` decides which
 //!   pieces come from whom.
 //! - `Verified`, `Unverified` and `LeftOver` own the temporary.
+//! - A `bundle` brings many small files of one peer in one answer and stores them together; what it does not bring
+//!   is fetched alone.
 //! - [`Records`] name the temporaries that outlive a fetch or a run of the node.
 //!
 //! # Lifecycle of a fetch
@@ -28,6 +30,7 @@
 //! - Nothing here decides whom to ask; that is the overlay's.
 
 mod batch;
+mod bundle;
 mod claims;
 mod course;
 mod download;
@@ -45,14 +48,14 @@ mod sources;
 mod turns;
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, HashMap, VecDeque},
     sync::{Arc, Mutex, atomic::Ordering},
     time::{Duration, SystemTime},
 };
 
 use node_wire::{Digest, name::ShareName};
 use plugin_api::NameCheck;
-use tokio::{select, time::sleep};
+use tokio::{select, sync::Semaphore, time::sleep};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use self::{
@@ -140,6 +143,7 @@ pub struct Transfers {
     jobs: Mutex<Jobs>,
     batches: Mutex<VecDeque<Arc<Batch>>>,
     searches: Turns,
+    bundles: Arc<Semaphore>,
     tasks: TaskTracker,
     cancel: CancellationToken,
 }
@@ -147,6 +151,8 @@ pub struct Transfers {
 #[derive(Debug, Default)]
 struct Jobs {
     unfinished: BTreeMap<u64, Unfinished>,
+    /// The numbers of those, by name.
+    named: HashMap<ShareName, Vec<u64>>,
     ended: VecDeque<Arc<Job>>,
 }
 
@@ -208,6 +214,7 @@ impl Transfers {
             jobs: Mutex::default(),
             batches: Mutex::default(),
             searches: Turns::new(BATCHES_SEARCHING),
+            bundles: Arc::new(Semaphore::new(bundle::BUNDLES_MAX)),
             tasks: TaskTracker::new(),
             cancel: CancellationToken::new(),
         }
@@ -287,24 +294,32 @@ impl Transfers {
 
     /// Joins the fetch of the same that is not over, or starts `job`.
     fn enlist(self: &Arc<Self>, job: Job, begun: Begun) -> Result<Interest, FetchError> {
+        let (interest, admitted) = self.admit(job)?;
+        if let Some(running) = admitted {
+            let transfers = Arc::clone(self);
+            self.tasks.spawn(async move {
+                transfers.fetcher.run(&running, begun).await;
+                lock(&transfers.jobs).ended(running);
+            });
+        }
+        Ok(interest)
+    }
+
+    /// Joins the fetch of the same that is not over, or makes `job` one, which is returned and has to be run.
+    fn admit(self: &Arc<Self>, job: Job) -> Result<(Interest, Option<Arc<Job>>), FetchError> {
         let (name, goal) = (job.name().clone(), job.target().goal);
         let job = {
             let mut jobs = lock(&self.jobs);
             if let Some(joined) = jobs.join(&name, goal) {
                 drop(jobs);
-                return Ok(self.interest(joined));
+                return Ok((self.interest(joined), None));
             }
             if jobs.unfinished.len() >= UNFINISHED_MAX || self.cancel.is_cancelled() {
                 return Err(FetchError::Busy(name));
             }
             jobs.add(Arc::new(job))
         };
-        let (transfers, running) = (Arc::clone(self), Arc::clone(&job));
-        self.tasks.spawn(async move {
-            transfers.fetcher.run(&running, begun).await;
-            lock(&transfers.jobs).ended(running);
-        });
-        Ok(self.interest(job))
+        Ok((self.interest(Arc::clone(&job)), Some(job)))
     }
 
     fn join(self: &Arc<Self>, name: &ShareName, goal: Goal) -> Option<Interest> {
@@ -601,13 +616,16 @@ impl Transfers {
 impl Jobs {
     /// Finds the fetch that one of this name and goal joins, and counts an interest in it.
     fn join(&mut self, name: &ShareName, goal: Goal) -> Option<Arc<Job>> {
-        let fits = |target: &file::Target| {
-            target.name == *name && (goal == Goal::Name || target.goal == goal)
+        let fits = |unfinished: &Unfinished| {
+            let job = &unfinished.job;
+            !job.is_cancelled() && (goal == Goal::Name || job.target().goal == goal)
         };
-        let found = self
-            .unfinished
-            .values_mut()
-            .find(|unfinished| fits(unfinished.job.target()) && !unfinished.job.is_cancelled())?;
+        let ids = self.named.get(name)?;
+        let unfinished = &self.unfinished;
+        let id = ids
+            .iter()
+            .find(|id| unfinished.get(*id).is_some_and(fits))?;
+        let found = self.unfinished.get_mut(id)?;
         found.interests += 1;
         found.job.retry_now();
         Some(Arc::clone(&found.job))
@@ -619,6 +637,8 @@ impl Jobs {
             interests: 1,
         };
         self.unfinished.insert(job.id(), unfinished);
+        let named = self.named.entry(job.name().clone());
+        named.or_default().push(job.id());
         job
     }
 
@@ -640,6 +660,12 @@ impl Jobs {
 
     fn ended(&mut self, job: Arc<Job>) {
         self.unfinished.remove(&job.id());
+        if let Some(ids) = self.named.get_mut(job.name()) {
+            ids.retain(|id| *id != job.id());
+            if ids.is_empty() {
+                self.named.remove(job.name());
+            }
+        }
         if self.ended.len() == ENDED_KEPT {
             self.ended.pop_front();
         }

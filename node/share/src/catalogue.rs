@@ -44,6 +44,7 @@ use self::{vocabulary::Vocabulary, young::Young};
 use super::{
     Listing, Share, ShareError, Skipped, Stamp,
     folders::Folders,
+    ignoring::Verdict,
     info,
     links::Links,
     publisher::{Publisher, Subscription},
@@ -80,7 +81,7 @@ pub struct Catalogue {
     /// Made of `view`, and told of each change after it.
     vocabulary: Mutex<Vocabulary>,
     changes: Publisher<ChangeSet>,
-    _stored: Subscription<ShareName>,
+    _stored: Subscription<Vec<ShareName>>,
 }
 
 /// What is known beside the view.
@@ -133,9 +134,9 @@ impl Catalogue {
     pub fn new(share: &Arc<Share>) -> Arc<Catalogue> {
         Arc::new_cyclic(|catalogue: &Weak<Catalogue>| {
             let noting = Weak::clone(catalogue);
-            let stored = share.storing.placed.subscribe(move |name| {
+            let stored = share.storing.placed.subscribe(move |names| {
                 if let Some(catalogue) = noting.upgrade() {
-                    catalogue.note_stored(name);
+                    catalogue.note_stored(names);
                 }
             });
             Catalogue {
@@ -422,23 +423,49 @@ impl Catalogue {
         }
     }
 
-    /// Notes a file that this node stored.
-    fn note_stored(&self, name: &ShareName) {
-        if self.share.shares(name) {
-            self.note(name);
-        } else {
-            tracing::info!(%name, "a file was stored that is not shared: its name is ignored");
+    /// Notes files that this node stored. Those of a directory come one after the other.
+    fn note_stored(&self, names: &[ShareName]) {
+        let Ok(directory) = self.share.directory() else {
+            return;
+        };
+        let (mut folder, mut chain) = (None, None);
+        let mut shared = Vec::with_capacity(names.len());
+        for name in names {
+            let at = name.as_str().rfind('/').map_or(0, |at| at + 1);
+            let of = &name.as_str()[..at];
+            if folder != Some(of) {
+                folder = Some(of);
+                chain = self.share.ignoring.shared_chain(&directory, of);
+            }
+            let mut chain = chain.iter();
+            if chain.any(|chain| chain.verdict(name.as_str(), false) == Verdict::Shared) {
+                shared.push(name);
+            } else {
+                tracing::info!(%name, "a file was stored that is not shared: its name is ignored");
+            }
         }
+        self.note_with(&shared, |name| self.share.on_disk_in(&directory, name));
     }
 
-    /// Looks at one file and tells of it.
+    /// Looks at a file and tells of it.
     fn note(&self, name: &ShareName) {
+        self.note_with(&[name], |name| self.share.on_disk(name));
+    }
+
+    fn note_with(
+        &self,
+        names: &[&ShareName],
+        look: impl Fn(&ShareName) -> Result<OnDisk, ShareError>,
+    ) {
         let news = {
             let mut work = self.work();
-            let file = self.share.on_disk(name).ok();
-            let meta = file.map(|file| self.meta(&mut work, name.as_str(), &file));
-            let changes = &mut vec![(name.as_str().to_owned(), meta)];
-            self.apply(&mut work, changes, &BTreeMap::new())
+            let mut changes = Vec::with_capacity(names.len());
+            for name in names {
+                let file = look(name).ok();
+                let meta = file.map(|file| self.meta(&mut work, name.as_str(), &file));
+                changes.push((name.as_str().to_owned(), meta));
+            }
+            self.apply(&mut work, &mut changes, &BTreeMap::new())
         };
         self.spread(&news);
     }

@@ -138,6 +138,23 @@ impl Ignoring {
         }
     }
 
+    /// The rules that hold in `directory`, empty or with a `/` at its end, if it and all above it may be shared.
+    pub(super) fn shared_chain(&self, share: &Dir, directory: &str) -> Option<Chain> {
+        let mut chain = Chain::default();
+        chain.enter(self, share, "");
+        for (at, _) in directory.match_indices('/') {
+            let part = &directory[..at];
+            let is_link = share
+                .symlink_metadata(&*self.names.path(share, part))
+                .is_ok_and(|metadata| metadata.is_symlink());
+            if is_link || chain.verdict(part, true) != Verdict::Shared {
+                return None;
+            }
+            chain.enter(self, share, &directory[..=at]);
+        }
+        Some(chain)
+    }
+
     /// The rules that hold in `directory`: empty, or with a `/` at its end.
     pub(super) fn chain(&self, share: &Dir, directory: &str) -> Chain {
         let mut chain = Chain::default();

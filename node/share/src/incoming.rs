@@ -1,6 +1,7 @@
 //! A file on its way into the share.
 
 mod copying;
+mod group;
 mod parent;
 mod stream;
 
@@ -19,6 +20,8 @@ use cap_fs_ext::{FollowSymlinks, OpenOptionsFollowExt};
 use cap_std::fs::{Dir, OpenOptions};
 use node_wire::name::ShareName;
 
+pub use self::group::WholeFile;
+pub(super) use self::group::store_all;
 use self::parent::Parent;
 pub use self::stream::IncomingStream;
 use super::{
@@ -83,24 +86,33 @@ const ATTEMPTS: usize = 8;
 /// from an earlier run. [`Incoming::into_stream`] begins with nothing.
 #[derive(Debug)]
 pub struct Incoming {
+    target: Target,
+    file: File,
+    /// Bytes written so far, those written twice counted twice.
+    written: AtomicU64,
+    /// Free space is looked at again when this much is written.
+    look_at: AtomicU64,
+}
+
+/// The temporary of a file, and the name that it is to have. It is removed when this is dropped, unless its fate is
+/// another.
+#[derive(Debug)]
+struct Target {
     name: ShareName,
     replace: Replace,
     root: Arc<Root>,
     share: Arc<Dir>,
     storing: Arc<Storing>,
     writes: Arc<HiddenWrites>,
-    parent: Box<Parent>,
+    parent: Arc<Parent>,
+    /// The name on the disk that the file is to have in its directory.
+    last: String,
     /// Path of the temporary in the share.
     temporary: String,
-    file: File,
-    /// Bytes written so far, those written twice counted twice.
-    written: AtomicU64,
-    /// Free space is looked at again when this much is written.
-    look_at: AtomicU64,
     fate: Fate,
 }
 
-/// What becomes of the temporary when an [`Incoming`] is dropped.
+/// What becomes of the temporary when its [`Target`] is dropped.
 #[derive(Debug)]
 enum Fate {
     /// It is removed.
@@ -115,6 +127,73 @@ enum Fate {
 enum Temporary<'t> {
     New,
     Kept(&'t str),
+}
+
+/// A file whose directory is open.
+struct Begun<'b> {
+    name: &'b ShareName,
+    replace: Replace,
+    directory: Arc<Dir>,
+    parent: Arc<Parent>,
+}
+
+impl Begun<'_> {
+    fn open(self, share: &Share, temporary: &Temporary<'_>) -> Result<Incoming, ShareError> {
+        let Begun {
+            name,
+            replace,
+            directory,
+            parent,
+        } = self;
+        let failed = |error| ShareError::storing(name, Doing::Begin, error);
+        let temporaries = &share.storing.temporaries;
+        let not_opened = |error: io::Error| match temporary {
+            Temporary::Kept(_) if error.kind() == io::ErrorKind::NotFound => {
+                ShareError::NotFound(name.clone())
+            }
+            _ => failed(error),
+        };
+        let path = path_for(share, &directory, &parent, temporary).map_err(|error| {
+            temporaries.remove_folders(&directory, &parent.path_of(""));
+            not_opened(error)
+        })?;
+        let mut options = OpenOptions::new();
+        options
+            .read(true)
+            .write(true)
+            .create_new(matches!(temporary, Temporary::New))
+            .follow(FollowSymlinks::No);
+        let opened = match temporary {
+            Temporary::New => parent.directory().open_with(last(&path), &options),
+            Temporary::Kept(_) => directory.open_with(&path, &options),
+        };
+        let file = match opened {
+            Ok(file) => file.into_std(),
+            Err(error) => {
+                temporaries.remove_folders(&directory, &path);
+                return Err(not_opened(error));
+            }
+        };
+        temporaries.begin(&path);
+        let last = share.names.find(parent.directory(), name.file_name());
+        Ok(Incoming {
+            target: Target {
+                name: name.clone(),
+                replace,
+                root: Arc::clone(&share.root),
+                share: directory,
+                storing: Arc::clone(&share.storing),
+                writes: Arc::clone(&share.writes),
+                last: last.into_owned(),
+                parent,
+                temporary: path,
+                fate: Fate::Removed,
+            },
+            file,
+            written: AtomicU64::new(0),
+            look_at: AtomicU64::new(0),
+        })
+    }
 }
 
 impl Incoming {
@@ -154,7 +233,6 @@ impl Incoming {
         replace: Replace,
         temporary: &Temporary<'_>,
     ) -> Result<Incoming, ShareError> {
-        let failed = |error| ShareError::storing(name, Doing::Begin, error);
         if name.is_configuration() {
             return Err(ShareError::Configuration(name.clone()));
         }
@@ -166,74 +244,65 @@ impl Incoming {
             .storing
             .siblings
             .check(&directory, name, &share.names)?;
-        let parent = Box::new(Parent::open(share, &directory, name)?);
-        let temporaries = &share.storing.temporaries;
-        let not_opened = |error: io::Error| match temporary {
-            Temporary::Kept(_) if error.kind() == io::ErrorKind::NotFound => {
-                ShareError::NotFound(name.clone())
-            }
-            _ => failed(error),
-        };
-        let path = path_for(share, &directory, &parent, temporary).map_err(|error| {
-            temporaries.remove_folders(&directory, &parent.path_of(""));
-            not_opened(error)
-        })?;
-        let mut options = OpenOptions::new();
-        options
-            .read(true)
-            .write(true)
-            .create_new(matches!(temporary, Temporary::New))
-            .follow(FollowSymlinks::No);
-        let opened = match temporary {
-            Temporary::New => parent.directory().open_with(last(&path), &options),
-            Temporary::Kept(_) => directory.open_with(&path, &options),
-        };
-        let file = match opened {
-            Ok(file) => file.into_std(),
-            Err(error) => {
-                temporaries.remove_folders(&directory, &path);
-                return Err(not_opened(error));
-            }
-        };
-        temporaries.begin(&path);
-        Ok(Incoming {
-            name: name.clone(),
+        let parent = Arc::new(Parent::open(share, &directory, name)?);
+        share.storing.siblings.begun(name);
+        let target = Begun {
+            name,
             replace,
-            root: Arc::clone(&share.root),
-            share: directory,
-            storing: Arc::clone(&share.storing),
-            writes: Arc::clone(&share.writes),
+            directory,
             parent,
-            temporary: path,
-            file,
-            written: AtomicU64::new(0),
-            look_at: AtomicU64::new(0),
-            fate: Fate::Removed,
-        })
+        };
+        target.open(share, temporary)
+    }
+
+    /// Begins a file in the directory of another one that was just begun.
+    fn begin_beside(
+        share: &Share,
+        other: &Target,
+        name: &ShareName,
+        replace: Replace,
+    ) -> Result<Incoming, ShareError> {
+        if name.is_configuration() {
+            return Err(ShareError::Configuration(name.clone()));
+        }
+        let parents: Vec<&str> = name.parent_parts().collect();
+        let there = other.parent.directory();
+        let siblings = &share.storing.siblings;
+        let is_there = siblings.check_in(there, &parents, name, &share.names)?;
+        if is_there && replace == Replace::Never {
+            return Err(ShareError::Exists(name.clone()));
+        }
+        let target = Begun {
+            name,
+            replace,
+            directory: Arc::clone(&other.share),
+            parent: Arc::clone(&other.parent),
+        };
+        target.open(share, &Temporary::New)
     }
 
     /// Returns the name of the file.
     #[must_use]
     pub fn name(&self) -> &ShareName {
-        &self.name
+        &self.target.name
     }
 
     /// Returns the path of the temporary in the share, for a later
     /// [`Share::resume`].
     #[must_use]
     pub fn temporary(&self) -> &str {
-        &self.temporary
+        &self.target.temporary
     }
 
     /// Returns what happens to a file that has the name already.
     #[must_use]
     pub fn replaces(&self) -> Replace {
-        self.replace
+        self.target.replace
     }
 
     /// Keeps the temporary when this is dropped while `stopping` is true.
     pub fn stay_if(&mut self, stopping: Arc<AtomicBool>) {
-        self.fate = Fate::StaysIf(stopping);
+        self.target.fate = Fate::StaysIf(stopping);
     }
 
     /// Gives the file its final size before its pieces arrive in any order.
@@ -293,25 +362,21 @@ impl Incoming {
     /// any other error, the temporary goes unless [`Incoming::stay_if`] says that it
     /// stays.
     pub fn commit(mut self, length: u64, about: About) -> Result<Stamp, ShareError> {
-        self.check_length(length)?;
-        self.root.check(&self.share, &self.name)?;
-        self.describe(about)
-            .and_then(|()| self.file.sync_all())
+        self.complete(length, about)?;
+        self.file
+            .sync_all()
             .and_then(|()| self.close_for_writing())
             .map_err(|error| self.failed(Doing::Write, error))?;
-        self.parent
-            .place(last(&self.temporary), self.replace)
-            .map_err(|error| self.failed(Doing::Place, error))?;
-        self.fate = Fate::Placed;
-        self.storing.temporaries.placed(&self.temporary);
-        self.storing.siblings.placed(&self.name);
-        self.storing.placed.publish(&self.name);
+        self.target.place()?;
+        let placed = vec![self.target.name.clone()];
+        self.target.storing.placed.publish(&placed);
         let stamp = self
+            .target
             .parent
             .sync()
             .and_then(|()| self.file.metadata())
             .map_err(|error| self.failed(Doing::Sync, error))?;
-        Ok(self.writes.stamp(&OnDisk::from(&stamp)))
+        Ok(self.target.writes.stamp(&OnDisk::from(&stamp)))
     }
 
     /// Keeps the temporary open for reading only: a close after writing is a sign
@@ -319,10 +384,11 @@ impl Incoming {
     fn close_for_writing(&mut self) -> io::Result<()> {
         let mut options = OpenOptions::new();
         options.read(true).follow(FollowSymlinks::No);
-        let reopened = self
+        let target = &self.target;
+        let reopened = target
             .parent
             .directory()
-            .open_with(last(&self.temporary), &options)?
+            .open_with(last(&target.temporary), &options)?
             .into_std();
         let same =
             |a: &std::fs::Metadata, b: &std::fs::Metadata| (a.dev(), a.ino()) == (b.dev(), b.ino());
@@ -331,6 +397,16 @@ impl Incoming {
         }
         self.file = reopened;
         Ok(())
+    }
+
+    /// Makes sure that the file is whole and can be put in its place, and describes it.
+    fn complete(&self, length: u64, about: About) -> Result<(), ShareError> {
+        self.check_length(length)?;
+        self.target
+            .root
+            .check(&self.target.share, &self.target.name)?;
+        self.describe(about)
+            .map_err(|error| self.failed(Doing::Write, error))
     }
 
     fn check_length(&self, length: u64) -> Result<(), ShareError> {
@@ -343,7 +419,7 @@ impl Incoming {
             Ok(())
         } else {
             Err(ShareError::Length {
-                name: self.name.clone(),
+                name: self.target.name.clone(),
                 found,
                 expected: length,
             })
@@ -383,11 +459,28 @@ impl Incoming {
     }
 
     fn failed(&self, doing: Doing, error: io::Error) -> ShareError {
+        self.target.failed(doing, error)
+    }
+}
+
+impl Target {
+    /// Gives the file its name. It is on the disk, its name is not.
+    fn place(&mut self) -> Result<(), ShareError> {
+        self.parent
+            .place(last(&self.temporary), &self.last, self.replace)
+            .map_err(|error| self.failed(Doing::Place, error))?;
+        self.fate = Fate::Placed;
+        self.storing.temporaries.placed(&self.temporary);
+        self.storing.siblings.placed(&self.name);
+        Ok(())
+    }
+
+    fn failed(&self, doing: Doing, error: io::Error) -> ShareError {
         ShareError::storing(&self.name, doing, error)
     }
 }
 
-impl Drop for Incoming {
+impl Drop for Target {
     fn drop(&mut self) {
         let is_removed = match &self.fate {
             Fate::Removed => true,

@@ -76,7 +76,7 @@ pub use self::{
     catalogue::{Catalogue, ChangeSet, Moved},
     digests::{Digests, Known, SharedBlob},
     error::{Doing, ShareError},
-    incoming::{About, FREE_MIN, INCOMING_MAX, Incoming, IncomingStream, Replace},
+    incoming::{About, FREE_MIN, INCOMING_MAX, Incoming, IncomingStream, Replace, WholeFile},
     keeper::{Keeper, KeeperStatus, Rescan, Rescanned, TooManyRescans},
     listing::Listing,
     publisher::Subscription,
@@ -108,7 +108,7 @@ struct Storing {
     siblings: Siblings,
     temporaries: Temporaries,
     /// Publishes the names of files that were stored.
-    placed: Publisher<ShareName>,
+    placed: Publisher<Vec<ShareName>>,
 }
 
 /// A shared file, open for reading.
@@ -346,9 +346,13 @@ impl Share {
     }
 
     fn on_disk(&self, name: &ShareName) -> Result<OnDisk, ShareError> {
-        let directory = self.directory_of(name)?;
+        self.on_disk_in(&*self.directory_of(name)?, name)
+    }
+
+    /// The same for a file that is known to be shared.
+    fn on_disk_in(&self, directory: &Dir, name: &ShareName) -> Result<OnDisk, ShareError> {
         let metadata = directory
-            .symlink_metadata(&*self.names.path(&directory, name.as_str()))
+            .symlink_metadata(&*self.names.path(directory, name.as_str()))
             .map_err(|error| ShareError::of(name, error))?;
         if metadata.is_file() {
             Ok(OnDisk::from(&metadata))
@@ -394,6 +398,18 @@ impl Share {
     /// [`ShareError::Store`] if no temporary can be made.
     pub fn begin(&self, name: &ShareName, replace: Replace) -> Result<Incoming, ShareError> {
         Incoming::begin(self, name, replace)
+    }
+
+    /// Stores files whose bytes are all here, which costs less than one after the other: they are brought to the
+    /// disk together. Calls `placed` with the number and the stamp of each one that is in its place, before the
+    /// catalogue hears of it. Returns what became of each, in their order. One that fails costs the others nothing.
+    #[must_use]
+    pub fn store_all(
+        &self,
+        files: &[WholeFile<'_>],
+        placed: &mut dyn FnMut(usize, Stamp),
+    ) -> Vec<Result<(), ShareError>> {
+        incoming::store_all(self, files, placed)
     }
 
     /// Removes the temporary of an earlier run that is not taken up, and the

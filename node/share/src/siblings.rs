@@ -2,13 +2,13 @@
 //!
 //! # Invariants
 //! - Looking for such a name reads a whole directory. What was read is kept
-//!   for [`KEPT_FOR`], for one directory, so that storing many files does not
-//!   read it for each of them.
+//!   for [`KEPT_FOR`], for the last [`DIRECTORIES_MAX`] directories, so that
+//!   storing many files does not read them for each.
 //! - What this node stores is noticed at once, what others put there after
 //!   [`KEPT_FOR`] at the latest.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, VecDeque},
     io,
     sync::Mutex,
     time::{Duration, Instant},
@@ -27,9 +27,12 @@ const KEPT_FOR: Duration = Duration::from_secs(2);
 /// Most names that are kept.
 const KEPT_MAX: usize = 100_000;
 
-/// The names in the directory that was looked at last.
+/// Most directories whose names are kept.
+const DIRECTORIES_MAX: usize = 8;
+
+/// The names in the directories that were looked at last, the newest at the end.
 #[derive(Debug, Default)]
-pub(super) struct Siblings(Mutex<Option<Names>>);
+pub(super) struct Siblings(Mutex<VecDeque<Names>>);
 
 #[derive(Debug)]
 struct Names {
@@ -74,13 +77,50 @@ impl Siblings {
         Ok(())
     }
 
+    /// Does the same for `name` in the directory of its parents alone. Returns whether something has the name.
+    pub(super) fn check_in(
+        &self,
+        directory: &Dir,
+        parents: &[&str],
+        name: &ShareName,
+        names: &DiskNames,
+    ) -> Result<bool, ShareError> {
+        let last = name.file_name();
+        let on_disk = names.find(directory, last);
+        if directory.symlink_metadata(&*on_disk).is_ok() {
+            return Ok(true);
+        }
+        let other = self.colliding(directory, parents, last);
+        match other.map_err(|error| ShareError::storing(name, Doing::Begin, error))? {
+            None => Ok(false),
+            Some(other) => Err(ShareError::Collision {
+                name: name.clone(),
+                existing: joined(parents, &other),
+            }),
+        }
+    }
+
+    /// Notes the directories of a file that this node begins to store.
+    pub(super) fn begun(&self, name: &ShareName) {
+        let parents: Vec<&str> = name.parent_parts().collect();
+        self.note(&parents);
+    }
+
     /// Notes a file that this node stored.
     pub(super) fn placed(&self, name: &ShareName) {
-        if let Some(names) = lock(&self.0).as_mut()
-            && names.directory.iter().eq(name.parent_parts())
-            && let Some(key) = key(name.file_name())
-        {
-            names.by_key.insert(key, name.file_name().to_owned());
+        let parts: Vec<&str> = name.parts().collect();
+        self.note(&parts);
+    }
+
+    fn note(&self, parts: &[&str]) {
+        for names in lock(&self.0).iter_mut() {
+            let depth = names.directory.len();
+            if let Some(part) = parts.get(depth)
+                && names.directory == parts[..depth]
+                && let Some(key) = key(part)
+            {
+                names.by_key.insert(key, (*part).to_owned());
+            }
         }
     }
 
@@ -93,24 +133,31 @@ impl Siblings {
         let Some(key) = key(part) else {
             return Ok(None);
         };
-        if let Some(names) = lock(&self.0).as_ref()
-            && names.directory == parents
+        let other = |names: &Names| {
+            let other = names.by_key.get(&key);
+            other.filter(|other| *other != part).cloned()
+        };
+        if let Some(names) = lock(&self.0).iter().find(|kept| kept.directory == parents)
             && now() < names.read + KEPT_FOR
         {
-            return Ok(names
-                .by_key
-                .get(&key)
-                .filter(|other| *other != part)
-                .cloned());
+            return Ok(other(names));
         }
         let names = Names::read(directory, parents)?;
-        let found = names
-            .by_key
-            .get(&key)
-            .filter(|other| *other != part)
-            .cloned();
-        *lock(&self.0) = (names.by_key.len() <= KEPT_MAX).then_some(names);
+        let found = other(&names);
+        self.keep(names);
         Ok(found)
+    }
+
+    /// Keeps what was read, in place of what was read before or first.
+    fn keep(&self, names: Names) {
+        let mut kept = lock(&self.0);
+        kept.retain(|other| other.directory != names.directory);
+        kept.push_back(names);
+        let count =
+            |kept: &VecDeque<Names>| kept.iter().map(|names| names.by_key.len()).sum::<usize>();
+        while kept.len() > DIRECTORIES_MAX || count(&kept) > KEPT_MAX {
+            kept.pop_front();
+        }
     }
 }
 

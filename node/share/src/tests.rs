@@ -227,5 +227,6 @@ fn a_changed_file_is_noticed() {
     assert!(!open.is_unchanged().unwrap());
 }
 
+mod groups;
 mod odd_names;
 mod storing;

@@ -135,7 +135,7 @@ impl std::fmt::Debug for BlobBody {
 }
 
 impl Client {
-    async fn ask(
+    pub(super) async fn ask(
         &self,
         peer: &Destination,
         purpose: Purpose,

@@ -9,6 +9,7 @@ use std::{
 use bytes::Bytes;
 use node_wire::{
     Budget, Find, Found, Introduce, Introduced, More, Summarize, Summary, Value,
+    bundle::BundleError,
     fault::{ACCESS_DENIED, Fault, MissReason},
     limits::{FIND_ANSWER_MAX, SMALL_ANSWER_MAX, SUMMARY_ANSWER_MAX},
     messages::{Hello, Query},
@@ -85,6 +86,9 @@ pub enum CallError {
     /// Fewer bytes than were asked for.
     #[error("it broke off in the middle")]
     Short,
+    /// A bundle that is none, or of other files.
+    #[error(transparent)]
+    Bundle(#[from] BundleError),
     /// A valid answer to something else.
     #[error("it answered with something that cannot be read: an answer of another kind")]
     Unexpected,

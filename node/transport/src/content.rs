@@ -130,6 +130,16 @@ impl Intake {
         self.waiting = bytes;
     }
 
+    /// Waits until so many bytes, which arrived and are held elsewhere, have passed.
+    pub(super) async fn pass(&self, mut bytes: usize) {
+        while bytes > 0 {
+            let turn = bytes.min(self.rate.turn());
+            self.rate.take(self.address, turn).await;
+            self.counters.bytes_received.add(turn as u64);
+            bytes -= turn;
+        }
+    }
+
     /// Adds bytes that arrived to those that wait.
     fn add(&mut self, bytes: &[u8]) {
         let mut all = Vec::with_capacity(self.waiting.len() + bytes.len());

@@ -18,6 +18,7 @@ use hyper_util::{
 };
 use node_wire::{
     About, AnswerRate, Budget, Charset, about, answer_rate, asking, budget,
+    bundle::DIGESTS_TYPE,
     node_id::{Nonce, TOKEN_HEADER},
     peer_url::PeerUrl,
     query_id, through,
@@ -163,7 +164,7 @@ impl Purpose {
     /// The body of the request.
     fn body(&self) -> &[u8] {
         match self {
-            Purpose::Call(body) | Purpose::Find(body) => body,
+            Purpose::Call(body) | Purpose::Find(body) | Purpose::Bundle(body) => body,
             Purpose::Blob { .. } | Purpose::Tree { .. } | Purpose::Search(_) => &[],
         }
     }
@@ -311,6 +312,11 @@ fn http_request(request: &PeerRequest) -> Result<Request<Full<Bytes>>, Transport
             .method(Method::GET)
             .uri(format!("http://{at}/blobs/{digest}/tree"))
             .body(Full::default()),
+        Purpose::Bundle(digests) => builder
+            .method(Method::POST)
+            .uri(format!("http://{at}/blobs"))
+            .header(header::CONTENT_TYPE, DIGESTS_TYPE)
+            .body(Full::new(digests.clone())),
         Purpose::Search(query) => builder
             .method(Method::GET)
             .uri(format!("http://{at}/search?{query}"))

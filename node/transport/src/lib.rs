@@ -18,6 +18,7 @@
 //!   is the overlay's.
 
 mod blob;
+mod bundle;
 mod call_scope;
 mod calls;
 mod content;
@@ -33,6 +34,7 @@ mod transport;
 
 pub use self::{
     blob::BlobBody,
+    bundle::{BundleBody, BundleFile},
     call_scope::{CallScope, CheckedAddress, nearest_for},
     calls::{Answered, CallError, Client, QueryReply},
     content::RemoteFile,

@@ -57,6 +57,8 @@ pub enum Purpose {
         /// The holder, if the peer is to pass its content on.
         through: Option<PeerUrl>,
     },
+    /// Many small files: `POST /blobs` with a list of digests, as bytes.
+    Bundle(Bytes),
     /// The files that match a query: `GET /search?…`.
     Search(String),
 }

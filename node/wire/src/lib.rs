@@ -22,6 +22,7 @@ pub mod about;
 pub mod answer_rate;
 pub mod asking;
 pub mod budget;
+pub mod bundle;
 mod cdata;
 pub mod characters;
 pub mod content;

@@ -27,8 +27,8 @@ use plugin_api::{FileInfo, IndexStatus};
 
 use crate::{
     limits::{
-        COMMIT_AFTER, COMMIT_AFTER_MOST, COMMIT_BYTES, LONG_QUIET, REOPEN_AFTER, SETTLE,
-        SETTLE_MOST, TEXT_MAX,
+        CLOSE_AFTER, COMMIT_AFTER, COMMIT_AFTER_MOST, COMMIT_BYTES, LONG_QUIET, REOPEN_AFTER,
+        SETTLE, SETTLE_MOST, TEXT_MAX,
     },
     long::Long,
     source::{self, FileBytes},
@@ -197,7 +197,15 @@ impl<'a> Indexing<'a> {
         self.wake_quiet();
         let settled = self.postponed.values().map(|postponed| postponed.until);
         let settled = settled.chain(self.grown.values().copied());
-        let until = settled.min().unwrap_or(self.next_look).min(self.next_look);
+        let mut until = settled.min().unwrap_or(self.next_look).min(self.next_look);
+        if self.store.is_writing() {
+            let close = self.batch_begun + CLOSE_AFTER;
+            if Instant::now() >= close {
+                self.trigrams = Trigrams::new();
+                return self.store.close_writer();
+            }
+            until = until.min(close);
+        }
         self.shared.wait(self.pass, until);
         Ok(())
     }

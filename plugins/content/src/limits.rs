@@ -71,11 +71,15 @@ pub const LONG_PARTS_MAX: u32 = 64;
 /// Time without a change after which a long file that grew is read whole.
 pub const LONG_QUIET: Duration = Duration::from_secs(60);
 
-/// Memory in which the index gathers what is to be written, in bytes.
-pub const WRITER_MEMORY: usize = 64 * 1024 * 1024;
+/// Memory in which the index gathers what is to be written, in bytes. Little more than the least that tantivy takes:
+/// more makes fewer segments, and a node that takes more memory than the files that it shares.
+pub const WRITER_MEMORY: usize = 16 * 1024 * 1024;
 
-/// Bytes of text on their way into the index.
-pub const IN_FLIGHT_MAX: usize = 24 * 1024 * 1024;
+/// Bytes of text on their way into the index, beside one text that is longer.
+pub const IN_FLIGHT_MAX: usize = 2 * 1024 * 1024;
+
+/// Time without a file to read after which the index gives back the memory with which it writes.
+pub const CLOSE_AFTER: Duration = Duration::from_secs(1);
 
 /// Bytes of text after which the index is brought to the disk.
 pub const COMMIT_BYTES: u64 = 256 * 1024 * 1024;

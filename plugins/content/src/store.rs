@@ -99,6 +99,8 @@ pub(crate) struct FileText {
 
 /// The index, open for reading and writing.
 pub(crate) struct Store {
+    index: Index,
+    /// Nothing while there is nothing to write: it takes much memory.
     writer: Option<IndexWriter>,
     reader: IndexReader,
     fields: Fields,
@@ -165,8 +167,9 @@ impl Store {
         index.tokenizers().register("trigrams", TrigramTokenizer);
         let reader = index.reader_builder().reload_policy(ReloadPolicy::Manual);
         Ok(Store {
-            writer: Some(writer(&index)?),
+            writer: None,
             reader: reader.try_into()?,
+            index,
             fields,
             directory,
             in_flight,
@@ -206,17 +209,17 @@ impl Store {
                 return Err(StoreError::Stuck);
             }
         }
-        let key = self.keys.of(&file.name);
+        let (key, fields) = (self.keys.of(&file.name), self.fields);
         let writer = self.writer()?;
         if replaces {
-            writer.delete_term(Term::from_field_u64(self.fields.key, key));
+            writer.delete_term(Term::from_field_u64(fields.key, key));
         }
         let mut document = TantivyDocument::default();
-        document.add_u64(self.fields.key, key);
-        document.add_text(self.fields.name, file.name);
-        document.add_u64(self.fields.version, file.version);
-        document.add_text(self.fields.words, file.text);
-        document.add_text(self.fields.trigrams, file.trigrams);
+        document.add_u64(fields.key, key);
+        document.add_text(fields.name, file.name);
+        document.add_u64(fields.version, file.version);
+        document.add_text(fields.words, file.text);
+        document.add_text(fields.trigrams, file.trigrams);
         writer.add_document(document)?;
         Ok(())
     }
@@ -230,15 +233,31 @@ impl Store {
 
     /// Brings to the disk what was added and removed, and lets it be found.
     pub(crate) fn commit(&mut self) -> Result<(), StoreError> {
-        let writer = self
-            .writer
-            .as_mut()
-            .ok_or(StoreError::Broke("it was closed"))?;
+        let Some(writer) = &mut self.writer else {
+            return Ok(());
+        };
         unbroken("it was written", || {
             writer.commit()?;
             self.reader.reload()?;
             Ok(())
         })
+    }
+
+    /// Returns whether it holds memory to write with.
+    pub(crate) fn is_writing(&self) -> bool {
+        self.writer.is_some()
+    }
+
+    /// Gives back the memory with which it writes, until something is added or removed. All has to be committed.
+    pub(crate) fn close_writer(&mut self) -> Result<(), StoreError> {
+        match self.writer.take() {
+            Some(writer) => unbroken("its merges were ended", || {
+                writer.wait_merging_threads()?;
+                self.reader.reload()?;
+                Ok(())
+            }),
+            None => Ok(()),
+        }
     }
 
     /// What can be found now.
@@ -249,10 +268,13 @@ impl Store {
         }
     }
 
-    fn writer(&self) -> Result<&IndexWriter, StoreError> {
-        self.writer
-            .as_ref()
-            .ok_or(StoreError::Broke("it was closed"))
+    /// Returns the writer, which is opened if need be.
+    fn writer(&mut self) -> Result<&IndexWriter, StoreError> {
+        let writer = match self.writer.take() {
+            Some(writer) => writer,
+            None => unbroken("it was opened for writing", || writer(&self.index))?,
+        };
+        Ok(self.writer.insert(writer))
     }
 }
 

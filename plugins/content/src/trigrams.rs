@@ -12,9 +12,12 @@ pub(crate) const TERM: usize = 4;
 /// The term of files with more trigrams than [`TRIGRAMS_MAX`].
 pub(crate) const EVERYTHING: &str = "*";
 
+/// Words of 64 bits that have a bit for each trigram.
+const SEEN: usize = 1 << 18;
+
 /// Gathers the trigrams of one text after the other.
 pub(crate) struct Trigrams {
-    /// One bit for each trigram.
+    /// One bit for each trigram; nothing before the first text.
     seen: Vec<u64>,
     /// Those whose bits are set.
     found: Vec<u32>,
@@ -27,7 +30,7 @@ pub(crate) struct Trigrams {
 impl Trigrams {
     pub(crate) fn new() -> Trigrams {
         Trigrams {
-            seen: vec![0; 1 << 18],
+            seen: Vec::new(),
             found: Vec::new(),
             window: 0,
             filled: 0,
@@ -37,6 +40,9 @@ impl Trigrams {
 
     /// Adds the next bytes of the text.
     pub(crate) fn add(&mut self, bytes: &[u8]) {
+        if self.seen.is_empty() {
+            self.seen = vec![0; SEEN];
+        }
         for byte in bytes {
             if *byte == b'\n' {
                 self.filled = 0;

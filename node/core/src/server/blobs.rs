@@ -22,7 +22,7 @@ use super::{
 };
 
 /// Places that are tried: content may be under several names and in the cache.
-const PLACES_MAX: usize = 4;
+pub(super) const PLACES_MAX: usize = 4;
 
 /// Answers `GET` and `HEAD` of content.
 pub(super) async fn blob(
@@ -115,7 +115,11 @@ pub(super) async fn tree(
 
 /// Asks the policy about all names of the content: one that may be given is
 /// enough.
-async fn permit(context: &Arc<Context>, remote: Remote, digest: Digest) -> Option<FetchPermit> {
+pub(super) async fn permit(
+    context: &Arc<Context>,
+    remote: Remote,
+    digest: Digest,
+) -> Option<FetchPermit> {
     let names = if context.policy.guards_fetch() {
         let reader = Arc::clone(context);
         let named = context.disk.run(move || names(&reader, &digest)).await;

@@ -21,7 +21,7 @@ use node_wire::{
     content::{ContentScan, Scanned},
 };
 
-use super::{kinds::Key, relay::Relay};
+use super::{bundle::Bundle, kinds::Key, relay::Relay};
 use crate::{
     cache::CachedBlob,
     client::BlobBody,
@@ -51,6 +51,8 @@ pub(super) enum Origin {
     Peer,
     /// The tree of content, which is not content itself.
     Tree,
+    /// Many small files, which count themselves.
+    Bundle,
 }
 
 /// Content that is read once, from its beginning to its end.
@@ -91,6 +93,8 @@ enum ByteSource {
         /// What arrived and was not taken yet.
         ahead: Bytes,
     },
+    /// Many small files of the share or the cache.
+    Bundle(Box<Bundle>),
 }
 
 /// Content whose pieces are checked when they are read.
@@ -217,6 +221,14 @@ impl Content {
         }
     }
 
+    /// Creates content from many small files.
+    pub(super) fn of_bundle(bundle: Bundle) -> Content {
+        Content {
+            origin: Origin::Bundle,
+            source: ByteSource::Bundle(Box::new(bundle)),
+        }
+    }
+
     /// Returns where the bytes come from.
     pub(super) fn origin(&self) -> Origin {
         self.origin
@@ -226,7 +238,10 @@ impl Content {
     pub(super) fn is_on_disk(&self) -> bool {
         matches!(
             self.source,
-            ByteSource::File { .. } | ByteSource::Blob { .. } | ByteSource::Tree { .. }
+            ByteSource::File { .. }
+                | ByteSource::Blob { .. }
+                | ByteSource::Tree { .. }
+                | ByteSource::Bundle(_)
         )
     }
 
@@ -241,11 +256,11 @@ impl Content {
                 Some(left.end - left.start + ahead.len() as u64)
             }
             ByteSource::Passed { left, .. } => Some(*left),
-            ByteSource::Peer(_) => None,
+            ByteSource::Peer(_) | ByteSource::Bundle(_) => None,
         }
     }
 
-    /// Keeps the bytes of `range` only. A peer's content stays whole.
+    /// Keeps the bytes of `range` only. A peer's content and a bundle stay whole.
     pub(super) fn cut(&mut self, range: Range<u64>) {
         match &mut self.source {
             ByteSource::Memory(all) => {
@@ -257,7 +272,7 @@ impl Content {
             | ByteSource::Tree { left, .. } => {
                 *left = range.start.min(left.end)..range.end.min(left.end);
             }
-            ByteSource::Peer(_) | ByteSource::Passed { .. } => {}
+            ByteSource::Peer(_) | ByteSource::Passed { .. } | ByteSource::Bundle(_) => {}
         }
     }
 
@@ -316,6 +331,7 @@ impl Content {
                 *left -= bytes.as_ref().map_or(0, |bytes| bytes.len() as u64);
                 Ok(bytes)
             }
+            ByteSource::Bundle(bundle) => bundle.next(disk, most).await,
         }
     }
 
@@ -345,7 +361,7 @@ impl Content {
 
     /// Reads the content as far as it takes to know how it travels in an
     /// answer to `query`. Every piece of a blob is checked. `None` for the
-    /// content of a peer.
+    /// content of a peer and for a bundle.
     ///
     /// # Errors
     /// As [`Content::next`].
@@ -364,7 +380,10 @@ impl Content {
                 }
                 Ok(Some(scanned))
             }
-            ByteSource::Tree { .. } | ByteSource::Peer(_) | ByteSource::Passed { .. } => Ok(None),
+            ByteSource::Tree { .. }
+            | ByteSource::Peer(_)
+            | ByteSource::Passed { .. }
+            | ByteSource::Bundle(_) => Ok(None),
         }
     }
 }
@@ -395,7 +414,7 @@ async fn fill(
 }
 
 /// Takes at most `most` bytes of `ahead`.
-fn taken(ahead: &mut Bytes, most: usize) -> Option<Bytes> {
+pub(super) fn taken(ahead: &mut Bytes, most: usize) -> Option<Bytes> {
     (!ahead.is_empty()).then(|| ahead.split_to(most.min(ahead.len())))
 }
 

@@ -7,10 +7,10 @@ use axum::{
     extract::{Request, State},
     http::{HeaderName, HeaderValue, Method, StatusCode, header},
     response::{IntoResponse, Response},
-    routing::get,
+    routing::{get, post},
 };
 
-use super::{Context, blobs, files, hosts, network, page, rpc, search};
+use super::{Context, blobs, bundle, files, hosts, network, page, rpc, search};
 use crate::client::SERVER_NAME;
 
 /// Headers of every answer.
@@ -27,6 +27,7 @@ pub(super) fn router(context: Arc<Context>) -> Router {
     Router::new()
         .route("/", get(page::page).post(rpc::rpc))
         .route("/files/{*name}", get(files::file).post(rpc::rpc))
+        .route("/blobs", post(bundle::bundle).fallback(other))
         .route("/blobs/{digest}", get(blobs::blob).post(rpc::rpc))
         .route("/blobs/{digest}/tree", get(blobs::tree).post(rpc::rpc))
         .route("/search", get(search::search).post(rpc::rpc))

@@ -6,7 +6,8 @@
 //! it to the [`Encoder`] of the answer.
 //!
 //! # Invariants
-//! - No byte of content leaves before it was taken from the rate and counted.
+//! - No byte of content leaves before it was taken from the rate and counted. A bundle counts its files itself when
+//!   it reads them: what passes here has their lengths in it.
 //! - At most [`SLOTS_MAX`] answers longer than [`SHORT`] are sent at a time; with
 //!   a limit, at most as many as get a turn within [`TURN_WAIT_MAX`]. Addresses take
 //!   turns for the slots, and one never holds all.
@@ -198,7 +199,7 @@ impl Upload {
     }
 
     fn count(&self, content: &Content) {
-        if content.origin() != Origin::Tree {
+        if !matches!(content.origin(), Origin::Tree | Origin::Bundle) {
             self.uploads.counters.files_served.one();
         }
     }
@@ -215,7 +216,9 @@ impl Upload {
         }
         self.uploads.rate.take(self.address, bytes).await;
         let counters = &self.uploads.counters;
-        counters.bytes_served.add(bytes as u64);
+        if origin != Origin::Bundle {
+            counters.bytes_served.add(bytes as u64);
+        }
         if origin == Origin::Cache {
             counters.cache_bytes_served.add(bytes as u64);
         }

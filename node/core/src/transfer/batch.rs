@@ -2,7 +2,8 @@
 //!
 //! # Invariants
 //! - Each name is fetched once, whoever names it; at most [`BATCH_MAX`] names.
-//! - At most [`BATCH_PARALLEL`] of them are fetched at a time.
+//! - Small files of one peer are fetched together, in [bundles](super::bundle); at most [`BUNDLES_EACH`] bundles of a
+//!   batch run, and beside them at most [`BATCH_PARALLEL`] files.
 //! - A file that fails costs nothing but itself. One that is there already is
 //!   counted and left alone.
 
@@ -13,13 +14,23 @@ use std::{
 };
 
 use futures_util::{StreamExt, stream::FuturesUnordered};
-use node_wire::{FindWanted, name::ShareName};
+use node_wire::{
+    FindWanted,
+    bundle::{BUNDLE_BYTES_MAX, BUNDLE_FILES_MAX},
+    name::ShareName,
+};
 use plugin_api::NameCheck;
 use tokio::{select, sync::watch};
 use tokio_util::sync::CancellationToken;
 
-use super::{FetchError, JobState, Transfers, sources::Source, turns::Owner};
+use super::{
+    FetchError, Interest, JobState, Transfers,
+    bundle::{FILES_MIN, Order, Small},
+    sources::Source,
+    turns::Owner,
+};
 use crate::{
+    client::Destination,
     events::Event,
     handlers::query,
     overlay::{Finder, Holder},
@@ -30,7 +41,10 @@ use crate::{
 pub const BATCH_MAX: usize = 100_000;
 
 /// Files of one batch that are fetched at a time.
-const BATCH_PARALLEL: usize = 16;
+pub(super) const BATCH_PARALLEL: usize = 16;
+
+/// Bundles of one batch that run at a time: one arrives, one is stored, one waits.
+const BUNDLES_EACH: usize = 3;
 
 /// Failures that are told by name.
 const FAILURES_MAX: usize = 20;
@@ -82,6 +96,17 @@ pub(super) struct Batch {
 
 /// A file to fetch, and from whom.
 type BatchFile = (ShareName, u64, Option<Source>);
+
+/// Files of a batch that were not begun.
+#[derive(Debug, Default)]
+struct Waiting {
+    /// Those that are fetched by themselves.
+    alone: VecDeque<BatchFile>,
+    /// Small files, by who has them.
+    small: Vec<(Destination, VecDeque<Small>)>,
+    /// Peers, by their keys, that are asked for no bundles.
+    alone_only: HashSet<String>,
+}
 
 impl Batch {
     pub(super) fn new(
@@ -172,12 +197,25 @@ impl Batch {
         // Without a prefix a name is meant.
         let wanted = FindWanted::Query(query::of_names(&query));
         let mut finder = Finder::begin(&transfers.fetcher.overlay, wanted);
-        let (mut seen, mut waiting) = (HashSet::new(), VecDeque::new());
-        let mut running = FuturesUnordered::new();
+        let (mut seen, mut waiting) = (HashSet::new(), Waiting::default());
+        let (mut bundles, mut running) = (FuturesUnordered::new(), FuturesUnordered::new());
         let mut searching = true;
         loop {
+            while bundles.len() < BUNDLES_EACH
+                && waiting.has_bundle()
+                && let Ok(permit) = Arc::clone(&transfers.bundles).try_acquire_owned()
+                && let Some((peer, files)) = waiting.next_bundle()
+            {
+                let order = Order {
+                    peer,
+                    replace,
+                    batch: self.id(),
+                    _permit: permit,
+                };
+                bundles.push(self.fetch_bundle(transfers, files, order));
+            }
             while running.len() < BATCH_PARALLEL
-                && let Some(wanted) = waiting.pop_front()
+                && let Some(wanted) = waiting.next_alone(bundles.is_empty())
             {
                 running.push(self.fetch_one(transfers, wanted, replace));
             }
@@ -187,7 +225,7 @@ impl Batch {
                     match found {
                         Some(holder) => {
                             let named = self.take(holder, &mut seen);
-                            waiting.extend(self.leave_existing(transfers, named, replace).await);
+                            waiting.add(self.leave_existing(transfers, named, replace).await);
                         }
                         None => {
                             searching = false;
@@ -195,10 +233,38 @@ impl Batch {
                         }
                     }
                 }
+                Some((peer, is_usable)) = bundles.next(), if !bundles.is_empty() => {
+                    if !is_usable {
+                        waiting.ask_alone(&peer);
+                    }
+                }
                 Some(()) = running.next(), if !running.is_empty() => {}
                 else => return,
             }
         }
+    }
+
+    /// Fetches small files together. Returns whose they are, and whether that peer may be asked for other bundles.
+    async fn fetch_bundle(
+        &self,
+        transfers: &Arc<Transfers>,
+        files: Vec<Small>,
+        order: Order,
+    ) -> (Destination, bool) {
+        let peer = order.peer.clone();
+        let sizes: Vec<_> = files
+            .iter()
+            .map(|file| (file.name.clone(), file.source.size))
+            .collect();
+        let (interests, running) = transfers.begin_bundle(files, order).await;
+        for ((name, size), interest) in sizes.into_iter().zip(interests) {
+            let result = match interest {
+                Ok(interest) => over(&interest).await,
+                Err(error) => Err(Arc::new(error)),
+            };
+            self.note(name, size, result);
+        }
+        (peer, running.await.unwrap_or(false))
     }
 
     /// Leaves out what is there already, unless it is to be replaced.
@@ -270,6 +336,11 @@ impl Batch {
         let result = transfers
             .fetch_and_wait(&name, replace, self.id(), source)
             .await;
+        self.note(name, size, result);
+    }
+
+    /// Counts a file that is over.
+    fn note(&self, name: ShareName, size: u64, result: Result<(), Arc<FetchError>>) {
         self.status.send_modify(|status| match result {
             Ok(()) => {
                 status.done += 1;
@@ -283,6 +354,76 @@ impl Batch {
                 }
             }
         });
+    }
+}
+
+impl Waiting {
+    fn add(&mut self, files: Vec<BatchFile>) {
+        for wanted in files {
+            let (name, _, source) = &wanted;
+            let small = source
+                .as_ref()
+                .filter(|source| !self.alone_only.contains(&source.peer.key()))
+                .and_then(|source| Some((&source.peer, Small::of(name, source)?)));
+            let Some((peer, small)) = small else {
+                self.alone.push_back(wanted);
+                continue;
+            };
+            match self.small.iter_mut().find(|(other, _)| other == peer) {
+                Some((_, files)) => files.push_back(small),
+                None => self.small.push((peer.clone(), VecDeque::from([small]))),
+            }
+        }
+    }
+
+    /// Returns whether there are enough small files of one peer.
+    fn has_bundle(&self) -> bool {
+        let mut small = self.small.iter();
+        small.any(|(_, files)| files.len() >= FILES_MIN)
+    }
+
+    /// Returns the files of a bundle, and whose they are.
+    fn next_bundle(&mut self) -> Option<(Destination, Vec<Small>)> {
+        let mut small = self.small.iter_mut();
+        let (peer, waiting) = small.find(|(_, files)| files.len() >= FILES_MIN)?;
+        let (mut files, mut bytes) = (Vec::new(), 0);
+        while files.len() < BUNDLE_FILES_MAX
+            && let Some(next) = waiting.front()
+            && bytes + next.source.size <= BUNDLE_BYTES_MAX
+        {
+            bytes += next.source.size;
+            files.extend(waiting.pop_front());
+        }
+        let peer = peer.clone();
+        self.forget_empty();
+        Some((peer, files))
+    }
+
+    /// Returns a file that is fetched by itself. Small files are if there are too few of them, or there is no bundle.
+    fn next_alone(&mut self, without_bundles: bool) -> Option<BatchFile> {
+        if let Some(wanted) = self.alone.pop_front() {
+            return Some(wanted);
+        }
+        let mut small = self.small.iter_mut();
+        let (_, files) = small.find(|(_, files)| without_bundles || files.len() < FILES_MIN)?;
+        let wanted = files.pop_front()?.alone();
+        self.forget_empty();
+        Some(wanted)
+    }
+
+    /// Has the files of `peer` fetched by themselves from now on.
+    fn ask_alone(&mut self, peer: &Destination) {
+        self.alone_only.insert(peer.key());
+        for (other, files) in &mut self.small {
+            if other == peer {
+                self.alone.extend(files.drain(..).map(Small::alone));
+            }
+        }
+        self.forget_empty();
+    }
+
+    fn forget_empty(&mut self) {
+        self.small.retain(|(_, files)| !files.is_empty());
     }
 }
 
@@ -306,13 +447,17 @@ impl Transfers {
         source: Option<Source>,
     ) -> Result<(), Arc<FetchError>> {
         let begun = self.begin_of_batch(name, replace, batch, source).await;
-        let interest = begun.map_err(Arc::new)?;
-        interest.job.over().await;
-        let status = interest.job.status();
-        match (status.state, status.error) {
-            (JobState::Done, _) => Ok(()),
-            (_, Some(error)) => Err(error),
-            _ => Err(Arc::new(FetchError::Cancelled(name.clone()))),
-        }
+        over(&begun.map_err(Arc::new)?).await
+    }
+}
+
+/// Waits until a fetch is over.
+async fn over(interest: &Interest) -> Result<(), Arc<FetchError>> {
+    interest.job.over().await;
+    let status = interest.job.status();
+    match (status.state, status.error) {
+        (JobState::Done, _) => Ok(()),
+        (_, Some(error)) => Err(error),
+        _ => Err(Arc::new(FetchError::Cancelled(status.name))),
     }
 }

@@ -127,6 +127,8 @@ pub(super) enum Begun {
     Found(Source),
     /// What an earlier run of the node received.
     Before(Record),
+    /// A peer that sent wrong bytes of it, and is not asked again.
+    LiedTo(PeerUrl),
 }
 
 /// What all fetches work with.
@@ -187,6 +189,8 @@ struct Fetch<'a> {
     /// Peers that said that they have the file.
     claimants: Vec<Destination>,
     known: Option<Source>,
+    /// What was wrong before the first round.
+    trouble: Trouble,
 }
 
 impl Fetcher {
@@ -206,24 +210,43 @@ impl Fetcher {
     }
 
     pub(super) async fn run(&self, job: &Job, begun: Begun) {
+        self.started(job);
+        self.go_on(job, begun).await;
+    }
+
+    /// Notes that a fetch started.
+    pub(super) fn started(&self, job: &Job) {
         self.events.emit(&Event::FetchStarted {
             id: job.id(),
             name: job.name().as_str().to_owned(),
         });
+    }
+
+    /// Runs a fetch that started, until it is over.
+    pub(super) async fn go_on(&self, job: &Job, begun: Begun) {
+        let (liars, mut trouble) = (Liars::default(), Trouble::default());
         let (known, record) = match begun {
             Begun::New => (None, None),
             Begun::Found(source) => (Some(source), None),
             Begun::Before(record) => (None, Some(record)),
+            Begun::LiedTo(peer) => {
+                let failure = Failure::lied(&peer);
+                self.note(job, &failure);
+                trouble.note(failure);
+                liars.add(&peer);
+                (None, None)
+            }
         };
         let mut fetch = Fetch {
             fetcher: self,
             job,
             held: Held::Nothing,
             course: Course::new(job.target().goal, now()),
-            liars: Liars::default(),
+            liars,
             busy: Busy::default(),
             claimants: Vec::new(),
             known,
+            trouble,
         };
         let result = fetch.run(record).await;
         if let Err(error) = fetch.put_away(&result).await {
@@ -254,7 +277,7 @@ impl Fetcher {
         });
     }
 
-    fn report(&self, job: &Job, result: &Result<(), FetchError>) {
+    pub(super) fn report(&self, job: &Job, result: &Result<(), FetchError>) {
         let (id, name, bytes) = (job.id(), job.name().as_str(), job.status().bytes);
         match result {
             Ok(()) => {
@@ -416,7 +439,7 @@ impl Fetch<'_> {
                 Sources::search(overlay, name.clone(), wanted, self.known.take())
             }
         };
-        let mut trouble = Trouble::default();
+        let mut trouble = std::mem::take(&mut self.trouble);
         if self.receive(&mut sources, &mut trouble).await? {
             return Ok(None);
         }

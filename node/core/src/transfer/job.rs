@@ -162,6 +162,10 @@ impl Job {
         self.cancel.cancelled().await;
     }
 
+    pub(super) fn is_over(&self) -> bool {
+        self.status.borrow().state.is_over()
+    }
+
     pub(super) fn is_cancelled(&self) -> bool {
         self.cancel.is_cancelled()
     }

@@ -580,7 +580,7 @@ fn a_peer_is_met_when_it_has_shown_who_it_is_or_the_owner_named_it() {
     table.add(&url(2), KnownFrom::Owner, now);
     assert!(table.get(&url(2)).unwrap().is_met());
     // One that an earlier run saved may be of the chapter, or show who it is.
-    table.add(&url(3), Source::Saved, now);
+    table.add(&url(3), KnownFrom::Saved, now);
     assert_eq!(table.meeting(&[], false, patience, now), None);
     assert_eq!(
         table.meeting(&[], true, patience, now),

@@ -15,8 +15,6 @@ pub(super) struct Parent {
     directory: Dir,
     /// Its path in the share; empty for the top.
     path: String,
-    /// The name of the file in it, on the disk.
-    last: String,
     /// The directories in which directories were made.
     made_in: Vec<Dir>,
 }
@@ -33,7 +31,6 @@ impl Parent {
         let mut parent = Parent {
             directory: top.try_clone().map_err(begin)?,
             path: String::new(),
-            last: name.file_name().to_owned(),
             made_in: Vec::new(),
         };
         for part in name.parent_parts() {
@@ -44,10 +41,6 @@ impl Parent {
                 return Err(ShareError::storing(name, Doing::Folder(path), error));
             }
         }
-        parent.last = share
-            .names
-            .find(&parent.directory, &parent.last)
-            .into_owned();
         Ok(parent)
     }
 
@@ -102,24 +95,37 @@ impl Parent {
         top.rename(path, &self.directory, last)
     }
 
-    /// Gives the file `temporary` of this directory its name.
+    /// Gives the file `temporary` of this directory the name `last`.
     ///
     /// # Errors
     /// Errors if the name is taken and is not to be replaced.
-    pub(super) fn place(&self, temporary: &str, replace: Replace) -> io::Result<()> {
+    pub(super) fn place(&self, temporary: &str, last: &str, replace: Replace) -> io::Result<()> {
         match replace {
-            Replace::Existing => self
-                .directory
-                .rename(temporary, &self.directory, &self.last),
-            Replace::Never => rename_to_new(&self.directory, temporary, &self.last),
+            Replace::Existing => self.directory.rename(temporary, &self.directory, last),
+            Replace::Never => rename_to_new(&self.directory, temporary, last),
         }
     }
 
     /// Brings the names of the file and of the directories that were made to
     /// the disk.
     pub(super) fn sync(&self) -> io::Result<()> {
-        sync_directory(&self.directory)?;
+        self.sync_directory()?;
+        self.sync_made()
+    }
+
+    /// Brings the name of the file to the disk.
+    pub(super) fn sync_directory(&self) -> io::Result<()> {
+        sync_directory(&self.directory)
+    }
+
+    /// Brings the names of the directories that were made to the disk.
+    pub(super) fn sync_made(&self) -> io::Result<()> {
         self.made_in.iter().rev().try_for_each(sync_directory)
+    }
+
+    /// Returns the path of the directory in the share; empty for the top.
+    pub(super) fn path(&self) -> &str {
+        &self.path
     }
 }
 

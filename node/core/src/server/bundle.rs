@@ -1,0 +1,208 @@
+//! `POST /blobs`: many small files by their digests, in one answer.
+//!
+//! Thousands of small files cost more for their requests than for their bytes. Here a node that knows the digests
+//! asks for hundreds of files at once; see [`node_wire::bundle`] for the form.
+//!
+//! # Invariants
+//! - The policy is asked for each file, as if it were asked for alone.
+//! - A file that is longer than [`BUNDLE_FILE_MAX`], or beyond [`BUNDLE_BYTES_MAX`] in all, is not given.
+//! - What is in memory is one part of the answer, of about [`PART`] bytes.
+
+use std::{collections::VecDeque, io, sync::Arc};
+
+use axum::{
+    extract::{Request, State},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use bytes::Bytes;
+use http_body_util::{BodyExt, Limited};
+use node_wire::{
+    Digest,
+    bundle::{
+        BUNDLE_BYTES_MAX, BUNDLE_FILE_MAX, BUNDLE_REQUEST_MAX, BUNDLE_TYPE, DIGESTS_TYPE,
+        read_digests, write_file, write_mark,
+    },
+};
+
+use super::{
+    Context,
+    blobs::{self, PLACES_MAX},
+    content::{Content, taken},
+    front::Remote,
+    network,
+    policy::FetchPermit,
+    raw, rpc,
+    upload::Encoder,
+};
+use crate::disk::Disk;
+
+/// Bytes that one disk job gathers, before the last file of them.
+const PART: usize = 128 * 1024;
+
+/// Files of one disk job.
+const PART_FILES: usize = 64;
+
+/// Answers a `POST` of digests; any other is a call.
+pub(super) async fn bundle(state: State<Arc<Context>>, request: Request) -> Response {
+    let kind = request.headers().get(header::CONTENT_TYPE);
+    if kind.is_none_or(|kind| kind != DIGESTS_TYPE) {
+        return rpc::rpc(state, request).await;
+    }
+    let State(context) = state;
+    let (parts, body) = request.into_parts();
+    let Some(remote) = parts.extensions.get::<Remote>().copied() else {
+        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+    };
+    let Ok(body) = Limited::new(body, BUNDLE_REQUEST_MAX).collect().await else {
+        return malformed();
+    };
+    let body = body.to_bytes();
+    if !network::is_member(&context, &parts, &body) {
+        return (StatusCode::FORBIDDEN, "this node is of a private network\n").into_response();
+    }
+    let Some(digests) = read_digests(&body) else {
+        return malformed();
+    };
+    let Ok(upload) = context.uploads.begin(remote, None).await else {
+        return raw::busy();
+    };
+    context.counters.bundles_served.one();
+    let mut headers = HeaderMap::new();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(BUNDLE_TYPE));
+    raw::insert_rate(&mut headers, upload.rate());
+    let bundle = Content::of_bundle(Bundle::new(context, remote, digests));
+    let body = upload.body(bundle, Encoder::Raw).await;
+    (headers, body).into_response()
+}
+
+fn malformed() -> Response {
+    let text = "a bundle is asked for with 1 to 512 digests of 32 bytes each\n";
+    (StatusCode::BAD_REQUEST, text).into_response()
+}
+
+/// The files of a bundle, as they are read.
+#[derive(Debug)]
+pub(super) struct Bundle {
+    context: Arc<Context>,
+    remote: Remote,
+    asked: VecDeque<Digest>,
+    /// Those that the policy decided on and that were not read.
+    decided: VecDeque<(Digest, Option<FetchPermit>)>,
+    /// Bytes of files that may still be given.
+    left: u64,
+    /// What was read and not taken yet.
+    ahead: Bytes,
+    is_begun: bool,
+}
+
+/// What one disk job read.
+struct Part {
+    bytes: Vec<u8>,
+    left: u64,
+    /// Those that found no room in it.
+    decided: VecDeque<(Digest, Option<FetchPermit>)>,
+}
+
+impl Bundle {
+    fn new(context: Arc<Context>, remote: Remote, digests: Vec<Digest>) -> Bundle {
+        Bundle {
+            context,
+            remote,
+            asked: digests.into(),
+            decided: VecDeque::new(),
+            left: BUNDLE_BYTES_MAX,
+            ahead: Bytes::new(),
+            is_begun: false,
+        }
+    }
+
+    /// Returns the next bytes of the answer, at most `most`, or `None` after the last one.
+    pub(super) async fn next(&mut self, disk: &Disk, most: usize) -> io::Result<Option<Bytes>> {
+        if self.ahead.is_empty() {
+            self.decide().await;
+            self.read(disk).await?;
+        }
+        Ok(taken(&mut self.ahead, most))
+    }
+
+    /// Asks the policy about the next files.
+    async fn decide(&mut self) {
+        while self.decided.len() < PART_FILES
+            && let Some(digest) = self.asked.pop_front()
+        {
+            let permit = blobs::permit(&self.context, self.remote, digest).await;
+            self.decided.push_back((digest, permit));
+        }
+    }
+
+    async fn read(&mut self, disk: &Disk) -> io::Result<()> {
+        let (context, left) = (Arc::clone(&self.context), self.left);
+        let mut bytes = Vec::new();
+        if !std::mem::replace(&mut self.is_begun, true) {
+            write_mark(&mut bytes);
+        }
+        let decided = std::mem::take(&mut self.decided);
+        let part = disk.run(move || {
+            let part = Part {
+                bytes,
+                left,
+                decided,
+            };
+            part.read(&context)
+        });
+        let part = part.await?;
+        (self.ahead, self.left, self.decided) = (part.bytes.into(), part.left, part.decided);
+        Ok(())
+    }
+}
+
+impl Part {
+    /// Reads files until it is long enough. Blocks.
+    fn read(mut self, context: &Context) -> Part {
+        while self.bytes.len() < PART
+            && let Some((digest, permit)) = self.decided.pop_front()
+        {
+            let left = self.left;
+            let file = permit.and_then(|permit| small_file(context, &digest, left, &permit));
+            if let Some(file) = &file {
+                self.left -= file.len() as u64;
+                context.counters.files_served.one();
+                context.counters.bytes_served.add(file.len() as u64);
+            }
+            write_file(file.as_deref(), &mut self.bytes);
+        }
+        self
+    }
+}
+
+/// Reads content of at most `most` bytes, from the share or else from the cache. Blocks.
+fn small_file(
+    context: &Context,
+    digest: &Digest,
+    most: u64,
+    _permit: &FetchPermit,
+) -> Option<Bytes> {
+    let most = most.min(BUNDLE_FILE_MAX);
+    let mut piece = Vec::new();
+    for _ in 0..PLACES_MAX {
+        let Some(blob) = context.digests.open_blob(digest) else {
+            break;
+        };
+        if blob.size() > most {
+            return None;
+        }
+        // One that is not what it was is not found a second time.
+        if blob.read_piece(0, &mut piece).is_ok() {
+            return Some(piece.into());
+        }
+    }
+    let blob = context.cache.open(digest)?;
+    if blob.size() > most {
+        return None;
+    }
+    blob.read_piece(0, &mut piece).ok()?;
+    let counters = &context.counters;
+    counters.cache_bytes_served.add(piece.len() as u64);
+    Some(piece.into())
+}

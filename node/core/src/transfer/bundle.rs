@@ -1,0 +1,493 @@
+//! Many small files of one peer: asked for in one request and stored together.
+//!
+//! # Participants
+//! A batch hands over [`Small`] files that one peer says it has. Each has a [`Job`] like any other fetch. What the
+//! peer does not give as it said goes on as a fetch of its own, which finds other holders and says what is wrong.
+//!
+//! # Invariants
+//! - Bytes are held against their digest before they are stored; content with several names is received once.
+//! - Who sent wrong bytes is not asked again for that file.
+//! - What arrived is stored after [`GATHER_TIME`] at the latest. Until then it is in memory: at most the bytes of one
+//!   bundle.
+//! - A job that is cancelled before its file is stored ends without it. Storing is not cancelled.
+//! - At most [`BUNDLES_MAX`] bundles run.
+
+use std::{
+    collections::{HashMap, HashSet},
+    pin::Pin,
+    sync::Arc,
+    time::Duration,
+};
+
+use bytes::Bytes;
+use futures_util::{StreamExt, stream};
+use node_wire::{
+    self as wire, Digest, bundle::BUNDLE_FILE_MAX, name::ShareName, peer_url::PeerUrl,
+};
+use tokio::{select, sync::OwnedSemaphorePermit, task::JoinHandle};
+
+use super::{
+    FetchError, Goal, Interest, Transfers,
+    batch::BATCH_PARALLEL,
+    claims::Claim,
+    download::HEAD_TIME,
+    fetch::{Begun, Fetcher},
+    file::read_piece,
+    job::{Job, JobState},
+    sources::Source,
+    turns::Owner,
+};
+use crate::{
+    client::{BundleFile, CallError, Destination},
+    clock::now,
+    pieces::PieceTree,
+    share::{Replace, ShareError, WholeFile},
+    sync::lock,
+};
+
+/// Fewest files for which a bundle is asked for.
+pub(super) const FILES_MIN: usize = 4;
+
+/// Most bundles that run. Their files leave room for other fetches.
+pub(super) const BUNDLES_MAX: usize = 4;
+
+/// Longest time for which files are gathered before they are stored.
+const GATHER_TIME: Duration = Duration::from_secs(1);
+
+/// A small file and who has it.
+#[derive(Clone, Debug)]
+pub(super) struct Small {
+    pub(super) name: ShareName,
+    pub(super) source: Source,
+}
+
+impl Small {
+    /// The file `name`, if a bundle may bring what `source` has.
+    pub(super) fn of(name: &ShareName, source: &Source) -> Option<Small> {
+        let may_come = source.size <= BUNDLE_FILE_MAX && source.through.is_none();
+        may_come.then(|| Small {
+            name: name.clone(),
+            source: source.clone(),
+        })
+    }
+
+    /// The file as one that is fetched by itself.
+    pub(super) fn alone(self) -> (ShareName, u64, Option<Source>) {
+        (self.name, self.source.size, Some(self.source))
+    }
+}
+
+/// Where a bundle is from and for whom.
+pub(super) struct Order {
+    pub(super) peer: Destination,
+    pub(super) replace: Replace,
+    pub(super) batch: u64,
+    /// The right to run it.
+    pub(super) _permit: OwnedSemaphorePermit,
+}
+
+/// Content of a bundle, and the fetches that it is for.
+struct Content {
+    tree: PieceTree,
+    jobs: Vec<Arc<Job>>,
+    /// What the peer says of the files, by the numbers of their jobs.
+    about: HashMap<u64, wire::About>,
+    claim: Option<Claim>,
+}
+
+/// Content that is here and not stored.
+struct Arrived {
+    content: Content,
+    bytes: Bytes,
+    /// Whether it is from the peer; else it was here.
+    is_received: bool,
+}
+
+/// What became of content that arrived.
+enum Outcome {
+    /// Each of its files is stored, or could not be.
+    Stored(Vec<Result<(), ShareError>>),
+    /// The bytes are wrong.
+    Wrong,
+}
+
+/// A bundle that is being received.
+struct Receiving<'r> {
+    /// What did not come yet, in the order in which it is asked for.
+    missing: &'r mut [Option<Content>],
+    /// What came and was not stored.
+    arrived: &'r mut Vec<Arrived>,
+    order: &'r Order,
+    rest: &'r mut Rest,
+}
+
+/// What is left of a bundle for fetches of their own.
+#[derive(Default)]
+struct Rest {
+    jobs: Vec<(Arc<Job>, Begun)>,
+    /// Why the peer is to be asked for no further bundles.
+    failure: Option<CallError>,
+}
+
+impl Transfers {
+    /// Begins to fetch `files` together, and runs on after the caller lost its interest. Returns the interest in each
+    /// of them, and whether the peer may be asked for another bundle, once this one is over.
+    pub(super) async fn begin_bundle(
+        self: &Arc<Self>,
+        files: Vec<Small>,
+        order: Order,
+    ) -> (Vec<Result<Interest, FetchError>>, JoinHandle<bool>) {
+        let mut ids = Vec::with_capacity(files.len());
+        for _ in &files {
+            ids.push(self.ids.next().await);
+        }
+        // Nothing is waited for from here on: a job that is admitted is run.
+        let (mut interests, mut jobs) = (Vec::new(), Vec::new());
+        for (Small { name, source }, id) in files.into_iter().zip(ids) {
+            let target = self.fetcher.target(id, name, Goal::Name, order.replace);
+            let owner = Owner::Batch(order.batch);
+            let admitted = self.admit(Job::new(target, owner, self.cancel.child_token()));
+            if let Ok((_, Some(job))) = &admitted {
+                jobs.push((Arc::clone(job), source));
+            }
+            interests.push(admitted.map(|(interest, _)| interest));
+        }
+        let running = Arc::clone(self).run_bundle(jobs, order);
+        (interests, self.tasks.spawn(running))
+    }
+
+    /// Fetches the files of a bundle. Returns whether the peer may be asked for another one.
+    async fn run_bundle(self: Arc<Self>, jobs: Vec<(Arc<Job>, Source)>, order: Order) -> bool {
+        let all: Vec<Arc<Job>> = jobs.iter().map(|(job, _)| Arc::clone(job)).collect();
+        all.iter().for_each(|job| self.fetcher.started(job));
+        let rest = self.receive_bundle(jobs, &order).await;
+        if let Some(error) = &rest.failure {
+            tracing::debug!(peer = order.peer.as_str(), %error, "a bundle did not come whole");
+        }
+        let is_usable = rest.failure.is_none();
+        let alone = stream::iter(rest.jobs).map(|(job, begun)| {
+            let transfers = Arc::clone(&self);
+            async move {
+                transfers.fetcher.go_on(&job, begun).await;
+                lock(&transfers.jobs).ended(job);
+            }
+        });
+        alone.buffer_unordered(BATCH_PARALLEL).collect::<()>().await;
+        // A panic loses jobs.
+        for job in all.into_iter().filter(|job| !job.is_over()) {
+            let lost = FetchError::Internal(job.name().clone());
+            self.end(&job, Err(lost));
+        }
+        is_usable
+    }
+
+    /// Ends a job of a bundle.
+    fn end(&self, job: &Arc<Job>, result: Result<(), FetchError>) {
+        self.fetcher.report(job, &result);
+        job.end(result);
+        lock(&self.jobs).ended(Arc::clone(job));
+    }
+
+    /// Receives and stores what the peer gives. The rest is returned.
+    async fn receive_bundle(&self, jobs: Vec<(Arc<Job>, Source)>, order: &Order) -> Rest {
+        let all: Vec<Arc<Job>> = jobs.iter().map(|(job, _)| Arc::clone(job)).collect();
+        let given_up = async {
+            for job in &all {
+                job.cancelled().await;
+            }
+        };
+        tokio::pin!(given_up);
+        let turn = select! {
+            biased;
+            () = &mut given_up => None,
+            turn = self.fetcher.turns.next(Owner::Batch(order.batch)) => Some(turn),
+        };
+        let mut rest = Rest::default();
+        if turn.is_none() {
+            rest.jobs = alone(jobs);
+            return rest;
+        }
+        let (here, mut missing) = self.sort(jobs, &mut rest).await;
+        self.store(here, order, &mut rest).await;
+        let mut arrived = Vec::new();
+        if !missing.is_empty() {
+            let bundle = Receiving {
+                missing: &mut missing,
+                arrived: &mut arrived,
+                order,
+                rest: &mut rest,
+            };
+            let received = self.receive(bundle, given_up).await;
+            rest.failure = received.err();
+        }
+        self.store(arrived, order, &mut rest).await;
+        for content in missing.into_iter().flatten() {
+            rest.add(content, &order.peer);
+        }
+        rest
+    }
+
+    /// Sorts what is wanted by content: what is here under another name, and what is not. What needs more than
+    /// a bundle goes to the rest.
+    async fn sort(
+        &self,
+        jobs: Vec<(Arc<Job>, Source)>,
+        rest: &mut Rest,
+    ) -> (Vec<Arrived>, Vec<Option<Content>>) {
+        let kept: HashSet<ShareName> = {
+            let records = self.fetcher.records.list();
+            records.into_iter().map(|record| record.name).collect()
+        };
+        let mut contents = Vec::<Content>::new();
+        let mut places = HashMap::<Digest, usize>::new();
+        for (job, source) in jobs {
+            let tree = PieceTree::of_one_piece(source.digest, source.size);
+            let at = places.get(&source.digest).copied();
+            match (at, tree) {
+                (Some(at), Some(tree)) if contents[at].tree.size() == tree.size() => {
+                    contents[at].about.insert(job.id(), source.about);
+                    contents[at].jobs.push(job);
+                }
+                (None, Some(tree)) if !kept.contains(job.name()) => {
+                    let Ok(claim) = self.fetcher.claims.claim(source.digest) else {
+                        rest.jobs.push((job, Begun::Found(source)));
+                        continue;
+                    };
+                    places.insert(source.digest, contents.len());
+                    contents.push(Content {
+                        tree,
+                        about: HashMap::from([(job.id(), source.about)]),
+                        jobs: vec![job],
+                        claim: Some(claim),
+                    });
+                }
+                _ => rest.jobs.push((job, Begun::Found(source))),
+            }
+        }
+        self.fetcher.read_here(contents).await
+    }
+
+    /// Receives content until the bundle ends or is given up. What came is stored now and then.
+    async fn receive(
+        &self,
+        receiving: Receiving<'_>,
+        mut given_up: Pin<&mut impl Future<Output = ()>>,
+    ) -> Result<(), CallError> {
+        let Receiving {
+            missing,
+            arrived,
+            order,
+            rest,
+        } = receiving;
+        let asked: Vec<(Digest, u64)> = missing
+            .iter()
+            .flatten()
+            .map(|content| (content.tree.digest(), content.tree.size()))
+            .collect();
+        set_state(missing.iter().flatten(), JobState::Receiving);
+        let client = self.fetcher.overlay.client();
+        let asking = client.bundle(&order.peer, &asked, now() + HEAD_TIME);
+        let mut bundle = select! {
+            biased;
+            () = &mut given_up => return Ok(()),
+            bundle = asking => bundle?,
+        };
+        let mut gathered_since = now();
+        for place in missing {
+            let file = select! {
+                biased;
+                () = &mut given_up => return Ok(()),
+                file = bundle.next() => file?.ok_or(CallError::Short)?,
+            };
+            if let BundleFile::Whole(bytes) = file
+                && let Some(content) = place.take()
+            {
+                arrived.push(Arrived {
+                    content,
+                    bytes,
+                    is_received: true,
+                });
+            }
+            if now().saturating_duration_since(gathered_since) >= GATHER_TIME {
+                self.store(std::mem::take(arrived), order, rest).await;
+                gathered_since = now();
+            }
+        }
+        match bundle.next().await? {
+            None => Ok(()),
+            Some(_) => Err(CallError::Unexpected),
+        }
+    }
+
+    /// Stores content that arrived, unless all who want it gave up. This is not cancelled.
+    async fn store(&self, arrived: Vec<Arrived>, order: &Order, rest: &mut Rest) {
+        let mut wanted = Vec::with_capacity(arrived.len());
+        for mut arrived in arrived {
+            let jobs = std::mem::take(&mut arrived.content.jobs);
+            let (over, jobs) = jobs.into_iter().partition(|job| job.is_cancelled());
+            arrived.content.jobs = jobs;
+            rest.jobs
+                .extend(over.into_iter().map(|job: Arc<Job>| (job, Begun::New)));
+            if !arrived.content.jobs.is_empty() {
+                wanted.push(arrived);
+            }
+        }
+        if wanted.is_empty() {
+            return;
+        }
+        set_state(
+            wanted.iter().map(|arrived| &arrived.content),
+            JobState::Committing,
+        );
+        for (arrived, outcome) in self.fetcher.store_all(wanted).await {
+            match outcome {
+                Outcome::Stored(results) => self.stored(&arrived, results, &order.peer),
+                Outcome::Wrong => rest.add_wrong(arrived, &order.peer),
+            }
+        }
+    }
+
+    /// Notes what became of the files of content that arrived.
+    fn stored(&self, arrived: &Arrived, results: Vec<Result<(), ShareError>>, peer: &PeerUrl) {
+        let tree = &arrived.content.tree;
+        for (job, result) in arrived.content.jobs.iter().zip(results) {
+            let result = result.map_err(FetchError::from);
+            if result.is_ok() && arrived.is_received {
+                job.stored(tree, 0);
+                self.fetcher.note_piece(job, peer, tree.size());
+            } else if result.is_ok() {
+                job.stored(tree, tree.size());
+            }
+            self.end(job, result);
+        }
+    }
+}
+
+impl Rest {
+    /// Adds content that the peer did not give. It is asked for alone.
+    fn add(&mut self, content: Content, peer: &Destination) {
+        let (size, digest) = (content.tree.size(), content.tree.digest());
+        drop(content.claim);
+        for job in content.jobs {
+            let source = Source {
+                peer: peer.clone(),
+                size,
+                digest,
+                about: content.about.get(&job.id()).copied().unwrap_or_default(),
+                through: None,
+            };
+            self.jobs.push((job, Begun::Found(source)));
+        }
+    }
+
+    /// Adds content whose bytes were wrong.
+    fn add_wrong(&mut self, arrived: Arrived, peer: &PeerUrl) {
+        drop(arrived.content.claim);
+        for job in arrived.content.jobs {
+            let begun = if arrived.is_received {
+                Begun::LiedTo(peer.clone())
+            } else {
+                Begun::New
+            };
+            self.jobs.push((job, begun));
+        }
+    }
+}
+
+impl Fetcher {
+    /// Reads the content that is in the share under another name. Returns it, and what is not here.
+    async fn read_here(&self, contents: Vec<Content>) -> (Vec<Arrived>, Vec<Option<Content>>) {
+        let digests = Arc::clone(&self.digests);
+        let sorted = self.share.disk().run(move || {
+            let (mut here, mut missing) = (Vec::new(), Vec::new());
+            for content in contents {
+                let file = digests.open_blob(&content.tree.digest());
+                // A file that changes while it is read is fetched instead.
+                let bytes = file.and_then(|file| read_piece(&file, 0).ok());
+                match bytes {
+                    Some(bytes) => here.push(Arrived {
+                        content,
+                        bytes,
+                        is_received: false,
+                    }),
+                    None => missing.push(Some(content)),
+                }
+            }
+            (here, missing)
+        });
+        sorted.await.unwrap_or_else(|error| {
+            tracing::error!(%error, "reading what is here panicked");
+            (Vec::new(), Vec::new())
+        })
+    }
+
+    /// Stores the files of content that arrived, if its bytes are right.
+    async fn store_all(&self, arrived: Vec<Arrived>) -> Vec<(Arrived, Outcome)> {
+        let (share, digests) = (Arc::clone(&self.share), Arc::clone(&self.digests));
+        let stored = self.share.disk().run(move || {
+            let is_right: Vec<bool> = arrived.iter().map(Arrived::is_right).collect();
+            let right = arrived.iter().zip(&is_right).filter(|(_, right)| **right);
+            let (files, trees): (Vec<WholeFile<'_>>, Vec<&PieceTree>) = right
+                .flat_map(|(arrived, _)| arrived.files().map(|file| (file, &arrived.content.tree)))
+                .unzip();
+            let mut learn = |file: usize, stamp| {
+                digests.learned(files[file].name, stamp, trees[file]);
+            };
+            let mut results = share.store_all(&files, &mut learn).into_iter();
+            let outcomes = is_right.iter().zip(&arrived).map(|(is_right, arrived)| {
+                let count = arrived.content.jobs.len();
+                if *is_right {
+                    Outcome::Stored(results.by_ref().take(count).collect())
+                } else {
+                    Outcome::Wrong
+                }
+            });
+            let outcomes: Vec<Outcome> = outcomes.collect();
+            arrived.into_iter().zip(outcomes).collect()
+        });
+        stored.await.unwrap_or_else(|error| {
+            tracing::error!(%error, "storing files panicked");
+            Vec::new()
+        })
+    }
+}
+
+impl Content {
+    /// What the peer says of the file of `job`.
+    fn about_of(&self, job: &Job) -> wire::About {
+        self.about.get(&job.id()).copied().unwrap_or_default()
+    }
+}
+
+impl Arrived {
+    fn is_right(&self) -> bool {
+        let tree = &self.content.tree;
+        let mut check = tree.check(0);
+        check.push(&self.bytes);
+        check.is_right()
+    }
+
+    fn files(&self) -> impl Iterator<Item = WholeFile<'_>> {
+        let jobs = self.content.jobs.iter();
+        jobs.map(|job| WholeFile {
+            name: job.name(),
+            bytes: &self.bytes,
+            about: self.content.about_of(job).into(),
+            replace: job.target().replace,
+        })
+    }
+}
+
+/// The fetches of their own that `jobs` become.
+fn alone(jobs: Vec<(Arc<Job>, Source)>) -> Vec<(Arc<Job>, Begun)> {
+    let alone = jobs.into_iter();
+    alone
+        .map(|(job, source)| (job, Begun::Found(source)))
+        .collect()
+}
+
+fn set_state<'c>(contents: impl Iterator<Item = &'c Content>, state: JobState) {
+    for job in contents.flat_map(|content| &content.jobs) {
+        job.update(|status| status.state = state);
+    }
+}
