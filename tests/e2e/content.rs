@@ -256,5 +256,5 @@ fn status_and_events_tell_of_the_index() {
     });
     assert_eq!(told["data"]["files"], 1);
     let run = ctl(node.home()).args(["status"]).run().expect_code(0);
-    assert!(run.stdout.contains("index      1 files"), "{}", run.stdout);
+    assert!(run.stdout.contains("index      1 file,"), "{}", run.stdout);
 }
