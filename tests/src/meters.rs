@@ -18,6 +18,10 @@ pub struct Meters {
     pub peak_kib: usize,
 }
 
+/// Descriptors that a node may have more than before: the files of two parts of its index, which come when a young
+/// file is read again, and two of connections.
+const DESCRIPTORS_MORE: usize = 2 * 6 + 2;
+
 impl Meters {
     /// Reads the meters of a living process.
     ///
@@ -35,7 +39,7 @@ impl Meters {
         }
     }
 
-    /// Waits until threads and descriptors are at most two above this reading.
+    /// Waits until threads are at most two and descriptors at most [`DESCRIPTORS_MORE`] above this reading.
     ///
     /// # Panics
     /// When they are not after ten seconds.
@@ -45,8 +49,8 @@ impl Meters {
             Duration::from_secs(10),
             || {
                 let now = Meters::of(pid);
-                let back =
-                    now.threads <= self.threads + 2 && now.descriptors <= self.descriptors + 2;
+                let back = now.threads <= self.threads + 2
+                    && now.descriptors <= self.descriptors + DESCRIPTORS_MORE;
                 back.then_some(())
                     .ok_or_else(|| format!("at first {self:?}, now {now:?}"))
             },

@@ -87,7 +87,7 @@ pub(super) struct Order {
 }
 
 /// Content of a bundle, and the fetches that it is for.
-struct Content {
+struct SmallContent {
     tree: PieceTree,
     jobs: Vec<Arc<Job>>,
     /// What the peer says of the files, by the numbers of their jobs.
@@ -97,7 +97,7 @@ struct Content {
 
 /// Content that is here and not stored.
 struct Arrived {
-    content: Content,
+    content: SmallContent,
     bytes: Bytes,
     /// Whether it is from the peer; else it was here.
     is_received: bool,
@@ -114,7 +114,7 @@ enum Outcome {
 /// A bundle that is being received.
 struct Receiving<'r> {
     /// What did not come yet, in the order in which it is asked for.
-    missing: &'r mut [Option<Content>],
+    missing: &'r mut [Option<SmallContent>],
     /// What came and was not stored.
     arrived: &'r mut Vec<Arrived>,
     order: &'r Order,
@@ -233,12 +233,12 @@ impl Transfers {
         &self,
         jobs: Vec<(Arc<Job>, Source)>,
         rest: &mut Rest,
-    ) -> (Vec<Arrived>, Vec<Option<Content>>) {
+    ) -> (Vec<Arrived>, Vec<Option<SmallContent>>) {
         let kept: HashSet<ShareName> = {
             let records = self.fetcher.records.list();
             records.into_iter().map(|record| record.name).collect()
         };
-        let mut contents = Vec::<Content>::new();
+        let mut contents = Vec::<SmallContent>::new();
         let mut places = HashMap::<Digest, usize>::new();
         for (job, source) in jobs {
             let tree = PieceTree::of_one_piece(source.digest, source.size);
@@ -254,7 +254,7 @@ impl Transfers {
                         continue;
                     };
                     places.insert(source.digest, contents.len());
-                    contents.push(Content {
+                    contents.push(SmallContent {
                         tree,
                         about: HashMap::from([(job.id(), source.about)]),
                         jobs: vec![job],
@@ -365,7 +365,7 @@ impl Transfers {
 
 impl Rest {
     /// Adds content that the peer did not give. It is asked for alone.
-    fn add(&mut self, content: Content, peer: &Destination) {
+    fn add(&mut self, content: SmallContent, peer: &Destination) {
         let (size, digest) = (content.tree.size(), content.tree.digest());
         drop(content.claim);
         for job in content.jobs {
@@ -396,7 +396,10 @@ impl Rest {
 
 impl Fetcher {
     /// Reads the content that is in the share under another name. Returns it, and what is not here.
-    async fn read_here(&self, contents: Vec<Content>) -> (Vec<Arrived>, Vec<Option<Content>>) {
+    async fn read_here(
+        &self,
+        contents: Vec<SmallContent>,
+    ) -> (Vec<Arrived>, Vec<Option<SmallContent>>) {
         let digests = Arc::clone(&self.digests);
         let sorted = self.share.disk().run(move || {
             let (mut here, mut missing) = (Vec::new(), Vec::new());
@@ -452,7 +455,7 @@ impl Fetcher {
     }
 }
 
-impl Content {
+impl SmallContent {
     /// What the peer says of the file of `job`.
     fn about_of(&self, job: &Job) -> wire::About {
         self.about.get(&job.id()).copied().unwrap_or_default()
@@ -486,7 +489,7 @@ fn alone(jobs: Vec<(Arc<Job>, Source)>) -> Vec<(Arc<Job>, Begun)> {
         .collect()
 }
 
-fn set_state<'c>(contents: impl Iterator<Item = &'c Content>, state: JobState) {
+fn set_state<'c>(contents: impl Iterator<Item = &'c SmallContent>, state: JobState) {
     for job in contents.flat_map(|content| &content.jobs) {
         job.update(|status| status.state = state);
     }
