@@ -243,6 +243,3 @@ fn address(listener: &TcpListener) -> Result<SocketAddr, StartError> {
         error,
     })
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,17 +1,29 @@
 //! What is left of a node that did not start, or that nobody stopped.
+//!
+//! The threads of the whole process are counted, so these tests have a process of their own and run one by one.
 #![allow(
     clippy::disallowed_methods,
     reason = "tests arrange the directories of a node from outside"
 )]
+#![allow(
+    clippy::unwrap_used,
+    reason = "the parts of tests that are functions are tests too"
+)]
 
-use std::{fs, net, time::Duration};
+use std::{collections::BTreeMap, fs, net, net::SocketAddr, time::Duration};
 
-use node_base::clock::now;
+use node::{
+    Settings,
+    cli::{Mdns, NodeArgs},
+    running::CONTROL_FILE,
+    start,
+};
+use node_base::{clock::now, state::StateDir};
 use tempfile::TempDir;
-use tokio::{runtime::Handle, time::sleep};
+use tokio::{runtime::Handle, sync::Mutex, time::sleep};
 
-use super::*;
-use crate::cli::{Mdns, NodeArgs};
+/// Held by the test that runs.
+static ALONE: Mutex<()> = Mutex::const_new(());
 
 /// Longest wait until tasks and threads have ended.
 const SOON: Duration = Duration::from_secs(20);
@@ -43,32 +55,47 @@ fn free_port() -> SocketAddr {
     listener.local_addr().unwrap()
 }
 
-/// The names of the threads of this process that are not the runtime's.
-fn threads() -> Vec<String> {
-    let tasks = fs::read_dir("/proc/self/task").unwrap();
-    let names = tasks.filter_map(|task| fs::read_to_string(task.unwrap().path().join("comm")).ok());
-    let mut names: Vec<String> = names
-        .map(|name| name.trim().to_owned())
-        .filter(|name| !name.starts_with("tokio"))
-        .collect();
-    names.sort_unstable();
-    names
+/// What runs in this process: tasks of the runtime, and threads by their names.
+#[derive(Debug)]
+struct Running {
+    tasks: usize,
+    threads: BTreeMap<String, usize>,
 }
 
-/// What runs in this process: tasks of the runtime, and threads.
-fn running() -> (usize, Vec<String>) {
-    (Handle::current().metrics().num_alive_tasks(), threads())
+impl Running {
+    /// Counts what runs now, without the threads of the runtime.
+    fn now() -> Running {
+        let mut threads = BTreeMap::new();
+        for task in fs::read_dir("/proc/self/task").unwrap() {
+            // A thread that has ended meanwhile has no name.
+            let name = fs::read_to_string(task.unwrap().path().join("comm")).unwrap_or_default();
+            if !name.is_empty() && !name.starts_with("tokio") {
+                *threads.entry(name.trim().to_owned()).or_default() += 1;
+            }
+        }
+        Running {
+            tasks: Handle::current().metrics().num_alive_tasks(),
+            threads,
+        }
+    }
+
+    /// Returns whether no more runs than `before`. A thread of the runtime that had no name of its own then is one less.
+    fn is_within(&self, before: &Running) -> bool {
+        let known = |name: &String| before.threads.get(name).copied().unwrap_or(0);
+        let mut threads = self.threads.iter();
+        self.tasks <= before.tasks && threads.all(|(name, count)| *count <= known(name))
+    }
 }
 
 /// Waits until no more runs than `before`, and the ports and the state directory are free.
-async fn is_gone(case: &str, settings: &Settings, before: &(usize, Vec<String>)) {
+async fn is_gone(case: &str, settings: &Settings, before: &Running) {
     let until = now() + SOON;
-    while running() != *before {
-        assert!(
-            now() < until,
-            "{case}: {:?} runs after {before:?}",
-            running()
-        );
+    loop {
+        let running = Running::now();
+        if running.is_within(before) {
+            break;
+        }
+        assert!(now() < until, "{case}: {running:?} runs after {before:?}");
         sleep(Duration::from_millis(10)).await;
     }
     for address in [settings.node.listen, settings.control] {
@@ -81,6 +108,7 @@ async fn is_gone(case: &str, settings: &Settings, before: &(usize, Vec<String>))
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn start_that_fails_at_a_late_step_leaves_nothing() {
+    let _alone = ALONE.lock().await;
     type Break = fn(&Settings) -> Option<net::TcpListener>;
     let cases: [(&str, &str, Break); 4] = [
         ("control port", "for the control connection", |settings| {
@@ -102,7 +130,7 @@ async fn start_that_fails_at_a_late_step_leaves_nothing() {
     for (case, says, broken) in cases {
         let (_home, settings) = home();
         let taken = broken(&settings);
-        let before = running();
+        let before = Running::now();
         let error = start(settings.clone()).await.unwrap_err().to_string();
         assert!(error.contains(says), "{case}: {error}");
         drop(taken);
@@ -112,13 +140,16 @@ async fn start_that_fails_at_a_late_step_leaves_nothing() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn node_that_is_stopped_or_dropped_leaves_nothing() {
+    let _alone = ALONE.lock().await;
     for is_stopped in [true, false] {
         let (_home, settings) = home();
-        let before = running();
+        let before = Running::now();
         let started = start(settings.clone()).await.unwrap();
-        assert!(running().0 > before.0, "the test counts tasks");
+        let running = Running::now();
+        assert!(running.tasks > before.tasks, "the test counts tasks");
+        let counted = running.threads.values().sum::<usize>();
         assert!(
-            running().1.len() > before.1.len(),
+            counted > before.threads.values().sum(),
             "the test counts threads"
         );
         if is_stopped {
