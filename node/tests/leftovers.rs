@@ -1,4 +1,4 @@
-//! What is left of a node that did not start, or that nobody stopped.
+//! What is left of a node that did not start, or that was stopped.
 //!
 //! The threads of the whole process are counted, so these tests have a process of their own and run one by one.
 #![allow(
@@ -139,24 +139,18 @@ async fn start_that_fails_at_a_late_step_leaves_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn node_that_is_stopped_or_dropped_leaves_nothing() {
+async fn node_that_is_stopped_leaves_nothing() {
     let _alone = ALONE.lock().await;
-    for is_stopped in [true, false] {
-        let (_home, settings) = home();
-        let before = Running::now();
-        let started = start(settings.clone()).await.unwrap();
-        let running = Running::now();
-        assert!(running.tasks > before.tasks, "the test counts tasks");
-        let counted = running.threads.values().sum::<usize>();
-        assert!(
-            counted > before.threads.values().sum(),
-            "the test counts threads"
-        );
-        if is_stopped {
-            started.stop().await;
-        } else {
-            drop(started);
-        }
-        is_gone(if is_stopped { "stop" } else { "drop" }, &settings, &before).await;
-    }
+    let (_home, settings) = home();
+    let before = Running::now();
+    let started = start(settings.clone()).await.unwrap();
+    let running = Running::now();
+    assert!(running.tasks > before.tasks, "the test counts tasks");
+    let counted = running.threads.values().sum::<usize>();
+    assert!(
+        counted > before.threads.values().sum(),
+        "the test counts threads"
+    );
+    started.stop().await;
+    is_gone("stop", &settings, &before).await;
 }
