@@ -1,7 +1,7 @@
 //! The peer port: one port, a few routes, XML-RPC for the rest.
 //!
 //! # Participants
-//! The [`front`] holds connections and lets right requests through; the
+//! The `front` holds connections and lets right requests through; the
 //! [`routes`] hand them to [`files`], [`blobs`], [`bundle`], [`page`], [`search`] or to [`rpc`], which
 //! reads a call, finds its method in [`methods`] and writes the answer in the
 //! caller's dialect.
