@@ -1,9 +1,12 @@
 //! A cached blob, open for reading.
 
-use std::{fs::File, io, os::unix::fs::FileExt};
+use std::{fs::File, io, ops::Range};
 
 use super::Cache;
-use crate::pieces::PieceTree;
+use crate::{
+    pieces::PieceTree,
+    share::checked::{self, PartReader},
+};
 
 /// A blob, open for reading. It stays readable when it has to go meanwhile.
 #[derive(Debug)]
@@ -36,24 +39,24 @@ impl CachedBlob {
     /// When the piece cannot be read or is not what the digest says. The blob
     /// is then dropped from the cache, and `piece` is empty.
     pub fn read_piece(&self, index: u64, piece: &mut Vec<u8>) -> io::Result<()> {
-        self.read_checked(index, piece).inspect_err(|error| {
+        checked::read_piece(&self.file, &self.tree, index, piece).inspect_err(|error| {
             piece.clear();
             self.cache.0.drop_blob(&self.tree.digest(), error);
         })
     }
 
-    fn read_checked(&self, index: u64, piece: &mut Vec<u8>) -> io::Result<()> {
-        let range = self.tree.range(index);
-        let length = usize::try_from(range.end - range.start).map_err(io::Error::other)?;
-        piece.resize(length, 0);
-        self.file.read_exact_at(piece, range.start)?;
-        let mut check = self.tree.check(index);
-        check.push(piece);
-        if check.is_right() {
-            Ok(())
-        } else {
-            let wrong = "the content is not what its digest says";
-            Err(io::Error::new(io::ErrorKind::InvalidData, wrong))
-        }
+    /// Reads a part of one piece into `bytes`, see [`PartReader::read`]. Blocks.
+    ///
+    /// # Errors
+    /// As [`CachedBlob::read_piece`].
+    pub fn read_part(
+        &self,
+        part: Range<u64>,
+        reader: &mut PartReader,
+        bytes: &mut Vec<u8>,
+    ) -> io::Result<()> {
+        reader
+            .read(&self.file, &self.tree, part, bytes)
+            .inspect_err(|error| self.cache.0.drop_blob(&self.tree.digest(), error))
     }
 }

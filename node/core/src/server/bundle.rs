@@ -6,7 +6,7 @@
 //! # Invariants
 //! - The policy is asked for each file, as if it were asked for alone.
 //! - A file that is longer than [`BUNDLE_FILE_MAX`], or beyond [`BUNDLE_BYTES_MAX`] in all, is not given.
-//! - What is in memory is one part of the answer, of about [`PART`] bytes.
+//! - What is in memory is one part of the answer, of at most [`PART`] bytes and one file.
 
 use std::{collections::VecDeque, io, sync::Arc};
 
@@ -37,7 +37,7 @@ use super::{
 };
 use crate::disk::Disk;
 
-/// Bytes that one disk job gathers, before the last file of them.
+/// Most bytes that one disk job gathers, before the last file of them.
 const PART: usize = 128 * 1024;
 
 /// Files of one disk job.
@@ -64,7 +64,7 @@ pub(super) async fn bundle(state: State<Arc<Context>>, request: Request) -> Resp
     let Some(digests) = read_digests(&body) else {
         return malformed();
     };
-    let Ok(upload) = context.uploads.begin(remote, None).await else {
+    let Ok(upload) = context.uploads.begin_bundle(remote).await else {
         return raw::busy();
     };
     context.counters.bundles_served.one();
@@ -121,7 +121,7 @@ impl Bundle {
     pub(super) async fn next(&mut self, disk: &Disk, most: usize) -> io::Result<Option<Bytes>> {
         if self.ahead.is_empty() {
             self.decide().await;
-            self.read(disk).await?;
+            self.read(disk, most.min(PART)).await?;
         }
         Ok(taken(&mut self.ahead, most))
     }
@@ -136,9 +136,9 @@ impl Bundle {
         }
     }
 
-    async fn read(&mut self, disk: &Disk) -> io::Result<()> {
+    async fn read(&mut self, disk: &Disk, enough: usize) -> io::Result<()> {
         let (context, left) = (Arc::clone(&self.context), self.left);
-        let mut bytes = Vec::new();
+        let mut bytes = Vec::with_capacity(enough);
         if !std::mem::replace(&mut self.is_begun, true) {
             write_mark(&mut bytes);
         }
@@ -149,7 +149,7 @@ impl Bundle {
                 left,
                 decided,
             };
-            part.read(&context)
+            part.read(&context, enough)
         });
         let part = part.await?;
         (self.ahead, self.left, self.decided) = (part.bytes.into(), part.left, part.decided);
@@ -158,9 +158,9 @@ impl Bundle {
 }
 
 impl Part {
-    /// Reads files until it is long enough. Blocks.
-    fn read(mut self, context: &Context) -> Part {
-        while self.bytes.len() < PART
+    /// Reads files until they are `enough` bytes. Blocks.
+    fn read(mut self, context: &Context, enough: usize) -> Part {
+        while self.bytes.len() < enough
             && let Some((digest, permit)) = self.decided.pop_front()
         {
             let left = self.left;

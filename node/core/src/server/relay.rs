@@ -18,7 +18,7 @@ use crate::{
     overlay::Walk,
 };
 
-/// Bytes that are read before the answer begins.
+/// Most bytes that are read before the answer begins.
 const BEGINNING: usize = 128 * 1024;
 
 /// Longest time in which they are read; the answer begins with fewer then. Who
@@ -55,9 +55,10 @@ impl Relay {
         _permit: &FetchPermit,
     ) -> Result<Relay, Miss> {
         while let Some(mut remote) = walk.next().await {
-            match beginning(&mut remote).await {
+            let enough = BEGINNING.min(context.uploads.memory().chunk());
+            match beginning(&mut remote, enough).await {
                 Ok((beginning, is_over)) => {
-                    let ahead = Bytes::from(beginning);
+                    let ahead = context.uploads.memory().hold(beginning);
                     let mut tee = Tee::begin(context, name);
                     tee.push(ahead.clone()).await;
                     if is_over {
@@ -119,11 +120,11 @@ impl Relay {
     }
 }
 
-/// Reads the beginning of a file, and says whether it is all of it.
-async fn beginning(remote: &mut RemoteFile) -> Result<(Vec<u8>, bool), CallError> {
+/// Reads about `enough` bytes of the beginning of a file, and says whether they are all of it.
+async fn beginning(remote: &mut RemoteFile, enough: usize) -> Result<(Vec<u8>, bool), CallError> {
     let mut bytes = Vec::new();
     let deadline = now() + BEGINNING_TIME;
-    while bytes.len() < BEGINNING {
+    while bytes.len() < enough {
         let next = if bytes.is_empty() {
             remote.next().await
         } else {

@@ -1,11 +1,14 @@
 //! What is known of content, by its digest.
 
-use std::{io, ops::Range, os::unix::fs::FileExt, sync::Arc};
+use std::{io, ops::Range, sync::Arc};
 
 use node_wire::{Digest, name::ShareName, pieces::PieceTree};
 
 use super::{Digests, Known};
-use crate::SharedFile;
+use crate::{
+    SharedFile,
+    checked::{self, PartReader},
+};
 
 /// Content of the share that is open for reading, by its digest.
 ///
@@ -39,29 +42,41 @@ impl SharedBlob {
     /// not what the digest says. The file is then read again in the background, and
     /// `piece` is empty.
     pub fn read_piece(&self, index: u64, piece: &mut Vec<u8>) -> io::Result<()> {
-        self.read_checked(index, piece).inspect_err(|error| {
-            piece.clear();
-            if error.kind() == io::ErrorKind::InvalidData {
-                self.digests.catalogue.read_again(&self.name);
-            }
-        })
+        checked::read_piece(&self.file.file, &self.tree, index, piece)
+            .and_then(|()| self.unchanged())
+            .inspect_err(|error| {
+                piece.clear();
+                self.is_wrong(error);
+            })
     }
 
-    fn read_checked(&self, index: u64, piece: &mut Vec<u8>) -> io::Result<()> {
-        let range = self.tree.range(index);
-        let length = usize::try_from(range.end - range.start).map_err(io::Error::other)?;
-        piece.resize(length, 0);
-        self.file.file.read_exact_at(piece, range.start)?;
-        if !self.file.is_unchanged()? {
-            return Err(io::Error::other("the file changed while it was sent"));
+    /// Reads a part of one piece into `bytes`, see [`PartReader::read`]. Blocks.
+    ///
+    /// # Errors
+    /// As [`SharedBlob::read_piece`].
+    pub fn read_part(
+        &self,
+        part: Range<u64>,
+        reader: &mut PartReader,
+        bytes: &mut Vec<u8>,
+    ) -> io::Result<()> {
+        reader
+            .read(&self.file.file, &self.tree, part, bytes)
+            .and_then(|()| self.unchanged())
+            .inspect_err(|error| self.is_wrong(error))
+    }
+
+    fn unchanged(&self) -> io::Result<()> {
+        if self.file.is_unchanged()? {
+            return Ok(());
         }
-        let mut check = self.tree.check(index);
-        check.push(piece);
-        if check.is_right() {
-            Ok(())
-        } else {
-            let wrong = "the content is not what its digest says";
-            Err(io::Error::new(io::ErrorKind::InvalidData, wrong))
+        Err(io::Error::other("the file changed while it was sent"))
+    }
+
+    /// Has a file read again that is not what its digest says.
+    fn is_wrong(&self, error: &io::Error) {
+        if error.kind() == io::ErrorKind::InvalidData {
+            self.digests.catalogue.read_again(&self.name);
         }
     }
 }
