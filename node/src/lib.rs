@@ -2,7 +2,8 @@
 //!
 //! [`cli`] is what was said, [`settings`] what is meant; [`extensions`] chooses the handlers. [`running`] starts the node
 //! with its [`control`] server and what it meets others by ([`meeting`]), and stops them; [`program`] is the life of the
-//! process around that, and `supervisor` tells a service manager about it.
+//! process around that, [`sandbox`] is what it may still ask of the system, and `supervisor` tells a service manager
+//! about it.
 //!
 //! # Invariants
 //! - Standard output carries one line: that the node is ready, and where.
@@ -17,6 +18,7 @@ mod log;
 mod meeting;
 pub mod program;
 pub mod running;
+pub mod sandbox;
 pub mod settings;
 mod supervisor;
 

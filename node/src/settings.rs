@@ -22,7 +22,10 @@ pub use self::{
     address::{ListenAddress, NoListenAddress},
     meeting::Meeting,
 };
-use crate::cli::{Mdns, NodeArgs};
+use crate::{
+    cli::{Mdns, NodeArgs},
+    sandbox::Sandbox,
+};
 use node_base::size::Size;
 
 const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 4242);
@@ -45,6 +48,10 @@ pub struct Settings {
     pub network_key_file: Option<PathBuf>,
     /// How nodes are met that nobody named.
     pub meeting: Meeting,
+    /// Which layers of the sandbox are wanted.
+    pub sandbox: Sandbox,
+    /// Files of the owner that are read, also later: the configuration, the peers, the key.
+    pub read_files: Vec<PathBuf>,
 }
 
 /// Why the settings make no sense. Each says what to change.
@@ -163,6 +170,7 @@ struct ConfigFile {
     publish: Option<bool>,
     #[serde(default, deserialize_with = "written::list")]
     dht_bootstrap: Vec<String>,
+    sandbox: Option<Sandbox>,
 }
 
 impl Settings {
@@ -217,14 +225,17 @@ impl Settings {
             upload_rate: bytes(args.upload_rate, file.upload_rate).unwrap_or(0),
             download_rate: bytes(args.download_rate, file.download_rate).unwrap_or(0),
         };
+        let read_files = [&args.config, &peers_file, &network_key_file];
         Ok(Settings {
             node,
             control,
             state,
             skipped: bad_peers.iter().map(ToString::to_string).collect(),
             plugins,
+            read_files: read_files.into_iter().flatten().cloned().collect(),
             network_key_file,
             meeting,
+            sandbox: args.sandbox.or(file.sandbox).unwrap_or_default(),
         })
     }
 }
@@ -260,6 +271,7 @@ impl Settings {
                 self.node.download_rate != new.node.download_rate,
             ),
             ("--mdns --network --publish", meeting(self) != meeting(new)),
+            ("--sandbox", self.sandbox != new.sandbox),
         ];
         let changed = changed.into_iter().filter(|(_, changed)| *changed);
         changed.map(|(option, _)| option).collect()
