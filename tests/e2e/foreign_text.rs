@@ -62,7 +62,7 @@ fn beside_hostile_peer() -> (NodeProcess, Rogue) {
     let url = json!({ "url": rogue.url });
     node.control().must("peer.add", url);
     wait_until("our own file is found", Duration::from_secs(20), || {
-        let query = json!({ "query": "text:needle", "reach": "local" });
+        let query = json!({ "query": "text:needle", "reach": "quick" });
         let found = node.control().must("search.query", query);
         (found["hits"]
             .as_array()

@@ -162,10 +162,14 @@ fn a_node_held_to_its_files_shares_stores_and_searches() {
         xmlrpc::query(&node.url, "sub/new.txt") == Ok(b"new".to_vec())
     });
     wait_until("its texts are found", Duration::from_secs(20), || {
-        let query = json!({ "query": "text:needle", "reach": "local" });
+        let query = json!({ "query": "text:needle", "reach": "quick" });
         let found = node.control().must("search.query", query);
-        let hits = found["hits"].as_array().map_or(0, Vec::len);
-        (hits == 2).then_some(()).ok_or_else(|| found.to_string())
+        let hits = found["hits"].as_array().expect("a list");
+        let names: Vec<_> = hits.iter().map(|hit| hit["name"].as_str()).collect();
+        let are_found = ["ours.txt", "theirs.txt"]
+            .iter()
+            .all(|name| names.contains(&Some(name)));
+        are_found.then_some(()).ok_or_else(|| found.to_string())
     });
     [node, other].into_iter().for_each(NodeProcess::stop);
 }

@@ -33,7 +33,7 @@ use super::{
     network,
     policy::FetchPermit,
     raw, rpc,
-    upload::Encoder,
+    upload::{Encoder, Room},
 };
 use crate::disk::Disk;
 
@@ -117,11 +117,12 @@ impl Bundle {
         }
     }
 
-    /// Returns the next bytes of the answer, at most `most`, or `None` after the last one.
-    pub(super) async fn next(&mut self, disk: &Disk, most: usize) -> io::Result<Option<Bytes>> {
+    /// Returns the next bytes of the answer, as many as there is room for, or `None` after the last one.
+    pub(super) async fn next(&mut self, disk: &Disk, room: Room) -> io::Result<Option<Bytes>> {
+        let most = room.size();
         if self.ahead.is_empty() {
             self.decide().await;
-            self.read(disk, most.min(PART)).await?;
+            self.read(disk, room).await?;
         }
         Ok(taken(&mut self.ahead, most))
     }
@@ -136,7 +137,8 @@ impl Bundle {
         }
     }
 
-    async fn read(&mut self, disk: &Disk, enough: usize) -> io::Result<()> {
+    async fn read(&mut self, disk: &Disk, room: Room) -> io::Result<()> {
+        let enough = room.size().min(PART);
         let (context, left) = (Arc::clone(&self.context), self.left);
         let mut bytes = Vec::with_capacity(enough);
         if !std::mem::replace(&mut self.is_begun, true) {
@@ -152,7 +154,7 @@ impl Bundle {
             part.read(&context, enough)
         });
         let part = part.await?;
-        (self.ahead, self.left, self.decided) = (part.bytes.into(), part.left, part.decided);
+        (self.ahead, self.left, self.decided) = (room.hold(part.bytes), part.left, part.decided);
         Ok(())
     }
 }

@@ -21,7 +21,12 @@ use node_wire::{
     content::{ContentScan, Scanned},
 };
 
-use super::{bundle::Bundle, kinds::Key, relay::Relay, upload::Memory};
+use super::{
+    bundle::Bundle,
+    kinds::Key,
+    relay::Relay,
+    upload::{Memory, Room},
+};
 use crate::{
     cache::CachedBlob,
     client::BlobBody,
@@ -197,12 +202,12 @@ impl Content {
         }
     }
 
-    /// Reads at most `most` bytes that are left of a blob and checks their piece, so that
+    /// Reads as many of the bytes that are left of a blob as there is room for, and checks their piece, so that
     /// nothing is said of content that is not what its digest says.
     ///
     /// # Errors
     /// Errors if the piece cannot be read or is wrong.
-    pub(super) async fn check_first(&mut self, disk: &Disk, most: usize) -> io::Result<()> {
+    pub(super) async fn check_first(&mut self, disk: &Disk, room: Room) -> io::Result<()> {
         if let ByteSource::Blob {
             blob,
             left,
@@ -210,7 +215,7 @@ impl Content {
             reader,
         } = &mut self.source
         {
-            fill(disk, blob, (left, ahead, reader), most).await?;
+            fill(disk, blob, (left, ahead, reader), room).await?;
         }
         Ok(())
     }
@@ -302,11 +307,12 @@ impl Content {
         }
     }
 
-    /// Returns the next bytes, at most `most`, or `None` after the last one.
+    /// Returns the next bytes, as many as there is room for, or `None` after the last one.
     ///
     /// # Errors
     /// When they cannot be read, or are not what they were at the beginning.
-    pub(super) async fn next(&mut self, disk: &Disk, most: usize) -> io::Result<Option<Bytes>> {
+    pub(super) async fn next(&mut self, disk: &Disk, room: Room) -> io::Result<Option<Bytes>> {
+        let most = room.size();
         match &mut self.source {
             ByteSource::Memory(all) => Ok(taken(all, most)),
             ByteSource::File { file, left } => {
@@ -315,14 +321,14 @@ impl Content {
                 }
                 let end = left.end.min(left.start.saturating_add(most as u64));
                 let (file, range) = (Arc::clone(file), left.start..end);
-                let mut chunk = room(&range)?;
+                let mut chunk = buffer(&range)?;
                 let job = move || {
                     read_file(&file, range, &mut chunk)?;
                     Ok::<_, io::Error>(chunk)
                 };
                 let chunk = disk.run(job).await??;
                 left.start = end;
-                Ok(Some(chunk.into()))
+                Ok(Some(room.hold(chunk)))
             }
             ByteSource::Blob {
                 blob,
@@ -330,7 +336,7 @@ impl Content {
                 ahead,
                 reader,
             } => {
-                fill(disk, blob, (left, ahead, reader), most).await?;
+                fill(disk, blob, (left, ahead, reader), room).await?;
                 Ok(taken(ahead, most))
             }
             ByteSource::Tree {
@@ -346,20 +352,20 @@ impl Content {
                 let (digests, digest) = (Arc::clone(digests), *digest);
                 let read = disk.run(move || digests.read_tree(&digest, range)).await?;
                 let chunk = read.ok_or_else(|| io::Error::other("the tree is gone"))?;
-                Ok(Some(chunk.into()))
+                Ok(Some(room.hold(chunk)))
             }
-            ByteSource::Peer(relay) => relay.next(most).await,
+            ByteSource::Peer(relay) => relay.next(room).await,
             ByteSource::Passed { body, left, ahead } => {
                 if ahead.is_empty()
                     && let Some(arrived) = body.next().await.map_err(io::Error::other)?
                 {
-                    *ahead = arrived;
+                    *ahead = room.hold(arrived);
                 }
                 let bytes = taken(ahead, most);
                 *left -= bytes.as_ref().map_or(0, |bytes| bytes.len() as u64);
                 Ok(bytes)
             }
-            ByteSource::Bundle(bundle) => bundle.next(disk, most).await,
+            ByteSource::Bundle(bundle) => bundle.next(disk, room).await,
         }
     }
 
@@ -367,9 +373,9 @@ impl Content {
     pub(super) async fn read(
         mut self,
         disk: Disk,
-        most: usize,
+        room: Room,
     ) -> (Content, io::Result<Option<Bytes>>) {
-        let chunk = self.next(&disk, most).await;
+        let chunk = self.next(&disk, room).await;
         (self, chunk)
     }
 
@@ -428,18 +434,18 @@ impl ByteSource {
     }
 }
 
-/// Reads about `most` of the bytes that are left of a blob, of one piece, into `ahead` if that is empty.
+/// Reads as many of the bytes that are left of a blob as there is room for, of one piece, into `ahead` if that is empty.
 async fn fill(
     disk: &Disk,
     blob: &Blob,
     (left, ahead, reader): (&mut Range<u64>, &mut Bytes, &mut PartReader),
-    most: usize,
+    room: Room,
 ) -> io::Result<()> {
     if !ahead.is_empty() || left.is_empty() {
         return Ok(());
     }
-    let part = next_part(left, most as u64);
-    let mut bytes = room(&part)?;
+    let part = next_part(left, room.size() as u64);
+    let mut bytes = buffer(&part)?;
     let (blob, mut used) = (blob.clone(), std::mem::take(reader));
     used.make_room(blob.tree(), &part);
     let job = move || {
@@ -448,14 +454,14 @@ async fn fill(
     };
     let (bytes, mut used) = disk.run(job).await??;
     used.drop_room();
-    (*ahead, *reader) = (bytes.into(), used);
+    (*ahead, *reader) = (room.hold(bytes), used);
     left.start += ahead.len() as u64;
     Ok(())
 }
 
-/// Returns room for the bytes of a range. It is made by who takes them, not by the threads that read: memory that many
+/// Returns a buffer for the bytes of a range. It is made by who takes them, not by the threads that read: memory that many
 /// threads ask for and others give back is kept for each of them.
-fn room(range: &Range<u64>) -> io::Result<Vec<u8>> {
+fn buffer(range: &Range<u64>) -> io::Result<Vec<u8>> {
     let length = usize::try_from(range.end - range.start).map_err(io::Error::other)?;
     Ok(Vec::with_capacity(length))
 }
@@ -493,7 +499,7 @@ fn read_file(shared: &SharedFile, range: Range<u64>, chunk: &mut Vec<u8>) -> io:
 async fn scan_file(disk: &Disk, file: &Arc<SharedFile>) -> io::Result<Scanned> {
     let (mut scan, mut at) = (ContentScan::new(), 0);
     let size = file.stamp.size;
-    let mut part = room(&(0..size.min(SCAN)))?;
+    let mut part = buffer(&(0..size.min(SCAN)))?;
     while at < size && scan.may_be_text() {
         let (file, range) = (Arc::clone(file), at..size.min(at + SCAN));
         at = range.end;
@@ -514,7 +520,7 @@ async fn scan_file(disk: &Disk, file: &Arc<SharedFile>) -> io::Result<Scanned> {
 /// Scans a blob, and returns it too if it is one piece.
 async fn scan_blob(disk: &Disk, blob: &Blob) -> io::Result<(Scanned, Option<Bytes>)> {
     let count = blob.tree().count();
-    let mut state = (ContentScan::new(), room(&blob.tree().range(0))?);
+    let mut state = (ContentScan::new(), buffer(&blob.tree().range(0))?);
     for index in 0..count {
         let blob = blob.clone();
         let job = move || {

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use node_wire::{About, AnswerRate, Budget, ShareName, content::Payload, fault::MissReason};
 use tokio::time::timeout_at;
 
-use super::{Context, policy::FetchPermit, tee::Tee};
+use super::{Context, content::taken, policy::FetchPermit, tee::Tee, upload::Room};
 use crate::{
     client::{CallError, RemoteFile},
     clock::now,
@@ -101,13 +101,16 @@ impl Relay {
         self.is_over.then(|| std::mem::take(&mut self.ahead))
     }
 
-    /// Returns the next bytes, at most `most`, or `None` after the last one.
-    pub(super) async fn next(&mut self, most: usize) -> io::Result<Option<Bytes>> {
+    /// Returns the next bytes, as many as there is room for, or `None` after the last one.
+    pub(super) async fn next(&mut self, room: Room) -> io::Result<Option<Bytes>> {
+        let most = room.size();
         while self.ahead.is_empty() && !self.is_over {
             match self.remote.next().await.map_err(io::Error::other)? {
+                Some(piece) if piece.is_empty() => {}
                 Some(piece) => {
                     self.tee.push(piece.clone()).await;
-                    self.ahead = piece;
+                    self.ahead = room.hold(piece);
+                    break;
                 }
                 None => {
                     self.is_over = true;
@@ -115,8 +118,7 @@ impl Relay {
                 }
             }
         }
-        let most = most.min(self.ahead.len());
-        Ok((most > 0).then(|| self.ahead.split_to(most)))
+        Ok(taken(&mut self.ahead, most))
     }
 }
 

@@ -34,7 +34,7 @@ use futures_util::stream;
 use node_wire::{AnswerRate, content::QueryAnswerWriter};
 use tokio_util::task::AbortOnDropHandle;
 
-pub(super) use self::memory::Memory;
+pub(super) use self::memory::{Memory, Room};
 use super::{
     content::{Content, Origin},
     front::Remote,
@@ -195,9 +195,9 @@ impl Uploads {
         &self.memory
     }
 
-    /// Returns the most bytes of the next chunk.
-    pub(super) fn chunk(&self) -> usize {
-        self.memory.chunk().min(self.rate.turn())
+    /// Makes room for the next chunk.
+    pub(super) fn room(&self) -> Room {
+        self.memory.room(self.rate.turn())
     }
 }
 
@@ -309,19 +309,18 @@ impl Sending {
     /// Returns the next chunk and begins to read the one behind it.
     async fn read(&mut self) -> io::Result<Option<(Bytes, Origin)>> {
         let uploads = &self.upload.uploads;
-        let (disk, most) = (uploads.disk.clone(), uploads.chunk());
+        let disk = uploads.disk.clone();
         let (content, chunk) = match std::mem::replace(&mut self.reading, Reading::Over) {
-            Reading::Idle(content) => content.read(disk.clone(), most).await,
+            Reading::Idle(content) => content.read(disk.clone(), uploads.room()).await,
             Reading::Ahead(reading) => reading.await.map_err(io::Error::other)?,
             Reading::Over => return Ok(None),
         };
         let Some(chunk) = chunk? else {
             return Ok(None);
         };
-        let chunk = uploads.memory.hold(chunk);
         let origin = content.origin();
         self.reading = if content.is_on_disk() && uploads.memory.is_plentiful() {
-            let reading = tokio::spawn(content.read(disk, most));
+            let reading = tokio::spawn(content.read(disk, uploads.room()));
             Reading::Ahead(AbortOnDropHandle::new(reading))
         } else {
             Reading::Idle(content)

@@ -32,5 +32,5 @@ fuzz_target!(|text: &str| {
         asking.add(&url);
         assert_eq!(PeerUrl::parse(url.as_str()), Ok(url));
     }
-    drop(text.parse::<NodeId>());
+    let _ = text.parse::<NodeId>();
 });

@@ -1,7 +1,7 @@
 //! Memory for content that is on its way out.
 //!
-//! Every chunk is counted from when it is read until the system has taken it. The less is left, the smaller are the next
-//! chunks: an answer alone has long ones, a thousand whose clients do not read have short ones.
+//! Every chunk is counted from when there is [`Room`] for it until the system has taken it. The less is left, the smaller
+//! are the next chunks: an answer alone has long ones, a thousand whose clients do not read have short ones.
 //!
 //! # Invariants
 //! - Chunks take at most [`MEMORY`], and beyond that [`CHUNK_MIN`] for each answer that is sent and one that is read.
@@ -37,11 +37,18 @@ const WHOLE_MIN: u64 = 4 * 1024;
 #[derive(Clone, Debug, Default)]
 pub(in crate::server) struct Memory(Arc<AtomicUsize>);
 
+/// Room for the next chunk. It is counted before the chunk is read: a thousand answers that begin at once would else all
+/// read long ones.
+#[derive(Debug)]
+pub(in crate::server) struct Room {
+    size: usize,
+    memory: Memory,
+}
+
 /// Bytes that are counted until they are dropped.
 struct Held<T> {
     bytes: T,
-    length: usize,
-    memory: Memory,
+    _room: Room,
 }
 
 impl Memory {
@@ -49,6 +56,19 @@ impl Memory {
     pub(in crate::server) fn chunk(&self) -> usize {
         let part = self.left() / PARTS;
         (part - part % CHUNK_MIN).clamp(CHUNK_MIN, CHUNK_MAX)
+    }
+
+    /// Makes room for the next chunk, of at most `most` bytes.
+    pub(super) fn room(&self, most: usize) -> Room {
+        self.room_of(self.chunk().min(most))
+    }
+
+    fn room_of(&self, size: usize) -> Room {
+        self.0.fetch_add(size, Ordering::Relaxed);
+        Room {
+            size,
+            memory: self.clone(),
+        }
     }
 
     /// Returns the length of the longest content that may be read at once.
@@ -70,20 +90,34 @@ impl Memory {
     where
         T: AsRef<[u8]> + Send + 'static,
     {
-        let length = bytes.as_ref().len();
-        if length == 0 {
-            return Bytes::new();
-        }
-        self.0.fetch_add(length, Ordering::Relaxed);
-        Bytes::from_owner(Held {
-            bytes,
-            length,
-            memory: self.clone(),
-        })
+        self.room_of(bytes.as_ref().len()).hold(bytes)
     }
 
     fn left(&self) -> usize {
         MEMORY.saturating_sub(self.0.load(Ordering::Relaxed))
+    }
+}
+
+impl Room {
+    /// Returns the most bytes that it is for.
+    pub(in crate::server) fn size(&self) -> usize {
+        self.size
+    }
+
+    /// Counts bytes, be they fewer or more, until they and all their parts are dropped.
+    pub(in crate::server) fn hold<T>(mut self, bytes: T) -> Bytes
+    where
+        T: AsRef<[u8]> + Send + 'static,
+    {
+        let length = bytes.as_ref().len();
+        if length == 0 {
+            return Bytes::new();
+        }
+        let count = &self.memory.0;
+        count.fetch_add(length, Ordering::Relaxed);
+        count.fetch_sub(self.size, Ordering::Relaxed);
+        self.size = length;
+        Bytes::from_owner(Held { bytes, _room: self })
     }
 }
 
@@ -93,9 +127,9 @@ impl<T: AsRef<[u8]>> AsRef<[u8]> for Held<T> {
     }
 }
 
-impl<T> Drop for Held<T> {
+impl Drop for Room {
     fn drop(&mut self) {
-        self.memory.0.fetch_sub(self.length, Ordering::Relaxed);
+        self.memory.0.fetch_sub(self.size, Ordering::Relaxed);
     }
 }
 
@@ -112,6 +146,28 @@ mod tests {
         drop(held);
         assert_eq!(memory.left(), MEMORY - CHUNK_MAX, "a part is left");
         drop(part);
+        assert_eq!(memory.left(), MEMORY);
+    }
+
+    #[test]
+    fn room_is_counted_before_it_is_filled() {
+        let memory = Memory::default();
+        let rooms: Vec<_> = (0..1_024).map(|_| memory.room(usize::MAX)).collect();
+        let all: usize = rooms.iter().map(Room::size).sum();
+        assert!(all < MEMORY + 1_024 * CHUNK_MIN, "{all}");
+        assert!(memory.room(1_000).size() <= 1_000);
+        let held: Vec<_> = rooms
+            .into_iter()
+            .map(|room| room.hold(vec![0; 10]))
+            .collect();
+        assert_eq!(
+            memory.left(),
+            MEMORY - 10 * held.len(),
+            "what was not needed is back"
+        );
+        drop(held);
+        assert_eq!(memory.left(), MEMORY);
+        drop(memory.room(5).hold(Vec::new()));
         assert_eq!(memory.left(), MEMORY);
     }
 

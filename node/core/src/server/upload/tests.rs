@@ -232,17 +232,17 @@ async fn held_by_slow_readers(uploads: &Uploads, readers: u8, length: usize) -> 
     let upload = uploads.begin(remote(255), None).await.unwrap();
     let body = upload.body(content(&sent), Encoder::Raw).await;
     assert!(whole(body).await == sent, "an honest reader has all of it");
-    uploads.chunk()
+    uploads.room().size()
 }
 
 #[tokio::test]
 async fn slow_readers_leave_long_chunks_when_they_go() {
     let (uploads, _) = uploads(0);
-    let alone = uploads.chunk();
+    let alone = uploads.room().size();
     assert_eq!(alone, 256 * 1024);
     let beside_slow_ones = held_by_slow_readers(&uploads, 200, 2_000_000).await;
     assert!(beside_slow_ones < alone / 4, "{beside_slow_ones}");
-    assert_eq!(uploads.chunk(), alone);
+    assert_eq!(uploads.room().size(), alone);
 }
 
 #[tokio::test]
