@@ -28,9 +28,9 @@ use node_overlay::{LocalHandlers, QueryKeys};
 use plugin_api::{Changes, Files, Handler, HandlerError, Index, NameCheck, PluginDirectory};
 
 pub use self::{
-    answer::{Answer, Asker, Bounds, End},
+    answer::{Answer, Asker, Bounds},
     extensions::{CaughtUp, Extensions, OpenIndex},
-    hits::{SEARCH_LIMIT_MAX, SearchHit, SearchHits},
+    hits::{SEARCH_LIMIT_MAX, SearchHits, described},
     live::{LiveAnswer, Page, PageMost},
     plugins::Plugins,
     watch::watch_plugins,

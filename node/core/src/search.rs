@@ -18,7 +18,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use node_wire::{fault::MissReason, name::ShareName, peer_url::PeerUrl};
+use node_api::search::SearchReach;
+use node_wire::{FoundEnd, fault::MissReason, name::ShareName, peer_url::PeerUrl};
 use plugin_api::{Files, Gap, Hit};
 use tokio::{select, time::sleep_until};
 
@@ -26,11 +27,10 @@ use self::chapter::Chapter;
 use crate::{
     clock::now,
     handlers::{
-        Asker, Bounds, End, Handlers, LiveAnswer, Page, PageMost, QueryError, query,
-        query::SyntaxError,
+        Asker, Bounds, Handlers, LiveAnswer, Page, PageMost, QueryError, query, query::SyntaxError,
     },
 };
-use node_overlay::{Finder, Holder, Overlay, PassedOver, Reach, Step, WALK};
+use node_overlay::{Finder, Holder, Overlay, PassedOver, Step, WALK};
 
 /// How much later than its deadline a handler may say that it has passed.
 const GRACE: Duration = Duration::from_millis(500);
@@ -51,7 +51,7 @@ pub struct SearchWanted {
     /// Longest time for all of it.
     pub time: Duration,
     /// How far it goes.
-    pub reach: Reach,
+    pub reach: SearchReach,
 }
 
 /// A search in progress.
@@ -89,7 +89,7 @@ pub struct Here {
     /// Hits so far.
     pub hits: usize,
     /// How it ended.
-    pub end: Option<Result<End, QueryError>>,
+    pub end: Option<Result<FoundEnd, QueryError>>,
     /// What it does not cover.
     pub gaps: Vec<Gap>,
 }

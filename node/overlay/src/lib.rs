@@ -83,7 +83,7 @@ pub use self::{
         RESERVE_MAX, Stranger, active, steady,
     },
     plan::{BOOK_PATIENCE, Ended, FAN_OUT, IN_FLIGHT_MAX, Plan, SLOW_AFTER},
-    planner::{PassedOver, Planner, Reach, Why},
+    planner::{PassedOver, Planner},
     pointers::{MISS_AGE, MISSES_MAX, POINTER_AGE, POINTERS_MAX, Pointers},
     prove::{NotProved, Telling},
     providers::Providers,

@@ -11,11 +11,12 @@
 
 use std::sync::Arc;
 
+use node_api::search::SearchReach;
 use node_wire::{name::ShareName, peer_url::PeerUrl};
 
 use crate::{
     handlers::{DEFAULT_HANDLER, query::Query},
-    overlay::{Overlay, Reach, Step, Walk, WalkQuery},
+    overlay::{Overlay, Step, Walk, WalkQuery},
 };
 
 /// The part of a search that asks the peers of the chapter.
@@ -39,11 +40,11 @@ enum State {
 
 impl Chapter {
     /// What there would be to ask.
-    pub(super) fn of(overlay: &Arc<Overlay>, query: &str, reach: Reach) -> Chapter {
+    pub(super) fn of(overlay: &Arc<Overlay>, query: &str, reach: SearchReach) -> Chapter {
         Chapter {
             overlay: Arc::clone(overlay),
             name: exact_name(query),
-            is_wanted: reach == Reach::Sure,
+            is_wanted: reach == SearchReach::Sure,
             state: State::Idle,
         }
     }

@@ -15,7 +15,8 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use node_overlay::{Overlay, Reach};
+use node_api::search::SearchReach;
+use node_overlay::Overlay;
 use node_wire::{NameError, name::ShareName};
 use plugin_api::Files;
 
@@ -167,7 +168,7 @@ fn begin(asked: Searched<'_>, query: String, limit: usize) -> Result<Search, Syn
         query,
         limit,
         time: TIME,
-        reach: Reach::Sure,
+        reach: SearchReach::Sure,
     };
     Search::begin(asked.overlay, asked.handlers, asked.files, wanted)
 }

@@ -111,12 +111,13 @@ pub(super) async fn hits(
         .await;
     answer.hits = permitted.hits;
     let digests = Arc::clone(&context.digests);
+    let node = context.overlay.ourselves().as_str().to_owned();
     let described = context.disk.run(move || {
         let digest = |file: &FileInfo| {
             let in_time = now() < deadline;
             in_time.then(|| digests.known_as(file)).flatten()
         };
-        SearchHits::of(answer, permitted.is_whole, &digest)
+        SearchHits::of(answer, permitted.is_whole, &node, &digest)
     });
     described.await.map_err(|error| panicked(&error))
 }
