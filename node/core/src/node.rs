@@ -6,7 +6,7 @@
 //! front of the peer port. [`Node::stop`] ends them from the outside in: no new
 //! requests, no new fetches, open requests and fetches end or are cut, the
 //! peers are saved. When it returns, nothing of the node runs any more. Dropping
-//! a [`Node`] cancels what runs, so that nothing outlives it for long.
+//! a [`Node`] ends the same parts without waiting for them.
 //!
 //! # What others may do
 //! A [`Node`] is the system: the control server and the meeting of others ask it, by
@@ -255,9 +255,7 @@ impl Node {
 
     /// Ends the node and waits until all of it has ended.
     pub async fn stop(&self) {
-        self.cancel.cancel();
-        self.context.searches.clear();
-        self.context.summary.close();
+        self.cancel();
         let handlers = Arc::clone(&self.context.handlers);
         // Programs may take their time to end.
         let threads = Threads::new("stop", 1);
@@ -270,6 +268,14 @@ impl Node {
         self.tasks.wait().await;
         self.context.keepers.close();
         self.context.keepers.wait().await;
+    }
+
+    /// Cancels all tasks, searches and fetches, and waits for none of them.
+    fn cancel(&self) {
+        self.cancel.cancel();
+        self.context.searches.clear();
+        self.context.summary.close();
+        self.context.transfers.cancel_all();
     }
 
     /// Begins to keep the catalogue. Waits until it is complete, but not long: a
@@ -330,9 +336,18 @@ impl Node {
 }
 
 impl Drop for Node {
-    /// Cancels the tasks of a node that nobody stopped, so that none outlives it.
+    /// Ends a node that was not stopped. A thread stops the handlers, because that blocks.
     fn drop(&mut self) {
-        self.cancel.cancel();
+        if self.cancel.is_cancelled() {
+            return;
+        }
+        self.cancel();
+        let handlers = Arc::clone(&self.context.handlers);
+        let place = Threads::new("stop", 1).try_place();
+        let place = place.expect("a new table of threads has a free place");
+        if let Err(error) = place.spawn(move || handlers.stop()) {
+            tracing::error!(%error, "the handlers of a dropped node are not stopped");
+        }
     }
 }
 

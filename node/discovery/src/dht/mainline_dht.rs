@@ -203,3 +203,10 @@ impl Dht for MainlineDht {
         })
     }
 }
+
+impl Drop for MainlineDht {
+    /// Leaves the table without waiting for the thread of the library.
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
