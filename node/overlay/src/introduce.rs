@@ -156,7 +156,7 @@ impl Overlay {
                 self.events.emit(&Event::PeerAnswered {
                     url: peer.as_str().to_owned(),
                 });
-                // // A waiter for the peer need not wait for the proof of its identity.
+                // A waiter for the peer need not wait for the proof of its identity.
                 self.met.notify_waiters();
                 self.came_back.notify_waiters();
                 self.to_poll.notify_one();

@@ -381,7 +381,7 @@ mod tests {
         assert_eq!(table.hint(&url(1), &question("a"), now), Hint::Open);
         assert!(table.matching(&question("a"), now).is_empty());
         assert!(table.near(now).is_empty());
-        // // Saying it once more does not make it right.
+        // Saying it once more does not make it right.
         table.told(&url(1), summary(&["a", "b"], &[]), HERE, now);
         assert_eq!(table.hint(&url(1), &question("a"), now), Hint::Open);
         for _ in 0..JUDGED_AFTER {
