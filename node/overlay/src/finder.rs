@@ -19,7 +19,7 @@
 //! - Peers of the chapter are not asked; that they may know more is noted.
 //! - An address is called under one URL, and none that is nearer than who named it.
 //! - A peer that somebody else named is not one of ours: that it cannot be
-//! reached does not count against the peer that named it.
+//!   reached does not count against the peer that named it.
 //! - Dropping a [`Finder`] ends its calls; [`Finder::next`] and [`Finder::advance`]
 //!   may be dropped and called again without loss.
 

@@ -2,7 +2,7 @@
 //!
 //! # Participants
 //! - [`PeerTable`]: the known peers and what is known of each; the calls that
-//! strangers cause, within limits.
+//!   strangers cause, within limits.
 //! - [`QueryMemory`]: the walks of queries that came by, so that none is walked
 //!   twice here.
 //! - [`Plan`]: the peers that one walk asks next.
@@ -36,7 +36,7 @@
 //! - Only a peer that cannot be reached is dropped, after
 //!   [`FAILURES_MAX`] failures; a fault is an answer.
 //! - A file never passes through here: a walk hands out the open answer of a
-//! peer, and the caller reads it.
+//!   peer, and the caller reads it.
 
 mod called_back;
 mod finder;

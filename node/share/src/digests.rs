@@ -11,8 +11,8 @@
 //!   and beside the description of a file that says the same stamp.
 //! - A file whose stamp was not settled before it was read may change again without
 //!   another stamp. It is read again when its digest is
-//! asked for again; content by its digest is served meanwhile, and the
-//! receiver checks it.
+//!   asked for again; content by its digest is served meanwhile, and the
+//!   receiver checks it.
 //! - A file that is not short is read by one thread at a time, and at most
 //!   [`READERS_MAX`] of them are read at a time.
 //! - All calls but [`Digests::run`], [`Digests::hash`] and [`Digests::read_soon`] block.

@@ -11,7 +11,7 @@
 //! - A stamp that is younger than [`SETTLED_AFTER`] may be that of the next change
 //!   as well. What was read under it is not relied on.
 //! - The number of the device is not in it: it changes with a restart
-//! of the machine, and all files would be read again for nothing.
+//!   of the machine, and all files would be read again for nothing.
 
 use std::{
     collections::BTreeMap,

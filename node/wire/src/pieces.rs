@@ -13,8 +13,8 @@
 //! # Invariants
 //! - A [`PieceTree`] exists only if its values make its digest.
 //! - The size that a tree states is proved only by its last piece: a tree of
-//! the right values with a wrong size has the right digest. A node that relies
-//! on the size of a stranger's tree checks the last piece first.
+//!   the right values with a wrong size has the right digest. A node that relies
+//!   on the size of a stranger's tree checks the last piece first.
 //! - A file of one piece has no values: its digest checks it.
 //!
 //! Absent: files, sockets, names.

@@ -9,9 +9,9 @@
 //! - What was committed survives; a node that is killed loses what came after,
 //!   and nothing else.
 //! - [`Store::open`] has read every byte of the index: it is what was written, or
-//! it is removed and rebuilt. So is one that makes tantivy panic.
+//!   it is removed and rebuilt. So is one that makes tantivy panic.
 //! - The index is a hint. Each result is checked against the file before it is
-//! reported.
+//!   reported.
 
 mod directory;
 mod sealed;

@@ -8,7 +8,7 @@
 //!
 //! # Invariants
 //! - The sandbox is that of the handlers, without files: a policy decides from
-//! its arguments alone, and keeps nothing between two calls.
+//!   its arguments alone, and keeps nothing between two calls.
 //! - A decision ends: after [`POLICY_OPERATIONS_MAX`] operations or
 //!   [`POLICY_TIME`].
 //! - `allow_query` and `allow_fetch` guard: an error, an answer that is neither

@@ -2,12 +2,12 @@
 //!
 //! # Invariants
 //! - It is made when it is first asked for, which takes a few tenths of a second
-//! for a million names, and updated with new names from then on.
+//!   for a million names, and updated with new names from then on.
 //! - Every word of every name is there, unless it is of digits alone. A word
 //!   whose last name is gone may be there as well, until most names have gone
-//! and it is rebuilt.
+//!   and it is rebuilt.
 //! - No more than [`WORDS_MAX`] words are kept; with more there is no
-//! vocabulary, and the caller has to look at the names.
+//!   vocabulary, and the caller has to look at the names.
 
 use std::collections::HashSet;
 
