@@ -65,7 +65,7 @@ struct Once<'s> {
     sink: &'s mut dyn Sink,
     /// The names of the files that were passed on.
     given: HashSet<String>,
-    /// Whether no more is wanted.
+    /// True if no more is wanted.
     is_over: bool,
 }
 

@@ -14,7 +14,7 @@ pub const SEARCH_LIMIT_MAX: usize = 10_000;
 /// What `GET /search` answers.
 #[derive(Clone, Debug, Serialize)]
 pub struct SearchHits {
-    /// Whether everything was looked at.
+    /// True if everything was looked at.
     pub complete: bool,
     /// The hits, best first.
     pub hits: Vec<Hit>,

@@ -9,7 +9,7 @@ use super::rank::Stage;
 /// The bounds of one search.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Whom it asks.
+    /// The peers that it asks.
     pub reach: SearchReach,
     /// Most peers that it asks.
     pub budget: usize,

@@ -1,4 +1,4 @@
-//! What a search found, in the words of the control connection.
+//! The result of a search, in the words of the control connection.
 
 use std::{
     collections::{BTreeMap, HashSet},
@@ -65,7 +65,7 @@ fn by_score(hits: &mut [Hit]) {
     }
 }
 
-/// What a policy is told of a hit.
+/// Returns the description of a hit for a policy.
 pub(super) fn to_rank(hit: &Hit, ourselves: &str) -> RankAsked {
     let text = hit.excerpt.as_ref().map(|excerpt| excerpt.text.clone());
     RankAsked {
@@ -138,7 +138,7 @@ fn excerpt(excerpt: FindExcerpt) -> Excerpt {
     }
 }
 
-/// How the search went, without its hits. `is_full`: there are as many as wanted.
+/// Returns the summary of a search, without its hits. `is_full`: there are as many as wanted.
 pub(super) fn summary(search: &Search, ourselves: &PeerUrl, is_full: bool) -> SearchAnswer {
     let handler = search.handler();
     let mut trace = vec![TraceStep {
@@ -176,7 +176,7 @@ pub(super) fn summary(search: &Search, ourselves: &PeerUrl, is_full: bool) -> Se
     }
 }
 
-/// What the answer of this node does not cover.
+/// Returns the gaps in the answer of this node.
 fn gaps(search: &Search, ourselves: &PeerUrl) -> Vec<SearchGap> {
     let gaps = search.here().gaps.iter().map(|gap| SearchGap {
         node: ourselves.as_str().to_owned(),
@@ -192,7 +192,7 @@ fn gaps(search: &Search, ourselves: &PeerUrl) -> Vec<SearchGap> {
     gaps.collect()
 }
 
-/// How many nodes were asked, however often.
+/// The numbers of nodes that were asked, each counted once.
 struct Nodes {
     asked: usize,
     answered: usize,
@@ -216,7 +216,7 @@ impl Nodes {
     }
 }
 
-/// How all of it ended: the strongest reason why there may be more.
+/// Returns the end of the whole: the strongest reason why there may be more.
 fn whole(trace: &[TraceStep], is_out_of_budget: bool, is_full: bool) -> SearchEnd {
     let has = |end: SearchEnd| match end {
         SearchEnd::Budget => is_out_of_budget,
@@ -246,7 +246,7 @@ fn end_here(search: &Search, is_full: bool) -> SearchEnd {
 
 fn end_there(step: &Step, is_full: bool) -> SearchEnd {
     match (&step.error, step.took) {
-        // Whoever is still asked when there are enough hits is not waited for.
+        // A peer that is still asked when there are enough hits is not waited for.
         (None, None) | (Some(CallError::Deadline), _) if is_full => SearchEnd::Limit,
         (None, None) | (Some(CallError::Deadline), _) => SearchEnd::Deadline,
         (Some(_), _) => SearchEnd::Failed,
