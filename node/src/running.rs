@@ -32,7 +32,7 @@ use crate::{
 /// The file in the state directory that says where the control connection is.
 pub const CONTROL_FILE: &str = "control";
 
-/// Why a node did not start. Each says what to change.
+/// The error of a node that did not start. Each says what to change.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// The state directory cannot be used.
@@ -137,25 +137,25 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
 }
 
 impl Running {
-    /// The URL under which peers reach the node.
+    /// Returns the URL under which peers reach the node.
     #[must_use]
     pub fn url(&self) -> &str {
         self.node.url().as_str()
     }
 
-    /// The address of the control connection.
+    /// Returns the address of the control connection.
     #[must_use]
     pub fn control(&self) -> SocketAddr {
         self.control.address()
     }
 
-    /// The state directory.
+    /// Returns the state directory.
     #[must_use]
     pub fn state(&self) -> &Path {
         self.state.path()
     }
 
-    /// The shared directory.
+    /// Returns the shared directory.
     #[must_use]
     pub fn share(&self) -> &Path {
         &self.share
@@ -180,7 +180,7 @@ impl Running {
     }
 }
 
-/// Stops what a start that failed has started. Returns why it failed.
+/// Stops the parts that a failed start has started. Returns the error.
 async fn given_up(node: Option<&Node>, index: Option<Index>, error: StartError) -> StartError {
     if let Some(node) = node {
         node.stop().await;

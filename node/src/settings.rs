@@ -37,7 +37,7 @@ pub struct Settings {
     pub control: SocketAddr,
     /// The state directory.
     pub state: PathBuf,
-    /// Lines of the file of peers that were passed over, each with what is wrong.
+    /// Lines of the file of peers that were passed over, each with its error.
     pub skipped: Vec<String>,
     /// Directory of scripted handlers.
     pub plugins: Option<PathBuf>,
@@ -47,13 +47,13 @@ pub struct Settings {
     pub meeting: Meeting,
 }
 
-/// Why the settings make no sense. Each says what to change.
+/// The error of invalid settings. Each says what to change.
 #[derive(Debug, thiserror::Error)]
 pub enum SettingsError {
     /// No directory to share.
     #[error("say which directory to share: --share DIR")]
     NoShare,
-    /// A directory that is none.
+    /// A path that is not a directory.
     #[error("{option} {}: {error}; give a directory that you can read", path.display())]
     NoDirectory {
         /// The option.
@@ -95,10 +95,10 @@ pub enum SettingsError {
         "--control {0}: the control connection must be on a loopback address, such as 127.0.0.1:4243"
     )]
     ControlNotLoopback(SocketAddr),
-    /// A URL that is none.
+    /// An invalid URL.
     #[error("{origin}: `{text}` is no URL of a peer: {error}")]
     Url {
-        /// Where it stands: an option, or a file and a line.
+        /// Its place: an option, or a file and a line.
         origin: String,
         /// The text.
         text: String,
@@ -106,10 +106,10 @@ pub enum SettingsError {
         #[source]
         error: UrlError,
     },
-    /// A name that is none.
+    /// An invalid name.
     #[error("--network: a name has 1 to {} bytes", meeting::NETWORK_MAX)]
     Network,
-    /// A node of the DHT that is none.
+    /// An invalid node of the DHT.
     #[error("--dht-bootstrap: `{0}` is no HOST:PORT")]
     Bootstrap(String),
     /// A file that cannot be read.
@@ -230,7 +230,7 @@ impl Settings {
 }
 
 impl Settings {
-    /// Returns the options whose values are others in `new`.
+    /// Returns the options whose values differ in `new`.
     #[must_use]
     pub fn differences(&self, new: &Settings) -> Vec<&'static str> {
         let meeting = |settings: &Settings| format!("{:?}", settings.meeting);
@@ -276,7 +276,7 @@ fn resolved(listen: ListenAddress) -> Result<SocketAddr, SettingsError> {
     address.map_err(|error| SettingsError::Listen { listen, error })
 }
 
-/// `$XDG_STATE_HOME/sixhop`, or below the home directory.
+/// Returns `$XDG_STATE_HOME/sixhop`, or the directory below the home directory.
 #[must_use]
 pub fn default_state() -> Option<PathBuf> {
     let base = absolute("XDG_STATE_HOME")
@@ -284,7 +284,7 @@ pub fn default_state() -> Option<PathBuf> {
     Some(base.join("sixhop"))
 }
 
-/// The configuration file that is read if none is named: `$XDG_CONFIG_HOME/sixhop/config.toml`, or below the home
+/// Returns the configuration file that is read if none is named: `$XDG_CONFIG_HOME/sixhop/config.toml`, or below the home
 /// directory, if it is there.
 #[must_use]
 pub fn default_config() -> Option<PathBuf> {
@@ -294,10 +294,10 @@ pub fn default_config() -> Option<PathBuf> {
     file.is_file().then_some(file)
 }
 
-/// The state directory that the configuration file names, if there is one and it does.
+/// Returns the state directory that the configuration file names, if there is one and it does.
 ///
 /// # Errors
-/// When the file makes no sense.
+/// Errors if the file is not valid.
 pub fn configured_state() -> Result<Option<PathBuf>, SettingsError> {
     let named = std::env::var_os("SIXHOP_CONFIG").filter(|path| !path.is_empty());
     match named.map(PathBuf::from).or_else(default_config) {
@@ -306,7 +306,7 @@ pub fn configured_state() -> Result<Option<PathBuf>, SettingsError> {
     }
 }
 
-/// The absolute path in a variable of the environment.
+/// Returns the absolute path in a variable of the environment.
 fn absolute(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os(name).map(PathBuf::from);
     path.filter(|path| path.is_absolute())
@@ -387,7 +387,7 @@ fn read_peers(path: &Path, bad: &mut Vec<SettingsError>) -> Result<Vec<PeerUrl>,
     Ok(urls)
 }
 
-/// A line up to a `#` at its start or behind white space.
+/// Returns a line up to a `#` at its start or behind white space.
 fn without_comment(line: &str) -> &str {
     let comment = line.char_indices().find(|(at, c)| {
         *c == '#'
@@ -432,7 +432,7 @@ fn check_apart(
     Ok(())
 }
 
-/// Makes sure that what the owner keeps at `path` does not lie in the share,
+/// Makes sure that the owner's file at `path` does not lie in the share,
 /// through whatever links the paths lead.
 fn check_outside(
     option: &'static str,
@@ -448,7 +448,7 @@ fn check_outside(
     }
 }
 
-/// The place of `path` without links, as far as it is there.
+/// Returns the path of `path` without links, as far as it is there.
 fn really(path: &Path) -> PathBuf {
     let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let mut existing = absolute.as_path();

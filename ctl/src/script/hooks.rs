@@ -1,4 +1,4 @@
-//! Hooks: `on`, `every`, `wait` and what runs them.
+//! Hooks: `on`, `every`, `wait` and their queue.
 //!
 //! # Participants
 //! The *table* has the listeners and the timers. A *follower* for each node that is listened to puts the events that
@@ -64,7 +64,7 @@ pub(super) struct Hooks {
     /// The feeds of `wait` that are not in use.
     waits: Mutex<HashMap<NodeKey, Feed>>,
     stopped: AtomicBool,
-    /// When the script began, Unix milliseconds.
+    /// The start of the script, Unix milliseconds.
     begun: u64,
 }
 
@@ -94,7 +94,7 @@ impl Hooks {
         }
     }
 
-    /// Nothing is delivered any more.
+    /// Stops: nothing is delivered any more.
     fn stop(&self) {
         self.stopped.store(true, Ordering::Relaxed);
     }
@@ -139,7 +139,7 @@ impl Hooks {
     }
 }
 
-/// Puts what listeners of a node want to hear of into the queue.
+/// Queues the events that listeners of a node want.
 async fn follow(
     mut feed: Feed,
     key: NodeKey,

@@ -1,7 +1,7 @@
 //! Limits a stream of bytes to a number of bytes a second.
 //!
 //! Content takes its bytes from a [`Rate`] in turns and waits until each turn
-//! may pass. [`Turns`] decides who is next; it has no clock.
+//! may pass. [`Turns`] decides about the next one; it has no clock.
 //!
 //! # Invariants
 //! - Over any time, at most the rate times that time, plus [`BURST`] of it and
@@ -60,16 +60,16 @@ struct Limit {
 #[derive(Debug)]
 struct Turns<W> {
     waiting: BTreeMap<Place, Waiting<W>>,
-    /// Where the last turn of each address ends, if that is still ahead.
+    /// The end of the last turn of each address, if that is still ahead.
     ends: HashMap<IpAddr, u64>,
     /// Start of the turn that passed last.
     passed: u64,
     last_number: u64,
-    /// When the next turn may pass.
+    /// The time at which the next turn may pass.
     free_at: Instant,
 }
 
-/// Where a turn stands: its start, and a number that no other turn has.
+/// The place of a turn: its start, and a number that no other turn has.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 struct Place {
     start: u64,

@@ -20,7 +20,7 @@ struct Listed {
 /// Longest time for an answer.
 const TIME: Duration = Duration::from_secs(8);
 
-/// Why the files of a peer are not known.
+/// The reason why the files of a peer are not known.
 #[derive(Debug, thiserror::Error)]
 pub enum PeerFilesError {
     /// It did not answer.
@@ -46,7 +46,7 @@ pub enum PeerFilesError {
 /// name is not valid in a share.
 ///
 /// # Errors
-/// When the peer does not answer, or not as a Sixhop node.
+/// Errors if the peer does not answer, or not as a Sixhop node.
 pub async fn peer_files(
     client: &Client,
     peer: &PeerUrl,

@@ -5,17 +5,17 @@
 //! checked against the tree.
 //!
 //! # Participants
-//! - [`Cache`] is the directory `STATE/cache` and what is known of it.
+//! - [`Cache`] is the directory `STATE/cache` and its books.
 //! - [`Filling`] is content on its way in, invisible until it is whole.
 //! - [`CachedBlob`] is a blob, open for reading piece by piece.
 //! - `Store` keeps books and files in step.
-//! - `Ledger` decides who has to go; `NameTable` knows which name a blob came
+//! - `Ledger` decides about eviction; `NameTable` knows which name a blob came
 //!   by; `Directory` is the only place that touches the disk by name.
 //!
 //! # Lifecycle of a blob
 //! `begin` takes a place, `write` takes room as the content grows and sends
 //! the least useful blobs away first, `finish` renames tree and content into
-//! place. After a restart the directory says what is there; content is checked
+//! place. After a restart the directory is the list; content is checked
 //! as it is read.
 //!
 //! # Invariants
@@ -68,7 +68,7 @@ const DIRECTORY: &str = "cache";
 /// The bytes that the directory itself takes.
 const DIRECTORY_COST: u64 = BLOCK;
 
-/// Why the cache does not keep or give content.
+/// The error of keeping or giving content.
 #[derive(Debug, thiserror::Error)]
 pub enum CacheError {
     /// The content is longer than the cache may be, or than was announced.
@@ -94,7 +94,7 @@ pub struct CacheEntry {
     pub size: u64,
     /// The number of requests for it since the node started.
     pub hits: u64,
-    /// When it was kept or asked for last, Unix milliseconds.
+    /// The time when it was kept or asked for last, Unix milliseconds.
     pub used: u64,
 }
 
@@ -112,7 +112,7 @@ pub struct Cleared {
 pub struct Cache(Arc<Store>);
 
 impl Cache {
-    /// The cache in `state`, of at most `limit` bytes; 0 switches it off. What
+    /// Opens the cache in `state`, of at most `limit` bytes; 0 switches it off. What
     /// an earlier run left there is kept as far as it is whole and fits.
     /// A directory that cannot be used switches the cache off, with a warning.
     /// Blocks.
@@ -200,7 +200,7 @@ impl Cache {
         lock(&self.0.names).remember(name, digest, now());
     }
 
-    /// The blob that came by the name `name` not long ago, if it is here.
+    /// Returns the blob that came by the name `name` not long ago, if it is here.
     #[must_use]
     pub fn digest_of(&self, name: &ShareName) -> Option<Digest> {
         let digest = lock(&self.0.names).digest_of(name, now())?;
@@ -213,7 +213,7 @@ impl Cache {
         lock(&self.0.names).clear();
     }
 
-    /// The blobs, those that were used last first.
+    /// Returns the blobs, those that were used last first.
     #[must_use]
     pub fn list(&self) -> Vec<CacheEntry> {
         lock(&self.0.ledger).list()
@@ -233,7 +233,7 @@ impl Cache {
         cleared
     }
 
-    /// Bytes that the cache takes on the disk, whole blocks counted.
+    /// Returns the bytes that the cache takes on the disk, whole blocks counted.
     #[must_use]
     pub fn bytes(&self) -> u64 {
         lock(&self.0.ledger).bytes()

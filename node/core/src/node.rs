@@ -126,7 +126,7 @@ impl NodeOptions {
     }
 }
 
-/// Why a node did not start.
+/// The error of a node that did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum NodeError {
     /// The share cannot be used.
@@ -141,7 +141,7 @@ pub enum NodeError {
     /// The saved digests broke while they were opened.
     #[error("the saved digests cannot be opened: {0}")]
     Digests(#[source] io::Error),
-    /// The index of what is in the files cannot be started.
+    /// The index of contents cannot be started.
     #[error("the contents of the files cannot be indexed: {0}")]
     Content(#[source] io::Error),
     /// The address cannot be listened on.
@@ -182,7 +182,7 @@ impl Node {
     /// Starts a node.
     ///
     /// # Errors
-    /// When its share or its address cannot be used.
+    /// Errors if its share or its address cannot be used.
     pub async fn start(options: NodeOptions) -> Result<Node, NodeError> {
         let NodeOptions {
             settings,
@@ -251,7 +251,7 @@ impl Node {
         }
     }
 
-    /// Starts the tasks, once it is known what may be answered.
+    /// Starts the tasks, once the policy is known.
     async fn begin(&self, listener: TcpListener, state: StateDir, peers: Vec<PeerUrl>) {
         if let Some(policy) = self.context.policy.source() {
             look_at_policy(policy, &self.events).await;
@@ -267,19 +267,19 @@ impl Node {
         &self.events
     }
 
-    /// The address on which it listens.
+    /// Returns the address on which it listens.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// When it started.
+    /// Returns the time of its start.
     #[must_use]
     pub fn started(&self) -> SystemTime {
         self.started
     }
 
-    /// The URL under which peers reach it.
+    /// Returns the URL under which peers reach it.
     #[must_use]
     pub fn url(&self) -> &PeerUrl {
         self.context.overlay.ourselves()
@@ -442,7 +442,7 @@ impl Ground {
         PolicyGate::new(extensions.policy.clone(), counters, events)
     }
 
-    /// Puts the handlers into a table, and begins to index what is in the files.
+    /// Puts the handlers into a table, and begins to index contents.
     fn handlers(
         &self,
         extensions: Extensions,
@@ -522,7 +522,7 @@ fn tell_handlers(handlers: &Handlers, news: &ChangeSet) {
     }
 }
 
-/// Returns what tells that the index has all files.
+/// Returns the function that reports that the index has all files.
 fn caught_up(events: Arc<EventLog>) -> CaughtUp {
     Box::new(move |status| {
         events.emit(&Event::IndexCaughtUp {

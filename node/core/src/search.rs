@@ -98,7 +98,7 @@ impl Search {
     /// Begins to search in `files` and among the peers.
     ///
     /// # Errors
-    /// When the query is none.
+    /// Errors if the query is not valid.
     pub fn begin(
         overlay: &Arc<Overlay>,
         handlers: &Handlers,
@@ -189,7 +189,7 @@ impl Search {
         !others_are_over || self.chapter.asks()
     }
 
-    /// Name of the handler that is asked, here and there.
+    /// Returns the name of the handler that is asked, here and there.
     #[must_use]
     pub fn handler(&self) -> &str {
         &self.handler
@@ -254,7 +254,7 @@ impl Search {
 }
 
 impl Here {
-    /// Time since the beginning, or to the end.
+    /// Returns the time since the beginning, or to the end.
     #[must_use]
     pub fn time(&self) -> Duration {
         self.took.unwrap_or_else(|| self.begun.elapsed())

@@ -15,7 +15,7 @@ pub const HOLDERS_MAX: usize = 16;
 /// Time for looking.
 const LOOKUP: Duration = Duration::from_secs(4);
 
-/// Looks for those who have a file.
+/// Looks for the holders of a file.
 #[derive(Clone, Debug)]
 pub struct Holders {
     dht: Arc<dyn Dht>,
@@ -29,7 +29,7 @@ impl Holders {
         Holders { dht, callable }
     }
 
-    /// Nodes that are said to have the content of `digest`, at most
+    /// Returns nodes that are said to have the content of `digest`, at most
     /// [`HOLDERS_MAX`].
     pub async fn of(&self, digest: &Digest) -> Vec<PeerUrl> {
         let found = self.dht.lookup(Infohash::of_file(digest), LOOKUP).await;

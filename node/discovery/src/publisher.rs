@@ -66,7 +66,7 @@ const SETTLING: Duration = Duration::from_secs(10);
 /// The interval at which the files are listed.
 const FILES_EVERY: Duration = Duration::from_secs(60);
 
-/// Time for looking who has a file.
+/// Time for looking up the holders of a file.
 const LOOKUP: Duration = Duration::from_secs(3);
 
 /// The interval at which the publisher checks whether something is due.
@@ -74,9 +74,9 @@ const TICK: Duration = Duration::from_secs(1);
 
 const HOUR: Duration = Duration::from_secs(3_600);
 
-/// Where the files come from.
+/// The source of the files.
 pub trait Files: Debug + Send + Sync {
-    /// The files that there are, at most `most`.
+    /// Returns the files that there are, at most `most`.
     fn all(&self, most: usize) -> Reply<'_, Vec<File>>;
 
     /// Returns true if any stranger may have this content.
@@ -96,7 +96,7 @@ pub struct File {
 #[derive(Debug, Default)]
 pub struct Publications {
     files: BTreeMap<Digest, Published>,
-    /// When files were handled in the last hour.
+    /// The times at which files were handled in the last hour.
     done: VecDeque<Instant>,
 }
 
@@ -111,7 +111,7 @@ struct Published {
 }
 
 impl Publications {
-    /// Takes the files that there are now; what is known of others is forgotten.
+    /// Takes the files that there are now; the others are forgotten.
     pub fn have(&mut self, files: impl IntoIterator<Item = File>) {
         let known = std::mem::take(&mut self.files);
         let keep = |File { digest, peers }| {
@@ -121,7 +121,7 @@ impl Publications {
         self.files = files.into_iter().take(FILES_MAX).map(keep).collect();
     }
 
-    /// The file to look up and announce now, if one is due.
+    /// Returns the file to look up and announce now, if one is due.
     pub fn next(&mut self, now: Instant) -> Option<Digest> {
         while self.done.front().is_some_and(|at| *at + HOUR <= now) {
             self.done.pop_front();
@@ -239,7 +239,7 @@ mod tests {
         Digest::from_bytes(bytes)
     }
 
-    /// Files that no peer seems to have.
+    /// Returns files that no peer seems to have.
     fn files(numbers: std::ops::Range<usize>) -> impl Iterator<Item = File> {
         numbers.map(|n| file(n, 0))
     }
@@ -251,7 +251,7 @@ mod tests {
         }
     }
 
-    /// The files that are handled within `time`, with `copies` found of each.
+    /// Returns the files that are handled within `time`, with `copies` found of each.
     fn handled(
         publications: &mut Publications,
         start: Instant,

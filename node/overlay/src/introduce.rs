@@ -33,7 +33,7 @@ const CHOSEN: &str = "chosen";
 /// The word behind the id of a saved peer that has not proved itself.
 const CANDIDATE: &str = "candidate";
 
-/// The scopes of those who name peers.
+/// The scopes of strangers that name peers.
 const SCOPES: [Scope; 3] = [Scope::Machine, Scope::Network, Scope::World];
 
 /// Introductions in flight at a time.
@@ -63,7 +63,7 @@ pub enum Meeting {
 #[derive(Debug)]
 pub struct Introducer {
     overlay: Arc<Overlay>,
-    /// Where the peers are saved, and on which pool.
+    /// The directory in which the peers are saved, and the pool for it.
     state: Option<(StateDir, Disk)>,
     /// Peers of the settings: they are tried again even after they were dropped.
     settings: Vec<PeerUrl>,
@@ -77,7 +77,7 @@ impl Overlay {
     /// Introduces this node to `peer` now.
     ///
     /// # Errors
-    /// When it does not answer.
+    /// Errors if it does not answer.
     pub async fn introduce(&self, peer: &PeerUrl) -> Result<Meeting, CallError> {
         self.meet(&Destination::of_owner(peer.clone())).await
     }
@@ -172,7 +172,7 @@ impl Overlay {
         }
     }
 
-    /// The address at which a peer is called: the one that was chosen, or, where it
+    /// Returns the address at which a peer is called: the chosen one, or, where it
     /// matters which of our URLs leads back, the one that its name has.
     async fn address_of(&self, peer: &Destination, deadline: Instant) -> Option<IpAddr> {
         if let Some(at) = peer.address() {
@@ -229,7 +229,7 @@ impl Overlay {
         }
     }
 
-    /// A peer that was met is one that is known under another URL.
+    /// Returns the outcome for a peer that is known under another URL.
     fn is_known(&self, peer: &PeerUrl, known: PeerUrl) -> Meeting {
         tracing::debug!(
             peer = peer.as_str(),
@@ -404,7 +404,7 @@ fn line(peer: &PeerEntry) -> String {
     line_of(&peer.url, peer.id, peer.is_chosen, namer, peer.counts())
 }
 
-/// A peer that was dropped does not count for the next run before it has answered.
+/// Returns the saved line of a dropped peer: it does not count before it has answered again.
 fn lost_line(lost: &Lost) -> String {
     line_of(&lost.url, lost.id, lost.is_chosen, lost.namer, false)
 }

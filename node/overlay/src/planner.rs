@@ -7,7 +7,7 @@
 //! the same one; a [`Peer`] is whatever they call their nodes by.
 //!
 //! # Stages
-//! *Likely* peers come first: those that had it ([`Hint::Pointer`]) or whose
+//! *Likely* peers come first: recent holders ([`Hint::Pointer`]) or peers whose
 //! summaries say so ([`Hint::Match`]). Only if that does not bring enough the
 //! search *widens*, to peers of which nothing decides and to those that may lead
 //! to others. Last, and only to be [`SearchReach::Sure`], it asks peers whose summaries
@@ -25,7 +25,7 @@
 //! - No more calls than the budget, or some more of likely peers as long as nothing
 //!   was found, none after the deadline, none further than
 //!   [`HISTORY_MAX`] hops.
-//! - Everybody who was heard of is either asked or counted in [`PassedOver`].
+//! - Each peer that was heard of is either asked or counted in [`PassedOver`].
 //! - Who named a peer first is kept.
 //! - No I/O and no clock; time is a parameter. What is kept grows with the answers
 //!   to the calls of the budget, and with nothing else.
@@ -80,7 +80,7 @@ pub trait Peer: Clone {
     /// Returns the key that identifies the node.
     fn key(&self) -> Self::Key;
 
-    /// Somebody else named the same node, as `other`.
+    /// Notes that another peer named the same node, as `other`.
     fn also_named(&mut self, other: &Self);
 }
 
@@ -114,7 +114,7 @@ pub struct Target<P> {
     pub peer: P,
     /// The peer that named it first; none for our own peers and for pointers.
     pub named_by: Option<P>,
-    /// Why it is asked.
+    /// The reason for asking it.
     pub why: AskedWhy,
     /// Its distance in hops: 1 for our own peers and for pointers.
     pub hops: usize,
@@ -174,7 +174,7 @@ pub struct Planner<P: Peer> {
 }
 
 impl PassedOver {
-    /// All of them.
+    /// Returns the sum of them all.
     #[must_use]
     pub fn all(&self) -> usize {
         self.ruled_out + self.no_handler + self.too_far + self.left
@@ -182,7 +182,7 @@ impl PassedOver {
 }
 
 impl<P: Peer> Planner<P> {
-    /// A search from `ourselves` that begins `now` and knows nobody yet.
+    /// Creates a search from `ourselves` that begins `now` and knows nobody yet.
     #[must_use]
     pub fn new(ourselves: &P, limits: Limits, now: Instant) -> Planner<P> {
         Planner {
@@ -218,7 +218,7 @@ impl<P: Peer> Planner<P> {
         }
     }
 
-    /// A peer that was asked, or that is one of ours and was not, named others.
+    /// Takes the names from a peer that was asked, or that is one of ours and was not.
     pub fn named(&mut self, by: &P, hops: usize, peers: impl IntoIterator<Item = Candidate<P>>) {
         let mut claims = CLAIMS_MAX;
         let trusted = self.is_trusted(&by.key());
@@ -233,7 +233,7 @@ impl<P: Peer> Planner<P> {
         }
     }
 
-    /// The next peer to ask `now`, if one is to be asked now.
+    /// Returns the next peer to ask `now`, if one is to be asked now.
     pub fn next(&mut self, now: Instant) -> Option<Target<P>> {
         let stage = self.frontier.first()?;
         if self.is_over || stage > self.limits.last_stage() {
@@ -256,7 +256,7 @@ impl<P: Peer> Planner<P> {
         Some(target)
     }
 
-    /// When [`Planner::next`] may answer otherwise, if no call ends before.
+    /// Returns the time at which [`Planner::next`] may answer otherwise, if no call ends before.
     #[must_use]
     pub fn look_again_at(&self, now: Instant) -> Option<Instant> {
         if self.frontier.first().is_none() || self.in_flight.len() >= IN_FLIGHT_MAX {
@@ -267,7 +267,7 @@ impl<P: Peer> Planner<P> {
         slow_at.filter(|at| *at > now).min()
     }
 
-    /// A call ended `now`.
+    /// Ends a call `now`.
     pub fn ended(&mut self, target: &Target<P>, now: Instant) {
         let key = target.peer.key();
         let ended = self.in_flight.iter().position(|call| call.key == key);
@@ -276,12 +276,12 @@ impl<P: Peer> Planner<P> {
         }
     }
 
-    /// The same peer is asked for more.
+    /// Asks the same peer for more.
     pub fn again(&mut self, target: &Target<P>, now: Instant) {
         self.fly(target, now);
     }
 
-    /// A peer answered, with so many hits.
+    /// Takes the answer of a peer, with so many hits.
     pub fn answered(&mut self, target: &Target<P>, hits: usize) {
         self.found += hits;
         if let (AskedWhy::Match, Some(by)) = (target.why, &target.named_by) {
@@ -297,7 +297,7 @@ impl<P: Peer> Planner<P> {
         }
     }
 
-    /// A call failed.
+    /// Notes that a call failed.
     pub fn failed(&mut self, target: &Target<P>, late: bool) {
         if late {
             self.lacks(MissReason::Deadline);
@@ -305,7 +305,7 @@ impl<P: Peer> Planner<P> {
         self.answered(target, 0);
     }
 
-    /// There is no time left.
+    /// Stops: there is no time left.
     pub fn give_up(&mut self) {
         let last = self.limits.last_stage();
         let waits = self.frontier.first();
@@ -316,7 +316,7 @@ impl<P: Peer> Planner<P> {
         self.is_over = true;
     }
 
-    /// So many hits are wanted: a search that stopped because it had enough may
+    /// Sets the number of wanted hits: a search that stopped because it had enough may
     /// go on.
     pub fn want(&mut self, enough: usize) {
         self.limits.enough = enough;
@@ -332,25 +332,25 @@ impl<P: Peer> Planner<P> {
             && !self.frontier.first().is_some_and(likely)
     }
 
-    /// Number of peers asked so far.
+    /// Returns the number of peers asked so far.
     #[must_use]
     pub fn asked(&self) -> usize {
         self.asked
     }
 
-    /// Number of hits so far.
+    /// Returns the number of hits so far.
     #[must_use]
     pub fn found(&self) -> usize {
         self.found
     }
 
-    /// The time at which the search ends.
+    /// Returns the time at which the search ends.
     #[must_use]
     pub fn deadline(&self) -> Instant {
         self.deadline
     }
 
-    /// Why more might be found than was; a peer that was passed over because its
+    /// Returns the reason why more might be found; a peer that was passed over because its
     /// summary says no is no reason.
     #[must_use]
     pub fn verdict(&self) -> MissReason {
@@ -376,7 +376,7 @@ impl<P: Peer> Planner<P> {
         quick.count() < FAN_OUT && self.in_flight.len() < IN_FLIGHT_MAX
     }
 
-    /// A search widens when there is not enough and nobody likelier is waited for.
+    /// Returns true if the stage may begin: there is not enough, and no likelier peer is awaited.
     fn may_begin(&self, stage: Stage, now: Instant) -> bool {
         if stage == Stage::Likely {
             return true;
@@ -427,7 +427,7 @@ impl<P: Peer> Planner<P> {
         claims.wrong < claims.right + FALSE_CLAIMS_MAX
     }
 
-    /// The first reason is kept.
+    /// Notes a reason; the first one is kept.
     fn lacks(&mut self, reason: MissReason) {
         self.lacking.get_or_insert(reason);
     }

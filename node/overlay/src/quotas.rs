@@ -11,8 +11,8 @@
 //!   those share is enough for several.
 //! - However many ids somebody has, an address has one bucket.
 //! - A call that is refused takes nothing.
-//! - However many ask, what this node asks others for them is bounded.
-//! - Who is on this machine has no quota; the front bounds what it can do.
+//! - For any number of callers, the calls of this node for them are bounded.
+//! - A caller on this machine has no quota; the front bounds what it can do.
 //! - The tables are bounded.
 
 use std::{
@@ -57,13 +57,13 @@ const TABLE_MAX: usize = 4_096;
 pub enum Cost {
     /// Any call.
     Call,
-    /// A look at what this node has.
+    /// A look at the files of this node.
     Search,
     /// A signature, or a secret to compare.
     Proof,
     /// Asking other nodes, up to as many times as a query has calls.
     Walk,
-    /// Reading so many bytes to learn what kind of content they are.
+    /// Reading so many bytes to learn the kind of their content.
     Read(u64),
 }
 
@@ -90,7 +90,7 @@ struct Tables {
 }
 
 impl Cost {
-    /// Returns what a method costs besides the call.
+    /// Returns the cost of a method besides the call.
     #[must_use]
     pub fn of_method(method: &str) -> Cost {
         match method {
@@ -117,18 +117,18 @@ impl Cost {
 }
 
 impl Quotas {
-    /// Takes what something costs.
+    /// Takes the tokens for a cost.
     ///
     /// # Errors
-    /// When there is too little left: how long until there is enough.
+    /// Errors if there is too little left, with the time until there is enough.
     pub fn take(&self, cause: Cause, cost: Cost) -> Result<(), Duration> {
         self.take_at(cause, cost, now())
     }
 
-    /// The same, `now`.
+    /// Takes tokens as of `now`.
     ///
     /// # Errors
-    /// When there is too little left: how long until there is enough.
+    /// Errors if there is too little left, with the time until there is enough.
     pub fn take_at(&self, cause: Cause, cost: Cost, now: Instant) -> Result<(), Duration> {
         if Scope::of_source(cause.address) == Scope::Machine {
             return Ok(());
@@ -146,15 +146,15 @@ impl Quotas {
     /// Takes calls to other nodes that a query may cause.
     ///
     /// # Errors
-    /// When too many are caused by all others: how long until there are enough.
+    /// Errors if others cause too many together, with the time until there are enough.
     pub fn forward(&self, cause: Cause, calls: Budget) -> Result<(), Duration> {
         self.forward_at(cause, calls, now())
     }
 
-    /// The same, `now`.
+    /// Takes tokens for forwarded calls as of `now`.
     ///
     /// # Errors
-    /// When too many are caused by all others: how long until there are enough.
+    /// Errors if others cause too many together, with the time until there are enough.
     pub fn forward_at(&self, cause: Cause, calls: Budget, now: Instant) -> Result<(), Duration> {
         if Scope::of_source(cause.address) == Scope::Machine {
             return Ok(());

@@ -162,7 +162,7 @@ struct Changed {
 }
 
 impl Digests {
-    /// The digests of the files of `catalogue`, with those that an earlier run left in `state`.
+    /// Returns the digests of the files of `catalogue`, with those that an earlier run left in `state`.
     /// An entry that cannot be read there is computed again.
     #[must_use]
     pub fn open(
@@ -189,14 +189,14 @@ impl Digests {
         }
     }
 
-    /// The digest of the file of this name, if it is known. Blocks.
+    /// Returns the digest of the file of this name, if it is known. Blocks.
     #[must_use]
     pub fn known_of(&self, name: &str) -> Option<Digest> {
         let name = ShareName::parse(name).ok()?;
         Some(self.known(&name)?.digest)
     }
 
-    /// The digest of a file that a handler or the catalogue described, if it is
+    /// Returns the digest of a file that a handler or the catalogue described, if it is
     /// known of the bytes that it had then. Does not look at the file, unless it
     /// may have changed without a sign. Blocks.
     #[must_use]
@@ -305,7 +305,7 @@ impl Digests {
         }
     }
 
-    /// Reads what is not known, again and again, until `cancel`.
+    /// Reads files without digests, again and again, until `cancel`.
     pub async fn run(self: Arc<Self>, cancel: CancellationToken) {
         let stopper = tokio::spawn(Arc::clone(&self).stop_reading(cancel.clone()));
         let background = tokio::spawn(Arc::clone(&self).look_again_and_again(cancel.clone()));
@@ -321,7 +321,7 @@ impl Digests {
         self.save().await;
     }
 
-    /// Ends what is being read when the node stops.
+    /// Ends readings when the node stops.
     async fn stop_reading(self: Arc<Self>, cancel: CancellationToken) {
         cancel.cancelled().await;
         self.stopping.store(true, Ordering::Release);
@@ -359,7 +359,7 @@ impl Digests {
         }
     }
 
-    /// When the next file that changed is to be read, and whether all are to be
+    /// Returns the time at which the next changed file is to be read, and whether all are to be
     /// looked at.
     fn due(&self) -> (Option<Instant>, bool) {
         let mut changed = lock(&self.changed);
@@ -452,7 +452,7 @@ impl Digests {
         }
     }
 
-    /// Compares all files with their digests, and reads what is not known.
+    /// Compares all files with their digests, and reads those without.
     fn look(self: &Arc<Self>) {
         let (mut read, mut bytes) = (0_u64, 0_u64);
         let mut after = String::new();

@@ -88,7 +88,7 @@ const STEP: Duration = Duration::from_millis(20);
 /// The status of the keeper.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct KeeperStatus {
-    /// Why not every change is noticed at once; nothing if it is.
+    /// The reason why not every change is noticed at once; nothing if it is.
     pub unwatched: Option<String>,
 }
 
@@ -119,14 +119,14 @@ struct Running<'k> {
     root_looked: Instant,
     swept: Instant,
     sweep_took: Duration,
-    /// When directories that could not be read are tried again, and the pause before.
+    /// The time when directories that could not be read are tried again, and the pause before.
     unreadable_next: Instant,
     unreadable_pause: Duration,
     saved: Instant,
 }
 
 impl Keeper {
-    /// A keeper of `catalogue`, which is saved in `state`.
+    /// Creates a keeper of `catalogue`, which is saved in `state`.
     #[must_use]
     pub fn new(catalogue: Arc<Catalogue>, state: StateDir, events: Arc<EventLog>) -> Arc<Keeper> {
         Keeper::with(catalogue, Some(state), events, Box::new(System))
@@ -295,7 +295,7 @@ impl<'k> Running<'k> {
         }
     }
 
-    /// Does what is to be done next, or waits a little.
+    /// Does the next job, or waits a little.
     fn turn(&mut self) {
         let hints = &self.keeper.hints;
         hints.wait(self.rest());
@@ -326,7 +326,7 @@ impl<'k> Running<'k> {
         }
     }
 
-    /// Time until something is to be done without a hint.
+    /// Returns the time until something is to be done without a hint.
     fn rest(&self) -> Duration {
         match &self.sweep {
             Some(sweep) => sweep.rest,
@@ -554,7 +554,7 @@ impl<'k> Running<'k> {
         answer
     }
 
-    /// Looks at the disk, and notes what is there.
+    /// Looks at the disk, and notes the files there.
     fn look(&mut self, work: impl FnOnce(&mut Look<'_>)) -> Looked {
         let mut look = Look::begin(&self.keeper.catalogue, self.watcher.as_deref_mut());
         work(&mut look);
@@ -586,11 +586,11 @@ impl<'k> Running<'k> {
 #[derive(Debug, Default)]
 struct Looked {
     news: Vec<ChangeSet>,
-    /// Why a directory is not watched.
+    /// The reason why a directory is not watched.
     unwatched: Option<WatchError>,
     /// True if there were more directories than time.
     is_unfinished: bool,
-    /// Why the shared directory itself cannot be read.
+    /// The reason why the shared directory itself cannot be read.
     root_failed: Option<std::io::Error>,
 }
 

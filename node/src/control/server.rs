@@ -101,7 +101,7 @@ pub struct ControlServer {
     accepting: JoinHandle<()>,
 }
 
-/// Where controllers connect.
+/// The listeners for controllers.
 #[derive(Debug)]
 pub struct ControlListeners {
     /// The socket in the state directory, if the system has one.
@@ -135,7 +135,7 @@ struct Accepting {
 }
 
 impl ControlServer {
-    /// Serves `owner` to those who know `secret`.
+    /// Serves `owner` to clients that know `secret`.
     ///
     /// # Errors
     /// Errors if the system has no random numbers.
@@ -168,7 +168,7 @@ impl ControlServer {
         })
     }
 
-    /// The address on which it listens.
+    /// Returns the address on which it listens.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
@@ -368,7 +368,7 @@ async fn call(serving: &Serving, parts: Parts, body: Bytes) -> Response<HttpBody
     answered.unwrap_or_else(|error| broke(&error))
 }
 
-/// The answer with the ids as they were written.
+/// Returns the answer with the ids as they were written.
 async fn restored(ids: &Ids, answered: Response<HttpBody>) -> Result<Response<HttpBody>, BoxError> {
     let (mut parts, body) = answered.into_parts();
     let answer = body.collect().await?.to_bytes();

@@ -11,7 +11,7 @@ use tracing_subscriber::{EnvFilter, filter::LevelFilter};
 
 use crate::log::Limited;
 
-/// Variable that says what is logged.
+/// Variable that sets the log level.
 const VARIABLE: &str = "SIXHOP_LOG";
 
 /// The level if nothing is set.
@@ -34,7 +34,7 @@ const QUIET: [&str; 9] = [
     "mainline=off",
 ];
 
-/// Why a text does not say what is logged.
+/// The error of a text that sets no log level.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub(super) enum LoggingError {
     /// A part of it is neither a level nor a target with one.
@@ -109,7 +109,7 @@ fn directive(part: &str) -> Result<String, LoggingError> {
     Ok(format!("{target}={level}"))
 }
 
-/// One of the five levels, in any case.
+/// Returns one of the five levels, in any case.
 fn parse_level(text: &str) -> Option<LevelFilter> {
     let is_word = text.chars().all(|c| c.is_ascii_alphabetic());
     let level = LevelFilter::from_str(text).ok()?;

@@ -39,12 +39,12 @@ pub struct CallScope {
     hosts: Mutex<HashSet<String>>,
 }
 
-/// An address that may be called for who named it.
+/// An address that may be called for the source of its name.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct CheckedAddress(SocketAddr);
 
 impl CheckedAddress {
-    /// The address.
+    /// Returns the address.
     #[must_use]
     pub fn get(self) -> SocketAddr {
         self.0
@@ -52,7 +52,7 @@ impl CheckedAddress {
 }
 
 impl CallScope {
-    /// The scope of the node at `ourselves`.
+    /// Returns the scope of the node at `ourselves`.
     #[must_use]
     pub fn of(ourselves: &PeerUrl) -> CallScope {
         CallScope {
@@ -61,7 +61,7 @@ impl CallScope {
         }
     }
 
-    /// The nearest scope that is called.
+    /// Returns the nearest scope that is called.
     #[must_use]
     pub fn nearest(&self) -> Scope {
         self.nearest
@@ -78,7 +78,7 @@ impl CallScope {
     /// Checks the addresses to which a destination resolves.
     ///
     /// # Errors
-    /// When there is none, or one of them may not be called for who named the
+    /// Errors if there is none, or one of them may not be called for the source of the
     /// destination: nobody who controls a name can choose among addresses for us.
     pub fn check(
         &self,
@@ -111,7 +111,7 @@ impl CallScope {
 }
 
 impl Default for CallScope {
-    /// Everything may be called.
+    /// Returns a scope in which everything may be called.
     fn default() -> CallScope {
         CallScope {
             nearest: Scope::Machine,

@@ -79,7 +79,7 @@ pub struct Dials(Arc<Shared>);
 #[derive(Debug, Default)]
 struct Shared {
     table: Mutex<Table>,
-    /// Notifies those who wait for the call of somebody else.
+    /// Notifies waiters for the call of somebody else.
     ended: Notify,
 }
 
@@ -96,7 +96,7 @@ struct Table {
     all: Bucket,
 }
 
-/// A call to an address that runs, for those who wait to hear what comes of it.
+/// A call to an address that runs, for others that wait for its result.
 #[derive(Debug)]
 pub struct Calling {
     dials: Dials,
@@ -110,7 +110,7 @@ enum Referral {
     Known,
     /// It may, and counts as followed.
     First,
-    /// Somebody else is just finding out.
+    /// Another call is just finding out.
     Wait,
     /// It may not.
     Resting,
@@ -203,11 +203,11 @@ impl Dials {
         }
     }
 
-    /// Follows a referral to an address. Waits while somebody else finds out who is
+    /// Follows a referral to an address. Waits while another call finds out whether a node is
     /// there.
     ///
     /// # Errors
-    /// When it was called not long ago and did not answer as a Sixhop node, or the
+    /// Errors if it was called not long ago and did not answer as a Sixhop node, or the
     /// limits are reached.
     pub(super) async fn follow(
         &self,
@@ -329,7 +329,7 @@ impl Table {
         self.answered.insert(address, now);
     }
 
-    /// Until when a target is left alone.
+    /// Returns the time until which a target is left alone.
     fn resting(&self, target: &Target, turn: Turn, now: Instant) -> Option<Instant> {
         let until = *self.targets.get(target)? + turn.pause();
         (until > now).then_some(until)

@@ -1,4 +1,4 @@
-//! The key of a private network: who has it may ask, and whom to believe.
+//! The key of a private network: its holders may ask, and are believed.
 //!
 //! Each request to a peer carries a tag that only a holder of the key can make,
 //! and each answer one too. So strangers are kept out without a meeting before,
@@ -39,7 +39,7 @@ const LENGTH_MIN: usize = 32;
 /// Most bytes of it.
 const LENGTH_MAX: u64 = 4_096;
 
-/// Why there is no key.
+/// The reason why there is no key.
 #[derive(Debug, thiserror::Error)]
 pub enum NetworkKeyError {
     /// The file cannot be read.
@@ -90,7 +90,7 @@ impl NetworkKey {
     /// Reads a key.
     ///
     /// # Errors
-    /// When the file cannot be read, others can read it, or it holds no key.
+    /// Errors if the file cannot be read, others can read it, or it holds no key.
     pub fn load(path: &Path) -> Result<NetworkKey, NetworkKeyError> {
         let failed = |error| NetworkKeyError::File {
             path: path.to_owned(),
@@ -112,7 +112,7 @@ impl NetworkKey {
         Ok(NetworkKey(blake3::derive_key(PURPOSE, key)))
     }
 
-    /// The tag of a request.
+    /// Returns the tag of a request.
     #[must_use]
     pub fn of_request(&self, nonce: Nonce, about: Tagged<'_>) -> Tag {
         // Requests with a range are tagged apart: no body can stand for one.
@@ -128,7 +128,7 @@ impl NetworkKey {
         self.tag(nonce, &bytes)
     }
 
-    /// The tag of an answer of `node`.
+    /// Returns the tag of an answer of `node`.
     #[must_use]
     pub fn of_answer(&self, nonce: Nonce, node: &PeerUrl) -> Tag {
         let mut bytes = b"A".to_vec();

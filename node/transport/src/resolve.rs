@@ -33,7 +33,7 @@ const KEPT_FOR: Duration = Duration::from_secs(30);
 /// Most names whose addresses are kept.
 const NAMES_MAX: usize = 1_024;
 
-/// Resolves names. Clones share what they found.
+/// Resolves names. Clones share the results.
 #[derive(Clone, Debug)]
 pub(super) struct Resolver {
     heard: Threads,
@@ -51,7 +51,7 @@ impl Kept {
         (*found + KEPT_FOR > now).then(|| addresses.clone())
     }
 
-    /// A full table keeps no more until some are old.
+    /// Keeps addresses; a full table keeps no more until some are old.
     fn put(&mut self, name: &str, addresses: Vec<IpAddr>, now: Instant) {
         if self.0.len() >= NAMES_MAX {
             self.0.retain(|_, (_, found)| *found + KEPT_FOR > now);

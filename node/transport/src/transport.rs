@@ -103,7 +103,7 @@ pub struct PeerResponse {
 /// A body as it arrives.
 pub type BodyStream = Pin<Box<dyn Stream<Item = Result<Bytes, TransportError>> + Send>>;
 
-/// Why the bytes did not come.
+/// The error of a request.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum TransportError {
     /// No connection, or it broke.
@@ -136,7 +136,7 @@ pub enum TransportError {
 }
 
 impl PeerKind {
-    /// The kind of a node that names itself so in the header `Server`.
+    /// Returns the kind of a node that names itself so in the header `Server`.
     #[must_use]
     pub fn of_server(name: Option<&str>) -> PeerKind {
         if name.is_some_and(|name| name.starts_with(SERVER_PREFIX)) {
@@ -149,7 +149,7 @@ impl PeerKind {
 
 /// Carries requests to peers.
 pub trait Transport: Send + Sync + 'static {
-    /// The addresses of a peer. None of them is checked.
+    /// Returns the addresses of a peer. None of them is checked.
     fn resolve(
         &self,
         peer: &Destination,

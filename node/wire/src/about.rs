@@ -1,4 +1,4 @@
-//! `About`: what a holder says of a file beside its name and its bytes.
+//! `About`: the metadata of a file beside its name and its bytes.
 //!
 //! It travels in the header [`HEADER`] of an answer that carries a file, and as members of a hit:
 //!
@@ -24,7 +24,7 @@ const HEADER_MAX: usize = 256;
 /// The metadata of a file, as its holder gives it.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct About {
-    /// When its bytes were last changed, Unix milliseconds.
+    /// The time of the last change of its bytes, Unix milliseconds.
     pub modified: Option<u64>,
     /// True if its owner may run it.
     pub executable: bool,

@@ -1,4 +1,4 @@
-//! `NodeId`, `Nonce` and `Proof`: who a node is, and how it shows it.
+//! `NodeId`, `Nonce` and `Proof`: the identity of a node, and its proof.
 //!
 //! A node has an ed25519 key; its id is the public half. Two nodes that meet sign
 //! a [`statement`] for each other, which names both of them, where they live, and
@@ -74,12 +74,12 @@ hex_bytes!(
     "a proof is 128 hex digits"
 );
 
-/// One of the two who meet.
+/// One of the two nodes that meet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Party<'a> {
     /// Its identity.
     pub id: NodeId,
-    /// Where it says that it lives.
+    /// The URL that it claims.
     pub url: &'a PeerUrl,
     /// The nonce that it drew for this meeting.
     pub nonce: Nonce,
@@ -94,7 +94,7 @@ pub enum Role {
     Answerer,
 }
 
-/// The bytes that `role` signs when `caller` meets `answerer`: the prefix, one
+/// Returns the bytes that `role` signs when `caller` meets `answerer`: the prefix, one
 /// byte `C` or `A` for the role, both ids, both nonces, and both URLs, each after
 /// its length in two bytes, the highest first; the caller's always before.
 #[must_use]

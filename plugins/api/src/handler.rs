@@ -13,14 +13,14 @@ pub struct FileInfo {
     pub name: String,
     /// Its size in bytes.
     pub size: u64,
-    /// When it was last changed, where the file system says so.
+    /// The time of its last change, where the file system has it.
     pub modified: Option<SystemTime>,
     /// Another number whenever its bytes may be others: for handlers that keep
     /// something about files. Zero if they may change without another number.
     pub version: u64,
 }
 
-/// One answer: a file, and what of it fits.
+/// One answer: a file, and its match.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Hit {
     /// The file.
@@ -33,7 +33,7 @@ pub struct Hit {
 }
 
 impl Hit {
-    /// A file as it is.
+    /// Creates a hit of a file as it is.
     #[must_use]
     pub fn of(file: &FileInfo) -> Hit {
         Hit {
@@ -54,7 +54,7 @@ pub struct Excerpt {
     pub marks: Vec<Range<usize>>,
     /// Number of the line, from 1, if `text` is one line.
     pub line: Option<u64>,
-    /// Where in the line the first mark begins, in bytes of the file, from 1.
+    /// The begin of the first mark in the line, in bytes of the file, from 1.
     pub column: Option<u64>,
     /// Lines before it, if they are wanted.
     pub before: Vec<String>,
@@ -67,11 +67,11 @@ pub struct Excerpt {
 pub struct Gap {
     /// The file, or the directory with a `/` at its end; `None` if it is about many.
     pub name: Option<String>,
-    /// Why it is not covered.
+    /// The reason why it is not covered.
     pub reason: GapReason,
 }
 
-/// Why something is not covered by an answer.
+/// The reason of a gap in an answer.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum GapReason {
     /// It has not been read yet.
@@ -87,7 +87,7 @@ pub enum GapReason {
 }
 
 impl Gap {
-    /// The file or directory `name` is not covered.
+    /// Creates the gap of the file or directory `name`.
     #[must_use]
     pub fn of(name: &str, reason: GapReason) -> Gap {
         Gap {
@@ -96,7 +96,7 @@ impl Gap {
         }
     }
 
-    /// Some files are not covered.
+    /// Creates the gap of some files.
     #[must_use]
     pub fn of_many(reason: GapReason) -> Gap {
         Gap { name: None, reason }
@@ -121,7 +121,7 @@ pub enum Flow {
     Stop,
 }
 
-/// A query that an author promises to answer, and with what.
+/// A query that an author promises to answer, and its hits.
 ///
 /// Examples are shown to users and run as tests by [`crate::check_examples`].
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -130,14 +130,14 @@ pub struct Example {
     pub text: String,
     /// A description of its queries, in a few words.
     pub meaning: String,
-    /// The share of the example: names of files and what is in them.
+    /// The share of the example: names of files and their contents.
     pub files: Vec<(String, Vec<u8>)>,
     /// Names of the files that are found, in order.
     pub finds: Vec<String>,
 }
 
 impl Example {
-    /// An example whose files are empty.
+    /// Returns an example whose files are empty.
     #[must_use]
     pub fn of_names(text: &str, meaning: &str, files: &[&str], finds: &[&str]) -> Example {
         let owned = |name: &&str| (*name).to_owned();
@@ -150,7 +150,7 @@ impl Example {
     }
 }
 
-/// Why a handler did not answer.
+/// The error of a handler.
 #[derive(Debug, thiserror::Error)]
 pub enum HandlerError {
     /// The query makes no sense to this handler.
@@ -182,14 +182,14 @@ pub trait Files: Send + Sync {
     /// [`HandlerError::Files`] when the share cannot be read.
     fn visit(&self, visit: &mut dyn FnMut(&FileInfo) -> Flow) -> Result<(), HandlerError>;
 
-    /// The file of this exact name, if it is shared.
+    /// Returns the file of this exact name, if it is shared.
     ///
     /// # Errors
     /// [`HandlerError::Files`] when the share cannot be read.
     fn file(&self, name: &str) -> Result<Option<FileInfo>, HandlerError>;
 
-    /// The file of this exact name as [`Files::visit`] describes it, which may be
-    /// what it was a moment ago: for handlers that read it anyway. Faster than
+    /// Returns the file of this exact name as [`Files::visit`] describes it, which may be
+    /// its state of a moment ago: for handlers that read it anyway. Faster than
     /// [`Files::file`].
     ///
     /// # Errors
@@ -242,12 +242,12 @@ pub trait Files: Send + Sync {
         None
     }
 
-    /// Returns what of the share cannot be looked at now: no answer covers it.
+    /// Returns the entries of the share that cannot be looked at now: no answer covers them.
     fn gaps(&self) -> Vec<Gap> {
         Vec::new()
     }
 
-    /// At most `most` bytes of the file `name`, from the byte `from` on; fewer
+    /// Returns at most `most` bytes of the file `name`, from the byte `from` on; fewer
     /// at its end. `None` if it is not shared (any more).
     ///
     /// # Errors
@@ -271,7 +271,7 @@ pub trait Sink {
         usize::MAX
     }
 
-    /// When to stop, for handlers that have to tell somebody else.
+    /// Returns the time to stop, for handlers that have to tell somebody else.
     fn deadline(&self) -> Option<Instant> {
         None
     }
@@ -307,7 +307,7 @@ pub type NameCheck = Box<dyn Fn(&str) -> bool + Send + Sync>;
 
 /// Something that answers queries of one kind.
 pub trait Handler: Send + Sync {
-    /// The prefix that users type before the colon: lower-case letters, digits
+    /// Returns the prefix that users type before the colon: lower-case letters, digits
     /// and `-`.
     fn name(&self) -> &str;
 

@@ -181,7 +181,7 @@ impl<'a> Indexing<'a> {
         Ok(())
     }
 
-    /// Everything that waits was taken once: commits, and waits for news.
+    /// Commits and waits for news, when everything that waits was taken once.
     fn rest(&mut self) -> Result<(), StoreError> {
         if !self.batch.done.is_empty() || !self.batch.files.is_empty() {
             return self.commit();
@@ -258,7 +258,7 @@ impl<'a> Indexing<'a> {
         Ok(())
     }
 
-    /// Adds what was appended to a long file. Says whether that is all there is to do.
+    /// Adds the bytes that were appended to a long file. Returns whether that is all there is to do.
     fn append(&mut self, file: &FileInfo) -> bool {
         let pending = self.batch.long.iter().rev();
         let mut pending = pending.filter(|(name, _)| *name == file.name);

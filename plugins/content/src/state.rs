@@ -30,7 +30,7 @@ use crate::{
 /// change.
 pub(crate) type Waiting = BTreeMap<String, u64>;
 
-/// Commits that a query may last and still be sure of what it sees.
+/// Commits that a query may last and still be sure of its view.
 const RECENT_MAX: usize = 8;
 
 /// The state that queries and the indexing thread share.
@@ -91,7 +91,7 @@ pub(crate) struct Batch {
     pub(crate) files: Vec<(u64, Option<u64>)>,
     /// Files that do not wait any more, if they have not changed again.
     pub(crate) done: Vec<(String, u64)>,
-    /// Files that were read, with what is to be known of long ones.
+    /// Files that were read, with the records of long ones.
     pub(crate) long: Vec<(String, Option<Long>)>,
 }
 
@@ -202,7 +202,7 @@ impl Shared {
 
     // For the indexing thread.
 
-    /// Begins with what `store` has.
+    /// Begins with the index in `store`.
     pub(crate) fn begin(&self, store: &Store) -> Result<(), StoreError> {
         let mut known = BTreeMap::new();
         let keys = store.keys();
@@ -222,7 +222,7 @@ impl Shared {
         Ok(())
     }
 
-    /// There is no index for the time being.
+    /// Drops the index for the time being.
     pub(crate) fn lose(&self, error: &StoreError) {
         let mut state = self.state();
         state.view = None;
@@ -246,12 +246,12 @@ impl Shared {
         self.state().is_told
     }
 
-    /// The version of a file that is indexed.
+    /// Returns the version of a file that is indexed.
     pub(crate) fn known(&self, key: u64) -> Option<u64> {
         self.state().known.get(&key).copied()
     }
 
-    /// The keys of files that are indexed and do not pass.
+    /// Returns the keys of files that are indexed and do not pass.
     pub(crate) fn known_without(&self, passes: &dyn Fn(u64) -> bool) -> Vec<u64> {
         let state = self.state();
         let keys = state.known.keys().copied();
@@ -269,7 +269,7 @@ impl Shared {
         state.is_listed = are_all && !state.look;
     }
 
-    /// Some names that wait, behind `after`.
+    /// Returns some names that wait, behind `after`.
     pub(crate) fn waiting(&self, after: Option<&str>, most: usize) -> Vec<(String, u64)> {
         use std::ops::Bound::{Excluded, Unbounded};
         let state = self.state();
@@ -300,7 +300,7 @@ impl Shared {
         }
     }
 
-    /// Lets queries see what was committed.
+    /// Lets queries see the last commit.
     pub(crate) fn committed(&self, store: &Store, batch: Batch) {
         let bytes = store.bytes();
         let mut state = self.state();
@@ -340,7 +340,7 @@ impl Shared {
         }
     }
 
-    /// Returns what is known of the long file `name`.
+    /// Returns the record of the long file `name`.
     pub(crate) fn long(&self, name: &str) -> Option<Arc<Long>> {
         self.state().long.get(name).cloned()
     }
@@ -350,7 +350,7 @@ impl Shared {
         self.state().wait_for(std::iter::once(name));
     }
 
-    /// Number of changes so far.
+    /// Returns the number of changes so far.
     pub(crate) fn changes(&self) -> u64 {
         self.state().changes
     }
@@ -397,7 +397,7 @@ impl State {
         since <= self.recent.len() && !later.any(|files| files.contains(&key))
     }
 
-    /// The first files that cannot be read, and why.
+    /// Returns the first files that cannot be read, and why.
     fn unreadable_files(&self) -> Vec<(String, String)> {
         let some = self.unreadable.iter().take(UNREADABLE_TOLD);
         some.map(|(name, error)| (name.clone(), error.clone()))

@@ -38,7 +38,7 @@ pub(crate) struct Rank {
 }
 
 impl Rank {
-    /// The best that a name can have, misspelt or not, before it is looked at.
+    /// Returns the best rank that a name can have, misspelt or not, before it is looked at.
     pub(crate) fn best(name: &str, misspelt: bool) -> Rank {
         Rank {
             misspelt: usize::from(misspelt),
@@ -90,7 +90,7 @@ impl Words {
         })
     }
 
-    /// A text of which every name has one that has all words as they are.
+    /// Returns a text of which every name has one that has all words as they are.
     pub(crate) fn longest(&self) -> Option<&str> {
         let longest = self.lower.iter().max_by_key(|word| word.len())?;
         Some(longest)
@@ -121,7 +121,7 @@ impl Words {
         )
     }
 
-    /// For each word the texts of which every name that has it, misspelt too, has
+    /// Returns for each word the texts of which every name that has it, misspelt too, has
     /// one.
     pub(crate) fn all_pieces(&self) -> Vec<Vec<String>> {
         self.folded.iter().map(|word| pieces(word)).collect()
@@ -148,7 +148,7 @@ impl Words {
         })
     }
 
-    /// The same, with memory that is used again.
+    /// Ranks likewise, with memory that is used again.
     pub(crate) fn rank_in(&self, name: &str, misspelt: bool, lower: &mut String) -> Option<Rank> {
         if !name.is_ascii() || !self.are_ascii() {
             return self.rank(name, misspelt);
@@ -280,7 +280,7 @@ fn most_wrong(letters: usize) -> usize {
     }
 }
 
-/// No wrong letters, and the looseness with which `wanted` is in `there`.
+/// Returns no wrong letters, and the looseness with which `wanted` is in `there`.
 fn fit(wanted: &str, there: &str) -> Option<(usize, usize)> {
     if there == wanted {
         Some((0, 0))
@@ -291,7 +291,7 @@ fn fit(wanted: &str, there: &str) -> Option<(usize, usize)> {
     }
 }
 
-/// Wrong letters with which `there` is `wanted`.
+/// Returns the wrong letters with which `there` is `wanted`.
 fn nearly(wanted: &str, there: &str) -> Option<(usize, usize)> {
     let wrong = if wanted.is_ascii() && there.is_ascii() {
         nearly_letters(wanted.as_bytes(), there.as_bytes())
@@ -439,7 +439,7 @@ mod tests {
         assert_eq!(texts("plan", &many[1..]).unwrap(), many[1..]);
     }
 
-    /// All words that differ from `word` in one letter.
+    /// Returns all words that differ from `word` in one letter.
     fn misspellings(word: &str) -> Vec<String> {
         let letters: Vec<char> = word.chars().collect();
         let mut all = Vec::new();

@@ -43,7 +43,7 @@ pub(crate) enum End {
     Cancelled,
 }
 
-/// Why a program cannot be talked to any more.
+/// The reason why a program cannot be talked to any more.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Breach {
     /// Its pipes.
@@ -245,7 +245,7 @@ impl<'a> Conversation<'a> {
     }
 }
 
-/// The place within its bounds.
+/// Returns the place within its bounds.
 fn excerpt(place: Place, context: usize) -> Excerpt {
     let text = one_line(&place.text);
     // Where each character begins, and the end.

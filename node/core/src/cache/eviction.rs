@@ -42,7 +42,7 @@ pub(super) struct NoRoom;
 pub(super) enum Length {
     /// As long as was reserved for at the beginning, and it fits.
     Known,
-    /// Nobody knows; it has taken so many bytes so far.
+    /// Its length is not known; it has taken so many bytes so far.
     Unknown(u64),
 }
 
@@ -75,7 +75,7 @@ pub(super) struct Ledger {
 }
 
 impl Ledger {
-    /// Empty books for `capacity` bytes.
+    /// Creates empty books for `capacity` bytes.
     pub(super) fn new(capacity: u64) -> Ledger {
         Ledger {
             capacity,
@@ -102,7 +102,7 @@ impl Ledger {
         self.reserved = self.reserved.saturating_sub(reserved);
     }
 
-    /// Reserves `more` bytes. Answers who has to go for it and what they took.
+    /// Reserves `more` bytes. Returns the blobs that have to go for it and their bytes.
     pub(super) fn reserve(
         &mut self,
         more: u64,
@@ -175,7 +175,7 @@ impl Ledger {
         Some(kept.size)
     }
 
-    /// Takes a blob out of the books. Answers what it took.
+    /// Takes a blob out of the books. Returns its bytes.
     pub(super) fn remove(&mut self, digest: &Digest) -> Option<u64> {
         let kept = self.blobs.remove(digest)?;
         self.ranks.remove(&kept.rank);
@@ -183,12 +183,12 @@ impl Ledger {
         Some(kept.cost)
     }
 
-    /// `cost` bytes of the disk are taken by what could not be removed.
+    /// Notes that `cost` bytes of the disk are taken by files that could not be removed.
     pub(super) fn lose(&mut self, cost: u64) {
         self.capacity = self.capacity.saturating_sub(cost);
     }
 
-    /// The size of a blob that is here.
+    /// Returns the size of a blob that is here.
     pub(super) fn size_of(&self, digest: &Digest) -> Option<u64> {
         self.blobs.get(digest).map(|kept| kept.size)
     }
@@ -198,7 +198,7 @@ impl Ledger {
         self.kept + self.reserved
     }
 
-    /// The blobs, those that were used last first.
+    /// Returns the blobs, those that were used last first.
     pub(super) fn list(&self) -> Vec<CacheEntry> {
         let mut blobs: Vec<_> = self.blobs.iter().collect();
         blobs.sort_unstable_by_key(|(_, kept)| std::cmp::Reverse(kept.rank.1));

@@ -17,7 +17,7 @@ use crate::clock::now;
 pub struct Bounds {
     /// Greatest number of hits.
     pub limit: usize,
-    /// When to stop.
+    /// The time to stop.
     pub deadline: Instant,
     /// The asker.
     pub asker: Asker,
@@ -28,7 +28,7 @@ pub struct Bounds {
 pub enum Asker {
     /// The owner of the node.
     Owner,
-    /// Somebody at the peer port.
+    /// A caller at the peer port.
     Stranger,
 }
 
@@ -55,7 +55,7 @@ pub(super) struct Outcome {
     pub(super) gaps: Vec<Gap>,
 }
 
-/// Passes on what is wanted of an answer.
+/// Passes on the wanted part of an answer.
 struct Bounded<'a> {
     push: &'a mut dyn FnMut(Hit) -> Flow,
     pushed: usize,

@@ -1,7 +1,7 @@
 //! A query without a prefix: names, then contents.
 //!
 //! # Invariants
-//! - Files whose names fit come first, and a file comes once.
+//! - Files whose names match come first, and a file comes once.
 //! - A text that means nothing to the handler of contents finds names alone.
 
 use std::{collections::HashSet, sync::Arc, time::Instant};
@@ -51,8 +51,8 @@ impl Handler for Both {
     }
 }
 
-/// Returns what a name must have to be found, where contents may be found as well:
-/// nobody is passed over for names alone, and who seems to have one is asked first.
+/// Returns the keys of names, where contents may be found as well:
+/// no peer is passed over for names alone, and one that seems to have it is asked first.
 pub(super) fn keys(names: SummaryKeys) -> SummaryKeys {
     SummaryKeys {
         texts: Vec::new(),

@@ -37,7 +37,7 @@ impl SearchHits {
 }
 
 impl Default for SearchHits {
-    /// Nothing, after looking at everything.
+    /// Returns no hits, after looking at everything.
     fn default() -> SearchHits {
         SearchHits {
             complete: true,

@@ -44,7 +44,7 @@ pub enum Named {
     Query(String),
 }
 
-/// Why a typed text means nothing.
+/// The error of a typed text without a meaning.
 #[derive(Debug, thiserror::Error)]
 pub enum NamedError {
     /// It can be no name, and it is no pattern and no query.
@@ -55,7 +55,7 @@ pub enum NamedError {
     Query(#[from] SyntaxError),
 }
 
-/// Where files are looked for.
+/// The places where files are looked for.
 #[derive(Clone, Copy)]
 pub struct Searched<'a> {
     /// The peers.
@@ -66,7 +66,7 @@ pub struct Searched<'a> {
     pub files: &'a Arc<dyn Files>,
 }
 
-/// Returns what `typed` means.
+/// Returns the meaning of `typed`.
 ///
 /// # Errors
 /// [`NamedError`] when it is neither a name nor a query.
@@ -112,7 +112,7 @@ pub async fn expand(
     Ok((names, false))
 }
 
-/// The query that a text is, unless it can only be a name.
+/// Returns the text as a query, unless it can only be a name.
 fn as_query(typed: &str) -> Option<String> {
     let text = NameText::parse(typed)?;
     let is_quoted = text.exact != typed && !text.is_directory;
@@ -141,7 +141,7 @@ fn begins_with_built_in(typed: &str) -> bool {
     has_prefix(typed) && query::is_built_in(query::handler_of(typed))
 }
 
-/// Files of exactly this name, or else those whose last part it is.
+/// Returns files of exactly this name, or else those whose last part it is.
 async fn called(asked: Searched<'_>, name: &ShareName) -> Result<Vec<ShareName>, SyntaxError> {
     let query = format!("{DEFAULT_HANDLER}:{}", query::quoted(name.as_str()));
     let mut search = begin(asked, query, SAME_MAX)?;

@@ -32,24 +32,24 @@ enum Attack {
     Absent,
     /// It only lies.
     Silent,
-    /// Everybody in turn, so many calls a second.
+    /// All nodes in turn, so many calls a second.
     Everybody(f64),
     /// So few nodes that each gets ten times what it can answer.
     Few(f64),
     /// All peers of the node that searches.
     Peers(f64),
-    /// Everybody in turn, with `query` for what nobody has.
+    /// All nodes in turn, with `query` for a file that nobody has.
     Queries(f64),
 }
 
 const TARGET: &str =
     "at most 1.5 times the calls, at least 95 % found (published: 10 times, 10 % found)";
 
-/// The published rate, 20,000 calls a minute; and what a line of 100 Mbit/s takes.
+/// The published rate, 20,000 calls a minute; and that of a line of 100 Mbit/s.
 const PUBLISHED: f64 = 20_000.0 / 60.0;
 const LINE: f64 = 20_000.0;
 
-/// The rows.
+/// Returns the rows.
 pub(crate) fn rows() -> Vec<Row> {
     let mut rows = Vec::new();
     for (copies, what) in [(200, "1 % have it"), (20, "0.1 % have it, and a directory")] {
@@ -113,7 +113,7 @@ impl Toll {
     }
 }
 
-/// One attacker at one node that hears all of it, at the rate that gets it most.
+/// Returns the row of one attacker at one node that hears all of it, at its best rate.
 fn quota() -> Row {
     let answered = [Ids::None, Ids::One, Ids::Fresh].map(|ids| {
         let rates = [20.0, 50.0, 400.0, 800.0, 2_000.0, LINE];

@@ -8,7 +8,7 @@ use node_wire::{FindHit, FoundEnd, peer_url::PeerUrl};
 use crate::planner::Target;
 use node_transport::{CallError, Destination, TransportError};
 
-/// A peer and what it has.
+/// A peer and its hits.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Holder {
     /// The peer that has it.
@@ -36,11 +36,11 @@ pub struct Step {
     pub peer: PeerUrl,
     /// The peer that named it first; none for a peer of this node.
     pub named_by: Option<PeerUrl>,
-    /// Why it was asked.
+    /// The reason for asking it.
     pub why: AskedWhy,
     /// Its distance in hops, 1 for our own peers.
     pub hops: usize,
-    /// When it was asked.
+    /// The time when it was asked.
     pub begun: Instant,
     /// Time to its answer, or to its failure.
     pub took: Option<Duration>,
@@ -48,7 +48,7 @@ pub struct Step {
     pub hits: usize,
     /// The end of its answer, as far as it has one.
     pub end: FoundEnd,
-    /// Why it gave none, if it failed.
+    /// The error, if it failed.
     pub error: Option<CallError>,
 }
 
@@ -87,7 +87,7 @@ impl Step {
         })
     }
 
-    /// A peer of ours is asked with `query`.
+    /// Creates the step of a peer of ours that is asked with `query`.
     pub(crate) fn query(peer: PeerUrl, now: Instant) -> Step {
         Step {
             peer,

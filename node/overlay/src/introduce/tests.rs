@@ -20,7 +20,7 @@ fn url(text: &str) -> PeerUrl {
     PeerUrl::parse(text).unwrap()
 }
 
-/// A node that runs, and whom it called at which address.
+/// A node that runs, and its calls with their addresses.
 struct Node {
     overlay: Arc<Overlay>,
     transport: MemoryTransport,
@@ -51,7 +51,7 @@ impl Node {
         }
     }
 
-    /// A peer that answers `hello` after a time.
+    /// Adds a peer that answers `hello` after a time.
     fn peer(&self, peer: &PeerUrl, after: Duration) {
         let called = Arc::clone(&self.called);
         self.transport.add(peer, move |request| {

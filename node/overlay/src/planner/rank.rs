@@ -1,30 +1,30 @@
-//! In which order peers are asked.
+//! The order in which peers are asked.
 
 use node_api::search::AskedWhy;
 
 /// The hint about a peer before it is asked.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Hint {
-    /// It had this, or somebody who should know says so of it by name.
+    /// It had this, or a trusted source says so of it by name.
     Pointer,
-    /// A summary of what it has says that it has this.
+    /// A summary of it says that it has this.
     Match,
     /// Nothing decides.
     Open,
     /// Nothing decides, and it said no a moment ago.
     Missed,
-    /// A summary of what it has says that it does not have this.
+    /// A summary of it says that it does not have this.
     RuledOut,
     /// It does not have the handler that is asked.
     NoHandler,
 }
 
-/// When in a search a peer is asked.
+/// The stage of a search in which a peer is asked.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub(super) enum Stage {
     /// There is reason to think that it has this.
     Likely,
-    /// It may have this, or lead to somebody who does.
+    /// It may have this, or lead to a holder.
     Wide,
     /// There is reason to think that it does not.
     Unlikely,
@@ -61,7 +61,7 @@ impl Rank {
         }
     }
 
-    /// The same peer, if nobody says any more that it has this.
+    /// Returns the rank of the same peer, if nobody says any more that it has this.
     pub(super) fn demoted(self) -> Rank {
         Rank {
             stage: Stage::Wide,

@@ -29,13 +29,13 @@ fn all(peers: impl IntoIterator<Item = u32>, hint: Hint) -> Vec<Candidate<u32>> 
     peers.map(|peer| candidate(peer, hint)).collect()
 }
 
-/// A search of node 0.
+/// Returns a search of node 0.
 fn planner(reach: SearchReach, enough: usize) -> (Planner<u32>, Instant) {
     let now = Instant::now();
     (Planner::new(&0, Limits::of(reach, enough), now), now)
 }
 
-/// Asks one after the other; nobody has anything. Says who was asked, and why.
+/// Asks one after the other; nobody has anything. Returns the peers that were asked, and the reasons.
 fn ask_all(planner: &mut Planner<u32>, now: Instant) -> Vec<(u32, AskedWhy)> {
     let mut asked = Vec::new();
     while let Some(target) = planner.next(now) {

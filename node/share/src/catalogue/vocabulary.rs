@@ -1,4 +1,4 @@
-//! The words of the names: what a misspelt word may have been meant to be.
+//! The words of the names, for the correction of misspelt ones.
 //!
 //! # Invariants
 //! - It is made when it is first asked for, which takes a few tenths of a second
@@ -27,7 +27,7 @@ pub(super) type Words = HashSet<Box<str>>;
 /// The words of the names, as far as they are known.
 #[derive(Debug, Default)]
 pub(super) enum Vocabulary {
-    /// Nobody asked for it.
+    /// It was not asked for.
     #[default]
     Unmade,
     /// All of them.

@@ -16,7 +16,7 @@ pub(super) struct Elsewhere {
     mounts: Vec<Mount>,
     /// Directories on file systems that tell of no changes, by name.
     silent: Vec<Silent>,
-    /// When they were looked at last.
+    /// The time of the last look at them.
     swept: Instant,
     /// The last file with names outside the share that was looked at.
     linked: FileId,
@@ -92,7 +92,7 @@ impl Running<'_> {
         self.elsewhere.silent = silent;
     }
 
-    /// Looks at what nobody tells of, if it is time.
+    /// Looks at places without a watcher, if it is time.
     pub(super) fn look_elsewhere(&mut self) {
         if now() >= self.elsewhere.looked + ROOT_EVERY {
             self.elsewhere.looked = now();

@@ -1,4 +1,4 @@
-//! A file that a node has, and what of it fits.
+//! A file that a node has, and its match.
 
 use std::collections::BTreeMap;
 
@@ -20,7 +20,7 @@ pub struct FindHit {
     /// While it is not known: how many bytes the node has read for digests since its
     /// start. A node where this grows is at work.
     pub hashed: Option<u64>,
-    /// When it was last changed, Unix milliseconds.
+    /// The time of its last change, Unix milliseconds.
     pub modified: Option<u64>,
     /// True if its owner may run it.
     pub executable: bool,
@@ -31,7 +31,7 @@ pub struct FindHit {
 }
 
 impl FindHit {
-    /// Returns what the hit says of the file beside its name and bytes.
+    /// Returns the metadata of the file beside its name and bytes.
     #[must_use]
     pub fn about(&self) -> About {
         About {

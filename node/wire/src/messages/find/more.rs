@@ -21,7 +21,7 @@ pub struct More {
     pub wait: u32,
 }
 
-/// Milliseconds that a caller waits who does not say how long.
+/// Milliseconds that a caller waits if it gives no time.
 const WAIT: u32 = 2_000;
 
 impl More {
@@ -41,7 +41,7 @@ impl More {
         })
     }
 
-    /// The call that says this.
+    /// Returns the XML-RPC call of this message.
     #[must_use]
     pub fn to_call(&self) -> MethodCall {
         let members = BTreeMap::from([
