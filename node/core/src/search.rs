@@ -19,16 +19,20 @@ use std::{
 };
 
 use node_api::search::SearchReach;
-use node_wire::{FoundEnd, fault::MissReason, name::ShareName, peer_url::PeerUrl};
+use node_wire::{
+    FoundEnd,
+    fault::MissReason,
+    name::ShareName,
+    peer_url::PeerUrl,
+    query::{self, SyntaxError},
+};
 use plugin_api::{Files, Gap, Hit};
 use tokio::{select, time::sleep_until};
 
 use self::chapter::Chapter;
 use crate::{
     clock::now,
-    handlers::{
-        Asker, Bounds, Handlers, LiveAnswer, Page, PageMost, QueryError, query, query::SyntaxError,
-    },
+    handlers::{Asker, Bounds, Handlers, LiveAnswer, Page, PageMost, QueryError},
 };
 use node_overlay::{Finder, Holder, Overlay, PassedOver, Step, WALK};
 

@@ -1,11 +1,11 @@
 //! Hits of this node, as its owner and `GET /search` get them.
 
 use node_api::search::{Excerpt, Hit};
-use node_wire::{Digest, FoundEnd};
+use node_wire::{Digest, FoundEnd, query};
 use plugin_api::FileInfo;
 use serde::Serialize;
 
-use super::{Answer, query};
+use super::Answer;
 use crate::events::unix_millis;
 
 /// Greatest number of hits in one answer.

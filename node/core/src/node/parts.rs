@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, io, sync::Arc};
 
 use node_api::share::ShareFile;
-use node_wire::{Digest, PeerUrl, ShareName};
+use node_wire::{Digest, PeerUrl, ShareName, query::SyntaxError};
 use plugin_api::{Files, PolicySource, RankAsked};
 
 use super::Node;
@@ -12,7 +12,7 @@ use crate::{
     cache::Cache,
     counters::Counters,
     disk::Disk,
-    handlers::{Handlers, query::SyntaxError},
+    handlers::Handlers,
     network::Tag,
     overlay::Overlay,
     search::{

@@ -12,12 +12,13 @@
 use std::sync::Arc;
 
 use node_api::search::SearchReach;
-use node_wire::{name::ShareName, peer_url::PeerUrl};
-
-use crate::{
-    handlers::{DEFAULT_HANDLER, query::Query},
-    overlay::{Overlay, Step, Walk, WalkQuery},
+use node_wire::{
+    name::ShareName,
+    peer_url::PeerUrl,
+    query::{DEFAULT_HANDLER, ParsedQuery},
 };
+
+use crate::overlay::{Overlay, Step, Walk, WalkQuery};
 
 /// The part of a search that asks the peers of the chapter.
 #[derive(Debug)]
@@ -100,7 +101,7 @@ impl Chapter {
 
 /// Returns the name that a query wants, if it wants a file of one name and no more.
 fn exact_name(query: &str) -> Option<ShareName> {
-    let query = Query::parse(query, std::time::SystemTime::UNIX_EPOCH).ok()?;
+    let query = ParsedQuery::parse(query, std::time::SystemTime::UNIX_EPOCH).ok()?;
     if query.handler() != DEFAULT_HANDLER || !query.filters().is_empty() {
         return None;
     }

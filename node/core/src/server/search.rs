@@ -12,6 +12,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use node_overlay::Cost;
+use node_wire::query::{self, CONTENTS_HANDLER};
 use plugin_api::{FileInfo, Hit};
 use serde::Deserialize;
 
@@ -23,7 +24,7 @@ use super::{
 };
 use crate::{
     clock::now,
-    handlers::{self, Answer, CONTENTS_HANDLER, QueryError, SEARCH_LIMIT_MAX, SearchHits, query},
+    handlers::{self, Answer, QueryError, SEARCH_LIMIT_MAX, SearchHits},
     threads::ThreadError,
 };
 

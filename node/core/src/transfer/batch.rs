@@ -18,6 +18,7 @@ use node_wire::{
     FindWanted,
     bundle::{BUNDLE_BYTES_MAX, BUNDLE_FILES_MAX},
     name::ShareName,
+    query,
 };
 use plugin_api::NameCheck;
 use tokio::{select, sync::watch};
@@ -32,7 +33,6 @@ use super::{
 use crate::{
     client::Destination,
     events::Event,
-    handlers::query,
     overlay::{Finder, Holder},
     share::{Replace, ShareError},
 };

@@ -9,13 +9,14 @@ use node_api::{
     error::{ApiError, ErrorCode},
     search::{Excerpt, GapReason, Hit, SearchAnswer, SearchEnd, SearchGap, TraceStep},
 };
-use node_core::{
-    handlers::{CONTENTS_HANDLER, QueryError, query},
-    search::Search,
-};
+use node_core::{handlers::QueryError, search::Search};
 use node_overlay::{Holder, Step};
 use node_transport::CallError;
-use node_wire::{FindExcerpt, FoundEnd, ShareName, peer_url::PeerUrl};
+use node_wire::{
+    FindExcerpt, FoundEnd, ShareName,
+    peer_url::PeerUrl,
+    query::{self, CONTENTS_HANDLER},
+};
 use plugin_api::RankAsked;
 
 /// Returns the error of this node, if it refused the query and nobody else has hits. A handler that only peers have is no

@@ -18,6 +18,7 @@ use std::{
 use node_wire::{
     About, Digest, Fault, Find, FindHit, FindWanted, Found, PeerUrl, ShareName, Value,
     limits::{FIND_HITS_MAX, FIND_NAMES_MAX, FIND_PEERS_MAX},
+    query::{self, CONTENTS_HANDLER, DEFAULT_HANDLER},
 };
 use plugin_api::FileInfo;
 use tokio::time::timeout;
@@ -25,7 +26,7 @@ use tokio::time::timeout;
 use crate::{
     client::PeerKind,
     clock::now,
-    handlers::{self, CONTENTS_HANDLER, DEFAULT_HANDLER, query},
+    handlers,
     server::{
         Context,
         answer::{Answer, Answered},
