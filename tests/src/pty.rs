@@ -1,4 +1,4 @@
-//! A program at a terminal of its own, for what it does only there: editing lines, tables, progress.
+//! A program at a terminal of its own, for features that need one: editing lines, tables, progress.
 
 use std::ffi::OsStr;
 use std::io::{Read, Write};
@@ -129,7 +129,7 @@ impl Pty {
         shown
     }
 
-    /// Waits for the end of the program. Returns its exit code and what it wrote last.
+    /// Waits for the end of the program. Returns its exit code and its last output.
     ///
     /// # Panics
     /// When it does not end in time.

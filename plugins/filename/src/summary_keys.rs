@@ -4,7 +4,7 @@ use plugin_api::{SummaryKeys, words};
 
 use super::{NameQuery, words::Words};
 
-/// Returns what every name that matches `text` has. `None` if `text` is not a valid query.
+/// Returns the keys that every name which matches `text` has. `None` if `text` is not a valid query.
 pub(crate) fn summary_keys(text: &str) -> Option<SummaryKeys> {
     let NameQuery { name, glob } = NameQuery::parse(text).ok()?;
     Some(match glob {

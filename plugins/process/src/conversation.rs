@@ -1,4 +1,4 @@
-//! One answer of a program: what it asks for, what it finds, and how it ends.
+//! One answer of a program: its requests, its hits, and its end.
 
 use std::time::{Duration, Instant};
 
@@ -210,7 +210,7 @@ impl<'a> Conversation<'a> {
         })
     }
 
-    /// Passes on a file that is shared; what is not (any more) is no hit.
+    /// Passes on a file that is shared; a name that is not shared (any more) is no hit.
     fn hit(
         &mut self,
         name: &str,

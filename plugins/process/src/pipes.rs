@@ -40,7 +40,7 @@ pub(crate) enum PipeError {
     /// A line is too long.
     #[error("it wrote a line of more than {LINE_MAX} bytes")]
     TooLong,
-    /// It does not take what it asked for.
+    /// The program does not take the answer to its request.
     #[error("it asks for more than it reads")]
     Deaf,
     /// The system failed.
@@ -132,7 +132,7 @@ impl Pipes {
         }
     }
 
-    /// Takes what came to standard error.
+    /// Takes the bytes that came to standard error.
     pub(crate) fn take_errors(&mut self) {
         while self.errors_left > 0 {
             let most = READ.min(self.errors_left);

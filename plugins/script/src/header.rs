@@ -1,4 +1,4 @@
-//! The lines at the top of a script that say what it is.
+//! The header of a script: the lines at its top.
 //!
 //! ```text
 //! //! id: markdown-title

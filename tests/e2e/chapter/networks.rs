@@ -17,7 +17,7 @@ const TEXTS: &[(&str, &[u8])] = &[
     ("lines", b"one\r\ntwo\rthree\n\r"),
 ];
 
-/// One file: who has it, who wants it, what is in it.
+/// One file: its holders, the members that want it, and its content.
 struct Wish {
     from: usize,
     to: usize,

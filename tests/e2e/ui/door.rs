@@ -1,4 +1,4 @@
-//! The door of the page: who gets in, and what happens to those that try.
+//! Tests of the door of the page: access, and the fate of attacks.
 
 use std::io::{Read, Write};
 use std::time::Duration;

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::{Opened, open};
 use crate::world::noded;
 
-/// Answers calls of the page with what a test wants, and passes on all others.
+/// Answers calls of the page as a test wants, and passes on all others.
 const STUB: &str = "
     window.stubs ??= {};
     Object.assign(window.stubs, arguments[0]);
