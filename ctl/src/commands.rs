@@ -70,13 +70,13 @@ pub(crate) fn execute(
     }
 }
 
-/// What every command works with.
+/// The context of every command.
 #[derive(Clone, Debug)]
 pub(crate) struct Context {
     state: Option<PathBuf>,
     pub(crate) output: Output,
     pub(crate) patience: Patience,
-    /// Whether it runs at the prompt of the shell, whose standard output is that of the chapter's client.
+    /// True if it runs at the prompt of the shell, whose standard output is that of the chapter's client.
     pub(crate) at_prompt: bool,
 }
 

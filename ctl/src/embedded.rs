@@ -24,7 +24,7 @@ const STOP_TIME: Duration = Duration::from_secs(5);
 const ANY_PORT: SocketAddr =
     SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 0);
 
-/// What an embedded node is to be. What is missing is temporary or free.
+/// The options of an embedded node. A missing one is temporary or free.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct EmbeddedOptions {
     /// The directory to share.

@@ -30,13 +30,13 @@ use crate::{
     connection::{NotRunning, Place},
 };
 
-/// What to do when there is no node.
+/// Advice for when there is no node.
 const START_ONE: &str = "start one with `noded --share DIR` or `ctl up --share DIR`";
 
 /// Why a command did not do what it was asked to do.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CtlError {
-    /// What the node answered, or an error of ours that has no more to it.
+    /// The error that the node answered, or one of ours that has no more to it.
     #[error("{0}")]
     Api(#[from] ApiError),
     #[error("no node answers at {place}{}; {START_ONE}", from(.place, .file))]
@@ -90,7 +90,7 @@ pub(crate) enum CtlError {
     /// A script ended with `exit(code)`. Nothing is said.
     #[error("the script ended with exit code {0}")]
     ScriptExit(u8),
-    /// Whoever read standard output has gone. Not an error.
+    /// The reader of standard output has gone. Not an error.
     #[error("nobody reads standard output")]
     OutputClosed,
     #[error("cannot write to standard output: {0}")]
@@ -145,7 +145,7 @@ impl CtlError {
         }
     }
 
-    /// What a caller may act on.
+    /// Returns the code that a caller may act on.
     pub(crate) fn code(&self) -> ErrorCode {
         match self {
             CtlError::Api(error) => error.code,
@@ -182,7 +182,7 @@ impl CtlError {
         }
     }
 
-    /// Whether the person or a limit of theirs stopped the work, so that nothing else may go on.
+    /// Returns true if the person or a limit of theirs stopped the work, so that nothing else may go on.
     pub(crate) fn is_stop(&self) -> bool {
         matches!(
             self,
@@ -214,7 +214,7 @@ pub(crate) fn object(code: ErrorCode, message: &str) -> Value {
     json!({ "error": { "code": code.name(), "exit": code.exit_code(), "message": message } })
 }
 
-/// Who was called, for the sentences about a failed call.
+/// The node that was called, for the sentences about a failed call.
 #[derive(Clone, Debug)]
 pub(crate) struct Callee {
     pub(crate) place: Place,
@@ -340,7 +340,7 @@ fn code_of_io(error: &io::Error) -> ErrorCode {
     }
 }
 
-/// Which file named the place, if it is not that file itself.
+/// Names the file that the place is from, if it is not that file itself.
 fn from(place: &Place, file: &Path) -> String {
     match place {
         Place::Socket(_) => String::new(),

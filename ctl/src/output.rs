@@ -1,4 +1,4 @@
-//! What a person or a program gets to see.
+//! The output for a person or a program.
 //!
 //! Results go to standard output, everything else to standard error. Text is for people: aligned and with short
 //! sizes on a terminal, tab-separated with exact sizes into a pipe. `--json` is for programs: one object, or one a
@@ -30,7 +30,7 @@ use crate::error::CtlError;
 pub(crate) use human::{ago, bytes, parse_time, plural, timestamp, word};
 pub(crate) use progress::Progress;
 
-/// How results are written.
+/// The format of results.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Format {
     /// For people.
@@ -39,7 +39,7 @@ pub(crate) enum Format {
     Json,
 }
 
-/// How much is said beside results and errors.
+/// The amount of output beside results and errors.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Verbosity {
     /// Notes and progress.
@@ -56,12 +56,12 @@ pub(crate) struct Output {
 }
 
 impl Output {
-    /// Whether results are JSON.
+    /// Returns true if results are JSON.
     pub(crate) fn is_json(self) -> bool {
         self.format == Format::Json
     }
 
-    /// Whether a person looks at standard output.
+    /// Returns true if a person looks at standard output.
     pub(crate) fn is_for_a_person(self) -> bool {
         self.format == Format::Text && io::stdout().is_terminal()
     }

@@ -1,11 +1,11 @@
-//! How long a person is ready to wait: until their deadline, or until they press Ctrl-C or close the terminal.
+//! The patience of a person, who waits until a deadline, or presses Ctrl-C or closes the terminal.
 //!
 //! One task listens for SIGINT, SIGTERM and SIGHUP as long as the program runs. Whatever waits, waits through
 //! [`Patience::bound`], which ends with the reason.
 //!
 //! # Invariants
 //! - Work that [`Patience::bound`] ends is dropped at once.
-//! - A signal ends what was begun before it. [`Patience::renewed`] begins anew.
+//! - A signal ends the work begun before it. [`Patience::renewed`] resets that.
 
 use std::{
     future::Future,

@@ -40,7 +40,7 @@ const STACK: usize = 64 * 1024 * 1024;
 /// A script and how to run it.
 #[derive(Clone, Debug)]
 pub(crate) struct Script {
-    /// What error messages call it.
+    /// Its name in error messages.
     pub(crate) label: String,
     pub(crate) text: String,
     pub(crate) args: Vec<String>,

@@ -55,7 +55,7 @@ pub use self::{
     server::{ControlListeners, ControlServer},
 };
 
-/// What the owner may do.
+/// The actions that only the owner may take.
 #[derive(Clone, Debug)]
 pub struct Owner {
     /// The node.

@@ -37,7 +37,7 @@ pub(crate) struct Index {
     callable: Callable,
 }
 
-/// What a node meets others by.
+/// The ways in which a node meets others.
 #[derive(Debug)]
 pub(crate) struct Meeting {
     index: Option<Index>,
@@ -155,7 +155,7 @@ impl Drop for Meeting {
     }
 }
 
-/// What the distributed hash table says about holders, for the node.
+/// The holders in the distributed hash table, for the node.
 #[derive(Debug)]
 struct Named(Holders);
 
@@ -165,7 +165,7 @@ impl Providers for Named {
     }
 }
 
-/// What the node shares, for the distributed hash table.
+/// The files that the node shares, for the distributed hash table.
 #[derive(Debug)]
 struct Shared(Arc<Node>);
 

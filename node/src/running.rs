@@ -57,7 +57,7 @@ pub enum StartError {
     Control {
         /// The address.
         address: SocketAddr,
-        /// What the system said.
+        /// The error of the system.
         #[source]
         error: io::Error,
     },
@@ -128,7 +128,7 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
         share,
         lock,
     };
-    // The last step: whoever finds the address finds a node that answers.
+    // The last step: a client that finds the address finds a node that answers.
     if let Err(error) = tell_controllers(&running.state, &running.lock, address) {
         running.stop().await;
         return Err(error.into());

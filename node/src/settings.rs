@@ -1,4 +1,4 @@
-//! What is meant: options, variables, file and defaults put together.
+//! The settings of a node: options, variables, file and defaults put together.
 #![allow(
     clippy::disallowed_methods,
     reason = "the owner's own files are read here: the configuration and the list of peers"
@@ -28,10 +28,10 @@ use node_base::size::Size;
 const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 4242);
 const CONTROL: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 4243);
 
-/// What a node is started with.
+/// The settings of a node and its surroundings.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// What the node itself is started with.
+    /// The settings of the node itself.
     pub node: NodeSettings,
     /// The address of the control connection; loopback.
     pub control: SocketAddr,
@@ -43,7 +43,7 @@ pub struct Settings {
     pub plugins: Option<PathBuf>,
     /// File with the key of the private network.
     pub network_key_file: Option<PathBuf>,
-    /// How nodes are met that nobody named.
+    /// The ways to meet nodes that nobody named.
     pub meeting: Meeting,
 }
 
@@ -60,7 +60,7 @@ pub enum SettingsError {
         option: &'static str,
         /// The directory.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         #[source]
         error: io::Error,
     },
@@ -70,9 +70,9 @@ pub enum SettingsError {
     /// A name to listen on that has no address.
     #[error("--listen {listen}: {error}; give an address of this machine, such as 127.0.0.1:4242")]
     Listen {
-        /// What was said.
+        /// The given address.
         listen: ListenAddress,
-        /// What the system said.
+        /// The error of the system.
         #[source]
         error: io::Error,
     },
@@ -102,7 +102,7 @@ pub enum SettingsError {
         origin: String,
         /// The text.
         text: String,
-        /// What is wrong with it.
+        /// The error in it.
         #[source]
         error: UrlError,
     },
@@ -119,7 +119,7 @@ pub enum SettingsError {
         option: &'static str,
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         #[source]
         error: io::Error,
     },
@@ -128,7 +128,7 @@ pub enum SettingsError {
     Config {
         /// The file.
         path: PathBuf,
-        /// What is wrong, and on which line.
+        /// The error, and its line.
         #[source]
         error: Box<toml::de::Error>,
     },
@@ -266,7 +266,7 @@ impl Settings {
     }
 }
 
-/// What was said, or what the file says if nothing was.
+/// Returns the given values, or those of the file if none were given.
 fn or_else(said: Vec<String>, file: Vec<String>) -> Vec<String> {
     if said.is_empty() { file } else { said }
 }
@@ -336,7 +336,7 @@ fn read_config(path: &Path) -> Result<ConfigFile, SettingsError> {
     Ok(file)
 }
 
-/// What a path in a configuration file in the directory `beside` means: `~/` is
+/// Returns the meaning of a path in a configuration file in the directory `beside`: `~/` is
 /// the home directory, and other paths are relative to the file.
 fn in_config(path: &Path, beside: &Path) -> Result<PathBuf, SettingsError> {
     match path.strip_prefix("~") {
@@ -364,7 +364,7 @@ fn all_peers(
 }
 
 /// Reads URLs, one a line. Empty lines and what stands behind a `#` are passed over, and
-/// so is a line that is no URL; what is wrong with it is told in `bad`.
+/// so is a line that is not a URL; its error goes into `bad`.
 fn read_peers(path: &Path, bad: &mut Vec<SettingsError>) -> Result<Vec<PeerUrl>, SettingsError> {
     let bytes = fs::read(path).map_err(|error| SettingsError::File {
         option: "--peers",

@@ -55,7 +55,7 @@ fn free_port() -> SocketAddr {
     listener.local_addr().unwrap()
 }
 
-/// What runs in this process: tasks of the runtime, and threads by their names.
+/// The tasks of the runtime, and the threads of this process by their names.
 #[derive(Debug)]
 struct Running {
     tasks: usize,

@@ -89,7 +89,7 @@ impl Load {
         f64::from(calls) / start.elapsed().as_secs_f64()
     }
 
-    /// Calls until it is told to stop; the number of answers.
+    /// Calls until `stop` is set. Returns the number of answers.
     fn client(&self, stop: &AtomicBool) -> u32 {
         let (mut calls, mut connection) = (0, None);
         while !stop.load(Ordering::Relaxed) {

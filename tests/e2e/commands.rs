@@ -19,7 +19,7 @@ fn pair(near: e2e::NodeOptions, far: e2e::NodeOptions) -> (NodeProcess, NodeProc
     (near, far)
 }
 
-/// What `ctl` prints; it ends with this code.
+/// Returns the standard output of `ctl`; it ends with this code.
 fn said(node: &NodeProcess, code: i32, args: &[&str]) -> String {
     ctl(node.home()).args(args).run().expect_code(code).stdout
 }

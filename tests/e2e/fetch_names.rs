@@ -1,4 +1,4 @@
-//! What a NAME of `ctl fetch` means: exactly this file first, here and at the peers, then a pattern.
+//! Tests of NAME in `ctl fetch`: exactly this file first, here and at the peers, then a pattern.
 
 use e2e::{NodeProcess, introduce};
 

@@ -1,4 +1,4 @@
-//! What a node says of a file is what stands in it, however it was changed.
+//! Tests that answers about a file match its content, however it was changed.
 
 mod model;
 
@@ -429,7 +429,7 @@ fn a_write_through_another_name_of_a_file_is_seen_soon() {
 }
 
 #[test]
-fn a_disk_that_is_mounted_in_the_share_is_seen_with_what_is_written_there() {
+fn a_disk_mounted_in_the_share_is_seen_with_its_writes() {
     let node = noded()
         .file("usb/below.txt", "text below the disk\n")
         .start();

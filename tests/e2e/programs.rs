@@ -85,7 +85,7 @@ fn children(parent: u32) -> Vec<String> {
 }
 
 #[test]
-fn a_program_that_appears_answers_other_nodes_and_ends_with_its_node() {
+fn a_new_program_answers_other_nodes_and_ends_with_its_node() {
     let (node, directory) = node();
     put(&directory, FILE, &documented());
     wait_for(&node, "it is loaded", |plugin| plugin["state"] == "ready");
@@ -212,7 +212,7 @@ fn a_program_ends_by_itself_when_its_node_is_killed() {
     );
 }
 
-/// Whether a process runs, and is no zombie of somebody else.
+/// Returns true if a process runs, and is not a zombie of another parent.
 fn runs(pid: &str) -> bool {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     stat.rsplit_once(')')

@@ -138,7 +138,7 @@ fn a_redirection_is_not_followed() {
     elsewhere.stop();
 }
 
-/// What a rogue has begun to send may already be on its way to the asker: then the asker gets no whole answer, and never a
+/// The first bytes of a rogue may already be on their way to the asker: then the asker gets no whole answer, and never a
 /// wrong one.
 fn never_gives_a_whole_answer(conduct: &Conduct) {
     let (mut node, rogue, honest) = beside(conduct.clone());
@@ -313,7 +313,7 @@ fn a_plain_miss_of_a_peer_is_a_plain_miss() {
 }
 
 #[test]
-fn a_peer_that_sends_byte_by_byte_does_not_keep_the_next_one_waiting() {
+fn a_peer_that_trickles_does_not_delay_the_next_one() {
     let slow = Rogue::start(Conduct::SlowByte(Duration::from_secs(1)));
     let good = saying(answer_of("<string>good</string>").as_bytes());
     let node = noded().start();

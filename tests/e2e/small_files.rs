@@ -112,7 +112,7 @@ fn small_files_of_a_folder_come_in_few_requests() {
         .control()
         .must("share.stat", json!({ "name": name(8) }));
     assert_eq!(stat["digest"].as_str().map(str::len), Some(64), "{stat}");
-    // The own file is read, and once more if it was young.
+    // Its single file is read, and once more if it was young.
     let hashed = asker.counter("files_hashed");
     assert!(hashed <= 3, "{hashed} files were read");
     let events = asker.control().must("events.since", json!({ "id": 0 }));
@@ -146,7 +146,7 @@ fn a_node_that_knows_no_bundles_is_asked_file_by_file() {
 }
 
 #[test]
-fn wrong_bytes_in_a_bundle_are_not_stored_and_cost_only_that_file() {
+fn wrong_bytes_in_a_bundle_are_not_stored() {
     let holder = holder(noded(), 30);
     let liar = Proxy::corrupting(&holder.url);
     let asker = asker(&[&liar.url]);
@@ -243,7 +243,7 @@ fn requests_for_bundles_that_are_none_are_refused() {
 }
 
 #[test]
-fn a_kill_in_the_middle_leaves_whole_files_and_the_next_fetch_the_rest() {
+fn a_kill_leaves_whole_files_and_a_fetch_completes_the_rest() {
     // About 3 seconds for all.
     let holder = holder(noded().args(["--upload-rate", "64K"]), 300);
     let asker = asker(&[&holder.url]);

@@ -1,4 +1,4 @@
-//! What lies in a share is whole, or it is not there.
+//! Tests that a file in a share is whole, or it is not there.
 
 use std::sync::Arc;
 use std::thread::scope;

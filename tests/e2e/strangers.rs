@@ -23,7 +23,7 @@ struct Crowd {
     count: usize,
 }
 
-/// What a crowd does.
+/// The work of a crowd.
 struct Doing<'a> {
     /// Last number of the first address.
     first: usize,

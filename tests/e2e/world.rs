@@ -91,7 +91,7 @@ impl Member {
         }
     }
 
-    /// Whether it reads XML as the chapter's Python does, and writes a carriage return as it is.
+    /// Returns true if it reads XML as the chapter's Python does, and writes a carriage return as it is.
     pub(crate) fn is_book(&self) -> bool {
         matches!(self, Member::Book(_))
     }

@@ -22,12 +22,12 @@ const REQUIRED: &str = "E2E_BROWSER";
 /// The variable that names the file `axe.min.js`.
 const AXE: &str = "E2E_AXE";
 
-/// How often a driver is started before there is none.
+/// The number of times that a driver is started before there is none.
 const STARTS: usize = 5;
 
 const READY: Duration = Duration::from_secs(30);
 
-/// How long a page may take to become what a test waits for.
+/// The time for a page to become what a test waits for.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The member of an element that WebDriver names.
@@ -56,7 +56,7 @@ pub struct Browser {
 }
 
 impl Browser {
-    /// Whether there is a browser to test with.
+    /// Returns true if there is a browser to test with.
     ///
     /// # Panics
     /// When there has to be one and is none.
@@ -288,7 +288,7 @@ impl Browser {
         from_base64(shot["data"].as_str().unwrap_or_default()).expect("a picture is base64")
     }
 
-    /// What the page and its requests have logged since the last time: `browser` or `performance`.
+    /// Returns the log of the page and its requests since the last time: `browser` or `performance`.
     pub fn log(&self, kind: &str) -> Vec<String> {
         let entries = self.must("se/log", &json!({ "type": kind }));
         let entries = entries.as_array().map_or(&[][..], Vec::as_slice);
@@ -399,7 +399,7 @@ fn post(url: &str, body: &Value) -> Result<Value, String> {
     }
 }
 
-/// Whether and where pictures for the documentation are to be written: `E2E_PICTURES=docs/ui` does it.
+/// Returns the directory for pictures of the documentation, if any: `E2E_PICTURES=docs/ui` sets it.
 pub fn pictures(repository: &Path) -> Option<PathBuf> {
     std::env::var_os("E2E_PICTURES").map(|dir| repository.join(dir))
 }

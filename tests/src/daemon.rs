@@ -23,7 +23,7 @@ const STOP: Duration = Duration::from_secs(5);
 /// Options of `unshare` for a process with mounts of its own.
 const UNSHARED: [&str; 3] = ["--user", "--map-root-user", "--mount"];
 
-/// How to start a node.
+/// The options of a node to start.
 #[derive(Debug, Clone)]
 pub struct NodeOptions {
     program: PathBuf,
@@ -35,7 +35,7 @@ pub struct NodeOptions {
     within: Within,
 }
 
-/// What a node runs in.
+/// The directory and name space that a node runs in.
 #[derive(Debug, Clone)]
 enum Within {
     /// The environment of the test.
@@ -51,7 +51,7 @@ enum Within {
 pub struct Refusal {
     /// Its exit code; none after a signal.
     pub code: Option<i32>,
-    /// What it said.
+    /// Its standard error.
     pub stderr: String,
 }
 
@@ -131,7 +131,7 @@ impl NodeOptions {
         self
     }
 
-    /// Whether such a disk can be mounted here: not every system lets its users have a name space of mounts.
+    /// Returns true if such a disk can be mounted here: not every system lets users have a name space of mounts.
     pub fn can_mount() -> bool {
         let probe = "mount -t tmpfs -o size=1m probe /tmp";
         let run = Command::new("unshare")
@@ -311,7 +311,7 @@ impl NodeProcess {
         Path::new(&root).join(share.strip_prefix("/").expect("an absolute path"))
     }
 
-    /// What it holds now.
+    /// Returns its resources now.
     pub fn meters(&self) -> Meters {
         Meters::of(self.pid())
     }
@@ -331,7 +331,7 @@ impl NodeProcess {
         counter.unwrap_or_else(|| panic!("no counter {name} in {status}"))
     }
 
-    /// What it has said so far on standard error.
+    /// Returns its standard error so far.
     pub fn stderr(&self) -> String {
         self.kept().clone()
     }

@@ -17,7 +17,7 @@ impl Default for Home {
 }
 
 impl Home {
-    /// What `outside.txt` holds; nothing may ever send it.
+    /// The content of `outside.txt`; nothing may ever send it.
     pub const OUTSIDE: &'static str = "this lies outside the share";
 
     /// An empty home.

@@ -4,7 +4,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
-/// How long an exchange may take unless a test says otherwise.
+/// The time for an exchange unless a test says otherwise.
 pub const DEADLINE: Duration = Duration::from_secs(20);
 /// No answer of a test is larger.
 const LARGEST: usize = 64 << 20;

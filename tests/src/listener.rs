@@ -51,7 +51,7 @@ impl Listener {
         format!("http://{}/", self.address)
     }
 
-    /// How many have connected.
+    /// Returns the number of connections so far.
     pub fn connections(&self) -> usize {
         self.connections.load(Ordering::SeqCst)
     }

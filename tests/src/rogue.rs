@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 const POLL: Duration = Duration::from_millis(5);
 const LARGEST_REQUEST: usize = 4 << 20;
 
-/// What it does when it is asked for a file.
+/// The conduct of a rogue that is asked for a file.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum Conduct {
@@ -58,7 +58,7 @@ pub struct Rogue {
 #[derive(Debug)]
 struct Shared {
     conduct: Conduct,
-    /// What it answers to `sixhop.find`, if it passes for a Sixhop node.
+    /// Its answer to `sixhop.find`, if it passes for a Sixhop node.
     finds: Option<String>,
     requests: Mutex<Vec<String>>,
     queries: AtomicUsize,
@@ -110,12 +110,12 @@ impl Rogue {
         requests.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// How often it has been asked for a file.
+    /// Returns the number of times that it was asked for a file.
     pub fn queries(&self) -> usize {
         self.shared.queries.load(Ordering::SeqCst)
     }
 
-    /// How many bytes it has sent in answers to `query`.
+    /// Returns the number of bytes that it has sent in answers to `query`.
     pub fn bytes_sent(&self) -> usize {
         self.shared.bytes.load(Ordering::SeqCst)
     }
@@ -322,7 +322,7 @@ fn redirect(to: &str) -> String {
     format!("HTTP/1.1 302 Found\r\nLocation: {to}\r\nContent-Length: 0\r\n\r\n")
 }
 
-/// How long the first request in the buffer is, when it is whole.
+/// Returns the length of the first request in the buffer, when it is whole.
 fn whole_request(buffer: &[u8]) -> Option<usize> {
     let end = buffer.windows(4).position(|w| w == b"\r\n\r\n")? + 4;
     let head = String::from_utf8_lossy(&buffer[..end]).to_ascii_lowercase();

@@ -1,4 +1,4 @@
-//! Who knows whom: peers introduced to each other with `hello`, both ways.
+//! Networks of peers introduced to each other with `hello`, both ways.
 
 use crate::xmlrpc::{self, Value};
 

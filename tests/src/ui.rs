@@ -59,7 +59,7 @@ impl Ui {
         self.link.split('#').next().unwrap_or_default()
     }
 
-    /// What is good for one session.
+    /// Returns the token that is good for one session.
     pub fn token(&self) -> &str {
         self.link.split('#').nth(1).unwrap_or_default()
     }

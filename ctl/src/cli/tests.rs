@@ -1,4 +1,4 @@
-//! What each command line means, and what the help says.
+//! Tests of command lines and of the help.
 
 use clap::CommandFactory;
 use node_api::error::ALL;

@@ -69,7 +69,7 @@ fn items_of(typed: &str, plan: FetchPlan) -> Vec<Item> {
     }
 }
 
-/// What failed of several things.
+/// The errors of several fetches.
 #[derive(Default)]
 struct Failures(Vec<CtlError>);
 

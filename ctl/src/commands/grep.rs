@@ -170,7 +170,7 @@ fn pattern(args: &GrepArgs, patterns: &[String]) -> String {
     format!("{flags}{pattern}")
 }
 
-/// Whether patterns have letters and none of them is a capital, escapes and names of
+/// Returns true if patterns have letters and none of them is a capital, escapes and names of
 /// groups and flags left out.
 fn is_small(patterns: &[String]) -> bool {
     let mut has_letter = false;

@@ -11,7 +11,7 @@ use crate::{
     output::{Output, escaped, plural},
 };
 
-/// What is listed.
+/// The peer and the folder to list.
 struct LsTarget {
     /// The peer that is asked; this node if there is none.
     peer: Option<String>,

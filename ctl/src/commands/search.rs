@@ -17,7 +17,7 @@ use crate::{
     output::{Output, escaped, escaped_line},
 };
 
-/// How long hits are gathered after the first ones before they are shown.
+/// The time that hits are gathered after the first ones before they are shown.
 const GATHER: Duration = Duration::from_millis(250);
 
 /// Runs the command.
@@ -83,12 +83,12 @@ async fn gathered(
     }
 }
 
-/// What was shown so far.
+/// The hits that were shown so far.
 #[derive(Default)]
 struct Shown {
     hits: usize,
     headed: bool,
-    /// Whether there were hits with a place in the file.
+    /// True if there were hits with a place in the file.
     mixed: bool,
 }
 

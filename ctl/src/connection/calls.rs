@@ -1,4 +1,4 @@
-//! What a controller asks of a node: the same calls for commands, shell and scripts.
+//! The calls of a controller to a node: the same for commands, shell and scripts.
 
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ const PAGE: u32 = 1_000;
 /// Files that are asked of a peer at most.
 const PEER_FILES: u32 = 10_000;
 
-/// How long a cancelled fetch may take to say so.
+/// The time for a cancelled fetch to confirm.
 const CANCEL_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// All files of a share.
@@ -240,7 +240,7 @@ impl Connection {
         self.sorted_out(FetchClient::list_matching(&self.http).await)
     }
 
-    /// Stops the fetch of this number, whoever waits for it: one file, or all that match a query.
+    /// Stops the fetch of this number, also for others that wait: one file, or all that match a query.
     pub(crate) async fn stop_transfer(&self, id: u64) -> Result<Stopped, CtlError> {
         let cancelled = FetchClient::cancel(&self.http, id, Some(true)).await;
         match self.sorted_out(cancelled) {
@@ -359,7 +359,7 @@ impl Connection {
         watched
     }
 
-    /// What lets this program ask the node's peer port for one file, if anything is needed.
+    /// Returns the pass that lets this program ask the node's peer port for one file, if one is needed.
     pub(crate) async fn pass(&self, name: &str) -> Result<Option<String>, CtlError> {
         self.sorted_out(FetchClient::pass(&self.http, name.to_owned()).await)
     }
@@ -394,7 +394,7 @@ pub(crate) enum Stopped {
     Batch(FetchBatch),
 }
 
-/// What to do with a file that is there already.
+/// The treatment of a file that is there already.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Existing {
     /// Leave it and fail.

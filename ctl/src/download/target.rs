@@ -23,10 +23,10 @@ use tempfile::NamedTempFile;
 
 use crate::{connection::Existing, error::CtlError};
 
-/// How far in the future a time of change may lie; clocks differ.
+/// The greatest distance of a time of change in the future; clocks differ.
 const FUTURE_MAX: Duration = Duration::from_secs(24 * 3600);
 
-/// What stands for standard output.
+/// The name of standard output.
 const STANDARD_OUTPUT: &str = "-";
 
 /// Returns whether `to` is standard output.

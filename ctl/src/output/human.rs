@@ -18,7 +18,7 @@ pub(crate) fn word(state: &impl Serialize) -> String {
     json!(state).as_str().unwrap_or("-").to_owned()
 }
 
-/// How long ago a time in Unix milliseconds was, in its largest unit: `3 minutes ago`.
+/// Returns the age of a time in Unix milliseconds, in its largest unit: `3 minutes ago`.
 pub(crate) fn ago(milliseconds: u64, now: SystemTime) -> String {
     let then = UNIX_EPOCH.checked_add(Duration::from_millis(milliseconds));
     let past = then.and_then(|then| now.duration_since(then).ok());

@@ -1,4 +1,4 @@
-//! How far something is, redrawn in place on a terminal.
+//! The progress of a job, redrawn in place on a terminal.
 //!
 //! # Invariants
 //! - The line is never wider than the window: a line that wraps cannot be redrawn.
@@ -25,7 +25,7 @@ const WINDOW: usize = 80;
 /// Columns that the spinner takes, and one at the edge that stays free.
 const MARGIN: usize = 3;
 
-/// What stands for the part of a text that does not fit.
+/// The sign for the part of a text that does not fit.
 const CUT: char = '…';
 
 /// A line that is redrawn, or nothing. It is gone when this is dropped.
@@ -36,7 +36,7 @@ pub(crate) struct Progress {
     state: RefCell<State>,
 }
 
-/// What the line says.
+/// The content of the line.
 #[derive(Clone, Debug, Default)]
 struct State {
     what: String,
@@ -111,7 +111,7 @@ fn line(state: &State, time: Duration, width: usize) -> String {
     format!("{}{far}", cut(&state.what, width - far.width()))
 }
 
-/// How far it is, from the most to the least that can be said.
+/// Returns descriptions of the progress, from the longest to the shortest.
 fn how_far(state: &State, time: Duration) -> Vec<String> {
     let State { here, size, .. } = *state;
     let Some(size) = size else {

@@ -45,7 +45,7 @@ use crate::{error::CtlError, output::Output};
 /// Most events that wait to be delivered.
 const QUEUE_MAX: usize = 256;
 
-/// Which node something is about.
+/// The node that something is about.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub(super) enum NodeKey {
     /// The owner's.
@@ -68,7 +68,7 @@ pub(super) struct Hooks {
     begun: u64,
 }
 
-/// What a follower has to say.
+/// A message of a follower.
 enum Queued {
     /// Something happened that these listeners want to hear of.
     Event(Vec<i64>, node_api::events::Event),

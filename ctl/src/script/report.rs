@@ -1,4 +1,4 @@
-//! What went wrong in a script, as one line: `FILE:LINE:COLUMN in FUNCTION: MESSAGE`.
+//! The report of an error in a script, as one line: `FILE:LINE:COLUMN in FUNCTION: MESSAGE`.
 //!
 //! The position is where the innermost error arose, the function the one it arose in. The exit code is that of the
 //! error that was thrown: by a verb, or by the script itself with `throw #{code: "not_found", message: "…"}`.
@@ -74,7 +74,7 @@ fn meaning(error: &EvalAltResult) -> (ErrorCode, String) {
     }
 }
 
-/// What a verb or a script threw.
+/// Returns the code and the message that a verb or a script threw.
 fn thrown(value: &Dynamic) -> (ErrorCode, String) {
     let Some(map) = value.read_lock::<rhai::Map>() else {
         let text = if value.is_unit() {

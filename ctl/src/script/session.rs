@@ -49,12 +49,12 @@ impl Session {
         &self.context
     }
 
-    /// What is called when something happens.
+    /// Returns the listeners and timers.
     pub(super) fn hooks(&self) -> &Hooks {
         &self.hooks
     }
 
-    /// What works while the script does.
+    /// Returns the runtime, which works while the script does.
     pub(super) fn runtime(&self) -> &Handle {
         &self.runtime
     }

@@ -1,4 +1,4 @@
-//! What scripts need beside the verbs: time, dates, regular expressions.
+//! Functions for scripts beside the verbs: time, dates, regular expressions.
 
 use std::{
     sync::Arc,

@@ -1,4 +1,4 @@
-//! What a script can ask of a node. Each verb is a function, for the owner's node, and a method of the nodes that
+//! The requests of a script to a node. Each verb is a function, for the owner's node, and a method of the nodes that
 //! the script started.
 
 use std::sync::Arc;
@@ -36,7 +36,7 @@ pub(super) struct Callee {
     pub(super) home: Option<Arc<Home>>,
 }
 
-/// What is known of a node that the script started.
+/// The place of a node that the script started.
 #[cfg(feature = "embedded")]
 pub(super) struct Home {
     pub(super) url: String,
@@ -45,7 +45,7 @@ pub(super) struct Home {
     pub(super) number: usize,
 }
 
-/// What a verb gives back: plain data of rhai.
+/// The result of a verb: plain data of rhai.
 type Answer = Result<Dynamic, CtlError>;
 
 type Fallible = Result<Dynamic, Box<EvalAltResult>>;
@@ -187,7 +187,7 @@ impl Callee {
         self.home.as_deref().ok_or_else(foreign)
     }
 
-    /// Which node it is.
+    /// Returns the key of the node.
     pub(super) fn key(&self) -> NodeKey {
         #[cfg(feature = "embedded")]
         if let Some(home) = &self.home {

@@ -16,7 +16,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-/// What came of opening.
+/// The result of opening.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Opening {
     /// The system was asked to.

@@ -1,10 +1,10 @@
-//! What happens at the node, as server-sent events, for as long as the page is looked at.
+//! Events of the node, as server-sent events, for as long as the page is looked at.
 //!
 //! Three kinds of message: `up` (the node answers; its status), `away` (it does not; why) and `news` (events). Events
 //! that come close together are one message, so that a thousand a second are twenty messages.
 //!
 //! # Invariants
-//! - A node that comes back is found again, and its events are told from its first one on.
+//! - A node that comes back is found again, and its events are sent from its first one on.
 //! - Something is sent every [`ALIVE_EVERY`], so that a page that is gone is noticed.
 
 use std::{io, time::Duration};
@@ -31,7 +31,7 @@ use super::{
 };
 use crate::error::CtlError;
 
-/// How long events are gathered before they are sent.
+/// The time that events are gathered before they are sent.
 const GATHER: Duration = Duration::from_millis(50);
 
 /// Most events in one message.
@@ -43,7 +43,7 @@ const ALIVE_EVERY: Duration = Duration::from_secs(10);
 /// Pause before a node that is away is looked for again.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
 
-/// Which events the page has.
+/// The events that the page has.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 struct Seen {
     /// When the node started whose events they are, Unix milliseconds.

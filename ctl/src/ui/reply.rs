@@ -1,4 +1,4 @@
-//! What is answered to the browser.
+//! The answers to the browser.
 
 use std::io::{self, Write};
 

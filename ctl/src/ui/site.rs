@@ -24,7 +24,7 @@ const JSON_MAX: u64 = 64 * 1024;
 /// Longest part of an upload, in bytes.
 const PART_MAX: u64 = 1024 * 1024;
 
-/// What the page works with.
+/// The state of the page.
 #[derive(Debug)]
 pub(super) struct Site {
     node: NodeLink,
@@ -114,7 +114,7 @@ impl Site {
         self.is_session(value("cookie"), value("x-sixhop-key"))
     }
 
-    /// Whether these headers are the halves of a session.
+    /// Returns true if these headers are the halves of a session.
     pub(super) fn is_session(&self, cookies: &str, key: &str) -> bool {
         let cookie = cookies
             .split("; ")

@@ -23,7 +23,7 @@ use crate::program::Program;
 /// The secret of the fake node.
 pub(crate) const SECRET: &str = "5ec2e75ec2e75ec2e75ec2e75ec2e75e";
 
-/// What the fake node was asked to do.
+/// The requests that the fake node got.
 #[derive(Debug, Default)]
 pub(crate) struct Seen {
     pub(crate) cancelled: Vec<u64>,
@@ -33,7 +33,7 @@ pub(crate) struct Seen {
 /// A running fake node with a state directory, gone at drop.
 pub(crate) struct Fake {
     state: TempDir,
-    /// What shows that the node runs.
+    /// The lock that shows that the node runs.
     _lock: fs::File,
     seen: Arc<Mutex<Seen>>,
     _server: ServerHandle,
@@ -99,7 +99,7 @@ impl Fake {
         self.state.path()
     }
 
-    /// What the node was asked to do so far.
+    /// Returns the requests that the node got so far.
     pub(crate) fn seen<T>(&self, look: impl FnOnce(&Seen) -> T) -> T {
         look(&self.seen.lock().unwrap())
     }

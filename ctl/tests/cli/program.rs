@@ -14,7 +14,7 @@ pub(crate) struct Program {
     input: Vec<u8>,
 }
 
-/// What a run left.
+/// The result of a run.
 #[derive(Debug)]
 pub(crate) struct Ended {
     pub(crate) exit: Option<i32>,

@@ -1,10 +1,10 @@
-//! Which connections a listener of the owner's holds: those that have shown who
-//! they are, and strangers.
+//! The connections that a listener of the owner's holds: those that have shown the
+//! secret, and strangers.
 //!
-//! Whoever is on this machine can open connections to a port of the loopback, say
+//! Anybody on this machine can open connections to a port of the loopback, say
 //! half of something, and wait. So strangers and the owner have places of their
-//! own: a new stranger takes the place of the one that came first, and who has shown
-//! the secret is never put out by one that has not.
+//! own: a new stranger takes the place of the one that came first, and a connection that has
+//! shown the secret is never put out by one that has not.
 //!
 //! # Invariants
 //! - At most `strangers` and `owners` connections are held.

@@ -18,7 +18,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// How often.
+/// The rate of a bucket.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Quota {
     /// Tokens at once after a pause.
@@ -130,7 +130,7 @@ impl<K: Clone + Eq + Hash> Buckets<K> {
     }
 }
 
-/// Whom an address stands for: itself, or for IPv6 its network of 64 bits, of
+/// Returns the source that an address stands for: itself, or for IPv6 its network of 64 bits, of
 /// which one machine has all addresses.
 #[must_use]
 pub fn source_of(address: IpAddr) -> IpAddr {

@@ -37,7 +37,7 @@ counters! {
     bytes_received,
     /// Bytes of content sent to others, not encoded.
     bytes_served,
-    /// Those of them that came from the cache.
+    /// The part of them that came from the cache.
     cache_bytes_served,
     /// Times that content was found in the cache.
     cache_hits,

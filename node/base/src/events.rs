@@ -1,4 +1,4 @@
-//! What happens at a node, numbered, with the last events kept for replay.
+//! The events of a node, numbered, with the last ones kept for replay.
 //!
 //! # Invariants
 //! - Ids grow by one from 1; a reader sees a loss as a gap.
@@ -29,7 +29,7 @@ pub struct LoggedEvent {
     pub id: u64,
     /// When, Unix milliseconds.
     pub time: u64,
-    /// What, such as `fetch.done`.
+    /// The kind, such as `fetch.done`.
     pub kind: &'static str,
     /// Its fields: an object.
     pub data: Value,

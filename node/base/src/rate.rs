@@ -28,7 +28,7 @@ use tokio::{select, sync::Notify, time::sleep_until};
 
 use crate::{clock::now, sync::lock};
 
-/// What may pass at once after a pause, as time at the full rate.
+/// The burst after a pause, as time at the full rate.
 pub const BURST: Duration = Duration::from_millis(100);
 
 /// Time that one turn takes.
@@ -84,7 +84,7 @@ struct Waiting<W> {
     waker: W,
 }
 
-/// What becomes of a turn that waits.
+/// The decision about a turn that waits.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Verdict {
     /// It passes.

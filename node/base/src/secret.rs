@@ -1,7 +1,7 @@
 //! The secret that proves an owner.
 //!
 //! 256 random bits, made at the first start, in a file that its owner alone
-//! can read. Whoever knows it drives the node.
+//! can read. The holder of it drives the node.
 //!
 //! # Invariants
 //! - It is never shown, logged, or part of an error.
@@ -85,7 +85,7 @@ impl Secret {
         Ok(())
     }
 
-    /// Whether `presented` is the secret.
+    /// Returns true if `presented` is the secret.
     #[must_use]
     pub fn matches(&self, presented: &[u8]) -> bool {
         let secret = self.0.read().unwrap_or_else(PoisonError::into_inner);

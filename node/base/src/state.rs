@@ -95,7 +95,7 @@ enum Refusal {
 pub struct StateError {
     /// The file or directory.
     pub path: PathBuf,
-    /// What the system said.
+    /// The error of the system.
     #[source]
     pub error: io::Error,
 }
@@ -383,7 +383,7 @@ fn make_private(_path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Whether a start that was cut short may have left the file `name` alone.
+/// Returns true if a start that was cut short may have left the file `name` alone.
 fn is_begun(name: &str) -> bool {
     name == "lock" || name.ends_with(".new")
 }

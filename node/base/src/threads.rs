@@ -44,7 +44,7 @@ pub enum ThreadError {
     NotStarted {
         /// The kind of work.
         name: &'static str,
-        /// What the system said.
+        /// The error of the system.
         #[source]
         error: io::Error,
     },

@@ -21,7 +21,7 @@ pub enum PeerFilesError {
     Call {
         /// The peer.
         peer: PeerUrl,
-        /// What happened.
+        /// The error of the call.
         #[source]
         error: CallError,
     },

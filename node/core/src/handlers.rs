@@ -212,7 +212,7 @@ impl Handlers {
         handler.name_check(&query.text(quotes_of(&*handler)))
     }
 
-    /// What is asked, and of whom.
+    /// Parses the query and finds its handler.
     fn read(&self, files: &Arc<dyn Files>, query: &str) -> Result<HandlerQuery, QueryError> {
         let parsed = Query::parse(query, SystemTime::now())?;
         let (query, handler) = match self.find(parsed.handler()) {

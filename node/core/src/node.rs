@@ -53,10 +53,10 @@ use crate::{
 /// Longest time that a start waits for the first look at the share.
 const LOOK_TIME: Duration = Duration::from_millis(1_500);
 
-/// Most names that handlers are told one by one.
+/// The greatest number of names that handlers get one by one.
 const NAMES_TOLD_MAX: usize = 1_024;
 
-/// What the owner chooses for a node.
+/// The choices of the owner for a node.
 #[derive(Clone, Debug)]
 pub struct NodeSettings {
     /// The directory to share.
@@ -77,16 +77,16 @@ pub struct NodeSettings {
     pub download_rate: u64,
 }
 
-/// What a node is started with.
+/// The settings and the parts that a node starts with.
 #[derive(Debug)]
 pub struct NodeOptions {
-    /// What the owner chooses.
+    /// The choices of the owner.
     pub settings: NodeSettings,
     /// The state directory.
     pub state: StateDir,
-    /// What proves the owner.
+    /// The secret that proves the owner.
     pub secret: Secret,
-    /// What answers queries, and the owner's policy.
+    /// The handlers, and the owner's policy.
     pub extensions: Extensions,
     /// The key of the private network, if the node is of one.
     pub network_key: Option<NetworkKey>,
@@ -117,7 +117,7 @@ pub enum NodeError {
     Listen {
         /// The address.
         address: SocketAddr,
-        /// What the system said.
+        /// The error of the system.
         #[source]
         error: io::Error,
     },
@@ -128,7 +128,7 @@ pub enum NodeError {
     Url {
         /// The address.
         address: SocketAddr,
-        /// What is wrong with it.
+        /// The error in it.
         #[source]
         error: UrlError,
     },
@@ -229,7 +229,7 @@ impl Node {
         self.context.transfers.take_up().await;
     }
 
-    /// What happens at the node.
+    /// Returns the log of the node's events.
     #[must_use]
     pub fn events(&self) -> &Arc<EventLog> {
         &self.events
@@ -351,7 +351,7 @@ impl Drop for Node {
     }
 }
 
-/// What all parts of a node stand on.
+/// The parts that all others stand on.
 struct Ground {
     disk: Disk,
     state: StateDir,
@@ -501,7 +501,7 @@ fn caught_up(events: Arc<EventLog>) -> CaughtUp {
     })
 }
 
-/// What the node is to others.
+/// Returns the public side of the node.
 fn standing(
     key: NodeKey,
     own: &OwnUrls,

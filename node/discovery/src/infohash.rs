@@ -22,8 +22,8 @@ impl Infohash {
     /// Its length in bytes.
     pub const LENGTH: usize = 20;
 
-    /// Where the nodes of a network meet. Whoever does not know its name cannot
-    /// tell it from the place.
+    /// Returns the place where the nodes of a network meet. Without its name nobody
+    /// can tell the network from the place.
     #[must_use]
     pub fn of_network(name: &str) -> Infohash {
         Infohash::derive(NETWORK, name.as_bytes())

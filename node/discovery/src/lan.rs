@@ -7,14 +7,14 @@
 //! # What is said
 //! The addresses of this machine in the networks within scope, the port, and
 //! two texts: `v`, the version of the protocol, and `path`, where the node is
-//! spoken to. The name is made of random digits anew at each start.
+//! spoken to. The name is made of new random digits at each start.
 //!
 //! # Invariants
 //! - Only the interfaces within scope are used; nothing is sent over others.
 //! - A node at an address outside these networks is not heard of.
 //! - At the end the service is withdrawn, and the thread below is awaited.
 //!
-//! What is absent: a limit on the memory of the library below. It keeps every
+//! A limit on the memory of the library below is absent. It keeps every
 //! record of this service that comes, until its time is over.
 
 mod answer;
@@ -49,17 +49,17 @@ pub const PORT: u16 = mdns_sd::MDNS_PORT;
 /// Most nodes that are remembered.
 pub const HEARD_MAX: usize = 128;
 
-/// How often those that are there are offered again: one that could not be
+/// The interval at which nodes that are there are offered again: one that could not be
 /// reached may be by now.
 const OFFER_AGAIN: Duration = Duration::from_secs(60);
 
-/// How long the networks of the machine are believed to be the same.
+/// The time for which the networks of the machine are believed to be the same.
 const NETWORKS_FRESH: Duration = Duration::from_secs(10);
 
 /// Longest time for each of two steps at the end: withdrawing, and stopping.
 const FAREWELL: Duration = Duration::from_secs(1);
 
-/// What is said about this node, and where.
+/// The announcement of this node, and the networks for it.
 #[derive(Clone, Debug)]
 pub struct LanOptions {
     /// Where the node is met.

@@ -17,7 +17,7 @@ pub enum LanScope {
 }
 
 impl LanScope {
-    /// Whether this address of the machine is meant.
+    /// Returns true if this address of the machine is in scope.
     #[must_use]
     pub(crate) fn covers(self, address: IpAddr) -> bool {
         match self {
@@ -48,7 +48,7 @@ impl Network {
     }
 }
 
-/// Whether an address is one of a local network: private or unique local.
+/// Returns true if an address is one of a local network: private or unique local.
 #[must_use]
 pub fn is_lan(address: IpAddr) -> bool {
     match address.to_canonical() {

@@ -18,10 +18,10 @@ use crate::{
 };
 use node_base::clock::now;
 
-/// How often the address is left again: those who keep it forget it.
+/// The interval at which the address is left again: the table forgets it.
 pub const ANNOUNCE_EVERY: Duration = Duration::from_secs(15 * 60);
 
-/// How often others are looked for, once the first looks are done.
+/// The interval at which others are looked for, once the first looks are done.
 pub const LOOKUP_EVERY: Duration = Duration::from_secs(5 * 60);
 
 /// Pause after the first look; it doubles with each further one.
@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn addresses_of_others_come_out_at_the_rate_and_local_ones_not_at_all() {
+    async fn addresses_come_out_at_the_rate_and_local_ones_never() {
         let dht = MemoryDht::new(LOOPBACK);
         let place = Infohash::of_network("home");
         for n in 0..=255 {

@@ -27,10 +27,10 @@ use node_transport::{CallError, Destination, PeerKind};
 /// [`CANDIDATE`] if it is that, and the scope of the stranger who named it.
 pub const PEERS_FILE: &str = "peers";
 
-/// What a saved peer has behind its id if the owner named it.
+/// The word behind the id of a saved peer that the owner named.
 const CHOSEN: &str = "chosen";
 
-/// What it has there if it has not proved itself.
+/// The word behind the id of a saved peer that has not proved itself.
 const CANDIDATE: &str = "candidate";
 
 /// The scopes of those who name peers.
@@ -45,10 +45,10 @@ const INTRODUCTION: Duration = Duration::from_secs(4);
 /// Shortest time between two savings.
 const SAVE_PAUSE: Duration = Duration::from_millis(250);
 
-/// How often a peer of the settings that was dropped is tried again.
+/// The pause before a dropped peer of the settings is tried again.
 const SETTINGS_AGAIN: Duration = Duration::from_secs(60);
 
-/// Whom this node met.
+/// The outcome of an introduction to a peer.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Meeting {
     /// The peer.
@@ -68,7 +68,7 @@ pub struct Introducer {
     /// Peers of the settings: they are tried again even after they were dropped.
     settings: Vec<PeerUrl>,
     saved_revision: u64,
-    /// What was saved last.
+    /// The text that was saved last.
     saved: String,
     saved_at: Instant,
 }
@@ -156,7 +156,7 @@ impl Overlay {
                 self.events.emit(&Event::PeerAnswered {
                     url: peer.as_str().to_owned(),
                 });
-                // Whoever waits for a peer need not wait for who it is.
+                // A waiter for the peer need not wait for the proof of its identity.
                 self.met.notify_waiters();
                 self.came_back.notify_waiters();
                 self.to_poll.notify_one();
@@ -185,7 +185,7 @@ impl Overlay {
         resolved.first().map(|address| address.get().ip())
     }
 
-    /// Has a peer of our kind that has answered show who it is.
+    /// Has a Sixhop node that has answered prove its identity.
     async fn learn_who(
         &self,
         peer: &Destination,
@@ -278,7 +278,7 @@ impl Overlay {
         self.peers().not_introduced(peer, &error.to_string(), now());
     }
 
-    /// A peer that answers in codes is told the URL under which we answer so. A
+    /// Says `hello`, in codes to a peer that answers in codes. A
     /// stranger's candidate has to answer as a peer does.
     async fn say_hello(
         &self,

@@ -1,17 +1,17 @@
-//! Who knows whom, and how a query goes from node to node.
+//! The overlay network: known peers, and the way of a query from node to node.
 //!
 //! # Participants
 //! - [`PeerTable`]: the known peers and what is known of each; the calls that
 //!   strangers cause, within limits.
 //! - [`QueryMemory`]: the walks of queries that came by, so that none is walked
 //!   twice here.
-//! - [`Plan`]: whom one walk asks next.
-//! - [`Planner`]: whom one search asks next, and how far it goes.
-//! - [`Pointers`]: who had what not long ago, and who did not.
-//! - [`Summaries`]: what peers have, in few bytes, as they told; the [`Poller`] asks.
-//! - [`Finder`]: a search from here, over referrals, among nodes of our kind.
-//! - [`Quotas`]: how much of this node's work others may cause.
-//! - [`Providers`]: an index outside of who has which file.
+//! - [`Plan`]: the peers that one walk asks next.
+//! - [`Planner`]: the peers that one search asks next, and how far it goes.
+//! - [`Pointers`]: recent holders of files, and peers that recently lacked them.
+//! - [`Summaries`]: what peers have, in few bytes, by their own word; the [`Poller`] asks.
+//! - [`Finder`]: a search from here, over referrals, among Sixhop nodes.
+//! - [`Quotas`]: limits on the work that others may cause here.
+//! - [`Providers`]: an external index of the holders of files.
 //! - [`Overlay`] puts the three to work: walks queries, introduces this node
 //!   to its peers, saves the peers.
 //!
@@ -36,7 +36,7 @@
 //! - Only a peer that cannot be reached is dropped, after
 //!   [`FAILURES_MAX`] failures; a fault is an answer.
 //! - A file never passes through here: a walk hands out the open answer of a
-//!   peer, and whoever asked reads it.
+//!   peer, and the caller reads it.
 
 mod called_back;
 mod finder;
@@ -137,15 +137,15 @@ pub struct Overlay {
     called_back: Mutex<CalledBack>,
 }
 
-/// What a node is to others.
+/// The public side of a node: its identity, scope and abilities.
 pub struct Standing {
     /// Its key.
     pub key: NodeKey,
-    /// Whom it calls.
+    /// The scope of the hosts that it may call.
     pub call_scope: Arc<CallScope>,
-    /// What it can do.
+    /// The handlers that answer for it.
     pub handlers: Arc<dyn LocalHandlers>,
-    /// Whether it is of a private network, whose outsiders learn no more than who it is.
+    /// True if it is in a private network; then outsiders learn its identity and no more.
     pub is_private: bool,
 }
 
@@ -236,13 +236,13 @@ impl Overlay {
         &self.own
     }
 
-    /// Who this node is.
+    /// Returns the identity of this node.
     #[must_use]
     pub fn id(&self) -> NodeId {
         self.standing.key.id()
     }
 
-    /// What calls peers.
+    /// Returns the client that calls peers.
     #[must_use]
     pub fn client(&self) -> &Client {
         &self.client
@@ -298,8 +298,8 @@ impl Overlay {
         Ok(added)
     }
 
-    /// Waits for peers that are just being met, for a moment: whoever introduces
-    /// a peer and then asks for its files means it. Those of the history wait for
+    /// Waits for peers that are just being met, for a moment: a client that introduces
+    /// a peer and then asks for its files expects them. Those of the history wait for
     /// this node and are not waited for.
     pub async fn met(&self, history: &[String]) {
         self.wait_for_meetings(history, false).await;
@@ -325,7 +325,7 @@ impl Overlay {
         }
     }
 
-    /// Whether somebody at the address `from` may make this node call that host.
+    /// Returns true if a peer at the address `from` may make this node call that host.
     fn may_name(&self, url: &PeerUrl, from: IpAddr) -> bool {
         Scope::of_host(url) >= nearest_for(Some(from), self.standing.call_scope.nearest())
     }
@@ -361,7 +361,7 @@ impl Overlay {
         self.peers().len()
     }
 
-    /// Who seems to have what is wanted, for somebody who asks.
+    /// Returns the peers that seem to have what is wanted, for a caller that asks.
     pub fn matching(&self, wanted: &FindWanted) -> Vec<PeerUrl> {
         lock(&self.summaries).matching(&self.question(wanted), now())
     }

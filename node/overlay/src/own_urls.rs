@@ -45,8 +45,8 @@ impl OwnUrls {
         PeerUrl::parse(&format!("http://{address}/")).map(OwnUrls::one)
     }
 
-    /// Whom the node calls. Who names somebody to a node that is reached from everywhere
-    /// is judged by where it is itself.
+    /// Returns the scope of the hosts that the node may call. If it is reached on every
+    /// address, a peer that names a host is judged by the address of the peer itself.
     #[must_use]
     pub fn call_scope(&self) -> CallScope {
         if self.is_everywhere() {
@@ -76,13 +76,13 @@ impl OwnUrls {
         })
     }
 
-    /// The URL that is told where nobody in particular asks.
+    /// Returns the URL to announce when no particular peer asks.
     #[must_use]
     pub fn main(&self) -> &PeerUrl {
         &self.main
     }
 
-    /// Whether the node is reached on every address of this machine.
+    /// Returns true if the node is reached on every address of this machine.
     #[must_use]
     pub fn is_everywhere(&self) -> bool {
         self.everywhere.is_some()
@@ -108,7 +108,7 @@ impl OwnUrls {
         url.unwrap_or_else(|| self.main.clone())
     }
 
-    /// Whether a URL is one of this node.
+    /// Returns true if a URL is one of this node.
     #[must_use]
     pub fn has(&self, url: &PeerUrl) -> bool {
         url.same_peer(&self.main)
@@ -133,7 +133,7 @@ fn towards(peer: IpAddr) -> Option<IpAddr> {
     Some(socket.local_addr().ok()?.ip())
 }
 
-/// Whether an address is one of this machine: only those can be bound.
+/// Returns true if an address is one of this machine: only those can be bound.
 fn is_of_this_machine(ip: IpAddr) -> bool {
     ip.is_loopback() || UdpSocket::bind((ip, 0)).is_ok()
 }

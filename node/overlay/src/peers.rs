@@ -4,7 +4,7 @@
 //! answered. What a stranger names is a *candidate* until then: it is called
 //! back, within the limits of [`Dials`], and asked nothing before it has
 //! answered. What peers name is kept in reserve, and becomes a candidate only
-//! when a peer is missing: who knows whom stays as the owners want it. Peers that
+//! when a peer is missing: the owners' links between nodes stay as they are. Peers that
 //! are dropped are *lost*: they become candidates again and again for a day.
 //!
 //! # Invariants
@@ -48,7 +48,7 @@ pub const CANDIDATES_MAX: usize = 256;
 /// Most peers in the reserve; the oldest make room.
 pub const RESERVE_MAX: usize = 256;
 
-/// How long a peer that the owner removed is not heard of.
+/// The time for which introductions of a peer that the owner removed are ignored.
 const REMOVED_FOR: Duration = Duration::from_secs(10);
 
 /// Most such peers.
@@ -66,7 +66,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// Longest pause before a peer is introduced again.
 const INTRODUCTION_PAUSE_MAX: Duration = Duration::from_secs(60);
 
-/// What came of adding a peer.
+/// The outcome of adding a peer.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Added {
     /// It is new.
@@ -83,7 +83,7 @@ pub enum Added {
     Removed,
 }
 
-/// What became of a peer that was introduced.
+/// The outcome of an introduction.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Outcome {
     /// It counts from now on.
@@ -92,7 +92,7 @@ pub enum Outcome {
     Known,
     /// Somebody else than before is at its URL, and is a new peer.
     Another {
-        /// Who was there before.
+        /// The identity that was there before.
         was: NodeId,
     },
     /// It is a peer that is known under another URL, and is forgotten under this one.
@@ -162,7 +162,7 @@ impl PeerTable {
         self.peers.len()
     }
 
-    /// Whether there is no peer.
+    /// Returns true if there is no peer.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.peers.is_empty()
@@ -249,13 +249,13 @@ impl PeerTable {
         self.peers.values().cloned().collect()
     }
 
-    /// What is known of one peer.
+    /// Returns the entry of one peer.
     #[must_use]
     pub fn get(&self, url: &PeerUrl) -> Option<&PeerEntry> {
         self.peers.get(&url.key())
     }
 
-    /// Whether a node that has shown to be `id` has answered this node, and does.
+    /// Returns true if a node with the proved identity `id` has answered, and still does.
     #[must_use]
     pub fn has_answered(&self, id: NodeId) -> bool {
         let answers = |peer: &PeerEntry| peer.last_answer.is_some() && peer.failures == 0;
@@ -376,7 +376,7 @@ impl PeerTable {
         introductions
     }
 
-    /// Whether a call that strangers cause may go to this address now. If not,
+    /// Returns true if a call that strangers cause may go to this address now. If not,
     /// the introduction is put off.
     pub fn may_dial(&mut self, url: &PeerUrl, address: SocketAddr, now: Instant) -> bool {
         let turn = self.peers.get(&url.key()).map(PeerEntry::turn);

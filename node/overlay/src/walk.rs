@@ -45,14 +45,14 @@ pub struct WalkQuery {
     pub id: Option<QueryId>,
     /// Peers that the nodes before this one ask themselves.
     pub asking: Asking,
-    /// How many calls it may cause here and behind this node.
+    /// The number of calls it may cause here and behind this node.
     pub budget: Budget,
-    /// Whether the owner asks: then only those hear of it who were met, and peers of the
+    /// True if the owner asks: then it goes only to peers that were met, and to peers of the
     /// chapter, which cannot show who they are.
     pub for_owner: bool,
 }
 
-/// What came of asking one peer.
+/// The result of asking one peer.
 type Reply = Result<Answered<QueryReply>, CallError>;
 
 /// A walk in progress. Dropping it ends it and all its calls.
@@ -100,7 +100,7 @@ impl WalkQuery {
         }
     }
 
-    /// What makes its walk the same walk; `None` for a client's question,
+    /// Returns the key of its walk; `None` for a client's question,
     /// which is always new.
     fn key(&self) -> Option<WalkKey> {
         match (self.id, self.history.first()) {
@@ -115,7 +115,7 @@ impl WalkQuery {
         HISTORY_MAX.saturating_sub(self.history.len() + 1)
     }
 
-    /// What it may still do.
+    /// Returns the hops and calls that are left.
     fn means(&self) -> Means {
         Means {
             hops: self.hops_left(),
@@ -173,7 +173,7 @@ impl Walk {
         walk
     }
 
-    /// Whom to ask: nobody who is asked anyway; and those behind are told whom, as
+    /// Plans the peers to ask: none that is asked anyway; and names them to those behind, as
     /// far as the calls are sure to be enough.
     fn plan_peers(&mut self) {
         let mut peers = self.overlay.peers().to_ask(&self.asked.history, now());
@@ -237,7 +237,7 @@ impl Walk {
         self.plan.asked()
     }
 
-    /// Who was asked, in that order.
+    /// Returns the peers that were asked, in that order.
     #[must_use]
     pub fn steps(&self) -> &[Step] {
         &self.steps
@@ -249,7 +249,7 @@ impl Walk {
         &self.asked.name
     }
 
-    /// What was not needed of the budget.
+    /// Returns the part of the budget that was not needed.
     #[must_use]
     pub fn budget_left(&self) -> Budget {
         self.plan.left()
@@ -264,7 +264,7 @@ impl Walk {
             .any(|url| PeerUrl::parse(url).is_ok_and(|url| own.has(&url)))
     }
 
-    /// Whether this query is to be walked here.
+    /// Returns true if this query is to be walked here, after waiting for an equal walk.
     async fn enter(&mut self) -> bool {
         let key = self.asked.key().unwrap_or(WalkKey::Id(self.id));
         loop {
@@ -392,7 +392,7 @@ impl std::fmt::Debug for Walk {
     }
 }
 
-/// How a call ended that failed.
+/// Returns the end of a call that failed.
 fn ended(error: &CallError) -> Ended {
     match error {
         CallError::Deadline => Ended::Late,

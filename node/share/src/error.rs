@@ -15,7 +15,7 @@ pub enum ShareError {
     Directory {
         /// The directory.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         #[source]
         error: io::Error,
     },
@@ -24,7 +24,7 @@ pub enum ShareError {
     Away {
         /// The name of the file.
         name: ShareName,
-        /// What is known of the directory.
+        /// The state of the directory.
         why: String,
     },
     /// The file would configure this node, which only its owner does.
@@ -57,7 +57,7 @@ pub enum ShareError {
     /// It changed while it was read.
     #[error("`{0}` changes while it is read")]
     Changed(ShareName),
-    /// What arrived is not as long as it was said to be.
+    /// The temporary file does not have as many bytes as were received.
     #[error("`{name}` is not stored: {found} bytes are there instead of {expected}")]
     Length {
         /// The name of the file.
@@ -72,7 +72,7 @@ pub enum ShareError {
     NoSpace {
         /// The name of the file.
         name: ShareName,
-        /// What the system said.
+        /// The error of the system.
         #[source]
         error: io::Error,
     },
@@ -81,9 +81,9 @@ pub enum ShareError {
     Store {
         /// The name of the file.
         name: ShareName,
-        /// What failed.
+        /// The operation that failed.
         doing: Doing,
-        /// What the system said.
+        /// The error of the system.
         #[source]
         error: io::Error,
     },
@@ -92,7 +92,7 @@ pub enum ShareError {
     Io {
         /// The name of the file.
         name: ShareName,
-        /// What the system said.
+        /// The error of the system.
         #[source]
         error: io::Error,
     },

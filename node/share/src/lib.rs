@@ -102,7 +102,7 @@ pub struct Share {
     disk: Disk,
 }
 
-/// What the files on their way have in common.
+/// The state that all incoming files share.
 #[derive(Debug)]
 struct Storing {
     siblings: Siblings,
@@ -116,7 +116,7 @@ struct Storing {
 pub struct SharedFile {
     /// The open file, at its start.
     pub file: File,
-    /// What it was when it was opened.
+    /// Its stamp when it was opened.
     pub stamp: Stamp,
     writes: Arc<HiddenWrites>,
 }
@@ -235,7 +235,7 @@ impl Share {
         self.ignoring.troubles()
     }
 
-    /// Whether a file of this name is shared if it is there: whether it is not
+    /// Returns true if a file of this name would be shared: its name is not
     /// ignored. Blocks.
     #[must_use]
     pub fn shares(&self, name: &ShareName) -> bool {
@@ -278,7 +278,7 @@ impl Share {
         }
     }
 
-    /// Which of the shares of this process it is.
+    /// Returns the number of this share in the process.
     #[must_use]
     pub fn identity(&self) -> u64 {
         self.identity
@@ -380,7 +380,7 @@ impl Share {
         })
     }
 
-    /// Whether something, a file or not, has `name`. Blocks.
+    /// Returns true if something, a file or not, has `name`. Blocks.
     #[must_use]
     pub fn is_taken(&self, name: &ShareName) -> bool {
         let directory = self.directory();

@@ -1,4 +1,4 @@
-//! What is in the directory and is not shared because of its name or kind.
+//! Entries of the directory that are not shared because of their name or kind.
 
 use std::fmt;
 

@@ -155,7 +155,7 @@ pub(super) fn random_name(made: usize) -> io::Result<String> {
     Ok(format!("{TEMPORARY_PREFIX}{random:016x}{made:x}"))
 }
 
-/// Whether the last part of `path` is the name of a temporary, and the path
+/// Returns true if the last part of `path` is the name of a temporary, and the path
 /// stays in the share.
 pub(super) fn is_temporary(path: &str) -> bool {
     let (folder, last) = match path.rsplit_once('/') {
@@ -166,7 +166,7 @@ pub(super) fn is_temporary(path: &str) -> bool {
         && folder.is_none_or(|folder| ShareName::parse(&composed(folder)).is_ok())
 }
 
-/// Whether `last`, a part of a path, is the name of a temporary.
+/// Returns true if `last`, a part of a path, is the name of a temporary.
 pub(super) fn is_temporary_part(last: &str) -> bool {
     last.strip_prefix(TEMPORARY_PREFIX).is_some_and(|suffix| {
         (1..=SUFFIX_MAX).contains(&suffix.len())
@@ -174,7 +174,7 @@ pub(super) fn is_temporary_part(last: &str) -> bool {
     })
 }
 
-/// How many directories above the temporary at `path` were made for it.
+/// Returns the number of directories above the temporary at `path` that were made for it.
 fn levels(path: &str) -> usize {
     let suffix = path.rsplit_once(TEMPORARY_PREFIX).map(|(_, suffix)| suffix);
     suffix

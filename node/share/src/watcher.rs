@@ -44,7 +44,7 @@ pub(super) enum WatchError {
     Silent {
         /// The directory; empty for the share itself.
         name: String,
-        /// What the file system is called.
+        /// The name of the file system.
         kind: String,
     },
     /// Too many files have several names.
@@ -61,7 +61,7 @@ fn place(name: &str) -> &str {
     if name.is_empty() { "the share" } else { name }
 }
 
-/// What to do about the limit.
+/// Returns advice about the limit.
 pub(super) fn raise() -> &'static str {
     if cfg!(target_os = "linux") {
         "; raise it with: sysctl fs.inotify.max_user_watches=1048576 (and fs.inotify.max_user_instances=1024)"

@@ -22,7 +22,7 @@ use tokio::time::timeout;
 
 use super::{Owner, bad_name};
 
-/// How long `fetch.wait` waits if it is not said.
+/// The time that `fetch.wait` waits if none is given.
 const WAIT_SECONDS: u32 = 10;
 
 #[async_trait]
@@ -307,7 +307,7 @@ fn describe(status: &JobStatus) -> FetchStatus {
     }
 }
 
-/// What a caller may do about an error of a fetch.
+/// Returns the error of the API for an error of a fetch.
 fn api_error(error: &FetchError) -> ApiError {
     let code = match error {
         FetchError::NotFound { .. } => ErrorCode::NotFound,

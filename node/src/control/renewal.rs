@@ -8,7 +8,7 @@ use node_base::{
 };
 use tokio::sync::watch;
 
-/// The secret of a node, where it is kept, and who is told when it is renewed.
+/// The secret of a node, its file, and the listeners to its renewal.
 #[derive(Clone, Debug)]
 pub struct Renewal {
     secret: Secret,

@@ -54,7 +54,7 @@ const CONNECTIONS: AdmissionLimits = AdmissionLimits {
     owners: 64,
 };
 
-/// How long connections go on when the secret was renewed, so that whoever asked for it has the answer.
+/// The time that connections go on after the secret was renewed, so that the caller has the answer.
 const RENEWED_TIME: Duration = Duration::from_millis(250);
 
 /// Longest body of a request, in bytes.
@@ -110,7 +110,7 @@ pub struct ControlListeners {
     pub port: TcpListener,
 }
 
-/// What serves a connection.
+/// The parts that serve a connection.
 #[derive(Clone)]
 struct Serving {
     methods: Methods,
@@ -118,11 +118,11 @@ struct Serving {
     stop: StopHandle,
     places: Places,
     ids: Ids,
-    /// What goes on for the connections.
+    /// The tasks of the connections.
     tasks: TaskTracker,
 }
 
-/// What accepts connections.
+/// The parts that accept connections.
 struct Accepting {
     serving: Serving,
     tasks: TaskTracker,

@@ -1,4 +1,4 @@
-//! What is logged, as `SIXHOP_LOG` says.
+//! The level of the log, as `SIXHOP_LOG` says.
 //!
 //! # Invariants
 //! - A text that makes no sense is an error, never silence.
@@ -14,7 +14,7 @@ use crate::log::Limited;
 /// Variable that says what is logged.
 const VARIABLE: &str = "SIXHOP_LOG";
 
-/// What is logged if nothing is said.
+/// The level if nothing is set.
 const DEFAULT: &str = "info";
 
 /// Libraries that would print secrets.

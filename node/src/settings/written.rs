@@ -47,7 +47,7 @@ pub(super) fn mdns<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<
     }
 }
 
-/// Whether something is done.
+/// Reads a switch: true, false, `on` or `off`.
 pub(super) fn switch<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<bool>, D::Error> {
     match Switch::deserialize(deserializer)? {
         Switch::Set(set) => Ok(Some(set)),

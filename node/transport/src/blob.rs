@@ -152,7 +152,7 @@ fn absent(error: CallError) -> CallError {
     }
 }
 
-/// Whether a response is the asked range, or the whole content if that is the
+/// Returns true if a response is the requested range, or the whole content if that is the
 /// same.
 fn answers(response: &PeerResponse, range: &Range<u64>) -> bool {
     if response.status != PARTIAL_CONTENT {

@@ -63,7 +63,7 @@ pub enum CallError {
     /// The answer is longer than it may be.
     #[error("it answered with something that cannot be read: more than {0} bytes")]
     TooLong(usize),
-    /// The peer does not know the method: it is not of our kind.
+    /// The peer does not know the method: it is not a Sixhop node.
     #[error("it does not know this call")]
     Unknown(PeerKind),
     /// The peer is sending to too many others, or was asked too often; ask again after this time.
@@ -104,7 +104,7 @@ impl From<TransportError> for CallError {
 }
 
 impl CallError {
-    /// Whether the peer was reached and answered, with something that cannot be read.
+    /// Returns true if the peer was reached and its answer is not readable.
     /// Such an answer costs its call only.
     #[must_use]
     pub fn is_unreadable(&self) -> bool {
@@ -119,7 +119,7 @@ impl CallError {
         }
     }
 
-    /// Whether nobody was called: this node had called the address already.
+    /// Returns true if no call was made: this node had called the address already.
     #[must_use]
     pub fn is_held_back(&self) -> bool {
         matches!(
@@ -136,11 +136,11 @@ pub struct Answered<T> {
     pub kind: PeerKind,
     /// The address that was called.
     pub from: IpAddr,
-    /// What it said.
+    /// The result.
     pub value: T,
 }
 
-/// What a peer says to a `query`.
+/// The answer of a peer to a `query`.
 #[derive(Debug)]
 pub enum QueryReply {
     /// It has the file, or knows who has, and sends it.
@@ -149,15 +149,15 @@ pub enum QueryReply {
     Missed {
         /// Why, if it says so.
         reason: Option<MissReason>,
-        /// What it did not need of the budget that it was given.
+        /// The part of its budget that it did not need.
         budget_left: Budget,
     },
     /// It refuses.
     Fault(Fault),
 }
 
-/// What a peer did not need of `given`. One of the chapter knows of no budget, and
-/// nobody has more left than it was given.
+/// Returns the part of `given` that a peer did not need. A book peer knows of no budget, and
+/// no peer has more left than it was given.
 fn budget_left(response: &PeerResponse, given: Budget) -> Budget {
     match response.kind {
         PeerKind::Book => given,
@@ -398,7 +398,7 @@ impl Client {
         Ok(answered.with(value))
     }
 
-    /// Makes a call that only nodes of our kind know. A fault means that the peer
+    /// Makes a call that only Sixhop nodes know. A fault means that the peer
     /// does not.
     async fn ours(
         &self,

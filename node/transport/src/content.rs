@@ -39,7 +39,7 @@ const SILENCE: Duration = Duration::from_secs(10);
 /// Longest silence of a peer that limits its uploads.
 const SILENCE_MAX: Duration = Duration::from_secs(40);
 
-/// What such a peer sends at a time, in bytes.
+/// The number of bytes that such a peer sends at a time.
 const TURN: u64 = 1024;
 
 /// Fewest bytes that it must send in a second.
@@ -63,11 +63,11 @@ pub(super) struct Intake {
 
 /// A file that a peer is sending.
 pub struct RemoteFile {
-    /// Who sends it.
+    /// The peer that sends it.
     pub peer: PeerUrl,
-    /// How it travels, as text or as base64, and in which dialect.
+    /// Its encoding, as text or as base64, and the dialect.
     pub head: AnswerHead,
-    /// What the peer says of the file.
+    /// The metadata of the file, by the word of the peer.
     pub about: About,
     body: ContentBody,
     reader: Option<Box<QueryAnswerReader>>,

@@ -1,8 +1,8 @@
-//! `Destination`: whom a call goes to, and how near its address may be.
+//! `Destination`: the target of a call, and a limit on how near its address may be.
 //!
-//! Whoever names an address chooses whom this node calls. So an address is never
-//! called alone: the scope of who named it goes with it, and is held against what the
-//! name resolves to, at every call.
+//! A peer that names an address chooses a target for this node. So an address is never
+//! called alone: the scope of the peer that named it goes with it, and is checked against
+//! the addresses that the name resolves to, at every call.
 //!
 //! # Invariants
 //! - No request is made without a [`Destination`], and none is sent without a
@@ -23,7 +23,7 @@ use node_wire::{peer_url::PeerUrl, scope::Scope};
 use super::{call_scope::CheckedAddress, transport::TransportError};
 use node_base::sync::lock;
 
-/// Whom a call goes to. Reads as the [`PeerUrl`] that it has.
+/// The target of a call. Reads as the [`PeerUrl`] that it has.
 #[derive(Clone, Debug)]
 pub struct Destination {
     url: PeerUrl,
@@ -33,7 +33,7 @@ pub struct Destination {
     search: Option<SearchDials>,
 }
 
-/// Who named a destination.
+/// The source of a destination.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Naming {
     /// The owner.
@@ -108,13 +108,13 @@ impl Destination {
         self.at
     }
 
-    /// Whether nothing is known of it but that a stranger named it.
+    /// Returns true if nothing is known of it but that a stranger named it.
     #[must_use]
     pub fn is_heard(&self) -> bool {
         matches!(self.naming, Naming::Heard(_))
     }
 
-    /// Whether the text of the URL already leads nearer than who named it.
+    /// Returns true if the text of the URL already leads nearer than the peer that named it.
     #[must_use]
     pub fn is_too_near(&self) -> bool {
         Scope::of_host(&self.url) < self.namer()

@@ -3,7 +3,7 @@
 //! For `hello` and `query` no connection is kept. A peer of the chapter serves one connection at a time,
 //! so a kept one would shut out everybody else; and a peer that closes a kept
 //! one just as it is used again would look as if it could not be reached.
-//! What only our kind answers goes over connections that are kept for a while.
+//! Methods that only Sixhop nodes answer go over connections that are kept for a while.
 
 use std::{error::Error, io, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -51,7 +51,7 @@ const CONTENT_BUFFER: usize = 256 * 1024;
 /// The least of it for a node that limits what it receives, in bytes.
 const LIMITED_BUFFER_MIN: usize = 16 * 1024;
 
-/// How long a connection is kept that nobody uses. Less than our kind waits
+/// The time that an unused connection is kept. Less than a Sixhop node waits
 /// for the next request.
 const IDLE: Duration = Duration::from_secs(5);
 

@@ -78,7 +78,7 @@ impl std::fmt::Debug for NodeKey {
     }
 }
 
-/// Whether the node `id` signed this statement.
+/// Returns true if the node `id` signed this statement.
 #[must_use]
 pub fn proves(id: NodeId, statement: &[u8], proof: &Proof) -> bool {
     let signature = Signature::from_bytes(&proof.0);

@@ -25,7 +25,7 @@ pub(crate) struct CdataEscaper {
     depth: usize, // elements that are open
 }
 
-/// What the next byte belongs to.
+/// The construct that the next byte belongs to.
 #[derive(Clone, Copy, Debug, Default)]
 enum Place {
     #[default]

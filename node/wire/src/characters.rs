@@ -1,4 +1,4 @@
-//! Which characters are legal in XML 1.0 and which can be shown to a person.
+//! The characters that are legal in XML 1.0, and those that can be shown to a person.
 //!
 //! Non-goals: rendering width, scripts, confusables.
 

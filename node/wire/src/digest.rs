@@ -1,7 +1,7 @@
-//! `Digest`: what a file is called by its content.
+//! `Digest`: the name of a file by its content.
 //!
-//! The BLAKE3 hash of a file's bytes. It names the file whatever its name is,
-//! and whoever has the digest can check every byte that claims to be of it.
+//! The BLAKE3 hash of a file's bytes. It names the file under any file name,
+//! and with the digest every byte that claims to be of it can be checked.
 //!
 //! Absent: hashing. That needs the bytes, and this crate has none.
 

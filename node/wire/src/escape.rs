@@ -56,7 +56,7 @@ impl Display for Escaped<'_> {
 }
 
 impl Escaped<'_> {
-    /// How many bytes of the text are shown: all, or as many as leave room
+    /// Returns the number of bytes of the text to show: all, or as many as leave room
     /// for the ellipsis.
     fn kept(&self) -> usize {
         let mut used = 0usize;

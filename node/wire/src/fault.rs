@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_leaves_the_share_is_denied_and_any_other_is_not_found() {
+    fn a_name_outside_the_share_is_denied_and_others_not_found() {
         assert_eq!(Fault::from(NameError::ParentPart).code, ACCESS_DENIED);
         assert_eq!(Fault::from(NameError::Temporary).code, UNHANDLED);
     }

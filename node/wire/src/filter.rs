@@ -26,7 +26,7 @@ pub const FILLED_MAX: usize = 60;
 /// Fewest bits of a filter: in smaller ones the bits of a key fall together.
 const BITS_MIN: usize = 512;
 
-/// Bits of a word, in which changes are told.
+/// The bits of a word, the unit in which changes are written.
 const WORD: usize = 64;
 
 /// Bytes of a change: the number of a word and the word.
@@ -42,7 +42,7 @@ pub struct Filter {
 /// Why bytes are no filter.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum FilterError {
-    /// The length is no power of two, or out of its bounds.
+    /// The length is not a power of two, or out of its bounds.
     #[error(
         "a filter has {} to {} bytes, a power of two",
         BITS_MIN / 8,
@@ -96,14 +96,14 @@ impl Filter {
         Some(filter)
     }
 
-    /// Whether the key with this hash is in it, or seems to be.
+    /// Returns true if the key with this hash is in it, or seems to be.
     #[must_use]
     pub fn has(&self, hash: u64) -> bool {
         let mut places = places(hash, self.bits());
         places.all(|place| self.words[place / WORD] & (1 << (place % WORD)) != 0)
     }
 
-    /// Number of keys, as whoever made it says.
+    /// Returns the number of keys that the maker of the filter states.
     #[must_use]
     pub fn keys(&self) -> usize {
         self.keys
@@ -145,7 +145,7 @@ impl Filter {
         Filter { keys, words }.checked()
     }
 
-    /// What makes `newer` of this filter: for each word that differs its number, 4
+    /// Returns the change to `newer`: for each word that differs its number, 4
     /// bytes, and the word, 8 bytes, the lowest first. `None` if they have not the
     /// same size, or the change is no shorter than `newer`.
     #[must_use]

@@ -14,12 +14,12 @@
 //! document means anything.
 //!
 //! # Invariants
-//! What passes is valid UTF-8, has exactly one root element with nothing but
+//! Text that passes is valid UTF-8, has exactly one root element with nothing but
 //! white space around it, every element closed by its own name, at most
 //! [`XML_DEPTH_MAX`] deep, at most [`XML_ELEMENTS_MAX`] elements, tags of at most
 //! [`XML_TAG_MAX`] bytes, and only characters that XML 1.0 allows. It has no CDATA
-//! section and no declaration. Time is linear in the length of the document, and what
-//! passes is at most [`GROWTH_MAX`] times as long.
+//! section and no declaration. Time is linear in the length of the document, and the text
+//! that passes is at most [`GROWTH_MAX`] times as long.
 
 use crate::characters::is_xml;
 use crate::encoding::{Charset, Encoding};
@@ -78,7 +78,7 @@ pub(crate) struct Tag<'a> {
     pub(crate) kind: TagKind,
 }
 
-/// What a tag does.
+/// The kind of a tag.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum TagKind {
     Open,
@@ -133,7 +133,7 @@ fn check_root(mut rest: &str) -> Result<(), GateError> {
     nesting.finish()
 }
 
-/// What may stand before a document: white space and marks of byte order.
+/// Returns true for characters that may stand before a document: white space, byte-order marks.
 fn is_before_document(c: char) -> bool {
     is_space(c) || c == '\u{feff}'
 }
@@ -173,7 +173,7 @@ fn is_plain_name(name: &str) -> bool {
             .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-'))
 }
 
-/// How many bytes the XML declaration at the start of `text` takes; 0 if there
+/// Returns the length of the XML declaration at the start of `text`, in bytes; 0 if there
 /// is none.
 pub(crate) fn declaration_length(text: &str) -> Result<usize, GateError> {
     let Some(after) = text.strip_prefix("<?xml") else {

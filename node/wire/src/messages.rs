@@ -33,7 +33,7 @@ pub use summary::{Near, Summarize, Summary, Told};
 /// `hello(url)`: a peer introduces itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hello {
-    /// What it says its URL is; at most [`URL_MAX`] bytes, otherwise unchecked.
+    /// The URL that it claims; at most [`URL_MAX`] bytes, otherwise unchecked.
     pub url: String,
 }
 

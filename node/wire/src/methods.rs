@@ -1,6 +1,6 @@
 //! The methods of the peer port: one table, from which introspection answers.
 //!
-//! Whoever adds a method adds a line here; the server dispatches on the same
+//! A new method adds a line here; the server dispatches on the same
 //! names. Absent: what the methods do.
 //!
 //! # Invariants
@@ -36,7 +36,7 @@ pub const METHOD_SIGNATURE: &str = "system.methodSignature";
 /// `system.multicall(calls)`.
 pub const MULTICALL: &str = "system.multicall";
 
-/// What introspection says of one method.
+/// The description of one method for introspection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Method {
     /// The name, as clients call it.
@@ -44,7 +44,7 @@ pub struct Method {
     /// The ways to call it: each the type of the result, then the types of the
     /// parameters, by the names that XML-RPC has for types.
     pub signatures: &'static [&'static [&'static str]],
-    /// What it does, in a few sentences of plain text.
+    /// A description, in a few sentences of plain text.
     pub help: &'static str,
 }
 

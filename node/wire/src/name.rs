@@ -138,7 +138,7 @@ impl ShareName {
         parents.into_iter().flat_map(|parents| parents.split('/'))
     }
 
-    /// Whether a file of this name configures a node: its owner alone writes it,
+    /// Returns true if a file of this name configures a node: its owner alone writes it,
     /// and nothing that comes from outside is stored under it.
     #[must_use]
     pub fn is_configuration(&self) -> bool {

@@ -23,7 +23,7 @@ use url::{Host, Url};
 use crate::characters::is_graphic;
 use crate::limits::URL_MAX;
 
-/// The port of a node, unless it is told another one.
+/// The port of a node, unless another one is set.
 pub const PORT_DEFAULT: u16 = 4242;
 
 /// The URL of a peer in its normal form, such as `http://127.0.0.1:4242/`.
@@ -198,7 +198,7 @@ impl PeerUrl {
         Self(Arc::new(url))
     }
 
-    /// Who is meant, whatever dialect and route: scheme, host, port, and the
+    /// Returns the key of the node, in any dialect and route: scheme, host, port, and the
     /// path without a trailing `/`, `/codes` or `/RPC2`. `localhost` is `127.0.0.1`.
     #[must_use]
     pub fn key(&self) -> String {

@@ -1,9 +1,9 @@
-//! Pieces: how content is checked while it arrives.
+//! Pieces: checks of content while it arrives.
 //!
 //! BLAKE3 is a tree. Cut into pieces of [`PIECE_SIZE`] bytes, a file has one
-//! value for each piece, and the values together make its digest. Whoever has
-//! the digest can check the values, and whoever has the values can check each
-//! piece by itself, in any order, from whomever it comes.
+//! value for each piece, and the values together make its digest. With the digest
+//! the values can be checked, and with the values each
+//! piece by itself, in any order and from any sender.
 //!
 //! # Participants
 //! - [`PieceTree`]: the values of one file; its bytes are what
@@ -13,7 +13,7 @@
 //! # Invariants
 //! - A [`PieceTree`] exists only if its values make its digest.
 //! - The size that a tree states is proved only by its last piece: a tree of
-//!   the right values with a wrong size has the right digest. Whoever relies
+//!   the right values with a wrong size has the right digest. A node that relies
 //!   on the size of a stranger's tree checks the last piece first.
 //! - A file of one piece has no values: its digest checks it.
 //!
@@ -36,7 +36,7 @@ pub const CONTENT_MAX: u64 = 64 << 30;
 /// Bytes before the values of a tree: the size.
 const TREE_HEAD: usize = 8;
 
-/// What BLAKE3 says of one piece.
+/// The chaining value of one piece in BLAKE3.
 type PieceValue = [u8; 32];
 
 /// The values of the pieces of one file. Cheap to clone.
@@ -179,7 +179,7 @@ impl PieceTree {
         start..(start + PIECE_SIZE).min(self.size)
     }
 
-    /// What checks piece `index`. There is no piece behind the last one: a
+    /// Returns the check of piece `index`. There is no piece behind the last one: a
     /// check of one never succeeds.
     #[must_use]
     pub fn check(&self, index: u64) -> PieceCheck {
@@ -225,7 +225,7 @@ impl PieceCheck {
         }
     }
 
-    /// Whether what was pushed is the piece, whole and right.
+    /// Returns true if the bytes that were pushed are the piece, whole and right.
     #[must_use]
     pub fn is_right(&self) -> bool {
         if self.too_long || self.left > 0 {

@@ -48,7 +48,7 @@ pub struct QueryAnswerReader {
     taken: Vec<u8>, // empty between pushes; kept for its memory
 }
 
-/// How the content of an answer travels, known before it is complete.
+/// The encoding of the content in an answer, known before it is complete.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AnswerHead {
     /// As text or as base64.
@@ -57,7 +57,7 @@ pub struct AnswerHead {
     pub dialect: Dialect,
 }
 
-/// What a whole answer said.
+/// The result of a whole answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum QueryOutcome {
     /// The file; its bytes have come out of the pushes.
@@ -174,7 +174,7 @@ impl QueryAnswerReader {
         error
     }
 
-    /// What the content is, as soon as it is known that content follows.
+    /// Returns the encoding of the content, as soon as it is known that content follows.
     #[must_use]
     pub fn head(&self) -> Option<AnswerHead> {
         match &self.phase {
@@ -183,7 +183,7 @@ impl QueryAnswerReader {
         }
     }
 
-    /// What the answer said, after its last byte.
+    /// Returns the result of the answer, after its last byte.
     ///
     /// # Errors
     /// [`AnswerError`] if the answer is not complete or was not one.

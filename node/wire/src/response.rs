@@ -42,7 +42,7 @@ pub enum ResponseError {
     Value(#[from] ValueError),
 }
 
-/// What the result of `hello` tells about a peer.
+/// The answer of a peer to `hello`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum HelloAnswer {
     /// It knows us now, and speaks this dialect.
@@ -71,11 +71,11 @@ pub fn fault(fault: &Fault) -> Vec<u8> {
     out
 }
 
-/// What comes before the entries of the answer of `system.multicall`.
+/// The text before the entries of the answer of `system.multicall`.
 pub const MULTICALL_HEAD: &str =
     "<?xml version=\"1.0\"?>\n<methodResponse>\n<params>\n<param>\n<value><array><data>";
 
-/// What comes behind them.
+/// The text behind them.
 pub const MULTICALL_TAIL: &str =
     "</data></array></value>\n</param>\n</params>\n</methodResponse>\n";
 
@@ -139,7 +139,7 @@ pub fn read_within(
     }
 }
 
-/// What the result of `hello` means: 0 and 1 are a welcome in one of the
+/// Returns the meaning of the result of `hello`: 0 and 1 are a welcome in one of the
 /// dialects, 2 is a refusal, `None` is not an answer to `hello`.
 #[must_use]
 pub fn hello_dialect(value: &Value) -> Option<HelloAnswer> {

@@ -25,7 +25,7 @@ pub struct FileInfo {
 pub struct Hit {
     /// The file.
     pub file: FileInfo,
-    /// How well it fits, for handlers that can say; more is better. Comparable
+    /// A score, from handlers that rank; more is better. Comparable
     /// among the answers to one query.
     pub score: Option<f64>,
     /// The place that fits, for handlers that look into files.
@@ -47,8 +47,8 @@ impl Hit {
 /// A place in a file.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Excerpt {
-    /// What stands there: one line without its end, or a few words. As it is in
-    /// the file, control characters included; what is no UTF-8 is U+FFFD.
+    /// The text there: one line without its end, or a few words. As it is in
+    /// the file, control characters included; bytes that are not UTF-8 are U+FFFD.
     pub text: String,
     /// Parts of `text` that fit, as ranges of bytes, in order.
     pub marks: Vec<Range<usize>>,
@@ -103,7 +103,7 @@ impl Gap {
     }
 }
 
-/// What may have changed in a share.
+/// The files of a share that may have changed.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Changes<'a> {
     /// The files of these names appeared, changed or vanished.
@@ -112,7 +112,7 @@ pub enum Changes<'a> {
     Anything,
 }
 
-/// Whether to go on.
+/// The wish of a sink for more hits.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Flow {
     /// More is welcome.
@@ -128,7 +128,7 @@ pub enum Flow {
 pub struct Example {
     /// The text of the query, without the prefix.
     pub text: String,
-    /// What it asks for, in a few words.
+    /// A description of its queries, in a few words.
     pub meaning: String,
     /// The share of the example: names of files and what is in them.
     pub files: Vec<(String, Vec<u8>)>,
@@ -158,7 +158,7 @@ pub enum HandlerError {
     BadQuery {
         /// The text of the query.
         text: String,
-        /// What is wrong with it.
+        /// The error in it.
         problem: String,
     },
     /// The files of the share could not be looked at.
@@ -169,7 +169,7 @@ pub enum HandlerError {
     Failed {
         /// Its name.
         handler: String,
-        /// What went wrong, and where.
+        /// The error, and its place.
         problem: String,
     },
 }
@@ -235,9 +235,9 @@ pub trait Files: Send + Sync {
         })
     }
 
-    /// Which share these files are of: the same number for it and for every view
-    /// of it that leaves files out, for as long as it is open. `None`: of none
-    /// whose handlers are told of changes, so what they keep does not help.
+    /// Returns the number of the share that these files belong to. It is the same for every view
+    /// that leaves files out, for as long as the share is open. `None`: no handler
+    /// hears of changes to these files, so an index does not help.
     fn identity(&self) -> Option<u64> {
         None
     }
@@ -260,13 +260,13 @@ pub trait Sink {
     /// Takes one more hit and says whether another one is welcome.
     fn hit(&mut self, hit: Hit) -> Flow;
 
-    /// Whether to go on, for handlers that look at much between two hits.
+    /// Returns whether to go on, for handlers that look at much between two hits.
     fn flow(&self) -> Flow;
 
-    /// Is told of something that the answer does not cover.
+    /// Reports a gap: something that the answer does not cover.
     fn partial(&mut self, _gap: Gap) {}
 
-    /// How many more hits are welcome, for handlers that choose the best ones.
+    /// Returns the number of hits that are still welcome, for handlers that choose the best.
     fn room(&self) -> usize {
         usize::MAX
     }
@@ -276,19 +276,19 @@ pub trait Sink {
         None
     }
 
-    /// Whether somebody else than the owner asks. What fails then, may fail because of
-    /// what was asked.
+    /// Returns true if somebody else than the owner asks. A failure may then come from the
+    /// query.
     fn is_of_stranger(&self) -> bool {
         false
     }
 
-    /// How many lines are wanted around the line of an [`Excerpt`].
+    /// Returns the number of lines that are wanted around the line of an [`Excerpt`].
     fn context_lines(&self) -> usize {
         0
     }
 }
 
-/// What every file that matches a query has in its name.
+/// Keys that every file has in its name if it matches a query.
 ///
 /// A peer whose summary lacks one of these is not asked.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -311,13 +311,13 @@ pub trait Handler: Send + Sync {
     /// and `-`.
     fn name(&self) -> &str;
 
-    /// What it finds, in one line.
+    /// Returns a description of its results, in one line.
     fn description(&self) -> &str;
 
     /// Queries with the answers that its author promises.
     fn examples(&self) -> Vec<Example>;
 
-    /// Whether parts of the text that are quoted reach it with their quotes.
+    /// Returns true if quoted parts of the text reach it with their quotes.
     /// For the others, `"a b"` is `a b`.
     fn keeps_quotes(&self) -> bool {
         false
@@ -335,7 +335,7 @@ pub trait Handler: Send + Sync {
         None
     }
 
-    /// Is told of changes, soon after they happened. Must not take long.
+    /// Reports changes, soon after they happened. Must not take long.
     ///
     /// A handler that keeps nothing about files has nothing to do.
     fn changed(&self, _changes: Changes<'_>) {}

@@ -1,4 +1,4 @@
-//! What a word of a name is.
+//! The words of a name.
 
 /// The words of a text: letters and digits that stand together.
 pub fn words(text: &str) -> impl Iterator<Item = &str> {

@@ -44,7 +44,7 @@ fn without_end(line: &[u8]) -> &[u8] {
     line.strip_suffix(b"\r").unwrap_or(line)
 }
 
-/// What is shown of a long line that fits at the byte `first`.
+/// Returns the shown part of a long line that matches at the byte `first`.
 fn window(line: &[u8], first: usize) -> Range<usize> {
     if line.len() <= SHOWN_MAX {
         return 0..line.len();

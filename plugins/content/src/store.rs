@@ -1,4 +1,4 @@
-//! The index on the disk: which words and trigrams the files have.
+//! The index on the disk: the words and trigrams of each file.
 //!
 //! Tantivy keeps the lists; this room says what is in them. A document is a
 //! file: its name and version, stored; its words, with how often they occur; its
@@ -9,9 +9,9 @@
 //! - What was committed survives; a node that is killed loses what came after,
 //!   and nothing else.
 //! - [`Store::open`] has read every byte of the index: it is what was written, or
-//!   it is removed and begun anew. So is one that makes tantivy panic.
-//! - The index is a hint. What it says is held against the file before anybody
-//!   is told.
+//!   it is removed and rebuilt. So is one that makes tantivy panic.
+//! - The index is a hint. Each result is checked against the file before it is
+//!   reported.
 
 mod directory;
 mod sealed;
@@ -84,7 +84,7 @@ pub(crate) struct Fields {
     trigrams: Field,
 }
 
-/// What the index learns about a file.
+/// The text of a file, for the index.
 #[derive(Debug, Default)]
 pub(crate) struct FileText {
     /// Its name.
@@ -260,7 +260,7 @@ impl Store {
         }
     }
 
-    /// What can be found now.
+    /// Returns a view of the last commit.
     pub(crate) fn view(&self) -> View {
         View {
             searcher: self.reader.searcher(),
@@ -372,7 +372,7 @@ const PARTS: [SegmentComponent; 7] = [
     SegmentComponent::Delete,
 ];
 
-/// Whether all files that the index has are what was written.
+/// Checks that all files of the index are as they were written.
 fn verify(index: &Index, directory: &StoreDirectory) -> Result<(), StoreError> {
     for segment in index.searchable_segment_metas()? {
         for part in PARTS {

@@ -94,7 +94,7 @@ impl Text {
         unindexed
     }
 
-    /// What the index knows about all files.
+    /// Returns the counts of the index for all files.
     fn collection(words: &[WantedWord], view: Option<&View>) -> Result<Collection, StoreError> {
         let Some(view) = view else {
             return Ok(Collection {

@@ -19,7 +19,7 @@ const SEEN: usize = 1 << 18;
 pub(crate) struct Trigrams {
     /// One bit for each trigram; nothing before the first text.
     seen: Vec<u64>,
-    /// Those whose bits are set.
+    /// The trigrams whose bits are set.
     found: Vec<u32>,
     window: u32,
     /// Bytes since the begin of the line, at most three.

@@ -12,7 +12,7 @@ pub(crate) struct Glob {
     matcher: GlobMatcher,
     /// The same, in any case.
     any_case: GlobMatcher,
-    /// Whether it is held against the whole name, not the last part.
+    /// True if it is matched against the whole name, not the last part.
     whole: bool,
     has_case: bool,
     prefix: String,
@@ -20,7 +20,7 @@ pub(crate) struct Glob {
 }
 
 impl Glob {
-    /// Whether a text is a glob.
+    /// Returns true if a text is a glob.
     pub(crate) fn is_meant(text: &str) -> bool {
         text.contains(['*', '?', '[', '{'])
     }
@@ -51,7 +51,7 @@ impl Glob {
         })
     }
 
-    /// How every name that fits begins.
+    /// Returns the text with which every name that matches begins.
     pub(crate) fn prefix(&self) -> &str {
         &self.prefix
     }
@@ -62,22 +62,22 @@ impl Glob {
         &self.texts
     }
 
-    /// Whether case makes a difference to it.
+    /// Returns true if case makes a difference to it.
     pub(crate) fn has_case(&self) -> bool {
         self.has_case
     }
 
-    /// Whether `name` fits as it is written.
+    /// Returns true if `name` matches as it is written.
     pub(crate) fn fits(&self, name: &str) -> bool {
         self.matcher.is_match(self.part(name))
     }
 
-    /// Whether `name` fits in another case.
+    /// Returns true if `name` matches in another case.
     pub(crate) fn fits_any_case(&self, name: &str) -> bool {
         self.any_case.is_match(self.part(name))
     }
 
-    /// What of a name it is held against.
+    /// Returns the part of a name that it is matched against.
     fn part<'n>(&self, name: &'n str) -> &'n str {
         if self.whole {
             name

@@ -22,14 +22,14 @@ const MISSPELT_TWO: usize = 8;
 /// Most spellings of a word that are looked for one by one.
 const SPELLINGS_MAX: usize = 8;
 
-/// How well a name fits; the least is the best.
+/// The rank of a name; the least is the best.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub(crate) struct Rank {
     /// Letters that are wrong.
     misspelt: usize,
-    /// Whether accents are other ones, or letters that mean the same.
+    /// True if accents differ, or letters that mean the same.
     folded: bool,
-    /// How loosely the words are in it: 0 for each whole word, 1 for each
+    /// The looseness of the words in it: 0 for each whole word, 1 for each
     /// beginning, 2 for each part.
     looseness: usize,
     /// Length of the name: of two that fit as well, the shorter one is more of
@@ -48,7 +48,7 @@ impl Rank {
         }
     }
 
-    /// Whether a word is in it only with other letters.
+    /// Returns true if a word is in it only with other letters.
     #[cfg(test)]
     fn is_misspelt(self) -> bool {
         self.misspelt > 0
@@ -273,7 +273,7 @@ fn pieces_of(group: &[String]) -> Vec<String> {
     group.iter().flat_map(|word| pieces(word)).collect()
 }
 
-/// How well a name, in lower case or folded as the words are, has all of them.
+/// Ranks a name, in lower case or folded as the words are, that has all of them.
 fn rank(wanted: &[AnyOf], name: &str, length: usize, misspelt: bool) -> Option<Rank> {
     if wanted.is_empty() {
         return None;
@@ -315,11 +315,11 @@ fn best_fit(word: &str, name: &str) -> Option<(usize, usize)> {
 #[derive(Debug)]
 pub(crate) struct Spellings<'w>(Vec<Vec<Spelling<'w>>>);
 
-/// How names spell a word.
+/// The spellings of a word in names.
 #[derive(Debug)]
 struct Spelling<'w> {
     word: &'w str,
-    /// Whether one has it as it is.
+    /// True if a name has it as it is.
     as_it_is: bool,
     /// Words of names that are nearly it, one more than [`SPELLINGS_MAX`] at most.
     near: Vec<String>,
@@ -408,7 +408,7 @@ fn pieces(word: &str) -> Vec<String> {
     whole.chain(swapped).chain(all_swapped).collect()
 }
 
-/// How many letters of a word of this many may be wrong.
+/// Returns the number of letters of a word of this many that may be wrong.
 fn most_wrong(letters: usize) -> usize {
     match letters {
         MISSPELT_TWO..=WORD_MAX => 2,
@@ -600,7 +600,7 @@ mod tests {
         assert_eq!(rank("...", "a"), None);
     }
 
-    /// What names with these words are looked for with.
+    /// Returns the texts to look for in names, given these words.
     fn texts(text: &str, known: &[&str]) -> Option<Vec<String>> {
         let words = Words::of(text, false);
         let mut spellings = words.spellings();
@@ -621,7 +621,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_and_words_with_many_spellings_are_looked_for_otherwise() {
+    fn numbers_and_many_spellings_are_looked_for_otherwise() {
         assert_eq!(texts("2024", &["plan"]), None);
         assert_eq!(texts("a024", &["plan"]), None);
         let many = [

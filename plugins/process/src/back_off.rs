@@ -32,7 +32,7 @@ impl BackOff {
         *self = BackOff::default();
     }
 
-    /// How long it still has to rest.
+    /// Returns the time that it still has to rest.
     pub(crate) fn left(&self, now: Instant) -> Option<Duration> {
         let left = self.until?.saturating_duration_since(now);
         (!left.is_zero()).then_some(left)

@@ -1,4 +1,4 @@
-//! The files of the share, as a program is told of them.
+//! The files of the share, as a program sees them.
 
 use std::{collections::VecDeque, time::UNIX_EPOCH};
 
@@ -26,7 +26,7 @@ pub(crate) struct Listing {
     /// The name behind which `ahead` begins.
     after: String,
     ahead: VecDeque<Described>,
-    /// Whether there is nothing behind `ahead`.
+    /// True if there is nothing behind `ahead`.
     is_all: bool,
     begun: bool,
 }

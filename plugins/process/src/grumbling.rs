@@ -1,4 +1,4 @@
-//! What a program writes to standard error: logged, a little at a time.
+//! The standard error of a program: logged, a little at a time.
 
 use std::time::{Duration, Instant};
 

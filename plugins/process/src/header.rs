@@ -1,4 +1,4 @@
-//! What a program says about itself, checked.
+//! The checked header of a program.
 
 use plugin_host::{EXAMPLES_MAX, Header, WordError, WrittenExample, word};
 
@@ -31,7 +31,7 @@ pub enum HeaderError {
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Introduction {
     pub(crate) header: Header,
-    /// Whether the program wants to hear of changes in the share.
+    /// True if the program wants to hear of changes in the share.
     pub(crate) wants_changes: bool,
 }
 

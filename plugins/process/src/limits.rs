@@ -1,4 +1,4 @@
-//! What a program may take, held by the system.
+//! The limits of a program, enforced by the system.
 //!
 //! The limits are set from outside, on a process that waits before it becomes
 //! the program (`leash`). Only Linux can do so; elsewhere the time limits
@@ -25,7 +25,7 @@ pub const PROCESSES_MAX: u64 = 64;
 /// Most processor time between two answers, and for one.
 pub const TIME_MAX: Duration = Duration::from_secs(10);
 
-/// How far a program stands back behind the node when both want a processor.
+/// The nice value of a program: it yields to the node when both want a processor.
 const NICENESS: i32 = 10;
 
 /// Sets the limits of the process `pid`, which does nothing yet.

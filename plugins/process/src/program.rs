@@ -48,7 +48,7 @@ pub struct Program {
     changes: Mutex<Changed>,
 }
 
-/// What whoever asks the program has for that time.
+/// The state that the asking thread has for that time.
 #[derive(Debug, Default)]
 struct State {
     process: Option<Process>,
@@ -99,7 +99,7 @@ impl Program {
         u32::try_from(leash.pid().as_raw_nonzero().get()).ok()
     }
 
-    /// Ends it, or has whoever asks it end it after the answer. It is not started
+    /// Ends it, or has the asking thread end it after the answer. It is not started
     /// again. Blocks.
     pub(crate) fn retire(&self) {
         self.is_retired.store(true, Ordering::Relaxed);
@@ -121,7 +121,7 @@ impl Program {
     /// error, and ends one that has ended by itself or does not end what was
     /// cancelled.
     pub(crate) fn look_after(&self) {
-        // Whoever asks it looks after it.
+        // The asking thread looks after it.
         let Some(mut state) = self.turn.take(Duration::ZERO) else {
             return;
         };
@@ -214,7 +214,7 @@ impl Program {
         pipes.send(&line(&ToProgram::Changed { names }))
     }
 
-    /// What the end of an answer means for the asker and the program.
+    /// Judges the end of an answer, for the asker and the program.
     fn judge(
         &self,
         state: &mut State,

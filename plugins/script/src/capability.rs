@@ -1,4 +1,4 @@
-//! What a script can reach: the files of the share, to read, and its hits.
+//! The objects that a script can reach: the files of the share, to read, and its hits.
 
 use std::{
     sync::{
@@ -75,14 +75,14 @@ impl Call {
         })
     }
 
-    /// Whether the time of the call is over.
+    /// Returns true if the time of the call is over.
     pub(crate) fn is_over(&self) -> bool {
         let outside = Duration::from_nanos(self.outside.load(Ordering::Relaxed));
         let taken = processor_time().saturating_sub(self.begun_at);
         taken.saturating_sub(outside) > TIME || self.begun.elapsed() > TIME_WHOLE
     }
 
-    /// What was found.
+    /// Returns the hits and leaves none.
     pub(crate) fn hits(&self) -> Vec<Hit> {
         std::mem::take(&mut *lock(&self.hits))
     }

@@ -32,7 +32,7 @@ pub enum HeaderError {
     Twice {
         /// Its number, from 1.
         line: usize,
-        /// What it says.
+        /// The key.
         key: String,
     },
     /// A line says something unknown.
@@ -40,7 +40,7 @@ pub enum HeaderError {
     Unknown {
         /// Its number, from 1.
         line: usize,
-        /// What it says.
+        /// The key.
         key: String,
     },
     /// The id or the prefix is not valid.
@@ -54,7 +54,7 @@ pub enum HeaderError {
     Example {
         /// Its number, from 1.
         line: usize,
-        /// What is wrong.
+        /// The error.
         problem: String,
     },
 }

@@ -1,4 +1,4 @@
-//! What a script says of a hit beside the file: how well it fits, and where.
+//! The score of a hit and its place in the file, as a script gives them.
 
 use plugin_api::{Excerpt, FileInfo, Hit};
 use plugin_host::one_line;

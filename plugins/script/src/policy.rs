@@ -1,4 +1,4 @@
-//! What an owner lets others ask and have, in a script of the owner's own.
+//! Policies: scripts that decide what others may ask and have.
 //!
 //! # Participants
 //! - A [`ScriptPolicy`] is one script that compiled, with any of the functions
@@ -8,7 +8,7 @@
 //!
 //! # Invariants
 //! - The sandbox is that of the handlers, without files: a policy decides from
-//!   what it is told alone, and keeps nothing between two calls.
+//!   its arguments alone, and keeps nothing between two calls.
 //! - A decision ends: after [`POLICY_OPERATIONS_MAX`] operations or
 //!   [`POLICY_TIME`].
 //! - `allow_query` and `allow_fetch` guard: an error, an answer that is neither
@@ -57,7 +57,7 @@ pub const POLICY_OPERATIONS_MAX: u64 = 50_000;
 /// Failures after which the other hits of one answer are not asked about.
 const HITS_FAILURES_MAX: usize = 3;
 
-/// What names of functions that guard begin with. Others that do are taken for
+/// The begin of the names of functions that guard. Others that begin so are taken for
 /// misspelt.
 const GUARD: &str = "allow";
 

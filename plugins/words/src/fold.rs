@@ -27,7 +27,7 @@ pub fn folded(text: &str) -> String {
     base(&exact(text)).folded
 }
 
-/// What an exact form is without accents.
+/// An exact form without accents.
 #[derive(Debug, Default, Eq, PartialEq)]
 pub(crate) struct Base {
     /// One letter for several that mean the same, without accents.
@@ -150,7 +150,7 @@ fn thai(letters: &mut Vec<char>) {
     }
 }
 
-/// What a letter is folded to that no decomposition says.
+/// Returns the fold of a letter that has no decomposition.
 fn same_as(letter: char) -> Option<&'static str> {
     Some(match letter {
         'ı' => "i",
@@ -169,7 +169,7 @@ fn same_as(letter: char) -> Option<&'static str> {
     })
 }
 
-/// What is written for `ae` and its like, behind the letter itself.
+/// Returns the letter written behind for `ae` and its like.
 fn spelt_out(letter: char, accent: char) -> Option<char> {
     match (letter, accent) {
         ('a' | 'o' | 'u', '\u{308}') => Some('e'),
@@ -188,7 +188,7 @@ fn kana(letter: char) -> char {
     }
 }
 
-/// What becomes of a letter of Devanagari.
+/// The kind of a letter of Devanagari.
 enum Indic {
     /// It is a nasal that anusvara stands for too.
     Nasal,

@@ -31,7 +31,7 @@ pub struct Words<'a> {
 pub struct Place {
     /// In bytes of the text.
     pub range: Range<usize>,
-    /// Whether it is a part of the run before it.
+    /// True if it is a part of the run before it.
     pub is_part: bool,
 }
 
@@ -173,19 +173,19 @@ fn cut(
     pieces
 }
 
-/// Whether a part of `camelCase` begins with `letter`.
+/// Returns true if a part of `camelCase` begins with `letter`.
 fn is_hump(before: char, letter: char, behind: Option<char>) -> bool {
     is_capital(letter)
         && (!is_capital(before)
             || behind.is_some_and(|behind| !is_capital(behind) && behind.is_alphabetic()))
 }
 
-/// Whether it has another letter as its lower case; title case included.
+/// Returns true if it has another letter as its lower case; title case included.
 fn is_capital(letter: char) -> bool {
     letter.is_uppercase() || !letter.is_ascii() && letter.to_lowercase().next() != Some(letter)
 }
 
-/// Whether letters and digits change before `letter`.
+/// Returns true if letters and digits change before `letter`.
 fn is_change(before: char, letter: char, _: Option<char>) -> bool {
     before.is_numeric() != letter.is_numeric()
 }

@@ -266,7 +266,7 @@ fn search(member: &Member, query: &str, reach: &str) -> serde_json::Value {
 }
 
 #[test]
-fn a_search_that_wants_to_be_sure_finds_names_at_peers_of_the_book_and_behind_others() {
+fn a_sure_search_finds_names_at_book_peers_and_behind_others() {
     let file = |name: &str| [(name.to_owned(), b"of a book".as_slice())];
     let members = [
         Member::start(Kind::Ours, &[]),

@@ -1,4 +1,4 @@
-//! What a file is beside its name and bytes: its time and whether it may be run go with it.
+//! Tests of the metadata of a file: its time and whether it may be run go with it.
 
 use std::fs::{self, File, Permissions};
 use std::os::unix::fs::PermissionsExt;

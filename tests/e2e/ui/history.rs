@@ -6,7 +6,7 @@ use serde_json::json;
 use super::{Opened, open};
 use crate::world::noded;
 
-/// What the form of the search says: the words, the kind, the endings, the size and the order.
+/// Returns the content of the search form: the words, the kind, the endings, the size and the order.
 fn form(page: &Opened) -> serde_json::Value {
     page.browser.js(
         "const f = document.querySelector('.search-form').elements; \

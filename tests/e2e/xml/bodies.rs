@@ -1,6 +1,6 @@
 //! Bodies that are not the XML, or not the call, that they should be.
 
-/// What is wrong, and the body.
+/// The fault, and the body.
 pub(super) type Case = (&'static str, Vec<u8>);
 
 /// XML that the gate refuses.

@@ -21,7 +21,7 @@ use crate::{
 /// A file, and where it goes.
 struct PlannedFile {
     name: String,
-    /// Whether the directory takes it under its whole name, because a query found it.
+    /// True if the directory takes it under its whole name, because a query found it.
     is_whole: bool,
 }
 

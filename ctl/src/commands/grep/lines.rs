@@ -13,7 +13,7 @@ use crate::{
     output::{escaped, escaped_line},
 };
 
-/// How hits are shown.
+/// The way in which hits are shown.
 #[derive(Debug)]
 pub(super) enum Shown {
     /// Their lines, with so many before and behind.
@@ -22,11 +22,11 @@ pub(super) enum Shown {
         before: usize,
         after: usize,
     },
-    /// What matches, each match by itself.
+    /// Each match by itself.
     Matches,
     /// Files that have some, and the one before.
     Files(Option<String>),
-    /// How many of a file, and the file.
+    /// The number of hits of each file, and that of the file before.
     Counts(Option<(String, u64)>),
 }
 
@@ -49,7 +49,7 @@ impl Shown {
         }
     }
 
-    /// What to show when `hit` has come.
+    /// Returns the lines to show when `hit` has come.
     pub(super) fn hit(&mut self, hit: &Hit) -> Vec<String> {
         let place = format!("{}:{}", escaped(peer(&hit.node)), escaped(&hit.name));
         match self {
@@ -77,7 +77,7 @@ impl Shown {
         }
     }
 
-    /// What to show when there are no more hits.
+    /// Returns the lines to show when there are no more hits.
     pub(super) fn end(&mut self) -> Vec<String> {
         match self {
             Shown::Lines { lines, .. } => lines.end(),
@@ -119,7 +119,7 @@ fn matches(place: &str, hit: &Hit) -> Vec<String> {
     shown.collect()
 }
 
-/// What was shown, and what may have to be shown yet.
+/// The last hit, and lines that may have to be shown yet.
 #[derive(Debug)]
 pub(super) struct Lines {
     context: usize,
@@ -148,7 +148,7 @@ impl Lines {
         }
     }
 
-    /// What to show when `hit` has come.
+    /// Returns the lines to show when `hit` has come.
     pub(super) fn hit(&mut self, hit: &Hit) -> Vec<String> {
         let place = format!("{}:{}", escaped(peer(&hit.node)), escaped(&hit.name));
         let none = Excerpt::default();
@@ -181,7 +181,7 @@ impl Lines {
         shown
     }
 
-    /// What to show when there are no more hits, or none in this file.
+    /// Returns the lines to show when there are no more hits, or none in this file.
     pub(super) fn end(&mut self) -> Vec<String> {
         let shown = self.rest(u64::MAX);
         self.last = None;
@@ -261,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_has_its_peer_name_line_and_column_and_nothing_that_steers_a_terminal() {
+    fn a_line_has_its_whole_place_and_no_control_characters() {
         let hits = [
             hit("a\u{1b}", 1, &[], "\tx\u{1b}[2J", &[]),
             hit("b", 2, &[], "y", &[]),

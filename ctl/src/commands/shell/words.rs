@@ -17,11 +17,11 @@ pub(super) enum WordsError {
 pub(super) struct Word {
     /// Where it begins in the line, in bytes.
     pub(super) start: usize,
-    /// What it is without its quotes.
+    /// Its text without its quotes.
     pub(super) text: String,
 }
 
-/// What is read at the moment.
+/// The state of the reader.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum State {
     Between,
@@ -36,7 +36,7 @@ pub(super) struct Typed {
     pub(super) whole: Vec<Word>,
     /// The word at the end of the line, unless white space stands there.
     last: Option<Word>,
-    /// What the last word lacks.
+    /// The error in the last word.
     missing: Option<WordsError>,
     length: usize,
 }

@@ -16,7 +16,7 @@ use crate::{
     output::{Output, plural},
 };
 
-/// Pause before a connection that was lost is made anew, at first.
+/// Pause before a lost connection is made again, at first.
 const PAUSE_MIN: Duration = Duration::from_millis(100);
 
 /// The longest such pause.
@@ -36,7 +36,7 @@ pub(in crate::script) enum Origin {
 #[derive(Clone, Debug)]
 pub(super) struct Place {
     pub(super) origin: Origin,
-    /// When the node began: another one counts its events anew.
+    /// When the node began: another one counts its events from 1 again.
     started: u64,
     /// Id of the last event before the place.
     pub(super) since: u64,
@@ -47,9 +47,9 @@ pub(super) struct Feed {
     place: Place,
     open: Option<Open>,
     pause: Duration,
-    /// Whether the node that answers is another one than before, which was not told yet.
+    /// True if another node answers than before, and that was not reported yet.
     is_anew: bool,
-    /// Whether it was told that the node is gone.
+    /// True if it was reported that the node is gone.
     is_missed: bool,
 }
 
@@ -61,7 +61,7 @@ struct Open {
 /// An event.
 pub(super) struct Heard {
     pub(super) event: Event,
-    /// Whether it is the first one of a node that began anew.
+    /// True if it is the first one of a node that was restarted.
     pub(super) is_anew: bool,
 }
 

@@ -1,4 +1,4 @@
-//! Who listens to what, and what is due when.
+//! The listeners of a script, and its timers.
 
 use std::time::{Duration, Instant};
 
@@ -143,7 +143,7 @@ impl Table {
         wanting.map(|listener| listener.handle).collect()
     }
 
-    /// What a listener has called, if it is still there.
+    /// Returns the callback of a listener, if it is still there.
     pub(super) fn callback(&self, handle: i64) -> Option<FnPtr> {
         let listener = self.listeners.iter().find(|one| one.handle == handle);
         listener.map(|listener| listener.callback.clone())
@@ -154,7 +154,7 @@ impl Table {
         self.timers.iter().map(|timer| timer.due).min()
     }
 
-    /// What the timer has called that is due now, which is due next a period
+    /// Returns the callback of the timer that is due now, which is due next a period
     /// from now: times that were missed are over.
     pub(super) fn take_due(&mut self, now: Instant) -> Option<FnPtr> {
         let due = self.timers.iter_mut().filter(|timer| timer.due <= now);

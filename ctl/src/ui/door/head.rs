@@ -1,9 +1,9 @@
-//! The head of a request: what is refused, and what of it is passed on.
+//! The head of a request: which one is refused, and the parts that are passed on.
 //!
 //! # Invariants
 //! - There is one way to read a head that passes: CR LF, one `Host`, one length, no other framing.
 //! - A head that passes is from this page, or from a person who opened its address.
-//! - What is passed on is written anew from the parts that were checked.
+//! - The head that is passed on is rewritten from the parts that were checked.
 
 use std::fmt::Write;
 
@@ -175,7 +175,7 @@ impl Headers<'_> {
         Ok(length)
     }
 
-    /// Whether the request comes from where it may.
+    /// Errors if the request does not come from this page or this address.
     fn check_sender(&self, port: u16, target: &str, is_post: bool) -> Result<(), Refused> {
         let hosts = [format!("127.0.0.1:{port}"), format!("localhost:{port}")];
         let host = self.only("host")?.unwrap_or_default();

@@ -1,4 +1,4 @@
-//! What belongs to the user of this process alone: owner and mode of directories and files.
+//! Private files: owner and mode of directories and files that belong to the user alone.
 //!
 //! # Invariants
 //! - A file is checked through the handle that it is read from, not by its path.

@@ -24,10 +24,10 @@ use crate::{
     pieces::{CONTENT_MAX, PieceTree},
 };
 
-/// How the names of temporaries begin.
+/// The begin of the names of temporaries.
 const PART: &str = "part-";
 
-/// How the names of trees end.
+/// The end of the names of trees.
 const TREE: &str = ".tree";
 
 /// The directory `STATE/cache`.
@@ -206,7 +206,7 @@ fn digest_of(name: &str) -> Option<Digest> {
     parsed.filter(|parsed| parsed.to_hex() == digest)
 }
 
-/// Whether a temporary has this name, or its tree.
+/// Returns true if a temporary has this name, or its tree.
 fn is_part(name: &str) -> bool {
     let name = name.strip_suffix(TREE).unwrap_or(name);
     name.strip_prefix(PART).is_some_and(|random| {

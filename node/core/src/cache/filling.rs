@@ -16,7 +16,7 @@ use crate::{
     sync::lock,
 };
 
-/// How often the free space of the disk is looked at, in bytes written.
+/// The number of bytes written between two looks at the free space of the disk.
 const FREE_LOOK_EVERY: u64 = 16 << 20;
 
 /// Content on its way into the cache. Dropping it leaves nothing behind.

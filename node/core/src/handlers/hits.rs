@@ -13,7 +13,7 @@ pub const SEARCH_LIMIT_MAX: usize = 10_000;
 /// The hits of one node.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct SearchHits {
-    /// Whether everything was looked at.
+    /// True if everything was looked at.
     pub complete: bool,
     /// The hits, best first.
     pub hits: Vec<SearchHit>,
@@ -34,7 +34,7 @@ pub struct SearchHit {
     /// The handler that found it.
     #[serde(default)]
     pub handler: String,
-    /// How well it fits, as the handler counts; more is better.
+    /// The score that the handler gave it; more is better.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub score: Option<f64>,
     /// The place in the file that fits.
@@ -45,7 +45,7 @@ pub struct SearchHit {
 /// A place in a file.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct SearchExcerpt {
-    /// What stands there, as it is in the file.
+    /// The text there, as it is in the file.
     pub text: String,
     /// Parts of `text` that fit: begin and end, in bytes of UTF-8.
     pub marks: Vec<(usize, usize)>,

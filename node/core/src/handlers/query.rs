@@ -53,7 +53,7 @@ const PATTERNS: &str = "grep";
 /// The name that all files have.
 const ALL: &str = "**";
 
-/// Whether a filter says what is wanted or what is not.
+/// The sign of a filter: files that it admits, or files that it excludes.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Sign {
     Plus,
@@ -69,9 +69,9 @@ pub enum SyntaxError {
     /// A part of it makes no sense.
     #[error("{problem} (at character {at} of the query)")]
     Part {
-        /// Which character it begins with, from 1.
+        /// The position of its first character, from 1.
         at: usize,
-        /// What is wrong with it.
+        /// The error in it.
         problem: String,
     },
 }
@@ -91,7 +91,7 @@ pub struct Query {
 struct Part {
     /// White space before it.
     gap: String,
-    /// What stands before the quote: nothing or a minus.
+    /// The sign before the quote: nothing or a minus.
     sign: &'static str,
     text: String,
     quoted: bool,
@@ -167,7 +167,7 @@ impl Query {
         self.context
     }
 
-    /// What is asked of names, if it is names that are asked.
+    /// Returns the text for names, if it is names that are asked.
     #[must_use]
     pub fn name(&self) -> Option<NameText> {
         if self.handler != DEFAULT_HANDLER {
@@ -197,7 +197,7 @@ impl Query {
         parts.any(|part| !part.quoted && is_pattern(&part.text))
     }
 
-    /// Whether the text looks like the name of a file, by an extension at its end: then
+    /// Returns true if the text looks like the name of a file, by an extension at its end: then
     /// nodes without such a name are passed over, as for `name:`.
     #[must_use]
     pub fn is_file_name(&self) -> bool {
@@ -207,13 +207,13 @@ impl Query {
             && extension.bytes().all(|byte| byte.is_ascii_alphanumeric())
     }
 
-    /// Whether filters alone say what is wanted: all files that pass them.
+    /// Returns true if there are only filters: the query is for all files that pass them.
     #[must_use]
     pub fn is_list(&self) -> bool {
         self.handler == DEFAULT_HANDLER && self.parts.is_empty() && !self.filters.is_empty()
     }
 
-    /// Whether somebody else's handler is asked, whose text may be anything.
+    /// Returns true if a handler of a plugin is asked, whose text may be anything.
     fn is_plugin(&self) -> bool {
         !is_built_in(&self.handler)
     }
@@ -279,7 +279,7 @@ pub fn found_by(asked: &str, has_place: bool) -> &str {
     }
 }
 
-/// What is behind the prefix of `query`, as it was typed.
+/// Returns the text behind the prefix of `query`, as it was typed.
 #[must_use]
 pub fn text_of(query: &str) -> &str {
     split_prefix(query).1
@@ -291,7 +291,7 @@ pub fn is_built_in(handler: &str) -> bool {
     BUILT_IN.contains(&handler)
 }
 
-/// What becomes of quotes around a part of the text.
+/// The treatment of quotes around a part of the text.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Quotes {
     /// They stay, for handlers to which they mean something.

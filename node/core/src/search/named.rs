@@ -1,4 +1,4 @@
-//! What a text means that was typed where the name of a file is wanted.
+//! The meaning of a text that was typed in place of the name of a file.
 //!
 //! The one decision for `ctl fetch`, with `--to` or without, for the shell and for scripts. A file of exactly this name
 //! comes first, here and at the peers; then files whose last part it is; only if there is neither, the text is a
@@ -34,7 +34,7 @@ const SAME_MAX: usize = 100;
 /// Most files that the expansion of a query has.
 pub const EXPANDED_MAX: usize = 10_000;
 
-/// What a typed text means.
+/// The meaning of a typed text.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Named {
     /// The files of these names.

@@ -44,7 +44,7 @@ impl MemoryDht {
         places.entry(place).or_default().push(address);
     }
 
-    /// What was left at `place`, in that order.
+    /// Returns the addresses that were left at `place`, in that order.
     #[must_use]
     pub fn at(&self, place: Infohash) -> Vec<SocketAddr> {
         let places = self.places.lock().unwrap_or_else(PoisonError::into_inner);

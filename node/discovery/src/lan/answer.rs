@@ -1,4 +1,4 @@
-//! What an answer from the local network is worth.
+//! Checks of an answer from the local network.
 
 use std::net::IpAddr;
 

@@ -5,8 +5,8 @@
 //! asked with `sixhop.find` asks nobody else, so a call of an attacker is one call; in a
 //! network that forwards it is as many as there are links, and forwarded messages are
 //! what the published factor of ten counts. With `query` each call of an attacker is
-//! forwarded, too, as far as its budget lets it. What attackers send themselves is told
-//! beside it.
+//! forwarded, too, as far as its budget lets it. The calls of attackers themselves are
+//! listed beside it.
 
 use crate::{
     directory::Directory,
@@ -25,7 +25,7 @@ const DEGREE: usize = 6;
 /// Searches of an honest node a minute, as in the published attack.
 const HONEST: f64 = 0.3;
 
-/// How fast each attacker asks, and whom.
+/// The rate and the targets of each attacker's calls.
 #[derive(Clone, Copy, Debug)]
 enum Attack {
     /// It is not there.
@@ -36,7 +36,7 @@ enum Attack {
     Everybody(f64),
     /// So few nodes that each gets ten times what it can answer.
     Few(f64),
-    /// All peers of whoever searches.
+    /// All peers of the node that searches.
     Peers(f64),
     /// Everybody in turn, with `query` for what nobody has.
     Queries(f64),
@@ -99,7 +99,7 @@ pub(crate) fn rows() -> Vec<Row> {
 }
 
 impl Toll {
-    /// What attackers get from each node that they ask.
+    /// Describes the calls that attackers make of each node that they ask, a second.
     fn text(self) -> String {
         let heard = self.answered + self.refused;
         let mut text = format!(
@@ -167,7 +167,7 @@ fn runs(copies: usize, attack: Attack) -> (Runs, Option<Toll>) {
     (runs, toll)
 }
 
-/// What the nodes that are asked from the beginning hear, and what becomes of it.
+/// Starts the attack: drowns the nodes that it floods. Returns what it costs one of them.
 fn begin(attack: Attack, attackers: usize, world: &mut World, random: &mut Random) -> Option<Toll> {
     let all = |rate| attackers as f64 * rate;
     match attack {

@@ -74,7 +74,7 @@ impl Directory {
         nearest
     }
 
-    /// What `node` knows that is near to `key`: some of the subtree that begins
+    /// Returns nodes near `key` that `node` knows: some of the subtree that begins
     /// where the two differ.
     fn told_by(&self, node: u64, key: u64, random: &mut Random) -> Vec<u64> {
         let same = (node ^ key).leading_zeros();

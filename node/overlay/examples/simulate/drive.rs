@@ -31,7 +31,7 @@ impl Peer for Node {
     fn also_named(&mut self, _: &Node) {}
 }
 
-/// How a search went.
+/// The result and the cost of one search.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Outcome {
     pub(crate) found: bool,
@@ -163,7 +163,7 @@ impl Search<'_> {
         false
     }
 
-    /// Whom a node names: first those whose summaries say yes, then its peers.
+    /// Returns the peers that a node names: first those whose summaries say yes, then its own.
     fn named(&self, node: u32) -> Vec<Candidate<Node>> {
         let world = self.world;
         if world.is_liar(node) {

@@ -1,6 +1,6 @@
 //! Attackers that ask as fast as they can, at one node, in simulated time.
 //!
-//! What the node lets them cause is decided by its own [`Quotas`]; here are only the
+//! The node's own [`Quotas`] decide what it lets them cause; here are only the
 //! calls, evenly spread over time, and how many of them a node hears at all.
 
 use std::{
@@ -12,14 +12,14 @@ use node_overlay::{Cause, Cost, Quotas};
 use node_wire::{budget::Budget, methods, node_id::NodeId};
 
 /// Calls a second that a node answers at most: a tenth of what a node was measured
-/// to answer on two cores, each over a connection of its own. Whoever sends more
+/// to answer on two cores, each over a connection of its own. A sender of more
 /// keeps others from being heard.
 pub(crate) const HEARD_MAX: u64 = 2_000;
 
 /// Time that is looked at.
 const SECONDS: u64 = 60;
 
-/// What an attacker does about its quota.
+/// The way an attacker deals with its quota.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Ids {
     /// It shows no id.
@@ -30,7 +30,7 @@ pub(crate) enum Ids {
     Fresh,
 }
 
-/// What an attacker asks.
+/// The kind of call that an attacker makes.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Ask {
     /// `sixhop.find`: the node answers for itself.
@@ -39,7 +39,7 @@ pub(crate) enum Ask {
     Query,
 }
 
-/// What becomes of the calls at one node, each second.
+/// The fate of the calls at one node, each second.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Toll {
     pub(crate) sent: f64,
@@ -62,7 +62,7 @@ struct Attacker {
     introducing: u32,
 }
 
-/// What becomes of one call.
+/// The fate of one call.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Fate {
     Answered,

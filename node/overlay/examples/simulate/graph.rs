@@ -1,4 +1,4 @@
-//! Networks: who knows whom, both ways.
+//! Networks: links between nodes, each known at both ends.
 
 use crate::random::Random;
 

@@ -122,7 +122,7 @@ fn replicated() -> Vec<Row> {
     rows
 }
 
-/// What is wrong in a network, and what a search may cost in it.
+/// The faults of a network, and the budget of a search in it.
 struct Harm {
     errors: Errors,
     gone: f64,
@@ -207,7 +207,7 @@ impl Harm {
     }
 }
 
-/// How often somebody who has a file is among so many of those who seem to have it.
+/// The probability that one of `asked` nodes has the file, of those that seem to have it.
 fn by_chance(holders: usize, nodes: usize, errors: f64, asked: usize) -> f64 {
     let wrong = (nodes - holders) as f64 * errors;
     let none = (0..asked).map(|n| (wrong - n as f64) / (wrong + holders as f64 - n as f64));
@@ -260,7 +260,7 @@ fn missing() -> Vec<Row> {
     rows
 }
 
-/// Whoever searches keeps what it finds, 20 files at most: 5,000 files of two
+/// Searchers keep what they find, 20 files at most: 5,000 files of two
 /// copies each, 40,000 searches, Zipf 0.8.
 fn caching() -> Vec<Row> {
     let (files, searches, kept) = (5_000, 40_000, 20);
@@ -369,7 +369,7 @@ fn runs(
     runs
 }
 
-/// What many searches cost.
+/// The costs of many searches.
 #[derive(Debug, Default)]
 pub(crate) struct Runs {
     calls: Vec<usize>,

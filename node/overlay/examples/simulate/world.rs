@@ -1,4 +1,4 @@
-//! Who has what, what summaries say of it, and who is dead or a liar.
+//! Holders of files, the summaries that describe them, and dead or lying nodes.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -12,13 +12,13 @@ use crate::{
     random::{Random, number_of, part_of},
 };
 
-/// What a filter may be filled at most; a fuller one is refused.
+/// The greatest fill ratio of a filter; a fuller one is refused.
 const FILLED_MAX: f64 = 0.6;
 
-/// How many bits of a filter a key sets.
+/// The number of bits of a filter that a key sets.
 const HASHES: i32 = 11;
 
-/// How often filters err.
+/// The false-positive rates of filters.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Errors {
     /// The filter of a peer says yes and means no.
@@ -153,7 +153,7 @@ impl World {
         }
     }
 
-    /// Whether a node answers the call of the search for a file.
+    /// Returns true if a node answers the call of the search for a file.
     pub(crate) fn answers(&self, node: u32, file: u64) -> bool {
         let unheard = self.unheard[node as usize];
         !self.is_dead(node) && part_of(2, node.into(), file) >= unheard
@@ -172,18 +172,18 @@ impl World {
         holders.is_some_and(|holders| holders.contains(&node))
     }
 
-    /// One who has the file, as whoever knows single copies would say.
+    /// Returns a live holder of the file, as a directory of single copies would.
     pub(crate) fn provider(&self, file: u64) -> Option<u32> {
         let holders = self.holders.get(&file)?.iter();
         holders.copied().filter(|node| !self.is_dead(*node)).min()
     }
 
-    /// What the summary of a peer says.
+    /// Returns true if the summary of a peer says yes.
     pub(crate) fn says_own(&self, node: u32, file: u64) -> bool {
         self.says(node, file, self.errors.own)
     }
 
-    /// What the summary of a peer of a peer says.
+    /// Returns true if the summary of a peer of a peer says yes.
     pub(crate) fn says_near(&self, node: u32, file: u64) -> bool {
         self.says(node, file, self.errors.near)
     }

@@ -1,4 +1,4 @@
-//! What is known of one peer.
+//! The entry of one peer in the table.
 
 use std::{
     net::IpAddr,
@@ -10,7 +10,7 @@ use node_wire::{dialect::Dialect, node_id::NodeId, peer_url::PeerUrl, scope::Sco
 use super::{INTRODUCTION_PAUSE_MAX, PAUSE, network::Network};
 use node_transport::{Destination, PeerKind, TARGET_PAUSE, Turn};
 
-/// How much of the reliability of a peer its last call is.
+/// The weight of the last call in the reliability of a peer, from 0 to 1.
 const LAST_CALL: f64 = 0.2;
 
 /// A latency that makes a peer worth half as much.
@@ -25,7 +25,7 @@ pub(super) const HELLO_PAUSES: [Duration; 4] = [
     Duration::from_secs(60),
 ];
 
-/// How a peer became known.
+/// The way in which a peer became known.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum KnownFrom {
     /// An option, a configuration file or a file of URLs.
@@ -63,16 +63,16 @@ impl KnownFrom {
     }
 }
 
-/// What is known of a peer.
+/// The state of one peer.
 #[derive(Clone, Debug)]
 pub struct PeerEntry {
     /// Its URL.
     pub url: PeerUrl,
     /// The dialect in which it answered, once it has.
     pub dialect: Option<Dialect>,
-    /// What kind of node it is, once it has answered.
+    /// The kind of node, once it has answered.
     pub kind: Option<PeerKind>,
-    /// How it became known.
+    /// The way in which it became known.
     pub source: KnownFrom,
     /// Failures in a row.
     pub failures: u32,
@@ -84,13 +84,13 @@ pub struct PeerEntry {
     pub last_error: Option<String>,
     /// Its address, once it was called there.
     pub address: Option<IpAddr>,
-    /// Who it has shown to be, now or to an earlier run.
+    /// Its proved identity, of this run or an earlier one.
     pub id: Option<NodeId>,
-    /// Who it says to be at another URL.
+    /// The identity of another URL that it says is its own too.
     pub(super) claimed: Option<NodeId>,
-    /// What it says that it can do.
+    /// The features that it announces.
     pub features: Vec<String>,
-    /// Whether the owner named it, now or to an earlier run.
+    /// True if the owner named it, in this run or an earlier one.
     pub is_chosen: bool,
     /// The scope of the nearest stranger who named this URL; none if the owner did.
     pub(super) namer: Option<Scope>,
@@ -100,11 +100,11 @@ pub struct PeerEntry {
     pub(super) retry_at: Option<Instant>,
     /// When to introduce this node to it; `None` when that is done.
     pub(super) introduce_at: Option<Instant>,
-    /// Whether a stranger is why it is to be introduced, and which.
+    /// The stranger who caused its introduction, if it was one.
     pub(super) named_by: Option<Stranger>,
-    /// Whether that is being done.
+    /// True while an introduction to it is running.
     pub(super) is_introducing: bool,
-    /// Whether it has answered, and is just asked who it is.
+    /// True if it has answered, and its proof of identity is awaited.
     pub(super) is_proving: bool,
     pub(super) introductions: u32,
     /// When it became known.
@@ -113,10 +113,10 @@ pub struct PeerEntry {
     pub(crate) since: u64,
 }
 
-/// What an introduction to a peer brought.
+/// The result of an introduction to a peer.
 #[derive(Clone, Debug)]
 pub struct Met {
-    /// What kind of node it is.
+    /// The kind of node.
     pub kind: PeerKind,
     /// The dialect in which it answered, if that was seen.
     pub dialect: Option<Dialect>,
@@ -124,9 +124,9 @@ pub struct Met {
     pub latency: Duration,
     /// The address at which it was called, if that was chosen.
     pub address: Option<IpAddr>,
-    /// Who it has shown to be.
+    /// Its proved identity.
     pub id: Option<NodeId>,
-    /// What it says that it can do.
+    /// The features that it announces.
     pub features: Vec<String>,
 }
 
@@ -146,7 +146,7 @@ impl KnownFrom {
         }
     }
 
-    /// Whether the owner named the peer in this run.
+    /// Returns true if the owner named the peer in this run.
     #[must_use]
     pub fn is_owner(self) -> bool {
         matches!(self, KnownFrom::Settings | KnownFrom::Owner)
@@ -159,7 +159,7 @@ impl KnownFrom {
         (!self.is_owner()).then(scope)
     }
 
-    /// Whether this owner chose the peer, or it proved itself to an earlier run.
+    /// Returns true if this owner chose the peer, or it proved itself to an earlier run.
     #[must_use]
     pub fn is_trusted(self) -> bool {
         matches!(
@@ -198,7 +198,7 @@ impl PeerEntry {
         }
     }
 
-    /// How it is called.
+    /// Returns the destination for calls to it.
     #[must_use]
     pub fn destination(&self) -> Destination {
         match self.namer {
@@ -207,32 +207,32 @@ impl PeerEntry {
         }
     }
 
-    /// Whether this node has met it: the owner named it, or it has shown who it is. Only
-    /// then it is told what the owner looks for.
+    /// Returns true if the owner named it, or it has proved its identity. Only
+    /// then it learns what the owner looks for.
     #[must_use]
     pub fn is_met(&self) -> bool {
         self.is_chosen || self.id.is_some()
     }
 
-    /// Whether it is one of the chapter, which cannot show who it is.
+    /// Returns true if it is a peer of the chapter, which cannot prove its identity.
     #[must_use]
     pub fn is_of_chapter(&self) -> bool {
         self.kind == Some(PeerKind::Book)
     }
 
-    /// Whether the owner named this URL.
+    /// Returns true if the owner named this URL.
     #[must_use]
     pub fn is_named_by_owner(&self) -> bool {
         self.namer.is_none()
     }
 
-    /// How it is called because a stranger named it.
+    /// Returns the destination for a call that a stranger's introduction causes.
     pub(super) fn heard_of(&self) -> Destination {
         let scope = self.namer.unwrap_or(Scope::Machine);
         Destination::heard(self.url.clone(), scope)
     }
 
-    /// Whether it counts: a stranger's word alone makes no peer, its answer does.
+    /// Returns true if it counts: a stranger's word alone makes no peer, its answer does.
     #[must_use]
     pub fn counts(&self) -> bool {
         self.source.is_trusted() || self.last_answer.is_some()
@@ -244,13 +244,13 @@ impl PeerEntry {
         self.last_answer.is_none() || self.failures > 0
     }
 
-    /// Whether this node is to be introduced to it now.
+    /// Returns true if this node is to be introduced to it now.
     #[must_use]
     pub fn is_due(&self, now: Instant) -> bool {
         !self.is_introducing && self.introduce_at.is_some_and(|at| at <= now)
     }
 
-    /// Whether it has shown to be this node, or says so.
+    /// Returns true if it has proved or claims the identity `id`.
     pub(super) fn is_or_claims(&self, id: NodeId) -> bool {
         self.id == Some(id) || self.claimed == Some(id)
     }
@@ -263,7 +263,7 @@ impl PeerEntry {
         }
     }
 
-    /// Which call to it is next, as far as strangers cause it.
+    /// Returns the turn of the next call to it, as far as strangers cause it.
     pub(super) fn turn(&self) -> Turn {
         if self.counts() || self.introductions == 0 {
             Turn::First
@@ -272,7 +272,7 @@ impl PeerEntry {
         }
     }
 
-    /// What it is worth to ask it: more is better, from 0 to 1.
+    /// Returns its rank among the peers to ask, from 0 to 1; more is better.
     #[must_use]
     pub fn score(&self) -> f64 {
         let seconds = self.latency.map_or(SLOW, |latency| latency.as_secs_f64());
@@ -360,7 +360,7 @@ impl PeerEntry {
         self.named_by = None;
     }
 
-    /// Whether what was met at the URL is somebody else than before.
+    /// Returns true if the node met at the URL has another identity than the one before.
     pub(super) fn is_another(&self, met: &Met) -> bool {
         self.id.is_some_and(|id| match met.id {
             Some(new) => new != id,

@@ -1,9 +1,9 @@
 //! Peers that were dropped because they could not be reached.
 //!
-//! When a network falls apart, each side drops the other one. So whoever was a peer is
+//! When a network falls apart, each side drops the other one. So every dropped peer is
 //! called again: after a minute, and each time in vain after a pause twice as long, up
-//! to [`LOST_PAUSE_MAX`]. Who was away for some time is found again after that time once
-//! more at most, and after ten minutes at the latest.
+//! to [`LOST_PAUSE_MAX`]. A peer that was away for some time is found again after at most
+//! that time once more, and after ten minutes at the latest.
 //!
 //! # Invariants
 //! - At most [`LOST_MAX`] are kept, the oldest make room; each for [`LOST_FOR`].
@@ -22,7 +22,7 @@ use node_transport::TARGET_PAUSE;
 /// Most lost peers.
 pub const LOST_MAX: usize = 256;
 
-/// How long a lost peer is looked for.
+/// The time for which a lost peer is called again.
 pub const LOST_FOR: Duration = Duration::from_secs(24 * 3_600);
 
 /// Longest pause between two calls to it.
@@ -33,9 +33,9 @@ pub const LOST_PAUSE_MAX: Duration = Duration::from_secs(600);
 pub struct Lost {
     /// Its URL.
     pub url: PeerUrl,
-    /// Who it had shown to be.
+    /// The identity that it had proved.
     pub id: Option<NodeId>,
-    /// Whether the owner had named it.
+    /// True if the owner had named it.
     pub is_chosen: bool,
     /// The scope of the stranger who had named it; none for the owner.
     pub namer: Option<Scope>,
@@ -73,7 +73,7 @@ impl LostPeers {
         self.0.len() < before
     }
 
-    /// Those to call now.
+    /// Returns the peers to call now, and plans the next call to each.
     pub(super) fn due(&mut self, now: Instant) -> Vec<Lost> {
         self.0.retain(|lost| now < lost.since + LOST_FOR);
         let due = self.0.iter_mut().filter(|lost| lost.call_at <= now);

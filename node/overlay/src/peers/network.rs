@@ -8,7 +8,7 @@ use node_wire::scope::Scope;
 /// strangers can make known.
 pub const NETWORK_MAX: usize = 8;
 
-/// What one owner has easily: 256 addresses of IPv4 or a site of IPv6 on the Internet, and
+/// The addresses that one owner gets easily: 256 of IPv4 or a site of IPv6 on the Internet, and
 /// one host in a local network, an address of IPv4 or a /64 of IPv6.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) struct Network(IpAddr);

@@ -1,4 +1,4 @@
-//! Who was heard of: those that wait, in order, and those that do not.
+//! The peers that a search heard of: those that wait, in order, and the others.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -11,7 +11,7 @@ use super::{
 /// have their turn.
 const WAITING_FACTOR: usize = 2;
 
-/// What becomes of a peer.
+/// The state of a peer that was heard of.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Standing {
     /// It is asked, or was. So are we ourselves.
@@ -34,7 +34,7 @@ struct Waiting<P> {
     is_ours: bool,
 }
 
-/// What is known of a peer that was heard of.
+/// The record of a peer that was heard of.
 #[derive(Debug)]
 struct Known {
     standing: Standing,
@@ -105,9 +105,9 @@ impl<P: Peer> Frontier<P> {
         })
     }
 
-    /// Somebody was heard of. What is known of a peer already changes only if it
+    /// Adds a peer that was heard of. One that is known already changes only if it
     /// is asked sooner for it. That its own summary says no is known better here
-    /// than by whoever only names it.
+    /// than by a peer that only names it.
     pub(super) fn put(&mut self, peer: P, by: &Origin<'_, P>, hops: usize, standing: Standing) {
         let key = peer.key();
         let Some(known) = self.known.get(&key) else {
@@ -161,7 +161,7 @@ impl<P: Peer> Frontier<P> {
         }
     }
 
-    /// Who was heard of and not asked. Who still waits is left.
+    /// Returns the numbers of peers heard of and not asked. Those that still wait are `left`.
     pub(super) fn passed_over(&self) -> PassedOver {
         let mut passed = self.passed_over;
         let unlikely = |rank: &Rank| rank.stage == Stage::Unlikely;

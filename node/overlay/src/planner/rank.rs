@@ -1,6 +1,6 @@
 //! In which order peers are asked.
 
-/// What is known of a peer before it is asked.
+/// The hint about a peer before it is asked.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Hint {
     /// It had this, or somebody who should know says so of it by name.
@@ -61,7 +61,7 @@ pub(super) struct Rank {
 }
 
 impl Rank {
-    /// The place of a peer that waits. Whoever may not be asked has none.
+    /// Returns the rank of a peer that waits.
     pub(super) fn of(hint: Hint, is_named: bool, hops: usize, penalty: u32) -> Rank {
         let (stage, looseness) = match hint {
             Hint::Pointer => (Stage::Likely, 0),

@@ -1,15 +1,15 @@
-//! How far a search goes.
+//! The reach of a search: its stages, calls and time.
 
 use std::time::Duration;
 
 use super::rank::Stage;
 
-/// Whom a search asks.
+/// The peers that a search asks.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub enum Reach {
     /// Only those that had it, or whose summaries say that they have it.
     Quick,
-    /// Those, and if they have not enough also those that may have it or lead to
+    /// Those of `Quick`, and if they have not enough also peers that may have it or lead to
     /// others.
     #[default]
     Normal,
@@ -20,7 +20,7 @@ pub enum Reach {
 /// The bounds of one search.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Whom it asks.
+    /// The peers that it asks.
     pub reach: Reach,
     /// Most peers that it asks.
     pub budget: usize,

@@ -15,10 +15,10 @@ pub const SLOW_FACTOR: u32 = 4;
 /// Shortest time after which a call is slow.
 pub const SLOW_AFTER_MIN: Duration = Duration::from_millis(200);
 
-/// How much of the usual time the last call is: one in so many.
+/// The weight of the last call in the usual time: one in so many.
 const LAST_CALL: u32 = 4;
 
-/// What the calls of one search say of when one is slow.
+/// The usual time of the calls of one search, from which follows when one is slow.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct SlowAfter {
     usual: Option<Duration>,

@@ -18,12 +18,12 @@ pub(super) const CHUNK_MAX: usize = 4_096;
 /// Between two names; no last part has it.
 const END: char = '/';
 
-/// What a file is, beside its name.
+/// The metadata of a file, beside its name.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Meta {
-    /// What it keeps while nobody changes it.
+    /// Its stamp, which stays the same while nobody changes the file.
     pub(crate) stamp: Stamp,
-    /// Whether the next change will show in the stamp.
+    /// True if the next change will show in the stamp.
     pub(crate) settled: bool,
 }
 
@@ -87,7 +87,7 @@ pub(crate) struct File<'c> {
     pub(crate) directory: &'c str,
     /// The last part of its name.
     pub(crate) last: &'c str,
-    /// What it is.
+    /// Its metadata.
     pub(crate) meta: Meta,
 }
 

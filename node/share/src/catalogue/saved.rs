@@ -54,7 +54,7 @@ pub(crate) enum SavedError {
 
 type Result<T> = std::result::Result<T, SavedError>;
 
-/// What is saved.
+/// The saved part of the catalogue.
 #[derive(Debug)]
 pub(crate) struct Saved {
     pub(crate) view: Arc<View>,
@@ -82,7 +82,7 @@ pub(crate) fn save(state: &StateDir, root: &str, saved: &Saved) -> Result<()> {
     Ok(())
 }
 
-/// What was saved of the directory that `root` names; nothing if nothing was.
+/// Loads the catalogue that was saved of the directory `root`; nothing if none was.
 pub(crate) fn load(state: &StateDir, root: &str) -> Result<Option<Saved>> {
     let Some(file) = state.open_file(FILE)? else {
         return Ok(None);

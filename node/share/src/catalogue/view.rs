@@ -13,10 +13,10 @@ use plugin_api::{FileInfo, Flow};
 
 use super::chunk::{CHUNK_MAX, Chunk, ChunkBuilder, File, Marks, Meta};
 
-/// A chunk with fewer files takes in the next one when it is made anew.
+/// A chunk with fewer files takes in the next one when it is rebuilt.
 const CHUNK_MIN: usize = CHUNK_MAX / 8;
 
-/// What does not fit into one chunk is cut into pieces of this length, so that a
+/// Files that do not fit into one chunk are cut into pieces of this length, so that a
 /// few more files fit into each.
 const CHUNK_NEW: usize = CHUNK_MAX / 4 * 3;
 
@@ -30,16 +30,16 @@ pub(crate) struct View {
     count: usize,
 }
 
-/// What a change was.
+/// The state of a file before a change.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum Was {
     /// Not there before.
     Added(Meta),
     /// There before, with other bytes maybe.
     Changed {
-        /// What it was.
+        /// Its metadata before.
         before: Meta,
-        /// What it is.
+        /// Its metadata now.
         now: Meta,
     },
     /// There before, and is not any more.
@@ -199,7 +199,7 @@ impl View {
 /// A text that is looked for.
 struct Needle<'t> {
     finder: Finder<'t>,
-    /// Whether a file that is found has the text; else it has a part of it.
+    /// True if a file that is found has the text; else it has a part of it.
     is_whole: bool,
 }
 
@@ -215,7 +215,7 @@ impl<'t> Needle<'t> {
     }
 }
 
-/// Whether the name of a file, in lower case, has one of `texts`.
+/// Returns true if the name of a file, in lower case, has one of `texts`.
 fn has_one(chunk: &Chunk, at: usize, texts: &[String], name: &mut String) -> bool {
     chunk.file(at).write_name(name);
     let lower = name.to_lowercase();
@@ -247,7 +247,7 @@ struct Making {
 }
 
 impl Making {
-    /// Whether the next chunk goes into the one that is being made, which is
+    /// Returns true if the next chunk goes into the one that is being made, which is
     /// short.
     fn takes_in(&self) -> bool {
         (1..CHUNK_MIN).contains(&self.builder.len())

@@ -1,4 +1,4 @@
-//! What is known of content, by its digest.
+//! Shared content, found by its digest.
 
 use std::{io, ops::Range, os::unix::fs::FileExt, sync::Arc};
 

@@ -64,7 +64,7 @@ struct Unsaved {
     tree_bytes: usize,
 }
 
-/// How files and what is known of them differ.
+/// The differences between the files and the stored digests.
 #[derive(Debug, Default)]
 pub(super) struct Compared {
     /// Files that are not known, or not as they are.
@@ -78,7 +78,7 @@ pub(super) struct Compared {
 struct New {
     known: Known,
     tree: PieceTree,
-    /// Whether the stamp shows the next change; else it is not saved.
+    /// True if the stamp shows the next change; else it is not saved.
     settled: bool,
 }
 
@@ -324,12 +324,12 @@ impl Store {
         });
     }
 
-    /// Whether there are digests of files that were too young for them.
+    /// Returns true if there are digests of files whose stamps were too young for them.
     pub(super) fn has_unsettled(&self) -> bool {
         lock(&self.unsaved).files.values().any(|new| !new.settled)
     }
 
-    /// Whether there is something to save.
+    /// Returns true if there is something to save.
     pub(super) fn is_unsaved(&self) -> bool {
         lock(&self.unsaved).files.values().any(|new| new.settled)
     }

@@ -7,7 +7,7 @@ use node_base::clock::now;
 use super::look::Look;
 use crate::folders::following;
 
-/// What is looked at.
+/// The depth of a sweep.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub(super) enum Depth {
     /// Directories, and the files of those that changed.

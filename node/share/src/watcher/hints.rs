@@ -22,7 +22,7 @@ pub(crate) struct Batch {
     pub(crate) everything: bool,
 }
 
-/// What was seen of a change.
+/// The signs of a change.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(crate) struct Signs {
     /// It was written to, or closed after it was open for writing.
@@ -42,7 +42,7 @@ pub(crate) struct Hints {
 struct Waiting {
     batch: Batch,
     stopped: bool,
-    /// Whether there is something to do beside the hints.
+    /// True if there is something to do beside the hints.
     woken: bool,
 }
 
@@ -167,7 +167,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_comes_twice_is_looked_at_once_and_too_much_is_everything() {
+    fn doubled_hints_are_one_and_too_many_mean_everything() {
         let hints = Hints::default();
         hints.name("a");
         hints.name("a");

@@ -1,4 +1,4 @@
-//! What is mounted in the share, and which file systems tell of no changes.
+//! The mounts in the share, and the file systems that report no changes.
 //!
 //! The system tells nobody of mounts who watches a directory, and of changes on a
 //! network file system only of those that this machine makes.

@@ -11,10 +11,10 @@ pub struct ContentScan {
     text: Option<TextScan>, // None as soon as it is known to be binary
 }
 
-/// What a scan found.
+/// The result of a scan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Scanned {
-    /// How the file travels.
+    /// The encoding of the file.
     pub payload: Payload,
     /// Length of the file, in bytes.
     pub length: u64,
@@ -56,7 +56,7 @@ impl ContentScan {
         self.text.is_some()
     }
 
-    /// What was found, after the last byte.
+    /// Returns the result, after the last byte.
     #[must_use]
     pub fn finish(self) -> Scanned {
         let text = self.text.filter(|text| text.utf8.is_complete());

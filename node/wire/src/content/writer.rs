@@ -8,7 +8,7 @@ use crate::dialect::{CODE_FAIL, CODE_OK, Dialect};
 use crate::response;
 use crate::value::Value;
 
-/// What comes before and after a file, in the dialect and the type of value.
+/// The text before and after a file, in the dialect and the type of value.
 macro_rules! frame {
     (faults, $tag:literal) => {
         frame!("", $tag, "")
@@ -90,18 +90,18 @@ impl QueryAnswerWriter {
         }
     }
 
-    /// What the head of every whole answer begins with, whatever kind the file is. White
+    /// The first bytes of every whole answer, for each kind of file. White
     /// space may follow it.
     pub const PRELUDE: &str = "<?xml version=\"1.0\"?>\n<methodResponse>\n<params>\n<param>\n";
 
-    /// What comes before the file, behind the [`PRELUDE`](Self::PRELUDE) if there is one.
+    /// Returns the text before the file, behind the [`PRELUDE`](Self::PRELUDE) if there is one.
     #[must_use]
     pub fn head_behind_prelude(&self) -> &'static str {
         let head = self.frame.head;
         head.strip_prefix(Self::PRELUDE).unwrap_or(head)
     }
 
-    /// What comes before the file.
+    /// Returns the text before the file.
     #[must_use]
     pub fn head(&self) -> &'static str {
         self.frame.head
@@ -160,7 +160,7 @@ pub(super) fn base64_length(length: u64) -> u64 {
     length.div_ceil(3) * 4
 }
 
-/// What stands for a byte of text that cannot stand for itself.
+/// Returns the escape of a byte of text that cannot stand for itself.
 pub(super) fn escape_of(byte: u8) -> Option<&'static str> {
     match byte {
         b'&' => Some("&amp;"),

@@ -1,6 +1,6 @@
 //! The head of an answer: from the first byte to where the content begins.
 //!
-//! The head is short, so it is kept and judged anew whenever more of it has
+//! The head is short, so it is kept and judged again whenever more of it has
 //! arrived. The judgement of a beginning never depends on where it was cut: it
 //! is "more" until it is clear, and then the same for every continuation.
 
@@ -18,7 +18,7 @@ pub(super) struct HeadReader {
     bytes: Vec<u8>,
 }
 
-/// What a head turned out to begin.
+/// The kind of answer that a head begins.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Start {
     /// An answer without streamed content.
@@ -222,7 +222,7 @@ impl<'a> Cursor<'a> {
         Ok(())
     }
 
-    /// Whether `start` comes next.
+    /// Returns true if `start` comes next.
     fn begins_with(&self, start: &[u8]) -> Result<bool, Stop> {
         let rest = &self.bytes[self.at..];
         if rest.len() < start.len() && start.starts_with(rest) {

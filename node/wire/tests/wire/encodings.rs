@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use super::query_answers::pieces;
 use super::values::legal_text;
 
-/// How a document is written.
+/// An encoding of a document, as a test writes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Coding {
     /// With this label; only ASCII in bytes.
@@ -215,7 +215,7 @@ fn each_library_byte_is_its_own_character() {
 }
 
 #[test]
-fn a_mark_wins_over_the_header_and_the_header_over_the_declaration() {
+fn a_mark_beats_the_header_and_the_header_the_declaration() {
     let charset =
         |label: &str| Charset::of_content_type(Some(&format!("text/xml; charset={label}")));
     let read = |body: &[u8], label| query_text([body], charset(label)).map(|(_, text)| text);

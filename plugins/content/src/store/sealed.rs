@@ -72,7 +72,7 @@ pub(super) fn length(file: &File) -> io::Result<u64> {
     length.ok_or_else(|| damaged("it is too short"))
 }
 
-/// Whether the content is what was written.
+/// Checks that the content is as it was written.
 pub(super) fn verify(file: &File) -> io::Result<()> {
     let length = length(file)?;
     let (mut checksum, mut at) = (Hasher::new(), 0);

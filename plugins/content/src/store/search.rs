@@ -107,7 +107,7 @@ impl View {
         })
     }
 
-    /// Whether the index has a word that fits one of `wanted` and is not it.
+    /// Returns true if the index has a word that matches one of `wanted` and is spelt otherwise.
     pub(crate) fn has_folded(&self, wanted: &[AnyOf]) -> Result<bool, StoreError> {
         unbroken("it was asked for spellings", || {
             for term in wanted.iter().flatten().flatten() {

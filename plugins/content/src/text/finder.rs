@@ -1,4 +1,4 @@
-//! Whether a text has what a query asks for, and its best line.
+//! The check of a text against a query, and the choice of its best line.
 //!
 //! Words are compared as words ([`Word::fit`]), one by one. Where both the text and a
 //! word are ASCII, its places are found by searching for its bytes first, which is fast.
@@ -22,10 +22,10 @@ pub(super) struct Finder {
     without: Vec<Prepared>,
 }
 
-/// What was found in a text.
+/// A match in a text.
 pub(super) struct TextMatch {
     pub(super) excerpt: Excerpt,
-    /// How the words fit: the worst of them.
+    /// The fit of the words: that of the worst.
     pub(super) fit: Fit,
 }
 
@@ -44,7 +44,7 @@ struct Spot {
 
 impl Finder {
     /// # Errors
-    /// What is wrong with a word; that is not to be expected.
+    /// Errors if a word is not valid; that is not to be expected.
     pub(super) fn new(query: &TextQuery) -> Result<Finder, String> {
         let prepared = |phrases: &[Phrase]| {
             let prepared = phrases.iter().cloned().map(Prepared::new);
@@ -57,7 +57,7 @@ impl Finder {
         })
     }
 
-    /// Whether one word is all that is asked for, so that the first line that has it
+    /// Returns true if the query is just one word, so that the first line that has it
     /// is the best.
     pub(super) fn wants_one_word(&self) -> bool {
         let is_one = |prepared: &Prepared| prepared.phrase.words.len() == 1;
@@ -319,7 +319,7 @@ impl Prepared {
         }
     }
 
-    /// How `run` fits the word `n` of the phrase.
+    /// Returns the fit of `run` to the word `n` of the phrase.
     fn fit(&self, n: usize, run: &str, word: &mut Word) -> Option<Fit> {
         let wanted = &self.phrase.words[n].word;
         let is_begin = self.phrase.is_begin && n + 1 == self.phrase.words.len();
@@ -374,7 +374,7 @@ mod tests {
     }
 
     #[test]
-    fn words_are_found_in_every_spelling_and_marked_where_they_stand() {
+    fn words_are_found_and_marked_in_every_spelling() {
         for (query, text, mark) in [
             ("istanbul", "in İSTANBUL.", "İSTANBUL"),
             ("İstanbul", "in istanbul.", "istanbul"),

@@ -1,9 +1,9 @@
-//! What `text:` is asked: words, "quoted phrases", `-words` to leave out, `a OR b`, and
+//! The language of `text:`: words, "quoted phrases", `-words` to leave out, `a OR b`, and
 //! `begin*`.
 //!
 //! Signs that belong to a word are a part of it: `C++`, `.NET`, `node.js`. Hyphens,
 //! underscores and apostrophes only separate words, and so does the punctuation of a
-//! sentence. What means nothing is refused, with its place.
+//! sentence. A part without meaning is refused, with its place.
 
 use plugin_api::HandlerError;
 use plugin_words::{Place, Word, Words, is_ignorable};
@@ -13,7 +13,7 @@ use crate::{
     store::{AnyOf, WantedWord},
 };
 
-/// What files have to have, and must not have.
+/// The phrases that files must have, and must not have.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub(super) struct TextQuery {
     /// One phrase of each group has to be there.
@@ -32,19 +32,19 @@ pub(super) struct Phrase {
     pub(super) words: Vec<Next>,
     /// Signs directly behind the last word.
     pub(super) trail: String,
-    /// Whether the last word is the begin of one.
+    /// True if the last word is the begin of one.
     pub(super) is_begin: bool,
 }
 
 /// A word of a phrase.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) struct Next {
-    /// What stands between it and the word before.
+    /// The gap between it and the word before.
     pub(super) gap: Gap,
     pub(super) word: Word,
 }
 
-/// What stands between two words.
+/// The text between two words.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) enum Gap {
     /// Anything but letters and digits.
@@ -58,7 +58,7 @@ pub(super) enum Gap {
 /// A word or quoted part of the query.
 #[derive(Clone, Copy, Debug)]
 struct Token<'a> {
-    /// Which character it begins with, from 1.
+    /// The position of its first character, from 1.
     at: usize,
     text: &'a str,
 }
@@ -226,7 +226,7 @@ impl Gap {
         }
     }
 
-    /// Whether `between` is it.
+    /// Returns true if `between` is such a gap.
     pub(super) fn fits(&self, between: &str) -> bool {
         let is_nothing = |c: char| c.is_whitespace() || is_ignorable(c);
         match self {
@@ -268,7 +268,7 @@ fn operator(token: &str) -> Result<(), String> {
     Err(problem)
 }
 
-/// Whether a part begins or ends with a parenthesis that has no partner in it.
+/// Returns true if a part begins or ends with a parenthesis that has no partner in it.
 fn unbalanced(token: &str) -> bool {
     if token.starts_with('"') || token.starts_with("-\"") {
         return false;

@@ -141,7 +141,7 @@ fn long_log(lines: usize) -> String {
 }
 
 #[test]
-fn what_is_appended_to_a_long_file_is_added_without_reading_it_all() {
+fn an_append_to_a_long_file_is_indexed_without_a_full_read() {
     let home = tempfile::tempdir().unwrap();
     let mut log = long_log(150_000);
     let world = World::of(&[("log", log.as_bytes())]);

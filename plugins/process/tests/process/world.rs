@@ -185,7 +185,7 @@ pub(crate) fn program(body: &str) -> Lair {
 }
 
 impl Lair {
-    /// What it finds for `query` in an empty share within a short time.
+    /// Returns its hits for `query` in an empty share within a short time.
     pub(crate) fn ask(&self, query: &str) -> Result<Vec<String>, String> {
         self.ask_within(query, Duration::from_secs(20))
     }
@@ -211,13 +211,13 @@ impl Lair {
         }
     }
 
-    /// What it wrote into the file `name` of its directory.
+    /// Returns the text that it wrote into the file `name` of its directory.
     pub(crate) fn note(&self, name: &str) -> Option<String> {
         std::fs::read_to_string(self.home.path().join(name)).ok()
     }
 }
 
-/// Whether a process of this number is there, even as a zombie.
+/// Returns true if a process of this number is there, even as a zombie.
 pub(crate) fn is_there(pid: &str) -> bool {
     Path::new("/proc").join(pid.trim()).exists()
 }

@@ -67,7 +67,7 @@ pub(crate) fn script(body: &str) -> ScriptHandler {
     ScriptHandler::compile(&source("test", 1, &code)).unwrap()
 }
 
-/// What `handler` finds for `query` among `files`.
+/// Returns the names that `handler` finds for `query` among `files`.
 pub(crate) fn ask(
     handler: &ScriptHandler,
     query: &str,

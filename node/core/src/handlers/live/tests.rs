@@ -6,7 +6,7 @@ use super::*;
 use crate::handlers::Asker;
 use crate::threads::Threads;
 
-/// Gives as many hits as the query says; fails behind them if it is told to.
+/// Gives as many hits as the query says; fails behind them if the query asks for it.
 struct Numbers;
 
 struct Nothing;

@@ -1,4 +1,4 @@
-//! What a query means, and where it is wrong.
+//! Tests of the meaning of queries, and of the places of their errors.
 
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -111,7 +111,7 @@ fn sizes_are_ranges() {
 }
 
 #[test]
-fn days_include_their_beginning_and_a_file_without_a_time_passes_none() {
+fn days_include_their_begin_and_a_file_needs_a_time() {
     let query = parse("after:1970-01-02 before:1970-01-03").unwrap();
     let day = 24 * 3_600;
     let admits = |seconds| query.filters().admits(&file("a", 1, seconds));

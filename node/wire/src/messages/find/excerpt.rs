@@ -18,7 +18,7 @@ use crate::value::Value;
 /// A place in a file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FindExcerpt {
-    /// What stands there; as sent, any characters.
+    /// The text there; as sent, any characters.
     pub text: String,
     /// Parts of it that fit, as ranges of bytes, in order.
     pub marks: Vec<Range<usize>>,

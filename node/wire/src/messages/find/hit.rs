@@ -22,9 +22,9 @@ pub struct FindHit {
     pub hashed: Option<u64>,
     /// When it was last changed, Unix milliseconds.
     pub modified: Option<u64>,
-    /// Whether its owner may run it.
+    /// True if its owner may run it.
     pub executable: bool,
-    /// How well it fits, as the handler there counts; more is better.
+    /// The score that the handler there gave it; more is better.
     pub score: Option<f64>,
     /// The place in it that fits.
     pub excerpt: Option<FindExcerpt>,
