@@ -284,7 +284,7 @@ pub(crate) struct GrepArgs {
     pub(crate) pcre2: bool,
 }
 
-/// Lines of context as the query takes them.
+/// Parses lines of context as the query takes them.
 fn context_lines(text: &str) -> Result<usize, String> {
     let lines = text.parse().ok().filter(|lines| *lines <= 10);
     lines.ok_or_else(|| "ctl grep shows at most 10 lines around a hit; ctl cat or ctl fetch brings the whole file".to_owned())
@@ -565,7 +565,7 @@ pub(crate) struct CompletionsArgs {
 }
 
 impl GlobalArgs {
-    /// Where results and messages go.
+    /// Returns the outlet for results and messages.
     pub(crate) fn output(&self) -> Output {
         let format = if self.json {
             Format::Json
@@ -582,7 +582,7 @@ impl GlobalArgs {
 }
 
 impl SearchArgs {
-    /// The query: words that the shell has taken apart are one query.
+    /// Returns the query: words that the shell has taken apart are one query.
     pub(crate) fn query(&self) -> String {
         self.words.join(" ")
     }

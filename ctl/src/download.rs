@@ -142,7 +142,7 @@ impl PeerPort {
         request
     }
 
-    /// The next bytes of the body, `None` at its end.
+    /// Returns the next bytes of the body, `None` at its end.
     async fn next(&self, body: &mut Incoming) -> Result<Option<Bytes>, CtlError> {
         while let Some(frame) = self.silence_over(body.frame()).await? {
             let frame = frame.map_err(|error| self.broken(&error.to_string()))?;

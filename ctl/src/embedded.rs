@@ -76,17 +76,17 @@ impl EmbeddedNode {
         })
     }
 
-    /// The URL under which peers reach it.
+    /// Returns the URL under which peers reach it.
     pub(crate) fn url(&self) -> &str {
         self.running.url()
     }
 
-    /// The directory that it shares.
+    /// Returns the directory that it shares.
     pub(crate) fn share(&self) -> &Path {
         self.running.share()
     }
 
-    /// Its state directory.
+    /// Returns its state directory.
     pub(crate) fn state(&self) -> &Path {
         self.running.state()
     }

@@ -98,37 +98,37 @@ pub(crate) enum CtlError {
 }
 
 impl CtlError {
-    /// A command or parameter that makes no sense.
+    /// Returns the error of a command or parameter that is not valid.
     pub(crate) fn usage(message: impl Into<String>) -> CtlError {
         ApiError::new(ErrorCode::Usage, message).into()
     }
 
-    /// Something that is not there.
+    /// Returns the error of something that is not there.
     pub(crate) fn not_found(message: impl Into<String>) -> CtlError {
         ApiError::new(ErrorCode::NotFound, message).into()
     }
 
-    /// Nothing was found, and the answer is not complete.
+    /// Returns the error of an answer that is empty and not complete.
     pub(crate) fn incomplete(message: impl Into<String>) -> CtlError {
         ApiError::new(ErrorCode::Incomplete, message).into()
     }
 
-    /// A peer or node that could not be reached.
+    /// Returns the error of a peer or node that could not be reached.
     pub(crate) fn network(message: impl Into<String>) -> CtlError {
         ApiError::new(ErrorCode::Network, message).into()
     }
 
-    /// Several things of one command went wrong, all with this code if there is one.
+    /// Returns the error of several things of one command, with the code of all if there is one.
     pub(crate) fn of_several(code: Option<ErrorCode>, message: impl Into<String>) -> CtlError {
         ApiError::new(code.unwrap_or(ErrorCode::Failed), message).into()
     }
 
-    /// Anything else.
+    /// Returns any other error.
     pub(crate) fn failed(message: impl Into<String>) -> CtlError {
         ApiError::new(ErrorCode::Failed, message).into()
     }
 
-    /// A file of this machine that could not be used; `action` is a verb such as `read`.
+    /// Returns the error of a file of this machine; `action` is a verb such as `read`.
     pub(crate) fn file(action: &'static str, path: &Path, source: io::Error) -> CtlError {
         CtlError::File {
             action,
@@ -137,7 +137,7 @@ impl CtlError {
         }
     }
 
-    /// A failure to write results.
+    /// Returns the error of a failure to write results.
     pub(crate) fn output(error: io::Error) -> CtlError {
         match error.kind() {
             io::ErrorKind::BrokenPipe => CtlError::OutputClosed,
@@ -173,7 +173,7 @@ impl CtlError {
         }
     }
 
-    /// The code with which the program ends.
+    /// Returns the code with which the program ends.
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
             CtlError::ScriptExit(code) => *code,
@@ -193,7 +193,7 @@ impl CtlError {
         )
     }
 
-    /// The line for standard error, if there is something to say.
+    /// Returns the line for standard error, if there is something to say.
     pub(crate) fn line(&self) -> Option<String> {
         match self {
             CtlError::ScriptExit(_) | CtlError::OutputClosed => None,
@@ -202,14 +202,14 @@ impl CtlError {
         }
     }
 
-    /// The object for standard error with `--json`, if there is something to say.
+    /// Returns the object for standard error with `--json`, if there is something to say.
     pub(crate) fn json(&self) -> Option<Value> {
         self.line()?;
         Some(object(self.code(), &self.to_string()))
     }
 }
 
-/// An error as `--json` shows it.
+/// Returns an error as `--json` shows it.
 pub(crate) fn object(code: ErrorCode, message: &str) -> Value {
     json!({ "error": { "code": code.name(), "exit": code.exit_code(), "message": message } })
 }
@@ -340,7 +340,7 @@ fn code_of_io(error: &io::Error) -> ErrorCode {
     }
 }
 
-/// Names the file that the place is from, if it is not that file itself.
+/// Returns names the file that the place is from, if it is not that file itself.
 fn from(place: &Place, file: &Path) -> String {
     match place {
         Place::Socket(_) => String::new(),

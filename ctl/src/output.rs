@@ -129,7 +129,7 @@ impl Output {
         }
     }
 
-    /// A size in bytes: short for a person, exact otherwise.
+    /// Formats a size in bytes: short for a person, exact otherwise.
     pub(crate) fn size(self, size: u64) -> String {
         if self.is_for_a_person() {
             bytes(size)
@@ -138,7 +138,7 @@ impl Output {
         }
     }
 
-    /// A time in Unix milliseconds: how long ago for a person, exact otherwise.
+    /// Formats a time in Unix milliseconds: its age for a person, exact otherwise.
     pub(crate) fn moment(self, milliseconds: u64) -> String {
         if self.is_for_a_person() {
             ago(milliseconds, std::time::SystemTime::now())
@@ -176,24 +176,24 @@ impl Output {
     }
 }
 
-/// The width of the window that `outlet` writes to, if it is a terminal that says so.
+/// Returns the width of the window that `outlet` writes to, if it is a terminal that has one.
 fn window(outlet: &impl AsFd) -> Option<usize> {
     let (Width(width), _) = terminal_size_of(outlet)?;
     (width > 0).then_some(width.into())
 }
 
-/// Foreign text on one line, safe for a terminal.
+/// Returns foreign text on one line, safe for a terminal.
 pub(crate) fn escaped(text: &str) -> String {
     escaped_whole(text).to_string()
 }
 
-/// Foreign text on one line, safe for a terminal, whose tabs are kept.
+/// Returns foreign text on one line, safe for a terminal, whose tabs are kept.
 pub(crate) fn escaped_line(text: &str) -> String {
     let pieces: Vec<_> = text.split('\t').map(escaped).collect();
     pieces.join("\t")
 }
 
-/// Text of a script, safe for a terminal, whose line breaks and tabs are kept.
+/// Returns text of a script, safe for a terminal, whose line breaks and tabs are kept.
 pub(crate) fn escaped_lines(text: &str) -> String {
     let lines: Vec<_> = text.split('\n').map(escaped_line).collect();
     lines.join("\n")

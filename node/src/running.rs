@@ -137,25 +137,25 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
 }
 
 impl Running {
-    /// The URL under which peers reach the node.
+    /// Returns the URL under which peers reach the node.
     #[must_use]
     pub fn url(&self) -> &str {
         self.node.url().as_str()
     }
 
-    /// The address of the control connection.
+    /// Returns the address of the control connection.
     #[must_use]
     pub fn control(&self) -> SocketAddr {
         self.control.address()
     }
 
-    /// The state directory.
+    /// Returns the state directory.
     #[must_use]
     pub fn state(&self) -> &Path {
         self.state.path()
     }
 
-    /// The shared directory.
+    /// Returns the shared directory.
     #[must_use]
     pub fn share(&self) -> &Path {
         &self.share

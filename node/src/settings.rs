@@ -276,7 +276,7 @@ fn resolved(listen: ListenAddress) -> Result<SocketAddr, SettingsError> {
     address.map_err(|error| SettingsError::Listen { listen, error })
 }
 
-/// `$XDG_STATE_HOME/sixhop`, or below the home directory.
+/// Returns `$XDG_STATE_HOME/sixhop`, or the directory below the home directory.
 #[must_use]
 pub fn default_state() -> Option<PathBuf> {
     let base = absolute("XDG_STATE_HOME")
@@ -284,7 +284,7 @@ pub fn default_state() -> Option<PathBuf> {
     Some(base.join("sixhop"))
 }
 
-/// The configuration file that is read if none is named: `$XDG_CONFIG_HOME/sixhop/config.toml`, or below the home
+/// Returns the configuration file that is read if none is named: `$XDG_CONFIG_HOME/sixhop/config.toml`, or below the home
 /// directory, if it is there.
 #[must_use]
 pub fn default_config() -> Option<PathBuf> {
@@ -294,7 +294,7 @@ pub fn default_config() -> Option<PathBuf> {
     file.is_file().then_some(file)
 }
 
-/// The state directory that the configuration file names, if there is one and it does.
+/// Returns the state directory that the configuration file names, if there is one and it does.
 ///
 /// # Errors
 /// When the file makes no sense.
@@ -306,7 +306,7 @@ pub fn configured_state() -> Result<Option<PathBuf>, SettingsError> {
     }
 }
 
-/// The absolute path in a variable of the environment.
+/// Returns the absolute path in a variable of the environment.
 fn absolute(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os(name).map(PathBuf::from);
     path.filter(|path| path.is_absolute())
@@ -387,7 +387,7 @@ fn read_peers(path: &Path, bad: &mut Vec<SettingsError>) -> Result<Vec<PeerUrl>,
     Ok(urls)
 }
 
-/// A line up to a `#` at its start or behind white space.
+/// Returns a line up to a `#` at its start or behind white space.
 fn without_comment(line: &str) -> &str {
     let comment = line.char_indices().find(|(at, c)| {
         *c == '#'
@@ -448,7 +448,7 @@ fn check_outside(
     }
 }
 
-/// The place of `path` without links, as far as it is there.
+/// Returns the path of `path` without links, as far as it is there.
 fn really(path: &Path) -> PathBuf {
     let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let mut existing = absolute.as_path();

@@ -72,7 +72,7 @@ impl Load {
         }
     }
 
-    /// Calls a second in one round.
+    /// Returns the calls a second in one round.
     fn run(&self) -> f64 {
         let (stop, start) = (AtomicBool::new(false), Instant::now());
         let calls: u32 = scope(|threads| {
@@ -109,7 +109,7 @@ impl Load {
     }
 }
 
-/// One call; whether the connection stays open. Nothing when there was no good answer.
+/// Makes one call; returns whether the connection stays open. Nothing when there was no good answer.
 fn exchange(stream: &mut TcpStream, request: &[u8]) -> Option<bool> {
     stream.write_all(request).ok()?;
     let mut answer = [0; 2048];

@@ -40,7 +40,7 @@ fn wait_for(node: &NodeProcess, query: &str, expected: &[&str]) {
     });
 }
 
-/// All names below a directory, as the disk has them.
+/// Returns all names below a directory, as the disk has them.
 fn there(directory: &Path, below: &str) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
     for entry in fs::read_dir(directory).unwrap() {

@@ -25,7 +25,7 @@ fn indexed(node: &NodeProcess) -> Value {
     })
 }
 
-/// File and line of each hit.
+/// Returns file and line of each hit.
 fn places(node: &NodeProcess, query: &str) -> Vec<(String, u64)> {
     let answer = node
         .control()

@@ -10,7 +10,7 @@ use serde_json::json;
 
 use crate::world::{ctl, noded};
 
-/// A port that nobody listens on: it was free a moment ago.
+/// Returns a port that nobody listens on: it was free a moment ago.
 fn unused_port() -> u16 {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     listener.local_addr().unwrap().port()

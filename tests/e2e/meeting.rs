@@ -299,7 +299,7 @@ fn a_proof_that_is_none_is_refused_and_makes_no_peer() {
     node.stop();
 }
 
-/// A file with a key that only its owner reads.
+/// Returns a file with a key that only its owner reads.
 fn key_file(home: &e2e::Home, key: &str) -> String {
     let path = home.root().join("network-key");
     fs::write(&path, key.repeat(32)).unwrap();
@@ -381,7 +381,7 @@ fn a_private_network_admits_members_and_no_strangers() {
     others.into_iter().for_each(NodeProcess::stop);
 }
 
-/// A call of `query` as docs/protocol.md has it.
+/// Returns a call of `query` as docs/protocol.md has it.
 fn own_query(name: &str) -> String {
     format!(
         "<?xml version=\"1.0\"?>\n<methodCall>\n<methodName>query</methodName>\n<params>\n<param>\n\

@@ -27,7 +27,7 @@ fn answer(query) { for file in files() { hit(file); } }
 const PUBLIC: &str = "what all may read";
 const SECRET: &str = "what nobody may read";
 
-/// A plugin directory with these files, which only its owner can write.
+/// Returns a plugin directory with these files, which only its owner can write.
 fn directory(home: &Home, files: &[(&str, &str)]) -> PathBuf {
     let directory = home.root().join("plugins");
     fs::create_dir_all(&directory).unwrap();
@@ -45,7 +45,7 @@ fn put(directory: &Path, name: &str, text: &str) {
     fs::rename(&new, directory.join(name)).unwrap();
 }
 
-/// A node to be, with a file for all and a hidden one, and its plugin directory.
+/// Returns options of a node with a file for all and a hidden one, and its plugin directory.
 fn guarded(files: &[(&str, &str)]) -> (NodeOptions, PathBuf) {
     let options = noded()
         .file("public.txt", PUBLIC)
@@ -55,7 +55,7 @@ fn guarded(files: &[(&str, &str)]) -> (NodeOptions, PathBuf) {
     (options.args(["--plugins", &plugins]), directory)
 }
 
-/// The entry of the policy in the list of plugins.
+/// Returns the entry of the policy in the list of plugins.
 fn entry(node: &NodeProcess) -> Value {
     let list = node.control().must("plugin.list", json!({}));
     let list = list.as_array().expect("a list");

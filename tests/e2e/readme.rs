@@ -135,7 +135,7 @@ impl Drop for Reader {
     }
 }
 
-/// The commands of the README, without comments.
+/// Returns the commands of the README, without comments.
 fn commands(readme: &str) -> Vec<String> {
     let blocks = readme.split("```sh\n").skip(1);
     let lines = blocks

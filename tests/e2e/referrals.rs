@@ -12,7 +12,7 @@ use serde_json::{Value as Json, json};
 
 use crate::world::noded;
 
-/// The inside of an answer to `sixhop.find` with these hits and referrals.
+/// Returns the inside of an answer to `sixhop.find` with these hits and referrals.
 fn found(hits: &str, peers: &[String]) -> String {
     let peers: String = peers
         .iter()
@@ -163,7 +163,7 @@ fn a_holder_without_a_digest_does_not_block_a_book_peer() {
     node.stop();
 }
 
-/// A member of the private network with this key.
+/// Returns a member of the private network with this key.
 fn member(key: &str) -> NodeOptions {
     let options = noded();
     let path = options.home().root().join("network-key");

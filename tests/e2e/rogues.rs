@@ -12,7 +12,7 @@ use crate::world::noded;
 const QUERY: Duration = Duration::from_secs(14);
 const PEAK_KIB: usize = 128 << 10;
 
-/// A node that knows a rogue and an honest peer with `good.txt`.
+/// Starts a node that knows a rogue and an honest peer with `good.txt`.
 fn beside(conduct: Conduct) -> (NodeProcess, Rogue, NodeProcess) {
     let rogue = Rogue::start(conduct);
     let honest = noded().file("good.txt", "good").start();
@@ -220,7 +220,7 @@ fn a_file_that_never_ends_is_cut() {
     honest.stop();
 }
 
-/// An answer to `query` as these bytes of XML.
+/// Starts a rogue whose answer to `query` is these bytes of XML.
 fn saying(xml: &[u8]) -> Rogue {
     let head = format!(
         "HTTP/1.1 200 OK\r\nContent-Type: text/xml\r\nConnection: close\r\nContent-Length: {}\r\n\r\n",

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::world::{ctl, noded};
 
-/// The content of the file with this number; some are empty, some alike.
+/// Returns the content of the file with this number; some are empty, some alike.
 fn bytes(number: usize) -> Vec<u8> {
     match number % 10 {
         0 => Vec::new(),
@@ -25,7 +25,7 @@ fn name(number: usize) -> String {
     format!("d/{:02}/{number:04}.txt", number % 7)
 }
 
-/// A node that shares so many small files and knows all their digests.
+/// Returns a node that shares so many small files and knows all their digests.
 fn holder(options: NodeOptions, count: usize) -> NodeProcess {
     let options = (0..count).fold(options, |options, number| {
         options.file(&name(number), bytes(number))
@@ -45,7 +45,7 @@ fn asker(peers: &[&str]) -> NodeProcess {
     noded().args(options.collect::<Vec<_>>()).start()
 }
 
-/// The last line of `ctl fetch d/`.
+/// Returns the last line of `ctl fetch d/`.
 fn fetch(asker: &NodeProcess) -> Value {
     let run = ctl(asker.home()).args(["--json", "fetch", "d/"]).run();
     let last = run.stdout.lines().last().expect("a line").to_owned();
@@ -59,7 +59,7 @@ fn assert_same(asker: &NodeProcess, numbers: impl IntoIterator<Item = usize>) {
     }
 }
 
-/// The bytes of the digest of a file.
+/// Returns the bytes of the digest of a file.
 fn digest(node: &NodeProcess, name: &str) -> Vec<u8> {
     let digest = wait_until("the digest is known", Duration::from_secs(10), || {
         let stat = node.control().must("share.stat", json!({ "name": name }));
@@ -70,7 +70,7 @@ fn digest(node: &NodeProcess, name: &str) -> Vec<u8> {
     (0..digest.len()).step_by(2).map(byte).collect()
 }
 
-/// Names below `folder` of temporaries.
+/// Returns names below `folder` of temporaries.
 fn temporaries(folder: &Path) -> Vec<String> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {

@@ -31,7 +31,7 @@ fn finds(nodes: &[NodeProcess]) -> u64 {
     received.sum()
 }
 
-/// Calls that the nodes received while `work` was done.
+/// Returns the calls that the nodes received while `work` was done.
 fn calls(nodes: &[NodeProcess], work: impl FnOnce() -> Value) -> (u64, Value) {
     let before = finds(nodes);
     let answer = work();

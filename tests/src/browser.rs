@@ -125,7 +125,7 @@ impl Browser {
         self.js_with(script, &json!([]))
     }
 
-    /// The same with `arguments`.
+    /// Runs the script with `arguments`.
     pub fn js_with(&self, script: &str, arguments: &Value) -> Value {
         self.must(
             "execute/sync",
@@ -154,7 +154,7 @@ impl Browser {
         ));
     }
 
-    /// The text that can be seen in the first element that a selector names.
+    /// Returns the text that can be seen in the first element that a selector names.
     pub fn text(&self, selector: &str) -> String {
         let script = "return document.querySelector(arguments[0])?.innerText ?? ''";
         let text = self.js_with(script, &json!([selector]));
@@ -282,7 +282,7 @@ impl Browser {
         self.devtools("Emulation.setDeviceMetricsOverride", &metrics);
     }
 
-    /// A picture of the page, as PNG.
+    /// Takes a picture of the page, as PNG.
     pub fn picture(&self) -> Vec<u8> {
         let shot = self.devtools("Page.captureScreenshot", &json!({ "format": "png" }));
         from_base64(shot["data"].as_str().unwrap_or_default()).expect("a picture is base64")
@@ -296,7 +296,7 @@ impl Browser {
         entries.iter().map(message).collect()
     }
 
-    /// The complaints of axe about what can be seen now: each with its rule and the elements.
+    /// Returns the complaints of axe about what can be seen now: each with its rule and the elements.
     ///
     /// # Panics
     /// When axe is not there or breaks.

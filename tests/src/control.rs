@@ -22,7 +22,7 @@ pub struct ControlError {
 }
 
 impl Control {
-    /// The port at an address.
+    /// Creates the port at an address.
     pub fn new(address: &str, secret: &str) -> Control {
         Control {
             url: format!("http://{address}/"),
@@ -30,7 +30,7 @@ impl Control {
         }
     }
 
-    /// The header that opens it.
+    /// Returns the header that opens it.
     pub fn authorization(&self) -> String {
         format!("Bearer {}", self.secret)
     }

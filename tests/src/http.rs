@@ -21,19 +21,19 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// The first value of a header.
+    /// Returns the first value of a header.
     pub fn header(&self, name: &str) -> Option<&str> {
         let found = self.headers.iter().find(|(key, _)| key == name);
         found.map(|(_, value)| value.as_str())
     }
 
-    /// The body as text, with what is not UTF-8 replaced.
+    /// Returns the body as text, with what is not UTF-8 replaced.
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 }
 
-/// The address in a URL such as `http://127.0.0.1:4242/`.
+/// Returns the address in a URL such as `http://127.0.0.1:4242/`.
 ///
 /// # Panics
 /// When the URL has no IP address and port.
@@ -45,13 +45,13 @@ pub fn address(url: &str) -> SocketAddr {
         .unwrap_or_else(|e| panic!("{url} is no address: {e}"))
 }
 
-/// The path of a URL, at least `/`.
+/// Returns the path of a URL, at least `/`.
 pub fn path(url: &str) -> &str {
     let rest = url.strip_prefix("http://").unwrap_or(url);
     rest.find('/').map_or("/", |at| &rest[at..])
 }
 
-/// A connection whose reads and writes end.
+/// Opens a connection whose reads and writes end.
 ///
 /// # Errors
 /// When nobody listens, or the table of descriptors is full.
@@ -81,7 +81,7 @@ pub fn exchange(url: &str, request: &[u8]) -> Result<Answer, String> {
     })
 }
 
-/// `GET` of a path, closing afterwards.
+/// Makes a `GET` of a path, closing afterwards.
 ///
 /// # Errors
 /// As [`exchange`].
@@ -89,7 +89,7 @@ pub fn get(url: &str, path: &str) -> Result<Answer, String> {
     request(url, "GET", path, &[], b"")
 }
 
-/// One well-formed request with extra header lines.
+/// Makes one well-formed request with extra header lines.
 ///
 /// # Errors
 /// As [`exchange`].
@@ -103,7 +103,7 @@ pub fn request(
     exchange(url, &bytes_of(url, method, path, headers, body))
 }
 
-/// The bytes of a well-formed request that asks to close.
+/// Returns the bytes of a well-formed request that asks to close.
 pub fn bytes_of(
     url: &str,
     method: &str,
@@ -225,7 +225,7 @@ impl<'a, R: Read> Reader<'a, R> {
         Ok(std::mem::replace(&mut self.buffer, rest))
     }
 
-    /// Everything up to and with `end`.
+    /// Reads everything up to and with `end`.
     fn through(&mut self, end: &[u8]) -> Result<String, String> {
         loop {
             if let Some(at) = self.buffer.windows(end.len()).position(|w| w == end) {

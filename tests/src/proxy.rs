@@ -61,7 +61,7 @@ impl Proxy {
         Proxy::start(url, conduct)
     }
 
-    /// From now on it changes content.
+    /// Changes content from now on.
     pub fn lie(&self) {
         self.conduct.lies.store(true, Ordering::Release);
     }

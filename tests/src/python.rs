@@ -68,7 +68,7 @@ impl PythonPeer {
         peer
     }
 
-    /// The URL to give to this peer for a node of ours.
+    /// Returns the URL to give to this peer for a node of ours.
     pub fn url_for(&self, node: &str) -> String {
         match self.dialect {
             Dialect::Codes => format!("{node}codes"),

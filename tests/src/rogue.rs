@@ -104,7 +104,7 @@ impl Rogue {
         }
     }
 
-    /// The bodies and heads of all requests that it has read.
+    /// Returns the bodies and heads of all requests that it has read.
     pub fn requests(&self) -> Vec<String> {
         let requests = self.shared.requests.lock();
         requests.unwrap_or_else(PoisonError::into_inner).clone()
@@ -131,7 +131,7 @@ impl Drop for Rogue {
     }
 }
 
-/// The address of a port where nobody listens.
+/// Returns the address of a port where nobody listens.
 ///
 /// # Panics
 /// When the loopback gives no port.
@@ -197,7 +197,7 @@ impl Shared {
         Ok(())
     }
 
-    /// One request, or nothing at the end.
+    /// Reads one request, or nothing at the end.
     fn read_request(
         &self,
         mut stream: &TcpStream,
@@ -284,7 +284,7 @@ impl Shared {
         Ok(())
     }
 
-    /// A pause that the end of the rogue cuts short.
+    /// Sleeps; the end of the rogue cuts it short.
     fn pause(&self, length: Duration) {
         let start = Instant::now();
         while start.elapsed() < length && !self.stop.load(Ordering::SeqCst) {
@@ -301,7 +301,7 @@ const NO_METHOD: &str = "<?xml version=\"1.0\"?><methodResponse><fault><value><s
     <member><name>faultString</name><value><string>no such method</string></value></member>\
     </struct></value></fault></methodResponse>";
 
-/// The XML of an answer around the inside of a value.
+/// Returns the XML of an answer around the inside of a value.
 pub fn answer_of(inside: &str) -> String {
     format!(
         "<?xml version=\"1.0\"?><methodResponse><params><param><value>{inside}</value></param></params></methodResponse>"
@@ -336,7 +336,7 @@ fn whole_request(buffer: &[u8]) -> Option<usize> {
     (buffer.len() >= end + length).then_some(end + length)
 }
 
-/// A fault as the body of an answer.
+/// Returns a fault as the body of an answer.
 pub fn fault_of(code: i64) -> String {
     NO_METHOD.replace("-32601", &code.to_string())
 }

@@ -54,7 +54,7 @@ impl Ui {
         ui
     }
 
-    /// `http://127.0.0.1:PORT/`.
+    /// Returns `http://127.0.0.1:PORT/`.
     pub fn url(&self) -> &str {
         self.link.split('#').next().unwrap_or_default()
     }
@@ -64,14 +64,14 @@ impl Ui {
         self.link.split('#').nth(1).unwrap_or_default()
     }
 
-    /// `HOST:PORT`.
+    /// Returns `HOST:PORT`.
     pub fn host(&self) -> &str {
         self.url()
             .trim_start_matches("http://")
             .trim_end_matches('/')
     }
 
-    /// Its process.
+    /// Returns the number of its process.
     pub fn pid(&self) -> u32 {
         self.child.id()
     }

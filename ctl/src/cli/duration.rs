@@ -39,7 +39,7 @@ pub(crate) fn parse(text: &str) -> Result<Duration, DurationError> {
     }
 }
 
-/// The duration in the largest unit that needs no fraction.
+/// Returns the duration in the largest unit that needs no fraction.
 pub(crate) fn show(duration: Duration) -> String {
     let milliseconds = duration.as_millis();
     let units = [(3_600_000, "h"), (60_000, "m"), (1_000, "s")];

@@ -128,7 +128,7 @@ fn carry_out(words: &[String], context: &Context, runtime: &Handle) -> Result<()
     }
 }
 
-/// The name for which the chapter's client has a sentence of its own, if it is not found: that of one file.
+/// Returns the name for which the chapter's client has a sentence of its own, if it is not found: that of one file.
 fn missing_name(command: &Command) -> Option<String> {
     match command {
         Command::Fetch(args) => match args.names.as_slice() {
@@ -181,7 +181,7 @@ fn sentence(error: &clap::Error) -> String {
     text.strip_prefix("error: ").unwrap_or(&text).to_owned()
 }
 
-/// Every command that the prompt has, with what it does.
+/// Returns every command of the prompt, with its description.
 fn help_text() -> String {
     let cli = Cli::command();
     let commands = cli

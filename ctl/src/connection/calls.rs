@@ -42,12 +42,12 @@ pub(crate) struct Listing {
 pub(crate) struct Folder(String);
 
 impl Folder {
-    /// The folder of this name, which may end with a `/`.
+    /// Creates the folder of this name, which may end with a `/`.
     pub(crate) fn new(text: &str) -> Folder {
         Folder(text.trim_end_matches('/').to_owned())
     }
 
-    /// Its name.
+    /// Returns its name.
     pub(crate) fn name(&self) -> &str {
         &self.0
     }
@@ -92,7 +92,7 @@ impl Connection {
         self.sorted_out(self.http.add(url.to_owned()).await)
     }
 
-    /// The error for a peer that did not answer a `hello`.
+    /// Errors if a peer did not answer a `hello`.
     pub(crate) fn require_answer(peer: &Peer) -> Result<(), CtlError> {
         if peer.state == PeerState::Up {
             return Ok(());
@@ -188,7 +188,7 @@ impl Connection {
         self.sorted_out(PluginsClient::list(&self.http).await)
     }
 
-    /// The events after the event `id` that the node still has, at most `limit`.
+    /// Returns the events after the event `id` that the node still has, at most `limit`.
     pub(crate) async fn events_after(&self, id: u64, limit: u32) -> Result<EventPage, CtlError> {
         self.sorted_out(EventsClient::since(&self.http, id, Some(limit)).await)
     }
@@ -422,7 +422,7 @@ fn outcome(status: FetchStatus) -> Result<FetchStatus, CtlError> {
     }
 }
 
-/// The digest, if this is `blake3:` and one: it names content and not a file. The file is then called by its digest,
+/// Returns the digest, if this is `blake3:` and one: it names content and not a file. The file is then called by its digest,
 /// which is written with small letters.
 ///
 /// # Errors

@@ -98,7 +98,7 @@ impl Channel {
         Ok((Channel { state, place }, file))
     }
 
-    /// Where the node listens.
+    /// Returns the place where the node listens.
     pub(crate) fn place(&self) -> &Place {
         &self.place
     }

@@ -239,7 +239,7 @@ impl Place {
     }
 }
 
-/// A name that a peer could use too. It is joined to a directory of this machine.
+/// Parses a name that a peer could use too. It is joined to a directory of this machine.
 fn parse(name: &str) -> Result<ShareName, CtlError> {
     ShareName::parse(name).map_err(|error| {
         CtlError::usage(format!(

@@ -94,7 +94,7 @@ impl Hooks {
         }
     }
 
-    /// Nothing is delivered any more.
+    /// Stops: nothing is delivered any more.
     fn stop(&self) {
         self.stopped.store(true, Ordering::Relaxed);
     }

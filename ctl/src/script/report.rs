@@ -91,7 +91,7 @@ fn thrown(value: &Dynamic) -> (ErrorCode, String) {
     (code, message)
 }
 
-/// The code with this name or exit code.
+/// Returns the code with this name or exit code.
 fn code(value: &Dynamic) -> Option<ErrorCode> {
     let named = |code: &ErrorCode| {
         value
@@ -104,7 +104,7 @@ fn code(value: &Dynamic) -> Option<ErrorCode> {
     ALL.into_iter().find(named)
 }
 
-/// The text of rhai without its ` (line 1, position 2)`.
+/// Returns the text of rhai without its ` (line 1, position 2)`.
 fn without_position(error: &EvalAltResult) -> String {
     let text = error.to_string();
     let suffix = format!(" ({})", error.position());

@@ -156,12 +156,12 @@ fn register_with_map(
     });
 }
 
-/// The owner's node does something.
+/// Asks the owner's node.
 fn answer(session: &Arc<Session>, verb: impl FnOnce(&Callee) -> Answer) -> Fallible {
     answer_of(&owner(session)?, verb)
 }
 
-/// The owner's node, as a script asks it.
+/// Returns the owner's node, as a script asks it.
 pub(super) fn owner(session: &Arc<Session>) -> Result<Callee, Box<EvalAltResult>> {
     let connected = session.owner().map(|connection| Callee {
         connection,
@@ -172,7 +172,7 @@ pub(super) fn owner(session: &Arc<Session>) -> Result<Callee, Box<EvalAltResult>
     connected.map_err(|error| session.raise(error))
 }
 
-/// A node does something.
+/// Asks a node.
 pub(super) fn answer_of<T>(
     node: &Callee,
     verb: impl FnOnce(&Callee) -> Result<T, CtlError>,
@@ -196,7 +196,7 @@ impl Callee {
         NodeKey::Owner
     }
 
-    /// Where it is found when the connection was lost.
+    /// Returns the place where it is found when the connection was lost.
     pub(super) fn origin(&self) -> Result<Origin, CtlError> {
         #[cfg(feature = "embedded")]
         if self.home.is_some() {
@@ -219,7 +219,7 @@ impl Callee {
         plain(&self.session.wait(self.connection.files(None))?.files)
     }
 
-    /// The files of a peer, or those of a folder of this node.
+    /// Returns the files of a peer, or those of a folder of this node.
     fn ls_of(&self, what: &str) -> Answer {
         if is_peer(what) {
             return plain(&self.session.wait(self.connection.files_of_peer(what))?);
@@ -290,7 +290,7 @@ impl Callee {
         self.hits(&grep::query(&args)?, args.limit, SearchReach::Normal)
     }
 
-    /// Hits, each with all its properties, those that it does not have as `()`.
+    /// Returns hits, each with all its properties; the missing ones are `()`.
     fn hits(&self, query: &str, limit: Option<u32>, reach: SearchReach) -> Answer {
         let found = self
             .session
@@ -383,7 +383,7 @@ impl Callee {
     }
 }
 
-/// A map, or each map of an array, with these keys: what the node leaves out is `()`, so that it can be asked for.
+/// Returns a map, or each map of an array, with these keys: one that the node leaves out is `()`.
 fn with_keys(value: Dynamic, keys: &[&str]) -> Dynamic {
     match value.try_cast_result::<Map>() {
         Ok(mut map) => {

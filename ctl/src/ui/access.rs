@@ -52,7 +52,7 @@ impl std::fmt::Debug for Session {
 }
 
 impl Access {
-    /// A new token in place of the old one.
+    /// Makes a new token in place of the old one.
     pub(super) fn new_token(&self) -> Result<String, getrandom::Error> {
         let token = random_hex()?;
         self.inner().token = Some((token.clone(), Instant::now()));
@@ -99,7 +99,7 @@ fn same(ours: &str, theirs: &str) -> bool {
     ours.as_bytes().ct_eq(theirs.as_bytes()).into()
 }
 
-/// Random hex digits that nobody guesses.
+/// Returns random hex digits that nobody guesses.
 pub(super) fn random_hex() -> Result<String, getrandom::Error> {
     let mut bytes = [0; RANDOM];
     getrandom::fill(&mut bytes)?;

@@ -143,7 +143,7 @@ async fn while_up(stream: &mut Stream, node: &NodeLink, seen: &mut Seen) -> Resu
     }
 }
 
-/// The events that come next, with those that come soon after. None within [`ALIVE_EVERY`]: an empty page.
+/// Returns the events that come next, with those that come soon after. None within [`ALIVE_EVERY`]: an empty page.
 async fn gathered(
     events: &mut Subscription<Event>,
 ) -> Result<Vec<Event>, Option<serde_json::Error>> {
@@ -161,7 +161,7 @@ async fn gathered(
     Ok(page)
 }
 
-/// JSON has no line breaks, so a message is one line.
+/// Sends a message. JSON has no line breaks, so it is one line.
 fn send(stream: &mut Stream, kind: &str, data: &Value) -> io::Result<()> {
     stream.send(format!("event: {kind}\ndata: {data}\n\n").as_bytes())
 }

@@ -148,7 +148,7 @@ impl Site {
     }
 }
 
-/// A number in the query of a URL.
+/// Reads a number in the query of a URL.
 pub(super) fn number(query: &str, name: &str) -> Result<u64, Reply> {
     let value = query
         .split('&')

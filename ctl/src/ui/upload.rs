@@ -170,7 +170,7 @@ impl Uploads {
         self.table().running.clear();
     }
 
-    /// An upload, for the time of one call: a failure gives it up.
+    /// Takes an upload, for the time of one call: a failure gives it up.
     fn take(&self, id: u64) -> Result<Upload, CtlError> {
         let upload = self.table().running.remove(&id);
         upload.ok_or_else(|| {

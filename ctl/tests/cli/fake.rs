@@ -89,12 +89,12 @@ impl Fake {
         fs::set_permissions(file, fs::Permissions::from_mode(mode)).unwrap();
     }
 
-    /// A file of the state directory.
+    /// Returns the path of a file of the state directory.
     pub(crate) fn file(&self, name: &str) -> PathBuf {
         self.state().join(name)
     }
 
-    /// The state directory.
+    /// Returns the state directory.
     pub(crate) fn state(&self) -> &Path {
         self.state.path()
     }
@@ -104,7 +104,7 @@ impl Fake {
         look(&self.seen.lock().unwrap())
     }
 
-    /// `ctl` with these arguments for this node.
+    /// Returns a run of `ctl` with these arguments for this node.
     pub(crate) fn ctl<'a>(&self, args: impl IntoIterator<Item = &'a str>) -> Program {
         Program::new(args).state(self.state())
     }

@@ -59,7 +59,7 @@ impl<K> Admission<K> {
         (self.last, displaced)
     }
 
-    /// The connection has shown the secret.
+    /// Notes that the connection has shown the secret.
     ///
     /// # Errors
     /// Errors if the owner has no place left; it is then as before.
@@ -76,7 +76,7 @@ impl<K> Admission<K> {
         Ok(())
     }
 
-    /// The connection is closed.
+    /// Removes a connection that is closed.
     pub fn remove(&mut self, id: u64) {
         if self.strangers.remove(&id).is_none() {
             self.owners.remove(&id);

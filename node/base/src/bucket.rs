@@ -44,7 +44,7 @@ pub struct Buckets<K> {
 }
 
 impl Quota {
-    /// A quota of `rate` a second, and `burst` at once.
+    /// Returns a quota of `rate` a second, and `burst` at once.
     #[must_use]
     pub const fn per_second(rate: u32, burst: u32) -> Quota {
         Quota {
@@ -68,7 +68,7 @@ impl Bucket {
         Ok(())
     }
 
-    /// When it is full again after so many tokens are taken.
+    /// Returns the time at which it is full again after so many tokens are taken.
     fn without(self, quota: Quota, tokens: u32, now: Instant) -> Result<Instant, Duration> {
         let full_at = self.full_at.map_or(now, |at| at.max(now)) + quota.time(tokens);
         let most = now + quota.time(quota.burst);
@@ -80,7 +80,7 @@ impl Bucket {
 }
 
 impl<K: Clone + Eq + Hash> Buckets<K> {
-    /// No buckets, and room for `most`.
+    /// Creates no buckets, and room for `most`.
     #[must_use]
     pub fn new(most: usize) -> Buckets<K> {
         Buckets {

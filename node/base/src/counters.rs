@@ -15,7 +15,7 @@ macro_rules! counters {
         }
 
         impl Counters {
-            /// All counts by name.
+            /// Returns all counts by name.
             #[must_use]
             pub fn snapshot(&self) -> BTreeMap<String, u64> {
                 BTreeMap::from([ $( (stringify!($name).to_owned(), self.$name.get()), )+ ])
@@ -110,7 +110,7 @@ impl Counter {
         self.0.fetch_add(n, Ordering::Relaxed);
     }
 
-    /// The count so far.
+    /// Returns the count so far.
     #[must_use]
     pub fn get(&self) -> u64 {
         self.0.load(Ordering::Relaxed)

@@ -69,7 +69,7 @@ impl EventLog {
         self.newest.send_replace(id);
     }
 
-    /// The events after the event `id`, oldest first, at most `limit`.
+    /// Returns the events after the event `id`, oldest first, at most `limit`.
     #[must_use]
     pub fn since(&self, id: u64, limit: usize) -> Vec<LoggedEvent> {
         let kept = lock(&self.kept);
@@ -80,13 +80,13 @@ impl EventLog {
             .collect()
     }
 
-    /// Id of the oldest event that is kept.
+    /// Returns the id of the oldest event that is kept.
     #[must_use]
     pub fn oldest(&self) -> Option<u64> {
         lock(&self.kept).front().map(|event| event.id)
     }
 
-    /// Id of the newest event, 0 before the first.
+    /// Returns the id of the newest event, 0 before the first.
     #[must_use]
     pub fn newest(&self) -> u64 {
         *self.newest.borrow()

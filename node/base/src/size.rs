@@ -28,13 +28,13 @@ enum Written {
 }
 
 impl Size {
-    /// A number of bytes.
+    /// Returns a number of bytes.
     #[must_use]
     pub fn of(bytes: u64) -> Size {
         Size(bytes)
     }
 
-    /// The number of bytes.
+    /// Returns the number of bytes.
     #[must_use]
     pub fn bytes(self) -> u64 {
         self.0

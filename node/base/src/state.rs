@@ -154,13 +154,13 @@ impl StateDir {
         replace(&self.file(MARK), &new, &format!("{VERSION}\n"))
     }
 
-    /// Path of the directory.
+    /// Returns the path of the directory.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.0
     }
 
-    /// Path of the file `name` in the directory.
+    /// Returns the path of the file `name` in the directory.
     #[must_use]
     pub fn file(&self, name: &str) -> PathBuf {
         self.0.join(name)
@@ -265,7 +265,7 @@ impl StateDir {
         Ok(())
     }
 
-    /// The error of the file `name`.
+    /// Returns the error of the file `name`.
     #[must_use]
     pub fn error(&self, name: &str, error: io::Error) -> StateError {
         let path = self.file(name);

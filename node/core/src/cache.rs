@@ -112,7 +112,7 @@ pub struct Cleared {
 pub struct Cache(Arc<Store>);
 
 impl Cache {
-    /// The cache in `state`, of at most `limit` bytes; 0 switches it off. What
+    /// Opens the cache in `state`, of at most `limit` bytes; 0 switches it off. What
     /// an earlier run left there is kept as far as it is whole and fits.
     /// A directory that cannot be used switches the cache off, with a warning.
     /// Blocks.
@@ -200,7 +200,7 @@ impl Cache {
         lock(&self.0.names).remember(name, digest, now());
     }
 
-    /// The blob that came by the name `name` not long ago, if it is here.
+    /// Returns the blob that came by the name `name` not long ago, if it is here.
     #[must_use]
     pub fn digest_of(&self, name: &ShareName) -> Option<Digest> {
         let digest = lock(&self.0.names).digest_of(name, now())?;
@@ -213,7 +213,7 @@ impl Cache {
         lock(&self.0.names).clear();
     }
 
-    /// The blobs, those that were used last first.
+    /// Returns the blobs, those that were used last first.
     #[must_use]
     pub fn list(&self) -> Vec<CacheEntry> {
         lock(&self.0.ledger).list()
@@ -231,7 +231,7 @@ impl Cache {
         cleared
     }
 
-    /// Bytes that the cache takes on the disk, whole blocks counted.
+    /// Returns the bytes that the cache takes on the disk, whole blocks counted.
     #[must_use]
     pub fn bytes(&self) -> u64 {
         lock(&self.0.ledger).bytes()

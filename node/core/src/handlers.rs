@@ -119,7 +119,7 @@ impl Handlers {
         }
     }
 
-    /// The handlers that every node has.
+    /// Returns the handlers that every node has.
     #[must_use]
     pub fn built_in(&self) -> &[Arc<dyn Handler>] {
         &self.built_in
@@ -147,7 +147,7 @@ impl Handlers {
         }
     }
 
-    /// The names of the handlers.
+    /// Returns the names of the handlers.
     #[must_use]
     pub fn names(&self) -> Vec<String> {
         let all = self.list();
@@ -156,7 +156,7 @@ impl Handlers {
             .collect()
     }
 
-    /// The handlers as they are now.
+    /// Returns the handlers as they are now.
     #[must_use]
     pub fn list(&self) -> Vec<Arc<dyn Handler>> {
         let added = self.plugins.iter().flat_map(|plugins| plugins.handlers());

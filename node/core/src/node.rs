@@ -235,19 +235,19 @@ impl Node {
         &self.events
     }
 
-    /// The address on which it listens.
+    /// Returns the address on which it listens.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// When it started.
+    /// Returns the time of its start.
     #[must_use]
     pub fn started(&self) -> SystemTime {
         self.started
     }
 
-    /// The URL under which peers reach it.
+    /// Returns the URL under which peers reach it.
     #[must_use]
     pub fn url(&self) -> &PeerUrl {
         self.context.overlay.ourselves()

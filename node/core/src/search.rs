@@ -189,7 +189,7 @@ impl Search {
         !others_are_over || self.chapter.asks()
     }
 
-    /// Name of the handler that is asked, here and there.
+    /// Returns the name of the handler that is asked, here and there.
     #[must_use]
     pub fn handler(&self) -> &str {
         &self.handler
@@ -254,7 +254,7 @@ impl Search {
 }
 
 impl Here {
-    /// Time since the beginning, or to the end.
+    /// Returns the time since the beginning, or to the end.
     #[must_use]
     pub fn time(&self) -> Duration {
         self.took.unwrap_or_else(|| self.begun.elapsed())

@@ -53,7 +53,7 @@ impl Candidates {
         fits
     }
 
-    /// The candidate to try now, if there is one.
+    /// Returns the candidate to try now, if there is one.
     pub fn next(&mut self, now: Instant) -> Option<PeerUrl> {
         self.forget(now);
         let url = self.waiting.remove(self.free()?)?;
@@ -65,7 +65,7 @@ impl Candidates {
         Some(url)
     }
 
-    /// When one that waits can be tried; `None` if none waits.
+    /// Returns the time at which a waiting one can be tried; `None` if none waits.
     #[must_use]
     pub fn next_at(&self, now: Instant) -> Option<Instant> {
         if self.waiting.is_empty() {
@@ -78,7 +78,7 @@ impl Candidates {
         }
     }
 
-    /// The first one that waits and whose machine was not tried too often.
+    /// Returns the first one that waits and whose machine was not tried too often.
     fn free(&self) -> Option<usize> {
         if self.tried.len() >= PER_MINUTE {
             return None;

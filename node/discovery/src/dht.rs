@@ -49,7 +49,7 @@ pub trait Dht: Debug + Send + Sync {
     /// Leaves our address, with this port, at `place`.
     fn announce(&self, place: Infohash, port: u16) -> Reply<'_, Result<(), DhtError>>;
 
-    /// The addresses that were left at `place`, as far as they come within
+    /// Returns the addresses that were left at `place`, as far as they come within
     /// `time`: at most [`ADDRESSES_MAX`], none twice.
     fn lookup(&self, place: Infohash, time: Duration) -> Reply<'_, Vec<SocketAddr>>;
 
@@ -82,7 +82,7 @@ impl Callable {
         }
     }
 
-    /// The URL of a node at this address, if it may be called.
+    /// Returns the URL of a node at this address, if it may be called.
     #[must_use]
     pub fn url(self, address: SocketAddr) -> Option<PeerUrl> {
         let ip = address.ip().to_canonical();

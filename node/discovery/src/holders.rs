@@ -29,7 +29,7 @@ impl Holders {
         Holders { dht, callable }
     }
 
-    /// Nodes that are said to have the content of `digest`, at most
+    /// Returns nodes that are said to have the content of `digest`, at most
     /// [`HOLDERS_MAX`].
     pub async fn of(&self, digest: &Digest) -> Vec<PeerUrl> {
         let found = self.dht.lookup(Infohash::of_file(digest), LOOKUP).await;

@@ -29,13 +29,13 @@ impl Infohash {
         Infohash::derive(NETWORK, name.as_bytes())
     }
 
-    /// Where those are found that have a file.
+    /// Returns the place where the holders of a file are found.
     #[must_use]
     pub fn of_file(digest: &Digest) -> Infohash {
         Infohash::derive(PROVIDERS, digest.as_bytes())
     }
 
-    /// Its bytes.
+    /// Returns its bytes.
     #[must_use]
     pub fn bytes(self) -> [u8; Infohash::LENGTH] {
         self.0

@@ -57,7 +57,7 @@ pub fn is_lan(address: IpAddr) -> bool {
     }
 }
 
-/// The networks within scope now.
+/// Returns the networks within scope now.
 pub(crate) fn within(scope: LanScope) -> Vec<Network> {
     let interfaces = if_addrs::get_if_addrs().unwrap_or_else(|error| {
         tracing::debug!(%error, "the networks of this machine are not known");

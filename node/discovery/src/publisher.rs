@@ -76,7 +76,7 @@ const HOUR: Duration = Duration::from_secs(3_600);
 
 /// Where the files come from.
 pub trait Files: Debug + Send + Sync {
-    /// The files that there are, at most `most`.
+    /// Returns the files that there are, at most `most`.
     fn all(&self, most: usize) -> Reply<'_, Vec<File>>;
 
     /// Returns true if any stranger may have this content.
@@ -121,7 +121,7 @@ impl Publications {
         self.files = files.into_iter().take(FILES_MAX).map(keep).collect();
     }
 
-    /// The file to look up and announce now, if one is due.
+    /// Returns the file to look up and announce now, if one is due.
     pub fn next(&mut self, now: Instant) -> Option<Digest> {
         while self.done.front().is_some_and(|at| *at + HOUR <= now) {
             self.done.pop_front();
@@ -239,7 +239,7 @@ mod tests {
         Digest::from_bytes(bytes)
     }
 
-    /// Files that no peer seems to have.
+    /// Returns files that no peer seems to have.
     fn files(numbers: std::ops::Range<usize>) -> impl Iterator<Item = File> {
         numbers.map(|n| file(n, 0))
     }
@@ -251,7 +251,7 @@ mod tests {
         }
     }
 
-    /// The files that are handled within `time`, with `copies` found of each.
+    /// Returns the files that are handled within `time`, with `copies` found of each.
     fn handled(
         publications: &mut Publications,
         start: Instant,

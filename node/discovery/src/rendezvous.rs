@@ -48,7 +48,7 @@ struct Rounds {
 }
 
 impl Rendezvous {
-    /// The meeting of `network`, for a node that listens on `port`.
+    /// Creates the meeting of `network`, for a node that listens on `port`.
     #[must_use]
     pub fn new(dht: Arc<dyn Dht>, network: &str, port: u16, callable: Callable) -> Rendezvous {
         Rendezvous {
@@ -103,7 +103,7 @@ impl Rounds {
             .is_none_or(|at| now >= at + ANNOUNCE_EVERY)
     }
 
-    /// The pause before the next look; `jitter` from 0 to 255 makes it a fifth
+    /// Returns the pause before the next look; `jitter` from 0 to 255 makes it a fifth
     /// shorter to a fifth longer, so that nodes do not look all at once.
     fn pause(&mut self, jitter: u8) -> Duration {
         let pause = (FIRST_PAUSE * (1 << self.looks.min(16))).min(LOOKUP_EVERY);

@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
-/// A port that nobody uses now.
+/// Returns a port that nobody uses now.
 fn free_port() -> u16 {
     let socket = UdpSocket::bind((LOOPBACK, 0)).expect("the loopback has free ports");
     let address = socket.local_addr().expect("a bound socket has an address");

@@ -171,7 +171,7 @@ impl Finder {
         finder
     }
 
-    /// The next peer that has something. `None` when nobody is left.
+    /// Returns the next peer that has something. `None` when nobody is left.
     pub async fn next(&mut self) -> Option<Holder> {
         loop {
             match self.advance().await {
@@ -217,12 +217,12 @@ impl Finder {
         self.planner.want(found.saturating_add(1));
     }
 
-    /// All there is is wanted.
+    /// Asks for all hits.
     pub fn want_all(&mut self) {
         self.planner.want(usize::MAX);
     }
 
-    /// Number of peers asked so far.
+    /// Returns the number of peers asked so far.
     #[must_use]
     pub fn asked(&self) -> usize {
         self.planner.asked()
@@ -242,7 +242,7 @@ impl Finder {
         steps.filter_map(|step| step.unreachable(is_over)).collect()
     }
 
-    /// Why more might be found than was.
+    /// Returns the reason why more might be found.
     #[must_use]
     pub fn verdict(&self) -> MissReason {
         self.planner.verdict()
@@ -387,7 +387,7 @@ impl Finder {
         })
     }
 
-    /// The part behind the one that was found.
+    /// Returns the part behind the last page.
     fn next_part(&self, part: &Part, found: &Found) -> Option<Part> {
         if let (Aim::Best(_), Some(cursor)) = (self.aim, &found.cursor) {
             return Some(Part::Rest(cursor.clone()));

@@ -172,7 +172,7 @@ impl Overlay {
         }
     }
 
-    /// The address at which a peer is called: the one that was chosen, or, where it
+    /// Returns the address at which a peer is called: the chosen one, or, where it
     /// matters which of our URLs leads back, the one that its name has.
     async fn address_of(&self, peer: &Destination, deadline: Instant) -> Option<IpAddr> {
         if let Some(at) = peer.address() {
@@ -229,7 +229,7 @@ impl Overlay {
         }
     }
 
-    /// A peer that was met is one that is known under another URL.
+    /// Returns the outcome for a peer that is known under another URL.
     fn is_known(&self, peer: &PeerUrl, known: PeerUrl) -> Meeting {
         tracing::debug!(
             peer = peer.as_str(),
@@ -404,7 +404,7 @@ fn line(peer: &PeerEntry) -> String {
     line_of(&peer.url, peer.id, peer.is_chosen, namer, peer.counts())
 }
 
-/// A peer that was dropped does not count for the next run before it has answered.
+/// Returns the saved line of a dropped peer: it does not count before it has answered again.
 fn lost_line(lost: &Lost) -> String {
     line_of(&lost.url, lost.id, lost.is_chosen, lost.namer, false)
 }

@@ -150,7 +150,7 @@ pub struct Standing {
 }
 
 impl Default for Standing {
-    /// A node that nobody knows, which calls anybody and can do nothing special.
+    /// Returns an anonymous node: fresh key, unrestricted call scope, no features. For tests.
     fn default() -> Standing {
         Standing {
             key: NodeKey::random(),
@@ -171,7 +171,7 @@ impl std::fmt::Debug for Standing {
 }
 
 impl Overlay {
-    /// An overlay of the node that peers reach at `ourselves`.
+    /// Creates an overlay of the node that peers reach at `ourselves`.
     #[must_use]
     pub fn new(
         ourselves: PeerUrl,
@@ -183,7 +183,7 @@ impl Overlay {
         Overlay::with_standing(Standing::default(), own, client, counters, events)
     }
 
-    /// An overlay of a node that is somebody.
+    /// Creates an overlay with an explicit identity.
     #[must_use]
     pub fn with_standing(
         standing: Standing,
@@ -217,20 +217,20 @@ impl Overlay {
         }
     }
 
-    /// The same, with an index of who has which file.
+    /// Returns the same overlay, with an external index of the holders of files.
     #[must_use]
     pub fn with_providers(mut self, providers: Option<Arc<dyn Providers>>) -> Overlay {
         self.providers = providers;
         self
     }
 
-    /// URL under which peers reach this node, where nobody in particular asks.
+    /// Returns the URL under which peers reach this node, where nobody in particular asks.
     #[must_use]
     pub fn ourselves(&self) -> &PeerUrl {
         self.own.main()
     }
 
-    /// The URLs under which peers reach this node.
+    /// Returns the URLs under which peers reach this node.
     #[must_use]
     pub fn own_urls(&self) -> &OwnUrls {
         &self.own
@@ -305,8 +305,8 @@ impl Overlay {
         self.wait_for_meetings(history, false).await;
     }
 
-    /// The same for the owner, who also waits until those that have answered have shown
-    /// who they are: before that they are not told what the owner looks for.
+    /// Waits likewise for the owner, and also until those that have answered have proved
+    /// their identity: before that they do not hear what the owner looks for.
     pub async fn met_for_owner(&self) {
         self.wait_for_meetings(&[], true).await;
     }
@@ -349,13 +349,13 @@ impl Overlay {
         removed
     }
 
-    /// The known peers, sorted by URL.
+    /// Returns the known peers, sorted by URL.
     #[must_use]
     pub fn list(&self) -> Vec<PeerEntry> {
         self.peers().list()
     }
 
-    /// Number of known peers.
+    /// Returns the number of known peers.
     #[must_use]
     pub fn count(&self) -> usize {
         self.peers().len()
@@ -377,7 +377,7 @@ impl Overlay {
         Question::of(wanted, &*self.standing.handlers)
     }
 
-    /// The files of our peers that may be told on.
+    /// Returns the files of our peers that may be passed on.
     pub fn near(&self) -> Vec<(PeerUrl, Filter)> {
         lock(&self.summaries).near(now())
     }
@@ -464,7 +464,7 @@ impl Overlay {
         }
     }
 
-    /// A peer answers, and lets nobody search or fetch who is not of its network.
+    /// Marks a peer that answers and lets nobody search or fetch who is not of its network.
     pub(crate) fn is_private(&self, peer: &PeerUrl, error: &CallError) {
         self.peers().unreadable(peer, &error.to_string());
         tracing::warn!(
@@ -473,7 +473,7 @@ impl Overlay {
         );
     }
 
-    /// The URL by which a peer knows us.
+    /// Returns the URL by which a peer knows us.
     fn our_url_for(&self, peer: &PeerEntry) -> PeerUrl {
         let own = self.own.towards(peer.address.or_else(|| peer.url.ip()));
         match peer.dialect {

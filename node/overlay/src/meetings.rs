@@ -56,17 +56,17 @@ struct Expiring<K, V> {
 }
 
 impl Meetings {
-    /// A visitor was given this nonce.
+    /// Remembers the visitor that was given this nonce.
     pub fn begin(&mut self, given: Nonce, visitor: Visitor, now: Instant) {
         self.begun.insert(given, visitor, now + PROOF_TIME, now);
     }
 
-    /// The visitor that was given this nonce, once.
+    /// Returns the visitor that was given this nonce, once.
     pub fn end(&mut self, given: &Nonce, now: Instant) -> Option<Visitor> {
         self.begun.remove(given, now)
     }
 
-    /// A visitor that has shown who it is gets this token.
+    /// Gives this token to a visitor that has proved its identity.
     pub fn prove(&mut self, token: Nonce, id: NodeId, now: Instant) {
         self.tokens.insert(token, id, now + TOKEN_TIME, now);
     }

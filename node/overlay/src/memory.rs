@@ -84,7 +84,7 @@ enum State {
 }
 
 impl QueryMemory {
-    /// A query comes by that may still do so much.
+    /// Decides about a query that comes by and may still do so much.
     pub fn enter(&mut self, key: &WalkKey, means: Means, now: Instant) -> Enter {
         let mut most = means;
         if let Some(walk) = self.walks.get(key) {
@@ -115,7 +115,7 @@ impl QueryMemory {
         Enter::Walk
     }
 
-    /// A walk ended; `complete` if more hops would find no more.
+    /// Ends a walk; `complete` if more hops would find no more.
     pub fn leave(&mut self, key: &WalkKey, complete: bool, now: Instant) {
         match key {
             WalkKey::Id(_) => {
@@ -127,7 +127,7 @@ impl QueryMemory {
         }
     }
 
-    /// Number of walks remembered.
+    /// Returns the number of remembered walks.
     #[must_use]
     pub fn len(&self) -> usize {
         self.walks.len()
@@ -166,7 +166,7 @@ impl QueryMemory {
 }
 
 impl Means {
-    /// The greater one, of each.
+    /// Returns the greater value of each.
     fn or(self, other: Means) -> Means {
         Means {
             hops: self.hops.max(other.hops),

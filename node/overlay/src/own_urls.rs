@@ -28,7 +28,7 @@ pub struct OwnUrls {
 }
 
 impl OwnUrls {
-    /// The URLs of a node that listens on this address: the one that was said, that of the
+    /// Returns the URLs of a node that listens on this address: the given one, that of the
     /// address, or those of all addresses of this machine.
     ///
     /// # Errors
@@ -56,7 +56,7 @@ impl OwnUrls {
         }
     }
 
-    /// A node that is reached under one URL.
+    /// Returns a node that is reached under one URL.
     #[must_use]
     pub fn one(url: PeerUrl) -> OwnUrls {
         OwnUrls {
@@ -65,7 +65,7 @@ impl OwnUrls {
         }
     }
 
-    /// A node that is reached on every address of this machine.
+    /// Returns a node that is reached on every address of this machine.
     #[must_use]
     pub fn everywhere(port: u16) -> Option<OwnUrls> {
         let far = towards(FAR).and_then(|ip| url_of(ip, port));
@@ -88,7 +88,7 @@ impl OwnUrls {
         self.everywhere.is_some()
     }
 
-    /// The URL for a peer at this address, if it is known.
+    /// Returns the URL for a peer at this address, if it is known.
     #[must_use]
     pub fn towards(&self, peer: Option<IpAddr>) -> PeerUrl {
         let url = self
@@ -98,7 +98,7 @@ impl OwnUrls {
         url.unwrap_or_else(|| self.main.clone())
     }
 
-    /// The URL by which somebody came to this address of ours.
+    /// Returns the URL by which somebody came to this address of ours.
     #[must_use]
     pub fn at(&self, local: Option<SocketAddr>) -> PeerUrl {
         let url = self
@@ -122,7 +122,7 @@ impl OwnUrls {
     }
 }
 
-/// The address of this machine from which it calls another one.
+/// Returns the address of this machine from which it calls another one.
 fn towards(peer: IpAddr) -> Option<IpAddr> {
     let any: IpAddr = match peer {
         IpAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),

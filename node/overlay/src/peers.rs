@@ -134,13 +134,13 @@ pub struct PeerTable {
 }
 
 impl PeerTable {
-    /// An empty table of the node at `ourselves`.
+    /// Creates an empty table of the node at `ourselves`.
     #[must_use]
     pub fn new(ourselves: PeerUrl) -> PeerTable {
         PeerTable::with_dials(ourselves, Dials::default())
     }
 
-    /// The same, with the table of the calls that strangers cause.
+    /// Returns the same, with the table of the calls that strangers cause.
     #[must_use]
     pub fn with_dials(ourselves: PeerUrl, dials: Dials) -> PeerTable {
         PeerTable {
@@ -156,7 +156,7 @@ impl PeerTable {
         }
     }
 
-    /// Number of peers.
+    /// Returns the number of peers.
     #[must_use]
     pub fn len(&self) -> usize {
         self.peers.len()
@@ -168,7 +168,7 @@ impl PeerTable {
         self.peers.is_empty()
     }
 
-    /// Number that changes whenever a peer begins or ceases to count.
+    /// Returns a number that changes whenever a peer begins or ceases to count.
     #[must_use]
     pub fn revision(&self) -> u64 {
         self.revision
@@ -243,7 +243,7 @@ impl PeerTable {
         self.remove(url)
     }
 
-    /// The peers, sorted by URL.
+    /// Returns the peers, sorted by URL.
     #[must_use]
     pub fn list(&self) -> Vec<PeerEntry> {
         self.peers.values().cloned().collect()
@@ -264,7 +264,7 @@ impl PeerTable {
             .any(|peer| peer.id == Some(id) && answers(peer))
     }
 
-    /// The peers to ask: they count, are not in `history` and are not resting
+    /// Returns the peers to ask: they count, are not in `history` and are not resting
     /// after a failure; those that answered first, those that failed last, and of
     /// those that are alike the one worth most first.
     #[must_use]
@@ -286,7 +286,7 @@ impl PeerTable {
         peers
     }
 
-    /// Until when it is worth to wait for candidates that are being met: the last
+    /// Returns the time until which candidates that are being met are worth a wait: the last
     /// of them that became known less than `patience` ago, is called for the
     /// first time now or next, and is not in `history`. The owner also waits for those
     /// that are just showing who they are, and for saved ones of which it is not known.
@@ -346,7 +346,7 @@ impl PeerTable {
         dropped
     }
 
-    /// The peers to introduce this node to now, at most `most`. Those that
+    /// Returns the peers to introduce this node to now, at most `most`. Those that
     /// strangers named wait until they may be called.
     pub fn to_introduce(&mut self, now: Instant, most: usize) -> Vec<Introduction> {
         self.look_for_lost(now);
@@ -391,7 +391,7 @@ impl PeerTable {
         false
     }
 
-    /// When the next introduction is due.
+    /// Returns the time of the next introduction.
     #[must_use]
     pub fn next_introduction(&self) -> Option<Instant> {
         let waiting = self.peers.values().filter(|peer| !peer.is_introducing);
@@ -439,7 +439,7 @@ impl PeerTable {
         self.merge(url, id)
     }
 
-    /// The peer at `url` is one that calls itself `own`, a URL of the same host.
+    /// Renames the peer at `url`, which calls itself `own`, a URL of the same host.
     pub fn rename(&mut self, url: &PeerUrl, own: &PeerUrl) {
         let (alias, key) = (url.key(), own.key());
         let Some(mut entry) = self.peers.remove(&alias) else {
@@ -574,7 +574,7 @@ impl PeerTable {
     }
 }
 
-/// The peers of a history, however they are written.
+/// Returns the peers of a history, however they are written.
 fn keys(history: &[String]) -> Vec<String> {
     let urls = history.iter().filter_map(|url| PeerUrl::parse(url).ok());
     urls.map(|url| url.key()).collect()

@@ -81,7 +81,7 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// A walk that asks `peers`, those of each kind in this order.
+    /// Creates a walk that asks `peers`, those of each kind in this order.
     #[must_use]
     pub fn new(peers: Vec<PeerEntry>, budget: Budget) -> Plan {
         let is_node = |peer: &PeerEntry| peer.kind == Some(PeerKind::Sixhop);
@@ -97,7 +97,7 @@ impl Plan {
         }
     }
 
-    /// A walk that asks nobody, for this reason.
+    /// Returns a walk that asks nobody, for this reason.
     #[must_use]
     pub fn nobody(reason: MissReason, budget: Budget) -> Plan {
         Plan {
@@ -106,7 +106,7 @@ impl Plan {
         }
     }
 
-    /// The next peer to ask `now`, if one is to be asked now, and how many calls it
+    /// Returns the next peer to ask `now`, if one is to be asked now, and the calls that it
     /// may make in turn.
     pub fn next(&mut self, now: Instant) -> Option<(PeerEntry, Budget)> {
         if !self.is_anyone_waiting() || !self.may_ask(now) {
@@ -133,8 +133,8 @@ impl Plan {
         Some((peer, granted))
     }
 
-    /// The peer with this key, whose call is in flight, did not need so many of the
-    /// calls that it was given.
+    /// Takes back calls that the peer with this key, whose call is in flight, did not need
+    /// of those that it was given.
     pub fn given_back(&mut self, key: &str, left: Budget) {
         if let Some(call) = self.in_flight.iter_mut().find(|call| call.key == key) {
             let left = left.calls().min(call.granted);
@@ -143,13 +143,13 @@ impl Plan {
         }
     }
 
-    /// Calls that were not needed.
+    /// Returns the calls that were not needed.
     #[must_use]
     pub fn left(&self) -> Budget {
         Budget::of(self.budget)
     }
 
-    /// When [`Plan::next`] may answer otherwise, if no call ends before.
+    /// Returns the time at which [`Plan::next`] may answer otherwise, if no call ends before.
     #[must_use]
     pub fn look_again_at(&self, now: Instant) -> Option<Instant> {
         if !self.is_anyone_waiting() || self.in_flight.len() >= IN_FLIGHT_MAX {
@@ -163,7 +163,7 @@ impl Plan {
             .min()
     }
 
-    /// The call to the peer with this key ended.
+    /// Ends the call to the peer with this key.
     pub fn ended(&mut self, key: &str, how: Ended) {
         self.in_flight.retain(|call| call.key != key);
         match how {
@@ -185,7 +185,7 @@ impl Plan {
         self.in_flight.iter().any(|call| call.key == key)
     }
 
-    /// Peers asked so far.
+    /// Returns the number of peers asked so far.
     #[must_use]
     pub fn asked(&self) -> usize {
         self.asked
@@ -197,7 +197,7 @@ impl Plan {
         !self.is_anyone_waiting() && self.in_flight.is_empty()
     }
 
-    /// There was no time to ask further.
+    /// Stops: there was no time to ask further.
     pub fn give_up(&mut self) {
         if !self.is_over() {
             self.forget_waiting();
@@ -206,7 +206,7 @@ impl Plan {
         }
     }
 
-    /// Why nothing was found.
+    /// Returns the reason why nothing was found.
     #[must_use]
     pub fn verdict(&self) -> MissReason {
         self.lacking.unwrap_or(MissReason::NotFound)

@@ -79,7 +79,7 @@ pub trait Peer: Clone {
     /// Returns the key that identifies the node.
     fn key(&self) -> Self::Key;
 
-    /// Somebody else named the same node, as `other`.
+    /// Notes that another peer named the same node, as `other`.
     fn also_named(&mut self, other: &Self);
 }
 
@@ -173,7 +173,7 @@ pub struct Planner<P: Peer> {
 }
 
 impl PassedOver {
-    /// All of them.
+    /// Returns the sum of them all.
     #[must_use]
     pub fn all(&self) -> usize {
         self.ruled_out + self.no_handler + self.too_far + self.left
@@ -181,7 +181,7 @@ impl PassedOver {
 }
 
 impl<P: Peer> Planner<P> {
-    /// A search from `ourselves` that begins `now` and knows nobody yet.
+    /// Creates a search from `ourselves` that begins `now` and knows nobody yet.
     #[must_use]
     pub fn new(ourselves: &P, limits: Limits, now: Instant) -> Planner<P> {
         Planner {
@@ -217,7 +217,7 @@ impl<P: Peer> Planner<P> {
         }
     }
 
-    /// A peer that was asked, or that is one of ours and was not, named others.
+    /// Takes the names from a peer that was asked, or that is one of ours and was not.
     pub fn named(&mut self, by: &P, hops: usize, peers: impl IntoIterator<Item = Candidate<P>>) {
         let mut claims = CLAIMS_MAX;
         let trusted = self.is_trusted(&by.key());
@@ -232,7 +232,7 @@ impl<P: Peer> Planner<P> {
         }
     }
 
-    /// The next peer to ask `now`, if one is to be asked now.
+    /// Returns the next peer to ask `now`, if one is to be asked now.
     pub fn next(&mut self, now: Instant) -> Option<Target<P>> {
         let stage = self.frontier.first()?;
         if self.is_over || stage > self.limits.reach.last_stage() {
@@ -255,7 +255,7 @@ impl<P: Peer> Planner<P> {
         Some(target)
     }
 
-    /// When [`Planner::next`] may answer otherwise, if no call ends before.
+    /// Returns the time at which [`Planner::next`] may answer otherwise, if no call ends before.
     #[must_use]
     pub fn look_again_at(&self, now: Instant) -> Option<Instant> {
         if self.frontier.first().is_none() || self.in_flight.len() >= IN_FLIGHT_MAX {
@@ -266,7 +266,7 @@ impl<P: Peer> Planner<P> {
         slow_at.filter(|at| *at > now).min()
     }
 
-    /// A call ended `now`.
+    /// Ends a call `now`.
     pub fn ended(&mut self, target: &Target<P>, now: Instant) {
         let key = target.peer.key();
         let ended = self.in_flight.iter().position(|call| call.key == key);
@@ -275,12 +275,12 @@ impl<P: Peer> Planner<P> {
         }
     }
 
-    /// The same peer is asked for more.
+    /// Asks the same peer for more.
     pub fn again(&mut self, target: &Target<P>, now: Instant) {
         self.fly(target, now);
     }
 
-    /// A peer answered, with so many hits.
+    /// Takes the answer of a peer, with so many hits.
     pub fn answered(&mut self, target: &Target<P>, hits: usize) {
         self.found += hits;
         if let (Why::Match, Some(by)) = (target.why, &target.named_by) {
@@ -296,7 +296,7 @@ impl<P: Peer> Planner<P> {
         }
     }
 
-    /// A call failed.
+    /// Notes that a call failed.
     pub fn failed(&mut self, target: &Target<P>, late: bool) {
         if late {
             self.lacks(MissReason::Deadline);
@@ -304,7 +304,7 @@ impl<P: Peer> Planner<P> {
         self.answered(target, 0);
     }
 
-    /// There is no time left.
+    /// Stops: there is no time left.
     pub fn give_up(&mut self) {
         let last = self.limits.reach.last_stage();
         let waits = self.frontier.first();
@@ -315,7 +315,7 @@ impl<P: Peer> Planner<P> {
         self.is_over = true;
     }
 
-    /// So many hits are wanted: a search that stopped because it had enough may
+    /// Sets the number of wanted hits: a search that stopped because it had enough may
     /// go on.
     pub fn want(&mut self, enough: usize) {
         self.limits.enough = enough;
@@ -331,25 +331,25 @@ impl<P: Peer> Planner<P> {
             && !self.frontier.first().is_some_and(likely)
     }
 
-    /// Number of peers asked so far.
+    /// Returns the number of peers asked so far.
     #[must_use]
     pub fn asked(&self) -> usize {
         self.asked
     }
 
-    /// Number of hits so far.
+    /// Returns the number of hits so far.
     #[must_use]
     pub fn found(&self) -> usize {
         self.found
     }
 
-    /// The time at which the search ends.
+    /// Returns the time at which the search ends.
     #[must_use]
     pub fn deadline(&self) -> Instant {
         self.deadline
     }
 
-    /// Why more might be found than was; a peer that was passed over because its
+    /// Returns the reason why more might be found; a peer that was passed over because its
     /// summary says no is no reason.
     #[must_use]
     pub fn verdict(&self) -> MissReason {
@@ -375,7 +375,7 @@ impl<P: Peer> Planner<P> {
         quick.count() < FAN_OUT && self.in_flight.len() < IN_FLIGHT_MAX
     }
 
-    /// A search widens when there is not enough and nobody likelier is waited for.
+    /// Returns true if the stage may begin: there is not enough, and no likelier peer is awaited.
     fn may_begin(&self, stage: Stage, now: Instant) -> bool {
         if stage == Stage::Likely {
             return true;
@@ -424,7 +424,7 @@ impl<P: Peer> Planner<P> {
         claims.wrong < claims.right + FALSE_CLAIMS_MAX
     }
 
-    /// The first reason is kept.
+    /// Notes a reason; the first one is kept.
     fn lacks(&mut self, reason: MissReason) {
         self.lacking.get_or_insert(reason);
     }

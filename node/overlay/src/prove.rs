@@ -269,7 +269,7 @@ impl Visitor {
     }
 }
 
-/// A random number below `n`.
+/// Returns a random number below `n`.
 fn below(n: usize) -> usize {
     let mut bytes = [0; 8];
     getrandom::fill(&mut bytes).expect("the system gives random bytes");

@@ -47,7 +47,7 @@ const LIARS_MAX: usize = 1_024;
 
 /// An index of who has which file.
 pub trait Providers: Debug + Send + Sync {
-    /// Nodes that are said to have the content of `digest`.
+    /// Returns nodes that are said to have the content of `digest`.
     fn holders(&self, digest: Digest) -> BoxFuture<'_, Vec<PeerUrl>>;
 }
 
@@ -73,7 +73,7 @@ impl Liars {
 }
 
 impl Overlay {
-    /// Nodes to ask for the content of `digest` besides those that the peers
+    /// Returns nodes to ask for the content of `digest` besides those that the peers
     /// lead to. Takes at most [`TIME`].
     pub async fn holders(&self, digest: Digest) -> Vec<Destination> {
         let Some(providers) = &self.providers else {

@@ -125,7 +125,7 @@ impl Quotas {
         self.take_at(cause, cost, now())
     }
 
-    /// The same, `now`.
+    /// Takes tokens as of `now`.
     ///
     /// # Errors
     /// When there is too little left: how long until there is enough.
@@ -151,7 +151,7 @@ impl Quotas {
         self.forward_at(cause, calls, now())
     }
 
-    /// The same, `now`.
+    /// Takes tokens for forwarded calls as of `now`.
     ///
     /// # Errors
     /// When too many are caused by all others: how long until there are enough.

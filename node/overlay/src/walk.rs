@@ -87,7 +87,7 @@ impl Excluded {
 }
 
 impl WalkQuery {
-    /// A query that starts here.
+    /// Returns a query that starts here.
     #[must_use]
     pub fn here(name: ShareName) -> WalkQuery {
         WalkQuery {
@@ -190,7 +190,7 @@ impl Walk {
         self.plan = Plan::new(peers, budget);
     }
 
-    /// The next peer that has the file, with the file on its way. Ask again if
+    /// Returns the next peer that has the file, with the file on its way. Ask again if
     /// that one breaks off. `None` when nobody is left.
     pub async fn next(&mut self) -> Option<RemoteFile> {
         loop {
@@ -219,19 +219,19 @@ impl Walk {
         }
     }
 
-    /// A file from [`Walk::next`] could not be read to its end.
+    /// Drops a file from [`Walk::next`] that could not be read to its end.
     pub fn broke_off(&mut self, file: &RemoteFile, error: &CallError) {
         self.overlay.failed(&file.peer, error);
         self.plan.ended(&file.peer.key(), ended(error));
     }
 
-    /// Why nothing (more) was found.
+    /// Returns the reason why nothing (more) was found.
     #[must_use]
     pub fn verdict(&self) -> MissReason {
         self.plan.verdict()
     }
 
-    /// Number of peers asked so far.
+    /// Returns the number of peers asked so far.
     #[must_use]
     pub fn asked(&self) -> usize {
         self.plan.asked()
@@ -243,7 +243,7 @@ impl Walk {
         &self.steps
     }
 
-    /// The file that is wanted.
+    /// Returns the file that is wanted.
     #[must_use]
     pub fn name(&self) -> &ShareName {
         &self.asked.name
@@ -255,7 +255,7 @@ impl Walk {
         self.plan.left()
     }
 
-    /// A query whose history names this node has been here.
+    /// Returns true if this node is in the history of the query.
     fn passed_here(&self) -> bool {
         let own = self.overlay.own_urls();
         self.asked

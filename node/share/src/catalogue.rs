@@ -129,7 +129,7 @@ pub struct Moved {
 }
 
 impl Catalogue {
-    /// A catalogue of `share` that knows nothing yet.
+    /// Creates a catalogue of `share` that knows nothing yet.
     #[must_use]
     pub fn new(share: &Arc<Share>) -> Arc<Catalogue> {
         Arc::new_cyclic(|catalogue: &Weak<Catalogue>| {
@@ -167,7 +167,7 @@ impl Catalogue {
         super::Keeper::without_state(Arc::clone(self)).look_once();
     }
 
-    /// Number of files that are known.
+    /// Returns the number of files that are known.
     #[must_use]
     pub fn count(&self) -> u64 {
         self.view().len() as u64
@@ -189,7 +189,7 @@ impl Catalogue {
             .await;
     }
 
-    /// The shared directory.
+    /// Returns the shared directory.
     #[must_use]
     pub fn share(&self) -> &Arc<Share> {
         &self.share
@@ -258,7 +258,7 @@ impl Catalogue {
         vocabulary.visit(visit)
     }
 
-    /// The same without a view.
+    /// Searches without a view.
     fn search_directory(
         &self,
         prefix: &str,
@@ -277,8 +277,8 @@ impl Catalogue {
         Ok(())
     }
 
-    /// At most `most` files behind the name `after`, with their stamps, for
-    /// those who look at all of them bit by bit.
+    /// Returns at most `most` files behind the name `after`, with their stamps, for
+    /// callers that look at all of them bit by bit.
     pub(super) fn stamps_after(&self, after: &str, most: usize) -> Vec<(String, Stamp)> {
         let view = self.view();
         let files = view.from(after).take(most + 1);
@@ -494,7 +494,7 @@ impl Catalogue {
         known.is_some_and(|known| known.settled && known.stamp == stamp)
     }
 
-    /// The file `name`, as it was when it was last looked at. Blocks if nothing
+    /// Returns the file `name`, as it was when it was last looked at. Blocks if nothing
     /// was looked at yet.
     pub(crate) fn get(&self, name: &str) -> Result<Option<FileInfo>, ShareError> {
         if !self.is_complete() {
@@ -504,7 +504,7 @@ impl Catalogue {
         Ok(meta.map(|meta| info(name.to_owned(), meta)))
     }
 
-    /// The file `name`, as it is on the disk. If it was written a moment ago, the
+    /// Returns the file `name`, as it is on the disk. If it was written a moment ago, the
     /// catalogue has it from now on; one that only has another name may be known
     /// under the old one, which has to be missed first. Blocks.
     ///
@@ -593,7 +593,7 @@ impl Work {
 }
 
 impl ChangeSet {
-    /// Number of files that it is about.
+    /// Returns the number of files that it is about.
     #[must_use]
     pub fn count(&self) -> usize {
         self.added.len() + self.changed.len() + self.removed.len()
@@ -605,7 +605,7 @@ impl ChangeSet {
         self.count() == 0 && !self.everything
     }
 
-    /// The names of all files that it is about.
+    /// Returns the names of all files that it is about.
     pub fn names(&self) -> impl Iterator<Item = &String> {
         self.added.iter().chain(&self.changed).chain(&self.removed)
     }
@@ -629,7 +629,7 @@ impl std::fmt::Debug for Catalogue {
     }
 }
 
-/// The directory of `name`, which may be a directory itself.
+/// Returns the directory of `name`, which may be a directory itself.
 fn folder_of(name: &str) -> &str {
     let whole = name.strip_suffix('/').unwrap_or(name);
     &name[..whole.rfind('/').map_or(0, |at| at + 1)]

@@ -160,7 +160,7 @@ struct Changed {
 }
 
 impl Digests {
-    /// The digests of the files of `catalogue`, with those that an earlier run left in `state`.
+    /// Returns the digests of the files of `catalogue`, with those that an earlier run left in `state`.
     /// An entry that cannot be read there is computed again.
     #[must_use]
     pub fn open(
@@ -187,14 +187,14 @@ impl Digests {
         }
     }
 
-    /// The digest of the file of this name, if it is known. Blocks.
+    /// Returns the digest of the file of this name, if it is known. Blocks.
     #[must_use]
     pub fn known_of(&self, name: &str) -> Option<Digest> {
         let name = ShareName::parse(name).ok()?;
         Some(self.known(&name)?.digest)
     }
 
-    /// The digest of a file that a handler or the catalogue described, if it is
+    /// Returns the digest of a file that a handler or the catalogue described, if it is
     /// known of the bytes that it had then. Does not look at the file, unless it
     /// may have changed without a sign. Blocks.
     #[must_use]
@@ -355,7 +355,7 @@ impl Digests {
         }
     }
 
-    /// When the next file that changed is to be read, and whether all are to be
+    /// Returns the time at which the next changed file is to be read, and whether all are to be
     /// looked at.
     fn due(&self) -> (Option<Instant>, bool) {
         let mut changed = lock(&self.changed);

@@ -191,7 +191,7 @@ impl ShareError {
         )
     }
 
-    /// The error for `name` that says what `error` of the system means while the
+    /// Returns the error for `name` that `error` of the system stands for while the
     /// file is stored.
     pub(super) fn storing(name: &ShareName, doing: Doing, error: io::Error) -> ShareError {
         let name = name.clone();
@@ -205,7 +205,7 @@ impl ShareError {
     }
 }
 
-/// A symbolic link at the end of a name, or one that leads out of the share.
+/// Returns true for a symbolic link at the end of a name, or one that leads out of the share.
 fn is_link(error: &io::Error) -> bool {
     let code = error.raw_os_error();
     code == Some(Errno::LOOP.raw_os_error())

@@ -48,14 +48,14 @@ impl FolderStamp {
     }
 }
 
-/// The directory that follows `name`, if it is in `within`.
+/// Returns the directory that follows `name`, if it is in `within`.
 pub(super) fn following(folders: &Folders, name: &str, within: &str) -> Option<String> {
     let behind = (Bound::Excluded(name), Bound::Unbounded);
     let (next, _) = folders.range::<str, _>(behind).next()?;
     next.starts_with(within).then(|| next.clone())
 }
 
-/// The directories directly in `name`, by the last parts of their names.
+/// Returns the directories directly in `name`, by the last parts of their names.
 pub(super) fn children(folders: &Folders, name: &str) -> Vec<String> {
     let mut children = Vec::new();
     let mut from = (Bound::Excluded(name.to_owned()), Bound::Unbounded);
@@ -71,7 +71,7 @@ pub(super) fn children(folders: &Folders, name: &str) -> Vec<String> {
     children
 }
 
-/// The directory `name` and all directories in it.
+/// Returns the directory `name` and all directories in it.
 pub(super) fn in_and_below<'f>(
     folders: &'f mut Folders,
     name: &'f str,

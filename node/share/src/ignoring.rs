@@ -138,7 +138,7 @@ impl Ignoring {
         }
     }
 
-    /// The rules that hold in `directory`, empty or with a `/` at its end, if it and all above it may be shared.
+    /// Returns the rules that hold in `directory`, empty or with a `/` at its end, if it and all above it may be shared.
     pub(super) fn shared_chain(&self, share: &Dir, directory: &str) -> Option<Chain> {
         let mut chain = Chain::default();
         chain.enter(self, share, "");
@@ -155,7 +155,7 @@ impl Ignoring {
         Some(chain)
     }
 
-    /// The rules that hold in `directory`: empty, or with a `/` at its end.
+    /// Returns the rules that hold in `directory`: empty, or with a `/` at its end.
     pub(super) fn chain(&self, share: &Dir, directory: &str) -> Chain {
         let mut chain = Chain::default();
         chain.enter(self, share, "");
@@ -165,7 +165,7 @@ impl Ignoring {
         chain
     }
 
-    /// Another number for another ignore file in `directory`; 0 for none.
+    /// Returns a number that differs for another ignore file in `directory`; 0 for none.
     pub(super) fn fingerprint(&self, share: &Dir, directory: &str) -> u64 {
         let directory = self.names.path(share, directory);
         let stamp = stamp(share, &format!("{directory}{IGNORE_FILE}"));

@@ -126,7 +126,7 @@ struct Running<'k> {
 }
 
 impl Keeper {
-    /// A keeper of `catalogue`, which is saved in `state`.
+    /// Creates a keeper of `catalogue`, which is saved in `state`.
     #[must_use]
     pub fn new(catalogue: Arc<Catalogue>, state: StateDir, events: Arc<EventLog>) -> Arc<Keeper> {
         Keeper::with(catalogue, Some(state), events, Box::new(System))
@@ -324,7 +324,7 @@ impl<'k> Running<'k> {
         }
     }
 
-    /// Time until something is to be done without a hint.
+    /// Returns the time until something is to be done without a hint.
     fn rest(&self) -> Duration {
         match &self.sweep {
             Some(sweep) => sweep.rest,

@@ -216,13 +216,13 @@ impl Share {
         &self.disk
     }
 
-    /// The path under which the directory was opened, for messages.
+    /// Returns the path under which the directory was opened, for messages.
     #[must_use]
     pub fn path(&self) -> &Path {
         self.root.path()
     }
 
-    /// Why nothing is shared now: the directory is not at its path, or cannot be
+    /// Returns the reason why nothing is shared now: the directory is not at its path, or cannot be
     /// read.
     #[must_use]
     pub fn trouble(&self) -> Option<String> {
@@ -255,7 +255,7 @@ impl Share {
         self.root.directory()
     }
 
-    /// The directory, for storing a file in it: the share, and no other that
+    /// Returns the directory, for storing a file in it: the share, and no other that
     /// took its path.
     fn directory_to_store(&self, name: &ShareName) -> Result<Arc<Dir>, ShareError> {
         let directory = self.directory().map_err(|error| ShareError::Away {
@@ -266,7 +266,7 @@ impl Share {
         Ok(directory)
     }
 
-    /// The directory, for reading a file of it that is shared.
+    /// Returns the directory, for reading a file of it that is shared.
     fn directory_of(&self, name: &ShareName) -> Result<Arc<Dir>, ShareError> {
         let directory = self
             .directory()
@@ -314,7 +314,7 @@ impl Share {
         })
     }
 
-    /// The stamp of the file `name`.
+    /// Returns the stamp of the file `name`.
     ///
     /// # Errors
     /// As [`Share::read`].
@@ -349,7 +349,7 @@ impl Share {
         self.on_disk_in(&*self.directory_of(name)?, name)
     }
 
-    /// The same for a file that is known to be shared.
+    /// Returns the state of a file that is known to be shared.
     fn on_disk_in(&self, directory: &Dir, name: &ShareName) -> Result<OnDisk, ShareError> {
         let metadata = directory
             .symlink_metadata(&*self.names.path(directory, name.as_str()))

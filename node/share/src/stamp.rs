@@ -226,7 +226,7 @@ fn time(nanoseconds: i64) -> Option<SystemTime> {
 pub(crate) mod tests {
     use super::*;
 
-    /// The stamp of a file of so many bytes that was changed long ago.
+    /// Returns the stamp of a file of so many bytes that was changed long ago.
     pub(crate) const fn of_size(size: u64) -> Stamp {
         Stamp {
             size,
@@ -237,7 +237,7 @@ pub(crate) mod tests {
         }
     }
 
-    /// A file of one byte with so many names.
+    /// Returns a file of one byte with so many names.
     pub(crate) fn linked(inode: u64, links: u64) -> OnDisk {
         let stamp = Stamp {
             inode,

@@ -44,7 +44,7 @@ pub(super) struct Temporaries {
 }
 
 impl Temporaries {
-    /// The temporaries in `kept` stay until they are taken up.
+    /// Creates the table; the temporaries in `kept` stay until they are taken up.
     pub(super) fn new(kept: &[String]) -> Temporaries {
         Temporaries {
             in_use: Mutex::new(kept.iter().cloned().collect()),
@@ -99,7 +99,7 @@ impl Temporaries {
         removed
     }
 
-    /// The same for a temporary of an earlier run.
+    /// Removes a temporary of an earlier run.
     pub(super) fn remove_old(&self, share: &Dir, path: &str) -> io::Result<()> {
         self.made_for(path);
         self.remove(share, path)
@@ -140,7 +140,7 @@ impl Temporaries {
     }
 }
 
-/// When a file was last changed, its name and permissions included.
+/// Returns the time of the last change to a file, its name and permissions included.
 fn changed(metadata: &cap_std::fs::Metadata) -> Option<SystemTime> {
     let seconds = u64::try_from(metadata.ctime()).ok()?;
     let nanoseconds = u32::try_from(metadata.ctime_nsec()).ok()?;
@@ -183,7 +183,7 @@ fn levels(path: &str) -> usize {
         .map_or(0, |levels| levels as usize)
 }
 
-/// The directories above `path`, from the lowest up.
+/// Returns the directories above `path`, from the lowest up.
 fn folders_of(path: &str) -> impl Iterator<Item = &str> {
     let above = path.rmatch_indices('/');
     above.map(|(at, _)| &path[..at])

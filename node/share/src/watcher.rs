@@ -82,7 +82,7 @@ pub(super) trait Watcher: Send {
 
 /// Makes watchers.
 pub(super) trait Watching: Send + Sync {
-    /// A watcher that gives hints about what is below `root`.
+    /// Returns a watcher that gives hints about what is below `root`.
     ///
     /// # Errors
     /// [`WatchError`] when the system has none for us.

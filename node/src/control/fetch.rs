@@ -198,7 +198,7 @@ fn named_error(typed: &str, error: &NamedError) -> ApiError {
     }
 }
 
-/// The fetches of a name, or of `blake3:` and a digest.
+/// Returns the fetches of a name, or of `blake3:` and a digest.
 fn named(name: &str) -> Result<DropWhich, ApiError> {
     if let Some(digest) = content(name)? {
         return Ok(DropWhich::Content(digest));

@@ -59,7 +59,7 @@ fn bearer(value: &str) -> Option<&str> {
     is_bearer.then(|| presented.trim_start_matches(' '))
 }
 
-/// The value of a header that is there exactly once.
+/// Returns the value of a header that is there exactly once.
 fn only(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
     let mut values = headers.get_all(name).iter();
     match (values.next(), values.next()) {

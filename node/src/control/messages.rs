@@ -225,7 +225,7 @@ async fn more<const N: usize>(
     Ok(bytes)
 }
 
-/// A whole message in one frame. A mask of zeros is one: nothing lies between this and jsonrpsee that a mask protects.
+/// Returns a whole message in one frame. A mask of zeros is one: nothing lies between this and jsonrpsee that a mask protects.
 fn frame(text: &[u8], masked: bool) -> Vec<u8> {
     let mask_bit = if masked { MASKED } else { 0 };
     let mut frame = vec![FINAL | TEXT];
@@ -264,7 +264,7 @@ mod tests {
         out
     }
 
-    /// A frame with a mask.
+    /// Returns a frame with a mask.
     fn masked(first: u8, text: &[u8]) -> Vec<u8> {
         let mask = [1, 2, 3, 4];
         let mut frame = frame(text, true);

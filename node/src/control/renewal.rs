@@ -38,7 +38,7 @@ impl Renewal {
         Ok(())
     }
 
-    /// The secret as it is now and will be.
+    /// Returns the secret as it is now and will be.
     pub(super) fn secret(&self) -> Secret {
         self.secret.clone()
     }

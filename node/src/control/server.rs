@@ -168,7 +168,7 @@ impl ControlServer {
         })
     }
 
-    /// The address on which it listens.
+    /// Returns the address on which it listens.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
@@ -368,7 +368,7 @@ async fn call(serving: &Serving, parts: Parts, body: Bytes) -> Response<HttpBody
     answered.unwrap_or_else(|error| broke(&error))
 }
 
-/// The answer with the ids as they were written.
+/// Returns the answer with the ids as they were written.
 async fn restored(ids: &Ids, answered: Response<HttpBody>) -> Result<Response<HttpBody>, BoxError> {
     let (mut parts, body) = answered.into_parts();
     let answer = body.collect().await?.to_bytes();

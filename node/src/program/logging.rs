@@ -109,7 +109,7 @@ fn directive(part: &str) -> Result<String, LoggingError> {
     Ok(format!("{target}={level}"))
 }
 
-/// One of the five levels, in any case.
+/// Returns one of the five levels, in any case.
 fn parse_level(text: &str) -> Option<LevelFilter> {
     let is_word = text.chars().all(|c| c.is_ascii_alphabetic());
     let level = LevelFilter::from_str(text).ok()?;

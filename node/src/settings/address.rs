@@ -31,7 +31,7 @@ enum Host {
 pub struct NoListenAddress;
 
 impl ListenAddress {
-    /// The address that is meant.
+    /// Returns the address of this machine that the text means.
     ///
     /// # Errors
     /// When it is a name that has no address.

@@ -99,7 +99,7 @@ impl BlobBody {
         self.body.rate()
     }
 
-    /// The next bytes; `None` after the last one. Nothing is lost if this is
+    /// Returns the next bytes; `None` after the last one. Nothing is lost if this is
     /// dropped while it waits.
     ///
     /// # Errors

@@ -44,7 +44,7 @@ pub struct CallScope {
 pub struct CheckedAddress(SocketAddr);
 
 impl CheckedAddress {
-    /// The address.
+    /// Returns the address.
     #[must_use]
     pub fn get(self) -> SocketAddr {
         self.0
@@ -52,7 +52,7 @@ impl CheckedAddress {
 }
 
 impl CallScope {
-    /// The scope of the node at `ourselves`.
+    /// Returns the scope of the node at `ourselves`.
     #[must_use]
     pub fn of(ourselves: &PeerUrl) -> CallScope {
         CallScope {
@@ -61,7 +61,7 @@ impl CallScope {
         }
     }
 
-    /// The nearest scope that is called.
+    /// Returns the nearest scope that is called.
     #[must_use]
     pub fn nearest(&self) -> Scope {
         self.nearest
@@ -111,7 +111,7 @@ impl CallScope {
 }
 
 impl Default for CallScope {
-    /// Everything may be called.
+    /// Returns a scope in which everything may be called.
     fn default() -> CallScope {
         CallScope {
             nearest: Scope::Machine,

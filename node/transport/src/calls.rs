@@ -177,7 +177,7 @@ pub struct Client {
 }
 
 impl Client {
-    /// A client that sends through `transport` and counts its calls.
+    /// Creates a client that sends through `transport` and counts its calls.
     #[must_use]
     pub fn new(transport: Arc<dyn Transport>, counters: Arc<Counters>) -> Client {
         Client {
@@ -213,14 +213,14 @@ impl Client {
         }
     }
 
-    /// The calls that strangers caused.
+    /// Returns the calls that strangers caused.
     #[must_use]
     pub fn dials(&self) -> &Dials {
         &self.dials
     }
 
-    /// The addresses of a destination, at least one, each of which may be called for
-    /// who named it.
+    /// Returns the addresses of a destination, at least one, each of which may be called for
+    /// the peer that named it.
     ///
     /// # Errors
     /// When it has none, or one that may not be called.
@@ -431,7 +431,7 @@ impl Client {
         exchanged.map(|(response, _)| response)
     }
 
-    /// The same, with the address that was called.
+    /// Makes the exchange, and returns the address that was called.
     async fn exchange_at(
         &self,
         to: &Destination,
@@ -486,7 +486,7 @@ impl Client {
 }
 
 impl<T> Answered<T> {
-    /// The same with what the answer means.
+    /// Returns the same answer with its meaning as the value.
     fn with<V>(self, value: V) -> Answered<V> {
         Answered {
             kind: self.kind,

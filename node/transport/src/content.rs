@@ -162,7 +162,7 @@ impl Intake {
 }
 
 impl RemoteFile {
-    /// As text or as base64.
+    /// Returns its encoding, as text or as base64.
     #[must_use]
     pub fn payload(&self) -> Payload {
         self.head.payload
@@ -174,7 +174,7 @@ impl RemoteFile {
         self.body.rate()
     }
 
-    /// The next piece of the content; `None` after the last one, when the
+    /// Returns the next piece of the content; `None` after the last one, when the
     /// answer was complete and right to its end. Nothing is lost if this is
     /// dropped while it waits.
     ///

@@ -49,25 +49,25 @@ pub(super) enum Naming {
 pub struct SearchDials(Arc<Mutex<HashMap<SocketAddr, String>>>);
 
 impl Destination {
-    /// A URL that the owner named.
+    /// Creates the destination of a URL that the owner named.
     #[must_use]
     pub fn of_owner(url: PeerUrl) -> Destination {
         Destination::new(url, Naming::Owner)
     }
 
-    /// A peer that has answered, named by somebody in the scope `namer`.
+    /// Creates the destination of a peer that has answered, named by somebody in the scope `namer`.
     #[must_use]
     pub fn met(url: PeerUrl, namer: Scope) -> Destination {
         Destination::new(url, Naming::Met(namer))
     }
 
-    /// A URL that somebody at the address `namer` named.
+    /// Creates the destination of a URL that somebody at the address `namer` named.
     #[must_use]
     pub fn named_by(url: PeerUrl, namer: IpAddr) -> Destination {
         Destination::heard(url, Scope::of_source(namer))
     }
 
-    /// A URL that somebody in the scope `namer` named.
+    /// Creates the destination of a URL that somebody in the scope `namer` named.
     #[must_use]
     pub fn heard(url: PeerUrl, namer: Scope) -> Destination {
         Destination::new(url, Naming::Heard(namer))
@@ -82,27 +82,27 @@ impl Destination {
         }
     }
 
-    /// The same at this address and no other.
+    /// Returns the same destination at this address and no other.
     #[must_use]
     pub fn at(mut self, address: CheckedAddress) -> Destination {
         self.at = Some(address);
         self
     }
 
-    /// The same as a part of a search.
+    /// Returns the same destination as a part of a search.
     #[must_use]
     pub fn within(mut self, search: &SearchDials) -> Destination {
         self.search = Some(search.clone());
         self
     }
 
-    /// Its URL.
+    /// Returns its URL.
     #[must_use]
     pub fn url(&self) -> &PeerUrl {
         &self.url
     }
 
-    /// The address that was chosen, if one was.
+    /// Returns the address that was chosen, if one was.
     #[must_use]
     pub fn address(&self) -> Option<CheckedAddress> {
         self.at
@@ -120,7 +120,7 @@ impl Destination {
         Scope::of_host(&self.url) < self.namer()
     }
 
-    /// The scope of who named it.
+    /// Returns the scope of the peer that named it.
     #[must_use]
     pub fn namer(&self) -> Scope {
         match self.naming {

@@ -329,7 +329,7 @@ impl Table {
         self.answered.insert(address, now);
     }
 
-    /// Until when a target is left alone.
+    /// Returns the time until which a target is left alone.
     fn resting(&self, target: &Target, turn: Turn, now: Instant) -> Option<Instant> {
         let until = *self.targets.get(target)? + turn.pause();
         (until > now).then_some(until)

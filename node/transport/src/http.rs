@@ -122,7 +122,7 @@ impl HttpTransport {
         }
     }
 
-    /// Calls as a member of a private network, and believes its members only.
+    /// Creates a transport that calls as a member of a private network, and believes its members only.
     #[must_use]
     pub fn of_network(mut self, key: Option<NetworkKey>) -> HttpTransport {
         self.network = key;
@@ -161,7 +161,7 @@ impl Default for HttpTransport {
 }
 
 impl Purpose {
-    /// The body of the request.
+    /// Returns the body of the request.
     fn body(&self) -> &[u8] {
         match self {
             Purpose::Call(body) | Purpose::Find(body) | Purpose::Bundle(body) => body,
@@ -333,7 +333,7 @@ fn stream(body: Incoming) -> BodyStream {
     }))
 }
 
-/// Why a request got no answer: no connection, or it broke.
+/// Returns the error of a request without an answer: no connection, or it broke.
 fn not_answered(error: &hyper_util::client::legacy::Error) -> TransportError {
     if error.is_connect() {
         TransportError::Unreachable(last_cause(error))
@@ -346,7 +346,7 @@ fn broken(error: &(dyn Error + 'static)) -> TransportError {
     TransportError::Connection(last_cause(error))
 }
 
-/// The last cause of an error, which is what a person can use.
+/// Returns the last cause of an error, which is what a person can use.
 fn last_cause(error: &(dyn Error + 'static)) -> String {
     let mut cause = error;
     while let Some(next) = cause.source() {

@@ -53,13 +53,13 @@ impl NodeKey {
         Ok(NodeKey(SigningKey::from_bytes(&seed.0)))
     }
 
-    /// A key that is kept nowhere.
+    /// Returns a key that is kept nowhere.
     #[must_use]
     pub fn random() -> NodeKey {
         NodeKey(SigningKey::from_bytes(&random_nonce().0))
     }
 
-    /// The id of the node.
+    /// Returns the id of the node.
     #[must_use]
     pub fn id(&self) -> NodeId {
         NodeId(self.0.verifying_key().to_bytes())
@@ -86,7 +86,7 @@ pub fn proves(id: NodeId, statement: &[u8], proof: &Proof) -> bool {
         .is_ok_and(|key| key.verify_strict(statement, &signature).is_ok())
 }
 
-/// 32 random bytes.
+/// Returns 32 random bytes.
 ///
 /// # Panics
 /// When the system gives no random bytes.

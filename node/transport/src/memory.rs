@@ -77,7 +77,7 @@ impl Transport for MemoryTransport {
         async move { addresses }.boxed()
     }
 
-    /// Peers in memory know who asks.
+    /// Does nothing: peers in memory know the caller.
     fn keep_token(&self, _: &PeerUrl, _: Nonce) {}
 
     fn send(

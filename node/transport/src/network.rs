@@ -112,7 +112,7 @@ impl NetworkKey {
         Ok(NetworkKey(blake3::derive_key(PURPOSE, key)))
     }
 
-    /// The tag of a request.
+    /// Returns the tag of a request.
     #[must_use]
     pub fn of_request(&self, nonce: Nonce, about: Tagged<'_>) -> Tag {
         // Requests with a range are tagged apart: no body can stand for one.
@@ -128,7 +128,7 @@ impl NetworkKey {
         self.tag(nonce, &bytes)
     }
 
-    /// The tag of an answer of `node`.
+    /// Returns the tag of an answer of `node`.
     #[must_use]
     pub fn of_answer(&self, nonce: Nonce, node: &PeerUrl) -> Tag {
         let mut bytes = b"A".to_vec();

@@ -51,7 +51,7 @@ impl Kept {
         (*found + KEPT_FOR > now).then(|| addresses.clone())
     }
 
-    /// A full table keeps no more until some are old.
+    /// Keeps addresses; a full table keeps no more until some are old.
     fn put(&mut self, name: &str, addresses: Vec<IpAddr>, now: Instant) {
         if self.0.len() >= NAMES_MAX {
             self.0.retain(|_, (_, found)| *found + KEPT_FOR > now);

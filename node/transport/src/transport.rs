@@ -136,7 +136,7 @@ pub enum TransportError {
 }
 
 impl PeerKind {
-    /// The kind of a node that names itself so in the header `Server`.
+    /// Returns the kind of a node that names itself so in the header `Server`.
     #[must_use]
     pub fn of_server(name: Option<&str>) -> PeerKind {
         if name.is_some_and(|name| name.starts_with(SERVER_PREFIX)) {
@@ -149,7 +149,7 @@ impl PeerKind {
 
 /// Carries requests to peers.
 pub trait Transport: Send + Sync + 'static {
-    /// The addresses of a peer. None of them is checked.
+    /// Returns the addresses of a peer. None of them is checked.
     fn resolve(
         &self,
         peer: &Destination,

@@ -69,7 +69,7 @@ impl fmt::Display for Asking {
     }
 }
 
-/// FNV-1a, 64 bits.
+/// Returns the hash FNV-1a of 64 bits.
 fn hash(peer: &PeerUrl) -> u64 {
     let start = 0xcbf2_9ce4_8422_2325;
     peer.key().bytes().fold(start, |hash: u64, byte| {

@@ -33,7 +33,7 @@ impl Budget {
     /// Nobody may be asked.
     pub const NONE: Budget = Budget(0);
 
-    /// So many calls, [`Budget::WHOLE`] at most.
+    /// Returns a budget of so many calls, [`Budget::WHOLE`] at most.
     #[must_use]
     pub fn of(calls: usize) -> Budget {
         u16::try_from(calls).map_or(Budget::WHOLE, |calls| Budget(calls).min(Budget::WHOLE))
@@ -48,7 +48,7 @@ impl Budget {
         Some(Budget::of(calls))
     }
 
-    /// The number of calls.
+    /// Returns the number of calls.
     #[must_use]
     pub fn calls(self) -> usize {
         self.0.into()

@@ -116,7 +116,7 @@ impl Charset {
 }
 
 impl Encoding {
-    /// The encoding of a label, as it stands in a declaration or a header.
+    /// Returns the encoding of a label, as it stands in a declaration or a header.
     #[must_use]
     pub fn by_label(label: &str) -> Option<Self> {
         let known = |label: &str| encoding_rs::Encoding::for_label(label.as_bytes());
@@ -154,7 +154,7 @@ fn other(encoding: &'static encoding_rs::Encoding) -> State {
 }
 
 impl Decoder {
-    /// A decoder of a document that came with this `charset`.
+    /// Creates a decoder of a document that came with this `charset`.
     pub(crate) fn new(charset: Charset) -> Self {
         Self {
             charset,

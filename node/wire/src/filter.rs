@@ -57,7 +57,7 @@ pub enum FilterError {
     Change,
 }
 
-/// The hash of a key, as filters use it.
+/// Returns the hash of a key, as filters use it.
 #[must_use]
 pub fn hash(key: &str) -> u64 {
     let start = 0xcbf2_9ce4_8422_2325;
@@ -75,7 +75,7 @@ fn mixed(hash: u64) -> u64 {
 }
 
 impl Filter {
-    /// A filter with these keys, by their hashes, each once. `None` if there are
+    /// Returns a filter with these keys, by their hashes, each once. `None` if there are
     /// more than [`FILTER_KEYS_MAX`].
     #[must_use]
     pub fn of(hashes: impl ExactSizeIterator<Item = u64>) -> Option<Filter> {
@@ -109,20 +109,20 @@ impl Filter {
         self.keys
     }
 
-    /// Number of bits.
+    /// Returns the number of bits.
     #[must_use]
     pub fn bits(&self) -> usize {
         self.words.len() * WORD
     }
 
-    /// A number for this filter that is another one for almost any other.
+    /// Returns a fingerprint, which differs for almost any other filter.
     #[must_use]
     pub fn fingerprint(&self) -> u64 {
         let mix = |sum: u64, word: &u64| mixed(sum.rotate_left(5) ^ word);
         self.words.iter().fold(self.keys as u64, mix)
     }
 
-    /// The bits as bytes: word by word, the lowest byte first.
+    /// Returns the bits as bytes: word by word, the lowest byte first.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
         self.words
@@ -164,7 +164,7 @@ impl Filter {
         (change.len() < newer.words.len() * 8).then_some(change)
     }
 
-    /// This filter after a change, with so many keys.
+    /// Returns this filter after a change, with so many keys.
     ///
     /// # Errors
     /// [`FilterError`], for a change of another filter or one that sets too many bits.
@@ -197,7 +197,7 @@ impl Filter {
     }
 }
 
-/// The places of the bits of a key.
+/// Returns the places of the bits of a key.
 fn places(hash: u64, bits: usize) -> impl Iterator<Item = usize> {
     let (low, high) = (hash & 0xffff_ffff, (hash >> 32) | 1);
     let mask = bits as u64 - 1;

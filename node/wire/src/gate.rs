@@ -138,7 +138,7 @@ fn is_before_document(c: char) -> bool {
     is_space(c) || c == '\u{feff}'
 }
 
-/// The text between `<` and `>`; `text` starts with `<`.
+/// Returns the text between `<` and `>`; `text` starts with `<`.
 fn tag_inside(text: &str) -> Result<&str, GateError> {
     let mut window = text.bytes().take(XML_TAG_MAX);
     let end = window.position(|byte| byte == b'>');
@@ -191,7 +191,7 @@ pub(crate) fn declaration_length(text: &str) -> Result<usize, GateError> {
     }
 }
 
-/// The encoding that an XML declaration names, if it is a right one and names one.
+/// Returns the encoding that an XML declaration names, if it is valid and names one.
 pub(crate) fn declared_encoding(declaration: &str) -> Option<&str> {
     let inside = declaration.strip_prefix("<?xml")?.strip_suffix("?>")?;
     read_declaration(inside).ok().flatten()
@@ -231,7 +231,7 @@ fn is_accepted(name: &str, value: &str) -> bool {
     }
 }
 
-/// `name = "value"` and what follows it.
+/// Splits `name = "value"` from the text behind it.
 fn pseudo_attribute(text: &str) -> Option<(&str, &str, &str)> {
     let (name, after) = text.split_once('=')?;
     let after = after.trim_start_matches(is_space);
@@ -240,7 +240,7 @@ fn pseudo_attribute(text: &str) -> Option<(&str, &str, &str)> {
     Some((name.trim_end_matches(is_space), value, rest))
 }
 
-/// White space as XML has it.
+/// Returns true for white space as XML has it.
 pub(crate) fn is_space(c: char) -> bool {
     matches!(c, ' ' | '\t' | '\n' | '\r')
 }

@@ -29,7 +29,7 @@ pub(crate) struct Intake {
 }
 
 impl Intake {
-    /// A document that came with this `charset`.
+    /// Creates a document that came with this `charset`.
     pub(crate) fn new(charset: Charset) -> Self {
         Self {
             decoder: Decoder::new(charset),

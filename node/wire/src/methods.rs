@@ -153,20 +153,20 @@ pub const METHODS: &[Method] = &[
     },
 ];
 
-/// The method of this name.
+/// Returns the method of this name.
 #[must_use]
 pub fn find(name: &str) -> Option<&'static Method> {
     let at = METHODS.binary_search_by(|method| method.name.cmp(name));
     at.ok().map(|at| &METHODS[at])
 }
 
-/// The answer of `system.listMethods`.
+/// Returns the answer of `system.listMethods`.
 #[must_use]
 pub fn names() -> Value {
     Value::Array(METHODS.iter().map(|method| method.name.into()).collect())
 }
 
-/// The answer of `system.getCapabilities`.
+/// Returns the answer of `system.getCapabilities`.
 #[must_use]
 pub fn capabilities() -> Value {
     let interop = "http://xmlrpc-epi.sourceforge.net/specs/rfc.fault_codes.php";
@@ -184,7 +184,7 @@ pub fn capabilities() -> Value {
 pub const PROTOCOL_VERSION: i32 = 1;
 
 impl Method {
-    /// The answer of `system.methodSignature`.
+    /// Returns the answer of `system.methodSignature`.
     #[must_use]
     pub fn signatures_value(&self) -> Value {
         let signature =

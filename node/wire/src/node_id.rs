@@ -94,7 +94,7 @@ pub enum Role {
     Answerer,
 }
 
-/// The bytes that `role` signs when `caller` meets `answerer`: the prefix, one
+/// Returns the bytes that `role` signs when `caller` meets `answerer`: the prefix, one
 /// byte `C` or `A` for the role, both ids, both nonces, and both URLs, each after
 /// its length in two bytes, the highest first; the caller's always before.
 #[must_use]

@@ -85,7 +85,7 @@ enum Expected {
     Piece(PieceValue),
 }
 
-/// Number of pieces of content of `size` bytes. Empty content has one, empty.
+/// Returns the number of pieces of content of `size` bytes. Empty content has one, empty.
 #[must_use]
 pub fn piece_count(size: u64) -> u64 {
     size.div_ceil(PIECE_SIZE).max(1)
@@ -119,7 +119,7 @@ impl PieceTree {
         })
     }
 
-    /// The tree of content of at most one piece, which needs no values.
+    /// Returns the tree of content of at most one piece, which needs no values.
     /// `None` if `size` is that of more.
     #[must_use]
     pub fn of_one_piece(digest: Digest, size: u64) -> Option<PieceTree> {
@@ -130,7 +130,7 @@ impl PieceTree {
         })
     }
 
-    /// A part of [`PieceTree::to_bytes`]; `None` if it has no such part.
+    /// Returns a part of [`PieceTree::to_bytes`]; `None` if it has no such part.
     #[must_use]
     pub fn bytes_at(&self, range: Range<u64>) -> Option<Vec<u8>> {
         let (start, end) = (range.start.try_into().ok()?, range.end.try_into().ok()?);
@@ -138,7 +138,7 @@ impl PieceTree {
         bytes.get::<Range<usize>>(start..end).map(<[u8]>::to_vec)
     }
 
-    /// The size, 8 bytes, the lowest first; then 32 bytes for each piece, if
+    /// Returns the size, 8 bytes, the lowest first; then 32 bytes for each piece, if
     /// there is more than one.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
@@ -148,31 +148,31 @@ impl PieceTree {
         bytes
     }
 
-    /// Length of the longest [`PieceTree::to_bytes`] of content of `size` bytes.
+    /// Returns the length of the longest [`PieceTree::to_bytes`] of content of `size` bytes.
     #[must_use]
     pub fn bytes_len(size: u64) -> u64 {
         TREE_HEAD as u64 + value_count(size) * 32
     }
 
-    /// The digest of the content.
+    /// Returns the digest of the content.
     #[must_use]
     pub fn digest(&self) -> Digest {
         self.digest
     }
 
-    /// The size of the content, in bytes.
+    /// Returns the size of the content, in bytes.
     #[must_use]
     pub fn size(&self) -> u64 {
         self.size
     }
 
-    /// Number of pieces, at least one.
+    /// Returns the number of pieces, at least one.
     #[must_use]
     pub fn count(&self) -> u64 {
         piece_count(self.size)
     }
 
-    /// The bytes of the content that are piece `index`.
+    /// Returns the bytes of the content that are piece `index`.
     #[must_use]
     pub fn range(&self, index: u64) -> Range<u64> {
         let start = (index * PIECE_SIZE).min(self.size);
@@ -257,13 +257,13 @@ impl TreeHasher {
         }
     }
 
-    /// Bytes pushed so far.
+    /// Returns the number of bytes pushed so far.
     #[must_use]
     pub fn size(&self) -> u64 {
         self.size
     }
 
-    /// The tree of all that was pushed.
+    /// Returns the tree of all that was pushed.
     #[must_use]
     pub fn finish(mut self) -> PieceTree {
         let size = self.size;
@@ -287,7 +287,7 @@ impl TreeHasher {
     }
 }
 
-/// Number of values that a tree of content of `size` bytes has.
+/// Returns the number of values that a tree of content of `size` bytes has.
 fn value_count(size: u64) -> u64 {
     match piece_count(size) {
         1 => 0,
@@ -295,13 +295,13 @@ fn value_count(size: u64) -> u64 {
     }
 }
 
-/// The digest that two or more values make.
+/// Returns the digest that two or more values make.
 fn root(values: &[PieceValue]) -> Digest {
     let (left, right) = values.split_at(left_count(values.len()));
     Digest::from_bytes(merge_subtrees_root(&node(left), &node(right), Mode::Hash).into())
 }
 
-/// The value of the subtree above one or more values.
+/// Returns the value of the subtree above one or more values.
 fn node(values: &[PieceValue]) -> PieceValue {
     match values {
         [value] => *value,
@@ -312,8 +312,8 @@ fn node(values: &[PieceValue]) -> PieceValue {
     }
 }
 
-/// BLAKE3 puts the greatest power of two that leaves something on the right to
-/// the left.
+/// Returns the number of values in the left subtree: BLAKE3 puts the greatest power of two
+/// that leaves something on the right to the left.
 fn left_count(count: usize) -> usize {
     count.next_power_of_two() / 2
 }

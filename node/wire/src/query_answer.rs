@@ -122,13 +122,13 @@ enum ContentStream {
 }
 
 impl QueryAnswerReader {
-    /// A reader of an answer that says its encoding itself.
+    /// Creates a reader of an answer that says its encoding itself.
     #[must_use]
     pub fn new() -> Self {
         Self::of(Charset::Unsaid)
     }
 
-    /// A reader of an answer that came with this `charset`.
+    /// Returns a reader of an answer that came with this `charset`.
     #[must_use]
     pub fn of(charset: Charset) -> Self {
         Self {

@@ -51,7 +51,7 @@ pub enum HelloAnswer {
     Refused,
 }
 
-/// An answer with one value.
+/// Returns an answer with one value.
 #[must_use]
 pub fn value(value: &Value) -> Vec<u8> {
     let mut out = Vec::with_capacity(256);
@@ -61,7 +61,7 @@ pub fn value(value: &Value) -> Vec<u8> {
     out
 }
 
-/// An answer that is a fault.
+/// Returns an answer that is a fault.
 #[must_use]
 pub fn fault(fault: &Fault) -> Vec<u8> {
     let mut out = Vec::with_capacity(512);
@@ -79,7 +79,7 @@ pub const MULTICALL_HEAD: &str =
 pub const MULTICALL_TAIL: &str =
     "</data></array></value>\n</param>\n</params>\n</methodResponse>\n";
 
-/// An entry of the answer of `system.multicall`: an array of the one result, or the
+/// Returns an entry of the answer of `system.multicall`: an array of the one result, or the
 /// struct of the fault. Files are written piece by piece, see
 /// [`QueryAnswerWriter::entry`](crate::content::QueryAnswerWriter::entry).
 #[must_use]

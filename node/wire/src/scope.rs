@@ -34,7 +34,7 @@ pub enum Scope {
 const LOCAL_ENDS: [&str; 5] = [".local", ".lan", ".home", ".internal", ".home.arpa"];
 
 impl Scope {
-    /// The scope of an address from which somebody calls.
+    /// Returns the scope of an address from which somebody calls.
     #[must_use]
     pub fn of_source(address: IpAddr) -> Self {
         match address.to_canonical() {
@@ -46,7 +46,7 @@ impl Scope {
         }
     }
 
-    /// The scope of an address that is to be called.
+    /// Returns the scope of an address that is to be called.
     #[must_use]
     pub fn of_address(address: IpAddr) -> Self {
         match address.to_canonical() {
@@ -55,7 +55,7 @@ impl Scope {
         }
     }
 
-    /// The scope of the host of a URL: of its address, or of what its name says.
+    /// Returns the scope of the host of a URL: of its address, or of what its name says.
     #[must_use]
     pub fn of_host(url: &PeerUrl) -> Self {
         url.ip()

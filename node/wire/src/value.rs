@@ -70,7 +70,7 @@ fn recheck_text(text: &str) -> Result<(), ValueError> {
     }
 }
 
-/// The date in the one form that every XML-RPC library reads, if it has one:
+/// Returns the date in the one form that every XML-RPC library reads, if it has one:
 /// `19980717T14:08:55`. Zone and fraction have no place in it.
 fn plain_date(time: &DateTime) -> Option<String> {
     let Date::YMD { year, month, day } = time.date else {

@@ -33,7 +33,7 @@ pub struct Hit {
 }
 
 impl Hit {
-    /// A file as it is.
+    /// Creates a hit of a file as it is.
     #[must_use]
     pub fn of(file: &FileInfo) -> Hit {
         Hit {
@@ -87,7 +87,7 @@ pub enum GapReason {
 }
 
 impl Gap {
-    /// The file or directory `name` is not covered.
+    /// Creates the gap of the file or directory `name`.
     #[must_use]
     pub fn of(name: &str, reason: GapReason) -> Gap {
         Gap {
@@ -96,7 +96,7 @@ impl Gap {
         }
     }
 
-    /// Some files are not covered.
+    /// Creates the gap of some files.
     #[must_use]
     pub fn of_many(reason: GapReason) -> Gap {
         Gap { name: None, reason }
@@ -137,7 +137,7 @@ pub struct Example {
 }
 
 impl Example {
-    /// An example whose files are empty.
+    /// Returns an example whose files are empty.
     #[must_use]
     pub fn of_names(text: &str, meaning: &str, files: &[&str], finds: &[&str]) -> Example {
         let owned = |name: &&str| (*name).to_owned();
@@ -182,14 +182,14 @@ pub trait Files: Send + Sync {
     /// [`HandlerError::Files`] when the share cannot be read.
     fn visit(&self, visit: &mut dyn FnMut(&FileInfo) -> Flow) -> Result<(), HandlerError>;
 
-    /// The file of this exact name, if it is shared.
+    /// Returns the file of this exact name, if it is shared.
     ///
     /// # Errors
     /// [`HandlerError::Files`] when the share cannot be read.
     fn file(&self, name: &str) -> Result<Option<FileInfo>, HandlerError>;
 
-    /// The file of this exact name as [`Files::visit`] describes it, which may be
-    /// what it was a moment ago: for handlers that read it anyway. Faster than
+    /// Returns the file of this exact name as [`Files::visit`] describes it, which may be
+    /// its state of a moment ago: for handlers that read it anyway. Faster than
     /// [`Files::file`].
     ///
     /// # Errors
@@ -247,7 +247,7 @@ pub trait Files: Send + Sync {
         Vec::new()
     }
 
-    /// At most `most` bytes of the file `name`, from the byte `from` on; fewer
+    /// Returns at most `most` bytes of the file `name`, from the byte `from` on; fewer
     /// at its end. `None` if it is not shared (any more).
     ///
     /// # Errors
@@ -271,7 +271,7 @@ pub trait Sink {
         usize::MAX
     }
 
-    /// When to stop, for handlers that have to tell somebody else.
+    /// Returns the time to stop, for handlers that have to tell somebody else.
     fn deadline(&self) -> Option<Instant> {
         None
     }
@@ -307,7 +307,7 @@ pub type NameCheck = Box<dyn Fn(&str) -> bool + Send + Sync>;
 
 /// Something that answers queries of one kind.
 pub trait Handler: Send + Sync {
-    /// The prefix that users type before the colon: lower-case letters, digits
+    /// Returns the prefix that users type before the colon: lower-case letters, digits
     /// and `-`.
     fn name(&self) -> &str;
 

@@ -181,7 +181,7 @@ impl<'a> Indexing<'a> {
         Ok(())
     }
 
-    /// Everything that waits was taken once: commits, and waits for news.
+    /// Commits and waits for news, when everything that waits was taken once.
     fn rest(&mut self) -> Result<(), StoreError> {
         if !self.batch.done.is_empty() || !self.batch.files.is_empty() {
             return self.commit();

@@ -178,7 +178,7 @@ impl Read for FileBytes<'_> {
     }
 }
 
-/// The text of `source`.
+/// Returns the text of `source`.
 pub(crate) fn decoded<R: Read>(source: R) -> DecodeReaderBytes<R, Vec<u8>> {
     let mut builder = DecodeReaderBytesBuilder::new();
     builder
@@ -233,7 +233,7 @@ pub(crate) fn is_text_up_to(files: &dyn Files, name: &str, nul: u64) -> bool {
     read.is_ok_and(|bytes| bytes.is_some_and(|bytes| is_text_before(&bytes)))
 }
 
-/// The text of a file as `text:` sees it: its first [`TEXT_MAX`] bytes; `None`
+/// Returns the text of a file as `text:` sees it: its first [`TEXT_MAX`] bytes; `None`
 /// if it is no text.
 pub(crate) fn first_text(
     files: &dyn Files,
@@ -243,7 +243,7 @@ pub(crate) fn first_text(
     text_up_to(TEXT_MAX, files, file, stopped)
 }
 
-/// The whole lines among the first [`FIRST`] bytes of a file, for those who seldom
+/// Returns the whole lines among the first [`FIRST`] bytes of a file, for callers that seldom
 /// need more; `None` if it is no text or has no line that is short enough.
 pub(crate) fn first_lines(
     files: &dyn Files,
@@ -271,7 +271,7 @@ fn text_up_to(
     Ok(is_text.then(|| into_text(bytes)))
 }
 
-/// Bytes as text; what is no UTF-8 is U+FFFD.
+/// Returns bytes as text; bytes that are not UTF-8 become U+FFFD.
 pub(crate) fn into_text(bytes: Vec<u8>) -> String {
     String::from_utf8(bytes)
         .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())

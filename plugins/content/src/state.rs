@@ -222,7 +222,7 @@ impl Shared {
         Ok(())
     }
 
-    /// There is no index for the time being.
+    /// Drops the index for the time being.
     pub(crate) fn lose(&self, error: &StoreError) {
         let mut state = self.state();
         state.view = None;
@@ -246,12 +246,12 @@ impl Shared {
         self.state().is_told
     }
 
-    /// The version of a file that is indexed.
+    /// Returns the version of a file that is indexed.
     pub(crate) fn known(&self, key: u64) -> Option<u64> {
         self.state().known.get(&key).copied()
     }
 
-    /// The keys of files that are indexed and do not pass.
+    /// Returns the keys of files that are indexed and do not pass.
     pub(crate) fn known_without(&self, passes: &dyn Fn(u64) -> bool) -> Vec<u64> {
         let state = self.state();
         let keys = state.known.keys().copied();
@@ -269,7 +269,7 @@ impl Shared {
         state.is_listed = are_all && !state.look;
     }
 
-    /// Some names that wait, behind `after`.
+    /// Returns some names that wait, behind `after`.
     pub(crate) fn waiting(&self, after: Option<&str>, most: usize) -> Vec<(String, u64)> {
         use std::ops::Bound::{Excluded, Unbounded};
         let state = self.state();
@@ -350,7 +350,7 @@ impl Shared {
         self.state().wait_for(std::iter::once(name));
     }
 
-    /// Number of changes so far.
+    /// Returns the number of changes so far.
     pub(crate) fn changes(&self) -> u64 {
         self.state().changes
     }
@@ -397,7 +397,7 @@ impl State {
         since <= self.recent.len() && !later.any(|files| files.contains(&key))
     }
 
-    /// The first files that cannot be read, and why.
+    /// Returns the first files that cannot be read, and why.
     fn unreadable_files(&self) -> Vec<(String, String)> {
         let some = self.unreadable.iter().take(UNREADABLE_TOLD);
         some.map(|(name, error)| (name.clone(), error.clone()))

@@ -181,7 +181,7 @@ impl Store {
         self.keys
     }
 
-    /// Bytes on the disk.
+    /// Returns the number of bytes on the disk.
     pub(crate) fn bytes(&self) -> u64 {
         self.directory.bytes().unwrap_or(0)
     }
@@ -296,7 +296,7 @@ pub(crate) struct View {
 }
 
 impl Fields {
-    /// Name and version of a document.
+    /// Returns name and version of a document.
     fn stored(self, document: &TantivyDocument) -> Result<(String, u64), StoreError> {
         let name = document.get_first(self.name).and_then(|name| name.as_str());
         let version = document.get_first(self.version);

@@ -25,7 +25,7 @@ impl Glob {
         text.contains(['*', '?', '[', '{'])
     }
 
-    /// The glob `text`, or what is wrong with it.
+    /// Returns the glob `text`, or the error in it.
     pub(crate) fn parse(text: &str) -> Result<Glob, String> {
         let glob = |any_case| {
             let glob = GlobBuilder::new(text)
@@ -98,7 +98,7 @@ enum Part {
     Open,
 }
 
-/// The parts of a glob that was found to be right.
+/// Returns the parts of a valid glob.
 fn parts(glob: &[char]) -> Vec<Part> {
     let mut parts = Vec::new();
     let mut run = String::new();
@@ -138,7 +138,7 @@ fn parts(glob: &[char]) -> Vec<Part> {
     parts
 }
 
-/// The place behind the `]` of a class that begins before `at`.
+/// Returns the place behind the `]` of a class that begins before `at`.
 fn behind_class(glob: &[char], at: usize) -> usize {
     // A `]` that comes first, or first behind a `!`, is one of the letters.
     let negated = usize::from(matches!(glob.get(at), Some('!' | '^')));
@@ -147,7 +147,7 @@ fn behind_class(glob: &[char], at: usize) -> usize {
     end.map_or(glob.len(), |end| first + end + 1)
 }
 
-/// The place behind the `}` of braces that begin before `at`.
+/// Returns the place behind the `}` of braces that begin before `at`.
 fn behind_braces(glob: &[char], mut at: usize) -> usize {
     let mut depth = 1;
     while let Some(letter) = glob.get(at) {
@@ -186,7 +186,7 @@ fn alternatives(inside: &[char]) -> Vec<Vec<Part>> {
     all
 }
 
-/// Of what is known of a glob of these parts, what fewest names have: the
+/// Returns, of the texts in a glob of these parts, those that fewest names have: the
 /// longest text, or the alternatives whose shortest text is longest.
 fn best(parts: &[Part]) -> Vec<String> {
     let texts = parts.iter().map(|part| match part {

@@ -229,7 +229,7 @@ fn by_name(
 /// Most spellings of a word that are looked for one by one.
 const SPELLINGS_MAX: usize = 64;
 
-/// Words of names that are the longest word with other accents; `None` if the words
+/// Returns words of names that are the longest word with other accents; `None` if the words
 /// are not known.
 fn spellings(
     words: &Words,
@@ -383,7 +383,7 @@ struct Ranked {
 }
 
 impl Ranked {
-    /// For that many hits, and one more that tells that there are more.
+    /// Creates a ranking of that many hits, and one more that tells that there are more.
     fn new(room: usize) -> Ranked {
         Ranked {
             files: BTreeMap::new(),
@@ -445,7 +445,7 @@ impl NameQuery {
     }
 }
 
-/// A text without the quotes around its parts.
+/// Returns a text without the quotes around its parts.
 fn unquoted(text: &str) -> String {
     let mut name = String::with_capacity(text.len());
     let (mut letters, mut is_inside, mut is_begin) = (text.chars().peekable(), false, true);

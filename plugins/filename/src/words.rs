@@ -38,7 +38,7 @@ pub(crate) struct Rank {
 }
 
 impl Rank {
-    /// The best that a name can have, misspelt or not, before it is looked at.
+    /// Returns the best rank that a name can have, misspelt or not, before it is looked at.
     pub(crate) fn best(name: &str, misspelt: bool) -> Rank {
         Rank {
             misspelt: usize::from(misspelt),
@@ -172,7 +172,7 @@ impl Words {
         ranked.filter(|_| !self.leaves_out(name))
     }
 
-    /// The same, with memory that is used again.
+    /// Ranks likewise, with memory that is used again.
     pub(crate) fn rank_in(&self, name: &str, misspelt: bool, lower: &mut String) -> Option<Rank> {
         if !name.is_ascii() || !self.are_ascii() {
             return self.rank(name, misspelt);
@@ -417,7 +417,7 @@ fn most_wrong(letters: usize) -> usize {
     }
 }
 
-/// No wrong letters, and the looseness with which `wanted` is in `there`.
+/// Returns no wrong letters, and the looseness with which `wanted` is in `there`.
 fn fit(wanted: &str, there: &str) -> Option<(usize, usize)> {
     if there == wanted {
         Some((0, 0))
@@ -428,7 +428,7 @@ fn fit(wanted: &str, there: &str) -> Option<(usize, usize)> {
     }
 }
 
-/// Wrong letters with which `there` is `wanted`.
+/// Returns the wrong letters with which `there` is `wanted`.
 fn nearly(wanted: &str, there: &str) -> Option<(usize, usize)> {
     let wrong = if wanted.is_ascii() && there.is_ascii() {
         nearly_letters(wanted.as_bytes(), there.as_bytes())
@@ -631,7 +631,7 @@ mod tests {
         assert_eq!(texts("plan", &many[1..]).unwrap(), many[1..]);
     }
 
-    /// All words that differ from `word` in one letter.
+    /// Returns all words that differ from `word` in one letter.
     fn misspellings(word: &str) -> Vec<String> {
         let letters: Vec<char> = word.chars().collect();
         let mut all = Vec::new();

@@ -18,7 +18,7 @@ pub(crate) struct BackOff {
 }
 
 impl BackOff {
-    /// Its process had to be ended, or ended by itself.
+    /// Notes that its process had to be ended, or ended by itself.
     pub(crate) fn failed(&mut self, now: Instant) {
         let pause = self.pause.map_or(BACK_OFF_FIRST, |pause| {
             pause.saturating_mul(2).min(BACK_OFF_MAX)
@@ -27,7 +27,7 @@ impl BackOff {
         self.until = Some(now + pause);
     }
 
-    /// It gave an answer.
+    /// Notes that it gave an answer.
     pub(crate) fn worked(&mut self) {
         *self = BackOff::default();
     }

@@ -245,7 +245,7 @@ impl<'a> Conversation<'a> {
     }
 }
 
-/// The place within its bounds.
+/// Returns the place within its bounds.
 fn excerpt(place: Place, context: usize) -> Excerpt {
     let text = one_line(&place.text);
     // Where each character begins, and the end.

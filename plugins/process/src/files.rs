@@ -32,7 +32,7 @@ pub(crate) struct Listing {
 }
 
 impl Listing {
-    /// The page behind the name `after`, and whether there is more behind it.
+    /// Returns the page behind the name `after`, and whether there is more behind it.
     pub(crate) fn page(
         &mut self,
         files: &dyn Files,
@@ -86,7 +86,7 @@ impl Listing {
     }
 }
 
-/// `info` as it is sent.
+/// Returns `info` as it is sent.
 pub(crate) fn described(info: &FileInfo) -> Described {
     let since = info
         .modified

@@ -80,7 +80,7 @@ mod system {
         Ok(())
     }
 
-    /// The limit counts from the start of a process: it moves with what was used.
+    /// Sets the limit of time, which counts from the start of a process: it moves with the time used.
     pub(super) fn allow_time(pid: Pid) {
         let path = format!("/proc/{}/stat", pid.as_raw_nonzero());
         let stat = fs::read_to_string(path).unwrap_or_default();
@@ -106,7 +106,7 @@ mod system {
         Some(threads.sum())
     }
 
-    /// A number behind the name in `stat`; the name may hold anything.
+    /// Returns a number behind the name in `stat`; the name may hold anything.
     fn field(stat: &str, at: usize) -> Option<u64> {
         let (_, fields) = stat.rsplit_once(')')?;
         fields.split_whitespace().nth(at)?.parse().ok()

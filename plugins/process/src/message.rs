@@ -165,7 +165,7 @@ impl FromProgram {
     }
 }
 
-/// `message` as a line.
+/// Returns `message` as a line.
 pub(crate) fn line(message: &impl Serialize) -> Vec<u8> {
     let mut line = serde_json::to_vec(message).expect("strings, numbers and lists are JSON");
     line.push(b'\n');

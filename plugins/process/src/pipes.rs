@@ -97,12 +97,12 @@ impl Pipes {
         (self.taken, self.errors_left) = (0, ERRORS_MAX);
     }
 
-    /// Bytes of output since [`Pipes::begin`].
+    /// Returns the number of bytes of output since [`Pipes::begin`].
     pub(crate) fn taken(&self) -> u64 {
         self.taken
     }
 
-    /// The last line of standard error.
+    /// Returns the last line of standard error.
     pub(crate) fn last_error(&mut self) -> Option<String> {
         self.take_errors();
         self.grumbling.last()
@@ -117,7 +117,7 @@ impl Pipes {
         self.flush()
     }
 
-    /// The next line without its end, or nothing at the time `until`.
+    /// Returns the next line without its end, or nothing at the time `until`.
     pub(crate) fn next_line(&mut self, until: Instant) -> Result<Option<Vec<u8>>, PipeError> {
         loop {
             if let Some(line) = self.take_line()? {

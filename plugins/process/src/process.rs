@@ -103,7 +103,7 @@ impl Process {
         }
     }
 
-    /// A problem, with how the process ended and the last that it said.
+    /// Returns a problem, with the end of the process and its last line of error output.
     pub(crate) fn describe(&mut self, error: &Breach) -> String {
         let mut text = error.to_string();
         if let Breach::Pipe(PipeError::Ended) = error

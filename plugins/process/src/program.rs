@@ -92,7 +92,7 @@ impl Program {
         })
     }
 
-    /// The number of its process, while it runs.
+    /// Returns the number of its process, while it runs.
     #[must_use]
     pub fn pid(&self) -> Option<u32> {
         let leash = lock(&self.leash).clone()?;
@@ -140,7 +140,7 @@ impl Program {
         }
     }
 
-    /// A process that can be asked.
+    /// Returns a process that can be asked.
     fn process<'a>(&self, state: &'a mut State) -> Result<&'a mut Process, HandlerError> {
         if let Some(process) = &mut state.process {
             let until = process.cancelled.map(|(_, until)| until);
@@ -182,7 +182,7 @@ impl Program {
         process.ok_or_else(|| self.strikes.error("it does not run"))
     }
 
-    /// One answer by a process that can be asked.
+    /// Has one answer from a process that can be asked.
     fn converse(
         &self,
         state: &mut State,

@@ -45,7 +45,7 @@ pub(crate) fn give_way() {
     yield_now();
 }
 
-/// Processor time that this thread has taken so far.
+/// Returns the processor time that this thread has taken so far.
 pub(crate) fn processor_time() -> Duration {
     let time = clock_gettime(ClockId::ThreadCPUTime);
     Duration::try_from(time).unwrap_or_default()

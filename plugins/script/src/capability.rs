@@ -61,7 +61,7 @@ struct Iter {
 }
 
 impl Call {
-    /// A call that begins now, on this thread.
+    /// Creates a call that begins now, on this thread.
     pub(crate) fn new(files: &Arc<dyn Files>) -> Arc<Call> {
         Arc::new(Call {
             files: Arc::clone(files),
@@ -87,7 +87,7 @@ impl Call {
         std::mem::take(&mut *lock(&self.hits))
     }
 
-    /// Why the script refused the query, if it did.
+    /// Returns the reason why the script refused the query, if it did.
     pub(crate) fn refused(&self) -> Option<String> {
         lock(&self.refused).take()
     }
@@ -220,7 +220,7 @@ fn register_file(engine: &mut Engine, call: &Arc<Call>) {
     });
 }
 
-/// The part of a file from the byte `from` on that fits a string. What is not
+/// Returns the part of a file from the byte `from` on that fits a string. Bytes that are not
 /// UTF-8 becomes U+FFFD.
 fn text(call: &Call, file: &File, from: i64) -> Fallible<String> {
     // U+FFFD is three bytes long.
@@ -234,7 +234,7 @@ fn text(call: &Call, file: &File, from: i64) -> Fallible<String> {
     Ok(text)
 }
 
-/// The last part of the name behind its last point, in lower case.
+/// Returns the last part of the name behind its last point, in lower case.
 fn extension(name: &str) -> String {
     let last = name.rsplit('/').next().unwrap_or(name);
     last.rsplit_once('.')

@@ -4,7 +4,7 @@ use plugin_api::{Excerpt, FileInfo, Hit};
 use plugin_host::one_line;
 use rhai::{Dynamic, EvalAltResult, Map};
 
-/// The hit `file` with what `more` says: `score`, `line`, `text`.
+/// Returns the hit `file` with what `more` says: `score`, `line`, `text`.
 pub(crate) fn hit(file: &FileInfo, more: &Map) -> Result<Hit, Box<EvalAltResult>> {
     let mut hit = Hit::of(file);
     let mut excerpt = Excerpt::default();

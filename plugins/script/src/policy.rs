@@ -93,13 +93,13 @@ impl ScriptPolicy {
         })
     }
 
-    /// The functions that it has.
+    /// Returns the functions that it has.
     #[must_use]
     pub fn rules(&self) -> &[Rule] {
         &self.rules
     }
 
-    /// Why the last decision that failed did.
+    /// Returns the reason of the last decision that failed.
     #[must_use]
     pub fn last_failure(&self) -> Option<String> {
         lock(&self.last_failure).clone()
@@ -195,7 +195,7 @@ impl std::fmt::Debug for ScriptPolicy {
     }
 }
 
-/// The functions of a policy that the node calls.
+/// Returns the functions of a policy that the node calls.
 fn rules(ast: &AST) -> Result<Vec<Rule>, ScriptError> {
     for function in ast.iter_functions() {
         let known = Rule::ALL.iter().find(|rule| rule.name() == function.name);
@@ -219,7 +219,7 @@ fn rules(ast: &AST) -> Result<Vec<Rule>, ScriptError> {
     Ok(rules)
 }
 
-/// The number that a hit is worth; nothing if it is not wanted.
+/// Returns the worth of a hit; nothing if it is not wanted.
 fn worth(given: &Dynamic) -> Result<Option<f64>, PolicyError> {
     #[allow(
         clippy::cast_precision_loss,

@@ -56,7 +56,7 @@ pub fn stands_alone(letter: char) -> bool {
     is_alone && digit(letter).is_none()
 }
 
-/// Length of the letter that the text begins with, with what belongs to it, in bytes:
+/// Returns the length of the letter that the text begins with, with what belongs to it, in bytes:
 /// for a script that stands alone.
 pub(crate) fn cluster(text: &str) -> usize {
     let mut letters = text.char_indices().peekable();
@@ -102,7 +102,7 @@ fn is_final_jamo(letter: char) -> bool {
     matches!(letter, '\u{11a8}'..='\u{11ff}' | '\u{d7cb}'..='\u{d7fb}')
 }
 
-/// A decimal digit of any script as one of ASCII.
+/// Returns a decimal digit of any script as one of ASCII.
 pub(crate) fn digit(letter: char) -> Option<char> {
     const ZEROS: [u32; 22] = [
         0x0660, 0x06f0, 0x07c0, 0x0966, 0x09e6, 0x0a66, 0x0ae6, 0x0b66, 0x0be6, 0x0c66, 0x0ce6,

@@ -70,13 +70,13 @@ impl Word {
         self.exact.is_empty()
     }
 
-    /// The form without case.
+    /// Returns the form without case.
     #[must_use]
     pub fn exact(&self) -> &str {
         &self.exact
     }
 
-    /// The form without case and accents.
+    /// Returns the form without case and accents.
     #[must_use]
     pub fn folded(&self) -> &str {
         if self.folded.is_empty() {
@@ -143,7 +143,7 @@ impl Word {
     }
 }
 
-/// The letter of a run that is one letter of Han or Hangul without other forms.
+/// Returns the letter of a run that is one letter of Han or Hangul without other forms.
 fn is_plain(run: &str) -> Option<char> {
     let mut letters = run.chars();
     let first = letters.next()?;

@@ -135,7 +135,7 @@ fn compact(addresses: &[SocketAddr]) -> Vec<u8> {
     list
 }
 
-/// The answer to a question: its number, our id, and to those that ask for peers, the victims.
+/// Returns the answer to a question: its number, our id, and to those that ask for peers, the victims.
 fn answer(question: &[u8], named: &[u8]) -> Option<Vec<u8>> {
     let number = after(question, b"1:t")?;
     let asks_for_peers = after(question, b"1:q9:get_peers").is_some();

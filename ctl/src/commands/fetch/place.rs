@@ -113,7 +113,7 @@ async fn bring(
     output.line(&format!("fetched {name} ({}) to {path}", bytes(size)))
 }
 
-/// Where this machine reaches the node's peer port. Its URL is for peers and may
+/// Returns the address at which this machine reaches the node's peer port. Its URL is for peers and may
 /// lead here only from outside.
 fn peer_port(status: &NodeStatus) -> String {
     match status.listen.parse::<SocketAddr>() {

@@ -31,7 +31,7 @@ pub(super) enum Shown {
 }
 
 impl Shown {
-    /// As the flags say.
+    /// Returns the form that the flags select.
     pub(super) fn of(args: &GrepArgs) -> Shown {
         let (before, after) = super::around(args);
         if args.files_with_matches {
@@ -91,7 +91,7 @@ fn counted((place, count): (String, u64)) -> String {
     format!("{place}:{count}")
 }
 
-/// A hit with so many lines around it.
+/// Returns a hit with so many lines around it.
 fn trimmed(hit: &Hit, before: usize, after: usize) -> Hit {
     let mut hit = hit.clone();
     if let Some(excerpt) = &mut hit.excerpt {
@@ -102,7 +102,7 @@ fn trimmed(hit: &Hit, before: usize, after: usize) -> Hit {
     hit
 }
 
-/// Each match by itself; one of nothing is not shown.
+/// Returns each match by itself; an empty one is not shown.
 fn matches(place: &str, hit: &Hit) -> Vec<String> {
     let Some(excerpt) = &hit.excerpt else {
         return Vec::new();
@@ -139,7 +139,7 @@ struct Last {
 }
 
 impl Lines {
-    /// For so many lines around each hit.
+    /// Creates a form with so many lines around each hit.
     pub(super) fn new(context: usize) -> Lines {
         Lines {
             context,
@@ -188,7 +188,7 @@ impl Lines {
         shown
     }
 
-    /// The lines behind the hit before, as far as they come before line `until`.
+    /// Returns the lines behind the hit before, as far as they come before line `until`.
     fn rest(&mut self, until: u64) -> Vec<String> {
         let Some(last) = &mut self.last else {
             return Vec::new();
@@ -204,7 +204,7 @@ impl Lines {
         shown
     }
 
-    /// Lines before a hit that were not shown yet.
+    /// Returns lines before a hit that were not shown yet.
     fn before(&self, excerpt: &Excerpt, line: u64, follows: bool) -> Vec<(u64, String)> {
         let shown = match &self.last {
             Some(last) if follows => last.line,
@@ -220,7 +220,7 @@ fn around(place: &str, line: u64, text: &str) -> String {
     format!("{place}-{line}-{}", escaped_line(text))
 }
 
-/// The part of a URL that says which node it is.
+/// Returns the part of a URL that identifies the node.
 fn peer(url: &str) -> &str {
     url.trim_start_matches("http://").trim_end_matches('/')
 }

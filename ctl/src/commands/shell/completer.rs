@@ -118,7 +118,7 @@ impl Completer for ShellCompleter {
     }
 }
 
-/// Where the word to complete starts, and what it can become.
+/// Returns the start of the word to complete, and its completions.
 fn complete(typed: &str, known: impl Fn() -> Known) -> (usize, Vec<String>) {
     let typed = Typed::read(typed);
     let last = typed.last();
@@ -155,7 +155,7 @@ impl Known {
     }
 }
 
-/// The folders in which these files are, each once.
+/// Returns the folders in which these files are, each once.
 fn folders(names: &[String]) -> Vec<String> {
     let ends = |name: &String| -> Vec<String> {
         let slashes = name.match_indices('/');

@@ -81,7 +81,7 @@ impl Typed {
         }
     }
 
-    /// The word at the end of the line; an empty one if a new word is to begin there.
+    /// Returns the word at the end of the line; an empty one if a new word is to begin there.
     pub(super) fn last(&self) -> Word {
         let new = || Word {
             start: self.length,
@@ -91,7 +91,7 @@ impl Typed {
     }
 }
 
-/// The words of a whole line.
+/// Returns the words of a whole line.
 pub(super) fn words(line: &str) -> Result<Vec<String>, WordsError> {
     let typed = Typed::read(line);
     if let Some(error) = typed.missing {

@@ -76,7 +76,7 @@ impl Origin {
 }
 
 impl Place {
-    /// Behind the newest event.
+    /// Returns the place behind the newest event.
     pub(super) async fn now(origin: Origin, node: &Connection) -> Result<Place, CtlError> {
         Ok(Place {
             origin,
@@ -85,7 +85,7 @@ impl Place {
         })
     }
 
-    /// Behind the last event before a time in Unix milliseconds, as far as the node remembers.
+    /// Returns the place behind the last event before a time in Unix milliseconds, as far as the node remembers.
     pub(super) async fn at(
         origin: Origin,
         node: &Connection,
@@ -114,7 +114,7 @@ impl Feed {
         }
     }
 
-    /// The next event, when there is one. May be dropped and called again without loss.
+    /// Returns the next event, when there is one. May be dropped and called again without loss.
     ///
     /// # Errors
     /// [`CtlError::Closed`] when a node of the script has ended, and others when the node does not let us listen.

@@ -123,7 +123,7 @@ impl Table {
         self.len() == 0
     }
 
-    /// The node counts its events from 1 again, all of which are new.
+    /// Resets the events: the node counts from 1 again, and all are new.
     pub(super) fn node_began_anew(&mut self, key: NodeKey) {
         for listener in &mut self.listeners {
             if listener.key == key {
@@ -132,7 +132,7 @@ impl Table {
         }
     }
 
-    /// The listeners that an event of a node is for, in order.
+    /// Returns the listeners that an event of a node is for, in order.
     pub(super) fn wanted(&self, key: NodeKey, event: &Event) -> Vec<i64> {
         let wants = |listener: &&Listener| {
             listener.key == key
@@ -149,7 +149,7 @@ impl Table {
         listener.map(|listener| listener.callback.clone())
     }
 
-    /// When the next timer is due.
+    /// Returns the time of the next timer.
     pub(super) fn next_due(&self) -> Option<Instant> {
         self.timers.iter().map(|timer| timer.due).min()
     }

@@ -66,7 +66,7 @@ pub(super) enum Refused {
 }
 
 impl Refused {
-    /// The whole answer.
+    /// Returns the whole answer.
     pub(super) fn answer(self) -> Vec<u8> {
         let (status, text) = match self {
             Refused::Malformed => ("400 Bad Request", "this is no request that a browser sends"),
@@ -136,7 +136,7 @@ fn target(target: &str) -> Result<&str, Refused> {
 struct Headers<'a>(&'a [httparse::Header<'a>]);
 
 impl Headers<'_> {
-    /// The value of a header that is there once at most.
+    /// Returns the value of a header that is there once at most.
     fn only(&self, name: &str) -> Result<Option<&str>, Refused> {
         let mut values = self
             .0
@@ -151,7 +151,7 @@ impl Headers<'_> {
         clean.map(Some).ok_or(Refused::Malformed)
     }
 
-    /// The length of the body.
+    /// Returns the length of the body.
     fn body(&self, is_post: bool) -> Result<usize, Refused> {
         let odd = ["transfer-encoding", "expect", "upgrade", "te", "trailer"];
         for name in odd {
@@ -194,7 +194,7 @@ impl Headers<'_> {
         Ok(())
     }
 
-    /// The head to pass on.
+    /// Returns the head to pass on.
     fn anew(&self, is_post: bool, target: &str, body: usize) -> Result<Vec<u8>, Refused> {
         let method = if is_post { "POST" } else { "GET" };
         let mut head = format!("{method} {target} HTTP/1.1\r\nHost: page\r\nConnection: close\r\n");

@@ -18,13 +18,13 @@ impl CachedBlob {
         CachedBlob { cache, file, tree }
     }
 
-    /// The size of the content, in bytes.
+    /// Returns the size of the content, in bytes.
     #[must_use]
     pub fn size(&self) -> u64 {
         self.tree.size()
     }
 
-    /// The tree of its pieces.
+    /// Returns the tree of its pieces.
     #[must_use]
     pub fn tree(&self) -> &PieceTree {
         &self.tree

@@ -77,7 +77,7 @@ impl Directory {
         }
     }
 
-    /// A name for a temporary.
+    /// Returns a name for a temporary.
     pub(super) fn part_name(&self) -> String {
         let mut bytes = [0; 8];
         getrandom::fill(&mut bytes).expect("the system gives random bytes");
@@ -199,7 +199,7 @@ impl Directory {
     }
 }
 
-/// The digest that a blob or tree of this name has.
+/// Returns the digest that a blob or tree of this name has.
 fn digest_of(name: &str) -> Option<Digest> {
     let digest = name.strip_suffix(TREE).unwrap_or(name);
     let parsed = Digest::from_hex(digest).ok();

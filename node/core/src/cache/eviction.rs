@@ -75,7 +75,7 @@ pub(super) struct Ledger {
 }
 
 impl Ledger {
-    /// Empty books for `capacity` bytes.
+    /// Creates empty books for `capacity` bytes.
     pub(super) fn new(capacity: u64) -> Ledger {
         Ledger {
             capacity,
@@ -183,12 +183,12 @@ impl Ledger {
         Some(kept.cost)
     }
 
-    /// `cost` bytes of the disk are taken by what could not be removed.
+    /// Notes that `cost` bytes of the disk are taken by files that could not be removed.
     pub(super) fn lose(&mut self, cost: u64) {
         self.capacity = self.capacity.saturating_sub(cost);
     }
 
-    /// The size of a blob that is here.
+    /// Returns the size of a blob that is here.
     pub(super) fn size_of(&self, digest: &Digest) -> Option<u64> {
         self.blobs.get(digest).map(|kept| kept.size)
     }
@@ -198,7 +198,7 @@ impl Ledger {
         self.kept + self.reserved
     }
 
-    /// The blobs, those that were used last first.
+    /// Returns the blobs, those that were used last first.
     pub(super) fn list(&self) -> Vec<CacheEntry> {
         let mut blobs: Vec<_> = self.blobs.iter().collect();
         blobs.sort_unstable_by_key(|(_, kept)| std::cmp::Reverse(kept.rank.1));

@@ -64,7 +64,7 @@ pub struct SearchExcerpt {
 }
 
 impl SearchHits {
-    /// The hits of `answer`, all of them if `is_whole`, with the digests that
+    /// Returns the hits of `answer`, all of them if `is_whole`, with the digests that
     /// `digest` knows.
     #[must_use]
     pub fn of(
@@ -90,7 +90,7 @@ impl SearchHits {
 }
 
 impl Default for SearchHits {
-    /// Nothing, after looking at everything.
+    /// Returns no hits, after looking at everything.
     fn default() -> SearchHits {
         SearchHits {
             complete: true,

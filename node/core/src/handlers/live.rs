@@ -104,7 +104,7 @@ impl LiveAnswer {
         })
     }
 
-    /// Name of the handler.
+    /// Returns the name of the handler.
     #[must_use]
     pub fn handler(&self) -> &str {
         &self.handler
@@ -231,7 +231,7 @@ impl Drop for Ending {
     }
 }
 
-/// Bytes of text in a hit.
+/// Returns the number of bytes of text in a hit.
 fn text_len(hit: &Hit) -> usize {
     let excerpt = hit.excerpt.as_ref().map_or(0, |excerpt| {
         let lines = excerpt.before.iter().chain(&excerpt.after);

@@ -149,19 +149,19 @@ impl Query {
         Ok(parsed)
     }
 
-    /// Name of the handler that is asked.
+    /// Returns the name of the handler that is asked.
     #[must_use]
     pub fn handler(&self) -> &str {
         &self.handler
     }
 
-    /// The files that the answer may have.
+    /// Returns the files that the answer may have.
     #[must_use]
     pub fn filters(&self) -> &Filters {
         &self.filters
     }
 
-    /// Lines wanted around a line that fits.
+    /// Returns the number of lines wanted around a line that matches.
     #[must_use]
     pub fn context(&self) -> usize {
         self.context
@@ -218,7 +218,7 @@ impl Query {
         !is_built_in(&self.handler)
     }
 
-    /// The text for the handler, quoted parts with their quotes or without.
+    /// Returns the text for the handler, quoted parts with their quotes or without.
     #[must_use]
     pub fn text(&self, quotes: Quotes) -> String {
         if self.is_list() {
@@ -245,7 +245,7 @@ fn is_begin(text: &str) -> bool {
     begin.is_some_and(|begin| !is_pattern(begin) && begin.ends_with(char::is_alphanumeric))
 }
 
-/// Name of the handler that `query` asks.
+/// Returns the name of the handler that `query` asks.
 #[must_use]
 pub fn handler_of(query: &str) -> &str {
     split_prefix(query).0
@@ -300,7 +300,7 @@ pub enum Quotes {
     Remove,
 }
 
-/// `text` in quotes, so that a query has it as one part, whatever is in it.
+/// Returns `text` in quotes, so that a query has it as one part, whatever is in it.
 #[must_use]
 pub fn quoted(text: &str) -> String {
     format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
@@ -324,7 +324,7 @@ impl Part {
     }
 }
 
-/// The handler and what is behind its colon. A prefix begins with a letter: `10:30 notes`
+/// Returns the handler and the text behind its colon. A prefix begins with a letter: `10:30 notes`
 /// is a name.
 fn split_prefix(query: &str) -> (&str, &str) {
     let is_prefix = |prefix: &str| {
@@ -343,13 +343,13 @@ fn split_prefix(query: &str) -> (&str, &str) {
     }
 }
 
-/// The key of a filter, written in any case.
+/// Returns the key of a filter, written in any case.
 fn known_key(key: &str) -> Option<&'static str> {
     let mut keys = filters::KEYS.iter().copied();
     keys.find(|known| known.eq_ignore_ascii_case(key))
 }
 
-/// The token that begins at or behind the byte `at`.
+/// Returns the token that begins at or behind the byte `at`.
 fn next_token(query: &str, at: usize) -> Result<Option<Token<'_>>, SyntaxError> {
     let rest = &query[at..];
     let body = rest.trim_start();
@@ -373,7 +373,7 @@ fn next_token(query: &str, at: usize) -> Result<Option<Token<'_>>, SyntaxError> 
     }))
 }
 
-/// Length of a quoted token, quotes included.
+/// Returns the length of a quoted token, quotes included.
 fn quoted_length(body: &str) -> Result<usize, &'static str> {
     let open = body.find('"').unwrap_or(0);
     let mut escaped = false;
@@ -405,7 +405,7 @@ fn unescaped(inside: &str) -> String {
     text
 }
 
-/// Key, sign and value, if this is a filter.
+/// Returns key, sign and value, if this is a filter.
 fn filter(body: &str) -> Option<(&'static str, Sign, &str)> {
     let (sign, body) = match body.strip_prefix('-') {
         Some(body) => (Sign::Minus, body),

@@ -97,7 +97,7 @@ impl Chapter {
     }
 }
 
-/// The name that a query wants, if it wants a file of one name and no more.
+/// Returns the name that a query wants, if it wants a file of one name and no more.
 fn exact_name(query: &str) -> Option<ShareName> {
     let query = Query::parse(query, std::time::SystemTime::UNIX_EPOCH).ok()?;
     if query.handler() != DEFAULT_HANDLER || !query.filters().is_empty() {

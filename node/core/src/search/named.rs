@@ -111,7 +111,7 @@ pub async fn expand(
     Ok((names, false))
 }
 
-/// The query that a text is, unless it can only be a name.
+/// Returns the text as a query, unless it can only be a name.
 fn as_query(typed: &str) -> Option<String> {
     let text = NameText::parse(typed)?;
     let is_quoted = text.exact != typed && !text.is_directory;
@@ -140,7 +140,7 @@ fn begins_with_built_in(typed: &str) -> bool {
     has_prefix(typed) && query::is_built_in(query::handler_of(typed))
 }
 
-/// Files of exactly this name, or else those whose last part it is.
+/// Returns files of exactly this name, or else those whose last part it is.
 async fn called(asked: Searched<'_>, name: &ShareName) -> Result<Vec<ShareName>, SyntaxError> {
     let query = format!("{DEFAULT_HANDLER}:{}", query::quoted(name.as_str()));
     let mut search = begin(asked, query, SAME_MAX)?;

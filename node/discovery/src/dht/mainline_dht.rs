@@ -96,7 +96,7 @@ impl MainlineDht {
         }
     }
 
-    /// The library, once it runs.
+    /// Returns the library, once it runs.
     async fn library(&self) -> Result<AsyncDht, DhtError> {
         let mut library = self.library.clone();
         let running = library.wait_for(Option::is_some).await;

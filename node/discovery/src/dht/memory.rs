@@ -20,7 +20,7 @@ pub struct MemoryDht {
 }
 
 impl MemoryDht {
-    /// A table of its own, for a node that others see at `address`.
+    /// Creates a table of its own, for a node that others see at `address`.
     #[must_use]
     pub fn new(address: IpAddr) -> MemoryDht {
         MemoryDht {
@@ -29,7 +29,7 @@ impl MemoryDht {
         }
     }
 
-    /// The same table for another node.
+    /// Returns the same table for another node.
     #[must_use]
     pub fn also_for(&self, address: IpAddr) -> MemoryDht {
         MemoryDht {

@@ -49,7 +49,7 @@ const TARGET: &str =
 const PUBLISHED: f64 = 20_000.0 / 60.0;
 const LINE: f64 = 20_000.0;
 
-/// The rows.
+/// Returns the rows.
 pub(crate) fn rows() -> Vec<Row> {
     let mut rows = Vec::new();
     for (copies, what) in [(200, "1 % have it"), (20, "0.1 % have it, and a directory")] {
@@ -113,7 +113,7 @@ impl Toll {
     }
 }
 
-/// One attacker at one node that hears all of it, at the rate that gets it most.
+/// Returns the row of one attacker at one node that hears all of it, at its best rate.
 fn quota() -> Row {
     let answered = [Ids::None, Ids::One, Ids::Fresh].map(|ids| {
         let rates = [20.0, 50.0, 400.0, 800.0, 2_000.0, LINE];

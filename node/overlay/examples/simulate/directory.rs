@@ -62,7 +62,7 @@ impl Directory {
         }
     }
 
-    /// The nodes nearest to a key.
+    /// Returns the nodes nearest to a key.
     fn nearest(&self, key: u64) -> Vec<u64> {
         let mut bits = 64;
         while bits > 0 && self.below(key, bits).len() < BUCKET {
@@ -87,7 +87,7 @@ impl Directory {
             .collect()
     }
 
-    /// The nodes that share the first `bits` bits with `key`.
+    /// Returns the nodes that share the first `bits` bits with `key`.
     fn below(&self, key: u64, bits: u32) -> &[u64] {
         let free = 64 - bits;
         let mask = if free == 64 {

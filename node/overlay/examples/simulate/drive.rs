@@ -98,7 +98,7 @@ struct Search<'a> {
 }
 
 impl Search<'_> {
-    /// Our own peers, and what their summaries tell of theirs.
+    /// Adds our own peers, and what their summaries tell of theirs.
     fn begin(&mut self, asker: u32) {
         let world = self.world;
         let peers = world.graph.peers(asker);
@@ -132,7 +132,7 @@ impl Search<'_> {
         }
     }
 
-    /// When something happens.
+    /// Returns the time of the next event.
     fn next_at(&self, now: Instant) -> Option<Instant> {
         let Reverse((ends, _)) = self.calls.peek()?;
         let slow = self.planner.look_again_at(now);

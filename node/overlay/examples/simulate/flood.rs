@@ -71,7 +71,7 @@ enum Fate {
     Met,
 }
 
-/// `attackers` send `calls` a second together to one node, in the way that gets them
+/// Simulates `attackers` that send `calls` a second together to one node, in the way that gets them
 /// most answers.
 pub(crate) fn toll(attackers: usize, calls: f64) -> Toll {
     let heard = calls.min(HEARD_MAX as f64);
@@ -87,7 +87,7 @@ pub(crate) fn toll(attackers: usize, calls: f64) -> Toll {
     }
 }
 
-/// Everybody gets so many `query` a second. Each that is answered has as many calls made
+/// Simulates so many `query` a second at each node. Each that is answered has as many calls made
 /// as one query may, and those are heard or not like all others.
 pub(crate) fn queries(attackers: usize, calls: f64) -> Toll {
     let heard = HEARD_MAX as f64;
@@ -110,7 +110,7 @@ pub(crate) fn queries(attackers: usize, calls: f64) -> Toll {
     }
 }
 
-/// The same with all calls heard and with these ids.
+/// Simulates the same with all calls heard and with these ids.
 pub(crate) fn toll_with(ask: Ask, ids: Ids, attackers: usize, calls: f64) -> Toll {
     let (quotas, begun) = (Quotas::default(), Instant::now());
     let mut attackers: Vec<_> = (0..attackers).map(|n| Attacker::new(n, ask, ids)).collect();
@@ -147,7 +147,7 @@ impl Attacker {
         }
     }
 
-    /// The next call: a search, or a part of an introduction. `number` is one that
+    /// Handles the next call: a search, or a part of an introduction. `number` is one that
     /// no other call has.
     fn call(&mut self, quotas: &Quotas, number: u64, now: Instant) -> Fate {
         if self.introducing > 0 {
@@ -194,7 +194,7 @@ impl Attacker {
     }
 }
 
-/// The calls that a query of theirs may cause.
+/// Returns the calls that a query of theirs may cause.
 fn budget(ids: Ids) -> Budget {
     match ids {
         Ids::None => Budget::UNSAID,
@@ -202,7 +202,7 @@ fn budget(ids: Ids) -> Budget {
     }
 }
 
-/// An id that nobody has yet.
+/// Returns an id that nobody has yet.
 fn fresh(number: u64) -> NodeId {
     let mut id = [0; 32];
     id[..8].copy_from_slice(&number.to_be_bytes());

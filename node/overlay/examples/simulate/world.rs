@@ -77,7 +77,7 @@ impl World {
         }
     }
 
-    /// Each node has the summaries of as many of its peers as a node keeps.
+    /// Gives each node the summaries of as many of its peers as a node keeps.
     pub(crate) fn poll(&mut self) {
         let nodes = 0..number(self.graph.len());
         let polled = nodes.map(|node| {
@@ -89,7 +89,7 @@ impl World {
         self.polled = polled.collect();
     }
 
-    /// The peers whose summaries a node has.
+    /// Returns the peers whose summaries a node has.
     pub(crate) fn polled(&self, node: u32) -> &[u32] {
         match self.polled.get(node as usize) {
             Some(polled) => polled,
@@ -97,12 +97,12 @@ impl World {
         }
     }
 
-    /// A node that chance chose.
+    /// Returns a node that chance chose.
     pub(crate) fn anybody(&self, random: &mut Random) -> u32 {
         number(random.below(self.graph.len()))
     }
 
-    /// A living and honest node that chance chose.
+    /// Returns a living and honest node that chance chose.
     pub(crate) fn somebody(&self, random: &mut Random) -> u32 {
         loop {
             let node = self.anybody(random);
@@ -141,12 +141,12 @@ impl World {
         liars.for_each(|liar| *liar = random.part() < part);
     }
 
-    /// These nodes do not hear a part of the calls to them.
+    /// Drowns these nodes: they do not hear a part of the calls to them.
     pub(crate) fn drown(&mut self, nodes: Range<usize>, unheard: f64) {
         self.unheard[nodes].fill(unheard);
     }
 
-    /// The same for the peers of a node.
+    /// Drowns the peers of a node.
     pub(crate) fn drown_peers(&mut self, node: u32, unheard: f64) {
         for peer in self.graph.peers(node) {
             self.unheard[*peer as usize] = unheard;
@@ -198,7 +198,7 @@ impl World {
         self.has(node, file) || part_of(1, node.into(), file) < errors
     }
 
-    /// Liars, for a liar to name.
+    /// Returns liars, for a liar to name.
     pub(crate) fn liars(&self) -> impl Iterator<Item = u32> {
         let all = self.liars.iter().enumerate();
         all.filter(|(_, liar)| **liar).map(|(node, _)| number(node))

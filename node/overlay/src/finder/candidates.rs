@@ -10,7 +10,7 @@ use crate::planner::{Candidate, Hint, Target, Why};
 use node_base::{clock::now, sync::lock};
 
 impl Finder {
-    /// Our own peers, and those that had it.
+    /// Adds our own peers, and the recent holders.
     pub(super) fn begin_with(&mut self, peers: Vec<Destination>) {
         let mut holders = lock(&self.overlay.pointers).holders(&self.wanted, self.begun);
         let mut candidates = Vec::new();

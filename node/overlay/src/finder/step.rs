@@ -86,7 +86,7 @@ impl Step {
         })
     }
 
-    /// A peer of ours is asked with `query`.
+    /// Creates the step of a peer of ours that is asked with `query`.
     pub(crate) fn query(peer: PeerUrl, now: Instant) -> Step {
         Step {
             peer,

@@ -35,7 +35,7 @@ fn found(names: &[&str], peers: &[usize]) -> Found {
     }
 }
 
-/// Node 0 knows node 1; the nodes answer as `answers` says.
+/// Creates a network in which node 0 knows node 1; the nodes answer as `answers` says.
 fn network(answers: BTreeMap<usize, Found>) -> (Arc<Overlay>, MemoryTransport) {
     let transport = MemoryTransport::default();
     for (n, found) in answers {

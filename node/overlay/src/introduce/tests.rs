@@ -51,7 +51,7 @@ impl Node {
         }
     }
 
-    /// A peer that answers `hello` after a time.
+    /// Adds a peer that answers `hello` after a time.
     fn peer(&self, peer: &PeerUrl, after: Duration) {
         let called = Arc::clone(&self.called);
         self.transport.add(peer, move |request| {

@@ -152,8 +152,8 @@ impl KnownFrom {
         matches!(self, KnownFrom::Settings | KnownFrom::Owner)
     }
 
-    /// The scope of who named `url` from the address `by`; none for the owner. What
-    /// comes without an address is held to what the URL says.
+    /// Returns the scope of the peer at the address `by` that named `url`; none for the owner.
+    /// Without an address, the scope of the URL counts.
     pub(super) fn namer(self, url: &PeerUrl, by: Option<IpAddr>) -> Option<Scope> {
         let scope = || by.map_or_else(|| Scope::of_host(url), Scope::of_source);
         (!self.is_owner()).then(scope)
@@ -255,7 +255,7 @@ impl PeerEntry {
         self.id == Some(id) || self.claimed == Some(id)
     }
 
-    /// The peer is also the one that is known as `other`.
+    /// Takes over the entry of the same peer that is known as `other`.
     pub(super) fn takes_over(&mut self, other: &PeerEntry) {
         self.is_chosen |= other.is_chosen;
         if other.source.is_trusted() && !self.source.is_trusted() {
@@ -279,12 +279,12 @@ impl PeerEntry {
         self.reliability * SLOW / (SLOW + seconds)
     }
 
-    /// The network it is in, if it is one in which peers are counted.
+    /// Returns the network it is in, if it is one in which peers are counted.
     pub(super) fn network(&self) -> Option<Network> {
         self.address.or_else(|| self.url.ip()).and_then(Network::of)
     }
 
-    /// It was named again. An owner who names it makes it more than a stranger.
+    /// Notes that it was named again. An owner who names it makes it more than a stranger.
     /// A stranger who names it when it does not answer says that it may be there
     /// again, which is looked into once.
     pub(super) fn named_again(&mut self, source: KnownFrom, by: Stranger, now: Instant) {
@@ -315,7 +315,7 @@ impl PeerEntry {
         self.rate(1.0);
     }
 
-    /// It was reached, and its call brought nothing.
+    /// Notes that it was reached, and its call brought nothing.
     pub(super) fn unreadable(&mut self, error: &str) {
         self.last_error = Some(error.to_owned());
         self.rate(0.0);
@@ -328,7 +328,7 @@ impl PeerEntry {
         self.rate(0.0);
     }
 
-    /// An introduction failed. It is tried again after a growing pause, a
+    /// Notes that an introduction failed. It is tried again after a growing pause, a
     /// stranger's candidate a few times only. Says whether it stays.
     pub(super) fn not_introduced(&mut self, error: &str, now: Instant) -> bool {
         self.is_introducing = false;

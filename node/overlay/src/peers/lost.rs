@@ -49,7 +49,7 @@ pub struct Lost {
 pub(super) struct LostPeers(VecDeque<Lost>);
 
 impl LostPeers {
-    /// A peer was dropped.
+    /// Keeps a peer that was dropped.
     pub(super) fn lose(&mut self, peer: &PeerEntry, now: Instant) {
         self.found(&peer.url);
         if self.0.len() >= LOST_MAX {
@@ -66,7 +66,7 @@ impl LostPeers {
         });
     }
 
-    /// A peer answered, or is not to be looked for. Says whether it was lost.
+    /// Forgets a peer that answered, or is not to be looked for. Returns true if it was lost.
     pub(super) fn found(&mut self, url: &PeerUrl) -> bool {
         let before = self.0.len();
         self.0.retain(|lost| !lost.url.same_peer(url));
@@ -85,7 +85,7 @@ impl LostPeers {
         due.collect()
     }
 
-    /// When the next one is to be called.
+    /// Returns the time of the next call.
     pub(super) fn next(&self) -> Option<Instant> {
         self.0.iter().map(|lost| lost.call_at).min()
     }

@@ -14,7 +14,7 @@ pub const NETWORK_MAX: usize = 8;
 pub(super) struct Network(IpAddr);
 
 impl Network {
-    /// The network of an address; none for this machine, on which many nodes are nothing
+    /// Returns the network of an address; none for this machine, on which many nodes are nothing
     /// special.
     pub(super) fn of(address: IpAddr) -> Option<Network> {
         let (v4, v6) = match Scope::of_address(address) {

@@ -23,7 +23,7 @@ fn met(kind: PeerKind, latency: Duration, address: Option<IpAddr>) -> Met {
     }
 }
 
-/// A peer that a stranger named and that answered.
+/// Adds a peer that a stranger named and that answered.
 fn known(table: &mut PeerTable, n: usize, now: Instant) {
     table.add(&url(n), KnownFrom::Hello, now);
     table.introduced(&url(n), met(PeerKind::Sixhop, PAUSE, None), now);
@@ -428,7 +428,7 @@ fn what_the_owner_removed_comes_back_for_the_owner_or_later() {
     assert_eq!(table.add(&url(2), KnownFrom::Hello, later), Added::New);
 }
 
-/// When a peer that was lost at `now` is called, until `until`; it never answers.
+/// Returns the times at which a peer that was lost at `now` is called, until `until`; it never answers.
 fn looked_for(table: &mut PeerTable, now: Instant, until: Duration) -> Vec<u64> {
     let mut calls = Vec::new();
     for second in 0..until.as_secs() {

@@ -31,7 +31,7 @@ const OLDEST: usize = 4;
 /// Of a steady view, one in so many is of those known for longest.
 const OLDEST_PART: usize = 4;
 
-/// The steady view, at most `most` of the `peers`: those known for longest, whom nobody
+/// Returns the steady view, at most `most` of the `peers`: those known for longest, whom nobody
 /// who comes later can displace, and of the others those with the lowest lot. `age` is
 /// the less the longer a peer is known; `lot` is the same each time, and differs from
 /// node to node.
@@ -53,7 +53,7 @@ pub fn steady<P>(
     view
 }
 
-/// The active view. `draw(n)` gives a number below `n`.
+/// Returns the active view. `draw(n)` gives a number below `n`.
 pub fn active(
     peers: impl IntoIterator<Item = PeerEntry>,
     mut draw: impl FnMut(usize) -> usize,

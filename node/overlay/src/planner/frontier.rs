@@ -67,7 +67,7 @@ impl<P: Peer> Waiting<P> {
 }
 
 impl<P: Peer> Frontier<P> {
-    /// Nobody, but for `ourselves`, who are not asked.
+    /// Creates an empty frontier, but for `ourselves`, who are not asked.
     pub(super) fn new(ourselves: P::Key, budget: usize) -> Frontier<P> {
         let standing = Standing::Asked;
         Frontier {
@@ -83,13 +83,13 @@ impl<P: Peer> Frontier<P> {
         self.known.contains_key(key)
     }
 
-    /// The stage of the first that waits.
+    /// Returns the stage of the first that waits.
     pub(super) fn first(&self) -> Option<Stage> {
         let ((rank, _), _) = self.waiting.first_key_value()?;
         Some(rank.stage)
     }
 
-    /// The first that waits; it does not any more.
+    /// Returns the first that waits; it does not any more.
     pub(super) fn take_first(&mut self) -> Option<Target<P>> {
         let ((rank, _), waiting) = self.waiting.pop_first()?;
         if let Some(known) = self.known.get_mut(&waiting.peer.key()) {
@@ -145,7 +145,7 @@ impl<P: Peer> Frontier<P> {
         self.settle(waiting, standing, order);
     }
 
-    /// Nobody believes any more what the peer with this key says of others.
+    /// Stops believing what the peer with this key says of others.
     pub(super) fn demote(&mut self, by: &P::Key) {
         let is_claim = |rank: &Rank, waiting: &Waiting<P>| {
             rank.is_claim() && waiting.named_by.as_ref().is_some_and(|p| p.key() == *by)

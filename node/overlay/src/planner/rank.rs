@@ -79,7 +79,7 @@ impl Rank {
         }
     }
 
-    /// The same peer, if nobody says any more that it has this.
+    /// Returns the rank of the same peer, if nobody says any more that it has this.
     pub(super) fn demoted(self) -> Rank {
         Rank {
             stage: Stage::Wide,

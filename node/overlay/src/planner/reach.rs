@@ -43,7 +43,7 @@ impl Reach {
         }
     }
 
-    /// The bounds of a search that goes so far and wants so many hits.
+    /// Returns the bounds of a search that goes so far and wants so many hits.
     #[must_use]
     pub fn limits(self, enough: usize) -> Limits {
         let (budget, more, seconds) = match self {

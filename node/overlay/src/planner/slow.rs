@@ -25,7 +25,7 @@ pub(super) struct SlowAfter {
 }
 
 impl SlowAfter {
-    /// A call took so long. One that nobody waited for says nothing of the others.
+    /// Notes the time of a call. One that nobody waited for says nothing of the others.
     pub(super) fn note(&mut self, took: Duration) {
         if took < SLOW_AFTER {
             self.usual = Some(match self.usual {
@@ -35,7 +35,7 @@ impl SlowAfter {
         }
     }
 
-    /// After what time a call is slow.
+    /// Returns the time after which a call is slow.
     pub(super) fn time(self) -> Duration {
         self.usual.map_or(SLOW_AFTER, |usual| {
             (usual * SLOW_FACTOR).clamp(SLOW_AFTER_MIN, SLOW_AFTER)

@@ -29,7 +29,7 @@ fn all(peers: impl IntoIterator<Item = u32>, hint: Hint) -> Vec<Candidate<u32>> 
     peers.map(|peer| candidate(peer, hint)).collect()
 }
 
-/// A search of node 0.
+/// Returns a search of node 0.
 fn planner(reach: Reach, enough: usize) -> (Planner<u32>, Instant) {
     let now = Instant::now();
     (Planner::new(&0, reach.limits(enough), now), now)

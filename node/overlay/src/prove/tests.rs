@@ -36,14 +36,14 @@ impl World {
         }
     }
 
-    /// A node that lives, and answers, at `url(n)`.
+    /// Returns a node that lives, and answers, at `url(n)`.
     fn node(&self, n: usize) -> Arc<Overlay> {
         let node = self.caller(n);
         self.serve(n, &node, |_| ());
         node
     }
 
-    /// A node that says that it lives at `url(n)`.
+    /// Returns a node that says that it lives at `url(n)`.
     fn caller(&self, n: usize) -> Arc<Overlay> {
         let counters = Arc::new(Counters::default());
         let client = Client::new(Arc::new(self.transport.clone()), Arc::clone(&counters));

@@ -82,7 +82,7 @@ pub(crate) enum Says {
 }
 
 impl Question {
-    /// The question whether somebody has what is wanted.
+    /// Returns the question whether somebody has what is wanted.
     pub(crate) fn of(wanted: &FindWanted, handlers: &dyn LocalHandlers) -> Question {
         match wanted {
             FindWanted::Name(name) => Question {
@@ -163,7 +163,7 @@ impl Question {
     }
 }
 
-/// The pieces of each text of a group.
+/// Returns the pieces of each text of a group.
 fn pieces(group: &[String]) -> Vec<Vec<u64>> {
     let texts = group.iter().map(|text| {
         let mut grams = Vec::new();

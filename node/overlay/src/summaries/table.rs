@@ -68,13 +68,13 @@ pub struct Summaries {
 }
 
 impl Summaries {
-    /// The version that a peer told last.
+    /// Returns the version of a peer's last summary.
     pub(crate) fn version(&self, peer: &PeerUrl) -> Option<String> {
         let entry = self.entries.get(&peer.key())?;
         Some(entry.told.version.clone())
     }
 
-    /// A peer told its summary. One that builds on a version that is not here is
+    /// Stores the summary of a peer. One that builds on a version that is not here is
     /// forgotten, so that the whole is asked for.
     pub(crate) fn told(&mut self, peer: &PeerUrl, summary: Summary, from: IpAddr, now: Instant) {
         let key = peer.key();
@@ -111,7 +111,7 @@ impl Summaries {
         self.entries.retain(|_, entry| is_known(&entry.peer));
     }
 
-    /// A peer was asked because its summary said yes.
+    /// Judges a peer that was asked because its summary said yes.
     pub(crate) fn judge(&mut self, peer: &PeerUrl, was_right: bool) {
         if let Some(entry) = self.entries.get_mut(&peer.key()) {
             if was_right {
@@ -122,7 +122,7 @@ impl Summaries {
         }
     }
 
-    /// The handlers that peers say they have, each with those peers. Names that nobody can type are left out.
+    /// Returns the handlers of peers, each with the peers that have it. Names that nobody can type are left out.
     pub(crate) fn handlers(&self) -> BTreeMap<String, Vec<PeerUrl>> {
         let mut handlers = BTreeMap::<String, Vec<PeerUrl>>::new();
         for entry in self.entries.values() {
@@ -212,7 +212,7 @@ impl Summaries {
         self.believed(now).filter(has).count()
     }
 
-    /// The files of our peers that may be told on.
+    /// Returns the files of our peers that may be passed on.
     pub(crate) fn near(&self, now: Instant) -> Vec<(PeerUrl, Filter)> {
         let near = self.believed(now).filter_map(|entry| {
             let files = entry.told.files.as_ref()?;

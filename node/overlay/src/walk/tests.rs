@@ -34,7 +34,7 @@ fn url(n: usize) -> PeerUrl {
 }
 
 impl Network {
-    /// `count` nodes of which nobody knows anybody; node `n` takes `delays[n]`
+    /// Creates `count` nodes of which nobody knows anybody; node `n` takes `delays[n]`
     /// to answer.
     fn new(count: usize, delays: &[(usize, Duration)]) -> Network {
         let transport = MemoryTransport::default();
@@ -184,7 +184,7 @@ async fn a_miss_in_a_full_mesh_of_ten_costs_one_call_for_each_peer() {
     assert_eq!(network.queries_sent(), 9);
 }
 
-/// 200 nodes that each know eight others, drawn by a fixed rule.
+/// Creates 200 nodes that each know eight others, drawn by a fixed rule.
 fn crowd() -> Network {
     let network = Network::new(200, &[]);
     let mut at = 1_usize;

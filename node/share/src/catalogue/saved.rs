@@ -131,7 +131,7 @@ impl Frames<'_> {
     }
 }
 
-/// The digest of the frame of this number.
+/// Returns the digest of the frame of this number.
 fn digest(number: u64, payload: &[u8]) -> [u8; 32] {
     let mut hasher = TreeHasher::default();
     hasher.push(&number.to_le_bytes());
@@ -175,7 +175,7 @@ impl Bytes {
         self.0.extend(number.to_le_bytes());
     }
 
-    /// At most 65,535 bytes: a name, or the name of a directory.
+    /// Writes at most 65,535 bytes: a name, or the name of a directory.
     fn text(&mut self, text: &str) {
         let length = u16::try_from(text.len()).unwrap_or(u16::MAX);
         self.0.extend(length.to_le_bytes());

@@ -47,13 +47,13 @@ pub(crate) enum Was {
 }
 
 impl View {
-    /// The view of these chunks, which are in order.
+    /// Returns the view of these chunks, which are in order.
     pub(super) fn of_chunks(chunks: Vec<Arc<Chunk>>) -> View {
         let count = chunks.iter().map(|chunk| chunk.len()).sum();
         View { chunks, count }
     }
 
-    /// Number of files.
+    /// Returns the number of files.
     pub(crate) fn len(&self) -> usize {
         self.count
     }
@@ -62,13 +62,13 @@ impl View {
         &self.chunks
     }
 
-    /// The file `name`.
+    /// Returns the file `name`.
     pub(crate) fn get(&self, name: &str) -> Option<Meta> {
         let found = self.from(name).next()?;
         (found.cmp_name(name) == Ordering::Equal).then_some(found.meta)
     }
 
-    /// The files from the name `from` on.
+    /// Returns the files from the name `from` on.
     pub(crate) fn from(&self, from: &str) -> impl Iterator<Item = File<'_>> {
         let (first, skipped) = self.place(from);
         let chunks = self.chunks[first..].iter().enumerate();
@@ -78,26 +78,26 @@ impl View {
         })
     }
 
-    /// The chunk and the place in it where `name` is or would be.
+    /// Returns the chunk and the place in it where `name` is or would be.
     fn place(&self, name: &str) -> (usize, usize) {
         let chunk = self.chunk_of(name);
         let place = self.chunks.get(chunk).map_or(0, |found| found.before(name));
         (chunk, place)
     }
 
-    /// The chunk in which `name` is or would be.
+    /// Returns the chunk in which `name` is or would be.
     fn chunk_of(&self, name: &str) -> usize {
         let begins_before = |chunk: &Arc<Chunk>| chunk.file(0).cmp_name(name) != Ordering::Greater;
         self.chunks.partition_point(begins_before).saturating_sub(1)
     }
 
-    /// The files whose names begin with `prefix`.
+    /// Returns the files whose names begin with `prefix`.
     pub(crate) fn below<'v>(&'v self, prefix: &'v str) -> impl Iterator<Item = File<'v>> {
         self.from(prefix)
             .take_while(move |file| has_prefix(file, prefix))
     }
 
-    /// The files of the directory `directory`, not those further below.
+    /// Returns the files of the directory `directory`, not those further below.
     pub(crate) fn directly_in(&self, directory: &str) -> Vec<(String, Meta)> {
         let mut files = Vec::new();
         let mut from = directory.to_owned();
@@ -164,7 +164,7 @@ impl View {
         }
     }
 
-    /// The view after `changes`, which are in order of their names, and what
+    /// Returns the view after `changes`, which are in order of their names, and what
     /// they were.
     pub(crate) fn after(&self, changes: &[Change]) -> (View, Vec<(String, Was)>) {
         let mut making = Making {
@@ -319,7 +319,7 @@ impl Making {
     }
 }
 
-/// The file `name`.
+/// Returns the file `name`.
 pub(super) fn of_name(name: &str, meta: Meta) -> File<'_> {
     let (directory, last) = name.split_at(name.rfind('/').map_or(0, |at| at + 1));
     File {

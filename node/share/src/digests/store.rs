@@ -110,7 +110,7 @@ impl Store {
         self.saved(name)
     }
 
-    /// The same, also of a file whose stamp may not show its next change.
+    /// Returns the entry also of a file whose stamp may not show its next change.
     pub(super) fn get_unsettled(&self, name: &ShareName) -> Option<Known> {
         let new = lock(&self.unsaved).files.get(name).map(|new| new.known);
         new.or_else(|| self.saved(name))
@@ -178,7 +178,7 @@ impl Store {
         found.map(|new| new.tree.clone())
     }
 
-    /// Size of the content with this digest, if it has a name.
+    /// Returns the size of the content with this digest, if it has a name.
     fn size(&self, digest: &Digest) -> Option<u64> {
         self.names(digest).iter().find_map(|name| {
             let known = self.get_unsettled(name)?;
@@ -479,7 +479,7 @@ const CHECK: usize = 4;
 /// Size, inode, both times of the last change, the last hidden write, digest, check.
 const ENCODED: usize = 8 + 8 + 8 + 8 + 4 + 32 + CHECK;
 
-/// A few bytes that change with `bytes`.
+/// Returns a few bytes that change with `bytes`.
 fn check(bytes: &[u8]) -> [u8; CHECK] {
     let mut hasher = TreeHasher::default();
     hasher.push(bytes);

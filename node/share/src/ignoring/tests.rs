@@ -17,7 +17,7 @@ struct Home {
 }
 
 impl Home {
-    /// A share with these ignore files, by directory.
+    /// Creates a share with these ignore files, by directory.
     fn new(files: &[(&str, &str)]) -> Home {
         let directory = tempfile::tempdir().unwrap();
         for (below, text) in files {

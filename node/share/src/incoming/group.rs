@@ -252,7 +252,7 @@ fn sync_all(_: &Written) -> io::Result<bool> {
     Ok(false)
 }
 
-/// The same error for another file.
+/// Returns the same error for another file.
 fn same(error: &io::Error) -> io::Error {
     error
         .raw_os_error()

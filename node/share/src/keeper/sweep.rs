@@ -44,7 +44,7 @@ impl Sweep {
         }
     }
 
-    /// A look at every file below some directories.
+    /// Returns a look at every file below some directories.
     pub(super) fn within(within: Vec<String>, is_urgent: bool) -> Sweep {
         Sweep {
             within,

@@ -104,7 +104,7 @@ impl Home {
     }
 }
 
-/// Names and sizes in the catalogue.
+/// Returns names and sizes in the catalogue.
 fn known(keeper: &Keeper) -> Vec<(String, u64)> {
     let mut known = Vec::new();
     let view = keeper.catalogue.view();
@@ -119,7 +119,7 @@ fn names(keeper: &Keeper) -> Vec<String> {
     known(keeper).into_iter().map(|(name, _)| name).collect()
 }
 
-/// Names and sizes in the directory.
+/// Returns names and sizes in the directory.
 fn there(keeper: &Keeper) -> Vec<(String, u64)> {
     let mut there = Vec::new();
     let visited = keeper.catalogue.share().visit(&mut |file| {

@@ -69,12 +69,12 @@ impl Batch {
 }
 
 impl Hints {
-    /// Look at the file or directory `name`.
+    /// Hints at the file or directory `name`.
     pub(crate) fn name(&self, name: &str) {
         self.sign(name, Signs::default());
     }
 
-    /// Look at the file or directory `name`, of which `signs` were seen.
+    /// Hints at the file or directory `name`, of which `signs` were seen.
     pub(crate) fn sign(&self, name: &str, signs: Signs) {
         self.add(|batch| {
             if batch.everything {
@@ -91,12 +91,12 @@ impl Hints {
         });
     }
 
-    /// Look at the shared directory itself.
+    /// Hints at the shared directory itself.
     pub(crate) fn root(&self) {
         self.add(|batch| batch.root = true);
     }
 
-    /// Look everywhere.
+    /// Hints at everything.
     pub(crate) fn everything(&self) {
         self.add(|batch| {
             batch.names.clear();
@@ -124,7 +124,7 @@ impl Hints {
         lock(&self.waiting).batch.is_empty()
     }
 
-    /// Nobody waits any more.
+    /// Stops: nobody waits any more.
     pub(crate) fn stop(&self) {
         lock(&self.waiting).stopped = true;
         self.came.notify_all();
@@ -156,7 +156,7 @@ impl Hints {
         );
     }
 
-    /// The hints that came.
+    /// Returns the hints that came.
     pub(crate) fn take(&self) -> Batch {
         std::mem::take(&mut lock(&self.waiting).batch)
     }

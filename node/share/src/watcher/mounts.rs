@@ -66,7 +66,7 @@ fn below(table: &str, root: &Path) -> Vec<Mount> {
     mounts
 }
 
-/// Space, tab, newline and backslash are written in octal digits.
+/// Decodes space, tab, newline and backslash, which are written in octal digits.
 fn unescaped(field: &str) -> String {
     let escapes = [
         ("\\040", " "),

@@ -22,7 +22,7 @@ use node_transport::CallError;
 use node_wire::{Digest, FindExcerpt, FoundEnd, ShareName, peer_url::PeerUrl};
 use plugin_api::{HandlerError, RankAsked};
 
-/// The error of this node, if it refused the query and nobody else has hits. A handler that only peers have is no
+/// Returns the error of this node, if it refused the query and nobody else has hits. A handler that only peers have is no
 /// error: one of them has looked, or `of_peers` says that it can.
 pub(super) fn refusal(
     search: &Search,
@@ -106,7 +106,7 @@ pub(super) fn to_rank(hit: &Hit, ourselves: &str) -> RankAsked {
     }
 }
 
-/// The hits with what they are worth as their scores, best first, without those
+/// Returns the hits with their worth as their scores, best first, without those
 /// that are worth nothing.
 pub(super) fn by_worth(hits: Vec<Hit>, worth: &[Option<f64>]) -> Vec<Hit> {
     let hits = hits.into_iter().zip(worth);
@@ -161,7 +161,7 @@ pub(super) fn from_peer(holder: Holder, handler: &str) -> Vec<Hit> {
     hits.collect()
 }
 
-/// A file of which nothing but its name is known.
+/// Returns a file of which nothing but its name is known.
 pub(super) fn from_chapter(node: &PeerUrl, name: &ShareName, handler: String) -> Hit {
     Hit {
         name: name.as_str().to_owned(),

@@ -30,7 +30,7 @@ struct TextScan {
 }
 
 impl ContentScan {
-    /// A scan of nothing yet; an empty file is text.
+    /// Creates a scan that has read nothing yet; an empty file is text.
     #[must_use]
     pub fn new() -> Self {
         Self {
@@ -103,7 +103,7 @@ impl TextScan {
     }
 }
 
-/// Length of `text` once escaped; refused if XML does not allow it.
+/// Returns the length of `text` once escaped; errors if XML does not allow it.
 fn escaped_length(text: &str) -> Result<u64, Refused> {
     let bytes = text.as_bytes();
     let mut length = bytes.len();

@@ -66,7 +66,7 @@ const ENTRY_BINARY: Frame = Frame {
 };
 
 impl QueryAnswerWriter {
-    /// A writer for one answer.
+    /// Creates a writer for one answer.
     #[must_use]
     pub fn new(dialect: Dialect, payload: Payload) -> Self {
         Self {
@@ -76,7 +76,7 @@ impl QueryAnswerWriter {
         }
     }
 
-    /// A writer for the entry of a query in the answer of `system.multicall`.
+    /// Returns a writer for the entry of a query in the answer of `system.multicall`.
     #[must_use]
     pub fn entry(payload: Payload) -> Self {
         let frame = match payload {
@@ -124,7 +124,7 @@ impl QueryAnswerWriter {
         out.extend_from_slice(self.frame.tail.as_bytes());
     }
 
-    /// Length of the whole answer for a scanned file, in bytes.
+    /// Returns the length of the whole answer for a scanned file, in bytes.
     #[must_use]
     pub fn encoded_length(dialect: Dialect, scanned: &Scanned) -> u64 {
         let frame = frame(dialect, scanned.payload);
@@ -149,13 +149,13 @@ impl QueryAnswerWriter {
     }
 }
 
-/// The answer of [`Dialect::Codes`] to a query that failed: `[2, ""]`.
+/// Returns the answer of [`Dialect::Codes`] to a query that failed: `[2, ""]`.
 #[must_use]
 pub fn codes_failure() -> Vec<u8> {
     response::value(&Value::Array(vec![CODE_FAIL.into(), "".into()]))
 }
 
-/// Length of `length` bytes as base64 without line breaks.
+/// Returns the length of `length` bytes as base64 without line breaks.
 pub(super) fn base64_length(length: u64) -> u64 {
     length.div_ceil(3) * 4
 }

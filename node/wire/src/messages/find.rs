@@ -124,7 +124,7 @@ impl Find {
         })
     }
 
-    /// The call that says this.
+    /// Returns the XML-RPC call of this message.
     #[must_use]
     pub fn to_call(&self) -> MethodCall {
         let (key, wanted) = match &self.wanted {
@@ -192,7 +192,7 @@ impl Found {
         })
     }
 
-    /// The answer as a value.
+    /// Returns the answer as a value.
     #[must_use]
     pub fn to_value(&self) -> Value {
         let hits = self.hits.iter().map(FindHit::to_value).collect();
@@ -225,7 +225,7 @@ impl FoundEnd {
         }
     }
 
-    /// A word that is not known is no promise that all was looked at.
+    /// Reads the end; a word that is not known is no promise that all was looked at.
     fn read(value: &Value) -> FoundEnd {
         match value.as_str() {
             Some("complete") => FoundEnd::Complete,
@@ -314,7 +314,7 @@ pub(super) fn read_number(value: &Value) -> Option<u64> {
     }
 }
 
-/// A number as every XML-RPC library reads it: `int` if it fits, otherwise a double,
+/// Returns a number as every XML-RPC library reads it: `int` if it fits, otherwise a double,
 /// which many read that do not know `i8`.
 pub(super) fn number(number: u64) -> Value {
     match i32::try_from(number) {

@@ -81,7 +81,7 @@ impl Introduce {
         })
     }
 
-    /// The call that says this.
+    /// Returns the XML-RPC call of this message.
     #[must_use]
     pub fn to_call(&self) -> MethodCall {
         let mut members = self.from.members();
@@ -111,7 +111,7 @@ impl Introduced {
         })
     }
 
-    /// The answer as a value.
+    /// Returns the answer as a value.
     #[must_use]
     pub fn to_value(&self) -> Value {
         let mut members = self.from.members();
@@ -177,7 +177,7 @@ where
     read.map(Some)
 }
 
-/// An array of texts; absent means empty.
+/// Reads an array of texts; absent means empty.
 fn texts(members: &Members, key: &str, most: usize, length: usize) -> Result<Vec<String>, Fault> {
     let wrong = || {
         let message = format!("`{key}` is no array of at most {most} strings of {length} bytes");

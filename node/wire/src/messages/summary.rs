@@ -94,7 +94,7 @@ impl Summarize {
         })
     }
 
-    /// The call that says this.
+    /// Returns the XML-RPC call of this message.
     #[must_use]
     pub fn to_call(&self) -> MethodCall {
         let mut members = BTreeMap::from([
@@ -138,7 +138,7 @@ impl Summary {
         })
     }
 
-    /// The answer as a value.
+    /// Returns the answer as a value.
     #[must_use]
     pub fn to_value(&self) -> Value {
         let mut members = BTreeMap::from([("version".to_owned(), self.version.as_str().into())]);
@@ -165,7 +165,7 @@ impl Summary {
 }
 
 impl Told {
-    /// The filter that it tells, if the caller has the one before.
+    /// Returns the filter that it tells, if the caller has the one before.
     #[must_use]
     pub fn over(self, before: Option<&Filter>) -> Option<Filter> {
         match self {
@@ -223,7 +223,7 @@ impl Near {
     }
 }
 
-/// A member that may be absent, but not wrong.
+/// Reads a member that may be absent, but not wrong.
 fn told(members: &Members, key: &str) -> Option<Option<Told>> {
     match members.get(key) {
         None => Some(None),

@@ -85,7 +85,7 @@ impl HeadReader {
         }
     }
 
-    /// Everything taken so far.
+    /// Returns everything taken so far.
     pub(super) fn into_bytes(self) -> Vec<u8> {
         self.bytes
     }
@@ -239,7 +239,7 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// The next tag; only white space may stand before it.
+    /// Returns the next tag; only white space may stand before it.
     fn tag(&mut self) -> Result<Tag<'a>, Stop> {
         if self.first_after_space()? != b'<' {
             return Err(unexpected("text"));
@@ -269,7 +269,7 @@ impl<'a> Cursor<'a> {
         Ok(&rest[..length])
     }
 
-    /// Where `byte` is, at most a tag's length from here.
+    /// Returns the position of `byte`, at most a tag's length from here.
     fn position_of(&self, byte: u8) -> Result<usize, Stop> {
         let mut window = self.bytes[self.at..].iter().take(XML_TAG_MAX);
         match window.position(|found| *found == byte) {
@@ -280,7 +280,7 @@ impl<'a> Cursor<'a> {
     }
 }
 
-/// Tags are ASCII; anything else in one is refused.
+/// Checks a tag, which is ASCII; anything else in one is refused.
 fn ascii(bytes: &[u8]) -> Result<&str, Stop> {
     if bytes.is_ascii() {
         str::from_utf8(bytes).map_err(|_| refused(GateError::Tag))

@@ -51,7 +51,7 @@ pub(super) fn typed(dialect: Dialect, payload: Payload) -> &'static [&'static st
 }
 
 impl Tail {
-    /// A tail of these closing tags, in order.
+    /// Creates a tail of these closing tags, in order.
     pub(super) fn new(expected: &'static [&'static str]) -> Self {
         Self {
             expected,
@@ -60,7 +60,7 @@ impl Tail {
         }
     }
 
-    /// True if everything is closed.
+    /// Returns true if everything is closed.
     pub(super) fn is_complete(&self) -> bool {
         self.expected.is_empty() && self.tag.is_none()
     }

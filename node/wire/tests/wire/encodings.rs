@@ -72,7 +72,7 @@ impl Coding {
         }
     }
 
-    /// The bytes of a character, if it has any.
+    /// Returns the bytes of a character, if it has any.
     fn encode(self, c: char) -> Option<Vec<u8>> {
         match self {
             Ascii(_) => c.is_ascii().then(|| vec![c as u8]),
@@ -102,7 +102,7 @@ impl Coding {
         }
     }
 
-    /// A document: `before`, then `text` in pieces that are escaped or in CDATA, then
+    /// Returns a document: `before`, then `text` in pieces that are escaped or in CDATA, then
     /// `after`.
     fn document(self, before: &str, text: &str, after: &str, cdata: &[bool]) -> Vec<u8> {
         let marked = matches!(self, Utf16 { mark: true, .. });

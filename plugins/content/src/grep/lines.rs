@@ -14,7 +14,7 @@ use crate::{
     limits::{LINE_MAX, MARKS_MAX},
 };
 
-/// A searcher that reads files as ripgrep does when it walks a directory.
+/// Returns a searcher that reads files as ripgrep does when it walks a directory.
 pub(super) fn searcher(context: usize) -> Searcher {
     SearcherBuilder::new()
         .line_number(true)

@@ -185,7 +185,7 @@ impl Scan<'_> {
     }
 }
 
-/// Why a file was not searched to its end.
+/// Returns the reason why a file was not searched to its end.
 fn reason(error: &io::Error) -> GapReason {
     // What the searcher says when its buffer may not grow any more.
     let is_long = error.to_string().contains("configured allocation limit");

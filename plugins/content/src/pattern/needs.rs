@@ -93,7 +93,7 @@ impl Needs {
         }
     }
 
-    /// One of these texts, as far as that says something. No text: nothing matches.
+    /// Returns one of these texts, as far as that says something. No text: nothing matches.
     fn texts(texts: &Texts) -> Needs {
         Needs::any(texts.iter().map(|text| {
             if text.len() < 3 {
@@ -127,7 +127,7 @@ impl Part {
         }
     }
 
-    /// Begins, ends and needs.
+    /// Returns begins, ends and needs.
     fn open(self) -> (Texts, Texts, Needs) {
         match self {
             Part::Exact(texts) => {
@@ -163,7 +163,7 @@ impl Part {
         }
     }
 
-    /// Its texts, if they are all and short.
+    /// Returns its texts, if they are all and short.
     fn exact(&self) -> Option<Texts> {
         match self {
             Part::Exact(texts) => Some(texts.clone()),
@@ -291,7 +291,7 @@ fn ends(texts: &Texts) -> Texts {
     few(cut.collect())
 }
 
-/// These texts, or, if they are many, that nothing is known.
+/// Returns these texts, or, if they are many, that nothing is known.
 fn few(texts: Texts) -> Texts {
     if texts.len() > TEXTS_MAX {
         one(b"")
@@ -300,7 +300,7 @@ fn few(texts: Texts) -> Texts {
     }
 }
 
-/// Each of `left` with each of `right` behind it, if that is not much.
+/// Returns each of `left` with each of `right` behind it, if that is not much.
 fn cross(left: &Texts, right: &Texts) -> Option<Texts> {
     if left.len() * right.len() > TEXTS_MAX {
         return None;

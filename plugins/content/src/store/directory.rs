@@ -73,7 +73,7 @@ impl StoreDirectory {
         sealed::verify(&File::open(self.0.path.join(name))?)
     }
 
-    /// Bytes of all files.
+    /// Returns the number of bytes of all files.
     pub(super) fn bytes(&self) -> io::Result<u64> {
         let mut bytes = 0;
         for entry in fs::read_dir(&self.0.path)?.flatten() {

@@ -66,7 +66,7 @@ fn seal(checksum: &Hasher, length: u64) -> [u8; SEAL] {
     seal
 }
 
-/// Length of the content, by the length of the file.
+/// Returns the length of the content, by the length of the file.
 pub(super) fn length(file: &File) -> io::Result<u64> {
     let length = file.metadata()?.len().checked_sub(SEAL as u64);
     length.ok_or_else(|| damaged("it is too short"))

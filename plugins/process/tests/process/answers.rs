@@ -8,7 +8,7 @@ use plugin_process::Program;
 
 use crate::world::{Found, hit, program, put, share};
 
-/// A program in Python that answers with what `find(ask, query)` yields.
+/// Returns a program in Python that answers with what `find(ask, query)` yields.
 fn python(find: &str) -> (Program, tempfile::TempDir) {
     let home = tempfile::tempdir().unwrap();
     let text = format!(

@@ -17,7 +17,7 @@ const SOON: Duration = Duration::from_secs(5);
 /// Most that all of them may add to the memory of this process, in bytes.
 const MEMORY: u64 = 64 << 20;
 
-/// A program that misbehaves for each query but `good`.
+/// Returns a program that misbehaves for each query but `good`.
 fn rogue(body: &str) -> Lair {
     program(&format!(
         "if [ \"$text\" = good ]; then echo \"$done\"; continue; fi\n{body}"
@@ -47,7 +47,7 @@ fn survives(name: &str, body: &str, problem: &str) {
     );
 }
 
-/// All of them at the same time.
+/// Runs all of them at the same time.
 fn all_survive(cases: &[(&str, &str, &str)]) {
     std::thread::scope(|scope| {
         for (name, body, problem) in cases {

@@ -79,7 +79,7 @@ impl Sink for Found {
 }
 
 impl Found {
-    /// Room for many, and a time that a right program does not need.
+    /// Creates a sink with room for many, and a time that a right program does not need.
     pub(crate) fn new() -> Found {
         Found {
             hits: Vec::new(),
@@ -118,14 +118,14 @@ pub(crate) fn share(files: &[(&str, &[u8])]) -> Arc<dyn Files> {
     Arc::new(Memory(owned.collect()))
 }
 
-/// The first line of a program.
+/// Returns the first line of a program.
 pub(crate) fn greeting(prefix: &str, version: u32) -> String {
     format!(
         r#"{{"sixhop":1,"id":"{prefix}","version":{version},"prefix":"{prefix}","description":"a test","examples":[{{"query":"q","files":{{}},"finds":[]}}],"changes":true}}"#
     )
 }
 
-/// A program that introduces itself and does `body` for each query; `$id` is
+/// Returns a program that introduces itself and does `body` for each query; `$id` is
 /// its number, `$text` its text, `$line` the whole line.
 pub(crate) fn source(prefix: &str, version: u32, body: &str) -> String {
     let greeting = greeting(prefix, version);
@@ -146,7 +146,7 @@ done
     )
 }
 
-/// A hit of `$id`, for a body.
+/// Returns a hit of `$id`, for a body.
 pub(crate) fn hit(name: &str) -> String {
     format!(r#"echo '{{"type":"hit","id":'$id',"name":"{name}"}}';"#)
 }
@@ -174,7 +174,7 @@ pub(crate) struct Lair {
     pub(crate) home: tempfile::TempDir,
 }
 
-/// A program that does `body` for each query.
+/// Returns a program that does `body` for each query.
 pub(crate) fn program(body: &str) -> Lair {
     let home = tempfile::tempdir().unwrap();
     let path = put(home.path(), "test", &source("t", 1, body));
@@ -198,7 +198,7 @@ impl Lair {
         Ok(found.names().into_iter().map(str::to_owned).collect())
     }
 
-    /// The same as soon as it does not rest any more.
+    /// Asks likewise as soon as it does not rest any more.
     pub(crate) fn ask_rested(&self, query: &str, time: Duration) -> Result<Vec<String>, String> {
         let until = Instant::now() + Duration::from_secs(20);
         loop {

@@ -73,7 +73,7 @@ fn whole(number: u64) -> Dynamic {
     i64::try_from(number).unwrap_or(i64::MAX).into()
 }
 
-/// As much of the text as a policy sees.
+/// Returns as much of the text as a policy sees.
 fn beginning(text: &str) -> &str {
     let mut end = text.len().min(TEXT_MAX);
     while !text.is_char_boundary(end) {

@@ -169,7 +169,7 @@ impl ScriptPolicy {
     }
 }
 
-/// A promise, as a decision is written: `false` of a rank is none.
+/// Returns a promise, as a decision is written: `false` of a rank is none.
 fn shown(gives: &Value) -> String {
     gives
         .as_f64()

@@ -27,7 +27,7 @@ struct Runner {
     until: Arc<Mutex<Instant>>,
 }
 
-/// The language for compiling a policy.
+/// Returns the language for compiling a policy.
 pub(super) fn compiler() -> Engine {
     sandbox::compiler()
 }

@@ -92,7 +92,7 @@ const MOST: PageMost = PageMost {
     text: 1_000,
 };
 
-/// All hits, and how the answer ended.
+/// Returns all hits, and how the answer ended.
 async fn all(live: &LiveAnswer) -> (Vec<String>, Result<End, String>) {
     let mut names = Vec::new();
     loop {

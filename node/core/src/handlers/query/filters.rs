@@ -175,7 +175,7 @@ impl Filters {
         has_one(&self.extensions) && has_one(&self.kinds) && !self.not_extensions.iter().any(has)
     }
 
-    /// The files of `files` that pass.
+    /// Returns the files of `files` that pass.
     #[must_use]
     pub fn apply(&self, files: &Arc<dyn Files>) -> Arc<dyn Files> {
         if self.is_empty() {

@@ -55,7 +55,7 @@ pub fn is_pattern(text: &str) -> bool {
     text.contains(['*', '?', '[', '{'])
 }
 
-/// A pattern that fits exactly this text.
+/// Returns a pattern that matches exactly this text.
 fn literally(text: &str) -> String {
     let letters = text.chars().flat_map(|letter| {
         let sign = "*?[]{}\\".contains(letter).then_some('\\');

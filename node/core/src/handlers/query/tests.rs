@@ -11,7 +11,7 @@ fn parse(query: &str) -> Result<Query, SyntaxError> {
     Query::parse(query, UNIX_EPOCH + Duration::from_secs(1_000_000))
 }
 
-/// Handler and text.
+/// Returns handler and text.
 fn read(query: &str, quotes: Quotes) -> (String, String) {
     let query = parse(query).unwrap();
     (query.handler().to_owned(), query.text(quotes))

@@ -96,7 +96,7 @@ impl Wires {
         world.called.iter().filter(|at| **at == address).count()
     }
 
-    /// A node whose owner named these peers.
+    /// Returns a node whose owner named these peers.
     fn overlay(&self, peers: &[&str]) -> Arc<Overlay> {
         let counters = Arc::new(Counters::default());
         let client = Client::new(Arc::new(self.clone()), Arc::clone(&counters));
@@ -262,7 +262,7 @@ fn address(n: usize) -> SocketAddr {
 
 const ADDRESSES: usize = 30;
 
-/// A URL that leads to an address: by its number, by one of its names, or by a path.
+/// Returns a URL that leads to an address: by its number, by one of its names, or by a path.
 fn spelt(n: usize, spelling: usize) -> String {
     match spelling % 4 {
         0 => format!("http://{}/", address(n)),

@@ -10,7 +10,7 @@ use tokio::time::sleep;
 
 use super::*;
 
-/// The bounds of a search that nobody chose.
+/// Returns the longest time of a search with default limits.
 fn time() -> Duration {
     Reach::Normal.limits(1).time
 }

@@ -33,7 +33,7 @@ pub struct FindExcerpt {
 }
 
 impl FindExcerpt {
-    /// Bytes of text in it.
+    /// Returns the number of bytes of text in it.
     #[must_use]
     pub fn text_len(&self) -> usize {
         let lines = self.before.iter().chain(&self.after);
@@ -89,7 +89,7 @@ impl FindExcerpt {
     }
 }
 
-/// The longest beginning that may travel.
+/// Returns the longest beginning that may travel.
 fn cut(text: &str) -> &str {
     let mut end = text.len().min(EXCERPT_TEXT_MAX);
     while !text.is_char_boundary(end) {

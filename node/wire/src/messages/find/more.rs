@@ -41,7 +41,7 @@ impl More {
         })
     }
 
-    /// The call that says this.
+    /// Returns the XML-RPC call of this message.
     #[must_use]
     pub fn to_call(&self) -> MethodCall {
         let members = BTreeMap::from([
