@@ -219,7 +219,7 @@ fn wanted(text: &str, spelt: impl Fn(&str) -> String) -> Vec<AnyOf> {
             groups.extend(either.iter().flat_map(|group| {
                 words
                     .iter()
-                    .map(|word| [group.as_slice(), &[word.clone()]].concat())
+                    .map(|word| [group.as_slice(), std::slice::from_ref(word)].concat())
             }));
         } else {
             before = words.len();
