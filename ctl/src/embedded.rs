@@ -33,7 +33,7 @@ pub(crate) struct EmbeddedOptions {
     pub(crate) plugins: Option<PathBuf>,
     /// The state directory.
     pub(crate) state: Option<PathBuf>,
-    /// Where to listen for peers.
+    /// The address to listen on for peers.
     pub(crate) listen: Option<SocketAddr>,
     /// The URL for peers.
     pub(crate) url: Option<String>,

@@ -33,7 +33,7 @@ use crate::{
 /// Advice for when there is no node.
 const START_ONE: &str = "start one with `noded --share DIR` or `ctl up --share DIR`";
 
-/// Why a command did not do what it was asked to do.
+/// The error of a command.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CtlError {
     /// The error that the node answered, or one of ours that has no more to it.
@@ -220,7 +220,7 @@ pub(crate) struct Callee {
     pub(crate) place: Place,
     /// The socket, or the file that named the address.
     pub(crate) file: PathBuf,
-    /// Where the secret came from, in words.
+    /// The source of the secret, in words.
     pub(crate) source_of_secret: String,
 }
 

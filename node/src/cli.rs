@@ -148,7 +148,7 @@ pub struct NodeArgs {
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, ValueEnum)]
 #[serde(rename_all = "snake_case")]
 pub enum Mdns {
-    /// When the node listens in a local network.
+    /// On when the node listens in a local network.
     #[default]
     Auto,
     /// Wherever the node listens.

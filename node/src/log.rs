@@ -38,7 +38,7 @@ pub(crate) struct Limited<F> {
 struct Kind {
     /// Lines that may still be said at once.
     left: u32,
-    /// Since when another one is earned.
+    /// The time since when another one is earned.
     since: Instant,
     /// Lines that were left out since the last one.
     left_out: u64,

@@ -32,7 +32,7 @@ use crate::{
 /// The file in the state directory that says where the control connection is.
 pub const CONTROL_FILE: &str = "control";
 
-/// Why a node did not start. Each says what to change.
+/// The error of a node that did not start. Each says what to change.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// The state directory cannot be used.

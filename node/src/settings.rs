@@ -47,7 +47,7 @@ pub struct Settings {
     pub meeting: Meeting,
 }
 
-/// Why the settings make no sense. Each says what to change.
+/// The error of invalid settings. Each says what to change.
 #[derive(Debug, thiserror::Error)]
 pub enum SettingsError {
     /// No directory to share.
@@ -98,7 +98,7 @@ pub enum SettingsError {
     /// A URL that is none.
     #[error("{origin}: `{text}` is no URL of a peer: {error}")]
     Url {
-        /// Where it stands: an option, or a file and a line.
+        /// Its place: an option, or a file and a line.
         origin: String,
         /// The text.
         text: String,
@@ -297,7 +297,7 @@ pub fn default_config() -> Option<PathBuf> {
 /// Returns the state directory that the configuration file names, if there is one and it does.
 ///
 /// # Errors
-/// When the file makes no sense.
+/// Errors if the file is not valid.
 pub fn configured_state() -> Result<Option<PathBuf>, SettingsError> {
     let named = std::env::var_os("SIXHOP_CONFIG").filter(|path| !path.is_empty());
     match named.map(PathBuf::from).or_else(default_config) {

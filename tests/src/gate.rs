@@ -17,7 +17,7 @@ pub struct Gate {
 
 #[derive(Debug, Default)]
 struct State {
-    /// Where the node listens.
+    /// The address on which the node listens.
     behind: OnceLock<SocketAddr>,
     /// The process that is let through.
     guest: AtomicU32,

@@ -54,7 +54,7 @@ pub fn path(url: &str) -> &str {
 /// Opens a connection whose reads and writes end.
 ///
 /// # Errors
-/// When nobody listens, or the table of descriptors is full.
+/// Errors if nobody listens, or the table of descriptors is full.
 pub fn connect(url: &str) -> Result<TcpStream, String> {
     let stream = TcpStream::connect_timeout(&address(url), DEADLINE).map_err(|e| e.to_string())?;
     stream
@@ -70,7 +70,7 @@ pub fn connect(url: &str) -> Result<TcpStream, String> {
 /// Sends the bytes on a new connection and reads one answer.
 ///
 /// # Errors
-/// When no whole answer comes within [`DEADLINE`].
+/// Errors if no whole answer comes within [`DEADLINE`].
 pub fn exchange(url: &str, request: &[u8]) -> Result<Answer, String> {
     let mut stream = connect(url)?;
     // A node that refuses early may close before it has read everything; its answer still counts.
@@ -136,7 +136,7 @@ pub fn bytes_of(
 /// Reads one answer.
 ///
 /// # Errors
-/// When the stream ends early, the framing is wrong, or the deadline passes.
+/// Errors if the stream ends early, the framing is wrong, or the deadline passes.
 pub fn read_answer(stream: &mut impl Read, of_head: bool) -> Result<Answer, String> {
     let mut reader = Reader::new(stream);
     let (status, headers) = loop {

@@ -1,4 +1,4 @@
-//! Somebody who is no peer: it counts who connects, and says the same to all.
+//! A listener that is not a peer: it counts who connects, and says the same to all.
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};

@@ -79,7 +79,7 @@ impl Ui {
     /// Posts a body as the page does, with more headers.
     ///
     /// # Errors
-    /// When there is no answer.
+    /// Errors if there is no answer.
     pub fn post(
         &self,
         path: &str,

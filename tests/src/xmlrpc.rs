@@ -38,7 +38,7 @@ pub enum Value {
     Other(String),
 }
 
-/// Why a call gave no value.
+/// The error of a call without a value.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum CallError {
@@ -99,7 +99,7 @@ impl Value {
 /// Calls a method at a URL.
 ///
 /// # Errors
-/// When the answer is a fault, or there is no answer.
+/// Errors if the answer is a fault, or there is no answer.
 pub fn call(url: &str, method: &str, params: &[Value]) -> Result<Value, CallError> {
     post(url, request(method, params).as_bytes())
 }

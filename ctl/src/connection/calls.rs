@@ -388,9 +388,9 @@ impl Connection {
 /// A fetch that was stopped.
 #[derive(Clone, Debug)]
 pub(crate) enum Stopped {
-    /// That of one file.
+    /// The fetch of one file.
     File(FetchStatus),
-    /// That of all files that match a query.
+    /// The fetch of all files that match a query.
     Batch(FetchBatch),
 }
 

@@ -34,7 +34,7 @@ pub(crate) fn is_standard_output(to: &Path) -> bool {
     to == Path::new(STANDARD_OUTPUT)
 }
 
-/// Where the bytes of a file go.
+/// The target of the bytes of a file.
 #[derive(Debug)]
 pub(crate) enum Target {
     /// To standard output.

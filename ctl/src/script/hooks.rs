@@ -64,7 +64,7 @@ pub(super) struct Hooks {
     /// The feeds of `wait` that are not in use.
     waits: Mutex<HashMap<NodeKey, Feed>>,
     stopped: AtomicBool,
-    /// When the script began, Unix milliseconds.
+    /// The start of the script, Unix milliseconds.
     begun: u64,
 }
 

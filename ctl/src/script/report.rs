@@ -24,7 +24,7 @@ pub(super) fn explain(label: &str, session: &Session, error: &EvalAltResult) -> 
     }
 }
 
-/// Where an error arose.
+/// The place where an error arose.
 struct Place {
     position: Position,
     function: Option<String>,

@@ -62,7 +62,7 @@ const PIECE: usize = 64 * 1024;
 #[derive(Debug)]
 struct Door {
     port: u16,
-    /// Where the server listens.
+    /// The socket on which the server listens.
     socket: PathBuf,
     site: Arc<Site>,
     admission: Mutex<Admission<Arc<Notify>>>,

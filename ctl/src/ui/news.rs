@@ -46,15 +46,15 @@ const LOOK_AGAIN: Duration = Duration::from_millis(500);
 /// The events that the page has.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 struct Seen {
-    /// When the node started whose events they are, Unix milliseconds.
+    /// The start of the node of the events, Unix milliseconds.
     started: u64,
     /// The last one.
     last: u64,
 }
 
-/// Why a stream ends.
+/// The reason why a stream ends.
 enum Over {
-    /// Nobody listens any more.
+    /// The page is gone.
     Gone,
     /// The node is away.
     Away(CtlError),

@@ -62,7 +62,7 @@ impl Bucket {
     /// Takes `tokens`.
     ///
     /// # Errors
-    /// When there are too few: how long until there are enough. Nothing is taken.
+    /// Errors if there are too few, with the time until there are enough. Nothing is taken.
     pub fn take(&mut self, quota: Quota, tokens: u32, now: Instant) -> Result<(), Duration> {
         self.full_at = Some(self.without(quota, tokens, now)?);
         Ok(())
@@ -92,7 +92,7 @@ impl<K: Clone + Eq + Hash> Buckets<K> {
     /// Takes `tokens` of the bucket of `key`.
     ///
     /// # Errors
-    /// When there are too few: how long until there are enough.
+    /// Errors if there are too few, with the time until there are enough.
     pub fn take(
         &mut self,
         key: K,
@@ -110,7 +110,7 @@ impl<K: Clone + Eq + Hash> Buckets<K> {
     /// Says whether there are `tokens` in the bucket of `key`, and takes none.
     ///
     /// # Errors
-    /// When there are too few: how long until there are enough.
+    /// Errors if there are too few, with the time until there are enough.
     pub fn has(&self, key: &K, quota: Quota, tokens: u32, now: Instant) -> Result<(), Duration> {
         let bucket = self.buckets.get(key).copied().unwrap_or_default();
         bucket.without(quota, tokens, now).map(drop)

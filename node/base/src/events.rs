@@ -27,7 +27,7 @@ pub const KEPT: usize = 1_024;
 pub struct LoggedEvent {
     /// Number of the event.
     pub id: u64,
-    /// When, Unix milliseconds.
+    /// The time, Unix milliseconds.
     pub time: u64,
     /// The kind, such as `fetch.done`.
     pub kind: &'static str,

@@ -69,7 +69,7 @@ impl Pace {
     /// Counts time that was waited.
     ///
     /// # Errors
-    /// When that is more than it may wait.
+    /// Errors if that is more than it may wait.
     pub fn waited(&mut self, time: Duration) -> Result<(), TooSlow> {
         self.credit = self.credit.checked_sub(time).ok_or(TooSlow)?;
         Ok(())

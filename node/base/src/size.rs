@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer, de};
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Size(u64);
 
-/// Why a text is no size.
+/// The reason why a text is no size.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum SizeError {
     /// It has another form.

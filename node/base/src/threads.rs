@@ -31,7 +31,7 @@ pub struct Place {
     _permit: Arc<OwnedSemaphorePermit>,
 }
 
-/// Why a job has no result.
+/// The reason why a job has no result.
 #[derive(Debug, thiserror::Error)]
 pub enum ThreadError {
     /// The job panicked.

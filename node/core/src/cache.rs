@@ -68,7 +68,7 @@ const DIRECTORY: &str = "cache";
 /// The bytes that the directory itself takes.
 const DIRECTORY_COST: u64 = BLOCK;
 
-/// Why the cache does not keep or give content.
+/// The error of keeping or giving content.
 #[derive(Debug, thiserror::Error)]
 pub enum CacheError {
     /// The content is longer than the cache may be, or than was announced.
@@ -94,7 +94,7 @@ pub struct CacheEntry {
     pub size: u64,
     /// The number of requests for it since the node started.
     pub hits: u64,
-    /// When it was kept or asked for last, Unix milliseconds.
+    /// The time when it was kept or asked for last, Unix milliseconds.
     pub used: u64,
 }
 

@@ -47,7 +47,7 @@ pub const DEFAULT_HANDLER: &str = "name";
 /// The handler of what is in files.
 pub const CONTENTS_HANDLER: &str = "text";
 
-/// Why a query was not answered.
+/// The reason why a query was not answered.
 #[derive(Debug, thiserror::Error)]
 pub enum QueryError {
     /// It is no query.
@@ -82,7 +82,7 @@ const OWNER_ANSWERS_MAX: usize = 64;
 
 /// The table of handlers.
 pub struct Handlers {
-    /// Where the owner is answered; others have threads of their own.
+    /// The threads for the owner; others have threads of their own.
     threads: Threads,
     built_in: Vec<Arc<dyn Handler>>,
     index: Option<Arc<dyn Index>>,

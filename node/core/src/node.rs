@@ -94,7 +94,7 @@ pub struct NodeOptions {
     pub providers: Option<Arc<dyn Providers>>,
 }
 
-/// Why a node did not start.
+/// The error of a node that did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum NodeError {
     /// The share cannot be used.
@@ -150,7 +150,7 @@ impl Node {
     /// Starts a node.
     ///
     /// # Errors
-    /// When its share or its address cannot be used.
+    /// Errors if its share or its address cannot be used.
     pub async fn start(options: NodeOptions) -> Result<Node, NodeError> {
         let NodeOptions {
             settings,

@@ -98,7 +98,7 @@ impl Search {
     /// Begins to search in `files` and among the peers.
     ///
     /// # Errors
-    /// When the query is none.
+    /// Errors if the query is not valid.
     pub fn begin(
         overlay: &Arc<Overlay>,
         handlers: &Handlers,

@@ -33,7 +33,7 @@ pub const ADDRESSES_MAX: usize = 64;
 /// The future result of a lookup or an announcement.
 pub type Reply<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-/// Why a distributed hash table did not do it.
+/// The error of a distributed hash table.
 #[derive(Debug, thiserror::Error)]
 pub enum DhtError {
     /// Its nodes did not take it.

@@ -1,4 +1,4 @@
-//! Where things are put in a distributed hash table.
+//! Places in a distributed hash table.
 //!
 //! An infohash is the first 20 bytes of BLAKE3 in its mode that derives keys,
 //! with a context for each purpose: a network never falls together with a file,

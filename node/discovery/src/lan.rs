@@ -62,7 +62,7 @@ const FAREWELL: Duration = Duration::from_secs(1);
 /// The announcement of this node, and the networks for it.
 #[derive(Clone, Debug)]
 pub struct LanOptions {
-    /// Where the node is met.
+    /// The networks in which the node is met.
     pub scope: LanScope,
     /// The port on which it listens.
     pub port: u16,
@@ -72,7 +72,7 @@ pub struct LanOptions {
     pub mdns_port: u16,
 }
 
-/// Why the local network cannot be asked.
+/// The reason why the local network cannot be asked.
 #[derive(Debug, thiserror::Error)]
 pub enum LanError {
     /// The library below says no.
@@ -114,7 +114,7 @@ impl Lan {
     /// Says that the node is here, and begins to listen.
     ///
     /// # Errors
-    /// When there is no socket or thread for it.
+    /// Errors if there is no socket or thread for it.
     pub fn start(options: &LanOptions, meet: Meet) -> Result<Lan, LanError> {
         let daemon = ServiceDaemon::new_with_port(options.mdns_port)?;
         daemon.disable_interface(IfKind::All)?;

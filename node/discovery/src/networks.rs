@@ -7,7 +7,7 @@ use if_addrs::{IfAddr, Interface};
 /// Most networks that are looked at.
 const NETWORKS_MAX: usize = 64;
 
-/// Where a node is met.
+/// The networks in which a node is met.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum LanScope {
     /// In the network of this address of the machine.

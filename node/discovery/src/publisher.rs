@@ -74,7 +74,7 @@ const TICK: Duration = Duration::from_secs(1);
 
 const HOUR: Duration = Duration::from_secs(3_600);
 
-/// Where the files come from.
+/// The source of the files.
 pub trait Files: Debug + Send + Sync {
     /// Returns the files that there are, at most `most`.
     fn all(&self, most: usize) -> Reply<'_, Vec<File>>;
@@ -96,7 +96,7 @@ pub struct File {
 #[derive(Debug, Default)]
 pub struct Publications {
     files: BTreeMap<Digest, Published>,
-    /// When files were handled in the last hour.
+    /// The times at which files were handled in the last hour.
     done: VecDeque<Instant>,
 }
 

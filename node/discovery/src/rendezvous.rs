@@ -40,7 +40,7 @@ pub struct Rendezvous {
     rounds: Rounds,
 }
 
-/// When to look and to leave the address.
+/// The times to look and to leave the address.
 #[derive(Debug, Default)]
 struct Rounds {
     looks: u32,

@@ -63,7 +63,7 @@ pub enum Meeting {
 #[derive(Debug)]
 pub struct Introducer {
     overlay: Arc<Overlay>,
-    /// Where the peers are saved, and on which pool.
+    /// The directory in which the peers are saved, and the pool for it.
     state: Option<(StateDir, Disk)>,
     /// Peers of the settings: they are tried again even after they were dropped.
     settings: Vec<PeerUrl>,
@@ -77,7 +77,7 @@ impl Overlay {
     /// Introduces this node to `peer` now.
     ///
     /// # Errors
-    /// When it does not answer.
+    /// Errors if it does not answer.
     pub async fn introduce(&self, peer: &PeerUrl) -> Result<Meeting, CallError> {
         self.meet(&Destination::of_owner(peer.clone())).await
     }

@@ -276,7 +276,7 @@ impl Overlay {
     /// Hears of a peer from somebody at the address `from`.
     ///
     /// # Errors
-    /// When the stranger may not make this node call that host.
+    /// Errors if the stranger may not make this node call that host.
     pub fn hear(&self, url: &PeerUrl, source: KnownFrom, from: IpAddr) -> Result<Added, TooNear> {
         if !self.may_name(url, from) {
             return Err(TooNear);

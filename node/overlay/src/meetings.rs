@@ -35,7 +35,7 @@ const TABLE_MAX: usize = 1_024;
 pub struct Visitor {
     /// The identity that it claims.
     pub id: NodeId,
-    /// Where it says it lives.
+    /// The URL that it claims.
     pub url: PeerUrl,
     /// Its nonce.
     pub nonce: Nonce,

@@ -32,7 +32,7 @@ impl OwnUrls {
     /// address, or those of all addresses of this machine.
     ///
     /// # Errors
-    /// When the address makes no URL for peers.
+    /// Errors if the address makes no URL for peers.
     pub fn of(said: Option<PeerUrl>, address: SocketAddr) -> Result<OwnUrls, UrlError> {
         if let Some(url) = said {
             return Ok(OwnUrls::one(url));

@@ -90,7 +90,7 @@ pub enum Outcome {
     New,
     /// It counted before.
     Known,
-    /// Somebody else than before is at its URL, and is a new peer.
+    /// Another node than before is at its URL, and is a new peer.
     Another {
         /// The identity that was there before.
         was: NodeId,

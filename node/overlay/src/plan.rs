@@ -74,7 +74,7 @@ pub struct Plan {
     asked: usize,
     /// Calls that may still be made, by us or by others for us.
     budget: usize,
-    /// Why more might be found than was: the strongest reason seen.
+    /// The reason why more might be found: the strongest seen.
     lacking: Option<MissReason>,
     /// True if a peer could not be reached, or did not say why it found nothing.
     unsure: bool,

@@ -113,7 +113,7 @@ pub struct Target<P> {
     pub peer: P,
     /// The peer that named it first; none for our own peers and for pointers.
     pub named_by: Option<P>,
-    /// Why it is asked.
+    /// The reason for asking it.
     pub why: Why,
     /// Its distance in hops: 1 for our own peers and for pointers.
     pub hops: usize,

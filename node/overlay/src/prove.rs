@@ -29,7 +29,7 @@ use node_transport::{
     identity::{proves, random_nonce},
 };
 
-/// Why a peer has not shown who it is.
+/// The reason why a peer has not proved its identity.
 #[derive(Debug, thiserror::Error)]
 pub enum NotProved {
     /// It did not answer, or does not know the call.

@@ -120,7 +120,7 @@ impl Quotas {
     /// Takes what something costs.
     ///
     /// # Errors
-    /// When there is too little left: how long until there is enough.
+    /// Errors if there is too little left, with the time until there is enough.
     pub fn take(&self, cause: Cause, cost: Cost) -> Result<(), Duration> {
         self.take_at(cause, cost, now())
     }
@@ -128,7 +128,7 @@ impl Quotas {
     /// Takes tokens as of `now`.
     ///
     /// # Errors
-    /// When there is too little left: how long until there is enough.
+    /// Errors if there is too little left, with the time until there is enough.
     pub fn take_at(&self, cause: Cause, cost: Cost, now: Instant) -> Result<(), Duration> {
         if Scope::of_source(cause.address) == Scope::Machine {
             return Ok(());
@@ -146,7 +146,7 @@ impl Quotas {
     /// Takes calls to other nodes that a query may cause.
     ///
     /// # Errors
-    /// When too many are caused by all others: how long until there are enough.
+    /// Errors if others cause too many together, with the time until there are enough.
     pub fn forward(&self, cause: Cause, calls: Budget) -> Result<(), Duration> {
         self.forward_at(cause, calls, now())
     }
@@ -154,7 +154,7 @@ impl Quotas {
     /// Takes tokens for forwarded calls as of `now`.
     ///
     /// # Errors
-    /// When too many are caused by all others: how long until there are enough.
+    /// Errors if others cause too many together, with the time until there are enough.
     pub fn forward_at(&self, cause: Cause, calls: Budget, now: Instant) -> Result<(), Duration> {
         if Scope::of_source(cause.address) == Scope::Machine {
             return Ok(());

@@ -199,7 +199,7 @@ impl Catalogue {
     /// names, until it stops.
     ///
     /// # Errors
-    /// When the directory has to be read and cannot be.
+    /// Errors if the directory has to be read and cannot be.
     pub fn visit_after(
         &self,
         after: Option<&str>,

@@ -1,4 +1,4 @@
-//! Why a file of the share could not be read or stored.
+//! Errors of reading or storing a file of the share.
 
 use std::{fmt, io, path::PathBuf};
 
@@ -7,7 +7,7 @@ use rustix::io::Errno;
 
 use super::SkipReason;
 
-/// Why a file of the share could not be read or stored.
+/// The error of reading or storing a file of the share.
 #[derive(Debug, thiserror::Error)]
 pub enum ShareError {
     /// The shared directory itself cannot be used.
@@ -38,7 +38,7 @@ pub enum ShareError {
     NotShared {
         /// The name of the file.
         name: ShareName,
-        /// Why it is not shared.
+        /// The reason why it is not shared.
         reason: SkipReason,
     },
     /// A file of this name is there already.

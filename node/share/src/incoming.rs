@@ -44,7 +44,7 @@ pub enum Replace {
 /// The metadata of a file beside its name and its bytes.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct About {
-    /// When its bytes were last changed.
+    /// The time of the last change of its bytes.
     pub modified: Option<SystemTime>,
     /// True if all who may read it may run it.
     pub executable: bool,

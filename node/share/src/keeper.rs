@@ -88,7 +88,7 @@ const STEP: Duration = Duration::from_millis(20);
 /// The status of the keeper.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct KeeperStatus {
-    /// Why not every change is noticed at once; nothing if it is.
+    /// The reason why not every change is noticed at once; nothing if it is.
     pub unwatched: Option<String>,
 }
 
@@ -119,7 +119,7 @@ struct Running<'k> {
     root_looked: Instant,
     swept: Instant,
     sweep_took: Duration,
-    /// When directories that could not be read are tried again, and the pause before.
+    /// The time when directories that could not be read are tried again, and the pause before.
     unreadable_next: Instant,
     unreadable_pause: Duration,
     saved: Instant,
@@ -584,11 +584,11 @@ impl<'k> Running<'k> {
 #[derive(Debug, Default)]
 struct Looked {
     news: Vec<ChangeSet>,
-    /// Why a directory is not watched.
+    /// The reason why a directory is not watched.
     unwatched: Option<WatchError>,
     /// True if there were more directories than time.
     is_unfinished: bool,
-    /// Why the shared directory itself cannot be read.
+    /// The reason why the shared directory itself cannot be read.
     root_failed: Option<std::io::Error>,
 }
 

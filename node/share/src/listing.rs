@@ -161,7 +161,7 @@ impl Share {
     /// vanishes meanwhile is passed over.
     ///
     /// # Errors
-    /// When the shared directory itself cannot be read.
+    /// Errors if the shared directory itself cannot be read.
     pub fn visit(&self, visit: &mut dyn FnMut(&FileInfo) -> Flow) -> io::Result<Listing> {
         let root = self.directory()?;
         let mut walk = Walk {

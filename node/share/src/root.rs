@@ -51,7 +51,7 @@ struct Held {
     /// Nothing while the share is away.
     directory: Option<Arc<Dir>>,
     identity: Identity,
-    /// Why nothing is shared now.
+    /// The reason why nothing is shared now.
     trouble: Option<String>,
     /// The change that was not reported yet.
     untold: Option<RootNews>,
@@ -65,7 +65,7 @@ struct Identity {
     /// Number of its file system; 0 if it has none.
     file_system: u64,
     inode: u64,
-    /// When it was made, in nanoseconds since 1970, if the system knows.
+    /// The time of its birth, in nanoseconds since 1970, if the system knows.
     born: Option<u64>,
 }
 

@@ -27,7 +27,7 @@ pub(super) use self::{
     system::System,
 };
 
-/// Why a directory is not watched.
+/// The reason why a directory is not watched.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub(super) enum WatchError {
     /// The system lets us watch no more of them.

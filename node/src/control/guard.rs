@@ -7,7 +7,7 @@
 use http::{HeaderMap, HeaderName, StatusCode, header};
 use node_base::secret::Secret;
 
-/// Why a request does not pass.
+/// The reason why a request does not pass.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Refused {
     /// Not one `Host`, or one that is not this machine: a name that somebody

@@ -101,7 +101,7 @@ pub struct ControlServer {
     accepting: JoinHandle<()>,
 }
 
-/// Where controllers connect.
+/// The listeners for controllers.
 #[derive(Debug)]
 pub struct ControlListeners {
     /// The socket in the state directory, if the system has one.

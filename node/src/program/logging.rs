@@ -34,7 +34,7 @@ const QUIET: [&str; 9] = [
     "mainline=off",
 ];
 
-/// Why a text does not say what is logged.
+/// The error of a text that sets no log level.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub(super) enum LoggingError {
     /// A part of it is neither a level nor a target with one.

@@ -78,7 +78,7 @@ impl CallScope {
     /// Checks the addresses to which a destination resolves.
     ///
     /// # Errors
-    /// When there is none, or one of them may not be called for who named the
+    /// Errors if there is none, or one of them may not be called for the source of the
     /// destination: nobody who controls a name can choose among addresses for us.
     pub fn check(
         &self,

@@ -42,7 +42,7 @@ const ADDRESSES_MAX: usize = 4;
 /// Longest answer to `hello`, in bytes.
 const HELLO_ANSWER_MAX: usize = 8 * 1024;
 
-/// Why a call brought no answer.
+/// The error of a call without an answer.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum CallError {
     /// The bytes did not come.
@@ -147,7 +147,7 @@ pub enum QueryReply {
     Found(Box<RemoteFile>),
     /// It does not find it.
     Missed {
-        /// Why, if it says so.
+        /// The reason, if it gives one.
         reason: Option<MissReason>,
         /// The part of its budget that it did not need.
         budget_left: Budget,
@@ -223,7 +223,7 @@ impl Client {
     /// the peer that named it.
     ///
     /// # Errors
-    /// When it has none, or one that may not be called.
+    /// Errors if it has none, or one that may not be called.
     pub async fn resolve(
         &self,
         to: &Destination,
@@ -249,7 +249,7 @@ impl Client {
     /// no dialect has: it is a peer of unknown kind.
     ///
     /// # Errors
-    /// When the peer does not answer until `deadline`.
+    /// Errors if the peer does not answer until `deadline`.
     pub async fn hello(
         &self,
         peer: &Destination,
@@ -275,7 +275,7 @@ impl Client {
     /// Tells `peer` who this node is, and hears who the peer is.
     ///
     /// # Errors
-    /// When it does not answer until `deadline`, or does not know the call.
+    /// Errors if it does not answer until `deadline`, or does not know the call.
     pub async fn introduce(
         &self,
         peer: &Destination,
@@ -305,8 +305,8 @@ impl Client {
     /// peer says; the content of a file follows at its own pace.
     ///
     /// # Errors
-    /// When the peer does not answer until `deadline`, or what it sends is no
-    /// answer.
+    /// Errors if the peer does not answer until `deadline`, or if its answer is not
+    /// valid.
     pub async fn query(
         &self,
         peer: &Destination,
@@ -329,7 +329,7 @@ impl Client {
     /// Asks `peer` for what `GET /search` answers to `query`, as text.
     ///
     /// # Errors
-    /// When the peer does not answer until `deadline` or answers too much.
+    /// Errors if the peer does not answer until `deadline` or answers too much.
     pub async fn search(
         &self,
         peer: &Destination,
@@ -344,7 +344,7 @@ impl Client {
     /// Asks `peer` what it has.
     ///
     /// # Errors
-    /// When it does not answer until `deadline`, or does not know the call.
+    /// Errors if it does not answer until `deadline`, or does not know the call.
     pub async fn find(
         &self,
         peer: &Destination,
@@ -358,7 +358,7 @@ impl Client {
     /// Asks `peer` for more hits of a search.
     ///
     /// # Errors
-    /// When it does not answer until `deadline`, or has forgotten the search.
+    /// Errors if it does not answer until `deadline`, or has forgotten the search.
     pub async fn more(
         &self,
         peer: &Destination,
@@ -372,7 +372,7 @@ impl Client {
     /// Asks `peer` what it has, in few bytes.
     ///
     /// # Errors
-    /// When it does not answer until `deadline`, or does not know the call.
+    /// Errors if it does not answer until `deadline`, or does not know the call.
     pub async fn summary(
         &self,
         peer: &Destination,

@@ -101,7 +101,7 @@ impl ContentBody {
     /// Returns the next bytes of the body, `None` at its end.
     ///
     /// # Errors
-    /// When the connection breaks, or the peer falls silent or crawls.
+    /// Errors if the connection breaks, or the peer falls silent or crawls.
     pub(super) async fn next(&mut self) -> Result<Option<Bytes>, CallError> {
         let before = now();
         let chunk = next_chunk(&mut self.body, before + self.silence).await?;
@@ -179,7 +179,7 @@ impl RemoteFile {
     /// dropped while it waits.
     ///
     /// # Errors
-    /// When the peer breaks off, falls silent, crawls or sends what is no
+    /// Errors if the peer breaks off, falls silent, crawls or sends an invalid
     /// answer. The content so far is then worth nothing.
     pub async fn next(&mut self) -> Result<Option<Bytes>, CallError> {
         loop {

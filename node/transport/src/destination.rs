@@ -143,7 +143,7 @@ impl Destination {
     /// Notes that the search calls this address.
     ///
     /// # Errors
-    /// When it has called it under another URL, and the owner did not name this one.
+    /// Errors if it has called it under another URL, and the owner did not name this one.
     pub(super) fn claim(&self, address: SocketAddr) -> Result<(), TransportError> {
         let Some(SearchDials(called)) = &self.search else {
             return Ok(());

@@ -110,7 +110,7 @@ enum Referral {
     Known,
     /// It may, and counts as followed.
     First,
-    /// Somebody else is just finding out.
+    /// Another call is just finding out.
     Wait,
     /// It may not.
     Resting,
@@ -207,7 +207,7 @@ impl Dials {
     /// there.
     ///
     /// # Errors
-    /// When it was called not long ago and did not answer as a Sixhop node, or the
+    /// Errors if it was called not long ago and did not answer as a Sixhop node, or the
     /// limits are reached.
     pub(super) async fn follow(
         &self,

@@ -19,7 +19,7 @@ use node_base::state::{StateDir, StateError};
 /// Name of the file in the state directory.
 pub const KEY_FILE: &str = "node-key";
 
-/// Why there is no key.
+/// The reason why there is no key.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
     /// The file cannot be read or made.
@@ -40,7 +40,7 @@ impl NodeKey {
     /// Reads the key of `state`, making it if there is none.
     ///
     /// # Errors
-    /// When it cannot be read or made, or others can read it.
+    /// Errors if it cannot be read or made, or others can read it.
     pub fn load_or_create(state: &StateDir) -> Result<NodeKey, KeyError> {
         state.create(KEY_FILE, &format!("{}\n", random_nonce()))?;
         let path = state.file(KEY_FILE);

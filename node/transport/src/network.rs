@@ -39,7 +39,7 @@ const LENGTH_MIN: usize = 32;
 /// Most bytes of it.
 const LENGTH_MAX: u64 = 4_096;
 
-/// Why there is no key.
+/// The reason why there is no key.
 #[derive(Debug, thiserror::Error)]
 pub enum NetworkKeyError {
     /// The file cannot be read.
@@ -90,7 +90,7 @@ impl NetworkKey {
     /// Reads a key.
     ///
     /// # Errors
-    /// When the file cannot be read, others can read it, or it holds no key.
+    /// Errors if the file cannot be read, others can read it, or it holds no key.
     pub fn load(path: &Path) -> Result<NetworkKey, NetworkKeyError> {
         let failed = |error| NetworkKeyError::File {
             path: path.to_owned(),

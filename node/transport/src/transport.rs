@@ -103,7 +103,7 @@ pub struct PeerResponse {
 /// A body as it arrives.
 pub type BodyStream = Pin<Box<dyn Stream<Item = Result<Bytes, TransportError>> + Send>>;
 
-/// Why the bytes did not come.
+/// The error of a request.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum TransportError {
     /// No connection, or it broke.

@@ -24,7 +24,7 @@ const HEADER_MAX: usize = 256;
 /// The metadata of a file, as its holder gives it.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct About {
-    /// When its bytes were last changed, Unix milliseconds.
+    /// The time of the last change of its bytes, Unix milliseconds.
     pub modified: Option<u64>,
     /// True if its owner may run it.
     pub executable: bool,

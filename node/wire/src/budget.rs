@@ -27,10 +27,10 @@ impl Budget {
     /// The greatest budget: that of a query that begins at a Sixhop node.
     pub const WHOLE: Budget = Budget(64);
 
-    /// That of a query that says nothing about it.
+    /// The budget of a query that says nothing about it.
     pub const UNSAID: Budget = Budget(32);
 
-    /// Nobody may be asked.
+    /// The budget with which nobody may be asked.
     pub const NONE: Budget = Budget(0);
 
     /// Returns a budget of so many calls, [`Budget::WHOLE`] at most.

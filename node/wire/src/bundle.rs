@@ -37,7 +37,7 @@ const MARK: [u8; 16] = *b"sixhop-bundle 1\n";
 /// The length of what is not given.
 const ABSENT: u32 = u32::MAX;
 
-/// Why bytes are no bundle.
+/// The error of bytes that are not a bundle.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum BundleError {
     /// They begin otherwise: the sender knows no bundles.

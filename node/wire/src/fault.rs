@@ -43,10 +43,10 @@ pub struct Fault {
     pub message: String,
 }
 
-/// Why a query found nothing; travels in the text of a fault 100.
+/// The reason why a query found nothing; travels in the text of a fault 100.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum MissReason {
-    /// Nobody who was asked has it.
+    /// No peer that was asked has it.
     NotFound,
     /// The same query has been here before.
     Seen,

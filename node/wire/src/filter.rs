@@ -39,7 +39,7 @@ pub struct Filter {
     words: Vec<u64>,
 }
 
-/// Why bytes are no filter.
+/// The error of bytes that are not a filter.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum FilterError {
     /// The length is not a power of two, or out of its bounds.

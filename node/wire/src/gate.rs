@@ -27,7 +27,7 @@ use crate::intake;
 pub use crate::intake::GROWTH_MAX;
 use crate::limits::{XML_DEPTH_MAX, XML_ELEMENTS_MAX, XML_TAG_MAX};
 
-/// Why a document does not pass.
+/// The error of a document that does not pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum GateError {
     /// Not UTF-8.

@@ -39,7 +39,7 @@ pub const IGNORE_FILE: &str = ".sixhopignore";
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ShareName(Arc<str>);
 
-/// Why a text is not a name in a share: one variant a reason.
+/// The error of a text that is not a name in a share: one variant a reason.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NameError {
     /// Nothing at all.

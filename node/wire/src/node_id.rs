@@ -79,7 +79,7 @@ hex_bytes!(
 pub struct Party<'a> {
     /// Its identity.
     pub id: NodeId,
-    /// Where it says that it lives.
+    /// The URL that it claims.
     pub url: &'a PeerUrl,
     /// The nonce that it drew for this meeting.
     pub nonce: Nonce,

@@ -31,7 +31,7 @@ pub const PORT_DEFAULT: u16 = 4242;
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PeerUrl(Arc<Url>);
 
-/// Why a text is not the URL of a peer.
+/// The error of a text that is not the URL of a peer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UrlError {
     /// More than [`URL_MAX`] bytes, as given or with `/codes` after it.

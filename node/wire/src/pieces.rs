@@ -47,7 +47,7 @@ pub struct PieceTree {
     values: Arc<[PieceValue]>,
 }
 
-/// Why bytes are not the tree of a digest.
+/// The error of bytes that are not the tree of a digest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TreeError {
     /// The number of values is not that of the size.
@@ -95,7 +95,7 @@ impl PieceTree {
     /// Reads what [`PieceTree::to_bytes`] wrote and checks it against `digest`.
     ///
     /// # Errors
-    /// When the bytes are no tree, or that of another digest.
+    /// Errors if the bytes are not a tree, or that of another digest.
     pub fn from_bytes(digest: Digest, bytes: &[u8]) -> Result<PieceTree, TreeError> {
         let (head, values) = bytes
             .split_first_chunk::<TREE_HEAD>()

@@ -73,7 +73,7 @@ pub enum QueryOutcome {
     Fault(Fault),
 }
 
-/// Why the bytes are not an answer to `query`.
+/// The error of bytes that are not an answer to `query`.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AnswerError {
     /// The XML before the content is longer than [`ANSWER_HEAD_MAX`].

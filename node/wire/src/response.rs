@@ -25,7 +25,7 @@ use crate::gate::{self, GateError};
 use crate::limits::SMALL_ANSWER_MAX;
 use crate::value::{self, Value, ValueError, recheck};
 
-/// Why the bytes of a peer are not an answer.
+/// The error of bytes that are not an answer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ResponseError {
     /// More bytes than it may have.

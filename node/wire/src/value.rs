@@ -20,7 +20,7 @@ pub use xmlrpc::Value;
 use crate::characters::is_xml;
 use crate::limits::XML_DEPTH_MAX;
 
-/// Why a value that was read is not passed on.
+/// The error of a value that was read and cannot be passed on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ValueError {
     /// A date that is not year, month and day, or out of its range.

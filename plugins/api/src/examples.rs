@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use crate::{FileInfo, Files, Flow, Handler, HandlerError, Hit, Sink};
 
-/// Why the examples of a handler do not hold.
+/// The error of examples that do not hold.
 #[derive(Debug, thiserror::Error)]
 pub enum ExampleError {
     /// A handler without examples explains nothing.

@@ -13,7 +13,7 @@ pub struct FileInfo {
     pub name: String,
     /// Its size in bytes.
     pub size: u64,
-    /// When it was last changed, where the file system says so.
+    /// The time of its last change, where the file system has it.
     pub modified: Option<SystemTime>,
     /// Another number whenever its bytes may be others: for handlers that keep
     /// something about files. Zero if they may change without another number.
@@ -54,7 +54,7 @@ pub struct Excerpt {
     pub marks: Vec<Range<usize>>,
     /// Number of the line, from 1, if `text` is one line.
     pub line: Option<u64>,
-    /// Where in the line the first mark begins, in bytes of the file, from 1.
+    /// The begin of the first mark in the line, in bytes of the file, from 1.
     pub column: Option<u64>,
     /// Lines before it, if they are wanted.
     pub before: Vec<String>,
@@ -67,11 +67,11 @@ pub struct Excerpt {
 pub struct Gap {
     /// The file, or the directory with a `/` at its end; `None` if it is about many.
     pub name: Option<String>,
-    /// Why it is not covered.
+    /// The reason why it is not covered.
     pub reason: GapReason,
 }
 
-/// Why something is not covered by an answer.
+/// The reason of a gap in an answer.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum GapReason {
     /// It has not been read yet.
@@ -150,7 +150,7 @@ impl Example {
     }
 }
 
-/// Why a handler did not answer.
+/// The error of a handler.
 #[derive(Debug, thiserror::Error)]
 pub enum HandlerError {
     /// The query makes no sense to this handler.

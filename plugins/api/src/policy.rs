@@ -75,7 +75,7 @@ pub struct RankAsked {
     pub name: String,
     /// Its size in bytes, if it is known.
     pub size: Option<u64>,
-    /// When it was last changed, Unix milliseconds.
+    /// The time of its last change, Unix milliseconds.
     pub modified: Option<u64>,
     /// URL of the node that has it.
     pub node: String,
@@ -96,11 +96,11 @@ pub struct RankAsked {
 pub struct HitsAllowed {
     /// For each hit that was asked about, in order. Those behind are refused.
     pub allowed: Vec<bool>,
-    /// Why the last of the decisions that failed did.
+    /// The error of the last decision that failed.
     pub failure: Option<PolicyError>,
 }
 
-/// Why a policy made no decision.
+/// The error of a policy without a decision.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("`{}` of the policy failed: {problem}", rule.name())]
 pub struct PolicyError {
@@ -156,9 +156,9 @@ pub enum Rules {
 pub struct PolicyState {
     /// The functions of the last valid version, if there was one.
     pub rules: Option<Vec<Rule>>,
-    /// Why the file as it is now is not used.
+    /// The reason why the file as it is now is not used.
     pub problem: Option<String>,
-    /// Why the last decision that failed did, since that version holds.
+    /// The error of the last decision that failed, since that version holds.
     pub failure: Option<String>,
 }
 

@@ -1,4 +1,4 @@
-//! Where handlers come from, beside those that are compiled in.
+//! Sources of handlers, beside those that are compiled in.
 
 use std::sync::Arc;
 
@@ -48,7 +48,7 @@ pub struct PluginFile {
     pub version: Option<u32>,
     /// True if it failed too often and is not asked any more.
     pub is_disabled: bool,
-    /// Why the file as it is now is not used, or how the last answer failed.
+    /// The reason why the file as it is now is not used, or the last error.
     pub problem: Option<String>,
 }
 

@@ -1,4 +1,4 @@
-//! Where letters begin in bytes.
+//! The begins of letters in bytes.
 
 /// Returns the begin of the letter that the byte `at` stands in.
 pub(crate) fn letter_at(text: &str, at: usize) -> usize {

@@ -63,7 +63,7 @@ impl ContentIndex {
     /// time, and again after it had many to read.
     ///
     /// # Errors
-    /// When no thread can be started. An index that cannot be opened is no error:
+    /// Errors if no thread can be started. An index that cannot be opened is not an error:
     /// files are read then; [`Index::status`] says so.
     pub fn open(
         directory: PathBuf,

@@ -23,7 +23,7 @@ pub(crate) struct FileBytes<'a> {
     stopped: &'a dyn Fn() -> bool,
     buffer: Vec<u8>,
     taken: usize,
-    /// Where the buffer ends in the file.
+    /// The end of the buffer in the file.
     at: u64,
     at_end: bool,
     /// The first bytes, by which a file that grew is known again.

@@ -54,7 +54,7 @@ const FORMAT_FILE: &str = "format";
 /// Waits of half a second for room, enough for the slowest disk.
 const WAITS_MAX: u32 = 60;
 
-/// Why the index cannot be used.
+/// The error of an index that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum StoreError {
     /// Tantivy says so.

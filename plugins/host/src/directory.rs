@@ -50,7 +50,7 @@ pub struct Kind {
     pub is_plugin: fn(&str, &Metadata) -> bool,
 }
 
-/// Why a directory cannot be used, or a file of it.
+/// The error of a directory that cannot be used, or of a file in it.
 #[derive(Debug, thiserror::Error)]
 pub enum DirectoryError {
     /// It cannot be read.

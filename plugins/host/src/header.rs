@@ -11,7 +11,7 @@ pub const WORD_MAX: usize = 32;
 /// Most examples of a plugin.
 pub const EXAMPLES_MAX: usize = 32;
 
-/// Why a word cannot be an id or a prefix.
+/// The error of a word that cannot be an id or a prefix.
 #[derive(Debug, thiserror::Error)]
 #[error("`{0}` is not made of 1 to {WORD_MAX} lower-case letters, digits and `-`")]
 pub struct WordError(String);

@@ -10,7 +10,7 @@ const OTHERS_WRITE: u32 = 0o022;
 /// The user to whom the system belongs.
 const ROOT: u32 = 0;
 
-/// Why a file or a directory is not trusted.
+/// The reason why a file or a directory is not trusted.
 #[derive(Debug, thiserror::Error)]
 pub enum RightsError {
     /// Others could have written it.

@@ -10,7 +10,7 @@ pub const BACK_OFF_FIRST: Duration = Duration::from_millis(500);
 /// Longest pause; each failure doubles it up to here.
 pub const BACK_OFF_MAX: Duration = Duration::from_secs(60);
 
-/// When a program may be started again.
+/// The pause before a program may be started again.
 #[derive(Debug, Default)]
 pub(crate) struct BackOff {
     pause: Option<Duration>,

@@ -43,7 +43,7 @@ pub(crate) enum End {
     Cancelled,
 }
 
-/// Why a program cannot be talked to any more.
+/// The reason why a program cannot be talked to any more.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Breach {
     /// Its pipes.

@@ -7,7 +7,7 @@ use crate::message::{Greeting, PROTOCOL};
 /// Longest description, in bytes.
 const DESCRIPTION_MAX: usize = 200;
 
-/// Why an introduction is none.
+/// The error of an invalid introduction.
 #[derive(Debug, thiserror::Error)]
 pub enum HeaderError {
     /// It speaks another version of the protocol.

@@ -41,7 +41,7 @@ const GATE: &str = "read -r go && exec \"$0\"";
 /// The environment of a program beside `PATH`.
 const LANGUAGE: (&str, &str) = ("LANG", "C.UTF-8");
 
-/// Where programs are looked for if the node does not know.
+/// The path on which programs are looked for if the node has none.
 const PATH_PLAIN: &str = "/usr/local/bin:/usr/bin:/bin";
 
 /// A process and its group. Dropping it ends both.

@@ -70,7 +70,7 @@ pub use self::{
     rights::is_program,
 };
 
-/// Why a file is no handler.
+/// The error of a file that is not a handler.
 #[derive(Debug, thiserror::Error)]
 pub enum ProgramError {
     /// Its header is not valid.

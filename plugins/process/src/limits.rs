@@ -51,7 +51,7 @@ mod system {
 
     use super::{FILE_WRITTEN_MAX, FILES_OPEN_MAX, MEMORY_MAX, PROCESSES_MAX, TIME_MAX};
 
-    /// Where user time, system time and the number of threads stand behind the
+    /// The places of user time, system time and the number of threads behind the
     /// name of the program in `/proc/PID/stat`.
     const USER_TIME: usize = 11;
     const SYSTEM_TIME: usize = 12;

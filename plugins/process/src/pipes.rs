@@ -31,7 +31,7 @@ const READ: usize = 64 * 1024;
 /// Most bytes of standard error that are taken between two answers.
 const ERRORS_MAX: usize = 1 << 20;
 
-/// Why there is no line.
+/// The reason for the lack of a line.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum PipeError {
     /// The program ended, or closed its output.
@@ -55,7 +55,7 @@ pub(crate) struct Pipes {
     output: ChildStdout,
     errors: ChildStderr,
     inbound: Vec<u8>,
-    /// Where in `inbound` the next line begins.
+    /// The begin of the next line in `inbound`.
     start: usize,
     /// Up to where it is known to have no end.
     searched: usize,

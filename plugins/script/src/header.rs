@@ -18,7 +18,7 @@ use plugin_host::{EXAMPLES_MAX, Header, WordError, WrittenExample, word};
 /// Longest script, in bytes.
 pub const SOURCE_MAX: usize = 64 * 1024;
 
-/// Why a header is none.
+/// The error of an invalid header.
 #[derive(Debug, thiserror::Error)]
 pub enum HeaderError {
     /// The script is too long.

@@ -26,7 +26,7 @@ pub struct Words<'a> {
     parts: VecDeque<Range<usize>>,
 }
 
-/// Where a word stands.
+/// The place of a word.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Place {
     /// In bytes of the text.

@@ -32,7 +32,7 @@ const WORDS: [&str; 8] = [
 
 const FOLDERS: [&str; 4] = ["", "a/", "a/b/", "c/"];
 
-/// Where a disk is mounted, if one can be.
+/// The place where a disk is mounted, if one can be.
 const DISK: &str = "disk/";
 
 /// Numbers that look random and come again with the same seed.

@@ -235,7 +235,7 @@ const BETWEEN_NODES: &[&str] = &[
     "node/discovery/src",
 ];
 
-/// When a peer last answered, for its owner to see.
+/// The time of a peer's last answer, for its owner to see.
 const SHOWN: &str = "node/overlay/src/peers/entry.rs";
 
 #[test]

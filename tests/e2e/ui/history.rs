@@ -1,4 +1,4 @@
-//! Where the page is: the history of the browser, addresses, tabs, and the focus.
+//! Tests of the place of the page: the history of the browser, addresses, tabs, and the focus.
 
 use e2e::browser::keys;
 use serde_json::json;

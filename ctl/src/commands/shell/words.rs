@@ -3,7 +3,7 @@
 //! `'…'` is literal; in `"…"` a backslash stands before `"` and `\`; outside it stands before anything. Nothing else has
 //! a meaning: no variables, no patterns, no pipes.
 
-/// Why a line is no words.
+/// The error of a line that cannot be split into words.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 pub(super) enum WordsError {
     #[error("the quote {0} has no end")]
@@ -15,7 +15,7 @@ pub(super) enum WordsError {
 /// A word and where it begins.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub(super) struct Word {
-    /// Where it begins in the line, in bytes.
+    /// Its begin in the line, in bytes.
     pub(super) start: usize,
     /// Its text without its quotes.
     pub(super) text: String,

@@ -22,7 +22,7 @@ const PAUSE_MIN: Duration = Duration::from_millis(100);
 /// The longest such pause.
 const PAUSE_MAX: Duration = Duration::from_secs(2);
 
-/// Where the node is found.
+/// The place where the node is found.
 #[derive(Clone, Debug)]
 pub(in crate::script) enum Origin {
     /// By its state directory: it may have ended and begun at another address.
@@ -36,7 +36,7 @@ pub(in crate::script) enum Origin {
 #[derive(Clone, Debug)]
 pub(super) struct Place {
     pub(super) origin: Origin,
-    /// When the node began: another one counts its events from 1 again.
+    /// The start of the node: another one counts its events from 1 again.
     started: u64,
     /// Id of the last event before the place.
     pub(super) since: u64,

@@ -46,7 +46,7 @@ pub(super) struct Head {
     pub(super) anew: Vec<u8>,
 }
 
-/// Why a request is not passed on.
+/// The reason why a request is not passed on.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Refused {
     /// It is no request, or it can be read in two ways.
@@ -61,7 +61,7 @@ pub(super) enum Refused {
     Origin,
     /// It took too long.
     Late,
-    /// Nobody answers behind the door.
+    /// No server answers behind the door.
     NoServer,
 }
 

@@ -106,7 +106,7 @@ events! {
     ShareAway = "share.away" {
         /// Its path.
         path: String,
-        /// Why.
+        /// The reason.
         text: String,
     }
     /// The shared directory is there again.
@@ -126,7 +126,7 @@ events! {
     }
     /// Not every change of the share is noticed at once.
     ShareUnwatched = "share.unwatched" {
-        /// Why.
+        /// The reason.
         text: String,
     }
     /// The index has all files.
@@ -147,7 +147,7 @@ events! {
     }
     /// The policy made no decision, so the answer was no.
     PolicyFailed = "policy.failed" {
-        /// Why.
+        /// The reason.
         text: String,
         /// Failures since the last such event.
         untold: u64,
@@ -222,7 +222,7 @@ events! {
         id: u64,
         /// Name of the file.
         name: String,
-        /// Why.
+        /// The reason.
         error: String,
     }
     /// A batch of fetches began.

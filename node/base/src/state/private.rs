@@ -12,7 +12,7 @@ use std::{
 /// Permission bits of everybody but the owner.
 const OTHERS: u32 = 0o077;
 
-/// Why a directory or file is not private.
+/// The reason why a directory or file is not private.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum NotPrivate {
     /// Another user owns it.

@@ -33,7 +33,7 @@ impl CachedBlob {
     /// Reads piece `index` into `piece`, in place of what was there. Blocks.
     ///
     /// # Errors
-    /// When the piece cannot be read or is not what the digest says. The blob
+    /// Errors if the piece cannot be read or is not what the digest says. The blob
     /// is then dropped from the cache, and `piece` is empty.
     pub fn read_piece(&self, index: u64, piece: &mut Vec<u8>) -> io::Result<()> {
         self.read_checked(index, piece).inspect_err(|error| {

@@ -39,7 +39,7 @@ pub(super) struct Directory(PathBuf);
 pub(super) struct BlobFile {
     pub(super) digest: Digest,
     pub(super) size: u64,
-    /// When it was kept, Unix milliseconds.
+    /// The time when it was kept, Unix milliseconds.
     pub(super) used: u64,
 }
 

@@ -42,7 +42,7 @@ pub(super) struct NoRoom;
 pub(super) enum Length {
     /// As long as was reserved for at the beginning, and it fits.
     Known,
-    /// Nobody knows; it has taken so many bytes so far.
+    /// Its length is not known; it has taken so many bytes so far.
     Unknown(u64),
 }
 

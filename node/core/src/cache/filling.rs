@@ -49,7 +49,7 @@ impl Filling {
     /// Adds `bytes` to the end.
     ///
     /// # Errors
-    /// When the content is too long, or the room or the disk is not to be had.
+    /// Errors if the content is too long, or the room or the disk is not to be had.
     /// It is then not kept, whatever follows.
     pub fn write(&mut self, bytes: &[u8]) -> Result<(), CacheError> {
         let size = self.hasher.size() + bytes.len() as u64;

@@ -16,7 +16,7 @@ use crate::clock::now;
 pub struct Bounds {
     /// Greatest number of hits.
     pub limit: usize,
-    /// When to stop.
+    /// The time to stop.
     pub deadline: Instant,
     /// The asker.
     pub asker: Asker,
@@ -27,7 +27,7 @@ pub struct Bounds {
 pub enum Asker {
     /// The owner of the node.
     Owner,
-    /// Somebody at the peer port.
+    /// A caller at the peer port.
     Stranger,
 }
 

@@ -19,7 +19,7 @@ pub struct Extensions {
     pub index: Option<OpenIndex>,
     /// Directories of handlers; earlier ones go before later ones.
     pub directories: Vec<Arc<dyn PluginDirectory>>,
-    /// Where the owner's policy comes from.
+    /// The source of the owner's policy.
     pub policy: Option<Arc<dyn PolicySource>>,
 }
 

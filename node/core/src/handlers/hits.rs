@@ -26,7 +26,7 @@ pub struct SearchHit {
     pub name: String,
     /// Its size in bytes.
     pub size: u64,
-    /// When it was last changed, Unix milliseconds.
+    /// The time of its last change, Unix milliseconds.
     pub modified: Option<u64>,
     /// BLAKE3 digest of its bytes, hex, where the node knows it.
     #[serde(default)]
@@ -52,7 +52,7 @@ pub struct SearchExcerpt {
     /// Number of the line, from 1, if `text` is one line.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub line: Option<u64>,
-    /// Where in the line the first mark begins, in bytes, from 1.
+    /// The begin of the first mark in the line, in bytes, from 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub column: Option<u64>,
     /// Lines before it, if the query wants `context:`.

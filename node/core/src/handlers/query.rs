@@ -60,7 +60,7 @@ enum Sign {
     Minus,
 }
 
-/// Why a text is no query.
+/// The error in a query.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum SyntaxError {
     /// It is longer than [`QUERY_MAX`].
@@ -99,7 +99,7 @@ struct Part {
 
 /// A word or a quoted part as it stands in the query.
 struct Token<'a> {
-    /// Where it begins, in bytes.
+    /// Its begin, in bytes.
     start: usize,
     gap: &'a str,
     body: &'a str,

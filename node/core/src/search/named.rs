@@ -43,7 +43,7 @@ pub enum Named {
     Query(String),
 }
 
-/// Why a typed text means nothing.
+/// The error of a typed text without a meaning.
 #[derive(Debug, thiserror::Error)]
 pub enum NamedError {
     /// It can be no name, and it is no pattern and no query.
@@ -54,7 +54,7 @@ pub enum NamedError {
     Query(#[from] SyntaxError),
 }
 
-/// Where files are looked for.
+/// The places where files are looked for.
 #[derive(Clone, Copy)]
 pub struct Searched<'a> {
     /// The peers.

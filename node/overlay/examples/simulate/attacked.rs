@@ -32,13 +32,13 @@ enum Attack {
     Absent,
     /// It only lies.
     Silent,
-    /// Everybody in turn, so many calls a second.
+    /// All nodes in turn, so many calls a second.
     Everybody(f64),
     /// So few nodes that each gets ten times what it can answer.
     Few(f64),
     /// All peers of the node that searches.
     Peers(f64),
-    /// Everybody in turn, with `query` for what nobody has.
+    /// All nodes in turn, with `query` for a file that nobody has.
     Queries(f64),
 }
 

@@ -92,7 +92,7 @@ struct Search<'a> {
     world: &'a World,
     file: u64,
     planner: Planner<Node>,
-    /// When calls end, and their places among those that run.
+    /// The times at which calls end, and their places among those that run.
     calls: BinaryHeap<Reverse<(Instant, usize)>>,
     running: Vec<Target<Node>>,
 }

@@ -35,11 +35,11 @@ pub struct Step {
     pub peer: PeerUrl,
     /// The peer that named it first; none for a peer of this node.
     pub named_by: Option<PeerUrl>,
-    /// Why it was asked.
+    /// The reason for asking it.
     pub why: Why,
     /// Its distance in hops, 1 for our own peers.
     pub hops: usize,
-    /// When it was asked.
+    /// The time when it was asked.
     pub begun: Instant,
     /// Time to its answer, or to its failure.
     pub took: Option<Duration>,
@@ -47,7 +47,7 @@ pub struct Step {
     pub hits: usize,
     /// The end of its answer, as far as it has one.
     pub end: FoundEnd,
-    /// Why it gave none, if it failed.
+    /// The error, if it failed.
     pub error: Option<CallError>,
 }
 

@@ -76,11 +76,11 @@ pub struct PeerEntry {
     pub source: KnownFrom,
     /// Failures in a row.
     pub failures: u32,
-    /// When it last answered.
+    /// The time of its last answer.
     pub last_answer: Option<SystemTime>,
     /// Time of its answer to the last introduction.
     pub latency: Option<Duration>,
-    /// Why its last call failed, while it is failing.
+    /// The error of its last call, while it is failing.
     pub last_error: Option<String>,
     /// Its address, once it was called there.
     pub address: Option<IpAddr>,
@@ -98,7 +98,7 @@ pub struct PeerEntry {
     reliability: f64,
     /// Not asked before this time.
     pub(super) retry_at: Option<Instant>,
-    /// When to introduce this node to it; `None` when that is done.
+    /// The time to introduce this node to it; `None` when that is done.
     pub(super) introduce_at: Option<Instant>,
     /// The stranger who caused its introduction, if it was one.
     pub(super) named_by: Option<Stranger>,
@@ -107,7 +107,7 @@ pub struct PeerEntry {
     /// True if it has answered, and its proof of identity is awaited.
     pub(super) is_proving: bool,
     pub(super) introductions: u32,
-    /// When it became known.
+    /// The time when it became known.
     pub(super) known_at: Instant,
     /// Order in which peers became known, to make room for newer ones.
     pub(crate) since: u64,
@@ -130,7 +130,7 @@ pub struct Met {
     pub features: Vec<String>,
 }
 
-/// Somebody who named a peer; the address, if it is known.
+/// A stranger who named a peer; the address, if it is known.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Stranger(pub Option<IpAddr>);
 

@@ -17,7 +17,7 @@ pub enum Hint {
     NoHandler,
 }
 
-/// Why a peer is asked.
+/// The reason for asking a peer.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Why {
     /// It had this not long ago.
@@ -37,7 +37,7 @@ pub enum Why {
     Query,
 }
 
-/// When in a search a peer is asked.
+/// The stage of a search in which a peer is asked.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub(super) enum Stage {
     /// There is reason to think that it has this.

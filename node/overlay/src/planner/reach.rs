@@ -13,7 +13,7 @@ pub enum Reach {
     /// others.
     #[default]
     Normal,
-    /// Everybody that can be reached, those whose summaries say no last.
+    /// All nodes that can be reached, those whose summaries say no last.
     Sure,
 }
 

@@ -1,4 +1,4 @@
-//! When a call is slow: it goes on, but nobody waits for it any more.
+//! The time after which a call is slow: it goes on, but nobody waits for it any more.
 //!
 //! Where peers answer within a few milliseconds, one that does not after a fifth of
 //! a second is gone or busy, and waiting for each such peer half a second uses up the

@@ -49,7 +49,7 @@ struct Polled {
 pub struct Poller {
     overlay: Arc<Overlay>,
     calls: FuturesUnordered<BoxFuture<'static, Polled>>,
-    /// When each peer is asked next; those that are being asked are not here.
+    /// The time of the next question to each peer; those that are being asked are not here.
     due: HashMap<String, Instant>,
     asked: HashMap<String, Destination>,
     /// The hasher that draws lots among peers, when there are too many; its seed is secret.

@@ -53,7 +53,7 @@ struct Entry {
     told: Told,
     /// The address of who told it: what it names is held to its scope.
     from: IpAddr,
-    /// When it told something for the first time.
+    /// The time of its first summary.
     since: Instant,
     confirmed: Instant,
     /// The number of times that it said yes and was right.

@@ -53,7 +53,7 @@ struct Record {
     modified: i64,
     changed: i64,
     told: u32,
-    /// Where its last part ends in the names of the chunk.
+    /// The end of its last part in the names of the chunk.
     end: u32,
     directory: u16,
     settled: bool,
@@ -76,7 +76,7 @@ pub(crate) struct Chunk {
 #[derive(Debug)]
 struct Lower {
     names: Box<str>,
-    /// Where the last part of each file ends.
+    /// The ends of the last part of each file.
     ends: Box<[u32]>,
 }
 

@@ -39,7 +39,7 @@ const FRAME_MAX: usize = 32 << 20;
 /// Folders in one frame.
 const FOLDERS: usize = 4_096;
 
-/// Why a saved catalogue is not used.
+/// The reason why a saved catalogue is not used.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SavedError {
     #[error(transparent)]

@@ -24,7 +24,7 @@ const GONE_MIN: usize = 10_000;
 /// The words of the names, as far as they are known.
 #[derive(Debug, Default)]
 pub(super) enum Vocabulary {
-    /// Nobody asked for it.
+    /// It was not asked for.
     #[default]
     Unmade,
     /// All of them.

@@ -1,4 +1,4 @@
-//! Where the digests are kept: in memory until they are saved, then in a
+//! The store of the digests: in memory until they are saved, then in a
 //! database in the state directory.
 //!
 //! # Invariants

@@ -16,7 +16,7 @@ pub(super) struct Elsewhere {
     mounts: Vec<Mount>,
     /// Directories on file systems that tell of no changes, by name.
     silent: Vec<Silent>,
-    /// When they were looked at last.
+    /// The time of the last look at them.
     swept: Instant,
     /// The last file with names outside the share that was looked at.
     linked: FileId,

@@ -11,7 +11,7 @@ use node_base::sync::lock;
 /// Most hints that wait; with more, all is looked at.
 const HINTS_MAX: usize = 16_384;
 
-/// Where to look.
+/// The places to look at.
 #[derive(Debug, Default, Eq, PartialEq)]
 pub(crate) struct Batch {
     /// Files and directories, by their names in the share.

@@ -27,7 +27,7 @@ pub struct Introduction {
     pub version: i32,
     /// Its features: names of handlers and the like.
     pub features: Vec<String>,
-    /// Where it says that it lives; as sent, unchecked.
+    /// The URL that it claims; as sent, unchecked.
     pub url: String,
     /// The nonce that it drew for this meeting.
     pub nonce: Nonce,

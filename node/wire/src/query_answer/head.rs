@@ -38,7 +38,7 @@ pub(super) enum Start {
     },
 }
 
-/// Why the judgement stops here.
+/// The reason why the judgement stops here.
 #[derive(Debug, PartialEq, Eq)]
 enum Stop {
     More,
@@ -46,7 +46,7 @@ enum Stop {
     Bad(AnswerError),
 }
 
-/// Where content begins, and how it ends.
+/// The begin of content, and the tags that end it.
 #[derive(Debug, PartialEq, Eq)]
 struct ContentStart {
     head: AnswerHead,

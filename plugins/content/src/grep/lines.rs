@@ -36,7 +36,7 @@ pub(super) struct Lines<'a> {
     before: VecDeque<String>,
     /// Hits that want lines behind them.
     open: VecDeque<Excerpt>,
-    /// Where the NUL is that the file was given up at.
+    /// The place of the NUL at which the file was given up.
     given_up: &'a Cell<Option<u64>>,
 }
 

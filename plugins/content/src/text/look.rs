@@ -22,7 +22,7 @@ pub(super) struct Looked {
     pub(super) score: f64,
     /// The file, if it has what is asked for.
     pub(super) hit: Option<Hit>,
-    /// Why it was not looked at.
+    /// The reason why it was not looked at.
     pub(super) gap: Option<Gap>,
 }
 

@@ -22,7 +22,7 @@ const EXAMPLES_MAX: usize = 64;
 /// The address that asks if an example does not say who does.
 const STRANGER: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
 
-/// Why the examples of a policy do not hold.
+/// The error of examples that do not hold.
 #[derive(Debug, thiserror::Error)]
 pub enum PolicyExampleError {
     /// A policy without examples promises nothing.

@@ -23,7 +23,7 @@ pub(super) struct Runners(Mutex<Vec<Runner>>);
 
 struct Runner {
     engine: Engine,
-    /// When the call that runs has to end.
+    /// The time at which the running call has to end.
     until: Arc<Mutex<Instant>>,
 }
 

@@ -20,7 +20,7 @@ pub struct FindHit {
     /// While it is not known: how many bytes the node has read for digests since its
     /// start. A node where this grows is at work.
     pub hashed: Option<u64>,
-    /// When it was last changed, Unix milliseconds.
+    /// The time of its last change, Unix milliseconds.
     pub modified: Option<u64>,
     /// True if its owner may run it.
     pub executable: bool,
