@@ -292,11 +292,12 @@ fn whole(trace: &[TraceStep], is_out_of_budget: bool, is_full: bool) -> SearchEn
 
 fn end_here(search: &Search, is_full: bool) -> SearchEnd {
     match &search.here().end {
-        Some(Ok(End::Complete)) => SearchEnd::Complete,
         Some(Ok(End::Limit)) => SearchEnd::Limit,
         Some(Ok(End::Partial)) => SearchEnd::Partial,
         // Names were looked at; `refusal` tells of the rest if nothing was found.
-        Some(Err(QueryError::Handler(HandlerError::BadQuery { .. }))) => SearchEnd::Complete,
+        Some(Ok(End::Complete) | Err(QueryError::Handler(HandlerError::BadQuery { .. }))) => {
+            SearchEnd::Complete
+        }
         Some(Err(_)) => SearchEnd::Failed,
         None if is_full => SearchEnd::Limit,
         Some(Ok(End::Deadline)) | None => SearchEnd::Deadline,
