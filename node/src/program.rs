@@ -124,7 +124,7 @@ fn announce(running: &Running) {
     tracing::info!(url = running.url(), control = %running.control(), share = %running.share().display(), "ready");
 }
 
-/// Reads the configuration again and says what of it needs a restart.
+/// Reads the configuration again and reports the changes that need a restart.
 fn look_again(settings: &Settings, args: &NodeArgs) {
     let new = match Settings::resolve(args.clone()) {
         Ok(new) => new,

@@ -180,7 +180,7 @@ impl Running {
     }
 }
 
-/// Stops what a start that failed has started. Returns why it failed.
+/// Stops the parts that a failed start has started. Returns the error.
 async fn given_up(node: Option<&Node>, index: Option<Index>, error: StartError) -> StartError {
     if let Some(node) = node {
         node.stop().await;

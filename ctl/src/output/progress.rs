@@ -16,7 +16,7 @@ use super::{bytes, window};
 /// Width of the bar.
 const BAR: usize = 16;
 
-/// Width that is left for what is done, as far as it needs it.
+/// Width that is left for the task, as far as it needs it.
 const NAME: usize = 20;
 
 /// Width of the window if the terminal does not say it.
@@ -70,7 +70,7 @@ impl Progress {
         }
     }
 
-    /// Says what is done now. `what` is escaped.
+    /// Sets the current task. `what` is escaped.
     pub(crate) fn say(&self, what: String) {
         self.change(|state| state.what = what);
     }

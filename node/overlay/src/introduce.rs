@@ -33,7 +33,7 @@ const CHOSEN: &str = "chosen";
 /// The word behind the id of a saved peer that has not proved itself.
 const CANDIDATE: &str = "candidate";
 
-/// The scopes of those who name peers.
+/// The scopes of strangers that name peers.
 const SCOPES: [Scope; 3] = [Scope::Machine, Scope::Network, Scope::World];
 
 /// Introductions in flight at a time.

@@ -304,7 +304,7 @@ impl Catalogue {
         Arc::clone(&view)
     }
 
-    /// Returns what is in the directory and is not shared because of its name or
+    /// Returns the entries of the directory that are not shared because of their name or
     /// kind, directory by directory: not more than `limit`, and those behind the
     /// one named `after`. Says whether there is more. Blocks.
     ///
@@ -380,7 +380,7 @@ impl Catalogue {
             .send_if_modified(|complete| !std::mem::replace(complete, true));
     }
 
-    /// Begins with what was saved.
+    /// Begins with the saved view.
     pub(super) fn begin_with(&self, saved: Saved) {
         self.work().folders = saved.folders;
         *self.view.write().unwrap_or_else(PoisonError::into_inner) = saved.view;
@@ -416,7 +416,7 @@ impl Catalogue {
         }
     }
 
-    /// Tells of what is new.
+    /// Reports the changes.
     pub(super) fn spread(&self, news: &ChangeSet) {
         if !news.is_empty() {
             self.changes.publish(news);

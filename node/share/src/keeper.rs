@@ -293,7 +293,7 @@ impl<'k> Running<'k> {
         }
     }
 
-    /// Does what is to be done next, or waits a little.
+    /// Does the next job, or waits a little.
     fn turn(&mut self) {
         let hints = &self.keeper.hints;
         hints.wait(self.rest());
@@ -552,7 +552,7 @@ impl<'k> Running<'k> {
         answer
     }
 
-    /// Looks at the disk, and notes what is there.
+    /// Looks at the disk, and notes the files there.
     fn look(&mut self, work: impl FnOnce(&mut Look<'_>)) -> Looked {
         let mut look = Look::begin(&self.keeper.catalogue, self.watcher.as_deref_mut());
         work(&mut look);

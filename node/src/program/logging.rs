@@ -11,7 +11,7 @@ use tracing_subscriber::{EnvFilter, filter::LevelFilter};
 
 use crate::log::Limited;
 
-/// Variable that says what is logged.
+/// Variable that sets the log level.
 const VARIABLE: &str = "SIXHOP_LOG";
 
 /// The level if nothing is set.

@@ -52,7 +52,7 @@ pub enum FilterError {
     /// More bits are set than a filter may have or its keys can set.
     #[error("a filter with so many bits set says yes to everything")]
     Dense,
-    /// The change is none of this filter.
+    /// The change is not one of this filter.
     #[error("the change of a filter names words that it does not have")]
     Change,
 }

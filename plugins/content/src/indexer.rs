@@ -258,7 +258,7 @@ impl<'a> Indexing<'a> {
         Ok(())
     }
 
-    /// Adds what was appended to a long file. Says whether that is all there is to do.
+    /// Adds the bytes that were appended to a long file. Returns whether that is all there is to do.
     fn append(&mut self, file: &FileInfo) -> bool {
         let pending = self.batch.long.iter().rev();
         let mut pending = pending.filter(|(name, _)| *name == file.name);

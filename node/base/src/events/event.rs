@@ -22,7 +22,7 @@ macro_rules! events {
         }
 
         impl Event {
-            /// The names of all kinds, each with what it says.
+            /// The names of all kinds, each with its meaning.
             pub const KINDS: &'static [(&'static str, &'static str)] = &[ $( ($kind, $text), )* ];
 
             /// Returns the name of its kind, such as `fetch.done`.

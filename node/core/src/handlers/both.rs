@@ -63,8 +63,8 @@ impl Handler for Both {
     }
 }
 
-/// Returns what a name must have to be found, where contents may be found as well:
-/// nobody is passed over for names alone, and who seems to have one is asked first.
+/// Returns the keys of names, where contents may be found as well:
+/// no peer is passed over for names alone, and one that seems to have it is asked first.
 pub(super) fn keys(names: SummaryKeys) -> SummaryKeys {
     SummaryKeys {
         texts: Vec::new(),

@@ -1,4 +1,4 @@
-//! Hits as they travel: what `GET /search` answers.
+//! Hits as they travel: the answer of `GET /search`.
 
 use node_wire::Digest;
 use plugin_api::{Excerpt, FileInfo};

@@ -17,7 +17,7 @@
 //! the text, as it is: a colon, a backslash or a quote inside a word has no meaning.
 //!
 //! # Invariants
-//! - One parser: what `ctl`, pages, scripts and peers send is read here.
+//! - One parser: queries of `ctl`, pages, scripts and peers are read here.
 //! - An error says at which character.
 //! - No I/O and no clock; the time is a parameter.
 
@@ -262,7 +262,7 @@ pub fn of_names(query: &str) -> String {
     }
 }
 
-/// Returns whether `query` asks what is in files although it names no handler.
+/// Returns whether `query` asks about contents although it names no handler.
 #[must_use]
 pub fn asks_contents(query: &str) -> bool {
     Query::parse(query, SystemTime::UNIX_EPOCH).is_ok_and(|query| query.asks_contents())

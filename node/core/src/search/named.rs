@@ -65,7 +65,7 @@ pub struct Searched<'a> {
     pub files: &'a Arc<dyn Files>,
 }
 
-/// Returns what `typed` means.
+/// Returns the meaning of `typed`.
 ///
 /// # Errors
 /// [`NamedError`] when it is neither a name nor a query.

@@ -35,7 +35,7 @@ fn planner(reach: Reach, enough: usize) -> (Planner<u32>, Instant) {
     (Planner::new(&0, reach.limits(enough), now), now)
 }
 
-/// Asks one after the other; nobody has anything. Says who was asked, and why.
+/// Asks one after the other; nobody has anything. Returns the peers that were asked, and the reasons.
 fn ask_all(planner: &mut Planner<u32>, now: Instant) -> Vec<(u32, Why)> {
     let mut asked = Vec::new();
     while let Some(target) = planner.next(now) {

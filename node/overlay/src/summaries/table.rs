@@ -51,7 +51,7 @@ pub(crate) struct Told {
 struct Entry {
     peer: PeerUrl,
     told: Told,
-    /// The address of who told it: what it names is held to its scope.
+    /// The address of the sender: the URLs in it are held to its scope.
     from: IpAddr,
     /// The time of its first summary.
     since: Instant,

@@ -20,7 +20,7 @@ const CHUNK_MIN: usize = CHUNK_MAX / 8;
 /// few more files fit into each.
 const CHUNK_NEW: usize = CHUNK_MAX / 4 * 3;
 
-/// A name and what it is now; nothing if it is gone.
+/// A name and its file now; nothing if it is gone.
 pub(crate) type Change = (String, Option<Meta>);
 
 /// All files at one moment.

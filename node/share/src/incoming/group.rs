@@ -202,7 +202,7 @@ impl Written {
         })
     }
 
-    /// Returns what the file is, now that it has its name.
+    /// Returns the state of the file, now that it has its name.
     fn stamp(&self) -> io::Result<Stamp> {
         let directory = self.target.parent.directory();
         let found = directory.symlink_metadata(&self.target.last)?;

@@ -92,7 +92,7 @@ impl Running<'_> {
         self.elsewhere.silent = silent;
     }
 
-    /// Looks at what nobody tells of, if it is time.
+    /// Looks at places without a watcher, if it is time.
     pub(super) fn look_elsewhere(&mut self) {
         if now() >= self.elsewhere.looked + ROOT_EVERY {
             self.elsewhere.looked = now();

@@ -1,4 +1,4 @@
-//! `sixhop.find`: what a node has, and who may know more.
+//! `sixhop.find`: the files of a node, and peers that may know more.
 //!
 //! # Invariants
 //! - Members that are not known are passed over, so that either side may learn
@@ -33,7 +33,7 @@ pub use excerpt::FindExcerpt;
 pub use hit::FindHit;
 pub use more::More;
 
-/// `sixhop.find(struct)`: a node asks what another one has.
+/// `sixhop.find(struct)`: a node asks another one for its files.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Find {
     /// The aim of the search.

@@ -1,4 +1,4 @@
-//! `sixhop.summary`: what a node has, in few bytes.
+//! `sixhop.summary`: the files of a node, in few bytes.
 //!
 //! # Invariants
 //! - An answer is as hostile as any: texts, lists and filters beyond their limits
@@ -19,7 +19,7 @@ use crate::methods::SUMMARY;
 use crate::request::MethodCall;
 use crate::value::Value;
 
-/// `sixhop.summary(struct)`: a node asks what another one has, in few bytes.
+/// `sixhop.summary(struct)`: a node asks another one for its summary.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Summarize {
     /// The version that the caller has.
@@ -54,7 +54,7 @@ pub struct Summary {
     pub near: Vec<Near>,
 }
 
-/// A filter, or what changed in it since the version that the caller has.
+/// A filter, or its changes since the version that the caller has.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Told {
     /// The filter.

@@ -22,7 +22,7 @@ use crate::{
 /// Most trigrams of one text that are looked up; the rarest say enough.
 const TRIGRAMS_ASKED: usize = 12;
 
-/// A file that has all words, by what the index says.
+/// A file that has all words, by the index.
 #[derive(Clone, Debug)]
 pub(crate) struct Best {
     pub(crate) name: String,

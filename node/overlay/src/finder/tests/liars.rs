@@ -1,4 +1,4 @@
-//! Referrals of peers that lie: whom they make this node call, and that the honest ones
+//! Referrals of peers that lie: the calls that they cause, and that the honest ones
 //! beside them are found.
 
 use std::{
