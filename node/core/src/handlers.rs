@@ -234,6 +234,7 @@ impl Handlers {
         let handler: Arc<dyn Handler> = match contents {
             Ok(contents) if query.asks_contents() => Arc::new(Both {
                 words: query.text(quotes_of(&*contents)),
+                is_pattern: query.is_pattern(),
                 names: handler,
                 contents,
             }),

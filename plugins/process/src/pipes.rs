@@ -4,7 +4,7 @@
 //! - The pipes do not block; all waiting is one `poll` with a deadline. So no
 //!   thread can hang at a pipe that a forgotten child of the program holds open.
 //! - At most [`LINE_MAX`] bytes and one more read wait to be taken, at most
-//! [`OUTBOUND_MAX`] wait to be sent; a program that writes more is not read from.
+//!   [`OUTBOUND_MAX`] wait to be sent; a program that writes more is not read from.
 
 use std::{
     io::{self, ErrorKind, Read, Write},
