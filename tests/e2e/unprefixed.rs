@@ -76,7 +76,7 @@ fn names_come_first_then_texts_and_a_file_comes_once() {
         "sea -nothing",
         &[("letters/to ann.txt", "text"), ("poem.txt", "text")],
     );
-    // A name that is no query for texts still is a name.
+    // A name that is not a query for texts still is a name.
     node.home().put("a -b.md", "x");
     wait_for(&node, "\"a -b.md\"", &[("a -b.md", "name")]);
     node.stop();

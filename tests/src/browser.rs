@@ -33,7 +33,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// The member of an element that WebDriver names.
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 
-/// Keys that are no text, as WebDriver writes them.
+/// Keys that are not text, as WebDriver writes them.
 pub mod keys {
     /// Enter.
     pub const ENTER: &str = "\u{e007}";

@@ -51,7 +51,7 @@ impl Pty {
     /// Starts `program` with the state of `home` at a terminal that is so many columns wide.
     ///
     /// # Panics
-    /// When there is no python3.
+    /// Panics if there is no python3.
     pub fn start<I: IntoIterator<Item: AsRef<OsStr>>>(
         program: impl AsRef<Path>,
         home: &Home,

@@ -50,7 +50,7 @@ pub const CONTENTS_HANDLER: &str = "text";
 /// The reason why a query was not answered.
 #[derive(Debug, thiserror::Error)]
 pub enum QueryError {
-    /// It is no query.
+    /// It is not a query.
     #[error(transparent)]
     Syntax(#[from] SyntaxError),
     /// The handler came to its end without an answer.
@@ -193,7 +193,7 @@ impl Handlers {
     /// Begins to answer `query` about `files` on the thread that `place` stands for.
     ///
     /// # Errors
-    /// [`QueryError`] when it is no query, nobody answers its kind, or the system gives no thread.
+    /// [`QueryError`] when it is not a query, nobody answers its kind, or the system gives no thread.
     pub fn answer_live(
         &self,
         files: &Arc<dyn Files>,

@@ -433,7 +433,7 @@ impl NameQuery {
         if name.is_empty() {
             return Err(problem("no name".to_owned()));
         }
-        // A quoted name is no glob, and one that cannot be read neither.
+        // A quoted name is never a glob, and neither is one that cannot be read.
         let is_quoted = text.starts_with('"');
         let is_meant = !is_quoted && Glob::is_meant(&name);
         let glob = is_meant.then(|| Glob::parse(&name).ok()).flatten();

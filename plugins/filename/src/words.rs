@@ -73,7 +73,7 @@ pub(crate) struct Words {
 type AnyOf = Vec<String>;
 
 impl Words {
-    /// Reads a text. In a quoted one, `OR` and `-` are no operators.
+    /// Reads a text. In a quoted one, `OR` and `-` are words.
     pub(crate) fn of(text: &str, is_quoted: bool) -> Words {
         if is_quoted {
             return Words {

@@ -49,7 +49,7 @@ pub(crate) enum Breach {
     /// Its pipes.
     #[error(transparent)]
     Pipe(#[from] PipeError),
-    /// It said something that is no message.
+    /// It sent an invalid message.
     #[error("it wrote what is no message: {0}")]
     Message(#[from] serde_json::Error),
     /// It answered another query.

@@ -82,7 +82,7 @@ pub enum ProgramError {
     /// It cannot be looked at or started.
     #[error("it cannot be started: {0}")]
     Start(#[from] std::io::Error),
-    /// It is no file that can be run.
+    /// It is not a file that can be run.
     #[error("it is no program: {0}")]
     NoProgram(&'static str),
     /// Others could have written it, or it is somebody else's.

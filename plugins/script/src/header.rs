@@ -46,7 +46,7 @@ pub enum HeaderError {
     /// The id or the prefix is not valid.
     #[error(transparent)]
     Word(#[from] WordError),
-    /// The version is no number.
+    /// The version is not a number.
     #[error("the version `{0}` is no whole number")]
     Version(String),
     /// An example cannot be read.

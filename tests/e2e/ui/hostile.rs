@@ -119,7 +119,7 @@ fn naughty_names_are_names() {
     for name in all {
         let path = far.home().share().join(name);
         let dir = path.parent().unwrap_or(&path).to_owned();
-        // Some are no names for this file system either.
+        // Some are not names for this file system either.
         drop(std::fs::create_dir_all(dir).and_then(|()| std::fs::write(&path, name)));
     }
     let far = far.start();

@@ -6,7 +6,7 @@ use plugin_api::{FileInfo, Files, Flow, Gap, HandlerError};
 
 use super::{Sign, dates, kinds, sizes};
 
-/// The words before a colon that are no text.
+/// The words before a colon that are filters.
 pub(super) const KEYS: &[&str] = &["ext", "size", "after", "before", "kind", "context"];
 
 /// Words that people write for a filter, and its right key.
