@@ -46,7 +46,7 @@ pub fn main() -> ExitCode {
     match Cli::try_parse() {
         Ok(cli) => run(cli.node),
         Err(error) => {
-            // Help and version go to standard output; a closed one is no error.
+            // Help and version go to standard output; a closed one is not an error.
             let _ = error.print();
             ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(USAGE))
         }

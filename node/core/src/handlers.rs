@@ -42,7 +42,7 @@ use crate::threads::{Place, ThreadError, Threads};
 /// The reason why a query was not answered.
 #[derive(Debug, thiserror::Error)]
 pub enum QueryError {
-    /// It is no query.
+    /// It is not a query.
     #[error(transparent)]
     Syntax(#[from] SyntaxError),
     /// The handler came to its end without an answer.
@@ -185,7 +185,7 @@ impl Handlers {
     /// Begins to answer `query` about `files` on the thread that `place` stands for.
     ///
     /// # Errors
-    /// [`QueryError`] when it is no query, nobody answers its kind, or the system gives no thread.
+    /// [`QueryError`] when it is not a query, nobody answers its kind, or the system gives no thread.
     pub fn answer_live(
         &self,
         files: &Arc<dyn Files>,
@@ -226,6 +226,7 @@ impl Handlers {
         let handler: Arc<dyn Handler> = match contents {
             Ok(contents) if query.asks_contents() => Arc::new(Both {
                 words: query.text(quotes_of(&*contents)),
+                is_pattern: query.is_pattern(),
                 names: handler,
                 contents,
             }),

@@ -351,7 +351,7 @@ impl<P: Peer> Planner<P> {
     }
 
     /// Returns the reason why more might be found; a peer that was passed over because its
-    /// summary says no is no reason.
+    /// summary says no is not one.
     #[must_use]
     pub fn verdict(&self) -> MissReason {
         self.lacking.unwrap_or(MissReason::NotFound)

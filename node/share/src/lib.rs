@@ -125,7 +125,7 @@ impl Share {
     /// Opens the directory `path` and removes the leftovers of a killed node.
     ///
     /// # Errors
-    /// Errors if it is no directory or cannot be read.
+    /// Errors if it is not a directory or cannot be read.
     pub fn open(path: &Path) -> Result<Share, ShareError> {
         Share::with(path, None, &[])
     }

@@ -21,7 +21,7 @@ const INVALID_REQUEST: i32 = -32600;
 /// Length of the random part of the mark, in bytes.
 const RANDOM: usize = 16;
 
-/// Kinds of ids: those of calls that are made, and those that are no ids.
+/// Kinds of ids: those of calls that are made, and invalid ones.
 const MADE: char = 'm';
 const REFUSED: char = 'r';
 

@@ -42,7 +42,7 @@ pub(super) enum LoggingError {
         "{VARIABLE}: `{0}` is no level; give error, warn, info, debug or trace, or target=level, such as warn,node_core=debug"
     )]
     Part(String),
-    /// It is no text.
+    /// It is not text.
     #[error("{VARIABLE} is not UTF-8; give error, warn, info, debug or trace")]
     NotText,
 }

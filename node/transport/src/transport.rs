@@ -112,7 +112,7 @@ pub enum TransportError {
     /// No connection to this address; another one of the peer may be tried.
     #[error("{0}")]
     Unreachable(String),
-    /// An answer that is no success.
+    /// An answer without success.
     #[error("it answered with the HTTP status {0}")]
     Status(u16),
     /// It answered that it is busy, and when to ask again.

@@ -8,7 +8,7 @@
 //! missed. `docs/protocol.md` has the words for those who write a peer of their own.
 //!
 //! # Invariants
-//! - A filter that says yes to everything is none: one with more bits set than
+//! - A filter that says yes to everything is invalid: one with more bits set than
 //!   [`FILLED_MAX`] of them, or than its keys can set, is not read.
 //! - A change leads from one filter to another of the same size.
 

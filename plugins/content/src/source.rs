@@ -234,7 +234,7 @@ pub(crate) fn is_text_up_to(files: &dyn Files, name: &str, nul: u64) -> bool {
 }
 
 /// Returns the text of a file as `text:` sees it: its first [`TEXT_MAX`] bytes; `None`
-/// if it is no text.
+/// if it is not text.
 pub(crate) fn first_text(
     files: &dyn Files,
     file: &FileInfo,
@@ -244,7 +244,7 @@ pub(crate) fn first_text(
 }
 
 /// Returns the whole lines among the first [`FIRST`] bytes of a file, for callers that seldom
-/// need more; `None` if it is no text or has no line that is short enough.
+/// need more; `None` if it is not text or has no line that is short enough.
 pub(crate) fn first_lines(
     files: &dyn Files,
     file: &FileInfo,

@@ -2,7 +2,7 @@
 //!
 //! Tantivy keeps the lists; this room says what is in them. A document is a
 //! file: its name and version, stored; its words, with how often they occur; its
-//! trigrams. Files that are no text have a document without words, so that they
+//! trigrams. Binary files have a document without words, so that they
 //! are not read again.
 //!
 //! # Invariants

@@ -1,8 +1,10 @@
 //! A query without a prefix: names, then contents.
 //!
 //! # Invariants
-//! - Files whose names match come first, and a file comes once.
-//! - A text that means nothing to the handler of contents finds names alone.
+//! - Files whose names fit come first, and a file comes once.
+//! - A pattern that fits a name finds names alone.
+//! - A text that means nothing to the handler of contents finds names alone. The owner is
+//!   told what is wrong with it if there are none.
 
 use std::{collections::HashSet, sync::Arc, time::Instant};
 
@@ -14,6 +16,8 @@ pub(super) struct Both {
     pub(super) contents: Arc<dyn Handler>,
     /// The text as the handler of contents takes it.
     pub(super) words: String,
+    /// True if the text is a pattern for names, and words only if no name fits.
+    pub(super) is_pattern: bool,
 }
 
 impl Handler for Both {
@@ -93,6 +97,10 @@ impl Sink for Once<'_> {
 
     fn deadline(&self) -> Option<Instant> {
         self.sink.deadline()
+    }
+
+    fn is_of_stranger(&self) -> bool {
+        self.sink.is_of_stranger()
     }
 
     fn is_of_stranger(&self) -> bool {

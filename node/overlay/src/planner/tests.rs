@@ -112,7 +112,7 @@ fn where_others_answer_at_once_a_call_is_slow_sooner() {
     assert_eq!(planner.next(now), None);
     assert_eq!(planner.look_again_at(now), Some(now + SLOW_AFTER_MIN));
     let second = planner.next(now + SLOW_AFTER_MIN).unwrap();
-    // That nobody answers quickly is no reason to wait for longer than before.
+    // A lack of quick answers does not make the wait longer than before.
     planner.ended(&second, now + SLOW_AFTER * 4);
     assert_eq!(planner.slow_after.time(), SLOW_AFTER_MIN);
 }

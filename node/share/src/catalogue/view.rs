@@ -30,7 +30,7 @@ pub(crate) struct View {
     count: usize,
 }
 
-/// The state of a file before a change.
+/// The kind of a change, with the metadata of the file.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum Was {
     /// Not there before.

@@ -50,7 +50,7 @@ pub struct Summary {
     pub is_public: bool,
     /// Pieces of the names of its files.
     pub grams: Option<Told>,
-    /// The summaries of its peers, as far as it has them.
+    /// The filters of its peers, as those told them.
     pub near: Vec<Near>,
 }
 
@@ -112,7 +112,7 @@ impl Summarize {
 }
 
 impl Summary {
-    /// Reads the value of an answer. `None` if it is no summary.
+    /// Reads the value of an answer. `None` if it is not a summary.
     #[must_use]
     pub fn from_value(value: &Value) -> Option<Self> {
         let Value::Struct(members) = value else {

@@ -4,7 +4,7 @@ use std::{ops::RangeInclusive, time::SystemTime};
 
 use super::{Sign, dates, kinds, sizes};
 
-/// The words before a colon that are no text.
+/// The words before a colon that are filters.
 pub(super) const KEYS: &[&str] = &["ext", "size", "after", "before", "kind", "context"];
 
 /// Words that people write for a filter, and its right key.

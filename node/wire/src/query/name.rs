@@ -19,7 +19,7 @@ pub struct NameText {
 }
 
 impl NameText {
-    /// Returns the meaning of `text`, or `None` if it is empty. A quoted text is no pattern.
+    /// Returns the meaning of `text`, or `None` if it is empty. A quoted text is never a pattern.
     #[must_use]
     pub fn of(text: &str, is_quoted: bool) -> Option<NameText> {
         let directory = text.strip_suffix('/').filter(|_| !is_quoted);

@@ -185,6 +185,25 @@ fn a_filter_that_there_is_not_is_named_with_the_nearest() {
     }
 }
 
+#[test]
+fn words_and_beginnings_of_words_ask_contents_too() {
+    for (query, is_asked) in [
+        ("poem", true),
+        ("poem*", true),
+        ("naï* sea", true),
+        ("\"*.txt\"", true),
+        ("*.txt", false),
+        ("p*m", false),
+        ("poem.*", false),
+        ("p?em", false),
+        ("**", false),
+        ("a/poem*", false),
+        ("name:poem*", false),
+    ] {
+        assert_eq!(asks_contents(query), is_asked, "{query}");
+    }
+}
+
 proptest! {
     #[test]
     fn any_text_is_a_query_or_has_an_error_inside_it(query in "\\PC{0,60}|[a-z:\"\\\\ ><.-]{0,40}") {

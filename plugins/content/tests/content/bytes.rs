@@ -1,4 +1,4 @@
-//! Files that are no plain text, or too much of it.
+//! Tests of files that are not plain text, or too much of it.
 
 use std::{
     sync::atomic::Ordering,

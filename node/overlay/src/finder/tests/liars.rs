@@ -271,7 +271,7 @@ fn spelt(n: usize, spelling: usize) -> String {
     }
 }
 
-/// The referrals of each node, and the spelling of each; those that are no nodes are victims.
+/// The referrals of each node, and the spelling of each; the others are victims.
 type Graph = Vec<(bool, Vec<(usize, usize)>)>;
 
 fn graph() -> impl Strategy<Value = Graph> {

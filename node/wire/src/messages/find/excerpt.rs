@@ -5,7 +5,7 @@
 //!   was, and as base64 otherwise: files hold control characters.
 //! - What does not fit is cut when it is written: texts at
 //!   [`EXCERPT_TEXT_MAX`] bytes, marks and lines at their number.
-//! - Marks that are no parts of the text make an excerpt none.
+//! - Marks that are not parts of the text make an excerpt invalid.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
