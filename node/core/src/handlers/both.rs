@@ -45,11 +45,13 @@ impl Handler for Both {
             is_over: false,
         };
         self.names.answer(text, files, &mut once)?;
-        if once.is_over || once.flow() == Flow::Stop {
+        let is_named = !once.given.is_empty();
+        if once.is_over || (is_named && self.is_pattern) || once.flow() == Flow::Stop {
             return Ok(());
         }
+        let is_told = !is_named && !once.is_of_stranger();
         match self.contents.answer(&self.words, files, &mut once) {
-            Err(HandlerError::BadQuery { .. }) => Ok(()),
+            Err(HandlerError::BadQuery { .. }) if !is_told => Ok(()),
             answered => answered,
         }
     }

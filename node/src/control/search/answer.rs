@@ -17,7 +17,7 @@ use node_wire::{
     peer_url::PeerUrl,
     query::{self, CONTENTS_HANDLER},
 };
-use plugin_api::RankAsked;
+use plugin_api::{HandlerError, RankAsked};
 
 /// Returns the error of this node, if it refused the query and nobody else has hits. A handler that only peers have is no
 /// error: one of them has looked, or `of_peers` says that it can.
@@ -239,6 +239,8 @@ fn whole(trace: &[TraceStep], is_out_of_budget: bool, is_full: bool) -> SearchEn
 fn end_here(search: &Search, is_full: bool) -> SearchEnd {
     match &search.here().end {
         Some(Ok(ended)) => end(*ended),
+        // Names were looked at; `refusal` tells of the rest if nothing was found.
+        Some(Err(QueryError::Handler(HandlerError::BadQuery { .. }))) => SearchEnd::Complete,
         Some(Err(_)) => SearchEnd::Failed,
         None if is_full => SearchEnd::Limit,
         None => SearchEnd::Deadline,
