@@ -105,10 +105,6 @@ impl Sink for Once<'_> {
         self.sink.is_of_stranger()
     }
 
-    fn is_of_stranger(&self) -> bool {
-        self.sink.is_of_stranger()
-    }
-
     fn context_lines(&self) -> usize {
         self.sink.context_lines()
     }
