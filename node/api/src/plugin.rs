@@ -13,15 +13,15 @@ pub struct Plugin {
     pub prefix: Option<String>,
     /// Name of the script or program in the plugin directory; absent for what is built in.
     pub file: Option<String>,
-    /// What the script or program calls itself.
+    /// The id that the script or program gives itself.
     pub id: Option<String>,
     /// Its version.
     pub version: Option<u32>,
-    /// What it finds, or which functions the policy has.
+    /// A description of its results, or the functions of the policy.
     pub description: Option<String>,
     /// Queries with which it can be tried.
     pub examples: Vec<String>,
-    /// Whether it answers.
+    /// Its state.
     pub state: PluginState,
     /// URLs of the peers that answer it, if this node does not.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -30,7 +30,7 @@ pub struct Plugin {
     pub problem: Option<String>,
 }
 
-/// Whether a handler answers.
+/// The state of a handler.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PluginState {

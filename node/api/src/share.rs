@@ -54,7 +54,7 @@ pub struct SkippedListing {
     pub next: Option<String>,
 }
 
-/// What a look at the directory found.
+/// The result of a look at the directory.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 pub struct ShareRescan {
     /// Files that appeared.
@@ -76,13 +76,13 @@ pub struct ShareFolder {
     pub size: u64,
 }
 
-/// What lies in one folder of a share.
+/// The entries of one folder of a share.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 pub struct FolderListing {
     /// The folders in it, sorted by name; all of them on the first page, none on
     /// others. Folders without a shared file are left out.
     pub folders: Vec<ShareFolder>,
-    /// Whether folders are left out because there are more than 10000.
+    /// True if folders are left out because there are more than 10000.
     pub folders_truncated: bool,
     /// The files in it, sorted by name.
     pub files: Vec<ShareFile>,
@@ -103,9 +103,9 @@ namespace! {
         fn "browse" browse(folder: [Option<String>], after: [Option<String>], limit: [Option<u32>]) -> [FolderListing];
         /// Describes one shared file.
         fn "stat" stat(name: [String]) -> [ShareFile];
-        /// Lists what is in the shared directory and is not shared because of its name or kind, with the reason.
+        /// Lists the entries of the shared directory that are not shared because of name or kind, with the reason.
         ///
-        /// What an ignore file names is not listed. `after` and `limit` are as for `list`.
+        /// Ignored files are not listed. `after` and `limit` are as for `list`.
         fn "skipped" skipped(after: [Option<String>], limit: [Option<u32>]) -> [SkippedListing];
         /// Looks at the directory now, or at one file or folder of it, and says what was new. Answers when all was looked at.
         ///

@@ -74,8 +74,8 @@ impl Tee {
         self.send(Part::Piece(piece)).await;
     }
 
-    /// The content is whole. Waits a little until it is kept, so that whoever
-    /// has it can count on it.
+    /// Ends the content, which is whole. Waits a little until it is kept, so that its
+    /// reader can count on it.
     pub(super) async fn finish(&mut self) {
         self.send(Part::End).await;
         if let Some(keeper) = self.keeper.take() {

@@ -1,4 +1,4 @@
-//! Which content is being received, so that content with two names is received once.
+//! Claims on content that is being received, so that content with two names is received once.
 
 use std::{
     collections::HashMap,

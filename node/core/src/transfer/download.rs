@@ -64,7 +64,7 @@ pub(super) struct Download<'a> {
     writes: TaskTracker,
 }
 
-/// How a download ended.
+/// The end of a download.
 pub(super) enum Outcome {
     /// All pieces are there.
     Whole,
@@ -92,7 +92,7 @@ enum LaneEnd {
 type Writing = JoinHandle<Result<Result<bool, ShareError>, DiskError>>;
 
 impl<'a> Download<'a> {
-    /// A download of what is missing in `file`.
+    /// Creates a download of the missing pieces of `file`.
     pub(super) fn new(
         fetcher: &'a Fetcher,
         job: &'a Job,
@@ -345,7 +345,7 @@ impl PieceReader {
         self.body.rate().is_some()
     }
 
-    /// The next `length` bytes.
+    /// Returns the next `length` bytes.
     pub(super) async fn next(&mut self, length: u64) -> Result<Vec<Bytes>, CallError> {
         let mut missing = usize::try_from(length).unwrap_or(usize::MAX);
         let mut chunks = Vec::new();

@@ -82,7 +82,7 @@ pub enum FetchError {
         name: ShareName,
         /// The last peer that sent it.
         peer: String,
-        /// What happened there.
+        /// The error of the call.
         error: CallError,
     },
     /// Somebody had it, but what came was not it.
@@ -108,7 +108,7 @@ pub enum FetchError {
 }
 
 impl FetchError {
-    /// What the failure of the last holder means for the file.
+    /// Returns the error of a fetch after the failure of its last holder.
     fn of(name: &ShareName, failure: Failure) -> FetchError {
         let (name, peer) = (name.clone(), failure.peer);
         match failure.error {
@@ -118,38 +118,38 @@ impl FetchError {
     }
 }
 
-/// What a fetch begins with.
+/// The begin of a fetch.
 #[derive(Debug)]
 pub(super) enum Begun {
     /// Nothing but the name or digest.
     New,
     /// A peer that has it.
     Found(Source),
-    /// What an earlier run of the node received.
+    /// The record that an earlier run of the node left.
     Before(Record),
     /// A peer that sent wrong bytes of it, and is not asked again.
     LiedTo(PeerUrl),
 }
 
-/// What all fetches work with.
+/// The parts that all fetches share.
 #[derive(Debug)]
 pub(super) struct Fetcher {
     pub(super) share: Arc<Share>,
     pub(super) digests: Arc<Digests>,
     pub(super) records: Arc<Records>,
-    /// Whether the node stops: fetches that are cancelled then go on in the next run.
+    /// True if the node stops: fetches that are cancelled then go on in the next run.
     pub(super) stopping: AtomicBool,
     pub(super) overlay: Arc<Overlay>,
     pub(super) counters: Arc<Counters>,
     pub(super) events: Arc<EventLog>,
     pub(super) turns: Turns,
     pub(super) claims: Claims,
-    /// What the disk does wrong.
+    /// The faults of the disk.
     #[cfg(test)]
     pub(super) faults: Arc<super::faults::Faults>,
 }
 
-/// What a fetch holds of its file between rounds.
+/// The state of a fetch's file between rounds.
 #[derive(Debug)]
 enum Held {
     Nothing,
@@ -157,14 +157,14 @@ enum Held {
     Pieces(Verified),
 }
 
-/// How a round ended without the file.
+/// The end of a round without the file.
 struct Over {
     round: Round,
     error: FetchError,
     other: Option<Source>,
 }
 
-/// What the holders of a round did wrong.
+/// The failures of the holders of a round.
 #[derive(Default)]
 struct Trouble {
     last: Option<Failure>,
@@ -189,12 +189,12 @@ struct Fetch<'a> {
     /// Peers that said that they have the file.
     claimants: Vec<Destination>,
     known: Option<Source>,
-    /// What was wrong before the first round.
+    /// The failures before the first round.
     trouble: Trouble,
 }
 
 impl Fetcher {
-    /// What a fetch of these parameters puts its file into.
+    /// Returns the target of a fetch with these parameters.
     pub(super) fn target(&self, id: u64, name: ShareName, goal: Goal, replace: Replace) -> Target {
         Target {
             share: Arc::clone(&self.share),
@@ -677,8 +677,8 @@ impl Fetch<'_> {
         Ok(is_whole)
     }
 
-    /// What is said of content that is in the share: what a holder said of the file that is fetched, or what the file
-    /// here is.
+    /// Returns the metadata of content in the share: that of the fetched file, as its holder gave it, or that of the file
+    /// here.
     async fn about_here(&self, digest: Digest, said: About) -> Result<About, FetchError> {
         if !said.is_silent() {
             return Ok(said);
@@ -788,7 +788,7 @@ impl Fetch<'_> {
         Ok((other, offered))
     }
 
-    /// The digest that is fetched, if it is decided.
+    /// Returns the digest that is fetched, if it is decided.
     fn digest(&self) -> Option<Digest> {
         match self.job.target().goal {
             Goal::Content(digest) => Some(digest),
@@ -819,7 +819,7 @@ impl Fetch<'_> {
         }
     }
 
-    /// Peers that had the content.
+    /// Returns peers that had the content.
     fn former(&self) -> Vec<Destination> {
         let mut former = self.claimants.clone();
         former.retain(|peer| !self.liars.contains(peer));
@@ -894,7 +894,7 @@ fn urls(peers: &[Destination]) -> Vec<PeerUrl> {
     peers.iter().map(|peer| peer.url().clone()).collect()
 }
 
-/// What to add when more might be found than was.
+/// Returns a note when more might be found than was.
 fn lacking(reason: MissReason) -> &'static str {
     match reason {
         MissReason::NotFound | MissReason::Seen => "",
@@ -905,7 +905,7 @@ fn lacking(reason: MissReason) -> &'static str {
     }
 }
 
-/// What to add when nodes cannot be reached from here.
+/// Returns a note when nodes cannot be reached from here.
 fn away(unreachable: usize) -> String {
     match unreachable {
         0 => String::new(),
@@ -926,7 +926,7 @@ impl Fetcher {
     }
 }
 
-/// A file call panicked.
+/// Returns the error of a file call that panicked.
 pub(super) fn panicked(name: &ShareName, error: &dyn std::error::Error) -> FetchError {
     tracing::error!(%error, "a file call panicked");
     FetchError::Internal(name.clone())

@@ -40,13 +40,13 @@ pub(super) struct Record {
     pub(super) goal: Goal,
     pub(super) replace: Replace,
     pub(super) digest: Digest,
-    /// What a holder said of the file.
+    /// The metadata of the file, by the word of a holder.
     pub(super) about: About,
     pub(super) temporary: String,
     /// When it was last worked with, in whole seconds once it is in [`Records`], as it is written.
     pub(super) time: SystemTime,
     pub(super) is_active: bool,
-    /// Whether all bytes came and could not be put into their place.
+    /// True if all bytes came and could not be put into their place.
     pub(super) is_uncommitted: bool,
     /// Checked bytes in the temporary when the fetch last paused.
     pub(super) bytes: u64,
@@ -54,7 +54,7 @@ pub(super) struct Record {
     pub(super) holders: Vec<PeerUrl>,
 }
 
-/// What is kept of a fetch that ended without the file.
+/// The bytes that are kept of a fetch that ended without the file.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Kept {
     /// Checked bytes.

@@ -119,7 +119,7 @@ impl Ends {
             .ok()
     }
 
-    /// This system does not tell.
+    /// Returns nothing: this system does not tell.
     #[cfg(not(target_os = "linux"))]
     pub(super) fn unacked(self) -> Option<u64> {
         None

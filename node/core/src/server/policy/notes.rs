@@ -1,4 +1,4 @@
-//! What the owner is told of a policy at work: all refusals as counts, failures
+//! Reports of a policy at work to the owner: all refusals as counts, failures
 //! also in words, but not in more of them than anybody reads.
 
 use std::{
@@ -13,7 +13,7 @@ use crate::{
     sync::lock,
 };
 
-/// Time between two failures that are told.
+/// Time between two failures that are reported.
 const PAUSE: Duration = Duration::from_secs(60);
 
 /// Tells the owner.
