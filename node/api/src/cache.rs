@@ -14,7 +14,7 @@ pub struct CacheBlob {
     pub size: u64,
     /// Number of requests for it since the node started.
     pub hits: u64,
-    /// When it was kept or asked for last, Unix milliseconds.
+    /// The time when it was kept or asked for last, Unix milliseconds.
     pub used: u64,
 }
 

@@ -1,4 +1,4 @@
-//! The `OpenRPC` document: what `rpc.discover` answers.
+//! The `OpenRPC` document: the answer of `rpc.discover`.
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, generate::SchemaSettings};
 use serde::de::DeserializeOwned;

@@ -20,7 +20,7 @@ use http::{HeaderMap, HeaderName, header};
 pub(super) struct Validators<'a> {
     /// The strong entity tag, in its quotes, if it is known.
     pub(super) tag: Option<&'a str>,
-    /// When the content last changed, if it is known.
+    /// The time of the content's last change, if it is known.
     pub(super) modified: Option<SystemTime>,
 }
 
@@ -34,7 +34,7 @@ pub(super) enum Verdict {
     },
     /// Status 304: the asker has it already.
     NotModified,
-    /// Status 412: it is not what the asker wants.
+    /// Status 412: the content is not the one that the asker wants.
     PreconditionFailed,
 }
 

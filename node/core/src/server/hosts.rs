@@ -1,4 +1,4 @@
-//! For whom a request is: under which names this node answers.
+//! The names under which this node answers.
 //!
 //! A web page can have its own name point at this machine and then speak to the node
 //! as if the node were its own server. So a node answers only under names that nobody
@@ -38,7 +38,7 @@ const SEC_FETCH_SITE: &str = "sec-fetch-site";
 #[derive(Clone, Debug, Default)]
 pub struct OwnNames(HashSet<String>);
 
-/// Why a request is refused.
+/// The reason why a request is refused.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Refused {
     Host,

@@ -43,7 +43,7 @@ struct Table {
 }
 
 impl Kinds {
-    /// Returns what is known of content, or will be.
+    /// Returns the kind of content, known or to be known.
     pub(super) fn of(&self, key: Key) -> Kind {
         lock(&self.0).of(key)
     }

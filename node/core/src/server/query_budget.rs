@@ -1,4 +1,4 @@
-//! The budget of a query that came by, and what is given back of it.
+//! The budget of a query that came by, and the part that is given back.
 
 use std::sync::{
     Arc,

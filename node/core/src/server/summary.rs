@@ -5,13 +5,13 @@
 //! share; `sixhop.summary` (`methods/summary.rs`) gives them, to each asker those that the
 //! owner's policy lets it have.
 //!
-//! # What it has and what not
+//! # Its content
 //! All names of the share, once it was looked at, and all digests that are known. Not
 //! content that is cached for others: a sure search finds that. A share with more
 //! keys than a filter takes has no filter, so that nobody is kept from asking it.
 //!
 //! # Invariants
-//! - The last [`KEPT`] versions are kept, to tell what changed.
+//! - The last [`KEPT`] versions are kept, for the changes since.
 //! - The share is looked at again [`CALM`] after a change at the earliest, and no more
 //!   often than takes a fifth of the time.
 

@@ -51,7 +51,7 @@ enum Part {
 }
 
 impl Tee {
-    /// Begins to keep what a peer sends for `name`, if the cache takes it.
+    /// Begins to keep the file that a peer sends for `name`, if the cache takes it.
     pub(super) fn begin(context: &Arc<Context>, name: &ShareName) -> Tee {
         let keeper = context.cache.begin(None).map(|filling| {
             let (parts, received) = mpsc::channel(AHEAD);
@@ -98,7 +98,7 @@ impl Tee {
     }
 }
 
-/// Writes what comes until its end.
+/// Writes the bytes that come until their end.
 async fn keep(
     disk: Disk,
     filling: Filling,

@@ -58,7 +58,7 @@ pub(super) struct Round {
     pub(super) progressed: bool,
     /// True if a holder was found that could not be reached or broke off.
     pub(super) away: bool,
-    /// When a holder that is busy wants to be asked again.
+    /// The time after which a busy holder wants to be asked again.
     pub(super) busy: Option<Duration>,
     pub(super) other: OtherContent,
 }
@@ -68,11 +68,11 @@ pub(super) struct Round {
 pub(super) enum Next {
     /// Ask again after this pause, or sooner if a peer comes back.
     Wait(Duration),
-    /// Give up what is held and fetch the other content.
+    /// Give up the held content and fetch the other content.
     TakeOther,
     /// Give up.
     Fail,
-    /// Give up, and what is held too: it was kept for long enough.
+    /// Give up, and the held content too: it was kept for long enough.
     Expire,
 }
 
@@ -80,7 +80,7 @@ pub(super) enum Next {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Course {
     goal: Goal,
-    /// When the last piece came, or the fetch began.
+    /// The time when the last piece came, or the fetch began.
     since: Instant,
 }
 
@@ -95,7 +95,7 @@ impl Course {
         self.goal == Goal::Name && holding == Holding::Nothing
     }
 
-    /// Decides what comes after a round.
+    /// Decides about the step after a round.
     pub(super) fn next(&mut self, round: Round, now: Instant) -> Next {
         if round.progressed {
             self.since = now;

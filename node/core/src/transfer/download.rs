@@ -68,7 +68,7 @@ pub(super) struct Download<'a> {
 pub(super) enum Outcome {
     /// All pieces are there.
     Whole,
-    /// Nobody is left who delivers now; what the last holder did wrong.
+    /// Nobody is left that delivers now; the failure of the last holder.
     Broken(Option<Failure>),
 }
 
@@ -78,7 +78,7 @@ struct Holder {
     source: Source,
 }
 
-/// Why a lane ended.
+/// The reason for the end of a lane.
 enum LaneEnd {
     /// There is nothing more to ask this holder for.
     Idle,
@@ -122,7 +122,7 @@ impl<'a> Download<'a> {
         std::mem::take(&mut lock(&self.written))
     }
 
-    /// Receives what is missing, first from `first`, and from everybody whom `sources` finds.
+    /// Receives the missing pieces, first from `first`, and from all that `sources` finds.
     pub(super) async fn receive(
         &self,
         first: Option<Source>,

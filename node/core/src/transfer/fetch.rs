@@ -60,10 +60,10 @@ const COPY_PIECES: u64 = 16;
 /// Most former holders that are asked again.
 const FORMER_MAX: usize = 16;
 
-/// Why a file was not fetched.
+/// The error of a fetch.
 #[derive(Debug, thiserror::Error)]
 pub enum FetchError {
-    /// Nobody who was asked has it.
+    /// No peer that was asked has it.
     #[error("no peer has `{name}` (asked {asked}{}{})", lacking(*reason), away(*unreachable))]
     NotFound {
         /// The file.
@@ -72,10 +72,10 @@ pub enum FetchError {
         asked: usize,
         /// Nodes that may have it and cannot be reached from here.
         unreachable: usize,
-        /// Why more might be found than was.
+        /// The reason why more might be found.
         reason: MissReason,
     },
-    /// Somebody had it, but nobody delivered it.
+    /// A peer had it, but none delivered it.
     #[error("no peer delivered `{name}`: the last one, {peer}, broke off: {error}")]
     BrokeOff {
         /// The file.
@@ -85,7 +85,7 @@ pub enum FetchError {
         /// The error of the call.
         error: CallError,
     },
-    /// Somebody had it, but what came was not it.
+    /// A peer had it, but sent wrong bytes.
     #[error("`{name}` is not stored: {peer} sent bytes that are not what the digest says")]
     Corrupt {
         /// The file.
@@ -308,7 +308,7 @@ impl Fetcher {
         }
     }
 
-    /// Gets the tree of what a source has.
+    /// Gets the tree of a source's content.
     async fn tree(&self, source: &Source) -> Result<PieceTree, Failure> {
         if let Some(tree) = PieceTree::of_one_piece(source.digest, source.size) {
             return Ok(tree);
@@ -402,7 +402,7 @@ impl Fetch<'_> {
         self.or_cancelled(over).await
     }
 
-    /// Takes up what an earlier fetch left of this file, if anything.
+    /// Takes up the bytes that an earlier fetch left of this file, if any.
     async fn take_up(&mut self, record: Option<Record>) -> Result<(), FetchError> {
         let target = self.job.target().clone();
         let left = self.fetcher.blocking(self.job.name(), move || {
@@ -425,7 +425,7 @@ impl Fetch<'_> {
         Ok(())
     }
 
-    /// Searches once and receives what is found. `None` if the file is stored then.
+    /// Searches once and receives from the holders. `None` if the file is stored then.
     async fn round(&mut self) -> Result<Option<Over>, FetchError> {
         let before = self.bytes();
         self.busy.forget_passed(now());
@@ -514,7 +514,7 @@ impl Fetch<'_> {
         Ok(false)
     }
 
-    /// Receives what `source` has, from it and from others. Returns whether the file is stored then.
+    /// Receives the content of `source`, from it and from others. Returns whether the file is stored then.
     async fn receive_from(
         &mut self,
         source: Source,
@@ -555,7 +555,7 @@ impl Fetch<'_> {
         self.download(Some(source), sources, trouble).await
     }
 
-    /// Notes what a holder did wrong, or that it is busy. Nothing was stored.
+    /// Notes the failure of a holder, or that it is busy. Nothing was stored.
     fn failed(&self, peer: &PeerUrl, failure: Failure, trouble: &mut Trouble) -> bool {
         match failure.busy_for() {
             Some(wait) => self.busy.add(peer, now() + wait),
@@ -568,7 +568,7 @@ impl Fetch<'_> {
         false
     }
 
-    /// Makes a file of a tree, of what an earlier fetch left and of its last piece.
+    /// Makes a file of a tree, of the bytes that an earlier fetch left and of its last piece.
     async fn open(
         &mut self,
         source: &Source,
@@ -834,7 +834,7 @@ impl Fetch<'_> {
         self.job.holds(state, file);
     }
 
-    /// Notes in the record what is held now.
+    /// Notes in the record the bytes that are held now.
     async fn pause(&self, is_active: bool) -> Result<(), FetchError> {
         let (temporary, bytes) = match &self.held {
             Held::Nothing => return Ok(()),
@@ -850,7 +850,7 @@ impl Fetch<'_> {
             .await
     }
 
-    /// Gives up what is held.
+    /// Gives up the held bytes.
     async fn discard(&mut self) -> Result<(), FetchError> {
         let held = std::mem::replace(&mut self.held, Held::Nothing);
         let target = self.job.target().clone();
@@ -866,7 +866,7 @@ impl Fetch<'_> {
             .await
     }
 
-    /// Keeps what was received, if the fetch ended without the file.
+    /// Keeps the received bytes, if the fetch ended without the file.
     async fn put_away(&mut self, result: &Result<(), FetchError>) -> Result<(), FetchError> {
         if result.is_ok() {
             return self.discard().await;

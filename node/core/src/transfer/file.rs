@@ -35,7 +35,7 @@ use crate::{
     share::{Digests, Incoming, IncomingStream, Replace, Share, ShareError, SharedBlob},
 };
 
-/// Where a fetch puts what it receives.
+/// The target of the bytes of a fetch.
 #[derive(Clone, Debug)]
 pub(super) struct Target {
     pub(super) share: Arc<Share>,
@@ -135,7 +135,7 @@ impl Target {
         Ok(())
     }
 
-    /// Opens what a record names. One that cannot be opened is removed.
+    /// Opens the temporary that a record names. One that cannot be opened is removed.
     ///
     /// # Errors
     /// As [`Share::resume`].

@@ -64,11 +64,11 @@ pub struct JobStatus {
     pub peer: Option<PeerUrl>,
     /// Peers asked.
     pub asked: usize,
-    /// When it started.
+    /// The time of its start.
     pub started: SystemTime,
-    /// When it ended.
+    /// The time of its end.
     pub ended: Option<SystemTime>,
-    /// Why it failed.
+    /// The error, if it failed.
     pub error: Option<Arc<FetchError>>,
     /// The bytes that are kept of it, if it ended without the file.
     pub kept: Option<Kept>,
@@ -207,7 +207,7 @@ impl Job {
         });
     }
 
-    /// Notes that `peer` sends what nobody can check.
+    /// Notes that `peer` sends content that nobody can check.
     pub(super) fn receives_unverified(&self, peer: &PeerUrl) {
         self.update(|status| {
             (status.state, status.bytes) = (JobState::Receiving, 0);

@@ -27,7 +27,7 @@ pub(super) const HEADERS_MAX: usize = 64;
 /// Most empty lines before a request.
 const EMPTY_LINES_MAX: usize = 4;
 
-/// Why bytes are no request.
+/// The error of bytes that are not a request.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 pub(super) enum FramingError {
     /// The head is not plainly right.
@@ -81,7 +81,7 @@ impl FramingError {
     }
 }
 
-/// Where in a request the bytes are.
+/// The position in a request.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Position {
     /// Between two requests.

@@ -76,10 +76,10 @@ impl Reading {
     }
 
     /// Notes that a write waits at `now`. Returns when to call this again; `unacked` is asked for
-    /// what the client has not acknowledged.
+    /// the bytes that the client has not acknowledged.
     ///
     /// # Errors
-    /// When the client reads too slowly.
+    /// Errors if the client reads too slowly.
     pub(super) fn waits(
         &mut self,
         now: Instant,

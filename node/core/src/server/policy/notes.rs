@@ -60,8 +60,8 @@ impl Notes {
 }
 
 impl Failures {
-    /// Notes a failure. Gives how many were not told before it, if it is to be
-    /// told.
+    /// Notes a failure. Returns how many were not reported before it, if it is to be
+    /// reported.
     fn note(&mut self, now: Instant) -> Option<u64> {
         let is_soon = |told| now.saturating_duration_since(told) < PAUSE;
         if self.told.is_some_and(is_soon) {

@@ -1,4 +1,4 @@
-//! Chosen schedules of the model: what each pair of troubles comes to.
+//! Chosen schedules of the model: the outcome of each pair of troubles.
 
 use std::sync::mpsc;
 
