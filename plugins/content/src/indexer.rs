@@ -103,7 +103,7 @@ struct Indexing<'a> {
     next_look: Instant,
     /// True if there are more files than could be listed.
     are_more: bool,
-    /// The last change before the begin.
+    /// The last change before the start.
     pass: u64,
     /// The number of files since the last report that none waits.
     since_told: u64,

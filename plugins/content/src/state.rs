@@ -73,7 +73,7 @@ struct State {
     error: Option<String>,
 }
 
-/// The state at the begin of a query.
+/// The state at the start of a query.
 pub(crate) struct Seen {
     pub(crate) view: Option<View>,
     pub(crate) waiting: Arc<Waiting>,

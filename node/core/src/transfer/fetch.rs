@@ -118,7 +118,7 @@ impl FetchError {
     }
 }
 
-/// The begin of a fetch.
+/// The start of a fetch.
 #[derive(Debug)]
 pub(super) enum Begun {
     /// Nothing but the name or digest.
