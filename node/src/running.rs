@@ -199,7 +199,7 @@ fn take(state: &StateDir) -> Result<StateLock, StartError> {
 }
 
 /// Says where the control port is: to controllers in `STATE/control`, and in the lock, so
-/// that they can tell a node that runs from somebody else at its port.
+/// that they can distinguish a node that runs from another program at its port.
 fn tell_controllers(
     state: &StateDir,
     lock: &StateLock,

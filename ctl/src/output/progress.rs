@@ -141,7 +141,7 @@ fn how_far(state: &State, time: Duration) -> Vec<String> {
     ]
 }
 
-/// Returns the bytes a second since the begin, once there is enough to tell.
+/// Returns the bytes a second since the start, once there is enough to tell.
 fn rate(here: u64, time: Duration) -> Option<u64> {
     let milliseconds = time.as_millis().max(1);
     (milliseconds >= 500)

@@ -253,7 +253,7 @@ impl Overlay {
         };
         match outcome {
             Outcome::Another { was } => self.tell_another(peer, was, id),
-            // That it was dropped had been told.
+            // That it was dropped had been reported.
             Outcome::New if was_lost => self.tell_added(peer, KnownFrom::Lost),
             Outcome::Same { known } => return self.is_known(peer, known),
             Outcome::New | Outcome::Known | Outcome::Gone => {}

@@ -89,7 +89,7 @@ pub struct Catalogue {
     doubtful: AtomicBool,
     /// Directories that cannot be read now, and why.
     unreadable: Mutex<BTreeMap<String, String>>,
-    /// Made of `view`, and told of each change after it.
+    /// Made of `view`, and updated with each change after it.
     vocabulary: Mutex<Vocabulary>,
     changes: Publisher<ChangeSet>,
     _stored: Subscription<Vec<ShareName>>,
@@ -479,7 +479,7 @@ impl Catalogue {
         });
     }
 
-    /// Looks at a file and tells of it.
+    /// Looks at a file and reports it.
     fn note(&self, name: &ShareName, wait: Duration) {
         self.note_with(&[name], wait, |name| self.share.on_disk(name));
     }

@@ -3,7 +3,7 @@
 //! # Participants
 //! [`Keeper`] runs on a thread of its own. It looks where a hint points
 //! ([`look`]), and, in a [`sweep`], at one directory after the other: at the
-//! start, when hints were lost, and again and again for what no hint told.
+//! start, when hints were lost, and again and again for changes without a hint.
 //!
 //! # Invariants
 //! - What the disk says counts. A lost, late or wrong hint costs time, never a

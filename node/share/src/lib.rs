@@ -331,7 +331,7 @@ impl Share {
         Ok(info(name.as_str().to_owned(), meta))
     }
 
-    /// Returns the metadata of a file, as far as the clock tells.
+    /// Returns the metadata of a file, as far as the clock shows.
     fn meta(&self, file: &OnDisk) -> Meta {
         let stamp = self.writes.stamp(file);
         let settled = stamp.is_settled(SystemTime::now());

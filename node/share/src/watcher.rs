@@ -1,4 +1,4 @@
-//! Being told of changes in the directory.
+//! Reports of changes in the directory.
 //!
 //! # Participants
 //! A [`Watcher`] watches directories, one by one, and gives [`Hints`]; the one
@@ -36,7 +36,7 @@ pub(super) enum WatchError {
     /// It is not there.
     #[error("it is not there")]
     Gone,
-    /// Its file system tells of no changes that others make.
+    /// Its file system reports no changes that others make.
     #[error(
         "{} is on {kind}, which tells of no changes that are made elsewhere: it is looked at every 20 s, and by `ctl rescan`",
         place(name)

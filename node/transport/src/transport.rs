@@ -75,7 +75,7 @@ pub enum PeerKind {
 /// The name of Sixhop nodes in the HTTP header `Server`.
 pub const SERVER_NAME: &str = concat!("sixhop/", env!("CARGO_PKG_VERSION"));
 
-/// The begin of such a name, in all versions.
+/// The start of such a name, in all versions.
 const SERVER_PREFIX: &str = "sixhop/";
 
 /// The answer of a peer, status 200 or 206.

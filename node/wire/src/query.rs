@@ -104,7 +104,7 @@ struct Part {
 
 /// A word or a quoted part as it stands in the query.
 struct Token<'a> {
-    /// Its begin, in bytes.
+    /// Its start, in bytes.
     start: usize,
     gap: &'a str,
     body: &'a str,

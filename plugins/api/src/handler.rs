@@ -54,7 +54,7 @@ pub struct Excerpt {
     pub marks: Vec<Range<usize>>,
     /// Number of the line, from 1, if `text` is one line.
     pub line: Option<u64>,
-    /// The begin of the first mark in the line, in bytes of the file, from 1.
+    /// The start of the first mark in the line, in bytes of the file, from 1.
     pub column: Option<u64>,
     /// Lines before it, if they are wanted.
     pub before: Vec<String>,

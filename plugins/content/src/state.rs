@@ -4,7 +4,7 @@
 //! # Invariants
 //! - A file of the share is in the [`Seen::view`] as it is, or it is waiting, or
 //!   it is not known yet that it is there; then [`Seen::is_listed`] is false.
-//!   (Its change may also not have been told yet; who tells is soon.)
+//!   (Its change may also not have been reported yet; the report is soon.)
 //! - The three are taken together, under one lock.
 //! - At most [`WAITING_MAX`] names wait.
 
@@ -73,7 +73,7 @@ struct State {
     error: Option<String>,
 }
 
-/// The state at the begin of a query.
+/// The state at the start of a query.
 pub(crate) struct Seen {
     pub(crate) view: Option<View>,
     pub(crate) waiting: Arc<Waiting>,
@@ -146,7 +146,7 @@ impl Shared {
         self.news.notify_all();
     }
 
-    // For who tells of changes.
+    // For the reporter of changes.
 
     pub(crate) fn changed(&self, changes: Changes<'_>) {
         let mut state = self.state();
@@ -414,7 +414,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_query_does_not_rely_on_a_commit_after_its_begin() {
+    fn a_query_does_not_rely_on_a_commit_after_its_start() {
         let mut state = State::default();
         for commit in 1..=2 * RECENT_MAX as u64 {
             state.commits = commit;

@@ -7,7 +7,7 @@
 //! nothing else, and without it the file is found all the same.
 //!
 //! A text with `*`, `?`, `[…]` or `{…}` is a glob if there is no file of that name: with a
-//! `/` it is held against the whole name, without one against the last part. `**` crosses
+//! `/` it is matched against the whole name, without one against the last part. `**` crosses
 //! directories, `*` and `?` do not. It heeds no case; names in the case that was written
 //! come first. A glob that is not valid, or that no name matches, is words. A quoted text is
 //! never a glob.
@@ -383,7 +383,7 @@ struct Ranked {
 }
 
 impl Ranked {
-    /// Creates a ranking of that many hits, and one more that tells that there are more.
+    /// Creates a ranking of that many hits, and one more that shows that there are more.
     fn new(room: usize) -> Ranked {
         Ranked {
             files: BTreeMap::new(),

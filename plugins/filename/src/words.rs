@@ -258,7 +258,7 @@ fn left_out(token: &str) -> Option<&str> {
     word.starts_with(char::is_alphanumeric).then_some(word)
 }
 
-/// Returns true if the word has signs: it is held against the whole name.
+/// Returns true if the word has signs: it is matched against the whole name.
 fn has_signs(word: &str) -> bool {
     !word.chars().all(char::is_alphanumeric) && words(word).next() != Some(word)
 }

@@ -55,7 +55,7 @@ pub(crate) struct Pipes {
     output: ChildStdout,
     errors: ChildStderr,
     inbound: Vec<u8>,
-    /// The begin of the next line in `inbound`.
+    /// The start of the next line in `inbound`.
     start: usize,
     /// Up to where it is known to have no end.
     searched: usize,

@@ -164,7 +164,7 @@ events! {
         /// Name of the file.
         name: String,
     }
-    /// A fetch goes on; told now and then.
+    /// A fetch goes on; reported now and then.
     FetchProgress = "fetch.progress" {
         /// Number of the fetch.
         id: u64,

@@ -22,7 +22,7 @@ pub const SUMMARIES_MAX: usize = 64;
 pub const NO_AGE: Duration = Duration::from_secs(20);
 
 /// The time that a peer is known before its summary says no: one that has just started,
-/// or was just given its files, may not have told them yet.
+/// or was just given its files, may not have reported them yet.
 const YOUNG: Duration = Duration::from_secs(2);
 
 /// The time that a summary says yes.

@@ -205,7 +205,7 @@ struct Needle<'t> {
 
 impl<'t> Needle<'t> {
     fn of(text: &'t str) -> Needle<'t> {
-        // Names are kept in two parts; what crosses them is held against both.
+        // Names are kept in two parts; a match across them is checked against both.
         let part = text.split('/').max_by_key(|part| part.len());
         let part = part.unwrap_or(text);
         Needle {

@@ -9,7 +9,7 @@ use crate::SharedFile;
 
 /// Content of the share that is open for reading, by its digest.
 ///
-/// Each piece is held against the digest when it is read. So bytes that changed
+/// Each piece is checked against the digest when it is read. So bytes that changed
 /// without a sign are given to nobody.
 #[derive(Debug)]
 pub struct SharedBlob {

@@ -111,7 +111,7 @@ impl Group {
         }
     }
 
-    /// Puts the files in their places and tells of them.
+    /// Puts the files in their places and reports them.
     fn place(&mut self, share: &Share, placed: &mut dyn FnMut(usize, Stamp)) {
         for mut file in std::mem::take(&mut self.written) {
             match file.target.place() {

@@ -27,7 +27,7 @@ pub(super) struct Voice<'e> {
     troubles: Vec<String>,
 }
 
-/// Changes that are not told yet.
+/// Changes that are not reported yet.
 #[derive(Default)]
 struct Waiting {
     added: usize,

@@ -50,7 +50,7 @@ pub struct Summary {
     pub is_public: bool,
     /// Pieces of the names of its files.
     pub grams: Option<Told>,
-    /// The filters of its peers, as those told them.
+    /// The filters of its peers, from their own summaries.
     pub near: Vec<Near>,
 }
 
@@ -165,7 +165,7 @@ impl Summary {
 }
 
 impl Told {
-    /// Returns the filter that it tells, if the caller has the one before.
+    /// Returns the filter that it describes, if the caller has the one before.
     #[must_use]
     pub fn over(self, before: Option<&Filter>) -> Option<Filter> {
         match self {

@@ -106,7 +106,7 @@ fn sizes_are_ranges() {
 }
 
 #[test]
-fn days_include_their_begin_and_a_file_needs_a_time() {
+fn days_include_their_start_and_a_file_needs_a_time() {
     let query = parse("after:1970-01-02 before:1970-01-03").unwrap();
     let day = 24 * 3_600;
     let admits = |seconds| passes(&query, "a", 1, seconds);

@@ -29,7 +29,7 @@ pub(crate) struct Best {
     pub(crate) score: f64,
 }
 
-/// A word that a file has to have, or the begin of one.
+/// A word that a file has to have, or the start of one.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct WantedWord {
     pub(crate) word: Word,

@@ -32,7 +32,7 @@ pub(super) struct Phrase {
     pub(super) words: Vec<Next>,
     /// Signs directly behind the last word.
     pub(super) trail: String,
-    /// True if the last word is the begin of one.
+    /// True if the last word is the start of one.
     pub(super) is_begin: bool,
 }
 

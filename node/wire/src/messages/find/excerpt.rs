@@ -24,7 +24,7 @@ pub struct FindExcerpt {
     pub marks: Vec<Range<usize>>,
     /// Number of the line, from 1, if the text is one line.
     pub line: Option<u64>,
-    /// The begin of the first mark in the line, in bytes of the file, from 1.
+    /// The start of the first mark in the line, in bytes of the file, from 1.
     pub column: Option<u64>,
     /// Lines before it.
     pub before: Vec<String>,
