@@ -1,0 +1,4 @@
+//! What differs between systems.
+
+pub mod space;
+pub mod usage;
