@@ -1,4 +1,4 @@
-//! What was said on the command line, and no more: nothing here reads a file or calls a node.
+//! The command line, and no more: nothing here reads a file or calls a node.
 //!
 //! The help texts are the comments below.
 
@@ -15,7 +15,7 @@ use crate::{
     output::{Format, Output, Verbosity},
 };
 
-/// What follows the help of the program.
+/// The text behind the help of the program.
 const AFTER_HELP: &str = "\
 Examples:
   ctl up --share ~/Public                 run a node in this terminal
@@ -147,12 +147,12 @@ pub(crate) struct TransfersArgs {
     pub(crate) action: Option<TransfersAction>,
 }
 
-/// What to do with a fetch.
+/// An action on a fetch.
 #[derive(Clone, Copy, Debug, Subcommand)]
 pub(crate) enum TransfersAction {
     /// List them; so does `ctl transfers` alone
     Ls,
-    /// Stop a fetch, whoever waits for it. What came of it is kept for a day
+    /// Stop a fetch, also for others that wait for it. Its result is kept for a day
     Cancel {
         /// Number of the fetch
         id: u64,
@@ -180,7 +180,7 @@ Examples:
   ctl search summer holiday          the words need no quotes
   ctl search '*.txt' --json | jq -r '.hits[].name'")]
 pub(crate) struct SearchArgs {
-    /// What to look for: [handler:]text
+    /// The query: [handler:]text
     #[arg(required = true, value_name = "QUERY")]
     pub(crate) words: Vec<String>,
     /// Stop after this many hits [default: 100]
@@ -286,7 +286,7 @@ pub(crate) struct GrepArgs {
     pub(crate) pcre2: bool,
 }
 
-/// Lines of context as the query takes them.
+/// Parses lines of context as the query takes them.
 fn context_lines(text: &str) -> Result<usize, String> {
     let lines = text.parse().ok().filter(|lines| *lines <= 10);
     lines.ok_or_else(|| "ctl grep shows at most 10 lines around a hit; ctl cat or ctl fetch brings the whole file".to_owned())
@@ -312,7 +312,7 @@ pub(crate) struct PeersArgs {
     pub(crate) action: Option<PeersAction>,
 }
 
-/// What to do with peers.
+/// An action on peers.
 #[derive(Clone, Debug, Subcommand)]
 pub(crate) enum PeersAction {
     /// List them; so does `ctl peers` alone
@@ -429,7 +429,7 @@ pub(crate) struct CacheArgs {
     pub(crate) action: CacheAction,
 }
 
-/// What to do with the cache.
+/// An action on the cache.
 #[derive(Clone, Copy, Debug, Subcommand)]
 pub(crate) enum CacheAction {
     /// List what is kept, what was used last first: digest, size, hits, last use
@@ -453,7 +453,7 @@ pub(crate) struct PluginArgs {
     pub(crate) action: PluginAction,
 }
 
-/// What to do with handlers.
+/// An action on handlers.
 #[derive(Clone, Debug, Subcommand)]
 pub(crate) enum PluginAction {
     /// List the handlers of the node and the files that are none: prefix, state, where from, what it finds
@@ -593,7 +593,7 @@ pub(crate) struct CompletionsArgs {
 }
 
 impl GlobalArgs {
-    /// Where results and messages go.
+    /// Returns the outlet for results and messages.
     pub(crate) fn output(&self) -> Output {
         let format = if self.json {
             Format::Json
@@ -610,12 +610,12 @@ impl GlobalArgs {
 }
 
 impl SearchArgs {
-    /// The query: words that the shell has taken apart are one query.
+    /// Returns the query: words that the shell has taken apart are one query.
     pub(crate) fn query(&self) -> String {
         self.words.join(" ")
     }
 
-    /// How far the search goes.
+    /// Returns the reach of the search.
     pub(crate) fn reach(&self) -> SearchReach {
         match (self.quick, self.sure) {
             (true, _) => SearchReach::Quick,
@@ -626,7 +626,7 @@ impl SearchArgs {
 }
 
 impl FetchArgs {
-    /// What to do with a file that is there already.
+    /// Returns the treatment of a file that is there already.
     pub(crate) fn existing(&self) -> Existing {
         if self.replace {
             Existing::Replace

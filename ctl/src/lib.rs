@@ -56,7 +56,7 @@ pub fn main() -> ExitCode {
     ExitCode::from(result.map_or_else(|error| error.exit_code(), |()| 0))
 }
 
-/// Help, version, or a command line that makes no sense.
+/// Prints help, version, or the error in a command line.
 fn not_understood(error: &clap::Error) -> ExitCode {
     let is_answer = matches!(
         error.kind(),

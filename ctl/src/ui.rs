@@ -99,7 +99,7 @@ impl Served {
         })
     }
 
-    /// A new link to the page; the one before is good for nothing any more.
+    /// Returns a new link to the page; the one before is good for nothing any more.
     pub(crate) fn link(&self) -> Result<String, CtlError> {
         let token = self.site.access().new_token();
         let token =

@@ -1,4 +1,4 @@
-//! What was said: the options of `noded`.
+//! The options of `noded`, as they are written.
 //!
 //! Nothing is read or checked here but the form of each option.
 
@@ -36,7 +36,7 @@ Exit codes: 0 ended cleanly, 1 failed, 2 wrong usage.
 SIXHOP_LOG sets what is logged: error, warn, info (default), debug, trace; or
 target=level, several with commas: warn,node_core::transfer=debug.";
 
-/// Options of a node, for `noded` and whoever embeds a node.
+/// Options of a node, for `noded` and programs that embed a node.
 #[derive(Args, Clone, Debug, Default)]
 pub struct NodeArgs {
     /// Directory to share; files that are fetched are stored there too
@@ -105,7 +105,7 @@ pub struct NodeArgs {
     #[arg(long, value_name = "RATE", env = "SIXHOP_DOWNLOAD_RATE")]
     pub download_rate: Option<RateSchedule>,
 
-    /// Whether to meet nodes of the local network by mDNS: auto does when the
+    /// Meet nodes of the local network by mDNS: auto does when the
     /// node listens there, on does also on loopback, off never [default: auto]
     #[arg(
         long,
@@ -165,11 +165,11 @@ pub enum LogFormat {
     Json,
 }
 
-/// Whether nodes of the local network are met by mDNS.
+/// The setting of mDNS in the local network.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, ValueEnum)]
 #[serde(rename_all = "snake_case")]
 pub enum Mdns {
-    /// When the node listens in a local network.
+    /// On when the node listens in a local network.
     #[default]
     Auto,
     /// Wherever the node listens.

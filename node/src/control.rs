@@ -57,7 +57,7 @@ pub use self::{
     server::{ControlListeners, ControlServer},
 };
 
-/// What the owner may do.
+/// The actions that only the owner may take.
 #[derive(Clone, Debug)]
 pub struct Owner {
     /// The node.
@@ -71,7 +71,7 @@ pub struct Owner {
 }
 
 impl Owner {
-    /// All methods of the control connection.
+    /// Returns all methods of the control connection.
     fn methods(self) -> RpcModule<()> {
         let mut module = RpcModule::new(());
         let parts = [
@@ -101,7 +101,7 @@ impl Owner {
     }
 }
 
-/// The error for a name that could not be in a share.
+/// Returns the error for a name that could not be in a share.
 fn bad_name(text: &str, error: &node_wire::NameError) -> ApiError {
     let name = node_wire::escaped(text);
     ApiError::new(
@@ -110,7 +110,7 @@ fn bad_name(text: &str, error: &node_wire::NameError) -> ApiError {
     )
 }
 
-/// The error for a task that panicked.
+/// Returns the error for a task that panicked.
 fn broken() -> ApiError {
     ApiError::new(
         ErrorCode::Failed,

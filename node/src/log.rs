@@ -1,6 +1,6 @@
-//! The log of the process: what is said, in which form, and how often.
+//! The log of the process, on standard error.
 //!
-//! There is one, on standard error. What is said can be changed while it runs.
+//! Its level can be changed while it runs, and lines of one kind have a limit.
 
 mod levels;
 mod limited;
@@ -23,13 +23,13 @@ use self::{
 };
 use crate::cli::LogFormat;
 
-/// Variable that says what is logged.
+/// Variable that sets the level of the log.
 const VARIABLE: &str = "SIXHOP_LOG";
 
 /// The log that this process writes, once it writes one.
 static LOG: OnceLock<Log> = OnceLock::new();
 
-/// Why what is logged cannot be said.
+/// The error of a log that cannot be set up or changed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum LogError {
     /// The variable makes no sense.
@@ -112,7 +112,7 @@ fn reloading<S: 'static>(handle: Handle<EnvFilter, S>) -> Reload {
     Box::new(move |filter| handle.reload(filter))
 }
 
-/// Returns what is logged, after changing it to `wanted` if that is given.
+/// Returns the level of the log, after changing it to `wanted` if that is given.
 ///
 /// # Errors
 /// [`LogError`] when it makes no sense or there is no log to change.

@@ -109,7 +109,7 @@ async fn live(settings: Settings, args: NodeArgs) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// The one line on standard output. Whoever waits for it may close it.
+/// Prints the one line on standard output. The reader may close it.
 fn announce(running: &Running) {
     let line = format!(
         "ready url={} control={}\n",
@@ -146,9 +146,9 @@ fn look_again(settings: &Settings, args: &NodeArgs) {
 struct Signals {
     terminate: Signal,
     interrupt: Signal,
-    /// `None` when whoever started the process has it ignore the signal.
+    /// `None` when the parent of the process has it ignore the signal.
     hangup: Option<Signal>,
-    /// Whether the process was started at a terminal, and ends with it.
+    /// True if the process was started at a terminal, and ends with it.
     at_terminal: bool,
     /// Caught so that a file that grows too large is an error and not the end.
     _file_size: Signal,

@@ -72,7 +72,7 @@ impl Load {
         }
     }
 
-    /// Calls a second in one round.
+    /// Returns the calls a second in one round.
     fn run(&self) -> f64 {
         let (stop, start) = (AtomicBool::new(false), Instant::now());
         let calls: u32 = scope(|threads| {
@@ -89,7 +89,7 @@ impl Load {
         f64::from(calls) / start.elapsed().as_secs_f64()
     }
 
-    /// Calls until it is told to stop; the number of answers.
+    /// Calls until `stop` is set. Returns the number of answers.
     fn client(&self, stop: &AtomicBool) -> u32 {
         let (mut calls, mut connection) = (0, None);
         while !stop.load(Ordering::Relaxed) {
@@ -109,7 +109,7 @@ impl Load {
     }
 }
 
-/// One call; whether the connection stays open. Nothing when there was no good answer.
+/// Makes one call; returns whether the connection stays open. Nothing when there was no good answer.
 fn exchange(stream: &mut TcpStream, request: &[u8]) -> Option<bool> {
     stream.write_all(request).ok()?;
     let mut answer = [0; 2048];

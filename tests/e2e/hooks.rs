@@ -118,7 +118,7 @@ print(bob.wait("fetch.done").data.name);
 }
 
 #[test]
-fn events_that_come_while_a_callback_runs_are_neither_lost_nor_doubled() {
+fn events_during_a_callback_are_neither_lost_nor_doubled() {
     let node = noded().start();
     let text = r#"
 let heard = 0;

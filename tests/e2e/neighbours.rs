@@ -40,7 +40,7 @@ fn heard(listener: &TcpListener) -> Vec<Vec<u8>> {
     heard
 }
 
-/// Half a request of somebody without a secret, on so many connections.
+/// Opens so many connections, each with half a request of somebody without a secret.
 fn half_said(url: &str, count: usize) -> Vec<TcpStream> {
     let half = format!("POST / HTTP/1.1\r\nHost: {}\r\n", http::address(url));
     let connect = |_| {

@@ -1,4 +1,4 @@
-//! Where a download goes that is no file, and what the end of a terminal leaves.
+//! Tests of downloads into something that is not a file, and of the end of a terminal.
 
 use std::{
     fs,

@@ -1,7 +1,7 @@
 //! The commands of the README are run as they stand there.
 //!
-//! What depends on the reader is filled in: the home, free ports for `4242`, and a second node for the peer. What builds is
-//! left out; this test is a part of what it builds.
+//! Values that depend on the reader are filled in: the home, free ports for `4242`, a second node for the peer. Builds
+//! are left out; this test is a part of what they make.
 
 use std::os::unix::fs::symlink;
 use std::process::{Child, Command, Stdio};
@@ -135,7 +135,7 @@ impl Drop for Reader {
     }
 }
 
-/// The commands of the README, without comments.
+/// Returns the commands of the README, without comments.
 fn commands(readme: &str) -> Vec<String> {
     let blocks = readme.split("```sh\n").skip(1);
     let lines = blocks

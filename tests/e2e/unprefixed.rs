@@ -11,7 +11,7 @@ const SOON: Duration = Duration::from_secs(20);
 
 const POEM: &str = "first line\na poem of the sea, and no other poem\n";
 
-/// Names and handlers of the hits, in their order.
+/// Returns names and handlers of the hits, in their order.
 fn hits(node: &NodeProcess, query: &str) -> Vec<(String, String)> {
     let answer = node
         .control()

@@ -1,4 +1,4 @@
-//! Somebody who is no peer: it counts who connects, and says the same to all.
+//! A listener that is not a peer: it counts who connects, and says the same to all.
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -46,12 +46,12 @@ impl Listener {
         }
     }
 
-    /// Its URL.
+    /// Returns its URL.
     pub fn url(&self) -> String {
         format!("http://{}/", self.address)
     }
 
-    /// How many have connected.
+    /// Returns the number of connections so far.
     pub fn connections(&self) -> usize {
         self.connections.load(Ordering::SeqCst)
     }

@@ -1,4 +1,4 @@
-//! What a process holds, from `/proc`.
+//! The resources of a process, from `/proc`.
 
 use std::path::PathBuf;
 use std::time::Duration;

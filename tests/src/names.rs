@@ -343,12 +343,12 @@ pub const NO_TEXT: &[(&str, &[u8])] = &[
     ("list", b"<array><data/></array>"),
 ];
 
-/// A name of too many bytes in one part.
+/// Returns a name of too many bytes in one part.
 pub fn too_long() -> String {
     "x".repeat(256)
 }
 
-/// A name percent-encoded for the path of a URL; `/` stays.
+/// Returns a name percent-encoded for the path of a URL; `/` stays.
 pub fn in_path(name: &str) -> String {
     let mut path = String::new();
     for byte in name.bytes() {

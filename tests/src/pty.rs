@@ -101,7 +101,7 @@ impl Pty {
             .expect("the terminal is there");
     }
 
-    /// All that was written to the terminal so far, control sequences of the terminal left out.
+    /// Returns all that was written to the terminal so far, control sequences of the terminal left out.
     #[must_use]
     pub fn text(&self) -> String {
         let screen = self.screen.lock().unwrap_or_else(PoisonError::into_inner);
@@ -154,7 +154,7 @@ impl Drop for Pty {
     }
 }
 
-/// Text without sequences that begin with an escape character.
+/// Returns text without sequences that begin with an escape character.
 fn without_sequences(text: &str) -> String {
     let mut shown = String::new();
     let mut letters = text.chars().peekable();

@@ -1,4 +1,4 @@
-//! `ctl doctor`: checks what the node needs, and says what to do.
+//! `ctl doctor`: checks the node, and says what to do.
 //!
 //! The node checks itself. That it answers at all is the first check.
 

@@ -56,7 +56,7 @@ fn row(status: &FetchStatus, output: Output) -> Vec<String> {
     ]
 }
 
-/// A fetch of all that match a query. Its files have rows of their own.
+/// Returns the row of a fetch of all that match a query. Its files have rows of their own.
 fn batch_row(batch: &FetchBatch, output: Output) -> Vec<String> {
     let state = match batch {
         FetchBatch {

@@ -172,7 +172,7 @@ fn text(share: &Path, name: &str) -> Result<String, CtlError> {
     Ok(text)
 }
 
-/// The path of a regular file in real directories.
+/// Returns the path of a regular file in real directories.
 fn existing(share: &Path, name: &ShareName) -> Result<PathBuf, CtlError> {
     let mut path = share.to_owned();
     let mut is_file = false;

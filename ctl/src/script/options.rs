@@ -28,7 +28,7 @@ pub(super) fn command(verb: &str, about: &[&str], options: &Map) -> Result<Comma
     Ok(cli.command)
 }
 
-/// The words for one option: none if it is false, one for each value of an array.
+/// Returns the words for one option: none if it is false, one for each value of an array.
 fn option(name: &str, value: &Dynamic) -> Result<Vec<String>, CtlError> {
     let flag = format!("--{}", name.replace('_', "-"));
     if let Ok(is_set) = value.as_bool() {

@@ -11,7 +11,7 @@ struct Example {
     output: String,
 }
 
-/// All scripts that are followed by what they print.
+/// Returns all scripts of the page, each with its output.
 fn examples() -> Vec<Example> {
     let mut examples = Vec::new();
     let mut heading = "";

@@ -15,7 +15,7 @@ macro_rules! counters {
         }
 
         impl Counters {
-            /// All counts by name.
+            /// Returns all counts by name.
             #[must_use]
             pub fn snapshot(&self) -> BTreeMap<String, u64> {
                 let counts = self.all().into_iter();
@@ -48,7 +48,7 @@ counters! {
     bytes_received,
     /// Bytes of content sent to others, not encoded.
     bytes_served,
-    /// Those of them that came from the cache.
+    /// The part of them that came from the cache.
     cache_bytes_served,
     /// Times that content was found in the cache.
     cache_hits,
@@ -132,7 +132,7 @@ impl Counter {
         self.0.fetch_add(n, Ordering::Relaxed);
     }
 
-    /// The count so far.
+    /// Returns the count so far.
     #[must_use]
     pub fn get(&self) -> u64 {
         self.0.load(Ordering::Relaxed)

@@ -5,7 +5,7 @@
 //! - [`events`] and [`counters`]: what happens, and how often.
 //! - [`rate`], [`pace`] and [`bucket`]: bytes a second, silence, and calls a second; [`schedule`]: rates by the time of day.
 //! - [`disk`]: the one door for blocking work; [`threads`]: threads for work that takes long.
-//! - [`platform`]: what differs between systems.
+//! - [`platform`]: the parts that differ between systems.
 //! - [`process`]: no core dumps, and whether SIGHUP counts.
 //! - [`admission`]: connections of the owner and of strangers on this machine.
 //! - [`size`]: sizes as people write them.

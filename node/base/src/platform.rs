@@ -1,4 +1,4 @@
-//! What differs between systems.
+//! The parts of the code that differ between systems.
 
 pub mod space;
 pub mod usage;

@@ -36,7 +36,7 @@ struct Span {
     rate: u64,
 }
 
-/// Why a text is no schedule.
+/// The error of a text that is no schedule.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum ScheduleError {
     /// A rate is no size.

@@ -47,7 +47,7 @@ pub const DEFAULT_HANDLER: &str = "name";
 /// The handler of what is in files.
 pub const CONTENTS_HANDLER: &str = "text";
 
-/// Why a query was not answered.
+/// The reason why a query was not answered.
 #[derive(Debug, thiserror::Error)]
 pub enum QueryError {
     /// It is no query.
@@ -82,7 +82,7 @@ const OWNER_ANSWERS_MAX: usize = 64;
 
 /// The table of handlers.
 pub struct Handlers {
-    /// Where the owner is answered; others have threads of their own.
+    /// The threads for the owner; others have threads of their own.
     threads: Threads,
     built_in: Vec<Arc<dyn Handler>>,
     index: Option<Arc<dyn Index>>,
@@ -119,7 +119,7 @@ impl Handlers {
         }
     }
 
-    /// The handlers that every node has.
+    /// Returns the handlers that every node has.
     #[must_use]
     pub fn built_in(&self) -> &[Arc<dyn Handler>] {
         &self.built_in
@@ -147,7 +147,7 @@ impl Handlers {
         }
     }
 
-    /// The names of the handlers.
+    /// Returns the names of the handlers.
     #[must_use]
     pub fn names(&self) -> Vec<String> {
         let all = self.list();
@@ -156,7 +156,7 @@ impl Handlers {
             .collect()
     }
 
-    /// The handlers as they are now.
+    /// Returns the handlers as they are now.
     #[must_use]
     pub fn list(&self) -> Vec<Arc<dyn Handler>> {
         let added = self.plugins.iter().flat_map(|plugins| plugins.handlers());
@@ -212,7 +212,7 @@ impl Handlers {
         handler.name_check(&query.text(quotes_of(&*handler)))
     }
 
-    /// What is asked, and of whom.
+    /// Parses the query and finds its handler.
     fn read(&self, files: &Arc<dyn Files>, query: &str) -> Result<HandlerQuery, QueryError> {
         let parsed = Query::parse(query, SystemTime::now())?;
         let (query, handler) = match self.find(parsed.handler()) {

@@ -596,10 +596,15 @@ impl Transfers {
         Some(self.status_of(&job))
     }
 
-    /// Stops all fetches and waits until they are over.
-    pub async fn stop(&self) {
+    /// Cancels all fetches and does not wait for them. The next run of the node takes them up.
+    pub fn cancel_all(&self) {
         self.fetcher.stopping.store(true, Ordering::Release);
         self.cancel.cancel();
+    }
+
+    /// Stops all fetches and waits until they are over.
+    pub async fn stop(&self) {
+        self.cancel_all();
         self.tasks.close();
         self.tasks.wait().await;
     }

@@ -102,7 +102,7 @@ pub struct Share {
     disk: Disk,
 }
 
-/// What the files on their way have in common.
+/// The state that all incoming files share.
 #[derive(Debug)]
 struct Storing {
     siblings: Siblings,
@@ -116,7 +116,7 @@ struct Storing {
 pub struct SharedFile {
     /// The open file, at its start.
     pub file: File,
-    /// What it was when it was opened.
+    /// Its stamp when it was opened.
     pub stamp: Stamp,
     writes: Arc<HiddenWrites>,
 }
@@ -216,13 +216,13 @@ impl Share {
         &self.disk
     }
 
-    /// The path under which the directory was opened, for messages.
+    /// Returns the path under which the directory was opened, for messages.
     #[must_use]
     pub fn path(&self) -> &Path {
         self.root.path()
     }
 
-    /// Why nothing is shared now: the directory is not at its path, or cannot be
+    /// Returns the reason why nothing is shared now: the directory is not at its path, or cannot be
     /// read.
     #[must_use]
     pub fn trouble(&self) -> Option<String> {
@@ -235,7 +235,7 @@ impl Share {
         self.ignoring.troubles()
     }
 
-    /// Whether a file of this name is shared if it is there: whether it is not
+    /// Returns true if a file of this name would be shared: its name is not
     /// ignored. Blocks.
     #[must_use]
     pub fn shares(&self, name: &ShareName) -> bool {
@@ -255,7 +255,7 @@ impl Share {
         self.root.directory()
     }
 
-    /// The directory, for storing a file in it: the share, and no other that
+    /// Returns the directory, for storing a file in it: the share, and no other that
     /// took its path.
     fn directory_to_store(&self, name: &ShareName) -> Result<Arc<Dir>, ShareError> {
         let directory = self.directory().map_err(|error| ShareError::Away {
@@ -266,7 +266,7 @@ impl Share {
         Ok(directory)
     }
 
-    /// The directory, for reading a file of it that is shared.
+    /// Returns the directory, for reading a file of it that is shared.
     fn directory_of(&self, name: &ShareName) -> Result<Arc<Dir>, ShareError> {
         let directory = self
             .directory()
@@ -278,7 +278,7 @@ impl Share {
         }
     }
 
-    /// Which of the shares of this process it is.
+    /// Returns the number of this share in the process.
     #[must_use]
     pub fn identity(&self) -> u64 {
         self.identity
@@ -314,7 +314,7 @@ impl Share {
         })
     }
 
-    /// The stamp of the file `name`.
+    /// Returns the stamp of the file `name`.
     ///
     /// # Errors
     /// As [`Share::read`].
@@ -349,7 +349,7 @@ impl Share {
         self.on_disk_in(&*self.directory_of(name)?, name)
     }
 
-    /// The same for a file that is known to be shared.
+    /// Returns the state of a file that is known to be shared.
     fn on_disk_in(&self, directory: &Dir, name: &ShareName) -> Result<OnDisk, ShareError> {
         let metadata = directory
             .symlink_metadata(&*self.names.path(directory, name.as_str()))
@@ -380,7 +380,7 @@ impl Share {
         })
     }
 
-    /// Whether something, a file or not, has `name`. Blocks.
+    /// Returns true if something, a file or not, has `name`. Blocks.
     #[must_use]
     pub fn is_taken(&self, name: &ShareName) -> bool {
         let directory = self.directory();

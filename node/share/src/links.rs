@@ -18,7 +18,7 @@ const LINKS_MAX: usize = 100_000;
 pub(super) struct Links {
     files: BTreeMap<FileId, Linked>,
     names: BTreeMap<String, FileId>,
-    /// Whether there were more than are known.
+    /// True if there are more than are known.
     are_more: bool,
 }
 

@@ -21,7 +21,7 @@ use node_wire::name::{ShareName, composed};
 use super::{ShareError, disk_names::DiskNames, error::Doing};
 use node_base::{clock::now, sync::lock};
 
-/// How long the names of a directory are kept.
+/// The time that the names of a directory are kept.
 const KEPT_FOR: Duration = Duration::from_secs(2);
 
 /// Most names that are kept.

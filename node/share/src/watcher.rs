@@ -27,7 +27,7 @@ pub(super) use self::{
     system::System,
 };
 
-/// Why a directory is not watched.
+/// The reason why a directory is not watched.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub(super) enum WatchError {
     /// The system lets us watch no more of them.
@@ -44,7 +44,7 @@ pub(super) enum WatchError {
     Silent {
         /// The directory; empty for the share itself.
         name: String,
-        /// What the file system is called.
+        /// The name of the file system.
         kind: String,
     },
     /// Too many files have several names.
@@ -61,7 +61,7 @@ fn place(name: &str) -> &str {
     if name.is_empty() { "the share" } else { name }
 }
 
-/// What to do about the limit.
+/// Returns advice about the limit.
 pub(super) fn raise() -> &'static str {
     if cfg!(target_os = "linux") {
         "; raise it with: sysctl fs.inotify.max_user_watches=1048576 (and fs.inotify.max_user_instances=1024)"
@@ -82,7 +82,7 @@ pub(super) trait Watcher: Send {
 
 /// Makes watchers.
 pub(super) trait Watching: Send + Sync {
-    /// A watcher that gives hints about what is below `root`.
+    /// Returns a watcher that gives hints about what is below `root`.
     ///
     /// # Errors
     /// [`WatchError`] when the system has none for us.

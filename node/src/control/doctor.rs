@@ -1,4 +1,4 @@
-//! What a node needs, and how it is: the answer to `ctl doctor`.
+//! The checks of `ctl doctor`.
 //!
 //! [`checks`] asks; the functions below it decide, without asking anybody.
 
@@ -35,7 +35,7 @@ const FILES_WANTED: u64 = 1_024;
 /// Seconds by which a clock may be set while the node runs.
 const CLOCK_MOVED_MAX: f64 = 5.0;
 
-/// Checks all that the node needs.
+/// Checks share, disk, clock, ports and peers of the node.
 pub(super) async fn checks(owner: &Owner) -> Vec<Check> {
     let node = &owner.node;
     let share_path = node.share().path().to_owned();

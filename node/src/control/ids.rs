@@ -28,7 +28,7 @@ const REFUSED: char = 'r';
 /// Gives ids a form that jsonrpsee reads, and gives them back.
 #[derive(Clone)]
 pub(super) struct Ids {
-    /// What the ids of ours begin with.
+    /// The begin of the ids of ours.
     mark: Arc<str>,
 }
 

@@ -8,7 +8,7 @@ use node_base::{
 };
 use tokio::sync::watch;
 
-/// The secret of a node, where it is kept, and who is told when it is renewed.
+/// The secret of a node, its file, and the listeners to its renewal.
 #[derive(Clone, Debug)]
 pub struct Renewal {
     secret: Secret,
@@ -38,12 +38,12 @@ impl Renewal {
         Ok(())
     }
 
-    /// The state directory, where the secret is.
+    /// Returns the state directory, where the secret is.
     pub(super) fn state(&self) -> &Path {
         self.state.path()
     }
 
-    /// The secret as it is now and will be.
+    /// Returns the secret as it is now and will be.
     pub(super) fn secret(&self) -> Secret {
         self.secret.clone()
     }

@@ -1,4 +1,4 @@
-//! What is logged, as `SIXHOP_LOG` and `ctl log-level` say.
+//! The level of the log, as `SIXHOP_LOG` and `ctl log-level` say.
 //!
 //! # Invariants
 //! - A text that makes no sense is an error, never silence.
@@ -9,7 +9,7 @@ use std::{fmt, str::FromStr};
 
 use tracing_subscriber::{EnvFilter, filter::LevelFilter};
 
-/// What is logged if nothing is said.
+/// The level if nothing is set.
 const DEFAULT: &str = "info";
 
 /// Libraries that would print secrets.
@@ -36,7 +36,7 @@ const QUIET: [&str; 9] = [
 )]
 pub(crate) struct NoLevel(String);
 
-/// Which events are logged: a level, and other levels for parts of the program.
+/// The level of the log, and other levels for parts of the program.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Levels(String);
 
@@ -97,7 +97,7 @@ fn directive(part: &str) -> Result<String, NoLevel> {
     Ok(format!("{target}={level}"))
 }
 
-/// One of the five levels, in any case.
+/// Returns one of the five levels, in any case.
 fn parse_level(text: &str) -> Option<LevelFilter> {
     let is_word = text.chars().all(|c| c.is_ascii_alphabetic());
     let level = LevelFilter::from_str(text).ok()?;

@@ -9,7 +9,7 @@ use std::{
 use node_wire::peer_url::PORT_DEFAULT;
 use serde::Deserialize;
 
-/// Where to listen for peers: `ADDR:PORT`, `NAME:PORT`, `:PORT` for all addresses, or
+/// The address to listen on for peers: `ADDR:PORT`, `NAME:PORT`, `:PORT` for all addresses, or
 /// without a port, which then is [`PORT_DEFAULT`].
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq)]
 #[serde(try_from = "String")]
@@ -31,10 +31,10 @@ enum Host {
 pub struct NoListenAddress;
 
 impl ListenAddress {
-    /// The address that is meant.
+    /// Returns the address of this machine that the text means.
     ///
     /// # Errors
-    /// When it is a name that has no address.
+    /// Errors if it is a name that has no address.
     pub fn resolve(&self) -> io::Result<SocketAddr> {
         match &self.host {
             Host::Address(address) => Ok(SocketAddr::new(*address, self.port)),

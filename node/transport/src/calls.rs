@@ -42,7 +42,7 @@ const ADDRESSES_MAX: usize = 4;
 /// Longest answer to `hello`, in bytes.
 const HELLO_ANSWER_MAX: usize = 8 * 1024;
 
-/// Why a call brought no answer.
+/// The error of a call without an answer.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum CallError {
     /// The bytes did not come.
@@ -63,7 +63,7 @@ pub enum CallError {
     /// The answer is longer than it may be.
     #[error("it answered with something that cannot be read: more than {0} bytes")]
     TooLong(usize),
-    /// The peer does not know the method: it is not of our kind.
+    /// The peer does not know the method: it is not a Sixhop node.
     #[error("it does not know this call")]
     Unknown(PeerKind),
     /// The peer is sending to too many others, or was asked too often; ask again after this time.
@@ -104,7 +104,7 @@ impl From<TransportError> for CallError {
 }
 
 impl CallError {
-    /// Whether the peer was reached and answered, with something that cannot be read.
+    /// Returns true if the peer was reached and its answer is not readable.
     /// Such an answer costs its call only.
     #[must_use]
     pub fn is_unreadable(&self) -> bool {
@@ -119,7 +119,7 @@ impl CallError {
         }
     }
 
-    /// Whether nobody was called: this node had called the address already.
+    /// Returns true if no call was made: this node had called the address already.
     #[must_use]
     pub fn is_held_back(&self) -> bool {
         matches!(
@@ -136,28 +136,28 @@ pub struct Answered<T> {
     pub kind: PeerKind,
     /// The address that was called.
     pub from: IpAddr,
-    /// What it said.
+    /// The result.
     pub value: T,
 }
 
-/// What a peer says to a `query`.
+/// The answer of a peer to a `query`.
 #[derive(Debug)]
 pub enum QueryReply {
     /// It has the file, or knows who has, and sends it.
     Found(Box<RemoteFile>),
     /// It does not find it.
     Missed {
-        /// Why, if it says so.
+        /// The reason, if it gives one.
         reason: Option<MissReason>,
-        /// What it did not need of the budget that it was given.
+        /// The part of its budget that it did not need.
         budget_left: Budget,
     },
     /// It refuses.
     Fault(Fault),
 }
 
-/// What a peer did not need of `given`. One of the chapter knows of no budget, and
-/// nobody has more left than it was given.
+/// Returns the part of `given` that a peer did not need. A book peer knows of no budget, and
+/// no peer has more left than it was given.
 fn budget_left(response: &PeerResponse, given: Budget) -> Budget {
     match response.kind {
         PeerKind::Book => given,
@@ -177,7 +177,7 @@ pub struct Client {
 }
 
 impl Client {
-    /// A client that sends through `transport` and counts its calls.
+    /// Creates a client that sends through `transport` and counts its calls.
     #[must_use]
     pub fn new(transport: Arc<dyn Transport>, counters: Arc<Counters>) -> Client {
         Client {
@@ -213,17 +213,17 @@ impl Client {
         }
     }
 
-    /// The calls that strangers caused.
+    /// Returns the calls that strangers caused.
     #[must_use]
     pub fn dials(&self) -> &Dials {
         &self.dials
     }
 
-    /// The addresses of a destination, at least one, each of which may be called for
-    /// who named it.
+    /// Returns the addresses of a destination, at least one, each of which may be called for
+    /// the peer that named it.
     ///
     /// # Errors
-    /// When it has none, or one that may not be called.
+    /// Errors if it has none, or one that may not be called.
     pub async fn resolve(
         &self,
         to: &Destination,
@@ -249,7 +249,7 @@ impl Client {
     /// no dialect has: it is a peer of unknown kind.
     ///
     /// # Errors
-    /// When the peer does not answer until `deadline`.
+    /// Errors if the peer does not answer until `deadline`.
     pub async fn hello(
         &self,
         peer: &Destination,
@@ -275,7 +275,7 @@ impl Client {
     /// Tells `peer` who this node is, and hears who the peer is.
     ///
     /// # Errors
-    /// When it does not answer until `deadline`, or does not know the call.
+    /// Errors if it does not answer until `deadline`, or does not know the call.
     pub async fn introduce(
         &self,
         peer: &Destination,
@@ -305,8 +305,8 @@ impl Client {
     /// peer says; the content of a file follows at its own pace.
     ///
     /// # Errors
-    /// When the peer does not answer until `deadline`, or what it sends is no
-    /// answer.
+    /// Errors if the peer does not answer until `deadline`, or if its answer is not
+    /// valid.
     pub async fn query(
         &self,
         peer: &Destination,
@@ -329,7 +329,7 @@ impl Client {
     /// Asks `peer` for what `GET /search` answers to `query`, as text.
     ///
     /// # Errors
-    /// When the peer does not answer until `deadline` or answers too much.
+    /// Errors if the peer does not answer until `deadline` or answers too much.
     pub async fn search(
         &self,
         peer: &Destination,
@@ -344,7 +344,7 @@ impl Client {
     /// Asks `peer` what it has.
     ///
     /// # Errors
-    /// When it does not answer until `deadline`, or does not know the call.
+    /// Errors if it does not answer until `deadline`, or does not know the call.
     pub async fn find(
         &self,
         peer: &Destination,
@@ -358,7 +358,7 @@ impl Client {
     /// Asks `peer` for more hits of a search.
     ///
     /// # Errors
-    /// When it does not answer until `deadline`, or has forgotten the search.
+    /// Errors if it does not answer until `deadline`, or has forgotten the search.
     pub async fn more(
         &self,
         peer: &Destination,
@@ -372,7 +372,7 @@ impl Client {
     /// Asks `peer` what it has, in few bytes.
     ///
     /// # Errors
-    /// When it does not answer until `deadline`, or does not know the call.
+    /// Errors if it does not answer until `deadline`, or does not know the call.
     pub async fn summary(
         &self,
         peer: &Destination,
@@ -398,7 +398,7 @@ impl Client {
         Ok(answered.with(value))
     }
 
-    /// Makes a call that only nodes of our kind know. A fault means that the peer
+    /// Makes a call that only Sixhop nodes know. A fault means that the peer
     /// does not.
     async fn ours(
         &self,
@@ -431,7 +431,7 @@ impl Client {
         exchanged.map(|(response, _)| response)
     }
 
-    /// The same, with the address that was called.
+    /// Makes the exchange, and returns the address that was called.
     async fn exchange_at(
         &self,
         to: &Destination,
@@ -486,7 +486,7 @@ impl Client {
 }
 
 impl<T> Answered<T> {
-    /// The same with what the answer means.
+    /// Returns the same answer with its meaning as the value.
     fn with<V>(self, value: V) -> Answered<V> {
         Answered {
             kind: self.kind,

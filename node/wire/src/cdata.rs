@@ -25,7 +25,7 @@ pub(crate) struct CdataEscaper {
     depth: usize, // elements that are open
 }
 
-/// What the next byte belongs to.
+/// The construct that the next byte belongs to.
 #[derive(Clone, Copy, Debug, Default)]
 enum Place {
     #[default]
@@ -44,7 +44,7 @@ impl CdataEscaper {
     /// Appends what `bytes` become to `out`.
     ///
     /// # Errors
-    /// When a section stands outside of all elements.
+    /// Errors if a section stands outside of all elements.
     pub(crate) fn push(&mut self, mut bytes: &[u8], out: &mut Vec<u8>) -> Result<(), GateError> {
         while let Some(first) = bytes.first() {
             let taken = match self.place {

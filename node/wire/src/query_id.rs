@@ -24,7 +24,7 @@ pub struct QueryId(pub [u8; 16]);
 pub struct QueryIdError;
 
 impl QueryId {
-    /// The id as 32 lower-case hex digits.
+    /// Returns the id as 32 lower-case hex digits.
     #[must_use]
     pub fn to_hex(&self) -> String {
         self.to_string()

@@ -45,7 +45,7 @@ impl Utf8Stream {
         }
     }
 
-    /// True if no character is incomplete.
+    /// Returns true if no character is incomplete.
     pub(crate) fn is_complete(&self) -> bool {
         self.length == 0
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 /// Bytes of a file that are read at a time.
 pub const CHUNK: usize = 256 * 1024;
 
-/// How much of a file `text:` sees: its first bytes, decoded.
+/// The part of a file that `text:` sees: its first bytes, decoded.
 pub const TEXT_MAX: usize = 8 * 1024 * 1024;
 
 /// Most different trigrams of a file that are kept; a file with more is looked
@@ -19,7 +19,7 @@ pub const LINE_MAX: usize = 32 * 1024 * 1024;
 /// Longest part of a line that is shown, in bytes.
 pub const SHOWN_MAX: usize = 2 * 1024;
 
-/// How much of a long line is shown before what fits, in bytes.
+/// The part of a long line that is shown before the match, in bytes.
 pub const SHOWN_BEFORE: usize = 512;
 
 /// Most places of a line that are marked.

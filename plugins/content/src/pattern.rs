@@ -52,7 +52,7 @@ impl Pattern {
     }
 }
 
-/// One line for an error, with the place.
+/// Returns one line for an error, with the place.
 fn describe(error: &regex_syntax::Error) -> String {
     let (problem, at) = match error {
         regex_syntax::Error::Parse(error) => (error.kind().to_string(), error.span().start.offset),

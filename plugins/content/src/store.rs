@@ -1,4 +1,4 @@
-//! The index on the disk: which words and trigrams the files have.
+//! The index on the disk: the words and trigrams of each file.
 //!
 //! Tantivy keeps the lists; this room says what is in them. A document is a
 //! file: its name and version, stored; its words, with how often they occur; its
@@ -9,9 +9,9 @@
 //! - What was committed survives; a node that is killed loses what came after,
 //!   and nothing else.
 //! - [`Store::open`] has read every byte of the index: it is what was written, or
-//!   it is removed and begun anew. So is one that makes tantivy panic.
-//! - The index is a hint. What it says is held against the file before anybody
-//!   is told.
+//!   it is removed and rebuilt. So is one that makes tantivy panic.
+//! - The index is a hint. Each result is checked against the file before it is
+//!   reported.
 
 mod directory;
 mod sealed;
@@ -54,7 +54,7 @@ const FORMAT_FILE: &str = "format";
 /// Waits of half a second for room, enough for the slowest disk.
 const WAITS_MAX: u32 = 60;
 
-/// Why the index cannot be used.
+/// The error of an index that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum StoreError {
     /// Tantivy says so.
@@ -84,7 +84,7 @@ pub(crate) struct Fields {
     trigrams: Field,
 }
 
-/// What the index learns about a file.
+/// The text of a file, for the index.
 #[derive(Debug, Default)]
 pub(crate) struct FileText {
     /// Its name.
@@ -181,7 +181,7 @@ impl Store {
         self.keys
     }
 
-    /// Bytes on the disk.
+    /// Returns the number of bytes on the disk.
     pub(crate) fn bytes(&self) -> u64 {
         self.directory.bytes().unwrap_or(0)
     }
@@ -260,7 +260,7 @@ impl Store {
         }
     }
 
-    /// What can be found now.
+    /// Returns a view of the last commit.
     pub(crate) fn view(&self) -> View {
         View {
             searcher: self.reader.searcher(),
@@ -296,7 +296,7 @@ pub(crate) struct View {
 }
 
 impl Fields {
-    /// Name and version of a document.
+    /// Returns name and version of a document.
     fn stored(self, document: &TantivyDocument) -> Result<(String, u64), StoreError> {
         let name = document.get_first(self.name).and_then(|name| name.as_str());
         let version = document.get_first(self.version);
@@ -372,7 +372,7 @@ const PARTS: [SegmentComponent; 7] = [
     SegmentComponent::Delete,
 ];
 
-/// Whether all files that the index has are what was written.
+/// Checks that all files of the index are as they were written.
 fn verify(index: &Index, directory: &StoreDirectory) -> Result<(), StoreError> {
     for segment in index.searchable_segment_metas()? {
         for part in PARTS {

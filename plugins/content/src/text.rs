@@ -54,7 +54,7 @@ impl Text {
         Text { shared }
     }
 
-    /// Files that are not indexed, and that can be read while somebody waits.
+    /// Returns files that are not indexed, and that can be read while somebody waits.
     fn unindexed(&self, asked: &TextSearch<'_>, seen: &Seen, sink: &mut dyn Sink) -> Vec<FileInfo> {
         let (mut unindexed, mut bytes) = (Vec::new(), 0);
         let unreadable = seen.unreadable.keys();
@@ -94,7 +94,7 @@ impl Text {
         unindexed
     }
 
-    /// What the index knows about all files.
+    /// Returns the counts of the index for all files.
     fn collection(words: &[WantedWord], view: Option<&View>) -> Result<Collection, StoreError> {
         let Some(view) = view else {
             return Ok(Collection {
@@ -184,7 +184,7 @@ impl TextSearch<'_> {
         }
     }
 
-    /// Hits among files that are not indexed, best first.
+    /// Returns hits among files that are not indexed, best first.
     fn read_all(
         &self,
         files: Vec<FileInfo>,

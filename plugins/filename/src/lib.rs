@@ -3,13 +3,13 @@
 //! A text without wildcards is an exact name: the path in the share, or the
 //! last part of it. If there is no such file, it is words: names that have them
 //! all, in any order and case, the best first (`words`); and if there are none
-//! either, words that may be misspelt. So who knows a name gets that file and
-//! nothing else, and who does not finds it all the same.
+//! either, words that may be misspelt. So with the exact name one gets that file and
+//! nothing else, and without it the file is found all the same.
 //!
 //! A text with `*`, `?`, `[…]` or `{…}` is a glob if there is no file of that name: with a
 //! `/` it is held against the whole name, without one against the last part. `**` crosses
 //! directories, `*` and `?` do not. It heeds no case; names in the case that was written
-//! come first. A glob that cannot be read, or that no name fits, is words. A quoted text is
+//! come first. A glob that is not valid, or that no name matches, is words. A quoted text is
 //! never a glob.
 //!
 //! Words are folded as those of texts are (`plugin-words`); names with the accents that were
@@ -56,7 +56,7 @@ const FLOW_EVERY: usize = 64;
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Filename;
 
-/// What a text asks for.
+/// The query of a text.
 struct NameQuery {
     /// The file of exactly this name, then files whose last part it is, then words.
     name: String,
@@ -222,7 +222,7 @@ fn by_name(name: &str, files: &dyn Files, sink: &mut dyn Sink) -> Result<(), Han
 /// Most spellings of a word that are looked for one by one.
 const SPELLINGS_MAX: usize = 64;
 
-/// Words of names that are the longest word with other accents; `None` if the words
+/// Returns words of names that are the longest word with other accents; `None` if the words
 /// are not known.
 fn spellings(
     words: &Words,
@@ -376,7 +376,7 @@ struct Ranked {
 }
 
 impl Ranked {
-    /// For that many hits, and one more that tells that there are more.
+    /// Creates a ranking of that many hits, and one more that tells that there are more.
     fn new(room: usize) -> Ranked {
         Ranked {
             files: BTreeMap::new(),
@@ -388,7 +388,7 @@ impl Ranked {
         self.files.is_empty()
     }
 
-    /// Whether a name of this rank would be among the best. Names come in
+    /// Returns true if a name of this rank would be among the best. Names come in
     /// order, so that of two of the same rank the first one is better.
     fn may_take(&self, rank: Rank) -> bool {
         let last = self.files.last_key_value();
@@ -433,7 +433,7 @@ impl NameQuery {
     }
 }
 
-/// A text without the quotes around its parts.
+/// Returns a text without the quotes around its parts.
 fn unquoted(text: &str) -> String {
     let mut name = String::with_capacity(text.len());
     let (mut letters, mut is_inside, mut is_begin) = (text.chars().peekable(), false, true);
@@ -448,7 +448,7 @@ fn unquoted(text: &str) -> String {
     name
 }
 
-/// Whether this is the name of the file at `there`: all of it, or its last part.
+/// Returns true if this is the name of the file at `there`: all of it, or its last part.
 fn is_called(there: &str, name: &str) -> bool {
     there == name || last_part(there) == name
 }

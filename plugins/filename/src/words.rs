@@ -22,14 +22,14 @@ const MISSPELT_TWO: usize = 8;
 /// Most spellings of a word that are looked for one by one.
 const SPELLINGS_MAX: usize = 8;
 
-/// How well a name fits; the least is the best.
+/// The rank of a name; the least is the best.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub(crate) struct Rank {
     /// Letters that are wrong.
     misspelt: usize,
-    /// Whether accents are other ones, or letters that mean the same.
+    /// True if accents differ, or letters that mean the same.
     folded: bool,
-    /// How loosely the words are in it: 0 for each whole word, 1 for each
+    /// The looseness of the words in it: 0 for each whole word, 1 for each
     /// beginning, 2 for each part.
     looseness: usize,
     /// Length of the name: of two that fit as well, the shorter one is more of
@@ -38,7 +38,7 @@ pub(crate) struct Rank {
 }
 
 impl Rank {
-    /// The best that a name can have, misspelt or not, before it is looked at.
+    /// Returns the best rank that a name can have, misspelt or not, before it is looked at.
     pub(crate) fn best(name: &str, misspelt: bool) -> Rank {
         Rank {
             misspelt: usize::from(misspelt),
@@ -48,7 +48,7 @@ impl Rank {
         }
     }
 
-    /// Whether a word is in it only with other letters.
+    /// Returns true if a word is in it only with other letters.
     #[cfg(test)]
     fn is_misspelt(self) -> bool {
         self.misspelt > 0
@@ -76,12 +76,12 @@ impl Words {
         }
     }
 
-    /// Whether a name can only have them with the letters that they have.
+    /// Returns true if a name can only have them with the letters that they have.
     pub(crate) fn are_ascii(&self) -> bool {
         self.lower.iter().all(|word| word.is_ascii())
     }
 
-    /// Whether a word of a name, in lower case, has the longest one folded, and not as
+    /// Returns true if a word of a name, in lower case, has the longest one folded, and not as
     /// it is.
     pub(crate) fn is_spelling(&self, there: &str) -> bool {
         let longest = self.folded.iter().max_by_key(|word| word.len());
@@ -90,7 +90,7 @@ impl Words {
         })
     }
 
-    /// A text of which every name has one that has all words as they are.
+    /// Returns a text of which every name has one that has all words as they are.
     pub(crate) fn longest(&self) -> Option<&str> {
         let longest = self.lower.iter().max_by_key(|word| word.len())?;
         Some(longest)
@@ -111,7 +111,7 @@ impl Words {
         pieces.max_by_key(shortest).unwrap_or_default()
     }
 
-    /// How names spell the words, nothing yet.
+    /// Returns the spellings of the words in names, none yet.
     pub(crate) fn spellings(&self) -> Spellings<'_> {
         Spellings(
             self.folded
@@ -121,13 +121,13 @@ impl Words {
         )
     }
 
-    /// For each word the texts of which every name that has it, misspelt too, has
+    /// Returns for each word the texts of which every name that has it, misspelt too, has
     /// one.
     pub(crate) fn all_pieces(&self) -> Vec<Vec<String>> {
         self.folded.iter().map(|word| pieces(word)).collect()
     }
 
-    /// How well `name` has all words, misspelt ones only if wanted; nothing if
+    /// Returns the rank of `name` if it has all words, misspelt ones only if wanted; nothing if
     /// it does not have them.
     pub(crate) fn rank(&self, name: &str, misspelt: bool) -> Option<Rank> {
         if name.is_ascii() && self.are_ascii() {
@@ -148,7 +148,7 @@ impl Words {
         })
     }
 
-    /// The same, with memory that is used again.
+    /// Ranks likewise, with memory that is used again.
     pub(crate) fn rank_in(&self, name: &str, misspelt: bool, lower: &mut String) -> Option<Rank> {
         if !name.is_ascii() || !self.are_ascii() {
             return self.rank(name, misspelt);
@@ -160,7 +160,7 @@ impl Words {
     }
 }
 
-/// How well a name, in lower case or folded as the words are, has all of them.
+/// Ranks a name, in lower case or folded as the words are, that has all of them.
 fn rank(wanted: &[String], name: &str, length: usize, misspelt: bool) -> Option<Rank> {
     if wanted.is_empty() {
         return None;
@@ -184,16 +184,16 @@ fn rank(wanted: &[String], name: &str, length: usize, misspelt: bool) -> Option<
     Some(rank)
 }
 
-/// How names spell the words of a text. Words that may be meant by numbers are
+/// The spellings of the words of a text in names. Words that may be meant by numbers are
 /// not among them.
 #[derive(Debug)]
 pub(crate) struct Spellings<'w>(Vec<Spelling<'w>>);
 
-/// How names spell a word.
+/// The spellings of a word in names.
 #[derive(Debug)]
 struct Spelling<'w> {
     word: &'w str,
-    /// Whether one has it as it is.
+    /// True if a name has it as it is.
     as_it_is: bool,
     /// Words of names that are nearly it, one more than [`SPELLINGS_MAX`] at most.
     near: Vec<String>,
@@ -271,7 +271,7 @@ fn pieces(word: &str) -> Vec<String> {
     whole.chain(swapped).chain(all_swapped).collect()
 }
 
-/// How many letters of a word of this many may be wrong.
+/// Returns the number of letters of a word of this many that may be wrong.
 fn most_wrong(letters: usize) -> usize {
     match letters {
         MISSPELT_TWO..=WORD_MAX => 2,
@@ -280,7 +280,7 @@ fn most_wrong(letters: usize) -> usize {
     }
 }
 
-/// No wrong letters, and the looseness with which `wanted` is in `there`.
+/// Returns no wrong letters, and the looseness with which `wanted` is in `there`.
 fn fit(wanted: &str, there: &str) -> Option<(usize, usize)> {
     if there == wanted {
         Some((0, 0))
@@ -291,7 +291,7 @@ fn fit(wanted: &str, there: &str) -> Option<(usize, usize)> {
     }
 }
 
-/// Wrong letters with which `there` is `wanted`.
+/// Returns the wrong letters with which `there` is `wanted`.
 fn nearly(wanted: &str, there: &str) -> Option<(usize, usize)> {
     let wrong = if wanted.is_ascii() && there.is_ascii() {
         nearly_letters(wanted.as_bytes(), there.as_bytes())
@@ -408,7 +408,7 @@ mod tests {
         assert_eq!(rank("...", "a"), None);
     }
 
-    /// What names with these words are looked for with.
+    /// Returns the texts to look for in names, given these words.
     fn texts(text: &str, known: &[&str]) -> Option<Vec<String>> {
         let words = Words::of(text);
         let mut spellings = words.spellings();
@@ -429,7 +429,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_and_words_with_many_spellings_are_looked_for_otherwise() {
+    fn numbers_and_many_spellings_are_looked_for_otherwise() {
         assert_eq!(texts("2024", &["plan"]), None);
         assert_eq!(texts("a024", &["plan"]), None);
         let many = [
@@ -439,7 +439,7 @@ mod tests {
         assert_eq!(texts("plan", &many[1..]).unwrap(), many[1..]);
     }
 
-    /// All words that differ from `word` in one letter.
+    /// Returns all words that differ from `word` in one letter.
     fn misspellings(word: &str) -> Vec<String> {
         let letters: Vec<char> = word.chars().collect();
         let mut all = Vec::new();

@@ -30,7 +30,7 @@ const MARKS_MAX: usize = 64;
 /// Longest time between two looks at whether the answer is still wanted.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
-/// How an answer ended.
+/// The end of an answer.
 #[derive(Debug)]
 pub(crate) enum End {
     /// The program said that it is complete.
@@ -39,11 +39,11 @@ pub(crate) enum End {
     Refused(String),
     /// The program said that it failed.
     Failed(String),
-    /// Nothing more was wanted; the program was told so and has not ended yet.
+    /// Nothing more was wanted; the program was asked to end and has not yet.
     Cancelled,
 }
 
-/// Why a program cannot be talked to any more.
+/// The reason why a program cannot be talked to any more.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Breach {
     /// Its pipes.
@@ -55,9 +55,9 @@ pub(crate) enum Breach {
     /// It answered another query.
     #[error("it answered query {got} instead of {asked}")]
     Other {
-        /// What it answered.
+        /// The number that it answered.
         got: u64,
-        /// What was asked.
+        /// The number that was asked.
         asked: u64,
     },
     /// It did too much.
@@ -245,7 +245,7 @@ impl<'a> Conversation<'a> {
     }
 }
 
-/// The place within its bounds.
+/// Returns the place within its bounds.
 fn excerpt(place: Place, context: usize) -> Excerpt {
     let text = one_line(&place.text);
     // Where each character begins, and the end.
@@ -317,7 +317,7 @@ mod tests {
     }
 
     #[test]
-    fn an_excerpt_is_one_line_of_bounded_length_with_the_lines_that_are_wanted() {
+    fn an_excerpt_is_one_bounded_line_with_the_wanted_context() {
         let long = format!("{}\nx", "a".repeat(5_000));
         let excerpt = excerpt(place(&long, &[]), 1);
         assert_eq!(excerpt.text.len(), EXCERPT_MAX);

@@ -11,7 +11,7 @@
 //!   introduces itself takes the place of the old version.
 //! - `process` is a program while it runs: it introduces itself and ends its answers.
 //! - `leash` holds a process: start, limits, and an end that leaves nothing.
-//! - `pipes` exchanges lines with it, never waiting longer than it is told.
+//! - `pipes` exchanges lines with it, and each wait has a limit.
 //! - `conversation` is one answer: what the program asks for and what it finds.
 //!
 //! # Invariants
@@ -23,7 +23,7 @@
 //!   one is killed with its process group, and started again after a pause that
 //!   grows; after [`FAILURES_MAX`] failures in a row it rests until its file changes.
 //! - When a [`Program`] is stopped or dropped, its process is gone and waited for.
-//! - There are no threads here but those of whoever calls.
+//! - There are no threads here but those of the callers.
 //!
 //! # Non-goals
 //! A program is its owner's and runs with the owner's rights: the limits guard
@@ -70,10 +70,10 @@ pub use self::{
     rights::is_program,
 };
 
-/// Why a file is no handler.
+/// The error of a file that is not a handler.
 #[derive(Debug, thiserror::Error)]
 pub enum ProgramError {
-    /// What it says about itself is not right.
+    /// Its header is not valid.
     #[error(transparent)]
     Header(#[from] HeaderError),
     /// It did not introduce itself.

@@ -18,7 +18,7 @@ use plugin_host::{EXAMPLES_MAX, Header, WordError, WrittenExample, word};
 /// Longest script, in bytes.
 pub const SOURCE_MAX: usize = 64 * 1024;
 
-/// Why a header is none.
+/// The error of an invalid header.
 #[derive(Debug, thiserror::Error)]
 pub enum HeaderError {
     /// The script is too long.
@@ -32,7 +32,7 @@ pub enum HeaderError {
     Twice {
         /// Its number, from 1.
         line: usize,
-        /// What it says.
+        /// The key.
         key: String,
     },
     /// A line says something unknown.
@@ -40,7 +40,7 @@ pub enum HeaderError {
     Unknown {
         /// Its number, from 1.
         line: usize,
-        /// What it says.
+        /// The key.
         key: String,
     },
     /// The id or the prefix is not valid.
@@ -54,7 +54,7 @@ pub enum HeaderError {
     Example {
         /// Its number, from 1.
         line: usize,
-        /// What is wrong.
+        /// The error.
         problem: String,
     },
 }

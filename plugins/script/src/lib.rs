@@ -57,7 +57,7 @@ pub use self::{
     sandbox::{OPERATIONS_MAX, TIME, TIME_WHOLE},
 };
 
-/// Why a script is no handler.
+/// The error of a script that is not a handler.
 #[derive(Debug, thiserror::Error)]
 pub enum ScriptError {
     /// Its header is not right.

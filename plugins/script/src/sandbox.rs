@@ -49,7 +49,7 @@ const LOOK_EVERY: u64 = 64;
 
 type Fallible<T> = Result<T, Box<EvalAltResult>>;
 
-/// The language for compiling.
+/// Returns the language for compiling.
 pub(crate) fn compiler() -> Engine {
     let mut engine = Engine::new_raw();
     engine.register_global_module(standard());
@@ -70,7 +70,7 @@ pub(crate) fn compiler() -> Engine {
     engine
 }
 
-/// The language for one call of a handler.
+/// Returns the language for one call of a handler.
 pub(crate) fn build(call: &Arc<Call>) -> Engine {
     let watched = Arc::clone(call);
     let mut engine = bounded(move || {
@@ -81,7 +81,7 @@ pub(crate) fn build(call: &Arc<Call>) -> Engine {
     engine
 }
 
-/// The language without any capability, for calls that end when `is_over` says
+/// Returns the language without any capability, for calls that end when `is_over` says
 /// so.
 pub(crate) fn bounded(is_over: impl Fn() -> bool + Send + Sync + 'static) -> Engine {
     let mut engine = compiler();

@@ -1,4 +1,4 @@
-//! What a word is, in every language: the one analyser for files, names and queries.
+//! Words in every language: the one analyser for files, names and queries.
 //!
 //! # Participants
 //! - [`Words`] cuts a text into words and says where each one stands (`run`).

@@ -32,7 +32,7 @@ const WORDS: [&str; 8] = [
 
 const FOLDERS: [&str; 4] = ["", "a/", "a/b/", "c/"];
 
-/// Where a disk is mounted, if one can be.
+/// The place where a disk is mounted, if one can be.
 const DISK: &str = "disk/";
 
 /// Numbers that look random and come again with the same seed.
@@ -268,7 +268,7 @@ impl Garden {
     }
 }
 
-/// All shared files of the directory.
+/// Returns all shared files of the directory.
 fn there(share: &Path) -> BTreeMap<String, There> {
     let mut all = BTreeMap::new();
     walk(share, "", &mut all);
@@ -331,7 +331,7 @@ fn compare(node: &NodeProcess, share: &Path) -> Result<(), String> {
     words_are_found(node, &there)
 }
 
-/// Each digest leads to the bytes of its file.
+/// Checks that each digest leads to the bytes of its file.
 fn contents_are_served(
     node: &NodeProcess,
     there: &BTreeMap<String, There>,
@@ -349,7 +349,7 @@ fn contents_are_served(
     Ok(())
 }
 
-/// Each word is found in the files that have it, and in no other.
+/// Checks that each word is found in the files that have it, and in no other.
 fn words_are_found(node: &NodeProcess, there: &BTreeMap<String, There>) -> Result<(), String> {
     for word in WORDS {
         for handler in ["grep", "text"] {

@@ -2,7 +2,7 @@
 //!
 //! `HOST` stands for the address of the node, `SIZE` for the length of the body.
 
-/// What is wrong, and the head after `POST /RPC2 HTTP/1.1\r\nHost: HOST\r\n`; the call follows as the body.
+/// The fault, and the head after `POST /RPC2 HTTP/1.1\r\nHost: HOST\r\n`; the call follows as the body.
 pub(super) const BAD_LENGTHS: &[(&str, &str)] = &[
     ("no length", ""),
     ("empty length", "Content-Length:\r\n"),

@@ -27,7 +27,7 @@ fn stub(page: &Opened, stubs: &Value) {
     page.browser.js_with(STUB, &json!([stubs]));
 }
 
-/// All texts of a kind in a list, scrolled through from its top to its end.
+/// Returns all texts of a kind in a list, scrolled through from its top to its end.
 fn scrolled(page: &Opened, list: &str, cell: &str) -> BTreeSet<String> {
     let script = "
         const [selector, cell] = arguments;
@@ -81,7 +81,7 @@ fn assert_calm(page: &Opened) {
     page.assert_quiet();
 }
 
-/// The strings of the JSON file that `E2E_NAUGHTY` names, such as `blns.json` of the Big List of Naughty Strings.
+/// Returns the strings of the JSON file that `E2E_NAUGHTY` names, such as `blns.json` of the Big List of Naughty Strings.
 fn more_names() -> Vec<String> {
     let file = std::env::var_os("E2E_NAUGHTY");
     let text = file.map(|file| std::fs::read_to_string(file).expect("E2E_NAUGHTY names a file"));

@@ -1,4 +1,4 @@
-//! What a person sees of a fetch.
+//! The report of a fetch for a person.
 
 use node_api::fetch::{FetchState, FetchStatus};
 

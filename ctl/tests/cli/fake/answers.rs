@@ -40,7 +40,7 @@ struct Answers {
     peer_port: SocketAddr,
 }
 
-/// All methods of the fake node.
+/// Returns all methods of the fake node.
 pub(super) fn all(seen: Arc<Mutex<Seen>>, peer_port: SocketAddr) -> RpcModule<()> {
     let answers = Answers { seen, peer_port };
     let mut all = RpcModule::new(());
@@ -284,7 +284,7 @@ impl SearchServer for Answers {
     }
 }
 
-/// A line that repeats the query.
+/// Returns a line that repeats the query.
 fn excerpt(query: &str) -> Excerpt {
     Excerpt {
         text: format!("\t{query}\u{1b}"),
@@ -347,7 +347,7 @@ fn status(id: u64, state: FetchState) -> FetchStatus {
     }
 }
 
-/// A batch that is over: nothing is found for `name:none*`, and one of three files fails for `name:bad*`.
+/// Returns a batch that is over: nothing is found for `name:none*`, and one of three files fails for `name:bad*`.
 fn batch(query: &str) -> FetchBatch {
     let (found, failed) = match query {
         "name:none*" => (0, 0),
@@ -410,7 +410,7 @@ impl FetchServer for Answers {
         Ok(status(id, FetchState::Searching))
     }
 
-    /// A text with signs is a query, which three files match; any other is a name.
+    /// Resolves a text: one with signs is a query, which three files match; any other is a name.
     async fn resolve(&self, name: String, expand: Option<bool>) -> RpcResult<FetchPlan> {
         if !name.contains(['*', ':']) && !name.ends_with('/') {
             return Ok(FetchPlan {

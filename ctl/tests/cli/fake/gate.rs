@@ -1,4 +1,4 @@
-//! HTTP status 401 for whoever does not have the secret.
+//! HTTP status 401 for callers without the secret.
 
 use std::{
     future::Future,

@@ -1,13 +1,13 @@
-//! How much room a disk has.
+//! The room of disks.
 
 use std::{io, path::Path};
 
 /// The room of the disk that a path is on, in bytes.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Space {
-    /// What this process may still write.
+    /// Bytes that this process may still write.
     pub available: u64,
-    /// All of it.
+    /// Bytes in all.
     pub total: u64,
 }
 

@@ -1,8 +1,8 @@
-//! What this process takes of the system.
+//! Files and memory of this process.
 
 use rustix::process::{Resource, getrlimit};
 
-/// What a process takes. What the system does not say is `None`.
+/// Files and memory of a process; `None` where the system does not say.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Usage {
     /// Files and sockets that are open.
@@ -15,7 +15,7 @@ pub struct Usage {
     pub watches_max: Option<u64>,
 }
 
-/// Returns what this process takes. Reads files of the system.
+/// Returns files and memory of this process. Reads files of the system.
 #[must_use]
 pub fn of_process() -> Usage {
     Usage {

@@ -70,7 +70,7 @@ pub(super) fn keys(names: SummaryKeys) -> SummaryKeys {
 struct Named<'s> {
     sink: &'s mut dyn Sink,
     names: HashSet<String>,
-    /// Whether no more is wanted.
+    /// True if no more is wanted.
     is_over: bool,
 }
 

@@ -52,14 +52,14 @@ const PATTERNS: &str = "grep";
 /// The name that all files have.
 const ALL: &str = "**";
 
-/// Whether a filter says what is wanted or what is not.
+/// The sign of a filter: files that it admits, or files that it excludes.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Sign {
     Plus,
     Minus,
 }
 
-/// Why a text is no query.
+/// The error in a query.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum SyntaxError {
     /// It is longer than [`QUERY_MAX`].
@@ -68,9 +68,9 @@ pub enum SyntaxError {
     /// A part of it makes no sense.
     #[error("{problem} (at character {at} of the query)")]
     Part {
-        /// Which character it begins with, from 1.
+        /// The position of its first character, from 1.
         at: usize,
-        /// What is wrong with it.
+        /// The error in it.
         problem: String,
     },
 }
@@ -90,7 +90,7 @@ pub struct Query {
 struct Part {
     /// White space before it.
     gap: String,
-    /// What stands before the quote: nothing or a minus.
+    /// The sign before the quote: nothing or a minus.
     sign: &'static str,
     text: String,
     quoted: bool,
@@ -98,7 +98,7 @@ struct Part {
 
 /// A word or a quoted part as it stands in the query.
 struct Token<'a> {
-    /// Where it begins, in bytes.
+    /// Its begin, in bytes.
     start: usize,
     gap: &'a str,
     body: &'a str,
@@ -148,25 +148,25 @@ impl Query {
         Ok(parsed)
     }
 
-    /// Name of the handler that is asked.
+    /// Returns the name of the handler that is asked.
     #[must_use]
     pub fn handler(&self) -> &str {
         &self.handler
     }
 
-    /// The files that the answer may have.
+    /// Returns the files that the answer may have.
     #[must_use]
     pub fn filters(&self) -> &Filters {
         &self.filters
     }
 
-    /// Lines wanted around a line that fits.
+    /// Returns the number of lines wanted around a line that matches.
     #[must_use]
     pub fn context(&self) -> usize {
         self.context
     }
 
-    /// What is asked of names, if it is names that are asked.
+    /// Returns the text for names, if it is names that are asked.
     #[must_use]
     pub fn name(&self) -> Option<NameText> {
         if self.handler != DEFAULT_HANDLER {
@@ -176,7 +176,7 @@ impl Query {
         NameText::of(&self.text(Quotes::Remove), is_quoted)
     }
 
-    /// Whether what is in files is asked as well: there is no prefix, and the text may
+    /// Returns true if the contents of files are asked as well: there is no prefix, and the text may
     /// be words.
     #[must_use]
     pub fn asks_contents(&self) -> bool {
@@ -188,7 +188,7 @@ impl Query {
             && !self.parts.iter().any(is_path)
     }
 
-    /// Whether the text looks like the name of a file, by an extension at its end: then
+    /// Returns true if the text looks like the name of a file, by an extension at its end: then
     /// nodes without such a name are passed over, as for `name:`.
     #[must_use]
     pub fn is_file_name(&self) -> bool {
@@ -198,18 +198,18 @@ impl Query {
             && extension.bytes().all(|byte| byte.is_ascii_alphanumeric())
     }
 
-    /// Whether filters alone say what is wanted: all files that pass them.
+    /// Returns true if there are only filters: the query is for all files that pass them.
     #[must_use]
     pub fn is_list(&self) -> bool {
         self.handler == DEFAULT_HANDLER && self.parts.is_empty() && !self.filters.is_empty()
     }
 
-    /// Whether somebody else's handler is asked, whose text may be anything.
+    /// Returns true if a handler of a plugin is asked, whose text may be anything.
     fn is_plugin(&self) -> bool {
         !is_built_in(&self.handler)
     }
 
-    /// The text for the handler, quoted parts with their quotes or without.
+    /// Returns the text for the handler, quoted parts with their quotes or without.
     #[must_use]
     pub fn text(&self, quotes: Quotes) -> String {
         if self.is_list() {
@@ -230,7 +230,7 @@ impl Query {
     }
 }
 
-/// Name of the handler that `query` asks.
+/// Returns the name of the handler that `query` asks.
 #[must_use]
 pub fn handler_of(query: &str) -> &str {
     split_prefix(query).0
@@ -264,7 +264,7 @@ pub fn found_by(asked: &str, has_place: bool) -> &str {
     }
 }
 
-/// What is behind the prefix of `query`, as it was typed.
+/// Returns the text behind the prefix of `query`, as it was typed.
 #[must_use]
 pub fn text_of(query: &str) -> &str {
     split_prefix(query).1
@@ -276,7 +276,7 @@ pub fn is_built_in(handler: &str) -> bool {
     BUILT_IN.contains(&handler)
 }
 
-/// What becomes of quotes around a part of the text.
+/// The treatment of quotes around a part of the text.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Quotes {
     /// They stay, for handlers to which they mean something.
@@ -285,7 +285,7 @@ pub enum Quotes {
     Remove,
 }
 
-/// `text` in quotes, so that a query has it as one part, whatever is in it.
+/// Returns `text` in quotes, so that a query has it as one part, whatever is in it.
 #[must_use]
 pub fn quoted(text: &str) -> String {
     format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
@@ -309,7 +309,7 @@ impl Part {
     }
 }
 
-/// The handler and what is behind its colon. A prefix begins with a letter: `10:30 notes`
+/// Returns the handler and the text behind its colon. A prefix begins with a letter: `10:30 notes`
 /// is a name.
 fn split_prefix(query: &str) -> (&str, &str) {
     let is_prefix = |prefix: &str| {
@@ -328,13 +328,13 @@ fn split_prefix(query: &str) -> (&str, &str) {
     }
 }
 
-/// The key of a filter, written in any case.
+/// Returns the key of a filter, written in any case.
 fn known_key(key: &str) -> Option<&'static str> {
     let mut keys = filters::KEYS.iter().copied();
     keys.find(|known| known.eq_ignore_ascii_case(key))
 }
 
-/// The token that begins at or behind the byte `at`.
+/// Returns the token that begins at or behind the byte `at`.
 fn next_token(query: &str, at: usize) -> Result<Option<Token<'_>>, SyntaxError> {
     let rest = &query[at..];
     let body = rest.trim_start();
@@ -358,7 +358,7 @@ fn next_token(query: &str, at: usize) -> Result<Option<Token<'_>>, SyntaxError> 
     }))
 }
 
-/// Length of a quoted token, quotes included.
+/// Returns the length of a quoted token, quotes included.
 fn quoted_length(body: &str) -> Result<usize, &'static str> {
     let open = body.find('"').unwrap_or(0);
     let mut escaped = false;
@@ -390,7 +390,7 @@ fn unescaped(inside: &str) -> String {
     text
 }
 
-/// Key, sign and value, if this is a filter.
+/// Returns key, sign and value, if this is a filter.
 fn filter(body: &str) -> Option<(&'static str, Sign, &str)> {
     let (sign, body) = match body.strip_prefix('-') {
         Some(body) => (Sign::Minus, body),

@@ -1,4 +1,4 @@
-//! What a node does for its owner, and the handles of its parts.
+//! The actions of a node for its owner, and the handles of its parts.
 
 use std::{collections::BTreeSet, io, sync::Arc};
 

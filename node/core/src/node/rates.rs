@@ -1,4 +1,4 @@
-//! Keeps the rates of a node at what their schedules say.
+//! Keeps the rates of a node to their schedules.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::{rate::Rate, server::Uploads};
 /// Time between two looks at the clock, which may be set at any time.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
-/// The rates of a node, and what they are at each time of the day.
+/// The rates of a node, with their schedules.
 pub(super) struct Rates {
     pub(super) uploads: Uploads,
     pub(super) download: Rate,
@@ -20,7 +20,7 @@ pub(super) struct Rates {
 }
 
 impl Rates {
-    /// Creates the rates that hold now; `uploads` creates what sends at a rate.
+    /// Creates the rates that hold now; `uploads` creates the uploads at a rate.
     pub(super) fn new(
         upload: RateSchedule,
         download: RateSchedule,

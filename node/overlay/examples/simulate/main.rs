@@ -1,4 +1,4 @@
-//! What searches cost in networks that are too large to run: a table and a plot.
+//! The cost of searches in networks that are too large to run: a table and a plot.
 //!
 //! ```sh
 //! cargo run --release -p node-overlay --example simulate -- docs/calls.svg

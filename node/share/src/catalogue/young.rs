@@ -24,7 +24,7 @@ pub(crate) struct Young {
     seen: BTreeMap<String, (Stamp, Instant)>,
     /// Files that were seen long enough ago and are looked at again now.
     ripe: BTreeMap<String, Stamp>,
-    /// When a file was last left out.
+    /// The time when a file was last left out.
     left_out: Option<Instant>,
 }
 

@@ -1,4 +1,4 @@
-//! What is known of content, by its digest.
+//! Shared content, found by its digest.
 
 use std::{io, ops::Range, os::unix::fs::FileExt, sync::Arc};
 
@@ -73,13 +73,13 @@ impl Digests {
         self.store.digests(most)
     }
 
-    /// The tree of content that is in the share.
+    /// Returns the tree of content that is in the share.
     #[must_use]
     pub fn tree(&self, digest: &Digest) -> Option<PieceTree> {
         self.store.tree(digest)
     }
 
-    /// Length of the tree of content that is in the share, in bytes, after the tree was
+    /// Returns the length of the tree of content that is in the share, in bytes, after the tree was
     /// checked. Blocks.
     #[must_use]
     pub fn tree_length(&self, digest: &Digest) -> Option<u64> {
@@ -118,7 +118,7 @@ impl Digests {
         })
     }
 
-    /// A name and the size of a file with this digest.
+    /// Returns a name and the size of a file with this digest.
     #[must_use]
     pub fn named(&self, digest: &Digest) -> Option<(ShareName, u64)> {
         self.store.names(digest).into_iter().find_map(|name| {
@@ -131,7 +131,7 @@ impl Digests {
         })
     }
 
-    /// Names and sizes of the files with this digest, at most `most`.
+    /// Returns names and sizes of the files with this digest, at most `most`.
     #[must_use]
     pub fn all_named(&self, digest: &Digest, most: usize) -> Vec<(ShareName, u64)> {
         let names = self.store.names(digest).into_iter();

@@ -30,9 +30,9 @@ pub struct WholeFile<'f> {
     pub name: &'f ShareName,
     /// Its bytes.
     pub bytes: &'f [u8],
-    /// What else is known of it.
+    /// Its other metadata.
     pub about: About,
-    /// What happens to a file that has the name already.
+    /// The treatment of a file that has the name already.
     pub replace: Replace,
 }
 
@@ -252,7 +252,7 @@ fn sync_all(_: &Written) -> io::Result<bool> {
     Ok(false)
 }
 
-/// The same error for another file.
+/// Returns the same error for another file.
 fn same(error: &io::Error) -> io::Error {
     error
         .raw_os_error()

@@ -8,15 +8,15 @@ use node_base::clock::now;
 use super::{ROOT_EVERY, Running, SWEEP_UNWATCHED, WatchError};
 use crate::{stamp::FileId, watcher::Mount};
 
-/// What is known of places of which the watcher does not tell.
+/// The state of places that the watcher does not cover.
 #[derive(Debug)]
 pub(super) struct Elsewhere {
     looked: Instant,
-    /// What is mounted in the share.
+    /// The file systems that are mounted in the share.
     mounts: Vec<Mount>,
     /// Directories on file systems that tell of no changes, by name.
     silent: Vec<Silent>,
-    /// When they were looked at last.
+    /// The time of the last look at them.
     swept: Instant,
     /// The last file with names outside the share that was looked at.
     linked: FileId,

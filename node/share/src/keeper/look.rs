@@ -49,7 +49,7 @@ pub(super) struct Look<'c> {
     /// Open directories, each in the one before, by their names.
     open: Vec<(String, Dir)>,
     changes: Vec<Change>,
-    /// What the hints say of the files that are looked at.
+    /// The signs of the hints, for the files that are looked at.
     signs: BTreeMap<String, Signs>,
     /// Files with names that are not known, by their numbers on the disk.
     linked: BTreeSet<u64>,
@@ -219,7 +219,7 @@ impl<'c> Look<'c> {
         }
     }
 
-    /// What `name`, which is `last` in `folder`, is.
+    /// Returns what is at `name`, which is `last` in `folder`.
     fn entry(&mut self, folder: &str, last: &str, name: &str, hinted: &mut Hinted) -> Entry {
         if ShareName::parse(name).is_err() {
             return Entry::Unclear;
@@ -412,7 +412,7 @@ impl<'c> Look<'c> {
         }
     }
 
-    /// Has what is below `name` looked at and watched anew: something was mounted
+    /// Has the files below `name` scanned and watched again: something was mounted
     /// there, or is not any more.
     pub(super) fn mounted(&mut self, name: &str) {
         let whole = name.trim_end_matches('/').to_owned();
@@ -520,7 +520,7 @@ impl<'c> Look<'c> {
         root.map_or_else(Chain::default, |root| ignoring.chain(root, folder))
     }
 
-    /// What the ignore file of the directory `name` is; 0 if there is none.
+    /// Returns the fingerprint of the ignore file of the directory `name`; 0 if there is none.
     fn rules(&self, name: &str) -> u64 {
         let root = self.root.as_ref();
         let ignoring = &self.catalogue.share().ignoring;
@@ -555,7 +555,7 @@ impl<'c> Look<'c> {
     }
 }
 
-/// What hints point to.
+/// The entries that hints point to.
 #[derive(Default)]
 struct Hinted {
     /// Directories that are looked at with all that is in them.
@@ -568,7 +568,7 @@ struct Hinted {
     chain: Option<(String, Chain)>,
 }
 
-/// What is at a name.
+/// The entry at a name.
 enum Entry {
     File(OnDisk),
     Directory,

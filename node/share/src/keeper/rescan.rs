@@ -12,7 +12,7 @@ use crate::{ChangeSet, watcher::Signs};
 /// Most that wait at a time.
 const WAITING_MAX: usize = 64;
 
-/// What a look that was asked for found.
+/// The result of a requested look.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Rescanned {
     /// Files that appeared.
@@ -32,7 +32,7 @@ pub struct Rescan(oneshot::Receiver<Rescanned>);
 #[error("too many rescans run already, try again later")]
 pub struct TooManyRescans;
 
-/// What is to be looked at, and who waits for it.
+/// A requested look, and the caller that waits for it.
 #[derive(Debug)]
 pub(super) struct Asked {
     name: Option<String>,

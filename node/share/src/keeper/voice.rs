@@ -1,4 +1,4 @@
-//! What the keeper says: in the log, and as events.
+//! The messages of the keeper: in the log, and as events.
 
 use std::{
     path::Path,
@@ -11,7 +11,7 @@ use node_base::{
     events::{Event, EventLog},
 };
 
-/// Least time between two events about changes; what comes meanwhile is told in
+/// Least time between two events about changes; those between are reported in
 /// one.
 pub(super) const SPEAK_EVERY: Duration = Duration::from_millis(500);
 
@@ -23,7 +23,7 @@ pub(super) struct Voice<'e> {
     events: &'e EventLog,
     spoken: Option<Instant>,
     waiting: Waiting,
-    /// What was said of the ignore files last.
+    /// The last messages about the ignore files.
     troubles: Vec<String>,
 }
 

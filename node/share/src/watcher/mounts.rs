@@ -1,4 +1,4 @@
-//! What is mounted in the share, and which file systems tell of no changes.
+//! The mounts in the share, and the file systems that report no changes.
 //!
 //! The system tells nobody of mounts who watches a directory, and of changes on a
 //! network file system only of those that this machine makes.
@@ -66,7 +66,7 @@ fn below(table: &str, root: &Path) -> Vec<Mount> {
     mounts
 }
 
-/// Space, tab, newline and backslash are written in octal digits.
+/// Decodes space, tab, newline and backslash, which are written in octal digits.
 fn unescaped(field: &str) -> String {
     let escapes = [
         ("\\040", " "),

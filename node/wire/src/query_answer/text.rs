@@ -88,7 +88,7 @@ impl TextStream {
     }
 }
 
-/// The character that `&reference;` stands for.
+/// Returns the character that `&reference;` stands for.
 fn resolve(reference: &str) -> Option<char> {
     let number = match reference {
         "amp" => return Some('&'),

@@ -20,11 +20,11 @@ pub struct FindHit {
     /// While it is not known: how many bytes the node has read for digests since its
     /// start. A node where this grows is at work.
     pub hashed: Option<u64>,
-    /// When it was last changed, Unix milliseconds.
+    /// The time of its last change, Unix milliseconds.
     pub modified: Option<u64>,
-    /// Whether its owner may run it.
+    /// True if its owner may run it.
     pub executable: bool,
-    /// How well it fits, as the handler there counts; more is better.
+    /// The score that the handler there gave it; more is better.
     pub score: Option<f64>,
     /// The place in it that fits.
     pub excerpt: Option<FindExcerpt>,
