@@ -10,6 +10,9 @@ use serde_json::{Value, json};
 
 use crate::world::{ctl, noded};
 
+/// Bytes that a node leaves free on its disk.
+const LEFT_FREE: usize = 64 << 20;
+
 /// The content of the file with this number; some are empty, some alike.
 fn bytes(number: usize) -> Vec<u8> {
     match number % 10 {
@@ -329,12 +332,12 @@ fn a_disk_that_fills_up_in_a_bundle_takes_whole_files() {
     let holder = holder(noded(), 300);
     let asker = noded()
         .args(["--peer", &holder.url])
-        .share_of_memory("4m")
+        .share_of_memory("96m")
         .start();
     let share = asker.mounted_share();
     // Room for about a third of the files: each takes whole pages.
     let filler = share.join("owner.bin");
-    fs::write(&filler, vec![7; (4 << 20) - (400 << 10)]).expect("a file of the owner");
+    fs::write(&filler, vec![7; (96 << 20) - LEFT_FREE - (400 << 10)]).expect("a file of the owner");
     let last = fetch(&asker);
     let (done, failed) = (last["done"].as_u64(), last["failed"].as_u64());
     assert!(done >= Some(20) && failed >= Some(20), "{last}");

@@ -69,6 +69,9 @@ const SCHEDULES_VARIABLE: &str = "SIXHOP_MODEL_SCHEDULES";
 /// Number of the first schedule, if it is not 0.
 const FIRST_VARIABLE: &str = "SIXHOP_MODEL_FIRST";
 
+/// Prints the steps of the schedules, if it is set.
+const TRACE_VARIABLE: &str = "SIXHOP_MODEL_TRACE";
+
 /// Schedules of a run of all tests.
 const SCHEDULES: u64 = 300;
 
@@ -647,6 +650,13 @@ impl Schedule {
     async fn run(mut self) {
         for _ in 0..4 + self.random.below(16) {
             let step = self.random.below(26);
+            if std::env::var_os(TRACE_VARIABLE).is_some() {
+                let list = self.asker().transfers.list();
+                let states = list
+                    .iter()
+                    .map(|status| (status.id, status.state, status.bytes));
+                println!("step {step} at {:?}", states.collect::<Vec<_>>());
+            }
             self.step(step).await;
             let pauses = [5, 40, 120, 300, 1_000, 12_000];
             let pause = pauses[self.random.below(pauses.len())];
@@ -841,7 +851,7 @@ impl Schedule {
             .filter(|status| status.state == JobState::Waiting)
             .count();
         let active = records.iter().filter(|record| record.is_active).count();
-        assert_eq!(active, waiting, "{records:?}");
+        assert_eq!(active, waiting, "{records:#?} of {list:#?}");
         let asker = self.asker.take().unwrap();
         asker.transfers.stop().await;
         drop(asker.share);

@@ -9,7 +9,7 @@ use crate::transfer::BatchStatus;
 
 /// So many small files, each with bytes of its own.
 fn small(count: usize) -> Vec<(String, Bytes)> {
-    let file = |n| (format!("d/{n:04}.txt"), Bytes::from(format!("file {n}")));
+    let file = |n| (format!("d{n:04}.txt"), Bytes::from(format!("file {n}")));
     (0..count).map(file).collect()
 }
 
@@ -63,7 +63,9 @@ impl Batches {
 
     async fn start(&self) -> u64 {
         let transfers = &self.asker.transfers;
-        let started = transfers.start_matching("d/", None, Replace::Never).await;
+        let started = transfers
+            .start_matching("name:d*", None, Replace::Never)
+            .await;
         started.unwrap().id
     }
 
