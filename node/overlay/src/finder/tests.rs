@@ -55,7 +55,10 @@ fn network(answers: BTreeMap<usize, Found>) -> (Arc<Overlay>, MemoryTransport) {
 /// Answers page by page, two hits at a time.
 fn answer(found: &Found, request: &PeerRequest) -> Result<Vec<Bytes>, TransportError> {
     let Purpose::Find(body) = &request.purpose else {
-        return Err(TransportError::Status(404));
+        return Err(TransportError::Status {
+            status: 404,
+            kind: PeerKind::Book,
+        });
     };
     let find = Find::from_params(&request::read(body).unwrap().params).unwrap();
     let mut page = found.clone();
@@ -166,7 +169,10 @@ async fn only_our_own_peers_are_blamed_for_silence() {
 /// Answers a search with one name at a time, and a cursor for the rest.
 fn answer_search(names: &[&str], request: &PeerRequest) -> Result<Vec<Bytes>, TransportError> {
     let Purpose::Find(body) = &request.purpose else {
-        return Err(TransportError::Status(404));
+        return Err(TransportError::Status {
+            status: 404,
+            kind: PeerKind::Book,
+        });
     };
     let call = request::read(body).unwrap();
     let at = match More::from_params(&call.params) {

@@ -307,7 +307,9 @@ pub(super) fn name_peers(context: &Context, found: &mut Found, matching: &[PeerU
     found.matching = found.peers.len();
     for peer in context.overlay.list() {
         match peer.kind {
-            Some(PeerKind::Sixhop) if peer.failures == 0 && found.peers.len() < FIND_PEERS_MAX => {
+            Some(PeerKind::Sixhop)
+                if peer.is_answering_node() && found.peers.len() < FIND_PEERS_MAX =>
+            {
                 let url = peer.url.as_str();
                 if !found.peers.iter().any(|named| named == url) {
                     found.peers.push(url.to_owned());

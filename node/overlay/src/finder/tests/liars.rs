@@ -56,7 +56,10 @@ impl Transport for Wires {
         world.called.push(at);
         let found = world.nodes.get(&at).cloned();
         async move {
-            let found = found.ok_or(TransportError::Status(405))?;
+            let found = found.ok_or(TransportError::Status {
+                status: 405,
+                kind: PeerKind::Sixhop,
+            })?;
             let body = Bytes::from(response::value(&found.to_value()));
             let body: BodyStream = Box::pin(futures_util::stream::iter([Ok(body)]));
             Ok(PeerResponse {
