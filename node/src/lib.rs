@@ -1,9 +1,9 @@
 //! `noded`: a Sixhop node as a program.
 //!
-//! [`cli`] is what was said, [`settings`] what is meant; [`extensions`] chooses the handlers. [`running`] starts the node
-//! with its [`control`] server and what it meets others by ([`meeting`]), and stops them; [`program`] is the life of the
-//! process around that, [`sandbox`] is what it may still ask of the system, and `supervisor` tells a service manager
-//! about it.
+//! [`cli`] has the options, [`settings`] their meaning; [`extensions`] chooses the handlers. [`running`] starts the node
+//! with its [`control`] server and its ways to meet others ([`meeting`]), and stops them; [`program`] is the life of the
+//! process around that, [`sandbox`] limits what it may ask of the system, and `supervisor` tells a service manager about
+//! it.
 //!
 //! # Invariants
 //! - Standard output carries one line: that the node is ready, and where.

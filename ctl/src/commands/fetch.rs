@@ -12,6 +12,7 @@ use node_api::fetch::{FetchBatch, FetchPlan, FetchStatus};
 use super::Context;
 use crate::{
     cli::FetchArgs,
+    completeness::away,
     connection::{Connection, content},
     download::{Target, is_standard_output},
     error::CtlError,
@@ -69,7 +70,7 @@ fn items_of(typed: &str, plan: FetchPlan) -> Vec<Item> {
     }
 }
 
-/// What failed of several things.
+/// The errors of several fetches.
 #[derive(Default)]
 struct Failures(Vec<CtlError>);
 
@@ -94,7 +95,7 @@ impl Failures {
         Ok(())
     }
 
-    /// The end of all: an error alone as it is, several with the code that they share.
+    /// Returns the end of all: an error alone as it is, several with the code that they share.
     fn end(mut self, of: usize) -> Result<(), CtlError> {
         if of <= 1 {
             return self.0.pop().map_or(Ok(()), Err);
@@ -208,10 +209,13 @@ async fn matching(
     drop(progress);
     let batch = fetched?;
     if batch.found == 0 {
+        let (typed, asked) = (escaped(typed), batch.asked);
+        let away = match batch.unreachable {
+            0 => String::new(),
+            unreachable => format!("; {}", away(unreachable)),
+        };
         return Err(CtlError::not_found(format!(
-            "no peer has a file that matches {} (asked {})",
-            escaped(typed),
-            batch.asked
+            "no peer has a file that matches {typed} (asked {asked}{away})"
         )));
     }
     if !output.is_json() {

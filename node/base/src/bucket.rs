@@ -10,6 +10,8 @@
 //! - The table has at most its number of buckets. When all of them are in use, a
 //!   new one takes the place of the one that is nearest to being full.
 //! - No clock; time is a parameter.
+//!
+//! `governor` is not used here: its table of keys grows until somebody shrinks it, and no bucket makes room for another.
 
 use std::{
     collections::HashMap,
@@ -18,7 +20,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// How often.
+/// The rate of a bucket.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Quota {
     /// Tokens at once after a pause.
@@ -44,7 +46,7 @@ pub struct Buckets<K> {
 }
 
 impl Quota {
-    /// A quota of `rate` a second, and `burst` at once.
+    /// Returns a quota of `rate` a second, and `burst` at once.
     #[must_use]
     pub const fn per_second(rate: u32, burst: u32) -> Quota {
         Quota {
@@ -62,13 +64,13 @@ impl Bucket {
     /// Takes `tokens`.
     ///
     /// # Errors
-    /// When there are too few: how long until there are enough. Nothing is taken.
+    /// Errors if there are too few, with the time until there are enough. Nothing is taken.
     pub fn take(&mut self, quota: Quota, tokens: u32, now: Instant) -> Result<(), Duration> {
         self.full_at = Some(self.without(quota, tokens, now)?);
         Ok(())
     }
 
-    /// When it is full again after so many tokens are taken.
+    /// Returns the time at which it is full again after so many tokens are taken.
     fn without(self, quota: Quota, tokens: u32, now: Instant) -> Result<Instant, Duration> {
         let full_at = self.full_at.map_or(now, |at| at.max(now)) + quota.time(tokens);
         let most = now + quota.time(quota.burst);
@@ -80,7 +82,7 @@ impl Bucket {
 }
 
 impl<K: Clone + Eq + Hash> Buckets<K> {
-    /// No buckets, and room for `most`.
+    /// Creates no buckets, and room for `most`.
     #[must_use]
     pub fn new(most: usize) -> Buckets<K> {
         Buckets {
@@ -92,7 +94,7 @@ impl<K: Clone + Eq + Hash> Buckets<K> {
     /// Takes `tokens` of the bucket of `key`.
     ///
     /// # Errors
-    /// When there are too few: how long until there are enough.
+    /// Errors if there are too few, with the time until there are enough.
     pub fn take(
         &mut self,
         key: K,
@@ -110,7 +112,7 @@ impl<K: Clone + Eq + Hash> Buckets<K> {
     /// Says whether there are `tokens` in the bucket of `key`, and takes none.
     ///
     /// # Errors
-    /// When there are too few: how long until there are enough.
+    /// Errors if there are too few, with the time until there are enough.
     pub fn has(&self, key: &K, quota: Quota, tokens: u32, now: Instant) -> Result<(), Duration> {
         let bucket = self.buckets.get(key).copied().unwrap_or_default();
         bucket.without(quota, tokens, now).map(drop)
@@ -130,7 +132,7 @@ impl<K: Clone + Eq + Hash> Buckets<K> {
     }
 }
 
-/// Whom an address stands for: itself, or for IPv6 its network of 64 bits, of
+/// Returns the source that an address stands for: itself, or for IPv6 its network of 64 bits, of
 /// which one machine has all addresses.
 #[must_use]
 pub fn source_of(address: IpAddr) -> IpAddr {

@@ -1,6 +1,6 @@
-//! The handlers of a node: what answers queries about its share.
+//! The handlers of a node, which answer queries about its share.
 //!
-//! A [`query`] is `[handler:]text`; without a prefix it is `name:`, and then `text:` as
+//! A [`query`](node_wire::query) is `[handler:]text`; without a prefix it is `name:`, and then `text:` as
 //! well if it may be words ([`both`]). The table maps
 //! prefixes to handlers. Who composes the node chooses them ([`Extensions`]): those that
 //! are compiled in, those with an index, and directories of the owner, which are looked
@@ -16,41 +16,33 @@
 mod answer;
 mod both;
 mod extensions;
+mod filtered;
 mod hits;
 mod live;
 mod plugins;
-pub mod query;
 mod watch;
 
 use std::{sync::Arc, time::SystemTime};
 
 use node_overlay::{LocalHandlers, QueryKeys};
+use node_wire::query::{self, CONTENTS_HANDLER, DEFAULT_HANDLER, ParsedQuery, Quotes, SyntaxError};
 use plugin_api::{Changes, Files, Handler, HandlerError, Index, NameCheck, PluginDirectory};
 
 pub use self::{
-    answer::{Answer, Asker, Bounds, End},
+    answer::{Answer, Asker, Bounds},
     extensions::{CaughtUp, Extensions, OpenIndex},
-    hits::{SEARCH_LIMIT_MAX, SearchHit, SearchHits},
+    hits::{SEARCH_LIMIT_MAX, SearchHits, described},
     live::{LiveAnswer, Page, PageMost},
     plugins::Plugins,
     watch::watch_plugins,
 };
-use self::{
-    both::Both,
-    query::{Query, Quotes, SyntaxError},
-};
+use self::{both::Both, filtered::filtered};
 use crate::threads::{Place, ThreadError, Threads};
 
-/// The handler of a query without a prefix.
-pub const DEFAULT_HANDLER: &str = "name";
-
-/// The handler of what is in files.
-pub const CONTENTS_HANDLER: &str = "text";
-
-/// Why a query was not answered.
+/// The reason why a query was not answered.
 #[derive(Debug, thiserror::Error)]
 pub enum QueryError {
-    /// It is no query.
+    /// It is not a query.
     #[error(transparent)]
     Syntax(#[from] SyntaxError),
     /// The handler came to its end without an answer.
@@ -82,7 +74,7 @@ const OWNER_ANSWERS_MAX: usize = 64;
 
 /// The table of handlers.
 pub struct Handlers {
-    /// Where the owner is answered; others have threads of their own.
+    /// The threads for the owner; others have threads of their own.
     threads: Threads,
     built_in: Vec<Arc<dyn Handler>>,
     index: Option<Arc<dyn Index>>,
@@ -119,25 +111,25 @@ impl Handlers {
         }
     }
 
-    /// The handlers that every node has.
+    /// Returns the handlers that every node has.
     #[must_use]
     pub fn built_in(&self) -> &[Arc<dyn Handler>] {
         &self.built_in
     }
 
-    /// Returns the index of what is in the files, if there is one.
+    /// Returns the index of contents, if there is one.
     #[must_use]
     pub fn index(&self) -> Option<&Arc<dyn Index>> {
         self.index.as_ref()
     }
 
-    /// Returns what the owner's directories add, if there are any.
+    /// Returns the handlers of the owner's directories, if there are any.
     #[must_use]
     pub fn plugins(&self) -> Option<&Arc<Plugins>> {
         self.plugins.as_ref()
     }
 
-    /// Ends what runs beside the node. Blocks.
+    /// Ends the tasks that run beside the node. Blocks.
     pub fn stop(&self) {
         if let Some(plugins) = &self.plugins {
             plugins.stop();
@@ -147,7 +139,7 @@ impl Handlers {
         }
     }
 
-    /// The names of the handlers.
+    /// Returns the names of the handlers.
     #[must_use]
     pub fn names(&self) -> Vec<String> {
         let all = self.list();
@@ -156,14 +148,14 @@ impl Handlers {
             .collect()
     }
 
-    /// The handlers as they are now.
+    /// Returns the handlers as they are now.
     #[must_use]
     pub fn list(&self) -> Vec<Arc<dyn Handler>> {
         let added = self.plugins.iter().flat_map(|plugins| plugins.handlers());
         self.built_in.iter().cloned().chain(added).collect()
     }
 
-    /// Tells all of them what may have changed in the share. Does not take long.
+    /// Tells all of them of possible changes in the share. Does not take long.
     pub fn changed(&self, changes: Changes<'_>) {
         for handler in self.list() {
             handler.changed(changes);
@@ -193,7 +185,7 @@ impl Handlers {
     /// Begins to answer `query` about `files` on the thread that `place` stands for.
     ///
     /// # Errors
-    /// [`QueryError`] when it is no query, nobody answers its kind, or the system gives no thread.
+    /// [`QueryError`] when it is not a query, nobody answers its kind, or the system gives no thread.
     pub fn answer_live(
         &self,
         files: &Arc<dyn Files>,
@@ -207,14 +199,14 @@ impl Handlers {
     /// Returns a check of the names that `query` means; `None` if every hit is meant.
     #[must_use]
     pub fn name_check(&self, query: &str) -> Option<NameCheck> {
-        let query = Query::parse(query, SystemTime::now()).ok()?;
+        let query = ParsedQuery::parse(query, SystemTime::now()).ok()?;
         let handler = self.find(query.handler()).ok()?;
         handler.name_check(&query.text(quotes_of(&*handler)))
     }
 
-    /// What is asked, and of whom.
+    /// Parses the query and finds its handler.
     fn read(&self, files: &Arc<dyn Files>, query: &str) -> Result<HandlerQuery, QueryError> {
-        let parsed = Query::parse(query, SystemTime::now())?;
+        let parsed = ParsedQuery::parse(query, SystemTime::now())?;
         let (query, handler) = match self.find(parsed.handler()) {
             Ok(handler) => (parsed, handler),
             // A name may have a colon in it.
@@ -222,7 +214,7 @@ impl Handlers {
                 Ok(Some(_)) => {
                     let name = format!("{DEFAULT_HANDLER}:{}", query::quoted(query));
                     (
-                        Query::parse(&name, SystemTime::now())?,
+                        ParsedQuery::parse(&name, SystemTime::now())?,
                         self.find(DEFAULT_HANDLER)?,
                     )
                 }
@@ -234,6 +226,7 @@ impl Handlers {
         let handler: Arc<dyn Handler> = match contents {
             Ok(contents) if query.asks_contents() => Arc::new(Both {
                 words: query.text(quotes_of(&*contents)),
+                is_pattern: query.is_pattern(),
                 names: handler,
                 contents,
             }),
@@ -241,7 +234,7 @@ impl Handlers {
         };
         Ok(HandlerQuery {
             text,
-            files: query.filters().apply(files),
+            files: filtered(query.filters(), files),
             context: query.context(),
             handler,
         })
@@ -280,7 +273,7 @@ impl LocalHandlers for Handlers {
 
     fn query_keys(&self, query: &str) -> QueryKeys {
         let handler = query::handler_of(query);
-        let files = Query::parse(query, SystemTime::UNIX_EPOCH).ok();
+        let files = ParsedQuery::parse(query, SystemTime::UNIX_EPOCH).ok();
         let files = files.zip(self.find(handler).ok());
         QueryKeys {
             handler: handler.to_owned(),

@@ -53,7 +53,11 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use node_wire::{Digest, name::ShareName};
+use node_wire::{
+    Digest,
+    name::ShareName,
+    query::{ParsedQuery, SyntaxError},
+};
 use plugin_api::NameCheck;
 use tokio::{select, sync::Semaphore, time::sleep};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -77,7 +81,6 @@ pub use self::{
 use crate::{
     counters::Counters,
     events::EventLog,
-    handlers::query::{Query, SyntaxError},
     overlay::Overlay,
     share::{Digests, Replace, Share},
     sync::lock,
@@ -104,10 +107,10 @@ const BATCHES_SEARCHING: usize = 4;
 /// Pause between two looks for what was kept for long enough.
 const EXPIRE_PAUSE: Duration = Duration::from_secs(600);
 
-/// What a fetch is to bring.
+/// The goal of a fetch.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Goal {
-    /// Whatever has the name.
+    /// Any content with the name.
     Name,
     /// This content, whatever its name.
     Content(Digest),
@@ -129,9 +132,9 @@ pub enum BatchError {
 pub enum DropWhich {
     /// The fetch of this number.
     Id(u64),
-    /// Those of this name.
+    /// The fetches of this name.
     Name(ShareName),
-    /// Those of this content.
+    /// The fetches of this content.
     Content(Digest),
 }
 
@@ -185,7 +188,7 @@ impl Drop for Interest {
 }
 
 impl Transfers {
-    /// No fetches yet.
+    /// Creates an empty table of fetches.
     #[must_use]
     pub fn new(
         share: Arc<Share>,
@@ -296,13 +299,17 @@ impl Transfers {
     fn enlist(self: &Arc<Self>, job: Job, begun: Begun) -> Result<Interest, FetchError> {
         let (interest, admitted) = self.admit(job)?;
         if let Some(running) = admitted {
-            let transfers = Arc::clone(self);
-            self.tasks.spawn(async move {
-                transfers.fetcher.run(&running, begun).await;
-                lock(&transfers.jobs).ended(running);
-            });
+            self.spawn(running, begun);
         }
         Ok(interest)
+    }
+
+    fn spawn(self: &Arc<Self>, running: Arc<Job>, begun: Begun) {
+        let transfers = Arc::clone(self);
+        self.tasks.spawn(async move {
+            transfers.fetcher.run(&running, begun).await;
+            lock(&transfers.jobs).ended(running);
+        });
     }
 
     /// Joins the fetch of the same that is not over, or makes `job` one, which is returned and has to be run.
@@ -314,10 +321,7 @@ impl Transfers {
                 drop(jobs);
                 return Ok((self.interest(joined), None));
             }
-            if jobs.unfinished.len() >= UNFINISHED_MAX || self.cancel.is_cancelled() {
-                return Err(FetchError::Busy(name));
-            }
-            jobs.add(Arc::new(job))
+            jobs.admit(job, &self.cancel)?
         };
         Ok((self.interest(Arc::clone(&job)), Some(job)))
     }
@@ -344,7 +348,7 @@ impl Transfers {
         is_meant: Option<NameCheck>,
         replace: Replace,
     ) -> Result<BatchStatus, BatchError> {
-        Query::parse(query, SystemTime::now())?;
+        ParsedQuery::parse(query, SystemTime::now())?;
         let id = self.ids.next().await;
         let batch = Arc::new(Batch::new(
             id,
@@ -380,13 +384,13 @@ impl Transfers {
         Some(batch.status())
     }
 
-    /// How far the batch `id` is. `None` if there is none.
+    /// Returns the status of the batch `id`. `None` if there is none.
     #[must_use]
     pub fn matching(&self, id: u64) -> Option<BatchStatus> {
         self.batch(id).map(|batch| batch.status())
     }
 
-    /// The batches that are kept for questions, in the order in which they started.
+    /// Returns the batches that are kept for questions, in the order in which they started.
     #[must_use]
     pub fn list_matching(&self) -> Vec<BatchStatus> {
         let batches = lock(&self.batches);
@@ -433,8 +437,13 @@ impl Transfers {
         let target = self.target_of(&record);
         let name = target.name.clone();
         let job = Job::new(target, Owner::Single, self.cancel.child_token());
-        match self.enlist(job, Begun::Before(record)) {
-            Ok(interest) => drop(interest.lasting()),
+        // It joins no other fetch: its record is worked with as long as it runs.
+        let admitted = lock(&self.jobs).admit(job, &self.cancel);
+        match admitted {
+            Ok(running) => {
+                self.interest(Arc::clone(&running)).lasting();
+                self.spawn(running, Begun::Before(record));
+            }
             Err(error) => tracing::warn!(%name, %error, "a fetch is not taken up again"),
         }
     }
@@ -467,7 +476,7 @@ impl Transfers {
         }
     }
 
-    /// Ends the fetches that `which` picks, whoever has an interest in them, and removes what is kept of them.
+    /// Ends the fetches that `which` picks, for everybody, and removes what is kept of them.
     /// Returns those of which something was ended or removed.
     pub async fn drop_kept(&self, which: &DropWhich) -> Vec<JobStatus> {
         let picks = |id: u64, name: &ShareName, digest: Option<Digest>| match which {
@@ -552,7 +561,7 @@ impl Transfers {
         Some(self.status_of(&job))
     }
 
-    /// How far the fetch `id` is. `None` if there is none.
+    /// Returns the status of the fetch `id`. `None` if there is none.
     #[must_use]
     pub fn status(&self, id: u64) -> Option<JobStatus> {
         self.job(id).map(|job| self.status_of(&job))
@@ -567,7 +576,7 @@ impl Transfers {
         }
     }
 
-    /// The fetches that are kept for questions, in the order in which they started.
+    /// Returns the fetches that are kept for questions, in the order in which they started.
     #[must_use]
     pub fn list(&self) -> Vec<JobStatus> {
         let jobs: Vec<Arc<Job>> = {
@@ -596,10 +605,15 @@ impl Transfers {
         Some(self.status_of(&job))
     }
 
-    /// Stops all fetches and waits until they are over.
-    pub async fn stop(&self) {
+    /// Cancels all fetches and does not wait for them. The next run of the node takes them up.
+    pub fn cancel_all(&self) {
         self.fetcher.stopping.store(true, Ordering::Release);
         self.cancel.cancel();
+    }
+
+    /// Stops all fetches and waits until they are over.
+    pub async fn stop(&self) {
+        self.cancel_all();
         self.tasks.close();
         self.tasks.wait().await;
     }
@@ -629,6 +643,14 @@ impl Jobs {
         found.interests += 1;
         found.job.retry_now();
         Some(Arc::clone(&found.job))
+    }
+
+    /// Makes `job` one that has to be run, unless there are too many or the node stops.
+    fn admit(&mut self, job: Job, stop: &CancellationToken) -> Result<Arc<Job>, FetchError> {
+        if self.unfinished.len() >= UNFINISHED_MAX || stop.is_cancelled() {
+            return Err(FetchError::Busy(job.name().clone()));
+        }
+        Ok(self.add(Arc::new(job)))
     }
 
     fn add(&mut self, job: Arc<Job>) -> Arc<Job> {

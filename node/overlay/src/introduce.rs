@@ -18,22 +18,26 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Introduction, KnownFrom, Lost, Met, NotProved, Outcome, Overlay, PeerEntry, prove::Proved,
+    Before, Introduction, KnownFrom, Lost, Met, NotProved, Outcome, Overlay, PeerEntry,
+    prove::Proved,
 };
 use node_base::{clock::now, disk::Disk, events::Event, state::StateDir, sync::lock};
 use node_transport::{CallError, Destination, PeerKind};
 
 /// The file of the saved peers: one a line, its URL, its id or `-`, [`CHOSEN`] or
-/// [`CANDIDATE`] if it is that, and the scope of the stranger who named it.
+/// [`CANDIDATE`] if it is that, the scope of the stranger who named it, and [`NODE`] if it is a Sixhop node.
 pub const PEERS_FILE: &str = "peers";
 
-/// What a saved peer has behind its id if the owner named it.
+/// The word behind the id of a saved peer that the owner named.
 const CHOSEN: &str = "chosen";
 
-/// What it has there if it has not proved itself.
+/// The word behind the id of a saved peer that has not proved itself.
 const CANDIDATE: &str = "candidate";
 
-/// The scopes of those who name peers.
+/// What a saved peer has there if it answered as a Sixhop node.
+const NODE: &str = "node";
+
+/// The scopes of strangers that name peers.
 const SCOPES: [Scope; 3] = [Scope::Machine, Scope::Network, Scope::World];
 
 /// Introductions in flight at a time.
@@ -45,10 +49,10 @@ const INTRODUCTION: Duration = Duration::from_secs(4);
 /// Shortest time between two savings.
 const SAVE_PAUSE: Duration = Duration::from_millis(250);
 
-/// How often a peer of the settings that was dropped is tried again.
+/// The pause before a dropped peer of the settings is tried again.
 const SETTINGS_AGAIN: Duration = Duration::from_secs(60);
 
-/// Whom this node met.
+/// The outcome of an introduction to a peer.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Meeting {
     /// The peer.
@@ -63,12 +67,12 @@ pub enum Meeting {
 #[derive(Debug)]
 pub struct Introducer {
     overlay: Arc<Overlay>,
-    /// Where the peers are saved, and on which pool.
+    /// The directory in which the peers are saved, and the pool for it.
     state: Option<(StateDir, Disk)>,
     /// Peers of the settings: they are tried again even after they were dropped.
     settings: Vec<PeerUrl>,
     saved_revision: u64,
-    /// What was saved last.
+    /// The text that was saved last.
     saved: String,
     saved_at: Instant,
 }
@@ -77,7 +81,7 @@ impl Overlay {
     /// Introduces this node to `peer` now.
     ///
     /// # Errors
-    /// When it does not answer.
+    /// Errors if it does not answer.
     pub async fn introduce(&self, peer: &PeerUrl) -> Result<Meeting, CallError> {
         self.meet(&Destination::of_owner(peer.clone())).await
     }
@@ -156,7 +160,7 @@ impl Overlay {
                 self.events.emit(&Event::PeerAnswered {
                     url: peer.as_str().to_owned(),
                 });
-                // Whoever waits for a peer need not wait for who it is.
+                // A waiter for the peer need not wait for the proof of its identity.
                 self.met.notify_waiters();
                 self.came_back.notify_waiters();
                 self.to_poll.notify_one();
@@ -172,7 +176,7 @@ impl Overlay {
         }
     }
 
-    /// The address at which a peer is called: the one that was chosen, or, where it
+    /// Returns the address at which a peer is called: the chosen one, or, where it
     /// matters which of our URLs leads back, the one that its name has.
     async fn address_of(&self, peer: &Destination, deadline: Instant) -> Option<IpAddr> {
         if let Some(at) = peer.address() {
@@ -185,7 +189,7 @@ impl Overlay {
         resolved.first().map(|address| address.get().ip())
     }
 
-    /// Has a peer of our kind that has answered show who it is.
+    /// Has a Sixhop node that has answered prove its identity.
     async fn learn_who(
         &self,
         peer: &Destination,
@@ -229,7 +233,7 @@ impl Overlay {
         }
     }
 
-    /// A peer that was met is one that is known under another URL.
+    /// Returns the outcome for a peer that is known under another URL.
     fn is_known(&self, peer: &PeerUrl, known: PeerUrl) -> Meeting {
         tracing::debug!(
             peer = peer.as_str(),
@@ -253,7 +257,7 @@ impl Overlay {
         };
         match outcome {
             Outcome::Another { was } => self.tell_another(peer, was, id),
-            // That it was dropped had been told.
+            // That it was dropped had been reported.
             Outcome::New if was_lost => self.tell_added(peer, KnownFrom::Lost),
             Outcome::Same { known } => return self.is_known(peer, known),
             Outcome::New | Outcome::Known | Outcome::Gone => {}
@@ -278,7 +282,7 @@ impl Overlay {
         self.peers().not_introduced(peer, &error.to_string(), now());
     }
 
-    /// A peer that answers in codes is told the URL under which we answer so. A
+    /// Says `hello`, in codes to a peer that answers in codes. A
     /// stranger's candidate has to answer as a peer does.
     async fn say_hello(
         &self,
@@ -380,12 +384,8 @@ impl Introducer {
         let Some((state, disk)) = self.state.clone() else {
             return;
         };
-        let (revision, text) = {
-            let peers = self.overlay.peers();
-            let known: String = peers.list().iter().map(line).collect();
-            let lost: String = peers.lost().map(lost_line).collect();
-            (peers.revision(), [known, lost].concat())
-        };
+        let revision = self.overlay.peers().revision();
+        let text = self.overlay.saved_peers();
         (self.saved_revision, self.saved_at) = (revision, now());
         if text == self.saved {
             return;
@@ -400,29 +400,32 @@ impl Introducer {
 
 fn line(peer: &PeerEntry) -> String {
     let namer = peer.destination().namer();
-    let namer = (!peer.is_named_by_owner()).then_some(namer);
-    line_of(&peer.url, peer.id, peer.is_chosen, namer, peer.counts())
+    let before = Before {
+        id: peer.id,
+        kind: peer.kind,
+        is_chosen: peer.is_chosen,
+        namer: (!peer.is_named_by_owner()).then_some(namer),
+    };
+    line_of(&peer.url, before, peer.counts())
 }
 
-/// A peer that was dropped does not count for the next run before it has answered.
+/// Returns the saved line of a dropped peer: it does not count before it has answered again.
 fn lost_line(lost: &Lost) -> String {
-    line_of(&lost.url, lost.id, lost.is_chosen, lost.namer, false)
+    line_of(&lost.url, lost.before, false)
 }
 
-fn line_of(
-    url: &PeerUrl,
-    id: Option<NodeId>,
-    is_chosen: bool,
-    namer: Option<Scope>,
-    counts: bool,
-) -> String {
-    let id = id.map_or_else(|| "-".to_owned(), |id| id.to_string());
-    let standing = match (is_chosen, counts) {
+fn line_of(url: &PeerUrl, before: Before, counts: bool) -> String {
+    let id = before
+        .id
+        .map_or_else(|| "-".to_owned(), |id| id.to_string());
+    let standing = match (before.is_chosen, counts) {
         (true, _) => Some(CHOSEN),
         (false, true) => None,
         (false, false) => Some(CANDIDATE),
     };
-    let words = [Some(url.as_str()), Some(&id), standing, namer.map(word)];
+    let kind = (before.kind == Some(PeerKind::Sixhop)).then_some(NODE);
+    let namer = before.namer.map(word);
+    let words = [Some(url.as_str()), Some(&id), standing, namer, kind];
     let words: Vec<&str> = words.into_iter().flatten().collect();
     format!("{}\n", words.join(" "))
 }
@@ -430,16 +433,13 @@ fn line_of(
 /// A saved peer.
 struct Saved {
     url: PeerUrl,
-    id: Option<NodeId>,
-    is_chosen: bool,
     is_candidate: bool,
-    /// The scope of the stranger who named it; none for the owner.
-    namer: Option<Scope>,
+    before: Before,
 }
 
 impl Saved {
     /// Reads a line. One of an earlier version has no scope: then what the URL says
-    /// counts, unless the owner named it.
+    /// counts, unless the owner named it. Nor has it a kind; only a Sixhop node has shown who it is.
     fn read(line: &str) -> Option<Saved> {
         let mut words = line.split_whitespace();
         let url = PeerUrl::parse(words.next()?).ok()?;
@@ -450,11 +450,15 @@ impl Saved {
             .into_iter()
             .find(|scope| rest.contains(&word(*scope)));
         let said = (!is_chosen).then(|| Scope::of_host(&url));
+        let is_node = rest.contains(&NODE) || id.is_some();
         Some(Saved {
-            id,
-            is_chosen,
             is_candidate: rest.contains(&CANDIDATE),
-            namer: saved.or(said),
+            before: Before {
+                id,
+                kind: is_node.then_some(PeerKind::Sixhop),
+                is_chosen,
+                namer: saved.or(said),
+            },
             url,
         })
     }
@@ -470,24 +474,35 @@ fn word(scope: Scope) -> &'static str {
 
 fn load(overlay: &Overlay, state: &StateDir) {
     match state.read(PEERS_FILE) {
-        Ok(text) => {
-            let text = text.unwrap_or_default();
-            for saved in text.lines().filter_map(Saved::read) {
-                let source = if saved.is_candidate {
-                    KnownFrom::Hello
-                } else {
-                    KnownFrom::Saved
-                };
-                overlay.add(&saved.url, source);
-                if saved.namer.is_none() {
-                    overlay.standing.call_scope.trust(&saved.url);
-                }
-                overlay
-                    .peers()
-                    .remember(&saved.url, saved.id, saved.is_chosen, saved.namer);
-            }
-        }
+        Ok(text) => overlay.load_peers(&text.unwrap_or_default()),
         Err(error) => tracing::warn!(%error, "the saved peers could not be read"),
+    }
+}
+
+impl Overlay {
+    /// Returns the peers as [`PEERS_FILE`] has them, those too that were dropped and are looked for.
+    #[must_use]
+    pub fn saved_peers(&self) -> String {
+        let peers = self.peers();
+        let known: String = peers.list().iter().map(line).collect();
+        let lost: String = peers.lost().map(lost_line).collect();
+        [known, lost].concat()
+    }
+
+    /// Takes up the peers that an earlier run saved.
+    pub fn load_peers(&self, text: &str) {
+        for saved in text.lines().filter_map(Saved::read) {
+            let source = if saved.is_candidate {
+                KnownFrom::Hello
+            } else {
+                KnownFrom::Saved
+            };
+            self.add(&saved.url, source);
+            if saved.before.namer.is_none() {
+                self.standing.call_scope.trust(&saved.url);
+            }
+            self.peers().remember(&saved.url, saved.before);
+        }
     }
 }
 

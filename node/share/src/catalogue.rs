@@ -1,22 +1,25 @@
-//! What is in the share, known without looking.
+//! The catalogue: the files of the share, known without a look at the disk.
 //!
 //! # Participants
 //! [`View`] is all files at one moment, in [`chunk`]s; [`saved`] keeps it from
-//! run to run. [`Catalogue`] has the view of now and hands it to whoever asks;
+//! run to run. [`Catalogue`] has the current view and hands it to readers;
 //! the keeper of the share makes the next one. Digests, the summary and the handlers
 //! [subscribe](Catalogue::subscribe) to its changes.
 //!
 //! # Invariants
-//! - Whoever reads has one view until the end; a new one takes its place in one
+//! - A reader has one view until the end; a new one takes its place in one
 //!   step.
 //! - Names, sizes and times come from the view. A file that is asked for by its
 //!   exact name is looked at on the disk; what is read comes from the disk.
+//! - No lock is held across a call to the disk. Who looks and notes has a turn for that ([`ScanTurns`]), which no answer
+//!   has to wait for.
 //! - Until the directory was looked at once, or a saved view was loaded, the
 //!   directory itself is read for every answer: slow, and right.
 //! - One million files take about 100 MiB.
 
 mod chunk;
 mod saved;
+mod turn;
 mod view;
 mod vocabulary;
 mod young;
@@ -38,9 +41,10 @@ use tokio::sync::watch;
 pub(super) use self::{
     chunk::Meta,
     saved::{Saved, load, remove, save},
+    turn::ScanTurn,
     view::{Change, View, Was},
 };
-use self::{vocabulary::Vocabulary, young::Young};
+use self::{turn::ScanTurns, vocabulary::Vocabulary, young::Young};
 use super::{
     Listing, Share, ShareError, Skipped, Stamp,
     folders::Folders,
@@ -49,42 +53,49 @@ use super::{
     links::Links,
     publisher::{Publisher, Subscription},
     stamp::OnDisk,
-    watcher::Signs,
+    watcher::{Hints, Signs},
 };
 use node_base::sync::lock;
 
 /// Most directories that cannot be read and are named.
 const UNREADABLE_TOLD: usize = 100;
 
-/// How long ago a file is taken for written and not for renamed.
+/// The age below which a file is taken for written and not for renamed.
 const JUST_WRITTEN: Duration = Duration::from_secs(1);
+
+/// How long a file that was just stored waits to be noted before it is left to the keeper.
+const STORED_WAIT: Duration = Duration::from_millis(500);
+
+/// How long an answer waits to note a file that was just written.
+const ANSWER_WAIT: Duration = Duration::from_millis(50);
 
 /// Most files that left and may come back under another name.
 const LOST_MAX: usize = 50_000;
 
-/// How long a file that left is waited for.
+/// The time for which a file that left may come back as a rename.
 const LOST_FOR: Duration = Duration::from_secs(10);
 
 /// The files of the share, as they were when they were last looked at.
 pub struct Catalogue {
     share: Arc<Share>,
     view: RwLock<Arc<View>>,
-    /// Held by who changes the view, also while it looks at the disk: what is
-    /// looked at later is noted later. So it is the one lock that is held across
-    /// file calls, on threads that may wait only.
+    /// The turn to change the view, and to look at the disk before.
+    pub(super) scan_turns: ScanTurns,
     work: Mutex<Work>,
+    /// Where the keeper is told of files that could not be noted in time.
+    hints: Mutex<Arc<Hints>>,
     complete: watch::Sender<bool>,
-    /// Whether nothing is to be forgotten: the directory was away or another.
+    /// Set while removals are not trusted, because the directory was away or replaced.
     doubtful: AtomicBool,
     /// Directories that cannot be read now, and why.
     unreadable: Mutex<BTreeMap<String, String>>,
-    /// Made of `view`, and told of each change after it.
+    /// Made of `view`, and updated with each change after it.
     vocabulary: Mutex<Vocabulary>,
     changes: Publisher<ChangeSet>,
     _stored: Subscription<Vec<ShareName>>,
 }
 
-/// What is known beside the view.
+/// The state beside the view.
 #[derive(Debug, Default)]
 pub(super) struct Work {
     pub(super) folders: Folders,
@@ -92,14 +103,14 @@ pub(super) struct Work {
     pub(super) young: Young,
     /// Files with several names.
     pub(super) links: Links,
-    /// Whether there is something to save.
+    /// True if there is something to save.
     pub(super) is_unsaved: bool,
     /// Files that left, by their numbers on the disk.
     lost: BTreeMap<u64, (String, Stamp)>,
     lost_since: Option<Instant>,
 }
 
-/// What changed.
+/// A set of changes.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct ChangeSet {
     /// Files that appeared.
@@ -111,7 +122,7 @@ pub struct ChangeSet {
     /// Files that only have another name. Both names are in the other lists as
     /// well.
     pub moved: Vec<Moved>,
-    /// Whether there is more than these lists say: the first look is over.
+    /// True if there is more than these lists say: the first scan is over.
     pub everything: bool,
 }
 
@@ -129,7 +140,7 @@ pub struct Moved {
 }
 
 impl Catalogue {
-    /// A catalogue of `share` that knows nothing yet.
+    /// Creates a catalogue of `share` that knows nothing yet.
     #[must_use]
     pub fn new(share: &Arc<Share>) -> Arc<Catalogue> {
         Arc::new_cyclic(|catalogue: &Weak<Catalogue>| {
@@ -142,7 +153,9 @@ impl Catalogue {
             Catalogue {
                 share: Arc::clone(share),
                 view: RwLock::default(),
+                scan_turns: ScanTurns::default(),
                 work: Mutex::default(),
+                hints: Mutex::default(),
                 complete: watch::Sender::new(false),
                 doubtful: AtomicBool::new(false),
                 unreadable: Mutex::default(),
@@ -167,13 +180,13 @@ impl Catalogue {
         super::Keeper::without_state(Arc::clone(self)).look_once();
     }
 
-    /// Number of files that are known.
+    /// Returns the number of files that are known.
     #[must_use]
     pub fn count(&self) -> u64 {
         self.view().len() as u64
     }
 
-    /// Whether the directory was looked at once, now or before the start.
+    /// Returns true if the directory was scanned once, now or before the start.
     #[must_use]
     pub fn is_complete(&self) -> bool {
         *self.complete.borrow()
@@ -189,7 +202,7 @@ impl Catalogue {
             .await;
     }
 
-    /// The shared directory.
+    /// Returns the shared directory.
     #[must_use]
     pub fn share(&self) -> &Arc<Share> {
         &self.share
@@ -199,7 +212,7 @@ impl Catalogue {
     /// names, until it stops.
     ///
     /// # Errors
-    /// When the directory has to be read and cannot be.
+    /// Errors if the directory has to be read and cannot be.
     pub fn visit_after(
         &self,
         after: Option<&str>,
@@ -253,12 +266,23 @@ impl Catalogue {
         if !self.is_complete() {
             return false;
         }
-        let mut vocabulary = lock(&self.vocabulary);
-        vocabulary.make(&self.view());
-        vocabulary.visit(visit)
+        let words = {
+            let mut vocabulary = lock(&self.vocabulary);
+            vocabulary.make(&self.view());
+            vocabulary.words()
+        };
+        let Some(words) = words else {
+            return false;
+        };
+        for word in words.iter() {
+            if visit(word) == Flow::Stop {
+                break;
+            }
+        }
+        true
     }
 
-    /// The same without a view.
+    /// Searches without a view.
     fn search_directory(
         &self,
         prefix: &str,
@@ -277,8 +301,8 @@ impl Catalogue {
         Ok(())
     }
 
-    /// At most `most` files behind the name `after`, with their stamps, for
-    /// those who look at all of them bit by bit.
+    /// Returns at most `most` files behind the name `after`, with their stamps, for
+    /// callers that look at all of them bit by bit.
     pub(super) fn stamps_after(&self, after: &str, most: usize) -> Vec<(String, Stamp)> {
         let view = self.view();
         let files = view.from(after).take(most + 1);
@@ -289,7 +313,7 @@ impl Catalogue {
         files
     }
 
-    /// Whether what is not in the view is gone for good, as far as one can tell.
+    /// Returns true if a file that is not in the view is gone for good, as far as one can tell.
     pub(super) fn is_sure(&self) -> bool {
         self.is_complete() && !self.doubtful.load(Ordering::Acquire)
     }
@@ -304,7 +328,7 @@ impl Catalogue {
         Arc::clone(&view)
     }
 
-    /// Returns what is in the directory and is not shared because of its name or
+    /// Returns the entries of the directory that are not shared because of their name or
     /// kind, directory by directory: not more than `limit`, and those behind the
     /// one named `after`. Says whether there is more. Blocks.
     ///
@@ -341,7 +365,7 @@ impl Catalogue {
     }
 
     /// Returns how many entries of the directory are not shared because of their
-    /// name or kind. Blocks while the keeper looks.
+    /// name or kind.
     pub fn skipped(&self) -> u64 {
         let work = self.work();
         work.folders.values().map(|folder| folder.skipped).sum()
@@ -371,8 +395,14 @@ impl Catalogue {
         lock(&self.unreadable).retain(|below, _| !below.starts_with(name));
     }
 
+    /// Locks what is known beside the view, for a few statements.
     pub(super) fn work(&self) -> std::sync::MutexGuard<'_, Work> {
         lock(&self.work)
+    }
+
+    /// Has files that cannot be noted in time looked at by the keeper that takes `hints`.
+    pub(super) fn hint_at(&self, hints: &Arc<Hints>) {
+        *lock(&self.hints) = Arc::clone(hints);
     }
 
     pub(super) fn set_complete(&self) {
@@ -380,7 +410,7 @@ impl Catalogue {
             .send_if_modified(|complete| !std::mem::replace(complete, true));
     }
 
-    /// Begins with what was saved.
+    /// Begins with the saved view.
     pub(super) fn begin_with(&self, saved: Saved) {
         self.work().folders = saved.folders;
         *self.view.write().unwrap_or_else(PoisonError::into_inner) = saved.view;
@@ -388,10 +418,9 @@ impl Catalogue {
     }
 
     /// Makes the view after `changes` the view of now, and says what is new. Files
-    /// have only another name if their stamp is the same, or `signs` say so.
+    /// have only another name if their stamp is the same, or `signs` say so. The caller has the turn.
     pub(super) fn apply(
         &self,
-        work: &mut Work,
         changes: &mut Vec<Change>,
         signs: &BTreeMap<String, Signs>,
     ) -> ChangeSet {
@@ -408,6 +437,7 @@ impl Catalogue {
         let count = view.len();
         *self.view.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(view);
         lock(&self.vocabulary).changed(&was, count);
+        let mut work = self.work();
         work.is_unsaved = true;
         if self.is_complete() {
             work.news(was, signs)
@@ -416,7 +446,7 @@ impl Catalogue {
         }
     }
 
-    /// Tells of what is new.
+    /// Reports the changes.
     pub(super) fn spread(&self, news: &ChangeSet) {
         if !news.is_empty() {
             self.changes.publish(news);
@@ -444,29 +474,36 @@ impl Catalogue {
                 tracing::info!(%name, "a file was stored that is not shared: its name is ignored");
             }
         }
-        self.note_with(&shared, |name| self.share.on_disk_in(&directory, name));
+        self.note_with(&shared, STORED_WAIT, |name| {
+            self.share.on_disk_in(&directory, name)
+        });
     }
 
-    /// Looks at a file and tells of it.
-    fn note(&self, name: &ShareName) {
-        self.note_with(&[name], |name| self.share.on_disk(name));
+    /// Looks at a file and reports it.
+    fn note(&self, name: &ShareName, wait: Duration) {
+        self.note_with(&[name], wait, |name| self.share.on_disk(name));
     }
 
+    /// Looks at files and tells of them. If others look for longer than `wait`, the keeper does it later.
     fn note_with(
         &self,
         names: &[&ShareName],
+        wait: Duration,
         look: impl Fn(&ShareName) -> Result<OnDisk, ShareError>,
     ) {
-        let news = {
-            let mut work = self.work();
-            let mut changes = Vec::with_capacity(names.len());
-            for name in names {
-                let file = look(name).ok();
-                let meta = file.map(|file| self.meta(&mut work, name.as_str(), &file));
-                changes.push((name.as_str().to_owned(), meta));
-            }
-            self.apply(&mut work, &mut changes, &BTreeMap::new())
+        let Some(turn) = self.scan_turns.take_within(wait) else {
+            let hints = Arc::clone(&lock(&self.hints));
+            names.iter().for_each(|name| hints.name(name.as_str()));
+            return;
         };
+        let look_at = |name: &&ShareName| {
+            let file = look(name).ok();
+            let meta = file.map(|file| self.meta(name.as_str(), &file));
+            (name.as_str().to_owned(), meta)
+        };
+        let mut changes = names.iter().map(look_at).collect();
+        let news = self.apply(&mut changes, &BTreeMap::new());
+        drop(turn);
         self.spread(&news);
     }
 
@@ -475,16 +512,16 @@ impl Catalogue {
     pub(super) fn read_again(&self, name: &ShareName) {
         tracing::info!(%name, "a file has other bytes than it had, and is read again");
         if self.share.note_write(name).is_ok() {
-            self.note(name);
+            self.note(name, ANSWER_WAIT);
         }
     }
 
     /// Returns what the file `name` is, of which `file` is known now.
-    pub(super) fn meta(&self, work: &mut Work, name: &str, file: &OnDisk) -> Meta {
+    pub(super) fn meta(&self, name: &str, file: &OnDisk) -> Meta {
         let meta = self.share.meta(file);
         let known = self.view().get(name);
-        work.young
-            .settle(name, known, meta, node_base::clock::now())
+        let now = node_base::clock::now();
+        self.work().young.settle(name, known, meta, now)
     }
 
     /// Returns whether the next change to the file `name` shows in another stamp
@@ -494,7 +531,7 @@ impl Catalogue {
         known.is_some_and(|known| known.settled && known.stamp == stamp)
     }
 
-    /// The file `name`, as it was when it was last looked at. Blocks if nothing
+    /// Returns the file `name`, as it was when it was last looked at. Blocks if nothing
     /// was looked at yet.
     pub(crate) fn get(&self, name: &str) -> Result<Option<FileInfo>, ShareError> {
         if !self.is_complete() {
@@ -504,7 +541,7 @@ impl Catalogue {
         Ok(meta.map(|meta| info(name.to_owned(), meta)))
     }
 
-    /// The file `name`, as it is on the disk. If it was written a moment ago, the
+    /// Returns the file `name`, as it is on the disk. If it was written a moment ago, the
     /// catalogue has it from now on; one that only has another name may be known
     /// under the old one, which has to be missed first. Blocks.
     ///
@@ -528,7 +565,7 @@ impl Catalogue {
             }),
             (Some(meta), _) => {
                 if self.is_sure() && was_just_written(meta) {
-                    self.note(&name);
+                    self.note(&name, ANSWER_WAIT);
                 }
                 Some(meta)
             }
@@ -538,14 +575,14 @@ impl Catalogue {
     }
 }
 
-/// Whether the file was changed less than [`JUST_WRITTEN`] ago.
+/// Returns true if the file was changed less than [`JUST_WRITTEN`] ago.
 fn was_just_written(meta: Meta) -> bool {
     let modified = meta.stamp.modified();
     modified.is_some_and(|modified| modified.elapsed().is_ok_and(|since| since < JUST_WRITTEN))
 }
 
 impl Work {
-    /// What is new, and which files only have another name.
+    /// Returns the changes, with files that only have another name as moves.
     fn news(&mut self, was: Vec<(String, Was)>, signs: &BTreeMap<String, Signs>) -> ChangeSet {
         let now = node_base::clock::now();
         if self.lost_since.is_some_and(|since| now >= since + LOST_FOR) {
@@ -593,19 +630,19 @@ impl Work {
 }
 
 impl ChangeSet {
-    /// Number of files that it is about.
+    /// Returns the number of files that it is about.
     #[must_use]
     pub fn count(&self) -> usize {
         self.added.len() + self.changed.len() + self.removed.len()
     }
 
-    /// Whether nothing is new.
+    /// Returns true if there is no change.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.count() == 0 && !self.everything
     }
 
-    /// The names of all files that it is about.
+    /// Returns the names of all files that it is about.
     pub fn names(&self) -> impl Iterator<Item = &String> {
         self.added.iter().chain(&self.changed).chain(&self.removed)
     }
@@ -629,7 +666,7 @@ impl std::fmt::Debug for Catalogue {
     }
 }
 
-/// The directory of `name`, which may be a directory itself.
+/// Returns the directory of `name`, which may be a directory itself.
 fn folder_of(name: &str) -> &str {
     let whole = name.strip_suffix('/').unwrap_or(name);
     &name[..whole.rfind('/').map_or(0, |at| at + 1)]

@@ -4,25 +4,7 @@ use std::{fs::File, io, ops::Range, os::unix::fs::FileExt};
 
 use node_wire::pieces::{BLOCK_SIZE, PIECE_SIZE, PieceBlocks, PieceTree};
 
-/// Reads piece `index` of the content in `file` into `piece`, in place of what was there. Blocks.
-///
-/// # Errors
-/// Errors if the piece cannot be read. [`io::ErrorKind::InvalidData`] says that it is not what the digest says.
-pub fn read_piece(
-    file: &File,
-    tree: &PieceTree,
-    index: u64,
-    piece: &mut Vec<u8>,
-) -> io::Result<()> {
-    *piece = read(file, tree.range(index), std::mem::take(piece))?;
-    let mut check = tree.check(index);
-    check.push(piece);
-    if check.is_right() {
-        Ok(())
-    } else {
-        Err(wrong())
-    }
-}
+use crate::read_piece;
 
 /// What reads one piece part by part.
 ///

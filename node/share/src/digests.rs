@@ -11,18 +11,18 @@
 //!   and beside the description of a file that says the same stamp.
 //! - A file whose stamp was not settled before it was read may change again without
 //!   another stamp. It is read again when its digest is
-//!   asked for again; content by its digest is served meanwhile, and whoever
-//!   receives it checks it.
+//!   asked for again; content by its digest is served meanwhile, and the
+//!   receiver checks it.
 //! - A file that is not short is read by one thread at a time, and at most
 //!   [`READERS_MAX`] of them are read at a time.
 //! - All calls but [`Digests::run`], [`Digests::hash`] and [`Digests::read_soon`] block.
 //! - Nobody waits on the disk's pool for a file that others read: long files are read on
 //!   threads of their own.
 //!
-//! Which files there are and how they changed is the catalogue's knowledge: the
+//! The files and their changes are the catalogue's knowledge: the
 //! background reads what it says is new, and compares all it knows with the
 //! digests every [`PAUSE`]. A file that only got another name keeps its digest.
-//! Whoever asks for a file has its stamp compared.
+//! Each request for a file compares its stamp.
 
 mod content;
 mod store;
@@ -47,9 +47,9 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-pub use self::content::SharedBlob;
+pub use self::content::{SharedBlob, read_piece};
 use self::{store::Store, turn::Turn};
-use super::{Catalogue, ChangeSet, Share, ShareError, Stamp};
+use super::{Catalogue, ChangeSet, Moved, Share, ShareError, Stamp};
 use node_base::{
     clock::now,
     counters::Counters,
@@ -66,7 +66,7 @@ const PAUSE: Duration = Duration::from_secs(300);
 /// The same, once, when files were too young.
 const SHORT_PAUSE: Duration = Duration::from_secs(1);
 
-/// How often new digests are brought to the disk.
+/// The interval at which new digests are written to the disk.
 const SAVE_EVERY: Duration = Duration::from_secs(2);
 
 /// Most files that are read at a time, but for short ones that are asked for.
@@ -78,7 +78,7 @@ const THREADS_MAX: usize = READERS_MAX + 2;
 /// Most files that wait for the background.
 const SOON_MAX: usize = 1_024;
 
-/// How long a file that changed is left alone before it is read.
+/// The time for which a changed file is left alone before it is read.
 const CALM: Duration = Duration::from_millis(300);
 
 /// Pause before a file that could not be read is tried again; doubles up to
@@ -97,12 +97,12 @@ const COMPARED: usize = 4_096;
 /// Size of a read, in bytes.
 const READ: usize = 256 * 1024;
 
-/// What is known of a shared file.
+/// The digests of a shared file.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Known {
     /// Its size in bytes.
     pub size: u64,
-    /// What it was when it was read.
+    /// Its stamp when it was read.
     pub stamp: Stamp,
     /// Its digest.
     pub digest: Digest,
@@ -153,15 +153,17 @@ impl Changed {
 #[derive(Debug, Default)]
 struct Changed {
     due: BTreeMap<ShareName, Instant>,
+    /// Files that have another name. Those that are too many for this are read again.
+    moved: Vec<Vec<Moved>>,
     /// Files that could not be read, and the pause before they are tried again.
     failed: BTreeMap<ShareName, Duration>,
-    /// Whether there are more.
+    /// True if there are more.
     too_many: bool,
 }
 
 impl Digests {
-    /// The digests of the files of `catalogue`, with those that an earlier run left in `state`.
-    /// What cannot be read there is computed again.
+    /// Returns the digests of the files of `catalogue`, with those that an earlier run left in `state`.
+    /// An entry that cannot be read there is computed again.
     #[must_use]
     pub fn open(
         catalogue: Arc<Catalogue>,
@@ -187,14 +189,14 @@ impl Digests {
         }
     }
 
-    /// The digest of the file of this name, if it is known. Blocks.
+    /// Returns the digest of the file of this name, if it is known. Blocks.
     #[must_use]
     pub fn known_of(&self, name: &str) -> Option<Digest> {
         let name = ShareName::parse(name).ok()?;
         Some(self.known(&name)?.digest)
     }
 
-    /// The digest of a file that a handler or the catalogue described, if it is
+    /// Returns the digest of a file that a handler or the catalogue described, if it is
     /// known of the bytes that it had then. Does not look at the file, unless it
     /// may have changed without a sign. Blocks.
     #[must_use]
@@ -206,7 +208,7 @@ impl Digests {
         (known.stamp.version() == file.version).then_some(known.digest)
     }
 
-    /// What is known of the file `name`, without reading it.
+    /// Returns the digests of the file `name`, without reading it.
     #[must_use]
     pub fn known(&self, name: &ShareName) -> Option<Known> {
         let known = self.store.get(name)?;
@@ -269,13 +271,15 @@ impl Digests {
         }
     }
 
-    /// Is told of changes: has new bytes read soon, and keeps the digests of files
-    /// that have another name. Blocks.
+    /// Notes changes: new bytes are read soon, and files that have another name keep their digests. Does not block.
     pub fn changed(&self, news: &ChangeSet) {
-        self.store.moved(&news.moved);
         let due = now() + CALM;
         let names = news.added.iter().chain(&news.changed);
         let mut changed = lock(&self.changed);
+        let moved = changed.moved.iter().map(Vec::len).sum::<usize>() + news.moved.len();
+        if !news.moved.is_empty() && moved <= CHANGED_MAX {
+            changed.moved.push(news.moved.clone());
+        }
         changed.too_many |= news.everything;
         // One that only has another name is known by then, and not read.
         for name in names {
@@ -301,7 +305,7 @@ impl Digests {
         }
     }
 
-    /// Reads what is not known, again and again, until `cancel`.
+    /// Reads files without digests, again and again, until `cancel`.
     pub async fn run(self: Arc<Self>, cancel: CancellationToken) {
         let stopper = tokio::spawn(Arc::clone(&self).stop_reading(cancel.clone()));
         let background = tokio::spawn(Arc::clone(&self).look_again_and_again(cancel.clone()));
@@ -317,7 +321,7 @@ impl Digests {
         self.save().await;
     }
 
-    /// Ends what is being read when the node stops.
+    /// Ends readings when the node stops.
     async fn stop_reading(self: Arc<Self>, cancel: CancellationToken) {
         cancel.cancelled().await;
         self.stopping.store(true, Ordering::Release);
@@ -355,7 +359,7 @@ impl Digests {
         }
     }
 
-    /// When the next file that changed is to be read, and whether all are to be
+    /// Returns the time at which the next changed file is to be read, and whether all are to be
     /// looked at.
     fn due(&self) -> (Option<Instant>, bool) {
         let mut changed = lock(&self.changed);
@@ -363,21 +367,22 @@ impl Digests {
         (next, std::mem::take(&mut changed.too_many))
     }
 
-    /// Reads the files that changed and were left alone long enough.
+    /// Takes up what has another name, and reads the files that changed and were left alone long enough.
     async fn read_due(self: &Arc<Self>) {
         let now = now();
-        let due: Vec<ShareName> = {
+        let (due, has_moved) = {
             let mut changed = lock(&self.changed);
             let due = changed.due.iter().filter(|(_, due)| **due <= now);
             let due: Vec<ShareName> = due.map(|(name, _)| name.clone()).collect();
             changed.due.retain(|_, due| *due > now);
-            due
+            (due, !changed.moved.is_empty())
         };
-        if due.is_empty() {
+        if due.is_empty() && !has_moved {
             return;
         }
         let digests = Arc::clone(self);
         let read = self.threads.run(move || {
+            digests.note_moved();
             let unread = due.iter().filter(|_| !digests.is_stopping());
             // Who asks for a file that cannot be read hears why.
             let read = unread.filter_map(|name| digests.read_if_unknown(name));
@@ -393,7 +398,16 @@ impl Digests {
         }
     }
 
+    /// Brings digests to the new names of files. Blocks.
+    fn note_moved(&self) {
+        let batches = std::mem::take(&mut lock(&self.changed).moved);
+        for moved in batches {
+            self.store.moved(&moved);
+        }
+    }
+
     fn read_if_unknown(self: &Arc<Self>, name: &ShareName) -> Option<Known> {
+        self.note_moved();
         if self.known(name).is_some() {
             return None;
         }
@@ -425,23 +439,27 @@ impl Digests {
     }
 
     async fn save(self: &Arc<Self>) {
-        if !self.store.is_unsaved() {
+        if !self.store.is_unsaved() && lock(&self.changed).moved.is_empty() {
             return;
         }
         let digests = Arc::clone(self);
-        let saved = self.share.disk().run(move || digests.store.save());
+        let saved = self.share.disk().run(move || {
+            digests.note_moved();
+            digests.store.save();
+        });
         if let Err(error) = saved.await {
             tracing::error!(%error, "saving digests panicked");
         }
     }
 
-    /// Compares all files with their digests, and reads what is not known.
+    /// Compares all files with their digests, and reads those without.
     fn look(self: &Arc<Self>) {
         let (mut read, mut bytes) = (0_u64, 0_u64);
         let mut after = String::new();
         loop {
             let files = self.catalogue.stamps_after(&after, COMPARED);
             let is_last = files.len() < COMPARED;
+            self.note_moved();
             let compared = self.store.compare(&after, &files, is_last);
             if self.catalogue.is_sure() {
                 self.forget(compared.gone);

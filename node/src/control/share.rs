@@ -13,9 +13,9 @@ use node_api::{
     },
 };
 use node_base::{clock::now, events::unix_millis};
-use node_core::handlers::{Asker, Bounds, Handlers, query::quoted};
+use node_core::handlers::{Asker, Bounds, Handlers};
 use node_share::{Catalogue, Digests, Share, ShareError, Skipped};
-use node_wire::ShareName;
+use node_wire::{ShareName, query::quoted};
 use plugin_api::{FileInfo, Files, Flow};
 
 use super::{Owner, bad_name, broken};
@@ -159,7 +159,7 @@ impl ShareServer for Owner {
     }
 }
 
-/// A page of all files.
+/// Returns a page of all files.
 fn page(
     catalogue: &Catalogue,
     after: Option<&str>,
@@ -184,7 +184,7 @@ fn page(
     })
 }
 
-/// A page of the files that match a pattern.
+/// Returns a page of the files that match a pattern.
 fn matching(
     files: &Arc<dyn Files>,
     handlers: &Handlers,
@@ -239,7 +239,7 @@ fn unreadable(error: &std::io::Error) -> ApiError {
     )
 }
 
-/// Says why there is no shared file `name`.
+/// Returns the error for the lack of a shared file `name`.
 fn absent(share: &Share, name: ShareName) -> ShareError {
     match share.why_not(&name) {
         Some(reason) => ShareError::NotShared { name, reason },

@@ -3,13 +3,13 @@
 //! For `hello` and `query` no connection is kept. A peer of the chapter serves one connection at a time,
 //! so a kept one would shut out everybody else; and a peer that closes a kept
 //! one just as it is used again would look as if it could not be reached.
-//! What only our kind answers goes over connections that are kept for a while.
+//! Methods that only Sixhop nodes answer go over connections that are kept for a while.
 
 use std::{error::Error, io, net::SocketAddr, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use futures_util::{StreamExt, TryFutureExt, future::BoxFuture};
-use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, BodyStream as Frames, Full};
 use hyper::body::Incoming;
 use hyper_util::{
@@ -48,10 +48,10 @@ const BUFFER: usize = 64 * 1024;
 /// The same for connections that carry content, in bytes.
 const CONTENT_BUFFER: usize = 256 * 1024;
 
-/// The least of it for a node that limits what it receives, in bytes.
+/// The least of it for a node that limits its downloads, in bytes.
 const LIMITED_BUFFER_MIN: usize = 16 * 1024;
 
-/// How long a connection is kept that nobody uses. Less than our kind waits
+/// The time that an unused connection is kept. Less than a Sixhop node waits
 /// for the next request.
 const IDLE: Duration = Duration::from_secs(5);
 
@@ -122,7 +122,7 @@ impl HttpTransport {
         }
     }
 
-    /// Calls as a member of a private network, and believes its members only.
+    /// Creates a transport that calls as a member of a private network, and believes its members only.
     #[must_use]
     pub fn of_network(mut self, key: Option<NetworkKey>) -> HttpTransport {
         self.network = key;
@@ -161,7 +161,7 @@ impl Default for HttpTransport {
 }
 
 impl Purpose {
-    /// The body of the request.
+    /// Returns the body of the request.
     fn body(&self) -> &[u8] {
         match self {
             Purpose::Call(body) | Purpose::Find(body) | Purpose::Bundle(body) => body,
@@ -214,13 +214,15 @@ impl Transport for HttpTransport {
                 .await?;
             let wanted_part = matches!(purpose, Purpose::Blob { .. });
             let status = response.status();
+            let kind = kind_of(response.headers());
             // Who is too busy to read a request cannot show that it is a member.
             if matches!(
                 status,
                 StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS
             ) {
                 let wait = response.headers().get(header::RETRY_AFTER);
-                return Err(TransportError::Busy(retry_after(wait)));
+                let wait = retry_after(wait);
+                return Err(TransportError::Busy { wait, kind });
             }
             if let Some(expected) = expected {
                 let shown = response.headers().get(NETWORK_HEADER);
@@ -231,7 +233,8 @@ impl Transport for HttpTransport {
                 }
             }
             if status != StatusCode::OK && !(wanted_part && status == StatusCode::PARTIAL_CONTENT) {
-                return Err(TransportError::Status(status.as_u16()));
+                let status = status.as_u16();
+                return Err(TransportError::Status { status, kind });
             }
             if response.headers().contains_key(header::CONTENT_ENCODING) {
                 return Err(TransportError::Encoded);
@@ -241,12 +244,12 @@ impl Transport for HttpTransport {
     }
 }
 
-/// Reads what the head of a response says of its body.
+/// Reads the framing of the body in the head of a response.
 fn read_head(response: Response<Incoming>) -> PeerResponse {
     let headers = response.headers();
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     PeerResponse {
-        kind: PeerKind::of_server(text(header::SERVER.as_str())),
+        kind: kind_of(headers),
         status: response.status().as_u16(),
         range: text(header::CONTENT_RANGE.as_str()).map(str::to_owned),
         charset: Charset::of_content_type(text(header::CONTENT_TYPE.as_str())),
@@ -258,6 +261,12 @@ fn read_head(response: Response<Incoming>) -> PeerResponse {
             .unwrap_or_default(),
         body: stream(response.into_body()),
     }
+}
+
+/// Reads what kind of node sent an answer, whatever its status.
+fn kind_of(headers: &HeaderMap) -> PeerKind {
+    let server = headers.get(header::SERVER);
+    PeerKind::of_server(server.and_then(|name| name.to_str().ok()))
 }
 
 /// Reads how long a busy peer asks to wait: whole seconds, within limits.
@@ -333,7 +342,7 @@ fn stream(body: Incoming) -> BodyStream {
     }))
 }
 
-/// Why a request got no answer: no connection, or it broke.
+/// Returns the error of a request without an answer: no connection, or it broke.
 fn not_answered(error: &hyper_util::client::legacy::Error) -> TransportError {
     if error.is_connect() {
         TransportError::Unreachable(last_cause(error))
@@ -346,7 +355,7 @@ fn broken(error: &(dyn Error + 'static)) -> TransportError {
     TransportError::Connection(last_cause(error))
 }
 
-/// The last cause of an error, which is what a person can use.
+/// Returns the last cause of an error, which a person can use.
 fn last_cause(error: &(dyn Error + 'static)) -> String {
     let mut cause = error;
     while let Some(next) = cause.source() {

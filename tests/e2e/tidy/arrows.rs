@@ -2,7 +2,7 @@
 
 use super::tree::{PACKAGES, SOURCES};
 
-/// What each package of ours may use of ours. `e2e` stands above all and is not here.
+/// The packages of ours that each package may use. `e2e` stands above all and is not here.
 const ARROWS: &[(&str, &[&str])] = &[
     ("node-wire", &[]),
     ("node-api", &[]),
@@ -23,6 +23,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "node-overlay",
         &[
+            // Its plain types, without the RPC traits.
+            "node-api",
             "node-base",
             "node-transport",
             "node-wire",
@@ -35,6 +37,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "node-core",
         &[
+            // Its plain types, without the RPC traits.
+            "node-api",
             "node-base",
             "node-overlay",
             "node-share",

@@ -2,11 +2,10 @@
 
 use std::{fs::File, io, ops::Range};
 
+use node_share::read_piece;
+
 use super::Cache;
-use crate::{
-    pieces::PieceTree,
-    share::checked::{self, PartReader},
-};
+use crate::{pieces::PieceTree, share::checked::PartReader};
 
 /// A blob, open for reading. It stays readable when it has to go meanwhile.
 #[derive(Debug)]
@@ -21,13 +20,13 @@ impl CachedBlob {
         CachedBlob { cache, file, tree }
     }
 
-    /// The size of the content, in bytes.
+    /// Returns the size of the content, in bytes.
     #[must_use]
     pub fn size(&self) -> u64 {
         self.tree.size()
     }
 
-    /// The tree of its pieces.
+    /// Returns the tree of its pieces.
     #[must_use]
     pub fn tree(&self) -> &PieceTree {
         &self.tree
@@ -36,10 +35,10 @@ impl CachedBlob {
     /// Reads piece `index` into `piece`, in place of what was there. Blocks.
     ///
     /// # Errors
-    /// When the piece cannot be read or is not what the digest says. The blob
+    /// Errors if the piece cannot be read or is not what the digest says. The blob
     /// is then dropped from the cache, and `piece` is empty.
     pub fn read_piece(&self, index: u64, piece: &mut Vec<u8>) -> io::Result<()> {
-        checked::read_piece(&self.file, &self.tree, index, piece).inspect_err(|error| {
+        read_piece(&self.file, &self.tree, index, piece).inspect_err(|error| {
             piece.clear();
             self.cache.0.drop_blob(&self.tree.digest(), error);
         })

@@ -2,7 +2,9 @@
 //!
 //! # Invariants
 //! - Files whose names fit come first, and a file comes once.
-//! - A text that means nothing to the handler of contents finds names alone.
+//! - A pattern that fits a name finds names alone.
+//! - A text that means nothing to the handler of contents finds names alone. The owner is
+//!   told what is wrong with it if there are none.
 
 use std::{collections::HashSet, sync::Arc, time::Instant};
 
@@ -14,6 +16,8 @@ pub(super) struct Both {
     pub(super) contents: Arc<dyn Handler>,
     /// The text as the handler of contents takes it.
     pub(super) words: String,
+    /// True if the text is a pattern for names, and words only if no name fits.
+    pub(super) is_pattern: bool,
 }
 
 impl Handler for Both {
@@ -35,30 +39,26 @@ impl Handler for Both {
         files: &Arc<dyn Files>,
         sink: &mut dyn Sink,
     ) -> Result<(), HandlerError> {
-        let mut named = Named {
+        let mut once = Once {
             sink,
-            names: HashSet::new(),
+            given: HashSet::new(),
             is_over: false,
         };
-        self.names.answer(text, files, &mut named)?;
-        let Named {
-            sink,
-            names,
-            is_over,
-        } = named;
-        if is_over || sink.flow() == Flow::Stop {
+        self.names.answer(text, files, &mut once)?;
+        let is_named = !once.given.is_empty();
+        if once.is_over || (is_named && self.is_pattern) || once.flow() == Flow::Stop {
             return Ok(());
         }
-        let mut others = Others { sink, names };
-        match self.contents.answer(&self.words, files, &mut others) {
-            Err(HandlerError::BadQuery { .. }) => Ok(()),
+        let is_told = !is_named && !once.is_of_stranger();
+        match self.contents.answer(&self.words, files, &mut once) {
+            Err(HandlerError::BadQuery { .. }) if !is_told => Ok(()),
             answered => answered,
         }
     }
 }
 
-/// Returns what a name must have to be found, where contents may be found as well:
-/// nobody is passed over for names alone, and who seems to have one is asked first.
+/// Returns the keys of names, where contents may be found as well:
+/// no peer is passed over for names alone, and one that seems to have it is asked first.
 pub(super) fn keys(names: SummaryKeys) -> SummaryKeys {
     SummaryKeys {
         texts: Vec::new(),
@@ -66,17 +66,20 @@ pub(super) fn keys(names: SummaryKeys) -> SummaryKeys {
     }
 }
 
-/// Notes the files that are given.
-struct Named<'s> {
+/// Passes on each file once.
+struct Once<'s> {
     sink: &'s mut dyn Sink,
-    names: HashSet<String>,
-    /// Whether no more is wanted.
+    /// The names of the files that were passed on.
+    given: HashSet<String>,
+    /// True if no more is wanted.
     is_over: bool,
 }
 
-impl Sink for Named<'_> {
+impl Sink for Once<'_> {
     fn hit(&mut self, hit: Hit) -> Flow {
-        self.names.insert(hit.file.name.clone());
+        if !self.given.insert(hit.file.name.clone()) {
+            return self.sink.flow();
+        }
         let flow = self.sink.hit(hit);
         self.is_over |= flow == Flow::Stop;
         flow
@@ -98,39 +101,8 @@ impl Sink for Named<'_> {
         self.sink.deadline()
     }
 
-    fn context_lines(&self) -> usize {
-        self.sink.context_lines()
-    }
-}
-
-/// Passes on the files that were not given before.
-struct Others<'s> {
-    sink: &'s mut dyn Sink,
-    names: HashSet<String>,
-}
-
-impl Sink for Others<'_> {
-    fn hit(&mut self, hit: Hit) -> Flow {
-        if self.names.contains(&hit.file.name) {
-            return self.sink.flow();
-        }
-        self.sink.hit(hit)
-    }
-
-    fn flow(&self) -> Flow {
-        self.sink.flow()
-    }
-
-    fn partial(&mut self, gap: Gap) {
-        self.sink.partial(gap);
-    }
-
-    fn room(&self) -> usize {
-        self.sink.room()
-    }
-
-    fn deadline(&self) -> Option<Instant> {
-        self.sink.deadline()
+    fn is_of_stranger(&self) -> bool {
+        self.sink.is_of_stranger()
     }
 
     fn context_lines(&self) -> usize {

@@ -1,4 +1,4 @@
-//! What a text means that was typed where the name of a file is wanted.
+//! The meaning of a text that was typed in place of the name of a file.
 //!
 //! The one decision for `ctl fetch`, with `--to` or without, for the shell and for scripts. A file of exactly this name
 //! comes first, here and at the peers; then files whose last part it is; only if there is neither, the text is a
@@ -15,15 +15,17 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use node_overlay::{Overlay, Reach};
-use node_wire::{NameError, name::ShareName};
+use node_api::search::SearchReach;
+use node_overlay::Overlay;
+use node_wire::{
+    NameError,
+    name::ShareName,
+    query::{self, DEFAULT_HANDLER, NameText, ParsedQuery, SyntaxError},
+};
 use plugin_api::Files;
 
 use super::{Search, SearchEvent, SearchWanted};
-use crate::handlers::{
-    DEFAULT_HANDLER, Handlers,
-    query::{self, NameText, Query, SyntaxError},
-};
+use crate::handlers::Handlers;
 
 /// Longest time in which the peers are asked for a file of exactly this name.
 const TIME: Duration = Duration::from_secs(10);
@@ -34,7 +36,7 @@ const SAME_MAX: usize = 100;
 /// Most files that the expansion of a query has.
 pub const EXPANDED_MAX: usize = 10_000;
 
-/// What a typed text means.
+/// The meaning of a typed text.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Named {
     /// The files of these names.
@@ -43,10 +45,10 @@ pub enum Named {
     Query(String),
 }
 
-/// Why a typed text means nothing.
+/// The error of a typed text without a meaning.
 #[derive(Debug, thiserror::Error)]
 pub enum NamedError {
-    /// It can be no name, and it is no pattern and no query.
+    /// It cannot be a name, and it is neither a pattern nor a query.
     #[error(transparent)]
     Name(#[from] NameError),
     /// It is a query with a mistake.
@@ -54,7 +56,7 @@ pub enum NamedError {
     Query(#[from] SyntaxError),
 }
 
-/// Where files are looked for.
+/// The places where files are looked for.
 #[derive(Clone, Copy)]
 pub struct Searched<'a> {
     /// The peers.
@@ -65,7 +67,7 @@ pub struct Searched<'a> {
     pub files: &'a Arc<dyn Files>,
 }
 
-/// Returns what `typed` means.
+/// Returns the meaning of `typed`.
 ///
 /// # Errors
 /// [`NamedError`] when it is neither a name nor a query.
@@ -83,7 +85,7 @@ pub async fn resolve(asked: Searched<'_>, typed: &str) -> Result<Named, NamedErr
             return Ok(Named::Files(files));
         }
     }
-    Query::parse(&query, SystemTime::now())?;
+    ParsedQuery::parse(&query, SystemTime::now())?;
     Ok(Named::Query(query))
 }
 
@@ -111,7 +113,7 @@ pub async fn expand(
     Ok((names, false))
 }
 
-/// The query that a text is, unless it can only be a name.
+/// Returns the text as a query, unless it can only be a name.
 fn as_query(typed: &str) -> Option<String> {
     let text = NameText::parse(typed)?;
     let is_quoted = text.exact != typed && !text.is_directory;
@@ -121,7 +123,7 @@ fn as_query(typed: &str) -> Option<String> {
     if has_prefix(typed) {
         return Some(typed.to_owned());
     }
-    let has_filter = || match Query::parse(typed, SystemTime::UNIX_EPOCH) {
+    let has_filter = || match ParsedQuery::parse(typed, SystemTime::UNIX_EPOCH) {
         Ok(query) => !query.filters().is_empty(),
         Err(_) => typed.contains(':'),
     };
@@ -140,7 +142,7 @@ fn begins_with_built_in(typed: &str) -> bool {
     has_prefix(typed) && query::is_built_in(query::handler_of(typed))
 }
 
-/// Files of exactly this name, or else those whose last part it is.
+/// Returns files of exactly this name, or else those whose last part it is.
 async fn called(asked: Searched<'_>, name: &ShareName) -> Result<Vec<ShareName>, SyntaxError> {
     let query = format!("{DEFAULT_HANDLER}:{}", query::quoted(name.as_str()));
     let mut search = begin(asked, query, SAME_MAX)?;
@@ -167,7 +169,7 @@ fn begin(asked: Searched<'_>, query: String, limit: usize) -> Result<Search, Syn
         query,
         limit,
         time: TIME,
-        reach: Reach::Sure,
+        reach: SearchReach::Sure,
     };
     Search::begin(asked.overlay, asked.handlers, asked.files, wanted)
 }

@@ -158,6 +158,18 @@ impl Uploads {
         })
     }
 
+    /// Changes the limit to `bytes_a_second` in all, also for answers that are sent already; 0 is no limit.
+    pub(crate) fn set_rate(&self, bytes_a_second: u64) {
+        self.rate.set(bytes_a_second);
+        self.slots.resize(slots_of(&self.rate));
+    }
+
+    /// Returns the limit in bytes a second, if there is one.
+    #[must_use]
+    pub(crate) fn limit(&self) -> Option<u64> {
+        self.rate.limit()
+    }
+
     /// Begins an answer with many small files to `remote`.
     ///
     /// # Errors

@@ -1,23 +1,24 @@
-//! What a search found where, and how each call of it went.
+//! The steps of a search: the hits of each peer, and the end of each call.
 
 use std::time::{Duration, Instant};
 
+use node_api::search::AskedWhy;
 use node_wire::{FindHit, FoundEnd, peer_url::PeerUrl};
 
-use crate::planner::{Target, Why};
+use crate::planner::Target;
 use node_transport::{CallError, Destination, TransportError};
 
-/// A peer and what it has.
+/// A peer and its hits.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Holder {
-    /// Who has it.
+    /// The peer that has it.
     pub peer: Destination,
-    /// What it has; the names are names of a share, or empty for content that
+    /// Its hits; the names are names of a share, or empty for content that
     /// was asked for by its digest.
     pub hits: Vec<FindHit>,
 }
 
-/// What one step of a search brought.
+/// The result of one step of a search.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Advance {
     /// A peer that has something.
@@ -31,23 +32,23 @@ pub enum Advance {
 /// A peer that was asked, and how that went so far.
 #[derive(Clone, Debug)]
 pub struct Step {
-    /// Who.
+    /// The URL of the peer.
     pub peer: PeerUrl,
     /// The peer that named it first; none for a peer of this node.
     pub named_by: Option<PeerUrl>,
-    /// Why it was asked.
-    pub why: Why,
-    /// How far away it is.
+    /// The reason for asking it.
+    pub why: AskedWhy,
+    /// Its distance in hops, 1 for our own peers.
     pub hops: usize,
-    /// When it was asked.
+    /// The time when it was asked.
     pub begun: Instant,
     /// Time to its answer, or to its failure.
     pub took: Option<Duration>,
     /// Hits it gave.
     pub hits: usize,
-    /// How its answer ended, as far as it has.
+    /// The end of its answer, as far as it has one.
     pub end: FoundEnd,
-    /// Why it gave none, if it failed.
+    /// The error, if it failed.
     pub error: Option<CallError>,
 }
 
@@ -64,7 +65,7 @@ impl Step {
     /// Returns this node as one that cannot be reached, if it was named as one that may have it. `is_over`: nobody is
     /// waited for any more.
     pub(super) fn unreachable(&self, is_over: bool) -> Option<Unreachable> {
-        let may_have = matches!(self.why, Why::Match | Why::Referral);
+        let may_have = matches!(self.why, AskedWhy::Match | AskedWhy::Referral);
         let is_silent = match &self.error {
             None => is_over && self.took.is_none(),
             Some(CallError::Deadline) => true,
@@ -86,12 +87,12 @@ impl Step {
         })
     }
 
-    /// A peer of ours is asked with `query`.
+    /// Creates the step of a peer of ours that is asked with `query`.
     pub(crate) fn query(peer: PeerUrl, now: Instant) -> Step {
         Step {
             peer,
             named_by: None,
-            why: Why::Query,
+            why: AskedWhy::Query,
             hops: 1,
             begun: now,
             took: None,
@@ -147,21 +148,24 @@ mod tests {
             (Some(CallError::Transport(TransportError::TooNear)), took),
             (None, None),
         ] {
-            assert_eq!(step(Why::Match, error, took).unreachable(true), unreachable);
+            assert_eq!(
+                step(AskedWhy::Match, error, took).unreachable(true),
+                unreachable
+            );
         }
-        let waits = step(Why::Match, None, None);
+        let waits = step(AskedWhy::Match, None, None);
         assert_eq!(waits.unreachable(false), None, "it may answer still");
         for (why, error) in [
-            (Why::Match, None),
-            (Why::Match, Some(CallError::Private)),
-            (Why::Match, Some(CallError::Busy(Duration::ZERO))),
-            (Why::Sure, Some(refused.clone())),
+            (AskedWhy::Match, None),
+            (AskedWhy::Match, Some(CallError::Private)),
+            (AskedWhy::Match, Some(CallError::Busy(Duration::ZERO))),
+            (AskedWhy::Sure, Some(refused.clone())),
         ] {
             assert_eq!(step(why, error, took).unreachable(true), None);
         }
         let ours = Step {
             named_by: None,
-            ..step(Why::Match, Some(refused), took)
+            ..step(AskedWhy::Match, Some(refused), took)
         };
         assert_eq!(ours.unreachable(true), None);
     }

@@ -1,48 +1,30 @@
-//! In which order peers are asked.
+//! The order in which peers are asked.
 
-/// What is known of a peer before it is asked.
+use node_api::search::AskedWhy;
+
+/// The hint about a peer before it is asked.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Hint {
-    /// It had this, or somebody who should know says so of it by name.
+    /// It had this, or a trusted source says so of it by name.
     Pointer,
-    /// A summary of what it has says that it has this.
+    /// A summary of it says that it has this.
     Match,
     /// Nothing decides.
     Open,
     /// Nothing decides, and it said no a moment ago.
     Missed,
-    /// A summary of what it has says that it does not have this.
+    /// A summary of it says that it does not have this.
     RuledOut,
     /// It does not have the handler that is asked.
     NoHandler,
 }
 
-/// Why a peer is asked.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Why {
-    /// It had this not long ago.
-    Pointer,
-    /// A summary says that it has this.
-    Match,
-    /// It is a peer of ours of which nothing decides.
-    Peer,
-    /// Another peer named it.
-    Referral,
-    /// Its summary says no, but it may know others.
-    Onward,
-    /// Its summary says no, and all are asked to be sure.
-    Sure,
-    /// Peers of the chapter, this one or others behind it, may have the file: it is
-    /// asked with `query`. A planner has no such peers.
-    Query,
-}
-
-/// When in a search a peer is asked.
+/// The stage of a search in which a peer is asked.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub(super) enum Stage {
     /// There is reason to think that it has this.
     Likely,
-    /// It may have this, or lead to somebody who does.
+    /// It may have this, or lead to a holder.
     Wide,
     /// There is reason to think that it does not.
     Unlikely,
@@ -61,7 +43,7 @@ pub(super) struct Rank {
 }
 
 impl Rank {
-    /// The place of a peer that waits. Whoever may not be asked has none.
+    /// Returns the rank of a peer that waits.
     pub(super) fn of(hint: Hint, is_named: bool, hops: usize, penalty: u32) -> Rank {
         let (stage, looseness) = match hint {
             Hint::Pointer => (Stage::Likely, 0),
@@ -79,7 +61,7 @@ impl Rank {
         }
     }
 
-    /// The same peer, if nobody says any more that it has this.
+    /// Returns the rank of the same peer, if nobody says any more that it has this.
     pub(super) fn demoted(self) -> Rank {
         Rank {
             stage: Stage::Wide,
@@ -92,14 +74,14 @@ impl Rank {
         self.stage == Stage::Likely && self.looseness > 0
     }
 
-    pub(super) fn why(self, is_named: bool) -> Why {
+    pub(super) fn why(self, is_named: bool) -> AskedWhy {
         match (self.stage, self.looseness) {
-            (Stage::Likely, 0) => Why::Pointer,
-            (Stage::Likely, _) => Why::Match,
-            (Stage::Wide, _) if self.onward => Why::Onward,
-            (Stage::Wide, _) if is_named => Why::Referral,
-            (Stage::Wide, _) => Why::Peer,
-            (Stage::Unlikely, _) => Why::Sure,
+            (Stage::Likely, 0) => AskedWhy::Pointer,
+            (Stage::Likely, _) => AskedWhy::Match,
+            (Stage::Wide, _) if self.onward => AskedWhy::Onward,
+            (Stage::Wide, _) if is_named => AskedWhy::Referral,
+            (Stage::Wide, _) => AskedWhy::Peer,
+            (Stage::Unlikely, _) => AskedWhy::Sure,
         }
     }
 }

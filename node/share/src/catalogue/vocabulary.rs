@@ -1,36 +1,39 @@
-//! The words of the names: what a misspelt word may have been meant to be.
+//! The words of the names, for the correction of misspelt ones.
 //!
 //! # Invariants
 //! - It is made when it is first asked for, which takes a few tenths of a second
-//!   for a million names, and told of new names from then on.
+//!   for a million names, and updated with new names from then on.
 //! - Every word of every name is there, unless it is of digits alone. A word
 //!   whose last name is gone may be there as well, until most names have gone
-//!   and it is made anew.
+//!   and it is rebuilt.
 //! - No more than [`WORDS_MAX`] words are kept; with more there is no
-//!   vocabulary, and who asks has to look at the names.
+//!   vocabulary, and the caller has to look at the names.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, sync::Arc};
 
-use plugin_api::{Flow, words};
+use plugin_api::words;
 
 use super::{View, Was};
 
 /// Most words that are kept, of about 50 bytes each.
 const WORDS_MAX: usize = 250_000;
 
-/// Names that may go before it is made anew, however few there are.
+/// The number of names that may go before it is rebuilt, even if there are few names.
 const GONE_MIN: usize = 10_000;
+
+/// Each word once.
+pub(super) type Words = HashSet<Box<str>>;
 
 /// The words of the names, as far as they are known.
 #[derive(Debug, Default)]
 pub(super) enum Vocabulary {
-    /// Nobody asked for it.
+    /// It was not asked for.
     #[default]
     Unmade,
     /// All of them.
     Made {
-        /// Each word once.
-        words: HashSet<Box<str>>,
+        /// Each word once. Who reads them keeps them as they were.
+        words: Arc<Words>,
         /// Names that are gone since it was made.
         gone: usize,
     },
@@ -45,7 +48,7 @@ impl Vocabulary {
             return;
         }
         *self = Vocabulary::Made {
-            words: HashSet::new(),
+            words: Arc::default(),
             gone: 0,
         };
         let mut name = String::new();
@@ -55,7 +58,7 @@ impl Vocabulary {
         }
     }
 
-    /// Is told of changes, behind which there are `count` names.
+    /// Updates it for changes; `count` is the number of names after them.
     pub(super) fn changed(&mut self, changes: &[(String, Was)], count: usize) {
         if let Vocabulary::Unmade = self {
             return;
@@ -71,18 +74,12 @@ impl Vocabulary {
         self.forget(gone, count);
     }
 
-    /// Calls `visit` with each word until it stops, and says whether they are
-    /// known.
-    pub(super) fn visit(&self, visit: &mut dyn FnMut(&str) -> Flow) -> bool {
-        let Vocabulary::Made { words, .. } = self else {
-            return false;
-        };
-        for word in words {
-            if visit(word) == Flow::Stop {
-                break;
-            }
+    /// Returns the words, if they are known.
+    pub(super) fn words(&self) -> Option<Arc<Words>> {
+        match self {
+            Vocabulary::Made { words, .. } => Some(Arc::clone(words)),
+            Vocabulary::Unmade | Vocabulary::TooMany(_) => None,
         }
-        true
     }
 
     fn learn(&mut self, name: &str) {
@@ -92,7 +89,7 @@ impl Vocabulary {
         let lower = name.to_lowercase();
         for word in words(&lower).filter(|word| !is_number(word)) {
             if !known.contains(word) {
-                known.insert(word.into());
+                Arc::make_mut(known).insert(word.into());
             }
         }
         if known.len() > WORDS_MAX {
@@ -100,7 +97,7 @@ impl Vocabulary {
         }
     }
 
-    /// Is made anew when most names are gone.
+    /// Drops it, to be rebuilt, when most names are gone.
     fn forget(&mut self, more: usize, count: usize) {
         let (Vocabulary::Made { gone, .. } | Vocabulary::TooMany(gone)) = self else {
             return;
@@ -126,13 +123,10 @@ mod tests {
     };
 
     fn all(vocabulary: &Vocabulary) -> Option<Vec<String>> {
-        let mut all = Vec::new();
-        let known = vocabulary.visit(&mut |word| {
-            all.push(word.to_owned());
-            Flow::Continue
-        });
+        let words = vocabulary.words()?;
+        let mut all: Vec<_> = words.iter().map(|word| word.to_string()).collect();
         all.sort();
-        known.then_some(all)
+        Some(all)
     }
 
     fn added(names: impl IntoIterator<Item = impl ToString>) -> Vec<(String, Was)> {

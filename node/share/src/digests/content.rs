@@ -1,18 +1,15 @@
-//! What is known of content, by its digest.
+//! Shared content, found by its digest.
 
-use std::{io, ops::Range, sync::Arc};
+use std::{io, ops::Range, os::unix::fs::FileExt, sync::Arc};
 
 use node_wire::{Digest, name::ShareName, pieces::PieceTree};
 
 use super::{Digests, Known};
-use crate::{
-    SharedFile,
-    checked::{self, PartReader},
-};
+use crate::{SharedFile, checked::PartReader};
 
 /// Content of the share that is open for reading, by its digest.
 ///
-/// Each piece is held against the digest when it is read. So bytes that changed
+/// Each piece is checked against the digest when it is read. So bytes that changed
 /// without a sign are given to nobody.
 #[derive(Debug)]
 pub struct SharedBlob {
@@ -42,7 +39,7 @@ impl SharedBlob {
     /// not what the digest says. The file is then read again in the background, and
     /// `piece` is empty.
     pub fn read_piece(&self, index: u64, piece: &mut Vec<u8>) -> io::Result<()> {
-        checked::read_piece(&self.file.file, &self.tree, index, piece)
+        read_piece(&self.file.file, &self.tree, index, piece)
             .and_then(|()| self.unchanged())
             .inspect_err(|error| {
                 piece.clear();
@@ -81,6 +78,29 @@ impl SharedBlob {
     }
 }
 
+/// Reads piece `index` of the content of `file` into `piece`, in place of what was there. Blocks.
+///
+/// # Errors
+/// Errors if it cannot be read, and with [`io::ErrorKind::InvalidData`] if it is not what `tree` says.
+pub fn read_piece(
+    file: &impl FileExt,
+    tree: &PieceTree,
+    index: u64,
+    piece: &mut Vec<u8>,
+) -> io::Result<()> {
+    let range = tree.range(index);
+    let length = usize::try_from(range.end - range.start).map_err(io::Error::other)?;
+    piece.resize(length, 0);
+    file.read_exact_at(piece, range.start)?;
+    let mut check = tree.check(index);
+    check.push(piece);
+    if check.is_right() {
+        return Ok(());
+    }
+    let wrong = "the content is not what its digest says";
+    Err(io::Error::new(io::ErrorKind::InvalidData, wrong))
+}
+
 impl Digests {
     /// Digests of files of the share, at most `most`. Blocks.
     #[must_use]
@@ -88,13 +108,13 @@ impl Digests {
         self.store.digests(most)
     }
 
-    /// The tree of content that is in the share.
+    /// Returns the tree of content that is in the share.
     #[must_use]
     pub fn tree(&self, digest: &Digest) -> Option<PieceTree> {
         self.store.tree(digest)
     }
 
-    /// Length of the tree of content that is in the share, in bytes, after the tree was
+    /// Returns the length of the tree of content that is in the share, in bytes, after the tree was
     /// checked. Blocks.
     #[must_use]
     pub fn tree_length(&self, digest: &Digest) -> Option<u64> {
@@ -108,7 +128,7 @@ impl Digests {
         self.store.read_tree(digest, range)
     }
 
-    /// Opens a file that still is what it was when `digest` was computed. Blocks.
+    /// Opens a file that is unchanged since `digest` was computed. Blocks.
     #[must_use]
     pub fn open_blob(self: &Arc<Self>, digest: &Digest) -> Option<SharedBlob> {
         self.store.names(digest).into_iter().find_map(|name| {
@@ -120,7 +140,7 @@ impl Digests {
         })
     }
 
-    /// Opens the file `name` if it still is what is known of it. Blocks.
+    /// Opens the file `name` if it is unchanged since it was read. Blocks.
     #[must_use]
     pub fn open_known(self: &Arc<Self>, name: &ShareName, known: &Known) -> Option<SharedBlob> {
         let tree = self.store.tree(&known.digest)?;
@@ -133,7 +153,7 @@ impl Digests {
         })
     }
 
-    /// A name and the size of a file with this digest.
+    /// Returns a name and the size of a file with this digest.
     #[must_use]
     pub fn named(&self, digest: &Digest) -> Option<(ShareName, u64)> {
         self.store.names(digest).into_iter().find_map(|name| {
@@ -146,7 +166,7 @@ impl Digests {
         })
     }
 
-    /// Names and sizes of the files with this digest, at most `most`.
+    /// Returns names and sizes of the files with this digest, at most `most`.
     #[must_use]
     pub fn all_named(&self, digest: &Digest, most: usize) -> Vec<(ShareName, u64)> {
         let names = self.store.names(digest).into_iter();

@@ -5,9 +5,8 @@ use std::time::{Duration, Instant};
 use node_base::clock::now;
 
 use super::look::Look;
-use crate::folders::following;
 
-/// What is looked at.
+/// The depth of a sweep.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub(super) enum Depth {
     /// Directories, and the files of those that changed.
@@ -44,7 +43,7 @@ impl Sweep {
         }
     }
 
-    /// A look at every file below some directories.
+    /// Returns a look at every file below some directories.
     pub(super) fn within(within: Vec<String>, is_urgent: bool) -> Sweep {
         Sweep {
             within,
@@ -76,7 +75,7 @@ impl Sweep {
             if self.has(&name) {
                 look.folder(&name, self.depth);
             }
-            self.next = following(look.folders(), &name, "");
+            self.next = look.following(&name);
             if (now() - begun) >= most {
                 break;
             }

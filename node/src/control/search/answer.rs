@@ -1,4 +1,4 @@
-//! What a search found, in the words of the control connection.
+//! The result of a search, in the words of the control connection.
 
 use std::{
     collections::{BTreeMap, HashSet},
@@ -7,22 +7,19 @@ use std::{
 
 use node_api::{
     error::{ApiError, ErrorCode},
-    search::{
-        AskedWhy, Excerpt, GapReason, Hit, SearchAnswer, SearchEnd, SearchGap, SearchReach,
-        TraceStep,
-    },
+    search::{Excerpt, GapReason, Hit, SearchAnswer, SearchEnd, SearchGap, TraceStep},
 };
-use node_base::events::unix_millis;
-use node_core::{
-    handlers::{CONTENTS_HANDLER, End, QueryError, query},
-    search::Search,
-};
-use node_overlay::{Holder, Reach, Step, Why};
+use node_core::{handlers::QueryError, search::Search};
+use node_overlay::{Holder, Step};
 use node_transport::CallError;
-use node_wire::{Digest, FindExcerpt, FoundEnd, ShareName, peer_url::PeerUrl};
-use plugin_api::RankAsked;
+use node_wire::{
+    FindExcerpt, FoundEnd, ShareName,
+    peer_url::PeerUrl,
+    query::{self, CONTENTS_HANDLER},
+};
+use plugin_api::{HandlerError, RankAsked};
 
-/// The error of this node, if it refused the query and nobody else has hits. A handler that only peers have is no
+/// Returns the error of this node, if it refused the query and nobody else has hits. A handler that only peers have is no
 /// error: one of them has looked, or `of_peers` says that it can.
 pub(super) fn refusal(
     search: &Search,
@@ -51,27 +48,6 @@ pub(super) fn refusal(
     Err(ApiError::new(ErrorCode::Usage, text))
 }
 
-/// How far a search goes, as the node has it.
-pub(super) fn reach(reach: SearchReach) -> Reach {
-    match reach {
-        SearchReach::Quick => Reach::Quick,
-        SearchReach::Normal => Reach::Normal,
-        SearchReach::Sure => Reach::Sure,
-    }
-}
-
-fn why(why: Why) -> AskedWhy {
-    match why {
-        Why::Pointer => AskedWhy::Pointer,
-        Why::Match => AskedWhy::Match,
-        Why::Peer => AskedWhy::Peer,
-        Why::Referral => AskedWhy::Referral,
-        Why::Onward => AskedWhy::Onward,
-        Why::Sure => AskedWhy::Sure,
-        Why::Query => AskedWhy::Query,
-    }
-}
-
 /// Puts hits in order: files that are found by their names first, and what one handler
 /// found by the scores, if all have one.
 pub(super) fn best_first(hits: &mut [Hit]) {
@@ -90,7 +66,7 @@ fn by_score(hits: &mut [Hit]) {
     }
 }
 
-/// What a policy is told of a hit.
+/// Returns the description of a hit for a policy.
 pub(super) fn to_rank(hit: &Hit, ourselves: &str) -> RankAsked {
     let text = hit.excerpt.as_ref().map(|excerpt| excerpt.text.clone());
     RankAsked {
@@ -106,7 +82,7 @@ pub(super) fn to_rank(hit: &Hit, ourselves: &str) -> RankAsked {
     }
 }
 
-/// The hits with what they are worth as their scores, best first, without those
+/// Returns the hits with their worth as their scores, best first, without those
 /// that are worth nothing.
 pub(super) fn by_worth(hits: Vec<Hit>, worth: &[Option<f64>]) -> Vec<Hit> {
     let hits = hits.into_iter().zip(worth);
@@ -118,32 +94,6 @@ pub(super) fn by_worth(hits: Vec<Hit>, worth: &[Option<f64>]) -> Vec<Hit> {
         .collect();
     by_score(&mut hits);
     hits
-}
-
-pub(super) fn from_here(
-    hits: Vec<plugin_api::Hit>,
-    node: &str,
-    handler: &str,
-    digest: &dyn Fn(&plugin_api::FileInfo) -> Option<Digest>,
-) -> Vec<Hit> {
-    let hits = hits.into_iter().map(|hit| Hit {
-        digest: digest(&hit.file).map(|digest| digest.to_hex()),
-        name: hit.file.name,
-        size: Some(hit.file.size),
-        modified: hit.file.modified.map(unix_millis),
-        node: node.to_owned(),
-        handler: query::found_by(handler, hit.excerpt.is_some()).to_owned(),
-        score: hit.score.filter(|score| score.is_finite()),
-        excerpt: hit.excerpt.map(|excerpt| Excerpt {
-            marks: marks(&excerpt.marks),
-            text: excerpt.text,
-            line: excerpt.line,
-            column: excerpt.column,
-            before: excerpt.before,
-            after: excerpt.after,
-        }),
-    });
-    hits.collect()
 }
 
 pub(super) fn from_peer(holder: Holder, handler: &str) -> Vec<Hit> {
@@ -161,7 +111,7 @@ pub(super) fn from_peer(holder: Holder, handler: &str) -> Vec<Hit> {
     hits.collect()
 }
 
-/// A file of which nothing but its name is known.
+/// Returns a file of which nothing but its name is known.
 pub(super) fn from_chapter(node: &PeerUrl, name: &ShareName, handler: String) -> Hit {
     Hit {
         name: name.as_str().to_owned(),
@@ -176,8 +126,11 @@ pub(super) fn from_chapter(node: &PeerUrl, name: &ShareName, handler: String) ->
 }
 
 fn excerpt(excerpt: FindExcerpt) -> Excerpt {
+    let marks = excerpt.marks.iter();
     Excerpt {
-        marks: marks(&excerpt.marks),
+        marks: marks
+            .map(|mark| (mark.start as u64, mark.end as u64))
+            .collect(),
         text: excerpt.text,
         line: excerpt.line,
         column: excerpt.column,
@@ -186,14 +139,7 @@ fn excerpt(excerpt: FindExcerpt) -> Excerpt {
     }
 }
 
-fn marks(marks: &[std::ops::Range<usize>]) -> Vec<(u64, u64)> {
-    let marks = marks.iter();
-    marks
-        .map(|mark| (mark.start as u64, mark.end as u64))
-        .collect()
-}
-
-/// How the search went, without its hits. `is_full`: there are as many as wanted.
+/// Returns the summary of a search, without its hits. `is_full`: there are as many as wanted.
 pub(super) fn summary(search: &Search, ourselves: &PeerUrl, is_full: bool) -> SearchAnswer {
     let handler = search.handler();
     let mut trace = vec![TraceStep {
@@ -209,7 +155,7 @@ pub(super) fn summary(search: &Search, ourselves: &PeerUrl, is_full: bool) -> Se
     trace.extend(search.steps().map(|step| TraceStep {
         node: step.peer.as_str().to_owned(),
         named_by: step.named_by.as_ref().map(|by| by.as_str().to_owned()),
-        why: Some(why(step.why)),
+        why: Some(step.why),
         hops: saturated(step.hops),
         handler: handler.to_owned(),
         milliseconds: milliseconds(step.took.unwrap_or_else(|| step.begun.elapsed())),
@@ -231,7 +177,7 @@ pub(super) fn summary(search: &Search, ourselves: &PeerUrl, is_full: bool) -> Se
     }
 }
 
-/// What the answer of this node does not cover.
+/// Returns the gaps in the answer of this node.
 fn gaps(search: &Search, ourselves: &PeerUrl) -> Vec<SearchGap> {
     let gaps = search.here().gaps.iter().map(|gap| SearchGap {
         node: ourselves.as_str().to_owned(),
@@ -247,7 +193,7 @@ fn gaps(search: &Search, ourselves: &PeerUrl) -> Vec<SearchGap> {
     gaps.collect()
 }
 
-/// How many nodes were asked, however often.
+/// The numbers of nodes that were asked, each counted once.
 struct Nodes {
     asked: usize,
     answered: usize,
@@ -271,7 +217,7 @@ impl Nodes {
     }
 }
 
-/// How all of it ended: the strongest reason why there may be more.
+/// Returns the end of the whole: the strongest reason why there may be more.
 fn whole(trace: &[TraceStep], is_out_of_budget: bool, is_full: bool) -> SearchEnd {
     let has = |end: SearchEnd| match end {
         SearchEnd::Budget => is_out_of_budget,
@@ -292,27 +238,32 @@ fn whole(trace: &[TraceStep], is_out_of_budget: bool, is_full: bool) -> SearchEn
 
 fn end_here(search: &Search, is_full: bool) -> SearchEnd {
     match &search.here().end {
-        Some(Ok(End::Complete)) => SearchEnd::Complete,
-        Some(Ok(End::Limit)) => SearchEnd::Limit,
-        Some(Ok(End::Partial)) => SearchEnd::Partial,
+        Some(Ok(ended)) => end(*ended),
+        // Names were looked at; `refusal` tells of the rest if nothing was found.
+        Some(Err(QueryError::Handler(HandlerError::BadQuery { .. }))) => SearchEnd::Complete,
         Some(Err(_)) => SearchEnd::Failed,
         None if is_full => SearchEnd::Limit,
-        Some(Ok(End::Deadline)) | None => SearchEnd::Deadline,
+        None => SearchEnd::Deadline,
     }
 }
 
 fn end_there(step: &Step, is_full: bool) -> SearchEnd {
     match (&step.error, step.took) {
-        // Whoever is still asked when there are enough hits is not waited for.
+        // A peer that is still asked when there are enough hits is not waited for.
         (None, None) | (Some(CallError::Deadline), _) if is_full => SearchEnd::Limit,
         (None, None) | (Some(CallError::Deadline), _) => SearchEnd::Deadline,
         (Some(_), _) => SearchEnd::Failed,
-        (None, Some(_)) => match step.end {
-            FoundEnd::Complete => SearchEnd::Complete,
-            FoundEnd::Limit => SearchEnd::Limit,
-            FoundEnd::Deadline => SearchEnd::Deadline,
-            FoundEnd::Partial => SearchEnd::Partial,
-        },
+        (None, Some(_)) => end(step.end),
+    }
+}
+
+/// Returns how the answer of one node ended.
+fn end(end: FoundEnd) -> SearchEnd {
+    match end {
+        FoundEnd::Complete => SearchEnd::Complete,
+        FoundEnd::Limit => SearchEnd::Limit,
+        FoundEnd::Deadline => SearchEnd::Deadline,
+        FoundEnd::Partial => SearchEnd::Partial,
     }
 }
 

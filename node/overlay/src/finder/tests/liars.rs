@@ -1,4 +1,4 @@
-//! Referrals of peers that lie: whom they make this node call, and that the honest ones
+//! Referrals of peers that lie: the calls that they cause, and that the honest ones
 //! beside them are found.
 
 use std::{
@@ -56,7 +56,10 @@ impl Transport for Wires {
         world.called.push(at);
         let found = world.nodes.get(&at).cloned();
         async move {
-            let found = found.ok_or(TransportError::Status(405))?;
+            let found = found.ok_or(TransportError::Status {
+                status: 405,
+                kind: PeerKind::Sixhop,
+            })?;
             let body = Bytes::from(response::value(&found.to_value()));
             let body: BodyStream = Box::pin(futures_util::stream::iter([Ok(body)]));
             Ok(PeerResponse {
@@ -96,7 +99,7 @@ impl Wires {
         world.called.iter().filter(|at| **at == address).count()
     }
 
-    /// A node whose owner named these peers.
+    /// Returns a node whose owner named these peers.
     fn overlay(&self, peers: &[&str]) -> Arc<Overlay> {
         let counters = Arc::new(Counters::default());
         let client = Client::new(Arc::new(self.clone()), Arc::clone(&counters));
@@ -200,7 +203,7 @@ async fn a_peer_of_the_local_network_leads_to_others_in_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_name_that_leads_to_the_local_network_later_is_not_followed_there() {
+async fn a_name_that_turns_to_the_local_network_is_not_followed() {
     let wires = Wires::default();
     wires.name("evil.example", "203.0.113.1");
     wires.node(LIAR, &["a"], &[]);
@@ -241,7 +244,7 @@ async fn a_flood_of_referrals_is_bounded_in_what_is_kept_and_called() {
         wires.node(&address(n), &[], &named);
     }
     let overlay = wires.overlay(&[&format!("http://{}/", address(0))]);
-    let limits = Reach::Sure.limits(1);
+    let limits = Limits::of(SearchReach::Sure, 1);
     let mut finder = Finder::with_aim(&overlay, name("none"), Aim::All, limits);
     assert!(finder.next().await.is_none());
     assert!(finder.hosts.len() <= NAMED_MAX, "{}", finder.hosts.len());
@@ -262,7 +265,7 @@ fn address(n: usize) -> SocketAddr {
 
 const ADDRESSES: usize = 30;
 
-/// A URL that leads to an address: by its number, by one of its names, or by a path.
+/// Returns a URL that leads to an address: by its number, by one of its names, or by a path.
 fn spelt(n: usize, spelling: usize) -> String {
     match spelling % 4 {
         0 => format!("http://{}/", address(n)),
@@ -271,7 +274,7 @@ fn spelt(n: usize, spelling: usize) -> String {
     }
 }
 
-/// Who names whom, and how each is spelt: those that are no nodes are victims.
+/// The referrals of each node, and the spelling of each; the others are victims.
 type Graph = Vec<(bool, Vec<(usize, usize)>)>;
 
 fn graph() -> impl Strategy<Value = Graph> {
@@ -283,7 +286,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 
     #[test]
-    fn no_graph_of_referrals_makes_more_or_nearer_calls_than_are_allowed(
+    fn no_graph_of_referrals_causes_more_or_nearer_calls(
         graph in graph(),
         ours in prop::collection::btree_set(0..ADDRESSES, 1..4),
     ) {
@@ -293,7 +296,7 @@ proptest! {
             .build()
             .unwrap();
         let called = runtime.block_on(search(&graph, &ours));
-        let limits = Reach::Sure.limits(1);
+        let limits = Limits::of(SearchReach::Sure, 1);
         prop_assert!(called.len() <= limits.budget + limits.more);
         let once: BTreeSet<_> = called.iter().collect();
         prop_assert_eq!(once.len(), called.len(), "an address was called twice");
@@ -304,7 +307,7 @@ proptest! {
     }
 }
 
-/// Whom one search calls.
+/// Returns the addresses that one search calls.
 async fn search(graph: &Graph, ours: &BTreeSet<usize>) -> Vec<SocketAddr> {
     let wires = Wires::default();
     for n in 0..ADDRESSES {
@@ -324,16 +327,16 @@ async fn search(graph: &Graph, ours: &BTreeSet<usize>) -> Vec<SocketAddr> {
     let ours: Vec<&str> = ours.iter().map(String::as_str).collect();
     let overlay = wires.overlay(&ours);
     let limits = Limits {
-        reach: Reach::Sure,
-        ..Reach::Sure.limits(1)
+        reach: SearchReach::Sure,
+        ..Limits::of(SearchReach::Sure, 1)
     };
     let mut finder = Finder::with_aim(&overlay, name("none"), Aim::All, limits);
     assert!(finder.next().await.is_none());
     lock(&wires.0).called.clone()
 }
 
-/// Whom anybody may have named: the owner's own, and whatever is no nearer than a node
-/// that may be called and names it.
+/// Returns the addresses that may be called: the owner's peers, and each that is no nearer
+/// than an allowed node that names it.
 fn allowed(graph: &Graph, ours: &BTreeSet<usize>) -> BTreeSet<SocketAddr> {
     let mut allowed: BTreeSet<usize> = ours.clone();
     loop {

@@ -10,9 +10,9 @@ use tokio::time::sleep;
 
 use super::*;
 
-/// The bounds of a search that nobody chose.
+/// Returns the longest time of a search with default limits.
 fn time() -> Duration {
-    Reach::Normal.limits(1).time
+    Limits::of(SearchReach::Normal, 1).time
 }
 
 fn names(holders: &[(PeerUrl, Vec<String>)]) -> Vec<String> {
@@ -25,7 +25,7 @@ fn names(holders: &[(PeerUrl, Vec<String>)]) -> Vec<String> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn half_of_the_network_gone_in_the_midst_of_a_search_costs_only_their_own_hits() {
+async fn half_the_network_gone_costs_a_search_only_their_hits() {
     const NODES: usize = 30;
     let (overlay, transport) = network(BTreeMap::new());
     let answered = Arc::new(AtomicUsize::new(0));
@@ -51,7 +51,7 @@ async fn half_of_the_network_gone_in_the_midst_of_a_search_costs_only_their_own_
         });
     }
     let begun = now();
-    let mut finder = Finder::search(&overlay, "*".to_owned(), 100, Reach::Normal);
+    let mut finder = Finder::search(&overlay, "*".to_owned(), 100, SearchReach::Normal);
     let holders = all(&mut finder).await;
     assert!(now() - begun <= time(), "{:?}", now() - begun);
     let found = names(&holders);
@@ -81,7 +81,7 @@ async fn answers_after_the_deadline_do_not_make_a_search_longer() {
         });
     }
     let begun = now();
-    let mut finder = Finder::search(&overlay, "*".to_owned(), 100, Reach::Normal);
+    let mut finder = Finder::search(&overlay, "*".to_owned(), 100, SearchReach::Normal);
     assert_eq!(names(&all(&mut finder).await), ["1"]);
     assert_eq!(now() - begun, time());
     assert_eq!(finder.verdict(), MissReason::Deadline);
@@ -109,13 +109,13 @@ async fn a_peer_that_always_has_more_soon_is_left_after_half_a_minute() {
         .boxed()
     });
     let begun = now();
-    let mut finder = Finder::search(&overlay, "x".to_owned(), 100, Reach::Normal);
+    let mut finder = Finder::search(&overlay, "x".to_owned(), 100, SearchReach::Normal);
     assert!(!all(&mut finder).await.is_empty());
     assert!(now() - begun <= TIME_MAX, "{:?}", now() - begun);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_peer_that_always_has_more_names_soon_is_left_after_two_minutes() {
+async fn a_peer_with_endless_pages_is_left_after_two_minutes() {
     let (overlay, transport) = network(BTreeMap::new());
     let page = Arc::new(AtomicUsize::new(0));
     transport.add(&url(1), move |_| {
@@ -139,10 +139,10 @@ async fn a_peer_that_always_has_more_names_soon_is_left_after_two_minutes() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_liar_that_names_many_costs_no_more_than_the_budget_and_the_time() {
+async fn a_liar_that_names_many_costs_only_the_budget_and_the_time() {
     let (overlay, transport) = network(BTreeMap::new());
     for n in 1..400 {
-        // Everybody says that the next ones have it, names us and itself, and what is no URL.
+        // Everybody says that the next ones have it, names us and itself, and a text that is not a URL.
         let mut page = found(&["../../a", "b"], &(n + 1..n + 28).collect::<Vec<_>>());
         page.matching = page.peers.len();
         page.peers
@@ -155,7 +155,7 @@ async fn a_liar_that_names_many_costs_no_more_than_the_budget_and_the_time() {
     let begun = now();
     let mut finder = Finder::begin(&overlay, name("a"));
     assert!(all(&mut finder).await.is_empty());
-    let limits = Reach::Normal.limits(1);
+    let limits = Limits::of(SearchReach::Normal, 1);
     assert!(finder.asked() <= limits.budget + limits.more);
     assert_ne!(finder.verdict(), MissReason::NotFound, "it is not complete");
     assert!(now() - begun <= time());

@@ -1,15 +1,13 @@
 //! Filters: which files an answer may have.
 
-use std::{ops::RangeInclusive, sync::Arc, time::SystemTime};
-
-use plugin_api::{FileInfo, Files, Flow, Gap, HandlerError};
+use std::{ops::RangeInclusive, time::SystemTime};
 
 use super::{Sign, dates, kinds, sizes};
 
-/// The words before a colon that are no text.
+/// The words before a colon that are filters.
 pub(super) const KEYS: &[&str] = &["ext", "size", "after", "before", "kind", "context"];
 
-/// Words that people write for one of them, and what to write.
+/// Words that people write for a filter, and its right key.
 const HINTS: &[(&str, &str)] = &[
     (
         "type",
@@ -44,7 +42,7 @@ const HINTS: &[(&str, &str)] = &[
 /// Fewest letters of a word before a colon that is taken for a filter.
 const KEY_MIN: usize = 2;
 
-/// Says what to write if a word looks like a filter that there is not.
+/// Returns advice if a word looks like a filter that there is not.
 pub(super) fn unknown(body: &str) -> Option<Problem> {
     let (key, value) = body.strip_prefix('-').unwrap_or(body).split_once(':')?;
     let is_key = key.len() >= KEY_MIN && key.bytes().all(|c| c.is_ascii_alphabetic());
@@ -85,10 +83,10 @@ fn distance(one: &str, other: &str) -> usize {
     last.last().copied().unwrap_or(0)
 }
 
-/// What is wrong with a part of a query.
+/// The error in a part of a query.
 type Problem = String;
 
-/// Which files an answer may have: those that pass all of it.
+/// The filters of a query: an answer has files that pass all of them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Filters {
     /// In lower case, without the point before them. Empty: any.
@@ -148,21 +146,21 @@ impl Filters {
         Ok(())
     }
 
-    /// Whether every file passes.
+    /// Returns true if every file passes.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         *self == Filters::default()
     }
 
-    /// Whether `file` passes.
+    /// Returns true if a file of this name, size and time of its last change passes.
     #[must_use]
-    pub fn admits(&self, file: &FileInfo) -> bool {
-        self.admits_name(&file.name)
-            && self.size.contains(&file.size)
-            && self.after.is_none_or(|after| file.modified >= Some(after))
+    pub fn admits(&self, name: &str, size: u64, modified: Option<SystemTime>) -> bool {
+        self.admits_name(name)
+            && self.size.contains(&size)
+            && self.after.is_none_or(|after| modified >= Some(after))
             && self
                 .before
-                .is_none_or(|before| file.modified.is_some_and(|modified| modified < before))
+                .is_none_or(|before| modified.is_some_and(|modified| modified < before))
     }
 
     fn admits_name(&self, name: &str) -> bool {
@@ -173,78 +171,6 @@ impl Filters {
         };
         let has_one = |list: &[String]| list.is_empty() || list.iter().any(has);
         has_one(&self.extensions) && has_one(&self.kinds) && !self.not_extensions.iter().any(has)
-    }
-
-    /// The files of `files` that pass.
-    #[must_use]
-    pub fn apply(&self, files: &Arc<dyn Files>) -> Arc<dyn Files> {
-        if self.is_empty() {
-            return Arc::clone(files);
-        }
-        Arc::new(Filtered {
-            files: Arc::clone(files),
-            filters: self.clone(),
-        })
-    }
-}
-
-/// The files that pass.
-struct Filtered {
-    files: Arc<dyn Files>,
-    filters: Filters,
-}
-
-impl Files for Filtered {
-    fn visit(&self, visit: &mut dyn FnMut(&FileInfo) -> Flow) -> Result<(), HandlerError> {
-        self.files.visit(&mut |file| {
-            if self.filters.admits(file) {
-                visit(file)
-            } else {
-                Flow::Continue
-            }
-        })
-    }
-
-    fn file(&self, name: &str) -> Result<Option<FileInfo>, HandlerError> {
-        let file = self.files.file(name)?;
-        Ok(file.filter(|file| self.filters.admits(file)))
-    }
-
-    fn known(&self, name: &str) -> Result<Option<FileInfo>, HandlerError> {
-        let file = self.files.known(name)?;
-        Ok(file.filter(|file| self.filters.admits(file)))
-    }
-
-    fn visit_some(
-        &self,
-        prefix: &str,
-        any_of: &[String],
-        visit: &mut dyn FnMut(&FileInfo) -> Flow,
-    ) -> Result<(), HandlerError> {
-        self.files.visit_some(prefix, any_of, &mut |file| {
-            if self.filters.admits(file) {
-                visit(file)
-            } else {
-                Flow::Continue
-            }
-        })
-    }
-
-    fn visit_words(&self, visit: &mut dyn FnMut(&str) -> Flow) -> Result<bool, HandlerError> {
-        // Those of files that are filtered out are words that no name has.
-        self.files.visit_words(visit)
-    }
-
-    fn identity(&self) -> Option<u64> {
-        self.files.identity()
-    }
-
-    fn gaps(&self) -> Vec<Gap> {
-        self.files.gaps()
-    }
-
-    fn read(&self, name: &str, from: u64, most: usize) -> Result<Option<Vec<u8>>, HandlerError> {
-        self.files.read(name, from, most)
     }
 }
 
