@@ -166,7 +166,9 @@ async fn node_that_is_dropped_leaves_nothing() {
     let _alone = ALONE.lock().await;
     let (_home, settings) = home();
     let before = Running::now();
-    let started = start(settings.clone()).await.unwrap();
+    let started = start(settings.clone(), SandboxStatus::default())
+        .await
+        .unwrap();
     let running = Running::now();
     for thread in ["index", "scan"] {
         let known = before.threads.get(thread);
