@@ -30,7 +30,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     cache::Cache,
-    client::{Client, HttpTransport},
+    client::{Client, HttpTransport, Pins, tls::Tls},
     counters::Counters,
     disk::Disk,
     events::{Event, EventLog},
@@ -161,7 +161,9 @@ impl Node {
             providers,
         } = options;
         let ground = Ground::new(state);
-        let key = NodeKey::load_or_create(&ground.state)?;
+        let key = Arc::new(NodeKey::load_or_create(&ground.state)?);
+        let tls = Tls::new(&key);
+        let pins = Pins::new(Arc::clone(&ground.events));
         let (share, saved) = ground.share(settings.share).await?;
         let (listener, address) = bind(settings.listen).await?;
         let own = own_urls(settings.url, address)?;
@@ -171,8 +173,10 @@ impl Node {
         let policy = ground.policy(&extensions);
         let handlers = Arc::new(ground.handlers(extensions, &catalogue)?);
         let names = OwnNames::of(own.main(), &settings.allow_hosts);
-        let standing = standing(key, &own, &handlers, network_key.as_ref());
-        let client = ground.client(network_key.clone(), settings.download_rate);
+        let standing = standing(key, &pins, &own, &handlers, network_key.as_ref());
+        let rate = Rate::new(settings.download_rate);
+        let transport = HttpTransport::with_tls(&rate, tls.clone(), pins);
+        let client = ground.client(transport.of_network(network_key.clone()), rate);
         let overlay = ground.overlay(standing, own, client, providers);
         let transfers = ground.transfers(&share, &digests, saved, &overlay);
         let context = Context {
@@ -189,6 +193,7 @@ impl Node {
             policy,
             names,
             network: network_key,
+            tls,
             quotas: Quotas::default(),
             kinds: Kinds::default(),
             multicalls: Multicalls::default(),
@@ -411,11 +416,9 @@ impl Ground {
         Ok(handlers.with_directories(extensions.directories))
     }
 
-    fn client(&self, network: Option<NetworkKey>, download: u64) -> Client {
-        let rate = Rate::new(download);
-        let transport = HttpTransport::at_rate(&rate);
-        let transport = Arc::new(transport.of_network(network));
-        Client::new(transport, Arc::clone(&self.counters)).with_download_rate(rate)
+    fn client(&self, transport: HttpTransport, rate: Rate) -> Client {
+        let counters = Arc::clone(&self.counters);
+        Client::new(Arc::new(transport), counters).with_download_rate(rate)
     }
 
     fn overlay(
@@ -488,13 +491,15 @@ fn caught_up(events: Arc<EventLog>) -> CaughtUp {
 
 /// What the node is to others.
 fn standing(
-    key: NodeKey,
+    key: Arc<NodeKey>,
+    pins: &Pins,
     own: &OwnUrls,
     handlers: &Arc<Handlers>,
     network: Option<&NetworkKey>,
 ) -> Standing {
     Standing {
         key,
+        pins: Some(pins.clone()),
         is_private: network.is_some(),
         call_scope: Arc::new(own.call_scope()),
         handlers: Arc::<Handlers>::clone(handlers),

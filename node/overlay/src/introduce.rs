@@ -21,11 +21,14 @@ use super::{
     Introduction, KnownFrom, Lost, Met, NotProved, Outcome, Overlay, PeerEntry, prove::Proved,
 };
 use node_base::{clock::now, disk::Disk, events::Event, state::StateDir, sync::lock};
-use node_transport::{CallError, Destination, PeerKind};
+use node_transport::{CallError, Destination, Keep, PeerKind, Pins};
 
 /// The file of the saved peers: one a line, its URL, its id or `-`, [`CHOSEN`] or
 /// [`CANDIDATE`] if it is that, and the scope of the stranger who named it.
 pub const PEERS_FILE: &str = "peers";
+
+/// The file of the pins; see [`Pins`](node_transport::Pins).
+pub const PINS_FILE: &str = "pins";
 
 /// What a saved peer has behind its id if the owner named it.
 const CHOSEN: &str = "chosen";
@@ -59,6 +62,10 @@ pub enum Meeting {
     Ourselves,
 }
 
+/// What changes with what is saved: numbers of the peers and of the pins.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+struct Revision(u64, u64);
+
 /// The task that introduces and saves.
 #[derive(Debug)]
 pub struct Introducer {
@@ -67,9 +74,9 @@ pub struct Introducer {
     state: Option<(StateDir, Disk)>,
     /// Peers of the settings: they are tried again even after they were dropped.
     settings: Vec<PeerUrl>,
-    saved_revision: u64,
-    /// What was saved last.
-    saved: String,
+    saved_revision: Revision,
+    /// What was saved last, of the peers and of the pins.
+    saved: [String; 2],
     saved_at: Instant,
 }
 
@@ -204,8 +211,9 @@ impl Overlay {
                     features,
                     ..met
                 };
+                // What it says of another host than the one that was called proves nothing.
                 let own = PeerUrl::parse(&theirs.url).ok();
-                match own.filter(|own| !own.same_peer(peer)) {
+                match own.filter(|own| own.same_host(peer) && !own.same_peer(peer)) {
                     None => self.have_met(peer, met),
                     Some(own) => {
                         self.peers().rename(peer, &own);
@@ -241,6 +249,35 @@ impl Overlay {
             known: known.as_str().to_owned(),
         });
         Meeting::Known(known)
+    }
+
+    fn revision(&self) -> Revision {
+        let pins = self.standing.pins.as_ref().map_or(0, Pins::revision);
+        Revision(self.peers().revision(), pins)
+    }
+
+    fn peers_text(&self) -> String {
+        let peers = self.peers();
+        let known: String = peers.list().iter().map(line).collect();
+        let lost: String = peers.lost().map(lost_line).collect();
+        [known, lost].concat()
+    }
+
+    fn pins_text(&self) -> String {
+        let pins = self.standing.pins.as_ref();
+        pins.map(Pins::to_text).unwrap_or_default()
+    }
+
+    /// Forgets who was met where nobody is known any more, unless the owner chose it.
+    fn forget_pins(&self) {
+        if let Some(pins) = &self.standing.pins {
+            let places = self.peers().places();
+            pins.retain(|place| match places.get(place) {
+                Some(true) => Keep::Chosen,
+                Some(false) => Keep::Known,
+                None => Keep::Forgotten,
+            });
+        }
     }
 
     fn have_met(&self, peer: &PeerUrl, met: Met) -> Meeting {
@@ -318,8 +355,8 @@ impl Introducer {
             overlay,
             state,
             settings,
-            saved_revision: 0,
-            saved: String::new(),
+            saved_revision: Revision::default(),
+            saved: Default::default(),
             saved_at: now(),
         }
     }
@@ -341,7 +378,7 @@ impl Introducer {
                 Some(()) = meetings.next() => {}
                 () = self.wait(is_room) => {}
             }
-            let is_changed = self.overlay.peers().revision() != self.saved_revision;
+            let is_changed = self.overlay.revision() != self.saved_revision;
             if is_changed && now() >= self.saved_at + SAVE_PAUSE {
                 self.save().await;
             }
@@ -360,13 +397,9 @@ impl Introducer {
     /// if there `is_room` for it.
     async fn wait(&self, is_room: bool) {
         let far = now() + SETTINGS_AGAIN;
-        let (next, revision) = {
-            let peers = self.overlay.peers();
-            (
-                peers.next_introduction().unwrap_or(far).min(far),
-                peers.revision(),
-            )
-        };
+        let revision = self.overlay.revision();
+        let next = self.overlay.peers().next_introduction();
+        let next = next.unwrap_or(far).min(far);
         select! {
             () = self.overlay.changed.notified() => {}
             () = sleep_until(next.into()), if is_room => {}
@@ -380,20 +413,20 @@ impl Introducer {
         let Some((state, disk)) = self.state.clone() else {
             return;
         };
-        let (revision, text) = {
-            let peers = self.overlay.peers();
-            let known: String = peers.list().iter().map(line).collect();
-            let lost: String = peers.lost().map(lost_line).collect();
-            (peers.revision(), [known, lost].concat())
-        };
-        (self.saved_revision, self.saved_at) = (revision, now());
-        if text == self.saved {
-            return;
-        }
-        self.saved.clone_from(&text);
-        let saved = disk.run(move || state.write(PEERS_FILE, &text)).await;
-        if let Ok(Err(error)) = saved {
-            tracing::warn!(%error, "the peers could not be saved");
+        self.overlay.forget_pins();
+        self.saved_revision = self.overlay.revision();
+        self.saved_at = now();
+        let texts = [self.overlay.peers_text(), self.overlay.pins_text()];
+        for (n, (file, text)) in [PEERS_FILE, PINS_FILE].into_iter().zip(texts).enumerate() {
+            if text == self.saved[n] {
+                continue;
+            }
+            self.saved[n].clone_from(&text);
+            let state = state.clone();
+            let saved = disk.run(move || state.write(file, &text)).await;
+            if let Ok(Err(error)) = saved {
+                tracing::warn!(%error, "the peers could not be saved");
+            }
         }
     }
 }
@@ -469,6 +502,12 @@ fn word(scope: Scope) -> &'static str {
 }
 
 fn load(overlay: &Overlay, state: &StateDir) {
+    if let Some(pins) = &overlay.standing.pins {
+        match state.read(PINS_FILE) {
+            Ok(text) => pins.read_text(&text.unwrap_or_default()),
+            Err(error) => tracing::warn!(%error, "the ids of the saved peers could not be read"),
+        }
+    }
     match state.read(PEERS_FILE) {
         Ok(text) => {
             let text = text.unwrap_or_default();

@@ -73,7 +73,7 @@ use self::{
 };
 pub use self::{
     finder::{Advance, Finder, Holder, Step, Unreachable},
-    introduce::{Introducer, Meeting, PEERS_FILE},
+    introduce::{Introducer, Meeting, PEERS_FILE, PINS_FILE},
     meetings::{Meetings, PROOF_TIME, TOKEN_TIME, Visitor},
     memory::{Enter, MEMORY_FOR, MEMORY_MAX, Means, QueryMemory, WalkKey},
     own_urls::OwnUrls,
@@ -100,7 +100,8 @@ use node_base::{
     sync::lock,
 };
 use node_transport::{
-    CallError, CallScope, Client, Destination, PeerKind, identity::NodeKey, nearest_for,
+    CallError, CallScope, Client, Destination, PeerKind, PeerPath, Pins, identity::NodeKey,
+    nearest_for,
 };
 
 /// Longest time that a search waits for peers that are just being met.
@@ -140,7 +141,9 @@ pub struct Overlay {
 /// What a node is to others.
 pub struct Standing {
     /// Its key.
-    pub key: NodeKey,
+    pub key: Arc<NodeKey>,
+    /// Who was met where, if it speaks TLS.
+    pub pins: Option<Pins>,
     /// Whom it calls.
     pub call_scope: Arc<CallScope>,
     /// What it can do.
@@ -153,7 +156,8 @@ impl Default for Standing {
     /// A node that nobody knows, which calls anybody and can do nothing special.
     fn default() -> Standing {
         Standing {
-            key: NodeKey::random(),
+            key: Arc::new(NodeKey::random()),
+            pins: None,
             call_scope: Arc::default(),
             handlers: Arc::new(NoHandlers),
             is_private: false,
@@ -339,7 +343,8 @@ impl Overlay {
 
     /// Forgets a peer for the owner. Says whether it was known.
     pub fn remove(&self, url: &PeerUrl) -> bool {
-        let removed = self.peers().remove_for_owner(url, now());
+        let was_pinned = (self.standing.pins.as_ref()).is_some_and(|pins| pins.remove(url));
+        let removed = self.peers().remove_for_owner(url, now()) || was_pinned;
         if removed {
             self.events.emit(&Event::PeerRemoved {
                 url: url.as_str().to_owned(),
@@ -347,6 +352,20 @@ impl Overlay {
             self.changed.notify_one();
         }
         removed
+    }
+
+    /// Returns what carries the calls to a peer.
+    #[must_use]
+    pub fn path_to(&self, peer: &PeerUrl) -> PeerPath {
+        match self.pinned(peer) {
+            Some(_) => PeerPath::Tls,
+            None => PeerPath::Plain,
+        }
+    }
+
+    /// Returns the node that was met at the host and port of a URL.
+    fn pinned(&self, peer: &PeerUrl) -> Option<NodeId> {
+        self.standing.pins.as_ref()?.of(peer)
     }
 
     /// The known peers, sorted by URL.

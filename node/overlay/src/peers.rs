@@ -23,7 +23,7 @@ mod reserve;
 mod views;
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, HashMap, VecDeque},
     net::{IpAddr, SocketAddr},
     time::{Duration, Instant},
 };
@@ -486,6 +486,23 @@ impl PeerTable {
             self.remember_alias(alias, best.clone());
         }
         (!known.same_peer(url)).then_some(known)
+    }
+
+    /// Returns the places (host and port) of all that are known or looked for, and whether
+    /// the owner chose who is there.
+    #[must_use]
+    pub fn places(&self) -> HashMap<String, bool> {
+        let known = self.peers.values().map(|peer| (&peer.url, peer.is_chosen));
+        let lost = self.lost.iter().map(|lost| (&lost.url, lost.is_chosen));
+        let mut places = HashMap::new();
+        for (url, is_chosen) in known.chain(lost) {
+            *places.entry(url.host_key()).or_default() |= is_chosen;
+        }
+        let aliases = self.aliases.iter();
+        for alias in aliases.filter_map(|(alias, _)| PeerUrl::parse(alias).ok()) {
+            places.entry(alias.host_key()).or_default();
+        }
+        places
     }
 
     /// Notes who a saved peer was, whether the owner had named it, and the scope of the

@@ -477,7 +477,9 @@ impl Client {
                     }
                     return Ok((response, at.get().ip()));
                 }
-                Err(error @ TransportError::Unreachable(_)) => failed = error,
+                Err(error @ (TransportError::Unreachable(_) | TransportError::NotShown(_))) => {
+                    failed = error;
+                }
                 Err(error) => return Err(error),
             }
         }

@@ -124,6 +124,11 @@ pub enum TransportError {
     /// An answer of a node that is not of our private network.
     #[error("it is not of this private network")]
     Foreign,
+    /// A place where a node was met by its id, which does not show that id now.
+    #[error(
+        "it does not show that it is the node that was met there: {0}; if that node has a new key, run `ctl peers rm URL` and then `ctl hello URL`"
+    )]
+    NotShown(String),
     /// An address that is nearer than those from which this node is reached.
     #[error("its address is in this machine or network, which others may not make this node call")]
     TooNear,

@@ -16,6 +16,14 @@ use node_transport::{Client, MemoryTransport, PeerRequest, Purpose};
 
 const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 
+/// Somebody on this machine whose connection shows nothing.
+fn by_address() -> Cause {
+    Cause {
+        address: HERE,
+        id: None,
+    }
+}
+
 fn url(n: usize) -> PeerUrl {
     PeerUrl::parse(&format!("http://127.0.0.1:{}/", 10_000 + n)).unwrap()
 }
@@ -77,7 +85,7 @@ fn answer(
     let call = Introduce::from_params(&call.params).unwrap();
     calls.lock().unwrap().push(call.clone());
     let answered = node
-        .introduced(&call, node.ourselves(), HERE, Telling::All)
+        .introduced(&call, node.ourselves(), by_address(), Telling::All)
         .map(|mut introduced| {
             meddle(&mut introduced);
             introduced.to_value()
@@ -145,7 +153,7 @@ async fn a_proof_is_good_for_one_call_to_one_node() {
     };
     let refused = |node: &Overlay, call: &Introduce| {
         let refused = node
-            .introduced(call, node.ourselves(), HERE, Telling::All)
+            .introduced(call, node.ourselves(), by_address(), Telling::All)
             .unwrap_err();
         assert_eq!(refused.code, fault::ACCESS_DENIED);
     };
@@ -153,7 +161,7 @@ async fn a_proof_is_good_for_one_call_to_one_node() {
     refused(&c, second);
     // The same nonce of the caller, a new one of the node, the old proof.
     let given = b
-        .introduced(first, b.ourselves(), HERE, Telling::All)
+        .introduced(first, b.ourselves(), by_address(), Telling::All)
         .unwrap()
         .from
         .nonce;
@@ -172,7 +180,7 @@ async fn who_has_proved_itself_gets_a_token_that_says_who_it_is() {
     let from = a.introduction(a.ourselves(), random_nonce(), Telling::All);
     let first = Introduce { from, proof: None };
     let answer = b
-        .introduced(&first, b.ourselves(), HERE, Telling::All)
+        .introduced(&first, b.ourselves(), by_address(), Telling::All)
         .unwrap();
     assert_eq!(answer.token, None);
     let (theirs, caller) = (answer.from, a.party(a.ourselves(), first.from.nonce));
@@ -183,7 +191,7 @@ async fn who_has_proved_itself_gets_a_token_that_says_who_it_is() {
         ..first
     };
     let token = b
-        .introduced(&second, b.ourselves(), HERE, Telling::All)
+        .introduced(&second, b.ourselves(), by_address(), Telling::All)
         .unwrap()
         .token
         .unwrap();
@@ -291,7 +299,7 @@ async fn outsiders_of_a_private_network_learn_who_a_node_is_and_no_more() {
     let from = outsider.introduction(outsider.ourselves(), random_nonce(), Telling::All);
     let call = Introduce { from, proof: None };
     for (telling, expected) in [(Telling::WhoItIs, (0, 0)), (Telling::All, (1, 1))] {
-        let answer = private.introduced(&call, private.ourselves(), HERE, telling);
+        let answer = private.introduced(&call, private.ourselves(), by_address(), telling);
         let from = answer.unwrap().from;
         assert_eq!((from.features.len(), from.peers.len()), expected);
         assert_eq!(from.id, private.id());

@@ -19,7 +19,7 @@ pub(super) fn answer(context: &Context, caller: &Caller, params: &[Value]) -> An
     let hello = Hello::from_params(params)?;
     let url =
         PeerUrl::parse(&hello.url).map_err(|error| Fault::invalid_params(&error.to_string()))?;
-    let from = caller.remote.0.ip();
+    let from = caller.remote.ip();
     let heard = context.overlay.hear(&url, KnownFrom::Hello, from);
     let added = heard.map_err(|error| Fault::invalid_params(&error.to_string()))?;
     if matches!(added, Added::Full | Added::Crowded) {

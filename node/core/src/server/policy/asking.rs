@@ -44,7 +44,7 @@ pub(in crate::server) struct HitsPermitted<T> {
 
 impl Asker {
     pub(in crate::server) fn at(remote: Remote) -> Asker {
-        Asker::from(remote.0.ip())
+        Asker::from(remote.ip())
     }
 
     /// Returns the address it asks from.
