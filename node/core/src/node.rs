@@ -23,7 +23,10 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use node_wire::peer_url::{PeerUrl, UrlError};
+use node_wire::{
+    PeerAddress,
+    peer_url::{PeerUrl, UrlError},
+};
 use plugin_api::{Changes, Files};
 use tokio::{net::TcpListener, time::timeout};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -68,7 +71,7 @@ pub struct NodeSettings {
     /// Names, beside its own, under which the node answers.
     pub allow_hosts: Vec<String>,
     /// Peers to begin with.
-    pub peers: Vec<PeerUrl>,
+    pub peers: Vec<PeerAddress>,
     /// Most bytes of content that passes to keep; 0 keeps none.
     pub cache_size: u64,
     /// Most bytes a second of content to others; 0 is no limit.
@@ -225,7 +228,7 @@ impl Node {
     }
 
     /// Starts the tasks, once it is known what may be answered.
-    async fn begin(&self, listener: TcpListener, state: StateDir, peers: Vec<PeerUrl>) {
+    async fn begin(&self, listener: TcpListener, state: StateDir, peers: Vec<PeerAddress>) {
         if let Some(policy) = self.context.policy.source() {
             look_at_policy(policy, &self.events).await;
         }
@@ -296,7 +299,7 @@ impl Node {
         }
     }
 
-    fn spawn(&self, listener: TcpListener, state: StateDir, peers: Vec<PeerUrl>) {
+    fn spawn(&self, listener: TcpListener, state: StateDir, peers: Vec<PeerAddress>) {
         let disk = self.context.disk.clone();
         let introducer = Introducer::new(
             Arc::clone(&self.context.overlay),

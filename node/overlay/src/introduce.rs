@@ -8,8 +8,8 @@ use std::{
 
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use node_wire::{
-    Summarize, dialect::Dialect, node_id::NodeId, peer_url::PeerUrl, response::HelloAnswer,
-    scope::Scope,
+    PeerAddress, Summarize, dialect::Dialect, node_id::NodeId, peer_url::PeerUrl,
+    response::HelloAnswer, scope::Scope,
 };
 use tokio::{
     select,
@@ -73,7 +73,7 @@ pub struct Introducer {
     /// Where the peers are saved, and on which pool.
     state: Option<(StateDir, Disk)>,
     /// Peers of the settings: they are tried again even after they were dropped.
-    settings: Vec<PeerUrl>,
+    settings: Vec<PeerAddress>,
     saved_revision: Revision,
     /// What was saved last, of the peers and of the pins.
     saved: [String; 2],
@@ -343,10 +343,15 @@ impl Introducer {
     pub fn new(
         overlay: Arc<Overlay>,
         state: Option<(StateDir, Disk)>,
-        settings: Vec<PeerUrl>,
+        settings: Vec<PeerAddress>,
     ) -> Introducer {
-        for url in &settings {
-            overlay.add(url, KnownFrom::Settings);
+        if let Some(pins) = &overlay.standing.pins
+            && let Some((state, _)) = &state
+        {
+            load_pins(pins, state);
+        }
+        for address in &settings {
+            overlay.add_address(address, KnownFrom::Settings);
         }
         if let Some((state, _)) = &state {
             load(&overlay, state);
@@ -384,9 +389,9 @@ impl Introducer {
             }
             if now() >= settings_at {
                 settings_at = now() + SETTINGS_AGAIN;
-                self.settings.iter().for_each(|url| {
-                    self.overlay.add(url, KnownFrom::Settings);
-                });
+                for address in &self.settings {
+                    self.overlay.add_address(address, KnownFrom::Settings);
+                }
             }
         }
         drop(meetings);
@@ -501,13 +506,14 @@ fn word(scope: Scope) -> &'static str {
     }
 }
 
-fn load(overlay: &Overlay, state: &StateDir) {
-    if let Some(pins) = &overlay.standing.pins {
-        match state.read(PINS_FILE) {
-            Ok(text) => pins.read_text(&text.unwrap_or_default()),
-            Err(error) => tracing::warn!(%error, "the ids of the saved peers could not be read"),
-        }
+fn load_pins(pins: &Pins, state: &StateDir) {
+    match state.read(PINS_FILE) {
+        Ok(text) => pins.read_text(&text.unwrap_or_default()),
+        Err(error) => tracing::warn!(%error, "the ids of the saved peers could not be read"),
     }
+}
+
+fn load(overlay: &Overlay, state: &StateDir) {
     match state.read(PEERS_FILE) {
         Ok(text) => {
             let text = text.unwrap_or_default();

@@ -62,7 +62,8 @@ use std::{
 };
 
 use node_wire::{
-    Filter, FindWanted, dialect::Dialect, node_id::NodeId, peer_url::PeerUrl, scope::Scope,
+    Filter, FindWanted, NodeAddress, PeerAddress, dialect::Dialect, node_id::NodeId,
+    peer_url::PeerUrl, scope::Scope,
 };
 use tokio::{sync::Notify, time::timeout_at};
 
@@ -246,6 +247,16 @@ impl Overlay {
         self.standing.key.id()
     }
 
+    /// Returns the address by which others may meet this node.
+    #[must_use]
+    pub fn invitation(&self) -> NodeAddress {
+        NodeAddress {
+            id: self.id(),
+            at: vec![self.own.main().clone()],
+            relay: None,
+        }
+    }
+
     /// What calls peers.
     #[must_use]
     pub fn client(&self) -> &Client {
@@ -255,6 +266,33 @@ impl Overlay {
     /// Adds a peer, if it is new and there is room. One that the owner did not
     /// choose counts when it has answered.
     pub fn add(&self, url: &PeerUrl, source: KnownFrom) -> Added {
+        self.add_as(url, None, source)
+    }
+
+    /// Adds a peer that is named by its URL, or a node in each place where it may be
+    /// reached. What the owner says of who is there holds from now on.
+    pub fn add_address(&self, address: &PeerAddress, source: KnownFrom) {
+        match address {
+            PeerAddress::Url(url) => {
+                self.add(url, source);
+            }
+            PeerAddress::Node(node) => {
+                // One that answers elsewhere needs no other places.
+                let answers = self.peers().has_answered(node.id);
+                for url in &node.at {
+                    if !answers || self.peers().get(url).is_some() {
+                        self.add_as(url, Some(node.id), source);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Adds a peer of which it is said who it is.
+    pub fn add_as(&self, url: &PeerUrl, id: Option<NodeId>, source: KnownFrom) -> Added {
+        if id == Some(self.id()) {
+            return Added::Ourselves;
+        }
         if self.own.has(url) {
             return Added::Ourselves;
         }
@@ -268,8 +306,11 @@ impl Overlay {
         }
         if source.is_owner() {
             self.standing.call_scope.trust(url);
+            if let (Some(pins), Some(id)) = (&self.standing.pins, id) {
+                pins.choose(url, id);
+            }
         }
-        let added = self.peers().add(url, source, now());
+        let added = self.peers().named_as(url, id, source, None, now());
         if added == Added::New {
             self.tell_added(url, source);
         }
@@ -282,15 +323,29 @@ impl Overlay {
     /// # Errors
     /// When the stranger may not make this node call that host.
     pub fn hear(&self, url: &PeerUrl, source: KnownFrom, from: IpAddr) -> Result<Added, TooNear> {
+        self.hear_as(url, None, source, from)
+    }
+
+    /// The same with who is said to be there.
+    ///
+    /// # Errors
+    /// When the stranger may not make this node call that host.
+    pub fn hear_as(
+        &self,
+        url: &PeerUrl,
+        id: Option<NodeId>,
+        source: KnownFrom,
+        from: IpAddr,
+    ) -> Result<Added, TooNear> {
         if !self.may_name(url, from) {
             return Err(TooNear);
         }
-        if self.own.has(url) {
+        if self.own.has(url) || id == Some(self.id()) {
             return Ok(Added::Ourselves);
         }
         let (added, is_due) = {
             let mut peers = self.peers();
-            let added = peers.named(url, source, Some(from), now());
+            let added = peers.named_as(url, id, source, Some(from), now());
             (added, peers.get(url).is_some_and(|peer| peer.is_due(now())))
         };
         if added == Added::New {

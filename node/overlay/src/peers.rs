@@ -187,6 +187,18 @@ impl PeerTable {
         by: Option<IpAddr>,
         now: Instant,
     ) -> Added {
+        self.named_as(url, None, source, by, now)
+    }
+
+    /// The same for somebody who also says which node is there.
+    pub fn named_as(
+        &mut self,
+        url: &PeerUrl,
+        id: Option<NodeId>,
+        source: KnownFrom,
+        by: Option<IpAddr>,
+        now: Instant,
+    ) -> Added {
         if url.same_peer(&self.ourselves) {
             return Added::Ourselves;
         }
@@ -199,10 +211,12 @@ impl PeerTable {
         let known = alias.map_or(&key, |(_, known)| known);
         if let Some(known) = self.peers.get_mut(known) {
             known.named_again(source, Stranger(by), now);
+            known.expect(id, source);
             return Added::Known;
         }
         let mut entry = PeerEntry::new(url.clone(), source, now, self.added + 1);
         entry.namer = source.namer(url, by);
+        entry.expect(id, source);
         if !source.is_trusted() {
             if self.is_crowded(entry.network()) {
                 return Added::Crowded;

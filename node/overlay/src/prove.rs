@@ -60,6 +60,14 @@ pub(super) struct Proved {
     pub(super) reached: Option<bool>,
 }
 
+/// What came of a meeting in clear.
+enum InClear {
+    /// The peer has shown who it is.
+    Proved(Proved),
+    /// It says that it is this node and speaks TLS.
+    SpeaksTls(NodeId),
+}
+
 /// What a node says of itself.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Telling {
@@ -79,12 +87,13 @@ impl Overlay {
         own: &PeerUrl,
         deadline: Instant,
     ) -> Result<Proved, NotProved> {
-        if self.pinned(peer).is_none()
-            && let Some(proved) = self.prove_in_clear(peer, own, deadline).await?
-        {
-            return Ok(proved);
+        if let Some(id) = self.pinned(peer).or(peer.expected()) {
+            return self.prove_by_connection(peer, id, own, deadline).await;
         }
-        self.prove_by_connection(peer, own, deadline).await
+        match self.prove_in_clear(peer, own, deadline).await? {
+            InClear::Proved(proved) => Ok(proved),
+            InClear::SpeaksTls(id) => self.prove_by_connection(peer, id, own, deadline).await,
+        }
     }
 
     /// What this node says in its first call. A member of the same private network shows
@@ -97,14 +106,14 @@ impl Overlay {
         }
     }
 
-    /// Meets a peer in clear, with proofs. Gives nothing if the peer speaks TLS: then it is
-    /// pinned, and its connection shows who it is.
+    /// Meets a peer in clear, with proofs; or learns that it speaks TLS: then it is pinned,
+    /// and its connection shows who it is.
     async fn prove_in_clear(
         &self,
         peer: &Destination,
         own: &PeerUrl,
         deadline: Instant,
-    ) -> Result<Option<Proved>, NotProved> {
+    ) -> Result<InClear, NotProved> {
         let from = self.introduction(own, random_nonce(), self.first_telling());
         let first = Introduce { from, proof: None };
         let answer = self.client.introduce(peer, &first, deadline).await?;
@@ -114,7 +123,7 @@ impl Overlay {
             && theirs.speaks_tls()
         {
             pins.pin(peer, theirs.id);
-            return Ok(None);
+            return Ok(InClear::SpeaksTls(theirs.id));
         }
         let url = checked?;
         let caller = self.party(own, first.from.nonce);
@@ -136,13 +145,18 @@ impl Overlay {
             self.client.keep_token(peer, token);
             self.client.keep_token(&url, token);
         }
-        Ok(Some(self.have_proved(peer, theirs, answer.reached)))
+        Ok(InClear::Proved(self.have_proved(
+            peer,
+            theirs,
+            answer.reached,
+        )))
     }
 
-    /// Meets a peer over TLS, where the connection shows who both are.
+    /// Meets the node `id` over TLS, where the connection shows who both are.
     async fn prove_by_connection(
         &self,
         peer: &Destination,
+        id: NodeId,
         own: &PeerUrl,
         deadline: Instant,
     ) -> Result<Proved, NotProved> {
@@ -160,8 +174,11 @@ impl Overlay {
         if answer.from.id == self.id() {
             return Err(NotProved::Ourselves);
         }
-        if Some(answer.from.id) != self.pinned(peer) {
+        if answer.from.id != id {
             return Err(NotProved::Proof);
+        }
+        if let Some(pins) = &self.standing.pins {
+            pins.pin(peer, id);
         }
         Ok(self.have_proved(peer, answer.from, answer.reached))
     }
@@ -311,10 +328,10 @@ impl Overlay {
             nonce,
             peers: Vec::new(),
         };
-        if self.standing.pins.is_some() {
-            introduction.features.push(TLS_FEATURE.to_owned());
-        }
         if telling == Telling::All {
+            if self.standing.pins.is_some() {
+                introduction.features.push(TLS_FEATURE.to_owned());
+            }
             introduction.features.extend(self.features());
             introduction.features.truncate(FEATURES_MAX);
             introduction.peers = self.some_nodes();

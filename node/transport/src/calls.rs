@@ -467,6 +467,7 @@ impl Client {
             let request = PeerRequest {
                 peer: to.url().clone(),
                 at,
+                expected: to.expected(),
                 purpose: purpose.clone(),
                 walk: walk.cloned(),
             };

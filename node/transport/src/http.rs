@@ -208,68 +208,99 @@ impl Transport for HttpTransport {
         &self,
         request: PeerRequest,
     ) -> BoxFuture<'static, Result<PeerResponse, TransportError>> {
-        let pins = self.pins.clone();
-        let expected_id = pins.as_ref().and_then(|pins| pins.of(&request.peer));
-        let client = match (&request.purpose, expected_id) {
+        let expected = match self.expected(&request) {
+            Ok(expected) => expected,
+            Err(error) => return Box::pin(async { Err(error) }),
+        };
+        let client = match (&request.purpose, expected) {
             (Purpose::Call(_), None) => self.single.clone(),
             _ => self.kept.clone(),
         };
         // The connection itself shows who this node is.
-        let token = match expected_id {
+        let token = match expected {
             None => self.tokens.of(&request.peer),
             Some(_) => None,
         };
-        let (network, peer) = (self.network.clone(), request.peer.clone());
-        let resolver = self.resolver.clone();
+        let (transport, peer) = (self.clone(), request.peer.clone());
         Box::pin(async move {
             let purpose = request.purpose.clone();
-            let mut request = http_request(&request, expected_id)?;
+            let mut request = http_request(&request, expected)?;
             if let Some(token) = token.and_then(|token| token.to_string().parse().ok()) {
                 request.headers_mut().insert(TOKEN_HEADER, token);
             }
-            let expected = network.map(|key| sign(&key, &peer, purpose.body(), &mut request));
+            let key = transport.network.as_ref();
+            let tag = key.map(|key| sign(key, &peer, purpose.body(), &mut request));
             let response = client
                 .request(request)
-                .map_err(|error| {
-                    let error = not_answered(&error);
-                    if let (TransportError::NotShown(text), Some(pins), Some(id)) =
-                        (&error, &pins, expected_id)
-                    {
-                        pins.refused(&peer, id, text);
-                    }
-                    if matches!(error, TransportError::Unreachable(_)) {
-                        resolver.forget(peer.host());
-                    }
-                    error
-                })
+                .map_err(|error| transport.not_answered(&peer, &error))
                 .await?;
             let wanted_part = matches!(purpose, Purpose::Blob { .. });
-            let status = response.status();
-            // Who is too busy to read a request cannot show that it is a member.
-            if matches!(
-                status,
-                StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS
-            ) {
-                let wait = response.headers().get(header::RETRY_AFTER);
-                return Err(TransportError::Busy(retry_after(wait)));
-            }
-            if let Some(expected) = expected {
-                let shown = response.headers().get(NETWORK_HEADER);
-                let shown = shown.and_then(|shown| shown.to_str().ok()?.parse::<Tag>().ok());
-                match (expected, shown) {
-                    (Some(expected), Some(shown)) if expected.is(&shown) => {}
-                    _ => return Err(TransportError::Foreign),
-                }
-            }
-            if status != StatusCode::OK && !(wanted_part && status == StatusCode::PARTIAL_CONTENT) {
-                return Err(TransportError::Status(status.as_u16()));
-            }
-            if response.headers().contains_key(header::CONTENT_ENCODING) {
-                return Err(TransportError::Encoded);
-            }
+            check_head(&response, tag, wanted_part)?;
             Ok(read_head(response))
         })
     }
+}
+
+impl HttpTransport {
+    /// Who is to answer a request, if that is known: it goes over TLS then.
+    fn expected(&self, request: &PeerRequest) -> Result<Option<NodeId>, TransportError> {
+        let pins = self.pins.as_ref();
+        let pinned = pins.and_then(|pins| pins.of(&request.peer));
+        match (pinned, request.expected) {
+            (Some(pinned), Some(said)) if pinned != said => {
+                let text = format!("its address says {said}, and {pinned} was met there");
+                Err(TransportError::NotShown(text))
+            }
+            (pinned, said) => Ok(pinned.or(said)),
+        }
+    }
+
+    fn not_answered(
+        &self,
+        peer: &PeerUrl,
+        error: &hyper_util::client::legacy::Error,
+    ) -> TransportError {
+        let error = not_answered(error);
+        match (&error, &self.pins) {
+            (TransportError::NotShown(text), Some(pins)) => pins.refused(peer, text),
+            (TransportError::Unreachable(_), _) => self.resolver.forget(peer.host()),
+            _ => {}
+        }
+        error
+    }
+}
+
+/// Checks that a response is the success that was asked for, with the right tag in a
+/// private network.
+fn check_head(
+    response: &Response<Incoming>,
+    tag: Option<Option<Tag>>,
+    wanted_part: bool,
+) -> Result<(), TransportError> {
+    let (status, headers) = (response.status(), response.headers());
+    // Who is too busy to read a request cannot show that it is a member.
+    if matches!(
+        status,
+        StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS
+    ) {
+        let wait = headers.get(header::RETRY_AFTER);
+        return Err(TransportError::Busy(retry_after(wait)));
+    }
+    if let Some(tag) = tag {
+        let shown = headers.get(NETWORK_HEADER);
+        let shown = shown.and_then(|shown| shown.to_str().ok()?.parse::<Tag>().ok());
+        match (tag, shown) {
+            (Some(tag), Some(shown)) if tag.is(&shown) => {}
+            _ => return Err(TransportError::Foreign),
+        }
+    }
+    if status != StatusCode::OK && !(wanted_part && status == StatusCode::PARTIAL_CONTENT) {
+        return Err(TransportError::Status(status.as_u16()));
+    }
+    if headers.contains_key(header::CONTENT_ENCODING) {
+        return Err(TransportError::Encoded);
+    }
+    Ok(())
 }
 
 /// Reads what the head of a response says of its body.

@@ -161,10 +161,10 @@ impl Pins {
 
     /// Tells the owner, once in a while, that a place did not show the node that was met
     /// there.
-    pub(crate) fn refused(&self, peer: &PeerUrl, id: NodeId, error: &str) {
-        if !lock(&self.table).is_to_tell(&peer.host_key(), now()) {
+    pub(crate) fn refused(&self, peer: &PeerUrl, error: &str) {
+        let Some(id) = lock(&self.table).to_tell(&peer.host_key(), now()) else {
             return;
-        }
+        };
         tracing::warn!(
             peer = peer.as_str(), %id,
             "a peer does not show that it is the node that was met there, and is not spoken to: {error}"
@@ -205,15 +205,14 @@ impl Table {
         self.pins.insert(place, pin);
     }
 
-    fn is_to_tell(&mut self, place: &str, now: Instant) -> bool {
-        let Some(pin) = self.pins.get_mut(place) else {
-            return true;
-        };
+    /// Returns who was met at a place, if it is time to tell of it again.
+    fn to_tell(&mut self, place: &str, now: Instant) -> Option<NodeId> {
+        let pin = self.pins.get_mut(place)?;
         let is_due = pin.told.is_none_or(|told| told + TOLD_PAUSE <= now);
-        if is_due {
+        is_due.then(|| {
             pin.told = Some(now);
-        }
-        is_due
+            pin.id
+        })
     }
 }
 
@@ -287,10 +286,11 @@ mod tests {
     fn a_downgrade_is_told_once_a_minute() {
         let (pins, now) = (pins(), Instant::now());
         pins.pin(&url("http://a/"), id(1));
-        let told = |at| lock(&pins.table).is_to_tell("a:80", at);
-        assert!(told(now));
-        assert!(!told(now + TOLD_PAUSE / 2));
-        assert!(told(now + TOLD_PAUSE));
+        let told = |at| lock(&pins.table).to_tell("a:80", at);
+        assert_eq!(told(now), Some(id(1)));
+        assert_eq!(told(now + TOLD_PAUSE / 2), None);
+        assert_eq!(told(now + TOLD_PAUSE), Some(id(1)));
+        assert_eq!(lock(&pins.table).to_tell("b:80", now), None);
     }
 
     proptest! {

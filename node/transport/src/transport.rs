@@ -6,7 +6,10 @@ use super::{call_scope::CheckedAddress, destination::Destination};
 use bytes::Bytes;
 use futures_util::{Stream, future::BoxFuture};
 use node_wire::{
-    About, AnswerRate, Budget, Charset, Digest, asking::Asking, node_id::Nonce, peer_url::PeerUrl,
+    About, AnswerRate, Budget, Charset, Digest,
+    asking::Asking,
+    node_id::{NodeId, Nonce},
+    peer_url::PeerUrl,
     query_id::QueryId,
 };
 
@@ -17,6 +20,8 @@ pub struct PeerRequest {
     pub peer: PeerUrl,
     /// The address to ask at, and no other.
     pub at: CheckedAddress,
+    /// Who is to be there, if that was said.
+    pub expected: Option<NodeId>,
     /// What for.
     pub purpose: Purpose,
     /// The walk that a `query` belongs to.

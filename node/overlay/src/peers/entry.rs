@@ -86,6 +86,8 @@ pub struct PeerEntry {
     pub address: Option<IpAddr>,
     /// Who it has shown to be, now or to an earlier run.
     pub id: Option<NodeId>,
+    /// Who is to be there, if whoever named it said so.
+    pub(super) expected: Option<NodeId>,
     /// Who it says to be at another URL.
     pub(super) claimed: Option<NodeId>,
     /// What it says that it can do.
@@ -182,6 +184,7 @@ impl PeerEntry {
             last_error: None,
             address: None,
             id: None,
+            expected: None,
             claimed: None,
             features: Vec::new(),
             is_chosen: source.is_owner(),
@@ -201,10 +204,11 @@ impl PeerEntry {
     /// How it is called.
     #[must_use]
     pub fn destination(&self) -> Destination {
-        match self.namer {
+        let destination = match self.namer {
             None => Destination::of_owner(self.url.clone()),
             Some(scope) => Destination::met(self.url.clone(), scope),
-        }
+        };
+        destination.expecting(self.expected)
     }
 
     /// Whether this node has met it: the owner named it, or it has shown who it is. Only
@@ -229,7 +233,7 @@ impl PeerEntry {
     /// How it is called because a stranger named it.
     pub(super) fn heard_of(&self) -> Destination {
         let scope = self.namer.unwrap_or(Scope::Machine);
-        Destination::heard(self.url.clone(), scope)
+        Destination::heard(self.url.clone(), scope).expecting(self.expected)
     }
 
     /// Whether it counts: a stranger's word alone makes no peer, its answer does.
@@ -250,9 +254,21 @@ impl PeerEntry {
         !self.is_introducing && self.introduce_at.is_some_and(|at| at <= now)
     }
 
-    /// Whether it has shown to be this node, or says so.
+    /// Whether it has shown to be this node, or says so, or the owner says so of it. A
+    /// stranger who says so of somebody else's URL makes nobody lose it.
     pub(super) fn is_or_claims(&self, id: NodeId) -> bool {
-        self.id == Some(id) || self.claimed == Some(id)
+        let is_said = self.is_chosen && self.expected == Some(id);
+        self.id == Some(id) || self.claimed == Some(id) || is_said
+    }
+
+    /// Notes who is to be there. What the owner says stays, and so does who was met; of what
+    /// strangers say the last word counts, so that none keeps others away.
+    pub(super) fn expect(&mut self, id: Option<NodeId>, source: KnownFrom) {
+        if source.is_owner() {
+            self.expected = id.or(self.expected);
+        } else if !self.is_chosen && self.id.is_none() {
+            self.expected = id;
+        }
     }
 
     /// The peer is also the one that is known as `other`.
