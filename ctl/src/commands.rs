@@ -72,18 +72,18 @@ pub(crate) fn execute(
     }
 }
 
-/// What every command works with.
+/// The context of every command.
 #[derive(Clone, Debug)]
 pub(crate) struct Context {
     state: Option<PathBuf>,
     pub(crate) output: Output,
     pub(crate) patience: Patience,
-    /// Whether it runs at the prompt of the shell, whose standard output is that of the chapter's client.
+    /// True if it runs at the prompt of the shell, whose standard output is that of the chapter's client.
     pub(crate) at_prompt: bool,
 }
 
 impl Context {
-    /// The context that the options of every command describe.
+    /// Creates the context that the options of every command describe.
     pub(crate) fn new(global: &GlobalArgs, patience: Patience) -> Context {
         Context {
             state: global.state.clone(),
@@ -93,7 +93,7 @@ impl Context {
         }
     }
 
-    /// The state directory of the owner's node.
+    /// Returns the state directory of the owner's node.
     pub(crate) fn state(&self) -> Result<PathBuf, CtlError> {
         if let Some(given) = &self.state {
             return Ok(given.clone());
@@ -109,18 +109,18 @@ impl Context {
         default_state()
     }
 
-    /// The owner's node.
+    /// Connects to the owner's node.
     pub(crate) fn connect(&self) -> Result<Connection, CtlError> {
         Connection::find(&self.state()?)
     }
 
-    /// The state directory, if one was given.
+    /// Returns the state directory, if one was given.
     #[cfg(feature = "embedded")]
     pub(crate) fn given_state(&self) -> Option<PathBuf> {
         self.state.clone()
     }
 
-    /// The same for a node with another state directory.
+    /// Returns the same context for a node with another state directory.
     #[cfg(feature = "embedded")]
     pub(crate) fn at(&self, state: &std::path::Path) -> Context {
         Context {
@@ -129,7 +129,7 @@ impl Context {
         }
     }
 
-    /// The same with what options of one line of the shell add.
+    /// Returns the same context with the options of one line of the shell.
     pub(crate) fn with_options(&self, global: &GlobalArgs, has_state: bool) -> Context {
         let given = global.output();
         let mut context = self.with_patience(self.patience.clone().with_timeout(global.timeout));
@@ -156,7 +156,7 @@ impl Context {
         }
     }
 
-    /// The same with other patience.
+    /// Returns the same context with other patience.
     pub(crate) fn with_patience(&self, patience: Patience) -> Context {
         Context {
             patience,

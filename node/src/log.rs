@@ -1,7 +1,7 @@
-//! What is logged, and how often.
+//! The lines of the log, and limits on their number.
 //!
 //! Strangers cause warnings, as many as they like. So each kind of line, which is one place of the code, may be said
-//! [`BURST`] times at once and then every [`PAUSE`]; the next one that is said tells how many were left out.
+//! [`BURST`] times at once and then every [`PAUSE`]; the next line says how many were left out.
 
 use std::{
     collections::HashMap,
@@ -33,12 +33,12 @@ pub(crate) struct Limited<F> {
     kinds: Mutex<HashMap<Identifier, Kind>>,
 }
 
-/// How often a kind of line was said.
+/// The bucket of one kind of line.
 #[derive(Clone, Copy, Debug)]
 struct Kind {
     /// Lines that may still be said at once.
     left: u32,
-    /// Since when another one is earned.
+    /// The time since when another one is earned.
     since: Instant,
     /// Lines that were left out since the last one.
     left_out: u64,
@@ -93,7 +93,7 @@ where
         event: &Event<'_>,
     ) -> fmt::Result {
         let level = *event.metadata().level();
-        // Whoever asks for more than that wants all of it.
+        // An owner who asks for more than that wants all of it.
         if level > Level::WARN {
             return self.inner.format_event(context, writer, event);
         }

@@ -46,7 +46,7 @@ pub fn main() -> ExitCode {
     match Cli::try_parse() {
         Ok(cli) => run(cli.node),
         Err(error) => {
-            // Help and version go to standard output; a closed one is no error.
+            // Help and version go to standard output; a closed one is not an error.
             let _ = error.print();
             ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(USAGE))
         }
@@ -110,7 +110,7 @@ async fn live(settings: Settings, args: NodeArgs) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// The one line on standard output. Whoever waits for it may close it.
+/// Prints the one line on standard output. The reader may close it.
 fn announce(running: &Running) {
     let line = format!(
         "ready url={} control={}\n",
@@ -124,7 +124,7 @@ fn announce(running: &Running) {
     tracing::info!(url = running.url(), control = %running.control(), share = %running.share().display(), "ready");
 }
 
-/// Reads the configuration again and says what of it needs a restart.
+/// Reads the configuration again and reports the changes that need a restart.
 fn look_again(settings: &Settings, args: &NodeArgs) {
     let new = match Settings::resolve(args.clone()) {
         Ok(new) => new,
@@ -147,9 +147,9 @@ fn look_again(settings: &Settings, args: &NodeArgs) {
 struct Signals {
     terminate: Signal,
     interrupt: Signal,
-    /// `None` when whoever started the process has it ignore the signal.
+    /// `None` when the parent of the process has it ignore the signal.
     hangup: Option<Signal>,
-    /// Whether the process was started at a terminal, and ends with it.
+    /// True if the process was started at a terminal, and ends with it.
     at_terminal: bool,
     /// Caught so that a file that grows too large is an error and not the end.
     _file_size: Signal,

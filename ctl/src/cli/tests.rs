@@ -1,4 +1,4 @@
-//! What each command line means, and what the help says.
+//! Tests of command lines and of the help.
 
 use clap::CommandFactory;
 use node_api::error::ALL;
@@ -197,7 +197,7 @@ fn examples_in_the_help_are_understood() {
     }
 }
 
-/// The words of an example as a shell reads them, up to a pipe, or to the remark behind two spaces.
+/// Returns the words of an example as a shell reads them, up to a pipe, or to the remark behind two spaces.
 fn shell_words(example: &str) -> Vec<String> {
     let (mut words, mut word, mut is_quoted) = (Vec::new(), String::new(), false);
     for letter in example.chars() {

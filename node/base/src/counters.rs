@@ -1,4 +1,4 @@
-//! Exact counts of what a node has done since it started.
+//! Exact counts of a node since its start.
 
 use std::{
     collections::BTreeMap,
@@ -15,7 +15,7 @@ macro_rules! counters {
         }
 
         impl Counters {
-            /// All counts by name.
+            /// Returns all counts by name.
             #[must_use]
             pub fn snapshot(&self) -> BTreeMap<String, u64> {
                 BTreeMap::from([ $( (stringify!($name).to_owned(), self.$name.get()), )+ ])
@@ -37,7 +37,7 @@ counters! {
     bytes_received,
     /// Bytes of content sent to others, not encoded.
     bytes_served,
-    /// Those of them that came from the cache.
+    /// The part of them that came from the cache.
     cache_bytes_served,
     /// Times that content was found in the cache.
     cache_hits,
@@ -87,7 +87,7 @@ counters! {
     summaries_received,
     /// Calls of `sixhop.summary` made to peers.
     summaries_sent,
-    /// Requests and walks refused because who asked had asked too much.
+    /// Requests and walks refused because their sender had asked too much.
     requests_over_quota,
     /// Requests refused before any method saw them.
     requests_refused,
@@ -110,7 +110,7 @@ impl Counter {
         self.0.fetch_add(n, Ordering::Relaxed);
     }
 
-    /// The count so far.
+    /// Returns the count so far.
     #[must_use]
     pub fn get(&self) -> u64 {
         self.0.load(Ordering::Relaxed)

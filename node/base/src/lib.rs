@@ -1,8 +1,8 @@
-//! The ground floor of a Sixhop node: what every room needs, and nothing that decides.
+//! The ground floor of a Sixhop node: parts that every room needs, and nothing that decides.
 //!
 //! - [`clock`]: the time, which a test can pause.
 //! - [`state`]: small files of the node's own, written whole or not at all; [`secret`]: the one that proves the owner.
-//! - [`events`] and [`counters`]: what happens, and how often.
+//! - [`events`] and [`counters`]: numbered events, and counts.
 //! - [`rate`], [`pace`] and [`bucket`]: bytes a second, silence, and calls a second.
 //! - [`disk`]: the one door for blocking work; [`threads`]: threads for work that takes long.
 //! - [`process`]: no core dumps, and whether SIGHUP counts.

@@ -1,7 +1,7 @@
 //! Limits a stream of bytes to a number of bytes a second.
 //!
 //! Content takes its bytes from a [`Rate`] in turns and waits until each turn
-//! may pass. [`Turns`] decides who is next; it has no clock.
+//! may pass. [`Turns`] decides about the next one; it has no clock.
 //!
 //! # Invariants
 //! - Over any time, at most the rate times that time, plus [`BURST`] of it and
@@ -28,7 +28,7 @@ use tokio::{select, sync::Notify, time::sleep_until};
 
 use crate::{clock::now, sync::lock};
 
-/// What may pass at once after a pause, as time at the full rate.
+/// The burst after a pause, as time at the full rate.
 pub const BURST: Duration = Duration::from_millis(100);
 
 /// Time that one turn takes.
@@ -60,16 +60,16 @@ struct Limit {
 #[derive(Debug)]
 struct Turns<W> {
     waiting: BTreeMap<Place, Waiting<W>>,
-    /// Where the last turn of each address ends, if that is still ahead.
+    /// The end of the last turn of each address, if that is still ahead.
     ends: HashMap<IpAddr, u64>,
     /// Start of the turn that passed last.
     passed: u64,
     last_number: u64,
-    /// When the next turn may pass.
+    /// The time at which the next turn may pass.
     free_at: Instant,
 }
 
-/// Where a turn stands: its start, and a number that no other turn has.
+/// The place of a turn: its start, and a number that no other turn has.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 struct Place {
     start: u64,
@@ -84,7 +84,7 @@ struct Waiting<W> {
     waker: W,
 }
 
-/// What becomes of a turn that waits.
+/// The decision about a turn that waits.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Verdict {
     /// It passes.

@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer, de};
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Size(u64);
 
-/// Why a text is no size.
+/// The error of a text that is not a size.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum SizeError {
     /// It has another form.
@@ -28,13 +28,13 @@ enum Written {
 }
 
 impl Size {
-    /// A number of bytes.
+    /// Returns a number of bytes.
     #[must_use]
     pub fn of(bytes: u64) -> Size {
         Size(bytes)
     }
 
-    /// The number of bytes.
+    /// Returns the number of bytes.
     #[must_use]
     pub fn bytes(self) -> u64 {
         self.0

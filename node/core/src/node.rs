@@ -6,7 +6,7 @@
 //! front of the peer port. [`Node::stop`] ends them from the outside in: no new
 //! requests, no new fetches, open requests and fetches end or are cut, the
 //! peers are saved. When it returns, nothing of the node runs any more. Dropping
-//! a [`Node`] cancels what runs, so that nothing outlives it for long.
+//! a [`Node`] ends the same parts without waiting for them.
 //!
 //! # What others may do
 //! A [`Node`] is the system: the control server and the meeting of others ask it, by
@@ -56,10 +56,10 @@ use crate::{
 /// Longest time that a start waits for the first look at the share.
 const LOOK_TIME: Duration = Duration::from_millis(1_500);
 
-/// Most names that handlers are told one by one.
+/// The greatest number of names that handlers get one by one.
 const NAMES_TOLD_MAX: usize = 1_024;
 
-/// What the owner chooses for a node.
+/// The choices of the owner for a node.
 #[derive(Clone, Debug)]
 pub struct NodeSettings {
     /// The directory to share.
@@ -80,16 +80,16 @@ pub struct NodeSettings {
     pub download_rate: u64,
 }
 
-/// What a node is started with.
+/// The settings and the parts that a node starts with.
 #[derive(Debug)]
 pub struct NodeOptions {
-    /// What the owner chooses.
+    /// The choices of the owner.
     pub settings: NodeSettings,
     /// The state directory.
     pub state: StateDir,
-    /// What proves the owner.
+    /// The secret that proves the owner.
     pub secret: Secret,
-    /// What answers queries, and the owner's policy.
+    /// The handlers, and the owner's policy.
     pub extensions: Extensions,
     /// The key of the private network, if the node is of one.
     pub network_key: Option<NetworkKey>,
@@ -97,7 +97,7 @@ pub struct NodeOptions {
     pub providers: Option<Arc<dyn Providers>>,
 }
 
-/// Why a node did not start.
+/// The error of a node that did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum NodeError {
     /// The share cannot be used.
@@ -112,7 +112,7 @@ pub enum NodeError {
     /// The saved digests broke while they were opened.
     #[error("the saved digests cannot be opened: {0}")]
     Digests(#[source] io::Error),
-    /// The index of what is in the files cannot be started.
+    /// The index of contents cannot be started.
     #[error("the contents of the files cannot be indexed: {0}")]
     Content(#[source] io::Error),
     /// The address cannot be listened on.
@@ -120,7 +120,7 @@ pub enum NodeError {
     Listen {
         /// The address.
         address: SocketAddr,
-        /// What the system said.
+        /// The error of the system.
         #[source]
         error: io::Error,
     },
@@ -131,7 +131,7 @@ pub enum NodeError {
     Url {
         /// The address.
         address: SocketAddr,
-        /// What is wrong with it.
+        /// The error in it.
         #[source]
         error: UrlError,
     },
@@ -153,7 +153,7 @@ impl Node {
     /// Starts a node.
     ///
     /// # Errors
-    /// When its share or its address cannot be used.
+    /// Errors if its share or its address cannot be used.
     pub async fn start(options: NodeOptions) -> Result<Node, NodeError> {
         let NodeOptions {
             settings,
@@ -227,7 +227,7 @@ impl Node {
         }
     }
 
-    /// Starts the tasks, once it is known what may be answered.
+    /// Starts the tasks, once the policy is known.
     async fn begin(&self, listener: TcpListener, state: StateDir, peers: Vec<PeerAddress>) {
         if let Some(policy) = self.context.policy.source() {
             look_at_policy(policy, &self.events).await;
@@ -237,25 +237,25 @@ impl Node {
         self.context.transfers.take_up().await;
     }
 
-    /// What happens at the node.
+    /// Returns the log of the node's events.
     #[must_use]
     pub fn events(&self) -> &Arc<EventLog> {
         &self.events
     }
 
-    /// The address on which it listens.
+    /// Returns the address on which it listens.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// When it started.
+    /// Returns the time of its start.
     #[must_use]
     pub fn started(&self) -> SystemTime {
         self.started
     }
 
-    /// The URL under which peers reach it.
+    /// Returns the URL under which peers reach it.
     #[must_use]
     pub fn url(&self) -> &PeerUrl {
         self.context.overlay.ourselves()
@@ -263,9 +263,7 @@ impl Node {
 
     /// Ends the node and waits until all of it has ended.
     pub async fn stop(&self) {
-        self.cancel.cancel();
-        self.context.searches.clear();
-        self.context.summary.close();
+        self.cancel();
         let handlers = Arc::clone(&self.context.handlers);
         // Programs may take their time to end.
         let threads = Threads::new("stop", 1);
@@ -278,6 +276,14 @@ impl Node {
         self.tasks.wait().await;
         self.context.keepers.close();
         self.context.keepers.wait().await;
+    }
+
+    /// Cancels all tasks, searches and fetches, and waits for none of them.
+    fn cancel(&self) {
+        self.cancel.cancel();
+        self.context.searches.clear();
+        self.context.summary.close();
+        self.context.transfers.cancel_all();
     }
 
     /// Begins to keep the catalogue. Waits until it is complete, but not long: a
@@ -338,13 +344,22 @@ impl Node {
 }
 
 impl Drop for Node {
-    /// Cancels the tasks of a node that nobody stopped, so that none outlives it.
+    /// Ends a node that was not stopped. A thread stops the handlers, because that blocks.
     fn drop(&mut self) {
-        self.cancel.cancel();
+        if self.cancel.is_cancelled() {
+            return;
+        }
+        self.cancel();
+        let handlers = Arc::clone(&self.context.handlers);
+        let place = Threads::new("stop", 1).try_place();
+        let place = place.expect("a new table of threads has a free place");
+        if let Err(error) = place.spawn(move || handlers.stop()) {
+            tracing::error!(%error, "the handlers of a dropped node are not stopped");
+        }
     }
 }
 
-/// What all parts of a node stand on.
+/// The parts that all others stand on.
 struct Ground {
     disk: Disk,
     state: StateDir,
@@ -403,7 +418,7 @@ impl Ground {
         PolicyGate::new(extensions.policy.clone(), counters, events)
     }
 
-    /// Puts the handlers into a table, and begins to index what is in the files.
+    /// Puts the handlers into a table, and begins to index contents.
     fn handlers(
         &self,
         extensions: Extensions,
@@ -481,7 +496,7 @@ fn tell_handlers(handlers: &Handlers, news: &ChangeSet) {
     }
 }
 
-/// Returns what tells that the index has all files.
+/// Returns the function that reports that the index has all files.
 fn caught_up(events: Arc<EventLog>) -> CaughtUp {
     Box::new(move |status| {
         events.emit(&Event::IndexCaughtUp {
@@ -492,7 +507,7 @@ fn caught_up(events: Arc<EventLog>) -> CaughtUp {
     })
 }
 
-/// What the node is to others.
+/// Returns the public side of the node.
 fn standing(
     key: Arc<NodeKey>,
     pins: &Pins,

@@ -67,11 +67,11 @@ impl NodeServer for Owner {
     }
 }
 
-/// What lets others reach a node.
+/// Advice on letting others reach a node.
 pub(super) const REACH_CURE: &str =
     "start it with `--listen :4242`, or with `--url URL` if others reach it under a URL";
 
-/// Who does not reach a node that is at this URL.
+/// Describes the peers that cannot reach a node at this URL, if any.
 fn reach(url: &PeerUrl) -> Option<String> {
     let is_here = Scope::of_host(url) == Scope::Machine;
     is_here.then(|| format!("only programs of this machine reach this node; {REACH_CURE}"))

@@ -54,7 +54,7 @@ const CONNECTIONS: AdmissionLimits = AdmissionLimits {
     owners: 64,
 };
 
-/// How long connections go on when the secret was renewed, so that whoever asked for it has the answer.
+/// The time that connections go on after the secret was renewed, so that the caller has the answer.
 const RENEWED_TIME: Duration = Duration::from_millis(250);
 
 /// Longest body of a request, in bytes.
@@ -101,7 +101,7 @@ pub struct ControlServer {
     accepting: JoinHandle<()>,
 }
 
-/// Where controllers connect.
+/// The listeners for controllers.
 #[derive(Debug)]
 pub struct ControlListeners {
     /// The socket in the state directory, if the system has one.
@@ -110,7 +110,7 @@ pub struct ControlListeners {
     pub port: TcpListener,
 }
 
-/// What serves a connection.
+/// The parts that serve a connection.
 #[derive(Clone)]
 struct Serving {
     methods: Methods,
@@ -118,11 +118,11 @@ struct Serving {
     stop: StopHandle,
     places: Places,
     ids: Ids,
-    /// What goes on for the connections.
+    /// The tasks of the connections.
     tasks: TaskTracker,
 }
 
-/// What accepts connections.
+/// The parts that accept connections.
 struct Accepting {
     serving: Serving,
     tasks: TaskTracker,
@@ -135,7 +135,7 @@ struct Accepting {
 }
 
 impl ControlServer {
-    /// Serves `owner` to those who know `secret`.
+    /// Serves `owner` to clients that know `secret`.
     ///
     /// # Errors
     /// Errors if the system has no random numbers.
@@ -168,7 +168,7 @@ impl ControlServer {
         })
     }
 
-    /// The address on which it listens.
+    /// Returns the address on which it listens.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
@@ -368,7 +368,7 @@ async fn call(serving: &Serving, parts: Parts, body: Bytes) -> Response<HttpBody
     answered.unwrap_or_else(|error| broke(&error))
 }
 
-/// The answer with the ids as they were written.
+/// Returns the answer with the ids as they were written.
 async fn restored(ids: &Ids, answered: Response<HttpBody>) -> Result<Response<HttpBody>, BoxError> {
     let (mut parts, body) = answered.into_parts();
     let answer = body.collect().await?.to_bytes();

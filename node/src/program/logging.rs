@@ -1,4 +1,4 @@
-//! What is logged, as `SIXHOP_LOG` says.
+//! The level of the log, as `SIXHOP_LOG` says.
 //!
 //! # Invariants
 //! - A text that makes no sense is an error, never silence.
@@ -11,10 +11,10 @@ use tracing_subscriber::{EnvFilter, filter::LevelFilter};
 
 use crate::log::Limited;
 
-/// Variable that says what is logged.
+/// Variable that sets the log level.
 const VARIABLE: &str = "SIXHOP_LOG";
 
-/// What is logged if nothing is said.
+/// The level if nothing is set.
 const DEFAULT: &str = "info";
 
 /// Libraries that would print secrets.
@@ -34,7 +34,7 @@ const QUIET: [&str; 9] = [
     "mainline=off",
 ];
 
-/// Why a text does not say what is logged.
+/// The error of a text that sets no log level.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub(super) enum LoggingError {
     /// A part of it is neither a level nor a target with one.
@@ -42,7 +42,7 @@ pub(super) enum LoggingError {
         "{VARIABLE}: `{0}` is no level; give error, warn, info, debug or trace, or target=level, such as warn,node_core=debug"
     )]
     Part(String),
-    /// It is no text.
+    /// It is not text.
     #[error("{VARIABLE} is not UTF-8; give error, warn, info, debug or trace")]
     NotText,
 }
@@ -109,7 +109,7 @@ fn directive(part: &str) -> Result<String, LoggingError> {
     Ok(format!("{target}={level}"))
 }
 
-/// One of the five levels, in any case.
+/// Returns one of the five levels, in any case.
 fn parse_level(text: &str) -> Option<LevelFilter> {
     let is_word = text.chars().all(|c| c.is_ascii_alphabetic());
     let level = LevelFilter::from_str(text).ok()?;

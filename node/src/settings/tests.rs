@@ -192,7 +192,7 @@ fn a_state_that_leads_into_the_share_through_a_link_is_refused() {
 }
 
 #[test]
-fn nothing_is_met_through_the_dht_and_nothing_published_unless_said_so() {
+fn the_dht_is_unused_and_nothing_published_by_default() {
     let home = home();
     let settings = Settings::resolve(args(&home)).unwrap().meeting;
     assert!(!settings.uses_dht());

@@ -3,8 +3,8 @@
 //! In clear, for `hello` and `query` no connection is kept. A peer of the chapter serves one connection at a time,
 //! so a kept one would shut out everybody else; and a peer that closes a kept
 //! one just as it is used again would look as if it could not be reached.
-//! What only our kind answers goes over connections that are kept for a while, and so does
-//! everything over TLS.
+//! Methods that only Sixhop nodes answer go over connections that are kept for a while, and so
+//! does everything over TLS.
 
 use std::{error::Error, io, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -52,10 +52,10 @@ const BUFFER: usize = 64 * 1024;
 /// The same for connections that carry content, in bytes.
 const CONTENT_BUFFER: usize = 256 * 1024;
 
-/// The least of it for a node that limits what it receives, in bytes.
+/// The least of it for a node that limits its downloads, in bytes.
 const LIMITED_BUFFER_MIN: usize = 16 * 1024;
 
-/// How long a connection is kept that nobody uses. Less than our kind waits
+/// The time that an unused connection is kept. Less than a Sixhop node waits
 /// for the next request.
 const IDLE: Duration = Duration::from_secs(5);
 
@@ -135,7 +135,7 @@ impl HttpTransport {
         }
     }
 
-    /// Calls as a member of a private network, and believes its members only.
+    /// Creates a transport that calls as a member of a private network, and believes its members only.
     #[must_use]
     pub fn of_network(mut self, key: Option<NetworkKey>) -> HttpTransport {
         self.network = key;
@@ -181,7 +181,7 @@ impl Default for HttpTransport {
 }
 
 impl Purpose {
-    /// The body of the request.
+    /// Returns the body of the request.
     fn body(&self) -> &[u8] {
         match self {
             Purpose::Call(body) | Purpose::Find(body) | Purpose::Bundle(body) => body,
@@ -303,7 +303,7 @@ fn check_head(
     Ok(())
 }
 
-/// Reads what the head of a response says of its body.
+/// Reads the framing of the body in the head of a response.
 fn read_head(response: Response<Incoming>) -> PeerResponse {
     let headers = response.headers();
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
@@ -396,7 +396,7 @@ fn stream(body: Incoming) -> BodyStream {
     }))
 }
 
-/// Why a request got no answer: no connection, or it broke.
+/// Returns the error of a request without an answer: no connection, or it broke.
 fn not_answered(error: &hyper_util::client::legacy::Error) -> TransportError {
     if let Some(TlsError::NotShown(text)) = cause_of(error) {
         TransportError::NotShown(text.clone())
@@ -423,7 +423,7 @@ fn cause_of<'a, E: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<
     None
 }
 
-/// The last cause of an error, which is what a person can use.
+/// Returns the last cause of an error, which a person can use.
 fn last_cause(error: &(dyn Error + 'static)) -> String {
     let mut cause = error;
     while let Some(next) = cause.source() {
