@@ -262,3 +262,88 @@ fn clients_in_clear_and_nodes_over_tls_share_a_port() {
     a.stop();
     b.stop();
 }
+
+fn invitation(node: &NodeProcess) -> String {
+    let run = ctl(node.home()).args(["invite"]).run().expect_code(0);
+    run.stdout.trim().to_owned()
+}
+
+#[test]
+fn a_node_named_by_its_id_hears_nothing_in_clear() {
+    let wire = Wire::new();
+    let b = behind(&wire, &[("a.txt", "by invitation")]);
+    let a = noded().start();
+    let address = invitation(&b);
+    let place = http::address(&wire.url);
+    assert_eq!(address, format!("sixhop://{}/?at={place}", id_of(&b)));
+    // A place where nobody is, a second name of the right one, and the right one.
+    let name = format!("at=localhost:{}", place.port());
+    let address = address.replace("?at", &format!("?at=127.0.0.1:9&{name}&at"));
+    ctl(a.home()).args(["hello", &address]).run().expect_code(0);
+    ctl(a.home()).args(["fetch", "a.txt"]).run().expect_code(0);
+    assert_eq!(
+        a.home().read("a.txt").as_deref(),
+        Some(&b"by invitation"[..])
+    );
+    assert_eq!(wire.in_clear(), 0, "nothing was said in clear");
+    assert!(wire.over_tls() > 0);
+    let known = peers(&a);
+    assert_eq!(known.len(), 1, "one node is one peer: {known:?}");
+    assert_eq!(
+        (&known[0]["id"], &known[0]["path"]),
+        (&json!(id_of(&b)), &json!("tls"))
+    );
+    let table = ctl(a.home()).args(["peers"]).run().expect_code(0);
+    assert!(table.stdout.contains("tls") && table.stdout.contains(&id_of(&b)[..12]));
+    a.stop();
+    b.stop();
+}
+
+#[test]
+fn an_address_with_another_id_is_refused_and_settings_take_the_right_one() {
+    let wire = Wire::new();
+    let (b, other) = (behind(&wire, &[("a.txt", "right")]), noded().start());
+    let place = http::address(&wire.url);
+    let wrong = format!("sixhop://{}/?at={place}", id_of(&other));
+    let a = noded().start();
+    let run = ctl(a.home()).args(["hello", &wrong]).run();
+    assert_eq!(run.code, 6, "{}", run.stderr);
+    assert!(
+        run.stderr.contains(&id_of(&b)),
+        "it says who is there: {}",
+        run.stderr
+    );
+    assert_eq!(wire.in_clear(), 0, "nothing was said in clear");
+    a.stop();
+    let right = format!("sixhop://{}/?at={place}", id_of(&b));
+    let a = noded().args(["--peer", &right]).start();
+    met(&a, &wire.url, &id_of(&b));
+    assert_eq!(wire.in_clear(), 0, "nothing was said in clear");
+    for bad in ["sixhop://0/?at=h:1", &format!("sixhop://{}/", id_of(&b))] {
+        ctl(a.home()).args(["hello", bad]).run().expect_code(2);
+    }
+    for node in [a, b, other] {
+        node.stop();
+    }
+}
+
+#[test]
+fn an_id_that_a_stranger_names_for_another_url_keeps_nobody_away() {
+    let (a, b, stranger) = (noded().start(), noded().start(), noded().start());
+    let lie = format!(
+        "sixhop://{}/?at={}",
+        id_of(&stranger),
+        http::address(&b.url)
+    );
+    let hello = |url: &str| e2e::xmlrpc::call(&a.url, "hello", &[e2e::xmlrpc::Value::text(url)]);
+    hello(&lie).expect("a welcome");
+    hello(&b.url).expect("a welcome");
+    met(&a, &b.url, &id_of(&b));
+    // And later it changes nothing any more.
+    hello(&lie).expect("a welcome");
+    assert_eq!(add(&a, &b.url)["state"], "up");
+    met(&a, &b.url, &id_of(&b));
+    for node in [a, b, stranger] {
+        node.stop();
+    }
+}

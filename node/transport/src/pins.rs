@@ -162,7 +162,7 @@ impl Pins {
     /// Tells the owner, once in a while, that a place did not show the node that was met
     /// there.
     pub(crate) fn refused(&self, peer: &PeerUrl, error: &str) {
-        let Some(id) = lock(&self.table).to_tell(&peer.host_key(), now()) else {
+        let Some(id) = lock(&self.table).due_to_tell(&peer.host_key(), now()) else {
             return;
         };
         tracing::warn!(
@@ -206,7 +206,7 @@ impl Table {
     }
 
     /// Returns who was met at a place, if it is time to tell of it again.
-    fn to_tell(&mut self, place: &str, now: Instant) -> Option<NodeId> {
+    fn due_to_tell(&mut self, place: &str, now: Instant) -> Option<NodeId> {
         let pin = self.pins.get_mut(place)?;
         let is_due = pin.told.is_none_or(|told| told + TOLD_PAUSE <= now);
         is_due.then(|| {
@@ -286,11 +286,11 @@ mod tests {
     fn a_downgrade_is_told_once_a_minute() {
         let (pins, now) = (pins(), Instant::now());
         pins.pin(&url("http://a/"), id(1));
-        let told = |at| lock(&pins.table).to_tell("a:80", at);
+        let told = |at| lock(&pins.table).due_to_tell("a:80", at);
         assert_eq!(told(now), Some(id(1)));
         assert_eq!(told(now + TOLD_PAUSE / 2), None);
         assert_eq!(told(now + TOLD_PAUSE), Some(id(1)));
-        assert_eq!(lock(&pins.table).to_tell("b:80", now), None);
+        assert_eq!(lock(&pins.table).due_to_tell("b:80", now), None);
     }
 
     proptest! {

@@ -306,6 +306,39 @@ async fn outsiders_of_a_private_network_learn_only_the_identity() {
     }
 }
 
+#[tokio::test]
+async fn a_caller_whose_connection_shows_it_needs_no_proof_and_gets_no_token() {
+    let world = World::new();
+    let (a, b) = (world.node(1), world.node(2));
+    let from = a.introduction(a.ourselves(), random_nonce(), Telling::All);
+    let call = Introduce { from, proof: None };
+    let by = |id| Cause {
+        id: Some(id),
+        ..by_address()
+    };
+    let answer = b.introduced(&call, b.ourselves(), by(a.id()), Telling::All);
+    let answer = answer.unwrap();
+    assert_eq!((answer.token, answer.reached), (None, Some(false)));
+    let refused = b.introduced(&call, b.ourselves(), by(b.id()), Telling::All);
+    assert_eq!(refused.unwrap_err().code, fault::ACCESS_DENIED);
+}
+
+#[tokio::test]
+async fn a_node_that_is_expected_by_id_is_met_with_one_call_or_not_at_all() {
+    let world = World::new();
+    let (a, b) = (world.node(1), world.node(2));
+    let deadline = now() + Duration::from_secs(5);
+    let to = |id| Destination::of_owner(url(2)).expecting(Some(id));
+    let other = NodeId([7; 32]);
+    let wrong = a.prove(&to(other), a.ourselves(), deadline).await;
+    assert!(matches!(wrong, Err(NotProved::Proof)));
+    world.calls.lock().unwrap().clear();
+    let right = a.prove(&to(b.id()), a.ourselves(), deadline).await;
+    assert_eq!(right.unwrap().theirs.id, b.id());
+    let calls = world.calls.lock().unwrap().clone();
+    assert!(matches!(&calls[..], [Introduce { proof: None, .. }]));
+}
+
 /// A node with one handler.
 #[derive(Debug)]
 struct Names;
