@@ -347,3 +347,35 @@ fn an_id_that_a_stranger_names_for_another_url_keeps_nobody_away() {
         node.stop();
     }
 }
+
+#[test]
+fn a_policy_lets_one_node_have_a_file_and_nobody_else() {
+    let (friend, stranger) = (noded().start(), noded().start());
+    let options = noded().file("a.txt", "for a friend");
+    let plugins = options.home().root().join("plugins");
+    std::fs::create_dir_all(&plugins).expect("the home is new");
+    let policy = format!("fn allow_fetch(f) {{ f.id == \"{}\" }}", id_of(&friend));
+    std::fs::write(plugins.join("policy.rhai"), policy).expect("the home is new");
+    let plugins = plugins.display().to_string();
+    let holder = options.args(["--plugins", &plugins]).start();
+    for node in [&friend, &stranger] {
+        add(node, &holder.url);
+        met(node, &holder.url, &id_of(&holder));
+    }
+    let fetch = |node: &NodeProcess| {
+        ctl(node.home())
+            .args(["--timeout", "5s", "fetch", "a.txt"])
+            .run()
+    };
+    assert_ne!(fetch(&stranger).code, 0);
+    let answer = http::get(&holder.url, "/files/a.txt").expect("an answer");
+    assert_ne!(answer.status, 200, "nobody shows an id in clear");
+    assert_eq!(fetch(&friend).code, 0);
+    assert_eq!(
+        friend.home().read("a.txt").as_deref(),
+        Some(&b"for a friend"[..])
+    );
+    for node in [friend, stranger, holder] {
+        node.stop();
+    }
+}

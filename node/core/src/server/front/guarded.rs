@@ -47,6 +47,8 @@ pub(super) struct GuardedStream {
     /// How the client reads what is written to it.
     reading: Reading,
     look_at: Pin<Box<Sleep>>,
+    /// Whether the end of what was written waits for the client.
+    is_flushing: bool,
     /// `None` when the connection is broken already.
     ends: Option<Ends>,
 }
@@ -62,6 +64,7 @@ impl GuardedStream {
             awaited: (Position::Between, 0),
             reading: Reading::new(),
             look_at: Box::pin(sleep_until(now().into())),
+            is_flushing: false,
         }
     }
 
@@ -211,6 +214,10 @@ impl AsyncWrite for GuardedStream {
     /// TLS may hold the end of what was written; a client that makes it wait is watched.
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let flushed = self.stream().poll_flush(context);
+        if flushed.is_ready() && !self.is_flushing {
+            return flushed;
+        }
+        self.is_flushing = flushed.is_pending();
         let flushed = self.poll_wrote(context, flushed.map_ok(|()| 0));
         flushed.map_ok(|_| ())
     }
