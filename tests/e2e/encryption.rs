@@ -27,6 +27,11 @@ fn id_of(node: &NodeProcess) -> String {
     status["id"].as_str().expect("an id").to_owned()
 }
 
+/// Runs `ctl` against a node, which does what it is told, and returns the output.
+fn done(node: &NodeProcess, args: &[&str]) -> String {
+    ctl(node.home()).args(args).run().expect_code(0).stdout
+}
+
 /// A node behind a wire, reached only through it.
 fn behind(wire: &Wire, files: &[(&str, &str)]) -> NodeProcess {
     let options = noded().args(["--url", &wire.url]);
@@ -88,10 +93,7 @@ fn nothing_of_what_nodes_say_is_on_the_wire_once_they_met() {
         "{}",
         by_text.stdout
     );
-    ctl(a.home())
-        .args(["fetch", "juniper-marker.txt"])
-        .run()
-        .expect_code(0);
+    done(&a, &["fetch", "juniper-marker.txt"]);
     assert_eq!(
         a.home().read("juniper-marker.txt").as_deref(),
         Some(text.as_bytes())
@@ -99,10 +101,7 @@ fn nothing_of_what_nodes_say_is_on_the_wire_once_they_met() {
     add(&a, &to_b.url);
     assert!(to_b.forget() > 0, "it went over this wire");
     to_a.forget();
-    ctl(a.home())
-        .args(["fetch", "other.txt"])
-        .run()
-        .expect_code(0);
+    done(&a, &["fetch", "other.txt"]);
     assert_eq!((to_a.in_clear(), to_b.in_clear()), (clear_to_a, clear_to_b));
     for marker in [
         "juniper",
@@ -162,17 +161,14 @@ fn stripped_tls_and_other_keys_are_refused_over_a_restart() {
     // The right one is there again.
     wire.lead_to(listens(&b));
     eventually("the peer answers", || add(&a, &wire.url)["state"] == "up");
-    ctl(a.home()).args(["fetch", "a.txt"]).run().expect_code(0);
+    done(&a, &["fetch", "a.txt"]);
     assert_eq!(
         a.home().read("a.txt").as_deref(),
         Some(&b"of the right node"[..])
     );
     // The owner may take somebody else in its place.
     wire.lead_to(listens(&other));
-    ctl(a.home())
-        .args(["peers", "rm", &wire.url])
-        .run()
-        .expect_code(0);
+    done(&a, &["peers", "rm", &wire.url]);
     add(&a, &wire.url);
     met(&a, &wire.url, &id_of(&other));
     for node in [a, b, other] {
@@ -193,7 +189,7 @@ fn a_man_in_the_middle_who_changes_bytes_gets_nothing_through() {
     });
     wire.tap(Tapping::Passes);
     eventually("the peer answers", || add(&a, &wire.url)["state"] == "up");
-    ctl(a.home()).args(["fetch", "a.txt"]).run().expect_code(0);
+    done(&a, &["fetch", "a.txt"]);
     assert_eq!(a.home().read("a.txt").as_deref(), Some(&b"honest"[..]));
     a.stop();
     b.stop();
@@ -258,14 +254,13 @@ fn clients_in_clear_and_nodes_over_tls_share_a_port() {
     );
     let content = e2e::xmlrpc::query(&b.url, "a.txt").expect("a file");
     assert_eq!(content, b"for everybody");
-    ctl(a.home()).args(["fetch", "a.txt"]).run().expect_code(0);
+    done(&a, &["fetch", "a.txt"]);
     a.stop();
     b.stop();
 }
 
 fn invitation(node: &NodeProcess) -> String {
-    let run = ctl(node.home()).args(["invite"]).run().expect_code(0);
-    run.stdout.trim().to_owned()
+    done(node, &["invite"]).trim().to_owned()
 }
 
 #[test]
@@ -279,8 +274,8 @@ fn a_node_named_by_its_id_hears_nothing_in_clear() {
     // A place where nobody is, a second name of the right one, and the right one.
     let name = format!("at=localhost:{}", place.port());
     let address = address.replace("?at", &format!("?at=127.0.0.1:9&{name}&at"));
-    ctl(a.home()).args(["hello", &address]).run().expect_code(0);
-    ctl(a.home()).args(["fetch", "a.txt"]).run().expect_code(0);
+    done(&a, &["hello", &address]);
+    done(&a, &["fetch", "a.txt"]);
     assert_eq!(
         a.home().read("a.txt").as_deref(),
         Some(&b"by invitation"[..])
@@ -293,8 +288,8 @@ fn a_node_named_by_its_id_hears_nothing_in_clear() {
         (&known[0]["id"], &known[0]["path"]),
         (&json!(id_of(&b)), &json!("tls"))
     );
-    let table = ctl(a.home()).args(["peers"]).run().expect_code(0);
-    assert!(table.stdout.contains("tls") && table.stdout.contains(&id_of(&b)[..12]));
+    let table = done(&a, &["peers"]);
+    assert!(table.contains("tls") && table.contains(&id_of(&b)[..12]));
     a.stop();
     b.stop();
 }
@@ -320,7 +315,7 @@ fn an_address_with_another_id_is_refused_and_settings_take_the_right_one() {
     met(&a, &wire.url, &id_of(&b));
     assert_eq!(wire.in_clear(), 0, "nothing was said in clear");
     for bad in ["sixhop://0/?at=h:1", &format!("sixhop://{}/", id_of(&b))] {
-        ctl(a.home()).args(["hello", bad]).run().expect_code(2);
+        assert_eq!(ctl(a.home()).args(["hello", bad]).run().code, 2, "{bad}");
     }
     for node in [a, b, other] {
         node.stop();
