@@ -1,7 +1,5 @@
 //! The life of the process `noded`.
 
-mod logging;
-
 use std::{
     io::{self, IsTerminal, Write},
     process::ExitCode,
@@ -18,6 +16,7 @@ use tokio::{
 
 use crate::{
     cli::{Cli, NodeArgs},
+    log,
     running::{self, Running},
     settings::{Settings, default_config},
     supervisor::{self, Change},
@@ -58,9 +57,6 @@ pub fn main() -> ExitCode {
 pub fn run(args: NodeArgs) -> ExitCode {
     process::forbid_core_dumps();
     without_huge_pages();
-    if let Err(error) = logging::to_stderr() {
-        return failed(&error, USAGE);
-    }
     let args = NodeArgs {
         config: args.config.or_else(default_config),
         ..args
@@ -70,6 +66,9 @@ pub fn run(args: NodeArgs) -> ExitCode {
         Ok(settings) => settings,
         Err(error) => return failed(&error, USAGE),
     };
+    if let Err(error) = log::to_stderr(settings.log_format) {
+        return failed(&error, USAGE);
+    }
     let runtime = match runtime() {
         Ok(runtime) => runtime,
         Err(error) => return failed(&error, 1),

@@ -14,15 +14,17 @@
 //! through the peer port, whose context is its own.
 
 mod parts;
+mod rates;
 
 use std::{
     io,
     net::SocketAddr,
     path::PathBuf,
     sync::Arc,
-    time::{Duration, SystemTime},
+    time::{Duration, Instant, SystemTime},
 };
 
+use node_base::schedule::RateSchedule;
 use node_wire::{
     PeerAddress,
     peer_url::{PeerUrl, UrlError},
@@ -31,9 +33,11 @@ use plugin_api::{Changes, Files};
 use tokio::{net::TcpListener, time::timeout};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
+use self::rates::Rates;
 use crate::{
     cache::Cache,
     client::{Client, HttpTransport, Pins, tls::Tls},
+    clock::now,
     counters::Counters,
     disk::Disk,
     events::{Event, EventLog},
@@ -74,10 +78,10 @@ pub struct NodeSettings {
     pub peers: Vec<PeerAddress>,
     /// Most bytes of content that passes to keep; 0 keeps none.
     pub cache_size: u64,
-    /// Most bytes a second of content to others; 0 is no limit.
-    pub upload_rate: u64,
-    /// Most bytes a second of content from others; 0 is no limit.
-    pub download_rate: u64,
+    /// Most bytes a second of content to others.
+    pub upload_rate: RateSchedule,
+    /// Most bytes a second of content from others.
+    pub download_rate: RateSchedule,
 }
 
 /// The settings and the parts that a node starts with.
@@ -137,13 +141,30 @@ pub enum NodeError {
     },
 }
 
+/// The start of a node, by both clocks.
+#[derive(Clone, Copy, Debug)]
+struct Started {
+    wall: SystemTime,
+    at: Instant,
+}
+
+impl Started {
+    fn now() -> Started {
+        Started {
+            wall: SystemTime::now(),
+            at: now(),
+        }
+    }
+}
+
 /// A node that runs.
 #[derive(Debug)]
 pub struct Node {
     pub(crate) context: Arc<Context>,
     events: Arc<EventLog>,
     address: SocketAddr,
-    started: SystemTime,
+    started: Started,
+    download_rate: Rate,
     cancel: CancellationToken,
     tasks: TaskTracker,
     _subscriptions: [Subscription<ChangeSet>; 3],
@@ -177,15 +198,15 @@ impl Node {
         let handlers = Arc::new(ground.handlers(extensions, &catalogue)?);
         let names = OwnNames::of(own.main(), &settings.allow_hosts);
         let standing = standing(key, &pins, &own, &handlers, network_key.as_ref());
-        let rate = Rate::new(settings.download_rate);
-        let transport = HttpTransport::with_tls(&rate, tls.clone(), pins);
-        let client = ground.client(transport.of_network(network_key.clone()), rate);
+        let rates = ground.rates(settings.upload_rate, settings.download_rate);
+        let transport = HttpTransport::with_tls(&rates.lowest_download(), tls.clone(), pins);
+        let client = ground.client(transport.of_network(network_key.clone()), &rates);
         let overlay = ground.overlay(standing, own, client, providers);
         let transfers = ground.transfers(&share, &digests, saved, &overlay);
         let context = Context {
             answering: server::answering(),
             keeper: ground.keeper(&catalogue),
-            uploads: ground.uploads(settings.upload_rate),
+            uploads: rates.uploads.clone(),
             disk: ground.disk,
             share,
             catalogue,
@@ -209,19 +230,26 @@ impl Node {
             secret,
             bodies: server::body_budget(),
         };
-        let node = Node::of(context, ground.events, address);
+        let node = Node::of(context, ground.events, address, rates.download.clone());
+        node.tasks.spawn(rates.follow(node.cancel.clone()));
         node.begin(listener, ground.state, settings.peers).await;
         Ok(node)
     }
 
     /// Creates a node whose tasks have not begun.
-    fn of(context: Context, events: Arc<EventLog>, address: SocketAddr) -> Node {
+    fn of(
+        context: Context,
+        events: Arc<EventLog>,
+        address: SocketAddr,
+        download_rate: Rate,
+    ) -> Node {
         Node {
             _subscriptions: subscriptions(&context),
             context: Arc::new(context),
             events,
             address,
-            started: SystemTime::now(),
+            started: Started::now(),
+            download_rate,
             cancel: CancellationToken::new(),
             tasks: TaskTracker::new(),
         }
@@ -252,7 +280,20 @@ impl Node {
     /// Returns the time of its start.
     #[must_use]
     pub fn started(&self) -> SystemTime {
-        self.started
+        self.started.wall
+    }
+
+    /// Returns how far the clock of the system was set forward or, below zero, back while the node ran, in seconds. Time that
+    /// the machine slept counts as forward.
+    #[must_use]
+    pub fn clock_moved(&self) -> f64 {
+        let wall = match self.started.wall.elapsed() {
+            Ok(forward) => forward.as_secs_f64(),
+            Err(back) => -back.duration().as_secs_f64(),
+        };
+        wall - now()
+            .saturating_duration_since(self.started.at)
+            .as_secs_f64()
     }
 
     /// Returns the URL under which peers reach it.
@@ -434,9 +475,9 @@ impl Ground {
         Ok(handlers.with_directories(extensions.directories))
     }
 
-    fn client(&self, transport: HttpTransport, rate: Rate) -> Client {
+    fn client(&self, transport: HttpTransport, rates: &Rates) -> Client {
         let counters = Arc::clone(&self.counters);
-        Client::new(Arc::new(transport), counters).with_download_rate(rate)
+        Client::new(Arc::new(transport), counters).with_download_rate(rates.download.clone())
     }
 
     fn overlay(
@@ -465,8 +506,11 @@ impl Ground {
         Arc::new(transfers)
     }
 
-    fn uploads(&self, rate: u64) -> Uploads {
-        Uploads::new(rate, self.disk.clone(), Arc::clone(&self.counters))
+    fn rates(&self, upload: RateSchedule, download: RateSchedule) -> Rates {
+        let counters = Arc::clone(&self.counters);
+        Rates::new(upload, download, |rate| {
+            Uploads::new(rate, self.disk.clone(), counters)
+        })
     }
 
     fn clones(&self) -> (StateDir, Arc<Counters>, Arc<EventLog>) {

@@ -16,7 +16,7 @@ use node_api::{
     error::{ApiError, ErrorCode},
     events::{Event, EventStreamServer},
     fetch::{FetchBatch, FetchFailure, FetchPlan, FetchServer, FetchState, FetchStatus},
-    node::{NodeServer, NodeStatus},
+    node::{Check, CheckState, NodeServer, NodeStatus},
     peer::{Peer, PeerDialect, PeerKind, PeerPath, PeerSource, PeerState, PeersServer},
     search::{
         Excerpt, Hit, SearchAnswer, SearchEnd, SearchNews, SearchReach, SearchServer,
@@ -92,6 +92,19 @@ impl NodeServer for Answers {
             handlers: vec!["name".into()],
             counters: BTreeMap::from([("queries_received".into(), 7)]),
         })
+    }
+
+    async fn doctor(&self) -> RpcResult<Vec<Check>> {
+        Ok(vec![Check {
+            name: "clock".into(),
+            state: CheckState::Failed,
+            text: "it stands still".into(),
+            advice: Some("wind it up".into()),
+        }])
+    }
+
+    async fn log_level(&self, levels: Option<String>) -> RpcResult<String> {
+        Ok(levels.unwrap_or_else(|| "info".into()))
     }
 
     async fn renew_secret(&self) -> RpcResult<bool> {

@@ -116,6 +116,18 @@ impl Node {
         })
     }
 
+    /// Returns the limit of content to others in bytes a second, if there is one now.
+    #[must_use]
+    pub fn upload_limit(&self) -> Option<u64> {
+        self.context.uploads.limit()
+    }
+
+    /// Returns the limit of content from others in bytes a second, if there is one now.
+    #[must_use]
+    pub fn download_limit(&self) -> Option<u64> {
+        self.download_rate.limit()
+    }
+
     /// Returns why the share is looked at again and again instead of watched, if it is.
     #[must_use]
     pub fn unwatched(&self) -> Option<String> {
