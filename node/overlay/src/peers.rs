@@ -521,7 +521,10 @@ impl PeerTable {
     #[must_use]
     pub fn places(&self) -> HashMap<String, bool> {
         let known = self.peers.values().map(|peer| (&peer.url, peer.is_chosen));
-        let lost = self.lost.iter().map(|lost| (&lost.url, lost.is_chosen));
+        let lost = self
+            .lost
+            .iter()
+            .map(|lost| (&lost.url, lost.before.is_chosen));
         let mut places = HashMap::new();
         for (url, is_chosen) in known.chain(lost) {
             *places.entry(url.host_key()).or_default() |= is_chosen;
