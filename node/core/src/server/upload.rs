@@ -196,7 +196,7 @@ impl Uploads {
         remote: Remote,
         length: Option<u64>,
     ) -> Result<Upload, Busy> {
-        let place = places.take(source_of(remote.0.ip())).await.ok_or(Busy)?;
+        let place = places.take(source_of(remote.ip())).await.ok_or(Busy)?;
         let mut upload = self.begin(remote, length).await?;
         upload._place = Some(place);
         Ok(upload)
