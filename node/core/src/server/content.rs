@@ -41,7 +41,7 @@ const LOOK_SHORT: u64 = 4 << 20;
 /// Bytes that one job reads to look at content.
 const SCAN: u64 = 1 << 20;
 
-/// Where content comes from.
+/// The source of content.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Origin {
     /// A file of the share.
@@ -76,7 +76,7 @@ enum ByteSource {
     Blob {
         blob: Blob,
         left: Range<u64>,
-        /// What was read and not taken yet.
+        /// Bytes that were read and not taken yet.
         ahead: Bytes,
         /// What reads its pieces part by part.
         reader: PartReader,
@@ -93,7 +93,7 @@ enum ByteSource {
     Passed {
         body: Box<BlobBody>,
         left: u64,
-        /// What arrived and was not taken yet.
+        /// Bytes that arrived and were not taken yet.
         ahead: Bytes,
     },
     /// Many small files of the share or the cache.
@@ -158,7 +158,7 @@ impl Content {
     /// short. Blocks.
     ///
     /// # Errors
-    /// Errors if it is read and is not what its digest says.
+    /// Errors if it is read and does not match its digest.
     pub(super) fn of_shared_blob(blob: SharedBlob, memory: &Memory) -> io::Result<Content> {
         let mut all = Vec::new();
         let source = if (1..=memory.whole()).contains(&blob.size()) {
@@ -181,7 +181,7 @@ impl Content {
         }
     }
 
-    /// Creates what sends the tree of content of the share, which is `length` bytes long.
+    /// Creates the sender of the tree of content of the share, which is `length` bytes long.
     pub(super) fn of_tree(digests: Arc<Digests>, digest: Digest, length: u64) -> Content {
         let left = 0..length;
         Content {
@@ -194,7 +194,7 @@ impl Content {
         }
     }
 
-    /// Creates what sends the tree of a cached blob.
+    /// Creates the sender of the tree of a cached blob.
     pub(super) fn of_cached_tree(tree: &PieceTree) -> Content {
         Content {
             origin: Origin::Tree,
@@ -203,7 +203,7 @@ impl Content {
     }
 
     /// Reads as many of the bytes that are left of a blob as there is room for, and checks their piece, so that
-    /// nothing is said of content that is not what its digest says.
+    /// nothing is said of content that does not match its digest.
     ///
     /// # Errors
     /// Errors if the piece cannot be read or is wrong.
@@ -310,7 +310,7 @@ impl Content {
     /// Returns the next bytes, as many as there is room for, or `None` after the last one.
     ///
     /// # Errors
-    /// When they cannot be read, or are not what they were at the beginning.
+    /// Errors if they cannot be read, or have changed since the beginning.
     pub(super) async fn next(&mut self, disk: &Disk, room: Room) -> io::Result<Option<Bytes>> {
         let most = room.size();
         match &mut self.source {
@@ -379,7 +379,7 @@ impl Content {
         (self, chunk)
     }
 
-    /// Returns what the kind of long content is kept under; `None` if a look at the
+    /// Returns the key under which the kind of long content is kept; `None` if a look at the
     /// content is short.
     pub(super) fn long_key(&self) -> Option<Key> {
         match &self.source {
@@ -535,7 +535,7 @@ async fn scan_blob(disk: &Disk, blob: &Blob) -> io::Result<(Scanned, Option<Byte
     Ok((scan.finish(), (count == 1).then(|| piece.into())))
 }
 
-/// Reads a file from an offset on, whoever else reads it.
+/// Reads a file from an offset on, independent of other readers.
 struct At<'a>(&'a File, u64);
 
 impl Read for At<'_> {

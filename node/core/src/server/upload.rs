@@ -99,7 +99,7 @@ pub(super) enum Encoder {
     /// The answer to `query`.
     Query {
         writer: QueryAnswerWriter,
-        /// What comes before the content and was not sent yet.
+        /// Text before the content that was not sent yet.
         head: Option<&'static str>,
     },
 }
@@ -137,7 +137,7 @@ impl Uploads {
     /// Begins an answer to `remote`. Waits for a slot if the content may be long.
     ///
     /// # Errors
-    /// When no slot is free in time.
+    /// Errors if no slot is free in time.
     pub(super) async fn begin(&self, remote: Remote, length: Option<u64>) -> Result<Upload, Busy> {
         let address = source_of(remote.ip());
         let slot = if length.is_some_and(|length| length <= SHORT) {
@@ -242,7 +242,7 @@ impl Upload {
         Body::from_stream(stream::try_unfold(sending, Sending::next))
     }
 
-    /// Returns what sends `content` as a part of an answer.
+    /// Returns the body that sends `content` as a part of an answer.
     pub(super) fn sending(self, content: Content, encoder: Encoder) -> Sending {
         self.count(&content);
         self.start(content, encoder)
