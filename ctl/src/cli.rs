@@ -87,6 +87,8 @@ pub(crate) enum Command {
     Ls(LsArgs),
     Rescan(RescanArgs),
     Status(StatusArgs),
+    Doctor(DoctorArgs),
+    LogLevel(LogLevelArgs),
     Stop(StopArgs),
     RenewSecret(RenewSecretArgs),
     Events(EventsArgs),
@@ -361,6 +363,32 @@ pub(crate) struct StatusArgs {
     /// Show its exact counts since its start, too
     #[arg(long)]
     pub(crate) counters: bool,
+}
+
+/// Check what the node needs, and say what to do.
+///
+/// Share, permissions, watching, index, open files, space, clock, ports, reach and peers: each is a line with its state,
+/// what was found, and what to do. The exit code is 1 if something failed; warnings alone are 0.
+#[derive(Args, Clone, Copy, Debug)]
+#[command(after_help = "\
+Examples:
+  ctl doctor
+  ctl doctor --json | jq -r '.checks[] | select(.state != \"ok\").advice'")]
+pub(crate) struct DoctorArgs {}
+
+/// Say what the node logs, or change it until the node ends.
+///
+/// A level is error, warn, info, debug or trace. It holds for the whole program, or with target=level for a part of it.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  ctl log-level
+  ctl log-level debug
+  ctl log-level info,node_core::transfer=debug
+  ctl log-level info                          as usual again")]
+pub(crate) struct LogLevelArgs {
+    /// Levels, separated by commas
+    pub(crate) levels: Option<String>,
 }
 
 /// Stop the node.

@@ -6,10 +6,12 @@
 pub(crate) mod cache;
 pub(crate) mod call;
 pub(crate) mod completions;
+pub(crate) mod doctor;
 pub(crate) mod events;
 pub(crate) mod fetch;
 pub(crate) mod grep;
 pub(crate) mod hello;
+pub(crate) mod log_level;
 pub(crate) mod ls;
 pub(crate) mod peers;
 pub(crate) mod plugin;
@@ -53,6 +55,8 @@ pub(crate) fn execute(
         Command::Ls(args) => runtime.block_on(ls::run(args, context)),
         Command::Rescan(args) => runtime.block_on(rescan::run(args, context)),
         Command::Status(args) => runtime.block_on(status::run(args, context)),
+        Command::Doctor(_) => runtime.block_on(doctor::run(context)),
+        Command::LogLevel(args) => runtime.block_on(log_level::run(args, context)),
         Command::Stop(_) => runtime.block_on(stop::run(context)),
         Command::RenewSecret(_) => runtime.block_on(renew_secret::run(context)),
         Command::Events(args) => runtime.block_on(events::run(args, context)),

@@ -27,7 +27,8 @@ use tokio::{io::Interest, net::unix::pipe};
 
 use crate::error::CtlError;
 
-pub(crate) use human::{ago, bytes, parse_time, plural, timestamp, word};
+pub(crate) use human::{ago, parse_time, plural, timestamp, word};
+pub(crate) use node_base::size::shown as bytes;
 pub(crate) use progress::Progress;
 
 /// The format of results.

@@ -8,7 +8,7 @@ use clap::{Args, Parser, ValueEnum};
 use serde::Deserialize;
 
 use crate::settings::ListenAddress;
-use node_base::size::Size;
+use node_base::{schedule::RateSchedule, size::Size};
 
 /// Share a folder with peers and find files among them.
 ///
@@ -96,14 +96,14 @@ pub struct NodeArgs {
     #[arg(long, value_name = "SIZE", env = "SIXHOP_CACHE_SIZE")]
     pub cache_size: Option<Size>,
 
-    /// Most bytes a second of files to others, such as 2M; 0 is no limit
-    /// [default: 0]
-    #[arg(long, value_name = "SIZE", env = "SIXHOP_UPLOAD_RATE")]
-    pub upload_rate: Option<Size>,
+    /// Most bytes a second of files to others, such as 2M; 0 is no limit. Times
+    /// of the day may have rates of their own: "2M; 08:00-18:00 500K" [default: 0]
+    #[arg(long, value_name = "RATE", env = "SIXHOP_UPLOAD_RATE")]
+    pub upload_rate: Option<RateSchedule>,
 
-    /// Most bytes a second of files from others; 0 is no limit [default: 0]
-    #[arg(long, value_name = "SIZE", env = "SIXHOP_DOWNLOAD_RATE")]
-    pub download_rate: Option<Size>,
+    /// Most bytes a second of files from others, in the same form [default: 0]
+    #[arg(long, value_name = "RATE", env = "SIXHOP_DOWNLOAD_RATE")]
+    pub download_rate: Option<RateSchedule>,
 
     /// Meet nodes of the local network by mDNS: auto does when the
     /// node listens there, on does also on loopback, off never [default: auto]
@@ -138,10 +138,31 @@ pub struct NodeArgs {
     )]
     pub dht_bootstrap: Vec<String>,
 
+    /// Form of the log on standard error: text, or json, one object a line
+    /// [default: text]
+    #[arg(
+        long,
+        value_name = "FORMAT",
+        env = "SIXHOP_LOG_FORMAT",
+        hide_possible_values = true
+    )]
+    pub log_format: Option<LogFormat>,
+
     /// Configuration file (TOML) with the other options as keys; see
     /// docs/configuration.md [default: $XDG_CONFIG_HOME/sixhop/config.toml, if it is there]
     #[arg(long, value_name = "FILE", env = "SIXHOP_CONFIG")]
     pub config: Option<PathBuf>,
+}
+
+/// The form of the log.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, ValueEnum)]
+#[serde(rename_all = "snake_case")]
+pub enum LogFormat {
+    /// Lines for people.
+    #[default]
+    Text,
+    /// One JSON object a line.
+    Json,
 }
 
 /// The setting of mDNS in the local network.

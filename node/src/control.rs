@@ -8,7 +8,7 @@
 //! # Invariants
 //! - The guard stands before jsonrpsee: single calls, batches, notifications
 //!   and the upgrade to a WebSocket pass it alike, or not at all. There is no
-//!   method without the secret.
+//!   method without the secret. `/healthz` alone is answered without it, with one of two sentences.
 //! - No answer permits another origin to read it; requests that a page of
 //!   another origin could make are refused.
 //! - Connections, bodies, batches, calls in flight, subscriptions and waits
@@ -17,12 +17,14 @@
 
 mod cache;
 mod calls;
+mod doctor;
 mod events;
 mod fetch;
 mod guard;
 mod held;
 mod ids;
 mod messages;
+mod metrics;
 mod node;
 mod peer;
 mod plugin;

@@ -1,6 +1,6 @@
 //! The life of the process `noded`.
 
-mod logging;
+mod memory;
 
 use std::{
     io::{self, IsTerminal, Write},
@@ -18,6 +18,7 @@ use tokio::{
 
 use crate::{
     cli::{Cli, NodeArgs},
+    log,
     running::{self, Running},
     settings::{Settings, default_config},
     supervisor::{self, Change},
@@ -58,9 +59,6 @@ pub fn main() -> ExitCode {
 pub fn run(args: NodeArgs) -> ExitCode {
     process::forbid_core_dumps();
     without_huge_pages();
-    if let Err(error) = logging::to_stderr() {
-        return failed(&error, USAGE);
-    }
     let args = NodeArgs {
         config: args.config.or_else(default_config),
         ..args
@@ -70,6 +68,9 @@ pub fn run(args: NodeArgs) -> ExitCode {
         Ok(settings) => settings,
         Err(error) => return failed(&error, USAGE),
     };
+    if let Err(error) = log::to_stderr(settings.log_format) {
+        return failed(&error, USAGE);
+    }
     let runtime = match runtime() {
         Ok(runtime) => runtime,
         Err(error) => return failed(&error, 1),
@@ -102,6 +103,7 @@ async fn live(settings: Settings, args: NodeArgs) -> ExitCode {
     tokio::select! {
         () = signals.end(|| look_again(&settings, &args)) => tracing::info!("ending on a signal"),
         () = running.stop_asked() => tracing::info!("ending as the owner asks"),
+        never = memory::give_back() => match never {},
     }
     supervisor::tell(Change::Stopping);
     if timeout(STOP_TIME, running.stop()).await.is_err() {

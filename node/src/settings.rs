@@ -22,8 +22,8 @@ pub use self::{
     address::{ListenAddress, NoListenAddress},
     meeting::Meeting,
 };
-use crate::cli::{Mdns, NodeArgs};
-use node_base::size::Size;
+use crate::cli::{LogFormat, Mdns, NodeArgs};
+use node_base::{schedule::RateSchedule, size::Size};
 
 const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 4242);
 const CONTROL: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 4243);
@@ -45,6 +45,8 @@ pub struct Settings {
     pub network_key_file: Option<PathBuf>,
     /// The ways to meet nodes that nobody named.
     pub meeting: Meeting,
+    /// The form of the log.
+    pub log_format: LogFormat,
 }
 
 /// The error of invalid settings. Each says what to change.
@@ -152,10 +154,8 @@ struct ConfigFile {
     network_key_file: Option<PathBuf>,
     #[serde(default, deserialize_with = "written::limit")]
     cache_size: Option<Size>,
-    #[serde(default, deserialize_with = "written::limit")]
-    upload_rate: Option<Size>,
-    #[serde(default, deserialize_with = "written::limit")]
-    download_rate: Option<Size>,
+    upload_rate: Option<RateSchedule>,
+    download_rate: Option<RateSchedule>,
     #[serde(default, deserialize_with = "written::mdns")]
     mdns: Option<Mdns>,
     network: Option<String>,
@@ -163,6 +163,7 @@ struct ConfigFile {
     publish: Option<bool>,
     #[serde(default, deserialize_with = "written::list")]
     dht_bootstrap: Vec<String>,
+    log_format: Option<LogFormat>,
 }
 
 impl Settings {
@@ -214,8 +215,8 @@ impl Settings {
             allow_hosts: or_else(args.allow_host, file.allow_host),
             peers,
             cache_size: bytes(args.cache_size, file.cache_size).unwrap_or(cache::LIMIT_DEFAULT),
-            upload_rate: bytes(args.upload_rate, file.upload_rate).unwrap_or(0),
-            download_rate: bytes(args.download_rate, file.download_rate).unwrap_or(0),
+            upload_rate: args.upload_rate.or(file.upload_rate).unwrap_or_default(),
+            download_rate: (args.download_rate.or(file.download_rate)).unwrap_or_default(),
         };
         Ok(Settings {
             node,
@@ -225,6 +226,7 @@ impl Settings {
             plugins,
             network_key_file,
             meeting,
+            log_format: args.log_format.or(file.log_format).unwrap_or_default(),
         })
     }
 }
@@ -259,6 +261,7 @@ impl Settings {
                 "--download-rate",
                 self.node.download_rate != new.node.download_rate,
             ),
+            ("--log-format", self.log_format != new.log_format),
             ("--mdns --network --publish", meeting(self) != meeting(new)),
         ];
         let changed = changed.into_iter().filter(|(_, changed)| *changed);

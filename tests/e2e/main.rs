@@ -34,6 +34,7 @@ mod memory;
 mod mesh;
 mod names;
 mod neighbours;
+mod operated;
 mod outlets;
 mod packaging;
 mod plugins;

@@ -8,7 +8,7 @@ use node_api::{
     error::{ApiError, ErrorCode},
     events::{EventPage, EventsClient},
     fetch::{FetchBatch, FetchClient, FetchPlan, FetchState, FetchStatus},
-    node::{NodeClient, NodeStatus},
+    node::{Check, NodeClient, NodeStatus},
     peer::{Peer, PeerState, PeersClient},
     plugin::{Plugin, PluginsClient},
     search::{SearchAnswer, SearchClient, SearchReach},
@@ -211,6 +211,16 @@ impl Connection {
     /// Forgets a peer. Says whether it was known.
     pub(crate) async fn forget(&self, url: &str) -> Result<bool, CtlError> {
         self.sorted_out(PeersClient::remove(&self.http, url.to_owned()).await)
+    }
+
+    /// Checks what the node needs.
+    pub(crate) async fn doctor(&self) -> Result<Vec<Check>, CtlError> {
+        self.sorted_out(NodeClient::doctor(&self.http).await)
+    }
+
+    /// Says what is logged, after changing it to `levels` if they are given.
+    pub(crate) async fn log_level(&self, levels: Option<String>) -> Result<String, CtlError> {
+        self.sorted_out(NodeClient::log_level(&self.http, levels).await)
     }
 
     /// Ends the node cleanly.

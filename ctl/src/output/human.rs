@@ -32,22 +32,6 @@ pub(crate) fn ago(milliseconds: u64, now: SystemTime) -> String {
     format!("{text} ago")
 }
 
-/// Formats a size in bytes with the largest binary unit that leaves a whole number before the point: `1.5 KiB`.
-pub(crate) fn bytes(size: u64) -> String {
-    const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
-    if size < 1024 {
-        return format!("{size} B");
-    }
-    let mut unit = 0;
-    let mut whole = size;
-    while whole >= 1024 * 1024 {
-        whole /= 1024;
-        unit += 1;
-    }
-    let tenths = whole * 10 / 1024;
-    format!("{}.{} {}", tenths / 10, tenths % 10, UNITS[unit])
-}
-
 /// Formats a time in Unix milliseconds as RFC 3339 in UTC: `2026-02-03T04:05:06Z`.
 pub(crate) fn timestamp(milliseconds: u64) -> String {
     let seconds = milliseconds / 1000;
@@ -126,22 +110,6 @@ fn days(year: u64, month: u64, day: u64) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn sizes_are_short() {
-        let cases = [
-            (0, "0 B"),
-            (1023, "1023 B"),
-            (1024, "1.0 KiB"),
-            (1536, "1.5 KiB"),
-            (1024 * 1024 - 1, "1023.9 KiB"),
-            (1024 * 1024, "1.0 MiB"),
-            (u64::MAX, "15.9 EiB"),
-        ];
-        for (size, text) in cases {
-            assert_eq!(bytes(size), text, "{size}");
-        }
-    }
 
     #[test]
     fn times_are_those_of_the_calendar() {

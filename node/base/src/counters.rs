@@ -18,7 +18,18 @@ macro_rules! counters {
             /// Returns all counts by name.
             #[must_use]
             pub fn snapshot(&self) -> BTreeMap<String, u64> {
-                BTreeMap::from([ $( (stringify!($name).to_owned(), self.$name.get()), )+ ])
+                let counts = self.all().into_iter();
+                counts.map(|count| (count.name.to_owned(), count.value)).collect()
+            }
+
+            /// All counts, each with what it counts.
+            #[must_use]
+            pub fn all(&self) -> Vec<Count> {
+                vec![ $( Count {
+                    name: stringify!($name),
+                    text: concat!($($doc),+).trim_ascii(),
+                    value: self.$name.get(),
+                }, )+ ]
             }
         }
     };
@@ -95,6 +106,17 @@ counters! {
     rpc_received,
 }
 
+/// A count with its name and what it counts.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Count {
+    /// Its name, such as `queries_received`.
+    pub name: &'static str,
+    /// What it counts, one sentence.
+    pub text: &'static str,
+    /// The count so far.
+    pub value: u64,
+}
+
 /// One count.
 #[derive(Debug, Default)]
 pub struct Counter(AtomicU64);
@@ -129,5 +151,12 @@ mod tests {
         let snapshot = counters.snapshot();
         assert_eq!(snapshot["queries_sent"], 3);
         assert_eq!(snapshot["queries_received"], 0);
+        let sent = counters
+            .all()
+            .into_iter()
+            .find(|count| count.name == "queries_sent");
+        let text = "Calls of `query` made to peers.";
+        let (name, value) = ("queries_sent", 3);
+        assert_eq!(sent, Some(Count { name, text, value }));
     }
 }

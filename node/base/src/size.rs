@@ -19,6 +19,23 @@ pub enum SizeError {
     TooLarge,
 }
 
+/// Returns a size in bytes with the largest binary unit that leaves a whole number before the point: `1.5 KiB`.
+#[must_use]
+pub fn shown(size: u64) -> String {
+    const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
+    if size < 1024 {
+        return format!("{size} B");
+    }
+    let mut unit = 0;
+    let mut whole = size;
+    while whole >= 1024 * 1024 {
+        whole /= 1024;
+        unit += 1;
+    }
+    let tenths = whole * 10 / 1024;
+    format!("{}.{} {}", tenths / 10, tenths % 10, UNITS[unit])
+}
+
 /// A size in the configuration file: a number or a text.
 #[derive(Deserialize)]
 #[serde(untagged)]
@@ -80,6 +97,22 @@ impl<'de> Deserialize<'de> for Size {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sizes_are_short() {
+        let cases = [
+            (0, "0 B"),
+            (1023, "1023 B"),
+            (1024, "1.0 KiB"),
+            (1536, "1.5 KiB"),
+            (1024 * 1024 - 1, "1023.9 KiB"),
+            (1024 * 1024, "1.0 MiB"),
+            (u64::MAX, "15.9 EiB"),
+        ];
+        for (size, text) in cases {
+            assert_eq!(shown(size), text, "{size}");
+        }
+    }
 
     #[test]
     fn units_are_of_1024() {

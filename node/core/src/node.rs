@@ -14,23 +14,27 @@
 //! through the peer port, whose context is its own.
 
 mod parts;
+mod rates;
 
 use std::{
     io,
     net::SocketAddr,
     path::PathBuf,
     sync::Arc,
-    time::{Duration, SystemTime},
+    time::{Duration, Instant, SystemTime},
 };
 
+use node_base::schedule::RateSchedule;
 use node_wire::peer_url::{PeerUrl, UrlError};
 use plugin_api::{Changes, Files};
 use tokio::{net::TcpListener, time::timeout};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
+use self::rates::Rates;
 use crate::{
     cache::Cache,
     client::{Client, HttpTransport},
+    clock::now,
     counters::Counters,
     disk::Disk,
     events::{Event, EventLog},
@@ -71,10 +75,10 @@ pub struct NodeSettings {
     pub peers: Vec<PeerUrl>,
     /// Most bytes of content that passes to keep; 0 keeps none.
     pub cache_size: u64,
-    /// Most bytes a second of content to others; 0 is no limit.
-    pub upload_rate: u64,
-    /// Most bytes a second of content from others; 0 is no limit.
-    pub download_rate: u64,
+    /// Most bytes a second of content to others.
+    pub upload_rate: RateSchedule,
+    /// Most bytes a second of content from others.
+    pub download_rate: RateSchedule,
 }
 
 /// The settings and the parts that a node starts with.
@@ -92,6 +96,38 @@ pub struct NodeOptions {
     pub network_key: Option<NetworkKey>,
     /// An index of who has which file, if there is one.
     pub providers: Option<Arc<dyn Providers>>,
+}
+
+impl NodeSettings {
+    /// Returns the settings of a node that has no peers, keeps no cache and limits nothing.
+    #[must_use]
+    pub fn new(share: PathBuf, listen: SocketAddr) -> NodeSettings {
+        NodeSettings {
+            share,
+            listen,
+            url: None,
+            allow_hosts: Vec::new(),
+            peers: Vec::new(),
+            cache_size: 0,
+            upload_rate: RateSchedule::default(),
+            download_rate: RateSchedule::default(),
+        }
+    }
+}
+
+impl NodeOptions {
+    /// Returns the options of a node of no private network, without handlers.
+    #[must_use]
+    pub fn new(settings: NodeSettings, state: StateDir, secret: Secret) -> NodeOptions {
+        NodeOptions {
+            settings,
+            state,
+            secret,
+            extensions: Extensions::default(),
+            network_key: None,
+            providers: None,
+        }
+    }
 }
 
 /// The error of a node that did not start.
@@ -134,13 +170,30 @@ pub enum NodeError {
     },
 }
 
+/// The start of a node, by both clocks.
+#[derive(Clone, Copy, Debug)]
+struct Started {
+    wall: SystemTime,
+    at: Instant,
+}
+
+impl Started {
+    fn now() -> Started {
+        Started {
+            wall: SystemTime::now(),
+            at: now(),
+        }
+    }
+}
+
 /// A node that runs.
 #[derive(Debug)]
 pub struct Node {
     pub(crate) context: Arc<Context>,
     events: Arc<EventLog>,
     address: SocketAddr,
-    started: SystemTime,
+    started: Started,
+    download_rate: Rate,
     cancel: CancellationToken,
     tasks: TaskTracker,
     _subscriptions: [Subscription<ChangeSet>; 3],
@@ -172,13 +225,14 @@ impl Node {
         let handlers = Arc::new(ground.handlers(extensions, &catalogue)?);
         let names = OwnNames::of(own.main(), &settings.allow_hosts);
         let standing = standing(key, &own, &handlers, network_key.as_ref());
-        let client = ground.client(network_key.clone(), settings.download_rate);
+        let rates = ground.rates(settings.upload_rate, settings.download_rate);
+        let client = ground.client(network_key.clone(), &rates);
         let overlay = ground.overlay(standing, own, client, providers);
         let transfers = ground.transfers(&share, &digests, saved, &overlay);
         let context = Context {
             answering: server::answering(),
             keeper: ground.keeper(&catalogue),
-            uploads: ground.uploads(settings.upload_rate),
+            uploads: rates.uploads.clone(),
             disk: ground.disk,
             share,
             catalogue,
@@ -201,19 +255,26 @@ impl Node {
             secret,
             bodies: server::body_budget(),
         };
-        let node = Node::of(context, ground.events, address);
+        let node = Node::of(context, ground.events, address, rates.download.clone());
+        node.tasks.spawn(rates.follow(node.cancel.clone()));
         node.begin(listener, ground.state, settings.peers).await;
         Ok(node)
     }
 
     /// Creates a node whose tasks have not begun.
-    fn of(context: Context, events: Arc<EventLog>, address: SocketAddr) -> Node {
+    fn of(
+        context: Context,
+        events: Arc<EventLog>,
+        address: SocketAddr,
+        download_rate: Rate,
+    ) -> Node {
         Node {
             _subscriptions: subscriptions(&context),
             context: Arc::new(context),
             events,
             address,
-            started: SystemTime::now(),
+            started: Started::now(),
+            download_rate,
             cancel: CancellationToken::new(),
             tasks: TaskTracker::new(),
         }
@@ -244,7 +305,20 @@ impl Node {
     /// Returns the time of its start.
     #[must_use]
     pub fn started(&self) -> SystemTime {
-        self.started
+        self.started.wall
+    }
+
+    /// Returns how far the clock of the system was set forward or, below zero, back while the node ran, in seconds. Time that
+    /// the machine slept counts as forward.
+    #[must_use]
+    pub fn clock_moved(&self) -> f64 {
+        let wall = match self.started.wall.elapsed() {
+            Ok(forward) => forward.as_secs_f64(),
+            Err(back) => -back.duration().as_secs_f64(),
+        };
+        wall - now()
+            .saturating_duration_since(self.started.at)
+            .as_secs_f64()
     }
 
     /// Returns the URL under which peers reach it.
@@ -426,11 +500,11 @@ impl Ground {
         Ok(handlers.with_directories(extensions.directories))
     }
 
-    fn client(&self, network: Option<NetworkKey>, download: u64) -> Client {
-        let rate = Rate::new(download);
-        let transport = HttpTransport::at_rate(&rate);
+    fn client(&self, network: Option<NetworkKey>, rates: &Rates) -> Client {
+        let transport = HttpTransport::at_rate(&rates.lowest_download());
         let transport = Arc::new(transport.of_network(network));
-        Client::new(transport, Arc::clone(&self.counters)).with_download_rate(rate)
+        Client::new(transport, Arc::clone(&self.counters))
+            .with_download_rate(rates.download.clone())
     }
 
     fn overlay(
@@ -459,8 +533,11 @@ impl Ground {
         Arc::new(transfers)
     }
 
-    fn uploads(&self, rate: u64) -> Uploads {
-        Uploads::new(rate, self.disk.clone(), Arc::clone(&self.counters))
+    fn rates(&self, upload: RateSchedule, download: RateSchedule) -> Rates {
+        let counters = Arc::clone(&self.counters);
+        Rates::new(upload, download, |rate| {
+            Uploads::new(rate, self.disk.clone(), counters)
+        })
     }
 
     fn clones(&self) -> (StateDir, Arc<Counters>, Arc<EventLog>) {

@@ -36,14 +36,19 @@ impl Refused {
     }
 }
 
-/// Checks the headers of a request; errors if it may not pass.
-pub(super) fn check(headers: &HeaderMap, secret: &Secret) -> Result<(), Refused> {
+/// Checks that a request with these headers comes to this machine and from no web page.
+pub(super) fn check_sender(headers: &HeaderMap) -> Result<(), Refused> {
     if !only(headers, header::HOST).is_some_and(is_loopback) {
         return Err(Refused::Host);
     }
     if headers.contains_key(header::ORIGIN) {
         return Err(Refused::Origin);
     }
+    Ok(())
+}
+
+/// Checks that a request with these headers shows the secret.
+pub(super) fn check_secret(headers: &HeaderMap, secret: &Secret) -> Result<(), Refused> {
     let bearer = only(headers, header::AUTHORIZATION).and_then(bearer);
     if bearer.is_some_and(|presented| secret.matches(presented.as_bytes())) {
         Ok(())

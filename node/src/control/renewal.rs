@@ -1,6 +1,6 @@
 //! Renewing the secret.
 
-use std::sync::Arc;
+use std::{path::Path, sync::Arc};
 
 use node_base::{
     secret::{Secret, SecretError},
@@ -36,6 +36,11 @@ impl Renewal {
         self.secret.renew(&self.state)?;
         self.renewals.send_modify(|count| *count += 1);
         Ok(())
+    }
+
+    /// Returns the state directory, where the secret is.
+    pub(super) fn state(&self) -> &Path {
+        self.state.path()
     }
 
     /// Returns the secret as it is now and will be.

@@ -45,8 +45,14 @@ use super::{
     guard::{self, Refused},
     held::{Door, Held, Place},
     ids::Ids,
-    messages,
+    messages, metrics,
 };
+
+/// Path of the figures.
+const METRICS: &str = "/metrics";
+
+/// Path that says whether the node can do its work, without the secret.
+const HEALTH: &str = "/healthz";
 
 /// Connections of a listener at a time.
 const CONNECTIONS: AdmissionLimits = AdmissionLimits {
@@ -113,6 +119,7 @@ pub struct ControlListeners {
 /// The parts that serve a connection.
 #[derive(Clone)]
 struct Serving {
+    owner: Owner,
     methods: Methods,
     secret: Secret,
     stop: StopHandle,
@@ -149,7 +156,8 @@ impl ControlServer {
             renewals: owner.renewal.subscribe(),
             serving: Serving {
                 secret: owner.renewal.secret(),
-                methods: owner.methods().into(),
+                methods: owner.clone().methods().into(),
+                owner,
                 stop,
                 places: Places::new(),
                 ids: Ids::new().map_err(std::io::Error::other)?,
@@ -299,9 +307,20 @@ async fn answer(
     cut: CancellationToken,
     request: Request<Incoming>,
 ) -> Result<Response<HttpBody>, Infallible> {
-    if let Err(refused) = guard::check(request.headers(), &serving.secret) {
+    let path = request.uri().path();
+    let checked = guard::check_sender(request.headers()).and_then(|()| match path {
+        HEALTH => Ok(()),
+        _ => guard::check_secret(request.headers(), &serving.secret),
+    });
+    if let Err(refused) = checked {
         tracing::warn!(?refused, "a control request is refused");
         return Ok(refusal(refused));
+    }
+    if path == HEALTH {
+        return Ok(match *request.method() {
+            Method::GET | Method::HEAD => health(&serving.owner),
+            _ => status_only(StatusCode::METHOD_NOT_ALLOWED),
+        });
     }
     if place.prove().is_err() {
         return Ok(status_only(StatusCode::SERVICE_UNAVAILABLE));
@@ -309,6 +328,9 @@ async fn answer(
     if ws::is_upgrade_request(&request) {
         let answered = web_socket(&serving, cut, request).await;
         return Ok(answered.unwrap_or_else(|error| broke(&error.into())));
+    }
+    if path == METRICS && [Method::GET, Method::HEAD].contains(request.method()) {
+        return Ok(figures(metrics::text(&serving.owner).await));
     }
     if request.method() != Method::POST {
         return Ok(only_post());
@@ -435,6 +457,32 @@ async fn web_socket(
 
 async fn until_cut(cut: CancellationToken, task: impl Future) {
     drop(cut.run_until_cancelled_owned(task).await);
+}
+
+/// Says whether the node can do its work. Strangers of this machine may ask, so it says no more than that.
+fn health(owner: &Owner) -> Response<HttpBody> {
+    let (status, text) = if owner.node.share().trouble().is_none() {
+        (StatusCode::OK, "ok\n")
+    } else {
+        (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "the shared directory cannot be used; `ctl status` says why\n",
+        )
+    };
+    let mut response = status_only(status);
+    *response.body_mut() = HttpBody::new(Full::new(Bytes::from_static(text.as_bytes())));
+    let text = HeaderValue::from_static("text/plain; charset=utf-8");
+    response.headers_mut().insert(header::CONTENT_TYPE, text);
+    response
+}
+
+fn figures(text: String) -> Response<HttpBody> {
+    let mut response = Response::new(HttpBody::new(Full::new(Bytes::from(text))));
+    let headers = response.headers_mut();
+    let content_type = HeaderValue::from_static(metrics::CONTENT_TYPE);
+    headers.insert(header::CONTENT_TYPE, content_type);
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
 }
 
 fn only_post() -> Response<HttpBody> {

@@ -42,6 +42,7 @@ const SYSTEM: &[&str] = &[
     "node/share/src",
     "node/core/src/cache",
     "node/base/src/state",
+    "node/base/src/platform",
     "node/base/src/process",
     "node/core/src/server/front",
     "plugins/host/src/rights",
@@ -85,6 +86,11 @@ const HOMES: &[Home] = &[
         &["node-wire", "node-transport", "node-discovery"],
         HASHES,
     ),
+    home(
+        "ipnet",
+        &["node-discovery", "plugin-script"],
+        &["node/discovery/src", "plugins/script/src/policy/network"],
+    ),
     home("mdns-sd", &["node-discovery"], &["node/discovery/src/lan"]),
     home(
         "if-addrs",
@@ -96,6 +102,7 @@ const HOMES: &[Home] = &[
         &["node-discovery", "e2e"],
         &["node/discovery/src/dht/mainline", "tests/e2e/discovery"],
     ),
+    home("jiff", &["node-base"], &["node/base/src/schedule"]),
     home("socket2", &["node-core"], &["node/core/src/server/front"]),
     home("redb", &["node-share"], SHARE),
     home("cap-std", &["node-share", "ctl"], FILES),

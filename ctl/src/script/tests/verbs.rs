@@ -80,6 +80,16 @@ const NOT_IN_SCRIPTS: &[(&str, &str, &str)] = &[
         "it would end the connection of the script",
     ),
     (
+        "node.doctor",
+        "doctor",
+        "a person reads it; `call(\"node.doctor\")`",
+    ),
+    (
+        "node.log_level",
+        "log-level info",
+        "the log is for a person; `call(\"node.log_level\", #{})`",
+    ),
+    (
         "node.stop",
         "stop",
         "`stop()` ends a script; a node of its own is stopped by `n.stop()`",

@@ -16,7 +16,7 @@ use node_api::{
     error::{ApiError, ErrorCode},
     events::{Event, EventStreamServer},
     fetch::{FetchBatch, FetchFailure, FetchPlan, FetchServer, FetchState, FetchStatus},
-    node::{NodeServer, NodeStatus},
+    node::{Check, CheckState, NodeServer, NodeStatus},
     peer::{Peer, PeerDialect, PeerKind, PeerSource, PeerState, PeersServer},
     search::{
         Excerpt, Hit, SearchAnswer, SearchEnd, SearchNews, SearchReach, SearchServer,
@@ -91,6 +91,19 @@ impl NodeServer for Answers {
             handlers: vec!["name".into()],
             counters: BTreeMap::from([("queries_received".into(), 7)]),
         })
+    }
+
+    async fn doctor(&self) -> RpcResult<Vec<Check>> {
+        Ok(vec![Check {
+            name: "clock".into(),
+            state: CheckState::Failed,
+            text: "it stands still".into(),
+            advice: Some("wind it up".into()),
+        }])
+    }
+
+    async fn log_level(&self, levels: Option<String>) -> RpcResult<String> {
+        Ok(levels.unwrap_or_else(|| "info".into()))
     }
 
     async fn renew_secret(&self) -> RpcResult<bool> {
@@ -360,6 +373,7 @@ fn batch(query: &str) -> FetchBatch {
         failures: (failed > 0).then_some(failure).into_iter().collect(),
         truncated: false,
         asked: 1,
+        unreachable: 0,
         started: 0,
         ended: Some(0),
     }

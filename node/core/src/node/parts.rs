@@ -2,7 +2,8 @@
 
 use std::{collections::BTreeSet, io, sync::Arc};
 
-use node_wire::{Digest, PeerUrl, ShareName};
+use node_api::share::ShareFile;
+use node_wire::{Digest, PeerUrl, ShareName, query::SyntaxError};
 use plugin_api::{Files, PolicySource, RankAsked};
 
 use super::Node;
@@ -11,7 +12,7 @@ use crate::{
     cache::Cache,
     counters::Counters,
     disk::Disk,
-    handlers::{Handlers, SearchHit, query::SyntaxError},
+    handlers::Handlers,
     network::Tag,
     overlay::Overlay,
     search::{
@@ -83,7 +84,7 @@ impl Node {
         &self,
         peer: &PeerUrl,
         limit: usize,
-    ) -> Result<Vec<SearchHit>, PeerFilesError> {
+    ) -> Result<Vec<ShareFile>, PeerFilesError> {
         peer_files(self.context.overlay.client(), peer, limit).await
     }
 
@@ -114,6 +115,18 @@ impl Node {
                 error: io::Error::other(error),
             })
         })
+    }
+
+    /// Returns the limit of content to others in bytes a second, if there is one now.
+    #[must_use]
+    pub fn upload_limit(&self) -> Option<u64> {
+        self.context.uploads.limit()
+    }
+
+    /// Returns the limit of content from others in bytes a second, if there is one now.
+    #[must_use]
+    pub fn download_limit(&self) -> Option<u64> {
+        self.download_rate.limit()
     }
 
     /// Returns why the share is looked at again and again instead of watched, if it is.

@@ -1,7 +1,7 @@
 //! The mounts in the share, and the file systems that report no changes.
 //!
 //! The system reports no mounts to a watcher of a directory, and of changes on a
-//! network file system only of those that this machine makes.
+//! network file system only those that this machine makes.
 
 use std::path::{Path, PathBuf};
 

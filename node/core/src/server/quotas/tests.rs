@@ -77,25 +77,14 @@ impl Service {
     async fn start() -> Service {
         let homes = [(); 2].map(|()| tempfile::tempdir().unwrap());
         let state = StateDir::open(&homes[0].path().join("state")).unwrap();
+        let secret = Secret::load_or_create(&state).unwrap();
+        let settings = NodeSettings::new(homes[1].path().to_owned(), ([127, 0, 0, 1], 0).into());
         let options = NodeOptions {
-            settings: NodeSettings {
-                share: homes[1].path().to_owned(),
-                listen: ([127, 0, 0, 1], 0).into(),
-                url: None,
-                allow_hosts: Vec::new(),
-                peers: Vec::new(),
-                cache_size: 0,
-                upload_rate: 0,
-                download_rate: 0,
-            },
-            secret: Secret::load_or_create(&state).unwrap(),
-            state,
             extensions: Extensions {
                 handlers: vec![Arc::new(plugin_filename::Filename)],
                 ..Extensions::default()
             },
-            providers: None,
-            network_key: None,
+            ..NodeOptions::new(settings, state, secret)
         };
         let node = Node::start(options).await.unwrap();
         // What comes back in a second comes back when the test says so.
