@@ -387,16 +387,9 @@ fn read_peers(path: &Path, bad: &mut Vec<SettingsError>) -> Result<Vec<PeerUrl>,
     Ok(urls)
 }
 
-/// A line up to a `#` at its start or behind white space.
+/// A line up to a `#`: no URL of a peer has one.
 fn without_comment(line: &str) -> &str {
-    let comment = line.char_indices().find(|(at, c)| {
-        *c == '#'
-            && line[..*at]
-                .chars()
-                .next_back()
-                .is_none_or(char::is_whitespace)
-    });
-    comment.map_or(line, |(at, _)| &line[..at]).trim()
+    line.split('#').next().unwrap_or_default().trim()
 }
 
 fn parse_url(origin: &str, text: &str) -> Result<PeerUrl, SettingsError> {

@@ -58,8 +58,7 @@ fn an_option_wins_over_the_file_and_the_file_over_the_default() {
 fn a_file_of_peers_has_one_url_a_line() {
     let home = home();
     let path = home.path().join("urls.txt");
-    let text =
-        "\u{feff}http://a:1\n\n# a remark\n  http://b:2/codes # mine\r\nnonsense here\nnas\t#\n";
+    let text = "\u{feff}http://a:1\n\n# a remark\n  http://b:2/codes # mine\r\nnonsense here\nnas\t#\nc:3#x\r\n";
     fs::write(&path, text).unwrap();
     let settings = Settings::resolve(NodeArgs {
         peers: Some(path),
@@ -69,7 +68,12 @@ fn a_file_of_peers_has_one_url_a_line() {
     let urls: Vec<_> = settings.node.peers.iter().map(PeerUrl::as_str).collect();
     assert_eq!(
         urls,
-        ["http://a:1/", "http://b:2/codes", "http://nas:4242/"]
+        [
+            "http://a:1/",
+            "http://b:2/codes",
+            "http://nas:4242/",
+            "http://c:3/"
+        ]
     );
     let [skipped] = &settings.skipped[..] else {
         panic!("{:?}", settings.skipped);
