@@ -1,6 +1,6 @@
 //! What a NAME of `ctl fetch` means: exactly this file first, here and at the peers, then a pattern.
 
-use e2e::{NodeProcess, introduce};
+use e2e::{Conduct, NodeProcess, Rogue, introduce};
 
 use crate::world::{Kind, Member, ctl, noded};
 
@@ -190,4 +190,22 @@ fn a_name_with_signs_is_searched_as_printed() {
         }
     }
     [near, like, exact].into_iter().for_each(NodeProcess::stop);
+}
+
+#[test]
+fn a_book_peer_that_never_answers_does_not_hold_up_a_pattern() {
+    let near = noded().start();
+    let far = noded().file("a 1.mp3", "1").file("a 2.mp3", "2").start();
+    let silent = Rogue::start(Conduct::Stall);
+    introduce(&near.url, &far.url);
+    introduce(&near.url, &silent.url);
+    // The walk to peers of the chapter takes eight seconds.
+    let _ = ctl(near.home())
+        .args(["--timeout", "7s", "fetch", "a *.mp3"])
+        .run()
+        .expect_code(0);
+    assert_eq!(near.home().entries(), ["a 1.mp3", "a 2.mp3"]);
+    assert_eq!(silent.queries(), 1, "it was asked for the name");
+    near.stop();
+    far.stop();
 }

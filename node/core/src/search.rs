@@ -63,6 +63,8 @@ pub struct Search {
     /// Whether all peers have answered.
     asked_all: bool,
     chapter: Chapter,
+    /// Whether the peers of the chapter are left alone until they are asked for.
+    chapter_waits: bool,
     /// Whether anybody has anything.
     found: bool,
     deadline: Instant,
@@ -145,9 +147,17 @@ impl Search {
             finder: Finder::search(overlay, query, limit, reach),
             asked_all: false,
             chapter,
+            chapter_waits: false,
             found: false,
             deadline: begun + time + longer + GRACE,
         })
+    }
+
+    /// The same search, which asks the peers of the chapter only by [`Search::ask_chapter`].
+    #[must_use]
+    pub fn without_chapter(mut self) -> Search {
+        self.chapter_waits = true;
+        self
     }
 
     /// What was found next. `None` when everybody has answered, or there is no
@@ -183,7 +193,7 @@ impl Search {
     /// when all others have answered in vain.
     fn is_on(&mut self) -> bool {
         let others_are_over = self.here.live.is_none() && self.asked_all;
-        if others_are_over && !self.found && self.finder.others_seen() {
+        if others_are_over && !self.found && !self.chapter_waits && self.finder.others_seen() {
             self.chapter.begin();
         }
         !others_are_over || self.chapter.asks()
