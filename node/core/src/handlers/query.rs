@@ -189,13 +189,14 @@ impl Query {
     }
 
     /// Whether the text looks like the name of a file, by an extension at its end: then
-    /// nodes without such a name are passed over, as for `name:`.
+    /// nodes without such a name are passed over, as for `name:`. A number is none: `v1.2`.
     #[must_use]
     pub fn is_file_name(&self) -> bool {
         let text = self.text(Quotes::Remove);
         let extension = text.rsplit_once('.').map_or("", |(_, extension)| extension);
         (1..=EXTENSION_MAX).contains(&extension.len())
             && extension.bytes().all(|byte| byte.is_ascii_alphanumeric())
+            && extension.bytes().any(|byte| byte.is_ascii_alphabetic())
     }
 
     /// Whether filters alone say what is wanted: all files that pass them.
