@@ -200,6 +200,17 @@ fn help_text() -> String {
     lines.join("\n")
 }
 
+/// Returns whether the prompt knows what a line says.
+#[cfg(test)]
+pub(crate) fn reads(line: &str) -> bool {
+    let words = words::words(line).unwrap_or_default();
+    let is_here = words
+        .first()
+        .is_some_and(|word| !NOT_HERE.contains(&word.as_str()));
+    let all = std::iter::once("ctl").chain(words.iter().map(String::as_str));
+    is_here && Cli::command().try_get_matches_from(all).is_ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
