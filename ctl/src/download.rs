@@ -25,6 +25,7 @@ use hyper::{
 use hyper_util::rt::TokioIo;
 use node_wire::{
     About, PeerUrl, QueryAnswerReader, QueryOutcome, about,
+    fault::MissReason,
     network::{self, OWN_QUERY_PATH, own_query},
 };
 use tokio::{net::TcpStream, time::timeout};
@@ -187,6 +188,13 @@ fn missing(name: &str) -> CtlError {
 
 fn refused(name: &str, fault: &node_wire::Fault) -> CtlError {
     match fault.code {
+        node_wire::fault::UNHANDLED
+            if MissReason::from_fault_text(&fault.message) == Some(MissReason::Unreadable) =>
+        {
+            CtlError::incomplete(format!(
+                "nobody sent {name}, and a peer answered with something that cannot be read"
+            ))
+        }
         node_wire::fault::UNHANDLED => missing(name),
         node_wire::fault::ACCESS_DENIED => {
             CtlError::usage(format!("{name} is not the name of a file in a share"))
@@ -197,7 +205,7 @@ fn refused(name: &str, fault: &node_wire::Fault) -> CtlError {
 
 #[cfg(test)]
 mod tests {
-    use node_wire::{Fault, MissReason};
+    use node_wire::Fault;
 
     use super::*;
 
@@ -205,6 +213,7 @@ mod tests {
     fn faults_have_the_exit_codes_of_their_meaning() {
         let cases = [
             (Fault::unhandled(MissReason::Deadline), 3),
+            (Fault::unhandled(MissReason::Unreadable), 7),
             (Fault::access_denied(), 2),
             (Fault::busy(), 1),
         ];

@@ -17,7 +17,7 @@ use node_core::{
 };
 use node_share::{Replace, ShareError};
 use node_transport::CallError;
-use node_wire::{Digest, ShareName, escaped};
+use node_wire::{Digest, ShareName, escaped, fault::MissReason};
 use tokio::time::timeout;
 
 use super::{Owner, bad_name};
@@ -310,6 +310,11 @@ fn describe(status: &JobStatus) -> FetchStatus {
 /// What a caller may do about an error of a fetch.
 fn api_error(error: &FetchError) -> ApiError {
     let code = match error {
+        // Who answered so may have it.
+        FetchError::NotFound {
+            reason: MissReason::Unreadable,
+            ..
+        } => ErrorCode::Incomplete,
         FetchError::NotFound { .. } => ErrorCode::NotFound,
         FetchError::BrokeOff {
             error: CallError::Deadline,
