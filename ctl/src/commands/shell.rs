@@ -13,7 +13,7 @@ mod completer;
 mod lines;
 #[cfg(feature = "embedded")]
 mod own_node;
-mod words;
+pub(crate) mod words;
 
 use clap::{
     CommandFactory, FromArgMatches,
@@ -39,7 +39,7 @@ const PROMPT: &str = "> ";
 const EXIT: &str = "exit";
 
 /// Commands of `ctl` that mean nothing at the prompt.
-const NOT_HERE: [&str; 3] = ["shell", "up", "completions"];
+const NOT_HERE: [&str; 5] = ["shell", "up", "completions", "complete", "man"];
 
 /// Whether the shell goes on after a line.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

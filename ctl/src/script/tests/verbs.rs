@@ -104,7 +104,9 @@ const NOT_A_VERB: &[(&str, &str)] = &[
 /// Commands that ask the node for nothing of their own, and why.
 const NOT_OF_THE_NODE: &[(&str, &str)] = &[
     ("call", "any method"),
+    ("complete", "about the program"),
     ("completions", "about the program"),
+    ("man", "about the program"),
     ("plugin check", "needs no node"),
     ("plugin test", "needs no node"),
     ("run", "runs a script"),
