@@ -13,6 +13,7 @@ use node_api::{
 use node_base::events::unix_millis;
 use node_core::{
     search::named::{Named, NamedError},
+    server::Located,
     transfer::{BatchError, BatchStatus, DropWhich, FetchError, JobState, JobStatus},
 };
 use node_share::{Replace, ShareError};
@@ -52,10 +53,7 @@ impl FetchServer for Owner {
 
     async fn resolve(&self, name: String, expand: Option<bool>) -> RpcResult<FetchPlan> {
         if let Some(digest) = content(&name)? {
-            return Ok(FetchPlan {
-                digest: Some(digest.to_hex()),
-                ..FetchPlan::default()
-            });
+            return Ok(self.plan_of(digest, expand == Some(true)).await?);
         }
         let named = self.node.resolve_name(&name).await;
         let query = match named.map_err(|error| named_error(&name, &error))? {
@@ -77,7 +75,7 @@ impl FetchServer for Owner {
             names: as_texts(names),
             query: Some(query),
             truncated,
-            digest: None,
+            ..FetchPlan::default()
         })
     }
 
@@ -96,8 +94,14 @@ impl FetchServer for Owner {
     }
 
     async fn pass(&self, name: String) -> RpcResult<Option<String>> {
-        let parsed = ShareName::parse(&name).map_err(|error| bad_name(&name, &error))?;
-        let tag = self.node.tag_of_own_query(&parsed);
+        let tag = match content(&name)? {
+            Some(digest) => self.node.tag_of_own_blob(&digest),
+            None => {
+                let parsed = ShareName::parse(&name);
+                let parsed = parsed.map_err(|error| bad_name(&name, &error))?;
+                self.node.tag_of_own_query(&parsed)
+            }
+        };
         Ok(tag.map(|tag| tag.to_string()))
     }
 
@@ -308,6 +312,25 @@ fn describe(status: &JobStatus) -> FetchStatus {
 }
 
 /// What a caller may do about an error of a fetch.
+impl Owner {
+    /// The plan of a fetch of content. Says from whom the peer port takes it, if somebody is to be looked for.
+    async fn plan_of(&self, digest: Digest, is_looked_for: bool) -> Result<FetchPlan, ApiError> {
+        let mut plan = FetchPlan {
+            digest: Some(digest.to_hex()),
+            ..FetchPlan::default()
+        };
+        if is_looked_for {
+            let text = || format!("neither the node nor a peer has blake3:{digest}");
+            let located = self.node.locate(digest).await;
+            let located = located.ok_or_else(|| ApiError::new(ErrorCode::NotFound, text()))?;
+            if let Located::Through(peer) = located {
+                plan.through = Some(peer.to_string());
+            }
+        }
+        Ok(plan)
+    }
+}
+
 fn api_error(error: &FetchError) -> ApiError {
     let code = match error {
         // Who answered so may have it.
