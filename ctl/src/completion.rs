@@ -1,4 +1,4 @@
-//! What a word on the command line, or at the prompt of the shell, can become.
+//! Completions of a word, on the command line and at the prompt of the shell.
 //!
 //! Commands, options and their values come from the table of commands; names, peers and fetches from the node, and from the
 //! peers that it knows. `ctl complete` prints them for the shells of systems, and `ctl shell` offers them at Tab.
@@ -16,7 +16,7 @@ pub(crate) use known::{Known, Wanted, ask};
 
 use crate::output::escaped;
 
-/// What a word can become.
+/// The completions of a word.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum Completion {
     /// One of these.
@@ -25,11 +25,11 @@ pub(crate) enum Completion {
     Files,
 }
 
-/// Something that a word can become.
+/// One completion of a word.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Candidate {
     pub(crate) value: String,
-    /// What it means, in one line, if that is known.
+    /// Its meaning in one line, if that is known.
     pub(crate) help: Option<String>,
 }
 
@@ -54,11 +54,11 @@ struct Place<'a> {
     command: &'a Command,
     /// The names of the commands, without `ctl`.
     path: Vec<&'a str>,
-    /// What was typed beside options.
+    /// Number of words beside options.
     arguments: usize,
     /// The option whose value comes next.
     option: Option<&'a Arg>,
-    /// Whether `--` was typed.
+    /// True behind `--`.
     no_options: bool,
 }
 
@@ -134,7 +134,7 @@ fn takes_value(option: &Arg) -> bool {
     option.get_action().takes_values()
 }
 
-/// What the value of an option can be.
+/// Returns the values that an option can have.
 fn values(option: &Arg) -> Completion {
     let possible = option.get_possible_values();
     if !possible.is_empty() {
@@ -174,7 +174,7 @@ fn commands(of: &Command) -> Vec<Candidate> {
         .collect()
 }
 
-/// What a word that is no option can be.
+/// Returns the completions of a word that is no option.
 fn arguments(cli: &Command, place: &Place<'_>, known: impl Fn(Wanted) -> Known) -> Completion {
     let bare = |texts: Vec<String>| texts.into_iter().map(Candidate::bare).collect();
     Completion::Words(match (place.path.as_slice(), place.arguments) {
@@ -193,7 +193,7 @@ fn arguments(cli: &Command, place: &Place<'_>, known: impl Fn(Wanted) -> Known) 
     })
 }
 
-/// What the table of commands says of the argument at a place.
+/// Returns the values that the table of commands gives for the argument at a place.
 fn argument(command: &Command, at: usize) -> Completion {
     let argument = command.get_positionals().nth(at);
     argument.map_or_else(|| Completion::Words(Vec::new()), values)

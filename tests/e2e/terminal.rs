@@ -1,4 +1,4 @@
-//! What a person sees at a terminal, and what helps at it: colours, groups, completions, man pages, the first words.
+//! The terminal: colours, groups, completions, man pages, the first words.
 
 use std::fs;
 use std::process::Command;
@@ -102,7 +102,7 @@ fn ctl_alone_says_what_to_do_next() {
     far.stop();
 }
 
-/// What `ctl` without a word says of the node of a home.
+/// Returns the words of `ctl` alone about the node of a home.
 fn ctl_alone(home: &Home) -> String {
     let run = Command::new(ctl_program())
         .env_clear()

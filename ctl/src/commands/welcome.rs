@@ -16,7 +16,7 @@ use crate::{cli::Cli, patience::Patience};
 /// Longest wait for the node.
 const WAIT: Duration = Duration::from_secs(2);
 
-/// What to do where no node runs.
+/// The next steps where no node runs.
 const NO_NODE: &str = "\
 No node runs here. What to do next:
 
@@ -26,7 +26,7 @@ No node runs here. What to do next:
 
 `ctl help` lists all commands, and `ctl run scripts/tour.rhai` shows three nodes at work.";
 
-/// What to do with a node that knows nobody.
+/// The next steps for a node without peers.
 const NO_PEERS: &str = "\
 The node runs and knows no other. What to do next:
 
@@ -48,7 +48,7 @@ pub(crate) fn run() -> ExitCode {
     ExitCode::from(ErrorCode::Usage.exit_code())
 }
 
-/// What the owner's node says of itself, if it runs.
+/// Returns the status of the owner's node, if it runs.
 fn status() -> Option<NodeStatus> {
     // A line with a command, for the options of every command: variables and the configuration hold.
     let cli = Cli::try_parse_from(["ctl", "status"]).ok()?;

@@ -1,4 +1,4 @@
-//! What the node knows that a word can become.
+//! Names, peers and fetches of the node, for completions.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -13,7 +13,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(1);
 /// Most peers that are asked for their files.
 const PEERS_ASKED: usize = 8;
 
-/// What is to be known.
+/// The part of the node's knowledge that is asked for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Wanted {
     Here,
@@ -24,7 +24,7 @@ pub(crate) enum Wanted {
     All,
 }
 
-/// What the node knew when it was asked.
+/// The node's knowledge when it was asked.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Known {
     /// Names of its own files.

@@ -22,7 +22,7 @@ pub(crate) enum ColorWhen {
     Never,
 }
 
-/// What a part of a line is.
+/// The kind of a part of a line.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Paint {
     /// Text like any other.
@@ -33,7 +33,7 @@ pub(crate) enum Paint {
     Dim,
     /// The number of a line.
     Line,
-    /// What matches.
+    /// A match.
     Match,
     /// The head of a table, or a label.
     Head,
@@ -46,7 +46,7 @@ pub(crate) enum Paint {
 pub(crate) struct Painted(Vec<(Paint, String)>);
 
 impl ColorWhen {
-    /// Whether an outlet has colours. `NO_COLOR` holds if it is not empty.
+    /// Returns true if an outlet has colours. `NO_COLOR` holds if it is not empty.
     pub(super) fn holds(
         self,
         is_terminal: bool,

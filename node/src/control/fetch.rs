@@ -23,7 +23,7 @@ use tokio::time::timeout;
 
 use super::{Owner, bad_name};
 
-/// How long `fetch.wait` waits if it is not said.
+/// The time that `fetch.wait` waits if none is given.
 const WAIT_SECONDS: u32 = 10;
 
 #[async_trait]
@@ -202,7 +202,7 @@ fn named_error(typed: &str, error: &NamedError) -> ApiError {
     }
 }
 
-/// The fetches of a name, or of `blake3:` and a digest.
+/// Returns the fetches of a name, or of `blake3:` and a digest.
 fn named(name: &str) -> Result<DropWhich, ApiError> {
     if let Some(digest) = content(name)? {
         return Ok(DropWhich::Content(digest));
@@ -259,6 +259,23 @@ fn describe_batch(status: &BatchStatus) -> FetchBatch {
 }
 
 impl Owner {
+    /// Returns the plan of a fetch of content, with the peer that has it if it is looked for.
+    async fn plan_of(&self, digest: Digest, is_looked_for: bool) -> Result<FetchPlan, ApiError> {
+        let mut plan = FetchPlan {
+            digest: Some(digest.to_hex()),
+            ..FetchPlan::default()
+        };
+        if is_looked_for {
+            let text = || format!("neither the node nor a peer has blake3:{digest}");
+            let located = self.node.locate(digest).await;
+            let located = located.ok_or_else(|| ApiError::new(ErrorCode::NotFound, text()))?;
+            if let Located::Through(peer) = located {
+                plan.through = Some(peer.to_string());
+            }
+        }
+        Ok(plan)
+    }
+
     fn status_of(&self, id: u64) -> RpcResult<FetchStatus> {
         let status = self
             .node
@@ -311,26 +328,7 @@ fn describe(status: &JobStatus) -> FetchStatus {
     }
 }
 
-/// What a caller may do about an error of a fetch.
-impl Owner {
-    /// The plan of a fetch of content. Says from whom the peer port takes it, if somebody is to be looked for.
-    async fn plan_of(&self, digest: Digest, is_looked_for: bool) -> Result<FetchPlan, ApiError> {
-        let mut plan = FetchPlan {
-            digest: Some(digest.to_hex()),
-            ..FetchPlan::default()
-        };
-        if is_looked_for {
-            let text = || format!("neither the node nor a peer has blake3:{digest}");
-            let located = self.node.locate(digest).await;
-            let located = located.ok_or_else(|| ApiError::new(ErrorCode::NotFound, text()))?;
-            if let Located::Through(peer) = located {
-                plan.through = Some(peer.to_string());
-            }
-        }
-        Ok(plan)
-    }
-}
-
+/// Returns the error of the API for an error of a fetch.
 fn api_error(error: &FetchError) -> ApiError {
     let code = match error {
         // Who answered so may have it.

@@ -74,7 +74,7 @@ impl PeersServer for Owner {
     }
 }
 
-/// What to say of a peer that is further away than the address `own`, under which this node gives itself to it.
+/// Returns the notice for a peer that is further away than the address `own`, which this node gives to it.
 fn too_near(own: &PeerUrl, peer: &PeerUrl) -> Option<String> {
     (Scope::of_host(own) < Scope::of_host(peer)).then(|| {
         format!(
@@ -100,6 +100,15 @@ fn parse(text: &str) -> Result<PeerUrl, ApiError> {
     })
 }
 
+/// Returns whether a peer answers.
+pub(super) fn state(entry: &PeerEntry) -> PeerState {
+    match (&entry.last_error, entry.last_answer) {
+        (Some(_), _) => PeerState::Failing,
+        (None, Some(_)) => PeerState::Up,
+        (None, None) => PeerState::New,
+    }
+}
+
 fn describe(entry: &PeerEntry) -> Peer {
     Peer {
         url: entry.url.as_str().to_owned(),
@@ -114,11 +123,7 @@ fn describe(entry: &PeerEntry) -> Peer {
             Some(node_transport::PeerKind::Sixhop) => PeerKind::Sixhop,
             Some(node_transport::PeerKind::Book) => PeerKind::Chapter,
         },
-        state: match (&entry.last_error, entry.last_answer) {
-            (Some(_), _) => PeerState::Failing,
-            (None, Some(_)) => PeerState::Up,
-            (None, None) => PeerState::New,
-        },
+        state: state(entry),
         source: match entry.source {
             KnownFrom::Settings => PeerSource::Settings,
             KnownFrom::Saved => PeerSource::Saved,

@@ -95,7 +95,7 @@ fn wrapped(text: &str) -> Vec<String> {
     lines
 }
 
-/// How many letters have to be put in, left out, changed or exchanged with the next to make one text of the other.
+/// Returns the number of letters to insert, delete, change or exchange with the next that make one text of the other.
 fn distance(one: &str, other: &str) -> usize {
     let (one, other): (Vec<char>, Vec<char>) = (one.chars().collect(), other.chars().collect());
     let mut rows: Vec<Vec<usize>> = vec![(0..=other.len()).collect()];

@@ -1,4 +1,4 @@
-//! What Apache XML-RPC for Java writes becomes plain XML-RPC, so that no reader has to know it.
+//! The extensions of Apache XML-RPC for Java become plain XML-RPC, so that no reader has to know them.
 //!
 //! With its extensions it declares a name space, `<methodCall xmlns:ex="…">`, and writes `<ex:i8>`, `<ex:nil/>` and
 //! others. A character beyond the first 65,536 it writes as two references, `&#55358;&#56704;`, one for each surrogate.
@@ -20,7 +20,7 @@ pub(crate) struct ApacheReader {
     high: Option<Vec<u8>>, // the reference to the first of two surrogates
 }
 
-/// What the next byte belongs to.
+/// The place of the next byte.
 #[derive(Clone, Copy, Debug, Default)]
 enum Place {
     #[default]
@@ -173,7 +173,7 @@ fn rewritten(tag: &[u8]) -> Option<Vec<u8>> {
     Some(format!("<{closing}{name}{attributes}{empty}>").into_bytes())
 }
 
-/// What follows one declaration of a name space, ` xmlns:ex="…"`.
+/// Returns the text behind one declaration of a name space, ` xmlns:ex="…"`.
 fn after_name_space(attributes: &str) -> Option<&str> {
     let declared = attributes.trim_start_matches(is_space);
     let (name, value) = declared.split_once('=')?;

@@ -21,7 +21,7 @@ pub fn own_blob_path(digest: &Digest) -> String {
     format!("/blobs/{digest}")
 }
 
-/// The body of an owner's own call of `query` for the file `name`.
+/// Returns the body of an owner's own call of `query` for the file `name`.
 #[must_use]
 pub fn own_query(name: &str) -> Vec<u8> {
     let query = Query {

@@ -19,10 +19,10 @@ const SEEN: usize = 1 << 18;
 pub(crate) struct Trigrams {
     /// One bit for each trigram; nothing before the first text.
     seen: Vec<u64>,
-    /// Those whose bits are set.
+    /// The trigrams whose bits are set.
     found: Vec<u32>,
     window: u32,
-    /// Bytes since the begin of the line, at most three.
+    /// Bytes since the start of the line, at most three.
     filled: u8,
     too_many: bool,
 }
@@ -62,7 +62,7 @@ impl Trigrams {
         }
     }
 
-    /// Their terms, one behind the other; ready for the next text.
+    /// Takes their terms, one behind the other; ready for the next text.
     pub(crate) fn take(&mut self) -> String {
         let mut terms = String::new();
         if self.too_many {
@@ -81,7 +81,7 @@ impl Trigrams {
     }
 }
 
-/// The term of a trigram.
+/// Returns the term of a trigram.
 pub(crate) fn term(trigram: u32, letters: &mut [u8; TERM]) -> &str {
     for (n, letter) in letters.iter_mut().enumerate() {
         let bits = trigram >> (18 - 6 * n) & 63;
@@ -90,7 +90,7 @@ pub(crate) fn term(trigram: u32, letters: &mut [u8; TERM]) -> &str {
     std::str::from_utf8(letters).unwrap_or_default()
 }
 
-/// The trigrams of a text without ends of lines, in lower case already.
+/// Returns the trigrams of a text without ends of lines, in lower case already.
 pub(crate) fn of(text: &[u8]) -> impl Iterator<Item = u32> + '_ {
     text.windows(3).map(|three| {
         let byte = |n: usize| u32::from(three[n]);

@@ -24,7 +24,7 @@ struct PlannedFile {
     /// Its name; content is called by its digest.
     name: String,
     content: Option<PlannedContent>,
-    /// Whether the directory takes it under its whole name, because a query found it.
+    /// True if the directory takes it under its whole name, because a query found it.
     is_whole: bool,
 }
 
@@ -153,7 +153,7 @@ async fn bring(
     output.line(&format!("fetched {name} ({}) to {path}", bytes(size)))
 }
 
-/// Where this machine reaches the node's peer port. Its URL is for peers and may
+/// Returns the address at which this machine reaches the node's peer port. Its URL is for peers and may
 /// lead here only from outside.
 fn peer_port(status: &NodeStatus) -> String {
     match status.listen.parse::<SocketAddr>() {

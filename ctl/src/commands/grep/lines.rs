@@ -11,7 +11,7 @@ use crate::{
     output::{Output, Paint, Painted},
 };
 
-/// How hits are shown.
+/// The way in which hits are shown.
 #[derive(Debug)]
 pub(super) enum Shown {
     /// Their lines, with so many before and behind.
@@ -20,11 +20,11 @@ pub(super) enum Shown {
         before: usize,
         after: usize,
     },
-    /// What matches, each match by itself.
+    /// Each match by itself.
     Matches,
     /// Files that have some, and the one before.
     Files(Option<Place>),
-    /// How many of a file, and the file.
+    /// A file, and the number of its lines that match.
     Counts(Option<(Place, u64)>),
 }
 
@@ -56,7 +56,7 @@ pub(super) enum Row {
     Gap(Place),
     /// A file that has some.
     File(Place),
-    /// How many lines of a file fit.
+    /// The number of lines of a file that match.
     Count(Place, u64),
 }
 
@@ -176,7 +176,7 @@ impl Shown {
         }
     }
 
-    /// What to show when `hit` has come.
+    /// Returns the rows to show when `hit` has come.
     pub(super) fn hit(&mut self, hit: &Hit) -> Vec<Row> {
         let place = Place::of(hit);
         match self {
@@ -204,7 +204,7 @@ impl Shown {
         }
     }
 
-    /// What to show when there are no more hits.
+    /// Returns the rows to show when there are no more hits.
     pub(super) fn end(&mut self) -> Vec<Row> {
         match self {
             Shown::Lines { lines, .. } => lines.end(),
@@ -251,7 +251,7 @@ fn matches(place: &Place, hit: &Hit) -> Vec<Row> {
     shown.collect()
 }
 
-/// What was shown, and what may have to be shown yet.
+/// The last hit, and the lines behind it that may have to be shown.
 #[derive(Debug)]
 pub(super) struct Lines {
     context: usize,
@@ -279,7 +279,7 @@ impl Lines {
         }
     }
 
-    /// What to show when `hit` has come.
+    /// Returns the rows to show when `hit` has come.
     pub(super) fn hit(&mut self, hit: &Hit) -> Vec<Row> {
         let place = Place::of(hit);
         let none = Excerpt::default();
@@ -317,7 +317,7 @@ impl Lines {
         shown
     }
 
-    /// What to show when there are no more hits, or none in this file.
+    /// Returns the rows to show when there are no more hits, or none in this file.
     pub(super) fn end(&mut self) -> Vec<Row> {
         let shown = self.rest(u64::MAX);
         self.last = None;

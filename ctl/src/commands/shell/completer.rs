@@ -1,6 +1,6 @@
-//! What Tab offers at the prompt: commands, then what a command takes.
+//! Completion with Tab: commands, then the arguments of a command.
 //!
-//! What the node knows is asked for at the first Tab and kept for a while, so that Tab stays quick.
+//! Names come from the node at the first Tab and are kept for a while, so that Tab stays quick.
 
 use std::{
     cell::RefCell,
@@ -25,7 +25,7 @@ use crate::{
     output::shell_word,
 };
 
-/// How long answers are good for.
+/// The time that answers are good for.
 const FRESH: Duration = Duration::from_secs(20);
 
 /// Offers completions.
@@ -36,7 +36,7 @@ pub(super) struct ShellCompleter {
     files: FilenameCompleter,
 }
 
-/// Where the word to complete starts, and what it can become.
+/// The start of the word to complete, and its completions.
 #[derive(Debug, Eq, PartialEq)]
 enum Offered {
     Words(usize, Vec<String>),

@@ -1,4 +1,4 @@
-//! What a text means that was typed where the name of a file is wanted.
+//! The meaning of a text that was typed in place of the name of a file.
 //!
 //! The one decision for `ctl fetch`, with `--to` or without, for the shell and for scripts. A file of exactly this name
 //! comes first, here and at the peers; then files whose last part it is; only if there is neither, the text is a
@@ -30,7 +30,7 @@ use crate::handlers::{
 /// Longest time in which the peers are asked for a file of exactly this name.
 const TIME: Duration = Duration::from_secs(10);
 
-/// How long peers of the chapter may still say that they have a file of exactly this name, when a pattern has hits
+/// Longest wait for peers of the chapter to find a file of exactly this name, when a pattern has hits
 /// already.
 const BOOK_GRACE: Duration = Duration::from_secs(1);
 
@@ -43,7 +43,7 @@ const SAME_MAX: usize = 100;
 /// Most files that the expansion of a query has.
 pub const EXPANDED_MAX: usize = 10_000;
 
-/// What a typed text means.
+/// The meaning of a typed text.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Named {
     /// The files of these names.
@@ -52,10 +52,10 @@ pub enum Named {
     Query(String),
 }
 
-/// Why a typed text means nothing.
+/// The error of a typed text without a meaning.
 #[derive(Debug, thiserror::Error)]
 pub enum NamedError {
-    /// It can be no name, and it is no pattern and no query.
+    /// It cannot be a name, and it is neither a pattern nor a query.
     #[error(transparent)]
     Name(#[from] NameError),
     /// It is a query with a mistake.
@@ -63,7 +63,7 @@ pub enum NamedError {
     Query(#[from] SyntaxError),
 }
 
-/// Where files are looked for.
+/// The places where files are looked for.
 #[derive(Clone, Copy)]
 pub struct Searched<'a> {
     /// The peers.
@@ -74,7 +74,7 @@ pub struct Searched<'a> {
     pub files: &'a Arc<dyn Files>,
 }
 
-/// Returns what `typed` means.
+/// Returns the meaning of `typed`.
 ///
 /// # Errors
 /// [`NamedError`] when it is neither a name nor a query.
@@ -120,7 +120,7 @@ pub async fn expand(
     Ok((names, false))
 }
 
-/// The query that a text is, unless it can only be a name.
+/// Returns the text as a query, unless it can only be a name.
 fn as_query(typed: &str) -> Option<String> {
     let text = NameText::parse(typed)?;
     let is_quoted = text.exact != typed && !text.is_directory;
@@ -149,7 +149,7 @@ fn begins_with_built_in(typed: &str) -> bool {
     has_prefix(typed) && query::is_built_in(query::handler_of(typed))
 }
 
-/// Files of exactly this name, or else those whose last part it is. `query` is what the text means otherwise.
+/// Returns files of exactly this name, or else those whose last part it is. `query` is the other meaning of the text.
 async fn called(
     asked: Searched<'_>,
     name: &ShareName,
@@ -186,7 +186,7 @@ async fn at_chapter(asked: Searched<'_>, search: &mut Search, query: &str) -> Op
     timeout(BOOK_GRACE, exact).await.ok().flatten()
 }
 
-/// Whether a file is meant by the query, here or at a node of ours.
+/// Returns true if the query means a file, here or at a node of ours.
 async fn finds_any(asked: Searched<'_>, query: &str) -> bool {
     let is_meant = asked.handlers.name_check(query);
     let fits = |name: ShareName| is_meant.as_ref().is_none_or(|fits| fits(name.as_str()));

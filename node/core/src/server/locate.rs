@@ -1,4 +1,4 @@
-//! Where content is, for the owner's own request at the peer port.
+//! The search for content, for the owner's own request at the peer port.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use node_wire::{Digest, FindWanted, peer_url::PeerUrl};
 
 use super::{Context, blobs};
 
-/// Where the peer port takes content from.
+/// The place from which the peer port takes content.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Located {
     /// From the share or the cache.

@@ -113,7 +113,7 @@ impl Context {
         self.tag_of_own(Method::POST, OWN_QUERY_PATH, &body)
     }
 
-    /// What the owner has to show with its own request for content.
+    /// Returns the tag for the owner's own request for content.
     #[must_use]
     pub(crate) fn tag_of_own_blob(&self, digest: &Digest) -> Option<Tag> {
         self.tag_of_own(Method::GET, &own_blob_path(digest), &[])

@@ -1,13 +1,13 @@
-//! The words of the names: what a misspelt word may have been meant to be.
+//! The words of the names, for the correction of misspelt ones.
 //!
 //! # Invariants
 //! - It is made when it is first asked for, which takes a few tenths of a second
-//!   for a million names, and told of new names from then on.
+//!   for a million names, and updated with new names from then on.
 //! - Every word of every name is there, unless it is of digits alone. A word
 //!   whose last name is gone may be there as well, until most names have gone
-//!   and it is made anew.
+//!   and it is rebuilt.
 //! - No more than [`WORDS_MAX`] words are kept; with more there is no
-//!   vocabulary, and who asks has to look at the names.
+//!   vocabulary, and the caller has to look at the names.
 
 use std::collections::HashSet;
 
@@ -18,13 +18,13 @@ use super::{View, Was};
 /// Most words that are kept, of about 50 bytes each.
 const WORDS_MAX: usize = 250_000;
 
-/// Names that may go before it is made anew, however few there are.
+/// The number of names that may go before it is rebuilt, even if there are few names.
 const GONE_MIN: usize = 10_000;
 
 /// The words of the names, as far as they are known.
 #[derive(Debug, Default)]
 pub(super) enum Vocabulary {
-    /// Nobody asked for it.
+    /// It was not asked for.
     #[default]
     Unmade,
     /// All of them.
@@ -55,7 +55,7 @@ impl Vocabulary {
         }
     }
 
-    /// Is told of changes, behind which there are `count` names.
+    /// Updates it for changes; `count` is the number of names after them.
     pub(super) fn changed(&mut self, changes: &[(String, Was)], count: usize) {
         if let Vocabulary::Unmade = self {
             return;
@@ -100,7 +100,7 @@ impl Vocabulary {
         }
     }
 
-    /// Is made anew when most names are gone.
+    /// Drops it, to be rebuilt, when most names are gone.
     fn forget(&mut self, more: usize, count: usize) {
         let (Vocabulary::Made { gone, .. } | Vocabulary::TooMany(gone)) = self else {
             return;

@@ -7,7 +7,7 @@ use node_base::clock::now;
 use super::look::Look;
 use crate::folders::following;
 
-/// What is looked at.
+/// The depth of a sweep.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub(super) enum Depth {
     /// Directories, and the files of those that changed.
@@ -44,7 +44,7 @@ impl Sweep {
         }
     }
 
-    /// A look at every file below some directories.
+    /// Returns a look at every file below some directories.
     pub(super) fn within(within: Vec<String>, is_urgent: bool) -> Sweep {
         Sweep {
             within,
