@@ -110,16 +110,16 @@ impl Context {
     #[must_use]
     pub(crate) fn tag_of_own_query(&self, name: &ShareName) -> Option<Tag> {
         let body = own_query(name.as_str());
-        self.tag_of_own(Method::POST, OWN_QUERY_PATH, &body)
+        self.tag_of_own(&Method::POST, OWN_QUERY_PATH, &body)
     }
 
     /// Returns the tag for the owner's own request for content.
     #[must_use]
     pub(crate) fn tag_of_own_blob(&self, digest: &Digest) -> Option<Tag> {
-        self.tag_of_own(Method::GET, &own_blob_path(digest), &[])
+        self.tag_of_own(&Method::GET, &own_blob_path(digest), &[])
     }
 
-    fn tag_of_own(&self, method: Method, path: &str, body: &[u8]) -> Option<Tag> {
+    fn tag_of_own(&self, method: &Method, path: &str, body: &[u8]) -> Option<Tag> {
         // The owner's program comes from this machine.
         let here = IpAddr::V4(Ipv4Addr::LOCALHOST);
         let own = self.overlay.own_urls().towards(Some(here));
