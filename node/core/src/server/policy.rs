@@ -113,6 +113,7 @@ impl PolicyGate {
                     handler: handler.to_owned(),
                     text: text.to_owned(),
                     from: asker.address,
+                    id: asker.id.clone(),
                     peer: asker.peer.clone(),
                 };
                 let decided = self.run(policy, asker, move |policy| policy.allows_query(&asked));
@@ -218,6 +219,7 @@ impl PolicyGate {
                 handler,
                 text,
                 from: who.address,
+                id: who.id.clone(),
                 peer: who.peer.clone(),
             });
             asked

@@ -107,7 +107,7 @@ impl Service {
         let mut request = request.body(Body::from(body)).unwrap();
         request
             .extensions_mut()
-            .insert(Remote((from.address, 4_242).into()));
+            .insert(Remote::plain((from.address, 4_242).into()));
         self.router.clone().oneshot(request).await.unwrap()
     }
 
