@@ -173,7 +173,7 @@ async fn holder(context: &Context, digest: Digest, asking: &Asking<'_>) -> Optio
     let note = context
         .passing
         .noted(met.as_ref().unwrap_or(&named), digest)?;
-    let is_of_owner = Scope::of_source(asking.remote.address.ip()) == Scope::Machine;
+    let is_of_owner = Scope::of_source(asking.remote.ip()) == Scope::Machine;
     let peer = match (note.for_owner, met) {
         (Some(peer), _) if is_of_owner => peer,
         (_, met) => context.overlay.destination(&met?),
