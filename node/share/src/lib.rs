@@ -36,6 +36,7 @@ mod keeper;
 mod links;
 mod listing;
 mod publisher;
+mod reader;
 mod root;
 mod siblings;
 mod skipped;

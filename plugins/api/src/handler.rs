@@ -253,6 +253,37 @@ pub trait Files: Send + Sync {
     /// # Errors
     /// [`HandlerError::Files`] when it cannot be read.
     fn read(&self, name: &str, from: u64, most: usize) -> Result<Option<Vec<u8>>, HandlerError>;
+
+    /// Returns a reader for one question about many files, best in order of their
+    /// names: what it finds out on the way to a file it need not find out again for
+    /// the next one.
+    fn reader(&self) -> Box<dyn FileReader + '_> {
+        Box::new(EachByItself(self))
+    }
+}
+
+/// Reads files one after the other.
+pub trait FileReader {
+    /// As [`Files::read`]. What was found on the way to a file holds for a moment.
+    ///
+    /// # Errors
+    /// [`HandlerError::Files`] when it cannot be read.
+    fn read(&mut self, name: &str, from: u64, most: usize)
+    -> Result<Option<Vec<u8>>, HandlerError>;
+}
+
+/// Reads each file as if it were the only one.
+struct EachByItself<'f, F: ?Sized>(&'f F);
+
+impl<F: Files + ?Sized> FileReader for EachByItself<'_, F> {
+    fn read(
+        &mut self,
+        name: &str,
+        from: u64,
+        most: usize,
+    ) -> Result<Option<Vec<u8>>, HandlerError> {
+        self.0.read(name, from, most)
+    }
 }
 
 /// Takes the hits of a handler.

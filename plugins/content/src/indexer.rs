@@ -23,7 +23,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use plugin_api::{FileInfo, IndexStatus};
+use plugin_api::{FileInfo, FileReader, IndexStatus};
 
 use crate::{
     limits::{
@@ -86,6 +86,7 @@ struct Indexing<'a> {
     shared: &'a Shared,
     store: Store,
     caught_up: &'a CaughtUp,
+    reader: Box<dyn FileReader + 'a>,
     trigrams: Trigrams,
     /// What was added since the last commit.
     batch: Batch,
@@ -132,6 +133,7 @@ impl<'a> Indexing<'a> {
             shared,
             store,
             caught_up,
+            reader: shared.files.reader(),
             trigrams: Trigrams::new(),
             batch: Batch::default(),
             batch_bytes: 0,
@@ -269,7 +271,13 @@ impl<'a> Indexing<'a> {
         let Some(long) = long else { return false };
         let stopped = || self.shared.is_stopped();
         let files = self.shared.files.as_ref();
-        let appended = long.appended(files, file, &stopped, &mut self.trigrams);
+        let appended = long.appended(
+            files,
+            self.reader.as_mut(),
+            file,
+            &stopped,
+            &mut self.trigrams,
+        );
         let Ok(Some((trigrams, now))) = appended else {
             return false;
         };
@@ -330,7 +338,8 @@ impl<'a> Indexing<'a> {
             return Err(io::Error::other("the index cannot be written"));
         }
         let stopped = || self.shared.is_stopped();
-        let mut source = FileBytes::new(self.shared.files.as_ref(), file, &stopped);
+        let files = self.shared.files.as_ref();
+        let mut source = FileBytes::new(files, self.reader.as_mut(), file, &stopped);
         let mut text = Vec::with_capacity(
             usize::try_from(file.size).map_or(TEXT_MAX, |size| size.min(TEXT_MAX)),
         );

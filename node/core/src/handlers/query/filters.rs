@@ -2,7 +2,7 @@
 
 use std::{ops::RangeInclusive, sync::Arc, time::SystemTime};
 
-use plugin_api::{FileInfo, Files, Flow, Gap, HandlerError};
+use plugin_api::{FileInfo, FileReader, Files, Flow, Gap, HandlerError};
 
 use super::{Sign, dates, kinds, sizes};
 
@@ -245,6 +245,10 @@ impl Files for Filtered {
 
     fn read(&self, name: &str, from: u64, most: usize) -> Result<Option<Vec<u8>>, HandlerError> {
         self.files.read(name, from, most)
+    }
+
+    fn reader(&self) -> Box<dyn FileReader + '_> {
+        self.files.reader()
     }
 }
 
