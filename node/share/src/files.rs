@@ -35,8 +35,30 @@ impl Files for Catalogue {
             .map_err(|error| HandlerError::Files(error.to_string()))
     }
 
-    fn visit_words(&self, visit: &mut dyn FnMut(&str) -> Flow) -> Result<bool, HandlerError> {
-        Ok(self.words(visit))
+    fn visit_near_words(
+        &self,
+        word: &str,
+        wrong: u8,
+        visit: &mut dyn FnMut(&str) -> Flow,
+    ) -> Result<bool, HandlerError> {
+        Ok(self.near_words(word, wrong, visit))
+    }
+
+    fn visit_folded_words(
+        &self,
+        text: &str,
+        visit: &mut dyn FnMut(&str) -> Flow,
+    ) -> Result<bool, HandlerError> {
+        Ok(self.folded_words(text, visit))
+    }
+
+    fn visit_with_words(
+        &self,
+        words: &[String],
+        visit: &mut dyn FnMut(&FileInfo) -> Flow,
+    ) -> Result<(), HandlerError> {
+        self.with_words(words, visit)
+            .map_err(|error| HandlerError::Files(error.to_string()))
     }
 
     fn identity(&self) -> Option<u64> {

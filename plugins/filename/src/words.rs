@@ -4,7 +4,7 @@
 //! it; or, misspelt, if one of its words is a few letters away: one for words
 //! from [`MISSPELT_ONE`] letters on, two from [`MISSPELT_TWO`] on.
 
-use plugin_api::words;
+use plugin_api::{Flow, words};
 use plugin_words::folded;
 
 /// Most words of a text that are looked for.
@@ -19,8 +19,11 @@ const MISSPELT_ONE: usize = 4;
 /// Letters from which on two may be wrong.
 const MISSPELT_TWO: usize = 8;
 
+/// Most letters of a word that may be wrong.
+const WRONG_MAX: usize = 2;
+
 /// Most spellings of a word that are looked for one by one.
-const SPELLINGS_MAX: usize = 8;
+const SPELLINGS_MAX: usize = 256;
 
 /// How well a name fits; the least is the best.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -81,13 +84,10 @@ impl Words {
         self.lower.iter().all(|word| word.is_ascii())
     }
 
-    /// Whether a word of a name, in lower case, has the longest one folded, and not as
-    /// it is.
-    pub(crate) fn is_spelling(&self, there: &str) -> bool {
-        let longest = self.folded.iter().max_by_key(|word| word.len());
-        longest.is_some_and(|longest| {
-            (!there.is_ascii() || !self.are_ascii()) && folded(there).contains(longest.as_str())
-        })
+    /// The longest one, folded.
+    pub(crate) fn longest_folded(&self) -> Option<&str> {
+        let longest = self.folded.iter().max_by_key(|word| word.len())?;
+        Some(longest)
     }
 
     /// A text of which every name has one that has all words as they are.
@@ -111,14 +111,12 @@ impl Words {
         pieces.max_by_key(shortest).unwrap_or_default()
     }
 
-    /// How names spell the words, nothing yet.
-    pub(crate) fn spellings(&self) -> Spellings<'_> {
-        Spellings(
-            self.folded
-                .iter()
-                .filter_map(|word| Spelling::of(word))
-                .collect(),
-        )
+    /// How names spell the words, nothing yet. Words that may be meant by numbers are not
+    /// among them.
+    pub(crate) fn spellings(&self) -> impl Iterator<Item = Spelling> {
+        let is_alone = self.folded.len() == 1;
+        let words = self.folded.iter();
+        words.filter_map(move |word| Spelling::of(word, is_alone))
     }
 
     /// For each word the texts of which every name that has it, misspelt too, has
@@ -184,66 +182,81 @@ fn rank(wanted: &[String], name: &str, length: usize, misspelt: bool) -> Option<
     Some(rank)
 }
 
-/// How names spell the words of a text. Words that may be meant by numbers are
-/// not among them.
-#[derive(Debug)]
-pub(crate) struct Spellings<'w>(Vec<Spelling<'w>>);
-
 /// How names spell a word.
 #[derive(Debug)]
-struct Spelling<'w> {
-    word: &'w str,
-    /// Whether one has it as it is.
-    as_it_is: bool,
-    /// Words of names that are nearly it, one more than [`SPELLINGS_MAX`] at most.
-    near: Vec<String>,
+pub(crate) struct Spelling {
+    word: String,
+    /// Whether it is the only word, so that no name has it as it is.
+    is_alone: bool,
+    /// Words of names that are nearly it, by the number of wrong letters; one more than
+    /// [`SPELLINGS_MAX`] at most.
+    near: [Vec<String>; WRONG_MAX + 1],
 }
 
-impl<'w> Spellings<'w> {
-    /// Notes a word of a name, which is not of digits alone.
-    pub(crate) fn note(&mut self, there: &str) {
-        for spelling in &mut self.0 {
-            spelling.note(there);
-        }
-    }
-
-    /// Texts of which every name has one that has all words, misspelt ones too:
-    /// the spellings of one word, none if no name has it. `None` if that does not
-    /// help.
-    pub(crate) fn texts(self) -> Option<Vec<String>> {
-        let fewest = self.0.into_iter().min_by_key(Spelling::count)?;
-        (fewest.count() <= SPELLINGS_MAX).then(|| fewest.texts())
-    }
-}
-
-impl Spelling<'_> {
-    fn of(word: &str) -> Option<Spelling<'_>> {
+impl Spelling {
+    fn of(word: &str, is_alone: bool) -> Option<Spelling> {
         let letters = word.chars().filter(|c| !c.is_ascii_digit()).count();
-        (letters > most_wrong(word.chars().count())).then_some(Spelling {
-            word,
-            as_it_is: false,
-            near: Vec::new(),
+        (letters > most_wrong(word.chars().count())).then(|| Spelling {
+            word: word.to_owned(),
+            is_alone,
+            near: Default::default(),
         })
     }
 
-    fn note(&mut self, there: &str) {
-        let is_folded = !there.is_ascii() && folded(there).contains(self.word);
-        if there.contains(self.word) {
-            self.as_it_is = true;
-        } else if self.near.len() <= SPELLINGS_MAX
-            && (is_folded || nearly(self.word, there).is_some())
-        {
-            self.near.push(there.to_owned());
+    /// The word.
+    pub(crate) fn word(&self) -> &str {
+        &self.word
+    }
+
+    /// How many letters of it may be wrong.
+    pub(crate) fn wrong(&self) -> u8 {
+        u8::try_from(most_wrong(self.word.chars().count())).unwrap_or(0)
+    }
+
+    /// Notes a word of a name, and says whether more are welcome.
+    pub(crate) fn note(&mut self, there: &str) -> Flow {
+        if there.contains(&self.word) || self.near.iter().flatten().any(|near| near == there) {
+            return Flow::Continue;
+        }
+        let is_folded = !there.is_ascii() && folded(there).contains(&self.word);
+        let wrong = if is_folded {
+            Some(0)
+        } else {
+            nearly(&self.word, there).map(|(wrong, _)| wrong)
+        };
+        if let Some(wrong) = wrong {
+            self.near[wrong.min(WRONG_MAX)].push(there.to_owned());
+        }
+        if self.count() > SPELLINGS_MAX {
+            Flow::Stop
+        } else {
+            Flow::Continue
         }
     }
 
-    fn count(&self) -> usize {
-        usize::from(self.as_it_is) + self.near.len()
+    /// Whether there are few enough to look for each.
+    pub(crate) fn helps(&self) -> bool {
+        self.count() <= SPELLINGS_MAX
     }
 
-    fn texts(self) -> Vec<String> {
-        let as_it_is = self.as_it_is.then(|| self.word.to_owned());
-        as_it_is.into_iter().chain(self.near).collect()
+    /// Number of words that names may have instead of it.
+    pub(crate) fn count(&self) -> usize {
+        self.near.iter().map(Vec::len).sum()
+    }
+
+    /// The word, if names may have it as it is.
+    pub(crate) fn as_it_is(&self) -> Option<&str> {
+        (!self.is_alone).then_some(&self.word)
+    }
+
+    /// Whether it is the only word.
+    pub(crate) fn is_alone(&self) -> bool {
+        self.is_alone
+    }
+
+    /// Words of names that are nearly it, those with fewer wrong letters first.
+    pub(crate) fn nearest_first(&self) -> impl Iterator<Item = &[String]> {
+        self.near.iter().map(Vec::as_slice)
     }
 }
 
@@ -408,35 +421,53 @@ mod tests {
         assert_eq!(rank("...", "a"), None);
     }
 
-    /// What names with these words are looked for with.
-    fn texts(text: &str, known: &[&str]) -> Option<Vec<String>> {
+    /// What names with these words are looked for with, of the first word.
+    fn near(text: &str, known: &[&str]) -> Option<Vec<Vec<String>>> {
         let words = Words::of(text);
-        let mut spellings = words.spellings();
+        let mut spelling = words.spellings().next()?;
         for word in known {
-            spellings.note(word);
+            spelling.note(word);
         }
-        spellings.texts()
+        let near = spelling.nearest_first().map(<[String]>::to_vec);
+        spelling.helps().then(|| near.collect())
     }
 
     #[test]
-    fn names_are_looked_for_with_the_spellings_of_the_rarest_word() {
-        let known = ["plan", "explain", "plans", "year", "years"];
-        let found = |text| texts(text, &known).unwrap();
-        assert_eq!(found("plam"), ["plan"]);
-        assert_eq!(found("plain"), ["plain", "plan"]);
-        assert_eq!(found("yaer pla"), ["year"]);
-        assert!(found("plan month").is_empty());
-    }
-
-    #[test]
-    fn numbers_and_words_with_many_spellings_are_looked_for_otherwise() {
-        assert_eq!(texts("2024", &["plan"]), None);
-        assert_eq!(texts("a024", &["plan"]), None);
-        let many = [
-            "plaa", "plab", "plac", "plad", "plae", "plaf", "plag", "plah", "plai",
+    fn spellings_of_a_word_are_noted_by_their_wrong_letters() {
+        let known = [
+            "plan", "explain", "plans", "plan", "plän", "holidays", "xplam",
         ];
-        assert_eq!(texts("plan", &many), None);
-        assert_eq!(texts("plan", &many[1..]).unwrap(), many[1..]);
+        let found = |text| near(text, &known).unwrap();
+        assert_eq!(found("plam"), [vec![], vec!["plan"], vec![]]);
+        assert_eq!(found("plain"), [vec![], vec!["plan"], vec![]]);
+        assert_eq!(found("plan"), [vec!["plän"], vec![], vec![]]);
+        assert_eq!(found("hollidas"), [vec![], vec![], vec!["holidays"]]);
+        assert!(found("month").concat().is_empty());
+    }
+
+    #[test]
+    fn a_word_by_itself_was_looked_for_as_it_is() {
+        let as_it_is = |text: &str| {
+            let words = Words::of(text);
+            let spellings = words.spellings();
+            spellings
+                .map(|spelling| spelling.as_it_is().is_some())
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(as_it_is("plan"), [false]);
+        assert_eq!(as_it_is("plan year"), [true, true]);
+    }
+
+    #[test]
+    fn numbers_and_words_with_very_many_spellings_are_looked_for_otherwise() {
+        assert_eq!(near("2024", &["plan"]), None);
+        assert_eq!(near("a024", &["plan"]), None);
+        let letters = || ('a'..='z').filter(|letter| *letter != 'l');
+        let many = letters().flat_map(|a| letters().map(move |b| format!("plan{a}{b}ng")));
+        let many: Vec<_> = many.collect();
+        let many: Vec<_> = many.iter().map(String::as_str).collect();
+        assert_eq!(near("planning", &many), None);
+        assert!(near("planning", &many[..SPELLINGS_MAX]).is_some());
     }
 
     /// All words that differ from `word` in one letter.

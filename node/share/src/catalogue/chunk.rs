@@ -6,9 +6,14 @@
 //! a file costs 48 bytes and the length of its last part, twice if it
 //! is not in lower case.
 
-use std::{cmp::Ordering, sync::Arc};
+use std::{
+    cmp::Ordering,
+    hash::{DefaultHasher, Hash, Hasher},
+    sync::{Arc, OnceLock},
+};
 
 use memchr::memmem::Finder;
+use plugin_api::words;
 
 use crate::Stamp;
 
@@ -71,6 +76,44 @@ pub(crate) struct Chunk {
     names: Box<str>,
     /// The same in lower case, if that is another text.
     lower: Option<Lower>,
+    /// Made when it is first asked for.
+    words: OnceLock<WordFilter>,
+}
+
+/// Which words the names of a chunk may have: a Bloom filter with two bits for a word.
+#[derive(Debug)]
+struct WordFilter(Box<[u64]>);
+
+impl WordFilter {
+    /// Bits for each word: about one of forty others seems to be there.
+    const BITS: usize = 12;
+
+    fn of(hashes: &[u64]) -> WordFilter {
+        let length = (hashes.len() * Self::BITS).div_ceil(64).max(1);
+        let mut filter = WordFilter(vec![0; length].into());
+        for hash in hashes {
+            for bit in filter.bits(*hash) {
+                filter.0[bit / 64] |= 1 << (bit % 64);
+            }
+        }
+        filter
+    }
+
+    fn may_have(&self, hash: u64) -> bool {
+        let is_set = |bit: usize| self.0[bit / 64] >> (bit % 64) & 1 == 1;
+        self.bits(hash).into_iter().all(is_set)
+    }
+
+    fn bits(&self, hash: u64) -> [usize; 2] {
+        let all = self.0.len() as u64 * 64;
+        [hash & 0xffff_ffff, hash >> 32].map(|half| usize::try_from(half % all).unwrap_or(0))
+    }
+}
+
+fn hash(word: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    word.hash(&mut hasher);
+    hasher.finish()
 }
 
 #[derive(Debug)]
@@ -180,6 +223,23 @@ impl Chunk {
 }
 
 impl Chunk {
+    /// Whether a name in lower case may have the word; if not, none has it.
+    pub(super) fn may_have(&self, word: &str) -> bool {
+        let filter = self.words.get_or_init(|| {
+            let names = self
+                .lower
+                .as_ref()
+                .map_or(&self.names, |lower| &lower.names);
+            let directories = self.directories.iter().map(|directory| &*directory.lower);
+            let texts = directories.chain([&**names]);
+            let mut hashes: Vec<u64> = texts.flat_map(words).map(hash).collect();
+            hashes.sort_unstable();
+            hashes.dedup();
+            WordFilter::of(&hashes)
+        });
+        filter.may_have(hash(word))
+    }
+
     fn mark_directories(&self, finder: &Finder<'_>, marked: &mut Marks) {
         let mut found = Marks::none();
         let mut any = false;
@@ -318,6 +378,7 @@ impl ChunkBuilder {
             records: records.into(),
             names: names.into(),
             lower,
+            words: OnceLock::new(),
         }))
     }
 }

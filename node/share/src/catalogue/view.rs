@@ -164,6 +164,25 @@ impl View {
         }
     }
 
+    /// Calls `visit` with each file that has one of `words` in its name, in lower case,
+    /// and maybe others, until it stops.
+    pub(crate) fn with_words<'v>(
+        &'v self,
+        words: &[String],
+        visit: &mut dyn FnMut(File<'v>) -> Flow,
+    ) {
+        for chunk in &self.chunks {
+            let mut marks = Marks::none();
+            for word in words.iter().filter(|word| chunk.may_have(word)) {
+                chunk.mark(&Finder::new(word.as_bytes()), &mut marks);
+            }
+            let mut each = |at: usize| visit(chunk.file(at));
+            if until_stop(marks.iter(), &mut each) == Flow::Stop {
+                return;
+            }
+        }
+    }
+
     /// The view after `changes`, which are in order of their names, and what
     /// they were.
     pub(crate) fn after(&self, changes: &[Change]) -> (View, Vec<(String, Was)>) {

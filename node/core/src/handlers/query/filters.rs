@@ -230,9 +230,36 @@ impl Files for Filtered {
         })
     }
 
-    fn visit_words(&self, visit: &mut dyn FnMut(&str) -> Flow) -> Result<bool, HandlerError> {
+    fn visit_near_words(
+        &self,
+        word: &str,
+        wrong: u8,
+        visit: &mut dyn FnMut(&str) -> Flow,
+    ) -> Result<bool, HandlerError> {
         // Those of files that are filtered out are words that no name has.
-        self.files.visit_words(visit)
+        self.files.visit_near_words(word, wrong, visit)
+    }
+
+    fn visit_folded_words(
+        &self,
+        text: &str,
+        visit: &mut dyn FnMut(&str) -> Flow,
+    ) -> Result<bool, HandlerError> {
+        self.files.visit_folded_words(text, visit)
+    }
+
+    fn visit_with_words(
+        &self,
+        words: &[String],
+        visit: &mut dyn FnMut(&FileInfo) -> Flow,
+    ) -> Result<(), HandlerError> {
+        self.files.visit_with_words(words, &mut |file| {
+            if self.filters.admits(file) {
+                visit(file)
+            } else {
+                Flow::Continue
+            }
+        })
     }
 
     fn identity(&self) -> Option<u64> {
