@@ -6,10 +6,12 @@
 pub(crate) mod cache;
 pub(crate) mod call;
 pub(crate) mod completions;
+pub(crate) mod doctor;
 pub(crate) mod events;
 pub(crate) mod fetch;
 pub(crate) mod grep;
 pub(crate) mod hello;
+pub(crate) mod log_level;
 pub(crate) mod ls;
 pub(crate) mod peers;
 pub(crate) mod plugin;
@@ -53,6 +55,8 @@ pub(crate) fn execute(
         Command::Ls(args) => runtime.block_on(ls::run(args, context)),
         Command::Rescan(args) => runtime.block_on(rescan::run(args, context)),
         Command::Status(args) => runtime.block_on(status::run(args, context)),
+        Command::Doctor(_) => runtime.block_on(doctor::run(context)),
+        Command::LogLevel(args) => runtime.block_on(log_level::run(args, context)),
         Command::Stop(_) => runtime.block_on(stop::run(context)),
         Command::RenewSecret(_) => runtime.block_on(renew_secret::run(context)),
         Command::Events(args) => runtime.block_on(events::run(args, context)),
@@ -70,18 +74,18 @@ pub(crate) fn execute(
     }
 }
 
-/// What every command works with.
+/// The context of every command.
 #[derive(Clone, Debug)]
 pub(crate) struct Context {
     state: Option<PathBuf>,
     pub(crate) output: Output,
     pub(crate) patience: Patience,
-    /// Whether it runs at the prompt of the shell, whose standard output is that of the chapter's client.
+    /// True if it runs at the prompt of the shell, whose standard output is that of the chapter's client.
     pub(crate) at_prompt: bool,
 }
 
 impl Context {
-    /// The context that the options of every command describe.
+    /// Creates the context that the options of every command describe.
     pub(crate) fn new(global: &GlobalArgs, patience: Patience) -> Context {
         Context {
             state: global.state.clone(),
@@ -91,7 +95,7 @@ impl Context {
         }
     }
 
-    /// The state directory of the owner's node.
+    /// Returns the state directory of the owner's node.
     pub(crate) fn state(&self) -> Result<PathBuf, CtlError> {
         if let Some(given) = &self.state {
             return Ok(given.clone());
@@ -107,18 +111,18 @@ impl Context {
         default_state()
     }
 
-    /// The owner's node.
+    /// Connects to the owner's node.
     pub(crate) fn connect(&self) -> Result<Connection, CtlError> {
         Connection::find(&self.state()?)
     }
 
-    /// The state directory, if one was given.
+    /// Returns the state directory, if one was given.
     #[cfg(feature = "embedded")]
     pub(crate) fn given_state(&self) -> Option<PathBuf> {
         self.state.clone()
     }
 
-    /// The same for a node with another state directory.
+    /// Returns the same context for a node with another state directory.
     #[cfg(feature = "embedded")]
     pub(crate) fn at(&self, state: &std::path::Path) -> Context {
         Context {
@@ -127,7 +131,7 @@ impl Context {
         }
     }
 
-    /// The same with what options of one line of the shell add.
+    /// Returns the same context with the options of one line of the shell.
     pub(crate) fn with_options(&self, global: &GlobalArgs, has_state: bool) -> Context {
         let given = global.output();
         let mut context = self.with_patience(self.patience.clone().with_timeout(global.timeout));
@@ -154,7 +158,7 @@ impl Context {
         }
     }
 
-    /// The same with other patience.
+    /// Returns the same context with other patience.
     pub(crate) fn with_patience(&self, patience: Patience) -> Context {
         Context {
             patience,

@@ -1,4 +1,4 @@
-//! How far the answer to a search can be trusted to be all there is, in words.
+//! The completeness of the answer to a search, in words.
 
 use node_api::search::{GapReason, SearchAnswer, SearchEnd, SearchGap, TraceStep};
 use serde_json::json;
@@ -8,7 +8,7 @@ use crate::{
     output::{Output, escaped, plural},
 };
 
-/// Says who was asked, if that is wanted, and how complete the answer is.
+/// Shows each node that was asked, if that is wanted, and the completeness of the answer.
 pub(crate) fn tell(output: Output, answer: &SearchAnswer, trace: Trace) {
     if trace == Trace::Show {
         for step in &answer.trace {
@@ -18,7 +18,7 @@ pub(crate) fn tell(output: Output, answer: &SearchAnswer, trace: Trace) {
     output.note(&line(answer));
 }
 
-/// Whether each node that was asked is told of.
+/// The choice to list each node that was asked, or not.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Trace {
     Show,
@@ -26,13 +26,13 @@ pub(crate) enum Trace {
 }
 
 impl Trace {
-    /// What `--trace` says.
+    /// Returns the choice of `--trace`.
     pub(crate) fn wanted(given: bool) -> Trace {
         if given { Trace::Show } else { Trace::Hide }
     }
 }
 
-/// What nothing found means: that there is nothing, or that nobody knows.
+/// Returns the meaning of an answer without hits: there is nothing, or nobody knows.
 pub(crate) fn nothing(answer: &SearchAnswer, what: &str) -> CtlError {
     let away = away(answer.unreachable);
     let why = match answer.end {
@@ -55,7 +55,7 @@ pub(crate) fn nothing(answer: &SearchAnswer, what: &str) -> CtlError {
     CtlError::incomplete(format!("{what}, but {why}"))
 }
 
-/// What to say of nodes that cannot be reached.
+/// Describes nodes that cannot be reached.
 fn away(unreachable: u32) -> String {
     let nodes = if unreachable == 1 { "node" } else { "nodes" };
     format!("{unreachable} {nodes} that may have it cannot be reached from here")
@@ -111,7 +111,7 @@ fn line(answer: &SearchAnswer) -> String {
 /// Most names that are said.
 const NAMES_MAX: usize = 5;
 
-/// Says what an answer does not cover.
+/// Names the gaps in an answer.
 fn uncovered(answer: &SearchAnswer) -> String {
     if answer.gaps.is_empty() {
         return "some files could not be looked at to their end: they are still being read, cannot be read, or are text that goes on in binary".to_owned();

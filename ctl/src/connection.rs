@@ -89,12 +89,12 @@ impl Connection {
         })
     }
 
-    /// Where the node listens for controllers.
+    /// Returns the place where the node listens for controllers.
     pub(crate) fn place(&self) -> Place {
         self.callee.place.clone()
     }
 
-    /// A connection over WebSocket, for what the node sends by itself.
+    /// Opens a connection over WebSocket, for messages that the node sends by itself.
     pub(crate) async fn web_socket(&self) -> Result<WsClient, CtlError> {
         let stream = self.channel.connect().await;
         let stream = stream.map_err(|error| self.callee.not_connected(&error))?;
@@ -107,7 +107,7 @@ impl Connection {
     }
 }
 
-/// Checks that nobody else can read or change what is in a state directory.
+/// Checks that nobody else can read or change the files of a state directory.
 fn check_state(state: &Path) -> Result<(), CtlError> {
     let checked =
         check_directory(state).map_err(|error| CtlError::file("look at", state, error))?;
@@ -117,7 +117,7 @@ fn check_state(state: &Path) -> Result<(), CtlError> {
     })
 }
 
-/// The value of the header, marked so that nothing shows it.
+/// Returns the value of the header, marked so that nothing shows it.
 fn authorization(secret: &SecretString) -> Option<HeaderValue> {
     let bearer = SecretString::from(format!("Bearer {}", secret.expose_secret()));
     let mut value = HeaderValue::from_str(bearer.expose_secret()).ok()?;

@@ -42,18 +42,18 @@ const HEAD_MAX: usize = 16 * 1024;
 /// Most headers of an answer.
 const HEADERS_MAX: usize = 64;
 
-/// What is downloaded.
+/// The file to download.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct QueryTarget<'a> {
     /// URL of the peer port.
     pub(crate) url: &'a str,
     /// Name of the file.
     pub(crate) name: &'a str,
-    /// What the peer port wants to see, if the node is of a private network.
+    /// The pass to show to the peer port, if the node is of a private network.
     pub(crate) pass: Option<&'a str>,
 }
 
-/// Asks the peer port for the file and writes it to `target`. `on_bytes` is told how many bytes there are so far.
+/// Asks the peer port for the file and writes it to `target`. `on_bytes` gets the number of bytes so far.
 /// Returns the size of the file.
 pub(crate) async fn query(
     wanted: QueryTarget<'_>,
@@ -142,7 +142,7 @@ impl PeerPort {
         request
     }
 
-    /// The next bytes of the body, `None` at its end.
+    /// Returns the next bytes of the body, `None` at its end.
     async fn next(&self, body: &mut Incoming) -> Result<Option<Bytes>, CtlError> {
         while let Some(frame) = self.silence_over(body.frame()).await? {
             let frame = frame.map_err(|error| self.broken(&error.to_string()))?;

@@ -24,7 +24,7 @@ const STOP_TIME: Duration = Duration::from_secs(5);
 const ANY_PORT: SocketAddr =
     SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 0);
 
-/// What an embedded node is to be. What is missing is temporary or free.
+/// The options of an embedded node. A missing one is temporary or free.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct EmbeddedOptions {
     /// The directory to share.
@@ -33,7 +33,7 @@ pub(crate) struct EmbeddedOptions {
     pub(crate) plugins: Option<PathBuf>,
     /// The state directory.
     pub(crate) state: Option<PathBuf>,
-    /// Where to listen for peers.
+    /// The address to listen on for peers.
     pub(crate) listen: Option<SocketAddr>,
     /// The URL for peers.
     pub(crate) url: Option<String>,
@@ -76,17 +76,17 @@ impl EmbeddedNode {
         })
     }
 
-    /// The URL under which peers reach it.
+    /// Returns the URL under which peers reach it.
     pub(crate) fn url(&self) -> &str {
         self.running.url()
     }
 
-    /// The directory that it shares.
+    /// Returns the directory that it shares.
     pub(crate) fn share(&self) -> &Path {
         self.running.share()
     }
 
-    /// Its state directory.
+    /// Returns its state directory.
     pub(crate) fn state(&self) -> &Path {
         self.running.state()
     }

@@ -1,6 +1,6 @@
-//! Everything that can go wrong, classified once: what to say and with which code to exit.
+//! Errors, classified once: the message and the exit code.
 //!
-//! Each error is one sentence for a person that says what happened, to which file or peer, and what to do. Its
+//! Each error is one sentence for a person with the failure, the file or peer, and the remedy. Its
 //! [`ErrorCode`] is the same word and number for programs: in `--json`, in scripts, and as exit code.
 //!
 //! Absent on purpose: backtraces, causes of causes, secrets.
@@ -30,13 +30,13 @@ use crate::{
     connection::{NotRunning, Place},
 };
 
-/// What to do when there is no node.
+/// Advice for when there is no node.
 const START_ONE: &str = "start one with `noded --share DIR` or `ctl up --share DIR`";
 
-/// Why a command did not do what it was asked to do.
+/// The error of a command.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CtlError {
-    /// What the node answered, or an error of ours that has no more to it.
+    /// The error that the node answered, or one of ours that has no more to it.
     #[error("{0}")]
     Api(#[from] ApiError),
     #[error("no node answers at {place}{}; {START_ONE}", from(.place, .file))]
@@ -90,7 +90,7 @@ pub(crate) enum CtlError {
     /// A script ended with `exit(code)`. Nothing is said.
     #[error("the script ended with exit code {0}")]
     ScriptExit(u8),
-    /// Whoever read standard output has gone. Not an error.
+    /// The reader of standard output has gone. Not an error.
     #[error("nobody reads standard output")]
     OutputClosed,
     #[error("cannot write to standard output: {0}")]
@@ -98,37 +98,37 @@ pub(crate) enum CtlError {
 }
 
 impl CtlError {
-    /// A command or parameter that makes no sense.
+    /// Returns the error of a command or parameter that is not valid.
     pub(crate) fn usage(message: impl Into<String>) -> CtlError {
         ApiError::new(ErrorCode::Usage, message).into()
     }
 
-    /// Something that is not there.
+    /// Returns the error of something that is not there.
     pub(crate) fn not_found(message: impl Into<String>) -> CtlError {
         ApiError::new(ErrorCode::NotFound, message).into()
     }
 
-    /// Nothing was found, and the answer is not complete.
+    /// Returns the error of an answer that is empty and not complete.
     pub(crate) fn incomplete(message: impl Into<String>) -> CtlError {
         ApiError::new(ErrorCode::Incomplete, message).into()
     }
 
-    /// A peer or node that could not be reached.
+    /// Returns the error of a peer or node that could not be reached.
     pub(crate) fn network(message: impl Into<String>) -> CtlError {
         ApiError::new(ErrorCode::Network, message).into()
     }
 
-    /// Several things of one command went wrong, all with this code if there is one.
+    /// Returns the error of several things of one command, with the code of all if there is one.
     pub(crate) fn of_several(code: Option<ErrorCode>, message: impl Into<String>) -> CtlError {
         ApiError::new(code.unwrap_or(ErrorCode::Failed), message).into()
     }
 
-    /// Anything else.
+    /// Returns any other error.
     pub(crate) fn failed(message: impl Into<String>) -> CtlError {
         ApiError::new(ErrorCode::Failed, message).into()
     }
 
-    /// A file of this machine that could not be used; `action` is a verb such as `read`.
+    /// Returns the error of a file of this machine; `action` is a verb such as `read`.
     pub(crate) fn file(action: &'static str, path: &Path, source: io::Error) -> CtlError {
         CtlError::File {
             action,
@@ -137,7 +137,7 @@ impl CtlError {
         }
     }
 
-    /// A failure to write results.
+    /// Returns the error of a failure to write results.
     pub(crate) fn output(error: io::Error) -> CtlError {
         match error.kind() {
             io::ErrorKind::BrokenPipe => CtlError::OutputClosed,
@@ -145,7 +145,7 @@ impl CtlError {
         }
     }
 
-    /// What a caller may act on.
+    /// Returns the code that a caller may act on.
     pub(crate) fn code(&self) -> ErrorCode {
         match self {
             CtlError::Api(error) => error.code,
@@ -173,7 +173,7 @@ impl CtlError {
         }
     }
 
-    /// The code with which the program ends.
+    /// Returns the code with which the program ends.
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
             CtlError::ScriptExit(code) => *code,
@@ -182,7 +182,7 @@ impl CtlError {
         }
     }
 
-    /// Whether the person or a limit of theirs stopped the work, so that nothing else may go on.
+    /// Returns true if the person or a limit of theirs stopped the work, so that nothing else may go on.
     pub(crate) fn is_stop(&self) -> bool {
         matches!(
             self,
@@ -193,7 +193,7 @@ impl CtlError {
         )
     }
 
-    /// The line for standard error, if there is something to say.
+    /// Returns the line for standard error, if there is something to say.
     pub(crate) fn line(&self) -> Option<String> {
         match self {
             CtlError::ScriptExit(_) | CtlError::OutputClosed => None,
@@ -202,25 +202,25 @@ impl CtlError {
         }
     }
 
-    /// The object for standard error with `--json`, if there is something to say.
+    /// Returns the object for standard error with `--json`, if there is something to say.
     pub(crate) fn json(&self) -> Option<Value> {
         self.line()?;
         Some(object(self.code(), &self.to_string()))
     }
 }
 
-/// An error as `--json` shows it.
+/// Returns an error as `--json` shows it.
 pub(crate) fn object(code: ErrorCode, message: &str) -> Value {
     json!({ "error": { "code": code.name(), "exit": code.exit_code(), "message": message } })
 }
 
-/// Who was called, for the sentences about a failed call.
+/// The node that was called, for the sentences about a failed call.
 #[derive(Clone, Debug)]
 pub(crate) struct Callee {
     pub(crate) place: Place,
     /// The socket, or the file that named the address.
     pub(crate) file: PathBuf,
-    /// Where the secret came from, in words.
+    /// The source of the secret, in words.
     pub(crate) source_of_secret: String,
 }
 
@@ -323,7 +323,7 @@ fn answered(error: &jsonrpsee::types::ErrorObject<'_>) -> CtlError {
     }
 }
 
-/// Returns what an error of the node means beyond its code, as far as this program knows it.
+/// Returns the meaning of an error of the node beyond its code, as far as this program knows it.
 fn reason(data: &RawValue) -> Option<ErrorReason> {
     let data: Value = serde_json::from_str(data.get()).ok()?;
     serde_json::from_value(data.get("reason")?.clone()).ok()
@@ -340,7 +340,7 @@ fn code_of_io(error: &io::Error) -> ErrorCode {
     }
 }
 
-/// Which file named the place, if it is not that file itself.
+/// Returns names the file that the place is from, if it is not that file itself.
 fn from(place: &Place, file: &Path) -> String {
     match place {
         Place::Socket(_) => String::new(),

@@ -1,4 +1,4 @@
-//! What a person or a program gets to see.
+//! The output for a person or a program.
 //!
 //! Results go to standard output, everything else to standard error. Text is for people: aligned and with short
 //! sizes on a terminal, tab-separated with exact sizes into a pipe. `--json` is for programs: one object, or one a
@@ -27,10 +27,11 @@ use tokio::{io::Interest, net::unix::pipe};
 
 use crate::error::CtlError;
 
-pub(crate) use human::{ago, bytes, parse_time, plural, timestamp, word};
+pub(crate) use human::{ago, parse_time, plural, timestamp, word};
+pub(crate) use node_base::size::shown as bytes;
 pub(crate) use progress::Progress;
 
-/// How results are written.
+/// The format of results.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Format {
     /// For people.
@@ -39,7 +40,7 @@ pub(crate) enum Format {
     Json,
 }
 
-/// How much is said beside results and errors.
+/// The amount of output beside results and errors.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Verbosity {
     /// Notes and progress.
@@ -56,12 +57,12 @@ pub(crate) struct Output {
 }
 
 impl Output {
-    /// Whether results are JSON.
+    /// Returns true if results are JSON.
     pub(crate) fn is_json(self) -> bool {
         self.format == Format::Json
     }
 
-    /// Whether a person looks at standard output.
+    /// Returns true if a person looks at standard output.
     pub(crate) fn is_for_a_person(self) -> bool {
         self.format == Format::Text && io::stdout().is_terminal()
     }
@@ -129,7 +130,7 @@ impl Output {
         }
     }
 
-    /// A size in bytes: short for a person, exact otherwise.
+    /// Formats a size in bytes: short for a person, exact otherwise.
     pub(crate) fn size(self, size: u64) -> String {
         if self.is_for_a_person() {
             bytes(size)
@@ -138,7 +139,7 @@ impl Output {
         }
     }
 
-    /// A time in Unix milliseconds: how long ago for a person, exact otherwise.
+    /// Formats a time in Unix milliseconds: its age for a person, exact otherwise.
     pub(crate) fn moment(self, milliseconds: u64) -> String {
         if self.is_for_a_person() {
             ago(milliseconds, std::time::SystemTime::now())
@@ -176,30 +177,30 @@ impl Output {
     }
 }
 
-/// The width of the window that `outlet` writes to, if it is a terminal that says so.
+/// Returns the width of the window that `outlet` writes to, if it is a terminal that has one.
 fn window(outlet: &impl AsFd) -> Option<usize> {
     let (Width(width), _) = terminal_size_of(outlet)?;
     (width > 0).then_some(width.into())
 }
 
-/// Foreign text on one line, safe for a terminal.
+/// Returns foreign text on one line, safe for a terminal.
 pub(crate) fn escaped(text: &str) -> String {
     escaped_whole(text).to_string()
 }
 
-/// Foreign text on one line, safe for a terminal, whose tabs are kept.
+/// Returns foreign text on one line, safe for a terminal, whose tabs are kept.
 pub(crate) fn escaped_line(text: &str) -> String {
     let pieces: Vec<_> = text.split('\t').map(escaped).collect();
     pieces.join("\t")
 }
 
-/// Text of a script, safe for a terminal, whose line breaks and tabs are kept.
+/// Returns text of a script, safe for a terminal, whose line breaks and tabs are kept.
 pub(crate) fn escaped_lines(text: &str) -> String {
     let lines: Vec<_> = text.split('\n').map(escaped_line).collect();
     lines.join("\n")
 }
 
-/// Writes a line to standard error. If nobody can see it, nobody can be told.
+/// Writes a line to standard error. If that is closed, nobody can read it.
 pub(crate) fn complain(text: &str) {
     let _ = writeln!(io::stderr().lock(), "{text}");
 }

@@ -1,11 +1,11 @@
-//! How long a person is ready to wait: until their deadline, or until they press Ctrl-C or close the terminal.
+//! The patience of a person, who waits until a deadline, or presses Ctrl-C or closes the terminal.
 //!
 //! One task listens for SIGINT, SIGTERM and SIGHUP as long as the program runs. Whatever waits, waits through
 //! [`Patience::bound`], which ends with the reason.
 //!
 //! # Invariants
 //! - Work that [`Patience::bound`] ends is dropped at once.
-//! - A signal ends what was begun before it. [`Patience::renewed`] begins anew.
+//! - A signal ends the work begun before it. [`Patience::renewed`] resets that.
 
 use std::{
     future::Future,
@@ -59,7 +59,7 @@ impl Patience {
         Ok(Patience::new(signals).with_timeout(timeout))
     }
 
-    /// Patience that ends when the count of signals grows.
+    /// Creates a patience that ends when the count of signals grows.
     pub(crate) fn new(signals: watch::Receiver<u64>) -> Patience {
         let seen = *signals.borrow();
         Patience {
@@ -69,14 +69,14 @@ impl Patience {
         }
     }
 
-    /// The same, with a deadline from now on if it is sooner than the one there is.
+    /// Returns the same patience, with a deadline from now on if it is sooner than the one there is.
     pub(crate) fn with_timeout(mut self, timeout: Option<Duration>) -> Patience {
         let new = timeout.map(|timeout| (Instant::now() + timeout, timeout));
         self.deadline = [self.deadline, new].into_iter().flatten().min();
         self
     }
 
-    /// The same after the signals so far were dealt with, its time starting now.
+    /// Returns the same patience after the signals so far were dealt with, its time starting now.
     pub(crate) fn renewed(&self) -> Patience {
         let timeout = self.deadline.map(|(_, timeout)| timeout);
         Patience::new(self.signals.clone()).with_timeout(timeout)
@@ -94,7 +94,7 @@ impl Patience {
         }
     }
 
-    /// Why nothing may go on, if patience has ended.
+    /// Returns the reason why nothing may go on, if patience has ended.
     pub(crate) fn check(&self) -> Result<(), CtlError> {
         if *self.signals.borrow() != self.seen {
             return Err(CtlError::Interrupted);

@@ -40,7 +40,7 @@ const STACK: usize = 64 * 1024 * 1024;
 /// A script and how to run it.
 #[derive(Clone, Debug)]
 pub(crate) struct Script {
-    /// What error messages call it.
+    /// Its name in error messages.
     pub(crate) label: String,
     pub(crate) text: String,
     pub(crate) args: Vec<String>,
@@ -86,7 +86,7 @@ fn run_ast(engine: &Engine, ast: &AST) -> Result<(), Box<EvalAltResult>> {
     engine.run_ast_with_scope(&mut Scope::new(), ast)
 }
 
-/// A first line `#!…` as a comment, so that positions stay. What editors of Windows put before it is left out.
+/// Turns a first line `#!…` into a comment, so that positions stay. A byte order mark before it is left out.
 fn without_shebang(text: &str) -> String {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     match text.strip_prefix("#!") {

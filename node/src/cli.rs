@@ -1,4 +1,4 @@
-//! What was said: the options of `noded`.
+//! The options of `noded`, as they are written.
 //!
 //! Nothing is read or checked here but the form of each option.
 
@@ -8,7 +8,7 @@ use clap::{Args, Parser, ValueEnum};
 use serde::Deserialize;
 
 use crate::settings::ListenAddress;
-use node_base::size::Size;
+use node_base::{schedule::RateSchedule, size::Size};
 
 /// Share a folder with peers and find files among them.
 ///
@@ -36,7 +36,7 @@ Exit codes: 0 ended cleanly, 1 failed, 2 wrong usage.
 SIXHOP_LOG sets what is logged: error, warn, info (default), debug, trace; or
 target=level, several with commas: warn,node_core::transfer=debug.";
 
-/// Options of a node, for `noded` and whoever embeds a node.
+/// Options of a node, for `noded` and programs that embed a node.
 #[derive(Args, Clone, Debug, Default)]
 pub struct NodeArgs {
     /// Directory to share; files that are fetched are stored there too
@@ -67,7 +67,7 @@ pub struct NodeArgs {
     #[arg(long, value_name = "ADDR:PORT", env = "SIXHOP_CONTROL")]
     pub control: Option<SocketAddr>,
 
-    /// Directory for the secret and what the node remembers
+    /// Directory for the secret and the state of the node
     /// [default: $XDG_STATE_HOME/sixhop]
     #[arg(long, value_name = "DIR", env = "SIXHOP_STATE")]
     pub state: Option<PathBuf>,
@@ -76,7 +76,7 @@ pub struct NodeArgs {
     #[arg(long, value_name = "URL", env = "SIXHOP_PEER", value_delimiter = ',')]
     pub peer: Vec<String>,
 
-    /// File with the URLs of peers, one a line; what stands behind a # is passed
+    /// File with the URLs of peers, one a line; text behind a # is passed
     /// over
     #[arg(long, value_name = "FILE", env = "SIXHOP_PEERS")]
     pub peers: Option<PathBuf>,
@@ -87,7 +87,7 @@ pub struct NodeArgs {
     pub plugins: Option<PathBuf>,
 
     /// File with the key of a private network, at least 32 bytes that only you
-    /// can read; who does not have it cannot search or fetch here
+    /// can read; nobody without it can search or fetch here
     #[arg(long, value_name = "FILE", env = "SIXHOP_NETWORK_KEY_FILE")]
     pub network_key_file: Option<PathBuf>,
 
@@ -96,16 +96,16 @@ pub struct NodeArgs {
     #[arg(long, value_name = "SIZE", env = "SIXHOP_CACHE_SIZE")]
     pub cache_size: Option<Size>,
 
-    /// Most bytes a second of files to others, such as 2M; 0 is no limit
-    /// [default: 0]
-    #[arg(long, value_name = "SIZE", env = "SIXHOP_UPLOAD_RATE")]
-    pub upload_rate: Option<Size>,
+    /// Most bytes a second of files to others, such as 2M; 0 is no limit. Times
+    /// of the day may have rates of their own: "2M; 08:00-18:00 500K" [default: 0]
+    #[arg(long, value_name = "RATE", env = "SIXHOP_UPLOAD_RATE")]
+    pub upload_rate: Option<RateSchedule>,
 
-    /// Most bytes a second of files from others; 0 is no limit [default: 0]
-    #[arg(long, value_name = "SIZE", env = "SIXHOP_DOWNLOAD_RATE")]
-    pub download_rate: Option<Size>,
+    /// Most bytes a second of files from others, in the same form [default: 0]
+    #[arg(long, value_name = "RATE", env = "SIXHOP_DOWNLOAD_RATE")]
+    pub download_rate: Option<RateSchedule>,
 
-    /// Whether to meet nodes of the local network by mDNS: auto does when the
+    /// Meet nodes of the local network by mDNS: auto does when the
     /// node listens there, on does also on loopback, off never [default: auto]
     #[arg(
         long,
@@ -121,10 +121,10 @@ pub struct NodeArgs {
     #[arg(long, value_name = "NAME", env = "SIXHOP_NETWORK")]
     pub network: Option<String>,
 
-    /// Say in the DHT which files this node has, so that `ctl fetch
+    /// Announce in the DHT which files this node has, so that `ctl fetch
     /// blake3:DIGEST` finds them anywhere. Everybody who knows the digest of a
     /// file then sees that the address of this node has it. What the policy
-    /// refuses to strangers is not said
+    /// refuses to strangers is not announced
     #[arg(long, env = "SIXHOP_PUBLISH")]
     pub publish: bool,
 
@@ -138,17 +138,38 @@ pub struct NodeArgs {
     )]
     pub dht_bootstrap: Vec<String>,
 
+    /// Form of the log on standard error: text, or json, one object a line
+    /// [default: text]
+    #[arg(
+        long,
+        value_name = "FORMAT",
+        env = "SIXHOP_LOG_FORMAT",
+        hide_possible_values = true
+    )]
+    pub log_format: Option<LogFormat>,
+
     /// Configuration file (TOML) with the other options as keys; see
     /// docs/configuration.md [default: $XDG_CONFIG_HOME/sixhop/config.toml, if it is there]
     #[arg(long, value_name = "FILE", env = "SIXHOP_CONFIG")]
     pub config: Option<PathBuf>,
 }
 
-/// Whether nodes of the local network are met by mDNS.
+/// The form of the log.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, ValueEnum)]
+#[serde(rename_all = "snake_case")]
+pub enum LogFormat {
+    /// Lines for people.
+    #[default]
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// The setting of mDNS in the local network.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, ValueEnum)]
 #[serde(rename_all = "snake_case")]
 pub enum Mdns {
-    /// When the node listens in a local network.
+    /// On when the node listens in a local network.
     #[default]
     Auto,
     /// Wherever the node listens.

@@ -8,7 +8,7 @@
 //! # Invariants
 //! - The guard stands before jsonrpsee: single calls, batches, notifications
 //!   and the upgrade to a WebSocket pass it alike, or not at all. There is no
-//!   method without the secret.
+//!   method without the secret. `/healthz` alone is answered without it, with one of two sentences.
 //! - No answer permits another origin to read it; requests that a page of
 //!   another origin could make are refused.
 //! - Connections, bodies, batches, calls in flight, subscriptions and waits
@@ -17,12 +17,14 @@
 
 mod cache;
 mod calls;
+mod doctor;
 mod events;
 mod fetch;
 mod guard;
 mod held;
 mod ids;
 mod messages;
+mod metrics;
 mod node;
 mod peer;
 mod plugin;
@@ -55,21 +57,21 @@ pub use self::{
     server::{ControlListeners, ControlServer},
 };
 
-/// What the owner may do.
+/// The actions that only the owner may take.
 #[derive(Clone, Debug)]
 pub struct Owner {
     /// The node.
     pub node: Arc<Node>,
     /// The address of the control connection.
     pub control: SocketAddr,
-    /// The secret, and what renews it.
+    /// The secret, and its renewal.
     pub renewal: Renewal,
     /// Is cancelled when the owner asks the node to stop.
     pub stop_asked: CancellationToken,
 }
 
 impl Owner {
-    /// All methods of the control connection.
+    /// Returns all methods of the control connection.
     fn methods(self) -> RpcModule<()> {
         let mut module = RpcModule::new(());
         let parts = [
@@ -99,7 +101,7 @@ impl Owner {
     }
 }
 
-/// The error for a name that could not be in a share.
+/// Returns the error for a name that could not be in a share.
 fn bad_name(text: &str, error: &node_wire::NameError) -> ApiError {
     let name = node_wire::escaped(text);
     ApiError::new(
@@ -108,7 +110,7 @@ fn bad_name(text: &str, error: &node_wire::NameError) -> ApiError {
     )
 }
 
-/// The error for a task that panicked.
+/// Returns the error for a task that panicked.
 fn broken() -> ApiError {
     ApiError::new(
         ErrorCode::Failed,

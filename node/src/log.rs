@@ -1,183 +1,128 @@
-//! What is logged, and how often.
+//! The log of the process, on standard error.
 //!
-//! Strangers cause warnings, as many as they like. So each kind of line, which is one place of the code, may be said
-//! [`BURST`] times at once and then every [`PAUSE`]; the next one that is said tells how many were left out.
+//! Its level can be changed while it runs, and lines of one kind have a limit.
+
+mod levels;
+mod limited;
 
 use std::{
-    collections::HashMap,
-    fmt,
-    sync::Mutex,
-    time::{Duration, Instant},
+    env, fmt, io,
+    sync::{Mutex, OnceLock},
 };
 
-use node_base::{clock::now, sync::lock};
-use tracing::{Event, Level, Subscriber, callsite::Identifier};
+use node_base::sync::lock;
 use tracing_subscriber::{
-    fmt::{
-        FmtContext,
-        format::{FormatEvent, FormatFields, Writer},
-    },
-    registry::LookupSpan,
+    EnvFilter,
+    fmt::format,
+    reload::{self, Handle},
 };
 
-/// Lines of a kind that are said at once.
-const BURST: u32 = 10;
+use self::{
+    levels::{Levels, NoLevel},
+    limited::Limited,
+};
+use crate::cli::LogFormat;
 
-/// Time after which one line more may be said.
-const PAUSE: Duration = Duration::from_secs(10);
+/// Variable that sets the level of the log.
+const VARIABLE: &str = "SIXHOP_LOG";
 
-/// Formats events, warnings of one kind at a limited rate.
-#[derive(Debug)]
-pub(crate) struct Limited<F> {
-    inner: F,
-    kinds: Mutex<HashMap<Identifier, Kind>>,
+/// The log that this process writes, once it writes one.
+static LOG: OnceLock<Log> = OnceLock::new();
+
+/// The error of a log that cannot be set up or changed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum LogError {
+    /// The variable makes no sense.
+    #[error("{VARIABLE}: {0}")]
+    Variable(#[source] NoLevel),
+    /// The variable is not text.
+    #[error("{VARIABLE} is not UTF-8; give error, warn, info, debug or trace")]
+    NotText,
+    /// What was asked for makes no sense.
+    #[error(transparent)]
+    Levels(#[from] NoLevel),
+    /// The program that embeds the node has a log of its own, or none.
+    #[error(
+        "the log is not that of the node: the program that runs it writes its own; run the node with `noded` or `ctl up`"
+    )]
+    NotOurs,
+    /// The log does not take it.
+    #[error("the log cannot be changed: {0}")]
+    Fixed(#[from] reload::Error),
 }
 
-/// How often a kind of line was said.
-#[derive(Clone, Copy, Debug)]
-struct Kind {
-    /// Lines that may still be said at once.
-    left: u32,
-    /// Since when another one is earned.
-    since: Instant,
-    /// Lines that were left out since the last one.
-    left_out: u64,
+/// Changes which events pass.
+type Reload = Box<dyn Fn(EnvFilter) -> Result<(), reload::Error> + Send + Sync>;
+
+struct Log {
+    levels: Mutex<Levels>,
+    reload: Reload,
 }
 
-impl<F> Limited<F> {
-    pub(crate) fn new(inner: F) -> Limited<F> {
-        Limited {
-            inner,
-            kinds: Mutex::default(),
-        }
-    }
-}
-
-impl Kind {
-    fn new(now: Instant) -> Kind {
-        Kind {
-            left: BURST,
-            since: now,
-            left_out: 0,
-        }
-    }
-
-    /// Returns how many lines were left out before this one, or `None` if it is left out, too.
-    fn say(&mut self, now: Instant) -> Option<u64> {
-        while self.left < BURST && now.saturating_duration_since(self.since) >= PAUSE {
-            self.left += 1;
-            self.since += PAUSE;
-        }
-        if self.left == BURST {
-            self.since = now;
-        }
-        if self.left == 0 {
-            self.left_out += 1;
-            return None;
-        }
-        self.left -= 1;
-        Some(std::mem::take(&mut self.left_out))
+impl fmt::Debug for Log {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Log")
+            .field("levels", &self.levels)
+            .finish_non_exhaustive()
     }
 }
 
-impl<S, N, F> FormatEvent<S, N> for Limited<F>
-where
-    S: Subscriber + for<'a> LookupSpan<'a>,
-    N: for<'a> FormatFields<'a> + 'static,
-    F: FormatEvent<S, N>,
-{
-    fn format_event(
-        &self,
-        context: &FmtContext<'_, S, N>,
-        mut writer: Writer<'_>,
-        event: &Event<'_>,
-    ) -> fmt::Result {
-        let level = *event.metadata().level();
-        // Whoever asks for more than that wants all of it.
-        if level > Level::WARN {
-            return self.inner.format_event(context, writer, event);
+/// Logs to standard error from now on, as `SIXHOP_LOG` says.
+///
+/// # Errors
+/// [`LogError`] when that variable makes no sense.
+pub(crate) fn to_stderr(format: LogFormat) -> Result<(), LogError> {
+    let said = match env::var(VARIABLE) {
+        Ok(said) => said,
+        Err(env::VarError::NotPresent) => String::new(),
+        Err(env::VarError::NotUnicode(_)) => return Err(LogError::NotText),
+    };
+    let levels: Levels = said.parse().map_err(LogError::Variable)?;
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(levels.filter())
+        .with_writer(io::stderr)
+        // A terminal that is gone is no reason to end otherwise than cleanly.
+        .log_internal_errors(false)
+        .with_ansi(false);
+    // Somebody who embeds the node may have set up logging before.
+    let started = match format {
+        LogFormat::Text => {
+            let events = Limited::new(format::format().with_ansi(false), format);
+            let builder = builder.event_format(events).with_filter_reloading();
+            let reload = reloading(builder.reload_handle());
+            builder.try_init().is_ok().then_some(reload)
         }
-        let now = now();
-        let mut kinds = lock(&self.kinds);
-        let kind = kinds.entry(event.metadata().callsite());
-        let said = kind.or_insert_with(|| Kind::new(now)).say(now);
-        drop(kinds);
-        let Some(left_out) = said else {
-            return Ok(());
-        };
-        self.inner.format_event(context, writer.by_ref(), event)?;
-        if left_out > 0 {
-            writeln!(
-                writer,
-                "  ({left_out} lines of this kind were left out before this one)"
-            )?;
+        LogFormat::Json => {
+            let events = format::format().json().flatten_event(true);
+            let events = Limited::new(events, format);
+            let builder = builder.json().event_format(events).with_filter_reloading();
+            let reload = reloading(builder.reload_handle());
+            builder.try_init().is_ok().then_some(reload)
         }
-        Ok(())
+    };
+    if let Some(reload) = started {
+        let levels = Mutex::new(levels);
+        // A process that already has a log keeps that one.
+        let _ = LOG.set(Log { levels, reload });
     }
+    Ok(())
 }
 
-#[cfg(test)]
-mod tests {
-    use std::{io, sync::Arc};
+fn reloading<S: 'static>(handle: Handle<EnvFilter, S>) -> Reload {
+    Box::new(move |filter| handle.reload(filter))
+}
 
-    use super::*;
-
-    #[test]
-    fn a_kind_is_said_at_once_and_then_now_and_again() {
-        let start = Instant::now();
-        let mut kind = Kind::new(start);
-        for _ in 0..BURST {
-            assert_eq!(kind.say(start), Some(0));
-        }
-        for _ in 0..1_000 {
-            assert_eq!(kind.say(start + PAUSE / 2), None);
-        }
-        assert_eq!(kind.say(start + PAUSE), Some(1_000));
-        assert_eq!(kind.say(start + PAUSE), None);
-        assert_eq!(kind.say(start + PAUSE * 2), Some(1));
-        let later = start + PAUSE * 100;
-        for _ in 0..BURST {
-            assert_eq!(kind.say(later), Some(0));
-        }
-        assert_eq!(kind.say(later), None);
+/// Returns the level of the log, after changing it to `wanted` if that is given.
+///
+/// # Errors
+/// [`LogError`] when it makes no sense or there is no log to change.
+pub(crate) fn levels(wanted: Option<&str>) -> Result<String, LogError> {
+    let log = LOG.get().ok_or(LogError::NotOurs)?;
+    let wanted: Option<Levels> = wanted.map(str::parse).transpose()?;
+    let mut levels = lock(&log.levels);
+    if let Some(wanted) = wanted {
+        (log.reload)(wanted.filter())?;
+        *levels = wanted;
     }
-
-    #[derive(Clone, Default)]
-    struct Kept(Arc<Mutex<Vec<u8>>>);
-
-    impl io::Write for Kept {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            lock(&self.0).extend_from_slice(bytes);
-            Ok(bytes.len())
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-
-    #[test]
-    fn a_flood_of_one_kind_leaves_room_for_the_others() {
-        let kept = Kept::default();
-        let inner = kept.clone();
-        let subscriber = tracing_subscriber::fmt()
-            .with_ansi(false)
-            .with_writer(move || inner.clone())
-            .event_format(Limited::new(tracing_subscriber::fmt::format()))
-            .finish();
-        tracing::subscriber::with_default(subscriber, || {
-            for n in 0..10_000 {
-                tracing::warn!(n, "a request is refused");
-            }
-            tracing::warn!("the disk is full");
-            for n in 0..100 {
-                tracing::info!(n, "the owner asked");
-            }
-        });
-        let text = String::from_utf8(lock(&kept.0).clone()).unwrap();
-        let count = |part: &str| text.matches(part).count();
-        assert_eq!(count("a request is refused"), BURST as usize);
-        assert_eq!(count("the disk is full"), 1);
-        assert_eq!(count("the owner asked"), 100);
-    }
+    Ok(levels.to_string())
 }

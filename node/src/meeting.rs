@@ -1,4 +1,4 @@
-//! Meeting nodes that nobody named: what it takes, put to work.
+//! Meeting nodes that nobody named: the parts of it, put to work.
 //!
 //! # Participants
 //! - [`Index`] is the node of a distributed hash table, if the settings want one.
@@ -37,7 +37,7 @@ pub(crate) struct Index {
     callable: Callable,
 }
 
-/// What a node meets others by.
+/// The ways in which a node meets others.
 #[derive(Debug)]
 pub(crate) struct Meeting {
     index: Option<Index>,
@@ -70,7 +70,7 @@ impl Index {
         self.dht.stop().await;
     }
 
-    /// The same for the searches of the node.
+    /// Returns the same holders for the searches of the node.
     pub(crate) fn providers(&self) -> Arc<dyn Providers> {
         Arc::new(Named(Holders::new(Arc::clone(&self.dht), self.callable)))
     }
@@ -155,7 +155,7 @@ impl Drop for Meeting {
     }
 }
 
-/// What the distributed hash table says about holders, for the node.
+/// The holders in the distributed hash table, for the node.
 #[derive(Debug)]
 struct Named(Holders);
 
@@ -165,7 +165,7 @@ impl Providers for Named {
     }
 }
 
-/// What the node shares, for the distributed hash table.
+/// The files that the node shares, for the distributed hash table.
 #[derive(Debug)]
 struct Shared(Arc<Node>);
 
@@ -190,7 +190,7 @@ impl Files for Shared {
     }
 }
 
-/// Gives what is heard of to the overlay.
+/// Gives discovered addresses to the overlay.
 fn meet(node: &Arc<Node>, source: KnownFrom) -> Meet {
     let overlay = Arc::clone(node.overlay());
     Arc::new(move |url: &PeerUrl| {
@@ -198,7 +198,7 @@ fn meet(node: &Arc<Node>, source: KnownFrom) -> Meet {
     })
 }
 
-/// The address of this machine that the DHT uses.
+/// Returns the address of this machine that the DHT uses.
 fn dht_address(listen: SocketAddr) -> IpAddr {
     match listen.ip().to_canonical() {
         address if address.is_unspecified() => Ipv4Addr::UNSPECIFIED.into(),
@@ -206,7 +206,7 @@ fn dht_address(listen: SocketAddr) -> IpAddr {
     }
 }
 
-/// Where the local network is asked, if it is.
+/// Returns the scope for the local network, if nodes are met there.
 fn lan_scope(mdns: Mdns, listen: SocketAddr) -> Option<LanScope> {
     let address: IpAddr = listen.ip().to_canonical();
     let scope = if address.is_unspecified() {

@@ -1,7 +1,5 @@
 //! The life of the process `noded`.
 
-mod logging;
-
 use std::{
     io::{self, IsTerminal, Write},
     process::ExitCode,
@@ -18,6 +16,7 @@ use tokio::{
 
 use crate::{
     cli::{Cli, NodeArgs},
+    log,
     running::{self, Running},
     settings::{Settings, default_config},
     supervisor::{self, Change},
@@ -46,7 +45,7 @@ pub fn main() -> ExitCode {
     match Cli::try_parse() {
         Ok(cli) => run(cli.node),
         Err(error) => {
-            // Help and version go to standard output; a closed one is no error.
+            // Help and version go to standard output; a closed one is not an error.
             let _ = error.print();
             ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(USAGE))
         }
@@ -58,9 +57,6 @@ pub fn main() -> ExitCode {
 pub fn run(args: NodeArgs) -> ExitCode {
     process::forbid_core_dumps();
     without_huge_pages();
-    if let Err(error) = logging::to_stderr() {
-        return failed(&error, USAGE);
-    }
     let args = NodeArgs {
         config: args.config.or_else(default_config),
         ..args
@@ -70,6 +66,9 @@ pub fn run(args: NodeArgs) -> ExitCode {
         Ok(settings) => settings,
         Err(error) => return failed(&error, USAGE),
     };
+    if let Err(error) = log::to_stderr(settings.log_format) {
+        return failed(&error, USAGE);
+    }
     let runtime = match runtime() {
         Ok(runtime) => runtime,
         Err(error) => return failed(&error, 1),
@@ -110,7 +109,7 @@ async fn live(settings: Settings, args: NodeArgs) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// The one line on standard output. Whoever waits for it may close it.
+/// Prints the one line on standard output. The reader may close it.
 fn announce(running: &Running) {
     let line = format!(
         "ready url={} control={}\n",
@@ -124,7 +123,7 @@ fn announce(running: &Running) {
     tracing::info!(url = running.url(), control = %running.control(), share = %running.share().display(), "ready");
 }
 
-/// Reads the configuration again and says what of it needs a restart.
+/// Reads the configuration again and reports the changes that need a restart.
 fn look_again(settings: &Settings, args: &NodeArgs) {
     let new = match Settings::resolve(args.clone()) {
         Ok(new) => new,
@@ -147,9 +146,9 @@ fn look_again(settings: &Settings, args: &NodeArgs) {
 struct Signals {
     terminate: Signal,
     interrupt: Signal,
-    /// `None` when whoever started the process has it ignore the signal.
+    /// `None` when the parent of the process has it ignore the signal.
     hangup: Option<Signal>,
-    /// Whether the process was started at a terminal, and ends with it.
+    /// True if the process was started at a terminal, and ends with it.
     at_terminal: bool,
     /// Caught so that a file that grows too large is an error and not the end.
     _file_size: Signal,

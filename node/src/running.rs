@@ -32,7 +32,7 @@ use crate::{
 /// The file in the state directory that says where the control connection is.
 pub const CONTROL_FILE: &str = "control";
 
-/// Why a node did not start. Each says what to change.
+/// The error of a node that did not start. Each says what to change.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// The state directory cannot be used.
@@ -57,7 +57,7 @@ pub enum StartError {
     Control {
         /// The address.
         address: SocketAddr,
-        /// What the system said.
+        /// The error of the system.
         #[source]
         error: io::Error,
     },
@@ -128,7 +128,7 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
         share,
         lock,
     };
-    // The last step: whoever finds the address finds a node that answers.
+    // The last step: a client that finds the address finds a node that answers.
     if let Err(error) = tell_controllers(&running.state, &running.lock, address) {
         running.stop().await;
         return Err(error.into());
@@ -137,25 +137,25 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
 }
 
 impl Running {
-    /// The URL under which peers reach the node.
+    /// Returns the URL under which peers reach the node.
     #[must_use]
     pub fn url(&self) -> &str {
         self.node.url().as_str()
     }
 
-    /// The address of the control connection.
+    /// Returns the address of the control connection.
     #[must_use]
     pub fn control(&self) -> SocketAddr {
         self.control.address()
     }
 
-    /// The state directory.
+    /// Returns the state directory.
     #[must_use]
     pub fn state(&self) -> &Path {
         self.state.path()
     }
 
-    /// The shared directory.
+    /// Returns the shared directory.
     #[must_use]
     pub fn share(&self) -> &Path {
         &self.share
@@ -180,7 +180,7 @@ impl Running {
     }
 }
 
-/// Stops what a start that failed has started. Returns why it failed.
+/// Stops the parts that a failed start has started. Returns the error.
 async fn given_up(node: Option<&Node>, index: Option<Index>, error: StartError) -> StartError {
     if let Some(node) = node {
         node.stop().await;
@@ -199,7 +199,7 @@ fn take(state: &StateDir) -> Result<StateLock, StartError> {
 }
 
 /// Says where the control port is: to controllers in `STATE/control`, and in the lock, so
-/// that they can tell a node that runs from somebody else at its port.
+/// that they can distinguish a node that runs from another program at its port.
 fn tell_controllers(
     state: &StateDir,
     lock: &StateLock,

@@ -1,4 +1,4 @@
-//! What is meant: options, variables, file and defaults put together.
+//! The settings of a node: options, variables, file and defaults put together.
 #![allow(
     clippy::disallowed_methods,
     reason = "the owner's own files are read here: the configuration and the list of peers"
@@ -22,45 +22,47 @@ pub use self::{
     address::{ListenAddress, NoListenAddress},
     meeting::Meeting,
 };
-use crate::cli::{Mdns, NodeArgs};
-use node_base::size::Size;
+use crate::cli::{LogFormat, Mdns, NodeArgs};
+use node_base::{schedule::RateSchedule, size::Size};
 
 const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 4242);
 const CONTROL: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 4243);
 
-/// What a node is started with.
+/// The settings of a node and its surroundings.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// What the node itself is started with.
+    /// The settings of the node itself.
     pub node: NodeSettings,
     /// The address of the control connection; loopback.
     pub control: SocketAddr,
     /// The state directory.
     pub state: PathBuf,
-    /// Lines of the file of peers that were passed over, each with what is wrong.
+    /// Lines of the file of peers that were passed over, each with its error.
     pub skipped: Vec<String>,
     /// Directory of scripted handlers.
     pub plugins: Option<PathBuf>,
     /// File with the key of the private network.
     pub network_key_file: Option<PathBuf>,
-    /// How nodes are met that nobody named.
+    /// The ways to meet nodes that nobody named.
     pub meeting: Meeting,
+    /// The form of the log.
+    pub log_format: LogFormat,
 }
 
-/// Why the settings make no sense. Each says what to change.
+/// The error of invalid settings. Each says what to change.
 #[derive(Debug, thiserror::Error)]
 pub enum SettingsError {
     /// No directory to share.
     #[error("say which directory to share: --share DIR")]
     NoShare,
-    /// A directory that is none.
+    /// A path that is not a directory.
     #[error("{option} {}: {error}; give a directory that you can read", path.display())]
     NoDirectory {
         /// The option.
         option: &'static str,
         /// The directory.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         #[source]
         error: io::Error,
     },
@@ -70,9 +72,9 @@ pub enum SettingsError {
     /// A name to listen on that has no address.
     #[error("--listen {listen}: {error}; give an address of this machine, such as 127.0.0.1:4242")]
     Listen {
-        /// What was said.
+        /// The given address.
         listen: ListenAddress,
-        /// What the system said.
+        /// The error of the system.
         #[source]
         error: io::Error,
     },
@@ -95,21 +97,21 @@ pub enum SettingsError {
         "--control {0}: the control connection must be on a loopback address, such as 127.0.0.1:4243"
     )]
     ControlNotLoopback(SocketAddr),
-    /// A URL that is none.
+    /// An invalid URL.
     #[error("{origin}: `{text}` is no URL of a peer: {error}")]
     Url {
-        /// Where it stands: an option, or a file and a line.
+        /// Its place: an option, or a file and a line.
         origin: String,
         /// The text.
         text: String,
-        /// What is wrong with it.
+        /// The error in it.
         #[source]
         error: UrlError,
     },
-    /// A name that is none.
+    /// An invalid name.
     #[error("--network: a name has 1 to {} bytes", meeting::NETWORK_MAX)]
     Network,
-    /// A node of the DHT that is none.
+    /// An invalid node of the DHT.
     #[error("--dht-bootstrap: `{0}` is no HOST:PORT")]
     Bootstrap(String),
     /// A file that cannot be read.
@@ -119,7 +121,7 @@ pub enum SettingsError {
         option: &'static str,
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         #[source]
         error: io::Error,
     },
@@ -128,7 +130,7 @@ pub enum SettingsError {
     Config {
         /// The file.
         path: PathBuf,
-        /// What is wrong, and on which line.
+        /// The error, and its line.
         #[source]
         error: Box<toml::de::Error>,
     },
@@ -152,10 +154,8 @@ struct ConfigFile {
     network_key_file: Option<PathBuf>,
     #[serde(default, deserialize_with = "written::limit")]
     cache_size: Option<Size>,
-    #[serde(default, deserialize_with = "written::limit")]
-    upload_rate: Option<Size>,
-    #[serde(default, deserialize_with = "written::limit")]
-    download_rate: Option<Size>,
+    upload_rate: Option<RateSchedule>,
+    download_rate: Option<RateSchedule>,
     #[serde(default, deserialize_with = "written::mdns")]
     mdns: Option<Mdns>,
     network: Option<String>,
@@ -163,6 +163,7 @@ struct ConfigFile {
     publish: Option<bool>,
     #[serde(default, deserialize_with = "written::list")]
     dht_bootstrap: Vec<String>,
+    log_format: Option<LogFormat>,
 }
 
 impl Settings {
@@ -214,8 +215,8 @@ impl Settings {
             allow_hosts: or_else(args.allow_host, file.allow_host),
             peers,
             cache_size: bytes(args.cache_size, file.cache_size).unwrap_or(cache::LIMIT_DEFAULT),
-            upload_rate: bytes(args.upload_rate, file.upload_rate).unwrap_or(0),
-            download_rate: bytes(args.download_rate, file.download_rate).unwrap_or(0),
+            upload_rate: args.upload_rate.or(file.upload_rate).unwrap_or_default(),
+            download_rate: (args.download_rate.or(file.download_rate)).unwrap_or_default(),
         };
         Ok(Settings {
             node,
@@ -225,12 +226,13 @@ impl Settings {
             plugins,
             network_key_file,
             meeting,
+            log_format: args.log_format.or(file.log_format).unwrap_or_default(),
         })
     }
 }
 
 impl Settings {
-    /// Returns the options whose values are others in `new`.
+    /// Returns the options whose values differ in `new`.
     #[must_use]
     pub fn differences(&self, new: &Settings) -> Vec<&'static str> {
         let meeting = |settings: &Settings| format!("{:?}", settings.meeting);
@@ -259,6 +261,7 @@ impl Settings {
                 "--download-rate",
                 self.node.download_rate != new.node.download_rate,
             ),
+            ("--log-format", self.log_format != new.log_format),
             ("--mdns --network --publish", meeting(self) != meeting(new)),
         ];
         let changed = changed.into_iter().filter(|(_, changed)| *changed);
@@ -266,7 +269,7 @@ impl Settings {
     }
 }
 
-/// What was said, or what the file says if nothing was.
+/// Returns the given values, or those of the file if none were given.
 fn or_else(said: Vec<String>, file: Vec<String>) -> Vec<String> {
     if said.is_empty() { file } else { said }
 }
@@ -276,7 +279,7 @@ fn resolved(listen: ListenAddress) -> Result<SocketAddr, SettingsError> {
     address.map_err(|error| SettingsError::Listen { listen, error })
 }
 
-/// `$XDG_STATE_HOME/sixhop`, or below the home directory.
+/// Returns `$XDG_STATE_HOME/sixhop`, or the directory below the home directory.
 #[must_use]
 pub fn default_state() -> Option<PathBuf> {
     let base = absolute("XDG_STATE_HOME")
@@ -284,7 +287,7 @@ pub fn default_state() -> Option<PathBuf> {
     Some(base.join("sixhop"))
 }
 
-/// The configuration file that is read if none is named: `$XDG_CONFIG_HOME/sixhop/config.toml`, or below the home
+/// Returns the configuration file that is read if none is named: `$XDG_CONFIG_HOME/sixhop/config.toml`, or below the home
 /// directory, if it is there.
 #[must_use]
 pub fn default_config() -> Option<PathBuf> {
@@ -294,10 +297,10 @@ pub fn default_config() -> Option<PathBuf> {
     file.is_file().then_some(file)
 }
 
-/// The state directory that the configuration file names, if there is one and it does.
+/// Returns the state directory that the configuration file names, if there is one and it does.
 ///
 /// # Errors
-/// When the file makes no sense.
+/// Errors if the file is not valid.
 pub fn configured_state() -> Result<Option<PathBuf>, SettingsError> {
     let named = std::env::var_os("SIXHOP_CONFIG").filter(|path| !path.is_empty());
     match named.map(PathBuf::from).or_else(default_config) {
@@ -306,7 +309,7 @@ pub fn configured_state() -> Result<Option<PathBuf>, SettingsError> {
     }
 }
 
-/// The absolute path in a variable of the environment.
+/// Returns the absolute path in a variable of the environment.
 fn absolute(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os(name).map(PathBuf::from);
     path.filter(|path| path.is_absolute())
@@ -336,7 +339,7 @@ fn read_config(path: &Path) -> Result<ConfigFile, SettingsError> {
     Ok(file)
 }
 
-/// What a path in a configuration file in the directory `beside` means: `~/` is
+/// Returns the meaning of a path in a configuration file in the directory `beside`: `~/` is
 /// the home directory, and other paths are relative to the file.
 fn in_config(path: &Path, beside: &Path) -> Result<PathBuf, SettingsError> {
     match path.strip_prefix("~") {
@@ -364,7 +367,7 @@ fn all_peers(
 }
 
 /// Reads URLs, one a line. Empty lines and what stands behind a `#` are passed over, and
-/// so is a line that is no URL; what is wrong with it is told in `bad`.
+/// so is a line that is not a URL; its error goes into `bad`.
 fn read_peers(path: &Path, bad: &mut Vec<SettingsError>) -> Result<Vec<PeerUrl>, SettingsError> {
     let bytes = fs::read(path).map_err(|error| SettingsError::File {
         option: "--peers",
@@ -387,7 +390,7 @@ fn read_peers(path: &Path, bad: &mut Vec<SettingsError>) -> Result<Vec<PeerUrl>,
     Ok(urls)
 }
 
-/// A line up to a `#` at its start or behind white space.
+/// Returns a line up to a `#` at its start or behind white space.
 fn without_comment(line: &str) -> &str {
     let comment = line.char_indices().find(|(at, c)| {
         *c == '#'
@@ -432,7 +435,7 @@ fn check_apart(
     Ok(())
 }
 
-/// Makes sure that what the owner keeps at `path` does not lie in the share,
+/// Makes sure that the owner's file at `path` does not lie in the share,
 /// through whatever links the paths lead.
 fn check_outside(
     option: &'static str,
@@ -448,7 +451,7 @@ fn check_outside(
     }
 }
 
-/// The place of `path` without links, as far as it is there.
+/// Returns the path of `path` without links, as far as it is there.
 fn really(path: &Path) -> PathBuf {
     let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let mut existing = absolute.as_path();

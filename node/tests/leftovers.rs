@@ -1,4 +1,4 @@
-//! What is left of a node that did not start, or that was stopped.
+//! Checks that nothing is left of a node that did not start, that was stopped, or that was dropped.
 //!
 //! The threads of the whole process are counted, so these tests have a process of their own and run one by one.
 #![allow(
@@ -55,7 +55,7 @@ fn free_port() -> SocketAddr {
     listener.local_addr().unwrap()
 }
 
-/// What runs in this process: tasks of the runtime, and threads by their names.
+/// The tasks of the runtime, and the threads of this process by their names.
 #[derive(Debug)]
 struct Running {
     tasks: usize,
@@ -63,7 +63,7 @@ struct Running {
 }
 
 impl Running {
-    /// Counts what runs now, without the threads of the runtime.
+    /// Counts tasks and threads that run now, without the threads of the runtime.
     fn now() -> Running {
         let mut threads = BTreeMap::new();
         for task in fs::read_dir("/proc/self/task").unwrap() {
@@ -153,4 +153,19 @@ async fn node_that_is_stopped_leaves_nothing() {
     );
     started.stop().await;
     is_gone("stop", &settings, &before).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn node_that_is_dropped_leaves_nothing() {
+    let _alone = ALONE.lock().await;
+    let (_home, settings) = home();
+    let before = Running::now();
+    let started = start(settings.clone()).await.unwrap();
+    let running = Running::now();
+    for thread in ["index", "scan"] {
+        let known = before.threads.get(thread);
+        assert!(running.threads.get(thread) > known, "{running:?}");
+    }
+    drop(started);
+    is_gone("drop", &settings, &before).await;
 }

@@ -6,7 +6,7 @@
 //!
 //! Some client threads send the same bytes over raw sockets and reconnect when the server closes, which CPython's does after
 //! every call. The servers take turns; the figure of each is the median of its rounds. One row has `noded` on a new connection
-//! for every call too, so that what keep-alive gives and what the server gives can be told apart.
+//! for every call too, so that the gain by keep-alive and that by the server can be told apart.
 
 #![allow(clippy::print_stdout, reason = "a benchmark prints what it measured")]
 
@@ -72,7 +72,7 @@ impl Load {
         }
     }
 
-    /// Calls a second in one round.
+    /// Returns the calls a second in one round.
     fn run(&self) -> f64 {
         let (stop, start) = (AtomicBool::new(false), Instant::now());
         let calls: u32 = scope(|threads| {
@@ -89,7 +89,7 @@ impl Load {
         f64::from(calls) / start.elapsed().as_secs_f64()
     }
 
-    /// Calls until it is told to stop; the number of answers.
+    /// Calls until `stop` is set. Returns the number of answers.
     fn client(&self, stop: &AtomicBool) -> u32 {
         let (mut calls, mut connection) = (0, None);
         while !stop.load(Ordering::Relaxed) {
@@ -109,7 +109,7 @@ impl Load {
     }
 }
 
-/// One call; whether the connection stays open. Nothing when there was no good answer.
+/// Makes one call; returns whether the connection stays open. Nothing when there was no good answer.
 fn exchange(stream: &mut TcpStream, request: &[u8]) -> Option<bool> {
     stream.write_all(request).ok()?;
     let mut answer = [0; 2048];

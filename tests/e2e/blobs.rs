@@ -179,7 +179,7 @@ fn a_file_that_is_cut_while_it_is_sent_is_broken_off() {
 }
 
 #[test]
-fn digests_outlive_the_node_and_a_damaged_file_of_them_costs_only_work() {
+fn digests_outlive_the_node_and_damage_costs_only_work() {
     let node = noded().file("a.bin", content(300_000)).start();
     // A file that was just written may change again without a sign, and is not kept.
     std::thread::sleep(Duration::from_millis(200));

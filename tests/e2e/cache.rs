@@ -13,12 +13,12 @@ use serde_json::{Value, json};
 
 use crate::world::{ctl, noded};
 
-/// Bytes that are not text, and are different for each seed.
+/// Returns bytes that are not text, and are different for each seed.
 fn content(seed: u8, size: usize) -> Vec<u8> {
     (0..size).map(|at| (at % 251) as u8 ^ seed).collect()
 }
 
-/// A relay with these options that knows a holder of one file.
+/// Returns a relay with these options that knows a holder of one file.
 fn relay_of(options: NodeOptions, name: &str, bytes: &[u8]) -> (NodeProcess, NodeProcess) {
     let relay = options.start();
     let holder = noded().file(name, bytes).start();
@@ -31,8 +31,8 @@ fn listed(node: &NodeProcess) -> Vec<Value> {
     list.as_array().expect("a list of blobs").clone()
 }
 
-/// Bytes of all files of the cache. A file that came or went while they were counted would be counted wrongly: only a count
-/// before and after which there are the same files is one.
+/// Returns the bytes of all files of the cache. A file may come or go while they are counted: only a count
+/// before and after which there are the same files counts.
 fn on_disk(state: &Path) -> u64 {
     let directory = state.join("cache");
     wait_until("a count of what stays", Duration::from_secs(10), || {

@@ -40,7 +40,7 @@ fn wait_for(node: &NodeProcess, query: &str, expected: &[&str]) {
     });
 }
 
-/// All names below a directory, as the disk has them.
+/// Returns all names below a directory, as the disk has them.
 fn there(directory: &Path, below: &str) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
     for entry in fs::read_dir(directory).unwrap() {
@@ -114,7 +114,7 @@ fn what_is_ignored_is_not_listed_found_or_served() {
 }
 
 #[test]
-fn a_fetched_file_is_found_at_once_and_an_ignored_one_is_stored_for_the_owner() {
+fn a_fetched_file_is_found_at_once_and_an_ignored_one_kept() {
     let holder = noded()
         .file("poem.txt", "a poem")
         .file("notes.bak", "notes")
@@ -169,7 +169,7 @@ fn files_with_another_name_keep_their_digests() {
 }
 
 #[test]
-fn a_folder_that_is_swapped_or_gone_is_noticed_said_and_taken_up() {
+fn a_swapped_or_missing_folder_is_reported_and_taken_up() {
     let node = noded().file("old.txt", "x").start();
     let share = node.home().share();
     let away = node.home().root().join("away");
@@ -260,7 +260,7 @@ fn a_restart_knows_what_changed_meanwhile() {
     fs::write(share.join("c/z.txt"), "z").unwrap();
     let node = restart.start();
     assert_eq!(listed(&node), names(&["b/y.txt", "c/z.txt"]));
-    // Damaged, it is made anew.
+    // Damaged, it is rebuilt.
     let state = node.home().state().join("catalogue");
     let restart = node.stop_for_restart();
     let mut bytes = fs::read(&state).unwrap();

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::world::{ctl, ctl_at_terminal, noded, repository};
 
-/// Two nodes that know each other.
+/// Starts two nodes that know each other.
 fn pair(near: e2e::NodeOptions, far: e2e::NodeOptions) -> (NodeProcess, NodeProcess) {
     let (near, far) = (near.start(), far.start());
     introduce(&near.url, &far.url);
@@ -19,7 +19,7 @@ fn pair(near: e2e::NodeOptions, far: e2e::NodeOptions) -> (NodeProcess, NodeProc
     (near, far)
 }
 
-/// What `ctl` prints; it ends with this code.
+/// Returns the standard output of `ctl`; it ends with this code.
 fn said(node: &NodeProcess, code: i32, args: &[&str]) -> String {
     ctl(node.home()).args(args).run().expect_code(code).stdout
 }

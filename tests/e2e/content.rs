@@ -1,4 +1,4 @@
-//! `ctl grep` and `text:`: what is in files, here and at peers.
+//! Tests of `ctl grep` and `text:`: contents of files, here and at peers.
 
 use std::{sync::Arc, time::Duration};
 
@@ -25,7 +25,7 @@ fn indexed(node: &NodeProcess) -> Value {
     })
 }
 
-/// File and line of each hit.
+/// Returns file and line of each hit.
 fn places(node: &NodeProcess, query: &str) -> Vec<(String, u64)> {
     let answer = node
         .control()
@@ -61,7 +61,7 @@ fn utf16(text: &str) -> Vec<u8> {
     [0xff, 0xfe].into_iter().chain(units).collect()
 }
 
-/// What `ctl grep` shows, with names for the peers.
+/// Returns the output of `ctl grep`, with names for the peers.
 fn shown(home: &Home, nodes: &[&NodeProcess], args: &[&str]) -> Vec<String> {
     let run = ctl(home).args(["grep"]).args(args).run().expect_code(0);
     let named = nodes
@@ -196,7 +196,7 @@ fn bytes_that_are_no_plain_text_are_taken_as_ripgrep_takes_them() {
 }
 
 #[test]
-fn the_index_is_kept_over_a_restart_and_built_anew_if_it_is_damaged() {
+fn the_index_survives_a_restart_and_is_rebuilt_after_damage() {
     let node = noded()
         .file("a.txt", "one\n")
         .file("b.txt", "two\n")
@@ -225,7 +225,7 @@ fn the_index_is_kept_over_a_restart_and_built_anew_if_it_is_damaged() {
 }
 
 #[test]
-fn a_node_that_is_killed_while_it_indexes_goes_on_with_right_answers() {
+fn a_node_killed_while_indexing_goes_on_with_right_answers() {
     let mut options = noded();
     for n in 0..400 {
         options = options.file(&format!("{n:03}.txt"), format!("file {n}\n").repeat(50));

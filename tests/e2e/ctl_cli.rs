@@ -1,4 +1,4 @@
-//! `ctl` as people and scripts meet it: what it prints, and the number it ends with.
+//! Tests of `ctl` as people and scripts meet it: its output, and its exit codes.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::world::{ctl, noded};
 
-/// Two nodes that know each other: near has `near.txt`, far has `far.txt` and more.
+/// Starts two nodes that know each other: near has `near.txt`, far has `far.txt` and more.
 fn pair() -> (NodeProcess, NodeProcess) {
     let near = noded().file("near.txt", "near").start();
     let far = noded()
@@ -22,7 +22,7 @@ fn run(home: &Home, args: &[&str]) -> CtlRun {
     ctl(home).args(args).run()
 }
 
-/// The result of a command as JSON: the last line, for what goes on has one for each change.
+/// Returns the result of a command as JSON: the last line, because a stream has one for each change.
 fn json(home: &Home, args: &[&str]) -> Value {
     let run = ctl(home).args(["--json"]).args(args).run().expect_code(0);
     let last = run.stdout.lines().last().unwrap_or_default();

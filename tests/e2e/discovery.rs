@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 const TIME: Duration = Duration::from_secs(40);
 
-/// The peers of a node, by `peer.list`.
+/// Returns the peers of a node, by `peer.list`.
 fn peers(node: &NodeProcess) -> Vec<Value> {
     let list = node.control().must("peer.list", json!({}));
     list.as_array().cloned().unwrap_or_default()

@@ -1,4 +1,4 @@
-//! What a NAME of `ctl fetch` means: exactly this file first, here and at the peers, then a pattern.
+//! Tests of NAME in `ctl fetch`: exactly this file first, here and at the peers, then a pattern.
 
 use e2e::{NodeProcess, introduce};
 
@@ -13,7 +13,7 @@ const ODD: [(&str, &str); 5] = [
     ("what*.txt", "whatever.txt"),
 ];
 
-/// A node that asks two others: one has what the patterns fit, the other the files of exactly these names.
+/// Starts a node that asks two others: one has the matches of the patterns, the other the files of exactly these names.
 fn between() -> (NodeProcess, NodeProcess, NodeProcess) {
     let near = noded().start();
     let with = |names: [&str; 5]| {

@@ -1,4 +1,4 @@
-//! What a node says of a file is what stands in it, however it was changed.
+//! Tests that answers about a file match its content, however it was changed.
 
 mod model;
 
@@ -55,13 +55,13 @@ fn found(node: &NodeProcess, query: &str) -> Vec<String> {
     hits.map(name).collect()
 }
 
-/// The digest that the node says a file has, by its description.
+/// Returns the digest that the node says a file has, by its description.
 fn described(node: &NodeProcess, name: &str) -> Option<String> {
     let answer = node.control().must("share.stat", json!({ "name": name }));
     answer["digest"].as_str().map(str::to_owned)
 }
 
-/// The digest of `text`, as a node of its own computes it.
+/// Returns the digest of `text`, as a node of its own computes it.
 fn digest(node: &NodeProcess, name: &str) -> String {
     let answer = http::get(&node.url, &format!("/files/{name}")).expect("the file");
     let tag = answer.header("etag").expect("its digest");
@@ -264,7 +264,7 @@ fn bytes_that_changed_without_a_sign_are_given_to_nobody() {
     let share = holder.home().share();
     let names = ["ram/long.txt", "ram/short.txt"];
     let old = names.map(|name| digest(&holder, name));
-    // A program that keeps the files mapped and changes them: nothing tells of it.
+    // A program that keeps the files mapped and changes them: nothing reports it.
     let program = "import mmap,sys
 for p in sys.argv[1:]:
     f=open(p,'r+b'); m=mmap.mmap(f.fileno(),0); m[5:6]=b'#'; globals()['k'+p]=(f,m)
@@ -331,7 +331,7 @@ fn is_root() -> bool {
     Command::new("id").arg("-u").output().unwrap().stdout == b"0\n"
 }
 
-/// A node that obeys the permissions of files, also if root runs it.
+/// Returns a node that obeys the permissions of files, also if root runs it.
 fn obedient() -> e2e::NodeOptions {
     let without = "exec setpriv --bounding-set=-dac_override,-dac_read_search \"$0\" \"$@\"";
     if is_root() {
@@ -429,7 +429,7 @@ fn a_write_through_another_name_of_a_file_is_seen_soon() {
 }
 
 #[test]
-fn a_disk_that_is_mounted_in_the_share_is_seen_with_what_is_written_there() {
+fn a_disk_mounted_in_the_share_is_seen_with_its_writes() {
     let node = noded()
         .file("usb/below.txt", "text below the disk\n")
         .start();

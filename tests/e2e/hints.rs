@@ -1,4 +1,4 @@
-//! What a node says of itself when others cannot reach it, or it cannot use them, and what to do.
+//! Tests of the advice of a node that others cannot reach, or that cannot use them.
 
 use std::fs;
 use std::net::{Ipv4Addr, TcpListener};
@@ -10,7 +10,7 @@ use serde_json::json;
 
 use crate::world::{ctl, noded};
 
-/// A port that nobody listens on: it was free a moment ago.
+/// Returns a port that nobody listens on: it was free a moment ago.
 fn unused_port() -> u16 {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     listener.local_addr().unwrap().port()
@@ -122,7 +122,7 @@ fn a_private_network_is_said_to_a_node_without_its_key() {
 }
 
 #[test]
-fn a_node_on_the_loopback_says_that_only_this_machine_reaches_it() {
+fn a_loopback_node_says_that_only_this_machine_reaches_it() {
     let node = noded().start();
     assert!(reach(&node).contains("only programs of this machine reach this node"));
     let status = ctl(node.home()).args(["status"]).run().expect_code(0);

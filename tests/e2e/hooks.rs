@@ -1,4 +1,4 @@
-//! Scripts that listen: what happens at a node calls what they registered.
+//! Tests of scripts that listen: events of a node call the functions that they registered.
 
 use std::time::Duration;
 
@@ -118,7 +118,7 @@ print(bob.wait("fetch.done").data.name);
 }
 
 #[test]
-fn events_that_come_while_a_callback_runs_are_neither_lost_nor_doubled() {
+fn events_during_a_callback_are_neither_lost_nor_doubled() {
     let node = noded().start();
     let text = r#"
 let heard = 0;

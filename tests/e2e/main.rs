@@ -33,6 +33,7 @@ mod memory;
 mod mesh;
 mod names;
 mod neighbours;
+mod operated;
 mod outlets;
 mod packaging;
 mod plugins;

@@ -1,4 +1,4 @@
-//! How nodes meet: a word is no peer, and nobody makes a node call others.
+//! Tests of meetings: a word is no peer, and nobody makes a node call others.
 
 use std::fs;
 use std::io::Write;
@@ -54,7 +54,7 @@ fn ten_thousand_hellos_that_name_a_victim_are_one_call_a_minute() {
     let begun = Instant::now();
     flood(&node, &urls);
     eventually("the victim is called", || victim.connections() > 0);
-    // Whoever asks for a file has nobody called who did not answer.
+    // A query for a file has nobody called who did not answer.
     let missing = xmlrpc::query(&node.url, "missing.txt");
     assert_eq!(missing.map_err(|e| e.code()), Err(Some(100)));
     let minutes = begun.elapsed().as_secs() / 60 + 1;
@@ -96,7 +96,7 @@ fn many_victims_of_one_flood_are_called_once_each() {
 }
 
 #[test]
-fn a_node_of_the_world_is_not_pointed_at_its_own_machine_or_network() {
+fn a_public_node_cannot_be_pointed_at_its_own_network() {
     let victim = Listener::silent();
     let node = noded().args(["--url", PUBLIC]).start();
     let port = victim.address.port();
@@ -158,7 +158,7 @@ fn a_node_of_the_world_is_not_pointed_at_its_own_machine_or_network() {
 }
 
 #[test]
-fn a_peer_is_one_that_answers_as_a_peer_does_and_redirections_are_not_followed() {
+fn only_a_peers_answer_counts_and_redirects_are_not_followed() {
     let node = noded().start();
     let behind = Listener::silent();
     let redirect = format!(
@@ -234,7 +234,7 @@ fn known_as(node: &NodeProcess, url: &str) -> Option<String> {
 }
 
 #[test]
-fn two_nodes_that_meet_know_who_the_other_one_is_and_who_it_is_not_any_more() {
+fn two_nodes_that_meet_know_each_other_and_notice_a_change() {
     let (one, other) = (noded().start(), noded().start());
     assert_eq!(hello(&one, &other.url), Ok(Value::Int(0)));
     let (id, others_id) = (id_of(&one), id_of(&other));
@@ -299,7 +299,7 @@ fn a_proof_that_is_none_is_refused_and_makes_no_peer() {
     node.stop();
 }
 
-/// A file with a key that only its owner reads.
+/// Returns a file with a key that only its owner reads.
 fn key_file(home: &e2e::Home, key: &str) -> String {
     let path = home.root().join("network-key");
     fs::write(&path, key.repeat(32)).unwrap();
@@ -319,7 +319,7 @@ fn fetch(node: &NodeProcess, name: &str) -> Result<Value, xmlrpc::CallError> {
 }
 
 #[test]
-fn strangers_are_kept_out_of_a_private_network_and_its_members_are_not() {
+fn a_private_network_admits_members_and_no_strangers() {
     let holder = member("k").file("a.txt", "of the network").start();
     let friend = member("k").start();
     let others = [noded().start(), member("x").start()];
@@ -381,7 +381,7 @@ fn strangers_are_kept_out_of_a_private_network_and_its_members_are_not() {
     others.into_iter().for_each(NodeProcess::stop);
 }
 
-/// A call of `query` as docs/protocol.md has it.
+/// Returns a call of `query` as docs/protocol.md has it.
 fn own_query(name: &str) -> String {
     format!(
         "<?xml version=\"1.0\"?>\n<methodCall>\n<methodName>query</methodName>\n<params>\n<param>\n\

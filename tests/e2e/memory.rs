@@ -14,7 +14,7 @@ const FILES: usize = 200;
 /// Most memory of its own, in KiB: without its code, which is larger in builds for tests.
 const OWN_MAX: usize = 16 * 1024;
 
-/// Memory of the process that no file is behind, in KiB.
+/// Returns the memory of the process that no file is behind, in KiB.
 fn own_memory(node: &NodeProcess) -> usize {
     let status = fs::read_to_string(format!("/proc/{}/status", node.pid())).expect("it runs");
     let line = status
@@ -33,7 +33,7 @@ fn indexed(node: &NodeProcess, files: usize) {
     });
 }
 
-/// Text of many different words.
+/// Returns text of many different words.
 fn text(number: usize) -> String {
     let words = (0..500 + 10 * number).map(|word| format!("word{} ", word * 7_919 % 10_007));
     words.collect()

@@ -1,4 +1,4 @@
-//! What one question costs, counted.
+//! Tests of the cost of one question, counted.
 
 use e2e::{NodeProcess, mesh, xmlrpc};
 

@@ -12,7 +12,7 @@ use e2e::{Conduct, Home, NodeProcess, Rogue, http, introduce};
 
 use crate::world::noded;
 
-/// Everything below a directory but the state of the node: names, and the bytes of regular files.
+/// Returns everything below a directory but the state of the node: names, and the bytes of regular files.
 fn snapshot(home: &Home) -> BTreeMap<String, Vec<u8>> {
     fn walk(dir: &Path, state: &Path, found: &mut BTreeMap<String, Vec<u8>>) {
         for entry in std::fs::read_dir(dir).expect("the home is readable") {
@@ -36,7 +36,7 @@ fn snapshot(home: &Home) -> BTreeMap<String, Vec<u8>> {
     found
 }
 
-/// A node with a file, and a peer that has a file for every name.
+/// Starts a node with a file, and a peer that has a file for every name.
 fn node_with_willing_peer() -> (NodeProcess, Rogue) {
     let node = noded()
         .file("inside.txt", "inside")

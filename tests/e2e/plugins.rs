@@ -10,14 +10,14 @@ use serde_json::{Value, json};
 
 use crate::world::{ctl, noded, repository};
 
-/// The script of the page on handlers.
+/// Returns the script of the page on handlers.
 fn documented() -> String {
     let page = fs::read_to_string(repository().join("docs/handlers.md")).expect("the page");
     let (_, rest) = page.split_once("```rust\n").expect("a script");
     rest.split_once("```").expect("its end").0.to_owned()
 }
 
-/// A directory of scripts that only its owner can write.
+/// Returns a directory of scripts that only its owner can write.
 fn directory(home: &Home) -> PathBuf {
     let directory = home.root().join("handlers");
     fs::create_dir_all(&directory).unwrap();
@@ -50,7 +50,7 @@ fn wait_for(node: &NodeProcess, what: &str, is: impl Fn(&Value) -> bool) {
     });
 }
 
-/// A node with scripts, two text files, and nothing loaded yet.
+/// Returns a node with scripts, two text files, and nothing loaded yet.
 fn scripted() -> (NodeProcess, PathBuf) {
     let options = noded().file("a.txt", "say hello").file("b.txt", "say bye");
     let directory = directory(options.home());

@@ -1,4 +1,4 @@
-//! The owner's policy: who may ask what, who may have what, and what is worth most.
+//! Tests of the owner's policy: queries, content, and ranks.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -27,7 +27,7 @@ fn answer(query) { for file in files() { hit(file); } }
 const PUBLIC: &str = "what all may read";
 const SECRET: &str = "what nobody may read";
 
-/// A plugin directory with these files, which only its owner can write.
+/// Returns a plugin directory with these files, which only its owner can write.
 fn directory(home: &Home, files: &[(&str, &str)]) -> PathBuf {
     let directory = home.root().join("plugins");
     fs::create_dir_all(&directory).unwrap();
@@ -45,7 +45,7 @@ fn put(directory: &Path, name: &str, text: &str) {
     fs::rename(&new, directory.join(name)).unwrap();
 }
 
-/// A node to be, with a file for all and a hidden one, and its plugin directory.
+/// Returns options of a node with a file for all and a hidden one, and its plugin directory.
 fn guarded(files: &[(&str, &str)]) -> (NodeOptions, PathBuf) {
     let options = noded()
         .file("public.txt", PUBLIC)
@@ -55,7 +55,7 @@ fn guarded(files: &[(&str, &str)]) -> (NodeOptions, PathBuf) {
     (options.args(["--plugins", &plugins]), directory)
 }
 
-/// The entry of the policy in the list of plugins.
+/// Returns the entry of the policy in the list of plugins.
 fn entry(node: &NodeProcess) -> Value {
     let list = node.control().must("plugin.list", json!({}));
     let list = list.as_array().expect("a list");
@@ -96,10 +96,10 @@ fn find(node: &NodeProcess, members: &[(&str, Xml)]) -> Xml {
     xmlrpc::call(&node.url, "sixhop.find", &[Xml::Map(members.collect())]).expect("an answer")
 }
 
-/// One way to ask for a file, and what came of it as text.
+/// One way to ask for a file, and the outcome as text.
 type Way = (&'static str, fn(&NodeProcess, &str, &str) -> String);
 
-/// Each way that a stranger has to a file or to its name: what it serves, and how it is asked.
+/// Each way that a stranger has to a file or to its name: its result, and the request.
 const WAYS: &[Way] = &[
     ("GET /files/{*name}", |node, name, _| {
         get(node, &format!("/files/{name}"))
@@ -153,7 +153,7 @@ const WAYS: &[Way] = &[
     ("sixhop.summary", |node, name, _| summarized(node, name)),
 ];
 
-/// Whether the filter of a summary seems to have a name, as docs/protocol.md says it.
+/// Returns the word of a summary's filter on a name, as docs/protocol.md defines it.
 fn summarized(node: &NodeProcess, name: &str) -> String {
     let summary = xmlrpc::call(&node.url, "sixhop.summary", &[]).expect("an answer");
     let bits = summary.get("files").and_then(|files| files.get("bits"));
@@ -177,7 +177,7 @@ fn summarized(node: &NodeProcess, name: &str) -> String {
     }
 }
 
-/// What there is at the peer port that names or gives no file to strangers.
+/// The part of the peer port that names or gives no file to strangers.
 const HARMLESS: &[&str] = &[
     "GET /",
     "hello",
@@ -272,7 +272,7 @@ fn every_way_to_a_file_asks_the_policy() {
     node.stop();
 }
 
-/// Whoever adds a route or a method has to say here how it asks the policy.
+/// A new route or method has to be listed here, with the way in which it asks the policy.
 #[test]
 fn no_route_and_no_method_is_forgotten() {
     let node = noded().start();
@@ -395,7 +395,7 @@ fn a_policy_that_loops_refuses_and_the_node_goes_on() {
 }
 
 #[test]
-fn a_broken_policy_closes_until_it_is_right_and_a_bad_new_version_changes_nothing() {
+fn a_broken_policy_closes_and_a_bad_update_changes_nothing() {
     let (options, directory) = guarded(&[("policy.rhai", "fn allow_fetch(f) {")]);
     let node = options.start();
     // From the first moment on.
@@ -484,7 +484,7 @@ fn the_owner_ranks_the_hits_of_a_search() {
 }
 
 #[test]
-fn the_policy_of_the_repository_is_checked_and_keeps_its_promises() {
+fn the_policy_of_the_repository_passes_its_examples() {
     let home = Home::new();
     let run = |args: &[&str]| ctl(&home).current_dir(repository()).args(args).run();
     let checked = run(&["plugin", "check", "scripts/policy.rhai"]).expect_code(0);

@@ -12,14 +12,14 @@ use crate::world::{ctl, noded, repository};
 
 const FILE: &str = "key.py";
 
-/// The program of the page on handlers.
+/// Returns the program of the page on handlers.
 fn documented() -> String {
     let page = fs::read_to_string(repository().join("docs/handlers.md")).expect("the page");
     let (_, rest) = page.split_once("```python\n").expect("a program");
     rest.split_once("```").expect("its end").0.to_owned()
 }
 
-/// A directory that only its owner can write.
+/// Returns a directory that only its owner can write.
 fn directory(home: &Home) -> PathBuf {
     let directory = home.root().join("handlers");
     let made = Command::new("install")
@@ -60,7 +60,7 @@ fn wait_for(node: &NodeProcess, what: &str, is: impl Fn(&Value) -> bool) {
     });
 }
 
-/// A node with an empty plugin directory and two JSON files.
+/// Returns a node with an empty plugin directory and two JSON files.
 fn node() -> (NodeProcess, PathBuf) {
     let options = noded()
         .file("a.json", r#"{"name": "Ann"}"#)
@@ -70,7 +70,7 @@ fn node() -> (NodeProcess, PathBuf) {
     (options.args(["--plugins", &plugins]).start(), directory)
 }
 
-/// The processes whose parent is `parent`.
+/// Returns the processes whose parent is `parent`.
 fn children(parent: u32) -> Vec<String> {
     let path = format!("/proc/{parent}/task");
     let threads = fs::read_dir(path).into_iter().flatten().flatten();
@@ -85,7 +85,7 @@ fn children(parent: u32) -> Vec<String> {
 }
 
 #[test]
-fn a_program_that_appears_answers_other_nodes_and_ends_with_its_node() {
+fn a_new_program_answers_other_nodes_and_ends_with_its_node() {
     let (node, directory) = node();
     put(&directory, FILE, &documented());
     wait_for(&node, "it is loaded", |plugin| plugin["state"] == "ready");
@@ -212,7 +212,7 @@ fn a_program_ends_by_itself_when_its_node_is_killed() {
     );
 }
 
-/// Whether a process runs, and is no zombie of somebody else.
+/// Returns true if a process runs, and is not a zombie of another parent.
 fn runs(pid: &str) -> bool {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     stat.rsplit_once(')')

@@ -118,8 +118,8 @@ fn many_hits_of_a_peer_come_over_many_pages() {
     node.stop();
 }
 
-/// What a node with one peer answers to a query for a missing file, as `sixhop-budget-left`, and the queries that the peer then
-/// has had.
+/// Returns the `sixhop-budget-left` of a node with one peer after a query for a missing file, and the number of
+/// queries that the peer then has had.
 fn left_of(budget: Option<&str>) -> (Option<String>, u64) {
     let peer = noded().start();
     let node = noded().args(["--peer", &peer.url]).start();
@@ -142,7 +142,7 @@ fn left_of(budget: Option<&str>) -> (Option<String>, u64) {
 }
 
 #[test]
-fn a_node_calls_nobody_beyond_the_budget_of_a_query_and_says_what_it_did_not_need() {
+fn a_node_keeps_the_budget_of_a_query_and_returns_the_rest() {
     assert_eq!(left_of(Some("7")), (Some("6".to_owned()), 1));
     assert_eq!(left_of(Some("0")), (Some("0".to_owned()), 0));
     assert_eq!(left_of(Some("no number")), (None, 1));
@@ -237,7 +237,7 @@ fn grep_finds_what_ripgrep_finds_with_its_flags() {
     node.stop();
 }
 
-/// What stands behind the name of the file in each line.
+/// Returns the text behind the name of the file in each line.
 fn behind_name(lines: &str) -> Vec<String> {
     let behind = |line: &str| line.rsplit_once("a.txt:").map(|(_, rest)| rest.to_owned());
     lines.lines().filter_map(behind).collect()

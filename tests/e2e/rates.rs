@@ -1,6 +1,6 @@
-//! What `--upload-rate` and `--download-rate` promise: every byte of content, by every route.
+//! Tests of `--upload-rate` and `--download-rate`: every byte of content, by every route.
 //!
-//! That a rate is not exceeded is certain on any machine, so it is asserted closely; that it is reached is asserted
+//! A rate is never exceeded on any machine, so that is asserted closely; that it is reached is asserted
 //! loosely, and measured in docs/performance.md.
 
 use std::time::{Duration, Instant};

@@ -1,7 +1,7 @@
 //! The commands of the README are run as they stand there.
 //!
-//! What depends on the reader is filled in: the home, free ports for `4242`, and a second node for the peer. What builds is
-//! left out; this test is a part of what it builds.
+//! Values that depend on the reader are filled in: the home, free ports for `4242`, a second node for the peer. Builds
+//! are left out; this test is a part of what they make.
 
 use std::os::unix::fs::symlink;
 use std::process::{Child, Command, Stdio};
@@ -22,7 +22,7 @@ struct Reader {
     home: Home,
     /// The node that the README starts.
     node: Option<Child>,
-    /// Text of the README, and what it is here.
+    /// Text of the README, and its value here.
     filled: Vec<(String, String)>,
 }
 
@@ -66,7 +66,7 @@ impl Reader {
         command
     }
 
-    /// Does what a line says.
+    /// Runs a line.
     fn obey(&mut self, line: &str) {
         let program = line.split(' ').next().unwrap_or_default();
         if program == "noded" {
@@ -135,7 +135,7 @@ impl Drop for Reader {
     }
 }
 
-/// The commands of the README, without comments.
+/// Returns the commands of the README, without comments.
 fn commands(readme: &str) -> Vec<String> {
     let blocks = readme.split("```sh\n").skip(1);
     let lines = blocks

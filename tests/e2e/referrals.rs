@@ -1,4 +1,4 @@
-//! What peers name and strangers plant: whom a node calls for it, and what it tells them.
+//! Tests of URLs that peers name and strangers plant: the calls of a node because of them, and their content.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -12,7 +12,7 @@ use serde_json::{Value as Json, json};
 
 use crate::world::noded;
 
-/// The inside of an answer to `sixhop.find` with these hits and referrals.
+/// Returns the inside of an answer to `sixhop.find` with these hits and referrals.
 fn found(hits: &str, peers: &[String]) -> String {
     let peers: String = peers
         .iter()
@@ -39,7 +39,7 @@ fn add(node: &NodeProcess, url: &str) {
 }
 
 #[test]
-fn thirty_urls_of_one_victim_are_one_call_a_search_and_the_honest_peer_is_found() {
+fn thirty_urls_of_one_victim_cause_one_call_a_search() {
     let victim = Listener::saying(b"HTTP/1.1 405 Method Not Allowed\r\nContent-Length: 0\r\n\r\n");
     let port = victim.address.port();
     let hosts = ["127.0.0.1", "localhost", "0x7f.1", "[::ffff:127.0.0.1]"];
@@ -142,7 +142,7 @@ fn a_peer_that_said_hello_just_before_a_stop_is_known_after_it() {
 }
 
 #[test]
-fn one_that_never_knows_a_digest_holds_no_fetch_from_a_peer_of_the_chapter() {
+fn a_holder_without_a_digest_does_not_block_a_book_peer() {
     let hit = "<value><struct><member><name>name</name><value><string>a.txt</string></value></member>\
         <member><name>size</name><value><int>1</int></value></member></struct></value>";
     let liar = Rogue::finding(&found(hit, &[]));
@@ -163,7 +163,7 @@ fn one_that_never_knows_a_digest_holds_no_fetch_from_a_peer_of_the_chapter() {
     node.stop();
 }
 
-/// A member of the private network with this key.
+/// Returns a member of the private network with this key.
 fn member(key: &str) -> NodeOptions {
     let options = noded();
     let path = options.home().root().join("network-key");
@@ -173,7 +173,7 @@ fn member(key: &str) -> NodeOptions {
 }
 
 #[test]
-fn outsiders_of_a_private_network_get_no_tag_no_address_and_no_handler() {
+fn outsiders_get_no_tag_no_address_and_no_handler() {
     let rogue = Rogue::finding(&found("", &[]));
     let large = "x".repeat(3_000_000);
     let holder = member("k").file("large.txt", &large).start();

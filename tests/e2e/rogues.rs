@@ -12,7 +12,7 @@ use crate::world::noded;
 const QUERY: Duration = Duration::from_secs(14);
 const PEAK_KIB: usize = 128 << 10;
 
-/// A node that knows a rogue and an honest peer with `good.txt`.
+/// Starts a node that knows a rogue and an honest peer with `good.txt`.
 fn beside(conduct: Conduct) -> (NodeProcess, Rogue, NodeProcess) {
     let rogue = Rogue::start(conduct);
     let honest = noded().file("good.txt", "good").start();
@@ -138,7 +138,7 @@ fn a_redirection_is_not_followed() {
     elsewhere.stop();
 }
 
-/// What a rogue has begun to send may already be on its way to the asker: then the asker gets no whole answer, and never a
+/// The first bytes of a rogue may already be on their way to the asker: then the asker gets no whole answer, and never a
 /// wrong one.
 fn never_gives_a_whole_answer(conduct: &Conduct) {
     let (mut node, rogue, honest) = beside(conduct.clone());
@@ -220,7 +220,7 @@ fn a_file_that_never_ends_is_cut() {
     honest.stop();
 }
 
-/// An answer to `query` as these bytes of XML.
+/// Starts a rogue whose answer to `query` is these bytes of XML.
 fn saying(xml: &[u8]) -> Rogue {
     let head = format!(
         "HTTP/1.1 200 OK\r\nContent-Type: text/xml\r\nConnection: close\r\nContent-Length: {}\r\n\r\n",
@@ -313,7 +313,7 @@ fn a_plain_miss_of_a_peer_is_a_plain_miss() {
 }
 
 #[test]
-fn a_peer_that_sends_byte_by_byte_does_not_keep_the_next_one_waiting() {
+fn a_peer_that_trickles_does_not_delay_the_next_one() {
     let slow = Rogue::start(Conduct::SlowByte(Duration::from_secs(1)));
     let good = saying(answer_of("<string>good</string>").as_bytes());
     let node = noded().start();

@@ -182,7 +182,7 @@ fn deep_and_endless_recursion_is_an_error() {
     assert_ne!(run_text(&home, &deep, &[]).code, 0);
 }
 
-/// What a script leaves behind when it fails is nothing: its node has ended.
+/// A script that fails leaves nothing behind: its node has ended.
 #[test]
 fn a_node_of_a_failed_script_has_ended() {
     let home = Home::new();

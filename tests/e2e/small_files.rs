@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::world::{ctl, noded};
 
-/// The content of the file with this number; some are empty, some alike.
+/// Returns the content of the file with this number; some are empty, some alike.
 fn bytes(number: usize) -> Vec<u8> {
     match number % 10 {
         0 => Vec::new(),
@@ -25,7 +25,7 @@ fn name(number: usize) -> String {
     format!("d/{:02}/{number:04}.txt", number % 7)
 }
 
-/// A node that shares so many small files and knows all their digests.
+/// Returns a node that shares so many small files and knows all their digests.
 fn holder(options: NodeOptions, count: usize) -> NodeProcess {
     let options = (0..count).fold(options, |options, number| {
         options.file(&name(number), bytes(number))
@@ -45,7 +45,7 @@ fn asker(peers: &[&str]) -> NodeProcess {
     noded().args(options.collect::<Vec<_>>()).start()
 }
 
-/// The last line of `ctl fetch d/`.
+/// Returns the last line of `ctl fetch d/`.
 fn fetch(asker: &NodeProcess) -> Value {
     let run = ctl(asker.home()).args(["--json", "fetch", "d/"]).run();
     let last = run.stdout.lines().last().expect("a line").to_owned();
@@ -59,7 +59,7 @@ fn assert_same(asker: &NodeProcess, numbers: impl IntoIterator<Item = usize>) {
     }
 }
 
-/// The bytes of the digest of a file.
+/// Returns the bytes of the digest of a file.
 fn digest(node: &NodeProcess, name: &str) -> Vec<u8> {
     let digest = wait_until("the digest is known", Duration::from_secs(10), || {
         let stat = node.control().must("share.stat", json!({ "name": name }));
@@ -70,7 +70,7 @@ fn digest(node: &NodeProcess, name: &str) -> Vec<u8> {
     (0..digest.len()).step_by(2).map(byte).collect()
 }
 
-/// Names below `folder` of temporaries.
+/// Returns names below `folder` of temporaries.
 fn temporaries(folder: &Path) -> Vec<String> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
@@ -112,7 +112,7 @@ fn small_files_of_a_folder_come_in_few_requests() {
         .control()
         .must("share.stat", json!({ "name": name(8) }));
     assert_eq!(stat["digest"].as_str().map(str::len), Some(64), "{stat}");
-    // The own file is read, and once more if it was young.
+    // Its single file is read, and once more if it was young.
     let hashed = asker.counter("files_hashed");
     assert!(hashed <= 3, "{hashed} files were read");
     let events = asker.control().must("events.since", json!({ "id": 0 }));
@@ -146,7 +146,7 @@ fn a_node_that_knows_no_bundles_is_asked_file_by_file() {
 }
 
 #[test]
-fn wrong_bytes_in_a_bundle_are_not_stored_and_cost_only_that_file() {
+fn wrong_bytes_in_a_bundle_are_not_stored() {
     let holder = holder(noded(), 30);
     let liar = Proxy::corrupting(&holder.url);
     let asker = asker(&[&liar.url]);
@@ -243,7 +243,7 @@ fn requests_for_bundles_that_are_none_are_refused() {
 }
 
 #[test]
-fn a_kill_in_the_middle_leaves_whole_files_and_the_next_fetch_the_rest() {
+fn a_kill_leaves_whole_files_and_a_fetch_completes_the_rest() {
     // About 3 seconds for all.
     let holder = holder(noded().args(["--upload-rate", "64K"]), 300);
     let asker = asker(&[&holder.url]);

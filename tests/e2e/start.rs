@@ -1,4 +1,4 @@
-//! How `noded` starts, refuses to start, and ends.
+//! Tests of `noded`: it starts, refuses to start, and ends.
 
 use std::os::unix::fs::PermissionsExt;
 use std::time::{Duration, Instant};
@@ -63,7 +63,7 @@ fn a_share_that_cannot_be_read_is_named() {
     let options = noded();
     let share = options.home().share();
     std::fs::set_permissions(&share, std::fs::Permissions::from_mode(0o000)).unwrap();
-    // Whoever may read everything cannot see this.
+    // A user who may read everything cannot see this.
     if std::fs::read_dir(&share).is_err() {
         one_sentence(&options.refused(), &[&share.to_string_lossy()]);
     }
@@ -251,7 +251,7 @@ fn a_node_on_all_addresses_is_known_by_the_one_that_leads_to_it() {
             .to_owned();
         let here = format!("http://127.0.0.1:{port}/");
         let other = noded().start();
-        // It is told by the address under which the other one can call it back.
+        // The owner adds it by the address under which the other one can call it back.
         node.control().must("peer.add", json!({"url": other.url}));
         e2e::eventually("the other one has met it", || {
             let peers = other.control().must("peer.list", json!({}));

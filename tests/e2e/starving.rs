@@ -68,7 +68,7 @@ fn slowest(node: &NodeProcess) -> Duration {
 }
 
 #[test]
-fn honest_clients_are_answered_beside_open_searches_and_slow_relays() {
+fn honest_clients_are_served_beside_searches_and_slow_relays() {
     let trickle = Conduct::Slowly {
         text: "slow ".repeat(200_000),
         piece: 2_048,

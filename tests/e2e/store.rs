@@ -1,4 +1,4 @@
-//! What lies in a share is whole, or it is not there.
+//! Tests that a file in a share is whole, or it is not there.
 
 use std::sync::Arc;
 use std::thread::scope;
@@ -13,7 +13,7 @@ use crate::world::noded;
 
 const KILLS: u32 = 100;
 
-/// Text of half a megabyte that no part of can be taken for the whole.
+/// Returns text of half a megabyte that no part of can be taken for the whole.
 fn large_text() -> String {
     (0..60_000).map(|n| format!("{n:08}\n")).collect()
 }
@@ -44,7 +44,7 @@ fn is_temporary(name: &str) -> bool {
     name.starts_with(".sixhop-part-")
 }
 
-/// Everything that a listing, a query or a person sees: never a part of the file.
+/// Checks everything that a listing, a query or a person sees: never a part of the file.
 fn nothing_partial_is_visible(home: &Home, whole: &str) {
     for name in home.entries().iter().filter(|name| !is_temporary(name)) {
         let bytes = home.read(name).expect("it was listed");

@@ -1,4 +1,4 @@
-//! Strangers at the peer port: what one of them can take from the others.
+//! Tests of strangers at the peer port: the resources that one of them can take from the others.
 //!
 //! Strangers call from addresses of the loopback, 127.0.0.2 and on; each is a source of its own. The honest user calls
 //! from 127.0.0.1.
@@ -23,7 +23,7 @@ struct Crowd {
     count: usize,
 }
 
-/// What a crowd does.
+/// The work of a crowd.
 struct Doing<'a> {
     /// Last number of the first address.
     first: usize,
@@ -290,7 +290,7 @@ fn slow_readers_of_multicalls_leave_others_theirs() {
     node.stop();
 }
 
-/// Processor time of a process so far.
+/// Returns the processor time of a process so far.
 fn processor(pid: u32) -> Duration {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
     let fields: Vec<&str> = stat

@@ -1,4 +1,4 @@
-//! What nodes tell of their files in few bytes, and what that saves: counted on the side that is asked.
+//! Tests of summaries and of the calls that they save: counted on the side that is asked.
 
 use std::time::Duration;
 
@@ -31,7 +31,7 @@ fn finds(nodes: &[NodeProcess]) -> u64 {
     received.sum()
 }
 
-/// Calls that the nodes received while `work` was done.
+/// Returns the calls that the nodes received while `work` was done.
 fn calls(nodes: &[NodeProcess], work: impl FnOnce() -> Value) -> (u64, Value) {
     let before = finds(nodes);
     let answer = work();
@@ -39,7 +39,7 @@ fn calls(nodes: &[NodeProcess], work: impl FnOnce() -> Value) -> (u64, Value) {
 }
 
 #[test]
-fn in_a_full_mesh_of_ten_a_hit_costs_one_call_a_miss_none_and_to_be_sure_nine() {
+fn a_full_mesh_of_ten_costs_one_call_a_hit_and_none_a_miss() {
     let mut nodes: Vec<NodeProcess> = (0..9)
         .map(|n| noded().file(&format!("own-{n}.txt"), "own").start())
         .collect();
@@ -101,7 +101,7 @@ fn a_file_that_comes_is_told_soon() {
 }
 
 #[test]
-fn a_node_two_hops_away_is_asked_at_once_if_its_files_are_told_on() {
+fn a_node_two_hops_away_is_asked_if_its_files_are_announced() {
     let nodes =
         ["near.txt", "middle.txt", "lighthouse.txt"].map(|name| noded().file(name, name).start());
     let urls: Vec<&str> = nodes.iter().map(|node| node.url.as_str()).collect();

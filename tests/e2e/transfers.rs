@@ -62,7 +62,7 @@ fn events(node: &NodeProcess, kind: &str) -> Vec<Value> {
         .collect()
 }
 
-/// A node that knows these peers and nobody else.
+/// Returns a node that knows these peers and nobody else.
 fn asker(peers: &[&str]) -> NodeProcess {
     let options = peers.iter().flat_map(|peer| ["--peer", peer]);
     noded().args(options.collect::<Vec<_>>()).start()

@@ -17,7 +17,7 @@ struct Opened {
     browser: Browser,
 }
 
-/// The page for a node.
+/// Returns the page for a node.
 fn page_of(node: &NodeProcess) -> Ui {
     Ui::start(crate::world::ctl_program(), node.home())
 }

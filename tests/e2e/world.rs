@@ -20,22 +20,22 @@ fn program(variable: &str, built: &str) -> PathBuf {
     std::env::var_os(variable).map_or_else(|| built.into(), PathBuf::from)
 }
 
-/// A node to be, with a home of its own.
+/// Returns options of a node with a home of its own.
 pub(crate) fn noded() -> NodeOptions {
     NodeOptions::new(noded_program())
 }
 
-/// A run of `ctl` against the state of a home.
+/// Returns a run of `ctl` against the state of a home.
 pub(crate) fn ctl(home: &Home) -> Ctl {
     Ctl::new(ctl_program(), home)
 }
 
-/// `ctl` at a terminal of so many columns.
+/// Runs `ctl` at a terminal of so many columns.
 pub(crate) fn ctl_at_terminal(home: &Home, columns: u16, args: &[&str]) -> Pty {
     Pty::start(env!("CARGO_BIN_EXE_e2e-ctl"), home, columns, args)
 }
 
-/// The root of the repository.
+/// Returns the root of the repository.
 pub(crate) fn repository() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .parent()
@@ -76,7 +76,7 @@ impl Member {
         }
     }
 
-    /// The URL at which a test asks it.
+    /// Returns the URL at which a test asks it.
     pub(crate) fn url(&self) -> &str {
         match self {
             Member::Ours(node) => &node.url,
@@ -91,7 +91,7 @@ impl Member {
         }
     }
 
-    /// Whether it reads XML as the chapter's Python does, and writes a carriage return as it is.
+    /// Returns true if it reads XML as the chapter's Python does, and writes a carriage return as it is.
     pub(crate) fn is_book(&self) -> bool {
         matches!(self, Member::Book(_))
     }

@@ -22,18 +22,18 @@ const REQUIRED: &str = "E2E_BROWSER";
 /// The variable that names the file `axe.min.js`.
 const AXE: &str = "E2E_AXE";
 
-/// How often a driver is started before there is none.
+/// The number of times that a driver is started before there is none.
 const STARTS: usize = 5;
 
 const READY: Duration = Duration::from_secs(30);
 
-/// How long a page may take to become what a test waits for.
+/// The time for a page to become what a test waits for.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The member of an element that WebDriver names.
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 
-/// Keys that are no text, as WebDriver writes them.
+/// Keys that are not text, as WebDriver writes them.
 pub mod keys {
     /// Enter.
     pub const ENTER: &str = "\u{e007}";
@@ -56,10 +56,10 @@ pub struct Browser {
 }
 
 impl Browser {
-    /// Whether there is a browser to test with.
+    /// Returns true if there is a browser to test with.
     ///
     /// # Panics
-    /// When there has to be one and is none.
+    /// Panics if there has to be a browser and is none.
     pub fn is_here() -> bool {
         let runs = |program: &&str| {
             let run = Command::new(program).arg("--version").output();
@@ -120,12 +120,12 @@ impl Browser {
         self.must("url", &json!({ "url": url }));
     }
 
-    /// Runs a piece of JavaScript and gives what it returns; a promise is waited for.
+    /// Runs a piece of JavaScript and returns its value; a promise is waited for.
     pub fn js(&self, script: &str) -> Value {
         self.js_with(script, &json!([]))
     }
 
-    /// The same with `arguments`.
+    /// Runs the script with `arguments`.
     pub fn js_with(&self, script: &str, arguments: &Value) -> Value {
         self.must(
             "execute/sync",
@@ -145,7 +145,7 @@ impl Browser {
         });
     }
 
-    /// Waits until the page says something somewhere in what a selector names.
+    /// Waits until the page says something somewhere in the elements of a selector.
     pub fn until_text(&self, selector: &str, text: &str) {
         self.until(&format!(
             "[...document.querySelectorAll({})].some(e => e.checkVisibility() && e.innerText.includes({}))",
@@ -154,7 +154,7 @@ impl Browser {
         ));
     }
 
-    /// The text that can be seen in the first element that a selector names.
+    /// Returns the text that can be seen in the first element that a selector names.
     pub fn text(&self, selector: &str) -> String {
         let script = "return document.querySelector(arguments[0])?.innerText ?? ''";
         let text = self.js_with(script, &json!([selector]));
@@ -282,13 +282,13 @@ impl Browser {
         self.devtools("Emulation.setDeviceMetricsOverride", &metrics);
     }
 
-    /// A picture of the page, as PNG.
+    /// Takes a picture of the page, as PNG.
     pub fn picture(&self) -> Vec<u8> {
         let shot = self.devtools("Page.captureScreenshot", &json!({ "format": "png" }));
         from_base64(shot["data"].as_str().unwrap_or_default()).expect("a picture is base64")
     }
 
-    /// What the page and its requests have logged since the last time: `browser` or `performance`.
+    /// Returns the log of the page and its requests since the last time: `browser` or `performance`.
     pub fn log(&self, kind: &str) -> Vec<String> {
         let entries = self.must("se/log", &json!({ "type": kind }));
         let entries = entries.as_array().map_or(&[][..], Vec::as_slice);
@@ -296,7 +296,7 @@ impl Browser {
         entries.iter().map(message).collect()
     }
 
-    /// The complaints of axe about what can be seen now: each with its rule and the elements.
+    /// Returns the complaints of axe about the visible page: each with its rule and the elements.
     ///
     /// # Panics
     /// When axe is not there or breaks.
@@ -399,7 +399,7 @@ fn post(url: &str, body: &Value) -> Result<Value, String> {
     }
 }
 
-/// Whether and where pictures for the documentation are to be written: `E2E_PICTURES=docs/ui` does it.
+/// Returns the directory for pictures of the documentation, if any: `E2E_PICTURES=docs/ui` sets it.
 pub fn pictures(repository: &Path) -> Option<PathBuf> {
     std::env::var_os("E2E_PICTURES").map(|dir| repository.join(dir))
 }

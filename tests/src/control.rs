@@ -22,7 +22,7 @@ pub struct ControlError {
 }
 
 impl Control {
-    /// The port at an address.
+    /// Creates the port at an address.
     pub fn new(address: &str, secret: &str) -> Control {
         Control {
             url: format!("http://{address}/"),
@@ -30,7 +30,7 @@ impl Control {
         }
     }
 
-    /// The header that opens it.
+    /// Returns the header that opens it.
     pub fn authorization(&self) -> String {
         format!("Bearer {}", self.secret)
     }
@@ -38,7 +38,7 @@ impl Control {
     /// Posts a body with the secret and more headers.
     ///
     /// # Errors
-    /// When there is no answer.
+    /// Errors if there is no answer.
     pub fn post(&self, body: &str, headers: &[(&str, &str)]) -> Result<Answer, String> {
         let authorization = self.authorization();
         let mut all = vec![("Authorization", authorization.as_str())];
@@ -49,7 +49,7 @@ impl Control {
     /// Posts a body with these headers only.
     ///
     /// # Errors
-    /// When there is no answer.
+    /// Errors if there is no answer.
     pub fn post_bare(&self, body: &str, headers: &[(&str, &str)]) -> Result<Answer, String> {
         let mut all = vec![("Content-Type", "application/json")];
         all.extend_from_slice(headers);
@@ -62,7 +62,7 @@ impl Control {
     /// The error object of the answer.
     ///
     /// # Panics
-    /// When there is no answer, or it is not one of JSON-RPC.
+    /// Panics if there is no answer, or it is not one of JSON-RPC.
     #[expect(
         clippy::needless_pass_by_value,
         reason = "callers write json!(…) in place"

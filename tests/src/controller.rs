@@ -31,7 +31,7 @@ pub struct CtlRun {
 }
 
 impl Ctl {
-    /// A run of this program with the state of this home and nothing of the caller's.
+    /// Creates a run of this program with the state of this home and nothing of the caller's.
     pub fn new(program: impl AsRef<Path>, home: &Home) -> Ctl {
         let mut command = Command::new(program.as_ref());
         for (name, _) in std::env::vars_os() {
@@ -53,28 +53,28 @@ impl Ctl {
         }
     }
 
-    /// With arguments.
+    /// Adds arguments.
     #[must_use]
     pub fn args<I: IntoIterator<Item: AsRef<OsStr>>>(mut self, args: I) -> Ctl {
         self.command.args(args);
         self
     }
 
-    /// With a variable in its environment.
+    /// Sets a variable in its environment.
     #[must_use]
     pub fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Ctl {
         self.command.env(name, value);
         self
     }
 
-    /// In this directory.
+    /// Runs it in this directory.
     #[must_use]
     pub fn current_dir(mut self, dir: impl Into<PathBuf>) -> Ctl {
         self.command.current_dir(dir.into());
         self
     }
 
-    /// With something to read on standard input.
+    /// Gives it something to read on standard input.
     #[must_use]
     pub fn input(mut self, text: &str) -> Ctl {
         text.clone_into(&mut self.input);

@@ -23,7 +23,7 @@ const STOP: Duration = Duration::from_secs(5);
 /// Options of `unshare` for a process with mounts of its own.
 const UNSHARED: [&str; 3] = ["--user", "--map-root-user", "--mount"];
 
-/// How to start a node.
+/// The options of a node to start.
 #[derive(Debug, Clone)]
 pub struct NodeOptions {
     program: PathBuf,
@@ -35,7 +35,7 @@ pub struct NodeOptions {
     within: Within,
 }
 
-/// What a node runs in.
+/// The directory and name space that a node runs in.
 #[derive(Debug, Clone)]
 enum Within {
     /// The environment of the test.
@@ -51,12 +51,12 @@ enum Within {
 pub struct Refusal {
     /// Its exit code; none after a signal.
     pub code: Option<i32>,
-    /// What it said.
+    /// Its standard error.
     pub stderr: String,
 }
 
 impl NodeOptions {
-    /// A node of this program with a home of its own, on free ports of the loopback.
+    /// Creates a node of this program with a home of its own, on free ports of the loopback.
     pub fn new(program: impl AsRef<Path>) -> NodeOptions {
         NodeOptions {
             program: program.as_ref().to_owned(),
@@ -69,26 +69,26 @@ impl NodeOptions {
         }
     }
 
-    /// Its home.
+    /// Returns its home.
     pub fn home(&self) -> &Home {
         &self.home
     }
 
-    /// With this home instead.
+    /// Uses this home instead.
     #[must_use]
     pub fn at(mut self, home: &Arc<Home>) -> NodeOptions {
         self.home = Arc::clone(home);
         self
     }
 
-    /// With a file in its share.
+    /// Puts a file into its share.
     #[must_use]
     pub fn file(self, name: &str, bytes: impl AsRef<[u8]>) -> NodeOptions {
         self.home.put(name, bytes);
         self
     }
 
-    /// With more arguments.
+    /// Adds arguments.
     #[must_use]
     pub fn args<I: IntoIterator<Item: AsRef<OsStr>>>(mut self, args: I) -> NodeOptions {
         self.args
@@ -96,42 +96,42 @@ impl NodeOptions {
         self
     }
 
-    /// With a variable in its environment.
+    /// Sets a variable in its environment.
     #[must_use]
     pub fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> NodeOptions {
         self.envs.push((name.into(), value.as_ref().to_owned()));
         self
     }
 
-    /// Listening for peers there.
+    /// Listens for peers there.
     #[must_use]
     pub fn listen(mut self, address: impl Into<String>) -> NodeOptions {
         self.listen = address.into();
         self
     }
 
-    /// Listening for controllers there.
+    /// Listens for controllers there.
     #[must_use]
     pub fn control(mut self, address: impl Into<String>) -> NodeOptions {
         self.control = address.into();
         self
     }
 
-    /// Under limits of the shell, such as `ulimit -n 64`.
+    /// Sets limits of the shell, such as `ulimit -n 64`.
     #[must_use]
     pub fn limits(mut self, command: &str) -> NodeOptions {
         self.within = Within::Limits(command.to_owned());
         self
     }
 
-    /// With a share that is a disk of memory of this size, such as `96m`, which the node alone has mounted.
+    /// Uses a share that is a disk of memory of this size, such as `96m`, which the node alone has mounted.
     #[must_use]
     pub fn share_of_memory(mut self, size: &str) -> NodeOptions {
         self.within = Within::Memory(size.to_owned());
         self
     }
 
-    /// Whether such a disk can be mounted here: not every system lets its users have a name space of mounts.
+    /// Returns true if such a disk can be mounted here: not every system lets users have a name space of mounts.
     pub fn can_mount() -> bool {
         let probe = "mount -t tmpfs -o size=1m probe /tmp";
         let run = Command::new("unshare")
@@ -289,39 +289,39 @@ impl NodeProcess {
         }
     }
 
-    /// Its home.
+    /// Returns its home.
     pub fn home(&self) -> &Arc<Home> {
         &self.options.home
     }
 
-    /// Its URL for peers of the dialect of codes.
+    /// Returns its URL for peers of the dialect of codes.
     pub fn codes_url(&self) -> String {
         format!("{}codes", self.url)
     }
 
-    /// Its process.
+    /// Returns the number of its process.
     pub fn pid(&self) -> u32 {
         self.child.id()
     }
 
-    /// Its share as it sees it, if that is a disk of memory.
+    /// Returns its share as it sees it, if that is a disk of memory.
     pub fn mounted_share(&self) -> PathBuf {
         let root = format!("/proc/{}/root", self.pid());
         let share = self.home().share();
         Path::new(&root).join(share.strip_prefix("/").expect("an absolute path"))
     }
 
-    /// What it holds now.
+    /// Returns its resources now.
     pub fn meters(&self) -> Meters {
         Meters::of(self.pid())
     }
 
-    /// Its control port, with its secret.
+    /// Returns its control port, with its secret.
     pub fn control(&self) -> Control {
         Control::new(&self.control_address, &self.home().secret())
     }
 
-    /// One of its counters.
+    /// Returns one of its counters.
     ///
     /// # Panics
     /// When `node.status` does not have it.
@@ -331,7 +331,7 @@ impl NodeProcess {
         counter.unwrap_or_else(|| panic!("no counter {name} in {status}"))
     }
 
-    /// What it has said so far on standard error.
+    /// Returns its standard error so far.
     pub fn stderr(&self) -> String {
         self.kept().clone()
     }
@@ -421,7 +421,7 @@ impl NodeProcess {
         status
     }
 
-    /// Everything it said; call it after its end.
+    /// Returns all of its standard error; call it after its end.
     fn join_stderr(&mut self) -> String {
         if let Some(reader) = self.reader.take() {
             drop(reader.join());
@@ -468,7 +468,7 @@ fn keep(mut pipe: impl Read, kept: &Mutex<String>) {
     }
 }
 
-/// The last lines of a log.
+/// Returns the last lines of a log.
 fn tail(log: &str) -> String {
     let lines: Vec<&str> = log.lines().collect();
     lines[lines.len().saturating_sub(40)..].join("\n")

@@ -17,12 +17,12 @@ pub struct Gate {
 
 #[derive(Debug, Default)]
 struct State {
-    /// Where the node listens.
+    /// The address on which the node listens.
     behind: OnceLock<SocketAddr>,
     /// The process that is let through.
     guest: AtomicU32,
     turned_away: AtomicUsize,
-    /// Whether others hear nothing, instead of that nobody is there.
+    /// True if others hear nothing, instead of that nobody is there.
     is_silent: bool,
     /// Connections of others that hear nothing.
     waiting: Mutex<Vec<TcpStream>>,
@@ -74,7 +74,7 @@ impl Gate {
         self.state.guest.store(process, Ordering::Release);
     }
 
-    /// How many connections of others there were.
+    /// Returns the number of connections of others.
     pub fn turned_away(&self) -> usize {
         self.state.turned_away.load(Ordering::Acquire)
     }
@@ -121,7 +121,7 @@ fn join(here: TcpStream, behind: SocketAddr) -> io::Result<()> {
     copied.map(drop)
 }
 
-/// What the file of the process calls the socket that is bound to this port of the loopback.
+/// Returns the name that the file of the process has for the socket on this port of the loopback.
 fn socket_of(port: u16) -> Option<String> {
     let table = fs::read_to_string("/proc/net/tcp").ok()?;
     let local = format!("0100007F:{port:04X}");

@@ -17,10 +17,10 @@ impl Default for Home {
 }
 
 impl Home {
-    /// What `outside.txt` holds; nothing may ever send it.
+    /// The content of `outside.txt`; nothing may ever send it.
     pub const OUTSIDE: &'static str = "this lies outside the share";
 
-    /// An empty home.
+    /// Creates an empty home.
     ///
     /// # Panics
     /// When the temporary directory cannot be made.
@@ -33,17 +33,17 @@ impl Home {
         home
     }
 
-    /// The directory that holds all of it.
+    /// Returns the directory that holds all of it.
     pub fn root(&self) -> &Path {
         self.root.path()
     }
 
-    /// The directory to share.
+    /// Returns the directory to share.
     pub fn share(&self) -> PathBuf {
         self.root().join("share")
     }
 
-    /// The directory for the state; the node makes it.
+    /// Returns the directory for the state; the node makes it.
     pub fn state(&self) -> PathBuf {
         self.root().join("state")
     }
@@ -61,12 +61,12 @@ impl Home {
         std::fs::write(&path, bytes).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
     }
 
-    /// The bytes of a file of the share, if it is there.
+    /// Returns the bytes of a file of the share, if it is there.
     pub fn read(&self, name: &str) -> Option<Vec<u8>> {
         std::fs::read(self.share().join(name)).ok()
     }
 
-    /// Names of everything at the top of the share, temporaries too, sorted.
+    /// Returns names of everything at the top of the share, temporaries too, sorted.
     ///
     /// # Panics
     /// When the share cannot be listed.
@@ -80,10 +80,10 @@ impl Home {
         names
     }
 
-    /// The secret of the node, once it has started.
+    /// Returns the secret of the node, once it has started.
     ///
     /// # Panics
-    /// When there is none.
+    /// Panics if there is none.
     pub fn secret(&self) -> String {
         let path = self.state().join("secret");
         std::fs::read_to_string(&path)

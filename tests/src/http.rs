@@ -4,7 +4,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
-/// How long an exchange may take unless a test says otherwise.
+/// The time for an exchange unless a test says otherwise.
 pub const DEADLINE: Duration = Duration::from_secs(20);
 /// No answer of a test is larger.
 const LARGEST: usize = 64 << 20;
@@ -21,19 +21,19 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// The first value of a header.
+    /// Returns the first value of a header.
     pub fn header(&self, name: &str) -> Option<&str> {
         let found = self.headers.iter().find(|(key, _)| key == name);
         found.map(|(_, value)| value.as_str())
     }
 
-    /// The body as text, with what is not UTF-8 replaced.
+    /// Returns the body as text, with invalid UTF-8 replaced.
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 }
 
-/// The address in a URL such as `http://127.0.0.1:4242/`.
+/// Returns the address in a URL such as `http://127.0.0.1:4242/`.
 ///
 /// # Panics
 /// When the URL has no IP address and port.
@@ -45,16 +45,16 @@ pub fn address(url: &str) -> SocketAddr {
         .unwrap_or_else(|e| panic!("{url} is no address: {e}"))
 }
 
-/// The path of a URL, at least `/`.
+/// Returns the path of a URL, at least `/`.
 pub fn path(url: &str) -> &str {
     let rest = url.strip_prefix("http://").unwrap_or(url);
     rest.find('/').map_or("/", |at| &rest[at..])
 }
 
-/// A connection whose reads and writes end.
+/// Opens a connection whose reads and writes end.
 ///
 /// # Errors
-/// When nobody listens, or the table of descriptors is full.
+/// Errors if nobody listens, or the table of descriptors is full.
 pub fn connect(url: &str) -> Result<TcpStream, String> {
     let stream = TcpStream::connect_timeout(&address(url), DEADLINE).map_err(|e| e.to_string())?;
     stream
@@ -70,7 +70,7 @@ pub fn connect(url: &str) -> Result<TcpStream, String> {
 /// Sends the bytes on a new connection and reads one answer.
 ///
 /// # Errors
-/// When no whole answer comes within [`DEADLINE`].
+/// Errors if no whole answer comes within [`DEADLINE`].
 pub fn exchange(url: &str, request: &[u8]) -> Result<Answer, String> {
     let mut stream = connect(url)?;
     // A node that refuses early may close before it has read everything; its answer still counts.
@@ -81,7 +81,7 @@ pub fn exchange(url: &str, request: &[u8]) -> Result<Answer, String> {
     })
 }
 
-/// `GET` of a path, closing afterwards.
+/// Makes a `GET` of a path, closing afterwards.
 ///
 /// # Errors
 /// As [`exchange`].
@@ -89,7 +89,7 @@ pub fn get(url: &str, path: &str) -> Result<Answer, String> {
     request(url, "GET", path, &[], b"")
 }
 
-/// One well-formed request with extra header lines.
+/// Makes one well-formed request with extra header lines.
 ///
 /// # Errors
 /// As [`exchange`].
@@ -103,7 +103,7 @@ pub fn request(
     exchange(url, &bytes_of(url, method, path, headers, body))
 }
 
-/// The bytes of a well-formed request that asks to close.
+/// Returns the bytes of a well-formed request that asks to close.
 pub fn bytes_of(
     url: &str,
     method: &str,
@@ -136,7 +136,7 @@ pub fn bytes_of(
 /// Reads one answer.
 ///
 /// # Errors
-/// When the stream ends early, the framing is wrong, or the deadline passes.
+/// Errors if the stream ends early, the framing is wrong, or the deadline passes.
 pub fn read_answer(stream: &mut impl Read, of_head: bool) -> Result<Answer, String> {
     let mut reader = Reader::new(stream);
     let (status, headers) = loop {
@@ -225,7 +225,7 @@ impl<'a, R: Read> Reader<'a, R> {
         Ok(std::mem::replace(&mut self.buffer, rest))
     }
 
-    /// Everything up to and with `end`.
+    /// Reads everything up to and with `end`.
     fn through(&mut self, end: &[u8]) -> Result<String, String> {
         loop {
             if let Some(at) = self.buffer.windows(end.len()).position(|w| w == end) {

@@ -1,4 +1,4 @@
-//! Somebody who is no peer: it counts who connects, and says the same to all.
+//! A listener that is not a peer: it counts who connects, and says the same to all.
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::spawn;
 use std::time::Duration;
 
-/// Longest time that it reads from one who connects.
+/// Longest time that it reads from a connection.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// A listening port of the loopback. Its threads end with the test.
@@ -46,12 +46,12 @@ impl Listener {
         }
     }
 
-    /// Its URL.
+    /// Returns its URL.
     pub fn url(&self) -> String {
         format!("http://{}/", self.address)
     }
 
-    /// How many have connected.
+    /// Returns the number of connections so far.
     pub fn connections(&self) -> usize {
         self.connections.load(Ordering::SeqCst)
     }

@@ -13,7 +13,7 @@ const WELCOME: &str = "HTTP/1.1 200 OK\r\nServer: sixhop/0\r\nContent-Type: text
 /// The answer of a node that sends too much already.
 const BUSY: &str = "HTTP/1.1 503 Service Unavailable\r\nServer: sixhop/0\r\nRetry-After: 1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
 
-/// What a proxy does with content on its way back.
+/// The treatment of content on its way back.
 #[derive(Debug, Default)]
 struct Conduct {
     lies: AtomicBool,
@@ -61,7 +61,7 @@ impl Proxy {
         Proxy::start(url, conduct)
     }
 
-    /// From now on it changes content.
+    /// Changes content from now on.
     pub fn lie(&self) {
         self.conduct.lies.store(true, Ordering::Release);
     }
@@ -71,7 +71,7 @@ impl Proxy {
         self.conduct.busy.load(Ordering::Acquire)
     }
 
-    /// Answers as the node at `url` does, until it is told to lie.
+    /// Answers as the node at `url` does, until it is made to lie.
     pub fn honest(url: &str) -> Proxy {
         Proxy::start(url, Conduct::default())
     }

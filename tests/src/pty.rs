@@ -1,4 +1,4 @@
-//! A program at a terminal of its own, for what it does only there: editing lines, tables, progress.
+//! A program at a terminal of its own, for features that need one: editing lines, tables, progress.
 
 use std::ffi::OsStr;
 use std::io::{Read, Write};
@@ -51,7 +51,7 @@ impl Pty {
     /// Starts `program` with the state of `home` at a terminal that is so many columns wide.
     ///
     /// # Panics
-    /// When there is no python3.
+    /// Panics if there is no python3.
     pub fn start<I: IntoIterator<Item: AsRef<OsStr>>>(
         program: impl AsRef<Path>,
         home: &Home,
@@ -101,7 +101,7 @@ impl Pty {
             .expect("the terminal is there");
     }
 
-    /// All that was written to the terminal so far, control sequences of the terminal left out.
+    /// Returns all that was written to the terminal so far, control sequences of the terminal left out.
     #[must_use]
     pub fn text(&self) -> String {
         let screen = self.screen.lock().unwrap_or_else(PoisonError::into_inner);
@@ -129,7 +129,7 @@ impl Pty {
         shown
     }
 
-    /// Waits for the end of the program. Returns its exit code and what it wrote last.
+    /// Waits for the end of the program. Returns its exit code and its last output.
     ///
     /// # Panics
     /// When it does not end in time.
@@ -154,7 +154,7 @@ impl Drop for Pty {
     }
 }
 
-/// Text without sequences that begin with an escape character.
+/// Returns text without sequences that begin with an escape character.
 fn without_sequences(text: &str) -> String {
     let mut shown = String::new();
     let mut letters = text.chars().peekable();

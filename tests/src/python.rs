@@ -10,7 +10,7 @@ use crate::home::Home;
 
 const READY: Duration = Duration::from_secs(30);
 
-/// Which of the book's two peers.
+/// The book's two peers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Dialect {
     /// Answers are codes: 1 and 2.
@@ -26,7 +26,7 @@ pub struct PythonPeer {
     pub url: String,
     /// Its home; only the share is used.
     pub home: Home,
-    /// Which peer it is.
+    /// The dialect of the peer.
     pub dialect: Dialect,
     child: Child,
 }
@@ -68,7 +68,7 @@ impl PythonPeer {
         peer
     }
 
-    /// The URL to give to this peer for a node of ours.
+    /// Returns the URL to give to this peer for a node of ours.
     pub fn url_for(&self, node: &str) -> String {
         match self.dialect {
             Dialect::Codes => format!("{node}codes"),
@@ -85,10 +85,10 @@ impl Drop for PythonPeer {
     }
 }
 
-/// Runs a program of Python with arguments and gives what it printed.
+/// Runs a program of Python with arguments and returns its output.
 ///
 /// # Panics
-/// When it fails, with what it said.
+/// Panics if it fails, with its output.
 pub fn python(program: &str, args: &[&str]) -> String {
     let output = Command::new("python3")
         .args(["-c", program])

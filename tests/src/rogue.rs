@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 const POLL: Duration = Duration::from_millis(5);
 const LARGEST_REQUEST: usize = 4 << 20;
 
-/// What it does when it is asked for a file.
+/// The conduct of a rogue that is asked for a file.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum Conduct {
@@ -58,7 +58,7 @@ pub struct Rogue {
 #[derive(Debug)]
 struct Shared {
     conduct: Conduct,
-    /// What it answers to `sixhop.find`, if it passes for a Sixhop node.
+    /// Its answer to `sixhop.find`, if it passes for a Sixhop node.
     finds: Option<String>,
     requests: Mutex<Vec<String>>,
     queries: AtomicUsize,
@@ -104,18 +104,18 @@ impl Rogue {
         }
     }
 
-    /// The bodies and heads of all requests that it has read.
+    /// Returns the bodies and heads of all requests that it has read.
     pub fn requests(&self) -> Vec<String> {
         let requests = self.shared.requests.lock();
         requests.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// How often it has been asked for a file.
+    /// Returns the number of times that it was asked for a file.
     pub fn queries(&self) -> usize {
         self.shared.queries.load(Ordering::SeqCst)
     }
 
-    /// How many bytes it has sent in answers to `query`.
+    /// Returns the number of bytes that it has sent in answers to `query`.
     pub fn bytes_sent(&self) -> usize {
         self.shared.bytes.load(Ordering::SeqCst)
     }
@@ -131,7 +131,7 @@ impl Drop for Rogue {
     }
 }
 
-/// The address of a port where nobody listens.
+/// Returns the address of a port where nobody listens.
 ///
 /// # Panics
 /// When the loopback gives no port.
@@ -197,7 +197,7 @@ impl Shared {
         Ok(())
     }
 
-    /// One request, or nothing at the end.
+    /// Reads one request, or nothing at the end.
     fn read_request(
         &self,
         mut stream: &TcpStream,
@@ -284,7 +284,7 @@ impl Shared {
         Ok(())
     }
 
-    /// A pause that the end of the rogue cuts short.
+    /// Sleeps; the end of the rogue cuts it short.
     fn pause(&self, length: Duration) {
         let start = Instant::now();
         while start.elapsed() < length && !self.stop.load(Ordering::SeqCst) {
@@ -301,7 +301,7 @@ const NO_METHOD: &str = "<?xml version=\"1.0\"?><methodResponse><fault><value><s
     <member><name>faultString</name><value><string>no such method</string></value></member>\
     </struct></value></fault></methodResponse>";
 
-/// The XML of an answer around the inside of a value.
+/// Returns the XML of an answer around the inside of a value.
 pub fn answer_of(inside: &str) -> String {
     format!(
         "<?xml version=\"1.0\"?><methodResponse><params><param><value>{inside}</value></param></params></methodResponse>"
@@ -322,7 +322,7 @@ fn redirect(to: &str) -> String {
     format!("HTTP/1.1 302 Found\r\nLocation: {to}\r\nContent-Length: 0\r\n\r\n")
 }
 
-/// How long the first request in the buffer is, when it is whole.
+/// Returns the length of the first request in the buffer, when it is whole.
 fn whole_request(buffer: &[u8]) -> Option<usize> {
     let end = buffer.windows(4).position(|w| w == b"\r\n\r\n")? + 4;
     let head = String::from_utf8_lossy(&buffer[..end]).to_ascii_lowercase();
@@ -336,7 +336,7 @@ fn whole_request(buffer: &[u8]) -> Option<usize> {
     (buffer.len() >= end + length).then_some(end + length)
 }
 
-/// A fault as the body of an answer.
+/// Returns a fault as the body of an answer.
 pub fn fault_of(code: i64) -> String {
     NO_METHOD.replace("-32601", &code.to_string())
 }

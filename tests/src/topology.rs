@@ -1,4 +1,4 @@
-//! Who knows whom: peers introduced to each other with `hello`, both ways.
+//! Networks of peers introduced to each other with `hello`, both ways.
 
 use crate::xmlrpc::{self, Value};
 
@@ -13,7 +13,7 @@ pub fn introduce(url: &str, other: &str) {
     assert!(success, "hello({other}) at {url} gave {answer:?}");
 }
 
-/// A line: each knows its neighbours.
+/// Links a line: each knows its neighbours.
 pub fn chain(urls: &[&str]) {
     for pair in urls.windows(2) {
         introduce(pair[0], pair[1]);
@@ -21,7 +21,7 @@ pub fn chain(urls: &[&str]) {
     }
 }
 
-/// A line whose ends know each other.
+/// Links a ring: a line whose ends know each other.
 pub fn ring(urls: &[&str]) {
     chain(urls);
     if let [first, .., last] = urls {
@@ -30,7 +30,7 @@ pub fn ring(urls: &[&str]) {
     }
 }
 
-/// Everyone knows everyone.
+/// Links everyone with everyone.
 pub fn mesh(urls: &[&str]) {
     for url in urls {
         for other in urls.iter().filter(|other| *other != url) {

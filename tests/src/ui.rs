@@ -54,24 +54,24 @@ impl Ui {
         ui
     }
 
-    /// `http://127.0.0.1:PORT/`.
+    /// Returns `http://127.0.0.1:PORT/`.
     pub fn url(&self) -> &str {
         self.link.split('#').next().unwrap_or_default()
     }
 
-    /// What is good for one session.
+    /// Returns the token that is good for one session.
     pub fn token(&self) -> &str {
         self.link.split('#').nth(1).unwrap_or_default()
     }
 
-    /// `HOST:PORT`.
+    /// Returns `HOST:PORT`.
     pub fn host(&self) -> &str {
         self.url()
             .trim_start_matches("http://")
             .trim_end_matches('/')
     }
 
-    /// Its process.
+    /// Returns the number of its process.
     pub fn pid(&self) -> u32 {
         self.child.id()
     }
@@ -79,7 +79,7 @@ impl Ui {
     /// Posts a body as the page does, with more headers.
     ///
     /// # Errors
-    /// When there is no answer.
+    /// Errors if there is no answer.
     pub fn post(
         &self,
         path: &str,
@@ -98,7 +98,7 @@ impl Ui {
     /// The status of a refusal.
     ///
     /// # Panics
-    /// When there is no answer, or a session without its two halves.
+    /// Panics if there is no answer, or a session without its two halves.
     pub fn enter(&self, token: &str) -> Result<(String, String), u16> {
         let answer = self
             .post("/api/session", &[], token.as_bytes())

@@ -11,7 +11,7 @@ use std::fmt::Write as _;
 
 use crate::http;
 
-/// The bytes of base64 with padding, if it is some.
+/// Returns the bytes of base64 with padding, if it is some.
 pub fn from_base64(text: &str) -> Option<Vec<u8>> {
     base64::decode(text)
 }
@@ -38,7 +38,7 @@ pub enum Value {
     Other(String),
 }
 
-/// Why a call gave no value.
+/// The error of a call without a value.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum CallError {
@@ -63,7 +63,7 @@ impl fmt::Display for CallError {
 }
 
 impl CallError {
-    /// The code of a fault.
+    /// Returns the code of a fault.
     pub fn code(&self) -> Option<i64> {
         match self {
             CallError::Fault { code, .. } => Some(*code),
@@ -73,12 +73,12 @@ impl CallError {
 }
 
 impl Value {
-    /// A `string`.
+    /// Returns a `string`.
     pub fn text(text: impl Into<String>) -> Value {
         Value::Text(text.into())
     }
 
-    /// The bytes of a `string` or a `base64`.
+    /// Returns the bytes of a `string` or a `base64`.
     pub fn into_bytes(self) -> Option<Vec<u8>> {
         match self {
             Value::Text(text) => Some(text.into_bytes()),
@@ -87,7 +87,7 @@ impl Value {
         }
     }
 
-    /// A member of a `struct`.
+    /// Returns a member of a `struct`.
     pub fn get(&self, name: &str) -> Option<&Value> {
         match self {
             Value::Map(members) => members.iter().find(|(key, _)| key == name).map(|(_, v)| v),
@@ -99,15 +99,15 @@ impl Value {
 /// Calls a method at a URL.
 ///
 /// # Errors
-/// When the answer is a fault, or there is no answer.
+/// Errors if the answer is a fault, or there is no answer.
 pub fn call(url: &str, method: &str, params: &[Value]) -> Result<Value, CallError> {
     post(url, request(method, params).as_bytes())
 }
 
-/// The file that a node finds for a name.
+/// Returns the file that a node finds for a name.
 ///
 /// # Errors
-/// As [`call`]; an answer that is no file is a transport error.
+/// As [`call`]; an answer that is not a file is a transport error.
 pub fn query(url: &str, name: &str) -> Result<Vec<u8>, CallError> {
     let answer = call(url, "query", &[Value::text(name)])?;
     let file = match answer {
@@ -149,7 +149,7 @@ pub fn read_response(body: &str) -> Result<Value, CallError> {
     reader::response(body)
 }
 
-/// The text of a request.
+/// Returns the text of a request.
 pub fn request(method: &str, params: &[Value]) -> String {
     let mut text = "<?xml version=\"1.0\"?>\n<methodCall><methodName>".to_owned();
     escape(method, &mut text);

@@ -5,7 +5,7 @@ use std::time::Duration;
 /// Longest duration that is accepted: more is a slip of the keyboard.
 const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
 
-/// Why a text is not a duration.
+/// The error of a text that is not a duration.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 pub(crate) enum DurationError {
     #[error("a duration is a whole number and a unit, such as 500ms, 30s, 5m or 2h")]
@@ -39,7 +39,7 @@ pub(crate) fn parse(text: &str) -> Result<Duration, DurationError> {
     }
 }
 
-/// The duration in the largest unit that needs no fraction.
+/// Returns the duration in the largest unit that needs no fraction.
 pub(crate) fn show(duration: Duration) -> String {
     let milliseconds = duration.as_millis();
     let units = [(3_600_000, "h"), (60_000, "m"), (1_000, "s")];

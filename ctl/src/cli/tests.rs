@@ -1,4 +1,4 @@
-//! What each command line means, and what the help says.
+//! Tests of command lines and of the help.
 
 use clap::CommandFactory;
 use node_api::error::ALL;
@@ -30,6 +30,9 @@ fn every_command_is_understood() {
         "stop",
         "status --counters",
         "renew-secret",
+        "doctor",
+        "log-level",
+        "log-level info,node_core=debug",
         "search two words",
         "ls photos",
         "ls http://127.0.0.1:4242 photos",
@@ -195,7 +198,7 @@ fn examples_in_the_help_are_understood() {
     }
 }
 
-/// The words of an example as a shell reads them, up to a pipe, or to the remark behind two spaces.
+/// Returns the words of an example as a shell reads them, up to a pipe, or to the remark behind two spaces.
 fn shell_words(example: &str) -> Vec<String> {
     let (mut words, mut word, mut is_quoted) = (Vec::new(), String::new(), false);
     for letter in example.chars() {

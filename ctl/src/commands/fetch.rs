@@ -69,7 +69,7 @@ fn items_of(typed: &str, plan: FetchPlan) -> Vec<Item> {
     }
 }
 
-/// What failed of several things.
+/// The errors of several fetches.
 #[derive(Default)]
 struct Failures(Vec<CtlError>);
 
@@ -94,7 +94,7 @@ impl Failures {
         Ok(())
     }
 
-    /// The end of all: an error alone as it is, several with the code that they share.
+    /// Returns the end of all: an error alone as it is, several with the code that they share.
     fn end(mut self, of: usize) -> Result<(), CtlError> {
         if of <= 1 {
             return self.0.pop().map_or(Ok(()), Err);

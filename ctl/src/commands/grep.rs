@@ -82,7 +82,7 @@ fn print(output: Output, lines: &[String]) -> Result<(), CtlError> {
     lines.iter().try_for_each(|line| output.line(line))
 }
 
-/// The patterns, and the filters beside them.
+/// Returns the patterns, and the filters beside them.
 fn patterns(args: &GrepArgs) -> (&[String], &[String]) {
     match args.words.split_first() {
         Some((pattern, filters)) if args.patterns.is_empty() => {
@@ -92,7 +92,7 @@ fn patterns(args: &GrepArgs) -> (&[String], &[String]) {
     }
 }
 
-/// The query that says the same.
+/// Returns the query that says the same.
 pub(crate) fn query(args: &GrepArgs) -> Result<String, CtlError> {
     refused(args)?;
     let (patterns, filters) = patterns(args);
@@ -137,7 +137,7 @@ fn refused(args: &GrepArgs) -> Result<(), CtlError> {
     Ok(())
 }
 
-/// One regular expression for the patterns and flags, as ripgrep makes it.
+/// Returns one regular expression for the patterns and flags, as ripgrep makes it.
 fn pattern(args: &GrepArgs, patterns: &[String]) -> String {
     let each = patterns.iter().map(|pattern| {
         if args.fixed_strings {
@@ -170,7 +170,7 @@ fn pattern(args: &GrepArgs, patterns: &[String]) -> String {
     format!("{flags}{pattern}")
 }
 
-/// Whether patterns have letters and none of them is a capital, escapes and names of
+/// Returns true if patterns have letters and none of them is a capital, escapes and names of
 /// groups and flags left out.
 fn is_small(patterns: &[String]) -> bool {
     let mut has_letter = false;
@@ -200,7 +200,7 @@ fn escape(letters: &mut std::iter::Peekable<std::str::Chars<'_>>) {
     }
 }
 
-/// The filter that leaves the same files as a glob of ripgrep.
+/// Returns the filter that leaves the same files as a glob of ripgrep.
 fn filter_of(glob: &str) -> Result<String, CtlError> {
     let (sign, inside) = match glob.strip_prefix('!') {
         Some(inside) => ("-", inside),
@@ -225,7 +225,7 @@ fn filter_of(glob: &str) -> Result<String, CtlError> {
     }
 }
 
-/// A filter: whether it makes sense is for the node to say.
+/// Returns a filter; the node decides whether it is valid.
 fn filter(word: &str) -> Result<String, CtlError> {
     let keys = ["ext:", "size:", "after:", "before:", "kind:"];
     let lower = word.to_ascii_lowercase();
@@ -238,20 +238,20 @@ fn filter(word: &str) -> Result<String, CtlError> {
     )))
 }
 
-/// Lines before and behind a hit.
+/// Returns the numbers of lines before and behind a hit.
 fn around(args: &GrepArgs) -> (usize, usize) {
     let before = args.before_context.unwrap_or(args.context);
     (before, args.after_context.unwrap_or(args.context))
 }
 
-/// A regular expression for exactly this text.
+/// Returns a regular expression for exactly this text.
 fn literally(text: &str) -> String {
     let special = |c: &char| r"\.+*?()|[]{}^$#&-~".contains(*c);
     let escape = |c: char| special(&c).then_some('\\').into_iter().chain([c]);
     text.chars().flat_map(escape).collect()
 }
 
-/// The last line of JSON: how complete the others are.
+/// Returns the last line of JSON: how complete the others are.
 fn summary(answer: &SearchAnswer) -> serde_json::Value {
     json!({
         "end": answer.end,

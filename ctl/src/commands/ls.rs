@@ -11,7 +11,7 @@ use crate::{
     output::{Output, escaped, plural},
 };
 
-/// What is listed.
+/// The peer and the folder to list.
 struct LsTarget {
     /// The peer that is asked; this node if there is none.
     peer: Option<String>,
@@ -34,7 +34,7 @@ pub(crate) async fn run(args: LsArgs, context: &Context) -> Result<(), CtlError>
         .await
 }
 
-/// A peer is named by its URL or by `HOST:PORT`; everything else is a folder.
+/// Parses a target: a peer is named by its URL or by `HOST:PORT`; everything else is a folder.
 fn wanted(what: &[String]) -> Result<LsTarget, CtlError> {
     let folder = |text: &String| Some(Folder::new(text));
     match what {
@@ -101,7 +101,7 @@ async fn list(
     show(output, &listing.files)
 }
 
-/// A folder with nothing in it is not there: only files are shared.
+/// Errors if a folder has nothing in it: only files are shared, so it is not there.
 fn found_some(files: &[ShareFile], wanted: &LsTarget) -> Result<(), CtlError> {
     match &wanted.folder {
         Some(folder) if files.is_empty() => Err(CtlError::not_found(format!(

@@ -69,7 +69,7 @@ fn row(plugin: &Plugin) -> Vec<String> {
     ]
 }
 
-/// What a file would be in a plugin directory.
+/// The kind of plugin that a file would be in a plugin directory.
 enum Candidate {
     Script(ScriptHandler),
     Program(Box<Program>),

@@ -36,7 +36,7 @@ pub(crate) fn run(args: RunArgs, context: &Context, runtime: &Handle) -> Result<
     script::run(script, context, runtime)
 }
 
-/// What stands for standard input.
+/// The name of standard input.
 const STANDARD_INPUT: &str = "-";
 
 /// Reads the script. One that cannot be read is a mistake in the command line.

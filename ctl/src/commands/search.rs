@@ -17,7 +17,7 @@ use crate::{
     output::{Output, escaped, escaped_line},
 };
 
-/// How long hits are gathered after the first ones before they are shown.
+/// The time that hits are gathered after the first ones before they are shown.
 const GATHER: Duration = Duration::from_millis(250);
 
 /// Runs the command.
@@ -63,7 +63,7 @@ async fn show_as_they_come(
     }
 }
 
-/// The hits that come next, with those that come soon after them.
+/// Returns the hits that come next, with those that come soon after them.
 async fn gathered(
     stream: &mut SearchStream<'_>,
 ) -> Result<(Vec<Hit>, Option<SearchAnswer>), CtlError> {
@@ -83,12 +83,12 @@ async fn gathered(
     }
 }
 
-/// What was shown so far.
+/// The hits that were shown so far.
 #[derive(Default)]
 struct Shown {
     hits: usize,
     headed: bool,
-    /// Whether there were hits with a place in the file.
+    /// True if there were hits with a place in the file.
     mixed: bool,
 }
 
@@ -120,7 +120,7 @@ impl Shown {
     }
 }
 
-/// A line for the file, and one for the place in it; a file that was found by its name
+/// Shows a line for the file, and one for the place in it; a file that was found by its name
 /// has none.
 fn show_excerpt(output: Output, found: &FileHit<'_>) -> Result<(), CtlError> {
     let hit = found.hit;
@@ -148,7 +148,7 @@ fn show_excerpt(output: Output, found: &FileHit<'_>) -> Result<(), CtlError> {
     output.line(&format!("  {line:>5}  {}", escaped_line(text.trim())))
 }
 
-/// The size, if the node that has it told it.
+/// Returns the size, if the node that has it gave it.
 fn size(output: Output, hit: &Hit) -> String {
     hit.size
         .map_or_else(|| "-".to_owned(), |size| output.size(size))
@@ -169,7 +169,7 @@ impl FileHit<'_> {
     }
 }
 
-/// The hits with those of one name, content and line together, where the first is.
+/// Returns the hits with those of one name, content and line together, where the first is.
 fn grouped(hits: &[Hit]) -> Vec<FileHit<'_>> {
     let (mut found, mut places) = (Vec::<FileHit<'_>>::new(), HashMap::new());
     for hit in hits {

@@ -1,6 +1,6 @@
 //! `ctl shell`: commands at a prompt.
 //!
-//! What is typed is a command of `ctl`, with the same words, quotes and options: one table for both. On a terminal the
+//! A line is a command of `ctl`, with the same words, quotes and options: one table for both. On a terminal the
 //! line is edited, with history and completion; otherwise lines are read as they come and the prompt is printed all the
 //! same, so that the shell can be driven by a program.
 //!
@@ -35,13 +35,13 @@ use lines::{Line, Lines};
 /// The prompt of the chapter's client.
 const PROMPT: &str = "> ";
 
-/// What leaves the shell.
+/// The word that leaves the shell.
 const EXIT: &str = "exit";
 
 /// Commands of `ctl` that mean nothing at the prompt.
 const NOT_HERE: [&str; 3] = ["shell", "up", "completions"];
 
-/// Whether the shell goes on after a line.
+/// The decision to go on after a line or not.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Next {
     Prompt,
@@ -70,7 +70,7 @@ pub(crate) fn run(args: &ShellArgs, context: &Context, runtime: &Handle) -> Resu
     prompt(context, runtime)
 }
 
-/// Prompts for lines and does what they say.
+/// Prompts for lines and runs them.
 fn prompt(context: &Context, runtime: &Handle) -> Result<(), CtlError> {
     let mut lines = Lines::open(context, runtime)?;
     loop {
@@ -128,7 +128,7 @@ fn carry_out(words: &[String], context: &Context, runtime: &Handle) -> Result<()
     }
 }
 
-/// The name for which the chapter's client has a sentence of its own, if it is not found: that of one file.
+/// Returns the name for which the chapter's client has a sentence of its own, if it is not found: that of one file.
 fn missing_name(command: &Command) -> Option<String> {
     match command {
         Command::Fetch(args) => match args.names.as_slice() {
@@ -167,7 +167,7 @@ fn is_help(error: &clap::Error) -> bool {
     )
 }
 
-/// What is wrong, in one line: clap's first paragraph.
+/// Returns the error in one line: clap's first paragraph.
 fn sentence(error: &clap::Error) -> String {
     if let (ErrorKind::InvalidSubcommand, Some(word)) =
         (error.kind(), error.get(ContextKind::InvalidSubcommand))
@@ -181,7 +181,7 @@ fn sentence(error: &clap::Error) -> String {
     text.strip_prefix("error: ").unwrap_or(&text).to_owned()
 }
 
-/// Every command that the prompt has, with what it does.
+/// Returns every command of the prompt, with its description.
 fn help_text() -> String {
     let cli = Cli::command();
     let commands = cli

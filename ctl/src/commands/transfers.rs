@@ -1,4 +1,4 @@
-//! `ctl transfers`: lists fetches, cancels one, drops what is kept of one.
+//! `ctl transfers`: lists fetches, cancels one, drops the bytes of one.
 
 use node_api::fetch::{FetchBatch, FetchStatus};
 use serde_json::json;
@@ -56,7 +56,7 @@ fn row(status: &FetchStatus, output: Output) -> Vec<String> {
     ]
 }
 
-/// A fetch of all that match a query. Its files have rows of their own.
+/// Returns the row of a fetch of all that match a query. Its files have rows of their own.
 fn batch_row(batch: &FetchBatch, output: Output) -> Vec<String> {
     let state = match batch {
         FetchBatch {

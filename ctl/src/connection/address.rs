@@ -15,7 +15,7 @@ use crate::error::CtlError;
 /// The variable that names the state directory.
 pub(crate) const STATE_VARIABLE: &str = "SIXHOP_STATE";
 
-/// The state directory when none is given: `$XDG_STATE_HOME/sixhop`, else `~/.local/state/sixhop`.
+/// Returns the state directory when none is given: `$XDG_STATE_HOME/sixhop`, else `~/.local/state/sixhop`.
 pub(crate) fn default_state() -> Result<PathBuf, CtlError> {
     let absolute = |name| {
         env::var_os(name)

@@ -1,4 +1,4 @@
-//! What a controller asks of a node: the same calls for commands, shell and scripts.
+//! The calls of a controller to a node: the same for commands, shell and scripts.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use node_api::{
     error::{ApiError, ErrorCode},
     events::{EventPage, EventsClient},
     fetch::{FetchBatch, FetchClient, FetchPlan, FetchState, FetchStatus},
-    node::{NodeClient, NodeStatus},
+    node::{Check, NodeClient, NodeStatus},
     peer::{Peer, PeerState, PeersClient},
     plugin::{Plugin, PluginsClient},
     search::{SearchAnswer, SearchClient, SearchReach},
@@ -25,7 +25,7 @@ const PAGE: u32 = 1_000;
 /// Files that are asked of a peer at most.
 const PEER_FILES: u32 = 10_000;
 
-/// How long a cancelled fetch may take to say so.
+/// The time for a cancelled fetch to confirm.
 const CANCEL_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// All files of a share.
@@ -42,12 +42,12 @@ pub(crate) struct Listing {
 pub(crate) struct Folder(String);
 
 impl Folder {
-    /// The folder of this name, which may end with a `/`.
+    /// Creates the folder of this name, which may end with a `/`.
     pub(crate) fn new(text: &str) -> Folder {
         Folder(text.trim_end_matches('/').to_owned())
     }
 
-    /// Its name.
+    /// Returns its name.
     pub(crate) fn name(&self) -> &str {
         &self.0
     }
@@ -75,7 +75,7 @@ pub(crate) fn is_peer(text: &str) -> bool {
 }
 
 impl Connection {
-    /// Says what the node is.
+    /// Returns the status of the node.
     pub(crate) async fn status(&self) -> Result<NodeStatus, CtlError> {
         self.sorted_out(NodeClient::status(&self.http).await)
     }
@@ -92,7 +92,7 @@ impl Connection {
         self.sorted_out(self.http.add(url.to_owned()).await)
     }
 
-    /// The error for a peer that did not answer a `hello`.
+    /// Errors if a peer did not answer a `hello`.
     pub(crate) fn require_answer(peer: &Peer) -> Result<(), CtlError> {
         if peer.state == PeerState::Up {
             return Ok(());
@@ -147,7 +147,7 @@ impl Connection {
         }
     }
 
-    /// Lists what is in the directory of the node and is not shared.
+    /// Lists the entries of the node's directory that are not shared.
     pub(crate) async fn skipped(&self) -> Result<Vec<SkippedEntry>, CtlError> {
         let mut skipped = Vec::new();
         let mut after = None;
@@ -188,7 +188,7 @@ impl Connection {
         self.sorted_out(PluginsClient::list(&self.http).await)
     }
 
-    /// The events after the event `id` that the node still has, at most `limit`.
+    /// Returns the events after the event `id` that the node still has, at most `limit`.
     pub(crate) async fn events_after(&self, id: u64, limit: u32) -> Result<EventPage, CtlError> {
         self.sorted_out(EventsClient::since(&self.http, id, Some(limit)).await)
     }
@@ -211,6 +211,16 @@ impl Connection {
     /// Forgets a peer. Says whether it was known.
     pub(crate) async fn forget(&self, url: &str) -> Result<bool, CtlError> {
         self.sorted_out(PeersClient::remove(&self.http, url.to_owned()).await)
+    }
+
+    /// Checks what the node needs.
+    pub(crate) async fn doctor(&self) -> Result<Vec<Check>, CtlError> {
+        self.sorted_out(NodeClient::doctor(&self.http).await)
+    }
+
+    /// Says what is logged, after changing it to `levels` if they are given.
+    pub(crate) async fn log_level(&self, levels: Option<String>) -> Result<String, CtlError> {
+        self.sorted_out(NodeClient::log_level(&self.http, levels).await)
     }
 
     /// Ends the node cleanly.
@@ -240,7 +250,7 @@ impl Connection {
         self.sorted_out(FetchClient::list_matching(&self.http).await)
     }
 
-    /// Stops the fetch of this number, whoever waits for it: one file, or all that match a query.
+    /// Stops the fetch of this number, also for others that wait: one file, or all that match a query.
     pub(crate) async fn stop_transfer(&self, id: u64) -> Result<Stopped, CtlError> {
         let cancelled = FetchClient::cancel(&self.http, id, Some(true)).await;
         match self.sorted_out(cancelled) {
@@ -252,7 +262,7 @@ impl Connection {
         }
     }
 
-    /// Stops the fetch of this number and removes what is kept of it.
+    /// Stops the fetch of this number and removes the bytes that are kept of it.
     pub(crate) async fn drop_transfer(&self, id: u64) -> Result<Vec<FetchStatus>, CtlError> {
         self.sorted_out(FetchClient::drop_kept(&self.http, Some(id), None).await)
     }
@@ -359,7 +369,7 @@ impl Connection {
         watched
     }
 
-    /// What lets this program ask the node's peer port for one file, if anything is needed.
+    /// Returns the pass that lets this program ask the node's peer port for one file, if one is needed.
     pub(crate) async fn pass(&self, name: &str) -> Result<Option<String>, CtlError> {
         self.sorted_out(FetchClient::pass(&self.http, name.to_owned()).await)
     }
@@ -388,13 +398,13 @@ impl Connection {
 /// A fetch that was stopped.
 #[derive(Clone, Debug)]
 pub(crate) enum Stopped {
-    /// That of one file.
+    /// The fetch of one file.
     File(FetchStatus),
-    /// That of all files that match a query.
+    /// The fetch of all files that match a query.
     Batch(FetchBatch),
 }
 
-/// What to do with a file that is there already.
+/// The treatment of a file that is there already.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Existing {
     /// Leave it and fail.
@@ -422,7 +432,7 @@ fn outcome(status: FetchStatus) -> Result<FetchStatus, CtlError> {
     }
 }
 
-/// The digest, if this is `blake3:` and one: it names content and not a file. The file is then called by its digest,
+/// Returns the digest, if this is `blake3:` and one: it names content and not a file. The file is then called by its digest,
 /// which is written with small letters.
 ///
 /// # Errors

@@ -4,7 +4,7 @@
 //! before anything is said over one, the lock of the state directory has to show that the node runs and has that port.
 //!
 //! # Invariants
-//! - The lock is looked at behind the connecting: who holds it then has accepted, or will.
+//! - The lock is looked at behind the connecting: its holder then has accepted, or will.
 //! - A call has a connection of its own, which ends with it.
 
 use std::{
@@ -41,7 +41,7 @@ use crate::error::CtlError;
 /// Longest wait for a connection; the node is on this machine.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Where a node listens for controllers.
+/// The place where a node listens for controllers.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum Place {
     /// At its socket.
@@ -98,7 +98,7 @@ impl Channel {
         Ok((Channel { state, place }, file))
     }
 
-    /// Where the node listens.
+    /// Returns the place where the node listens.
     pub(crate) fn place(&self) -> &Place {
         &self.place
     }

@@ -35,7 +35,7 @@ impl Connection {
 }
 
 impl SearchStream<'_> {
-    /// What comes next. The last one is [`SearchNews::Done`].
+    /// Returns the next news. The last one is [`SearchNews::Done`].
     pub(crate) async fn next(&mut self) -> Result<SearchNews, CtlError> {
         match self.news.next().await {
             Some(Ok(SearchNews::Failed(error))) => Err(error.into()),

@@ -70,7 +70,7 @@ fn read_if_there(file: &Path) -> Result<Option<FoundSecret>, CtlError> {
     checked(&SecretString::from(text), file.display().to_string()).map(Some)
 }
 
-/// The secret without white space around it, if something is left and it is one line.
+/// Returns the secret without white space around it, if something is left and it is one line.
 fn checked(text: &SecretString, source: String) -> Result<FoundSecret, CtlError> {
     let secret = text.expose_secret().trim();
     if secret.chars().all(|c| matches!(c, '0' | '\0')) {

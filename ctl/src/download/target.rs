@@ -23,10 +23,10 @@ use tempfile::NamedTempFile;
 
 use crate::{connection::Existing, error::CtlError};
 
-/// How far in the future a time of change may lie; clocks differ.
+/// The greatest distance of a time of change in the future; clocks differ.
 const FUTURE_MAX: Duration = Duration::from_secs(24 * 3600);
 
-/// What stands for standard output.
+/// The name of standard output.
 const STANDARD_OUTPUT: &str = "-";
 
 /// Returns whether `to` is standard output.
@@ -34,7 +34,7 @@ pub(crate) fn is_standard_output(to: &Path) -> bool {
     to == Path::new(STANDARD_OUTPUT)
 }
 
-/// Where the bytes of a file go.
+/// The target of the bytes of a file.
 #[derive(Debug)]
 pub(crate) enum Target {
     /// To standard output.
@@ -156,7 +156,7 @@ impl Device {
     }
 }
 
-/// Returns whether what is at `path` takes bytes as they come. A link leads to what it names.
+/// Returns whether the file at `path` takes bytes as they come. A link leads to its target.
 fn takes_bytes(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|metadata| {
         let kind = metadata.file_type();
@@ -239,7 +239,7 @@ impl Place {
     }
 }
 
-/// A name that a peer could use too. It is joined to a directory of this machine.
+/// Parses a name that a peer could use too. It is joined to a directory of this machine.
 fn parse(name: &str) -> Result<ShareName, CtlError> {
     ShareName::parse(name).map_err(|error| {
         CtlError::usage(format!(

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use serde::Serialize;
 use serde_json::json;
 
-/// A number of things: `1 file`, `2 files`.
+/// Formats a number of things: `1 file`, `2 files`.
 pub(crate) fn plural(count: impl Into<u64>, one: &str, many: &str) -> String {
     match count.into() {
         1 => format!("1 {one}"),
@@ -13,12 +13,12 @@ pub(crate) fn plural(count: impl Into<u64>, one: &str, many: &str) -> String {
     }
 }
 
-/// The word by which JSON knows a state.
+/// Returns the word of JSON for a state.
 pub(crate) fn word(state: &impl Serialize) -> String {
     json!(state).as_str().unwrap_or("-").to_owned()
 }
 
-/// How long ago a time in Unix milliseconds was, in its largest unit: `3 minutes ago`.
+/// Returns the age of a time in Unix milliseconds, in its largest unit: `3 minutes ago`.
 pub(crate) fn ago(milliseconds: u64, now: SystemTime) -> String {
     let then = UNIX_EPOCH.checked_add(Duration::from_millis(milliseconds));
     let past = then.and_then(|then| now.duration_since(then).ok());
@@ -32,23 +32,7 @@ pub(crate) fn ago(milliseconds: u64, now: SystemTime) -> String {
     format!("{text} ago")
 }
 
-/// A size in bytes with the largest binary unit that leaves a whole number before the point: `1.5 KiB`.
-pub(crate) fn bytes(size: u64) -> String {
-    const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
-    if size < 1024 {
-        return format!("{size} B");
-    }
-    let mut unit = 0;
-    let mut whole = size;
-    while whole >= 1024 * 1024 {
-        whole /= 1024;
-        unit += 1;
-    }
-    let tenths = whole * 10 / 1024;
-    format!("{}.{} {}", tenths / 10, tenths % 10, UNITS[unit])
-}
-
-/// A time in Unix milliseconds as RFC 3339 in UTC: `2026-02-03T04:05:06Z`.
+/// Formats a time in Unix milliseconds as RFC 3339 in UTC: `2026-02-03T04:05:06Z`.
 pub(crate) fn timestamp(milliseconds: u64) -> String {
     let seconds = milliseconds / 1000;
     let (year, month, day) = date(seconds / 86_400);
@@ -56,7 +40,7 @@ pub(crate) fn timestamp(milliseconds: u64) -> String {
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
 }
 
-/// Year, month and day of a number of days since 1970-01-01, in the Gregorian calendar.
+/// Returns year, month and day of a number of days since 1970-01-01, in the Gregorian calendar.
 fn date(days: u64) -> (u64, u64, u64) {
     let days = days + 719_468; // since 0000-03-01, so that a leap day ends a year
     let era = days / 146_097;
@@ -106,7 +90,7 @@ pub(crate) fn parse_time(text: &str) -> Option<u64> {
     Some((days * 86_400 + seconds) * 1000)
 }
 
-/// The number of days from 1970-01-01 to a day of the Gregorian calendar, if there is such a day.
+/// Returns the number of days from 1970-01-01 to a day of the Gregorian calendar, if there is such a day.
 fn days(year: u64, month: u64, day: u64) -> Option<u64> {
     if !(1970..=9999).contains(&year) || !(1..=12).contains(&month) {
         return None;
@@ -126,22 +110,6 @@ fn days(year: u64, month: u64, day: u64) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn sizes_are_short() {
-        let cases = [
-            (0, "0 B"),
-            (1023, "1023 B"),
-            (1024, "1.0 KiB"),
-            (1536, "1.5 KiB"),
-            (1024 * 1024 - 1, "1023.9 KiB"),
-            (1024 * 1024, "1.0 MiB"),
-            (u64::MAX, "15.9 EiB"),
-        ];
-        for (size, text) in cases {
-            assert_eq!(bytes(size), text, "{size}");
-        }
-    }
 
     #[test]
     fn times_are_those_of_the_calendar() {

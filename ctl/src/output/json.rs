@@ -7,14 +7,14 @@ use serde::Serialize;
 
 use crate::error::CtlError;
 
-/// A value as one line.
+/// Formats a value as one line.
 pub(super) fn line(value: &impl Serialize) -> Result<String, CtlError> {
     serde_json::to_string(value)
         .map(|text| spelt(&text))
         .map_err(|error| unwritable(&error))
 }
 
-/// A value on as many lines as are good to read.
+/// Formats a value on as many lines as are good to read.
 pub(super) fn page(value: &impl Serialize) -> Result<String, CtlError> {
     serde_json::to_string_pretty(value)
         .map(|text| spelt(&text))
@@ -25,7 +25,7 @@ fn unwritable(error: &serde_json::Error) -> CtlError {
     CtlError::failed(format!("the answer cannot be written as JSON: {error}"))
 }
 
-/// Line breaks between values stay; inside strings `serde_json` has escaped them.
+/// Returns JSON in printable characters. Line breaks between values stay; `serde_json` escapes those in strings.
 fn spelt(json: &str) -> String {
     let mut out = String::with_capacity(json.len());
     for c in json.chars() {

@@ -1,4 +1,4 @@
-//! How far something is, redrawn in place on a terminal.
+//! The progress of a job, redrawn in place on a terminal.
 //!
 //! # Invariants
 //! - The line is never wider than the window: a line that wraps cannot be redrawn.
@@ -16,7 +16,7 @@ use super::{bytes, window};
 /// Width of the bar.
 const BAR: usize = 16;
 
-/// Width that is left for what is done, as far as it needs it.
+/// Width that is left for the task, as far as it needs it.
 const NAME: usize = 20;
 
 /// Width of the window if the terminal does not say it.
@@ -25,7 +25,7 @@ const WINDOW: usize = 80;
 /// Columns that the spinner takes, and one at the edge that stays free.
 const MARGIN: usize = 3;
 
-/// What stands for the part of a text that does not fit.
+/// The sign for the part of a text that does not fit.
 const CUT: char = '…';
 
 /// A line that is redrawn, or nothing. It is gone when this is dropped.
@@ -36,7 +36,7 @@ pub(crate) struct Progress {
     state: RefCell<State>,
 }
 
-/// What the line says.
+/// The content of the line.
 #[derive(Clone, Debug, Default)]
 struct State {
     what: String,
@@ -45,7 +45,7 @@ struct State {
 }
 
 impl Progress {
-    /// A line on standard error. `what` is escaped.
+    /// Creates a line on standard error. `what` is escaped.
     pub(super) fn shown(what: &str) -> Progress {
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
         if let Ok(style) = ProgressStyle::with_template("{spinner} {msg}") {
@@ -57,7 +57,7 @@ impl Progress {
         progress
     }
 
-    /// Nothing.
+    /// Creates a progress that shows nothing.
     pub(super) fn hidden() -> Progress {
         Progress::on(ProgressBar::hidden())
     }
@@ -70,7 +70,7 @@ impl Progress {
         }
     }
 
-    /// Says what is done now. `what` is escaped.
+    /// Sets the current task. `what` is escaped.
     pub(crate) fn say(&self, what: String) {
         self.change(|state| state.what = what);
     }
@@ -102,7 +102,7 @@ impl Drop for Progress {
     }
 }
 
-/// The line, no wider than `width`: what is done, and as much of how far it is as leaves room for that.
+/// Returns the line, no wider than `width`: the task, and as much of the progress as fits.
 fn line(state: &State, time: Duration, width: usize) -> String {
     let wanted = state.what.width().min(NAME);
     let fits = |far: &String| wanted + far.width() <= width;
@@ -111,7 +111,7 @@ fn line(state: &State, time: Duration, width: usize) -> String {
     format!("{}{far}", cut(&state.what, width - far.width()))
 }
 
-/// How far it is, from the most to the least that can be said.
+/// Returns descriptions of the progress, from the longest to the shortest.
 fn how_far(state: &State, time: Duration) -> Vec<String> {
     let State { here, size, .. } = *state;
     let Some(size) = size else {
@@ -141,14 +141,14 @@ fn how_far(state: &State, time: Duration) -> Vec<String> {
     ]
 }
 
-/// Bytes a second since the begin, once there is enough to tell.
+/// Returns the bytes a second since the start, once there is enough to tell.
 fn rate(here: u64, time: Duration) -> Option<u64> {
     let milliseconds = time.as_millis().max(1);
     (milliseconds >= 500)
         .then(|| u64::try_from(u128::from(here) * 1000 / milliseconds).unwrap_or(u64::MAX))
 }
 
-/// A time in its two largest units: `3m 20s`.
+/// Formats a time in its two largest units: `3m 20s`.
 fn short_time(seconds: u64) -> String {
     match seconds {
         0..60 => format!("{seconds}s"),
@@ -158,7 +158,7 @@ fn short_time(seconds: u64) -> String {
     }
 }
 
-/// The text, its middle left out if it is wider than `width`.
+/// Returns the text, its middle left out if it is wider than `width`.
 fn cut(text: &str, width: usize) -> String {
     if text.width() <= width {
         return text.to_owned();

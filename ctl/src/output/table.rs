@@ -47,7 +47,7 @@ fn fit(widths: &mut [usize], window: usize) {
     }
 }
 
-/// The lines of one row. Nothing is padded behind its last cell.
+/// Returns the lines of one row. Nothing is padded behind its last cell.
 fn lines(row: &[String], widths: &[usize]) -> Vec<String> {
     let cells: Vec<Vec<&str>> = row
         .iter()

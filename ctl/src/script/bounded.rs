@@ -74,7 +74,7 @@ fn register_sleep(engine: &mut Engine, session: &Arc<Session>) {
     engine.register_fn("sleep", move |seconds: f64| sleep(seconds, &for_fraction));
 }
 
-/// Sleeps; not at all for what is no number of seconds.
+/// Sleeps; not at all for a value that is not a number of seconds.
 fn sleep(seconds: f64, session: &Session) -> Fallible<()> {
     let seconds = if seconds > SLEEP_MAX {
         SLEEP_MAX

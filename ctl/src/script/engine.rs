@@ -40,7 +40,7 @@ const FUNCTIONS_MAX: usize = 1_000;
 /// Operations between two looks at the clock.
 const OPERATIONS_BETWEEN_CHECKS: u64 = 64;
 
-/// The language for one run of a script.
+/// Returns the language for one run of a script.
 pub(super) fn build(session: &Arc<Session>, script: &Script) -> Engine {
     let mut engine = Engine::new_raw();
     engine.register_global_module(StandardPackage::new().as_shared_module());
@@ -74,7 +74,7 @@ fn limit(engine: &mut Engine, max_operations: Option<u64>) {
         .set_max_functions(FUNCTIONS_MAX);
 }
 
-/// `print` to standard output, `debug` to standard error.
+/// Registers `print` to standard output, `debug` to standard error.
 fn register_outlets(engine: &mut Engine, session: &Arc<Session>) {
     let printing = Arc::clone(session);
     engine.on_print(move |text| printing.print(&escaped_lines(text)));
@@ -94,7 +94,7 @@ fn register_stop(engine: &mut Engine, session: &Arc<Session>) {
     });
 }
 
-/// `args`, seen from everywhere in the script.
+/// Registers `args`, seen from everywhere in the script.
 fn register_args(engine: &mut Engine, args: &[String]) {
     let args: rhai::Array = args.iter().cloned().map(Dynamic::from).collect();
     let mut module = Module::new();

@@ -1,4 +1,4 @@
-//! Hooks: `on`, `every`, `wait` and what runs them.
+//! Hooks: `on`, `every`, `wait` and their queue.
 //!
 //! # Participants
 //! The *table* has the listeners and the timers. A *follower* for each node that is listened to puts the events that
@@ -45,7 +45,7 @@ use crate::{error::CtlError, output::Output};
 /// Most events that wait to be delivered.
 const QUEUE_MAX: usize = 256;
 
-/// Which node something is about.
+/// The node that something is about.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub(super) enum NodeKey {
     /// The owner's.
@@ -64,11 +64,11 @@ pub(super) struct Hooks {
     /// The feeds of `wait` that are not in use.
     waits: Mutex<HashMap<NodeKey, Feed>>,
     stopped: AtomicBool,
-    /// When the script began, Unix milliseconds.
+    /// The start of the script, Unix milliseconds.
     begun: u64,
 }
 
-/// What a follower has to say.
+/// A message of a follower.
 enum Queued {
     /// Something happened that these listeners want to hear of.
     Event(Vec<i64>, node_api::events::Event),
@@ -94,7 +94,7 @@ impl Hooks {
         }
     }
 
-    /// Nothing is delivered any more.
+    /// Stops: nothing is delivered any more.
     fn stop(&self) {
         self.stopped.store(true, Ordering::Relaxed);
     }
@@ -139,7 +139,7 @@ impl Hooks {
     }
 }
 
-/// Puts what listeners of a node want to hear of into the queue.
+/// Queues the events that listeners of a node want.
 async fn follow(
     mut feed: Feed,
     key: NodeKey,

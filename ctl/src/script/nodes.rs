@@ -1,4 +1,4 @@
-//! Nodes that a script starts: `node(#{…})` and what only such nodes can do.
+//! Nodes that a script starts: `node(#{…})` and the functions of such nodes alone.
 //!
 //! A script may write and read files in the share of a node that it started, by their names in the share, and nowhere
 //! else.
@@ -172,7 +172,7 @@ fn text(share: &Path, name: &str) -> Result<String, CtlError> {
     Ok(text)
 }
 
-/// The path of a regular file in real directories.
+/// Returns the path of a regular file in real directories.
 fn existing(share: &Path, name: &ShareName) -> Result<PathBuf, CtlError> {
     let mut path = share.to_owned();
     let mut is_file = false;

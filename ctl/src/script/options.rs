@@ -11,7 +11,7 @@ use crate::{
     error::CtlError,
 };
 
-/// Reads a verb with what it is about and its options as a command.
+/// Reads a verb with its subject and its options as a command.
 pub(super) fn command(verb: &str, about: &[&str], options: &Map) -> Result<Command, CtlError> {
     let mut words = vec!["ctl".to_owned(), verb.to_owned()];
     for (name, value) in options {
@@ -28,7 +28,7 @@ pub(super) fn command(verb: &str, about: &[&str], options: &Map) -> Result<Comma
     Ok(cli.command)
 }
 
-/// The words for one option: none if it is false, one for each value of an array.
+/// Returns the words for one option: none if it is false, one for each value of an array.
 fn option(name: &str, value: &Dynamic) -> Result<Vec<String>, CtlError> {
     let flag = format!("--{}", name.replace('_', "-"));
     if let Ok(is_set) = value.as_bool() {

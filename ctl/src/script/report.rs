@@ -1,4 +1,4 @@
-//! What went wrong in a script, as one line: `FILE:LINE:COLUMN in FUNCTION: MESSAGE`.
+//! The report of an error in a script, as one line: `FILE:LINE:COLUMN in FUNCTION: MESSAGE`.
 //!
 //! The position is where the innermost error arose, the function the one it arose in. The exit code is that of the
 //! error that was thrown: by a verb, or by the script itself with `throw #{code: "not_found", message: "…"}`.
@@ -24,7 +24,7 @@ pub(super) fn explain(label: &str, session: &Session, error: &EvalAltResult) -> 
     }
 }
 
-/// Where an error arose.
+/// The place where an error arose.
 struct Place {
     position: Position,
     function: Option<String>,
@@ -74,7 +74,7 @@ fn meaning(error: &EvalAltResult) -> (ErrorCode, String) {
     }
 }
 
-/// What a verb or a script threw.
+/// Returns the code and the message that a verb or a script threw.
 fn thrown(value: &Dynamic) -> (ErrorCode, String) {
     let Some(map) = value.read_lock::<rhai::Map>() else {
         let text = if value.is_unit() {
@@ -91,7 +91,7 @@ fn thrown(value: &Dynamic) -> (ErrorCode, String) {
     (code, message)
 }
 
-/// The code with this name or exit code.
+/// Returns the code with this name or exit code.
 fn code(value: &Dynamic) -> Option<ErrorCode> {
     let named = |code: &ErrorCode| {
         value
@@ -104,7 +104,7 @@ fn code(value: &Dynamic) -> Option<ErrorCode> {
     ALL.into_iter().find(named)
 }
 
-/// The text of rhai without its ` (line 1, position 2)`.
+/// Returns the text of rhai without its ` (line 1, position 2)`.
 fn without_position(error: &EvalAltResult) -> String {
     let text = error.to_string();
     let suffix = format!(" ({})", error.position());

@@ -44,22 +44,22 @@ impl Session {
         }
     }
 
-    /// The context that the script runs in.
+    /// Returns the context that the script runs in.
     pub(super) fn context(&self) -> &Context {
         &self.context
     }
 
-    /// What is called when something happens.
+    /// Returns the listeners and timers.
     pub(super) fn hooks(&self) -> &Hooks {
         &self.hooks
     }
 
-    /// What works while the script does.
+    /// Returns the runtime, which works while the script does.
     pub(super) fn runtime(&self) -> &Handle {
         &self.runtime
     }
 
-    /// The owner's node.
+    /// Connects to the owner's node.
     pub(super) fn owner(&self) -> Result<Connection, CtlError> {
         if let Some(connection) = self.owner.get() {
             return Ok(connection.clone());
@@ -88,7 +88,7 @@ impl Session {
         }
     }
 
-    /// Why the script must stop, if it must.
+    /// Errors with the reason why the script must stop, if it must.
     pub(super) fn check(&self) -> Result<(), CtlError> {
         if self.output_closed.get().is_some() {
             return Err(CtlError::OutputClosed);
@@ -101,7 +101,7 @@ impl Session {
         self.stop().get_or_insert(stop);
     }
 
-    /// The reason of the stop, if there was one.
+    /// Returns the reason of the stop, if there was one.
     pub(super) fn take_stop(&self) -> Option<CtlError> {
         self.stop().take()
     }
@@ -110,7 +110,7 @@ impl Session {
         self.stop.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// An error as a script sees it: an object map with `code`, `exit` and `message`. A reason to stop cannot be
+    /// Returns an error as a script sees it: an object map with `code`, `exit` and `message`. A reason to stop cannot be
     /// caught.
     pub(super) fn raise(&self, error: CtlError) -> Box<EvalAltResult> {
         if error.is_stop() {
@@ -136,7 +136,7 @@ impl Session {
         nodes.get_mut(number)?.take()
     }
 
-    /// Ends what the script started.
+    /// Ends the nodes that the script started.
     pub(super) fn end(&self) {
         self.runtime.block_on(self.hooks.end());
         #[cfg(feature = "embedded")]

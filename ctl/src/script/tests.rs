@@ -1,4 +1,4 @@
-//! The language without a node: what is refused, what is limited, and what errors say.
+//! Tests of the language without a node: refusals, limits, and errors.
 
 mod verbs;
 
@@ -45,7 +45,7 @@ fn error(text: &str) -> CtlError {
     Bench::new(text).run().unwrap_err()
 }
 
-/// What the script threw, as text.
+/// Returns the error that the script threw, as text.
 fn thrown(text: &str) -> String {
     let error = error(text).to_string();
     error
@@ -285,7 +285,7 @@ fn strings_arrays_maps_and_calls_are_limited() {
 }
 
 #[test]
-fn deep_nesting_is_refused_and_the_deepest_calls_fit_on_the_stack() {
+fn deep_nesting_is_refused_and_deep_calls_fit_on_the_stack() {
     let nested = format!("let x = {}1{};", "(".repeat(5_000), ")".repeat(5_000));
     assert_eq!(error(&nested).exit_code(), 1);
     let sum = format!("{}f(n - 1){}", "1+(".repeat(20), ")".repeat(20));

@@ -1,4 +1,4 @@
-//! What scripts need beside the verbs: time, dates, regular expressions.
+//! Functions for scripts beside the verbs: time, dates, regular expressions.
 
 use std::{
     sync::Arc,
@@ -47,7 +47,7 @@ pub(super) fn register(engine: &mut Engine, session: &Arc<Session>) {
     });
 }
 
-/// The time in Unix milliseconds.
+/// Returns the time in Unix milliseconds.
 fn now() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     let milliseconds = since.map_or(0, |since| since.as_millis());

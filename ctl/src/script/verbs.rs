@@ -1,4 +1,4 @@
-//! What a script can ask of a node. Each verb is a function, for the owner's node, and a method of the nodes that
+//! The requests of a script to a node. Each verb is a function, for the owner's node, and a method of the nodes that
 //! the script started.
 
 use std::sync::Arc;
@@ -36,7 +36,7 @@ pub(super) struct Callee {
     pub(super) home: Option<Arc<Home>>,
 }
 
-/// What is known of a node that the script started.
+/// The place of a node that the script started.
 #[cfg(feature = "embedded")]
 pub(super) struct Home {
     pub(super) url: String,
@@ -45,7 +45,7 @@ pub(super) struct Home {
     pub(super) number: usize,
 }
 
-/// What a verb gives back: plain data of rhai.
+/// The result of a verb: plain data of rhai.
 type Answer = Result<Dynamic, CtlError>;
 
 type Fallible = Result<Dynamic, Box<EvalAltResult>>;
@@ -156,12 +156,12 @@ fn register_with_map(
     });
 }
 
-/// The owner's node does something.
+/// Asks the owner's node.
 fn answer(session: &Arc<Session>, verb: impl FnOnce(&Callee) -> Answer) -> Fallible {
     answer_of(&owner(session)?, verb)
 }
 
-/// The owner's node, as a script asks it.
+/// Returns the owner's node, as a script asks it.
 pub(super) fn owner(session: &Arc<Session>) -> Result<Callee, Box<EvalAltResult>> {
     let connected = session.owner().map(|connection| Callee {
         connection,
@@ -172,7 +172,7 @@ pub(super) fn owner(session: &Arc<Session>) -> Result<Callee, Box<EvalAltResult>
     connected.map_err(|error| session.raise(error))
 }
 
-/// A node does something.
+/// Asks a node.
 pub(super) fn answer_of<T>(
     node: &Callee,
     verb: impl FnOnce(&Callee) -> Result<T, CtlError>,
@@ -187,7 +187,7 @@ impl Callee {
         self.home.as_deref().ok_or_else(foreign)
     }
 
-    /// Which node it is.
+    /// Returns the key of the node.
     pub(super) fn key(&self) -> NodeKey {
         #[cfg(feature = "embedded")]
         if let Some(home) = &self.home {
@@ -196,7 +196,7 @@ impl Callee {
         NodeKey::Owner
     }
 
-    /// Where it is found when the connection was lost.
+    /// Returns the place where it is found when the connection was lost.
     pub(super) fn origin(&self) -> Result<Origin, CtlError> {
         #[cfg(feature = "embedded")]
         if self.home.is_some() {
@@ -219,7 +219,7 @@ impl Callee {
         plain(&self.session.wait(self.connection.files(None))?.files)
     }
 
-    /// The files of a peer, or those of a folder of this node.
+    /// Returns the files of a peer, or those of a folder of this node.
     fn ls_of(&self, what: &str) -> Answer {
         if is_peer(what) {
             return plain(&self.session.wait(self.connection.files_of_peer(what))?);
@@ -290,7 +290,7 @@ impl Callee {
         self.hits(&grep::query(&args)?, args.limit, SearchReach::Normal)
     }
 
-    /// Hits, each with all its properties, those that it does not have as `()`.
+    /// Returns hits, each with all its properties; the missing ones are `()`.
     fn hits(&self, query: &str, limit: Option<u32>, reach: SearchReach) -> Answer {
         let found = self
             .session
@@ -307,7 +307,7 @@ impl Callee {
         Ok(hits.collect::<Array>().into())
     }
 
-    /// Brings what a name means, with the options of `ctl fetch`, or content of a `digest` under this name.
+    /// Fetches the files of a name, with the options of `ctl fetch`, or content of a `digest` under this name.
     fn fetch(&self, name: &str, mut options: Map) -> Answer {
         let digest = options.remove("digest").filter(|digest| !digest.is_unit());
         let Command::Fetch(args) = options::command("fetch", &[name], &options)? else {
@@ -383,7 +383,7 @@ impl Callee {
     }
 }
 
-/// A map, or each map of an array, with these keys: what the node leaves out is `()`, so that it can be asked for.
+/// Returns a map, or each map of an array, with these keys: one that the node leaves out is `()`.
 fn with_keys(value: Dynamic, keys: &[&str]) -> Dynamic {
     match value.try_cast_result::<Map>() {
         Ok(mut map) => {

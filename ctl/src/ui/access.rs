@@ -1,4 +1,4 @@
-//! Who may use the page: the token of the link, and the sessions that came of it.
+//! Access to the page: the token of the link, and the sessions that came of it.
 //!
 //! # Invariants
 //! - A token is good for one use, and for [`TOKEN_TIME`]; there is one at a time.
@@ -13,13 +13,13 @@ use std::{
 
 use subtle::ConstantTimeEq;
 
-/// How long a link is good.
+/// The time that a link is good for.
 const TOKEN_TIME: Duration = Duration::from_secs(600);
 
 /// Most sessions: browsers that were opened.
 const SESSIONS_MAX: usize = 8;
 
-/// Length of what is random, in bytes.
+/// Length of random values, in bytes.
 const RANDOM: usize = 32;
 
 /// The token and the sessions.
@@ -52,14 +52,14 @@ impl std::fmt::Debug for Session {
 }
 
 impl Access {
-    /// A new token in place of the old one.
+    /// Makes a new token in place of the old one.
     pub(super) fn new_token(&self) -> Result<String, getrandom::Error> {
         let token = random_hex()?;
         self.inner().token = Some((token.clone(), Instant::now()));
         Ok(token)
     }
 
-    /// A session for whoever has the token. It is used up by this.
+    /// Returns a session for the token. It is used up by this.
     pub(super) fn exchange(&self, presented: &str, now: Instant) -> Option<Session> {
         let session = Session {
             cookie: random_hex().ok()?,
@@ -78,7 +78,7 @@ impl Access {
         Some(session)
     }
 
-    /// Whether these are the halves of a session.
+    /// Returns true if these are the halves of a session.
     pub(super) fn is_session(&self, cookie: &str, key: &str) -> bool {
         let mut inner = self.inner();
         let is_it = |session: &Session| same(&session.cookie, cookie) & same(&session.key, key);
@@ -99,7 +99,7 @@ fn same(ours: &str, theirs: &str) -> bool {
     ours.as_bytes().ct_eq(theirs.as_bytes()).into()
 }
 
-/// Random hex digits that nobody guesses.
+/// Returns random hex digits that nobody guesses.
 pub(super) fn random_hex() -> Result<String, getrandom::Error> {
     let mut bytes = [0; RANDOM];
     getrandom::fill(&mut bytes)?;

@@ -16,7 +16,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-/// What came of opening.
+/// The result of opening.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Opening {
     /// The system was asked to.
@@ -55,7 +55,7 @@ pub(super) fn open(directory: &Path, link: &str) -> Opening {
     }
 }
 
-/// The link has nothing in it that HTML would read otherwise.
+/// Writes the page that leads to the link, which has nothing in it that HTML would read otherwise.
 fn write(file: &Path, link: &str) -> io::Result<()> {
     let mut options = OpenOptions::new();
     let options = options.write(true).create(true).truncate(true).mode(0o600);

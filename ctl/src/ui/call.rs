@@ -1,4 +1,4 @@
-//! What the page may ask of the node: a list, not a passage.
+//! The calls that the page may make to the node: a list, not a passage.
 //!
 //! Absent on purpose: `node.stop`, `rpc.discover`, and whatever the node learns to do later. A method is added here when the
 //! page has a use for it.

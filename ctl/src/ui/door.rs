@@ -2,7 +2,7 @@
 //!
 //! tiny_http 0.12 trusts its clients: one `Content-Length` beyond the memory of the machine ends the process, a version of HTTP that
 //! it does not know leaks a thread, an error of accepting ends it, and nothing in it has a limit of size or time. So nothing reaches
-//! it but what this door has read whole, checked ([`head`]) and written anew: `GET` or `POST`, HTTP/1.1, the three headers that
+//! it but requests that this door has read whole, checked ([`head`]) and written again: `GET` or `POST`, HTTP/1.1, three headers that
 //! the page needs, a body of the length that it says, one request a connection, over a socket that only the owner can
 //! open.
 //!
@@ -58,11 +58,11 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
 /// Bytes that are passed on at a time.
 const PIECE: usize = 64 * 1024;
 
-/// What all connections share.
+/// The state that all connections share.
 #[derive(Debug)]
 struct Door {
     port: u16,
-    /// Where the server listens.
+    /// The socket on which the server listens.
     socket: PathBuf,
     site: Arc<Site>,
     admission: Mutex<Admission<Arc<Notify>>>,
@@ -161,7 +161,7 @@ async fn connection(mut stream: TcpStream, place: &Place) -> io::Result<()> {
     }
 }
 
-/// Reads a whole request and writes it anew. `None`: there is nobody to answer.
+/// Reads a whole request and rewrites it. `None`: there is nobody to answer.
 async fn request(stream: &mut TcpStream, place: &Place) -> Result<Vec<u8>, Option<Refused>> {
     let mut bytes = Vec::with_capacity(4 * 1024);
     let head = timeout(HEAD_TIME, async {
@@ -201,7 +201,7 @@ async fn more(stream: &mut TcpStream, bytes: &mut Vec<u8>) -> Result<(), Option<
     }
 }
 
-/// Passes a request on and its answer back. The inner error is what to tell the browser instead.
+/// Passes a request on and its answer back. The inner error is for the browser instead.
 async fn pass_on(
     stream: &mut TcpStream,
     request: &[u8],
@@ -251,7 +251,7 @@ async fn pass_on(
     }
 }
 
-/// Whether the browser has closed, or sends more than its one request.
+/// Returns true if the browser has closed, or sends more than its one request.
 fn is_gone(stream: &TcpStream) -> bool {
     let mut byte = [0];
     !matches!(stream.try_read(&mut byte), Err(error) if error.kind() == io::ErrorKind::WouldBlock)

@@ -24,7 +24,7 @@ impl NodeLink {
         }
     }
 
-    /// The node as it was found last, or looked for anew.
+    /// Returns the node as it was found last, or finds it again.
     pub(super) fn connection(&self) -> Result<Connection, CtlError> {
         let mut current = self.current();
         if let Some(connection) = &*current {
@@ -35,7 +35,7 @@ impl NodeLink {
         Ok(found)
     }
 
-    /// The node is to be looked for anew.
+    /// Forgets the node, so that it is looked for again.
     pub(super) fn forget(&self) {
         *self.current() = None;
     }

@@ -1,10 +1,10 @@
-//! What happens at the node, as server-sent events, for as long as the page is looked at.
+//! Events of the node, as server-sent events, for as long as the page is looked at.
 //!
 //! Three kinds of message: `up` (the node answers; its status), `away` (it does not; why) and `news` (events). Events
 //! that come close together are one message, so that a thousand a second are twenty messages.
 //!
 //! # Invariants
-//! - A node that comes back is found again, and its events are told from its first one on.
+//! - A node that comes back is found again, and its events are sent from its first one on.
 //! - Something is sent every [`ALIVE_EVERY`], so that a page that is gone is noticed.
 
 use std::{io, time::Duration};
@@ -31,7 +31,7 @@ use super::{
 };
 use crate::error::CtlError;
 
-/// How long events are gathered before they are sent.
+/// The time that events are gathered before they are sent.
 const GATHER: Duration = Duration::from_millis(50);
 
 /// Most events in one message.
@@ -43,18 +43,18 @@ const ALIVE_EVERY: Duration = Duration::from_secs(10);
 /// Pause before a node that is away is looked for again.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
 
-/// Which events the page has.
+/// The events that the page has.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 struct Seen {
-    /// When the node started whose events they are, Unix milliseconds.
+    /// The start of the node of the events, Unix milliseconds.
     started: u64,
     /// The last one.
     last: u64,
 }
 
-/// Why a stream ends.
+/// The reason why a stream ends.
 enum Over {
-    /// Nobody listens any more.
+    /// The page is gone.
     Gone,
     /// The node is away.
     Away(CtlError),
@@ -143,7 +143,7 @@ async fn while_up(stream: &mut Stream, node: &NodeLink, seen: &mut Seen) -> Resu
     }
 }
 
-/// The events that come next, with those that come soon after. None within [`ALIVE_EVERY`]: an empty page.
+/// Returns the events that come next, with those that come soon after. None within [`ALIVE_EVERY`]: an empty page.
 async fn gathered(
     events: &mut Subscription<Event>,
 ) -> Result<Vec<Event>, Option<serde_json::Error>> {
@@ -161,7 +161,7 @@ async fn gathered(
     Ok(page)
 }
 
-/// JSON has no line breaks, so a message is one line.
+/// Sends a message. JSON has no line breaks, so it is one line.
 fn send(stream: &mut Stream, kind: &str, data: &Value) -> io::Result<()> {
     stream.send(format!("event: {kind}\ndata: {data}\n\n").as_bytes())
 }

@@ -41,7 +41,7 @@ const SCRIPTS: [File; 19] = files!("text/javascript; charset=utf-8":
     "app.js", "build.js", "format.js", "graph.js", "graph-layout.js", "list.js", "node.js", "own.js", "peer-files.js", "peers.js", "query.js",
     "results.js", "search.js", "server.js", "session.js", "share.js", "state.js", "transfers.js", "uploads.js");
 
-/// The file at a path.
+/// Returns the file at a path.
 pub(super) fn find(path: &str) -> Option<File> {
     let all = STYLES.iter().chain(&PICTURES).chain(&SCRIPTS);
     std::iter::once(&HTML)

@@ -1,4 +1,4 @@
-//! What is answered to the browser.
+//! The answers to the browser.
 
 use std::io::{self, Write};
 
@@ -47,7 +47,7 @@ impl Reply {
         }
     }
 
-    /// An error as the page shows it.
+    /// Returns an error as the page shows it.
     pub(super) fn refusal(status: u16, code: &str, message: &str) -> Reply {
         let error = json!({ "error": { "code": code, "message": message } });
         Reply {
@@ -56,7 +56,7 @@ impl Reply {
         }
     }
 
-    /// The answer to a call of the page.
+    /// Returns the answer to a call of the page.
     pub(super) fn result(result: Result<Value, CtlError>) -> Reply {
         match result {
             Ok(value) => Reply::json(&json!({ "result": value })),
@@ -92,12 +92,12 @@ impl Reply {
     }
 }
 
-/// An error in the words of the page.
+/// Returns an error in the words of the page.
 pub(super) fn told(error: &CtlError) -> Value {
     json!({ "code": error.code().name(), "message": error.to_string() })
 }
 
-/// All values are ours and have no line break in them.
+/// Returns a header; all values are ours and have no line break in them.
 fn header(name: &str, value: &str) -> Option<Header> {
     Header::from_bytes(name, value).ok()
 }

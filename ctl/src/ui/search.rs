@@ -20,7 +20,7 @@ const HITS_MAX: u32 = 100_000;
 /// Longest time without a line, so that a page that is gone is noticed.
 const ALIVE_EVERY: Duration = Duration::from_secs(2);
 
-/// What is searched for.
+/// A search from the page.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct SearchRequest {

@@ -15,7 +15,7 @@ use tokio::{
 
 use super::site::Site;
 
-/// How often it is looked whether the page is to end.
+/// The interval at which the server checks whether the page is to end.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 /// Pause before a new listener after one has failed.
@@ -41,7 +41,7 @@ impl Server {
             .name("page".to_owned())
             .spawn(move || {
                 run(first, &socket, &site, &handle, &stop);
-                // Whoever does not wait for it does not miss it.
+                // A caller that does not wait for it does not miss it.
                 let _ = end.send(());
             })?;
         Ok(Server { ended })

@@ -1,4 +1,4 @@
-//! The answers to what comes through the door.
+//! The answers to requests that come through the door.
 
 use std::{
     io::{self, Read},
@@ -24,7 +24,7 @@ const JSON_MAX: u64 = 64 * 1024;
 /// Longest part of an upload, in bytes.
 const PART_MAX: u64 = 1024 * 1024;
 
-/// What the page works with.
+/// The state of the page.
 #[derive(Debug)]
 pub(super) struct Site {
     node: NodeLink,
@@ -114,7 +114,7 @@ impl Site {
         self.is_session(value("cookie"), value("x-sixhop-key"))
     }
 
-    /// Whether these headers are the halves of a session.
+    /// Returns true if these headers are the halves of a session.
     pub(super) fn is_session(&self, cookies: &str, key: &str) -> bool {
         let cookie = cookies
             .split("; ")
@@ -148,7 +148,7 @@ impl Site {
     }
 }
 
-/// A number in the query of a URL.
+/// Reads a number in the query of a URL.
 pub(super) fn number(query: &str, name: &str) -> Result<u64, Reply> {
     let value = query
         .split('&')

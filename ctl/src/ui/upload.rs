@@ -43,7 +43,7 @@ use crate::error::CtlError;
 /// Files on their way at a time.
 const UPLOADS_MAX: usize = 16;
 
-/// How long one may stand still before another takes its place.
+/// The time that one may stand still before another takes its place.
 const IDLE: Duration = Duration::from_secs(60);
 
 /// Random digits in the name of a temporary.
@@ -170,7 +170,7 @@ impl Uploads {
         self.table().running.clear();
     }
 
-    /// An upload, for the time of one call: a failure gives it up.
+    /// Takes an upload, for the time of one call: a failure gives it up.
     fn take(&self, id: u64) -> Result<Upload, CtlError> {
         let upload = self.table().running.remove(&id);
         upload.ok_or_else(|| {

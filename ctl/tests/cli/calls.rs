@@ -213,7 +213,7 @@ fn grep_shows_lines_with_their_place_and_escapes_all_but_tabs() {
 }
 
 #[test]
-fn grep_in_json_is_a_line_for_each_hit_and_one_for_how_complete_they_are() {
+fn grep_in_json_has_a_line_per_hit_and_one_for_completeness() {
     let fake = Fake::start();
     let ended = fake.ctl(["grep", "x", "--json"]).run().exits(0);
     let lines: Vec<serde_json::Value> = ended
@@ -230,7 +230,7 @@ fn grep_in_json_is_a_line_for_each_hit_and_one_for_how_complete_they_are() {
 }
 
 #[test]
-fn grep_without_a_hit_exits_with_3_and_with_a_wrong_filter_with_2() {
+fn grep_exits_with_3_without_hits_and_2_for_a_wrong_filter() {
     let fake = Fake::start();
     let none = fake.ctl(["grep", "none"]).run().exits(3);
     assert!(

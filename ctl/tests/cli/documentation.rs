@@ -1,17 +1,17 @@
-//! The examples of `docs/scripting.md` do what stands below them.
+//! The examples of `docs/scripting.md` print the text below them.
 
 use crate::own_nodes::Up;
 
 const PAGE: &str = include_str!("../../../docs/scripting.md");
 
-/// A script of the page and what it prints.
+/// A script of the page and its output.
 struct Example {
     heading: String,
     script: String,
     output: String,
 }
 
-/// All scripts that are followed by what they print.
+/// Returns all scripts of the page, each with its output.
 fn examples() -> Vec<Example> {
     let mut examples = Vec::new();
     let mut heading = "";

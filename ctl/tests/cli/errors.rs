@@ -182,7 +182,7 @@ fn interrupts_end_with_130() {
     assert_eq!(child.wait().unwrap().code(), Some(130));
 }
 
-/// What the terminal sends at Ctrl-C.
+/// Sends the signal that a terminal sends at Ctrl-C.
 pub(crate) fn interrupt(process: u32) {
     let kill = format!("kill -INT {process}");
     let sent = Command::new("sh").args(["-c", &kill]).status();

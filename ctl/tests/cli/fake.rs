@@ -23,7 +23,7 @@ use crate::program::Program;
 /// The secret of the fake node.
 pub(crate) const SECRET: &str = "5ec2e75ec2e75ec2e75ec2e75ec2e75e";
 
-/// What the fake node was asked to do.
+/// The requests that the fake node got.
 #[derive(Debug, Default)]
 pub(crate) struct Seen {
     pub(crate) cancelled: Vec<u64>,
@@ -33,7 +33,7 @@ pub(crate) struct Seen {
 /// A running fake node with a state directory, gone at drop.
 pub(crate) struct Fake {
     state: TempDir,
-    /// What shows that the node runs.
+    /// The lock that shows that the node runs.
     _lock: fs::File,
     seen: Arc<Mutex<Seen>>,
     _server: ServerHandle,
@@ -89,22 +89,22 @@ impl Fake {
         fs::set_permissions(file, fs::Permissions::from_mode(mode)).unwrap();
     }
 
-    /// A file of the state directory.
+    /// Returns the path of a file of the state directory.
     pub(crate) fn file(&self, name: &str) -> PathBuf {
         self.state().join(name)
     }
 
-    /// The state directory.
+    /// Returns the state directory.
     pub(crate) fn state(&self) -> &Path {
         self.state.path()
     }
 
-    /// What the node was asked to do so far.
+    /// Returns the requests that the node got so far.
     pub(crate) fn seen<T>(&self, look: impl FnOnce(&Seen) -> T) -> T {
         look(&self.seen.lock().unwrap())
     }
 
-    /// `ctl` with these arguments for this node.
+    /// Returns a run of `ctl` with these arguments for this node.
     pub(crate) fn ctl<'a>(&self, args: impl IntoIterator<Item = &'a str>) -> Program {
         Program::new(args).state(self.state())
     }

@@ -1,6 +1,6 @@
 //! `ctl` as a program, against a control server that answers as a node would.
 //!
-//! What real nodes do to each other is tested elsewhere; here it is about what `ctl` makes of answers: results,
+//! The work between real nodes is tested elsewhere; here it is about the use that `ctl` makes of answers: results,
 //! sentences and exit codes.
 #![allow(
     clippy::disallowed_methods,

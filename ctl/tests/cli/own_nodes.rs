@@ -56,7 +56,7 @@ impl Up {
         Up { home, child, url }
     }
 
-    /// `ctl` for this node.
+    /// Returns a run of `ctl` for this node.
     pub(crate) fn ctl<'a>(&self, args: impl IntoIterator<Item = &'a str>) -> Program {
         Program::new(args).state(&self.home.path().join("state"))
     }

@@ -14,7 +14,7 @@ pub(crate) struct Program {
     input: Vec<u8>,
 }
 
-/// What a run left.
+/// The result of a run.
 #[derive(Debug)]
 pub(crate) struct Ended {
     pub(crate) exit: Option<i32>,
@@ -79,19 +79,19 @@ impl From<Output> for Ended {
 }
 
 impl Ended {
-    /// The run, which must have ended with this exit code.
+    /// Checks that the run ended with this exit code.
     pub(crate) fn exits(self, code: i32) -> Ended {
         assert_eq!(self.exit, Some(code), "{self:#?}");
         self
     }
 
-    /// Standard output as lines of JSON.
+    /// Returns standard output as lines of JSON.
     pub(crate) fn json_lines(&self) -> Vec<Value> {
         let parse = |line| serde_json::from_str(line).unwrap();
         self.stdout.lines().map(parse).collect()
     }
 
-    /// Standard output as one line of JSON.
+    /// Returns standard output as one line of JSON.
     pub(crate) fn json(&self) -> Value {
         let [value] = &self.json_lines()[..] else {
             panic!("not one line: {self:#?}");

@@ -95,11 +95,43 @@ pub struct IndexStatus {
     pub error: Option<String>,
 }
 
+/// How something that a node needs is.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CheckState {
+    /// As it should be.
+    Ok,
+    /// It works, and not as well as it could.
+    Warning,
+    /// It does not work.
+    Failed,
+}
+
+/// Something that a node needs, and how it is.
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+pub struct Check {
+    /// One word for it: `share`, `space`, `clock`.
+    pub name: String,
+    /// How it is.
+    pub state: CheckState,
+    /// What was found.
+    pub text: String,
+    /// What to do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub advice: Option<String>,
+}
+
 namespace! {
     /// The node itself.
     "node" => Node {
         /// Says what this node is and what it has done since it started.
         fn "status" status() -> [NodeStatus];
+        /// Checks what the node needs: share, watching, index, files, space, clock, ports, reach, peers; says of each what
+        /// to do.
+        fn "doctor" doctor() -> [Vec<Check>];
+        /// Says what is logged, after changing it to `levels` if that is given: a level (error, warn, info, debug, trace),
+        /// or target=level, several with commas. An empty text is the default. It holds until the node ends.
+        fn "log_level" log_level(levels: [Option<String>]) -> [String];
         /// Makes a new secret and writes it to the state directory. The old one is refused from then on, and
         /// connections that were opened with it end within a second, this one too.
         fn "renew_secret" renew_secret() -> [bool];

@@ -1,10 +1,10 @@
-//! Which connections a listener of the owner's holds: those that have shown who
-//! they are, and strangers.
+//! The connections that a listener of the owner's holds: those that have shown the
+//! secret, and strangers.
 //!
-//! Whoever is on this machine can open connections to a port of the loopback, say
+//! Anybody on this machine can open connections to a port of the loopback, say
 //! half of something, and wait. So strangers and the owner have places of their
-//! own: a new stranger takes the place of the one that came first, and who has shown
-//! the secret is never put out by one that has not.
+//! own: a new stranger takes the place of the one that came first, and a connection that has
+//! shown the secret is never put out by one that has not.
 //!
 //! # Invariants
 //! - At most `strangers` and `owners` connections are held.
@@ -46,7 +46,7 @@ impl<K> Admission<K> {
         }
     }
 
-    /// Holds a new connection, which `end` ends. Returns its number, and what ends the
+    /// Holds a new connection, which `end` ends. Returns its number, and the `end` of the
     /// stranger that makes room for it, if one does.
     pub fn admit(&mut self, end: K) -> (u64, Option<K>) {
         let displaced = if self.strangers.len() >= self.limits.strangers {
@@ -59,7 +59,7 @@ impl<K> Admission<K> {
         (self.last, displaced)
     }
 
-    /// The connection has shown the secret.
+    /// Notes that the connection has shown the secret.
     ///
     /// # Errors
     /// Errors if the owner has no place left; it is then as before.
@@ -76,7 +76,7 @@ impl<K> Admission<K> {
         Ok(())
     }
 
-    /// The connection is closed.
+    /// Removes a connection that is closed.
     pub fn remove(&mut self, id: u64) {
         if self.strangers.remove(&id).is_none() {
             self.owners.remove(&id);

@@ -18,7 +18,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// How often.
+/// The rate of a bucket.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Quota {
     /// Tokens at once after a pause.
@@ -44,7 +44,7 @@ pub struct Buckets<K> {
 }
 
 impl Quota {
-    /// A quota of `rate` a second, and `burst` at once.
+    /// Returns a quota of `rate` a second, and `burst` at once.
     #[must_use]
     pub const fn per_second(rate: u32, burst: u32) -> Quota {
         Quota {
@@ -62,13 +62,13 @@ impl Bucket {
     /// Takes `tokens`.
     ///
     /// # Errors
-    /// When there are too few: how long until there are enough. Nothing is taken.
+    /// Errors if there are too few, with the time until there are enough. Nothing is taken.
     pub fn take(&mut self, quota: Quota, tokens: u32, now: Instant) -> Result<(), Duration> {
         self.full_at = Some(self.without(quota, tokens, now)?);
         Ok(())
     }
 
-    /// When it is full again after so many tokens are taken.
+    /// Returns the time at which it is full again after so many tokens are taken.
     fn without(self, quota: Quota, tokens: u32, now: Instant) -> Result<Instant, Duration> {
         let full_at = self.full_at.map_or(now, |at| at.max(now)) + quota.time(tokens);
         let most = now + quota.time(quota.burst);
@@ -80,7 +80,7 @@ impl Bucket {
 }
 
 impl<K: Clone + Eq + Hash> Buckets<K> {
-    /// No buckets, and room for `most`.
+    /// Creates no buckets, and room for `most`.
     #[must_use]
     pub fn new(most: usize) -> Buckets<K> {
         Buckets {
@@ -92,7 +92,7 @@ impl<K: Clone + Eq + Hash> Buckets<K> {
     /// Takes `tokens` of the bucket of `key`.
     ///
     /// # Errors
-    /// When there are too few: how long until there are enough.
+    /// Errors if there are too few, with the time until there are enough.
     pub fn take(
         &mut self,
         key: K,
@@ -110,7 +110,7 @@ impl<K: Clone + Eq + Hash> Buckets<K> {
     /// Says whether there are `tokens` in the bucket of `key`, and takes none.
     ///
     /// # Errors
-    /// When there are too few: how long until there are enough.
+    /// Errors if there are too few, with the time until there are enough.
     pub fn has(&self, key: &K, quota: Quota, tokens: u32, now: Instant) -> Result<(), Duration> {
         let bucket = self.buckets.get(key).copied().unwrap_or_default();
         bucket.without(quota, tokens, now).map(drop)
@@ -130,7 +130,7 @@ impl<K: Clone + Eq + Hash> Buckets<K> {
     }
 }
 
-/// Whom an address stands for: itself, or for IPv6 its network of 64 bits, of
+/// Returns the source that an address stands for: itself, or for IPv6 its network of 64 bits, of
 /// which one machine has all addresses.
 #[must_use]
 pub fn source_of(address: IpAddr) -> IpAddr {

@@ -4,7 +4,7 @@
 
 use std::time::Instant;
 
-/// The time now.
+/// Returns the time now.
 pub fn now() -> Instant {
     tokio::time::Instant::now().into_std()
 }

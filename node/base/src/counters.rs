@@ -1,4 +1,4 @@
-//! Exact counts of what a node has done since it started.
+//! Exact counts of a node since its start.
 
 use std::{
     collections::BTreeMap,
@@ -15,10 +15,21 @@ macro_rules! counters {
         }
 
         impl Counters {
-            /// All counts by name.
+            /// Returns all counts by name.
             #[must_use]
             pub fn snapshot(&self) -> BTreeMap<String, u64> {
-                BTreeMap::from([ $( (stringify!($name).to_owned(), self.$name.get()), )+ ])
+                let counts = self.all().into_iter();
+                counts.map(|count| (count.name.to_owned(), count.value)).collect()
+            }
+
+            /// All counts, each with what it counts.
+            #[must_use]
+            pub fn all(&self) -> Vec<Count> {
+                vec![ $( Count {
+                    name: stringify!($name),
+                    text: concat!($($doc),+).trim_ascii(),
+                    value: self.$name.get(),
+                }, )+ ]
             }
         }
     };
@@ -37,7 +48,7 @@ counters! {
     bytes_received,
     /// Bytes of content sent to others, not encoded.
     bytes_served,
-    /// Those of them that came from the cache.
+    /// The part of them that came from the cache.
     cache_bytes_served,
     /// Times that content was found in the cache.
     cache_hits,
@@ -87,12 +98,23 @@ counters! {
     summaries_received,
     /// Calls of `sixhop.summary` made to peers.
     summaries_sent,
-    /// Requests and walks refused because who asked had asked too much.
+    /// Requests and walks refused because their sender had asked too much.
     requests_over_quota,
     /// Requests refused before any method saw them.
     requests_refused,
     /// XML-RPC calls received, entries of a multicall included.
     rpc_received,
+}
+
+/// A count with its name and what it counts.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Count {
+    /// Its name, such as `queries_received`.
+    pub name: &'static str,
+    /// What it counts, one sentence.
+    pub text: &'static str,
+    /// The count so far.
+    pub value: u64,
 }
 
 /// One count.
@@ -110,7 +132,7 @@ impl Counter {
         self.0.fetch_add(n, Ordering::Relaxed);
     }
 
-    /// The count so far.
+    /// Returns the count so far.
     #[must_use]
     pub fn get(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
@@ -129,5 +151,12 @@ mod tests {
         let snapshot = counters.snapshot();
         assert_eq!(snapshot["queries_sent"], 3);
         assert_eq!(snapshot["queries_received"], 0);
+        let sent = counters
+            .all()
+            .into_iter()
+            .find(|count| count.name == "queries_sent");
+        let text = "Calls of `query` made to peers.";
+        let (name, value) = ("queries_sent", 3);
+        assert_eq!(sent, Some(Count { name, text, value }));
     }
 }

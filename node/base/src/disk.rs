@@ -28,7 +28,7 @@ pub struct Disk {
     places: Arc<Semaphore>,
 }
 
-/// Why a job has no result.
+/// The reason why a job has no result.
 #[derive(Debug, thiserror::Error)]
 pub enum DiskError {
     /// The job panicked.

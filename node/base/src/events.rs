@@ -1,4 +1,4 @@
-//! What happens at a node, numbered, with the last events kept for replay.
+//! The events of a node, numbered, with the last ones kept for replay.
 //!
 //! # Invariants
 //! - Ids grow by one from 1; a reader sees a loss as a gap.
@@ -27,9 +27,9 @@ pub const KEPT: usize = 1_024;
 pub struct LoggedEvent {
     /// Number of the event.
     pub id: u64,
-    /// When, Unix milliseconds.
+    /// The time, Unix milliseconds.
     pub time: u64,
-    /// What, such as `fetch.done`.
+    /// The kind, such as `fetch.done`.
     pub kind: &'static str,
     /// Its fields: an object.
     pub data: Value,
@@ -69,7 +69,7 @@ impl EventLog {
         self.newest.send_replace(id);
     }
 
-    /// The events after the event `id`, oldest first, at most `limit`.
+    /// Returns the events after the event `id`, oldest first, at most `limit`.
     #[must_use]
     pub fn since(&self, id: u64, limit: usize) -> Vec<LoggedEvent> {
         let kept = lock(&self.kept);
@@ -80,13 +80,13 @@ impl EventLog {
             .collect()
     }
 
-    /// Id of the oldest event that is kept.
+    /// Returns the id of the oldest event that is kept.
     #[must_use]
     pub fn oldest(&self) -> Option<u64> {
         lock(&self.kept).front().map(|event| event.id)
     }
 
-    /// Id of the newest event, 0 before the first.
+    /// Returns the id of the newest event, 0 before the first.
     #[must_use]
     pub fn newest(&self) -> u64 {
         *self.newest.borrow()

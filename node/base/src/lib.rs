@@ -1,10 +1,12 @@
-//! The ground floor of a Sixhop node: what every room needs, and nothing that decides.
+//! The ground floor of a Sixhop node: parts that every room needs, and nothing that decides.
 //!
 //! - [`clock`]: the time, which a test can pause.
 //! - [`state`]: small files of the node's own, written whole or not at all; [`secret`]: the one that proves the owner.
-//! - [`events`] and [`counters`]: what happens, and how often.
-//! - [`rate`], [`pace`] and [`bucket`]: bytes a second, silence, and calls a second.
+//! - [`events`] and [`counters`]: numbered events, and counts.
+//! - [`rate`], [`pace`] and [`bucket`]: bytes a second, silence, and calls a second; [`schedule`]: rates by the time of
+//!   day.
 //! - [`disk`]: the one door for blocking work; [`threads`]: threads for work that takes long.
+//! - [`platform`]: the parts that differ between systems.
 //! - [`process`]: no core dumps, and whether SIGHUP counts.
 //! - [`admission`]: connections of the owner and of strangers on this machine.
 //! - [`size`]: sizes as people write them.
@@ -17,8 +19,10 @@ pub mod counters;
 pub mod disk;
 pub mod events;
 pub mod pace;
+pub mod platform;
 pub mod process;
 pub mod rate;
+pub mod schedule;
 pub mod secret;
 pub mod size;
 pub mod state;

@@ -16,13 +16,13 @@ use std::time::Duration;
 /// Fewest bytes that a transfer must move in a second of waiting.
 pub const PACE_MIN: u64 = 1024;
 
-/// What a transfer may wait at the beginning.
+/// The time that a transfer may wait at the beginning.
 pub const CREDIT_FIRST: Duration = Duration::from_secs(30);
 
-/// What it may wait at most.
+/// The longest time that it may wait.
 pub const CREDIT_MAX: Duration = Duration::from_secs(45);
 
-/// What a transfer may still keep somebody waiting.
+/// The time that a transfer may still keep somebody waiting.
 #[derive(Clone, Copy, Debug)]
 pub struct Pace {
     credit: Duration,
@@ -69,7 +69,7 @@ impl Pace {
     /// Counts time that was waited.
     ///
     /// # Errors
-    /// When that is more than it may wait.
+    /// Errors if that is more than it may wait.
     pub fn waited(&mut self, time: Duration) -> Result<(), TooSlow> {
         self.credit = self.credit.checked_sub(time).ok_or(TooSlow)?;
         Ok(())

@@ -1,4 +1,4 @@
-//! What this process tells the system of itself.
+//! The settings of this process with the system.
 
 #[cfg(unix)]
 use rustix::process::{Resource, Rlimit, setrlimit};
@@ -26,7 +26,7 @@ pub fn forbid_core_dumps() {
     }
 }
 
-/// Returns whether whoever started this process has it ignore SIGHUP, as `nohup` does.
+/// Returns true if the parent of this process has it ignore SIGHUP, as `nohup` does.
 #[must_use]
 #[cfg(target_os = "linux")]
 #[allow(
@@ -37,7 +37,7 @@ pub fn ignores_hangup() -> bool {
     std::fs::read_to_string("/proc/self/status").is_ok_and(|status| has_hangup(&status))
 }
 
-/// Returns whether whoever started this process has it ignore SIGHUP: not known here.
+/// Returns true if the parent of this process has it ignore SIGHUP: not known here.
 #[must_use]
 #[cfg(not(target_os = "linux"))]
 pub fn ignores_hangup() -> bool {

@@ -1,7 +1,7 @@
 //! Limits a stream of bytes to a number of bytes a second.
 //!
 //! Content takes its bytes from a [`Rate`] in turns and waits until each turn
-//! may pass. [`Turns`] decides who is next; it has no clock.
+//! may pass. [`Turns`] decides about the next one; it has no clock.
 //!
 //! # Invariants
 //! - Over any time, at most the rate times that time, plus [`BURST`] of it and
@@ -12,6 +12,7 @@
 //!   `n` streams each moves every `n` turns.
 //! - A stream that stops waiting has taken nothing.
 //! - Without a limit nothing waits.
+//! - A limit that changes holds for streams that wait already.
 //!
 //! `governor` is not used here: its waiters have no order, so that one stream
 //! can pass the others again and again, it does not know of addresses, and its
@@ -20,7 +21,10 @@
 use std::{
     collections::{BTreeMap, HashMap},
     net::IpAddr,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -28,7 +32,7 @@ use tokio::{select, sync::Notify, time::sleep_until};
 
 use crate::{clock::now, sync::lock};
 
-/// What may pass at once after a pause, as time at the full rate.
+/// The burst after a pause, as time at the full rate.
 pub const BURST: Duration = Duration::from_millis(100);
 
 /// Time that one turn takes.
@@ -41,14 +45,13 @@ pub const TURN_MIN: usize = 1024;
 pub const TURN_MAX: usize = 256 * 1024;
 
 /// Limits bytes a second, or does not. Cheap to clone; clones share the limit.
-#[derive(Clone, Debug, Default)]
-pub struct Rate {
-    limit: Option<Arc<Limit>>,
-}
+#[derive(Clone, Debug)]
+pub struct Rate(Arc<Limit>);
 
 #[derive(Debug)]
 struct Limit {
-    bytes_a_second: u64,
+    /// 0 is no limit.
+    bytes_a_second: AtomicU64,
     turns: Mutex<Turns<Arc<Notify>>>,
 }
 
@@ -60,16 +63,16 @@ struct Limit {
 #[derive(Debug)]
 struct Turns<W> {
     waiting: BTreeMap<Place, Waiting<W>>,
-    /// Where the last turn of each address ends, if that is still ahead.
+    /// The end of the last turn of each address, if that is still ahead.
     ends: HashMap<IpAddr, u64>,
     /// Start of the turn that passed last.
     passed: u64,
     last_number: u64,
-    /// When the next turn may pass.
+    /// The time at which the next turn may pass.
     free_at: Instant,
 }
 
-/// Where a turn stands: its start, and a number that no other turn has.
+/// The place of a turn: its start, and a number that no other turn has.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 struct Place {
     start: u64,
@@ -79,12 +82,12 @@ struct Place {
 #[derive(Debug)]
 struct Waiting<W> {
     address: IpAddr,
+    bytes: u64,
     end: u64,
-    time: Duration,
     waker: W,
 }
 
-/// What becomes of a turn that waits.
+/// The decision about a turn that waits.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Verdict {
     /// It passes.
@@ -102,70 +105,90 @@ struct Ticket<'a> {
     waker: Arc<Notify>,
 }
 
+impl Default for Rate {
+    /// Creates a rate without a limit.
+    fn default() -> Rate {
+        Rate::new(0)
+    }
+}
+
 impl Rate {
     /// Creates a limit of `bytes_a_second`; 0 is no limit.
     #[must_use]
     pub fn new(bytes_a_second: u64) -> Rate {
-        let limit = (bytes_a_second > 0).then(|| {
-            Arc::new(Limit {
-                bytes_a_second,
-                turns: Mutex::new(Turns::new(now())),
-            })
-        });
-        Rate { limit }
+        Rate(Arc::new(Limit {
+            bytes_a_second: AtomicU64::new(bytes_a_second),
+            turns: Mutex::new(Turns::new(now())),
+        }))
+    }
+
+    /// Changes the limit to `bytes_a_second`, also for streams that wait; 0 is no limit.
+    pub fn set(&self, bytes_a_second: u64) {
+        self.0
+            .bytes_a_second
+            .store(bytes_a_second, Ordering::Relaxed);
+        let mut turns = lock(&self.0.turns);
+        // What passed last took its time at the limit of before.
+        turns.free_at = turns.free_at.min(now());
+        if let Some(next) = turns.next() {
+            next.notify_one();
+        }
     }
 
     /// Returns the limit in bytes a second, if there is one.
     #[must_use]
     pub fn limit(&self) -> Option<u64> {
-        self.limit.as_ref().map(|limit| limit.bytes_a_second)
+        Some(self.0.bytes_a_second()).filter(|limit| *limit > 0)
     }
 
     /// Returns the most bytes that pass in one turn.
     #[must_use]
     pub fn turn(&self) -> usize {
-        self.limit.as_ref().map_or(TURN_MAX, |limit| limit.turn())
+        self.limit().map_or(TURN_MAX, turn)
     }
 
     /// Returns the time that one turn takes; zero without a limit.
     #[must_use]
     pub fn turn_time(&self) -> Duration {
-        self.limit
-            .as_ref()
-            .map_or(Duration::ZERO, |limit| limit.time(limit.turn()))
+        time(self.turn() as u64, self.0.bytes_a_second())
     }
 
     /// Waits until `bytes` of a stream from or to `address` have passed.
     pub async fn take(&self, address: IpAddr, bytes: usize) {
-        let Some(limit) = &self.limit else {
-            return;
-        };
         let mut left = bytes;
-        while left > 0 {
-            let turn = left.min(limit.turn());
-            limit.pass(address, turn).await;
+        while left > 0
+            && let Some(limit) = self.limit()
+        {
+            let turn = left.min(turn(limit));
+            self.0.pass(address, turn).await;
             left -= turn;
         }
     }
 }
 
-impl Limit {
-    fn turn(&self) -> usize {
-        let millis = u64::try_from(TURN_TIME.as_millis()).unwrap_or(u64::MAX);
-        let bytes = self.bytes_a_second.saturating_mul(millis) / 1_000;
-        usize::try_from(bytes).map_or(TURN_MAX, |bytes| bytes.clamp(TURN_MIN, TURN_MAX))
-    }
+/// Returns the most bytes of one turn at a limit.
+fn turn(bytes_a_second: u64) -> usize {
+    let millis = u64::try_from(TURN_TIME.as_millis()).unwrap_or(u64::MAX);
+    let bytes = bytes_a_second.saturating_mul(millis) / 1_000;
+    usize::try_from(bytes).map_or(TURN_MAX, |bytes| bytes.clamp(TURN_MIN, TURN_MAX))
+}
 
-    /// Returns how long `bytes` take at this rate.
-    fn time(&self, bytes: usize) -> Duration {
-        let nanos = bytes as u128 * 1_000_000_000 / u128::from(self.bytes_a_second);
-        Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
+/// Returns how long `bytes` take at a limit; 0 is none.
+fn time(bytes: u64, bytes_a_second: u64) -> Duration {
+    let nanos = u128::from(bytes) * 1_000_000_000;
+    let nanos = nanos.checked_div(u128::from(bytes_a_second)).unwrap_or(0);
+    Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
+}
+
+impl Limit {
+    fn bytes_a_second(&self) -> u64 {
+        self.bytes_a_second.load(Ordering::Relaxed)
     }
 
     async fn pass(&self, address: IpAddr, bytes: usize) {
         let ticket = self.enter(address, bytes);
         loop {
-            let verdict = lock(&self.turns).judge(ticket.place, now());
+            let verdict = lock(&self.turns).judge(ticket.place, now(), self.bytes_a_second());
             match verdict {
                 Verdict::Passes => return,
                 Verdict::Behind => ticket.waker.notified().await,
@@ -179,8 +202,7 @@ impl Limit {
 
     fn enter(&self, address: IpAddr, bytes: usize) -> Ticket<'_> {
         let waker = Arc::new(Notify::new());
-        let place =
-            lock(&self.turns).enter(address, bytes as u64, self.time(bytes), Arc::clone(&waker));
+        let place = lock(&self.turns).enter(address, bytes as u64, Arc::clone(&waker));
         Ticket {
             limit: self,
             place,
@@ -210,8 +232,8 @@ impl<W> Turns<W> {
         }
     }
 
-    /// Adds a turn of `bytes`, which take `time`.
-    fn enter(&mut self, address: IpAddr, bytes: u64, time: Duration, waker: W) -> Place {
+    /// Adds a turn of `bytes`.
+    fn enter(&mut self, address: IpAddr, bytes: u64, waker: W) -> Place {
         let end = self.ends.get(&address).copied().unwrap_or(0);
         let start = end.max(self.passed);
         let end = start.saturating_add(bytes);
@@ -223,8 +245,8 @@ impl<W> Turns<W> {
         };
         let waiting = Waiting {
             address,
+            bytes,
             end,
-            time,
             waker,
         };
         self.waiting.insert(place, waiting);
@@ -232,7 +254,7 @@ impl<W> Turns<W> {
     }
 
     /// Lets the turn at `place` pass if it is next and the time has come.
-    fn judge(&mut self, place: Place, now: Instant) -> Verdict {
+    fn judge(&mut self, place: Place, now: Instant, bytes_a_second: u64) -> Verdict {
         let first = self.waiting.first_entry();
         let Some(first) = first.filter(|first| *first.key() == place) else {
             return Verdict::Behind;
@@ -240,7 +262,7 @@ impl<W> Turns<W> {
         if now < self.free_at {
             return Verdict::NextAt(self.free_at);
         }
-        let time = first.remove().time;
+        let time = time(first.remove().bytes, bytes_a_second);
         let credit_from = now.checked_sub(BURST).unwrap_or(now);
         self.free_at = self.free_at.max(credit_from) + time;
         self.passed = place.start;

@@ -1,7 +1,7 @@
 //! The secret that proves an owner.
 //!
 //! 256 random bits, made at the first start, in a file that its owner alone
-//! can read. Whoever knows it drives the node.
+//! can read. The holder of it drives the node.
 //!
 //! # Invariants
 //! - It is never shown, logged, or part of an error.
@@ -24,7 +24,7 @@ pub const SECRET_FILE: &str = "secret";
 /// Fewest characters of a secret.
 const LENGTH_MIN: usize = 32;
 
-/// Why there is no secret.
+/// The reason why there is no secret.
 #[derive(Debug, thiserror::Error)]
 pub enum SecretError {
     /// The file cannot be read or made.
@@ -55,7 +55,7 @@ impl Secret {
     /// Reads the secret of `state`, making it if there is none.
     ///
     /// # Errors
-    /// When it cannot be read or made, or is another user's, or others can read it.
+    /// Errors if it cannot be read or made, or is another user's, or others can read it.
     pub fn load_or_create(state: &StateDir) -> Result<Secret, SecretError> {
         state.create(SECRET_FILE, &format!("{}\n", random_hex()?))?;
         let path = state.file(SECRET_FILE);
@@ -77,7 +77,7 @@ impl Secret {
     /// Makes a new secret and writes it to `state`. The old one matches no longer.
     ///
     /// # Errors
-    /// When it cannot be made or written; the old one then stays.
+    /// Errors if it cannot be made or written; the old one then stays.
     pub fn renew(&self, state: &StateDir) -> Result<(), SecretError> {
         let new = SecretString::from(random_hex()?);
         state.write(SECRET_FILE, &format!("{}\n", new.expose_secret()))?;
@@ -85,7 +85,7 @@ impl Secret {
         Ok(())
     }
 
-    /// Whether `presented` is the secret.
+    /// Returns true if `presented` is the secret.
     #[must_use]
     pub fn matches(&self, presented: &[u8]) -> bool {
         let secret = self.0.read().unwrap_or_else(PoisonError::into_inner);

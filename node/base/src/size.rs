@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer, de};
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Size(u64);
 
-/// Why a text is no size.
+/// The error of a text that is not a size.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum SizeError {
     /// It has another form.
@@ -17,6 +17,23 @@ pub enum SizeError {
     /// It is more than can be counted.
     #[error("this size is more than any disk has")]
     TooLarge,
+}
+
+/// Returns a size in bytes with the largest binary unit that leaves a whole number before the point: `1.5 KiB`.
+#[must_use]
+pub fn shown(size: u64) -> String {
+    const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
+    if size < 1024 {
+        return format!("{size} B");
+    }
+    let mut unit = 0;
+    let mut whole = size;
+    while whole >= 1024 * 1024 {
+        whole /= 1024;
+        unit += 1;
+    }
+    let tenths = whole * 10 / 1024;
+    format!("{}.{} {}", tenths / 10, tenths % 10, UNITS[unit])
 }
 
 /// A size in the configuration file: a number or a text.
@@ -28,13 +45,13 @@ enum Written {
 }
 
 impl Size {
-    /// A number of bytes.
+    /// Returns a number of bytes.
     #[must_use]
     pub fn of(bytes: u64) -> Size {
         Size(bytes)
     }
 
-    /// The number of bytes.
+    /// Returns the number of bytes.
     #[must_use]
     pub fn bytes(self) -> u64 {
         self.0
@@ -80,6 +97,22 @@ impl<'de> Deserialize<'de> for Size {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sizes_are_short() {
+        let cases = [
+            (0, "0 B"),
+            (1023, "1023 B"),
+            (1024, "1.0 KiB"),
+            (1536, "1.5 KiB"),
+            (1024 * 1024 - 1, "1023.9 KiB"),
+            (1024 * 1024, "1.0 MiB"),
+            (u64::MAX, "15.9 EiB"),
+        ];
+        for (size, text) in cases {
+            assert_eq!(shown(size), text, "{size}");
+        }
+    }
 
     #[test]
     fn units_are_of_1024() {

@@ -36,7 +36,7 @@ const PRIVATE_MAX: u64 = 4096;
 /// File that marks a directory as the state of a node.
 const MARK: &str = "sixhop-state";
 
-/// Version of what is in a state directory.
+/// Version of the content of a state directory.
 const VERSION: u32 = 1;
 
 /// Names that a node and its controller make in a state directory, each also with
@@ -61,7 +61,7 @@ const NAMES: &[&str] = &[
 /// Files of which one is in each state directory.
 const OWN: &[&str] = &["secret", "node-key"];
 
-/// Why a directory is not used for the state.
+/// The reason why a directory is not used for the state.
 #[derive(Debug, thiserror::Error)]
 enum Refusal {
     #[error(
@@ -89,13 +89,13 @@ enum Refusal {
     Kind,
 }
 
-/// Why a file of the state directory could not be read or written.
+/// The error of reading or writing a file of the state directory.
 #[derive(Debug, thiserror::Error)]
 #[error("{}: {error}", path.display())]
 pub struct StateError {
     /// The file or directory.
     pub path: PathBuf,
-    /// What the system said.
+    /// The error of the system.
     #[source]
     pub error: io::Error,
 }
@@ -154,13 +154,13 @@ impl StateDir {
         replace(&self.file(MARK), &new, &format!("{VERSION}\n"))
     }
 
-    /// Path of the directory.
+    /// Returns the path of the directory.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.0
     }
 
-    /// Path of the file `name` in the directory.
+    /// Returns the path of the file `name` in the directory.
     #[must_use]
     pub fn file(&self, name: &str) -> PathBuf {
         self.0.join(name)
@@ -169,7 +169,7 @@ impl StateDir {
     /// Reads the file `name`; `None` when there is none.
     ///
     /// # Errors
-    /// When it is there and cannot be read as text.
+    /// Errors if it is there and cannot be read as text.
     pub fn read(&self, name: &str) -> Result<Option<String>, StateError> {
         let path = self.file(name);
         match fs::read_to_string(&path) {
@@ -182,7 +182,7 @@ impl StateDir {
     /// Replaces the file `name` by `text`, whole or not at all.
     ///
     /// # Errors
-    /// When it cannot be written; the old file is then as it was.
+    /// Errors if it cannot be written; the old file is then as it was.
     pub fn write(&self, name: &str, text: &str) -> Result<(), StateError> {
         let path = self.file(name);
         let new = self.file(&format!("{name}.new"));
@@ -192,7 +192,7 @@ impl StateDir {
     /// Opens the file `name` for reading; `None` when there is none.
     ///
     /// # Errors
-    /// When it is there and cannot be opened.
+    /// Errors if it is there and cannot be opened.
     pub fn open_file(&self, name: &str) -> Result<Option<File>, StateError> {
         let path = self.file(name);
         match File::open(&path) {
@@ -202,12 +202,12 @@ impl StateDir {
         }
     }
 
-    /// Replaces the file `name` by what `write` writes. Does not wait for the
-    /// disk: after a crash of the machine the file may be broken, and who reads
-    /// it has to notice.
+    /// Replaces the content of the file `name` by that of `write`. Does not wait for the
+    /// disk: after a crash of the machine the file may be broken, and its reader
+    /// has to notice.
     ///
     /// # Errors
-    /// When it cannot be written; the old file is then as it was.
+    /// Errors if it cannot be written; the old file is then as it was.
     pub fn write_with(
         &self,
         name: &str,
@@ -229,7 +229,7 @@ impl StateDir {
     /// already. Says whether it was made.
     ///
     /// # Errors
-    /// When it is not there and cannot be written.
+    /// Errors if it is not there and cannot be written.
     pub fn create(&self, name: &str, text: &str) -> Result<bool, StateError> {
         let path = self.file(name);
         match create_whole(&path, &self.file(&format!("{name}.new")), text) {
@@ -265,7 +265,7 @@ impl StateDir {
         Ok(())
     }
 
-    /// The error of the file `name`.
+    /// Returns the error of the file `name`.
     #[must_use]
     pub fn error(&self, name: &str, error: io::Error) -> StateError {
         let path = self.file(name);
@@ -275,7 +275,7 @@ impl StateDir {
     /// Removes the file `name` if it is there.
     ///
     /// # Errors
-    /// When it is there and cannot be removed.
+    /// Errors if it is there and cannot be removed.
     pub fn remove(&self, name: &str) -> Result<(), StateError> {
         let path = self.file(name);
         remove_if_there(&path).map_err(|error| StateError { path, error })
@@ -284,7 +284,7 @@ impl StateDir {
     /// Takes the directory for this process alone, until the guard is dropped.
     ///
     /// # Errors
-    /// When another process holds it.
+    /// Errors if another process holds it.
     pub fn lock(&self) -> Result<StateLock, StateError> {
         let path = self.file(LOCK);
         let take = || {
@@ -347,7 +347,7 @@ fn make_private_directory(path: &Path) -> io::Result<()> {
     builder.create(path)
 }
 
-/// Makes sure that the directory and what is in it are ours, and that others cannot look
+/// Makes sure that the directory and its files are ours, and that others cannot look
 /// into it. An empty one is closed; in another one, others may have put files.
 #[cfg(unix)]
 fn make_private(path: &Path) -> io::Result<()> {
@@ -383,7 +383,7 @@ fn make_private(_path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Whether a start that was cut short may have left the file `name` alone.
+/// Returns true if a start that was cut short may have left the file `name` alone.
 fn is_begun(name: &str) -> bool {
     name == "lock" || name.ends_with(".new")
 }

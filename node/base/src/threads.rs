@@ -31,7 +31,7 @@ pub struct Place {
     _permit: Arc<OwnedSemaphorePermit>,
 }
 
-/// Why a job has no result.
+/// The reason why a job has no result.
 #[derive(Debug, thiserror::Error)]
 pub enum ThreadError {
     /// The job panicked.
@@ -44,7 +44,7 @@ pub enum ThreadError {
     NotStarted {
         /// The kind of work.
         name: &'static str,
-        /// What the system said.
+        /// The error of the system.
         #[source]
         error: io::Error,
     },

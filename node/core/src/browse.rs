@@ -13,7 +13,7 @@ use crate::{
 /// Longest time for an answer.
 const TIME: Duration = Duration::from_secs(8);
 
-/// Why the files of a peer are not known.
+/// The reason why the files of a peer are not known.
 #[derive(Debug, thiserror::Error)]
 pub enum PeerFilesError {
     /// It did not answer.
@@ -21,7 +21,7 @@ pub enum PeerFilesError {
     Call {
         /// The peer.
         peer: PeerUrl,
-        /// What happened.
+        /// The error of the call.
         #[source]
         error: CallError,
     },
@@ -39,7 +39,7 @@ pub enum PeerFilesError {
 /// name is not valid in a share.
 ///
 /// # Errors
-/// When the peer does not answer, or not as a Sixhop node.
+/// Errors if the peer does not answer, or not as a Sixhop node.
 pub async fn peer_files(
     client: &Client,
     peer: &PeerUrl,

@@ -1,21 +1,21 @@
 //! The cache: content that passed through, kept by its digest.
 //!
-//! Whoever relays a file keeps it for the next one who asks. A blob is one
-//! file, named by its digest, beside its tree of pieces; what is read of it is
-//! held against the tree.
+//! A node that relays a file keeps it for the next request. A blob is one
+//! file, named by its digest, beside its tree of pieces; each piece that is read is
+//! checked against the tree.
 //!
 //! # Participants
-//! - [`Cache`] is the directory `STATE/cache` and what is known of it.
+//! - [`Cache`] is the directory `STATE/cache` and its books.
 //! - [`Filling`] is content on its way in, invisible until it is whole.
 //! - [`CachedBlob`] is a blob, open for reading piece by piece.
 //! - `Store` keeps books and files in step.
-//! - `Ledger` decides who has to go; `NameTable` knows which name a blob came
+//! - `Ledger` decides about eviction; `NameTable` knows which name a blob came
 //!   by; `Directory` is the only place that touches the disk by name.
 //!
 //! # Lifecycle of a blob
 //! `begin` takes a place, `write` takes room as the content grows and sends
 //! the least useful blobs away first, `finish` renames tree and content into
-//! place. After a restart the directory says what is there; content is checked
+//! place. After a restart the directory is the list; content is checked
 //! as it is read.
 //!
 //! # Invariants
@@ -65,10 +65,10 @@ pub const LIMIT_DEFAULT: u64 = 1 << 30;
 /// The directory of the cache in the state directory.
 const DIRECTORY: &str = "cache";
 
-/// What the directory itself takes, in bytes.
+/// The bytes that the directory itself takes.
 const DIRECTORY_COST: u64 = BLOCK;
 
-/// Why the cache does not keep or give content.
+/// The error of keeping or giving content.
 #[derive(Debug, thiserror::Error)]
 pub enum CacheError {
     /// The content is longer than the cache may be, or than was announced.
@@ -85,20 +85,20 @@ pub enum CacheError {
     Io(#[from] io::Error),
 }
 
-/// What the cache says of a blob.
+/// The entry of a blob.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct CacheEntry {
     /// Its digest.
     pub digest: Digest,
     /// Its size in bytes.
     pub size: u64,
-    /// How often it was asked for since the node started.
+    /// The number of requests for it since the node started.
     pub hits: u64,
-    /// When it was kept or asked for last, Unix milliseconds.
+    /// The time when it was kept or asked for last, Unix milliseconds.
     pub used: u64,
 }
 
-/// What [`Cache::clear`] removed.
+/// The result of [`Cache::clear`].
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Cleared {
     /// Number of blobs.
@@ -112,7 +112,7 @@ pub struct Cleared {
 pub struct Cache(Arc<Store>);
 
 impl Cache {
-    /// The cache in `state`, of at most `limit` bytes; 0 switches it off. What
+    /// Opens the cache in `state`, of at most `limit` bytes; 0 switches it off. What
     /// an earlier run left there is kept as far as it is whole and fits.
     /// A directory that cannot be used switches the cache off, with a warning.
     /// Blocks.
@@ -144,7 +144,7 @@ impl Cache {
         cache
     }
 
-    /// Whether content is kept at all.
+    /// Returns true if content is kept at all.
     #[must_use]
     pub fn is_on(&self) -> bool {
         self.0.directory.is_some()
@@ -188,7 +188,7 @@ impl Cache {
         }
     }
 
-    /// Whether the blob `digest` is here, and its size. Does not count as
+    /// Returns the size of the blob `digest` if it is here. Does not count as
     /// asking for it.
     #[must_use]
     pub fn size_of(&self, digest: &Digest) -> Option<u64> {
@@ -200,7 +200,7 @@ impl Cache {
         lock(&self.0.names).remember(name, digest, now());
     }
 
-    /// The blob that came by the name `name` not long ago, if it is here.
+    /// Returns the blob that came by the name `name` not long ago, if it is here.
     #[must_use]
     pub fn digest_of(&self, name: &ShareName) -> Option<Digest> {
         let digest = lock(&self.0.names).digest_of(name, now())?;
@@ -213,7 +213,7 @@ impl Cache {
         lock(&self.0.names).clear();
     }
 
-    /// The blobs, those that were used last first.
+    /// Returns the blobs, those that were used last first.
     #[must_use]
     pub fn list(&self) -> Vec<CacheEntry> {
         lock(&self.0.ledger).list()
@@ -231,7 +231,7 @@ impl Cache {
         cleared
     }
 
-    /// Bytes that the cache takes on the disk, whole blocks counted.
+    /// Returns the bytes that the cache takes on the disk, whole blocks counted.
     #[must_use]
     pub fn bytes(&self) -> u64 {
         lock(&self.0.ledger).bytes()
@@ -253,7 +253,7 @@ impl Cache {
     }
 }
 
-/// Whether a blob is not what it should be, and not the system out of means.
+/// Returns true if a blob is damaged, and not the system out of resources.
 fn is_damage(error: &io::Error) -> bool {
     use io::ErrorKind::{InvalidData, NotFound};
     matches!(error.kind(), InvalidData | NotFound)

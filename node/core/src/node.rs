@@ -6,7 +6,7 @@
 //! front of the peer port. [`Node::stop`] ends them from the outside in: no new
 //! requests, no new fetches, open requests and fetches end or are cut, the
 //! peers are saved. When it returns, nothing of the node runs any more. Dropping
-//! a [`Node`] cancels what runs, so that nothing outlives it for long.
+//! a [`Node`] ends the same parts without waiting for them.
 //!
 //! # What others may do
 //! A [`Node`] is the system: the control server and the meeting of others ask it, by
@@ -14,23 +14,27 @@
 //! through the peer port, whose context is its own.
 
 mod parts;
+mod rates;
 
 use std::{
     io,
     net::SocketAddr,
     path::PathBuf,
     sync::Arc,
-    time::{Duration, SystemTime},
+    time::{Duration, Instant, SystemTime},
 };
 
+use node_base::schedule::RateSchedule;
 use node_wire::peer_url::{PeerUrl, UrlError};
 use plugin_api::{Changes, Files};
 use tokio::{net::TcpListener, time::timeout};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
+use self::rates::Rates;
 use crate::{
     cache::Cache,
     client::{Client, HttpTransport},
+    clock::now,
     counters::Counters,
     disk::Disk,
     events::{Event, EventLog},
@@ -53,10 +57,10 @@ use crate::{
 /// Longest time that a start waits for the first look at the share.
 const LOOK_TIME: Duration = Duration::from_millis(1_500);
 
-/// Most names that handlers are told one by one.
+/// The greatest number of names that handlers get one by one.
 const NAMES_TOLD_MAX: usize = 1_024;
 
-/// What the owner chooses for a node.
+/// The choices of the owner for a node.
 #[derive(Clone, Debug)]
 pub struct NodeSettings {
     /// The directory to share.
@@ -71,22 +75,22 @@ pub struct NodeSettings {
     pub peers: Vec<PeerUrl>,
     /// Most bytes of content that passes to keep; 0 keeps none.
     pub cache_size: u64,
-    /// Most bytes a second of content to others; 0 is no limit.
-    pub upload_rate: u64,
-    /// Most bytes a second of content from others; 0 is no limit.
-    pub download_rate: u64,
+    /// Most bytes a second of content to others.
+    pub upload_rate: RateSchedule,
+    /// Most bytes a second of content from others.
+    pub download_rate: RateSchedule,
 }
 
-/// What a node is started with.
+/// The settings and the parts that a node starts with.
 #[derive(Debug)]
 pub struct NodeOptions {
-    /// What the owner chooses.
+    /// The choices of the owner.
     pub settings: NodeSettings,
     /// The state directory.
     pub state: StateDir,
-    /// What proves the owner.
+    /// The secret that proves the owner.
     pub secret: Secret,
-    /// What answers queries, and the owner's policy.
+    /// The handlers, and the owner's policy.
     pub extensions: Extensions,
     /// The key of the private network, if the node is of one.
     pub network_key: Option<NetworkKey>,
@@ -94,7 +98,7 @@ pub struct NodeOptions {
     pub providers: Option<Arc<dyn Providers>>,
 }
 
-/// Why a node did not start.
+/// The error of a node that did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum NodeError {
     /// The share cannot be used.
@@ -109,7 +113,7 @@ pub enum NodeError {
     /// The saved digests broke while they were opened.
     #[error("the saved digests cannot be opened: {0}")]
     Digests(#[source] io::Error),
-    /// The index of what is in the files cannot be started.
+    /// The index of contents cannot be started.
     #[error("the contents of the files cannot be indexed: {0}")]
     Content(#[source] io::Error),
     /// The address cannot be listened on.
@@ -117,7 +121,7 @@ pub enum NodeError {
     Listen {
         /// The address.
         address: SocketAddr,
-        /// What the system said.
+        /// The error of the system.
         #[source]
         error: io::Error,
     },
@@ -128,10 +132,26 @@ pub enum NodeError {
     Url {
         /// The address.
         address: SocketAddr,
-        /// What is wrong with it.
+        /// The error in it.
         #[source]
         error: UrlError,
     },
+}
+
+/// The start of a node, by both clocks.
+#[derive(Clone, Copy, Debug)]
+struct Started {
+    wall: SystemTime,
+    at: Instant,
+}
+
+impl Started {
+    fn now() -> Started {
+        Started {
+            wall: SystemTime::now(),
+            at: now(),
+        }
+    }
 }
 
 /// A node that runs.
@@ -140,7 +160,8 @@ pub struct Node {
     pub(crate) context: Arc<Context>,
     events: Arc<EventLog>,
     address: SocketAddr,
-    started: SystemTime,
+    started: Started,
+    download_rate: Rate,
     cancel: CancellationToken,
     tasks: TaskTracker,
     _subscriptions: [Subscription<ChangeSet>; 3],
@@ -150,7 +171,7 @@ impl Node {
     /// Starts a node.
     ///
     /// # Errors
-    /// When its share or its address cannot be used.
+    /// Errors if its share or its address cannot be used.
     pub async fn start(options: NodeOptions) -> Result<Node, NodeError> {
         let NodeOptions {
             settings,
@@ -172,13 +193,14 @@ impl Node {
         let handlers = Arc::new(ground.handlers(extensions, &catalogue)?);
         let names = OwnNames::of(own.main(), &settings.allow_hosts);
         let standing = standing(key, &own, &handlers, network_key.as_ref());
-        let client = ground.client(network_key.clone(), settings.download_rate);
+        let rates = ground.rates(settings.upload_rate, settings.download_rate);
+        let client = ground.client(network_key.clone(), &rates);
         let overlay = ground.overlay(standing, own, client, providers);
         let transfers = ground.transfers(&share, &digests, saved, &overlay);
         let context = Context {
             answering: server::answering(),
             keeper: ground.keeper(&catalogue),
-            uploads: ground.uploads(settings.upload_rate),
+            uploads: rates.uploads.clone(),
             disk: ground.disk,
             share,
             catalogue,
@@ -201,25 +223,32 @@ impl Node {
             secret,
             bodies: server::body_budget(),
         };
-        let node = Node::of(context, ground.events, address);
+        let node = Node::of(context, ground.events, address, rates.download.clone());
+        node.tasks.spawn(rates.follow(node.cancel.clone()));
         node.begin(listener, ground.state, settings.peers).await;
         Ok(node)
     }
 
     /// Creates a node whose tasks have not begun.
-    fn of(context: Context, events: Arc<EventLog>, address: SocketAddr) -> Node {
+    fn of(
+        context: Context,
+        events: Arc<EventLog>,
+        address: SocketAddr,
+        download_rate: Rate,
+    ) -> Node {
         Node {
             _subscriptions: subscriptions(&context),
             context: Arc::new(context),
             events,
             address,
-            started: SystemTime::now(),
+            started: Started::now(),
+            download_rate,
             cancel: CancellationToken::new(),
             tasks: TaskTracker::new(),
         }
     }
 
-    /// Starts the tasks, once it is known what may be answered.
+    /// Starts the tasks, once the policy is known.
     async fn begin(&self, listener: TcpListener, state: StateDir, peers: Vec<PeerUrl>) {
         if let Some(policy) = self.context.policy.source() {
             look_at_policy(policy, &self.events).await;
@@ -229,25 +258,38 @@ impl Node {
         self.context.transfers.take_up().await;
     }
 
-    /// What happens at the node.
+    /// Returns the log of the node's events.
     #[must_use]
     pub fn events(&self) -> &Arc<EventLog> {
         &self.events
     }
 
-    /// The address on which it listens.
+    /// Returns the address on which it listens.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// When it started.
+    /// Returns the time of its start.
     #[must_use]
     pub fn started(&self) -> SystemTime {
-        self.started
+        self.started.wall
     }
 
-    /// The URL under which peers reach it.
+    /// Returns how far the clock of the system was set forward or, below zero, back while the node ran, in seconds. Time that
+    /// the machine slept counts as forward.
+    #[must_use]
+    pub fn clock_moved(&self) -> f64 {
+        let wall = match self.started.wall.elapsed() {
+            Ok(forward) => forward.as_secs_f64(),
+            Err(back) => -back.duration().as_secs_f64(),
+        };
+        wall - now()
+            .saturating_duration_since(self.started.at)
+            .as_secs_f64()
+    }
+
+    /// Returns the URL under which peers reach it.
     #[must_use]
     pub fn url(&self) -> &PeerUrl {
         self.context.overlay.ourselves()
@@ -255,9 +297,7 @@ impl Node {
 
     /// Ends the node and waits until all of it has ended.
     pub async fn stop(&self) {
-        self.cancel.cancel();
-        self.context.searches.clear();
-        self.context.summary.close();
+        self.cancel();
         let handlers = Arc::clone(&self.context.handlers);
         // Programs may take their time to end.
         let threads = Threads::new("stop", 1);
@@ -270,6 +310,14 @@ impl Node {
         self.tasks.wait().await;
         self.context.keepers.close();
         self.context.keepers.wait().await;
+    }
+
+    /// Cancels all tasks, searches and fetches, and waits for none of them.
+    fn cancel(&self) {
+        self.cancel.cancel();
+        self.context.searches.clear();
+        self.context.summary.close();
+        self.context.transfers.cancel_all();
     }
 
     /// Begins to keep the catalogue. Waits until it is complete, but not long: a
@@ -330,13 +378,22 @@ impl Node {
 }
 
 impl Drop for Node {
-    /// Cancels the tasks of a node that nobody stopped, so that none outlives it.
+    /// Ends a node that was not stopped. A thread stops the handlers, because that blocks.
     fn drop(&mut self) {
-        self.cancel.cancel();
+        if self.cancel.is_cancelled() {
+            return;
+        }
+        self.cancel();
+        let handlers = Arc::clone(&self.context.handlers);
+        let place = Threads::new("stop", 1).try_place();
+        let place = place.expect("a new table of threads has a free place");
+        if let Err(error) = place.spawn(move || handlers.stop()) {
+            tracing::error!(%error, "the handlers of a dropped node are not stopped");
+        }
     }
 }
 
-/// What all parts of a node stand on.
+/// The parts that all others stand on.
 struct Ground {
     disk: Disk,
     state: StateDir,
@@ -395,7 +452,7 @@ impl Ground {
         PolicyGate::new(extensions.policy.clone(), counters, events)
     }
 
-    /// Puts the handlers into a table, and begins to index what is in the files.
+    /// Puts the handlers into a table, and begins to index contents.
     fn handlers(
         &self,
         extensions: Extensions,
@@ -411,11 +468,11 @@ impl Ground {
         Ok(handlers.with_directories(extensions.directories))
     }
 
-    fn client(&self, network: Option<NetworkKey>, download: u64) -> Client {
-        let rate = Rate::new(download);
-        let transport = HttpTransport::at_rate(&rate);
+    fn client(&self, network: Option<NetworkKey>, rates: &Rates) -> Client {
+        let transport = HttpTransport::at_rate(&rates.lowest_download());
         let transport = Arc::new(transport.of_network(network));
-        Client::new(transport, Arc::clone(&self.counters)).with_download_rate(rate)
+        Client::new(transport, Arc::clone(&self.counters))
+            .with_download_rate(rates.download.clone())
     }
 
     fn overlay(
@@ -444,8 +501,11 @@ impl Ground {
         Arc::new(transfers)
     }
 
-    fn uploads(&self, rate: u64) -> Uploads {
-        Uploads::new(rate, self.disk.clone(), Arc::clone(&self.counters))
+    fn rates(&self, upload: RateSchedule, download: RateSchedule) -> Rates {
+        let counters = Arc::clone(&self.counters);
+        Rates::new(upload, download, |rate| {
+            Uploads::new(rate, self.disk.clone(), counters)
+        })
     }
 
     fn clones(&self) -> (StateDir, Arc<Counters>, Arc<EventLog>) {
@@ -475,7 +535,7 @@ fn tell_handlers(handlers: &Handlers, news: &ChangeSet) {
     }
 }
 
-/// Returns what tells that the index has all files.
+/// Returns the function that reports that the index has all files.
 fn caught_up(events: Arc<EventLog>) -> CaughtUp {
     Box::new(move |status| {
         events.emit(&Event::IndexCaughtUp {
@@ -486,7 +546,7 @@ fn caught_up(events: Arc<EventLog>) -> CaughtUp {
     })
 }
 
-/// What the node is to others.
+/// Returns the public side of the node.
 fn standing(
     key: NodeKey,
     own: &OwnUrls,

@@ -6,7 +6,7 @@
 //! chapter for it. [`Search`] hands out what any of them has, as it comes.
 //!
 //! # Invariants
-//! - A handler that this node does not have is no error if peers are asked: they
+//! - A handler that this node does not have is not an error if peers are asked: they
 //!   may have it.
 //! - Dropping a [`Search`] ends all of them.
 
@@ -32,16 +32,16 @@ use crate::{
 };
 use node_overlay::{Finder, Holder, Overlay, PassedOver, Reach, Step, WALK};
 
-/// How much later than its deadline a handler may say that it has passed.
+/// The grace after its deadline in which a handler may say that it has passed.
 const GRACE: Duration = Duration::from_millis(500);
 
-/// How much one piece of news has.
+/// The limits of one piece of news.
 const MOST: PageMost = PageMost {
     hits: 256,
     text: 256 * 1024,
 };
 
-/// What is searched for, and how much of it.
+/// The aim of a search, and its limits.
 #[derive(Clone, Debug)]
 pub struct SearchWanted {
     /// The query.
@@ -50,7 +50,7 @@ pub struct SearchWanted {
     pub limit: usize,
     /// Longest time for all of it.
     pub time: Duration,
-    /// How far it goes.
+    /// The reach of the search.
     pub reach: Reach,
 }
 
@@ -60,10 +60,10 @@ pub struct Search {
     handler: String,
     here: Here,
     finder: Finder,
-    /// Whether all peers have answered.
+    /// True if all peers have answered.
     asked_all: bool,
     chapter: Chapter,
-    /// Whether anybody has anything.
+    /// True if anybody has anything.
     found: bool,
     deadline: Instant,
 }
@@ -88,9 +88,9 @@ pub struct Here {
     pub took: Option<Duration>,
     /// Hits so far.
     pub hits: usize,
-    /// How it ended.
+    /// The end of the answer.
     pub end: Option<Result<End, QueryError>>,
-    /// What it does not cover.
+    /// The gaps in it.
     pub gaps: Vec<Gap>,
 }
 
@@ -98,7 +98,7 @@ impl Search {
     /// Begins to search in `files` and among the peers.
     ///
     /// # Errors
-    /// When the query is none.
+    /// Errors if the query is not valid.
     pub fn begin(
         overlay: &Arc<Overlay>,
         handlers: &Handlers,
@@ -150,7 +150,7 @@ impl Search {
         })
     }
 
-    /// What was found next. `None` when everybody has answered, or there is no
+    /// Returns the next hits. `None` when everybody has answered, or there is no
     /// more time. May be dropped and called again without loss.
     pub async fn next(&mut self) -> Option<SearchEvent> {
         while self.is_on() {
@@ -179,7 +179,7 @@ impl Search {
         None
     }
 
-    /// Whether there is anything to wait for; begins with the peers of the chapter
+    /// Returns true if there is anything to wait for; begins with the peers of the chapter
     /// when all others have answered in vain.
     fn is_on(&mut self) -> bool {
         let others_are_over = self.here.live.is_none() && self.asked_all;
@@ -189,7 +189,7 @@ impl Search {
         !others_are_over || self.chapter.asks()
     }
 
-    /// Name of the handler that is asked, here and there.
+    /// Returns the name of the handler that is asked, here and there.
     #[must_use]
     pub fn handler(&self) -> &str {
         &self.handler
@@ -216,13 +216,13 @@ impl Search {
         self.finder.steps().iter().any(is_answer)
     }
 
-    /// How this node answered so far.
+    /// Returns the answer of this node so far.
     #[must_use]
     pub fn here(&self) -> &Here {
         &self.here
     }
 
-    /// Which peers were heard of and not asked.
+    /// Returns the numbers of peers that were heard of and not asked.
     #[must_use]
     pub fn passed_over(&self) -> PassedOver {
         self.finder.passed_over()
@@ -234,18 +234,18 @@ impl Search {
         self.finder.unreachable().len()
     }
 
-    /// Which peers were asked, in that order, and how they answered so far.
+    /// Returns the peers that were asked, in that order, and their answers so far.
     pub fn steps(&self) -> impl Iterator<Item = &Step> {
         self.finder.steps().iter().chain(self.chapter.steps())
     }
 
-    /// Whether more peers could have been asked if the budget had been greater.
+    /// Returns true if more peers could have been asked with a greater budget.
     #[must_use]
     pub fn is_out_of_budget(&self) -> bool {
         self.finder.verdict() == MissReason::Budget
     }
 
-    /// Whether there are peers of the chapter, here or behind others, that were not
+    /// Returns true if there are peers of the chapter, here or behind others, that were not
     /// asked and may have something.
     #[must_use]
     pub fn left_chapter_out(&self) -> bool {
@@ -254,7 +254,7 @@ impl Search {
 }
 
 impl Here {
-    /// Time since the beginning, or to the end.
+    /// Returns the time since the beginning, or to the end.
     #[must_use]
     pub fn time(&self) -> Duration {
         self.took.unwrap_or_else(|| self.begun.elapsed())

@@ -1,6 +1,6 @@
-//! Which candidates are tried, and when.
+//! The candidates to try, and the time of each try.
 //!
-//! Whoever sends answers could make the node call a place of their choice. So a
+//! A sender of answers could make the node call a place of its choice. So a
 //! place is tried once in [`AGAIN`], a machine [`PER_HOST`] times, and all of
 //! them together [`PER_MINUTE`] times. What has to wait, waits in a queue with
 //! a limit; what does not fit is forgotten, for it will be heard of again.
@@ -53,7 +53,7 @@ impl Candidates {
         fits
     }
 
-    /// The candidate to try now, if there is one.
+    /// Returns the candidate to try now, if there is one.
     pub fn next(&mut self, now: Instant) -> Option<PeerUrl> {
         self.forget(now);
         let url = self.waiting.remove(self.free()?)?;
@@ -65,7 +65,7 @@ impl Candidates {
         Some(url)
     }
 
-    /// When one that waits can be tried; `None` if none waits.
+    /// Returns the time at which a waiting one can be tried; `None` if none waits.
     #[must_use]
     pub fn next_at(&self, now: Instant) -> Option<Instant> {
         if self.waiting.is_empty() {
@@ -78,7 +78,7 @@ impl Candidates {
         }
     }
 
-    /// The first one that waits and whose machine was not tried too often.
+    /// Returns the first one that waits and whose machine was not tried too often.
     fn free(&self) -> Option<usize> {
         if self.tried.len() >= PER_MINUTE {
             return None;
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn a_flood_of_machines_is_tried_at_the_rate_and_the_rest_is_forgotten() {
+    fn a_flood_of_machines_is_tried_at_the_rate_or_forgotten() {
         let (mut candidates, start) = (Candidates::default(), Instant::now());
         let mut taken = 0;
         for n in 0..10_000 {

@@ -1,7 +1,7 @@
 //! A distributed hash table, in which nodes leave their addresses for others.
 //!
 //! # Participants
-//! - [`Dht`] is what one has to do for us.
+//! - [`Dht`] is the interface of one.
 //! - [`MainlineDht`] does it with the one of BitTorrent, or with a private one
 //!   that speaks the same protocol.
 //! - [`MemoryDht`] does it in memory, for tests.
@@ -30,10 +30,10 @@ use crate::{infohash::Infohash, networks::is_lan};
 /// Most addresses of one lookup.
 pub const ADDRESSES_MAX: usize = 64;
 
-/// What a lookup or an announcement gives in the end.
+/// The future result of a lookup or an announcement.
 pub type Reply<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-/// Why a distributed hash table did not do it.
+/// The error of a distributed hash table.
 #[derive(Debug, thiserror::Error)]
 pub enum DhtError {
     /// Its nodes did not take it.
@@ -49,7 +49,7 @@ pub trait Dht: Debug + Send + Sync {
     /// Leaves our address, with this port, at `place`.
     fn announce(&self, place: Infohash, port: u16) -> Reply<'_, Result<(), DhtError>>;
 
-    /// The addresses that were left at `place`, as far as they come within
+    /// Returns the addresses that were left at `place`, as far as they come within
     /// `time`: at most [`ADDRESSES_MAX`], none twice.
     fn lookup(&self, place: Infohash, time: Duration) -> Reply<'_, Vec<SocketAddr>>;
 
@@ -57,19 +57,19 @@ pub trait Dht: Debug + Send + Sync {
     fn stop(&self) -> Reply<'_, ()>;
 }
 
-/// Which addresses from a distributed hash table a node may call.
+/// The addresses from a distributed hash table that a node may call.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Callable {
-    /// Those of the Internet.
+    /// Addresses of the Internet.
     Internet,
-    /// Those, and those of local networks: the node is in one.
+    /// Addresses of the Internet and of local networks: the node is in one.
     LocalNetworks,
     /// All of these, and this machine: the node listens on loopback only.
     ThisMachine,
 }
 
 impl Callable {
-    /// What a node that listens at `address` may call.
+    /// Returns the addresses that a node which listens at `address` may call.
     #[must_use]
     pub fn from(address: std::net::IpAddr) -> Callable {
         let address = address.to_canonical();
@@ -82,7 +82,7 @@ impl Callable {
         }
     }
 
-    /// The URL of a node at this address, if it may be called.
+    /// Returns the URL of a node at this address, if it may be called.
     #[must_use]
     pub fn url(self, address: SocketAddr) -> Option<PeerUrl> {
         let ip = address.ip().to_canonical();

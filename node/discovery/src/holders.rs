@@ -1,4 +1,4 @@
-//! Who says in a distributed hash table that they have a file.
+//! Holders of a file, by the word of a distributed hash table.
 
 use std::{sync::Arc, time::Duration};
 
@@ -15,7 +15,7 @@ pub const HOLDERS_MAX: usize = 16;
 /// Time for looking.
 const LOOKUP: Duration = Duration::from_secs(4);
 
-/// Looks for those who have a file.
+/// Looks for the holders of a file.
 #[derive(Clone, Debug)]
 pub struct Holders {
     dht: Arc<dyn Dht>,
@@ -29,7 +29,7 @@ impl Holders {
         Holders { dht, callable }
     }
 
-    /// Nodes that are said to have the content of `digest`, at most
+    /// Returns nodes that are said to have the content of `digest`, at most
     /// [`HOLDERS_MAX`].
     pub async fn of(&self, digest: &Digest) -> Vec<PeerUrl> {
         let found = self.dht.lookup(Infohash::of_file(digest), LOOKUP).await;
@@ -46,7 +46,7 @@ mod tests {
     use crate::dht::MemoryDht;
 
     #[tokio::test]
-    async fn a_crowd_of_holders_is_cut_and_what_may_not_be_called_is_left_out() {
+    async fn a_crowd_of_holders_is_cut_and_local_ones_are_left_out() {
         let dht = MemoryDht::new(IpAddr::V4(Ipv4Addr::LOCALHOST));
         let digest = Digest::from_bytes([7; 32]);
         let place = Infohash::of_file(&digest);

@@ -1,4 +1,4 @@
-//! Where things are put in a distributed hash table.
+//! Places in a distributed hash table.
 //!
 //! An infohash is the first 20 bytes of BLAKE3 in its mode that derives keys,
 //! with a context for each purpose: a network never falls together with a file,
@@ -22,20 +22,20 @@ impl Infohash {
     /// Its length in bytes.
     pub const LENGTH: usize = 20;
 
-    /// Where the nodes of a network meet. Whoever does not know its name cannot
-    /// tell it from the place.
+    /// Returns the place where the nodes of a network meet. Without its name nobody
+    /// can tell the network from the place.
     #[must_use]
     pub fn of_network(name: &str) -> Infohash {
         Infohash::derive(NETWORK, name.as_bytes())
     }
 
-    /// Where those are found that have a file.
+    /// Returns the place where the holders of a file are found.
     #[must_use]
     pub fn of_file(digest: &Digest) -> Infohash {
         Infohash::derive(PROVIDERS, digest.as_bytes())
     }
 
-    /// Its bytes.
+    /// Returns its bytes.
     #[must_use]
     pub fn bytes(self) -> [u8; Infohash::LENGTH] {
         self.0

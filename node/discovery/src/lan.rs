@@ -2,19 +2,19 @@
 //!
 //! # Participants
 //! [`Lan`] registers the service [`SERVICE`] and listens for others of it;
-//! [`answer`] decides what an answer is worth, [`Heard`] keeps who is there.
+//! [`answer`] judges an answer, [`Heard`] keeps the nodes that are there.
 //!
 //! # What is said
 //! The addresses of this machine in the networks within scope, the port, and
 //! two texts: `v`, the version of the protocol, and `path`, where the node is
-//! spoken to. The name is made of random digits anew at each start.
+//! spoken to. The name is made of new random digits at each start.
 //!
 //! # Invariants
 //! - Only the interfaces within scope are used; nothing is sent over others.
 //! - A node at an address outside these networks is not heard of.
 //! - At the end the service is withdrawn, and the thread below is awaited.
 //!
-//! What is absent: a limit on the memory of the library below. It keeps every
+//! A limit on the memory of the library below is absent. It keeps every
 //! record of this service that comes, until its time is over.
 
 mod answer;
@@ -49,20 +49,20 @@ pub const PORT: u16 = mdns_sd::MDNS_PORT;
 /// Most nodes that are remembered.
 pub const HEARD_MAX: usize = 128;
 
-/// How often those that are there are offered again: one that could not be
+/// The interval at which nodes that are there are offered again: one that could not be
 /// reached may be by now.
 const OFFER_AGAIN: Duration = Duration::from_secs(60);
 
-/// How long the networks of the machine are believed to be the same.
+/// The time for which the networks of the machine are believed to be the same.
 const NETWORKS_FRESH: Duration = Duration::from_secs(10);
 
 /// Longest time for each of two steps at the end: withdrawing, and stopping.
 const FAREWELL: Duration = Duration::from_secs(1);
 
-/// What is said about this node, and where.
+/// The announcement of this node, and the networks for it.
 #[derive(Clone, Debug)]
 pub struct LanOptions {
-    /// Where the node is met.
+    /// The networks in which the node is met.
     pub scope: LanScope,
     /// The port on which it listens.
     pub port: u16,
@@ -72,7 +72,7 @@ pub struct LanOptions {
     pub mdns_port: u16,
 }
 
-/// Why the local network cannot be asked.
+/// The reason why the local network cannot be asked.
 #[derive(Debug, thiserror::Error)]
 pub enum LanError {
     /// The library below says no.
@@ -114,7 +114,7 @@ impl Lan {
     /// Says that the node is here, and begins to listen.
     ///
     /// # Errors
-    /// When there is no socket or thread for it.
+    /// Errors if there is no socket or thread for it.
     pub fn start(options: &LanOptions, meet: Meet) -> Result<Lan, LanError> {
         let daemon = ServiceDaemon::new_with_port(options.mdns_port)?;
         daemon.disable_interface(IfKind::All)?;

@@ -1,4 +1,4 @@
-//! How nodes meet that do not know each other.
+//! Discovery: ways in which nodes meet that do not know each other.
 //!
 //! # Participants
 //! - [`Lan`] says that this node is here and hears of others in the local
@@ -48,5 +48,5 @@ pub use self::{
     rendezvous::Rendezvous,
 };
 
-/// What is done with a candidate. It is called seldom and returns at once.
+/// A function that takes a candidate. It is called seldom and returns at once.
 pub type Meet = Arc<dyn Fn(&PeerUrl) + Send + Sync>;

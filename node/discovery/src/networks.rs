@@ -7,7 +7,7 @@ use if_addrs::{IfAddr, Interface};
 /// Most networks that are looked at.
 const NETWORKS_MAX: usize = 64;
 
-/// Where a node is met.
+/// The networks in which a node is met.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum LanScope {
     /// In the network of this address of the machine.
@@ -17,7 +17,7 @@ pub enum LanScope {
 }
 
 impl LanScope {
-    /// Whether this address of the machine is meant.
+    /// Returns true if this address of the machine is in scope.
     #[must_use]
     pub(crate) fn covers(self, address: IpAddr) -> bool {
         match self {
@@ -48,7 +48,7 @@ impl Network {
     }
 }
 
-/// Whether an address is one of a local network: private or unique local.
+/// Returns true if an address is one of a local network: private or unique local.
 #[must_use]
 pub fn is_lan(address: IpAddr) -> bool {
     match address.to_canonical() {
@@ -57,7 +57,7 @@ pub fn is_lan(address: IpAddr) -> bool {
     }
 }
 
-/// The networks within scope now.
+/// Returns the networks within scope now.
 pub(crate) fn within(scope: LanScope) -> Vec<Network> {
     let interfaces = if_addrs::get_if_addrs().unwrap_or_else(|error| {
         tracing::debug!(%error, "the networks of this machine are not known");

@@ -63,23 +63,23 @@ const WITHHELD_PAUSE: Duration = Duration::from_millis(50);
 /// have, and learns its own digests.
 const SETTLING: Duration = Duration::from_secs(10);
 
-/// How often it is looked which files there are.
+/// The interval at which the files are listed.
 const FILES_EVERY: Duration = Duration::from_secs(60);
 
-/// Time for looking who has a file.
+/// Time for looking up the holders of a file.
 const LOOKUP: Duration = Duration::from_secs(3);
 
-/// How often it is looked whether something is due.
+/// The interval at which the publisher checks whether something is due.
 const TICK: Duration = Duration::from_secs(1);
 
 const HOUR: Duration = Duration::from_secs(3_600);
 
-/// Where the files come from.
+/// The source of the files.
 pub trait Files: Debug + Send + Sync {
-    /// The files that there are, at most `most`.
+    /// Returns the files that there are, at most `most`.
     fn all(&self, most: usize) -> Reply<'_, Vec<File>>;
 
-    /// Whether any stranger may have this content.
+    /// Returns true if any stranger may have this content.
     fn is_public(&self, digest: Digest) -> Reply<'_, bool>;
 }
 
@@ -88,30 +88,30 @@ pub trait Files: Debug + Send + Sync {
 pub struct File {
     /// Its content.
     pub digest: Digest,
-    /// How many of our peers seem to have it.
+    /// The number of our peers that seem to have it.
     pub peers: usize,
 }
 
-/// Which file is next.
+/// The order in which files are announced.
 #[derive(Debug, Default)]
 pub struct Publications {
     files: BTreeMap<Digest, Published>,
-    /// When files were handled in the last hour.
+    /// The times at which files were handled in the last hour.
     done: VecDeque<Instant>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Published {
-    /// How many of our peers seem to have it.
+    /// The number of our peers that seem to have it.
     peers: usize,
-    /// How many had announced it when it was last looked.
+    /// The number of nodes that had announced it at the last lookup.
     copies: usize,
     handled_at: Option<Instant>,
     due_at: Option<Instant>,
 }
 
 impl Publications {
-    /// Takes the files that there are now; what is known of others is forgotten.
+    /// Takes the files that there are now; the others are forgotten.
     pub fn have(&mut self, files: impl IntoIterator<Item = File>) {
         let known = std::mem::take(&mut self.files);
         let keep = |File { digest, peers }| {
@@ -121,7 +121,7 @@ impl Publications {
         self.files = files.into_iter().take(FILES_MAX).map(keep).collect();
     }
 
-    /// The file to look up and announce now, if one is due.
+    /// Returns the file to look up and announce now, if one is due.
     pub fn next(&mut self, now: Instant) -> Option<Digest> {
         while self.done.front().is_some_and(|at| *at + HOUR <= now) {
             self.done.pop_front();
@@ -159,14 +159,14 @@ impl Publications {
 }
 
 impl Published {
-    /// How many have it, as far as is known. Who announced it may be a peer, so it is
+    /// Returns the known number of its holders. A node that announced it may be a peer, so it is
     /// no sum.
     fn holders(&self) -> usize {
         self.copies.max(self.peers)
     }
 }
 
-/// What announces.
+/// The task that announces files.
 #[derive(Debug)]
 pub struct Publisher {
     dht: Arc<dyn Dht>,
@@ -239,7 +239,7 @@ mod tests {
         Digest::from_bytes(bytes)
     }
 
-    /// Files that no peer seems to have.
+    /// Returns files that no peer seems to have.
     fn files(numbers: std::ops::Range<usize>) -> impl Iterator<Item = File> {
         numbers.map(|n| file(n, 0))
     }
@@ -251,7 +251,7 @@ mod tests {
         }
     }
 
-    /// The files that are handled within `time`, with `copies` found of each.
+    /// Returns the files that are handled within `time`, with `copies` found of each.
     fn handled(
         publications: &mut Publications,
         start: Instant,
@@ -270,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn a_thousand_files_are_handled_at_a_hundred_an_hour_and_each_in_its_turn() {
+    fn a_thousand_files_are_handled_in_turn_a_hundred_an_hour() {
         let mut publications = Publications::default();
         publications.have(files(0..1_000));
         let start = Instant::now();
@@ -282,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn rare_files_are_kept_up_before_others_and_common_ones_are_not_announced() {
+    fn rare_files_are_kept_up_first_and_common_ones_left_out() {
         let mut publications = Publications::default();
         publications.have(files(0..60));
         let start = Instant::now();
@@ -312,7 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn what_few_peers_have_comes_first_and_then_what_few_have_announced() {
+    fn files_of_few_peers_come_first_then_rarely_announced_ones() {
         let mut publications = Publications::default();
         publications.have(
             [3, 0, 2, 0, 1]
@@ -331,7 +331,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_withheld_takes_nothing_of_the_hour_and_is_asked_about_again() {
+    fn withheld_files_use_up_no_quota_and_are_asked_about_again() {
         let mut publications = Publications::default();
         publications.have(files(0..PER_HOUR * 2));
         let now = Instant::now();

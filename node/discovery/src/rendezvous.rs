@@ -18,10 +18,10 @@ use crate::{
 };
 use node_base::clock::now;
 
-/// How often the address is left again: those who keep it forget it.
+/// The interval at which the address is left again: the table forgets it.
 pub const ANNOUNCE_EVERY: Duration = Duration::from_secs(15 * 60);
 
-/// How often others are looked for, once the first looks are done.
+/// The interval at which others are looked for, once the first looks are done.
 pub const LOOKUP_EVERY: Duration = Duration::from_secs(5 * 60);
 
 /// Pause after the first look; it doubles with each further one.
@@ -40,7 +40,7 @@ pub struct Rendezvous {
     rounds: Rounds,
 }
 
-/// When to look and to leave the address.
+/// The times to look and to leave the address.
 #[derive(Debug, Default)]
 struct Rounds {
     looks: u32,
@@ -48,7 +48,7 @@ struct Rounds {
 }
 
 impl Rendezvous {
-    /// The meeting of `network`, for a node that listens on `port`.
+    /// Creates the meeting of `network`, for a node that listens on `port`.
     #[must_use]
     pub fn new(dht: Arc<dyn Dht>, network: &str, port: u16, callable: Callable) -> Rendezvous {
         Rendezvous {
@@ -103,7 +103,7 @@ impl Rounds {
             .is_none_or(|at| now >= at + ANNOUNCE_EVERY)
     }
 
-    /// The pause before the next look; `jitter` from 0 to 255 makes it a fifth
+    /// Returns the pause before the next look; `jitter` from 0 to 255 makes it a fifth
     /// shorter to a fifth longer, so that nodes do not look all at once.
     fn pause(&mut self, jitter: u8) -> Duration {
         let pause = (FIRST_PAUSE * (1 << self.looks.min(16))).min(LOOKUP_EVERY);
@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn addresses_of_others_come_out_at_the_rate_and_local_ones_not_at_all() {
+    async fn addresses_come_out_at_the_rate_and_local_ones_never() {
         let dht = MemoryDht::new(LOOPBACK);
         let place = Infohash::of_network("home");
         for n in 0..=255 {

@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
-/// A port that nobody uses now.
+/// Returns a port that nobody uses now.
 fn free_port() -> u16 {
     let socket = UdpSocket::bind((LOOPBACK, 0)).expect("the loopback has free ports");
     let address = socket.local_addr().expect("a bound socket has an address");
@@ -39,7 +39,7 @@ fn lan(mdns_port: u16, port: u16, path: &str) -> (Lan, UnboundedReceiver<PeerUrl
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn two_nodes_hear_of_each_other_and_not_of_themselves_and_stop_in_time() {
+async fn two_nodes_hear_of_each_other_and_stop_in_time() {
     let mdns_port = free_port();
     let cancel = CancellationToken::new();
     let (one, mut heard_by_one) = lan(mdns_port, 4_001, "/");

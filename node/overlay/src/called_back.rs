@@ -1,4 +1,4 @@
-//! Whether the peers that this node introduces itself to can call it back.
+//! A check that peers which this node introduces itself to can call it back.
 //!
 //! A node with a wrong URL calls others without trouble, and nobody ever calls it. A peer
 //! that was met says whether it has reached this node; it does so a moment after the
@@ -18,7 +18,7 @@ use tokio::time::sleep;
 
 use super::Overlay;
 
-/// How long a peer has time to call this node back: its longest introduction, and the
+/// The time that a peer has to call this node back: its longest introduction, and the
 /// first pause after which it tries again.
 const PATIENCE: Duration = Duration::from_secs(6);
 
@@ -28,7 +28,7 @@ const FIRST_PAUSE: Duration = Duration::from_millis(100);
 /// Longest time for one question.
 const QUESTION: Duration = Duration::from_secs(4);
 
-/// What is known of calls back.
+/// The evidence so far that peers can call this node back.
 #[derive(Debug, Default)]
 pub(super) enum CalledBack {
     /// Nothing yet.
@@ -48,14 +48,14 @@ pub(super) enum CalledBack {
 }
 
 impl CalledBack {
-    /// Whether a peer is to be asked.
+    /// Returns true if a peer is still to be asked.
     pub(super) fn is_open(&self) -> bool {
         matches!(self, CalledBack::Unknown | CalledBack::NotReached { .. })
     }
 }
 
 impl Overlay {
-    /// Returns why peers do not reach this node and what to do, if that is so.
+    /// Returns the reason why peers do not reach this node, with advice, if they do not.
     #[must_use]
     pub fn not_called_back(&self) -> Option<String> {
         match &*lock(&self.called_back) {
@@ -64,14 +64,14 @@ impl Overlay {
         }
     }
 
-    /// Notes what a peer says of its call back.
+    /// Notes a peer's word on its call back.
     pub(super) fn call_back_heard(&self, reached: Option<bool>) {
         if reached == Some(true) {
             *lock(&self.called_back) = CalledBack::Reached;
         }
     }
 
-    /// Waits until a peer that was met has called this node back. Returns what is wrong if
+    /// Waits until a peer that was met has called this node back. Returns the fault if
     /// it has not in time; nothing for peers that do not say.
     pub async fn called_back_by(&self, peer: &PeerUrl) -> Option<String> {
         let entry = self.peers().get(peer).cloned()?;

@@ -1,11 +1,11 @@
-//! Searching from here: who has it, asked step by step over referrals.
+//! Searching from here: the holders of a file, asked step by step over referrals.
 //!
 //! # Participants
-//! [`Finder`] makes the calls; [`Planner`] decides who is asked next; what is known
+//! [`Finder`] makes the calls; [`Planner`] decides about the next one; what is known
 //! of peers before they are asked comes from [`Pointers`](super::Pointers).
 //!
 //! # The search
-//! Our own peers that were met are one hop away; who they name is two hops away, and so on.
+//! The owner's peers that were met are one hop away; those they name two hops, and so on.
 //! Nobody forwards anything: each node answers for itself and names others, and
 //! all bytes go straight from it to here.
 //!
@@ -17,9 +17,9 @@
 //! - What a peer names is as hostile as the rest of its answer: names of files
 //!   are checked, peers are asked once, and only as many as the budget allows.
 //! - Peers of the chapter are not asked; that they may know more is noted.
-//! - An address is called under one URL, and none that is nearer than who named it.
-//! - A peer that somebody else named is no peer of ours: that it cannot be
-//!   reached is nobody's failure.
+//! - An address is called under one URL, and none that is nearer than the peer that named it.
+//! - A peer that somebody else named is not one of ours: that it cannot be
+//!   reached does not count against the peer that named it.
 //! - Dropping a [`Finder`] ends its calls; [`Finder::next`] and [`Finder::advance`]
 //!   may be dropped and called again without loss.
 
@@ -59,7 +59,7 @@ const PAGES_MAX: usize = 100;
 /// Most hosts that one search hears of.
 const NAMED_MAX: usize = 4_096;
 
-/// How long a peer gathers hits before it answers, in milliseconds.
+/// The time that a peer gathers hits before it answers, in milliseconds.
 const GATHER: u32 = 300;
 
 /// The same for further pages, which come as soon as there is one hit.
@@ -71,7 +71,7 @@ const TIME_MAX: Duration = Duration::from_secs(30);
 /// The same if all there is is wanted.
 const ALL_TIME_MAX: Duration = Duration::from_secs(120);
 
-/// What a search is for.
+/// The aim of a search.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Aim {
     /// All there is, in the order of the names.
@@ -80,7 +80,7 @@ enum Aim {
     Best(usize),
 }
 
-/// Which part of the hits of a peer is asked for.
+/// The page of a peer's hits to ask for.
 #[derive(Clone, Debug)]
 enum Part {
     First,
@@ -165,13 +165,13 @@ impl Finder {
             others_behind: false,
             steps: Vec::new(),
         };
-        // Whoever said `hello` and has not shown who it is does not hear what the owner wants.
+        // A peer that said `hello` and has not proved its identity does not hear what the owner wants.
         let met = nodes.into_iter().filter(|peer| peer.is_met());
         finder.begin_with(met.map(PeerEntry::destination).collect());
         finder
     }
 
-    /// The next peer that has something. `None` when nobody is left.
+    /// Returns the next peer that has something. `None` when nobody is left.
     pub async fn next(&mut self) -> Option<Holder> {
         loop {
             match self.advance().await {
@@ -204,37 +204,37 @@ impl Finder {
         }
     }
 
-    /// Whether what is looked for seems to be rare: time to ask whoever knows single
+    /// Returns true if the file seems to be rare: then it is time to ask an index of single
     /// copies.
     #[must_use]
     pub fn is_rare(&self) -> bool {
         self.planner.is_rare()
     }
 
-    /// What was found so far is not enough: one more is wanted.
+    /// Raises the goal by one: the hits found so far are not enough.
     pub fn want_another(&mut self) {
         let found = self.planner.found();
         self.planner.want(found.saturating_add(1));
     }
 
-    /// All there is is wanted.
+    /// Asks for all hits.
     pub fn want_all(&mut self) {
         self.planner.want(usize::MAX);
     }
 
-    /// Number of peers asked so far.
+    /// Returns the number of peers asked so far.
     #[must_use]
     pub fn asked(&self) -> usize {
         self.planner.asked()
     }
 
-    /// Who was asked, in that order.
+    /// Returns the peers that were asked, in that order.
     #[must_use]
     pub fn steps(&self) -> &[Step] {
         &self.steps
     }
 
-    /// Returns the nodes that may have it and cannot be reached from here, and who named each of them.
+    /// Returns the nodes that may have it and cannot be reached from here, each with the peer that named it.
     #[must_use]
     pub fn unreachable(&self) -> Vec<Unreachable> {
         let is_over = self.calls.is_empty();
@@ -242,19 +242,19 @@ impl Finder {
         steps.filter_map(|step| step.unreachable(is_over)).collect()
     }
 
-    /// Why more might be found than was.
+    /// Returns the reason why more might be found.
     #[must_use]
     pub fn verdict(&self) -> MissReason {
         self.planner.verdict()
     }
 
-    /// Who was heard of and not asked.
+    /// Returns the number of peers that were heard of and not asked, by reason.
     #[must_use]
     pub fn passed_over(&self) -> PassedOver {
         self.planner.passed_over()
     }
 
-    /// Whether there are peers of other kinds, here or with those asked, that
+    /// Returns true if there are peers of other kinds, here or with those asked, that
     /// may have it too.
     #[must_use]
     pub fn others_seen(&self) -> bool {
@@ -387,7 +387,7 @@ impl Finder {
         })
     }
 
-    /// The part behind the one that was found.
+    /// Returns the part behind the last page.
     fn next_part(&self, part: &Part, found: &Found) -> Option<Part> {
         if let (Aim::Best(_), Some(cursor)) = (self.aim, &found.cursor) {
             return Some(Part::Rest(cursor.clone()));

@@ -27,13 +27,13 @@ use node_transport::{CallError, Destination, PeerKind};
 /// [`CANDIDATE`] if it is that, and the scope of the stranger who named it.
 pub const PEERS_FILE: &str = "peers";
 
-/// What a saved peer has behind its id if the owner named it.
+/// The word behind the id of a saved peer that the owner named.
 const CHOSEN: &str = "chosen";
 
-/// What it has there if it has not proved itself.
+/// The word behind the id of a saved peer that has not proved itself.
 const CANDIDATE: &str = "candidate";
 
-/// The scopes of those who name peers.
+/// The scopes of strangers that name peers.
 const SCOPES: [Scope; 3] = [Scope::Machine, Scope::Network, Scope::World];
 
 /// Introductions in flight at a time.
@@ -45,10 +45,10 @@ const INTRODUCTION: Duration = Duration::from_secs(4);
 /// Shortest time between two savings.
 const SAVE_PAUSE: Duration = Duration::from_millis(250);
 
-/// How often a peer of the settings that was dropped is tried again.
+/// The pause before a dropped peer of the settings is tried again.
 const SETTINGS_AGAIN: Duration = Duration::from_secs(60);
 
-/// Whom this node met.
+/// The outcome of an introduction to a peer.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Meeting {
     /// The peer.
@@ -63,12 +63,12 @@ pub enum Meeting {
 #[derive(Debug)]
 pub struct Introducer {
     overlay: Arc<Overlay>,
-    /// Where the peers are saved, and on which pool.
+    /// The directory in which the peers are saved, and the pool for it.
     state: Option<(StateDir, Disk)>,
     /// Peers of the settings: they are tried again even after they were dropped.
     settings: Vec<PeerUrl>,
     saved_revision: u64,
-    /// What was saved last.
+    /// The text that was saved last.
     saved: String,
     saved_at: Instant,
 }
@@ -77,7 +77,7 @@ impl Overlay {
     /// Introduces this node to `peer` now.
     ///
     /// # Errors
-    /// When it does not answer.
+    /// Errors if it does not answer.
     pub async fn introduce(&self, peer: &PeerUrl) -> Result<Meeting, CallError> {
         self.meet(&Destination::of_owner(peer.clone())).await
     }
@@ -156,7 +156,7 @@ impl Overlay {
                 self.events.emit(&Event::PeerAnswered {
                     url: peer.as_str().to_owned(),
                 });
-                // Whoever waits for a peer need not wait for who it is.
+                // A waiter for the peer need not wait for the proof of its identity.
                 self.met.notify_waiters();
                 self.came_back.notify_waiters();
                 self.to_poll.notify_one();
@@ -172,7 +172,7 @@ impl Overlay {
         }
     }
 
-    /// The address at which a peer is called: the one that was chosen, or, where it
+    /// Returns the address at which a peer is called: the chosen one, or, where it
     /// matters which of our URLs leads back, the one that its name has.
     async fn address_of(&self, peer: &Destination, deadline: Instant) -> Option<IpAddr> {
         if let Some(at) = peer.address() {
@@ -185,7 +185,7 @@ impl Overlay {
         resolved.first().map(|address| address.get().ip())
     }
 
-    /// Has a peer of our kind that has answered show who it is.
+    /// Has a Sixhop node that has answered prove its identity.
     async fn learn_who(
         &self,
         peer: &Destination,
@@ -229,7 +229,7 @@ impl Overlay {
         }
     }
 
-    /// A peer that was met is one that is known under another URL.
+    /// Returns the outcome for a peer that is known under another URL.
     fn is_known(&self, peer: &PeerUrl, known: PeerUrl) -> Meeting {
         tracing::debug!(
             peer = peer.as_str(),
@@ -253,7 +253,7 @@ impl Overlay {
         };
         match outcome {
             Outcome::Another { was } => self.tell_another(peer, was, id),
-            // That it was dropped had been told.
+            // That it was dropped had been reported.
             Outcome::New if was_lost => self.tell_added(peer, KnownFrom::Lost),
             Outcome::Same { known } => return self.is_known(peer, known),
             Outcome::New | Outcome::Known | Outcome::Gone => {}
@@ -278,7 +278,7 @@ impl Overlay {
         self.peers().not_introduced(peer, &error.to_string(), now());
     }
 
-    /// A peer that answers in codes is told the URL under which we answer so. A
+    /// Says `hello`, in codes to a peer that answers in codes. A
     /// stranger's candidate has to answer as a peer does.
     async fn say_hello(
         &self,
@@ -404,7 +404,7 @@ fn line(peer: &PeerEntry) -> String {
     line_of(&peer.url, peer.id, peer.is_chosen, namer, peer.counts())
 }
 
-/// A peer that was dropped does not count for the next run before it has answered.
+/// Returns the saved line of a dropped peer: it does not count before it has answered again.
 fn lost_line(lost: &Lost) -> String {
     line_of(&lost.url, lost.id, lost.is_chosen, lost.namer, false)
 }

@@ -1,17 +1,17 @@
-//! Who knows whom, and how a query goes from node to node.
+//! The overlay network: known peers, and the way of a query from node to node.
 //!
 //! # Participants
-//! - [`PeerTable`]: the known peers and what is known of each; the calls that
+//! - [`PeerTable`]: the known peers and their state; the calls that
 //!   strangers cause, within limits.
 //! - [`QueryMemory`]: the walks of queries that came by, so that none is walked
 //!   twice here.
-//! - [`Plan`]: whom one walk asks next.
-//! - [`Planner`]: whom one search asks next, and how far it goes.
-//! - [`Pointers`]: who had what not long ago, and who did not.
-//! - [`Summaries`]: what peers have, in few bytes, as they told; the [`Poller`] asks.
-//! - [`Finder`]: a search from here, over referrals, among nodes of our kind.
-//! - [`Quotas`]: how much of this node's work others may cause.
-//! - [`Providers`]: an index outside of who has which file.
+//! - [`Plan`]: the peers that one walk asks next.
+//! - [`Planner`]: the peers that one search asks next, and how far it goes.
+//! - [`Pointers`]: recent holders of files, and peers that recently lacked them.
+//! - [`Summaries`]: what peers have, in few bytes, by their own word; the [`Poller`] asks.
+//! - [`Finder`]: a search from here, over referrals, among Sixhop nodes.
+//! - [`Quotas`]: limits on the work that others may cause here.
+//! - [`Providers`]: an external index of the holders of files.
 //! - [`Overlay`] puts the three to work: walks queries, introduces this node
 //!   to its peers, saves the peers.
 //!
@@ -36,7 +36,7 @@
 //! - Only a peer that cannot be reached is dropped, after
 //!   [`FAILURES_MAX`] failures; a fault is an answer.
 //! - A file never passes through here: a walk hands out the open answer of a
-//!   peer, and whoever asked reads it.
+//!   peer, and the caller reads it.
 
 mod called_back;
 mod finder;
@@ -127,9 +127,9 @@ pub struct Overlay {
     changed: Notify,
     /// Wakes the poller: a peer answered an introduction.
     to_poll: Notify,
-    /// Wakes who waits for peers that are being met.
+    /// Wakes waiters for peers that are being met.
     met: Notify,
-    /// Notifies those who wait for a peer that was away.
+    /// Notifies waiters for a peer that was away.
     came_back: Notify,
     meetings: Mutex<Meetings>,
     providers: Option<Arc<dyn Providers>>,
@@ -137,20 +137,20 @@ pub struct Overlay {
     called_back: Mutex<CalledBack>,
 }
 
-/// What a node is to others.
+/// The public side of a node: its identity, scope and abilities.
 pub struct Standing {
     /// Its key.
     pub key: NodeKey,
-    /// Whom it calls.
+    /// The scope of the hosts that it may call.
     pub call_scope: Arc<CallScope>,
-    /// What it can do.
+    /// The handlers that answer for it.
     pub handlers: Arc<dyn LocalHandlers>,
-    /// Whether it is of a private network, whose outsiders learn no more than who it is.
+    /// True if it is in a private network; then outsiders learn its identity and no more.
     pub is_private: bool,
 }
 
 impl Default for Standing {
-    /// A node that nobody knows, which calls anybody and can do nothing special.
+    /// Returns an anonymous node: fresh key, unrestricted call scope, no features. For tests.
     fn default() -> Standing {
         Standing {
             key: NodeKey::random(),
@@ -171,7 +171,7 @@ impl std::fmt::Debug for Standing {
 }
 
 impl Overlay {
-    /// An overlay of the node that peers reach at `ourselves`.
+    /// Creates an overlay of the node that peers reach at `ourselves`.
     #[must_use]
     pub fn new(
         ourselves: PeerUrl,
@@ -183,7 +183,7 @@ impl Overlay {
         Overlay::with_standing(Standing::default(), own, client, counters, events)
     }
 
-    /// An overlay of a node that is somebody.
+    /// Creates an overlay with an explicit identity.
     #[must_use]
     pub fn with_standing(
         standing: Standing,
@@ -217,32 +217,32 @@ impl Overlay {
         }
     }
 
-    /// The same, with an index of who has which file.
+    /// Returns the same overlay, with an external index of the holders of files.
     #[must_use]
     pub fn with_providers(mut self, providers: Option<Arc<dyn Providers>>) -> Overlay {
         self.providers = providers;
         self
     }
 
-    /// URL under which peers reach this node, where nobody in particular asks.
+    /// Returns the URL under which peers reach this node, where nobody in particular asks.
     #[must_use]
     pub fn ourselves(&self) -> &PeerUrl {
         self.own.main()
     }
 
-    /// The URLs under which peers reach this node.
+    /// Returns the URLs under which peers reach this node.
     #[must_use]
     pub fn own_urls(&self) -> &OwnUrls {
         &self.own
     }
 
-    /// Who this node is.
+    /// Returns the identity of this node.
     #[must_use]
     pub fn id(&self) -> NodeId {
         self.standing.key.id()
     }
 
-    /// What calls peers.
+    /// Returns the client that calls peers.
     #[must_use]
     pub fn client(&self) -> &Client {
         &self.client
@@ -276,7 +276,7 @@ impl Overlay {
     /// Hears of a peer from somebody at the address `from`.
     ///
     /// # Errors
-    /// When the stranger may not make this node call that host.
+    /// Errors if the stranger may not make this node call that host.
     pub fn hear(&self, url: &PeerUrl, source: KnownFrom, from: IpAddr) -> Result<Added, TooNear> {
         if !self.may_name(url, from) {
             return Err(TooNear);
@@ -298,15 +298,15 @@ impl Overlay {
         Ok(added)
     }
 
-    /// Waits for peers that are just being met, for a moment: whoever introduces
-    /// a peer and then asks for its files means it. Those of the history wait for
+    /// Waits for peers that are just being met, for a moment: a client that introduces
+    /// a peer and then asks for its files expects them. Those of the history wait for
     /// this node and are not waited for.
     pub async fn met(&self, history: &[String]) {
         self.wait_for_meetings(history, false).await;
     }
 
-    /// The same for the owner, who also waits until those that have answered have shown
-    /// who they are: before that they are not told what the owner looks for.
+    /// Waits likewise for the owner, and also until those that have answered have proved
+    /// their identity: before that they do not hear what the owner looks for.
     pub async fn met_for_owner(&self) {
         self.wait_for_meetings(&[], true).await;
     }
@@ -325,7 +325,7 @@ impl Overlay {
         }
     }
 
-    /// Whether somebody at the address `from` may make this node call that host.
+    /// Returns true if a peer at the address `from` may make this node call that host.
     fn may_name(&self, url: &PeerUrl, from: IpAddr) -> bool {
         Scope::of_host(url) >= nearest_for(Some(from), self.standing.call_scope.nearest())
     }
@@ -349,19 +349,19 @@ impl Overlay {
         removed
     }
 
-    /// The known peers, sorted by URL.
+    /// Returns the known peers, sorted by URL.
     #[must_use]
     pub fn list(&self) -> Vec<PeerEntry> {
         self.peers().list()
     }
 
-    /// Number of known peers.
+    /// Returns the number of known peers.
     #[must_use]
     pub fn count(&self) -> usize {
         self.peers().len()
     }
 
-    /// Who seems to have what is wanted, for somebody who asks.
+    /// Returns the peers that seem to have it, for a caller that asks.
     pub fn matching(&self, wanted: &FindWanted) -> Vec<PeerUrl> {
         lock(&self.summaries).matching(&self.question(wanted), now())
     }
@@ -372,12 +372,12 @@ impl Overlay {
         lock(&self.summaries).handlers()
     }
 
-    /// Returns what summaries can be asked about `wanted`.
+    /// Returns the question to summaries about `wanted`.
     fn question(&self, wanted: &FindWanted) -> Question {
         Question::of(wanted, &*self.standing.handlers)
     }
 
-    /// The files of our peers that may be told on.
+    /// Returns the files of our peers that may be passed on.
     pub fn near(&self) -> Vec<(PeerUrl, Filter)> {
         lock(&self.summaries).near(now())
     }
@@ -412,7 +412,7 @@ impl Overlay {
         known.unwrap_or_else(|| Destination::heard(peer.clone(), Scope::World))
     }
 
-    /// Returns what kind of node a known peer is, if it has answered.
+    /// Returns the kind of a known peer, if it has answered.
     #[must_use]
     pub fn kind_of(&self, peer: &PeerUrl) -> Option<PeerKind> {
         self.peers().get(peer).and_then(|entry| entry.kind)
@@ -464,7 +464,7 @@ impl Overlay {
         }
     }
 
-    /// A peer answers, and lets nobody search or fetch who is not of its network.
+    /// Marks a peer that answers and lets nobody search or fetch who is not of its network.
     pub(crate) fn is_private(&self, peer: &PeerUrl, error: &CallError) {
         self.peers().unreadable(peer, &error.to_string());
         tracing::warn!(
@@ -473,7 +473,7 @@ impl Overlay {
         );
     }
 
-    /// The URL by which a peer knows us.
+    /// Returns the URL by which a peer knows us.
     fn our_url_for(&self, peer: &PeerEntry) -> PeerUrl {
         let own = self.own.towards(peer.address.or_else(|| peer.url.ip()));
         match peer.dialect {

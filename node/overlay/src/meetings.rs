@@ -1,7 +1,7 @@
-//! Meetings that others began with this node, and what came of them.
+//! Meetings that others began with this node, and their tokens.
 //!
-//! Whoever calls `sixhop.introduce` gets a nonce, and shows with its signature of
-//! it who it is. Then it gets a token, so that its later requests need no
+//! A caller of `sixhop.introduce` gets a nonce and proves its identity with a signature
+//! of it. Then it gets a token, so that its later requests need no
 //! signature each.
 //!
 //! # Invariants
@@ -24,18 +24,18 @@ use node_wire::{
 /// Longest time between the two calls of a meeting.
 pub const PROOF_TIME: Duration = Duration::from_secs(10);
 
-/// How long a token is good.
+/// The lifetime of a token.
 pub const TOKEN_TIME: Duration = Duration::from_secs(3_600);
 
 /// Most meetings that are not over, and most tokens.
 const TABLE_MAX: usize = 1_024;
 
-/// Who called, as it said in its first call.
+/// A caller, as its first call describes it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Visitor {
-    /// Who it says it is.
+    /// The identity that it claims.
     pub id: NodeId,
-    /// Where it says it lives.
+    /// The URL that it claims.
     pub url: PeerUrl,
     /// Its nonce.
     pub nonce: Nonce,
@@ -56,22 +56,22 @@ struct Expiring<K, V> {
 }
 
 impl Meetings {
-    /// A visitor was given this nonce.
+    /// Remembers the visitor that was given this nonce.
     pub fn begin(&mut self, given: Nonce, visitor: Visitor, now: Instant) {
         self.begun.insert(given, visitor, now + PROOF_TIME, now);
     }
 
-    /// The visitor that was given this nonce, once.
+    /// Returns the visitor that was given this nonce, once.
     pub fn end(&mut self, given: &Nonce, now: Instant) -> Option<Visitor> {
         self.begun.remove(given, now)
     }
 
-    /// A visitor that has shown who it is gets this token.
+    /// Gives this token to a visitor that has proved its identity.
     pub fn prove(&mut self, token: Nonce, id: NodeId, now: Instant) {
         self.tokens.insert(token, id, now + TOKEN_TIME, now);
     }
 
-    /// Who has this token.
+    /// Returns the identity that the token was given to, while it is valid.
     #[must_use]
     pub fn who(&self, token: &Nonce, now: Instant) -> Option<NodeId> {
         self.tokens.get(token, now).copied()

@@ -22,13 +22,13 @@ use tokio::sync::watch;
 /// Most walks remembered.
 pub const MEMORY_MAX: usize = 10_000;
 
-/// How long a walk is remembered after its end, if it has an id.
+/// The time that a walk is remembered after its end, if it has an id.
 pub const MEMORY_FOR: Duration = Duration::from_secs(60);
 
-/// What makes a walk the same walk.
+/// The key by which two queries belong to the same walk.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub enum WalkKey {
-    /// The id that nodes of our kind send along. No two walks share one.
+    /// The id that Sixhop nodes send along. No two walks share one.
     Id(QueryId),
     /// The name and the first node of the history, for peers that send no id.
     /// The same node may ask the same again, so this key means one walk only
@@ -36,16 +36,16 @@ pub enum WalkKey {
     Origin(ShareName, String),
 }
 
-/// What a query may still do.
+/// The hops and calls that a query may still use.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Means {
-    /// How far it may go.
+    /// The number of hops it may still go.
     pub hops: usize,
-    /// How many calls it may cause.
+    /// The number of calls it may still cause.
     pub calls: usize,
 }
 
-/// What to do with a query that comes by.
+/// The decision about a query that arrives.
 #[derive(Debug)]
 pub enum Enter {
     /// Walk it, and say how it ended with [`QueryMemory::leave`].
@@ -71,20 +71,20 @@ struct Remembered {
 
 #[derive(Debug)]
 enum State {
-    /// It runs; those who wait learn of the end when the sender is dropped.
+    /// It runs; the waiters learn of the end when the sender is dropped.
     Running(
         #[expect(dead_code, reason = "dropping it tells those who wait")] watch::Sender<()>,
         watch::Receiver<()>,
     ),
     Over {
-        /// Whether more hops would find no more.
+        /// True if more hops would find no more.
         complete: bool,
         at: Instant,
     },
 }
 
 impl QueryMemory {
-    /// A query comes by that may still do so much.
+    /// Decides about a query that comes by and may still do so much.
     pub fn enter(&mut self, key: &WalkKey, means: Means, now: Instant) -> Enter {
         let mut most = means;
         if let Some(walk) = self.walks.get(key) {
@@ -115,7 +115,7 @@ impl QueryMemory {
         Enter::Walk
     }
 
-    /// A walk ended; `complete` if more hops would find no more.
+    /// Ends a walk; `complete` if more hops would find no more.
     pub fn leave(&mut self, key: &WalkKey, complete: bool, now: Instant) {
         match key {
             WalkKey::Id(_) => {
@@ -127,13 +127,13 @@ impl QueryMemory {
         }
     }
 
-    /// Number of walks remembered.
+    /// Returns the number of remembered walks.
     #[must_use]
     pub fn len(&self) -> usize {
         self.walks.len()
     }
 
-    /// Whether no walk is remembered.
+    /// Returns true if no walk is remembered.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.walks.is_empty()
@@ -166,7 +166,7 @@ impl QueryMemory {
 }
 
 impl Means {
-    /// The greater one, of each.
+    /// Returns the greater value of each.
     fn or(self, other: Means) -> Means {
         Means {
             hops: self.hops.max(other.hops),
@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn more_calls_walk_again_only_if_the_first_walk_lacked_something_and_wait_for_nobody() {
+    fn more_calls_walk_again_only_if_the_first_walk_lacked_some() {
         let now = Instant::now();
         let (poor, rich) = (Means { hops: 2, calls: 0 }, Means { hops: 1, calls: 8 });
         for (complete, walks_again) in [(true, false), (false, true)] {
@@ -266,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn without_an_id_the_same_question_may_be_asked_again_after_its_end() {
+    fn without_an_id_a_question_may_be_repeated_after_its_end() {
         let (mut memory, now) = (QueryMemory::default(), Instant::now());
         assert!(matches!(memory.enter(&origin(), hops(4), now), Enter::Walk));
         assert!(matches!(memory.enter(&origin(), hops(4), now), Enter::Seen));

@@ -28,11 +28,11 @@ pub struct OwnUrls {
 }
 
 impl OwnUrls {
-    /// The URLs of a node that listens on this address: the one that was said, that of the
+    /// Returns the URLs of a node that listens on this address: the given one, that of the
     /// address, or those of all addresses of this machine.
     ///
     /// # Errors
-    /// When the address makes no URL for peers.
+    /// Errors if the address makes no URL for peers.
     pub fn of(said: Option<PeerUrl>, address: SocketAddr) -> Result<OwnUrls, UrlError> {
         if let Some(url) = said {
             return Ok(OwnUrls::one(url));
@@ -45,8 +45,8 @@ impl OwnUrls {
         PeerUrl::parse(&format!("http://{address}/")).map(OwnUrls::one)
     }
 
-    /// Whom the node calls. Who names somebody to a node that is reached from everywhere
-    /// is judged by where it is itself.
+    /// Returns the scope of the hosts that the node may call. If it is reached on every
+    /// address, a peer that names a host is judged by the address of the peer itself.
     #[must_use]
     pub fn call_scope(&self) -> CallScope {
         if self.is_everywhere() {
@@ -56,7 +56,7 @@ impl OwnUrls {
         }
     }
 
-    /// A node that is reached under one URL.
+    /// Returns a node that is reached under one URL.
     #[must_use]
     pub fn one(url: PeerUrl) -> OwnUrls {
         OwnUrls {
@@ -65,7 +65,7 @@ impl OwnUrls {
         }
     }
 
-    /// A node that is reached on every address of this machine.
+    /// Returns a node that is reached on every address of this machine.
     #[must_use]
     pub fn everywhere(port: u16) -> Option<OwnUrls> {
         let far = towards(FAR).and_then(|ip| url_of(ip, port));
@@ -76,19 +76,19 @@ impl OwnUrls {
         })
     }
 
-    /// The URL that is told where nobody in particular asks.
+    /// Returns the URL to announce when no particular peer asks.
     #[must_use]
     pub fn main(&self) -> &PeerUrl {
         &self.main
     }
 
-    /// Whether the node is reached on every address of this machine.
+    /// Returns true if the node is reached on every address of this machine.
     #[must_use]
     pub fn is_everywhere(&self) -> bool {
         self.everywhere.is_some()
     }
 
-    /// The URL for a peer at this address, if it is known.
+    /// Returns the URL for a peer at this address, if it is known.
     #[must_use]
     pub fn towards(&self, peer: Option<IpAddr>) -> PeerUrl {
         let url = self
@@ -98,7 +98,7 @@ impl OwnUrls {
         url.unwrap_or_else(|| self.main.clone())
     }
 
-    /// The URL by which somebody came to this address of ours.
+    /// Returns the URL by which somebody came to this address of ours.
     #[must_use]
     pub fn at(&self, local: Option<SocketAddr>) -> PeerUrl {
         let url = self
@@ -108,7 +108,7 @@ impl OwnUrls {
         url.unwrap_or_else(|| self.main.clone())
     }
 
-    /// Whether a URL is one of this node.
+    /// Returns true if a URL is one of this node.
     #[must_use]
     pub fn has(&self, url: &PeerUrl) -> bool {
         url.same_peer(&self.main)
@@ -122,7 +122,7 @@ impl OwnUrls {
     }
 }
 
-/// The address of this machine from which it calls another one.
+/// Returns the address of this machine from which it calls another one.
 fn towards(peer: IpAddr) -> Option<IpAddr> {
     let any: IpAddr = match peer {
         IpAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
@@ -133,7 +133,7 @@ fn towards(peer: IpAddr) -> Option<IpAddr> {
     Some(socket.local_addr().ok()?.ip())
 }
 
-/// Whether an address is one of this machine: only those can be bound.
+/// Returns true if an address is one of this machine: only those can be bound.
 fn is_of_this_machine(ip: IpAddr) -> bool {
     ip.is_loopback() || UdpSocket::bind((ip, 0)).is_ok()
 }

@@ -4,7 +4,7 @@
 //! answered. What a stranger names is a *candidate* until then: it is called
 //! back, within the limits of [`Dials`], and asked nothing before it has
 //! answered. What peers name is kept in reserve, and becomes a candidate only
-//! when a peer is missing: who knows whom stays as the owners want it. Peers that
+//! when a peer is missing: the owners' links between nodes stay as they are. Peers that
 //! are dropped are *lost*: they become candidates again and again for a day.
 //!
 //! # Invariants
@@ -48,7 +48,7 @@ pub const CANDIDATES_MAX: usize = 256;
 /// Most peers in the reserve; the oldest make room.
 pub const RESERVE_MAX: usize = 256;
 
-/// How long a peer that the owner removed is not heard of.
+/// The time for which introductions of a peer that the owner removed are ignored.
 const REMOVED_FOR: Duration = Duration::from_secs(10);
 
 /// Most such peers.
@@ -66,7 +66,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// Longest pause before a peer is introduced again.
 const INTRODUCTION_PAUSE_MAX: Duration = Duration::from_secs(60);
 
-/// What came of adding a peer.
+/// The outcome of adding a peer.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Added {
     /// It is new.
@@ -83,16 +83,16 @@ pub enum Added {
     Removed,
 }
 
-/// What became of a peer that was introduced.
+/// The outcome of an introduction.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Outcome {
     /// It counts from now on.
     New,
     /// It counted before.
     Known,
-    /// Somebody else than before is at its URL, and is a new peer.
+    /// Another node than before is at its URL, and is a new peer.
     Another {
-        /// Who was there before.
+        /// The identity that was there before.
         was: NodeId,
     },
     /// It is a peer that is known under another URL, and is forgotten under this one.
@@ -109,7 +109,7 @@ pub enum Outcome {
 pub struct Introduction {
     /// The peer.
     pub peer: Destination,
-    /// The stranger who named it, if this is done for that reason.
+    /// The stranger that named it, if this is done for that reason.
     pub named_by: Option<Stranger>,
 }
 
@@ -134,13 +134,13 @@ pub struct PeerTable {
 }
 
 impl PeerTable {
-    /// An empty table of the node at `ourselves`.
+    /// Creates an empty table of the node at `ourselves`.
     #[must_use]
     pub fn new(ourselves: PeerUrl) -> PeerTable {
         PeerTable::with_dials(ourselves, Dials::default())
     }
 
-    /// The same, with the table of the calls that strangers cause.
+    /// Returns the same, with the table of the calls that strangers cause.
     #[must_use]
     pub fn with_dials(ourselves: PeerUrl, dials: Dials) -> PeerTable {
         PeerTable {
@@ -156,19 +156,19 @@ impl PeerTable {
         }
     }
 
-    /// Number of peers.
+    /// Returns the number of peers.
     #[must_use]
     pub fn len(&self) -> usize {
         self.peers.len()
     }
 
-    /// Whether there is no peer.
+    /// Returns true if there is no peer.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.peers.is_empty()
     }
 
-    /// Number that changes whenever a peer begins or ceases to count.
+    /// Returns a number that changes whenever a peer begins or ceases to count.
     #[must_use]
     pub fn revision(&self) -> u64 {
         self.revision
@@ -243,19 +243,19 @@ impl PeerTable {
         self.remove(url)
     }
 
-    /// The peers, sorted by URL.
+    /// Returns the peers, sorted by URL.
     #[must_use]
     pub fn list(&self) -> Vec<PeerEntry> {
         self.peers.values().cloned().collect()
     }
 
-    /// What is known of one peer.
+    /// Returns the entry of one peer.
     #[must_use]
     pub fn get(&self, url: &PeerUrl) -> Option<&PeerEntry> {
         self.peers.get(&url.key())
     }
 
-    /// Whether a node that has shown to be `id` has answered this node, and does.
+    /// Returns true if a node with the proved identity `id` has answered, and still does.
     #[must_use]
     pub fn has_answered(&self, id: NodeId) -> bool {
         let answers = |peer: &PeerEntry| peer.last_answer.is_some() && peer.failures == 0;
@@ -264,7 +264,7 @@ impl PeerTable {
             .any(|peer| peer.id == Some(id) && answers(peer))
     }
 
-    /// The peers to ask: they count, are not in `history` and are not resting
+    /// Returns the peers to ask: they count, are not in `history` and are not resting
     /// after a failure; those that answered first, those that failed last, and of
     /// those that are alike the one worth most first.
     #[must_use]
@@ -286,7 +286,7 @@ impl PeerTable {
         peers
     }
 
-    /// Until when it is worth to wait for candidates that are being met: the last
+    /// Returns the time until which candidates that are being met are worth a wait: the last
     /// of them that became known less than `patience` ago, is called for the
     /// first time now or next, and is not in `history`. The owner also waits for those
     /// that are just showing who they are, and for saved ones of which it is not known.
@@ -346,7 +346,7 @@ impl PeerTable {
         dropped
     }
 
-    /// The peers to introduce this node to now, at most `most`. Those that
+    /// Returns the peers to introduce this node to now, at most `most`. Those that
     /// strangers named wait until they may be called.
     pub fn to_introduce(&mut self, now: Instant, most: usize) -> Vec<Introduction> {
         self.look_for_lost(now);
@@ -376,7 +376,7 @@ impl PeerTable {
         introductions
     }
 
-    /// Whether a call that strangers cause may go to this address now. If not,
+    /// Returns true if a call that strangers cause may go to this address now. If not,
     /// the introduction is put off.
     pub fn may_dial(&mut self, url: &PeerUrl, address: SocketAddr, now: Instant) -> bool {
         let turn = self.peers.get(&url.key()).map(PeerEntry::turn);
@@ -391,7 +391,7 @@ impl PeerTable {
         false
     }
 
-    /// When the next introduction is due.
+    /// Returns the time of the next introduction.
     #[must_use]
     pub fn next_introduction(&self) -> Option<Instant> {
         let waiting = self.peers.values().filter(|peer| !peer.is_introducing);
@@ -399,7 +399,7 @@ impl PeerTable {
         waiting.chain(self.lost.next()).min()
     }
 
-    /// Notes what an introduction to a peer brought.
+    /// Notes the result of an introduction to a peer.
     pub fn introduced(&mut self, url: &PeerUrl, met: Met, now: Instant) -> Outcome {
         let network = met.address.and_then(Network::of);
         let is_crowded = self.is_crowded_without(url, network);
@@ -439,7 +439,7 @@ impl PeerTable {
         self.merge(url, id)
     }
 
-    /// The peer at `url` is one that calls itself `own`, a URL of the same host.
+    /// Renames the peer at `url`, which calls itself `own`, a URL of the same host.
     pub fn rename(&mut self, url: &PeerUrl, own: &PeerUrl) {
         let (alias, key) = (url.key(), own.key());
         let Some(mut entry) = self.peers.remove(&alias) else {
@@ -488,8 +488,8 @@ impl PeerTable {
         (!known.same_peer(url)).then_some(known)
     }
 
-    /// Notes who a saved peer was, whether the owner had named it, and the scope of the
-    /// stranger who had named this URL.
+    /// Notes the identity of a saved peer, whether the owner had named it, and the scope of the
+    /// stranger that had named this URL.
     pub fn remember(
         &mut self,
         url: &PeerUrl,
@@ -506,7 +506,7 @@ impl PeerTable {
         }
     }
 
-    /// Notes that a peer was asked who it is, whatever came of it.
+    /// Notes that a peer was asked for its identity, with any result.
     pub fn was_asked_who(&mut self, url: &PeerUrl) {
         if let Some(peer) = self.peers.get_mut(&url.key()) {
             peer.is_proving = false;
@@ -544,7 +544,7 @@ impl PeerTable {
     }
 
     /// Makes room for a peer of the owner: of the peers that strangers named, one that is
-    /// failing goes first, then one that has not shown who it is, then the newest. It is
+    /// failing goes first, then one without a proved identity, then the newest. It is
     /// lost, and found again when there is room.
     fn displace_stranger(&mut self, now: Instant) -> bool {
         let strangers = self.peers.iter().filter(|(_, peer)| !peer.is_chosen);
@@ -574,7 +574,7 @@ impl PeerTable {
     }
 }
 
-/// The peers of a history, however they are written.
+/// Returns the peers of a history, however they are written.
 fn keys(history: &[String]) -> Vec<String> {
     let urls = history.iter().filter_map(|url| PeerUrl::parse(url).ok());
     urls.map(|url| url.key()).collect()

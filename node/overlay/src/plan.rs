@@ -1,12 +1,12 @@
-//! Whom one walk asks next.
+//! The order in which one walk asks peers.
 //!
-//! Nodes of our kind are asked a few at a time. Peers of the chapter come after
+//! Sixhop nodes are asked a few at a time. Peers of the chapter come after
 //! them and one at a time: they serve one call after the other and wait without
 //! end, so two of them that know each other and are asked at once ask each
 //! other and wait for ever.
 //!
 //! A walk has a [`Budget`]. Each call takes one of it; what is left beyond one call
-//! for each peer that waits is shared out among the nodes of our kind, for the calls
+//! for each peer that waits is shared out among the Sixhop nodes, for the calls
 //! that they make in turn, and what they give back is there for the others.
 //!
 //! # Invariants
@@ -35,10 +35,10 @@ pub const SLOW_AFTER: Duration = Duration::from_millis(500);
 /// Calls of one walk in flight at a time, slow ones counted.
 pub const IN_FLIGHT_MAX: usize = 16;
 
-/// How long a peer of the chapter keeps the next one waiting.
+/// The time for which a peer of the chapter keeps the next one waiting.
 pub const BOOK_PATIENCE: Duration = Duration::from_secs(2);
 
-/// How a call of a walk ended.
+/// The end of a call of a walk.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Ended {
     /// The peer has the file, or knows who has, and sends it.
@@ -66,7 +66,7 @@ struct InFlight {
 /// The state of one walk at one node.
 #[derive(Debug)]
 pub struct Plan {
-    /// Nodes of our kind.
+    /// Sixhop nodes.
     nodes: VecDeque<PeerEntry>,
     /// Peers of the chapter, and those of which the kind is not known yet.
     books: VecDeque<PeerEntry>,
@@ -74,14 +74,14 @@ pub struct Plan {
     asked: usize,
     /// Calls that may still be made, by us or by others for us.
     budget: usize,
-    /// Why more might be found than was: the strongest reason seen.
+    /// The reason why more might be found: the strongest seen.
     lacking: Option<MissReason>,
-    /// Whether a peer could not be reached, or did not say why it found nothing.
+    /// True if a peer could not be reached, or did not say why it found nothing.
     unsure: bool,
 }
 
 impl Plan {
-    /// A walk that asks `peers`, those of each kind in this order.
+    /// Creates a walk that asks `peers`, those of each kind in this order.
     #[must_use]
     pub fn new(peers: Vec<PeerEntry>, budget: Budget) -> Plan {
         let is_node = |peer: &PeerEntry| peer.kind == Some(PeerKind::Sixhop);
@@ -97,7 +97,7 @@ impl Plan {
         }
     }
 
-    /// A walk that asks nobody, for this reason.
+    /// Returns a walk that asks nobody, for this reason.
     #[must_use]
     pub fn nobody(reason: MissReason, budget: Budget) -> Plan {
         Plan {
@@ -106,7 +106,7 @@ impl Plan {
         }
     }
 
-    /// The next peer to ask `now`, if one is to be asked now, and how many calls it
+    /// Returns the next peer to ask `now`, if one is to be asked now, and the calls that it
     /// may make in turn.
     pub fn next(&mut self, now: Instant) -> Option<(PeerEntry, Budget)> {
         if !self.is_anyone_waiting() || !self.may_ask(now) {
@@ -133,8 +133,8 @@ impl Plan {
         Some((peer, granted))
     }
 
-    /// The peer with this key, whose call is in flight, did not need so many of the
-    /// calls that it was given.
+    /// Takes back calls that the peer with this key, whose call is in flight, did not need
+    /// of those that it was given.
     pub fn given_back(&mut self, key: &str, left: Budget) {
         if let Some(call) = self.in_flight.iter_mut().find(|call| call.key == key) {
             let left = left.calls().min(call.granted);
@@ -143,13 +143,13 @@ impl Plan {
         }
     }
 
-    /// Calls that were not needed.
+    /// Returns the calls that were not needed.
     #[must_use]
     pub fn left(&self) -> Budget {
         Budget::of(self.budget)
     }
 
-    /// When [`Plan::next`] may answer otherwise, if no call ends before.
+    /// Returns the time at which [`Plan::next`] may answer otherwise, if no call ends before.
     #[must_use]
     pub fn look_again_at(&self, now: Instant) -> Option<Instant> {
         if !self.is_anyone_waiting() || self.in_flight.len() >= IN_FLIGHT_MAX {
@@ -163,7 +163,7 @@ impl Plan {
             .min()
     }
 
-    /// The call to the peer with this key ended.
+    /// Ends the call to the peer with this key.
     pub fn ended(&mut self, key: &str, how: Ended) {
         self.in_flight.retain(|call| call.key != key);
         match how {
@@ -179,25 +179,25 @@ impl Plan {
         }
     }
 
-    /// Whether the call to the peer with this key is in flight.
+    /// Returns true if the call to the peer with this key is in flight.
     #[must_use]
     pub fn is_in_flight(&self, key: &str) -> bool {
         self.in_flight.iter().any(|call| call.key == key)
     }
 
-    /// Peers asked so far.
+    /// Returns the number of peers asked so far.
     #[must_use]
     pub fn asked(&self) -> usize {
         self.asked
     }
 
-    /// Whether nobody is left to ask or to answer.
+    /// Returns true if no peer is left to ask or to answer.
     #[must_use]
     pub fn is_over(&self) -> bool {
         !self.is_anyone_waiting() && self.in_flight.is_empty()
     }
 
-    /// There was no time to ask further.
+    /// Stops: there was no time to ask further.
     pub fn give_up(&mut self) {
         if !self.is_over() {
             self.forget_waiting();
@@ -206,13 +206,13 @@ impl Plan {
         }
     }
 
-    /// Why nothing was found.
+    /// Returns the reason why nothing was found.
     #[must_use]
     pub fn verdict(&self) -> MissReason {
         self.lacking.unwrap_or(MissReason::NotFound)
     }
 
-    /// Whether more hops, more time or another way would find no more.
+    /// Returns true if more hops, more time or another way would find no more.
     #[must_use]
     pub fn is_complete(&self) -> bool {
         self.lacking.is_none() && !self.unsure
@@ -229,12 +229,12 @@ impl Plan {
         fresh < most && self.in_flight.len() < IN_FLIGHT_MAX
     }
 
-    /// Whether not even one more call may be made.
+    /// Returns true if not even one more call may be made.
     fn is_spent(&self) -> bool {
         self.budget == 0
     }
 
-    /// What the peer that is asked now may cause: its part of what is not needed
+    /// Returns the budget for the peer that is asked now: its part of what is not needed
     /// for those that wait.
     fn share_of(&self, peer: &PeerEntry) -> Budget {
         if peer.kind == Some(PeerKind::Book) {
@@ -245,7 +245,7 @@ impl Plan {
         Budget::of(spare.div_ceil(self.nodes.len() + 1))
     }
 
-    /// How long a call keeps the next peer waiting.
+    /// Returns the time that a call keeps the next peer waiting.
     fn patience(&self) -> Duration {
         if self.nodes.is_empty() {
             BOOK_PATIENCE
@@ -292,7 +292,7 @@ mod tests {
         mixed(peers, 0)
     }
 
-    /// A plan with so many nodes of our kind and peers of the chapter.
+    /// Returns a plan with so many Sixhop nodes and peers of the chapter.
     fn mixed(nodes: usize, books: usize) -> Plan {
         let ourselves = PeerUrl::parse("http://127.0.0.1:1").unwrap();
         let mut table = PeerTable::new(ourselves);
@@ -384,7 +384,7 @@ mod tests {
     }
 
     #[test]
-    fn a_share_is_given_to_each_node_and_nothing_to_a_peer_of_the_chapter() {
+    fn each_node_gets_a_share_and_a_peer_of_the_chapter_none() {
         let (mut plan, now) = (mixed(2, 1), Instant::now());
         let granted: Vec<_> = std::iter::from_fn(|| plan.next(now))
             .map(|(_, granted)| granted.calls())
@@ -401,7 +401,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_given_back_is_there_for_the_others_and_no_more_than_was_given() {
+    fn returned_budget_serves_others_and_is_bounded_by_the_grant() {
         let (mut plan, now) = (plan(1), Instant::now());
         let (peer, granted) = plan.next(now).unwrap();
         assert_eq!((granted.calls(), plan.left()), (63, Budget::NONE));

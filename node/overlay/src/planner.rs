@@ -1,13 +1,13 @@
-//! Whom one search asks next.
+//! The order in which one search asks peers.
 //!
 //! # Participants
-//! A [`Planner`] is told who there is ([`Candidate`]: a peer and what is known of
-//! it before it is asked), how calls ended and what was found; it says whom to ask
-//! now ([`Target`]: who, why, and how far away). The node and the simulator drive
+//! A [`Planner`] takes peers ([`Candidate`]: a peer and what is known of
+//! it before it is asked), the ends of calls and the hits; it returns the peers to ask
+//! now ([`Target`]: the peer, the reason, and its distance). The node and the simulator drive
 //! the same one; a [`Peer`] is whatever they call their nodes by.
 //!
 //! # Stages
-//! *Likely* peers come first: those that had it ([`Hint::Pointer`]) or whose
+//! *Likely* peers come first: recent holders ([`Hint::Pointer`]) or peers whose
 //! summaries say so ([`Hint::Match`]). Only if that does not bring enough the
 //! search *widens*, to peers of which nothing decides and to those that may lead
 //! to others. Last, and only to be [`Reach::Sure`], it asks peers whose summaries
@@ -16,7 +16,7 @@
 //! come first, then those that did not say no a moment ago.
 //!
 //! # Claims
-//! That a peer further away has it is the word of whoever named it. Only
+//! That a peer further away has it is the word of the peer that named it. Only
 //! [`CLAIMS_MAX`] such claims of one answer count, and none any more when
 //! [`FALSE_CLAIMS_MAX`] more of them were wrong than right.
 //!
@@ -25,13 +25,13 @@
 //! - No more calls than the budget, or some more of likely peers as long as nothing
 //!   was found, none after the deadline, none further than
 //!   [`HISTORY_MAX`] hops.
-//! - Everybody who was heard of is either asked or counted in [`PassedOver`].
+//! - Each peer that was heard of is either asked or counted in [`PassedOver`].
 //! - Who named a peer first is kept.
 //! - No I/O and no clock; time is a parameter. What is kept grows with the answers
 //!   to the calls of the budget, and with nothing else.
 //!
 //! # Non-goals
-//! What is searched for, and how summaries decide: that is whoever makes the hints.
+//! The aim of the search, and the meaning of summaries: the caller makes the hints.
 
 mod frontier;
 mod rank;
@@ -68,18 +68,18 @@ pub const IN_FLIGHT_MAX: usize = 32;
 /// Most peers of one answer that count as likely because it says so.
 pub const CLAIMS_MAX: usize = 8;
 
-/// How many more claims of a peer may be wrong than right.
+/// The number of wrong claims of a peer beyond its right ones, before none count.
 pub const FALSE_CLAIMS_MAX: usize = 2;
 
-/// What a search calls its nodes by.
+/// A name of a node, as a search uses it.
 pub trait Peer: Clone {
     /// The same for the same node, however it is written.
     type Key: Clone + Eq + Hash;
 
-    /// Who is meant.
+    /// Returns the key that identifies the node.
     fn key(&self) -> Self::Key;
 
-    /// Somebody else named the same node, as `other`.
+    /// Notes that another peer named the same node, as `other`.
     fn also_named(&mut self, other: &Self);
 }
 
@@ -98,9 +98,9 @@ impl Peer for Destination {
 /// A peer that may be asked.
 #[derive(Clone, Debug)]
 pub struct Candidate<P> {
-    /// Who.
+    /// The name of the peer.
     pub peer: P,
-    /// What is known of it.
+    /// The hint about it.
     pub hint: Hint,
     /// Of two that are alike, the one with the lower penalty is asked first.
     pub penalty: u32,
@@ -109,27 +109,27 @@ pub struct Candidate<P> {
 /// A peer to ask.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Target<P> {
-    /// Who.
+    /// The name of the peer.
     pub peer: P,
     /// The peer that named it first; none for our own peers and for pointers.
     pub named_by: Option<P>,
-    /// Why it is asked.
+    /// The reason for asking it.
     pub why: Why,
-    /// How far away it is: 1 for our own peers and for pointers.
+    /// Its distance in hops: 1 for our own peers and for pointers.
     pub hops: usize,
-    /// Whether it is a peer of ours, and not one that we were told of.
+    /// True if it is one of our own peers, and not one that others named.
     pub is_ours: bool,
     stage: Stage,
 }
 
-/// Who told us of a peer.
+/// The source of a peer's name.
 enum Origin<'a, P> {
     Ourselves,
     Pointer,
     Peer(&'a P),
 }
 
-/// How many peers were heard of and not asked, and why.
+/// The numbers of peers that were heard of and not asked, by reason.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct PassedOver {
     /// Their summaries say that they do not have it.
@@ -150,7 +150,7 @@ struct InFlight<K> {
     stage: Stage,
 }
 
-/// How often a peer was right about others.
+/// The numbers of right and wrong claims that a peer made about others.
 #[derive(Clone, Copy, Debug, Default)]
 struct Claims {
     right: usize,
@@ -173,7 +173,7 @@ pub struct Planner<P: Peer> {
 }
 
 impl PassedOver {
-    /// All of them.
+    /// Returns the sum of them all.
     #[must_use]
     pub fn all(&self) -> usize {
         self.ruled_out + self.no_handler + self.too_far + self.left
@@ -181,7 +181,7 @@ impl PassedOver {
 }
 
 impl<P: Peer> Planner<P> {
-    /// A search from `ourselves` that begins `now` and knows nobody yet.
+    /// Creates a search from `ourselves` that begins `now` and knows nobody yet.
     #[must_use]
     pub fn new(ourselves: &P, limits: Limits, now: Instant) -> Planner<P> {
         Planner {
@@ -217,7 +217,7 @@ impl<P: Peer> Planner<P> {
         }
     }
 
-    /// A peer that was asked, or that is one of ours and was not, named others.
+    /// Takes the names from a peer that was asked, or that is one of ours and was not.
     pub fn named(&mut self, by: &P, hops: usize, peers: impl IntoIterator<Item = Candidate<P>>) {
         let mut claims = CLAIMS_MAX;
         let trusted = self.is_trusted(&by.key());
@@ -232,7 +232,7 @@ impl<P: Peer> Planner<P> {
         }
     }
 
-    /// The next peer to ask `now`, if one is to be asked now.
+    /// Returns the next peer to ask `now`, if one is to be asked now.
     pub fn next(&mut self, now: Instant) -> Option<Target<P>> {
         let stage = self.frontier.first()?;
         if self.is_over || stage > self.limits.reach.last_stage() {
@@ -255,7 +255,7 @@ impl<P: Peer> Planner<P> {
         Some(target)
     }
 
-    /// When [`Planner::next`] may answer otherwise, if no call ends before.
+    /// Returns the time at which [`Planner::next`] may answer otherwise, if no call ends before.
     #[must_use]
     pub fn look_again_at(&self, now: Instant) -> Option<Instant> {
         if self.frontier.first().is_none() || self.in_flight.len() >= IN_FLIGHT_MAX {
@@ -266,7 +266,7 @@ impl<P: Peer> Planner<P> {
         slow_at.filter(|at| *at > now).min()
     }
 
-    /// A call ended `now`.
+    /// Ends a call `now`.
     pub fn ended(&mut self, target: &Target<P>, now: Instant) {
         let key = target.peer.key();
         let ended = self.in_flight.iter().position(|call| call.key == key);
@@ -275,12 +275,12 @@ impl<P: Peer> Planner<P> {
         }
     }
 
-    /// The same peer is asked for more.
+    /// Asks the same peer for more.
     pub fn again(&mut self, target: &Target<P>, now: Instant) {
         self.fly(target, now);
     }
 
-    /// A peer answered, with so many hits.
+    /// Takes the answer of a peer, with so many hits.
     pub fn answered(&mut self, target: &Target<P>, hits: usize) {
         self.found += hits;
         if let (Why::Match, Some(by)) = (target.why, &target.named_by) {
@@ -296,7 +296,7 @@ impl<P: Peer> Planner<P> {
         }
     }
 
-    /// A call failed.
+    /// Notes that a call failed.
     pub fn failed(&mut self, target: &Target<P>, late: bool) {
         if late {
             self.lacks(MissReason::Deadline);
@@ -304,7 +304,7 @@ impl<P: Peer> Planner<P> {
         self.answered(target, 0);
     }
 
-    /// There is no time left.
+    /// Stops: there is no time left.
     pub fn give_up(&mut self) {
         let last = self.limits.reach.last_stage();
         let waits = self.frontier.first();
@@ -315,14 +315,14 @@ impl<P: Peer> Planner<P> {
         self.is_over = true;
     }
 
-    /// So many hits are wanted: a search that stopped because it had enough may
+    /// Sets the number of wanted hits: a search that stopped because it had enough may
     /// go on.
     pub fn want(&mut self, enough: usize) {
         self.limits.enough = enough;
     }
 
-    /// Whether what is searched for seems to be rare: time to ask whoever knows
-    /// single copies. Nobody likely is left, and some were asked in vain.
+    /// Returns true if the file seems to be rare: then it is time to ask an index of
+    /// single copies. No likely peer is left, and some were asked in vain.
     #[must_use]
     pub fn is_rare(&self) -> bool {
         let likely = |stage| stage == Stage::Likely;
@@ -331,38 +331,38 @@ impl<P: Peer> Planner<P> {
             && !self.frontier.first().is_some_and(likely)
     }
 
-    /// Number of peers asked so far.
+    /// Returns the number of peers asked so far.
     #[must_use]
     pub fn asked(&self) -> usize {
         self.asked
     }
 
-    /// Number of hits so far.
+    /// Returns the number of hits so far.
     #[must_use]
     pub fn found(&self) -> usize {
         self.found
     }
 
-    /// The time at which the search ends.
+    /// Returns the time at which the search ends.
     #[must_use]
     pub fn deadline(&self) -> Instant {
         self.deadline
     }
 
-    /// Why more might be found than was; a peer that was passed over because its
-    /// summary says no is no reason.
+    /// Returns the reason why more might be found; a peer that was passed over because its
+    /// summary says no is not one.
     #[must_use]
     pub fn verdict(&self) -> MissReason {
         self.lacking.unwrap_or(MissReason::NotFound)
     }
 
-    /// Who was heard of and is not asked, as things stand.
+    /// Returns the numbers of peers that would not be asked if the search ended now.
     #[must_use]
     pub fn passed_over(&self) -> PassedOver {
         self.frontier.passed_over()
     }
 
-    /// How many calls may be made before one to a peer of this stage is left out.
+    /// Returns the number of calls after which a peer of this stage is left out.
     fn calls_max(&self, stage: Stage) -> usize {
         let is_wanted = self.found == 0 && stage == Stage::Likely;
         self.limits.budget + if is_wanted { self.limits.more } else { 0 }
@@ -375,7 +375,7 @@ impl<P: Peer> Planner<P> {
         quick.count() < FAN_OUT && self.in_flight.len() < IN_FLIGHT_MAX
     }
 
-    /// A search widens when there is not enough and nobody likelier is waited for.
+    /// Returns true if the stage may begin: there is not enough, and no likelier peer is awaited.
     fn may_begin(&self, stage: Stage, now: Instant) -> bool {
         if stage == Stage::Likely {
             return true;
@@ -424,14 +424,14 @@ impl<P: Peer> Planner<P> {
         claims.wrong < claims.right + FALSE_CLAIMS_MAX
     }
 
-    /// The first reason is kept.
+    /// Notes a reason; the first one is kept.
     fn lacks(&mut self, reason: MissReason) {
         self.lacking.get_or_insert(reason);
     }
 }
 
 impl<K> InFlight<K> {
-    /// How long it has been running.
+    /// Returns the running time of the search.
     fn time(&self, now: Instant) -> Duration {
         now.saturating_duration_since(self.since)
     }

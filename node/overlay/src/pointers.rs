@@ -1,7 +1,7 @@
-//! Who had what, and who did not, not long ago.
+//! Recent holders of files, and peers that recently lacked them.
 //!
-//! A pointer saves a search: whoever had a file probably still has it. A miss saves
-//! nothing by itself, because a file may come at any time; it only says whom to ask
+//! A pointer saves a search: a recent holder of a file probably still has it. A miss saves
+//! nothing by itself, because a file may come at any time; it only says which peers to ask
 //! last, so that a second search looks where the first one did not.
 //!
 //! # Invariants
@@ -27,13 +27,13 @@ pub const POINTERS_MAX: usize = 4_096;
 /// Most holders of one thing.
 const HOLDERS_MAX: usize = 4;
 
-/// How long a holder is remembered.
+/// The time that a holder is remembered.
 pub const POINTER_AGE: Duration = Duration::from_secs(30 * 60);
 
 /// Most misses that are remembered.
 pub const MISSES_MAX: usize = 8_192;
 
-/// How long a miss is remembered.
+/// The time that a miss is remembered.
 pub const MISS_AGE: Duration = Duration::from_secs(30);
 
 /// The two memories.
@@ -76,14 +76,14 @@ impl Pointers {
         self.misses.put((key, peer.key()), (), now);
     }
 
-    /// Who had it, the last one first.
+    /// Returns the recent holders, the last one first.
     #[must_use]
     pub fn holders(&self, wanted: &FindWanted, now: Instant) -> Vec<Destination> {
         let held = key(wanted).and_then(|key| self.holders.get(&key, now).cloned());
         held.unwrap_or_default()
     }
 
-    /// Whether the peer did not have it a moment ago.
+    /// Returns true if the peer did not have it a moment ago.
     #[must_use]
     pub fn was_missed(&self, wanted: &FindWanted, peer: &PeerUrl, now: Instant) -> bool {
         let key = key(wanted).map(|key| (key, peer.key()));
@@ -91,7 +91,7 @@ impl Pointers {
     }
 }
 
-/// What is remembered: names and content. Queries are too many.
+/// Returns the key of names and content. Queries are too many and have none.
 fn key(wanted: &FindWanted) -> Option<String> {
     match wanted {
         FindWanted::Name(name) => Some(format!("name {name}")),

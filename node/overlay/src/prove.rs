@@ -1,4 +1,4 @@
-//! Two nodes of our kind show each other who they are.
+//! The mutual proof of identity of two Sixhop nodes.
 //!
 //! The caller calls `sixhop.introduce` twice. The answer to its first call proves
 //! who answers, the second call proves who calls; each signs both ids, both URLs
@@ -7,7 +7,7 @@
 //! from elsewhere proves nothing.
 //!
 //! # Invariants
-//! - Showing who one is makes no peer; a `hello` that is answered does.
+//! - A proof of identity makes no peer; a `hello` that is answered does.
 //! - What a stranger says is not acted upon before it is proved.
 //! - No clock takes part in a proof; times only bound how long a nonce waits.
 
@@ -29,7 +29,7 @@ use node_transport::{
     identity::{proves, random_nonce},
 };
 
-/// Why a peer has not shown who it is.
+/// The reason why a peer has not proved its identity.
 #[derive(Debug, thiserror::Error)]
 pub enum NotProved {
     /// It did not answer, or does not know the call.
@@ -38,7 +38,7 @@ pub enum NotProved {
     /// It says that it lives elsewhere, as this node.
     #[error("it says that its URL is another one")]
     Elsewhere(NodeId),
-    /// What it signed is not what was to be signed.
+    /// Its signature is not one of the expected statement.
     #[error("its proof is none")]
     Proof,
     /// It is this node, under another URL.
@@ -46,27 +46,27 @@ pub enum NotProved {
     Ourselves,
 }
 
-/// A peer that has shown who it is.
+/// A peer that has proved its identity.
 #[derive(Debug)]
 pub(super) struct Proved {
-    /// What it says of itself.
+    /// The introduction of the other node.
     pub(super) theirs: Introduction,
-    /// Whether it has called this node back; older nodes do not say.
+    /// True if it has called this node back; `None` from older nodes, which do not say.
     pub(super) reached: Option<bool>,
 }
 
-/// What a node says of itself.
+/// The part of its introduction that a node gives to a peer.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Telling {
-    /// Who it is and where, and no more: that is all that outsiders of a private network
-    /// learn.
+    /// Its identity and its URL: outsiders of a private network learn no
+    /// more.
     WhoItIs,
     /// Its handlers and some of its peers too.
     All,
 }
 
 impl Overlay {
-    /// Meets a peer of our kind: learns who it is and shows it who this node is.
+    /// Meets a Sixhop node: learns its identity and proves that of this node.
     pub(super) async fn prove(
         &self,
         peer: &Destination,
@@ -115,7 +115,7 @@ impl Overlay {
     /// Answers a node that introduces itself from the address `by` to this node at `own`.
     ///
     /// # Errors
-    /// Fault -32602 for what makes no sense, fault 200 for a proof that is none.
+    /// Fault -32602 for invalid parameters, fault 200 for an invalid proof.
     pub fn introduced(
         &self,
         call: &Introduce,
@@ -164,7 +164,7 @@ impl Overlay {
         })
     }
 
-    /// Who has shown this token.
+    /// Returns the identity that the token was given to.
     #[must_use]
     pub fn who(&self, token: &Nonce) -> Option<NodeId> {
         lock(&self.meetings).who(token, now())
@@ -187,7 +187,7 @@ impl Overlay {
     }
 
     /// Checks the first answer. Gives the URL that was signed: host and port are those
-    /// of `peer`. The path is not compared: whoever serves one path of a host serves
+    /// of `peer`. The path is not compared: the server of one path of a host serves
     /// all.
     fn check(
         &self,
@@ -224,7 +224,7 @@ impl Overlay {
         }
     }
 
-    /// What this node says of itself.
+    /// Returns the introduction of this node.
     fn introduction(&self, own: &PeerUrl, nonce: Nonce, telling: Telling) -> Introduction {
         let mut introduction = Introduction {
             id: self.id(),
@@ -269,7 +269,7 @@ impl Visitor {
     }
 }
 
-/// A random number below `n`.
+/// Returns a random number below `n`.
 fn below(n: usize) -> usize {
     let mut bytes = [0; 8];
     getrandom::fill(&mut bytes).expect("the system gives random bytes");

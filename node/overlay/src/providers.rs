@@ -1,14 +1,14 @@
-//! Who else says that they have a file: the seam for an index outside.
+//! Holders by the word of an external index: the seam for it.
 //!
 //! # Participants
 //! - [`Providers`] is such an index, for instance a distributed hash table. It
 //!   stands outside this crate.
 //! - [`Overlay::holders`] asks it, [`Overlay::ask_holder`] finds out whether it
 //!   is true.
-//! - [`Overlay::copies`] says how rare files are, to who tells an index of them.
+//! - [`Overlay::copies`] counts the copies of files, for a publisher to such an index.
 //!
 //! # Invariants
-//! - An index is not believed. Whoever it names is asked for that file, and is no
+//! - An index is not believed. Each node that it names is asked for that file, and is no
 //!   peer because of that.
 //! - At most [`HOLDERS_MAX`] of one answer are asked, and one that did not have
 //!   what it was to have is left alone for [`AGAIN`].
@@ -30,7 +30,7 @@ use node_transport::Destination;
 /// Longest wait for the index.
 const TIME: Duration = Duration::from_secs(5);
 
-/// Longest wait for one of those whom it names.
+/// Longest wait for a node that it names.
 const ANSWER: Duration = Duration::from_secs(3);
 
 /// Most that are asked of one answer of the index.
@@ -45,13 +45,13 @@ const COUNTED: usize = 64;
 /// Most of those that are remembered.
 const LIARS_MAX: usize = 1_024;
 
-/// An index of who has which file.
+/// An index of the holders of files.
 pub trait Providers: Debug + Send + Sync {
-    /// Nodes that are said to have the content of `digest`.
+    /// Returns nodes that are said to have the content of `digest`.
     fn holders(&self, digest: Digest) -> BoxFuture<'_, Vec<PeerUrl>>;
 }
 
-/// Those who did not have what they were to have, and when they were asked.
+/// Peers that did not have what they were named for, and when they were asked.
 #[derive(Debug, Default)]
 pub(super) struct Liars(VecDeque<(Instant, String)>);
 
@@ -73,7 +73,7 @@ impl Liars {
 }
 
 impl Overlay {
-    /// Nodes to ask for the content of `digest` besides those that the peers
+    /// Returns nodes to ask for the content of `digest` besides those that the peers
     /// lead to. Takes at most [`TIME`].
     pub async fn holders(&self, digest: Digest) -> Vec<Destination> {
         let Some(providers) = &self.providers else {
@@ -93,7 +93,7 @@ impl Overlay {
         named.collect()
     }
 
-    /// How many of our peers seem to have each of these. Takes a moment for many.
+    /// Returns for each digest the number of our peers that seem to have it. Slow for many.
     #[must_use]
     pub fn copies(&self, digests: &[Digest]) -> Vec<usize> {
         let mut copies = Vec::with_capacity(digests.len());
@@ -129,7 +129,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_that_lied_is_left_alone_for_a_minute_and_the_memory_has_a_limit() {
+    fn a_liar_is_left_alone_for_a_minute_and_memory_is_bounded() {
         let (mut liars, start) = (Liars::default(), Instant::now());
         let url = |n: usize| PeerUrl::parse(&format!("http://10.0.0.1:{}/", n + 1)).unwrap();
         liars.note(&url(0), start);

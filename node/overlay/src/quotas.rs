@@ -1,6 +1,6 @@
-//! How much of this node's work others may cause.
+//! Limits on the work that others may cause on this node.
 //!
-//! Each call takes tokens from the bucket of who makes it: of its id, if it has
+//! Each call takes tokens from the bucket of its caller: of its id, if it has
 //! shown one, of its address as a stranger otherwise. It takes as many from the
 //! bucket of all that comes from that address, because ids cost nothing. Content
 //! is not counted here: it has its slots and its rate, and files are what peers
@@ -11,8 +11,8 @@
 //!   those share is enough for several.
 //! - However many ids somebody has, an address has one bucket.
 //! - A call that is refused takes nothing.
-//! - However many ask, what this node asks others for them is bounded.
-//! - Who is on this machine has no quota; the front bounds what it can do.
+//! - For any number of callers, the calls of this node for them are bounded.
+//! - A caller on this machine has no quota; the front bounds what it can do.
 //! - The tables are bounded.
 
 use std::{
@@ -29,7 +29,7 @@ use node_base::{
     sync::lock,
 };
 
-/// What a stranger may cause: tokens a second, and at once.
+/// The quota of a stranger: tokens a second, and at once.
 pub const STRANGER: Quota = Quota::per_second(100, 1_000);
 
 /// Bytes that are read for one token.
@@ -38,45 +38,45 @@ const READ_BYTES: u64 = 8 << 20;
 /// Most tokens that reading takes, so that everybody may have the longest file read.
 const READ_MAX: u32 = 500;
 
-/// What a node may cause that has shown who it is.
+/// The quota of a node with a proved identity.
 pub const NODE: Quota = Quota::per_second(2_000, 20_000);
 
-/// What all that comes from one address may cause: two nodes that have shown who
-/// they are and ask as much as they may, or, behind a router, many that do not.
+/// The quota of all calls from one address: two nodes with proved identities
+/// that ask as much as they may, or, behind a router, many others.
 pub const ADDRESS: Quota = Quota::per_second(4_000, 40_000);
 
 /// Calls to other nodes that all others together may cause: what is forwarded costs more
 /// nodes than the one that is asked, and many askers are within their quotas.
 pub const FORWARDED: Quota = Quota::per_second(1_000, 16_384);
 
-/// Most addresses, and most ids, that are told apart.
+/// The greatest number of addresses, and of ids, that have buckets of their own.
 const TABLE_MAX: usize = 4_096;
 
-/// What something costs.
+/// The cost of a call, in tokens.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Cost {
     /// Any call.
     Call,
-    /// A look at what this node has.
+    /// A look at the files of this node.
     Search,
     /// A signature, or a secret to compare.
     Proof,
     /// Asking other nodes, up to as many times as a query has calls.
     Walk,
-    /// Reading so many bytes to learn what kind of content they are.
+    /// Reading so many bytes to learn the kind of their content.
     Read(u64),
 }
 
-/// Who causes work.
+/// The cause of work: the caller.
 #[derive(Clone, Copy, Debug)]
 pub struct Cause {
     /// Its address.
     pub address: IpAddr,
-    /// Who it has shown to be.
+    /// Its proved identity.
     pub id: Option<NodeId>,
 }
 
-/// What each may still cause.
+/// The tokens that each caller has left.
 #[derive(Debug)]
 pub struct Quotas(Mutex<Tables>);
 
@@ -90,7 +90,7 @@ struct Tables {
 }
 
 impl Cost {
-    /// Returns what a method costs besides the call.
+    /// Returns the cost of a method besides the call.
     #[must_use]
     pub fn of_method(method: &str) -> Cost {
         match method {
@@ -117,18 +117,18 @@ impl Cost {
 }
 
 impl Quotas {
-    /// Takes what something costs.
+    /// Takes the tokens for a cost.
     ///
     /// # Errors
-    /// When there is too little left: how long until there is enough.
+    /// Errors if there is too little left, with the time until there is enough.
     pub fn take(&self, cause: Cause, cost: Cost) -> Result<(), Duration> {
         self.take_at(cause, cost, now())
     }
 
-    /// The same, `now`.
+    /// Takes tokens as of `now`.
     ///
     /// # Errors
-    /// When there is too little left: how long until there is enough.
+    /// Errors if there is too little left, with the time until there is enough.
     pub fn take_at(&self, cause: Cause, cost: Cost, now: Instant) -> Result<(), Duration> {
         if Scope::of_source(cause.address) == Scope::Machine {
             return Ok(());
@@ -146,15 +146,15 @@ impl Quotas {
     /// Takes calls to other nodes that a query may cause.
     ///
     /// # Errors
-    /// When too many are caused by all others: how long until there are enough.
+    /// Errors if others cause too many together, with the time until there are enough.
     pub fn forward(&self, cause: Cause, calls: Budget) -> Result<(), Duration> {
         self.forward_at(cause, calls, now())
     }
 
-    /// The same, `now`.
+    /// Takes tokens for forwarded calls as of `now`.
     ///
     /// # Errors
-    /// When too many are caused by all others: how long until there are enough.
+    /// Errors if others cause too many together, with the time until there are enough.
     pub fn forward_at(&self, cause: Cause, calls: Budget, now: Instant) -> Result<(), Duration> {
         if Scope::of_source(cause.address) == Scope::Machine {
             return Ok(());

@@ -1,14 +1,14 @@
-//! What peers have, in few bytes, so that nobody is asked in vain.
+//! Summaries: what peers have, in few bytes, so that nobody is asked in vain.
 //!
 //! # Participants
-//! - [`keys`]: what of a file is in a summary.
-//! - [`Question`]: what a summary says to somebody who looks for something.
-//! - [`Summaries`]: what each of our peers told last, and how often it was right.
+//! - [`keys`]: the keys of a file in a summary.
+//! - [`Question`]: a search, as summaries can answer it.
+//! - [`Summaries`]: the last summary of each of our peers, and how often it was right.
 //! - [`Poller`]: asks them for it, again and again.
 //!
 //! # How far a summary is believed
 //! A *no* keeps a peer from being asked, so it counts only while the peer says that
-//! it still holds ([`NO_AGE`]); a *yes* only brings it forward, and is held against
+//! it still holds ([`NO_AGE`]); a *yes* only brings it forward, and is checked against
 //! what the peer then has. A peer of which more than every second yes was wrong is
 //! asked as if it had said nothing.
 //!

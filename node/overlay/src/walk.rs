@@ -45,14 +45,14 @@ pub struct WalkQuery {
     pub id: Option<QueryId>,
     /// Peers that the nodes before this one ask themselves.
     pub asking: Asking,
-    /// How many calls it may cause here and behind this node.
+    /// The number of calls it may cause here and behind this node.
     pub budget: Budget,
-    /// Whether the owner asks: then only those hear of it who were met, and peers of the
-    /// chapter, which cannot show who they are.
+    /// True if the owner asks: then it goes only to peers that were met, and to peers of the
+    /// chapter, which cannot prove their identity.
     pub for_owner: bool,
 }
 
-/// What came of asking one peer.
+/// The result of asking one peer.
 type Reply = Result<Answered<QueryReply>, CallError>;
 
 /// A walk in progress. Dropping it ends it and all its calls.
@@ -87,7 +87,7 @@ impl Excluded {
 }
 
 impl WalkQuery {
-    /// A query that starts here.
+    /// Returns a query that starts here.
     #[must_use]
     pub fn here(name: ShareName) -> WalkQuery {
         WalkQuery {
@@ -100,7 +100,7 @@ impl WalkQuery {
         }
     }
 
-    /// What makes its walk the same walk; `None` for a client's question,
+    /// Returns the key of its walk; `None` for a client's question,
     /// which is always new.
     fn key(&self) -> Option<WalkKey> {
         match (self.id, self.history.first()) {
@@ -115,7 +115,7 @@ impl WalkQuery {
         HISTORY_MAX.saturating_sub(self.history.len() + 1)
     }
 
-    /// What it may still do.
+    /// Returns the hops and calls that are left.
     fn means(&self) -> Means {
         Means {
             hops: self.hops_left(),
@@ -173,7 +173,7 @@ impl Walk {
         walk
     }
 
-    /// Whom to ask: nobody who is asked anyway; and those behind are told whom, as
+    /// Plans the peers to ask: none that is asked anyway; and names them to those behind, as
     /// far as the calls are sure to be enough.
     fn plan_peers(&mut self) {
         let mut peers = self.overlay.peers().to_ask(&self.asked.history, now());
@@ -190,7 +190,7 @@ impl Walk {
         self.plan = Plan::new(peers, budget);
     }
 
-    /// The next peer that has the file, with the file on its way. Ask again if
+    /// Returns the next peer that has the file, with the file on its way. Ask again if
     /// that one breaks off. `None` when nobody is left.
     pub async fn next(&mut self) -> Option<RemoteFile> {
         loop {
@@ -219,43 +219,43 @@ impl Walk {
         }
     }
 
-    /// A file from [`Walk::next`] could not be read to its end.
+    /// Drops a file from [`Walk::next`] that could not be read to its end.
     pub fn broke_off(&mut self, file: &RemoteFile, error: &CallError) {
         self.overlay.failed(&file.peer, error);
         self.plan.ended(&file.peer.key(), ended(error));
     }
 
-    /// Why nothing (more) was found.
+    /// Returns the reason why nothing (more) was found.
     #[must_use]
     pub fn verdict(&self) -> MissReason {
         self.plan.verdict()
     }
 
-    /// Number of peers asked so far.
+    /// Returns the number of peers asked so far.
     #[must_use]
     pub fn asked(&self) -> usize {
         self.plan.asked()
     }
 
-    /// Who was asked, in that order.
+    /// Returns the peers that were asked, in that order.
     #[must_use]
     pub fn steps(&self) -> &[Step] {
         &self.steps
     }
 
-    /// The file that is wanted.
+    /// Returns the file that is wanted.
     #[must_use]
     pub fn name(&self) -> &ShareName {
         &self.asked.name
     }
 
-    /// What was not needed of the budget.
+    /// Returns the part of the budget that was not needed.
     #[must_use]
     pub fn budget_left(&self) -> Budget {
         self.plan.left()
     }
 
-    /// A query whose history names this node has been here.
+    /// Returns true if this node is in the history of the query.
     fn passed_here(&self) -> bool {
         let own = self.overlay.own_urls();
         self.asked
@@ -264,7 +264,7 @@ impl Walk {
             .any(|url| PeerUrl::parse(url).is_ok_and(|url| own.has(&url)))
     }
 
-    /// Whether this query is to be walked here.
+    /// Returns true if this query is to be walked here, after waiting for an equal walk.
     async fn enter(&mut self) -> bool {
         let key = self.asked.key().unwrap_or(WalkKey::Id(self.id));
         loop {
@@ -392,7 +392,7 @@ impl std::fmt::Debug for Walk {
     }
 }
 
-/// How a call ended that failed.
+/// Returns the end of a call that failed.
 fn ended(error: &CallError) -> Ended {
     match error {
         CallError::Deadline => Ended::Late,

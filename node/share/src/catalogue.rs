@@ -1,13 +1,13 @@
-//! What is in the share, known without looking.
+//! The catalogue: the files of the share, known without a look at the disk.
 //!
 //! # Participants
 //! [`View`] is all files at one moment, in [`chunk`]s; [`saved`] keeps it from
-//! run to run. [`Catalogue`] has the view of now and hands it to whoever asks;
+//! run to run. [`Catalogue`] has the current view and hands it to readers;
 //! the keeper of the share makes the next one. Digests, the summary and the handlers
 //! [subscribe](Catalogue::subscribe) to its changes.
 //!
 //! # Invariants
-//! - Whoever reads has one view until the end; a new one takes its place in one
+//! - A reader has one view until the end; a new one takes its place in one
 //!   step.
 //! - Names, sizes and times come from the view. A file that is asked for by its
 //!   exact name is looked at on the disk; what is read comes from the disk.
@@ -56,13 +56,13 @@ use node_base::sync::lock;
 /// Most directories that cannot be read and are named.
 const UNREADABLE_TOLD: usize = 100;
 
-/// How long ago a file is taken for written and not for renamed.
+/// The age below which a file is taken for written and not for renamed.
 const JUST_WRITTEN: Duration = Duration::from_secs(1);
 
 /// Most files that left and may come back under another name.
 const LOST_MAX: usize = 50_000;
 
-/// How long a file that left is waited for.
+/// The time for which a file that left may come back as a rename.
 const LOST_FOR: Duration = Duration::from_secs(10);
 
 /// The files of the share, as they were when they were last looked at.
@@ -74,17 +74,17 @@ pub struct Catalogue {
     /// file calls, on threads that may wait only.
     work: Mutex<Work>,
     complete: watch::Sender<bool>,
-    /// Whether nothing is to be forgotten: the directory was away or another.
+    /// Set while removals are not trusted, because the directory was away or replaced.
     doubtful: AtomicBool,
     /// Directories that cannot be read now, and why.
     unreadable: Mutex<BTreeMap<String, String>>,
-    /// Made of `view`, and told of each change after it.
+    /// Made of `view`, and updated with each change after it.
     vocabulary: Mutex<Vocabulary>,
     changes: Publisher<ChangeSet>,
     _stored: Subscription<Vec<ShareName>>,
 }
 
-/// What is known beside the view.
+/// The state beside the view.
 #[derive(Debug, Default)]
 pub(super) struct Work {
     pub(super) folders: Folders,
@@ -92,14 +92,14 @@ pub(super) struct Work {
     pub(super) young: Young,
     /// Files with several names.
     pub(super) links: Links,
-    /// Whether there is something to save.
+    /// True if there is something to save.
     pub(super) is_unsaved: bool,
     /// Files that left, by their numbers on the disk.
     lost: BTreeMap<u64, (String, Stamp)>,
     lost_since: Option<Instant>,
 }
 
-/// What changed.
+/// A set of changes.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct ChangeSet {
     /// Files that appeared.
@@ -111,7 +111,7 @@ pub struct ChangeSet {
     /// Files that only have another name. Both names are in the other lists as
     /// well.
     pub moved: Vec<Moved>,
-    /// Whether there is more than these lists say: the first look is over.
+    /// True if there is more than these lists say: the first scan is over.
     pub everything: bool,
 }
 
@@ -129,7 +129,7 @@ pub struct Moved {
 }
 
 impl Catalogue {
-    /// A catalogue of `share` that knows nothing yet.
+    /// Creates a catalogue of `share` that knows nothing yet.
     #[must_use]
     pub fn new(share: &Arc<Share>) -> Arc<Catalogue> {
         Arc::new_cyclic(|catalogue: &Weak<Catalogue>| {
@@ -167,13 +167,13 @@ impl Catalogue {
         super::Keeper::without_state(Arc::clone(self)).look_once();
     }
 
-    /// Number of files that are known.
+    /// Returns the number of files that are known.
     #[must_use]
     pub fn count(&self) -> u64 {
         self.view().len() as u64
     }
 
-    /// Whether the directory was looked at once, now or before the start.
+    /// Returns true if the directory was scanned once, now or before the start.
     #[must_use]
     pub fn is_complete(&self) -> bool {
         *self.complete.borrow()
@@ -189,7 +189,7 @@ impl Catalogue {
             .await;
     }
 
-    /// The shared directory.
+    /// Returns the shared directory.
     #[must_use]
     pub fn share(&self) -> &Arc<Share> {
         &self.share
@@ -199,7 +199,7 @@ impl Catalogue {
     /// names, until it stops.
     ///
     /// # Errors
-    /// When the directory has to be read and cannot be.
+    /// Errors if the directory has to be read and cannot be.
     pub fn visit_after(
         &self,
         after: Option<&str>,
@@ -290,7 +290,7 @@ impl Catalogue {
         Ok(())
     }
 
-    /// The same without a view.
+    /// Searches without a view.
     fn search_directory(
         &self,
         prefix: &str,
@@ -309,8 +309,8 @@ impl Catalogue {
         Ok(())
     }
 
-    /// At most `most` files behind the name `after`, with their stamps, for
-    /// those who look at all of them bit by bit.
+    /// Returns at most `most` files behind the name `after`, with their stamps, for
+    /// callers that look at all of them bit by bit.
     pub(super) fn stamps_after(&self, after: &str, most: usize) -> Vec<(String, Stamp)> {
         let view = self.view();
         let files = view.from(after).take(most + 1);
@@ -321,7 +321,7 @@ impl Catalogue {
         files
     }
 
-    /// Whether what is not in the view is gone for good, as far as one can tell.
+    /// Returns true if a file that is not in the view is gone for good, as far as one can tell.
     pub(super) fn is_sure(&self) -> bool {
         self.is_complete() && !self.doubtful.load(Ordering::Acquire)
     }
@@ -336,7 +336,7 @@ impl Catalogue {
         Arc::clone(&view)
     }
 
-    /// Returns what is in the directory and is not shared because of its name or
+    /// Returns the entries of the directory that are not shared because of their name or
     /// kind, directory by directory: not more than `limit`, and those behind the
     /// one named `after`. Says whether there is more. Blocks.
     ///
@@ -412,7 +412,7 @@ impl Catalogue {
             .send_if_modified(|complete| !std::mem::replace(complete, true));
     }
 
-    /// Begins with what was saved.
+    /// Begins with the saved view.
     pub(super) fn begin_with(&self, saved: Saved) {
         self.work().folders = saved.folders;
         *self.view.write().unwrap_or_else(PoisonError::into_inner) = saved.view;
@@ -448,7 +448,7 @@ impl Catalogue {
         }
     }
 
-    /// Tells of what is new.
+    /// Reports the changes.
     pub(super) fn spread(&self, news: &ChangeSet) {
         if !news.is_empty() {
             self.changes.publish(news);
@@ -479,7 +479,7 @@ impl Catalogue {
         self.note_with(&shared, |name| self.share.on_disk_in(&directory, name));
     }
 
-    /// Looks at a file and tells of it.
+    /// Looks at a file and reports it.
     fn note(&self, name: &ShareName) {
         self.note_with(&[name], |name| self.share.on_disk(name));
     }
@@ -526,7 +526,7 @@ impl Catalogue {
         known.is_some_and(|known| known.settled && known.stamp == stamp)
     }
 
-    /// The file `name`, as it was when it was last looked at. Blocks if nothing
+    /// Returns the file `name`, as it was when it was last looked at. Blocks if nothing
     /// was looked at yet.
     pub(crate) fn get(&self, name: &str) -> Result<Option<FileInfo>, ShareError> {
         if !self.is_complete() {
@@ -536,7 +536,7 @@ impl Catalogue {
         Ok(meta.map(|meta| info(name.to_owned(), meta)))
     }
 
-    /// The file `name`, as it is on the disk. If it was written a moment ago, the
+    /// Returns the file `name`, as it is on the disk. If it was written a moment ago, the
     /// catalogue has it from now on; one that only has another name may be known
     /// under the old one, which has to be missed first. Blocks.
     ///
@@ -570,14 +570,14 @@ impl Catalogue {
     }
 }
 
-/// Whether the file was changed less than [`JUST_WRITTEN`] ago.
+/// Returns true if the file was changed less than [`JUST_WRITTEN`] ago.
 fn was_just_written(meta: Meta) -> bool {
     let modified = meta.stamp.modified();
     modified.is_some_and(|modified| modified.elapsed().is_ok_and(|since| since < JUST_WRITTEN))
 }
 
 impl Work {
-    /// What is new, and which files only have another name.
+    /// Returns the changes, with files that only have another name as moves.
     fn news(&mut self, was: Vec<(String, Was)>, signs: &BTreeMap<String, Signs>) -> ChangeSet {
         let now = node_base::clock::now();
         if self.lost_since.is_some_and(|since| now >= since + LOST_FOR) {
@@ -625,19 +625,19 @@ impl Work {
 }
 
 impl ChangeSet {
-    /// Number of files that it is about.
+    /// Returns the number of files that it is about.
     #[must_use]
     pub fn count(&self) -> usize {
         self.added.len() + self.changed.len() + self.removed.len()
     }
 
-    /// Whether nothing is new.
+    /// Returns true if there is no change.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.count() == 0 && !self.everything
     }
 
-    /// The names of all files that it is about.
+    /// Returns the names of all files that it is about.
     pub fn names(&self) -> impl Iterator<Item = &String> {
         self.added.iter().chain(&self.changed).chain(&self.removed)
     }
@@ -661,7 +661,7 @@ impl std::fmt::Debug for Catalogue {
     }
 }
 
-/// The directory of `name`, which may be a directory itself.
+/// Returns the directory of `name`, which may be a directory itself.
 fn folder_of(name: &str) -> &str {
     let whole = name.strip_suffix('/').unwrap_or(name);
     &name[..whole.rfind('/').map_or(0, |at| at + 1)]

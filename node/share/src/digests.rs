@@ -11,18 +11,18 @@
 //!   and beside the description of a file that says the same stamp.
 //! - A file whose stamp was not settled before it was read may change again without
 //!   another stamp. It is read again when its digest is
-//!   asked for again; content by its digest is served meanwhile, and whoever
-//!   receives it checks it.
+//!   asked for again; content by its digest is served meanwhile, and the
+//!   receiver checks it.
 //! - A file that is not short is read by one thread at a time, and at most
 //!   [`READERS_MAX`] of them are read at a time.
 //! - All calls but [`Digests::run`], [`Digests::hash`] and [`Digests::read_soon`] block.
 //! - Nobody waits on the disk's pool for a file that others read: long files are read on
 //!   threads of their own.
 //!
-//! Which files there are and how they changed is the catalogue's knowledge: the
+//! The files and their changes are the catalogue's knowledge: the
 //! background reads what it says is new, and compares all it knows with the
 //! digests every [`PAUSE`]. A file that only got another name keeps its digest.
-//! Whoever asks for a file has its stamp compared.
+//! Each request for a file compares its stamp.
 
 mod content;
 mod store;
@@ -66,7 +66,7 @@ const PAUSE: Duration = Duration::from_secs(300);
 /// The same, once, when files were too young.
 const SHORT_PAUSE: Duration = Duration::from_secs(1);
 
-/// How often new digests are brought to the disk.
+/// The interval at which new digests are written to the disk.
 const SAVE_EVERY: Duration = Duration::from_secs(2);
 
 /// Most files that are read at a time, but for short ones that are asked for.
@@ -78,7 +78,7 @@ const THREADS_MAX: usize = READERS_MAX + 2;
 /// Most files that wait for the background.
 const SOON_MAX: usize = 1_024;
 
-/// How long a file that changed is left alone before it is read.
+/// The time for which a changed file is left alone before it is read.
 const CALM: Duration = Duration::from_millis(300);
 
 /// Pause before a file that could not be read is tried again; doubles up to
@@ -97,12 +97,12 @@ const COMPARED: usize = 4_096;
 /// Size of a read, in bytes.
 const READ: usize = 256 * 1024;
 
-/// What is known of a shared file.
+/// The digests of a shared file.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Known {
     /// Its size in bytes.
     pub size: u64,
-    /// What it was when it was read.
+    /// Its stamp when it was read.
     pub stamp: Stamp,
     /// Its digest.
     pub digest: Digest,
@@ -155,13 +155,13 @@ struct Changed {
     due: BTreeMap<ShareName, Instant>,
     /// Files that could not be read, and the pause before they are tried again.
     failed: BTreeMap<ShareName, Duration>,
-    /// Whether there are more.
+    /// True if there are more.
     too_many: bool,
 }
 
 impl Digests {
-    /// The digests of the files of `catalogue`, with those that an earlier run left in `state`.
-    /// What cannot be read there is computed again.
+    /// Returns the digests of the files of `catalogue`, with those that an earlier run left in `state`.
+    /// An entry that cannot be read there is computed again.
     #[must_use]
     pub fn open(
         catalogue: Arc<Catalogue>,
@@ -187,14 +187,14 @@ impl Digests {
         }
     }
 
-    /// The digest of the file of this name, if it is known. Blocks.
+    /// Returns the digest of the file of this name, if it is known. Blocks.
     #[must_use]
     pub fn known_of(&self, name: &str) -> Option<Digest> {
         let name = ShareName::parse(name).ok()?;
         Some(self.known(&name)?.digest)
     }
 
-    /// The digest of a file that a handler or the catalogue described, if it is
+    /// Returns the digest of a file that a handler or the catalogue described, if it is
     /// known of the bytes that it had then. Does not look at the file, unless it
     /// may have changed without a sign. Blocks.
     #[must_use]
@@ -206,7 +206,7 @@ impl Digests {
         (known.stamp.version() == file.version).then_some(known.digest)
     }
 
-    /// What is known of the file `name`, without reading it.
+    /// Returns the digests of the file `name`, without reading it.
     #[must_use]
     pub fn known(&self, name: &ShareName) -> Option<Known> {
         let known = self.store.get(name)?;
@@ -269,7 +269,7 @@ impl Digests {
         }
     }
 
-    /// Is told of changes: has new bytes read soon, and keeps the digests of files
+    /// Takes up changes: has new bytes read soon, and keeps the digests of files
     /// that have another name. Blocks.
     pub fn changed(&self, news: &ChangeSet) {
         self.store.moved(&news.moved);
@@ -301,7 +301,7 @@ impl Digests {
         }
     }
 
-    /// Reads what is not known, again and again, until `cancel`.
+    /// Reads files without digests, again and again, until `cancel`.
     pub async fn run(self: Arc<Self>, cancel: CancellationToken) {
         let stopper = tokio::spawn(Arc::clone(&self).stop_reading(cancel.clone()));
         let background = tokio::spawn(Arc::clone(&self).look_again_and_again(cancel.clone()));
@@ -317,7 +317,7 @@ impl Digests {
         self.save().await;
     }
 
-    /// Ends what is being read when the node stops.
+    /// Ends readings when the node stops.
     async fn stop_reading(self: Arc<Self>, cancel: CancellationToken) {
         cancel.cancelled().await;
         self.stopping.store(true, Ordering::Release);
@@ -355,7 +355,7 @@ impl Digests {
         }
     }
 
-    /// When the next file that changed is to be read, and whether all are to be
+    /// Returns the time at which the next changed file is to be read, and whether all are to be
     /// looked at.
     fn due(&self) -> (Option<Instant>, bool) {
         let mut changed = lock(&self.changed);
@@ -435,7 +435,7 @@ impl Digests {
         }
     }
 
-    /// Compares all files with their digests, and reads what is not known.
+    /// Compares all files with their digests, and reads those without.
     fn look(self: &Arc<Self>) {
         let (mut read, mut bytes) = (0_u64, 0_u64);
         let mut after = String::new();

@@ -1,4 +1,4 @@
-//! Why a file of the share could not be read or stored.
+//! Errors of reading or storing a file of the share.
 
 use std::{fmt, io, path::PathBuf};
 
@@ -7,7 +7,7 @@ use rustix::io::Errno;
 
 use super::SkipReason;
 
-/// Why a file of the share could not be read or stored.
+/// The error of reading or storing a file of the share.
 #[derive(Debug, thiserror::Error)]
 pub enum ShareError {
     /// The shared directory itself cannot be used.
@@ -15,7 +15,7 @@ pub enum ShareError {
     Directory {
         /// The directory.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         #[source]
         error: io::Error,
     },
@@ -24,7 +24,7 @@ pub enum ShareError {
     Away {
         /// The name of the file.
         name: ShareName,
-        /// What is known of the directory.
+        /// The state of the directory.
         why: String,
     },
     /// The file would configure this node, which only its owner does.
@@ -38,7 +38,7 @@ pub enum ShareError {
     NotShared {
         /// The name of the file.
         name: ShareName,
-        /// Why it is not shared.
+        /// The reason why it is not shared.
         reason: SkipReason,
     },
     /// A file of this name is there already.
@@ -57,7 +57,7 @@ pub enum ShareError {
     /// It changed while it was read.
     #[error("`{0}` changes while it is read")]
     Changed(ShareName),
-    /// What arrived is not as long as it was said to be.
+    /// The temporary file does not have as many bytes as were received.
     #[error("`{name}` is not stored: {found} bytes are there instead of {expected}")]
     Length {
         /// The name of the file.
@@ -72,7 +72,7 @@ pub enum ShareError {
     NoSpace {
         /// The name of the file.
         name: ShareName,
-        /// What the system said.
+        /// The error of the system.
         #[source]
         error: io::Error,
     },
@@ -81,9 +81,9 @@ pub enum ShareError {
     Store {
         /// The name of the file.
         name: ShareName,
-        /// What failed.
+        /// The operation that failed.
         doing: Doing,
-        /// What the system said.
+        /// The error of the system.
         #[source]
         error: io::Error,
     },
@@ -92,7 +92,7 @@ pub enum ShareError {
     Io {
         /// The name of the file.
         name: ShareName,
-        /// What the system said.
+        /// The error of the system.
         #[source]
         error: io::Error,
     },
@@ -107,7 +107,7 @@ pub enum Doing {
     /// Making the temporary.
     #[error("making its temporary file")]
     Begin,
-    /// Reading what is there.
+    /// Reading the present file.
     #[error("reading what is there")]
     Read,
     /// Writing bytes.
@@ -124,7 +124,7 @@ pub enum Doing {
     Sync,
 }
 
-/// An error of the system, with what it means while a file is stored.
+/// An error of the system, with its meaning while a file is stored.
 struct Explained<'e>(&'e io::Error);
 
 impl fmt::Display for Explained<'_> {
@@ -191,7 +191,7 @@ impl ShareError {
         )
     }
 
-    /// The error for `name` that says what `error` of the system means while the
+    /// Returns the error for `name` that `error` of the system stands for while the
     /// file is stored.
     pub(super) fn storing(name: &ShareName, doing: Doing, error: io::Error) -> ShareError {
         let name = name.clone();
@@ -205,7 +205,7 @@ impl ShareError {
     }
 }
 
-/// A symbolic link at the end of a name, or one that leads out of the share.
+/// Returns true for a symbolic link at the end of a name, or one that leads out of the share.
 fn is_link(error: &io::Error) -> bool {
     let code = error.raw_os_error();
     code == Some(Errno::LOOP.raw_os_error())

@@ -1,4 +1,4 @@
-//! What is known of the directories of the share.
+//! The directories of the share, as they were last listed.
 
 use std::{collections::BTreeMap, ops::Bound, time::SystemTime};
 
@@ -13,17 +13,17 @@ pub(super) type Folders = BTreeMap<String, Folder>;
 /// A directory of the share.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub(super) struct Folder {
-    /// What it was before it was listed; nothing if it has to be listed again.
+    /// Its stamp before it was listed; nothing if it has to be listed again.
     pub(super) stamp: Option<FolderStamp>,
     /// Entries that cannot be shared.
     pub(super) skipped: u64,
-    /// What its ignore file was; 0 if there was none.
+    /// The fingerprint of its ignore file; 0 if there was none.
     pub(super) rules: u64,
-    /// Whether the system tells of its changes.
+    /// True if the system reports its changes.
     pub(super) watched: bool,
 }
 
-/// What a directory keeps while nothing appears in it or leaves it.
+/// The stamp of a directory, which stays the same while nothing appears in it or leaves it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) struct FolderStamp {
     pub(super) inode: u64,
@@ -42,20 +42,20 @@ impl FolderStamp {
         }
     }
 
-    /// Whether a change after `now` would show.
+    /// Returns true if a change after `now` would show.
     pub(super) fn is_settled(&self, now: SystemTime) -> bool {
         is_past(self.changed, SETTLED_AFTER, now)
     }
 }
 
-/// The directory that follows `name`, if it is in `within`.
+/// Returns the directory that follows `name`, if it is in `within`.
 pub(super) fn following(folders: &Folders, name: &str, within: &str) -> Option<String> {
     let behind = (Bound::Excluded(name), Bound::Unbounded);
     let (next, _) = folders.range::<str, _>(behind).next()?;
     next.starts_with(within).then(|| next.clone())
 }
 
-/// The directories directly in `name`, by the last parts of their names.
+/// Returns the directories directly in `name`, by the last parts of their names.
 pub(super) fn children(folders: &Folders, name: &str) -> Vec<String> {
     let mut children = Vec::new();
     let mut from = (Bound::Excluded(name.to_owned()), Bound::Unbounded);
@@ -71,7 +71,7 @@ pub(super) fn children(folders: &Folders, name: &str) -> Vec<String> {
     children
 }
 
-/// The directory `name` and all directories in it.
+/// Returns the directory `name` and all directories in it.
 pub(super) fn in_and_below<'f>(
     folders: &'f mut Folders,
     name: &'f str,

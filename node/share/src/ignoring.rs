@@ -1,4 +1,4 @@
-//! What of the directory is not shared, though it could be.
+//! Ignored files: those in the directory that could be shared, and are not.
 //!
 //! # Participants
 //! [`defaults`] are the names that nobody wants to share, and names that begin
@@ -46,7 +46,7 @@ const KEPT_MAX: usize = 10_000;
 /// Most sentences about lines that make no sense.
 const TROUBLES_MAX: usize = 20;
 
-/// What an ignore file says.
+/// The state of an ignore file.
 #[derive(Debug)]
 enum Rules {
     /// Its lines.
@@ -58,14 +58,14 @@ enum Rules {
 /// An ignore file that was read.
 #[derive(Clone, Debug)]
 struct Kept {
-    /// What it was; nothing if a change may not show.
+    /// Its stamp when it was read; nothing if a change may not show.
     stamp: Option<Stamp>,
     rules: Arc<Rules>,
-    /// What is wrong with it.
+    /// The lines of it that are not valid.
     troubles: Vec<String>,
 }
 
-/// Whether something is shared.
+/// The decision whether something is shared.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Verdict {
     /// It is.
@@ -99,7 +99,7 @@ impl Ignoring {
         }
     }
 
-    /// Returns what is wrong with the ignore files that were read, in order of
+    /// Returns the errors in the ignore files that were read, in order of
     /// their names; not more than [`TROUBLES_MAX`] sentences.
     pub(super) fn troubles(&self) -> Vec<String> {
         let kept = lock(&self.kept);
@@ -107,7 +107,7 @@ impl Ignoring {
         troubles.take(TROUBLES_MAX).cloned().collect()
     }
 
-    /// Whether the file `name` may be shared.
+    /// Returns true if the file `name` may be shared.
     pub(super) fn shares(&self, share: &Dir, name: &str) -> bool {
         self.why_not(share, name).is_none()
     }
@@ -138,7 +138,7 @@ impl Ignoring {
         }
     }
 
-    /// The rules that hold in `directory`, empty or with a `/` at its end, if it and all above it may be shared.
+    /// Returns the rules that hold in `directory`, empty or with a `/` at its end, if it and all above it may be shared.
     pub(super) fn shared_chain(&self, share: &Dir, directory: &str) -> Option<Chain> {
         let mut chain = Chain::default();
         chain.enter(self, share, "");
@@ -155,7 +155,7 @@ impl Ignoring {
         Some(chain)
     }
 
-    /// The rules that hold in `directory`: empty, or with a `/` at its end.
+    /// Returns the rules that hold in `directory`: empty, or with a `/` at its end.
     pub(super) fn chain(&self, share: &Dir, directory: &str) -> Chain {
         let mut chain = Chain::default();
         chain.enter(self, share, "");
@@ -165,14 +165,14 @@ impl Ignoring {
         chain
     }
 
-    /// Another number for another ignore file in `directory`; 0 for none.
+    /// Returns a number that differs for another ignore file in `directory`; 0 for none.
     pub(super) fn fingerprint(&self, share: &Dir, directory: &str) -> u64 {
         let directory = self.names.path(share, directory);
         let stamp = stamp(share, &format!("{directory}{IGNORE_FILE}"));
         stamp.map_or(0, |stamp| stamp.version())
     }
 
-    /// What the ignore file in `directory` says now.
+    /// Reads the ignore file in `directory`, or returns the rules that are still valid.
     fn rules(&self, share: &Dir, directory: &str) -> Option<Arc<Rules>> {
         let path = format!("{}{IGNORE_FILE}", self.names.path(share, directory));
         let stamp = match stamp(share, &path) {

@@ -32,7 +32,7 @@ use super::{
     temporary::{is_temporary, random_name},
 };
 
-/// What to do with a file that has the name already.
+/// The treatment of a file that has the name already.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Replace {
     /// Keep it and refuse the new one.
@@ -41,12 +41,12 @@ pub enum Replace {
     Existing,
 }
 
-/// What is known of a file beside its name and its bytes.
+/// The metadata of a file beside its name and its bytes.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct About {
-    /// When its bytes were last changed.
+    /// The time of the last change of its bytes.
     pub modified: Option<SystemTime>,
-    /// Whether those who may read it may run it.
+    /// True if all who may read it may run it.
     pub executable: bool,
 }
 
@@ -71,10 +71,10 @@ pub const INCOMING_MAX: u64 = 16 << 30;
 /// Bytes that a file on its way leaves free on the disk.
 pub const FREE_MIN: u64 = 64 << 20;
 
-/// How often the free space is looked at, in bytes written.
+/// The number of bytes written between two looks at the free space.
 const FREE_LOOK_EVERY: u64 = 16 << 20;
 
-/// How far in the future a time of change may lie; clocks differ.
+/// The greatest distance of a time of change in the future; clocks differ.
 const FUTURE_MAX: Duration = Duration::from_secs(24 * 3600);
 
 /// Attempts to begin while others remove the directories that they made.
@@ -112,7 +112,7 @@ struct Target {
     fate: Fate,
 }
 
-/// What becomes of the temporary when its [`Target`] is dropped.
+/// The fate of the temporary when its [`Target`] is dropped.
 #[derive(Debug)]
 enum Fate {
     /// It is removed.
@@ -123,7 +123,7 @@ enum Fate {
     StaysIf(Arc<AtomicBool>),
 }
 
-/// Which temporary is opened.
+/// The temporary to open.
 enum Temporary<'t> {
     New,
     Kept(&'t str),
@@ -294,7 +294,7 @@ impl Incoming {
         &self.target.temporary
     }
 
-    /// Returns what happens to a file that has the name already.
+    /// Returns the treatment of a file that has the name already.
     #[must_use]
     pub fn replaces(&self) -> Replace {
         self.target.replace
@@ -341,7 +341,7 @@ impl Incoming {
             .map_err(|error| self.failed(Doing::Read, error))
     }
 
-    /// Throws away what is there, and takes the bytes of the file in their
+    /// Discards the bytes so far, and takes the bytes of the file in their
     /// order from now on.
     ///
     /// # Errors

@@ -3,7 +3,7 @@
 //! # Participants
 //! [`Keeper`] runs on a thread of its own. It looks where a hint points
 //! ([`look`]), and, in a [`sweep`], at one directory after the other: at the
-//! start, when hints were lost, and again and again for what no hint told.
+//! start, when hints were lost, and again and again for changes without a hint.
 //!
 //! # Invariants
 //! - What the disk says counts. A lost, late or wrong hint costs time, never a
@@ -55,7 +55,7 @@ use node_wire::name::ShareName;
 /// Time in which hints that belong together are waited for.
 const TOGETHER: Duration = Duration::from_millis(20);
 
-/// How often the directory itself is looked at.
+/// The interval at which the directory itself is checked.
 const ROOT_EVERY: Duration = Duration::from_secs(1);
 
 /// Pause between two sweeps if everything is watched.
@@ -67,7 +67,7 @@ const SWEEP_UNWATCHED: Duration = Duration::from_secs(20);
 /// A sweep pauses for this many times the time that the one before took.
 const SWEEP_REST: u32 = 20;
 
-/// How often files that were too young are looked for.
+/// The interval at which files with too young stamps are checked again.
 const YOUNG_EVERY: Duration = Duration::from_millis(50);
 
 /// Pause before a directory that could not be read is tried again; doubles up to
@@ -77,7 +77,7 @@ const UNREADABLE_PAUSE: Duration = Duration::from_secs(1);
 /// Longest such pause.
 const UNREADABLE_PAUSE_MAX: Duration = Duration::from_secs(60);
 
-/// How often a catalogue that changed is saved.
+/// The interval at which a changed catalogue is saved.
 const SAVE_EVERY: Duration = Duration::from_secs(60);
 
 /// Pause after a panic, which the thread of the library below may have had.
@@ -86,10 +86,10 @@ const AFTER_PANIC: Duration = Duration::from_secs(1);
 /// Time that one step of a sweep takes, about.
 const STEP: Duration = Duration::from_millis(20);
 
-/// What the keeper says about itself.
+/// The status of the keeper.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct KeeperStatus {
-    /// Why not every change is noticed at once; nothing if it is.
+    /// The reason why not every change is noticed at once; nothing if it is.
     pub unwatched: Option<String>,
 }
 
@@ -102,38 +102,38 @@ pub struct Keeper {
     status: Mutex<KeeperStatus>,
     events: Arc<EventLog>,
     rescans: Rescans,
-    /// Whether the directories were looked at since the start.
+    /// True if the directories were scanned since the start.
     looked: watch::Sender<bool>,
 }
 
-/// What the thread of the keeper has.
+/// The state of the keeper's thread.
 struct Running<'k> {
     keeper: &'k Keeper,
     watcher: Option<Box<dyn Watcher>>,
     sweep: Option<Sweep>,
     voice: Voice<'k>,
     elsewhere: Elsewhere,
-    /// Whether there are directories of which nobody tells.
+    /// True if there are directories that no watcher covers.
     is_blind: bool,
-    /// Who waits for the sweep to end.
+    /// The callers that wait for the sweep to end.
     rescans: Vec<Asked>,
     root_looked: Instant,
     swept: Instant,
     sweep_took: Duration,
-    /// When directories that could not be read are tried again, and the pause before.
+    /// The time when directories that could not be read are tried again, and the pause before.
     unreadable_next: Instant,
     unreadable_pause: Duration,
     saved: Instant,
 }
 
 impl Keeper {
-    /// A keeper of `catalogue`, which is saved in `state`.
+    /// Creates a keeper of `catalogue`, which is saved in `state`.
     #[must_use]
     pub fn new(catalogue: Arc<Catalogue>, state: StateDir, events: Arc<EventLog>) -> Arc<Keeper> {
         Keeper::with(catalogue, Some(state), events, Box::new(System))
     }
 
-    /// One that saves nothing and is told nothing.
+    /// Creates a keeper that saves nothing and has no watcher.
     #[cfg(test)]
     pub(super) fn without_state(catalogue: Arc<Catalogue>) -> Arc<Keeper> {
         let watching = Box::new(tests::Memory::default());
@@ -164,7 +164,7 @@ impl Keeper {
         let _ = self.looked.subscribe().wait_for(|looked| *looked).await;
     }
 
-    /// What the keeper says about itself.
+    /// Returns the status of the keeper.
     #[must_use]
     pub fn status(&self) -> KeeperStatus {
         lock(&self.status).clone()
@@ -294,7 +294,7 @@ impl<'k> Running<'k> {
         }
     }
 
-    /// Does what is to be done next, or waits a little.
+    /// Does the next job, or waits a little.
     fn turn(&mut self) {
         let hints = &self.keeper.hints;
         hints.wait(self.rest());
@@ -325,7 +325,7 @@ impl<'k> Running<'k> {
         }
     }
 
-    /// Time until something is to be done without a hint.
+    /// Returns the time until something is to be done without a hint.
     fn rest(&self) -> Duration {
         match &self.sweep {
             Some(sweep) => sweep.rest,
@@ -553,7 +553,7 @@ impl<'k> Running<'k> {
         answer
     }
 
-    /// Looks at the disk, and notes what is there.
+    /// Looks at the disk, and notes the files there.
     fn look(&mut self, work: impl FnOnce(&mut Look<'_>)) -> Looked {
         let mut look = Look::begin(&self.keeper.catalogue, self.watcher.as_deref_mut());
         work(&mut look);
@@ -581,15 +581,15 @@ impl<'k> Running<'k> {
     }
 }
 
-/// What came of a look.
+/// The result of a look.
 #[derive(Debug, Default)]
 struct Looked {
     news: Vec<ChangeSet>,
-    /// Why a directory is not watched.
+    /// The reason why a directory is not watched.
     unwatched: Option<WatchError>,
-    /// Whether there were more directories than time.
+    /// True if there were more directories than time.
     is_unfinished: bool,
-    /// Why the shared directory itself cannot be read.
+    /// The reason why the shared directory itself cannot be read.
     root_failed: Option<std::io::Error>,
 }
 

@@ -2,7 +2,7 @@
 //!
 //! # Participants
 //! [`Share`] holds the directory; [`SharedFile`] is a file opened for reading;
-//! [`Catalogue`] knows what is there, and [`Keeper`] keeps it right;
+//! [`Catalogue`] lists the files, and [`Keeper`] keeps it right;
 //! [`Digests`] knows the digests of the files; [`Incoming`] is a file on its way in, invisible until it is whole.
 //!
 //! # Lifecycle of a stored file
@@ -16,7 +16,7 @@
 //! # Invariants
 //! - A file is named by a [`ShareName`] relative to a directory handle; no path
 //!   is ever joined and opened, so no name and no link leads out of the share.
-//! - Only regular files are opened, listed or stored. A symbolic link is none.
+//! - Only regular files are opened, listed or stored. A symbolic link is not one.
 //! - What is ignored (`ignoring`) is neither listed nor opened, as if it were
 //!   not there. It may be stored: then it is there for the owner alone.
 //! - A temporary has a name that no [`ShareName`] can have, so it is never
@@ -103,7 +103,7 @@ pub struct Share {
     disk: Disk,
 }
 
-/// What the files on their way have in common.
+/// The state that all incoming files share.
 #[derive(Debug)]
 struct Storing {
     siblings: Siblings,
@@ -117,16 +117,16 @@ struct Storing {
 pub struct SharedFile {
     /// The open file, at its start.
     pub file: File,
-    /// What it was when it was opened.
+    /// Its stamp when it was opened.
     pub stamp: Stamp,
     writes: Arc<HiddenWrites>,
 }
 
 impl Share {
-    /// Opens the directory `path` and removes what a killed node left in it.
+    /// Opens the directory `path` and removes the leftovers of a killed node.
     ///
     /// # Errors
-    /// Errors if it is no directory or cannot be read.
+    /// Errors if it is not a directory or cannot be read.
     pub fn open(path: &Path) -> Result<Share, ShareError> {
         Share::with(path, None, &[])
     }
@@ -197,7 +197,7 @@ impl Share {
     /// another one than before. Blocks.
     ///
     /// # Errors
-    /// Errors if there is none that can be read.
+    /// Errors if no such file can be read.
     pub fn accept(&self) -> Result<(), ShareError> {
         self.root.accept().map_err(|error| ShareError::Directory {
             path: self.path().to_owned(),
@@ -217,26 +217,26 @@ impl Share {
         &self.disk
     }
 
-    /// The path under which the directory was opened, for messages.
+    /// Returns the path under which the directory was opened, for messages.
     #[must_use]
     pub fn path(&self) -> &Path {
         self.root.path()
     }
 
-    /// Why nothing is shared now: the directory is not at its path, or cannot be
+    /// Returns the reason why nothing is shared now: the directory is not at its path, or cannot be
     /// read.
     #[must_use]
     pub fn trouble(&self) -> Option<String> {
         self.root.trouble()
     }
 
-    /// Returns what is wrong with the ignore files, one sentence each.
+    /// Returns the errors in the ignore files, one sentence each.
     #[must_use]
     pub fn ignore_troubles(&self) -> Vec<String> {
         self.ignoring.troubles()
     }
 
-    /// Whether a file of this name is shared if it is there: whether it is not
+    /// Returns true if a file of this name would be shared: its name is not
     /// ignored. Blocks.
     #[must_use]
     pub fn shares(&self, name: &ShareName) -> bool {
@@ -256,7 +256,7 @@ impl Share {
         self.root.directory()
     }
 
-    /// The directory, for storing a file in it: the share, and no other that
+    /// Returns the directory, for storing a file in it: the share, and no other that
     /// took its path.
     fn directory_to_store(&self, name: &ShareName) -> Result<Arc<Dir>, ShareError> {
         let directory = self.directory().map_err(|error| ShareError::Away {
@@ -267,7 +267,7 @@ impl Share {
         Ok(directory)
     }
 
-    /// The directory, for reading a file of it that is shared.
+    /// Returns the directory, for reading a file of it that is shared.
     fn directory_of(&self, name: &ShareName) -> Result<Arc<Dir>, ShareError> {
         let directory = self
             .directory()
@@ -279,7 +279,7 @@ impl Share {
         }
     }
 
-    /// Which of the shares of this process it is.
+    /// Returns the number of this share in the process.
     #[must_use]
     pub fn identity(&self) -> u64 {
         self.identity
@@ -315,7 +315,7 @@ impl Share {
         })
     }
 
-    /// The stamp of the file `name`.
+    /// Returns the stamp of the file `name`.
     ///
     /// # Errors
     /// As [`Share::read`].
@@ -332,7 +332,7 @@ impl Share {
         Ok(info(name.as_str().to_owned(), meta))
     }
 
-    /// Returns what a file is, as far as the clock tells.
+    /// Returns the metadata of a file, as far as the clock shows.
     fn meta(&self, file: &OnDisk) -> Meta {
         let stamp = self.writes.stamp(file);
         let settled = stamp.is_settled(SystemTime::now());
@@ -350,7 +350,7 @@ impl Share {
         self.on_disk_in(&*self.directory_of(name)?, name)
     }
 
-    /// The same for a file that is known to be shared.
+    /// Returns the state of a file that is known to be shared.
     fn on_disk_in(&self, directory: &Dir, name: &ShareName) -> Result<OnDisk, ShareError> {
         let metadata = directory
             .symlink_metadata(&*self.names.path(directory, name.as_str()))
@@ -362,7 +362,7 @@ impl Share {
         }
     }
 
-    /// Returns what the file `name` is beside its name and bytes. Blocks.
+    /// Returns the metadata of the file `name` beside its name and bytes. Blocks.
     ///
     /// # Errors
     /// As [`Share::read`].
@@ -381,7 +381,7 @@ impl Share {
         })
     }
 
-    /// Whether something, a file or not, has `name`. Blocks.
+    /// Returns true if something, a file or not, has `name`. Blocks.
     #[must_use]
     pub fn is_taken(&self, name: &ShareName) -> bool {
         let directory = self.directory();
@@ -457,7 +457,7 @@ impl SharedFile {
         })
     }
 
-    /// Returns whether the file still is what it was when it was opened.
+    /// Returns whether the file is unchanged since it was opened.
     ///
     /// # Errors
     /// Errors if the system does not say.

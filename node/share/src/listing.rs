@@ -18,23 +18,23 @@ use super::{
     temporary::is_temporary_part,
 };
 
-/// How a listing went.
+/// The end of a listing.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Listing {
     /// Entries that cannot be shared because of what they are or how they are
-    /// named: links, pipes, devices, names that are no share names or begin with
+    /// named: links, pipes, devices, names that a share cannot have, or that begin with
     /// a dot. What is ignored is not counted.
     pub skipped: u64,
 }
 
-/// What is in one directory and can be shared, in order of the names.
+/// The entries of one directory that can be shared, in order of their names.
 #[derive(Debug, Default)]
 pub(super) struct Listed {
     /// Files, by the last parts of their names.
     pub(super) files: Vec<(String, OnDisk)>,
     /// Directories, by the last parts of their names.
     pub(super) directories: Vec<String>,
-    /// What cannot be shared, in order of the names.
+    /// The entries that cannot be shared, in order of their names.
     pub(super) skipped: Vec<Skipped>,
     /// Temporaries, in use or left behind.
     pub(super) temporaries: Vec<String>,
@@ -161,7 +161,7 @@ impl Share {
     /// vanishes meanwhile is passed over.
     ///
     /// # Errors
-    /// When the shared directory itself cannot be read.
+    /// Errors if the shared directory itself cannot be read.
     pub fn visit(&self, visit: &mut dyn FnMut(&FileInfo) -> Flow) -> io::Result<Listing> {
         let root = self.directory()?;
         let mut walk = Walk {
@@ -212,7 +212,7 @@ impl Walk<'_> {
     }
 }
 
-/// Whether the files of the directory come before the file.
+/// Returns true if the files of the directory come before the file.
 fn is_before(directory: &str, file: &str) -> bool {
     directory.bytes().chain([b'/']).lt(file.bytes())
 }

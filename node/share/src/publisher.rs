@@ -1,4 +1,4 @@
-//! Who hears of changes.
+//! The subscribers to changes.
 //!
 //! A [`Publisher`] calls its subscribers one after the other, on the thread that publishes; they take no longer than
 //! a few statements. A [`Subscription`] ends when it is dropped, so that a subscriber never outlives its owner.

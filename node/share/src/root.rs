@@ -1,7 +1,7 @@
 //! The shared directory itself: which one is held, and whether it is still the
 //! one at its path.
 //!
-//! What is shared is one directory, and not whatever is at the path: a mount
+//! One directory is shared, and not just any at the path: a mount
 //! point without its disk, or a disk in place of another, is not the share. Its
 //! identity is kept in the state directory. When the directory at the path is
 //! not that one, the share is away, until it is back or the owner accepts the
@@ -51,13 +51,13 @@ struct Held {
     /// Nothing while the share is away.
     directory: Option<Arc<Dir>>,
     identity: Identity,
-    /// Why nothing is shared now.
+    /// The reason why nothing is shared now.
     trouble: Option<String>,
-    /// What was not told yet.
+    /// The change that was not reported yet.
     untold: Option<RootNews>,
 }
 
-/// What tells a directory from all others, also after a restart of the machine.
+/// The identity of a directory, which differs from all others, also after a restart of the machine.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 struct Identity {
     /// Number of its device, which may be another one after a restart.
@@ -65,7 +65,7 @@ struct Identity {
     /// Number of its file system; 0 if it has none.
     file_system: u64,
     inode: u64,
-    /// When it was made, in nanoseconds since 1970, if the system knows.
+    /// The time of its birth, in nanoseconds since 1970, if the system knows.
     born: Option<u64>,
 }
 
@@ -77,7 +77,7 @@ struct Marker {
     identity: Identity,
 }
 
-/// What became of the directory.
+/// A change of the directory's state.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) enum RootNews {
     /// It is there, as before.
@@ -111,13 +111,13 @@ impl Identity {
         }
     }
 
-    /// Whether both are the same directory, as long as nothing is mounted
+    /// Returns true if both are the same directory, as long as nothing is mounted
     /// meanwhile.
     fn is_now(&self, there: &Identity) -> bool {
         (self.device, self.inode, self.born) == (there.device, there.inode, there.born)
     }
 
-    /// Whether both are the same directory, maybe after a restart.
+    /// Returns true if both are the same directory, maybe after a restart.
     fn is_same(&self, there: &Identity) -> bool {
         self.inode == there.inode
             && match (self.born, there.born) {
@@ -247,7 +247,7 @@ impl Root {
     /// Shares the directory that is at the path now, whichever it is.
     ///
     /// # Errors
-    /// Errors if there is none that can be read.
+    /// Errors if no directory can be read.
     pub(super) fn accept(&self) -> io::Result<()> {
         let (directory, identity) = self.open_there()?;
         {

@@ -21,7 +21,7 @@ use node_wire::name::{ShareName, composed};
 use super::{ShareError, disk_names::DiskNames, error::Doing};
 use node_base::{clock::now, sync::lock};
 
-/// How long the names of a directory are kept.
+/// The time that the names of a directory are kept.
 const KEPT_FOR: Duration = Duration::from_secs(2);
 
 /// Most names that are kept.
@@ -148,7 +148,7 @@ impl Siblings {
         Ok(found)
     }
 
-    /// Keeps what was read, in place of what was read before or first.
+    /// Keeps the names that were read, in place of those read before or first.
     fn keep(&self, names: Names) {
         let mut kept = lock(&self.0);
         kept.retain(|other| other.directory != names.directory);

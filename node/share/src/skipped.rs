@@ -1,4 +1,4 @@
-//! What is in the directory and is not shared because of its name or kind.
+//! Entries of the directory that are not shared because of their name or kind.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use node_wire::{limits::NAME_PARTS_MAX, name::NameError};
 
 use super::ignoring::IGNORE_FILE;
 
-/// Why something in the directory is not shared.
+/// The reason why something in the directory is not shared.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum SkipReason {
     /// Its name cannot be a name in a share.
@@ -37,7 +37,7 @@ pub struct Skipped {
     /// Its path in the share, as far as it is Unicode; a directory has a `/` at
     /// its end.
     pub name: String,
-    /// Why it is not shared.
+    /// The reason why it is not shared.
     pub reason: SkipReason,
 }
 

@@ -1,4 +1,4 @@
-//! What "unchanged" means.
+//! The stamp of a file, by which an unchanged one is recognised.
 //!
 //! # Participants
 //! A [`Stamp`] is what a file keeps while nobody changes it. [`HiddenWrites`]
@@ -10,7 +10,7 @@
 //!   it back. So it decides, and the time that programs set decides nothing alone.
 //! - A stamp that is younger than [`SETTLED_AFTER`] may be that of the next change
 //!   as well. What was read under it is not relied on.
-//! - The number of the device is no part of it: it is another one after a restart
+//! - The number of the device is not in it: it changes with a restart
 //!   of the machine, and all files would be read again for nothing.
 
 use std::{
@@ -35,23 +35,23 @@ const HIDDEN_MAX: usize = 4_096;
 /// Stands for a time that is not known, or too far away.
 pub(crate) const NO_TIME: i64 = i64::MIN;
 
-/// What a file must keep, or it is another one.
+/// The properties that stay the same while a file is unchanged.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub struct Stamp {
     /// Size in bytes.
     pub size: u64,
-    /// Which file of the disk it is; another one may have taken its name.
+    /// The number of the file on its disk; another one may have taken its name.
     pub inode: u64,
     /// Time of the last change as programs see and set it, nanoseconds since 1970.
     pub(crate) modified: i64,
     /// Time of the last change as the system saw it, the same.
     pub(crate) changed: i64,
-    /// When a write was told that shows in nothing else, as [`tick`] counts; 0 if
+    /// The time of a reported write that shows in nothing else, as [`tick`] counts; 0 if
     /// none was.
     pub(crate) told: u32,
 }
 
-/// What the disk says of a file.
+/// The state of a file on the disk.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct OnDisk {
     stamp: Stamp,
@@ -120,7 +120,7 @@ pub(crate) fn is_past(time: i64, least: Duration, now: SystemTime) -> bool {
 }
 
 impl OnDisk {
-    /// Returns what the disk says of it, hidden writes left out.
+    /// Returns the stamp by the word of the disk, hidden writes left out.
     pub(crate) fn shown(&self) -> Stamp {
         self.stamp
     }
@@ -226,7 +226,7 @@ fn time(nanoseconds: i64) -> Option<SystemTime> {
 pub(crate) mod tests {
     use super::*;
 
-    /// The stamp of a file of so many bytes that was changed long ago.
+    /// Returns the stamp of a file of so many bytes that was changed long ago.
     pub(crate) const fn of_size(size: u64) -> Stamp {
         Stamp {
             size,
@@ -237,7 +237,7 @@ pub(crate) mod tests {
         }
     }
 
-    /// A file of one byte with so many names.
+    /// Returns a file of one byte with so many names.
     pub(crate) fn linked(inode: u64, links: u64) -> OnDisk {
         let stamp = Stamp {
             inode,

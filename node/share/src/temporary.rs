@@ -44,7 +44,7 @@ pub(super) struct Temporaries {
 }
 
 impl Temporaries {
-    /// The temporaries in `kept` stay until they are taken up.
+    /// Creates the table; the temporaries in `kept` stay until they are taken up.
     pub(super) fn new(kept: &[String]) -> Temporaries {
         Temporaries {
             in_use: Mutex::new(kept.iter().cloned().collect()),
@@ -99,7 +99,7 @@ impl Temporaries {
         removed
     }
 
-    /// The same for a temporary of an earlier run.
+    /// Removes a temporary of an earlier run.
     pub(super) fn remove_old(&self, share: &Dir, path: &str) -> io::Result<()> {
         self.made_for(path);
         self.remove(share, path)
@@ -140,7 +140,7 @@ impl Temporaries {
     }
 }
 
-/// When a file was last changed, its name and permissions included.
+/// Returns the time of the last change to a file, its name and permissions included.
 fn changed(metadata: &cap_std::fs::Metadata) -> Option<SystemTime> {
     let seconds = u64::try_from(metadata.ctime()).ok()?;
     let nanoseconds = u32::try_from(metadata.ctime_nsec()).ok()?;
@@ -155,7 +155,7 @@ pub(super) fn random_name(made: usize) -> io::Result<String> {
     Ok(format!("{TEMPORARY_PREFIX}{random:016x}{made:x}"))
 }
 
-/// Whether the last part of `path` is the name of a temporary, and the path
+/// Returns true if the last part of `path` is the name of a temporary, and the path
 /// stays in the share.
 pub(super) fn is_temporary(path: &str) -> bool {
     let (folder, last) = match path.rsplit_once('/') {
@@ -166,7 +166,7 @@ pub(super) fn is_temporary(path: &str) -> bool {
         && folder.is_none_or(|folder| ShareName::parse(&composed(folder)).is_ok())
 }
 
-/// Whether `last`, a part of a path, is the name of a temporary.
+/// Returns true if `last`, a part of a path, is the name of a temporary.
 pub(super) fn is_temporary_part(last: &str) -> bool {
     last.strip_prefix(TEMPORARY_PREFIX).is_some_and(|suffix| {
         (1..=SUFFIX_MAX).contains(&suffix.len())
@@ -174,7 +174,7 @@ pub(super) fn is_temporary_part(last: &str) -> bool {
     })
 }
 
-/// How many directories above the temporary at `path` were made for it.
+/// Returns the number of directories above the temporary at `path` that were made for it.
 fn levels(path: &str) -> usize {
     let suffix = path.rsplit_once(TEMPORARY_PREFIX).map(|(_, suffix)| suffix);
     suffix
@@ -183,7 +183,7 @@ fn levels(path: &str) -> usize {
         .map_or(0, |levels| levels as usize)
 }
 
-/// The directories above `path`, from the lowest up.
+/// Returns the directories above `path`, from the lowest up.
 fn folders_of(path: &str) -> impl Iterator<Item = &str> {
     let above = path.rmatch_indices('/');
     above.map(|(at, _)| &path[..at])

@@ -1,4 +1,4 @@
-//! Being told of changes in the directory.
+//! Reports of changes in the directory.
 //!
 //! # Participants
 //! A [`Watcher`] watches directories, one by one, and gives [`Hints`]; the one
@@ -27,7 +27,7 @@ pub(super) use self::{
     system::System,
 };
 
-/// Why a directory is not watched.
+/// The reason why a directory is not watched.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub(super) enum WatchError {
     /// The system lets us watch no more of them.
@@ -36,7 +36,7 @@ pub(super) enum WatchError {
     /// It is not there.
     #[error("it is not there")]
     Gone,
-    /// Its file system tells of no changes that others make.
+    /// Its file system reports no changes that others make.
     #[error(
         "{} is on {kind}, which tells of no changes that are made elsewhere: it is looked at every 20 s, and by `ctl rescan`",
         place(name)
@@ -44,7 +44,7 @@ pub(super) enum WatchError {
     Silent {
         /// The directory; empty for the share itself.
         name: String,
-        /// What the file system is called.
+        /// The name of the file system.
         kind: String,
     },
     /// Too many files have several names.
@@ -61,7 +61,7 @@ fn place(name: &str) -> &str {
     if name.is_empty() { "the share" } else { name }
 }
 
-/// What to do about the limit.
+/// Returns advice about the limit.
 pub(super) fn raise() -> &'static str {
     if cfg!(target_os = "linux") {
         "; raise it with: sysctl fs.inotify.max_user_watches=1048576 (and fs.inotify.max_user_instances=1024)"
@@ -72,7 +72,7 @@ pub(super) fn raise() -> &'static str {
 
 /// Watches directories.
 pub(super) trait Watcher: Send {
-    /// Watches what is directly in the directory at `path`; again, if it is
+    /// Watches the entries directly in the directory at `path`; again, if it is
     /// watched already.
     ///
     /// # Errors
@@ -82,7 +82,7 @@ pub(super) trait Watcher: Send {
 
 /// Makes watchers.
 pub(super) trait Watching: Send + Sync {
-    /// A watcher that gives hints about what is below `root`.
+    /// Returns a watcher that gives hints about what is below `root`.
     ///
     /// # Errors
     /// [`WatchError`] when the system has none for us.
@@ -92,10 +92,10 @@ pub(super) trait Watching: Send + Sync {
         hints: &std::sync::Arc<Hints>,
     ) -> Result<Box<dyn Watcher>, WatchError>;
 
-    /// Returns what is mounted below `root`, in order of the names.
+    /// Returns the mounts below `root`, in order of the names.
     fn mounts(&self, root: &Path) -> Vec<Mount>;
 
-    /// Returns what the file system of an open directory is called, if it tells of no
+    /// Returns the name of the file system of an open directory, if it reports no
     /// changes that others make.
     fn silent(&self, directory: &Dir) -> Option<String>;
 }

@@ -1,4 +1,4 @@
-//! How many calls run at a time.
+//! A limit on the number of calls that run at a time.
 //!
 //! jsonrpsee starts a task for each message of a WebSocket without asking how
 //! many there are. This layer lets a few run and has the others wait.

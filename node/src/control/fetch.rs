@@ -22,7 +22,7 @@ use tokio::time::timeout;
 
 use super::{Owner, bad_name};
 
-/// How long `fetch.wait` waits if it is not said.
+/// The time that `fetch.wait` waits if none is given.
 const WAIT_SECONDS: u32 = 10;
 
 #[async_trait]
@@ -198,7 +198,7 @@ fn named_error(typed: &str, error: &NamedError) -> ApiError {
     }
 }
 
-/// The fetches of a name, or of `blake3:` and a digest.
+/// Returns the fetches of a name, or of `blake3:` and a digest.
 fn named(name: &str) -> Result<DropWhich, ApiError> {
     if let Some(digest) = content(name)? {
         return Ok(DropWhich::Content(digest));
@@ -307,7 +307,7 @@ fn describe(status: &JobStatus) -> FetchStatus {
     }
 }
 
-/// What a caller may do about an error of a fetch.
+/// Returns the error of the API for an error of a fetch.
 fn api_error(error: &FetchError) -> ApiError {
     let code = match error {
         FetchError::NotFound { .. } => ErrorCode::NotFound,

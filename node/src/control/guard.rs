@@ -1,4 +1,4 @@
-//! Who may speak at all.
+//! Authentication of requests to the control server.
 //!
 //! A request passes if it comes under a loopback host name, from no web page,
 //! and with the secret. The checks come before anything of the body is read,
@@ -7,7 +7,7 @@
 use http::{HeaderMap, HeaderName, StatusCode, header};
 use node_base::secret::Secret;
 
-/// Why a request does not pass.
+/// The reason why a request does not pass.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Refused {
     /// Not one `Host`, or one that is not this machine: a name that somebody
@@ -36,14 +36,19 @@ impl Refused {
     }
 }
 
-/// Whether a request with these headers passes.
-pub(super) fn check(headers: &HeaderMap, secret: &Secret) -> Result<(), Refused> {
+/// Checks that a request with these headers comes to this machine and from no web page.
+pub(super) fn check_sender(headers: &HeaderMap) -> Result<(), Refused> {
     if !only(headers, header::HOST).is_some_and(is_loopback) {
         return Err(Refused::Host);
     }
     if headers.contains_key(header::ORIGIN) {
         return Err(Refused::Origin);
     }
+    Ok(())
+}
+
+/// Checks that a request with these headers shows the secret.
+pub(super) fn check_secret(headers: &HeaderMap, secret: &Secret) -> Result<(), Refused> {
     let bearer = only(headers, header::AUTHORIZATION).and_then(bearer);
     if bearer.is_some_and(|presented| secret.matches(presented.as_bytes())) {
         Ok(())
@@ -52,14 +57,14 @@ pub(super) fn check(headers: &HeaderMap, secret: &Secret) -> Result<(), Refused>
     }
 }
 
-/// What stands behind `Bearer`, in any case (RFC 9110, 11.1).
+/// Returns the token behind `Bearer`, in any case (RFC 9110, 11.1).
 fn bearer(value: &str) -> Option<&str> {
     let (scheme, presented) = value.split_once(' ')?;
     let is_bearer = scheme.eq_ignore_ascii_case("bearer");
     is_bearer.then(|| presented.trim_start_matches(' '))
 }
 
-/// The value of a header that is there exactly once.
+/// Returns the value of a header that is there exactly once.
 fn only(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
     let mut values = headers.get_all(name).iter();
     match (values.next(), values.next()) {

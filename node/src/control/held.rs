@@ -61,7 +61,7 @@ impl Door {
 }
 
 impl Place {
-    /// The connection has shown the secret.
+    /// Notes that the connection has shown the secret.
     ///
     /// # Errors
     /// Errors if the owner has no place left.

@@ -30,7 +30,7 @@ const TEXT: u8 = 0x1;
 const CONTROL: u8 = 0x8;
 const MASKED: u8 = 0x80;
 const LENGTH: u8 = 0x7f;
-/// What stands for a length in the two or eight bytes that follow.
+/// The marks of a length in the two or eight bytes that follow.
 const LENGTH_16: u8 = 126;
 const LENGTH_64: u8 = 127;
 
@@ -90,18 +90,18 @@ where
 struct Way<'a> {
     /// Longest message that is gathered, in bytes; a longer one passes as it is.
     most: u64,
-    /// Whether frames of this direction are masked.
+    /// True if frames of this direction are masked.
     masked: bool,
-    /// Whether the message that begins now is to be gathered.
+    /// Decides whether the message that begins now is to be gathered.
     gathers: &'a (dyn Fn() -> bool + Sync),
-    /// What becomes of a message; nothing if it stays as it is.
+    /// Changes a message; nothing if it stays as it is.
     change: &'a (dyn Fn(&[u8]) -> Option<Vec<u8>> + Sync),
 }
 
 /// A message of which some frames are here.
 #[derive(Default)]
 struct Message {
-    /// Whether it is gathered; otherwise its frames pass as they come.
+    /// True if it is gathered; otherwise its frames pass as they come.
     is_gathered: bool,
     /// Its frames as they came.
     frames: Vec<u8>,
@@ -168,7 +168,7 @@ impl Message {
 struct Head {
     is_final: bool,
     opcode: u8,
-    /// Zeros if there is none.
+    /// Zeros if the frame has none.
     mask: [u8; 4],
     length: u64,
     /// As it came.
@@ -225,7 +225,7 @@ async fn more<const N: usize>(
     Ok(bytes)
 }
 
-/// A whole message in one frame. A mask of zeros is one: nothing lies between this and jsonrpsee that a mask protects.
+/// Returns a whole message in one frame. A mask of zeros is one: nothing lies between this and jsonrpsee that a mask protects.
 fn frame(text: &[u8], masked: bool) -> Vec<u8> {
     let mask_bit = if masked { MASKED } else { 0 };
     let mut frame = vec![FINAL | TEXT];
@@ -251,7 +251,7 @@ fn frame(text: &[u8], masked: bool) -> Vec<u8> {
 mod tests {
     use super::*;
 
-    /// What comes out of one direction.
+    /// Returns the output of one direction.
     async fn passed(frames: &[Vec<u8>], most: u64) -> Vec<u8> {
         let way = Way {
             most,
@@ -264,7 +264,7 @@ mod tests {
         out
     }
 
-    /// A frame with a mask.
+    /// Returns a frame with a mask.
     fn masked(first: u8, text: &[u8]) -> Vec<u8> {
         let mask = [1, 2, 3, 4];
         let mut frame = frame(text, true);

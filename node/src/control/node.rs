@@ -5,13 +5,14 @@ use std::{process, sync::Arc};
 use jsonrpsee::core::{RpcResult, async_trait};
 use node_api::{
     error::{ApiError, ErrorCode},
-    node::{IndexStatus, NodeServer, NodeStatus, UnreadableEntry},
+    node::{Check, IndexStatus, NodeServer, NodeStatus, UnreadableEntry},
 };
 use node_base::events::unix_millis;
 use node_wire::{PeerUrl, scope::Scope};
 use plugin_api::IndexStatus as Progress;
 
-use super::{Owner, broken};
+use super::{Owner, broken, doctor};
+use crate::log::{self, LogError};
 
 #[async_trait]
 impl NodeServer for Owner {
@@ -51,6 +52,26 @@ impl NodeServer for Owner {
         })
     }
 
+    async fn doctor(&self) -> RpcResult<Vec<Check>> {
+        Ok(doctor::checks(self).await)
+    }
+
+    async fn log_level(&self, levels: Option<String>) -> RpcResult<String> {
+        let is_change = levels.is_some();
+        let now = log::levels(levels.as_deref());
+        let now = now.map_err(|error| match error {
+            LogError::Levels(_) => ApiError::new(ErrorCode::Usage, error.to_string()),
+            _ => ApiError::new(ErrorCode::Failed, error.to_string()),
+        })?;
+        if is_change {
+            tracing::info!(
+                levels = now,
+                "what is logged was changed as the owner asked"
+            );
+        }
+        Ok(now)
+    }
+
     async fn renew_secret(&self) -> RpcResult<bool> {
         let (renewal, disk) = (self.renewal.clone(), self.node.disk());
         let renewed = disk.run(move || renewal.renew()).await;
@@ -66,12 +87,12 @@ impl NodeServer for Owner {
     }
 }
 
-/// What lets others reach a node.
+/// Advice on letting others reach a node.
 pub(super) const REACH_CURE: &str =
     "start it with `--listen :4242`, or with `--url URL` if others reach it under a URL";
 
-/// Who does not reach a node that is at this URL.
-fn reach(url: &PeerUrl) -> Option<String> {
+/// Describes the peers that cannot reach a node at this URL, if any.
+pub(super) fn reach(url: &PeerUrl) -> Option<String> {
     let is_here = Scope::of_host(url) == Scope::Machine;
     is_here.then(|| format!("only programs of this machine reach this node; {REACH_CURE}"))
 }

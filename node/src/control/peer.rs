@@ -95,6 +95,15 @@ fn parse(text: &str) -> Result<PeerUrl, ApiError> {
     })
 }
 
+/// Returns whether a peer answers.
+pub(super) fn state(entry: &PeerEntry) -> PeerState {
+    match (&entry.last_error, entry.last_answer) {
+        (Some(_), _) => PeerState::Failing,
+        (None, Some(_)) => PeerState::Up,
+        (None, None) => PeerState::New,
+    }
+}
+
 fn describe(entry: &PeerEntry) -> Peer {
     Peer {
         url: entry.url.as_str().to_owned(),
@@ -109,11 +118,7 @@ fn describe(entry: &PeerEntry) -> Peer {
             Some(node_transport::PeerKind::Sixhop) => PeerKind::Sixhop,
             Some(node_transport::PeerKind::Book) => PeerKind::Chapter,
         },
-        state: match (&entry.last_error, entry.last_answer) {
-            (Some(_), _) => PeerState::Failing,
-            (None, Some(_)) => PeerState::Up,
-            (None, None) => PeerState::New,
-        },
+        state: state(entry),
         source: match entry.source {
             KnownFrom::Settings => PeerSource::Settings,
             KnownFrom::Saved => PeerSource::Saved,

@@ -50,7 +50,7 @@ fn of_handler(handler: &dyn Handler) -> Plugin {
     }
 }
 
-/// A handler that this node does not have.
+/// Returns a handler that this node does not have.
 fn of_peers_alone(name: String, peers: &[PeerUrl]) -> Plugin {
     Plugin {
         prefix: Some(name),

@@ -1,6 +1,6 @@
 //! Renewing the secret.
 
-use std::sync::Arc;
+use std::{path::Path, sync::Arc};
 
 use node_base::{
     secret::{Secret, SecretError},
@@ -8,7 +8,7 @@ use node_base::{
 };
 use tokio::sync::watch;
 
-/// The secret of a node, where it is kept, and who is told when it is renewed.
+/// The secret of a node, its file, and the listeners to its renewal.
 #[derive(Clone, Debug)]
 pub struct Renewal {
     secret: Secret,
@@ -17,7 +17,7 @@ pub struct Renewal {
 }
 
 impl Renewal {
-    /// Creates what renews `secret`, which is kept in `state`.
+    /// Creates the renewal of `secret`, which is kept in `state`.
     #[must_use]
     pub fn new(secret: Secret, state: StateDir) -> Renewal {
         let renewals = Arc::new(watch::Sender::new(0));
@@ -38,7 +38,12 @@ impl Renewal {
         Ok(())
     }
 
-    /// The secret as it is now and will be.
+    /// Returns the state directory, where the secret is.
+    pub(super) fn state(&self) -> &Path {
+        self.state.path()
+    }
+
+    /// Returns the secret as it is now and will be.
     pub(super) fn secret(&self) -> Secret {
         self.secret.clone()
     }

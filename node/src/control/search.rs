@@ -173,7 +173,7 @@ impl Owner {
         }
     }
 
-    /// The hits, with the digests that are known.
+    /// Returns the hits, with the digests that are known.
     async fn describe(&self, handler: String, news: SearchEvent) -> Result<Vec<Hit>, ApiError> {
         match news {
             SearchEvent::There(holder) => Ok(answer::from_peer(holder, &handler)),

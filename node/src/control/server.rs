@@ -45,8 +45,14 @@ use super::{
     guard::{self, Refused},
     held::{Door, Held, Place},
     ids::Ids,
-    messages,
+    messages, metrics,
 };
+
+/// Path of the figures.
+const METRICS: &str = "/metrics";
+
+/// Path that says whether the node can do its work, without the secret.
+const HEALTH: &str = "/healthz";
 
 /// Connections of a listener at a time.
 const CONNECTIONS: AdmissionLimits = AdmissionLimits {
@@ -54,7 +60,7 @@ const CONNECTIONS: AdmissionLimits = AdmissionLimits {
     owners: 64,
 };
 
-/// How long connections go on when the secret was renewed, so that whoever asked for it has the answer.
+/// The time that connections go on after the secret was renewed, so that the caller has the answer.
 const RENEWED_TIME: Duration = Duration::from_millis(250);
 
 /// Longest body of a request, in bytes.
@@ -101,7 +107,7 @@ pub struct ControlServer {
     accepting: JoinHandle<()>,
 }
 
-/// Where controllers connect.
+/// The listeners for controllers.
 #[derive(Debug)]
 pub struct ControlListeners {
     /// The socket in the state directory, if the system has one.
@@ -110,19 +116,20 @@ pub struct ControlListeners {
     pub port: TcpListener,
 }
 
-/// What serves a connection.
+/// The parts that serve a connection.
 #[derive(Clone)]
 struct Serving {
+    owner: Owner,
     methods: Methods,
     secret: Secret,
     stop: StopHandle,
     places: Places,
     ids: Ids,
-    /// What goes on for the connections.
+    /// The tasks of the connections.
     tasks: TaskTracker,
 }
 
-/// What accepts connections.
+/// The parts that accept connections.
 struct Accepting {
     serving: Serving,
     tasks: TaskTracker,
@@ -135,7 +142,7 @@ struct Accepting {
 }
 
 impl ControlServer {
-    /// Serves `owner` to those who know `secret`.
+    /// Serves `owner` to clients that know `secret`.
     ///
     /// # Errors
     /// Errors if the system has no random numbers.
@@ -149,7 +156,8 @@ impl ControlServer {
             renewals: owner.renewal.subscribe(),
             serving: Serving {
                 secret: owner.renewal.secret(),
-                methods: owner.methods().into(),
+                methods: owner.clone().methods().into(),
+                owner,
                 stop,
                 places: Places::new(),
                 ids: Ids::new().map_err(std::io::Error::other)?,
@@ -168,7 +176,7 @@ impl ControlServer {
         })
     }
 
-    /// The address on which it listens.
+    /// Returns the address on which it listens.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
@@ -299,9 +307,20 @@ async fn answer(
     cut: CancellationToken,
     request: Request<Incoming>,
 ) -> Result<Response<HttpBody>, Infallible> {
-    if let Err(refused) = guard::check(request.headers(), &serving.secret) {
+    let path = request.uri().path();
+    let checked = guard::check_sender(request.headers()).and_then(|()| match path {
+        HEALTH => Ok(()),
+        _ => guard::check_secret(request.headers(), &serving.secret),
+    });
+    if let Err(refused) = checked {
         tracing::warn!(?refused, "a control request is refused");
         return Ok(refusal(refused));
+    }
+    if path == HEALTH {
+        return Ok(match *request.method() {
+            Method::GET | Method::HEAD => health(&serving.owner),
+            _ => status_only(StatusCode::METHOD_NOT_ALLOWED),
+        });
     }
     if place.prove().is_err() {
         return Ok(status_only(StatusCode::SERVICE_UNAVAILABLE));
@@ -309,6 +328,9 @@ async fn answer(
     if ws::is_upgrade_request(&request) {
         let answered = web_socket(&serving, cut, request).await;
         return Ok(answered.unwrap_or_else(|error| broke(&error.into())));
+    }
+    if path == METRICS && [Method::GET, Method::HEAD].contains(request.method()) {
+        return Ok(figures(metrics::text(&serving.owner).await));
     }
     if request.method() != Method::POST {
         return Ok(only_post());
@@ -368,7 +390,7 @@ async fn call(serving: &Serving, parts: Parts, body: Bytes) -> Response<HttpBody
     answered.unwrap_or_else(|error| broke(&error))
 }
 
-/// The answer with the ids as they were written.
+/// Returns the answer with the ids as they were written.
 async fn restored(ids: &Ids, answered: Response<HttpBody>) -> Result<Response<HttpBody>, BoxError> {
     let (mut parts, body) = answered.into_parts();
     let answer = body.collect().await?.to_bytes();
@@ -435,6 +457,32 @@ async fn web_socket(
 
 async fn until_cut(cut: CancellationToken, task: impl Future) {
     drop(cut.run_until_cancelled_owned(task).await);
+}
+
+/// Says whether the node can do its work. Strangers of this machine may ask, so it says no more than that.
+fn health(owner: &Owner) -> Response<HttpBody> {
+    let (status, text) = if owner.node.share().trouble().is_none() {
+        (StatusCode::OK, "ok\n")
+    } else {
+        (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "the shared directory cannot be used; `ctl status` says why\n",
+        )
+    };
+    let mut response = status_only(status);
+    *response.body_mut() = HttpBody::new(Full::new(Bytes::from_static(text.as_bytes())));
+    let text = HeaderValue::from_static("text/plain; charset=utf-8");
+    response.headers_mut().insert(header::CONTENT_TYPE, text);
+    response
+}
+
+fn figures(text: String) -> Response<HttpBody> {
+    let mut response = Response::new(HttpBody::new(Full::new(Bytes::from(text))));
+    let headers = response.headers_mut();
+    let content_type = HeaderValue::from_static(metrics::CONTENT_TYPE);
+    headers.insert(header::CONTENT_TYPE, content_type);
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
 }
 
 fn only_post() -> Response<HttpBody> {

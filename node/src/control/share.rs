@@ -159,7 +159,7 @@ impl ShareServer for Owner {
     }
 }
 
-/// A page of all files.
+/// Returns a page of all files.
 fn page(
     catalogue: &Catalogue,
     after: Option<&str>,
@@ -184,7 +184,7 @@ fn page(
     })
 }
 
-/// A page of the files that match a pattern.
+/// Returns a page of the files that match a pattern.
 fn matching(
     files: &Arc<dyn Files>,
     handlers: &Handlers,
@@ -239,7 +239,7 @@ fn unreadable(error: &std::io::Error) -> ApiError {
     )
 }
 
-/// Says why there is no shared file `name`.
+/// Returns the error for the lack of a shared file `name`.
 fn absent(share: &Share, name: ShareName) -> ShareError {
     match share.why_not(&name) {
         Some(reason) => ShareError::NotShared { name, reason },

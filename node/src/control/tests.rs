@@ -1,9 +1,9 @@
-//! Tests of the control server: the contract against what is served.
+//! Tests of the control server: the contract against the served methods.
 
 use std::collections::BTreeSet;
 
 use node_api::openrpc;
-use node_base::{secret::Secret, state::StateDir};
+use node_base::{schedule::RateSchedule, secret::Secret, state::StateDir};
 use node_core::{
     handlers::Extensions,
     node::{NodeOptions, NodeSettings},
@@ -23,8 +23,8 @@ async fn owner(home: &std::path::Path) -> Owner {
             allow_hosts: Vec::new(),
             peers: Vec::new(),
             cache_size: 0,
-            upload_rate: 0,
-            download_rate: 0,
+            upload_rate: RateSchedule::default(),
+            download_rate: RateSchedule::default(),
         },
         secret,
         state,

@@ -9,7 +9,7 @@ use std::{
 use node_wire::peer_url::PORT_DEFAULT;
 use serde::Deserialize;
 
-/// Where to listen for peers: `ADDR:PORT`, `NAME:PORT`, `:PORT` for all addresses, or
+/// The address to listen on for peers: `ADDR:PORT`, `NAME:PORT`, `:PORT` for all addresses, or
 /// without a port, which then is [`PORT_DEFAULT`].
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq)]
 #[serde(try_from = "String")]
@@ -25,16 +25,16 @@ enum Host {
     Name(String),
 }
 
-/// A text that is no address to listen on.
+/// The error of a text that is not an address to listen on.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("no address to listen on; such are 127.0.0.1:4242, localhost:4242, :4242 and 0.0.0.0")]
 pub struct NoListenAddress;
 
 impl ListenAddress {
-    /// The address that is meant.
+    /// Returns the address of this machine that the text means.
     ///
     /// # Errors
-    /// When it is a name that has no address.
+    /// Errors if it is a name that has no address.
     pub fn resolve(&self) -> io::Result<SocketAddr> {
         match &self.host {
             Host::Address(address) => Ok(SocketAddr::new(*address, self.port)),

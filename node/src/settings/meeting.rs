@@ -1,4 +1,4 @@
-//! How nodes are met that nobody named.
+//! Settings of the ways to meet nodes that nobody named.
 
 use node_wire::escaped;
 
@@ -11,14 +11,14 @@ pub(super) const NETWORK_MAX: usize = 255;
 /// Most nodes of a DHT to begin with.
 const BOOTSTRAP_MAX: usize = 64;
 
-/// How nodes are met that nobody named.
+/// The ways to meet nodes that nobody named.
 #[derive(Clone, Debug)]
 pub struct Meeting {
-    /// Whether nodes of the local network are met.
+    /// The setting of mDNS for the local network.
     pub mdns: Mdns,
     /// The network whose nodes are met through the DHT.
     pub network: Option<String>,
-    /// Whether the files of the share are announced in the DHT.
+    /// True if the files of the share are announced in the DHT.
     pub publish: bool,
     /// Nodes of the DHT to begin with; none: those that everybody uses.
     pub dht_bootstrap: Vec<String>,
@@ -42,7 +42,7 @@ impl Meeting {
         })
     }
 
-    /// Whether the node takes part in the DHT.
+    /// Returns true if the node takes part in the DHT.
     #[must_use]
     pub fn uses_dht(&self) -> bool {
         self.network.is_some() || self.publish

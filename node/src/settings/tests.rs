@@ -188,7 +188,7 @@ fn a_state_that_leads_into_the_share_through_a_link_is_refused() {
 }
 
 #[test]
-fn nothing_is_met_through_the_dht_and_nothing_published_unless_said_so() {
+fn the_dht_is_unused_and_nothing_published_by_default() {
     let home = home();
     let settings = Settings::resolve(args(&home)).unwrap().meeting;
     assert!(!settings.uses_dht());
@@ -385,16 +385,18 @@ fn switches_are_booleans_and_one_value_is_no_array() {
     let settings = read(text).unwrap();
     assert_eq!(
         (settings.node.cache_size, settings.node.upload_rate),
-        (0, 2 << 20)
+        (0, RateSchedule::always(2 << 20))
     );
     assert_eq!(
         (settings.node.download_rate, settings.meeting.publish),
-        (4096, true)
+        (RateSchedule::always(4096), true)
     );
     assert_eq!(settings.node.peers.len(), 1);
     for (text, part) in [
         ("cache_size = true", "100M"),
         ("upload_rate = 'fast'", "size"),
+        ("upload_rate = '2M; 8 500K'", "08:00-18:00"),
+        ("log_format = 'xml'", "xml"),
         ("publish = 'maybe'", "maybe"),
         ("peer = 1", "peer"),
     ] {

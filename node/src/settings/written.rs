@@ -31,7 +31,7 @@ enum OneOrMore {
     More(Vec<String>),
 }
 
-/// When nodes of the local network are met: a word, or whether.
+/// Reads the setting of mDNS: a word, or true or false.
 pub(super) fn mdns<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Mdns>, D::Error> {
     match Switch::deserialize(deserializer)? {
         Switch::Set(true) => Ok(Some(Mdns::On)),
@@ -47,7 +47,7 @@ pub(super) fn mdns<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<
     }
 }
 
-/// Whether something is done.
+/// Reads a switch: true, false, `on` or `off`.
 pub(super) fn switch<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<bool>, D::Error> {
     match Switch::deserialize(deserializer)? {
         Switch::Set(set) => Ok(Some(set)),
@@ -61,7 +61,7 @@ pub(super) fn switch<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Optio
     }
 }
 
-/// A number of bytes; `false` is none.
+/// Reads a number of bytes; `false` is none.
 pub(super) fn limit<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Size>, D::Error> {
     match Limit::deserialize(deserializer)? {
         Limit::Set(false) => Ok(Some(Size::of(0))),
@@ -71,7 +71,7 @@ pub(super) fn limit<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option
     }
 }
 
-/// Several texts, or one.
+/// Reads several texts, or one.
 pub(super) fn list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
     Ok(match OneOrMore::deserialize(deserializer)? {
         OneOrMore::One(text) => vec![text],

@@ -34,7 +34,7 @@ impl Client {
     /// Asks `peer` for the tree of the content `digest`.
     ///
     /// # Errors
-    /// When it does not answer until `deadline`, or what it sends is not the
+    /// Errors if it does not answer until `deadline`, or if its answer is not the
     /// tree of this digest.
     pub async fn tree(
         &self,
@@ -65,7 +65,7 @@ impl Client {
     /// comes until `deadline`, the bytes at their own pace.
     ///
     /// # Errors
-    /// When it does not answer, or with another range.
+    /// Errors if it does not answer, or answers with another range.
     pub async fn blob(
         &self,
         peer: &Destination,
@@ -99,11 +99,11 @@ impl BlobBody {
         self.body.rate()
     }
 
-    /// The next bytes; `None` after the last one. Nothing is lost if this is
+    /// Returns the next bytes; `None` after the last one. Nothing is lost if this is
     /// dropped while it waits.
     ///
     /// # Errors
-    /// When the peer breaks off, falls silent, crawls, or sends more than it
+    /// Errors if the peer breaks off, falls silent, crawls, or sends more than it
     /// was asked for.
     pub async fn next(&mut self) -> Result<Option<Bytes>, CallError> {
         loop {
@@ -152,7 +152,7 @@ fn absent(error: CallError) -> CallError {
     }
 }
 
-/// Whether a response is the asked range, or the whole content if that is the
+/// Returns true if a response is the requested range, or the whole content if that is the
 /// same.
 fn answers(response: &PeerResponse, range: &Range<u64>) -> bool {
     if response.status != PARTIAL_CONTENT {

@@ -1,9 +1,9 @@
-//! Which addresses this node calls.
+//! The addresses that this node calls.
 //!
 //! A node that others reach from far away must not be pointed by them at what is
 //! near it: its machine, its network. So it calls nothing that is nearer than
 //! its own URL, unless its owner named the host, and nothing that is nearer than
-//! whoever named it.
+//! the peer that named it.
 //!
 //! # Invariants
 //! - A [`CheckedAddress`] is made here and nowhere else.
@@ -31,7 +31,7 @@ use node_base::sync::lock;
 /// Most hosts of the owner that are remembered.
 const HOSTS_MAX: usize = 4_096;
 
-/// How near an address may be that this node calls.
+/// The nearest scope of addresses that this node calls.
 #[derive(Debug)]
 pub struct CallScope {
     nearest: Scope,
@@ -39,12 +39,12 @@ pub struct CallScope {
     hosts: Mutex<HashSet<String>>,
 }
 
-/// An address that may be called for who named it.
+/// An address that may be called for the source of its name.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct CheckedAddress(SocketAddr);
 
 impl CheckedAddress {
-    /// The address.
+    /// Returns the address.
     #[must_use]
     pub fn get(self) -> SocketAddr {
         self.0
@@ -52,7 +52,7 @@ impl CheckedAddress {
 }
 
 impl CallScope {
-    /// The scope of the node at `ourselves`.
+    /// Returns the scope of the node at `ourselves`.
     #[must_use]
     pub fn of(ourselves: &PeerUrl) -> CallScope {
         CallScope {
@@ -61,7 +61,7 @@ impl CallScope {
         }
     }
 
-    /// The nearest scope that is called.
+    /// Returns the nearest scope that is called.
     #[must_use]
     pub fn nearest(&self) -> Scope {
         self.nearest
@@ -78,7 +78,7 @@ impl CallScope {
     /// Checks the addresses to which a destination resolves.
     ///
     /// # Errors
-    /// When there is none, or one of them may not be called for who named the
+    /// Errors if there is none, or one of them may not be called for the source of the
     /// destination: nobody who controls a name can choose among addresses for us.
     pub fn check(
         &self,
@@ -111,7 +111,7 @@ impl CallScope {
 }
 
 impl Default for CallScope {
-    /// Everything may be called.
+    /// Returns a scope in which everything may be called.
     fn default() -> CallScope {
         CallScope {
             nearest: Scope::Machine,
@@ -120,7 +120,7 @@ impl Default for CallScope {
     }
 }
 
-/// How near a host may be that somebody at `from` names to a node whose reach
+/// Returns the nearest scope of a host that somebody at `from` may name to a node whose reach
 /// begins at `nearest`.
 #[must_use]
 pub fn nearest_for(from: Option<IpAddr>, nearest: Scope) -> Scope {
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn a_node_of_the_world_calls_nothing_near_it_but_the_hosts_of_its_owner() {
+    fn a_public_node_calls_only_its_owners_hosts_nearby() {
         let scope = CallScope::of(&url("http://203.0.113.7:4242/"));
         let name = of_owner("example.org");
         assert!(scope.check(&name, &[at("198.51.100.1")]).is_ok());
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_stranger_names_leads_to_nothing_nearer_than_the_stranger() {
+    fn a_strangers_url_leads_to_nothing_nearer_than_the_stranger() {
         let scope = CallScope::default();
         let addresses = ["127.0.0.1", "192.168.1.1", "198.51.100.1"];
         for (namer, allowed) in [

@@ -42,7 +42,7 @@ const ADDRESSES_MAX: usize = 4;
 /// Longest answer to `hello`, in bytes.
 const HELLO_ANSWER_MAX: usize = 8 * 1024;
 
-/// Why a call brought no answer.
+/// The error of a call without an answer.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum CallError {
     /// The bytes did not come.
@@ -54,16 +54,16 @@ pub enum CallError {
     /// The content came at less than 1 KiB a second.
     #[error("it sends too slowly")]
     TooSlow,
-    /// The answer to `query` is none.
+    /// The answer to `query` is not valid.
     #[error("it answered with something that cannot be read: {0}")]
     Answer(#[from] AnswerError),
-    /// The answer to another method is none.
+    /// The answer to another method is not valid.
     #[error("it answered with something that cannot be read: {0}")]
     Response(#[from] ResponseError),
     /// The answer is longer than it may be.
     #[error("it answered with something that cannot be read: more than {0} bytes")]
     TooLong(usize),
-    /// The peer does not know the method: it is not of our kind.
+    /// The peer does not know the method: it is not a Sixhop node.
     #[error("it does not know this call")]
     Unknown(PeerKind),
     /// The peer is sending to too many others, or was asked too often; ask again after this time.
@@ -77,7 +77,7 @@ pub enum CallError {
     /// The content is not there.
     #[error("it does not have the content any more")]
     Absent,
-    /// A tree that is none, or that of other content.
+    /// The tree is not valid, or that of other content.
     #[error("it sent a wrong tree: {0}")]
     Tree(#[from] TreeError),
     /// Other bytes than were asked for.
@@ -86,7 +86,7 @@ pub enum CallError {
     /// Fewer bytes than were asked for.
     #[error("it broke off in the middle")]
     Short,
-    /// A bundle that is none, or of other files.
+    /// The bundle is not valid, or of other files.
     #[error(transparent)]
     Bundle(#[from] BundleError),
     /// A valid answer to something else.
@@ -104,7 +104,7 @@ impl From<TransportError> for CallError {
 }
 
 impl CallError {
-    /// Whether the peer was reached and answered, with something that cannot be read.
+    /// Returns true if the peer was reached and its answer is not readable.
     /// Such an answer costs its call only.
     #[must_use]
     pub fn is_unreadable(&self) -> bool {
@@ -119,7 +119,7 @@ impl CallError {
         }
     }
 
-    /// Whether nobody was called: this node had called the address already.
+    /// Returns true if no call was made: this node had called the address already.
     #[must_use]
     pub fn is_held_back(&self) -> bool {
         matches!(
@@ -136,28 +136,28 @@ pub struct Answered<T> {
     pub kind: PeerKind,
     /// The address that was called.
     pub from: IpAddr,
-    /// What it said.
+    /// The result.
     pub value: T,
 }
 
-/// What a peer says to a `query`.
+/// The answer of a peer to a `query`.
 #[derive(Debug)]
 pub enum QueryReply {
-    /// It has the file, or knows who has, and sends it.
+    /// It has the file, or knows a holder, and sends it.
     Found(Box<RemoteFile>),
     /// It does not find it.
     Missed {
-        /// Why, if it says so.
+        /// The reason, if it gives one.
         reason: Option<MissReason>,
-        /// What it did not need of the budget that it was given.
+        /// The part of its budget that it did not need.
         budget_left: Budget,
     },
     /// It refuses.
     Fault(Fault),
 }
 
-/// What a peer did not need of `given`. One of the chapter knows of no budget, and
-/// nobody has more left than it was given.
+/// Returns the part of `given` that a peer did not need. A book peer knows of no budget, and
+/// no peer has more left than it was given.
 fn budget_left(response: &PeerResponse, given: Budget) -> Budget {
     match response.kind {
         PeerKind::Book => given,
@@ -177,7 +177,7 @@ pub struct Client {
 }
 
 impl Client {
-    /// A client that sends through `transport` and counts its calls.
+    /// Creates a client that sends through `transport` and counts its calls.
     #[must_use]
     pub fn new(transport: Arc<dyn Transport>, counters: Arc<Counters>) -> Client {
         Client {
@@ -190,7 +190,7 @@ impl Client {
         }
     }
 
-    /// Limits whom it calls to `scope`.
+    /// Limits the calls to `scope`.
     #[must_use]
     pub fn with_call_scope(mut self, scope: Arc<CallScope>) -> Client {
         self.scope = scope;
@@ -213,17 +213,17 @@ impl Client {
         }
     }
 
-    /// The calls that strangers caused.
+    /// Returns the calls that strangers caused.
     #[must_use]
     pub fn dials(&self) -> &Dials {
         &self.dials
     }
 
-    /// The addresses of a destination, at least one, each of which may be called for
-    /// who named it.
+    /// Returns the addresses of a destination, at least one, each of which may be called for
+    /// the peer that named it.
     ///
     /// # Errors
-    /// When it has none, or one that may not be called.
+    /// Errors if it has none, or one that may not be called.
     pub async fn resolve(
         &self,
         to: &Destination,
@@ -249,7 +249,7 @@ impl Client {
     /// no dialect has: it is a peer of unknown kind.
     ///
     /// # Errors
-    /// When the peer does not answer until `deadline`.
+    /// Errors if the peer does not answer until `deadline`.
     pub async fn hello(
         &self,
         peer: &Destination,
@@ -272,10 +272,10 @@ impl Client {
         })
     }
 
-    /// Tells `peer` who this node is, and hears who the peer is.
+    /// Tells `peer` the identity of this node, and hears that of the peer.
     ///
     /// # Errors
-    /// When it does not answer until `deadline`, or does not know the call.
+    /// Errors if it does not answer until `deadline`, or does not know the call.
     pub async fn introduce(
         &self,
         peer: &Destination,
@@ -305,8 +305,8 @@ impl Client {
     /// peer says; the content of a file follows at its own pace.
     ///
     /// # Errors
-    /// When the peer does not answer until `deadline`, or what it sends is no
-    /// answer.
+    /// Errors if the peer does not answer until `deadline`, or if its answer is not
+    /// valid.
     pub async fn query(
         &self,
         peer: &Destination,
@@ -326,10 +326,10 @@ impl Client {
         Ok(Answered { kind, from, value })
     }
 
-    /// Asks `peer` for what `GET /search` answers to `query`, as text.
+    /// Asks `peer` for the answer of `GET /search` to `query`, as text.
     ///
     /// # Errors
-    /// When the peer does not answer until `deadline` or answers too much.
+    /// Errors if the peer does not answer until `deadline` or answers too much.
     pub async fn search(
         &self,
         peer: &Destination,
@@ -341,10 +341,10 @@ impl Client {
         whole(&mut response, SEARCH_ANSWER_MAX, deadline).await
     }
 
-    /// Asks `peer` what it has.
+    /// Asks `peer` for its files.
     ///
     /// # Errors
-    /// When it does not answer until `deadline`, or does not know the call.
+    /// Errors if it does not answer until `deadline`, or does not know the call.
     pub async fn find(
         &self,
         peer: &Destination,
@@ -358,7 +358,7 @@ impl Client {
     /// Asks `peer` for more hits of a search.
     ///
     /// # Errors
-    /// When it does not answer until `deadline`, or has forgotten the search.
+    /// Errors if it does not answer until `deadline`, or has forgotten the search.
     pub async fn more(
         &self,
         peer: &Destination,
@@ -369,10 +369,10 @@ impl Client {
         self.found(peer, &more.to_call(), deadline).await
     }
 
-    /// Asks `peer` what it has, in few bytes.
+    /// Asks `peer` for its summary.
     ///
     /// # Errors
-    /// When it does not answer until `deadline`, or does not know the call.
+    /// Errors if it does not answer until `deadline`, or does not know the call.
     pub async fn summary(
         &self,
         peer: &Destination,
@@ -398,7 +398,7 @@ impl Client {
         Ok(answered.with(value))
     }
 
-    /// Makes a call that only nodes of our kind know. A fault means that the peer
+    /// Makes a call that only Sixhop nodes know. A fault means that the peer
     /// does not.
     async fn ours(
         &self,
@@ -431,7 +431,7 @@ impl Client {
         exchanged.map(|(response, _)| response)
     }
 
-    /// The same, with the address that was called.
+    /// Makes the exchange, and returns the address that was called.
     async fn exchange_at(
         &self,
         to: &Destination,
@@ -486,7 +486,7 @@ impl Client {
 }
 
 impl<T> Answered<T> {
-    /// The same with what the answer means.
+    /// Returns the same answer with its meaning as the value.
     fn with<V>(self, value: V) -> Answered<V> {
         Answered {
             kind: self.kind,

@@ -39,7 +39,7 @@ const SILENCE: Duration = Duration::from_secs(10);
 /// Longest silence of a peer that limits its uploads.
 const SILENCE_MAX: Duration = Duration::from_secs(40);
 
-/// What such a peer sends at a time, in bytes.
+/// The number of bytes that such a peer sends at a time.
 const TURN: u64 = 1024;
 
 /// Fewest bytes that it must send in a second.
@@ -63,11 +63,11 @@ pub(super) struct Intake {
 
 /// A file that a peer is sending.
 pub struct RemoteFile {
-    /// Who sends it.
+    /// The peer that sends it.
     pub peer: PeerUrl,
-    /// How it travels, as text or as base64, and in which dialect.
+    /// Its encoding, as text or as base64, and the dialect.
     pub head: AnswerHead,
-    /// What the peer says of the file.
+    /// The metadata of the file, by the word of the peer.
     pub about: About,
     body: ContentBody,
     reader: Option<Box<QueryAnswerReader>>,
@@ -101,7 +101,7 @@ impl ContentBody {
     /// Returns the next bytes of the body, `None` at its end.
     ///
     /// # Errors
-    /// When the connection breaks, or the peer falls silent or crawls.
+    /// Errors if the connection breaks, or the peer falls silent or crawls.
     pub(super) async fn next(&mut self) -> Result<Option<Bytes>, CallError> {
         let before = now();
         let chunk = next_chunk(&mut self.body, before + self.silence).await?;
@@ -162,7 +162,7 @@ impl Intake {
 }
 
 impl RemoteFile {
-    /// As text or as base64.
+    /// Returns its encoding, as text or as base64.
     #[must_use]
     pub fn payload(&self) -> Payload {
         self.head.payload
@@ -174,12 +174,12 @@ impl RemoteFile {
         self.body.rate()
     }
 
-    /// The next piece of the content; `None` after the last one, when the
+    /// Returns the next piece of the content; `None` after the last one, when the
     /// answer was complete and right to its end. Nothing is lost if this is
     /// dropped while it waits.
     ///
     /// # Errors
-    /// When the peer breaks off, falls silent, crawls or sends what is no
+    /// Errors if the peer breaks off, falls silent, crawls or sends an invalid
     /// answer. The content so far is then worth nothing.
     pub async fn next(&mut self) -> Result<Option<Bytes>, CallError> {
         loop {
@@ -244,7 +244,7 @@ impl std::fmt::Debug for RemoteFile {
     }
 }
 
-/// Reads an answer until it is clear what it says.
+/// Reads an answer until its meaning is clear.
 pub(super) async fn open(
     client: &Client,
     peer: PeerUrl,

@@ -1,8 +1,8 @@
-//! `Destination`: whom a call goes to, and how near its address may be.
+//! `Destination`: the target of a call, and a limit on how near its address may be.
 //!
-//! Whoever names an address chooses whom this node calls. So an address is never
-//! called alone: the scope of who named it goes with it, and is held against what the
-//! name resolves to, at every call.
+//! A peer that names an address chooses a target for this node. So an address is never
+//! called alone: the scope of the peer that named it goes with it, and is checked against
+//! the addresses that the name resolves to, at every call.
 //!
 //! # Invariants
 //! - No request is made without a [`Destination`], and none is sent without a
@@ -23,7 +23,7 @@ use node_wire::{peer_url::PeerUrl, scope::Scope};
 use super::{call_scope::CheckedAddress, transport::TransportError};
 use node_base::sync::lock;
 
-/// Whom a call goes to. Reads as the [`PeerUrl`] that it has.
+/// The target of a call. Reads as the [`PeerUrl`] that it has.
 #[derive(Clone, Debug)]
 pub struct Destination {
     url: PeerUrl,
@@ -33,7 +33,7 @@ pub struct Destination {
     search: Option<SearchDials>,
 }
 
-/// Who named a destination.
+/// The source of a destination.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Naming {
     /// The owner.
@@ -49,25 +49,25 @@ pub(super) enum Naming {
 pub struct SearchDials(Arc<Mutex<HashMap<SocketAddr, String>>>);
 
 impl Destination {
-    /// A URL that the owner named.
+    /// Creates the destination of a URL that the owner named.
     #[must_use]
     pub fn of_owner(url: PeerUrl) -> Destination {
         Destination::new(url, Naming::Owner)
     }
 
-    /// A peer that has answered, named by somebody in the scope `namer`.
+    /// Creates the destination of a peer that has answered, named by somebody in the scope `namer`.
     #[must_use]
     pub fn met(url: PeerUrl, namer: Scope) -> Destination {
         Destination::new(url, Naming::Met(namer))
     }
 
-    /// A URL that somebody at the address `namer` named.
+    /// Creates the destination of a URL that somebody at the address `namer` named.
     #[must_use]
     pub fn named_by(url: PeerUrl, namer: IpAddr) -> Destination {
         Destination::heard(url, Scope::of_source(namer))
     }
 
-    /// A URL that somebody in the scope `namer` named.
+    /// Creates the destination of a URL that somebody in the scope `namer` named.
     #[must_use]
     pub fn heard(url: PeerUrl, namer: Scope) -> Destination {
         Destination::new(url, Naming::Heard(namer))
@@ -82,45 +82,45 @@ impl Destination {
         }
     }
 
-    /// The same at this address and no other.
+    /// Returns the same destination at this address and no other.
     #[must_use]
     pub fn at(mut self, address: CheckedAddress) -> Destination {
         self.at = Some(address);
         self
     }
 
-    /// The same as a part of a search.
+    /// Returns the same destination as a part of a search.
     #[must_use]
     pub fn within(mut self, search: &SearchDials) -> Destination {
         self.search = Some(search.clone());
         self
     }
 
-    /// Its URL.
+    /// Returns its URL.
     #[must_use]
     pub fn url(&self) -> &PeerUrl {
         &self.url
     }
 
-    /// The address that was chosen, if one was.
+    /// Returns the address that was chosen, if one was.
     #[must_use]
     pub fn address(&self) -> Option<CheckedAddress> {
         self.at
     }
 
-    /// Whether nothing is known of it but that a stranger named it.
+    /// Returns true if nothing is known of it but that a stranger named it.
     #[must_use]
     pub fn is_heard(&self) -> bool {
         matches!(self.naming, Naming::Heard(_))
     }
 
-    /// Whether the text of the URL already leads nearer than who named it.
+    /// Returns true if the text of the URL already leads nearer than the peer that named it.
     #[must_use]
     pub fn is_too_near(&self) -> bool {
         Scope::of_host(&self.url) < self.namer()
     }
 
-    /// The scope of who named it.
+    /// Returns the scope of the peer that named it.
     #[must_use]
     pub fn namer(&self) -> Scope {
         match self.naming {
@@ -143,7 +143,7 @@ impl Destination {
     /// Notes that the search calls this address.
     ///
     /// # Errors
-    /// When it has called it under another URL, and the owner did not name this one.
+    /// Errors if it has called it under another URL, and the owner did not name this one.
     pub(super) fn claim(&self, address: SocketAddr) -> Result<(), TransportError> {
         let Some(SearchDials(called)) = &self.search else {
             return Ok(());

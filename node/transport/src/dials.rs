@@ -1,14 +1,14 @@
-//! Calls that strangers cause: who may make this node call whom, how often.
+//! Calls that strangers cause: limits on their targets and their rate.
 //!
-//! A `hello` names a URL, so does a referral, and whoever named it chose whom this
-//! node calls. So each such call passes here first, whatever its reason. A `hello`
+//! A `hello` names a URL, so does a referral, and its sender chose a target for this
+//! node. So each such call passes here first, whatever its reason. A `hello`
 //! makes at most one call a minute to a target, few for each stranger, few in all. A
-//! referral is followed once a minute to an address that has not answered as a node of
-//! our kind, and freely to one that has.
+//! referral is followed once a minute to an address that has not answered as a Sixhop
+//! node, and freely to one that has.
 //!
 //! # Invariants
-//! - A target is called for the first time at most once in [`TARGET_PAUSE`], whoever
-//!   names it, by whatever name: the host and port of the URL count, and so does the
+//! - A target is called for the first time at most once in [`TARGET_PAUSE`], for all that
+//!   name it, by any name: the host and port of the URL count, and so does the
 //!   address that the call goes to. One that did not answer is called again a few times
 //!   only, not sooner than [`AGAIN_PAUSE`] after any other call.
 //! - While the first call of a referral to an address runs, others wait for what comes
@@ -16,7 +16,7 @@
 //! - On the Internet, referrals lead to at most [`PORTS_MAX`] ports of an address that
 //!   have not answered, in a minute.
 //! - The tables are bounded; when one is full, there is no call. Of those that have
-//!   answered, who did so first makes room.
+//!   answered, the first one makes room.
 //! - No I/O and no clock; time is a parameter.
 
 use std::{
@@ -51,7 +51,7 @@ pub const HEARD_MAX: usize = 2_048;
 /// Most ports of one address of the Internet to which referrals lead in a pause.
 const PORTS_MAX: usize = 8;
 
-/// How long an address counts as one that has answered.
+/// The time that an address counts as one that has answered.
 const ANSWERED_FOR: Duration = Duration::from_secs(3_600);
 
 /// Most such addresses.
@@ -69,7 +69,7 @@ const ALL: Quota = Quota {
     refill: Duration::from_millis(200),
 };
 
-/// Most strangers that are told apart.
+/// The greatest number of strangers with buckets of their own.
 const SOURCES_MAX: usize = 4_096;
 
 /// The calls that strangers caused. Clones are the same table.
@@ -79,7 +79,7 @@ pub struct Dials(Arc<Shared>);
 #[derive(Debug, Default)]
 struct Shared {
     table: Mutex<Table>,
-    /// Notifies those who wait for the call of somebody else.
+    /// Notifies waiters for the call of somebody else.
     ended: Notify,
 }
 
@@ -90,33 +90,33 @@ struct Table {
     heard: HashMap<SocketAddr, Instant>,
     /// Addresses that are being called for the first time, and how many such calls run.
     calling: HashMap<SocketAddr, usize>,
-    /// Addresses that answered as a node of our kind, and when they last did.
+    /// Addresses that answered as a Sixhop node, and when they last did.
     answered: HashMap<SocketAddr, Instant>,
     sources: Buckets<IpAddr>,
     all: Bucket,
 }
 
-/// A call to an address that runs, for those who wait to hear what comes of it.
+/// A call to an address that runs, for others that wait for its result.
 #[derive(Debug)]
 pub struct Calling {
     dials: Dials,
     address: SocketAddr,
 }
 
-/// Whether a referral may be followed.
+/// The decision about a referral.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Referral {
     /// It may: the address has answered before.
     Known,
     /// It may, and counts as followed.
     First,
-    /// Somebody else is just finding out.
+    /// Another call is just finding out.
     Wait,
     /// It may not.
     Resting,
 }
 
-/// Whether a call may be made.
+/// The decision about a call.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Dial {
     /// It may, and counts as made.
@@ -125,7 +125,7 @@ pub enum Dial {
     At(Instant),
 }
 
-/// Which call to a candidate it is.
+/// The turn of a call to a candidate: the first or a later one.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Turn {
     /// The first one since it was named.
@@ -135,7 +135,7 @@ pub enum Turn {
 }
 
 impl Turn {
-    /// How long a target rests before this call.
+    /// Returns the time that a target rests before this call.
     fn pause(self) -> Duration {
         match self {
             Turn::First => TARGET_PAUSE,
@@ -144,7 +144,7 @@ impl Turn {
     }
 }
 
-/// What is called.
+/// The target of a call.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 enum Target {
     /// Host and port, as the URL has them.
@@ -203,11 +203,11 @@ impl Dials {
         }
     }
 
-    /// Follows a referral to an address. Waits while somebody else finds out who is
+    /// Follows a referral to an address. Waits while another call finds out whether a node is
     /// there.
     ///
     /// # Errors
-    /// When it was called not long ago and did not answer as a node of our kind, or the
+    /// Errors if it was called not long ago and did not answer as a Sixhop node, or the
     /// limits are reached.
     pub(super) async fn follow(
         &self,
@@ -227,7 +227,7 @@ impl Dials {
         }
     }
 
-    /// Notes that an address answered as a node of our kind.
+    /// Notes that an address answered as a Sixhop node.
     pub(super) fn answered(&self, address: CheckedAddress) {
         lock(&self.0.table).answered(address.get(), now());
     }
@@ -291,7 +291,7 @@ impl Table {
         Dial::Now
     }
 
-    /// Whether a referral to an address may be followed.
+    /// Decides about a referral to an address.
     fn follow(&mut self, address: SocketAddr, now: Instant) -> Referral {
         let address = SocketAddr::new(address.ip().to_canonical(), address.port());
         let answered = self.answered.get(&address);
@@ -329,7 +329,7 @@ impl Table {
         self.answered.insert(address, now);
     }
 
-    /// Until when a target is left alone.
+    /// Returns the time until which a target is left alone.
     fn resting(&self, target: &Target, turn: Turn, now: Instant) -> Option<Instant> {
         let until = *self.targets.get(target)? + turn.pause();
         (until > now).then_some(until)
@@ -357,7 +357,7 @@ mod tests {
     }
 
     #[test]
-    fn a_target_is_called_once_a_minute_whoever_names_it_and_however() {
+    fn a_target_is_called_once_a_minute_by_any_name() {
         let now = Instant::now();
         let dials = Dials::default();
         let victim = url("http://198.51.100.1:80/");
@@ -432,7 +432,7 @@ mod tests {
     }
 
     #[test]
-    fn one_stranger_causes_few_calls_and_does_not_use_up_those_of_others() {
+    fn one_stranger_causes_few_calls_and_leaves_others_theirs() {
         let now = Instant::now();
         let dials = Dials::default();
         let name = |n: usize| url(&format!("http://h{n}.example/"));
@@ -485,7 +485,7 @@ mod tests {
     }
 
     #[test]
-    fn a_referral_to_who_was_called_for_a_hello_waits_for_the_next_minute() {
+    fn a_referral_after_a_hello_waits_for_the_next_minute() {
         let (mut table, now) = table();
         let victim = SocketAddr::from(([198, 51, 100, 1], 80));
         assert_eq!(table.ask_address(victim, Turn::First, now), Dial::Now);
@@ -494,7 +494,7 @@ mod tests {
     }
 
     #[test]
-    fn who_has_answered_is_called_freely_by_referrals_and_at_once_by_hello() {
+    fn an_address_that_answered_is_called_freely() {
         let (mut table, now) = table();
         let node = SocketAddr::from(([198, 51, 100, 1], 4242));
         assert_eq!(table.follow(node, now), Referral::First);
@@ -507,7 +507,7 @@ mod tests {
     }
 
     #[test]
-    fn referrals_do_not_look_through_the_ports_of_a_machine_of_the_internet() {
+    fn referrals_do_not_scan_the_ports_of_an_internet_host() {
         let (mut table, now) = table();
         let ports = |table: &mut Table, ip: [u8; 4]| {
             let ports = (1..=100).map(|port| table.follow((ip, port).into(), now));
@@ -521,7 +521,7 @@ mod tests {
     }
 
     #[test]
-    fn a_flood_of_referrals_fills_bounded_tables_and_leaves_hello_its_calls() {
+    fn a_flood_of_referrals_is_bounded_and_leaves_hello_calls() {
         let (mut table, now) = table();
         let address = |n: u32| SocketAddr::from(((0x0900_0000 + n).to_be_bytes(), 80));
         let followed = (0..50_000).filter(|n| table.follow(address(*n), now) == Referral::First);
@@ -537,7 +537,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn whoever_is_referred_to_one_that_is_being_called_waits_for_what_comes() {
+    async fn a_second_referral_waits_for_the_call_that_runs() {
         let scope = crate::CallScope::default();
         let node = crate::Destination::of_owner(url("http://198.51.100.1/"));
         let node = scope

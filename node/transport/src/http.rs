@@ -3,7 +3,7 @@
 //! For `hello` and `query` no connection is kept. A peer of the chapter serves one connection at a time,
 //! so a kept one would shut out everybody else; and a peer that closes a kept
 //! one just as it is used again would look as if it could not be reached.
-//! What only our kind answers goes over connections that are kept for a while.
+//! Methods that only Sixhop nodes answer go over connections that are kept for a while.
 
 use std::{error::Error, io, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -48,10 +48,10 @@ const BUFFER: usize = 64 * 1024;
 /// The same for connections that carry content, in bytes.
 const CONTENT_BUFFER: usize = 256 * 1024;
 
-/// The least of it for a node that limits what it receives, in bytes.
+/// The least of it for a node that limits its downloads, in bytes.
 const LIMITED_BUFFER_MIN: usize = 16 * 1024;
 
-/// How long a connection is kept that nobody uses. Less than our kind waits
+/// The time that an unused connection is kept. Less than a Sixhop node waits
 /// for the next request.
 const IDLE: Duration = Duration::from_secs(5);
 
@@ -122,7 +122,7 @@ impl HttpTransport {
         }
     }
 
-    /// Calls as a member of a private network, and believes its members only.
+    /// Creates a transport that calls as a member of a private network, and believes its members only.
     #[must_use]
     pub fn of_network(mut self, key: Option<NetworkKey>) -> HttpTransport {
         self.network = key;
@@ -161,7 +161,7 @@ impl Default for HttpTransport {
 }
 
 impl Purpose {
-    /// The body of the request.
+    /// Returns the body of the request.
     fn body(&self) -> &[u8] {
         match self {
             Purpose::Call(body) | Purpose::Find(body) | Purpose::Bundle(body) => body,
@@ -241,7 +241,7 @@ impl Transport for HttpTransport {
     }
 }
 
-/// Reads what the head of a response says of its body.
+/// Reads the framing of the body in the head of a response.
 fn read_head(response: Response<Incoming>) -> PeerResponse {
     let headers = response.headers();
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
@@ -333,7 +333,7 @@ fn stream(body: Incoming) -> BodyStream {
     }))
 }
 
-/// Why a request got no answer: no connection, or it broke.
+/// Returns the error of a request without an answer: no connection, or it broke.
 fn not_answered(error: &hyper_util::client::legacy::Error) -> TransportError {
     if error.is_connect() {
         TransportError::Unreachable(last_cause(error))
@@ -346,7 +346,7 @@ fn broken(error: &(dyn Error + 'static)) -> TransportError {
     TransportError::Connection(last_cause(error))
 }
 
-/// The last cause of an error, which is what a person can use.
+/// Returns the last cause of an error, which a person can use.
 fn last_cause(error: &(dyn Error + 'static)) -> String {
     let mut cause = error;
     while let Some(next) = cause.source() {

@@ -1,4 +1,4 @@
-//! The key of a node: who it is, and how it shows it.
+//! The key of a node: its identity, and its proof.
 //!
 //! An ed25519 key, made at the first start, in a file that its owner alone can
 //! read. The public half is the id of the node. What is signed is a
@@ -19,7 +19,7 @@ use node_base::state::{StateDir, StateError};
 /// Name of the file in the state directory.
 pub const KEY_FILE: &str = "node-key";
 
-/// Why there is no key.
+/// The reason why there is no key.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
     /// The file cannot be read or made.
@@ -40,7 +40,7 @@ impl NodeKey {
     /// Reads the key of `state`, making it if there is none.
     ///
     /// # Errors
-    /// When it cannot be read or made, or others can read it.
+    /// Errors if it cannot be read or made, or others can read it.
     pub fn load_or_create(state: &StateDir) -> Result<NodeKey, KeyError> {
         state.create(KEY_FILE, &format!("{}\n", random_nonce()))?;
         let path = state.file(KEY_FILE);
@@ -53,13 +53,13 @@ impl NodeKey {
         Ok(NodeKey(SigningKey::from_bytes(&seed.0)))
     }
 
-    /// A key that is kept nowhere.
+    /// Returns a key that is kept nowhere.
     #[must_use]
     pub fn random() -> NodeKey {
         NodeKey(SigningKey::from_bytes(&random_nonce().0))
     }
 
-    /// The id of the node.
+    /// Returns the id of the node.
     #[must_use]
     pub fn id(&self) -> NodeId {
         NodeId(self.0.verifying_key().to_bytes())
@@ -78,7 +78,7 @@ impl std::fmt::Debug for NodeKey {
     }
 }
 
-/// Whether the node `id` signed this statement.
+/// Returns true if the node `id` signed this statement.
 #[must_use]
 pub fn proves(id: NodeId, statement: &[u8], proof: &Proof) -> bool {
     let signature = Signature::from_bytes(&proof.0);
@@ -86,7 +86,7 @@ pub fn proves(id: NodeId, statement: &[u8], proof: &Proof) -> bool {
         .is_ok_and(|key| key.verify_strict(statement, &signature).is_ok())
 }
 
-/// 32 random bytes.
+/// Returns 32 random bytes.
 ///
 /// # Panics
 /// When the system gives no random bytes.

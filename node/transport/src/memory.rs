@@ -1,4 +1,4 @@
-//! The transport in memory: peers of our kind are functions. For tests of everything that
+//! The transport in memory: Sixhop peers are functions. For tests of everything that
 //! calls peers, without a socket.
 
 use std::{
@@ -18,12 +18,12 @@ use node_base::sync::lock;
 type Reply = Result<MemoryAnswer, TransportError>;
 type Peer = Arc<dyn Fn(PeerRequest) -> BoxFuture<'static, Reply> + Send + Sync>;
 
-/// What a peer in memory answers.
+/// The answer of a peer in memory.
 #[derive(Clone, Debug)]
 pub struct MemoryAnswer {
     /// The body, in chunks.
     pub chunks: Vec<Bytes>,
-    /// What was not needed of the budget.
+    /// The part of the budget that was not needed.
     pub budget_left: Option<Budget>,
 }
 
@@ -77,7 +77,7 @@ impl Transport for MemoryTransport {
         async move { addresses }.boxed()
     }
 
-    /// Peers in memory know who asks.
+    /// Does nothing: peers in memory know the caller.
     fn keep_token(&self, _: &PeerUrl, _: Nonce) {}
 
     fn send(

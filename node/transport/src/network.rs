@@ -1,4 +1,4 @@
-//! The key of a private network: who has it may ask, and whom to believe.
+//! The key of a private network: its holders may ask, and are believed.
 //!
 //! Each request to a peer carries a tag that only a holder of the key can make,
 //! and each answer one too. So strangers are kept out without a meeting before,
@@ -30,7 +30,7 @@ pub use node_wire::network::HEADER as NETWORK_HEADER;
 use node_wire::{Nonce, peer_url::PeerUrl};
 use subtle::ConstantTimeEq;
 
-/// What the key is derived for.
+/// The context string for the derivation of the key.
 const PURPOSE: &str = "sixhop private network 1";
 
 /// Fewest bytes of a key in its file.
@@ -39,7 +39,7 @@ const LENGTH_MIN: usize = 32;
 /// Most bytes of it.
 const LENGTH_MAX: u64 = 4_096;
 
-/// Why there is no key.
+/// The reason why there is no key.
 #[derive(Debug, thiserror::Error)]
 pub enum NetworkKeyError {
     /// The file cannot be read.
@@ -47,7 +47,7 @@ pub enum NetworkKeyError {
     File {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         #[source]
         error: io::Error,
     },
@@ -63,7 +63,7 @@ pub enum NetworkKeyError {
 #[derive(Clone)]
 pub struct NetworkKey([u8; 32]);
 
-/// What a tag of a request is about.
+/// The request that a tag belongs to.
 #[derive(Clone, Copy, Debug)]
 pub struct Tagged<'a> {
     /// The node that is asked.
@@ -81,7 +81,7 @@ pub struct Tagged<'a> {
 /// A nonce and a tag, as the header has them.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Tag {
-    /// What was drawn for the request.
+    /// The nonce that was drawn for the request.
     pub nonce: Nonce,
     tag: Nonce,
 }
@@ -90,7 +90,7 @@ impl NetworkKey {
     /// Reads a key.
     ///
     /// # Errors
-    /// When the file cannot be read, others can read it, or it holds no key.
+    /// Errors if the file cannot be read, others can read it, or it holds no key.
     pub fn load(path: &Path) -> Result<NetworkKey, NetworkKeyError> {
         let failed = |error| NetworkKeyError::File {
             path: path.to_owned(),
@@ -112,7 +112,7 @@ impl NetworkKey {
         Ok(NetworkKey(blake3::derive_key(PURPOSE, key)))
     }
 
-    /// The tag of a request.
+    /// Returns the tag of a request.
     #[must_use]
     pub fn of_request(&self, nonce: Nonce, about: Tagged<'_>) -> Tag {
         // Requests with a range are tagged apart: no body can stand for one.
@@ -128,7 +128,7 @@ impl NetworkKey {
         self.tag(nonce, &bytes)
     }
 
-    /// The tag of an answer of `node`.
+    /// Returns the tag of an answer of `node`.
     #[must_use]
     pub fn of_answer(&self, nonce: Nonce, node: &PeerUrl) -> Tag {
         let mut bytes = b"A".to_vec();
@@ -146,7 +146,7 @@ impl NetworkKey {
 }
 
 impl Tag {
-    /// Whether both are the same, in the same time wherever they differ.
+    /// Compares two tags in the same time, wherever they differ.
     #[must_use]
     pub fn is(&self, other: &Tag) -> bool {
         self.nonce == other.nonce && bool::from(self.tag.0.ct_eq(&other.tag.0))
@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tag_is_good_for_one_key_node_method_path_range_body_and_nonce() {
+    fn a_tag_is_valid_for_exactly_one_request() {
         let (here, there) = (node(), PeerUrl::parse("http://127.0.0.1:4243/").unwrap());
         let nonce = Nonce([1; 32]);
         let right = key(1).of_request(nonce, about(&here, "/a", b"b"));

@@ -27,13 +27,13 @@ use super::destination::Destination;
 /// may take half a minute for one.
 const LOOKUPS_MAX: usize = 16;
 
-/// How long the addresses of a name are kept.
+/// The time that the addresses of a name are kept.
 const KEPT_FOR: Duration = Duration::from_secs(30);
 
 /// Most names whose addresses are kept.
 const NAMES_MAX: usize = 1_024;
 
-/// Resolves names. Clones share what they found.
+/// Resolves names. Clones share the results.
 #[derive(Clone, Debug)]
 pub(super) struct Resolver {
     heard: Threads,
@@ -51,7 +51,7 @@ impl Kept {
         (*found + KEPT_FOR > now).then(|| addresses.clone())
     }
 
-    /// A full table keeps no more until some are old.
+    /// Keeps addresses; a full table keeps no more until some are old.
     fn put(&mut self, name: &str, addresses: Vec<IpAddr>, now: Instant) {
         if self.0.len() >= NAMES_MAX {
             self.0.retain(|_, (_, found)| *found + KEPT_FOR > now);
@@ -74,7 +74,7 @@ impl Resolver {
     /// Returns the addresses of a host.
     ///
     /// # Errors
-    /// What the system says of its name.
+    /// Errors with that of the system about its name.
     pub(super) async fn resolve(&self, peer: &Destination) -> io::Result<Vec<SocketAddr>> {
         let at = |ips: Vec<IpAddr>| {
             let ips = ips.into_iter();
@@ -102,7 +102,7 @@ impl Resolver {
         Ok(at(ips))
     }
 
-    /// Looks a name up anew the next time: nobody answered at its address.
+    /// Forgets a name, so that it is looked up again: nobody answered at its address.
     pub(super) fn forget(&self, host: &str) {
         lock(&self.kept).0.remove(host);
     }

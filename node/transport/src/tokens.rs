@@ -27,7 +27,7 @@ impl Tokens {
         }
     }
 
-    /// What to show to a peer.
+    /// Returns the token to show to a peer.
     pub(super) fn of(&self, peer: &PeerUrl) -> Option<Nonce> {
         lock(&self.0).get(&peer.key()).copied()
     }

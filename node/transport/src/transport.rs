@@ -1,4 +1,4 @@
-//! What carries the bytes of a call.
+//! The transport, which carries the bytes of a call.
 
 use std::{net::SocketAddr, ops::Range, pin::Pin, time::Duration};
 
@@ -13,28 +13,28 @@ use node_wire::{
 /// A request to a peer.
 #[derive(Clone, Debug)]
 pub struct PeerRequest {
-    /// Whom to ask.
+    /// The peer to ask.
     pub peer: PeerUrl,
     /// The address to ask at, and no other.
     pub at: CheckedAddress,
-    /// What for.
+    /// The purpose of the request.
     pub purpose: Purpose,
     /// The walk that a `query` belongs to.
     pub walk: Option<WalkInfo>,
 }
 
-/// What a node of our kind learns about the walk of a query.
+/// The walk of a query, as its headers describe it to a Sixhop node.
 #[derive(Clone, Debug)]
 pub struct WalkInfo {
     /// The walk.
     pub id: QueryId,
-    /// Who is asked anyway.
+    /// Peers that are asked anyway.
     pub asking: Asking,
-    /// How many calls the peer and those behind it may make.
+    /// The number of calls that the peer and those behind it may make.
     pub budget: Budget,
 }
 
-/// What a request is for.
+/// The purpose of a request.
 #[derive(Clone, Debug)]
 pub enum Purpose {
     /// An XML-RPC call over a connection of its own, as bytes.
@@ -50,7 +50,7 @@ pub enum Purpose {
         /// The holder, if the peer is to pass its content on.
         through: Option<PeerUrl>,
     },
-    /// What checks its pieces: `GET /blobs/DIGEST/tree`.
+    /// The values to check its pieces: `GET /blobs/DIGEST/tree`.
     Tree {
         /// The content.
         digest: Digest,
@@ -63,7 +63,7 @@ pub enum Purpose {
     Search(String),
 }
 
-/// What kind of node a peer is.
+/// The kind of a peer.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum PeerKind {
     /// A node like this one.
@@ -72,29 +72,29 @@ pub enum PeerKind {
     Book,
 }
 
-/// How nodes of our kind name themselves in the HTTP header `Server`.
+/// The name of Sixhop nodes in the HTTP header `Server`.
 pub const SERVER_NAME: &str = concat!("sixhop/", env!("CARGO_PKG_VERSION"));
 
-/// What such a name starts with, whatever the version.
+/// The start of such a name, in all versions.
 const SERVER_PREFIX: &str = "sixhop/";
 
 /// The answer of a peer, status 200 or 206.
 pub struct PeerResponse {
-    /// What kind of node answers.
+    /// The kind of node that answers.
     pub kind: PeerKind,
     /// The HTTP status.
     pub status: u16,
     /// The header `Content-Range`.
     pub range: Option<String>,
-    /// What the header `Content-Type` says about the encoding of the body.
+    /// The encoding of the body, by the header `Content-Type`.
     pub charset: Charset,
     /// The header `Content-Length`.
     pub length: Option<u64>,
-    /// What the peer says it did not need of the budget that it was given.
+    /// The part of its budget that the peer did not need, by its own word.
     pub budget_left: Option<Budget>,
-    /// How fast the peer says that it sends, if it limits its uploads.
+    /// The rate of the peer's uploads, if it says that it limits them.
     pub rate: Option<AnswerRate>,
-    /// What the peer says of the file that it sends.
+    /// The metadata of the file, by the word of the peer.
     pub about: About,
     /// The body, as it arrives.
     pub body: BodyStream,
@@ -103,7 +103,7 @@ pub struct PeerResponse {
 /// A body as it arrives.
 pub type BodyStream = Pin<Box<dyn Stream<Item = Result<Bytes, TransportError>> + Send>>;
 
-/// Why the bytes did not come.
+/// The error of a request.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum TransportError {
     /// No connection, or it broke.
@@ -112,7 +112,7 @@ pub enum TransportError {
     /// No connection to this address; another one of the peer may be tried.
     #[error("{0}")]
     Unreachable(String),
-    /// An answer that is no success.
+    /// An answer without success.
     #[error("it answered with the HTTP status {0}")]
     Status(u16),
     /// It answered that it is busy, and when to ask again.
@@ -136,7 +136,7 @@ pub enum TransportError {
 }
 
 impl PeerKind {
-    /// The kind of a node that names itself so in the header `Server`.
+    /// Returns the kind of a node that names itself so in the header `Server`.
     #[must_use]
     pub fn of_server(name: Option<&str>) -> PeerKind {
         if name.is_some_and(|name| name.starts_with(SERVER_PREFIX)) {
@@ -149,7 +149,7 @@ impl PeerKind {
 
 /// Carries requests to peers.
 pub trait Transport: Send + Sync + 'static {
-    /// The addresses of a peer. None of them is checked.
+    /// Returns the addresses of a peer. None of them is checked.
     fn resolve(
         &self,
         peer: &Destination,

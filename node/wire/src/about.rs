@@ -1,4 +1,4 @@
-//! `About`: what a holder says of a file beside its name and its bytes.
+//! `About`: the metadata of a file beside its name and its bytes.
 //!
 //! It travels in the header [`HEADER`] of an answer that carries a file, and as members of a hit:
 //!
@@ -21,12 +21,12 @@ pub const HEADER: &str = "sixhop-about";
 /// Longest header that is read, in bytes.
 const HEADER_MAX: usize = 256;
 
-/// What a holder says of a file.
+/// The metadata of a file, as its holder gives it.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct About {
-    /// When its bytes were last changed, Unix milliseconds.
+    /// The time of the last change of its bytes, Unix milliseconds.
     pub modified: Option<u64>,
-    /// Whether its owner may run it.
+    /// True if its owner may run it.
     pub executable: bool,
 }
 
@@ -53,7 +53,7 @@ impl About {
         self == About::default()
     }
 
-    /// Reads a header. What is no word of one is passed over.
+    /// Reads a header. A word that is not known is skipped.
     #[must_use]
     pub fn from_header(text: &str) -> About {
         let mut about = About::default();

@@ -1,4 +1,4 @@
-//! `Asking`: whom the nodes before us ask themselves.
+//! `Asking`: the peers that the nodes before us ask themselves.
 //!
 //! The history of a query names the nodes that it passed, so that nobody asks
 //! them again. A Sixhop node that forwards a query also says, in the header
@@ -7,8 +7,8 @@
 //! ten nodes that all know each other costs nine calls, and not one for every
 //! pair. Book peers neither send nor pass the header on; nothing depends on it.
 //!
-//! A peer is named by the 64-bit FNV-1a hash of its [`PeerUrl::key`]. Whoever
-//! sends a false list keeps a query from peers that he could as well have kept
+//! A peer is named by the 64-bit FNV-1a hash of its [`PeerUrl::key`]. The sender
+//! of a false list keeps a query from peers that he could as well have kept
 //! it from by not passing it on.
 
 use std::{collections::BTreeSet, fmt};
@@ -46,13 +46,13 @@ impl Asking {
         }
     }
 
-    /// Whether the peer is asked anyway.
+    /// Returns true if the peer is asked anyway.
     #[must_use]
     pub fn contains(&self, peer: &PeerUrl) -> bool {
         self.0.contains(&hash(peer))
     }
 
-    /// Whether nobody is named.
+    /// Returns true if nobody is named.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -69,7 +69,7 @@ impl fmt::Display for Asking {
     }
 }
 
-/// FNV-1a, 64 bits.
+/// Returns the hash FNV-1a of 64 bits.
 fn hash(peer: &PeerUrl) -> u64 {
     let start = 0xcbf2_9ce4_8422_2325;
     peer.key().bytes().fold(start, |hash: u64, byte| {

@@ -1,14 +1,14 @@
-//! `Budget`: how many calls the walk of a query may still cause.
+//! `Budget`: the number of calls that the walk of a query may still cause.
 //!
 //! A query that is forwarded by everybody to everybody would reach more nodes than
 //! anyone meant to ask. So a Sixhop node that forwards a query also says, in the
-//! header [`HEADER`], how many calls the peer and all behind it may make, from what it
+//! header [`HEADER`], the number of calls that the peer and all behind it may make, from what it
 //! was given itself; a peer that finds nothing gives back what it did not need, in
 //! the header [`LEFT_HEADER`] of its answer. However the walk branches, all its calls
 //! together are no more than the first node began with.
 //!
 //! Book peers neither send nor pass the headers on: a query from them has
-//! [`Budget::UNSAID`] calls. Whoever says that it needed none has others ask a little
+//! [`Budget::UNSAID`] calls. A peer that returns all of it has others ask a little
 //! more, and never more than each node makes calls for one query.
 
 use std::fmt;
@@ -24,16 +24,16 @@ pub const LEFT_HEADER: &str = "sixhop-budget-left";
 pub struct Budget(u16);
 
 impl Budget {
-    /// The most there is: that of a query that begins at a node of our kind.
+    /// The greatest budget: that of a query that begins at a Sixhop node.
     pub const WHOLE: Budget = Budget(64);
 
-    /// That of a query that says nothing about it.
+    /// The budget of a query that says nothing about it.
     pub const UNSAID: Budget = Budget(32);
 
-    /// Nobody may be asked.
+    /// The budget with which nobody may be asked.
     pub const NONE: Budget = Budget(0);
 
-    /// So many calls, [`Budget::WHOLE`] at most.
+    /// Returns a budget of so many calls, [`Budget::WHOLE`] at most.
     #[must_use]
     pub fn of(calls: usize) -> Budget {
         u16::try_from(calls).map_or(Budget::WHOLE, |calls| Budget(calls).min(Budget::WHOLE))
@@ -48,7 +48,7 @@ impl Budget {
         Some(Budget::of(calls))
     }
 
-    /// The number of calls.
+    /// Returns the number of calls.
     #[must_use]
     pub fn calls(self) -> usize {
         self.0.into()

@@ -31,13 +31,13 @@ pub const BUNDLE_REQUEST_MAX: usize = BUNDLE_FILES_MAX * DIGEST_BYTES;
 /// Bytes of a digest.
 const DIGEST_BYTES: usize = 32;
 
-/// What a bundle begins with; no other answer does.
+/// The first bytes of a bundle; no other answer begins with them.
 const MARK: [u8; 16] = *b"sixhop-bundle 1\n";
 
-/// The length of what is not given.
+/// The length of a file that is not given.
 const ABSENT: u32 = u32::MAX;
 
-/// Why bytes are no bundle.
+/// The error of bytes that are not a bundle.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum BundleError {
     /// They begin otherwise: the sender knows no bundles.
@@ -90,7 +90,7 @@ pub struct BundleReader {
     state: Reading,
 }
 
-/// What comes next.
+/// The part of the bundle that comes next.
 #[derive(Debug)]
 enum Reading {
     Mark { read: usize },
@@ -107,7 +107,7 @@ pub enum BundlePart<'c> {
     Content {
         /// The bytes; none if the file is empty.
         bytes: &'c [u8],
-        /// Whether the file ends with them.
+        /// True if the file ends with them.
         is_last: bool,
     },
 }
@@ -125,7 +125,7 @@ impl BundleReader {
     /// Returns the next part and takes it from the front of `chunk`; `None` if more bytes are needed.
     ///
     /// # Errors
-    /// [`BundleError`] if it is no bundle of these files.
+    /// [`BundleError`] if it is not a bundle with these files.
     pub fn next<'c>(
         &mut self,
         chunk: &mut &'c [u8],

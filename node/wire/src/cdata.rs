@@ -25,7 +25,7 @@ pub(crate) struct CdataEscaper {
     depth: usize, // elements that are open
 }
 
-/// What the next byte belongs to.
+/// The construct that the next byte belongs to.
 #[derive(Clone, Copy, Debug, Default)]
 enum Place {
     #[default]
@@ -41,10 +41,10 @@ enum Place {
 }
 
 impl CdataEscaper {
-    /// Appends what `bytes` become to `out`.
+    /// Appends the decoded `bytes` to `out`.
     ///
     /// # Errors
-    /// When a section stands outside of all elements.
+    /// Errors if a section stands outside of all elements.
     pub(crate) fn push(&mut self, mut bytes: &[u8], out: &mut Vec<u8>) -> Result<(), GateError> {
         while let Some(first) = bytes.first() {
             let taken = match self.place {
@@ -59,7 +59,7 @@ impl CdataEscaper {
         Ok(())
     }
 
-    /// Appends what was kept back, after the last bytes.
+    /// Appends the bytes that were kept back, after the last bytes.
     pub(crate) fn finish(&mut self, out: &mut Vec<u8>) {
         match std::mem::take(&mut self.place) {
             Place::Start(seen) => out.extend_from_slice(&START[..seen]),
@@ -141,7 +141,7 @@ impl CdataEscaper {
     }
 }
 
-/// Appends text with what is markup written as references.
+/// Appends text with its markup written as references.
 fn escape(text: &[u8], out: &mut Vec<u8>) {
     let mut rest = text;
     while let Some(at) = rest

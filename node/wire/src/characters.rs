@@ -1,10 +1,10 @@
-//! Which characters are legal in XML 1.0 and which can be shown to a person.
+//! The characters that are legal in XML 1.0, and those that can be shown to a person.
 //!
 //! Non-goals: rendering width, scripts, confusables.
 
 use unicode_properties::{GeneralCategory, UnicodeGeneralCategory};
 
-/// True for the characters that XML 1.0 allows in a document.
+/// Returns true for the characters that XML 1.0 allows in a document.
 #[must_use]
 pub fn is_xml(c: char) -> bool {
     match c {
@@ -14,7 +14,7 @@ pub fn is_xml(c: char) -> bool {
     }
 }
 
-/// True for a character that shows as itself on one line: letters, marks,
+/// Returns true for a character that shows as itself on one line: letters, marks,
 /// numbers, punctuation, symbols, and U+0020 as the only space.
 ///
 /// False for controls, format and bidi characters, private use, unassigned
@@ -38,7 +38,7 @@ pub fn is_graphic(c: char) -> bool {
     )
 }
 
-/// True for a character that may be part of a name: it stands on one line, is
+/// Returns true for a character that may be part of a name: it stands on one line, is
 /// legal in XML 1.0 and does not turn the direction of the text around it.
 ///
 /// Characters that join, separate or vary others without being seen belong to
@@ -46,6 +46,9 @@ pub fn is_graphic(c: char) -> bool {
 #[must_use]
 pub fn is_nameable(c: char) -> bool {
     use GeneralCategory as G;
+    if c.is_ascii() {
+        return !c.is_ascii_control();
+    }
     let breaks_lines = matches!(
         c.general_category(),
         G::Control | G::LineSeparator | G::ParagraphSeparator
@@ -53,7 +56,7 @@ pub fn is_nameable(c: char) -> bool {
     !breaks_lines && !is_bidi_control(c) && is_xml(c)
 }
 
-/// True for the characters that turn the direction of text around.
+/// Returns true for the characters that turn the direction of text around.
 fn is_bidi_control(c: char) -> bool {
     matches!(
         c,

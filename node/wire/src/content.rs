@@ -20,7 +20,7 @@ mod writer;
 pub use scan::{ContentScan, Scanned};
 pub use writer::{QueryAnswerWriter, codes_failure};
 
-/// How a file travels.
+/// The encoding of a file in an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Payload {
     /// As `<string>`: valid UTF-8 of characters that XML 1.0 allows.

@@ -3,7 +3,7 @@
 //! The chapter printed two implementations that differ in how they say "no".
 //! Everything else, routes included, is the same for both.
 
-/// How a peer says that a call failed.
+/// The way in which a peer reports that a call failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub enum Dialect {
     /// The second implementation, and the default: a value, or a fault with a
@@ -16,7 +16,7 @@ pub enum Dialect {
 }
 
 impl Dialect {
-    /// What `hello` and `fetch` return when all went well.
+    /// Returns the result of a `hello` and `fetch` that succeeded.
     #[must_use]
     pub fn success_code(self) -> i32 {
         match self {

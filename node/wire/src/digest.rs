@@ -1,7 +1,7 @@
-//! `Digest`: what a file is called by its content.
+//! `Digest`: the name of a file by its content.
 //!
-//! The BLAKE3 hash of a file's bytes. It names the file whatever its name is,
-//! and whoever has the digest can check every byte that claims to be of it.
+//! The BLAKE3 hash of a file's bytes. It names the file under any file name,
+//! and with the digest every byte that claims to be of it can be checked.
 //!
 //! Absent: hashing. That needs the bytes, and this crate has none.
 
@@ -18,19 +18,19 @@ pub struct Digest([u8; 32]);
 pub struct DigestError;
 
 impl Digest {
-    /// The digest with these bytes.
+    /// Returns the digest with these bytes.
     #[must_use]
     pub const fn from_bytes(bytes: [u8; 32]) -> Self {
         Self(bytes)
     }
 
-    /// The bytes of the digest.
+    /// Returns the bytes of the digest.
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }
 
-    /// The digest as 64 lower-case hex digits.
+    /// Returns the digest as 64 lower-case hex digits.
     #[must_use]
     pub fn to_hex(&self) -> String {
         self.to_string()

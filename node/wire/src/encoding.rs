@@ -43,7 +43,7 @@ const ALIASES: [(&str, &str); 5] = [
     ("cp-1252", "cp1252"),
 ];
 
-/// What the HTTP header `Content-Type` says about the encoding of a document.
+/// The encoding of a document by its HTTP header `Content-Type`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Charset {
     /// Nothing: the document says it itself.
@@ -116,7 +116,7 @@ impl Charset {
 }
 
 impl Encoding {
-    /// The encoding of a label, as it stands in a declaration or a header.
+    /// Returns the encoding of a label, as it stands in a declaration or a header.
     #[must_use]
     pub fn by_label(label: &str) -> Option<Self> {
         let known = |label: &str| encoding_rs::Encoding::for_label(label.as_bytes());
@@ -139,7 +139,7 @@ impl Encoding {
         Some(Self(kind))
     }
 
-    /// How bytes of eight bits are read that are said to be of this encoding.
+    /// Returns the decoder for bytes of eight bits that are said to be of this encoding.
     fn state(self) -> State {
         match self.0 {
             Kind::Utf8 | Kind::Utf16 => State::Utf8,
@@ -154,7 +154,7 @@ fn other(encoding: &'static encoding_rs::Encoding) -> State {
 }
 
 impl Decoder {
-    /// A decoder of a document that came with this `charset`.
+    /// Creates a decoder of a document that came with this `charset`.
     pub(crate) fn new(charset: Charset) -> Self {
         Self {
             charset,
@@ -219,7 +219,7 @@ fn pass_space<'a>(kept: &[u8], bytes: &'a [u8], out: &mut Vec<u8>) -> &'a [u8] {
     rest
 }
 
-/// What the first bytes tell: UTF-16, with or without a mark, or something in bytes
+/// Judges by the first bytes: UTF-16, with or without a mark, or something in bytes
 /// of eight bits. `None` if there are too few.
 fn by_bytes(bytes: &[u8], last: bool) -> Option<State> {
     match bytes {
@@ -230,7 +230,7 @@ fn by_bytes(bytes: &[u8], last: bool) -> Option<State> {
     }
 }
 
-/// What the beginning of a document in bytes of eight bits tells, white space left
+/// Judges by the beginning of a document in bytes of eight bits, white space left
 /// out. `None` if more is to come.
 fn by_declaration(bytes: &[u8], charset: Charset, last: bool) -> Result<Option<State>, GateError> {
     const START: &[u8] = b"<?xml";

@@ -16,7 +16,7 @@ use std::fmt::{self, Display, Write};
 use crate::characters::is_graphic;
 use crate::limits::ESCAPED_MAX;
 
-/// `text` on one line, cut at [`ESCAPED_MAX`] characters with `…` as the last.
+/// Returns `text` on one line, cut at [`ESCAPED_MAX`] characters with `…` as the last.
 pub fn escaped(text: &str) -> impl Display + '_ {
     Escaped {
         text,
@@ -24,7 +24,7 @@ pub fn escaped(text: &str) -> impl Display + '_ {
     }
 }
 
-/// `text` on one line, all of it.
+/// Returns `text` on one line, all of it.
 pub fn escaped_whole(text: &str) -> impl Display + '_ {
     Escaped {
         text,
@@ -32,7 +32,7 @@ pub fn escaped_whole(text: &str) -> impl Display + '_ {
     }
 }
 
-/// `text` on one line as a `String` of at most `limit` characters.
+/// Returns `text` on one line as a `String` of at most `limit` characters.
 pub(crate) fn escaped_to(text: &str, limit: usize) -> String {
     Escaped { text, limit }.to_string()
 }
@@ -56,7 +56,7 @@ impl Display for Escaped<'_> {
 }
 
 impl Escaped<'_> {
-    /// How many bytes of the text are shown: all, or as many as leave room
+    /// Returns the number of bytes of the text to show: all, or as many as leave room
     /// for the ellipsis.
     fn kept(&self) -> usize {
         let mut used = 0usize;

@@ -43,10 +43,10 @@ pub struct Fault {
     pub message: String,
 }
 
-/// Why a query found nothing; travels in the text of a fault 100.
+/// The reason why a query found nothing; travels in the text of a fault 100.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum MissReason {
-    /// Nobody who was asked has it.
+    /// No peer that was asked has it.
     NotFound,
     /// The same query has been here before.
     Seen,
@@ -71,7 +71,7 @@ impl MissReason {
         Self::Unreadable,
     ];
 
-    /// The text of the fault 100 that says so.
+    /// Returns the text of the fault 100 that says so.
     #[must_use]
     pub fn text(self) -> &'static str {
         match self {
@@ -84,7 +84,7 @@ impl MissReason {
         }
     }
 
-    /// The reason that a peer's text names; `None` for the words of a stranger.
+    /// Returns the reason that a peer's text names; `None` for the words of a stranger.
     #[must_use]
     pub fn from_fault_text(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|reason| reason.text() == text)
@@ -92,7 +92,7 @@ impl MissReason {
 }
 
 impl Fault {
-    /// A fault with any code; the text is escaped and cut.
+    /// Creates a fault with any code; the text is escaped and cut.
     #[must_use]
     pub fn new(code: i32, text: &str) -> Self {
         Self {
@@ -101,57 +101,57 @@ impl Fault {
         }
     }
 
-    /// Fault 100: nothing was found, for this reason.
+    /// Returns fault 100: nothing was found, for this reason.
     #[must_use]
     pub fn unhandled(reason: MissReason) -> Self {
         Self::new(UNHANDLED, reason.text())
     }
 
-    /// Fault 200, with the words of the chapter: never why, so that nobody
+    /// Returns fault 200, with the words of the chapter: never why, so that nobody
     /// can probe what exists.
     #[must_use]
     pub fn access_denied() -> Self {
         Self::new(ACCESS_DENIED, "Access denied")
     }
 
-    /// Fault -32700: not XML that we accept.
+    /// Returns fault -32700: not XML that we accept.
     #[must_use]
     pub fn parse_error(text: &str) -> Self {
         Self::new(PARSE_ERROR, text)
     }
 
-    /// Fault -32600: not an XML-RPC call.
+    /// Returns fault -32600: not an XML-RPC call.
     #[must_use]
     pub fn invalid_request(text: &str) -> Self {
         Self::new(INVALID_REQUEST, text)
     }
 
-    /// Fault -32601: we have no method of this name.
+    /// Returns fault -32601: we have no method of this name.
     #[must_use]
     pub fn method_not_found(method: &str) -> Self {
         let method = escaped_to(method, 64);
         Self::new(METHOD_NOT_FOUND, &format!("There is no method {method}"))
     }
 
-    /// Fault -32602: not the parameters that the method takes.
+    /// Returns fault -32602: not the parameters that the method takes.
     #[must_use]
     pub fn invalid_params(text: &str) -> Self {
         Self::new(INVALID_PARAMS, text)
     }
 
-    /// Fault -32603: our own defect, without details.
+    /// Returns fault -32603: our own defect, without details.
     #[must_use]
     pub fn internal() -> Self {
         Self::new(INTERNAL, "Internal error")
     }
 
-    /// Fault -32500: too much to do, try again later.
+    /// Returns fault -32500: too much to do, try again later.
     #[must_use]
     pub fn busy() -> Self {
         Self::new(BUSY, "Busy, try again later")
     }
 
-    /// Why the query found nothing, if this is a fault 100 that says so.
+    /// Returns the reason why the query found nothing, if this is a fault 100 that has one.
     #[must_use]
     pub fn miss_reason(&self) -> Option<MissReason> {
         if self.code != UNHANDLED {
@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_leaves_the_share_is_denied_and_any_other_is_not_found() {
+    fn a_name_outside_the_share_is_denied_and_others_not_found() {
         assert_eq!(Fault::from(NameError::ParentPart).code, ACCESS_DENIED);
         assert_eq!(Fault::from(NameError::Temporary).code, UNHANDLED);
     }

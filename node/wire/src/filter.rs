@@ -8,7 +8,7 @@
 //! missed. `docs/protocol.md` has the words for those who write a peer of their own.
 //!
 //! # Invariants
-//! - A filter that says yes to everything is none: one with more bits set than
+//! - A filter that says yes to everything is invalid: one with more bits set than
 //!   [`FILLED_MAX`] of them, or than its keys can set, is not read.
 //! - A change leads from one filter to another of the same size.
 
@@ -26,7 +26,7 @@ pub const FILLED_MAX: usize = 60;
 /// Fewest bits of a filter: in smaller ones the bits of a key fall together.
 const BITS_MIN: usize = 512;
 
-/// Bits of a word, in which changes are told.
+/// The bits of a word, the unit in which changes are written.
 const WORD: usize = 64;
 
 /// Bytes of a change: the number of a word and the word.
@@ -39,10 +39,10 @@ pub struct Filter {
     words: Vec<u64>,
 }
 
-/// Why bytes are no filter.
+/// The error of bytes that are not a filter.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum FilterError {
-    /// The length is no power of two, or out of its bounds.
+    /// The length is not a power of two, or out of its bounds.
     #[error(
         "a filter has {} to {} bytes, a power of two",
         BITS_MIN / 8,
@@ -52,12 +52,12 @@ pub enum FilterError {
     /// More bits are set than a filter may have or its keys can set.
     #[error("a filter with so many bits set says yes to everything")]
     Dense,
-    /// The change is none of this filter.
+    /// The change is not one of this filter.
     #[error("the change of a filter names words that it does not have")]
     Change,
 }
 
-/// The hash of a key, as filters use it.
+/// Returns the hash of a key, as filters use it.
 #[must_use]
 pub fn hash(key: &str) -> u64 {
     let start = 0xcbf2_9ce4_8422_2325;
@@ -75,7 +75,7 @@ fn mixed(hash: u64) -> u64 {
 }
 
 impl Filter {
-    /// A filter with these keys, by their hashes, each once. `None` if there are
+    /// Returns a filter with these keys, by their hashes, each once. `None` if there are
     /// more than [`FILTER_KEYS_MAX`].
     #[must_use]
     pub fn of(hashes: impl ExactSizeIterator<Item = u64>) -> Option<Filter> {
@@ -96,33 +96,33 @@ impl Filter {
         Some(filter)
     }
 
-    /// Whether the key with this hash is in it, or seems to be.
+    /// Returns true if the key with this hash is in it, or seems to be.
     #[must_use]
     pub fn has(&self, hash: u64) -> bool {
         let mut places = places(hash, self.bits());
         places.all(|place| self.words[place / WORD] & (1 << (place % WORD)) != 0)
     }
 
-    /// Number of keys, as whoever made it says.
+    /// Returns the number of keys that the maker of the filter states.
     #[must_use]
     pub fn keys(&self) -> usize {
         self.keys
     }
 
-    /// Number of bits.
+    /// Returns the number of bits.
     #[must_use]
     pub fn bits(&self) -> usize {
         self.words.len() * WORD
     }
 
-    /// A number for this filter that is another one for almost any other.
+    /// Returns a fingerprint, which differs for almost any other filter.
     #[must_use]
     pub fn fingerprint(&self) -> u64 {
         let mix = |sum: u64, word: &u64| mixed(sum.rotate_left(5) ^ word);
         self.words.iter().fold(self.keys as u64, mix)
     }
 
-    /// The bits as bytes: word by word, the lowest byte first.
+    /// Returns the bits as bytes: word by word, the lowest byte first.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
         self.words
@@ -145,7 +145,7 @@ impl Filter {
         Filter { keys, words }.checked()
     }
 
-    /// What makes `newer` of this filter: for each word that differs its number, 4
+    /// Returns the change to `newer`: for each word that differs its number, 4
     /// bytes, and the word, 8 bytes, the lowest first. `None` if they have not the
     /// same size, or the change is no shorter than `newer`.
     #[must_use]
@@ -164,7 +164,7 @@ impl Filter {
         (change.len() < newer.words.len() * 8).then_some(change)
     }
 
-    /// This filter after a change, with so many keys.
+    /// Returns this filter after a change, with so many keys.
     ///
     /// # Errors
     /// [`FilterError`], for a change of another filter or one that sets too many bits.
@@ -197,7 +197,7 @@ impl Filter {
     }
 }
 
-/// The places of the bits of a key.
+/// Returns the places of the bits of a key.
 fn places(hash: u64, bits: usize) -> impl Iterator<Item = usize> {
     let (low, high) = (hash & 0xffff_ffff, (hash >> 32) | 1);
     let mask = bits as u64 - 1;

@@ -1,4 +1,4 @@
-//! The gate: what every XML document of a stranger passes before a parser
+//! The gate: the check of every XML document of a stranger before a parser
 //! sees a byte of it.
 //!
 //! XML-RPC needs very little of XML: elements without attributes, text, the
@@ -14,12 +14,12 @@
 //! document means anything.
 //!
 //! # Invariants
-//! What passes is valid UTF-8, has exactly one root element with nothing but
+//! Text that passes is valid UTF-8, has exactly one root element with nothing but
 //! white space around it, every element closed by its own name, at most
 //! [`XML_DEPTH_MAX`] deep, at most [`XML_ELEMENTS_MAX`] elements, tags of at most
 //! [`XML_TAG_MAX`] bytes, and only characters that XML 1.0 allows. It has no CDATA
-//! section and no declaration. Time is linear in the length of the document, and what
-//! passes is at most [`GROWTH_MAX`] times as long.
+//! section and no declaration. Time is linear in the length of the document, and the text
+//! that passes is at most [`GROWTH_MAX`] times as long.
 
 use crate::characters::is_xml;
 use crate::encoding::{Charset, Encoding};
@@ -27,7 +27,7 @@ use crate::intake;
 pub use crate::intake::GROWTH_MAX;
 use crate::limits::{XML_DEPTH_MAX, XML_ELEMENTS_MAX, XML_TAG_MAX};
 
-/// Why a document does not pass.
+/// The error of a document that does not pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum GateError {
     /// Not UTF-8.
@@ -78,7 +78,7 @@ pub(crate) struct Tag<'a> {
     pub(crate) kind: TagKind,
 }
 
-/// What a tag does.
+/// The kind of a tag.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum TagKind {
     Open,
@@ -133,12 +133,12 @@ fn check_root(mut rest: &str) -> Result<(), GateError> {
     nesting.finish()
 }
 
-/// What may stand before a document: white space and marks of byte order.
+/// Returns true for characters that may stand before a document: white space, byte-order marks.
 fn is_before_document(c: char) -> bool {
     is_space(c) || c == '\u{feff}'
 }
 
-/// The text between `<` and `>`; `text` starts with `<`.
+/// Returns the text between `<` and `>`; `text` starts with `<`.
 fn tag_inside(text: &str) -> Result<&str, GateError> {
     let mut window = text.bytes().take(XML_TAG_MAX);
     let end = window.position(|byte| byte == b'>');
@@ -149,7 +149,7 @@ fn tag_inside(text: &str) -> Result<&str, GateError> {
     })
 }
 
-/// Reads what stands between `<` and `>`.
+/// Reads the text between `<` and `>`.
 pub(crate) fn parse_tag(inside: &str) -> Result<Tag<'_>, GateError> {
     let (kind, body) = match inside.as_bytes() {
         [b'!', ..] => return Err(GateError::Markup),
@@ -173,7 +173,7 @@ fn is_plain_name(name: &str) -> bool {
             .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-'))
 }
 
-/// How many bytes the XML declaration at the start of `text` takes; 0 if there
+/// Returns the length of the XML declaration at the start of `text`, in bytes; 0 if there
 /// is none.
 pub(crate) fn declaration_length(text: &str) -> Result<usize, GateError> {
     let Some(after) = text.strip_prefix("<?xml") else {
@@ -191,13 +191,13 @@ pub(crate) fn declaration_length(text: &str) -> Result<usize, GateError> {
     }
 }
 
-/// The encoding that an XML declaration names, if it is a right one and names one.
+/// Returns the encoding that an XML declaration names, if it is valid and names one.
 pub(crate) fn declared_encoding(declaration: &str) -> Option<&str> {
     let inside = declaration.strip_prefix("<?xml")?.strip_suffix("?>")?;
     read_declaration(inside).ok().flatten()
 }
 
-/// Checks what stands in a declaration, and gives the encoding that it names.
+/// Checks the text of a declaration, and returns the encoding that it names.
 fn read_declaration(mut text: &str) -> Result<Option<&str>, GateError> {
     let mut names = ["version", "encoding", "standalone"].iter();
     let (mut seen_version, mut encoding) = (false, None);
@@ -231,7 +231,7 @@ fn is_accepted(name: &str, value: &str) -> bool {
     }
 }
 
-/// `name = "value"` and what follows it.
+/// Splits `name = "value"` from the text behind it.
 fn pseudo_attribute(text: &str) -> Option<(&str, &str, &str)> {
     let (name, after) = text.split_once('=')?;
     let after = after.trim_start_matches(is_space);
@@ -240,7 +240,7 @@ fn pseudo_attribute(text: &str) -> Option<(&str, &str, &str)> {
     Some((name.trim_end_matches(is_space), value, rest))
 }
 
-/// White space as XML has it.
+/// Returns true for white space as XML has it.
 pub(crate) fn is_space(c: char) -> bool {
     matches!(c, ' ' | '\t' | '\n' | '\r')
 }

@@ -1,4 +1,4 @@
-//! What a document of a stranger passes first, as it arrives: it is decoded, and its
+//! The first step for a stranger's document, as it arrives: it is decoded, and its
 //! CDATA sections become text.
 //!
 //! After that every reader meets UTF-8 with plain text and tags: the gate for whole
@@ -29,7 +29,7 @@ pub(crate) struct Intake {
 }
 
 impl Intake {
-    /// A document that came with this `charset`.
+    /// Creates a document that came with this `charset`.
     pub(crate) fn new(charset: Charset) -> Self {
         Self {
             decoder: Decoder::new(charset),
@@ -47,7 +47,7 @@ impl Intake {
         decoded
     }
 
-    /// Appends what was kept back, after the last bytes.
+    /// Appends the bytes that were kept back, after the last bytes.
     pub(crate) fn finish(&mut self, out: &mut Vec<u8>) -> Result<(), GateError> {
         self.decoded.clear();
         let decoded = self.decoder.finish(&mut self.decoded);

@@ -9,7 +9,7 @@
 //! ([`ShareName`](crate::name::ShareName), [`PeerUrl`](crate::peer_url::PeerUrl)) and errors of their own.
 //!
 //! # Invariants
-//! - Reading what `to_call` wrote gives the same message.
+//! - Reading the call of `to_call` gives the same message.
 //! - The secret of a [`Fetch`] is in no debug output.
 
 mod find;
@@ -33,7 +33,7 @@ pub use summary::{Near, Summarize, Summary, Told};
 /// `hello(url)`: a peer introduces itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hello {
-    /// What it says its URL is; at most [`URL_MAX`] bytes, otherwise unchecked.
+    /// The URL that it claims; at most [`URL_MAX`] bytes, otherwise unchecked.
     pub url: String,
 }
 
@@ -73,7 +73,7 @@ impl Hello {
         Ok(Self { url })
     }
 
-    /// The call that says this.
+    /// Returns the XML-RPC call of this message.
     #[must_use]
     pub fn to_call(&self) -> MethodCall {
         call(HELLO, vec![self.url.as_str().into()])
@@ -98,7 +98,7 @@ impl Query {
         Ok(Self { name, history })
     }
 
-    /// The call that says this. The history is always sent, even when it is
+    /// Returns the XML-RPC call of this message. The history is always sent, even when it is
     /// empty: not every peer has a default for it.
     #[must_use]
     pub fn to_call(&self) -> MethodCall {
@@ -126,7 +126,7 @@ impl Fetch {
         })
     }
 
-    /// The call that says this; it holds the secret in clear.
+    /// Returns the XML-RPC call of this message; it holds the secret in clear.
     #[must_use]
     pub fn to_call(&self) -> MethodCall {
         let params = vec![self.name.as_str().into(), self.secret.as_str().into()];
@@ -150,7 +150,7 @@ fn call(method: &str, params: Vec<Value>) -> MethodCall {
     }
 }
 
-/// A string, or base64 that is UTF-8: some clients wrap every text in it.
+/// Reads a string, or base64 that is UTF-8: some clients wrap every text in it.
 fn text(value: &Value, otherwise: &str) -> Result<String, Fault> {
     let text = match value {
         Value::String(text) => Some(text.clone()),

@@ -1,6 +1,6 @@
 //! The methods of the peer port: one table, from which introspection answers.
 //!
-//! Whoever adds a method adds a line here; the server dispatches on the same
+//! A new method adds a line here; the server dispatches on the same
 //! names. Absent: what the methods do.
 //!
 //! # Invariants
@@ -36,7 +36,7 @@ pub const METHOD_SIGNATURE: &str = "system.methodSignature";
 /// `system.multicall(calls)`.
 pub const MULTICALL: &str = "system.multicall";
 
-/// What introspection says of one method.
+/// The description of one method for introspection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Method {
     /// The name, as clients call it.
@@ -44,7 +44,7 @@ pub struct Method {
     /// The ways to call it: each the type of the result, then the types of the
     /// parameters, by the names that XML-RPC has for types.
     pub signatures: &'static [&'static [&'static str]],
-    /// What it does, in a few sentences of plain text.
+    /// A description, in a few sentences of plain text.
     pub help: &'static str,
 }
 
@@ -153,20 +153,20 @@ pub const METHODS: &[Method] = &[
     },
 ];
 
-/// The method of this name.
+/// Returns the method of this name.
 #[must_use]
 pub fn find(name: &str) -> Option<&'static Method> {
     let at = METHODS.binary_search_by(|method| method.name.cmp(name));
     at.ok().map(|at| &METHODS[at])
 }
 
-/// The answer of `system.listMethods`.
+/// Returns the answer of `system.listMethods`.
 #[must_use]
 pub fn names() -> Value {
     Value::Array(METHODS.iter().map(|method| method.name.into()).collect())
 }
 
-/// The answer of `system.getCapabilities`.
+/// Returns the answer of `system.getCapabilities`.
 #[must_use]
 pub fn capabilities() -> Value {
     let interop = "http://xmlrpc-epi.sourceforge.net/specs/rfc.fault_codes.php";
@@ -184,7 +184,7 @@ pub fn capabilities() -> Value {
 pub const PROTOCOL_VERSION: i32 = 1;
 
 impl Method {
-    /// The answer of `system.methodSignature`.
+    /// Returns the answer of `system.methodSignature`.
     #[must_use]
     pub fn signatures_value(&self) -> Value {
         let signature =

@@ -39,7 +39,7 @@ pub const IGNORE_FILE: &str = ".sixhopignore";
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ShareName(Arc<str>);
 
-/// Why a text is not a name in a share: one variant a reason.
+/// The error of a text that is not a name in a share: one variant a reason.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NameError {
     /// Nothing at all.
@@ -87,7 +87,7 @@ pub enum NameError {
 }
 
 impl NameError {
-    /// True if the text names something outside the share (fault 200); false
+    /// Returns true if the text names something outside the share (fault 200); false
     /// if it names nothing that a share can hold (fault 100).
     #[must_use]
     pub fn leaves_share(&self) -> bool {
@@ -115,37 +115,37 @@ impl ShareName {
         Ok(Self(text.into()))
     }
 
-    /// The name as it stands on the wire.
+    /// Returns the name as it stands on the wire.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The parts from the share down to the file; at least one.
+    /// Returns the parts from the share down to the file; at least one.
     pub fn parts(&self) -> impl DoubleEndedIterator<Item = &str> {
         self.0.split('/')
     }
 
-    /// The last part.
+    /// Returns the last part.
     #[must_use]
     pub fn file_name(&self) -> &str {
         self.0.rsplit_once('/').map_or(&self.0, |(_, last)| last)
     }
 
-    /// The parts before the last: the directories, from the share down.
+    /// Returns the parts before the last: the directories, from the share down.
     pub fn parent_parts(&self) -> impl DoubleEndedIterator<Item = &str> {
         let parents = self.0.rsplit_once('/').map(|(parents, _)| parents);
         parents.into_iter().flat_map(|parents| parents.split('/'))
     }
 
-    /// Whether a file of this name configures a node: its owner alone writes it,
+    /// Returns true if a file of this name configures a node: its owner alone writes it,
     /// and nothing that comes from outside is stored under it.
     #[must_use]
     pub fn is_configuration(&self) -> bool {
         self.parts().any(|part| folded(part) == IGNORE_FILE)
     }
 
-    /// The name without the differences that file systems ignore: two names
+    /// Returns the name without the differences that file systems ignore: two names
     /// with the same key are one name. Not for showing and not for opening.
     #[must_use]
     pub fn collision_key(&self) -> String {
@@ -163,7 +163,7 @@ pub fn composed(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// `text` without differences of case and of normalization form.
+/// Returns `text` without differences of case and of normalization form.
 fn folded(text: &str) -> String {
     if text.is_ascii() {
         return text.to_ascii_lowercase();

@@ -14,7 +14,7 @@ pub const HEADER: &str = "sixhop-network";
 /// The path of an owner's own call of `query`, a POST.
 pub const OWN_QUERY_PATH: &str = "/RPC2";
 
-/// The body of an owner's own call of `query` for the file `name`.
+/// Returns the body of an owner's own call of `query` for the file `name`.
 #[must_use]
 pub fn own_query(name: &str) -> Vec<u8> {
     let query = Query {

@@ -1,4 +1,4 @@
-//! `NodeId`, `Nonce` and `Proof`: who a node is, and how it shows it.
+//! `NodeId`, `Nonce` and `Proof`: the identity of a node, and its proof.
 //!
 //! A node has an ed25519 key; its id is the public half. Two nodes that meet sign
 //! a [`statement`] for each other, which names both of them, where they live, and
@@ -15,7 +15,7 @@ use std::str::FromStr;
 
 use crate::peer_url::PeerUrl;
 
-/// What every statement begins with.
+/// The first bytes of every statement.
 pub const STATEMENT_PREFIX: &[u8] = b"sixhop introduce 1\n";
 
 /// Name of the HTTP request header that shows a token of `sixhop.introduce`.
@@ -56,7 +56,7 @@ macro_rules! hex_bytes {
 pub struct HexError(&'static str);
 
 hex_bytes!(
-    /// Who a node is: its ed25519 public key, written as 64 lower-case hex digits.
+    /// The identity of a node: its ed25519 public key, written as 64 lower-case hex digits.
     NodeId,
     32,
     "an id of a node is 64 hex digits"
@@ -74,27 +74,27 @@ hex_bytes!(
     "a proof is 128 hex digits"
 );
 
-/// One of the two who meet.
+/// One of the two nodes that meet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Party<'a> {
-    /// Who it is.
+    /// Its identity.
     pub id: NodeId,
-    /// Where it says that it lives.
+    /// The URL that it claims.
     pub url: &'a PeerUrl,
-    /// What it drew for this meeting.
+    /// The nonce that it drew for this meeting.
     pub nonce: Nonce,
 }
 
-/// Who signs.
+/// The role of the signer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
-    /// Who called.
+    /// The node that called.
     Caller,
-    /// Who was called.
+    /// The node that was called.
     Answerer,
 }
 
-/// The bytes that `role` signs when `caller` meets `answerer`: the prefix, one
+/// Returns the bytes that `role` signs when `caller` meets `answerer`: the prefix, one
 /// byte `C` or `A` for the role, both ids, both nonces, and both URLs, each after
 /// its length in two bytes, the highest first; the caller's always before.
 #[must_use]

@@ -23,7 +23,7 @@ use url::{Host, Url};
 use crate::characters::is_graphic;
 use crate::limits::URL_MAX;
 
-/// The port of a node, unless it is told another one.
+/// The port of a node, unless another one is set.
 pub const PORT_DEFAULT: u16 = 4242;
 
 /// The URL of a peer in its normal form, such as `http://127.0.0.1:4242/`.
@@ -31,7 +31,7 @@ pub const PORT_DEFAULT: u16 = 4242;
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PeerUrl(Arc<Url>);
 
-/// Why a text is not the URL of a peer.
+/// The error of a text that is not the URL of a peer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UrlError {
     /// More than [`URL_MAX`] bytes, as given or with `/codes` after it.
@@ -96,7 +96,7 @@ impl fmt::Display for RefusedRange {
 }
 
 impl PeerUrl {
-    /// Reads what a person writes: a URL, or `HOST`, `HOST:PORT` or `HOST:PORT/PATH`, with
+    /// Reads the text of a person: a URL, or `HOST`, `HOST:PORT` or `HOST:PORT/PATH`, with
     /// [`PORT_DEFAULT`] where no port is said and no scheme either.
     ///
     /// # Errors
@@ -143,20 +143,20 @@ impl PeerUrl {
         Ok(url)
     }
 
-    /// The normal form, such as `http://127.0.0.1:4242/`.
+    /// Returns the normal form, such as `http://127.0.0.1:4242/`.
     #[must_use]
     pub fn as_str(&self) -> &str {
         self.0.as_str()
     }
 
-    /// The host as in the URL: a name in its ASCII form, an IPv4 address, or
+    /// Returns the host as in the URL: a name in its ASCII form, an IPv4 address, or
     /// an IPv6 address in brackets.
     #[must_use]
     pub fn host(&self) -> &str {
         self.0.host_str().expect("a checked http URL has a host")
     }
 
-    /// The port, 1 to 65535; 80 if the URL names none.
+    /// Returns the port, 1 to 65535; 80 if the URL names none.
     #[must_use]
     pub fn port(&self) -> u16 {
         self.0
@@ -164,32 +164,32 @@ impl PeerUrl {
             .expect("http has a default port")
     }
 
-    /// Host and port as in the URL, for the `Host` header; without a port if
+    /// Returns host and port as in the URL, for the `Host` header; without a port if
     /// it is the default one.
     #[must_use]
     pub fn authority(&self) -> &str {
         self.0.authority()
     }
 
-    /// The path, starting with `/`.
+    /// Returns the path, starting with `/`.
     #[must_use]
     pub fn path(&self) -> &str {
         self.0.path()
     }
 
-    /// The address, if the host is one; an IPv4-mapped one as IPv4.
+    /// Returns the address, if the host is one; an IPv4-mapped one as IPv4.
     #[must_use]
     pub fn ip(&self) -> Option<IpAddr> {
         address(&self.0).map(|address| address.to_canonical())
     }
 
-    /// True if the host is the name `localhost`.
+    /// Returns true if the host is the name `localhost`.
     #[must_use]
     pub fn is_localhost(&self) -> bool {
         self.host().trim_end_matches('.') == "localhost"
     }
 
-    /// The same peer spoken to in the dialect of codes: its path without
+    /// Returns the URL for the same peer in the dialect of codes: its path without
     /// `/RPC2` and the like, and `/codes` after it.
     #[must_use]
     pub fn codes(&self) -> Self {
@@ -198,7 +198,7 @@ impl PeerUrl {
         Self(Arc::new(url))
     }
 
-    /// Who is meant, whatever dialect and route: scheme, host, port, and the
+    /// Returns the key of the node, in any dialect and route: scheme, host, port, and the
     /// path without a trailing `/`, `/codes` or `/RPC2`. `localhost` is `127.0.0.1`.
     #[must_use]
     pub fn key(&self) -> String {
@@ -210,7 +210,7 @@ impl PeerUrl {
         format!("http://{host}:{}{}", self.port(), base_path(self.path()))
     }
 
-    /// True if both URLs name the same host and port, whatever the path.
+    /// Returns true if both URLs name the same host and port, whatever the path.
     #[must_use]
     pub fn same_host(&self, other: &Self) -> bool {
         let host = |url: &Self| {
@@ -221,7 +221,7 @@ impl PeerUrl {
         host(self) == host(other)
     }
 
-    /// True if both URLs name the same peer.
+    /// Returns true if both URLs name the same peer.
     #[must_use]
     pub fn same_peer(&self, other: &Self) -> bool {
         self.key() == other.key()
@@ -270,7 +270,7 @@ fn refused_v6(address: Ipv6Addr) -> Option<RefusedRange> {
     carried_v4(address).and_then(refused_v4)
 }
 
-/// The IPv4 address that an IPv6 address stands for, if it is of such a form.
+/// Returns the IPv4 address that an IPv6 address stands for, if it is of such a form.
 pub(crate) fn carried_v4(address: Ipv6Addr) -> Option<Ipv4Addr> {
     let joined = |high, low| Ipv4Addr::from_bits((u32::from(high) << 16) | u32::from(low));
     match address.segments() {
@@ -286,7 +286,7 @@ pub(crate) fn carried_v4(address: Ipv6Addr) -> Option<Ipv4Addr> {
     }
 }
 
-/// A URL as it was given, for messages: without a user name and password.
+/// Returns a URL for messages: as it was given, without a user name and password.
 #[must_use]
 pub fn without_user(text: &str) -> String {
     match text.rsplit_once('@') {
@@ -320,7 +320,7 @@ fn starts_with_ignoring_case(text: &str, start: &str) -> bool {
     head.is_some_and(|head| head.eq_ignore_ascii_case(start))
 }
 
-/// An address must be allowed; a name must not have empty labels, which would
+/// Checks a host: an address must be allowed; a name must not have empty labels, which would
 /// give one peer many names.
 fn check_host(url: &Url) -> Result<(), UrlError> {
     if let Some(address) = address(url) {
@@ -365,7 +365,7 @@ fn address(url: &Url) -> Option<IpAddr> {
     }
 }
 
-/// The path without what only says how the peer is spoken to.
+/// Returns the path without the part that selects a dialect.
 fn base_path(path: &str) -> &str {
     let mut base = path.trim_end_matches('/');
     while let Some(shorter) = base.strip_suffix("/codes").or(base.strip_suffix("/RPC2")) {

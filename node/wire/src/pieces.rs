@@ -1,9 +1,9 @@
-//! Pieces: how content is checked while it arrives.
+//! Pieces: checks of content while it arrives.
 //!
 //! BLAKE3 is a tree. Cut into pieces of [`PIECE_SIZE`] bytes, a file has one
-//! value for each piece, and the values together make its digest. Whoever has
-//! the digest can check the values, and whoever has the values can check each
-//! piece by itself, in any order, from whomever it comes.
+//! value for each piece, and the values together make its digest. With the digest
+//! the values can be checked, and with the values each
+//! piece by itself, in any order and from any sender.
 //!
 //! # Participants
 //! - [`PieceTree`]: the values of one file; its bytes are what
@@ -13,7 +13,7 @@
 //! # Invariants
 //! - A [`PieceTree`] exists only if its values make its digest.
 //! - The size that a tree states is proved only by its last piece: a tree of
-//!   the right values with a wrong size has the right digest. Whoever relies
+//!   the right values with a wrong size has the right digest. A node that relies
 //!   on the size of a stranger's tree checks the last piece first.
 //! - A file of one piece has no values: its digest checks it.
 //!
@@ -36,7 +36,7 @@ pub const CONTENT_MAX: u64 = 64 << 30;
 /// Bytes before the values of a tree: the size.
 const TREE_HEAD: usize = 8;
 
-/// What BLAKE3 says of one piece.
+/// The chaining value of one piece in BLAKE3.
 type PieceValue = [u8; 32];
 
 /// The values of the pieces of one file. Cheap to clone.
@@ -47,7 +47,7 @@ pub struct PieceTree {
     values: Arc<[PieceValue]>,
 }
 
-/// Why bytes are not the tree of a digest.
+/// The error of bytes that are not the tree of a digest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TreeError {
     /// The number of values is not that of the size.
@@ -85,17 +85,17 @@ enum Expected {
     Piece(PieceValue),
 }
 
-/// Number of pieces of content of `size` bytes. Empty content has one, empty.
+/// Returns the number of pieces of content of `size` bytes. Empty content has one, empty.
 #[must_use]
 pub fn piece_count(size: u64) -> u64 {
     size.div_ceil(PIECE_SIZE).max(1)
 }
 
 impl PieceTree {
-    /// Reads what [`PieceTree::to_bytes`] wrote and checks it against `digest`.
+    /// Reads the bytes of [`PieceTree::to_bytes`] and checks them against `digest`.
     ///
     /// # Errors
-    /// When the bytes are no tree, or that of another digest.
+    /// Errors if the bytes are not a tree, or that of another digest.
     pub fn from_bytes(digest: Digest, bytes: &[u8]) -> Result<PieceTree, TreeError> {
         let (head, values) = bytes
             .split_first_chunk::<TREE_HEAD>()
@@ -119,7 +119,7 @@ impl PieceTree {
         })
     }
 
-    /// The tree of content of at most one piece, which needs no values.
+    /// Returns the tree of content of at most one piece, which needs no values.
     /// `None` if `size` is that of more.
     #[must_use]
     pub fn of_one_piece(digest: Digest, size: u64) -> Option<PieceTree> {
@@ -130,7 +130,7 @@ impl PieceTree {
         })
     }
 
-    /// A part of [`PieceTree::to_bytes`]; `None` if it has no such part.
+    /// Returns a part of [`PieceTree::to_bytes`]; `None` if it has no such part.
     #[must_use]
     pub fn bytes_at(&self, range: Range<u64>) -> Option<Vec<u8>> {
         let (start, end) = (range.start.try_into().ok()?, range.end.try_into().ok()?);
@@ -138,7 +138,7 @@ impl PieceTree {
         bytes.get::<Range<usize>>(start..end).map(<[u8]>::to_vec)
     }
 
-    /// The size, 8 bytes, the lowest first; then 32 bytes for each piece, if
+    /// Returns the size, 8 bytes, the lowest first; then 32 bytes for each piece, if
     /// there is more than one.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
@@ -148,38 +148,38 @@ impl PieceTree {
         bytes
     }
 
-    /// Length of the longest [`PieceTree::to_bytes`] of content of `size` bytes.
+    /// Returns the length of the longest [`PieceTree::to_bytes`] of content of `size` bytes.
     #[must_use]
     pub fn bytes_len(size: u64) -> u64 {
         TREE_HEAD as u64 + value_count(size) * 32
     }
 
-    /// The digest of the content.
+    /// Returns the digest of the content.
     #[must_use]
     pub fn digest(&self) -> Digest {
         self.digest
     }
 
-    /// The size of the content, in bytes.
+    /// Returns the size of the content, in bytes.
     #[must_use]
     pub fn size(&self) -> u64 {
         self.size
     }
 
-    /// Number of pieces, at least one.
+    /// Returns the number of pieces, at least one.
     #[must_use]
     pub fn count(&self) -> u64 {
         piece_count(self.size)
     }
 
-    /// The bytes of the content that are piece `index`.
+    /// Returns the bytes of the content that are piece `index`.
     #[must_use]
     pub fn range(&self, index: u64) -> Range<u64> {
         let start = (index * PIECE_SIZE).min(self.size);
         start..(start + PIECE_SIZE).min(self.size)
     }
 
-    /// What checks piece `index`. There is no piece behind the last one: a
+    /// Returns the check of piece `index`. There is no piece behind the last one: a
     /// check of one never succeeds.
     #[must_use]
     pub fn check(&self, index: u64) -> PieceCheck {
@@ -225,7 +225,7 @@ impl PieceCheck {
         }
     }
 
-    /// Whether what was pushed is the piece, whole and right.
+    /// Returns true if the bytes that were pushed are the piece, whole and right.
     #[must_use]
     pub fn is_right(&self) -> bool {
         if self.too_long || self.left > 0 {
@@ -257,13 +257,13 @@ impl TreeHasher {
         }
     }
 
-    /// Bytes pushed so far.
+    /// Returns the number of bytes pushed so far.
     #[must_use]
     pub fn size(&self) -> u64 {
         self.size
     }
 
-    /// The tree of all that was pushed.
+    /// Returns the tree of all that was pushed.
     #[must_use]
     pub fn finish(mut self) -> PieceTree {
         let size = self.size;
@@ -287,7 +287,7 @@ impl TreeHasher {
     }
 }
 
-/// Number of values that a tree of content of `size` bytes has.
+/// Returns the number of values that a tree of content of `size` bytes has.
 fn value_count(size: u64) -> u64 {
     match piece_count(size) {
         1 => 0,
@@ -295,13 +295,13 @@ fn value_count(size: u64) -> u64 {
     }
 }
 
-/// The digest that two or more values make.
+/// Returns the digest that two or more values make.
 fn root(values: &[PieceValue]) -> Digest {
     let (left, right) = values.split_at(left_count(values.len()));
     Digest::from_bytes(merge_subtrees_root(&node(left), &node(right), Mode::Hash).into())
 }
 
-/// The value of the subtree above one or more values.
+/// Returns the value of the subtree above one or more values.
 fn node(values: &[PieceValue]) -> PieceValue {
     match values {
         [value] => *value,
@@ -312,8 +312,8 @@ fn node(values: &[PieceValue]) -> PieceValue {
     }
 }
 
-/// BLAKE3 puts the greatest power of two that leaves something on the right to
-/// the left.
+/// Returns the number of values in the left subtree: BLAKE3 puts the greatest power of two
+/// that leaves something on the right to the left.
 fn left_count(count: usize) -> usize {
     count.next_power_of_two() / 2
 }

@@ -48,7 +48,7 @@ pub struct QueryAnswerReader {
     taken: Vec<u8>, // empty between pushes; kept for its memory
 }
 
-/// How the content of an answer travels, known before it is complete.
+/// The encoding of the content in an answer, known before it is complete.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AnswerHead {
     /// As text or as base64.
@@ -57,7 +57,7 @@ pub struct AnswerHead {
     pub dialect: Dialect,
 }
 
-/// What a whole answer said.
+/// The result of a whole answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum QueryOutcome {
     /// The file; its bytes have come out of the pushes.
@@ -73,7 +73,7 @@ pub enum QueryOutcome {
     Fault(Fault),
 }
 
-/// Why the bytes are not an answer to `query`.
+/// The error of bytes that are not an answer to `query`.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AnswerError {
     /// The XML before the content is longer than [`ANSWER_HEAD_MAX`].
@@ -122,13 +122,13 @@ enum ContentStream {
 }
 
 impl QueryAnswerReader {
-    /// A reader of an answer that says its encoding itself.
+    /// Creates a reader of an answer that says its encoding itself.
     #[must_use]
     pub fn new() -> Self {
         Self::of(Charset::Unsaid)
     }
 
-    /// A reader of an answer that came with this `charset`.
+    /// Returns a reader of an answer that came with this `charset`.
     #[must_use]
     pub fn of(charset: Charset) -> Self {
         Self {
@@ -154,7 +154,7 @@ impl QueryAnswerReader {
         intake.map_err(|error| self.fail(error.into()))
     }
 
-    /// Reads what came through the intake.
+    /// Reads the text that came through the intake.
     fn read(&mut self, mut bytes: &[u8], out: &mut Vec<u8>) -> Result<(), AnswerError> {
         if let Phase::Failed(error) = &self.phase {
             return Err(error.clone());
@@ -174,7 +174,7 @@ impl QueryAnswerReader {
         error
     }
 
-    /// What the content is, as soon as it is known that content follows.
+    /// Returns the encoding of the content, as soon as it is known that content follows.
     #[must_use]
     pub fn head(&self) -> Option<AnswerHead> {
         match &self.phase {
@@ -183,7 +183,7 @@ impl QueryAnswerReader {
         }
     }
 
-    /// What the answer said, after its last byte.
+    /// Returns the result of the answer, after its last byte.
     ///
     /// # Errors
     /// [`AnswerError`] if the answer is not complete or was not one.
@@ -215,7 +215,7 @@ impl Default for QueryAnswerReader {
 }
 
 impl Phase {
-    /// Takes some of `chunk`, at least one byte, and says what comes next.
+    /// Takes some of `chunk`, at least one byte, and returns the next part.
     fn step(self, chunk: &mut &[u8], out: &mut Vec<u8>) -> Result<Self, AnswerError> {
         match self {
             Self::Head(mut reader) => Ok(match reader.push(chunk)? {

@@ -6,7 +6,7 @@
 //! keep it; a query without an id is simply not recognised.
 //!
 //! Non-goals: drawing random bytes (the caller does), trust: an id says
-//! nothing about who sent it.
+//! nothing about its sender.
 
 use std::fmt;
 use std::str::FromStr;
@@ -24,7 +24,7 @@ pub struct QueryId(pub [u8; 16]);
 pub struct QueryIdError;
 
 impl QueryId {
-    /// The id as 32 lower-case hex digits.
+    /// Returns the id as 32 lower-case hex digits.
     #[must_use]
     pub fn to_hex(&self) -> String {
         self.to_string()

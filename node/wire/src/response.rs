@@ -25,7 +25,7 @@ use crate::gate::{self, GateError};
 use crate::limits::SMALL_ANSWER_MAX;
 use crate::value::{self, Value, ValueError, recheck};
 
-/// Why the bytes of a peer are not an answer.
+/// The error of bytes that are not an answer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ResponseError {
     /// More bytes than it may have.
@@ -42,7 +42,7 @@ pub enum ResponseError {
     Value(#[from] ValueError),
 }
 
-/// What the result of `hello` tells about a peer.
+/// The answer of a peer to `hello`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum HelloAnswer {
     /// It knows us now, and speaks this dialect.
@@ -51,7 +51,7 @@ pub enum HelloAnswer {
     Refused,
 }
 
-/// An answer with one value.
+/// Returns an answer with one value.
 #[must_use]
 pub fn value(value: &Value) -> Vec<u8> {
     let mut out = Vec::with_capacity(256);
@@ -61,7 +61,7 @@ pub fn value(value: &Value) -> Vec<u8> {
     out
 }
 
-/// An answer that is a fault.
+/// Returns an answer that is a fault.
 #[must_use]
 pub fn fault(fault: &Fault) -> Vec<u8> {
     let mut out = Vec::with_capacity(512);
@@ -71,15 +71,15 @@ pub fn fault(fault: &Fault) -> Vec<u8> {
     out
 }
 
-/// What comes before the entries of the answer of `system.multicall`.
+/// The text before the entries of the answer of `system.multicall`.
 pub const MULTICALL_HEAD: &str =
     "<?xml version=\"1.0\"?>\n<methodResponse>\n<params>\n<param>\n<value><array><data>";
 
-/// What comes behind them.
+/// The text behind them.
 pub const MULTICALL_TAIL: &str =
     "</data></array></value>\n</param>\n</params>\n</methodResponse>\n";
 
-/// An entry of the answer of `system.multicall`: an array of the one result, or the
+/// Returns an entry of the answer of `system.multicall`: an array of the one result, or the
 /// struct of the fault. Files are written piece by piece, see
 /// [`QueryAnswerWriter::entry`](crate::content::QueryAnswerWriter::entry).
 #[must_use]
@@ -139,7 +139,7 @@ pub fn read_within(
     }
 }
 
-/// What the result of `hello` means: 0 and 1 are a welcome in one of the
+/// Returns the meaning of the result of `hello`: 0 and 1 are a welcome in one of the
 /// dialects, 2 is a refusal, `None` is not an answer to `hello`.
 #[must_use]
 pub fn hello_dialect(value: &Value) -> Option<HelloAnswer> {

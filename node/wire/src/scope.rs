@@ -1,7 +1,7 @@
-//! `Scope`: how far an address reaches.
+//! `Scope`: the reach of an address.
 //!
-//! A stranger may point a node only at what is at least as far away as both of
-//! them: whoever comes from the Internet names no address of a local network,
+//! A stranger may point a node only at a host that is at least as far away as both of
+//! them: a peer on the Internet names no address of a local network,
 //! and nobody but this machine itself names this machine. So a node cannot be
 //! made to look around in places that the stranger does not reach.
 //!
@@ -11,15 +11,15 @@
 //! # Invariants
 //! - An IPv6 address that carries an IPv4 address, and is to be called, has the scope of
 //!   that one: a gateway may lead there.
-//! - Where somebody calls from is this machine only if it is the loopback: a form of IPv6
+//! - A caller is on this machine only if its address is the loopback: a form of IPv6
 //!   that carries an address can be anybody's.
-//! - What a name says is a first guess; what it resolves to decides.
+//! - The scope of a name is a first guess; that of its address decides.
 
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::peer_url::{PeerUrl, carried_v4};
 
-/// How far an address reaches, the nearest first.
+/// The reach of an address, the nearest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Scope {
     /// This machine: loopback.
@@ -34,7 +34,7 @@ pub enum Scope {
 const LOCAL_ENDS: [&str; 5] = [".local", ".lan", ".home", ".internal", ".home.arpa"];
 
 impl Scope {
-    /// The scope of an address from which somebody calls.
+    /// Returns the scope of an address from which somebody calls.
     #[must_use]
     pub fn of_source(address: IpAddr) -> Self {
         match address.to_canonical() {
@@ -46,7 +46,7 @@ impl Scope {
         }
     }
 
-    /// The scope of an address that is to be called.
+    /// Returns the scope of an address that is to be called.
     #[must_use]
     pub fn of_address(address: IpAddr) -> Self {
         match address.to_canonical() {
@@ -55,7 +55,7 @@ impl Scope {
         }
     }
 
-    /// The scope of the host of a URL: of its address, or of what its name says.
+    /// Returns the scope of the host of a URL: of its address, or of what its name says.
     #[must_use]
     pub fn of_host(url: &PeerUrl) -> Self {
         url.ip()

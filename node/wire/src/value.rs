@@ -1,4 +1,4 @@
-//! Values of XML-RPC: what is acceptable in one, and how one is written.
+//! Values of XML-RPC: the check of one, and its text.
 //!
 //! The type is the `xmlrpc` crate's. That crate reads things that it cannot
 //! write again (week dates), and writes things that nobody can read (control
@@ -20,7 +20,7 @@ pub use xmlrpc::Value;
 use crate::characters::is_xml;
 use crate::limits::XML_DEPTH_MAX;
 
-/// Why a value that was read is not passed on.
+/// The error of a value that was read and cannot be passed on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ValueError {
     /// A date that is not year, month and day, or out of its range.
@@ -70,7 +70,7 @@ fn recheck_text(text: &str) -> Result<(), ValueError> {
     }
 }
 
-/// The date in the one form that every XML-RPC library reads, if it has one:
+/// Returns the date in the one form that every XML-RPC library reads, if it has one:
 /// `19980717T14:08:55`. Zone and fraction have no place in it.
 fn plain_date(time: &DateTime) -> Option<String> {
     let Date::YMD { year, month, day } = time.date else {

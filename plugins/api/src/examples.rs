@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use crate::{FileInfo, Files, Flow, Handler, HandlerError, Hit, Sink};
 
-/// Why the examples of a handler do not hold.
+/// The error of examples that do not hold.
 #[derive(Debug, thiserror::Error)]
 pub enum ExampleError {
     /// A handler without examples explains nothing.
@@ -15,7 +15,7 @@ pub enum ExampleError {
     Failed {
         /// The text of the example.
         text: String,
-        /// What the handler said.
+        /// The error of the handler.
         error: HandlerError,
     },
     /// The handler found something else than it promises.
@@ -23,9 +23,9 @@ pub enum ExampleError {
     Different {
         /// The text of the example.
         text: String,
-        /// What it found.
+        /// The names that it found.
         found: Vec<String>,
-        /// What it promises to find.
+        /// The names that it promises to find.
         promised: Vec<String>,
     },
 }

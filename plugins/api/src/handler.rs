@@ -13,19 +13,19 @@ pub struct FileInfo {
     pub name: String,
     /// Its size in bytes.
     pub size: u64,
-    /// When it was last changed, where the file system says so.
+    /// The time of its last change, where the file system has it.
     pub modified: Option<SystemTime>,
     /// Another number whenever its bytes may be others: for handlers that keep
     /// something about files. Zero if they may change without another number.
     pub version: u64,
 }
 
-/// One answer: a file, and what of it fits.
+/// One answer: a file, and its match.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Hit {
     /// The file.
     pub file: FileInfo,
-    /// How well it fits, for handlers that can say; more is better. Comparable
+    /// A score, from handlers that rank; more is better. Comparable
     /// among the answers to one query.
     pub score: Option<f64>,
     /// The place that fits, for handlers that look into files.
@@ -33,7 +33,7 @@ pub struct Hit {
 }
 
 impl Hit {
-    /// A file as it is.
+    /// Creates a hit of a file as it is.
     #[must_use]
     pub fn of(file: &FileInfo) -> Hit {
         Hit {
@@ -47,14 +47,14 @@ impl Hit {
 /// A place in a file.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Excerpt {
-    /// What stands there: one line without its end, or a few words. As it is in
-    /// the file, control characters included; what is no UTF-8 is U+FFFD.
+    /// The text there: one line without its end, or a few words. As it is in
+    /// the file, control characters included; bytes that are not UTF-8 are U+FFFD.
     pub text: String,
     /// Parts of `text` that fit, as ranges of bytes, in order.
     pub marks: Vec<Range<usize>>,
     /// Number of the line, from 1, if `text` is one line.
     pub line: Option<u64>,
-    /// Where in the line the first mark begins, in bytes of the file, from 1.
+    /// The start of the first mark in the line, in bytes of the file, from 1.
     pub column: Option<u64>,
     /// Lines before it, if they are wanted.
     pub before: Vec<String>,
@@ -67,11 +67,11 @@ pub struct Excerpt {
 pub struct Gap {
     /// The file, or the directory with a `/` at its end; `None` if it is about many.
     pub name: Option<String>,
-    /// Why it is not covered.
+    /// The reason why it is not covered.
     pub reason: GapReason,
 }
 
-/// Why something is not covered by an answer.
+/// The reason of a gap in an answer.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum GapReason {
     /// It has not been read yet.
@@ -87,7 +87,7 @@ pub enum GapReason {
 }
 
 impl Gap {
-    /// The file or directory `name` is not covered.
+    /// Creates the gap of the file or directory `name`.
     #[must_use]
     pub fn of(name: &str, reason: GapReason) -> Gap {
         Gap {
@@ -96,14 +96,14 @@ impl Gap {
         }
     }
 
-    /// Some files are not covered.
+    /// Creates the gap of some files.
     #[must_use]
     pub fn of_many(reason: GapReason) -> Gap {
         Gap { name: None, reason }
     }
 }
 
-/// What may have changed in a share.
+/// The files of a share that may have changed.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Changes<'a> {
     /// The files of these names appeared, changed or vanished.
@@ -112,7 +112,7 @@ pub enum Changes<'a> {
     Anything,
 }
 
-/// Whether to go on.
+/// The wish of a sink for more hits.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Flow {
     /// More is welcome.
@@ -121,23 +121,23 @@ pub enum Flow {
     Stop,
 }
 
-/// A query that an author promises to answer, and with what.
+/// A query that an author promises to answer, and its hits.
 ///
 /// Examples are shown to users and run as tests by [`crate::check_examples`].
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Example {
     /// The text of the query, without the prefix.
     pub text: String,
-    /// What it asks for, in a few words.
+    /// A description of its queries, in a few words.
     pub meaning: String,
-    /// The share of the example: names of files and what is in them.
+    /// The share of the example: names of files and their contents.
     pub files: Vec<(String, Vec<u8>)>,
     /// Names of the files that are found, in order.
     pub finds: Vec<String>,
 }
 
 impl Example {
-    /// An example whose files are empty.
+    /// Returns an example whose files are empty.
     #[must_use]
     pub fn of_names(text: &str, meaning: &str, files: &[&str], finds: &[&str]) -> Example {
         let owned = |name: &&str| (*name).to_owned();
@@ -150,7 +150,7 @@ impl Example {
     }
 }
 
-/// Why a handler did not answer.
+/// The error of a handler.
 #[derive(Debug, thiserror::Error)]
 pub enum HandlerError {
     /// The query makes no sense to this handler.
@@ -158,7 +158,7 @@ pub enum HandlerError {
     BadQuery {
         /// The text of the query.
         text: String,
-        /// What is wrong with it.
+        /// The error in it.
         problem: String,
     },
     /// The files of the share could not be looked at.
@@ -169,7 +169,7 @@ pub enum HandlerError {
     Failed {
         /// Its name.
         handler: String,
-        /// What went wrong, and where.
+        /// The error, and its place.
         problem: String,
     },
 }
@@ -182,14 +182,14 @@ pub trait Files: Send + Sync {
     /// [`HandlerError::Files`] when the share cannot be read.
     fn visit(&self, visit: &mut dyn FnMut(&FileInfo) -> Flow) -> Result<(), HandlerError>;
 
-    /// The file of this exact name, if it is shared.
+    /// Returns the file of this exact name, if it is shared.
     ///
     /// # Errors
     /// [`HandlerError::Files`] when the share cannot be read.
     fn file(&self, name: &str) -> Result<Option<FileInfo>, HandlerError>;
 
-    /// The file of this exact name as [`Files::visit`] describes it, which may be
-    /// what it was a moment ago: for handlers that read it anyway. Faster than
+    /// Returns the file of this exact name as [`Files::visit`] describes it, which may be
+    /// its state of a moment ago: for handlers that read it anyway. Faster than
     /// [`Files::file`].
     ///
     /// # Errors
@@ -271,19 +271,19 @@ pub trait Files: Send + Sync {
         })
     }
 
-    /// Which share these files are of: the same number for it and for every view
-    /// of it that leaves files out, for as long as it is open. `None`: of none
-    /// whose handlers are told of changes, so what they keep does not help.
+    /// Returns the number of the share that these files belong to. It is the same for every view
+    /// that leaves files out, for as long as the share is open. `None`: no handler
+    /// hears of changes to these files, so an index does not help.
     fn identity(&self) -> Option<u64> {
         None
     }
 
-    /// Returns what of the share cannot be looked at now: no answer covers it.
+    /// Returns the entries of the share that cannot be looked at now: no answer covers them.
     fn gaps(&self) -> Vec<Gap> {
         Vec::new()
     }
 
-    /// At most `most` bytes of the file `name`, from the byte `from` on; fewer
+    /// Returns at most `most` bytes of the file `name`, from the byte `from` on; fewer
     /// at its end. `None` if it is not shared (any more).
     ///
     /// # Errors
@@ -327,35 +327,35 @@ pub trait Sink {
     /// Takes one more hit and says whether another one is welcome.
     fn hit(&mut self, hit: Hit) -> Flow;
 
-    /// Whether to go on, for handlers that look at much between two hits.
+    /// Returns whether to go on, for handlers that look at much between two hits.
     fn flow(&self) -> Flow;
 
-    /// Is told of something that the answer does not cover.
+    /// Reports a gap: something that the answer does not cover.
     fn partial(&mut self, _gap: Gap) {}
 
-    /// How many more hits are welcome, for handlers that choose the best ones.
+    /// Returns the number of hits that are still welcome, for handlers that choose the best.
     fn room(&self) -> usize {
         usize::MAX
     }
 
-    /// When to stop, for handlers that have to tell somebody else.
+    /// Returns the time to stop, for handlers that have to tell somebody else.
     fn deadline(&self) -> Option<Instant> {
         None
     }
 
-    /// Whether somebody else than the owner asks. What fails then, may fail because of
-    /// what was asked.
+    /// Returns true if somebody else than the owner asks. A failure may then come from the
+    /// query.
     fn is_of_stranger(&self) -> bool {
         false
     }
 
-    /// How many lines are wanted around the line of an [`Excerpt`].
+    /// Returns the number of lines that are wanted around the line of an [`Excerpt`].
     fn context_lines(&self) -> usize {
         0
     }
 }
 
-/// What every file that matches a query has in its name.
+/// Keys that every file has in its name if it matches a query.
 ///
 /// A peer whose summary lacks one of these is not asked.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -374,17 +374,17 @@ pub type NameCheck = Box<dyn Fn(&str) -> bool + Send + Sync>;
 
 /// Something that answers queries of one kind.
 pub trait Handler: Send + Sync {
-    /// The prefix that users type before the colon: lower-case letters, digits
+    /// Returns the prefix that users type before the colon: lower-case letters, digits
     /// and `-`.
     fn name(&self) -> &str;
 
-    /// What it finds, in one line.
+    /// Returns a description of its results, in one line.
     fn description(&self) -> &str;
 
     /// Queries with the answers that its author promises.
     fn examples(&self) -> Vec<Example>;
 
-    /// Whether parts of the text that are quoted reach it with their quotes.
+    /// Returns true if quoted parts of the text reach it with their quotes.
     /// For the others, `"a b"` is `a b`.
     fn keeps_quotes(&self) -> bool {
         false
@@ -402,7 +402,7 @@ pub trait Handler: Send + Sync {
         None
     }
 
-    /// Is told of changes, soon after they happened. Must not take long.
+    /// Reports changes, soon after they happened. Must not take long.
     ///
     /// A handler that keeps nothing about files has nothing to do.
     fn changed(&self, _changes: Changes<'_>) {}

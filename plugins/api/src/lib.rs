@@ -1,4 +1,4 @@
-//! What a handler is: something that answers queries of one kind.
+//! The interface of handlers: a handler answers queries of one kind.
 //!
 //! A node keeps a table of handlers. A query `prefix:text` goes to the handler
 //! whose name is the prefix; the handler looks at the files of the share and

@@ -1,4 +1,4 @@
-//! What a policy is: it decides what other nodes may ask and have.
+//! The interface of a policy: it decides what other nodes may ask and have.
 
 use std::{net::IpAddr, sync::Arc};
 
@@ -9,7 +9,7 @@ pub enum Rule {
     AllowQuery,
     /// `allow_fetch(f)`: whether another node may have a file, or hear of it.
     AllowFetch,
-    /// `rank(hit)`: what a hit is worth to the owner.
+    /// `rank(hit)`: the worth of a hit to the owner.
     Rank,
 }
 
@@ -34,7 +34,7 @@ pub struct QueryAsked {
     /// The handler that is asked: `name` for the name of a file, `digest` for
     /// content by its digest.
     pub handler: String,
-    /// What it is asked, filters included.
+    /// The text of the query, filters included.
     pub text: String,
     /// The address that asks.
     pub from: IpAddr,
@@ -42,12 +42,12 @@ pub struct QueryAsked {
     pub peer: String,
 }
 
-/// What another node would get.
+/// The kind of data that another node would get.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum What {
     /// The bytes.
     Content,
-    /// The name, among the hits of a query, and what the handler says of it.
+    /// The name, among the hits of a query, and the handler's excerpt.
     Hit,
 }
 
@@ -64,7 +64,7 @@ pub struct FetchAsked {
     pub from: IpAddr,
     /// The URL that the asker says it has; empty if it says none.
     pub peer: String,
-    /// What it would get.
+    /// The data that it would get.
     pub what: What,
 }
 
@@ -75,38 +75,38 @@ pub struct RankAsked {
     pub name: String,
     /// Its size in bytes, if it is known.
     pub size: Option<u64>,
-    /// When it was last changed, Unix milliseconds.
+    /// The time of its last change, Unix milliseconds.
     pub modified: Option<u64>,
     /// URL of the node that has it.
     pub node: String,
-    /// Whether that is the owner's own node.
+    /// True if that is the owner's own node.
     pub here: bool,
     /// Its digest, hex, if it is known; else empty.
     pub digest: String,
     /// The handler that found it.
     pub handler: String,
-    /// What the handler gave it, if it gave anything.
+    /// The score that the handler gave it, if it gave one.
     pub score: Option<f64>,
     /// The line or the words that match; empty if there are none.
     pub text: String,
 }
 
-/// Which of some hits another node may hear of.
+/// The decisions about some hits: true if another node may hear of one.
 #[derive(Debug, Default)]
 pub struct HitsAllowed {
     /// For each hit that was asked about, in order. Those behind are refused.
     pub allowed: Vec<bool>,
-    /// Why the last of the decisions that failed did.
+    /// The error of the last decision that failed.
     pub failure: Option<PolicyError>,
 }
 
-/// Why a policy made no decision.
+/// The error of a policy without a decision.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("`{}` of the policy failed: {problem}", rule.name())]
 pub struct PolicyError {
     /// The function.
     pub rule: Rule,
-    /// What went wrong, and where.
+    /// The error, and its place.
     pub problem: String,
 }
 
@@ -133,14 +133,14 @@ pub trait Policy: Send + Sync {
     /// Decides which hits another node may hear of; allows at most `most` of them.
     fn allows_hits(&self, hits: &mut dyn Iterator<Item = FetchAsked>, most: usize) -> HitsAllowed;
 
-    /// Returns what each hit is worth to the owner, and `None` for those to leave out.
+    /// Returns the worth of each hit to the owner, and `None` for those to leave out.
     ///
     /// # Errors
     /// [`PolicyError`] at the first hit for which it fails, and if there are too many for the time.
     fn rank(&self, hits: &[RankAsked]) -> Result<Vec<Option<f64>>, PolicyError>;
 }
 
-/// Which rules hold now.
+/// The rules that hold now.
 #[derive(Clone)]
 pub enum Rules {
     /// There is no policy: everything is allowed.
@@ -156,9 +156,9 @@ pub enum Rules {
 pub struct PolicyState {
     /// The functions of the last valid version, if there was one.
     pub rules: Option<Vec<Rule>>,
-    /// Why the file as it is now is not used.
+    /// The reason why the file as it is now is not used.
     pub problem: Option<String>,
-    /// Why the last decision that failed did, since that version holds.
+    /// The error of the last decision that failed, since that version holds.
     pub failure: Option<String>,
 }
 

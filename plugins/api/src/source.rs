@@ -1,4 +1,4 @@
-//! Where handlers come from, beside those that are compiled in.
+//! Sources of handlers, beside those that are compiled in.
 
 use std::sync::Arc;
 
@@ -13,13 +13,13 @@ pub struct IndexStatus {
     pub waiting: u64,
     /// Files that cannot be read now and are tried again, and why: the first ones.
     pub unreadable: Vec<(String, String)>,
-    /// Whether it has all files as they are.
+    /// True if it has all files as they are.
     pub is_complete: bool,
     /// Files that were read since the start.
     pub read: u64,
     /// Bytes that it takes on the disk.
     pub bytes: u64,
-    /// What went wrong last.
+    /// The last error.
     pub error: Option<String>,
 }
 
@@ -46,9 +46,9 @@ pub struct PluginFile {
     pub id: Option<String>,
     /// The number of that version.
     pub version: Option<u32>,
-    /// Whether it failed too often and is not asked any more.
+    /// True if it failed too often and is not asked any more.
     pub is_disabled: bool,
-    /// Why the file as it is now is not used, or how the last answer failed.
+    /// The reason why the file as it is now is not used, or the last error.
     pub problem: Option<String>,
 }
 
@@ -65,7 +65,7 @@ pub trait PluginDirectory: Send + Sync {
     /// changed. Blocks; to be called by one thread at a time.
     ///
     /// # Errors
-    /// A sentence for the owner if the directory cannot be used; what was loaded stays.
+    /// A sentence for the owner if the directory cannot be used; loaded handlers stay.
     fn refresh(&self, taken: &[String]) -> Result<Vec<(String, String)>, String>;
 
     /// Stops everything that runs for the handlers. Blocks.

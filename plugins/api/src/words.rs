@@ -1,6 +1,6 @@
-//! What a word of a name is.
+//! The words of a name.
 
-/// The words of a text: letters and digits that stand together.
+/// Returns the words of a text: letters and digits that stand together.
 pub fn words(text: &str) -> impl Iterator<Item = &str> {
     text.split(|c: char| !c.is_alphanumeric())
         .filter(|word| !word.is_empty())

@@ -1,4 +1,4 @@
-//! One line as it is shown: cut around what fits, with marks.
+//! One line as it is shown: cut around the match, with marks.
 
 use std::ops::Range;
 
@@ -9,7 +9,7 @@ use crate::{
     limits::{MARKS_MAX, SHOWN_BEFORE, SHOWN_MAX},
 };
 
-/// The excerpt of a line, in which `marks` fit: ranges of bytes, in order.
+/// Returns the excerpt of a line with the matches `marks`: ranges of bytes, in order.
 pub(crate) fn of_line(line: &[u8], number: u64, marks: &[Range<usize>]) -> Excerpt {
     let line = without_end(line);
     let first = marks.first().map_or(0, |mark| mark.start.min(line.len()));
@@ -32,7 +32,7 @@ pub(crate) fn of_line(line: &[u8], number: u64, marks: &[Range<usize>]) -> Excer
     excerpt
 }
 
-/// A line beside one that fits.
+/// Returns a line beside one that matches.
 pub(crate) fn beside(line: &[u8]) -> String {
     let line = without_end(line);
     let end = window(line, 0).end;
@@ -44,7 +44,7 @@ fn without_end(line: &[u8]) -> &[u8] {
     line.strip_suffix(b"\r").unwrap_or(line)
 }
 
-/// What is shown of a long line that fits at the byte `first`.
+/// Returns the shown part of a long line that matches at the byte `first`.
 fn window(line: &[u8], first: usize) -> Range<usize> {
     if line.len() <= SHOWN_MAX {
         return 0..line.len();
@@ -65,7 +65,7 @@ fn window(line: &[u8], first: usize) -> Range<usize> {
     start..end
 }
 
-/// Bytes as text, and ranges of them as ranges of the text.
+/// Returns bytes as text, and ranges of them as ranges of the text.
 fn to_text(bytes: &[u8], ranges: &[Range<usize>]) -> (String, Vec<Range<usize>>) {
     if let Ok(text) = std::str::from_utf8(bytes) {
         // A match of bytes may begin or end within a letter.

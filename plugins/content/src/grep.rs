@@ -23,7 +23,7 @@ impl Grep {
         Grep { shared }
     }
 
-    /// Names of files that may match, by the index; `None` if it cannot say.
+    /// Returns names of files that may match, by the index; `None` if it cannot say.
     fn candidates(&self, seen: &Seen, needs: &Needs, sink: &dyn Sink) -> Option<BTreeSet<String>> {
         if *needs == Needs::Anything {
             return None;

@@ -40,10 +40,10 @@ use crate::{
 /// Names that are taken at a time.
 const TAKEN: usize = 128;
 
-/// Files that waited after which it is worth telling that none waits any more.
+/// Files that waited after which the end of the wait is worth a report.
 const TELL_AFTER: u64 = 1_000;
 
-/// Is told when no file waits any more, and there were many, or for the first time.
+/// A function to call when no file waits any more, after many, or for the first time.
 pub(crate) type CaughtUp = Box<dyn Fn(&IndexStatus) + Send>;
 
 /// Keeps the index in `directory`, until it is stopped.
@@ -88,7 +88,7 @@ struct Indexing<'a> {
     caught_up: &'a CaughtUp,
     reader: Box<dyn FileReader + 'a>,
     grams: Grams,
-    /// What was added since the last commit.
+    /// The files that were added since the last commit.
     batch: Batch,
     batch_bytes: u64,
     batch_begun: Instant,
@@ -97,21 +97,21 @@ struct Indexing<'a> {
     postponed: BTreeMap<String, Postponed>,
     /// Long files that grew, and when they are read whole.
     grown: BTreeMap<String, Instant>,
-    /// Those that were quiet and are to be read whole.
+    /// Files that were quiet and are to be read whole.
     quiet: BTreeSet<String>,
     /// The name behind which to go on.
     cursor: Option<String>,
     next_look: Instant,
-    /// Whether there are more files than could be listed.
+    /// True if there are more files than could be listed.
     are_more: bool,
-    /// The last change before the begin.
+    /// The last change before the start.
     pass: u64,
-    /// Files since it was told that none waits.
+    /// The number of files since the last report that none waits.
     since_told: u64,
     was_told: bool,
 }
 
-/// What a file was seen to be so far.
+/// The kind of a file, as far as it was read.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Seen {
     Text,
@@ -183,7 +183,7 @@ impl<'a> Indexing<'a> {
         Ok(())
     }
 
-    /// Everything that waits was taken once: commits, and waits for news.
+    /// Commits and waits for news, when everything that waits was taken once.
     fn rest(&mut self) -> Result<(), StoreError> {
         if !self.batch.done.is_empty() || !self.batch.files.is_empty() {
             return self.commit();
@@ -260,7 +260,7 @@ impl<'a> Indexing<'a> {
         Ok(())
     }
 
-    /// Adds what was appended to a long file. Says whether that is all there is to do.
+    /// Adds the bytes that were appended to a long file. Returns whether that is all there is to do.
     fn append(&mut self, file: &FileInfo) -> bool {
         let pending = self.batch.long.iter().rev();
         let mut pending = pending.filter(|(name, _)| *name == file.name);
@@ -291,7 +291,7 @@ impl<'a> Indexing<'a> {
         true
     }
 
-    /// Whether a long file that grew was quiet long enough to be read whole.
+    /// Returns true if a long file that grew was quiet long enough to be read whole.
     fn is_quiet(&mut self, name: &str) -> bool {
         self.quiet.remove(name)
     }
@@ -308,7 +308,7 @@ impl<'a> Indexing<'a> {
         }
     }
 
-    /// What the index learns of a file. `None`: it is read again later.
+    /// Returns the text of a file for the index. `None`: it is read again later.
     fn text(&mut self, file: &FileInfo, change: u64) -> Option<FileText> {
         let error = match self.read(file) {
             Ok(text) => return Some(text),
@@ -328,7 +328,7 @@ impl<'a> Indexing<'a> {
 
     fn read(&mut self, file: &FileInfo) -> io::Result<FileText> {
         if file.size > COMMIT_BYTES && self.commit().is_err() {
-            // The next one will say so too, where it can be told.
+            // The next one will say so too, where it can be reported.
             return Err(io::Error::other("the index cannot be written"));
         }
         let stopped = || self.shared.is_stopped();
@@ -367,7 +367,7 @@ impl<'a> Indexing<'a> {
         self.batch.long.push((file.name.clone(), long));
         match seen {
             Seen::Text => {}
-            // Who searches it with a pattern has to be told that it was given up.
+            // A search with a pattern has to report that it was given up.
             Seen::TextWithNul => EVERYTHING.clone_into(&mut terms),
             // What stands before the first NUL can be grepped; it has no words.
             Seen::Binary => text.clear(),
@@ -410,7 +410,7 @@ impl<'a> Indexing<'a> {
         Ok(())
     }
 
-    /// Tells that no file waits, if that is worth telling.
+    /// Reports that no file waits, if that is worth it.
     fn tell(&mut self) {
         let status = self.shared.status();
         let is_new = !self.was_told || self.since_told >= TELL_AFTER;

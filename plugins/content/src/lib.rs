@@ -1,25 +1,25 @@
-//! The handlers `text:` and `grep:` of Sixhop: find files by what is in them.
+//! The handlers `text:` and `grep:` of Sixhop: find files by their contents.
 //!
 //! # Participants
 //! - [`ContentIndex`] owns an index in a directory of the node's state and the thread
-//!   that keeps it (`indexer`); `store` is the index, `state` what both share.
+//!   that keeps it (`indexer`); `store` is the index, `state` the common state of both.
 //! - [`Text`] answers `text:`, words and phrases, the best files first, each with
 //!   its best line.
 //! - [`Grep`] answers `grep:`, a regular expression, with every line that matches.
 //!
 //! # How an answer comes to be
 //! The index says which files may have what is asked (`store`, `pattern::needs`);
-//! each of them is read (`source`), and only what stands in the file now is told.
+//! each of them is read (`source`), and only matches in the file as it is now are reported.
 //! Files that are not indexed yet are read in any case, so that an answer is exact
 //! while the index is being built; where that would take too long, the answer
 //! says that it is partial.
 //!
 //! # Invariants
-//! - What is told stands in the file: the index is a hint, never an answer.
+//! - Each reported match is in the file: the index is a hint, never an answer.
 //! - `grep:` finds what ripgrep finds in the same files (`rg --no-ignore --hidden`),
 //!   but for lines longer than [`limits::LINE_MAX`].
 //! - Every wait, queue, table and text has a limit in [`limits`].
-//! - An index that is damaged is built anew; meanwhile files are read.
+//! - An index that is damaged is rebuilt; meanwhile files are read.
 //! - [`Index::stop`] returns when nothing runs any more.
 //!
 //! # Non-goals
@@ -63,7 +63,7 @@ impl ContentIndex {
     /// time, and again after it had many to read.
     ///
     /// # Errors
-    /// When no thread can be started. An index that cannot be opened is no error:
+    /// Errors if no thread can be started. An index that cannot be opened is not an error:
     /// files are read then; [`Index::status`] says so.
     pub fn open(
         directory: PathBuf,

@@ -5,7 +5,7 @@ use std::time::Duration;
 /// Bytes of a file that are read at a time.
 pub const CHUNK: usize = 256 * 1024;
 
-/// How much of a file `text:` sees: its first bytes, decoded.
+/// The part of a file that `text:` sees: its first bytes, decoded.
 pub const TEXT_MAX: usize = 8 * 1024 * 1024;
 
 /// Most different grams of a file that are kept; a file with more is looked
@@ -19,7 +19,7 @@ pub const LINE_MAX: usize = 32 * 1024 * 1024;
 /// Longest part of a line that is shown, in bytes.
 pub const SHOWN_MAX: usize = 2 * 1024;
 
-/// How much of a long line is shown before what fits, in bytes.
+/// The part of a long line that is shown before the match, in bytes.
 pub const SHOWN_BEFORE: usize = 512;
 
 /// Most places of a line that are marked.
@@ -94,14 +94,14 @@ pub const COMMIT_AFTER: Duration = Duration::from_millis(500);
 /// Longest time after which it is.
 pub const COMMIT_AFTER_MOST: Duration = Duration::from_secs(5);
 
-/// Pause between two looks at all files if nobody tells of changes: so many
+/// Pause between two looks at all files if no subscription reports changes: so many
 /// times as long as the look took, but at least [`LOOK_LEAST`].
 pub const LOOK_FACTOR: u32 = 20;
 
 /// Shortest pause between two looks.
 pub const LOOK_LEAST: Duration = Duration::from_secs(1);
 
-/// Pause between two looks if somebody tells of changes.
+/// Pause between two looks if a subscription reports changes.
 pub const LOOK_TOLD: Duration = Duration::from_secs(300);
 
 /// Pause before a file that was changing is looked at again; doubles up to

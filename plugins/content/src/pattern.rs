@@ -1,4 +1,4 @@
-//! Regular expressions: what they match, and what a file needs to have a match.
+//! Regular expressions: their matches, and the needs of a match.
 //!
 //! A pattern means what it means to ripgrep: one line, Unicode, case as it is
 //! written, `^` and `$` at the ends of the line.
@@ -52,7 +52,7 @@ impl Pattern {
     }
 }
 
-/// One line for an error, with the place.
+/// Returns one line for an error, with the place.
 fn describe(error: &regex_syntax::Error) -> String {
     let (problem, at) = match error {
         regex_syntax::Error::Parse(error) => (error.kind().to_string(), error.span().start.offset),

@@ -1,4 +1,4 @@
-//! Reading a shared file from its begin to its end, as text.
+//! Reading a shared file from its start to its end, as text.
 //!
 //! Encodings are as ripgrep treats them: a byte order mark of UTF-16 means
 //! UTF-16, that of UTF-8 is left out, anything else is taken as it is.
@@ -10,7 +10,7 @@ use plugin_api::{FileInfo, FileReader, Files, GapReason};
 
 use crate::limits::{CHUNK, TEXT_MAX};
 
-/// How much of a file [`first_lines`] reads, in bytes.
+/// The part of a file that [`first_lines`] reads, in bytes.
 pub(crate) const FIRST: usize = 64 * 1024;
 
 /// Bytes that are decoded at a time.
@@ -26,7 +26,7 @@ pub(crate) struct FileBytes<'a> {
     taken: usize,
     /// Most bytes that are read at a time.
     at_a_time: usize,
-    /// Where the buffer ends in the file.
+    /// The end of the buffer in the file.
     at: u64,
     at_end: bool,
     /// The first bytes, by which a file that grew is known again.
@@ -37,7 +37,7 @@ pub(crate) struct FileBytes<'a> {
     pub(crate) most_wanted: usize,
 }
 
-/// Bytes at the begin, and before where it was read to, by which a file that grew is
+/// Bytes at the start, and before where it was read to, by which a file that grew is
 /// known again.
 pub(crate) const KNOWN_BY: usize = 4 * 1024;
 
@@ -89,8 +89,8 @@ impl<'a> FileBytes<'a> {
         (self.at, &self.first, &self.last)
     }
 
-    /// Whether the file is the one that was begun to be read: what is made of two
-    /// is none. One that only grew is.
+    /// Returns true if the file is the one whose reading began: a mix of two
+    /// is not valid. A file that only grew is.
     fn is_unchanged(&self) -> io::Result<bool> {
         let now = self.files.file(&self.file.name).map_err(io::Error::other)?;
         let what = |file: &FileInfo| (file.version, file.size, file.modified);
@@ -100,7 +100,7 @@ impl<'a> FileBytes<'a> {
         Ok(what(&now) == what(self.file) || now.size > self.file.size && self.has_grown()?)
     }
 
-    /// Whether the bytes that are known still stand where they stood.
+    /// Returns true if the bytes that are known are still at their places.
     pub(crate) fn has_grown(&self) -> io::Result<bool> {
         let stands = |from: u64, bytes: &[u8]| {
             let now = self.files.read(&self.file.name, from, bytes.len());
@@ -125,7 +125,7 @@ impl<'a> FileBytes<'a> {
             return Err(io::Error::other(Changed));
         }
         self.at_end = chunk.len() < most;
-        // Of one that grows, what there was at the begin is read.
+        // Of one that grows, what there was at the start is read.
         let left = usize::try_from(self.file.size.saturating_sub(self.at)).unwrap_or(usize::MAX);
         if chunk.len() > left {
             chunk.truncate(left);
@@ -158,7 +158,7 @@ impl<'a> FileBytes<'a> {
 #[error("it changed while it was read")]
 struct Changed;
 
-/// Whether a file could not be read because it changed meanwhile.
+/// Returns true if a file could not be read because it changed meanwhile.
 pub(crate) fn is_changed(error: &io::Error) -> bool {
     let inner = error.get_ref();
     inner.is_some_and(|inner| inner.downcast_ref::<Changed>().is_some())
@@ -196,13 +196,13 @@ impl Read for FileBytes<'_> {
     }
 }
 
-/// Whether a text begins with a byte order mark, so that it has to be decoded.
+/// Returns true if a text begins with a byte order mark, so that it has to be decoded.
 fn has_mark(bytes: &[u8]) -> bool {
     let marks: [&[u8]; 3] = [&[0xFF, 0xFE], &[0xFE, 0xFF], &[0xEF, 0xBB, 0xBF]];
     marks.iter().any(|mark| bytes.starts_with(mark))
 }
 
-/// The text of `source`.
+/// Returns the text of `source`.
 pub(crate) fn decoded<R: Read>(source: R) -> DecodeReaderBytes<R, Vec<u8>> {
     let mut builder = DecodeReaderBytesBuilder::new();
     builder
@@ -239,8 +239,8 @@ pub(crate) fn read_text(
 /// Lines before a NUL that make a file a text.
 const TEXT_LINES: usize = 2;
 
-/// Whether what stands before a NUL is text: lines of UTF-8. Logs have NULs where the
-/// power failed; what is no text has none of this.
+/// Returns true if the bytes before a NUL are text: lines of UTF-8. Logs have NULs where the
+/// power failed; binary files have no lines.
 pub(crate) fn is_text_before(bytes: &[u8]) -> bool {
     let is_text = match std::str::from_utf8(bytes) {
         Ok(_) => true,
@@ -250,15 +250,15 @@ pub(crate) fn is_text_before(bytes: &[u8]) -> bool {
     is_text && bytes.iter().filter(|byte| **byte == b'\n').count() >= TEXT_LINES
 }
 
-/// Whether a file whose first NUL is at this byte is text before it.
+/// Returns true if a file whose first NUL is at this byte is text before it.
 pub(crate) fn is_text_up_to(files: &dyn Files, name: &str, nul: u64) -> bool {
     let most = usize::try_from(nul).unwrap_or(CHUNK).min(CHUNK);
     let read = files.read(name, 0, most);
     read.is_ok_and(|bytes| bytes.is_some_and(|bytes| is_text_before(&bytes)))
 }
 
-/// The text of a file as `text:` sees it: its first [`TEXT_MAX`] bytes; `None`
-/// if it is no text.
+/// Returns the text of a file as `text:` sees it: its first [`TEXT_MAX`] bytes; `None`
+/// if it is not text.
 pub(crate) fn first_text(
     files: &dyn Files,
     reader: &mut (dyn FileReader + '_),
@@ -268,8 +268,8 @@ pub(crate) fn first_text(
     text_up_to(TEXT_MAX, FileBytes::new(files, reader, file, stopped))
 }
 
-/// The whole lines among the first [`FIRST`] bytes of a file, for those who seldom
-/// need more; `None` if it is no text or has no line that is short enough.
+/// Returns the whole lines among the first [`FIRST`] bytes of a file, for callers that seldom
+/// need more; `None` if it is not text or has no line that is short enough.
 pub(crate) fn first_lines(
     files: &dyn Files,
     reader: &mut (dyn FileReader + '_),
@@ -301,7 +301,7 @@ fn text_up_to(most: usize, mut source: FileBytes<'_>) -> io::Result<Option<Strin
     Ok(is_text.then(|| into_text(bytes)))
 }
 
-/// Bytes as text; what is no UTF-8 is U+FFFD.
+/// Returns bytes as text; bytes that are not UTF-8 become U+FFFD.
 pub(crate) fn into_text(bytes: Vec<u8>) -> String {
     String::from_utf8(bytes)
         .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())

@@ -1,10 +1,10 @@
-//! What queries and the indexing thread share: which files are indexed, and which
-//! wait.
+//! The state that queries and the indexing thread share: the files that are indexed, and
+//! those that wait.
 //!
 //! # Invariants
 //! - A file of the share is in the [`Seen::view`] as it is, or it is waiting, or
 //!   it is not known yet that it is there; then [`Seen::is_listed`] is false.
-//!   (Its change may also not have been told yet; who tells is soon.)
+//!   (Its change may also not have been reported yet; the report is soon.)
 //! - The three are taken together, under one lock.
 //! - At most [`WAITING_MAX`] names wait.
 
@@ -30,10 +30,10 @@ use crate::{
 /// change.
 pub(crate) type Waiting = BTreeMap<String, u64>;
 
-/// Commits that a query may last and still be sure of what it sees.
+/// Commits that a query may last and still be sure of its view.
 const RECENT_MAX: usize = 8;
 
-/// What queries and the indexing thread share.
+/// The state that queries and the indexing thread share.
 pub(crate) struct Shared {
     pub(crate) files: Arc<dyn Files>,
     pub(crate) scans: Permits,
@@ -62,18 +62,18 @@ struct State {
     unreadable: Arc<BTreeMap<String, String>>,
     changes: u64,
     is_listed: bool,
-    /// Whether all files have to be looked at.
+    /// True if all files have to be looked at.
     look: bool,
-    /// Whether somebody tells of changes.
+    /// True if a subscription reports changes.
     is_told: bool,
-    /// Whether a query found the index broken.
+    /// True if a query found the index broken.
     is_distrusted: bool,
     read: u64,
     bytes: u64,
     error: Option<String>,
 }
 
-/// What a query sees.
+/// The state at the start of a query.
 pub(crate) struct Seen {
     pub(crate) view: Option<View>,
     pub(crate) waiting: Arc<Waiting>,
@@ -83,15 +83,15 @@ pub(crate) struct Seen {
     commits: u64,
 }
 
-/// What a commit brought.
+/// The files of a commit.
 #[derive(Debug, Default)]
 pub(crate) struct Batch {
     /// Keys of files with the versions that are in the index now; `None`: they
     /// are out of it.
     pub(crate) files: Vec<(u64, Option<u64>)>,
-    /// What does not wait any more, if it has not changed again.
+    /// Files that do not wait any more, if they have not changed again.
     pub(crate) done: Vec<(String, u64)>,
-    /// Files that were read, with what is to be known of long ones.
+    /// Files that were read, with the records of long ones.
     pub(crate) long: Vec<(String, Option<Long>)>,
 }
 
@@ -122,7 +122,7 @@ impl Shared {
         }
     }
 
-    /// Whether `seen` has this version of a file in its view.
+    /// Returns true if `seen` has this version of a file in its view.
     pub(crate) fn is_indexed(&self, seen: &Seen, name: &str, version: u64) -> bool {
         let state = self.state();
         let Some(key) = state.keys.map(|keys| keys.of(name)) else {
@@ -135,7 +135,7 @@ impl Shared {
             && state.was_so(key, seen.commits)
     }
 
-    /// Is told by a query that the index broke.
+    /// Takes the index out of use after a query found it broken.
     pub(crate) fn distrust(&self, error: &StoreError) {
         tracing::warn!(%error, "the index of the contents broke and is built anew");
         let mut state = self.state();
@@ -146,7 +146,7 @@ impl Shared {
         self.news.notify_all();
     }
 
-    // For who tells of changes.
+    // For the reporter of changes.
 
     pub(crate) fn changed(&self, changes: Changes<'_>) {
         let mut state = self.state();
@@ -175,7 +175,7 @@ impl Shared {
         self.stopped.load(Ordering::Relaxed)
     }
 
-    /// What says that it is stopped.
+    /// Returns the flag that is set when it is stopped.
     pub(crate) fn ending(&self) -> &Arc<AtomicBool> {
         &self.stopped
     }
@@ -193,7 +193,7 @@ impl Shared {
         }
     }
 
-    /// Whether all files that can be read are in the index as they are.
+    /// Returns true if all files that can be read are in the index as they are.
     pub(crate) fn is_caught_up(&self) -> bool {
         let state = self.state();
         let is_readable = |name: &String| !state.unreadable.contains_key(name);
@@ -202,7 +202,7 @@ impl Shared {
 
     // For the indexing thread.
 
-    /// Begins with what `store` has.
+    /// Begins with the index in `store`.
     pub(crate) fn begin(&self, store: &Store) -> Result<(), StoreError> {
         let mut known = BTreeMap::new();
         let keys = store.keys();
@@ -222,7 +222,7 @@ impl Shared {
         Ok(())
     }
 
-    /// There is no index for the time being.
+    /// Drops the index for the time being.
     pub(crate) fn lose(&self, error: &StoreError) {
         let mut state = self.state();
         state.view = None;
@@ -237,7 +237,7 @@ impl Shared {
         self.state().is_distrusted
     }
 
-    /// Whether all files have to be looked at. Asked once.
+    /// Returns true, once, if all files have to be looked at.
     pub(crate) fn take_look(&self) -> bool {
         std::mem::take(&mut self.state().look)
     }
@@ -246,12 +246,12 @@ impl Shared {
         self.state().is_told
     }
 
-    /// The version of a file that is indexed.
+    /// Returns the version of a file that is indexed.
     pub(crate) fn known(&self, key: u64) -> Option<u64> {
         self.state().known.get(&key).copied()
     }
 
-    /// The keys of files that are indexed and do not pass.
+    /// Returns the keys of files that are indexed and do not pass.
     pub(crate) fn known_without(&self, passes: &dyn Fn(u64) -> bool) -> Vec<u64> {
         let state = self.state();
         let keys = state.known.keys().copied();
@@ -269,7 +269,7 @@ impl Shared {
         state.is_listed = are_all && !state.look;
     }
 
-    /// Some names that wait, behind `after`.
+    /// Returns some names that wait, behind `after`.
     pub(crate) fn waiting(&self, after: Option<&str>, most: usize) -> Vec<(String, u64)> {
         use std::ops::Bound::{Excluded, Unbounded};
         let state = self.state();
@@ -279,7 +279,7 @@ impl Shared {
         some.map(|(name, change)| (name.clone(), *change)).collect()
     }
 
-    /// Whether a name waits.
+    /// Returns true if a name waits.
     pub(crate) fn is_waiting(&self, name: &str) -> bool {
         self.state().waiting.contains_key(name)
     }
@@ -300,7 +300,7 @@ impl Shared {
         }
     }
 
-    /// Lets queries see what was committed.
+    /// Lets queries see the last commit.
     pub(crate) fn committed(&self, store: &Store, batch: Batch) {
         let bytes = store.bytes();
         let mut state = self.state();
@@ -340,7 +340,7 @@ impl Shared {
         }
     }
 
-    /// Returns what is known of the long file `name`.
+    /// Returns the record of the long file `name`.
     pub(crate) fn long(&self, name: &str) -> Option<Arc<Long>> {
         self.state().long.get(name).cloned()
     }
@@ -350,7 +350,7 @@ impl Shared {
         self.state().wait_for(std::iter::once(name));
     }
 
-    /// Number of changes so far.
+    /// Returns the number of changes so far.
     pub(crate) fn changes(&self) -> u64 {
         self.state().changes
     }
@@ -390,14 +390,14 @@ impl State {
         }
     }
 
-    /// Whether what is known of a file is what it was after so many commits.
+    /// Returns true if the entry of a file is the same as after so many commits.
     fn was_so(&self, key: u64, commits: u64) -> bool {
         let since = usize::try_from(self.commits - commits).unwrap_or(usize::MAX);
         let mut later = self.recent.iter().rev().take(since);
         since <= self.recent.len() && !later.any(|files| files.contains(&key))
     }
 
-    /// The first files that cannot be read, and why.
+    /// Returns the first files that cannot be read, and why.
     fn unreadable_files(&self) -> Vec<(String, String)> {
         let some = self.unreadable.iter().take(UNREADABLE_TOLD);
         some.map(|(name, error)| (name.clone(), error.clone()))
@@ -414,7 +414,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_query_that_began_before_a_commit_does_not_rely_on_what_came_with_it() {
+    fn a_query_does_not_rely_on_a_commit_after_its_start() {
         let mut state = State::default();
         for commit in 1..=2 * RECENT_MAX as u64 {
             state.commits = commit;

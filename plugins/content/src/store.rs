@@ -1,17 +1,17 @@
-//! The index on the disk: which words and grams the files have.
+//! The index on the disk: the words and grams of each file.
 //!
 //! Tantivy keeps the lists; this room says what is in them. A document is a
 //! file: its name and version, stored; its words, with how often they occur; its
-//! grams. Files that are no text have a document without words, so that they
+//! grams. Binary files have a document without words, so that they
 //! are not read again.
 //!
 //! # Invariants
 //! - What was committed survives; a node that is killed loses what came after,
 //!   and nothing else.
 //! - [`Store::open`] has read every byte of the index: it is what was written, or
-//!   it is removed and begun anew. So is one that makes tantivy panic.
-//! - The index is a hint. What it says is held against the file before anybody
-//!   is told.
+//!   it is removed and rebuilt. So is one that makes tantivy panic.
+//! - The index is a hint. Each result is checked against the file before it is
+//!   reported.
 
 mod directory;
 mod sealed;
@@ -45,7 +45,7 @@ use self::{
 };
 use crate::limits::WRITER_MEMORY;
 
-/// Another number whenever what is written means something else.
+/// A number that changes whenever the meaning of the written data changes.
 const FORMAT: u64 = 3;
 
 /// The file that says which format it is, and by which keys files are known.
@@ -54,7 +54,7 @@ const FORMAT_FILE: &str = "format";
 /// Waits of half a second for room, enough for the slowest disk.
 const WAITS_MAX: u32 = 60;
 
-/// Why the index cannot be used.
+/// The error of an index that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum StoreError {
     /// Tantivy says so.
@@ -63,7 +63,7 @@ pub(crate) enum StoreError {
     /// The disk says so.
     #[error("the index: {0}")]
     Disk(#[from] io::Error),
-    /// A file of it is not what was written.
+    /// A file of it is not as it was written.
     #[error("the index is damaged: {0}")]
     Damaged(String),
     /// Code of the index broke.
@@ -84,7 +84,7 @@ pub(crate) struct Fields {
     grams: Field,
 }
 
-/// What the index learns about a file.
+/// The text of a file, for the index.
 #[derive(Debug, Default)]
 pub(crate) struct FileText {
     /// Its name.
@@ -181,7 +181,7 @@ impl Store {
         self.keys
     }
 
-    /// Bytes on the disk.
+    /// Returns the number of bytes on the disk.
     pub(crate) fn bytes(&self) -> u64 {
         self.directory.bytes().unwrap_or(0)
     }
@@ -200,7 +200,7 @@ impl Store {
         })
     }
 
-    /// Adds a file. If it `replaces` what is known of it, that goes.
+    /// Adds a file. If it `replaces` an entry, that goes.
     pub(crate) fn add(&mut self, file: FileText, replaces: bool) -> Result<(), StoreError> {
         let mut waited = 0;
         while !self.in_flight.enter(file.text.len()) {
@@ -231,7 +231,7 @@ impl Store {
         Ok(())
     }
 
-    /// Brings to the disk what was added and removed, and lets it be found.
+    /// Brings additions and removals to the disk, and lets them be found.
     pub(crate) fn commit(&mut self) -> Result<(), StoreError> {
         let Some(writer) = &mut self.writer else {
             return Ok(());
@@ -260,7 +260,7 @@ impl Store {
         }
     }
 
-    /// What can be found now.
+    /// Returns a view of the last commit.
     pub(crate) fn view(&self) -> View {
         View {
             searcher: self.reader.searcher(),
@@ -296,7 +296,7 @@ pub(crate) struct View {
 }
 
 impl Fields {
-    /// Name and version of a document.
+    /// Returns name and version of a document.
     fn stored(self, document: &TantivyDocument) -> Result<(String, u64), StoreError> {
         let name = document.get_first(self.name).and_then(|name| name.as_str());
         let version = document.get_first(self.version);
@@ -308,7 +308,7 @@ impl Fields {
     }
 }
 
-/// Runs what must not take the node down with it.
+/// Runs code that must not take the node down with it.
 pub(crate) fn unbroken<T>(
     what: &'static str,
     run: impl FnOnce() -> Result<T, StoreError>,
@@ -372,7 +372,7 @@ const PARTS: [SegmentComponent; 7] = [
     SegmentComponent::Delete,
 ];
 
-/// Whether all files that the index has are what was written.
+/// Checks that all files of the index are as they were written.
 fn verify(index: &Index, directory: &StoreDirectory) -> Result<(), StoreError> {
     for segment in index.searchable_segment_metas()? {
         for part in PARTS {

@@ -55,7 +55,7 @@ impl Text {
         Text { shared }
     }
 
-    /// Files that are not indexed, and that can be read while somebody waits.
+    /// Returns files that are not indexed, and that can be read while somebody waits.
     fn unindexed(&self, asked: &TextSearch<'_>, seen: &Seen, sink: &mut dyn Sink) -> Vec<FileInfo> {
         let (mut unindexed, mut bytes) = (Vec::new(), 0);
         let unreadable = seen.unreadable.keys();
@@ -95,7 +95,7 @@ impl Text {
         unindexed
     }
 
-    /// What the index knows about all files.
+    /// Returns the counts of the index for all files.
     fn collection(words: &[WantedWord], view: Option<&View>) -> Result<Collection, StoreError> {
         let Some(view) = view else {
             return Ok(Collection {
@@ -136,7 +136,7 @@ impl Text {
         Ok(())
     }
 
-    /// Gives the files of the index that fit like this, and of `others` what is better.
+    /// Gives the files of the index with this fit, and the better ones of `others`.
     fn merge_of(
         &self,
         fit: Fit,
@@ -190,7 +190,7 @@ impl TextSearch<'_> {
         }
     }
 
-    /// Hits among files that are not indexed, best first.
+    /// Returns hits among files that are not indexed, best first.
     fn read_all(
         &self,
         files: Vec<FileInfo>,
@@ -315,7 +315,7 @@ fn foreign(asked: &TextSearch<'_>, sink: &mut dyn Sink) -> Result<(), HandlerErr
     Ok(())
 }
 
-/// Gives what was looked into, and of `others` what is better. Says whether more is
+/// Gives the files that were looked into, and the better ones of `others`. Returns whether more is
 /// welcome.
 fn give_looked(
     looked: Vec<Looked>,

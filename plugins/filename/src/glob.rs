@@ -1,6 +1,6 @@
-//! Globs, and what a name that fits has for certain.
+//! Globs, and the fixed parts of the names that match.
 //!
-//! A glob is held against few names if it is known how those begin, or that
+//! A glob is matched against few names if it is known how those begin, or that
 //! they have a certain text: `photos/**/*.jpg` begins with `photos/` and has
 //! `.jpg`.
 
@@ -12,7 +12,7 @@ pub(crate) struct Glob {
     matcher: GlobMatcher,
     /// The same, in any case.
     any_case: GlobMatcher,
-    /// Whether it is held against the whole name, not the last part.
+    /// True if it is matched against the whole name, not the last part.
     whole: bool,
     has_case: bool,
     prefix: String,
@@ -20,12 +20,12 @@ pub(crate) struct Glob {
 }
 
 impl Glob {
-    /// Whether a text is a glob.
+    /// Returns true if a text is a glob.
     pub(crate) fn is_meant(text: &str) -> bool {
         text.contains(['*', '?', '[', '{'])
     }
 
-    /// The glob `text`, or what is wrong with it.
+    /// Returns the glob `text`, or the error in it.
     pub(crate) fn parse(text: &str) -> Result<Glob, String> {
         let glob = |any_case| {
             let glob = GlobBuilder::new(text)
@@ -51,7 +51,7 @@ impl Glob {
         })
     }
 
-    /// How every name that fits begins.
+    /// Returns the text with which every name that matches begins.
     pub(crate) fn prefix(&self) -> &str {
         &self.prefix
     }
@@ -62,22 +62,22 @@ impl Glob {
         &self.texts
     }
 
-    /// Whether case makes a difference to it.
+    /// Returns true if case makes a difference to it.
     pub(crate) fn has_case(&self) -> bool {
         self.has_case
     }
 
-    /// Whether `name` fits as it is written.
+    /// Returns true if `name` matches as it is written.
     pub(crate) fn fits(&self, name: &str) -> bool {
         self.matcher.is_match(self.part(name))
     }
 
-    /// Whether `name` fits in another case.
+    /// Returns true if `name` matches in another case.
     pub(crate) fn fits_any_case(&self, name: &str) -> bool {
         self.any_case.is_match(self.part(name))
     }
 
-    /// What of a name it is held against.
+    /// Returns the part of a name that it is matched against.
     fn part<'n>(&self, name: &'n str) -> &'n str {
         if self.whole {
             name
@@ -98,7 +98,7 @@ enum Part {
     Open,
 }
 
-/// The parts of a glob that was found to be right.
+/// Returns the parts of a valid glob.
 fn parts(glob: &[char]) -> Vec<Part> {
     let mut parts = Vec::new();
     let mut run = String::new();
@@ -138,7 +138,7 @@ fn parts(glob: &[char]) -> Vec<Part> {
     parts
 }
 
-/// The place behind the `]` of a class that begins before `at`.
+/// Returns the place behind the `]` of a class that begins before `at`.
 fn behind_class(glob: &[char], at: usize) -> usize {
     // A `]` that comes first, or first behind a `!`, is one of the letters.
     let negated = usize::from(matches!(glob.get(at), Some('!' | '^')));
@@ -147,7 +147,7 @@ fn behind_class(glob: &[char], at: usize) -> usize {
     end.map_or(glob.len(), |end| first + end + 1)
 }
 
-/// The place behind the `}` of braces that begin before `at`.
+/// Returns the place behind the `}` of braces that begin before `at`.
 fn behind_braces(glob: &[char], mut at: usize) -> usize {
     let mut depth = 1;
     while let Some(letter) = glob.get(at) {
@@ -186,7 +186,7 @@ fn alternatives(inside: &[char]) -> Vec<Vec<Part>> {
     all
 }
 
-/// Of what is known of a glob of these parts, what fewest names have: the
+/// Returns, of the texts in a glob of these parts, those that fewest names have: the
 /// longest text, or the alternatives whose shortest text is longest.
 fn best(parts: &[Part]) -> Vec<String> {
     let texts = parts.iter().map(|part| match part {

@@ -3,13 +3,13 @@
 //! A text without wildcards is an exact name: the path in the share, or the
 //! last part of it. If there is no such file, it is words: names that have them
 //! all, in any order and case, the best first (`words`); and if there are none
-//! either, words that may be misspelt. So who knows a name gets that file and
-//! nothing else, and who does not finds it all the same.
+//! either, words that may be misspelt. So with the exact name one gets that file and
+//! nothing else, and without it the file is found all the same.
 //!
 //! A text with `*`, `?`, `[…]` or `{…}` is a glob if there is no file of that name: with a
-//! `/` it is held against the whole name, without one against the last part. `**` crosses
+//! `/` it is matched against the whole name, without one against the last part. `**` crosses
 //! directories, `*` and `?` do not. It heeds no case; names in the case that was written
-//! come first. A glob that cannot be read, or that no name fits, is words. A quoted text is
+//! come first. A glob that is not valid, or that no name matches, is words. A quoted text is
 //! never a glob.
 //!
 //! Words are folded as those of texts are (`plugin-words`); names with the accents that were
@@ -56,10 +56,12 @@ const FLOW_EVERY: usize = 64;
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Filename;
 
-/// What a text asks for.
+/// The query of a text.
 struct NameQuery {
     /// The file of exactly this name, then files whose last part it is, then words.
     name: String,
+    /// True if the text begins with a quote: neither a glob nor operators are meant.
+    is_quoted: bool,
     /// Files whose names fit, if there is none of this name.
     glob: Option<Glob>,
 }
@@ -86,10 +88,9 @@ impl Handler for Filename {
     }
 
     fn name_check(&self, text: &str) -> Option<NameCheck> {
-        let is_quoted = text.starts_with('"');
         let wanted = NameQuery::parse(text).ok()?;
         // Words are meant as words: a text that is neither quoted nor a glob asks for what fits nearly, too.
-        if !is_quoted && !Glob::is_meant(&wanted.name) {
+        if !wanted.is_quoted && !Glob::is_meant(&wanted.name) {
             return None;
         }
         Some(Box::new(move |there| {
@@ -112,7 +113,7 @@ impl Handler for Filename {
                 return Ok(());
             }
         }
-        by_name(&wanted.name, files, sink)
+        by_name(&wanted.name, wanted.is_quoted, files, sink)
     }
 }
 
@@ -170,17 +171,23 @@ fn fitting(glob: &Glob, files: &dyn Files, sink: &mut dyn Sink) -> Result<bool, 
 }
 
 /// Gives the files of this name, or those that have its words.
-fn by_name(name: &str, files: &dyn Files, sink: &mut dyn Sink) -> Result<(), HandlerError> {
+fn by_name(
+    name: &str,
+    is_quoted: bool,
+    files: &dyn Files,
+    sink: &mut dyn Sink,
+) -> Result<(), HandlerError> {
     let first = files.file(name)?;
     if let Some(file) = &first
         && sink.hit(Hit::of(file)) == Flow::Stop
     {
         return Ok(());
     }
-    let words = Words::of(name);
-    let text = words
-        .longest()
-        .map_or_else(|| name.to_lowercase(), str::to_owned);
+    let words = Words::of(name, is_quoted);
+    let mut texts = words.rarest().to_vec();
+    if texts.is_empty() {
+        texts.push(name.to_lowercase());
+    }
     let mut search = Search {
         words: &words,
         misspelt: false,
@@ -194,7 +201,7 @@ fn by_name(name: &str, files: &dyn Files, sink: &mut dyn Sink) -> Result<(), Han
         trouble: None,
     };
     let mut looked = 0;
-    files.visit_some("", &[text], &mut |there| {
+    files.visit_some("", &texts, &mut |there| {
         if is_called(&there.name, name) {
             return same.give(&there.name, sink);
         }
@@ -222,27 +229,26 @@ fn by_name(name: &str, files: &dyn Files, sink: &mut dyn Sink) -> Result<(), Han
 /// Most spellings of a word that are looked for one by one.
 const SPELLINGS_MAX: usize = 64;
 
-/// Texts of which every name has one that has the longest word with other accents;
+/// Returns texts of which every name has one that has the longest word with other accents;
 /// `None` if the words of names are not known.
 fn spellings(
     words: &Words,
     files: &dyn Files,
     sink: &dyn Sink,
 ) -> Result<Option<Vec<String>>, HandlerError> {
-    let Some(longest) = words.longest_folded() else {
-        return Ok(Some(Vec::new()));
-    };
-    let (mut texts, mut looked) = (Vec::new(), 0);
-    let known = files.visit_folded_words(longest, &mut |there| {
-        texts.push(there.to_owned());
-        if texts.len() >= SPELLINGS_MAX {
-            return Flow::Stop;
-        }
-        now_and_then(&mut looked, sink)
-    })?;
+    let (mut texts, mut looked, mut known) = (Vec::new(), 0, true);
+    for word in words.rarest_folded() {
+        known &= files.visit_folded_words(word, &mut |there| {
+            texts.push(there.to_owned());
+            if texts.len() >= SPELLINGS_MAX {
+                return Flow::Stop;
+            }
+            now_and_then(&mut looked, sink)
+        })?;
+    }
     if !words.are_ascii() {
         // Words without accents are folded as they are.
-        texts.push(longest.to_owned());
+        texts.extend_from_slice(words.rarest_folded());
     }
     Ok(known.then_some(texts))
 }
@@ -257,17 +263,18 @@ fn misspelt(
     let mut looked = 0;
     let mut fewest: Option<Spelling> = None;
     for mut spelling in words.spellings() {
-        let (word, wrong) = (spelling.word().to_owned(), spelling.wrong());
-        let mut note = |there: &str| {
-            if spelling.note(there) == Flow::Stop {
-                return Flow::Stop;
+        for (word, wrong) in spelling.words() {
+            let mut note = |there: &str| {
+                if spelling.note(there) == Flow::Stop {
+                    return Flow::Stop;
+                }
+                now_and_then(&mut looked, sink)
+            };
+            let known = files.visit_near_words(&word, wrong, &mut note)?
+                && files.visit_folded_words(&word, &mut note)?;
+            if !known {
+                return Ok(None);
             }
-            now_and_then(&mut looked, sink)
-        };
-        let known = files.visit_near_words(&word, wrong, &mut note)?
-            && files.visit_folded_words(&word, &mut note)?;
-        if !known {
-            return Ok(None);
         }
         if fewest
             .as_ref()
@@ -362,8 +369,8 @@ impl Search<'_> {
             }
             return self.look_at_all(name, &pieces, files, sink);
         };
-        if let Some(as_it_is) = spelling.as_it_is() {
-            self.look_at_all(name, &[as_it_is.to_owned()], files, sink)?;
+        if let Some(as_they_are) = spelling.as_they_are() {
+            self.look_at_all(name, as_they_are, files, sink)?;
         }
         for near in spelling.nearest_first() {
             // Of one word, names with fewer wrong letters are better: if these are
@@ -418,7 +425,7 @@ struct Ranked {
 }
 
 impl Ranked {
-    /// For that many hits, and one more that tells that there are more.
+    /// Creates a ranking of that many hits, and one more that shows that there are more.
     fn new(room: usize) -> Ranked {
         Ranked {
             files: BTreeMap::new(),
@@ -434,7 +441,7 @@ impl Ranked {
         self.files.len() >= self.most
     }
 
-    /// Whether a name of this rank would be among the best. Names come in
+    /// Returns true if a name of this rank would be among the best. Names come in
     /// order, so that of two of the same rank the first one is better.
     fn may_take(&self, rank: Rank) -> bool {
         let last = self.files.last_key_value();
@@ -472,14 +479,19 @@ impl NameQuery {
         if name.is_empty() {
             return Err(problem("no name".to_owned()));
         }
-        // A quoted name is no glob, and one that cannot be read neither.
-        let is_meant = !text.starts_with('"') && Glob::is_meant(&name);
+        // A quoted name is never a glob, and neither is one that cannot be read.
+        let is_quoted = text.starts_with('"');
+        let is_meant = !is_quoted && Glob::is_meant(&name);
         let glob = is_meant.then(|| Glob::parse(&name).ok()).flatten();
-        Ok(NameQuery { name, glob })
+        Ok(NameQuery {
+            name,
+            is_quoted,
+            glob,
+        })
     }
 }
 
-/// A text without the quotes around its parts.
+/// Returns a text without the quotes around its parts.
 fn unquoted(text: &str) -> String {
     let mut name = String::with_capacity(text.len());
     let (mut letters, mut is_inside, mut is_begin) = (text.chars().peekable(), false, true);
@@ -494,7 +506,7 @@ fn unquoted(text: &str) -> String {
     name
 }
 
-/// Whether this is the name of the file at `there`: all of it, or its last part.
+/// Returns true if this is the name of the file at `there`: all of it, or its last part.
 fn is_called(there: &str, name: &str) -> bool {
     there == name || last_part(there) == name
 }

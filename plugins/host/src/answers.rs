@@ -1,4 +1,4 @@
-//! How many plugins answer at a time.
+//! A limit on the number of plugins that answer at a time.
 
 use std::{sync::Arc, time::Duration};
 

@@ -25,22 +25,22 @@ use crate::{
     strikes::Strikes,
 };
 
-/// Lines for the owner: a file, and what happened to it.
+/// Lines for the owner: a file, and its outcome.
 pub type Lines = Vec<(String, String)>;
 
 /// A handler that is a file of a directory.
 pub trait Plugin: Handler + 'static {
-    /// Returns what it says about itself.
+    /// Returns the header of the plugin.
     fn header(&self) -> &Header;
 
     /// Returns its failures.
     fn strikes(&self) -> &Strikes;
 }
 
-/// Which files of a directory are plugins of one kind.
+/// The kind of plugins in a directory.
 #[derive(Clone, Copy, Debug)]
 pub struct Kind {
-    /// What they are called, in the plural.
+    /// The name of such plugins, in the plural.
     pub name: &'static str,
     /// Most of them in a directory.
     pub files_max: usize,
@@ -50,7 +50,7 @@ pub struct Kind {
     pub is_plugin: fn(&str, &Metadata) -> bool,
 }
 
-/// Why a directory cannot be used, or a file of it.
+/// The error of a directory that cannot be used, or of a file in it.
 #[derive(Debug, thiserror::Error)]
 pub enum DirectoryError {
     /// It cannot be read.
@@ -86,11 +86,11 @@ struct Loaded<P> {
     seen: Seen,
     plugin: Option<Arc<P>>,
     problem: Option<String>,
-    /// Whether a handler that came later and goes first has its prefix.
+    /// True if a handler that came later and goes first has its prefix.
     is_hidden: bool,
 }
 
-/// What became of a file that was put into a [`Directory`].
+/// The result of putting a file into a [`Directory`].
 #[derive(Debug)]
 pub struct Put<P> {
     /// A line for the owner.
@@ -195,7 +195,7 @@ impl<P: Plugin> Directory<P> {
     }
 
     /// Takes in a new version, if it is valid and its prefix is free; `taken` are the prefixes of handlers that go
-    /// first. Returns what became of it, or `None` if the directory is closed.
+    /// first. Returns the outcome, or `None` if the directory is closed.
     pub fn put(
         &self,
         file: &str,
@@ -204,7 +204,7 @@ impl<P: Plugin> Directory<P> {
         taken: &[String],
     ) -> Option<Put<P>> {
         let mut state = lock(&self.state);
-        // Checked under the lock: whoever closes takes what is in there.
+        // Checked under the lock: the thread that closes takes what is in there.
         if state.is_closed {
             return None;
         }

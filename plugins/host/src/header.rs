@@ -1,4 +1,4 @@
-//! What a plugin says about itself.
+//! The header of a plugin, in which it describes itself.
 
 use std::collections::BTreeMap;
 
@@ -11,21 +11,21 @@ pub const WORD_MAX: usize = 32;
 /// Most examples of a plugin.
 pub const EXAMPLES_MAX: usize = 32;
 
-/// Why a word cannot be an id or a prefix.
+/// The error of a word that cannot be an id or a prefix.
 #[derive(Debug, thiserror::Error)]
 #[error("`{0}` is not made of 1 to {WORD_MAX} lower-case letters, digits and `-`")]
 pub struct WordError(String);
 
-/// What a plugin says about itself.
+/// The header of a plugin.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Header {
-    /// What tells it from other plugins.
+    /// Its identity among plugins.
     pub id: String,
     /// Its version.
     pub version: u32,
-    /// What users type before the colon.
+    /// The prefix that users type before the colon.
     pub prefix: String,
-    /// What it finds, in one line.
+    /// A description of its results, in one line.
     pub description: String,
     /// Queries with the answers that its author promises.
     pub examples: Vec<Example>,

@@ -1,11 +1,11 @@
-//! What scripts and programs have in common as handlers of an owner.
+//! The common ground of scripts and programs as handlers of an owner.
 //!
 //! # Participants
-//! - [`Directory`] keeps the files of a directory that became a [`Plugin`]: what appears, changes and goes.
-//! - [`Header`] is what a plugin says about itself; [`WrittenExample`] is how it writes an example.
+//! - [`Directory`] keeps the files of a directory that became a [`Plugin`]: those that appear, change and go.
+//! - [`Header`] is the description in a plugin; [`WrittenExample`] is its form of an example.
 //! - [`Strikes`] counts failures in a row and switches a plugin off after [`FAILURES_MAX`].
 //! - [`Answers`] bounds how many plugins answer at a time, with [`Permits`], a counting semaphore for threads.
-//! - [`rights`] checks who may write a file that the node runs.
+//! - [`rights`] checks that no stranger may write a file that the node runs.
 //!
 //! # Invariants
 //! - A prefix belongs to one plugin of a directory, and to none that stands before the directory.

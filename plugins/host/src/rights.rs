@@ -1,4 +1,4 @@
-//! Who may write a file that the node runs, and what shows that it changed.
+//! Checks of the owner and mode of a file that the node runs, and of its changes.
 
 use std::{fs::Metadata, os::unix::fs::MetadataExt, time::SystemTime};
 
@@ -10,7 +10,7 @@ const OTHERS_WRITE: u32 = 0o022;
 /// The user to whom the system belongs.
 const ROOT: u32 = 0;
 
-/// Why a file or a directory is not trusted.
+/// The reason why a file or a directory is not trusted.
 #[derive(Debug, thiserror::Error)]
 pub enum RightsError {
     /// Others could have written it.
@@ -21,7 +21,7 @@ pub enum RightsError {
     Foreign(&'static str),
 }
 
-/// What shows that a file changed.
+/// The properties of a file that show that it changed.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Seen {
     size: u64,
@@ -32,7 +32,7 @@ pub struct Seen {
 }
 
 impl Seen {
-    /// Returns what shows that a file with this metadata changed.
+    /// Returns the properties of a file with this metadata that show that it changed.
     #[must_use]
     pub fn of(metadata: &Metadata) -> Seen {
         Seen {
@@ -56,7 +56,7 @@ pub fn check_writers(what: &'static str, metadata: &Metadata) -> Result<(), Righ
     Ok(())
 }
 
-/// Checks that it belongs to the user who runs the node, or to root.
+/// Checks that it belongs to the user that runs the node, or to root.
 ///
 /// # Errors
 /// [`RightsError::Foreign`] with `what`.

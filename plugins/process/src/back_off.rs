@@ -10,7 +10,7 @@ pub const BACK_OFF_FIRST: Duration = Duration::from_millis(500);
 /// Longest pause; each failure doubles it up to here.
 pub const BACK_OFF_MAX: Duration = Duration::from_secs(60);
 
-/// When a program may be started again.
+/// The pause before a program may be started again.
 #[derive(Debug, Default)]
 pub(crate) struct BackOff {
     pause: Option<Duration>,
@@ -18,7 +18,7 @@ pub(crate) struct BackOff {
 }
 
 impl BackOff {
-    /// Its process had to be ended, or ended by itself.
+    /// Notes that its process had to be ended, or ended by itself.
     pub(crate) fn failed(&mut self, now: Instant) {
         let pause = self.pause.map_or(BACK_OFF_FIRST, |pause| {
             pause.saturating_mul(2).min(BACK_OFF_MAX)
@@ -27,12 +27,12 @@ impl BackOff {
         self.until = Some(now + pause);
     }
 
-    /// It gave an answer.
+    /// Notes that it gave an answer.
     pub(crate) fn worked(&mut self) {
         *self = BackOff::default();
     }
 
-    /// How long it still has to rest.
+    /// Returns the time that it still has to rest.
     pub(crate) fn left(&self, now: Instant) -> Option<Duration> {
         let left = self.until?.saturating_duration_since(now);
         (!left.is_zero()).then_some(left)

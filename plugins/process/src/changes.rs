@@ -1,4 +1,4 @@
-//! What changed in the share since a program was told.
+//! The changes to the share since the last report to a program.
 
 use plugin_api::Changes;
 
@@ -8,7 +8,7 @@ const CHANGES_MAX: usize = 1_000;
 /// Most bytes of these names.
 const NAMES_MAX: usize = 256 * 1024;
 
-/// What changed since the program was told.
+/// The changes since the last report to the program.
 #[derive(Debug, Default)]
 pub(crate) enum Changed {
     #[default]

@@ -1,4 +1,4 @@
-//! One answer of a program: what it asks for, what it finds, and how it ends.
+//! One answer of a program: its requests, its hits, and its end.
 
 use std::time::{Duration, Instant};
 
@@ -30,7 +30,7 @@ const MARKS_MAX: usize = 64;
 /// Longest time between two looks at whether the answer is still wanted.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
-/// How an answer ended.
+/// The end of an answer.
 #[derive(Debug)]
 pub(crate) enum End {
     /// The program said that it is complete.
@@ -39,25 +39,25 @@ pub(crate) enum End {
     Refused(String),
     /// The program said that it failed.
     Failed(String),
-    /// Nothing more was wanted; the program was told so and has not ended yet.
+    /// Nothing more was wanted; the program was asked to end and has not yet.
     Cancelled,
 }
 
-/// Why a program cannot be talked to any more.
+/// The reason why a program cannot be talked to any more.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Breach {
     /// Its pipes.
     #[error(transparent)]
     Pipe(#[from] PipeError),
-    /// It said something that is no message.
+    /// It sent an invalid message.
     #[error("it wrote what is no message: {0}")]
     Message(#[from] serde_json::Error),
     /// It answered another query.
     #[error("it answered query {got} instead of {asked}")]
     Other {
-        /// What it answered.
+        /// The number that it answered.
         got: u64,
-        /// What was asked.
+        /// The number that was asked.
         asked: u64,
     },
     /// It did too much.
@@ -210,7 +210,7 @@ impl<'a> Conversation<'a> {
         })
     }
 
-    /// Passes on a file that is shared; what is not (any more) is no hit.
+    /// Passes on a file that is shared; a name that is not shared (any more) is no hit.
     fn hit(
         &mut self,
         name: &str,
@@ -245,7 +245,7 @@ impl<'a> Conversation<'a> {
     }
 }
 
-/// The place within its bounds.
+/// Returns the place within its bounds.
 fn excerpt(place: Place, context: usize) -> Excerpt {
     let text = one_line(&place.text);
     // Where each character begins, and the end.
@@ -317,7 +317,7 @@ mod tests {
     }
 
     #[test]
-    fn an_excerpt_is_one_line_of_bounded_length_with_the_lines_that_are_wanted() {
+    fn an_excerpt_is_one_bounded_line_with_the_wanted_context() {
         let long = format!("{}\nx", "a".repeat(5_000));
         let excerpt = excerpt(place(&long, &[]), 1);
         assert_eq!(excerpt.text.len(), EXCERPT_MAX);

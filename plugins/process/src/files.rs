@@ -1,4 +1,4 @@
-//! The files of the share, as a program is told of them.
+//! The files of the share, as a program sees them.
 
 use std::{collections::VecDeque, time::UNIX_EPOCH};
 
@@ -26,13 +26,13 @@ pub(crate) struct Listing {
     /// The name behind which `ahead` begins.
     after: String,
     ahead: VecDeque<Described>,
-    /// Whether there is nothing behind `ahead`.
+    /// True if there is nothing behind `ahead`.
     is_all: bool,
     begun: bool,
 }
 
 impl Listing {
-    /// The page behind the name `after`, and whether there is more behind it.
+    /// Returns the page behind the name `after`, and whether there is more behind it.
     pub(crate) fn page(
         &mut self,
         files: &dyn Files,
@@ -86,7 +86,7 @@ impl Listing {
     }
 }
 
-/// `info` as it is sent.
+/// Returns `info` as it is sent.
 pub(crate) fn described(info: &FileInfo) -> Described {
     let since = info
         .modified

@@ -1,4 +1,4 @@
-//! What a program writes to standard error: logged, a little at a time.
+//! The standard error of a program: logged, a little at a time.
 
 use std::time::{Duration, Instant};
 
@@ -22,7 +22,7 @@ pub(crate) struct Grumbling {
 }
 
 impl Grumbling {
-    /// Takes what came.
+    /// Takes the bytes that came.
     pub(crate) fn take(&mut self, bytes: &[u8], now: Instant) {
         for part in bytes.split_inclusive(|byte| *byte == b'\n') {
             let (text, ends) = match part.strip_suffix(b"\n") {
@@ -37,7 +37,7 @@ impl Grumbling {
         }
     }
 
-    /// The last line that is not empty, escaped.
+    /// Returns the last line that is not empty, escaped.
     pub(crate) fn last(&self) -> Option<String> {
         let line = shown(&self.line);
         if line.is_empty() {
@@ -75,7 +75,7 @@ impl Grumbling {
     }
 }
 
-/// A line without what could steer a terminal or a log.
+/// Returns a line without characters that could steer a terminal or a log.
 fn shown(line: &[u8]) -> String {
     let text = String::from_utf8_lossy(line);
     let escape = |letter: char| {

@@ -1,4 +1,4 @@
-//! What a program says about itself, checked.
+//! The checked header of a program.
 
 use plugin_host::{EXAMPLES_MAX, Header, WordError, WrittenExample, word};
 
@@ -7,7 +7,7 @@ use crate::message::{Greeting, PROTOCOL};
 /// Longest description, in bytes.
 const DESCRIPTION_MAX: usize = 200;
 
-/// Why an introduction is none.
+/// The error of an invalid introduction.
 #[derive(Debug, thiserror::Error)]
 pub enum HeaderError {
     /// It speaks another version of the protocol.
@@ -16,7 +16,7 @@ pub enum HeaderError {
     /// The id or the prefix is not valid.
     #[error(transparent)]
     Word(#[from] WordError),
-    /// The description is none.
+    /// The description is not valid.
     #[error("the description is not one line of 1 to {DESCRIPTION_MAX} bytes")]
     Description,
     /// There are none, or too many.
@@ -31,7 +31,7 @@ pub enum HeaderError {
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Introduction {
     pub(crate) header: Header,
-    /// Whether the program wants to hear of changes in the share.
+    /// True if the program wants to hear of changes in the share.
     pub(crate) wants_changes: bool,
 }
 

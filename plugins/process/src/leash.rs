@@ -23,7 +23,7 @@ use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, wa
 
 use crate::{limits, pipes::Pipes};
 
-/// How long a program may take to end when it is asked to.
+/// The time that a program has to end when it is asked to.
 pub const END_GRACE: Duration = Duration::from_millis(300);
 
 /// Longest wait for a process that was killed.
@@ -35,13 +35,13 @@ const ENDING: Duration = Duration::from_millis(100);
 /// Pause between two looks at a process that ends.
 const LOOK_PAUSE: Duration = Duration::from_millis(5);
 
-/// What the shell runs: it waits for a line and becomes the program.
+/// The command of the shell: it waits for a line and becomes the program.
 const GATE: &str = "read -r go && exec \"$0\"";
 
-/// What a program has of the environment beside `PATH`.
+/// The environment of a program beside `PATH`.
 const LANGUAGE: (&str, &str) = ("LANG", "C.UTF-8");
 
-/// Where programs are looked for if the node does not know.
+/// The path on which programs are looked for if the node has none.
 const PATH_PLAIN: &str = "/usr/local/bin:/usr/bin:/bin";
 
 /// A process and its group. Dropping it ends both.
@@ -93,7 +93,7 @@ impl Leash {
         self.pid
     }
 
-    /// Whether it has ended by itself.
+    /// Returns true if it has ended by itself.
     pub(crate) fn has_ended(&self) -> bool {
         match *lock(&self.child) {
             Held::Ended(_) => true,
@@ -101,7 +101,7 @@ impl Leash {
         }
     }
 
-    /// How it ended by itself, if it has within a moment. Ends its group.
+    /// Returns the exit status if it has ended by itself, or does within a moment. Ends its group.
     pub(crate) fn end_by_itself(&self) -> Option<ExitStatus> {
         let until = Instant::now() + ENDING;
         while !self.has_ended() && Instant::now() < until {
@@ -134,7 +134,7 @@ impl Leash {
         }
     }
 
-    /// Whether it has ended and waits to be looked at.
+    /// Returns true if it has ended and waits to be reaped.
     fn is_zombie(&self) -> bool {
         let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
         !matches!(waitid(WaitId::Pid(self.pid), options), Ok(None))

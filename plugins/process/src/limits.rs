@@ -1,4 +1,4 @@
-//! What a program may take, held by the system.
+//! The limits of a program, enforced by the system.
 //!
 //! The limits are set from outside, on a process that waits before it becomes
 //! the program (`leash`). Only Linux can do so; elsewhere the time limits
@@ -25,7 +25,7 @@ pub const PROCESSES_MAX: u64 = 64;
 /// Most processor time between two answers, and for one.
 pub const TIME_MAX: Duration = Duration::from_secs(10);
 
-/// How far a program stands back behind the node when both want a processor.
+/// The nice value of a program: it yields to the node when both want a processor.
 const NICENESS: i32 = 10;
 
 /// Sets the limits of the process `pid`, which does nothing yet.
@@ -51,7 +51,7 @@ mod system {
 
     use super::{FILE_WRITTEN_MAX, FILES_OPEN_MAX, MEMORY_MAX, PROCESSES_MAX, TIME_MAX};
 
-    /// Where user time, system time and the number of threads stand behind the
+    /// The places of user time, system time and the number of threads behind the
     /// name of the program in `/proc/PID/stat`.
     const USER_TIME: usize = 11;
     const SYSTEM_TIME: usize = 12;
@@ -80,7 +80,7 @@ mod system {
         Ok(())
     }
 
-    /// The limit counts from the start of a process: it moves with what was used.
+    /// Sets the limit of time, which counts from the start of a process: it moves with the time used.
     pub(super) fn allow_time(pid: Pid) {
         let path = format!("/proc/{}/stat", pid.as_raw_nonzero());
         let stat = fs::read_to_string(path).unwrap_or_default();
@@ -106,7 +106,7 @@ mod system {
         Some(threads.sum())
     }
 
-    /// A number behind the name in `stat`; the name may hold anything.
+    /// Returns a number behind the name in `stat`; the name may hold anything.
     fn field(stat: &str, at: usize) -> Option<u64> {
         let (_, fields) = stat.rsplit_once(')')?;
         fields.split_whitespace().nth(at)?.parse().ok()

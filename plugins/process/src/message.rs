@@ -1,6 +1,6 @@
-//! What the node and a program say to each other, a JSON object a line.
+//! The messages between the node and a program, a JSON object a line.
 //!
-//! Both begin with what they are: the node says [`Hello`], the program answers
+//! Both begin with their introduction: the node says [`Hello`], the program answers
 //! with a [`Greeting`]. Then the node asks ([`ToProgram`]) and the program answers
 //! ([`FromProgram`]). An object may have more properties than these; they are
 //! left for later versions.
@@ -26,12 +26,12 @@ pub(crate) struct Greeting {
     pub(crate) prefix: String,
     pub(crate) description: String,
     pub(crate) examples: Vec<WrittenExample>,
-    /// Whether it wants to hear of changes in the share.
+    /// True if it wants to hear of changes in the share.
     #[serde(default)]
     pub(crate) changes: bool,
 }
 
-/// What the node says.
+/// A message of the node.
 #[derive(Debug, Serialize)]
 #[serde(tag = "type", rename_all = "lowercase")]
 pub(crate) enum ToProgram<'a> {
@@ -48,7 +48,7 @@ pub(crate) enum ToProgram<'a> {
     },
     /// Nothing more is wanted of this answer.
     Cancel { id: u64 },
-    /// What may have changed: these names, or without them anything.
+    /// Names that may have changed; without names, any may have.
     Changed {
         #[serde(skip_serializing_if = "Option::is_none")]
         names: Option<Vec<String>>,
@@ -57,7 +57,7 @@ pub(crate) enum ToProgram<'a> {
     Files {
         id: u64,
         files: Vec<Described>,
-        /// Whether there are more behind the last one.
+        /// True if there are more behind the last one.
         more: bool,
     },
     /// One file, or nothing if it is not shared.
@@ -80,7 +80,7 @@ pub(crate) struct Described {
     pub(crate) version: u64,
 }
 
-/// What a program says.
+/// A message of a program.
 #[derive(Debug, Deserialize)]
 #[serde(tag = "type", rename_all = "lowercase")]
 pub(crate) enum FromProgram {
@@ -101,7 +101,7 @@ pub(crate) enum FromProgram {
         #[serde(default)]
         from: u64,
         most: Option<usize>,
-        /// Whether it is wanted as text.
+        /// True if it is wanted as text.
         #[serde(default)]
         text: bool,
     },
@@ -117,7 +117,7 @@ pub(crate) enum FromProgram {
     /// The answer is complete.
     Done {
         id: u64,
-        /// Whether something could not be looked at.
+        /// True if something could not be looked at.
         #[serde(default)]
         partial: bool,
     },
@@ -125,7 +125,7 @@ pub(crate) enum FromProgram {
     Error {
         id: u64,
         problem: String,
-        /// Whether the query makes no sense, which is no failure.
+        /// True if the query is not valid, which is not a failure of the program.
         #[serde(default)]
         query: bool,
     },
@@ -147,7 +147,7 @@ pub(crate) struct Place {
 }
 
 impl FromProgram {
-    /// Which query it is about.
+    /// Returns the number of the query that it belongs to.
     pub(crate) fn id(&self) -> u64 {
         match self {
             FromProgram::List { id, .. }
@@ -159,13 +159,13 @@ impl FromProgram {
         }
     }
 
-    /// Whether it ends the answer.
+    /// Returns true if it ends the answer.
     pub(crate) fn is_last(&self) -> bool {
         matches!(self, FromProgram::Done { .. } | FromProgram::Error { .. })
     }
 }
 
-/// `message` as a line.
+/// Returns `message` as a line.
 pub(crate) fn line(message: &impl Serialize) -> Vec<u8> {
     let mut line = serde_json::to_vec(message).expect("strings, numbers and lists are JSON");
     line.push(b'\n');

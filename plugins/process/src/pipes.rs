@@ -4,7 +4,7 @@
 //! - The pipes do not block; all waiting is one `poll` with a deadline. So no
 //!   thread can hang at a pipe that a forgotten child of the program holds open.
 //! - At most [`LINE_MAX`] bytes and one more read wait to be taken, at most
-//!   [`OUTBOUND_MAX`] wait to be sent; whoever makes more is not read from.
+//!   [`OUTBOUND_MAX`] wait to be sent; a program that writes more is not read from.
 
 use std::{
     io::{self, ErrorKind, Read, Write},
@@ -31,7 +31,7 @@ const READ: usize = 64 * 1024;
 /// Most bytes of standard error that are taken between two answers.
 const ERRORS_MAX: usize = 1 << 20;
 
-/// Why there is no line.
+/// The reason for the lack of a line.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum PipeError {
     /// The program ended, or closed its output.
@@ -40,7 +40,7 @@ pub(crate) enum PipeError {
     /// A line is too long.
     #[error("it wrote a line of more than {LINE_MAX} bytes")]
     TooLong,
-    /// It does not take what it asked for.
+    /// The program does not take the answer to its request.
     #[error("it asks for more than it reads")]
     Deaf,
     /// The system failed.
@@ -55,7 +55,7 @@ pub(crate) struct Pipes {
     output: ChildStdout,
     errors: ChildStderr,
     inbound: Vec<u8>,
-    /// Where in `inbound` the next line begins.
+    /// The start of the next line in `inbound`.
     start: usize,
     /// Up to where it is known to have no end.
     searched: usize,
@@ -92,17 +92,17 @@ impl Pipes {
         })
     }
 
-    /// Begins to count anew.
+    /// Resets the counters.
     pub(crate) fn begin(&mut self) {
         (self.taken, self.errors_left) = (0, ERRORS_MAX);
     }
 
-    /// Bytes of output since [`Pipes::begin`].
+    /// Returns the number of bytes of output since [`Pipes::begin`].
     pub(crate) fn taken(&self) -> u64 {
         self.taken
     }
 
-    /// The last line of standard error.
+    /// Returns the last line of standard error.
     pub(crate) fn last_error(&mut self) -> Option<String> {
         self.take_errors();
         self.grumbling.last()
@@ -117,7 +117,7 @@ impl Pipes {
         self.flush()
     }
 
-    /// The next line without its end, or nothing at the time `until`.
+    /// Returns the next line without its end, or nothing at the time `until`.
     pub(crate) fn next_line(&mut self, until: Instant) -> Result<Option<Vec<u8>>, PipeError> {
         loop {
             if let Some(line) = self.take_line()? {
@@ -132,7 +132,7 @@ impl Pipes {
         }
     }
 
-    /// Takes what came to standard error.
+    /// Takes the bytes that came to standard error.
     pub(crate) fn take_errors(&mut self) {
         while self.errors_left > 0 {
             let most = READ.min(self.errors_left);

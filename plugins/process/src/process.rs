@@ -1,4 +1,4 @@
-//! The process of a program: its introduction, and what is left of its answers.
+//! The process of a program: its introduction, and the rest of its answers.
 
 use std::{
     path::Path,
@@ -21,7 +21,7 @@ use crate::{
 /// Longest time from the start of a program to its introduction.
 pub const HANDSHAKE_TIME: Duration = Duration::from_secs(5);
 
-/// How long a program may take to end an answer of which nothing more is wanted.
+/// The time that a program has to end an answer of which nothing more is wanted.
 pub const CANCEL_GRACE: Duration = Duration::from_millis(500);
 
 /// Longest time between two looks at whether the program is stopped.
@@ -36,7 +36,7 @@ pub(crate) struct Process {
     pub(crate) cancelled: Option<(u64, Instant)>,
 }
 
-/// What says that the programs of a directory have to end.
+/// A flag that the programs of a directory have to end.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Stop(Arc<AtomicBool>);
 
@@ -74,7 +74,7 @@ impl Process {
         }
     }
 
-    /// Takes what is left of an answer that was cancelled. Waits for its end
+    /// Takes the rest of an answer that was cancelled. Waits for its end
     /// until `wait`; fails when the time for it is over.
     pub(crate) fn drain(&mut self, wait: Instant) -> Result<(), Breach> {
         let Some((id, until)) = self.cancelled else {
@@ -103,7 +103,7 @@ impl Process {
         }
     }
 
-    /// A problem, with how the process ended and the last that it said.
+    /// Returns a problem, with the end of the process and its last line of error output.
     pub(crate) fn describe(&mut self, error: &Breach) -> String {
         let mut text = error.to_string();
         if let Breach::Pipe(PipeError::Ended) = error
@@ -128,7 +128,7 @@ impl Stop {
     }
 }
 
-/// Whether there is a reason to wait no longer for a process.
+/// Errors if there is a reason to wait no longer for a process.
 pub(crate) fn look(leash: &Leash, stop: &Stop) -> Result<(), Breach> {
     if stop.is_set() {
         return Err(Breach::Stopped);

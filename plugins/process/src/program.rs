@@ -48,7 +48,7 @@ pub struct Program {
     changes: Mutex<Changed>,
 }
 
-/// What whoever asks the program has for that time.
+/// The state that the asking thread has for that time.
 #[derive(Debug, Default)]
 struct State {
     process: Option<Process>,
@@ -92,14 +92,14 @@ impl Program {
         })
     }
 
-    /// The number of its process, while it runs.
+    /// Returns the number of its process, while it runs.
     #[must_use]
     pub fn pid(&self) -> Option<u32> {
         let leash = lock(&self.leash).clone()?;
         u32::try_from(leash.pid().as_raw_nonzero().get()).ok()
     }
 
-    /// Ends it, or has whoever asks it end it after the answer. It is not started
+    /// Ends it, or has the asking thread end it after the answer. It is not started
     /// again. Blocks.
     pub(crate) fn retire(&self) {
         self.is_retired.store(true, Ordering::Relaxed);
@@ -121,7 +121,7 @@ impl Program {
     /// error, and ends one that has ended by itself or does not end what was
     /// cancelled.
     pub(crate) fn look_after(&self) {
-        // Whoever asks it looks after it.
+        // The asking thread looks after it.
         let Some(mut state) = self.turn.take(Duration::ZERO) else {
             return;
         };
@@ -140,7 +140,7 @@ impl Program {
         }
     }
 
-    /// A process that can be asked.
+    /// Returns a process that can be asked.
     fn process<'a>(&self, state: &'a mut State) -> Result<&'a mut Process, HandlerError> {
         if let Some(process) = &mut state.process {
             let until = process.cancelled.map(|(_, until)| until);
@@ -182,7 +182,7 @@ impl Program {
         process.ok_or_else(|| self.strikes.error("it does not run"))
     }
 
-    /// One answer by a process that can be asked.
+    /// Has one answer from a process that can be asked.
     fn converse(
         &self,
         state: &mut State,
@@ -214,7 +214,7 @@ impl Program {
         pipes.send(&line(&ToProgram::Changed { names }))
     }
 
-    /// What the end of an answer means for the asker and the program.
+    /// Judges the end of an answer, for the asker and the program.
     fn judge(
         &self,
         state: &mut State,

@@ -1,4 +1,4 @@
-//! Which files may be run.
+//! The files that may be run.
 
 use std::{
     fs::{self, Metadata},
@@ -10,20 +10,20 @@ use plugin_host::{RightsError, rights};
 
 use crate::ProgramError;
 
-/// How the names of files end that are somebody else's: scripts, and copies
+/// The endings of names of other files: scripts, and copies
 /// that editors leave behind.
 const OTHERS: [&str; 2] = [".rhai", "~"];
 
 /// Rights to run.
 const RUN: u32 = 0o111;
 
-/// Whether a file of this name and kind is a program, and no script.
+/// Returns true if a file of this name and kind is a program, and no script.
 pub(crate) fn is_to_run(file: &str, metadata: &Metadata) -> bool {
     let is_others = OTHERS.iter().any(|end| file.ends_with(end));
     metadata.is_file() && metadata.mode() & RUN != 0 && !is_others
 }
 
-/// Whether `path` is a file that [`crate::Programs`] would start.
+/// Returns true if `path` is a file that [`crate::Programs`] would start.
 #[must_use]
 pub fn is_program(path: &Path) -> bool {
     let file = path.file_name().and_then(|file| file.to_str());
@@ -31,7 +31,7 @@ pub fn is_program(path: &Path) -> bool {
     file.is_some_and(|file| metadata.is_ok_and(|metadata| is_to_run(file, &metadata)))
 }
 
-/// Whether `path` may be run.
+/// Errors if `path` may not be run.
 pub(crate) fn check(path: &Path) -> Result<(), ProgramError> {
     let metadata = fs::symlink_metadata(path)?;
     if !metadata.is_file() {

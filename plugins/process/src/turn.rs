@@ -18,7 +18,7 @@ pub(crate) struct Turn<T> {
 /// The right to the value, until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Taken<'a, T> {
-    // Dropped in this order: whoever gets the permit finds the lock free.
+    // Dropped in this order: the next holder of the permit finds the lock free.
     value: MutexGuard<'a, T>,
     _permit: Permit<'a>,
 }

@@ -3,7 +3,7 @@
 //! The thread is as short as its work: a priority once lowered is not raised again
 //! without rights that a node does not have.
 //!
-//! A low priority alone is not enough: whoever wakes up on the processor of such a
+//! A low priority alone is not enough: a thread that wakes up on the processor of such a
 //! thread waits for its slice to end, some milliseconds. So a script [gives
 //! way](give_way) many times in each of them.
 
@@ -20,7 +20,7 @@ use rustix::{
     time::{ClockId, clock_gettime},
 };
 
-/// How far a script stands back when there are not enough processors.
+/// The nice value of a script, which yields when there are not enough processors.
 const NICENESS: i32 = 10;
 
 /// Does `work` on a thread that stands back, and waits for it.
@@ -45,7 +45,7 @@ pub(crate) fn give_way() {
     yield_now();
 }
 
-/// Processor time that this thread has taken so far.
+/// Returns the processor time that this thread has taken so far.
 pub(crate) fn processor_time() -> Duration {
     let time = clock_gettime(ClockId::ThreadCPUTime);
     Duration::try_from(time).unwrap_or_default()
@@ -67,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn processor_time_goes_on_while_there_is_work_and_not_while_there_is_none() {
+    fn processor_time_counts_only_while_there_is_work() {
         let begun = processor_time();
         while processor_time() - begun < Duration::from_millis(2) {
             std::hint::spin_loop();

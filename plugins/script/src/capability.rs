@@ -1,4 +1,4 @@
-//! What a script can reach: the files of the share, to read, and its hits.
+//! The objects that a script can reach: the files of the share, to read, and its hits.
 
 use std::{
     sync::{
@@ -61,7 +61,7 @@ struct Iter {
 }
 
 impl Call {
-    /// A call that begins now, on this thread.
+    /// Creates a call that begins now, on this thread.
     pub(crate) fn new(files: &Arc<dyn Files>) -> Arc<Call> {
         Arc::new(Call {
             files: Arc::clone(files),
@@ -75,24 +75,24 @@ impl Call {
         })
     }
 
-    /// Whether the time of the call is over.
+    /// Returns true if the time of the call is over.
     pub(crate) fn is_over(&self) -> bool {
         let outside = Duration::from_nanos(self.outside.load(Ordering::Relaxed));
         let taken = processor_time().saturating_sub(self.begun_at);
         taken.saturating_sub(outside) > TIME || self.begun.elapsed() > TIME_WHOLE
     }
 
-    /// What was found.
+    /// Returns the hits and leaves none.
     pub(crate) fn hits(&self) -> Vec<Hit> {
         std::mem::take(&mut *lock(&self.hits))
     }
 
-    /// Why the script refused the query, if it did.
+    /// Returns the reason why the script refused the query, if it did.
     pub(crate) fn refused(&self) -> Option<String> {
         lock(&self.refused).take()
     }
 
-    /// Does what is not the script's work.
+    /// Does work that is not the script's.
     fn outside<T>(&self, work: impl FnOnce() -> Result<T, HandlerError>) -> Fallible<T> {
         let begun = processor_time();
         let done = work();
@@ -179,7 +179,7 @@ impl Iterator for Iter {
     }
 }
 
-/// Registers what a script can do with files.
+/// Registers the functions of scripts for files.
 pub(crate) fn register(engine: &mut Engine, call: &Arc<Call>) {
     engine.register_type_with_name::<FileList>("Files");
     engine.register_iterator::<FileList>();
@@ -220,7 +220,7 @@ fn register_file(engine: &mut Engine, call: &Arc<Call>) {
     });
 }
 
-/// The part of a file from the byte `from` on that fits a string. What is not
+/// Returns the part of a file from the byte `from` on that fits a string. Bytes that are not
 /// UTF-8 becomes U+FFFD.
 fn text(call: &Call, file: &File, from: i64) -> Fallible<String> {
     // U+FFFD is three bytes long.
@@ -234,7 +234,7 @@ fn text(call: &Call, file: &File, from: i64) -> Fallible<String> {
     Ok(text)
 }
 
-/// The last part of the name behind its last point, in lower case.
+/// Returns the last part of the name behind its last point, in lower case.
 fn extension(name: &str) -> String {
     let last = name.rsplit('/').next().unwrap_or(name);
     last.rsplit_once('.')

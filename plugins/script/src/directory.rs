@@ -14,7 +14,7 @@ use crate::{ScriptError, handler::ScriptHandler, policy::POLICY_FILE, source};
 /// Most scripts of a directory.
 pub const SCRIPTS_MAX: usize = 64;
 
-/// How the names of scripts end.
+/// The extension of the names of scripts.
 const EXTENSION: &str = "rhai";
 
 const SCRIPTS: Kind = Kind {

@@ -1,4 +1,4 @@
-//! The lines at the top of a script that say what it is.
+//! The header of a script: the lines at its top.
 //!
 //! ```text
 //! //! id: markdown-title
@@ -18,7 +18,7 @@ use plugin_host::{EXAMPLES_MAX, Header, WordError, WrittenExample, word};
 /// Longest script, in bytes.
 pub const SOURCE_MAX: usize = 64 * 1024;
 
-/// Why a header is none.
+/// The error of an invalid header.
 #[derive(Debug, thiserror::Error)]
 pub enum HeaderError {
     /// The script is too long.
@@ -32,7 +32,7 @@ pub enum HeaderError {
     Twice {
         /// Its number, from 1.
         line: usize,
-        /// What it says.
+        /// The key.
         key: String,
     },
     /// A line says something unknown.
@@ -40,13 +40,13 @@ pub enum HeaderError {
     Unknown {
         /// Its number, from 1.
         line: usize,
-        /// What it says.
+        /// The key.
         key: String,
     },
     /// The id or the prefix is not valid.
     #[error(transparent)]
     Word(#[from] WordError),
-    /// The version is no number.
+    /// The version is not a number.
     #[error("the version `{0}` is no whole number")]
     Version(String),
     /// An example cannot be read.
@@ -54,7 +54,7 @@ pub enum HeaderError {
     Example {
         /// Its number, from 1.
         line: usize,
-        /// What is wrong.
+        /// The error.
         problem: String,
     },
 }

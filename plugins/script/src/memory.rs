@@ -1,4 +1,4 @@
-//! How much the variables of a script hold.
+//! The memory of the variables of a script.
 //!
 //! The language looks at the size of one value, and not at every way in which
 //! it grows: `a[0] = text` and `m.key = text` pass it by. So now and then, when
@@ -25,7 +25,7 @@ const LOOK_EVERY: u64 = 32;
 /// Deepest nesting that is looked into.
 const DEPTH_MAX: usize = 16;
 
-/// What an element costs beside its content, in bytes.
+/// The cost of an element beside its content, in bytes.
 const ELEMENT: usize = 32;
 
 /// Registers the looks.
@@ -53,7 +53,7 @@ fn is_too_much(scope: &Scope<'_>) -> bool {
         .any(|(_, _, value)| take(value, &mut left, DEPTH_MAX).is_none())
 }
 
-/// Takes what `value` holds from `left`; nothing if that is not enough.
+/// Takes the size of `value` from `left`; nothing if that is not enough.
 fn take(value: &Dynamic, left: &mut usize, depth: usize) -> Option<()> {
     *left = left.checked_sub(ELEMENT)?;
     let depth = depth.checked_sub(1)?;

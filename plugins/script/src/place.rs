@@ -1,10 +1,10 @@
-//! What a script says of a hit beside the file: how well it fits, and where.
+//! The score of a hit and its place in the file, as a script gives them.
 
 use plugin_api::{Excerpt, FileInfo, Hit};
 use plugin_host::one_line;
 use rhai::{Dynamic, EvalAltResult, Map};
 
-/// The hit `file` with what `more` says: `score`, `line`, `text`.
+/// Returns the hit `file` with what `more` says: `score`, `line`, `text`.
 pub(crate) fn hit(file: &FileInfo, more: &Map) -> Result<Hit, Box<EvalAltResult>> {
     let mut hit = Hit::of(file);
     let mut excerpt = Excerpt::default();

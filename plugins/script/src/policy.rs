@@ -1,4 +1,4 @@
-//! What an owner lets others ask and have, in a script of the owner's own.
+//! Policies: scripts that decide what others may ask and have.
 //!
 //! # Participants
 //! - A [`ScriptPolicy`] is one script that compiled, with any of the functions
@@ -8,7 +8,7 @@
 //!
 //! # Invariants
 //! - The sandbox is that of the handlers, without files: a policy decides from
-//!   what it is told alone, and keeps nothing between two calls.
+//!   its arguments alone, and keeps nothing between two calls.
 //! - A decision ends: after [`POLICY_OPERATIONS_MAX`] operations or
 //!   [`POLICY_TIME`].
 //! - `allow_query` and `allow_fetch` guard: an error, an answer that is neither
@@ -57,7 +57,7 @@ pub const POLICY_OPERATIONS_MAX: u64 = 50_000;
 /// Failures after which the other hits of one answer are not asked about.
 const HITS_FAILURES_MAX: usize = 3;
 
-/// What names of functions that guard begin with. Others that do are taken for
+/// The start of the names of functions that guard. Others that begin so are taken for
 /// misspelt.
 const GUARD: &str = "allow";
 
@@ -93,13 +93,13 @@ impl ScriptPolicy {
         })
     }
 
-    /// The functions that it has.
+    /// Returns the functions that it has.
     #[must_use]
     pub fn rules(&self) -> &[Rule] {
         &self.rules
     }
 
-    /// Why the last decision that failed did.
+    /// Returns the reason of the last decision that failed.
     #[must_use]
     pub fn last_failure(&self) -> Option<String> {
         lock(&self.last_failure).clone()
@@ -195,7 +195,7 @@ impl std::fmt::Debug for ScriptPolicy {
     }
 }
 
-/// The functions of a policy that the node calls.
+/// Returns the functions of a policy that the node calls.
 fn rules(ast: &AST) -> Result<Vec<Rule>, ScriptError> {
     for function in ast.iter_functions() {
         let known = Rule::ALL.iter().find(|rule| rule.name() == function.name);
@@ -219,7 +219,7 @@ fn rules(ast: &AST) -> Result<Vec<Rule>, ScriptError> {
     Ok(rules)
 }
 
-/// The number that a hit is worth; nothing if it is not wanted.
+/// Returns the worth of a hit; nothing if it is not wanted.
 fn worth(given: &Dynamic) -> Result<Option<f64>, PolicyError> {
     #[allow(
         clippy::cast_precision_loss,

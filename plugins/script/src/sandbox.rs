@@ -16,7 +16,7 @@ use crate::{
 /// Most operations of a call.
 pub const OPERATIONS_MAX: u64 = 200_000;
 
-/// Most processor time of a call, without what the files take.
+/// Most processor time of a call, without that for files.
 pub const TIME: Duration = Duration::from_millis(250);
 
 /// Longest time of a call in all. A script that stands back hears late of it.
@@ -49,7 +49,7 @@ const LOOK_EVERY: u64 = 64;
 
 type Fallible<T> = Result<T, Box<EvalAltResult>>;
 
-/// The language for compiling.
+/// Returns the language for compiling.
 pub(crate) fn compiler() -> Engine {
     let mut engine = Engine::new_raw();
     engine.register_global_module(standard());
@@ -70,7 +70,7 @@ pub(crate) fn compiler() -> Engine {
     engine
 }
 
-/// The language for one call of a handler.
+/// Returns the language for one call of a handler.
 pub(crate) fn build(call: &Arc<Call>) -> Engine {
     let watched = Arc::clone(call);
     let mut engine = bounded(move || {
@@ -81,7 +81,7 @@ pub(crate) fn build(call: &Arc<Call>) -> Engine {
     engine
 }
 
-/// The language without any capability, for calls that end when `is_over` says
+/// Returns the language without any capability, for calls that end when `is_over` says
 /// so.
 pub(crate) fn bounded(is_over: impl Fn() -> bool + Send + Sync + 'static) -> Engine {
     let mut engine = compiler();
@@ -98,7 +98,7 @@ fn standard() -> Shared<rhai::Module> {
     StandardPackage::new().as_shared_module()
 }
 
-/// Hides what has no bound of its own in the standard functions.
+/// Hides the standard functions without a bound of their own.
 fn register_bounded(engine: &mut Engine) {
     engine.register_fn(
         "replace",

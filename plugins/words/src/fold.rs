@@ -7,7 +7,7 @@ use crate::letters::{Script, THAI_E, digit, is_ignorable};
 /// Letters of a run that are looked at.
 const RUN_MAX: usize = 256;
 
-/// Returns the exact form of a run: NFKC, without case and without what nobody sees.
+/// Returns the exact form of a run: NFKC, without case and invisible characters.
 pub(crate) fn exact(run: &str) -> String {
     decomposed(run).into_iter().nfc().collect()
 }
@@ -18,7 +18,7 @@ pub fn composed(text: &str) -> String {
     text.nfc().collect()
 }
 
-/// Returns a whole text folded as words are; what stands between words is kept.
+/// Returns a whole text folded as words are; the text between words is kept.
 #[must_use]
 pub fn folded(text: &str) -> String {
     if text.is_ascii() {
@@ -27,7 +27,7 @@ pub fn folded(text: &str) -> String {
     base(&exact(text)).folded
 }
 
-/// What an exact form is without accents.
+/// An exact form without accents.
 #[derive(Debug, Default, Eq, PartialEq)]
 pub(crate) struct Base {
     /// One letter for several that mean the same, without accents.
@@ -88,7 +88,7 @@ pub(crate) fn base(exact: &str) -> Base {
     base
 }
 
-/// The letters of a run, decomposed, without case and what nobody sees.
+/// Returns the letters of a run, decomposed, without case and invisible characters.
 fn decomposed(run: &str) -> Vec<char> {
     let seen = run
         .chars()
@@ -122,7 +122,7 @@ fn without_case(letter: char, each: &mut dyn FnMut(char)) {
     }
 }
 
-/// The letter that keyboards of several languages have for the same one.
+/// Returns the letter that keyboards of several languages have for the same one.
 fn one_of_several(letter: char) -> char {
     match letter {
         'ك' => 'ک',
@@ -150,7 +150,7 @@ fn thai(letters: &mut Vec<char>) {
     }
 }
 
-/// What a letter is folded to that no decomposition says.
+/// Returns the fold of a letter that has no decomposition.
 fn same_as(letter: char) -> Option<&'static str> {
     Some(match letter {
         'ı' => "i",
@@ -169,7 +169,7 @@ fn same_as(letter: char) -> Option<&'static str> {
     })
 }
 
-/// What is written for `ae` and its like, behind the letter itself.
+/// Returns the letter written behind for `ae` and its like.
 fn spelt_out(letter: char, accent: char) -> Option<char> {
     match (letter, accent) {
         ('a' | 'o' | 'u', '\u{308}') => Some('e'),
@@ -178,7 +178,7 @@ fn spelt_out(letter: char, accent: char) -> Option<char> {
     }
 }
 
-/// Hiragana for katakana.
+/// Returns hiragana for katakana.
 fn kana(letter: char) -> char {
     match letter {
         '\u{30a1}'..='\u{30f6}' | '\u{30fd}' | '\u{30fe}' => {
@@ -188,7 +188,7 @@ fn kana(letter: char) -> char {
     }
 }
 
-/// What becomes of a letter of Devanagari.
+/// The kind of a letter of Devanagari.
 enum Indic {
     /// It is a nasal that anusvara stands for too.
     Nasal,
@@ -200,7 +200,7 @@ enum Indic {
 /// The sign of a nasal.
 const ANUSVARA: char = '\u{0902}';
 
-/// Candrabindu, and a nasal consonant before one of its own row, are written as anusvara
+/// Classifies a letter: candrabindu, and a nasal consonant before one of its own row, are written as anusvara
 /// too; the virama between the two goes with it.
 fn indic(letters: &[char], at: usize) -> Indic {
     const VIRAMA: char = '\u{094d}';
@@ -232,7 +232,7 @@ mod tests {
         base(&exact(text)).folded
     }
 
-    /// All letters but the many of Han and Hangul that are alike.
+    /// Returns all letters but the many of Han and Hangul that are alike.
     fn letters() -> impl Iterator<Item = char> {
         let is_alike = |c: &char| matches!(c, '\u{3400}'..='\u{9fff}' | '\u{ac00}'..='\u{d7a3}');
         ('\0'..='\u{1ffff}').filter(move |letter| !is_alike(letter))

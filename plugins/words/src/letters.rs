@@ -1,8 +1,8 @@
-//! What letters are, script by script.
+//! The classes of letters, script by script.
 
 use unicode_normalization::char::is_combining_mark;
 
-/// Whether it is a letter or a digit: what a word begins with.
+/// Returns true for a letter or a digit: a word begins with one.
 #[must_use]
 pub fn is_letter(letter: char) -> bool {
     // Radicals are signs to Unicode, and letters when they are normalised.
@@ -10,7 +10,7 @@ pub fn is_letter(letter: char) -> bool {
     is_letter && !is_ignorable(letter) && !is_combining_mark(letter)
 }
 
-/// Whether it changes nothing of a word: soft hyphens, joiners, marks of direction,
+/// Returns true if it changes nothing of a word: soft hyphens, joiners, marks of direction,
 /// variation selectors, the Arabic tatweel.
 #[must_use]
 pub fn is_ignorable(letter: char) -> bool {
@@ -26,13 +26,13 @@ pub fn is_ignorable(letter: char) -> bool {
         | '\u{e0000}'..='\u{e0fff}')
 }
 
-/// Whether it belongs to the letter before it: an accent, a vowel sign, a tone.
+/// Returns true if it belongs to the letter before it: an accent, a vowel sign, a tone.
 pub(crate) fn is_mark(letter: char) -> bool {
     // The voiced sound marks of half-width katakana are letters to Unicode.
     matches!(letter, '\u{ff9e}' | '\u{ff9f}') || is_combining_mark(letter)
 }
 
-/// Whether it is of a script that sets no spaces between words, or writes syllables
+/// Returns true if it is of a script that sets no spaces between words, or writes syllables
 /// that are looked for one by one.
 #[must_use]
 pub fn stands_alone(letter: char) -> bool {
@@ -56,7 +56,7 @@ pub fn stands_alone(letter: char) -> bool {
     is_alone && digit(letter).is_none()
 }
 
-/// Length of the letter that the text begins with, with what belongs to it, in bytes:
+/// Returns the length of the letter that the text begins with, with its marks, in bytes:
 /// for a script that stands alone.
 pub(crate) fn cluster(text: &str) -> usize {
     let mut letters = text.char_indices().peekable();
@@ -102,7 +102,7 @@ fn is_final_jamo(letter: char) -> bool {
     matches!(letter, '\u{11a8}'..='\u{11ff}' | '\u{d7cb}'..='\u{d7fb}')
 }
 
-/// A decimal digit of any script as one of ASCII.
+/// Returns a decimal digit of any script as one of ASCII.
 pub(crate) fn digit(letter: char) -> Option<char> {
     const ZEROS: [u32; 22] = [
         0x0660, 0x06f0, 0x07c0, 0x0966, 0x09e6, 0x0a66, 0x0ae6, 0x0b66, 0x0be6, 0x0c66, 0x0ce6,
@@ -143,7 +143,7 @@ impl Script {
         }
     }
 
-    /// Whether `mark` on `letter` is an accent: something that writers leave out.
+    /// Returns true if `mark` on `letter` is an accent, which writers may leave out.
     pub(crate) fn is_accent(self, letter: char, mark: char) -> bool {
         match self {
             Script::Latin | Script::Greek => matches!(mark, '\u{0300}'..='\u{036f}'),

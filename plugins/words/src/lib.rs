@@ -1,8 +1,8 @@
-//! What a word is, in every language: the one analyser for files, names and queries.
+//! Words in every language: the one analyser for files, names and queries.
 //!
 //! # Participants
 //! - [`Words`] cuts a text into words and says where each one stands (`run`).
-//! - [`Word`] is what a word means, whatever its spelling, and compares itself with
+//! - [`Word`] is a word in any spelling, and compares itself with
 //!   another one (`word`).
 //! - `fold` makes the forms of a word, `letters` knows the scripts.
 //!

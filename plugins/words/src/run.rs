@@ -26,12 +26,12 @@ pub struct Words<'a> {
     parts: VecDeque<Range<usize>>,
 }
 
-/// Where a word stands.
+/// The place of a word.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Place {
     /// In bytes of the text.
     pub range: Range<usize>,
-    /// Whether it is a part of the run before it.
+    /// True if it is a part of the run before it.
     pub is_part: bool,
 }
 
@@ -75,7 +75,7 @@ impl<'a> Words<'a> {
         })
     }
 
-    /// The next run of letters and digits.
+    /// Returns the next run of letters and digits.
     fn run(&mut self) -> Option<Range<usize>> {
         let rest = &self.text[self.at..];
         let start = self.at + begin(rest)?;
@@ -85,7 +85,7 @@ impl<'a> Words<'a> {
     }
 }
 
-/// Where the first run begins.
+/// Returns the place where the first run begins.
 fn begin(text: &str) -> Option<usize> {
     let bytes = text.as_bytes();
     let ascii = bytes
@@ -98,7 +98,7 @@ fn begin(text: &str) -> Option<usize> {
     Some(ascii + rest)
 }
 
-/// Length of the run that the text begins with, and of what of it is seen: without
+/// Returns the length of the run that the text begins with, and of its visible part: without
 /// characters at its end that nobody sees.
 fn length(text: &str) -> (usize, usize) {
     let bytes = text.as_bytes();
@@ -129,7 +129,7 @@ fn length(text: &str) -> (usize, usize) {
     (text.len(), seen)
 }
 
-/// The parts of a run, if it has more than one.
+/// Calls `each` with the parts of a run, if it has more than one.
 fn parts(run: &str, offset: usize, parts: &mut VecDeque<Range<usize>>) {
     if run.len() > 4 * WORD_MAX || run.bytes().all(|byte| byte.is_ascii_lowercase()) {
         return;
@@ -173,24 +173,24 @@ fn cut(
     pieces
 }
 
-/// Whether a part of `camelCase` begins with `letter`.
+/// Returns true if a part of `camelCase` begins with `letter`.
 fn is_hump(before: char, letter: char, behind: Option<char>) -> bool {
     is_capital(letter)
         && (!is_capital(before)
             || behind.is_some_and(|behind| !is_capital(behind) && behind.is_alphabetic()))
 }
 
-/// Whether it has another letter as its lower case; title case included.
+/// Returns true if it has another letter as its lower case; title case included.
 fn is_capital(letter: char) -> bool {
     letter.is_uppercase() || !letter.is_ascii() && letter.to_lowercase().next() != Some(letter)
 }
 
-/// Whether letters and digits change before `letter`.
+/// Returns true if letters and digits change before `letter`.
 fn is_change(before: char, letter: char, _: Option<char>) -> bool {
     before.is_numeric() != letter.is_numeric()
 }
 
-/// The parts that zero width non-joiners separate.
+/// Returns the parts that zero width non-joiners separate.
 fn joined(run: &str) -> Vec<Range<usize>> {
     const NON_JOINER: char = '\u{200c}';
     if run.is_ascii() || !run.contains(NON_JOINER) {

@@ -6,7 +6,7 @@ use crate::{
     letters::stands_alone,
 };
 
-/// What a term of an index begins with that is the folded form of a word with accents.
+/// The mark before a term of an index that is the folded form of a word with accents.
 pub const FOLDED: char = '\u{1}';
 
 /// A word.
@@ -19,7 +19,7 @@ pub struct Word {
     spelt_out: String,
 }
 
-/// How a word fits another one; the least is the best.
+/// The fit of a word to another one; the least is the best.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub enum Fit {
     /// They are the same.
@@ -64,19 +64,19 @@ impl Word {
         }
     }
 
-    /// Whether nothing is left of it.
+    /// Returns true if nothing is left of it.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.exact.is_empty()
     }
 
-    /// The form without case.
+    /// Returns the form without case.
     #[must_use]
     pub fn exact(&self) -> &str {
         &self.exact
     }
 
-    /// The form without case and accents.
+    /// Returns the form without case and accents.
     #[must_use]
     pub fn folded(&self) -> &str {
         if self.folded.is_empty() {
@@ -108,7 +108,7 @@ impl Word {
         terms
     }
 
-    /// How `there` fits it.
+    /// Returns the fit of `there` to it.
     #[must_use]
     pub fn fit(&self, there: &Word) -> Option<Fit> {
         if self.exact == there.exact {
@@ -125,7 +125,7 @@ impl Word {
         fits.then_some(Fit::Folded)
     }
 
-    /// How the begin of `there` fits it.
+    /// Returns the fit of the start of `there` to it.
     #[must_use]
     pub fn begin(&self, there: &Word) -> Option<Fit> {
         if there.exact.starts_with(&self.exact) {
@@ -137,13 +137,13 @@ impl Word {
         begins.then_some(Fit::Folded)
     }
 
-    /// Whether it has one form.
+    /// Returns true if it has one form.
     fn is_plain(&self) -> bool {
         self.folded.is_empty() && self.spelt_out.is_empty()
     }
 }
 
-/// The letter of a run that is one letter of Han or Hangul without other forms.
+/// Returns the letter of a run that is one letter of Han or Hangul without other forms.
 fn is_plain(run: &str) -> Option<char> {
     let mut letters = run.chars();
     let first = letters.next()?;
@@ -158,7 +158,7 @@ fn short(word: String) -> String {
     }
 }
 
-/// Whether the accents of two exact forms agree: on each letter, one has those of the
+/// Returns true if the accents of two exact forms agree: on each letter, one has those of the
 /// other and perhaps more. Greek has changed its accents; there they all agree.
 fn accents_agree(one: &str, other: &str) -> bool {
     let is_greek =

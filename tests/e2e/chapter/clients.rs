@@ -4,7 +4,7 @@ use e2e::{NodeProcess, python};
 
 use crate::world::noded;
 
-/// What every program below starts with: `s` is the node, `codes` its first dialect, `secret` its secret.
+/// The head of every program below: `s` is the node, `codes` its first dialect, `secret` its secret.
 const PRELUDE: &str = r#"
 import sys
 from xmlrpc.client import Binary, Fault, MultiCall, ServerProxy

@@ -17,7 +17,7 @@ const TEXTS: &[(&str, &[u8])] = &[
     ("lines", b"one\r\ntwo\rthree\n\r"),
 ];
 
-/// One file: who has it, who wants it, what is in it.
+/// One file: its holders, the members that want it, and its content.
 struct Wish {
     from: usize,
     to: usize,
@@ -25,7 +25,7 @@ struct Wish {
     bytes: &'static [u8],
 }
 
-/// A file of each content for each pair of members; nobody else wants it.
+/// Returns a wish for a file of each content for each pair of members; nobody else wants it.
 fn wishes(members: usize) -> Vec<Wish> {
     let pairs = (0..members).flat_map(|from| (0..members).map(move |to| (from, to)));
     pairs
@@ -81,7 +81,7 @@ fn everyone_gets_everything(kinds: &[Kind], closed: bool) {
     }
 }
 
-/// A peer of the book writes a carriage return as it is, and a client then reads a line feed.
+/// Returns the content as a client reads it: of a book peer it has a line feed in place of a carriage return.
 fn seen_by_a_client(member: &Member, bytes: &[u8]) -> Vec<u8> {
     if !member.is_book() {
         return bytes.to_vec();
@@ -157,7 +157,7 @@ fn neighbours_of_the_book_do_not_wait_for_each_other() {
     }
 }
 
-/// Contents that are no text.
+/// Binary contents.
 fn binaries() -> Vec<(&'static str, Vec<u8>)> {
     vec![
         ("all.bin", (0..=255).collect()),
@@ -256,7 +256,7 @@ fn in_a_mixed_network_a_fetch_of_ours_goes_further_than_a_query() {
     }
 }
 
-/// The answer to a search at a node of ours.
+/// Returns the answer to a search at a node of ours.
 fn search(member: &Member, query: &str, reach: &str) -> serde_json::Value {
     let Member::Ours(node) = member else {
         panic!("a peer of the book has no control connection")
@@ -266,7 +266,7 @@ fn search(member: &Member, query: &str, reach: &str) -> serde_json::Value {
 }
 
 #[test]
-fn a_search_that_wants_to_be_sure_finds_names_at_peers_of_the_book_and_behind_others() {
+fn a_sure_search_finds_names_at_book_peers_and_behind_others() {
     let file = |name: &str| [(name.to_owned(), b"of a book".as_slice())];
     let members = [
         Member::start(Kind::Ours, &[]),

@@ -1,4 +1,4 @@
-//! Who stays known, who is dropped, and who is known again after a restart.
+//! Tests of peers that stay known, are dropped, or are known again after a restart.
 
 use std::time::Duration;
 

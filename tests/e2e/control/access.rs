@@ -1,4 +1,4 @@
-//! Who may speak: the secret on every way in, no pages of browsers, no foreign hosts.
+//! Tests of access: the secret on every way in, no pages of browsers, no foreign hosts.
 
 use e2e::http::{self, Answer};
 use e2e::{Control, NodeProcess};

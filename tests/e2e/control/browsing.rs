@@ -1,4 +1,4 @@
-//! What a page needs to know: folders of the share, content by its digest, who peers are and who named whom.
+//! Tests of data for a page: folders of the share, content by its digest, identities and referrals of peers.
 
 use std::time::Duration;
 
@@ -98,7 +98,7 @@ fn a_fetch_by_digest_takes_that_content_and_no_other() {
 }
 
 #[test]
-fn peers_have_a_kind_and_a_latency_and_a_trace_says_who_named_whom() {
+fn peers_have_kind_and_latency_and_a_trace_has_referrers() {
     let (near, middle, far) = (
         noded().start(),
         noded().start(),

@@ -1,4 +1,4 @@
-//! What is said: methods, their document, their errors, events.
+//! Tests of messages: methods, their document, their errors, events.
 
 use e2e::{http, python};
 use serde_json::{Value, json};
@@ -50,7 +50,7 @@ fn the_document_describes_every_method_and_calls_work_by_name() {
     node.stop();
 }
 
-/// What is wrong, the body, and the code of the error.
+/// The fault, the body, and the code of the error.
 const BAD_JSON: &[(&str, &str, i64)] = &[
     ("no JSON", "hello", -32700),
     ("cut", "{\"jsonrpc\":\"2.0\",\"id\":1,", -32700),
@@ -92,7 +92,7 @@ const BAD_JSON: &[(&str, &str, i64)] = &[
     ),
 ];
 
-/// What is wrong, and a body that must not be answered with a result.
+/// The fault, and a body that must not be answered with a result.
 const STRANGE_JSON: &[(&str, &str)] = &[
     ("nothing", ""),
     ("null", "null"),

@@ -22,7 +22,7 @@ const MADE: &[&str] = &[
     "null",
 ];
 
-/// What cannot be an id.
+/// Values that cannot be an id.
 const REFUSED: &[&str] = &["true", "false", "[]", "[1,\"a\"]", "{}", "{\"id\":1}"];
 
 fn call(id: &str) -> String {

@@ -12,7 +12,7 @@ use crate::world::{ctl, noded};
 
 const NODES: usize = 20;
 
-/// A file and the place at which its holders are told, as docs/protocol.md says. The
+/// A file and the place at which its holders are announced, as docs/protocol.md says. The
 /// digest of the first one is less than that of the second.
 const FIRST: (&[u8], &str) = (
     b"what nobody may read, 3",
@@ -57,7 +57,7 @@ fn nodes_of_one_network_meet_and_find_and_others_do_not() {
 }
 
 #[test]
-fn a_file_is_fetched_by_its_digest_from_a_holder_that_nobody_named() {
+fn a_digest_is_fetched_from_a_holder_that_nobody_named() {
     let network = Network::of(NODES);
     let holder = node_of(&network, "one")
         .args(["--publish"])

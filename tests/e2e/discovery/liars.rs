@@ -11,13 +11,13 @@ use e2e::{NodeProcess, eventually};
 use super::peers;
 use crate::world::{ctl, noded};
 
-/// Who is named by the liar: so many, on addresses of their own.
+/// The number of victims that the liar names, on addresses of their own.
 const VICTIMS: u8 = 60;
 
 /// Longest pause of a thread before it looks whether it is to end.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// People who count the connections to them, and say nothing.
+/// Listeners that count the connections to them, and say nothing.
 struct Victims {
     addresses: Vec<SocketAddr>,
     counts: Arc<Vec<AtomicUsize>>,
@@ -135,7 +135,7 @@ fn compact(addresses: &[SocketAddr]) -> Vec<u8> {
     list
 }
 
-/// The answer to a question: its number, our id, and to those that ask for peers, the victims.
+/// Returns the answer to a question: its number, our id, and to those that ask for peers, the victims.
 fn answer(question: &[u8], named: &[u8]) -> Option<Vec<u8>> {
     let number = after(question, b"1:t")?;
     let asks_for_peers = after(question, b"1:q9:get_peers").is_some();
@@ -151,7 +151,7 @@ fn answer(question: &[u8], named: &[u8]) -> Option<Vec<u8>> {
     Some(answer)
 }
 
-/// What stands behind the last `mark`.
+/// Returns the text behind the last `mark`.
 fn after<'a>(text: &'a [u8], mark: &[u8]) -> Option<&'a [u8]> {
     let at = text
         .windows(mark.len())
@@ -169,7 +169,7 @@ fn node_among_liars(victims: &Victims) -> (Liar, NodeProcess) {
 }
 
 #[test]
-fn candidates_that_are_other_people_are_called_once_and_forgotten() {
+fn candidates_that_are_no_nodes_are_called_once() {
     let victims = Victims::start();
     let (liar, node) = node_among_liars(&victims);
     eventually("the node has called thirty of those who were named", || {
@@ -192,7 +192,7 @@ fn candidates_that_are_other_people_are_called_once_and_forgotten() {
 }
 
 #[test]
-fn a_fetch_asks_sixteen_of_the_holders_that_a_liar_names_and_ends_in_time() {
+fn a_fetch_asks_sixteen_named_holders_and_ends_in_time() {
     let victims = Victims::start();
     let liar = Liar::start(&victims.addresses);
     let bootstrap = liar.address.to_string();

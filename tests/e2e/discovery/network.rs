@@ -34,7 +34,7 @@ impl Network {
         Network { nodes }
     }
 
-    /// What a node is told to begin with.
+    /// Returns the addresses for a node to begin with.
     pub(super) fn bootstrap(&self) -> String {
         let some: Vec<String> = self
             .nodes

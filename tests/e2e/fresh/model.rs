@@ -32,7 +32,7 @@ const WORDS: [&str; 8] = [
 
 const FOLDERS: [&str; 4] = ["", "a/", "a/b/", "c/"];
 
-/// Where a disk is mounted, if one can be.
+/// The place where a disk is mounted, if one can be.
 const DISK: &str = "disk/";
 
 /// Numbers that look random and come again with the same seed.
@@ -94,7 +94,7 @@ impl Drop for Mapper {
     }
 }
 
-/// The directory and what is done to it.
+/// The directory and the steps that change it.
 struct Garden {
     share: PathBuf,
     beside: PathBuf,
@@ -268,7 +268,7 @@ impl Garden {
     }
 }
 
-/// All shared files of the directory.
+/// Returns all shared files of the directory.
 fn there(share: &Path) -> BTreeMap<String, There> {
     let mut all = BTreeMap::new();
     walk(share, "", &mut all);
@@ -293,7 +293,7 @@ fn walk(directory: &Path, below: &str, all: &mut BTreeMap<String, There>) {
     }
 }
 
-/// Compares what the node says with the disk.
+/// Compares the answers of the node with the disk.
 fn compare(node: &NodeProcess, share: &Path) -> Result<(), String> {
     let there = there(share);
     let listing = node.control().must("share.list", json!({}));
@@ -331,7 +331,7 @@ fn compare(node: &NodeProcess, share: &Path) -> Result<(), String> {
     words_are_found(node, &there)
 }
 
-/// Each digest leads to the bytes of its file.
+/// Checks that each digest leads to the bytes of its file.
 fn contents_are_served(
     node: &NodeProcess,
     there: &BTreeMap<String, There>,
@@ -349,7 +349,7 @@ fn contents_are_served(
     Ok(())
 }
 
-/// Each word is found in the files that have it, and in no other.
+/// Checks that each word is found in the files that have it, and in no other.
 fn words_are_found(node: &NodeProcess, there: &BTreeMap<String, There>) -> Result<(), String> {
     for word in WORDS {
         for handler in ["grep", "text"] {

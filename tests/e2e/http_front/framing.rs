@@ -1,4 +1,4 @@
-//! Requests whose framing is not exactly what it has to be.
+//! Tests of requests with wrong framing.
 
 use e2e::http::{address, until_close};
 use e2e::{NodeProcess, http};
@@ -34,7 +34,7 @@ fn is_refused(node: &NodeProcess, why: &str, request: &[u8]) {
     assert!(!answers.contains(SHOWN), "{why}: it was run: {answers}");
 }
 
-/// A request by its pieces: `HOST` and `SIZE` are filled in.
+/// Returns a request by its pieces: `HOST` and `SIZE` are filled in.
 fn filled(node: &NodeProcess, request: &str) -> Vec<u8> {
     let text = request.replace("HOST", &address(&node.url).to_string());
     text.replace("SIZE", &CALL.len().to_string()).into_bytes()

@@ -35,7 +35,7 @@ pub(super) fn siege_of(mut node: NodeProcess, attack: impl FnOnce(&NodeProcess))
     node.stop();
 }
 
-/// A node as [`under_siege`] starts it, but in a special way.
+/// Starts a node as [`under_siege`] does, but in a special way.
 pub(super) fn besieged(options: e2e::NodeOptions) -> NodeProcess {
     options.file(NAME, CONTENT).start()
 }

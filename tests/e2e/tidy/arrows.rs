@@ -2,7 +2,7 @@
 
 use super::tree::{PACKAGES, SOURCES};
 
-/// What each package of ours may use of ours. `e2e` stands above all and is not here.
+/// The packages of ours that each package may use. `e2e` stands above all and is not here.
 const ARROWS: &[(&str, &[&str])] = &[
     ("node-wire", &[]),
     ("node-api", &[]),

@@ -49,7 +49,7 @@ fn pages() -> Vec<PathBuf> {
     files_below(root(), "md")
 }
 
-/// What stands between single backticks on one line; fenced blocks are left out.
+/// Returns the texts between single backticks on one line; fenced blocks are left out.
 fn spans(text: &str) -> impl Iterator<Item = &str> {
     let mut fenced = false;
     text.lines()

@@ -85,7 +85,7 @@ fn in_a_package(path: &Path) -> bool {
     !path.starts_with("node/wire/fuzz") && PACKAGES.iter().any(|p| path.starts_with(&p.dir))
 }
 
-/// The files that may hold the `mod` of this one: `dir.rs`, or a root in the same directory.
+/// Returns the files that may hold the `mod` of this one: `dir.rs`, or a root in the same directory.
 fn parents(path: &Path) -> Vec<PathBuf> {
     let dir = path.parent().expect("a source lies in a directory");
     let mut parents = vec![dir.with_extension("rs")];

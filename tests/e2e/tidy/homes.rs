@@ -42,6 +42,7 @@ const SYSTEM: &[&str] = &[
     "node/share/src",
     "node/core/src/cache",
     "node/base/src/state",
+    "node/base/src/platform",
     "node/base/src/process",
     "node/core/src/server/front",
     "plugins/host/src/rights",
@@ -96,6 +97,7 @@ const HOMES: &[Home] = &[
         &["node-discovery", "e2e"],
         &["node/discovery/src/dht/mainline", "tests/e2e/discovery"],
     ),
+    home("jiff", &["node-base"], &["node/base/src/schedule"]),
     home("socket2", &["node-core"], &["node/core/src/server/front"]),
     home("redb", &["node-share"], SHARE),
     home("cap-std", &["node-share", "ctl"], FILES),
@@ -235,7 +237,7 @@ fn a_node_asks_one_clock_for_the_time() {
     }
 }
 
-/// What nodes say to each other and decide about each other.
+/// The code of messages between nodes, and of decisions about each other.
 const BETWEEN_NODES: &[&str] = &[
     "node/wire/src",
     "node/base/src/bucket",
@@ -245,11 +247,11 @@ const BETWEEN_NODES: &[&str] = &[
     "node/discovery/src",
 ];
 
-/// When a peer last answered, for its owner to see.
+/// The time of a peer's last answer, for its owner to see.
 const SHOWN: &str = "node/overlay/src/peers/entry.rs";
 
 #[test]
-fn nothing_between_nodes_depends_on_the_time_of_day_which_may_be_years_apart() {
+fn nothing_between_nodes_depends_on_the_time_of_day() {
     for source in SOURCES.iter() {
         let is_between = BETWEEN_NODES.iter().any(|room| begins(source, room));
         let asks = source.code().contains("SystemTime::now");
@@ -269,7 +271,7 @@ fn begins(source: &super::tree::Source, room: &str) -> bool {
     source.path.to_string_lossy().starts_with(room)
 }
 
-/// Whether code uses a crate of this name: `name::` with nothing before it that makes it another name.
+/// Returns true if code uses a crate of this name: `name::` with nothing before it that makes it another name.
 fn names(code: &str, name: &str) -> bool {
     code.match_indices(name).any(|(at, _)| {
         let before = code[..at].chars().next_back();

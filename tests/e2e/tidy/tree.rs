@@ -25,7 +25,7 @@ pub(super) struct Source {
 }
 
 impl Source {
-    /// The lines before its unit tests.
+    /// Returns the lines before its unit tests.
     pub(super) fn lines_before_tests(&self) -> usize {
         self.text
             .lines()
@@ -33,7 +33,7 @@ impl Source {
             .count()
     }
 
-    /// The text without line comments and without what stands in plain string literals.
+    /// Returns the text without line comments and without the inside of plain string literals.
     pub(super) fn code(&self) -> String {
         self.text.lines().map(code_of_line).collect()
     }
@@ -53,20 +53,20 @@ pub(super) static SOURCES: LazyLock<Vec<Source>> = LazyLock::new(|| {
         .collect()
 });
 
-/// The root of the repository.
+/// Returns the root of the repository.
 pub(super) fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .parent()
         .expect("the package of the tests lies in the repository")
 }
 
-/// The text of a file of the repository.
+/// Returns the text of a file of the repository.
 pub(super) fn read(relative: &Path) -> String {
     std::fs::read_to_string(root().join(relative))
         .unwrap_or_else(|e| panic!("cannot read {}: {e}", relative.display()))
 }
 
-/// Files below a directory with an extension, relative to the root, sorted; build products are left out.
+/// Returns files below a directory with an extension, relative to the root, sorted; build products are left out.
 pub(super) fn files_below(dir: &Path, extension: &str) -> Vec<PathBuf> {
     let mut found = Vec::new();
     collect(dir, extension, &mut found);
@@ -146,7 +146,7 @@ fn text<'a>(value: &'a Value, key: &str) -> &'a str {
     value[key].as_str().expect("cargo names it")
 }
 
-/// One line with its strings emptied and its comment cut.
+/// Returns one line with its strings emptied and its comment cut.
 fn code_of_line(line: &str) -> String {
     let mut code = String::new();
     let mut in_string = false;

@@ -1,4 +1,4 @@
-//! What a file is beside its name and bytes: its time and whether it may be run go with it.
+//! Tests of the metadata of a file: its time and whether it may be run go with it.
 
 use std::fs::{self, File, Permissions};
 use std::os::unix::fs::PermissionsExt;
@@ -10,7 +10,7 @@ use e2e::{Dialect, Home, NodeProcess, PythonPeer, http, introduce};
 use super::{asker, content, over, start};
 use crate::world::{ctl, noded};
 
-/// In 2001.
+/// Returns a time in 2001.
 fn then() -> SystemTime {
     UNIX_EPOCH + Duration::from_millis(1_000_000_000_250)
 }
@@ -35,7 +35,7 @@ fn assert_like_then(path: &Path, runs: bool) {
     assert_eq!(mode & 0o7000, 0, "{}: {mode:o}", path.display());
 }
 
-/// A holder of a short and a long program and a text, all of 2001.
+/// Returns a holder of a short and a long program and a text, all of 2001.
 fn holder() -> NodeProcess {
     let files = [
         ("bin/short", content(10), 0o4755),

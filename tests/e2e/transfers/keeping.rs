@@ -1,4 +1,4 @@
-//! What was received is kept, and the next fetch goes on with it.
+//! Tests that received bytes are kept, and the next fetch goes on with them.
 
 use std::time::Duration;
 

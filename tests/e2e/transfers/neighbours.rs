@@ -13,7 +13,7 @@ use crate::world::{ctl, noded};
 struct Neighbourhood {
     gate: Gate,
     holder: NodeProcess,
-    /// Where the test reaches the holder.
+    /// The address at which the test reaches the holder.
     direct: String,
     neighbour: NodeProcess,
     asker: NodeProcess,

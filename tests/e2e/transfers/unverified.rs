@@ -11,7 +11,7 @@ use crate::world::{ctl, noded};
 
 const SHORT: &str = "eighteen bytes, ok";
 
-/// A peer of the book that has 18 bytes under every name.
+/// Starts a peer of the book that has 18 bytes under every name.
 fn book() -> Rogue {
     Rogue::start(Conduct::Body(answer_of(&format!(
         "<string>{SHORT}</string>"

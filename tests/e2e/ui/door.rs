@@ -1,4 +1,4 @@
-//! The door of the page: who gets in, and what happens to those that try.
+//! Tests of the door of the page: access, and the fate of attacks.
 
 use std::io::{Read, Write};
 use std::time::Duration;
@@ -17,7 +17,7 @@ fn served() -> (NodeProcess, Ui) {
     (node, ui)
 }
 
-/// The headers of a session.
+/// Returns the headers of a session.
 fn session(ui: &Ui) -> (String, String) {
     let (cookie, key) = ui.enter(ui.token()).expect("the token is good");
     let pair = cookie.split(';').next().unwrap_or_default().to_owned();
@@ -167,7 +167,7 @@ fn the_page_says_what_it_may_do_and_shows_nothing_of_the_node() {
     node.stop();
 }
 
-/// What ends or hurts a bare tiny_http 0.12: why, the first line, more headers, and the status that the door answers with.
+/// Requests that hurt a bare tiny_http 0.12: the reason, the first line, more headers, and the status of the door.
 const ATTACKS: &[(&str, &str, &str, u16)] = &[
     (
         "a length beyond the memory",
@@ -215,7 +215,7 @@ const POST: &str = "POST /api/session HTTP/1.1";
 
 const GET: &str = "GET / HTTP/1.1";
 
-/// The attacks as bytes, and those that are no line and headers.
+/// Returns the attacks as bytes, and those that are not a line and headers.
 fn attacks(host: &str) -> Vec<(&'static str, Vec<u8>, u16)> {
     let head = |line: &str, more: &str| {
         format!("{line}\r\nHost: {host}\r\nOrigin: http://{host}\r\n{more}\r\n").into_bytes()
@@ -251,7 +251,7 @@ fn what_ends_a_bare_tiny_http_does_not_reach_it() {
     for round in 0..20 {
         for (what, request, status) in attacks(ui.host()) {
             let answer = http::exchange(ui.url(), &request);
-            // Whoever sends more than is read may lose the answer with the connection.
+            // A client that sends more than is read may lose the answer with the connection.
             match answer {
                 Ok(answer) => assert_eq!(answer.status, status, "{what}"),
                 Err(error) => assert!(request.len() > 16 << 10, "{what}: {error}"),

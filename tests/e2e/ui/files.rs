@@ -1,4 +1,4 @@
-//! Files on the page: what is here, what is got, and what is dropped.
+//! Tests of files on the page: own files, fetches, and drops.
 
 use std::time::Duration;
 
@@ -48,7 +48,7 @@ fn two_own_files_of_one_content_are_two_rows() {
             "[...document.querySelectorAll('.search .row .base')].filter(e => e.innerText === '{name}').length === 1"
         ));
     }
-    // The name that the peer gives it is told, and both rows have both holders.
+    // The name that the peer gives it is shown, and both rows have both holders.
     page.browser.until_text(".search .also", "three copy.txt");
     page.browser.until(
         "[...document.querySelectorAll('.search .row .holders')].every(e => e.innerText.includes('2 nodes'))",

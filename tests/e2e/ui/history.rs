@@ -1,4 +1,4 @@
-//! Where the page is: the history of the browser, addresses, tabs, and the focus.
+//! Tests of the place of the page: the history of the browser, addresses, tabs, and the focus.
 
 use e2e::browser::keys;
 use serde_json::json;
@@ -6,7 +6,7 @@ use serde_json::json;
 use super::{Opened, open};
 use crate::world::noded;
 
-/// What the form of the search says: the words, the kind, the endings, the size and the order.
+/// Returns the content of the search form: the words, the kind, the endings, the size and the order.
 fn form(page: &Opened) -> serde_json::Value {
     page.browser.js(
         "const f = document.querySelector('.search-form').elements; \

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::{Opened, open};
 use crate::world::noded;
 
-/// Answers calls of the page with what a test wants, and passes on all others.
+/// Answers calls of the page as a test wants, and passes on all others.
 const STUB: &str = "
     window.stubs ??= {};
     Object.assign(window.stubs, arguments[0]);
@@ -27,7 +27,7 @@ fn stub(page: &Opened, stubs: &Value) {
     page.browser.js_with(STUB, &json!([stubs]));
 }
 
-/// All texts of a kind in a list, scrolled through from its top to its end.
+/// Returns all texts of a kind in a list, scrolled through from its top to its end.
 fn scrolled(page: &Opened, list: &str, cell: &str) -> BTreeSet<String> {
     let script = "
         const [selector, cell] = arguments;
@@ -81,7 +81,7 @@ fn assert_calm(page: &Opened) {
     page.assert_quiet();
 }
 
-/// The strings of the JSON file that `E2E_NAUGHTY` names, such as `blns.json` of the Big List of Naughty Strings.
+/// Returns the strings of the JSON file that `E2E_NAUGHTY` names, such as `blns.json` of the Big List of Naughty Strings.
 fn more_names() -> Vec<String> {
     let file = std::env::var_os("E2E_NAUGHTY");
     let text = file.map(|file| std::fs::read_to_string(file).expect("E2E_NAUGHTY names a file"));
@@ -119,7 +119,7 @@ fn naughty_names_are_names() {
     for name in all {
         let path = far.home().share().join(name);
         let dir = path.parent().unwrap_or(&path).to_owned();
-        // Some are no names for this file system either.
+        // Some are not names for this file system either.
         drop(std::fs::create_dir_all(dir).and_then(|()| std::fs::write(&path, name)));
     }
     let far = far.start();

@@ -31,7 +31,7 @@ fn bytes(name: &str, size: usize) -> Vec<u8> {
     (0..size).map(|at| (at * seed % 251) as u8).collect()
 }
 
-/// A node that is looked at, two next to it, and three behind those.
+/// Starts a node that is looked at, two next to it, and three behind those.
 fn network() -> (NodeProcess, Vec<NodeProcess>) {
     let near = noded()
         .file("poems/ozymandias.txt", bytes("poem", 660))

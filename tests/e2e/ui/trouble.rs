@@ -1,4 +1,4 @@
-//! When something goes wrong: the node, `ctl ui`, the session, a file that is there already.
+//! Tests of trouble: the node, `ctl ui`, the session, a file that is there already.
 
 use std::time::Duration;
 

@@ -1,14 +1,14 @@
 //! Bodies that are not the XML, or not the call, that they should be.
 
-/// What is wrong, and the body.
+/// The fault, and the body.
 pub(super) type Case = (&'static str, Vec<u8>);
 
-/// XML that the gate refuses.
+/// Returns XML that the gate refuses.
 pub(super) fn no_xml() -> Vec<Case> {
     [unfinished(), bombs(), entities(), declarations(), bytes()].concat()
 }
 
-/// No XML at all, or not all of it.
+/// Returns bodies that are not XML, or not all of it.
 fn unfinished() -> Vec<Case> {
     vec![
         ("nothing", Vec::new()),
@@ -34,7 +34,7 @@ fn unfinished() -> Vec<Case> {
     ]
 }
 
-/// XML that costs more than it is worth.
+/// Returns XML that costs more than it is worth.
 fn bombs() -> Vec<Case> {
     let deep = |levels: usize| call(&"<array><data><value>".repeat(levels));
     vec![
@@ -57,7 +57,7 @@ fn bombs() -> Vec<Case> {
     ]
 }
 
-/// Entities, references and document types.
+/// Returns bodies with entities, references and document types.
 fn entities() -> Vec<Case> {
     vec![
         ("a document type", with_prolog("<!DOCTYPE methodCall>")),
@@ -116,7 +116,7 @@ fn entities() -> Vec<Case> {
     ]
 }
 
-/// Declarations, instructions and other encodings.
+/// Returns bodies with declarations, instructions and other encodings.
 fn declarations() -> Vec<Case> {
     let mut latin1 = with_prolog("<?xml version=\"1.0\" encoding=\"ISO-8859-1\"?>");
     latin1.extend_from_slice(b"<!-- \xe9 -->");
@@ -150,7 +150,7 @@ fn declarations() -> Vec<Case> {
     ]
 }
 
-/// The good call in each encoding and spelling that libraries use.
+/// Returns the good call in each encoding and spelling that libraries use.
 pub(super) fn spellings() -> Vec<Case> {
     let declared = |encoding: &str| {
         with_prolog(&format!(
@@ -185,7 +185,7 @@ pub(super) fn spellings() -> Vec<Case> {
     ]
 }
 
-/// Bytes that no XML has.
+/// Returns bodies with bytes that no XML has.
 fn bytes() -> Vec<Case> {
     vec![
         (
@@ -217,7 +217,7 @@ fn utf16(bytes_of: fn(u16) -> [u8; 2]) -> Vec<u8> {
     text.encode_utf16().flat_map(bytes_of).collect()
 }
 
-/// XML that is no call that we have: why, the codes that fit, and the body.
+/// Returns XML that is not a call that we have: the reason, the codes that fit, and the body.
 pub(super) fn no_call() -> Vec<(&'static str, &'static [i64], Vec<u8>)> {
     const SHAPE: &[i64] = &[-32600, -32602, -32700];
     let method = |name: &str| {
@@ -262,7 +262,7 @@ pub(super) fn good() -> Vec<u8> {
     call("<string>inside.txt</string>")
 }
 
-/// A query whose one parameter is a value of this.
+/// Returns a query whose one parameter is a value of this.
 pub(super) fn call(inside: &str) -> Vec<u8> {
     call_of_bytes(inside.as_bytes())
 }

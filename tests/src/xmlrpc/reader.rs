@@ -2,7 +2,7 @@
 
 use super::{CallError, Value, base64};
 
-/// The value of an answer, or its fault.
+/// Reads the value of an answer, or its fault.
 pub(super) fn response(body: &str) -> Result<Value, CallError> {
     let text = body.replace("\r\n", "\n").replace('\r', "\n");
     let mut reader = Reader { rest: &text };
@@ -73,7 +73,7 @@ impl Reader<'_> {
             .ok_or_else(|| "text after the end".to_owned())
     }
 
-    /// Text up to a closing tag, decoded.
+    /// Reads text up to a closing tag, decoded.
     fn text_until(&mut self, close: &str) -> Result<String, String> {
         let (text, rest) = self
             .rest

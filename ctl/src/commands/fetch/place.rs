@@ -21,7 +21,7 @@ use crate::{
 /// A file, and where it goes.
 struct PlannedFile {
     name: String,
-    /// Whether the directory takes it under its whole name, because a query found it.
+    /// True if the directory takes it under its whole name, because a query found it.
     is_whole: bool,
 }
 
@@ -113,7 +113,7 @@ async fn bring(
     output.line(&format!("fetched {name} ({}) to {path}", bytes(size)))
 }
 
-/// Where this machine reaches the node's peer port. Its URL is for peers and may
+/// Returns the address at which this machine reaches the node's peer port. Its URL is for peers and may
 /// lead here only from outside.
 fn peer_port(status: &NodeStatus) -> String {
     match status.listen.parse::<SocketAddr>() {

@@ -13,7 +13,7 @@ use crate::{
     output::{escaped, escaped_line},
 };
 
-/// How hits are shown.
+/// The way in which hits are shown.
 #[derive(Debug)]
 pub(super) enum Shown {
     /// Their lines, with so many before and behind.
@@ -22,16 +22,16 @@ pub(super) enum Shown {
         before: usize,
         after: usize,
     },
-    /// What matches, each match by itself.
+    /// Each match by itself.
     Matches,
     /// Files that have some, and the one before.
     Files(Option<String>),
-    /// How many of a file, and the file.
+    /// The number of hits of each file, and that of the file before.
     Counts(Option<(String, u64)>),
 }
 
 impl Shown {
-    /// As the flags say.
+    /// Returns the form that the flags select.
     pub(super) fn of(args: &GrepArgs) -> Shown {
         let (before, after) = super::around(args);
         if args.files_with_matches {
@@ -49,7 +49,7 @@ impl Shown {
         }
     }
 
-    /// What to show when `hit` has come.
+    /// Returns the lines to show when `hit` has come.
     pub(super) fn hit(&mut self, hit: &Hit) -> Vec<String> {
         let place = format!("{}:{}", escaped(peer(&hit.node)), escaped(&hit.name));
         match self {
@@ -77,7 +77,7 @@ impl Shown {
         }
     }
 
-    /// What to show when there are no more hits.
+    /// Returns the lines to show when there are no more hits.
     pub(super) fn end(&mut self) -> Vec<String> {
         match self {
             Shown::Lines { lines, .. } => lines.end(),
@@ -91,7 +91,7 @@ fn counted((place, count): (String, u64)) -> String {
     format!("{place}:{count}")
 }
 
-/// A hit with so many lines around it.
+/// Returns a hit with so many lines around it.
 fn trimmed(hit: &Hit, before: usize, after: usize) -> Hit {
     let mut hit = hit.clone();
     if let Some(excerpt) = &mut hit.excerpt {
@@ -102,7 +102,7 @@ fn trimmed(hit: &Hit, before: usize, after: usize) -> Hit {
     hit
 }
 
-/// Each match by itself; one of nothing is not shown.
+/// Returns each match by itself; an empty one is not shown.
 fn matches(place: &str, hit: &Hit) -> Vec<String> {
     let Some(excerpt) = &hit.excerpt else {
         return Vec::new();
@@ -119,7 +119,7 @@ fn matches(place: &str, hit: &Hit) -> Vec<String> {
     shown.collect()
 }
 
-/// What was shown, and what may have to be shown yet.
+/// The last hit, and lines that may have to be shown yet.
 #[derive(Debug)]
 pub(super) struct Lines {
     context: usize,
@@ -139,7 +139,7 @@ struct Last {
 }
 
 impl Lines {
-    /// For so many lines around each hit.
+    /// Creates a form with so many lines around each hit.
     pub(super) fn new(context: usize) -> Lines {
         Lines {
             context,
@@ -148,7 +148,7 @@ impl Lines {
         }
     }
 
-    /// What to show when `hit` has come.
+    /// Returns the lines to show when `hit` has come.
     pub(super) fn hit(&mut self, hit: &Hit) -> Vec<String> {
         let place = format!("{}:{}", escaped(peer(&hit.node)), escaped(&hit.name));
         let none = Excerpt::default();
@@ -181,14 +181,14 @@ impl Lines {
         shown
     }
 
-    /// What to show when there are no more hits, or none in this file.
+    /// Returns the lines to show when there are no more hits, or none in this file.
     pub(super) fn end(&mut self) -> Vec<String> {
         let shown = self.rest(u64::MAX);
         self.last = None;
         shown
     }
 
-    /// The lines behind the hit before, as far as they come before line `until`.
+    /// Returns the lines behind the hit before, as far as they come before line `until`.
     fn rest(&mut self, until: u64) -> Vec<String> {
         let Some(last) = &mut self.last else {
             return Vec::new();
@@ -204,7 +204,7 @@ impl Lines {
         shown
     }
 
-    /// Lines before a hit that were not shown yet.
+    /// Returns lines before a hit that were not shown yet.
     fn before(&self, excerpt: &Excerpt, line: u64, follows: bool) -> Vec<(u64, String)> {
         let shown = match &self.last {
             Some(last) if follows => last.line,
@@ -220,7 +220,7 @@ fn around(place: &str, line: u64, text: &str) -> String {
     format!("{place}-{line}-{}", escaped_line(text))
 }
 
-/// The part of a URL that says which node it is.
+/// Returns the part of a URL that identifies the node.
 fn peer(url: &str) -> &str {
     url.trim_start_matches("http://").trim_end_matches('/')
 }
@@ -261,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_has_its_peer_name_line_and_column_and_nothing_that_steers_a_terminal() {
+    fn a_line_has_its_whole_place_and_no_control_characters() {
         let hits = [
             hit("a\u{1b}", 1, &[], "\tx\u{1b}[2J", &[]),
             hit("b", 2, &[], "y", &[]),

@@ -1,4 +1,4 @@
-//! What Tab offers: commands, then what a command takes.
+//! Completion with Tab: commands, then the arguments of a command.
 //!
 //! Names come from the node and, for `fetch`, from the peers that it knows. They are asked for at the first Tab and
 //! kept for a while, so that Tab stays quick.
@@ -32,7 +32,7 @@ use crate::{
 /// Longest time in which Tab may ask the node.
 const LONGEST_WAIT: Duration = Duration::from_secs(1);
 
-/// How long answers are good for.
+/// The time that answers are good for.
 const FRESH: Duration = Duration::from_secs(20);
 
 /// Most peers that are asked for their files.
@@ -45,7 +45,7 @@ pub(super) struct ShellCompleter {
     known: RefCell<Option<(Instant, Known)>>,
 }
 
-/// What the node knew when it was asked.
+/// The names that the node knew when it was asked.
 #[derive(Clone, Debug, Default)]
 struct Known {
     here: Vec<String>,
@@ -75,7 +75,7 @@ impl ShellCompleter {
         }
     }
 
-    /// What came in time. Without a node there is nothing to offer.
+    /// Returns the names that came in time. Without a node there is nothing to offer.
     fn ask(&self) -> Known {
         let mut known = Known::default();
         if let Ok(node) = self.context.connect() {
@@ -118,7 +118,7 @@ impl Completer for ShellCompleter {
     }
 }
 
-/// Where the word to complete starts, and what it can become.
+/// Returns the start of the word to complete, and its completions.
 fn complete(typed: &str, known: impl Fn() -> Known) -> (usize, Vec<String>) {
     let typed = Typed::read(typed);
     let last = typed.last();
@@ -144,7 +144,7 @@ fn complete(typed: &str, known: impl Fn() -> Known) -> (usize, Vec<String>) {
 }
 
 impl Known {
-    /// What `ls` takes: peers, folders and files.
+    /// Returns the arguments of `ls`: peers, folders and files.
     fn listable(self) -> Vec<String> {
         let folders = folders(&self.here);
         self.peers
@@ -155,7 +155,7 @@ impl Known {
     }
 }
 
-/// The folders in which these files are, each once.
+/// Returns the folders in which these files are, each once.
 fn folders(names: &[String]) -> Vec<String> {
     let ends = |name: &String| -> Vec<String> {
         let slashes = name.match_indices('/');

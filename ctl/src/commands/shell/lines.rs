@@ -1,4 +1,4 @@
-//! Where the shell's lines come from.
+//! The source of the shell's lines.
 
 use std::{
     io::{self, IsTerminal},

@@ -12,7 +12,7 @@ use crate::{
     error::CtlError,
 };
 
-/// The node that the shell is to run, if it is to run one.
+/// Returns the node that the shell is to run, if it is to run one.
 pub(super) fn wanted(
     args: &ShellArgs,
     context: &Context,
@@ -36,7 +36,7 @@ pub(super) fn wanted(
     }))
 }
 
-/// Where a node listens that is reached under this URL: at its port, and on loopback alone if it is a loopback URL.
+/// Returns the listen address of a node under this URL: its port, on loopback alone if it is a loopback URL.
 fn address_of(url: &str) -> Result<SocketAddr, CtlError> {
     let parsed = PeerUrl::parse(url)
         .map_err(|error| CtlError::usage(format!("--url: `{url}` is no URL of a peer: {error}")))?;

@@ -3,7 +3,7 @@
 //! `'…'` is literal; in `"…"` a backslash stands before `"` and `\`; outside it stands before anything. Nothing else has
 //! a meaning: no variables, no patterns, no pipes.
 
-/// Why a line is no words.
+/// The error of a line that cannot be split into words.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 pub(super) enum WordsError {
     #[error("the quote {0} has no end")]
@@ -15,13 +15,13 @@ pub(super) enum WordsError {
 /// A word and where it begins.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub(super) struct Word {
-    /// Where it begins in the line, in bytes.
+    /// Its start in the line, in bytes.
     pub(super) start: usize,
-    /// What it is without its quotes.
+    /// Its text without its quotes.
     pub(super) text: String,
 }
 
-/// What is read at the moment.
+/// The state of the reader.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum State {
     Between,
@@ -36,7 +36,7 @@ pub(super) struct Typed {
     pub(super) whole: Vec<Word>,
     /// The word at the end of the line, unless white space stands there.
     last: Option<Word>,
-    /// What the last word lacks.
+    /// The error in the last word.
     missing: Option<WordsError>,
     length: usize,
 }
@@ -81,7 +81,7 @@ impl Typed {
         }
     }
 
-    /// The word at the end of the line; an empty one if a new word is to begin there.
+    /// Returns the word at the end of the line; an empty one if a new word is to begin there.
     pub(super) fn last(&self) -> Word {
         let new = || Word {
             start: self.length,
@@ -91,7 +91,7 @@ impl Typed {
     }
 }
 
-/// The words of a whole line.
+/// Returns the words of a whole line.
 pub(super) fn words(line: &str) -> Result<Vec<String>, WordsError> {
     let typed = Typed::read(line);
     if let Some(error) = typed.missing {

@@ -11,7 +11,7 @@ use crate::{error::CtlError, script::session::Session};
 
 type Fallible<T> = Result<T, Box<EvalAltResult>>;
 
-/// What comes next.
+/// The next thing to deliver.
 enum Next {
     Queued(Queued),
     /// A timer is due.

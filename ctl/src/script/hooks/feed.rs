@@ -16,13 +16,13 @@ use crate::{
     output::{Output, plural},
 };
 
-/// Pause before a connection that was lost is made anew, at first.
+/// Pause before a lost connection is made again, at first.
 const PAUSE_MIN: Duration = Duration::from_millis(100);
 
 /// The longest such pause.
 const PAUSE_MAX: Duration = Duration::from_secs(2);
 
-/// Where the node is found.
+/// The place where the node is found.
 #[derive(Clone, Debug)]
 pub(in crate::script) enum Origin {
     /// By its state directory: it may have ended and begun at another address.
@@ -36,7 +36,7 @@ pub(in crate::script) enum Origin {
 #[derive(Clone, Debug)]
 pub(super) struct Place {
     pub(super) origin: Origin,
-    /// When the node began: another one counts its events anew.
+    /// The start of the node: another one counts its events from 1 again.
     started: u64,
     /// Id of the last event before the place.
     pub(super) since: u64,
@@ -47,9 +47,9 @@ pub(super) struct Feed {
     place: Place,
     open: Option<Open>,
     pause: Duration,
-    /// Whether the node that answers is another one than before, which was not told yet.
+    /// True if another node answers than before, and that was not reported yet.
     is_anew: bool,
-    /// Whether it was told that the node is gone.
+    /// True if it was reported that the node is gone.
     is_missed: bool,
 }
 
@@ -61,7 +61,7 @@ struct Open {
 /// An event.
 pub(super) struct Heard {
     pub(super) event: Event,
-    /// Whether it is the first one of a node that began anew.
+    /// True if it is the first one of a node that was restarted.
     pub(super) is_anew: bool,
 }
 
@@ -76,7 +76,7 @@ impl Origin {
 }
 
 impl Place {
-    /// Behind the newest event.
+    /// Returns the place behind the newest event.
     pub(super) async fn now(origin: Origin, node: &Connection) -> Result<Place, CtlError> {
         Ok(Place {
             origin,
@@ -85,7 +85,7 @@ impl Place {
         })
     }
 
-    /// Behind the last event before a time in Unix milliseconds, as far as the node remembers.
+    /// Returns the place behind the last event before a time in Unix milliseconds, as far as the node remembers.
     pub(super) async fn at(
         origin: Origin,
         node: &Connection,
@@ -114,7 +114,7 @@ impl Feed {
         }
     }
 
-    /// The next event, when there is one. May be dropped and called again without loss.
+    /// Returns the next event, when there is one. May be dropped and called again without loss.
     ///
     /// # Errors
     /// [`CtlError::Closed`] when a node of the script has ended, and others when the node does not let us listen.

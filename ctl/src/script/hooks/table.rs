@@ -1,4 +1,4 @@
-//! Who listens to what, and what is due when.
+//! The listeners of a script, and its timers.
 
 use std::time::{Duration, Instant};
 
@@ -123,7 +123,7 @@ impl Table {
         self.len() == 0
     }
 
-    /// The node counts its events from 1 again, all of which are new.
+    /// Resets the events: the node counts from 1 again, and all are new.
     pub(super) fn node_began_anew(&mut self, key: NodeKey) {
         for listener in &mut self.listeners {
             if listener.key == key {
@@ -132,7 +132,7 @@ impl Table {
         }
     }
 
-    /// The listeners that an event of a node is for, in order.
+    /// Returns the listeners that an event of a node is for, in order.
     pub(super) fn wanted(&self, key: NodeKey, event: &Event) -> Vec<i64> {
         let wants = |listener: &&Listener| {
             listener.key == key
@@ -143,18 +143,18 @@ impl Table {
         wanting.map(|listener| listener.handle).collect()
     }
 
-    /// What a listener has called, if it is still there.
+    /// Returns the callback of a listener, if it is still there.
     pub(super) fn callback(&self, handle: i64) -> Option<FnPtr> {
         let listener = self.listeners.iter().find(|one| one.handle == handle);
         listener.map(|listener| listener.callback.clone())
     }
 
-    /// When the next timer is due.
+    /// Returns the time of the next timer.
     pub(super) fn next_due(&self) -> Option<Instant> {
         self.timers.iter().map(|timer| timer.due).min()
     }
 
-    /// What the timer has called that is due now, which is due next a period
+    /// Returns the callback of the timer that is due now, which is due next a period
     /// from now: times that were missed are over.
     pub(super) fn take_due(&mut self, now: Instant) -> Option<FnPtr> {
         let due = self.timers.iter_mut().filter(|timer| timer.due <= now);

@@ -98,7 +98,7 @@ fn on(node: &Callee, kind: &str, callback: FnPtr) -> Result<i64, CtlError> {
     )
 }
 
-/// The next event of a kind since the last one that was waited for, or since the script began. Nothing if there is
+/// Returns the next event of a kind since the last one that was waited for, or since the script began. Nothing if there is
 /// none in time.
 fn wait(node: &Callee, kind: &str, seconds: Option<&Dynamic>) -> Result<Dynamic, CtlError> {
     let pattern = Pattern::parse(kind)?;
@@ -135,7 +135,7 @@ fn wait(node: &Callee, kind: &str, seconds: Option<&Dynamic>) -> Result<Dynamic,
         .map_err(|error| CtlError::failed(format!("the event does not fit into a script: {error}")))
 }
 
-/// A number of seconds, not less than `least`.
+/// Reads a number of seconds, not less than `least`.
 fn time(seconds: &Dynamic, least: f64) -> Result<Duration, CtlError> {
     #[allow(clippy::cast_precision_loss, reason = "nobody waits that long")]
     let number = seconds

@@ -80,6 +80,16 @@ const NOT_IN_SCRIPTS: &[(&str, &str, &str)] = &[
         "it would end the connection of the script",
     ),
     (
+        "node.doctor",
+        "doctor",
+        "a person reads it; `call(\"node.doctor\")`",
+    ),
+    (
+        "node.log_level",
+        "log-level info",
+        "the log is for a person; `call(\"node.log_level\", #{})`",
+    ),
+    (
         "node.stop",
         "stop",
         "`stop()` ends a script; a node of its own is stopped by `n.stop()`",
@@ -91,7 +101,7 @@ const NOT_IN_SCRIPTS: &[(&str, &str, &str)] = &[
     ),
 ];
 
-/// Methods that are no verbs, and why.
+/// Methods without a verb, with reasons.
 const NOT_A_VERB: &[(&str, &str)] = &[
     ("fetch.pass", "a part of `fetch --to`"),
     (

@@ -1,9 +1,9 @@
-//! The head of a request: what is refused, and what of it is passed on.
+//! The head of a request: which one is refused, and the parts that are passed on.
 //!
 //! # Invariants
 //! - There is one way to read a head that passes: CR LF, one `Host`, one length, no other framing.
 //! - A head that passes is from this page, or from a person who opened its address.
-//! - What is passed on is written anew from the parts that were checked.
+//! - The head that is passed on is rewritten from the parts that were checked.
 
 use std::fmt::Write;
 
@@ -46,10 +46,10 @@ pub(super) struct Head {
     pub(super) anew: Vec<u8>,
 }
 
-/// Why a request is not passed on.
+/// The reason why a request is not passed on.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Refused {
-    /// It is no request, or it can be read in two ways.
+    /// It is not a request, or it can be read in two ways.
     Malformed,
     /// Another method than GET and POST.
     Method,
@@ -61,12 +61,12 @@ pub(super) enum Refused {
     Origin,
     /// It took too long.
     Late,
-    /// Nobody answers behind the door.
+    /// No server answers behind the door.
     NoServer,
 }
 
 impl Refused {
-    /// The whole answer.
+    /// Returns the whole answer.
     pub(super) fn answer(self) -> Vec<u8> {
         let (status, text) = match self {
             Refused::Malformed => ("400 Bad Request", "this is no request that a browser sends"),
@@ -136,7 +136,7 @@ fn target(target: &str) -> Result<&str, Refused> {
 struct Headers<'a>(&'a [httparse::Header<'a>]);
 
 impl Headers<'_> {
-    /// The value of a header that is there once at most.
+    /// Returns the value of a header that is there once at most.
     fn only(&self, name: &str) -> Result<Option<&str>, Refused> {
         let mut values = self
             .0
@@ -151,7 +151,7 @@ impl Headers<'_> {
         clean.map(Some).ok_or(Refused::Malformed)
     }
 
-    /// The length of the body.
+    /// Returns the length of the body.
     fn body(&self, is_post: bool) -> Result<usize, Refused> {
         let odd = ["transfer-encoding", "expect", "upgrade", "te", "trailer"];
         for name in odd {
@@ -175,7 +175,7 @@ impl Headers<'_> {
         Ok(length)
     }
 
-    /// Whether the request comes from where it may.
+    /// Errors if the request does not come from this page or this address.
     fn check_sender(&self, port: u16, target: &str, is_post: bool) -> Result<(), Refused> {
         let hosts = [format!("127.0.0.1:{port}"), format!("localhost:{port}")];
         let host = self.only("host")?.unwrap_or_default();
@@ -194,7 +194,7 @@ impl Headers<'_> {
         Ok(())
     }
 
-    /// The head to pass on.
+    /// Returns the head to pass on.
     fn anew(&self, is_post: bool, target: &str, body: usize) -> Result<Vec<u8>, Refused> {
         let method = if is_post { "POST" } else { "GET" };
         let mut head = format!("{method} {target} HTTP/1.1\r\nHost: page\r\nConnection: close\r\n");

@@ -1,4 +1,4 @@
-//! The canned answers. A name says what becomes of it: `missing`, `there`, `full`, `slow`, anything else is found.
+//! The canned answers. A name selects one: `missing`, `there`, `full`, `slow`, anything else is found.
 
 use std::{
     collections::BTreeMap,
@@ -16,7 +16,7 @@ use node_api::{
     error::{ApiError, ErrorCode},
     events::{Event, EventStreamServer},
     fetch::{FetchBatch, FetchFailure, FetchPlan, FetchServer, FetchState, FetchStatus},
-    node::{NodeServer, NodeStatus},
+    node::{Check, CheckState, NodeServer, NodeStatus},
     peer::{Peer, PeerDialect, PeerKind, PeerSource, PeerState, PeersServer},
     search::{
         Excerpt, Hit, SearchAnswer, SearchEnd, SearchNews, SearchReach, SearchServer,
@@ -40,7 +40,7 @@ struct Answers {
     peer_port: SocketAddr,
 }
 
-/// All methods of the fake node.
+/// Returns all methods of the fake node.
 pub(super) fn all(seen: Arc<Mutex<Seen>>, peer_port: SocketAddr) -> RpcModule<()> {
     let answers = Answers { seen, peer_port };
     let mut all = RpcModule::new(());
@@ -91,6 +91,19 @@ impl NodeServer for Answers {
             handlers: vec!["name".into()],
             counters: BTreeMap::from([("queries_received".into(), 7)]),
         })
+    }
+
+    async fn doctor(&self) -> RpcResult<Vec<Check>> {
+        Ok(vec![Check {
+            name: "clock".into(),
+            state: CheckState::Failed,
+            text: "it stands still".into(),
+            advice: Some("wind it up".into()),
+        }])
+    }
+
+    async fn log_level(&self, levels: Option<String>) -> RpcResult<String> {
+        Ok(levels.unwrap_or_else(|| "info".into()))
     }
 
     async fn renew_secret(&self) -> RpcResult<bool> {
@@ -271,7 +284,7 @@ impl SearchServer for Answers {
     }
 }
 
-/// A line that repeats the query.
+/// Returns a line that repeats the query.
 fn excerpt(query: &str) -> Excerpt {
     Excerpt {
         text: format!("\t{query}\u{1b}"),
@@ -306,7 +319,7 @@ impl SearchStreamServer for Answers {
     }
 }
 
-/// Numbers of fetches, by what becomes of them.
+/// Numbers of fetches, by their outcomes.
 const MISSING: u64 = 1;
 const SLOW: u64 = 2;
 const FOUND: u64 = 3;
@@ -334,7 +347,7 @@ fn status(id: u64, state: FetchState) -> FetchStatus {
     }
 }
 
-/// A batch that is over: nothing is found for `name:none*`, and one of three files fails for `name:bad*`.
+/// Returns a batch that is over: nothing is found for `name:none*`, and one of three files fails for `name:bad*`.
 fn batch(query: &str) -> FetchBatch {
     let (found, failed) = match query {
         "name:none*" => (0, 0),
@@ -397,7 +410,7 @@ impl FetchServer for Answers {
         Ok(status(id, FetchState::Searching))
     }
 
-    /// A text with signs is a query, which three files match; any other is a name.
+    /// Resolves a text: one with signs is a query, which three files match; any other is a name.
     async fn resolve(&self, name: String, expand: Option<bool>) -> RpcResult<FetchPlan> {
         if !name.contains(['*', ':']) && !name.ends_with('/') {
             return Ok(FetchPlan {

@@ -1,4 +1,4 @@
-//! HTTP status 401 for whoever does not have the secret.
+//! HTTP status 401 for callers without the secret.
 
 use std::{
     future::Future,
@@ -15,7 +15,7 @@ use super::SECRET;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct BearerLayer;
 
-/// Lets those pass who have the secret.
+/// Lets requests with the secret pass.
 #[derive(Clone, Debug)]
 pub(super) struct Bearer<S>(S);
 

@@ -6,7 +6,7 @@ use std::{
     thread,
 };
 
-/// What the file holds.
+/// The content of the file.
 pub(crate) const CONTENT: &str = "a < b & c\r\nend\u{e9}";
 
 const HEAD: &str = "<?xml version=\"1.0\"?><methodResponse>";
@@ -17,7 +17,7 @@ pub(super) fn start() -> SocketAddr {
     let address = listener.local_addr().unwrap();
     thread::spawn(move || {
         for stream in listener.incoming().flatten() {
-            // A caller that goes away is no concern of the port.
+            // A caller that goes away is fine.
             let _ = answer(stream);
         }
     });

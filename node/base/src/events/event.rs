@@ -22,7 +22,7 @@ macro_rules! events {
         }
 
         impl Event {
-            /// The names of all kinds, each with what it says.
+            /// The names of all kinds, each with its meaning.
             pub const KINDS: &'static [(&'static str, &'static str)] = &[ $( ($kind, $text), )* ];
 
             /// Returns the name of its kind, such as `fetch.done`.
@@ -41,7 +41,7 @@ events! {
     PeerAdded = "peer.added" {
         /// Its URL.
         url: String,
-        /// How it became known.
+        /// The source of its URL.
         source: String,
     }
     /// A peer answered for the first time, or again after failures.
@@ -65,7 +65,7 @@ events! {
         /// The id of the node now, if it has one.
         is: Option<String>,
     }
-    /// A peer cannot call this node back at the URL that it was told.
+    /// A peer cannot call this node back at the URL that this node announced.
     PeerNotCalledBack = "peer.not_called_back" {
         /// The URL of this node.
         url: String,
@@ -86,18 +86,18 @@ events! {
     }
     /// Files of the share appeared, changed or vanished.
     ShareChanged = "share.changed" {
-        /// How many appeared.
+        /// Number of files that appeared.
         added: usize,
-        /// How many changed.
+        /// Number of files that changed.
         changed: usize,
-        /// How many vanished.
+        /// Number of files that vanished.
         removed: usize,
         /// Some of their names.
         names: Vec<String>,
     }
     /// Files were read for their digests.
     ShareHashed = "share.hashed" {
-        /// How many.
+        /// Number of files.
         files: u64,
         /// Their bytes.
         bytes: u64,
@@ -106,7 +106,7 @@ events! {
     ShareAway = "share.away" {
         /// Its path.
         path: String,
-        /// Why.
+        /// The reason.
         text: String,
     }
     /// The shared directory is there again.
@@ -119,14 +119,14 @@ events! {
         /// Its path.
         path: String,
     }
-    /// What is wrong with the ignore files changed.
+    /// The list of troubles with the ignore files changed.
     ShareIgnoreTrouble = "share.ignore_trouble" {
         /// A line for each.
         troubles: Vec<String>,
     }
     /// Not every change of the share is noticed at once.
     ShareUnwatched = "share.unwatched" {
-        /// Why.
+        /// The reason.
         text: String,
     }
     /// The index has all files.
@@ -142,12 +142,12 @@ events! {
     PluginChanged = "plugin.changed" {
         /// Its name.
         file: String,
-        /// What happened to it.
+        /// The outcome.
         text: String,
     }
     /// The policy made no decision, so the answer was no.
     PolicyFailed = "policy.failed" {
-        /// Why.
+        /// The reason.
         text: String,
         /// Failures since the last such event.
         untold: u64,
@@ -164,7 +164,7 @@ events! {
         /// Name of the file.
         name: String,
     }
-    /// A fetch goes on; told now and then.
+    /// A fetch goes on; reported now and then.
     FetchProgress = "fetch.progress" {
         /// Number of the fetch.
         id: u64,
@@ -189,9 +189,9 @@ events! {
         name: String,
         /// URL of the holder.
         peer: String,
-        /// What happened.
+        /// The error.
         error: String,
-        /// Whether it sent bytes that are not those of the digest.
+        /// True if it sent bytes that are not those of the digest.
         wrong_bytes: bool,
     }
     /// A file was fetched and is in the share.
@@ -222,7 +222,7 @@ events! {
         id: u64,
         /// Name of the file.
         name: String,
-        /// Why.
+        /// The reason.
         error: String,
     }
     /// A batch of fetches began.

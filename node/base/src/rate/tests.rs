@@ -106,6 +106,37 @@ async fn no_limit_never_waits() {
     assert_eq!(now(), started);
 }
 
+/// Moves 460,000 bytes in four streams, changes the limit after a second, and returns how long it took in seconds.
+async fn changed(before: u64, after: u64) -> f64 {
+    let rate = Rate::new(before);
+    let started = now();
+    let mut movers = JoinSet::new();
+    for last in 1..=4 {
+        movers.spawn(moved(rate.clone(), address(last), 115_000, 64 * 1024));
+    }
+    sleep(Duration::from_secs(1)).await;
+    rate.set(after);
+    let ends = movers.join_all().await;
+    let last = ends.into_iter().max().unwrap();
+    (last - started).as_secs_f64()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_new_limit_holds_for_streams_that_wait() {
+    for (before, after, expected) in [
+        (10_000, 100_000, 5.5),
+        (100_000, 10_000, 36.0),
+        (10_000, 0, 1.0),
+        (0, 10_000, 0.0),
+    ] {
+        let taken = changed(before, after).await;
+        assert!(
+            (taken - expected).abs() <= 1.1,
+            "{before} to {after}: {taken}"
+        );
+    }
+}
+
 #[test]
 fn a_turn_is_short_at_low_rates_and_long_at_high_ones() {
     for (rate, turn) in [

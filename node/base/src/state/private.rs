@@ -1,4 +1,4 @@
-//! What belongs to the user of this process alone: owner and mode of directories and files.
+//! Private files: owner and mode of directories and files that belong to the user alone.
 //!
 //! # Invariants
 //! - A file is checked through the handle that it is read from, not by its path.
@@ -12,7 +12,7 @@ use std::{
 /// Permission bits of everybody but the owner.
 const OTHERS: u32 = 0o077;
 
-/// Why a directory or file is not private.
+/// The reason why a directory or file is not private.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum NotPrivate {
     /// Another user owns it.

@@ -18,13 +18,13 @@ impl CachedBlob {
         CachedBlob { cache, file, tree }
     }
 
-    /// The size of the content, in bytes.
+    /// Returns the size of the content, in bytes.
     #[must_use]
     pub fn size(&self) -> u64 {
         self.tree.size()
     }
 
-    /// The tree of its pieces.
+    /// Returns the tree of its pieces.
     #[must_use]
     pub fn tree(&self) -> &PieceTree {
         &self.tree
@@ -33,7 +33,7 @@ impl CachedBlob {
     /// Reads piece `index` into `piece`, in place of what was there. Blocks.
     ///
     /// # Errors
-    /// When the piece cannot be read or is not what the digest says. The blob
+    /// Errors if the piece cannot be read or is not what the digest says. The blob
     /// is then dropped from the cache, and `piece` is empty.
     pub fn read_piece(&self, index: u64, piece: &mut Vec<u8>) -> io::Result<()> {
         self.read_checked(index, piece).inspect_err(|error| {

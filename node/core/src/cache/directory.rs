@@ -24,10 +24,10 @@ use crate::{
     pieces::{CONTENT_MAX, PieceTree},
 };
 
-/// How the names of temporaries begin.
+/// The start of the names of temporaries.
 const PART: &str = "part-";
 
-/// How the names of trees end.
+/// The end of the names of trees.
 const TREE: &str = ".tree";
 
 /// The directory `STATE/cache`.
@@ -39,7 +39,7 @@ pub(super) struct Directory(PathBuf);
 pub(super) struct BlobFile {
     pub(super) digest: Digest,
     pub(super) size: u64,
-    /// When it was kept, Unix milliseconds.
+    /// The time when it was kept, Unix milliseconds.
     pub(super) used: u64,
 }
 
@@ -77,7 +77,7 @@ impl Directory {
         }
     }
 
-    /// A name for a temporary.
+    /// Returns a name for a temporary.
     pub(super) fn part_name(&self) -> String {
         let mut bytes = [0; 8];
         getrandom::fill(&mut bytes).expect("the system gives random bytes");
@@ -199,14 +199,14 @@ impl Directory {
     }
 }
 
-/// The digest that a blob or tree of this name has.
+/// Returns the digest that a blob or tree of this name has.
 fn digest_of(name: &str) -> Option<Digest> {
     let digest = name.strip_suffix(TREE).unwrap_or(name);
     let parsed = Digest::from_hex(digest).ok();
     parsed.filter(|parsed| parsed.to_hex() == digest)
 }
 
-/// Whether a temporary has this name, or its tree.
+/// Returns true if a temporary has this name, or its tree.
 fn is_part(name: &str) -> bool {
     let name = name.strip_suffix(TREE).unwrap_or(name);
     name.strip_prefix(PART).is_some_and(|random| {

@@ -1,4 +1,4 @@
-//! Who has to go: the books of the cache, without a disk.
+//! The eviction policy: the books of the cache, without a disk.
 //!
 //! The policy is GDSF, greedy dual size with frequency: a blob is worth its
 //! uses divided by its size, on top of a clock. The clock is the worth of the
@@ -27,22 +27,22 @@ const ENTRIES_MAX: usize = 65_536;
 /// Most contents on their way in at a time.
 const FILLINGS_MAX: usize = 16;
 
-/// What one use of a blob of one byte is worth.
+/// The worth of one use of a blob of one byte.
 const USE_OF_A_BYTE: u64 = 1 << 40;
 
 /// Uses beyond this number count no more.
 const USES_MAX: u64 = 1 << 16;
 
-/// There is no room, whoever goes.
+/// There is no room, even if all blobs go.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) struct NoRoom;
 
-/// How long content on its way in will be.
+/// The length of content on its way in.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Length {
     /// As long as was reserved for at the beginning, and it fits.
     Known,
-    /// Nobody knows; it has taken so many bytes so far.
+    /// Its length is not known; it has taken so many bytes so far.
     Unknown(u64),
 }
 
@@ -59,13 +59,13 @@ struct Kept {
     rank: Rank,
 }
 
-/// What is in the cache and what it takes.
+/// The blobs in the cache, and their sizes.
 #[derive(Debug)]
 pub(super) struct Ledger {
     capacity: u64,
-    /// What the blobs take.
+    /// The bytes of the blobs.
     kept: u64,
-    /// What contents on their way in take.
+    /// The bytes reserved for contents on their way in.
     reserved: u64,
     fillings: usize,
     clock: u64,
@@ -75,7 +75,7 @@ pub(super) struct Ledger {
 }
 
 impl Ledger {
-    /// Empty books for `capacity` bytes.
+    /// Creates empty books for `capacity` bytes.
     pub(super) fn new(capacity: u64) -> Ledger {
         Ledger {
             capacity,
@@ -102,7 +102,7 @@ impl Ledger {
         self.reserved = self.reserved.saturating_sub(reserved);
     }
 
-    /// Reserves `more` bytes. Answers who has to go for it and what they took.
+    /// Reserves `more` bytes. Returns the blobs that have to go for it and their bytes.
     pub(super) fn reserve(
         &mut self,
         more: u64,
@@ -175,7 +175,7 @@ impl Ledger {
         Some(kept.size)
     }
 
-    /// Takes a blob out of the books. Answers what it took.
+    /// Takes a blob out of the books. Returns its bytes.
     pub(super) fn remove(&mut self, digest: &Digest) -> Option<u64> {
         let kept = self.blobs.remove(digest)?;
         self.ranks.remove(&kept.rank);
@@ -183,22 +183,22 @@ impl Ledger {
         Some(kept.cost)
     }
 
-    /// `cost` bytes of the disk are taken by what could not be removed.
+    /// Notes that `cost` bytes of the disk are taken by files that could not be removed.
     pub(super) fn lose(&mut self, cost: u64) {
         self.capacity = self.capacity.saturating_sub(cost);
     }
 
-    /// The size of a blob that is here.
+    /// Returns the size of a blob that is here.
     pub(super) fn size_of(&self, digest: &Digest) -> Option<u64> {
         self.blobs.get(digest).map(|kept| kept.size)
     }
 
-    /// What blobs and contents on their way in take.
+    /// Returns the bytes of blobs and of contents on their way in.
     pub(super) fn bytes(&self) -> u64 {
         self.kept + self.reserved
     }
 
-    /// The blobs, those that were used last first.
+    /// Returns the blobs, those that were used last first.
     pub(super) fn list(&self) -> Vec<CacheEntry> {
         let mut blobs: Vec<_> = self.blobs.iter().collect();
         blobs.sort_unstable_by_key(|(_, kept)| std::cmp::Reverse(kept.rank.1));

@@ -16,7 +16,7 @@ use crate::{
     sync::lock,
 };
 
-/// How often the free space of the disk is looked at, in bytes written.
+/// The number of bytes written between two looks at the free space of the disk.
 const FREE_LOOK_EVERY: u64 = 16 << 20;
 
 /// Content on its way into the cache. Dropping it leaves nothing behind.
@@ -49,7 +49,7 @@ impl Filling {
     /// Adds `bytes` to the end.
     ///
     /// # Errors
-    /// When the content is too long, or the room or the disk is not to be had.
+    /// Errors if the content is too long, or the room or the disk is not to be had.
     /// It is then not kept, whatever follows.
     pub fn write(&mut self, bytes: &[u8]) -> Result<(), CacheError> {
         let size = self.hasher.size() + bytes.len() as u64;

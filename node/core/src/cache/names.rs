@@ -1,6 +1,6 @@
-//! Which blob came by which name, for a short time.
+//! The names by which blobs came, for a short time.
 //!
-//! A name is nothing but what a peer said. It is believed for [`TIME`], so that
+//! A name is nothing but a peer's word. It is believed for [`TIME`], so that
 //! many who ask for the same name at once are served, and a new content of the
 //! name is found soon.
 //!
@@ -17,7 +17,7 @@ use node_wire::{Digest, ShareName};
 /// Most names.
 const NAMES_MAX: usize = 4_096;
 
-/// How long a name is believed.
+/// The time that a name is believed.
 const TIME: Duration = Duration::from_secs(600);
 
 /// Names and the blobs that came by them.
@@ -33,7 +33,7 @@ impl NameTable {
         self.0.insert(name, (digest, now));
     }
 
-    /// What `name` was not long before `now`.
+    /// Returns the digest that `name` had not long before `now`.
     pub(super) fn digest_of(&self, name: &ShareName, now: Instant) -> Option<Digest> {
         self.0
             .get(name)

@@ -28,10 +28,10 @@ use crate::{
 /// A file takes whole blocks of the disk, of this many bytes.
 pub(super) const BLOCK: u64 = 4096;
 
-/// What the names of a blob's two files take in the directory, in bytes.
+/// The cost of the names of a blob's two files in the directory, in bytes.
 const NAMES_COST: u64 = 512;
 
-/// What a cache works with.
+/// The parts of a cache.
 #[derive(Debug)]
 pub(super) struct Store {
     /// `None` when the cache is off.
@@ -47,7 +47,7 @@ pub(super) struct Store {
 }
 
 impl Store {
-    /// Takes up what an earlier run left.
+    /// Takes up the files of an earlier run.
     pub(super) fn load(&self) {
         let Some(directory) = &self.directory else {
             return;
@@ -108,7 +108,7 @@ impl Store {
         }
     }
 
-    /// Removes a blob that is not what its name says. Blocks.
+    /// Removes a blob that does not match its name. Blocks.
     pub(super) fn drop_blob(&self, digest: &Digest, error: &io::Error) {
         let _hand = lock(&self.hand);
         if self.forget(digest) {
@@ -120,7 +120,7 @@ impl Store {
     }
 }
 
-/// What content of `size` bytes takes on the disk, its tree included.
+/// Returns the bytes that content of `size` bytes takes on the disk, its tree included.
 pub(super) fn cost_of(size: u64) -> u64 {
     let blocks = |bytes: u64| bytes.div_ceil(BLOCK).saturating_mul(BLOCK);
     blocks(size)

@@ -48,7 +48,7 @@ impl Home {
             .collect()
     }
 
-    /// What the directory takes, whole blocks counted.
+    /// Returns the bytes that the directory takes, whole blocks counted.
     fn on_disk(&self) -> u64 {
         let files = fs::read_dir(self.directory()).unwrap();
         let length = |entry: fs::DirEntry| entry.metadata().unwrap().len();
@@ -215,7 +215,7 @@ fn a_smaller_limit_after_a_restart_is_kept() {
 }
 
 #[test]
-fn a_limit_of_nothing_switches_it_off_and_removes_what_was_there() {
+fn a_limit_of_zero_switches_it_off_and_removes_all() {
     let home = Home::new();
     let digest = put(&home.open(LIMIT_DEFAULT), b"kept").unwrap();
     let cache = home.open(0);

@@ -1,8 +1,8 @@
-//! The answer of one handler: how much of it, and how it ends.
+//! The answer of one handler: its bounds, and its end.
 //!
-//! Whether an answer is complete is decided in one place, [`pour`], which is told
-//! every reason why it may not be: the limit, the time, what the handler did not
-//! cover, and what of the share nobody can look at.
+//! One place decides whether an answer is complete: [`pour`], which gets
+//! every reason why it may not be: the limit, the time, the gaps of the
+//! handler, and the part of the share that nobody can look at.
 
 use std::{cell::Cell, time::Instant};
 
@@ -11,50 +11,50 @@ use plugin_api::{Flow, Gap, HandlerError, Hit, Sink};
 use super::HandlerQuery;
 use crate::clock::now;
 
-/// How much of an answer is wanted.
+/// The bounds of an answer.
 #[derive(Clone, Copy, Debug)]
 pub struct Bounds {
     /// Greatest number of hits.
     pub limit: usize,
-    /// When to stop.
+    /// The time to stop.
     pub deadline: Instant,
-    /// Who asks.
+    /// The asker.
     pub asker: Asker,
 }
 
-/// Who asks a handler.
+/// The asker of a handler.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Asker {
     /// The owner of the node.
     Owner,
-    /// Somebody at the peer port.
+    /// A caller at the peer port.
     Stranger,
 }
 
-/// What a handler found.
+/// The hits of a handler.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Answer {
     /// The hits, best first.
     pub hits: Vec<Hit>,
     /// Name of the handler.
     pub handler: String,
-    /// How the answer ended.
+    /// The end of the answer.
     pub end: End,
-    /// What it does not cover: the first of it.
+    /// The first gaps in it.
     pub gaps: Vec<Gap>,
 }
 
 /// Most gaps that are named of one answer.
 const GAPS_MAX: usize = 32;
 
-/// How an answer ended.
+/// The end of an answer, with its gaps.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) struct Outcome {
     pub(super) end: End,
     pub(super) gaps: Vec<Gap>,
 }
 
-/// How an answer ended.
+/// The end of an answer.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum End {
     /// Everything was looked at.
@@ -67,14 +67,14 @@ pub enum End {
     Partial,
 }
 
-/// Passes on what is wanted of an answer.
+/// Passes on the wanted part of an answer.
 struct Bounded<'a> {
     push: &'a mut dyn FnMut(Hit) -> Flow,
     pushed: usize,
     wanted: Bounds,
     context: usize,
     end: End,
-    /// Whether a handler was told between two hits that the deadline passed.
+    /// True if the handler has heard between two hits that the deadline passed.
     told: Cell<bool>,
     gaps: Vec<Gap>,
 }

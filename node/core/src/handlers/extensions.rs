@@ -1,4 +1,4 @@
-//! What is chosen for a node by whoever composes it.
+//! The extensions of a node, chosen by the program that composes it.
 
 use std::{fmt, io, sync::Arc};
 
@@ -10,7 +10,7 @@ pub type CaughtUp = Box<dyn Fn(&IndexStatus) + Send>;
 /// Opens an index of these files.
 pub type OpenIndex = Box<dyn FnOnce(Arc<dyn Files>, CaughtUp) -> io::Result<Arc<dyn Index>> + Send>;
 
-/// What answers queries at a node, and what decides for its owner. By default, nothing.
+/// The handlers of a node, and the policy of its owner. By default, none.
 #[derive(Default)]
 pub struct Extensions {
     /// Handlers that keep nothing about files.
@@ -19,7 +19,7 @@ pub struct Extensions {
     pub index: Option<OpenIndex>,
     /// Directories of handlers; earlier ones go before later ones.
     pub directories: Vec<Arc<dyn PluginDirectory>>,
-    /// Where the owner's policy comes from.
+    /// The source of the owner's policy.
     pub policy: Option<Arc<dyn PolicySource>>,
 }
 

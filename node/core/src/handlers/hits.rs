@@ -1,4 +1,4 @@
-//! Hits as they travel: what `GET /search` answers.
+//! Hits as they travel: the answer of `GET /search`.
 
 use node_wire::Digest;
 use plugin_api::{Excerpt, FileInfo};
@@ -13,7 +13,7 @@ pub const SEARCH_LIMIT_MAX: usize = 10_000;
 /// The hits of one node.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct SearchHits {
-    /// Whether everything was looked at.
+    /// True if everything was looked at.
     pub complete: bool,
     /// The hits, best first.
     pub hits: Vec<SearchHit>,
@@ -26,7 +26,7 @@ pub struct SearchHit {
     pub name: String,
     /// Its size in bytes.
     pub size: u64,
-    /// When it was last changed, Unix milliseconds.
+    /// The time of its last change, Unix milliseconds.
     pub modified: Option<u64>,
     /// BLAKE3 digest of its bytes, hex, where the node knows it.
     #[serde(default)]
@@ -34,7 +34,7 @@ pub struct SearchHit {
     /// The handler that found it.
     #[serde(default)]
     pub handler: String,
-    /// How well it fits, as the handler counts; more is better.
+    /// The score that the handler gave it; more is better.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub score: Option<f64>,
     /// The place in the file that fits.
@@ -45,14 +45,14 @@ pub struct SearchHit {
 /// A place in a file.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct SearchExcerpt {
-    /// What stands there, as it is in the file.
+    /// The text there, as it is in the file.
     pub text: String,
     /// Parts of `text` that fit: begin and end, in bytes of UTF-8.
     pub marks: Vec<(usize, usize)>,
     /// Number of the line, from 1, if `text` is one line.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub line: Option<u64>,
-    /// Where in the line the first mark begins, in bytes, from 1.
+    /// The start of the first mark in the line, in bytes, from 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub column: Option<u64>,
     /// Lines before it, if the query wants `context:`.
@@ -64,7 +64,7 @@ pub struct SearchExcerpt {
 }
 
 impl SearchHits {
-    /// The hits of `answer`, all of them if `is_whole`, with the digests that
+    /// Returns the hits of `answer`, all of them if `is_whole`, with the digests that
     /// `digest` knows.
     #[must_use]
     pub fn of(
@@ -90,7 +90,7 @@ impl SearchHits {
 }
 
 impl Default for SearchHits {
-    /// Nothing, after looking at everything.
+    /// Returns no hits, after looking at everything.
     fn default() -> SearchHits {
         SearchHits {
             complete: true,

@@ -8,7 +8,7 @@
 //! - At most [`BUFFER_MAX`] hits and about [`BUFFER_TEXT_MAX`] bytes of them
 //!   wait to be taken; then the handler waits.
 //! - The thread ends at the end of the answer, at its deadline, or soon after the
-//!   [`LiveAnswer`] was dropped. Its place is taken until both are gone: whoever opens
+//!   [`LiveAnswer`] was dropped. Its place is taken until both are gone: a client that opens
 //!   searches and follows none of them holds threads of searches, and nothing else.
 
 use std::{
@@ -35,7 +35,7 @@ const BUFFER_MAX: usize = 256;
 /// Most bytes of hits that wait to be taken, but for the last one.
 const BUFFER_TEXT_MAX: usize = 256 * 1024;
 
-/// How long hits are gathered after the first one came.
+/// The time that hits are gathered after the first one came.
 const GATHER: Duration = Duration::from_millis(5);
 
 /// An answer that a handler is giving. Dropping it ends it.
@@ -46,18 +46,18 @@ pub struct LiveAnswer {
     _place: Place,
 }
 
-/// What came since the page before.
+/// The hits since the page before.
 #[derive(Debug, Default)]
 pub struct Page {
     /// The hits, in the order in which the handler gave them.
     pub hits: Vec<Hit>,
-    /// How the answer ended, if it has and this is the last page.
+    /// The end of the answer, if it has ended and this is the last page.
     pub end: Option<End>,
-    /// What the whole answer does not cover, beside its end.
+    /// The gaps of the whole answer, beside its end.
     pub gaps: Vec<Gap>,
 }
 
-/// How much a page has.
+/// The limits of a page.
 #[derive(Clone, Copy, Debug)]
 pub struct PageMost {
     /// Most hits.
@@ -104,13 +104,13 @@ impl LiveAnswer {
         })
     }
 
-    /// Name of the handler.
+    /// Returns the name of the handler.
     #[must_use]
     pub fn handler(&self) -> &str {
         &self.handler
     }
 
-    /// What came since the last page: as soon as there is something, or nothing
+    /// Returns the hits since the last page: as soon as there is one, or none
     /// at the time `until`. To be called by one at a time, and not after the end.
     ///
     /// # Errors
@@ -167,7 +167,7 @@ impl Shared {
         }
         if state.hits.is_empty() {
             match state.ended.take() {
-                // The error is told behind the hits before it.
+                // The error is reported behind the hits before it.
                 Some(Err(error)) if page.hits.is_empty() => return Err(error),
                 Some(Err(error)) => state.ended = Some(Err(error)),
                 Some(Ok(Outcome { end, gaps })) => {
@@ -231,7 +231,7 @@ impl Drop for Ending {
     }
 }
 
-/// Bytes of text in a hit.
+/// Returns the number of bytes of text in a hit.
 fn text_len(hit: &Hit) -> usize {
     let excerpt = hit.excerpt.as_ref().map_or(0, |excerpt| {
         let lines = excerpt.before.iter().chain(&excerpt.after);

@@ -8,7 +8,8 @@
 //! ```
 //!
 //! A prefix of letters, digits, `-` and `_` at the beginning chooses the handler; without
-//! one it is [`DEFAULT_HANDLER`], and `text:` beside it unless the text is a pattern. Words `ext:`, `size:`, `after:`, `before:`, `kind:` and
+//! one it is [`DEFAULT_HANDLER`], and `text:` beside it unless the text is a pattern that
+//! cannot be words; `pre*` may be both. Words `ext:`, `size:`, `after:`, `before:`, `kind:` and
 //! `context:`, in any case, are filters, wherever they stand; a minus before `ext:` and
 //! `kind:` leaves files out. Filters alone list all files that pass them. Another word
 //! with a colon in the text for `name:` and `text:` is refused, unless it is quoted. What begins with `"` goes to
@@ -16,7 +17,7 @@
 //! the text, as it is: a colon, a backslash or a quote inside a word has no meaning.
 //!
 //! # Invariants
-//! - One parser: what `ctl`, pages, scripts and peers send is read here.
+//! - One parser: queries of `ctl`, pages, scripts and peers are read here.
 //! - An error says at which character.
 //! - No I/O and no clock; the time is a parameter.
 
@@ -52,14 +53,14 @@ const PATTERNS: &str = "grep";
 /// The name that all files have.
 const ALL: &str = "**";
 
-/// Whether a filter says what is wanted or what is not.
+/// The sign of a filter: files that it admits, or files that it excludes.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Sign {
     Plus,
     Minus,
 }
 
-/// Why a text is no query.
+/// The error in a query.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum SyntaxError {
     /// It is longer than [`QUERY_MAX`].
@@ -68,9 +69,9 @@ pub enum SyntaxError {
     /// A part of it makes no sense.
     #[error("{problem} (at character {at} of the query)")]
     Part {
-        /// Which character it begins with, from 1.
+        /// The position of its first character, from 1.
         at: usize,
-        /// What is wrong with it.
+        /// The error in it.
         problem: String,
     },
 }
@@ -90,7 +91,7 @@ pub struct Query {
 struct Part {
     /// White space before it.
     gap: String,
-    /// What stands before the quote: nothing or a minus.
+    /// The sign before the quote: nothing or a minus.
     sign: &'static str,
     text: String,
     quoted: bool,
@@ -98,7 +99,7 @@ struct Part {
 
 /// A word or a quoted part as it stands in the query.
 struct Token<'a> {
-    /// Where it begins, in bytes.
+    /// Its start, in bytes.
     start: usize,
     gap: &'a str,
     body: &'a str,
@@ -148,25 +149,25 @@ impl Query {
         Ok(parsed)
     }
 
-    /// Name of the handler that is asked.
+    /// Returns the name of the handler that is asked.
     #[must_use]
     pub fn handler(&self) -> &str {
         &self.handler
     }
 
-    /// The files that the answer may have.
+    /// Returns the files that the answer may have.
     #[must_use]
     pub fn filters(&self) -> &Filters {
         &self.filters
     }
 
-    /// Lines wanted around a line that fits.
+    /// Returns the number of lines wanted around a line that matches.
     #[must_use]
     pub fn context(&self) -> usize {
         self.context
     }
 
-    /// What is asked of names, if it is names that are asked.
+    /// Returns the text for names, if it is names that are asked.
     #[must_use]
     pub fn name(&self) -> Option<NameText> {
         if self.handler != DEFAULT_HANDLER {
@@ -176,11 +177,12 @@ impl Query {
         NameText::of(&self.text(Quotes::Remove), is_quoted)
     }
 
-    /// Whether what is in files is asked as well: there is no prefix, and the text may
-    /// be words.
+    /// Returns true if what is in files is asked as well: there is no prefix, and the text
+    /// may be words or beginnings of words.
     #[must_use]
     pub fn asks_contents(&self) -> bool {
-        let may_be_words = |part: &Part| part.quoted || !is_pattern(&part.text);
+        let may_be_words =
+            |part: &Part| part.quoted || !is_pattern(&part.text) || is_begin(&part.text);
         let is_path = |part: &Part| !part.quoted && part.text.contains('/');
         !self.has_prefix
             && !self.parts.is_empty()
@@ -188,7 +190,14 @@ impl Query {
             && !self.parts.iter().any(is_path)
     }
 
-    /// Whether the text looks like the name of a file, by an extension at its end: then
+    /// Returns true if the text is a pattern for names too: it is words if no name fits.
+    #[must_use]
+    pub fn is_pattern(&self) -> bool {
+        let mut parts = self.parts.iter();
+        parts.any(|part| !part.quoted && is_pattern(&part.text))
+    }
+
+    /// Returns true if the text looks like the name of a file, by an extension at its end: then
     /// nodes without such a name are passed over, as for `name:`.
     #[must_use]
     pub fn is_file_name(&self) -> bool {
@@ -198,18 +207,18 @@ impl Query {
             && extension.bytes().all(|byte| byte.is_ascii_alphanumeric())
     }
 
-    /// Whether filters alone say what is wanted: all files that pass them.
+    /// Returns true if there are only filters: the query is for all files that pass them.
     #[must_use]
     pub fn is_list(&self) -> bool {
         self.handler == DEFAULT_HANDLER && self.parts.is_empty() && !self.filters.is_empty()
     }
 
-    /// Whether somebody else's handler is asked, whose text may be anything.
+    /// Returns true if a handler of a plugin is asked, whose text may be anything.
     fn is_plugin(&self) -> bool {
         !is_built_in(&self.handler)
     }
 
-    /// The text for the handler, quoted parts with their quotes or without.
+    /// Returns the text for the handler, quoted parts with their quotes or without.
     #[must_use]
     pub fn text(&self, quotes: Quotes) -> String {
         if self.is_list() {
@@ -230,7 +239,13 @@ impl Query {
     }
 }
 
-/// Name of the handler that `query` asks.
+/// Returns true if a text is the beginning of a word with a `*` behind it.
+fn is_begin(text: &str) -> bool {
+    let begin = text.strip_suffix('*');
+    begin.is_some_and(|begin| !is_pattern(begin) && begin.ends_with(char::is_alphanumeric))
+}
+
+/// Returns the name of the handler that `query` asks.
 #[must_use]
 pub fn handler_of(query: &str) -> &str {
     split_prefix(query).0
@@ -247,7 +262,7 @@ pub fn of_names(query: &str) -> String {
     }
 }
 
-/// Returns whether `query` asks what is in files although it names no handler.
+/// Returns whether `query` asks about contents although it names no handler.
 #[must_use]
 pub fn asks_contents(query: &str) -> bool {
     Query::parse(query, SystemTime::UNIX_EPOCH).is_ok_and(|query| query.asks_contents())
@@ -264,7 +279,7 @@ pub fn found_by(asked: &str, has_place: bool) -> &str {
     }
 }
 
-/// What is behind the prefix of `query`, as it was typed.
+/// Returns the text behind the prefix of `query`, as it was typed.
 #[must_use]
 pub fn text_of(query: &str) -> &str {
     split_prefix(query).1
@@ -276,7 +291,7 @@ pub fn is_built_in(handler: &str) -> bool {
     BUILT_IN.contains(&handler)
 }
 
-/// What becomes of quotes around a part of the text.
+/// The treatment of quotes around a part of the text.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Quotes {
     /// They stay, for handlers to which they mean something.
@@ -285,7 +300,7 @@ pub enum Quotes {
     Remove,
 }
 
-/// `text` in quotes, so that a query has it as one part, whatever is in it.
+/// Returns `text` in quotes, so that a query has it as one part, whatever is in it.
 #[must_use]
 pub fn quoted(text: &str) -> String {
     format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
@@ -309,7 +324,7 @@ impl Part {
     }
 }
 
-/// The handler and what is behind its colon. A prefix begins with a letter: `10:30 notes`
+/// Returns the handler and the text behind its colon. A prefix begins with a letter: `10:30 notes`
 /// is a name.
 fn split_prefix(query: &str) -> (&str, &str) {
     let is_prefix = |prefix: &str| {
@@ -328,13 +343,13 @@ fn split_prefix(query: &str) -> (&str, &str) {
     }
 }
 
-/// The key of a filter, written in any case.
+/// Returns the key of a filter, written in any case.
 fn known_key(key: &str) -> Option<&'static str> {
     let mut keys = filters::KEYS.iter().copied();
     keys.find(|known| known.eq_ignore_ascii_case(key))
 }
 
-/// The token that begins at or behind the byte `at`.
+/// Returns the token that begins at or behind the byte `at`.
 fn next_token(query: &str, at: usize) -> Result<Option<Token<'_>>, SyntaxError> {
     let rest = &query[at..];
     let body = rest.trim_start();
@@ -358,7 +373,7 @@ fn next_token(query: &str, at: usize) -> Result<Option<Token<'_>>, SyntaxError> 
     }))
 }
 
-/// Length of a quoted token, quotes included.
+/// Returns the length of a quoted token, quotes included.
 fn quoted_length(body: &str) -> Result<usize, &'static str> {
     let open = body.find('"').unwrap_or(0);
     let mut escaped = false;
@@ -390,7 +405,7 @@ fn unescaped(inside: &str) -> String {
     text
 }
 
-/// Key, sign and value, if this is a filter.
+/// Returns key, sign and value, if this is a filter.
 fn filter(body: &str) -> Option<(&'static str, Sign, &str)> {
     let (sign, body) = match body.strip_prefix('-') {
         Some(body) => (Sign::Minus, body),

@@ -1,4 +1,4 @@
-//! Asking peers of the chapter for a name, when nobody of our kind has it.
+//! Asking peers of the chapter for a name, when no Sixhop node has it.
 //!
 //! They answer to nothing but `query`, with the file itself, and take one call after
 //! the other; so they are asked last, for an exact name only, and only by a search
@@ -24,7 +24,7 @@ pub(super) struct Chapter {
     overlay: Arc<Overlay>,
     /// The name that is wanted, if there is one to ask for.
     name: Option<ShareName>,
-    /// Whether the search wants to be so sure.
+    /// True if the search wants to be so sure.
     is_wanted: bool,
     state: State,
 }
@@ -38,7 +38,7 @@ enum State {
 }
 
 impl Chapter {
-    /// What there would be to ask.
+    /// Returns the part for this query: its name, if it has one.
     pub(super) fn of(overlay: &Arc<Overlay>, query: &str, reach: Reach) -> Chapter {
         Chapter {
             overlay: Arc::clone(overlay),
@@ -48,12 +48,12 @@ impl Chapter {
         }
     }
 
-    /// Whether it will ask, if nobody else has anything.
+    /// Returns true if it will ask, if nobody else has anything.
     pub(super) fn may_ask(&self) -> bool {
         self.is_wanted && self.name.is_some()
     }
 
-    /// Whether it would have had something to ask, had the search wanted it.
+    /// Returns true if it would have had a name to ask for, had the search wanted it.
     pub(super) fn is_left_out(&self) -> bool {
         !self.is_wanted && self.name.is_some()
     }
@@ -65,12 +65,12 @@ impl Chapter {
         }
     }
 
-    /// Whether [`Chapter::next`] has something to do.
+    /// Returns true if [`Chapter::next`] has something to do.
     pub(super) fn asks(&self) -> bool {
         matches!(self.state, State::Begins(_) | State::Walks(_))
     }
 
-    /// Who sends a file of the name, and the name. `None` when nobody is left; to be
+    /// Returns a peer that sends a file of the name, and the name. `None` when nobody is left; to be
     /// called while it [asks](Chapter::asks).
     pub(super) async fn next(&mut self) -> Option<(PeerUrl, ShareName)> {
         if let State::Begins(name) = &self.state {
@@ -87,7 +87,7 @@ impl Chapter {
         found
     }
 
-    /// Who was asked, in that order.
+    /// Returns the peers that were asked, in that order.
     pub(super) fn steps(&self) -> &[Step] {
         match &self.state {
             State::Idle | State::Begins(_) => &[],
@@ -97,7 +97,7 @@ impl Chapter {
     }
 }
 
-/// The name that a query wants, if it wants a file of one name and no more.
+/// Returns the name that a query wants, if it wants a file of one name and no more.
 fn exact_name(query: &str) -> Option<ShareName> {
     let query = Query::parse(query, std::time::SystemTime::UNIX_EPOCH).ok()?;
     if query.handler() != DEFAULT_HANDLER || !query.filters().is_empty() {

@@ -1,4 +1,4 @@
-//! What a text means that was typed where the name of a file is wanted.
+//! The meaning of a text that was typed in place of the name of a file.
 //!
 //! The one decision for `ctl fetch`, with `--to` or without, for the shell and for scripts. A file of exactly this name
 //! comes first, here and at the peers; then files whose last part it is; only if there is neither, the text is a
@@ -34,7 +34,7 @@ const SAME_MAX: usize = 100;
 /// Most files that the expansion of a query has.
 pub const EXPANDED_MAX: usize = 10_000;
 
-/// What a typed text means.
+/// The meaning of a typed text.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Named {
     /// The files of these names.
@@ -43,10 +43,10 @@ pub enum Named {
     Query(String),
 }
 
-/// Why a typed text means nothing.
+/// The error of a typed text without a meaning.
 #[derive(Debug, thiserror::Error)]
 pub enum NamedError {
-    /// It can be no name, and it is no pattern and no query.
+    /// It cannot be a name, and it is neither a pattern nor a query.
     #[error(transparent)]
     Name(#[from] NameError),
     /// It is a query with a mistake.
@@ -54,7 +54,7 @@ pub enum NamedError {
     Query(#[from] SyntaxError),
 }
 
-/// Where files are looked for.
+/// The places where files are looked for.
 #[derive(Clone, Copy)]
 pub struct Searched<'a> {
     /// The peers.
@@ -65,7 +65,7 @@ pub struct Searched<'a> {
     pub files: &'a Arc<dyn Files>,
 }
 
-/// Returns what `typed` means.
+/// Returns the meaning of `typed`.
 ///
 /// # Errors
 /// [`NamedError`] when it is neither a name nor a query.
@@ -111,7 +111,7 @@ pub async fn expand(
     Ok((names, false))
 }
 
-/// The query that a text is, unless it can only be a name.
+/// Returns the text as a query, unless it can only be a name.
 fn as_query(typed: &str) -> Option<String> {
     let text = NameText::parse(typed)?;
     let is_quoted = text.exact != typed && !text.is_directory;
@@ -140,7 +140,7 @@ fn begins_with_built_in(typed: &str) -> bool {
     has_prefix(typed) && query::is_built_in(query::handler_of(typed))
 }
 
-/// Files of exactly this name, or else those whose last part it is.
+/// Returns files of exactly this name, or else those whose last part it is.
 async fn called(asked: Searched<'_>, name: &ShareName) -> Result<Vec<ShareName>, SyntaxError> {
     let query = format!("{DEFAULT_HANDLER}:{}", query::quoted(name.as_str()));
     let mut search = begin(asked, query, SAME_MAX)?;

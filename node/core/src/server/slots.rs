@@ -14,6 +14,7 @@
 //!   So one peer holds half of them at most, the next half of the rest, and one that
 //!   comes later finds one, however slowly the others read.
 //! - A request that stops waiting leaves the queue at once.
+//! - Fewer slots than are out ([`Slots::resize`]) take none away; the next one is given when enough came back.
 
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
@@ -50,10 +51,11 @@ struct Ticket<'a> {
     number: u64,
 }
 
-/// The free slots, and who waits for one.
+/// The slots, and who waits for one.
 #[derive(Debug)]
 struct Queue<W> {
-    free: usize,
+    slots: usize,
+    out: usize,
     /// Whether a peer takes slots only while more are free than it holds.
     is_shared: bool,
     held: HashMap<IpAddr, usize>,
@@ -107,9 +109,20 @@ impl Slots {
         Slot(Some((self.clone(), peer)))
     }
 
-    /// Hands slots that are free to those who are next and still wait.
+    /// Takes a slot back.
     fn give_back(&self, peer: IpAddr) {
         lock(&self.0).leave(peer);
+        self.hand_out();
+    }
+
+    /// Changes how many slots there are.
+    pub(super) fn resize(&self, slots: usize) {
+        lock(&self.0).slots = slots;
+        self.hand_out();
+    }
+
+    /// Hands slots that are free to those who are next and still wait.
+    fn hand_out(&self) {
         loop {
             let Some((peer, next)) = lock(&self.0).next() else {
                 return;
@@ -138,9 +151,10 @@ impl Drop for Ticket<'_> {
 }
 
 impl<W> Queue<W> {
-    fn new(free: usize, is_shared: bool) -> Queue<W> {
+    fn new(slots: usize, is_shared: bool) -> Queue<W> {
         Queue {
-            free,
+            slots,
+            out: 0,
             is_shared,
             held: HashMap::new(),
             waiting: BTreeMap::new(),
@@ -168,17 +182,21 @@ impl<W> Queue<W> {
     /// Whether `peer` may have one slot more.
     fn may_take(&self, peer: IpAddr) -> bool {
         let held = self.held.get(&peer).copied().unwrap_or(0);
-        self.free > if self.is_shared { held } else { 0 }
+        self.free() > if self.is_shared { held } else { 0 }
+    }
+
+    fn free(&self) -> usize {
+        self.slots.saturating_sub(self.out)
     }
 
     fn take(&mut self, peer: IpAddr) {
-        self.free -= 1;
+        self.out += 1;
         *self.held.entry(peer).or_default() += 1;
     }
 
     /// A slot comes back from `peer`.
     fn leave(&mut self, peer: IpAddr) {
-        self.free += 1;
+        self.out -= 1;
         if let Some(held) = self.held.get_mut(&peer) {
             *held -= 1;
             if *held == 0 {
@@ -254,7 +272,7 @@ mod tests {
             holder = next;
         }
         assert_eq!(order, ["1b", "2a", "3a", "1c", "1d"]);
-        assert_eq!(queue.free, 1);
+        assert_eq!(queue.free(), 1);
     }
 
     #[test]
@@ -327,7 +345,7 @@ mod tests {
         let second = waiting.await.unwrap();
         assert!(second.is_some());
         drop(second);
-        assert_eq!(lock(&slots.0).free, 1);
+        assert_eq!(lock(&slots.0).free(), 1);
         assert!(lock(&slots.0).waiting.is_empty());
         assert!(lock(&slots.0).held.is_empty());
     }
@@ -344,7 +362,7 @@ mod tests {
                 let who = peer(who);
                 match step {
                     0 => {
-                        let free = queue.free;
+                        let free = queue.free();
                         let entered = queue.enter(who, ());
                         let holds = queue.held.get(&who).is_some_and(|held| *held > 0);
                         prop_assert!(holds || free == 0);
@@ -363,7 +381,7 @@ mod tests {
                     }
                 }
                 let held: usize = queue.held.values().sum();
-                prop_assert_eq!(held + queue.free, slots);
+                prop_assert_eq!(held + queue.free(), slots);
                 prop_assert!(queue.held.values().all(|held| *held < slots));
             }
         }

@@ -149,6 +149,18 @@ impl Uploads {
         })
     }
 
+    /// Changes the limit to `bytes_a_second` in all, also for answers that are sent already; 0 is no limit.
+    pub(crate) fn set_rate(&self, bytes_a_second: u64) {
+        self.rate.set(bytes_a_second);
+        self.slots.resize(slots_of(&self.rate));
+    }
+
+    /// Returns the limit in bytes a second, if there is one.
+    #[must_use]
+    pub(crate) fn limit(&self) -> Option<u64> {
+        self.rate.limit()
+    }
+
     fn chunk(&self) -> usize {
         let answers = self.running.load(Ordering::Relaxed).max(1);
         let fair = (MEMORY / 2 / answers).clamp(CHUNK_MIN, CHUNK_MAX);

@@ -32,7 +32,7 @@ use crate::infohash::Infohash;
 /// Longest wait for one announcement.
 const ANNOUNCEMENT: Duration = Duration::from_secs(30);
 
-/// How long others are waited for once there is an answer: the slowest node
+/// The wait for further answers once there is one: the slowest node
 /// would hold up the rest.
 const SETTLE: Duration = Duration::from_millis(700);
 
@@ -48,7 +48,7 @@ const AT_ONE_PLACE: usize = 64;
 /// Most values of others of each kind, which Sixhop has no use for.
 const VALUES_MAX: usize = 16;
 
-/// How a node takes part.
+/// The settings of a node of the distributed hash table.
 #[derive(Clone, Debug)]
 pub struct DhtOptions {
     /// Nodes to begin with, `HOST:PORT`; none: those that everybody uses.
@@ -96,7 +96,7 @@ impl MainlineDht {
         }
     }
 
-    /// The library, once it runs.
+    /// Returns the library, once it runs.
     async fn library(&self) -> Result<AsyncDht, DhtError> {
         let mut library = self.library.clone();
         let running = library.wait_for(Option::is_some).await;
@@ -201,5 +201,12 @@ impl Dht for MainlineDht {
                 tracing::warn!("the distributed hash table did not end in time");
             }
         })
+    }
+}
+
+impl Drop for MainlineDht {
+    /// Leaves the table without waiting for the thread of the library.
+    fn drop(&mut self) {
+        self.stop.cancel();
     }
 }

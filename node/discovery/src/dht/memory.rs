@@ -1,4 +1,4 @@
-//! The twin in memory: what was announced is found at once.
+//! The twin in memory: announcements are found at once.
 
 use std::{
     collections::BTreeMap,
@@ -20,7 +20,7 @@ pub struct MemoryDht {
 }
 
 impl MemoryDht {
-    /// A table of its own, for a node that others see at `address`.
+    /// Creates a table of its own, for a node that others see at `address`.
     #[must_use]
     pub fn new(address: IpAddr) -> MemoryDht {
         MemoryDht {
@@ -29,7 +29,7 @@ impl MemoryDht {
         }
     }
 
-    /// The same table for another node.
+    /// Returns the same table for another node.
     #[must_use]
     pub fn also_for(&self, address: IpAddr) -> MemoryDht {
         MemoryDht {
@@ -44,7 +44,7 @@ impl MemoryDht {
         places.entry(place).or_default().push(address);
     }
 
-    /// What was left at `place`, in that order.
+    /// Returns the addresses that were left at `place`, in that order.
     #[must_use]
     pub fn at(&self, place: Infohash) -> Vec<SocketAddr> {
         let places = self.places.lock().unwrap_or_else(PoisonError::into_inner);

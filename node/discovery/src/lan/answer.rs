@@ -1,4 +1,4 @@
-//! What an answer from the local network is worth.
+//! Checks of an answer from the local network.
 
 use std::net::IpAddr;
 
@@ -21,7 +21,7 @@ pub(super) struct Answer<'a, Addresses> {
 }
 
 impl<Addresses: Iterator<Item = IpAddr>> Answer<'_, Addresses> {
-    /// The node that is meant: at the first address, IPv4 before IPv6, that
+    /// Returns the URL of the node that answers: at the first address, IPv4 before IPv6, that
     /// lies in one of `networks`. One node, however many addresses it names.
     pub(super) fn url(self, networks: &[Network]) -> Option<PeerUrl> {
         let path = self.path.unwrap_or("/");

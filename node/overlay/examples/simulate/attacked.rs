@@ -5,8 +5,8 @@
 //! asked with `sixhop.find` asks nobody else, so a call of an attacker is one call; in a
 //! network that forwards it is as many as there are links, and forwarded messages are
 //! what the published factor of ten counts. With `query` each call of an attacker is
-//! forwarded, too, as far as its budget lets it. What attackers send themselves is told
-//! beside it.
+//! forwarded, too, as far as its budget lets it. The calls of attackers themselves are
+//! listed beside it.
 
 use crate::{
     directory::Directory,
@@ -25,31 +25,31 @@ const DEGREE: usize = 6;
 /// Searches of an honest node a minute, as in the published attack.
 const HONEST: f64 = 0.3;
 
-/// How fast each attacker asks, and whom.
+/// The rate and the targets of each attacker's calls.
 #[derive(Clone, Copy, Debug)]
 enum Attack {
     /// It is not there.
     Absent,
     /// It only lies.
     Silent,
-    /// Everybody in turn, so many calls a second.
+    /// All nodes in turn, so many calls a second.
     Everybody(f64),
     /// So few nodes that each gets ten times what it can answer.
     Few(f64),
-    /// All peers of whoever searches.
+    /// All peers of the node that searches.
     Peers(f64),
-    /// Everybody in turn, with `query` for what nobody has.
+    /// All nodes in turn, with `query` for a file that nobody has.
     Queries(f64),
 }
 
 const TARGET: &str =
     "at most 1.5 times the calls, at least 95 % found (published: 10 times, 10 % found)";
 
-/// The published rate, 20,000 calls a minute; and what a line of 100 Mbit/s takes.
+/// The published rate, 20,000 calls a minute; and that of a line of 100 Mbit/s.
 const PUBLISHED: f64 = 20_000.0 / 60.0;
 const LINE: f64 = 20_000.0;
 
-/// The rows.
+/// Returns the rows.
 pub(crate) fn rows() -> Vec<Row> {
     let mut rows = Vec::new();
     for (copies, what) in [(200, "1 % have it"), (20, "0.1 % have it, and a directory")] {
@@ -99,7 +99,7 @@ pub(crate) fn rows() -> Vec<Row> {
 }
 
 impl Toll {
-    /// What attackers get from each node that they ask.
+    /// Describes the calls that attackers make of each node that they ask, a second.
     fn text(self) -> String {
         let heard = self.answered + self.refused;
         let mut text = format!(
@@ -113,7 +113,7 @@ impl Toll {
     }
 }
 
-/// One attacker at one node that hears all of it, at the rate that gets it most.
+/// Returns the row of one attacker at one node that hears all of it, at its best rate.
 fn quota() -> Row {
     let answered = [Ids::None, Ids::One, Ids::Fresh].map(|ids| {
         let rates = [20.0, 50.0, 400.0, 800.0, 2_000.0, LINE];
@@ -167,7 +167,7 @@ fn runs(copies: usize, attack: Attack) -> (Runs, Option<Toll>) {
     (runs, toll)
 }
 
-/// What the nodes that are asked from the beginning hear, and what becomes of it.
+/// Starts the attack: drowns the nodes that it floods. Returns what it costs one of them.
 fn begin(attack: Attack, attackers: usize, world: &mut World, random: &mut Random) -> Option<Toll> {
     let all = |rate| attackers as f64 * rate;
     match attack {

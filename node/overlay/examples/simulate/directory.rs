@@ -25,7 +25,7 @@ impl Directory {
         Directory { ids }
     }
 
-    /// Looks up who has a file. Gives the provider, and how many messages it took.
+    /// Looks up the holders of a file. Returns the provider, and the number of messages.
     pub(crate) fn look_up(
         &self,
         file: u64,
@@ -62,7 +62,7 @@ impl Directory {
         }
     }
 
-    /// The nodes nearest to a key.
+    /// Returns the nodes nearest to a key.
     fn nearest(&self, key: u64) -> Vec<u64> {
         let mut bits = 64;
         while bits > 0 && self.below(key, bits).len() < BUCKET {
@@ -74,7 +74,7 @@ impl Directory {
         nearest
     }
 
-    /// What `node` knows that is near to `key`: some of the subtree that begins
+    /// Returns nodes near `key` that `node` knows: some of the subtree that begins
     /// where the two differ.
     fn told_by(&self, node: u64, key: u64, random: &mut Random) -> Vec<u64> {
         let same = (node ^ key).leading_zeros();
@@ -87,7 +87,7 @@ impl Directory {
             .collect()
     }
 
-    /// The nodes that share the first `bits` bits with `key`.
+    /// Returns the nodes that share the first `bits` bits with `key`.
     fn below(&self, key: u64, bits: u32) -> &[u64] {
         let free = 64 - bits;
         let mask = if free == 64 {

@@ -14,7 +14,7 @@ use crate::{directory::Directory, world::World};
 /// Time from a call to its answer.
 pub(crate) const CALL: Duration = Duration::from_millis(50);
 
-/// Time after which a call to somebody who is dead or does not hear it fails.
+/// Time after which a call fails to a node that is dead or does not hear it.
 const DEAD: Duration = Duration::from_secs(3);
 
 /// A node, as the planner has it.
@@ -31,7 +31,7 @@ impl Peer for Node {
     fn also_named(&mut self, _: &Node) {}
 }
 
-/// How a search went.
+/// The result and the cost of one search.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Outcome {
     pub(crate) found: bool,
@@ -92,13 +92,13 @@ struct Search<'a> {
     world: &'a World,
     file: u64,
     planner: Planner<Node>,
-    /// When calls end, and their places among those that run.
+    /// The times at which calls end, and their places among those that run.
     calls: BinaryHeap<Reverse<(Instant, usize)>>,
     running: Vec<Target<Node>>,
 }
 
 impl Search<'_> {
-    /// Our own peers, and what their summaries tell of theirs.
+    /// Adds our own peers, and their peers by their summaries.
     fn begin(&mut self, asker: u32) {
         let world = self.world;
         let peers = world.graph.peers(asker);
@@ -132,7 +132,7 @@ impl Search<'_> {
         }
     }
 
-    /// When something happens.
+    /// Returns the time of the next event.
     fn next_at(&self, now: Instant) -> Option<Instant> {
         let Reverse((ends, _)) = self.calls.peek()?;
         let slow = self.planner.look_again_at(now);
@@ -163,7 +163,7 @@ impl Search<'_> {
         false
     }
 
-    /// Whom a node names: first those whose summaries say yes, then its peers.
+    /// Returns the peers that a node names: first those whose summaries say yes, then its own.
     fn named(&self, node: u32) -> Vec<Candidate<Node>> {
         let world = self.world;
         if world.is_liar(node) {

@@ -1,6 +1,6 @@
 //! Attackers that ask as fast as they can, at one node, in simulated time.
 //!
-//! What the node lets them cause is decided by its own [`Quotas`]; here are only the
+//! The node's own [`Quotas`] decide what it lets them cause; here are only the
 //! calls, evenly spread over time, and how many of them a node hears at all.
 
 use std::{
@@ -12,14 +12,14 @@ use node_overlay::{Cause, Cost, Quotas};
 use node_wire::{budget::Budget, methods, node_id::NodeId};
 
 /// Calls a second that a node answers at most: a tenth of what a node was measured
-/// to answer on two cores, each over a connection of its own. Whoever sends more
+/// to answer on two cores, each over a connection of its own. A sender of more
 /// keeps others from being heard.
 pub(crate) const HEARD_MAX: u64 = 2_000;
 
 /// Time that is looked at.
 const SECONDS: u64 = 60;
 
-/// What an attacker does about its quota.
+/// The way an attacker deals with its quota.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Ids {
     /// It shows no id.
@@ -30,16 +30,16 @@ pub(crate) enum Ids {
     Fresh,
 }
 
-/// What an attacker asks.
+/// The kind of call that an attacker makes.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Ask {
     /// `sixhop.find`: the node answers for itself.
     Find,
-    /// `query` for what nobody has: the node asks others.
+    /// `query` for a file that nobody has: the node asks others.
     Query,
 }
 
-/// What becomes of the calls at one node, each second.
+/// The fate of the calls at one node, each second.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Toll {
     pub(crate) sent: f64,
@@ -62,7 +62,7 @@ struct Attacker {
     introducing: u32,
 }
 
-/// What becomes of one call.
+/// The fate of one call.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Fate {
     Answered,
@@ -71,7 +71,7 @@ enum Fate {
     Met,
 }
 
-/// `attackers` send `calls` a second together to one node, in the way that gets them
+/// Simulates `attackers` that send `calls` a second together to one node, in the way that gets them
 /// most answers.
 pub(crate) fn toll(attackers: usize, calls: f64) -> Toll {
     let heard = calls.min(HEARD_MAX as f64);
@@ -87,7 +87,7 @@ pub(crate) fn toll(attackers: usize, calls: f64) -> Toll {
     }
 }
 
-/// Everybody gets so many `query` a second. Each that is answered has as many calls made
+/// Simulates so many `query` a second at each node. Each that is answered has as many calls made
 /// as one query may, and those are heard or not like all others.
 pub(crate) fn queries(attackers: usize, calls: f64) -> Toll {
     let heard = HEARD_MAX as f64;
@@ -110,7 +110,7 @@ pub(crate) fn queries(attackers: usize, calls: f64) -> Toll {
     }
 }
 
-/// The same with all calls heard and with these ids.
+/// Simulates the same with all calls heard and with these ids.
 pub(crate) fn toll_with(ask: Ask, ids: Ids, attackers: usize, calls: f64) -> Toll {
     let (quotas, begun) = (Quotas::default(), Instant::now());
     let mut attackers: Vec<_> = (0..attackers).map(|n| Attacker::new(n, ask, ids)).collect();
@@ -147,7 +147,7 @@ impl Attacker {
         }
     }
 
-    /// The next call: a search, or a part of an introduction. `number` is one that
+    /// Handles the next call: a search, or a part of an introduction. `number` is one that
     /// no other call has.
     fn call(&mut self, quotas: &Quotas, number: u64, now: Instant) -> Fate {
         if self.introducing > 0 {
@@ -194,7 +194,7 @@ impl Attacker {
     }
 }
 
-/// The calls that a query of theirs may cause.
+/// Returns the calls that a query of theirs may cause.
 fn budget(ids: Ids) -> Budget {
     match ids {
         Ids::None => Budget::UNSAID,
@@ -202,7 +202,7 @@ fn budget(ids: Ids) -> Budget {
     }
 }
 
-/// An id that nobody has yet.
+/// Returns an id that nobody has yet.
 fn fresh(number: u64) -> NodeId {
     let mut id = [0; 32];
     id[..8].copy_from_slice(&number.to_be_bytes());

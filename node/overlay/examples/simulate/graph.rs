@@ -1,4 +1,4 @@
-//! Networks: who knows whom, both ways.
+//! Networks: links between nodes, each known at both ends.
 
 use crate::random::Random;
 
@@ -10,7 +10,7 @@ pub(crate) struct Graph {
 }
 
 impl Graph {
-    /// Everybody knows `degree` others, whom chance chose.
+    /// Creates a graph in which each node knows `degree` others, drawn by chance.
     pub(crate) fn regular(nodes: usize, degree: usize, random: &mut Random) -> Graph {
         let mut ends: Vec<u32> = (0..nodes * degree)
             .map(|end| number(end / degree))
@@ -20,7 +20,7 @@ impl Graph {
         Graph::of(nodes, pairs.collect())
     }
 
-    /// `links` between nodes that chance chose; of that the largest part that
+    /// Creates `links` between nodes by chance; of that the largest part that
     /// hangs together.
     pub(crate) fn random(nodes: usize, links: usize, random: &mut Random) -> Graph {
         let mut end = || number(random.below(nodes));
@@ -28,7 +28,7 @@ impl Graph {
         Graph::of(nodes, links).largest_part()
     }
 
-    /// Everybody knows everybody.
+    /// Creates a graph in which all nodes know each other.
     pub(crate) fn mesh(nodes: usize) -> Graph {
         let all = (0..nodes).flat_map(|a| (0..a).map(move |b| (number(a), number(b))));
         Graph::of(nodes, all.collect())
@@ -55,7 +55,7 @@ impl Graph {
         self.peers.len() / 2
     }
 
-    /// The peers of a node.
+    /// Returns the peers of a node.
     pub(crate) fn peers(&self, node: u32) -> &[u32] {
         let node = node as usize;
         &self.peers[self.starts[node]..self.starts[node + 1]]

@@ -16,7 +16,7 @@ const LINES: [(&str, &str); 3] = [
     ("a miss", "#b03a2e"),
 ];
 
-/// The picture: for each size the calls of each line.
+/// Returns the picture: for each size the calls of each line.
 pub(crate) fn svg(sizes: &[(usize, [f64; 3])]) -> String {
     let least = sizes.first().map_or(1.0, |(nodes, _)| *nodes as f64);
     let most = sizes.last().map_or(10.0, |(nodes, _)| *nodes as f64);

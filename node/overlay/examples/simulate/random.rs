@@ -14,13 +14,13 @@ impl Random {
         mixed(self.0)
     }
 
-    /// A number below `end`.
+    /// Returns a number below `end`.
     pub(crate) fn below(&mut self, end: usize) -> usize {
         let wide = u128::from(self.next()) * end as u128;
         usize::try_from(wide >> 64).unwrap_or(0)
     }
 
-    /// A number from 0 to 1.
+    /// Returns a number from 0 to 1.
     pub(crate) fn part(&mut self) -> f64 {
         part(self.next())
     }
@@ -32,12 +32,12 @@ impl Random {
     }
 }
 
-/// A number from 0 to 1 that belongs to these three.
+/// Returns a number from 0 to 1 that belongs to these three.
 pub(crate) fn part_of(a: u64, b: u64, c: u64) -> f64 {
     part(number_of(a, b, c))
 }
 
-/// A number that belongs to these three.
+/// Returns a number that belongs to these three.
 pub(crate) fn number_of(a: u64, b: u64, c: u64) -> u64 {
     mixed(mixed(mixed(a).wrapping_add(b)).wrapping_add(c))
 }

@@ -1,4 +1,4 @@
-//! The rows of the table: networks, what is searched in them, and what is expected.
+//! The rows of the table: networks, searches in them, and the expected costs.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -60,7 +60,7 @@ pub(crate) fn normal() -> Limits {
     Reach::Normal.limits(1)
 }
 
-/// The random graph of Lv, Cao, Cohen, Li and Shenker.
+/// Returns the random graph of Lv, Cao, Cohen, Li and Shenker.
 fn published() -> Vec<Row> {
     let mut random = Random::new(1);
     let graph = Graph::random(10_000, 20_100, &mut random);
@@ -72,7 +72,7 @@ fn published() -> Vec<Row> {
     vec![row(&network, "1 % have it", target, runs.text())]
 }
 
-/// Ten nodes that all know each other.
+/// Simulates ten nodes that all know each other.
 fn mesh() -> Vec<Row> {
     let mut random = Random::new(2);
     let mut world = World::new(
@@ -122,13 +122,13 @@ fn replicated() -> Vec<Row> {
     rows
 }
 
-/// What is wrong in a network, and what a search may cost in it.
+/// The faults of a network, and the budget of a search in it.
 struct Harm {
     errors: Errors,
     gone: f64,
     budget: u32,
     what: &'static str,
-    /// None where the target is what chance would find.
+    /// None where the target is that of chance.
     target: Option<&'static str>,
 }
 
@@ -177,7 +177,7 @@ const HARMS: [Harm; 6] = [
     },
 ];
 
-/// Many nodes are gone at once and nobody has noticed.
+/// Simulates a network in which many nodes are gone at once, and nobody has noticed.
 fn harmed() -> Vec<Row> {
     let sizes = [10_000, 100_000];
     let rows = HARMS.iter().flat_map(|harm| sizes.map(|n| harm.row(n)));
@@ -207,14 +207,14 @@ impl Harm {
     }
 }
 
-/// How often somebody who has a file is among so many of those who seem to have it.
+/// Returns the probability that one of `asked` nodes has the file, of those that seem to have it.
 fn by_chance(holders: usize, nodes: usize, errors: f64, asked: usize) -> f64 {
     let wrong = (nodes - holders) as f64 * errors;
     let none = (0..asked).map(|n| (wrong - n as f64) / (wrong + holders as f64 - n as f64));
     1.0 - none.product::<f64>()
 }
 
-/// Everybody knows more peers than summaries are kept of.
+/// Simulates nodes that know more peers than summaries are kept of.
 fn crowded() -> Vec<Row> {
     let degree = 300;
     let mut random = Random::new(11);
@@ -260,7 +260,7 @@ fn missing() -> Vec<Row> {
     rows
 }
 
-/// Whoever searches keeps what it finds, 20 files at most: 5,000 files of two
+/// Searchers keep what they find, 20 files at most: 5,000 files of two
 /// copies each, 40,000 searches, Zipf 0.8.
 fn caching() -> Vec<Row> {
     let (files, searches, kept) = (5_000, 40_000, 20);
@@ -313,7 +313,7 @@ fn caching() -> Vec<Row> {
     vec![row(&name(10_000), what, target, measured)]
 }
 
-/// Where in the order of files each begins, of parts that fall with their number.
+/// Returns where in the order of files each begins, of parts that fall with their number.
 fn zipf(files: usize, exponent: f64) -> Vec<f64> {
     let weight = |n: usize| (n as f64 + 1.0).powf(-exponent);
     let all: f64 = (0..files).map(weight).sum();
@@ -325,7 +325,7 @@ fn zipf(files: usize, exponent: f64) -> Vec<f64> {
         .collect()
 }
 
-/// Calls against size: for each size the mean of a hit of 0.1 % (at least one
+/// Returns calls against size: for each size the mean of a hit of 0.1 % (at least one
 /// copy), of one copy with the directory, and of a miss.
 pub(crate) fn by_size() -> Vec<(usize, [f64; 3])> {
     let sizes = [10, 30, 100, 300, 1_000, 3_000, 10_000, 30_000, 100_000];
@@ -369,7 +369,7 @@ fn runs(
     runs
 }
 
-/// What many searches cost.
+/// The costs of many searches.
 #[derive(Debug, Default)]
 pub(crate) struct Runs {
     calls: Vec<usize>,

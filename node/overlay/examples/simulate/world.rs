@@ -1,4 +1,4 @@
-//! Who has what, what summaries say of it, and who is dead or a liar.
+//! Holders of files, the summaries that describe them, and dead or lying nodes.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -12,13 +12,13 @@ use crate::{
     random::{Random, number_of, part_of},
 };
 
-/// What a filter may be filled at most; a fuller one is refused.
+/// The greatest fill ratio of a filter; a fuller one is refused.
 const FILLED_MAX: f64 = 0.6;
 
-/// How many bits of a filter a key sets.
+/// The number of bits of a filter that a key sets.
 const HASHES: i32 = 11;
 
-/// How often filters err.
+/// The false-positive rates of filters.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Errors {
     /// The filter of a peer says yes and means no.
@@ -77,7 +77,7 @@ impl World {
         }
     }
 
-    /// Each node has the summaries of as many of its peers as a node keeps.
+    /// Gives each node the summaries of as many of its peers as a node keeps.
     pub(crate) fn poll(&mut self) {
         let nodes = 0..number(self.graph.len());
         let polled = nodes.map(|node| {
@@ -89,7 +89,7 @@ impl World {
         self.polled = polled.collect();
     }
 
-    /// The peers whose summaries a node has.
+    /// Returns the peers whose summaries a node has.
     pub(crate) fn polled(&self, node: u32) -> &[u32] {
         match self.polled.get(node as usize) {
             Some(polled) => polled,
@@ -97,12 +97,12 @@ impl World {
         }
     }
 
-    /// A node that chance chose.
+    /// Returns a node that chance chose.
     pub(crate) fn anybody(&self, random: &mut Random) -> u32 {
         number(random.below(self.graph.len()))
     }
 
-    /// A living and honest node that chance chose.
+    /// Returns a living and honest node that chance chose.
     pub(crate) fn somebody(&self, random: &mut Random) -> u32 {
         loop {
             let node = self.anybody(random);
@@ -141,19 +141,19 @@ impl World {
         liars.for_each(|liar| *liar = random.part() < part);
     }
 
-    /// These nodes do not hear a part of the calls to them.
+    /// Drowns these nodes: they do not hear a part of the calls to them.
     pub(crate) fn drown(&mut self, nodes: Range<usize>, unheard: f64) {
         self.unheard[nodes].fill(unheard);
     }
 
-    /// The same for the peers of a node.
+    /// Drowns the peers of a node.
     pub(crate) fn drown_peers(&mut self, node: u32, unheard: f64) {
         for peer in self.graph.peers(node) {
             self.unheard[*peer as usize] = unheard;
         }
     }
 
-    /// Whether a node answers the call of the search for a file.
+    /// Returns true if a node answers the call of the search for a file.
     pub(crate) fn answers(&self, node: u32, file: u64) -> bool {
         let unheard = self.unheard[node as usize];
         !self.is_dead(node) && part_of(2, node.into(), file) >= unheard
@@ -172,18 +172,18 @@ impl World {
         holders.is_some_and(|holders| holders.contains(&node))
     }
 
-    /// One who has the file, as whoever knows single copies would say.
+    /// Returns a live holder of the file, as a directory of single copies would.
     pub(crate) fn provider(&self, file: u64) -> Option<u32> {
         let holders = self.holders.get(&file)?.iter();
         holders.copied().filter(|node| !self.is_dead(*node)).min()
     }
 
-    /// What the summary of a peer says.
+    /// Returns true if the summary of a peer says yes.
     pub(crate) fn says_own(&self, node: u32, file: u64) -> bool {
         self.says(node, file, self.errors.own)
     }
 
-    /// What the summary of a peer of a peer says.
+    /// Returns true if the summary of a peer of a peer says yes.
     pub(crate) fn says_near(&self, node: u32, file: u64) -> bool {
         self.says(node, file, self.errors.near)
     }
@@ -198,7 +198,7 @@ impl World {
         self.has(node, file) || part_of(1, node.into(), file) < errors
     }
 
-    /// Liars, for a liar to name.
+    /// Returns liars, for a liar to name.
     pub(crate) fn liars(&self) -> impl Iterator<Item = u32> {
         let all = self.liars.iter().enumerate();
         all.filter(|(_, liar)| **liar).map(|(node, _)| number(node))

@@ -1,4 +1,4 @@
-//! Who may be asked, and what is known of each before it is.
+//! The candidates of a search, and the hints about each before it is asked.
 
 use std::net::IpAddr;
 
@@ -10,7 +10,7 @@ use crate::planner::{Candidate, Hint, Target, Why};
 use node_base::{clock::now, sync::lock};
 
 impl Finder {
-    /// Our own peers, and those that had it.
+    /// Adds our own peers, and the recent holders.
     pub(super) fn begin_with(&mut self, peers: Vec<Destination>) {
         let mut holders = lock(&self.overlay.pointers).holders(&self.wanted, self.begun);
         let mut candidates = Vec::new();
@@ -40,7 +40,7 @@ impl Finder {
         }
     }
 
-    /// Whom a peer of ours knows, as far as its summary says so.
+    /// Adds the peers that one of our peers knows, as far as its summary lists them.
     fn name_beyond(&mut self, peer: &Destination, hint: Hint) {
         let is_asked = !matches!(hint, Hint::RuledOut | Hint::NoHandler);
         let summaries = lock(&self.overlay.summaries);
@@ -50,7 +50,7 @@ impl Finder {
         self.planner.named(peer, 1, beyond);
     }
 
-    /// What is known of a peer that is none of those who had it.
+    /// Returns the hint about a peer that is not a known holder.
     fn hint(&self, peer: &PeerUrl) -> Hint {
         let summaries = lock(&self.overlay.summaries);
         let hint = summaries.hint(peer, &self.question, self.begun);
@@ -66,7 +66,7 @@ impl Finder {
         }
     }
 
-    /// Whom a peer that was asked named; `from` is its address.
+    /// Adds the peers that an asked peer named; `from` is its address.
     pub(super) fn name_others(&mut self, by: &Target<Destination>, found: &Found, from: IpAddr) {
         let named = found.peers.iter().zip(0..);
         let named = named.filter_map(|(url, penalty)| {
@@ -87,8 +87,8 @@ impl Finder {
         self.planner.named(&by.peer, by.hops, named);
     }
 
-    /// Leaves out whom nobody may name from where it was named, all but the first URL of a
-    /// host and port, because the others would cost calls that are not made, and whoever is
+    /// Leaves out peers that are nearer than the one that named them, all but the first URL
+    /// of a host and port, because the others would cost calls that are not made, and peers
     /// named after [`NAMED_MAX`] others.
     fn may_be_asked(&mut self, named: Vec<Candidate<Destination>>) -> Vec<Candidate<Destination>> {
         let named = named.into_iter().filter(|candidate| {

@@ -1,4 +1,4 @@
-//! What a search found where, and how each call of it went.
+//! The steps of a search: the hits of each peer, and the end of each call.
 
 use std::time::{Duration, Instant};
 
@@ -7,17 +7,17 @@ use node_wire::{FindHit, FoundEnd, peer_url::PeerUrl};
 use crate::planner::{Target, Why};
 use node_transport::{CallError, Destination, TransportError};
 
-/// A peer and what it has.
+/// A peer and its hits.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Holder {
-    /// Who has it.
+    /// The peer that has it.
     pub peer: Destination,
-    /// What it has; the names are names of a share, or empty for content that
+    /// Its hits; the names are names of a share, or empty for content that
     /// was asked for by its digest.
     pub hits: Vec<FindHit>,
 }
 
-/// What one step of a search brought.
+/// The result of one step of a search.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Advance {
     /// A peer that has something.
@@ -31,23 +31,23 @@ pub enum Advance {
 /// A peer that was asked, and how that went so far.
 #[derive(Clone, Debug)]
 pub struct Step {
-    /// Who.
+    /// The URL of the peer.
     pub peer: PeerUrl,
     /// The peer that named it first; none for a peer of this node.
     pub named_by: Option<PeerUrl>,
-    /// Why it was asked.
+    /// The reason for asking it.
     pub why: Why,
-    /// How far away it is.
+    /// Its distance in hops, 1 for our own peers.
     pub hops: usize,
-    /// When it was asked.
+    /// The time when it was asked.
     pub begun: Instant,
     /// Time to its answer, or to its failure.
     pub took: Option<Duration>,
     /// Hits it gave.
     pub hits: usize,
-    /// How its answer ended, as far as it has.
+    /// The end of its answer, as far as it has one.
     pub end: FoundEnd,
-    /// Why it gave none, if it failed.
+    /// The error, if it failed.
     pub error: Option<CallError>,
 }
 
@@ -86,7 +86,7 @@ impl Step {
         })
     }
 
-    /// A peer of ours is asked with `query`.
+    /// Creates the step of a peer of ours that is asked with `query`.
     pub(crate) fn query(peer: PeerUrl, now: Instant) -> Step {
         Step {
             peer,

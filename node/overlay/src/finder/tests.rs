@@ -35,7 +35,7 @@ fn found(names: &[&str], peers: &[usize]) -> Found {
     }
 }
 
-/// Node 0 knows node 1; the nodes answer as `answers` says.
+/// Creates a network in which node 0 knows node 1; the nodes answer as `answers` says.
 fn network(answers: BTreeMap<usize, Found>) -> (Arc<Overlay>, MemoryTransport) {
     let transport = MemoryTransport::default();
     for (n, found) in answers {
@@ -186,7 +186,7 @@ fn answer_search(names: &[&str], request: &PeerRequest) -> Result<Vec<Bytes>, Tr
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_search_for_the_best_takes_all_pages_in_the_order_of_the_peer() {
+async fn a_search_for_the_best_takes_all_pages_in_order() {
     let (overlay, transport) = network(BTreeMap::new());
     transport.add(&url(1), |request| {
         let answer = answer_search(&["z", "a", "m"], &request);

@@ -20,7 +20,7 @@ fn url(text: &str) -> PeerUrl {
     PeerUrl::parse(text).unwrap()
 }
 
-/// A node that runs, and whom it called at which address.
+/// A node that runs, and its calls with their addresses.
 struct Node {
     overlay: Arc<Overlay>,
     transport: MemoryTransport,
@@ -51,7 +51,7 @@ impl Node {
         }
     }
 
-    /// A peer that answers `hello` after a time.
+    /// Adds a peer that answers `hello` after a time.
     fn peer(&self, peer: &PeerUrl, after: Duration) {
         let called = Arc::clone(&self.called);
         self.transport.add(peer, move |request| {
@@ -118,7 +118,7 @@ async fn names_of_one_address_cost_one_call_to_that_address() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_asks_waits_for_a_peer_that_is_being_met_and_not_for_one_that_waits_for_us() {
+async fn a_query_waits_for_meetings_but_not_for_its_history() {
     let node = Node::start();
     let peer = url("http://203.0.113.9:1/");
     node.peer(&peer, Duration::from_millis(700));
@@ -147,7 +147,7 @@ async fn who_asks_does_not_wait_long() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn after_a_partition_the_peers_of_the_other_side_are_found_again() {
+async fn after_a_partition_the_peers_of_the_other_side_return() {
     let node = Node::start();
     let others: Vec<_> = (1..=40)
         .map(|n| url(&format!("http://203.0.{n}.9:1/")))

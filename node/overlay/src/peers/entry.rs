@@ -1,4 +1,4 @@
-//! What is known of one peer.
+//! The entry of one peer in the table.
 
 use std::{
     net::IpAddr,
@@ -10,7 +10,7 @@ use node_wire::{dialect::Dialect, node_id::NodeId, peer_url::PeerUrl, scope::Sco
 use super::{INTRODUCTION_PAUSE_MAX, PAUSE, network::Network};
 use node_transport::{Destination, PeerKind, TARGET_PAUSE, Turn};
 
-/// How much of the reliability of a peer its last call is.
+/// The weight of the last call in the reliability of a peer, from 0 to 1.
 const LAST_CALL: f64 = 0.2;
 
 /// A latency that makes a peer worth half as much.
@@ -25,7 +25,7 @@ pub(super) const HELLO_PAUSES: [Duration; 4] = [
     Duration::from_secs(60),
 ];
 
-/// How a peer became known.
+/// The way in which a peer became known.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum KnownFrom {
     /// An option, a configuration file or a file of URLs.
@@ -63,60 +63,60 @@ impl KnownFrom {
     }
 }
 
-/// What is known of a peer.
+/// The state of one peer.
 #[derive(Clone, Debug)]
 pub struct PeerEntry {
     /// Its URL.
     pub url: PeerUrl,
     /// The dialect in which it answered, once it has.
     pub dialect: Option<Dialect>,
-    /// What kind of node it is, once it has answered.
+    /// The kind of node, once it has answered.
     pub kind: Option<PeerKind>,
-    /// How it became known.
+    /// The way in which it became known.
     pub source: KnownFrom,
     /// Failures in a row.
     pub failures: u32,
-    /// When it last answered.
+    /// The time of its last answer.
     pub last_answer: Option<SystemTime>,
     /// Time of its answer to the last introduction.
     pub latency: Option<Duration>,
-    /// Why its last call failed, while it is failing.
+    /// The error of its last call, while it is failing.
     pub last_error: Option<String>,
     /// Its address, once it was called there.
     pub address: Option<IpAddr>,
-    /// Who it has shown to be, now or to an earlier run.
+    /// Its proved identity, of this run or an earlier one.
     pub id: Option<NodeId>,
-    /// Who it says to be at another URL.
+    /// The identity of another URL that it says is its own too.
     pub(super) claimed: Option<NodeId>,
-    /// What it says that it can do.
+    /// The features that it announces.
     pub features: Vec<String>,
-    /// Whether the owner named it, now or to an earlier run.
+    /// True if the owner named it, in this run or an earlier one.
     pub is_chosen: bool,
-    /// The scope of the nearest stranger who named this URL; none if the owner did.
+    /// The scope of the nearest stranger that named this URL; none if the owner did.
     pub(super) namer: Option<Scope>,
     /// The part of its calls that it answered, the last ones counting most.
     reliability: f64,
     /// Not asked before this time.
     pub(super) retry_at: Option<Instant>,
-    /// When to introduce this node to it; `None` when that is done.
+    /// The time to introduce this node to it; `None` when that is done.
     pub(super) introduce_at: Option<Instant>,
-    /// Whether a stranger is why it is to be introduced, and which.
+    /// The stranger who caused its introduction, if it was one.
     pub(super) named_by: Option<Stranger>,
-    /// Whether that is being done.
+    /// True while an introduction to it is running.
     pub(super) is_introducing: bool,
-    /// Whether it has answered, and is just asked who it is.
+    /// True if it has answered, and its proof of identity is awaited.
     pub(super) is_proving: bool,
     pub(super) introductions: u32,
-    /// When it became known.
+    /// The time when it became known.
     pub(super) known_at: Instant,
     /// Order in which peers became known, to make room for newer ones.
     pub(crate) since: u64,
 }
 
-/// What an introduction to a peer brought.
+/// The result of an introduction to a peer.
 #[derive(Clone, Debug)]
 pub struct Met {
-    /// What kind of node it is.
+    /// The kind of node.
     pub kind: PeerKind,
     /// The dialect in which it answered, if that was seen.
     pub dialect: Option<Dialect>,
@@ -124,13 +124,13 @@ pub struct Met {
     pub latency: Duration,
     /// The address at which it was called, if that was chosen.
     pub address: Option<IpAddr>,
-    /// Who it has shown to be.
+    /// Its proved identity.
     pub id: Option<NodeId>,
-    /// What it says that it can do.
+    /// The features that it announces.
     pub features: Vec<String>,
 }
 
-/// Somebody who named a peer; the address, if it is known.
+/// A stranger that named a peer; the address, if it is known.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Stranger(pub Option<IpAddr>);
 
@@ -146,20 +146,20 @@ impl KnownFrom {
         }
     }
 
-    /// Whether the owner named the peer in this run.
+    /// Returns true if the owner named the peer in this run.
     #[must_use]
     pub fn is_owner(self) -> bool {
         matches!(self, KnownFrom::Settings | KnownFrom::Owner)
     }
 
-    /// The scope of who named `url` from the address `by`; none for the owner. What
-    /// comes without an address is held to what the URL says.
+    /// Returns the scope of the peer at the address `by` that named `url`; none for the owner.
+    /// Without an address, the scope of the URL counts.
     pub(super) fn namer(self, url: &PeerUrl, by: Option<IpAddr>) -> Option<Scope> {
         let scope = || by.map_or_else(|| Scope::of_host(url), Scope::of_source);
         (!self.is_owner()).then(scope)
     }
 
-    /// Whether this owner chose the peer, or it proved itself to an earlier run.
+    /// Returns true if this owner chose the peer, or it proved itself to an earlier run.
     #[must_use]
     pub fn is_trusted(self) -> bool {
         matches!(
@@ -198,7 +198,7 @@ impl PeerEntry {
         }
     }
 
-    /// How it is called.
+    /// Returns the destination for calls to it.
     #[must_use]
     pub fn destination(&self) -> Destination {
         match self.namer {
@@ -207,32 +207,32 @@ impl PeerEntry {
         }
     }
 
-    /// Whether this node has met it: the owner named it, or it has shown who it is. Only
-    /// then it is told what the owner looks for.
+    /// Returns true if the owner named it, or it has proved its identity. Only
+    /// then it learns what the owner looks for.
     #[must_use]
     pub fn is_met(&self) -> bool {
         self.is_chosen || self.id.is_some()
     }
 
-    /// Whether it is one of the chapter, which cannot show who it is.
+    /// Returns true if it is a peer of the chapter, which cannot prove its identity.
     #[must_use]
     pub fn is_of_chapter(&self) -> bool {
         self.kind == Some(PeerKind::Book)
     }
 
-    /// Whether the owner named this URL.
+    /// Returns true if the owner named this URL.
     #[must_use]
     pub fn is_named_by_owner(&self) -> bool {
         self.namer.is_none()
     }
 
-    /// How it is called because a stranger named it.
+    /// Returns the destination for a call that a stranger's introduction causes.
     pub(super) fn heard_of(&self) -> Destination {
         let scope = self.namer.unwrap_or(Scope::Machine);
         Destination::heard(self.url.clone(), scope)
     }
 
-    /// Whether it counts: a stranger's word alone makes no peer, its answer does.
+    /// Returns true if it counts: a stranger's word alone makes no peer, its answer does.
     #[must_use]
     pub fn counts(&self) -> bool {
         self.source.is_trusted() || self.last_answer.is_some()
@@ -244,18 +244,18 @@ impl PeerEntry {
         self.last_answer.is_none() || self.failures > 0
     }
 
-    /// Whether this node is to be introduced to it now.
+    /// Returns true if this node is to be introduced to it now.
     #[must_use]
     pub fn is_due(&self, now: Instant) -> bool {
         !self.is_introducing && self.introduce_at.is_some_and(|at| at <= now)
     }
 
-    /// Whether it has shown to be this node, or says so.
+    /// Returns true if it has proved or claims the identity `id`.
     pub(super) fn is_or_claims(&self, id: NodeId) -> bool {
         self.id == Some(id) || self.claimed == Some(id)
     }
 
-    /// The peer is also the one that is known as `other`.
+    /// Takes over the entry of the same peer that is known as `other`.
     pub(super) fn takes_over(&mut self, other: &PeerEntry) {
         self.is_chosen |= other.is_chosen;
         if other.source.is_trusted() && !self.source.is_trusted() {
@@ -263,7 +263,7 @@ impl PeerEntry {
         }
     }
 
-    /// Which call to it is next, as far as strangers cause it.
+    /// Returns the turn of the next call to it, as far as strangers cause it.
     pub(super) fn turn(&self) -> Turn {
         if self.counts() || self.introductions == 0 {
             Turn::First
@@ -272,19 +272,19 @@ impl PeerEntry {
         }
     }
 
-    /// What it is worth to ask it: more is better, from 0 to 1.
+    /// Returns its rank among the peers to ask, from 0 to 1; more is better.
     #[must_use]
     pub fn score(&self) -> f64 {
         let seconds = self.latency.map_or(SLOW, |latency| latency.as_secs_f64());
         self.reliability * SLOW / (SLOW + seconds)
     }
 
-    /// The network it is in, if it is one in which peers are counted.
+    /// Returns the network it is in, if it is one in which peers are counted.
     pub(super) fn network(&self) -> Option<Network> {
         self.address.or_else(|| self.url.ip()).and_then(Network::of)
     }
 
-    /// It was named again. An owner who names it makes it more than a stranger.
+    /// Notes that it was named again. An owner who names it makes it more than a stranger.
     /// A stranger who names it when it does not answer says that it may be there
     /// again, which is looked into once.
     pub(super) fn named_again(&mut self, source: KnownFrom, by: Stranger, now: Instant) {
@@ -315,7 +315,7 @@ impl PeerEntry {
         self.rate(1.0);
     }
 
-    /// It was reached, and its call brought nothing.
+    /// Notes that it was reached, and its call brought nothing.
     pub(super) fn unreadable(&mut self, error: &str) {
         self.last_error = Some(error.to_owned());
         self.rate(0.0);
@@ -328,7 +328,7 @@ impl PeerEntry {
         self.rate(0.0);
     }
 
-    /// An introduction failed. It is tried again after a growing pause, a
+    /// Notes that an introduction failed. It is tried again after a growing pause, a
     /// stranger's candidate a few times only. Says whether it stays.
     pub(super) fn not_introduced(&mut self, error: &str, now: Instant) -> bool {
         self.is_introducing = false;
@@ -360,7 +360,7 @@ impl PeerEntry {
         self.named_by = None;
     }
 
-    /// Whether what was met at the URL is somebody else than before.
+    /// Returns true if the node met at the URL has another identity than the one before.
     pub(super) fn is_another(&self, met: &Met) -> bool {
         self.id.is_some_and(|id| match met.id {
             Some(new) => new != id,

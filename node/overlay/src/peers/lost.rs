@@ -1,9 +1,9 @@
 //! Peers that were dropped because they could not be reached.
 //!
-//! When a network falls apart, each side drops the other one. So whoever was a peer is
+//! When a network falls apart, each side drops the other one. So every dropped peer is
 //! called again: after a minute, and each time in vain after a pause twice as long, up
-//! to [`LOST_PAUSE_MAX`]. Who was away for some time is found again after that time once
-//! more at most, and after ten minutes at the latest.
+//! to [`LOST_PAUSE_MAX`]. A peer that was away for some time is found again after at most
+//! that time once more, and after ten minutes at the latest.
 //!
 //! # Invariants
 //! - At most [`LOST_MAX`] are kept, the oldest make room; each for [`LOST_FOR`].
@@ -22,7 +22,7 @@ use node_transport::TARGET_PAUSE;
 /// Most lost peers.
 pub const LOST_MAX: usize = 256;
 
-/// How long a lost peer is looked for.
+/// The time for which a lost peer is called again.
 pub const LOST_FOR: Duration = Duration::from_secs(24 * 3_600);
 
 /// Longest pause between two calls to it.
@@ -33,9 +33,9 @@ pub const LOST_PAUSE_MAX: Duration = Duration::from_secs(600);
 pub struct Lost {
     /// Its URL.
     pub url: PeerUrl,
-    /// Who it had shown to be.
+    /// The identity that it had proved.
     pub id: Option<NodeId>,
-    /// Whether the owner had named it.
+    /// True if the owner had named it.
     pub is_chosen: bool,
     /// The scope of the stranger who had named it; none for the owner.
     pub namer: Option<Scope>,
@@ -49,7 +49,7 @@ pub struct Lost {
 pub(super) struct LostPeers(VecDeque<Lost>);
 
 impl LostPeers {
-    /// A peer was dropped.
+    /// Keeps a peer that was dropped.
     pub(super) fn lose(&mut self, peer: &PeerEntry, now: Instant) {
         self.found(&peer.url);
         if self.0.len() >= LOST_MAX {
@@ -66,14 +66,14 @@ impl LostPeers {
         });
     }
 
-    /// A peer answered, or is not to be looked for. Says whether it was lost.
+    /// Forgets a peer that answered, or is not to be looked for. Returns true if it was lost.
     pub(super) fn found(&mut self, url: &PeerUrl) -> bool {
         let before = self.0.len();
         self.0.retain(|lost| !lost.url.same_peer(url));
         self.0.len() < before
     }
 
-    /// Those to call now.
+    /// Returns the peers to call now, and plans the next call to each.
     pub(super) fn due(&mut self, now: Instant) -> Vec<Lost> {
         self.0.retain(|lost| now < lost.since + LOST_FOR);
         let due = self.0.iter_mut().filter(|lost| lost.call_at <= now);
@@ -85,7 +85,7 @@ impl LostPeers {
         due.collect()
     }
 
-    /// When the next one is to be called.
+    /// Returns the time of the next call.
     pub(super) fn next(&self) -> Option<Instant> {
         self.0.iter().map(|lost| lost.call_at).min()
     }

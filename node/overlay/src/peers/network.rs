@@ -8,13 +8,13 @@ use node_wire::scope::Scope;
 /// strangers can make known.
 pub const NETWORK_MAX: usize = 8;
 
-/// What one owner has easily: 256 addresses of IPv4 or a site of IPv6 on the Internet, and
+/// The addresses that one owner gets easily: 256 of IPv4 or a site of IPv6 on the Internet, and
 /// one host in a local network, an address of IPv4 or a /64 of IPv6.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) struct Network(IpAddr);
 
 impl Network {
-    /// The network of an address; none for this machine, on which many nodes are nothing
+    /// Returns the network of an address; none for this machine, on which many nodes are nothing
     /// special.
     pub(super) fn of(address: IpAddr) -> Option<Network> {
         let (v4, v6) = match Scope::of_address(address) {

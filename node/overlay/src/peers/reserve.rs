@@ -1,4 +1,4 @@
-//! Who takes the place of a peer that leaves: those that others named, and those that
+//! Replacements for a peer that leaves: those that others named, and those that
 //! were lost and may be there again.
 
 use std::{net::IpAddr, time::Instant};
@@ -31,7 +31,7 @@ impl PeerTable {
         None
     }
 
-    /// Those that were dropped, are looked for, and are not in the table.
+    /// Returns the peers that were dropped, are looked for, and are not in the table.
     pub fn lost(&self) -> impl Iterator<Item = &Lost> {
         let lost = self.lost.iter();
         lost.filter(|lost| self.get(&lost.url).is_none())

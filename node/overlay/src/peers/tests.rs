@@ -23,7 +23,7 @@ fn met(kind: PeerKind, latency: Duration, address: Option<IpAddr>) -> Met {
     }
 }
 
-/// A peer that a stranger named and that answered.
+/// Adds a peer that a stranger named and that answered.
 fn known(table: &mut PeerTable, n: usize, now: Instant) {
     table.add(&url(n), KnownFrom::Hello, now);
     table.introduced(&url(n), met(PeerKind::Sixhop, PAUSE, None), now);
@@ -52,7 +52,7 @@ fn adding_twice_or_adding_ourselves_changes_nothing() {
 }
 
 #[test]
-fn the_third_failure_drops_a_peer_and_an_answer_forgives_the_first_two() {
+fn the_third_failure_drops_a_peer_and_an_answer_resets_them() {
     let (mut table, now) = table();
     table.add(&url(1), KnownFrom::Settings, now);
     assert!(!table.failed(&url(1), "refused", now));
@@ -91,7 +91,7 @@ fn a_peer_that_failed_rests_and_longer_each_time() {
 }
 
 #[test]
-fn a_hello_of_a_resting_peer_has_it_called_and_its_answer_ends_its_rest() {
+fn a_hello_of_a_resting_peer_has_it_called_and_ends_its_rest() {
     let (mut table, now) = table();
     known(&mut table, 1, now);
     table.failed(&url(1), "refused", now);
@@ -118,7 +118,7 @@ fn peers_of_the_history_are_not_asked_however_they_are_written() {
 }
 
 #[test]
-fn those_that_answered_are_asked_first_and_those_that_failed_last() {
+fn peers_that_answered_come_first_and_failed_ones_last() {
     let (mut table, now) = table();
     for n in 1..=3 {
         table.add(&url(n), KnownFrom::Settings, now);
@@ -129,7 +129,7 @@ fn those_that_answered_are_asked_first_and_those_that_failed_last() {
 }
 
 #[test]
-fn a_full_table_keeps_peers_that_count_and_forgets_the_oldest_candidate() {
+fn a_full_table_forgets_the_oldest_candidate_first() {
     let (mut table, now) = table();
     table.add(&url(1), KnownFrom::Settings, now);
     known(&mut table, 2, now);
@@ -149,7 +149,7 @@ fn a_full_table_keeps_peers_that_count_and_forgets_the_oldest_candidate() {
 }
 
 #[test]
-fn a_candidate_is_asked_nothing_and_not_saved_before_it_has_answered() {
+fn a_candidate_is_neither_asked_nor_saved_before_it_answers() {
     let (mut table, now) = table();
     table.add(&url(1), KnownFrom::Hello, now);
     assert!(table.to_ask(&[], now).is_empty());
@@ -248,7 +248,7 @@ fn an_owner_makes_a_candidate_a_peer() {
 }
 
 #[test]
-fn candidates_are_waited_for_while_they_are_met_for_the_first_time() {
+fn candidates_are_waited_for_during_their_first_meeting() {
     let (mut table, now) = table();
     let patience = Duration::from_secs(1);
     table.add(&url(1), KnownFrom::Hello, now);
@@ -285,7 +285,7 @@ fn strangers_make_few_peers_of_one_network_known() {
 }
 
 #[test]
-fn the_active_view_is_mixed_and_has_nobody_who_fails_or_does_not_count() {
+fn the_active_view_is_mixed_and_has_only_working_peers() {
     let (mut table, now) = table();
     for n in 1..=40 {
         known(&mut table, n, now);
@@ -304,7 +304,7 @@ fn the_active_view_is_mixed_and_has_nobody_who_fails_or_does_not_count() {
 }
 
 #[test]
-fn a_steady_view_has_the_oldest_stays_as_it_is_and_is_another_at_each_node() {
+fn a_steady_view_keeps_the_oldest_and_differs_at_each_node() {
     let view = |peers: std::ops::Range<u64>, node: u64| {
         let lot = |peer: &u64| (peer * 2_654_435_761 + node * 40_503) % 1_000_003;
         steady(peers, 64, |peer| *peer, lot)
@@ -428,7 +428,7 @@ fn what_the_owner_removed_comes_back_for_the_owner_or_later() {
     assert_eq!(table.add(&url(2), KnownFrom::Hello, later), Added::New);
 }
 
-/// When a peer that was lost at `now` is called, until `until`; it never answers.
+/// Returns the times at which a peer that was lost at `now` is called, until `until`; it never answers.
 fn looked_for(table: &mut PeerTable, now: Instant, until: Duration) -> Vec<u64> {
     let mut calls = Vec::new();
     for second in 0..until.as_secs() {
@@ -482,7 +482,7 @@ fn a_lost_peer_that_answers_is_a_peer_again_and_is_who_it_was() {
 }
 
 #[test]
-fn who_the_owner_removed_is_not_looked_for_and_lost_peers_have_an_end() {
+fn removed_peers_are_not_looked_for_and_lost_ones_expire() {
     let (mut table, now) = table();
     known(&mut table, 1, now);
     lose(&mut table, 1, now);
@@ -527,7 +527,7 @@ fn what_the_owner_names_displaces_what_strangers_named() {
 }
 
 #[test]
-fn strangers_make_known_a_few_peers_of_one_host_of_a_local_network() {
+fn strangers_name_few_peers_of_one_host_of_a_local_network() {
     let (mut table, now) = table();
     let at = |host: &str, port: usize| PeerUrl::parse(&format!("http://{host}:{port}/")).unwrap();
     let mut named = |host: &str, most: usize| {
@@ -553,7 +553,7 @@ fn strangers_make_known_a_few_peers_of_one_host_of_a_local_network() {
 }
 
 #[test]
-fn a_peer_is_met_when_it_has_shown_who_it_is_or_the_owner_named_it() {
+fn a_peer_is_met_when_it_proves_its_id_or_the_owner_named_it() {
     let (mut table, now) = table();
     let met = |id| Met {
         kind: PeerKind::Sixhop,
@@ -579,7 +579,7 @@ fn a_peer_is_met_when_it_has_shown_who_it_is_or_the_owner_named_it() {
     assert!(is_met(&table));
     table.add(&url(2), KnownFrom::Owner, now);
     assert!(table.get(&url(2)).unwrap().is_met());
-    // One that an earlier run saved may be of the chapter, or show who it is.
+    // A peer that an earlier run saved may be of the chapter, or prove its identity.
     table.add(&url(3), KnownFrom::Saved, now);
     assert_eq!(table.meeting(&[], false, patience, now), None);
     assert_eq!(

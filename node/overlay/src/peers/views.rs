@@ -1,13 +1,13 @@
 //! Views of the table: the peers that are asked first, and the rest.
 //!
 //! The *active view* is small and mixed: the peers worth most, those known for
-//! longest, and some drawn at random, so that neither whoever answers fastest nor
-//! whoever came last can make up all of it. The *reserve* is everybody else:
+//! longest, and some drawn at random, so that neither the peers that answer fastest nor
+//! those that came last can make up all of it. The *reserve* is everybody else:
 //! candidates that have not answered, and peers that take the places of those
 //! that leave.
 //!
-//! The active view is what is told to others: it is drawn anew each time. Whose
-//! summaries are kept has to stay the same, because a summary is a whole filter and
+//! The active view is announced to others; it is drawn again each time. The peers whose
+//! summaries are kept have to stay the same, because a summary is a whole filter and
 //! later only what changed; that is the [`steady`] view. It is another one at each
 //! node, so that with many peers everybody's files are known to somebody. Searches ask
 //! those worth most first, among peers of which nothing else is known
@@ -31,7 +31,7 @@ const OLDEST: usize = 4;
 /// Of a steady view, one in so many is of those known for longest.
 const OLDEST_PART: usize = 4;
 
-/// The steady view, at most `most` of the `peers`: those known for longest, whom nobody
+/// Returns the steady view, at most `most` of the `peers`: those known for longest, whom nobody
 /// who comes later can displace, and of the others those with the lowest lot. `age` is
 /// the less the longer a peer is known; `lot` is the same each time, and differs from
 /// node to node.
@@ -53,7 +53,7 @@ pub fn steady<P>(
     view
 }
 
-/// The active view. `draw(n)` gives a number below `n`.
+/// Returns the active view. `draw(n)` gives a number below `n`.
 pub fn active(
     peers: impl IntoIterator<Item = PeerEntry>,
     mut draw: impl FnMut(usize) -> usize,

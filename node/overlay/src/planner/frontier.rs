@@ -1,4 +1,4 @@
-//! Who was heard of: those that wait, in order, and those that do not.
+//! The peers that a search heard of: those that wait, in order, and the others.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -11,7 +11,7 @@ use super::{
 /// have their turn.
 const WAITING_FACTOR: usize = 2;
 
-/// What becomes of a peer.
+/// The state of a peer that was heard of.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Standing {
     /// It is asked, or was. So are we ourselves.
@@ -34,7 +34,7 @@ struct Waiting<P> {
     is_ours: bool,
 }
 
-/// What is known of a peer that was heard of.
+/// The record of a peer that was heard of.
 #[derive(Debug)]
 struct Known {
     standing: Standing,
@@ -67,7 +67,7 @@ impl<P: Peer> Waiting<P> {
 }
 
 impl<P: Peer> Frontier<P> {
-    /// Nobody, but for `ourselves`, who are not asked.
+    /// Creates an empty frontier, but for `ourselves`, who are not asked.
     pub(super) fn new(ourselves: P::Key, budget: usize) -> Frontier<P> {
         let standing = Standing::Asked;
         Frontier {
@@ -83,13 +83,13 @@ impl<P: Peer> Frontier<P> {
         self.known.contains_key(key)
     }
 
-    /// The stage of the first that waits.
+    /// Returns the stage of the first that waits.
     pub(super) fn first(&self) -> Option<Stage> {
         let ((rank, _), _) = self.waiting.first_key_value()?;
         Some(rank.stage)
     }
 
-    /// The first that waits; it does not any more.
+    /// Returns the first that waits; it does not any more.
     pub(super) fn take_first(&mut self) -> Option<Target<P>> {
         let ((rank, _), waiting) = self.waiting.pop_first()?;
         if let Some(known) = self.known.get_mut(&waiting.peer.key()) {
@@ -105,9 +105,9 @@ impl<P: Peer> Frontier<P> {
         })
     }
 
-    /// Somebody was heard of. What is known of a peer already changes only if it
+    /// Adds a peer that was heard of. One that is known already changes only if it
     /// is asked sooner for it. That its own summary says no is known better here
-    /// than by whoever only names it.
+    /// than by a peer that only names it.
     pub(super) fn put(&mut self, peer: P, by: &Origin<'_, P>, hops: usize, standing: Standing) {
         let key = peer.key();
         let Some(known) = self.known.get(&key) else {
@@ -145,7 +145,7 @@ impl<P: Peer> Frontier<P> {
         self.settle(waiting, standing, order);
     }
 
-    /// Nobody believes any more what the peer with this key says of others.
+    /// Stops believing what the peer with this key says of others.
     pub(super) fn demote(&mut self, by: &P::Key) {
         let is_claim = |rank: &Rank, waiting: &Waiting<P>| {
             rank.is_claim() && waiting.named_by.as_ref().is_some_and(|p| p.key() == *by)
@@ -161,7 +161,7 @@ impl<P: Peer> Frontier<P> {
         }
     }
 
-    /// Who was heard of and not asked. Who still waits is left.
+    /// Returns the numbers of peers heard of and not asked. Those that still wait are `left`.
     pub(super) fn passed_over(&self) -> PassedOver {
         let mut passed = self.passed_over;
         let unlikely = |rank: &Rank| rank.stage == Stage::Unlikely;

@@ -1,23 +1,23 @@
-//! In which order peers are asked.
+//! The order in which peers are asked.
 
-/// What is known of a peer before it is asked.
+/// The hint about a peer before it is asked.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Hint {
-    /// It had this, or somebody who should know says so of it by name.
+    /// It had this, or a trusted source says so of it by name.
     Pointer,
-    /// A summary of what it has says that it has this.
+    /// A summary of it says that it has this.
     Match,
     /// Nothing decides.
     Open,
     /// Nothing decides, and it said no a moment ago.
     Missed,
-    /// A summary of what it has says that it does not have this.
+    /// A summary of it says that it does not have this.
     RuledOut,
     /// It does not have the handler that is asked.
     NoHandler,
 }
 
-/// Why a peer is asked.
+/// The reason for asking a peer.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Why {
     /// It had this not long ago.
@@ -37,12 +37,12 @@ pub enum Why {
     Query,
 }
 
-/// When in a search a peer is asked.
+/// The stage of a search in which a peer is asked.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub(super) enum Stage {
     /// There is reason to think that it has this.
     Likely,
-    /// It may have this, or lead to somebody who does.
+    /// It may have this, or lead to a holder.
     Wide,
     /// There is reason to think that it does not.
     Unlikely,
@@ -61,7 +61,7 @@ pub(super) struct Rank {
 }
 
 impl Rank {
-    /// The place of a peer that waits. Whoever may not be asked has none.
+    /// Returns the rank of a peer that waits.
     pub(super) fn of(hint: Hint, is_named: bool, hops: usize, penalty: u32) -> Rank {
         let (stage, looseness) = match hint {
             Hint::Pointer => (Stage::Likely, 0),
@@ -79,7 +79,7 @@ impl Rank {
         }
     }
 
-    /// The same peer, if nobody says any more that it has this.
+    /// Returns the rank of the same peer, if nobody says any more that it has this.
     pub(super) fn demoted(self) -> Rank {
         Rank {
             stage: Stage::Wide,

@@ -1,26 +1,26 @@
-//! How far a search goes.
+//! The reach of a search: its stages, calls and time.
 
 use std::time::Duration;
 
 use super::rank::Stage;
 
-/// Whom a search asks.
+/// The peers that a search asks.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub enum Reach {
     /// Only those that had it, or whose summaries say that they have it.
     Quick,
-    /// Those, and if they have not enough also those that may have it or lead to
+    /// Those of `Quick`, and if they have not enough also peers that may have it or lead to
     /// others.
     #[default]
     Normal,
-    /// Everybody that can be reached, those whose summaries say no last.
+    /// All nodes that can be reached, those whose summaries say no last.
     Sure,
 }
 
 /// The bounds of one search.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Whom it asks.
+    /// The peers that it asks.
     pub reach: Reach,
     /// Most peers that it asks.
     pub budget: usize,
@@ -30,7 +30,7 @@ pub struct Limits {
     pub time: Duration,
     /// Hits after which it does not widen.
     pub enough: usize,
-    /// Peers asked in vain after which what is searched for seems rare.
+    /// Peers asked in vain after which a file seems rare.
     pub rare_after: usize,
 }
 
@@ -43,7 +43,7 @@ impl Reach {
         }
     }
 
-    /// The bounds of a search that goes so far and wants so many hits.
+    /// Returns the bounds of a search that goes so far and wants so many hits.
     #[must_use]
     pub fn limits(self, enough: usize) -> Limits {
         let (budget, more, seconds) = match self {

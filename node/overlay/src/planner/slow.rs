@@ -1,4 +1,4 @@
-//! When a call is slow: it goes on, but nobody waits for it any more.
+//! The time after which a call is slow: it goes on, but nobody waits for it any more.
 //!
 //! Where peers answer within a few milliseconds, one that does not after a fifth of
 //! a second is gone or busy, and waiting for each such peer half a second uses up the
@@ -15,17 +15,17 @@ pub const SLOW_FACTOR: u32 = 4;
 /// Shortest time after which a call is slow.
 pub const SLOW_AFTER_MIN: Duration = Duration::from_millis(200);
 
-/// How much of the usual time the last call is: one in so many.
+/// The weight of the last call in the usual time: one in so many.
 const LAST_CALL: u32 = 4;
 
-/// What the calls of one search say of when one is slow.
+/// The usual time of the calls of one search, from which follows when one is slow.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct SlowAfter {
     usual: Option<Duration>,
 }
 
 impl SlowAfter {
-    /// A call took so long. One that nobody waited for says nothing of the others.
+    /// Notes the time of a call. One that nobody waited for says nothing of the others.
     pub(super) fn note(&mut self, took: Duration) {
         if took < SLOW_AFTER {
             self.usual = Some(match self.usual {
@@ -35,7 +35,7 @@ impl SlowAfter {
         }
     }
 
-    /// After what time a call is slow.
+    /// Returns the time after which a call is slow.
     pub(super) fn time(self) -> Duration {
         self.usual.map_or(SLOW_AFTER, |usual| {
             (usual * SLOW_FACTOR).clamp(SLOW_AFTER_MIN, SLOW_AFTER)

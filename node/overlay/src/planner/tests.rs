@@ -1,4 +1,4 @@
-//! What a search asks, in which order, and where it ends.
+//! Tests of the order of calls of a search, and of its end.
 
 use std::collections::HashSet;
 
@@ -29,13 +29,13 @@ fn all(peers: impl IntoIterator<Item = u32>, hint: Hint) -> Vec<Candidate<u32>> 
     peers.map(|peer| candidate(peer, hint)).collect()
 }
 
-/// A search of node 0.
+/// Returns a search of node 0.
 fn planner(reach: Reach, enough: usize) -> (Planner<u32>, Instant) {
     let now = Instant::now();
     (Planner::new(&0, reach.limits(enough), now), now)
 }
 
-/// Asks one after the other; nobody has anything. Says who was asked, and why.
+/// Asks one after the other; nobody has anything. Returns the peers that were asked, and the reasons.
 fn ask_all(planner: &mut Planner<u32>, now: Instant) -> Vec<(u32, Why)> {
     let mut asked = Vec::new();
     while let Some(target) = planner.next(now) {
@@ -112,7 +112,7 @@ fn where_others_answer_at_once_a_call_is_slow_sooner() {
     assert_eq!(planner.next(now), None);
     assert_eq!(planner.look_again_at(now), Some(now + SLOW_AFTER_MIN));
     let second = planner.next(now + SLOW_AFTER_MIN).unwrap();
-    // That nobody answers quickly is no reason to wait for longer than before.
+    // A lack of quick answers does not make the wait longer than before.
     planner.ended(&second, now + SLOW_AFTER * 4);
     assert_eq!(planner.slow_after.time(), SLOW_AFTER_MIN);
 }
@@ -127,7 +127,7 @@ fn a_slow_holder_is_not_waited_for() {
 }
 
 #[test]
-fn a_full_mesh_whose_summaries_say_no_is_not_asked_unless_to_be_sure() {
+fn a_full_mesh_that_says_no_is_asked_only_by_a_sure_search() {
     for (reach, calls) in [(Reach::Quick, 0), (Reach::Normal, 0), (Reach::Sure, 9)] {
         let (mut planner, now) = planner(reach, 1);
         planner.add(all(1..10, Hint::RuledOut));
@@ -142,7 +142,7 @@ fn a_full_mesh_whose_summaries_say_no_is_not_asked_unless_to_be_sure() {
 }
 
 #[test]
-fn as_long_as_nothing_is_found_some_more_likely_peers_are_asked_and_no_others() {
+fn before_the_first_hit_only_likely_peers_exceed_the_budget() {
     let Limits { budget, more, .. } = Reach::Normal.limits(1);
     let many = u32::try_from(2 * budget).unwrap();
     for (hint, found, asked) in [
@@ -257,7 +257,7 @@ fn answers() -> impl Strategy<Value = Answers> {
 }
 
 proptest! {
-    /// Whatever peers say: nobody is asked twice, within the budget and the time,
+    /// Checks for any answers: no peer is asked twice, within the budget and the time,
     /// a likelier one always before a less likely one, and all are counted.
     #[test]
     fn a_search_keeps_its_bounds(answers in answers(), reach in reach(), slow in 1..5_u32) {

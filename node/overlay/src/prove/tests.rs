@@ -20,7 +20,7 @@ fn url(n: usize) -> PeerUrl {
     PeerUrl::parse(&format!("http://127.0.0.1:{}/", 10_000 + n)).unwrap()
 }
 
-/// What passes between two nodes may be looked at and changed on its way.
+/// A function that may change an answer on its way between two nodes.
 type Meddle = fn(&mut Introduced);
 
 struct World {
@@ -36,14 +36,14 @@ impl World {
         }
     }
 
-    /// A node that lives, and answers, at `url(n)`.
+    /// Returns a node that lives, and answers, at `url(n)`.
     fn node(&self, n: usize) -> Arc<Overlay> {
         let node = self.caller(n);
         self.serve(n, &node, |_| ());
         node
     }
 
-    /// A node that says that it lives at `url(n)`.
+    /// Returns a node that says that it lives at `url(n)`.
     fn caller(&self, n: usize) -> Arc<Overlay> {
         let counters = Arc::new(Counters::default());
         let client = Client::new(Arc::new(self.transport.clone()), Arc::clone(&counters));
@@ -118,7 +118,7 @@ async fn an_answer_that_is_passed_on_from_elsewhere_proves_nothing() {
 }
 
 #[tokio::test]
-async fn an_answer_that_says_something_else_than_it_signs_proves_nothing() {
+async fn an_answer_that_differs_from_what_it_signs_proves_nothing() {
     let world = World::new();
     let (a, b) = (world.node(1), world.node(2));
     let meddled: [Meddle; 3] = [
@@ -267,7 +267,7 @@ async fn somebody_else_at_a_known_url_is_said() {
 }
 
 #[tokio::test]
-async fn outsiders_of_a_private_network_learn_who_a_node_is_and_no_more() {
+async fn outsiders_of_a_private_network_learn_only_the_identity() {
     let world = World::new();
     let transport = Arc::new(world.transport.clone());
     let client = Client::new(transport, Arc::default());

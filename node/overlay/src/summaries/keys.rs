@@ -1,4 +1,4 @@
-//! The keys of filters: what of a file is in a summary.
+//! The keys of a file in filters.
 //!
 //! On the first level the full name (`n:`), its last part (`l:`), its words in lower
 //! case (`w:`), and the digest (`d:`, hex). On the second all pieces of two and of
@@ -6,27 +6,27 @@
 
 use node_wire::{Digest, filter::hash};
 
-/// The key of a file by its full name.
+/// Returns the key of a file by its full name.
 pub fn full_name(name: &str) -> u64 {
     hash(&format!("n:{name}"))
 }
 
-/// The key of a file by the last part of its name.
+/// Returns the key of a file by the last part of its name.
 pub fn last_part(part: &str) -> u64 {
     hash(&format!("l:{part}"))
 }
 
-/// The key of a word, in lower case.
+/// Returns the key of a word, in lower case.
 pub fn word(word: &str) -> u64 {
     hash(&format!("w:{word}"))
 }
 
-/// The key of content.
+/// Returns the key of content.
 pub fn digest(digest: &Digest) -> u64 {
     hash(&format!("d:{digest}"))
 }
 
-/// The keys of the first level of a name.
+/// Calls `add` with the keys of the first level of a name.
 pub fn of_name(name: &str, add: &mut impl FnMut(u64)) {
     add(full_name(name));
     add(last_part(name.rsplit('/').next().unwrap_or(name)));
@@ -37,7 +37,7 @@ pub fn of_name(name: &str, add: &mut impl FnMut(u64)) {
         .for_each(|text| add(word(text)));
 }
 
-/// The keys of the second level of a name or of a text in it, in lower case, and folded
+/// Calls `add` with the keys of the second level of a name or of a text in it, in lower case, folded
 /// where that is something else. A text of one letter has none.
 pub fn grams(lower: &str, add: &mut impl FnMut(u64)) {
     pieces(lower, add);

@@ -1,6 +1,6 @@
 //! Asking peers for their summaries.
 //!
-//! Each peer of our kind holds one call open until its summary changes, so that what
+//! Each Sixhop peer holds one call open until its summary changes, so that what
 //! is known here is seldom older than a second. If there are more than
 //! [`SUMMARIES_MAX`], the [`steady`] view is asked.
 
@@ -33,7 +33,7 @@ const PAUSE_FAILED: Duration = Duration::from_secs(5);
 /// The same for a peer that does not know the call.
 const PAUSE_UNKNOWN: Duration = Duration::from_secs(600);
 
-/// Longest time without a look at who our peers are.
+/// Longest time without a look at the table of peers.
 const LOOK_EVERY: Duration = Duration::from_secs(30);
 
 type Reply = Result<Answered<Summary>, CallError>;
@@ -49,10 +49,10 @@ struct Polled {
 pub struct Poller {
     overlay: Arc<Overlay>,
     calls: FuturesUnordered<BoxFuture<'static, Polled>>,
-    /// When each peer is asked next; those that are being asked are not here.
+    /// The time of the next question to each peer; those that are being asked are not here.
     due: HashMap<String, Instant>,
     asked: HashMap<String, Destination>,
-    /// What draws the lots of peers, when there are too many; nobody else knows it.
+    /// The hasher that draws lots among peers, when there are too many; its seed is secret.
     lots: RandomState,
 }
 

@@ -1,4 +1,4 @@
-//! What a summary says to a question.
+//! The answer of a summary to a question.
 //!
 //! It can say *no* to the name of a file and, if all digests are in it, to a digest.
 //! To a query whose handler gives keys ([`SummaryKeys`]), as `name:` does, it can say
@@ -17,7 +17,7 @@ pub trait LocalHandlers: Send + Sync + fmt::Debug {
     /// Returns the names of the handlers that answer now.
     fn names(&self) -> Vec<String>;
 
-    /// Returns what the summaries of peers can be asked about `query`.
+    /// Returns the question to the summaries of peers about `query`.
     fn query_keys(&self, query: &str) -> QueryKeys;
 }
 
@@ -26,7 +26,7 @@ pub trait LocalHandlers: Send + Sync + fmt::Debug {
 pub struct QueryKeys {
     /// Name of the handler that the query asks.
     pub handler: String,
-    /// What every file that matches has in its name. `None` if the handler cannot say.
+    /// The keys of the names of all files that match. `None` if the handler cannot say.
     pub files: Option<SummaryKeys>,
 }
 
@@ -44,7 +44,7 @@ impl LocalHandlers for NoHandlers {
     }
 }
 
-/// What is looked for, as summaries know it.
+/// A search, in the terms of summaries.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Question {
     /// The handler that is asked; none for names and digests, which need none.
@@ -53,14 +53,14 @@ pub(crate) struct Question {
     any_of: Vec<u64>,
     /// A file with all of these keys is it, if there are some.
     all_of: Vec<u64>,
-    /// Whether who has none of the keys has nothing.
+    /// The part of a summary that has to be there before missing keys mean no.
     needs: Needs,
     /// Groups of texts, each as its pieces: every name that fits has a text of each
     /// group.
     texts: Vec<Vec<Vec<u64>>>,
 }
 
-/// What a summary must have to say no.
+/// The part of a summary that can say no to a question.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 enum Needs {
     /// Names.
@@ -82,7 +82,7 @@ pub(crate) enum Says {
 }
 
 impl Question {
-    /// The question whether somebody has what is wanted.
+    /// Returns the question about `wanted`.
     pub(crate) fn of(wanted: &FindWanted, handlers: &dyn LocalHandlers) -> Question {
         match wanted {
             FindWanted::Name(name) => Question {
@@ -117,7 +117,7 @@ impl Question {
         }
     }
 
-    /// What a peer's own summary says.
+    /// Returns the answer of a peer's own summary.
     pub(super) fn put_to(&self, told: &Told) -> Says {
         let lacks = |handler: &String| !told.handlers.contains(handler);
         if self.handler.as_ref().is_some_and(lacks) {
@@ -140,7 +140,7 @@ impl Question {
         if is_no { Says::No } else { Says::Nothing }
     }
 
-    /// What is known of the files of a peer of a peer says: never more than yes, or
+    /// Returns the answer of the filter of a peer of a peer: never more than yes, or
     /// no to a name.
     pub(super) fn put_to_near(&self, files: &Filter) -> Says {
         if self.fits(files) {
@@ -163,7 +163,7 @@ impl Question {
     }
 }
 
-/// The pieces of each text of a group.
+/// Returns the pieces of each text of a group.
 fn pieces(group: &[String]) -> Vec<Vec<u64>> {
     let texts = group.iter().map(|text| {
         let mut grams = Vec::new();

@@ -1,4 +1,4 @@
-//! What each peer told.
+//! The table of summaries, one for each peer.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -18,23 +18,23 @@ use crate::planner::{Candidate, Hint};
 /// Most summaries that are kept.
 pub const SUMMARIES_MAX: usize = 64;
 
-/// How long a summary says no after the peer last said that it is as it was.
+/// The time that a summary says no after the peer last confirmed it.
 pub const NO_AGE: Duration = Duration::from_secs(20);
 
-/// How long a peer is known before its summary says no: one that has just started,
-/// or was just given its files, may not have told them yet.
+/// The time that a peer is known before its summary says no: one that has just started,
+/// or was just given its files, may not have reported them yet.
 const YOUNG: Duration = Duration::from_secs(2);
 
-/// How long it says yes.
+/// The time that a summary says yes.
 pub const YES_AGE: Duration = Duration::from_secs(600);
 
-/// Longest filter of a peer that is told on, and taken from who tells it on, in bytes.
+/// The longest filter of a peer that is passed on, and accepted from others, in bytes.
 pub const NEAR_BYTES_MAX: usize = 16 * 1024;
 
-/// How often a summary must have said yes before it is judged.
+/// The number of times that a summary says yes before its precision is judged.
 const JUDGED_AFTER: u32 = 8;
 
-/// What one peer told, and how right it was.
+/// The summary of one peer.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Told {
     pub(crate) version: String,
@@ -51,12 +51,12 @@ pub(crate) struct Told {
 struct Entry {
     peer: PeerUrl,
     told: Told,
-    /// The address of who told it: what it names is held to its scope.
+    /// The address of the sender: the URLs in it are held to its scope.
     from: IpAddr,
-    /// When it told something for the first time.
+    /// The time of its first summary.
     since: Instant,
     confirmed: Instant,
-    /// How often it said yes and there was something, and nothing.
+    /// The number of times that it said yes and was right.
     right: u32,
     wrong: u32,
 }
@@ -68,13 +68,13 @@ pub struct Summaries {
 }
 
 impl Summaries {
-    /// The version that a peer told last.
+    /// Returns the version of a peer's last summary.
     pub(crate) fn version(&self, peer: &PeerUrl) -> Option<String> {
         let entry = self.entries.get(&peer.key())?;
         Some(entry.told.version.clone())
     }
 
-    /// A peer told its summary. One that builds on a version that is not here is
+    /// Stores the summary of a peer. One that builds on a version that is not here is
     /// forgotten, so that the whole is asked for.
     pub(crate) fn told(&mut self, peer: &PeerUrl, summary: Summary, from: IpAddr, now: Instant) {
         let key = peer.key();
@@ -111,7 +111,7 @@ impl Summaries {
         self.entries.retain(|_, entry| is_known(&entry.peer));
     }
 
-    /// A peer was asked because its summary said yes.
+    /// Judges a peer that was asked because its summary said yes.
     pub(crate) fn judge(&mut self, peer: &PeerUrl, was_right: bool) {
         if let Some(entry) = self.entries.get_mut(&peer.key()) {
             if was_right {
@@ -122,7 +122,7 @@ impl Summaries {
         }
     }
 
-    /// The handlers that peers say they have, each with those peers. Names that nobody can type are left out.
+    /// Returns the handlers of peers, each with the peers that have it. Names that nobody can type are left out.
     pub(crate) fn handlers(&self) -> BTreeMap<String, Vec<PeerUrl>> {
         let mut handlers = BTreeMap::<String, Vec<PeerUrl>>::new();
         for entry in self.entries.values() {
@@ -138,7 +138,7 @@ impl Summaries {
         handlers
     }
 
-    /// What the summary of a peer says of it.
+    /// Returns the hint of a peer's summary.
     pub(crate) fn hint(&self, peer: &PeerUrl, question: &Question, now: Instant) -> Hint {
         let Some(entry) = self.entries.get(&peer.key()) else {
             return Hint::Open;
@@ -151,7 +151,7 @@ impl Summaries {
         }
     }
 
-    /// Whom a peer knows that seem to have it; and if it is not asked itself, all
+    /// Returns the peers of a peer that seem to have it; and if it is not asked itself, all
     /// others that it knows.
     pub(crate) fn beyond(
         &self,
@@ -188,8 +188,8 @@ impl Summaries {
         named.collect()
     }
 
-    /// Who seems to have it, for somebody who asks: peers of ours, and peers of
-    /// theirs. What was told to us alone is not told on.
+    /// Returns the peers that seem to have it, for a caller: peers of ours, and peers of
+    /// theirs. A summary that was meant for us alone is not passed on.
     pub(crate) fn matching(&self, question: &Question, now: Instant) -> Vec<PeerUrl> {
         let entries: Vec<_> = self.believed(now).collect();
         let own = entries
@@ -201,8 +201,8 @@ impl Summaries {
         own.chain(near.map(|(peer, _)| peer.clone())).collect()
     }
 
-    /// How many of our peers seem to have this content for all who ask: what a peer
-    /// has for us alone is no help to others.
+    /// Returns the number of our peers that seem to have this content for everybody: a file
+    /// that a peer has for us alone is no help to others.
     pub(crate) fn copies(&self, digest: &Digest, now: Instant) -> usize {
         let key = keys::digest(digest);
         let has = |entry: &&Entry| {
@@ -212,7 +212,7 @@ impl Summaries {
         self.believed(now).filter(has).count()
     }
 
-    /// The files of our peers that may be told on.
+    /// Returns the files of our peers that may be passed on.
     pub(crate) fn near(&self, now: Instant) -> Vec<(PeerUrl, Filter)> {
         let near = self.believed(now).filter_map(|entry| {
             let files = entry.told.files.as_ref()?;
@@ -223,7 +223,7 @@ impl Summaries {
         near
     }
 
-    /// What was told to everybody and still says yes.
+    /// Returns the entries that everybody may know and that still say yes.
     fn believed(&self, now: Instant) -> impl Iterator<Item = &Entry> {
         let entries = self.entries.values();
         entries
@@ -241,14 +241,14 @@ impl Entry {
         now.saturating_duration_since(self.since) < YOUNG
     }
 
-    /// Whether at least every second yes was right, as far as that is known.
+    /// Returns true if at least every second yes was right, as far as that is known.
     fn is_precise(&self) -> bool {
         self.right + self.wrong < JUDGED_AFTER || self.right >= self.wrong
     }
 }
 
 impl Told {
-    /// What a summary tells to who knows what was told before. `None` if it does
+    /// Applies a summary to the one before. Returns `None` if it does
     /// not fit to that.
     fn of(summary: Summary, before: Option<&Told>) -> Option<Told> {
         let filter = |told: Option<node_wire::Told>, before: Option<&Filter>| match told {
@@ -381,7 +381,7 @@ mod tests {
         assert_eq!(table.hint(&url(1), &question("a"), now), Hint::Open);
         assert!(table.matching(&question("a"), now).is_empty());
         assert!(table.near(now).is_empty());
-        // What it says anew does not make it right.
+        // Saying it once more does not make it right.
         table.told(&url(1), summary(&["a", "b"], &[]), HERE, now);
         assert_eq!(table.hint(&url(1), &question("a"), now), Hint::Open);
         for _ in 0..JUDGED_AFTER {

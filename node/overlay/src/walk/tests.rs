@@ -34,7 +34,7 @@ fn url(n: usize) -> PeerUrl {
 }
 
 impl Network {
-    /// `count` nodes of which nobody knows anybody; node `n` takes `delays[n]`
+    /// Creates `count` nodes of which nobody knows anybody; node `n` takes `delays[n]`
     /// to answer.
     fn new(count: usize, delays: &[(usize, Duration)]) -> Network {
         let transport = MemoryTransport::default();
@@ -124,7 +124,7 @@ async fn read(mut file: RemoteFile) -> Vec<u8> {
     content
 }
 
-/// What a node answers to a query: the chapter's rules.
+/// Answers a query by the rules of the chapter.
 async fn answer(node: &Arc<Overlay>, has: bool, http: &PeerRequest) -> MemoryAnswer {
     let Purpose::Call(body) = &http.purpose else {
         panic!("only calls")
@@ -184,7 +184,7 @@ async fn a_miss_in_a_full_mesh_of_ten_costs_one_call_for_each_peer() {
     assert_eq!(network.queries_sent(), 9);
 }
 
-/// 200 nodes that each know eight others, drawn by a fixed rule.
+/// Creates 200 nodes that each know eight others, drawn by a fixed rule.
 fn crowd() -> Network {
     let network = Network::new(200, &[]);
     let mut at = 1_usize;
@@ -199,7 +199,7 @@ fn crowd() -> Network {
 }
 
 #[tokio::test(start_paused = true)]
-async fn all_calls_of_a_walk_are_no_more_than_its_budget_however_it_branches() {
+async fn a_walk_makes_no_more_calls_than_its_budget_in_any_graph() {
     let network = crowd();
     assert_eq!(network.ask(0).await, Err(MissReason::Budget));
     let sent = network.queries_sent();
@@ -280,7 +280,7 @@ async fn peers_that_never_answer_cost_their_own_branch_only() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_walk_without_answers_ends_at_its_deadline_and_counts_the_failures() {
+async fn a_walk_without_answers_ends_at_its_deadline() {
     let network = Network::new(2, &[(1, Duration::from_secs(3600))]);
     network.knows(0, 1);
     let started = tokio::time::Instant::now();

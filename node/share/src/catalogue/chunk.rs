@@ -23,17 +23,17 @@ pub(super) const CHUNK_MAX: usize = 4_096;
 /// Between two names; no last part has it.
 const END: char = '/';
 
-/// What a file is, beside its name.
+/// The metadata of a file, beside its name.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Meta {
-    /// What it keeps while nobody changes it.
+    /// Its stamp, which stays the same while nobody changes the file.
     pub(crate) stamp: Stamp,
-    /// Whether the next change will show in the stamp.
+    /// True if the next change will show in the stamp.
     pub(crate) settled: bool,
 }
 
 impl Meta {
-    /// The version that handlers see.
+    /// Returns the version that handlers see.
     pub(crate) fn version(self) -> u64 {
         if self.settled {
             self.stamp.version()
@@ -58,7 +58,7 @@ struct Record {
     modified: i64,
     changed: i64,
     told: u32,
-    /// Where its last part ends in the names of the chunk.
+    /// The end of its last part in the names of the chunk.
     end: u32,
     directory: u16,
     settled: bool,
@@ -119,7 +119,7 @@ fn hash(word: &str) -> u64 {
 #[derive(Debug)]
 struct Lower {
     names: Box<str>,
-    /// Where the last part of each file ends.
+    /// The ends of the last part of each file.
     ends: Box<[u32]>,
 }
 
@@ -130,7 +130,7 @@ pub(crate) struct File<'c> {
     pub(crate) directory: &'c str,
     /// The last part of its name.
     pub(crate) last: &'c str,
-    /// What it is.
+    /// Its metadata.
     pub(crate) meta: Meta,
 }
 
@@ -186,7 +186,7 @@ impl Chunk {
         (0..self.len()).map(|at| self.file(at))
     }
 
-    /// Number of files whose names come before `name`.
+    /// Returns the number of files whose names come before `name`.
     pub(super) fn before(&self, name: &str) -> usize {
         let (mut least, mut most) = (0, self.len());
         while least < most {
@@ -259,7 +259,7 @@ impl Chunk {
     }
 }
 
-/// The first number from `from` on for which `is` holds; it holds for all after
+/// Returns the first number from `from` on for which `is` holds; it holds for all after
 /// it. Quick if it is near.
 fn first_from(from: usize, to: usize, is: impl Fn(usize) -> bool) -> usize {
     let mut step = 1;
@@ -337,7 +337,7 @@ impl ChunkBuilder {
         self.names.push(END);
     }
 
-    /// Number of the directory in the chunk. In order of the names, a directory
+    /// Returns the number of the directory in the chunk. In order of the names, a directory
     /// comes again only behind files of its own or further below.
     fn directory(&mut self, name: &str) -> u16 {
         let mut known = None;
@@ -362,7 +362,7 @@ impl ChunkBuilder {
         u16::try_from(number).unwrap_or(u16::MAX)
     }
 
-    /// The chunk, and an empty builder. `None` if there is no file.
+    /// Returns the chunk, and an empty builder. `None` if there is no file.
     pub(super) fn finish(&mut self) -> Option<Arc<Chunk>> {
         let ChunkBuilder {
             directories,
@@ -383,7 +383,7 @@ impl ChunkBuilder {
     }
 }
 
-/// The names in lower case, if that is another text.
+/// Returns the names in lower case, if that is another text.
 fn lower(names: &str) -> Option<Lower> {
     let text = names.to_lowercase();
     if text == names {

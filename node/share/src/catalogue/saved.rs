@@ -39,7 +39,7 @@ const FRAME_MAX: usize = 32 << 20;
 /// Folders in one frame.
 const FOLDERS: usize = 4_096;
 
-/// Why a saved catalogue is not used.
+/// The reason why a saved catalogue is not used.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SavedError {
     #[error(transparent)]
@@ -54,7 +54,7 @@ pub(crate) enum SavedError {
 
 type Result<T> = std::result::Result<T, SavedError>;
 
-/// What is saved.
+/// The saved part of the catalogue.
 #[derive(Debug)]
 pub(crate) struct Saved {
     pub(crate) view: Arc<View>,
@@ -82,7 +82,7 @@ pub(crate) fn save(state: &StateDir, root: &str, saved: &Saved) -> Result<()> {
     Ok(())
 }
 
-/// What was saved of the directory that `root` names; nothing if nothing was.
+/// Loads the catalogue that was saved of the directory `root`; nothing if none was.
 pub(crate) fn load(state: &StateDir, root: &str) -> Result<Option<Saved>> {
     let Some(file) = state.open_file(FILE)? else {
         return Ok(None);
@@ -109,7 +109,7 @@ pub(crate) fn load(state: &StateDir, root: &str) -> Result<Option<Saved>> {
     }
 }
 
-/// Removes what was saved.
+/// Removes the saved catalogue.
 pub(crate) fn remove(state: &StateDir) -> Result<()> {
     Ok(state.remove(FILE)?)
 }
@@ -131,7 +131,7 @@ impl Frames<'_> {
     }
 }
 
-/// The digest of the frame of this number.
+/// Returns the digest of the frame of this number.
 fn digest(number: u64, payload: &[u8]) -> [u8; 32] {
     let mut hasher = TreeHasher::default();
     hasher.push(&number.to_le_bytes());
@@ -175,7 +175,7 @@ impl Bytes {
         self.0.extend(number.to_le_bytes());
     }
 
-    /// At most 65,535 bytes: a name, or the name of a directory.
+    /// Writes at most 65,535 bytes: a name, or the name of a directory.
     fn text(&mut self, text: &str) {
         let length = u16::try_from(text.len()).unwrap_or(u16::MAX);
         self.0.extend(length.to_le_bytes());

@@ -21,7 +21,7 @@ fn meta(size: u64) -> Meta {
     }
 }
 
-/// Names in few directories, with neighbours of `/` in order and other cases.
+/// Returns names in few directories, with neighbours of `/` in order and other cases.
 fn name() -> impl Strategy<Value = String> {
     "((a|a-|a0|B|ÄÖ)/){0,3}[a-cA-CäΣ.0-]{1,3}"
 }
@@ -111,7 +111,7 @@ proptest! {
     }
 }
 
-/// A view of `count` files in directories of a hundred.
+/// Returns a view of `count` files in directories of a hundred.
 fn large(count: u64) -> View {
     let changes: Vec<Change> = (0..count)
         .map(|n| (format!("dir{:04}/File-{n:07}.txt", n / 100), Some(meta(n))))

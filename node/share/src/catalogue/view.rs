@@ -13,14 +13,14 @@ use plugin_api::{FileInfo, Flow};
 
 use super::chunk::{CHUNK_MAX, Chunk, ChunkBuilder, File, Marks, Meta};
 
-/// A chunk with fewer files takes in the next one when it is made anew.
+/// A chunk with fewer files takes in the next one when it is rebuilt.
 const CHUNK_MIN: usize = CHUNK_MAX / 8;
 
-/// What does not fit into one chunk is cut into pieces of this length, so that a
+/// Files that do not fit into one chunk are cut into pieces of this length, so that a
 /// few more files fit into each.
 const CHUNK_NEW: usize = CHUNK_MAX / 4 * 3;
 
-/// A name and what it is now; nothing if it is gone.
+/// A name and its file now; nothing if it is gone.
 pub(crate) type Change = (String, Option<Meta>);
 
 /// All files at one moment.
@@ -30,16 +30,16 @@ pub(crate) struct View {
     count: usize,
 }
 
-/// What a change was.
+/// The kind of a change, with the metadata of the file.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum Was {
     /// Not there before.
     Added(Meta),
     /// There before, with other bytes maybe.
     Changed {
-        /// What it was.
+        /// Its metadata before.
         before: Meta,
-        /// What it is.
+        /// Its metadata now.
         now: Meta,
     },
     /// There before, and is not any more.
@@ -47,13 +47,13 @@ pub(crate) enum Was {
 }
 
 impl View {
-    /// The view of these chunks, which are in order.
+    /// Returns the view of these chunks, which are in order.
     pub(super) fn of_chunks(chunks: Vec<Arc<Chunk>>) -> View {
         let count = chunks.iter().map(|chunk| chunk.len()).sum();
         View { chunks, count }
     }
 
-    /// Number of files.
+    /// Returns the number of files.
     pub(crate) fn len(&self) -> usize {
         self.count
     }
@@ -62,13 +62,13 @@ impl View {
         &self.chunks
     }
 
-    /// The file `name`.
+    /// Returns the file `name`.
     pub(crate) fn get(&self, name: &str) -> Option<Meta> {
         let found = self.from(name).next()?;
         (found.cmp_name(name) == Ordering::Equal).then_some(found.meta)
     }
 
-    /// The files from the name `from` on.
+    /// Returns the files from the name `from` on.
     pub(crate) fn from(&self, from: &str) -> impl Iterator<Item = File<'_>> {
         let (first, skipped) = self.place(from);
         let chunks = self.chunks[first..].iter().enumerate();
@@ -78,26 +78,26 @@ impl View {
         })
     }
 
-    /// The chunk and the place in it where `name` is or would be.
+    /// Returns the chunk and the place in it where `name` is or would be.
     fn place(&self, name: &str) -> (usize, usize) {
         let chunk = self.chunk_of(name);
         let place = self.chunks.get(chunk).map_or(0, |found| found.before(name));
         (chunk, place)
     }
 
-    /// The chunk in which `name` is or would be.
+    /// Returns the chunk in which `name` is or would be.
     fn chunk_of(&self, name: &str) -> usize {
         let begins_before = |chunk: &Arc<Chunk>| chunk.file(0).cmp_name(name) != Ordering::Greater;
         self.chunks.partition_point(begins_before).saturating_sub(1)
     }
 
-    /// The files whose names begin with `prefix`.
+    /// Returns the files whose names begin with `prefix`.
     pub(crate) fn below<'v>(&'v self, prefix: &'v str) -> impl Iterator<Item = File<'v>> {
         self.from(prefix)
             .take_while(move |file| has_prefix(file, prefix))
     }
 
-    /// The files of the directory `directory`, not those further below.
+    /// Returns the files of the directory `directory`, not those further below.
     pub(crate) fn directly_in(&self, directory: &str) -> Vec<(String, Meta)> {
         let mut files = Vec::new();
         let mut from = directory.to_owned();
@@ -183,7 +183,7 @@ impl View {
         }
     }
 
-    /// The view after `changes`, which are in order of their names, and what
+    /// Returns the view after `changes`, which are in order of their names, and what
     /// they were.
     pub(crate) fn after(&self, changes: &[Change]) -> (View, Vec<(String, Was)>) {
         let mut making = Making {
@@ -218,13 +218,13 @@ impl View {
 /// A text that is looked for.
 struct Needle<'t> {
     finder: Finder<'t>,
-    /// Whether a file that is found has the text; else it has a part of it.
+    /// True if a file that is found has the text; else it has a part of it.
     is_whole: bool,
 }
 
 impl<'t> Needle<'t> {
     fn of(text: &'t str) -> Needle<'t> {
-        // Names are kept in two parts; what crosses them is held against both.
+        // Names are kept in two parts; a match across them is checked against both.
         let part = text.split('/').max_by_key(|part| part.len());
         let part = part.unwrap_or(text);
         Needle {
@@ -234,7 +234,7 @@ impl<'t> Needle<'t> {
     }
 }
 
-/// Whether the name of a file, in lower case, has one of `texts`.
+/// Returns true if the name of a file, in lower case, has one of `texts`.
 fn has_one(chunk: &Chunk, at: usize, texts: &[String], name: &mut String) -> bool {
     chunk.file(at).write_name(name);
     let lower = name.to_lowercase();
@@ -266,7 +266,7 @@ struct Making {
 }
 
 impl Making {
-    /// Whether the next chunk goes into the one that is being made, which is
+    /// Returns true if the next chunk goes into the one that is being made, which is
     /// short.
     fn takes_in(&self) -> bool {
         (1..CHUNK_MIN).contains(&self.builder.len())
@@ -338,7 +338,7 @@ impl Making {
     }
 }
 
-/// The file `name`.
+/// Returns the file `name`.
 pub(super) fn of_name(name: &str, meta: Meta) -> File<'_> {
     let (directory, last) = name.split_at(name.rfind('/').map_or(0, |at| at + 1));
     File {

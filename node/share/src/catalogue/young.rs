@@ -24,12 +24,12 @@ pub(crate) struct Young {
     seen: BTreeMap<String, (Stamp, Instant)>,
     /// Files that were seen long enough ago and are looked at again now.
     ripe: BTreeMap<String, Stamp>,
-    /// When a file was last left out.
+    /// The time when a file was last left out.
     left_out: Option<Instant>,
 }
 
 impl Young {
-    /// Returns what the file `name` is, which was `known` as something before.
+    /// Returns the state of the file `name`, which was `known` as something before.
     pub(crate) fn settle(
         &mut self,
         name: &str,

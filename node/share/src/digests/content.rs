@@ -1,4 +1,4 @@
-//! What is known of content, by its digest.
+//! Shared content, found by its digest.
 
 use std::{io, ops::Range, os::unix::fs::FileExt, sync::Arc};
 
@@ -9,7 +9,7 @@ use crate::SharedFile;
 
 /// Content of the share that is open for reading, by its digest.
 ///
-/// Each piece is held against the digest when it is read. So bytes that changed
+/// Each piece is checked against the digest when it is read. So bytes that changed
 /// without a sign are given to nobody.
 #[derive(Debug)]
 pub struct SharedBlob {
@@ -73,13 +73,13 @@ impl Digests {
         self.store.digests(most)
     }
 
-    /// The tree of content that is in the share.
+    /// Returns the tree of content that is in the share.
     #[must_use]
     pub fn tree(&self, digest: &Digest) -> Option<PieceTree> {
         self.store.tree(digest)
     }
 
-    /// Length of the tree of content that is in the share, in bytes, after the tree was
+    /// Returns the length of the tree of content that is in the share, in bytes, after the tree was
     /// checked. Blocks.
     #[must_use]
     pub fn tree_length(&self, digest: &Digest) -> Option<u64> {
@@ -93,7 +93,7 @@ impl Digests {
         self.store.read_tree(digest, range)
     }
 
-    /// Opens a file that still is what it was when `digest` was computed. Blocks.
+    /// Opens a file that is unchanged since `digest` was computed. Blocks.
     #[must_use]
     pub fn open_blob(self: &Arc<Self>, digest: &Digest) -> Option<SharedBlob> {
         self.store.names(digest).into_iter().find_map(|name| {
@@ -105,7 +105,7 @@ impl Digests {
         })
     }
 
-    /// Opens the file `name` if it still is what is known of it. Blocks.
+    /// Opens the file `name` if it is unchanged since it was read. Blocks.
     #[must_use]
     pub fn open_known(self: &Arc<Self>, name: &ShareName, known: &Known) -> Option<SharedBlob> {
         let tree = self.store.tree(&known.digest)?;
@@ -118,7 +118,7 @@ impl Digests {
         })
     }
 
-    /// A name and the size of a file with this digest.
+    /// Returns a name and the size of a file with this digest.
     #[must_use]
     pub fn named(&self, digest: &Digest) -> Option<(ShareName, u64)> {
         self.store.names(digest).into_iter().find_map(|name| {
@@ -131,7 +131,7 @@ impl Digests {
         })
     }
 
-    /// Names and sizes of the files with this digest, at most `most`.
+    /// Returns names and sizes of the files with this digest, at most `most`.
     #[must_use]
     pub fn all_named(&self, digest: &Digest, most: usize) -> Vec<(ShareName, u64)> {
         let names = self.store.names(digest).into_iter();

@@ -1,4 +1,4 @@
-//! Where the digests are kept: in memory until they are saved, then in a
+//! The store of the digests: in memory until they are saved, then in a
 //! database in the state directory.
 //!
 //! # Invariants
@@ -31,7 +31,7 @@ use node_wire::pieces::{PIECE_SIZE, PieceTree, TreeHasher};
 /// File of the database.
 const FILE: &str = "digests.redb";
 
-/// Memory that the database takes for what it read, in bytes.
+/// Memory of the database for reading, in bytes.
 const CACHE: usize = 4 << 20;
 
 /// Digests that are kept in memory before they are saved.
@@ -64,7 +64,7 @@ struct Unsaved {
     tree_bytes: usize,
 }
 
-/// How files and what is known of them differ.
+/// The differences between the files and the stored digests.
 #[derive(Debug, Default)]
 pub(super) struct Compared {
     /// Files that are not known, or not as they are.
@@ -78,7 +78,7 @@ pub(super) struct Compared {
 struct New {
     known: Known,
     tree: PieceTree,
-    /// Whether the stamp shows the next change; else it is not saved.
+    /// True if the stamp shows the next change; else it is not saved.
     settled: bool,
 }
 
@@ -110,7 +110,7 @@ impl Store {
         self.saved(name)
     }
 
-    /// The same, also of a file whose stamp may not show its next change.
+    /// Returns the entry also of a file whose stamp may not show its next change.
     pub(super) fn get_unsettled(&self, name: &ShareName) -> Option<Known> {
         let new = lock(&self.unsaved).files.get(name).map(|new| new.known);
         new.or_else(|| self.saved(name))
@@ -156,7 +156,7 @@ impl Store {
         self.saved_tree(digest, |bytes| PieceTree::from_bytes(*digest, bytes).ok())
     }
 
-    /// Reads a part of what `tree` gives.
+    /// Reads a part of the bytes of `tree`.
     pub(super) fn read_tree(&self, digest: &Digest, range: Range<u64>) -> Option<Vec<u8>> {
         if let Some(tree) = self.unsaved_tree(digest) {
             return tree.bytes_at(range);
@@ -178,7 +178,7 @@ impl Store {
         found.map(|new| new.tree.clone())
     }
 
-    /// Size of the content with this digest, if it has a name.
+    /// Returns the size of the content with this digest, if it has a name.
     fn size(&self, digest: &Digest) -> Option<u64> {
         self.names(digest).iter().find_map(|name| {
             let known = self.get_unsettled(name)?;
@@ -324,17 +324,17 @@ impl Store {
         });
     }
 
-    /// Whether there are digests of files that were too young for them.
+    /// Returns true if there are digests of files whose stamps were too young for them.
     pub(super) fn has_unsettled(&self) -> bool {
         lock(&self.unsaved).files.values().any(|new| !new.settled)
     }
 
-    /// Whether there is something to save.
+    /// Returns true if there is something to save.
     pub(super) fn is_unsaved(&self) -> bool {
         lock(&self.unsaved).files.values().any(|new| new.settled)
     }
 
-    /// Brings what is new to the disk.
+    /// Brings new digests to the disk.
     pub(super) fn save(&self) {
         let mut files = lock(&self.unsaved).files.clone();
         files.retain(|_, new| new.settled);
@@ -479,7 +479,7 @@ const CHECK: usize = 4;
 /// Size, inode, both times of the last change, the last hidden write, digest, check.
 const ENCODED: usize = 8 + 8 + 8 + 8 + 4 + 32 + CHECK;
 
-/// A few bytes that change with `bytes`.
+/// Returns a few bytes that change with `bytes`.
 fn check(bytes: &[u8]) -> [u8; CHECK] {
     let mut hasher = TreeHasher::default();
     hasher.push(bytes);

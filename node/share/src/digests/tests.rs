@@ -44,7 +44,7 @@ impl Home {
         StateDir::open(&self.directory.path().join("state")).unwrap()
     }
 
-    /// Opens the digests when what was written shows its next change.
+    /// Opens the digests when a later write shows in the stamp.
     fn open(&self) -> Arc<Digests> {
         std::thread::sleep(SETTLED_AFTER + Duration::from_millis(20));
         let share = Arc::new(Share::open(&self.directory.path().join("share")).unwrap());
@@ -208,7 +208,7 @@ fn new_bytes_with_the_old_time_are_noticed_also_later() {
 }
 
 #[test]
-fn a_piece_that_does_not_fit_is_not_given_and_the_file_is_read_again() {
+fn a_piece_that_does_not_match_is_refused_and_the_file_reread() {
     let home = Home::new();
     let (mut old, new) = (long(), long());
     old[600_000] ^= 1;
@@ -257,7 +257,7 @@ fn what_is_gone_is_forgotten() {
 }
 
 #[test]
-fn files_that_are_renamed_keep_their_digests_even_if_they_swap_names() {
+fn renamed_files_keep_their_digests_even_if_they_swap_names() {
     let home = Home::new();
     home.write("a", &long());
     home.write("b", b"text");

@@ -1,4 +1,4 @@
-//! Whose turn it is to read a file.
+//! The order in which threads read files.
 //!
 //! # Invariants
 //! - A file is read by one thread at a time, and at most [`READERS_MAX`] files

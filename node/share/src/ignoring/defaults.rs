@@ -41,7 +41,7 @@ const ENDINGS: &[&str] = &[
     ".tmp",
 ];
 
-/// Whether a file or directory of this name is ignored unless the owner says
+/// Returns true if a file or directory of this name is ignored unless the owner says
 /// otherwise.
 pub(super) fn ignored(last: &str) -> bool {
     NAMES.contains(&last)

@@ -1,4 +1,4 @@
-//! What is ignored, on a real directory.
+//! Tests of ignore rules on a real directory.
 #![allow(
     clippy::disallowed_methods,
     reason = "tests fill the directory from outside"
@@ -17,7 +17,7 @@ struct Home {
 }
 
 impl Home {
-    /// A share with these ignore files, by directory.
+    /// Creates a share with these ignore files, by directory.
     fn new(files: &[(&str, &str)]) -> Home {
         let directory = tempfile::tempdir().unwrap();
         for (below, text) in files {
@@ -118,7 +118,7 @@ fn a_file_below_hides_more_and_shows_nothing() {
 }
 
 #[test]
-fn names_that_begin_with_a_dot_are_hidden_unless_a_line_shows_them() {
+fn dot_files_are_hidden_unless_a_line_shows_them() {
     for (text, shown) in [
         ("", &[][..]),
         ("!.env\n", &[".env", "a/.env"]),

@@ -30,9 +30,9 @@ pub struct WholeFile<'f> {
     pub name: &'f ShareName,
     /// Its bytes.
     pub bytes: &'f [u8],
-    /// What else is known of it.
+    /// Its other metadata.
     pub about: About,
-    /// What happens to a file that has the name already.
+    /// The treatment of a file that has the name already.
     pub replace: Replace,
 }
 
@@ -111,7 +111,7 @@ impl Group {
         }
     }
 
-    /// Puts the files in their places and tells of them.
+    /// Puts the files in their places and reports them.
     fn place(&mut self, share: &Share, placed: &mut dyn FnMut(usize, Stamp)) {
         for mut file in std::mem::take(&mut self.written) {
             match file.target.place() {
@@ -202,7 +202,7 @@ impl Written {
         })
     }
 
-    /// Returns what the file is, now that it has its name.
+    /// Returns the state of the file, now that it has its name.
     fn stamp(&self) -> io::Result<Stamp> {
         let directory = self.target.parent.directory();
         let found = directory.symlink_metadata(&self.target.last)?;
@@ -252,7 +252,7 @@ fn sync_all(_: &Written) -> io::Result<bool> {
     Ok(false)
 }
 
-/// The same error for another file.
+/// Returns the same error for another file.
 fn same(error: &io::Error) -> io::Error {
     error
         .raw_os_error()

@@ -50,7 +50,7 @@ impl IncomingStream {
         Ok(())
     }
 
-    /// Throws away what was written, to begin anew with another sender.
+    /// Discards the bytes that were written, to start again with another sender.
     ///
     /// # Errors
     /// Errors if the system refuses.

@@ -1,4 +1,4 @@
-//! Changes of which the watcher does not tell: mounts, names outside the share, and
+//! Changes that the watcher does not report: mounts, names outside the share, and
 //! file systems that others write to.
 
 use std::time::Instant;
@@ -8,15 +8,15 @@ use node_base::clock::now;
 use super::{ROOT_EVERY, Running, SWEEP_UNWATCHED, WatchError};
 use crate::{stamp::FileId, watcher::Mount};
 
-/// What is known of places of which the watcher does not tell.
+/// The state of places that the watcher does not cover.
 #[derive(Debug)]
 pub(super) struct Elsewhere {
     looked: Instant,
-    /// What is mounted in the share.
+    /// The file systems that are mounted in the share.
     mounts: Vec<Mount>,
-    /// Directories on file systems that tell of no changes, by name.
+    /// Directories on file systems that report no changes, by name.
     silent: Vec<Silent>,
-    /// When they were looked at last.
+    /// The time of the last look at them.
     swept: Instant,
     /// The last file with names outside the share that was looked at.
     linked: FileId,
@@ -54,7 +54,7 @@ impl Elsewhere {
         )
     }
 
-    /// Returns whether all file systems tell of changes.
+    /// Returns whether all file systems report changes.
     pub(super) fn tells_all(&self) -> bool {
         self.silent.is_empty()
     }
@@ -67,7 +67,7 @@ impl Elsewhere {
 }
 
 impl Running<'_> {
-    /// Looks for mounts, and which of them tell of changes, without waiting.
+    /// Looks for mounts, and which of them report changes, without waiting.
     pub(super) fn look_at_mounts(&mut self) {
         let root = self.keeper.catalogue.share().path();
         let mounts = self.keeper.watching.mounts(root);
@@ -92,7 +92,7 @@ impl Running<'_> {
         self.elsewhere.silent = silent;
     }
 
-    /// Looks at what nobody tells of, if it is time.
+    /// Looks at places without a watcher, if it is time.
     pub(super) fn look_elsewhere(&mut self) {
         if now() >= self.elsewhere.looked + ROOT_EVERY {
             self.elsewhere.looked = now();

@@ -1,4 +1,4 @@
-//! Looking at the disk and noting what is there.
+//! Looks at the disk: noting the files there.
 //!
 //! # Invariants
 //! - While a look lasts, nobody else changes the catalogue.
@@ -55,7 +55,7 @@ pub(super) struct Look<'c> {
     /// Open directories, each in the one before, by their names.
     open: Vec<(String, Dir)>,
     changes: Vec<Change>,
-    /// What the hints say of the files that are looked at.
+    /// The signs of the hints, for the files that are looked at.
     signs: BTreeMap<String, Signs>,
     /// Files with names that are not known, by their numbers on the disk.
     linked: BTreeSet<u64>,
@@ -93,7 +93,7 @@ impl<'c> Look<'c> {
         }
     }
 
-    /// Notes what was found, and says what is new.
+    /// Notes the results, and returns the changes.
     pub(super) fn end(mut self) -> Looked {
         self.flush();
         self.names_of_linked();
@@ -235,7 +235,7 @@ impl<'c> Look<'c> {
         }
     }
 
-    /// What `name`, which is `last` in `folder`, is.
+    /// Returns what is at `name`, which is `last` in `folder`.
     fn entry(&mut self, folder: &str, last: &str, name: &str, hinted: &mut Hinted) -> Entry {
         if ShareName::parse(name).is_err() {
             return Entry::Unclear;
@@ -447,7 +447,7 @@ impl<'c> Look<'c> {
         temporaries.iter().filter(is_left).count() == 0
     }
 
-    /// Notes what is in the directory `name`.
+    /// Notes the entries of the directory `name`.
     fn listed(&mut self, name: &str, listed: Listed) {
         let view = self.catalogue.view();
         let mut before = view.directly_in(name).into_iter().peekable();
@@ -505,7 +505,7 @@ impl<'c> Look<'c> {
         }
     }
 
-    /// Has what is below `name` looked at and watched anew: something was mounted
+    /// Has the files below `name` scanned and watched again: something was mounted
     /// there, or is not any more.
     pub(super) fn mounted(&mut self, name: &str) {
         let whole = name.trim_end_matches('/').to_owned();
@@ -515,7 +515,7 @@ impl<'c> Look<'c> {
         self.names(&BTreeMap::from([(whole, Signs::default())]));
     }
 
-    /// Returns what the file system of the directory `name` is called, if it tells of
+    /// Returns the name of the file system of the directory `name`, if it reports
     /// no changes that others make.
     pub(super) fn silent(&mut self, name: &str, watching: &dyn Watching) -> Option<String> {
         let is_shared = name.is_empty() || self.work.folders.contains_key(name);
@@ -528,7 +528,7 @@ impl<'c> Look<'c> {
         }
     }
 
-    /// Notes what the file `name` is.
+    /// Notes the state of the file `name`.
     fn file(&mut self, name: &str, file: &OnDisk) {
         let signs = self.signs.get(name).copied().unwrap_or_default();
         let share = self.catalogue.share();
@@ -562,7 +562,7 @@ impl<'c> Look<'c> {
         last.filter(|_| are_more)
     }
 
-    /// Notes what is at `name`, and returns whether that is new.
+    /// Notes the entry at `name`, and returns whether that is new.
     fn note(&mut self, name: &str, meta: Option<Meta>) -> bool {
         let view: Arc<View> = self.catalogue.view();
         if meta.is_none() {
@@ -613,7 +613,7 @@ impl<'c> Look<'c> {
         root.map_or_else(Chain::default, |root| ignoring.chain(root, folder))
     }
 
-    /// What the ignore file of the directory `name` is; 0 if there is none.
+    /// Returns the fingerprint of the ignore file of the directory `name`; 0 if there is none.
     fn rules(&self, name: &str) -> u64 {
         let root = self.root.as_ref();
         let ignoring = &self.catalogue.share().ignoring;
@@ -648,7 +648,7 @@ impl<'c> Look<'c> {
     }
 }
 
-/// What hints point to.
+/// The entries that hints point to.
 #[derive(Default)]
 struct Hinted {
     /// Directories that are looked at with all that is in them.
@@ -661,7 +661,7 @@ struct Hinted {
     chain: Option<(String, Chain)>,
 }
 
-/// What is at a name.
+/// The entry at a name.
 enum Entry {
     File(OnDisk),
     Directory,

@@ -12,7 +12,7 @@ use crate::{ChangeSet, watcher::Signs};
 /// Most that wait at a time.
 const WAITING_MAX: usize = 64;
 
-/// What a look that was asked for found.
+/// The result of a requested look.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Rescanned {
     /// Files that appeared.
@@ -32,7 +32,7 @@ pub struct Rescan(oneshot::Receiver<Rescanned>);
 #[error("too many rescans run already, try again later")]
 pub struct TooManyRescans;
 
-/// What is to be looked at, and who waits for it.
+/// A requested look, and the caller that waits for it.
 #[derive(Debug)]
 pub(super) struct Asked {
     name: Option<String>,
@@ -94,7 +94,7 @@ impl Asked {
 }
 
 impl Running<'_> {
-    /// Begins to look at what was asked for.
+    /// Begins the requested looks.
     pub(super) fn rescan(&mut self, asked: Vec<Asked>) {
         for asked in asked {
             let Some(name) = asked.name.clone() else {
@@ -120,7 +120,7 @@ impl Running<'_> {
         }
     }
 
-    /// Answers those who waited for the sweep.
+    /// Answers the callers that waited for the sweep.
     pub(super) fn rescanned(&mut self) {
         for asked in std::mem::take(&mut self.rescans) {
             asked.answer();

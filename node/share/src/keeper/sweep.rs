@@ -11,7 +11,7 @@ use crate::folders::following;
 /// before their turn.
 const LONGER: u32 = 3;
 
-/// What is looked at.
+/// The depth of a sweep.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub(super) enum Depth {
     /// Directories, and the files of those that changed.
@@ -48,7 +48,7 @@ impl Sweep {
         }
     }
 
-    /// A look at every file below some directories.
+    /// Returns a look at every file below some directories.
     pub(super) fn within(within: Vec<String>, is_urgent: bool) -> Sweep {
         Sweep {
             within,

@@ -104,7 +104,7 @@ impl Home {
     }
 }
 
-/// Names and sizes in the catalogue.
+/// Returns names and sizes in the catalogue.
 fn known(keeper: &Keeper) -> Vec<(String, u64)> {
     let mut known = Vec::new();
     let view = keeper.catalogue.view();
@@ -119,7 +119,7 @@ fn names(keeper: &Keeper) -> Vec<String> {
     known(keeper).into_iter().map(|(name, _)| name).collect()
 }
 
-/// Names and sizes in the directory.
+/// Returns names and sizes in the directory.
 fn there(keeper: &Keeper) -> Vec<(String, u64)> {
     let mut there = Vec::new();
     let visited = keeper.catalogue.share().visit(&mut |file| {
@@ -231,7 +231,7 @@ fn files_with_another_name_are_told_as_such() {
     assert_eq!(moved, [pair("a/x", "b/x"), pair("a/y", "b/y")]);
 }
 
-/// What is told of renames while `change` happens, and its hints are looked into.
+/// Returns the renames that subscribers get when `change` happens and its hints are looked into.
 fn moved(home: &Home, change: &[(&str, Signs)]) -> Vec<(String, String)> {
     let keeper = home.keeper();
     let told: Arc<Mutex<Vec<ChangeSet>>> = Arc::default();
@@ -316,7 +316,7 @@ fn stamps_there(keeper: &Keeper) -> Vec<(String, Stamp)> {
 }
 
 #[test]
-fn a_file_that_gets_its_first_other_name_is_looked_at_under_the_old_one() {
+fn a_first_hard_link_has_the_old_name_scanned_too() {
     let home = Home::new();
     home.write("a", "1");
     let keeper = home.keeper();
@@ -346,7 +346,7 @@ fn a_write_through_another_name_is_seen_under_all() {
     fs::hard_link(home.path("a/one"), &outside).unwrap();
     let keeper = home.keeper();
     let mut running = started(&keeper);
-    // Neither a new name nor one that goes is told under the others.
+    // Neither a new name nor a removed one is reported under the others.
     fs::hard_link(home.path("two"), home.path("b")).unwrap();
     hint(&mut running, &["b"]);
     assert_eq!(stamps(&keeper), stamps_there(&keeper));
@@ -359,7 +359,7 @@ fn a_write_through_another_name_is_seen_under_all() {
         known(&keeper),
         [("a/one".to_owned(), 6), ("two".to_owned(), 6)]
     );
-    // Nobody tells of a write outside.
+    // Nobody reports a write outside.
     fs::write(&outside, "much longer").unwrap();
     running.elsewhere.make_due();
     running.turn();
@@ -374,13 +374,13 @@ fn a_write_through_another_name_is_seen_under_all() {
 }
 
 #[test]
-fn a_directory_whose_mount_changed_is_looked_at_and_watched_anew() {
+fn a_directory_with_a_new_mount_is_scanned_and_watched_again() {
     let home = Home::new();
     home.write("disk/old", "1");
     home.write("other/x", "1");
     let keeper = home.keeper();
     let mut running = started(&keeper);
-    // In the place of the directory is another one now, and nothing tells of it.
+    // In the place of the directory is another one now, and nothing reports it.
     fs::rename(home.path("disk"), home.directory.path().join("away")).unwrap();
     home.write("disk/new/deep", "12");
     lock(&home.memory.watched).clear();
@@ -399,7 +399,7 @@ fn a_directory_whose_mount_changed_is_looked_at_and_watched_anew() {
 }
 
 #[test]
-fn a_disk_that_tells_of_nothing_is_said_and_looked_at_again_and_again() {
+fn a_disk_without_events_is_reported_and_scanned_regularly() {
     let home = Home::new();
     home.write("disk/of others", "1");
     home.write("disk/a/b", "1");
@@ -485,7 +485,7 @@ fn an_ignore_file_hides_and_shows_at_once() {
 }
 
 #[test]
-fn a_directory_that_is_gone_shares_nothing_and_is_taken_up_again() {
+fn a_missing_directory_shares_nothing_and_may_come_back() {
     let home = Home::new();
     home.write("a", "1");
     let keeper = home.keeper();
@@ -661,7 +661,7 @@ fn a_damaged_catalogue_is_made_anew() {
     assert_eq!(names(&keeper), ["a", "b"]);
 }
 
-/// What happens in a directory.
+/// A step of a random history of a directory.
 #[derive(Clone, Debug)]
 enum Step {
     Write(String, usize),

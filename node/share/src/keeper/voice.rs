@@ -1,4 +1,4 @@
-//! What the keeper says: in the log, and as events.
+//! The messages of the keeper: in the log, and as events.
 
 use std::{
     path::Path,
@@ -11,7 +11,7 @@ use node_base::{
     events::{Event, EventLog},
 };
 
-/// Least time between two events about changes; what comes meanwhile is told in
+/// Least time between two events about changes; those between are reported in
 /// one.
 pub(super) const SPEAK_EVERY: Duration = Duration::from_millis(500);
 
@@ -23,11 +23,11 @@ pub(super) struct Voice<'e> {
     events: &'e EventLog,
     spoken: Option<Instant>,
     waiting: Waiting,
-    /// What was said of the ignore files last.
+    /// The last messages about the ignore files.
     troubles: Vec<String>,
 }
 
-/// Changes that are not told yet.
+/// Changes that are not reported yet.
 #[derive(Default)]
 struct Waiting {
     added: usize,
@@ -59,7 +59,7 @@ impl<'e> Voice<'e> {
         !self.waiting.names.is_empty()
     }
 
-    /// Tells what waits, if the last time is long enough ago.
+    /// Reports the gathered changes, if the last time is long enough ago.
     pub(super) fn speak(&mut self) {
         let soon = self
             .spoken
@@ -105,7 +105,7 @@ impl<'e> Voice<'e> {
         }
     }
 
-    /// Tells what is wrong with the ignore files, when it changed.
+    /// Reports the errors in the ignore files, when they changed.
     pub(super) fn ignore_troubles(&mut self, troubles: Vec<String>) {
         if self.troubles != troubles {
             self.troubles.clone_from(&troubles);

@@ -1,4 +1,4 @@
-//! Storing: temporaries, what fails, what is kept.
+//! Tests of storing: temporaries, failures, leftovers.
 
 use std::os::unix::fs::PermissionsExt;
 
@@ -39,7 +39,7 @@ fn digest_of(bytes: &[u8]) -> Digest {
     hasher.finish().digest()
 }
 
-/// The message of what storing `text` at `at` fails with.
+/// Returns the error of storing `text` at `at`, as text.
 fn refusal(share: &Share, at: &str) -> String {
     match store(share, at, b"1", Replace::Never) {
         Err(error @ ShareError::Store { .. }) => error.to_string(),

@@ -11,7 +11,7 @@ use node_base::sync::lock;
 /// Most hints that wait; with more, all is looked at.
 const HINTS_MAX: usize = 16_384;
 
-/// Where to look.
+/// The places to look at.
 #[derive(Debug, Default, Eq, PartialEq)]
 pub(crate) struct Batch {
     /// Files and directories, by their names in the share.
@@ -22,7 +22,7 @@ pub(crate) struct Batch {
     pub(crate) everything: bool,
 }
 
-/// What was seen of a change.
+/// The signs of a change.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(crate) struct Signs {
     /// It was written to, or closed after it was open for writing.
@@ -42,7 +42,7 @@ pub(crate) struct Hints {
 struct Waiting {
     batch: Batch,
     stopped: bool,
-    /// Whether there is something to do beside the hints.
+    /// True if there is something to do beside the hints.
     woken: bool,
 }
 
@@ -69,12 +69,12 @@ impl Batch {
 }
 
 impl Hints {
-    /// Look at the file or directory `name`.
+    /// Hints at the file or directory `name`.
     pub(crate) fn name(&self, name: &str) {
         self.sign(name, Signs::default());
     }
 
-    /// Look at the file or directory `name`, of which `signs` were seen.
+    /// Hints at the file or directory `name`, of which `signs` were seen.
     pub(crate) fn sign(&self, name: &str, signs: Signs) {
         self.add(|batch| {
             if batch.everything {
@@ -91,12 +91,12 @@ impl Hints {
         });
     }
 
-    /// Look at the shared directory itself.
+    /// Hints at the shared directory itself.
     pub(crate) fn root(&self) {
         self.add(|batch| batch.root = true);
     }
 
-    /// Look everywhere.
+    /// Hints at everything.
     pub(crate) fn everything(&self) {
         self.add(|batch| {
             batch.names.clear();
@@ -124,7 +124,7 @@ impl Hints {
         lock(&self.waiting).batch.is_empty()
     }
 
-    /// Nobody waits any more.
+    /// Stops: nobody waits any more.
     pub(crate) fn stop(&self) {
         lock(&self.waiting).stopped = true;
         self.came.notify_all();
@@ -156,7 +156,7 @@ impl Hints {
         );
     }
 
-    /// The hints that came.
+    /// Returns the hints that came.
     pub(crate) fn take(&self) -> Batch {
         std::mem::take(&mut lock(&self.waiting).batch)
     }
@@ -167,7 +167,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_comes_twice_is_looked_at_once_and_too_much_is_everything() {
+    fn doubled_hints_are_one_and_too_many_mean_everything() {
         let hints = Hints::default();
         hints.name("a");
         hints.name("a");

@@ -1,7 +1,7 @@
-//! What is mounted in the share, and which file systems tell of no changes.
+//! The mounts in the share, and the file systems that report no changes.
 //!
-//! The system tells nobody of mounts who watches a directory, and of changes on a
-//! network file system only of those that this machine makes.
+//! The system reports no mounts to a watcher of a directory, and of changes on a
+//! network file system only those that this machine makes.
 
 use std::path::{Path, PathBuf};
 
@@ -20,7 +20,7 @@ pub(crate) struct Mount {
 /// Longest table of mounts that is read, in bytes.
 const TABLE_MAX: u64 = 4 << 20;
 
-/// Returns what is mounted below `root`, in order of the names.
+/// Returns the mounts below `root`, in order of the names.
 #[cfg(target_os = "linux")]
 #[allow(
     clippy::disallowed_methods,
@@ -40,13 +40,13 @@ pub(super) fn mounted_below(root: &Path) -> Vec<Mount> {
     below(&String::from_utf8_lossy(&table), &root)
 }
 
-/// Returns what is mounted below `root`, if the system says.
+/// Returns the mounts below `root`, if the system lists them.
 #[cfg(not(target_os = "linux"))]
 pub(super) fn mounted_below(_root: &Path) -> Vec<Mount> {
     Vec::new()
 }
 
-/// Returns what the table says is mounted below `root`.
+/// Returns the mounts below `root` in the table.
 fn below(table: &str, root: &Path) -> Vec<Mount> {
     let mut mounts: Vec<Mount> = table
         .lines()
@@ -66,7 +66,7 @@ fn below(table: &str, root: &Path) -> Vec<Mount> {
     mounts
 }
 
-/// Space, tab, newline and backslash are written in octal digits.
+/// Decodes space, tab, newline and backslash, which are written in octal digits.
 fn unescaped(field: &str) -> String {
     let escapes = [
         ("\\040", " "),
@@ -81,7 +81,7 @@ fn unescaped(field: &str) -> String {
     text
 }
 
-/// Returns what the file system of an open directory is called, if it is silent.
+/// Returns the name of the file system of an open directory, if it is silent.
 #[cfg(target_os = "linux")]
 pub(super) fn silent_kind(directory: &Dir) -> Option<String> {
     let file = directory.open(".").ok()?.into_std();
@@ -91,13 +91,13 @@ pub(super) fn silent_kind(directory: &Dir) -> Option<String> {
     silent(magic).map(str::to_owned)
 }
 
-/// Returns what the file system is called, if the system says.
+/// Returns the name of the file system, if the system has it.
 #[cfg(not(target_os = "linux"))]
 pub(super) fn silent_kind(_directory: &Dir) -> Option<String> {
     None
 }
 
-/// Returns what a file system is called that tells this machine of no changes that
+/// Returns the name of a file system that does not report to this machine the changes that
 /// others make, by its number for `statfs`.
 fn silent(magic: u64) -> Option<&'static str> {
     Some(match magic {
@@ -144,7 +144,7 @@ mod tests {
         assert_eq!(silent(0x6969), Some("NFS"));
         assert_eq!(silent(0x6573_5546), Some("FUSE"));
         assert_eq!(silent(0xFF53_4D42), Some("SMB"));
-        // ext4, tmpfs, XFS, Btrfs and FAT tell.
+        // ext4, tmpfs, XFS, Btrfs and FAT report them.
         for magic in [0xEF53, 0x0102_1994, 0x5846_5342, 0x9123_683E, 0x4D44] {
             assert_eq!(silent(magic), None, "{magic:x}");
         }

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::temporary::is_temporary_part;
 
-/// What the system is asked to tell: every change, and no reading. Whoever reads a
+/// The events to ask the system for: every change, and no reading. Each reader of a
 /// file would wake us up, and the node reads more of them than anybody.
 const WANTED: EventKindMask = EventKindMask::CORE.union(EventKindMask::ACCESS_CLOSE);
 
@@ -48,7 +48,7 @@ impl Watching for System {
 impl Watcher for SystemWatcher {
     fn watch(&mut self, path: &Path) -> Result<(), WatchError> {
         // The library takes a path that it knows for watched, although another directory
-        // may have taken it. It is no error if it does not know the path.
+        // may have taken it. It is not an error if it does not know the path.
         if let Err(error) = self.0.unwatch(path)
             && !matches!(error.kind, ErrorKind::WatchNotFound)
         {
@@ -67,7 +67,7 @@ fn config() -> Config {
 }
 
 fn error(error: Error) -> WatchError {
-    // Too many instances for one user are told as too many open files.
+    // Too many instances for one user are reported as too many open files.
     let too_many = rustix::io::Errno::MFILE.raw_os_error();
     match error.kind {
         ErrorKind::MaxFilesWatch => WatchError::Limit,
@@ -86,7 +86,7 @@ fn error(error: Error) -> WatchError {
 /// read the queue of the system in time: quick, and without waiting.
 fn pass_on(root: &Path, hints: &Hints, event: Result<Event, Error>) {
     let event = match event {
-        // Our own reads, and everybody's. That something was written is told
+        // Our own reads, and everybody's. That something was written is reported
         // as a change as well, but not if it was written through a mapping.
         Ok(event) if is_reading(event.kind) => return,
         Ok(event) => event,
@@ -104,7 +104,7 @@ fn pass_on(root: &Path, hints: &Hints, event: Result<Event, Error>) {
     }
 }
 
-/// What an event says of a file. A write through a mapping shows only when the
+/// Returns the signs of an event. A write through a mapping shows only when the
 /// file is closed.
 fn signs(kind: EventKind) -> Signs {
     Signs {

@@ -1,4 +1,4 @@
-//! What a search found, in the words of the control connection.
+//! The result of a search, in the words of the control connection.
 
 use std::{
     collections::{BTreeMap, HashSet},
@@ -20,9 +20,9 @@ use node_core::{
 use node_overlay::{Holder, Reach, Step, Why};
 use node_transport::CallError;
 use node_wire::{Digest, FindExcerpt, FoundEnd, ShareName, peer_url::PeerUrl};
-use plugin_api::RankAsked;
+use plugin_api::{HandlerError, RankAsked};
 
-/// The error of this node, if it refused the query and nobody else has hits. A handler that only peers have is no
+/// Returns the error of this node, if it refused the query and nobody else has hits. A handler that only peers have is no
 /// error: one of them has looked, or `of_peers` says that it can.
 pub(super) fn refusal(
     search: &Search,
@@ -51,7 +51,7 @@ pub(super) fn refusal(
     Err(ApiError::new(ErrorCode::Usage, text))
 }
 
-/// How far a search goes, as the node has it.
+/// Returns the reach of a search, as the node has it.
 pub(super) fn reach(reach: SearchReach) -> Reach {
     match reach {
         SearchReach::Quick => Reach::Quick,
@@ -90,7 +90,7 @@ fn by_score(hits: &mut [Hit]) {
     }
 }
 
-/// What a policy is told of a hit.
+/// Returns the description of a hit for a policy.
 pub(super) fn to_rank(hit: &Hit, ourselves: &str) -> RankAsked {
     let text = hit.excerpt.as_ref().map(|excerpt| excerpt.text.clone());
     RankAsked {
@@ -106,7 +106,7 @@ pub(super) fn to_rank(hit: &Hit, ourselves: &str) -> RankAsked {
     }
 }
 
-/// The hits with what they are worth as their scores, best first, without those
+/// Returns the hits with their worth as their scores, best first, without those
 /// that are worth nothing.
 pub(super) fn by_worth(hits: Vec<Hit>, worth: &[Option<f64>]) -> Vec<Hit> {
     let hits = hits.into_iter().zip(worth);
@@ -161,7 +161,7 @@ pub(super) fn from_peer(holder: Holder, handler: &str) -> Vec<Hit> {
     hits.collect()
 }
 
-/// A file of which nothing but its name is known.
+/// Returns a file of which nothing but its name is known.
 pub(super) fn from_chapter(node: &PeerUrl, name: &ShareName, handler: String) -> Hit {
     Hit {
         name: name.as_str().to_owned(),
@@ -193,7 +193,7 @@ fn marks(marks: &[std::ops::Range<usize>]) -> Vec<(u64, u64)> {
         .collect()
 }
 
-/// How the search went, without its hits. `is_full`: there are as many as wanted.
+/// Returns the summary of a search, without its hits. `is_full`: there are as many as wanted.
 pub(super) fn summary(search: &Search, ourselves: &PeerUrl, is_full: bool) -> SearchAnswer {
     let handler = search.handler();
     let mut trace = vec![TraceStep {
@@ -231,7 +231,7 @@ pub(super) fn summary(search: &Search, ourselves: &PeerUrl, is_full: bool) -> Se
     }
 }
 
-/// What the answer of this node does not cover.
+/// Returns the gaps in the answer of this node.
 fn gaps(search: &Search, ourselves: &PeerUrl) -> Vec<SearchGap> {
     let gaps = search.here().gaps.iter().map(|gap| SearchGap {
         node: ourselves.as_str().to_owned(),
@@ -247,7 +247,7 @@ fn gaps(search: &Search, ourselves: &PeerUrl) -> Vec<SearchGap> {
     gaps.collect()
 }
 
-/// How many nodes were asked, however often.
+/// The numbers of nodes that were asked, each counted once.
 struct Nodes {
     asked: usize,
     answered: usize,
@@ -271,7 +271,7 @@ impl Nodes {
     }
 }
 
-/// How all of it ended: the strongest reason why there may be more.
+/// Returns the end of the whole: the strongest reason why there may be more.
 fn whole(trace: &[TraceStep], is_out_of_budget: bool, is_full: bool) -> SearchEnd {
     let has = |end: SearchEnd| match end {
         SearchEnd::Budget => is_out_of_budget,
@@ -292,9 +292,12 @@ fn whole(trace: &[TraceStep], is_out_of_budget: bool, is_full: bool) -> SearchEn
 
 fn end_here(search: &Search, is_full: bool) -> SearchEnd {
     match &search.here().end {
-        Some(Ok(End::Complete)) => SearchEnd::Complete,
         Some(Ok(End::Limit)) => SearchEnd::Limit,
         Some(Ok(End::Partial)) => SearchEnd::Partial,
+        // Names were looked at; `refusal` tells of the rest if nothing was found.
+        Some(Ok(End::Complete) | Err(QueryError::Handler(HandlerError::BadQuery { .. }))) => {
+            SearchEnd::Complete
+        }
         Some(Err(_)) => SearchEnd::Failed,
         None if is_full => SearchEnd::Limit,
         Some(Ok(End::Deadline)) | None => SearchEnd::Deadline,
@@ -303,7 +306,7 @@ fn end_here(search: &Search, is_full: bool) -> SearchEnd {
 
 fn end_there(step: &Step, is_full: bool) -> SearchEnd {
     match (&step.error, step.took) {
-        // Whoever is still asked when there are enough hits is not waited for.
+        // A peer that is still asked when there are enough hits is not waited for.
         (None, None) | (Some(CallError::Deadline), _) if is_full => SearchEnd::Limit,
         (None, None) | (Some(CallError::Deadline), _) => SearchEnd::Deadline,
         (Some(_), _) => SearchEnd::Failed,

@@ -1,4 +1,4 @@
-//! What lies in one folder, made from a listing of the whole share.
+//! The entries of one folder, made from a listing of the whole share.
 //!
 //! The folders of a page are those that have shared files somewhere below, with
 //! the sums of what is below. The names come in order, so that a folder is
@@ -37,7 +37,7 @@ struct Page<'a> {
     prefix: String,
     after: Option<&'a str>,
     limit: usize,
-    /// Whether nothing of this page can come any more.
+    /// True if nothing of this page can come any more.
     is_complete: bool,
     listing: FolderListing,
 }
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn pages_have_each_file_once_and_the_folders_come_with_the_first() {
+    fn pages_have_each_file_once_and_folders_come_first() {
         let (mut after, mut seen, mut pages) = (None, Vec::new(), 0);
         loop {
             let page = list(None, after.as_deref(), 2);

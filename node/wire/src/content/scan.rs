@@ -11,10 +11,10 @@ pub struct ContentScan {
     text: Option<TextScan>, // None as soon as it is known to be binary
 }
 
-/// What a scan found.
+/// The result of a scan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Scanned {
-    /// How the file travels.
+    /// The encoding of the file.
     pub payload: Payload,
     /// Length of the file, in bytes.
     pub length: u64,
@@ -30,7 +30,7 @@ struct TextScan {
 }
 
 impl ContentScan {
-    /// A scan of nothing yet; an empty file is text.
+    /// Creates a scan that has read nothing yet; an empty file is text.
     #[must_use]
     pub fn new() -> Self {
         Self {
@@ -49,14 +49,14 @@ impl ContentScan {
         }
     }
 
-    /// Returns whether what came so far may be text. If not, it is binary,
+    /// Returns whether the bytes so far may be text. If not, it is binary,
     /// whatever follows.
     #[must_use]
     pub fn may_be_text(&self) -> bool {
         self.text.is_some()
     }
 
-    /// What was found, after the last byte.
+    /// Returns the result, after the last byte.
     #[must_use]
     pub fn finish(self) -> Scanned {
         let text = self.text.filter(|text| text.utf8.is_complete());
@@ -73,7 +73,7 @@ impl ContentScan {
 }
 
 impl Scanned {
-    /// Returns what a scan finds in a binary file of `length` bytes.
+    /// Returns the result of a scan for a binary file of `length` bytes.
     #[must_use]
     pub fn binary(length: u64) -> Self {
         Self {
@@ -103,7 +103,7 @@ impl TextScan {
     }
 }
 
-/// Length of `text` once escaped; refused if XML does not allow it.
+/// Returns the length of `text` once escaped; errors if XML does not allow it.
 fn escaped_length(text: &str) -> Result<u64, Refused> {
     let bytes = text.as_bytes();
     let mut length = bytes.len();

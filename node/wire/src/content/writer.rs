@@ -8,7 +8,7 @@ use crate::dialect::{CODE_FAIL, CODE_OK, Dialect};
 use crate::response;
 use crate::value::Value;
 
-/// What comes before and after a file, in the dialect and the type of value.
+/// The text before and after a file, in the dialect and the type of value.
 macro_rules! frame {
     (faults, $tag:literal) => {
         frame!("", $tag, "")
@@ -66,7 +66,7 @@ const ENTRY_BINARY: Frame = Frame {
 };
 
 impl QueryAnswerWriter {
-    /// A writer for one answer.
+    /// Creates a writer for one answer.
     #[must_use]
     pub fn new(dialect: Dialect, payload: Payload) -> Self {
         Self {
@@ -76,7 +76,7 @@ impl QueryAnswerWriter {
         }
     }
 
-    /// A writer for the entry of a query in the answer of `system.multicall`.
+    /// Returns a writer for the entry of a query in the answer of `system.multicall`.
     #[must_use]
     pub fn entry(payload: Payload) -> Self {
         let frame = match payload {
@@ -90,18 +90,18 @@ impl QueryAnswerWriter {
         }
     }
 
-    /// What the head of every whole answer begins with, whatever kind the file is. White
+    /// The first bytes of every whole answer, for each kind of file. White
     /// space may follow it.
     pub const PRELUDE: &str = "<?xml version=\"1.0\"?>\n<methodResponse>\n<params>\n<param>\n";
 
-    /// What comes before the file, behind the [`PRELUDE`](Self::PRELUDE) if there is one.
+    /// Returns the text before the file, behind the [`PRELUDE`](Self::PRELUDE) if there is one.
     #[must_use]
     pub fn head_behind_prelude(&self) -> &'static str {
         let head = self.frame.head;
         head.strip_prefix(Self::PRELUDE).unwrap_or(head)
     }
 
-    /// What comes before the file.
+    /// Returns the text before the file.
     #[must_use]
     pub fn head(&self) -> &'static str {
         self.frame.head
@@ -118,13 +118,13 @@ impl QueryAnswerWriter {
         }
     }
 
-    /// Appends what comes after the file.
+    /// Appends the text after the file.
     pub fn finish(self, out: &mut Vec<u8>) {
         push_groups(&self.carry, out);
         out.extend_from_slice(self.frame.tail.as_bytes());
     }
 
-    /// Length of the whole answer for a scanned file, in bytes.
+    /// Returns the length of the whole answer for a scanned file, in bytes.
     #[must_use]
     pub fn encoded_length(dialect: Dialect, scanned: &Scanned) -> u64 {
         let frame = frame(dialect, scanned.payload);
@@ -149,18 +149,18 @@ impl QueryAnswerWriter {
     }
 }
 
-/// The answer of [`Dialect::Codes`] to a query that failed: `[2, ""]`.
+/// Returns the answer of [`Dialect::Codes`] to a query that failed: `[2, ""]`.
 #[must_use]
 pub fn codes_failure() -> Vec<u8> {
     response::value(&Value::Array(vec![CODE_FAIL.into(), "".into()]))
 }
 
-/// Length of `length` bytes as base64 without line breaks.
+/// Returns the length of `length` bytes as base64 without line breaks.
 pub(super) fn base64_length(length: u64) -> u64 {
     length.div_ceil(3) * 4
 }
 
-/// What stands for a byte of text that cannot stand for itself.
+/// Returns the escape of a byte of text that cannot stand for itself.
 pub(super) fn escape_of(byte: u8) -> Option<&'static str> {
     match byte {
         b'&' => Some("&amp;"),

@@ -1,10 +1,10 @@
-//! `sixhop.find`: what a node has, and who may know more.
+//! `sixhop.find`: the files of a node, and peers that may know more.
 //!
 //! # Invariants
 //! - Members that are not known are passed over, so that either side may learn
 //!   more without the other.
 //! - An answer is as hostile as any: hits and peers beyond their limits, and
-//!   hits without a name, a size or with a digest that is none, make it none.
+//!   hits without a name, a size or with an invalid digest, make it invalid.
 //!
 //! # Two ways to ask
 //! Without a deadline, the hits come in the order of their names, a page behind
@@ -33,10 +33,10 @@ pub use excerpt::FindExcerpt;
 pub use hit::FindHit;
 pub use more::More;
 
-/// `sixhop.find(struct)`: a node asks what another one has.
+/// `sixhop.find(struct)`: a node asks another one for its files.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Find {
-    /// What is looked for.
+    /// The aim of the search.
     pub wanted: FindWanted,
     /// Only names behind this one, in the order of their bytes.
     pub after: Option<String>,
@@ -50,39 +50,39 @@ pub struct Find {
     pub through: Option<String>,
 }
 
-/// What is looked for.
+/// The aim of a search.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FindWanted {
     /// The file of this name; as sent, unchecked.
     Name(String),
     /// Any file with this content.
     Digest(Digest),
-    /// What a query matches; as sent, unchecked.
+    /// Files that match a query; as sent, unchecked.
     Query(String),
 }
 
-/// What a node answers to [`Find`] and to [`More`].
+/// The answer of a node to [`Find`] and to [`More`].
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Found {
-    /// What it has.
+    /// The hits of the node itself.
     pub hits: Vec<FindHit>,
-    /// Whether there are hits behind the last one.
+    /// True if there are hits behind the last one.
     pub more: bool,
     /// Sixhop nodes that may know more; as sent, unchecked.
     pub peers: Vec<String>,
-    /// How many of these, the first ones, are said to have it.
+    /// The number of these, from the first, that are said to have it.
     pub matching: usize,
     /// Number of its peers of other kinds.
     pub others: usize,
-    /// What [`More`] asks with for the rest of a search, if there is a rest.
+    /// The cursor with which [`More`] asks for the rest of a search, if there is a rest.
     pub cursor: Option<String>,
-    /// How the search ended, as far as it has.
+    /// The end of the search, as far as it has ended.
     pub end: FoundEnd,
-    /// Whose answer this is, if a holder was asked through the peer; as sent, unchecked.
+    /// The holder that answers, if it was asked through the peer; as sent, unchecked.
     pub through: Option<String>,
 }
 
-/// How the search of one node ended.
+/// The end of the search of one node.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum FoundEnd {
     /// Everything was looked at, or will be: there is a cursor.
@@ -124,7 +124,7 @@ impl Find {
         })
     }
 
-    /// The call that says this.
+    /// Returns the XML-RPC call of this message.
     #[must_use]
     pub fn to_call(&self) -> MethodCall {
         let (key, wanted) = match &self.wanted {
@@ -148,7 +148,7 @@ impl Find {
 }
 
 impl Found {
-    /// Reads the value of an answer. `None` if it is no answer to a find.
+    /// Reads the value of an answer. `None` if it is not an answer to a find.
     #[must_use]
     pub fn from_value(value: &Value) -> Option<Self> {
         let Value::Struct(members) = value else {
@@ -192,7 +192,7 @@ impl Found {
         })
     }
 
-    /// The answer as a value.
+    /// Returns the answer as a value.
     #[must_use]
     pub fn to_value(&self) -> Value {
         let hits = self.hits.iter().map(FindHit::to_value).collect();
@@ -225,7 +225,7 @@ impl FoundEnd {
         }
     }
 
-    /// A word that is not known is no promise that all was looked at.
+    /// Reads the end; a word that is not known is no promise that all was looked at.
     fn read(value: &Value) -> FoundEnd {
         match value.as_str() {
             Some("complete") => FoundEnd::Complete,
@@ -314,7 +314,7 @@ pub(super) fn read_number(value: &Value) -> Option<u64> {
     }
 }
 
-/// A number as every XML-RPC library reads it: `int` if it fits, otherwise a double,
+/// Returns a number as every XML-RPC library reads it: `int` if it fits, otherwise a double,
 /// which many read that do not know `i8`.
 pub(super) fn number(number: u64) -> Value {
     match i32::try_from(number) {

@@ -18,18 +18,18 @@ use crate::node_id::{NodeId, Nonce, Proof};
 use crate::request::MethodCall;
 use crate::value::Value;
 
-/// What a node says of itself.
+/// The introduction of a node.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Introduction {
-    /// Who it is.
+    /// Its identity.
     pub id: NodeId,
     /// The version of the protocol that it speaks.
     pub version: i32,
-    /// What it can do: names of handlers and the like.
+    /// Its features: names of handlers and the like.
     pub features: Vec<String>,
-    /// Where it says that it lives; as sent, unchecked.
+    /// The URL that it claims; as sent, unchecked.
     pub url: String,
-    /// What it drew for this meeting.
+    /// The nonce that it drew for this meeting.
     pub nonce: Nonce,
     /// Some of its peers; as sent, unchecked.
     pub peers: Vec<String>,
@@ -38,7 +38,7 @@ pub struct Introduction {
 /// The call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Introduce {
-    /// Who calls.
+    /// The caller.
     pub from: Introduction,
     /// In the second call: the nonce of the first answer, and what shows that the
     /// caller is who it says.
@@ -48,9 +48,9 @@ pub struct Introduce {
 /// The answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Introduced {
-    /// Who answers.
+    /// The node that answers.
     pub from: Introduction,
-    /// What shows that it is who it says.
+    /// The proof of its identity.
     pub proof: Proof,
     /// To the second call: what the caller may show with later requests, so that
     /// it is known by them.
@@ -81,7 +81,7 @@ impl Introduce {
         })
     }
 
-    /// The call that says this.
+    /// Returns the XML-RPC call of this message.
     #[must_use]
     pub fn to_call(&self) -> MethodCall {
         let mut members = self.from.members();
@@ -94,7 +94,7 @@ impl Introduce {
 }
 
 impl Introduced {
-    /// Reads the value of an answer. `None` if it is no answer to an introduction.
+    /// Reads the value of an answer. `None` if it is not an answer to an introduction.
     #[must_use]
     pub fn from_value(value: &Value) -> Option<Self> {
         let Value::Struct(members) = value else {
@@ -111,7 +111,7 @@ impl Introduced {
         })
     }
 
-    /// The answer as a value.
+    /// Returns the answer as a value.
     #[must_use]
     pub fn to_value(&self) -> Value {
         let mut members = self.from.members();
@@ -177,7 +177,7 @@ where
     read.map(Some)
 }
 
-/// An array of texts; absent means empty.
+/// Reads an array of texts; absent means empty.
 fn texts(members: &Members, key: &str, most: usize, length: usize) -> Result<Vec<String>, Fault> {
     let wrong = || {
         let message = format!("`{key}` is no array of at most {most} strings of {length} bytes");

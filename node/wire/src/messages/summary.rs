@@ -1,4 +1,4 @@
-//! `sixhop.summary`: what a node has, in few bytes.
+//! `sixhop.summary`: the files of a node, in few bytes.
 //!
 //! # Invariants
 //! - An answer is as hostile as any: texts, lists and filters beyond their limits
@@ -19,24 +19,24 @@ use crate::methods::SUMMARY;
 use crate::request::MethodCall;
 use crate::value::Value;
 
-/// `sixhop.summary(struct)`: a node asks what another one has, in few bytes.
+/// `sixhop.summary(struct)`: a node asks another one for its summary.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Summarize {
     /// The version that the caller has.
     pub version: Option<String>,
-    /// Whether the second level is wanted too.
+    /// True if the second level is wanted too.
     pub in_full: bool,
-    /// How long to wait for another version, in milliseconds; at most
+    /// The time to wait for another version, in milliseconds; at most
     /// [`SUMMARY_WAIT_MAX`].
     pub wait: u32,
 }
 
-/// What a node answers to [`Summarize`].
+/// The answer of a node to [`Summarize`].
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Summary {
-    /// What it is called, to be told from others.
+    /// Its version, which differs from that of every other summary.
     pub version: String,
-    /// Whether it is the one that the caller has; then there is nothing more.
+    /// True if it is the one that the caller has; then there is nothing more.
     pub is_same: bool,
     /// The handlers that answer there.
     pub handlers: Vec<String>,
@@ -44,17 +44,17 @@ pub struct Summary {
     pub peers: Vec<String>,
     /// Its files: names, words of names, digests. Without it nothing can be said.
     pub files: Option<Told>,
-    /// Whether the digests of all files are in it.
+    /// True if the digests of all files are in it.
     pub has_digests: bool,
-    /// Whether it may be told to others.
+    /// True if it may be passed on to others.
     pub is_public: bool,
     /// Pieces of the names of its files.
     pub grams: Option<Told>,
-    /// What it knows of the files of its peers.
+    /// The filters of its peers, from their own summaries.
     pub near: Vec<Near>,
 }
 
-/// A filter, or what changed in it since the version that the caller has.
+/// A filter, or its changes since the version that the caller has.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Told {
     /// The filter.
@@ -66,7 +66,7 @@ pub enum Told {
 /// The files of a peer of the one that answers.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Near {
-    /// Which peer; as sent, unchecked.
+    /// The URL of the peer; as sent, unchecked.
     pub peer: String,
     /// Its files.
     pub files: Filter,
@@ -94,7 +94,7 @@ impl Summarize {
         })
     }
 
-    /// The call that says this.
+    /// Returns the XML-RPC call of this message.
     #[must_use]
     pub fn to_call(&self) -> MethodCall {
         let mut members = BTreeMap::from([
@@ -112,7 +112,7 @@ impl Summarize {
 }
 
 impl Summary {
-    /// Reads the value of an answer. `None` if it is no summary.
+    /// Reads the value of an answer. `None` if it is not a summary.
     #[must_use]
     pub fn from_value(value: &Value) -> Option<Self> {
         let Value::Struct(members) = value else {
@@ -138,7 +138,7 @@ impl Summary {
         })
     }
 
-    /// The answer as a value.
+    /// Returns the answer as a value.
     #[must_use]
     pub fn to_value(&self) -> Value {
         let mut members = BTreeMap::from([("version".to_owned(), self.version.as_str().into())]);
@@ -165,7 +165,7 @@ impl Summary {
 }
 
 impl Told {
-    /// The filter that it tells, if the caller has the one before.
+    /// Returns the filter that it describes, if the caller has the one before.
     #[must_use]
     pub fn over(self, before: Option<&Filter>) -> Option<Filter> {
         match self {
@@ -223,7 +223,7 @@ impl Near {
     }
 }
 
-/// A member that may be absent, but not wrong.
+/// Reads a member that may be absent, but not wrong.
 fn told(members: &Members, key: &str) -> Option<Option<Told>> {
     match members.get(key) {
         None => Some(None),

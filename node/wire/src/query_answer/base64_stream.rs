@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use super::AnswerError;
 use crate::gate::is_space;
 
-/// How many digits are decoded at once; a multiple of four.
+/// The number of digits that are decoded at once; a multiple of four.
 const BATCH: usize = 4096;
 
 /// Decodes base64 between two tags.

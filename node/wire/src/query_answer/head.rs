@@ -1,6 +1,6 @@
 //! The head of an answer: from the first byte to where the content begins.
 //!
-//! The head is short, so it is kept and judged anew whenever more of it has
+//! The head is short, so it is kept and judged again whenever more of it has
 //! arrived. The judgement of a beginning never depends on where it was cut: it
 //! is "more" until it is clear, and then the same for every continuation.
 
@@ -18,7 +18,7 @@ pub(super) struct HeadReader {
     bytes: Vec<u8>,
 }
 
-/// What a head turned out to begin.
+/// The kind of answer that a head begins.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Start {
     /// An answer without streamed content.
@@ -38,7 +38,7 @@ pub(super) enum Start {
     },
 }
 
-/// Why the judgement stops here.
+/// The reason why the judgement stops here.
 #[derive(Debug, PartialEq, Eq)]
 enum Stop {
     More,
@@ -46,7 +46,7 @@ enum Stop {
     Bad(AnswerError),
 }
 
-/// Where content begins, and how it ends.
+/// The start of content, and the tags that end it.
 #[derive(Debug, PartialEq, Eq)]
 struct ContentStart {
     head: AnswerHead,
@@ -85,7 +85,7 @@ impl HeadReader {
         }
     }
 
-    /// Everything taken so far.
+    /// Returns everything taken so far.
     pub(super) fn into_bytes(self) -> Vec<u8> {
         self.bytes
     }
@@ -222,7 +222,7 @@ impl<'a> Cursor<'a> {
         Ok(())
     }
 
-    /// Whether `start` comes next.
+    /// Returns true if `start` comes next.
     fn begins_with(&self, start: &[u8]) -> Result<bool, Stop> {
         let rest = &self.bytes[self.at..];
         if rest.len() < start.len() && start.starts_with(rest) {
@@ -239,7 +239,7 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// The next tag; only white space may stand before it.
+    /// Returns the next tag; only white space may stand before it.
     fn tag(&mut self) -> Result<Tag<'a>, Stop> {
         if self.first_after_space()? != b'<' {
             return Err(unexpected("text"));
@@ -269,7 +269,7 @@ impl<'a> Cursor<'a> {
         Ok(&rest[..length])
     }
 
-    /// Where `byte` is, at most a tag's length from here.
+    /// Returns the position of `byte`, at most a tag's length from here.
     fn position_of(&self, byte: u8) -> Result<usize, Stop> {
         let mut window = self.bytes[self.at..].iter().take(XML_TAG_MAX);
         match window.position(|found| *found == byte) {
@@ -280,7 +280,7 @@ impl<'a> Cursor<'a> {
     }
 }
 
-/// Tags are ASCII; anything else in one is refused.
+/// Checks a tag, which is ASCII; anything else in one is refused.
 fn ascii(bytes: &[u8]) -> Result<&str, Stop> {
     if bytes.is_ascii() {
         str::from_utf8(bytes).map_err(|_| refused(GateError::Tag))

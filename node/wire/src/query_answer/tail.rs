@@ -1,4 +1,4 @@
-//! The tail of an answer: the tags that close what the head opened, then
+//! The tail of an answer: the tags that close those of the head, then
 //! nothing but white space.
 
 use super::AnswerError;
@@ -7,7 +7,7 @@ use crate::dialect::Dialect;
 use crate::gate::{self, GateError, TagKind, is_space};
 use crate::limits::{ANSWER_HEAD_MAX, XML_TAG_MAX};
 
-/// Compares what arrives with the tags that must come.
+/// Compares the text with the tags that must come.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Tail {
     expected: &'static [&'static str],
@@ -15,7 +15,7 @@ pub(super) struct Tail {
     taken: usize,         // bytes of the tail so far
 }
 
-/// What closes the response of a value.
+/// The tags that close the response of a value.
 const PARAM: &[&str] = &["param", "params", "methodResponse"];
 
 macro_rules! closing {
@@ -24,7 +24,7 @@ macro_rules! closing {
     };
 }
 
-/// What closes an answer whose content is an empty `<value/>`.
+/// Returns the tags that close an answer whose content is an empty `<value/>`.
 pub(super) fn no_value(dialect: Dialect) -> &'static [&'static str] {
     match dialect {
         Dialect::Faults => PARAM,
@@ -32,7 +32,7 @@ pub(super) fn no_value(dialect: Dialect) -> &'static [&'static str] {
     }
 }
 
-/// What closes content that stands in a value without a type.
+/// Returns the tags that close content in a value without a type.
 pub(super) fn untyped(dialect: Dialect) -> &'static [&'static str] {
     match dialect {
         Dialect::Faults => closing!(),
@@ -40,7 +40,7 @@ pub(super) fn untyped(dialect: Dialect) -> &'static [&'static str] {
     }
 }
 
-/// What closes content that stands in an element of its type.
+/// Returns the tags that close content in an element of its type.
 pub(super) fn typed(dialect: Dialect, payload: Payload) -> &'static [&'static str] {
     match (dialect, payload) {
         (Dialect::Faults, Payload::Text) => closing!("string"),
@@ -51,7 +51,7 @@ pub(super) fn typed(dialect: Dialect, payload: Payload) -> &'static [&'static st
 }
 
 impl Tail {
-    /// A tail of these closing tags, in order.
+    /// Creates a tail of these closing tags, in order.
     pub(super) fn new(expected: &'static [&'static str]) -> Self {
         Self {
             expected,
@@ -60,7 +60,7 @@ impl Tail {
         }
     }
 
-    /// True if everything is closed.
+    /// Returns true if everything is closed.
     pub(super) fn is_complete(&self) -> bool {
         self.expected.is_empty() && self.tag.is_none()
     }

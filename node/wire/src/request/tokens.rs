@@ -79,7 +79,7 @@ impl<'a> Tokens<'a> {
         Self { reader }
     }
 
-    /// The text up to the next tag, and that tag.
+    /// Returns the text up to the next tag, and that tag.
     pub(super) fn text_and_markup(&mut self) -> Result<(String, Markup), Fault> {
         let mut text = String::new();
         loop {
@@ -96,7 +96,7 @@ impl<'a> Tokens<'a> {
         }
     }
 
-    /// The next tag; only white space may stand before it.
+    /// Returns the next tag; only white space may stand before it.
     pub(super) fn markup(&mut self) -> Result<Markup, Fault> {
         let (text, markup) = self.text_and_markup()?;
         if text.trim_start_matches(is_space).is_empty() {
@@ -106,7 +106,7 @@ impl<'a> Tokens<'a> {
         }
     }
 
-    /// The text up to a closing tag.
+    /// Returns the text up to a closing tag.
     pub(super) fn text_to_close(&mut self) -> Result<String, Fault> {
         match self.text_and_markup()? {
             (text, Markup::Close) => Ok(text),
@@ -114,7 +114,7 @@ impl<'a> Tokens<'a> {
         }
     }
 
-    /// True if `tag` opens next, false if the enclosing element closes.
+    /// Returns true if `tag` opens next, false if the enclosing element closes.
     pub(super) fn open_or_close(&mut self, tag: Tag) -> Result<bool, Fault> {
         match self.markup()? {
             Markup::Open(found) if found == tag => Ok(true),

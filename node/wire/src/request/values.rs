@@ -87,7 +87,7 @@ fn double(text: &str) -> Option<Value> {
     number.is_finite().then_some(Value::Double(number))
 }
 
-/// `19980717T14:08:55` or `1998-07-17T14:08:55`, nothing before or after.
+/// Reads `19980717T14:08:55` or `1998-07-17T14:08:55`, nothing before or after.
 fn date_time(text: &str) -> Option<Value> {
     let compact = "ddddddddTdd:dd:dd";
     let dashed = "dddd-dd-ddTdd:dd:dd";
@@ -97,7 +97,7 @@ fn date_time(text: &str) -> Option<Value> {
     iso8601::datetime(text).ok().map(Value::DateTime)
 }
 
-/// True if `text` follows `pattern`, where `d` is a digit and all else itself.
+/// Returns true if `text` follows `pattern`, where `d` is a digit and all else itself.
 fn fits(text: &str, pattern: &str) -> bool {
     let fits = |(byte, expected): (u8, u8)| match expected {
         b'd' => byte.is_ascii_digit(),

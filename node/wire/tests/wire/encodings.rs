@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use super::query_answers::pieces;
 use super::values::legal_text;
 
-/// How a document is written.
+/// An encoding of a document, as a test writes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Coding {
     /// With this label; only ASCII in bytes.
@@ -72,7 +72,7 @@ impl Coding {
         }
     }
 
-    /// The bytes of a character, if it has any.
+    /// Returns the bytes of a character, if it has any.
     fn encode(self, c: char) -> Option<Vec<u8>> {
         match self {
             Ascii(_) => c.is_ascii().then(|| vec![c as u8]),
@@ -102,7 +102,7 @@ impl Coding {
         }
     }
 
-    /// A document: `before`, then `text` in pieces that are escaped or in CDATA, then
+    /// Returns a document: `before`, then `text` in pieces that are escaped or in CDATA, then
     /// `after`.
     fn document(self, before: &str, text: &str, after: &str, cdata: &[bool]) -> Vec<u8> {
         let marked = matches!(self, Utf16 { mark: true, .. });
@@ -215,7 +215,7 @@ fn each_library_byte_is_its_own_character() {
 }
 
 #[test]
-fn a_mark_wins_over_the_header_and_the_header_over_the_declaration() {
+fn a_mark_beats_the_header_and_the_header_the_declaration() {
     let charset =
         |label: &str| Charset::of_content_type(Some(&format!("text/xml; charset={label}")));
     let read = |body: &[u8], label| query_text([body], charset(label)).map(|(_, text)| text);

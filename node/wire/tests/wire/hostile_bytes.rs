@@ -8,7 +8,7 @@ use proptest::prelude::*;
 
 use super::query_answers::read;
 
-/// Tags of XML-RPC in any order, with odd bytes between them.
+/// Generates tags of XML-RPC in any order, with odd bytes between them.
 fn soup() -> impl Strategy<Value = Vec<u8>> {
     let tags = [
         "methodCall",

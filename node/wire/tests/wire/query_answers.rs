@@ -410,7 +410,7 @@ pub(crate) fn pieces<'a>(mut bytes: &'a [u8], cuts: &[usize]) -> Vec<&'a [u8]> {
     pieces
 }
 
-/// Something like an answer: its tags in a random order, with odd text.
+/// Generates something like an answer: its tags in a random order, with odd text.
 fn answer_like() -> impl Strategy<Value = String> {
     let piece = prop_oneof![
         6 => prop_oneof![

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 
 use super::values::{legal_text, value};
 
-/// A request with one parameter, given as XML.
+/// Returns a request with one parameter, given as XML.
 fn with_param(value: &str) -> Vec<u8> {
     format!(
         "<methodCall><methodName>m</methodName><params><param>{value}</param></params></methodCall>"

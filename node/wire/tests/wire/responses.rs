@@ -147,7 +147,7 @@ fn every_answer_to_query_begins_with_the_prelude() {
     assert_eq!(entry.head_behind_prelude(), entry.head());
 }
 
-/// The value as the `xmlrpc` crate reads it back: a string of white space is
+/// Returns the value as the `xmlrpc` crate reads it back: a string of white space is
 /// empty. `None` if it has a member without a visible name, which it refuses.
 fn as_read(value: Value) -> Option<Value> {
     let is_blank = |text: &str| text.chars().all(|c| matches!(c, ' ' | '\t' | '\r' | '\n'));

@@ -1,4 +1,4 @@
-//! URLs of peers: disguises, and what the URL says once it is checked.
+//! Tests of URLs of peers: disguises, and the checked URL.
 
 use node_wire::peer_url::{RefusedRange, address_allowed};
 use node_wire::{PeerUrl, UrlError};
@@ -8,7 +8,7 @@ fn parse(text: &str) -> Result<PeerUrl, UrlError> {
     PeerUrl::parse(text)
 }
 
-/// What a disguised URL really is: the address it must be taken for.
+/// Disguised URLs, each with the address that it must be taken for.
 const DISGUISED: &[(&str, &str)] = &[
     ("http://127.1:4242", "127.0.0.1"),
     ("http://127.0.1:4242", "127.0.0.1"),
@@ -74,7 +74,7 @@ fn disguised_addresses_are_taken_for_what_they_are() {
 }
 
 #[test]
-fn addresses_that_are_never_a_peer_are_refused_in_every_disguise() {
+fn addresses_that_cannot_be_peers_are_refused_in_disguise() {
     let link_local = LINK_LOCAL.iter().map(|t| (*t, RefusedRange::LinkLocal));
     let unspecified = UNSPECIFIED.iter().map(|t| (*t, RefusedRange::Unspecified));
     let others = OTHER_RANGES.iter().copied();

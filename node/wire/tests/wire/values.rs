@@ -4,7 +4,7 @@ use node_wire::Value;
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
 
-/// Text of characters that XML allows.
+/// Generates text of characters that XML allows.
 pub(crate) fn legal_text() -> impl Strategy<Value = String> {
     let awkward = prop_oneof![
         Just('\r'),
@@ -25,7 +25,7 @@ pub(crate) fn legal_text() -> impl Strategy<Value = String> {
     vec(legal, 0..24).prop_map(|characters| characters.into_iter().collect())
 }
 
-/// Any value that passes the recheck, dates excepted.
+/// Generates any value that passes the recheck, dates excepted.
 pub(crate) fn value() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         any::<i32>().prop_map(Value::Int),

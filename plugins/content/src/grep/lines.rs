@@ -14,7 +14,7 @@ use crate::{
     limits::{LINE_MAX, MARKS_MAX},
 };
 
-/// A searcher that reads files as ripgrep does when it walks a directory.
+/// Returns a searcher that reads files as ripgrep does when it walks a directory.
 pub(super) fn searcher(context: usize) -> Searcher {
     SearcherBuilder::new()
         .line_number(true)
@@ -36,7 +36,7 @@ pub(super) struct Lines<'a> {
     before: VecDeque<String>,
     /// Hits that want lines behind them.
     open: VecDeque<Excerpt>,
-    /// Where the NUL is that the file was given up at.
+    /// The place of the NUL at which the file was given up.
     given_up: &'a Cell<Option<u64>>,
 }
 

@@ -40,7 +40,7 @@ const PAUSE: Duration = Duration::from_millis(10);
 /// Attempts to read a file that changes meanwhile.
 const ATTEMPTS: usize = 3;
 
-/// What to look for, and where.
+/// A search for lines in files.
 pub(super) struct Scan<'a> {
     pub(super) files: &'a dyn Files,
     pub(super) matcher: &'a RegexMatcher,
@@ -142,8 +142,8 @@ impl Scan<'_> {
         }
     }
 
-    /// Whether nobody misses anything of a file that was given up at a NUL: what is no text
-    /// from its begin has no lines.
+    /// Returns true if a file that was given up at a NUL has no lines to miss: a file that is
+    /// no text from its start has none.
     fn has_no_lines(&self, file: &FileInfo, nul: u64, given: bool) -> bool {
         let is_text =
             given || nul > BUFFER as u64 || source::is_text_up_to(self.files, &file.name, nul);
@@ -203,7 +203,7 @@ impl Scan<'_> {
     }
 }
 
-/// Why a file was not searched to its end.
+/// Returns the reason why a file was not searched to its end.
 fn reason(error: &io::Error) -> GapReason {
     // What the searcher says when its buffer may not grow any more.
     let is_long = error.to_string().contains("configured allocation limit");

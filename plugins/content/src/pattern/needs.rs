@@ -1,4 +1,4 @@
-//! What a text needs to have if a pattern is to match somewhere in it.
+//! The texts that must be in a file if a pattern is to match somewhere in it.
 //!
 //! Read from the expression, from the inside out, as Russ Cox's codesearch does:
 //! of each part either all texts that it matches are known ([`Part::Exact`]), or
@@ -21,14 +21,14 @@ const TEXTS_MAX: usize = 24;
 /// Longest of them, in bytes.
 const LENGTH_MAX: usize = 128;
 
-/// Most letters of a class that are told apart.
+/// The greatest number of letters of a class that are tried one by one.
 const CLASS_MAX: u32 = 12;
 
 /// Bytes of a begin or an end that matter: with three on either side of a border,
 /// every gram across it is known.
 const EDGE: usize = 3;
 
-/// What a text has to have.
+/// A condition on the texts of a file.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum Needs {
     /// Nothing in particular.
@@ -43,7 +43,7 @@ pub(crate) enum Needs {
 
 type Texts = BTreeSet<Vec<u8>>;
 
-/// What is known of a part of a pattern.
+/// The matches of a part of a pattern.
 enum Part {
     /// It matches these texts and no others.
     Exact(Texts),
@@ -56,7 +56,7 @@ enum Part {
 }
 
 impl Needs {
-    /// What the expression needs.
+    /// Returns the needs of the expression.
     pub(crate) fn of(expression: &Hir) -> Needs {
         part(expression).needs()
     }
@@ -94,7 +94,7 @@ impl Needs {
         }
     }
 
-    /// One of these texts, as far as that says something. No text: nothing matches.
+    /// Returns one of these texts, as far as that says something. No text: nothing matches.
     fn texts(texts: &Texts) -> Needs {
         Needs::any(texts.iter().map(|text| {
             if text.len() < 3 {
@@ -105,7 +105,7 @@ impl Needs {
         }))
     }
 
-    /// Whether an index of grams can say something.
+    /// Returns true if an index of grams cannot narrow it down.
     #[cfg(test)]
     pub(crate) fn is_anything(&self) -> bool {
         *self == Needs::Anything
@@ -128,7 +128,7 @@ impl Part {
         }
     }
 
-    /// Begins, ends and needs.
+    /// Returns begins, ends and needs.
     fn open(self) -> (Texts, Texts, Needs) {
         match self {
             Part::Exact(texts) => {
@@ -164,7 +164,7 @@ impl Part {
         }
     }
 
-    /// Its texts, if they are all and short.
+    /// Returns its texts, if they are all and short.
     fn exact(&self) -> Option<Texts> {
         match self {
             Part::Exact(texts) => Some(texts.clone()),
@@ -293,7 +293,7 @@ fn ends(texts: &Texts) -> Texts {
     few(cut.collect())
 }
 
-/// These texts, or, if they are many, that nothing is known.
+/// Returns these texts, or, if they are many, that nothing is known.
 fn few(texts: Texts) -> Texts {
     if texts.len() > TEXTS_MAX {
         one(b"")
@@ -302,7 +302,7 @@ fn few(texts: Texts) -> Texts {
     }
 }
 
-/// Each of `left` with each of `right` behind it, if that is not much.
+/// Returns each of `left` with each of `right` behind it, if that is not much.
 fn cross(left: &Texts, right: &Texts) -> Option<Texts> {
     if left.len() * right.len() > TEXTS_MAX {
         return None;

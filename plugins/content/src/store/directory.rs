@@ -44,9 +44,9 @@ pub(super) struct StoreDirectory(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     path: PathBuf,
-    /// Whether this directory is closed.
+    /// True if this directory is closed.
     stopped: AtomicBool,
-    /// Whether all of the node is about to end.
+    /// True if the whole node is about to end.
     ending: Arc<AtomicBool>,
     locked: Mutex<HashSet<PathBuf>>,
     unlocked: Condvar,
@@ -68,12 +68,12 @@ impl StoreDirectory {
         self.0.stopped.store(true, Ordering::Relaxed);
     }
 
-    /// Whether the file is what was written.
+    /// Checks that the file is as it was written.
     pub(super) fn verify(&self, name: &Path) -> io::Result<()> {
         sealed::verify(&File::open(self.0.path.join(name))?)
     }
 
-    /// Bytes of all files.
+    /// Returns the number of bytes of all files.
     pub(super) fn bytes(&self) -> io::Result<u64> {
         let mut bytes = 0;
         for entry in fs::read_dir(&self.0.path)?.flatten() {
@@ -95,7 +95,7 @@ impl StoreDirectory {
         })
     }
 
-    /// Whether nothing is written any more.
+    /// Returns true if nothing is written any more.
     pub(super) fn is_stopped(&self) -> bool {
         self.0.stopped.load(Ordering::Relaxed) || self.0.ending.load(Ordering::Relaxed)
     }

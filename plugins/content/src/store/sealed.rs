@@ -66,13 +66,13 @@ fn seal(checksum: &Hasher, length: u64) -> [u8; SEAL] {
     seal
 }
 
-/// Length of the content, by the length of the file.
+/// Returns the length of the content, by the length of the file.
 pub(super) fn length(file: &File) -> io::Result<u64> {
     let length = file.metadata()?.len().checked_sub(SEAL as u64);
     length.ok_or_else(|| damaged("it is too short"))
 }
 
-/// Whether the content is what was written.
+/// Checks that the content is as it was written.
 pub(super) fn verify(file: &File) -> io::Result<()> {
     let length = length(file)?;
     let (mut checksum, mut at) = (Hasher::new(), 0);

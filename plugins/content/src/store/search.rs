@@ -22,14 +22,14 @@ use crate::{
 /// Most grams of one text that are looked up; the rarest say enough.
 const GRAMS_ASKED: usize = 12;
 
-/// A file that has all words, by what the index says.
+/// A file that has all words, by the index.
 #[derive(Clone, Debug)]
 pub(crate) struct Best {
     pub(crate) name: String,
     pub(crate) score: f64,
 }
 
-/// A word that a file has to have, or the begin of one.
+/// A word that a file has to have, or the start of one.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct WantedWord {
     pub(crate) word: Word,
@@ -39,7 +39,7 @@ pub(crate) struct WantedWord {
 /// Groups of words; a file has to have all words of one group.
 pub(crate) type AnyOf = Vec<Vec<WantedWord>>;
 
-/// A score that says first how words fit: from 1 on if they do exactly, less if not.
+/// Returns a score that puts the fit of words first: from 1 on if they fit exactly, less if not.
 pub(crate) fn score_of(fit: Fit, score: f64) -> f64 {
     match fit {
         Fit::Exact => 1.0 + score,
@@ -78,7 +78,7 @@ impl View {
         })
     }
 
-    /// The best files that have what is `wanted` of words, exactly or folded but not
+    /// Returns the best files that have what is `wanted` of words, exactly or folded but not
     /// exactly: `limit` of them, after the best `offset`.
     pub(crate) fn best(
         &self,
@@ -107,7 +107,7 @@ impl View {
         })
     }
 
-    /// Whether the index has a word that fits one of `wanted` and is not it.
+    /// Returns true if the index has a word that matches one of `wanted` and is spelt otherwise.
     pub(crate) fn has_folded(&self, wanted: &[AnyOf]) -> Result<bool, StoreError> {
         unbroken("it was asked for spellings", || {
             for term in wanted.iter().flatten().flatten() {
@@ -125,7 +125,7 @@ impl View {
         })
     }
 
-    /// Number of files that have `word`.
+    /// Returns the number of files that have `word`.
     pub(crate) fn files_with(&self, word: &str) -> Result<u64, StoreError> {
         let term = Term::from_field_text(self.fields.words, word);
         unbroken("it was asked for a word", || {
@@ -133,12 +133,12 @@ impl View {
         })
     }
 
-    /// Number of files.
+    /// Returns the number of files.
     pub(crate) fn files(&self) -> u64 {
         self.searcher.num_docs()
     }
 
-    /// Number of words of all files.
+    /// Returns the number of words of all files.
     pub(crate) fn words(&self) -> Result<u64, StoreError> {
         unbroken("its words were counted", || {
             let mut words = 0;
@@ -183,7 +183,7 @@ impl View {
         joined(Occur::Should, queries.collect())
     }
 
-    /// Files with a term that begins like this.
+    /// Returns files with a term that begins like this.
     fn begin(&self, field: Field, begin: &str) -> Box<dyn Query> {
         let term = |text: &str| Term::from_field_text(field, text);
         let upper =
@@ -213,7 +213,7 @@ impl View {
         parts.iter().map(|part| self.query(part)).collect()
     }
 
-    /// Files that have the grams of a text; only the rarest are looked up.
+    /// Returns the files that have the grams of a text; only the rarest are looked up.
     fn text(&self, text: &[u8]) -> Result<Box<dyn Query>, StoreError> {
         if let Some(begin) = grams::begin_of(text) {
             return Ok(self.begin(self.fields.grams, &begin));
@@ -252,7 +252,7 @@ fn grams_asked(files: u64) -> usize {
     }
 }
 
-/// These queries as one. One by itself is faster alone: most places need not be looked at.
+/// Returns these queries as one. One by itself is faster alone: most places need not be looked at.
 fn joined(occur: Occur, mut queries: Vec<Box<dyn Query>>) -> Box<dyn Query> {
     if queries.len() == 1 {
         return queries.swap_remove(0);
@@ -261,7 +261,7 @@ fn joined(occur: Occur, mut queries: Vec<Box<dyn Query>>) -> Box<dyn Query> {
     Box::new(BooleanQuery::new(queries.collect()))
 }
 
-/// The least text that comes behind all that begin with `begin`, if there is one.
+/// Returns the least text that comes behind all that begin with `begin`, if there is one.
 fn behind_all(begin: &str) -> Option<String> {
     let last = begin.chars().next_back()?;
     let next = (u32::from(last) + 1..=u32::from(char::MAX)).find_map(char::from_u32)?;

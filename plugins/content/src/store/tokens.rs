@@ -1,4 +1,4 @@
-//! How tantivy takes words and grams from the text of a field.
+//! Tokenizers of tantivy for the words and the grams of a field.
 
 use std::{
     collections::VecDeque,
@@ -17,7 +17,7 @@ pub(super) struct InFlight {
     less: Condvar,
 }
 
-/// How long to wait before looking whether the index takes text at all.
+/// The wait before the thread checks that the index takes text at all.
 const PATIENCE: std::time::Duration = std::time::Duration::from_millis(500);
 
 impl InFlight {

@@ -1,4 +1,4 @@
-//! Whether a text has what a query asks for, and its best line.
+//! The check of a text against a query, and the choice of its best line.
 //!
 //! Words are compared as words ([`Word::fit`]), one by one. Where both the text and a
 //! word are ASCII, its places are found by searching for its bytes first, which is fast.
@@ -16,20 +16,20 @@ use crate::{excerpt, letters::letter_from};
 /// Places of one word or phrase that are looked at for the best line.
 const PLACES_MAX: usize = 64;
 
-/// Looks for what a query asks.
+/// Looks for the words of a query.
 pub(super) struct Finder {
     with: Vec<Vec<Prepared>>,
     without: Vec<Prepared>,
 }
 
-/// What was found in a text.
+/// A match in a text.
 pub(super) struct TextMatch {
     pub(super) excerpt: Excerpt,
-    /// How the words fit: the worst of them.
+    /// The fit of the words: that of the worst.
     pub(super) fit: Fit,
 }
 
-/// A phrase, and what finds its first word in ASCII.
+/// A phrase, and a search for its first word in ASCII.
 struct Prepared {
     phrase: Phrase,
     ascii: Option<RegexMatcher>,
@@ -44,7 +44,7 @@ struct Spot {
 
 impl Finder {
     /// # Errors
-    /// What is wrong with a word; that is not to be expected.
+    /// Errors if a word is not valid; that is not to be expected.
     pub(super) fn new(query: &TextQuery) -> Result<Finder, String> {
         let prepared = |phrases: &[Phrase]| {
             let prepared = phrases.iter().cloned().map(Prepared::new);
@@ -57,7 +57,7 @@ impl Finder {
         })
     }
 
-    /// Whether one word is all that is asked for, so that the first line that has it
+    /// Returns true if the query is just one word, so that the first line that has it
     /// is the best.
     pub(super) fn wants_one_word(&self) -> bool {
         let is_one = |prepared: &Prepared| prepared.phrase.words.len() == 1;
@@ -65,7 +65,7 @@ impl Finder {
             && matches!(self.with.as_slice(), [group] if group.iter().all(is_one))
     }
 
-    /// The best line of `text`, if it has all that is asked for.
+    /// Returns the best line of `text`, if it has all that is asked for.
     pub(super) fn find(&self, text: &str) -> Option<TextMatch> {
         let is_ascii = text.is_ascii();
         let most = if self.with.len() == 1 { 1 } else { PLACES_MAX };
@@ -93,7 +93,7 @@ impl Finder {
         })
     }
 
-    /// The line with most of what is asked for; of several, the one that fits best, and
+    /// Returns the line with most of the query; of several, the one that fits best, and
     /// of those the first.
     fn excerpt(&self, text: &str, is_ascii: bool, spots: &[(usize, Spot)]) -> Excerpt {
         let begin_of_line = |at: usize| text[..at].rfind('\n').map_or(0, |end| end + 1);
@@ -121,7 +121,7 @@ impl Finder {
         )
     }
 
-    /// All places in a line.
+    /// Returns all places in a line.
     fn marks(&self, text: &str, is_ascii: bool, begin: usize, length: usize) -> Vec<Range<usize>> {
         let end = begin + length;
         let mut marks: Vec<Range<usize>> = Vec::new();
@@ -159,7 +159,7 @@ impl Prepared {
         })
     }
 
-    /// The first `most` places in a text; with `most` of one, an exact one if there is.
+    /// Returns the first `most` places in a text; with `most` of one, an exact one if there is.
     fn spots(&self, text: &str, is_ascii: bool, most: usize) -> Vec<Spot> {
         let mut found: Vec<Spot> = Vec::new();
         self.visit(text, is_ascii, 0..text.len(), &mut |spot| {
@@ -212,7 +212,7 @@ impl Prepared {
         }
     }
 
-    /// The phrase, if one of the words at the byte `at` is its first.
+    /// Returns the phrase, if one of the words at the byte `at` is its first.
     fn spot_at(&self, text: &str, at: usize) -> Option<Spot> {
         let mut words = Words::from(text, begin_of_run(text, at));
         let mut place = words.next_place()?;
@@ -250,7 +250,7 @@ impl Prepared {
         }
     }
 
-    /// The phrase, if its first word is the one at `first`, in a run that ends at
+    /// Returns the phrase, if its first word is the one at `first`, in a run that ends at
     /// `run_end`.
     fn spot(&self, text: &str, first: &Place, run_end: usize, word: &mut Word) -> Option<Spot> {
         let mut fit = self.fit(0, &text[first.range.clone()], word)?;
@@ -271,7 +271,7 @@ impl Prepared {
         })
     }
 
-    /// The word `n` of the phrase, if it is the one behind the byte `end`.
+    /// Returns the word `n` of the phrase, if it is the one behind the byte `end`.
     fn next(
         &self,
         n: usize,
@@ -319,7 +319,7 @@ impl Prepared {
         }
     }
 
-    /// How `run` fits the word `n` of the phrase.
+    /// Returns the fit of `run` to the word `n` of the phrase.
     fn fit(&self, n: usize, run: &str, word: &mut Word) -> Option<Fit> {
         let wanted = &self.phrase.words[n].word;
         let is_begin = self.phrase.is_begin && n + 1 == self.phrase.words.len();
@@ -374,7 +374,7 @@ mod tests {
     }
 
     #[test]
-    fn words_are_found_in_every_spelling_and_marked_where_they_stand() {
+    fn words_are_found_and_marked_in_every_spelling() {
         for (query, text, mark) in [
             ("istanbul", "in İSTANBUL.", "İSTANBUL"),
             ("İstanbul", "in istanbul.", "istanbul"),

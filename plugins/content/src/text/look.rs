@@ -17,12 +17,12 @@ use crate::{source, store::Best};
 /// Files that are looked into without help: to start it takes as long.
 const ALONE_MAX: usize = 4;
 
-/// What became of a file that the index names.
+/// The check of a file that the index names.
 pub(super) struct Looked {
     pub(super) score: f64,
-    /// The file, if it has what is asked for.
+    /// The file, if it matches.
     pub(super) hit: Option<Hit>,
-    /// Why it was not looked at.
+    /// The reason why it was not looked at.
     pub(super) gap: Option<Gap>,
 }
 

@@ -1,9 +1,9 @@
-//! What `text:` is asked: words, "quoted phrases", `-words` to leave out, `a OR b`, and
+//! The language of `text:`: words, "quoted phrases", `-words` to leave out, `a OR b`, and
 //! `begin*`.
 //!
 //! Signs that belong to a word are a part of it: `C++`, `.NET`, `node.js`. Hyphens,
 //! underscores and apostrophes only separate words, and so does the punctuation of a
-//! sentence. What means nothing is refused, with its place.
+//! sentence. A part without meaning is refused, with its place.
 
 use plugin_api::HandlerError;
 use plugin_words::{Place, Word, Words, is_ignorable};
@@ -13,7 +13,7 @@ use crate::{
     store::{AnyOf, WantedWord},
 };
 
-/// What files have to have, and must not have.
+/// The phrases that files must have, and must not have.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub(super) struct TextQuery {
     /// One phrase of each group has to be there.
@@ -32,19 +32,19 @@ pub(super) struct Phrase {
     pub(super) words: Vec<Next>,
     /// Signs directly behind the last word.
     pub(super) trail: String,
-    /// Whether the last word is the begin of one.
+    /// True if the last word is the start of one.
     pub(super) is_begin: bool,
 }
 
 /// A word of a phrase.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) struct Next {
-    /// What stands between it and the word before.
+    /// The gap between it and the word before.
     pub(super) gap: Gap,
     pub(super) word: Word,
 }
 
-/// What stands between two words.
+/// The text between two words.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) enum Gap {
     /// Anything but letters and digits.
@@ -58,7 +58,7 @@ pub(super) enum Gap {
 /// A word or quoted part of the query.
 #[derive(Clone, Copy, Debug)]
 struct Token<'a> {
-    /// Which character it begins with, from 1.
+    /// The position of its first character, from 1.
     at: usize,
     text: &'a str,
 }
@@ -123,13 +123,13 @@ impl TextQuery {
         Ok(query)
     }
 
-    /// The words that a file has to have.
+    /// Returns the words that a file has to have.
     pub(super) fn wanted(&self) -> Vec<AnyOf> {
         let of_group = |group: &Group| group.iter().map(Phrase::wanted).collect();
         self.with.iter().map(of_group).collect()
     }
 
-    /// All of them, each once.
+    /// Returns all of them, each once.
     pub(super) fn words(&self) -> Vec<WantedWord> {
         let mut all: Vec<WantedWord> = Vec::new();
         for wanted in self.with.iter().flatten().flat_map(Phrase::wanted) {
@@ -142,7 +142,7 @@ impl TextQuery {
 }
 
 impl Phrase {
-    /// The words of a part without white space, signs included.
+    /// Returns the words of a part without white space, signs included.
     fn of(chunk: &str) -> Phrase {
         let mut phrase = Phrase::default();
         let (mut words, mut word) = (Words::of(chunk), Word::default());
@@ -170,7 +170,7 @@ impl Phrase {
         phrase
     }
 
-    /// The parts of a run that zero width non-joiners separate, if this is one.
+    /// Returns the parts of a run that zero width non-joiners separate, if this is one.
     fn of_parts(chunk: &str) -> Option<Phrase> {
         const NON_JOINER: char = '\u{200c}';
         let parts: Vec<_> = chunk.split(NON_JOINER).map(Phrase::of).collect();
@@ -226,7 +226,7 @@ impl Gap {
         }
     }
 
-    /// Whether `between` is it.
+    /// Returns true if `between` is such a gap.
     pub(super) fn fits(&self, between: &str) -> bool {
         let is_nothing = |c: char| c.is_whitespace() || is_ignorable(c);
         match self {
@@ -244,7 +244,7 @@ impl Gap {
     }
 }
 
-/// Refuses what is an operator elsewhere and means nothing here.
+/// Refuses operators of other languages that mean nothing here.
 fn operator(token: &str) -> Result<(), String> {
     let all_are_looked_for = "all words are looked for as it is";
     let problem = match token {
@@ -268,7 +268,7 @@ fn operator(token: &str) -> Result<(), String> {
     Err(problem)
 }
 
-/// Whether a part begins or ends with a parenthesis that has no partner in it.
+/// Returns true if a part begins or ends with a parenthesis that has no partner in it.
 fn unbalanced(token: &str) -> bool {
     if token.starts_with('"') || token.starts_with("-\"") {
         return false;
@@ -283,7 +283,7 @@ fn lonely_or() -> String {
         .to_owned()
 }
 
-/// The phrases of a word or quoted part.
+/// Returns the phrases of a word or quoted part.
 fn group(part: &str) -> Result<Group, String> {
     let (phrases, shown) = match part.strip_prefix('"') {
         Some(inside) => {
@@ -340,7 +340,7 @@ fn is_sign(letter: char) -> bool {
     "+#@$%&=<>~^|\\/*€£¥§°±×÷".contains(letter)
 }
 
-/// The signs that a text ends with, for the word behind it.
+/// Returns the signs that a text ends with, for the word behind it.
 fn lead(before: &str) -> &str {
     let other = |letter: char| !is_sign(letter) && !matches!(letter, '.' | '-');
     let lead = before.rfind(other).map_or(before, |at| {
@@ -351,13 +351,13 @@ fn lead(before: &str) -> &str {
     if lead.starts_with("..") { "" } else { lead }
 }
 
-/// The signs that a text begins with, for the word before it.
+/// Returns the signs that a text begins with, for the word before it.
 fn trail(behind: &str) -> &str {
     let end = behind.find(|letter: char| !is_sign(letter));
     &behind[..end.unwrap_or(behind.len())]
 }
 
-/// The words and quoted parts of a text.
+/// Returns the words and quoted parts of a text.
 fn tokens(text: &str) -> impl Iterator<Item = Token<'_>> {
     let mut rest = text.trim_start();
     std::iter::from_fn(move || {
@@ -371,7 +371,7 @@ fn tokens(text: &str) -> impl Iterator<Item = Token<'_>> {
     })
 }
 
-/// The first word or quoted phrase, with its minus, and what is behind it.
+/// Returns the first word or quoted phrase, with its minus, and the rest.
 fn part(text: &str) -> (&str, &str) {
     let body = text.strip_prefix('-').unwrap_or(text);
     let sign = text.len() - body.len();
@@ -395,7 +395,7 @@ fn part(text: &str) -> (&str, &str) {
 mod tests {
     use super::*;
 
-    /// A phrase with what is special about it.
+    /// Returns a phrase with its operators.
     fn show(phrase: &Phrase) -> String {
         let mut shown = phrase.lead.clone();
         for (n, next) in phrase.words.iter().enumerate() {

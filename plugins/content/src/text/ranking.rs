@@ -1,16 +1,16 @@
-//! How well a file fits words: BM25, as the index counts it.
+//! The ranking of files: BM25, with the counts of the index.
 
 use plugin_words::{Word, Words};
 
 use crate::store::WantedWord;
 
-/// How fast more of a word counts less.
+/// The saturation of a word's frequency, `k1` of BM25.
 const K1: f64 = 1.2;
 
-/// How much a long file counts less.
+/// The penalty for long files, `b` of BM25.
 const B: f64 = 0.75;
 
-/// How often each of the words is in a file, and how many words the file has.
+/// The frequency of each word in a file, and the number of words of the file.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Counts {
     pub(super) of_words: Vec<u64>,
@@ -39,7 +39,7 @@ impl Counts {
     }
 }
 
-/// What is known of all files.
+/// The counts of all files.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Collection {
     /// Number of files.

@@ -131,7 +131,7 @@ fn a_file_is_tried_at_once_when_it_is_said_to_have_changed() {
     assert!(begun.elapsed() < std::time::Duration::from_millis(1_500));
 }
 
-/// Numbered lines, so long that only their begin has words.
+/// Returns numbered lines, so long that only their start has words.
 fn long_log(lines: usize) -> String {
     let mut log = String::new();
     for line in 0..lines {
@@ -141,7 +141,7 @@ fn long_log(lines: usize) -> String {
 }
 
 #[test]
-fn what_is_appended_to_a_long_file_is_added_without_reading_it_all() {
+fn an_append_to_a_long_file_is_indexed_without_a_full_read() {
     let home = tempfile::tempdir().unwrap();
     let mut log = long_log(150_000);
     let world = World::of(&[("log", log.as_bytes())]);

@@ -1,4 +1,4 @@
-//! `grep:` finds what a search without an index finds.
+//! `grep:` finds the same as a search without an index.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::world::{Found, Indexed, World, excerpt};
 /// A file, a line, a column and the line itself.
 type Place = (String, u64, u64, String);
 
-/// What ripgrep's own libraries find when they read all files.
+/// Returns the places that ripgrep's own libraries find when they read all files.
 fn expected(files: &[(String, Vec<u8>)], pattern: &str) -> Option<Vec<Place>> {
     let matcher = RegexMatcherBuilder::new()
         .multi_line(true)

@@ -247,7 +247,7 @@ const LANGUAGES: &[(&str, &[Row])] = &[
     ),
 ];
 
-/// The query for a spelling: a phrase is quoted.
+/// Returns the query for a spelling: a phrase is quoted.
 fn query(spelling: &str) -> String {
     let is_phrase = spelling.contains(char::is_whitespace) && !spelling.starts_with('"');
     if is_phrase {

@@ -1,4 +1,4 @@
-//! What is left of an index when the node comes back.
+//! Tests of an index after a restart of the node.
 
 use std::{fs, path::Path, sync::atomic::Ordering};
 
@@ -73,7 +73,7 @@ fn what_lies_in_the_way_of_the_index_does_no_harm() {
 }
 
 #[test]
-fn an_index_that_goes_away_while_it_is_used_gives_no_wrong_answer() {
+fn an_index_removed_while_in_use_gives_no_wrong_answer() {
     let home = tempfile::tempdir().unwrap();
     let world = World::of(&[("a", b"one\n"), ("b", b"two\n")]);
     let indexed = Indexed::open(home.path(), &world).caught_up();

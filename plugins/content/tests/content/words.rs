@@ -80,7 +80,7 @@ fn files_that_are_not_indexed_yet_stand_where_they_belong() {
 }
 
 #[test]
-fn of_a_long_file_the_first_line_with_the_word_is_shown_wherever_it_is() {
+fn a_long_file_shows_the_first_line_with_the_word_anywhere() {
     let home = tempfile::tempdir().unwrap();
     let filler = "word after word\n".repeat(10_000);
     let world = World::of(&[

@@ -1,4 +1,4 @@
-//! A share in memory that changes, and what is found in it.
+//! A share in memory that changes, and the hits in it.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -27,7 +27,7 @@ pub(crate) struct World {
     /// Number of reads of files.
     pub(crate) reads: AtomicU64,
     bytes_read: AtomicU64,
-    /// A file that grows at each read, and by what.
+    /// A file that grows at each read, and its growth.
     growing: Mutex<Option<(String, Vec<u8>)>>,
     /// Files that cannot be read.
     locked: Mutex<BTreeSet<String>>,
@@ -53,7 +53,7 @@ impl World {
         self.put_as(name, bytes, version);
     }
 
-    /// With a version of the test's choice.
+    /// Puts a file with a version of the test's choice.
     pub(crate) fn put_as(&self, name: &str, bytes: &[u8], version: u64) {
         let bytes = Arc::new(bytes.to_vec());
         self.entries()
@@ -65,7 +65,7 @@ impl World {
         *self.growing.lock().unwrap() = Some((name.to_owned(), by.to_vec()));
     }
 
-    /// Number of bytes that were read of all files.
+    /// Returns the number of bytes that were read of all files.
     pub(crate) fn bytes_read(&self) -> u64 {
         self.bytes_read.load(Ordering::Relaxed)
     }
@@ -246,7 +246,7 @@ impl Indexed {
         self.handler("grep").changed(changes);
     }
 
-    /// Files and lines that match.
+    /// Returns files and lines that match.
     pub(crate) fn grep(&self, pattern: &str) -> Vec<(String, u64)> {
         let found = self.ask("grep", pattern, Found::default()).unwrap();
         assert!(!found.partial, "{pattern}");
@@ -257,7 +257,7 @@ impl Indexed {
         places.collect()
     }
 
-    /// Files and best lines.
+    /// Returns files and best lines.
     pub(crate) fn words(&self, query: &str) -> Vec<(String, u64)> {
         let found = self.ask("text", query, Found::default()).unwrap();
         let places = found

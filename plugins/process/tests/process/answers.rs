@@ -1,4 +1,4 @@
-//! What programs ask for and find.
+//! Tests of the requests and the hits of programs.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use plugin_process::Program;
 
 use crate::world::{Found, hit, program, put, share};
 
-/// A program in Python that answers with what `find(ask, query)` yields.
+/// Returns a program in Python that answers with the results of `find(ask, query)`.
 fn python(find: &str) -> (Program, tempfile::TempDir) {
     let home = tempfile::tempdir().unwrap();
     let text = format!(
@@ -141,7 +141,7 @@ fn an_answer_ends_at_its_deadline_and_the_next_one_is_given() {
 }
 
 #[test]
-fn a_program_may_say_that_the_query_makes_no_sense_and_that_it_failed() {
+fn a_program_may_report_a_bad_query_and_a_failure() {
     let lair =
         program(r#"echo '{"type":"error","id":'$id',"problem":"say a number","query":'$text'}'"#);
     for _ in 0..4 {
@@ -169,7 +169,7 @@ fn a_program_may_say_that_it_could_not_look_at_everything() {
 }
 
 #[test]
-fn a_program_that_wants_to_hears_of_changes_before_the_next_query() {
+fn a_subscribed_program_hears_of_changes_before_a_query() {
     let lair = program(r#"echo "$changed" > changed; changed=; echo "$done""#);
     let told = |changes: &[Changes<'_>]| {
         changes

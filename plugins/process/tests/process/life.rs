@@ -18,7 +18,7 @@ fn a_program_keeps_running_between_queries() {
 }
 
 #[test]
-fn one_that_ended_is_started_again_after_a_pause_and_three_failures_switch_it_off() {
+fn an_ended_program_restarts_and_rests_after_three_failures() {
     let lair = program("echo $$ >> starts; exit 1");
     let first = lair.program.pid().unwrap();
     let begun = Instant::now();
@@ -96,7 +96,7 @@ fn stopping_ends_all_at_once_even_those_that_ignore_it() {
 }
 
 #[test]
-fn one_that_ends_between_two_queries_is_noticed_and_started_again() {
+fn a_program_that_ends_between_queries_is_started_again() {
     let home = tempfile::tempdir().unwrap();
     let path = put(
         home.path(),

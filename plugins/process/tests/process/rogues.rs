@@ -1,4 +1,4 @@
-//! Programs that misbehave: each is told from the others, none hurts, and the
+//! Programs that misbehave: each fault has its own error, none hurts, and the
 //! next query after a while is answered.
 
 use std::time::{Duration, Instant};
@@ -17,7 +17,7 @@ const SOON: Duration = Duration::from_secs(5);
 /// Most that all of them may add to the memory of this process, in bytes.
 const MEMORY: u64 = 64 << 20;
 
-/// A program that misbehaves for each query but `good`, and how it is told.
+/// Returns a program that misbehaves for each query but `good`.
 fn rogue(body: &str) -> Lair {
     program(&format!(
         "if [ \"$text\" = good ]; then echo \"$done\"; continue; fi\n{body}"
@@ -30,7 +30,7 @@ fn survives(name: &str, body: &str, problem: &str) {
     let begun = Instant::now();
     let first = lair.ask_within("bad", SHORT);
     let failed = match first {
-        // It hung; the next one who asks is told, at the latest.
+        // It hung; the next query reports it, at the latest.
         Ok(_) => lair.ask_within("good", SHORT),
         failed => failed,
     };
@@ -47,7 +47,7 @@ fn survives(name: &str, body: &str, problem: &str) {
     );
 }
 
-/// All of them at the same time.
+/// Runs all of them at the same time.
 fn all_survive(cases: &[(&str, &str, &str)]) {
     std::thread::scope(|scope| {
         for (name, body, problem) in cases {
@@ -160,7 +160,7 @@ fn children_end_with_their_program() {
     assert!(!is_there(&lair.note("self").unwrap()), "a zombie is left");
 }
 
-/// Whether a process has ended and its parent, not this one, has to look.
+/// Returns true if a process has ended and its parent, not this one, has to reap it.
 fn is_zombie(pid: &str) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{}/stat", pid.trim())).unwrap_or_default();
     stat.rsplit(')')

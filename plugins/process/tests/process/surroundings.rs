@@ -1,4 +1,4 @@
-//! What a program finds around it, and what it may take.
+//! Tests of the environment and the limits of a program.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use plugin_api::Handler;
 use plugin_process::{FILES_OPEN_MAX, Program};
 
 #[test]
-fn a_program_has_a_clean_environment_its_directory_and_three_pipes() {
+fn a_program_has_a_clean_environment_and_three_pipes() {
     // A descriptor of the node that must not be passed on.
     let _open = std::fs::File::open("/dev/null").unwrap();
     let lair = program(

@@ -79,7 +79,7 @@ impl Sink for Found {
 }
 
 impl Found {
-    /// Room for many, and a time that a right program does not need.
+    /// Creates a sink with room for many, and a time that a right program does not need.
     pub(crate) fn new() -> Found {
         Found {
             hits: Vec::new(),
@@ -118,14 +118,14 @@ pub(crate) fn share(files: &[(&str, &[u8])]) -> Arc<dyn Files> {
     Arc::new(Memory(owned.collect()))
 }
 
-/// The first line of a program.
+/// Returns the first line of a program.
 pub(crate) fn greeting(prefix: &str, version: u32) -> String {
     format!(
         r#"{{"sixhop":1,"id":"{prefix}","version":{version},"prefix":"{prefix}","description":"a test","examples":[{{"query":"q","files":{{}},"finds":[]}}],"changes":true}}"#
     )
 }
 
-/// A program that introduces itself and does `body` for each query; `$id` is
+/// Returns a program that introduces itself and does `body` for each query; `$id` is
 /// its number, `$text` its text, `$line` the whole line.
 pub(crate) fn source(prefix: &str, version: u32, body: &str) -> String {
     let greeting = greeting(prefix, version);
@@ -146,7 +146,7 @@ done
     )
 }
 
-/// A hit of `$id`, for a body.
+/// Returns a hit of `$id`, for a body.
 pub(crate) fn hit(name: &str) -> String {
     format!(r#"echo '{{"type":"hit","id":'$id',"name":"{name}"}}';"#)
 }
@@ -174,7 +174,7 @@ pub(crate) struct Lair {
     pub(crate) home: tempfile::TempDir,
 }
 
-/// A program that does `body` for each query.
+/// Returns a program that does `body` for each query.
 pub(crate) fn program(body: &str) -> Lair {
     let home = tempfile::tempdir().unwrap();
     let path = put(home.path(), "test", &source("t", 1, body));
@@ -185,7 +185,7 @@ pub(crate) fn program(body: &str) -> Lair {
 }
 
 impl Lair {
-    /// What it finds for `query` in an empty share within a short time.
+    /// Returns its hits for `query` in an empty share within a short time.
     pub(crate) fn ask(&self, query: &str) -> Result<Vec<String>, String> {
         self.ask_within(query, Duration::from_secs(20))
     }
@@ -198,7 +198,7 @@ impl Lair {
         Ok(found.names().into_iter().map(str::to_owned).collect())
     }
 
-    /// The same as soon as it does not rest any more.
+    /// Asks likewise as soon as it does not rest any more.
     pub(crate) fn ask_rested(&self, query: &str, time: Duration) -> Result<Vec<String>, String> {
         let until = Instant::now() + Duration::from_secs(20);
         loop {
@@ -211,13 +211,13 @@ impl Lair {
         }
     }
 
-    /// What it wrote into the file `name` of its directory.
+    /// Returns the text that it wrote into the file `name` of its directory.
     pub(crate) fn note(&self, name: &str) -> Option<String> {
         std::fs::read_to_string(self.home.path().join(name)).ok()
     }
 }
 
-/// Whether a process of this number is there, even as a zombie.
+/// Returns true if a process of this number is there, even as a zombie.
 pub(crate) fn is_there(pid: &str) -> bool {
     Path::new("/proc").join(pid.trim()).exists()
 }

@@ -1,4 +1,4 @@
-//! What a policy is asked about, as the script sees it.
+//! The arguments of a policy, as the script sees them.
 
 use std::net::IpAddr;
 
@@ -8,7 +8,7 @@ use rhai::{Dynamic, Map};
 /// Longest text of an excerpt that a policy sees, in bytes.
 const TEXT_MAX: usize = 4 * 1024;
 
-/// What a policy is asked about, as a script sees it.
+/// An argument of a policy, as a script sees it.
 pub(super) trait ToMap {
     /// Returns the fields.
     fn to_map(&self) -> Map;
@@ -73,7 +73,7 @@ fn whole(number: u64) -> Dynamic {
     i64::try_from(number).unwrap_or(i64::MAX).into()
 }
 
-/// As much of the text as a policy sees.
+/// Returns as much of the text as a policy sees.
 fn beginning(text: &str) -> &str {
     let mut end = text.len().min(TEXT_MAX);
     while !text.is_char_boundary(end) {

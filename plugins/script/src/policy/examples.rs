@@ -1,10 +1,10 @@
-//! The lines of a policy that promise what it decides:
+//! The lines of a policy that promise its decisions:
 //!
 //! ```text
 //! //! example: {"call": "allow_fetch", "with": {"name": "private/a"}, "gives": false}
 //! ```
 //!
-//! What `with` leaves out is what a stranger from 192.0.2.1 would have.
+//! Properties that `with` leaves out are those of a stranger from 192.0.2.1.
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -19,10 +19,10 @@ use crate::header::HeaderError;
 /// Most examples of a policy.
 const EXAMPLES_MAX: usize = 64;
 
-/// The address that asks if an example does not say who does.
+/// The address that asks if an example names none.
 const STRANGER: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
 
-/// Why the examples of a policy do not hold.
+/// The error of examples that do not hold.
 #[derive(Debug, thiserror::Error)]
 pub enum PolicyExampleError {
     /// A policy without examples promises nothing.
@@ -35,9 +35,9 @@ pub enum PolicyExampleError {
         line: usize,
         /// The function.
         call: String,
-        /// What it gives.
+        /// The result.
         given: String,
-        /// What it promises to give.
+        /// The promised result.
         promised: String,
     },
 }
@@ -103,7 +103,7 @@ fn read(line: usize, text: &str) -> Result<Example, String> {
     })
 }
 
-/// What a function is told if an example says nothing else.
+/// Returns the argument of a function, for an example that says nothing else.
 fn stranger(rule: Rule) -> Map {
     match rule {
         Rule::AllowQuery => QueryAsked {
@@ -169,7 +169,7 @@ impl ScriptPolicy {
     }
 }
 
-/// A promise, as a decision is written: `false` of a rank is none.
+/// Returns a promise, as a decision is written: `false` of a rank is none.
 fn shown(gives: &Value) -> String {
     gives
         .as_f64()

@@ -26,7 +26,7 @@ pub struct PolicyFile {
     now: RwLock<Now>,
 }
 
-/// What is known of the file.
+/// The last known state of the file.
 #[derive(Debug, Default)]
 struct Now {
     seen: Option<Seen>,
@@ -35,11 +35,11 @@ struct Now {
     problem: Option<String>,
 }
 
-/// What a look finds.
+/// The result of a look.
 enum Look {
     Absent,
     Same,
-    /// What the file is now; nothing if it could not be looked at.
+    /// The file as it is now; nothing if it could not be looked at.
     Changed(Option<Seen>, Result<ScriptPolicy, ScriptError>),
 }
 

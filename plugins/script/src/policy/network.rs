@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use rhai::EvalAltResult;
 
-/// Whether `address` is `network`, or in it if that is of the kind
+/// Returns true if `address` is `network`, or in it if that is of the kind
 /// `192.168.0.0/16`.
 pub(super) fn within(address: &str, network: &str) -> Result<bool, Box<EvalAltResult>> {
     let address = parse(address)?;

@@ -23,11 +23,11 @@ pub(super) struct Runners(Mutex<Vec<Runner>>);
 
 struct Runner {
     engine: Engine,
-    /// When the call that runs has to end.
+    /// The time at which the running call has to end.
     until: Arc<Mutex<Instant>>,
 }
 
-/// The language for compiling a policy.
+/// Returns the language for compiling a policy.
 pub(super) fn compiler() -> Engine {
     sandbox::compiler()
 }

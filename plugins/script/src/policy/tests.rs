@@ -1,4 +1,4 @@
-//! What a policy decides, and that it always does.
+//! Tests of the decisions of a policy, and that it always makes one.
 
 use std::{fs, net::IpAddr, os::unix::fs::PermissionsExt, path::Path};
 
@@ -235,7 +235,7 @@ fn without_a_file_or_a_directory_there_are_no_rules() {
 }
 
 #[test]
-fn a_first_version_that_is_not_right_closes_and_a_right_one_holds() {
+fn an_invalid_first_version_closes_and_a_valid_one_holds() {
     let (home, file) = followed();
     put(home.path(), "fn allow_fetch(f) {");
     assert!(file.refresh().unwrap().contains("everything is refused"));
@@ -277,7 +277,7 @@ fn a_file_that_is_gone_holds_for_one_more_look() {
 }
 
 #[test]
-fn a_file_that_others_could_have_written_or_that_is_a_link_closes() {
+fn a_file_writable_by_others_or_a_link_closes() {
     let (home, file) = followed();
     let path = home.path().join(POLICY_FILE);
     let mode = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode));

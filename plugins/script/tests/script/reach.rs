@@ -1,4 +1,4 @@
-//! What scripts reach and find.
+//! Tests of the files that scripts reach and of their hits.
 
 use plugin_api::HandlerError;
 use plugin_host::Plugin;
@@ -61,7 +61,7 @@ fn a_query_that_makes_no_sense_is_refused_and_no_failure() {
 }
 
 #[test]
-fn a_script_that_fails_three_times_in_a_row_is_not_called_any_more() {
+fn a_script_with_three_failures_in_a_row_is_not_called() {
     let handler = script("if query == \"bad\" { throw \"no\"; }");
     for query in ["bad", "bad", "good", "bad", "bad"] {
         assert_eq!(ask(&handler, query, &[]).is_err(), query == "bad");

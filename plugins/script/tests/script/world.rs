@@ -54,20 +54,20 @@ fn info(name: &str, content: &[u8]) -> FileInfo {
     }
 }
 
-/// A right header and `code`.
+/// Returns a valid header and `code`.
 pub(crate) fn source(prefix: &str, version: u32, code: &str) -> String {
     format!(
         "//! id: {prefix}\n//! version: {version}\n//! prefix: {prefix}\n//! description: a test\n//! example: {{\"query\": \"q\", \"files\": {{}}, \"finds\": []}}\n{code}"
     )
 }
 
-/// A script whose function `answer` has `body`.
+/// Returns a script whose function `answer` has `body`.
 pub(crate) fn script(body: &str) -> ScriptHandler {
     let code = format!("fn answer(query) {{\n{body}\n}}");
     ScriptHandler::compile(&source("test", 1, &code)).unwrap()
 }
 
-/// What `handler` finds for `query` among `files`.
+/// Returns the names that `handler` finds for `query` among `files`.
 pub(crate) fn ask(
     handler: &ScriptHandler,
     query: &str,
@@ -77,7 +77,7 @@ pub(crate) fn ask(
     Ok(hits.into_iter().map(|hit| hit.file.name).collect())
 }
 
-/// The hits of `handler` among `files`.
+/// Returns the hits of `handler` among `files`.
 pub(crate) fn hits(
     handler: &ScriptHandler,
     files: &[(&str, &[u8])],

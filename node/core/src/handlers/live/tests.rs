@@ -6,7 +6,7 @@ use super::*;
 use crate::handlers::Asker;
 use crate::threads::Threads;
 
-/// Gives as many hits as the query says; fails behind them if it is told to.
+/// Gives as many hits as the query says; fails behind them if the query asks for it.
 struct Numbers;
 
 struct Nothing;
@@ -92,7 +92,7 @@ const MOST: PageMost = PageMost {
     text: 1_000,
 };
 
-/// All hits, and how the answer ended.
+/// Returns all hits, and how the answer ended.
 async fn all(live: &LiveAnswer) -> (Vec<String>, Result<End, String>) {
     let mut names = Vec::new();
     loop {

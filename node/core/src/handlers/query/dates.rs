@@ -15,7 +15,7 @@ enum Unit {
     Months(u64),
 }
 
-/// The beginning of a day `2026-01-31`, a month `2026-01` or a year `2026`, of `today` or
+/// Parses the beginning of a day `2026-01-31`, a month `2026-01` or a year `2026`, of `today` or
 /// `yesterday`; or a time before `now`: `12h`, `7d`, `2weeks`, `3months`, `1year`.
 pub(super) fn parse(text: &str, now: SystemTime) -> Option<SystemTime> {
     let text = text.to_lowercase();
@@ -34,7 +34,7 @@ pub(super) fn parse(text: &str, now: SystemTime) -> Option<SystemTime> {
     UNIX_EPOCH.checked_add(Duration::from_secs(at))
 }
 
-/// So long before `now`; longer ago than files are counted is the beginning of it.
+/// Returns the time so long before `now`; longer ago than files are counted is the beginning of it.
 fn ago(text: &str, now: u64) -> Option<u64> {
     let digits_end = text.find(|c: char| !c.is_ascii_digit())?;
     let (number, unit) = text.split_at(digits_end);
@@ -58,7 +58,7 @@ fn ago(text: &str, now: u64) -> Option<u64> {
     }
 }
 
-/// The same time of the same day of the month, or its last one, so many months before.
+/// Returns the same time of the same day of the month, or its last one, so many months before.
 fn months_before(now: u64, months: u64) -> u64 {
     let (mut year, mut month, mut day) = (1970, 1, now / DAY);
     while day >= days_of_year(year) {
@@ -92,7 +92,7 @@ fn calendar(text: &str) -> Option<u64> {
         .then(|| begin_of(year, month, day))
 }
 
-/// When a day begins, in seconds.
+/// Returns the start of a day, in seconds.
 fn begin_of(year: u64, month: u64, day: u64) -> u64 {
     let years = (1970..year).map(days_of_year);
     let months = (1..month).map(|month| days_of(year, month));

@@ -6,10 +6,10 @@ use plugin_api::{FileInfo, FileReader, Files, Flow, Gap, HandlerError};
 
 use super::{Sign, dates, kinds, sizes};
 
-/// The words before a colon that are no text.
+/// The words before a colon that are filters.
 pub(super) const KEYS: &[&str] = &["ext", "size", "after", "before", "kind", "context"];
 
-/// Words that people write for one of them, and what to write.
+/// Words that people write for a filter, and its right key.
 const HINTS: &[(&str, &str)] = &[
     (
         "type",
@@ -44,7 +44,7 @@ const HINTS: &[(&str, &str)] = &[
 /// Fewest letters of a word before a colon that is taken for a filter.
 const KEY_MIN: usize = 2;
 
-/// Says what to write if a word looks like a filter that there is not.
+/// Returns advice if a word looks like a filter that there is not.
 pub(super) fn unknown(body: &str) -> Option<Problem> {
     let (key, value) = body.strip_prefix('-').unwrap_or(body).split_once(':')?;
     let is_key = key.len() >= KEY_MIN && key.bytes().all(|c| c.is_ascii_alphabetic());
@@ -85,10 +85,10 @@ fn distance(one: &str, other: &str) -> usize {
     last.last().copied().unwrap_or(0)
 }
 
-/// What is wrong with a part of a query.
+/// The error in a part of a query.
 type Problem = String;
 
-/// Which files an answer may have: those that pass all of it.
+/// The filters of a query: an answer has files that pass all of them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Filters {
     /// In lower case, without the point before them. Empty: any.
@@ -148,13 +148,13 @@ impl Filters {
         Ok(())
     }
 
-    /// Whether every file passes.
+    /// Returns true if every file passes.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         *self == Filters::default()
     }
 
-    /// Whether `file` passes.
+    /// Returns true if `file` passes.
     #[must_use]
     pub fn admits(&self, file: &FileInfo) -> bool {
         self.admits_name(&file.name)
@@ -175,7 +175,7 @@ impl Filters {
         has_one(&self.extensions) && has_one(&self.kinds) && !self.not_extensions.iter().any(has)
     }
 
-    /// The files of `files` that pass.
+    /// Returns the files of `files` that pass.
     #[must_use]
     pub fn apply(&self, files: &Arc<dyn Files>) -> Arc<dyn Files> {
         if self.is_empty() {

@@ -1,11 +1,11 @@
-//! What the text of a query asks of names: the one resolver for search, fetch, scripts
+//! The meaning of a query's text for names: the one resolver for search, fetch, scripts
 //! and pages.
 //!
 //! A name as it stands comes first, so that whatever is printed can be asked for. Only if
 //! there is no such file, here or at the peers, is a text with signs a pattern; and one
 //! that cannot be read, or that no file fits, is words.
 
-/// What a text asks of names, in the order in which it is tried.
+/// The meanings of a text for names, in the order in which they are tried.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct NameText {
     /// The whole name of a file, or the last part of it.
@@ -14,12 +14,12 @@ pub struct NameText {
     pub pattern: Option<String>,
     /// Words, if there is none that fits either.
     pub words: String,
-    /// Whether it names a directory, by a `/` at its end.
+    /// True if it names a directory, by a `/` at its end.
     pub is_directory: bool,
 }
 
 impl NameText {
-    /// Returns what `text` asks, or `None` if it is empty. A quoted text is no pattern.
+    /// Returns the meaning of `text`, or `None` if it is empty. A quoted text is never a pattern.
     #[must_use]
     pub fn of(text: &str, is_quoted: bool) -> Option<NameText> {
         let directory = text.strip_suffix('/').filter(|_| !is_quoted);
@@ -36,7 +36,7 @@ impl NameText {
         })
     }
 
-    /// Returns what a text asks that was typed where a name is wanted, quotes included.
+    /// Returns the meaning of a text that was typed where a name is wanted, quotes included.
     #[must_use]
     pub fn parse(typed: &str) -> Option<NameText> {
         let inside = typed
@@ -49,13 +49,13 @@ impl NameText {
     }
 }
 
-/// Whether a text may be a pattern: whether it has one of the signs that make one.
+/// Returns true if a text may be a pattern: it has one of the signs that make one.
 #[must_use]
 pub fn is_pattern(text: &str) -> bool {
     text.contains(['*', '?', '[', '{'])
 }
 
-/// A pattern that fits exactly this text.
+/// Returns a pattern that matches exactly this text.
 fn literally(text: &str) -> String {
     let letters = text.chars().flat_map(|letter| {
         let sign = "*?[]{}\\".contains(letter).then_some('\\');

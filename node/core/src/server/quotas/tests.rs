@@ -9,7 +9,7 @@ use std::{
 use axum::{Router, body::Body, extract::Request, http::Method};
 use futures_util::FutureExt;
 use http_body_util::BodyExt;
-use node_base::{bucket::Quota, clock::now};
+use node_base::{bucket::Quota, clock::now, schedule::RateSchedule};
 use node_overlay::{ADDRESS, Cost, NODE, STRANGER};
 use node_wire::{
     Fault, Introduce, Introduced, Introduction, MethodCall, Value, fault,
@@ -85,8 +85,8 @@ impl Service {
                 allow_hosts: Vec::new(),
                 peers: Vec::new(),
                 cache_size: 0,
-                upload_rate: 0,
-                download_rate: 0,
+                upload_rate: RateSchedule::default(),
+                download_rate: RateSchedule::default(),
             },
             secret: Secret::load_or_create(&state).unwrap(),
             state,

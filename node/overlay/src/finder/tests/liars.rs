@@ -1,4 +1,4 @@
-//! Referrals of peers that lie: whom they make this node call, and that the honest ones
+//! Referrals of peers that lie: the calls that they cause, and that the honest ones
 //! beside them are found.
 
 use std::{
@@ -96,7 +96,7 @@ impl Wires {
         world.called.iter().filter(|at| **at == address).count()
     }
 
-    /// A node whose owner named these peers.
+    /// Returns a node whose owner named these peers.
     fn overlay(&self, peers: &[&str]) -> Arc<Overlay> {
         let counters = Arc::new(Counters::default());
         let client = Client::new(Arc::new(self.clone()), Arc::clone(&counters));
@@ -200,7 +200,7 @@ async fn a_peer_of_the_local_network_leads_to_others_in_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_name_that_leads_to_the_local_network_later_is_not_followed_there() {
+async fn a_name_that_turns_to_the_local_network_is_not_followed() {
     let wires = Wires::default();
     wires.name("evil.example", "203.0.113.1");
     wires.node(LIAR, &["a"], &[]);
@@ -262,7 +262,7 @@ fn address(n: usize) -> SocketAddr {
 
 const ADDRESSES: usize = 30;
 
-/// A URL that leads to an address: by its number, by one of its names, or by a path.
+/// Returns a URL that leads to an address: by its number, by one of its names, or by a path.
 fn spelt(n: usize, spelling: usize) -> String {
     match spelling % 4 {
         0 => format!("http://{}/", address(n)),
@@ -271,7 +271,7 @@ fn spelt(n: usize, spelling: usize) -> String {
     }
 }
 
-/// Who names whom, and how each is spelt: those that are no nodes are victims.
+/// The referrals of each node, and the spelling of each; the others are victims.
 type Graph = Vec<(bool, Vec<(usize, usize)>)>;
 
 fn graph() -> impl Strategy<Value = Graph> {
@@ -283,7 +283,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 
     #[test]
-    fn no_graph_of_referrals_makes_more_or_nearer_calls_than_are_allowed(
+    fn no_graph_of_referrals_causes_more_or_nearer_calls(
         graph in graph(),
         ours in prop::collection::btree_set(0..ADDRESSES, 1..4),
     ) {
@@ -304,7 +304,7 @@ proptest! {
     }
 }
 
-/// Whom one search calls.
+/// Returns the addresses that one search calls.
 async fn search(graph: &Graph, ours: &BTreeSet<usize>) -> Vec<SocketAddr> {
     let wires = Wires::default();
     for n in 0..ADDRESSES {
@@ -332,8 +332,8 @@ async fn search(graph: &Graph, ours: &BTreeSet<usize>) -> Vec<SocketAddr> {
     lock(&wires.0).called.clone()
 }
 
-/// Whom anybody may have named: the owner's own, and whatever is no nearer than a node
-/// that may be called and names it.
+/// Returns the addresses that may be called: the owner's peers, and each that is no nearer
+/// than an allowed node that names it.
 fn allowed(graph: &Graph, ours: &BTreeSet<usize>) -> BTreeSet<SocketAddr> {
     let mut allowed: BTreeSet<usize> = ours.clone();
     loop {

@@ -10,7 +10,7 @@ use tokio::time::sleep;
 
 use super::*;
 
-/// The bounds of a search that nobody chose.
+/// Returns the longest time of a search with default limits.
 fn time() -> Duration {
     Reach::Normal.limits(1).time
 }
@@ -25,7 +25,7 @@ fn names(holders: &[(PeerUrl, Vec<String>)]) -> Vec<String> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn half_of_the_network_gone_in_the_midst_of_a_search_costs_only_their_own_hits() {
+async fn half_the_network_gone_costs_a_search_only_their_hits() {
     const NODES: usize = 30;
     let (overlay, transport) = network(BTreeMap::new());
     let answered = Arc::new(AtomicUsize::new(0));
@@ -115,7 +115,7 @@ async fn a_peer_that_always_has_more_soon_is_left_after_half_a_minute() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_peer_that_always_has_more_names_soon_is_left_after_two_minutes() {
+async fn a_peer_with_endless_pages_is_left_after_two_minutes() {
     let (overlay, transport) = network(BTreeMap::new());
     let page = Arc::new(AtomicUsize::new(0));
     transport.add(&url(1), move |_| {
@@ -139,10 +139,10 @@ async fn a_peer_that_always_has_more_names_soon_is_left_after_two_minutes() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_liar_that_names_many_costs_no_more_than_the_budget_and_the_time() {
+async fn a_liar_that_names_many_costs_only_the_budget_and_the_time() {
     let (overlay, transport) = network(BTreeMap::new());
     for n in 1..400 {
-        // Everybody says that the next ones have it, names us and itself, and what is no URL.
+        // Everybody says that the next ones have it, names us and itself, and a text that is not a URL.
         let mut page = found(&["../../a", "b"], &(n + 1..n + 28).collect::<Vec<_>>());
         page.matching = page.peers.len();
         page.peers

@@ -1,4 +1,4 @@
-//! Which digests there are.
+//! The list of all known digests.
 
 use std::collections::BTreeSet;
 

@@ -243,7 +243,7 @@ fn git(path: &Path, arguments: &[&str]) -> Command {
     git
 }
 
-/// Which names git ignores for the line.
+/// Returns for each name whether git ignores it because of the line.
 fn ignored_by_git(path: &Path, line: &str) -> Vec<bool> {
     fs::write(path.join(".gitignore"), format!("{line}\n")).unwrap();
     let check = ["check-ignore", "--no-index", "--stdin", "-z", "-v", "-n"];

@@ -5,7 +5,7 @@
 //!   was, and as base64 otherwise: files hold control characters.
 //! - What does not fit is cut when it is written: texts at
 //!   [`EXCERPT_TEXT_MAX`] bytes, marks and lines at their number.
-//! - Marks that are no parts of the text make an excerpt none.
+//! - Marks that are not parts of the text make an excerpt invalid.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -18,13 +18,13 @@ use crate::value::Value;
 /// A place in a file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FindExcerpt {
-    /// What stands there; as sent, any characters.
+    /// The text there; as sent, any characters.
     pub text: String,
     /// Parts of it that fit, as ranges of bytes, in order.
     pub marks: Vec<Range<usize>>,
     /// Number of the line, from 1, if the text is one line.
     pub line: Option<u64>,
-    /// Where in the line the first mark begins, in bytes of the file, from 1.
+    /// The start of the first mark in the line, in bytes of the file, from 1.
     pub column: Option<u64>,
     /// Lines before it.
     pub before: Vec<String>,
@@ -33,7 +33,7 @@ pub struct FindExcerpt {
 }
 
 impl FindExcerpt {
-    /// Bytes of text in it.
+    /// Returns the number of bytes of text in it.
     #[must_use]
     pub fn text_len(&self) -> usize {
         let lines = self.before.iter().chain(&self.after);
@@ -89,7 +89,7 @@ impl FindExcerpt {
     }
 }
 
-/// The longest beginning that may travel.
+/// Returns the longest beginning that may travel.
 fn cut(text: &str) -> &str {
     let mut end = text.len().min(EXCERPT_TEXT_MAX);
     while !text.is_char_boundary(end) {

@@ -1,4 +1,4 @@
-//! A file that a node has, and what of it fits.
+//! A file that a node has, and its match.
 
 use std::collections::BTreeMap;
 
@@ -20,18 +20,18 @@ pub struct FindHit {
     /// While it is not known: how many bytes the node has read for digests since its
     /// start. A node where this grows is at work.
     pub hashed: Option<u64>,
-    /// When it was last changed, Unix milliseconds.
+    /// The time of its last change, Unix milliseconds.
     pub modified: Option<u64>,
-    /// Whether its owner may run it.
+    /// True if its owner may run it.
     pub executable: bool,
-    /// How well it fits, as the handler there counts; more is better.
+    /// The score that the handler there gave it; more is better.
     pub score: Option<f64>,
     /// The place in it that fits.
     pub excerpt: Option<FindExcerpt>,
 }
 
 impl FindHit {
-    /// Returns what the hit says of the file beside its name and bytes.
+    /// Returns the metadata of the file beside its name and bytes.
     #[must_use]
     pub fn about(&self) -> About {
         About {

@@ -14,14 +14,14 @@ use crate::value::Value;
 /// or after the wait.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct More {
-    /// What the answer before gave; as sent, unchecked.
+    /// The cursor of the answer before; as sent, unchecked.
     pub cursor: String,
-    /// How long to wait for hits, in milliseconds; at most
+    /// The time to wait for hits, in milliseconds; at most
     /// [`FIND_WAIT_MAX`](crate::limits::FIND_WAIT_MAX).
     pub wait: u32,
 }
 
-/// Milliseconds that a caller waits who does not say how long.
+/// Milliseconds that a caller waits if it gives no time.
 const WAIT: u32 = 2_000;
 
 impl More {
@@ -41,7 +41,7 @@ impl More {
         })
     }
 
-    /// The call that says this.
+    /// Returns the XML-RPC call of this message.
     #[must_use]
     pub fn to_call(&self) -> MethodCall {
         let members = BTreeMap::from([

@@ -1,20 +1,15 @@
-//! What is logged, as `SIXHOP_LOG` says.
+//! The level of the log, as `SIXHOP_LOG` and `ctl log-level` say.
 //!
 //! # Invariants
 //! - A text that makes no sense is an error, never silence.
 //! - The libraries of the control connection print whole requests, secrets included, at `debug` and `trace`: they never
 //!   get there, whatever is asked.
 
-use std::{env, io, str::FromStr};
+use std::{fmt, str::FromStr};
 
 use tracing_subscriber::{EnvFilter, filter::LevelFilter};
 
-use crate::log::Limited;
-
-/// Variable that says what is logged.
-const VARIABLE: &str = "SIXHOP_LOG";
-
-/// What is logged if nothing is said.
+/// The level if nothing is set.
 const DEFAULT: &str = "info";
 
 /// Libraries that would print secrets.
@@ -34,50 +29,43 @@ const QUIET: [&str; 9] = [
     "mainline=off",
 ];
 
-/// Why a text does not say what is logged.
+/// A part of a text that does not say what is logged: neither a level nor a target with one.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-pub(super) enum LoggingError {
-    /// A part of it is neither a level nor a target with one.
-    #[error(
-        "{VARIABLE}: `{0}` is no level; give error, warn, info, debug or trace, or target=level, such as warn,node_core=debug"
-    )]
-    Part(String),
-    /// It is no text.
-    #[error("{VARIABLE} is not UTF-8; give error, warn, info, debug or trace")]
-    NotText,
+#[error(
+    "`{0}` is no level; give error, warn, info, debug or trace, or target=level, such as warn,node_core=debug"
+)]
+pub(crate) struct NoLevel(String);
+
+/// The level of the log, and other levels for parts of the program.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Levels(String);
+
+impl Levels {
+    /// Returns what lets the events of these levels pass.
+    pub(super) fn filter(&self) -> EnvFilter {
+        QUIET
+            .into_iter()
+            .filter_map(|directive| directive.parse().ok())
+            .fold(EnvFilter::new(&self.0), EnvFilter::add_directive)
+    }
 }
 
-/// Logs to standard error from now on.
-///
-/// # Errors
-/// [`LoggingError`] when `SIXHOP_LOG` makes no sense.
-pub(super) fn to_stderr() -> Result<(), LoggingError> {
-    let said = match env::var(VARIABLE) {
-        Ok(said) => said,
-        Err(env::VarError::NotPresent) => String::new(),
-        Err(env::VarError::NotUnicode(_)) => return Err(LoggingError::NotText),
-    };
-    let directives = directives(&said)?;
-    let filter = QUIET
-        .into_iter()
-        .filter_map(|directive| directive.parse().ok())
-        .fold(EnvFilter::new(directives), EnvFilter::add_directive);
-    let subscriber = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(io::stderr)
-        // A terminal that is gone is no reason to end otherwise than cleanly.
-        .log_internal_errors(false)
-        .with_ansi(false)
-        .event_format(Limited::new(
-            tracing_subscriber::fmt::format().with_ansi(false),
-        ));
-    // Somebody who embeds the node may have set up logging before.
-    let _ = subscriber.try_init();
-    Ok(())
+impl FromStr for Levels {
+    type Err = NoLevel;
+
+    fn from_str(said: &str) -> Result<Levels, NoLevel> {
+        directives(said).map(Levels)
+    }
+}
+
+impl fmt::Display for Levels {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
 }
 
 /// Reads levels and targets with levels, separated by commas, as directives of a filter.
-fn directives(said: &str) -> Result<String, LoggingError> {
+fn directives(said: &str) -> Result<String, NoLevel> {
     if said.trim().is_empty() {
         return Ok(DEFAULT.to_owned());
     }
@@ -90,8 +78,8 @@ fn directives(said: &str) -> Result<String, LoggingError> {
     Ok(parts.join(","))
 }
 
-fn directive(part: &str) -> Result<String, LoggingError> {
-    let wrong = || LoggingError::Part(part.chars().take(80).flat_map(char::escape_debug).collect());
+fn directive(part: &str) -> Result<String, NoLevel> {
+    let wrong = || NoLevel(part.chars().take(80).flat_map(char::escape_debug).collect());
     let Some((target, level)) = part.split_once('=') else {
         return Ok(parse_level(part).ok_or_else(wrong)?.to_string());
     };
@@ -109,7 +97,7 @@ fn directive(part: &str) -> Result<String, LoggingError> {
     Ok(format!("{target}={level}"))
 }
 
-/// One of the five levels, in any case.
+/// Returns one of the five levels, in any case.
 fn parse_level(text: &str) -> Option<LevelFilter> {
     let is_word = text.chars().all(|c| c.is_ascii_alphabetic());
     let level = LevelFilter::from_str(text).ok()?;
@@ -167,10 +155,7 @@ mod tests {
             "info;debug",
         ] {
             let error = directives(said);
-            assert!(
-                matches!(error, Err(LoggingError::Part(_))),
-                "{said}: {error:?}"
-            );
+            assert!(matches!(error, Err(NoLevel(_))), "{said}: {error:?}");
         }
     }
 
