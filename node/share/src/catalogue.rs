@@ -258,9 +258,14 @@ impl Catalogue {
         self.is_complete() && self.vocabulary().near(word, wrong, visit)
     }
 
-    /// The same for words that are not ASCII and have `text` in them, folded.
+    /// Calls `visit` with each word that is not ASCII and has `text` in it, folded, and says
+    /// whether the words are known.
     pub(crate) fn folded_words(&self, text: &str, visit: &mut dyn FnMut(&str) -> Flow) -> bool {
-        self.is_complete() && self.vocabulary().folded(text, visit)
+        let is_known = self.is_complete();
+        if is_known {
+            self.view().folded_words(text, visit);
+        }
+        is_known
     }
 
     fn vocabulary(&self) -> MutexGuard<'_, Vocabulary> {

@@ -239,7 +239,9 @@ fn spellings(
     let (mut texts, mut looked, mut known) = (Vec::new(), 0, true);
     for word in words.rarest_folded() {
         known &= files.visit_folded_words(word, &mut |there| {
-            texts.push(there.to_owned());
+            if !texts.iter().any(|text| text == there) {
+                texts.push(there.to_owned());
+            }
             if texts.len() >= SPELLINGS_MAX {
                 return Flow::Stop;
             }

@@ -8,12 +8,14 @@
 
 use std::{
     cmp::Ordering,
+    collections::BTreeSet,
     hash::{DefaultHasher, Hash, Hasher},
     sync::{Arc, OnceLock},
 };
 
 use memchr::memmem::Finder;
-use plugin_api::words;
+use plugin_api::{Flow, words};
+use plugin_words::folded;
 
 use crate::Stamp;
 
@@ -78,7 +80,13 @@ pub(crate) struct Chunk {
     lower: Option<Lower>,
     /// Made when it is first asked for.
     words: OnceLock<WordFilter>,
+    /// Words that are not ASCII, each a line: folded, [`FOLDED`], in lower case. Made when
+    /// they are first asked for.
+    folded: OnceLock<Box<str>>,
 }
+
+/// Between a folded word and the word; no word has it.
+const FOLDED: char = '\0';
 
 /// Which words the names of a chunk may have: a Bloom filter with two bits for a word.
 #[derive(Debug)]
@@ -226,18 +234,49 @@ impl Chunk {
     /// Whether a name in lower case may have the word; if not, none has it.
     pub(super) fn may_have(&self, word: &str) -> bool {
         let filter = self.words.get_or_init(|| {
-            let names = self
-                .lower
-                .as_ref()
-                .map_or(&self.names, |lower| &lower.names);
-            let directories = self.directories.iter().map(|directory| &*directory.lower);
-            let texts = directories.chain([&**names]);
-            let mut hashes: Vec<u64> = texts.flat_map(words).map(hash).collect();
+            let mut hashes: Vec<u64> = self.texts().flat_map(words).map(hash).collect();
             hashes.sort_unstable();
             hashes.dedup();
             WordFilter::of(&hashes)
         });
         filter.may_have(hash(word))
+    }
+
+    /// Calls `visit` with each word that is not ASCII and has the text of `finder`, which is
+    /// folded, in it when it is folded, until it stops.
+    pub(super) fn visit_folded(
+        &self,
+        finder: &Finder<'_>,
+        visit: &mut dyn FnMut(&str) -> Flow,
+    ) -> Flow {
+        let lines = self.folded.get_or_init(|| {
+            let foreign = self.texts().filter(|text| !text.is_ascii());
+            let foreign = foreign.flat_map(words).filter(|word| !word.is_ascii());
+            let different: BTreeSet<&str> = foreign.collect();
+            let lines = different.into_iter();
+            let lines = lines.map(|word| format!("{}{FOLDED}{word}\n", folded(word)));
+            lines.collect::<String>().into()
+        });
+        if finder.find(lines.as_bytes()).is_none() {
+            return Flow::Continue;
+        }
+        for line in lines.lines() {
+            let (folded, word) = line.split_once(FOLDED).unwrap_or_default();
+            if finder.find(folded.as_bytes()).is_some() && visit(word) == Flow::Stop {
+                return Flow::Stop;
+            }
+        }
+        Flow::Continue
+    }
+
+    /// The names of the directories, and all last parts, in lower case.
+    fn texts(&self) -> impl Iterator<Item = &str> {
+        let lower = self.lower.as_ref();
+        let names = lower.map_or(&self.names, |lower| &lower.names);
+        let directories = self.directories.iter();
+        directories
+            .map(|directory| &*directory.lower)
+            .chain([&**names])
     }
 
     fn mark_directories(&self, finder: &Finder<'_>, marked: &mut Marks) {
@@ -379,6 +418,7 @@ impl ChunkBuilder {
             names: names.into(),
             lower,
             words: OnceLock::new(),
+            folded: OnceLock::new(),
         }))
     }
 }

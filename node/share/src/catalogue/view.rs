@@ -164,6 +164,17 @@ impl View {
         }
     }
 
+    /// Calls `visit` with each word of the names that is not ASCII and has `text`, which is
+    /// folded, in it when it is folded, until it stops. A word may come more than once.
+    pub(crate) fn folded_words(&self, text: &str, visit: &mut dyn FnMut(&str) -> Flow) {
+        let finder = Finder::new(text);
+        for chunk in &self.chunks {
+            if chunk.visit_folded(&finder, visit) == Flow::Stop {
+                return;
+            }
+        }
+    }
+
     /// Calls `visit` with each file that has one of `words` in its name, in lower case,
     /// and maybe others, until it stops.
     pub(crate) fn with_words<'v>(

@@ -15,9 +15,7 @@
 use std::{collections::BTreeSet, ops::Range, sync::OnceLock};
 
 use levenshtein_automata::{DFA, Distance, LevenshteinAutomatonBuilder, SINK_STATE};
-use memchr::memmem::Finder;
 use plugin_api::{Flow, words};
-use plugin_words::folded;
 use tantivy_fst::{Automaton, IntoStreamer, Map, MapBuilder, Streamer, map::OpBuilder};
 
 use super::{View, Was};
@@ -51,14 +49,9 @@ pub(super) struct Words {
     layers: Vec<Map<Vec<u8>>>,
     /// Words that are in none of them.
     new: BTreeSet<Box<str>>,
-    /// Words that are not ASCII, each a line: folded, [`SEPARATOR`], as it is.
-    folded: String,
     /// Names that are gone since they were gathered.
     gone: usize,
 }
-
-/// Between a folded word and the word; no word has it.
-const SEPARATOR: char = '\0';
 
 impl Vocabulary {
     /// Makes it of the names of `view`, unless that is done.
@@ -116,28 +109,6 @@ impl Vocabulary {
         }
         true
     }
-
-    /// Calls `visit` with each word that is not ASCII and has `text` in it when both are
-    /// folded, until it stops. Says whether the words are known.
-    pub(super) fn folded(&self, text: &str, visit: &mut dyn FnMut(&str) -> Flow) -> bool {
-        let Vocabulary::Made(words) = self else {
-            return false;
-        };
-        let lines = words.folded.as_str();
-        let finder = Finder::new(text);
-        let mut from = 0;
-        while let Some(at) = finder.find(&lines.as_bytes()[from..]) {
-            let at = from + at;
-            let begin = lines[..at].rfind('\n').map_or(0, |end| end + 1);
-            let line = lines[begin..].split('\n').next().unwrap_or_default();
-            let (folded, word) = line.split_once(SEPARATOR).unwrap_or_default();
-            if folded.contains(text) && visit(word) == Flow::Stop {
-                break;
-            }
-            from = (begin + line.len() + 1).min(lines.len());
-        }
-        true
-    }
 }
 
 impl Words {
@@ -147,7 +118,6 @@ impl Words {
             if self.has(word) {
                 continue;
             }
-            push_folded(&mut self.folded, word);
             self.new.insert(word.into());
         }
         if self.new.len() >= NEW_MAX {
@@ -210,24 +180,11 @@ impl Gathered {
 
     fn finish(mut self) -> Words {
         self.leave_out();
-        let each = || self.places.iter().map(|place| &self.text[place.clone()]);
-        let mut folded = String::new();
-        each().for_each(|word| push_folded(&mut folded, word));
+        let each = self.places.iter().map(|place| &self.text[place.clone()]);
         Words {
-            layers: vec![automaton(each())],
-            folded,
+            layers: vec![automaton(each)],
             ..Words::default()
         }
-    }
-}
-
-/// Adds the line of a word, if it is not ASCII.
-fn push_folded(lines: &mut String, word: &str) {
-    if !word.is_ascii() {
-        lines.push_str(&folded(word));
-        lines.push(SEPARATOR);
-        lines.push_str(word);
-        lines.push('\n');
     }
 }
 
@@ -332,15 +289,6 @@ mod tests {
         known.then_some(found)
     }
 
-    fn with_folded(vocabulary: &Vocabulary, text: &str) -> Vec<String> {
-        let mut found = Vec::new();
-        vocabulary.folded(text, &mut |word| {
-            found.push(word.to_owned());
-            Flow::Continue
-        });
-        found
-    }
-
     fn added(names: impl IntoIterator<Item = impl ToString>) -> Vec<(String, Was)> {
         let names = names.into_iter();
         names
@@ -374,8 +322,6 @@ mod tests {
             assert_eq!(near("uber"), ["über"]);
             assert_eq!(near("img2024"), ["img2024"]);
             assert!(near("2024").is_empty());
-            assert_eq!(with_folded(&vocabulary, "ube"), ["über"]);
-            assert!(with_folded(&vocabulary, "photos").is_empty());
         }
     }
 
