@@ -216,10 +216,20 @@ impl Ignoring {
 
 impl Chain {
     /// Goes into `directory`, which is below the one before.
-    fn enter(&mut self, ignoring: &Ignoring, share: &Dir, directory: &str) {
+    pub(super) fn enter(&mut self, ignoring: &Ignoring, share: &Dir, directory: &str) {
         if let Some(rules) = ignoring.rules(share, directory) {
             self.0.push((directory.to_owned(), rules));
         }
+    }
+
+    /// Number of ignore files.
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Goes back to the directory in which so many ignore files hold.
+    pub(super) fn leave(&mut self, to: usize) {
+        self.0.truncate(to);
     }
 
     /// Says whether the file or directory `name`, whose directory is the one

@@ -37,6 +37,7 @@ mod keeper;
 mod links;
 mod listing;
 mod publisher;
+mod reader;
 mod root;
 mod siblings;
 mod skipped;

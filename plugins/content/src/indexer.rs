@@ -23,9 +23,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use plugin_api::{FileInfo, IndexStatus};
+use plugin_api::{FileInfo, FileReader, IndexStatus};
 
 use crate::{
+    grams::{EVERYTHING, Grams},
     limits::{
         CLOSE_AFTER, COMMIT_AFTER, COMMIT_AFTER_MOST, COMMIT_BYTES, LONG_QUIET, REOPEN_AFTER,
         SETTLE, SETTLE_MOST, TEXT_MAX,
@@ -34,7 +35,6 @@ use crate::{
     source::{self, FileBytes},
     state::{Batch, Shared},
     store::{FileText, Store, StoreError},
-    trigrams::{EVERYTHING, Trigrams},
 };
 
 /// Names that are taken at a time.
@@ -86,7 +86,8 @@ struct Indexing<'a> {
     shared: &'a Shared,
     store: Store,
     caught_up: &'a CaughtUp,
-    trigrams: Trigrams,
+    reader: Box<dyn FileReader + 'a>,
+    grams: Grams,
     /// The files that were added since the last commit.
     batch: Batch,
     batch_bytes: u64,
@@ -132,7 +133,8 @@ impl<'a> Indexing<'a> {
             shared,
             store,
             caught_up,
-            trigrams: Trigrams::new(),
+            reader: shared.files.reader(),
+            grams: Grams::new(),
             batch: Batch::default(),
             batch_bytes: 0,
             batch_begun: Instant::now(),
@@ -201,7 +203,7 @@ impl<'a> Indexing<'a> {
         if self.store.is_writing() {
             let close = self.batch_begun + CLOSE_AFTER;
             if Instant::now() >= close {
-                self.trigrams = Trigrams::new();
+                self.grams = Grams::new();
                 return self.store.close_writer();
             }
             until = until.min(close);
@@ -269,15 +271,15 @@ impl<'a> Indexing<'a> {
         let Some(long) = long else { return false };
         let stopped = || self.shared.is_stopped();
         let files = self.shared.files.as_ref();
-        let appended = long.appended(files, file, &stopped, &mut self.trigrams);
-        let Ok(Some((trigrams, now))) = appended else {
+        let appended = long.appended(files, self.reader.as_mut(), file, &stopped, &mut self.grams);
+        let Ok(Some((grams, now))) = appended else {
             return false;
         };
         let part = FileText {
             name: file.name.clone(),
             version: file.version,
             text: String::new(),
-            trigrams,
+            grams,
         };
         if self.store.add(part, false).is_err() {
             return false;
@@ -330,17 +332,18 @@ impl<'a> Indexing<'a> {
             return Err(io::Error::other("the index cannot be written"));
         }
         let stopped = || self.shared.is_stopped();
-        let mut source = FileBytes::new(self.shared.files.as_ref(), file, &stopped);
+        let files = self.shared.files.as_ref();
+        let mut source = FileBytes::new(files, self.reader.as_mut(), file, &stopped);
         let mut text = Vec::with_capacity(
             usize::try_from(file.size).map_or(TEXT_MAX, |size| size.min(TEXT_MAX)),
         );
-        let trigrams = &mut self.trigrams;
+        let grams = &mut self.grams;
         let mut seen = Seen::Text;
         let read = source::read_text(&mut source, &mut |piece| {
             if seen == Seen::Text {
                 let nul = piece.iter().position(|byte| *byte == 0);
                 let before = &piece[..nul.unwrap_or(piece.len())];
-                trigrams.add(before);
+                grams.add(before);
                 if nul.is_some() {
                     let room = (TEXT_MAX - text.len()).min(before.len());
                     let begin = text.len();
@@ -358,7 +361,7 @@ impl<'a> Indexing<'a> {
             text.extend_from_slice(&piece[..piece.len().min(room)]);
             seen == Seen::Text || seen == Seen::TextWithNul && text.len() < TEXT_MAX
         });
-        let mut terms = trigrams.take();
+        let mut terms = grams.take();
         read?;
         let long = Long::of(&source).filter(|_| seen == Seen::Text);
         self.batch.long.push((file.name.clone(), long));
@@ -373,7 +376,7 @@ impl<'a> Indexing<'a> {
             name: file.name.clone(),
             version: file.version,
             text: source::into_text(text),
-            trigrams: terms,
+            grams: terms,
         })
     }
 

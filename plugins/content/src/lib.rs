@@ -27,6 +27,7 @@
 //! matches across lines.
 
 mod excerpt;
+mod grams;
 mod grep;
 mod indexer;
 mod letters;
@@ -37,7 +38,6 @@ mod source;
 mod state;
 mod store;
 mod text;
-mod trigrams;
 
 use std::{
     io,

@@ -8,9 +8,9 @@ pub const CHUNK: usize = 256 * 1024;
 /// The part of a file that `text:` sees: its first bytes, decoded.
 pub const TEXT_MAX: usize = 8 * 1024 * 1024;
 
-/// Most different trigrams of a file that are kept; a file with more is looked
+/// Most different grams of a file that are kept; a file with more is looked
 /// at for every pattern.
-pub const TRIGRAMS_MAX: usize = 150_000;
+pub const GRAMS_MAX: usize = 250_000;
 
 /// Longest line that `grep:` searches, in bytes. A file with a longer one is
 /// searched up to there, and the answer is partial.
@@ -42,10 +42,13 @@ pub const SCANS_MAX: usize = 4;
 /// Queries for words at the same time; others wait.
 pub const TEXTS_MAX: usize = 8;
 
-/// Files that are waiting to be looked at, or were and wait to be shown.
-pub const FILES_AHEAD: usize = 32;
+/// Tasks of files that are waiting to be looked at, or were and wait to be shown.
+pub const TASKS_AHEAD: usize = 32;
 
-/// Hits of one file that wait to be shown.
+/// Most files of a task.
+pub const TASK_FILES_MAX: usize = 32;
+
+/// Hits of one task that wait to be shown.
 pub const HITS_AHEAD: usize = 64;
 
 /// Most names of changed files that are known; of more changes, only that

@@ -10,12 +10,12 @@
 
 use std::{collections::BTreeMap, io, sync::Arc};
 
-use plugin_api::{FileInfo, Files};
+use plugin_api::{FileInfo, FileReader, Files};
 
 use crate::{
+    grams::Grams,
     limits::{LONG_MAX, LONG_PARTS_MAX, TEXT_MAX},
     source::{FileBytes, KNOWN_BY},
-    trigrams::Trigrams,
 };
 
 /// A long file as it was indexed.
@@ -53,11 +53,20 @@ impl Long {
     /// Errors if it cannot be read.
     pub(crate) fn stands(&self, files: &dyn Files, file: &FileInfo) -> io::Result<bool> {
         let never = || false;
-        let source = FileBytes::behind(files, file, &never, self.size, &self.first, &self.last);
+        let mut reader = files.reader();
+        let source = FileBytes::behind(
+            files,
+            reader.as_mut(),
+            file,
+            &never,
+            self.size,
+            &self.first,
+            &self.last,
+        );
         Ok(file.size >= self.size && source.has_grown()?)
     }
 
-    /// Reads what was appended. Returns the terms of its trigrams and what is known of
+    /// Reads what was appended. Returns the terms of its grams and what is known of
     /// the file then; `None` if it has to be read whole.
     ///
     /// # Errors
@@ -65,9 +74,10 @@ impl Long {
     pub(crate) fn appended(
         &self,
         files: &dyn Files,
+        reader: &mut (dyn FileReader + '_),
         file: &FileInfo,
         stopped: &dyn Fn() -> bool,
-        trigrams: &mut Trigrams,
+        grams: &mut Grams,
     ) -> io::Result<Option<(String, Long)>> {
         let line = self.last.iter().rposition(|byte| *byte == b'\n');
         let Some(line) = line.filter(|_| self.parts < LONG_PARTS_MAX) else {
@@ -75,7 +85,7 @@ impl Long {
         };
         let (known, open) = self.last.split_at(line + 1);
         let from = self.size - open.len() as u64;
-        let mut source = FileBytes::behind(files, file, stopped, from, &self.first, known);
+        let mut source = FileBytes::behind(files, reader, file, stopped, from, &self.first, known);
         if file.size < self.size || !source.has_grown()? {
             return Ok(None);
         }
@@ -88,14 +98,14 @@ impl Long {
                 Ok(length) => {
                     let piece = &piece[..length];
                     has_nul |= piece.contains(&0);
-                    trigrams.add(piece);
+                    grams.add(piece);
                     last.extend_from_slice(piece);
                     last.drain(..last.len().saturating_sub(KNOWN_BY));
                 }
                 Err(error) => break Err(error),
             }
         };
-        let terms = trigrams.take();
+        let terms = grams.take();
         read?;
         let (size, ..) = source.ends();
         Ok((!has_nul).then(|| {

@@ -163,6 +163,16 @@ const HOMES: &[Home] = &[
     home("tiny_http", &["ctl"], &["ctl/src/ui"]),
     home("httparse", &["ctl"], &["ctl/src/ui/door"]),
     home("notify", &["node-share"], &["node/share/src/watcher"]),
+    home(
+        "levenshtein_automata",
+        &["node-share"],
+        &["node/share/src/catalogue/vocabulary"],
+    ),
+    home(
+        "tantivy-fst",
+        &["node-share"],
+        &["node/share/src/catalogue/vocabulary"],
+    ),
     home("ignore", &["node-share"], &["node/share/src/ignoring"]),
 ];
 

@@ -7,16 +7,16 @@ use std::{fs, ops::ControlFlow, path::Path};
 use plugin_words::{Fit, Word};
 
 use super::*;
-use crate::{pattern::Pattern, trigrams::Trigrams};
+use crate::{grams::Grams, pattern::Pattern};
 
 fn add(store: &mut Store, name: &str, text: &str, replaces: bool) {
-    let mut trigrams = Trigrams::new();
-    trigrams.add(text.as_bytes());
+    let mut grams = Grams::new();
+    grams.add(text.as_bytes());
     let file = FileText {
         name: name.to_owned(),
         version: text.len() as u64,
         text: text.to_owned(),
-        trigrams: trigrams.take(),
+        grams: grams.take(),
     };
     store.add(file, replaces).unwrap();
 }
