@@ -17,6 +17,9 @@ pub struct NodeStatus {
     /// Who this node is to others: its ed25519 public key, 64 hex digits.
     #[serde(default)]
     pub id: String,
+    /// The address by which others meet this node: `sixhop://`, its id, and where it is reached.
+    #[serde(default)]
+    pub invitation: String,
     /// URL under which peers reach this node.
     pub url: String,
     /// Address on which it listens for peers.

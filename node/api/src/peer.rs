@@ -13,6 +13,9 @@ pub struct Peer {
     /// Who it has shown to be: its ed25519 public key, 64 hex digits.
     #[serde(default)]
     pub id: Option<String>,
+    /// What carries the calls to it.
+    #[serde(default)]
+    pub path: PeerPath,
     /// How it answers `query`, as far as it is known.
     pub dialect: PeerDialect,
     /// What it is, as far as it is known.
@@ -34,6 +37,17 @@ pub struct Peer {
     /// What is wrong between it and this node, and what to do, where this was looked at.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub notice: Option<String>,
+}
+
+/// What carries the calls to a peer.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PeerPath {
+    /// TCP in clear.
+    #[default]
+    Plain,
+    /// TLS over TCP, with the key of the peer.
+    Tls,
 }
 
 /// What a peer is.

@@ -51,6 +51,7 @@ mod upload;
 
 use std::sync::Arc;
 
+use node_transport::tls::Tls;
 use node_wire::limits::REQUEST_BODY_MAX;
 use plugin_api::Files;
 use tokio::{net::TcpListener, sync::Semaphore};
@@ -58,7 +59,7 @@ use tokio_util::task::TaskTracker;
 
 pub(crate) use self::policy::look_at_policy;
 pub use self::{
-    front::{ConnectionLimits, Front, STOP_TIME, raise_file_limit},
+    front::{ConnectionLimits, Front, Handshakes, STOP_TIME, raise_file_limit},
     hosts::OwnNames,
     kinds::Kinds,
     methods::Multicalls,
@@ -74,7 +75,7 @@ use crate::{
     disk::Disk,
     handlers::Handlers,
     network::NetworkKey,
-    overlay::{Overlay, Quotas},
+    overlay::{Cause, Cost, Overlay, Quotas},
     secret::Secret,
     share::{Catalogue, Digests, Keeper, Share},
     threads::Threads,
@@ -114,6 +115,8 @@ pub(crate) struct Context {
     pub(crate) names: OwnNames,
     /// The key of the private network, if this node is of one.
     pub(crate) network: Option<NetworkKey>,
+    /// How connections show who this node is.
+    pub(crate) tls: Tls,
     /// How much others may still cause.
     pub(crate) quotas: Quotas,
     /// Searches of others that are not over.
@@ -150,13 +153,19 @@ pub(crate) fn front(
     limits: ConnectionLimits,
 ) -> Front {
     let counters = Arc::clone(&context.counters);
-    Front::new(
+    let asked = Arc::clone(&context);
+    let handshakes = Handshakes::new(context.tls.clone(), move |address| {
+        let cause = Cause { address, id: None };
+        asked.quotas.take(cause, Cost::Proof).is_ok()
+    });
+    let front = Front::new(
         listener,
         routes::router(context),
         limits,
         REQUEST_BODY_MAX as u64,
         counters,
-    )
+    );
+    front.with_handshakes(handshakes)
 }
 
 /// Answers to others that are given at a time, but for open searches, which have

@@ -53,7 +53,11 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use node_wire::{Digest, name::ShareName};
+use node_wire::{
+    Digest,
+    name::ShareName,
+    query::{ParsedQuery, SyntaxError},
+};
 use plugin_api::NameCheck;
 use tokio::{select, sync::Semaphore, time::sleep};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -77,7 +81,6 @@ pub use self::{
 use crate::{
     counters::Counters,
     events::EventLog,
-    handlers::query::{Query, SyntaxError},
     overlay::Overlay,
     share::{Digests, Replace, Share},
     sync::lock,
@@ -345,7 +348,7 @@ impl Transfers {
         is_meant: Option<NameCheck>,
         replace: Replace,
     ) -> Result<BatchStatus, BatchError> {
-        Query::parse(query, SystemTime::now())?;
+        ParsedQuery::parse(query, SystemTime::now())?;
         let id = self.ids.next().await;
         let batch = Arc::new(Batch::new(
             id,

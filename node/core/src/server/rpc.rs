@@ -104,7 +104,7 @@ async fn respond(
         Ok(call) => {
             let answered = methods::call(context, caller, &call).await;
             if let Err(fault) = &answered {
-                tracing::debug!(from = %caller.remote.0, method = %node_wire::escaped(&call.method), code = fault.code, "fault");
+                tracing::debug!(from = %caller.remote, method = %node_wire::escaped(&call.method), code = fault.code, "fault");
             }
             let is_miss = answered.is_err();
             let mut response = answer::response(caller.dialect, &call.method, answered).await;
@@ -114,7 +114,7 @@ async fn respond(
             response
         }
         Err(fault) => {
-            tracing::debug!(from = %caller.remote.0, code = fault.code, "no call: {}", fault.message);
+            tracing::debug!(from = %caller.remote, code = fault.code, "no call: {}", fault.message);
             context.counters.requests_refused.one();
             answer::fault(&fault)
         }

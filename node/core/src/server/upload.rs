@@ -131,7 +131,7 @@ impl Uploads {
     /// # Errors
     /// When no slot is free in time.
     pub(super) async fn begin(&self, remote: Remote, length: Option<u64>) -> Result<Upload, Busy> {
-        let address = source_of(remote.0.ip());
+        let address = source_of(remote.ip());
         let slot = if length.is_some_and(|length| length <= SHORT) {
             None
         } else {

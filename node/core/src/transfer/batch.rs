@@ -21,6 +21,7 @@ use node_wire::{
     FindHit, FindWanted,
     bundle::{BUNDLE_BYTES_MAX, BUNDLE_FILES_MAX},
     name::ShareName,
+    query,
 };
 use plugin_api::NameCheck;
 use tokio::{select, sync::watch};
@@ -35,7 +36,6 @@ use super::{
 use crate::{
     client::Destination,
     events::Event,
-    handlers::query,
     overlay::{Finder, Holder},
     share::{Replace, ShareError},
 };

@@ -198,7 +198,7 @@ async fn a_search_for_the_best_takes_all_pages_in_order() {
         let answer = answer_search(&["z", "a", "m"], &request);
         async move { answer }.boxed()
     });
-    let mut finder = Finder::search(&overlay, "text:x".to_owned(), 10, Reach::Normal);
+    let mut finder = Finder::search(&overlay, "text:x".to_owned(), 10, SearchReach::Normal);
     let pages = all(&mut finder).await;
     let names: Vec<_> = pages.into_iter().flat_map(|(_, names)| names).collect();
     assert_eq!(names, ["z", "a", "m"]);
@@ -216,7 +216,7 @@ async fn a_peer_that_always_has_a_cursor_is_left_in_the_end() {
         };
         async move { Ok(vec![response::value(&page.to_value()).into()]) }.boxed()
     });
-    let mut finder = Finder::search(&overlay, "x".to_owned(), 10, Reach::Normal);
+    let mut finder = Finder::search(&overlay, "x".to_owned(), 10, SearchReach::Normal);
     assert!(all(&mut finder).await.is_empty());
     assert_eq!(finder.asked(), 1);
 }

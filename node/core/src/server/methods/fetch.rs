@@ -24,9 +24,9 @@ const AWAY_TIME: Duration = Duration::from_secs(30);
 pub(super) async fn answer(context: &Arc<Context>, caller: &Caller, params: &[Value]) -> Answered {
     let fetch = Fetch::from_params(params)?;
     // The secret travels in clear: it is taken from this machine only.
-    let here = caller.remote.0.ip().to_canonical().is_loopback();
+    let here = caller.remote.ip().to_canonical().is_loopback();
     if !here || !context.secret.matches(fetch.secret.as_bytes()) {
-        tracing::warn!(from = %caller.remote.0, "a fetch without the right secret is refused");
+        tracing::warn!(from = %caller.remote, "a fetch without the right secret is refused");
         sleep(WRONG_SECRET_PAUSE).await;
         return Err(Fault::access_denied());
     }

@@ -6,10 +6,11 @@
 use std::sync::Arc;
 
 use node_overlay::Cost;
-use node_wire::{About, Fault, Query, ShareName, Value, fault::MissReason, scope::Scope};
+use node_wire::{
+    About, Fault, Query, ShareName, Value, fault::MissReason, query::DEFAULT_HANDLER, scope::Scope,
+};
 
 use crate::{
-    handlers::DEFAULT_HANDLER,
     overlay::{Walk, WalkQuery},
     server::{
         Context,
@@ -68,7 +69,7 @@ pub(super) async fn answer(context: &Arc<Context>, caller: &Caller, params: &[Va
 /// Whether the owner may be asking: a program of this machine that is no node on a walk,
 /// such as `ctl fetch --to`.
 fn is_of_owner(caller: &Caller, history: &[String]) -> bool {
-    let is_here = Scope::of_source(caller.remote.0.ip()) == Scope::Machine;
+    let is_here = Scope::of_source(caller.remote.ip()) == Scope::Machine;
     is_here && history.is_empty() && caller.walk.is_none()
 }
 

@@ -22,6 +22,8 @@ pub(in crate::server) const DIGEST_HANDLER: &str = "digest";
 #[derive(Clone, Debug)]
 pub(in crate::server) struct Asker {
     pub(super) address: IpAddr,
+    /// Its id in hex, if its connection shows it; else empty.
+    pub(super) id: String,
     /// The URL that it says it has; empty if it says none.
     pub(super) peer: String,
 }
@@ -44,7 +46,10 @@ pub(in crate::server) struct HitsPermitted<T> {
 
 impl Asker {
     pub(in crate::server) fn at(remote: Remote) -> Asker {
-        Asker::from(remote.0.ip())
+        Asker {
+            id: remote.id.map(|id| id.to_string()).unwrap_or_default(),
+            ..Asker::from(remote.ip())
+        }
     }
 
     /// Returns the address it asks from.
@@ -70,6 +75,7 @@ impl From<IpAddr> for Asker {
     fn from(address: IpAddr) -> Asker {
         Asker {
             address: address.to_canonical(),
+            id: String::new(),
             peer: String::new(),
         }
     }
@@ -90,6 +96,7 @@ pub(super) fn asked(asker: &Asker, digest: &str, wanted: FileAsked, what: What) 
         size: wanted.size,
         digest: digest.to_owned(),
         from: asker.address,
+        id: asker.id.clone(),
         peer: asker.peer.clone(),
         what,
     }
@@ -128,6 +135,7 @@ pub(super) fn strangers_may_have(
             handler: DIGEST_HANDLER.to_owned(),
             text: digest.to_owned(),
             from: stranger.address,
+            id: String::new(),
             peer: String::new(),
         };
         let may = |digest: &str, what| {

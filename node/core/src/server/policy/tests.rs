@@ -122,7 +122,7 @@ fn gate(policy: Decisions) -> PolicyGate {
 }
 
 fn asker(address: &str) -> Asker {
-    Asker::at(Remote(SocketAddr::new(address.parse().unwrap(), 1)))
+    Asker::at(Remote::plain(SocketAddr::new(address.parse().unwrap(), 1)))
 }
 
 fn wanted(name: &&'static str) -> FileAsked {
