@@ -326,7 +326,7 @@ async fn a_tree_that_is_passed_on_waits_for_a_slot() {
             let request = Request::get(format!("/blobs/{digest}/tree"));
             let request = request.header(through::HEADER, url.as_str());
             let mut request = request.body(Body::empty()).unwrap();
-            let from = Remote((Sender::at(1).address, 4_242).into());
+            let from = Remote::plain((Sender::at(1).address, 4_242).into());
             request.extensions_mut().insert(from);
             service.router.clone().oneshot(request).await.unwrap()
         };
@@ -334,7 +334,7 @@ async fn a_tree_that_is_passed_on_waits_for_a_slot() {
         tokio::time::pause();
         let mut taken = Vec::new();
         for last in 0..=u8::MAX {
-            let from = Remote(([192, 0, 2, last], 4_242).into());
+            let from = Remote::plain(([192, 0, 2, last], 4_242).into());
             taken.push(context.uploads.begin(from, None).await.unwrap());
         }
         let busy = ask().await;
