@@ -10,7 +10,6 @@ use crate::{
     pieces::PieceTree,
     transfer::{
         file::{CheckedPiece, LeftOver},
-        job::JobState,
         sources::Source,
     },
 };
@@ -20,7 +19,7 @@ impl Fetch<'_> {
     pub(super) async fn commit(&mut self) -> Result<(), FetchError> {
         let name = self.job.name();
         self.job
-            .update(|status| status.state = JobState::Committing);
+            .update(|status| status.state = FetchState::Committing);
         let Held::Pieces(file) = std::mem::replace(&mut self.held, Held::Nothing) else {
             return Err(FetchError::Internal(name.clone()));
         };
@@ -75,7 +74,7 @@ impl Fetch<'_> {
         piece: CheckedPiece,
     ) -> Result<(), FetchError> {
         self.job
-            .update(|status| status.state = JobState::Committing);
+            .update(|status| status.state = FetchState::Committing);
         let (target, stored) = (self.job.target().clone(), tree.clone());
         let about = source.about;
         self.fetcher
