@@ -5,6 +5,8 @@
 //! - A commit that fails keeps what came, unless the name is taken by then. The next fetch commits it without asking
 //!   anybody.
 
+use node_api::fetch::FetchState;
+
 use super::{Fetch, FetchError, Held};
 use crate::{
     pieces::PieceTree,
