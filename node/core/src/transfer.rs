@@ -53,6 +53,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use node_api::fetch::{FetchBatch, FetchState, FetchStatus};
 use node_wire::{
     Digest,
     name::ShareName,
@@ -62,6 +63,12 @@ use plugin_api::NameCheck;
 use tokio::{select, sync::Semaphore, time::sleep};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
+pub use self::{
+    batch::BATCH_MAX,
+    fetch::FetchError,
+    ids::Ids,
+    records::{KEEP_FOR, Records},
+};
 use self::{
     batch::Batch,
     claims::Claims,
@@ -70,13 +77,6 @@ use self::{
     records::Record,
     sources::Source,
     turns::{Owner, Turns},
-};
-pub use self::{
-    batch::{BATCH_MAX, BatchStatus},
-    fetch::FetchError,
-    ids::Ids,
-    job::{JobState, JobStatus},
-    records::{KEEP_FOR, Kept, Records},
 };
 use crate::{
     counters::Counters,
@@ -347,7 +347,7 @@ impl Transfers {
         query: &str,
         is_meant: Option<NameCheck>,
         replace: Replace,
-    ) -> Result<BatchStatus, BatchError> {
+    ) -> Result<FetchBatch, BatchError> {
         ParsedQuery::parse(query, SystemTime::now())?;
         let id = self.ids.next().await;
         let batch = Arc::new(Batch::new(
@@ -378,7 +378,7 @@ impl Transfers {
     }
 
     /// Waits until the batch `id` is over. `None` if there is none.
-    pub async fn wait_matching(&self, id: u64) -> Option<BatchStatus> {
+    pub async fn wait_matching(&self, id: u64) -> Option<FetchBatch> {
         let batch = self.batch(id)?;
         batch.over().await;
         Some(batch.status())
@@ -386,13 +386,13 @@ impl Transfers {
 
     /// Returns the status of the batch `id`. `None` if there is none.
     #[must_use]
-    pub fn matching(&self, id: u64) -> Option<BatchStatus> {
+    pub fn matching(&self, id: u64) -> Option<FetchBatch> {
         self.batch(id).map(|batch| batch.status())
     }
 
     /// Returns the batches that are kept for questions, in the order in which they started.
     #[must_use]
-    pub fn list_matching(&self) -> Vec<BatchStatus> {
+    pub fn list_matching(&self) -> Vec<FetchBatch> {
         let batches = lock(&self.batches);
         batches.iter().map(|batch| batch.status()).collect()
     }
@@ -478,7 +478,7 @@ impl Transfers {
 
     /// Ends the fetches that `which` picks, for everybody, and removes what is kept of them.
     /// Returns those of which something was ended or removed.
-    pub async fn drop_kept(&self, which: &DropWhich) -> Vec<JobStatus> {
+    pub async fn drop_kept(&self, which: &DropWhich) -> Vec<FetchStatus> {
         let picks = |id: u64, name: &ShareName, digest: Option<Digest>| match which {
             DropWhich::Id(wanted) => id == *wanted,
             DropWhich::Name(wanted) => name == wanted,
@@ -490,7 +490,7 @@ impl Transfers {
                 .unfinished
                 .values()
                 .map(|unfinished| Arc::clone(&unfinished.job))
-                .filter(|job| picks(job.id(), job.name(), job.status().digest))
+                .filter(|job| picks(job.id(), job.name(), job.digest()))
                 .collect();
             let ended: Vec<Arc<Job>> = jobs.ended.iter().cloned().collect();
             (unfinished, ended)
@@ -545,17 +545,23 @@ impl Transfers {
         })
     }
 
+    /// Returns why the fetch `id` failed, if it did.
+    #[must_use]
+    pub fn error(&self, id: u64) -> Option<Arc<FetchError>> {
+        self.job(id)?.error()
+    }
+
     /// Waits until the fetch `id` is over. `None` if there is none.
-    pub async fn wait(&self, id: u64) -> Option<JobStatus> {
-        self.wait_until(id, JobState::is_over).await
+    pub async fn wait(&self, id: u64) -> Option<FetchStatus> {
+        self.wait_until(id, FetchState::is_over).await
     }
 
     /// Waits until the state of the fetch `id` is as wanted, or it is over. `None` if there is none.
     pub async fn wait_until(
         &self,
         id: u64,
-        wanted: impl Fn(JobState) -> bool,
-    ) -> Option<JobStatus> {
+        wanted: impl Fn(FetchState) -> bool,
+    ) -> Option<FetchStatus> {
         let job = self.job(id)?;
         job.reaches(wanted).await;
         Some(self.status_of(&job))
@@ -563,14 +569,14 @@ impl Transfers {
 
     /// Returns the status of the fetch `id`. `None` if there is none.
     #[must_use]
-    pub fn status(&self, id: u64) -> Option<JobStatus> {
+    pub fn status(&self, id: u64) -> Option<FetchStatus> {
         self.job(id).map(|job| self.status_of(&job))
     }
 
-    fn status_of(&self, job: &Job) -> JobStatus {
+    fn status_of(&self, job: &Job) -> FetchStatus {
         let status = job.status();
         let kept = self.fetcher.records.kept(status.id);
-        JobStatus {
+        FetchStatus {
             kept: kept.filter(|_| status.state.is_over()),
             ..status
         }
@@ -578,7 +584,7 @@ impl Transfers {
 
     /// Returns the fetches that are kept for questions, in the order in which they started.
     #[must_use]
-    pub fn list(&self) -> Vec<JobStatus> {
+    pub fn list(&self) -> Vec<FetchStatus> {
         let jobs: Vec<Arc<Job>> = {
             let jobs = lock(&self.jobs);
             let unfinished = jobs.unfinished.values().map(|unfinished| &unfinished.job);
@@ -592,7 +598,7 @@ impl Transfers {
     /// Gives up one interest in the fetch `id`. If it was the last one, or for `everybody`, the fetch is stopped
     /// and waited for, unless it is being committed and so ends by itself. What was received is kept. `None` if
     /// there is no such fetch.
-    pub async fn cancel(&self, id: u64, everybody: bool) -> Option<JobStatus> {
+    pub async fn cancel(&self, id: u64, everybody: bool) -> Option<FetchStatus> {
         let job = self.job(id)?;
         if everybody {
             job.cancel();

@@ -5,20 +5,15 @@ use std::time::Duration;
 use jsonrpsee::core::{RpcResult, async_trait};
 use node_api::{
     error::{ApiError, ErrorCode},
-    fetch::{
-        FetchBatch, FetchFailure, FetchKept, FetchPlan, FetchServer, FetchState, FetchStatus,
-        WAIT_SECONDS_MAX,
-    },
+    fetch::{FetchBatch, FetchPlan, FetchServer, FetchStatus, WAIT_SECONDS_MAX},
 };
-use node_base::events::unix_millis;
 use node_core::{
     search::named::{Named, NamedError},
     server::Located,
-    transfer::{BatchError, BatchStatus, DropWhich, FetchError, JobState, JobStatus},
+    transfer::{BatchError, DropWhich},
 };
-use node_share::{Replace, ShareError};
-use node_transport::CallError;
-use node_wire::{Digest, ShareName, escaped, fault::MissReason};
+use node_share::Replace;
+use node_wire::{Digest, ShareName, escaped};
 use tokio::time::timeout;
 
 use super::{Owner, bad_name};
@@ -48,7 +43,7 @@ impl FetchServer for Owner {
                     .await
             }
         };
-        self.status_of(started.map_err(|error| api_error(&error))?)
+        self.status_of(started.map_err(|error| ApiError::from(&error))?)
     }
 
     async fn resolve(&self, name: String, expand: Option<bool>) -> RpcResult<FetchPlan> {
@@ -87,7 +82,7 @@ impl FetchServer for Owner {
         )
         .await;
         match waited {
-            Ok(Some(status)) => Ok(describe(&status)),
+            Ok(Some(status)) => Ok(status),
             Ok(None) => Err(unknown(id).into()),
             Err(_) => self.status_of(id),
         }
@@ -106,14 +101,13 @@ impl FetchServer for Owner {
     }
 
     async fn list(&self) -> RpcResult<Vec<FetchStatus>> {
-        let fetches = self.node.transfers().list();
-        Ok(fetches.iter().map(describe).collect())
+        Ok(self.node.transfers().list())
     }
 
     async fn cancel(&self, id: u64, everybody: Option<bool>) -> RpcResult<FetchStatus> {
         let transfers = self.node.transfers();
         let status = transfers.cancel(id, everybody == Some(true)).await;
-        Ok(describe(&status.ok_or_else(|| unknown(id))?))
+        Ok(status.ok_or_else(|| unknown(id))?)
     }
 
     async fn drop_kept(
@@ -133,7 +127,7 @@ impl FetchServer for Owner {
             let text = "nothing is kept of such a fetch, and none is on its way";
             return Err(ApiError::new(ErrorCode::NotFound, text).into());
         }
-        Ok(dropped.iter().map(describe).collect())
+        Ok(dropped)
     }
 
     async fn start_matching(&self, query: String, replace: Option<bool>) -> RpcResult<FetchBatch> {
@@ -143,8 +137,7 @@ impl FetchServer for Owner {
             .transfers()
             .start_matching(&query, is_meant, replacing(replace))
             .await;
-        let status = started.map_err(|error| batch_error(&error))?;
-        Ok(describe_batch(&status))
+        Ok(started.map_err(|error| batch_error(&error))?)
     }
 
     async fn wait_matching(&self, id: u64, seconds: Option<u32>) -> RpcResult<FetchBatch> {
@@ -155,19 +148,18 @@ impl FetchServer for Owner {
             Ok(status) => status,
             Err(_) => transfers.matching(id),
         };
-        Ok(describe_batch(&status.ok_or_else(|| unknown(id))?))
+        Ok(status.ok_or_else(|| unknown(id))?)
     }
 
     async fn list_matching(&self) -> RpcResult<Vec<FetchBatch>> {
-        let batches = self.node.transfers().list_matching();
-        Ok(batches.iter().map(describe_batch).collect())
+        Ok(self.node.transfers().list_matching())
     }
 
     async fn cancel_matching(&self, id: u64) -> RpcResult<FetchBatch> {
         let transfers = self.node.transfers();
         transfers.cancel_matching(id);
         let status = transfers.wait_matching(id).await;
-        Ok(describe_batch(&status.ok_or_else(|| unknown(id))?))
+        Ok(status.ok_or_else(|| unknown(id))?)
     }
 }
 
@@ -231,34 +223,6 @@ fn replacing(replace: Option<bool>) -> Replace {
     }
 }
 
-fn describe_batch(status: &BatchStatus) -> FetchBatch {
-    let failures = status.failures.iter();
-    FetchBatch {
-        id: status.id,
-        query: status.query.clone(),
-        queued: status.queued,
-        over: status.over,
-        cancelled: status.cancelled,
-        found: status.found,
-        size: status.size,
-        done: status.done,
-        bytes: status.bytes,
-        existing: status.existing,
-        failed: status.failed,
-        failures: failures
-            .map(|(name, error)| FetchFailure {
-                name: name.as_str().to_owned(),
-                error: api_error(error),
-            })
-            .collect(),
-        truncated: status.truncated,
-        asked: u32::try_from(status.asked).unwrap_or(u32::MAX),
-        unreachable: u32::try_from(status.unreachable).unwrap_or(u32::MAX),
-        started: unix_millis(status.started),
-        ended: status.ended.map(unix_millis),
-    }
-}
-
 impl Owner {
     /// Returns the plan of a fetch of content, with the peer that has it if it is looked for.
     async fn plan_of(&self, digest: Digest, is_looked_for: bool) -> Result<FetchPlan, ApiError> {
@@ -278,12 +242,8 @@ impl Owner {
     }
 
     fn status_of(&self, id: u64) -> RpcResult<FetchStatus> {
-        let status = self
-            .node
-            .transfers()
-            .status(id)
-            .ok_or_else(|| unknown(id))?;
-        Ok(describe(&status))
+        let status = self.node.transfers().status(id);
+        Ok(status.ok_or_else(|| unknown(id))?)
     }
 }
 
@@ -292,70 +252,4 @@ fn unknown(id: u64) -> ApiError {
         ErrorCode::NotFound,
         format!("there is no fetch {id}, or it ended long ago"),
     )
-}
-
-fn describe(status: &JobStatus) -> FetchStatus {
-    FetchStatus {
-        id: status.id,
-        name: status.name.as_str().to_owned(),
-        state: match status.state {
-            JobState::Queued => FetchState::Queued,
-            JobState::Waiting => FetchState::Waiting,
-            JobState::Committing => FetchState::Committing,
-            JobState::Searching => FetchState::Searching,
-            JobState::Receiving => FetchState::Receiving,
-            JobState::Done => FetchState::Done,
-            JobState::Failed => FetchState::Failed,
-            JobState::Cancelled => FetchState::Cancelled,
-        },
-        bytes: status.bytes,
-        size: status.size,
-        digest: status.digest.map(|digest| digest.to_hex()),
-        holders: status
-            .holders
-            .iter()
-            .map(|holder| holder.as_str().to_owned())
-            .collect(),
-        rate: status.rate,
-        peer: status.peer.as_ref().map(|peer| peer.as_str().to_owned()),
-        asked: u32::try_from(status.asked).unwrap_or(u32::MAX),
-        started: unix_millis(status.started),
-        ended: status.ended.map(unix_millis),
-        error: status.error.as_deref().map(api_error),
-        kept: status.kept.map(|kept| FetchKept {
-            bytes: kept.bytes,
-            until: unix_millis(kept.until),
-        }),
-    }
-}
-
-/// Returns the error of the API for an error of a fetch.
-fn api_error(error: &FetchError) -> ApiError {
-    let code = match error {
-        // Who answered so may have it.
-        FetchError::NotFound {
-            reason: MissReason::Unreadable,
-            ..
-        } => ErrorCode::Incomplete,
-        FetchError::NotFound { .. } => ErrorCode::NotFound,
-        FetchError::BrokeOff {
-            error: CallError::Deadline,
-            ..
-        } => ErrorCode::Deadline,
-        FetchError::BrokeOff { .. } => ErrorCode::Network,
-        FetchError::Corrupt { .. } => ErrorCode::Mismatch,
-        FetchError::Share(ShareError::Exists(_) | ShareError::Collision { .. }) => {
-            ErrorCode::Exists
-        }
-        FetchError::Share(ShareError::NoSpace { .. }) => ErrorCode::NoSpace,
-        FetchError::Cancelled(_) => ErrorCode::Cancelled,
-        FetchError::Share(_) | FetchError::Busy(_) | FetchError::Internal(_) => ErrorCode::Failed,
-    };
-    let text = match error {
-        FetchError::Share(ShareError::Exists(name)) => {
-            format!("`{name}` is in the share already; add --replace to fetch it again")
-        }
-        error => error.to_string(),
-    };
-    ApiError::new(code, text)
 }

@@ -9,13 +9,14 @@
 
 use std::fmt::{Display, Write};
 
+use node_api::fetch::FetchState;
 use node_api::peer::PeerState;
 use node_base::{
     counters::Count,
     events::unix_millis,
     platform::usage::{self, Usage},
 };
-use node_core::{node::Node, transfer::JobState};
+use node_core::node::Node;
 
 use super::{Owner, peer};
 
@@ -152,14 +153,14 @@ fn network(text: &mut Exposition, node: &Node) {
     let fetches = node.transfers().list();
     let of_state = |state| fetches.iter().filter(|fetch| fetch.state == state).count() as u64;
     let states = [
-        ("state", "queued", of_state(JobState::Queued)),
-        ("state", "searching", of_state(JobState::Searching)),
-        ("state", "waiting", of_state(JobState::Waiting)),
-        ("state", "receiving", of_state(JobState::Receiving)),
-        ("state", "committing", of_state(JobState::Committing)),
-        ("state", "done", of_state(JobState::Done)),
-        ("state", "failed", of_state(JobState::Failed)),
-        ("state", "cancelled", of_state(JobState::Cancelled)),
+        ("state", "queued", of_state(FetchState::Queued)),
+        ("state", "searching", of_state(FetchState::Searching)),
+        ("state", "waiting", of_state(FetchState::Waiting)),
+        ("state", "receiving", of_state(FetchState::Receiving)),
+        ("state", "committing", of_state(FetchState::Committing)),
+        ("state", "done", of_state(FetchState::Done)),
+        ("state", "failed", of_state(FetchState::Failed)),
+        ("state", "cancelled", of_state(FetchState::Cancelled)),
     ];
     text.gauge_by(
         "fetches",

@@ -20,6 +20,7 @@ use std::{
     io, mem,
     path::Path,
     sync::Arc,
+    thread,
     time::{Duration, Instant},
 };
 
@@ -44,7 +45,7 @@ const TAKEN: usize = 128;
 const TELL_AFTER: u64 = 1_000;
 
 /// A function to call when no file waits any more, after many, or for the first time.
-pub(crate) type CaughtUp = Box<dyn Fn(&IndexStatus) + Send>;
+pub(crate) type CaughtUp = Box<dyn Fn(&IndexStatus) + Send + Sync>;
 
 /// Keeps the index in `directory`, until it is stopped.
 pub(crate) fn run(shared: &Shared, directory: &Path, caught_up: &CaughtUp) {
@@ -151,7 +152,23 @@ impl<'a> Indexing<'a> {
         }
     }
 
+    /// Works and waits for news until it is stopped. The allocator keeps freed memory for the thread that had it, so
+    /// the work is done by threads that end when nothing is left to do.
     fn run(mut self) -> Result<(), StoreError> {
+        while !self.shared.is_stopped() {
+            let until = thread::scope(|scope| {
+                let builder = thread::Builder::new().name("index work".to_owned());
+                let working = builder.spawn_scoped(scope, || self.work())?;
+                let worked = working.join();
+                worked.unwrap_or(Err(StoreError::Broke("files were read")))
+            })?;
+            self.shared.wait(self.pass, until);
+        }
+        Ok(())
+    }
+
+    /// Reads what waits, until nothing is left to do. Returns the time at which something is, if nobody reports news.
+    fn work(&mut self) -> Result<Instant, StoreError> {
         while !self.shared.is_stopped() {
             if self.shared.is_distrusted() {
                 return Err(StoreError::Broke("it was asked"));
@@ -165,13 +182,15 @@ impl<'a> Indexing<'a> {
             let some = self.shared.waiting(self.cursor.as_deref(), TAKEN);
             if some.is_empty() {
                 self.cursor = None;
-                self.rest()?;
+                if let Some(until) = self.rest()? {
+                    return Ok(until);
+                }
                 continue;
             }
             self.cursor = some.last().map(|(name, _)| name.clone());
             for (name, change) in some {
                 if self.shared.is_stopped() {
-                    return Ok(());
+                    return Ok(Instant::now());
                 }
                 self.file(name, change)?;
                 if self.is_due() {
@@ -180,19 +199,22 @@ impl<'a> Indexing<'a> {
                 }
             }
         }
-        Ok(())
+        Ok(Instant::now())
     }
 
-    /// Commits and waits for news, when everything that waits was taken once.
-    fn rest(&mut self) -> Result<(), StoreError> {
+    /// Commits and waits for news, when everything that waits was taken once. Returns the time until which there is
+    /// nothing to do, once the memory with which the index writes is given back.
+    fn rest(&mut self) -> Result<Option<Instant>, StoreError> {
         if !self.batch.done.is_empty() || !self.batch.files.is_empty() {
-            return self.commit();
+            self.commit()?;
+            return Ok(None);
         }
         self.postponed
             .retain(|name, _| self.shared.is_waiting(name));
         if self.postponed.is_empty() && self.are_more {
             // More were found than can wait at a time.
-            return self.look();
+            self.look()?;
+            return Ok(None);
         }
         self.commit_after = COMMIT_AFTER;
         self.tell();
@@ -200,16 +222,18 @@ impl<'a> Indexing<'a> {
         let settled = self.postponed.values().map(|postponed| postponed.until);
         let settled = settled.chain(self.grown.values().copied());
         let mut until = settled.min().unwrap_or(self.next_look).min(self.next_look);
-        if self.store.is_writing() {
-            let close = self.batch_begun + CLOSE_AFTER;
-            if Instant::now() >= close {
-                self.grams = Grams::new();
-                return self.store.close_writer();
-            }
-            until = until.min(close);
+        if !self.store.is_writing() {
+            return Ok(Some(until));
         }
-        self.shared.wait(self.pass, until);
-        Ok(())
+        let close = self.batch_begun + CLOSE_AFTER;
+        if Instant::now() >= close {
+            self.grams = Grams::new();
+            self.store.close_writer()?;
+        } else {
+            until = until.min(close);
+            self.shared.wait(self.pass, until);
+        }
+        Ok(None)
     }
 
     /// Reads a file that waits, if it is to be read now.

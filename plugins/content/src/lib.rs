@@ -68,7 +68,7 @@ impl ContentIndex {
     pub fn open(
         directory: PathBuf,
         files: Arc<dyn Files>,
-        caught_up: impl Fn(&IndexStatus) + Send + 'static,
+        caught_up: impl Fn(&IndexStatus) + Send + Sync + 'static,
     ) -> io::Result<ContentIndex> {
         let shared = Arc::new(Shared::new(files));
         let (sharing, caught_up) = (Arc::clone(&shared), Box::new(caught_up) as Box<_>);

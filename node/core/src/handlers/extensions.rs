@@ -5,7 +5,7 @@ use std::{fmt, io, sync::Arc};
 use plugin_api::{Files, Handler, Index, IndexStatus, PluginDirectory, PolicySource};
 
 /// Is called when an index has all files.
-pub type CaughtUp = Box<dyn Fn(&IndexStatus) + Send>;
+pub type CaughtUp = Box<dyn Fn(&IndexStatus) + Send + Sync>;
 
 /// Opens an index of these files.
 pub type OpenIndex = Box<dyn FnOnce(Arc<dyn Files>, CaughtUp) -> io::Result<Arc<dyn Index>> + Send>;

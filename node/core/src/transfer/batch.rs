@@ -17,6 +17,10 @@ use futures_util::{
     StreamExt,
     stream::{self, FuturesUnordered},
 };
+use node_api::{
+    error::ApiError,
+    fetch::{FetchBatch, FetchFailure, FetchState},
+};
 use node_wire::{
     FindHit, FindWanted,
     bundle::{BUNDLE_BYTES_MAX, BUNDLE_FILES_MAX},
@@ -28,14 +32,14 @@ use tokio::{select, sync::watch};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    FetchError, Interest, JobState, Transfers,
+    FetchError, Interest, Transfers,
     bundle::{FILES_MIN, Order, Small},
     sources::{self, Source},
     turns::Owner,
 };
 use crate::{
     client::Destination,
-    events::Event,
+    events::{Event, unix_millis},
     overlay::{Finder, Holder},
     share::{Replace, ShareError},
 };
@@ -52,48 +56,9 @@ const BUNDLES_EACH: usize = 3;
 /// Failures that are told by name.
 const FAILURES_MAX: usize = 20;
 
-/// A batch as it is at one moment.
-#[derive(Clone, Debug)]
-pub struct BatchStatus {
-    /// Its number.
-    pub id: u64,
-    /// What the files match.
-    pub query: String,
-    /// Whether its search waits for those of others.
-    pub queued: bool,
-    /// Whether nothing more will happen.
-    pub over: bool,
-    /// Whether it was cancelled.
-    pub cancelled: bool,
-    /// Files found so far.
-    pub found: u64,
-    /// Their sizes together, in bytes.
-    pub size: u64,
-    /// Files fetched.
-    pub done: u64,
-    /// Their sizes together, in bytes.
-    pub bytes: u64,
-    /// Files that were there already.
-    pub existing: u64,
-    /// Files that were not fetched.
-    pub failed: u64,
-    /// Why, for the first of them.
-    pub failures: Vec<(ShareName, Arc<FetchError>)>,
-    /// Whether there were more files than a batch takes.
-    pub truncated: bool,
-    /// Peers asked.
-    pub asked: usize,
-    /// Nodes that may have such files and cannot be reached from here.
-    pub unreachable: usize,
-    /// When it started.
-    pub started: SystemTime,
-    /// When it ended.
-    pub ended: Option<SystemTime>,
-}
-
 /// One batch.
 pub(super) struct Batch {
-    status: watch::Sender<BatchStatus>,
+    status: watch::Sender<FetchBatch>,
     /// Which of the names that peers give are meant.
     is_meant: Option<NameCheck>,
     cancel: CancellationToken,
@@ -120,7 +85,7 @@ impl Batch {
         is_meant: Option<NameCheck>,
         cancel: CancellationToken,
     ) -> Batch {
-        let status = BatchStatus {
+        let status = FetchBatch {
             id,
             query,
             queued: true,
@@ -136,7 +101,7 @@ impl Batch {
             truncated: false,
             asked: 0,
             unreachable: 0,
-            started: SystemTime::now(),
+            started: unix_millis(SystemTime::now()),
             ended: None,
         };
         Batch {
@@ -150,7 +115,7 @@ impl Batch {
         self.status.borrow().id
     }
 
-    pub(super) fn status(&self) -> BatchStatus {
+    pub(super) fn status(&self) -> FetchBatch {
         self.status.borrow().clone()
     }
 
@@ -182,7 +147,7 @@ impl Batch {
         self.status.send_modify(|status| {
             (status.over, status.cancelled) = (true, cancelled);
             status.queued = false;
-            status.ended = Some(SystemTime::now());
+            status.ended = Some(unix_millis(SystemTime::now()));
         });
         let status = self.status();
         events.emit(&Event::FetchBatchDone {
@@ -229,7 +194,7 @@ impl Batch {
             }
             select! {
                 found = finder.next(), if searching => {
-                    self.status.send_modify(|status| status.asked = finder.asked());
+                    self.status.send_modify(|status| status.asked = saturated(finder.asked()));
                     match found {
                         Some(Holder { peer, hits }) => {
                             let named = self.take(hits, &mut seen, |hit| source_of(&peer, hit));
@@ -239,7 +204,7 @@ impl Batch {
                             searching = false;
                             turn.take();
                             let away = finder.unreachable();
-                            self.status.send_modify(|status| status.unreachable = away.len());
+                            self.status.send_modify(|status| status.unreachable = saturated(away.len()));
                             passed = sources::pages_through(overlay, away, query.clone());
                         }
                     }
@@ -363,7 +328,10 @@ impl Batch {
             Err(error) => {
                 status.failed += 1;
                 if status.failures.len() < FAILURES_MAX {
-                    status.failures.push((name, error));
+                    status.failures.push(FetchFailure {
+                        name: name.as_str().to_owned(),
+                        error: ApiError::from(&*error),
+                    });
                 }
             }
         });
@@ -478,10 +446,13 @@ impl Transfers {
 /// Waits until a fetch is over.
 async fn over(interest: &Interest) -> Result<(), Arc<FetchError>> {
     interest.job.over().await;
-    let status = interest.job.status();
-    match (status.state, status.error) {
-        (JobState::Done, _) => Ok(()),
+    match (interest.job.status().state, interest.job.error()) {
+        (FetchState::Done, _) => Ok(()),
         (_, Some(error)) => Err(error),
-        _ => Err(Arc::new(FetchError::Cancelled(status.name))),
+        _ => Err(Arc::new(FetchError::Cancelled(interest.job.name().clone()))),
     }
+}
+
+fn saturated(count: usize) -> u32 {
+    u32::try_from(count).unwrap_or(u32::MAX)
 }

@@ -22,6 +22,7 @@ use std::{
 
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
+use node_api::fetch::FetchState;
 use node_wire::{
     self as wire, Digest, bundle::BUNDLE_FILE_MAX, name::ShareName, peer_url::PeerUrl,
 };
@@ -34,7 +35,7 @@ use super::{
     download::HEAD_TIME,
     fetch::{Begun, Fetcher},
     file::read_piece,
-    job::{Job, JobState},
+    job::Job,
     sources::Source,
     turns::Owner,
 };
@@ -327,15 +328,15 @@ impl Transfers {
         &self,
         peer: &Destination,
         files: &[(Digest, u64)],
-        set_state: impl Fn(JobState),
+        set_state: impl Fn(FetchState),
     ) -> Result<BundleBody, CallError> {
         let until = now() + BUSY_PATIENCE;
         loop {
-            set_state(JobState::Receiving);
+            set_state(FetchState::Receiving);
             let client = self.fetcher.overlay.client();
             match client.bundle(peer, files, now() + HEAD_TIME).await {
                 Err(CallError::Busy(wait)) if now() + wait < until => {
-                    set_state(JobState::Waiting);
+                    set_state(FetchState::Waiting);
                     sleep(wait).await;
                 }
                 asked => return asked,
@@ -361,7 +362,7 @@ impl Transfers {
         }
         set_state(
             wanted.iter().map(|arrived| &arrived.content),
-            JobState::Committing,
+            FetchState::Committing,
         );
         for (arrived, outcome) in self.fetcher.store_all(wanted).await {
             match outcome {
@@ -517,7 +518,7 @@ fn alone(jobs: Vec<(Arc<Job>, Source)>) -> Vec<(Arc<Job>, Begun)> {
         .collect()
 }
 
-fn set_state<'c>(contents: impl Iterator<Item = &'c SmallContent>, state: JobState) {
+fn set_state<'c>(contents: impl Iterator<Item = &'c SmallContent>, state: FetchState) {
     for job in contents.flat_map(|content| &content.jobs) {
         job.update(|status| status.state = state);
     }

@@ -24,6 +24,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use node_api::fetch::FetchState;
 use node_wire::{About, Digest, FindWanted, fault::MissReason, name::ShareName, peer_url::PeerUrl};
 use tokio::{
     select,
@@ -36,7 +37,7 @@ use super::{
     course::{Course, Holding, Next, OtherContent, Round},
     download::{Download, HEAD_TIME, Outcome, PieceReader},
     file::{CheckedPiece, LeftOver, Target, Verified, read_piece},
-    job::{Job, JobState},
+    job::Job,
     records::{Record, Records},
     sources::{Busy, Failure, Fault, Liars, Source, Sources},
     turns::{Turn, Turns},
@@ -282,13 +283,13 @@ impl Fetcher {
         match result {
             Ok(()) => {
                 self.counters.files_fetched.one();
-                let peer = job.status().peer.map(|peer| peer.as_str().to_owned());
+                let peer = job.status().peer;
                 self.events.emit(&Event::FetchDone {
                     id,
                     name: name.to_owned(),
                     bytes,
                     peer,
-                    digest: job.status().digest.map(|digest| digest.to_hex()),
+                    digest: job.status().digest,
                     holders: job.holders(),
                 });
                 tracing::info!(name, bytes, "fetched");
@@ -358,7 +359,7 @@ impl Fetch<'_> {
                 .await?;
         }
         loop {
-            self.hold(JobState::Searching);
+            self.hold(FetchState::Searching);
             let Some(over) = self.round().await? else {
                 return Ok(());
             };
@@ -388,7 +389,7 @@ impl Fetch<'_> {
 
     /// Waits until it is worth asking again.
     async fn wait(&self, pause: std::time::Duration) -> Result<(), FetchError> {
-        self.hold(JobState::Waiting);
+        self.hold(FetchState::Waiting);
         self.pause(true).await?;
         let soonest = now() + RETRY_PAUSE.min(pause);
         let over = async {
@@ -493,7 +494,7 @@ impl Fetch<'_> {
             return self.download(None, sources, trouble).await;
         }
         while let Some(source) = self.or_cancelled(sources.next()).await? {
-            self.job.update(|status| status.asked = sources.asked());
+            self.job.asked(sources.asked());
             if self.liars.contains(&source.peer) {
                 continue;
             }
@@ -509,7 +510,7 @@ impl Fetch<'_> {
             if let Held::Pieces(_) = self.held {
                 return Ok(false);
             }
-            self.hold(JobState::Searching);
+            self.hold(FetchState::Searching);
         }
         Ok(false)
     }
@@ -537,7 +538,8 @@ impl Fetch<'_> {
         };
         // Only the last piece proves the size, so nothing is made of the tree before it is here.
         let last = tree.count() - 1;
-        self.job.update(|status| status.state = JobState::Receiving);
+        self.job
+            .update(|status| status.state = FetchState::Receiving);
         let received = fetcher.receive_piece(&source, &tree, last);
         let checked = match self.or_cancelled(received).await? {
             Ok(chunks) => CheckedPiece::check(&tree, last, chunks),
@@ -636,7 +638,7 @@ impl Fetch<'_> {
         for piece in download.finish().await {
             file.written(&piece);
         }
-        self.job.update(|status| status.asked = sources.asked());
+        self.job.asked(sources.asked());
         if file.is_whole() {
             self.commit().await?;
             return Ok(true);
@@ -826,7 +828,7 @@ impl Fetch<'_> {
         former
     }
 
-    fn hold(&self, state: JobState) {
+    fn hold(&self, state: FetchState) {
         let file = match &self.held {
             Held::Pieces(file) => Some(file),
             Held::Nothing | Held::Left(_) => None,

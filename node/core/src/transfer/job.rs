@@ -1,96 +1,43 @@
 //! One fetch and how far it is.
 
 use std::{
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, OnceLock},
     time::{Duration, Instant, SystemTime},
 };
 
-use node_wire::{Digest, name::ShareName, peer_url::PeerUrl};
+use node_api::{
+    error::{ApiError, ErrorCode},
+    fetch::{FetchState, FetchStatus},
+};
+use node_wire::{Digest, fault::MissReason, name::ShareName, peer_url::PeerUrl};
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::{
     fetch::FetchError,
     file::{Target, Verified},
-    records::Kept,
     turns::Owner,
 };
-use crate::{clock::now, events::Event, pieces::PieceTree, sync::lock};
+use crate::{
+    client::CallError,
+    clock::now,
+    events::{Event, unix_millis},
+    pieces::PieceTree,
+    share::ShareError,
+    sync::lock,
+};
 
 /// Shortest time between two events of progress.
 const PROGRESS_PAUSE: Duration = Duration::from_millis(250);
-
-/// The state of a fetch.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum JobState {
-    /// Others are before it.
-    Queued,
-    /// Peers are asked.
-    Searching,
-    /// A peer delivers.
-    Receiving,
-    /// Its holders are away; it goes on when one is back.
-    Waiting,
-    /// All bytes are here and are put in their place.
-    Committing,
-    /// The file is in the share.
-    Done,
-    /// It ended without the file.
-    Failed,
-    /// It was cancelled.
-    Cancelled,
-}
-
-/// A fetch as it is at one moment.
-#[derive(Clone, Debug)]
-pub struct JobStatus {
-    /// Its number.
-    pub id: u64,
-    /// The name to fetch.
-    pub name: ShareName,
-    /// Its state.
-    pub state: JobState,
-    /// Bytes that are here and, if there is a digest, right.
-    pub bytes: u64,
-    /// Size of the file, once it is known.
-    pub size: Option<u64>,
-    /// Its digest, if every byte is checked against it.
-    pub digest: Option<Digest>,
-    /// The peers that delivered something, the first one first.
-    pub holders: Vec<PeerUrl>,
-    /// Bytes a second, lately.
-    pub rate: u64,
-    /// The peer that delivers, or delivered.
-    pub peer: Option<PeerUrl>,
-    /// Peers asked.
-    pub asked: usize,
-    /// The time of its start.
-    pub started: SystemTime,
-    /// The time of its end.
-    pub ended: Option<SystemTime>,
-    /// The error, if it failed.
-    pub error: Option<Arc<FetchError>>,
-    /// The bytes that are kept of it, if it ended without the file.
-    pub kept: Option<Kept>,
-}
-
-impl JobState {
-    /// Returns true if nothing more will happen.
-    #[must_use]
-    pub fn is_over(self) -> bool {
-        matches!(
-            self,
-            JobState::Done | JobState::Failed | JobState::Cancelled
-        )
-    }
-}
 
 /// One fetch.
 #[derive(Debug)]
 pub(super) struct Job {
     target: Target,
     owner: Owner,
-    status: watch::Sender<JobStatus>,
+    status: watch::Sender<FetchStatus>,
+    /// The error that the status describes.
+    error: OnceLock<Arc<FetchError>>,
     speed: Mutex<Speed>,
     cancel: CancellationToken,
     retry: Notify,
@@ -98,10 +45,10 @@ pub(super) struct Job {
 
 impl Job {
     pub(super) fn new(target: Target, owner: Owner, cancel: CancellationToken) -> Job {
-        let status = JobStatus {
+        let status = FetchStatus {
             id: target.id,
-            name: target.name.clone(),
-            state: JobState::Queued,
+            name: target.name.as_str().to_owned(),
+            state: FetchState::Queued,
             bytes: 0,
             size: None,
             digest: None,
@@ -109,7 +56,7 @@ impl Job {
             rate: 0,
             peer: None,
             asked: 0,
-            started: SystemTime::now(),
+            started: unix_millis(SystemTime::now()),
             ended: None,
             error: None,
             kept: None,
@@ -118,6 +65,7 @@ impl Job {
             target,
             owner,
             status: watch::Sender::new(status),
+            error: OnceLock::new(),
             speed: Mutex::new(Speed::new(now())),
             cancel,
             retry: Notify::new(),
@@ -128,8 +76,8 @@ impl Job {
     pub(super) fn ended_before(target: Target, at: SystemTime) -> Job {
         let job = Job::new(target, Owner::Single, CancellationToken::new());
         job.update(|status| {
-            status.state = JobState::Cancelled;
-            (status.started, status.ended) = (at, Some(at));
+            status.state = FetchState::Cancelled;
+            (status.started, status.ended) = (unix_millis(at), Some(unix_millis(at)));
         });
         job
     }
@@ -150,8 +98,25 @@ impl Job {
         self.owner
     }
 
-    pub(super) fn status(&self) -> JobStatus {
+    pub(super) fn status(&self) -> FetchStatus {
         self.status.borrow().clone()
+    }
+
+    /// Returns the digest that its bytes are checked against, once it is known.
+    pub(super) fn digest(&self) -> Option<Digest> {
+        let digest = self.status.borrow().digest.clone();
+        digest.and_then(|digest| Digest::from_hex(&digest).ok())
+    }
+
+    /// Returns why it failed, if it did.
+    pub(super) fn error(&self) -> Option<Arc<FetchError>> {
+        self.error.get().cloned()
+    }
+
+    /// Notes how many peers were asked. It never counts down.
+    pub(super) fn asked(&self, peers: usize) {
+        let peers = u32::try_from(peers).unwrap_or(u32::MAX);
+        self.update(|status| status.asked = status.asked.max(peers));
     }
 
     pub(super) fn cancel(&self) {
@@ -181,28 +146,28 @@ impl Job {
     }
 
     /// Notes that peers are asked, or waited for, while this is held.
-    pub(super) fn holds(&self, state: JobState, held: Option<&Verified>) {
+    pub(super) fn holds(&self, state: FetchState, held: Option<&Verified>) {
         self.update(|status| {
             status.state = state;
             (status.rate, status.peer) = (0, None);
             status.bytes = held.map_or(0, Verified::bytes);
             status.size = held.map(|file| file.tree().size());
-            status.digest = held.map(|file| file.tree().digest());
+            status.digest = held.map(|file| file.tree().digest().to_hex());
         });
     }
 
     /// Notes that content of this tree is received. It is checked piece by piece.
     pub(super) fn receives_verified(&self, tree: &PieceTree, bytes: u64) {
         self.update(|status| {
-            (status.state, status.bytes) = (JobState::Receiving, bytes);
-            (status.size, status.digest) = (Some(tree.size()), Some(tree.digest()));
+            (status.state, status.bytes) = (FetchState::Receiving, bytes);
+            (status.size, status.digest) = (Some(tree.size()), Some(tree.digest().to_hex()));
         });
     }
 
     /// Notes that content of this tree, which was checked, is in its place. `bytes` of it were noted already.
     pub(super) fn stored(&self, tree: &PieceTree, bytes: u64) {
         self.update(|status| {
-            (status.size, status.digest) = (Some(tree.size()), Some(tree.digest()));
+            (status.size, status.digest) = (Some(tree.size()), Some(tree.digest().to_hex()));
             status.bytes = bytes;
         });
     }
@@ -210,19 +175,19 @@ impl Job {
     /// Notes that `peer` sends content that nobody can check.
     pub(super) fn receives_unverified(&self, peer: &PeerUrl) {
         self.update(|status| {
-            (status.state, status.bytes) = (JobState::Receiving, 0);
+            (status.state, status.bytes) = (FetchState::Receiving, 0);
             (status.size, status.digest) = (None, None);
             status.holders.clear();
-            status.peer = Some(peer.clone());
+            status.peer = Some(peer.as_str().to_owned());
         });
     }
 
     pub(super) async fn over(&self) {
-        self.reaches(JobState::is_over).await;
+        self.reaches(FetchState::is_over).await;
     }
 
     /// Waits until the state is as wanted, or the fetch is over.
-    pub(super) async fn reaches(&self, wanted: impl Fn(JobState) -> bool) {
+    pub(super) async fn reaches(&self, wanted: impl Fn(FetchState) -> bool) {
         let mut status = self.status.subscribe();
         let reached = status.wait_for(|status| status.state.is_over() || wanted(status.state));
         // The sender lives as long as the job: waiting cannot fail.
@@ -236,11 +201,11 @@ impl Job {
         self.update(|status| {
             status.bytes += bytes;
             status.rate = rate.unwrap_or(status.rate);
-            if !status.holders.iter().any(|holder| holder == peer) {
-                status.holders.push(peer.clone());
+            if !status.holders.iter().any(|holder| holder == peer.as_str()) {
+                status.holders.push(peer.as_str().to_owned());
             }
             if status.peer.is_none() {
-                status.peer = Some(peer.clone());
+                status.peer = Some(peer.as_str().to_owned());
             }
         });
         rate.map(|rate| self.progress(rate))
@@ -254,7 +219,7 @@ impl Job {
             .and_then(|left| left.saturating_mul(1_000).checked_div(rate));
         Event::FetchProgress {
             id: status.id,
-            name: status.name.as_str().to_owned(),
+            name: status.name,
             bytes: status.bytes,
             size: status.size,
             rate,
@@ -265,23 +230,27 @@ impl Job {
 
     /// Returns the URLs of the peers that delivered something.
     pub(super) fn holders(&self) -> Vec<String> {
-        let status = self.status.borrow();
-        let holders = status.holders.iter();
-        holders.map(|holder| holder.as_str().to_owned()).collect()
+        self.status.borrow().holders.clone()
     }
 
-    pub(super) fn update(&self, change: impl FnOnce(&mut JobStatus)) {
+    pub(super) fn update(&self, change: impl FnOnce(&mut FetchStatus)) {
         self.status.send_modify(change);
     }
 
     pub(super) fn end(&self, result: Result<(), FetchError>) {
+        let (state, error) = match result {
+            Ok(()) => (FetchState::Done, None),
+            Err(FetchError::Cancelled(_)) => (FetchState::Cancelled, None),
+            Err(error) => (FetchState::Failed, Some((ApiError::from(&error), error))),
+        };
+        let described = error.map(|(described, error)| {
+            // It ends once.
+            let _ = self.error.set(Arc::new(error));
+            described
+        });
         self.update(|status| {
-            status.ended = Some(SystemTime::now());
-            (status.state, status.error) = match result {
-                Ok(()) => (JobState::Done, None),
-                Err(FetchError::Cancelled(_)) => (JobState::Cancelled, None),
-                Err(error) => (JobState::Failed, Some(Arc::new(error))),
-            };
+            status.ended = Some(unix_millis(SystemTime::now()));
+            (status.state, status.error) = (state, described);
         });
     }
 }
@@ -321,5 +290,40 @@ impl Speed {
             rate: Some(rate),
         };
         Some(rate)
+    }
+}
+
+impl From<&FetchError> for ApiError {
+    /// Returns what a caller may act on, and a sentence for a person.
+    fn from(error: &FetchError) -> ApiError {
+        let code = match error {
+            // A peer whose answer cannot be read may have it.
+            FetchError::NotFound {
+                reason: MissReason::Unreadable,
+                ..
+            } => ErrorCode::Incomplete,
+            FetchError::NotFound { .. } => ErrorCode::NotFound,
+            FetchError::BrokeOff {
+                error: CallError::Deadline,
+                ..
+            } => ErrorCode::Deadline,
+            FetchError::BrokeOff { .. } => ErrorCode::Network,
+            FetchError::Corrupt { .. } => ErrorCode::Mismatch,
+            FetchError::Share(ShareError::Exists(_) | ShareError::Collision { .. }) => {
+                ErrorCode::Exists
+            }
+            FetchError::Share(ShareError::NoSpace { .. }) => ErrorCode::NoSpace,
+            FetchError::Cancelled(_) => ErrorCode::Cancelled,
+            FetchError::Share(_) | FetchError::Busy(_) | FetchError::Internal(_) => {
+                ErrorCode::Failed
+            }
+        };
+        let text = match error {
+            FetchError::Share(ShareError::Exists(name)) => {
+                format!("`{name}` is in the share already; add --replace to fetch it again")
+            }
+            error => error.to_string(),
+        };
+        ApiError::new(code, text)
     }
 }

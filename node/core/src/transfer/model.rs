@@ -33,6 +33,7 @@ use std::{
 
 use bytes::Bytes;
 use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream};
+use node_api::fetch::FetchState;
 use node_wire::{
     About, AnswerRate, Digest, Fault, Find, FindHit, FindWanted, Found,
     content::{ContentScan, QueryAnswerWriter},
@@ -46,7 +47,7 @@ use node_wire::{
 use tempfile::TempDir;
 use tokio::time::sleep;
 
-use super::{DropWhich, Ids, JobState, Records, Transfers};
+use super::{DropWhich, Ids, Records, Transfers};
 use crate::{
     client::{
         BodyStream, Client, Destination, PeerKind, PeerRequest, PeerResponse, Purpose, Transport,
@@ -765,14 +766,15 @@ impl Schedule {
         });
         let faults = &self.asker().transfers.fetcher.faults;
         for status in self.asker().transfers.list() {
-            if let Some(digest) = status.digest {
+            if let Some(digest) = &status.digest {
+                let digest = Digest::from_hex(digest).expect("a digest");
                 let content = content_of(digest).expect("a digest of the model");
                 let size = contents()[content].tree.size();
                 assert_eq!(status.size, Some(size), "{status:?}");
                 assert!(status.bytes <= size, "{status:?}");
             }
             let has_committed = faults.has_committed(status.id);
-            let is_done = status.state == JobState::Done;
+            let is_done = status.state == FetchState::Done;
             assert!(
                 !status.state.is_over() || is_done == has_committed,
                 "{status:?}"
@@ -783,11 +785,12 @@ impl Schedule {
             .transfers
             .list()
             .into_iter()
-            .rfind(|s| s.state == JobState::Done);
+            .rfind(|s| s.state == FetchState::Done);
         if let (Some(last), Some(content)) = (last, stored_content)
-            && let Some(digest) = last.digest
+            && let Some(digest) = &last.digest
             && self.discards == 0
         {
+            let digest = Digest::from_hex(digest).expect("a digest");
             assert_eq!(content, content_of(digest), "{last:?}");
         }
         let wrong = lock(&self.world.wrong);
@@ -834,7 +837,7 @@ impl Schedule {
             .collect::<Vec<_>>();
         for status in &list {
             // Who waits does so for content that nobody has any more, or that only liars had.
-            let waits = status.state == JobState::Waiting;
+            let waits = status.state == FetchState::Waiting;
             assert!(status.state.is_over() || waits, "{status:?} of {had:?}");
         }
         let records = asker.transfers.fetcher.records.list();
@@ -848,7 +851,7 @@ impl Schedule {
         assert_eq!(there, named, "temporaries and records");
         let waiting = list
             .iter()
-            .filter(|status| status.state == JobState::Waiting)
+            .filter(|status| status.state == FetchState::Waiting)
             .count();
         let active = records.iter().filter(|record| record.is_active).count();
         assert_eq!(active, waiting, "{records:#?} of {list:#?}");

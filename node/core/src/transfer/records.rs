@@ -13,11 +13,12 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use node_api::fetch::FetchKept;
 use node_wire::{About, Digest, name::ShareName, peer_url::PeerUrl};
 use serde::{Deserialize, Serialize};
 
 use super::Goal;
-use crate::{share::Replace, state::StateDir, sync::lock};
+use crate::{events::unix_millis, share::Replace, state::StateDir, sync::lock};
 
 /// File of the records.
 const FILE: &str = "fetches";
@@ -52,15 +53,6 @@ pub(super) struct Record {
     pub(super) bytes: u64,
     /// Peers that delivered some of it.
     pub(super) holders: Vec<PeerUrl>,
-}
-
-/// The bytes that are kept of a fetch that ended without the file.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Kept {
-    /// Checked bytes.
-    pub bytes: u64,
-    /// The time when they are removed.
-    pub until: SystemTime,
 }
 
 /// The records of a node, saved in its state directory.
@@ -253,7 +245,7 @@ impl Records {
     }
 
     /// Returns the bytes that are kept of the fetch `id`, if it is over.
-    pub(super) fn kept(&self, id: u64) -> Option<Kept> {
+    pub(super) fn kept(&self, id: u64) -> Option<FetchKept> {
         let list = lock(&self.list);
         let record = list
             .iter()
@@ -314,10 +306,10 @@ impl Records {
 }
 
 impl Record {
-    pub(super) fn kept(&self) -> Kept {
-        Kept {
+    pub(super) fn kept(&self) -> FetchKept {
+        FetchKept {
             bytes: self.bytes,
-            until: self.time + KEEP_FOR,
+            until: unix_millis(self.time + KEEP_FOR),
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use node_api::fetch::{FetchState, FetchStatus};
 use node_wire::{Fault, Fetch, MissReason, ShareName, Value};
 use tokio::time::{sleep, timeout};
 
@@ -12,7 +13,7 @@ use crate::{
         rpc::Caller,
     },
     share::{Replace, ShareError},
-    transfer::{FetchError, JobState, JobStatus},
+    transfer::FetchError,
 };
 
 /// The pause after a wrong secret, so that guessing is slow.
@@ -32,7 +33,7 @@ pub(super) async fn answer(context: &Arc<Context>, caller: &Caller, params: &[Va
     }
     let name = ShareName::parse(&fetch.name)?;
     match context.transfers.start(&name, Replace::Never).await {
-        Ok(id) => finished(answer_of(context, id).await)?,
+        Ok(id) => finished(context, answer_of(context, id).await)?,
         // What is wanted is true already, if a file has the name.
         Err(FetchError::Share(ShareError::Exists(_))) => is_shared(context, name).await?,
         Err(error) => return Err(fault(&error)),
@@ -41,8 +42,8 @@ pub(super) async fn answer(context: &Arc<Context>, caller: &Caller, params: &[Va
 }
 
 /// Waits for the fetch, but not for holders that are away: it goes on without the caller.
-async fn answer_of(context: &Context, id: u64) -> Option<JobStatus> {
-    let is_waiting = |state| state == JobState::Waiting;
+async fn answer_of(context: &Context, id: u64) -> Option<FetchStatus> {
+    let is_waiting = |state| state == FetchState::Waiting;
     let status = context.transfers.wait_until(id, is_waiting).await?;
     if !is_waiting(status.state) {
         return Some(status);
@@ -60,12 +61,12 @@ async fn is_shared(context: &Context, name: ShareName) -> Result<(), Fault> {
     }
 }
 
-fn finished(status: Option<JobStatus>) -> Result<(), Fault> {
+fn finished(context: &Context, status: Option<FetchStatus>) -> Result<(), Fault> {
     let Some(status) = status else {
         return Err(Fault::internal());
     };
-    match (status.state, status.error) {
-        (JobState::Done, _) => Ok(()),
+    match (status.state, context.transfers.error(status.id)) {
+        (FetchState::Done, _) => Ok(()),
         (_, Some(error)) => Err(fault(&error)),
         (_, None) => Err(Fault::unhandled(MissReason::NotFound)),
     }

@@ -5,12 +5,13 @@
 //! - A commit that fails keeps what came, unless the name is taken by then. The next fetch commits it without asking
 //!   anybody.
 
+use node_api::fetch::FetchState;
+
 use super::{Fetch, FetchError, Held};
 use crate::{
     pieces::PieceTree,
     transfer::{
         file::{CheckedPiece, LeftOver},
-        job::JobState,
         sources::Source,
     },
 };
@@ -20,7 +21,7 @@ impl Fetch<'_> {
     pub(super) async fn commit(&mut self) -> Result<(), FetchError> {
         let name = self.job.name();
         self.job
-            .update(|status| status.state = JobState::Committing);
+            .update(|status| status.state = FetchState::Committing);
         let Held::Pieces(file) = std::mem::replace(&mut self.held, Held::Nothing) else {
             return Err(FetchError::Internal(name.clone()));
         };
@@ -75,7 +76,7 @@ impl Fetch<'_> {
         piece: CheckedPiece,
     ) -> Result<(), FetchError> {
         self.job
-            .update(|status| status.state = JobState::Committing);
+            .update(|status| status.state = FetchState::Committing);
         let (target, stored) = (self.job.target().clone(), tree.clone());
         let about = source.about;
         self.fetcher

@@ -1,15 +1,13 @@
 //! Content that nobody can check: one answer to `query`, as it comes.
 
+use node_api::fetch::FetchState;
 use node_wire::fault::MissReason;
 
 use super::{Failure, Fetch, FetchError, Trouble};
 use crate::{
     client::{CallError, RemoteFile},
     overlay::{Excluded, Walk, WalkQuery},
-    transfer::{
-        file::{AnswerEnd, Unverified},
-        job::JobState,
-    },
+    transfer::file::{AnswerEnd, Unverified},
 };
 
 /// Bytes that are gathered before they are written.
@@ -29,8 +27,7 @@ impl Fetch<'_> {
         let walk = Walk::begin_without(&self.fetcher.overlay, asked, excluded);
         let mut walk = self.or_cancelled(walk).await?;
         while let Some(mut answer) = self.or_cancelled(walk.next()).await? {
-            self.job
-                .update(|status| status.asked = status.asked.max(walk.asked()));
+            self.job.asked(walk.asked());
             match self.take_answer(&mut answer, file).await? {
                 Ok(()) => return Ok(None),
                 Err(error) => {
@@ -41,7 +38,7 @@ impl Fetch<'_> {
                 }
             }
             file = self.empty().await?;
-            self.hold(JobState::Searching);
+            self.hold(FetchState::Searching);
         }
         Ok(Some((walk.asked(), walk.verdict())))
     }
@@ -85,7 +82,7 @@ impl Fetch<'_> {
             if let Some(end) = end {
                 let (target, about) = (self.job.target().clone(), answer.about);
                 self.job
-                    .update(|status| status.state = JobState::Committing);
+                    .update(|status| status.state = FetchState::Committing);
                 self.fetcher
                     .blocking(name, move || Ok(file.commit(&target, about, end)?))
                     .await?;

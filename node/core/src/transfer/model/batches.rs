@@ -5,7 +5,7 @@ use std::sync::mpsc;
 use node_wire::bundle::{read_digests, write_file, write_mark};
 
 use super::*;
-use crate::transfer::BatchStatus;
+use node_api::fetch::FetchBatch;
 
 /// So many small files, each with bytes of its own.
 fn small(count: usize) -> Vec<(String, Bytes)> {
@@ -69,7 +69,7 @@ impl Batches {
         started.unwrap().id
     }
 
-    async fn over(&self, id: u64) -> BatchStatus {
+    async fn over(&self, id: u64) -> FetchBatch {
         self.asker.transfers.wait_matching(id).await.unwrap()
     }
 
@@ -115,7 +115,7 @@ async fn a_busy_holder_is_asked_for_bundles_afterwards() {
     let id = batches.start().await;
     sleep(Duration::from_secs(20)).await;
     let jobs = batches.asker.transfers.list();
-    let waiting = jobs.iter().filter(|job| job.state == JobState::Waiting);
+    let waiting = jobs.iter().filter(|job| job.state == FetchState::Waiting);
     assert!(waiting.count() >= 512, "{:?}", jobs[0]);
     let (before, _) = batches.requests();
     assert!(before <= 16, "{before}: it is asked when it wants to be");
@@ -155,7 +155,7 @@ async fn a_batch_that_waits_for_a_busy_holder_can_be_cancelled() {
     batches.asker.transfers.stop().await;
     assert!(now() - begun < Duration::from_secs(1));
     let jobs = batches.asker.transfers.list();
-    assert!(jobs.iter().all(|job| job.state == JobState::Cancelled));
+    assert!(jobs.iter().all(|job| job.state == FetchState::Cancelled));
 }
 
 /// Begins a batch whose commit waits when its first file is in its place, until the sender is dropped.
@@ -188,7 +188,7 @@ async fn a_stop_in_a_group_commit_leaves_every_file_whole() {
     let jobs = transfers.list();
     assert_eq!(jobs.len(), 20);
     for job in jobs {
-        assert_eq!(job.state, JobState::Done, "{job:?}");
+        assert_eq!(job.state, FetchState::Done, "{job:?}");
     }
 }
 
