@@ -39,7 +39,7 @@ use patience::Patience;
 /// Runs the program `ctl` with the arguments of this process.
 #[must_use]
 pub fn main() -> ExitCode {
-    node_base::process::forbid_core_dumps();
+    node_base::platform::process::forbid_core_dumps();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => return not_understood(&error),

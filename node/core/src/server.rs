@@ -58,7 +58,7 @@ use tokio_util::task::TaskTracker;
 
 pub(crate) use self::policy::look_at_policy;
 pub use self::{
-    front::{ConnectionLimits, Front, STOP_TIME, raise_file_limit},
+    front::{ConnectionLimits, Front, STOP_TIME},
     hosts::OwnNames,
     kinds::Kinds,
     methods::Multicalls,

@@ -26,12 +26,11 @@ mod framing;
 mod guarded;
 mod reading;
 mod refusal;
-mod unacked;
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::Router;
-use rustix::process::{Resource, Rlimit};
+use node_base::platform::process::open_files_max;
 use tokio::{
     net::{TcpListener, TcpStream},
     select,
@@ -80,24 +79,11 @@ pub struct Front {
     body_max: u64,
 }
 
-/// Lets this process open as many files as the system allows it. The usual
-/// limit is made for programs with few connections.
-pub fn raise_file_limit() {
-    let limit = rustix::process::getrlimit(Resource::Nofile);
-    let raised = Rlimit {
-        current: limit.maximum,
-        maximum: limit.maximum,
-    };
-    if let Err(error) = rustix::process::setrlimit(Resource::Nofile, raised) {
-        tracing::debug!(%error, "the number of open files stays limited");
-    }
-}
-
 impl ConnectionLimits {
     /// Limits that fit the number of files that this process may open.
     #[must_use]
     pub fn of_process() -> ConnectionLimits {
-        let files = rustix::process::getrlimit(Resource::Nofile).current;
+        let files = open_files_max();
         let files = files
             .and_then(|files| usize::try_from(files).ok())
             .unwrap_or(usize::MAX);

@@ -11,6 +11,7 @@ use std::{
     time::Duration,
 };
 
+use node_base::platform::unacked::Ends;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{
@@ -25,7 +26,6 @@ use super::{
     framing::{Framing, Position},
     reading::Reading,
     refusal::Refusal,
-    unacked::Ends,
 };
 use crate::clock::now;
 
