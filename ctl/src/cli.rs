@@ -64,10 +64,10 @@ pub(crate) struct GlobalArgs {
     /// The state directory of the node [default: $XDG_STATE_HOME/sixhop or ~/.local/state/sixhop]
     #[arg(long, global = true, value_name = "DIR", env = crate::connection::STATE_VARIABLE)]
     pub(crate) state: Option<PathBuf>,
-    /// Write results, and errors too, as JSON: one object, or one a line for what goes on
+    /// Write results, and errors too, as JSON: one object, or one per line for streams
     #[arg(long, global = true)]
     pub(crate) json: bool,
-    /// Say nothing but results and errors
+    /// Print nothing but results and errors
     #[arg(long, short, global = true)]
     pub(crate) quiet: bool,
     /// Give up after this time, such as 500ms, 30s or 5m, with exit code 124
@@ -106,7 +106,7 @@ pub(crate) enum Command {
 /// Find files among the peers and bring them into the share.
 ///
 /// The node asks the peers it knows, and they ask theirs, up to six hops. With --json, each change is one line; the
-/// last line is how it ended. Ctrl-C and --timeout cancel the fetch at the node.
+/// last line is the end of the fetch. Ctrl-C and --timeout cancel the fetch at the node.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
@@ -133,7 +133,7 @@ pub(crate) struct FetchArgs {
     pub(crate) detach: bool,
 }
 
-/// List fetches, those that run and the last that ended; cancel one, or drop what is kept of it.
+/// List fetches, those that run and the last that ended; cancel one, or drop its bytes.
 ///
 /// Each is a line: number, state, bytes so far, size, name, peer or error.
 #[derive(Args, Debug)]
@@ -157,7 +157,7 @@ pub(crate) enum TransfersAction {
         /// Number of the fetch
         id: u64,
     },
-    /// Stop a fetch and remove what is kept of it
+    /// Stop a fetch and remove the bytes that are kept of it
     Drop {
         /// Number of the fetch
         id: u64,
@@ -166,8 +166,8 @@ pub(crate) enum TransfersAction {
 
 /// Find files, here and at the peers.
 ///
-/// A query is a name, a glob, or words of a name, misspelt ones too; a prefix such as text: chooses what answers it. Filters
-/// are ext:pdf,txt size:>10M after:2026-01-31 before:7d; "quoted" parts are text whatever is in them. Each hit is a line:
+/// A query is a name, a glob, or words of a name, misspelt ones too; a prefix such as text: chooses the handler. Filters
+/// are ext:pdf,txt size:>10M after:2026-01-31 before:7d; "quoted" parts are always text. Each hit is a line:
 /// name, size, node; hits inside files have the place below, or behind that in a pipe. They come as nodes answer.
 /// The node asks its peers and those that they name, up to six hops. Without a hit the exit code is 3, or 7 if the answer is not complete.
 #[derive(Args, Debug)]
@@ -181,25 +181,25 @@ Examples:
   ctl search '*.txt' --json | jq -r '.hits[].name'")]
 pub(crate) struct SearchArgs {
     /// The query: [handler:]text
-    #[arg(required = true, value_name = "QUERY")]
+    #[arg(required = true, value_name = "QUERY", allow_hyphen_values = true)]
     pub(crate) words: Vec<String>,
     /// Stop after this many hits [default: 100]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub(crate) limit: Option<u32>,
-    /// Say who was asked, why, and how it went
+    /// Show each node that was asked, the reason, and the end of its answer
     #[arg(long)]
     pub(crate) trace: bool,
     /// Ask only nodes that seem to have it
     #[arg(long, conflicts_with = "sure")]
     pub(crate) quick: bool,
-    /// Ask everybody that can be reached, also those that seem not to have it, and peers of the chapter for an exact name
+    /// Ask all nodes that can be reached, also unlikely ones, and peers of the chapter for an exact name
     #[arg(long)]
     pub(crate) sure: bool,
 }
 
 /// Find lines that match a regular expression, here and at the peers.
 ///
-/// Each hit is a line: peer:name:line:column:text. Files are text as ripgrep sees it; what matches there matches here, in
+/// Each hit is a line: peer:name:line:column:text. Matches are those of ripgrep in the same files, in
 /// the syntax of the Rust crate regex. With --json, each hit is one line and the last one says how complete they are.
 /// Without a hit the exit code is 3, or 7 if the answer is not complete.
 #[derive(Args, Debug)]
@@ -251,7 +251,7 @@ pub(crate) struct GrepArgs {
     /// Show for each file how many of its lines match
     #[arg(long, short, conflicts_with = "only_matching")]
     pub(crate) count: bool,
-    /// Show only what matches, each match on a line of its own
+    /// Show only the matches, each on a line of its own
     #[arg(long, short)]
     pub(crate) only_matching: bool,
     /// Look only into files with this ending: '*.rs', '*.{md,txt}', or not into them: '!*.log'
@@ -269,7 +269,7 @@ pub(crate) struct GrepArgs {
     /// Stop after this many hits [default: 10000]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub(crate) limit: Option<u32>,
-    /// Say who was asked and how it went
+    /// Show each node that was asked, and the end of its answer
     #[arg(long)]
     pub(crate) trace: bool,
     /// Accepted as ripgrep accepts it: each line has its number
@@ -304,7 +304,7 @@ pub(crate) struct HelloArgs {
 
 /// List the peers that the node knows, or forget one.
 ///
-/// Each is a line: URL, whether it answers, what it is, how it became known, when it last answered, last error.
+/// Each is a line: URL, whether it answers, kind, source, time of the last answer, last error.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:\n  ctl peers\n  ctl peers rm http://192.0.2.7:4242")]
 pub(crate) struct PeersArgs {
@@ -339,28 +339,28 @@ pub(crate) struct LsArgs {
     /// URL of a peer to ask instead, a folder or file, or both
     #[arg(value_names = ["PEER", "FOLDER"], num_args = 0..=2)]
     pub(crate) what: Vec<String>,
-    /// List what is in the directory and is not shared because of its name or kind, with the reason
+    /// List the entries of the directory that are not shared because of name or kind, with the reason
     #[arg(long)]
     pub(crate) skipped: bool,
 }
 
-/// Have the node look at its directory now, and say what was new.
+/// Have the node scan its directory now, and show the changes.
 ///
-/// For network file systems and others that do not tell of changes. A file that is named is read again even if nothing
+/// For network file systems and others that report no changes. A file that is named is read again even if nothing
 /// shows a change.
 #[derive(Args, Debug)]
 #[command(
     after_help = "Examples:\n  ctl rescan\n  ctl rescan photos\n  ctl rescan notes/today.txt"
 )]
 pub(crate) struct RescanArgs {
-    /// File or folder of the share to look at instead of everything
+    /// File or folder of the share to scan instead of everything
     pub(crate) name: Option<String>,
 }
 
-/// Say what the node is and how it is.
+/// Show the status of the node.
 #[derive(Args, Clone, Copy, Debug)]
 pub(crate) struct StatusArgs {
-    /// Show what it has done since it started, too: exact counts
+    /// Show its exact counts since its start, too
     #[arg(long)]
     pub(crate) counters: bool,
 }
@@ -393,7 +393,7 @@ pub(crate) struct LogLevelArgs {
 
 /// Stop the node.
 ///
-/// It ends what it does within five seconds; fetches go on at its next start.
+/// It ends its work within five seconds; fetches go on at its next start.
 #[derive(Args, Debug)]
 pub(crate) struct StopArgs {}
 
@@ -403,7 +403,7 @@ pub(crate) struct StopArgs {}
 #[derive(Args, Debug)]
 pub(crate) struct RenewSecretArgs {}
 
-/// Show what happens at the node, as it happens.
+/// Show the events of the node, as they happen.
 ///
 /// Each event has a number, one more than that of the event before. Ends with Ctrl-C, or after --limit events.
 #[derive(Args, Debug)]
@@ -432,13 +432,13 @@ pub(crate) struct CacheArgs {
 /// An action on the cache.
 #[derive(Clone, Copy, Debug, Subcommand)]
 pub(crate) enum CacheAction {
-    /// List what is kept, what was used last first: digest, size, hits, last use
+    /// List the content, the last used first: digest, size, hits, last use
     Ls,
     /// Remove all of it
     Clear,
 }
 
-/// List what answers queries at the node, or check and test a script before it does.
+/// List the handlers of the node, or check and test a script before the node loads it.
 ///
 /// A script is a file that ends in .rhai, in the directory that the node was given with --plugins. It is loaded when it
 /// appears; a new version takes its place if it compiles.
@@ -456,7 +456,7 @@ pub(crate) struct PluginArgs {
 /// An action on handlers.
 #[derive(Clone, Debug, Subcommand)]
 pub(crate) enum PluginAction {
-    /// List the handlers of the node and the files that are none: prefix, state, where from, what it finds
+    /// List the handlers of the node and the files that are none: prefix, state, source, description
     Ls,
     /// Say whether scripts compile and programs introduce themselves; needs no node
     Check {
@@ -474,8 +474,8 @@ pub(crate) enum PluginAction {
 
 /// Show the node in the browser: search, transfers, the share, the peers.
 ///
-/// Prints the address of a page on this machine and opens it. The address is good for one browser and ten minutes; who has
-/// opened it may use the page until this command ends. The page never gets the secret of the node.
+/// Prints the address of a page on this machine and opens it. The address is good for one browser and ten minutes; that
+/// browser may use the page until this command ends. The page never gets the secret of the node.
 #[derive(Args, Clone, Copy, Debug)]
 #[command(after_help = "Examples:\n  ctl ui\n  ctl ui --port 8080 --no-open")]
 pub(crate) struct UiArgs {
@@ -520,7 +520,7 @@ pub(crate) struct RunArgs {
     /// Stop the script after this many operations
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) max_operations: Option<u64>,
-    /// The script, and what it gets as args; options after it are the script's own
+    /// The script, and its args; options after it are the script's own
     #[arg(
         value_names = ["FILE", "ARG"],
         num_args = 1..,
@@ -533,7 +533,7 @@ pub(crate) struct RunArgs {
 
 /// Talk to the node at a prompt.
 ///
-/// Type help at the prompt to see what there is. exit and end-of-file leave it.
+/// Type help at the prompt to see the commands. exit and end-of-file leave it.
 #[derive(Args, Debug)]
 #[cfg_attr(
     feature = "embedded",

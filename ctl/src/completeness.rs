@@ -8,7 +8,7 @@ use crate::{
     output::{Output, escaped, plural},
 };
 
-/// Says who was asked, if that is wanted, and how complete the answer is.
+/// Shows each node that was asked, if that is wanted, and the completeness of the answer.
 pub(crate) fn tell(output: Output, answer: &SearchAnswer, trace: Trace) {
     if trace == Trace::Show {
         for step in &answer.trace {
@@ -111,7 +111,7 @@ fn line(answer: &SearchAnswer) -> String {
 /// Most names that are said.
 const NAMES_MAX: usize = 5;
 
-/// Says what an answer does not cover.
+/// Names the gaps in an answer.
 fn uncovered(answer: &SearchAnswer) -> String {
     if answer.gaps.is_empty() {
         return "some files could not be looked at to their end: they are still being read, cannot be read, or are text that goes on in binary".to_owned();

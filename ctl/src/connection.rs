@@ -107,7 +107,7 @@ impl Connection {
     }
 }
 
-/// Checks that nobody else can read or change what is in a state directory.
+/// Checks that nobody else can read or change the files of a state directory.
 fn check_state(state: &Path) -> Result<(), CtlError> {
     let checked =
         check_directory(state).map_err(|error| CtlError::file("look at", state, error))?;

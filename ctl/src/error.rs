@@ -1,6 +1,6 @@
-//! Everything that can go wrong, classified once: what to say and with which code to exit.
+//! Errors, classified once: the message and the exit code.
 //!
-//! Each error is one sentence for a person that says what happened, to which file or peer, and what to do. Its
+//! Each error is one sentence for a person with the failure, the file or peer, and the remedy. Its
 //! [`ErrorCode`] is the same word and number for programs: in `--json`, in scripts, and as exit code.
 //!
 //! Absent on purpose: backtraces, causes of causes, secrets.
@@ -323,7 +323,7 @@ fn answered(error: &jsonrpsee::types::ErrorObject<'_>) -> CtlError {
     }
 }
 
-/// Returns what an error of the node means beyond its code, as far as this program knows it.
+/// Returns the meaning of an error of the node beyond its code, as far as this program knows it.
 fn reason(data: &RawValue) -> Option<ErrorReason> {
     let data: Value = serde_json::from_str(data.get()).ok()?;
     serde_json::from_value(data.get("reason")?.clone()).ok()

@@ -1,6 +1,6 @@
 //! `ctl`, the controller of a Sixhop node: commands, a shell, scripts.
 //!
-//! Participants: `cli` is what was said; `connection` finds the node and calls it; `commands` has one file for each
+//! Participants: `cli` is the command line; `connection` finds the node and calls it; `commands` has one file for each
 //! command; `script` runs rhai scripts; `ui` is the page; `download` brings files to places outside the share; `output` is all that is
 //! seen; `error` classifies all that goes wrong; `patience` is the deadline and Ctrl-C.
 //!

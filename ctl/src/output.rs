@@ -200,7 +200,7 @@ pub(crate) fn escaped_lines(text: &str) -> String {
     lines.join("\n")
 }
 
-/// Writes a line to standard error. If nobody can see it, nobody can be told.
+/// Writes a line to standard error. If that is closed, nobody can read it.
 pub(crate) fn complain(text: &str) {
     let _ = writeln!(io::stderr().lock(), "{text}");
 }

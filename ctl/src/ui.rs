@@ -115,7 +115,7 @@ impl Served {
     /// Ends all connections and waits for it.
     pub(crate) async fn stop(self) {
         self.stop.send_replace(true);
-        // An error of the task is a panic, which it has told itself.
+        // An error of the task is a panic, which has reported itself.
         let _ = self.door.await;
         self.server.join().await;
         self.site.uploads().clear();

@@ -67,7 +67,7 @@ pub struct NodeArgs {
     #[arg(long, value_name = "ADDR:PORT", env = "SIXHOP_CONTROL")]
     pub control: Option<SocketAddr>,
 
-    /// Directory for the secret and what the node remembers
+    /// Directory for the secret and the state of the node
     /// [default: $XDG_STATE_HOME/sixhop]
     #[arg(long, value_name = "DIR", env = "SIXHOP_STATE")]
     pub state: Option<PathBuf>,
@@ -76,7 +76,7 @@ pub struct NodeArgs {
     #[arg(long, value_name = "URL", env = "SIXHOP_PEER", value_delimiter = ',')]
     pub peer: Vec<String>,
 
-    /// File with the URLs of peers, one a line; what stands behind a # is passed
+    /// File with the URLs of peers, one a line; text behind a # is passed
     /// over
     #[arg(long, value_name = "FILE", env = "SIXHOP_PEERS")]
     pub peers: Option<PathBuf>,
@@ -87,7 +87,7 @@ pub struct NodeArgs {
     pub plugins: Option<PathBuf>,
 
     /// File with the key of a private network, at least 32 bytes that only you
-    /// can read; who does not have it cannot search or fetch here
+    /// can read; nobody without it can search or fetch here
     #[arg(long, value_name = "FILE", env = "SIXHOP_NETWORK_KEY_FILE")]
     pub network_key_file: Option<PathBuf>,
 
@@ -121,10 +121,10 @@ pub struct NodeArgs {
     #[arg(long, value_name = "NAME", env = "SIXHOP_NETWORK")]
     pub network: Option<String>,
 
-    /// Say in the DHT which files this node has, so that `ctl fetch
+    /// Announce in the DHT which files this node has, so that `ctl fetch
     /// blake3:DIGEST` finds them anywhere. Everybody who knows the digest of a
     /// file then sees that the address of this node has it. What the policy
-    /// refuses to strangers is not said
+    /// refuses to strangers is not announced
     #[arg(long, env = "SIXHOP_PUBLISH")]
     pub publish: bool,
 

@@ -64,7 +64,7 @@ pub struct Owner {
     pub node: Arc<Node>,
     /// The address of the control connection.
     pub control: SocketAddr,
-    /// The secret, and what renews it.
+    /// The secret, and its renewal.
     pub renewal: Renewal,
     /// Is cancelled when the owner asks the node to stop.
     pub stop_asked: CancellationToken,

@@ -1,7 +1,7 @@
 //! `noded`: a Sixhop node as a program.
 //!
-//! [`cli`] is what was said, [`settings`] what is meant; [`extensions`] chooses the handlers. [`running`] starts the node
-//! with its [`control`] server and what it meets others by ([`meeting`]), and stops them; [`program`] is the life of the
+//! [`cli`] has the options, [`settings`] their meaning; [`extensions`] chooses the handlers. [`running`] starts the node
+//! with its [`control`] server and its ways to meet others ([`meeting`]), and stops them; [`program`] is the life of the
 //! process around that, and `supervisor` tells a service manager about it.
 //!
 //! # Invariants

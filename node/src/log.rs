@@ -35,7 +35,7 @@ pub(crate) enum LogError {
     /// The variable makes no sense.
     #[error("{VARIABLE}: {0}")]
     Variable(#[source] NoLevel),
-    /// The variable is no text.
+    /// The variable is not text.
     #[error("{VARIABLE} is not UTF-8; give error, warn, info, debug or trace")]
     NotText,
     /// What was asked for makes no sense.

@@ -1,4 +1,4 @@
-//! Meeting nodes that nobody named: what it takes, put to work.
+//! Meeting nodes that nobody named: the parts of it, put to work.
 //!
 //! # Participants
 //! - [`Index`] is the node of a distributed hash table, if the settings want one.
@@ -190,7 +190,7 @@ impl Files for Shared {
     }
 }
 
-/// Gives what is heard of to the overlay.
+/// Gives discovered addresses to the overlay.
 fn meet(node: &Arc<Node>, source: KnownFrom) -> Meet {
     let overlay = Arc::clone(node.overlay());
     Arc::new(move |url: &PeerUrl| {

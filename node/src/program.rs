@@ -45,7 +45,7 @@ pub fn main() -> ExitCode {
     match Cli::try_parse() {
         Ok(cli) => run(cli.node),
         Err(error) => {
-            // Help and version go to standard output; a closed one is no error.
+            // Help and version go to standard output; a closed one is not an error.
             let _ = error.print();
             ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(USAGE))
         }
@@ -116,7 +116,7 @@ fn announce(running: &Running) {
     tracing::info!(url = running.url(), control = %running.control(), share = %running.share().display(), "ready");
 }
 
-/// Reads the configuration again and says what of it needs a restart.
+/// Reads the configuration again and reports the changes that need a restart.
 fn look_again(settings: &Settings, args: &NodeArgs) {
     let new = match Settings::resolve(args.clone()) {
         Ok(new) => new,

@@ -180,7 +180,7 @@ impl Running {
     }
 }
 
-/// Stops what a start that failed has started. Returns why it failed.
+/// Stops the parts that a failed start has started. Returns the error.
 async fn given_up(node: Option<&Node>, index: Option<Index>, error: StartError) -> StartError {
     if let Some(node) = node {
         node.stop().await;
@@ -199,7 +199,7 @@ fn take(state: &StateDir) -> Result<StateLock, StartError> {
 }
 
 /// Says where the control port is: to controllers in `STATE/control`, and in the lock, so
-/// that they can tell a node that runs from somebody else at its port.
+/// that they can distinguish a node that runs from another program at its port.
 fn tell_controllers(
     state: &StateDir,
     lock: &StateLock,

@@ -37,7 +37,7 @@ pub struct Settings {
     pub control: SocketAddr,
     /// The state directory.
     pub state: PathBuf,
-    /// Lines of the file of peers that were passed over, each with what is wrong.
+    /// Lines of the file of peers that were passed over, each with its error.
     pub skipped: Vec<String>,
     /// Directory of scripted handlers.
     pub plugins: Option<PathBuf>,
@@ -55,7 +55,7 @@ pub enum SettingsError {
     /// No directory to share.
     #[error("say which directory to share: --share DIR")]
     NoShare,
-    /// A directory that is none.
+    /// A path that is not a directory.
     #[error("{option} {}: {error}; give a directory that you can read", path.display())]
     NoDirectory {
         /// The option.
@@ -97,7 +97,7 @@ pub enum SettingsError {
         "--control {0}: the control connection must be on a loopback address, such as 127.0.0.1:4243"
     )]
     ControlNotLoopback(SocketAddr),
-    /// A URL that is none.
+    /// An invalid URL.
     #[error("{origin}: `{text}` is no URL of a peer: {error}")]
     Url {
         /// Its place: an option, or a file and a line.
@@ -108,10 +108,10 @@ pub enum SettingsError {
         #[source]
         error: UrlError,
     },
-    /// A name that is none.
+    /// An invalid name.
     #[error("--network: a name has 1 to {} bytes", meeting::NETWORK_MAX)]
     Network,
-    /// A node of the DHT that is none.
+    /// An invalid node of the DHT.
     #[error("--dht-bootstrap: `{0}` is no HOST:PORT")]
     Bootstrap(String),
     /// A file that cannot be read.
@@ -232,7 +232,7 @@ impl Settings {
 }
 
 impl Settings {
-    /// Returns the options whose values are others in `new`.
+    /// Returns the options whose values differ in `new`.
     #[must_use]
     pub fn differences(&self, new: &Settings) -> Vec<&'static str> {
         let meeting = |settings: &Settings| format!("{:?}", settings.meeting);
@@ -435,7 +435,7 @@ fn check_apart(
     Ok(())
 }
 
-/// Makes sure that what the owner keeps at `path` does not lie in the share,
+/// Makes sure that the owner's file at `path` does not lie in the share,
 /// through whatever links the paths lead.
 fn check_outside(
     option: &'static str,

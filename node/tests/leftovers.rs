@@ -63,7 +63,7 @@ struct Running {
 }
 
 impl Running {
-    /// Counts what runs now, without the threads of the runtime.
+    /// Counts tasks and threads that run now, without the threads of the runtime.
     fn now() -> Running {
         let mut threads = BTreeMap::new();
         for task in fs::read_dir("/proc/self/task").unwrap() {

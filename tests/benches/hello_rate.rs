@@ -6,7 +6,7 @@
 //!
 //! Some client threads send the same bytes over raw sockets and reconnect when the server closes, which CPython's does after
 //! every call. The servers take turns; the figure of each is the median of its rounds. One row has `noded` on a new connection
-//! for every call too, so that what keep-alive gives and what the server gives can be told apart.
+//! for every call too, so that the gain by keep-alive and that by the server can be told apart.
 
 #![allow(clippy::print_stdout, reason = "a benchmark prints what it measured")]
 

@@ -1,4 +1,4 @@
-//! The chapter's protocol, spoken with Python's standard library: clients, peers of both dialects, and what becomes of peers.
+//! Tests of the chapter's protocol, spoken with Python's standard library: clients, and peers of both dialects.
 
 mod clients;
 mod networks;

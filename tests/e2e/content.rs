@@ -1,4 +1,4 @@
-//! `ctl grep` and `text:`: what is in files, here and at peers.
+//! Tests of `ctl grep` and `text:`: contents of files, here and at peers.
 
 use std::{sync::Arc, time::Duration};
 

@@ -1,4 +1,4 @@
-//! The control port: who may speak, what is said, and what is refused.
+//! Tests of the control port: access, messages, and refusals.
 
 mod access;
 mod browsing;

@@ -1,4 +1,4 @@
-//! `ctl` as people and scripts meet it: what it prints, and the number it ends with.
+//! Tests of `ctl` as people and scripts meet it: its output, and its exit codes.
 
 use std::time::Duration;
 

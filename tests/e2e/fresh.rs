@@ -264,7 +264,7 @@ fn bytes_that_changed_without_a_sign_are_given_to_nobody() {
     let share = holder.home().share();
     let names = ["ram/long.txt", "ram/short.txt"];
     let old = names.map(|name| digest(&holder, name));
-    // A program that keeps the files mapped and changes them: nothing tells of it.
+    // A program that keeps the files mapped and changes them: nothing reports it.
     let program = "import mmap,sys
 for p in sys.argv[1:]:
     f=open(p,'r+b'); m=mmap.mmap(f.fileno(),0); m[5:6]=b'#'; globals()['k'+p]=(f,m)

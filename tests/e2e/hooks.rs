@@ -1,4 +1,4 @@
-//! Scripts that listen: what happens at a node calls what they registered.
+//! Tests of scripts that listen: events of a node call the functions that they registered.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Other users of the machine: what they reach of a node and of its page.
+//! Tests of other users of the machine: their access to a node and to its page.
 
 use std::{
     fs::{self, Permissions},
@@ -23,7 +23,7 @@ fn mode(path: &Path) -> u32 {
     fs::symlink_metadata(path).unwrap().permissions().mode() & 0o777
 }
 
-/// Accepts what has come to `listener` and returns the first bytes of each.
+/// Accepts the connections to `listener` and returns the first bytes of each.
 fn heard(listener: &TcpListener) -> Vec<Vec<u8>> {
     listener.set_nonblocking(true).unwrap();
     let mut heard = Vec::new();

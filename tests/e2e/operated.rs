@@ -148,7 +148,7 @@ fn series_stay_the_same_after_a_flood_of_strangers() {
         let _ = xmlrpc::call(
             &node.url,
             "hello",
-            &[Xml::text(&format!("http://127.0.0.1:{n}/"))],
+            &[Xml::text(format!("http://127.0.0.1:{n}/"))],
         );
         let _ = http::get(&node.url, &format!("/search?q=text:word{n}"));
         let _ = http::get(&node.url, &format!("/files/name-{n}"));
@@ -237,7 +237,7 @@ fn zone_of_eight_o_clock_in(seconds: i64) -> String {
     let west = now - (8 * 3_600 - seconds);
     let (sign, west) = if west < 0 { ("-", -west) } else { ("", west) };
     let (hours, minutes) = (west / 3_600, west / 60 % 60);
-    format!("XXX{sign}{hours}:{minutes:02}:{:02}", west % 60)
+    format!("TST{sign}{hours}:{minutes:02}:{:02}", west % 60)
 }
 
 #[test]

@@ -97,7 +97,7 @@ fn a_hyphen_is_standard_output() {
     let run = ctl(node.home()).args(["fetch", "a.txt", "--to", "-"]).run();
     assert_eq!((run.code, run.stdout.as_str()), (0, CONTENT), "{run:?}");
     assert!(!names(node.home().root()).contains(&"-".to_owned()));
-    // A reader that takes nothing more is no error.
+    // A reader that takes nothing more is not an error.
     let command = "exec \"$0\" --state \"$1\" fetch long.bin --to - | head -c 5";
     node.home().put("long.bin", vec![b'x'; 3 << 20]);
     let output = Command::new("sh")

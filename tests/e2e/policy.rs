@@ -1,4 +1,4 @@
-//! The owner's policy: who may ask what, who may have what, and what is worth most.
+//! Tests of the owner's policy: queries, content, and ranks.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -96,10 +96,10 @@ fn find(node: &NodeProcess, members: &[(&str, Xml)]) -> Xml {
     xmlrpc::call(&node.url, "sixhop.find", &[Xml::Map(members.collect())]).expect("an answer")
 }
 
-/// One way to ask for a file, and what came of it as text.
+/// One way to ask for a file, and the outcome as text.
 type Way = (&'static str, fn(&NodeProcess, &str, &str) -> String);
 
-/// Each way that a stranger has to a file or to its name: what it serves, and how it is asked.
+/// Each way that a stranger has to a file or to its name: its result, and the request.
 const WAYS: &[Way] = &[
     ("GET /files/{*name}", |node, name, _| {
         get(node, &format!("/files/{name}"))

@@ -22,7 +22,7 @@ struct Reader {
     home: Home,
     /// The node that the README starts.
     node: Option<Child>,
-    /// Text of the README, and what it is here.
+    /// Text of the README, and its value here.
     filled: Vec<(String, String)>,
 }
 
@@ -66,7 +66,7 @@ impl Reader {
         command
     }
 
-    /// Does what a line says.
+    /// Runs a line.
     fn obey(&mut self, line: &str) {
         let program = line.split(' ').next().unwrap_or_default();
         if program == "noded" {

@@ -1,4 +1,4 @@
-//! Strangers at the peer port: what one of them can take from the others.
+//! Tests of strangers at the peer port: the resources that one of them can take from the others.
 //!
 //! Strangers call from addresses of the loopback, 127.0.0.2 and on; each is a source of its own. The honest user calls
 //! from 127.0.0.1.

@@ -1,7 +1,7 @@
 //! Rules of the design for the source, kept true: arrows between packages, homes of foreign libraries, form of files, and
 //! paths that the documentation names.
 //!
-//! The checks read text. They look for what honest people do by accident, not for what somebody hides.
+//! The checks read text. They find accidents of honest people, not tricks.
 
 mod arrows;
 mod docs;

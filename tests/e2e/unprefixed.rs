@@ -76,7 +76,7 @@ fn names_come_first_then_texts_and_a_file_comes_once() {
         "sea -nothing",
         &[("letters/to ann.txt", "text"), ("poem.txt", "text")],
     );
-    // A name that is no query for texts still is a name.
+    // A name that is not a query for texts still is a name.
     node.home().put("a -b.md", "x");
     wait_for(&node, "\"a -b.md\"", &[("a -b.md", "name")]);
     node.stop();
@@ -115,6 +115,62 @@ fn texts_of_peers_are_found_and_people_see_which_was_which() {
     assert_eq!(fetched.code, 3, "{}", fetched.stderr);
     asker.stop();
     holder.stop();
+}
+
+#[test]
+fn operators_mean_the_same_for_names_and_texts() {
+    let node = noded()
+        .file("Song [Live].mp3", b"\0")
+        .file("Song.mp3", b"\0")
+        .file("data.csv", "of C++ and naïve\n")
+        .start();
+    let both = [("Song.mp3", "name"), ("Song [Live].mp3", "name")];
+    wait_for(&node, "song", &both);
+    wait_for(&node, "song -live", &both[..1]);
+    wait_for(&node, "name:song -live", &both[..1]);
+    wait_for(&node, "-live song", &both[..1]);
+    let either = [
+        ("Song.mp3", "name"),
+        ("Song [Live].mp3", "name"),
+        ("data.csv", "text"),
+    ];
+    wait_for(&node, "naive OR song", &either);
+    wait_for(&node, "C++", &[("data.csv", "text")]);
+    wait_for(&node, "name:C++", &[]);
+    // A pattern that no name fits is the beginning of a word.
+    wait_for(&node, "naï*", &[("data.csv", "text")]);
+    wait_for(&node, "data*", &[("data.csv", "name")]);
+    let typed = ctl(node.home()).args(["search", "-live", "song"]).run();
+    assert_eq!(typed.code, 0, "{}", typed.stderr);
+    assert!(typed.stdout.starts_with("Song.mp3"), "{}", typed.stdout);
+    node.stop();
+}
+
+#[test]
+fn an_operator_without_meaning_is_told_if_no_name_fits() {
+    let node = noded().file("Tom AND Jerry.txt", "x").start();
+    let searched = |query: &str| ctl(node.home()).args(["search", query]).run();
+    for query in ["poem AND song", "NOT poem", "(", "poem || song"] {
+        let refused = searched(query);
+        assert_eq!(refused.code, 2, "{query}: {}", refused.stderr);
+        assert!(
+            refused.stderr.contains("at character"),
+            "{}",
+            refused.stderr
+        );
+    }
+    for query in ["Tom AND Jerry.txt", "tom AND jerry", "TOM and JERRY"] {
+        let found = searched(query);
+        assert_eq!(found.code, 0, "{query}: {}", found.stderr);
+    }
+    // Another node has the name; what this one refuses does not matter then.
+    let asker = noded().start();
+    e2e::introduce(&asker.url, &node.url);
+    let found = ctl(asker.home()).args(["search", "Tom AND Jerry"]).run();
+    assert_eq!(found.code, 0, "{}", found.stderr);
+    assert!(found.stderr.contains("answered 2"), "{}", found.stderr);
+    asker.stop();
+    node.stop();
 }
 
 #[test]

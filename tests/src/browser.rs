@@ -33,7 +33,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// The member of an element that WebDriver names.
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 
-/// Keys that are no text, as WebDriver writes them.
+/// Keys that are not text, as WebDriver writes them.
 pub mod keys {
     /// Enter.
     pub const ENTER: &str = "\u{e007}";
@@ -59,7 +59,7 @@ impl Browser {
     /// Returns true if there is a browser to test with.
     ///
     /// # Panics
-    /// When there has to be one and is none.
+    /// Panics if there has to be a browser and is none.
     pub fn is_here() -> bool {
         let runs = |program: &&str| {
             let run = Command::new(program).arg("--version").output();
@@ -120,7 +120,7 @@ impl Browser {
         self.must("url", &json!({ "url": url }));
     }
 
-    /// Runs a piece of JavaScript and gives what it returns; a promise is waited for.
+    /// Runs a piece of JavaScript and returns its value; a promise is waited for.
     pub fn js(&self, script: &str) -> Value {
         self.js_with(script, &json!([]))
     }
@@ -145,7 +145,7 @@ impl Browser {
         });
     }
 
-    /// Waits until the page says something somewhere in what a selector names.
+    /// Waits until the page says something somewhere in the elements of a selector.
     pub fn until_text(&self, selector: &str, text: &str) {
         self.until(&format!(
             "[...document.querySelectorAll({})].some(e => e.checkVisibility() && e.innerText.includes({}))",
@@ -296,7 +296,7 @@ impl Browser {
         entries.iter().map(message).collect()
     }
 
-    /// Returns the complaints of axe about what can be seen now: each with its rule and the elements.
+    /// Returns the complaints of axe about the visible page: each with its rule and the elements.
     ///
     /// # Panics
     /// When axe is not there or breaks.

@@ -62,7 +62,7 @@ impl Control {
     /// The error object of the answer.
     ///
     /// # Panics
-    /// When there is no answer, or it is not one of JSON-RPC.
+    /// Panics if there is no answer, or it is not one of JSON-RPC.
     #[expect(
         clippy::needless_pass_by_value,
         reason = "callers write json!(…) in place"

@@ -83,7 +83,7 @@ impl Home {
     /// Returns the secret of the node, once it has started.
     ///
     /// # Panics
-    /// When there is none.
+    /// Panics if there is none.
     pub fn secret(&self) -> String {
         let path = self.state().join("secret");
         std::fs::read_to_string(&path)

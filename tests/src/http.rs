@@ -27,7 +27,7 @@ impl Answer {
         found.map(|(_, value)| value.as_str())
     }
 
-    /// Returns the body as text, with what is not UTF-8 replaced.
+    /// Returns the body as text, with invalid UTF-8 replaced.
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::spawn;
 use std::time::Duration;
 
-/// Longest time that it reads from one who connects.
+/// Longest time that it reads from a connection.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// A listening port of the loopback. Its threads end with the test.

@@ -26,7 +26,7 @@ impl Meters {
     /// Reads the meters of a living process.
     ///
     /// # Panics
-    /// When there is no such process.
+    /// Panics if there is no such process.
     pub fn of(pid: u32) -> Meters {
         let proc = PathBuf::from(format!("/proc/{pid}"));
         let status = std::fs::read_to_string(proc.join("status")).expect("the process lives");

@@ -1,6 +1,6 @@
 //! Names that no node may take from the wire, and names that every node has to take.
 
-/// Names that lead out of the share: what they try, and how they are written.
+/// Names that lead out of the share: the attempt, and the spelling.
 ///
 /// A node answers fault 200 to each, whatever exists on its disk.
 pub const LEAVING: &[(&str, &str)] = &[
@@ -326,7 +326,7 @@ pub const NAUGHTY: &[&str] = &[
     "DCC SEND STARTKEYLOGGER 0 0 0",
 ];
 
-/// Bodies whose name is not text at all: what they try, and the inside of the `value`.
+/// Bodies whose name is not text at all: the attempt, and the inside of the `value`.
 pub const NO_TEXT: &[(&str, &[u8])] = &[
     ("overlong slash", b"<string>..\xc0\xafoutside.txt</string>"),
     (

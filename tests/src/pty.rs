@@ -1,4 +1,4 @@
-//! A program at a terminal of its own, for what it does only there: editing lines, tables, progress.
+//! A program at a terminal of its own, for features that need one: editing lines, tables, progress.
 
 use std::ffi::OsStr;
 use std::io::{Read, Write};
@@ -51,7 +51,7 @@ impl Pty {
     /// Starts `program` with the state of `home` at a terminal that is so many columns wide.
     ///
     /// # Panics
-    /// When there is no python3.
+    /// Panics if there is no python3.
     pub fn start<I: IntoIterator<Item: AsRef<OsStr>>>(
         program: impl AsRef<Path>,
         home: &Home,
@@ -129,7 +129,7 @@ impl Pty {
         shown
     }
 
-    /// Waits for the end of the program. Returns its exit code and what it wrote last.
+    /// Waits for the end of the program. Returns its exit code and its last output.
     ///
     /// # Panics
     /// When it does not end in time.

@@ -85,10 +85,10 @@ impl Drop for PythonPeer {
     }
 }
 
-/// Runs a program of Python with arguments and gives what it printed.
+/// Runs a program of Python with arguments and returns its output.
 ///
 /// # Panics
-/// When it fails, with what it said.
+/// Panics if it fails, with its output.
 pub fn python(program: &str, args: &[&str]) -> String {
     let output = Command::new("python3")
         .args(["-c", program])

@@ -98,7 +98,7 @@ impl Ui {
     /// The status of a refusal.
     ///
     /// # Panics
-    /// When there is no answer, or a session without its two halves.
+    /// Panics if there is no answer, or a session without its two halves.
     pub fn enter(&self, token: &str) -> Result<(String, String), u16> {
         let answer = self
             .post("/api/session", &[], token.as_bytes())

@@ -7,7 +7,7 @@ const PAUSE: Duration = Duration::from_millis(15);
 /// Polls until `probe` gives a value.
 ///
 /// # Panics
-/// When `deadline` has passed, with `what` and the last error of `probe`.
+/// Panics if `deadline` has passed, with `what` and the last error of `probe`.
 pub fn wait_until<T>(
     what: &str,
     deadline: Duration,
@@ -28,7 +28,7 @@ pub fn wait_until<T>(
 /// Polls until `holds` says yes, for at most ten seconds.
 ///
 /// # Panics
-/// When it never does, with `what`.
+/// Panics if it never does, with `what`.
 pub fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
     wait_until(what, Duration::from_secs(10), || {
         holds()

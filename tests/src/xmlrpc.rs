@@ -107,7 +107,7 @@ pub fn call(url: &str, method: &str, params: &[Value]) -> Result<Value, CallErro
 /// Returns the file that a node finds for a name.
 ///
 /// # Errors
-/// As [`call`]; an answer that is no file is a transport error.
+/// As [`call`]; an answer that is not a file is a transport error.
 pub fn query(url: &str, name: &str) -> Result<Vec<u8>, CallError> {
     let answer = call(url, "query", &[Value::text(name)])?;
     let file = match answer {

@@ -1,4 +1,4 @@
-//! `ctl events`: shows what happens at the node, as it happens.
+//! `ctl events`: shows the events of the node, as they happen.
 
 use jsonrpsee::core::client::Subscription;
 use node_api::events::{Event, EventStreamClient};

@@ -148,7 +148,7 @@ fn show_excerpt(output: Output, found: &FileHit<'_>) -> Result<(), CtlError> {
     output.line(&format!("  {line:>5}  {}", escaped_line(text.trim())))
 }
 
-/// Returns the size, if the node that has it told it.
+/// Returns the size, if the node that has it gave it.
 fn size(output: Output, hit: &Hit) -> String {
     hit.size
         .map_or_else(|| "-".to_owned(), |size| output.size(size))

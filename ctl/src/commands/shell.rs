@@ -70,7 +70,7 @@ pub(crate) fn run(args: &ShellArgs, context: &Context, runtime: &Handle) -> Resu
     prompt(context, runtime)
 }
 
-/// Prompts for lines and does what they say.
+/// Prompts for lines and runs them.
 fn prompt(context: &Context, runtime: &Handle) -> Result<(), CtlError> {
     let mut lines = Lines::open(context, runtime)?;
     loop {

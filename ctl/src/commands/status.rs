@@ -1,4 +1,4 @@
-//! `ctl status`: says what the node is and how it is.
+//! `ctl status`: shows the status of the node.
 
 use node_api::node::{IndexStatus, NodeStatus};
 

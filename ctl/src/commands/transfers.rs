@@ -1,4 +1,4 @@
-//! `ctl transfers`: lists fetches, cancels one, drops what is kept of one.
+//! `ctl transfers`: lists fetches, cancels one, drops the bytes of one.
 
 use node_api::fetch::{FetchBatch, FetchStatus};
 use serde_json::json;

@@ -75,7 +75,7 @@ pub(crate) fn is_peer(text: &str) -> bool {
 }
 
 impl Connection {
-    /// Says what the node is.
+    /// Returns the status of the node.
     pub(crate) async fn status(&self) -> Result<NodeStatus, CtlError> {
         self.sorted_out(NodeClient::status(&self.http).await)
     }
@@ -147,7 +147,7 @@ impl Connection {
         }
     }
 
-    /// Lists what is in the directory of the node and is not shared.
+    /// Lists the entries of the node's directory that are not shared.
     pub(crate) async fn skipped(&self) -> Result<Vec<SkippedEntry>, CtlError> {
         let mut skipped = Vec::new();
         let mut after = None;
@@ -262,7 +262,7 @@ impl Connection {
         }
     }
 
-    /// Stops the fetch of this number and removes what is kept of it.
+    /// Stops the fetch of this number and removes the bytes that are kept of it.
     pub(crate) async fn drop_transfer(&self, id: u64) -> Result<Vec<FetchStatus>, CtlError> {
         self.sorted_out(FetchClient::drop_kept(&self.http, Some(id), None).await)
     }

@@ -4,7 +4,7 @@
 //! before anything is said over one, the lock of the state directory has to show that the node runs and has that port.
 //!
 //! # Invariants
-//! - The lock is looked at behind the connecting: who holds it then has accepted, or will.
+//! - The lock is looked at behind the connecting: its holder then has accepted, or will.
 //! - A call has a connection of its own, which ends with it.
 
 use std::{

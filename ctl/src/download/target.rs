@@ -156,7 +156,7 @@ impl Device {
     }
 }
 
-/// Returns whether what is at `path` takes bytes as they come. A link leads to what it names.
+/// Returns whether the file at `path` takes bytes as they come. A link leads to its target.
 fn takes_bytes(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|metadata| {
         let kind = metadata.file_type();

@@ -16,7 +16,7 @@ use super::{bytes, window};
 /// Width of the bar.
 const BAR: usize = 16;
 
-/// Width that is left for what is done, as far as it needs it.
+/// Width that is left for the task, as far as it needs it.
 const NAME: usize = 20;
 
 /// Width of the window if the terminal does not say it.
@@ -70,7 +70,7 @@ impl Progress {
         }
     }
 
-    /// Says what is done now. `what` is escaped.
+    /// Sets the current task. `what` is escaped.
     pub(crate) fn say(&self, what: String) {
         self.change(|state| state.what = what);
     }
@@ -141,7 +141,7 @@ fn how_far(state: &State, time: Duration) -> Vec<String> {
     ]
 }
 
-/// Returns the bytes a second since the begin, once there is enough to tell.
+/// Returns the bytes a second since the start, once there is enough to tell.
 fn rate(here: u64, time: Duration) -> Option<u64> {
     let milliseconds = time.as_millis().max(1);
     (milliseconds >= 500)

@@ -1,4 +1,4 @@
-//! Hooks: `on`, `every`, `wait` and what runs them.
+//! Hooks: `on`, `every`, `wait` and their queue.
 //!
 //! # Participants
 //! The *table* has the listeners and the timers. A *follower* for each node that is listened to puts the events that
@@ -139,7 +139,7 @@ impl Hooks {
     }
 }
 
-/// Puts what listeners of a node want to hear of into the queue.
+/// Queues the events that listeners of a node want.
 async fn follow(
     mut feed: Feed,
     key: NodeKey,

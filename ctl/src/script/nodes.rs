@@ -1,4 +1,4 @@
-//! Nodes that a script starts: `node(#{…})` and what only such nodes can do.
+//! Nodes that a script starts: `node(#{…})` and the functions of such nodes alone.
 //!
 //! A script may write and read files in the share of a node that it started, by their names in the share, and nowhere
 //! else.

@@ -11,7 +11,7 @@ use crate::{
     error::CtlError,
 };
 
-/// Reads a verb with what it is about and its options as a command.
+/// Reads a verb with its subject and its options as a command.
 pub(super) fn command(verb: &str, about: &[&str], options: &Map) -> Result<Command, CtlError> {
     let mut words = vec!["ctl".to_owned(), verb.to_owned()];
     for (name, value) in options {

@@ -136,7 +136,7 @@ impl Session {
         nodes.get_mut(number)?.take()
     }
 
-    /// Ends what the script started.
+    /// Ends the nodes that the script started.
     pub(super) fn end(&self) {
         self.runtime.block_on(self.hooks.end());
         #[cfg(feature = "embedded")]

@@ -1,4 +1,4 @@
-//! The language without a node: what is refused, what is limited, and what errors say.
+//! Tests of the language without a node: refusals, limits, and errors.
 
 mod verbs;
 

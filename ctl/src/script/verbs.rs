@@ -307,7 +307,7 @@ impl Callee {
         Ok(hits.collect::<Array>().into())
     }
 
-    /// Brings what a name means, with the options of `ctl fetch`, or content of a `digest` under this name.
+    /// Fetches the files of a name, with the options of `ctl fetch`, or content of a `digest` under this name.
     fn fetch(&self, name: &str, mut options: Map) -> Answer {
         let digest = options.remove("digest").filter(|digest| !digest.is_unit());
         let Command::Fetch(args) = options::command("fetch", &[name], &options)? else {

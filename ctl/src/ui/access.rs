@@ -19,7 +19,7 @@ const TOKEN_TIME: Duration = Duration::from_secs(600);
 /// Most sessions: browsers that were opened.
 const SESSIONS_MAX: usize = 8;
 
-/// Length of what is random, in bytes.
+/// Length of random values, in bytes.
 const RANDOM: usize = 32;
 
 /// The token and the sessions.

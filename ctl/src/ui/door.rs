@@ -201,7 +201,7 @@ async fn more(stream: &mut TcpStream, bytes: &mut Vec<u8>) -> Result<(), Option<
     }
 }
 
-/// Passes a request on and its answer back. The inner error is what to tell the browser instead.
+/// Passes a request on and its answer back. The inner error is for the browser instead.
 async fn pass_on(
     stream: &mut TcpStream,
     request: &[u8],

@@ -1,4 +1,4 @@
-//! The answers to what comes through the door.
+//! The answers to requests that come through the door.
 
 use std::{
     io::{self, Read},

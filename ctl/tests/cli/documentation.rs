@@ -1,10 +1,10 @@
-//! The examples of `docs/scripting.md` do what stands below them.
+//! The examples of `docs/scripting.md` print the text below them.
 
 use crate::own_nodes::Up;
 
 const PAGE: &str = include_str!("../../../docs/scripting.md");
 
-/// A script of the page and what it prints.
+/// A script of the page and its output.
 struct Example {
     heading: String,
     script: String,

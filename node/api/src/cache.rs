@@ -12,13 +12,13 @@ pub struct CacheBlob {
     pub digest: String,
     /// Its size in bytes.
     pub size: u64,
-    /// How often it was asked for since the node started.
+    /// Number of requests for it since the node started.
     pub hits: u64,
-    /// When it was kept or asked for last, Unix milliseconds.
+    /// The time when it was kept or asked for last, Unix milliseconds.
     pub used: u64,
 }
 
-/// What was removed.
+/// The blobs that were removed.
 #[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 pub struct CacheCleared {
     /// Number of blobs.

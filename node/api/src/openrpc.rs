@@ -1,4 +1,4 @@
-//! The `OpenRPC` document: what `rpc.discover` answers.
+//! The `OpenRPC` document: the answer of `rpc.discover`.
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, generate::SchemaSettings};
 use serde::de::DeserializeOwned;
@@ -69,7 +69,7 @@ fn name_kinds(components: &mut Map<String, Value>, kinds: &[(&str, &str)]) {
     }
 }
 
-/// Names of all methods, sorted, subscriptions included.
+/// Returns names of all methods, sorted, subscriptions included.
 #[must_use]
 pub fn method_names() -> Vec<&'static str> {
     let mut names: Vec<_> = all(&mut SchemaGenerator::default())
@@ -80,7 +80,7 @@ pub fn method_names() -> Vec<&'static str> {
     names
 }
 
-/// One line of help for the method `name`: the first line of its text.
+/// Returns one line of help for the method `name`: the first line of its text.
 #[must_use]
 pub fn summary(name: &str) -> Option<&'static str> {
     all(&mut SchemaGenerator::default())

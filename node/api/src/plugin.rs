@@ -5,32 +5,32 @@ use serde::{Deserialize, Serialize};
 
 use crate::contract::namespace;
 
-/// A handler, or a script or program that is none.
+/// A handler, or a script or program that is not one.
 #[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 pub struct Plugin {
     /// The prefix of its queries; absent for the policy and if no version of the
     /// file was right.
     pub prefix: Option<String>,
-    /// Name of the script or program in the plugin directory; absent for what is built in.
+    /// Name of the script or program in the plugin directory; absent for a built-in handler.
     pub file: Option<String>,
-    /// What the script or program calls itself.
+    /// The id that the script or program gives itself.
     pub id: Option<String>,
     /// Its version.
     pub version: Option<u32>,
-    /// What it finds, or which functions the policy has.
+    /// A description of its results, or the functions of the policy.
     pub description: Option<String>,
     /// Queries with which it can be tried.
     pub examples: Vec<String>,
-    /// Whether it answers.
+    /// Its state.
     pub state: PluginState,
     /// URLs of the peers that answer it, if this node does not.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub peers: Vec<String>,
-    /// Why the file as it is now is not used, or how the last call failed.
+    /// The reason why the file as it is now is not used, or the last error.
     pub problem: Option<String>,
 }
 
-/// Whether a handler answers.
+/// The state of a handler.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PluginState {
@@ -45,7 +45,7 @@ pub enum PluginState {
 namespace! {
     /// The handlers of the node, built in and the owner's.
     "plugin" => Plugins {
-        /// Lists the handlers and the files that are none, those that are built in first, then the policy, then
+        /// Lists the handlers and the files that are none, built-in ones first, then the policy, then
         /// handlers that only peers have.
         fn "list" list() -> [Vec<Plugin>];
     }

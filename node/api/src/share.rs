@@ -18,7 +18,7 @@ pub struct ShareFile {
     pub name: String,
     /// Its size in bytes.
     pub size: u64,
-    /// When it was last changed, Unix milliseconds.
+    /// The time of its last change, Unix milliseconds.
     pub modified: Option<u64>,
     /// BLAKE3 digest of its bytes, hex, where the node knows it.
     pub digest: Option<String>,
@@ -31,7 +31,7 @@ pub struct ShareListing {
     pub files: Vec<ShareFile>,
     /// The name to give as `after` for the next page, if there is one.
     pub next: Option<String>,
-    /// Files in the directory that are not shared because of what they are or
+    /// Files in the directory that are not shared because of their kind or
     /// how they are named.
     pub skipped: u64,
 }
@@ -41,11 +41,11 @@ pub struct ShareListing {
 pub struct SkippedEntry {
     /// Its path inside the share; a directory has a `/` at its end.
     pub name: String,
-    /// Why it is not shared, in a sentence.
+    /// The reason why it is not shared, in a sentence.
     pub reason: String,
 }
 
-/// One page of what is in the shared directory and not shared.
+/// One page of entries of the shared directory that are not shared.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 pub struct SkippedListing {
     /// The entries, directory by directory.
@@ -54,7 +54,7 @@ pub struct SkippedListing {
     pub next: Option<String>,
 }
 
-/// What a look at the directory found.
+/// The result of a look at the directory.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 pub struct ShareRescan {
     /// Files that appeared.
@@ -76,13 +76,13 @@ pub struct ShareFolder {
     pub size: u64,
 }
 
-/// What lies in one folder of a share.
+/// The entries of one folder of a share.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 pub struct FolderListing {
     /// The folders in it, sorted by name; all of them on the first page, none on
     /// others. Folders without a shared file are left out.
     pub folders: Vec<ShareFolder>,
-    /// Whether folders are left out because there are more than 10000.
+    /// True if folders are left out because there are more than 10000.
     pub folders_truncated: bool,
     /// The files in it, sorted by name.
     pub files: Vec<ShareFile>,
@@ -97,17 +97,17 @@ namespace! {
         ///
         /// `pattern` is a glob, `after` the last name of the page before, `limit` at most 10000.
         fn "list" list(pattern: [Option<String>], after: [Option<String>], limit: [Option<u32>]) -> [ShareListing];
-        /// Lists what lies in one folder: its folders with the sums of what is below them, and its files.
+        /// Lists one folder: its folders with the sums of the files below them, and its files.
         ///
         /// `folder` is a path inside the share, absent for its top; `after` and `limit` are as for `list`.
         fn "browse" browse(folder: [Option<String>], after: [Option<String>], limit: [Option<u32>]) -> [FolderListing];
         /// Describes one shared file.
         fn "stat" stat(name: [String]) -> [ShareFile];
-        /// Lists what is in the shared directory and is not shared because of its name or kind, with the reason.
+        /// Lists the entries of the shared directory that are not shared because of name or kind, with the reason.
         ///
-        /// What an ignore file names is not listed. `after` and `limit` are as for `list`.
+        /// Ignored files are not listed. `after` and `limit` are as for `list`.
         fn "skipped" skipped(after: [Option<String>], limit: [Option<u32>]) -> [SkippedListing];
-        /// Looks at the directory now, or at one file or folder of it, and says what was new. Answers when all was looked at.
+        /// Scans the directory now, or one file or folder of it, and gives the changes. Answers when all was scanned.
         ///
         /// For file systems that tell of no changes. A file that is named is read again even if nothing shows a change.
         fn "rescan" rescan(name: [Option<String>]) -> [ShareRescan];

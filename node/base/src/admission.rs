@@ -46,7 +46,7 @@ impl<K> Admission<K> {
         }
     }
 
-    /// Holds a new connection, which `end` ends. Returns its number, and what ends the
+    /// Holds a new connection, which `end` ends. Returns its number, and the `end` of the
     /// stranger that makes room for it, if one does.
     pub fn admit(&mut self, end: K) -> (u64, Option<K>) {
         let displaced = if self.strangers.len() >= self.limits.strangers {

@@ -1,4 +1,4 @@
-//! Exact counts of what a node has done since it started.
+//! Exact counts of a node since its start.
 
 use std::{
     collections::BTreeMap,
@@ -98,7 +98,7 @@ counters! {
     summaries_received,
     /// Calls of `sixhop.summary` made to peers.
     summaries_sent,
-    /// Requests and walks refused because who asked had asked too much.
+    /// Requests and walks refused because their sender had asked too much.
     requests_over_quota,
     /// Requests refused before any method saw them.
     requests_refused,

@@ -1,9 +1,10 @@
-//! The ground floor of a Sixhop node: what every room needs, and nothing that decides.
+//! The ground floor of a Sixhop node: parts that every room needs, and nothing that decides.
 //!
 //! - [`clock`]: the time, which a test can pause.
 //! - [`state`]: small files of the node's own, written whole or not at all; [`secret`]: the one that proves the owner.
-//! - [`events`] and [`counters`]: what happens, and how often.
-//! - [`rate`], [`pace`] and [`bucket`]: bytes a second, silence, and calls a second; [`schedule`]: rates by the time of day.
+//! - [`events`] and [`counters`]: numbered events, and counts.
+//! - [`rate`], [`pace`] and [`bucket`]: bytes a second, silence, and calls a second; [`schedule`]: rates by the time of
+//!   day.
 //! - [`disk`]: the one door for blocking work; [`threads`]: threads for work that takes long.
 //! - [`platform`]: the parts that differ between systems: process, files, watching of mounts, connections.
 //! - [`admission`]: connections of the owner and of strangers on this machine.

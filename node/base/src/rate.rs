@@ -1,7 +1,7 @@
 //! Limits a stream of bytes to a number of bytes a second.
 //!
 //! Content takes its bytes from a [`Rate`] in turns and waits until each turn
-//! may pass. [`Turns`] decides who is next; it has no clock.
+//! may pass. [`Turns`] decides about the next one; it has no clock.
 //!
 //! # Invariants
 //! - Over any time, at most the rate times that time, plus [`BURST`] of it and

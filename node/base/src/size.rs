@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer, de};
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Size(u64);
 
-/// The reason why a text is no size.
+/// The error of a text that is not a size.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum SizeError {
     /// It has another form.

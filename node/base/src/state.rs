@@ -37,7 +37,7 @@ const PRIVATE_MAX: u64 = 4096;
 /// File that marks a directory as the state of a node.
 const MARK: &str = "sixhop-state";
 
-/// Version of what is in a state directory.
+/// Version of the content of a state directory.
 const VERSION: u32 = 1;
 
 /// Names that a node and its controller make in a state directory, each also with
@@ -203,9 +203,9 @@ impl StateDir {
         }
     }
 
-    /// Replaces the file `name` by what `write` writes. Does not wait for the
-    /// disk: after a crash of the machine the file may be broken, and who reads
-    /// it has to notice.
+    /// Replaces the content of the file `name` by that of `write`. Does not wait for the
+    /// disk: after a crash of the machine the file may be broken, and its reader
+    /// has to notice.
     ///
     /// # Errors
     /// Errors if it cannot be written; the old file is then as it was.
@@ -342,7 +342,7 @@ fn make_private_directory(path: &Path) -> io::Result<()> {
     builder.create(path)
 }
 
-/// Makes sure that the directory and what is in it are ours, and that others cannot look
+/// Makes sure that the directory and its files are ours, and that others cannot look
 /// into it. An empty one is closed; in another one, others may have put files.
 fn make_private(path: &Path) -> io::Result<()> {
     use std::os::unix::fs::MetadataExt;

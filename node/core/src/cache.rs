@@ -5,17 +5,17 @@
 //! checked against the tree.
 //!
 //! # Participants
-//! - [`Cache`] is the directory `STATE/cache` and what is known of it.
+//! - [`Cache`] is the directory `STATE/cache` and its books.
 //! - [`Filling`] is content on its way in, invisible until it is whole.
 //! - [`CachedBlob`] is a blob, open for reading piece by piece.
 //! - `Store` keeps books and files in step.
-//! - `Ledger` decides who has to go; `NameTable` knows which name a blob came
+//! - `Ledger` decides about eviction; `NameTable` knows which name a blob came
 //!   by; `Directory` is the only place that touches the disk by name.
 //!
 //! # Lifecycle of a blob
 //! `begin` takes a place, `write` takes room as the content grows and sends
 //! the least useful blobs away first, `finish` renames tree and content into
-//! place. After a restart the directory says what is there; content is checked
+//! place. After a restart the directory is the list; content is checked
 //! as it is read.
 //!
 //! # Invariants

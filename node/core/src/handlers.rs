@@ -1,4 +1,4 @@
-//! The handlers of a node: what answers queries about its share.
+//! The handlers of a node, which answer queries about its share.
 //!
 //! A [`query`] is `[handler:]text`; without a prefix it is `name:`, and then `text:` as
 //! well if it may be words ([`both`]). The table maps
@@ -44,13 +44,13 @@ use crate::threads::{Place, ThreadError, Threads};
 /// The handler of a query without a prefix.
 pub const DEFAULT_HANDLER: &str = "name";
 
-/// The handler of what is in files.
+/// The handler of the contents of files.
 pub const CONTENTS_HANDLER: &str = "text";
 
 /// The reason why a query was not answered.
 #[derive(Debug, thiserror::Error)]
 pub enum QueryError {
-    /// It is no query.
+    /// It is not a query.
     #[error(transparent)]
     Syntax(#[from] SyntaxError),
     /// The handler came to its end without an answer.
@@ -125,19 +125,19 @@ impl Handlers {
         &self.built_in
     }
 
-    /// Returns the index of what is in the files, if there is one.
+    /// Returns the index of contents, if there is one.
     #[must_use]
     pub fn index(&self) -> Option<&Arc<dyn Index>> {
         self.index.as_ref()
     }
 
-    /// Returns what the owner's directories add, if there are any.
+    /// Returns the handlers of the owner's directories, if there are any.
     #[must_use]
     pub fn plugins(&self) -> Option<&Arc<Plugins>> {
         self.plugins.as_ref()
     }
 
-    /// Ends what runs beside the node. Blocks.
+    /// Ends the tasks that run beside the node. Blocks.
     pub fn stop(&self) {
         if let Some(plugins) = &self.plugins {
             plugins.stop();
@@ -163,7 +163,7 @@ impl Handlers {
         self.built_in.iter().cloned().chain(added).collect()
     }
 
-    /// Tells all of them what may have changed in the share. Does not take long.
+    /// Tells all of them of possible changes in the share. Does not take long.
     pub fn changed(&self, changes: Changes<'_>) {
         for handler in self.list() {
             handler.changed(changes);
@@ -193,7 +193,7 @@ impl Handlers {
     /// Begins to answer `query` about `files` on the thread that `place` stands for.
     ///
     /// # Errors
-    /// [`QueryError`] when it is no query, nobody answers its kind, or the system gives no thread.
+    /// [`QueryError`] when it is not a query, nobody answers its kind, or the system gives no thread.
     pub fn answer_live(
         &self,
         files: &Arc<dyn Files>,
@@ -234,6 +234,7 @@ impl Handlers {
         let handler: Arc<dyn Handler> = match contents {
             Ok(contents) if query.asks_contents() => Arc::new(Both {
                 words: query.text(quotes_of(&*contents)),
+                is_pattern: query.is_pattern(),
                 names: handler,
                 contents,
             }),

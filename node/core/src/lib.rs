@@ -5,10 +5,10 @@
 //! the control connection.
 //!
 //! # The rooms, from the ground up
-//! Each uses only what stands before it, and the crates below: `node-base`,
+//! Each uses only those before it, and the crates below: `node-base`,
 //! `node-share`, `node-transport` and `node-overlay`.
 //!
-//! - [`handlers`]: what answers queries about the share.
+//! - [`handlers`]: the answers to queries about the share.
 //! - [`cache`]: content that passed through, kept by its digest.
 //! - [`search`]: a search here and at the peers; [`browse`]: the files of one peer.
 //! - [`transfer`]: fetching a file into the share.

@@ -113,7 +113,7 @@ pub enum NodeError {
     /// The saved digests broke while they were opened.
     #[error("the saved digests cannot be opened: {0}")]
     Digests(#[source] io::Error),
-    /// The index of what is in the files cannot be started.
+    /// The index of contents cannot be started.
     #[error("the contents of the files cannot be indexed: {0}")]
     Content(#[source] io::Error),
     /// The address cannot be listened on.
@@ -248,7 +248,7 @@ impl Node {
         }
     }
 
-    /// Starts the tasks, once it is known what may be answered.
+    /// Starts the tasks, once the policy is known.
     async fn begin(&self, listener: TcpListener, state: StateDir, peers: Vec<PeerUrl>) {
         if let Some(policy) = self.context.policy.source() {
             look_at_policy(policy, &self.events).await;
@@ -452,7 +452,7 @@ impl Ground {
         PolicyGate::new(extensions.policy.clone(), counters, events)
     }
 
-    /// Puts the handlers into a table, and begins to index what is in the files.
+    /// Puts the handlers into a table, and begins to index contents.
     fn handlers(
         &self,
         extensions: Extensions,
@@ -535,7 +535,7 @@ fn tell_handlers(handlers: &Handlers, news: &ChangeSet) {
     }
 }
 
-/// Returns what tells that the index has all files.
+/// Returns the function that reports that the index has all files.
 fn caught_up(events: Arc<EventLog>) -> CaughtUp {
     Box::new(move |status| {
         events.emit(&Event::IndexCaughtUp {

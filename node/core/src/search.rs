@@ -6,7 +6,7 @@
 //! chapter for it. [`Search`] hands out what any of them has, as it comes.
 //!
 //! # Invariants
-//! - A handler that this node does not have is no error if peers are asked: they
+//! - A handler that this node does not have is not an error if peers are asked: they
 //!   may have it.
 //! - Dropping a [`Search`] ends all of them.
 

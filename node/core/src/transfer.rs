@@ -104,10 +104,10 @@ const BATCHES_SEARCHING: usize = 4;
 /// Pause between two looks for what was kept for long enough.
 const EXPIRE_PAUSE: Duration = Duration::from_secs(600);
 
-/// What a fetch is to bring.
+/// The goal of a fetch.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Goal {
-    /// Whatever has the name.
+    /// Any content with the name.
     Name,
     /// This content, whatever its name.
     Content(Digest),
@@ -129,9 +129,9 @@ pub enum BatchError {
 pub enum DropWhich {
     /// The fetch of this number.
     Id(u64),
-    /// Those of this name.
+    /// The fetches of this name.
     Name(ShareName),
-    /// Those of this content.
+    /// The fetches of this content.
     Content(Digest),
 }
 
@@ -185,7 +185,7 @@ impl Drop for Interest {
 }
 
 impl Transfers {
-    /// No fetches yet.
+    /// Creates an empty table of fetches.
     #[must_use]
     pub fn new(
         share: Arc<Share>,
@@ -380,13 +380,13 @@ impl Transfers {
         Some(batch.status())
     }
 
-    /// How far the batch `id` is. `None` if there is none.
+    /// Returns the status of the batch `id`. `None` if there is none.
     #[must_use]
     pub fn matching(&self, id: u64) -> Option<BatchStatus> {
         self.batch(id).map(|batch| batch.status())
     }
 
-    /// The batches that are kept for questions, in the order in which they started.
+    /// Returns the batches that are kept for questions, in the order in which they started.
     #[must_use]
     pub fn list_matching(&self) -> Vec<BatchStatus> {
         let batches = lock(&self.batches);
@@ -467,7 +467,7 @@ impl Transfers {
         }
     }
 
-    /// Ends the fetches that `which` picks, whoever has an interest in them, and removes what is kept of them.
+    /// Ends the fetches that `which` picks, for everybody, and removes what is kept of them.
     /// Returns those of which something was ended or removed.
     pub async fn drop_kept(&self, which: &DropWhich) -> Vec<JobStatus> {
         let picks = |id: u64, name: &ShareName, digest: Option<Digest>| match which {
@@ -552,7 +552,7 @@ impl Transfers {
         Some(self.status_of(&job))
     }
 
-    /// How far the fetch `id` is. `None` if there is none.
+    /// Returns the status of the fetch `id`. `None` if there is none.
     #[must_use]
     pub fn status(&self, id: u64) -> Option<JobStatus> {
         self.job(id).map(|job| self.status_of(&job))
@@ -567,7 +567,7 @@ impl Transfers {
         }
     }
 
-    /// The fetches that are kept for questions, in the order in which they started.
+    /// Returns the fetches that are kept for questions, in the order in which they started.
     #[must_use]
     pub fn list(&self) -> Vec<JobStatus> {
         let jobs: Vec<Arc<Job>> = {

@@ -1,7 +1,7 @@
 //! A distributed hash table, in which nodes leave their addresses for others.
 //!
 //! # Participants
-//! - [`Dht`] is what one has to do for us.
+//! - [`Dht`] is the interface of one.
 //! - [`MainlineDht`] does it with the one of BitTorrent, or with a private one
 //!   that speaks the same protocol.
 //! - [`MemoryDht`] does it in memory, for tests.

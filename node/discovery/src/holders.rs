@@ -15,7 +15,7 @@ pub const HOLDERS_MAX: usize = 16;
 /// Time for looking.
 const LOOKUP: Duration = Duration::from_secs(4);
 
-/// Looks for those who have a file.
+/// Looks for the holders of a file.
 #[derive(Clone, Debug)]
 pub struct Holders {
     dht: Arc<dyn Dht>,

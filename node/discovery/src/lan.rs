@@ -2,7 +2,7 @@
 //!
 //! # Participants
 //! [`Lan`] registers the service [`SERVICE`] and listens for others of it;
-//! [`answer`] decides what an answer is worth, [`Heard`] keeps who is there.
+//! [`answer`] judges an answer, [`Heard`] keeps the nodes that are there.
 //!
 //! # What is said
 //! The addresses of this machine in the networks within scope, the port, and

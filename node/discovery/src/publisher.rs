@@ -66,7 +66,7 @@ const SETTLING: Duration = Duration::from_secs(10);
 /// The interval at which the files are listed.
 const FILES_EVERY: Duration = Duration::from_secs(60);
 
-/// Time for looking who has a file.
+/// Time for looking up the holders of a file.
 const LOOKUP: Duration = Duration::from_secs(3);
 
 /// The interval at which the publisher checks whether something is due.
@@ -111,7 +111,7 @@ struct Published {
 }
 
 impl Publications {
-    /// Takes the files that there are now; what is known of others is forgotten.
+    /// Takes the files that there are now; the others are forgotten.
     pub fn have(&mut self, files: impl IntoIterator<Item = File>) {
         let known = std::mem::take(&mut self.files);
         let keep = |File { digest, peers }| {

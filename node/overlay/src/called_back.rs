@@ -55,7 +55,7 @@ impl CalledBack {
 }
 
 impl Overlay {
-    /// Returns why peers do not reach this node and what to do, if that is so.
+    /// Returns the reason why peers do not reach this node, with advice, if they do not.
     #[must_use]
     pub fn not_called_back(&self) -> Option<String> {
         match &*lock(&self.called_back) {
@@ -64,14 +64,14 @@ impl Overlay {
         }
     }
 
-    /// Notes what a peer says of its call back.
+    /// Notes a peer's word on its call back.
     pub(super) fn call_back_heard(&self, reached: Option<bool>) {
         if reached == Some(true) {
             *lock(&self.called_back) = CalledBack::Reached;
         }
     }
 
-    /// Waits until a peer that was met has called this node back. Returns what is wrong if
+    /// Waits until a peer that was met has called this node back. Returns the fault if
     /// it has not in time; nothing for peers that do not say.
     pub async fn called_back_by(&self, peer: &PeerUrl) -> Option<String> {
         let entry = self.peers().get(peer).cloned()?;

@@ -1,7 +1,7 @@
-//! Searching from here: who has it, asked step by step over referrals.
+//! Searching from here: the holders of a file, asked step by step over referrals.
 //!
 //! # Participants
-//! [`Finder`] makes the calls; [`Planner`] decides who is asked next; what is known
+//! [`Finder`] makes the calls; [`Planner`] decides about the next one; what is known
 //! of peers before they are asked comes from [`Pointers`](super::Pointers).
 //!
 //! # The search
@@ -17,7 +17,7 @@
 //! - What a peer names is as hostile as the rest of its answer: names of files
 //!   are checked, peers are asked once, and only as many as the budget allows.
 //! - Peers of the chapter are not asked; that they may know more is noted.
-//! - An address is called under one URL, and none that is nearer than who named it.
+//! - An address is called under one URL, and none that is nearer than the peer that named it.
 //! - A peer that somebody else named is not one of ours: that it cannot be
 //!   reached does not count against the peer that named it.
 //! - Dropping a [`Finder`] ends its calls; [`Finder::next`] and [`Finder::advance`]
@@ -234,7 +234,7 @@ impl Finder {
         &self.steps
     }
 
-    /// Returns the nodes that may have it and cannot be reached from here, and who named each of them.
+    /// Returns the nodes that may have it and cannot be reached from here, each with the peer that named it.
     #[must_use]
     pub fn unreachable(&self) -> Vec<Unreachable> {
         let is_over = self.calls.is_empty();

@@ -33,7 +33,7 @@ const CHOSEN: &str = "chosen";
 /// The word behind the id of a saved peer that has not proved itself.
 const CANDIDATE: &str = "candidate";
 
-/// The scopes of those who name peers.
+/// The scopes of strangers that name peers.
 const SCOPES: [Scope; 3] = [Scope::Machine, Scope::Network, Scope::World];
 
 /// Introductions in flight at a time.
@@ -253,7 +253,7 @@ impl Overlay {
         };
         match outcome {
             Outcome::Another { was } => self.tell_another(peer, was, id),
-            // That it was dropped had been told.
+            // That it was dropped had been reported.
             Outcome::New if was_lost => self.tell_added(peer, KnownFrom::Lost),
             Outcome::Same { known } => return self.is_known(peer, known),
             Outcome::New | Outcome::Known | Outcome::Gone => {}

@@ -1,7 +1,7 @@
 //! The overlay network: known peers, and the way of a query from node to node.
 //!
 //! # Participants
-//! - [`PeerTable`]: the known peers and what is known of each; the calls that
+//! - [`PeerTable`]: the known peers and their state; the calls that
 //!   strangers cause, within limits.
 //! - [`QueryMemory`]: the walks of queries that came by, so that none is walked
 //!   twice here.
@@ -127,9 +127,9 @@ pub struct Overlay {
     changed: Notify,
     /// Wakes the poller: a peer answered an introduction.
     to_poll: Notify,
-    /// Wakes who waits for peers that are being met.
+    /// Wakes waiters for peers that are being met.
     met: Notify,
-    /// Notifies those who wait for a peer that was away.
+    /// Notifies waiters for a peer that was away.
     came_back: Notify,
     meetings: Mutex<Meetings>,
     providers: Option<Arc<dyn Providers>>,
@@ -361,7 +361,7 @@ impl Overlay {
         self.peers().len()
     }
 
-    /// Returns the peers that seem to have what is wanted, for a caller that asks.
+    /// Returns the peers that seem to have it, for a caller that asks.
     pub fn matching(&self, wanted: &FindWanted) -> Vec<PeerUrl> {
         lock(&self.summaries).matching(&self.question(wanted), now())
     }
@@ -372,7 +372,7 @@ impl Overlay {
         lock(&self.summaries).handlers()
     }
 
-    /// Returns what summaries can be asked about `wanted`.
+    /// Returns the question to summaries about `wanted`.
     fn question(&self, wanted: &FindWanted) -> Question {
         Question::of(wanted, &*self.standing.handlers)
     }
@@ -412,7 +412,7 @@ impl Overlay {
         known.unwrap_or_else(|| Destination::heard(peer.clone(), Scope::World))
     }
 
-    /// Returns what kind of node a known peer is, if it has answered.
+    /// Returns the kind of a known peer, if it has answered.
     #[must_use]
     pub fn kind_of(&self, peer: &PeerUrl) -> Option<PeerKind> {
         self.peers().get(peer).and_then(|entry| entry.kind)

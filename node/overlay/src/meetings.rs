@@ -1,4 +1,4 @@
-//! Meetings that others began with this node, and what came of them.
+//! Meetings that others began with this node, and their tokens.
 //!
 //! A caller of `sixhop.introduce` gets a nonce and proves its identity with a signature
 //! of it. Then it gets a token, so that its later requests need no

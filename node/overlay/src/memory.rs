@@ -71,7 +71,7 @@ struct Remembered {
 
 #[derive(Debug)]
 enum State {
-    /// It runs; those who wait learn of the end when the sender is dropped.
+    /// It runs; the waiters learn of the end when the sender is dropped.
     Running(
         #[expect(dead_code, reason = "dropping it tells those who wait")] watch::Sender<()>,
         watch::Receiver<()>,

@@ -109,7 +109,7 @@ pub enum Outcome {
 pub struct Introduction {
     /// The peer.
     pub peer: Destination,
-    /// The stranger who named it, if this is done for that reason.
+    /// The stranger that named it, if this is done for that reason.
     pub named_by: Option<Stranger>,
 }
 
@@ -399,7 +399,7 @@ impl PeerTable {
         waiting.chain(self.lost.next()).min()
     }
 
-    /// Notes what an introduction to a peer brought.
+    /// Notes the result of an introduction to a peer.
     pub fn introduced(&mut self, url: &PeerUrl, met: Met, now: Instant) -> Outcome {
         let network = met.address.and_then(Network::of);
         let is_crowded = self.is_crowded_without(url, network);
@@ -488,8 +488,8 @@ impl PeerTable {
         (!known.same_peer(url)).then_some(known)
     }
 
-    /// Notes who a saved peer was, whether the owner had named it, and the scope of the
-    /// stranger who had named this URL.
+    /// Notes the identity of a saved peer, whether the owner had named it, and the scope of the
+    /// stranger that had named this URL.
     pub fn remember(
         &mut self,
         url: &PeerUrl,
@@ -506,7 +506,7 @@ impl PeerTable {
         }
     }
 
-    /// Notes that a peer was asked who it is, whatever came of it.
+    /// Notes that a peer was asked for its identity, with any result.
     pub fn was_asked_who(&mut self, url: &PeerUrl) {
         if let Some(peer) = self.peers.get_mut(&url.key()) {
             peer.is_proving = false;
@@ -544,7 +544,7 @@ impl PeerTable {
     }
 
     /// Makes room for a peer of the owner: of the peers that strangers named, one that is
-    /// failing goes first, then one that has not shown who it is, then the newest. It is
+    /// failing goes first, then one without a proved identity, then the newest. It is
     /// lost, and found again when there is room.
     fn displace_stranger(&mut self, now: Instant) -> bool {
         let strangers = self.peers.iter().filter(|(_, peer)| !peer.is_chosen);

@@ -7,7 +7,7 @@
 //! the same one; a [`Peer`] is whatever they call their nodes by.
 //!
 //! # Stages
-//! *Likely* peers come first: those that had it ([`Hint::Pointer`]) or whose
+//! *Likely* peers come first: recent holders ([`Hint::Pointer`]) or peers whose
 //! summaries say so ([`Hint::Match`]). Only if that does not bring enough the
 //! search *widens*, to peers of which nothing decides and to those that may lead
 //! to others. Last, and only to be [`Reach::Sure`], it asks peers whose summaries
@@ -25,7 +25,7 @@
 //! - No more calls than the budget, or some more of likely peers as long as nothing
 //!   was found, none after the deadline, none further than
 //!   [`HISTORY_MAX`] hops.
-//! - Everybody who was heard of is either asked or counted in [`PassedOver`].
+//! - Each peer that was heard of is either asked or counted in [`PassedOver`].
 //! - Who named a peer first is kept.
 //! - No I/O and no clock; time is a parameter. What is kept grows with the answers
 //!   to the calls of the budget, and with nothing else.
@@ -350,7 +350,7 @@ impl<P: Peer> Planner<P> {
     }
 
     /// Returns the reason why more might be found; a peer that was passed over because its
-    /// summary says no is no reason.
+    /// summary says no is not one.
     #[must_use]
     pub fn verdict(&self) -> MissReason {
         self.lacking.unwrap_or(MissReason::NotFound)

@@ -7,7 +7,7 @@
 //! from elsewhere proves nothing.
 //!
 //! # Invariants
-//! - Showing who one is makes no peer; a `hello` that is answered does.
+//! - A proof of identity makes no peer; a `hello` that is answered does.
 //! - What a stranger says is not acted upon before it is proved.
 //! - No clock takes part in a proof; times only bound how long a nonce waits.
 
@@ -46,7 +46,7 @@ pub enum NotProved {
     Ourselves,
 }
 
-/// A peer that has shown who it is.
+/// A peer that has proved its identity.
 #[derive(Debug)]
 pub(super) struct Proved {
     /// The introduction of the other node.
@@ -115,7 +115,7 @@ impl Overlay {
     /// Answers a node that introduces itself from the address `by` to this node at `own`.
     ///
     /// # Errors
-    /// Fault -32602 for what makes no sense, fault 200 for a proof that is none.
+    /// Fault -32602 for invalid parameters, fault 200 for an invalid proof.
     pub fn introduced(
         &self,
         call: &Introduce,

@@ -5,7 +5,7 @@
 //!   stands outside this crate.
 //! - [`Overlay::holders`] asks it, [`Overlay::ask_holder`] finds out whether it
 //!   is true.
-//! - [`Overlay::copies`] says how rare files are, to who tells an index of them.
+//! - [`Overlay::copies`] counts the copies of files, for a publisher to such an index.
 //!
 //! # Invariants
 //! - An index is not believed. Each node that it names is asked for that file, and is no
@@ -30,7 +30,7 @@ use node_transport::Destination;
 /// Longest wait for the index.
 const TIME: Duration = Duration::from_secs(5);
 
-/// Longest wait for one of those whom it names.
+/// Longest wait for a node that it names.
 const ANSWER: Duration = Duration::from_secs(3);
 
 /// Most that are asked of one answer of the index.
@@ -45,7 +45,7 @@ const COUNTED: usize = 64;
 /// Most of those that are remembered.
 const LIARS_MAX: usize = 1_024;
 
-/// An index of who has which file.
+/// An index of the holders of files.
 pub trait Providers: Debug + Send + Sync {
     /// Returns nodes that are said to have the content of `digest`.
     fn holders(&self, digest: Digest) -> BoxFuture<'_, Vec<PeerUrl>>;

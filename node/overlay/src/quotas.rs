@@ -11,8 +11,8 @@
 //!   those share is enough for several.
 //! - However many ids somebody has, an address has one bucket.
 //! - A call that is refused takes nothing.
-//! - However many ask, what this node asks others for them is bounded.
-//! - Who is on this machine has no quota; the front bounds what it can do.
+//! - For any number of callers, the calls of this node for them are bounded.
+//! - A caller on this machine has no quota; the front bounds what it can do.
 //! - The tables are bounded.
 
 use std::{
@@ -57,13 +57,13 @@ const TABLE_MAX: usize = 4_096;
 pub enum Cost {
     /// Any call.
     Call,
-    /// A look at what this node has.
+    /// A look at the files of this node.
     Search,
     /// A signature, or a secret to compare.
     Proof,
     /// Asking other nodes, up to as many times as a query has calls.
     Walk,
-    /// Reading so many bytes to learn what kind of content they are.
+    /// Reading so many bytes to learn the kind of their content.
     Read(u64),
 }
 
@@ -90,7 +90,7 @@ struct Tables {
 }
 
 impl Cost {
-    /// Returns what a method costs besides the call.
+    /// Returns the cost of a method besides the call.
     #[must_use]
     pub fn of_method(method: &str) -> Cost {
         match method {
@@ -117,7 +117,7 @@ impl Cost {
 }
 
 impl Quotas {
-    /// Takes what something costs.
+    /// Takes the tokens for a cost.
     ///
     /// # Errors
     /// Errors if there is too little left, with the time until there is enough.

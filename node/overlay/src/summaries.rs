@@ -8,7 +8,7 @@
 //!
 //! # How far a summary is believed
 //! A *no* keeps a peer from being asked, so it counts only while the peer says that
-//! it still holds ([`NO_AGE`]); a *yes* only brings it forward, and is held against
+//! it still holds ([`NO_AGE`]); a *yes* only brings it forward, and is checked against
 //! what the peer then has. A peer of which more than every second yes was wrong is
 //! asked as if it had said nothing.
 //!

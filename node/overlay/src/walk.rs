@@ -48,7 +48,7 @@ pub struct WalkQuery {
     /// The number of calls it may cause here and behind this node.
     pub budget: Budget,
     /// True if the owner asks: then it goes only to peers that were met, and to peers of the
-    /// chapter, which cannot show who they are.
+    /// chapter, which cannot prove their identity.
     pub for_owner: bool,
 }
 

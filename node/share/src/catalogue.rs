@@ -78,7 +78,7 @@ pub struct Catalogue {
     doubtful: AtomicBool,
     /// Directories that cannot be read now, and why.
     unreadable: Mutex<BTreeMap<String, String>>,
-    /// Made of `view`, and told of each change after it.
+    /// Made of `view`, and updated with each change after it.
     vocabulary: Mutex<Vocabulary>,
     changes: Publisher<ChangeSet>,
     _stored: Subscription<Vec<ShareName>>,
@@ -304,7 +304,7 @@ impl Catalogue {
         Arc::clone(&view)
     }
 
-    /// Returns what is in the directory and is not shared because of its name or
+    /// Returns the entries of the directory that are not shared because of their name or
     /// kind, directory by directory: not more than `limit`, and those behind the
     /// one named `after`. Says whether there is more. Blocks.
     ///
@@ -380,7 +380,7 @@ impl Catalogue {
             .send_if_modified(|complete| !std::mem::replace(complete, true));
     }
 
-    /// Begins with what was saved.
+    /// Begins with the saved view.
     pub(super) fn begin_with(&self, saved: Saved) {
         self.work().folders = saved.folders;
         *self.view.write().unwrap_or_else(PoisonError::into_inner) = saved.view;
@@ -416,7 +416,7 @@ impl Catalogue {
         }
     }
 
-    /// Tells of what is new.
+    /// Reports the changes.
     pub(super) fn spread(&self, news: &ChangeSet) {
         if !news.is_empty() {
             self.changes.publish(news);
@@ -447,7 +447,7 @@ impl Catalogue {
         self.note_with(&shared, |name| self.share.on_disk_in(&directory, name));
     }
 
-    /// Looks at a file and tells of it.
+    /// Looks at a file and reports it.
     fn note(&self, name: &ShareName) {
         self.note_with(&[name], |name| self.share.on_disk(name));
     }

@@ -301,7 +301,7 @@ impl Digests {
         }
     }
 
-    /// Reads what is not known, again and again, until `cancel`.
+    /// Reads files without digests, again and again, until `cancel`.
     pub async fn run(self: Arc<Self>, cancel: CancellationToken) {
         let stopper = tokio::spawn(Arc::clone(&self).stop_reading(cancel.clone()));
         let background = tokio::spawn(Arc::clone(&self).look_again_and_again(cancel.clone()));
@@ -317,7 +317,7 @@ impl Digests {
         self.save().await;
     }
 
-    /// Ends what is being read when the node stops.
+    /// Ends readings when the node stops.
     async fn stop_reading(self: Arc<Self>, cancel: CancellationToken) {
         cancel.cancelled().await;
         self.stopping.store(true, Ordering::Release);
@@ -435,7 +435,7 @@ impl Digests {
         }
     }
 
-    /// Compares all files with their digests, and reads what is not known.
+    /// Compares all files with their digests, and reads those without.
     fn look(self: &Arc<Self>) {
         let (mut read, mut bytes) = (0_u64, 0_u64);
         let mut after = String::new();

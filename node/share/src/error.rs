@@ -107,7 +107,7 @@ pub enum Doing {
     /// Making the temporary.
     #[error("making its temporary file")]
     Begin,
-    /// Reading what is there.
+    /// Reading the present file.
     #[error("reading what is there")]
     Read,
     /// Writing bytes.
@@ -124,7 +124,7 @@ pub enum Doing {
     Sync,
 }
 
-/// An error of the system, with what it means while a file is stored.
+/// An error of the system, with its meaning while a file is stored.
 struct Explained<'e>(&'e io::Error);
 
 impl fmt::Display for Explained<'_> {

@@ -99,7 +99,7 @@ impl Ignoring {
         }
     }
 
-    /// Returns what is wrong with the ignore files that were read, in order of
+    /// Returns the errors in the ignore files that were read, in order of
     /// their names; not more than [`TROUBLES_MAX`] sentences.
     pub(super) fn troubles(&self) -> Vec<String> {
         let kept = lock(&self.kept);

@@ -295,7 +295,7 @@ impl Incoming {
         &self.target.temporary
     }
 
-    /// Returns what happens to a file that has the name already.
+    /// Returns the treatment of a file that has the name already.
     #[must_use]
     pub fn replaces(&self) -> Replace {
         self.target.replace
@@ -342,7 +342,7 @@ impl Incoming {
             .map_err(|error| self.failed(Doing::Read, error))
     }
 
-    /// Throws away what is there, and takes the bytes of the file in their
+    /// Discards the bytes so far, and takes the bytes of the file in their
     /// order from now on.
     ///
     /// # Errors

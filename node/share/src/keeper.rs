@@ -3,7 +3,7 @@
 //! # Participants
 //! [`Keeper`] runs on a thread of its own. It looks where a hint points
 //! ([`look`]), and, in a [`sweep`], at one directory after the other: at the
-//! start, when hints were lost, and again and again for what no hint told.
+//! start, when hints were lost, and again and again for changes without a hint.
 //!
 //! # Invariants
 //! - What the disk says counts. A lost, late or wrong hint costs time, never a
@@ -293,7 +293,7 @@ impl<'k> Running<'k> {
         }
     }
 
-    /// Does what is to be done next, or waits a little.
+    /// Does the next job, or waits a little.
     fn turn(&mut self) {
         let hints = &self.keeper.hints;
         hints.wait(self.rest());
@@ -552,7 +552,7 @@ impl<'k> Running<'k> {
         answer
     }
 
-    /// Looks at the disk, and notes what is there.
+    /// Looks at the disk, and notes the files there.
     fn look(&mut self, work: impl FnOnce(&mut Look<'_>)) -> Looked {
         let mut look = Look::begin(&self.keeper.catalogue, self.watcher.as_deref_mut());
         work(&mut look);

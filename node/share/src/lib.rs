@@ -2,7 +2,7 @@
 //!
 //! # Participants
 //! [`Share`] holds the directory; [`SharedFile`] is a file opened for reading;
-//! [`Catalogue`] knows what is there, and [`Keeper`] keeps it right;
+//! [`Catalogue`] lists the files, and [`Keeper`] keeps it right;
 //! [`Digests`] knows the digests of the files; [`Incoming`] is a file on its way in, invisible until it is whole.
 //!
 //! # Lifecycle of a stored file
@@ -16,7 +16,7 @@
 //! # Invariants
 //! - A file is named by a [`ShareName`] relative to a directory handle; no path
 //!   is ever joined and opened, so no name and no link leads out of the share.
-//! - Only regular files are opened, listed or stored. A symbolic link is none.
+//! - Only regular files are opened, listed or stored. A symbolic link is not one.
 //! - What is ignored (`ignoring`) is neither listed nor opened, as if it were
 //!   not there. It may be stored: then it is there for the owner alone.
 //! - A temporary has a name that no [`ShareName`] can have, so it is never
@@ -122,10 +122,10 @@ pub struct SharedFile {
 }
 
 impl Share {
-    /// Opens the directory `path` and removes what a killed node left in it.
+    /// Opens the directory `path` and removes the leftovers of a killed node.
     ///
     /// # Errors
-    /// Errors if it is no directory or cannot be read.
+    /// Errors if it is not a directory or cannot be read.
     pub fn open(path: &Path) -> Result<Share, ShareError> {
         Share::with(path, None, &[])
     }
@@ -196,7 +196,7 @@ impl Share {
     /// another one than before. Blocks.
     ///
     /// # Errors
-    /// Errors if there is none that can be read.
+    /// Errors if no such file can be read.
     pub fn accept(&self) -> Result<(), ShareError> {
         self.root.accept().map_err(|error| ShareError::Directory {
             path: self.path().to_owned(),
@@ -229,7 +229,7 @@ impl Share {
         self.root.trouble()
     }
 
-    /// Returns what is wrong with the ignore files, one sentence each.
+    /// Returns the errors in the ignore files, one sentence each.
     #[must_use]
     pub fn ignore_troubles(&self) -> Vec<String> {
         self.ignoring.troubles()
@@ -330,7 +330,7 @@ impl Share {
         Ok(info(name.as_str().to_owned(), meta))
     }
 
-    /// Returns what a file is, as far as the clock tells.
+    /// Returns the metadata of a file, as far as the clock shows.
     fn meta(&self, file: &OnDisk) -> Meta {
         let stamp = self.writes.stamp(file);
         let settled = stamp.is_settled(SystemTime::now());
@@ -360,7 +360,7 @@ impl Share {
         }
     }
 
-    /// Returns what the file `name` is beside its name and bytes. Blocks.
+    /// Returns the metadata of the file `name` beside its name and bytes. Blocks.
     ///
     /// # Errors
     /// As [`Share::read`].
@@ -455,7 +455,7 @@ impl SharedFile {
         })
     }
 
-    /// Returns whether the file still is what it was when it was opened.
+    /// Returns whether the file is unchanged since it was opened.
     ///
     /// # Errors
     /// Errors if the system does not say.

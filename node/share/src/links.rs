@@ -31,7 +31,7 @@ struct Linked {
 }
 
 impl Links {
-    /// Notes what the file `name` is, if it is there.
+    /// Notes the state of the file `name`, if it is there.
     pub(super) fn note(&mut self, name: &str, file: Option<&OnDisk>) {
         let id = file.filter(|file| file.links > 1).map(OnDisk::id);
         if let Some(before) = self.names.get(name).copied()

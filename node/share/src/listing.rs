@@ -22,7 +22,7 @@ use super::{
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Listing {
     /// Entries that cannot be shared because of what they are or how they are
-    /// named: links, pipes, devices, names that are no share names or begin with
+    /// named: links, pipes, devices, names that a share cannot have, or that begin with
     /// a dot. What is ignored is not counted.
     pub skipped: u64,
 }

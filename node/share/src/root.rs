@@ -248,7 +248,7 @@ impl Root {
     /// Shares the directory that is at the path now, whichever it is.
     ///
     /// # Errors
-    /// Errors if there is none that can be read.
+    /// Errors if no directory can be read.
     pub(super) fn accept(&self) -> io::Result<()> {
         let (directory, identity) = self.open_there()?;
         {

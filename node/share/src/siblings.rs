@@ -148,7 +148,7 @@ impl Siblings {
         Ok(found)
     }
 
-    /// Keeps what was read, in place of what was read before or first.
+    /// Keeps the names that were read, in place of those read before or first.
     fn keep(&self, names: Names) {
         let mut kept = lock(&self.0);
         kept.retain(|other| other.directory != names.directory);

@@ -120,7 +120,7 @@ pub(crate) fn is_past(time: i64, least: Duration, now: SystemTime) -> bool {
 }
 
 impl OnDisk {
-    /// Returns what the disk says of it, hidden writes left out.
+    /// Returns the stamp by the word of the disk, hidden writes left out.
     pub(crate) fn shown(&self) -> Stamp {
         self.stamp
     }

@@ -1,4 +1,4 @@
-//! Being told of changes in the directory.
+//! Reports of changes in the directory.
 //!
 //! # Participants
 //! A [`Watcher`] watches directories, one by one, and gives [`Hints`]; the one
@@ -40,7 +40,7 @@ pub(super) enum WatchError {
     /// It is not there.
     #[error("it is not there")]
     Gone,
-    /// Its file system tells of no changes that others make.
+    /// Its file system reports no changes that others make.
     #[error(
         "{} is on {kind}, which tells of no changes that are made elsewhere: it is looked at every 20 s, and by `ctl rescan`",
         place(name)
@@ -67,7 +67,7 @@ fn place(name: &str) -> &str {
 
 /// Watches directories.
 pub(super) trait Watcher: Send {
-    /// Watches what is directly in the directory at `path`; again, if it is
+    /// Watches the entries directly in the directory at `path`; again, if it is
     /// watched already.
     ///
     /// # Errors
@@ -87,10 +87,10 @@ pub(super) trait Watching: Send + Sync {
         hints: &std::sync::Arc<Hints>,
     ) -> Result<Box<dyn Watcher>, WatchError>;
 
-    /// Returns what is mounted below `root`, in order of the names.
+    /// Returns the mounts below `root`, in order of the names.
     fn mounts(&self, root: &Path) -> Vec<Mount>;
 
-    /// Returns what the file system of an open directory is called, if it tells of no
+    /// Returns the name of the file system of an open directory, if it reports no
     /// changes that others make.
     fn silent(&self, directory: &Dir) -> Option<String>;
 }

@@ -15,20 +15,20 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use serde_json::{Value, json, value::RawValue};
 
-/// The JSON-RPC error for a request that is none.
+/// The JSON-RPC error for an invalid request.
 const INVALID_REQUEST: i32 = -32600;
 
-/// Length of what is random in the mark, in bytes.
+/// Length of the random part of the mark, in bytes.
 const RANDOM: usize = 16;
 
-/// Kinds of ids: those of calls that are made, and those that are no ids.
+/// Kinds of ids: those of calls that are made, and invalid ones.
 const MADE: char = 'm';
 const REFUSED: char = 'r';
 
 /// Gives ids a form that jsonrpsee reads, and gives them back.
 #[derive(Clone)]
 pub(super) struct Ids {
-    /// The begin of the ids of ours.
+    /// The start of the ids of ours.
     mark: Arc<str>,
 }
 
@@ -80,7 +80,7 @@ impl Ids {
         Some(format!("{{\"id\":{ours}{}}}", others.collect::<String>()))
     }
 
-    /// Returns the answer with the ids as they were written; nothing if there is none of ours in it.
+    /// Returns the answer with the ids as they were written; nothing if no id of ours is in it.
     pub(super) fn restore(&self, answer: &[u8]) -> Option<Vec<u8>> {
         let answer = std::str::from_utf8(answer).ok()?;
         if !answer.contains(&*self.mark) {

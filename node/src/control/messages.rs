@@ -168,7 +168,7 @@ impl Message {
 struct Head {
     is_final: bool,
     opcode: u8,
-    /// Zeros if there is none.
+    /// Zeros if the frame has none.
     mask: [u8; 4],
     length: u64,
     /// As it came.

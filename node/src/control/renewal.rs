@@ -17,7 +17,7 @@ pub struct Renewal {
 }
 
 impl Renewal {
-    /// Creates what renews `secret`, which is kept in `state`.
+    /// Creates the renewal of `secret`, which is kept in `state`.
     #[must_use]
     pub fn new(secret: Secret, state: StateDir) -> Renewal {
         let renewals = Arc::new(watch::Sender::new(0));

@@ -142,7 +142,7 @@ struct Accepting {
 }
 
 impl ControlServer {
-    /// Serves `owner` to those who know `secret`.
+    /// Serves `owner` to clients that know `secret`.
     ///
     /// # Errors
     /// Errors if the system has no random numbers.

@@ -239,7 +239,7 @@ fn unreadable(error: &std::io::Error) -> ApiError {
     )
 }
 
-/// Says why there is no shared file `name`.
+/// Returns the error for the lack of a shared file `name`.
 fn absent(share: &Share, name: ShareName) -> ShareError {
     match share.why_not(&name) {
         Some(reason) => ShareError::NotShared { name, reason },

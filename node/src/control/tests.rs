@@ -1,4 +1,4 @@
-//! Tests of the control server: the contract against what is served.
+//! Tests of the control server: the contract against the served methods.
 
 use std::collections::BTreeSet;
 

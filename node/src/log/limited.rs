@@ -1,7 +1,7 @@
 //! Limits on the lines of one kind.
 //!
 //! Strangers cause warnings, as many as they like. So each kind of line, which is one place of the code, may be said
-//! [`BURST`] times at once and then every [`PAUSE`]; the next one that is said tells how many were left out.
+//! [`BURST`] times at once and then every [`PAUSE`]; the next line says how many were left out.
 
 use std::{
     collections::HashMap,

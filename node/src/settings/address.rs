@@ -25,7 +25,7 @@ enum Host {
     Name(String),
 }
 
-/// A text that is no address to listen on.
+/// The error of a text that is not an address to listen on.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("no address to listen on; such are 127.0.0.1:4242, localhost:4242, :4242 and 0.0.0.0")]
 pub struct NoListenAddress;

@@ -89,7 +89,7 @@ impl BundleBody {
         }
     }
 
-    /// Reads what arrived, up to the end of a file.
+    /// Reads the bytes that arrived, up to the end of a file.
     fn read(&mut self) -> Result<Option<BundleFile>, BundleError> {
         loop {
             let mut rest = &self.chunk[..];

@@ -39,7 +39,7 @@ pub struct CallScope {
     hosts: Mutex<HashSet<String>>,
 }
 
-/// An address that may be called for who named it.
+/// An address that may be called for the source of its name.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct CheckedAddress(SocketAddr);
 

@@ -54,10 +54,10 @@ pub enum CallError {
     /// The content came at less than 1 KiB a second.
     #[error("it sends too slowly")]
     TooSlow,
-    /// The answer to `query` is none.
+    /// The answer to `query` is not valid.
     #[error("it answered with something that cannot be read: {0}")]
     Answer(#[from] AnswerError),
-    /// The answer to another method is none.
+    /// The answer to another method is not valid.
     #[error("it answered with something that cannot be read: {0}")]
     Response(#[from] ResponseError),
     /// The answer is longer than it may be.
@@ -77,7 +77,7 @@ pub enum CallError {
     /// The content is not there.
     #[error("it does not have the content any more")]
     Absent,
-    /// A tree that is none, or that of other content.
+    /// The tree is not valid, or that of other content.
     #[error("it sent a wrong tree: {0}")]
     Tree(#[from] TreeError),
     /// Other bytes than were asked for.
@@ -86,7 +86,7 @@ pub enum CallError {
     /// Fewer bytes than were asked for.
     #[error("it broke off in the middle")]
     Short,
-    /// A bundle that is none, or of other files.
+    /// The bundle is not valid, or of other files.
     #[error(transparent)]
     Bundle(#[from] BundleError),
     /// A valid answer to something else.
@@ -143,7 +143,7 @@ pub struct Answered<T> {
 /// The answer of a peer to a `query`.
 #[derive(Debug)]
 pub enum QueryReply {
-    /// It has the file, or knows who has, and sends it.
+    /// It has the file, or knows a holder, and sends it.
     Found(Box<RemoteFile>),
     /// It does not find it.
     Missed {
@@ -190,7 +190,7 @@ impl Client {
         }
     }
 
-    /// Limits whom it calls to `scope`.
+    /// Limits the calls to `scope`.
     #[must_use]
     pub fn with_call_scope(mut self, scope: Arc<CallScope>) -> Client {
         self.scope = scope;
@@ -272,7 +272,7 @@ impl Client {
         })
     }
 
-    /// Tells `peer` who this node is, and hears who the peer is.
+    /// Tells `peer` the identity of this node, and hears that of the peer.
     ///
     /// # Errors
     /// Errors if it does not answer until `deadline`, or does not know the call.
@@ -326,7 +326,7 @@ impl Client {
         Ok(Answered { kind, from, value })
     }
 
-    /// Asks `peer` for what `GET /search` answers to `query`, as text.
+    /// Asks `peer` for the answer of `GET /search` to `query`, as text.
     ///
     /// # Errors
     /// Errors if the peer does not answer until `deadline` or answers too much.
@@ -341,7 +341,7 @@ impl Client {
         whole(&mut response, SEARCH_ANSWER_MAX, deadline).await
     }
 
-    /// Asks `peer` what it has.
+    /// Asks `peer` for its files.
     ///
     /// # Errors
     /// Errors if it does not answer until `deadline`, or does not know the call.
@@ -369,7 +369,7 @@ impl Client {
         self.found(peer, &more.to_call(), deadline).await
     }
 
-    /// Asks `peer` what it has, in few bytes.
+    /// Asks `peer` for its summary.
     ///
     /// # Errors
     /// Errors if it does not answer until `deadline`, or does not know the call.

@@ -244,7 +244,7 @@ impl std::fmt::Debug for RemoteFile {
     }
 }
 
-/// Reads an answer until it is clear what it says.
+/// Reads an answer until its meaning is clear.
 pub(super) async fn open(
     client: &Client,
     peer: PeerUrl,

@@ -79,7 +79,7 @@ pub struct Dials(Arc<Shared>);
 #[derive(Debug, Default)]
 struct Shared {
     table: Mutex<Table>,
-    /// Notifies those who wait for the call of somebody else.
+    /// Notifies waiters for the call of somebody else.
     ended: Notify,
 }
 
@@ -96,7 +96,7 @@ struct Table {
     all: Bucket,
 }
 
-/// A call to an address that runs, for those who wait to hear what comes of it.
+/// A call to an address that runs, for others that wait for its result.
 #[derive(Debug)]
 pub struct Calling {
     dials: Dials,
@@ -203,7 +203,7 @@ impl Dials {
         }
     }
 
-    /// Follows a referral to an address. Waits while somebody else finds out who is
+    /// Follows a referral to an address. Waits while another call finds out whether a node is
     /// there.
     ///
     /// # Errors

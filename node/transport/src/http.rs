@@ -48,7 +48,7 @@ const BUFFER: usize = 64 * 1024;
 /// The same for connections that carry content, in bytes.
 const CONTENT_BUFFER: usize = 256 * 1024;
 
-/// The least of it for a node that limits what it receives, in bytes.
+/// The least of it for a node that limits its downloads, in bytes.
 const LIMITED_BUFFER_MIN: usize = 16 * 1024;
 
 /// The time that an unused connection is kept. Less than a Sixhop node waits
@@ -241,7 +241,7 @@ impl Transport for HttpTransport {
     }
 }
 
-/// Reads what the head of a response says of its body.
+/// Reads the framing of the body in the head of a response.
 fn read_head(response: Response<Incoming>) -> PeerResponse {
     let headers = response.headers();
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
@@ -346,7 +346,7 @@ fn broken(error: &(dyn Error + 'static)) -> TransportError {
     TransportError::Connection(last_cause(error))
 }
 
-/// Returns the last cause of an error, which is what a person can use.
+/// Returns the last cause of an error, which a person can use.
 fn last_cause(error: &(dyn Error + 'static)) -> String {
     let mut cause = error;
     while let Some(next) = cause.source() {

@@ -1,4 +1,4 @@
-//! The key of a node: who it is, and how it shows it.
+//! The key of a node: its identity, and its proof.
 //!
 //! An ed25519 key, made at the first start, in a file that its owner alone can
 //! read. The public half is the id of the node. What is signed is a

@@ -10,10 +10,10 @@
 //!   limits, and content is decoded piece by piece, never held whole.
 //! - A redirect, a compressed body or a status other than 200, or 206 for a
 //!   part that was asked for, is a failure.
-//! - Nobody is called but a [`Destination`], which knows who named it; the connection
+//! - Nobody is called but a [`Destination`], which knows its source; the connection
 //!   goes to the address that was checked for it. Proxies of the environment are not
 //!   used.
-//! - All calls to those whom only strangers named pass one table, [`Dials`].
+//! - All calls to peers that only strangers named pass one table, [`Dials`].
 //! - A call that failed costs its own time only; deciding what a failure means
 //!   is the overlay's.
 

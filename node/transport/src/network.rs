@@ -1,4 +1,4 @@
-//! The key of a private network: who has it may ask, and whom to believe.
+//! The key of a private network: its holders may ask, and are believed.
 //!
 //! Each request to a peer carries a tag that only a holder of the key can make,
 //! and each answer one too. So strangers are kept out without a meeting before,

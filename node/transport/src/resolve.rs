@@ -33,7 +33,7 @@ const KEPT_FOR: Duration = Duration::from_secs(30);
 /// Most names whose addresses are kept.
 const NAMES_MAX: usize = 1_024;
 
-/// Resolves names. Clones share what they found.
+/// Resolves names. Clones share the results.
 #[derive(Clone, Debug)]
 pub(super) struct Resolver {
     heard: Threads,

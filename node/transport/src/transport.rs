@@ -75,7 +75,7 @@ pub enum PeerKind {
 /// The name of Sixhop nodes in the HTTP header `Server`.
 pub const SERVER_NAME: &str = concat!("sixhop/", env!("CARGO_PKG_VERSION"));
 
-/// The begin of such a name, in all versions.
+/// The start of such a name, in all versions.
 const SERVER_PREFIX: &str = "sixhop/";
 
 /// The answer of a peer, status 200 or 206.
@@ -112,7 +112,7 @@ pub enum TransportError {
     /// No connection to this address; another one of the peer may be tried.
     #[error("{0}")]
     Unreachable(String),
-    /// An answer that is no success.
+    /// An answer without success.
     #[error("it answered with the HTTP status {0}")]
     Status(u16),
     /// It answered that it is busy, and when to ask again.

@@ -1,4 +1,4 @@
-//! `About`: what a holder says of a file beside its name and its bytes.
+//! `About`: the metadata of a file beside its name and its bytes.
 //!
 //! It travels in the header [`HEADER`] of an answer that carries a file, and as members of a hit:
 //!

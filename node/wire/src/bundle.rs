@@ -34,7 +34,7 @@ const DIGEST_BYTES: usize = 32;
 /// The first bytes of a bundle; no other answer begins with them.
 const MARK: [u8; 16] = *b"sixhop-bundle 1\n";
 
-/// The length of what is not given.
+/// The length of a file that is not given.
 const ABSENT: u32 = u32::MAX;
 
 /// The error of bytes that are not a bundle.

@@ -41,7 +41,7 @@ enum Place {
 }
 
 impl CdataEscaper {
-    /// Appends what `bytes` become to `out`.
+    /// Appends the decoded `bytes` to `out`.
     ///
     /// # Errors
     /// Errors if a section stands outside of all elements.
@@ -59,7 +59,7 @@ impl CdataEscaper {
         Ok(())
     }
 
-    /// Appends what was kept back, after the last bytes.
+    /// Appends the bytes that were kept back, after the last bytes.
     pub(crate) fn finish(&mut self, out: &mut Vec<u8>) {
         match std::mem::take(&mut self.place) {
             Place::Start(seen) => out.extend_from_slice(&START[..seen]),
@@ -141,7 +141,7 @@ impl CdataEscaper {
     }
 }
 
-/// Appends text with what is markup written as references.
+/// Appends text with its markup written as references.
 fn escape(text: &[u8], out: &mut Vec<u8>) {
     let mut rest = text;
     while let Some(at) = rest

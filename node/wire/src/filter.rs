@@ -8,7 +8,7 @@
 //! missed. `docs/protocol.md` has the words for those who write a peer of their own.
 //!
 //! # Invariants
-//! - A filter that says yes to everything is none: one with more bits set than
+//! - A filter that says yes to everything is invalid: one with more bits set than
 //!   [`FILLED_MAX`] of them, or than its keys can set, is not read.
 //! - A change leads from one filter to another of the same size.
 
@@ -52,7 +52,7 @@ pub enum FilterError {
     /// More bits are set than a filter may have or its keys can set.
     #[error("a filter with so many bits set says yes to everything")]
     Dense,
-    /// The change is none of this filter.
+    /// The change is not one of this filter.
     #[error("the change of a filter names words that it does not have")]
     Change,
 }

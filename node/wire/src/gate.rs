@@ -1,4 +1,4 @@
-//! The gate: what every XML document of a stranger passes before a parser
+//! The gate: the check of every XML document of a stranger before a parser
 //! sees a byte of it.
 //!
 //! XML-RPC needs very little of XML: elements without attributes, text, the
@@ -149,7 +149,7 @@ fn tag_inside(text: &str) -> Result<&str, GateError> {
     })
 }
 
-/// Reads what stands between `<` and `>`.
+/// Reads the text between `<` and `>`.
 pub(crate) fn parse_tag(inside: &str) -> Result<Tag<'_>, GateError> {
     let (kind, body) = match inside.as_bytes() {
         [b'!', ..] => return Err(GateError::Markup),
@@ -197,7 +197,7 @@ pub(crate) fn declared_encoding(declaration: &str) -> Option<&str> {
     read_declaration(inside).ok().flatten()
 }
 
-/// Checks what stands in a declaration, and gives the encoding that it names.
+/// Checks the text of a declaration, and returns the encoding that it names.
 fn read_declaration(mut text: &str) -> Result<Option<&str>, GateError> {
     let mut names = ["version", "encoding", "standalone"].iter();
     let (mut seen_version, mut encoding) = (false, None);

@@ -47,7 +47,7 @@ impl Intake {
         decoded
     }
 
-    /// Appends what was kept back, after the last bytes.
+    /// Appends the bytes that were kept back, after the last bytes.
     pub(crate) fn finish(&mut self, out: &mut Vec<u8>) -> Result<(), GateError> {
         self.decoded.clear();
         let decoded = self.decoder.finish(&mut self.decoded);

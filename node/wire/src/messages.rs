@@ -9,7 +9,7 @@
 //! ([`ShareName`](crate::name::ShareName), [`PeerUrl`](crate::peer_url::PeerUrl)) and errors of their own.
 //!
 //! # Invariants
-//! - Reading what `to_call` wrote gives the same message.
+//! - Reading the call of `to_call` gives the same message.
 //! - The secret of a [`Fetch`] is in no debug output.
 
 mod find;

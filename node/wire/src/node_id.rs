@@ -1,4 +1,4 @@
-//! `NodeId`, `Nonce` and `Proof`: who a node is, and how it shows it.
+//! `NodeId`, `Nonce` and `Proof`: the identity of a node, and its proof.
 //!
 //! A node has an ed25519 key; its id is the public half. Two nodes that meet sign
 //! a [`statement`] for each other, which names both of them, where they live, and
@@ -74,7 +74,7 @@ hex_bytes!(
     "a proof is 128 hex digits"
 );
 
-/// One of the two who meet.
+/// One of the two nodes that meet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Party<'a> {
     /// Its identity.

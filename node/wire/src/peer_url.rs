@@ -96,7 +96,7 @@ impl fmt::Display for RefusedRange {
 }
 
 impl PeerUrl {
-    /// Reads what a person writes: a URL, or `HOST`, `HOST:PORT` or `HOST:PORT/PATH`, with
+    /// Reads the text of a person: a URL, or `HOST`, `HOST:PORT` or `HOST:PORT/PATH`, with
     /// [`PORT_DEFAULT`] where no port is said and no scheme either.
     ///
     /// # Errors

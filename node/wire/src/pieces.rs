@@ -92,7 +92,7 @@ pub fn piece_count(size: u64) -> u64 {
 }
 
 impl PieceTree {
-    /// Reads what [`PieceTree::to_bytes`] wrote and checks it against `digest`.
+    /// Reads the bytes of [`PieceTree::to_bytes`] and checks them against `digest`.
     ///
     /// # Errors
     /// Errors if the bytes are not a tree, or that of another digest.

@@ -154,7 +154,7 @@ impl QueryAnswerReader {
         intake.map_err(|error| self.fail(error.into()))
     }
 
-    /// Reads what came through the intake.
+    /// Reads the text that came through the intake.
     fn read(&mut self, mut bytes: &[u8], out: &mut Vec<u8>) -> Result<(), AnswerError> {
         if let Phase::Failed(error) = &self.phase {
             return Err(error.clone());
@@ -215,7 +215,7 @@ impl Default for QueryAnswerReader {
 }
 
 impl Phase {
-    /// Takes some of `chunk`, at least one byte, and says what comes next.
+    /// Takes some of `chunk`, at least one byte, and returns the next part.
     fn step(self, chunk: &mut &[u8], out: &mut Vec<u8>) -> Result<Self, AnswerError> {
         match self {
             Self::Head(mut reader) => Ok(match reader.push(chunk)? {

@@ -6,7 +6,7 @@
 //! keep it; a query without an id is simply not recognised.
 //!
 //! Non-goals: drawing random bytes (the caller does), trust: an id says
-//! nothing about who sent it.
+//! nothing about its sender.
 
 use std::fmt;
 use std::str::FromStr;

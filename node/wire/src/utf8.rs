@@ -6,7 +6,7 @@
 //! # Invariants
 //! - The characters handed on do not depend on where the pieces were cut.
 
-/// Not UTF-8, or the one who was handed the text did not want it.
+/// Not UTF-8, or the receiver of the text did not want it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Refused;
 

@@ -1,4 +1,4 @@
-//! Values of XML-RPC: what is acceptable in one, and how one is written.
+//! Values of XML-RPC: the check of one, and its text.
 //!
 //! The type is the `xmlrpc` crate's. That crate reads things that it cannot
 //! write again (week dates), and writes things that nobody can read (control

@@ -20,7 +20,7 @@ pub struct FileInfo {
     pub version: u64,
 }
 
-/// One answer: a file, and what of it fits.
+/// One answer: a file, and its match.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Hit {
     /// The file.
@@ -54,7 +54,7 @@ pub struct Excerpt {
     pub marks: Vec<Range<usize>>,
     /// Number of the line, from 1, if `text` is one line.
     pub line: Option<u64>,
-    /// The begin of the first mark in the line, in bytes of the file, from 1.
+    /// The start of the first mark in the line, in bytes of the file, from 1.
     pub column: Option<u64>,
     /// Lines before it, if they are wanted.
     pub before: Vec<String>,
@@ -121,7 +121,7 @@ pub enum Flow {
     Stop,
 }
 
-/// A query that an author promises to answer, and with what.
+/// A query that an author promises to answer, and its hits.
 ///
 /// Examples are shown to users and run as tests by [`crate::check_examples`].
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -130,7 +130,7 @@ pub struct Example {
     pub text: String,
     /// A description of its queries, in a few words.
     pub meaning: String,
-    /// The share of the example: names of files and what is in them.
+    /// The share of the example: names of files and their contents.
     pub files: Vec<(String, Vec<u8>)>,
     /// Names of the files that are found, in order.
     pub finds: Vec<String>,
@@ -242,7 +242,7 @@ pub trait Files: Send + Sync {
         None
     }
 
-    /// Returns what of the share cannot be looked at now: no answer covers it.
+    /// Returns the entries of the share that cannot be looked at now: no answer covers them.
     fn gaps(&self) -> Vec<Gap> {
         Vec::new()
     }

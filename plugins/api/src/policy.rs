@@ -9,7 +9,7 @@ pub enum Rule {
     AllowQuery,
     /// `allow_fetch(f)`: whether another node may have a file, or hear of it.
     AllowFetch,
-    /// `rank(hit)`: what a hit is worth to the owner.
+    /// `rank(hit)`: the worth of a hit to the owner.
     Rank,
 }
 
@@ -47,7 +47,7 @@ pub struct QueryAsked {
 pub enum What {
     /// The bytes.
     Content,
-    /// The name, among the hits of a query, and what the handler says of it.
+    /// The name, among the hits of a query, and the handler's excerpt.
     Hit,
 }
 
@@ -133,7 +133,7 @@ pub trait Policy: Send + Sync {
     /// Decides which hits another node may hear of; allows at most `most` of them.
     fn allows_hits(&self, hits: &mut dyn Iterator<Item = FetchAsked>, most: usize) -> HitsAllowed;
 
-    /// Returns what each hit is worth to the owner, and `None` for those to leave out.
+    /// Returns the worth of each hit to the owner, and `None` for those to leave out.
     ///
     /// # Errors
     /// [`PolicyError`] at the first hit for which it fails, and if there are too many for the time.

@@ -65,7 +65,7 @@ pub trait PluginDirectory: Send + Sync {
     /// changed. Blocks; to be called by one thread at a time.
     ///
     /// # Errors
-    /// A sentence for the owner if the directory cannot be used; what was loaded stays.
+    /// A sentence for the owner if the directory cannot be used; loaded handlers stay.
     fn refresh(&self, taken: &[String]) -> Result<Vec<(String, String)>, String>;
 
     /// Stops everything that runs for the handlers. Blocks.

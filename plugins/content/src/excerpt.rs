@@ -1,4 +1,4 @@
-//! One line as it is shown: cut around what fits, with marks.
+//! One line as it is shown: cut around the match, with marks.
 
 use std::ops::Range;
 

@@ -40,7 +40,7 @@ use crate::{
 /// Names that are taken at a time.
 const TAKEN: usize = 128;
 
-/// Files that waited after which it is worth telling that none waits any more.
+/// Files that waited after which the end of the wait is worth a report.
 const TELL_AFTER: u64 = 1_000;
 
 /// A function to call when no file waits any more, after many, or for the first time.
@@ -103,7 +103,7 @@ struct Indexing<'a> {
     next_look: Instant,
     /// True if there are more files than could be listed.
     are_more: bool,
-    /// The last change before the begin.
+    /// The last change before the start.
     pass: u64,
     /// The number of files since the last report that none waits.
     since_told: u64,
@@ -258,7 +258,7 @@ impl<'a> Indexing<'a> {
         Ok(())
     }
 
-    /// Adds what was appended to a long file. Says whether that is all there is to do.
+    /// Adds the bytes that were appended to a long file. Returns whether that is all there is to do.
     fn append(&mut self, file: &FileInfo) -> bool {
         let pending = self.batch.long.iter().rev();
         let mut pending = pending.filter(|(name, _)| *name == file.name);
@@ -326,7 +326,7 @@ impl<'a> Indexing<'a> {
 
     fn read(&mut self, file: &FileInfo) -> io::Result<FileText> {
         if file.size > COMMIT_BYTES && self.commit().is_err() {
-            // The next one will say so too, where it can be told.
+            // The next one will say so too, where it can be reported.
             return Err(io::Error::other("the index cannot be written"));
         }
         let stopped = || self.shared.is_stopped();
@@ -364,7 +364,7 @@ impl<'a> Indexing<'a> {
         self.batch.long.push((file.name.clone(), long));
         match seen {
             Seen::Text => {}
-            // Who searches it with a pattern has to be told that it was given up.
+            // A search with a pattern has to report that it was given up.
             Seen::TextWithNul => EVERYTHING.clone_into(&mut terms),
             // What stands before the first NUL can be grepped; it has no words.
             Seen::Binary => text.clear(),
@@ -407,7 +407,7 @@ impl<'a> Indexing<'a> {
         Ok(())
     }
 
-    /// Tells that no file waits, if that is worth telling.
+    /// Reports that no file waits, if that is worth it.
     fn tell(&mut self) {
         let status = self.shared.status();
         let is_new = !self.was_told || self.since_told >= TELL_AFTER;

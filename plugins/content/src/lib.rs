@@ -1,8 +1,8 @@
-//! The handlers `text:` and `grep:` of Sixhop: find files by what is in them.
+//! The handlers `text:` and `grep:` of Sixhop: find files by their contents.
 //!
 //! # Participants
 //! - [`ContentIndex`] owns an index in a directory of the node's state and the thread
-//!   that keeps it (`indexer`); `store` is the index, `state` what both share.
+//!   that keeps it (`indexer`); `store` is the index, `state` the common state of both.
 //! - [`Text`] answers `text:`, words and phrases, the best files first, each with
 //!   its best line.
 //! - [`Grep`] answers `grep:`, a regular expression, with every line that matches.

@@ -91,14 +91,14 @@ pub const COMMIT_AFTER: Duration = Duration::from_millis(500);
 /// Longest time after which it is.
 pub const COMMIT_AFTER_MOST: Duration = Duration::from_secs(5);
 
-/// Pause between two looks at all files if nobody tells of changes: so many
+/// Pause between two looks at all files if no subscription reports changes: so many
 /// times as long as the look took, but at least [`LOOK_LEAST`].
 pub const LOOK_FACTOR: u32 = 20;
 
 /// Shortest pause between two looks.
 pub const LOOK_LEAST: Duration = Duration::from_secs(1);
 
-/// Pause between two looks if somebody tells of changes.
+/// Pause between two looks if a subscription reports changes.
 pub const LOOK_TOLD: Duration = Duration::from_secs(300);
 
 /// Pause before a file that was changing is looked at again; doubles up to

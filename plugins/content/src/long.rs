@@ -35,7 +35,7 @@ pub(crate) struct Long {
 pub(crate) type LongFiles = BTreeMap<String, Arc<Long>>;
 
 impl Long {
-    /// Returns what is to be known of a file that was read whole, if it is long text.
+    /// Returns the record of a file that was read whole, if it is long text.
     pub(crate) fn of(source: &FileBytes<'_>) -> Option<Long> {
         let (size, first, last) = source.ends();
         let is_wide = first.starts_with(&[0xFF, 0xFE]) || first.starts_with(&[0xFE, 0xFF]);
@@ -115,7 +115,7 @@ impl Long {
     }
 }
 
-/// Notes what is known of the file `name`; of at most [`LONG_MAX`] files.
+/// Notes the record of the file `name`; of at most [`LONG_MAX`] files.
 pub(crate) fn note(files: &mut LongFiles, name: String, long: Option<Long>) {
     match long {
         Some(long) if files.len() < LONG_MAX || files.contains_key(&name) => {

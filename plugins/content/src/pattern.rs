@@ -1,4 +1,4 @@
-//! Regular expressions: what they match, and what a file needs to have a match.
+//! Regular expressions: their matches, and the needs of a match.
 //!
 //! A pattern means what it means to ripgrep: one line, Unicode, case as it is
 //! written, `^` and `$` at the ends of the line.

@@ -1,4 +1,4 @@
-//! Reading a shared file from its begin to its end, as text.
+//! Reading a shared file from its start to its end, as text.
 //!
 //! Encodings are as ripgrep treats them: a byte order mark of UTF-16 means
 //! UTF-16, that of UTF-8 is left out, anything else is taken as it is.
@@ -34,7 +34,7 @@ pub(crate) struct FileBytes<'a> {
     pub(crate) most_wanted: usize,
 }
 
-/// Bytes at the begin, and before where it was read to, by which a file that grew is
+/// Bytes at the start, and before where it was read to, by which a file that grew is
 /// known again.
 pub(crate) const KNOWN_BY: usize = 4 * 1024;
 
@@ -118,7 +118,7 @@ impl<'a> FileBytes<'a> {
             return Err(io::Error::other(Changed));
         }
         self.at_end = chunk.len() < most;
-        // Of one that grows, what there was at the begin is read.
+        // Of one that grows, what there was at the start is read.
         let left = usize::try_from(self.file.size.saturating_sub(self.at)).unwrap_or(usize::MAX);
         if chunk.len() > left {
             chunk.truncate(left);
@@ -234,7 +234,7 @@ pub(crate) fn is_text_up_to(files: &dyn Files, name: &str, nul: u64) -> bool {
 }
 
 /// Returns the text of a file as `text:` sees it: its first [`TEXT_MAX`] bytes; `None`
-/// if it is no text.
+/// if it is not text.
 pub(crate) fn first_text(
     files: &dyn Files,
     file: &FileInfo,
@@ -244,7 +244,7 @@ pub(crate) fn first_text(
 }
 
 /// Returns the whole lines among the first [`FIRST`] bytes of a file, for callers that seldom
-/// need more; `None` if it is no text or has no line that is short enough.
+/// need more; `None` if it is not text or has no line that is short enough.
 pub(crate) fn first_lines(
     files: &dyn Files,
     file: &FileInfo,

@@ -4,7 +4,7 @@
 //! # Invariants
 //! - A file of the share is in the [`Seen::view`] as it is, or it is waiting, or
 //!   it is not known yet that it is there; then [`Seen::is_listed`] is false.
-//!   (Its change may also not have been told yet; who tells is soon.)
+//!   (Its change may also not have been reported yet; the report is soon.)
 //! - The three are taken together, under one lock.
 //! - At most [`WAITING_MAX`] names wait.
 
@@ -30,7 +30,7 @@ use crate::{
 /// change.
 pub(crate) type Waiting = BTreeMap<String, u64>;
 
-/// Commits that a query may last and still be sure of what it sees.
+/// Commits that a query may last and still be sure of its view.
 const RECENT_MAX: usize = 8;
 
 /// The state that queries and the indexing thread share.
@@ -73,7 +73,7 @@ struct State {
     error: Option<String>,
 }
 
-/// The state at the begin of a query.
+/// The state at the start of a query.
 pub(crate) struct Seen {
     pub(crate) view: Option<View>,
     pub(crate) waiting: Arc<Waiting>,
@@ -91,7 +91,7 @@ pub(crate) struct Batch {
     pub(crate) files: Vec<(u64, Option<u64>)>,
     /// Files that do not wait any more, if they have not changed again.
     pub(crate) done: Vec<(String, u64)>,
-    /// Files that were read, with what is to be known of long ones.
+    /// Files that were read, with the records of long ones.
     pub(crate) long: Vec<(String, Option<Long>)>,
 }
 
@@ -146,7 +146,7 @@ impl Shared {
         self.news.notify_all();
     }
 
-    // For who tells of changes.
+    // For the reporter of changes.
 
     pub(crate) fn changed(&self, changes: Changes<'_>) {
         let mut state = self.state();
@@ -202,7 +202,7 @@ impl Shared {
 
     // For the indexing thread.
 
-    /// Begins with what `store` has.
+    /// Begins with the index in `store`.
     pub(crate) fn begin(&self, store: &Store) -> Result<(), StoreError> {
         let mut known = BTreeMap::new();
         let keys = store.keys();
@@ -300,7 +300,7 @@ impl Shared {
         }
     }
 
-    /// Lets queries see what was committed.
+    /// Lets queries see the last commit.
     pub(crate) fn committed(&self, store: &Store, batch: Batch) {
         let bytes = store.bytes();
         let mut state = self.state();
@@ -340,7 +340,7 @@ impl Shared {
         }
     }
 
-    /// Returns what is known of the long file `name`.
+    /// Returns the record of the long file `name`.
     pub(crate) fn long(&self, name: &str) -> Option<Arc<Long>> {
         self.state().long.get(name).cloned()
     }
@@ -414,7 +414,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_query_does_not_rely_on_a_commit_after_its_begin() {
+    fn a_query_does_not_rely_on_a_commit_after_its_start() {
         let mut state = State::default();
         for commit in 1..=2 * RECENT_MAX as u64 {
             state.commits = commit;

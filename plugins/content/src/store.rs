@@ -2,7 +2,7 @@
 //!
 //! Tantivy keeps the lists; this room says what is in them. A document is a
 //! file: its name and version, stored; its words, with how often they occur; its
-//! trigrams. Files that are no text have a document without words, so that they
+//! trigrams. Binary files have a document without words, so that they
 //! are not read again.
 //!
 //! # Invariants
@@ -45,7 +45,7 @@ use self::{
 };
 use crate::limits::WRITER_MEMORY;
 
-/// Another number whenever what is written means something else.
+/// A number that changes whenever the meaning of the written data changes.
 const FORMAT: u64 = 2;
 
 /// The file that says which format it is, and by which keys files are known.
@@ -63,7 +63,7 @@ pub(crate) enum StoreError {
     /// The disk says so.
     #[error("the index: {0}")]
     Disk(#[from] io::Error),
-    /// A file of it is not what was written.
+    /// A file of it is not as it was written.
     #[error("the index is damaged: {0}")]
     Damaged(String),
     /// Code of the index broke.
@@ -200,7 +200,7 @@ impl Store {
         })
     }
 
-    /// Adds a file. If it `replaces` what is known of it, that goes.
+    /// Adds a file. If it `replaces` an entry, that goes.
     pub(crate) fn add(&mut self, file: FileText, replaces: bool) -> Result<(), StoreError> {
         let mut waited = 0;
         while !self.in_flight.enter(file.text.len()) {
@@ -231,7 +231,7 @@ impl Store {
         Ok(())
     }
 
-    /// Brings to the disk what was added and removed, and lets it be found.
+    /// Brings additions and removals to the disk, and lets them be found.
     pub(crate) fn commit(&mut self) -> Result<(), StoreError> {
         let Some(writer) = &mut self.writer else {
             return Ok(());
@@ -308,7 +308,7 @@ impl Fields {
     }
 }
 
-/// Runs what must not take the node down with it.
+/// Runs code that must not take the node down with it.
 pub(crate) fn unbroken<T>(
     what: &'static str,
     run: impl FnOnce() -> Result<T, StoreError>,

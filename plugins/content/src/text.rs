@@ -135,7 +135,7 @@ impl Text {
         Ok(())
     }
 
-    /// Gives the files of the index that fit like this, and of `others` what is better.
+    /// Gives the files of the index with this fit, and the better ones of `others`.
     fn merge_of(
         &self,
         fit: Fit,
@@ -308,7 +308,7 @@ fn foreign(asked: &TextSearch<'_>, sink: &mut dyn Sink) -> Result<(), HandlerErr
     Ok(())
 }
 
-/// Gives what was looked into, and of `others` what is better. Says whether more is
+/// Gives the files that were looked into, and the better ones of `others`. Returns whether more is
 /// welcome.
 fn give_looked(
     looked: Vec<Looked>,

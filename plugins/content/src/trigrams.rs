@@ -22,7 +22,7 @@ pub(crate) struct Trigrams {
     /// The trigrams whose bits are set.
     found: Vec<u32>,
     window: u32,
-    /// Bytes since the begin of the line, at most three.
+    /// Bytes since the start of the line, at most three.
     filled: u8,
     too_many: bool,
 }

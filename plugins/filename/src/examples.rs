@@ -1,4 +1,4 @@
-//! Queries for names, with what they find.
+//! Queries for names, with their hits.
 
 use plugin_api::Example;
 

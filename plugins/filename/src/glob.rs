@@ -1,6 +1,6 @@
-//! Globs, and what a name that fits has for certain.
+//! Globs, and the fixed parts of the names that match.
 //!
-//! A glob is held against few names if it is known how those begin, or that
+//! A glob is matched against few names if it is known how those begin, or that
 //! they have a certain text: `photos/**/*.jpg` begins with `photos/` and has
 //! `.jpg`.
 

@@ -7,7 +7,7 @@
 //! nothing else, and without it the file is found all the same.
 //!
 //! A text with `*`, `?`, `[…]` or `{…}` is a glob if there is no file of that name: with a
-//! `/` it is held against the whole name, without one against the last part. `**` crosses
+//! `/` it is matched against the whole name, without one against the last part. `**` crosses
 //! directories, `*` and `?` do not. It heeds no case; names in the case that was written
 //! come first. A glob that is not valid, or that no name matches, is words. A quoted text is
 //! never a glob.
@@ -60,6 +60,8 @@ pub struct Filename;
 struct NameQuery {
     /// The file of exactly this name, then files whose last part it is, then words.
     name: String,
+    /// True if the text begins with a quote: neither a glob nor operators are meant.
+    is_quoted: bool,
     /// Files whose names fit, if there is none of this name.
     glob: Option<Glob>,
 }
@@ -86,10 +88,9 @@ impl Handler for Filename {
     }
 
     fn name_check(&self, text: &str) -> Option<NameCheck> {
-        let is_quoted = text.starts_with('"');
         let wanted = NameQuery::parse(text).ok()?;
         // Words are meant as words: a text that is neither quoted nor a glob asks for what fits nearly, too.
-        if !is_quoted && !Glob::is_meant(&wanted.name) {
+        if !wanted.is_quoted && !Glob::is_meant(&wanted.name) {
             return None;
         }
         Some(Box::new(move |there| {
@@ -112,7 +113,7 @@ impl Handler for Filename {
                 return Ok(());
             }
         }
-        by_name(&wanted.name, files, sink)
+        by_name(&wanted.name, wanted.is_quoted, files, sink)
     }
 }
 
@@ -170,17 +171,23 @@ fn fitting(glob: &Glob, files: &dyn Files, sink: &mut dyn Sink) -> Result<bool, 
 }
 
 /// Gives the files of this name, or those that have its words.
-fn by_name(name: &str, files: &dyn Files, sink: &mut dyn Sink) -> Result<(), HandlerError> {
+fn by_name(
+    name: &str,
+    is_quoted: bool,
+    files: &dyn Files,
+    sink: &mut dyn Sink,
+) -> Result<(), HandlerError> {
     let first = files.file(name)?;
     if let Some(file) = &first
         && sink.hit(Hit::of(file)) == Flow::Stop
     {
         return Ok(());
     }
-    let words = Words::of(name);
-    let text = words
-        .longest()
-        .map_or_else(|| name.to_lowercase(), str::to_owned);
+    let words = Words::of(name, is_quoted);
+    let mut texts = words.rarest().to_vec();
+    if texts.is_empty() {
+        texts.push(name.to_lowercase());
+    }
     let mut search = Search {
         words: &words,
         misspelt: false,
@@ -194,7 +201,7 @@ fn by_name(name: &str, files: &dyn Files, sink: &mut dyn Sink) -> Result<(), Han
         trouble: None,
     };
     let mut looked = 0;
-    files.visit_some("", &[text], &mut |there| {
+    files.visit_some("", &texts, &mut |there| {
         if is_called(&there.name, name) {
             return same.give(&there.name, sink);
         }
@@ -376,7 +383,7 @@ struct Ranked {
 }
 
 impl Ranked {
-    /// Creates a ranking of that many hits, and one more that tells that there are more.
+    /// Creates a ranking of that many hits, and one more that shows that there are more.
     fn new(room: usize) -> Ranked {
         Ranked {
             files: BTreeMap::new(),
@@ -426,10 +433,15 @@ impl NameQuery {
         if name.is_empty() {
             return Err(problem("no name".to_owned()));
         }
-        // A quoted name is no glob, and one that cannot be read neither.
-        let is_meant = !text.starts_with('"') && Glob::is_meant(&name);
+        // A quoted name is never a glob, and neither is one that cannot be read.
+        let is_quoted = text.starts_with('"');
+        let is_meant = !is_quoted && Glob::is_meant(&name);
         let glob = is_meant.then(|| Glob::parse(&name).ok()).flatten();
-        Ok(NameQuery { name, glob })
+        Ok(NameQuery {
+            name,
+            is_quoted,
+            glob,
+        })
     }
 }
 

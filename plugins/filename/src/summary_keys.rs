@@ -4,13 +4,18 @@ use plugin_api::{SummaryKeys, words};
 
 use super::{NameQuery, words::Words};
 
-/// Returns what every name that matches `text` has. `None` if `text` is not a valid query.
+/// Returns the keys that every name which matches `text` has. `None` if `text` is not a valid query.
 pub(crate) fn summary_keys(text: &str) -> Option<SummaryKeys> {
-    let NameQuery { name, glob } = NameQuery::parse(text).ok()?;
+    let NameQuery {
+        name,
+        is_quoted,
+        glob,
+    } = NameQuery::parse(text).ok()?;
+    let wanted = Words::of(&name, is_quoted);
     Some(match glob {
         None => SummaryKeys {
             words: words(&name.to_lowercase()).map(str::to_owned).collect(),
-            texts: Words::of(&name).all_pieces(),
+            texts: wanted.all_pieces(),
             exact: Some(name),
         },
         Some(glob) => SummaryKeys {
@@ -45,6 +50,9 @@ mod tests {
             ("...", "..."),
             ("cafe", "Café.txt"),
             ("café", "Cafe.txt"),
+            ("C++ notes", "notes on C++.txt"),
+            ("poem OR song", "Song.mp3"),
+            ("song -live", "Song.mp3"),
         ] {
             assert!(fits(text, name), "{text} {name}");
         }

@@ -55,97 +55,121 @@ impl Rank {
     }
 }
 
-/// The words of a text.
+/// The words of a text: what a name has to have, and what it must not have.
+///
+/// `a OR b` is met by either word, `-word` leaves out the names that have this word, and a
+/// word with its signs (`C++`, `C#`, `.NET`) is looked for as it stands.
 #[derive(Debug)]
 pub(crate) struct Words {
     /// In lower case.
-    lower: Vec<String>,
+    lower: Vec<AnyOf>,
     /// Folded.
-    folded: Vec<String>,
+    folded: Vec<AnyOf>,
+    /// Folded; a name with all words of one entry is left out.
+    without: Vec<Vec<String>>,
 }
 
+/// Words of which a name has to have one.
+type AnyOf = Vec<String>;
+
 impl Words {
-    pub(crate) fn of(text: &str) -> Words {
-        let of = |text: &str| -> Vec<String> {
-            let words = words(text).take(WORDS_MAX);
-            words.map(str::to_owned).collect()
+    /// Reads a text. In a quoted one, `OR` and `-` are words.
+    pub(crate) fn of(text: &str, is_quoted: bool) -> Words {
+        if is_quoted {
+            return Words {
+                lower: each_alone(words_of(&text.to_lowercase())),
+                folded: each_alone(words_of(&folded(text))),
+                without: Vec::new(),
+            };
+        }
+        let without = text.split_whitespace().filter_map(left_out);
+        let without: Vec<_> = without.map(|word| words_of(&folded(word))).collect();
+        let words = Words {
+            lower: wanted(text, str::to_lowercase),
+            folded: wanted(text, folded),
+            without,
         };
-        Words {
-            lower: of(&text.to_lowercase()),
-            folded: of(&folded(text)),
+        // A text that only leaves out may be a name that begins with a hyphen.
+        if words.lower.is_empty() {
+            Words::of(text, true)
+        } else {
+            words
         }
     }
 
-    /// Returns true if a name can only have them with the letters that they have.
+    /// Returns true if only a name with the same letters can have the words.
     pub(crate) fn are_ascii(&self) -> bool {
-        self.lower.iter().all(|word| word.is_ascii())
+        self.lower.iter().flatten().all(|word| word.is_ascii())
     }
 
-    /// Returns true if a word of a name, in lower case, has the longest one folded, and not as
-    /// it is.
+    /// Returns true if `there`, a word of a name in lower case, has a word of the rarest
+    /// group folded, and not as it is.
     pub(crate) fn is_spelling(&self, there: &str) -> bool {
-        let longest = self.folded.iter().max_by_key(|word| word.len());
-        longest.is_some_and(|longest| {
-            (!there.is_ascii() || !self.are_ascii()) && folded(there).contains(longest.as_str())
+        let rarest = self.folded.iter().max_by_key(|group| shortest(group));
+        rarest.is_some_and(|group| {
+            (!there.is_ascii() || !self.are_ascii()) && {
+                let there = folded(there);
+                group.iter().any(|word| there.contains(word.as_str()))
+            }
         })
     }
 
-    /// Returns a text of which every name has one that has all words as they are.
-    pub(crate) fn longest(&self) -> Option<&str> {
-        let longest = self.lower.iter().max_by_key(|word| word.len())?;
-        Some(longest)
+    /// Returns texts of which every name has one that has all words as they are. Empty if
+    /// there is no word.
+    pub(crate) fn rarest(&self) -> &[String] {
+        let rarest = self.lower.iter().max_by_key(|group| shortest(group));
+        rarest.map_or(&[], Vec::as_slice)
     }
 
-    /// Texts of which every name has one that has all words, misspelt ones too:
-    /// the pieces of the word that fewest names have. None if there is no word.
+    /// Returns texts of which every name has one that has all words, misspelt ones too:
+    /// the pieces of the word that fewest names have. Empty if there is no word.
     pub(crate) fn pieces(&self) -> Vec<String> {
         let both = self.lower.iter().zip(&self.folded);
         let pieces = both.map(|(lower, folded)| {
-            let mut all = pieces(lower);
+            let mut all = pieces_of(lower);
             if lower != folded {
-                all.extend(pieces(folded));
+                all.extend(pieces_of(folded));
             }
             all
         });
-        let shortest = |pieces: &Vec<String>| pieces.iter().map(String::len).min();
-        pieces.max_by_key(shortest).unwrap_or_default()
+        pieces
+            .max_by_key(|pieces| shortest(pieces))
+            .unwrap_or_default()
     }
 
-    /// Returns the spellings of the words in names, none yet.
+    /// Returns how names spell the words: nothing yet.
     pub(crate) fn spellings(&self) -> Spellings<'_> {
         Spellings(
             self.folded
                 .iter()
-                .filter_map(|word| Spelling::of(word))
+                .filter_map(|group| of_group(group))
                 .collect(),
         )
     }
 
-    /// Returns for each word the texts of which every name that has it, misspelt too, has
-    /// one.
+    /// Returns for each word the texts of which every name has one that has the word,
+    /// misspelt too.
     pub(crate) fn all_pieces(&self) -> Vec<Vec<String>> {
-        self.folded.iter().map(|word| pieces(word)).collect()
+        self.folded.iter().map(|group| pieces_of(group)).collect()
     }
 
-    /// Returns the rank of `name` if it has all words, misspelt ones only if wanted; nothing if
-    /// it does not have them.
+    /// Returns how well `name` has all words, misspelt ones only if wanted; `None` if it
+    /// does not have them, or has a word that is left out.
     pub(crate) fn rank(&self, name: &str, misspelt: bool) -> Option<Rank> {
-        if name.is_ascii() && self.are_ascii() {
-            return rank(
-                &self.folded,
-                &name.to_ascii_lowercase(),
-                name.len(),
-                misspelt,
-            );
-        }
-        let exact = rank(&self.lower, &name.to_lowercase(), name.len(), false);
-        exact.or_else(|| {
-            let folded = rank(&self.folded, &folded(name), name.len(), misspelt)?;
-            Some(Rank {
-                folded: true,
-                ..folded
+        let ranked = if name.is_ascii() && self.are_ascii() {
+            let lower = name.to_ascii_lowercase();
+            rank(&self.folded, &lower, name.len(), misspelt)
+        } else {
+            let exact = rank(&self.lower, &name.to_lowercase(), name.len(), false);
+            exact.or_else(|| {
+                let folded = rank(&self.folded, &folded(name), name.len(), misspelt)?;
+                Some(Rank {
+                    folded: true,
+                    ..folded
+                })
             })
-        })
+        };
+        ranked.filter(|_| !self.leaves_out(name))
     }
 
     /// Ranks likewise, with memory that is used again.
@@ -156,12 +180,101 @@ impl Words {
         lower.clear();
         lower.push_str(name);
         lower.make_ascii_lowercase();
-        rank(&self.folded, lower, name.len(), misspelt)
+        let ranked = rank(&self.folded, lower, name.len(), misspelt);
+        ranked.filter(|_| !self.leaves_out(name))
+    }
+
+    fn leaves_out(&self, name: &str) -> bool {
+        if self.without.is_empty() {
+            return false;
+        }
+        let name = folded(name);
+        let has = |word: &String| words(&name).any(|there| there == word);
+        self.without.iter().any(|all| all.iter().all(has))
     }
 }
 
+/// Reads the words that a name has to have; `spelt` gives them the form in which they are
+/// compared.
+fn wanted(text: &str, spelt: impl Fn(&str) -> String) -> Vec<AnyOf> {
+    let mut groups: Vec<AnyOf> = Vec::new();
+    // Groups of the word before, and whether `OR` stands behind it.
+    let (mut before, mut is_or) = (0, false);
+    for token in text
+        .split_whitespace()
+        .filter(|token| left_out(token).is_none())
+    {
+        if token == "OR" && before > 0 && !is_or {
+            is_or = true;
+            continue;
+        }
+        let words = words_of_token(&spelt(token));
+        if words.is_empty() {
+            continue;
+        }
+        if std::mem::take(&mut is_or) {
+            // (a and b) or (c and d) is (a or c) and (a or d) and (b or c) and (b or d).
+            let either = groups.split_off(groups.len() - before);
+            before *= words.len();
+            groups.extend(either.iter().flat_map(|group| {
+                words
+                    .iter()
+                    .map(|word| [group.as_slice(), std::slice::from_ref(word)].concat())
+            }));
+        } else {
+            before = words.len();
+            groups.extend(each_alone(words));
+        }
+        if groups.len() >= WORDS_MAX {
+            break;
+        }
+    }
+    groups.truncate(WORDS_MAX);
+    groups
+}
+
+fn each_alone(words: Vec<String>) -> Vec<AnyOf> {
+    words.into_iter().map(|word| vec![word]).collect()
+}
+
+fn words_of(text: &str) -> Vec<String> {
+    words(text).take(WORDS_MAX).map(str::to_owned).collect()
+}
+
+/// Returns the words of a token, or the token itself if signs belong to its word.
+fn words_of_token(token: &str) -> Vec<String> {
+    let bare = token.trim_matches(|sign: char| "\"'()[]{}<>,;:!?".contains(sign));
+    let has_letter = bare.contains(char::is_alphanumeric);
+    let is_begin = bare.starts_with('.') && bare[1..].starts_with(char::is_alphanumeric);
+    if has_letter && (is_begin || bare.contains(['+', '#'])) {
+        return vec![bare.to_owned()];
+    }
+    words_of(token)
+}
+
+/// Returns the word that a token leaves out.
+fn left_out(token: &str) -> Option<&str> {
+    let word = token.strip_prefix('-')?;
+    word.starts_with(char::is_alphanumeric).then_some(word)
+}
+
+/// Returns true if the word has signs: it is matched against the whole name.
+fn has_signs(word: &str) -> bool {
+    !word.chars().all(char::is_alphanumeric) && words(word).next() != Some(word)
+}
+
+/// Returns the length of the shortest text.
+fn shortest(texts: &[String]) -> usize {
+    texts.iter().map(String::len).min().unwrap_or(0)
+}
+
+/// Returns the pieces of all words of a group.
+fn pieces_of(group: &[String]) -> Vec<String> {
+    group.iter().flat_map(|word| pieces(word)).collect()
+}
+
 /// Ranks a name, in lower case or folded as the words are, that has all of them.
-fn rank(wanted: &[String], name: &str, length: usize, misspelt: bool) -> Option<Rank> {
+fn rank(wanted: &[AnyOf], name: &str, length: usize, misspelt: bool) -> Option<Rank> {
     if wanted.is_empty() {
         return None;
     }
@@ -171,11 +284,16 @@ fn rank(wanted: &[String], name: &str, length: usize, misspelt: bool) -> Option<
         looseness: 0,
         length,
     };
-    for word in wanted {
-        let as_it_is = words(name).filter_map(|there| fit(word, there)).min();
+    for group in wanted {
+        let as_it_is = group.iter().filter_map(|word| best_fit(word, name)).min();
         let (wrong, looseness) = match as_it_is {
             Some(fit) => fit,
-            None if misspelt => words(name).filter_map(|there| nearly(word, there)).min()?,
+            None if misspelt => {
+                let plain = group.iter().filter(|word| !has_signs(word));
+                let near =
+                    plain.flat_map(|word| words(name).filter_map(move |there| nearly(word, there)));
+                near.min()?
+            }
             None => return None,
         };
         rank.misspelt += wrong;
@@ -184,10 +302,18 @@ fn rank(wanted: &[String], name: &str, length: usize, misspelt: bool) -> Option<
     Some(rank)
 }
 
-/// The spellings of the words of a text in names. Words that may be meant by numbers are
-/// not among them.
+/// Returns no wrong letters, and the least looseness with which the name has the word.
+fn best_fit(word: &str, name: &str) -> Option<(usize, usize)> {
+    if has_signs(word) {
+        return name.contains(word).then_some((0, 0));
+    }
+    words(name).filter_map(|there| fit(word, there)).min()
+}
+
+/// How names spell the words of a text, a list for each group. Groups with words that may
+/// be meant by numbers, or that have signs, are not among them.
 #[derive(Debug)]
-pub(crate) struct Spellings<'w>(Vec<Spelling<'w>>);
+pub(crate) struct Spellings<'w>(Vec<Vec<Spelling<'w>>>);
 
 /// The spellings of a word in names.
 #[derive(Debug)]
@@ -202,24 +328,31 @@ struct Spelling<'w> {
 impl<'w> Spellings<'w> {
     /// Notes a word of a name, which is not of digits alone.
     pub(crate) fn note(&mut self, there: &str) {
-        for spelling in &mut self.0 {
+        for spelling in self.0.iter_mut().flatten() {
             spelling.note(there);
         }
     }
 
-    /// Texts of which every name has one that has all words, misspelt ones too:
-    /// the spellings of one word, none if no name has it. `None` if that does not
-    /// help.
+    /// Returns texts of which every name has one that has all words, misspelt ones too:
+    /// the spellings of one group, none if no name has it. `None` if that does not help.
     pub(crate) fn texts(self) -> Option<Vec<String>> {
-        let fewest = self.0.into_iter().min_by_key(Spelling::count)?;
-        (fewest.count() <= SPELLINGS_MAX).then(|| fewest.texts())
+        let count = |group: &Vec<Spelling<'_>>| group.iter().map(Spelling::count).sum::<usize>();
+        let fewest = self.0.into_iter().min_by_key(count)?;
+        (count(&fewest) <= SPELLINGS_MAX)
+            .then(|| fewest.into_iter().flat_map(Spelling::texts).collect())
     }
+}
+
+/// Returns how names spell the words of a group, if names can be found by that.
+fn of_group(group: &[String]) -> Option<Vec<Spelling<'_>>> {
+    group.iter().map(|word| Spelling::of(word)).collect()
 }
 
 impl Spelling<'_> {
     fn of(word: &str) -> Option<Spelling<'_>> {
         let letters = word.chars().filter(|c| !c.is_ascii_digit()).count();
-        (letters > most_wrong(word.chars().count())).then_some(Spelling {
+        let is_known = !has_signs(word);
+        (is_known && letters > most_wrong(word.chars().count())).then_some(Spelling {
             word,
             as_it_is: false,
             near: Vec::new(),
@@ -247,12 +380,16 @@ impl Spelling<'_> {
     }
 }
 
-/// Texts of which every word has one that is `word` or nearly so.
+/// Texts of which every word has one that is `word` or nearly so. A word with signs is
+/// never misspelt.
 ///
 /// Cut into one piece more than letters may be wrong, one piece is as it was;
 /// unless two neighbours on both sides of a cut are swapped, which harms two
 /// pieces: then they stand there together, swapped.
 fn pieces(word: &str) -> Vec<String> {
+    if has_signs(word) {
+        return vec![word.to_owned()];
+    }
     let letters: Vec<char> = word.chars().collect();
     let most = most_wrong(letters.len());
     let cuts: Vec<usize> = (0..=most + 1)
@@ -344,7 +481,7 @@ mod tests {
     use super::*;
 
     fn rank(text: &str, name: &str) -> Option<Rank> {
-        Words::of(text).rank(name, true)
+        Words::of(text, false).rank(name, true)
     }
 
     #[test]
@@ -373,7 +510,7 @@ mod tests {
         assert!(ranks.iter().all(Option::is_some), "{ranks:?}");
         assert!(ranks.is_sorted(), "{ranks:?}");
         assert!(ranks[3].unwrap().is_misspelt());
-        assert_eq!(Words::of("plan").rank(names[3], false), None);
+        assert_eq!(Words::of("plan", false).rank(names[3], false), None);
     }
 
     #[test]
@@ -384,11 +521,66 @@ mod tests {
     }
 
     #[test]
+    fn a_word_with_signs_is_looked_for_as_it_stands() {
+        for (text, name, is_found) in [
+            ("C++", "Learn C++ fast.pdf", true),
+            ("c++", "C++17.md", true),
+            ("C++", "data.csv", false),
+            ("C#", "aux.c", false),
+            ("C#,", "c# notes.txt", true),
+            (".NET", "ASP.net core.md", true),
+            (".NET", "planet.txt", false),
+            ("node.js", "node-js.md", true),
+            ("a+b", "a b.txt", false),
+            ("(plan)", "plan.txt", true),
+        ] {
+            assert_eq!(rank(text, name).is_some(), is_found, "{text} {name}");
+        }
+    }
+
+    #[test]
+    fn a_word_with_a_minus_leaves_names_out() {
+        for (text, name, is_found) in [
+            ("song -live", "Song [Live].mp3", false),
+            ("song -live", "Song L.mp3", true),
+            ("song -live", "Song of Olive.mp3", true),
+            ("-live song", "live/Song.mp3", false),
+            ("song -été", "Song ete.mp3", false),
+            ("well-known", "well known.txt", true),
+            ("-live", "so-live.txt", true),
+            ("song - live", "Song Live.mp3", true),
+        ] {
+            assert_eq!(rank(text, name).is_some(), is_found, "{text} {name}");
+        }
+        let quoted = Words::of("song -live", true).rank("Song [Live].mp3", false);
+        assert!(quoted.is_some());
+    }
+
+    #[test]
+    fn either_word_of_an_or_is_enough() {
+        for (text, name, is_found) in [
+            ("poem OR song", "Song L.mp3", true),
+            ("poem OR song", "poem.txt", true),
+            ("poem OR song", "other.txt", false),
+            ("poem OR song mp3", "poem.txt", false),
+            ("new-year OR plan", "new year.txt", true),
+            ("new-year OR plan", "new.txt", false),
+            ("OR song", "or song.txt", true),
+            ("OR song", "song.txt", false),
+            ("poem or song", "poem.txt", false),
+            ("C++ OR rust", "rust.md", true),
+            ("holliday OR poem", "holiday.jpg", true),
+        ] {
+            assert_eq!(rank(text, name).is_some(), is_found, "{text} {name}");
+        }
+    }
+
+    #[test]
     fn names_are_folded_as_words_are() {
         let ranked = |text: &str, names: &[&str]| {
             let ranks: Vec<_> = names
                 .iter()
-                .map(|name| Words::of(text).rank(name, false))
+                .map(|name| Words::of(text, false).rank(name, false))
                 .collect();
             ranks.iter().all(Option::is_some) && ranks.is_sorted()
         };
@@ -410,7 +602,7 @@ mod tests {
 
     /// Returns the texts to look for in names, given these words.
     fn texts(text: &str, known: &[&str]) -> Option<Vec<String>> {
-        let words = Words::of(text);
+        let words = Words::of(text, false);
         let mut spellings = words.spellings();
         for word in known {
             spellings.note(word);
@@ -468,7 +660,7 @@ mod tests {
     #[test]
     fn every_misspelt_word_has_a_piece_of_the_word() {
         for word in ["plan", "plans", "abcdefg"] {
-            let pieces = Words::of(word).pieces();
+            let pieces = Words::of(word, false).pieces();
             for wrong in misspellings(word) {
                 assert!(rank(word, &wrong).is_some(), "{word} {wrong}");
                 let has = pieces.iter().any(|piece| wrong.contains(piece.as_str()));
@@ -476,7 +668,7 @@ mod tests {
             }
         }
         for word in ["holidays", "abcdefghi", "straßenbahn"] {
-            let pieces = Words::of(word).pieces();
+            let pieces = Words::of(word, false).pieces();
             let twice = misspellings(word)
                 .into_iter()
                 .flat_map(|once| misspellings(&once));

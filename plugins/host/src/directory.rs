@@ -25,12 +25,12 @@ use crate::{
     strikes::Strikes,
 };
 
-/// Lines for the owner: a file, and what happened to it.
+/// Lines for the owner: a file, and its outcome.
 pub type Lines = Vec<(String, String)>;
 
 /// A handler that is a file of a directory.
 pub trait Plugin: Handler + 'static {
-    /// Returns what it says about itself.
+    /// Returns the header of the plugin.
     fn header(&self) -> &Header;
 
     /// Returns its failures.
@@ -195,7 +195,7 @@ impl<P: Plugin> Directory<P> {
     }
 
     /// Takes in a new version, if it is valid and its prefix is free; `taken` are the prefixes of handlers that go
-    /// first. Returns what became of it, or `None` if the directory is closed.
+    /// first. Returns the outcome, or `None` if the directory is closed.
     pub fn put(
         &self,
         file: &str,

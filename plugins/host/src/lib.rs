@@ -1,7 +1,7 @@
 //! The common ground of scripts and programs as handlers of an owner.
 //!
 //! # Participants
-//! - [`Directory`] keeps the files of a directory that became a [`Plugin`]: what appears, changes and goes.
+//! - [`Directory`] keeps the files of a directory that became a [`Plugin`]: those that appear, change and go.
 //! - [`Header`] is the description in a plugin; [`WrittenExample`] is its form of an example.
 //! - [`Strikes`] counts failures in a row and switches a plugin off after [`FAILURES_MAX`].
 //! - [`Answers`] bounds how many plugins answer at a time, with [`Permits`], a counting semaphore for threads.

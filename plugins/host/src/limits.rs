@@ -1,4 +1,4 @@
-//! Limits of what plugins say.
+//! Limits of the texts of plugins.
 
 /// Most hits of one answer.
 pub const HITS_MAX: usize = 10_000;

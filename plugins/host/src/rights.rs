@@ -32,7 +32,7 @@ pub struct Seen {
 }
 
 impl Seen {
-    /// Returns what shows that a file with this metadata changed.
+    /// Returns the properties of a file with this metadata that show that it changed.
     #[must_use]
     pub fn of(metadata: &Metadata) -> Seen {
         Seen {
@@ -56,7 +56,7 @@ pub fn check_writers(what: &'static str, metadata: &Metadata) -> Result<(), Righ
     Ok(())
 }
 
-/// Checks that it belongs to the user who runs the node, or to root.
+/// Checks that it belongs to the user that runs the node, or to root.
 ///
 /// # Errors
 /// [`RightsError::Foreign`] with `what`.

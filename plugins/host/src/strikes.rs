@@ -81,7 +81,7 @@ impl Strikes {
         self.failed(problem)
     }
 
-    /// Keeps a problem for the owner that is no failure to answer.
+    /// Keeps a problem for the owner that is not a failure to answer.
     pub fn keep(&self, problem: &str) {
         let problem = self.error(problem).to_string();
         tracing::debug!(problem, "a plugin failed");

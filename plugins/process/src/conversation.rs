@@ -1,4 +1,4 @@
-//! One answer of a program: what it asks for, what it finds, and how it ends.
+//! One answer of a program: its requests, its hits, and its end.
 
 use std::time::{Duration, Instant};
 
@@ -49,7 +49,7 @@ pub(crate) enum Breach {
     /// Its pipes.
     #[error(transparent)]
     Pipe(#[from] PipeError),
-    /// It said something that is no message.
+    /// It sent an invalid message.
     #[error("it wrote what is no message: {0}")]
     Message(#[from] serde_json::Error),
     /// It answered another query.
@@ -210,7 +210,7 @@ impl<'a> Conversation<'a> {
         })
     }
 
-    /// Passes on a file that is shared; what is not (any more) is no hit.
+    /// Passes on a file that is shared; a name that is not shared (any more) is no hit.
     fn hit(
         &mut self,
         name: &str,

@@ -22,7 +22,7 @@ pub(crate) struct Grumbling {
 }
 
 impl Grumbling {
-    /// Takes what came.
+    /// Takes the bytes that came.
     pub(crate) fn take(&mut self, bytes: &[u8], now: Instant) {
         for part in bytes.split_inclusive(|byte| *byte == b'\n') {
             let (text, ends) = match part.strip_suffix(b"\n") {

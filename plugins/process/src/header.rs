@@ -16,7 +16,7 @@ pub enum HeaderError {
     /// The id or the prefix is not valid.
     #[error(transparent)]
     Word(#[from] WordError),
-    /// The description is none.
+    /// The description is not valid.
     #[error("the description is not one line of 1 to {DESCRIPTION_MAX} bytes")]
     Description,
     /// There are none, or too many.

@@ -7,17 +7,17 @@
 //! # Participants
 //! - A [`Program`] is one file that introduced itself; it answers queries, one
 //!   at a time.
-//! - [`Programs`] follows a directory: what appears is started, what changes and
+//! - [`Programs`] follows a directory: a new file is started, a changed one that
 //!   introduces itself takes the place of the old version.
 //! - `process` is a program while it runs: it introduces itself and ends its answers.
 //! - `leash` holds a process: start, limits, and an end that leaves nothing.
 //! - `pipes` exchanges lines with it, and each wait has a limit.
-//! - `conversation` is one answer: what the program asks for and what it finds.
+//! - `conversation` is one answer: the requests of the program and its hits.
 //!
 //! # Invariants
 //! - A program is shown names, sizes and contents of shared files through the
 //!   protocol, never a path, and no descriptor but its three pipes.
-//! - It runs only what nobody but the owner and root can write.
+//! - It runs only files that nobody but the owner and root can write.
 //! - Its limits hold before its first instruction.
 //! - Every line, answer, wait and pause has a named limit. A program that breaks
 //!   one is killed with its process group, and started again after a pause that
@@ -82,7 +82,7 @@ pub enum ProgramError {
     /// It cannot be looked at or started.
     #[error("it cannot be started: {0}")]
     Start(#[from] std::io::Error),
-    /// It is no file that can be run.
+    /// It is not a file that can be run.
     #[error("it is no program: {0}")]
     NoProgram(&'static str),
     /// Others could have written it, or it is somebody else's.

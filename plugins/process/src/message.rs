@@ -1,6 +1,6 @@
 //! The messages between the node and a program, a JSON object a line.
 //!
-//! Both begin with what they are: the node says [`Hello`], the program answers
+//! Both begin with their introduction: the node says [`Hello`], the program answers
 //! with a [`Greeting`]. Then the node asks ([`ToProgram`]) and the program answers
 //! ([`FromProgram`]). An object may have more properties than these; they are
 //! left for later versions.

@@ -4,7 +4,7 @@
 //! - The pipes do not block; all waiting is one `poll` with a deadline. So no
 //!   thread can hang at a pipe that a forgotten child of the program holds open.
 //! - At most [`LINE_MAX`] bytes and one more read wait to be taken, at most
-//! [`OUTBOUND_MAX`] wait to be sent; a program that writes more is not read from.
+//!   [`OUTBOUND_MAX`] wait to be sent; a program that writes more is not read from.
 
 use std::{
     io::{self, ErrorKind, Read, Write},
@@ -40,7 +40,7 @@ pub(crate) enum PipeError {
     /// A line is too long.
     #[error("it wrote a line of more than {LINE_MAX} bytes")]
     TooLong,
-    /// It does not take what it asked for.
+    /// The program does not take the answer to its request.
     #[error("it asks for more than it reads")]
     Deaf,
     /// The system failed.
@@ -55,7 +55,7 @@ pub(crate) struct Pipes {
     output: ChildStdout,
     errors: ChildStderr,
     inbound: Vec<u8>,
-    /// The begin of the next line in `inbound`.
+    /// The start of the next line in `inbound`.
     start: usize,
     /// Up to where it is known to have no end.
     searched: usize,
@@ -132,7 +132,7 @@ impl Pipes {
         }
     }
 
-    /// Takes what came to standard error.
+    /// Takes the bytes that came to standard error.
     pub(crate) fn take_errors(&mut self) {
         while self.errors_left > 0 {
             let most = READ.min(self.errors_left);

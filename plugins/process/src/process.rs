@@ -1,4 +1,4 @@
-//! The process of a program: its introduction, and what is left of its answers.
+//! The process of a program: its introduction, and the rest of its answers.
 
 use std::{
     path::Path,
@@ -74,7 +74,7 @@ impl Process {
         }
     }
 
-    /// Takes what is left of an answer that was cancelled. Waits for its end
+    /// Takes the rest of an answer that was cancelled. Waits for its end
     /// until `wait`; fails when the time for it is over.
     pub(crate) fn drain(&mut self, wait: Instant) -> Result<(), Breach> {
         let Some((id, until)) = self.cancelled else {

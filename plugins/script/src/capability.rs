@@ -92,7 +92,7 @@ impl Call {
         lock(&self.refused).take()
     }
 
-    /// Does what is not the script's work.
+    /// Does work that is not the script's.
     fn outside<T>(&self, work: impl FnOnce() -> Result<T, HandlerError>) -> Fallible<T> {
         let begun = processor_time();
         let done = work();
@@ -179,7 +179,7 @@ impl Iterator for Iter {
     }
 }
 
-/// Registers what a script can do with files.
+/// Registers the functions of scripts for files.
 pub(crate) fn register(engine: &mut Engine, call: &Arc<Call>) {
     engine.register_type_with_name::<FileList>("Files");
     engine.register_iterator::<FileList>();

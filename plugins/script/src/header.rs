@@ -1,4 +1,4 @@
-//! The lines at the top of a script that say what it is.
+//! The header of a script: the lines at its top.
 //!
 //! ```text
 //! //! id: markdown-title
@@ -46,7 +46,7 @@ pub enum HeaderError {
     /// The id or the prefix is not valid.
     #[error(transparent)]
     Word(#[from] WordError),
-    /// The version is no number.
+    /// The version is not a number.
     #[error("the version `{0}` is no whole number")]
     Version(String),
     /// An example cannot be read.

@@ -1,11 +1,11 @@
 //! Handlers written in rhai: an owner's own kinds of answers, in a few lines.
 //!
 //! # Participants
-//! - `header` reads what a script is called, and the examples it promises.
+//! - `header` reads the names of a script, and the examples it promises.
 //! - A [`ScriptHandler`] is one script that compiled; it answers queries.
-//! - `sandbox` is the language: what a script can do and how much of it.
-//! - `capability` is what it can reach: the files of the share, to read.
-//! - [`Scripts`] follows a directory: what appears is loaded, what changes and
+//! - `sandbox` is the language, with the limits of a script.
+//! - `capability` has the files of the share, to read.
+//! - [`Scripts`] follows a directory: a new file is loaded, a changed one that
 //!   compiles takes the place of the old version.
 //! - [`ScriptPolicy`] is another kind of script, in the same sandbox: it decides what
 //!   others may ask and have.
@@ -22,7 +22,7 @@
 //! - A new version that does not compile changes nothing.
 //!
 //! # Non-goals
-//! Handlers do not see who asks. No script writes, or talks to other nodes.
+//! Handlers do not see the asker. No script writes, or talks to other nodes.
 
 mod background;
 mod capability;
@@ -75,7 +75,7 @@ pub enum ScriptError {
     /// A function of a policy cannot be called with one value.
     #[error("the function `{0}` must have one parameter")]
     Parameters(&'static str),
-    /// A function of a policy looks like one that guards and is none.
+    /// A function of a policy looks like one that guards and is not.
     #[error("`{0}` would guard nothing; what guards is `allow_query(q)` and `allow_fetch(f)`")]
     Misspelt(String),
     /// A policy that is a directory, a symbolic link or the like.

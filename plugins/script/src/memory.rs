@@ -53,7 +53,7 @@ fn is_too_much(scope: &Scope<'_>) -> bool {
         .any(|(_, _, value)| take(value, &mut left, DEPTH_MAX).is_none())
 }
 
-/// Takes what `value` holds from `left`; nothing if that is not enough.
+/// Takes the size of `value` from `left`; nothing if that is not enough.
 fn take(value: &Dynamic, left: &mut usize, depth: usize) -> Option<()> {
     *left = left.checked_sub(ELEMENT)?;
     let depth = depth.checked_sub(1)?;

@@ -57,7 +57,7 @@ pub const POLICY_OPERATIONS_MAX: u64 = 50_000;
 /// Failures after which the other hits of one answer are not asked about.
 const HITS_FAILURES_MAX: usize = 3;
 
-/// The begin of the names of functions that guard. Others that begin so are taken for
+/// The start of the names of functions that guard. Others that begin so are taken for
 /// misspelt.
 const GUARD: &str = "allow";
 

@@ -16,7 +16,7 @@ use crate::{
 /// Most operations of a call.
 pub const OPERATIONS_MAX: u64 = 200_000;
 
-/// Most processor time of a call, without what the files take.
+/// Most processor time of a call, without that for files.
 pub const TIME: Duration = Duration::from_millis(250);
 
 /// Longest time of a call in all. A script that stands back hears late of it.
@@ -98,7 +98,7 @@ fn standard() -> Shared<rhai::Module> {
     StandardPackage::new().as_shared_module()
 }
 
-/// Hides what has no bound of its own in the standard functions.
+/// Hides the standard functions without a bound of their own.
 fn register_bounded(engine: &mut Engine) {
     engine.register_fn(
         "replace",

@@ -7,7 +7,7 @@ use crate::letters::{Script, THAI_E, digit, is_ignorable};
 /// Letters of a run that are looked at.
 const RUN_MAX: usize = 256;
 
-/// Returns the exact form of a run: NFKC, without case and without what nobody sees.
+/// Returns the exact form of a run: NFKC, without case and invisible characters.
 pub(crate) fn exact(run: &str) -> String {
     decomposed(run).into_iter().nfc().collect()
 }
@@ -18,7 +18,7 @@ pub fn composed(text: &str) -> String {
     text.nfc().collect()
 }
 
-/// Returns a whole text folded as words are; what stands between words is kept.
+/// Returns a whole text folded as words are; the text between words is kept.
 #[must_use]
 pub fn folded(text: &str) -> String {
     if text.is_ascii() {

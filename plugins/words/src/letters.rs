@@ -56,7 +56,7 @@ pub fn stands_alone(letter: char) -> bool {
     is_alone && digit(letter).is_none()
 }
 
-/// Returns the length of the letter that the text begins with, with what belongs to it, in bytes:
+/// Returns the length of the letter that the text begins with, with its marks, in bytes:
 /// for a script that stands alone.
 pub(crate) fn cluster(text: &str) -> usize {
     let mut letters = text.char_indices().peekable();

@@ -2,7 +2,7 @@
 //!
 //! # Participants
 //! - [`Words`] cuts a text into words and says where each one stands (`run`).
-//! - [`Word`] is what a word means, whatever its spelling, and compares itself with
+//! - [`Word`] is a word in any spelling, and compares itself with
 //!   another one (`word`).
 //! - `fold` makes the forms of a word, `letters` knows the scripts.
 //!

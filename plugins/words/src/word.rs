@@ -125,7 +125,7 @@ impl Word {
         fits.then_some(Fit::Folded)
     }
 
-    /// Returns the fit of the begin of `there` to it.
+    /// Returns the fit of the start of `there` to it.
     #[must_use]
     pub fn begin(&self, there: &Word) -> Option<Fit> {
         if there.exact.starts_with(&self.exact) {

@@ -17,7 +17,7 @@ const TEXTS: &[(&str, &[u8])] = &[
     ("lines", b"one\r\ntwo\rthree\n\r"),
 ];
 
-/// One file: who has it, who wants it, what is in it.
+/// One file: its holders, the members that want it, and its content.
 struct Wish {
     from: usize,
     to: usize,
@@ -157,7 +157,7 @@ fn neighbours_of_the_book_do_not_wait_for_each_other() {
     }
 }
 
-/// Contents that are no text.
+/// Binary contents.
 fn binaries() -> Vec<(&'static str, Vec<u8>)> {
     vec![
         ("all.bin", (0..=255).collect()),

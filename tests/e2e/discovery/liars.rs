@@ -17,7 +17,7 @@ const VICTIMS: u8 = 60;
 /// Longest pause of a thread before it looks whether it is to end.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// People who count the connections to them, and say nothing.
+/// Listeners that count the connections to them, and say nothing.
 struct Victims {
     addresses: Vec<SocketAddr>,
     counts: Arc<Vec<AtomicUsize>>,

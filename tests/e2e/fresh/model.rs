@@ -94,7 +94,7 @@ impl Drop for Mapper {
     }
 }
 
-/// The directory and what is done to it.
+/// The directory and the steps that change it.
 struct Garden {
     share: PathBuf,
     beside: PathBuf,
@@ -293,7 +293,7 @@ fn walk(directory: &Path, below: &str, all: &mut BTreeMap<String, There>) {
     }
 }
 
-/// Compares what the node says with the disk.
+/// Compares the answers of the node with the disk.
 fn compare(node: &NodeProcess, share: &Path) -> Result<(), String> {
     let there = there(share);
     let listing = node.control().must("share.list", json!({}));

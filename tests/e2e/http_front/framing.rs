@@ -1,4 +1,4 @@
-//! Requests whose framing is not exactly what it has to be.
+//! Tests of requests with wrong framing.
 
 use e2e::http::{address, until_close};
 use e2e::{NodeProcess, http};

@@ -1,4 +1,4 @@
-//! Requests whose framing or head is not exactly what it has to be, as tables.
+//! Requests with wrong framing or a wrong head, as tables.
 //!
 //! `HOST` stands for the address of the node, `SIZE` for the length of the body.
 
@@ -311,7 +311,7 @@ pub(super) const BAD_HEADS: &[(&str, &str)] = &[
     ),
 ];
 
-/// Well-framed requests that are refused for what they ask; the connection may go on.
+/// Well-framed requests that are refused for their content; the connection may go on.
 pub(super) const SMALL_FAULTS: &[&str] = &[
     "absolute form",
     "another name",

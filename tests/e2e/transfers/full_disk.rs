@@ -1,4 +1,4 @@
-//! Disks that are full, or refuse the last step: what came is kept, and the next fetch goes on with it.
+//! Tests of disks that are full, or refuse the last step: received bytes are kept, and the next fetch goes on with them.
 
 use std::fs;
 use std::io;

@@ -1,4 +1,4 @@
-//! The door of the page: who gets in, and what happens to those that try.
+//! Tests of the door of the page: access, and the fate of attacks.
 
 use std::io::{Read, Write};
 use std::time::Duration;
@@ -215,7 +215,7 @@ const POST: &str = "POST /api/session HTTP/1.1";
 
 const GET: &str = "GET / HTTP/1.1";
 
-/// Returns the attacks as bytes, and those that are no line and headers.
+/// Returns the attacks as bytes, and those that are not a line and headers.
 fn attacks(host: &str) -> Vec<(&'static str, Vec<u8>, u16)> {
     let head = |line: &str, more: &str| {
         format!("{line}\r\nHost: {host}\r\nOrigin: http://{host}\r\n{more}\r\n").into_bytes()

@@ -1,4 +1,4 @@
-//! Files on the page: what is here, what is got, and what is dropped.
+//! Tests of files on the page: own files, fetches, and drops.
 
 use std::time::Duration;
 

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::{Opened, open};
 use crate::world::noded;
 
-/// Answers calls of the page with what a test wants, and passes on all others.
+/// Answers calls of the page as a test wants, and passes on all others.
 const STUB: &str = "
     window.stubs ??= {};
     Object.assign(window.stubs, arguments[0]);
@@ -119,7 +119,7 @@ fn naughty_names_are_names() {
     for name in all {
         let path = far.home().share().join(name);
         let dir = path.parent().unwrap_or(&path).to_owned();
-        // Some are no names for this file system either.
+        // Some are not names for this file system either.
         drop(std::fs::create_dir_all(dir).and_then(|()| std::fs::write(&path, name)));
     }
     let far = far.start();

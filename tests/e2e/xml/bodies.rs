@@ -217,7 +217,7 @@ fn utf16(bytes_of: fn(u16) -> [u8; 2]) -> Vec<u8> {
     text.encode_utf16().flat_map(bytes_of).collect()
 }
 
-/// Returns XML that is no call that we have: the reason, the codes that fit, and the body.
+/// Returns XML that is not a call that we have: the reason, the codes that fit, and the body.
 pub(super) fn no_call() -> Vec<(&'static str, &'static [i64], Vec<u8>)> {
     const SHAPE: &[i64] = &[-32600, -32602, -32700];
     let method = |name: &str| {

@@ -15,7 +15,7 @@ pub(super) fn done(status: &FetchStatus) -> String {
     format!("fetched {name} ({size}){from}")
 }
 
-/// Says what a person may want to know of a fetch that does not go on now.
+/// Explains a fetch that does not go on now.
 pub(super) fn note(output: Output, typed: &str, status: &FetchStatus) {
     let (name, word) = (escaped(typed), shell_word(typed));
     match (status.state, &status.kept) {

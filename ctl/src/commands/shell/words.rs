@@ -15,7 +15,7 @@ pub(super) enum WordsError {
 /// A word and where it begins.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub(super) struct Word {
-    /// Its begin in the line, in bytes.
+    /// Its start in the line, in bytes.
     pub(super) start: usize,
     /// Its text without its quotes.
     pub(super) text: String,

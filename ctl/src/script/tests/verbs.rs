@@ -101,7 +101,7 @@ const NOT_IN_SCRIPTS: &[(&str, &str, &str)] = &[
     ),
 ];
 
-/// Methods that are no verbs, and why.
+/// Methods without a verb, with reasons.
 const NOT_A_VERB: &[(&str, &str)] = &[
     ("fetch.pass", "a part of `fetch --to`"),
     (

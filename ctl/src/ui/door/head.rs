@@ -49,7 +49,7 @@ pub(super) struct Head {
 /// The reason why a request is not passed on.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Refused {
-    /// It is no request, or it can be read in two ways.
+    /// It is not a request, or it can be read in two ways.
     Malformed,
     /// Another method than GET and POST.
     Method,

@@ -1,4 +1,4 @@
-//! The canned answers. A name says what becomes of it: `missing`, `there`, `full`, `slow`, anything else is found.
+//! The canned answers. A name selects one: `missing`, `there`, `full`, `slow`, anything else is found.
 
 use std::{
     collections::BTreeMap,
@@ -319,7 +319,7 @@ impl SearchStreamServer for Answers {
     }
 }
 
-/// Numbers of fetches, by what becomes of them.
+/// Numbers of fetches, by their outcomes.
 const MISSING: u64 = 1;
 const SLOW: u64 = 2;
 const FOUND: u64 = 3;

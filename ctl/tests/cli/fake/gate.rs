@@ -15,7 +15,7 @@ use super::SECRET;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct BearerLayer;
 
-/// Lets those pass who have the secret.
+/// Lets requests with the secret pass.
 #[derive(Clone, Debug)]
 pub(super) struct Bearer<S>(S);
 

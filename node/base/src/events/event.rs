@@ -22,7 +22,7 @@ macro_rules! events {
         }
 
         impl Event {
-            /// The names of all kinds, each with what it says.
+            /// The names of all kinds, each with its meaning.
             pub const KINDS: &'static [(&'static str, &'static str)] = &[ $( ($kind, $text), )* ];
 
             /// Returns the name of its kind, such as `fetch.done`.
@@ -164,7 +164,7 @@ events! {
         /// Name of the file.
         name: String,
     }
-    /// A fetch goes on; told now and then.
+    /// A fetch goes on; reported now and then.
     FetchProgress = "fetch.progress" {
         /// Number of the fetch.
         id: u64,

@@ -1,4 +1,4 @@
-//! Asks the system how much of what was sent a client has not acknowledged.
+//! Asks the system for the number of sent bytes that a client has not acknowledged.
 //!
 //! The system takes megabytes from a program before it makes it wait, so what
 //! was written says little about what a client has read. Linux tells through
@@ -41,7 +41,7 @@ mod linux {
     /// Length of `struct inet_diag_req_v2`.
     const REQUEST: usize = 56;
 
-    /// Where an answer says how many bytes are not acknowledged: after the
+    /// The place of the number of unacknowledged bytes in an answer: after the
     /// header and `idiag_wqueue`'s offset in `struct inet_diag_msg`.
     const WRITE_QUEUE: usize = HEADER + 60;
 
@@ -122,7 +122,7 @@ impl Ends {
             .ok()
     }
 
-    /// This system does not tell.
+    /// Returns nothing: this system does not tell.
     #[cfg(not(target_os = "linux"))]
     #[must_use]
     pub fn unacked(self) -> Option<u64> {

@@ -25,7 +25,7 @@ use crate::{
     pieces::{CONTENT_MAX, PieceTree},
 };
 
-/// The begin of the names of temporaries.
+/// The start of the names of temporaries.
 const PART: &str = "part-";
 
 /// The end of the names of trees.

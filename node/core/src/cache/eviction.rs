@@ -102,7 +102,7 @@ impl Ledger {
         self.reserved = self.reserved.saturating_sub(reserved);
     }
 
-    /// Reserves `more` bytes. Answers who has to go for it and what they took.
+    /// Reserves `more` bytes. Returns the blobs that have to go for it and their bytes.
     pub(super) fn reserve(
         &mut self,
         more: u64,
@@ -175,7 +175,7 @@ impl Ledger {
         Some(kept.size)
     }
 
-    /// Takes a blob out of the books. Answers what it took.
+    /// Takes a blob out of the books. Returns its bytes.
     pub(super) fn remove(&mut self, digest: &Digest) -> Option<u64> {
         let kept = self.blobs.remove(digest)?;
         self.ranks.remove(&kept.rank);

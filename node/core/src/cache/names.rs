@@ -1,6 +1,6 @@
 //! The names by which blobs came, for a short time.
 //!
-//! A name is nothing but what a peer said. It is believed for [`TIME`], so that
+//! A name is nothing but a peer's word. It is believed for [`TIME`], so that
 //! many who ask for the same name at once are served, and a new content of the
 //! name is found soon.
 //!

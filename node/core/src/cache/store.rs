@@ -47,7 +47,7 @@ pub(super) struct Store {
 }
 
 impl Store {
-    /// Takes up what an earlier run left.
+    /// Takes up the files of an earlier run.
     pub(super) fn load(&self) {
         let Some(directory) = &self.directory else {
             return;
@@ -108,7 +108,7 @@ impl Store {
         }
     }
 
-    /// Removes a blob that is not what its name says. Blocks.
+    /// Removes a blob that does not match its name. Blocks.
     pub(super) fn drop_blob(&self, digest: &Digest, error: &io::Error) {
         let _hand = lock(&self.hand);
         if self.forget(digest) {

@@ -67,7 +67,7 @@ pub enum End {
     Partial,
 }
 
-/// Passes on what is wanted of an answer.
+/// Passes on the wanted part of an answer.
 struct Bounded<'a> {
     push: &'a mut dyn FnMut(Hit) -> Flow,
     pushed: usize,

@@ -2,7 +2,9 @@
 //!
 //! # Invariants
 //! - Files whose names fit come first, and a file comes once.
-//! - A text that means nothing to the handler of contents finds names alone.
+//! - A pattern that fits a name finds names alone.
+//! - A text that means nothing to the handler of contents finds names alone. The owner is
+//!   told what is wrong with it if there are none.
 
 use std::{collections::HashSet, sync::Arc, time::Instant};
 
@@ -14,6 +16,8 @@ pub(super) struct Both {
     pub(super) contents: Arc<dyn Handler>,
     /// The text as the handler of contents takes it.
     pub(super) words: String,
+    /// True if the text is a pattern for names, and words only if no name fits.
+    pub(super) is_pattern: bool,
 }
 
 impl Handler for Both {
@@ -46,19 +50,21 @@ impl Handler for Both {
             names,
             is_over,
         } = named;
-        if is_over || sink.flow() == Flow::Stop {
+        let is_named = !names.is_empty();
+        if is_over || (is_named && self.is_pattern) || sink.flow() == Flow::Stop {
             return Ok(());
         }
+        let is_told = !is_named && !sink.is_of_stranger();
         let mut others = Others { sink, names };
         match self.contents.answer(&self.words, files, &mut others) {
-            Err(HandlerError::BadQuery { .. }) => Ok(()),
+            Err(HandlerError::BadQuery { .. }) if !is_told => Ok(()),
             answered => answered,
         }
     }
 }
 
-/// Returns what a name must have to be found, where contents may be found as well:
-/// nobody is passed over for names alone, and who seems to have one is asked first.
+/// Returns the keys of names, where contents may be found as well:
+/// no peer is passed over for names alone, and one that seems to have it is asked first.
 pub(super) fn keys(names: SummaryKeys) -> SummaryKeys {
     SummaryKeys {
         texts: Vec::new(),
@@ -98,6 +104,10 @@ impl Sink for Named<'_> {
         self.sink.deadline()
     }
 
+    fn is_of_stranger(&self) -> bool {
+        self.sink.is_of_stranger()
+    }
+
     fn context_lines(&self) -> usize {
         self.sink.context_lines()
     }
@@ -131,6 +141,10 @@ impl Sink for Others<'_> {
 
     fn deadline(&self) -> Option<Instant> {
         self.sink.deadline()
+    }
+
+    fn is_of_stranger(&self) -> bool {
+        self.sink.is_of_stranger()
     }
 
     fn context_lines(&self) -> usize {

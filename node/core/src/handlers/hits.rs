@@ -1,4 +1,4 @@
-//! Hits as they travel: what `GET /search` answers.
+//! Hits as they travel: the answer of `GET /search`.
 
 use node_wire::Digest;
 use plugin_api::{Excerpt, FileInfo};
@@ -52,7 +52,7 @@ pub struct SearchExcerpt {
     /// Number of the line, from 1, if `text` is one line.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub line: Option<u64>,
-    /// The begin of the first mark in the line, in bytes, from 1.
+    /// The start of the first mark in the line, in bytes, from 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub column: Option<u64>,
     /// Lines before it, if the query wants `context:`.

@@ -1,7 +1,7 @@
-//! The handlers of the owner's directories: what [`PluginDirectory`] brings.
+//! The handlers of the owner's directories, from [`PluginDirectory`].
 //!
 //! # Invariants
-//! - A prefix belongs to one handler: what is built in goes before the first
+//! - A prefix belongs to one handler: the built-in ones go before the first
 //!   directory, and each directory before the next one.
 
 use std::sync::Arc;
@@ -10,12 +10,12 @@ use plugin_api::{Handler, PluginDirectory, PluginFile};
 
 /// The owner's directories.
 pub struct Plugins {
-    /// Prefixes of what is built in.
+    /// Prefixes of the built-in handlers.
     reserved: Vec<String>,
     directories: Vec<Arc<dyn PluginDirectory>>,
 }
 
-/// Lines for the owner: a file, and what happened to it.
+/// Lines for the owner: a file, and its outcome.
 pub(super) type Lines = Vec<(String, String)>;
 
 impl Plugins {
@@ -60,7 +60,7 @@ impl Plugins {
         refreshed.refresh(&taken)
     }
 
-    /// Ends what runs for the handlers. Blocks.
+    /// Ends the tasks of the handlers. Blocks.
     pub(super) fn stop(&self) {
         for directory in &self.directories {
             directory.stop();

@@ -8,7 +8,8 @@
 //! ```
 //!
 //! A prefix of letters, digits, `-` and `_` at the beginning chooses the handler; without
-//! one it is [`DEFAULT_HANDLER`], and `text:` beside it unless the text is a pattern. Words `ext:`, `size:`, `after:`, `before:`, `kind:` and
+//! one it is [`DEFAULT_HANDLER`], and `text:` beside it unless the text is a pattern that
+//! cannot be words; `pre*` may be both. Words `ext:`, `size:`, `after:`, `before:`, `kind:` and
 //! `context:`, in any case, are filters, wherever they stand; a minus before `ext:` and
 //! `kind:` leaves files out. Filters alone list all files that pass them. Another word
 //! with a colon in the text for `name:` and `text:` is refused, unless it is quoted. What begins with `"` goes to
@@ -16,7 +17,7 @@
 //! the text, as it is: a colon, a backslash or a quote inside a word has no meaning.
 //!
 //! # Invariants
-//! - One parser: what `ctl`, pages, scripts and peers send is read here.
+//! - One parser: queries of `ctl`, pages, scripts and peers are read here.
 //! - An error says at which character.
 //! - No I/O and no clock; the time is a parameter.
 
@@ -98,7 +99,7 @@ struct Part {
 
 /// A word or a quoted part as it stands in the query.
 struct Token<'a> {
-    /// Its begin, in bytes.
+    /// Its start, in bytes.
     start: usize,
     gap: &'a str,
     body: &'a str,
@@ -176,16 +177,24 @@ impl Query {
         NameText::of(&self.text(Quotes::Remove), is_quoted)
     }
 
-    /// Returns true if the contents of files are asked as well: there is no prefix, and the text may
-    /// be words.
+    /// Returns true if what is in files is asked as well: there is no prefix, and the text
+    /// may be words or beginnings of words.
     #[must_use]
     pub fn asks_contents(&self) -> bool {
-        let may_be_words = |part: &Part| part.quoted || !is_pattern(&part.text);
+        let may_be_words =
+            |part: &Part| part.quoted || !is_pattern(&part.text) || is_begin(&part.text);
         let is_path = |part: &Part| !part.quoted && part.text.contains('/');
         !self.has_prefix
             && !self.parts.is_empty()
             && self.parts.iter().all(may_be_words)
             && !self.parts.iter().any(is_path)
+    }
+
+    /// Returns true if the text is a pattern for names too: it is words if no name fits.
+    #[must_use]
+    pub fn is_pattern(&self) -> bool {
+        let mut parts = self.parts.iter();
+        parts.any(|part| !part.quoted && is_pattern(&part.text))
     }
 
     /// Returns true if the text looks like the name of a file, by an extension at its end: then
@@ -230,6 +239,12 @@ impl Query {
     }
 }
 
+/// Returns true if a text is the beginning of a word with a `*` behind it.
+fn is_begin(text: &str) -> bool {
+    let begin = text.strip_suffix('*');
+    begin.is_some_and(|begin| !is_pattern(begin) && begin.ends_with(char::is_alphanumeric))
+}
+
 /// Returns the name of the handler that `query` asks.
 #[must_use]
 pub fn handler_of(query: &str) -> &str {
@@ -247,7 +262,7 @@ pub fn of_names(query: &str) -> String {
     }
 }
 
-/// Returns whether `query` asks what is in files although it names no handler.
+/// Returns whether `query` asks about contents although it names no handler.
 #[must_use]
 pub fn asks_contents(query: &str) -> bool {
     Query::parse(query, SystemTime::UNIX_EPOCH).is_ok_and(|query| query.asks_contents())

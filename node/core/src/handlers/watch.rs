@@ -19,7 +19,7 @@ use crate::{
 /// Pause between two looks.
 const PAUSE: Duration = Duration::from_millis(400);
 
-/// Loads `plugins` and what changes of them, until `cancel`.
+/// Loads `plugins` and their changes, until `cancel`.
 pub async fn watch_plugins(
     plugins: Arc<Plugins>,
     events: Arc<EventLog>,
@@ -46,7 +46,7 @@ async fn watch(
     }
 }
 
-/// Looks once. Says what is wrong with the directory, once for each trouble.
+/// Looks once. Reports trouble with the directory, once each.
 async fn look(
     threads: &Threads,
     plugins: &Arc<Plugins>,

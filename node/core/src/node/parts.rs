@@ -38,7 +38,7 @@ impl Node {
         )
     }
 
-    /// Returns what a text means that was typed where the name of a file is wanted.
+    /// Returns the meaning of a text that was typed where the name of a file is wanted.
     ///
     /// # Errors
     /// [`NamedError`] if it is neither a name nor a query.
@@ -66,7 +66,7 @@ impl Node {
         }
     }
 
-    /// Returns what the owner's policy says that hits are worth, and `None` if they stay as they are.
+    /// Returns the worth of hits by the owner's policy, and `None` if they stay as they are.
     pub async fn rank(&self, hits: impl Iterator<Item = RankAsked>) -> Option<Vec<Option<f64>>> {
         let policy = &self.context.policy;
         if !policy.ranks() {
@@ -87,7 +87,7 @@ impl Node {
         peer_files(self.context.overlay.client(), peer, limit).await
     }
 
-    /// Removes a peer, and what it said that names are. Returns whether it was there.
+    /// Removes a peer, and the names that it gave. Returns whether it was there.
     #[must_use]
     pub fn remove_peer(&self, peer: &PeerUrl) -> bool {
         let is_removed = self.context.overlay.remove(peer);
@@ -134,7 +134,7 @@ impl Node {
         self.context.keeper.status().unwatched
     }
 
-    /// Returns what the owner's own call of `query` for a file has to show, if this node is of a private network.
+    /// Returns the tag for the owner's own call of `query` for a file, if this node is of a private network.
     #[must_use]
     pub fn tag_of_own_query(&self, name: &ShareName) -> Option<Tag> {
         self.context.tag_of_own_query(name)
@@ -169,19 +169,19 @@ impl Node {
         &self.context.share
     }
 
-    /// Returns the list of what is shared.
+    /// Returns the list of shared files.
     #[must_use]
     pub fn catalogue(&self) -> &Arc<Catalogue> {
         &self.context.catalogue
     }
 
-    /// Returns what keeps that list right.
+    /// Returns the keeper of that list.
     #[must_use]
     pub fn keeper(&self) -> &Arc<Keeper> {
         &self.context.keeper
     }
 
-    /// Returns the digests of what is shared.
+    /// Returns the digests of shared files.
     #[must_use]
     pub fn digests(&self) -> &Arc<Digests> {
         &self.context.digests
@@ -217,7 +217,7 @@ impl Node {
         &self.context.transfers
     }
 
-    /// Returns what is counted.
+    /// Returns the counters.
     #[must_use]
     pub fn counters(&self) -> &Arc<Counters> {
         &self.context.counters

@@ -46,7 +46,7 @@ pub enum Named {
 /// The error of a typed text without a meaning.
 #[derive(Debug, thiserror::Error)]
 pub enum NamedError {
-    /// It can be no name, and it is no pattern and no query.
+    /// It cannot be a name, and it is neither a pattern nor a query.
     #[error(transparent)]
     Name(#[from] NameError),
     /// It is a query with a mistake.
@@ -65,7 +65,7 @@ pub struct Searched<'a> {
     pub files: &'a Arc<dyn Files>,
 }
 
-/// Returns what `typed` means.
+/// Returns the meaning of `typed`.
 ///
 /// # Errors
 /// [`NamedError`] when it is neither a name nor a query.

@@ -20,21 +20,21 @@ use http::{HeaderMap, HeaderName, header};
 pub(super) struct Validators<'a> {
     /// The strong entity tag, in its quotes, if it is known.
     pub(super) tag: Option<&'a str>,
-    /// When the content last changed, if it is known.
+    /// The time of the content's last change, if it is known.
     pub(super) modified: Option<SystemTime>,
 }
 
-/// What a request with conditions gets.
+/// The answer to a request with conditions.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Verdict {
     /// The content; its range counts if `range` says so.
     Send {
-        /// Whether the header `Range` counts.
+        /// True if the header `Range` counts.
         range: bool,
     },
     /// Status 304: the asker has it already.
     NotModified,
-    /// Status 412: it is not what the asker wants.
+    /// Status 412: the content is not the one that the asker wants.
     PreconditionFailed,
 }
 
@@ -51,7 +51,7 @@ pub(super) fn judge(headers: &HeaderMap, state: Validators<'_>) -> Verdict {
     }
 }
 
-/// `If-Match`, or without it `If-Unmodified-Since`.
+/// Checks `If-Match`, or without it `If-Unmodified-Since`.
 fn has_wanted_state(headers: &HeaderMap, state: Validators<'_>) -> bool {
     if headers.contains_key(header::IF_MATCH) {
         return any_tag(headers, header::IF_MATCH, |tag| {
@@ -66,7 +66,7 @@ fn has_wanted_state(headers: &HeaderMap, state: Validators<'_>) -> bool {
     }
 }
 
-/// `If-None-Match`, or without it `If-Modified-Since`.
+/// Checks `If-None-Match`, or without it `If-Modified-Since`.
 fn has_known_state(headers: &HeaderMap, state: Validators<'_>) -> bool {
     if headers.contains_key(header::IF_NONE_MATCH) {
         return any_tag(headers, header::IF_NONE_MATCH, |tag| {
@@ -79,7 +79,7 @@ fn has_known_state(headers: &HeaderMap, state: Validators<'_>) -> bool {
     }
 }
 
-/// `If-Range`: a tag or a date, of which each has to be exactly that of the content.
+/// Checks `If-Range`: a tag or a date, of which each has to be exactly that of the content.
 fn range_counts(headers: &HeaderMap, state: Validators<'_>) -> bool {
     let mut conditions = headers.get_all(header::IF_RANGE).iter();
     let Some(condition) = conditions.next() else {
@@ -103,14 +103,14 @@ fn range_counts(headers: &HeaderMap, state: Validators<'_>) -> bool {
     }
 }
 
-/// Whether one of the tags in all headers of this name passes.
+/// Returns true if one of the tags in all headers of this name passes.
 fn any_tag(headers: &HeaderMap, name: HeaderName, passes: impl Fn(&str) -> bool) -> bool {
     let lists = headers.get_all(name);
     let lists = lists.iter().filter_map(|value| value.to_str().ok());
     lists.flat_map(tags).any(passes)
 }
 
-/// The tags of a list. A comma inside of quotes is part of a tag.
+/// Returns the tags of a list. A comma inside of quotes is part of a tag.
 fn tags(list: &str) -> impl Iterator<Item = &str> {
     let mut quoted = false;
     list.split(move |c| {
@@ -121,7 +121,7 @@ fn tags(list: &str) -> impl Iterator<Item = &str> {
     .filter(|tag| !tag.is_empty())
 }
 
-/// The date of a header that is there exactly once and is one.
+/// Returns the date of a header that is there exactly once and is one.
 fn date(headers: &HeaderMap, name: HeaderName) -> Option<SystemTime> {
     let mut values = headers.get_all(name).iter();
     let (Some(value), None) = (values.next(), values.next()) else {
@@ -152,7 +152,7 @@ mod tests {
     const SEND: Verdict = Verdict::Send { range: true };
     use Verdict::{NotModified, PreconditionFailed};
 
-    /// Content that changed in the middle of the second [`THEN`].
+    /// Returns the state of content that changed in the middle of the second [`THEN`].
     fn state() -> Validators<'static> {
         let modified = httpdate::parse_http_date(THEN).unwrap() + Duration::from_millis(500);
         Validators {
@@ -294,7 +294,7 @@ mod tests {
         ) {
             let headers = headers(&[(name, &value)]);
             let _ = judge(&headers, state());
-            // Without conditions that hold, nobody is told that it has what it has not.
+            // Without conditions that hold, no client hears that it has what it has not.
             if !value.contains('*') {
                 let verdict = judge(&headers, UNKNOWN);
                 prop_assert_ne!(verdict, NotModified);

@@ -1,4 +1,4 @@
-//! For whom a request is: under which names this node answers.
+//! The names under which this node answers.
 //!
 //! A web page can have its own name point at this machine and then speak to the node
 //! as if the node were its own server. So a node answers only under names that nobody
@@ -38,7 +38,7 @@ const SEC_FETCH_SITE: &str = "sec-fetch-site";
 #[derive(Clone, Debug, Default)]
 pub struct OwnNames(HashSet<String>);
 
-/// Why a request is refused.
+/// The reason why a request is refused.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Refused {
     Host,
@@ -46,14 +46,14 @@ enum Refused {
 }
 
 impl OwnNames {
-    /// The host of `url` and the names that the owner allows.
+    /// Returns the host of `url` and the names that the owner allows.
     #[must_use]
     pub fn of(url: &PeerUrl, allowed: &[String]) -> OwnNames {
         let allowed = allowed.iter().map(String::as_str);
         OwnNames(allowed.chain([url.host()]).map(normal).collect())
     }
 
-    /// Whether this `HOST` or `HOST:PORT` is for this node.
+    /// Returns true if this `HOST` or `HOST:PORT` is for this node.
     fn has(&self, authority: &str) -> bool {
         let Some(host) = host_of(authority) else {
             return false;
@@ -110,7 +110,7 @@ pub(super) async fn guard(
     }
 }
 
-/// The host of `HOST`, `HOST:PORT`, `[ADDRESS]` or `[ADDRESS]:PORT`.
+/// Returns the host of `HOST`, `HOST:PORT`, `[ADDRESS]` or `[ADDRESS]:PORT`.
 fn host_of(authority: &str) -> Option<&str> {
     let is_port = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
     let (host, port) = match authority.rsplit_once(':') {
@@ -133,7 +133,7 @@ fn is_address(host: &str) -> bool {
     }
 }
 
-/// Whether nobody but the people of this machine and its network give this name.
+/// Returns true if only the people of this machine and its network give this name.
 fn is_local(name: &str) -> bool {
     let is_word = |name: &str| {
         let is_right = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);

@@ -1,6 +1,6 @@
-//! What is known of long content: whether it is text, and how long it becomes as the answer to `query`.
+//! The kinds of long content: text or not, and the length that it has as the answer to `query`.
 //!
-//! Content is read through once to know that. Who asks meanwhile waits for the same reading; when the asker whose
+//! Content is read through once to learn that. A second asker waits for the same reading; when the asker whose
 //! request reads goes away, the next one goes on in its place.
 //!
 //! # Invariants
@@ -29,7 +29,7 @@ pub(super) enum Key {
     Blob(Digest),
 }
 
-/// What is known of one content, once it was read.
+/// The kind of one content, once it was read.
 pub(super) type Kind = Arc<OnceCell<Scanned>>;
 
 /// The kinds of long content.
@@ -43,7 +43,7 @@ struct Table {
 }
 
 impl Kinds {
-    /// Returns what is known of content, or will be.
+    /// Returns the kind of content, known or to be known.
     pub(super) fn of(&self, key: Key) -> Kind {
         lock(&self.0).of(key)
     }

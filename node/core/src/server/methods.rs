@@ -28,7 +28,7 @@ pub(super) async fn call(context: &Arc<Context>, caller: &Caller, call: &MethodC
     single(context, caller, call).await
 }
 
-/// Makes a call that is no multicall.
+/// Makes a single call.
 async fn single(context: &Arc<Context>, caller: &Caller, call: &MethodCall) -> Answered {
     context.counters.rpc_received.one();
     if names::find(&call.method).is_some() && !may_call(caller, &call.method) {
@@ -60,7 +60,7 @@ fn may_call(caller: &Caller, method: &str) -> bool {
     caller.is_member || network::is_open(method)
 }
 
-/// Takes what something costs from who calls.
+/// Takes the cost of a call from its caller.
 fn afford(context: &Context, caller: &Caller, cost: Cost) -> Result<(), Fault> {
     context.quotas.take(caller.cause, cost).map_err(|_| {
         context.counters.requests_over_quota.one();

@@ -1,11 +1,11 @@
-//! What the owner's policy says to those who ask at the peer port.
+//! The owner's policy towards callers of the peer port.
 //!
 //! # Participants
 //! [`PolicyGate`] asks the policy, if there is one. A route that is about to
 //! answer a query needs a [`QueryPermit`], one that is about to give content a
 //! [`FetchPermit`]; nobody but the gate makes them. Hits of a query pass
-//! [`PolicyGate::hits`]: who may not have a file does not hear of it either.
-//! [`PolicyGate::is_public`] says what all the world may hear of.
+//! [`PolicyGate::hits`]: a caller that may not have a file does not hear of it either.
+//! [`PolicyGate::is_public`] decides about content that all the world may hear of.
 //! [`watch_policy`] follows the file.
 //!
 //! # Invariants
@@ -92,13 +92,13 @@ impl PolicyGate {
         self.source.as_ref()
     }
 
-    /// How it stands with the policy, if there is one.
+    /// Returns the state of the policy, if there is one.
     #[must_use]
     pub fn state(&self) -> Option<PolicyState> {
         self.source.as_ref()?.state()
     }
 
-    /// Whether a query may be answered.
+    /// Decides whether a query may be answered.
     pub(super) async fn query(
         &self,
         asker: &Asker,
@@ -122,8 +122,8 @@ impl PolicyGate {
         is_allowed.then_some(QueryPermit(()))
     }
 
-    /// Whether content may be given that has one of these names, of which the
-    /// first [`NAMES_MAX`] count. `digest` is what it was asked for by, if it was.
+    /// Decides whether content may be given that has one of these names, of which the
+    /// first [`NAMES_MAX`] count. `digest` is that of the request, if it had one.
     pub(super) async fn fetch(
         &self,
         asker: &Asker,
@@ -144,17 +144,17 @@ impl PolicyGate {
         is_allowed.then_some(FetchPermit(()))
     }
 
-    /// Whether content and hits are asked about at all.
+    /// Returns true if the policy is asked about content and hits at all.
     pub(super) fn guards_fetch(&self) -> bool {
         !matches!(self.guard(Rule::AllowFetch), Guard::Open)
     }
 
-    /// Whether queries are asked about at all.
+    /// Returns true if the policy is asked about queries at all.
     pub(super) fn guards_query(&self) -> bool {
         !matches!(self.guard(Rule::AllowQuery), Guard::Open)
     }
 
-    /// Whether any stranger may ask for this content, hear that it is here, and have it by
+    /// Returns true if any stranger may ask for this content, hear that it is here, and have it by
     /// one of its names. Nobody is refused for it; that there is no decision is noted.
     pub(super) async fn is_public(&self, digest: &Digest, names: Vec<FileAsked>) -> bool {
         let policy = match self.source.as_ref().map(|source| source.rules()) {
@@ -176,7 +176,7 @@ impl PolicyGate {
         }
     }
 
-    /// Of some files those whose names an asker may have and may ask for. Nothing if
+    /// Returns those of the files whose names an asker may have and may ask for. Nothing if
     /// that cannot be decided for all of them.
     pub(super) async fn to_tell(
         &self,
@@ -199,7 +199,7 @@ impl PolicyGate {
         )
     }
 
-    /// Which of these queries, each a handler and a text, would be answered. Nobody
+    /// Returns for each query, a handler and a text, whether it would be answered. Nobody
     /// was refused for it, so nothing is noted.
     pub(super) async fn would_answer(
         &self,
@@ -227,7 +227,7 @@ impl PolicyGate {
         decided.await.unwrap_or_else(|| vec![false; count])
     }
 
-    /// The hits that the asker may hear of, and not many more than `most`.
+    /// Returns the hits that the asker may hear of, and not many more than `most`.
     pub(super) async fn hits<T: Send + 'static>(
         &self,
         asker: &Asker,
@@ -271,13 +271,13 @@ impl PolicyGate {
         permitted
     }
 
-    /// Whether the hits of searches of the owner are ranked at all.
+    /// Returns true if the hits of searches of the owner are ranked at all.
     #[must_use]
     pub fn ranks(&self) -> bool {
         matches!(self.guard(Rule::Rank), Guard::Ask(_))
     }
 
-    /// What the hits of a search of the owner are worth; those that are worth
+    /// Returns the worth of the hits of a search of the owner; those that are worth
     /// nothing are not wanted. Nothing if they stay as they are.
     pub async fn rank(&self, hits: Vec<RankAsked>) -> Option<Vec<Option<f64>>> {
         let Guard::Ask(policy) = self.guard(Rule::Rank) else {
@@ -316,7 +316,7 @@ impl PolicyGate {
         false
     }
 
-    /// Whether the decision is yes.
+    /// Notes a decision. Returns true if it is yes.
     fn verdict(&self, decided: Option<Result<bool, PolicyError>>) -> bool {
         let is_allowed = match decided {
             Some(Ok(is_allowed)) => is_allowed,
@@ -359,7 +359,7 @@ impl PolicyGate {
     }
 }
 
-/// What stands before something that is guarded.
+/// The state of the policy for one rule.
 enum Guard {
     Open,
     Closed,

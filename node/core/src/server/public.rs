@@ -1,12 +1,12 @@
-//! What may be said of this node's files to the world.
+//! The public files of this node: those that may be announced to the world.
 //!
-//! Whoever reads that this node has some content may come and ask for it, and whoever
+//! A reader of an announcement may come and ask for the content, and one that
 //! does not get it has still learned that it is here. So only content that any
-//! stranger would get is public, and it is decided anew each time before it is said.
+//! stranger would get is public, and that is decided again before each announcement.
 //!
 //! # Invariants
 //! - It fails closed, as the policy does. In a private network nothing is public.
-//! - Content is public by the names that its files have now: what is gone, or ignored
+//! - Content is public by the names that its files have now: a file that is gone, or ignored
 //!   by now, is not.
 
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use node_wire::Digest;
 use super::{Context, blobs::shared_names};
 
 impl Context {
-    /// Whether any stranger may have the content of this digest from the share.
+    /// Returns true if any stranger may have the content of this digest from the share.
     pub(crate) async fn is_public(self: &Arc<Self>, digest: Digest) -> bool {
         if self.network.is_some() {
             return false;

@@ -1,4 +1,4 @@
-//! The budget of a query that came by, and what is given back of it.
+//! The budget of a query that came by, and the part that is given back.
 
 use std::sync::{
     Arc,
@@ -8,7 +8,7 @@ use std::sync::{
 use axum::http::{HeaderMap, HeaderValue};
 use node_wire::budget::{Budget, LEFT_HEADER};
 
-/// What a query was given, and what it did not need.
+/// The budget of a query, and the part of it that was not needed.
 #[derive(Clone, Debug)]
 pub(super) struct QueryBudget {
     said: Option<Budget>,
@@ -18,7 +18,7 @@ pub(super) struct QueryBudget {
 }
 
 impl QueryBudget {
-    /// That of a request with this header, of somebody who may have `most`.
+    /// Creates the budget of a request with this header, of a caller that may have `most`.
     pub(super) fn new(header: Option<&str>, most: Budget) -> QueryBudget {
         let said = header.and_then(Budget::from_header);
         QueryBudget {
@@ -28,19 +28,19 @@ impl QueryBudget {
         }
     }
 
-    /// The calls that it may cause.
+    /// Returns the calls that it may cause.
     pub(super) fn given(&self) -> Budget {
         self.said.unwrap_or(Budget::UNSAID).min(self.most)
     }
 
-    /// So many calls of those given were not needed.
+    /// Notes that so many calls of those given were not needed.
     pub(super) fn leave(&self, left: Budget) {
         let said = self.said.unwrap_or(Budget::NONE).calls();
         let unused = said.saturating_sub(self.given().calls());
         self.left.store(unused + left.calls(), Ordering::Relaxed);
     }
 
-    /// Says in an answer what was not needed, to whoever said what it may be.
+    /// Adds the unused budget to an answer, if the request gave a budget.
     pub(super) fn tell(&self, headers: &mut HeaderMap) {
         if self.said.is_some() {
             let left = Budget::of(self.left.load(Ordering::Relaxed));
@@ -62,7 +62,7 @@ mod tests {
     }
 
     #[test]
-    fn who_gave_a_budget_hears_what_was_not_needed_all_of_it_if_nobody_was_asked() {
+    fn an_answer_reports_the_unused_budget() {
         let budget = QueryBudget::new(Some("7"), Budget::WHOLE);
         assert_eq!(budget.given().calls(), 7);
         assert_eq!(told(&budget).as_deref(), Some("7"));

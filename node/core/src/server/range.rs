@@ -1,6 +1,6 @@
 //! The part of a file that a request asks for (RFC 9110, 14).
 
-/// What a `Range` header asks for.
+/// The range that a `Range` header asks for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum RangeWanted {
     /// The whole file: no range, or one that is to be ignored.

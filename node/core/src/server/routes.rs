@@ -1,4 +1,4 @@
-//! Which request goes where.
+//! The routes of the peer port.
 
 use std::sync::Arc;
 
@@ -22,7 +22,7 @@ const HEADERS: [(HeaderName, HeaderValue); 2] = [
     ),
 ];
 
-/// The routes of the peer port.
+/// Returns the routes of the peer port.
 pub(super) fn router(context: Arc<Context>) -> Router {
     Router::new()
         .route("/", get(page::page).post(rpc::rpc))
@@ -44,7 +44,7 @@ pub(super) fn router(context: Arc<Context>) -> Router {
         .with_state(context)
 }
 
-/// XML-RPC is answered on any path.
+/// Answers XML-RPC on any path.
 async fn other(state: State<Arc<Context>>, request: Request) -> Response {
     if request.method() == Method::POST {
         rpc::rpc(state, request).await

@@ -3,9 +3,9 @@
 //! # Invariants
 //! - At most [`OPEN_MAX`] are open, asked about or not. A new one takes the
 //!   place of the one that nobody has asked about for the longest time, of those of
-//!   the address that has the most: who opens many takes places from itself.
+//!   the address that has the most: a caller that opens many takes places from itself.
 //! - One that nobody asks about for [`IDLE_MAX`] is forgotten.
-//! - A cursor is 128 random bits, for one call; whoever does not have it cannot
+//! - A cursor is 128 random bits, for one call; nobody without it can
 //!   take hits from somebody else.
 
 use std::{
@@ -27,7 +27,7 @@ use crate::{
 /// Most searches of others at a time; each has a thread.
 const OPEN_MAX: usize = 32;
 
-/// How long a search waits to be asked about.
+/// The time that a search waits to be asked about.
 const IDLE_MAX: Duration = Duration::from_secs(15);
 
 /// Bytes of a cursor.
@@ -44,7 +44,7 @@ pub struct Searches {
 #[derive(Debug)]
 struct Waiting {
     open: LiveAnswer,
-    /// Who began it.
+    /// The address that began it.
     from: IpAddr,
     since: Instant,
 }
@@ -59,7 +59,7 @@ impl Default for Searches {
 }
 
 impl Searches {
-    /// A place for a new search; `None` if there is none in time.
+    /// Returns a place for a new search; `None` if there is none in time.
     pub(super) async fn place(&self, until: Instant) -> Option<Place> {
         self.forget_idle(now());
         if let Some(place) = self.threads.try_place() {
@@ -84,7 +84,7 @@ impl Searches {
         Some(cursor)
     }
 
-    /// The search with this cursor.
+    /// Returns the search with this cursor.
     pub(super) fn take(&self, cursor: &str) -> Option<LiveAnswer> {
         self.forget_idle(now());
         lock(&self.waiting)

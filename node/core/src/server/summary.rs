@@ -1,17 +1,17 @@
-//! What this node tells of its own files, in few bytes.
+//! The summary of this node's own files, in few bytes.
 //!
 //! # Participants
-//! [`OwnSummary`] keeps the filters and makes them anew after each change of the
-//! share; `sixhop.summary` (`methods/summary.rs`) tells them, to each asker what the
+//! [`OwnSummary`] keeps the filters and rebuilds them after each change of the
+//! share; `sixhop.summary` (`methods/summary.rs`) gives them, to each asker those that the
 //! owner's policy lets it have.
 //!
-//! # What it has and what not
+//! # Its content
 //! All names of the share, once it was looked at, and all digests that are known. Not
-//! what is cached for others: that is found by who asks to be sure. A share with more
+//! content that is cached for others: a sure search finds that. A share with more
 //! keys than a filter takes has no filter, so that nobody is kept from asking it.
 //!
 //! # Invariants
-//! - The last [`KEPT`] versions are kept, to tell what changed.
+//! - The last [`KEPT`] versions are kept, for the changes since.
 //! - The share is looked at again [`CALM`] after a change at the earliest, and no more
 //!   often than takes a fifth of the time.
 
@@ -44,7 +44,7 @@ const KEPT: usize = 8;
 /// Most callers that wait for another version; to others the answer comes at once.
 const WAITING_MAX: usize = 256;
 
-/// How long changes are gathered.
+/// The time that changes are gathered.
 const CALM: Duration = Duration::from_millis(100);
 
 /// The same for a share that has too many files for a filter.
@@ -53,7 +53,7 @@ const CALM_OF_MANY: Duration = Duration::from_secs(10);
 /// Longer than a node runs.
 const FOREVER: Duration = Duration::from_secs(60 * 60 * 24 * 365);
 
-/// How often a share is looked at again of which not all digests are known.
+/// The interval at which a share is looked at again of which not all digests are known.
 const DIGESTS_AGAIN: Duration = Duration::from_secs(2);
 
 /// The filters of a share at one moment.
@@ -61,7 +61,7 @@ const DIGESTS_AGAIN: Duration = Duration::from_secs(2);
 pub(super) struct Filters {
     pub(super) files: Option<Filter>,
     pub(super) grams: Option<Filter>,
-    /// Whether the digests of all files are in it.
+    /// True if the digests of all files are in it.
     pub(super) has_digests: bool,
 }
 
@@ -149,7 +149,7 @@ impl OwnSummary {
         }
     }
 
-    /// The number of the filters of now, and the filters.
+    /// Returns the number of the current filters, and the filters.
     pub(super) fn now(&self) -> (u64, Arc<Filters>) {
         let versions = lock(&self.versions);
         let last = versions
@@ -158,19 +158,19 @@ impl OwnSummary {
         last.unwrap_or_default()
     }
 
-    /// The filters of an earlier number, if they are kept.
+    /// Returns the filters of an earlier number, if they are kept.
     pub(super) fn before(&self, number: u64) -> Option<Arc<Filters>> {
         let versions = lock(&self.versions);
         let found = versions.iter().find(|(other, _)| *other == number)?;
         Some(Arc::clone(&found.1))
     }
 
-    /// A place among those that wait; none if too many do, or the node stops.
+    /// Returns a place to wait; none if too many wait, or the node stops.
     pub(super) fn place_to_wait(&self) -> Option<SemaphorePermit<'_>> {
         self.places.try_acquire().ok()
     }
 
-    /// Whether the node stops: nobody waits any more.
+    /// Returns true if the node stops: nobody waits any more.
     pub(super) fn is_closed(&self) -> bool {
         self.closed.is_cancelled()
     }
@@ -218,7 +218,7 @@ impl Gathered {
         }
     }
 
-    /// The filters with all of them; none if there are too many keys.
+    /// Returns the filters with all of them; none if there are too many keys.
     pub(super) fn filters(self) -> Filters {
         Filters {
             files: Filter::of(self.files.into_iter()),

@@ -51,7 +51,7 @@ enum Part {
 }
 
 impl Tee {
-    /// Begins to keep what a peer sends for `name`, if the cache takes it.
+    /// Begins to keep the file that a peer sends for `name`, if the cache takes it.
     pub(super) fn begin(context: &Arc<Context>, name: &ShareName) -> Tee {
         let keeper = context.cache.begin(None).map(|filling| {
             let (parts, received) = mpsc::channel(AHEAD);
@@ -74,8 +74,8 @@ impl Tee {
         self.send(Part::Piece(piece)).await;
     }
 
-    /// The content is whole. Waits a little until it is kept, so that whoever
-    /// has it can count on it.
+    /// Ends the content, which is whole. Waits a little until it is kept, so that its
+    /// reader can count on it.
     pub(super) async fn finish(&mut self) {
         self.send(Part::End).await;
         if let Some(keeper) = self.keeper.take() {
@@ -98,7 +98,7 @@ impl Tee {
     }
 }
 
-/// Writes what comes until its end.
+/// Writes the bytes that come until their end.
 async fn keep(
     disk: Disk,
     filling: Filling,

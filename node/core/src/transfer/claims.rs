@@ -1,4 +1,4 @@
-//! Which content is being received, so that content with two names is received once.
+//! Claims on content that is being received, so that content with two names is received once.
 
 use std::{
     collections::HashMap,
@@ -19,7 +19,7 @@ pub(super) struct Claims(Arc<Mutex<HashMap<Digest, watch::Receiver<()>>>>);
 pub(super) struct Claim {
     claims: Claims,
     digest: Digest,
-    /// Closes the receivers of those who wait.
+    /// Closes the receivers of the waiters.
     _over: watch::Sender<()>,
 }
 

@@ -1,4 +1,4 @@
-//! What a fetch does next, after each round of searching and receiving.
+//! The course of a fetch: its next step after each round of searching and receiving.
 //!
 //! # How it decides
 //! - What is kept of content is worth waiting for: the fetch waits for its holders for as long as it is kept.
@@ -18,10 +18,10 @@ use std::time::{Duration, Instant};
 
 use super::{Goal, records::KEEP_FOR};
 
-/// How long holders that are away are waited for if nothing was received.
+/// The time that holders that are away are waited for if nothing was received.
 pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 
-/// How long the content that is kept may be gone before other content of the name is taken.
+/// The time that the kept content may be gone before other content of the name is taken.
 pub(super) const CHANGED_AFTER: Duration = Duration::from_secs(90);
 
 /// First pause before the holders are asked again.
@@ -30,7 +30,7 @@ const PAUSE_FIRST: Duration = Duration::from_secs(1);
 /// Longest pause.
 const PAUSE_MAX: Duration = Duration::from_secs(60);
 
-/// What is held of the file.
+/// The part of the file that is held.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Holding {
     /// Nothing.
@@ -50,29 +50,29 @@ pub(super) enum OtherContent {
     Changed,
 }
 
-/// What one round of searching and receiving brought.
+/// The result of one round of searching and receiving.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Round {
     pub(super) holding: Holding,
-    /// Whether pieces were received.
+    /// True if pieces were received.
     pub(super) progressed: bool,
-    /// Whether a holder was found that could not be reached or broke off.
+    /// True if a holder was found that could not be reached or broke off.
     pub(super) away: bool,
-    /// When a holder that is busy wants to be asked again.
+    /// The time after which a busy holder wants to be asked again.
     pub(super) busy: Option<Duration>,
     pub(super) other: OtherContent,
 }
 
-/// What to do next.
+/// The next step.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Next {
     /// Ask again after this pause, or sooner if a peer comes back.
     Wait(Duration),
-    /// Give up what is held and fetch the other content.
+    /// Give up the held content and fetch the other content.
     TakeOther,
     /// Give up.
     Fail,
-    /// Give up, and what is held too: it was kept for long enough.
+    /// Give up, and the held content too: it was kept for long enough.
     Expire,
 }
 
@@ -80,12 +80,12 @@ pub(super) enum Next {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Course {
     goal: Goal,
-    /// When the last piece came, or the fetch began.
+    /// The time when the last piece came, or the fetch began.
     since: Instant,
 }
 
 impl Course {
-    /// The course of a fetch that begins now.
+    /// Creates the course of a fetch that begins now.
     pub(super) fn new(goal: Goal, now: Instant) -> Course {
         Course { goal, since: now }
     }
@@ -95,7 +95,7 @@ impl Course {
         self.goal == Goal::Name && holding == Holding::Nothing
     }
 
-    /// Decides what comes after a round.
+    /// Decides about the step after a round.
     pub(super) fn next(&mut self, round: Round, now: Instant) -> Next {
         if round.progressed {
             self.since = now;

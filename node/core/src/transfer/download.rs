@@ -64,11 +64,11 @@ pub(super) struct Download<'a> {
     writes: TaskTracker,
 }
 
-/// How a download ended.
+/// The end of a download.
 pub(super) enum Outcome {
     /// All pieces are there.
     Whole,
-    /// Nobody is left who delivers now; what the last holder did wrong.
+    /// Nobody is left that delivers now; the failure of the last holder.
     Broken(Option<Failure>),
 }
 
@@ -78,7 +78,7 @@ struct Holder {
     source: Source,
 }
 
-/// Why a lane ended.
+/// The reason for the end of a lane.
 enum LaneEnd {
     /// There is nothing more to ask this holder for.
     Idle,
@@ -92,7 +92,7 @@ enum LaneEnd {
 type Writing = JoinHandle<Result<Result<bool, ShareError>, DiskError>>;
 
 impl<'a> Download<'a> {
-    /// A download of what is missing in `file`.
+    /// Creates a download of the missing pieces of `file`.
     pub(super) fn new(
         fetcher: &'a Fetcher,
         job: &'a Job,
@@ -122,7 +122,7 @@ impl<'a> Download<'a> {
         std::mem::take(&mut lock(&self.written))
     }
 
-    /// Receives what is missing, first from `first`, and from everybody whom `sources` finds.
+    /// Receives the missing pieces, first from `first`, and from all that `sources` finds.
     pub(super) async fn receive(
         &self,
         first: Option<Source>,
@@ -345,7 +345,7 @@ impl PieceReader {
         self.body.rate().is_some()
     }
 
-    /// The next `length` bytes.
+    /// Returns the next `length` bytes.
     pub(super) async fn next(&mut self, length: u64) -> Result<Vec<Bytes>, CallError> {
         let mut missing = usize::try_from(length).unwrap_or(usize::MAX);
         let mut chunks = Vec::new();

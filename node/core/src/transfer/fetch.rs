@@ -60,10 +60,10 @@ const COPY_PIECES: u64 = 16;
 /// Most former holders that are asked again.
 const FORMER_MAX: usize = 16;
 
-/// Why a file was not fetched.
+/// The error of a fetch.
 #[derive(Debug, thiserror::Error)]
 pub enum FetchError {
-    /// Nobody who was asked has it.
+    /// No peer that was asked has it.
     #[error("no peer has `{name}` (asked {asked}{}{})", lacking(*reason), away(*unreachable))]
     NotFound {
         /// The file.
@@ -72,20 +72,20 @@ pub enum FetchError {
         asked: usize,
         /// Nodes that may have it and cannot be reached from here.
         unreachable: usize,
-        /// Why more might be found than was.
+        /// The reason why more might be found.
         reason: MissReason,
     },
-    /// Somebody had it, but nobody delivered it.
+    /// A peer had it, but none delivered it.
     #[error("no peer delivered `{name}`: the last one, {peer}, broke off: {error}")]
     BrokeOff {
         /// The file.
         name: ShareName,
         /// The last peer that sent it.
         peer: String,
-        /// What happened there.
+        /// The error of the call.
         error: CallError,
     },
-    /// Somebody had it, but what came was not it.
+    /// A peer had it, but sent wrong bytes.
     #[error("`{name}` is not stored: {peer} sent bytes that are not what the digest says")]
     Corrupt {
         /// The file.
@@ -108,7 +108,7 @@ pub enum FetchError {
 }
 
 impl FetchError {
-    /// What the failure of the last holder means for the file.
+    /// Returns the error of a fetch after the failure of its last holder.
     fn of(name: &ShareName, failure: Failure) -> FetchError {
         let (name, peer) = (name.clone(), failure.peer);
         match failure.error {
@@ -118,38 +118,38 @@ impl FetchError {
     }
 }
 
-/// What a fetch begins with.
+/// The start of a fetch.
 #[derive(Debug)]
 pub(super) enum Begun {
     /// Nothing but the name or digest.
     New,
     /// A peer that has it.
     Found(Source),
-    /// What an earlier run of the node received.
+    /// The record that an earlier run of the node left.
     Before(Record),
     /// A peer that sent wrong bytes of it, and is not asked again.
     LiedTo(PeerUrl),
 }
 
-/// What all fetches work with.
+/// The parts that all fetches share.
 #[derive(Debug)]
 pub(super) struct Fetcher {
     pub(super) share: Arc<Share>,
     pub(super) digests: Arc<Digests>,
     pub(super) records: Arc<Records>,
-    /// Whether the node stops: fetches that are cancelled then go on in the next run.
+    /// True if the node stops: fetches that are cancelled then go on in the next run.
     pub(super) stopping: AtomicBool,
     pub(super) overlay: Arc<Overlay>,
     pub(super) counters: Arc<Counters>,
     pub(super) events: Arc<EventLog>,
     pub(super) turns: Turns,
     pub(super) claims: Claims,
-    /// What the disk does wrong.
+    /// The faults of the disk.
     #[cfg(test)]
     pub(super) faults: Arc<super::faults::Faults>,
 }
 
-/// What a fetch holds of its file between rounds.
+/// The state of a fetch's file between rounds.
 #[derive(Debug)]
 enum Held {
     Nothing,
@@ -157,14 +157,14 @@ enum Held {
     Pieces(Verified),
 }
 
-/// How a round ended without the file.
+/// The end of a round without the file.
 struct Over {
     round: Round,
     error: FetchError,
     other: Option<Source>,
 }
 
-/// What the holders of a round did wrong.
+/// The failures of the holders of a round.
 #[derive(Default)]
 struct Trouble {
     last: Option<Failure>,
@@ -189,12 +189,12 @@ struct Fetch<'a> {
     /// Peers that said that they have the file.
     claimants: Vec<Destination>,
     known: Option<Source>,
-    /// What was wrong before the first round.
+    /// The failures before the first round.
     trouble: Trouble,
 }
 
 impl Fetcher {
-    /// What a fetch of these parameters puts its file into.
+    /// Returns the target of a fetch with these parameters.
     pub(super) fn target(&self, id: u64, name: ShareName, goal: Goal, replace: Replace) -> Target {
         Target {
             share: Arc::clone(&self.share),
@@ -308,7 +308,7 @@ impl Fetcher {
         }
     }
 
-    /// Gets the tree of what a source has.
+    /// Gets the tree of a source's content.
     async fn tree(&self, source: &Source) -> Result<PieceTree, Failure> {
         if let Some(tree) = PieceTree::of_one_piece(source.digest, source.size) {
             return Ok(tree);
@@ -402,7 +402,7 @@ impl Fetch<'_> {
         self.or_cancelled(over).await
     }
 
-    /// Takes up what an earlier fetch left of this file, if anything.
+    /// Takes up the bytes that an earlier fetch left of this file, if any.
     async fn take_up(&mut self, record: Option<Record>) -> Result<(), FetchError> {
         let target = self.job.target().clone();
         let left = self.fetcher.blocking(self.job.name(), move || {
@@ -425,7 +425,7 @@ impl Fetch<'_> {
         Ok(())
     }
 
-    /// Searches once and receives what is found. `None` if the file is stored then.
+    /// Searches once and receives from the holders. `None` if the file is stored then.
     async fn round(&mut self) -> Result<Option<Over>, FetchError> {
         let before = self.bytes();
         self.busy.forget_passed(now());
@@ -514,7 +514,7 @@ impl Fetch<'_> {
         Ok(false)
     }
 
-    /// Receives what `source` has, from it and from others. Returns whether the file is stored then.
+    /// Receives the content of `source`, from it and from others. Returns whether the file is stored then.
     async fn receive_from(
         &mut self,
         source: Source,
@@ -555,7 +555,7 @@ impl Fetch<'_> {
         self.download(Some(source), sources, trouble).await
     }
 
-    /// Notes what a holder did wrong, or that it is busy. Nothing was stored.
+    /// Notes the failure of a holder, or that it is busy. Nothing was stored.
     fn failed(&self, peer: &PeerUrl, failure: Failure, trouble: &mut Trouble) -> bool {
         match failure.busy_for() {
             Some(wait) => self.busy.add(peer, now() + wait),
@@ -568,7 +568,7 @@ impl Fetch<'_> {
         false
     }
 
-    /// Makes a file of a tree, of what an earlier fetch left and of its last piece.
+    /// Makes a file of a tree, of the bytes that an earlier fetch left and of its last piece.
     async fn open(
         &mut self,
         source: &Source,
@@ -677,8 +677,8 @@ impl Fetch<'_> {
         Ok(is_whole)
     }
 
-    /// What is said of content that is in the share: what a holder said of the file that is fetched, or what the file
-    /// here is.
+    /// Returns the metadata of content in the share: that of the fetched file, as its holder gave it, or that of the file
+    /// here.
     async fn about_here(&self, digest: Digest, said: About) -> Result<About, FetchError> {
         if !said.is_silent() {
             return Ok(said);
@@ -788,7 +788,7 @@ impl Fetch<'_> {
         Ok((other, offered))
     }
 
-    /// The digest that is fetched, if it is decided.
+    /// Returns the digest that is fetched, if it is decided.
     fn digest(&self) -> Option<Digest> {
         match self.job.target().goal {
             Goal::Content(digest) => Some(digest),
@@ -819,7 +819,7 @@ impl Fetch<'_> {
         }
     }
 
-    /// Peers that had the content.
+    /// Returns peers that had the content.
     fn former(&self) -> Vec<Destination> {
         let mut former = self.claimants.clone();
         former.retain(|peer| !self.liars.contains(peer));
@@ -834,7 +834,7 @@ impl Fetch<'_> {
         self.job.holds(state, file);
     }
 
-    /// Notes in the record what is held now.
+    /// Notes in the record the bytes that are held now.
     async fn pause(&self, is_active: bool) -> Result<(), FetchError> {
         let (temporary, bytes) = match &self.held {
             Held::Nothing => return Ok(()),
@@ -850,7 +850,7 @@ impl Fetch<'_> {
             .await
     }
 
-    /// Gives up what is held.
+    /// Gives up the held bytes.
     async fn discard(&mut self) -> Result<(), FetchError> {
         let held = std::mem::replace(&mut self.held, Held::Nothing);
         let target = self.job.target().clone();
@@ -866,7 +866,7 @@ impl Fetch<'_> {
             .await
     }
 
-    /// Keeps what was received, if the fetch ended without the file.
+    /// Keeps the received bytes, if the fetch ended without the file.
     async fn put_away(&mut self, result: &Result<(), FetchError>) -> Result<(), FetchError> {
         if result.is_ok() {
             return self.discard().await;
@@ -894,7 +894,7 @@ fn urls(peers: &[Destination]) -> Vec<PeerUrl> {
     peers.iter().map(|peer| peer.url().clone()).collect()
 }
 
-/// What to add when more might be found than was.
+/// Returns a note when more might be found than was.
 fn lacking(reason: MissReason) -> &'static str {
     match reason {
         MissReason::NotFound | MissReason::Seen => "",
@@ -905,7 +905,7 @@ fn lacking(reason: MissReason) -> &'static str {
     }
 }
 
-/// What to add when nodes cannot be reached from here.
+/// Returns a note when nodes cannot be reached from here.
 fn away(unreachable: usize) -> String {
     match unreachable {
         0 => String::new(),
@@ -926,7 +926,7 @@ impl Fetcher {
     }
 }
 
-/// A file call panicked.
+/// Returns the error of a file call that panicked.
 pub(super) fn panicked(name: &ShareName, error: &dyn std::error::Error) -> FetchError {
     tracing::error!(%error, "a file call panicked");
     FetchError::Internal(name.clone())

@@ -35,7 +35,7 @@ use crate::{
     share::{Digests, Incoming, IncomingStream, Replace, Share, ShareError, SharedBlob},
 };
 
-/// Where a fetch puts what it receives.
+/// The target of the bytes of a fetch.
 #[derive(Clone, Debug)]
 pub(super) struct Target {
     pub(super) share: Arc<Share>,
@@ -58,7 +58,7 @@ pub(super) struct CheckedPiece {
     chunks: Vec<Bytes>,
 }
 
-/// What an earlier fetch received.
+/// The bytes that an earlier fetch received.
 #[derive(Debug)]
 pub(super) struct LeftOver {
     record: Record,
@@ -135,7 +135,7 @@ impl Target {
         Ok(())
     }
 
-    /// Opens what a record names. One that cannot be opened is removed.
+    /// Opens the temporary that a record names. One that cannot be opened is removed.
     ///
     /// # Errors
     /// As [`Share::resume`].
@@ -166,7 +166,7 @@ impl Target {
     }
 }
 
-/// What [`Incoming::stay_if`] asks for: that the temporary stays in any case.
+/// Returns the flag for [`Incoming::stay_if`] that keeps the temporary in any case.
 fn always() -> Arc<AtomicBool> {
     Arc::new(AtomicBool::new(true))
 }
@@ -331,12 +331,12 @@ impl Verified {
         self.incoming.temporary()
     }
 
-    /// The pieces that are there.
+    /// Returns the pieces that are there.
     pub(super) fn done(&self) -> &[bool] {
         &self.done
     }
 
-    /// Bytes that are there.
+    /// Returns the number of bytes that are there.
     pub(super) fn bytes(&self) -> u64 {
         let pieces = (0..self.tree.count()).zip(&self.done);
         let there = pieces.filter(|(_, done)| **done);

@@ -20,7 +20,7 @@ use crate::{clock::now, events::Event, pieces::PieceTree, sync::lock};
 /// Shortest time between two events of progress.
 const PROGRESS_PAUSE: Duration = Duration::from_millis(250);
 
-/// How far a fetch is.
+/// The state of a fetch.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum JobState {
     /// Others are before it.
@@ -46,9 +46,9 @@ pub enum JobState {
 pub struct JobStatus {
     /// Its number.
     pub id: u64,
-    /// What is fetched.
+    /// The name to fetch.
     pub name: ShareName,
-    /// How far it is.
+    /// Its state.
     pub state: JobState,
     /// Bytes that are here and, if there is a digest, right.
     pub bytes: u64,
@@ -60,22 +60,22 @@ pub struct JobStatus {
     pub holders: Vec<PeerUrl>,
     /// Bytes a second, lately.
     pub rate: u64,
-    /// Who delivers, or delivered.
+    /// The peer that delivers, or delivered.
     pub peer: Option<PeerUrl>,
     /// Peers asked.
     pub asked: usize,
-    /// When it started.
+    /// The time of its start.
     pub started: SystemTime,
-    /// When it ended.
+    /// The time of its end.
     pub ended: Option<SystemTime>,
-    /// Why it failed.
+    /// The error, if it failed.
     pub error: Option<Arc<FetchError>>,
-    /// What is kept of it, if it ended without the file.
+    /// The bytes that are kept of it, if it ended without the file.
     pub kept: Option<Kept>,
 }
 
 impl JobState {
-    /// Whether nothing more will happen.
+    /// Returns true if nothing more will happen.
     #[must_use]
     pub fn is_over(self) -> bool {
         matches!(
@@ -124,7 +124,7 @@ impl Job {
         }
     }
 
-    /// A fetch of an earlier run that ended without the file.
+    /// Creates a fetch of an earlier run that ended without the file.
     pub(super) fn ended_before(target: Target, at: SystemTime) -> Job {
         let job = Job::new(target, Owner::Single, CancellationToken::new());
         job.update(|status| {
@@ -207,7 +207,7 @@ impl Job {
         });
     }
 
-    /// Notes that `peer` sends what nobody can check.
+    /// Notes that `peer` sends content that nobody can check.
     pub(super) fn receives_unverified(&self, peer: &PeerUrl) {
         self.update(|status| {
             (status.state, status.bytes) = (JobState::Receiving, 0);
@@ -263,7 +263,7 @@ impl Job {
         }
     }
 
-    /// The URLs of the peers that delivered something.
+    /// Returns the URLs of the peers that delivered something.
     pub(super) fn holders(&self) -> Vec<String> {
         let status = self.status.borrow();
         let holders = status.holders.iter();
@@ -286,7 +286,7 @@ impl Job {
     }
 }
 
-/// How fast bytes come: a mean in which the last second counts most.
+/// The speed at which bytes come: a mean in which the last second counts most.
 #[derive(Debug)]
 struct Speed {
     since: Instant,

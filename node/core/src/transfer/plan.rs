@@ -1,4 +1,4 @@
-//! Which pieces from whom: the plan of one download.
+//! The plan of one download: the pieces that each holder is asked for.
 //!
 //! # Participants
 //! A *holder* is a peer that has the content; a *span* is a run of pieces that
@@ -55,7 +55,7 @@ pub(super) struct HolderId(usize);
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub(super) struct SpanId(u64);
 
-/// What a holder is asked for.
+/// The pieces that a holder is asked for.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) struct Span {
     pub(super) id: SpanId,
@@ -74,7 +74,7 @@ pub(super) struct Plan {
     last_span: u64,
 }
 
-/// What a holder was asked for and has not delivered yet.
+/// The pieces that a holder was asked for and has not delivered yet.
 #[derive(Debug)]
 struct SpanAsked {
     holder: HolderId,
@@ -89,7 +89,7 @@ struct Holder {
     speed: Option<f64>,
     strikes: u32,
     out: bool,
-    /// Whether it limits its uploads, as its last answer says; `None` before the first one.
+    /// True if it limits its uploads, by its last answer; `None` before the first one.
     limited: Option<bool>,
     busy_until: Option<Instant>,
 }
@@ -108,7 +108,7 @@ impl Holder {
 }
 
 impl Plan {
-    /// A plan for pieces of which some are there already.
+    /// Creates a plan for pieces of which some are there already.
     pub(super) fn new(done: Vec<bool>) -> Plan {
         let mut plan = Plan {
             left: done.iter().filter(|&&done| !done).count() as u64,
@@ -128,17 +128,17 @@ impl Plan {
         HolderId(self.holders.len() - 1)
     }
 
-    /// Whether all pieces are there.
+    /// Returns true if all pieces are there.
     pub(super) fn is_whole(&self) -> bool {
         self.left == 0
     }
 
-    /// Whether this holder may be asked.
+    /// Returns true if this holder may be asked.
     pub(super) fn is_usable(&self, holder: HolderId) -> bool {
         !self.holders[holder.0].out
     }
 
-    /// What to ask `holder` for now, if there is anything.
+    /// Returns the pieces to ask `holder` for now, if there are any.
     pub(super) fn next(&mut self, holder: HolderId, now: Instant) -> Option<Span> {
         let asked = self.spans.values();
         let lanes = asked.filter(|asked| asked.holder == holder).count();
@@ -159,7 +159,7 @@ impl Plan {
         Some(Span { id, pieces })
     }
 
-    /// Whether `piece`, the next one of a span, is still wanted from it.
+    /// Returns true if `piece`, the next one of a span, is still wanted from it.
     pub(super) fn wants(&self, span: SpanId, piece: u64) -> bool {
         !self.is_done(piece)
             && self
@@ -168,7 +168,7 @@ impl Plan {
                 .is_some_and(|asked| asked.rest.contains(&piece))
     }
 
-    /// A right piece came. Says whether it is the first of its kind.
+    /// Notes that a right piece came. Returns true if it is the first of its kind.
     pub(super) fn right(&mut self, span: SpanId, piece: u64) -> bool {
         if let Some(asked) = self.spans.get_mut(&span) {
             asked.rest.start = asked.rest.start.max(piece + 1).min(asked.rest.end);
@@ -192,7 +192,7 @@ impl Plan {
         first
     }
 
-    /// A span is over. What it did not bring is free again.
+    /// Ends a span. Its missing pieces are free again.
     pub(super) fn ended(&mut self, span: SpanId, now: Instant) {
         let Some(asked) = self.spans.remove(&span) else {
             return;
@@ -207,13 +207,13 @@ impl Plan {
         self.release(asked.rest);
     }
 
-    /// An answer of a holder began, which says whether it limits its uploads.
+    /// Notes that an answer of a holder began, and whether it limits its uploads.
     pub(super) fn heard(&mut self, holder: HolderId, limited: bool) {
         let holder = &mut self.holders[holder.0];
         (holder.limited, holder.busy_until) = (Some(limited), None);
     }
 
-    /// A holder is busy and wants to be asked again at `until`.
+    /// Notes that a holder is busy and wants to be asked again at `until`.
     pub(super) fn busy(&mut self, holder: HolderId, until: Instant) {
         self.holders[holder.0].busy_until = Some(until);
     }
@@ -225,7 +225,7 @@ impl Plan {
         busy.filter(|until| *until > now).min()
     }
 
-    /// A holder broke off. Says whether it is out.
+    /// Notes that a holder broke off. Returns true if it is out.
     pub(super) fn broke_off(&mut self, holder: HolderId) -> bool {
         let holder = &mut self.holders[holder.0];
         holder.strikes += 1;
@@ -233,7 +233,7 @@ impl Plan {
         holder.out
     }
 
-    /// A holder sent a wrong piece: it is out.
+    /// Excludes a holder that sent a wrong piece.
     pub(super) fn lied(&mut self, holder: HolderId) {
         self.holders[holder.0].out = true;
     }
@@ -375,7 +375,7 @@ mod tests {
     }
 
     #[test]
-    fn who_is_idle_takes_half_of_the_rest_and_at_last_the_same_piece() {
+    fn an_idle_holder_takes_half_the_rest_and_then_the_last_piece() {
         let mut plan = Plan::new(vec![false; 4]);
         let (one, two) = (plan.add(), plan.add());
         let now = Instant::now();
@@ -396,7 +396,7 @@ mod tests {
     }
 
     #[test]
-    fn a_liar_is_out_at_once_and_a_broken_one_after_three_times_in_a_row() {
+    fn a_liar_is_out_at_once_and_a_broken_holder_after_three() {
         let mut plan = Plan::new(vec![false; 100]);
         let (liar, broken) = (plan.add(), plan.add());
         let now = Instant::now();

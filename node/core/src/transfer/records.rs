@@ -1,4 +1,4 @@
-//! Records of what was received of content that is not whole yet.
+//! Records of content that is received in part.
 //!
 //! A record names a temporary in the share, the content whose checked pieces are in it, and the fetch that it
 //! belongs to. Which pieces are right is not written down: they are checked again when the temporary is taken up.
@@ -31,7 +31,7 @@ const IDLE_MAX: usize = 256;
 /// Most holders that a record names.
 const HOLDERS_MAX: usize = 16;
 
-/// The received part of content, and what it is to become.
+/// The received part of content, and its target.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) struct Record {
     /// The fetch that works or worked with it.
@@ -40,13 +40,13 @@ pub(super) struct Record {
     pub(super) goal: Goal,
     pub(super) replace: Replace,
     pub(super) digest: Digest,
-    /// What a holder said of the file.
+    /// The metadata of the file, by the word of a holder.
     pub(super) about: About,
     pub(super) temporary: String,
-    /// When it was last worked with, in whole seconds once it is in [`Records`], as it is written.
+    /// The time when it was last worked with, in whole seconds once it is in [`Records`], as it is written.
     pub(super) time: SystemTime,
     pub(super) is_active: bool,
-    /// Whether all bytes came and could not be put into their place.
+    /// True if all bytes came and could not be put into their place.
     pub(super) is_uncommitted: bool,
     /// Checked bytes in the temporary when the fetch last paused.
     pub(super) bytes: u64,
@@ -54,12 +54,12 @@ pub(super) struct Record {
     pub(super) holders: Vec<PeerUrl>,
 }
 
-/// What is kept of a fetch that ended without the file.
+/// The bytes that are kept of a fetch that ended without the file.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Kept {
     /// Checked bytes.
     pub bytes: u64,
-    /// When they are removed.
+    /// The time when they are removed.
     pub until: SystemTime,
 }
 
@@ -195,7 +195,7 @@ impl Records {
         Some(taken)
     }
 
-    /// Notes what was received into `temporary` so far, and whether a fetch goes on with it. Blocks.
+    /// Notes the bytes received into `temporary` so far, and whether a fetch goes on with it. Blocks.
     pub(super) fn pause(
         &self,
         temporary: &str,
@@ -252,7 +252,7 @@ impl Records {
         self.save();
     }
 
-    /// Returns what is kept of the fetch `id`, if it is over.
+    /// Returns the bytes that are kept of the fetch `id`, if it is over.
     pub(super) fn kept(&self, id: u64) -> Option<Kept> {
         let list = lock(&self.list);
         let record = list

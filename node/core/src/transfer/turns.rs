@@ -1,4 +1,4 @@
-//! Turns: how many fetches run at a time, and who is next.
+//! Turns: a limit on the fetches that run at a time, and their order.
 //!
 //! Each owner, a batch or the fetches that were started by themselves, has a queue of its own, and the owners take
 //! turns. So a batch of many files does not keep a small one waiting.
@@ -17,7 +17,7 @@ use tokio::sync::oneshot;
 
 use crate::sync::lock;
 
-/// For whom a fetch runs.
+/// The owner of a fetch.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Owner {
     /// It was started by itself.
@@ -26,7 +26,7 @@ pub(super) enum Owner {
     Batch(u64),
 }
 
-/// Decides who has a turn. Without I/O; `W` is one who waits.
+/// Decides about turns. Without I/O; `W` is a waiter.
 #[derive(Debug)]
 struct Queue<W> {
     free: usize,
@@ -63,7 +63,7 @@ impl<W> Queue<W> {
         }
     }
 
-    /// Passes a turn that was given back to the next one who waits.
+    /// Passes a turn that was given back to the next waiter.
     fn pass(&mut self) -> Option<W> {
         let Some((owner, mut waiters)) = self.owners.pop_front() else {
             self.free += 1;
@@ -104,7 +104,7 @@ impl Drop for Turn {
         loop {
             let next = lock(&turns.0).pass();
             let Some(next) = next else { return };
-            // One who stopped waiting is passed over.
+            // A waiter that stopped is passed over.
             match next.send(Turn(Some(turns.clone()))) {
                 Ok(()) => return,
                 Err(mut turn) => drop(turn.0.take()),

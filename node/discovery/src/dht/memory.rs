@@ -1,4 +1,4 @@
-//! The twin in memory: what was announced is found at once.
+//! The twin in memory: announcements are found at once.
 
 use std::{
     collections::BTreeMap,

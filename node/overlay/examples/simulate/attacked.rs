@@ -45,7 +45,7 @@ enum Attack {
 const TARGET: &str =
     "at most 1.5 times the calls, at least 95 % found (published: 10 times, 10 % found)";
 
-/// The published rate, 20,000 calls a minute; and what a line of 100 Mbit/s takes.
+/// The published rate, 20,000 calls a minute; and that of a line of 100 Mbit/s.
 const PUBLISHED: f64 = 20_000.0 / 60.0;
 const LINE: f64 = 20_000.0;
 

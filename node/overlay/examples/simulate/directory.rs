@@ -25,7 +25,7 @@ impl Directory {
         Directory { ids }
     }
 
-    /// Looks up who has a file. Gives the provider, and how many messages it took.
+    /// Looks up the holders of a file. Returns the provider, and the number of messages.
     pub(crate) fn look_up(
         &self,
         file: u64,

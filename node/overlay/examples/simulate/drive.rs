@@ -14,7 +14,7 @@ use crate::{directory::Directory, world::World};
 /// Time from a call to its answer.
 pub(crate) const CALL: Duration = Duration::from_millis(50);
 
-/// Time after which a call to somebody who is dead or does not hear it fails.
+/// Time after which a call fails to a node that is dead or does not hear it.
 const DEAD: Duration = Duration::from_secs(3);
 
 /// A node, as the planner has it.
@@ -98,7 +98,7 @@ struct Search<'a> {
 }
 
 impl Search<'_> {
-    /// Adds our own peers, and what their summaries tell of theirs.
+    /// Adds our own peers, and their peers by their summaries.
     fn begin(&mut self, asker: u32) {
         let world = self.world;
         let peers = world.graph.peers(asker);

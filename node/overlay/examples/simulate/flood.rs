@@ -35,7 +35,7 @@ pub(crate) enum Ids {
 pub(crate) enum Ask {
     /// `sixhop.find`: the node answers for itself.
     Find,
-    /// `query` for what nobody has: the node asks others.
+    /// `query` for a file that nobody has: the node asks others.
     Query,
 }
 

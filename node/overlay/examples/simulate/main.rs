@@ -5,7 +5,7 @@
 //! ```
 //!
 //! # Participants
-//! [`graph`] makes networks, [`world`] says who has what and what summaries say of
+//! [`graph`] makes networks, [`world`] has the files and what summaries say of
 //! it, [`drive`] makes one search with the [`Planner`](node_overlay::planner::Planner)
 //! of the node, in the time of an event queue. [`scenarios`] are the rows of the
 //! table, [`attacked`] those with attackers; [`directory`] stands for a distributed

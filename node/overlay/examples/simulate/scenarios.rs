@@ -1,4 +1,4 @@
-//! The rows of the table: networks, what is searched in them, and what is expected.
+//! The rows of the table: networks, searches in them, and the expected costs.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -128,7 +128,7 @@ struct Harm {
     gone: f64,
     budget: u32,
     what: &'static str,
-    /// None where the target is what chance would find.
+    /// None where the target is that of chance.
     target: Option<&'static str>,
 }
 

@@ -7,7 +7,7 @@ use node_wire::{FindHit, FoundEnd, peer_url::PeerUrl};
 use crate::planner::{Target, Why};
 use node_transport::{CallError, Destination, TransportError};
 
-/// A peer and what it has.
+/// A peer and its hits.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Holder {
     /// The peer that has it.

@@ -20,7 +20,7 @@ fn url(text: &str) -> PeerUrl {
     PeerUrl::parse(text).unwrap()
 }
 
-/// A node that runs, and whom it called at which address.
+/// A node that runs, and its calls with their addresses.
 struct Node {
     overlay: Arc<Overlay>,
     transport: MemoryTransport,

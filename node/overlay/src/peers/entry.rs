@@ -92,7 +92,7 @@ pub struct PeerEntry {
     pub features: Vec<String>,
     /// True if the owner named it, in this run or an earlier one.
     pub is_chosen: bool,
-    /// The scope of the nearest stranger who named this URL; none if the owner did.
+    /// The scope of the nearest stranger that named this URL; none if the owner did.
     pub(super) namer: Option<Scope>,
     /// The part of its calls that it answered, the last ones counting most.
     reliability: f64,
@@ -130,7 +130,7 @@ pub struct Met {
     pub features: Vec<String>,
 }
 
-/// A stranger who named a peer; the address, if it is known.
+/// A stranger that named a peer; the address, if it is known.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Stranger(pub Option<IpAddr>);
 

@@ -1,17 +1,17 @@
-//! In which order peers are asked.
+//! The order in which peers are asked.
 
 /// The hint about a peer before it is asked.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Hint {
-    /// It had this, or somebody who should know says so of it by name.
+    /// It had this, or a trusted source says so of it by name.
     Pointer,
-    /// A summary of what it has says that it has this.
+    /// A summary of it says that it has this.
     Match,
     /// Nothing decides.
     Open,
     /// Nothing decides, and it said no a moment ago.
     Missed,
-    /// A summary of what it has says that it does not have this.
+    /// A summary of it says that it does not have this.
     RuledOut,
     /// It does not have the handler that is asked.
     NoHandler,
@@ -42,7 +42,7 @@ pub enum Why {
 pub(super) enum Stage {
     /// There is reason to think that it has this.
     Likely,
-    /// It may have this, or lead to somebody who does.
+    /// It may have this, or lead to a holder.
     Wide,
     /// There is reason to think that it does not.
     Unlikely,

@@ -30,7 +30,7 @@ pub struct Limits {
     pub time: Duration,
     /// Hits after which it does not widen.
     pub enough: usize,
-    /// Peers asked in vain after which what is searched for seems rare.
+    /// Peers asked in vain after which a file seems rare.
     pub rare_after: usize,
 }
 

@@ -35,7 +35,7 @@ fn planner(reach: Reach, enough: usize) -> (Planner<u32>, Instant) {
     (Planner::new(&0, reach.limits(enough), now), now)
 }
 
-/// Asks one after the other; nobody has anything. Says who was asked, and why.
+/// Asks one after the other; nobody has anything. Returns the peers that were asked, and the reasons.
 fn ask_all(planner: &mut Planner<u32>, now: Instant) -> Vec<(u32, Why)> {
     let mut asked = Vec::new();
     while let Some(target) = planner.next(now) {
@@ -112,7 +112,7 @@ fn where_others_answer_at_once_a_call_is_slow_sooner() {
     assert_eq!(planner.next(now), None);
     assert_eq!(planner.look_again_at(now), Some(now + SLOW_AFTER_MIN));
     let second = planner.next(now + SLOW_AFTER_MIN).unwrap();
-    // That nobody answers quickly is no reason to wait for longer than before.
+    // A lack of quick answers does not make the wait longer than before.
     planner.ended(&second, now + SLOW_AFTER * 4);
     assert_eq!(planner.slow_after.time(), SLOW_AFTER_MIN);
 }

@@ -1,4 +1,4 @@
-//! The keys of filters: what of a file is in a summary.
+//! The keys of a file in filters.
 //!
 //! On the first level the full name (`n:`), its last part (`l:`), its words in lower
 //! case (`w:`), and the digest (`d:`, hex). On the second all pieces of two and of

@@ -33,7 +33,7 @@ const PAUSE_FAILED: Duration = Duration::from_secs(5);
 /// The same for a peer that does not know the call.
 const PAUSE_UNKNOWN: Duration = Duration::from_secs(600);
 
-/// Longest time without a look at who our peers are.
+/// Longest time without a look at the table of peers.
 const LOOK_EVERY: Duration = Duration::from_secs(30);
 
 type Reply = Result<Answered<Summary>, CallError>;

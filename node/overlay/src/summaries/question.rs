@@ -17,7 +17,7 @@ pub trait LocalHandlers: Send + Sync + fmt::Debug {
     /// Returns the names of the handlers that answer now.
     fn names(&self) -> Vec<String>;
 
-    /// Returns what the summaries of peers can be asked about `query`.
+    /// Returns the question to the summaries of peers about `query`.
     fn query_keys(&self, query: &str) -> QueryKeys;
 }
 
@@ -82,7 +82,7 @@ pub(crate) enum Says {
 }
 
 impl Question {
-    /// Returns the question whether somebody has what is wanted.
+    /// Returns the question about `wanted`.
     pub(crate) fn of(wanted: &FindWanted, handlers: &dyn LocalHandlers) -> Question {
         match wanted {
             FindWanted::Name(name) => Question {

@@ -22,7 +22,7 @@ pub const SUMMARIES_MAX: usize = 64;
 pub const NO_AGE: Duration = Duration::from_secs(20);
 
 /// The time that a peer is known before its summary says no: one that has just started,
-/// or was just given its files, may not have told them yet.
+/// or was just given its files, may not have reported them yet.
 const YOUNG: Duration = Duration::from_secs(2);
 
 /// The time that a summary says yes.
@@ -51,7 +51,7 @@ pub(crate) struct Told {
 struct Entry {
     peer: PeerUrl,
     told: Told,
-    /// The address of who told it: what it names is held to its scope.
+    /// The address of the sender: the URLs in it are held to its scope.
     from: IpAddr,
     /// The time of its first summary.
     since: Instant,

@@ -109,7 +109,7 @@ pub(crate) fn load(state: &StateDir, root: &str) -> Result<Option<Saved>> {
     }
 }
 
-/// Removes what was saved.
+/// Removes the saved catalogue.
 pub(crate) fn remove(state: &StateDir) -> Result<()> {
     Ok(state.remove(FILE)?)
 }

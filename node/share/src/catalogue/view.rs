@@ -20,7 +20,7 @@ const CHUNK_MIN: usize = CHUNK_MAX / 8;
 /// few more files fit into each.
 const CHUNK_NEW: usize = CHUNK_MAX / 4 * 3;
 
-/// A name and what it is now; nothing if it is gone.
+/// A name and its file now; nothing if it is gone.
 pub(crate) type Change = (String, Option<Meta>);
 
 /// All files at one moment.
@@ -30,7 +30,7 @@ pub(crate) struct View {
     count: usize,
 }
 
-/// The state of a file before a change.
+/// The kind of a change, with the metadata of the file.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum Was {
     /// Not there before.
@@ -205,7 +205,7 @@ struct Needle<'t> {
 
 impl<'t> Needle<'t> {
     fn of(text: &'t str) -> Needle<'t> {
-        // Names are kept in two parts; what crosses them is held against both.
+        // Names are kept in two parts; a match across them is checked against both.
         let part = text.split('/').max_by_key(|part| part.len());
         let part = part.unwrap_or(text);
         Needle {

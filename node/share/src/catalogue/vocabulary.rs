@@ -1,4 +1,4 @@
-//! The words of the names: what a misspelt word may have been meant to be.
+//! The words of the names, for the correction of misspelt ones.
 //!
 //! # Invariants
 //! - It is made when it is first asked for, which takes a few tenths of a second

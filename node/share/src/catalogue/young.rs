@@ -29,7 +29,7 @@ pub(crate) struct Young {
 }
 
 impl Young {
-    /// Returns what the file `name` is, which was `known` as something before.
+    /// Returns the state of the file `name`, which was `known` as something before.
     pub(crate) fn settle(
         &mut self,
         name: &str,

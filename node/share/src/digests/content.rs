@@ -9,7 +9,7 @@ use crate::SharedFile;
 
 /// Content of the share that is open for reading, by its digest.
 ///
-/// Each piece is held against the digest when it is read. So bytes that changed
+/// Each piece is checked against the digest when it is read. So bytes that changed
 /// without a sign are given to nobody.
 #[derive(Debug)]
 pub struct SharedBlob {
@@ -93,7 +93,7 @@ impl Digests {
         self.store.read_tree(digest, range)
     }
 
-    /// Opens a file that still is what it was when `digest` was computed. Blocks.
+    /// Opens a file that is unchanged since `digest` was computed. Blocks.
     #[must_use]
     pub fn open_blob(self: &Arc<Self>, digest: &Digest) -> Option<SharedBlob> {
         self.store.names(digest).into_iter().find_map(|name| {
@@ -105,7 +105,7 @@ impl Digests {
         })
     }
 
-    /// Opens the file `name` if it still is what is known of it. Blocks.
+    /// Opens the file `name` if it is unchanged since it was read. Blocks.
     #[must_use]
     pub fn open_known(self: &Arc<Self>, name: &ShareName, known: &Known) -> Option<SharedBlob> {
         let tree = self.store.tree(&known.digest)?;

@@ -31,7 +31,7 @@ use node_wire::pieces::{PIECE_SIZE, PieceTree, TreeHasher};
 /// File of the database.
 const FILE: &str = "digests.redb";
 
-/// Memory that the database takes for what it read, in bytes.
+/// Memory of the database for reading, in bytes.
 const CACHE: usize = 4 << 20;
 
 /// Digests that are kept in memory before they are saved.
@@ -156,7 +156,7 @@ impl Store {
         self.saved_tree(digest, |bytes| PieceTree::from_bytes(*digest, bytes).ok())
     }
 
-    /// Reads a part of what `tree` gives.
+    /// Reads a part of the bytes of `tree`.
     pub(super) fn read_tree(&self, digest: &Digest, range: Range<u64>) -> Option<Vec<u8>> {
         if let Some(tree) = self.unsaved_tree(digest) {
             return tree.bytes_at(range);
@@ -334,7 +334,7 @@ impl Store {
         lock(&self.unsaved).files.values().any(|new| new.settled)
     }
 
-    /// Brings what is new to the disk.
+    /// Brings new digests to the disk.
     pub(super) fn save(&self) {
         let mut files = lock(&self.unsaved).files.clone();
         files.retain(|_, new| new.settled);

@@ -44,7 +44,7 @@ impl Home {
         StateDir::open(&self.directory.path().join("state")).unwrap()
     }
 
-    /// Opens the digests when what was written shows its next change.
+    /// Opens the digests when a later write shows in the stamp.
     fn open(&self) -> Arc<Digests> {
         std::thread::sleep(SETTLED_AFTER + Duration::from_millis(20));
         let share = Arc::new(Share::open(&self.directory.path().join("share")).unwrap());

@@ -76,7 +76,7 @@ fn translated(line: &str) -> Result<String, String> {
     Ok(format!("{sign}/{anywhere}{}{end}", body(pattern)?))
 }
 
-/// Translates a pattern without what stands before and behind it.
+/// Translates a pattern without the text before and behind it.
 fn body(pattern: &str) -> Result<String, String> {
     let mut out = String::with_capacity(pattern.len() + 8);
     let mut chars = Characters(pattern);

@@ -112,7 +112,7 @@ impl Group {
         }
     }
 
-    /// Puts the files in their places and tells of them.
+    /// Puts the files in their places and reports them.
     fn place(&mut self, share: &Share, placed: &mut dyn FnMut(usize, Stamp)) {
         for mut file in std::mem::take(&mut self.written) {
             match file.target.place() {
@@ -203,7 +203,7 @@ impl Written {
         })
     }
 
-    /// Returns what the file is, now that it has its name.
+    /// Returns the state of the file, now that it has its name.
     fn stamp(&self) -> io::Result<Stamp> {
         let directory = self.target.parent.directory();
         let found = directory.symlink_metadata(&self.target.last)?;

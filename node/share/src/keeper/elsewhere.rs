@@ -1,4 +1,4 @@
-//! Changes of which the watcher does not tell: mounts, names outside the share, and
+//! Changes that the watcher does not report: mounts, names outside the share, and
 //! file systems that others write to.
 
 use std::time::Instant;
@@ -14,7 +14,7 @@ pub(super) struct Elsewhere {
     looked: Instant,
     /// The file systems that are mounted in the share.
     mounts: Vec<Mount>,
-    /// Directories on file systems that tell of no changes, by name.
+    /// Directories on file systems that report no changes, by name.
     silent: Vec<Silent>,
     /// The time of the last look at them.
     swept: Instant,
@@ -54,7 +54,7 @@ impl Elsewhere {
         )
     }
 
-    /// Returns whether all file systems tell of changes.
+    /// Returns whether all file systems report changes.
     pub(super) fn tells_all(&self) -> bool {
         self.silent.is_empty()
     }
@@ -67,7 +67,7 @@ impl Elsewhere {
 }
 
 impl Running<'_> {
-    /// Looks for mounts, and which of them tell of changes, without waiting.
+    /// Looks for mounts, and which of them report changes, without waiting.
     pub(super) fn look_at_mounts(&mut self) {
         let root = self.keeper.catalogue.share().path();
         let mounts = self.keeper.watching.mounts(root);
@@ -92,7 +92,7 @@ impl Running<'_> {
         self.elsewhere.silent = silent;
     }
 
-    /// Looks at what nobody tells of, if it is time.
+    /// Looks at places without a watcher, if it is time.
     pub(super) fn look_elsewhere(&mut self) {
         if now() >= self.elsewhere.looked + ROOT_EVERY {
             self.elsewhere.looked = now();

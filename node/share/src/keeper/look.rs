@@ -1,4 +1,4 @@
-//! Looking at the disk and noting what is there.
+//! Looks at the disk: noting the files there.
 //!
 //! # Invariants
 //! - While a look lasts, nobody else changes the catalogue.
@@ -77,7 +77,7 @@ impl<'c> Look<'c> {
         }
     }
 
-    /// Notes what was found, and says what is new.
+    /// Notes the results, and returns the changes.
     pub(super) fn end(mut self) -> Looked {
         self.flush();
         self.names_of_linked();
@@ -354,7 +354,7 @@ impl<'c> Look<'c> {
         temporaries.iter().filter(is_left).count() == 0
     }
 
-    /// Notes what is in the directory `name`.
+    /// Notes the entries of the directory `name`.
     fn listed(&mut self, name: &str, listed: Listed) {
         let view = self.catalogue.view();
         let mut before = view.directly_in(name).into_iter().peekable();
@@ -422,7 +422,7 @@ impl<'c> Look<'c> {
         self.names(&BTreeMap::from([(whole, Signs::default())]));
     }
 
-    /// Returns what the file system of the directory `name` is called, if it tells of
+    /// Returns the name of the file system of the directory `name`, if it reports
     /// no changes that others make.
     pub(super) fn silent(&mut self, name: &str, watching: &dyn Watching) -> Option<String> {
         let is_shared = name.is_empty() || self.work.folders.contains_key(name);
@@ -435,7 +435,7 @@ impl<'c> Look<'c> {
         }
     }
 
-    /// Notes what the file `name` is.
+    /// Notes the state of the file `name`.
     fn file(&mut self, name: &str, file: &OnDisk) {
         let signs = self.signs.get(name).copied().unwrap_or_default();
         let share = self.catalogue.share();
@@ -469,7 +469,7 @@ impl<'c> Look<'c> {
         last.filter(|_| are_more)
     }
 
-    /// Notes what is at `name`, and returns whether that is new.
+    /// Notes the entry at `name`, and returns whether that is new.
     fn note(&mut self, name: &str, meta: Option<Meta>) -> bool {
         let view: Arc<View> = self.catalogue.view();
         if meta.is_none() {

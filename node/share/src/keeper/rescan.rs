@@ -94,7 +94,7 @@ impl Asked {
 }
 
 impl Running<'_> {
-    /// Begins to look at what was asked for.
+    /// Begins the requested looks.
     pub(super) fn rescan(&mut self, asked: Vec<Asked>) {
         for asked in asked {
             let Some(name) = asked.name.clone() else {
@@ -120,7 +120,7 @@ impl Running<'_> {
         }
     }
 
-    /// Answers those who waited for the sweep.
+    /// Answers the callers that waited for the sweep.
     pub(super) fn rescanned(&mut self) {
         for asked in std::mem::take(&mut self.rescans) {
             asked.answer();

@@ -359,7 +359,7 @@ fn a_write_through_another_name_is_seen_under_all() {
         known(&keeper),
         [("a/one".to_owned(), 6), ("two".to_owned(), 6)]
     );
-    // Nobody tells of a write outside.
+    // Nobody reports a write outside.
     fs::write(&outside, "much longer").unwrap();
     running.elsewhere.make_due();
     running.turn();
@@ -380,7 +380,7 @@ fn a_directory_with_a_new_mount_is_scanned_and_watched_again() {
     home.write("other/x", "1");
     let keeper = home.keeper();
     let mut running = started(&keeper);
-    // In the place of the directory is another one now, and nothing tells of it.
+    // In the place of the directory is another one now, and nothing reports it.
     fs::rename(home.path("disk"), home.directory.path().join("away")).unwrap();
     home.write("disk/new/deep", "12");
     lock(&home.memory.watched).clear();

@@ -27,7 +27,7 @@ pub(super) struct Voice<'e> {
     troubles: Vec<String>,
 }
 
-/// Changes that are not told yet.
+/// Changes that are not reported yet.
 #[derive(Default)]
 struct Waiting {
     added: usize,
@@ -59,7 +59,7 @@ impl<'e> Voice<'e> {
         !self.waiting.names.is_empty()
     }
 
-    /// Tells what waits, if the last time is long enough ago.
+    /// Reports the gathered changes, if the last time is long enough ago.
     pub(super) fn speak(&mut self) {
         let soon = self
             .spoken
@@ -105,7 +105,7 @@ impl<'e> Voice<'e> {
         }
     }
 
-    /// Tells what is wrong with the ignore files, when it changed.
+    /// Reports the errors in the ignore files, when they changed.
     pub(super) fn ignore_troubles(&mut self, troubles: Vec<String>) {
         if self.troubles != troubles {
             self.troubles.clone_from(&troubles);

@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// Stores these names with their own names as bytes. Says of each what became of it.
+/// Stores these names with their own names as bytes. Returns the result of each.
 fn store_together(home: &Home, names: &[&str], replace: Replace) -> (Vec<String>, Vec<usize>) {
     let names: Vec<ShareName> = names.iter().map(|text| name(text)).collect();
     let files: Vec<WholeFile<'_>> = names

@@ -1,4 +1,4 @@
-//! Names as people write them, and what is not shared.
+//! Tests of names as people write them, and of entries that are not shared.
 
 use super::*;
 use crate::{Catalogue, Keeper};

@@ -1,4 +1,4 @@
-//! Storing: temporaries, what fails, what is kept.
+//! Tests of storing: temporaries, failures, leftovers.
 
 use std::os::unix::fs::PermissionsExt;
 

@@ -1,7 +1,7 @@
 //! The mounts in the share, and the file systems that report no changes.
 //!
-//! The system tells nobody of mounts who watches a directory, and of changes on a
-//! network file system only of those that this machine makes.
+//! The system reports no mounts to a watcher of a directory, and of changes on a
+//! network file system only those that this machine makes.
 
 use std::path::{Path, PathBuf};
 
@@ -18,7 +18,7 @@ pub(crate) struct Mount {
     pub(crate) number: u64,
 }
 
-/// Returns what is mounted below `root`, in order of the names, if the system says.
+/// Returns the mounts below `root`, in order of the names, if the system lists them.
 #[allow(
     clippy::disallowed_methods,
     reason = "the table of mounts has real paths; nothing is opened by this one"
@@ -34,7 +34,7 @@ pub(super) fn mounted_below(root: &Path) -> Vec<Mount> {
     }
 }
 
-/// Returns what the table says is mounted below `root`.
+/// Returns the mounts below `root` in the table.
 fn below(table: &str, root: &Path) -> Vec<Mount> {
     let mut mounts: Vec<Mount> = table
         .lines()
@@ -75,7 +75,7 @@ pub(super) fn silent_kind(directory: &Dir) -> Option<String> {
     silent(mounts::kind(&file)?).map(str::to_owned)
 }
 
-/// Returns what a file system is called that tells this machine of no changes that
+/// Returns the name of a file system that does not report to this machine the changes that
 /// others make, by its number for `statfs`.
 fn silent(magic: u64) -> Option<&'static str> {
     Some(match magic {
@@ -122,7 +122,7 @@ mod tests {
         assert_eq!(silent(0x6969), Some("NFS"));
         assert_eq!(silent(0x6573_5546), Some("FUSE"));
         assert_eq!(silent(0xFF53_4D42), Some("SMB"));
-        // ext4, tmpfs, XFS, Btrfs and FAT tell.
+        // ext4, tmpfs, XFS, Btrfs and FAT report them.
         for magic in [0xEF53, 0x0102_1994, 0x5846_5342, 0x9123_683E, 0x4D44] {
             assert_eq!(silent(magic), None, "{magic:x}");
         }

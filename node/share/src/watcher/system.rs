@@ -48,7 +48,7 @@ impl Watching for System {
 impl Watcher for SystemWatcher {
     fn watch(&mut self, path: &Path) -> Result<(), WatchError> {
         // The library takes a path that it knows for watched, although another directory
-        // may have taken it. It is no error if it does not know the path.
+        // may have taken it. It is not an error if it does not know the path.
         if let Err(error) = self.0.unwatch(path)
             && !matches!(error.kind, ErrorKind::WatchNotFound)
         {

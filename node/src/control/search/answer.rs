@@ -20,7 +20,7 @@ use node_core::{
 use node_overlay::{Holder, Reach, Step, Why};
 use node_transport::CallError;
 use node_wire::{Digest, FindExcerpt, FoundEnd, ShareName, peer_url::PeerUrl};
-use plugin_api::RankAsked;
+use plugin_api::{HandlerError, RankAsked};
 
 /// Returns the error of this node, if it refused the query and nobody else has hits. A handler that only peers have is no
 /// error: one of them has looked, or `of_peers` says that it can.
@@ -292,9 +292,12 @@ fn whole(trace: &[TraceStep], is_out_of_budget: bool, is_full: bool) -> SearchEn
 
 fn end_here(search: &Search, is_full: bool) -> SearchEnd {
     match &search.here().end {
-        Some(Ok(End::Complete)) => SearchEnd::Complete,
         Some(Ok(End::Limit)) => SearchEnd::Limit,
         Some(Ok(End::Partial)) => SearchEnd::Partial,
+        // Names were looked at; `refusal` tells of the rest if nothing was found.
+        Some(Ok(End::Complete) | Err(QueryError::Handler(HandlerError::BadQuery { .. }))) => {
+            SearchEnd::Complete
+        }
         Some(Err(_)) => SearchEnd::Failed,
         None if is_full => SearchEnd::Limit,
         Some(Ok(End::Deadline)) | None => SearchEnd::Deadline,

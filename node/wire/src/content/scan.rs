@@ -49,7 +49,7 @@ impl ContentScan {
         }
     }
 
-    /// Returns whether what came so far may be text. If not, it is binary,
+    /// Returns whether the bytes so far may be text. If not, it is binary,
     /// whatever follows.
     #[must_use]
     pub fn may_be_text(&self) -> bool {
@@ -73,7 +73,7 @@ impl ContentScan {
 }
 
 impl Scanned {
-    /// Returns what a scan finds in a binary file of `length` bytes.
+    /// Returns the result of a scan for a binary file of `length` bytes.
     #[must_use]
     pub fn binary(length: u64) -> Self {
         Self {

@@ -118,7 +118,7 @@ impl QueryAnswerWriter {
         }
     }
 
-    /// Appends what comes after the file.
+    /// Appends the text after the file.
     pub fn finish(self, out: &mut Vec<u8>) {
         push_groups(&self.carry, out);
         out.extend_from_slice(self.frame.tail.as_bytes());

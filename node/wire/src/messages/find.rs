@@ -1,10 +1,10 @@
-//! `sixhop.find`: what a node has, and who may know more.
+//! `sixhop.find`: the files of a node, and peers that may know more.
 //!
 //! # Invariants
 //! - Members that are not known are passed over, so that either side may learn
 //!   more without the other.
 //! - An answer is as hostile as any: hits and peers beyond their limits, and
-//!   hits without a name, a size or with a digest that is none, make it none.
+//!   hits without a name, a size or with an invalid digest, make it invalid.
 //!
 //! # Two ways to ask
 //! Without a deadline, the hits come in the order of their names, a page behind
@@ -33,7 +33,7 @@ pub use excerpt::FindExcerpt;
 pub use hit::FindHit;
 pub use more::More;
 
-/// `sixhop.find(struct)`: a node asks what another one has.
+/// `sixhop.find(struct)`: a node asks another one for its files.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Find {
     /// The aim of the search.
@@ -148,7 +148,7 @@ impl Find {
 }
 
 impl Found {
-    /// Reads the value of an answer. `None` if it is no answer to a find.
+    /// Reads the value of an answer. `None` if it is not an answer to a find.
     #[must_use]
     pub fn from_value(value: &Value) -> Option<Self> {
         let Value::Struct(members) = value else {

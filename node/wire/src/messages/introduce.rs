@@ -94,7 +94,7 @@ impl Introduce {
 }
 
 impl Introduced {
-    /// Reads the value of an answer. `None` if it is no answer to an introduction.
+    /// Reads the value of an answer. `None` if it is not an answer to an introduction.
     #[must_use]
     pub fn from_value(value: &Value) -> Option<Self> {
         let Value::Struct(members) = value else {

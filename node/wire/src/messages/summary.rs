@@ -1,4 +1,4 @@
-//! `sixhop.summary`: what a node has, in few bytes.
+//! `sixhop.summary`: the files of a node, in few bytes.
 //!
 //! # Invariants
 //! - An answer is as hostile as any: texts, lists and filters beyond their limits
@@ -19,7 +19,7 @@ use crate::methods::SUMMARY;
 use crate::request::MethodCall;
 use crate::value::Value;
 
-/// `sixhop.summary(struct)`: a node asks what another one has, in few bytes.
+/// `sixhop.summary(struct)`: a node asks another one for its summary.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Summarize {
     /// The version that the caller has.
@@ -50,11 +50,11 @@ pub struct Summary {
     pub is_public: bool,
     /// Pieces of the names of its files.
     pub grams: Option<Told>,
-    /// The summaries of its peers, as far as it has them.
+    /// The filters of its peers, from their own summaries.
     pub near: Vec<Near>,
 }
 
-/// A filter, or what changed in it since the version that the caller has.
+/// A filter, or its changes since the version that the caller has.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Told {
     /// The filter.
@@ -112,7 +112,7 @@ impl Summarize {
 }
 
 impl Summary {
-    /// Reads the value of an answer. `None` if it is no summary.
+    /// Reads the value of an answer. `None` if it is not a summary.
     #[must_use]
     pub fn from_value(value: &Value) -> Option<Self> {
         let Value::Struct(members) = value else {
@@ -165,7 +165,7 @@ impl Summary {
 }
 
 impl Told {
-    /// Returns the filter that it tells, if the caller has the one before.
+    /// Returns the filter that it describes, if the caller has the one before.
     #[must_use]
     pub fn over(self, before: Option<&Filter>) -> Option<Filter> {
         match self {

@@ -46,7 +46,7 @@ enum Stop {
     Bad(AnswerError),
 }
 
-/// The begin of content, and the tags that end it.
+/// The start of content, and the tags that end it.
 #[derive(Debug, PartialEq, Eq)]
 struct ContentStart {
     head: AnswerHead,

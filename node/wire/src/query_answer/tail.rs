@@ -1,4 +1,4 @@
-//! The tail of an answer: the tags that close what the head opened, then
+//! The tail of an answer: the tags that close those of the head, then
 //! nothing but white space.
 
 use super::AnswerError;
@@ -7,7 +7,7 @@ use crate::dialect::Dialect;
 use crate::gate::{self, GateError, TagKind, is_space};
 use crate::limits::{ANSWER_HEAD_MAX, XML_TAG_MAX};
 
-/// Compares what arrives with the tags that must come.
+/// Compares the text with the tags that must come.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Tail {
     expected: &'static [&'static str],

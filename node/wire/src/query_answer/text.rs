@@ -32,7 +32,7 @@ impl TextStream {
         self.check_complete()
     }
 
-    /// Takes text up to and with a `&`; returns what follows.
+    /// Takes text up to and with a `&`; returns the rest.
     fn push_plain<'a>(
         &mut self,
         bytes: &'a [u8],

@@ -1,4 +1,4 @@
-//! Contents on their way out: what is text, how long it gets, how it is cut.
+//! Tests of contents on their way out: kind, length, and cuts.
 
 use node_wire::content::codes_failure;
 use node_wire::{ContentScan, Dialect, Payload, QueryAnswerWriter, Scanned, Value, response};

@@ -1,4 +1,4 @@
-//! Names: what is refused and why, and what follows from being accepted.
+//! Tests of names: refusals with reasons, and properties of accepted ones.
 
 use node_wire::name::{TEMPORARY_PREFIX, composed};
 use node_wire::{NameError, ShareName};

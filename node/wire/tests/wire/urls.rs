@@ -1,4 +1,4 @@
-//! URLs of peers: disguises, and what the URL says once it is checked.
+//! Tests of URLs of peers: disguises, and the checked URL.
 
 use node_wire::peer_url::{RefusedRange, address_allowed};
 use node_wire::{PeerUrl, UrlError};

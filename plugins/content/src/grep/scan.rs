@@ -126,7 +126,7 @@ impl Scan<'_> {
     }
 
     /// Returns true if a file that was given up at a NUL has no lines to miss: a file that is
-    /// no text from its begin has none.
+    /// no text from its start has none.
     fn has_no_lines(&self, file: &FileInfo, nul: u64, given: bool) -> bool {
         let is_text =
             given || nul > BUFFER as u64 || source::is_text_up_to(self.files, &file.name, nul);

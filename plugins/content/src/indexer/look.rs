@@ -1,4 +1,4 @@
-//! Looking at all files, and comparing them with what is indexed.
+//! Looks at all files, and a comparison with the index.
 
 use std::time::Instant;
 

@@ -22,14 +22,14 @@ use crate::{
 /// Most trigrams of one text that are looked up; the rarest say enough.
 const TRIGRAMS_ASKED: usize = 12;
 
-/// A file that has all words, by what the index says.
+/// A file that has all words, by the index.
 #[derive(Clone, Debug)]
 pub(crate) struct Best {
     pub(crate) name: String,
     pub(crate) score: f64,
 }
 
-/// A word that a file has to have, or the begin of one.
+/// A word that a file has to have, or the start of one.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct WantedWord {
     pub(crate) word: Word,

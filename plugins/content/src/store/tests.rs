@@ -1,4 +1,4 @@
-//! The index by itself: what survives, and what is noticed.
+//! Tests of the index by itself: survival, and damage.
 
 #![allow(clippy::disallowed_methods, reason = "tests damage files")]
 

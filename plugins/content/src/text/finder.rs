@@ -16,7 +16,7 @@ use crate::{excerpt, letters::letter_from};
 /// Places of one word or phrase that are looked at for the best line.
 const PLACES_MAX: usize = 64;
 
-/// Looks for what a query asks.
+/// Looks for the words of a query.
 pub(super) struct Finder {
     with: Vec<Vec<Prepared>>,
     without: Vec<Prepared>,
@@ -29,7 +29,7 @@ pub(super) struct TextMatch {
     pub(super) fit: Fit,
 }
 
-/// A phrase, and what finds its first word in ASCII.
+/// A phrase, and a search for its first word in ASCII.
 struct Prepared {
     phrase: Phrase,
     ascii: Option<RegexMatcher>,
@@ -93,7 +93,7 @@ impl Finder {
         })
     }
 
-    /// Returns the line with most of what is asked for; of several, the one that fits best, and
+    /// Returns the line with most of the query; of several, the one that fits best, and
     /// of those the first.
     fn excerpt(&self, text: &str, is_ascii: bool, spots: &[(usize, Spot)]) -> Excerpt {
         let begin_of_line = |at: usize| text[..at].rfind('\n').map_or(0, |end| end + 1);

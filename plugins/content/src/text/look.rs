@@ -20,7 +20,7 @@ const ALONE_MAX: usize = 4;
 /// The check of a file that the index names.
 pub(super) struct Looked {
     pub(super) score: f64,
-    /// The file, if it has what is asked for.
+    /// The file, if it matches.
     pub(super) hit: Option<Hit>,
     /// The reason why it was not looked at.
     pub(super) gap: Option<Gap>,

@@ -32,7 +32,7 @@ pub(super) struct Phrase {
     pub(super) words: Vec<Next>,
     /// Signs directly behind the last word.
     pub(super) trail: String,
-    /// True if the last word is the begin of one.
+    /// True if the last word is the start of one.
     pub(super) is_begin: bool,
 }
 
@@ -244,7 +244,7 @@ impl Gap {
     }
 }
 
-/// Refuses what is an operator elsewhere and means nothing here.
+/// Refuses operators of other languages that mean nothing here.
 fn operator(token: &str) -> Result<(), String> {
     let all_are_looked_for = "all words are looked for as it is";
     let problem = match token {
@@ -371,7 +371,7 @@ fn tokens(text: &str) -> impl Iterator<Item = Token<'_>> {
     })
 }
 
-/// Returns the first word or quoted phrase, with its minus, and what is behind it.
+/// Returns the first word or quoted phrase, with its minus, and the rest.
 fn part(text: &str) -> (&str, &str) {
     let body = text.strip_prefix('-').unwrap_or(text);
     let sign = text.len() - body.len();
@@ -395,7 +395,7 @@ fn part(text: &str) -> (&str, &str) {
 mod tests {
     use super::*;
 
-    /// Returns a phrase with what is special about it.
+    /// Returns a phrase with its operators.
     fn show(phrase: &Phrase) -> String {
         let mut shown = phrase.lead.clone();
         for (n, next) in phrase.words.iter().enumerate() {

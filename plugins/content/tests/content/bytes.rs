@@ -1,4 +1,4 @@
-//! Files that are no plain text, or too much of it.
+//! Tests of files that are not plain text, or too much of it.
 
 use std::{
     sync::atomic::Ordering,
@@ -136,7 +136,7 @@ fn a_line_that_is_too_long_makes_the_answer_partial() {
 }
 
 #[test]
-fn a_long_file_has_words_of_its_begin_and_all_its_lines() {
+fn a_long_file_has_words_of_its_start_and_all_its_lines() {
     let home = tempfile::tempdir().unwrap();
     let mut bytes = b"first\n".to_vec();
     while bytes.len() < TEXT_MAX {

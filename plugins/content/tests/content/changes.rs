@@ -131,7 +131,7 @@ fn a_file_is_tried_at_once_when_it_is_said_to_have_changed() {
     assert!(begun.elapsed() < std::time::Duration::from_millis(1_500));
 }
 
-/// Returns numbered lines, so long that only their begin has words.
+/// Returns numbered lines, so long that only their start has words.
 fn long_log(lines: usize) -> String {
     let mut log = String::new();
     for line in 0..lines {

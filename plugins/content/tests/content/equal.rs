@@ -1,4 +1,4 @@
-//! `grep:` finds what a search without an index finds.
+//! `grep:` finds the same as a search without an index.
 
 use std::sync::Arc;
 

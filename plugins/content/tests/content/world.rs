@@ -1,4 +1,4 @@
-//! A share in memory that changes, and what is found in it.
+//! A share in memory that changes, and the hits in it.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -27,7 +27,7 @@ pub(crate) struct World {
     /// Number of reads of files.
     pub(crate) reads: AtomicU64,
     bytes_read: AtomicU64,
-    /// A file that grows at each read, and by what.
+    /// A file that grows at each read, and its growth.
     growing: Mutex<Option<(String, Vec<u8>)>>,
     /// Files that cannot be read.
     locked: Mutex<BTreeSet<String>>,

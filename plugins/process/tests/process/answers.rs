@@ -8,7 +8,7 @@ use plugin_process::Program;
 
 use crate::world::{Found, hit, program, put, share};
 
-/// Returns a program in Python that answers with what `find(ask, query)` yields.
+/// Returns a program in Python that answers with the results of `find(ask, query)`.
 fn python(find: &str) -> (Program, tempfile::TempDir) {
     let home = tempfile::tempdir().unwrap();
     let text = format!(

@@ -1,4 +1,4 @@
-//! Programs as handlers: what they find, how they misbehave, and their directory.
+//! Tests of programs as handlers: their hits, their misbehaviour, and their directory.
 
 #![allow(
     clippy::disallowed_methods,

@@ -1,4 +1,4 @@
-//! The lines of a policy that promise what it decides:
+//! The lines of a policy that promise its decisions:
 //!
 //! ```text
 //! //! example: {"call": "allow_fetch", "with": {"name": "private/a"}, "gives": false}
@@ -19,7 +19,7 @@ use crate::header::HeaderError;
 /// Most examples of a policy.
 const EXAMPLES_MAX: usize = 64;
 
-/// The address that asks if an example does not say who does.
+/// The address that asks if an example names none.
 const STRANGER: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
 
 /// The error of examples that do not hold.

@@ -1,4 +1,4 @@
-//! The directory of scripts: what appears, changes, breaks and goes.
+//! Tests of the directory of scripts: files that appear, change, break and go.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

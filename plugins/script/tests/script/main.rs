@@ -1,4 +1,4 @@
-//! Scripts as handlers: what they find, what they cannot do, and their directory.
+//! Tests of scripts as handlers: their hits, their limits, and their directory.
 
 #![allow(
     clippy::disallowed_methods,

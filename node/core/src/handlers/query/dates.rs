@@ -92,7 +92,7 @@ fn calendar(text: &str) -> Option<u64> {
         .then(|| begin_of(year, month, day))
 }
 
-/// Returns the begin of a day, in seconds.
+/// Returns the start of a day, in seconds.
 fn begin_of(year: u64, month: u64, day: u64) -> u64 {
     let years = (1970..year).map(days_of_year);
     let months = (1..month).map(|month| days_of(year, month));

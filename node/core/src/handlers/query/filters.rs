@@ -6,10 +6,10 @@ use plugin_api::{FileInfo, Files, Flow, Gap, HandlerError};
 
 use super::{Sign, dates, kinds, sizes};
 
-/// The words before a colon that are no text.
+/// The words before a colon that are filters.
 pub(super) const KEYS: &[&str] = &["ext", "size", "after", "before", "kind", "context"];
 
-/// Words that people write for one of them, and what to write.
+/// Words that people write for a filter, and its right key.
 const HINTS: &[(&str, &str)] = &[
     (
         "type",
@@ -44,7 +44,7 @@ const HINTS: &[(&str, &str)] = &[
 /// Fewest letters of a word before a colon that is taken for a filter.
 const KEY_MIN: usize = 2;
 
-/// Says what to write if a word looks like a filter that there is not.
+/// Returns advice if a word looks like a filter that there is not.
 pub(super) fn unknown(body: &str) -> Option<Problem> {
     let (key, value) = body.strip_prefix('-').unwrap_or(body).split_once(':')?;
     let is_key = key.len() >= KEY_MIN && key.bytes().all(|c| c.is_ascii_alphabetic());

@@ -19,7 +19,7 @@ pub struct NameText {
 }
 
 impl NameText {
-    /// Returns what `text` asks, or `None` if it is empty. A quoted text is no pattern.
+    /// Returns the meaning of `text`, or `None` if it is empty. A quoted text is never a pattern.
     #[must_use]
     pub fn of(text: &str, is_quoted: bool) -> Option<NameText> {
         let directory = text.strip_suffix('/').filter(|_| !is_quoted);
@@ -36,7 +36,7 @@ impl NameText {
         })
     }
 
-    /// Returns what a text asks that was typed where a name is wanted, quotes included.
+    /// Returns the meaning of a text that was typed where a name is wanted, quotes included.
     #[must_use]
     pub fn parse(typed: &str) -> Option<NameText> {
         let inside = typed

@@ -111,7 +111,7 @@ fn sizes_are_ranges() {
 }
 
 #[test]
-fn days_include_their_begin_and_a_file_needs_a_time() {
+fn days_include_their_start_and_a_file_needs_a_time() {
     let query = parse("after:1970-01-02 before:1970-01-03").unwrap();
     let day = 24 * 3_600;
     let admits = |seconds| query.filters().admits(&file("a", 1, seconds));
@@ -195,6 +195,25 @@ fn a_filter_that_there_is_not_is_named_with_the_nearest() {
             }
             other => panic!("{query}: {other:?}"),
         }
+    }
+}
+
+#[test]
+fn words_and_beginnings_of_words_ask_contents_too() {
+    for (query, is_asked) in [
+        ("poem", true),
+        ("poem*", true),
+        ("naï* sea", true),
+        ("\"*.txt\"", true),
+        ("*.txt", false),
+        ("p*m", false),
+        ("poem.*", false),
+        ("p?em", false),
+        ("**", false),
+        ("a/poem*", false),
+        ("name:poem*", false),
+    ] {
+        assert_eq!(asks_contents(query), is_asked, "{query}");
     }
 }
 

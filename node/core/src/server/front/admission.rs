@@ -1,4 +1,4 @@
-//! Which connections are held.
+//! The connections that are held.
 //!
 //! The table is small enough that a flood cannot exhaust the machine, and a source
 //! (an IPv4 address, a /64 of IPv6) has an eighth of it. When the table is full, or a
@@ -7,8 +7,8 @@
 //! owner, not the next honest client, even one at the same address.
 //!
 //! If all are served, the slowest of them makes room: of the same source when that has
-//! its share, else of the source that holds most. Whose answer waits for its reader is
-//! slower than whose answer is still being made; a fast download is never the slowest
+//! its share, else of the source that holds most. An answer that waits for its reader is
+//! slower than one that is still being made; a fast download is never the slowest
 //! while others stand still.
 
 use std::{
@@ -23,11 +23,11 @@ use std::{
 
 use node_base::bucket::source_of;
 
-/// How long a connection may be quiet before it can be displaced. Long enough
+/// The time that a connection may be quiet before it can be displaced. Long enough
 /// for an honest client to send what it just began.
 const GRACE: Duration = Duration::from_millis(250);
 
-/// How long an answer may take before its connection can be displaced.
+/// The time that an answer may take before its connection can be displaced.
 const SERVED_GRACE: Duration = Duration::from_secs(2);
 
 /// Limits of a table of connections.
@@ -39,7 +39,7 @@ pub struct ConnectionLimits {
     pub per_source: usize,
 }
 
-/// How far the answers of a connection have come. Clones are the same one.
+/// The progress of the answers of a connection. Clones are the same one.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Progress(Arc<Made>);
 
@@ -47,11 +47,11 @@ pub(super) struct Progress(Arc<Made>);
 struct Made {
     /// Bytes that were written.
     written: AtomicU64,
-    /// Whether the client makes a write wait.
+    /// True if the client makes a write wait.
     is_blocked: AtomicBool,
 }
 
-/// What happens to a new connection.
+/// The decision about a new connection.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Admission {
     /// It is held.
@@ -91,13 +91,13 @@ enum State {
 }
 
 impl Progress {
-    /// Bytes were written, and none wait for the client.
+    /// Notes that bytes were written, and none wait for the client.
     pub(super) fn wrote(&self, bytes: usize) {
         self.0.written.fetch_add(bytes as u64, Ordering::Relaxed);
         self.0.is_blocked.store(false, Ordering::Relaxed);
     }
 
-    /// The client makes a write wait.
+    /// Notes that the client makes a write wait.
     pub(super) fn blocked(&self) {
         self.0.is_blocked.store(true, Ordering::Relaxed);
     }
@@ -116,7 +116,7 @@ impl ConnectionTable {
         }
     }
 
-    /// A connection from `address` comes `now`.
+    /// Decides about a connection from `address` that comes `now`.
     pub(super) fn admit(&mut self, address: IpAddr, progress: Progress, now: Instant) -> Admission {
         let source = source_of(address);
         let Some(displaced) = self.room(source, now) else {
@@ -162,7 +162,7 @@ impl ConnectionTable {
         displaced.map(Some)
     }
 
-    /// A whole request has come, or its answer is out.
+    /// Notes that a whole request has come, or its answer is out.
     pub(super) fn set_served(&mut self, id: u64, served: bool, now: Instant) {
         if let Some(connection) = self.connections.get_mut(&id) {
             connection.state = if served {
@@ -173,7 +173,7 @@ impl ConnectionTable {
         }
     }
 
-    /// The connection is closed.
+    /// Removes a connection that is closed.
     pub(super) fn remove(&mut self, id: u64) {
         self.connections.remove(&id);
     }

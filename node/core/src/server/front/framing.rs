@@ -1,8 +1,8 @@
-//! Which bytes are requests: the strict reading of HTTP/1 heads.
+//! The strict reading of HTTP/1 heads, which decides where requests begin and end.
 //!
-//! Whoever reads a head leniently disagrees with somebody else about where a
+//! A lenient reader of a head disagrees with another one about where a
 //! request ends, and attackers live in such gaps. So the head of each request
-//! is checked here byte by byte before the HTTP library sees it, and what is
+//! is checked here byte by byte before the HTTP library sees it, and a head that is
 //! not plainly right is refused: one reading, no gaps.
 //!
 //! # Invariants
@@ -27,7 +27,7 @@ pub(super) const HEADERS_MAX: usize = 64;
 /// Most empty lines before a request.
 const EMPTY_LINES_MAX: usize = 4;
 
-/// Why bytes are no request.
+/// The error of bytes that are not a request.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 pub(super) enum FramingError {
     /// The head is not plainly right.
@@ -65,7 +65,7 @@ pub(super) enum FramingError {
 }
 
 impl FramingError {
-    /// The HTTP status that says so, with its words.
+    /// Returns the HTTP status of the error, with its words.
     pub(super) fn status(self) -> &'static str {
         match self {
             FramingError::Malformed(_) => "400 Bad Request",
@@ -81,7 +81,7 @@ impl FramingError {
     }
 }
 
-/// Where in a request the bytes are.
+/// The position in a request.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Position {
     /// Between two requests.
@@ -103,7 +103,7 @@ pub(super) struct Framing {
 }
 
 impl Framing {
-    /// A new connection whose bodies have at most `body_max` bytes.
+    /// Creates a new connection whose bodies have at most `body_max` bytes.
     pub(super) fn new(body_max: u64) -> Framing {
         Framing {
             body_max,
@@ -114,7 +114,7 @@ impl Framing {
         }
     }
 
-    /// Where the next byte belongs.
+    /// Returns where the next byte belongs.
     pub(super) fn position(&self) -> Position {
         match (self.body_left, self.head.is_empty()) {
             (0, true) => Position::Between,
@@ -123,7 +123,7 @@ impl Framing {
         }
     }
 
-    /// How many requests have come whole.
+    /// Returns the number of requests that have come whole.
     pub(super) fn requests(&self) -> u64 {
         self.requests
     }
@@ -188,7 +188,7 @@ impl Framing {
     }
 }
 
-/// What the header lines said, as far as framing goes.
+/// The header lines, as far as framing needs them.
 #[derive(Default)]
 struct Seen<'a> {
     hosts: usize,
@@ -223,7 +223,7 @@ fn body_length(head: &[u8], body_max: u64) -> Result<u64, FramingError> {
     }
 }
 
-/// Whether the method is POST and whether the version is 1.1.
+/// Returns whether the method is POST and whether the version is 1.1.
 fn request_line(line: &[u8]) -> Result<(bool, bool), FramingError> {
     let mut words = line.split(|byte| *byte == b' ');
     let (Some(method), Some(target), Some(version), None) =
@@ -252,7 +252,7 @@ fn request_line(line: &[u8]) -> Result<(bool, bool), FramingError> {
     }
 }
 
-/// A path, or a URL as clients of proxies write it (RFC 9112, 3.2.2).
+/// Returns true for a path, or a URL as clients of proxies write it (RFC 9112, 3.2.2).
 fn is_target(target: &[u8]) -> bool {
     const HTTP: &[u8] = b"http://";
     let is_visible = |byte: &u8| byte.is_ascii_graphic() && *byte != b'#';
@@ -266,7 +266,7 @@ fn is_target(target: &[u8]) -> bool {
     starts_right && target.iter().all(is_visible)
 }
 
-/// The host and perhaps the port that a request is sent to.
+/// Returns true for the host and perhaps the port that a request is sent to.
 fn is_authority(text: &[u8]) -> bool {
     let is_wrong = |byte: &u8| !byte.is_ascii_graphic() || b",/@?#\\".contains(byte);
     !text.is_empty() && !text.iter().any(is_wrong)
@@ -320,7 +320,7 @@ fn parse_length(text: &[u8], body_max: u64) -> Result<u64, FramingError> {
         .ok_or(FramingError::LongBody)
 }
 
-/// The characters of a method or a header name (RFC 9110, token).
+/// Returns true for the characters of a method or a header name (RFC 9110, token).
 fn is_token(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }

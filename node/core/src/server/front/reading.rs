@@ -24,7 +24,7 @@ use crate::pace::{Pace, TooSlow};
 /// Time between two looks.
 pub(super) const LOOK_TIME: Duration = Duration::from_secs(5);
 
-/// How a client reads what is written to it.
+/// A client's reading of the bytes that are written to it.
 #[derive(Debug)]
 pub(super) struct Reading {
     pace: Pace,
@@ -75,11 +75,11 @@ impl Reading {
         self.waiting.is_some()
     }
 
-    /// A write waits at `now`. Returns when to call this again; `unacked` is asked for
-    /// what the client has not acknowledged.
+    /// Notes that a write waits at `now`. Returns when to call this again; `unacked` is asked for
+    /// the bytes that the client has not acknowledged.
     ///
     /// # Errors
-    /// When the client reads too slowly.
+    /// Errors if the client reads too slowly.
     pub(super) fn waits(
         &mut self,
         now: Instant,
@@ -119,7 +119,7 @@ mod tests {
     /// Bytes of which the system must be rid before it takes more.
     const ROOM: u64 = SYSTEM / 3;
 
-    /// A client that acknowledges `rate` bytes a second in lumps, until
+    /// Simulates a client that acknowledges `rate` bytes a second in lumps, until
     /// it stalls, behind a system that takes much ahead.
     fn cut_after(rate: u64, lump: u64, stalls_after: u64, seconds: u64) -> Option<u64> {
         let start = Instant::now();

@@ -1,4 +1,4 @@
-//! The `system.…` methods that say what there is.
+//! The `system.…` methods that describe the others.
 
 use node_wire::{Fault, Value, escape::escaped, methods};
 

@@ -1,6 +1,6 @@
 //! `sixhop.more(struct)`: more hits of a search that `sixhop.find` began.
 //!
-//! The answer waits for hits, so that whoever asks needs no port of its own to
+//! The answer waits for hits, so that the asker needs no port of its own to
 //! be called back at.
 
 use std::{sync::Arc, time::Duration};

@@ -1,11 +1,11 @@
-//! `sixhop.summary(struct)`: what this node has, in few bytes.
+//! `sixhop.summary(struct)`: the summary of this node, in few bytes.
 //!
 //! With a version that the caller has, the answer waits for another one, and tells of
 //! the filters only what changed.
 //!
 //! # What the policy hides
 //! With a policy that guards content or queries, each asker gets a summary of its own,
-//! of the names that it may have and may ask for, and is told not to pass it on. If
+//! of the names that it may have and may ask for, with the request not to pass it on. If
 //! there are more than [`GUARDED_MAX`] files, or the policy cannot decide on all of
 //! them in time, there are no filters: then nobody is kept from asking.
 
@@ -34,7 +34,7 @@ use crate::{
 /// Most files of a summary that a policy decides on.
 const GUARDED_MAX: usize = 500;
 
-/// How often a caller that waits has what is not in the filters looked at.
+/// The interval at which a waiting caller has the unfiltered rest checked again.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
 /// A summary without its own filters, and these.
@@ -71,12 +71,12 @@ pub(super) async fn answer(context: &Arc<Context>, caller: &Caller, params: &[Va
         } else {
             until
         };
-        // What ends the wait does not matter: the summary is made anew.
+        // Whatever ends the wait: the summary is made again.
         let _ = timeout_at(look.into(), changes.changed()).await;
     }
 }
 
-/// The summary for an asker, with whole filters.
+/// Returns the summary for an asker, with whole filters.
 async fn make(
     context: &Arc<Context>,
     asker: &Asker,
@@ -114,7 +114,7 @@ async fn make(
 }
 
 impl Made {
-    /// What is told to who has the version that it says.
+    /// Returns the part of the summary that a caller with the given version lacks.
     fn told(self, context: &Context, wanted: &Summarize) -> Summary {
         let known = wanted.version.as_deref().and_then(|version| {
             let (run, rest) = version.split_once('.')?;
@@ -147,7 +147,7 @@ impl Made {
     }
 }
 
-/// A number for all that is not in the numbered filters.
+/// Returns a number for everything that is not in the numbered filters.
 fn of_rest<'a>(summary: &Summary, own: impl Iterator<Item = &'a Filter>) -> u64 {
     let near = summary.near.iter();
     let near = near.map(|near| (&near.peer, near.files.fingerprint()));
@@ -159,7 +159,7 @@ fn of_rest<'a>(summary: &Summary, own: impl Iterator<Item = &'a Filter>) -> u64 
     ))
 }
 
-/// The handlers that the asker may ask.
+/// Returns the handlers that the asker may ask.
 async fn handlers(context: &Arc<Context>, asker: &Asker) -> Vec<String> {
     let mut names = context.handlers.names();
     names.retain(|name| name.len() <= SUMMARY_TEXT_MAX);
@@ -172,7 +172,7 @@ async fn handlers(context: &Arc<Context>, asker: &Asker) -> Vec<String> {
         .collect()
 }
 
-/// The filters of what the asker may have.
+/// Returns the filters of the files that the asker may have.
 async fn guarded(context: &Arc<Context>, asker: &Asker) -> Result<Filters, node_wire::Fault> {
     let reader = Arc::clone(context);
     let files = long(context, move || names(&reader)).await?;
@@ -197,7 +197,7 @@ async fn guarded(context: &Arc<Context>, asker: &Asker) -> Result<Filters, node_
     .await
 }
 
-/// The names in the share, if they are known and not too many.
+/// Returns the names in the share, if they are known and not too many.
 fn names(context: &Context) -> Option<Vec<FileAsked>> {
     if !context.catalogue.is_complete() {
         return None;

@@ -1,4 +1,4 @@
-//! What the owner is told of a policy at work: all refusals as counts, failures
+//! Reports of a policy at work to the owner: all refusals as counts, failures
 //! also in words, but not in more of them than anybody reads.
 
 use std::{
@@ -13,7 +13,7 @@ use crate::{
     sync::lock,
 };
 
-/// Time between two failures that are told.
+/// Time between two failures that are reported.
 const PAUSE: Duration = Duration::from_secs(60);
 
 /// Tells the owner.
@@ -60,8 +60,8 @@ impl Notes {
 }
 
 impl Failures {
-    /// Notes a failure. Gives how many were not told before it, if it is to be
-    /// told.
+    /// Notes a failure. Returns how many were not reported before it, if it is to be
+    /// reported.
     fn note(&mut self, now: Instant) -> Option<u64> {
         let is_soon = |told| now.saturating_duration_since(told) < PAUSE;
         if self.told.is_some_and(is_soon) {

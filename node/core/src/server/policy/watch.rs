@@ -14,7 +14,7 @@ use crate::{
 /// Pause between two looks.
 const PAUSE: Duration = Duration::from_millis(400);
 
-/// Loads what changes of the policy, until `cancel`.
+/// Loads changes of the policy, until `cancel`.
 pub async fn watch_policy(
     source: Arc<dyn PolicySource>,
     events: Arc<EventLog>,
@@ -29,7 +29,7 @@ pub async fn watch_policy(
     }
 }
 
-/// Looks once and tells what changed. To be done once before anybody can ask.
+/// Looks once and reports changes. To be done once before anybody can ask.
 pub(crate) async fn look_at_policy(source: &Arc<dyn PolicySource>, events: &EventLog) {
     let (looking, file) = (Arc::clone(source), source.file());
     // The examples of a policy are run before it is used.

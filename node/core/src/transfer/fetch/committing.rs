@@ -1,7 +1,7 @@
 //! The last step of a fetch: the whole file goes into its place.
 //!
 //! # Invariants
-//! - A commit is not cancelled, and its result says what is on the disk.
+//! - A commit is not cancelled, and its result tells the state of the disk.
 //! - A commit that fails keeps what came, unless the name is taken by then. The next fetch commits it without asking
 //!   anybody.
 
@@ -37,7 +37,7 @@ impl Fetch<'_> {
         }
     }
 
-    /// Commits what an earlier fetch received whole and could not commit. Returns whether the file is stored then.
+    /// Commits content that an earlier fetch received whole but could not commit. Returns whether it is stored.
     pub(super) async fn commit_if_whole(&mut self) -> Result<bool, FetchError> {
         match self.take_left() {
             Some(left) if left.is_uncommitted() => self.complete(left).await?,

@@ -1,4 +1,4 @@
-//! Chosen schedules of the model: what each pair of troubles comes to.
+//! Chosen schedules of the model: the outcome of each pair of troubles.
 
 use std::sync::mpsc;
 
@@ -8,7 +8,7 @@ use crate::{
     transfer::{FetchError, records::KEEP_FOR},
 };
 
-/// An asker of these peers.
+/// Returns an asker of these peers.
 async fn asker(peers: Vec<Peer>) -> (Arc<World>, Asker) {
     let world = World::new(peers);
     let asker = Asker::start(disk(), &world, 0).await;

@@ -1,4 +1,4 @@
-//! Referrals of peers that lie: whom they make this node call, and that the honest ones
+//! Referrals of peers that lie: the calls that they cause, and that the honest ones
 //! beside them are found.
 
 use std::{
@@ -271,7 +271,7 @@ fn spelt(n: usize, spelling: usize) -> String {
     }
 }
 
-/// The referrals of each node, and the spelling of each; those that are no nodes are victims.
+/// The referrals of each node, and the spelling of each; the others are victims.
 type Graph = Vec<(bool, Vec<(usize, usize)>)>;
 
 fn graph() -> impl Strategy<Value = Graph> {

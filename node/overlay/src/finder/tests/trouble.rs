@@ -142,7 +142,7 @@ async fn a_peer_with_endless_pages_is_left_after_two_minutes() {
 async fn a_liar_that_names_many_costs_only_the_budget_and_the_time() {
     let (overlay, transport) = network(BTreeMap::new());
     for n in 1..400 {
-        // Everybody says that the next ones have it, names us and itself, and what is no URL.
+        // Everybody says that the next ones have it, names us and itself, and a text that is not a URL.
         let mut page = found(&["../../a", "b"], &(n + 1..n + 28).collect::<Vec<_>>());
         page.matching = page.peers.len();
         page.peers

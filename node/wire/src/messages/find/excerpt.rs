@@ -5,7 +5,7 @@
 //!   was, and as base64 otherwise: files hold control characters.
 //! - What does not fit is cut when it is written: texts at
 //!   [`EXCERPT_TEXT_MAX`] bytes, marks and lines at their number.
-//! - Marks that are no parts of the text make an excerpt none.
+//! - Marks that are not parts of the text make an excerpt invalid.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -24,7 +24,7 @@ pub struct FindExcerpt {
     pub marks: Vec<Range<usize>>,
     /// Number of the line, from 1, if the text is one line.
     pub line: Option<u64>,
-    /// The begin of the first mark in the line, in bytes of the file, from 1.
+    /// The start of the first mark in the line, in bytes of the file, from 1.
     pub column: Option<u64>,
     /// Lines before it.
     pub before: Vec<String>,

@@ -1,4 +1,4 @@
-//! A file that a node has, and what of it fits.
+//! A file that a node has, and its match.
 
 use std::collections::BTreeMap;
 
@@ -31,7 +31,7 @@ pub struct FindHit {
 }
 
 impl FindHit {
-    /// Returns what the hit says of the file beside its name and bytes.
+    /// Returns the metadata of the file beside its name and bytes.
     #[must_use]
     pub fn about(&self) -> About {
         About {

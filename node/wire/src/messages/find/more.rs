@@ -21,7 +21,7 @@ pub struct More {
     pub wait: u32,
 }
 
-/// Milliseconds that a caller waits who does not say how long.
+/// Milliseconds that a caller waits if it gives no time.
 const WAIT: u32 = 2_000;
 
 impl More {
