@@ -17,6 +17,7 @@ macro_rules! namespace {
             )*
         }
     ) => {
+        #[cfg(feature = "rpc")]
         #[cfg_attr(feature = "server", jsonrpsee::proc_macros::rpc(server, client, namespace = $name, namespace_separator = "."))]
         #[cfg_attr(not(feature = "server"), jsonrpsee::proc_macros::rpc(client, namespace = $name, namespace_separator = "."))]
         $(#[doc = $trait_doc])+

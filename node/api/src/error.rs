@@ -4,6 +4,7 @@
 //! the same number everywhere. JSON-RPC's own codes (-32700 … -32600) keep
 //! their meaning.
 
+#[cfg(feature = "rpc")]
 use jsonrpsee::types::ErrorObjectOwned;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -154,6 +155,7 @@ impl std::fmt::Display for ApiError {
 
 impl std::error::Error for ApiError {}
 
+#[cfg(feature = "rpc")]
 impl From<ApiError> for ErrorObjectOwned {
     fn from(error: ApiError) -> ErrorObjectOwned {
         let mut data = json!({ "code": error.code });

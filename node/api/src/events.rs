@@ -4,6 +4,7 @@
 //! client that was away asks from the last id it saw; a gap in the ids that it
 //! gets says that it was away for too long.
 
+#[cfg(feature = "rpc")]
 use jsonrpsee::{core::SubscriptionResult, proc_macros::rpc};
 use schemars::{JsonSchema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
@@ -58,6 +59,7 @@ const FOLLOW: &str = "events.subscribe";
 
 /// Events as they happen, over WebSocket. A trait of its own because a
 /// subscription cannot be declared through [`namespace!`].
+#[cfg(feature = "rpc")]
 #[cfg_attr(
     feature = "server",
     rpc(server, client, namespace = "events", namespace_separator = ".")

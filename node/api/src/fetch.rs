@@ -87,6 +87,10 @@ pub struct FetchBatch {
     pub truncated: bool,
     /// Peers asked so far.
     pub asked: u32,
+    /// Nodes that may have such files and cannot be reached from here. Their files come through those who named them,
+    /// if these pass them on.
+    #[serde(default)]
+    pub unreachable: u32,
     /// When it started, Unix milliseconds.
     pub started: u64,
     /// When it ended, Unix milliseconds.

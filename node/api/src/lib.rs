@@ -7,7 +7,9 @@
 //! # Participants
 //! The *server* (the control server of `node`) implements the `…Server` traits;
 //! a *client* (`ctl`, or any program with a JSON-RPC library) calls the
-//! methods. Both compile against this crate and nothing below it.
+//! methods. Both compile against this crate and nothing below it. The rooms of
+//! the node that find and fetch files use the types alone: without the feature
+//! `rpc` there are no traits and no jsonrpsee.
 //!
 //! # Conventions
 //! Methods are named `namespace.snake_case` and take named parameters. Times

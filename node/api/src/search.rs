@@ -3,6 +3,7 @@
 //! A query is answered whole (`search.query`) or, over WebSocket, as hits come
 //! (`search.subscribe`).
 
+#[cfg(feature = "rpc")]
 use jsonrpsee::{core::SubscriptionResult, proc_macros::rpc};
 use schemars::{JsonSchema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
@@ -234,6 +235,7 @@ const FOLLOW: &str = "search.subscribe";
 
 /// Hits as they come, over WebSocket. A trait of its own because a
 /// subscription cannot be declared through [`namespace!`].
+#[cfg(feature = "rpc")]
 #[cfg_attr(
     feature = "server",
     rpc(server, client, namespace = "search", namespace_separator = ".")

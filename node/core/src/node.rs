@@ -98,6 +98,38 @@ pub struct NodeOptions {
     pub providers: Option<Arc<dyn Providers>>,
 }
 
+impl NodeSettings {
+    /// Returns the settings of a node that has no peers, keeps no cache and limits nothing.
+    #[must_use]
+    pub fn new(share: PathBuf, listen: SocketAddr) -> NodeSettings {
+        NodeSettings {
+            share,
+            listen,
+            url: None,
+            allow_hosts: Vec::new(),
+            peers: Vec::new(),
+            cache_size: 0,
+            upload_rate: RateSchedule::default(),
+            download_rate: RateSchedule::default(),
+        }
+    }
+}
+
+impl NodeOptions {
+    /// Returns the options of a node of no private network, without handlers.
+    #[must_use]
+    pub fn new(settings: NodeSettings, state: StateDir, secret: Secret) -> NodeOptions {
+        NodeOptions {
+            settings,
+            state,
+            secret,
+            extensions: Extensions::default(),
+            network_key: None,
+            providers: None,
+        }
+    }
+}
+
 /// The error of a node that did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum NodeError {

@@ -53,7 +53,11 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use node_wire::{Digest, name::ShareName};
+use node_wire::{
+    Digest,
+    name::ShareName,
+    query::{ParsedQuery, SyntaxError},
+};
 use plugin_api::NameCheck;
 use tokio::{select, sync::Semaphore, time::sleep};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -77,7 +81,6 @@ pub use self::{
 use crate::{
     counters::Counters,
     events::EventLog,
-    handlers::query::{Query, SyntaxError},
     overlay::Overlay,
     share::{Digests, Replace, Share},
     sync::lock,
@@ -296,13 +299,17 @@ impl Transfers {
     fn enlist(self: &Arc<Self>, job: Job, begun: Begun) -> Result<Interest, FetchError> {
         let (interest, admitted) = self.admit(job)?;
         if let Some(running) = admitted {
-            let transfers = Arc::clone(self);
-            self.tasks.spawn(async move {
-                transfers.fetcher.run(&running, begun).await;
-                lock(&transfers.jobs).ended(running);
-            });
+            self.spawn(running, begun);
         }
         Ok(interest)
+    }
+
+    fn spawn(self: &Arc<Self>, running: Arc<Job>, begun: Begun) {
+        let transfers = Arc::clone(self);
+        self.tasks.spawn(async move {
+            transfers.fetcher.run(&running, begun).await;
+            lock(&transfers.jobs).ended(running);
+        });
     }
 
     /// Joins the fetch of the same that is not over, or makes `job` one, which is returned and has to be run.
@@ -314,10 +321,7 @@ impl Transfers {
                 drop(jobs);
                 return Ok((self.interest(joined), None));
             }
-            if jobs.unfinished.len() >= UNFINISHED_MAX || self.cancel.is_cancelled() {
-                return Err(FetchError::Busy(name));
-            }
-            jobs.add(Arc::new(job))
+            jobs.admit(job, &self.cancel)?
         };
         Ok((self.interest(Arc::clone(&job)), Some(job)))
     }
@@ -344,7 +348,7 @@ impl Transfers {
         is_meant: Option<NameCheck>,
         replace: Replace,
     ) -> Result<BatchStatus, BatchError> {
-        Query::parse(query, SystemTime::now())?;
+        ParsedQuery::parse(query, SystemTime::now())?;
         let id = self.ids.next().await;
         let batch = Arc::new(Batch::new(
             id,
@@ -433,8 +437,13 @@ impl Transfers {
         let target = self.target_of(&record);
         let name = target.name.clone();
         let job = Job::new(target, Owner::Single, self.cancel.child_token());
-        match self.enlist(job, Begun::Before(record)) {
-            Ok(interest) => drop(interest.lasting()),
+        // It joins no other fetch: its record is worked with as long as it runs.
+        let admitted = lock(&self.jobs).admit(job, &self.cancel);
+        match admitted {
+            Ok(running) => {
+                self.interest(Arc::clone(&running)).lasting();
+                self.spawn(running, Begun::Before(record));
+            }
             Err(error) => tracing::warn!(%name, %error, "a fetch is not taken up again"),
         }
     }
@@ -634,6 +643,14 @@ impl Jobs {
         found.interests += 1;
         found.job.retry_now();
         Some(Arc::clone(&found.job))
+    }
+
+    /// Makes `job` one that has to be run, unless there are too many or the node stops.
+    fn admit(&mut self, job: Job, stop: &CancellationToken) -> Result<Arc<Job>, FetchError> {
+        if self.unfinished.len() >= UNFINISHED_MAX || stop.is_cancelled() {
+            return Err(FetchError::Busy(job.name().clone()));
+        }
+        Ok(self.add(Arc::new(job)))
     }
 
     fn add(&mut self, job: Arc<Job>) -> Arc<Job> {

@@ -18,13 +18,14 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Introduction, KnownFrom, Lost, Met, NotProved, Outcome, Overlay, PeerEntry, prove::Proved,
+    Before, Introduction, KnownFrom, Lost, Met, NotProved, Outcome, Overlay, PeerEntry,
+    prove::Proved,
 };
 use node_base::{clock::now, disk::Disk, events::Event, state::StateDir, sync::lock};
 use node_transport::{CallError, Destination, PeerKind};
 
 /// The file of the saved peers: one a line, its URL, its id or `-`, [`CHOSEN`] or
-/// [`CANDIDATE`] if it is that, and the scope of the stranger who named it.
+/// [`CANDIDATE`] if it is that, the scope of the stranger who named it, and [`NODE`] if it is a Sixhop node.
 pub const PEERS_FILE: &str = "peers";
 
 /// The word behind the id of a saved peer that the owner named.
@@ -32,6 +33,9 @@ const CHOSEN: &str = "chosen";
 
 /// The word behind the id of a saved peer that has not proved itself.
 const CANDIDATE: &str = "candidate";
+
+/// What a saved peer has there if it answered as a Sixhop node.
+const NODE: &str = "node";
 
 /// The scopes of strangers that name peers.
 const SCOPES: [Scope; 3] = [Scope::Machine, Scope::Network, Scope::World];
@@ -380,12 +384,8 @@ impl Introducer {
         let Some((state, disk)) = self.state.clone() else {
             return;
         };
-        let (revision, text) = {
-            let peers = self.overlay.peers();
-            let known: String = peers.list().iter().map(line).collect();
-            let lost: String = peers.lost().map(lost_line).collect();
-            (peers.revision(), [known, lost].concat())
-        };
+        let revision = self.overlay.peers().revision();
+        let text = self.overlay.saved_peers();
         (self.saved_revision, self.saved_at) = (revision, now());
         if text == self.saved {
             return;
@@ -400,29 +400,32 @@ impl Introducer {
 
 fn line(peer: &PeerEntry) -> String {
     let namer = peer.destination().namer();
-    let namer = (!peer.is_named_by_owner()).then_some(namer);
-    line_of(&peer.url, peer.id, peer.is_chosen, namer, peer.counts())
+    let before = Before {
+        id: peer.id,
+        kind: peer.kind,
+        is_chosen: peer.is_chosen,
+        namer: (!peer.is_named_by_owner()).then_some(namer),
+    };
+    line_of(&peer.url, before, peer.counts())
 }
 
 /// Returns the saved line of a dropped peer: it does not count before it has answered again.
 fn lost_line(lost: &Lost) -> String {
-    line_of(&lost.url, lost.id, lost.is_chosen, lost.namer, false)
+    line_of(&lost.url, lost.before, false)
 }
 
-fn line_of(
-    url: &PeerUrl,
-    id: Option<NodeId>,
-    is_chosen: bool,
-    namer: Option<Scope>,
-    counts: bool,
-) -> String {
-    let id = id.map_or_else(|| "-".to_owned(), |id| id.to_string());
-    let standing = match (is_chosen, counts) {
+fn line_of(url: &PeerUrl, before: Before, counts: bool) -> String {
+    let id = before
+        .id
+        .map_or_else(|| "-".to_owned(), |id| id.to_string());
+    let standing = match (before.is_chosen, counts) {
         (true, _) => Some(CHOSEN),
         (false, true) => None,
         (false, false) => Some(CANDIDATE),
     };
-    let words = [Some(url.as_str()), Some(&id), standing, namer.map(word)];
+    let kind = (before.kind == Some(PeerKind::Sixhop)).then_some(NODE);
+    let namer = before.namer.map(word);
+    let words = [Some(url.as_str()), Some(&id), standing, namer, kind];
     let words: Vec<&str> = words.into_iter().flatten().collect();
     format!("{}\n", words.join(" "))
 }
@@ -430,16 +433,13 @@ fn line_of(
 /// A saved peer.
 struct Saved {
     url: PeerUrl,
-    id: Option<NodeId>,
-    is_chosen: bool,
     is_candidate: bool,
-    /// The scope of the stranger who named it; none for the owner.
-    namer: Option<Scope>,
+    before: Before,
 }
 
 impl Saved {
     /// Reads a line. One of an earlier version has no scope: then what the URL says
-    /// counts, unless the owner named it.
+    /// counts, unless the owner named it. Nor has it a kind; only a Sixhop node has shown who it is.
     fn read(line: &str) -> Option<Saved> {
         let mut words = line.split_whitespace();
         let url = PeerUrl::parse(words.next()?).ok()?;
@@ -450,11 +450,15 @@ impl Saved {
             .into_iter()
             .find(|scope| rest.contains(&word(*scope)));
         let said = (!is_chosen).then(|| Scope::of_host(&url));
+        let is_node = rest.contains(&NODE) || id.is_some();
         Some(Saved {
-            id,
-            is_chosen,
             is_candidate: rest.contains(&CANDIDATE),
-            namer: saved.or(said),
+            before: Before {
+                id,
+                kind: is_node.then_some(PeerKind::Sixhop),
+                is_chosen,
+                namer: saved.or(said),
+            },
             url,
         })
     }
@@ -470,24 +474,35 @@ fn word(scope: Scope) -> &'static str {
 
 fn load(overlay: &Overlay, state: &StateDir) {
     match state.read(PEERS_FILE) {
-        Ok(text) => {
-            let text = text.unwrap_or_default();
-            for saved in text.lines().filter_map(Saved::read) {
-                let source = if saved.is_candidate {
-                    KnownFrom::Hello
-                } else {
-                    KnownFrom::Saved
-                };
-                overlay.add(&saved.url, source);
-                if saved.namer.is_none() {
-                    overlay.standing.call_scope.trust(&saved.url);
-                }
-                overlay
-                    .peers()
-                    .remember(&saved.url, saved.id, saved.is_chosen, saved.namer);
-            }
-        }
+        Ok(text) => overlay.load_peers(&text.unwrap_or_default()),
         Err(error) => tracing::warn!(%error, "the saved peers could not be read"),
+    }
+}
+
+impl Overlay {
+    /// Returns the peers as [`PEERS_FILE`] has them, those too that were dropped and are looked for.
+    #[must_use]
+    pub fn saved_peers(&self) -> String {
+        let peers = self.peers();
+        let known: String = peers.list().iter().map(line).collect();
+        let lost: String = peers.lost().map(lost_line).collect();
+        [known, lost].concat()
+    }
+
+    /// Takes up the peers that an earlier run saved.
+    pub fn load_peers(&self, text: &str) {
+        for saved in text.lines().filter_map(Saved::read) {
+            let source = if saved.is_candidate {
+                KnownFrom::Hello
+            } else {
+                KnownFrom::Saved
+            };
+            self.add(&saved.url, source);
+            if saved.before.namer.is_none() {
+                self.standing.call_scope.trust(&saved.url);
+            }
+            self.peers().remember(&saved.url, saved.before);
+        }
     }
 }
 

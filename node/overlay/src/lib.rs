@@ -78,12 +78,12 @@ pub use self::{
     memory::{Enter, MEMORY_FOR, MEMORY_MAX, Means, QueryMemory, WalkKey},
     own_urls::OwnUrls,
     peers::{
-        ACTIVE_MAX, Added, CANDIDATES_MAX, FAILURES_MAX, Introduction, KnownFrom, LOST_FOR,
+        ACTIVE_MAX, Added, Before, CANDIDATES_MAX, FAILURES_MAX, Introduction, KnownFrom, LOST_FOR,
         LOST_MAX, LOST_PAUSE_MAX, Lost, Met, NETWORK_MAX, Outcome, PEERS_MAX, PeerEntry, PeerTable,
         RESERVE_MAX, Stranger, active, steady,
     },
     plan::{BOOK_PATIENCE, Ended, FAN_OUT, IN_FLIGHT_MAX, Plan, SLOW_AFTER},
-    planner::{PassedOver, Planner, Reach, Why},
+    planner::{PassedOver, Planner},
     pointers::{MISS_AGE, MISSES_MAX, POINTER_AGE, POINTERS_MAX, Pointers},
     prove::{NotProved, Telling},
     providers::Providers,
@@ -100,7 +100,8 @@ use node_base::{
     sync::lock,
 };
 use node_transport::{
-    CallError, CallScope, Client, Destination, PeerKind, identity::NodeKey, nearest_for,
+    CallError, CallScope, Client, Destination, KindListener, PeerKind, identity::NodeKey,
+    nearest_for,
 };
 
 /// Longest time that a search waits for peers that are just being met.
@@ -119,7 +120,7 @@ pub struct Overlay {
     client: Client,
     counters: Arc<Counters>,
     events: Arc<EventLog>,
-    peers: Mutex<PeerTable>,
+    peers: Arc<Peers>,
     memory: Mutex<QueryMemory>,
     pointers: Mutex<Pointers>,
     summaries: Mutex<Summaries>,
@@ -135,6 +136,16 @@ pub struct Overlay {
     providers: Option<Arc<dyn Providers>>,
     liars: Mutex<Liars>,
     called_back: Mutex<CalledBack>,
+}
+
+/// The known peers, which the client tells what kind of node each answer is from.
+#[derive(Debug)]
+struct Peers(Mutex<PeerTable>);
+
+impl KindListener for Peers {
+    fn answered_as(&self, peer: &PeerUrl, kind: PeerKind) {
+        lock(&self.0).answered_as(peer, kind);
+    }
 }
 
 /// The public side of a node: its identity, scope and abilities.
@@ -192,12 +203,13 @@ impl Overlay {
         counters: Arc<Counters>,
         events: Arc<EventLog>,
     ) -> Overlay {
-        let client = client.with_call_scope(Arc::clone(&standing.call_scope));
+        let table = PeerTable::with_dials(own.main().clone(), client.dials().clone());
+        let peers = Arc::new(Peers(Mutex::new(table)));
+        let client = client
+            .with_call_scope(Arc::clone(&standing.call_scope))
+            .with_kind_listener(Arc::clone(&peers) as Arc<dyn KindListener>);
         Overlay {
-            peers: Mutex::new(PeerTable::with_dials(
-                own.main().clone(),
-                client.dials().clone(),
-            )),
+            peers,
             memory: Mutex::default(),
             pointers: Mutex::default(),
             summaries: Mutex::default(),
@@ -383,7 +395,7 @@ impl Overlay {
     }
 
     fn peers(&self) -> MutexGuard<'_, PeerTable> {
-        lock(&self.peers)
+        lock(&self.peers.0)
     }
 
     /// Notes that a peer answered, and in which dialect if that was seen.

@@ -25,7 +25,7 @@ use node_wire::{
 use super::{Overlay, Visitor, active};
 use node_base::{clock::now, sync::lock};
 use node_transport::{
-    CallError, Destination, PeerKind,
+    CallError, Destination,
     identity::{proves, random_nonce},
 };
 
@@ -250,7 +250,7 @@ impl Overlay {
 
     fn some_nodes(&self) -> Vec<String> {
         let nodes = self.list().into_iter();
-        let nodes = nodes.filter(|peer| peer.kind == Some(PeerKind::Sixhop));
+        let nodes = nodes.filter(|peer| peer.is_answering_node());
         let peers = active(nodes, below).into_iter();
         peers
             .take(INTRODUCE_PEERS_MAX)

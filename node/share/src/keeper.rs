@@ -145,11 +145,13 @@ impl Keeper {
         events: Arc<EventLog>,
         watching: Box<dyn Watching>,
     ) -> Arc<Keeper> {
+        let hints = Arc::default();
+        catalogue.hint_at(&hints);
         Arc::new(Keeper {
             catalogue,
             state,
             watching,
-            hints: Arc::default(),
+            hints,
             status: Mutex::default(),
             events,
             rescans: Rescans::default(),

@@ -8,7 +8,7 @@ use node_api::{
 };
 use node_base::events::unix_millis;
 use node_overlay::{Added, KnownFrom, Meeting, PEERS_MAX, PeerEntry};
-use node_wire::{Dialect, Digest, PeerUrl, escaped, peer_url::without_user, scope::Scope};
+use node_wire::{Dialect, PeerUrl, escaped, peer_url::without_user, scope::Scope};
 
 use super::Owner;
 
@@ -67,15 +67,7 @@ impl PeersServer for Owner {
     async fn files(&self, url: String, limit: Option<u32>) -> RpcResult<Vec<ShareFile>> {
         let limit = limit.unwrap_or(LIST_LIMIT_DEFAULT).min(LIST_LIMIT_MAX) as usize;
         let files = self.node.peer_files(&parse(&url)?, limit).await;
-        let files = files.map_err(|error| ApiError::new(ErrorCode::Network, error.to_string()))?;
-        let file = |hit: node_core::handlers::SearchHit| ShareFile {
-            name: hit.name,
-            size: hit.size,
-            modified: hit.modified,
-            // What a peer calls a digest may be anything.
-            digest: hit.digest.filter(|digest| Digest::from_hex(digest).is_ok()),
-        };
-        Ok(files.into_iter().map(file).collect())
+        files.map_err(|error| ApiError::new(ErrorCode::Network, error.to_string()).into())
     }
 }
 

@@ -9,7 +9,7 @@ use std::{error::Error, io, net::SocketAddr, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use futures_util::{StreamExt, TryFutureExt, future::BoxFuture};
-use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, BodyStream as Frames, Full};
 use hyper::body::Incoming;
 use hyper_util::{
@@ -214,13 +214,15 @@ impl Transport for HttpTransport {
                 .await?;
             let wanted_part = matches!(purpose, Purpose::Blob { .. });
             let status = response.status();
+            let kind = kind_of(response.headers());
             // Who is too busy to read a request cannot show that it is a member.
             if matches!(
                 status,
                 StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS
             ) {
                 let wait = response.headers().get(header::RETRY_AFTER);
-                return Err(TransportError::Busy(retry_after(wait)));
+                let wait = retry_after(wait);
+                return Err(TransportError::Busy { wait, kind });
             }
             if let Some(expected) = expected {
                 let shown = response.headers().get(NETWORK_HEADER);
@@ -231,7 +233,8 @@ impl Transport for HttpTransport {
                 }
             }
             if status != StatusCode::OK && !(wanted_part && status == StatusCode::PARTIAL_CONTENT) {
-                return Err(TransportError::Status(status.as_u16()));
+                let status = status.as_u16();
+                return Err(TransportError::Status { status, kind });
             }
             if response.headers().contains_key(header::CONTENT_ENCODING) {
                 return Err(TransportError::Encoded);
@@ -246,7 +249,7 @@ fn read_head(response: Response<Incoming>) -> PeerResponse {
     let headers = response.headers();
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     PeerResponse {
-        kind: PeerKind::of_server(text(header::SERVER.as_str())),
+        kind: kind_of(headers),
         status: response.status().as_u16(),
         range: text(header::CONTENT_RANGE.as_str()).map(str::to_owned),
         charset: Charset::of_content_type(text(header::CONTENT_TYPE.as_str())),
@@ -258,6 +261,12 @@ fn read_head(response: Response<Incoming>) -> PeerResponse {
             .unwrap_or_default(),
         body: stream(response.into_body()),
     }
+}
+
+/// Reads what kind of node sent an answer, whatever its status.
+fn kind_of(headers: &HeaderMap) -> PeerKind {
+    let server = headers.get(header::SERVER);
+    PeerKind::of_server(server.and_then(|name| name.to_str().ok()))
 }
 
 /// Reads how long a busy peer asks to wait: whole seconds, within limits.

@@ -36,7 +36,7 @@ pub use self::{
     blob::BlobBody,
     bundle::{BundleBody, BundleFile},
     call_scope::{CallScope, CheckedAddress, nearest_for},
-    calls::{Answered, CallError, Client, QueryReply},
+    calls::{Answered, CallError, Client, KindListener, QueryReply},
     content::RemoteFile,
     destination::{Destination, SearchDials},
     dials::{AGAIN_PAUSE, Calling, Dial, Dials, HEARD_MAX, TARGET_PAUSE, Turn},

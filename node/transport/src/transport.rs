@@ -112,12 +112,22 @@ pub enum TransportError {
     /// No connection to this address; another one of the peer may be tried.
     #[error("{0}")]
     Unreachable(String),
-    /// An answer without success.
-    #[error("it answered with the HTTP status {0}")]
-    Status(u16),
+    /// An answer that is no success.
+    #[error("it answered with the HTTP status {status}")]
+    Status {
+        /// The HTTP status.
+        status: u16,
+        /// What kind of node answered.
+        kind: PeerKind,
+    },
     /// It answered that it is busy, and when to ask again.
-    #[error("it is busy, and asks to try again in {} s", .0.as_secs())]
-    Busy(Duration),
+    #[error("it is busy, and asks to try again in {} s", .wait.as_secs())]
+    Busy {
+        /// When to ask again.
+        wait: Duration,
+        /// What kind of node answered.
+        kind: PeerKind,
+    },
     /// An encoding that was not asked for.
     #[error("it answered with an encoded body")]
     Encoded,
@@ -133,6 +143,17 @@ pub enum TransportError {
     /// The address was called not long ago and did not answer as a node.
     #[error("its address was called less than a minute ago and did not answer as a node does")]
     Resting,
+}
+
+impl TransportError {
+    /// Returns what kind of node answered, if one did.
+    #[must_use]
+    pub fn kind(&self) -> Option<PeerKind> {
+        match self {
+            TransportError::Status { kind, .. } | TransportError::Busy { kind, .. } => Some(*kind),
+            _ => None,
+        }
+    }
 }
 
 impl PeerKind {

@@ -23,6 +23,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "node-overlay",
         &[
+            // Its plain types, without the RPC traits.
+            "node-api",
             "node-base",
             "node-transport",
             "node-wire",
@@ -35,6 +37,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "node-core",
         &[
+            // Its plain types, without the RPC traits.
+            "node-api",
             "node-base",
             "node-overlay",
             "node-share",

@@ -83,6 +83,11 @@ const HOMES: &[Home] = &[
         &["node-wire", "node-transport", "node-discovery"],
         HASHES,
     ),
+    home(
+        "ipnet",
+        &["node-discovery", "plugin-script"],
+        &["node/discovery/src", "plugins/script/src/policy/network"],
+    ),
     home("mdns-sd", &["node-discovery"], &["node/discovery/src/lan"]),
     home(
         "if-addrs",

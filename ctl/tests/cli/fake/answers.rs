@@ -373,6 +373,7 @@ fn batch(query: &str) -> FetchBatch {
         failures: (failed > 0).then_some(failure).into_iter().collect(),
         truncated: false,
         asked: 1,
+        unreachable: 0,
         started: 0,
         ended: Some(0),
     }

@@ -18,7 +18,7 @@ use super::{
     passing,
     policy::{Asker, FetchPermit, FileAsked, NAMES_MAX},
     raw::{self, Asking, Representation},
-    upload::Encoder,
+    upload::{Encoder, Upload},
 };
 
 /// Places that are tried: content may be under several names and in the cache.
@@ -97,10 +97,15 @@ pub(super) async fn tree(
     let Ok(Some(tree)) = found.await else {
         return absent();
     };
-    let length = tree.length();
-    let Ok(upload) = context.uploads.begin(remote, length).await else {
+    let Ok(upload) = context.uploads.begin(remote, tree.length()).await else {
         return raw::busy();
     };
+    tree_answer(upload, tree).await
+}
+
+/// Answers with the tree of content.
+pub(super) async fn tree_answer(upload: Upload, tree: Content) -> Response {
+    let length = tree.length();
     let mut response = upload.body(tree, Encoder::Raw).await.into_response();
     let kind = HeaderValue::from_static("application/octet-stream");
     response.headers_mut().insert(header::CONTENT_TYPE, kind);

@@ -15,6 +15,7 @@ use axum::{
     http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     response::{Html, IntoResponse, Response},
 };
+use node_api::search::Hit;
 use node_wire::{methods::METHODS, scope::Scope};
 use serde::Deserialize;
 
@@ -24,7 +25,7 @@ use super::{
     quotas,
     search::{self, NoHits, Question},
 };
-use crate::handlers::{SearchHit, SearchHits};
+use crate::handlers::SearchHits;
 
 /// Most files on the page.
 const FILES_MAX: usize = 200;
@@ -127,13 +128,13 @@ fn note(hits: &SearchHits) -> &'static str {
     }
 }
 
-fn row(hit: &SearchHit, html: &mut String) {
+fn row(hit: &Hit, html: &mut String) {
     let _ = writeln!(
         html,
         "<tr><td><a href=\"/files/{}\">{}</a></td><td>{}</td></tr>",
         path(&hit.name),
         escaped(&node_wire::escaped_whole(&hit.name).to_string()),
-        size(hit.size),
+        size(hit.size.unwrap_or_default()),
     );
 }
 
@@ -234,11 +235,12 @@ fn escaped(text: &str) -> String {
 mod tests {
     use super::*;
 
-    fn hit(name: &str, size: u64) -> SearchHit {
-        SearchHit {
+    fn hit(name: &str, size: u64) -> Hit {
+        Hit {
             handler: "name".to_owned(),
             name: name.to_owned(),
-            size,
+            node: String::new(),
+            size: Some(size),
             modified: None,
             digest: None,
             score: None,

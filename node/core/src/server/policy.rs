@@ -24,7 +24,7 @@ mod watch;
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use node_wire::Digest;
+use node_wire::{Digest, query::DEFAULT_HANDLER};
 use plugin_api::{
     Policy, PolicyError, PolicySource, PolicyState, QueryAsked, RankAsked, Rule, Rules, What,
 };
@@ -38,7 +38,7 @@ use self::{
     notes::Notes,
 };
 use super::slots::Slots;
-use crate::{counters::Counters, events::EventLog, handlers::DEFAULT_HANDLER, threads::Threads};
+use crate::{counters::Counters, events::EventLog, threads::Threads};
 
 /// Most decisions for others that run at a time.
 const RUNNING_MAX: usize = 2;

@@ -18,7 +18,6 @@ use super::{
     range::{self, RangeWanted},
     upload::{Busy, Encoder},
 };
-use crate::pieces::PieceTree;
 
 /// Content and what the headers say of it.
 #[derive(Debug)]
@@ -150,12 +149,6 @@ pub(super) fn headers_of_content(digest: &Digest, range: Option<&str>, length: u
     insert(&mut headers, header::ETAG, Some(&format!("\"{digest}\"")));
     insert(&mut headers, header::CONTENT_RANGE, range);
     headers
-}
-
-/// Answers with the tree of content.
-pub(super) fn tree(tree: &PieceTree) -> Response {
-    let kind = HeaderValue::from_static("application/octet-stream");
-    ([(header::CONTENT_TYPE, kind)], tree.to_bytes()).into_response()
 }
 
 impl Representation {

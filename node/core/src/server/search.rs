@@ -12,6 +12,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use node_overlay::Cost;
+use node_wire::query::{self, CONTENTS_HANDLER};
 use plugin_api::{FileInfo, Hit};
 use serde::Deserialize;
 
@@ -23,7 +24,7 @@ use super::{
 };
 use crate::{
     clock::now,
-    handlers::{self, Answer, CONTENTS_HANDLER, QueryError, SEARCH_LIMIT_MAX, SearchHits, query},
+    handlers::{self, Answer, QueryError, SEARCH_LIMIT_MAX, SearchHits},
     threads::ThreadError,
 };
 
@@ -111,12 +112,13 @@ pub(super) async fn hits(
         .await;
     answer.hits = permitted.hits;
     let digests = Arc::clone(&context.digests);
+    let node = context.overlay.ourselves().as_str().to_owned();
     let described = context.disk.run(move || {
         let digest = |file: &FileInfo| {
             let in_time = now() < deadline;
             in_time.then(|| digests.known_as(file)).flatten()
         };
-        SearchHits::of(answer, permitted.is_whole, &digest)
+        SearchHits::of(answer, permitted.is_whole, &node, &digest)
     });
     described.await.map_err(|error| panicked(&error))
 }

@@ -11,6 +11,7 @@
 //!   bundle.
 //! - A job that is cancelled before its file is stored ends without it. Storing is not cancelled.
 //! - At most [`BUNDLES_MAX`] bundles run.
+//! - A peer that is busy is waited for, and asked for bundles afterwards.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -24,7 +25,7 @@ use futures_util::{StreamExt, stream};
 use node_wire::{
     self as wire, Digest, bundle::BUNDLE_FILE_MAX, name::ShareName, peer_url::PeerUrl,
 };
-use tokio::{select, sync::OwnedSemaphorePermit, task::JoinHandle};
+use tokio::{select, sync::OwnedSemaphorePermit, task::JoinHandle, time::sleep};
 
 use super::{
     FetchError, Goal, Interest, Transfers,
@@ -38,7 +39,7 @@ use super::{
     turns::Owner,
 };
 use crate::{
-    client::{BundleFile, CallError, Destination},
+    client::{BundleBody, BundleFile, CallError, Destination},
     clock::now,
     pieces::PieceTree,
     share::{Replace, ShareError, WholeFile},
@@ -53,6 +54,9 @@ pub(super) const BUNDLES_MAX: usize = 4;
 
 /// Longest time for which files are gathered before they are stored.
 const GATHER_TIME: Duration = Duration::from_secs(1);
+
+/// Longest time for which a bundle waits for a busy peer. Then its files are asked for alone, which needs no turn there.
+const BUSY_PATIENCE: Duration = Duration::from_secs(60);
 
 /// A small file and who has it.
 #[derive(Clone, Debug)]
@@ -164,7 +168,8 @@ impl Transfers {
         if let Some(error) = &rest.failure {
             tracing::debug!(peer = order.peer.as_str(), %error, "a bundle did not come whole");
         }
-        let is_usable = rest.failure.is_none();
+        // A busy peer knows bundles.
+        let is_usable = matches!(rest.failure, None | Some(CallError::Busy(_)));
         let alone = stream::iter(rest.jobs).map(|(job, begun)| {
             let transfers = Arc::clone(&self);
             async move {
@@ -284,13 +289,11 @@ impl Transfers {
             .flatten()
             .map(|content| (content.tree.digest(), content.tree.size()))
             .collect();
-        set_state(missing.iter().flatten(), JobState::Receiving);
-        let client = self.fetcher.overlay.client();
-        let asking = client.bundle(&order.peer, &asked, now() + HEAD_TIME);
+        let waits = |state| set_state(missing.iter().flatten(), state);
         let mut bundle = select! {
             biased;
             () = &mut given_up => return Ok(()),
-            bundle = asking => bundle?,
+            bundle = self.ask(&order.peer, &asked, waits) => bundle?,
         };
         let mut gathered_since = now();
         for place in missing {
@@ -316,6 +319,27 @@ impl Transfers {
         match bundle.next().await? {
             None => Ok(()),
             Some(_) => Err(CallError::Unexpected),
+        }
+    }
+
+    /// Asks `peer` for a bundle. One that is busy is asked again when it wants to be, for [`BUSY_PATIENCE`].
+    async fn ask(
+        &self,
+        peer: &Destination,
+        files: &[(Digest, u64)],
+        set_state: impl Fn(JobState),
+    ) -> Result<BundleBody, CallError> {
+        let until = now() + BUSY_PATIENCE;
+        loop {
+            set_state(JobState::Receiving);
+            let client = self.fetcher.overlay.client();
+            match client.bundle(peer, files, now() + HEAD_TIME).await {
+                Err(CallError::Busy(wait)) if now() + wait < until => {
+                    set_state(JobState::Waiting);
+                    sleep(wait).await;
+                }
+                asked => return asked,
+            }
         }
     }
 
@@ -427,6 +451,8 @@ impl Fetcher {
     /// Stores the files of content that arrived, if its bytes are right.
     async fn store_all(&self, arrived: Vec<Arrived>) -> Vec<(Arrived, Outcome)> {
         let (share, digests) = (Arc::clone(&self.share), Arc::clone(&self.digests));
+        #[cfg(test)]
+        let faults = Arc::clone(&self.faults);
         let stored = self.share.disk().run(move || {
             let is_right: Vec<bool> = arrived.iter().map(Arrived::is_right).collect();
             let right = arrived.iter().zip(&is_right).filter(|(_, right)| **right);
@@ -435,6 +461,8 @@ impl Fetcher {
                 .unzip();
             let mut learn = |file: usize, stamp| {
                 digests.learned(files[file].name, stamp, trees[file]);
+                #[cfg(test)]
+                faults.placed();
             };
             let mut results = share.store_all(&files, &mut learn).into_iter();
             let outcomes = is_right.iter().zip(&arrived).map(|(is_right, arrived)| {

@@ -17,7 +17,8 @@ use futures_util::{
     stream::{self, BoxStream},
 };
 use node_wire::{
-    About, Digest, Find, FindWanted, fault::MissReason, name::ShareName, peer_url::PeerUrl,
+    About, Digest, Find, FindHit, FindWanted, Found, fault::MissReason, limits::FIND_HITS_MAX,
+    name::ShareName, peer_url::PeerUrl,
 };
 use tokio::{select, time::sleep};
 
@@ -48,6 +49,9 @@ const NAMED_AT_A_TIME: usize = 4;
 
 /// Most nodes that are asked through neighbours.
 const NEIGHBOURS_MAX: usize = 4;
+
+/// Most pages of the hits of one holder.
+const PAGES_MAX: usize = 100;
 
 /// Most sources that are kept of one kind.
 const KEPT_MAX: usize = 256;
@@ -114,7 +118,10 @@ impl Failure {
                 CallError::Transport(
                     TransportError::Connection(_)
                         | TransportError::Unreachable(_)
-                        | TransportError::Status(BAD_GATEWAY),
+                        | TransportError::Status {
+                            status: BAD_GATEWAY,
+                            ..
+                        },
                 ) | CallError::Deadline
                     | CallError::TooSlow
                     | CallError::Short
@@ -544,26 +551,108 @@ async fn ask_through(
         deadline: None,
         through: Some(holder.peer.as_str().to_owned()),
     };
-    let client = overlay.client();
-    let neighbour = overlay.destination(&holder.by);
-    let found = client.find(&neighbour, &find, now() + DIGEST_ANSWER).await;
-    let found = found.ok()?.value;
-    // A node that does not know of this answers for itself.
-    let through = PeerUrl::parse(&found.through?).ok()?;
+    let (passed, found) = ask_neighbour(&overlay, &holder, &find).await?;
     let hit = found.hits.into_iter().next()?;
     let is_wanted = match &find.wanted {
         FindWanted::Name(name) => hit.name == *name,
         FindWanted::Digest(digest) => hit.digest == Some(*digest),
         FindWanted::Query(_) => false,
     };
-    let is_asked = through.same_peer(&holder.peer) && is_wanted;
-    Some(Source {
-        peer: neighbour,
-        size: hit.size,
-        digest: hit.digest.filter(|_| is_asked)?,
-        about: hit.about(),
-        through: Some(through),
-    })
+    passed.source(&hit).filter(|_| is_wanted)
+}
+
+/// Asks the neighbour that named a holder what that has. `None` if it does not pass that on.
+async fn ask_neighbour(
+    overlay: &Overlay,
+    holder: &Unreachable,
+    find: &Find,
+) -> Option<(Passed, Found)> {
+    let neighbour = overlay.destination(&holder.by);
+    let deadline = now() + DIGEST_ANSWER;
+    let found = overlay.client().find(&neighbour, find, deadline).await;
+    let found = found.ok()?.value;
+    // A node that does not know of this answers for itself.
+    let holder_asked = PeerUrl::parse(found.through.as_ref()?).ok()?;
+    let passed = Passed {
+        neighbour,
+        holder: holder_asked,
+    };
+    passed
+        .holder
+        .same_peer(&holder.peer)
+        .then_some((passed, found))
+}
+
+/// A holder that cannot be reached from here, and the neighbour that passes its content on.
+#[derive(Clone, Debug)]
+pub(super) struct Passed {
+    neighbour: Destination,
+    holder: PeerUrl,
+}
+
+impl Passed {
+    /// Returns where the content of this hit comes from, if its digest is known.
+    pub(super) fn source(&self, hit: &FindHit) -> Option<Source> {
+        Some(Source {
+            peer: self.neighbour.clone(),
+            size: hit.size,
+            digest: hit.digest?,
+            about: hit.about(),
+            through: Some(self.holder.clone()),
+        })
+    }
+}
+
+/// Returns what holders that cannot be reached from here have that matches `query`, page by page, as the neighbours say
+/// that named them.
+pub(super) fn pages_through(
+    overlay: &Arc<Overlay>,
+    holders: Vec<Unreachable>,
+    query: String,
+) -> BoxStream<'static, (Passed, Vec<FindHit>)> {
+    let overlay = Arc::clone(overlay);
+    let pages = holders.into_iter().take(NEIGHBOURS_MAX).map(move |holder| {
+        let first = Some(PageAsked {
+            overlay: Arc::clone(&overlay),
+            holder,
+            query: query.clone(),
+            after: None,
+            left: PAGES_MAX,
+        });
+        stream::unfold(first, |asked| async move { asked?.page().await }).boxed()
+    });
+    stream::select_all(pages.collect::<Vec<_>>()).boxed()
+}
+
+/// A page of the hits of a holder, to be asked for.
+struct PageAsked {
+    overlay: Arc<Overlay>,
+    holder: Unreachable,
+    query: String,
+    after: Option<String>,
+    left: usize,
+}
+
+impl PageAsked {
+    /// Returns the page, and the one behind it if there is one.
+    async fn page(self) -> Option<((Passed, Vec<FindHit>), Option<PageAsked>)> {
+        let find = Find {
+            wanted: FindWanted::Query(self.query.clone()),
+            after: self.after.clone(),
+            limit: FIND_HITS_MAX,
+            deadline: None,
+            through: Some(self.holder.peer.as_str().to_owned()),
+        };
+        let (passed, found) = ask_neighbour(&self.overlay, &self.holder, &find).await?;
+        let last = found.hits.last().map(|hit| hit.name.clone());
+        let goes_on = found.more && last > self.after && self.left > 1;
+        let next = goes_on.then(|| PageAsked {
+            after: last,
+            left: self.left - 1,
+            ..self
+        });
+        Some(((passed, found.hits), next))
+    }
 }
 
 #[cfg(test)]
@@ -572,7 +661,7 @@ mod tests {
 
     use bytes::Bytes;
     use futures_util::{FutureExt, future::BoxFuture};
-    use node_wire::{FindHit, Found, response};
+    use node_wire::response;
 
     use super::*;
     use crate::{

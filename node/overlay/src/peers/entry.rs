@@ -130,6 +130,19 @@ pub struct Met {
     pub features: Vec<String>,
 }
 
+/// The state of a peer in an earlier run, or before it was dropped.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Before {
+    /// Who it had shown to be.
+    pub id: Option<NodeId>,
+    /// What kind of node it was.
+    pub kind: Option<PeerKind>,
+    /// Whether the owner had named it.
+    pub is_chosen: bool,
+    /// The scope of the stranger who had named its URL; none for the owner.
+    pub namer: Option<Scope>,
+}
+
 /// A stranger that named a peer; the address, if it is known.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Stranger(pub Option<IpAddr>);
@@ -238,6 +251,12 @@ impl PeerEntry {
         self.source.is_trusted() || self.last_answer.is_some()
     }
 
+    /// Returns whether it is a Sixhop node that answered in this run and whose last call did not fail.
+    #[must_use]
+    pub fn is_answering_node(&self) -> bool {
+        self.kind == Some(PeerKind::Sixhop) && !self.is_away()
+    }
+
     /// Returns whether it has not answered yet, or its last call failed.
     #[must_use]
     pub fn is_away(&self) -> bool {
@@ -258,6 +277,7 @@ impl PeerEntry {
     /// Takes over the entry of the same peer that is known as `other`.
     pub(super) fn takes_over(&mut self, other: &PeerEntry) {
         self.is_chosen |= other.is_chosen;
+        self.kind = self.kind.or(other.kind);
         if other.source.is_trusted() && !self.source.is_trusted() {
             self.source = other.source;
         }

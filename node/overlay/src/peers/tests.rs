@@ -468,7 +468,13 @@ fn a_lost_peer_that_answers_is_a_peer_again_and_is_who_it_was() {
     let (mut table, now) = table();
     let id = NodeId([1; 32]);
     table.add(&url(1), KnownFrom::Owner, now);
-    table.remember(&url(1), Some(id), true, None);
+    let before = Before {
+        id: Some(id),
+        kind: Some(PeerKind::Sixhop),
+        is_chosen: true,
+        namer: None,
+    };
+    table.remember(&url(1), before);
     lose(&mut table, 1, now);
     let later = now + TARGET_PAUSE;
     assert_eq!(due(&mut table, later), [1]);
@@ -588,4 +594,33 @@ fn a_peer_is_met_when_it_proves_its_id_or_the_owner_named_it() {
     );
     table.not_introduced(&url(3), "refused", now);
     assert_eq!(table.meeting(&[], true, patience, now), None);
+}
+
+#[test]
+fn a_dropped_node_that_is_named_again_is_known_as_a_node() {
+    let (mut table, now) = table();
+    known(&mut table, 1, now);
+    lose(&mut table, 1, now);
+    assert_eq!(table.add(&url(1), KnownFrom::Owner, now), Added::New);
+    let peer = table.get(&url(1)).unwrap();
+    assert_eq!(peer.kind, Some(PeerKind::Sixhop));
+    assert!(!peer.is_answering_node(), "it has not answered since");
+}
+
+#[test]
+fn an_answer_of_a_node_shows_its_kind_and_one_of_a_proxy_does_not() {
+    let (mut table, now) = table();
+    table.add(&url(1), KnownFrom::Owner, now);
+    let saved = table.revision();
+    table.answered_as(&url(1), PeerKind::Book);
+    assert_eq!(table.get(&url(1)).unwrap().kind, None);
+    assert_eq!(table.revision(), saved);
+    table.answered_as(&url(1), PeerKind::Sixhop);
+    assert!(table.revision() > saved, "it is saved");
+    table.answered_as(&url(1), PeerKind::Book);
+    let peer = table.get(&url(1)).unwrap();
+    assert_eq!(peer.kind, Some(PeerKind::Sixhop));
+    assert_eq!(peer.last_answer, None, "an error is no answer");
+    table.answered(&url(1), PeerKind::Book, None);
+    assert_eq!(table.get(&url(1)).unwrap().kind, Some(PeerKind::Book));
 }

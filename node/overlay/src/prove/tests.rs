@@ -12,7 +12,7 @@ use node_wire::{Value, fault, request, response};
 use super::*;
 use crate::{Added, KnownFrom, LocalHandlers, Meeting, OwnUrls, QueryKeys, Standing};
 use node_base::{counters::Counters, events::EventLog};
-use node_transport::{Client, MemoryTransport, PeerRequest, Purpose};
+use node_transport::{Client, MemoryTransport, PeerKind, PeerRequest, Purpose};
 
 const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 

@@ -9,9 +9,9 @@
 //! - No more than [`WORDS_MAX`] words are kept; with more there is no
 //!   vocabulary, and the caller has to look at the names.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, sync::Arc};
 
-use plugin_api::{Flow, words};
+use plugin_api::words;
 
 use super::{View, Was};
 
@@ -21,6 +21,9 @@ const WORDS_MAX: usize = 250_000;
 /// The number of names that may go before it is rebuilt, even if there are few names.
 const GONE_MIN: usize = 10_000;
 
+/// Each word once.
+pub(super) type Words = HashSet<Box<str>>;
+
 /// The words of the names, as far as they are known.
 #[derive(Debug, Default)]
 pub(super) enum Vocabulary {
@@ -29,8 +32,8 @@ pub(super) enum Vocabulary {
     Unmade,
     /// All of them.
     Made {
-        /// Each word once.
-        words: HashSet<Box<str>>,
+        /// Each word once. Who reads them keeps them as they were.
+        words: Arc<Words>,
         /// Names that are gone since it was made.
         gone: usize,
     },
@@ -45,7 +48,7 @@ impl Vocabulary {
             return;
         }
         *self = Vocabulary::Made {
-            words: HashSet::new(),
+            words: Arc::default(),
             gone: 0,
         };
         let mut name = String::new();
@@ -71,18 +74,12 @@ impl Vocabulary {
         self.forget(gone, count);
     }
 
-    /// Calls `visit` with each word until it stops, and says whether they are
-    /// known.
-    pub(super) fn visit(&self, visit: &mut dyn FnMut(&str) -> Flow) -> bool {
-        let Vocabulary::Made { words, .. } = self else {
-            return false;
-        };
-        for word in words {
-            if visit(word) == Flow::Stop {
-                break;
-            }
+    /// Returns the words, if they are known.
+    pub(super) fn words(&self) -> Option<Arc<Words>> {
+        match self {
+            Vocabulary::Made { words, .. } => Some(Arc::clone(words)),
+            Vocabulary::Unmade | Vocabulary::TooMany(_) => None,
         }
-        true
     }
 
     fn learn(&mut self, name: &str) {
@@ -92,7 +89,7 @@ impl Vocabulary {
         let lower = name.to_lowercase();
         for word in words(&lower).filter(|word| !is_number(word)) {
             if !known.contains(word) {
-                known.insert(word.into());
+                Arc::make_mut(known).insert(word.into());
             }
         }
         if known.len() > WORDS_MAX {
@@ -126,13 +123,10 @@ mod tests {
     };
 
     fn all(vocabulary: &Vocabulary) -> Option<Vec<String>> {
-        let mut all = Vec::new();
-        let known = vocabulary.visit(&mut |word| {
-            all.push(word.to_owned());
-            Flow::Continue
-        });
+        let words = vocabulary.words()?;
+        let mut all: Vec<_> = words.iter().map(|word| word.to_string()).collect();
         all.sort();
-        known.then_some(all)
+        Some(all)
     }
 
     fn added(names: impl IntoIterator<Item = impl ToString>) -> Vec<(String, Was)> {

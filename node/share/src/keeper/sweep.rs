@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 use node_base::clock::now;
 
 use super::look::Look;
-use crate::folders::following;
 
 /// The depth of a sweep.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -76,7 +75,7 @@ impl Sweep {
             if self.has(&name) {
                 look.folder(&name, self.depth);
             }
-            self.next = following(look.folders(), &name, "");
+            self.next = look.following(&name);
             if (now() - begun) >= most {
                 break;
             }

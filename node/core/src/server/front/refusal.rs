@@ -9,6 +9,7 @@ use tokio::{
 };
 
 use super::framing::FramingError;
+use crate::client::SERVER_NAME;
 
 /// Longest time to tell and to let the client read it.
 const TELL_TIME: Duration = Duration::from_secs(1);
@@ -44,7 +45,7 @@ impl Refusal {
             _ => "",
         };
         let answer = format!(
-            "HTTP/1.1 {status}\r\n{cure}Connection: close\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: {length}\r\n\r\n{text}"
+            "HTTP/1.1 {status}\r\nServer: {SERVER_NAME}\r\n{cure}Connection: close\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: {length}\r\n\r\n{text}"
         );
         // The client may be gone: there is nobody to tell then.
         let _ = timeout(TELL_TIME, async {

@@ -18,6 +18,7 @@ use std::{
 use node_wire::{
     About, Digest, Fault, Find, FindHit, FindWanted, Found, PeerUrl, ShareName, Value,
     limits::{FIND_HITS_MAX, FIND_NAMES_MAX, FIND_PEERS_MAX},
+    query::{self, CONTENTS_HANDLER, DEFAULT_HANDLER},
 };
 use plugin_api::FileInfo;
 use tokio::time::timeout;
@@ -25,7 +26,7 @@ use tokio::time::timeout;
 use crate::{
     client::PeerKind,
     clock::now,
-    handlers::{self, CONTENTS_HANDLER, DEFAULT_HANDLER, query},
+    handlers,
     server::{
         Context,
         answer::{Answer, Answered},
@@ -306,7 +307,9 @@ pub(super) fn name_peers(context: &Context, found: &mut Found, matching: &[PeerU
     found.matching = found.peers.len();
     for peer in context.overlay.list() {
         match peer.kind {
-            Some(PeerKind::Sixhop) if peer.failures == 0 && found.peers.len() < FIND_PEERS_MAX => {
+            Some(PeerKind::Sixhop)
+                if peer.is_answering_node() && found.peers.len() < FIND_PEERS_MAX =>
+            {
                 let url = peer.url.as_str();
                 if !found.peers.iter().any(|named| named == url) {
                     found.peers.push(url.to_owned());

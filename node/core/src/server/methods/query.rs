@@ -6,10 +6,11 @@
 use std::sync::Arc;
 
 use node_overlay::Cost;
-use node_wire::{About, Fault, Query, ShareName, Value, fault::MissReason, scope::Scope};
+use node_wire::{
+    About, Fault, Query, ShareName, Value, fault::MissReason, query::DEFAULT_HANDLER, scope::Scope,
+};
 
 use crate::{
-    handlers::DEFAULT_HANDLER,
     overlay::{Walk, WalkQuery},
     server::{
         Context,

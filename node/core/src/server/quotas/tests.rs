@@ -9,7 +9,7 @@ use std::{
 use axum::{Router, body::Body, extract::Request, http::Method};
 use futures_util::FutureExt;
 use http_body_util::BodyExt;
-use node_base::{bucket::Quota, clock::now, schedule::RateSchedule};
+use node_base::{bucket::Quota, clock::now};
 use node_overlay::{ADDRESS, Cost, NODE, STRANGER};
 use node_wire::{
     Fault, Introduce, Introduced, Introduction, MethodCall, Value, fault,
@@ -77,25 +77,14 @@ impl Service {
     async fn start() -> Service {
         let homes = [(); 2].map(|()| tempfile::tempdir().unwrap());
         let state = StateDir::open(&homes[0].path().join("state")).unwrap();
+        let secret = Secret::load_or_create(&state).unwrap();
+        let settings = NodeSettings::new(homes[1].path().to_owned(), ([127, 0, 0, 1], 0).into());
         let options = NodeOptions {
-            settings: NodeSettings {
-                share: homes[1].path().to_owned(),
-                listen: ([127, 0, 0, 1], 0).into(),
-                url: None,
-                allow_hosts: Vec::new(),
-                peers: Vec::new(),
-                cache_size: 0,
-                upload_rate: RateSchedule::default(),
-                download_rate: RateSchedule::default(),
-            },
-            secret: Secret::load_or_create(&state).unwrap(),
-            state,
             extensions: Extensions {
                 handlers: vec![Arc::new(plugin_filename::Filename)],
                 ..Extensions::default()
             },
-            providers: None,
-            network_key: None,
+            ..NodeOptions::new(settings, state, secret)
         };
         let node = Node::start(options).await.unwrap();
         // What comes back in a second comes back when the test says so.
