@@ -1,10 +1,6 @@
 //! Content on its way into the cache.
 
-use std::{
-    fs::File,
-    io::{self, Write},
-    time::SystemTime,
-};
+use std::{fs::File, io::Write, time::SystemTime};
 
 use node_base::platform::space;
 use node_wire::Digest;
