@@ -23,6 +23,7 @@ mod content;
 mod control;
 mod ctl_cli;
 mod discovery;
+mod encryption;
 mod fetch_names;
 mod fresh;
 mod hints;

@@ -29,7 +29,7 @@ macro_rules! namespace {
             )*
         }
 
-        /// What this namespace offers, for the `OpenRPC` document.
+        /// Describes the methods of this namespace, for the `OpenRPC` document.
         pub(crate) fn describe(schemas: &mut schemars::SchemaGenerator) -> Vec<crate::openrpc::Method> {
             vec![
                 $(

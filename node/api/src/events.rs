@@ -1,4 +1,4 @@
-//! Namespace `events`: what happens at the node, as it happens.
+//! Namespace `events`: the events of the node, as they happen.
 //!
 //! Events are numbered without gaps from 1. The node keeps the last ones, so a
 //! client that was away asks from the last id it saw; a gap in the ids that it
@@ -26,12 +26,12 @@ pub const PAGE_MAX: u32 = 1_024;
 pub struct Event {
     /// Number of the event, one more than that of the event before.
     pub id: u64,
-    /// When it happened, Unix milliseconds.
+    /// The time of the event, Unix milliseconds.
     pub time: u64,
-    /// What happened, such as `fetch.done`.
+    /// The kind of event, such as `fetch.done`.
     #[serde(rename = "type")]
     pub kind: String,
-    /// To what: an object whose fields depend on the type.
+    /// Its data: an object whose fields depend on the type.
     pub data: Value,
 }
 
@@ -47,7 +47,7 @@ pub struct EventPage {
 }
 
 namespace! {
-    /// What happens at the node, as it happens.
+    /// Follows the events of the node, as they happen.
     "events" => Events {
         /// Answers with the events after the event `id`, oldest first, at most `limit` (1024).
         fn "since" since(id: [u64], limit: [Option<u32>]) -> [EventPage];
@@ -74,7 +74,7 @@ pub trait EventStream {
     async fn follow(&self, since: Option<u64>) -> SubscriptionResult;
 }
 
-/// The subscription for the `OpenRPC` document.
+/// Returns the subscription for the `OpenRPC` document.
 pub(crate) fn describe_follow(schemas: &mut SchemaGenerator) -> Vec<Method> {
     vec![Method {
         name: FOLLOW,

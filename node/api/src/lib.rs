@@ -1,7 +1,7 @@
 //! The control contract of a Sixhop node.
 //!
-//! Whoever holds the node's secret may drive it over JSON-RPC 2.0. This crate
-//! says what can be said: one trait a namespace, plain types, error codes, and
+//! The holder of the node's secret may drive it over JSON-RPC 2.0. This crate
+//! defines the messages: one trait a namespace, plain types, error codes, and
 //! the `OpenRPC` document made from the same lines as the traits.
 //!
 //! # Participants
@@ -21,7 +21,7 @@
 //! - No file content ever travels over control.
 //! - No parameter is a path of the machine: files are named by their names in
 //!   the share. So a stolen control connection cannot read or write outside it.
-//!   What is shared in a private network it can read, as the owner can (`fetch.pass`).
+//!   Files that are shared in a private network it can read, as the owner can (`fetch.pass`).
 //! - No secret is a parameter or part of an answer.
 //! - This crate does no I/O.
 

@@ -11,7 +11,7 @@ use crate::{
     clock::now,
 };
 
-/// What is read of an answer to `GET /search`.
+/// The part that is read of an answer to `GET /search`.
 #[derive(Deserialize)]
 struct Listed {
     hits: Vec<ShareFile>,

@@ -8,8 +8,8 @@ use std::{
 
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use node_wire::{
-    Summarize, dialect::Dialect, node_id::NodeId, peer_url::PeerUrl, response::HelloAnswer,
-    scope::Scope,
+    PeerAddress, Summarize, dialect::Dialect, node_id::NodeId, peer_url::PeerUrl,
+    response::HelloAnswer, scope::Scope,
 };
 use tokio::{
     select,
@@ -22,11 +22,14 @@ use super::{
     prove::Proved,
 };
 use node_base::{clock::now, disk::Disk, events::Event, state::StateDir, sync::lock};
-use node_transport::{CallError, Destination, PeerKind};
+use node_transport::{CallError, Destination, Keep, PeerKind, Pins};
 
 /// The file of the saved peers: one a line, its URL, its id or `-`, [`CHOSEN`] or
 /// [`CANDIDATE`] if it is that, the scope of the stranger who named it, and [`NODE`] if it is a Sixhop node.
 pub const PEERS_FILE: &str = "peers";
+
+/// The file of the pins; see [`Pins`](node_transport::Pins).
+pub const PINS_FILE: &str = "pins";
 
 /// The word behind the id of a saved peer that the owner named.
 const CHOSEN: &str = "chosen";
@@ -63,6 +66,10 @@ pub enum Meeting {
     Ourselves,
 }
 
+/// What changes with what is saved: numbers of the peers and of the pins.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+struct Revision(u64, u64);
+
 /// The task that introduces and saves.
 #[derive(Debug)]
 pub struct Introducer {
@@ -70,10 +77,10 @@ pub struct Introducer {
     /// The directory in which the peers are saved, and the pool for it.
     state: Option<(StateDir, Disk)>,
     /// Peers of the settings: they are tried again even after they were dropped.
-    settings: Vec<PeerUrl>,
-    saved_revision: u64,
-    /// The text that was saved last.
-    saved: String,
+    settings: Vec<PeerAddress>,
+    saved_revision: Revision,
+    /// The texts that were saved last: the peers and the pins.
+    saved: [String; 2],
     saved_at: Instant,
 }
 
@@ -208,8 +215,9 @@ impl Overlay {
                     features,
                     ..met
                 };
+                // What it says of another host than the one that was called proves nothing.
                 let own = PeerUrl::parse(&theirs.url).ok();
-                match own.filter(|own| !own.same_peer(peer)) {
+                match own.filter(|own| own.same_host(peer) && !own.same_peer(peer)) {
                     None => self.have_met(peer, met),
                     Some(own) => {
                         self.peers().rename(peer, &own);
@@ -245,6 +253,28 @@ impl Overlay {
             known: known.as_str().to_owned(),
         });
         Meeting::Known(known)
+    }
+
+    fn revision(&self) -> Revision {
+        let pins = self.standing.pins.as_ref().map_or(0, Pins::revision);
+        Revision(self.peers().revision(), pins)
+    }
+
+    fn pins_text(&self) -> String {
+        let pins = self.standing.pins.as_ref();
+        pins.map(Pins::to_text).unwrap_or_default()
+    }
+
+    /// Forgets who was met where nobody is known any more, unless the owner chose it.
+    fn forget_pins(&self) {
+        if let Some(pins) = &self.standing.pins {
+            let places = self.peers().places();
+            pins.retain(|place| match places.get(place) {
+                Some(true) => Keep::Chosen,
+                Some(false) => Keep::Known,
+                None => Keep::Forgotten,
+            });
+        }
     }
 
     fn have_met(&self, peer: &PeerUrl, met: Met) -> Meeting {
@@ -310,10 +340,15 @@ impl Introducer {
     pub fn new(
         overlay: Arc<Overlay>,
         state: Option<(StateDir, Disk)>,
-        settings: Vec<PeerUrl>,
+        settings: Vec<PeerAddress>,
     ) -> Introducer {
-        for url in &settings {
-            overlay.add(url, KnownFrom::Settings);
+        if let Some(pins) = &overlay.standing.pins
+            && let Some((state, _)) = &state
+        {
+            load_pins(pins, state);
+        }
+        for address in &settings {
+            overlay.add_address(address, KnownFrom::Settings);
         }
         if let Some((state, _)) = &state {
             load(&overlay, state);
@@ -322,8 +357,8 @@ impl Introducer {
             overlay,
             state,
             settings,
-            saved_revision: 0,
-            saved: String::new(),
+            saved_revision: Revision::default(),
+            saved: Default::default(),
             saved_at: now(),
         }
     }
@@ -345,15 +380,15 @@ impl Introducer {
                 Some(()) = meetings.next() => {}
                 () = self.wait(is_room) => {}
             }
-            let is_changed = self.overlay.peers().revision() != self.saved_revision;
+            let is_changed = self.overlay.revision() != self.saved_revision;
             if is_changed && now() >= self.saved_at + SAVE_PAUSE {
                 self.save().await;
             }
             if now() >= settings_at {
                 settings_at = now() + SETTINGS_AGAIN;
-                self.settings.iter().for_each(|url| {
-                    self.overlay.add(url, KnownFrom::Settings);
-                });
+                for address in &self.settings {
+                    self.overlay.add_address(address, KnownFrom::Settings);
+                }
             }
         }
         drop(meetings);
@@ -364,13 +399,9 @@ impl Introducer {
     /// if there `is_room` for it.
     async fn wait(&self, is_room: bool) {
         let far = now() + SETTINGS_AGAIN;
-        let (next, revision) = {
-            let peers = self.overlay.peers();
-            (
-                peers.next_introduction().unwrap_or(far).min(far),
-                peers.revision(),
-            )
-        };
+        let revision = self.overlay.revision();
+        let next = self.overlay.peers().next_introduction();
+        let next = next.unwrap_or(far).min(far);
         select! {
             () = self.overlay.changed.notified() => {}
             () = sleep_until(next.into()), if is_room => {}
@@ -384,16 +415,20 @@ impl Introducer {
         let Some((state, disk)) = self.state.clone() else {
             return;
         };
-        let revision = self.overlay.peers().revision();
-        let text = self.overlay.saved_peers();
-        (self.saved_revision, self.saved_at) = (revision, now());
-        if text == self.saved {
-            return;
-        }
-        self.saved.clone_from(&text);
-        let saved = disk.run(move || state.write(PEERS_FILE, &text)).await;
-        if let Ok(Err(error)) = saved {
-            tracing::warn!(%error, "the peers could not be saved");
+        self.overlay.forget_pins();
+        self.saved_revision = self.overlay.revision();
+        self.saved_at = now();
+        let texts = [self.overlay.saved_peers(), self.overlay.pins_text()];
+        for (n, (file, text)) in [PEERS_FILE, PINS_FILE].into_iter().zip(texts).enumerate() {
+            if text == self.saved[n] {
+                continue;
+            }
+            self.saved[n].clone_from(&text);
+            let state = state.clone();
+            let saved = disk.run(move || state.write(file, &text)).await;
+            if let Ok(Err(error)) = saved {
+                tracing::warn!(%error, "the peers could not be saved");
+            }
         }
     }
 }
@@ -469,6 +504,13 @@ fn word(scope: Scope) -> &'static str {
         Scope::Machine => "machine",
         Scope::Network => "network",
         Scope::World => "world",
+    }
+}
+
+fn load_pins(pins: &Pins, state: &StateDir) {
+    match state.read(PINS_FILE) {
+        Ok(text) => pins.read_text(&text.unwrap_or_default()),
+        Err(error) => tracing::warn!(%error, "the ids of the saved peers could not be read"),
     }
 }
 

@@ -23,7 +23,7 @@ mod reserve;
 mod views;
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, HashMap, VecDeque},
     net::{IpAddr, SocketAddr},
     time::{Duration, Instant},
 };
@@ -187,6 +187,18 @@ impl PeerTable {
         by: Option<IpAddr>,
         now: Instant,
     ) -> Added {
+        self.named_as(url, None, source, by, now)
+    }
+
+    /// The same for somebody who also says which node is there.
+    pub fn named_as(
+        &mut self,
+        url: &PeerUrl,
+        id: Option<NodeId>,
+        source: KnownFrom,
+        by: Option<IpAddr>,
+        now: Instant,
+    ) -> Added {
         if url.same_peer(&self.ourselves) {
             return Added::Ourselves;
         }
@@ -199,10 +211,12 @@ impl PeerTable {
         let known = alias.map_or(&key, |(_, known)| known);
         if let Some(known) = self.peers.get_mut(known) {
             known.named_again(source, Stranger(by), now);
+            known.expect(id, source);
             return Added::Known;
         }
         let mut entry = PeerEntry::new(url.clone(), source, now, self.added + 1);
         entry.namer = source.namer(url, by);
+        entry.expect(id, source);
         entry.kind = self.lost.kind_of(url);
         if !source.is_trusted() {
             if self.is_crowded(entry.network()) {
@@ -500,6 +514,26 @@ impl PeerTable {
             self.remember_alias(alias, best.clone());
         }
         (!known.same_peer(url)).then_some(known)
+    }
+
+    /// Returns the places (host and port) of all that are known or looked for, and whether
+    /// the owner chose who is there.
+    #[must_use]
+    pub fn places(&self) -> HashMap<String, bool> {
+        let known = self.peers.values().map(|peer| (&peer.url, peer.is_chosen));
+        let lost = self
+            .lost
+            .iter()
+            .map(|lost| (&lost.url, lost.before.is_chosen));
+        let mut places = HashMap::new();
+        for (url, is_chosen) in known.chain(lost) {
+            *places.entry(url.host_key()).or_default() |= is_chosen;
+        }
+        let aliases = self.aliases.iter();
+        for alias in aliases.filter_map(|(alias, _)| PeerUrl::parse(alias).ok()) {
+            places.entry(alias.host_key()).or_default();
+        }
+        places
     }
 
     /// Notes what an earlier run, or the time before it was dropped, showed of a peer.

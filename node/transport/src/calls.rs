@@ -485,6 +485,7 @@ impl Client {
             let request = PeerRequest {
                 peer: to.url().clone(),
                 at,
+                expected: to.expected(),
                 purpose: purpose.clone(),
                 walk: walk.cloned(),
             };
@@ -503,7 +504,9 @@ impl Client {
                     }
                     return Ok((response, at.get().ip()));
                 }
-                Err(error @ TransportError::Unreachable(_)) => failed = error,
+                Err(error @ (TransportError::Unreachable(_) | TransportError::NotShown(_))) => {
+                    failed = error;
+                }
                 Err(error) => return Err(error),
             }
         }

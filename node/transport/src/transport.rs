@@ -6,7 +6,10 @@ use super::{call_scope::CheckedAddress, destination::Destination};
 use bytes::Bytes;
 use futures_util::{Stream, future::BoxFuture};
 use node_wire::{
-    About, AnswerRate, Budget, Charset, Digest, asking::Asking, node_id::Nonce, peer_url::PeerUrl,
+    About, AnswerRate, Budget, Charset, Digest,
+    asking::Asking,
+    node_id::{NodeId, Nonce},
+    peer_url::PeerUrl,
     query_id::QueryId,
 };
 
@@ -17,6 +20,8 @@ pub struct PeerRequest {
     pub peer: PeerUrl,
     /// The address to ask at, and no other.
     pub at: CheckedAddress,
+    /// Who is to be there, if that was said.
+    pub expected: Option<NodeId>,
     /// The purpose of the request.
     pub purpose: Purpose,
     /// The walk that a `query` belongs to.
@@ -134,6 +139,11 @@ pub enum TransportError {
     /// An answer of a node that is not of our private network.
     #[error("it is not of this private network")]
     Foreign,
+    /// A place where a node was met by its id, which does not show that id now.
+    #[error(
+        "it does not show that it is the node that was met there: {0}; if that node has a new key, run `ctl peers rm URL` and then `ctl hello URL`"
+    )]
+    NotShown(String),
     /// An address that is nearer than those from which this node is reached.
     #[error("its address is in this machine or network, which others may not make this node call")]
     TooNear,

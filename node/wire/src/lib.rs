@@ -42,6 +42,7 @@ pub mod methods;
 pub mod name;
 pub mod network;
 pub mod node_id;
+pub mod peer_address;
 pub mod peer_url;
 pub mod pieces;
 pub mod query;
@@ -70,6 +71,7 @@ pub use messages::{
 };
 pub use name::{NameError, ShareName};
 pub use node_id::{NodeId, Nonce, Proof};
+pub use peer_address::{AddressError, NodeAddress, PeerAddress};
 pub use peer_url::{PeerUrl, UrlError};
 pub use query_answer::{AnswerError, AnswerHead, QueryAnswerReader, QueryOutcome};
 pub use query_id::QueryId;

@@ -310,7 +310,7 @@ fn best_fit(word: &str, name: &str) -> Option<(usize, usize)> {
     words(name).filter_map(|there| fit(word, there)).min()
 }
 
-/// How names spell the words of a text, a list for each group. Groups with words that may
+/// The spellings of the words of a text in names, a list for each group. Groups with words that may
 /// be meant by numbers, or that have signs, are not among them.
 #[derive(Debug)]
 pub(crate) struct Spellings<'w>(Vec<Vec<Spelling<'w>>>);

@@ -35,6 +35,7 @@ const HASHES: &[&str] = &[
     "node/transport/src/network",
     "node/discovery/src/infohash",
 ];
+const TLS: &[&str] = &["node/transport/src/tls", "node/transport/src/stream"];
 const SHARE: &[&str] = &["node/share/src"];
 /// Dropped files go into the share from the page.
 const FILES: &[&str] = &["node/share/src", "ctl/src/ui/upload"];
@@ -78,6 +79,8 @@ const HOMES: &[Home] = &[
         &["node-transport"],
         &["node/transport/src/identity"],
     ),
+    home("rustls", &["node-transport"], TLS),
+    home("tokio-rustls", &["node-transport"], TLS),
     home(
         "blake3",
         &["node-wire", "node-transport", "node-discovery"],

@@ -34,16 +34,16 @@ const LIMIT_DEFAULT: usize = 100;
 /// Longest time.
 const TIME: Duration = Duration::from_secs(3);
 
-/// What is asked.
+/// The parameters of a search.
 #[derive(Debug, Deserialize)]
 pub(super) struct Question {
     pub(super) q: String,
     pub(super) limit: Option<usize>,
 }
 
-/// Why there are no hits to show.
+/// The reason for the lack of hits.
 pub(super) enum NoHits {
-    /// Somebody asks too much.
+    /// The caller asks too much.
     Quota(Duration),
     /// The query makes no sense.
     Query(QueryError),
@@ -72,7 +72,7 @@ pub(super) async fn search(
     }
 }
 
-/// What whoever asks may know of the files that match.
+/// Returns the hits that the asker may know of.
 pub(super) async fn hits(
     context: &Arc<Context>,
     remote: Remote,

@@ -1,4 +1,4 @@
-//! What a disk does wrong in tests: it is full, or a commit is refused or takes its time.
+//! Faults of a disk in tests: it is full, or a commit is refused or takes its time.
 
 use std::{
     collections::BTreeSet,

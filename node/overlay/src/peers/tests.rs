@@ -597,6 +597,49 @@ fn a_peer_is_met_when_it_proves_its_id_or_the_owner_named_it() {
 }
 
 #[test]
+fn places_of_a_node_that_the_owner_names_are_one_peer_once_it_is_met() {
+    let (mut table, now) = (PeerTable::new(url(0)), Instant::now());
+    let id = NodeId([1; 32]);
+    for n in 1..=3 {
+        table.named_as(&url(n), Some(id), KnownFrom::Owner, None, now);
+    }
+    // What a stranger says of an id is not believed before it is shown.
+    table.named_as(&url(4), Some(id), KnownFrom::Hello, None, now);
+    assert_eq!(
+        table.get(&url(1)).unwrap().destination().expected(),
+        Some(id)
+    );
+    let met = Met {
+        kind: PeerKind::Sixhop,
+        dialect: None,
+        latency: Duration::ZERO,
+        address: None,
+        id: Some(id),
+        features: Vec::new(),
+    };
+    table.introduced(&url(2), met, now);
+    let known: Vec<PeerUrl> = table.list().into_iter().map(|peer| peer.url).collect();
+    assert_eq!(known, [url(2), url(4)]);
+    let again = table.named_as(&url(1), Some(id), KnownFrom::Settings, None, now);
+    assert_eq!(again, Added::Known);
+    assert!(!table.places()[&url(1).host_key()] && table.places()[&url(2).host_key()]);
+}
+
+#[test]
+fn the_last_word_of_strangers_about_an_id_counts_until_one_is_met() {
+    let (mut table, now) = (PeerTable::new(url(0)), Instant::now());
+    let expected = |table: &PeerTable| table.get(&url(1)).unwrap().destination().expected();
+    let (one, other) = (NodeId([1; 32]), NodeId([2; 32]));
+    table.named_as(&url(1), Some(one), KnownFrom::Hello, None, now);
+    assert_eq!(expected(&table), Some(one));
+    table.named(&url(1), KnownFrom::Hello, None, now);
+    assert_eq!(expected(&table), None);
+    table.named_as(&url(1), Some(one), KnownFrom::Owner, None, now);
+    table.named_as(&url(1), Some(other), KnownFrom::Hello, None, now);
+    assert_eq!(expected(&table), Some(one));
+}
+
+#[test]
 fn a_dropped_node_that_is_named_again_is_known_as_a_node() {
     let (mut table, now) = table();
     known(&mut table, 1, now);

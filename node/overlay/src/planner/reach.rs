@@ -9,7 +9,7 @@ use super::rank::Stage;
 /// The bounds of one search.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// The peers that it asks.
+    /// The peers of `Quick`, and if they have not enough also peers that may have it or lead to
     pub reach: SearchReach,
     /// Most peers that it asks.
     pub budget: usize,

@@ -39,14 +39,14 @@ struct Service {
     _homes: [TempDir; 2],
 }
 
-/// What came of a request.
+/// The result of a request.
 enum Got {
     Answer(Result<Value, Fault>),
     /// Status 429, with the seconds to wait.
     TooMany(u64),
 }
 
-/// Who sends requests.
+/// A sender of requests.
 #[derive(Clone, Copy)]
 struct Sender {
     address: [u8; 4],
@@ -107,7 +107,7 @@ impl Service {
         let mut request = request.body(Body::from(body)).unwrap();
         request
             .extensions_mut()
-            .insert(Remote((from.address, 4_242).into()));
+            .insert(Remote::plain((from.address, 4_242).into()));
         self.router.clone().oneshot(request).await.unwrap()
     }
 
@@ -134,7 +134,7 @@ impl Service {
         matches!(self.call(from, &call).await, Got::Answer(Ok(_)))
     }
 
-    /// The same sender, after it has shown that it has a new id.
+    /// Returns the same sender, after it has proved a new identity.
     async fn proved(&self, from: Sender) -> Sender {
         let key = NodeKey::random();
         let url = PeerUrl::parse("http://192.0.2.9:4242/").unwrap();

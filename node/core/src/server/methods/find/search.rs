@@ -1,6 +1,6 @@
 //! A query as a search: hits as the handler gives them, page by page.
 //!
-//! What is not there in time, or does not fit a page, waits for `sixhop.more`.
+//! Hits that are late, or do not fit a page, wait for `sixhop.more`.
 
 use std::{
     sync::Arc,
@@ -58,7 +58,7 @@ pub(in crate::server::methods) async fn begin(
     page(context, asker, live, until).await
 }
 
-/// The next page of a search, and a cursor if it is not the last.
+/// Returns the next page of a search, and a cursor if it is not the last.
 pub(in crate::server::methods) async fn page(
     context: &Arc<Context>,
     asker: &Asker,

@@ -1,4 +1,4 @@
-//! `sixhop.find` with `through`: what a peer of this node has, for somebody who cannot reach that peer.
+//! `sixhop.find` with `through`: the files of a peer of this node, for an asker that cannot reach that peer.
 //!
 //! One peer is asked, once, and only one that this node has met. Who asks pays for it as for a walk.
 
@@ -24,7 +24,7 @@ const ANSWER: Duration = Duration::from_secs(4);
 /// Asks the peer that `through` names.
 ///
 /// # Errors
-/// When who asks has caused too much, or others have.
+/// Errors if the asker has caused too much, or others have.
 pub(super) async fn ask(
     context: &Arc<Context>,
     caller: &Caller,
