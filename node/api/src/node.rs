@@ -98,7 +98,7 @@ pub struct IndexStatus {
     pub error: Option<String>,
 }
 
-/// How something that a node needs is.
+/// The state of something that a node needs.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CheckState {
@@ -115,11 +115,11 @@ pub enum CheckState {
 pub struct Check {
     /// One word for it: `share`, `space`, `clock`.
     pub name: String,
-    /// How it is.
+    /// Its state.
     pub state: CheckState,
-    /// What was found.
+    /// The finding.
     pub text: String,
-    /// What to do.
+    /// Advice on what to do.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub advice: Option<String>,
 }
