@@ -117,7 +117,7 @@ fn share(trouble: Option<String>, files: u64) -> Check {
             "no file is shared",
             "put files into the directory; `ctl ls --skipped` lists those that are not shared, with the reason",
         ),
-        None => ok("share", format!("{files} files")),
+        None => ok("share", format!("files: {files}")),
     }
 }
 
@@ -126,7 +126,7 @@ fn unreadable(entries: usize) -> Check {
         0 => ok("permissions", "everything in the share can be read"),
         entries => warning(
             "permissions",
-            format!("{entries} entries of the share cannot be read"),
+            format!("entries of the share that cannot be read: {entries}"),
             "`ctl status` names them; give the node the right to read them",
         ),
     }
@@ -169,10 +169,10 @@ fn indexing(status: &IndexStatus) -> Check {
             error.clone(),
             "see `state space`; remove STATE/index while the node is stopped to have it built again",
         ),
-        (None, 0) => ok("index", format!("{} files", status.files)),
+        (None, 0) => ok("index", format!("files: {}", status.files)),
         (None, waiting) => ok(
             "index",
-            format!("{} files; {waiting} wait to be read", status.files),
+            format!("files: {}; {waiting} wait to be read", status.files),
         ),
     }
 }

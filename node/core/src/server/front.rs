@@ -30,7 +30,6 @@ mod guarded;
 mod opening;
 mod reading;
 mod refusal;
-mod unacked;
 
 use std::{
     fmt, io,
@@ -40,9 +39,9 @@ use std::{
 };
 
 use axum::Router;
+use node_base::platform::process::open_files_max;
 use node_transport::{PeerPath, tls::Tls};
 use node_wire::NodeId;
-use rustix::process::{Resource, Rlimit};
 use tokio::{
     net::{TcpListener, TcpStream},
     select,
@@ -161,24 +160,11 @@ impl fmt::Debug for Handshakes {
     }
 }
 
-/// Lets this process open as many files as the system allows it. The usual
-/// limit is made for programs with few connections.
-pub fn raise_file_limit() {
-    let limit = rustix::process::getrlimit(Resource::Nofile);
-    let raised = Rlimit {
-        current: limit.maximum,
-        maximum: limit.maximum,
-    };
-    if let Err(error) = rustix::process::setrlimit(Resource::Nofile, raised) {
-        tracing::debug!(%error, "the number of open files stays limited");
-    }
-}
-
 impl ConnectionLimits {
     /// Limits that fit the number of files that this process may open.
     #[must_use]
     pub fn of_process() -> ConnectionLimits {
-        let files = rustix::process::getrlimit(Resource::Nofile).current;
+        let files = open_files_max();
         let files = files
             .and_then(|files| usize::try_from(files).ok())
             .unwrap_or(usize::MAX);
