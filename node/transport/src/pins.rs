@@ -4,9 +4,10 @@
 //!
 //! # Invariants
 //! - A pinned place is called over TLS, and only the node that is pinned there is spoken to.
-//! - A pin goes when the owner removes the peer, or, unless the owner chose the peer, when the
-//!   peer is forgotten. Nothing that comes from the network removes one.
-//! - The table is bounded: the oldest pins that the owner did not choose make room.
+//! - A pin goes when the owner removes the peer, or, unless the owner chose the peer, some time
+//!   after the peer is forgotten. Nothing that comes from the network removes one.
+//! - The table is bounded: pins of nodes that are no peers make room first, then the oldest
+//!   that the owner did not choose.
 //! - No clock; time is a parameter.
 
 use std::{
@@ -25,6 +26,9 @@ use node_wire::{node_id::NodeId, peer_url::PeerUrl};
 
 /// Most pins.
 pub const PINS_MAX: usize = 4_096;
+
+/// How long a pin of a node stays that is no peer.
+const HEARD_FOR: Duration = Duration::from_secs(600);
 
 /// Shortest time between two events about one place.
 const TOLD_PAUSE: Duration = Duration::from_secs(60);
@@ -50,21 +54,23 @@ struct Table {
 #[derive(Clone, Debug)]
 struct Pin {
     id: NodeId,
-    is_chosen: bool,
+    standing: Standing,
     /// Order in which pins were made.
     since: u64,
+    /// The last time that the node showed its id there.
+    shown: Instant,
     told: Option<Instant>,
 }
 
-/// What is known of a peer that is pinned.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Keep {
-    /// The owner chose it.
-    Chosen,
+/// The standing of a node that is pinned, the lowest first.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub enum Standing {
+    /// It is no peer: a search called it.
+    Heard,
     /// It is a peer, or looked for.
     Known,
-    /// It is forgotten.
-    Forgotten,
+    /// The owner chose it.
+    Chosen,
 }
 
 impl Pins {
@@ -88,7 +94,7 @@ impl Pins {
 
     /// Notes that a node was met there. A place that is pinned stays as it is.
     pub fn pin(&self, peer: &PeerUrl, id: NodeId) {
-        lock(&self.table).pin(peer.host_key(), id, false);
+        lock(&self.table).pin(peer.host_key(), id, Standing::Heard, now());
     }
 
     /// Notes that the owner says which node is there, whoever was before.
@@ -98,7 +104,7 @@ impl Pins {
         if table.pins.get(&key).is_some_and(|pin| pin.id != id) {
             table.pins.remove(&key);
         }
-        table.pin(key, id, true);
+        table.pin(key, id, Standing::Chosen, now());
     }
 
     /// Forgets which node was there, for the owner. Says whether one was.
@@ -109,18 +115,23 @@ impl Pins {
         removed
     }
 
-    /// Forgets those that are forgotten as peers and were not chosen.
-    pub fn retain(&self, keep: impl Fn(&str) -> Keep) {
+    /// Notes the standing of each place. A place that has none loses its pin some time after
+    /// its node was last there, unless the owner chose it.
+    pub fn review(&self, standing: impl Fn(&str) -> Option<Standing>) {
+        self.review_at(standing, now());
+    }
+
+    /// The same, `now`.
+    fn review_at(&self, standing: impl Fn(&str) -> Option<Standing>, now: Instant) {
         let mut table = lock(&self.table);
         let Table { pins, revision, .. } = &mut *table;
         pins.retain(|place, pin| {
-            let keep = keep(place);
-            if keep == Keep::Chosen && !pin.is_chosen {
-                pin.is_chosen = true;
-                *revision += 1;
+            let was = pin.standing;
+            if was != Standing::Chosen {
+                pin.standing = standing(place).unwrap_or(Standing::Heard);
             }
-            let stays = pin.is_chosen || keep == Keep::Known;
-            *revision += u64::from(!stays);
+            let stays = pin.standing > Standing::Heard || now < pin.shown + HEARD_FOR;
+            *revision += u64::from(!stays || pin.standing != was);
             stays
         });
     }
@@ -139,7 +150,8 @@ impl Pins {
         pins.sort_by_key(|(_, pin)| pin.since);
         let mut text = String::new();
         for (place, pin) in pins {
-            let chosen = if pin.is_chosen { " chosen" } else { "" };
+            let is_chosen = pin.standing == Standing::Chosen;
+            let chosen = if is_chosen { " chosen" } else { "" };
             let _ = writeln!(text, "{place} {}{chosen}", pin.id);
         }
         text
@@ -154,7 +166,13 @@ impl Pins {
                 continue;
             };
             if let Ok(id) = id.parse() {
-                table.pin((*place).to_owned(), id, rest.contains(&CHOSEN));
+                let is_chosen = rest.contains(&CHOSEN);
+                let standing = if is_chosen {
+                    Standing::Chosen
+                } else {
+                    Standing::Known
+                };
+                table.pin((*place).to_owned(), id, standing, now());
             }
         }
     }
@@ -178,28 +196,29 @@ impl Pins {
 }
 
 impl Table {
-    fn pin(&mut self, place: String, id: NodeId, is_chosen: bool) {
+    fn pin(&mut self, place: String, id: NodeId, standing: Standing, now: Instant) {
         if let Some(pin) = self.pins.get_mut(&place) {
-            let becomes_chosen = is_chosen && pin.id == id && !pin.is_chosen;
-            pin.is_chosen |= becomes_chosen;
-            self.revision += u64::from(becomes_chosen);
+            if pin.id == id {
+                self.revision += u64::from(standing > pin.standing);
+                pin.standing = pin.standing.max(standing);
+                pin.shown = now;
+            }
             return;
         }
         if self.pins.len() >= PINS_MAX {
-            let oldest = self
-                .pins
-                .iter()
-                .min_by_key(|(_, pin)| (pin.is_chosen, pin.since));
-            if let Some(oldest) = oldest.map(|(place, _)| place.clone()) {
-                self.pins.remove(&oldest);
+            let pins = self.pins.iter();
+            let least = pins.min_by_key(|(_, pin)| (pin.standing, pin.since));
+            if let Some(least) = least.map(|(place, _)| place.clone()) {
+                self.pins.remove(&least);
             }
         }
         self.added += 1;
         self.revision += 1;
         let pin = Pin {
             id,
-            is_chosen,
+            standing,
             since: self.added,
+            shown: now,
             told: None,
         };
         self.pins.insert(place, pin);
@@ -252,34 +271,43 @@ mod tests {
     }
 
     #[test]
-    fn pins_go_with_their_peers_unless_chosen() {
+    fn pins_go_some_time_after_their_peers_unless_chosen() {
         let pins = pins();
         for (host, byte) in [("a", 1), ("b", 2), ("c", 3)] {
             pins.pin(&url(&format!("http://{host}/")), id(byte));
         }
-        let keep = |place: &str| match place {
-            "a:80" => Keep::Chosen,
-            "b:80" => Keep::Known,
-            _ => Keep::Forgotten,
+        let standing = |place: &str| match place {
+            "a:80" => Some(Standing::Chosen),
+            "b:80" => Some(Standing::Known),
+            _ => None,
         };
-        pins.retain(keep);
+        let late = now() + HEARD_FOR;
+        pins.review_at(standing, now());
+        assert_eq!(pins.of(&url("http://c/")), Some(id(3)));
+        pins.review_at(standing, late);
         assert_eq!(pins.of(&url("http://c/")), None);
-        pins.retain(|_| Keep::Forgotten);
+        assert_eq!(pins.of(&url("http://b/")), Some(id(2)));
+        pins.review_at(|_| None, late);
         assert_eq!(pins.of(&url("http://a/")), Some(id(1)));
         assert_eq!(pins.of(&url("http://b/")), None);
     }
 
     #[test]
-    fn a_full_table_drops_the_oldest_that_is_not_chosen() {
+    fn a_full_table_drops_pins_of_no_peers_before_those_of_peers() {
         let pins = pins();
-        pins.choose(&url("http://first/"), id(1));
+        pins.choose(&url("http://chosen/"), id(1));
+        pins.pin(&url("http://known/"), id(1));
+        pins.review(|place| (place == "known:80").then_some(Standing::Known));
         for n in 0..PINS_MAX {
             pins.pin(&url(&format!("http://h{n}/")), id(2));
         }
         assert_eq!(lock(&pins.table).pins.len(), PINS_MAX);
-        assert!(pins.of(&url("http://first/")).is_some());
-        assert!(pins.of(&url("http://h0/")).is_none());
-        assert!(pins.of(&url("http://h1/")).is_some());
+        for kept in ["http://chosen/", "http://known/", "http://h2/"] {
+            assert!(pins.of(&url(kept)).is_some(), "{kept}");
+        }
+        for dropped in ["http://h0/", "http://h1/"] {
+            assert!(pins.of(&url(dropped)).is_none(), "{dropped}");
+        }
     }
 
     #[test]
