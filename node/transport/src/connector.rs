@@ -40,13 +40,13 @@ pub(super) fn origin(at: CheckedAddress, expected: Option<NodeId>) -> String {
     }
 }
 
-/// Who is expected at the other end.
+/// The expected id of the other end.
 enum Wanted {
     Anybody,
     Node(NodeId),
 }
 
-/// Reads what [`origin`] wrote: who is expected, and where TCP goes.
+/// Reads the text of [`origin`]: the expected id, and the address for TCP.
 fn read_origin(uri: &Uri) -> Result<(Wanted, Uri), BoxError> {
     if uri.scheme_str() != Some(TLS_SCHEME) {
         return Ok((Wanted::Anybody, uri.clone()));

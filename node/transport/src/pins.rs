@@ -1,6 +1,8 @@
-//! `Pins`: which node was met where. Nobody who was met by id is spoken to in clear again.
+//! `Pins`: the id of the node that was met at each host and port.
 //!
-//! A pin is kept by host and port, not by URL: whoever serves one path of a host serves all.
+//! Such a place is never called in clear again.
+//!
+//! A pin belongs to a host and port, not to a URL: one server answers for all paths.
 //!
 //! # Invariants
 //! - A pinned place is called over TLS, and only the node that is pinned there is spoken to.
@@ -36,7 +38,7 @@ const TOLD_PAUSE: Duration = Duration::from_secs(60);
 /// What a saved pin ends with if the owner chose the peer.
 const CHOSEN: &str = "chosen";
 
-/// Which node was met where. Clones are the same table.
+/// The ids of the nodes that were met, by host and port. Clones share one table.
 #[derive(Clone, Debug)]
 pub struct Pins {
     table: Arc<Mutex<Table>>,
@@ -74,7 +76,7 @@ pub enum Standing {
 }
 
 impl Pins {
-    /// An empty table, which tells the owner of downgrades through `events`.
+    /// Creates an empty table, which reports downgrades through `events`.
     #[must_use]
     pub fn new(events: Arc<EventLog>) -> Pins {
         Pins {
@@ -92,12 +94,12 @@ impl Pins {
             .map(|pin| pin.id)
     }
 
-    /// Notes that a node was met there. A place that is pinned stays as it is.
+    /// Pins a node to the place where it showed its id. An existing pin stays as it is.
     pub fn pin(&self, peer: &PeerUrl, id: NodeId) {
         lock(&self.table).pin(peer.host_key(), id, Standing::Heard, now());
     }
 
-    /// Notes that the owner says which node is there, whoever was before.
+    /// Pins the node that the owner names, in place of any other.
     pub fn choose(&self, peer: &PeerUrl, id: NodeId) {
         let mut table = lock(&self.table);
         let key = peer.host_key();
@@ -107,7 +109,7 @@ impl Pins {
         table.pin(key, id, Standing::Chosen, now());
     }
 
-    /// Forgets which node was there, for the owner. Says whether one was.
+    /// Removes a pin for the owner. Returns true if there was one.
     pub fn remove(&self, peer: &PeerUrl) -> bool {
         let mut table = lock(&self.table);
         let removed = table.pins.remove(&peer.host_key()).is_some();
@@ -115,8 +117,8 @@ impl Pins {
         removed
     }
 
-    /// Notes the standing of each place. A place that has none loses its pin some time after
-    /// its node was last there, unless the owner chose it.
+    /// Updates the standing of each place. A place without one loses its pin ten minutes
+    /// after its node last showed its id there, unless the owner chose it.
     pub fn review(&self, standing: impl Fn(&str) -> Option<Standing>) {
         self.review_at(standing, now());
     }
@@ -136,13 +138,13 @@ impl Pins {
         });
     }
 
-    /// Number that changes whenever a pin does.
+    /// Returns a number that changes whenever a pin does.
     #[must_use]
     pub fn revision(&self) -> u64 {
         lock(&self.table).revision
     }
 
-    /// Writes the pins down: one a line, host and port, id, and whether it was chosen.
+    /// Returns the pins as text: one a line, with host and port, id, and [`CHOSEN`].
     #[must_use]
     pub fn to_text(&self) -> String {
         let table = lock(&self.table);
@@ -157,7 +159,7 @@ impl Pins {
         text
     }
 
-    /// Adds the pins that were written down. Lines that are none are passed over.
+    /// Adds the pins of a text. Skips lines that cannot be read.
     pub fn read_text(&self, text: &str) {
         let mut table = lock(&self.table);
         for line in text.lines() {
@@ -177,8 +179,7 @@ impl Pins {
         }
     }
 
-    /// Tells the owner, once in a while, that a place did not show the node that was met
-    /// there.
+    /// Reports that a place did not show its pinned id, at most once a minute.
     pub(crate) fn refused(&self, peer: &PeerUrl, error: &str) {
         let Some(id) = lock(&self.table).due_to_tell(&peer.host_key(), now()) else {
             return;
@@ -224,7 +225,7 @@ impl Table {
         self.pins.insert(place, pin);
     }
 
-    /// Returns who was met at a place, if it is time to tell of it again.
+    /// Returns the pinned id of a place, if a report about it is due.
     fn due_to_tell(&mut self, place: &str, now: Instant) -> Option<NodeId> {
         let pin = self.pins.get_mut(place)?;
         let is_due = pin.told.is_none_or(|told| told + TOLD_PAUSE <= now);

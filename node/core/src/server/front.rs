@@ -72,7 +72,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
 /// Longest time for open connections to end when the node stops.
 pub const STOP_TIME: Duration = Duration::from_secs(3);
 
-/// What counts as the address of a connection that has none.
+/// The address that stands for connections without one.
 const NO_ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
 
 /// Who sent a request.
@@ -93,7 +93,7 @@ pub(super) struct Local(pub SocketAddr);
 /// Decides whether an address may cause one more handshake.
 type MayProve = Arc<dyn Fn(IpAddr) -> bool + Send + Sync>;
 
-/// How connections of other nodes show who they are.
+/// Accepts TLS connections of other nodes.
 #[derive(Clone)]
 pub struct Handshakes {
     tls: Tls,
@@ -123,8 +123,8 @@ impl Remote {
         }
     }
 
-    /// Returns the address that its requests count for. All those without one count as one
-    /// source, somewhere in the world.
+    /// Returns the address for quotas. All connections without one count as one source in
+    /// the world.
     pub(super) fn ip(&self) -> IpAddr {
         self.address.map_or(NO_ADDRESS, |address| address.ip())
     }
@@ -144,8 +144,7 @@ impl fmt::Display for Remote {
 }
 
 impl Handshakes {
-    /// Handshakes with the key of this node, as long as `may_prove` lets an address cause
-    /// the work.
+    /// Creates handshakes with the key of this node; `may_prove` limits them by address.
     #[must_use]
     pub fn new(tls: Tls, may_prove: impl Fn(IpAddr) -> bool + Send + Sync + 'static) -> Handshakes {
         Handshakes {
@@ -210,7 +209,7 @@ impl Front {
         }
     }
 
-    /// Takes TLS on the same port too.
+    /// Returns the same front, which accepts TLS too.
     #[must_use]
     pub fn with_handshakes(mut self, handshakes: Handshakes) -> Front {
         self.handshakes = Some(handshakes);

@@ -1,4 +1,4 @@
-//! Whose key is taken in a handshake.
+//! Checks the key of the other side of a handshake.
 
 use node_wire::node_id::NodeId;
 use rustls::{
@@ -12,7 +12,7 @@ use rustls::{
 
 use super::keys::{SIGNATURES, id_of};
 
-/// Who is to be at the other end.
+/// The id that is accepted.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Expected {
     /// Any node, as long as it shows who it is.
