@@ -49,7 +49,7 @@ pub struct Pins {
 struct Table {
     pins: HashMap<String, Pin>,
     added: u64,
-    /// Changes with the pins, for saving.
+    /// Changes with the pins that are saved.
     revision: u64,
 }
 
@@ -132,9 +132,8 @@ impl Pins {
             if was != Standing::Chosen {
                 pin.standing = standing(place).unwrap_or(Standing::Heard);
             }
-            let stays = pin.standing > Standing::Heard || now < pin.shown + HEARD_FOR;
-            *revision += u64::from(!stays || pin.standing != was);
-            stays
+            *revision += u64::from(pin.standing != was);
+            pin.standing > Standing::Heard || now < pin.shown + HEARD_FOR
         });
     }
 
@@ -148,7 +147,9 @@ impl Pins {
     #[must_use]
     pub fn to_text(&self) -> String {
         let table = lock(&self.table);
-        let mut pins: Vec<_> = table.pins.iter().collect();
+        let pins = table.pins.iter();
+        let kept = pins.filter(|(_, pin)| pin.standing > Standing::Heard);
+        let mut pins: Vec<_> = kept.collect();
         pins.sort_by_key(|(_, pin)| pin.since);
         let mut text = String::new();
         for (place, pin) in pins {
@@ -214,7 +215,8 @@ impl Table {
             }
         }
         self.added += 1;
-        self.revision += 1;
+        // A search makes no node write.
+        self.revision += u64::from(standing > Standing::Heard);
         let pin = Pin {
             id,
             standing,
@@ -283,7 +285,10 @@ mod tests {
             _ => None,
         };
         let late = now() + HEARD_FOR;
+        assert_eq!((pins.revision(), pins.to_text()), (0, String::new()));
         pins.review_at(standing, now());
+        assert!(pins.revision() > 0, "pins of peers are saved");
+        assert_eq!(pins.to_text().lines().count(), 2);
         assert_eq!(pins.of(&url("http://c/")), Some(id(3)));
         pins.review_at(standing, late);
         assert_eq!(pins.of(&url("http://c/")), None);
@@ -336,6 +341,7 @@ mod tests {
                     before.pin(&url, NodeId(*id));
                 }
             }
+            before.review(|_| Some(Standing::Known));
             after.read_text(&before.to_text());
             prop_assert_eq!(before.to_text(), after.to_text());
             prop_assert_eq!(before.to_text().lines().count(), places.len());
