@@ -40,7 +40,7 @@ pub(super) fn origin(at: CheckedAddress, expected: Option<NodeId>) -> String {
     }
 }
 
-/// The expected id of the other end.
+/// The node that is expected at the other end.
 enum Wanted {
     Anybody,
     Node(NodeId),

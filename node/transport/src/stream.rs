@@ -1,6 +1,6 @@
-//! `PeerStream`: a connection with another node or client.
+//! `PeerStream`: a connection with another node or client, by any protocol.
 //!
-//! The parts above know a stream, the id and address of its other end, and its path. They know
+//! The code above sees a stream, the identity at its other end, its address and its path, and
 //! nothing of sockets or TLS.
 
 use std::{
@@ -20,7 +20,7 @@ use tokio_rustls::TlsStream;
 
 use crate::tls::{ALPN, TlsError, id_of};
 
-/// The path of a connection.
+/// The protocol that carries a connection.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub enum PeerPath {
     /// TCP in clear.
@@ -101,13 +101,13 @@ impl PeerStream {
         self.address
     }
 
-    /// Returns the id of the other end, if it showed one.
+    /// Returns the identity at the other end, if it has proved one.
     #[must_use]
     pub fn id(&self) -> Option<NodeId> {
         self.id
     }
 
-    /// Returns the path of the connection.
+    /// Returns the protocol that carries the connection.
     #[must_use]
     pub fn path(&self) -> PeerPath {
         match self.carrier {

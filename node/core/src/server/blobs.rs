@@ -1,5 +1,5 @@
 //! `GET /blobs/DIGEST`: content by its digest, and `GET /blobs/DIGEST/tree`:
-//! what checks its pieces. From the share, else from the cache.
+//! the values that check its pieces. From the share, else from the cache.
 
 use std::{str::FromStr, sync::Arc};
 
@@ -151,7 +151,7 @@ fn names(context: &Context, digest: &Digest) -> Vec<FileAsked> {
     names
 }
 
-/// The names that the content has in the share, as far as the policy is asked about
+/// Returns the names that the content has in the share, as far as the policy is asked about
 /// them. Blocks.
 pub(super) fn shared_names(context: &Context, digest: &Digest) -> Vec<FileAsked> {
     let shared = context.digests.all_named(digest, NAMES_MAX).into_iter();
@@ -170,7 +170,7 @@ fn find(context: &Context, digest: &Digest) -> Option<(Content, u64)> {
             break;
         };
         let size = blob.size();
-        // One that is not what it was is not found a second time.
+        // A file that has changed is not found a second time.
         if let Ok(content) = Content::of_shared_blob(blob) {
             return Some((content, size));
         }
@@ -180,7 +180,7 @@ fn find(context: &Context, digest: &Digest) -> Option<(Content, u64)> {
     Some((Content::of_blob(blob), size))
 }
 
-/// What is said of the file that has the content, the first one if there are several.
+/// Returns the metadata of the file that has the content, the first one if there are several.
 /// Blocks.
 fn about(context: &Context, digest: &Digest) -> About {
     let named = context.digests.all_named(digest, 1);

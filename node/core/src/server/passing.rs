@@ -1,4 +1,4 @@
-//! Content of a peer for somebody who cannot reach that peer: what it said that it has, and its bytes as they come.
+//! Content of a peer for an asker that cannot reach that peer: its files, and its bytes as they come.
 //!
 //! # Lifecycle
 //! `sixhop.find` with `through` has a peer asked (`methods/find/through.rs`); what it says that it has is noted here.
@@ -39,7 +39,7 @@ use crate::{
     sync::lock,
 };
 
-/// How long content may be asked for that a peer said it has.
+/// The time for which content may be asked for that a peer said it has.
 const NOTED_FOR: Duration = Duration::from_secs(600);
 
 /// Most content that is noted.
@@ -48,10 +48,10 @@ const NOTED_MAX: usize = 4_096;
 /// Peers that are asked for others at a time.
 const ASKED_MAX: usize = 16;
 
-/// Longest wait for the head of an answer of the peer. Less than who asks waits for ours.
+/// Longest wait for the head of an answer of the peer. Less than the asker waits for ours.
 const HEAD_TIME: Duration = Duration::from_secs(8);
 
-/// What peers said that they have, for others.
+/// The files that peers said they have, for others.
 #[derive(Debug)]
 pub struct Passing {
     noted: Mutex<Noted>,
@@ -65,7 +65,7 @@ struct Noted {
     order: VecDeque<(Instant, (Digest, String))>,
 }
 
-/// What a peer said.
+/// The word of a peer about a file.
 #[derive(Clone, Debug)]
 struct Note {
     file: FileAsked,
@@ -217,7 +217,7 @@ pub(super) async fn tree(
     })
 }
 
-/// The answer when the holder gave none.
+/// Returns the answer when the holder gave none.
 fn failure(error: &CallError) -> Response {
     match error {
         CallError::Busy(wait) => {

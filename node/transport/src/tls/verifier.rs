@@ -1,4 +1,4 @@
-//! Checks the key of the other side of a handshake.
+//! The keys that are accepted in a handshake.
 
 use node_wire::node_id::NodeId;
 use rustls::{
@@ -12,7 +12,7 @@ use rustls::{
 
 use super::keys::{SIGNATURES, id_of};
 
-/// The id that is accepted.
+/// The node that is expected at the other end.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Expected {
     /// Any node, as long as it shows who it is.
