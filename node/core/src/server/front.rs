@@ -122,8 +122,8 @@ impl Remote {
         }
     }
 
-    /// Returns the address that its requests count for. All those without one count as one
-    /// source, somewhere in the world.
+    /// Returns the address for quotas. All connections without one count as one source in
+    /// the world.
     pub(super) fn ip(&self) -> IpAddr {
         self.address.map_or(NO_ADDRESS, |address| address.ip())
     }
@@ -143,8 +143,7 @@ impl fmt::Display for Remote {
 }
 
 impl Handshakes {
-    /// Handshakes with the key of this node, as long as `may_prove` lets an address cause
-    /// the work.
+    /// Creates handshakes with the key of this node; `may_prove` limits them by address.
     #[must_use]
     pub fn new(tls: Tls, may_prove: impl Fn(IpAddr) -> bool + Send + Sync + 'static) -> Handshakes {
         Handshakes {
@@ -196,7 +195,7 @@ impl Front {
         }
     }
 
-    /// Takes TLS on the same port too.
+    /// Returns the same front, which accepts TLS too.
     #[must_use]
     pub fn with_handshakes(mut self, handshakes: Handshakes) -> Front {
         self.handshakes = Some(handshakes);
