@@ -419,7 +419,7 @@ fn broken(error: &(dyn Error + 'static)) -> TransportError {
     TransportError::Connection(last_cause(error))
 }
 
-/// The cause of an error that is of this type, if one is.
+/// Returns the cause of an error that is of this type, if one is.
 fn cause_of<'a, E: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a E> {
     let mut cause = Some(error);
     while let Some(this) = cause {
