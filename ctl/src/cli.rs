@@ -303,7 +303,7 @@ fn context_lines(text: &str) -> Result<usize, String> {
 
 /// Print the address by which others meet this node.
 ///
-/// It has the id of the node: whoever passes it to `ctl hello` speaks to this node over TLS from the first byte, or to
+/// It has the id of the node: with it, `ctl hello` speaks to this node over TLS from the first byte, or to
 /// nobody. It is no secret.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:\n  ctl invite\n  ctl invite --json")]

@@ -9,10 +9,10 @@ use std::thread::spawn;
 /// The first byte of TLS.
 const TLS: u8 = 0x16;
 
-/// What a server answers that speaks HTTP only.
+/// The answer of a server that speaks HTTP only.
 const NO_TLS: &[u8] = b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
 
-/// What the wire does with a connection.
+/// The treatment of a connection by the wire.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Tapping {
     /// Passes everything on.

@@ -13,7 +13,7 @@ pub struct Peer {
     /// Its proved identity: its ed25519 public key, 64 hex digits.
     #[serde(default)]
     pub id: Option<String>,
-    /// What carries the calls to it.
+    /// The protocol that carries the calls to it.
     #[serde(default)]
     pub path: PeerPath,
     /// The dialect of its answers to `query`, as far as it is known.
@@ -39,7 +39,7 @@ pub struct Peer {
     pub notice: Option<String>,
 }
 
-/// What carries the calls to a peer.
+/// The protocol that carries the calls to a peer.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PeerPath {

@@ -117,7 +117,7 @@ pub(crate) struct Context {
     pub(crate) names: OwnNames,
     /// The key of the private network, if this node is of one.
     pub(crate) network: Option<NetworkKey>,
-    /// How connections show who this node is.
+    /// The proof of this node's identity on connections.
     pub(crate) tls: Tls,
     /// The work that others may still cause.
     pub(crate) quotas: Quotas,

@@ -60,7 +60,7 @@ pub(super) struct Proved {
     pub(super) reached: Option<bool>,
 }
 
-/// What came of a meeting in clear.
+/// The result of a meeting in clear.
 enum InClear {
     /// The peer has shown who it is.
     Proved(Proved),
@@ -96,7 +96,7 @@ impl Overlay {
         }
     }
 
-    /// What this node says in its first call. A member of the same private network shows
+    /// Returns the part of its introduction for the first call. A member of the same private network shows
     /// with its answer that it is one.
     fn first_telling(&self) -> Telling {
         if self.standing.is_private {

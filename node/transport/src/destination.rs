@@ -31,7 +31,7 @@ pub struct Destination {
     /// The address that was chosen; otherwise the name is resolved for each call.
     at: Option<CheckedAddress>,
     search: Option<SearchDials>,
-    /// Who is to be there, if whoever named it said so.
+    /// The identity that is expected there, if the namer gave one.
     expected: Option<NodeId>,
 }
 
@@ -99,7 +99,7 @@ impl Destination {
         self
     }
 
-    /// Who is to be there, if that was said.
+    /// Returns the identity that is expected there, if one was given.
     #[must_use]
     pub fn expected(&self) -> Option<NodeId> {
         self.expected

@@ -1,6 +1,6 @@
-//! `PeerStream`: a connection with another node or client, whatever carries it.
+//! `PeerStream`: a connection with another node or client, by any protocol.
 //!
-//! What stands above knows a stream, who is at its other end, its address and its path, and
+//! The code above sees a stream, the identity at its other end, its address and its path, and
 //! nothing of sockets or TLS.
 
 use std::{
@@ -20,7 +20,7 @@ use tokio_rustls::TlsStream;
 
 use crate::tls::{ALPN, TlsError, id_of};
 
-/// What carries a connection.
+/// The protocol that carries a connection.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub enum PeerPath {
     /// TCP in clear.
@@ -101,13 +101,13 @@ impl PeerStream {
         self.address
     }
 
-    /// Who is at the other end, if it has shown that.
+    /// Returns the identity at the other end, if it has proved one.
     #[must_use]
     pub fn id(&self) -> Option<NodeId> {
         self.id
     }
 
-    /// What carries the connection.
+    /// Returns the protocol that carries the connection.
     #[must_use]
     pub fn path(&self) -> PeerPath {
         match self.carrier {

@@ -1,6 +1,6 @@
-//! `PeerAddress`: how a peer is named: by a URL, or by its id and where it may be reached.
+//! `PeerAddress`: the name of a peer: a URL, or its id and places where it may be reached.
 //!
-//! `sixhop://ID/?at=HOST:PORT&at=…&relay=URL` names a node by its key. Whoever has such an
+//! `sixhop://ID/?at=HOST:PORT&at=…&relay=URL` names a node by its key. A holder of such an
 //! address trusts no first meeting: the node at the other end has to show that id.
 //!
 //! # Invariants
@@ -27,7 +27,7 @@ pub const AT_MAX: usize = 4;
 /// A node by its id.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NodeAddress {
-    /// Who it is.
+    /// Its identity.
     pub id: NodeId,
     /// Where it may be reached, the best first.
     pub at: Vec<PeerUrl>,
@@ -35,7 +35,7 @@ pub struct NodeAddress {
     pub relay: Option<String>,
 }
 
-/// How a peer is named.
+/// The name of a peer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PeerAddress {
     /// By its URL.

@@ -72,7 +72,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
 /// Longest time for open connections to end when the node stops.
 pub const STOP_TIME: Duration = Duration::from_secs(3);
 
-/// What counts as the address of a connection that has none.
+/// The address of a connection that has none.
 const NO_ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
 
 /// The sender of a request.
@@ -80,9 +80,9 @@ const NO_ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
 pub(super) struct Remote {
     /// Its address, if it has one.
     pub(super) address: Option<SocketAddr>,
-    /// Who it is, if its connection shows that.
+    /// Its identity, if its connection proves that.
     pub(super) id: Option<NodeId>,
-    /// What carries its connection.
+    /// The protocol that carries its connection.
     pub(super) path: PeerPath,
 }
 
@@ -93,7 +93,7 @@ pub(super) struct Local(pub SocketAddr);
 /// Decides whether an address may cause one more handshake.
 type MayProve = Arc<dyn Fn(IpAddr) -> bool + Send + Sync>;
 
-/// How connections of other nodes show who they are.
+/// The handshakes in which other nodes prove their identities.
 #[derive(Clone)]
 pub struct Handshakes {
     tls: Tls,

@@ -159,11 +159,11 @@ struct Peer {
     stalls: bool,
     lies: bool,
     is_busy: bool,
-    /// Whether it is busy for bundles alone: small files need no slot.
+    /// True if it is busy for bundles alone: small files need no slot.
     is_busy_for_bundles: bool,
     busy_for: Duration,
     is_limited: bool,
-    /// Whether it answered anything, so that the asker knows what kind it is.
+    /// True if it answered anything, so that the asker knows its kind.
     is_known: bool,
 }
 

@@ -47,7 +47,7 @@ pub(super) struct GuardedStream {
     /// The client's reading of the bytes that are written to it.
     reading: Reading,
     look_at: Pin<Box<Sleep>>,
-    /// Whether the end of what was written waits for the client.
+    /// True if the end of an answer waits for the client.
     is_flushing: bool,
     /// `None` when the connection is broken already.
     ends: Option<Ends>,

@@ -237,7 +237,7 @@ fn assert_is_quota(tokens: u32, quota: Quota, begun: std::time::Instant) {
 }
 
 #[tokio::test]
-async fn who_asks_too_much_from_an_address_is_told_so_and_others_are_not() {
+async fn an_address_that_asks_too_much_is_refused_and_no_other() {
     Service::test(async |service| {
         let begun = now();
         let (tokens, refused) = service.exhaust(Sender::at(1)).await;

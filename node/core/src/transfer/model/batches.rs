@@ -13,7 +13,7 @@ fn small(count: usize) -> Vec<(String, Bytes)> {
     (0..count).map(file).collect()
 }
 
-/// What a holder of small files answers to a search for all of them.
+/// Returns the answer of a holder of small files to a search for all of them.
 pub(super) fn found(small: &[(String, Bytes)]) -> Found {
     let hits = small.iter().map(|(name, bytes)| FindHit {
         name: name.clone(),
