@@ -31,7 +31,7 @@ const EXAMPLES: [(&str, &str); 19] = [
     ("network", r#""a name that is hard to guess""#),
     ("publish", "false"),
     ("dht_bootstrap", "[]"),
-    ("sandbox", r#""auto""#),
+    ("sandbox", r#""calls""#),
     ("log_format", r#""text""#),
 ];
 
