@@ -13,7 +13,7 @@ const WIDTH: usize = 78;
 const NO_KEYS: [&str; 4] = ["config", "print-config", "help", "version"];
 
 /// Keys with an example of a value: the default where there is one.
-const EXAMPLES: [(&str, &str); 18] = [
+const EXAMPLES: [(&str, &str); 19] = [
     ("share", r#""~/shared""#),
     ("listen", r#""127.0.0.1:4242""#),
     ("url", r#""http://node.example:4242/""#),
@@ -31,6 +31,7 @@ const EXAMPLES: [(&str, &str); 18] = [
     ("network", r#""a name that is hard to guess""#),
     ("publish", "false"),
     ("dht_bootstrap", "[]"),
+    ("sandbox", r#""calls""#),
     ("log_format", r#""text""#),
 ];
 
