@@ -26,7 +26,6 @@ use std::{
 use plugin_api::{FileInfo, FileReader, IndexStatus};
 
 use crate::{
-    grams::{EVERYTHING, Grams},
     limits::{
         CLOSE_AFTER, COMMIT_AFTER, COMMIT_AFTER_MOST, COMMIT_BYTES, LONG_QUIET, REOPEN_AFTER,
         SETTLE, SETTLE_MOST, TEXT_MAX,
@@ -35,6 +34,7 @@ use crate::{
     source::{self, FileBytes},
     state::{Batch, Shared},
     store::{FileText, Store, StoreError},
+    trigrams::{EVERYTHING, Trigrams},
 };
 
 /// Names that are taken at a time.
@@ -87,7 +87,7 @@ struct Indexing<'a> {
     store: Store,
     caught_up: &'a CaughtUp,
     reader: Box<dyn FileReader + 'a>,
-    grams: Grams,
+    trigrams: Trigrams,
     /// The files that were added since the last commit.
     batch: Batch,
     batch_bytes: u64,
@@ -134,7 +134,7 @@ impl<'a> Indexing<'a> {
             store,
             caught_up,
             reader: shared.files.reader(),
-            grams: Grams::new(),
+            trigrams: Trigrams::new(),
             batch: Batch::default(),
             batch_bytes: 0,
             batch_begun: Instant::now(),
@@ -203,7 +203,7 @@ impl<'a> Indexing<'a> {
         if self.store.is_writing() {
             let close = self.batch_begun + CLOSE_AFTER;
             if Instant::now() >= close {
-                self.grams = Grams::new();
+                self.trigrams = Trigrams::new();
                 return self.store.close_writer();
             }
             until = until.min(close);
@@ -271,15 +271,21 @@ impl<'a> Indexing<'a> {
         let Some(long) = long else { return false };
         let stopped = || self.shared.is_stopped();
         let files = self.shared.files.as_ref();
-        let appended = long.appended(files, self.reader.as_mut(), file, &stopped, &mut self.grams);
-        let Ok(Some((grams, now))) = appended else {
+        let appended = long.appended(
+            files,
+            self.reader.as_mut(),
+            file,
+            &stopped,
+            &mut self.trigrams,
+        );
+        let Ok(Some((trigrams, now))) = appended else {
             return false;
         };
         let part = FileText {
             name: file.name.clone(),
             version: file.version,
             text: String::new(),
-            grams,
+            trigrams,
         };
         if self.store.add(part, false).is_err() {
             return false;
@@ -337,13 +343,13 @@ impl<'a> Indexing<'a> {
         let mut text = Vec::with_capacity(
             usize::try_from(file.size).map_or(TEXT_MAX, |size| size.min(TEXT_MAX)),
         );
-        let grams = &mut self.grams;
+        let trigrams = &mut self.trigrams;
         let mut seen = Seen::Text;
         let read = source::read_text(&mut source, &mut |piece| {
             if seen == Seen::Text {
                 let nul = piece.iter().position(|byte| *byte == 0);
                 let before = &piece[..nul.unwrap_or(piece.len())];
-                grams.add(before);
+                trigrams.add(before);
                 if nul.is_some() {
                     let room = (TEXT_MAX - text.len()).min(before.len());
                     let begin = text.len();
@@ -361,7 +367,7 @@ impl<'a> Indexing<'a> {
             text.extend_from_slice(&piece[..piece.len().min(room)]);
             seen == Seen::Text || seen == Seen::TextWithNul && text.len() < TEXT_MAX
         });
-        let mut terms = grams.take();
+        let mut terms = trigrams.take();
         read?;
         let long = Long::of(&source).filter(|_| seen == Seen::Text);
         self.batch.long.push((file.name.clone(), long));
@@ -376,7 +382,7 @@ impl<'a> Indexing<'a> {
             name: file.name.clone(),
             version: file.version,
             text: source::into_text(text),
-            grams: terms,
+            trigrams: terms,
         })
     }
 
