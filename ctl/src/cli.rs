@@ -83,6 +83,7 @@ pub(crate) enum Command {
     Search(SearchArgs),
     Grep(GrepArgs),
     Hello(HelloArgs),
+    Invite(InviteArgs),
     Peers(PeersArgs),
     Ls(LsArgs),
     Rescan(RescanArgs),
@@ -292,11 +293,22 @@ fn context_lines(text: &str) -> Result<usize, String> {
     lines.ok_or_else(|| "ctl grep shows at most 10 lines around a hit; ctl cat or ctl fetch brings the whole file".to_owned())
 }
 
+/// Print the address by which others meet this node.
+///
+/// It has the id of the node: with it, `ctl hello` speaks to this node over TLS from the first byte, or to
+/// nobody. It is no secret.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:\n  ctl invite\n  ctl invite --json")]
+pub(crate) struct InviteArgs {}
+
 /// Introduce the node to a peer.
 ///
 /// A peer that does not answer is kept and tried again later; the exit code is 6 then.
 #[derive(Args, Debug)]
-#[command(after_help = "Example:\n  ctl hello http://192.0.2.7:4242")]
+#[command(after_help = "\
+Examples:
+  ctl hello http://192.0.2.7:4242
+  ctl hello 'sixhop://ID/?at=192.0.2.7:4242'    what `ctl invite` printed there")]
 pub(crate) struct HelloArgs {
     /// URL of the peer
     pub(crate) url: String,

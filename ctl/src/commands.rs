@@ -11,6 +11,7 @@ pub(crate) mod events;
 pub(crate) mod fetch;
 pub(crate) mod grep;
 pub(crate) mod hello;
+pub(crate) mod invite;
 pub(crate) mod log_level;
 pub(crate) mod ls;
 pub(crate) mod peers;
@@ -51,6 +52,7 @@ pub(crate) fn execute(
         Command::Search(args) => runtime.block_on(search::run(args, context)),
         Command::Grep(args) => runtime.block_on(grep::run(args, context)),
         Command::Hello(args) => runtime.block_on(hello::run(args, context)),
+        Command::Invite(_) => runtime.block_on(invite::run(context)),
         Command::Peers(args) => runtime.block_on(peers::run(args.action, context)),
         Command::Ls(args) => runtime.block_on(ls::run(args, context)),
         Command::Rescan(args) => runtime.block_on(rescan::run(args, context)),

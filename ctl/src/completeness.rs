@@ -56,7 +56,7 @@ pub(crate) fn nothing(answer: &SearchAnswer, what: &str) -> CtlError {
 }
 
 /// Describes nodes that cannot be reached.
-fn away(unreachable: u32) -> String {
+pub(crate) fn away(unreachable: u32) -> String {
     let nodes = if unreachable == 1 { "node" } else { "nodes" };
     format!("{unreachable} {nodes} that may have it cannot be reached from here")
 }

@@ -73,7 +73,7 @@ mod tests {
             .collect();
         index.stop();
         assert_eq!(names, ["name", "text", "grep"]);
-        assert_eq!(names[0], node_core::handlers::DEFAULT_HANDLER);
+        assert_eq!(names[0], node_wire::query::DEFAULT_HANDLER);
     }
 
     #[test]

@@ -38,7 +38,7 @@ pub(crate) enum LogError {
     /// The variable is not text.
     #[error("{VARIABLE} is not UTF-8; give error, warn, info, debug or trace")]
     NotText,
-    /// What was asked for makes no sense.
+    /// The requested setting is not valid.
     #[error(transparent)]
     Levels(#[from] NoLevel),
     /// The program that embeds the node has a log of its own, or none.

@@ -1,5 +1,7 @@
 //! The life of the process `noded`.
 
+mod memory;
+
 use std::{
     io::{self, IsTerminal, Write},
     process::ExitCode,
@@ -101,6 +103,7 @@ async fn live(settings: Settings, args: NodeArgs) -> ExitCode {
     tokio::select! {
         () = signals.end(|| look_again(&settings, &args)) => tracing::info!("ending on a signal"),
         () = running.stop_asked() => tracing::info!("ending as the owner asks"),
+        never = memory::give_back() => match never {},
     }
     supervisor::tell(Change::Stopping);
     if timeout(STOP_TIME, running.stop()).await.is_err() {

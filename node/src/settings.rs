@@ -15,7 +15,7 @@ use std::{
 };
 
 use node_core::{cache, node::NodeSettings};
-use node_wire::{PeerUrl, UrlError, escaped, peer_url::without_user};
+use node_wire::{AddressError, PeerAddress, PeerUrl, escaped, peer_url::without_user};
 use serde::Deserialize;
 
 pub use self::{
@@ -106,7 +106,7 @@ pub enum SettingsError {
         text: String,
         /// The error in it.
         #[source]
-        error: UrlError,
+        error: AddressError,
     },
     /// An invalid name.
     #[error("--network: a name has 1 to {} bytes", meeting::NETWORK_MAX)]
@@ -357,8 +357,8 @@ fn all_peers(
     named: &[String],
     file: Option<&Path>,
     bad: &mut Vec<SettingsError>,
-) -> Result<Vec<PeerUrl>, SettingsError> {
-    let peers = named.iter().map(|text| parse_url("--peer", text));
+) -> Result<Vec<PeerAddress>, SettingsError> {
+    let peers = named.iter().map(|text| parse_address("--peer", text));
     let mut peers = peers.collect::<Result<Vec<_>, _>>()?;
     if let Some(path) = file {
         peers.extend(read_peers(path, bad)?);
@@ -368,7 +368,10 @@ fn all_peers(
 
 /// Reads URLs, one a line. Empty lines and what stands behind a `#` are passed over, and
 /// so is a line that is not a URL; its error goes into `bad`.
-fn read_peers(path: &Path, bad: &mut Vec<SettingsError>) -> Result<Vec<PeerUrl>, SettingsError> {
+fn read_peers(
+    path: &Path,
+    bad: &mut Vec<SettingsError>,
+) -> Result<Vec<PeerAddress>, SettingsError> {
     let bytes = fs::read(path).map_err(|error| SettingsError::File {
         option: "--peers",
         path: path.to_owned(),
@@ -382,7 +385,7 @@ fn read_peers(path: &Path, bad: &mut Vec<SettingsError>) -> Result<Vec<PeerUrl>,
         if line.is_empty() {
             continue;
         }
-        match parse_url(&format!("{}:{}", path.display(), n + 1), line) {
+        match parse_address(&format!("{}:{}", path.display(), n + 1), line) {
             Ok(url) => urls.push(url),
             Err(error) => bad.push(error),
         }
@@ -403,11 +406,27 @@ fn without_comment(line: &str) -> &str {
 }
 
 fn parse_url(origin: &str, text: &str) -> Result<PeerUrl, SettingsError> {
-    PeerUrl::from_person(text).map_err(|error| SettingsError::Url {
+    PeerUrl::from_person(text).map_err(|error| no_url(origin, text, error.into()))
+}
+
+/// Reads how a peer is named: a node by its id needs a place too.
+fn parse_address(origin: &str, text: &str) -> Result<PeerAddress, SettingsError> {
+    let address = PeerAddress::from_person(text);
+    let address = address.map_err(|error| no_url(origin, text, error))?;
+    match &address {
+        PeerAddress::Node(node) if node.at.is_empty() => {
+            Err(no_url(origin, text, AddressError::NoPlace))
+        }
+        _ => Ok(address),
+    }
+}
+
+fn no_url(origin: &str, text: &str, error: AddressError) -> SettingsError {
+    SettingsError::Url {
         origin: origin.to_owned(),
         text: escaped(&without_user(text)).to_string(),
         error,
-    })
+    }
 }
 
 fn check_directory(option: &'static str, path: &Path) -> Result<(), SettingsError> {

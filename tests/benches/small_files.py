@@ -21,6 +21,7 @@ import tempfile
 import time
 
 from node import Node, program
+from table import table
 from transfer import Nginx, write_random
 
 READY_SECONDS = 60
@@ -101,11 +102,7 @@ def compare(ways, rounds):
             times[way].append(time.monotonic() - begun)
             if work == ways.ctl_fetch:
                 processor.append(processor_seconds(ways.asker) - before)
-    base = statistics.median(times["`aria2c -j16`, from nginx"])
-    print(f"\n| {len(ways.names):,} files, median of {rounds} | seconds | least | most | times aria2 |\n|---|---|---|---|---|")
-    for way, taken in times.items():
-        median = statistics.median(taken)
-        print(f"| {way} | {median:.2f} | {min(taken):.2f} | {max(taken):.2f} | {median / base:.2f} |")
+    table(f"{len(ways.names):,} files, median of {rounds}", times, "`aria2c -j16`, from nginx", "aria2")
     print(f"\nProcessor time of the asker: {statistics.median(processor):.2f} s a round; its peak: {ways.asker.memory('VmHWM'):.0f} MiB,")
     print(f"that of the holder: {ways.holder.memory('VmHWM'):.0f} MiB. Load of the machine: {os.getloadavg()[0]:.1f}")
 

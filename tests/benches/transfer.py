@@ -15,13 +15,13 @@ import os
 import pathlib
 import shutil
 import socket
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
 
 from node import program
+from table import table
 
 READY_SECONDS = 20
 
@@ -160,8 +160,8 @@ def one_large_file(home, size, rounds):
         for way, work in ways.items():
             forget()
             times[way].append(timed(work))
-    print(f"\n{size >> 20} MiB, median of {rounds}; the first fetch, with hashing at the holder, took {first:.2f} s\n")
-    table(times)
+    in_a_table(f"{size >> 20} MiB, median of {rounds}", times)
+    print(f"\nThe first fetch, with hashing at the holder, took {first:.2f} s")
     print(f"\nPeak memory: holder {holder.peak_mib():.0f} MiB, asker {asker.peak_mib():.0f} MiB")
     for running in (asker, holder, nginx):
         if running:
@@ -202,21 +202,15 @@ def many_small_files(home, count, rounds):
         for way, work in ways.items():
             forget()
             times[way].append(timed(work))
-    print(f"\n{count} files of 4 KiB, median of {rounds}\n")
-    table(times)
+    in_a_table(f"{count} files of 4 KiB, median of {rounds}", times)
     for running in (asker, holder, nginx):
         if running:
             running.stop()
 
 
-def table(times):
-    others = [taken for way, taken in times.items() if "nginx" in way]
-    base = statistics.median(others[0] if others else next(iter(times.values())))
-    print("| way | seconds | least | most | times the first from nginx |")
-    print("|---|---|---|---|---|")
-    for way, taken in times.items():
-        median = statistics.median(taken)
-        print(f"| {way} | {median:.2f} | {min(taken):.2f} | {max(taken):.2f} | {median / base:.2f} |")
+def in_a_table(what, times):
+    others = [way for way in times if "nginx" in way]
+    table(what, times, (others or list(times))[0], "the first from nginx")
 
 
 def main():

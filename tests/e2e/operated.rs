@@ -1,4 +1,4 @@
-//! The node under the eyes of whoever operates it: figures, health, log, rates by the time of day, `ctl doctor`.
+//! Tests for operators of a node: figures, health, log, rates by the time of day, `ctl doctor`.
 
 use std::{
     collections::BTreeSet,
@@ -181,7 +181,7 @@ fn level_of_the_log_changes_while_the_node_runs() {
     let run = level(&["loud"]).expect_code(2);
     assert!(run.stderr.contains("`loud` is no level"), "{}", run.stderr);
     assert_eq!(level(&[]).expect_code(0).stdout, format!("{asked}\n"));
-    // A connection that breaks off is told at `trace`, by this part of the program alone.
+    // A connection that breaks off is logged at `trace`, by this part of the program alone.
     let broken = "a control connection broke";
     let breaks = || http::until_close(&control_url(&node), b"no request at all\r\n\r\n");
     eventually("the log says more", || {

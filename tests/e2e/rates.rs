@@ -246,8 +246,8 @@ fn crowd(rate: &str, askers: usize, files: usize, size: usize) -> f64 {
 
 #[test]
 fn three_askers_of_a_limited_holder_get_every_file() {
-    let taken = crowd("400K", 3, 8, 300_000);
-    let due = 3.0 * 8.0 * 300_000.0 / (400.0 * 1024.0);
+    let taken = crowd("40K", 3, 5, 40_000);
+    let due = 3.0 * 5.0 * 40_000.0 / (40.0 * 1024.0);
     assert!(taken >= due * 0.9, "{taken} of {due}");
     assert!(taken <= due * 2.0 + 5.0, "{taken} of {due}");
 }
@@ -260,15 +260,8 @@ fn a_folder_of_a_slow_holder_comes_whole() {
 }
 
 #[test]
-fn the_slowest_holder_still_serves_several_askers() {
-    let taken = crowd("10K", 4, 1, 40_000);
-    let due = 4.0 * 40_000.0 / (10.0 * 1024.0);
-    assert!(taken <= due * 2.0 + 5.0, "{taken} of {due}");
-}
-
-#[test]
 fn a_file_of_many_pieces_comes_from_a_slow_holder() {
-    let taken = crowd("60K", 1, 1, 1_200_000);
-    let due = 1_200_000.0 / (60.0 * 1024.0);
+    let taken = crowd("20K", 1, 1, 280_000);
+    let due = 280_000.0 / (20.0 * 1024.0);
     assert!(taken <= due * 2.0 + 5.0, "{taken} of {due}");
 }

@@ -3,12 +3,15 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use e2e::{NodeOptions, NodeProcess, Proxy, http, wait_until};
 use serde_json::{Value, json};
 
 use crate::world::{ctl, noded};
+
+/// Bytes that a node leaves free on its disk.
+const LEFT_FREE: usize = 64 << 20;
 
 /// Returns the content of the file with this number; some are empty, some alike.
 fn bytes(number: usize) -> Vec<u8> {
@@ -184,6 +187,7 @@ fn what_a_bundle_lacks_comes_from_another_holder() {
         (&json!(30), &json!(0)),
         "{last}"
     );
+    assert!(asker.counter("bundles_asked") > 0);
     assert_same(&asker, 0..30);
 }
 
@@ -254,6 +258,7 @@ fn a_kill_leaves_whole_files_and_a_fetch_completes_the_rest() {
         let fetched = asker.counter("files_fetched");
         (fetched > 20).then_some(()).ok_or(fetched.to_string())
     });
+    assert!(asker.counter("bundles_asked") > 0);
     let restarted = asker.kill().start();
     let there = |number: &usize| restarted.home().read(&name(*number)).is_some();
     let before: Vec<usize> = (0..300).filter(there).collect();
@@ -292,10 +297,60 @@ fn a_cancelled_batch_keeps_what_is_stored_and_ends_the_rest() {
             .then_some(())
             .ok_or(list.len().to_string())
     });
+    assert!(asker.counter("bundles_asked") > 0);
     let fetched = asker.counter("files_fetched") as usize;
     let there = |number: &usize| asker.home().read(&name(*number)).is_some();
     let kept: Vec<usize> = (0..300).filter(there).collect();
     assert_eq!(kept.len(), fetched);
     assert!(fetched < 300, "{fetched}");
     assert_same(&asker, kept);
+}
+
+#[test]
+fn a_bundle_keeps_to_the_rate_of_a_slow_holder() {
+    let holder = holder(noded().args(["--upload-rate", "10K"]), 40);
+    let asker = asker(&[&holder.url]);
+    let begun = Instant::now();
+    let last = fetch(&asker);
+    let taken = begun.elapsed().as_secs_f64();
+    let counts = (&last["done"], &last["failed"]);
+    assert_eq!(counts, (&json!(40), &json!(0)), "{last}");
+    assert_same(&asker, 0..40);
+    assert_eq!(asker.counter("blobs_asked"), 0);
+    let due = holder.counter("bytes_served") as f64 / (10.0 * 1024.0);
+    assert!(due > 2.0, "{due}: there is something to wait for");
+    assert!(taken >= due * 0.9 - 0.15, "{taken} of {due}");
+    assert!(taken <= due * 2.0 + 5.0, "{taken} of {due}");
+}
+
+#[test]
+fn a_disk_that_fills_up_in_a_bundle_takes_whole_files() {
+    if !NodeOptions::can_mount() {
+        eprintln!("skipped: a disk of memory cannot be mounted here");
+        return;
+    }
+    let holder = holder(noded(), 300);
+    let asker = noded()
+        .args(["--peer", &holder.url])
+        .share_of_memory("96m")
+        .start();
+    let share = asker.mounted_share();
+    // Room for about a third of the files: each takes whole pages.
+    let filler = share.join("owner.bin");
+    fs::write(&filler, vec![7; (96 << 20) - LEFT_FREE - (400 << 10)]).expect("a file of the owner");
+    let last = fetch(&asker);
+    let (done, failed) = (last["done"].as_u64(), last["failed"].as_u64());
+    assert!(done >= Some(20) && failed >= Some(20), "{last}");
+    assert_eq!(last["failures"][0]["error"]["code"], "no_space", "{last}");
+    let stored = |number: usize| fs::read(share.join(name(number))).ok();
+    let kept: Vec<_> = (0..300).filter(|n| stored(*n).is_some()).collect();
+    assert_eq!(Some(kept.len() as u64), done);
+    assert!(kept.iter().all(|n| stored(*n) == Some(bytes(*n))));
+    assert_eq!(temporaries(&share), [""; 0]);
+    fs::remove_file(filler).expect("the owner makes room");
+    let last = fetch(&asker);
+    let counts = (&last["existing"], &last["failed"]);
+    assert_eq!(counts, (&json!(done), &json!(0)), "{last}");
+    assert!((0..300).all(|n| stored(n) == Some(bytes(n))));
+    assert_eq!(temporaries(&share), [""; 0]);
 }

@@ -3,8 +3,8 @@
 //! Participants: [`Home`], a temporary share and state; [`NodeProcess`], a running `noded`; [`Ctl`], runs of `ctl`;
 //! [`Control`], the control port spoken by hand; [`http`] and [`xmlrpc`], clients written from the protocols; [`Rogue`], a
 //! peer that misbehaves in one chosen way; [`Listener`], who is no peer and counts who connects; [`Proxy`], a
-//! peer that lies about content; [`Gate`], a door that lets one process through; [`PythonPeer`], the two peers of the
-//! book; [`names`], names that want out of the share; [`Meters`], what a process holds; [`Pty`], a program at a terminal;
+//! peer that lies about content; [`Gate`], a door that lets one process through; [`Wire`], what somebody on the path sees
+//! and does; [`PythonPeer`], the two peers of the book; [`names`], names that want out of the share; [`Meters`], what a process holds; [`Pty`], a program at a terminal;
 //! [`Ui`], a running `ctl ui`; [`browser`], Chromium that looks at it.
 //!
 //! Goals: a test meets the programs only from outside; every wait has a deadline and says what it waited for; everything that
@@ -42,6 +42,7 @@ mod python;
 mod topology;
 mod ui;
 mod wait;
+mod wire;
 
 pub use browser::Browser;
 pub use control::{Control, ControlError};
@@ -58,3 +59,4 @@ pub use rogue::{Conduct, Rogue};
 pub use topology::{chain, introduce, mesh, ring};
 pub use ui::Ui;
 pub use wait::{eventually, wait_until};
+pub use wire::{Tapping, Wire};

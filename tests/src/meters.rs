@@ -1,6 +1,6 @@
 //! The resources of a process, from `/proc`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::wait::wait_until;
@@ -10,7 +10,7 @@ use crate::wait::wait_until;
 pub struct Meters {
     /// Threads of the process.
     pub threads: usize,
-    /// Open descriptors.
+    /// Open descriptors, without the files of the index: these come and go with its parts.
     pub descriptors: usize,
     /// Resident size now, in KiB.
     pub resident_kib: usize,
@@ -18,9 +18,8 @@ pub struct Meters {
     pub peak_kib: usize,
 }
 
-/// Descriptors that a node may have more than before: the files of two parts of its index, which come when a young
-/// file is read again, and two of connections.
-const DESCRIPTORS_MORE: usize = 2 * 6 + 2;
+/// Descriptors that a node may have more than before: connections that are kept for the next request.
+const DESCRIPTORS_MORE: usize = 2;
 
 impl Meters {
     /// Reads the meters of a living process.
@@ -31,9 +30,10 @@ impl Meters {
         let proc = PathBuf::from(format!("/proc/{pid}"));
         let status = std::fs::read_to_string(proc.join("status")).expect("the process lives");
         let descriptors = std::fs::read_dir(proc.join("fd")).expect("the process is ours");
+        let files = descriptors.filter_map(|entry| std::fs::read_link(entry.ok()?.path()).ok());
         Meters {
             threads: field(&status, "Threads:"),
-            descriptors: descriptors.count(),
+            descriptors: files.filter(|file| !is_of_index(file)).count(),
             resident_kib: field(&status, "VmRSS:"),
             peak_kib: field(&status, "VmHWM:"),
         }
@@ -56,6 +56,12 @@ impl Meters {
             },
         );
     }
+}
+
+/// Returns true if a file is in the directory of an index of contents.
+fn is_of_index(file: &Path) -> bool {
+    let directory = file.parent().and_then(Path::file_name);
+    directory.is_some_and(|name| name == "index")
 }
 
 fn field(status: &str, name: &str) -> usize {

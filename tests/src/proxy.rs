@@ -152,6 +152,9 @@ fn pass(mut stream: TcpStream, behind: &str, conduct: &Conduct) -> Option<()> {
     if is_content && conduct.withholds {
         return stream.shutdown(Shutdown::Both).ok();
     }
+    if !is_content {
+        forget_tls(&mut answer);
+    }
     let lies = conduct.lies.load(Ordering::Acquire);
     if lies && is_blob {
         *answer.last_mut()? ^= 1;
@@ -162,6 +165,15 @@ fn pass(mut stream: TcpStream, behind: &str, conduct: &Conduct) -> Option<()> {
     }
     stream.write_all(&answer).ok()?;
     stream.shutdown(Shutdown::Both).ok()
+}
+
+/// Takes from an introduction that its node speaks TLS, which nobody who passes it on could speak for it.
+fn forget_tls(answer: &mut [u8]) {
+    let (says, says_nothing) = (b"<string>tls</string>", b"<string>---</string>");
+    let places = answer.windows(says.len());
+    if let Some(place) = places.into_iter().position(|part| part == says) {
+        answer[place..place + says.len()].copy_from_slice(says_nothing);
+    }
 }
 
 fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {

@@ -39,6 +39,8 @@ fn every_command_is_understood() {
         "fetch a.txt --to . --replace",
         "search *.txt --limit 5 --trace",
         "hello http://127.0.0.1:4242",
+        "hello sixhop://0/?at=127.0.0.1:4242",
+        "invite",
         "peers",
         "ls",
         "ls http://127.0.0.1:4242",

@@ -12,6 +12,7 @@ use node_api::fetch::{FetchBatch, FetchPlan, FetchStatus};
 use super::Context;
 use crate::{
     cli::FetchArgs,
+    completeness::away,
     connection::{Connection, content},
     download::{Target, is_standard_output},
     error::CtlError,
@@ -208,10 +209,13 @@ async fn matching(
     drop(progress);
     let batch = fetched?;
     if batch.found == 0 {
+        let (typed, asked) = (escaped(typed), batch.asked);
+        let away = match batch.unreachable {
+            0 => String::new(),
+            unreachable => format!("; {}", away(unreachable)),
+        };
         return Err(CtlError::not_found(format!(
-            "no peer has a file that matches {} (asked {})",
-            escaped(typed),
-            batch.asked
+            "no peer has a file that matches {typed} (asked {asked}{away})"
         )));
     }
     if !output.is_json() {

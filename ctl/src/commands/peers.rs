@@ -1,6 +1,6 @@
 //! `ctl peers`: lists the peers that the node knows, or forgets one.
 
-use node_api::peer::{Peer, PeerDialect, PeerKind, PeerSource, PeerState};
+use node_api::peer::{Peer, PeerDialect, PeerKind, PeerPath, PeerSource, PeerState};
 use serde_json::json;
 
 use super::Context;
@@ -9,6 +9,9 @@ use crate::{
     error::CtlError,
     output::{Output, escaped},
 };
+
+/// Digits of an id that a table has.
+const ID_SHOWN: usize = 12;
 
 /// Runs the command.
 pub(crate) async fn run(action: Option<PeersAction>, context: &Context) -> Result<(), CtlError> {
@@ -29,6 +32,8 @@ async fn list(context: &Context) -> Result<(), CtlError> {
         "peer",
         "state",
         "what",
+        "path",
+        "id",
         "known from",
         "last answer",
         "problem",
@@ -62,6 +67,8 @@ fn row(peer: &Peer, output: Output) -> Vec<String> {
         peer.url.clone(),
         state(peer),
         what(peer).to_owned(),
+        path(peer).to_owned(),
+        id(peer),
         source(peer.source).to_owned(),
         peer.last_answer
             .map_or("-".to_owned(), |time| output.moment(time)),
@@ -84,6 +91,21 @@ fn what(peer: &Peer) -> &'static str {
         (PeerKind::Sixhop, _) => "Sixhop node",
         (PeerKind::Chapter, PeerDialect::Codes) => "book peer (codes)",
         (PeerKind::Chapter, _) => "book peer",
+    }
+}
+
+/// The beginning of its id: enough to tell peers apart; `--json` has all of it.
+fn id(peer: &Peer) -> String {
+    let start = peer.id.as_ref().and_then(|id| id.get(..ID_SHOWN));
+    start.map_or_else(|| "-".to_owned(), |start| format!("{start}…"))
+}
+
+/// One that was not called yet has no path.
+fn path(peer: &Peer) -> &'static str {
+    match (peer.kind, peer.path) {
+        (PeerKind::Unknown, _) => "-",
+        (_, PeerPath::Plain) => "plain",
+        (_, PeerPath::Tls) => "tls",
     }
 }
 

@@ -17,6 +17,7 @@ macro_rules! namespace {
             )*
         }
     ) => {
+        #[cfg(feature = "rpc")]
         #[cfg_attr(feature = "server", jsonrpsee::proc_macros::rpc(server, client, namespace = $name, namespace_separator = "."))]
         #[cfg_attr(not(feature = "server"), jsonrpsee::proc_macros::rpc(client, namespace = $name, namespace_separator = "."))]
         $(#[doc = $trait_doc])+
@@ -28,7 +29,7 @@ macro_rules! namespace {
             )*
         }
 
-        /// What this namespace offers, for the `OpenRPC` document.
+        /// Describes the methods of this namespace, for the `OpenRPC` document.
         pub(crate) fn describe(schemas: &mut schemars::SchemaGenerator) -> Vec<crate::openrpc::Method> {
             vec![
                 $(

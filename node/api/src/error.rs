@@ -4,12 +4,13 @@
 //! the same number everywhere. JSON-RPC's own codes (-32700 … -32600) keep
 //! their meaning.
 
+#[cfg(feature = "rpc")]
 use jsonrpsee::types::ErrorObjectOwned;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-/// What went wrong, as a caller may act on it.
+/// The kind of an error, as a caller may act on it.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ErrorCode {
@@ -55,13 +56,13 @@ pub const ALL: [ErrorCode; 11] = [
 const BASE: i32 = 1000;
 
 impl ErrorCode {
-    /// The number of this code in a JSON-RPC error.
+    /// Returns the number of this code in a JSON-RPC error.
     #[must_use]
     pub fn number(self) -> i32 {
         BASE + i32::from(self.exit_code())
     }
 
-    /// The exit code of `ctl` for this error.
+    /// Returns the exit code of `ctl` for this error.
     #[must_use]
     pub fn exit_code(self) -> u8 {
         match self {
@@ -79,13 +80,13 @@ impl ErrorCode {
         }
     }
 
-    /// The code with this JSON-RPC number, if it is one of ours.
+    /// Returns the code with this JSON-RPC number, if it is one of ours.
     #[must_use]
     pub fn from_number(number: i32) -> Option<ErrorCode> {
         ALL.into_iter().find(|code| code.number() == number)
     }
 
-    /// The name of this code: the `snake_case` word that JSON shows.
+    /// Returns the name of this code: the `snake_case` word that JSON shows.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -108,16 +109,16 @@ impl ErrorCode {
 /// fetch that failed.
 #[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 pub struct ApiError {
-    /// What a caller may act on.
+    /// The kind of the error.
     pub code: ErrorCode,
-    /// One sentence for a person: what happened, to which file or peer.
+    /// One sentence for a person: the failure, and the file or peer.
     pub message: String,
-    /// What more a program may act on.
+    /// A finer reason that a program may act on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<ErrorReason>,
 }
 
-/// What an error means beyond its code.
+/// The reason of an error beyond its code.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ErrorReason {
@@ -126,7 +127,7 @@ pub enum ErrorReason {
 }
 
 impl ApiError {
-    /// An error with its sentence.
+    /// Creates an error with its sentence.
     #[must_use]
     pub fn new(code: ErrorCode, message: impl Into<String>) -> ApiError {
         ApiError {
@@ -136,7 +137,7 @@ impl ApiError {
         }
     }
 
-    /// Adds what the error means beyond its code.
+    /// Adds the reason of the error beyond its code.
     #[must_use]
     pub fn because(self, reason: ErrorReason) -> ApiError {
         ApiError {
@@ -154,6 +155,7 @@ impl std::fmt::Display for ApiError {
 
 impl std::error::Error for ApiError {}
 
+#[cfg(feature = "rpc")]
 impl From<ApiError> for ErrorObjectOwned {
     fn from(error: ApiError) -> ErrorObjectOwned {
         let mut data = json!({ "code": error.code });

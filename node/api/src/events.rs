@@ -1,9 +1,10 @@
-//! Namespace `events`: what happens at the node, as it happens.
+//! Namespace `events`: the events of the node, as they happen.
 //!
 //! Events are numbered without gaps from 1. The node keeps the last ones, so a
 //! client that was away asks from the last id it saw; a gap in the ids that it
 //! gets says that it was away for too long.
 
+#[cfg(feature = "rpc")]
 use jsonrpsee::{core::SubscriptionResult, proc_macros::rpc};
 use schemars::{JsonSchema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
@@ -25,12 +26,12 @@ pub const PAGE_MAX: u32 = 1_024;
 pub struct Event {
     /// Number of the event, one more than that of the event before.
     pub id: u64,
-    /// When it happened, Unix milliseconds.
+    /// The time of the event, Unix milliseconds.
     pub time: u64,
-    /// What happened, such as `fetch.done`.
+    /// The kind of event, such as `fetch.done`.
     #[serde(rename = "type")]
     pub kind: String,
-    /// To what: an object whose fields depend on the type.
+    /// Its data: an object whose fields depend on the type.
     pub data: Value,
 }
 
@@ -46,7 +47,7 @@ pub struct EventPage {
 }
 
 namespace! {
-    /// What happens at the node, as it happens.
+    /// Follows the events of the node, as they happen.
     "events" => Events {
         /// Answers with the events after the event `id`, oldest first, at most `limit` (1024).
         fn "since" since(id: [u64], limit: [Option<u32>]) -> [EventPage];
@@ -58,6 +59,7 @@ const FOLLOW: &str = "events.subscribe";
 
 /// Events as they happen, over WebSocket. A trait of its own because a
 /// subscription cannot be declared through [`namespace!`].
+#[cfg(feature = "rpc")]
 #[cfg_attr(
     feature = "server",
     rpc(server, client, namespace = "events", namespace_separator = ".")
@@ -72,7 +74,7 @@ pub trait EventStream {
     async fn follow(&self, since: Option<u64>) -> SubscriptionResult;
 }
 
-/// The subscription for the `OpenRPC` document.
+/// Returns the subscription for the `OpenRPC` document.
 pub(crate) fn describe_follow(schemas: &mut SchemaGenerator) -> Vec<Method> {
     vec![Method {
         name: FOLLOW,

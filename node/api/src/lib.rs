@@ -1,13 +1,15 @@
 //! The control contract of a Sixhop node.
 //!
-//! Whoever holds the node's secret may drive it over JSON-RPC 2.0. This crate
-//! says what can be said: one trait a namespace, plain types, error codes, and
+//! The holder of the node's secret may drive it over JSON-RPC 2.0. This crate
+//! defines the messages: one trait a namespace, plain types, error codes, and
 //! the `OpenRPC` document made from the same lines as the traits.
 //!
 //! # Participants
 //! The *server* (the control server of `node`) implements the `…Server` traits;
 //! a *client* (`ctl`, or any program with a JSON-RPC library) calls the
-//! methods. Both compile against this crate and nothing below it.
+//! methods. Both compile against this crate and nothing below it. The rooms of
+//! the node that find and fetch files use the types alone: without the feature
+//! `rpc` there are no traits and no jsonrpsee.
 //!
 //! # Conventions
 //! Methods are named `namespace.snake_case` and take named parameters. Times
@@ -19,7 +21,7 @@
 //! - No file content ever travels over control.
 //! - No parameter is a path of the machine: files are named by their names in
 //!   the share. So a stolen control connection cannot read or write outside it.
-//!   What is shared in a private network it can read, as the owner can (`fetch.pass`).
+//!   Files that are shared in a private network it can read, as the owner can (`fetch.pass`).
 //! - No secret is a parameter or part of an answer.
 //! - This crate does no I/O.
 

@@ -3,6 +3,7 @@
 //! A query is answered whole (`search.query`) or, over WebSocket, as hits come
 //! (`search.subscribe`).
 
+#[cfg(feature = "rpc")]
 use jsonrpsee::{core::SubscriptionResult, proc_macros::rpc};
 use schemars::{JsonSchema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
@@ -29,7 +30,7 @@ pub struct Hit {
     pub name: String,
     /// Its size in bytes; a peer of the chapter does not tell it.
     pub size: Option<u64>,
-    /// When it was last changed, Unix milliseconds.
+    /// The time of its last change, Unix milliseconds.
     pub modified: Option<u64>,
     /// BLAKE3 digest of its bytes, hex, where the node knows it.
     pub digest: Option<String>,
@@ -37,7 +38,7 @@ pub struct Hit {
     pub node: String,
     /// The handler that found it.
     pub handler: String,
-    /// How well it fits, as the handler counts; more is better.
+    /// The score that the handler gave it; more is better.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub score: Option<f64>,
     /// The place in the file that fits.
@@ -48,7 +49,7 @@ pub struct Hit {
 /// A place in a file.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
 pub struct Excerpt {
-    /// What stands there: one line without its end, or a few words. As it is in
+    /// The text there: one line without its end, or a few words. As it is in
     /// the file, control characters included.
     pub text: String,
     /// Parts of `text` that fit: begin and end, in bytes of UTF-8.
@@ -56,7 +57,7 @@ pub struct Excerpt {
     /// Number of the line, from 1, if `text` is one line.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub line: Option<u64>,
-    /// Where in the line the first mark begins, in bytes, from 1.
+    /// The start of the first mark in the line, in bytes, from 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub column: Option<u64>,
     /// Lines before it, if the query wants `context:`.
@@ -67,7 +68,7 @@ pub struct Excerpt {
     pub after: Vec<String>,
 }
 
-/// What became of one place that was asked.
+/// The answer of one place that was asked.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 pub struct TraceStep {
     /// URL of the node that was asked.
@@ -76,19 +77,19 @@ pub struct TraceStep {
     /// peers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub named_by: Option<String>,
-    /// Why it was asked; absent for this node.
+    /// The reason for asking it; absent for this node.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub why: Option<AskedWhy>,
-    /// How far away it is: 0 for this node, 1 for its peers.
+    /// Its distance: 0 for this node, 1 for its peers.
     #[serde(default)]
     pub hops: u32,
     /// The handler that was asked.
     pub handler: String,
-    /// How long it took, in milliseconds.
+    /// The time that it took, in milliseconds.
     pub milliseconds: u64,
     /// Number of hits it gave.
     pub hits: u64,
-    /// How it ended.
+    /// The end of its answer.
     pub end: SearchEnd,
 }
 
@@ -100,11 +101,11 @@ pub struct SearchGap {
     /// The file, or the directory with a `/` at its end; absent if it is about many files.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// Why it is not covered.
+    /// The reason of the gap.
     pub reason: GapReason,
 }
 
-/// Why something is not covered by an answer.
+/// The reason of a gap in an answer.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum GapReason {
@@ -120,27 +121,27 @@ pub enum GapReason {
     LongLine,
 }
 
-/// How far a search goes.
+/// The reach of a search.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SearchReach {
     /// Only nodes that had it not long ago, or whose summaries say that they have it.
     Quick,
-    /// Those, and then nodes of which nothing decides, while there is not enough.
+    /// The nodes of `quick`, and then nodes of which nothing decides, while there is not enough.
     #[default]
     Normal,
-    /// Everybody that can be reached, those whose summaries say no last; and if nobody has a file of that name, peers of the
+    /// All nodes that can be reached, those whose summaries say no last; and if nobody has a file of that name, peers of the
     /// chapter, which begin to send it.
     Sure,
 }
 
-/// Why a node was asked.
+/// The reason for asking a node.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AskedWhy {
     /// It had this not long ago.
     Pointer,
-    /// A summary of what it has says that it has this.
+    /// A summary of it says that it has this.
     Match,
     /// It is a peer, and nothing decides.
     Peer,
@@ -154,7 +155,7 @@ pub enum AskedWhy {
     Query,
 }
 
-/// How a search, or a part of it, ended.
+/// The end of a search, or of a part of it.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SearchEnd {
@@ -178,7 +179,7 @@ pub enum SearchEnd {
 pub struct SearchAnswer {
     /// The hits, best first.
     pub hits: Vec<Hit>,
-    /// How the search ended.
+    /// The end of the search.
     pub end: SearchEnd,
     /// Nodes asked, this one included.
     pub asked: u32,
@@ -193,13 +194,13 @@ pub struct SearchAnswer {
     /// the node that named them.
     #[serde(default)]
     pub unreachable: u32,
-    /// Whether there are peers of the chapter that may have a file of that name and were not asked: `sure` asks them.
+    /// True if peers of the chapter may have a file of that name and were not asked: `sure` asks them.
     #[serde(default)]
     pub left_chapter_out: bool,
-    /// What the answer of this node does not cover: the first of it.
+    /// The gaps in the answer of this node: the first of them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub gaps: Vec<SearchGap>,
-    /// Who was asked and how it ended.
+    /// The places that were asked, and the ends of their answers.
     pub trace: Vec<TraceStep>,
 }
 
@@ -234,6 +235,7 @@ const FOLLOW: &str = "search.subscribe";
 
 /// Hits as they come, over WebSocket. A trait of its own because a
 /// subscription cannot be declared through [`namespace!`].
+#[cfg(feature = "rpc")]
 #[cfg_attr(
     feature = "server",
     rpc(server, client, namespace = "search", namespace_separator = ".")
@@ -243,7 +245,7 @@ const FOLLOW: &str = "search.subscribe";
     rpc(client, namespace = "search", namespace_separator = ".")
 )]
 pub trait SearchStream {
-    /// Sends what `search.query` finds as it comes. The last item is `done` or `failed`.
+    /// Sends the hits of `search.query` as they come. The last item is `done` or `failed`.
     #[subscription(name = "subscribe" => "news", unsubscribe = "unsubscribe", item = SearchNews, param_kind = map)]
     async fn follow(
         &self,
@@ -253,7 +255,7 @@ pub trait SearchStream {
     ) -> SubscriptionResult;
 }
 
-/// The subscription for the `OpenRPC` document.
+/// Returns the subscription for the `OpenRPC` document.
 pub(crate) fn describe_follow(schemas: &mut SchemaGenerator) -> Vec<Method> {
     vec![Method {
         name: FOLLOW,

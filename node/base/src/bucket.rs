@@ -10,6 +10,8 @@
 //! - The table has at most its number of buckets. When all of them are in use, a
 //!   new one takes the place of the one that is nearest to being full.
 //! - No clock; time is a parameter.
+//!
+//! `governor` is not used here: its table of keys grows until somebody shrinks it, and no bucket makes room for another.
 
 use std::{
     collections::HashMap,

@@ -111,7 +111,7 @@ counters! {
 pub struct Count {
     /// Its name, such as `queries_received`.
     pub name: &'static str,
-    /// What it counts, one sentence.
+    /// The meaning of the counter, one sentence.
     pub text: &'static str,
     /// The count so far.
     pub value: u64,

@@ -2,13 +2,20 @@
 
 use std::time::Duration;
 
-use node_wire::{name::ShareName, peer_url::PeerUrl};
+use node_api::share::ShareFile;
+use node_wire::{Digest, name::ShareName, peer_url::PeerUrl};
+use serde::Deserialize;
 
 use crate::{
     client::{CallError, Client, Destination},
     clock::now,
-    handlers::{SearchHit, SearchHits},
 };
+
+/// The part that is read of an answer to `GET /search`.
+#[derive(Deserialize)]
+struct Listed {
+    hits: Vec<ShareFile>,
+}
 
 /// Longest time for an answer.
 const TIME: Duration = Duration::from_secs(8);
@@ -44,7 +51,7 @@ pub async fn peer_files(
     client: &Client,
     peer: &PeerUrl,
     limit: usize,
-) -> Result<Vec<SearchHit>, PeerFilesError> {
+) -> Result<Vec<ShareFile>, PeerFilesError> {
     let query = format!("q=name%3A**&limit={limit}");
     let answer = client
         .search(&Destination::of_owner(peer.clone()), query, now() + TIME)
@@ -53,9 +60,16 @@ pub async fn peer_files(
         peer: peer.clone(),
         error,
     })?;
-    let mut found: SearchHits = serde_json::from_slice(&answer)
+    let Listed { hits: mut files } = serde_json::from_slice(&answer)
         .map_err(|_| PeerFilesError::Answer { peer: peer.clone() })?;
-    found.hits.retain(|hit| ShareName::parse(&hit.name).is_ok());
-    found.hits.truncate(limit);
-    Ok(found.hits)
+    files.retain(|file| ShareName::parse(&file.name).is_ok());
+    files.truncate(limit);
+    for file in &mut files {
+        // What a peer calls a digest may be anything.
+        file.digest = file
+            .digest
+            .take()
+            .filter(|digest| Digest::from_hex(digest).is_ok());
+    }
+    Ok(files)
 }

@@ -1,6 +1,6 @@
 //! The handlers of a node, which answer queries about its share.
 //!
-//! A [`query`] is `[handler:]text`; without a prefix it is `name:`, and then `text:` as
+//! A [`query`](node_wire::query) is `[handler:]text`; without a prefix it is `name:`, and then `text:` as
 //! well if it may be words ([`both`]). The table maps
 //! prefixes to handlers. Who composes the node chooses them ([`Extensions`]): those that
 //! are compiled in, those with an index, and directories of the owner, which are looked
@@ -16,36 +16,28 @@
 mod answer;
 mod both;
 mod extensions;
+mod filtered;
 mod hits;
 mod live;
 mod plugins;
-pub mod query;
 mod watch;
 
 use std::{sync::Arc, time::SystemTime};
 
 use node_overlay::{LocalHandlers, QueryKeys};
+use node_wire::query::{self, CONTENTS_HANDLER, DEFAULT_HANDLER, ParsedQuery, Quotes, SyntaxError};
 use plugin_api::{Changes, Files, Handler, HandlerError, Index, NameCheck, PluginDirectory};
 
 pub use self::{
-    answer::{Answer, Asker, Bounds, End},
+    answer::{Answer, Asker, Bounds},
     extensions::{CaughtUp, Extensions, OpenIndex},
-    hits::{SEARCH_LIMIT_MAX, SearchHit, SearchHits},
+    hits::{SEARCH_LIMIT_MAX, SearchHits, described},
     live::{LiveAnswer, Page, PageMost},
     plugins::Plugins,
     watch::watch_plugins,
 };
-use self::{
-    both::Both,
-    query::{Query, Quotes, SyntaxError},
-};
+use self::{both::Both, filtered::filtered};
 use crate::threads::{Place, ThreadError, Threads};
-
-/// The handler of a query without a prefix.
-pub const DEFAULT_HANDLER: &str = "name";
-
-/// The handler of the contents of files.
-pub const CONTENTS_HANDLER: &str = "text";
 
 /// The reason why a query was not answered.
 #[derive(Debug, thiserror::Error)]
@@ -207,14 +199,14 @@ impl Handlers {
     /// Returns a check of the names that `query` means; `None` if every hit is meant.
     #[must_use]
     pub fn name_check(&self, query: &str) -> Option<NameCheck> {
-        let query = Query::parse(query, SystemTime::now()).ok()?;
+        let query = ParsedQuery::parse(query, SystemTime::now()).ok()?;
         let handler = self.find(query.handler()).ok()?;
         handler.name_check(&query.text(quotes_of(&*handler)))
     }
 
     /// Parses the query and finds its handler.
     fn read(&self, files: &Arc<dyn Files>, query: &str) -> Result<HandlerQuery, QueryError> {
-        let parsed = Query::parse(query, SystemTime::now())?;
+        let parsed = ParsedQuery::parse(query, SystemTime::now())?;
         let (query, handler) = match self.find(parsed.handler()) {
             Ok(handler) => (parsed, handler),
             // A name may have a colon in it.
@@ -222,7 +214,7 @@ impl Handlers {
                 Ok(Some(_)) => {
                     let name = format!("{DEFAULT_HANDLER}:{}", query::quoted(query));
                     (
-                        Query::parse(&name, SystemTime::now())?,
+                        ParsedQuery::parse(&name, SystemTime::now())?,
                         self.find(DEFAULT_HANDLER)?,
                     )
                 }
@@ -242,7 +234,7 @@ impl Handlers {
         };
         Ok(HandlerQuery {
             text,
-            files: query.filters().apply(files),
+            files: filtered(query.filters(), files),
             context: query.context(),
             handler,
         })
@@ -281,7 +273,7 @@ impl LocalHandlers for Handlers {
 
     fn query_keys(&self, query: &str) -> QueryKeys {
         let handler = query::handler_of(query);
-        let files = Query::parse(query, SystemTime::UNIX_EPOCH).ok();
+        let files = ParsedQuery::parse(query, SystemTime::UNIX_EPOCH).ok();
         let files = files.zip(self.find(handler).ok());
         QueryKeys {
             handler: handler.to_owned(),

@@ -25,7 +25,10 @@ use std::{
 };
 
 use node_base::schedule::RateSchedule;
-use node_wire::peer_url::{PeerUrl, UrlError};
+use node_wire::{
+    PeerAddress,
+    peer_url::{PeerUrl, UrlError},
+};
 use plugin_api::{Changes, Files};
 use tokio::{net::TcpListener, time::timeout};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -33,7 +36,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use self::rates::Rates;
 use crate::{
     cache::Cache,
-    client::{Client, HttpTransport},
+    client::{Client, HttpTransport, Pins, tls::Tls},
     clock::now,
     counters::Counters,
     disk::Disk,
@@ -72,7 +75,7 @@ pub struct NodeSettings {
     /// Names, beside its own, under which the node answers.
     pub allow_hosts: Vec<String>,
     /// Peers to begin with.
-    pub peers: Vec<PeerUrl>,
+    pub peers: Vec<PeerAddress>,
     /// Most bytes of content that passes to keep; 0 keeps none.
     pub cache_size: u64,
     /// Most bytes a second of content to others.
@@ -96,6 +99,38 @@ pub struct NodeOptions {
     pub network_key: Option<NetworkKey>,
     /// An index of who has which file, if there is one.
     pub providers: Option<Arc<dyn Providers>>,
+}
+
+impl NodeSettings {
+    /// Returns the settings of a node that has no peers, keeps no cache and limits nothing.
+    #[must_use]
+    pub fn new(share: PathBuf, listen: SocketAddr) -> NodeSettings {
+        NodeSettings {
+            share,
+            listen,
+            url: None,
+            allow_hosts: Vec::new(),
+            peers: Vec::new(),
+            cache_size: 0,
+            upload_rate: RateSchedule::default(),
+            download_rate: RateSchedule::default(),
+        }
+    }
+}
+
+impl NodeOptions {
+    /// Returns the options of a node of no private network, without handlers.
+    #[must_use]
+    pub fn new(settings: NodeSettings, state: StateDir, secret: Secret) -> NodeOptions {
+        NodeOptions {
+            settings,
+            state,
+            secret,
+            extensions: Extensions::default(),
+            network_key: None,
+            providers: None,
+        }
+    }
 }
 
 /// The error of a node that did not start.
@@ -182,7 +217,9 @@ impl Node {
             providers,
         } = options;
         let ground = Ground::new(state);
-        let key = NodeKey::load_or_create(&ground.state)?;
+        let key = Arc::new(NodeKey::load_or_create(&ground.state)?);
+        let tls = Tls::new(&key);
+        let pins = Pins::new(Arc::clone(&ground.events));
         let (share, saved) = ground.share(settings.share).await?;
         let (listener, address) = bind(settings.listen).await?;
         let own = own_urls(settings.url, address)?;
@@ -192,9 +229,10 @@ impl Node {
         let policy = ground.policy(&extensions);
         let handlers = Arc::new(ground.handlers(extensions, &catalogue)?);
         let names = OwnNames::of(own.main(), &settings.allow_hosts);
-        let standing = standing(key, &own, &handlers, network_key.as_ref());
+        let standing = standing(key, &pins, &own, &handlers, network_key.as_ref());
         let rates = ground.rates(settings.upload_rate, settings.download_rate);
-        let client = ground.client(network_key.clone(), &rates);
+        let transport = HttpTransport::with_tls(&rates.lowest_download(), tls.clone(), pins);
+        let client = ground.client(transport.of_network(network_key.clone()), &rates);
         let overlay = ground.overlay(standing, own, client, providers);
         let transfers = ground.transfers(&share, &digests, saved, &overlay);
         let context = Context {
@@ -211,6 +249,7 @@ impl Node {
             policy,
             names,
             network: network_key,
+            tls,
             quotas: Quotas::default(),
             kinds: Kinds::default(),
             multicalls: Multicalls::default(),
@@ -249,7 +288,7 @@ impl Node {
     }
 
     /// Starts the tasks, once the policy is known.
-    async fn begin(&self, listener: TcpListener, state: StateDir, peers: Vec<PeerUrl>) {
+    async fn begin(&self, listener: TcpListener, state: StateDir, peers: Vec<PeerAddress>) {
         if let Some(policy) = self.context.policy.source() {
             look_at_policy(policy, &self.events).await;
         }
@@ -339,7 +378,7 @@ impl Node {
         }
     }
 
-    fn spawn(&self, listener: TcpListener, state: StateDir, peers: Vec<PeerUrl>) {
+    fn spawn(&self, listener: TcpListener, state: StateDir, peers: Vec<PeerAddress>) {
         let disk = self.context.disk.clone();
         let introducer = Introducer::new(
             Arc::clone(&self.context.overlay),
@@ -468,11 +507,9 @@ impl Ground {
         Ok(handlers.with_directories(extensions.directories))
     }
 
-    fn client(&self, network: Option<NetworkKey>, rates: &Rates) -> Client {
-        let transport = HttpTransport::at_rate(&rates.lowest_download());
-        let transport = Arc::new(transport.of_network(network));
-        Client::new(transport, Arc::clone(&self.counters))
-            .with_download_rate(rates.download.clone())
+    fn client(&self, transport: HttpTransport, rates: &Rates) -> Client {
+        let counters = Arc::clone(&self.counters);
+        Client::new(Arc::new(transport), counters).with_download_rate(rates.download.clone())
     }
 
     fn overlay(
@@ -548,13 +585,15 @@ fn caught_up(events: Arc<EventLog>) -> CaughtUp {
 
 /// Returns the public side of the node.
 fn standing(
-    key: NodeKey,
+    key: Arc<NodeKey>,
+    pins: &Pins,
     own: &OwnUrls,
     handlers: &Arc<Handlers>,
     network: Option<&NetworkKey>,
 ) -> Standing {
     Standing {
         key,
+        pins: Some(pins.clone()),
         is_private: network.is_some(),
         call_scope: Arc::new(own.call_scope()),
         handlers: Arc::<Handlers>::clone(handlers),

@@ -18,19 +18,23 @@ use std::{
     time::{Duration, Instant},
 };
 
-use node_wire::{fault::MissReason, name::ShareName, peer_url::PeerUrl};
+use node_api::search::SearchReach;
+use node_wire::{
+    FoundEnd,
+    fault::MissReason,
+    name::ShareName,
+    peer_url::PeerUrl,
+    query::{self, SyntaxError},
+};
 use plugin_api::{Files, Gap, Hit};
 use tokio::{select, time::sleep_until};
 
 use self::chapter::Chapter;
 use crate::{
     clock::now,
-    handlers::{
-        Asker, Bounds, End, Handlers, LiveAnswer, Page, PageMost, QueryError, query,
-        query::SyntaxError,
-    },
+    handlers::{Asker, Bounds, Handlers, LiveAnswer, Page, PageMost, QueryError},
 };
-use node_overlay::{Finder, Holder, Overlay, PassedOver, Reach, Step, WALK};
+use node_overlay::{Finder, Holder, Overlay, PassedOver, Step, WALK};
 
 /// The grace after its deadline in which a handler may say that it has passed.
 const GRACE: Duration = Duration::from_millis(500);
@@ -51,7 +55,7 @@ pub struct SearchWanted {
     /// Longest time for all of it.
     pub time: Duration,
     /// The reach of the search.
-    pub reach: Reach,
+    pub reach: SearchReach,
 }
 
 /// A search in progress.
@@ -89,7 +93,7 @@ pub struct Here {
     /// Hits so far.
     pub hits: usize,
     /// The end of the answer.
-    pub end: Option<Result<End, QueryError>>,
+    pub end: Option<Result<FoundEnd, QueryError>>,
     /// The gaps in it.
     pub gaps: Vec<Gap>,
 }

@@ -2,12 +2,12 @@
 //!
 //! # Participants
 //! - [`Transfers`] keeps the fetches and batches; `Turns` decides which of them run.
-//! - `Fetch` is one fetch: it searches, receives, waits for holders and commits. Its `Course` decides what comes
+//! - `Fetch` is one fetch: it searches, receives, waits for holders and commits. Its `Course` decides about the
 //!   after each round.
-//! - `Sources` finds who has the content; `Download` receives it over several connections; its `Plan` decides which
+//! - `Sources` finds the holders of the content; `Download` receives it over several connections; its `Plan` decides which
 //!   pieces come from whom.
 //! - `Verified`, `Unverified` and `LeftOver` own the temporary.
-//! - A `bundle` brings many small files of one peer in one answer and stores them together; what it does not bring
+//! - A `bundle` brings many small files of one peer in one answer and stores them together; a file that it does not bring
 //!   is fetched alone.
 //! - [`Records`] name the temporaries that outlive a fetch or a run of the node.
 //!
@@ -26,8 +26,8 @@
 //! - At most [`RUNNING_MAX`] fetches search or receive; at most [`UNFINISHED_MAX`] are not over; the last [`ENDED_KEPT`]
 //!   that ended are kept for questions.
 //! - What has a digest is checked before it is written, and again by nobody.
-//! - A commit is not cancelled, and the status says what it did.
-//! - Nothing here decides whom to ask; that is the overlay's.
+//! - A commit is not cancelled, and the status has its result.
+//! - Nothing here decides about the peers to ask; that is the overlay's.
 
 mod batch;
 mod bundle;
@@ -53,7 +53,11 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use node_wire::{Digest, name::ShareName};
+use node_wire::{
+    Digest,
+    name::ShareName,
+    query::{ParsedQuery, SyntaxError},
+};
 use plugin_api::NameCheck;
 use tokio::{select, sync::Semaphore, time::sleep};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -77,7 +81,6 @@ pub use self::{
 use crate::{
     counters::Counters,
     events::EventLog,
-    handlers::query::{Query, SyntaxError},
     overlay::Overlay,
     share::{Digests, Replace, Share},
     sync::lock,
@@ -101,7 +104,7 @@ const BATCHES_ENDED_KEPT: usize = 64;
 /// Batches that search at a time.
 const BATCHES_SEARCHING: usize = 4;
 
-/// Pause between two looks for what was kept for long enough.
+/// Pause between two looks for content that was kept for long enough.
 const EXPIRE_PAUSE: Duration = Duration::from_secs(600);
 
 /// The goal of a fetch.
@@ -113,7 +116,7 @@ enum Goal {
     Content(Digest),
 }
 
-/// Why a batch did not start.
+/// The error of a batch that did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum BatchError {
     /// Too many are not over.
@@ -223,7 +226,7 @@ impl Transfers {
     /// Starts to fetch `name`, or joins the fetch of that name that is not over.
     ///
     /// # Errors
-    /// When the file is there already, or too much is going on.
+    /// Errors if the file is there already, or too much is going on.
     pub async fn start(
         self: &Arc<Self>,
         name: &ShareName,
@@ -236,7 +239,7 @@ impl Transfers {
     /// Starts to fetch this content only, under whatever name a peer has it, or joins the fetch of the same.
     ///
     /// # Errors
-    /// When the file is there already, or too much is going on.
+    /// Errors if the file is there already, or too much is going on.
     pub async fn start_content(
         self: &Arc<Self>,
         name: &ShareName,
@@ -296,13 +299,17 @@ impl Transfers {
     fn enlist(self: &Arc<Self>, job: Job, begun: Begun) -> Result<Interest, FetchError> {
         let (interest, admitted) = self.admit(job)?;
         if let Some(running) = admitted {
-            let transfers = Arc::clone(self);
-            self.tasks.spawn(async move {
-                transfers.fetcher.run(&running, begun).await;
-                lock(&transfers.jobs).ended(running);
-            });
+            self.spawn(running, begun);
         }
         Ok(interest)
+    }
+
+    fn spawn(self: &Arc<Self>, running: Arc<Job>, begun: Begun) {
+        let transfers = Arc::clone(self);
+        self.tasks.spawn(async move {
+            transfers.fetcher.run(&running, begun).await;
+            lock(&transfers.jobs).ended(running);
+        });
     }
 
     /// Joins the fetch of the same that is not over, or makes `job` one, which is returned and has to be run.
@@ -314,10 +321,7 @@ impl Transfers {
                 drop(jobs);
                 return Ok((self.interest(joined), None));
             }
-            if jobs.unfinished.len() >= UNFINISHED_MAX || self.cancel.is_cancelled() {
-                return Err(FetchError::Busy(name));
-            }
-            jobs.add(Arc::new(job))
+            jobs.admit(job, &self.cancel)?
         };
         Ok((self.interest(Arc::clone(&job)), Some(job)))
     }
@@ -337,14 +341,14 @@ impl Transfers {
     /// Starts to fetch all files of peers that match `query`, less those whose names `is_meant` refuses.
     ///
     /// # Errors
-    /// When the query makes no sense, or too many batches are not over.
+    /// Errors if the query makes no sense, or too many batches are not over.
     pub async fn start_matching(
         self: &Arc<Self>,
         query: &str,
         is_meant: Option<NameCheck>,
         replace: Replace,
     ) -> Result<BatchStatus, BatchError> {
-        Query::parse(query, SystemTime::now())?;
+        ParsedQuery::parse(query, SystemTime::now())?;
         let id = self.ids.next().await;
         let batch = Arc::new(Batch::new(
             id,
@@ -404,7 +408,7 @@ impl Transfers {
         batches.iter().find(|batch| batch.id() == id).cloned()
     }
 
-    /// Takes up what the last run of the node did not finish, and removes what is kept for long enough from then on.
+    /// Takes up the unfinished fetches of the last run, and removes content that was kept for long enough from then on.
     pub async fn take_up(self: &Arc<Self>) {
         for record in self.fetcher.records.list() {
             if record.is_active {
@@ -433,8 +437,13 @@ impl Transfers {
         let target = self.target_of(&record);
         let name = target.name.clone();
         let job = Job::new(target, Owner::Single, self.cancel.child_token());
-        match self.enlist(job, Begun::Before(record)) {
-            Ok(interest) => drop(interest.lasting()),
+        // It joins no other fetch: its record is worked with as long as it runs.
+        let admitted = lock(&self.jobs).admit(job, &self.cancel);
+        match admitted {
+            Ok(running) => {
+                self.interest(Arc::clone(&running)).lasting();
+                self.spawn(running, Begun::Before(record));
+            }
             Err(error) => tracing::warn!(%name, %error, "a fetch is not taken up again"),
         }
     }
@@ -634,6 +643,14 @@ impl Jobs {
         found.interests += 1;
         found.job.retry_now();
         Some(Arc::clone(&found.job))
+    }
+
+    /// Makes `job` one that has to be run, unless there are too many or the node stops.
+    fn admit(&mut self, job: Job, stop: &CancellationToken) -> Result<Arc<Job>, FetchError> {
+        if self.unfinished.len() >= UNFINISHED_MAX || stop.is_cancelled() {
+            return Err(FetchError::Busy(job.name().clone()));
+        }
+        Ok(self.add(Arc::new(job)))
     }
 
     fn add(&mut self, job: Arc<Job>) -> Arc<Job> {

@@ -25,6 +25,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use ipnet::IpNet;
 use mdns_sd::{IfKind, IfPredicate, Receiver, ServiceDaemon, ServiceEvent, ServiceInfo};
 use node_wire::peer_url::PeerUrl;
 use tokio::{
@@ -36,7 +37,7 @@ use tokio_util::sync::CancellationToken;
 use self::answer::Answer;
 use crate::{
     Candidates, Meet,
-    networks::{self, LanScope, Network},
+    networks::{self, LanScope},
 };
 use node_base::clock::now;
 
@@ -90,7 +91,7 @@ pub struct Lan {
     /// Our own name, which is heard like all others.
     ourselves: String,
     scope: LanScope,
-    networks: Vec<Network>,
+    networks: Vec<IpNet>,
     networks_at: Instant,
     heard: Heard,
     candidates: Candidates,

@@ -33,6 +33,7 @@ use std::{
 };
 
 use futures_util::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
+use node_api::search::SearchReach;
 use node_wire::{
     Find, FindHit, FindWanted, Found, More,
     fault::MissReason,
@@ -44,7 +45,7 @@ use tokio::{select, time::sleep_until};
 pub use self::step::{Advance, Holder, Step, Unreachable};
 use super::{
     Overlay, PeerEntry,
-    planner::{Limits, PassedOver, Planner, Reach, Target},
+    planner::{Limits, PassedOver, Planner, Target},
     summaries::Question,
 };
 use node_base::clock::now;
@@ -129,17 +130,22 @@ impl Finder {
             FindWanted::Query(_) => usize::MAX,
         };
         let limits = Limits {
-            reach: Reach::Sure,
-            ..Reach::Normal.limits(enough)
+            reach: SearchReach::Sure,
+            ..Limits::of(SearchReach::Normal, enough)
         };
         Finder::with_aim(overlay, wanted, Aim::All, limits)
     }
 
     /// Begins to search for the `limit` best files that match `query`.
     #[must_use]
-    pub fn search(overlay: &Arc<Overlay>, query: String, limit: usize, reach: Reach) -> Finder {
+    pub fn search(
+        overlay: &Arc<Overlay>,
+        query: String,
+        limit: usize,
+        reach: SearchReach,
+    ) -> Finder {
         let wanted = FindWanted::Query(query);
-        Finder::with_aim(overlay, wanted, Aim::Best(limit), reach.limits(limit))
+        Finder::with_aim(overlay, wanted, Aim::Best(limit), Limits::of(reach, limit))
     }
 
     fn with_aim(overlay: &Arc<Overlay>, wanted: FindWanted, aim: Aim, limits: Limits) -> Finder {

@@ -8,8 +8,8 @@ use std::{
 
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use node_wire::{
-    Summarize, dialect::Dialect, node_id::NodeId, peer_url::PeerUrl, response::HelloAnswer,
-    scope::Scope,
+    PeerAddress, Summarize, dialect::Dialect, node_id::NodeId, peer_url::PeerUrl,
+    response::HelloAnswer, scope::Scope,
 };
 use tokio::{
     select,
@@ -18,20 +18,27 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Introduction, KnownFrom, Lost, Met, NotProved, Outcome, Overlay, PeerEntry, prove::Proved,
+    Before, Introduction, KnownFrom, Lost, Met, NotProved, Outcome, Overlay, PeerEntry,
+    prove::Proved,
 };
 use node_base::{clock::now, disk::Disk, events::Event, state::StateDir, sync::lock};
-use node_transport::{CallError, Destination, PeerKind};
+use node_transport::{CallError, Destination, Keep, PeerKind, Pins};
 
 /// The file of the saved peers: one a line, its URL, its id or `-`, [`CHOSEN`] or
-/// [`CANDIDATE`] if it is that, and the scope of the stranger who named it.
+/// [`CANDIDATE`] if it is that, the scope of the stranger who named it, and [`NODE`] if it is a Sixhop node.
 pub const PEERS_FILE: &str = "peers";
+
+/// The file of the pins; see [`Pins`](node_transport::Pins).
+pub const PINS_FILE: &str = "pins";
 
 /// The word behind the id of a saved peer that the owner named.
 const CHOSEN: &str = "chosen";
 
 /// The word behind the id of a saved peer that has not proved itself.
 const CANDIDATE: &str = "candidate";
+
+/// The word behind the id of a saved peer that answered as a Sixhop node.
+const NODE: &str = "node";
 
 /// The scopes of strangers that name peers.
 const SCOPES: [Scope; 3] = [Scope::Machine, Scope::Network, Scope::World];
@@ -59,6 +66,10 @@ pub enum Meeting {
     Ourselves,
 }
 
+/// The revision of the saved data: numbers of the peers and of the pins.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+struct Revision(u64, u64);
+
 /// The task that introduces and saves.
 #[derive(Debug)]
 pub struct Introducer {
@@ -66,10 +77,10 @@ pub struct Introducer {
     /// The directory in which the peers are saved, and the pool for it.
     state: Option<(StateDir, Disk)>,
     /// Peers of the settings: they are tried again even after they were dropped.
-    settings: Vec<PeerUrl>,
-    saved_revision: u64,
-    /// The text that was saved last.
-    saved: String,
+    settings: Vec<PeerAddress>,
+    saved_revision: Revision,
+    /// The texts that were saved last: the peers and the pins.
+    saved: [String; 2],
     saved_at: Instant,
 }
 
@@ -204,8 +215,9 @@ impl Overlay {
                     features,
                     ..met
                 };
+                // What it says of another host than the one that was called proves nothing.
                 let own = PeerUrl::parse(&theirs.url).ok();
-                match own.filter(|own| !own.same_peer(peer)) {
+                match own.filter(|own| own.same_host(peer) && !own.same_peer(peer)) {
                     None => self.have_met(peer, met),
                     Some(own) => {
                         self.peers().rename(peer, &own);
@@ -241,6 +253,28 @@ impl Overlay {
             known: known.as_str().to_owned(),
         });
         Meeting::Known(known)
+    }
+
+    fn revision(&self) -> Revision {
+        let pins = self.standing.pins.as_ref().map_or(0, Pins::revision);
+        Revision(self.peers().revision(), pins)
+    }
+
+    fn pins_text(&self) -> String {
+        let pins = self.standing.pins.as_ref();
+        pins.map(Pins::to_text).unwrap_or_default()
+    }
+
+    /// Forgets who was met where nobody is known any more, unless the owner chose it.
+    fn forget_pins(&self) {
+        if let Some(pins) = &self.standing.pins {
+            let places = self.peers().places();
+            pins.retain(|place| match places.get(place) {
+                Some(true) => Keep::Chosen,
+                Some(false) => Keep::Known,
+                None => Keep::Forgotten,
+            });
+        }
     }
 
     fn have_met(&self, peer: &PeerUrl, met: Met) -> Meeting {
@@ -306,10 +340,15 @@ impl Introducer {
     pub fn new(
         overlay: Arc<Overlay>,
         state: Option<(StateDir, Disk)>,
-        settings: Vec<PeerUrl>,
+        settings: Vec<PeerAddress>,
     ) -> Introducer {
-        for url in &settings {
-            overlay.add(url, KnownFrom::Settings);
+        if let Some(pins) = &overlay.standing.pins
+            && let Some((state, _)) = &state
+        {
+            load_pins(pins, state);
+        }
+        for address in &settings {
+            overlay.add_address(address, KnownFrom::Settings);
         }
         if let Some((state, _)) = &state {
             load(&overlay, state);
@@ -318,8 +357,8 @@ impl Introducer {
             overlay,
             state,
             settings,
-            saved_revision: 0,
-            saved: String::new(),
+            saved_revision: Revision::default(),
+            saved: Default::default(),
             saved_at: now(),
         }
     }
@@ -341,15 +380,15 @@ impl Introducer {
                 Some(()) = meetings.next() => {}
                 () = self.wait(is_room) => {}
             }
-            let is_changed = self.overlay.peers().revision() != self.saved_revision;
+            let is_changed = self.overlay.revision() != self.saved_revision;
             if is_changed && now() >= self.saved_at + SAVE_PAUSE {
                 self.save().await;
             }
             if now() >= settings_at {
                 settings_at = now() + SETTINGS_AGAIN;
-                self.settings.iter().for_each(|url| {
-                    self.overlay.add(url, KnownFrom::Settings);
-                });
+                for address in &self.settings {
+                    self.overlay.add_address(address, KnownFrom::Settings);
+                }
             }
         }
         drop(meetings);
@@ -360,13 +399,9 @@ impl Introducer {
     /// if there `is_room` for it.
     async fn wait(&self, is_room: bool) {
         let far = now() + SETTINGS_AGAIN;
-        let (next, revision) = {
-            let peers = self.overlay.peers();
-            (
-                peers.next_introduction().unwrap_or(far).min(far),
-                peers.revision(),
-            )
-        };
+        let revision = self.overlay.revision();
+        let next = self.overlay.peers().next_introduction();
+        let next = next.unwrap_or(far).min(far);
         select! {
             () = self.overlay.changed.notified() => {}
             () = sleep_until(next.into()), if is_room => {}
@@ -380,49 +415,52 @@ impl Introducer {
         let Some((state, disk)) = self.state.clone() else {
             return;
         };
-        let (revision, text) = {
-            let peers = self.overlay.peers();
-            let known: String = peers.list().iter().map(line).collect();
-            let lost: String = peers.lost().map(lost_line).collect();
-            (peers.revision(), [known, lost].concat())
-        };
-        (self.saved_revision, self.saved_at) = (revision, now());
-        if text == self.saved {
-            return;
-        }
-        self.saved.clone_from(&text);
-        let saved = disk.run(move || state.write(PEERS_FILE, &text)).await;
-        if let Ok(Err(error)) = saved {
-            tracing::warn!(%error, "the peers could not be saved");
+        self.overlay.forget_pins();
+        self.saved_revision = self.overlay.revision();
+        self.saved_at = now();
+        let texts = [self.overlay.saved_peers(), self.overlay.pins_text()];
+        for (n, (file, text)) in [PEERS_FILE, PINS_FILE].into_iter().zip(texts).enumerate() {
+            if text == self.saved[n] {
+                continue;
+            }
+            self.saved[n].clone_from(&text);
+            let state = state.clone();
+            let saved = disk.run(move || state.write(file, &text)).await;
+            if let Ok(Err(error)) = saved {
+                tracing::warn!(%error, "the peers could not be saved");
+            }
         }
     }
 }
 
 fn line(peer: &PeerEntry) -> String {
     let namer = peer.destination().namer();
-    let namer = (!peer.is_named_by_owner()).then_some(namer);
-    line_of(&peer.url, peer.id, peer.is_chosen, namer, peer.counts())
+    let before = Before {
+        id: peer.id,
+        kind: peer.kind,
+        is_chosen: peer.is_chosen,
+        namer: (!peer.is_named_by_owner()).then_some(namer),
+    };
+    line_of(&peer.url, before, peer.counts())
 }
 
 /// Returns the saved line of a dropped peer: it does not count before it has answered again.
 fn lost_line(lost: &Lost) -> String {
-    line_of(&lost.url, lost.id, lost.is_chosen, lost.namer, false)
+    line_of(&lost.url, lost.before, false)
 }
 
-fn line_of(
-    url: &PeerUrl,
-    id: Option<NodeId>,
-    is_chosen: bool,
-    namer: Option<Scope>,
-    counts: bool,
-) -> String {
-    let id = id.map_or_else(|| "-".to_owned(), |id| id.to_string());
-    let standing = match (is_chosen, counts) {
+fn line_of(url: &PeerUrl, before: Before, counts: bool) -> String {
+    let id = before
+        .id
+        .map_or_else(|| "-".to_owned(), |id| id.to_string());
+    let standing = match (before.is_chosen, counts) {
         (true, _) => Some(CHOSEN),
         (false, true) => None,
         (false, false) => Some(CANDIDATE),
     };
-    let words = [Some(url.as_str()), Some(&id), standing, namer.map(word)];
+    let kind = (before.kind == Some(PeerKind::Sixhop)).then_some(NODE);
+    let namer = before.namer.map(word);
+    let words = [Some(url.as_str()), Some(&id), standing, namer, kind];
     let words: Vec<&str> = words.into_iter().flatten().collect();
     format!("{}\n", words.join(" "))
 }
@@ -430,16 +468,13 @@ fn line_of(
 /// A saved peer.
 struct Saved {
     url: PeerUrl,
-    id: Option<NodeId>,
-    is_chosen: bool,
     is_candidate: bool,
-    /// The scope of the stranger who named it; none for the owner.
-    namer: Option<Scope>,
+    before: Before,
 }
 
 impl Saved {
     /// Reads a line. One of an earlier version has no scope: then what the URL says
-    /// counts, unless the owner named it.
+    /// counts, unless the owner named it. Nor has it a kind; only a Sixhop node has shown who it is.
     fn read(line: &str) -> Option<Saved> {
         let mut words = line.split_whitespace();
         let url = PeerUrl::parse(words.next()?).ok()?;
@@ -450,11 +485,15 @@ impl Saved {
             .into_iter()
             .find(|scope| rest.contains(&word(*scope)));
         let said = (!is_chosen).then(|| Scope::of_host(&url));
+        let is_node = rest.contains(&NODE) || id.is_some();
         Some(Saved {
-            id,
-            is_chosen,
             is_candidate: rest.contains(&CANDIDATE),
-            namer: saved.or(said),
+            before: Before {
+                id,
+                kind: is_node.then_some(PeerKind::Sixhop),
+                is_chosen,
+                namer: saved.or(said),
+            },
             url,
         })
     }
@@ -468,26 +507,44 @@ fn word(scope: Scope) -> &'static str {
     }
 }
 
+fn load_pins(pins: &Pins, state: &StateDir) {
+    match state.read(PINS_FILE) {
+        Ok(text) => pins.read_text(&text.unwrap_or_default()),
+        Err(error) => tracing::warn!(%error, "the ids of the saved peers could not be read"),
+    }
+}
+
 fn load(overlay: &Overlay, state: &StateDir) {
     match state.read(PEERS_FILE) {
-        Ok(text) => {
-            let text = text.unwrap_or_default();
-            for saved in text.lines().filter_map(Saved::read) {
-                let source = if saved.is_candidate {
-                    KnownFrom::Hello
-                } else {
-                    KnownFrom::Saved
-                };
-                overlay.add(&saved.url, source);
-                if saved.namer.is_none() {
-                    overlay.standing.call_scope.trust(&saved.url);
-                }
-                overlay
-                    .peers()
-                    .remember(&saved.url, saved.id, saved.is_chosen, saved.namer);
-            }
-        }
+        Ok(text) => overlay.load_peers(&text.unwrap_or_default()),
         Err(error) => tracing::warn!(%error, "the saved peers could not be read"),
+    }
+}
+
+impl Overlay {
+    /// Returns the peers as [`PEERS_FILE`] has them, those too that were dropped and are looked for.
+    #[must_use]
+    pub fn saved_peers(&self) -> String {
+        let peers = self.peers();
+        let known: String = peers.list().iter().map(line).collect();
+        let lost: String = peers.lost().map(lost_line).collect();
+        [known, lost].concat()
+    }
+
+    /// Takes up the peers that an earlier run saved.
+    pub fn load_peers(&self, text: &str) {
+        for saved in text.lines().filter_map(Saved::read) {
+            let source = if saved.is_candidate {
+                KnownFrom::Hello
+            } else {
+                KnownFrom::Saved
+            };
+            self.add(&saved.url, source);
+            if saved.before.namer.is_none() {
+                self.standing.call_scope.trust(&saved.url);
+            }
+            self.peers().remember(&saved.url, saved.before);
+        }
     }
 }
 

@@ -62,7 +62,8 @@ use std::{
 };
 
 use node_wire::{
-    Filter, FindWanted, dialect::Dialect, node_id::NodeId, peer_url::PeerUrl, scope::Scope,
+    Filter, FindWanted, NodeAddress, PeerAddress, dialect::Dialect, node_id::NodeId,
+    peer_url::PeerUrl, scope::Scope,
 };
 use tokio::{sync::Notify, time::timeout_at};
 
@@ -73,17 +74,17 @@ use self::{
 };
 pub use self::{
     finder::{Advance, Finder, Holder, Step, Unreachable},
-    introduce::{Introducer, Meeting, PEERS_FILE},
+    introduce::{Introducer, Meeting, PEERS_FILE, PINS_FILE},
     meetings::{Meetings, PROOF_TIME, TOKEN_TIME, Visitor},
     memory::{Enter, MEMORY_FOR, MEMORY_MAX, Means, QueryMemory, WalkKey},
     own_urls::OwnUrls,
     peers::{
-        ACTIVE_MAX, Added, CANDIDATES_MAX, FAILURES_MAX, Introduction, KnownFrom, LOST_FOR,
+        ACTIVE_MAX, Added, Before, CANDIDATES_MAX, FAILURES_MAX, Introduction, KnownFrom, LOST_FOR,
         LOST_MAX, LOST_PAUSE_MAX, Lost, Met, NETWORK_MAX, Outcome, PEERS_MAX, PeerEntry, PeerTable,
         RESERVE_MAX, Stranger, active, steady,
     },
     plan::{BOOK_PATIENCE, Ended, FAN_OUT, IN_FLIGHT_MAX, Plan, SLOW_AFTER},
-    planner::{PassedOver, Planner, Reach, Why},
+    planner::{PassedOver, Planner},
     pointers::{MISS_AGE, MISSES_MAX, POINTER_AGE, POINTERS_MAX, Pointers},
     prove::{NotProved, Telling},
     providers::Providers,
@@ -100,7 +101,8 @@ use node_base::{
     sync::lock,
 };
 use node_transport::{
-    CallError, CallScope, Client, Destination, PeerKind, identity::NodeKey, nearest_for,
+    CallError, CallScope, Client, Destination, KindListener, PeerKind, PeerPath, Pins,
+    identity::NodeKey, nearest_for,
 };
 
 /// Longest time that a search waits for peers that are just being met.
@@ -119,7 +121,7 @@ pub struct Overlay {
     client: Client,
     counters: Arc<Counters>,
     events: Arc<EventLog>,
-    peers: Mutex<PeerTable>,
+    peers: Arc<Peers>,
     memory: Mutex<QueryMemory>,
     pointers: Mutex<Pointers>,
     summaries: Mutex<Summaries>,
@@ -137,10 +139,22 @@ pub struct Overlay {
     called_back: Mutex<CalledBack>,
 }
 
+/// The known peers, which the client tells what kind of node each answer is from.
+#[derive(Debug)]
+struct Peers(Mutex<PeerTable>);
+
+impl KindListener for Peers {
+    fn answered_as(&self, peer: &PeerUrl, kind: PeerKind) {
+        lock(&self.0).answered_as(peer, kind);
+    }
+}
+
 /// The public side of a node: its identity, scope and abilities.
 pub struct Standing {
     /// Its key.
-    pub key: NodeKey,
+    pub key: Arc<NodeKey>,
+    /// The nodes that were met, by place; none if this node speaks no TLS.
+    pub pins: Option<Pins>,
     /// The scope of the hosts that it may call.
     pub call_scope: Arc<CallScope>,
     /// The handlers that answer for it.
@@ -153,7 +167,8 @@ impl Default for Standing {
     /// Returns an anonymous node: fresh key, unrestricted call scope, no features. For tests.
     fn default() -> Standing {
         Standing {
-            key: NodeKey::random(),
+            key: Arc::new(NodeKey::random()),
+            pins: None,
             call_scope: Arc::default(),
             handlers: Arc::new(NoHandlers),
             is_private: false,
@@ -192,12 +207,13 @@ impl Overlay {
         counters: Arc<Counters>,
         events: Arc<EventLog>,
     ) -> Overlay {
-        let client = client.with_call_scope(Arc::clone(&standing.call_scope));
+        let table = PeerTable::with_dials(own.main().clone(), client.dials().clone());
+        let peers = Arc::new(Peers(Mutex::new(table)));
+        let client = client
+            .with_call_scope(Arc::clone(&standing.call_scope))
+            .with_kind_listener(Arc::clone(&peers) as Arc<dyn KindListener>);
         Overlay {
-            peers: Mutex::new(PeerTable::with_dials(
-                own.main().clone(),
-                client.dials().clone(),
-            )),
+            peers,
             memory: Mutex::default(),
             pointers: Mutex::default(),
             summaries: Mutex::default(),
@@ -242,6 +258,16 @@ impl Overlay {
         self.standing.key.id()
     }
 
+    /// Returns the address by which others may meet this node.
+    #[must_use]
+    pub fn invitation(&self) -> NodeAddress {
+        NodeAddress {
+            id: self.id(),
+            at: vec![self.own.main().clone()],
+            relay: None,
+        }
+    }
+
     /// Returns the client that calls peers.
     #[must_use]
     pub fn client(&self) -> &Client {
@@ -251,6 +277,33 @@ impl Overlay {
     /// Adds a peer, if it is new and there is room. One that the owner did not
     /// choose counts when it has answered.
     pub fn add(&self, url: &PeerUrl, source: KnownFrom) -> Added {
+        self.add_as(url, None, source)
+    }
+
+    /// Adds a peer that is named by its URL, or a node in each place where it may be
+    /// reached. What the owner says of who is there holds from now on.
+    pub fn add_address(&self, address: &PeerAddress, source: KnownFrom) {
+        match address {
+            PeerAddress::Url(url) => {
+                self.add(url, source);
+            }
+            PeerAddress::Node(node) => {
+                // One that answers elsewhere needs no other places.
+                let answers = self.peers().has_answered(node.id);
+                for url in &node.at {
+                    if !answers || self.peers().get(url).is_some() {
+                        self.add_as(url, Some(node.id), source);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Adds a peer of which it is said who it is.
+    pub fn add_as(&self, url: &PeerUrl, id: Option<NodeId>, source: KnownFrom) -> Added {
+        if id == Some(self.id()) {
+            return Added::Ourselves;
+        }
         if self.own.has(url) {
             return Added::Ourselves;
         }
@@ -264,8 +317,11 @@ impl Overlay {
         }
         if source.is_owner() {
             self.standing.call_scope.trust(url);
+            if let (Some(pins), Some(id)) = (&self.standing.pins, id) {
+                pins.choose(url, id);
+            }
         }
-        let added = self.peers().add(url, source, now());
+        let added = self.peers().named_as(url, id, source, None, now());
         if added == Added::New {
             self.tell_added(url, source);
         }
@@ -278,15 +334,29 @@ impl Overlay {
     /// # Errors
     /// Errors if the stranger may not make this node call that host.
     pub fn hear(&self, url: &PeerUrl, source: KnownFrom, from: IpAddr) -> Result<Added, TooNear> {
+        self.hear_as(url, None, source, from)
+    }
+
+    /// The same with who is said to be there.
+    ///
+    /// # Errors
+    /// When the stranger may not make this node call that host.
+    pub fn hear_as(
+        &self,
+        url: &PeerUrl,
+        id: Option<NodeId>,
+        source: KnownFrom,
+        from: IpAddr,
+    ) -> Result<Added, TooNear> {
         if !self.may_name(url, from) {
             return Err(TooNear);
         }
-        if self.own.has(url) {
+        if self.own.has(url) || id == Some(self.id()) {
             return Ok(Added::Ourselves);
         }
         let (added, is_due) = {
             let mut peers = self.peers();
-            let added = peers.named(url, source, Some(from), now());
+            let added = peers.named_as(url, id, source, Some(from), now());
             (added, peers.get(url).is_some_and(|peer| peer.is_due(now())))
         };
         if added == Added::New {
@@ -339,7 +409,8 @@ impl Overlay {
 
     /// Forgets a peer for the owner. Says whether it was known.
     pub fn remove(&self, url: &PeerUrl) -> bool {
-        let removed = self.peers().remove_for_owner(url, now());
+        let was_pinned = (self.standing.pins.as_ref()).is_some_and(|pins| pins.remove(url));
+        let removed = self.peers().remove_for_owner(url, now()) || was_pinned;
         if removed {
             self.events.emit(&Event::PeerRemoved {
                 url: url.as_str().to_owned(),
@@ -347,6 +418,20 @@ impl Overlay {
             self.changed.notify_one();
         }
         removed
+    }
+
+    /// Returns what carries the calls to a peer.
+    #[must_use]
+    pub fn path_to(&self, peer: &PeerUrl) -> PeerPath {
+        match self.pinned(peer) {
+            Some(_) => PeerPath::Tls,
+            None => PeerPath::Plain,
+        }
+    }
+
+    /// Returns the node that was met at the host and port of a URL.
+    fn pinned(&self, peer: &PeerUrl) -> Option<NodeId> {
+        self.standing.pins.as_ref()?.of(peer)
     }
 
     /// Returns the known peers, sorted by URL.
@@ -383,7 +468,7 @@ impl Overlay {
     }
 
     fn peers(&self) -> MutexGuard<'_, PeerTable> {
-        lock(&self.peers)
+        lock(&self.peers.0)
     }
 
     /// Notes that a peer answered, and in which dialect if that was seen.

@@ -23,15 +23,15 @@ mod reserve;
 mod views;
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, HashMap, VecDeque},
     net::{IpAddr, SocketAddr},
     time::{Duration, Instant},
 };
 
-use node_wire::{dialect::Dialect, node_id::NodeId, peer_url::PeerUrl, scope::Scope};
+use node_wire::{dialect::Dialect, node_id::NodeId, peer_url::PeerUrl};
 
 pub use self::{
-    entry::{KnownFrom, Met, PeerEntry, Stranger},
+    entry::{Before, KnownFrom, Met, PeerEntry, Stranger},
     lost::{LOST_FOR, LOST_MAX, LOST_PAUSE_MAX, Lost},
     network::NETWORK_MAX,
     views::{ACTIVE_MAX, active, steady},
@@ -187,6 +187,18 @@ impl PeerTable {
         by: Option<IpAddr>,
         now: Instant,
     ) -> Added {
+        self.named_as(url, None, source, by, now)
+    }
+
+    /// The same for somebody who also says which node is there.
+    pub fn named_as(
+        &mut self,
+        url: &PeerUrl,
+        id: Option<NodeId>,
+        source: KnownFrom,
+        by: Option<IpAddr>,
+        now: Instant,
+    ) -> Added {
         if url.same_peer(&self.ourselves) {
             return Added::Ourselves;
         }
@@ -199,10 +211,13 @@ impl PeerTable {
         let known = alias.map_or(&key, |(_, known)| known);
         if let Some(known) = self.peers.get_mut(known) {
             known.named_again(source, Stranger(by), now);
+            known.expect(id, source);
             return Added::Known;
         }
         let mut entry = PeerEntry::new(url.clone(), source, now, self.added + 1);
         entry.namer = source.namer(url, by);
+        entry.expect(id, source);
+        entry.kind = self.lost.kind_of(url);
         if !source.is_trusted() {
             if self.is_crowded(entry.network()) {
                 return Added::Crowded;
@@ -318,9 +333,21 @@ impl PeerTable {
     /// Notes that a peer answered.
     pub fn answered(&mut self, url: &PeerUrl, kind: PeerKind, dialect: Option<Dialect>) {
         if let Some(peer) = self.peers.get_mut(&url.key()) {
-            self.revision += u64::from(!peer.counts());
+            let is_changed = !peer.counts() || peer.kind != Some(kind);
+            self.revision += u64::from(is_changed);
             peer.answered(kind, dialect);
             self.lost.found(url);
+        }
+    }
+
+    /// Notes what kind of node an answer is from, whatever it says: no Sixhop node is asked for content that nobody
+    /// can check. What seems to be of another kind may be a proxy in front of a node, so its answers decide that.
+    pub fn answered_as(&mut self, url: &PeerUrl, kind: PeerKind) {
+        if let (Some(peer), PeerKind::Sixhop) = (self.peers.get_mut(&url.key()), kind)
+            && peer.kind != Some(kind)
+        {
+            peer.kind = Some(kind);
+            self.revision += u64::from(peer.counts());
         }
     }
 
@@ -406,7 +433,7 @@ impl PeerTable {
         let Some(peer) = self.peers.get_mut(&url.key()) else {
             return Outcome::Gone;
         };
-        let (counted, was) = (peer.counts(), peer.id);
+        let (counted, was, was_kind) = (peer.counts(), peer.id, peer.kind);
         if !counted && is_crowded {
             self.remove(url);
             return Outcome::Gone;
@@ -421,7 +448,8 @@ impl PeerTable {
         let id = met.id;
         peer.met(met);
         self.lost.found(url);
-        self.revision += u64::from(!counted || peer.id != was);
+        let is_changed = !counted || peer.id != was || peer.kind != was_kind;
+        self.revision += u64::from(is_changed);
         if let Some(known) = id.and_then(|id| self.merge(url, id)) {
             return Outcome::Same { known };
         }
@@ -488,20 +516,34 @@ impl PeerTable {
         (!known.same_peer(url)).then_some(known)
     }
 
-    /// Notes the identity of a saved peer, whether the owner had named it, and the scope of the
-    /// stranger that had named this URL.
-    pub fn remember(
-        &mut self,
-        url: &PeerUrl,
-        id: Option<NodeId>,
-        is_chosen: bool,
-        namer: Option<Scope>,
-    ) {
+    /// Returns the places (host and port) of all that are known or looked for, and whether
+    /// the owner chose who is there.
+    #[must_use]
+    pub fn places(&self) -> HashMap<String, bool> {
+        let known = self.peers.values().map(|peer| (&peer.url, peer.is_chosen));
+        let lost = self
+            .lost
+            .iter()
+            .map(|lost| (&lost.url, lost.before.is_chosen));
+        let mut places = HashMap::new();
+        for (url, is_chosen) in known.chain(lost) {
+            *places.entry(url.host_key()).or_default() |= is_chosen;
+        }
+        let aliases = self.aliases.iter();
+        for alias in aliases.filter_map(|(alias, _)| PeerUrl::parse(alias).ok()) {
+            places.entry(alias.host_key()).or_default();
+        }
+        places
+    }
+
+    /// Notes what an earlier run, or the time before it was dropped, showed of a peer.
+    pub fn remember(&mut self, url: &PeerUrl, before: Before) {
         if let Some(peer) = self.peers.get_mut(&url.key()) {
-            peer.id = id;
-            peer.is_chosen |= is_chosen;
+            peer.id = before.id;
+            peer.is_chosen |= before.is_chosen;
+            peer.kind = peer.kind.or(before.kind);
             if !peer.source.is_owner() {
-                peer.namer = namer;
+                peer.namer = before.namer;
             }
         }
     }

@@ -143,6 +143,14 @@ impl Plan {
         }
     }
 
+    /// Takes back the call to the peer with this key, which is not made after all.
+    pub fn left_out(&mut self, key: &str) {
+        let calls = self.in_flight.iter().filter(|call| call.key == key);
+        self.budget += calls.map(|call| call.granted + 1).sum::<usize>();
+        self.asked = self.asked.saturating_sub(1);
+        self.in_flight.retain(|call| call.key != key);
+    }
+
     /// Returns the calls that were not needed.
     #[must_use]
     pub fn left(&self) -> Budget {

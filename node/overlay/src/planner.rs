@@ -10,7 +10,7 @@
 //! *Likely* peers come first: recent holders ([`Hint::Pointer`]) or peers whose
 //! summaries say so ([`Hint::Match`]). Only if that does not bring enough the
 //! search *widens*, to peers of which nothing decides and to those that may lead
-//! to others. Last, and only to be [`Reach::Sure`], it asks peers whose summaries
+//! to others. Last, and only to be [`SearchReach::Sure`], it asks peers whose summaries
 //! say no. A stage begins when no quick call of the one before it is left, so that
 //! a hit costs the calls of its holders and no others. Within a stage nearer peers
 //! come first, then those that did not say no a moment ago.
@@ -44,6 +44,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use node_api::search::{AskedWhy, SearchReach};
 use node_transport::Destination;
 use node_wire::{fault::MissReason, limits::HISTORY_MAX};
 
@@ -53,8 +54,8 @@ use self::{
     slow::SlowAfter,
 };
 pub use self::{
-    rank::{Hint, Why},
-    reach::{Limits, Reach},
+    rank::Hint,
+    reach::Limits,
     slow::{SLOW_AFTER, SLOW_AFTER_MIN, SLOW_FACTOR},
 };
 
@@ -114,7 +115,7 @@ pub struct Target<P> {
     /// The peer that named it first; none for our own peers and for pointers.
     pub named_by: Option<P>,
     /// The reason for asking it.
-    pub why: Why,
+    pub why: AskedWhy,
     /// Its distance in hops: 1 for our own peers and for pointers.
     pub hops: usize,
     /// True if it is one of our own peers, and not one that others named.
@@ -235,7 +236,7 @@ impl<P: Peer> Planner<P> {
     /// Returns the next peer to ask `now`, if one is to be asked now.
     pub fn next(&mut self, now: Instant) -> Option<Target<P>> {
         let stage = self.frontier.first()?;
-        if self.is_over || stage > self.limits.reach.last_stage() {
+        if self.is_over || stage > self.limits.last_stage() {
             return None;
         }
         if now >= self.deadline {
@@ -283,7 +284,7 @@ impl<P: Peer> Planner<P> {
     /// Takes the answer of a peer, with so many hits.
     pub fn answered(&mut self, target: &Target<P>, hits: usize) {
         self.found += hits;
-        if let (Why::Match, Some(by)) = (target.why, &target.named_by) {
+        if let (AskedWhy::Match, Some(by)) = (target.why, &target.named_by) {
             let claims = self.claims.entry(by.key()).or_default();
             if hits > 0 {
                 claims.right += 1;
@@ -306,7 +307,7 @@ impl<P: Peer> Planner<P> {
 
     /// Stops: there is no time left.
     pub fn give_up(&mut self) {
-        let last = self.limits.reach.last_stage();
+        let last = self.limits.last_stage();
         let waits = self.frontier.first();
         if !self.in_flight.is_empty() || waits.is_some_and(|stage| stage <= last) {
             self.lacks(MissReason::Deadline);
@@ -410,7 +411,9 @@ impl<P: Peer> Planner<P> {
             Hint::NoHandler => Standing::NoHandler,
             // A peer of ours told its own peers with its summary; one further
             // away may lead to nodes of which we know nothing.
-            Hint::RuledOut if !is_named && self.limits.reach != Reach::Sure => Standing::RuledOut,
+            Hint::RuledOut if !is_named && self.limits.reach != SearchReach::Sure => {
+                Standing::RuledOut
+            }
             hint => {
                 let rank = Rank::of(hint, is_named, hops, penalty);
                 Standing::Waits(rank)

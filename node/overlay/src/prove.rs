@@ -6,6 +6,10 @@
 //! that is signed is the one that was called: an answer that somebody passes on
 //! from elsewhere proves nothing.
 //!
+//! Two that speak TLS do less: after the first answer in clear the caller expects the id that
+//! was said there, and calls over TLS. The connection shows who both are, so one call without
+//! a proof is enough, and no token is given.
+//!
 //! # Invariants
 //! - A proof of identity makes no peer; a `hello` that is answered does.
 //! - What a stranger says is not acted upon before it is proved.
@@ -17,15 +21,16 @@ use node_wire::{
     Introduce, Introduced, Introduction, Nonce,
     fault::Fault,
     limits::{FEATURE_LENGTH_MAX, FEATURES_MAX, INTRODUCE_PEERS_MAX},
+    messages::TLS_FEATURE,
     methods::PROTOCOL_VERSION,
     node_id::{NodeId, Party, Role, statement},
     peer_url::PeerUrl,
 };
 
-use super::{Overlay, Visitor, active};
+use super::{Cause, Overlay, Visitor, active};
 use node_base::{clock::now, sync::lock};
 use node_transport::{
-    CallError, Destination, PeerKind,
+    CallError, Destination,
     identity::{proves, random_nonce},
 };
 
@@ -55,6 +60,14 @@ pub(super) struct Proved {
     pub(super) reached: Option<bool>,
 }
 
+/// The result of a meeting in clear.
+enum InClear {
+    /// The peer has shown who it is.
+    Proved(Proved),
+    /// It says that it is this node and speaks TLS.
+    SpeaksTls(NodeId),
+}
+
 /// The part of its introduction that a node gives to a peer.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Telling {
@@ -66,24 +79,53 @@ pub enum Telling {
 }
 
 impl Overlay {
-    /// Meets a Sixhop node: learns its identity and proves that of this node.
+    /// Meets a Sixhop node: learns its identity and proves that of this node. After the first
+    /// answer of a node that speaks TLS, the rest goes over TLS.
     pub(super) async fn prove(
         &self,
         peer: &Destination,
         own: &PeerUrl,
         deadline: Instant,
     ) -> Result<Proved, NotProved> {
-        // A member of the same private network shows with its answer that it is one.
-        let telling = if self.standing.is_private {
+        if let Some(id) = self.pinned(peer).or(peer.expected()) {
+            return self.prove_by_connection(peer, id, own, deadline).await;
+        }
+        match self.prove_in_clear(peer, own, deadline).await? {
+            InClear::Proved(proved) => Ok(proved),
+            InClear::SpeaksTls(id) => self.prove_by_connection(peer, id, own, deadline).await,
+        }
+    }
+
+    /// Returns the part of its introduction for the first call. A member of the same private network shows
+    /// with its answer that it is one.
+    fn first_telling(&self) -> Telling {
+        if self.standing.is_private {
             Telling::WhoItIs
         } else {
             Telling::All
-        };
-        let from = self.introduction(own, random_nonce(), telling);
+        }
+    }
+
+    /// Meets a peer in clear, with proofs; or learns that it speaks TLS: then it is pinned,
+    /// and its connection shows who it is.
+    async fn prove_in_clear(
+        &self,
+        peer: &Destination,
+        own: &PeerUrl,
+        deadline: Instant,
+    ) -> Result<InClear, NotProved> {
+        let from = self.introduction(own, random_nonce(), self.first_telling());
         let first = Introduce { from, proof: None };
         let answer = self.client.introduce(peer, &first, deadline).await?;
-        let url = self.check(peer, own, &first.from, &answer)?;
+        let checked = self.check(peer, own, &first.from, &answer);
         let theirs = answer.from;
+        if let (Ok(_) | Err(NotProved::Elsewhere(_)), Some(pins)) = (&checked, &self.standing.pins)
+            && theirs.speaks_tls()
+        {
+            pins.pin(peer, theirs.id);
+            return Ok(InClear::SpeaksTls(theirs.id));
+        }
+        let url = checked?;
         let caller = self.party(own, first.from.nonce);
         let answerer = Party {
             id: theirs.id,
@@ -103,24 +145,67 @@ impl Overlay {
             self.client.keep_token(peer, token);
             self.client.keep_token(&url, token);
         }
+        Ok(InClear::Proved(self.have_proved(
+            peer,
+            theirs,
+            answer.reached,
+        )))
+    }
+
+    /// Meets the node `id` over TLS, where the connection shows who both are.
+    async fn prove_by_connection(
+        &self,
+        peer: &Destination,
+        id: NodeId,
+        own: &PeerUrl,
+        deadline: Instant,
+    ) -> Result<Proved, NotProved> {
+        let call = |telling| Introduce {
+            from: self.introduction(own, random_nonce(), telling),
+            proof: None,
+        };
+        let telling = self.first_telling();
+        let first = call(telling);
+        let mut answer = self.client.introduce(peer, &first, deadline).await?;
+        if telling != Telling::All {
+            let second = call(Telling::All);
+            answer = self.client.introduce(peer, &second, deadline).await?;
+        }
+        if answer.from.id == self.id() {
+            return Err(NotProved::Ourselves);
+        }
+        if answer.from.id != id {
+            return Err(NotProved::Proof);
+        }
+        if let Some(pins) = &self.standing.pins {
+            pins.pin(peer, id);
+        }
+        Ok(self.have_proved(peer, answer.from, answer.reached))
+    }
+
+    fn have_proved(
+        &self,
+        peer: &Destination,
+        theirs: Introduction,
+        reached: Option<bool>,
+    ) -> Proved {
         let at = peer.address().map(|at| at.get().ip());
         let by = at.or_else(|| peer.ip());
         self.keep_in_reserve(&theirs.peers, by);
-        Ok(Proved {
-            theirs,
-            reached: answer.reached,
-        })
+        Proved { theirs, reached }
     }
 
-    /// Answers a node that introduces itself from the address `by` to this node at `own`.
+    /// Answers a node that introduces itself to this node at `own`. One whose connection
+    /// shows who it is (`by`) needs no proof and gets no token.
     ///
     /// # Errors
-    /// Fault -32602 for invalid parameters, fault 200 for an invalid proof.
+    /// Fault -32602 for invalid parameters, fault 200 for an invalid proof, or for one of
+    /// another node than the connection shows.
     pub fn introduced(
         &self,
         call: &Introduce,
         own: &PeerUrl,
-        by: IpAddr,
+        by: Cause,
         telling: Telling,
     ) -> Result<Introduced, Fault> {
         let url = PeerUrl::parse(&call.from.url)
@@ -130,6 +215,9 @@ impl Overlay {
             url,
             nonce: call.from.nonce,
         };
+        if by.id.is_some_and(|shown| shown != visitor.id) {
+            return Err(Fault::access_denied());
+        }
         let from = self.introduction(own, random_nonce(), telling);
         let ours = self.party(own, from.nonce);
         let caller = visitor.party();
@@ -138,6 +226,7 @@ impl Overlay {
             .key
             .sign(&statement(Role::Answerer, caller, ours));
         let (token, reached) = match &call.proof {
+            _ if by.id.is_some() => (None, Some(self.has_proved(call, by.address))),
             None => {
                 lock(&self.meetings).begin(from.nonce, visitor, now());
                 (None, None)
@@ -150,9 +239,7 @@ impl Overlay {
                 if !proves(begun.id, &signed, proof) {
                     return Err(Fault::access_denied());
                 }
-                self.keep_in_reserve(&call.from.peers, Some(by));
-                // Of nobody but itself: a stranger must not learn what is at other URLs.
-                let reached = self.peers().has_answered(begun.id);
+                let reached = self.has_proved(call, by.address);
                 (Some(self.give_token(begun.id)), Some(reached))
             }
         };
@@ -162,6 +249,13 @@ impl Overlay {
             token,
             reached,
         })
+    }
+
+    /// A caller has shown who it is. Says whether this node has reached it, and nobody but
+    /// itself: a stranger must not learn what is at other URLs.
+    fn has_proved(&self, call: &Introduce, by: IpAddr) -> bool {
+        self.keep_in_reserve(&call.from.peers, Some(by));
+        self.peers().has_answered(call.from.id)
     }
 
     /// Returns the identity that the token was given to.
@@ -235,7 +329,11 @@ impl Overlay {
             peers: Vec::new(),
         };
         if telling == Telling::All {
-            introduction.features = self.features();
+            if self.standing.pins.is_some() {
+                introduction.features.push(TLS_FEATURE.to_owned());
+            }
+            introduction.features.extend(self.features());
+            introduction.features.truncate(FEATURES_MAX);
             introduction.peers = self.some_nodes();
         }
         introduction
@@ -243,14 +341,13 @@ impl Overlay {
 
     fn features(&self) -> Vec<String> {
         let mut features = self.standing.handlers.names();
-        features.retain(|feature| feature.len() <= FEATURE_LENGTH_MAX);
-        features.truncate(FEATURES_MAX);
+        features.retain(|feature| feature.len() <= FEATURE_LENGTH_MAX && feature != TLS_FEATURE);
         features
     }
 
     fn some_nodes(&self) -> Vec<String> {
         let nodes = self.list().into_iter();
-        let nodes = nodes.filter(|peer| peer.kind == Some(PeerKind::Sixhop));
+        let nodes = nodes.filter(|peer| peer.is_answering_node());
         let peers = active(nodes, below).into_iter();
         peers
             .take(INTRODUCE_PEERS_MAX)

@@ -290,8 +290,19 @@ impl Walk {
 
     fn ask_more(&mut self) {
         while let Some((peer, budget)) = self.plan.next(now()) {
-            self.ask(peer, budget);
+            if self.is_excluded_by_now(&peer) {
+                self.plan.left_out(&peer.url.key());
+            } else {
+                self.ask(peer, budget);
+            }
         }
+    }
+
+    /// Returns whether a peer of the plan turned out to be one that is not to be asked.
+    fn is_excluded_by_now(&self, planned: &PeerEntry) -> bool {
+        let peers = self.overlay.peers();
+        let peer = peers.get(&planned.url).unwrap_or(planned);
+        self.excluded.contains(peer)
     }
 
     fn ask(&mut self, peer: PeerEntry, budget: Budget) {

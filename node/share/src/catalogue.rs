@@ -11,12 +11,15 @@
 //!   step.
 //! - Names, sizes and times come from the view. A file that is asked for by its
 //!   exact name is looked at on the disk; what is read comes from the disk.
+//! - No lock is held across a call to the disk. Who looks and notes has a turn for that ([`ScanTurns`]), which no answer
+//!   has to wait for.
 //! - Until the directory was looked at once, or a saved view was loaded, the
 //!   directory itself is read for every answer: slow, and right.
 //! - One million files take about 100 MiB.
 
 mod chunk;
 mod saved;
+mod turn;
 mod view;
 mod vocabulary;
 mod young;
@@ -38,9 +41,10 @@ use tokio::sync::watch;
 pub(super) use self::{
     chunk::Meta,
     saved::{Saved, load, remove, save},
+    turn::ScanTurn,
     view::{Change, View, Was},
 };
-use self::{vocabulary::Vocabulary, young::Young};
+use self::{turn::ScanTurns, vocabulary::Vocabulary, young::Young};
 use super::{
     Listing, Share, ShareError, Skipped, Stamp,
     folders::Folders,
@@ -49,7 +53,7 @@ use super::{
     links::Links,
     publisher::{Publisher, Subscription},
     stamp::OnDisk,
-    watcher::Signs,
+    watcher::{Hints, Signs},
 };
 use node_base::sync::lock;
 
@@ -58,6 +62,12 @@ const UNREADABLE_TOLD: usize = 100;
 
 /// The age below which a file is taken for written and not for renamed.
 const JUST_WRITTEN: Duration = Duration::from_secs(1);
+
+/// The time that a stored file waits to be noted before it is left to the keeper.
+const STORED_WAIT: Duration = Duration::from_millis(500);
+
+/// The time that an answer waits to note a file that was just written.
+const ANSWER_WAIT: Duration = Duration::from_millis(50);
 
 /// Most files that left and may come back under another name.
 const LOST_MAX: usize = 50_000;
@@ -69,10 +79,11 @@ const LOST_FOR: Duration = Duration::from_secs(10);
 pub struct Catalogue {
     share: Arc<Share>,
     view: RwLock<Arc<View>>,
-    /// Held by who changes the view, also while it looks at the disk: what is
-    /// looked at later is noted later. So it is the one lock that is held across
-    /// file calls, on threads that may wait only.
+    /// The turn to change the view, and to look at the disk before.
+    pub(super) scan_turns: ScanTurns,
     work: Mutex<Work>,
+    /// The hints for the keeper about files that could not be noted in time.
+    hints: Mutex<Arc<Hints>>,
     complete: watch::Sender<bool>,
     /// Set while removals are not trusted, because the directory was away or replaced.
     doubtful: AtomicBool,
@@ -142,7 +153,9 @@ impl Catalogue {
             Catalogue {
                 share: Arc::clone(share),
                 view: RwLock::default(),
+                scan_turns: ScanTurns::default(),
                 work: Mutex::default(),
+                hints: Mutex::default(),
                 complete: watch::Sender::new(false),
                 doubtful: AtomicBool::new(false),
                 unreadable: Mutex::default(),
@@ -255,7 +268,20 @@ impl Catalogue {
         wrong: u8,
         visit: &mut dyn FnMut(&str) -> Flow,
     ) -> bool {
-        self.is_complete() && self.vocabulary().near(word, wrong, visit)
+        if !self.is_complete() {
+            return false;
+        }
+        let mut found = Vec::new();
+        let is_known = self.vocabulary().near(word, wrong, &mut |near| {
+            found.push(near.to_owned());
+            Flow::Continue
+        });
+        for near in found {
+            if visit(&near) == Flow::Stop {
+                break;
+            }
+        }
+        is_known
     }
 
     /// Calls `visit` with each word that is not ASCII and has `text` in it, folded, and says
@@ -378,7 +404,7 @@ impl Catalogue {
     }
 
     /// Returns how many entries of the directory are not shared because of their
-    /// name or kind. Blocks while the keeper looks.
+    /// name or kind.
     pub fn skipped(&self) -> u64 {
         let work = self.work();
         work.folders.values().map(|folder| folder.skipped).sum()
@@ -408,8 +434,14 @@ impl Catalogue {
         lock(&self.unreadable).retain(|below, _| !below.starts_with(name));
     }
 
+    /// Locks what is known beside the view, for a few statements.
     pub(super) fn work(&self) -> MutexGuard<'_, Work> {
         lock(&self.work)
+    }
+
+    /// Has files that cannot be noted in time looked at by the keeper that takes `hints`.
+    pub(super) fn hint_at(&self, hints: &Arc<Hints>) {
+        *lock(&self.hints) = Arc::clone(hints);
     }
 
     pub(super) fn set_complete(&self) {
@@ -425,10 +457,9 @@ impl Catalogue {
     }
 
     /// Makes the view after `changes` the view of now, and says what is new. Files
-    /// have only another name if their stamp is the same, or `signs` say so.
+    /// have only another name if their stamp is the same, or `signs` say so. The caller has the turn.
     pub(super) fn apply(
         &self,
-        work: &mut Work,
         changes: &mut Vec<Change>,
         signs: &BTreeMap<String, Signs>,
     ) -> ChangeSet {
@@ -445,6 +476,7 @@ impl Catalogue {
         let count = view.len();
         *self.view.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(view);
         lock(&self.vocabulary).changed(&was, count);
+        let mut work = self.work();
         work.is_unsaved = true;
         if self.is_complete() {
             work.news(was, signs)
@@ -481,29 +513,36 @@ impl Catalogue {
                 tracing::info!(%name, "a file was stored that is not shared: its name is ignored");
             }
         }
-        self.note_with(&shared, |name| self.share.on_disk_in(&directory, name));
+        self.note_with(&shared, STORED_WAIT, |name| {
+            self.share.on_disk_in(&directory, name)
+        });
     }
 
     /// Looks at a file and reports it.
-    fn note(&self, name: &ShareName) {
-        self.note_with(&[name], |name| self.share.on_disk(name));
+    fn note(&self, name: &ShareName, wait: Duration) {
+        self.note_with(&[name], wait, |name| self.share.on_disk(name));
     }
 
+    /// Looks at files and tells of them. If others look for longer than `wait`, the keeper does it later.
     fn note_with(
         &self,
         names: &[&ShareName],
+        wait: Duration,
         look: impl Fn(&ShareName) -> Result<OnDisk, ShareError>,
     ) {
-        let news = {
-            let mut work = self.work();
-            let mut changes = Vec::with_capacity(names.len());
-            for name in names {
-                let file = look(name).ok();
-                let meta = file.map(|file| self.meta(&mut work, name.as_str(), &file));
-                changes.push((name.as_str().to_owned(), meta));
-            }
-            self.apply(&mut work, &mut changes, &BTreeMap::new())
+        let Some(turn) = self.scan_turns.take_within(wait) else {
+            let hints = Arc::clone(&lock(&self.hints));
+            names.iter().for_each(|name| hints.name(name.as_str()));
+            return;
         };
+        let look_at = |name: &&ShareName| {
+            let file = look(name).ok();
+            let meta = file.map(|file| self.meta(name.as_str(), &file));
+            (name.as_str().to_owned(), meta)
+        };
+        let mut changes = names.iter().map(look_at).collect();
+        let news = self.apply(&mut changes, &BTreeMap::new());
+        drop(turn);
         self.spread(&news);
     }
 
@@ -512,16 +551,16 @@ impl Catalogue {
     pub(super) fn read_again(&self, name: &ShareName) {
         tracing::info!(%name, "a file has other bytes than it had, and is read again");
         if self.share.note_write(name).is_ok() {
-            self.note(name);
+            self.note(name, ANSWER_WAIT);
         }
     }
 
     /// Returns what the file `name` is, of which `file` is known now.
-    pub(super) fn meta(&self, work: &mut Work, name: &str, file: &OnDisk) -> Meta {
+    pub(super) fn meta(&self, name: &str, file: &OnDisk) -> Meta {
         let meta = self.share.meta(file);
         let known = self.view().get(name);
-        work.young
-            .settle(name, known, meta, node_base::clock::now())
+        let now = node_base::clock::now();
+        self.work().young.settle(name, known, meta, now)
     }
 
     /// Returns whether the next change to the file `name` shows in another stamp
@@ -565,7 +604,7 @@ impl Catalogue {
             }),
             (Some(meta), _) => {
                 if self.is_sure() && was_just_written(meta) {
-                    self.note(&name);
+                    self.note(&name, ANSWER_WAIT);
                 }
                 Some(meta)
             }

@@ -47,9 +47,9 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-pub use self::content::SharedBlob;
+pub use self::content::{SharedBlob, read_piece};
 use self::{store::Store, turn::Turn};
-use super::{Catalogue, ChangeSet, Share, ShareError, Stamp};
+use super::{Catalogue, ChangeSet, Moved, Share, ShareError, Stamp};
 use node_base::{
     clock::now,
     counters::Counters,
@@ -153,6 +153,8 @@ impl Changed {
 #[derive(Debug, Default)]
 struct Changed {
     due: BTreeMap<ShareName, Instant>,
+    /// Files that have another name. Those that are too many for this are read again.
+    moved: Vec<Vec<Moved>>,
     /// Files that could not be read, and the pause before they are tried again.
     failed: BTreeMap<ShareName, Duration>,
     /// True if there are more.
@@ -269,13 +271,15 @@ impl Digests {
         }
     }
 
-    /// Takes up changes: has new bytes read soon, and keeps the digests of files
-    /// that have another name. Blocks.
+    /// Notes changes: new bytes are read soon, and files that have another name keep their digests. Does not block.
     pub fn changed(&self, news: &ChangeSet) {
-        self.store.moved(&news.moved);
         let due = now() + CALM;
         let names = news.added.iter().chain(&news.changed);
         let mut changed = lock(&self.changed);
+        let moved = changed.moved.iter().map(Vec::len).sum::<usize>() + news.moved.len();
+        if !news.moved.is_empty() && moved <= CHANGED_MAX {
+            changed.moved.push(news.moved.clone());
+        }
         changed.too_many |= news.everything;
         // One that only has another name is known by then, and not read.
         for name in names {
@@ -363,21 +367,22 @@ impl Digests {
         (next, std::mem::take(&mut changed.too_many))
     }
 
-    /// Reads the files that changed and were left alone long enough.
+    /// Takes up what has another name, and reads the files that changed and were left alone long enough.
     async fn read_due(self: &Arc<Self>) {
         let now = now();
-        let due: Vec<ShareName> = {
+        let (due, has_moved) = {
             let mut changed = lock(&self.changed);
             let due = changed.due.iter().filter(|(_, due)| **due <= now);
             let due: Vec<ShareName> = due.map(|(name, _)| name.clone()).collect();
             changed.due.retain(|_, due| *due > now);
-            due
+            (due, !changed.moved.is_empty())
         };
-        if due.is_empty() {
+        if due.is_empty() && !has_moved {
             return;
         }
         let digests = Arc::clone(self);
         let read = self.threads.run(move || {
+            digests.note_moved();
             let unread = due.iter().filter(|_| !digests.is_stopping());
             // Who asks for a file that cannot be read hears why.
             let read = unread.filter_map(|name| digests.read_if_unknown(name));
@@ -393,7 +398,16 @@ impl Digests {
         }
     }
 
+    /// Brings digests to the new names of files. Blocks.
+    fn note_moved(&self) {
+        let batches = std::mem::take(&mut lock(&self.changed).moved);
+        for moved in batches {
+            self.store.moved(&moved);
+        }
+    }
+
     fn read_if_unknown(self: &Arc<Self>, name: &ShareName) -> Option<Known> {
+        self.note_moved();
         if self.known(name).is_some() {
             return None;
         }
@@ -425,11 +439,14 @@ impl Digests {
     }
 
     async fn save(self: &Arc<Self>) {
-        if !self.store.is_unsaved() {
+        if !self.store.is_unsaved() && lock(&self.changed).moved.is_empty() {
             return;
         }
         let digests = Arc::clone(self);
-        let saved = self.share.disk().run(move || digests.store.save());
+        let saved = self.share.disk().run(move || {
+            digests.note_moved();
+            digests.store.save();
+        });
         if let Err(error) = saved.await {
             tracing::error!(%error, "saving digests panicked");
         }
@@ -442,6 +459,7 @@ impl Digests {
         loop {
             let files = self.catalogue.stamps_after(&after, COMPARED);
             let is_last = files.len() < COMPARED;
+            self.note_moved();
             let compared = self.store.compare(&after, &files, is_last);
             if self.catalogue.is_sure() {
                 self.forget(compared.gone);

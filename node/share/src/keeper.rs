@@ -17,7 +17,6 @@
 //! - The directory itself is looked at every [`ROOT_EVERY`]: one that is gone,
 //!   another or unreadable is noticed and said, and taken up when it is back.
 
-mod ahead;
 mod elsewhere;
 mod look;
 mod rescan;
@@ -146,11 +145,13 @@ impl Keeper {
         events: Arc<EventLog>,
         watching: Box<dyn Watching>,
     ) -> Arc<Keeper> {
+        let hints = Arc::default();
+        catalogue.hint_at(&hints);
         Arc::new(Keeper {
             catalogue,
             state,
             watching,
-            hints: Arc::default(),
+            hints,
             status: Mutex::default(),
             events,
             rescans: Rescans::default(),

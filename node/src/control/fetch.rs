@@ -249,6 +249,7 @@ fn describe_batch(status: &BatchStatus) -> FetchBatch {
             .collect(),
         truncated: status.truncated,
         asked: u32::try_from(status.asked).unwrap_or(u32::MAX),
+        unreachable: u32::try_from(status.unreachable).unwrap_or(u32::MAX),
         started: unix_millis(status.started),
         ended: status.ended.map(unix_millis),
     }

@@ -30,6 +30,7 @@ impl NodeServer for Owner {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             api_version: node_api::API_VERSION.to_owned(),
             id: node.overlay().id().to_string(),
+            invitation: node.overlay().invitation().to_string(),
             url: node.url().as_str().to_owned(),
             listen: node.address().to_string(),
             control: self.control.to_string(),

@@ -3,12 +3,15 @@
 use jsonrpsee::core::{RpcResult, async_trait};
 use node_api::{
     error::{ApiError, ErrorCode},
-    peer::{Peer, PeerDialect, PeerKind, PeerSource, PeerState, PeersServer},
+    peer::{Peer, PeerDialect, PeerKind, PeerPath, PeerSource, PeerState, PeersServer},
     share::{LIST_LIMIT_DEFAULT, LIST_LIMIT_MAX, ShareFile},
 };
 use node_base::events::unix_millis;
-use node_overlay::{Added, KnownFrom, Meeting, PEERS_MAX, PeerEntry};
-use node_wire::{Dialect, Digest, PeerUrl, escaped, peer_url::without_user, scope::Scope};
+use node_overlay::{Added, KnownFrom, Meeting, Overlay, PEERS_MAX, PeerEntry};
+use node_wire::{
+    AddressError, Dialect, NodeId, PeerAddress, PeerUrl, escaped, peer_url::without_user,
+    scope::Scope,
+};
 
 use super::Owner;
 
@@ -16,27 +19,35 @@ use super::Owner;
 impl PeersServer for Owner {
     async fn list(&self) -> RpcResult<Vec<Peer>> {
         let peers = self.node.overlay().list();
-        Ok(peers.iter().map(describe).collect())
+        let overlay = self.node.overlay();
+        let peers = peers.iter();
+        Ok(peers
+            .map(|peer| describe(peer, overlay.path_to(&peer.url)))
+            .collect())
     }
 
     async fn add(&self, url: String) -> RpcResult<Peer> {
-        let (url, overlay) = (parse(&url)?, self.node.overlay());
-        match overlay.add(&url, KnownFrom::Owner) {
-            Added::New | Added::Known => {}
-            Added::Ourselves => return Err(ourselves(&url).into()),
-            Added::Full | Added::Crowded | Added::Removed => {
-                let text = format!(
-                    "{url} is not added: the table of peers is full ({PEERS_MAX}); remove one first"
-                );
-                return Err(ApiError::new(ErrorCode::NoSpace, text).into());
-            }
-        }
-        // Whether it answered is in the entry.
-        let url = match overlay.introduce(&url).await {
-            Ok(Meeting::Ourselves) => return Err(ourselves(&url).into()),
-            Ok(Meeting::Known(known)) => known,
-            Ok(Meeting::Met) | Err(_) => url,
+        let overlay = self.node.overlay();
+        let (id, places) = match parse_address(&url)? {
+            PeerAddress::Url(url) => (None, vec![url]),
+            PeerAddress::Node(node) => (Some(node.id), node.at),
         };
+        let mut met = None;
+        for url in &places {
+            add(overlay, url, id)?;
+        }
+        // Whether it answered is in the entry. One place of a node that answers is enough.
+        for url in &places {
+            match overlay.introduce(url).await {
+                Ok(Meeting::Ourselves) => return Err(ourselves(url).into()),
+                Ok(Meeting::Known(known)) => met = Some(known),
+                Ok(Meeting::Met) => met = Some(url.clone()),
+                Err(_) => continue,
+            }
+            break;
+        }
+        let first = places.into_iter().next();
+        let url = met.or(first).ok_or_else(|| no_place(&url))?;
         overlay.look_into(&url).await;
         let entry = overlay
             .list()
@@ -44,7 +55,7 @@ impl PeersServer for Owner {
             .find(|entry| entry.url.same_peer(&url));
         let gone = || ApiError::new(ErrorCode::NotFound, format!("{url} was removed meanwhile"));
         let entry = entry.ok_or_else(gone)?;
-        let mut peer = describe(&entry);
+        let mut peer = describe(&entry, overlay.path_to(&entry.url));
         let own = overlay
             .own_urls()
             .towards(entry.address.or_else(|| entry.url.ip()));
@@ -67,16 +78,39 @@ impl PeersServer for Owner {
     async fn files(&self, url: String, limit: Option<u32>) -> RpcResult<Vec<ShareFile>> {
         let limit = limit.unwrap_or(LIST_LIMIT_DEFAULT).min(LIST_LIMIT_MAX) as usize;
         let files = self.node.peer_files(&parse(&url)?, limit).await;
-        let files = files.map_err(|error| ApiError::new(ErrorCode::Network, error.to_string()))?;
-        let file = |hit: node_core::handlers::SearchHit| ShareFile {
-            name: hit.name,
-            size: hit.size,
-            modified: hit.modified,
-            // What a peer calls a digest may be anything.
-            digest: hit.digest.filter(|digest| Digest::from_hex(digest).is_ok()),
-        };
-        Ok(files.into_iter().map(file).collect())
+        files.map_err(|error| ApiError::new(ErrorCode::Network, error.to_string()).into())
     }
+}
+
+fn add(overlay: &Overlay, url: &PeerUrl, id: Option<NodeId>) -> Result<(), ApiError> {
+    match overlay.add_as(url, id, KnownFrom::Owner) {
+        Added::New | Added::Known => Ok(()),
+        Added::Ourselves => Err(ourselves(url)),
+        Added::Full | Added::Crowded | Added::Removed => {
+            let text = format!(
+                "{url} is not added: the table of peers is full ({PEERS_MAX}); remove one first"
+            );
+            Err(ApiError::new(ErrorCode::NoSpace, text))
+        }
+    }
+}
+
+fn no_place(text: &str) -> ApiError {
+    no_peer(text, &AddressError::NoPlace)
+}
+
+fn no_peer(text: &str, error: &AddressError) -> ApiError {
+    ApiError::new(
+        ErrorCode::Usage,
+        format!(
+            "`{}` is no URL of a peer: {error}",
+            escaped(&without_user(text))
+        ),
+    )
+}
+
+fn parse_address(text: &str) -> Result<PeerAddress, ApiError> {
+    PeerAddress::from_person(text).map_err(|error| no_peer(text, &error))
 }
 
 fn ourselves(url: &PeerUrl) -> ApiError {
@@ -84,15 +118,7 @@ fn ourselves(url: &PeerUrl) -> ApiError {
 }
 
 fn parse(text: &str) -> Result<PeerUrl, ApiError> {
-    PeerUrl::from_person(text).map_err(|error| {
-        ApiError::new(
-            ErrorCode::Usage,
-            format!(
-                "`{}` is no URL of a peer: {error}",
-                escaped(&without_user(text))
-            ),
-        )
-    })
+    PeerUrl::from_person(text).map_err(|error| no_peer(text, &error.into()))
 }
 
 /// Returns whether a peer answers.
@@ -104,10 +130,14 @@ pub(super) fn state(entry: &PeerEntry) -> PeerState {
     }
 }
 
-fn describe(entry: &PeerEntry) -> Peer {
+fn describe(entry: &PeerEntry, path: node_transport::PeerPath) -> Peer {
     Peer {
         url: entry.url.as_str().to_owned(),
         id: entry.id.map(|id| id.to_string()),
+        path: match path {
+            node_transport::PeerPath::Plain => PeerPath::Plain,
+            node_transport::PeerPath::Tls => PeerPath::Tls,
+        },
         dialect: match entry.dialect {
             None => PeerDialect::Unknown,
             Some(Dialect::Faults) => PeerDialect::Faults,

@@ -16,7 +16,10 @@ use node_api::{
         SearchServer, SearchStreamServer,
     },
 };
-use node_core::search::{Search, SearchEvent, SearchWanted};
+use node_core::{
+    handlers::described,
+    search::{Search, SearchEvent, SearchWanted},
+};
 use tokio::select;
 
 use self::exact::Exact;
@@ -113,7 +116,7 @@ impl Owner {
             query,
             limit,
             time,
-            reach: answer::reach(reach.unwrap_or_default()),
+            reach: reach.unwrap_or_default(),
         };
         let begun = self.node.search(wanted).await;
         begun.map_err(|error| ApiError::new(ErrorCode::Usage, error.to_string()))
@@ -183,10 +186,11 @@ impl Owner {
             SearchEvent::Here(hits) => {
                 let digests = Arc::clone(self.node.digests());
                 let node = self.node.url().as_str().to_owned();
-                let described = self.node.disk().run(move || {
-                    answer::from_here(hits, &node, &handler, &|file| digests.known_as(file))
-                });
-                described.await.map_err(|_| broken())
+                let hits = self
+                    .node
+                    .disk()
+                    .run(move || described(hits, &node, &handler, &|file| digests.known_as(file)));
+                hits.await.map_err(|_| broken())
             }
         }
     }

@@ -13,9 +13,9 @@ use node_api::{
     },
 };
 use node_base::{clock::now, events::unix_millis};
-use node_core::handlers::{Asker, Bounds, Handlers, query::quoted};
+use node_core::handlers::{Asker, Bounds, Handlers};
 use node_share::{Catalogue, Digests, Share, ShareError, Skipped};
-use node_wire::ShareName;
+use node_wire::{ShareName, query::quoted};
 use plugin_api::{FileInfo, Files, Flow};
 
 use super::{Owner, bad_name, broken};

@@ -3,11 +3,8 @@
 use std::collections::BTreeSet;
 
 use node_api::openrpc;
-use node_base::{schedule::RateSchedule, secret::Secret, state::StateDir};
-use node_core::{
-    handlers::Extensions,
-    node::{NodeOptions, NodeSettings},
-};
+use node_base::{secret::Secret, state::StateDir};
+use node_core::node::{NodeOptions, NodeSettings};
 
 use super::*;
 
@@ -15,23 +12,8 @@ async fn owner(home: &std::path::Path) -> Owner {
     let state = StateDir::open(&home.join("state")).unwrap();
     let secret = Secret::load_or_create(&state).unwrap();
     let renewal = Renewal::new(secret.clone(), state.clone());
-    let options = NodeOptions {
-        settings: NodeSettings {
-            share: home.to_owned(),
-            listen: ([127, 0, 0, 1], 0).into(),
-            url: None,
-            allow_hosts: Vec::new(),
-            peers: Vec::new(),
-            cache_size: 0,
-            upload_rate: RateSchedule::default(),
-            download_rate: RateSchedule::default(),
-        },
-        secret,
-        state,
-        extensions: Extensions::default(),
-        providers: None,
-        network_key: None,
-    };
+    let settings = NodeSettings::new(home.to_owned(), ([127, 0, 0, 1], 0).into());
+    let options = NodeOptions::new(settings, state, secret);
     let node = Arc::new(Node::start(options).await.unwrap());
     Owner {
         node,

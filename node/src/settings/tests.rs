@@ -51,7 +51,10 @@ fn an_option_wins_over_the_file_and_the_file_over_the_default() {
         (settings.node.listen.port(), settings.control.port()),
         (3, 2)
     );
-    assert_eq!(settings.node.peers, [PeerUrl::parse("http://a/").unwrap()]);
+    assert_eq!(
+        settings.node.peers,
+        [PeerAddress::parse("http://a/").unwrap()]
+    );
 }
 
 #[test]
@@ -66,7 +69,8 @@ fn a_file_of_peers_has_one_url_a_line() {
         ..args(&home)
     })
     .unwrap();
-    let urls: Vec<_> = settings.node.peers.iter().map(PeerUrl::as_str).collect();
+    let peers = settings.node.peers.iter();
+    let urls: Vec<_> = peers.map(ToString::to_string).collect();
     assert_eq!(
         urls,
         ["http://a:1/", "http://b:2/codes", "http://nas:4242/"]

@@ -147,7 +147,9 @@ impl Client {
 
 fn absent(error: CallError) -> CallError {
     match error {
-        CallError::Transport(TransportError::Status(NOT_FOUND)) => CallError::Absent,
+        CallError::Transport(TransportError::Status {
+            status: NOT_FOUND, ..
+        }) => CallError::Absent,
         error => error,
     }
 }

@@ -97,7 +97,7 @@ pub enum CallError {
 impl From<TransportError> for CallError {
     fn from(error: TransportError) -> CallError {
         match error {
-            TransportError::Busy(wait) => CallError::Busy(wait),
+            TransportError::Busy { wait, .. } => CallError::Busy(wait),
             error => CallError::Transport(error),
         }
     }
@@ -113,7 +113,10 @@ impl CallError {
             CallError::Response(_) | CallError::TooLong(_) | CallError::Unexpected => true,
             // 500: its program fails at this one call, as libraries do at what they cannot write.
             CallError::Transport(error) => {
-                matches!(error, TransportError::Encoded | TransportError::Status(500))
+                matches!(
+                    error,
+                    TransportError::Encoded | TransportError::Status { status: 500, .. }
+                )
             }
             _ => false,
         }
@@ -165,12 +168,19 @@ fn budget_left(response: &PeerResponse, given: Budget) -> Budget {
     }
 }
 
+/// A listener for the kinds of the nodes that answer.
+pub trait KindListener: Send + Sync {
+    /// The node at `peer` answered, as one of this kind. The answer may be an error.
+    fn answered_as(&self, peer: &PeerUrl, kind: PeerKind);
+}
+
 /// Calls peers.
 #[derive(Clone)]
 pub struct Client {
     transport: Arc<dyn Transport>,
     scope: Arc<CallScope>,
     dials: Dials,
+    kinds: Option<Arc<dyn KindListener>>,
     pub(super) counters: Arc<Counters>,
     pub(super) download_rate: Rate,
     pub(super) through: Option<PeerUrl>,
@@ -184,6 +194,7 @@ impl Client {
             transport,
             scope: Arc::default(),
             dials: Dials::default(),
+            kinds: None,
             counters,
             download_rate: Rate::default(),
             through: None,
@@ -194,6 +205,13 @@ impl Client {
     #[must_use]
     pub fn with_call_scope(mut self, scope: Arc<CallScope>) -> Client {
         self.scope = scope;
+        self
+    }
+
+    /// Tells `listener` what kind of node each answer is from, also if the answer is an error.
+    #[must_use]
+    pub fn with_kind_listener(mut self, listener: Arc<dyn KindListener>) -> Client {
+        self.kinds = Some(listener);
         self
     }
 
@@ -467,17 +485,28 @@ impl Client {
             let request = PeerRequest {
                 peer: to.url().clone(),
                 at,
+                expected: to.expected(),
                 purpose: purpose.clone(),
                 walk: walk.cloned(),
             };
-            match self.transport.send(request).await {
+            let sent = self.transport.send(request).await;
+            let kind = match &sent {
+                Ok(response) => Some(response.kind),
+                Err(error) => error.kind(),
+            };
+            if let (Some(listener), Some(kind)) = (&self.kinds, kind) {
+                listener.answered_as(to.url(), kind);
+            }
+            match sent {
                 Ok(response) => {
                     if response.kind == PeerKind::Sixhop {
                         self.dials.answered(at);
                     }
                     return Ok((response, at.get().ip()));
                 }
-                Err(error @ TransportError::Unreachable(_)) => failed = error,
+                Err(error @ (TransportError::Unreachable(_) | TransportError::NotShown(_))) => {
+                    failed = error;
+                }
                 Err(error) => return Err(error),
             }
         }

@@ -18,7 +18,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use node_wire::{peer_url::PeerUrl, scope::Scope};
+use node_wire::{node_id::NodeId, peer_url::PeerUrl, scope::Scope};
 
 use super::{call_scope::CheckedAddress, transport::TransportError};
 use node_base::sync::lock;
@@ -31,6 +31,8 @@ pub struct Destination {
     /// The address that was chosen; otherwise the name is resolved for each call.
     at: Option<CheckedAddress>,
     search: Option<SearchDials>,
+    /// The identity that is expected there, if the namer gave one.
+    expected: Option<NodeId>,
 }
 
 /// The source of a destination.
@@ -79,6 +81,7 @@ impl Destination {
             naming,
             at: None,
             search: None,
+            expected: None,
         }
     }
 
@@ -87,6 +90,19 @@ impl Destination {
     pub fn at(mut self, address: CheckedAddress) -> Destination {
         self.at = Some(address);
         self
+    }
+
+    /// The same, where this node is to be and no other.
+    #[must_use]
+    pub fn expecting(mut self, id: Option<NodeId>) -> Destination {
+        self.expected = id;
+        self
+    }
+
+    /// Returns the identity that is expected there, if one was given.
+    #[must_use]
+    pub fn expected(&self) -> Option<NodeId> {
+        self.expected
     }
 
     /// Returns the same destination as a part of a search.

@@ -1,15 +1,16 @@
-//! The transport over the network: HTTP/1.1.
+//! The transport over the network: HTTP/1.1, over TLS to the nodes whose id is known.
 //!
-//! For `hello` and `query` no connection is kept. A peer of the chapter serves one connection at a time,
+//! In clear, for `hello` and `query` no connection is kept. A peer of the chapter serves one connection at a time,
 //! so a kept one would shut out everybody else; and a peer that closes a kept
 //! one just as it is used again would look as if it could not be reached.
-//! Methods that only Sixhop nodes answer go over connections that are kept for a while.
+//! Methods that only Sixhop nodes answer go over connections that are kept for a while, and so
+//! does everything over TLS.
 
 use std::{error::Error, io, net::SocketAddr, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use futures_util::{StreamExt, TryFutureExt, future::BoxFuture};
-use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, BodyStream as Frames, Full};
 use hyper::body::Incoming;
 use hyper_util::{
@@ -19,14 +20,17 @@ use hyper_util::{
 use node_wire::{
     About, AnswerRate, Budget, Charset, about, answer_rate, asking, budget,
     bundle::DIGESTS_TYPE,
-    node_id::{Nonce, TOKEN_HEADER},
+    node_id::{NodeId, Nonce, TOKEN_HEADER},
     peer_url::PeerUrl,
     query_id, through,
 };
 
 use super::{
+    connector::{Connector, origin},
     destination::Destination,
+    pins::Pins,
     resolve::{AddressesOnly, Resolver},
+    tls::{Tls, TlsError},
     tokens::Tokens,
     transport::{
         BodyStream, PeerKind, PeerRequest, PeerResponse, Purpose, SERVER_NAME, Transport,
@@ -75,32 +79,40 @@ pub struct HttpTransport {
     resolver: Resolver,
     tokens: Arc<Tokens>,
     network: Option<NetworkKey>,
+    /// Who was met where; `None` if this node has no key for TLS.
+    pins: Option<Pins>,
 }
 
-type HttpClient = Client<HttpConnector<AddressesOnly>, Full<Bytes>>;
+type HttpClient = Client<Connector, Full<Bytes>>;
 
 impl HttpTransport {
     /// Creates a transport that reads as fast as content comes.
     #[must_use]
     pub fn new() -> HttpTransport {
-        HttpTransport::reading(CONTENT_BUFFER)
+        HttpTransport::reading(CONTENT_BUFFER, None)
     }
 
     /// Creates a transport that reads no further ahead than content passes the download
     /// rate: a peer would take long pauses between large reads for a reader that stalls.
     #[must_use]
     pub fn at_rate(rate: &Rate) -> HttpTransport {
-        let buffer = match rate.limit() {
-            None => CONTENT_BUFFER,
-            Some(_) => rate.turn().clamp(LIMITED_BUFFER_MIN, CONTENT_BUFFER),
-        };
-        HttpTransport::reading(buffer)
+        HttpTransport::reading(buffer_for(rate), None)
     }
 
-    fn reading(buffer: usize) -> HttpTransport {
-        let mut connector = HttpConnector::new_with_resolver(AddressesOnly);
-        connector.set_connect_timeout(Some(CONNECT));
-        connector.set_nodelay(true);
+    /// Creates the same one, which speaks TLS to whoever is in `pins`.
+    #[must_use]
+    pub fn with_tls(rate: &Rate, tls: Tls, pins: Pins) -> HttpTransport {
+        HttpTransport {
+            pins: Some(pins),
+            ..HttpTransport::reading(buffer_for(rate), Some(tls))
+        }
+    }
+
+    fn reading(buffer: usize, tls: Option<Tls>) -> HttpTransport {
+        let mut tcp = HttpConnector::new_with_resolver(AddressesOnly);
+        tcp.set_connect_timeout(Some(CONNECT));
+        tcp.set_nodelay(true);
+        let connector = Connector { tcp, tls };
         let single = Client::builder(TokioExecutor::new())
             .pool_max_idle_per_host(0)
             .http1_max_buf_size(BUFFER.min(buffer))
@@ -119,6 +131,7 @@ impl HttpTransport {
             resolver: Resolver::new(),
             tokens: Arc::default(),
             network: None,
+            pins: None,
         }
     }
 
@@ -127,6 +140,13 @@ impl HttpTransport {
     pub fn of_network(mut self, key: Option<NetworkKey>) -> HttpTransport {
         self.network = key;
         self
+    }
+}
+
+fn buffer_for(rate: &Rate) -> usize {
+    match rate.limit() {
+        None => CONTENT_BUFFER,
+        Some(_) => rate.turn().clamp(LIMITED_BUFFER_MIN, CONTENT_BUFFER),
     }
 }
 
@@ -188,57 +208,101 @@ impl Transport for HttpTransport {
         &self,
         request: PeerRequest,
     ) -> BoxFuture<'static, Result<PeerResponse, TransportError>> {
-        let client = match &request.purpose {
-            Purpose::Call(_) => self.single.clone(),
+        let expected = match self.expected(&request) {
+            Ok(expected) => expected,
+            Err(error) => return Box::pin(async { Err(error) }),
+        };
+        let client = match (&request.purpose, expected) {
+            (Purpose::Call(_), None) => self.single.clone(),
             _ => self.kept.clone(),
         };
-        let token = self.tokens.of(&request.peer);
-        let (network, peer) = (self.network.clone(), request.peer.clone());
-        let resolver = self.resolver.clone();
+        // The connection itself shows who this node is.
+        let token = match expected {
+            None => self.tokens.of(&request.peer),
+            Some(_) => None,
+        };
+        let (transport, peer) = (self.clone(), request.peer.clone());
         Box::pin(async move {
             let purpose = request.purpose.clone();
-            let mut request = http_request(&request)?;
+            let mut request = http_request(&request, expected)?;
             if let Some(token) = token.and_then(|token| token.to_string().parse().ok()) {
                 request.headers_mut().insert(TOKEN_HEADER, token);
             }
-            let expected = network.map(|key| sign(&key, &peer, purpose.body(), &mut request));
+            let key = transport.network.as_ref();
+            let tag = key.map(|key| sign(key, &peer, purpose.body(), &mut request));
             let response = client
                 .request(request)
-                .map_err(|error| {
-                    let error = not_answered(&error);
-                    if matches!(error, TransportError::Unreachable(_)) {
-                        resolver.forget(peer.host());
-                    }
-                    error
-                })
+                .map_err(|error| transport.not_answered(&peer, &error))
                 .await?;
             let wanted_part = matches!(purpose, Purpose::Blob { .. });
-            let status = response.status();
-            // Who is too busy to read a request cannot show that it is a member.
-            if matches!(
-                status,
-                StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS
-            ) {
-                let wait = response.headers().get(header::RETRY_AFTER);
-                return Err(TransportError::Busy(retry_after(wait)));
-            }
-            if let Some(expected) = expected {
-                let shown = response.headers().get(NETWORK_HEADER);
-                let shown = shown.and_then(|shown| shown.to_str().ok()?.parse::<Tag>().ok());
-                match (expected, shown) {
-                    (Some(expected), Some(shown)) if expected.is(&shown) => {}
-                    _ => return Err(TransportError::Foreign),
-                }
-            }
-            if status != StatusCode::OK && !(wanted_part && status == StatusCode::PARTIAL_CONTENT) {
-                return Err(TransportError::Status(status.as_u16()));
-            }
-            if response.headers().contains_key(header::CONTENT_ENCODING) {
-                return Err(TransportError::Encoded);
-            }
+            check_head(&response, tag, wanted_part)?;
             Ok(read_head(response))
         })
     }
+}
+
+impl HttpTransport {
+    /// Who is to answer a request, if that is known: it goes over TLS then.
+    fn expected(&self, request: &PeerRequest) -> Result<Option<NodeId>, TransportError> {
+        let pins = self.pins.as_ref();
+        let pinned = pins.and_then(|pins| pins.of(&request.peer));
+        match (pinned, request.expected) {
+            (Some(pinned), Some(said)) if pinned != said => {
+                let text = format!("its address says {said}, and {pinned} was met there");
+                Err(TransportError::NotShown(text))
+            }
+            (pinned, said) => Ok(pinned.or(said)),
+        }
+    }
+
+    fn not_answered(
+        &self,
+        peer: &PeerUrl,
+        error: &hyper_util::client::legacy::Error,
+    ) -> TransportError {
+        let error = not_answered(error);
+        match (&error, &self.pins) {
+            (TransportError::NotShown(text), Some(pins)) => pins.refused(peer, text),
+            (TransportError::Unreachable(_), _) => self.resolver.forget(peer.host()),
+            _ => {}
+        }
+        error
+    }
+}
+
+/// Checks that a response is the success that was asked for, with the right tag in a
+/// private network.
+fn check_head(
+    response: &Response<Incoming>,
+    tag: Option<Option<Tag>>,
+    wanted_part: bool,
+) -> Result<(), TransportError> {
+    let (status, headers) = (response.status(), response.headers());
+    let kind = kind_of(headers);
+    // Who is too busy to read a request cannot show that it is a member.
+    if matches!(
+        status,
+        StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS
+    ) {
+        let wait = retry_after(headers.get(header::RETRY_AFTER));
+        return Err(TransportError::Busy { wait, kind });
+    }
+    if let Some(tag) = tag {
+        let shown = headers.get(NETWORK_HEADER);
+        let shown = shown.and_then(|shown| shown.to_str().ok()?.parse::<Tag>().ok());
+        match (tag, shown) {
+            (Some(tag), Some(shown)) if tag.is(&shown) => {}
+            _ => return Err(TransportError::Foreign),
+        }
+    }
+    if status != StatusCode::OK && !(wanted_part && status == StatusCode::PARTIAL_CONTENT) {
+        let status = status.as_u16();
+        return Err(TransportError::Status { status, kind });
+    }
+    if headers.contains_key(header::CONTENT_ENCODING) {
+        return Err(TransportError::Encoded);
+    }
+    Ok(())
 }
 
 /// Reads the framing of the body in the head of a response.
@@ -246,7 +310,7 @@ fn read_head(response: Response<Incoming>) -> PeerResponse {
     let headers = response.headers();
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     PeerResponse {
-        kind: PeerKind::of_server(text(header::SERVER.as_str())),
+        kind: kind_of(headers),
         status: response.status().as_u16(),
         range: text(header::CONTENT_RANGE.as_str()).map(str::to_owned),
         charset: Charset::of_content_type(text(header::CONTENT_TYPE.as_str())),
@@ -260,14 +324,24 @@ fn read_head(response: Response<Incoming>) -> PeerResponse {
     }
 }
 
+/// Reads what kind of node sent an answer, whatever its status.
+fn kind_of(headers: &HeaderMap) -> PeerKind {
+    let server = headers.get(header::SERVER);
+    PeerKind::of_server(server.and_then(|name| name.to_str().ok()))
+}
+
 /// Reads how long a busy peer asks to wait: whole seconds, within limits.
 fn retry_after(value: Option<&HeaderValue>) -> Duration {
     let seconds = value.and_then(|value| value.to_str().ok()?.trim().parse().ok());
     Duration::from_secs(seconds.unwrap_or(1)).clamp(RETRY_MIN, RETRY_MAX)
 }
 
-fn http_request(request: &PeerRequest) -> Result<Request<Full<Bytes>>, TransportError> {
-    let (peer, at) = (&request.peer, request.at.get());
+fn http_request(
+    request: &PeerRequest,
+    expected: Option<NodeId>,
+) -> Result<Request<Full<Bytes>>, TransportError> {
+    let peer = &request.peer;
+    let origin = origin(request.at, expected);
     // To the address that was checked; the name is not looked up again.
     let mut builder = Request::builder()
         .header(header::HOST, peer.authority())
@@ -283,26 +357,23 @@ fn http_request(request: &PeerRequest) -> Result<Request<Full<Bytes>>, Transport
         }
         builder = builder.header(budget::HEADER, walk.budget.to_string());
     }
+    if let (Purpose::Call(_), None) = (&request.purpose, expected) {
+        builder = builder.header(header::CONNECTION, HeaderValue::from_static("close"));
+    }
     if let Purpose::Blob { through, .. } | Purpose::Tree { through, .. } = &request.purpose
         && let Some(holder) = through
     {
         builder = builder.header(through::HEADER, holder.as_str());
     }
     let built = match &request.purpose {
-        Purpose::Call(body) => builder
+        Purpose::Call(body) | Purpose::Find(body) => builder
             .method(Method::POST)
-            .uri(format!("http://{at}{}", peer.path()))
-            .header(header::CONNECTION, HeaderValue::from_static("close"))
-            .header(header::CONTENT_TYPE, "text/xml")
-            .body(Full::new(body.clone())),
-        Purpose::Find(body) => builder
-            .method(Method::POST)
-            .uri(format!("http://{at}{}", peer.path()))
+            .uri(format!("{origin}{}", peer.path()))
             .header(header::CONTENT_TYPE, "text/xml")
             .body(Full::new(body.clone())),
         Purpose::Blob { digest, range, .. } => builder
             .method(Method::GET)
-            .uri(format!("http://{at}/blobs/{digest}"))
+            .uri(format!("{origin}/blobs/{digest}"))
             .header(
                 header::RANGE,
                 format!("bytes={}-{}", range.start, range.end.saturating_sub(1)),
@@ -310,16 +381,16 @@ fn http_request(request: &PeerRequest) -> Result<Request<Full<Bytes>>, Transport
             .body(Full::default()),
         Purpose::Tree { digest, .. } => builder
             .method(Method::GET)
-            .uri(format!("http://{at}/blobs/{digest}/tree"))
+            .uri(format!("{origin}/blobs/{digest}/tree"))
             .body(Full::default()),
         Purpose::Bundle(digests) => builder
             .method(Method::POST)
-            .uri(format!("http://{at}/blobs"))
+            .uri(format!("{origin}/blobs"))
             .header(header::CONTENT_TYPE, DIGESTS_TYPE)
             .body(Full::new(digests.clone())),
         Purpose::Search(query) => builder
             .method(Method::GET)
-            .uri(format!("http://{at}/search?{query}"))
+            .uri(format!("{origin}/search?{query}"))
             .body(Full::default()),
     };
     built.map_err(|error| TransportError::Connection(error.to_string()))
@@ -335,7 +406,9 @@ fn stream(body: Incoming) -> BodyStream {
 
 /// Returns the error of a request without an answer: no connection, or it broke.
 fn not_answered(error: &hyper_util::client::legacy::Error) -> TransportError {
-    if error.is_connect() {
+    if let Some(TlsError::NotShown(text)) = cause_of(error) {
+        TransportError::NotShown(text.clone())
+    } else if error.is_connect() {
         TransportError::Unreachable(last_cause(error))
     } else {
         broken(error)
@@ -344,6 +417,18 @@ fn not_answered(error: &hyper_util::client::legacy::Error) -> TransportError {
 
 fn broken(error: &(dyn Error + 'static)) -> TransportError {
     TransportError::Connection(last_cause(error))
+}
+
+/// The cause of an error that is of this type, if one is.
+fn cause_of<'a, E: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a E> {
+    let mut cause = Some(error);
+    while let Some(this) = cause {
+        if let Some(found) = this.downcast_ref() {
+            return Some(found);
+        }
+        cause = this.source();
+    }
+    None
 }
 
 /// Returns the last cause of an error, which a person can use.

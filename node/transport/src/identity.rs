@@ -86,6 +86,12 @@ pub fn proves(id: NodeId, statement: &[u8], proof: &Proof) -> bool {
         .is_ok_and(|key| key.verify_strict(statement, &signature).is_ok())
 }
 
+/// Returns whether an id is a key with which its node can show who it is.
+#[must_use]
+pub fn is_key(id: NodeId) -> bool {
+    VerifyingKey::from_bytes(&id.0).is_ok_and(|key| !key.is_weak())
+}
+
 /// Returns 32 random bytes.
 ///
 /// # Panics

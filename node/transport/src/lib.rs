@@ -13,6 +13,7 @@
 //! - Nobody is called but a [`Destination`], which knows its source; the connection
 //!   goes to the address that was checked for it. Proxies of the environment are not
 //!   used.
+//! - Who was met by id is spoken to over TLS, by that id, and never in clear again: [`Pins`].
 //! - All calls to peers that only strangers named pass one table, [`Dials`].
 //! - A call that failed costs its own time only; deciding what a failure means
 //!   is the overlay's.
@@ -21,6 +22,7 @@ mod blob;
 mod bundle;
 mod call_scope;
 mod calls;
+mod connector;
 mod content;
 mod destination;
 mod dials;
@@ -28,7 +30,10 @@ mod http;
 pub mod identity;
 mod memory;
 pub mod network;
+mod pins;
 mod resolve;
+mod stream;
+pub mod tls;
 mod tokens;
 mod transport;
 
@@ -36,12 +41,14 @@ pub use self::{
     blob::BlobBody,
     bundle::{BundleBody, BundleFile},
     call_scope::{CallScope, CheckedAddress, nearest_for},
-    calls::{Answered, CallError, Client, QueryReply},
+    calls::{Answered, CallError, Client, KindListener, QueryReply},
     content::RemoteFile,
     destination::{Destination, SearchDials},
     dials::{AGAIN_PAUSE, Calling, Dial, Dials, HEARD_MAX, TARGET_PAUSE, Turn},
     http::HttpTransport,
     memory::{MemoryAnswer, MemoryTransport},
+    pins::{Keep, PINS_MAX, Pins},
+    stream::{PeerPath, PeerStream},
     transport::{
         BodyStream, PeerKind, PeerRequest, PeerResponse, Purpose, SERVER_NAME, Transport,
         TransportError, WalkInfo,

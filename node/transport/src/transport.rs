@@ -6,7 +6,10 @@ use super::{call_scope::CheckedAddress, destination::Destination};
 use bytes::Bytes;
 use futures_util::{Stream, future::BoxFuture};
 use node_wire::{
-    About, AnswerRate, Budget, Charset, Digest, asking::Asking, node_id::Nonce, peer_url::PeerUrl,
+    About, AnswerRate, Budget, Charset, Digest,
+    asking::Asking,
+    node_id::{NodeId, Nonce},
+    peer_url::PeerUrl,
     query_id::QueryId,
 };
 
@@ -17,6 +20,8 @@ pub struct PeerRequest {
     pub peer: PeerUrl,
     /// The address to ask at, and no other.
     pub at: CheckedAddress,
+    /// The identity that is expected there, if one was given.
+    pub expected: Option<NodeId>,
     /// The purpose of the request.
     pub purpose: Purpose,
     /// The walk that a `query` belongs to.
@@ -112,18 +117,33 @@ pub enum TransportError {
     /// No connection to this address; another one of the peer may be tried.
     #[error("{0}")]
     Unreachable(String),
-    /// An answer without success.
-    #[error("it answered with the HTTP status {0}")]
-    Status(u16),
+    /// An answer that is no success.
+    #[error("it answered with the HTTP status {status}")]
+    Status {
+        /// The HTTP status.
+        status: u16,
+        /// The kind of node that answered.
+        kind: PeerKind,
+    },
     /// It answered that it is busy, and when to ask again.
-    #[error("it is busy, and asks to try again in {} s", .0.as_secs())]
-    Busy(Duration),
+    #[error("it is busy, and asks to try again in {} s", .wait.as_secs())]
+    Busy {
+        /// When to ask again.
+        wait: Duration,
+        /// The kind of node that answered.
+        kind: PeerKind,
+    },
     /// An encoding that was not asked for.
     #[error("it answered with an encoded body")]
     Encoded,
     /// An answer of a node that is not of our private network.
     #[error("it is not of this private network")]
     Foreign,
+    /// A place where a node was met by its id, which does not show that id now.
+    #[error(
+        "it does not show that it is the node that was met there: {0}; if that node has a new key, run `ctl peers rm URL` and then `ctl hello URL`"
+    )]
+    NotShown(String),
     /// An address that is nearer than those from which this node is reached.
     #[error("its address is in this machine or network, which others may not make this node call")]
     TooNear,
@@ -133,6 +153,17 @@ pub enum TransportError {
     /// The address was called not long ago and did not answer as a node.
     #[error("its address was called less than a minute ago and did not answer as a node does")]
     Resting,
+}
+
+impl TransportError {
+    /// Returns what kind of node answered, if one did.
+    #[must_use]
+    pub fn kind(&self) -> Option<PeerKind> {
+        match self {
+            TransportError::Status { kind, .. } | TransportError::Busy { kind, .. } => Some(*kind),
+            _ => None,
+        }
+    }
 }
 
 impl PeerKind {

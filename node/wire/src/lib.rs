@@ -7,7 +7,8 @@
 //! Participants: a server reads with [`request::read`], takes parameters apart
 //! with [`messages`], answers with [`response`] or streams a file with
 //! [`content`]; a client writes with [`request::write`] and reads with
-//! [`response::read`] or, for files, [`query_answer`]. `docs/protocol.md`
+//! [`response::read`] or, for files, [`query_answer`]. [`query`] is the
+//! language of searches, which owners and peers write. `docs/protocol.md`
 //! describes the protocol for those who write a peer of their own.
 //!
 //! Absent on purpose: sockets, files, clocks, threads, randomness, `async`.
@@ -41,8 +42,10 @@ pub mod methods;
 pub mod name;
 pub mod network;
 pub mod node_id;
+pub mod peer_address;
 pub mod peer_url;
 pub mod pieces;
+pub mod query;
 pub mod query_answer;
 pub mod query_id;
 pub mod request;
@@ -68,6 +71,7 @@ pub use messages::{
 };
 pub use name::{NameError, ShareName};
 pub use node_id::{NodeId, Nonce, Proof};
+pub use peer_address::{AddressError, NodeAddress, PeerAddress};
 pub use peer_url::{PeerUrl, UrlError};
 pub use query_answer::{AnswerError, AnswerHead, QueryAnswerReader, QueryOutcome};
 pub use query_id::QueryId;

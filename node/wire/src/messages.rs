@@ -26,7 +26,7 @@ use crate::request::MethodCall;
 use crate::value::Value;
 
 pub use find::{Find, FindExcerpt, FindHit, FindWanted, Found, FoundEnd, More};
-pub use introduce::{Introduce, Introduced, Introduction};
+pub use introduce::{Introduce, Introduced, Introduction, TLS_FEATURE};
 pub use multicall::Multicall;
 pub use summary::{Near, Summarize, Summary, Told};
 

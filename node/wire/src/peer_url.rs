@@ -202,23 +202,25 @@ impl PeerUrl {
     /// path without a trailing `/`, `/codes` or `/RPC2`. `localhost` is `127.0.0.1`.
     #[must_use]
     pub fn key(&self) -> String {
+        format!("http://{}{}", self.host_key(), base_path(self.path()))
+    }
+
+    /// The place that is meant: host and port, whatever spelling. `localhost` is
+    /// `127.0.0.1`.
+    #[must_use]
+    pub fn host_key(&self) -> String {
         let host = match self.ip() {
             Some(IpAddr::V4(address)) => address.to_string(),
             _ if self.is_localhost() => Ipv4Addr::LOCALHOST.to_string(),
             _ => self.host().trim_end_matches('.').to_owned(),
         };
-        format!("http://{host}:{}{}", self.port(), base_path(self.path()))
+        format!("{host}:{}", self.port())
     }
 
     /// Returns true if both URLs name the same host and port, whatever the path.
     #[must_use]
     pub fn same_host(&self, other: &Self) -> bool {
-        let host = |url: &Self| {
-            let mut url = Url::clone(&url.0);
-            url.set_path("/");
-            Self(Arc::new(url)).key()
-        };
-        host(self) == host(other)
+        self.host_key() == other.host_key()
     }
 
     /// Returns true if both URLs name the same peer.

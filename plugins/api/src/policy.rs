@@ -38,6 +38,8 @@ pub struct QueryAsked {
     pub text: String,
     /// The address that asks.
     pub from: IpAddr,
+    /// The id of the asker, 64 hex digits, if its connection shows it; else empty.
+    pub id: String,
     /// The URL that the asker says it has; empty if it says none.
     pub peer: String,
 }
@@ -62,6 +64,8 @@ pub struct FetchAsked {
     pub digest: String,
     /// The address that asks.
     pub from: IpAddr,
+    /// The id of the asker, 64 hex digits, if its connection shows it; else empty.
+    pub id: String,
     /// The URL that the asker says it has; empty if it says none.
     pub peer: String,
     /// The data that it would get.

@@ -26,6 +26,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "node-overlay",
         &[
+            // Its plain types, without the RPC traits.
+            "node-api",
             "node-base",
             "node-transport",
             "node-wire",
@@ -38,6 +40,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "node-core",
         &[
+            // Its plain types, without the RPC traits.
+            "node-api",
             "node-base",
             "node-overlay",
             "node-share",

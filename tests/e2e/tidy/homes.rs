@@ -35,6 +35,7 @@ const HASHES: &[&str] = &[
     "node/transport/src/network",
     "node/discovery/src/infohash",
 ];
+const TLS: &[&str] = &["node/transport/src/tls", "node/transport/src/stream"];
 const SHARE: &[&str] = &["node/share/src"];
 /// Dropped files go into the share from the page.
 const FILES: &[&str] = &["node/share/src", "ctl/src/ui/upload"];
@@ -81,10 +82,17 @@ const HOMES: &[Home] = &[
         &["node-transport"],
         &["node/transport/src/identity"],
     ),
+    home("rustls", &["node-transport"], TLS),
+    home("tokio-rustls", &["node-transport"], TLS),
     home(
         "blake3",
         &["node-wire", "node-transport", "node-discovery"],
         HASHES,
+    ),
+    home(
+        "ipnet",
+        &["node-discovery", "plugin-script"],
+        &["node/discovery/src", "plugins/script/src/policy/network"],
     ),
     home("mdns-sd", &["node-discovery"], &["node/discovery/src/lan"]),
     home(

@@ -118,9 +118,13 @@ fn a_stop_of_the_node_keeps_what_came() {
     let bytes = content(16 << 20);
     let holder = slow().file("a.bin", &bytes).start();
     let asker = asker(&[&holder.url]);
-    wait_for_bytes(&asker, &start(&asker, "a.bin"), 4 * MIB);
-    let asker = asker.stop_for_restart().start();
-    wait_for_state(&asker, "done");
+    let started = start(&asker, "a.bin");
+    wait_for_bytes(&asker, &started, 4 * MIB);
+    let options = asker.stop_for_restart();
+    assert_eq!(temporaries(&options.home().share()), 1);
+    let asker = options.start();
+    let status = wait_for_state(&asker, "done");
+    assert_eq!(status["id"], started["id"], "it is the same fetch");
     assert!(asker.home().read("a.bin") == Some(bytes));
     let served = holder.counter("bytes_served");
     assert!(served < SIZE + 3 * MIB, "{served} bytes for {SIZE}");

@@ -10,9 +10,9 @@ use crate::world::noded;
 
 #[test]
 fn eight_askers_of_a_slow_holder_get_the_file() {
-    let (size, rate) = (80_000, 100.0 * 1024.0);
+    let (size, rate) = (20_000, 10.0 * 1024.0);
     let holder = noded()
-        .args(["--upload-rate", "100K"])
+        .args(["--upload-rate", "10K"])
         .file("a.bin", content(size))
         .start();
     let askers: Vec<_> = (0..8).map(|_| asker(&[&holder.url])).collect();

@@ -1,9 +1,11 @@
 //! Holders that this node cannot reach and a neighbour can: they are said, and their files come through it.
 
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
 use e2e::xmlrpc::{self, Value as Xml};
-use e2e::{Gate, Listener, NodeProcess, http, wait_until};
+use e2e::{Gate, Listener, NodeOptions, NodeProcess, http, wait_until};
 use serde_json::{Value, json};
 
 use super::{asker, content, over, start};
@@ -21,14 +23,21 @@ struct Neighbourhood {
 
 impl Neighbourhood {
     fn new(gate: Gate, files: &[(&str, Vec<u8>)], neighbour: &[&str]) -> Neighbourhood {
+        let [holder, asker] = [noded(), noded()];
+        Neighbourhood::of(gate, files, [holder, noded().args(neighbour), asker])
+    }
+
+    /// A neighbourhood of these nodes: holder, neighbour and asker.
+    fn of(gate: Gate, files: &[(&str, Vec<u8>)], nodes: [NodeOptions; 3]) -> Neighbourhood {
+        let [holder, neighbour, asker] = nodes;
         let holder = files
             .iter()
-            .fold(noded(), |node, (name, bytes)| node.file(name, bytes));
+            .fold(holder, |node, (name, bytes)| node.file(name, bytes));
         let holder = holder.args(["--url", &gate.url]).start();
         let listens = holder.control().must("node.status", json!({}))["listen"].clone();
         let direct = format!("http://{}/", listens.as_str().expect("an address"));
         gate.lead_to(&direct);
-        let neighbour = noded().args(neighbour).start();
+        let neighbour = neighbour.start();
         gate.let_in(neighbour.pid());
         neighbour
             .control()
@@ -47,7 +56,7 @@ impl Neighbourhood {
                 }
             },
         );
-        let asker = asker(&[&neighbour.url]);
+        let asker = asker.args(["--peer", &neighbour.url]).start();
         Neighbourhood {
             gate,
             holder,
@@ -172,9 +181,9 @@ fn a_node_is_no_way_to_any_address() {
     assert!(!answer.contains("a.bin"), "{answer}");
     assert_eq!(blob(&digest, &victim.url()).status, 404);
     assert_eq!(victim.connections(), 0);
-    // Nor anything but a name or a digest.
-    let answer = find(&[("query", "a.bin"), ("through", &there.gate.url)]);
-    assert!(!answer.contains(&digest), "{answer}");
+    let answer = find(&[("query", "a.bin"), ("through", &victim.url())]);
+    assert!(!answer.contains("a.bin"), "{answer}");
+    assert_eq!(victim.connections(), 0);
     // An honest asker beside that.
     let answer = find(&[("name", "a.bin"), ("through", &there.gate.url)]);
     assert!(answer.contains(&digest), "{answer}");
@@ -186,4 +195,79 @@ fn a_node_is_no_way_to_any_address() {
     assert_eq!(blob(&other, &there.gate.url).status, 404);
     assert_eq!(blob(&digest, &victim.url()).status, 404);
     assert_eq!(victim.connections(), 0);
+}
+
+/// A member of the private network with this key.
+fn member(key: &str) -> NodeOptions {
+    let options = noded();
+    let path = options.home().root().join("network-key");
+    fs::write(&path, key.repeat(32)).expect("a key");
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).expect("a key of its owner");
+    options.args(["--network-key-file".as_ref(), path.as_os_str()])
+}
+
+#[test]
+fn members_of_a_private_network_pass_on_among_themselves() {
+    let bytes = content(300_000);
+    let files = [("a.bin", bytes.clone())];
+    let members = ["ab", "ab", "ab"].map(member);
+    let there = Neighbourhood::of(Gate::closing(), &files, members);
+    there.assert_fetched("a.bin", &bytes);
+    let digest = there
+        .asker
+        .control()
+        .must("share.stat", json!({ "name": "a.bin" }));
+    let digest = digest["digest"].as_str().expect("a digest").to_owned();
+    // The neighbour passes this content on, but not to outsiders.
+    let headers = [("sixhop-through", there.gate.url.as_str())];
+    for path in [format!("/blobs/{digest}"), format!("/blobs/{digest}/tree")] {
+        let answer = http::request(&there.neighbour.url, "GET", &path, &headers, b"");
+        assert_eq!(answer.expect("an answer").status, 403, "{path}");
+    }
+    let outsider = asker(&[&there.neighbour.url]);
+    let status = over(&outsider, &start(&outsider, "a.bin"));
+    assert_eq!(status["state"], "failed", "{status}");
+    let other = member("cd").args(["--peer", &there.neighbour.url]).start();
+    let status = over(&other, &start(&other, "a.bin"));
+    assert_eq!(status["state"], "failed", "{status}");
+}
+
+#[test]
+fn a_folder_comes_through_the_neighbour() {
+    let names: Vec<_> = (0..30).map(|n| format!("d/{}/{n}.bin", n % 3)).collect();
+    let files = names.iter().enumerate();
+    let files: Vec<_> = files
+        .map(|(n, name)| (name.as_str(), content(1_000 * n)))
+        .chain([("other.bin", content(10))])
+        .collect();
+    let there = Neighbourhood::new(Gate::closing(), &files, &[]);
+    let run = ctl(there.asker.home())
+        .args(["--json", "fetch", "d/"])
+        .run()
+        .expect_code(0);
+    let last: Value = serde_json::from_str(run.stdout.lines().last().expect("a line")).unwrap();
+    let counts = (&last["found"], &last["done"], &last["unreachable"]);
+    assert_eq!(counts, (&json!(30), &json!(30), &json!(1)), "{last}");
+    for (name, bytes) in &files[..30] {
+        assert!(
+            there.asker.home().read(name).as_ref() == Some(bytes),
+            "{name}"
+        );
+    }
+    assert_eq!(there.asker.home().read("other.bin"), None);
+    assert!(there.gate.turned_away() > 0, "the asker did not reach it");
+    assert_eq!(there.asker.counter("queries_sent"), 0);
+    let list = there.asker.control().must("fetch.list", json!({}));
+    let list = list.as_array().expect("a list");
+    assert!(list.iter().all(|job| job["digest"].is_string()), "checked");
+}
+
+#[test]
+fn a_folder_that_nobody_reaches_is_said() {
+    let there = Neighbourhood::new(Gate::closing(), &[("d/a.bin", content(10))], &[]);
+    there.holder.signal("KILL");
+    let fetch = ctl(there.asker.home()).args(["fetch", "d/"]).run();
+    let fetch = fetch.expect_code(3);
+    let text = "1 node that may have it cannot be reached from here";
+    assert!(fetch.stderr.contains(text), "{}", fetch.stderr);
 }

@@ -82,11 +82,16 @@ fn cancelling_for_everybody_stops_a_joined_fetch() {
     let asker = asker(&[&holder.url]);
     let first = start(&asker, "a.bin");
     start(&asker, "a.bin");
-    let all = json!({ "id": first["id"], "everybody": true });
-    assert_eq!(
-        asker.control().must("fetch.cancel", all)["state"],
-        "cancelled"
-    );
+    start(&asker, "a.bin");
+    wait_for_bytes(&asker, &first, 0);
+    let cancel = |everybody: bool| {
+        let which = json!({ "id": first["id"], "everybody": everybody });
+        asker.control().must("fetch.cancel", which)["state"].clone()
+    };
+    assert_eq!(cancel(false), "receiving", "two others still want it");
+    assert_eq!(cancel(true), "cancelled");
+    assert_eq!(over(&asker, &first)["state"], "cancelled");
+    assert_eq!(asker.home().read("a.bin"), None);
 }
 
 #[test]

@@ -17,7 +17,7 @@ use node_api::{
     events::{Event, EventStreamServer},
     fetch::{FetchBatch, FetchFailure, FetchPlan, FetchServer, FetchState, FetchStatus},
     node::{Check, CheckState, NodeServer, NodeStatus},
-    peer::{Peer, PeerDialect, PeerKind, PeerSource, PeerState, PeersServer},
+    peer::{Peer, PeerDialect, PeerKind, PeerPath, PeerSource, PeerState, PeersServer},
     search::{
         Excerpt, Hit, SearchAnswer, SearchEnd, SearchNews, SearchReach, SearchServer,
         SearchStreamServer, TraceStep,
@@ -72,6 +72,7 @@ impl NodeServer for Answers {
             version: "0.1.0".into(),
             api_version: "1.0.0".into(),
             id: "0".repeat(64),
+            invitation: format!("sixhop://{}/?at={}", "0".repeat(64), self.peer_port),
             url: format!("http://{}/", self.peer_port),
             listen: self.peer_port.to_string(),
             control: "127.0.0.1:1".into(),
@@ -119,6 +120,7 @@ fn peer(url: &str, state: PeerState) -> Peer {
     Peer {
         url: url.into(),
         id: None,
+        path: PeerPath::Plain,
         dialect: PeerDialect::Faults,
         kind: PeerKind::Sixhop,
         state,
@@ -373,6 +375,7 @@ fn batch(query: &str) -> FetchBatch {
         failures: (failed > 0).then_some(failure).into_iter().collect(),
         truncated: false,
         asked: 1,
+        unreachable: 0,
         started: 0,
         ended: Some(0),
     }

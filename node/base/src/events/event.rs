@@ -65,6 +65,15 @@ events! {
         /// The id of the node now, if it has one.
         is: Option<String>,
     }
+    /// A peer that was met by its id did not show that id, and was not spoken to.
+    PeerDowngrade = "peer.downgrade" {
+        /// Its URL.
+        url: String,
+        /// The id that was met there.
+        id: String,
+        /// The proof that it gave instead.
+        error: String,
+    }
     /// A peer cannot call this node back at the URL that this node announced.
     PeerNotCalledBack = "peer.not_called_back" {
         /// The URL of this node.

@@ -1,6 +1,8 @@
 //! A cached blob, open for reading.
 
-use std::{fs::File, io, os::unix::fs::FileExt};
+use std::{fs::File, io};
+
+use node_share::read_piece;
 
 use super::Cache;
 use crate::pieces::PieceTree;
@@ -36,24 +38,9 @@ impl CachedBlob {
     /// Errors if the piece cannot be read or is not what the digest says. The blob
     /// is then dropped from the cache, and `piece` is empty.
     pub fn read_piece(&self, index: u64, piece: &mut Vec<u8>) -> io::Result<()> {
-        self.read_checked(index, piece).inspect_err(|error| {
+        read_piece(&self.file, &self.tree, index, piece).inspect_err(|error| {
             piece.clear();
             self.cache.0.drop_blob(&self.tree.digest(), error);
         })
-    }
-
-    fn read_checked(&self, index: u64, piece: &mut Vec<u8>) -> io::Result<()> {
-        let range = self.tree.range(index);
-        let length = usize::try_from(range.end - range.start).map_err(io::Error::other)?;
-        piece.resize(length, 0);
-        self.file.read_exact_at(piece, range.start)?;
-        let mut check = self.tree.check(index);
-        check.push(piece);
-        if check.is_right() {
-            Ok(())
-        } else {
-            let wrong = "the content is not what its digest says";
-            Err(io::Error::new(io::ErrorKind::InvalidData, wrong))
-        }
     }
 }

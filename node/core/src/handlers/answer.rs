@@ -6,6 +6,7 @@
 
 use std::{cell::Cell, time::Instant};
 
+use node_wire::FoundEnd;
 use plugin_api::{Flow, Gap, HandlerError, Hit, Sink};
 
 use super::HandlerQuery;
@@ -39,7 +40,7 @@ pub struct Answer {
     /// Name of the handler.
     pub handler: String,
     /// The end of the answer.
-    pub end: End,
+    pub end: FoundEnd,
     /// The first gaps in it.
     pub gaps: Vec<Gap>,
 }
@@ -50,21 +51,8 @@ const GAPS_MAX: usize = 32;
 /// The end of an answer, with its gaps.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) struct Outcome {
-    pub(super) end: End,
+    pub(super) end: FoundEnd,
     pub(super) gaps: Vec<Gap>,
-}
-
-/// The end of an answer.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum End {
-    /// Everything was looked at.
-    Complete,
-    /// There are more hits than were wanted.
-    Limit,
-    /// The deadline passed.
-    Deadline,
-    /// The handler could not look at everything, or not yet.
-    Partial,
 }
 
 /// Passes on the wanted part of an answer.
@@ -73,7 +61,7 @@ struct Bounded<'a> {
     pushed: usize,
     wanted: Bounds,
     context: usize,
-    end: End,
+    end: FoundEnd,
     /// True if the handler has heard between two hits that the deadline passed.
     told: Cell<bool>,
     gaps: Vec<Gap>,
@@ -91,7 +79,7 @@ pub(super) fn pour(
         pushed: 0,
         wanted,
         context: asked.context,
-        end: End::Complete,
+        end: FoundEnd::Complete,
         told: Cell::new(false),
         gaps: Vec::new(),
     };
@@ -102,8 +90,8 @@ pub(super) fn pour(
         bounded.partial(gap);
     }
     let end = match bounded.end {
-        End::Complete if bounded.told.get() => End::Deadline,
-        End::Complete if !bounded.gaps.is_empty() => End::Partial,
+        FoundEnd::Complete if bounded.told.get() => FoundEnd::Deadline,
+        FoundEnd::Complete if !bounded.gaps.is_empty() => FoundEnd::Partial,
         end => end,
     };
     let gaps = bounded.gaps;
@@ -127,13 +115,13 @@ pub(super) fn collect(asked: &HandlerQuery, wanted: Bounds) -> Result<Answer, Ha
 impl Sink for Bounded<'_> {
     fn hit(&mut self, hit: Hit) -> Flow {
         if self.pushed >= self.wanted.limit {
-            self.end = End::Limit;
+            self.end = FoundEnd::Limit;
             return Flow::Stop;
         }
         self.pushed += 1;
         let flow = (self.push)(hit);
         if flow == Flow::Stop || self.expired() {
-            self.end = End::Deadline;
+            self.end = FoundEnd::Deadline;
             return Flow::Stop;
         }
         Flow::Continue
@@ -214,24 +202,24 @@ mod tests {
     #[test]
     fn an_answer_says_that_everything_was_looked_at() {
         let answer = answer("*.txt", 3, Duration::from_secs(60));
-        assert_eq!((answer.hits.len(), answer.end), (3, End::Complete));
+        assert_eq!((answer.hits.len(), answer.end), (3, FoundEnd::Complete));
     }
 
     #[test]
     fn an_answer_says_that_there_is_more_than_was_wanted() {
         let answer = answer("*.txt", 2, Duration::from_secs(60));
-        assert_eq!((answer.hits.len(), answer.end), (2, End::Limit));
+        assert_eq!((answer.hits.len(), answer.end), (2, FoundEnd::Limit));
     }
 
     #[test]
     fn an_answer_without_hits_says_that_the_deadline_passed() {
         let answer = answer("[x]*", 3, Duration::ZERO);
-        assert_eq!((answer.hits.len(), answer.end), (0, End::Deadline));
+        assert_eq!((answer.hits.len(), answer.end), (0, FoundEnd::Deadline));
     }
 
     #[test]
     fn an_answer_says_that_the_deadline_passed() {
         let answer = answer("*.txt", 3, Duration::ZERO);
-        assert_eq!((answer.hits.len(), answer.end), (1, End::Deadline));
+        assert_eq!((answer.hits.len(), answer.end), (1, FoundEnd::Deadline));
     }
 }

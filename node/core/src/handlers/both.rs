@@ -39,24 +39,18 @@ impl Handler for Both {
         files: &Arc<dyn Files>,
         sink: &mut dyn Sink,
     ) -> Result<(), HandlerError> {
-        let mut named = Named {
+        let mut once = Once {
             sink,
-            names: HashSet::new(),
+            given: HashSet::new(),
             is_over: false,
         };
-        self.names.answer(text, files, &mut named)?;
-        let Named {
-            sink,
-            names,
-            is_over,
-        } = named;
-        let is_named = !names.is_empty();
-        if is_over || (is_named && self.is_pattern) || sink.flow() == Flow::Stop {
+        self.names.answer(text, files, &mut once)?;
+        let is_named = !once.given.is_empty();
+        if once.is_over || (is_named && self.is_pattern) || once.flow() == Flow::Stop {
             return Ok(());
         }
-        let is_told = !is_named && !sink.is_of_stranger();
-        let mut others = Others { sink, names };
-        match self.contents.answer(&self.words, files, &mut others) {
+        let is_told = !is_named && !once.is_of_stranger();
+        match self.contents.answer(&self.words, files, &mut once) {
             Err(HandlerError::BadQuery { .. }) if !is_told => Ok(()),
             answered => answered,
         }
@@ -72,59 +66,23 @@ pub(super) fn keys(names: SummaryKeys) -> SummaryKeys {
     }
 }
 
-/// Notes the files that are given.
-struct Named<'s> {
+/// Passes on each file once.
+struct Once<'s> {
     sink: &'s mut dyn Sink,
-    names: HashSet<String>,
+    /// The names of the files that were passed on.
+    given: HashSet<String>,
     /// True if no more is wanted.
     is_over: bool,
 }
 
-impl Sink for Named<'_> {
+impl Sink for Once<'_> {
     fn hit(&mut self, hit: Hit) -> Flow {
-        self.names.insert(hit.file.name.clone());
+        if !self.given.insert(hit.file.name.clone()) {
+            return self.sink.flow();
+        }
         let flow = self.sink.hit(hit);
         self.is_over |= flow == Flow::Stop;
         flow
-    }
-
-    fn flow(&self) -> Flow {
-        self.sink.flow()
-    }
-
-    fn partial(&mut self, gap: Gap) {
-        self.sink.partial(gap);
-    }
-
-    fn room(&self) -> usize {
-        self.sink.room()
-    }
-
-    fn deadline(&self) -> Option<Instant> {
-        self.sink.deadline()
-    }
-
-    fn is_of_stranger(&self) -> bool {
-        self.sink.is_of_stranger()
-    }
-
-    fn context_lines(&self) -> usize {
-        self.sink.context_lines()
-    }
-}
-
-/// Passes on the files that were not given before.
-struct Others<'s> {
-    sink: &'s mut dyn Sink,
-    names: HashSet<String>,
-}
-
-impl Sink for Others<'_> {
-    fn hit(&mut self, hit: Hit) -> Flow {
-        if self.names.contains(&hit.file.name) {
-            return self.sink.flow();
-        }
-        self.sink.hit(hit)
     }
 
     fn flow(&self) -> Flow {

@@ -17,6 +17,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use node_wire::FoundEnd;
 use plugin_api::{Flow, Gap, Hit};
 use tokio::{
     sync::Notify,
@@ -25,7 +26,7 @@ use tokio::{
 
 use super::{
     HandlerQuery, QueryError,
-    answer::{self, Bounds, End, Outcome},
+    answer::{self, Bounds, Outcome},
 };
 use crate::{clock::now, sync::lock, threads::Place};
 
@@ -52,7 +53,7 @@ pub struct Page {
     /// The hits, in the order in which the handler gave them.
     pub hits: Vec<Hit>,
     /// The end of the answer, if it has ended and this is the last page.
-    pub end: Option<End>,
+    pub end: Option<FoundEnd>,
     /// The gaps of the whole answer, beside its end.
     pub gaps: Vec<Gap>,
 }
@@ -222,7 +223,7 @@ impl Ending {
 impl Drop for Ending {
     fn drop(&mut self) {
         let over = Outcome {
-            end: End::Complete,
+            end: FoundEnd::Complete,
             gaps: Vec::new(),
         };
         let ended = std::mem::replace(&mut self.ended, Ok(over));

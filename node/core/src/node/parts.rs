@@ -2,7 +2,8 @@
 
 use std::{collections::BTreeSet, io, sync::Arc};
 
-use node_wire::{Digest, PeerUrl, ShareName};
+use node_api::share::ShareFile;
+use node_wire::{Digest, PeerUrl, ShareName, query::SyntaxError};
 use plugin_api::{Files, PolicySource, RankAsked};
 
 use super::Node;
@@ -11,7 +12,7 @@ use crate::{
     cache::Cache,
     counters::Counters,
     disk::Disk,
-    handlers::{Handlers, SearchHit, query::SyntaxError},
+    handlers::Handlers,
     network::Tag,
     overlay::Overlay,
     search::{
@@ -83,7 +84,7 @@ impl Node {
         &self,
         peer: &PeerUrl,
         limit: usize,
-    ) -> Result<Vec<SearchHit>, PeerFilesError> {
+    ) -> Result<Vec<ShareFile>, PeerFilesError> {
         peer_files(self.context.overlay.client(), peer, limit).await
     }
 

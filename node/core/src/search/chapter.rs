@@ -11,12 +11,14 @@
 
 use std::sync::Arc;
 
-use node_wire::{name::ShareName, peer_url::PeerUrl};
-
-use crate::{
-    handlers::{DEFAULT_HANDLER, query::Query},
-    overlay::{Overlay, Reach, Step, Walk, WalkQuery},
+use node_api::search::SearchReach;
+use node_wire::{
+    name::ShareName,
+    peer_url::PeerUrl,
+    query::{DEFAULT_HANDLER, ParsedQuery},
 };
+
+use crate::overlay::{Overlay, Step, Walk, WalkQuery};
 
 /// The part of a search that asks the peers of the chapter.
 #[derive(Debug)]
@@ -39,11 +41,11 @@ enum State {
 
 impl Chapter {
     /// Returns the part for this query: its name, if it has one.
-    pub(super) fn of(overlay: &Arc<Overlay>, query: &str, reach: Reach) -> Chapter {
+    pub(super) fn of(overlay: &Arc<Overlay>, query: &str, reach: SearchReach) -> Chapter {
         Chapter {
             overlay: Arc::clone(overlay),
             name: exact_name(query),
-            is_wanted: reach == Reach::Sure,
+            is_wanted: reach == SearchReach::Sure,
             state: State::Idle,
         }
     }
@@ -99,7 +101,7 @@ impl Chapter {
 
 /// Returns the name that a query wants, if it wants a file of one name and no more.
 fn exact_name(query: &str) -> Option<ShareName> {
-    let query = Query::parse(query, std::time::SystemTime::UNIX_EPOCH).ok()?;
+    let query = ParsedQuery::parse(query, std::time::SystemTime::UNIX_EPOCH).ok()?;
     if query.handler() != DEFAULT_HANDLER || !query.filters().is_empty() {
         return None;
     }

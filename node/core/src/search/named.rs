@@ -15,15 +15,17 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use node_overlay::{Overlay, Reach};
-use node_wire::{NameError, name::ShareName};
+use node_api::search::SearchReach;
+use node_overlay::Overlay;
+use node_wire::{
+    NameError,
+    name::ShareName,
+    query::{self, DEFAULT_HANDLER, NameText, ParsedQuery, SyntaxError},
+};
 use plugin_api::Files;
 
 use super::{Search, SearchEvent, SearchWanted};
-use crate::handlers::{
-    DEFAULT_HANDLER, Handlers,
-    query::{self, NameText, Query, SyntaxError},
-};
+use crate::handlers::Handlers;
 
 /// Longest time in which the peers are asked for a file of exactly this name.
 const TIME: Duration = Duration::from_secs(10);
@@ -83,7 +85,7 @@ pub async fn resolve(asked: Searched<'_>, typed: &str) -> Result<Named, NamedErr
             return Ok(Named::Files(files));
         }
     }
-    Query::parse(&query, SystemTime::now())?;
+    ParsedQuery::parse(&query, SystemTime::now())?;
     Ok(Named::Query(query))
 }
 
@@ -121,7 +123,7 @@ fn as_query(typed: &str) -> Option<String> {
     if has_prefix(typed) {
         return Some(typed.to_owned());
     }
-    let has_filter = || match Query::parse(typed, SystemTime::UNIX_EPOCH) {
+    let has_filter = || match ParsedQuery::parse(typed, SystemTime::UNIX_EPOCH) {
         Ok(query) => !query.filters().is_empty(),
         Err(_) => typed.contains(':'),
     };
@@ -167,7 +169,7 @@ fn begin(asked: Searched<'_>, query: String, limit: usize) -> Result<Search, Syn
         query,
         limit,
         time: TIME,
-        reach: Reach::Sure,
+        reach: SearchReach::Sure,
     };
     Search::begin(asked.overlay, asked.handlers, asked.files, wanted)
 }

@@ -1,5 +1,5 @@
 //! `GET /blobs/DIGEST`: content by its digest, and `GET /blobs/DIGEST/tree`:
-//! what checks its pieces. From the share, else from the cache.
+//! the values that check its pieces. From the share, else from the cache.
 
 use std::{str::FromStr, sync::Arc};
 
@@ -18,7 +18,7 @@ use super::{
     passing,
     policy::{Asker, FetchPermit, FileAsked, NAMES_MAX},
     raw::{self, Asking, Representation},
-    upload::Encoder,
+    upload::{Encoder, Upload},
 };
 
 /// Places that are tried: content may be under several names and in the cache.
@@ -97,10 +97,15 @@ pub(super) async fn tree(
     let Ok(Some(tree)) = found.await else {
         return absent();
     };
-    let length = tree.length();
-    let Ok(upload) = context.uploads.begin(remote, length).await else {
+    let Ok(upload) = context.uploads.begin(remote, tree.length()).await else {
         return raw::busy();
     };
+    tree_answer(upload, tree).await
+}
+
+/// Answers with the tree of content.
+pub(super) async fn tree_answer(upload: Upload, tree: Content) -> Response {
+    let length = tree.length();
     let mut response = upload.body(tree, Encoder::Raw).await.into_response();
     let kind = HeaderValue::from_static("application/octet-stream");
     response.headers_mut().insert(header::CONTENT_TYPE, kind);
@@ -146,7 +151,7 @@ fn names(context: &Context, digest: &Digest) -> Vec<FileAsked> {
     names
 }
 
-/// The names that the content has in the share, as far as the policy is asked about
+/// Returns the names that the content has in the share, as far as the policy is asked about
 /// them. Blocks.
 pub(super) fn shared_names(context: &Context, digest: &Digest) -> Vec<FileAsked> {
     let shared = context.digests.all_named(digest, NAMES_MAX).into_iter();
@@ -165,7 +170,7 @@ fn find(context: &Context, digest: &Digest) -> Option<(Content, u64)> {
             break;
         };
         let size = blob.size();
-        // One that is not what it was is not found a second time.
+        // A file that has changed is not found a second time.
         if let Ok(content) = Content::of_shared_blob(blob) {
             return Some((content, size));
         }
@@ -175,7 +180,7 @@ fn find(context: &Context, digest: &Digest) -> Option<(Content, u64)> {
     Some((Content::of_blob(blob), size))
 }
 
-/// What is said of the file that has the content, the first one if there are several.
+/// Returns the metadata of the file that has the content, the first one if there are several.
 /// Blocks.
 fn about(context: &Context, digest: &Digest) -> About {
     let named = context.digests.all_named(digest, 1);

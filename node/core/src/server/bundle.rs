@@ -87,20 +87,20 @@ pub(super) struct Bundle {
     context: Arc<Context>,
     remote: Remote,
     asked: VecDeque<Digest>,
-    /// Those that the policy decided on and that were not read.
+    /// Digests that the policy decided on and that were not read.
     decided: VecDeque<(Digest, Option<FetchPermit>)>,
     /// Bytes of files that may still be given.
     left: u64,
-    /// What was read and not taken yet.
+    /// Bytes that were read and not taken yet.
     ahead: Bytes,
     is_begun: bool,
 }
 
-/// What one disk job read.
+/// The result of one disk job.
 struct Part {
     bytes: Vec<u8>,
     left: u64,
-    /// Those that found no room in it.
+    /// Digests that found no room in it.
     decided: VecDeque<(Digest, Option<FetchPermit>)>,
 }
 
@@ -192,7 +192,7 @@ fn small_file(
         if blob.size() > most {
             return None;
         }
-        // One that is not what it was is not found a second time.
+        // A file that has changed is not found a second time.
         if blob.read_piece(0, &mut piece).is_ok() {
             return Some(piece.into());
         }

@@ -40,7 +40,7 @@ const LOOK_SHORT: u64 = 4 << 20;
 /// Bytes that one job reads to look at content.
 const SCAN: u64 = 1 << 20;
 
-/// Where content comes from.
+/// The source of content.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Origin {
     /// A file of the share.
@@ -75,7 +75,7 @@ enum ByteSource {
     Blob {
         blob: Blob,
         left: Range<u64>,
-        /// What was read and not taken yet.
+        /// Bytes that were read and not taken yet.
         ahead: Bytes,
     },
     /// The tree of content of the share.
@@ -90,7 +90,7 @@ enum ByteSource {
     Passed {
         body: Box<BlobBody>,
         left: u64,
-        /// What arrived and was not taken yet.
+        /// Bytes that arrived and were not taken yet.
         ahead: Bytes,
     },
     /// Many small files of the share or the cache.
@@ -141,7 +141,7 @@ impl Content {
     /// short. Blocks.
     ///
     /// # Errors
-    /// Errors if it is read and is not what its digest says.
+    /// Errors if it is read and does not match its digest.
     pub(super) fn of_shared_blob(blob: SharedBlob) -> io::Result<Content> {
         let mut all = Vec::new();
         let source = if (1..=READ_WHOLE).contains(&blob.size()) {
@@ -164,7 +164,7 @@ impl Content {
         }
     }
 
-    /// Creates what sends the tree of content of the share, which is `length` bytes long.
+    /// Creates the sender of the tree of content of the share, which is `length` bytes long.
     pub(super) fn of_tree(digests: Arc<Digests>, digest: Digest, length: u64) -> Content {
         let left = 0..length;
         Content {
@@ -177,7 +177,7 @@ impl Content {
         }
     }
 
-    /// Creates what sends the tree of a cached blob.
+    /// Creates the sender of the tree of a cached blob.
     pub(super) fn of_cached_tree(tree: &PieceTree) -> Content {
         Content {
             origin: Origin::Tree,
@@ -186,7 +186,7 @@ impl Content {
     }
 
     /// Reads and checks the first piece that is left of a blob, so that nothing is
-    /// said of content that is not what its digest says.
+    /// said of content that does not match its digest.
     ///
     /// # Errors
     /// Errors if the piece cannot be read or is wrong.
@@ -287,7 +287,7 @@ impl Content {
     /// Returns the next bytes, at most `most`, or `None` after the last one.
     ///
     /// # Errors
-    /// When they cannot be read, or are not what they were at the beginning.
+    /// Errors if they cannot be read, or have changed since the beginning.
     pub(super) async fn next(&mut self, disk: &Disk, most: usize) -> io::Result<Option<Bytes>> {
         match &mut self.source {
             ByteSource::Memory(all) => Ok(taken(all, most)),
@@ -345,7 +345,7 @@ impl Content {
         (self, chunk)
     }
 
-    /// Returns what the kind of long content is kept under; `None` if a look at the
+    /// Returns the key under which the kind of long content is kept; `None` if a look at the
     /// content is short.
     pub(super) fn long_key(&self) -> Option<Key> {
         match &self.source {
@@ -479,7 +479,7 @@ async fn scan_blob(disk: &Disk, blob: &Blob) -> io::Result<(Scanned, Option<Byte
     Ok((scan.finish(), (count == 1).then(|| piece.into())))
 }
 
-/// Reads a file from an offset on, whoever else reads it.
+/// Reads a file from an offset on, independent of other readers.
 struct At<'a>(&'a File, u64);
 
 impl Read for At<'_> {

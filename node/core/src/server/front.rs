@@ -1,14 +1,17 @@
-//! The front of the peer port: what a stranger meets before any method.
+//! The front of the peer port: the checks before any method.
 //!
 //! # Participants
 //! - [`Front`] accepts connections and serves each in a task of its own.
 //! - The [`admission`] table says which connections are held.
 //! - The [`framing`] machine says which bytes are requests.
+//! - [`opening`] tells TLS from HTTP by the first byte and has the node at the other end
+//!   show who it is.
 //! - [`guarded`] is the stream between the socket and the HTTP library; it
 //!   applies the framing and the deadlines.
 //!
 //! # Lifecycle of a connection
-//! Admitted (or it displaces a silent one, or is refused); then request after
+//! Admitted (or it displaces a silent one, or is refused); a handshake, if it is TLS, during
+//! which it counts as silent and makes room like one; then request after
 //! request: *waiting* for a head, a body, then *served* until the answer is
 //! out. It ends when the client closes, a deadline passes, bytes are no
 //! request, the client reads too slowly, it is displaced, or the node stops.
@@ -24,13 +27,21 @@ mod admission;
 mod connection;
 mod framing;
 mod guarded;
+mod opening;
 mod reading;
 mod refusal;
 mod unacked;
 
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    fmt, io,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
 
 use axum::Router;
+use node_transport::{PeerPath, tls::Tls};
+use node_wire::NodeId;
 use rustix::process::{Resource, Rlimit};
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -61,13 +72,33 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
 /// Longest time for open connections to end when the node stops.
 pub const STOP_TIME: Duration = Duration::from_secs(3);
 
-/// Who sent a request.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Remote(pub SocketAddr);
+/// The address of a connection that has none.
+const NO_ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+
+/// The sender of a request.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Remote {
+    /// Its address, if it has one.
+    pub(super) address: Option<SocketAddr>,
+    /// Its identity, if its connection proves that.
+    pub(super) id: Option<NodeId>,
+    /// The protocol that carries its connection.
+    pub(super) path: PeerPath,
+}
 
 /// The address of this machine to which a request came.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Local(pub SocketAddr);
+
+/// Decides whether an address may cause one more handshake.
+type MayProve = Arc<dyn Fn(IpAddr) -> bool + Send + Sync>;
+
+/// The handshakes in which other nodes prove their identities.
+#[derive(Clone)]
+pub struct Handshakes {
+    tls: Tls,
+    may_prove: MayProve,
+}
 
 /// Accepts and serves connections.
 #[derive(Debug)]
@@ -78,6 +109,56 @@ pub struct Front {
     counters: Arc<Counters>,
     /// Longest body of a request, in bytes.
     body_max: u64,
+    handshakes: Option<Handshakes>,
+}
+
+impl Remote {
+    /// Somebody at this address who has not shown who it is.
+    #[cfg(test)]
+    pub(super) fn plain(address: SocketAddr) -> Remote {
+        Remote {
+            address: Some(address),
+            id: None,
+            path: PeerPath::Plain,
+        }
+    }
+
+    /// Returns the address that its requests count for. All those without one count as one
+    /// source, somewhere in the world.
+    pub(super) fn ip(&self) -> IpAddr {
+        self.address.map_or(NO_ADDRESS, |address| address.ip())
+    }
+}
+
+impl fmt::Display for Remote {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.address {
+            Some(address) => write!(f, "{address}")?,
+            None => f.write_str("no address")?,
+        }
+        if let Some(id) = self.id {
+            write!(f, " ({id}, {})", self.path.name())?;
+        }
+        Ok(())
+    }
+}
+
+impl Handshakes {
+    /// Handshakes with the key of this node, as long as `may_prove` lets an address cause
+    /// the work.
+    #[must_use]
+    pub fn new(tls: Tls, may_prove: impl Fn(IpAddr) -> bool + Send + Sync + 'static) -> Handshakes {
+        Handshakes {
+            tls,
+            may_prove: Arc::new(may_prove),
+        }
+    }
+}
+
+impl fmt::Debug for Handshakes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Handshakes").finish_non_exhaustive()
+    }
 }
 
 /// Lets this process open as many files as the system allows it. The usual
@@ -110,7 +191,7 @@ impl ConnectionLimits {
 }
 
 impl Front {
-    /// A front for `listener` that hands requests to `router`.
+    /// Creates a front for `listener` that hands requests to `router`.
     #[must_use]
     pub fn new(
         listener: TcpListener,
@@ -125,13 +206,21 @@ impl Front {
             connections: Arc::new(Connections::new(limits)),
             counters,
             body_max,
+            handshakes: None,
         }
+    }
+
+    /// Takes TLS on the same port too.
+    #[must_use]
+    pub fn with_handshakes(mut self, handshakes: Handshakes) -> Front {
+        self.handshakes = Some(handshakes);
+        self
     }
 
     /// Serves until `cancel`; then lets open requests end, for [`STOP_TIME`].
     pub async fn run(self, cancel: CancellationToken) {
         let tasks = TaskTracker::new();
-        // Dropped at the end: whoever is still served then is cut off.
+        // Dropped at the end: a client that is still served then is cut off.
         let cut = CancellationToken::new();
         let _cut_at_the_end = cut.clone().drop_guard();
         loop {
@@ -185,11 +274,12 @@ impl Front {
             counters: Arc::clone(&self.counters),
             router: self.router.clone(),
             body_max: self.body_max,
+            handshakes: self.handshakes.clone(),
         };
         tasks.spawn(connection.serve(socket, stop.clone(), kill));
     }
 
-    /// Accepting fails when files run out or a client is gone already. Neither
+    /// Handles an error of accepting, which fails when files run out or a client is gone already. Neither
     /// ends the loop.
     async fn not_accepted(&self, error: &io::Error) {
         tracing::warn!(%error, "a connection could not be accepted");

@@ -1,4 +1,4 @@
-//! `GET /`: a page for people who meet the port with a browser.
+//! `GET /`: a page for people that open the port in a browser.
 //!
 //! It shows what the asker may know of the files, as `GET /search` would tell it, with
 //! links and a search box that need no script; below that, how programs call the node.
@@ -15,6 +15,7 @@ use axum::{
     http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     response::{Html, IntoResponse, Response},
 };
+use node_api::search::Hit;
 use node_wire::{methods::METHODS, scope::Scope};
 use serde::Deserialize;
 
@@ -24,15 +25,15 @@ use super::{
     quotas,
     search::{self, NoHits, Question},
 };
-use crate::handlers::{SearchHit, SearchHits};
+use crate::handlers::SearchHits;
 
 /// Most files on the page.
 const FILES_MAX: usize = 200;
 
-/// What lists all files.
+/// The query that lists all files.
 const ALL: &str = "name:**";
 
-/// What a browser may do with the page: show it, and ask this node.
+/// The limits of the page in a browser: to show it, and to ask this node.
 const HEADERS: [(HeaderName, HeaderValue); 3] = [
     (
         header::CONTENT_SECURITY_POLICY,
@@ -53,7 +54,7 @@ input[type=search]{font:inherit;width:min(24rem,60%)}button{font:inherit}\
 table{border-collapse:collapse;width:100%}td{padding:.2em .4em .2em 0;overflow-wrap:anywhere}\
 td+td{text-align:right;white-space:nowrap}dt{margin-top:1em}:root{color-scheme:light dark}";
 
-/// What is asked.
+/// The search on the page.
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct PageQuery {
     q: Option<String>,
@@ -91,7 +92,7 @@ pub(super) async fn page(
     (status, HEADERS, Html(html(&context, &own, query, &files))).into_response()
 }
 
-/// The files that match.
+/// Returns the files that match.
 fn files(query: &str, hits: &SearchHits) -> String {
     let shown = &hits.hits[..hits.hits.len().min(FILES_MAX)];
     let mut html = String::new();
@@ -127,13 +128,13 @@ fn note(hits: &SearchHits) -> &'static str {
     }
 }
 
-fn row(hit: &SearchHit, html: &mut String) {
+fn row(hit: &Hit, html: &mut String) {
     let _ = writeln!(
         html,
         "<tr><td><a href=\"/files/{}\">{}</a></td><td>{}</td></tr>",
         path(&hit.name),
         escaped(&node_wire::escaped_whole(&hit.name).to_string()),
-        size(hit.size),
+        size(hit.size.unwrap_or_default()),
     );
 }
 
@@ -188,7 +189,7 @@ fn definitions(list: impl Iterator<Item = (String, String)>) -> String {
     .collect()
 }
 
-/// A size as people read it.
+/// Formats a size as people read it.
 fn size(bytes: u64) -> String {
     const UNITS: [&str; 4] = ["KiB", "MiB", "GiB", "TiB"];
     if bytes < 1024 {
@@ -202,7 +203,7 @@ fn size(bytes: u64) -> String {
     format!("{}.{} {}", tenths / 10, tenths % 10, UNITS[unit])
 }
 
-/// A name as the path of a URL.
+/// Formats a name as the path of a URL.
 fn path(name: &str) -> String {
     name.bytes().fold(String::new(), |mut path, byte| {
         if byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte) {
@@ -214,7 +215,7 @@ fn path(name: &str) -> String {
     })
 }
 
-/// Text for HTML, in elements and in quoted attributes.
+/// Escapes text for HTML, in elements and in quoted attributes.
 fn escaped(text: &str) -> String {
     text.chars()
         .fold(String::with_capacity(text.len()), |mut html, c| {
@@ -234,11 +235,12 @@ fn escaped(text: &str) -> String {
 mod tests {
     use super::*;
 
-    fn hit(name: &str, size: u64) -> SearchHit {
-        SearchHit {
+    fn hit(name: &str, size: u64) -> Hit {
+        Hit {
             handler: "name".to_owned(),
             name: name.to_owned(),
-            size,
+            node: String::new(),
+            size: Some(size),
             modified: None,
             digest: None,
             score: None,

@@ -1,4 +1,4 @@
-//! Content of a peer for somebody who cannot reach that peer: what it said that it has, and its bytes as they come.
+//! Content of a peer for an asker that cannot reach that peer: its files, and its bytes as they come.
 //!
 //! # Lifecycle
 //! `sixhop.find` with `through` has a peer asked (`methods/find/through.rs`); what it says that it has is noted here.
@@ -11,7 +11,7 @@
 //! - Nothing is kept of the bytes, and nothing is said about them: who asks checks them.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, VecDeque},
     ops::Range,
     sync::{Arc, Mutex},
     time::{Duration, Instant},
@@ -22,11 +22,11 @@ use axum::{
     http::{HeaderMap, HeaderValue, Method, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use node_wire::{Digest, peer_url::PeerUrl, through};
+use node_wire::{Digest, FindHit, peer_url::PeerUrl, pieces::PieceTree, through};
 use tokio::sync::Semaphore;
 
 use super::{
-    Context,
+    Context, blobs,
     content::Content,
     policy::{Asker, FileAsked},
     range,
@@ -39,7 +39,7 @@ use crate::{
     sync::lock,
 };
 
-/// How long content may be asked for that a peer said it has.
+/// The time for which content may be asked for that a peer said it has.
 const NOTED_FOR: Duration = Duration::from_secs(600);
 
 /// Most content that is noted.
@@ -48,10 +48,10 @@ const NOTED_MAX: usize = 4_096;
 /// Peers that are asked for others at a time.
 const ASKED_MAX: usize = 16;
 
-/// Longest wait for the head of an answer of the peer. Less than who asks waits for ours.
+/// Longest wait for the head of an answer of the peer. Less than the asker waits for ours.
 const HEAD_TIME: Duration = Duration::from_secs(8);
 
-/// What peers said that they have, for others.
+/// The files that peers said they have, for others.
 #[derive(Debug)]
 pub struct Passing {
     noted: Mutex<Noted>,
@@ -59,9 +59,13 @@ pub struct Passing {
 }
 
 #[derive(Debug, Default)]
-struct Noted(HashMap<(Digest, String), Note>);
+struct Noted {
+    notes: HashMap<(Digest, String), Note>,
+    /// The keys in the order in which they were noted; one that was noted again is in it twice.
+    order: VecDeque<(Instant, (Digest, String))>,
+}
 
-/// What a peer said.
+/// The word of a peer about a file.
 #[derive(Clone, Debug)]
 struct Note {
     file: FileAsked,
@@ -79,15 +83,18 @@ impl Default for Passing {
 }
 
 impl Passing {
-    /// Notes that `peer` said that it has this content, under this name.
-    pub(super) fn note(&self, peer: &PeerUrl, digest: Digest, name: &str, size: u64) {
-        let file = FileAsked {
-            name: name.to_owned(),
-            size: Some(size),
-        };
+    /// Notes that `peer` said that it has the content of these hits.
+    pub(super) fn note(&self, peer: &PeerUrl, hits: &[FindHit]) {
         let at = now();
-        let note = Note { file, size, at };
-        lock(&self.noted).add((digest, peer.key()), note, at);
+        let noted = hits.iter().filter_map(|hit| {
+            let file = FileAsked {
+                name: hit.name.clone(),
+                size: Some(hit.size),
+            };
+            let size = hit.size;
+            Some(((hit.digest?, peer.key()), Note { file, size, at }))
+        });
+        lock(&self.noted).add(noted, at);
     }
 
     fn noted(&self, peer: &PeerUrl, digest: Digest) -> Option<Note> {
@@ -96,20 +103,26 @@ impl Passing {
 }
 
 impl Noted {
-    fn add(&mut self, key: (Digest, String), note: Note, now: Instant) {
-        if self.0.len() >= NOTED_MAX && !self.0.contains_key(&key) {
-            self.0.retain(|_, note| note.is_fresh(now));
-            let oldest = self.0.iter().min_by_key(|(_, note)| note.at);
-            let oldest = oldest.map(|(key, _)| key.clone());
-            if let Some(oldest) = oldest.filter(|_| self.0.len() >= NOTED_MAX) {
-                self.0.remove(&oldest);
+    fn add(&mut self, noted: impl Iterator<Item = ((Digest, String), Note)>, now: Instant) {
+        for (key, note) in noted {
+            self.order.push_back((note.at, key.clone()));
+            self.notes.insert(key, note);
+        }
+        let is_over = |at: Instant| now.saturating_duration_since(at) >= NOTED_FOR;
+        while self.order.len() > NOTED_MAX || self.order.front().is_some_and(|(at, _)| is_over(*at))
+        {
+            let Some((at, key)) = self.order.pop_front() else {
+                break;
+            };
+            if self.notes.get(&key).is_some_and(|note| note.at == at) {
+                self.notes.remove(&key);
             }
         }
-        self.0.insert(key, note);
     }
 
     fn get(&self, key: &(Digest, String), now: Instant) -> Option<Note> {
-        self.0.get(key).filter(|note| note.is_fresh(now)).cloned()
+        let note = self.notes.get(key);
+        note.filter(|note| note.is_fresh(now)).cloned()
     }
 }
 
@@ -191,15 +204,20 @@ pub(super) async fn tree(
     asking: &Asking<'_>,
 ) -> Option<Response> {
     let holder = holder(context, digest, asking).await?;
+    let length = PieceTree::bytes_len(holder.size);
+    let begun = context.uploads.begin(asking.remote, Some(length)).await;
+    let Ok(upload) = begun else {
+        return Some(raw::busy());
+    };
     let client = context.overlay.client();
     let asked = client.tree(&holder.peer, &digest, now() + HEAD_TIME).await;
     Some(match asked {
-        Ok(tree) => raw::tree(&tree),
+        Ok(tree) => blobs::tree_answer(upload, Content::of_cached_tree(&tree)).await,
         Err(error) => failure(&error),
     })
 }
 
-/// The answer when the holder gave none.
+/// Returns the answer when the holder gave none.
 fn failure(error: &CallError) -> Response {
     match error {
         CallError::Busy(wait) => {
@@ -242,7 +260,7 @@ mod tests {
     fn what_was_said_is_forgotten_in_time() {
         let begun = Instant::now();
         let mut noted = Noted::default();
-        noted.add(key(1), note(begun), begun);
+        noted.add([(key(1), note(begun))].into_iter(), begun);
         assert!(
             noted
                 .get(&key(1), begun + NOTED_FOR - Duration::from_secs(1))
@@ -263,10 +281,27 @@ mod tests {
         let mut noted = Noted::default();
         for n in 0..NOTED_MAX + 2 {
             let now = begun + Duration::from_millis(n as u64);
-            noted.add(key(n), note(now), now);
+            noted.add([(key(n), note(now))].into_iter(), now);
         }
-        assert_eq!(noted.0.len(), NOTED_MAX);
+        assert_eq!(noted.notes.len(), NOTED_MAX);
         let has = |n| noted.get(&key(n), begun).is_some();
         assert!(!has(0) && !has(1) && has(2) && has(NOTED_MAX + 1));
+    }
+
+    #[test]
+    fn content_that_is_noted_again_stays_longer() {
+        let begun = Instant::now();
+        let again = begun + NOTED_FOR - Duration::from_secs(1);
+        let mut noted = Noted::default();
+        noted.add(
+            [(key(1), note(begun)), (key(2), note(begun))].into_iter(),
+            begun,
+        );
+        noted.add([(key(1), note(again))].into_iter(), again);
+        let later = begun + NOTED_FOR;
+        noted.add([(key(3), note(later))].into_iter(), later);
+        assert!(noted.get(&key(1), later).is_some());
+        assert!(noted.get(&key(2), later).is_none());
+        assert_eq!((noted.notes.len(), noted.order.len()), (2, 2));
     }
 }

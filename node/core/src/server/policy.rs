@@ -24,7 +24,7 @@ mod watch;
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use node_wire::Digest;
+use node_wire::{Digest, query::DEFAULT_HANDLER};
 use plugin_api::{
     Policy, PolicyError, PolicySource, PolicyState, QueryAsked, RankAsked, Rule, Rules, What,
 };
@@ -38,7 +38,7 @@ use self::{
     notes::Notes,
 };
 use super::slots::Slots;
-use crate::{counters::Counters, events::EventLog, handlers::DEFAULT_HANDLER, threads::Threads};
+use crate::{counters::Counters, events::EventLog, threads::Threads};
 
 /// Most decisions for others that run at a time.
 const RUNNING_MAX: usize = 2;
@@ -113,6 +113,7 @@ impl PolicyGate {
                     handler: handler.to_owned(),
                     text: text.to_owned(),
                     from: asker.address,
+                    id: asker.id.clone(),
                     peer: asker.peer.clone(),
                 };
                 let decided = self.run(policy, asker, move |policy| policy.allows_query(&asked));
@@ -218,6 +219,7 @@ impl PolicyGate {
                 handler,
                 text,
                 from: who.address,
+                id: who.id.clone(),
                 peer: who.peer.clone(),
             });
             asked
@@ -332,7 +334,7 @@ impl PolicyGate {
         is_allowed
     }
 
-    /// Does what the policy has to do, when it is the asker's turn. The turn is
+    /// Runs a job of the policy, when it is the asker's turn. The turn is
     /// over when the work is, whether anybody still waits for it or not.
     async fn run<T: Send + 'static>(
         &self,

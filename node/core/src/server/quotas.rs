@@ -11,19 +11,22 @@ use node_wire::{Nonce, node_id::TOKEN_HEADER};
 
 use super::{Context, front::Remote};
 
-/// Returns the source of a request: its address, and its id if it shows a valid token.
+/// Returns the source of a request: its address, and its id if its connection shows it, or
+/// in clear a valid token.
 pub(super) fn cause_of(context: &Context, remote: Remote, headers: &HeaderMap) -> Cause {
-    let token = headers.get(TOKEN_HEADER).and_then(|token| {
-        let token: Nonce = token.to_str().ok()?.parse().ok()?;
-        context.overlay.who(&token)
-    });
+    let by_token = || {
+        headers.get(TOKEN_HEADER).and_then(|token| {
+            let token: Nonce = token.to_str().ok()?.parse().ok()?;
+            context.overlay.who(&token)
+        })
+    };
     Cause {
-        address: remote.0.ip(),
-        id: token,
+        address: remote.ip(),
+        id: remote.id.or_else(by_token),
     }
 }
 
-/// The answer to who asks too much: not now, but after `wait`.
+/// Returns the answer to a caller that asks too much: not now, but after `wait`.
 pub(super) fn refusal(context: &Context, wait: Duration) -> Response {
     context.counters.requests_over_quota.one();
     let seconds = wait.as_secs() + 1;

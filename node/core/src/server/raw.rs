@@ -18,9 +18,8 @@ use super::{
     range::{self, RangeWanted},
     upload::{Busy, Encoder},
 };
-use crate::pieces::PieceTree;
 
-/// Content and what the headers say of it.
+/// Content and its metadata.
 #[derive(Debug)]
 pub(super) struct Representation {
     /// The bytes.
@@ -31,18 +30,18 @@ pub(super) struct Representation {
     pub(super) digest: Option<Digest>,
     /// Its name and the time of its last change, if it was asked for by name.
     pub(super) file: Option<(ShareName, Option<SystemTime>)>,
-    /// What is said of it.
+    /// Its metadata.
     pub(super) about: About,
 }
 
-/// What the request says.
+/// The parts of a request that matter.
 pub(super) struct Asking<'a> {
     pub(super) method: &'a Method,
     pub(super) headers: &'a HeaderMap,
     pub(super) remote: Remote,
 }
 
-/// The content is not what its digest says; it is being read again.
+/// The content does not match its digest; it is being read again.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Stale;
 
@@ -103,7 +102,7 @@ pub(super) fn insert_rate(headers: &mut HeaderMap, rate: Option<AnswerRate>) {
     headers.extend(rate.map(|rate| (HeaderName::from_static(answer_rate::HEADER), rate)));
 }
 
-/// Says of a file what is known beside its name and bytes.
+/// Adds the metadata of a file beside its name and bytes.
 pub(super) fn insert_about(headers: &mut HeaderMap, about: About) {
     if !about.is_silent() {
         let name = HeaderName::from_static(about::HEADER);
@@ -111,7 +110,7 @@ pub(super) fn insert_about(headers: &mut HeaderMap, about: About) {
     }
 }
 
-/// The status, the bytes and the header `Content-Range` of an answer.
+/// Returns the status, the bytes and the header `Content-Range` of an answer.
 pub(super) fn part(wanted: RangeWanted, size: u64) -> (StatusCode, Range<u64>, Option<String>) {
     match wanted {
         RangeWanted::Whole => (StatusCode::OK, 0..size, None),
@@ -128,7 +127,7 @@ pub(super) fn part(wanted: RangeWanted, size: u64) -> (StatusCode, Range<u64>, O
     }
 }
 
-/// Too much is being sent already.
+/// Returns the answer of a server that is sending too much already.
 pub(super) fn busy() -> Response {
     let text = "too many downloads run, try again later\n";
     let mut response = (StatusCode::SERVICE_UNAVAILABLE, text).into_response();
@@ -138,7 +137,7 @@ pub(super) fn busy() -> Response {
     response
 }
 
-/// The headers of content that comes from elsewhere, by its digest.
+/// Returns the headers of content that comes from elsewhere, by its digest.
 pub(super) fn headers_of_content(digest: &Digest, range: Option<&str>, length: u64) -> HeaderMap {
     let mut headers = HeaderMap::new();
     headers.insert(
@@ -152,14 +151,8 @@ pub(super) fn headers_of_content(digest: &Digest, range: Option<&str>, length: u
     headers
 }
 
-/// Answers with the tree of content.
-pub(super) fn tree(tree: &PieceTree) -> Response {
-    let kind = HeaderValue::from_static("application/octet-stream");
-    ([(header::CONTENT_TYPE, kind)], tree.to_bytes()).into_response()
-}
-
 impl Representation {
-    /// An answer that says only which state the content has.
+    /// Returns an answer without a body, with the state of the content.
     fn without_body(&self, status: StatusCode, tag: &Option<String>) -> Response {
         let mut headers = self.headers(tag.as_deref());
         headers.remove(header::CONTENT_TYPE);
@@ -204,7 +197,7 @@ fn insert(headers: &mut HeaderMap, name: HeaderName, value: Option<&str>) {
     }
 }
 
-/// `attachment` with the name as RFC 8187 writes it, and before it as ASCII for clients
+/// Returns `attachment` with the name as RFC 8187 writes it, and before it as ASCII for clients
 /// that know no other.
 fn disposition(name: &ShareName) -> String {
     let name = name.file_name();

@@ -25,12 +25,12 @@ const BEGINNING: usize = 128 * 1024;
 /// asks may wait ten seconds for the head of an answer.
 const BEGINNING_TIME: Duration = Duration::from_secs(2);
 
-/// Nobody sends the file.
+/// The miss of a relay: nobody sends the file.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Miss {
-    /// Why.
+    /// The reason.
     pub(super) reason: MissReason,
-    /// What was not needed of the budget.
+    /// The part of the budget that was not needed.
     pub(super) budget_left: Budget,
 }
 
@@ -38,7 +38,7 @@ pub(super) struct Miss {
 #[derive(Debug)]
 pub(super) struct Relay {
     remote: RemoteFile,
-    /// What was read and not taken yet.
+    /// Bytes that were read and not taken yet.
     ahead: Bytes,
     is_over: bool,
     tee: Tee,
@@ -90,7 +90,7 @@ impl Relay {
         self.remote.rate()
     }
 
-    /// Returns what the peer says of the file beside its name and bytes.
+    /// Returns the metadata of the file by the word of the peer.
     pub(super) fn about(&self) -> About {
         self.remote.about
     }

@@ -12,6 +12,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use node_overlay::Cost;
+use node_wire::query::{self, CONTENTS_HANDLER};
 use plugin_api::{FileInfo, Hit};
 use serde::Deserialize;
 
@@ -23,7 +24,7 @@ use super::{
 };
 use crate::{
     clock::now,
-    handlers::{self, Answer, CONTENTS_HANDLER, QueryError, SEARCH_LIMIT_MAX, SearchHits, query},
+    handlers::{self, Answer, QueryError, SEARCH_LIMIT_MAX, SearchHits},
     threads::ThreadError,
 };
 
@@ -33,16 +34,16 @@ const LIMIT_DEFAULT: usize = 100;
 /// Longest time.
 const TIME: Duration = Duration::from_secs(3);
 
-/// What is asked.
+/// The parameters of a search.
 #[derive(Debug, Deserialize)]
 pub(super) struct Question {
     pub(super) q: String,
     pub(super) limit: Option<usize>,
 }
 
-/// Why there are no hits to show.
+/// The reason for the lack of hits.
 pub(super) enum NoHits {
-    /// Somebody asks too much.
+    /// The caller asks too much.
     Quota(Duration),
     /// The query makes no sense.
     Query(QueryError),
@@ -71,7 +72,7 @@ pub(super) async fn search(
     }
 }
 
-/// What whoever asks may know of the files that match.
+/// Returns the hits that the asker may know of.
 pub(super) async fn hits(
     context: &Arc<Context>,
     remote: Remote,
@@ -111,12 +112,13 @@ pub(super) async fn hits(
         .await;
     answer.hits = permitted.hits;
     let digests = Arc::clone(&context.digests);
+    let node = context.overlay.ourselves().as_str().to_owned();
     let described = context.disk.run(move || {
         let digest = |file: &FileInfo| {
             let in_time = now() < deadline;
             in_time.then(|| digests.known_as(file)).flatten()
         };
-        SearchHits::of(answer, permitted.is_whole, &digest)
+        SearchHits::of(answer, permitted.is_whole, &node, &digest)
     });
     described.await.map_err(|error| panicked(&error))
 }

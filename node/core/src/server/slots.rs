@@ -1,4 +1,4 @@
-//! Upload slots: how many bodies are sent at a time, and who is next.
+//! Upload slots: a limit on the bodies that are sent at a time, and their order.
 //!
 //! # Participants
 //! [`Slots`] is asked for a [`Slot`] before a long body is sent, and has it
@@ -33,10 +33,10 @@ const WAITING_MAX: usize = 512;
 /// Most requests of one peer that wait for a slot.
 const WAITING_OF_ONE: usize = 128;
 
-/// Longest wait for a slot. Below what an asker takes for silence.
+/// Longest wait for a slot. Below the silence that an asker bears.
 const WAIT: Duration = Duration::from_secs(8);
 
-/// Who may send a long body, and who waits.
+/// The slots for long bodies, and the requests that wait for one.
 #[derive(Clone, Debug)]
 pub(super) struct Slots(Arc<Mutex<Queue<oneshot::Sender<Slot>>>>);
 
@@ -51,12 +51,12 @@ struct Ticket<'a> {
     number: u64,
 }
 
-/// The slots, and who waits for one.
+/// The slots, and the requests that wait for one.
 #[derive(Debug)]
 struct Queue<W> {
     slots: usize,
     out: usize,
-    /// Whether a peer takes slots only while more are free than it holds.
+    /// True if a peer takes slots only while more are free than it holds.
     is_shared: bool,
     held: HashMap<IpAddr, usize>,
     waiting: BTreeMap<IpAddr, VecDeque<(u64, W)>>,
@@ -66,7 +66,7 @@ struct Queue<W> {
     number: u64,
 }
 
-/// What becomes of a request.
+/// The result for a request.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Entered {
     Now,
@@ -76,19 +76,19 @@ enum Entered {
 }
 
 impl Slots {
-    /// All slots free, for whoever comes first.
+    /// Creates slots that are given out in the order of requests.
     #[must_use]
     pub(super) fn new(slots: usize) -> Slots {
         Slots(Arc::new(Mutex::new(Queue::new(slots, false))))
     }
 
-    /// All slots free, and never all with one peer.
+    /// Creates slots that one peer never has all of.
     #[must_use]
     pub(super) fn shared(slots: usize) -> Slots {
         Slots(Arc::new(Mutex::new(Queue::new(slots, true))))
     }
 
-    /// Waits for a slot for `peer`. `None` when there is none in time.
+    /// Waits for a slot for `peer`. `None` when none is free in time.
     pub(super) async fn take(&self, peer: IpAddr) -> Option<Slot> {
         let (sender, turn) = oneshot::channel();
         let entered = lock(&self.0).enter(peer, sender);
@@ -121,7 +121,7 @@ impl Slots {
         self.hand_out();
     }
 
-    /// Hands slots that are free to those who are next and still wait.
+    /// Hands free slots to the next requests that still wait.
     fn hand_out(&self) {
         loop {
             let Some((peer, next)) = lock(&self.0).next() else {
@@ -179,7 +179,7 @@ impl<W> Queue<W> {
         Entered::Waiting(self.number)
     }
 
-    /// Whether `peer` may have one slot more.
+    /// Returns true if `peer` may have one slot more.
     fn may_take(&self, peer: IpAddr) -> bool {
         let held = self.held.get(&peer).copied().unwrap_or(0);
         self.free() > if self.is_shared { held } else { 0 }
@@ -194,7 +194,7 @@ impl<W> Queue<W> {
         *self.held.entry(peer).or_default() += 1;
     }
 
-    /// A slot comes back from `peer`.
+    /// Takes back a slot from `peer`.
     fn leave(&mut self, peer: IpAddr) {
         self.out -= 1;
         if let Some(held) = self.held.get_mut(&peer) {
@@ -205,7 +205,7 @@ impl<W> Queue<W> {
         }
     }
 
-    /// A request waits no more.
+    /// Forgets a request that waits no more.
     fn forget(&mut self, peer: IpAddr, number: u64) {
         if let Some(queue) = self.waiting.get_mut(&peer) {
             queue.retain(|(waiting, _)| *waiting != number);
@@ -215,7 +215,7 @@ impl<W> Queue<W> {
         }
     }
 
-    /// Gives a free slot to whoever is next, if one of those that wait may have it.
+    /// Gives a free slot to the next peer, if one of those that wait may have it.
     fn next(&mut self) -> Option<(IpAddr, W)> {
         let after = |peer: &IpAddr| self.last.is_none_or(|last| *peer > last);
         let in_turn = self.waiting.keys().filter(|peer| after(peer));

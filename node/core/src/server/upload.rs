@@ -45,7 +45,7 @@ const SLOTS_MAX: usize = 256;
 /// Longest content that needs no slot, in bytes.
 const SHORT: u64 = 64 * 1024;
 
-/// Longest pause between two turns of an answer. Half of what an asker takes
+/// Longest pause between two turns of an answer. Half of the silence that an asker takes
 /// for silence.
 const TURN_WAIT_MAX: Duration = Duration::from_secs(5);
 
@@ -94,7 +94,7 @@ pub(super) enum Encoder {
     /// The answer to `query`.
     Query {
         writer: QueryAnswerWriter,
-        /// What comes before the content and was not sent yet.
+        /// Text before the content that was not sent yet.
         head: Option<&'static str>,
     },
 }
@@ -129,9 +129,9 @@ impl Uploads {
     /// Begins an answer to `remote`. Waits for a slot if the content may be long.
     ///
     /// # Errors
-    /// When no slot is free in time.
+    /// Errors if no slot is free in time.
     pub(super) async fn begin(&self, remote: Remote, length: Option<u64>) -> Result<Upload, Busy> {
-        let address = source_of(remote.0.ip());
+        let address = source_of(remote.ip());
         let slot = if length.is_some_and(|length| length <= SHORT) {
             None
         } else {
@@ -196,7 +196,7 @@ impl Upload {
         Body::from_stream(stream::try_unfold(sending, Sending::next))
     }
 
-    /// Returns what sends `content` as a part of an answer.
+    /// Returns the body that sends `content` as a part of an answer.
     pub(super) fn sending(self, content: Content, encoder: Encoder) -> Sending {
         self.count(&content);
         self.start(content, encoder)
@@ -216,7 +216,7 @@ impl Upload {
         }
     }
 
-    /// Returns what reads content from the disk.
+    /// Returns the body that reads content from the disk.
     pub(super) fn disk(&self) -> Disk {
         self.uploads.disk.clone()
     }

@@ -13,11 +13,15 @@ use std::{
     time::SystemTime,
 };
 
-use futures_util::{StreamExt, stream::FuturesUnordered};
+use futures_util::{
+    StreamExt,
+    stream::{self, FuturesUnordered},
+};
 use node_wire::{
-    FindWanted,
+    FindHit, FindWanted,
     bundle::{BUNDLE_BYTES_MAX, BUNDLE_FILES_MAX},
     name::ShareName,
+    query,
 };
 use plugin_api::NameCheck;
 use tokio::{select, sync::watch};
@@ -26,13 +30,12 @@ use tokio_util::sync::CancellationToken;
 use super::{
     FetchError, Interest, JobState, Transfers,
     bundle::{FILES_MIN, Order, Small},
-    sources::Source,
+    sources::{self, Source},
     turns::Owner,
 };
 use crate::{
     client::Destination,
     events::Event,
-    handlers::query,
     overlay::{Finder, Holder},
     share::{Replace, ShareError},
 };
@@ -80,6 +83,8 @@ pub struct BatchStatus {
     pub truncated: bool,
     /// Peers asked.
     pub asked: usize,
+    /// Nodes that may have such files and cannot be reached from here.
+    pub unreachable: usize,
     /// When it started.
     pub started: SystemTime,
     /// When it ended.
@@ -130,6 +135,7 @@ impl Batch {
             failures: Vec::new(),
             truncated: false,
             asked: 0,
+            unreachable: 0,
             started: SystemTime::now(),
             ended: None,
         };
@@ -195,8 +201,10 @@ impl Batch {
         self.status.send_modify(|status| status.queued = false);
         transfers.fetcher.overlay.met_for_owner().await;
         // Without a prefix a name is meant.
-        let wanted = FindWanted::Query(query::of_names(&query));
-        let mut finder = Finder::begin(&transfers.fetcher.overlay, wanted);
+        let (query, overlay) = (query::of_names(&query), &transfers.fetcher.overlay);
+        let mut finder = Finder::begin(overlay, FindWanted::Query(query.clone()));
+        // What those have who cannot be reached from here.
+        let mut passed = stream::empty().boxed();
         let (mut seen, mut waiting) = (HashSet::new(), Waiting::default());
         let (mut bundles, mut running) = (FuturesUnordered::new(), FuturesUnordered::new());
         let mut searching = true;
@@ -223,15 +231,22 @@ impl Batch {
                 found = finder.next(), if searching => {
                     self.status.send_modify(|status| status.asked = finder.asked());
                     match found {
-                        Some(holder) => {
-                            let named = self.take(holder, &mut seen);
+                        Some(Holder { peer, hits }) => {
+                            let named = self.take(hits, &mut seen, |hit| source_of(&peer, hit));
                             waiting.add(self.leave_existing(transfers, named, replace).await);
                         }
                         None => {
                             searching = false;
                             turn.take();
+                            let away = finder.unreachable();
+                            self.status.send_modify(|status| status.unreachable = away.len());
+                            passed = sources::pages_through(overlay, away, query.clone());
                         }
                     }
+                }
+                Some((holder, hits)) = passed.next(), if !searching => {
+                    let named = self.take(hits, &mut seen, |hit| holder.source(hit));
+                    waiting.add(self.leave_existing(transfers, named, replace).await);
                 }
                 Some((peer, is_usable)) = bundles.next(), if !bundles.is_empty() => {
                     if !is_usable {
@@ -294,10 +309,15 @@ impl Batch {
     }
 
     /// Notes what a holder has that nobody named before.
-    fn take(&self, holder: Holder, seen: &mut HashSet<ShareName>) -> Vec<BatchFile> {
+    fn take(
+        &self,
+        hits: Vec<FindHit>,
+        seen: &mut HashSet<ShareName>,
+        source: impl Fn(&FindHit) -> Option<Source>,
+    ) -> Vec<BatchFile> {
         let mut named = Vec::new();
         let (mut found, mut size, mut truncated) = (0, 0_u64, false);
-        for hit in holder.hits {
+        for hit in hits {
             let Ok(name) = ShareName::parse(&hit.name) else {
                 continue;
             };
@@ -312,16 +332,9 @@ impl Batch {
             if !seen.insert(name.clone()) {
                 continue;
             }
-            let source = hit.digest.map(|digest| Source {
-                peer: holder.peer.clone(),
-                size: hit.size,
-                digest,
-                about: hit.about(),
-                through: None,
-            });
             found += 1;
             size = size.saturating_add(hit.size);
-            named.push((name, hit.size, source));
+            named.push((name, hit.size, source(&hit)));
         }
         self.status.send_modify(|status| {
             status.found += found;
@@ -431,6 +444,17 @@ impl std::fmt::Debug for Batch {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_tuple("Batch").field(&self.status()).finish()
     }
+}
+
+/// Where the content of a hit comes from that a peer gave, if its digest is known.
+fn source_of(peer: &Destination, hit: &FindHit) -> Option<Source> {
+    Some(Source {
+        peer: peer.clone(),
+        size: hit.size,
+        digest: hit.digest?,
+        about: hit.about(),
+        through: None,
+    })
 }
 
 fn is_there(error: &FetchError) -> bool {

@@ -11,6 +11,7 @@
 //!   bundle.
 //! - A job that is cancelled before its file is stored ends without it. Storing is not cancelled.
 //! - At most [`BUNDLES_MAX`] bundles run.
+//! - A peer that is busy is waited for, and asked for bundles afterwards.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -24,7 +25,7 @@ use futures_util::{StreamExt, stream};
 use node_wire::{
     self as wire, Digest, bundle::BUNDLE_FILE_MAX, name::ShareName, peer_url::PeerUrl,
 };
-use tokio::{select, sync::OwnedSemaphorePermit, task::JoinHandle};
+use tokio::{select, sync::OwnedSemaphorePermit, task::JoinHandle, time::sleep};
 
 use super::{
     FetchError, Goal, Interest, Transfers,
@@ -38,7 +39,7 @@ use super::{
     turns::Owner,
 };
 use crate::{
-    client::{BundleFile, CallError, Destination},
+    client::{BundleBody, BundleFile, CallError, Destination},
     clock::now,
     pieces::PieceTree,
     share::{Replace, ShareError, WholeFile},
@@ -54,7 +55,10 @@ pub(super) const BUNDLES_MAX: usize = 4;
 /// Longest time for which files are gathered before they are stored.
 const GATHER_TIME: Duration = Duration::from_secs(1);
 
-/// A small file and who has it.
+/// Longest time for which a bundle waits for a busy peer. Then its files are asked for alone, which needs no turn there.
+const BUSY_PATIENCE: Duration = Duration::from_secs(60);
+
+/// A small file and its holder.
 #[derive(Clone, Debug)]
 pub(super) struct Small {
     pub(super) name: ShareName,
@@ -62,7 +66,7 @@ pub(super) struct Small {
 }
 
 impl Small {
-    /// The file `name`, if a bundle may bring what `source` has.
+    /// Returns the file `name`, if a bundle may bring what `source` has.
     pub(super) fn of(name: &ShareName, source: &Source) -> Option<Small> {
         let may_come = source.size <= BUNDLE_FILE_MAX && source.through.is_none();
         may_come.then(|| Small {
@@ -71,13 +75,13 @@ impl Small {
         })
     }
 
-    /// The file as one that is fetched by itself.
+    /// Returns the file as one that is fetched by itself.
     pub(super) fn alone(self) -> (ShareName, u64, Option<Source>) {
         (self.name, self.source.size, Some(self.source))
     }
 }
 
-/// Where a bundle is from and for whom.
+/// The holder of a bundle, and its files.
 pub(super) struct Order {
     pub(super) peer: Destination,
     pub(super) replace: Replace,
@@ -90,7 +94,7 @@ pub(super) struct Order {
 struct SmallContent {
     tree: PieceTree,
     jobs: Vec<Arc<Job>>,
-    /// What the peer says of the files, by the numbers of their jobs.
+    /// The metadata that the peer gives, by the numbers of the jobs.
     about: HashMap<u64, wire::About>,
     claim: Option<Claim>,
 }
@@ -99,11 +103,11 @@ struct SmallContent {
 struct Arrived {
     content: SmallContent,
     bytes: Bytes,
-    /// Whether it is from the peer; else it was here.
+    /// True if it is from the peer; else it was here.
     is_received: bool,
 }
 
-/// What became of content that arrived.
+/// The outcome for content that arrived.
 enum Outcome {
     /// Each of its files is stored, or could not be.
     Stored(Vec<Result<(), ShareError>>),
@@ -113,19 +117,19 @@ enum Outcome {
 
 /// A bundle that is being received.
 struct Receiving<'r> {
-    /// What did not come yet, in the order in which it is asked for.
+    /// Content that did not come yet, in the order in which it is asked for.
     missing: &'r mut [Option<SmallContent>],
-    /// What came and was not stored.
+    /// Content that came and was not stored.
     arrived: &'r mut Vec<Arrived>,
     order: &'r Order,
     rest: &'r mut Rest,
 }
 
-/// What is left of a bundle for fetches of their own.
+/// The rest of a bundle, for fetches of their own.
 #[derive(Default)]
 struct Rest {
     jobs: Vec<(Arc<Job>, Begun)>,
-    /// Why the peer is to be asked for no further bundles.
+    /// The reason why the peer is to be asked for no further bundles.
     failure: Option<CallError>,
 }
 
@@ -164,7 +168,8 @@ impl Transfers {
         if let Some(error) = &rest.failure {
             tracing::debug!(peer = order.peer.as_str(), %error, "a bundle did not come whole");
         }
-        let is_usable = rest.failure.is_none();
+        // A busy peer knows bundles.
+        let is_usable = matches!(rest.failure, None | Some(CallError::Busy(_)));
         let alone = stream::iter(rest.jobs).map(|(job, begun)| {
             let transfers = Arc::clone(&self);
             async move {
@@ -188,7 +193,7 @@ impl Transfers {
         lock(&self.jobs).ended(Arc::clone(job));
     }
 
-    /// Receives and stores what the peer gives. The rest is returned.
+    /// Receives and stores the files of the peer. The rest is returned.
     async fn receive_bundle(&self, jobs: Vec<(Arc<Job>, Source)>, order: &Order) -> Rest {
         let all: Vec<Arc<Job>> = jobs.iter().map(|(job, _)| Arc::clone(job)).collect();
         let given_up = async {
@@ -284,13 +289,11 @@ impl Transfers {
             .flatten()
             .map(|content| (content.tree.digest(), content.tree.size()))
             .collect();
-        set_state(missing.iter().flatten(), JobState::Receiving);
-        let client = self.fetcher.overlay.client();
-        let asking = client.bundle(&order.peer, &asked, now() + HEAD_TIME);
+        let waits = |state| set_state(missing.iter().flatten(), state);
         let mut bundle = select! {
             biased;
             () = &mut given_up => return Ok(()),
-            bundle = asking => bundle?,
+            bundle = self.ask(&order.peer, &asked, waits) => bundle?,
         };
         let mut gathered_since = now();
         for place in missing {
@@ -319,7 +322,28 @@ impl Transfers {
         }
     }
 
-    /// Stores content that arrived, unless all who want it gave up. This is not cancelled.
+    /// Asks `peer` for a bundle. One that is busy is asked again when it wants to be, for [`BUSY_PATIENCE`].
+    async fn ask(
+        &self,
+        peer: &Destination,
+        files: &[(Digest, u64)],
+        set_state: impl Fn(JobState),
+    ) -> Result<BundleBody, CallError> {
+        let until = now() + BUSY_PATIENCE;
+        loop {
+            set_state(JobState::Receiving);
+            let client = self.fetcher.overlay.client();
+            match client.bundle(peer, files, now() + HEAD_TIME).await {
+                Err(CallError::Busy(wait)) if now() + wait < until => {
+                    set_state(JobState::Waiting);
+                    sleep(wait).await;
+                }
+                asked => return asked,
+            }
+        }
+    }
+
+    /// Stores content that arrived, unless all its fetches gave up. This is not cancelled.
     async fn store(&self, arrived: Vec<Arrived>, order: &Order, rest: &mut Rest) {
         let mut wanted = Vec::with_capacity(arrived.len());
         for mut arrived in arrived {
@@ -347,7 +371,7 @@ impl Transfers {
         }
     }
 
-    /// Notes what became of the files of content that arrived.
+    /// Notes the outcome for the files of content that arrived.
     fn stored(&self, arrived: &Arrived, results: Vec<Result<(), ShareError>>, peer: &PeerUrl) {
         let tree = &arrived.content.tree;
         for (job, result) in arrived.content.jobs.iter().zip(results) {
@@ -427,6 +451,8 @@ impl Fetcher {
     /// Stores the files of content that arrived, if its bytes are right.
     async fn store_all(&self, arrived: Vec<Arrived>) -> Vec<(Arrived, Outcome)> {
         let (share, digests) = (Arc::clone(&self.share), Arc::clone(&self.digests));
+        #[cfg(test)]
+        let faults = Arc::clone(&self.faults);
         let stored = self.share.disk().run(move || {
             let is_right: Vec<bool> = arrived.iter().map(Arrived::is_right).collect();
             let right = arrived.iter().zip(&is_right).filter(|(_, right)| **right);
@@ -435,6 +461,8 @@ impl Fetcher {
                 .unzip();
             let mut learn = |file: usize, stamp| {
                 digests.learned(files[file].name, stamp, trees[file]);
+                #[cfg(test)]
+                faults.placed();
             };
             let mut results = share.store_all(&files, &mut learn).into_iter();
             let outcomes = is_right.iter().zip(&arrived).map(|(is_right, arrived)| {
@@ -456,7 +484,7 @@ impl Fetcher {
 }
 
 impl SmallContent {
-    /// What the peer says of the file of `job`.
+    /// Returns the metadata that the peer gives for the file of `job`.
     fn about_of(&self, job: &Job) -> wire::About {
         self.about.get(&job.id()).copied().unwrap_or_default()
     }
@@ -481,7 +509,7 @@ impl Arrived {
     }
 }
 
-/// The fetches of their own that `jobs` become.
+/// Returns the fetches of their own that `jobs` become.
 fn alone(jobs: Vec<(Arc<Job>, Source)>) -> Vec<(Arc<Job>, Begun)> {
     let alone = jobs.into_iter();
     alone

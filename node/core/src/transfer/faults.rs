@@ -1,4 +1,4 @@
-//! What a disk does wrong in tests: it is full, or a commit is refused or takes its time.
+//! Faults of a disk in tests: it is full, or a commit is refused or takes its time.
 
 use std::{
     collections::BTreeSet,
@@ -43,11 +43,16 @@ impl Faults {
     }
 
     pub(super) fn committing(&self, name: &ShareName) -> Result<(), ShareError> {
+        self.placed();
+        Faults::fails(&self.commit_fails, name)
+    }
+
+    /// Does what is to be done in the midst of a commit.
+    pub(super) fn placed(&self) {
         let meanwhile = lock(&self.meanwhile).take();
         if let Some(work) = meanwhile {
             work();
         }
-        Faults::fails(&self.commit_fails, name)
     }
 
     pub(super) fn committed(&self, id: u64) {

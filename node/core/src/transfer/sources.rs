@@ -1,10 +1,10 @@
-//! Who has the content: what a search brings, sorted by digest.
+//! The holders of the content: the results of a search, sorted by digest.
 //!
 //! Peers may have different content under one name. The first that can prove
 //! its content is taken; the others are kept, to be tried if it fails. When the
-//! search for a digest is over, or the first peers do not have it, those are asked
-//! whom an index outside names. If nobody has it who can be reached from here, nodes
-//! that cannot are asked through those who named them.
+//! search for a digest is over, or the first peers do not have it, the holders in an
+//! external index are asked. If its holders cannot be reached from here, they are asked
+//! through the nodes that named them.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
@@ -17,7 +17,8 @@ use futures_util::{
     stream::{self, BoxStream},
 };
 use node_wire::{
-    About, Digest, Find, FindWanted, fault::MissReason, name::ShareName, peer_url::PeerUrl,
+    About, Digest, Find, FindHit, FindWanted, Found, fault::MissReason, limits::FIND_HITS_MAX,
+    name::ShareName, peer_url::PeerUrl,
 };
 use tokio::{select, time::sleep};
 
@@ -49,13 +50,16 @@ const NAMED_AT_A_TIME: usize = 4;
 /// Most nodes that are asked through neighbours.
 const NEIGHBOURS_MAX: usize = 4;
 
+/// Most pages of the hits of one holder.
+const PAGES_MAX: usize = 100;
+
 /// Most sources that are kept of one kind.
 const KEPT_MAX: usize = 256;
 
-/// HTTP: a node could not pass on what its peer has.
+/// HTTP: a node could not pass on its peer's content.
 const BAD_GATEWAY: u16 = 502;
 
-/// Content larger than this is worth looking for everybody who has it.
+/// Content larger than this is worth a search for all its holders.
 const MANY_FROM: u64 = 1024 * 1024;
 
 /// A peer that says that it has the content.
@@ -64,13 +68,13 @@ pub(super) struct Source {
     pub(super) peer: Destination,
     pub(super) size: u64,
     pub(super) digest: Digest,
-    /// What it says of the file.
+    /// The metadata of the file, by its word.
     pub(super) about: About,
     /// The holder, if it cannot be reached from here and the peer passes its content on.
     pub(super) through: Option<PeerUrl>,
 }
 
-/// What a holder did wrong.
+/// The failure of a holder.
 #[derive(Clone, Debug)]
 pub(super) struct Failure {
     pub(super) peer: String,
@@ -80,7 +84,7 @@ pub(super) struct Failure {
 /// The two kinds of wrong.
 #[derive(Clone, Debug)]
 pub(super) enum Fault {
-    /// Its bytes are not what the digest says.
+    /// Its bytes do not match the digest.
     Lied,
     /// It broke off.
     BrokeOff(CallError),
@@ -94,7 +98,7 @@ impl Failure {
         }
     }
 
-    /// The failure that an error of a call is. A tree that does not make its digest is a lie.
+    /// Returns the failure for an error of a call. A tree that does not make its digest is a lie.
     pub(super) fn of(peer: &PeerUrl, error: CallError) -> Failure {
         let error = match error {
             CallError::Tree(_) => Fault::Lied,
@@ -114,7 +118,10 @@ impl Failure {
                 CallError::Transport(
                     TransportError::Connection(_)
                         | TransportError::Unreachable(_)
-                        | TransportError::Status(BAD_GATEWAY),
+                        | TransportError::Status {
+                            status: BAD_GATEWAY,
+                            ..
+                        },
                 ) | CallError::Deadline
                     | CallError::TooSlow
                     | CallError::Short
@@ -126,7 +133,7 @@ impl Failure {
         matches!(self.error, Fault::Lied)
     }
 
-    /// Returns the time after which a busy holder wants to be asked again. That is no fault of it.
+    /// Returns the time after which a busy holder wants to be asked again. It is not at fault.
     pub(super) fn busy_for(&self) -> Option<Duration> {
         match self.error {
             Fault::BrokeOff(CallError::Busy(wait)) => Some(wait),
@@ -194,7 +201,7 @@ impl Busy {
     }
 }
 
-/// The search for one content and what it brought.
+/// The search for one content and its results.
 pub(super) struct Sources {
     overlay: Arc<Overlay>,
     name: ShareName,
@@ -203,22 +210,22 @@ pub(super) struct Sources {
     /// Peers that have the file and do not know its digest yet.
     reading: VecDeque<Destination>,
     asked_before: usize,
-    /// What those say whom an index outside names; nobody is asked before that
-    /// is.
+    /// Answers of the holders in an external index, which is not asked before this is
+    /// polled.
     named: BoxStream<'static, Option<Source>>,
-    /// What former holders say.
+    /// Answers of former holders.
     former: BoxStream<'static, Option<Source>>,
     wanted: FindWanted,
-    /// Whether somebody has it who can be reached from here.
+    /// True if a holder can be reached from here.
     is_reached: bool,
-    /// Whether neighbours were asked for those who cannot.
+    /// True if neighbours were asked for holders that cannot be reached.
     asked_neighbours: bool,
-    /// What these say through neighbours.
+    /// Answers of these through neighbours.
     passed: BoxStream<'static, Option<Source>>,
 }
 
 impl Sources {
-    /// Begins to search for what `wanted` says; the file is to have `name`.
+    /// Begins to search for `wanted`; the file is to have `name`.
     /// A source that is known already comes first.
     pub(super) fn search(
         overlay: &Arc<Overlay>,
@@ -261,7 +268,7 @@ impl Sources {
         }
     }
 
-    /// The next source of any content. Waits for peers that are reading the
+    /// Returns the next source of any content. Waits for peers that are reading the
     /// file for its digest. `None` when nobody is left.
     pub(super) async fn next(&mut self) -> Option<Source> {
         match self.next_known().await {
@@ -270,7 +277,7 @@ impl Sources {
         }
     }
 
-    /// The next source whose digest is known. `None` when nobody is left.
+    /// Returns the next source whose digest is known. `None` when nobody is left.
     pub(super) async fn next_known(&mut self) -> Option<Source> {
         self.finder.want_another();
         loop {
@@ -283,7 +290,7 @@ impl Sources {
         }
     }
 
-    /// The next source of the content `digest`, which has this size; others are kept.
+    /// Returns the next source of the content `digest`, which has this size; others are kept.
     pub(super) async fn next_of(&mut self, digest: Digest, size: u64) -> Option<Source> {
         if size > MANY_FROM {
             self.finder.want_all();
@@ -349,27 +356,27 @@ impl Sources {
         }
     }
 
-    /// Peers asked so far.
+    /// Returns the number of peers asked so far.
     pub(super) fn asked(&self) -> usize {
         self.asked_before + self.finder.asked()
     }
 
-    /// Why more might be found than was.
+    /// Returns the reason why more might be found.
     pub(super) fn verdict(&self) -> MissReason {
         self.finder.verdict()
     }
 
-    /// Whether peers that give no digests may have the file.
+    /// Returns true if peers that give no digests may have the file.
     pub(super) fn others_seen(&self) -> bool {
         self.finder.others_seen()
     }
 
-    /// Whether a Sixhop node knows such peers.
+    /// Returns true if a Sixhop node knows such peers.
     pub(super) fn others_behind(&self) -> bool {
         self.finder.others_behind()
     }
 
-    /// Nodes that may have it and cannot be reached from here.
+    /// Returns the number of nodes that may have it and cannot be reached from here.
     pub(super) fn unreachable(&self) -> usize {
         self.finder.unreachable().len()
     }
@@ -449,10 +456,10 @@ impl Sources {
     }
 }
 
-/// How long those are waited for that do not know a digest yet.
+/// The time that peers are waited for that do not know a digest yet.
 #[derive(Debug)]
 struct Patience {
-    /// Whether who is at work gets more time.
+    /// True if a peer that is at work gets more time.
     is_patient: bool,
     begun: Instant,
     progressed: Instant,
@@ -487,7 +494,7 @@ impl Patience {
     }
 }
 
-/// What the nodes say that an index names for `digest`.
+/// Returns the answers of the holders that an index names for `digest`.
 fn named(overlay: Arc<Overlay>, digest: Digest) -> BoxStream<'static, Option<Source>> {
     let asked = Arc::clone(&overlay);
     let peers = stream::once(async move { overlay.holders(digest).await });
@@ -507,7 +514,7 @@ fn named(overlay: Arc<Overlay>, digest: Digest) -> BoxStream<'static, Option<Sou
     answers.buffer_unordered(NAMED_AT_A_TIME).boxed()
 }
 
-/// What `peer` says when it is asked for `digest` again.
+/// Asks `peer` for `digest` again.
 async fn ask(overlay: Arc<Overlay>, peer: Destination, digest: Digest) -> Option<Source> {
     let find = Find {
         wanted: FindWanted::Digest(digest),
@@ -531,7 +538,7 @@ async fn ask(overlay: Arc<Overlay>, peer: Destination, digest: Digest) -> Option
     })
 }
 
-/// What a holder says through the neighbour that named it.
+/// Asks a holder through the neighbour that named it.
 async fn ask_through(
     overlay: Arc<Overlay>,
     holder: Unreachable,
@@ -544,26 +551,108 @@ async fn ask_through(
         deadline: None,
         through: Some(holder.peer.as_str().to_owned()),
     };
-    let client = overlay.client();
-    let neighbour = overlay.destination(&holder.by);
-    let found = client.find(&neighbour, &find, now() + DIGEST_ANSWER).await;
-    let found = found.ok()?.value;
-    // A node that does not know of this answers for itself.
-    let through = PeerUrl::parse(&found.through?).ok()?;
+    let (passed, found) = ask_neighbour(&overlay, &holder, &find).await?;
     let hit = found.hits.into_iter().next()?;
     let is_wanted = match &find.wanted {
         FindWanted::Name(name) => hit.name == *name,
         FindWanted::Digest(digest) => hit.digest == Some(*digest),
         FindWanted::Query(_) => false,
     };
-    let is_asked = through.same_peer(&holder.peer) && is_wanted;
-    Some(Source {
-        peer: neighbour,
-        size: hit.size,
-        digest: hit.digest.filter(|_| is_asked)?,
-        about: hit.about(),
-        through: Some(through),
-    })
+    passed.source(&hit).filter(|_| is_wanted)
+}
+
+/// Asks the neighbour that named a holder what that has. `None` if it does not pass that on.
+async fn ask_neighbour(
+    overlay: &Overlay,
+    holder: &Unreachable,
+    find: &Find,
+) -> Option<(Passed, Found)> {
+    let neighbour = overlay.destination(&holder.by);
+    let deadline = now() + DIGEST_ANSWER;
+    let found = overlay.client().find(&neighbour, find, deadline).await;
+    let found = found.ok()?.value;
+    // A node that does not know of this answers for itself.
+    let holder_asked = PeerUrl::parse(found.through.as_ref()?).ok()?;
+    let passed = Passed {
+        neighbour,
+        holder: holder_asked,
+    };
+    passed
+        .holder
+        .same_peer(&holder.peer)
+        .then_some((passed, found))
+}
+
+/// A holder that cannot be reached from here, and the neighbour that passes its content on.
+#[derive(Clone, Debug)]
+pub(super) struct Passed {
+    neighbour: Destination,
+    holder: PeerUrl,
+}
+
+impl Passed {
+    /// Returns where the content of this hit comes from, if its digest is known.
+    pub(super) fn source(&self, hit: &FindHit) -> Option<Source> {
+        Some(Source {
+            peer: self.neighbour.clone(),
+            size: hit.size,
+            digest: hit.digest?,
+            about: hit.about(),
+            through: Some(self.holder.clone()),
+        })
+    }
+}
+
+/// Returns what holders that cannot be reached from here have that matches `query`, page by page, as the neighbours say
+/// that named them.
+pub(super) fn pages_through(
+    overlay: &Arc<Overlay>,
+    holders: Vec<Unreachable>,
+    query: String,
+) -> BoxStream<'static, (Passed, Vec<FindHit>)> {
+    let overlay = Arc::clone(overlay);
+    let pages = holders.into_iter().take(NEIGHBOURS_MAX).map(move |holder| {
+        let first = Some(PageAsked {
+            overlay: Arc::clone(&overlay),
+            holder,
+            query: query.clone(),
+            after: None,
+            left: PAGES_MAX,
+        });
+        stream::unfold(first, |asked| async move { asked?.page().await }).boxed()
+    });
+    stream::select_all(pages.collect::<Vec<_>>()).boxed()
+}
+
+/// A page of the hits of a holder, to be asked for.
+struct PageAsked {
+    overlay: Arc<Overlay>,
+    holder: Unreachable,
+    query: String,
+    after: Option<String>,
+    left: usize,
+}
+
+impl PageAsked {
+    /// Returns the page, and the one behind it if there is one.
+    async fn page(self) -> Option<((Passed, Vec<FindHit>), Option<PageAsked>)> {
+        let find = Find {
+            wanted: FindWanted::Query(self.query.clone()),
+            after: self.after.clone(),
+            limit: FIND_HITS_MAX,
+            deadline: None,
+            through: Some(self.holder.peer.as_str().to_owned()),
+        };
+        let (passed, found) = ask_neighbour(&self.overlay, &self.holder, &find).await?;
+        let last = found.hits.last().map(|hit| hit.name.clone());
+        let goes_on = found.more && last > self.after && self.left > 1;
+        let next = goes_on.then(|| PageAsked {
+            after: last,
+            left: self.left - 1,
+            ..self
+        });
+        Some(((passed, found.hits), next))
+    }
 }
 
 #[cfg(test)]
@@ -572,7 +661,7 @@ mod tests {
 
     use bytes::Bytes;
     use futures_util::{FutureExt, future::BoxFuture};
-    use node_wire::{FindHit, Found, response};
+    use node_wire::response;
 
     use super::*;
     use crate::{
@@ -600,7 +689,7 @@ mod tests {
         }
     }
 
-    /// Node 0, with so many peers that have nothing, one that never answers, and an
+    /// Creates node 0, with so many peers that have nothing, one that never answers, and an
     /// index that names one that has it.
     fn searching(peers: usize) -> Sources {
         let transport = MemoryTransport::default();
@@ -660,7 +749,7 @@ mod tests {
         assert_eq!(wait(false, Some(200_000)), Some(10), "others wait");
     }
 
-    /// Node 0 with a peer that never knows a digest; the other one has it, or not.
+    /// Creates node 0 with a peer that never knows a digest; the other one has it, or not.
     async fn beside_one_that_never_knows(has_it: bool) -> (Option<PeerUrl>, Duration) {
         let transport = MemoryTransport::default();
         let hit = |digest| {
@@ -710,7 +799,7 @@ mod tests {
         assert!(took < Duration::from_secs(12), "{took:?}");
     }
 
-    /// Who has it, and how long it took.
+    /// Returns the holder, and the time that it took.
     async fn found(peers: usize) -> (Option<PeerUrl>, Duration) {
         let begun = now();
         let source = searching(peers).next().await;
@@ -721,7 +810,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn an_index_is_asked_when_the_first_peers_do_not_have_it_and_else_at_the_end() {
+    async fn an_index_is_asked_after_sixteen_misses_or_at_the_end() {
         let (rare, at_once) = found(20).await;
         assert_eq!(rare, Some(url(22)));
         assert!(at_once < Duration::from_secs(1), "{at_once:?}");

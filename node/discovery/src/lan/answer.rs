@@ -2,9 +2,8 @@
 
 use std::net::IpAddr;
 
+use ipnet::IpNet;
 use node_wire::{methods::PROTOCOL_VERSION, peer_url::PeerUrl};
-
-use crate::networks::Network;
 
 /// Most addresses of one answer that are looked at.
 const ADDRESSES_MAX: usize = 16;
@@ -23,13 +22,13 @@ pub(super) struct Answer<'a, Addresses> {
 impl<Addresses: Iterator<Item = IpAddr>> Answer<'_, Addresses> {
     /// Returns the URL of the node that answers: at the first address, IPv4 before IPv6, that
     /// lies in one of `networks`. One node, however many addresses it names.
-    pub(super) fn url(self, networks: &[Network]) -> Option<PeerUrl> {
+    pub(super) fn url(self, networks: &[IpNet]) -> Option<PeerUrl> {
         let path = self.path.unwrap_or("/");
         let understood = self.version == Some(PROTOCOL_VERSION.to_string().as_str());
         if !understood || self.port == 0 || path.len() > PATH_MAX || !path.starts_with('/') {
             return None;
         }
-        let near = |address: &IpAddr| networks.iter().any(|network| network.contains(*address));
+        let near = |address: &IpAddr| networks.iter().any(|network| network.contains(address));
         let mut addresses: Vec<IpAddr> = self.addresses.take(ADDRESSES_MAX).filter(near).collect();
         addresses.sort_unstable();
         let host = match addresses.first()? {
@@ -46,10 +45,7 @@ mod tests {
 
     use super::*;
 
-    const HOME: Network = Network::V4(
-        Ipv4Addr::new(192, 168, 1, 5),
-        Ipv4Addr::new(255, 255, 255, 0),
-    );
+    const HOME: IpNet = IpNet::new_assert(IpAddr::V4(Ipv4Addr::new(192, 168, 1, 5)), 24);
 
     fn url(port: u16, version: &str, path: &str, addresses: &[&str]) -> Option<String> {
         let answer = Answer {

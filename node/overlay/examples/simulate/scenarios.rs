@@ -5,10 +5,8 @@ use std::{
     time::Duration,
 };
 
-use node_overlay::{
-    SUMMARIES_MAX,
-    planner::{Limits, Reach},
-};
+use node_api::search::SearchReach;
+use node_overlay::{SUMMARIES_MAX, planner::Limits};
 
 use crate::{
     attacked,
@@ -57,7 +55,7 @@ pub(crate) fn row(network: &str, what: &str, target: &str, measured: String) -> 
 }
 
 pub(crate) fn normal() -> Limits {
-    Reach::Normal.limits(1)
+    Limits::of(SearchReach::Normal, 1)
 }
 
 /// Returns the random graph of Lv, Cao, Cohen, Li and Shenker.
@@ -85,11 +83,11 @@ fn mesh() -> Vec<Row> {
     let network = "full mesh of ten";
     let mut rows = Vec::new();
     for (what, copies, reach, target) in [
-        ("a hit", 1, Reach::Normal, "1 call"),
-        ("a miss", 0, Reach::Normal, "no call"),
-        ("a miss, to be sure", 0, Reach::Sure, "9 calls"),
+        ("a hit", 1, SearchReach::Normal, "1 call"),
+        ("a miss", 0, SearchReach::Normal, "no call"),
+        ("a miss, to be sure", 0, SearchReach::Sure, "9 calls"),
     ] {
-        let runs = runs(&mut world, None, copies, reach.limits(1), &mut random);
+        let runs = runs(&mut world, None, copies, Limits::of(reach, 1), &mut random);
         rows.push(row(network, what, target, runs.text()));
     }
     rows

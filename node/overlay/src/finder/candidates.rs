@@ -2,11 +2,12 @@
 
 use std::net::IpAddr;
 
+use node_api::search::AskedWhy;
 use node_transport::Destination;
 use node_wire::{Found, peer_url::PeerUrl};
 
 use super::{Finder, NAMED_MAX};
-use crate::planner::{Candidate, Hint, Target, Why};
+use crate::planner::{Candidate, Hint, Target};
 use node_base::{clock::now, sync::lock};
 
 impl Finder {
@@ -109,7 +110,7 @@ impl Finder {
     /// Remembers whether a peer has it.
     pub(super) fn remember(&self, target: &Target<Destination>, has_it: bool) {
         let peer = &target.peer;
-        if target.is_ours && target.why == Why::Match {
+        if target.is_ours && target.why == AskedWhy::Match {
             lock(&self.overlay.summaries).judge(peer, has_it);
         }
         let mut pointers = lock(&self.overlay.pointers);

@@ -2,9 +2,10 @@
 
 use std::time::{Duration, Instant};
 
+use node_api::search::AskedWhy;
 use node_wire::{FindHit, FoundEnd, peer_url::PeerUrl};
 
-use crate::planner::{Target, Why};
+use crate::planner::Target;
 use node_transport::{CallError, Destination, TransportError};
 
 /// A peer and its hits.
@@ -36,7 +37,7 @@ pub struct Step {
     /// The peer that named it first; none for a peer of this node.
     pub named_by: Option<PeerUrl>,
     /// The reason for asking it.
-    pub why: Why,
+    pub why: AskedWhy,
     /// Its distance in hops, 1 for our own peers.
     pub hops: usize,
     /// The time when it was asked.
@@ -64,7 +65,7 @@ impl Step {
     /// Returns this node as one that cannot be reached, if it was named as one that may have it. `is_over`: nobody is
     /// waited for any more.
     pub(super) fn unreachable(&self, is_over: bool) -> Option<Unreachable> {
-        let may_have = matches!(self.why, Why::Match | Why::Referral);
+        let may_have = matches!(self.why, AskedWhy::Match | AskedWhy::Referral);
         let is_silent = match &self.error {
             None => is_over && self.took.is_none(),
             Some(CallError::Deadline) => true,
@@ -91,7 +92,7 @@ impl Step {
         Step {
             peer,
             named_by: None,
-            why: Why::Query,
+            why: AskedWhy::Query,
             hops: 1,
             begun: now,
             took: None,
@@ -147,21 +148,24 @@ mod tests {
             (Some(CallError::Transport(TransportError::TooNear)), took),
             (None, None),
         ] {
-            assert_eq!(step(Why::Match, error, took).unreachable(true), unreachable);
+            assert_eq!(
+                step(AskedWhy::Match, error, took).unreachable(true),
+                unreachable
+            );
         }
-        let waits = step(Why::Match, None, None);
+        let waits = step(AskedWhy::Match, None, None);
         assert_eq!(waits.unreachable(false), None, "it may answer still");
         for (why, error) in [
-            (Why::Match, None),
-            (Why::Match, Some(CallError::Private)),
-            (Why::Match, Some(CallError::Busy(Duration::ZERO))),
-            (Why::Sure, Some(refused.clone())),
+            (AskedWhy::Match, None),
+            (AskedWhy::Match, Some(CallError::Private)),
+            (AskedWhy::Match, Some(CallError::Busy(Duration::ZERO))),
+            (AskedWhy::Sure, Some(refused.clone())),
         ] {
             assert_eq!(step(why, error, took).unreachable(true), None);
         }
         let ours = Step {
             named_by: None,
-            ..step(Why::Match, Some(refused), took)
+            ..step(AskedWhy::Match, Some(refused), took)
         };
         assert_eq!(ours.unreachable(true), None);
     }

@@ -55,7 +55,10 @@ fn network(answers: BTreeMap<usize, Found>) -> (Arc<Overlay>, MemoryTransport) {
 /// Answers page by page, two hits at a time.
 fn answer(found: &Found, request: &PeerRequest) -> Result<Vec<Bytes>, TransportError> {
     let Purpose::Find(body) = &request.purpose else {
-        return Err(TransportError::Status(404));
+        return Err(TransportError::Status {
+            status: 404,
+            kind: PeerKind::Book,
+        });
     };
     let find = Find::from_params(&request::read(body).unwrap().params).unwrap();
     let mut page = found.clone();
@@ -166,7 +169,10 @@ async fn only_our_own_peers_are_blamed_for_silence() {
 /// Answers a search with one name at a time, and a cursor for the rest.
 fn answer_search(names: &[&str], request: &PeerRequest) -> Result<Vec<Bytes>, TransportError> {
     let Purpose::Find(body) = &request.purpose else {
-        return Err(TransportError::Status(404));
+        return Err(TransportError::Status {
+            status: 404,
+            kind: PeerKind::Book,
+        });
     };
     let call = request::read(body).unwrap();
     let at = match More::from_params(&call.params) {
@@ -192,7 +198,7 @@ async fn a_search_for_the_best_takes_all_pages_in_order() {
         let answer = answer_search(&["z", "a", "m"], &request);
         async move { answer }.boxed()
     });
-    let mut finder = Finder::search(&overlay, "text:x".to_owned(), 10, Reach::Normal);
+    let mut finder = Finder::search(&overlay, "text:x".to_owned(), 10, SearchReach::Normal);
     let pages = all(&mut finder).await;
     let names: Vec<_> = pages.into_iter().flat_map(|(_, names)| names).collect();
     assert_eq!(names, ["z", "a", "m"]);
@@ -210,7 +216,7 @@ async fn a_peer_that_always_has_a_cursor_is_left_in_the_end() {
         };
         async move { Ok(vec![response::value(&page.to_value()).into()]) }.boxed()
     });
-    let mut finder = Finder::search(&overlay, "x".to_owned(), 10, Reach::Normal);
+    let mut finder = Finder::search(&overlay, "x".to_owned(), 10, SearchReach::Normal);
     assert!(all(&mut finder).await.is_empty());
     assert_eq!(finder.asked(), 1);
 }

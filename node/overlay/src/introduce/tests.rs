@@ -12,7 +12,10 @@ use std::net::SocketAddr;
 use super::*;
 use crate::{FAILURES_MAX, LOST_PAUSE_MAX};
 use node_base::{counters::Counters, events::EventLog};
-use node_transport::{Client, MemoryTransport, Purpose};
+use node_transport::{Client, MemoryTransport, Purpose, TransportError};
+
+/// The time that a busy peer wants to be left alone.
+const PAUSE: Duration = Duration::from_secs(1);
 
 const STRANGER: [u8; 4] = [203, 0, 113, 1];
 
@@ -187,7 +190,11 @@ fn saved_peers_keep_the_scope_of_who_named_them() {
     let id = NodeId([7; 32]).to_string();
     let read = |line: &str| {
         let saved = Saved::read(line).unwrap();
-        (saved.namer, saved.is_chosen, saved.is_candidate)
+        (
+            saved.before.namer,
+            saved.before.is_chosen,
+            saved.is_candidate,
+        )
     };
     // Lines of an earlier version have no scope: what the URL says counts.
     for (line, expected) in [
@@ -213,15 +220,68 @@ fn saved_peers_keep_the_scope_of_who_named_them() {
             if namer.is_none() && !is_chosen {
                 continue;
             }
-            let id = id.parse().ok();
-            let line = line_of(&url("http://n.example/"), id, is_chosen, namer, counts);
+            let before = Before {
+                id: id.parse().ok(),
+                kind: Some(PeerKind::Sixhop),
+                is_chosen,
+                namer,
+            };
+            let line = line_of(&url("http://n.example/"), before, counts);
             assert_eq!(
                 read(&line),
                 (namer, is_chosen, !is_chosen && !counts),
                 "{line}"
             );
-            assert_eq!(Saved::read(&line).unwrap().id, id);
+            assert_eq!(Saved::read(&line).unwrap().before, before);
         }
     }
     assert!(Saved::read("").is_none() && Saved::read("no-url -").is_none());
+}
+
+#[test]
+fn a_saved_sixhop_node_stays_one_and_no_other_peer_becomes_one() {
+    let id = NodeId([7; 32]).to_string();
+    let kind = |line: &str| Saved::read(line).unwrap().before.kind;
+    let node = Some(PeerKind::Sixhop);
+    assert_eq!(kind("http://n.example/ - chosen node"), node);
+    // An earlier version saved no kind, and only of a node who it is.
+    assert_eq!(kind(&format!("http://n.example/ {id}")), node);
+    assert_eq!(kind("http://n.example/ - world"), None);
+    for kind in [None, Some(PeerKind::Book)] {
+        let before = Before {
+            id: None,
+            kind,
+            is_chosen: true,
+            namer: None,
+        };
+        let line = line_of(&url("http://n.example/"), before, true);
+        assert_eq!(Saved::read(&line).unwrap().before.kind, None, "{line}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_kind_seen_in_an_error_is_known_after_a_restart() {
+    let busy = |kind| TransportError::Busy { wait: PAUSE, kind };
+    let status = |kind| TransportError::Status { status: 404, kind };
+    for (kind, known) in [
+        (PeerKind::Sixhop, Some(PeerKind::Sixhop)),
+        (PeerKind::Book, None),
+    ] {
+        for error in [busy(kind), status(kind)] {
+            let node = Node::start();
+            let peer = url("http://203.0.113.9:1/");
+            let answer = error.clone();
+            node.transport.add(&peer, move |_| {
+                let error = answer.clone();
+                async move { Err::<Vec<Bytes>, _>(error) }.boxed()
+            });
+            node.overlay.add(&peer, KnownFrom::Owner);
+            let met = node.overlay.introduce(&peer).await;
+            assert!(met.is_err(), "{error}");
+            assert_eq!(node.overlay.kind_of(&peer), known, "{error}");
+            let next = Node::start();
+            next.overlay.load_peers(&node.overlay.saved_peers());
+            assert_eq!(next.overlay.kind_of(&peer), known, "{error}");
+        }
+    }
 }

@@ -86,6 +86,8 @@ pub struct PeerEntry {
     pub address: Option<IpAddr>,
     /// Its proved identity, of this run or an earlier one.
     pub id: Option<NodeId>,
+    /// The identity that is expected there, if the namer gave one.
+    pub(super) expected: Option<NodeId>,
     /// The identity of another URL that it says is its own too.
     pub(super) claimed: Option<NodeId>,
     /// The features that it announces.
@@ -128,6 +130,19 @@ pub struct Met {
     pub id: Option<NodeId>,
     /// The features that it announces.
     pub features: Vec<String>,
+}
+
+/// The state of a peer in an earlier run, or before it was dropped.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Before {
+    /// Its proved identity.
+    pub id: Option<NodeId>,
+    /// The kind of node.
+    pub kind: Option<PeerKind>,
+    /// True if the owner had named it.
+    pub is_chosen: bool,
+    /// The scope of the stranger who had named its URL; none for the owner.
+    pub namer: Option<Scope>,
 }
 
 /// A stranger that named a peer; the address, if it is known.
@@ -182,6 +197,7 @@ impl PeerEntry {
             last_error: None,
             address: None,
             id: None,
+            expected: None,
             claimed: None,
             features: Vec::new(),
             is_chosen: source.is_owner(),
@@ -201,10 +217,11 @@ impl PeerEntry {
     /// Returns the destination for calls to it.
     #[must_use]
     pub fn destination(&self) -> Destination {
-        match self.namer {
+        let destination = match self.namer {
             None => Destination::of_owner(self.url.clone()),
             Some(scope) => Destination::met(self.url.clone(), scope),
-        }
+        };
+        destination.expecting(self.expected)
     }
 
     /// Returns true if the owner named it, or it has proved its identity. Only
@@ -229,13 +246,19 @@ impl PeerEntry {
     /// Returns the destination for a call that a stranger's introduction causes.
     pub(super) fn heard_of(&self) -> Destination {
         let scope = self.namer.unwrap_or(Scope::Machine);
-        Destination::heard(self.url.clone(), scope)
+        Destination::heard(self.url.clone(), scope).expecting(self.expected)
     }
 
     /// Returns true if it counts: a stranger's word alone makes no peer, its answer does.
     #[must_use]
     pub fn counts(&self) -> bool {
         self.source.is_trusted() || self.last_answer.is_some()
+    }
+
+    /// Returns whether it is a Sixhop node that answered in this run and whose last call did not fail.
+    #[must_use]
+    pub fn is_answering_node(&self) -> bool {
+        self.kind == Some(PeerKind::Sixhop) && !self.is_away()
     }
 
     /// Returns whether it has not answered yet, or its last call failed.
@@ -250,14 +273,27 @@ impl PeerEntry {
         !self.is_introducing && self.introduce_at.is_some_and(|at| at <= now)
     }
 
-    /// Returns true if it has proved or claims the identity `id`.
+    /// Returns true if it has proved or claims the identity `id`, or the owner says that it
+    /// has. A stranger's word about somebody else's URL does not count.
     pub(super) fn is_or_claims(&self, id: NodeId) -> bool {
-        self.id == Some(id) || self.claimed == Some(id)
+        let is_said = self.is_chosen && self.expected == Some(id);
+        self.id == Some(id) || self.claimed == Some(id) || is_said
+    }
+
+    /// Notes who is to be there. What the owner says stays, and so does who was met; of what
+    /// strangers say the last word counts, so that none keeps others away.
+    pub(super) fn expect(&mut self, id: Option<NodeId>, source: KnownFrom) {
+        if source.is_owner() {
+            self.expected = id.or(self.expected);
+        } else if !self.is_chosen && self.id.is_none() {
+            self.expected = id;
+        }
     }
 
     /// Takes over the entry of the same peer that is known as `other`.
     pub(super) fn takes_over(&mut self, other: &PeerEntry) {
         self.is_chosen |= other.is_chosen;
+        self.kind = self.kind.or(other.kind);
         if other.source.is_trusted() && !self.source.is_trusted() {
             self.source = other.source;
         }

@@ -14,10 +14,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use node_wire::{node_id::NodeId, peer_url::PeerUrl, scope::Scope};
+use node_wire::peer_url::PeerUrl;
 
-use super::PeerEntry;
-use node_transport::TARGET_PAUSE;
+use super::{Before, PeerEntry};
+use node_transport::{PeerKind, TARGET_PAUSE};
 
 /// Most lost peers.
 pub const LOST_MAX: usize = 256;
@@ -33,12 +33,8 @@ pub const LOST_PAUSE_MAX: Duration = Duration::from_secs(600);
 pub struct Lost {
     /// Its URL.
     pub url: PeerUrl,
-    /// The identity that it had proved.
-    pub id: Option<NodeId>,
-    /// True if the owner had named it.
-    pub is_chosen: bool,
-    /// The scope of the stranger who had named it; none for the owner.
-    pub namer: Option<Scope>,
+    /// The state of the peer before.
+    pub before: Before,
     since: Instant,
     pause: Duration,
     call_at: Instant,
@@ -57,9 +53,12 @@ impl LostPeers {
         }
         self.0.push_back(Lost {
             url: peer.url.clone(),
-            id: peer.id,
-            is_chosen: peer.is_chosen,
-            namer: peer.namer,
+            before: Before {
+                id: peer.id,
+                kind: peer.kind,
+                is_chosen: peer.is_chosen,
+                namer: peer.namer,
+            },
             since: now,
             pause: TARGET_PAUSE,
             call_at: now + TARGET_PAUSE,
@@ -71,6 +70,12 @@ impl LostPeers {
         let before = self.0.len();
         self.0.retain(|lost| !lost.url.same_peer(url));
         self.0.len() < before
+    }
+
+    /// Returns what kind of node a lost peer is, if that was known.
+    pub(super) fn kind_of(&self, url: &PeerUrl) -> Option<PeerKind> {
+        let lost = self.0.iter().find(|lost| lost.url.same_peer(url));
+        lost.and_then(|lost| lost.before.kind)
     }
 
     /// Returns the peers to call now, and plans the next call to each.

@@ -41,7 +41,7 @@ impl PeerTable {
     pub(super) fn look_for_lost(&mut self, now: Instant) {
         for lost in self.lost.due(now) {
             if self.named(&lost.url, KnownFrom::Lost, None, now) == Added::New {
-                self.remember(&lost.url, lost.id, lost.is_chosen, lost.namer);
+                self.remember(&lost.url, lost.before);
             }
         }
     }

@@ -468,7 +468,13 @@ fn a_lost_peer_that_answers_is_a_peer_again_and_is_who_it_was() {
     let (mut table, now) = table();
     let id = NodeId([1; 32]);
     table.add(&url(1), KnownFrom::Owner, now);
-    table.remember(&url(1), Some(id), true, None);
+    let before = Before {
+        id: Some(id),
+        kind: Some(PeerKind::Sixhop),
+        is_chosen: true,
+        namer: None,
+    };
+    table.remember(&url(1), before);
     lose(&mut table, 1, now);
     let later = now + TARGET_PAUSE;
     assert_eq!(due(&mut table, later), [1]);
@@ -588,4 +594,76 @@ fn a_peer_is_met_when_it_proves_its_id_or_the_owner_named_it() {
     );
     table.not_introduced(&url(3), "refused", now);
     assert_eq!(table.meeting(&[], true, patience, now), None);
+}
+
+#[test]
+fn places_of_one_node_are_one_peer_once_it_is_met() {
+    let (mut table, now) = (PeerTable::new(url(0)), Instant::now());
+    let id = NodeId([1; 32]);
+    for n in 1..=3 {
+        table.named_as(&url(n), Some(id), KnownFrom::Owner, None, now);
+    }
+    // What a stranger says of an id is not believed before it is shown.
+    table.named_as(&url(4), Some(id), KnownFrom::Hello, None, now);
+    assert_eq!(
+        table.get(&url(1)).unwrap().destination().expected(),
+        Some(id)
+    );
+    let met = Met {
+        kind: PeerKind::Sixhop,
+        dialect: None,
+        latency: Duration::ZERO,
+        address: None,
+        id: Some(id),
+        features: Vec::new(),
+    };
+    table.introduced(&url(2), met, now);
+    let known: Vec<PeerUrl> = table.list().into_iter().map(|peer| peer.url).collect();
+    assert_eq!(known, [url(2), url(4)]);
+    let again = table.named_as(&url(1), Some(id), KnownFrom::Settings, None, now);
+    assert_eq!(again, Added::Known);
+    assert!(!table.places()[&url(1).host_key()] && table.places()[&url(2).host_key()]);
+}
+
+#[test]
+fn the_last_id_from_strangers_counts_until_one_is_met() {
+    let (mut table, now) = (PeerTable::new(url(0)), Instant::now());
+    let expected = |table: &PeerTable| table.get(&url(1)).unwrap().destination().expected();
+    let (one, other) = (NodeId([1; 32]), NodeId([2; 32]));
+    table.named_as(&url(1), Some(one), KnownFrom::Hello, None, now);
+    assert_eq!(expected(&table), Some(one));
+    table.named(&url(1), KnownFrom::Hello, None, now);
+    assert_eq!(expected(&table), None);
+    table.named_as(&url(1), Some(one), KnownFrom::Owner, None, now);
+    table.named_as(&url(1), Some(other), KnownFrom::Hello, None, now);
+    assert_eq!(expected(&table), Some(one));
+}
+
+#[test]
+fn a_dropped_node_that_is_named_again_is_known_as_a_node() {
+    let (mut table, now) = table();
+    known(&mut table, 1, now);
+    lose(&mut table, 1, now);
+    assert_eq!(table.add(&url(1), KnownFrom::Owner, now), Added::New);
+    let peer = table.get(&url(1)).unwrap();
+    assert_eq!(peer.kind, Some(PeerKind::Sixhop));
+    assert!(!peer.is_answering_node(), "it has not answered since");
+}
+
+#[test]
+fn the_answer_of_a_node_shows_its_kind_and_a_proxys_does_not() {
+    let (mut table, now) = table();
+    table.add(&url(1), KnownFrom::Owner, now);
+    let saved = table.revision();
+    table.answered_as(&url(1), PeerKind::Book);
+    assert_eq!(table.get(&url(1)).unwrap().kind, None);
+    assert_eq!(table.revision(), saved);
+    table.answered_as(&url(1), PeerKind::Sixhop);
+    assert!(table.revision() > saved, "it is saved");
+    table.answered_as(&url(1), PeerKind::Book);
+    let peer = table.get(&url(1)).unwrap();
+    assert_eq!(peer.kind, Some(PeerKind::Sixhop));
+    assert_eq!(peer.last_answer, None, "an error is no answer");
+    table.answered(&url(1), PeerKind::Book, None);
+    assert_eq!(table.get(&url(1)).unwrap().kind, Some(PeerKind::Book));
 }

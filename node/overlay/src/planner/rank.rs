@@ -1,5 +1,7 @@
 //! The order in which peers are asked.
 
+use node_api::search::AskedWhy;
+
 /// The hint about a peer before it is asked.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Hint {
@@ -15,26 +17,6 @@ pub enum Hint {
     RuledOut,
     /// It does not have the handler that is asked.
     NoHandler,
-}
-
-/// The reason for asking a peer.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Why {
-    /// It had this not long ago.
-    Pointer,
-    /// A summary says that it has this.
-    Match,
-    /// It is a peer of ours of which nothing decides.
-    Peer,
-    /// Another peer named it.
-    Referral,
-    /// Its summary says no, but it may know others.
-    Onward,
-    /// Its summary says no, and all are asked to be sure.
-    Sure,
-    /// Peers of the chapter, this one or others behind it, may have the file: it is
-    /// asked with `query`. A planner has no such peers.
-    Query,
 }
 
 /// The stage of a search in which a peer is asked.
@@ -92,14 +74,14 @@ impl Rank {
         self.stage == Stage::Likely && self.looseness > 0
     }
 
-    pub(super) fn why(self, is_named: bool) -> Why {
+    pub(super) fn why(self, is_named: bool) -> AskedWhy {
         match (self.stage, self.looseness) {
-            (Stage::Likely, 0) => Why::Pointer,
-            (Stage::Likely, _) => Why::Match,
-            (Stage::Wide, _) if self.onward => Why::Onward,
-            (Stage::Wide, _) if is_named => Why::Referral,
-            (Stage::Wide, _) => Why::Peer,
-            (Stage::Unlikely, _) => Why::Sure,
+            (Stage::Likely, 0) => AskedWhy::Pointer,
+            (Stage::Likely, _) => AskedWhy::Match,
+            (Stage::Wide, _) if self.onward => AskedWhy::Onward,
+            (Stage::Wide, _) if is_named => AskedWhy::Referral,
+            (Stage::Wide, _) => AskedWhy::Peer,
+            (Stage::Unlikely, _) => AskedWhy::Sure,
         }
     }
 }

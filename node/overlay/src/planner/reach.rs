@@ -1,27 +1,16 @@
-//! The reach of a search: its stages, calls and time.
+//! The bounds of a search, by how far it goes.
 
 use std::time::Duration;
 
-use super::rank::Stage;
+use node_api::search::SearchReach;
 
-/// The peers that a search asks.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub enum Reach {
-    /// Only those that had it, or whose summaries say that they have it.
-    Quick,
-    /// Those of `Quick`, and if they have not enough also peers that may have it or lead to
-    /// others.
-    #[default]
-    Normal,
-    /// All nodes that can be reached, those whose summaries say no last.
-    Sure,
-}
+use super::rank::Stage;
 
 /// The bounds of one search.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// The peers that it asks.
-    pub reach: Reach,
+    /// The peers of `Quick`, and if they have not enough also peers that may have it or lead to
+    pub reach: SearchReach,
     /// Most peers that it asks.
     pub budget: usize,
     /// Calls beyond the budget, as long as nothing was found and somebody seems to have it.
@@ -34,30 +23,31 @@ pub struct Limits {
     pub rare_after: usize,
 }
 
-impl Reach {
-    pub(super) fn last_stage(self) -> Stage {
-        match self {
-            Reach::Quick => Stage::Likely,
-            Reach::Normal => Stage::Wide,
-            Reach::Sure => Stage::Unlikely,
-        }
-    }
-
-    /// Returns the bounds of a search that goes so far and wants so many hits.
+impl Limits {
+    /// Returns the bounds of a search that goes as far as `reach` and wants so many hits.
     #[must_use]
-    pub fn limits(self, enough: usize) -> Limits {
-        let (budget, more, seconds) = match self {
-            Reach::Quick => (16, 0, 3),
-            Reach::Normal => (64, 30, 3),
-            Reach::Sure => (512, 0, 8),
+    pub fn of(reach: SearchReach, enough: usize) -> Limits {
+        let (budget, more, seconds) = match reach {
+            SearchReach::Quick => (16, 0, 3),
+            SearchReach::Normal => (64, 30, 3),
+            SearchReach::Sure => (512, 0, 8),
         };
         Limits {
-            reach: self,
+            reach,
             budget,
             more,
             time: Duration::from_secs(seconds),
             enough,
             rare_after: 16,
+        }
+    }
+
+    /// Returns the last stage that the search comes to.
+    pub(super) fn last_stage(&self) -> Stage {
+        match self.reach {
+            SearchReach::Quick => Stage::Likely,
+            SearchReach::Normal => Stage::Wide,
+            SearchReach::Sure => Stage::Unlikely,
         }
     }
 }

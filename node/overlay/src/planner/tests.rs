@@ -30,13 +30,13 @@ fn all(peers: impl IntoIterator<Item = u32>, hint: Hint) -> Vec<Candidate<u32>> 
 }
 
 /// Returns a search of node 0.
-fn planner(reach: Reach, enough: usize) -> (Planner<u32>, Instant) {
+fn planner(reach: SearchReach, enough: usize) -> (Planner<u32>, Instant) {
     let now = Instant::now();
-    (Planner::new(&0, reach.limits(enough), now), now)
+    (Planner::new(&0, Limits::of(reach, enough), now), now)
 }
 
 /// Asks one after the other; nobody has anything. Returns the peers that were asked, and the reasons.
-fn ask_all(planner: &mut Planner<u32>, now: Instant) -> Vec<(u32, Why)> {
+fn ask_all(planner: &mut Planner<u32>, now: Instant) -> Vec<(u32, AskedWhy)> {
     let mut asked = Vec::new();
     while let Some(target) = planner.next(now) {
         planner.ended(&target, now);
@@ -48,7 +48,7 @@ fn ask_all(planner: &mut Planner<u32>, now: Instant) -> Vec<(u32, Why)> {
 
 #[test]
 fn likely_peers_come_first_and_nearer_ones_before_others() {
-    let (mut planner, now) = planner(Reach::Normal, 1);
+    let (mut planner, now) = planner(SearchReach::Normal, 1);
     planner.add(all([1], Hint::Missed));
     planner.add(all([2], Hint::Open));
     planner.named(&2, 1, all([3], Hint::Open));
@@ -59,13 +59,13 @@ fn likely_peers_come_first_and_nearer_ones_before_others() {
     planner.add(all([8], Hint::RuledOut));
     planner.add(all([9], Hint::NoHandler));
     let expected = [
-        (7, Why::Pointer),
-        (6, Why::Match),
-        (5, Why::Match),
-        (2, Why::Peer),
-        (3, Why::Referral),
-        (4, Why::Onward),
-        (1, Why::Peer),
+        (7, AskedWhy::Pointer),
+        (6, AskedWhy::Match),
+        (5, AskedWhy::Match),
+        (2, AskedWhy::Peer),
+        (3, AskedWhy::Referral),
+        (4, AskedWhy::Onward),
+        (1, AskedWhy::Peer),
     ];
     assert_eq!(ask_all(&mut planner, now), expected);
     let passed = planner.passed_over();
@@ -75,7 +75,7 @@ fn likely_peers_come_first_and_nearer_ones_before_others() {
 
 #[test]
 fn four_are_asked_at_a_time_and_slow_ones_make_room() {
-    let (mut planner, now) = planner(Reach::Normal, 1);
+    let (mut planner, now) = planner(SearchReach::Normal, 1);
     planner.add(all(0..10, Hint::Open));
     for _ in 0..FAN_OUT {
         assert!(planner.next(now).is_some());
@@ -87,7 +87,7 @@ fn four_are_asked_at_a_time_and_slow_ones_make_room() {
 
 #[test]
 fn a_hit_costs_the_call_of_its_holder_only() {
-    let (mut planner, now) = planner(Reach::Sure, 1);
+    let (mut planner, now) = planner(SearchReach::Sure, 1);
     planner.add(all([1], Hint::Match));
     planner.add(all(2..9, Hint::Open));
     planner.add(all(9..12, Hint::RuledOut));
@@ -101,7 +101,7 @@ fn a_hit_costs_the_call_of_its_holder_only() {
 
 #[test]
 fn where_others_answer_at_once_a_call_is_slow_sooner() {
-    let (mut planner, now) = planner(Reach::Normal, 1);
+    let (mut planner, now) = planner(SearchReach::Normal, 1);
     planner.add(all(0..10, Hint::Open));
     let first = planner.next(now).unwrap();
     planner.ended(&first, now + Duration::from_millis(1));
@@ -119,7 +119,7 @@ fn where_others_answer_at_once_a_call_is_slow_sooner() {
 
 #[test]
 fn a_slow_holder_is_not_waited_for() {
-    let (mut planner, now) = planner(Reach::Normal, 1);
+    let (mut planner, now) = planner(SearchReach::Normal, 1);
     planner.add(all([1], Hint::Match));
     planner.add(all([2], Hint::Open));
     assert_eq!(planner.next(now).unwrap().peer, 1);
@@ -128,7 +128,11 @@ fn a_slow_holder_is_not_waited_for() {
 
 #[test]
 fn a_full_mesh_that_says_no_is_asked_only_by_a_sure_search() {
-    for (reach, calls) in [(Reach::Quick, 0), (Reach::Normal, 0), (Reach::Sure, 9)] {
+    for (reach, calls) in [
+        (SearchReach::Quick, 0),
+        (SearchReach::Normal, 0),
+        (SearchReach::Sure, 9),
+    ] {
         let (mut planner, now) = planner(reach, 1);
         planner.add(all(1..10, Hint::RuledOut));
         for by in 1..10 {
@@ -136,21 +140,21 @@ fn a_full_mesh_that_says_no_is_asked_only_by_a_sure_search() {
         }
         let asked = ask_all(&mut planner, now);
         assert_eq!(asked.len(), calls);
-        assert!(asked.iter().all(|(_, why)| *why == Why::Sure));
+        assert!(asked.iter().all(|(_, why)| *why == AskedWhy::Sure));
         assert_eq!(planner.passed_over().ruled_out, 9 - calls);
     }
 }
 
 #[test]
 fn before_the_first_hit_only_likely_peers_exceed_the_budget() {
-    let Limits { budget, more, .. } = Reach::Normal.limits(1);
+    let Limits { budget, more, .. } = Limits::of(SearchReach::Normal, 1);
     let many = u32::try_from(2 * budget).unwrap();
     for (hint, found, asked) in [
         (Hint::Match, 0, budget + more),
         (Hint::Match, 1, budget),
         (Hint::Open, 0, budget),
     ] {
-        let (mut planner, now) = planner(Reach::Normal, usize::MAX);
+        let (mut planner, now) = planner(SearchReach::Normal, usize::MAX);
         planner.add(all(0..many, hint));
         planner.found = found;
         assert_eq!(ask_all(&mut planner, now).len(), asked, "{hint:?}");
@@ -160,7 +164,7 @@ fn before_the_first_hit_only_likely_peers_exceed_the_budget() {
 
 #[test]
 fn a_search_ends_after_six_hops_and_says_so() {
-    let (mut planner, now) = planner(Reach::Normal, 1);
+    let (mut planner, now) = planner(SearchReach::Normal, 1);
     planner.add(all([1], Hint::Open));
     let mut asked = Vec::new();
     while let Some(target) = planner.next(now) {
@@ -177,7 +181,7 @@ fn a_search_ends_after_six_hops_and_says_so() {
 
 #[test]
 fn a_complete_search_lacks_nothing() {
-    let (mut planner, now) = planner(Reach::Normal, 1);
+    let (mut planner, now) = planner(SearchReach::Normal, 1);
     planner.add(all([1, 1, 0], Hint::Open));
     let target = planner.next(now).unwrap();
     planner.ended(&target, now);
@@ -192,7 +196,7 @@ fn a_complete_search_lacks_nothing() {
 
 #[test]
 fn who_named_a_peer_first_is_kept() {
-    let (mut planner, now) = planner(Reach::Normal, 1);
+    let (mut planner, now) = planner(SearchReach::Normal, 1);
     planner.add(all([1, 2], Hint::Open));
     let (first, second) = (planner.next(now).unwrap(), planner.next(now).unwrap());
     planner.named(&2, 1, all([3], Hint::Open));
@@ -200,7 +204,7 @@ fn who_named_a_peer_first_is_kept() {
     let third = planner.next(now).unwrap();
     assert_eq!(
         (third.peer, third.named_by, third.why),
-        (3, Some(2), Why::Match)
+        (3, Some(2), AskedWhy::Match)
     );
     assert!(first.is_ours && second.is_ours && !third.is_ours);
     assert_eq!((first.named_by, second.named_by), (None, None));
@@ -208,7 +212,7 @@ fn who_named_a_peer_first_is_kept() {
 
 #[test]
 fn who_is_wrong_about_others_is_not_believed_any_more() {
-    let (mut planner, now) = planner(Reach::Normal, 1);
+    let (mut planner, now) = planner(SearchReach::Normal, 1);
     planner.add(all([1, 2], Hint::Open));
     for _ in 0..2 {
         let target = planner.next(now).unwrap();
@@ -217,14 +221,14 @@ fn who_is_wrong_about_others_is_not_believed_any_more() {
     planner.named(&1, 1, all(10..30, Hint::Match));
     planner.named(&2, 1, all([40], Hint::Open));
     let asked = ask_all(&mut planner, now);
-    let claimed = asked.iter().filter(|(_, why)| *why == Why::Match);
+    let claimed = asked.iter().filter(|(_, why)| *why == AskedWhy::Match);
     assert_eq!(claimed.count(), FALSE_CLAIMS_MAX);
     assert_eq!(asked.len(), 21);
 }
 
 #[test]
 fn the_deadline_ends_a_search_and_is_said() {
-    let (mut planner, now) = planner(Reach::Normal, 1);
+    let (mut planner, now) = planner(SearchReach::Normal, 1);
     planner.add(all([1, 2], Hint::Open));
     assert!(planner.next(now).is_some());
     assert_eq!(planner.next(planner.deadline()), None);
@@ -245,8 +249,12 @@ fn hint() -> impl Strategy<Value = Hint> {
     ]
 }
 
-fn reach() -> impl Strategy<Value = Reach> {
-    prop_oneof![Just(Reach::Quick), Just(Reach::Normal), Just(Reach::Sure)]
+fn reach() -> impl Strategy<Value = SearchReach> {
+    prop_oneof![
+        Just(SearchReach::Quick),
+        Just(SearchReach::Normal),
+        Just(SearchReach::Sure)
+    ]
 }
 
 type Answers = Vec<Vec<(u32, Hint)>>;
@@ -261,7 +269,7 @@ proptest! {
     /// a likelier one always before a less likely one, and all are counted.
     #[test]
     fn a_search_keeps_its_bounds(answers in answers(), reach in reach(), slow in 1..5_u32) {
-        let limits = reach.limits(usize::MAX);
+        let limits = Limits::of(reach, usize::MAX);
         let begun = Instant::now();
         let mut planner = Planner::new(&0, limits, begun);
         let candidates = |n: usize| {
@@ -276,7 +284,7 @@ proptest! {
             let waits = planner.frontier.first();
             if let Some(target) = planner.next(now) {
                 prop_assert_eq!(Some(target.stage), waits);
-                prop_assert!(target.stage <= reach.last_stage());
+                prop_assert!(target.stage <= limits.last_stage());
                 prop_assert!(asked.insert(target.peer), "{} twice", target.peer);
                 prop_assert!(target.peer != 0 && target.hops <= HISTORY_MAX);
                 running.push(target);

@@ -12,9 +12,17 @@ use node_wire::{Value, fault, request, response};
 use super::*;
 use crate::{Added, KnownFrom, LocalHandlers, Meeting, OwnUrls, QueryKeys, Standing};
 use node_base::{counters::Counters, events::EventLog};
-use node_transport::{Client, MemoryTransport, PeerRequest, Purpose};
+use node_transport::{Client, MemoryTransport, PeerKind, PeerRequest, Purpose};
 
 const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+
+/// Somebody on this machine whose connection shows nothing.
+fn by_address() -> Cause {
+    Cause {
+        address: HERE,
+        id: None,
+    }
+}
 
 fn url(n: usize) -> PeerUrl {
     PeerUrl::parse(&format!("http://127.0.0.1:{}/", 10_000 + n)).unwrap()
@@ -77,7 +85,7 @@ fn answer(
     let call = Introduce::from_params(&call.params).unwrap();
     calls.lock().unwrap().push(call.clone());
     let answered = node
-        .introduced(&call, node.ourselves(), HERE, Telling::All)
+        .introduced(&call, node.ourselves(), by_address(), Telling::All)
         .map(|mut introduced| {
             meddle(&mut introduced);
             introduced.to_value()
@@ -145,7 +153,7 @@ async fn a_proof_is_good_for_one_call_to_one_node() {
     };
     let refused = |node: &Overlay, call: &Introduce| {
         let refused = node
-            .introduced(call, node.ourselves(), HERE, Telling::All)
+            .introduced(call, node.ourselves(), by_address(), Telling::All)
             .unwrap_err();
         assert_eq!(refused.code, fault::ACCESS_DENIED);
     };
@@ -153,7 +161,7 @@ async fn a_proof_is_good_for_one_call_to_one_node() {
     refused(&c, second);
     // The same nonce of the caller, a new one of the node, the old proof.
     let given = b
-        .introduced(first, b.ourselves(), HERE, Telling::All)
+        .introduced(first, b.ourselves(), by_address(), Telling::All)
         .unwrap()
         .from
         .nonce;
@@ -172,7 +180,7 @@ async fn who_has_proved_itself_gets_a_token_that_says_who_it_is() {
     let from = a.introduction(a.ourselves(), random_nonce(), Telling::All);
     let first = Introduce { from, proof: None };
     let answer = b
-        .introduced(&first, b.ourselves(), HERE, Telling::All)
+        .introduced(&first, b.ourselves(), by_address(), Telling::All)
         .unwrap();
     assert_eq!(answer.token, None);
     let (theirs, caller) = (answer.from, a.party(a.ourselves(), first.from.nonce));
@@ -183,7 +191,7 @@ async fn who_has_proved_itself_gets_a_token_that_says_who_it_is() {
         ..first
     };
     let token = b
-        .introduced(&second, b.ourselves(), HERE, Telling::All)
+        .introduced(&second, b.ourselves(), by_address(), Telling::All)
         .unwrap()
         .token
         .unwrap();
@@ -291,11 +299,44 @@ async fn outsiders_of_a_private_network_learn_only_the_identity() {
     let from = outsider.introduction(outsider.ourselves(), random_nonce(), Telling::All);
     let call = Introduce { from, proof: None };
     for (telling, expected) in [(Telling::WhoItIs, (0, 0)), (Telling::All, (1, 1))] {
-        let answer = private.introduced(&call, private.ourselves(), HERE, telling);
+        let answer = private.introduced(&call, private.ourselves(), by_address(), telling);
         let from = answer.unwrap().from;
         assert_eq!((from.features.len(), from.peers.len()), expected);
         assert_eq!(from.id, private.id());
     }
+}
+
+#[tokio::test]
+async fn a_caller_proved_by_its_connection_gets_no_token() {
+    let world = World::new();
+    let (a, b) = (world.node(1), world.node(2));
+    let from = a.introduction(a.ourselves(), random_nonce(), Telling::All);
+    let call = Introduce { from, proof: None };
+    let by = |id| Cause {
+        id: Some(id),
+        ..by_address()
+    };
+    let answer = b.introduced(&call, b.ourselves(), by(a.id()), Telling::All);
+    let answer = answer.unwrap();
+    assert_eq!((answer.token, answer.reached), (None, Some(false)));
+    let refused = b.introduced(&call, b.ourselves(), by(b.id()), Telling::All);
+    assert_eq!(refused.unwrap_err().code, fault::ACCESS_DENIED);
+}
+
+#[tokio::test]
+async fn a_node_expected_by_id_is_met_with_one_call_or_not() {
+    let world = World::new();
+    let (a, b) = (world.node(1), world.node(2));
+    let deadline = now() + Duration::from_secs(5);
+    let to = |id| Destination::of_owner(url(2)).expecting(Some(id));
+    let other = NodeId([7; 32]);
+    let wrong = a.prove(&to(other), a.ourselves(), deadline).await;
+    assert!(matches!(wrong, Err(NotProved::Proof)));
+    world.calls.lock().unwrap().clear();
+    let right = a.prove(&to(b.id()), a.ourselves(), deadline).await;
+    assert_eq!(right.unwrap().theirs.id, b.id());
+    let calls = world.calls.lock().unwrap().clone();
+    assert!(matches!(&calls[..], [Introduce { proof: None, .. }]));
 }
 
 /// A node with one handler.

@@ -90,7 +90,7 @@ impl Poller {
         let peers = self.overlay.peers().to_ask(&[], now);
         let nodes = peers
             .into_iter()
-            .filter(|peer| peer.kind == Some(PeerKind::Sixhop));
+            .filter(|peer| peer.kind == Some(PeerKind::Sixhop) && peer.last_answer.is_some());
         let lot = |peer: &PeerEntry| self.lots.hash_one(peer.url.key());
         let nodes = steady(nodes, SUMMARIES_MAX, |peer| peer.since, lot);
         let peers: Vec<Destination> = nodes.iter().map(PeerEntry::destination).collect();

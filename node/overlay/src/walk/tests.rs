@@ -354,3 +354,29 @@ async fn after_a_file_that_breaks_off_the_next_holder_is_asked() {
     }
     assert_eq!(contents, [CONTENT]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_is_a_node_is_not_asked_for_unchecked_content() {
+    let network = Network::new(3, &[(1, Duration::from_secs(1))]);
+    for peer in [1, 2] {
+        network.nodes[0].add(&url(peer), KnownFrom::Settings);
+        network.hold(peer);
+    }
+    network.nodes[0].answered(&url(1), PeerKind::Book, None);
+    let asked = WalkQuery::here(ShareName::parse("file").unwrap());
+    let excluded = Excluded {
+        peers: Vec::new(),
+        nodes: true,
+    };
+    let mut walk = Walk::begin_without(&network.nodes[0], asked, excluded).await;
+    let file = walk.next().await.unwrap();
+    assert_eq!(file.peer, url(1));
+    // Nothing was known of the second one when the walk began.
+    network.nodes[0]
+        .peers()
+        .answered_as(&url(2), PeerKind::Sixhop);
+    walk.broke_off(&file, &CallError::Short);
+    assert!(walk.next().await.is_none());
+    assert_eq!((walk.asked(), walk.budget_left().calls()), (1, 63));
+    assert_eq!(network.queries_sent(), 1);
+}

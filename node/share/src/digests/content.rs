@@ -48,22 +48,35 @@ impl SharedBlob {
     }
 
     fn read_checked(&self, index: u64, piece: &mut Vec<u8>) -> io::Result<()> {
-        let range = self.tree.range(index);
-        let length = usize::try_from(range.end - range.start).map_err(io::Error::other)?;
-        piece.resize(length, 0);
-        self.file.file.read_exact_at(piece, range.start)?;
+        let read = read_piece(&self.file.file, &self.tree, index, piece);
         if !self.file.is_unchanged()? {
             return Err(io::Error::other("the file changed while it was sent"));
         }
-        let mut check = self.tree.check(index);
-        check.push(piece);
-        if check.is_right() {
-            Ok(())
-        } else {
-            let wrong = "the content is not what its digest says";
-            Err(io::Error::new(io::ErrorKind::InvalidData, wrong))
-        }
+        read
     }
+}
+
+/// Reads piece `index` of the content of `file` into `piece`, in place of what was there. Blocks.
+///
+/// # Errors
+/// Errors if it cannot be read, and with [`io::ErrorKind::InvalidData`] if it is not what `tree` says.
+pub fn read_piece(
+    file: &impl FileExt,
+    tree: &PieceTree,
+    index: u64,
+    piece: &mut Vec<u8>,
+) -> io::Result<()> {
+    let range = tree.range(index);
+    let length = usize::try_from(range.end - range.start).map_err(io::Error::other)?;
+    piece.resize(length, 0);
+    file.read_exact_at(piece, range.start)?;
+    let mut check = tree.check(index);
+    check.push(piece);
+    if check.is_right() {
+        return Ok(());
+    }
+    let wrong = "the content is not what its digest says";
+    Err(io::Error::new(io::ErrorKind::InvalidData, wrong))
 }
 
 impl Digests {

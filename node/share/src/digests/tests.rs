@@ -282,6 +282,7 @@ fn renamed_files_keep_their_digests_even_if_they_swap_names() {
             moved: all.iter().map(moved).collect(),
             ..ChangeSet::default()
         });
+        digests.note_moved();
     };
     let digest_of = |file: &str| digests.known(&name(file)).map(|known| known.digest);
     swap("a", "b");

@@ -1,7 +1,8 @@
 //! Looks at the disk: noting the files there.
 //!
 //! # Invariants
-//! - While a look lasts, nobody else changes the catalogue.
+//! - While a look lasts, nobody else changes the catalogue. It has the turn for that; no lock is held across a call to
+//!   the disk.
 //! - A directory is opened from its parent, part by part; a link is never
 //!   followed.
 //! - What cannot be read for a moment stays as it was, and is looked at again.
@@ -10,9 +11,7 @@ use std::{
     borrow::Cow,
     collections::{BTreeMap, BTreeSet},
     io,
-    ops::Bound,
     sync::{Arc, MutexGuard},
-    thread,
     time::{Duration, SystemTime},
 };
 
@@ -21,15 +20,11 @@ use cap_std::fs::Dir;
 use node_base::clock::now;
 use node_wire::name::ShareName;
 
-use super::{
-    Looked,
-    ahead::{Ahead, Ending, Read},
-    sweep::Depth,
-};
+use super::{Looked, sweep::Depth};
 use crate::{
     Catalogue,
-    catalogue::{Change, Meta, View, Work},
-    folders::{FolderStamp, Folders, children, following, in_and_below, remove_below},
+    catalogue::{Change, Meta, ScanTurn, View, Work},
+    folders::{FolderStamp, children, following, in_and_below, remove_below},
     ignoring::{Chain, IGNORE_FILE, Verdict},
     listing::{Listed, list},
     stamp::{FileId, OnDisk},
@@ -49,7 +44,7 @@ const HINTED_TIME: Duration = Duration::from_millis(100);
 /// A look at the disk.
 pub(super) struct Look<'c> {
     catalogue: &'c Catalogue,
-    work: MutexGuard<'c, Work>,
+    _turn: ScanTurn<'c>,
     watcher: Option<&'c mut (dyn Watcher + 'static)>,
     root: Option<Arc<Dir>>,
     /// Open directories, each in the one before, by their names.
@@ -61,16 +56,7 @@ pub(super) struct Look<'c> {
     linked: BTreeSet<u64>,
     /// Files that had another name, which is gone.
     unlinked: BTreeSet<String>,
-    /// Directories that are read before their turn.
-    ahead: Option<Arc<Ahead>>,
     looked: Looked,
-}
-
-/// What is known of a directory before it is listed.
-struct Glance {
-    before: SystemTime,
-    rules: u64,
-    stamp: io::Result<FolderStamp>,
 }
 
 impl<'c> Look<'c> {
@@ -79,7 +65,7 @@ impl<'c> Look<'c> {
         watcher: Option<&'c mut (dyn Watcher + 'static)>,
     ) -> Look<'c> {
         Look {
-            work: catalogue.work(),
+            _turn: catalogue.scan_turns.take(),
             root: catalogue.share().directory().ok(),
             catalogue,
             watcher,
@@ -88,7 +74,6 @@ impl<'c> Look<'c> {
             signs: BTreeMap::new(),
             linked: BTreeSet::new(),
             unlinked: BTreeSet::new(),
-            ahead: None,
             looked: Looked::default(),
         }
     }
@@ -123,8 +108,8 @@ impl<'c> Look<'c> {
             .ok()
             .and_then(|name| self.catalogue.share().on_disk(&name).ok());
         if let Some(file) = file {
-            let meta = self.catalogue.meta(&mut self.work, name, &file);
-            self.work.links.note(name, Some(&file));
+            let meta = self.catalogue.meta(name, &file);
+            self.work().links.note(name, Some(&file));
             self.note(name, Some(meta));
         }
     }
@@ -132,10 +117,11 @@ impl<'c> Look<'c> {
     /// Notes which file has the name `name` now, if any has.
     fn link(&mut self, name: &str, file: Option<&OnDisk>) {
         if file.is_none() {
-            self.unlinked.extend(self.work.links.others(name));
+            let others = self.work().links.others(name);
+            self.unlinked.extend(others);
             self.unlinked.remove(name);
         }
-        self.work.links.note(name, file);
+        self.work().links.note(name, file);
     }
 
     /// Has all names of a file looked at that is not as it was under one of them.
@@ -143,16 +129,23 @@ impl<'c> Look<'c> {
         if file.links < 2 {
             return;
         }
-        for other in self.work.links.others(name) {
+        let others = self.work().links.others(name);
+        for other in others {
             self.again(&other);
         }
-        if self.work.links.has_unknown_names(name) {
+        if self.work().links.has_unknown_names(name) {
             self.linked.insert(file.shown().inode);
         }
     }
 
-    pub(super) fn folders(&self) -> &Folders {
-        &self.work.folders
+    /// Returns the directory that follows `name`, if there is one.
+    pub(super) fn following(&self, name: &str) -> Option<String> {
+        following(&self.work().folders, name, "")
+    }
+
+    /// Locks what is known, for one statement.
+    fn work(&self) -> MutexGuard<'c, Work> {
+        self.catalogue.work()
     }
 
     /// Looks at files and directories by their names.
@@ -181,15 +174,16 @@ impl<'c> Look<'c> {
                     return;
                 }
                 self.folder(&name, Depth::Changed);
-                next = following(&self.work.folders, &name, folder);
+                next = following(&self.work().folders, &name, folder);
             }
         }
     }
 
     /// Has everything in `folder` looked at again.
     fn doubt(&mut self, folder: &str) {
-        self.work.folders.entry(folder.to_owned()).or_default();
-        for below in in_and_below(&mut self.work.folders, folder) {
+        let mut work = self.work();
+        work.folders.entry(folder.to_owned()).or_default();
+        for below in in_and_below(&mut work.folders, folder) {
             below.stamp = None;
             below.watched = false;
         }
@@ -197,11 +191,10 @@ impl<'c> Look<'c> {
 
     fn name(&mut self, name: &str, hinted: &mut Hinted) {
         let (folder, last) = name.split_at(name.rfind('/').map_or(0, |at| at + 1));
-        if !self.work.folders.contains_key(folder) {
+        if !self.is_known(folder) {
             // In a directory that is new, or ignored: its parent knows.
-            let known = |above: &&str| self.work.folders.contains_key(*above);
             let above = folder.match_indices('/').map(|(at, _)| &folder[..=at]);
-            let new = above.into_iter().find(|above| !known(above));
+            let new = above.into_iter().find(|above| !self.is_known(above));
             if let Some(new) = new.map(|new| new[..new.len() - 1].to_owned())
                 && hinted.seen.insert(new.clone())
             {
@@ -213,7 +206,7 @@ impl<'c> Look<'c> {
             hinted.whole.insert(folder.to_owned());
             return;
         }
-        if let Some(folder) = self.work.folders.get_mut(folder) {
+        if let Some(folder) = self.work().folders.get_mut(folder) {
             folder.stamp = None;
         }
         match self.entry(folder, last, name, hinted) {
@@ -275,43 +268,32 @@ impl<'c> Look<'c> {
 
     /// Looks at one directory, and leaves those that are new in it to a sweep.
     pub(super) fn alone(&mut self, name: &str) {
-        let before = self.work.folders.len();
+        let before = self.work().folders.len();
         self.folder(name, Depth::Files);
-        self.looked.is_unfinished |= self.work.folders.len() > before;
+        self.looked.is_unfinished |= self.work().folders.len() > before;
     }
 
     /// Looks at one directory. Those that are new in it follow it in the
     /// folders, without a stamp.
     pub(super) fn folder(&mut self, name: &str, depth: Depth) {
         self.watch(name);
-        let (glance, listed) = match self.read_before(name) {
-            Some(read) => read,
-            None => (self.glance(name), None),
-        };
-        let Glance {
-            before,
-            rules,
-            stamp,
-        } = glance;
+        let before = SystemTime::now();
+        let rules = self.rules(name);
+        let stamp = self
+            .open(name)
+            .and_then(|folder| folder.dir_metadata())
+            .map(|metadata| FolderStamp::of(&metadata));
         let stamp = match stamp {
             Ok(stamp) => stamp,
             Err(error) => return self.failed(name, error),
         };
-        let known = self.work.folders.entry(name.to_owned()).or_default();
-        if depth == Depth::Changed && known.stamp == Some(stamp) && known.rules == rules {
+        if !self.has_changed(name, stamp, rules) && depth == Depth::Changed {
             return;
         }
-        if known.rules != rules {
-            known.rules = rules;
-            for below in in_and_below(&mut self.work.folders, name) {
-                below.stamp = None;
-            }
-        }
-        let listed = listed.unwrap_or_else(|| {
-            let chain = self.chain(name);
-            let folder = self.open(name)?;
-            list(folder, name, &chain)
-        });
+        let chain = self.chain(name);
+        let listed = self
+            .open(name)
+            .and_then(|folder| list(folder, name, &chain));
         // A file that is on its way comes or goes, maybe while we are not there.
         let is_at_rest = match listed {
             Ok(listed) => {
@@ -323,87 +305,35 @@ impl<'c> Look<'c> {
             Err(error) => return self.failed(name, error),
         };
         let stamp = (is_at_rest && stamp.is_settled(before)).then_some(stamp);
-        let folder = self.work.folders.get_mut(name);
+        let mut work = self.work();
+        let folder = work.folders.get_mut(name);
         if let Some(folder) = folder.filter(|folder| folder.stamp != stamp) {
             folder.stamp = stamp;
-            self.work.is_unsaved = true;
+            work.is_unsaved = true;
         }
+        drop(work);
         if self.changes.len() >= CHANGES_MAX {
             self.flush();
         }
     }
 
-    fn glance(&mut self, name: &str) -> Glance {
-        let before = SystemTime::now();
-        let rules = self.rules(name);
-        let metadata = self.open(name).and_then(|folder| folder.dir_metadata());
-        Glance {
-            before,
-            rules,
-            stamp: metadata.map(|metadata| FolderStamp::of(&metadata)),
+    /// Returns whether the directory `name` is not as it was when it was listed. If its ignore file is another, all
+    /// below it has to be listed again.
+    fn has_changed(&self, name: &str, stamp: FolderStamp, rules: u64) -> bool {
+        let mut work = self.work();
+        let known = work.folders.entry(name.to_owned()).or_default();
+        if known.rules == rules {
+            return known.stamp != Some(stamp);
         }
-    }
-
-    /// Returns what was found in the directory `name` before its turn.
-    fn read_before(&self, name: &str) -> Option<(Glance, Option<io::Result<Listed>>)> {
-        let (ahead, root) = (self.ahead.as_ref()?, self.root.as_ref()?);
-        let Read {
-            before,
-            rules,
-            found,
-        } = ahead.take(name, self.catalogue.share(), root)?;
-        let (stamp, listed) = match found {
-            Ok((stamp, listed)) => (Ok(stamp), Some(listed)),
-            Err(error) => (Err(error), None),
-        };
-        let glance = Glance {
-            before,
-            rules,
-            stamp,
-        };
-        Some((glance, listed))
-    }
-
-    /// Does `work` while a helper reads directories before their turn.
-    pub(super) fn with_helper(&mut self, work: impl FnOnce(&mut Self)) {
-        let Some(root) = self.root.clone() else {
-            return work(self);
-        };
-        let ahead = Arc::new(Ahead::default());
-        let share = Arc::clone(self.catalogue.share());
-        self.ahead = Some(Arc::clone(&ahead));
-        thread::scope(|scope| {
-            let _ending = Ending(Arc::clone(&ahead));
-            scope.spawn(|| ahead.work(&share, &root));
-            work(self);
-        });
-        self.ahead = None;
-    }
-
-    /// Has the directories read that follow `name` and were never listed.
-    pub(super) fn read_ahead(&mut self, name: &str) {
-        let Some(ahead) = self.ahead.clone() else {
-            return;
-        };
-        let room = ahead.room();
-        if room == 0 {
-            return;
+        known.rules = rules;
+        for below in in_and_below(&mut work.folders, name) {
+            below.stamp = None;
         }
-        let behind = (Bound::Excluded(name), Bound::Unbounded);
-        let next = self.work.folders.range::<str, _>(behind);
-        let new = next
-            .take(2 * room)
-            .filter(|(_, folder)| folder.stamp.is_none());
-        let new: Vec<String> = new.take(room).map(|(name, _)| name.clone()).collect();
-        for name in &new {
-            self.watch(name);
-        }
-        ahead.ask(new);
+        true
     }
 
-    /// Returns whether nothing was read before its turn that is not noted.
-    pub(super) fn has_noted_all(&self) -> bool {
-        self.ahead.as_ref().is_none_or(|ahead| ahead.is_empty())
+    fn is_known(&self, folder: &str) -> bool {
+        self.work().folders.contains_key(folder)
     }
 
     fn failed(&mut self, name: &str, error: io::Error) {
@@ -423,15 +353,18 @@ impl<'c> Look<'c> {
         if error.kind() == io::ErrorKind::PermissionDenied {
             self.forget(name);
         }
-        let folder = self.work.folders.entry(name.to_owned()).or_default();
-        folder.stamp = None;
+        self.work()
+            .folders
+            .entry(name.to_owned())
+            .or_default()
+            .stamp = None;
         self.catalogue.set_unreadable(name, Some(error.to_string()));
     }
 
     /// Looks again at the directories that could not be read.
     pub(super) fn unreadable_again(&mut self) {
         for (name, _) in self.catalogue.unreadable() {
-            if self.work.folders.contains_key(&name) {
+            if self.is_known(&name) {
                 self.alone(&name);
             } else {
                 self.catalogue.set_unreadable(&name, None);
@@ -460,7 +393,7 @@ impl<'c> Look<'c> {
             let known = known.map(|(_, known)| known);
             let meta = self.catalogue.share().meta(&file);
             let whole = format!("{name}{last}");
-            let meta = self.work.young.settle(&whole, known, meta, now());
+            let meta = self.work().young.settle(&whole, known, meta, now());
             self.link(&whole, Some(&file));
             if known != Some(meta) {
                 if file.links > 1 {
@@ -478,24 +411,27 @@ impl<'c> Look<'c> {
         for (name, file) in linked {
             self.other_names(&name, &file);
         }
-        let mut known: BTreeSet<String> = children(&self.work.folders, name).into_iter().collect();
-        for last in listed.directories {
-            if !known.remove(&last) {
-                let new = format!("{name}{last}/");
-                self.work.folders.entry(new).or_default();
+        let gone = {
+            let mut work = self.work();
+            let mut known: BTreeSet<String> = children(&work.folders, name).into_iter().collect();
+            for last in listed.directories {
+                if !known.remove(&last) {
+                    work.folders.entry(format!("{name}{last}/")).or_default();
+                }
             }
-        }
-        for gone in known {
+            if let Some(folder) = work.folders.get_mut(name) {
+                folder.skipped = listed.skipped.len() as u64;
+            }
+            known
+        };
+        for gone in gone {
             self.forget(&format!("{name}{gone}/"));
-        }
-        if let Some(folder) = self.work.folders.get_mut(name) {
-            folder.skipped = listed.skipped.len() as u64;
         }
     }
 
     /// Forgets the directory `name` and all that is in it.
     pub(super) fn forget(&mut self, name: &str) {
-        remove_below(&mut self.work.folders, name);
+        remove_below(&mut self.work().folders, name);
         self.catalogue.forget_unreadable(name);
         let view = self.catalogue.view();
         for file in view.below(name) {
@@ -509,7 +445,7 @@ impl<'c> Look<'c> {
     /// there, or is not any more.
     pub(super) fn mounted(&mut self, name: &str) {
         let whole = name.trim_end_matches('/').to_owned();
-        if self.work.folders.contains_key(name) {
+        if self.is_known(name) {
             self.doubt(name);
         }
         self.names(&BTreeMap::from([(whole, Signs::default())]));
@@ -518,12 +454,12 @@ impl<'c> Look<'c> {
     /// Returns the name of the file system of the directory `name`, if it reports
     /// no changes that others make.
     pub(super) fn silent(&mut self, name: &str, watching: &dyn Watching) -> Option<String> {
-        let is_shared = name.is_empty() || self.work.folders.contains_key(name);
+        let is_shared = name.is_empty() || self.is_known(name);
         watching.silent(self.open(name).ok().filter(|_| is_shared)?)
     }
 
     fn forget_if_there(&mut self, name: &str) {
-        if self.work.folders.contains_key(name) {
+        if self.is_known(name) {
             self.forget(name);
         }
     }
@@ -537,7 +473,7 @@ impl<'c> Look<'c> {
         if signs.written && known.is_some_and(|known| known.stamp == stamp) {
             share.writes.note(file, SystemTime::now());
         }
-        let meta = self.catalogue.meta(&mut self.work, name, file);
+        let meta = self.catalogue.meta(name, file);
         self.link(name, Some(file));
         let is_new = self.note(name, Some(meta));
         if is_new {
@@ -548,7 +484,7 @@ impl<'c> Look<'c> {
     /// Looks at files that have names outside the share, behind `after`. Returns the
     /// last one, if there are more.
     pub(super) fn linked_outside(&mut self, after: FileId) -> Option<FileId> {
-        let linked = self.work.links.with_names_outside(after, LINKED_TOGETHER);
+        let linked = self.work().links.with_names_outside(after, LINKED_TOGETHER);
         let last = linked.last().map(|(id, _)| *id);
         let are_more = linked.len() == LINKED_TOGETHER;
         for (_, name) in linked {
@@ -576,9 +512,7 @@ impl<'c> Look<'c> {
     }
 
     fn flush(&mut self) {
-        let news = self
-            .catalogue
-            .apply(&mut self.work, &mut self.changes, &self.signs);
+        let news = self.catalogue.apply(&mut self.changes, &self.signs);
         if !news.is_empty() {
             self.looked.news.push(news);
         }
@@ -586,13 +520,11 @@ impl<'c> Look<'c> {
 
     /// Watches the directory `name`, if it is not watched.
     fn watch(&mut self, name: &str) {
+        let is_watched = self.work().folders.get(name).map(|folder| folder.watched);
         let Some(watcher) = &mut self.watcher else {
             return;
         };
-        let Some(folder) = self.work.folders.get_mut(name) else {
-            return;
-        };
-        if folder.watched {
+        if is_watched != Some(false) {
             return;
         }
         let share = self.catalogue.share();
@@ -601,7 +533,11 @@ impl<'c> Look<'c> {
             None => Cow::Borrowed(name),
         };
         match watcher.watch(&share.path().join(&*on_disk)) {
-            Ok(()) => folder.watched = true,
+            Ok(()) => {
+                if let Some(folder) = self.work().folders.get_mut(name) {
+                    folder.watched = true;
+                }
+            }
             Err(WatchError::Gone) => {}
             Err(error) => self.looked.unwatched = Some(error),
         }

@@ -7,19 +7,16 @@ use std::{
 
 use node_api::{
     error::{ApiError, ErrorCode},
-    search::{
-        AskedWhy, Excerpt, GapReason, Hit, SearchAnswer, SearchEnd, SearchGap, SearchReach,
-        TraceStep,
-    },
+    search::{Excerpt, GapReason, Hit, SearchAnswer, SearchEnd, SearchGap, TraceStep},
 };
-use node_base::events::unix_millis;
-use node_core::{
-    handlers::{CONTENTS_HANDLER, End, QueryError, query},
-    search::Search,
-};
-use node_overlay::{Holder, Reach, Step, Why};
+use node_core::{handlers::QueryError, search::Search};
+use node_overlay::{Holder, Step};
 use node_transport::CallError;
-use node_wire::{Digest, FindExcerpt, FoundEnd, ShareName, peer_url::PeerUrl};
+use node_wire::{
+    FindExcerpt, FoundEnd, ShareName,
+    peer_url::PeerUrl,
+    query::{self, CONTENTS_HANDLER},
+};
 use plugin_api::{HandlerError, RankAsked};
 
 /// Returns the error of this node, if it refused the query and nobody else has hits. A handler that only peers have is no
@@ -49,27 +46,6 @@ pub(super) fn refusal(
         text += &format!("; peers answer {}", others.join(" "));
     }
     Err(ApiError::new(ErrorCode::Usage, text))
-}
-
-/// Returns the reach of a search, as the node has it.
-pub(super) fn reach(reach: SearchReach) -> Reach {
-    match reach {
-        SearchReach::Quick => Reach::Quick,
-        SearchReach::Normal => Reach::Normal,
-        SearchReach::Sure => Reach::Sure,
-    }
-}
-
-fn why(why: Why) -> AskedWhy {
-    match why {
-        Why::Pointer => AskedWhy::Pointer,
-        Why::Match => AskedWhy::Match,
-        Why::Peer => AskedWhy::Peer,
-        Why::Referral => AskedWhy::Referral,
-        Why::Onward => AskedWhy::Onward,
-        Why::Sure => AskedWhy::Sure,
-        Why::Query => AskedWhy::Query,
-    }
 }
 
 /// Puts hits in order: files that are found by their names first, and what one handler
@@ -120,32 +96,6 @@ pub(super) fn by_worth(hits: Vec<Hit>, worth: &[Option<f64>]) -> Vec<Hit> {
     hits
 }
 
-pub(super) fn from_here(
-    hits: Vec<plugin_api::Hit>,
-    node: &str,
-    handler: &str,
-    digest: &dyn Fn(&plugin_api::FileInfo) -> Option<Digest>,
-) -> Vec<Hit> {
-    let hits = hits.into_iter().map(|hit| Hit {
-        digest: digest(&hit.file).map(|digest| digest.to_hex()),
-        name: hit.file.name,
-        size: Some(hit.file.size),
-        modified: hit.file.modified.map(unix_millis),
-        node: node.to_owned(),
-        handler: query::found_by(handler, hit.excerpt.is_some()).to_owned(),
-        score: hit.score.filter(|score| score.is_finite()),
-        excerpt: hit.excerpt.map(|excerpt| Excerpt {
-            marks: marks(&excerpt.marks),
-            text: excerpt.text,
-            line: excerpt.line,
-            column: excerpt.column,
-            before: excerpt.before,
-            after: excerpt.after,
-        }),
-    });
-    hits.collect()
-}
-
 pub(super) fn from_peer(holder: Holder, handler: &str) -> Vec<Hit> {
     let node = holder.peer;
     let hits = holder.hits.into_iter().map(|hit| Hit {
@@ -176,21 +126,17 @@ pub(super) fn from_chapter(node: &PeerUrl, name: &ShareName, handler: String) ->
 }
 
 fn excerpt(excerpt: FindExcerpt) -> Excerpt {
+    let marks = excerpt.marks.iter();
     Excerpt {
-        marks: marks(&excerpt.marks),
+        marks: marks
+            .map(|mark| (mark.start as u64, mark.end as u64))
+            .collect(),
         text: excerpt.text,
         line: excerpt.line,
         column: excerpt.column,
         before: excerpt.before,
         after: excerpt.after,
     }
-}
-
-fn marks(marks: &[std::ops::Range<usize>]) -> Vec<(u64, u64)> {
-    let marks = marks.iter();
-    marks
-        .map(|mark| (mark.start as u64, mark.end as u64))
-        .collect()
 }
 
 /// Returns the summary of a search, without its hits. `is_full`: there are as many as wanted.
@@ -209,7 +155,7 @@ pub(super) fn summary(search: &Search, ourselves: &PeerUrl, is_full: bool) -> Se
     trace.extend(search.steps().map(|step| TraceStep {
         node: step.peer.as_str().to_owned(),
         named_by: step.named_by.as_ref().map(|by| by.as_str().to_owned()),
-        why: Some(why(step.why)),
+        why: Some(step.why),
         hops: saturated(step.hops),
         handler: handler.to_owned(),
         milliseconds: milliseconds(step.took.unwrap_or_else(|| step.begun.elapsed())),
@@ -292,15 +238,12 @@ fn whole(trace: &[TraceStep], is_out_of_budget: bool, is_full: bool) -> SearchEn
 
 fn end_here(search: &Search, is_full: bool) -> SearchEnd {
     match &search.here().end {
-        Some(Ok(End::Limit)) => SearchEnd::Limit,
-        Some(Ok(End::Partial)) => SearchEnd::Partial,
+        Some(Ok(ended)) => end(*ended),
         // Names were looked at; `refusal` tells of the rest if nothing was found.
-        Some(Ok(End::Complete) | Err(QueryError::Handler(HandlerError::BadQuery { .. }))) => {
-            SearchEnd::Complete
-        }
+        Some(Err(QueryError::Handler(HandlerError::BadQuery { .. }))) => SearchEnd::Complete,
         Some(Err(_)) => SearchEnd::Failed,
         None if is_full => SearchEnd::Limit,
-        Some(Ok(End::Deadline)) | None => SearchEnd::Deadline,
+        None => SearchEnd::Deadline,
     }
 }
 
@@ -310,12 +253,17 @@ fn end_there(step: &Step, is_full: bool) -> SearchEnd {
         (None, None) | (Some(CallError::Deadline), _) if is_full => SearchEnd::Limit,
         (None, None) | (Some(CallError::Deadline), _) => SearchEnd::Deadline,
         (Some(_), _) => SearchEnd::Failed,
-        (None, Some(_)) => match step.end {
-            FoundEnd::Complete => SearchEnd::Complete,
-            FoundEnd::Limit => SearchEnd::Limit,
-            FoundEnd::Deadline => SearchEnd::Deadline,
-            FoundEnd::Partial => SearchEnd::Partial,
-        },
+        (None, Some(_)) => end(step.end),
+    }
+}
+
+/// Returns how the answer of one node ended.
+fn end(end: FoundEnd) -> SearchEnd {
+    match end {
+        FoundEnd::Complete => SearchEnd::Complete,
+        FoundEnd::Limit => SearchEnd::Limit,
+        FoundEnd::Deadline => SearchEnd::Deadline,
+        FoundEnd::Partial => SearchEnd::Partial,
     }
 }
 

@@ -6,7 +6,7 @@
 use std::time::SystemTime;
 
 use node_api::search::Hit;
-use node_core::handlers::query::{self, Query};
+use node_wire::query::{self, ParsedQuery};
 
 /// A name that could also be a pattern, or that stands in quotes.
 #[derive(Clone, Debug)]
@@ -19,7 +19,7 @@ impl Exact {
     /// Returns the name that `query` stands for, if it is quoted or may be a pattern as well.
     pub(super) fn of(query: &str) -> Option<Exact> {
         let is_quoted = query::text_of(query).trim_start().starts_with('"');
-        let query = Query::parse(query, SystemTime::UNIX_EPOCH).ok()?;
+        let query = ParsedQuery::parse(query, SystemTime::UNIX_EPOCH).ok()?;
         let name = query.name()?;
         let is_meant = is_quoted || name.pattern.is_some();
         (is_meant && !name.is_directory).then(|| Exact {

@@ -14,7 +14,7 @@ use tokio::{
 };
 
 use super::*;
-use crate::HttpTransport;
+use crate::{HttpTransport, KindListener, PeerKind};
 use node_base::{clock::now, counters::Counters, rate::Rate};
 use node_wire::{peer_url::PeerUrl, pieces::TreeHasher};
 
@@ -206,5 +206,37 @@ async fn a_busy_peer_says_when_to_ask_again() {
             matches!(asked, Err(CallError::Busy(wait)) if wait.as_secs() == seconds),
             "{retry}: {asked:?}"
         );
+    }
+}
+
+/// Hears what kind of node each answer is from.
+#[derive(Default)]
+struct Kinds(std::sync::Mutex<Vec<PeerKind>>);
+
+impl KindListener for Kinds {
+    fn answered_as(&self, _: &PeerUrl, kind: PeerKind) {
+        self.0.lock().unwrap().push(kind);
+    }
+}
+
+#[tokio::test]
+async fn answers_with_errors_say_what_kind_of_node_gives_them() {
+    for status in [
+        "404 Not Found",
+        "429 Too Many Requests",
+        "503 Service Unavailable",
+    ] {
+        for (server, kind) in [
+            ("Server: sixhop/9.9\r\n", PeerKind::Sixhop),
+            ("Server: nginx\r\n", PeerKind::Book),
+            ("", PeerKind::Book),
+        ] {
+            let answer = format!("HTTP/1.1 {status}\r\n{server}Content-Length: 0\r\n\r\n");
+            let rogue = Rogue::answering(answer).await;
+            let kinds = Arc::new(Kinds::default());
+            let client = client().with_kind_listener(Arc::clone(&kinds) as Arc<dyn KindListener>);
+            assert!(ask(&client, &rogue, 2..6).await.is_err());
+            assert_eq!(*kinds.0.lock().unwrap(), [kind], "{status} {server}");
+        }
     }
 }

@@ -18,6 +18,9 @@ use crate::node_id::{NodeId, Nonce, Proof};
 use crate::request::MethodCall;
 use crate::value::Value;
 
+/// The feature of a node that speaks TLS on its port.
+pub const TLS_FEATURE: &str = "tls";
+
 /// The introduction of a node.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Introduction {
@@ -129,6 +132,12 @@ impl Introduced {
 type Members = BTreeMap<String, Value>;
 
 impl Introduction {
+    /// Returns whether the node says that it speaks TLS.
+    #[must_use]
+    pub fn speaks_tls(&self) -> bool {
+        self.features.iter().any(|feature| feature == TLS_FEATURE)
+    }
+
     fn read(members: &Members) -> Result<Self, Fault> {
         let needed = |key: &str| Fault::invalid_params(&format!("`{key}` is missing"));
         let version = match members.get("version") {

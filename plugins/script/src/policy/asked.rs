@@ -20,6 +20,7 @@ impl ToMap for QueryAsked {
             ("handler", self.handler.as_str().into()),
             ("text", self.text.as_str().into()),
             ("from", address(self.from)),
+            ("id", self.id.as_str().into()),
             ("peer", self.peer.as_str().into()),
         ])
     }
@@ -36,6 +37,7 @@ impl ToMap for FetchAsked {
             ("size", self.size.map_or(Dynamic::UNIT, whole)),
             ("digest", self.digest.as_str().into()),
             ("from", address(self.from)),
+            ("id", self.id.as_str().into()),
             ("peer", self.peer.as_str().into()),
             ("what", what.into()),
         ])

@@ -110,6 +110,7 @@ fn stranger(rule: Rule) -> Map {
             handler: "name".to_owned(),
             text: String::new(),
             from: STRANGER,
+            id: String::new(),
             peer: String::new(),
         }
         .to_map(),
@@ -118,6 +119,7 @@ fn stranger(rule: Rule) -> Map {
             size: Some(0),
             digest: String::new(),
             from: STRANGER,
+            id: String::new(),
             peer: String::new(),
             what: What::Content,
         }

@@ -2,32 +2,24 @@
 
 use std::net::IpAddr;
 
+use ipnet::IpNet;
 use rhai::EvalAltResult;
 
-/// Returns true if `address` is `network`, or in it if that is of the kind
-/// `192.168.0.0/16`.
+/// Returns whether `address` is `network`, or in it if that is of the kind `192.168.0.0/16`.
+///
+/// # Errors
+/// Errors if one of them is neither an address nor a network.
 pub(super) fn within(address: &str, network: &str) -> Result<bool, Box<EvalAltResult>> {
     let address = parse(address)?;
-    let bad = || format!("`{network}` is no address and no network such as 192.168.0.0/16");
-    let Some((network, length)) = network.split_once('/') else {
+    let Some((first, length)) = network.split_once('/') else {
         return Ok(parse(network)? == address);
     };
-    let length: u32 = length.parse().map_err(|_| bad())?;
-    let (network, address, bits): (u128, u128, u32) = match (parse(network)?, address) {
-        (IpAddr::V4(network), IpAddr::V4(address)) => (
-            u128::from(network.to_bits()),
-            u128::from(address.to_bits()),
-            32,
-        ),
-        (IpAddr::V6(network), IpAddr::V6(address)) => (network.to_bits(), address.to_bits(), 128),
-        (IpAddr::V4(_), _) if length <= 32 => return Ok(false),
-        (IpAddr::V6(_), _) if length <= 128 => return Ok(false),
-        _ => return Err(bad().into()),
-    };
-    let behind = bits.checked_sub(length).ok_or_else(bad)?;
-    // Nothing is left of a number that all its bits are shifted out of.
-    let first = |number: u128| number.checked_shr(behind).unwrap_or(0);
-    Ok(first(network) == first(address))
+    // The addresses are read by the standard library: it takes none with leading zeros.
+    let first = parse(first)?;
+    let parsed = length.parse().ok();
+    let parsed = parsed.and_then(|length| IpNet::new(first, length).ok());
+    let bad = || format!("`{network}` is no address and no network such as 192.168.0.0/16");
+    Ok(parsed.ok_or_else(bad)?.contains(&address))
 }
 
 fn parse(text: &str) -> Result<IpAddr, Box<EvalAltResult>> {

@@ -19,6 +19,7 @@ fn query(text: &str, address: &str) -> QueryAsked {
         handler: "name".to_owned(),
         text: text.to_owned(),
         from: from(address),
+        id: String::new(),
         peer: "http://peer.example/".to_owned(),
     }
 }
@@ -29,6 +30,7 @@ fn fetch(name: &str, address: &str) -> FetchAsked {
         size: Some(7),
         digest: String::new(),
         from: from(address),
+        id: "ab".repeat(32),
         peer: String::new(),
         what: What::Content,
     }
@@ -62,6 +64,16 @@ fn a_policy_decides_from_what_it_is_told() {
         policy.allows_fetch(&fetch("private/a", "::ffff:192.168.1.1")),
         Ok(true)
     );
+}
+
+#[test]
+fn a_policy_knows_the_id_that_a_connection_shows() {
+    let id = "ab".repeat(32);
+    let source =
+        format!("fn allow_fetch(f) {{ f.id == \"{id}\" }} fn allow_query(q) {{ q.id == \"\" }}");
+    let policy = policy(&source);
+    assert_eq!(policy.allows_fetch(&fetch("a", "10.0.0.1")), Ok(true));
+    assert_eq!(policy.allows_query(&query("a", "10.0.0.1")), Ok(true));
 }
 
 #[test]

@@ -93,7 +93,7 @@ const MOST: PageMost = PageMost {
 };
 
 /// Returns all hits, and how the answer ended.
-async fn all(live: &LiveAnswer) -> (Vec<String>, Result<End, String>) {
+async fn all(live: &LiveAnswer) -> (Vec<String>, Result<FoundEnd, String>) {
     let mut names = Vec::new();
     loop {
         let page = match live.next(MOST, soon()).await {
@@ -116,12 +116,12 @@ fn names(count: usize) -> Vec<String> {
 async fn more_hits_than_the_buffer_holds_come_in_order() {
     let count = 10 * BUFFER_MAX;
     let (found, end) = all(&begin(&count.to_string(), usize::MAX)).await;
-    assert_eq!((found, end), (names(count), Ok(End::Complete)));
+    assert_eq!((found, end), (names(count), Ok(FoundEnd::Complete)));
 }
 
 #[tokio::test]
 async fn an_answer_ends_at_its_limit() {
-    assert_eq!(all(&begin("9", 3)).await, (names(3), Ok(End::Limit)));
+    assert_eq!(all(&begin("9", 3)).await, (names(3), Ok(FoundEnd::Limit)));
 }
 
 #[tokio::test]

@@ -20,16 +20,18 @@ use http::{HeaderValue, Request, StatusCode, header};
 use http_body::{Frame, SizeHint};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
-use tokio::{net::TcpStream, select};
+use node_transport::{PeerPath, PeerStream};
+use tokio::{io::AsyncWriteExt, net::TcpStream, select, time::timeout};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 use super::{
-    Local, Remote,
+    Handshakes, Local, Remote,
     admission::{Admission, ConnectionLimits, ConnectionTable, Progress},
     framing::HEADERS_MAX,
-    guarded::{GuardedStream, Halves},
-    refusal::Refusal,
+    guarded::GuardedStream,
+    opening::{OpeningError, open},
+    refusal::{Refusal, TELL_TIME},
 };
 use crate::{clock::now, counters::Counters, sync::lock};
 
@@ -46,7 +48,7 @@ pub(super) struct Connections {
     kills: Mutex<HashMap<u64, CancellationToken>>,
 }
 
-/// What serves one connection.
+/// The parts that serve one connection.
 pub(super) struct Connection {
     pub(super) id: u64,
     pub(super) address: SocketAddr,
@@ -55,25 +57,26 @@ pub(super) struct Connection {
     pub(super) counters: Arc<Counters>,
     pub(super) router: Router,
     pub(super) body_max: u64,
+    pub(super) handshakes: Option<Handshakes>,
 }
 
-/// What the stream and the service of one connection tell each other.
+/// The state that the stream and the service of one connection share.
 #[derive(Debug)]
 pub(super) struct Shared {
     id: u64,
     connections: Arc<Connections>,
-    /// How far its answers have come.
+    /// The progress of its answers.
     progress: Progress,
     /// Number of requests that have come whole.
     requests: AtomicU64,
     /// Number of answers that are out.
     answers: AtomicU64,
-    /// Whoever awaits the next request while one is being served.
+    /// The task that awaits the next request while one is being served.
     awaiting: AtomicWaker,
-    /// Why the connection is to be closed.
+    /// The reason why the connection is to be closed.
     refusal: Mutex<Option<Refusal>>,
-    /// The socket, once the HTTP library has let go of it.
-    socket: Mutex<Option<Halves>>,
+    /// The stream, once the HTTP library has let go of it.
+    stream: Mutex<Option<PeerStream>>,
 }
 
 impl Connections {
@@ -126,7 +129,7 @@ impl Shared {
             answers: AtomicU64::new(0),
             awaiting: AtomicWaker::new(),
             refusal: Mutex::new(None),
-            socket: Mutex::new(None),
+            stream: Mutex::new(None),
         }
     }
 
@@ -147,7 +150,7 @@ impl Shared {
         self.answers.load(Ordering::Acquire)
     }
 
-    /// So many requests have come whole.
+    /// Notes that so many requests have come whole.
     pub(super) fn begin_serving(&self, requests: u64) {
         self.requests.store(requests, Ordering::Release);
         lock(&self.connections.table).set_served(self.id, true, now());
@@ -160,12 +163,12 @@ impl Shared {
         self.awaiting.wake();
     }
 
-    /// The HTTP library lets go of the socket.
-    pub(super) fn give_back(&self, halves: Halves) {
-        *lock(&self.socket) = Some(halves);
+    /// The HTTP library lets go of the stream.
+    pub(super) fn give_back(&self, stream: PeerStream) {
+        *lock(&self.stream) = Some(stream);
     }
 
-    /// The connection is to be closed; the first reason counts.
+    /// Has the connection closed; the first reason counts.
     pub(super) fn refuse(&self, refusal: Refusal) {
         lock(&self.refusal).get_or_insert(refusal);
     }
@@ -185,7 +188,6 @@ impl Connection {
         stop: CancellationToken,
         kill: CancellationToken,
     ) {
-        let local = socket.local_addr().ok();
         // Small answers must not wait for one another.
         let _ = socket.set_nodelay(true);
         let shared = Shared::new(
@@ -196,29 +198,52 @@ impl Connection {
         let shared = Arc::new(shared);
         select! {
             () = kill.cancelled() => return,
-            () = self.run(socket, local, &shared, stop) => {}
+            () = self.open_and_run(socket, &shared, stop) => {}
         }
         let refusal = lock(&shared.refusal).take();
-        let socket = lock(&shared.socket).take().and_then(Halves::join);
-        if let (Some(refusal), Some(socket)) = (refusal, socket) {
+        let Some(mut stream) = lock(&shared.stream).take() else {
+            return;
+        };
+        if let Some(refusal) = refusal {
             self.counters.requests_refused.one();
             tracing::debug!(address = %self.address, %refusal, "a request is refused");
             select! {
                 () = kill.cancelled() => {}
-                () = refusal.answer(socket) => {}
+                () = refusal.answer(stream) => {}
+            }
+        } else if stream.path() == PeerPath::Tls {
+            // The client may be gone, or does not read: then it is not told.
+            let _ = timeout(TELL_TIME, stream.shutdown()).await;
+        }
+    }
+
+    async fn open_and_run(&self, socket: TcpStream, shared: &Arc<Shared>, stop: CancellationToken) {
+        let opened = select! {
+            () = stop.cancelled() => return,
+            opened = open(socket, self.handshakes.as_ref()) => opened,
+        };
+        match opened {
+            Ok(stream) => self.run(stream, shared, stop).await,
+            Err(error) => {
+                match error {
+                    OpeningError::TooMany => self.counters.requests_over_quota.one(),
+                    OpeningError::Tls(_) => self.counters.requests_refused.one(),
+                    OpeningError::Silent => {}
+                }
+                tracing::debug!(address = %self.address, %error, "a connection is refused");
             }
         }
     }
 
-    async fn run(
-        &self,
-        socket: TcpStream,
-        local: Option<SocketAddr>,
-        shared: &Arc<Shared>,
-        stop: CancellationToken,
-    ) {
-        let stream = GuardedStream::new(socket, Arc::clone(shared), self.body_max);
-        let service = service_fn(|request| self.call(request, local, Arc::clone(shared)));
+    async fn run(&self, stream: PeerStream, shared: &Arc<Shared>, stop: CancellationToken) {
+        let local = stream.local();
+        let remote = Remote {
+            address: Some(self.address),
+            id: stream.id(),
+            path: stream.path(),
+        };
+        let stream = GuardedStream::new(stream, Arc::clone(shared), self.body_max);
+        let service = service_fn(|request| self.call(request, remote, local, Arc::clone(shared)));
         let connection = http1::Builder::new()
             .max_buf_size(BUFFER)
             .max_headers(HEADERS_MAX)
@@ -241,11 +266,12 @@ impl Connection {
     async fn call(
         &self,
         request: Request<Incoming>,
+        remote: Remote,
         local: Option<SocketAddr>,
         shared: Arc<Shared>,
     ) -> Result<Response<ServedBody>, Infallible> {
         let mut request = request.map(Body::new);
-        request.extensions_mut().insert(Remote(self.address));
+        request.extensions_mut().insert(remote);
         if let Some(local) = local {
             request.extensions_mut().insert(Local(local));
         }

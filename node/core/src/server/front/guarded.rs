@@ -1,4 +1,4 @@
-//! The stream between a socket and the HTTP library.
+//! The stream between a connection and the HTTP library.
 //!
 //! Bytes on their way in pass the framing first. Each part of a request has
 //! its deadline, and an answer that is read too slowly is cut.
@@ -11,12 +11,9 @@ use std::{
     time::Duration,
 };
 
+use node_transport::PeerStream;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::{
-        TcpStream,
-        tcp::{OwnedReadHalf, OwnedWriteHalf},
-    },
     time::{Sleep, sleep_until},
 };
 
@@ -30,7 +27,7 @@ use super::{
 use crate::clock::now;
 
 /// Longest time for a head, and for the first byte of the first one.
-const HEAD_TIME: Duration = Duration::from_secs(5);
+pub(super) const HEAD_TIME: Duration = Duration::from_secs(5);
 
 /// Longest time for a body.
 const BODY_TIME: Duration = Duration::from_secs(10);
@@ -38,52 +35,45 @@ const BODY_TIME: Duration = Duration::from_secs(10);
 /// Longest pause between two requests.
 const IDLE_TIME: Duration = Duration::from_secs(15);
 
-/// The two halves of a socket.
-#[derive(Debug)]
-pub(super) struct Halves {
-    reading: OwnedReadHalf,
-    writing: OwnedWriteHalf,
-}
-
-/// A socket with framing and deadlines.
+/// A stream with framing and deadlines.
 pub(super) struct GuardedStream {
     /// Given back when the stream is dropped: there may be something to say.
-    halves: Option<Halves>,
+    stream: Option<PeerStream>,
     shared: Arc<Shared>,
     framing: Framing,
     /// Ends the part of a request that is awaited, and which part that is.
     deadline: Pin<Box<Sleep>>,
     awaited: (Position, u64),
-    /// How the client reads what is written to it.
+    /// The client's reading of the bytes that are written to it.
     reading: Reading,
     look_at: Pin<Box<Sleep>>,
-    /// `None` when the socket is broken already.
+    /// True if the end of an answer waits for the client.
+    is_flushing: bool,
+    /// `None` when the connection is broken already.
     ends: Option<Ends>,
 }
 
 impl GuardedStream {
-    pub(super) fn new(socket: TcpStream, shared: Arc<Shared>, body_max: u64) -> GuardedStream {
-        let ends = ends_of(&socket);
-        let (reading, writing) = socket.into_split();
+    pub(super) fn new(stream: PeerStream, shared: Arc<Shared>, body_max: u64) -> GuardedStream {
         GuardedStream {
-            halves: Some(Halves { reading, writing }),
+            ends: ends_of(&stream),
+            stream: Some(stream),
             shared,
             framing: Framing::new(body_max),
             deadline: Box::pin(sleep_until((now() + HEAD_TIME).into())),
             awaited: (Position::Between, 0),
             reading: Reading::new(),
             look_at: Box::pin(sleep_until(now().into())),
-            ends,
+            is_flushing: false,
         }
     }
 
-    fn halves(&mut self) -> &mut Halves {
-        self.halves
-            .as_mut()
-            .expect("the halves are given back only when the stream is dropped")
+    fn stream(&mut self) -> Pin<&mut PeerStream> {
+        let stream = self.stream.as_mut();
+        Pin::new(stream.expect("the stream is given back only when this one is dropped"))
     }
 
-    /// Takes bytes that came; fails when they are no request.
+    /// Takes bytes that came; fails when they are not a request.
     fn came(&mut self, bytes: &[u8]) -> io::Result<()> {
         let before = self.framing.requests();
         self.framing.push(bytes).map_err(|error| {
@@ -112,7 +102,7 @@ impl GuardedStream {
         }
     }
 
-    /// Nothing came: fails when the deadline has passed.
+    /// Fails when nothing came and the deadline has passed.
     fn poll_deadline(&mut self, context: &mut Context<'_>) -> Poll<io::Error> {
         // Registered before it is asked, so that an answer in between wakes.
         self.shared.wake_after_answer(context);
@@ -129,7 +119,7 @@ impl GuardedStream {
         Poll::Ready(io::ErrorKind::TimedOut.into())
     }
 
-    /// The client makes a write wait: fails when it reads too slowly.
+    /// Fails when the client makes a write wait and reads too slowly.
     fn poll_reading(&mut self, context: &mut Context<'_>) -> Poll<io::Error> {
         loop {
             let unacked = || self.ends.and_then(Ends::unacked);
@@ -165,24 +155,17 @@ impl GuardedStream {
     }
 }
 
-fn ends_of(socket: &TcpStream) -> Option<Ends> {
+fn ends_of(stream: &PeerStream) -> Option<Ends> {
     Some(Ends {
-        local: socket.local_addr().ok()?,
-        remote: socket.peer_addr().ok()?,
+        local: stream.local()?,
+        remote: stream.address()?,
     })
-}
-
-impl Halves {
-    /// The socket, whole again.
-    pub(super) fn join(self) -> Option<TcpStream> {
-        self.reading.reunite(self.writing).ok()
-    }
 }
 
 impl Drop for GuardedStream {
     fn drop(&mut self) {
-        if let Some(halves) = self.halves.take() {
-            self.shared.give_back(halves);
+        if let Some(stream) = self.stream.take() {
+            self.shared.give_back(stream);
         }
     }
 }
@@ -194,7 +177,7 @@ impl AsyncRead for GuardedStream {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
-        match Pin::new(&mut self.halves().reading).poll_read(context, buffer) {
+        match self.stream().poll_read(context, buffer) {
             Poll::Pending => self.poll_deadline(context).map(Err),
             Poll::Ready(Ok(())) if buffer.filled().len() > before => Poll::Ready(
                 self.came(&buffer.filled()[before..])
@@ -211,7 +194,7 @@ impl AsyncWrite for GuardedStream {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.halves().writing).poll_write(context, bytes);
+        let written = self.stream().poll_write(context, bytes);
         self.poll_wrote(context, written)
     }
 
@@ -220,7 +203,7 @@ impl AsyncWrite for GuardedStream {
         context: &mut Context<'_>,
         buffers: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.halves().writing).poll_write_vectored(context, buffers);
+        let written = self.stream().poll_write_vectored(context, buffers);
         self.poll_wrote(context, written)
     }
 
@@ -228,11 +211,18 @@ impl AsyncWrite for GuardedStream {
         true
     }
 
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
+    /// TLS may hold the end of what was written; a client that makes it wait is watched.
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let flushed = self.stream().poll_flush(context);
+        if flushed.is_ready() && !self.is_flushing {
+            return flushed;
+        }
+        self.is_flushing = flushed.is_pending();
+        let flushed = self.poll_wrote(context, flushed.map_ok(|()| 0));
+        flushed.map_ok(|_| ())
     }
 
-    /// Closing is the connection's: it may still have to say why.
+    /// Leaves closing to the connection: it may still have to say why.
     fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(Ok(()))
     }

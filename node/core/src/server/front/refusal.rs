@@ -2,35 +2,36 @@
 
 use std::{fmt, time::Duration};
 
+use node_transport::PeerStream;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
     time::timeout,
 };
 
 use super::framing::FramingError;
+use crate::client::SERVER_NAME;
 
 /// Longest time to tell and to let the client read it.
-const TELL_TIME: Duration = Duration::from_secs(1);
+pub(super) const TELL_TIME: Duration = Duration::from_secs(1);
 
 /// Most bytes that are read and thrown away so that the answer arrives.
 const DRAIN_MAX: usize = 256 * 1024;
 
-/// Why a connection is closed.
+/// The reason why a connection is closed.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Refusal {
-    /// Bytes that are no request.
+    /// Bytes that are not a request.
     Framing(FramingError),
     /// A request that did not come in time.
     Timeout,
-    /// A client that says nothing, or does not read. It is told nothing.
+    /// A client that says nothing, or does not read. It gets no answer.
     Silent,
 }
 
 impl Refusal {
-    /// Answers and closes. The rest of what the client sends is read for a
+    /// Answers and closes. The rest of the client's bytes is read for a
     /// moment: closing with unread bytes would take the answer away from it.
-    pub(super) async fn answer(self, mut socket: TcpStream) {
+    pub(super) async fn answer(self, mut stream: PeerStream) {
         let status = match self {
             Refusal::Framing(error) => error.status(),
             Refusal::Timeout => "408 Request Timeout",
@@ -44,23 +45,23 @@ impl Refusal {
             _ => "",
         };
         let answer = format!(
-            "HTTP/1.1 {status}\r\n{cure}Connection: close\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: {length}\r\n\r\n{text}"
+            "HTTP/1.1 {status}\r\nServer: {SERVER_NAME}\r\n{cure}Connection: close\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: {length}\r\n\r\n{text}"
         );
         // The client may be gone: there is nobody to tell then.
         let _ = timeout(TELL_TIME, async {
-            socket.write_all(answer.as_bytes()).await?;
-            socket.shutdown().await?;
-            drain(&mut socket).await
+            stream.write_all(answer.as_bytes()).await?;
+            stream.shutdown().await?;
+            drain(&mut stream).await
         })
         .await;
     }
 }
 
-async fn drain(socket: &mut TcpStream) -> std::io::Result<()> {
+async fn drain(stream: &mut PeerStream) -> std::io::Result<()> {
     let mut buffer = [0; 8 * 1024];
     let mut left = DRAIN_MAX;
     while left > 0 {
-        match socket.read(&mut buffer).await? {
+        match stream.read(&mut buffer).await? {
             0 => break,
             read => left = left.saturating_sub(read),
         }

@@ -15,18 +15,18 @@ use crate::{
     transfer::{FetchError, JobState, JobStatus},
 };
 
-/// What a wrong secret costs, so that guessing is slow.
+/// The pause after a wrong secret, so that guessing is slow.
 const WRONG_SECRET_PAUSE: Duration = Duration::from_millis(500);
 
-/// How long a caller waits for holders that are away.
+/// The time that a caller waits for holders that are away.
 const AWAY_TIME: Duration = Duration::from_secs(30);
 
 pub(super) async fn answer(context: &Arc<Context>, caller: &Caller, params: &[Value]) -> Answered {
     let fetch = Fetch::from_params(params)?;
     // The secret travels in clear: it is taken from this machine only.
-    let here = caller.remote.0.ip().to_canonical().is_loopback();
+    let here = caller.remote.ip().to_canonical().is_loopback();
     if !here || !context.secret.matches(fetch.secret.as_bytes()) {
-        tracing::warn!(from = %caller.remote.0, "a fetch without the right secret is refused");
+        tracing::warn!(from = %caller.remote, "a fetch without the right secret is refused");
         sleep(WRONG_SECRET_PAUSE).await;
         return Err(Fault::access_denied());
     }
@@ -71,7 +71,7 @@ fn finished(status: Option<JobStatus>) -> Result<(), Fault> {
     }
 }
 
-/// The fault that says as much of an error as a caller may know.
+/// Returns the fault with as much of an error as a caller may know.
 fn fault(error: &FetchError) -> Fault {
     match error {
         FetchError::NotFound { reason, .. } => Fault::unhandled(*reason),

@@ -1,4 +1,4 @@
-//! `sixhop.find(struct)`: what this node has, and who may know more.
+//! `sixhop.find(struct)`: the files of this node, and peers that may know more.
 //!
 //! Nobody else is asked. A file that is found by name is read for its digest;
 //! if that takes long, the answer comes without it and the reading goes on.
@@ -18,6 +18,7 @@ use std::{
 use node_wire::{
     About, Digest, Fault, Find, FindHit, FindWanted, Found, PeerUrl, ShareName, Value,
     limits::{FIND_HITS_MAX, FIND_NAMES_MAX, FIND_PEERS_MAX},
+    query::{self, CONTENTS_HANDLER, DEFAULT_HANDLER},
 };
 use plugin_api::FileInfo;
 use tokio::time::timeout;
@@ -25,7 +26,7 @@ use tokio::time::timeout;
 use crate::{
     client::PeerKind,
     clock::now,
-    handlers::{self, CONTENTS_HANDLER, DEFAULT_HANDLER, query},
+    handlers,
     server::{
         Context,
         answer::{Answer, Answered},
@@ -54,7 +55,7 @@ pub(super) async fn answer(context: &Arc<Context>, caller: &Caller, params: &[Va
     let find = Find::from_params(params)?;
     let asker = Asker::at(caller.remote);
     let (handler, text) = question(&find.wanted);
-    // Whoever is refused hears what it would hear if there were nothing.
+    // A refusal sounds like an answer without hits.
     let permit = context.policy.query(&asker, handler, &text).await;
     let (mut found, matching) = match permit {
         Some(permit) if find.through.is_some() => {
@@ -72,7 +73,7 @@ pub(super) async fn answer(context: &Arc<Context>, caller: &Caller, params: &[Va
     Ok(Answer::Value(found.to_value()))
 }
 
-/// What is asked, as a policy is told it.
+/// Returns the question, as a policy gets it.
 fn question(wanted: &FindWanted) -> (&str, Cow<'_, str>) {
     match wanted {
         FindWanted::Name(name) => (DEFAULT_HANDLER, name.into()),
@@ -112,7 +113,7 @@ async fn look(
     }
 }
 
-/// A query without a prefix asks names alone if the asker may not ask what is in files.
+/// Returns the query that the asker may ask: one without a prefix asks names alone if contents are refused.
 async fn allowed_query(context: &Context, asker: &Asker, query: String) -> String {
     if !query::asks_contents(&query) {
         return query;
@@ -127,7 +128,7 @@ async fn allowed_query(context: &Context, asker: &Asker, query: String) -> Strin
     }
 }
 
-/// How many names of the same content are looked for: more than one only if
+/// Returns the number of names to look for of the same content: more than one only if
 /// some may be allowed and others not.
 fn names_wanted(context: &Context) -> usize {
     if context.policy.guards_fetch() {
@@ -137,7 +138,7 @@ fn names_wanted(context: &Context) -> usize {
     }
 }
 
-/// The first of some hits, which are all the same content, that the asker may
+/// Returns the first of some hits, which are all the same content, that the asker may
 /// hear of.
 async fn allowed(context: &Context, asker: &Asker, found: Found) -> Found {
     let wanted = |hit: &FindHit| FileAsked {
@@ -178,12 +179,12 @@ async fn by_name(
     })))
 }
 
-/// What is said of a file beside its name and bytes. Blocks.
+/// Returns the metadata of a file beside its name and bytes. Blocks.
 fn about(context: &Context, name: &ShareName) -> About {
     context.share.about(name).unwrap_or_default().into()
 }
 
-/// What there is when the share has no digest of the file, or not yet.
+/// Returns the size of a file when the share has no digest of it, or not yet.
 fn without_digest(context: &Context, name: &ShareName) -> Option<(u64, Option<Digest>)> {
     if let Ok(stamp) = context.share.stamp(name) {
         return Some((stamp.size, None));
@@ -192,7 +193,7 @@ fn without_digest(context: &Context, name: &ShareName) -> Option<(u64, Option<Di
     Some((context.cache.size_of(&digest)?, Some(digest)))
 }
 
-/// The content, once for each of its names, of which there are not more than
+/// Returns the content, once for each of its names, of which there are not more than
 /// `most`.
 fn by_digest(context: &Context, digest: &Digest, most: usize) -> Found {
     let mut names = context.digests.all_named(digest, most);
@@ -243,7 +244,7 @@ async fn by_query(
     })
 }
 
-/// The files that match a query, in the order of their names, behind a name.
+/// Returns the files that match a query, in the order of their names, behind a name.
 fn matching(context: &Context, query: &str, after: Option<&str>) -> Result<Vec<FileInfo>, Fault> {
     let wanted = handlers::Bounds {
         limit: QUERY_FILES_MAX,
@@ -279,7 +280,7 @@ fn with_digests(context: &Context, files: Vec<FileInfo>) -> Vec<FindHit> {
     hits.collect()
 }
 
-/// How many of the files have names that fit into one answer.
+/// Returns the number of the files whose names fit into one answer.
 fn fitting(files: &[FileInfo]) -> usize {
     let mut names = 0;
     let fits = |file: &&FileInfo| {
@@ -306,7 +307,9 @@ pub(super) fn name_peers(context: &Context, found: &mut Found, matching: &[PeerU
     found.matching = found.peers.len();
     for peer in context.overlay.list() {
         match peer.kind {
-            Some(PeerKind::Sixhop) if peer.failures == 0 && found.peers.len() < FIND_PEERS_MAX => {
+            Some(PeerKind::Sixhop)
+                if peer.is_answering_node() && found.peers.len() < FIND_PEERS_MAX =>
+            {
                 let url = peer.url.as_str();
                 if !found.peers.iter().any(|named| named == url) {
                     found.peers.push(url.to_owned());

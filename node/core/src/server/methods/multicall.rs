@@ -38,7 +38,7 @@ pub struct Multicalls(Slots);
 struct Replying {
     context: Arc<Context>,
     caller: Caller,
-    /// What comes next, if it is not an entry.
+    /// The next bytes, if they are not an entry.
     ready: Option<Bytes>,
     entries: std::vec::IntoIter<Result<MethodCall, Fault>>,
     /// A file that is being written as an entry.
@@ -55,7 +55,7 @@ impl Default for Multicalls {
 
 pub(super) async fn answer(context: &Arc<Context>, caller: &Caller, params: &[Value]) -> Answered {
     let multicall = Multicall::from_params(params)?;
-    let source = source_of(caller.remote.0.ip());
+    let source = source_of(caller.remote.ip());
     let place = context.multicalls.0.take(source).await;
     let replying = Replying {
         context: Arc::clone(context),

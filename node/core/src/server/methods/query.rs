@@ -1,15 +1,16 @@
 //! `query(name [, history])`: the file, from here or from peers.
 //!
-//! A file of the share comes first, then what peers have sent for the name not
-//! long ago, then what they send now.
+//! A file of the share comes first, then files that peers have sent for the name not
+//! long ago, then those that they send now.
 
 use std::sync::Arc;
 
 use node_overlay::Cost;
-use node_wire::{About, Fault, Query, ShareName, Value, fault::MissReason, scope::Scope};
+use node_wire::{
+    About, Fault, Query, ShareName, Value, fault::MissReason, query::DEFAULT_HANDLER, scope::Scope,
+};
 
 use crate::{
-    handlers::DEFAULT_HANDLER,
     overlay::{Walk, WalkQuery},
     server::{
         Context,
@@ -65,10 +66,10 @@ pub(super) async fn answer(context: &Arc<Context>, caller: &Caller, params: &[Va
     }
 }
 
-/// Whether the owner may be asking: a program of this machine that is no node on a walk,
+/// Returns true if the owner may be asking: a program of this machine that is no node on a walk,
 /// such as `ctl fetch --to`.
 fn is_of_owner(caller: &Caller, history: &[String]) -> bool {
-    let is_here = Scope::of_source(caller.remote.0.ip()) == Scope::Machine;
+    let is_here = Scope::of_source(caller.remote.ip()) == Scope::Machine;
     is_here && history.is_empty() && caller.walk.is_none()
 }
 
@@ -109,7 +110,7 @@ fn shared(context: &Context, name: &ShareName) -> Option<(Content, About)> {
     }
 }
 
-/// Opens what came by the name not long ago. Blocks.
+/// Opens the content that came by the name not long ago. Blocks.
 fn cached(context: &Context, name: &ShareName) -> Option<(Content, About)> {
     let blob = context.cache.open_named(name)?;
     Some((Content::of_blob(blob), About::default()))
@@ -125,7 +126,7 @@ async fn open_on_disk(
     opened.ok()?
 }
 
-/// Asks the policy, for the query and for the content: what is refused is not
+/// Asks the policy, for the query and for the content: a refused file is not
 /// found, here or anywhere else.
 async fn permit(
     context: &Arc<Context>,
@@ -153,7 +154,7 @@ async fn permit(
     may_have.ok_or_else(refused)
 }
 
-/// The size of the file, if it is here.
+/// Returns the size of the file, if it is here.
 fn size(context: &Context, name: &ShareName) -> Option<u64> {
     if let Ok(stamp) = context.share.stamp(name) {
         return Some(stamp.size);

@@ -1,4 +1,4 @@
-//! Who asks for what, in the words of the policy, and what comes of it.
+//! The askers and their requests, in the words of the policy, and its decisions.
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -15,13 +15,15 @@ const STRANGERS: [IpAddr; 3] = [
     IpAddr::V4(Ipv4Addr::new(203, 0, 113, 1)),
 ];
 
-/// What content is asked for by its digest, as a policy is told it.
+/// The name that a policy gets as the handler of content by its digest.
 pub(in crate::server) const DIGEST_HANDLER: &str = "digest";
 
-/// Who asks at the peer port.
+/// A caller of the peer port.
 #[derive(Clone, Debug)]
 pub(in crate::server) struct Asker {
     pub(super) address: IpAddr,
+    /// Its id in hex, if its connection shows it; else empty.
+    pub(super) id: String,
     /// The URL that it says it has; empty if it says none.
     pub(super) peer: String,
 }
@@ -38,13 +40,16 @@ pub(in crate::server) struct FileAsked {
 #[derive(Debug)]
 pub(in crate::server) struct HitsPermitted<T> {
     pub(in crate::server) hits: Vec<T>,
-    /// Whether all were decided on, or as many allowed as were wanted.
+    /// True if all were decided on, or as many allowed as were wanted.
     pub(in crate::server) is_whole: bool,
 }
 
 impl Asker {
     pub(in crate::server) fn at(remote: Remote) -> Asker {
-        Asker::from(remote.0.ip())
+        Asker {
+            id: remote.id.map(|id| id.to_string()).unwrap_or_default(),
+            ..Asker::from(remote.ip())
+        }
     }
 
     /// Returns the address it asks from.
@@ -52,12 +57,12 @@ impl Asker {
         self.address
     }
 
-    /// Somebody of whom nothing is known.
+    /// Returns an asker of whom nothing is known.
     pub(super) fn stranger() -> Asker {
         Asker::from(STRANGERS[0])
     }
 
-    /// The same, with the last node of a history, which is the one that asks.
+    /// Returns the same asker, with the last node of a history, which is the one that asks.
     pub(in crate::server) fn with_history(self, history: &[String]) -> Asker {
         Asker {
             peer: history.last().cloned().unwrap_or_default(),
@@ -70,6 +75,7 @@ impl From<IpAddr> for Asker {
     fn from(address: IpAddr) -> Asker {
         Asker {
             address: address.to_canonical(),
+            id: String::new(),
             peer: String::new(),
         }
     }
@@ -90,12 +96,13 @@ pub(super) fn asked(asker: &Asker, digest: &str, wanted: FileAsked, what: What) 
         size: wanted.size,
         digest: digest.to_owned(),
         from: asker.address,
+        id: asker.id.clone(),
         peer: asker.peer.clone(),
         what,
     }
 }
 
-/// Whether one of the names may be had.
+/// Returns true if one of the names may be had.
 pub(super) fn any_allowed(
     policy: &dyn Policy,
     asker: &Asker,
@@ -113,7 +120,7 @@ pub(super) fn any_allowed(
     failure.map_or(Ok(false), Err)
 }
 
-/// Whether every stranger may do what it takes to have content: ask for its digest, hear
+/// Returns true if every stranger may do all that it takes to have content: ask for its digest, hear
 /// that it is here, and get it, by one of its names.
 ///
 /// # Errors
@@ -128,6 +135,7 @@ pub(super) fn strangers_may_have(
             handler: DIGEST_HANDLER.to_owned(),
             text: digest.to_owned(),
             from: stranger.address,
+            id: String::new(),
             peer: String::new(),
         };
         let may = |digest: &str, what| {
@@ -145,7 +153,7 @@ pub(super) fn strangers_may_have(
     Ok(true)
 }
 
-/// The hits that were allowed, and why a decision failed if one did.
+/// Returns the hits that were allowed, and the error if a decision failed.
 pub(super) fn permitted<T>(
     hits: Vec<T>,
     decided: &HitsAllowed,

@@ -9,7 +9,7 @@ use std::{
 use axum::{Router, body::Body, extract::Request, http::Method};
 use futures_util::FutureExt;
 use http_body_util::BodyExt;
-use node_base::{bucket::Quota, clock::now, schedule::RateSchedule};
+use node_base::{bucket::Quota, clock::now};
 use node_overlay::{ADDRESS, Cost, NODE, STRANGER};
 use node_wire::{
     Fault, Introduce, Introduced, Introduction, MethodCall, Value, fault,
@@ -39,14 +39,14 @@ struct Service {
     _homes: [TempDir; 2],
 }
 
-/// What came of a request.
+/// The result of a request.
 enum Got {
     Answer(Result<Value, Fault>),
     /// Status 429, with the seconds to wait.
     TooMany(u64),
 }
 
-/// Who sends requests.
+/// A sender of requests.
 #[derive(Clone, Copy)]
 struct Sender {
     address: [u8; 4],
@@ -77,25 +77,14 @@ impl Service {
     async fn start() -> Service {
         let homes = [(); 2].map(|()| tempfile::tempdir().unwrap());
         let state = StateDir::open(&homes[0].path().join("state")).unwrap();
+        let secret = Secret::load_or_create(&state).unwrap();
+        let settings = NodeSettings::new(homes[1].path().to_owned(), ([127, 0, 0, 1], 0).into());
         let options = NodeOptions {
-            settings: NodeSettings {
-                share: homes[1].path().to_owned(),
-                listen: ([127, 0, 0, 1], 0).into(),
-                url: None,
-                allow_hosts: Vec::new(),
-                peers: Vec::new(),
-                cache_size: 0,
-                upload_rate: RateSchedule::default(),
-                download_rate: RateSchedule::default(),
-            },
-            secret: Secret::load_or_create(&state).unwrap(),
-            state,
             extensions: Extensions {
                 handlers: vec![Arc::new(plugin_filename::Filename)],
                 ..Extensions::default()
             },
-            providers: None,
-            network_key: None,
+            ..NodeOptions::new(settings, state, secret)
         };
         let node = Node::start(options).await.unwrap();
         // What comes back in a second comes back when the test says so.
@@ -118,7 +107,7 @@ impl Service {
         let mut request = request.body(Body::from(body)).unwrap();
         request
             .extensions_mut()
-            .insert(Remote((from.address, 4_242).into()));
+            .insert(Remote::plain((from.address, 4_242).into()));
         self.router.clone().oneshot(request).await.unwrap()
     }
 
@@ -145,7 +134,7 @@ impl Service {
         matches!(self.call(from, &call).await, Got::Answer(Ok(_)))
     }
 
-    /// The same sender, after it has shown that it has a new id.
+    /// Returns the same sender, after it has proved a new identity.
     async fn proved(&self, from: Sender) -> Sender {
         let key = NodeKey::random();
         let url = PeerUrl::parse("http://192.0.2.9:4242/").unwrap();
@@ -248,7 +237,7 @@ fn assert_is_quota(tokens: u32, quota: Quota, begun: std::time::Instant) {
 }
 
 #[tokio::test]
-async fn who_asks_too_much_from_an_address_is_told_so_and_others_are_not() {
+async fn an_address_that_asks_too_much_is_refused_and_no_other() {
     Service::test(async |service| {
         let begun = now();
         let (tokens, refused) = service.exhaust(Sender::at(1)).await;

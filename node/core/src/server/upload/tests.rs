@@ -15,7 +15,7 @@ use super::*;
 use crate::{clock::now, share::SharedFile};
 
 fn remote(last: u8) -> Remote {
-    Remote(SocketAddr::from(([192, 0, 2, last], 4242)))
+    Remote::plain(SocketAddr::from(([192, 0, 2, last], 4242)))
 }
 
 fn content(bytes: &[u8]) -> Content {

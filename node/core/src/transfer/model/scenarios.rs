@@ -5,7 +5,10 @@ use std::sync::mpsc;
 use super::*;
 use crate::{
     share::ShareError,
-    transfer::{FetchError, records::KEEP_FOR},
+    transfer::{
+        FetchError, Goal,
+        records::{KEEP_FOR, Record},
+    },
 };
 
 /// Returns an asker of these peers.
@@ -254,4 +257,62 @@ async fn what_is_kept_in_one_folder_is_taken_up_in_another() {
     let stored = fs::read(share_of(asker.disk.path()).join("other/file")).unwrap();
     assert!(stored == contents()[0].bytes);
     assert!(!share_of(asker.disk.path()).join("folder").exists());
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_fetches_of_one_name_are_both_taken_up() {
+    let (world, asker) = asker(vec![holder()]).await;
+    change(&world, 0, |peer| peer.is_up = false);
+    let digest = contents()[0].tree.digest();
+    let record = |id, goal| Record {
+        id,
+        name: name(),
+        goal,
+        replace: Replace::Never,
+        digest,
+        about: About::default(),
+        temporary: format!(".sixhop-part-{id:015x}0"),
+        time: SystemTime::now(),
+        is_active: true,
+        is_uncommitted: false,
+        bytes: 0,
+        holders: Vec::new(),
+    };
+    let records = &asker.transfers.fetcher.records;
+    records.add(record(1, Goal::Content(digest)));
+    records.add(record(2, Goal::Name));
+    let asker = asker.crash(&world, 0).await;
+    let list = asker.transfers.list();
+    let ids: Vec<u64> = list.iter().map(|status| status.id).collect();
+    assert_eq!(ids, [1, 2], "{list:?}");
+    for id in ids {
+        asker.transfers.wait(id).await.unwrap();
+    }
+    assert!(asker.transfers.fetcher.records.list().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_busy_node_is_not_walked_to_after_a_restart() {
+    let busy = Peer {
+        is_busy: true,
+        ..holder()
+    };
+    let book = Peer {
+        is_up: false,
+        ..Peer::new(true, 0)
+    };
+    let (world, asker) = asker(vec![busy, book]).await;
+    let id = asker.start_fetch().await;
+    let waiting = |state| state == JobState::Waiting;
+    asker.transfers.wait_until(id, waiting).await.unwrap();
+    let asker = asker.crash(&world, 0).await;
+    assert_eq!(asker.overlay.kind_of(&url(0)), Some(PeerKind::Sixhop));
+    // It answers nothing in time, and a peer of the chapter is there that may have the file.
+    change(&world, 0, |peer| peer.stalls = true);
+    change(&world, 1, |peer| peer.is_up = true);
+    let id = asker.start_fetch().await;
+    let done = asker.transfers.wait(id).await.unwrap();
+    assert_eq!(done.state, JobState::Done, "{done:?}");
+    assert_eq!(asker.stored().as_deref(), Some(BOOK.as_bytes()));
+    assert_eq!(*lock(&world.wrong), [""; 0]);
 }

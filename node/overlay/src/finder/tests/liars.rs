@@ -56,7 +56,10 @@ impl Transport for Wires {
         world.called.push(at);
         let found = world.nodes.get(&at).cloned();
         async move {
-            let found = found.ok_or(TransportError::Status(405))?;
+            let found = found.ok_or(TransportError::Status {
+                status: 405,
+                kind: PeerKind::Sixhop,
+            })?;
             let body = Bytes::from(response::value(&found.to_value()));
             let body: BodyStream = Box::pin(futures_util::stream::iter([Ok(body)]));
             Ok(PeerResponse {
@@ -241,7 +244,7 @@ async fn a_flood_of_referrals_is_bounded_in_what_is_kept_and_called() {
         wires.node(&address(n), &[], &named);
     }
     let overlay = wires.overlay(&[&format!("http://{}/", address(0))]);
-    let limits = Reach::Sure.limits(1);
+    let limits = Limits::of(SearchReach::Sure, 1);
     let mut finder = Finder::with_aim(&overlay, name("none"), Aim::All, limits);
     assert!(finder.next().await.is_none());
     assert!(finder.hosts.len() <= NAMED_MAX, "{}", finder.hosts.len());
@@ -293,7 +296,7 @@ proptest! {
             .build()
             .unwrap();
         let called = runtime.block_on(search(&graph, &ours));
-        let limits = Reach::Sure.limits(1);
+        let limits = Limits::of(SearchReach::Sure, 1);
         prop_assert!(called.len() <= limits.budget + limits.more);
         let once: BTreeSet<_> = called.iter().collect();
         prop_assert_eq!(once.len(), called.len(), "an address was called twice");
@@ -324,8 +327,8 @@ async fn search(graph: &Graph, ours: &BTreeSet<usize>) -> Vec<SocketAddr> {
     let ours: Vec<&str> = ours.iter().map(String::as_str).collect();
     let overlay = wires.overlay(&ours);
     let limits = Limits {
-        reach: Reach::Sure,
-        ..Reach::Sure.limits(1)
+        reach: SearchReach::Sure,
+        ..Limits::of(SearchReach::Sure, 1)
     };
     let mut finder = Finder::with_aim(&overlay, name("none"), Aim::All, limits);
     assert!(finder.next().await.is_none());

@@ -12,7 +12,7 @@ use super::*;
 
 /// Returns the longest time of a search with default limits.
 fn time() -> Duration {
-    Reach::Normal.limits(1).time
+    Limits::of(SearchReach::Normal, 1).time
 }
 
 fn names(holders: &[(PeerUrl, Vec<String>)]) -> Vec<String> {
@@ -51,7 +51,7 @@ async fn half_the_network_gone_costs_a_search_only_their_hits() {
         });
     }
     let begun = now();
-    let mut finder = Finder::search(&overlay, "*".to_owned(), 100, Reach::Normal);
+    let mut finder = Finder::search(&overlay, "*".to_owned(), 100, SearchReach::Normal);
     let holders = all(&mut finder).await;
     assert!(now() - begun <= time(), "{:?}", now() - begun);
     let found = names(&holders);
@@ -81,7 +81,7 @@ async fn answers_after_the_deadline_do_not_make_a_search_longer() {
         });
     }
     let begun = now();
-    let mut finder = Finder::search(&overlay, "*".to_owned(), 100, Reach::Normal);
+    let mut finder = Finder::search(&overlay, "*".to_owned(), 100, SearchReach::Normal);
     assert_eq!(names(&all(&mut finder).await), ["1"]);
     assert_eq!(now() - begun, time());
     assert_eq!(finder.verdict(), MissReason::Deadline);
@@ -109,7 +109,7 @@ async fn a_peer_that_always_has_more_soon_is_left_after_half_a_minute() {
         .boxed()
     });
     let begun = now();
-    let mut finder = Finder::search(&overlay, "x".to_owned(), 100, Reach::Normal);
+    let mut finder = Finder::search(&overlay, "x".to_owned(), 100, SearchReach::Normal);
     assert!(!all(&mut finder).await.is_empty());
     assert!(now() - begun <= TIME_MAX, "{:?}", now() - begun);
 }
@@ -155,7 +155,7 @@ async fn a_liar_that_names_many_costs_only_the_budget_and_the_time() {
     let begun = now();
     let mut finder = Finder::begin(&overlay, name("a"));
     assert!(all(&mut finder).await.is_empty());
-    let limits = Reach::Normal.limits(1);
+    let limits = Limits::of(SearchReach::Normal, 1);
     assert!(finder.asked() <= limits.budget + limits.more);
     assert_ne!(finder.verdict(), MissReason::NotFound, "it is not complete");
     assert!(now() - begun <= time());

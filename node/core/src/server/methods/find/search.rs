@@ -1,6 +1,6 @@
 //! A query as a search: hits as the handler gives them, page by page.
 //!
-//! What is not there in time, or does not fit a page, waits for `sixhop.more`.
+//! Hits that are late, or do not fit a page, wait for `sixhop.more`.
 
 use std::{
     sync::Arc,
@@ -17,7 +17,7 @@ use super::{digest_of, long};
 use crate::{
     clock::now,
     events::unix_millis,
-    handlers::{self, End, LiveAnswer, PageMost},
+    handlers::{self, LiveAnswer, PageMost},
     server::{
         Context,
         policy::{Asker, FileAsked, QueryPermit},
@@ -58,7 +58,7 @@ pub(in crate::server::methods) async fn begin(
     page(context, asker, live, until).await
 }
 
-/// The next page of a search, and a cursor if it is not the last.
+/// Returns the next page of a search, and a cursor if it is not the last.
 pub(in crate::server::methods) async fn page(
     context: &Arc<Context>,
     asker: &Asker,
@@ -75,7 +75,7 @@ pub(in crate::server::methods) async fn page(
         .map_err(|error| Fault::invalid_params(&error.to_string()))?;
     let permitted = context.policy.hits(asker, page.hits, FIND_PAGE_MAX, wanted);
     let permitted = permitted.await;
-    let end = match page.end.map_or(FoundEnd::Complete, describe_end) {
+    let end = match page.end.unwrap_or_default() {
         FoundEnd::Complete if !permitted.is_whole => FoundEnd::Partial,
         end => end,
     };
@@ -134,14 +134,5 @@ fn describe_excerpt(excerpt: Excerpt) -> FindExcerpt {
         column: excerpt.column,
         before: excerpt.before,
         after: excerpt.after,
-    }
-}
-
-fn describe_end(end: End) -> FoundEnd {
-    match end {
-        End::Complete => FoundEnd::Complete,
-        End::Limit => FoundEnd::Limit,
-        End::Deadline => FoundEnd::Deadline,
-        End::Partial => FoundEnd::Partial,
     }
 }

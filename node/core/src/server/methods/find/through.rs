@@ -1,18 +1,19 @@
-//! `sixhop.find` with `through`: what a peer of this node has, for somebody who cannot reach that peer.
+//! `sixhop.find` with `through`: the files of a peer of this node, for an asker that cannot reach that peer.
 //!
 //! One peer is asked, once, and only one that this node has met. Who asks pays for it as for a walk.
 
 use std::{sync::Arc, time::Duration};
 
 use node_overlay::Cost;
-use node_wire::{Budget, Fault, Find, FindHit, FindWanted, Found, PeerUrl, ShareName};
+use node_wire::{
+    Budget, Fault, Find, FindHit, FindWanted, Found, PeerUrl, ShareName, limits::FIND_HITS_MAX,
+};
 
-use super::allowed;
 use crate::{
     clock::now,
     server::{
         Context, methods,
-        policy::{Asker, QueryPermit},
+        policy::{Asker, FileAsked, QueryPermit},
         rpc::Caller,
     },
 };
@@ -23,7 +24,7 @@ const ANSWER: Duration = Duration::from_secs(4);
 /// Asks the peer that `through` names.
 ///
 /// # Errors
-/// When who asks has caused too much, or others have.
+/// Errors if the asker has caused too much, or others have.
 pub(super) async fn ask(
     context: &Arc<Context>,
     caller: &Caller,
@@ -34,7 +35,7 @@ pub(super) async fn ask(
 ) -> Result<Found, Fault> {
     let named = PeerUrl::parse(through).ok();
     let peer = named.and_then(|named| context.overlay.met_node(&named));
-    let (Some(peer), FindWanted::Name(_) | FindWanted::Digest(_)) = (peer, &find.wanted) else {
+    let Some(peer) = peer else {
         return Ok(Found::default());
     };
     methods::afford(context, caller, Cost::Walk)?;
@@ -42,12 +43,16 @@ pub(super) async fn ask(
     let Ok(_place) = context.passing.places.try_acquire() else {
         return Err(Fault::busy());
     };
+    // A folder comes in pages, in the order of its names.
+    let limit = match find.wanted {
+        FindWanted::Name(_) | FindWanted::Digest(_) => 1,
+        FindWanted::Query(_) => find.limit.min(FIND_HITS_MAX),
+    };
     let asked = Find {
-        wanted: find.wanted.clone(),
-        after: None,
-        limit: 1,
+        limit,
         deadline: None,
         through: None,
+        ..find.clone()
     };
     let client = context.overlay.client();
     let holder = context.overlay.destination(&peer);
@@ -57,14 +62,17 @@ pub(super) async fn ask(
     };
     let mut hits = answer.value.hits;
     hits.retain(|hit| is_wanted(hit, &find.wanted));
-    let mut found = allowed(context, asker, super::of_hits(hits)).await;
-    for hit in &found.hits {
-        if let Some(digest) = hit.digest {
-            context.passing.note(&peer, digest, &hit.name, hit.size);
-        }
-    }
-    found.through = Some(peer.as_str().to_owned());
-    Ok(found)
+    let file = |hit: &FindHit| FileAsked {
+        name: hit.name.clone(),
+        size: Some(hit.size),
+    };
+    let permitted = context.policy.hits(asker, hits, limit, file).await;
+    context.passing.note(&peer, &permitted.hits);
+    Ok(Found {
+        more: answer.value.more && !permitted.hits.is_empty(),
+        through: Some(peer.as_str().to_owned()),
+        ..super::of_hits(permitted.hits.into_iter().take(limit))
+    })
 }
 
 fn is_wanted(hit: &FindHit, wanted: &FindWanted) -> bool {
@@ -73,6 +81,6 @@ fn is_wanted(hit: &FindHit, wanted: &FindWanted) -> bool {
         && match wanted {
             FindWanted::Name(name) => hit.name == *name && hit.digest.is_some(),
             FindWanted::Digest(digest) => hit.digest == Some(*digest),
-            FindWanted::Query(_) => false,
+            FindWanted::Query(_) => !hit.name.is_empty() && hit.digest.is_some(),
         }
 }

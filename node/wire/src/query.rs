@@ -33,7 +33,12 @@ pub use self::{
     filters::Filters,
     name::{NameText, is_pattern},
 };
-use super::{CONTENTS_HANDLER, DEFAULT_HANDLER};
+
+/// The handler of a query without a prefix.
+pub const DEFAULT_HANDLER: &str = "name";
+
+/// The handler of what is in files.
+pub const CONTENTS_HANDLER: &str = "text";
 
 /// Longest query, in bytes.
 pub const QUERY_MAX: usize = 4_096;
@@ -78,7 +83,7 @@ pub enum SyntaxError {
 
 /// A query that was read.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Query {
+pub struct ParsedQuery {
     handler: String,
     has_prefix: bool,
     parts: Vec<Part>,
@@ -105,17 +110,17 @@ struct Token<'a> {
     body: &'a str,
 }
 
-impl Query {
+impl ParsedQuery {
     /// Reads `query`; relative times count from `now`.
     ///
     /// # Errors
     /// [`SyntaxError`], with the place.
-    pub fn parse(query: &str, now: SystemTime) -> Result<Query, SyntaxError> {
+    pub fn parse(query: &str, now: SystemTime) -> Result<ParsedQuery, SyntaxError> {
         if query.len() > QUERY_MAX {
             return Err(SyntaxError::TooLong);
         }
         let (handler, rest) = split_prefix(query);
-        let mut parsed = Query {
+        let mut parsed = ParsedQuery {
             handler: handler.to_owned(),
             has_prefix: rest.len() < query.len(),
             parts: Vec::new(),
@@ -265,7 +270,7 @@ pub fn of_names(query: &str) -> String {
 /// Returns whether `query` asks about contents although it names no handler.
 #[must_use]
 pub fn asks_contents(query: &str) -> bool {
-    Query::parse(query, SystemTime::UNIX_EPOCH).is_ok_and(|query| query.asks_contents())
+    ParsedQuery::parse(query, SystemTime::UNIX_EPOCH).is_ok_and(|query| query.asks_contents())
 }
 
 /// Returns the handler that found a hit of a query that asks `asked`: names have no

@@ -1,8 +1,6 @@
 //! Filters: which files an answer may have.
 
-use std::{ops::RangeInclusive, sync::Arc, time::SystemTime};
-
-use plugin_api::{FileInfo, FileReader, Files, Flow, Gap, HandlerError};
+use std::{ops::RangeInclusive, time::SystemTime};
 
 use super::{Sign, dates, kinds, sizes};
 
@@ -154,15 +152,15 @@ impl Filters {
         *self == Filters::default()
     }
 
-    /// Returns true if `file` passes.
+    /// Returns true if a file of this name, size and time of its last change passes.
     #[must_use]
-    pub fn admits(&self, file: &FileInfo) -> bool {
-        self.admits_name(&file.name)
-            && self.size.contains(&file.size)
-            && self.after.is_none_or(|after| file.modified >= Some(after))
+    pub fn admits(&self, name: &str, size: u64, modified: Option<SystemTime>) -> bool {
+        self.admits_name(name)
+            && self.size.contains(&size)
+            && self.after.is_none_or(|after| modified >= Some(after))
             && self
                 .before
-                .is_none_or(|before| file.modified.is_some_and(|modified| modified < before))
+                .is_none_or(|before| modified.is_some_and(|modified| modified < before))
     }
 
     fn admits_name(&self, name: &str) -> bool {
@@ -173,109 +171,6 @@ impl Filters {
         };
         let has_one = |list: &[String]| list.is_empty() || list.iter().any(has);
         has_one(&self.extensions) && has_one(&self.kinds) && !self.not_extensions.iter().any(has)
-    }
-
-    /// Returns the files of `files` that pass.
-    #[must_use]
-    pub fn apply(&self, files: &Arc<dyn Files>) -> Arc<dyn Files> {
-        if self.is_empty() {
-            return Arc::clone(files);
-        }
-        Arc::new(Filtered {
-            files: Arc::clone(files),
-            filters: self.clone(),
-        })
-    }
-}
-
-/// The files that pass.
-struct Filtered {
-    files: Arc<dyn Files>,
-    filters: Filters,
-}
-
-impl Files for Filtered {
-    fn visit(&self, visit: &mut dyn FnMut(&FileInfo) -> Flow) -> Result<(), HandlerError> {
-        self.files.visit(&mut |file| {
-            if self.filters.admits(file) {
-                visit(file)
-            } else {
-                Flow::Continue
-            }
-        })
-    }
-
-    fn file(&self, name: &str) -> Result<Option<FileInfo>, HandlerError> {
-        let file = self.files.file(name)?;
-        Ok(file.filter(|file| self.filters.admits(file)))
-    }
-
-    fn known(&self, name: &str) -> Result<Option<FileInfo>, HandlerError> {
-        let file = self.files.known(name)?;
-        Ok(file.filter(|file| self.filters.admits(file)))
-    }
-
-    fn visit_some(
-        &self,
-        prefix: &str,
-        any_of: &[String],
-        visit: &mut dyn FnMut(&FileInfo) -> Flow,
-    ) -> Result<(), HandlerError> {
-        self.files.visit_some(prefix, any_of, &mut |file| {
-            if self.filters.admits(file) {
-                visit(file)
-            } else {
-                Flow::Continue
-            }
-        })
-    }
-
-    fn visit_near_words(
-        &self,
-        word: &str,
-        wrong: u8,
-        visit: &mut dyn FnMut(&str) -> Flow,
-    ) -> Result<bool, HandlerError> {
-        // Those of files that are filtered out are words that no name has.
-        self.files.visit_near_words(word, wrong, visit)
-    }
-
-    fn visit_folded_words(
-        &self,
-        text: &str,
-        visit: &mut dyn FnMut(&str) -> Flow,
-    ) -> Result<bool, HandlerError> {
-        self.files.visit_folded_words(text, visit)
-    }
-
-    fn visit_with_words(
-        &self,
-        words: &[String],
-        visit: &mut dyn FnMut(&FileInfo) -> Flow,
-    ) -> Result<(), HandlerError> {
-        self.files.visit_with_words(words, &mut |file| {
-            if self.filters.admits(file) {
-                visit(file)
-            } else {
-                Flow::Continue
-            }
-        })
-    }
-
-    fn identity(&self) -> Option<u64> {
-        self.files.identity()
-    }
-
-    fn gaps(&self) -> Vec<Gap> {
-        self.files.gaps()
-    }
-
-    fn read(&self, name: &str, from: u64, most: usize) -> Result<Option<Vec<u8>>, HandlerError> {
-        self.files.read(name, from, most)
-    }
-
-    fn reader(&self) -> Box<dyn FileReader + '_> {
-        self.files.reader()
     }
 }
 

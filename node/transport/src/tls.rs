@@ -1,0 +1,152 @@
+//! TLS 1.3 between Sixhop nodes, with the keys of the nodes as raw public keys (RFC 7250).
+//!
+//! Both sides show the key that is their id; there is no certificate, no authority and no
+//! name. Who calls expects one id, and ends the handshake at any other. Who is called takes
+//! any id and knows from then on who calls.
+//!
+//! There are no session tickets and no early data: a ticket would let a caller in without a
+//! new signature, and early data can be sent twice by somebody else. TLS 1.3 has no
+//! renegotiation.
+//!
+//! # Invariants
+//! - Version 1.3, ALPN [`ALPN`], keys on both sides, or no connection.
+//! - A key is ed25519 and not weak, and signatures are checked strictly, as in
+//!   [`identity`](crate::identity).
+//! - A handshake ends within [`HANDSHAKE_TIME`].
+
+mod keys;
+mod verifier;
+
+use std::{io, sync::Arc, time::Duration};
+
+use node_wire::node_id::NodeId;
+use rustls::{
+    ClientConfig, ServerConfig,
+    client::Resumption,
+    crypto::{CryptoProvider, ring},
+    pki_types::ServerName,
+    server::NoServerSessionStorage,
+    version::TLS13,
+};
+use tokio::{net::TcpStream, time::timeout};
+use tokio_rustls::{TlsAcceptor, TlsConnector};
+
+pub(crate) use self::keys::id_of;
+use self::{keys::OwnKey, verifier::Expected};
+use crate::{identity::NodeKey, stream::PeerStream};
+
+/// The protocol that both sides name in a handshake.
+pub const ALPN: &[u8] = b"sixhop/1";
+
+/// The first byte of a TLS connection: a record of a handshake. No HTTP method begins so.
+pub const FIRST_BYTE: u8 = 0x16;
+
+/// Longest time for a handshake.
+pub const HANDSHAKE_TIME: Duration = Duration::from_secs(5);
+
+/// Why there is no TLS connection.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsError {
+    /// The other side does not show the id that is expected, or speaks no TLS.
+    #[error("{0}")]
+    NotShown(String),
+    /// The connection broke.
+    #[error(transparent)]
+    Broken(io::Error),
+    /// The handshake took too long.
+    #[error("the TLS handshake took longer than {} s", HANDSHAKE_TIME.as_secs())]
+    Slow,
+}
+
+/// The key of this node, ready for TLS. Clones are the same one.
+#[derive(Clone, Debug)]
+pub struct Tls {
+    provider: Arc<CryptoProvider>,
+    own: Arc<OwnKey>,
+    server: Arc<ServerConfig>,
+}
+
+impl Tls {
+    /// Prepares the key of a node.
+    ///
+    /// # Panics
+    /// When the provider has no suite of TLS 1.3.
+    #[must_use]
+    pub fn new(key: &Arc<NodeKey>) -> Tls {
+        let provider = Arc::new(ring::default_provider());
+        let own = Arc::new(OwnKey::new(key));
+        let mut server = ServerConfig::builder_with_provider(Arc::clone(&provider))
+            .with_protocol_versions(&[&TLS13])
+            .expect("the provider has suites of TLS 1.3")
+            .with_client_cert_verifier(Arc::new(Expected::Anybody))
+            .with_cert_resolver(Arc::<OwnKey>::clone(&own));
+        server.alpn_protocols = vec![ALPN.to_vec()];
+        server.send_tls13_tickets = 0;
+        server.session_storage = Arc::new(NoServerSessionStorage {});
+        Tls {
+            provider,
+            own,
+            server: Arc::new(server),
+        }
+    }
+
+    /// Takes a connection whose first byte is [`FIRST_BYTE`].
+    ///
+    /// # Errors
+    /// When the other side shows no id, or not in time.
+    pub async fn accept(&self, socket: TcpStream) -> Result<PeerStream, TlsError> {
+        let accepting = TlsAcceptor::from(Arc::clone(&self.server)).accept(socket);
+        let stream = timeout(HANDSHAKE_TIME, accepting)
+            .await
+            .map_err(|_| TlsError::Slow)?
+            .map_err(failed)?;
+        PeerStream::tls(stream.into())
+    }
+
+    /// Makes a connection to the node `expected`.
+    ///
+    /// # Errors
+    /// When the other side does not show this id, or not in time.
+    ///
+    /// # Panics
+    /// When the provider has no suite of TLS 1.3.
+    pub async fn connect(
+        &self,
+        socket: TcpStream,
+        expected: NodeId,
+    ) -> Result<PeerStream, TlsError> {
+        let mut client = ClientConfig::builder_with_provider(Arc::clone(&self.provider))
+            .with_protocol_versions(&[&TLS13])
+            .expect("the provider has suites of TLS 1.3")
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(Expected::Node(expected)))
+            .with_client_cert_resolver(Arc::<OwnKey>::clone(&self.own));
+        client.alpn_protocols = vec![ALPN.to_vec()];
+        client.enable_sni = false;
+        client.resumption = Resumption::disabled();
+        // It is not sent: who is meant stands in the key.
+        let name = socket.peer_addr().map_err(TlsError::Broken)?.ip();
+        let connecting = TlsConnector::from(Arc::new(client))
+            .connect(ServerName::IpAddress(name.into()), socket);
+        let stream = timeout(HANDSHAKE_TIME, connecting)
+            .await
+            .map_err(|_| TlsError::Slow)?
+            .map_err(failed)?;
+        PeerStream::tls(stream.into())
+    }
+}
+
+/// Tells what the other side did wrong from a connection that broke.
+fn failed(error: io::Error) -> TlsError {
+    let wrong = error.get_ref().and_then(|inner| inner.downcast_ref());
+    match wrong {
+        Some(rustls::Error::InvalidMessage(_)) => {
+            TlsError::NotShown("it does not speak TLS".to_owned())
+        }
+        Some(wrong) => TlsError::NotShown(wrong.to_string()),
+        None => TlsError::Broken(error),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,140 @@
+//! Handshakes between two ends on the loopback, and what goes wrong with them.
+
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpListener,
+};
+
+use super::*;
+use crate::PeerPath;
+
+fn node() -> (Arc<NodeKey>, Tls) {
+    let key = Arc::new(NodeKey::random());
+    let tls = Tls::new(&key);
+    (key, tls)
+}
+
+/// Two ends of one TCP connection.
+async fn sockets() -> (TcpStream, TcpStream) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (near, far) = tokio::join!(TcpStream::connect(address), listener.accept());
+    (near.unwrap(), far.unwrap().0)
+}
+
+#[tokio::test]
+async fn both_ends_know_each_other_and_bytes_arrive() {
+    let ((a_key, a), (b_key, b)) = (node(), node());
+    let (near, far) = sockets().await;
+    let (near, far) = tokio::join!(a.connect(near, b_key.id()), b.accept(far));
+    let (mut near, mut far) = (near.unwrap(), far.unwrap());
+    assert_eq!((near.id(), far.id()), (Some(b_key.id()), Some(a_key.id())));
+    assert_eq!((near.path(), far.path()), (PeerPath::Tls, PeerPath::Tls));
+    assert_eq!(near.local(), far.address());
+    near.write_all(b"marker").await.unwrap();
+    near.shutdown().await.unwrap();
+    let mut read = Vec::new();
+    far.read_to_end(&mut read).await.unwrap();
+    assert_eq!(read, b"marker");
+}
+
+#[tokio::test]
+async fn another_key_than_the_expected_one_is_refused() {
+    let ((_, a), (_, b)) = (node(), node());
+    let (near, far) = sockets().await;
+    let expected = NodeKey::random().id();
+    let (near, far) = tokio::join!(a.connect(near, expected), b.accept(far));
+    assert!(matches!(near, Err(TlsError::NotShown(_))), "{near:?}");
+    assert!(far.is_err());
+}
+
+#[tokio::test]
+async fn an_answer_in_clear_is_no_handshake() {
+    let (key, a) = node();
+    let (near, mut far) = sockets().await;
+    let answer = b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n";
+    far.write_all(answer).await.unwrap();
+    let refused = a.connect(near, key.id()).await;
+    assert!(matches!(refused, Err(TlsError::NotShown(_))), "{refused:?}");
+}
+
+#[tokio::test]
+async fn bytes_that_are_no_handshake_are_refused() {
+    let (_, b) = node();
+    for length in [1, 5, 6, 517, 20_000] {
+        let (mut near, far) = sockets().await;
+        let mut garbage = vec![0xa5; length];
+        garbage[0] = FIRST_BYTE;
+        near.write_all(&garbage).await.unwrap();
+        near.shutdown().await.unwrap();
+        assert!(b.accept(far).await.is_err(), "{length}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_handshake_that_stops_ends_in_time() {
+    let (_, b) = node();
+    let (mut near, far) = sockets().await;
+    near.write_all(&[FIRST_BYTE, 3, 1, 2, 0]).await.unwrap();
+    assert!(matches!(b.accept(far).await, Err(TlsError::Slow)));
+    let (near, _silent) = sockets().await;
+    let slow = b.connect(near, NodeKey::random().id()).await;
+    assert!(matches!(slow, Err(TlsError::Slow)));
+}
+
+/// A client that shows no key, or names another protocol.
+async fn handshake_of(config: ClientConfig) -> Result<PeerStream, TlsError> {
+    let (_, b) = node();
+    let (near, far) = sockets().await;
+    let name = ServerName::IpAddress(near.peer_addr().unwrap().ip().into());
+    let connecting = TlsConnector::from(Arc::new(config)).connect(name, near);
+    let (_near, far) = tokio::join!(connecting, b.accept(far));
+    far
+}
+
+fn client(alpn: &[&[u8]], shows: Option<&Tls>) -> ClientConfig {
+    let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_protocol_versions(&[&TLS13])
+        .unwrap()
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(Expected::Anybody));
+    let mut config = match shows {
+        Some(tls) => builder.with_client_cert_resolver(Arc::<OwnKey>::clone(&tls.own)),
+        None => builder.with_no_client_auth(),
+    };
+    config.alpn_protocols = alpn.iter().map(|name| name.to_vec()).collect();
+    config
+}
+
+#[tokio::test]
+async fn whoever_shows_no_id_or_another_protocol_is_refused() {
+    let (_, a) = node();
+    assert!(handshake_of(client(&[ALPN], Some(&a))).await.is_ok());
+    assert!(handshake_of(client(&[ALPN], None)).await.is_err());
+    assert!(handshake_of(client(&[b"h2"], Some(&a))).await.is_err());
+    assert!(handshake_of(client(&[], Some(&a))).await.is_err());
+}
+
+#[test]
+fn only_the_one_encoding_of_a_strong_key_is_an_id() {
+    use rustls::pki_types::{CertificateDer, alg_id};
+    let key = NodeKey::random();
+    let spki = |key: &[u8]| {
+        let spki = rustls::sign::public_key_to_spki(&alg_id::ED25519, key);
+        spki.as_ref().to_vec()
+    };
+    let id = |bytes: Vec<u8>| id_of(&CertificateDer::from(bytes));
+    let right = spki(&key.id().0);
+    assert_eq!(id(right.clone()), Some(key.id()));
+    let mut weak = [0; 32];
+    weak[0] = 1;
+    assert_eq!(id(spki(&weak)), None);
+    assert_eq!(id(spki(&key.id().0[..31])), None);
+    assert_eq!(id(key.id().0.to_vec()), None);
+    for n in 0..right.len() - 32 {
+        let mut wrong = right.clone();
+        wrong[n] ^= 1;
+        assert_eq!(id(wrong), None, "{n}");
+    }
+    assert_eq!(id([right, vec![0]].concat()), None);
+}
