@@ -86,7 +86,7 @@ impl Files for Filtered {
         visit: &mut dyn FnMut(&FileInfo) -> Flow,
     ) -> Result<(), HandlerError> {
         self.files.visit_with_words(words, &mut |file| {
-            if self.filters.admits(file) {
+            if admits(&self.filters, file) {
                 visit(file)
             } else {
                 Flow::Continue
