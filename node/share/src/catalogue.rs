@@ -268,7 +268,20 @@ impl Catalogue {
         wrong: u8,
         visit: &mut dyn FnMut(&str) -> Flow,
     ) -> bool {
-        self.is_complete() && self.vocabulary().near(word, wrong, visit)
+        if !self.is_complete() {
+            return false;
+        }
+        let mut found = Vec::new();
+        let is_known = self.vocabulary().near(word, wrong, &mut |near| {
+            found.push(near.to_owned());
+            Flow::Continue
+        });
+        for near in found {
+            if visit(&near) == Flow::Stop {
+                break;
+            }
+        }
+        is_known
     }
 
     /// Calls `visit` with each word that is not ASCII and has `text` in it, folded, and says
@@ -421,6 +434,7 @@ impl Catalogue {
         lock(&self.unreadable).retain(|below, _| !below.starts_with(name));
     }
 
+    /// Locks what is known beside the view, for a few statements.
     pub(super) fn work(&self) -> MutexGuard<'_, Work> {
         lock(&self.work)
     }

@@ -17,7 +17,6 @@
 //! - The directory itself is looked at every [`ROOT_EVERY`]: one that is gone,
 //!   another or unreadable is noticed and said, and taken up when it is back.
 
-mod ahead;
 mod elsewhere;
 mod look;
 mod rescan;

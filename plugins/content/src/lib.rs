@@ -27,7 +27,6 @@
 //! matches across lines.
 
 mod excerpt;
-mod grams;
 mod grep;
 mod indexer;
 mod letters;
@@ -38,6 +37,7 @@ mod source;
 mod state;
 mod store;
 mod text;
+mod trigrams;
 
 use std::{
     io,

@@ -8,9 +8,9 @@ pub const CHUNK: usize = 256 * 1024;
 /// The part of a file that `text:` sees: its first bytes, decoded.
 pub const TEXT_MAX: usize = 8 * 1024 * 1024;
 
-/// Most different grams of a file that are kept; a file with more is looked
+/// Most different trigrams of a file that are kept; a file with more is looked
 /// at for every pattern.
-pub const GRAMS_MAX: usize = 250_000;
+pub const TRIGRAMS_MAX: usize = 150_000;
 
 /// Longest line that `grep:` searches, in bytes. A file with a longer one is
 /// searched up to there, and the answer is partial.

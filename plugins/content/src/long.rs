@@ -13,9 +13,9 @@ use std::{collections::BTreeMap, io, sync::Arc};
 use plugin_api::{FileInfo, FileReader, Files};
 
 use crate::{
-    grams::Grams,
     limits::{LONG_MAX, LONG_PARTS_MAX, TEXT_MAX},
     source::{FileBytes, KNOWN_BY},
+    trigrams::Trigrams,
 };
 
 /// A long file as it was indexed.
@@ -66,7 +66,7 @@ impl Long {
         Ok(file.size >= self.size && source.has_grown()?)
     }
 
-    /// Reads what was appended. Returns the terms of its grams and what is known of
+    /// Reads what was appended. Returns the terms of its trigrams and what is known of
     /// the file then; `None` if it has to be read whole.
     ///
     /// # Errors
@@ -77,7 +77,7 @@ impl Long {
         reader: &mut (dyn FileReader + '_),
         file: &FileInfo,
         stopped: &dyn Fn() -> bool,
-        grams: &mut Grams,
+        trigrams: &mut Trigrams,
     ) -> io::Result<Option<(String, Long)>> {
         let line = self.last.iter().rposition(|byte| *byte == b'\n');
         let Some(line) = line.filter(|_| self.parts < LONG_PARTS_MAX) else {
@@ -98,14 +98,14 @@ impl Long {
                 Ok(length) => {
                     let piece = &piece[..length];
                     has_nul |= piece.contains(&0);
-                    grams.add(piece);
+                    trigrams.add(piece);
                     last.extend_from_slice(piece);
                     last.drain(..last.len().saturating_sub(KNOWN_BY));
                 }
                 Err(error) => break Err(error),
             }
         };
-        let terms = grams.take();
+        let terms = trigrams.take();
         read?;
         let (size, ..) = source.ends();
         Ok((!has_nul).then(|| {

@@ -1,8 +1,8 @@
-//! The index on the disk: the words and grams of each file.
+//! The index on the disk: the words and trigrams of each file.
 //!
 //! Tantivy keeps the lists; this room says what is in them. A document is a
 //! file: its name and version, stored; its words, with how often they occur; its
-//! grams. Binary files have a document without words, so that they
+//! trigrams. Binary files have a document without words, so that they
 //! are not read again.
 //!
 //! # Invariants
@@ -41,12 +41,12 @@ use tantivy::{
 pub(crate) use self::search::{AnyOf, Best, WantedWord, score_of};
 use self::{
     directory::StoreDirectory,
-    tokens::{GramTokenizer, InFlight, WordTokenizer},
+    tokens::{InFlight, TrigramTokenizer, WordTokenizer},
 };
 use crate::limits::WRITER_MEMORY;
 
 /// A number that changes whenever the meaning of the written data changes.
-const FORMAT: u64 = 3;
+const FORMAT: u64 = 2;
 
 /// The file that says which format it is, and by which keys files are known.
 const FORMAT_FILE: &str = "format";
@@ -81,7 +81,7 @@ pub(crate) struct Fields {
     name: Field,
     version: Field,
     words: Field,
-    grams: Field,
+    trigrams: Field,
 }
 
 /// The text of a file, for the index.
@@ -93,8 +93,8 @@ pub(crate) struct FileText {
     pub(crate) version: u64,
     /// Its text, for words.
     pub(crate) text: String,
-    /// The terms of its grams.
-    pub(crate) grams: String,
+    /// The terms of its trigrams.
+    pub(crate) trigrams: String,
 }
 
 /// The index, open for reading and writing.
@@ -164,7 +164,7 @@ impl Store {
         let in_flight = Arc::new(InFlight::default());
         let words = WordTokenizer(Arc::clone(&in_flight));
         index.tokenizers().register("words", words);
-        index.tokenizers().register("grams", GramTokenizer);
+        index.tokenizers().register("trigrams", TrigramTokenizer);
         let reader = index.reader_builder().reload_policy(ReloadPolicy::Manual);
         Ok(Store {
             writer: None,
@@ -219,7 +219,7 @@ impl Store {
         document.add_text(fields.name, file.name);
         document.add_u64(fields.version, file.version);
         document.add_text(fields.words, file.text);
-        document.add_text(fields.grams, file.grams);
+        document.add_text(fields.trigrams, file.trigrams);
         writer.add_document(document)?;
         Ok(())
     }
@@ -326,13 +326,13 @@ fn schema() -> (Schema, Fields) {
         TextOptions::default().set_indexing_options(indexing)
     };
     let words = indexed("words", IndexRecordOption::WithFreqs, true);
-    let grams = indexed("grams", IndexRecordOption::Basic, false);
+    let trigrams = indexed("trigrams", IndexRecordOption::Basic, false);
     let fields = Fields {
         key: schema.add_u64_field("key", INDEXED),
         name: schema.add_text_field("name", TextOptions::default() | STORED),
         version: schema.add_u64_field("version", STORED),
         words: schema.add_text_field("words", words),
-        grams: schema.add_text_field("grams", grams),
+        trigrams: schema.add_text_field("trigrams", trigrams),
     };
     (schema.build(), fields)
 }

@@ -11,9 +11,7 @@ use std::{
     borrow::Cow,
     collections::{BTreeMap, BTreeSet},
     io,
-    ops::Bound,
     sync::{Arc, MutexGuard},
-    thread,
     time::{Duration, SystemTime},
 };
 
@@ -22,11 +20,7 @@ use cap_std::fs::Dir;
 use node_base::clock::now;
 use node_wire::name::ShareName;
 
-use super::{
-    Looked,
-    ahead::{Ahead, Ending, Read},
-    sweep::Depth,
-};
+use super::{Looked, sweep::Depth};
 use crate::{
     Catalogue,
     catalogue::{Change, Meta, ScanTurn, View, Work},
@@ -62,16 +56,7 @@ pub(super) struct Look<'c> {
     linked: BTreeSet<u64>,
     /// Files that had another name, which is gone.
     unlinked: BTreeSet<String>,
-    /// Directories that are read before their turn.
-    ahead: Option<Arc<Ahead>>,
     looked: Looked,
-}
-
-/// What is known of a directory before it is listed.
-struct Glance {
-    before: SystemTime,
-    rules: u64,
-    stamp: io::Result<FolderStamp>,
 }
 
 impl<'c> Look<'c> {
@@ -89,7 +74,6 @@ impl<'c> Look<'c> {
             signs: BTreeMap::new(),
             linked: BTreeSet::new(),
             unlinked: BTreeSet::new(),
-            ahead: None,
             looked: Looked::default(),
         }
     }
@@ -293,15 +277,12 @@ impl<'c> Look<'c> {
     /// folders, without a stamp.
     pub(super) fn folder(&mut self, name: &str, depth: Depth) {
         self.watch(name);
-        let (glance, listed) = match self.read_before(name) {
-            Some(read) => read,
-            None => (self.glance(name), None),
-        };
-        let Glance {
-            before,
-            rules,
-            stamp,
-        } = glance;
+        let before = SystemTime::now();
+        let rules = self.rules(name);
+        let stamp = self
+            .open(name)
+            .and_then(|folder| folder.dir_metadata())
+            .map(|metadata| FolderStamp::of(&metadata));
         let stamp = match stamp {
             Ok(stamp) => stamp,
             Err(error) => return self.failed(name, error),
@@ -309,11 +290,10 @@ impl<'c> Look<'c> {
         if !self.has_changed(name, stamp, rules) && depth == Depth::Changed {
             return;
         }
-        let listed = listed.unwrap_or_else(|| {
-            let chain = self.chain(name);
-            let folder = self.open(name)?;
-            list(folder, name, &chain)
-        });
+        let chain = self.chain(name);
+        let listed = self
+            .open(name)
+            .and_then(|folder| list(folder, name, &chain));
         // A file that is on its way comes or goes, maybe while we are not there.
         let is_at_rest = match listed {
             Ok(listed) => {
@@ -354,80 +334,6 @@ impl<'c> Look<'c> {
 
     fn is_known(&self, folder: &str) -> bool {
         self.work().folders.contains_key(folder)
-    }
-
-    fn glance(&mut self, name: &str) -> Glance {
-        let before = SystemTime::now();
-        let rules = self.rules(name);
-        let metadata = self.open(name).and_then(|folder| folder.dir_metadata());
-        Glance {
-            before,
-            rules,
-            stamp: metadata.map(|metadata| FolderStamp::of(&metadata)),
-        }
-    }
-
-    /// Returns what was found in the directory `name` before its turn.
-    fn read_before(&self, name: &str) -> Option<(Glance, Option<io::Result<Listed>>)> {
-        let (ahead, root) = (self.ahead.as_ref()?, self.root.as_ref()?);
-        let Read {
-            before,
-            rules,
-            found,
-        } = ahead.take(name, self.catalogue.share(), root)?;
-        let (stamp, listed) = match found {
-            Ok((stamp, listed)) => (Ok(stamp), Some(listed)),
-            Err(error) => (Err(error), None),
-        };
-        let glance = Glance {
-            before,
-            rules,
-            stamp,
-        };
-        Some((glance, listed))
-    }
-
-    /// Does `work` while a helper reads directories before their turn.
-    pub(super) fn with_helper(&mut self, work: impl FnOnce(&mut Self)) {
-        let Some(root) = self.root.clone() else {
-            return work(self);
-        };
-        let ahead = Arc::new(Ahead::default());
-        let share = Arc::clone(self.catalogue.share());
-        self.ahead = Some(Arc::clone(&ahead));
-        thread::scope(|scope| {
-            let _ending = Ending(Arc::clone(&ahead));
-            scope.spawn(|| ahead.work(&share, &root));
-            work(self);
-        });
-        self.ahead = None;
-    }
-
-    /// Has the directories read that follow `name` and were never listed.
-    pub(super) fn read_ahead(&mut self, name: &str) {
-        let Some(ahead) = self.ahead.clone() else {
-            return;
-        };
-        let room = ahead.room();
-        if room == 0 {
-            return;
-        }
-        let behind = (Bound::Excluded(name), Bound::Unbounded);
-        let new: Vec<String> = {
-            let work = self.work();
-            let next = work.folders.range::<str, _>(behind).take(2 * room);
-            let new = next.filter(|(_, folder)| folder.stamp.is_none());
-            new.take(room).map(|(name, _)| name.clone()).collect()
-        };
-        for name in &new {
-            self.watch(name);
-        }
-        ahead.ask(new);
-    }
-
-    /// Returns whether nothing was read before its turn that is not noted.
-    pub(super) fn has_noted_all(&self) -> bool {
-        self.ahead.as_ref().is_none_or(|ahead| ahead.is_empty())
     }
 
     fn failed(&mut self, name: &str, error: io::Error) {

@@ -6,10 +6,6 @@ use node_base::clock::now;
 
 use super::look::Look;
 
-/// How many times as long a step may take that has directories to note which were read
-/// before their turn.
-const LONGER: u32 = 3;
-
 /// The depth of a sweep.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub(super) enum Depth {
@@ -75,33 +71,17 @@ impl Sweep {
     /// Goes on for about `most`.
     pub(super) fn step(&mut self, look: &mut Look<'_>, most: Duration) {
         let begun = now();
-        if self.is_urgent && self.is_whole() {
-            look.with_helper(|look| self.go_on(look, begun, most));
-        } else {
-            self.go_on(look, begun, most);
-        }
-        let took = now() - begun;
-        self.took += took;
-        self.rest = if self.is_urgent { Duration::ZERO } else { took };
-    }
-
-    /// Looks at directories for about `most`, and a little longer if some were read
-    /// before their turn.
-    fn go_on(&mut self, look: &mut Look<'_>, begun: Instant, most: Duration) {
-        let mut is_over = false;
         while let Some(name) = self.next.take() {
-            if !is_over {
-                look.read_ahead(&name);
-            }
             if self.has(&name) {
                 look.folder(&name, self.depth);
             }
             self.next = look.following(&name);
-            let took = now() - begun;
-            is_over = took >= most;
-            if is_over && (look.has_noted_all() || took >= most * LONGER) {
-                return;
+            if (now() - begun) >= most {
+                break;
             }
         }
+        let took = now() - begun;
+        self.took += took;
+        self.rest = if self.is_urgent { Duration::ZERO } else { took };
     }
 }

@@ -7,13 +7,12 @@
 //! # Invariants
 //! - Every text in which the pattern matches has what it needs; not the other
 //!   way round.
-//! - All texts are in lower case as far as they are ASCII, as the grams are. An end of
-//!   line in a text stands for `^` or `$`: nothing that matches has one inside.
+//! - All texts are in lower case as far as they are ASCII, as the trigrams are.
 //! - The number and length of the texts is bounded, whatever the pattern.
 
 use std::collections::BTreeSet;
 
-use regex_syntax::hir::{Class, Hir, HirKind, Look, Repetition};
+use regex_syntax::hir::{Class, Hir, HirKind, Repetition};
 
 /// Most texts of one part.
 const TEXTS_MAX: usize = 24;
@@ -24,9 +23,9 @@ const LENGTH_MAX: usize = 128;
 /// The greatest number of letters of a class that are tried one by one.
 const CLASS_MAX: u32 = 12;
 
-/// Bytes of a begin or an end that matter: with three on either side of a border,
-/// every gram across it is known.
-const EDGE: usize = 3;
+/// Bytes of a begin or an end that matter: with two on either side of a border,
+/// every trigram across it is known.
+const EDGE: usize = 2;
 
 /// A condition on the texts of a file.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -105,7 +104,7 @@ impl Needs {
         }))
     }
 
-    /// Returns true if an index of grams cannot narrow it down.
+    /// Returns true if an index of trigrams cannot narrow it down.
     #[cfg(test)]
     pub(crate) fn is_anything(&self) -> bool {
         *self == Needs::Anything
@@ -191,7 +190,6 @@ impl Part {
 
 fn part(expression: &Hir) -> Part {
     match expression.kind() {
-        HirKind::Look(Look::StartLF | Look::EndLF) => Part::Exact(one(b"\n")),
         HirKind::Empty | HirKind::Look(_) => Part::Exact(one(b"")),
         HirKind::Literal(literal) => literal_part(&literal.0),
         HirKind::Class(class) => class_part(class),
@@ -313,9 +311,7 @@ fn cross(left: &Texts, right: &Texts) -> Option<Texts> {
             if begin.len() + end.len() > LENGTH_MAX {
                 return None;
             }
-            // Two ends of line at one place are the same one.
-            let is_twice = begin.ends_with(b"\n") && end.starts_with(b"\n");
-            crossed.insert([begin.as_slice(), &end[usize::from(is_twice)..]].concat());
+            crossed.insert([begin.as_slice(), end].concat());
         }
     }
     Some(crossed)
@@ -352,13 +348,7 @@ mod tests {
             ("hello", "hello"),
             ("Hello", "hello"),
             ("(?i)hello", "hello"),
-            (r"^fn\s+main\b", "(\nfn main)"),
-            ("^use a$", "\nuse a\n"),
-            ("^^x^ab", "\nx\nab"),
-            ("(?-m)^abcd", "abcd"),
-            ("(^|[ab])cde", "(\ncde|acde|bcde)"),
-            ("^ *$", "*"),
-            ("abc$|^d", "*"),
+            (r"^fn\s+main\b", "main"),
             ("foo.*bar", "(foo bar)"),
             ("foo|bar", "(bar|foo)"),
             ("a[bc]d", "(abd|acd)"),

@@ -10,17 +10,17 @@ use tantivy::{
         BooleanQuery, ConstScoreQuery, EnableScoring, InvertedIndexRangeQuery, Occur, Query,
         TermQuery,
     },
-    schema::{Field, IndexRecordOption},
+    schema::IndexRecordOption,
 };
 
 use super::{StoreError, View, unbroken};
 use crate::{
-    grams::{self, EVERYTHING, TERM},
     pattern::Needs,
+    trigrams::{self, EVERYTHING, TERM},
 };
 
-/// Most grams of one text that are looked up; the rarest say enough.
-const GRAMS_ASKED: usize = 12;
+/// Most trigrams of one text that are looked up; the rarest say enough.
+const TRIGRAMS_ASKED: usize = 12;
 
 /// A file that has all words, by the index.
 #[derive(Clone, Debug)]
@@ -48,14 +48,14 @@ pub(crate) fn score_of(fit: Fit, score: f64) -> f64 {
 }
 
 impl View {
-    /// Calls `visit` with the name of each file whose grams allow a match.
+    /// Calls `visit` with the name of each file whose trigrams allow a match.
     pub(crate) fn candidates(
         &self,
         needs: &Needs,
         visit: &mut dyn FnMut(String) -> ControlFlow<()>,
     ) -> Result<(), StoreError> {
-        unbroken("it was asked for grams", || {
-            let everything = self.gram(EVERYTHING);
+        unbroken("it was asked for trigrams", || {
+            let everything = self.trigram(EVERYTHING);
             let query = BooleanQuery::union(vec![self.query(needs)?, everything]);
             let enable = EnableScoring::disabled_from_searcher(&self.searcher);
             let weight = query.weight(enable)?;
@@ -174,7 +174,7 @@ impl View {
         }
         let queries = terms.iter().map(|term| {
             if wanted.is_begin {
-                self.begin(self.fields.words, term)
+                self.begin(term)
             } else {
                 let term = Term::from_field_text(self.fields.words, term);
                 Box::new(TermQuery::new(term, IndexRecordOption::WithFreqs)) as Box<dyn Query>
@@ -183,9 +183,9 @@ impl View {
         joined(Occur::Should, queries.collect())
     }
 
-    /// Returns files with a term that begins like this.
-    fn begin(&self, field: Field, begin: &str) -> Box<dyn Query> {
-        let term = |text: &str| Term::from_field_text(field, text);
+    /// Returns files with a word that begins like this.
+    fn begin(&self, begin: &str) -> Box<dyn Query> {
+        let term = |text: &str| Term::from_field_text(self.fields.words, text);
         let upper =
             behind_all(begin).map_or(Bound::Unbounded, |behind| Bound::Excluded(term(&behind)));
         Box::new(InvertedIndexRangeQuery::new(
@@ -194,8 +194,8 @@ impl View {
         ))
     }
 
-    fn gram(&self, term: &str) -> Box<dyn Query> {
-        let term = Term::from_field_text(self.fields.grams, term);
+    fn trigram(&self, term: &str) -> Box<dyn Query> {
+        let term = Term::from_field_text(self.fields.trigrams, term);
         let term = TermQuery::new(term, IndexRecordOption::Basic);
         Box::new(ConstScoreQuery::new(Box::new(term), 1.0))
     }
@@ -203,7 +203,7 @@ impl View {
     fn query(&self, needs: &Needs) -> Result<Box<dyn Query>, StoreError> {
         Ok(match needs {
             Needs::Anything => Box::new(tantivy::query::AllQuery),
-            Needs::Text(text) => self.text(text)?,
+            Needs::Text(text) => Box::new(BooleanQuery::intersection(self.text(text)?)),
             Needs::All(parts) => Box::new(BooleanQuery::intersection(self.queries(parts)?)),
             Needs::Any(parts) => Box::new(BooleanQuery::union(self.queries(parts)?)),
         })
@@ -213,42 +213,25 @@ impl View {
         parts.iter().map(|part| self.query(part)).collect()
     }
 
-    /// Returns the files that have the grams of a text; only the rarest are looked up.
-    fn text(&self, text: &[u8]) -> Result<Box<dyn Query>, StoreError> {
-        if let Some(begin) = grams::begin_of(text) {
-            return Ok(self.begin(self.fields.grams, &begin));
-        }
-        let mut all: Vec<u32> = grams::of(text).collect();
+    /// Returns the rarest trigrams of a text.
+    fn text(&self, text: &[u8]) -> Result<Vec<Box<dyn Query>>, StoreError> {
+        let mut all: Vec<u32> = trigrams::of(text).collect();
         all.sort_unstable();
         all.dedup();
         let mut counted = Vec::new();
-        for gram in all {
+        for trigram in all {
             let mut letters = [0; TERM];
-            let term = grams::term(gram, &mut letters);
-            let known = Term::from_field_text(self.fields.grams, term);
-            counted.push((self.searcher.doc_freq(&known)?, gram));
+            let term = trigrams::term(trigram, &mut letters);
+            let known = Term::from_field_text(self.fields.trigrams, term);
+            counted.push((self.searcher.doc_freq(&known)?, trigram));
         }
         counted.sort_unstable();
-        let Some((rarest, _)) = counted.first() else {
-            return Ok(Box::new(tantivy::query::AllQuery));
-        };
-        counted.truncate(grams_asked(*rarest));
-        let terms = counted.into_iter().map(|(_, gram)| {
+        counted.truncate(TRIGRAMS_ASKED);
+        let terms = counted.into_iter().map(|(_, trigram)| {
             let mut letters = [0; TERM];
-            self.gram(grams::term(gram, &mut letters))
+            self.trigram(trigrams::term(trigram, &mut letters))
         });
-        Ok(joined(Occur::Must, terms.collect()))
-    }
-}
-
-/// How many grams of a text are looked up of which the rarest is in so many files: to
-/// read a few files costs less than to leave them out.
-fn grams_asked(files: u64) -> usize {
-    match files {
-        0..=8 => 2,
-        9..=64 => 4,
-        65..=512 => 8,
-        _ => GRAMS_ASKED,
+        Ok(terms.collect())
     }
 }
 

@@ -7,16 +7,16 @@ use std::{fs, ops::ControlFlow, path::Path};
 use plugin_words::{Fit, Word};
 
 use super::*;
-use crate::{grams::Grams, pattern::Pattern};
+use crate::{pattern::Pattern, trigrams::Trigrams};
 
 fn add(store: &mut Store, name: &str, text: &str, replaces: bool) {
-    let mut grams = Grams::new();
-    grams.add(text.as_bytes());
+    let mut trigrams = Trigrams::new();
+    trigrams.add(text.as_bytes());
     let file = FileText {
         name: name.to_owned(),
         version: text.len() as u64,
         text: text.to_owned(),
-        grams: grams.take(),
+        trigrams: trigrams.take(),
     };
     store.add(file, replaces).unwrap();
 }

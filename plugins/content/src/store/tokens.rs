@@ -1,4 +1,4 @@
-//! Tokenizers of tantivy for the words and the grams of a field.
+//! Tokenizers of tantivy for the words and the trigrams of a field.
 
 use std::{
     collections::VecDeque,
@@ -8,7 +8,7 @@ use std::{
 use plugin_words::{Word, Words};
 use tantivy::tokenizer::{Token, TokenStream, Tokenizer};
 
-use crate::{grams::TERM, limits::IN_FLIGHT_MAX};
+use crate::{limits::IN_FLIGHT_MAX, trigrams::TERM};
 
 /// Text on its way into the index, so that it does not fill the memory.
 #[derive(Debug, Default)]
@@ -100,27 +100,27 @@ impl Drop for WordStream<'_> {
     }
 }
 
-/// Takes terms of grams from a row of them.
+/// Takes terms of trigrams from a row of them.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct GramTokenizer;
+pub(super) struct TrigramTokenizer;
 
-pub(super) struct GramStream<'a> {
+pub(super) struct TrigramStream<'a> {
     rest: &'a str,
     token: Token,
 }
 
-impl Tokenizer for GramTokenizer {
-    type TokenStream<'a> = GramStream<'a>;
+impl Tokenizer for TrigramTokenizer {
+    type TokenStream<'a> = TrigramStream<'a>;
 
-    fn token_stream<'a>(&'a mut self, text: &'a str) -> GramStream<'a> {
-        GramStream {
+    fn token_stream<'a>(&'a mut self, text: &'a str) -> TrigramStream<'a> {
+        TrigramStream {
             rest: text,
             token: Token::default(),
         }
     }
 }
 
-impl TokenStream for GramStream<'_> {
+impl TokenStream for TrigramStream<'_> {
     fn advance(&mut self) -> bool {
         let length = TERM.min(self.rest.len());
         let (term, rest) = self.rest.split_at(length);
