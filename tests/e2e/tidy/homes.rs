@@ -224,9 +224,10 @@ fn blocking_work_goes_through_its_one_door() {
     }
 }
 
-/// The rooms that may ask which system this is. A program of the plugin directory is limited by calls of its own.
+/// The rooms that may ask which system this is. Sandbox and limits of programs are calls that only Linux has.
 const PLATFORM: &[&str] = &[
     "node/base/src/platform",
+    "node/src/sandbox",
     "plugins/process/src/limits",
     "plugins/script/src/background",
 ];
