@@ -5,7 +5,7 @@
 use std::{io, path::Path};
 
 use node_api::{
-    node::{Check, CheckState},
+    node::{Check, CheckState, LayerState, SandboxStatus},
     peer::PeerState,
 };
 use node_base::{
@@ -76,6 +76,7 @@ pub(super) async fn checks(owner: &Owner) -> Vec<Check> {
             node.url().as_str(),
         ),
         known_peers(peers.len(), up.count()),
+        sandbox(&owner.sandbox),
     ]);
     checks
 }
@@ -256,6 +257,20 @@ fn known_peers(all: usize, up: usize) -> Check {
     }
 }
 
+fn sandbox(status: &SandboxStatus) -> Check {
+    let layers = [("system calls", &status.calls), ("files", &status.files)];
+    let missing = layers.iter().filter_map(|(layer, state)| match state {
+        LayerState::Unavailable { reason } => Some(format!("{layer}: {reason}")),
+        LayerState::Held | LayerState::Off => None,
+    });
+    let missing: Vec<_> = missing.collect();
+    if missing.is_empty() {
+        return ok("sandbox", "what was asked for is held");
+    }
+    let advice = "the node runs on without it; `--sandbox calls` or `off` asks for less";
+    warning("sandbox", missing.join("; "), advice)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -319,6 +334,18 @@ mod tests {
         ] {
             assert_eq!(state(&clock(moved)), expected, "{moved}");
         }
+    }
+
+    #[test]
+    fn sandbox_that_cannot_be_had_is_a_warning() {
+        let mut status = SandboxStatus::default();
+        assert_eq!(state(&sandbox(&status)), CheckState::Ok);
+        status.files = LayerState::Unavailable {
+            reason: "no Landlock".to_owned(),
+        };
+        let check = sandbox(&status);
+        assert_eq!(state(&check), CheckState::Warning);
+        assert_eq!(check.text, "files: no Landlock");
     }
 
     #[test]
