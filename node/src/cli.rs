@@ -7,7 +7,7 @@ use std::{net::SocketAddr, path::PathBuf};
 use clap::{Args, Parser, ValueEnum};
 use serde::Deserialize;
 
-use crate::settings::ListenAddress;
+use crate::{sandbox::Sandbox, settings::ListenAddress};
 use node_base::{schedule::RateSchedule, size::Size};
 
 /// Share a folder with peers and find files among them.
@@ -137,6 +137,18 @@ pub struct NodeArgs {
         value_delimiter = ','
     )]
     pub dht_bootstrap: Vec<String>,
+
+    /// What a node that somebody has broken into may still do: `calls` makes
+    /// system calls fail that no node needs; `files` also keeps it, and what programs
+    /// of handlers write, to the share and the state, but then a share that was
+    /// taken away and came back needs a restart; `off` is no limit [default: calls]
+    #[arg(
+        long,
+        value_name = "WHAT",
+        env = "SIXHOP_SANDBOX",
+        hide_possible_values = true
+    )]
+    pub sandbox: Option<Sandbox>,
 
     /// Form of the log on standard error: text, or json, one object a line
     /// [default: text]

@@ -9,6 +9,7 @@ use std::{
 };
 
 use clap::Parser;
+use node_api::node::SandboxStatus;
 use node_base::{disk::JOBS_MAX, process};
 use tokio::{
     runtime::{Builder, Runtime},
@@ -20,6 +21,7 @@ use crate::{
     cli::{Cli, NodeArgs},
     log,
     running::{self, Running},
+    sandbox,
     settings::{Settings, default_config},
     supervisor::{self, Change},
 };
@@ -71,11 +73,12 @@ pub fn run(args: NodeArgs) -> ExitCode {
     if let Err(error) = log::to_stderr(settings.log_format) {
         return failed(&error, USAGE);
     }
+    let sandbox = sandbox::put_on(&settings);
     let runtime = match runtime() {
         Ok(runtime) => runtime,
         Err(error) => return failed(&error, 1),
     };
-    let code = runtime.block_on(live(settings, again));
+    let code = runtime.block_on(live(settings, sandbox, again));
     // Whatever hangs in a file call by now is not worth waiting for.
     runtime.shutdown_timeout(Duration::from_millis(100));
     code
@@ -88,13 +91,13 @@ fn without_huge_pages() {
     let _ = nix::sys::prctl::set_thp_disable(true);
 }
 
-async fn live(settings: Settings, args: NodeArgs) -> ExitCode {
+async fn live(settings: Settings, sandbox: SandboxStatus, args: NodeArgs) -> ExitCode {
     node_core::server::raise_file_limit();
     let mut signals = match Signals::catch() {
         Ok(signals) => signals,
         Err(error) => return failed(&error, 1),
     };
-    let running = match running::start(settings.clone()).await {
+    let running = match running::start(settings.clone(), sandbox).await {
         Ok(running) => running,
         Err(error) => return failed(&error, 1),
     };

@@ -22,7 +22,10 @@ pub use self::{
     address::{ListenAddress, NoListenAddress},
     meeting::Meeting,
 };
-use crate::cli::{LogFormat, Mdns, NodeArgs};
+use crate::{
+    cli::{LogFormat, Mdns, NodeArgs},
+    sandbox::Sandbox,
+};
 use node_base::{schedule::RateSchedule, size::Size};
 
 const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 4242);
@@ -45,6 +48,10 @@ pub struct Settings {
     pub network_key_file: Option<PathBuf>,
     /// The ways to meet nodes that nobody named.
     pub meeting: Meeting,
+    /// Which layers of the sandbox are wanted.
+    pub sandbox: Sandbox,
+    /// Files of the owner that are read, also later: the configuration, the peers, the key.
+    pub read_files: Vec<PathBuf>,
     /// The form of the log.
     pub log_format: LogFormat,
 }
@@ -163,6 +170,7 @@ struct ConfigFile {
     publish: Option<bool>,
     #[serde(default, deserialize_with = "written::list")]
     dht_bootstrap: Vec<String>,
+    sandbox: Option<Sandbox>,
     log_format: Option<LogFormat>,
 }
 
@@ -218,14 +226,17 @@ impl Settings {
             upload_rate: args.upload_rate.or(file.upload_rate).unwrap_or_default(),
             download_rate: (args.download_rate.or(file.download_rate)).unwrap_or_default(),
         };
+        let read_files = [&args.config, &peers_file, &network_key_file];
         Ok(Settings {
             node,
             control,
             state,
             skipped: bad_peers.iter().map(ToString::to_string).collect(),
             plugins,
+            read_files: read_files.into_iter().flatten().cloned().collect(),
             network_key_file,
             meeting,
+            sandbox: args.sandbox.or(file.sandbox).unwrap_or_default(),
             log_format: args.log_format.or(file.log_format).unwrap_or_default(),
         })
     }
@@ -263,6 +274,7 @@ impl Settings {
             ),
             ("--log-format", self.log_format != new.log_format),
             ("--mdns --network --publish", meeting(self) != meeting(new)),
+            ("--sandbox", self.sandbox != new.sandbox),
         ];
         let changed = changed.into_iter().filter(|(_, changed)| *changed);
         changed.map(|(option, _)| option).collect()

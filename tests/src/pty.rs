@@ -108,6 +108,13 @@ impl Pty {
         without_sequences(&String::from_utf8_lossy(&screen))
     }
 
+    /// All that was written to the terminal so far, as it came.
+    #[must_use]
+    pub fn raw(&self) -> String {
+        let screen = self.screen.lock().unwrap_or_else(PoisonError::into_inner);
+        String::from_utf8_lossy(&screen).into_owned()
+    }
+
     /// Waits until `text` was written, and forgets all that was written up to then.
     ///
     /// # Panics

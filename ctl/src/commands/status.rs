@@ -1,6 +1,6 @@
 //! `ctl status`: shows the status of the node.
 
-use node_api::node::{IndexStatus, NodeStatus};
+use node_api::node::{IndexStatus, LayerState, NodeStatus, SandboxStatus};
 
 use super::Context;
 use crate::{
@@ -44,6 +44,7 @@ fn lines(status: &NodeStatus, output: Output) -> Vec<(&'static str, String)> {
         ("cache", bytes(status.cache_bytes)),
         ("control", status.control.clone()),
         ("running", running(status, output)),
+        ("sandbox", sandbox(&status.sandbox)),
         ("id", status.id.clone()),
     ]);
     let trouble = status.share_trouble.iter().chain(&status.unwatched);
@@ -55,6 +56,16 @@ fn lines(status: &NodeStatus, output: Output) -> Vec<(&'static str, String)> {
     lines.extend(trouble.map(|trouble| ("trouble", trouble.clone())));
     lines.extend(status.reach.iter().map(|reach| ("reach", reach.clone())));
     lines
+}
+
+fn sandbox(status: &SandboxStatus) -> String {
+    let layer = |state: &LayerState| match state {
+        LayerState::Held => "held".to_owned(),
+        LayerState::Off => "off".to_owned(),
+        LayerState::Unavailable { reason } => format!("not to be had here ({reason})"),
+    };
+    let (calls, files) = (layer(&status.calls), layer(&status.files));
+    format!("system calls {calls}, files {files}")
 }
 
 fn prefixes(handlers: &[String]) -> String {

@@ -1,5 +1,6 @@
 //! Tests of the settings.
 
+use proptest::prelude::*;
 use tempfile::TempDir;
 
 use super::*;
@@ -406,5 +407,37 @@ fn switches_are_booleans_and_one_value_is_no_array() {
     ] {
         let error = read(text).unwrap_err().to_string();
         assert!(error.contains(part), "{text}: {error}");
+    }
+}
+
+/// Pieces of which hostile files of settings are made.
+const PIECES: &str = r#"[a-z_]{1,9}|listen|peer|upload_rate|mdns|sandbox|share|'|"|=|\[|\]|\{|\}|#|,|\n|\r|[0-9]{1,25}|http://|@|/|:|\.|\\|\PC"#;
+
+proptest! {
+    /// `PROPTEST_CASES` has it run longer.
+    #[test]
+    fn any_configuration_is_read_or_refused_in_one_sentence(
+        pieces in prop::collection::vec(PIECES, 0..40),
+    ) {
+        let home = home();
+        if let Err(error) = Settings::resolve(with_config(&home, &pieces.concat())) {
+            prop_assert!(!error.to_string().is_empty());
+        }
+    }
+
+    #[test]
+    fn any_file_of_peers_gives_urls_and_told_lines(
+        pieces in prop::collection::vec(PIECES, 0..40), bytes in prop::collection::vec(any::<u8>(), 0..40),
+    ) {
+        let home = home();
+        let path = home.path().join("urls.txt");
+        let text = [pieces.concat().as_bytes(), &bytes].concat();
+        fs::write(&path, &text).unwrap();
+        let settings = Settings::resolve(NodeArgs { peers: Some(path), ..args(&home) }).unwrap();
+        let lines = String::from_utf8_lossy(&text).lines().count();
+        prop_assert!(settings.node.peers.len() + settings.skipped.len() <= lines);
+        for line in &settings.skipped {
+            prop_assert!(!line.contains(['\n', '\u{1b}']), "{:?}", line);
+        }
     }
 }

@@ -171,7 +171,7 @@ fn find(context: &Context, digest: &Digest) -> Option<(Content, u64)> {
         };
         let size = blob.size();
         // A file that has changed is not found a second time.
-        if let Ok(content) = Content::of_shared_blob(blob) {
+        if let Ok(content) = Content::of_shared_blob(blob, context.uploads.memory()) {
             return Some((content, size));
         }
     }

@@ -184,7 +184,10 @@ async fn pass(
     headers: &mut HeaderMap,
 ) -> Result<Body, Response> {
     let length = bytes.end - bytes.start;
-    let begun = context.uploads.begin(asking.remote, Some(length)).await;
+    let begun = context
+        .uploads
+        .begin_relay(asking.remote, Some(length))
+        .await;
     let upload = begun.map_err(|Busy| raw::busy())?;
     let client = context.overlay.client();
     let asked = client
