@@ -5,8 +5,8 @@
 use std::time::{Duration, SystemTime};
 
 use libfuzzer_sys::fuzz_target;
-use node_core::handlers::query::{
-    CONTEXT_MAX, QUERY_MAX, Query, Quotes, SyntaxError, handler_of, of_names, quoted, text_of,
+use node_wire::query::{
+    CONTEXT_MAX, ParsedQuery, QUERY_MAX, Quotes, SyntaxError, handler_of, of_names, quoted, text_of,
 };
 
 fuzz_target!(|text: &str| {
@@ -14,7 +14,7 @@ fuzz_target!(|text: &str| {
     assert!(handler_of(text).len() <= text.len() + 8);
     assert!(text_of(text).len() <= text.len());
     drop(of_names(text));
-    match Query::parse(text, now) {
+    match ParsedQuery::parse(text, now) {
         Ok(query) => {
             assert!(text.len() <= QUERY_MAX);
             assert!(query.context() <= CONTEXT_MAX);
@@ -28,7 +28,7 @@ fuzz_target!(|text: &str| {
     }
     if !text.is_empty() && text.len() < 1_000 {
         let asked = format!("grep:{} ext:md", quoted(text));
-        let query = Query::parse(&asked, now).expect("a quoted text is a text");
+        let query = ParsedQuery::parse(&asked, now).expect("a quoted text is a text");
         assert_eq!(query.text(Quotes::Remove), text);
     }
 });
