@@ -40,7 +40,7 @@ use patience::Patience;
 /// Runs the program `ctl` with the arguments of this process.
 #[must_use]
 pub fn main() -> ExitCode {
-    node_base::process::forbid_core_dumps();
+    node_base::platform::process::forbid_core_dumps();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(_) if std::env::args_os().len() <= 1 => return commands::welcome::run(),

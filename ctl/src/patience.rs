@@ -12,7 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use node_base::process;
+use node_base::platform::process;
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
     sync::watch,

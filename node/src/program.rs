@@ -10,7 +10,10 @@ use std::{
 
 use clap::Parser;
 use node_api::node::SandboxStatus;
-use node_base::{disk::JOBS_MAX, process};
+use node_base::{
+    disk::JOBS_MAX,
+    platform::process::{self, FILE_SIZE_SIGNAL},
+};
 use tokio::{
     runtime::{Builder, Runtime},
     signal::unix::{Signal, SignalKind, signal},
@@ -40,9 +43,6 @@ const STOP_TIME: Duration = Duration::from_millis(4_500);
 /// Exit code for wrong usage, the one of clap.
 const USAGE: u8 = 2;
 
-/// Sent when a file grows past a limit of the system.
-const FILE_SIZE_SIGNAL: i32 = 25;
-
 /// Runs the program `noded`.
 #[must_use]
 pub fn main() -> ExitCode {
@@ -67,7 +67,7 @@ fn print(text: &str) -> ExitCode {
 #[must_use]
 pub fn run(args: NodeArgs) -> ExitCode {
     process::forbid_core_dumps();
-    without_huge_pages();
+    process::without_huge_pages();
     let args = NodeArgs {
         config: args.config.or_else(default_config),
         ..args
@@ -91,15 +91,8 @@ pub fn run(args: NodeArgs) -> ExitCode {
     code
 }
 
-/// Keeps this process in small pages: a few bytes in each huge one would keep 2 MiB of memory. Where the system does
-/// not know this, the node only takes more memory.
-fn without_huge_pages() {
-    #[cfg(target_os = "linux")]
-    let _ = nix::sys::prctl::set_thp_disable(true);
-}
-
 async fn live(settings: Settings, sandbox: SandboxStatus, args: NodeArgs) -> ExitCode {
-    node_core::server::raise_file_limit();
+    process::raise_file_limit();
     let mut signals = match Signals::catch() {
         Ok(signals) => signals,
         Err(error) => return failed(&error, 1),

@@ -66,8 +66,14 @@ def words(count, chance):
     return sorted(made)
 
 
-def fill(share, count, vocabulary, chance):
-    """Files in a thousand directories, with three words and a number in each name."""
+def unlike(number):
+    """A word of five syllables, another one for each of a million numbers."""
+    scattered = number * 7919 % 16**5
+    return "".join(SYLLABLES[scattered >> bits & 15] for bits in (16, 12, 8, 4, 0))
+
+
+def fill(share, count, vocabulary, chance, distinct):
+    """Files in a thousand directories, with three words and a number in each name, and a word that no other name has if wanted."""
     per_directory = max(1, count // 1000)
     made = 0
     while made < count:
@@ -75,7 +81,8 @@ def fill(share, count, vocabulary, chance):
         directory.mkdir(exist_ok=True)
         handle = os.open(directory, os.O_DIRECTORY)
         for _ in range(min(per_directory, count - made)):
-            name = f"{chance.choice(vocabulary)}_{chance.choice(vocabulary)} {chance.choice(vocabulary)}-{made:07}.{chance.choice(['txt', 'JPG', 'pdf', 'md'])}"
+            own = f" {unlike(made)}" if distinct else ""
+            name = f"{chance.choice(vocabulary)}_{chance.choice(vocabulary)} {chance.choice(vocabulary)}{own}-{made:07}.{chance.choice(['txt', 'JPG', 'pdf', 'md'])}"
             os.close(os.open(name, os.O_CREAT | os.O_WRONLY, dir_fd=handle))
             made += 1
         os.close(handle)
@@ -102,13 +109,13 @@ def timed(node, queries):
     return f"p50 {statistics.median(times):.1f} ms, p95 {times[int(len(times) * 0.95)]:.1f} ms, most {times[-1]:.1f} ms ({len(times)} queries, {empty} without hits)"
 
 
-def scan(home, count, wait_for_digests):
+def scan(home, count, wait_for_digests, distinct):
     chance = random.Random(7)
     share, state = home / "share", home / "state"
     share.mkdir()
     vocabulary = words(3000, chance)
     print(f"filling the share with {count} files", flush=True)
-    fill(share, count, vocabulary, chance)
+    fill(share, count, vocabulary, chance, distinct)
     others = {"find": ["find", share, "-type", "f"]}
     if fd := shutil.which("fdfind") or shutil.which("fd"):
         others["fd"] = [fd, "--unrestricted", "--type", "f", ".", share]
@@ -230,11 +237,12 @@ def main():
     options.add_argument("--dir", default="/dev/shm" if os.path.isdir("/dev/shm") else None)
     options.add_argument("--only", default="scan,storms")
     options.add_argument("--hash", action="store_true")
+    options.add_argument("--distinct", action="store_true", help="a million different words instead of 3,000")
     chosen = options.parse_args()
     home = pathlib.Path(tempfile.mkdtemp(prefix="sixhop-catalogue-", dir=chosen.dir))
     try:
         if "scan" in chosen.only:
-            scan(home, chosen.files, chosen.hash)
+            scan(home, chosen.files, chosen.hash, chosen.distinct)
         if "storms" in chosen.only:
             storms(home, chosen.storms)
     finally:

@@ -374,3 +374,26 @@ fn a_policy_lets_one_node_have_a_file_and_nobody_else() {
         node.stop();
     }
 }
+
+#[test]
+fn a_node_that_a_neighbour_names_is_asked_over_tls() {
+    let to_c = Wire::new();
+    let c = behind(&to_c, &[("juniper-marker.txt", "two steps away")]);
+    let (a, b) = (noded().start(), noded().start());
+    add(&b, &to_c.url);
+    met(&b, &to_c.url, &id_of(&c));
+    let in_clear = to_c.in_clear();
+    to_c.forget();
+    add(&a, &b.url);
+    met(&a, &b.url, &id_of(&b));
+    let found = done(&a, &["--json", "search", "juniper"]);
+    assert!(found.contains("juniper-marker.txt"), "{found}");
+    done(&a, &["fetch", "juniper-marker.txt"]);
+    let bytes = a.home().read("juniper-marker.txt");
+    assert_eq!(bytes.as_deref(), Some(&b"two steps away"[..]));
+    assert_eq!(to_c.in_clear(), in_clear, "nothing was said in clear");
+    assert!(!to_c.has_seen(b"juniper"));
+    for node in [a, b, c] {
+        node.stop();
+    }
+}

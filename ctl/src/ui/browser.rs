@@ -16,6 +16,8 @@ use std::{
     process::{Command, Stdio},
 };
 
+use node_base::platform;
+
 /// The result of opening.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Opening {
@@ -29,11 +31,10 @@ pub(crate) enum Opening {
 
 /// Asks the system to open `link`.
 pub(super) fn open(directory: &Path, link: &str) -> Opening {
-    let opener = if cfg!(target_os = "macos") {
-        "open"
-    } else if env::var_os("DISPLAY").is_some() || env::var_os("WAYLAND_DISPLAY").is_some() {
-        "xdg-open"
-    } else {
+    let has_screen = ["DISPLAY", "WAYLAND_DISPLAY"]
+        .into_iter()
+        .any(|variable| env::var_os(variable).is_some());
+    let Some(opener) = platform::opener(has_screen) else {
         return Opening::NoScreen;
     };
     let file = directory.join("open.html");

@@ -6,8 +6,7 @@
 //! - [`rate`], [`pace`] and [`bucket`]: bytes a second, silence, and calls a second; [`schedule`]: rates by the time of
 //!   day.
 //! - [`disk`]: the one door for blocking work; [`threads`]: threads for work that takes long.
-//! - [`platform`]: the parts that differ between systems.
-//! - [`process`]: no core dumps, and whether SIGHUP counts.
+//! - [`platform`]: the parts that differ between systems: process, files, watching of mounts, connections.
 //! - [`admission`]: connections of the owner and of strangers on this machine.
 //! - [`size`]: sizes as people write them.
 //! - [`sync`]: locks that outlive a panic.
@@ -20,7 +19,6 @@ pub mod disk;
 pub mod events;
 pub mod pace;
 pub mod platform;
-pub mod process;
 pub mod rate;
 pub mod schedule;
 pub mod secret;

@@ -23,6 +23,7 @@ use std::{
 };
 
 use self::private::NotPrivate;
+use crate::platform::files;
 
 /// Socket of the control connection.
 pub const CONTROL_SOCKET: &str = "control.sock";
@@ -257,12 +258,7 @@ impl StateDir {
     /// # Errors
     /// Errors if the system does not do it.
     pub fn close_to_others(&self, name: &str) -> io::Result<()> {
-        #[cfg(unix)]
-        {
-            let mode = std::os::unix::fs::PermissionsExt::from_mode(0o600);
-            fs::set_permissions(self.file(name), mode)?;
-        }
-        Ok(())
+        fs::set_permissions(self.file(name), files::private_file())
     }
 
     /// Returns the error of the file `name`.
@@ -342,16 +338,14 @@ pub fn holder(path: &Path) -> io::Result<Option<SocketAddr>> {
 fn make_private_directory(path: &Path) -> io::Result<()> {
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    files::make_directory_private(&mut builder);
     builder.create(path)
 }
 
 /// Makes sure that the directory and its files are ours, and that others cannot look
 /// into it. An empty one is closed; in another one, others may have put files.
-#[cfg(unix)]
 fn make_private(path: &Path) -> io::Result<()> {
-    use std::os::unix::fs::{MetadataExt, PermissionsExt};
+    use std::os::unix::fs::MetadataExt;
     let metadata = fs::metadata(path)?;
     if !metadata.is_dir() {
         return Err(io::Error::other(Refusal::Kind));
@@ -373,13 +367,8 @@ fn make_private(path: &Path) -> io::Result<()> {
     }
     if is_open {
         tracing::info!(path = %path.display(), "the state directory is closed to other users");
-        fs::set_permissions(path, fs::Permissions::from_mode(0o700))?;
+        fs::set_permissions(path, files::private_directory())?;
     }
-    Ok(())
-}
-
-#[cfg(not(unix))]
-fn make_private(_path: &Path) -> io::Result<()> {
     Ok(())
 }
 
@@ -415,8 +404,7 @@ fn remove_if_there(path: &Path) -> io::Result<()> {
 fn private_new_file(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    files::make_file_private(&mut options);
     options.open(path)
 }
 

@@ -59,7 +59,7 @@ use tokio::{net::TcpListener, sync::Semaphore};
 use tokio_util::task::TaskTracker;
 
 pub use self::{
-    front::{ConnectionLimits, Front, Handshakes, STOP_TIME, raise_file_limit},
+    front::{ConnectionLimits, Front, Handshakes, STOP_TIME},
     hosts::OwnNames,
     kinds::Kinds,
     locate::Located,

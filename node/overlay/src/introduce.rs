@@ -22,7 +22,7 @@ use super::{
     prove::Proved,
 };
 use node_base::{clock::now, disk::Disk, events::Event, state::StateDir, sync::lock};
-use node_transport::{CallError, Destination, Keep, PeerKind, Pins};
+use node_transport::{CallError, Destination, PeerKind, PinStanding, Pins};
 
 /// The file of the saved peers: one a line, its URL, its id or `-`, [`CHOSEN`] or
 /// [`CANDIDATE`] if it is that, the scope of the stranger who named it, and [`NODE`] if it is a Sixhop node.
@@ -265,14 +265,13 @@ impl Overlay {
         pins.map(Pins::to_text).unwrap_or_default()
     }
 
-    /// Forgets who was met where nobody is known any more, unless the owner chose it.
-    fn forget_pins(&self) {
+    /// Notes which pins are those of peers, and forgets others after a while.
+    fn review_pins(&self) {
         if let Some(pins) = &self.standing.pins {
             let places = self.peers().places();
-            pins.retain(|place| match places.get(place) {
-                Some(true) => Keep::Chosen,
-                Some(false) => Keep::Known,
-                None => Keep::Forgotten,
+            pins.review(|place| match places.get(place)? {
+                true => Some(PinStanding::Chosen),
+                false => Some(PinStanding::Known),
             });
         }
     }
@@ -415,7 +414,7 @@ impl Introducer {
         let Some((state, disk)) = self.state.clone() else {
             return;
         };
-        self.overlay.forget_pins();
+        self.overlay.review_pins();
         self.saved_revision = self.overlay.revision();
         self.saved_at = now();
         let texts = [self.overlay.saved_peers(), self.overlay.pins_text()];

@@ -429,6 +429,13 @@ impl Overlay {
         }
     }
 
+    /// Returns the node at a URL that was met there, or that a peer says is there.
+    #[must_use]
+    pub fn id_at(&self, url: &PeerUrl) -> Option<NodeId> {
+        let said = || lock(&self.summaries).id_at(url, now());
+        self.pinned(url).or_else(said)
+    }
+
     /// Returns the node that was met at the host and port of a URL.
     fn pinned(&self, peer: &PeerUrl) -> Option<NodeId> {
         self.standing.pins.as_ref()?.of(peer)
@@ -515,7 +522,8 @@ impl Overlay {
     /// Notes that a peer could not be reached; the third time drops it. One that
     /// answered, with something that cannot be read, was reached.
     fn failed(&self, peer: &PeerUrl, error: &CallError) {
-        if error.is_held_back() {
+        if error.is_held_back() || error.is_not_shown() && self.pinned(peer).is_none() {
+            // Somebody named a wrong id for it.
             return;
         }
         let text = error.to_string();

@@ -28,7 +28,7 @@ use std::{
     collections::BTreeMap,
     io,
     sync::{
-        Arc, Mutex, PoisonError, RwLock, Weak,
+        Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak,
         atomic::{AtomicBool, Ordering},
     },
     time::{Duration, Instant},
@@ -259,27 +259,66 @@ impl Catalogue {
         Ok(())
     }
 
-    /// Calls `visit` with each word of the names, in lower case, until it stops,
-    /// but not with numbers; and says whether the words are known. Makes the
-    /// vocabulary when it is first called. Blocks.
-    pub(crate) fn words(&self, visit: &mut dyn FnMut(&str) -> Flow) -> bool {
+    /// Calls `visit` with each word of the names of which `word` is a misspelling, and
+    /// says whether the words are known. Makes the vocabulary when it is first called.
+    /// Blocks.
+    pub(crate) fn near_words(
+        &self,
+        word: &str,
+        wrong: u8,
+        visit: &mut dyn FnMut(&str) -> Flow,
+    ) -> bool {
         if !self.is_complete() {
             return false;
         }
-        let words = {
-            let mut vocabulary = lock(&self.vocabulary);
-            vocabulary.make(&self.view());
-            vocabulary.words()
-        };
-        let Some(words) = words else {
-            return false;
-        };
-        for word in words.iter() {
-            if visit(word) == Flow::Stop {
+        let mut found = Vec::new();
+        let is_known = self.vocabulary().near(word, wrong, &mut |near| {
+            found.push(near.to_owned());
+            Flow::Continue
+        });
+        for near in found {
+            if visit(&near) == Flow::Stop {
                 break;
             }
         }
-        true
+        is_known
+    }
+
+    /// Calls `visit` with each word that is not ASCII and has `text` in it, folded, and says
+    /// whether the words are known.
+    pub(crate) fn folded_words(&self, text: &str, visit: &mut dyn FnMut(&str) -> Flow) -> bool {
+        let is_known = self.is_complete();
+        if is_known {
+            self.view().folded_words(text, visit);
+        }
+        is_known
+    }
+
+    fn vocabulary(&self) -> MutexGuard<'_, Vocabulary> {
+        let mut vocabulary = lock(&self.vocabulary);
+        vocabulary.make(&self.view());
+        vocabulary
+    }
+
+    /// Calls `visit` with each file that has one of these words in its name, in lower
+    /// case, and maybe others, until it stops.
+    pub(crate) fn with_words(
+        &self,
+        words: &[String],
+        visit: &mut dyn FnMut(&FileInfo) -> Flow,
+    ) -> io::Result<()> {
+        if words.is_empty() {
+            return Ok(());
+        }
+        if !self.is_complete() {
+            return self.search_directory("", words, visit);
+        }
+        let mut info = empty();
+        self.view().with_words(words, &mut |file| {
+            view::describe(&file, &mut info);
+            visit(&info)
+        });
+        Ok(())
     }
 
     /// Searches without a view.
@@ -396,7 +435,7 @@ impl Catalogue {
     }
 
     /// Locks what is known beside the view, for a few statements.
-    pub(super) fn work(&self) -> std::sync::MutexGuard<'_, Work> {
+    pub(super) fn work(&self) -> MutexGuard<'_, Work> {
         lock(&self.work)
     }
 

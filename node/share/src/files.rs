@@ -1,11 +1,12 @@
 //! The catalogue as handlers see it.
 
-use std::{fs::File, io, os::unix::fs::FileExt};
-
 use node_wire::name::ShareName;
-use plugin_api::{FileInfo, Files, Flow, Gap, GapReason, HandlerError};
+use plugin_api::{FileInfo, FileReader, Files, Flow, Gap, GapReason, HandlerError};
 
-use super::{Catalogue, ShareError};
+use super::{
+    Catalogue, ShareError,
+    reader::{ShareReader, read_part},
+};
 
 impl Files for Catalogue {
     fn visit(&self, visit: &mut dyn FnMut(&FileInfo) -> Flow) -> Result<(), HandlerError> {
@@ -34,8 +35,30 @@ impl Files for Catalogue {
             .map_err(|error| HandlerError::Files(error.to_string()))
     }
 
-    fn visit_words(&self, visit: &mut dyn FnMut(&str) -> Flow) -> Result<bool, HandlerError> {
-        Ok(self.words(visit))
+    fn visit_near_words(
+        &self,
+        word: &str,
+        wrong: u8,
+        visit: &mut dyn FnMut(&str) -> Flow,
+    ) -> Result<bool, HandlerError> {
+        Ok(self.near_words(word, wrong, visit))
+    }
+
+    fn visit_folded_words(
+        &self,
+        text: &str,
+        visit: &mut dyn FnMut(&str) -> Flow,
+    ) -> Result<bool, HandlerError> {
+        Ok(self.folded_words(text, visit))
+    }
+
+    fn visit_with_words(
+        &self,
+        words: &[String],
+        visit: &mut dyn FnMut(&FileInfo) -> Flow,
+    ) -> Result<(), HandlerError> {
+        self.with_words(words, visit)
+            .map_err(|error| HandlerError::Files(error.to_string()))
     }
 
     fn identity(&self) -> Option<u64> {
@@ -62,17 +85,8 @@ impl Files for Catalogue {
         part.map(Some)
             .map_err(|error| HandlerError::Files(format!("{name}: {error}")))
     }
-}
 
-fn read_part(file: &File, from: u64, most: usize) -> io::Result<Vec<u8>> {
-    let mut part = vec![0; most];
-    let mut length = 0;
-    while length < most {
-        match file.read_at(&mut part[length..], from.saturating_add(length as u64))? {
-            0 => break,
-            read => length += read,
-        }
+    fn reader(&self) -> Box<dyn FileReader + '_> {
+        Box::new(ShareReader::new(self.share()))
     }
-    part.truncate(length);
-    Ok(part)
 }

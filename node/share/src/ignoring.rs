@@ -35,7 +35,7 @@ use ignore::{Match, gitignore::Gitignore};
 pub(super) use node_wire::name::IGNORE_FILE;
 
 use super::{SkipReason, Stamp, disk_names::DiskNames, stamp::OnDisk};
-use node_base::sync::lock;
+use node_base::{platform::files, sync::lock};
 
 /// Longest ignore file, in bytes.
 const FILE_MAX: u64 = 64 << 10;
@@ -216,10 +216,20 @@ impl Ignoring {
 
 impl Chain {
     /// Goes into `directory`, which is below the one before.
-    fn enter(&mut self, ignoring: &Ignoring, share: &Dir, directory: &str) {
+    pub(super) fn enter(&mut self, ignoring: &Ignoring, share: &Dir, directory: &str) {
         if let Some(rules) = ignoring.rules(share, directory) {
             self.0.push((directory.to_owned(), rules));
         }
+    }
+
+    /// Number of ignore files.
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Goes back to the directory in which so many ignore files hold.
+    pub(super) fn leave(&mut self, to: usize) {
+        self.0.truncate(to);
     }
 
     /// Says whether the file or directory `name`, whose directory is the one
@@ -284,8 +294,7 @@ fn is_absent(error: &io::Error) -> bool {
 fn read(share: &Dir, path: &str) -> io::Result<String> {
     let mut options = OpenOptions::new();
     options.read(true).follow(FollowSymlinks::No);
-    #[cfg(unix)]
-    options.custom_flags(rustix::fs::OFlags::NONBLOCK.bits().cast_signed());
+    options.custom_flags(files::DO_NOT_WAIT);
     let file = share.open_with(path, &options)?;
     if !file.metadata()?.is_file() {
         return Err(io::Error::other("it is no regular file"));

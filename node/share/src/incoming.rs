@@ -18,6 +18,7 @@ use std::{
 
 use cap_fs_ext::{FollowSymlinks, OpenOptionsFollowExt};
 use cap_std::fs::{Dir, OpenOptions};
+use node_base::platform::space;
 use node_wire::name::ShareName;
 
 pub use self::group::WholeFile;
@@ -522,8 +523,7 @@ fn path_for(
 /// Returns the bytes that the disk under `file` has left for us; nothing if the
 /// file system does not say, as ramfs.
 fn free(file: &File) -> io::Result<Option<u64>> {
-    let disk = rustix::fs::fstatvfs(file)?;
-    Ok((disk.f_blocks > 0).then(|| disk.f_bavail.saturating_mul(disk.f_frsize)))
+    Ok(space::of_file(file)?.map(|space| space.available))
 }
 
 fn last(path: &str) -> &str {

@@ -37,6 +37,7 @@ mod keeper;
 mod links;
 mod listing;
 mod publisher;
+mod reader;
 mod root;
 mod siblings;
 mod skipped;
@@ -57,7 +58,7 @@ use std::{
 
 use cap_fs_ext::{FollowSymlinks, OpenOptionsFollowExt};
 use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt, PermissionsExt};
-use node_base::disk::Disk;
+use node_base::{disk::Disk, platform::files::DO_NOT_WAIT};
 use node_wire::name::ShareName;
 use plugin_api::FileInfo;
 
@@ -294,8 +295,7 @@ impl Share {
         let mut options = OpenOptions::new();
         options.read(true).follow(FollowSymlinks::No);
         // A pipe or device must not hold the thread before it is recognised.
-        #[cfg(unix)]
-        options.custom_flags(rustix::fs::OFlags::NONBLOCK.bits().cast_signed());
+        options.custom_flags(DO_NOT_WAIT);
         let directory = self.directory_of(name)?;
         let on_disk = self.names.path(&directory, name.as_str());
         let file = directory

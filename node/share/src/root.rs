@@ -31,6 +31,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ShareError;
 use node_base::{
+    platform::space,
     state::{StateDir, StateError},
     sync::lock,
 };
@@ -93,7 +94,7 @@ pub(super) enum RootNews {
 impl Identity {
     fn of(directory: &Dir) -> io::Result<Identity> {
         let file = directory.open(".")?.into_std();
-        let file_system = rustix::fs::fstatvfs(&file)?.f_fsid;
+        let file_system = space::file_system(&file)?;
         Ok(Identity {
             file_system,
             ..Identity::of_metadata(&file.metadata()?)

@@ -20,6 +20,7 @@ mod system;
 use std::path::Path;
 
 use cap_std::fs::Dir;
+use node_base::platform::mounts::watch_limit_advice;
 
 pub(super) use self::{
     hints::{Batch, Hints, Signs},
@@ -31,7 +32,10 @@ pub(super) use self::{
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub(super) enum WatchError {
     /// The system lets us watch no more of them.
-    #[error("the system watches no more directories for us{}", raise())]
+    #[error(
+        "the system watches no more directories for us{}",
+        watch_limit_advice()
+    )]
     Limit,
     /// It is not there.
     #[error("it is not there")]
@@ -59,15 +63,6 @@ pub(super) enum WatchError {
 
 fn place(name: &str) -> &str {
     if name.is_empty() { "the share" } else { name }
-}
-
-/// Returns advice about the limit.
-pub(super) fn raise() -> &'static str {
-    if cfg!(target_os = "linux") {
-        "; raise it with: sysctl fs.inotify.max_user_watches=1048576 (and fs.inotify.max_user_instances=1024)"
-    } else {
-        ""
-    }
 }
 
 /// Watches directories.

@@ -5,7 +5,7 @@
 use std::{io, path::Path};
 
 use node_api::{
-    node::{Check, CheckState},
+    node::{Check, CheckState, LayerState, SandboxStatus},
     peer::PeerState,
 };
 use node_base::{
@@ -76,6 +76,7 @@ pub(super) async fn checks(owner: &Owner) -> Vec<Check> {
             node.url().as_str(),
         ),
         known_peers(peers.len(), up.count()),
+        sandbox(&owner.sandbox),
     ]);
     checks
 }
@@ -117,7 +118,7 @@ fn share(trouble: Option<String>, files: u64) -> Check {
             "no file is shared",
             "put files into the directory; `ctl ls --skipped` lists those that are not shared, with the reason",
         ),
-        None => ok("share", format!("{files} files")),
+        None => ok("share", format!("files: {files}")),
     }
 }
 
@@ -126,7 +127,7 @@ fn unreadable(entries: usize) -> Check {
         0 => ok("permissions", "everything in the share can be read"),
         entries => warning(
             "permissions",
-            format!("{entries} entries of the share cannot be read"),
+            format!("entries of the share that cannot be read: {entries}"),
             "`ctl status` names them; give the node the right to read them",
         ),
     }
@@ -169,10 +170,10 @@ fn indexing(status: &IndexStatus) -> Check {
             error.clone(),
             "see `state space`; remove STATE/index while the node is stopped to have it built again",
         ),
-        (None, 0) => ok("index", format!("{} files", status.files)),
+        (None, 0) => ok("index", format!("files: {}", status.files)),
         (None, waiting) => ok(
             "index",
-            format!("{} files; {waiting} wait to be read", status.files),
+            format!("files: {}; {waiting} wait to be read", status.files),
         ),
     }
 }
@@ -256,6 +257,20 @@ fn known_peers(all: usize, up: usize) -> Check {
     }
 }
 
+fn sandbox(status: &SandboxStatus) -> Check {
+    let layers = [("system calls", &status.calls), ("files", &status.files)];
+    let missing = layers.iter().filter_map(|(layer, state)| match state {
+        LayerState::Unavailable { reason } => Some(format!("{layer}: {reason}")),
+        LayerState::Held | LayerState::Off => None,
+    });
+    let missing: Vec<_> = missing.collect();
+    if missing.is_empty() {
+        return ok("sandbox", "what was asked for is held");
+    }
+    let advice = "the node runs on without it; `--sandbox calls` or `off` asks for less";
+    warning("sandbox", missing.join("; "), advice)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -319,6 +334,18 @@ mod tests {
         ] {
             assert_eq!(state(&clock(moved)), expected, "{moved}");
         }
+    }
+
+    #[test]
+    fn sandbox_that_cannot_be_had_is_a_warning() {
+        let mut status = SandboxStatus::default();
+        assert_eq!(state(&sandbox(&status)), CheckState::Ok);
+        status.files = LayerState::Unavailable {
+            reason: "no Landlock".to_owned(),
+        };
+        let check = sandbox(&status);
+        assert_eq!(state(&check), CheckState::Warning);
+        assert_eq!(check.text, "files: no Landlock");
     }
 
     #[test]

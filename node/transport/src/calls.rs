@@ -122,6 +122,12 @@ impl CallError {
         }
     }
 
+    /// Returns true if the peer did not show the id that was expected.
+    #[must_use]
+    pub fn is_not_shown(&self) -> bool {
+        matches!(self, CallError::Transport(TransportError::NotShown(_)))
+    }
+
     /// Returns true if no call was made: this node had called the address already.
     #[must_use]
     pub fn is_held_back(&self) -> bool {

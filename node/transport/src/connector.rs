@@ -46,7 +46,7 @@ enum Wanted {
     Node(NodeId),
 }
 
-/// Reads what [`origin`] wrote: who is expected, and where TCP goes.
+/// Reads the text of [`origin`]: the expected id, and the address for TCP.
 fn read_origin(uri: &Uri) -> Result<(Wanted, Uri), BoxError> {
     if uri.scheme_str() != Some(TLS_SCHEME) {
         return Ok((Wanted::Anybody, uri.clone()));

@@ -47,7 +47,7 @@ pub use self::{
     dials::{AGAIN_PAUSE, Calling, Dial, Dials, HEARD_MAX, TARGET_PAUSE, Turn},
     http::HttpTransport,
     memory::{MemoryAnswer, MemoryTransport},
-    pins::{Keep, PINS_MAX, Pins},
+    pins::{PINS_MAX, Pins, Standing as PinStanding},
     stream::{PeerPath, PeerStream},
     transport::{
         BodyStream, PeerKind, PeerRequest, PeerResponse, Purpose, SERVER_NAME, Transport,

@@ -1,12 +1,15 @@
-//! `Pins`: which node was met where. Nobody who was met by id is spoken to in clear again.
+//! `Pins`: the id of the node that was met at each host and port.
 //!
-//! A pin is kept by host and port, not by URL: whoever serves one path of a host serves all.
+//! Such a place is never called in clear again.
+//!
+//! A pin belongs to a host and port, not to a URL: one server answers for all paths.
 //!
 //! # Invariants
 //! - A pinned place is called over TLS, and only the node that is pinned there is spoken to.
-//! - A pin goes when the owner removes the peer, or, unless the owner chose the peer, when the
-//!   peer is forgotten. Nothing that comes from the network removes one.
-//! - The table is bounded: the oldest pins that the owner did not choose make room.
+//! - A pin goes when the owner removes the peer, or, unless the owner chose the peer, some time
+//!   after the peer is forgotten. Nothing that comes from the network removes one.
+//! - The table is bounded: pins of nodes that are no peers make room first, then the oldest
+//!   that the owner did not choose.
 //! - No clock; time is a parameter.
 
 use std::{
@@ -26,13 +29,16 @@ use node_wire::{node_id::NodeId, peer_url::PeerUrl};
 /// Most pins.
 pub const PINS_MAX: usize = 4_096;
 
+/// How long a pin of a node stays that is no peer.
+const HEARD_FOR: Duration = Duration::from_secs(600);
+
 /// Shortest time between two events about one place.
 const TOLD_PAUSE: Duration = Duration::from_secs(60);
 
 /// The end of a saved pin if the owner chose the peer.
 const CHOSEN: &str = "chosen";
 
-/// Which node was met where. Clones are the same table.
+/// The ids of the nodes that were met, by host and port. Clones share one table.
 #[derive(Clone, Debug)]
 pub struct Pins {
     table: Arc<Mutex<Table>>,
@@ -43,32 +49,34 @@ pub struct Pins {
 struct Table {
     pins: HashMap<String, Pin>,
     added: u64,
-    /// Changes with the pins, for saving.
+    /// Changes with the pins that are saved.
     revision: u64,
 }
 
 #[derive(Clone, Debug)]
 struct Pin {
     id: NodeId,
-    is_chosen: bool,
+    standing: Standing,
     /// Order in which pins were made.
     since: u64,
+    /// The last time that the node showed its id there.
+    shown: Instant,
     told: Option<Instant>,
 }
 
-/// What is known of a peer that is pinned.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Keep {
-    /// The owner chose it.
-    Chosen,
+/// The standing of a node that is pinned, the lowest first.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub enum Standing {
+    /// It is no peer: a search called it.
+    Heard,
     /// It is a peer, or looked for.
     Known,
-    /// It is forgotten.
-    Forgotten,
+    /// The owner chose it.
+    Chosen,
 }
 
 impl Pins {
-    /// An empty table, which tells the owner of downgrades through `events`.
+    /// Creates an empty table, which reports downgrades through `events`.
     #[must_use]
     pub fn new(events: Arc<EventLog>) -> Pins {
         Pins {
@@ -86,22 +94,22 @@ impl Pins {
             .map(|pin| pin.id)
     }
 
-    /// Notes that a node was met there. A place that is pinned stays as it is.
+    /// Pins a node to the place where it showed its id. An existing pin stays as it is.
     pub fn pin(&self, peer: &PeerUrl, id: NodeId) {
-        lock(&self.table).pin(peer.host_key(), id, false);
+        lock(&self.table).pin(peer.host_key(), id, Standing::Heard, now());
     }
 
-    /// Notes that the owner says which node is there, whoever was before.
+    /// Pins the node that the owner names, in place of any other.
     pub fn choose(&self, peer: &PeerUrl, id: NodeId) {
         let mut table = lock(&self.table);
         let key = peer.host_key();
         if table.pins.get(&key).is_some_and(|pin| pin.id != id) {
             table.pins.remove(&key);
         }
-        table.pin(key, id, true);
+        table.pin(key, id, Standing::Chosen, now());
     }
 
-    /// Forgets which node was there, for the owner. Says whether one was.
+    /// Removes a pin for the owner. Returns true if there was one.
     pub fn remove(&self, peer: &PeerUrl) -> bool {
         let mut table = lock(&self.table);
         let removed = table.pins.remove(&peer.host_key()).is_some();
@@ -109,19 +117,23 @@ impl Pins {
         removed
     }
 
-    /// Forgets those that are forgotten as peers and were not chosen.
-    pub fn retain(&self, keep: impl Fn(&str) -> Keep) {
+    /// Updates the standing of each place. A place without one loses its pin ten minutes
+    /// after its node last showed its id there, unless the owner chose it.
+    pub fn review(&self, standing: impl Fn(&str) -> Option<Standing>) {
+        self.review_at(standing, now());
+    }
+
+    /// The same, `now`.
+    fn review_at(&self, standing: impl Fn(&str) -> Option<Standing>, now: Instant) {
         let mut table = lock(&self.table);
         let Table { pins, revision, .. } = &mut *table;
         pins.retain(|place, pin| {
-            let keep = keep(place);
-            if keep == Keep::Chosen && !pin.is_chosen {
-                pin.is_chosen = true;
-                *revision += 1;
+            let was = pin.standing;
+            if was != Standing::Chosen {
+                pin.standing = standing(place).unwrap_or(Standing::Heard);
             }
-            let stays = pin.is_chosen || keep == Keep::Known;
-            *revision += u64::from(!stays);
-            stays
+            *revision += u64::from(pin.standing != was);
+            pin.standing > Standing::Heard || now < pin.shown + HEARD_FOR
         });
     }
 
@@ -131,21 +143,24 @@ impl Pins {
         lock(&self.table).revision
     }
 
-    /// Writes the pins down: one a line, host and port, id, and whether it was chosen.
+    /// Returns the pins as text: one a line, with host and port, id, and [`CHOSEN`].
     #[must_use]
     pub fn to_text(&self) -> String {
         let table = lock(&self.table);
-        let mut pins: Vec<_> = table.pins.iter().collect();
+        let pins = table.pins.iter();
+        let kept = pins.filter(|(_, pin)| pin.standing > Standing::Heard);
+        let mut pins: Vec<_> = kept.collect();
         pins.sort_by_key(|(_, pin)| pin.since);
         let mut text = String::new();
         for (place, pin) in pins {
-            let chosen = if pin.is_chosen { " chosen" } else { "" };
+            let is_chosen = pin.standing == Standing::Chosen;
+            let chosen = if is_chosen { " chosen" } else { "" };
             let _ = writeln!(text, "{place} {}{chosen}", pin.id);
         }
         text
     }
 
-    /// Adds the pins that were written down. Lines that are none are passed over.
+    /// Adds the pins of a text. Skips lines that cannot be read.
     pub fn read_text(&self, text: &str) {
         let mut table = lock(&self.table);
         for line in text.lines() {
@@ -154,13 +169,18 @@ impl Pins {
                 continue;
             };
             if let Ok(id) = id.parse() {
-                table.pin((*place).to_owned(), id, rest.contains(&CHOSEN));
+                let is_chosen = rest.contains(&CHOSEN);
+                let standing = if is_chosen {
+                    Standing::Chosen
+                } else {
+                    Standing::Known
+                };
+                table.pin((*place).to_owned(), id, standing, now());
             }
         }
     }
 
-    /// Tells the owner, once in a while, that a place did not show the node that was met
-    /// there.
+    /// Reports that a place did not show its pinned id, at most once a minute.
     pub(crate) fn refused(&self, peer: &PeerUrl, error: &str) {
         let Some(id) = lock(&self.table).due_to_tell(&peer.host_key(), now()) else {
             return;
@@ -178,34 +198,36 @@ impl Pins {
 }
 
 impl Table {
-    fn pin(&mut self, place: String, id: NodeId, is_chosen: bool) {
+    fn pin(&mut self, place: String, id: NodeId, standing: Standing, now: Instant) {
         if let Some(pin) = self.pins.get_mut(&place) {
-            let becomes_chosen = is_chosen && pin.id == id && !pin.is_chosen;
-            pin.is_chosen |= becomes_chosen;
-            self.revision += u64::from(becomes_chosen);
+            if pin.id == id {
+                self.revision += u64::from(standing > pin.standing);
+                pin.standing = pin.standing.max(standing);
+                pin.shown = now;
+            }
             return;
         }
         if self.pins.len() >= PINS_MAX {
-            let oldest = self
-                .pins
-                .iter()
-                .min_by_key(|(_, pin)| (pin.is_chosen, pin.since));
-            if let Some(oldest) = oldest.map(|(place, _)| place.clone()) {
-                self.pins.remove(&oldest);
+            let pins = self.pins.iter();
+            let least = pins.min_by_key(|(_, pin)| (pin.standing, pin.since));
+            if let Some(least) = least.map(|(place, _)| place.clone()) {
+                self.pins.remove(&least);
             }
         }
         self.added += 1;
-        self.revision += 1;
+        // A search makes no node write.
+        self.revision += u64::from(standing > Standing::Heard);
         let pin = Pin {
             id,
-            is_chosen,
+            standing,
             since: self.added,
+            shown: now,
             told: None,
         };
         self.pins.insert(place, pin);
     }
 
-    /// Returns who was met at a place, if it is time to tell of it again.
+    /// Returns the pinned id of a place, if a report about it is due.
     fn due_to_tell(&mut self, place: &str, now: Instant) -> Option<NodeId> {
         let pin = self.pins.get_mut(place)?;
         let is_due = pin.told.is_none_or(|told| told + TOLD_PAUSE <= now);
@@ -252,34 +274,46 @@ mod tests {
     }
 
     #[test]
-    fn pins_go_with_their_peers_unless_chosen() {
+    fn pins_go_some_time_after_their_peers_unless_chosen() {
         let pins = pins();
         for (host, byte) in [("a", 1), ("b", 2), ("c", 3)] {
             pins.pin(&url(&format!("http://{host}/")), id(byte));
         }
-        let keep = |place: &str| match place {
-            "a:80" => Keep::Chosen,
-            "b:80" => Keep::Known,
-            _ => Keep::Forgotten,
+        let standing = |place: &str| match place {
+            "a:80" => Some(Standing::Chosen),
+            "b:80" => Some(Standing::Known),
+            _ => None,
         };
-        pins.retain(keep);
+        let late = now() + HEARD_FOR;
+        assert_eq!((pins.revision(), pins.to_text()), (0, String::new()));
+        pins.review_at(standing, now());
+        assert!(pins.revision() > 0, "pins of peers are saved");
+        assert_eq!(pins.to_text().lines().count(), 2);
+        assert_eq!(pins.of(&url("http://c/")), Some(id(3)));
+        pins.review_at(standing, late);
         assert_eq!(pins.of(&url("http://c/")), None);
-        pins.retain(|_| Keep::Forgotten);
+        assert_eq!(pins.of(&url("http://b/")), Some(id(2)));
+        pins.review_at(|_| None, late);
         assert_eq!(pins.of(&url("http://a/")), Some(id(1)));
         assert_eq!(pins.of(&url("http://b/")), None);
     }
 
     #[test]
-    fn a_full_table_drops_the_oldest_that_is_not_chosen() {
+    fn a_full_table_drops_pins_of_no_peers_before_those_of_peers() {
         let pins = pins();
-        pins.choose(&url("http://first/"), id(1));
+        pins.choose(&url("http://chosen/"), id(1));
+        pins.pin(&url("http://known/"), id(1));
+        pins.review(|place| (place == "known:80").then_some(Standing::Known));
         for n in 0..PINS_MAX {
             pins.pin(&url(&format!("http://h{n}/")), id(2));
         }
         assert_eq!(lock(&pins.table).pins.len(), PINS_MAX);
-        assert!(pins.of(&url("http://first/")).is_some());
-        assert!(pins.of(&url("http://h0/")).is_none());
-        assert!(pins.of(&url("http://h1/")).is_some());
+        for kept in ["http://chosen/", "http://known/", "http://h2/"] {
+            assert!(pins.of(&url(kept)).is_some(), "{kept}");
+        }
+        for dropped in ["http://h0/", "http://h1/"] {
+            assert!(pins.of(&url(dropped)).is_none(), "{dropped}");
+        }
     }
 
     #[test]
@@ -307,6 +341,7 @@ mod tests {
                     before.pin(&url, NodeId(*id));
                 }
             }
+            before.review(|_| Some(Standing::Known));
             after.read_text(&before.to_text());
             prop_assert_eq!(before.to_text(), after.to_text());
             prop_assert_eq!(before.to_text().lines().count(), places.len());

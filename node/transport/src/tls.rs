@@ -1,11 +1,11 @@
 //! TLS 1.3 between Sixhop nodes, with the keys of the nodes as raw public keys (RFC 7250).
 //!
 //! Both sides show the key that is their id; there is no certificate, no authority and no
-//! name. Who calls expects one id, and ends the handshake at any other. Who is called takes
-//! any id and knows from then on who calls.
+//! name. The caller expects one id, and ends the handshake at any other. The other side accepts
+//! any id and knows its caller from then on.
 //!
-//! There are no session tickets and no early data: a ticket would let a caller in without a
-//! new signature, and early data can be sent twice by somebody else. TLS 1.3 has no
+//! There are no session tickets and no early data: a ticket would replace a new signature,
+//! and early data can be replayed. TLS 1.3 has no
 //! renegotiation.
 //!
 //! # Invariants
@@ -44,7 +44,7 @@ pub const FIRST_BYTE: u8 = 0x16;
 /// Longest time for a handshake.
 pub const HANDSHAKE_TIME: Duration = Duration::from_secs(5);
 
-/// Why there is no TLS connection.
+/// An error of a handshake.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
     /// The other side does not show the id that is expected, or speaks no TLS.
@@ -67,7 +67,7 @@ pub struct Tls {
 }
 
 impl Tls {
-    /// Prepares the key of a node.
+    /// Prepares the key of a node for TLS.
     ///
     /// # Panics
     /// Panics if the provider has no suite of TLS 1.3.
@@ -90,10 +90,10 @@ impl Tls {
         }
     }
 
-    /// Takes a connection whose first byte is [`FIRST_BYTE`].
+    /// Accepts a connection whose first byte is [`FIRST_BYTE`].
     ///
     /// # Errors
-    /// When the other side shows no id, or not in time.
+    /// Errors if the other side does not show an id in time.
     pub async fn accept(&self, socket: TcpStream) -> Result<PeerStream, TlsError> {
         let accepting = TlsAcceptor::from(Arc::clone(&self.server)).accept(socket);
         let stream = timeout(HANDSHAKE_TIME, accepting)
@@ -103,10 +103,10 @@ impl Tls {
         PeerStream::tls(stream.into())
     }
 
-    /// Makes a connection to the node `expected`.
+    /// Connects to the node `expected`.
     ///
     /// # Errors
-    /// When the other side does not show this id, or not in time.
+    /// Errors if the other side does not show this id in time.
     ///
     /// # Panics
     /// Panics if the provider has no suite of TLS 1.3.
@@ -124,7 +124,7 @@ impl Tls {
         client.alpn_protocols = vec![ALPN.to_vec()];
         client.enable_sni = false;
         client.resumption = Resumption::disabled();
-        // It is not sent: who is meant stands in the key.
+        // It is not sent: the key alone says which node is meant.
         let name = socket.peer_addr().map_err(TlsError::Broken)?.ip();
         let connecting = TlsConnector::from(Arc::new(client))
             .connect(ServerName::IpAddress(name.into()), socket);
@@ -136,7 +136,7 @@ impl Tls {
     }
 }
 
-/// Tells what the other side did wrong from a connection that broke.
+/// Distinguishes an error of the other side from a connection that broke.
 fn failed(error: io::Error) -> TlsError {
     let wrong = error.get_ref().and_then(|inner| inner.downcast_ref());
     match wrong {

@@ -46,6 +46,9 @@ pub fn is_graphic(c: char) -> bool {
 #[must_use]
 pub fn is_nameable(c: char) -> bool {
     use GeneralCategory as G;
+    if c.is_ascii() {
+        return !c.is_ascii_control();
+    }
     let breaks_lines = matches!(
         c.general_category(),
         G::Control | G::LineSeparator | G::ParagraphSeparator

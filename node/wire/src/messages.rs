@@ -15,6 +15,7 @@
 mod find;
 mod introduce;
 mod multicall;
+mod nodes;
 mod summary;
 
 use std::fmt;
@@ -28,6 +29,7 @@ use crate::value::Value;
 pub use find::{Find, FindExcerpt, FindHit, FindWanted, Found, FoundEnd, More};
 pub use introduce::{Introduce, Introduced, Introduction, TLS_FEATURE};
 pub use multicall::Multicall;
+pub use nodes::Nodes;
 pub use summary::{Near, Summarize, Summary, Told};
 
 /// `hello(url)`: a peer introduces itself.

@@ -198,15 +198,51 @@ pub trait Files: Send + Sync {
         self.file(name)
     }
 
-    /// Calls `visit` with each word ([`crate::words`]) of the names, in lower
-    /// case and no order, until it stops, and says whether the words are known;
-    /// if they are not, the names have to be looked at. Words of digits alone are
-    /// left out, and there may be words that no name has any more.
+    /// Calls `visit` with each word ([`crate::words`]) of the names, in lower case, of
+    /// which `word` is a misspelling: with at most `wrong` letters, up to two, that are
+    /// others, missing, too many, or swapped with a neighbour. Goes on until it stops, in
+    /// no order, and says whether the words are known; if they are not, the names have to
+    /// be looked at. Words of digits alone are left out, and there may be words that no
+    /// name has any more.
     ///
     /// # Errors
     /// [`HandlerError::Files`] when the share cannot be read.
-    fn visit_words(&self, _visit: &mut dyn FnMut(&str) -> Flow) -> Result<bool, HandlerError> {
+    fn visit_near_words(
+        &self,
+        _word: &str,
+        _wrong: u8,
+        _visit: &mut dyn FnMut(&str) -> Flow,
+    ) -> Result<bool, HandlerError> {
         Ok(false)
+    }
+
+    /// The same for the words that are not ASCII and that have `text`, which is folded,
+    /// in them when they are folded.
+    ///
+    /// # Errors
+    /// [`HandlerError::Files`] when the share cannot be read.
+    fn visit_folded_words(
+        &self,
+        _text: &str,
+        _visit: &mut dyn FnMut(&str) -> Flow,
+    ) -> Result<bool, HandlerError> {
+        Ok(false)
+    }
+
+    /// Calls `visit` with each file that has one of these words in its name, in lower
+    /// case, and maybe others, until it stops. In order of the names.
+    ///
+    /// # Errors
+    /// [`HandlerError::Files`] when the share cannot be read.
+    fn visit_with_words(
+        &self,
+        words: &[String],
+        visit: &mut dyn FnMut(&FileInfo) -> Flow,
+    ) -> Result<(), HandlerError> {
+        if words.is_empty() {
+            return Ok(());
+        }
+        self.visit_some("", words, visit)
     }
 
     /// Calls `visit` with each file whose name begins with `prefix` and, in lower
@@ -253,6 +289,37 @@ pub trait Files: Send + Sync {
     /// # Errors
     /// [`HandlerError::Files`] when it cannot be read.
     fn read(&self, name: &str, from: u64, most: usize) -> Result<Option<Vec<u8>>, HandlerError>;
+
+    /// Returns a reader for one question about many files, best in order of their
+    /// names: what it finds out on the way to a file it need not find out again for
+    /// the next one.
+    fn reader(&self) -> Box<dyn FileReader + '_> {
+        Box::new(EachByItself(self))
+    }
+}
+
+/// Reads files one after the other.
+pub trait FileReader: Send {
+    /// As [`Files::read`]. What was found on the way to a file holds for a moment.
+    ///
+    /// # Errors
+    /// [`HandlerError::Files`] when it cannot be read.
+    fn read(&mut self, name: &str, from: u64, most: usize)
+    -> Result<Option<Vec<u8>>, HandlerError>;
+}
+
+/// Reads each file as if it were the only one.
+struct EachByItself<'f, F: ?Sized>(&'f F);
+
+impl<F: Files + ?Sized> FileReader for EachByItself<'_, F> {
+    fn read(
+        &mut self,
+        name: &str,
+        from: u64,
+        most: usize,
+    ) -> Result<Option<Vec<u8>>, HandlerError> {
+        self.0.read(name, from, most)
+    }
 }
 
 /// Takes the hits of a handler.

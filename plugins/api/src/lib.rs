@@ -34,8 +34,8 @@ mod words;
 
 pub use examples::{ExampleError, check_examples};
 pub use handler::{
-    Changes, Example, Excerpt, FileInfo, Files, Flow, Gap, GapReason, Handler, HandlerError, Hit,
-    NameCheck, Sink, SummaryKeys,
+    Changes, Example, Excerpt, FileInfo, FileReader, Files, Flow, Gap, GapReason, Handler,
+    HandlerError, Hit, NameCheck, Sink, SummaryKeys,
 };
 pub use policy::{
     FetchAsked, HitsAllowed, Policy, PolicyError, PolicySource, PolicyState, QueryAsked, RankAsked,

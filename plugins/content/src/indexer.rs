@@ -20,11 +20,10 @@ use std::{
     io, mem,
     path::Path,
     sync::Arc,
-    thread,
     time::{Duration, Instant},
 };
 
-use plugin_api::{FileInfo, IndexStatus};
+use plugin_api::{FileInfo, FileReader, IndexStatus};
 
 use crate::{
     limits::{
@@ -45,7 +44,7 @@ const TAKEN: usize = 128;
 const TELL_AFTER: u64 = 1_000;
 
 /// A function to call when no file waits any more, after many, or for the first time.
-pub(crate) type CaughtUp = Box<dyn Fn(&IndexStatus) + Send + Sync>;
+pub(crate) type CaughtUp = Box<dyn Fn(&IndexStatus) + Send>;
 
 /// Keeps the index in `directory`, until it is stopped.
 pub(crate) fn run(shared: &Shared, directory: &Path, caught_up: &CaughtUp) {
@@ -87,6 +86,7 @@ struct Indexing<'a> {
     shared: &'a Shared,
     store: Store,
     caught_up: &'a CaughtUp,
+    reader: Box<dyn FileReader + 'a>,
     trigrams: Trigrams,
     /// The files that were added since the last commit.
     batch: Batch,
@@ -133,6 +133,7 @@ impl<'a> Indexing<'a> {
             shared,
             store,
             caught_up,
+            reader: shared.files.reader(),
             trigrams: Trigrams::new(),
             batch: Batch::default(),
             batch_bytes: 0,
@@ -150,23 +151,7 @@ impl<'a> Indexing<'a> {
         }
     }
 
-    /// Works and waits for news until it is stopped. The allocator keeps freed memory for the thread that had it, so
-    /// the work is done by threads that end when nothing is left to do.
     fn run(mut self) -> Result<(), StoreError> {
-        while !self.shared.is_stopped() {
-            let until = thread::scope(|scope| {
-                let builder = thread::Builder::new().name("index work".to_owned());
-                let working = builder.spawn_scoped(scope, || self.work())?;
-                let worked = working.join();
-                worked.unwrap_or(Err(StoreError::Broke("files were read")))
-            })?;
-            self.shared.wait(self.pass, until);
-        }
-        Ok(())
-    }
-
-    /// Reads what waits, until nothing is left to do. Returns the time at which something is, if nobody reports news.
-    fn work(&mut self) -> Result<Instant, StoreError> {
         while !self.shared.is_stopped() {
             if self.shared.is_distrusted() {
                 return Err(StoreError::Broke("it was asked"));
@@ -180,15 +165,13 @@ impl<'a> Indexing<'a> {
             let some = self.shared.waiting(self.cursor.as_deref(), TAKEN);
             if some.is_empty() {
                 self.cursor = None;
-                if let Some(until) = self.rest()? {
-                    return Ok(until);
-                }
+                self.rest()?;
                 continue;
             }
             self.cursor = some.last().map(|(name, _)| name.clone());
             for (name, change) in some {
                 if self.shared.is_stopped() {
-                    return Ok(Instant::now());
+                    return Ok(());
                 }
                 self.file(name, change)?;
                 if self.is_due() {
@@ -197,22 +180,19 @@ impl<'a> Indexing<'a> {
                 }
             }
         }
-        Ok(Instant::now())
+        Ok(())
     }
 
-    /// Commits and waits for news, when everything that waits was taken once. Returns the time until which there is
-    /// nothing to do, once the memory with which the index writes is given back.
-    fn rest(&mut self) -> Result<Option<Instant>, StoreError> {
+    /// Commits and waits for news, when everything that waits was taken once.
+    fn rest(&mut self) -> Result<(), StoreError> {
         if !self.batch.done.is_empty() || !self.batch.files.is_empty() {
-            self.commit()?;
-            return Ok(None);
+            return self.commit();
         }
         self.postponed
             .retain(|name, _| self.shared.is_waiting(name));
         if self.postponed.is_empty() && self.are_more {
             // More were found than can wait at a time.
-            self.look()?;
-            return Ok(None);
+            return self.look();
         }
         self.commit_after = COMMIT_AFTER;
         self.tell();
@@ -220,18 +200,16 @@ impl<'a> Indexing<'a> {
         let settled = self.postponed.values().map(|postponed| postponed.until);
         let settled = settled.chain(self.grown.values().copied());
         let mut until = settled.min().unwrap_or(self.next_look).min(self.next_look);
-        if !self.store.is_writing() {
-            return Ok(Some(until));
-        }
-        let close = self.batch_begun + CLOSE_AFTER;
-        if Instant::now() >= close {
-            self.trigrams = Trigrams::new();
-            self.store.close_writer()?;
-        } else {
+        if self.store.is_writing() {
+            let close = self.batch_begun + CLOSE_AFTER;
+            if Instant::now() >= close {
+                self.trigrams = Trigrams::new();
+                return self.store.close_writer();
+            }
             until = until.min(close);
-            self.shared.wait(self.pass, until);
         }
-        Ok(None)
+        self.shared.wait(self.pass, until);
+        Ok(())
     }
 
     /// Reads a file that waits, if it is to be read now.
@@ -293,7 +271,13 @@ impl<'a> Indexing<'a> {
         let Some(long) = long else { return false };
         let stopped = || self.shared.is_stopped();
         let files = self.shared.files.as_ref();
-        let appended = long.appended(files, file, &stopped, &mut self.trigrams);
+        let appended = long.appended(
+            files,
+            self.reader.as_mut(),
+            file,
+            &stopped,
+            &mut self.trigrams,
+        );
         let Ok(Some((trigrams, now))) = appended else {
             return false;
         };
@@ -354,7 +338,8 @@ impl<'a> Indexing<'a> {
             return Err(io::Error::other("the index cannot be written"));
         }
         let stopped = || self.shared.is_stopped();
-        let mut source = FileBytes::new(self.shared.files.as_ref(), file, &stopped);
+        let files = self.shared.files.as_ref();
+        let mut source = FileBytes::new(files, self.reader.as_mut(), file, &stopped);
         let mut text = Vec::with_capacity(
             usize::try_from(file.size).map_or(TEXT_MAX, |size| size.min(TEXT_MAX)),
         );

@@ -42,10 +42,13 @@ pub const SCANS_MAX: usize = 4;
 /// Queries for words at the same time; others wait.
 pub const TEXTS_MAX: usize = 8;
 
-/// Files that are waiting to be looked at, or were and wait to be shown.
-pub const FILES_AHEAD: usize = 32;
+/// Tasks of files that are waiting to be looked at, or were and wait to be shown.
+pub const TASKS_AHEAD: usize = 32;
 
-/// Hits of one file that wait to be shown.
+/// Most files of a task.
+pub const TASK_FILES_MAX: usize = 32;
+
+/// Hits of one task that wait to be shown.
 pub const HITS_AHEAD: usize = 64;
 
 /// Most names of changed files that are known; of more changes, only that

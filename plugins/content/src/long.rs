@@ -10,7 +10,7 @@
 
 use std::{collections::BTreeMap, io, sync::Arc};
 
-use plugin_api::{FileInfo, Files};
+use plugin_api::{FileInfo, FileReader, Files};
 
 use crate::{
     limits::{LONG_MAX, LONG_PARTS_MAX, TEXT_MAX},
@@ -53,7 +53,16 @@ impl Long {
     /// Errors if it cannot be read.
     pub(crate) fn stands(&self, files: &dyn Files, file: &FileInfo) -> io::Result<bool> {
         let never = || false;
-        let source = FileBytes::behind(files, file, &never, self.size, &self.first, &self.last);
+        let mut reader = files.reader();
+        let source = FileBytes::behind(
+            files,
+            reader.as_mut(),
+            file,
+            &never,
+            self.size,
+            &self.first,
+            &self.last,
+        );
         Ok(file.size >= self.size && source.has_grown()?)
     }
 
@@ -65,6 +74,7 @@ impl Long {
     pub(crate) fn appended(
         &self,
         files: &dyn Files,
+        reader: &mut (dyn FileReader + '_),
         file: &FileInfo,
         stopped: &dyn Fn() -> bool,
         trigrams: &mut Trigrams,
@@ -75,7 +85,7 @@ impl Long {
         };
         let (known, open) = self.last.split_at(line + 1);
         let from = self.size - open.len() as u64;
-        let mut source = FileBytes::behind(files, file, stopped, from, &self.first, known);
+        let mut source = FileBytes::behind(files, reader, file, stopped, from, &self.first, known);
         if file.size < self.size || !source.has_grown()? {
             return Ok(None);
         }

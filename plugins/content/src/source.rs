@@ -6,7 +6,7 @@
 use std::io::{self, Read};
 
 use encoding_rs_io::{DecodeReaderBytes, DecodeReaderBytesBuilder};
-use plugin_api::{FileInfo, Files, GapReason};
+use plugin_api::{FileInfo, FileReader, Files, GapReason};
 
 use crate::limits::{CHUNK, TEXT_MAX};
 
@@ -19,10 +19,13 @@ const DECODED: usize = 64 * 1024;
 /// The bytes of a shared file.
 pub(crate) struct FileBytes<'a> {
     files: &'a dyn Files,
+    reader: &'a mut (dyn FileReader + 'a),
     file: &'a FileInfo,
     stopped: &'a dyn Fn() -> bool,
     buffer: Vec<u8>,
     taken: usize,
+    /// Most bytes that are read at a time.
+    at_a_time: usize,
     /// The end of the buffer in the file.
     at: u64,
     at_end: bool,
@@ -39,18 +42,21 @@ pub(crate) struct FileBytes<'a> {
 pub(crate) const KNOWN_BY: usize = 4 * 1024;
 
 impl<'a> FileBytes<'a> {
-    /// Reads `file` until `stopped`.
+    /// Reads `file` until `stopped`, through a `reader` of `files`.
     pub(crate) fn new(
         files: &'a dyn Files,
+        reader: &'a mut (dyn FileReader + 'a),
         file: &'a FileInfo,
         stopped: &'a dyn Fn() -> bool,
     ) -> FileBytes<'a> {
         FileBytes {
             files,
+            reader,
             file,
             stopped,
             buffer: Vec::new(),
             taken: 0,
+            at_a_time: CHUNK,
             at: 0,
             at_end: false,
             first: Vec::new(),
@@ -63,6 +69,7 @@ impl<'a> FileBytes<'a> {
     /// last ones before are known.
     pub(crate) fn behind(
         files: &'a dyn Files,
+        reader: &'a mut (dyn FileReader + 'a),
         file: &'a FileInfo,
         stopped: &'a dyn Fn() -> bool,
         from: u64,
@@ -73,7 +80,7 @@ impl<'a> FileBytes<'a> {
             at: from,
             first: first.to_vec(),
             last: last.to_vec(),
-            ..FileBytes::new(files, file, stopped)
+            ..FileBytes::new(files, reader, file, stopped)
         }
     }
 
@@ -109,8 +116,8 @@ impl<'a> FileBytes<'a> {
         }
         // One more than there is, so that the end shows.
         let left = self.file.size.saturating_sub(self.at).saturating_add(1);
-        let most = usize::try_from(left).unwrap_or(CHUNK).min(CHUNK);
-        let read = self.files.read(&self.file.name, self.at, most);
+        let most = usize::try_from(left).map_or(self.at_a_time, |left| left.min(self.at_a_time));
+        let read = self.reader.read(&self.file.name, self.at, most);
         let Some(mut chunk) = read.map_err(io::Error::other)? else {
             return Err(io::Error::from(io::ErrorKind::NotFound));
         };
@@ -132,6 +139,17 @@ impl<'a> FileBytes<'a> {
         self.buffer = chunk;
         self.taken = 0;
         Ok(())
+    }
+
+    /// Returns the bytes from the begin of the buffer on, at most `most`.
+    fn up_to(&mut self, most: usize) -> io::Result<Vec<u8>> {
+        let mut bytes = std::mem::take(&mut self.buffer);
+        while bytes.len() < most && !self.at_end {
+            self.fill()?;
+            bytes.append(&mut self.buffer);
+        }
+        bytes.truncate(most);
+        Ok(bytes)
     }
 }
 
@@ -176,6 +194,12 @@ impl Read for FileBytes<'_> {
         }
         Ok(read)
     }
+}
+
+/// Returns true if a text begins with a byte order mark, so that it has to be decoded.
+fn has_mark(bytes: &[u8]) -> bool {
+    let marks: [&[u8]; 3] = [&[0xFF, 0xFE], &[0xFE, 0xFF], &[0xEF, 0xBB, 0xBF]];
+    marks.iter().any(|mark| bytes.starts_with(mark))
 }
 
 /// Returns the text of `source`.
@@ -237,36 +261,42 @@ pub(crate) fn is_text_up_to(files: &dyn Files, name: &str, nul: u64) -> bool {
 /// if it is not text.
 pub(crate) fn first_text(
     files: &dyn Files,
+    reader: &mut (dyn FileReader + '_),
     file: &FileInfo,
     stopped: &dyn Fn() -> bool,
 ) -> io::Result<Option<String>> {
-    text_up_to(TEXT_MAX, files, file, stopped)
+    text_up_to(TEXT_MAX, FileBytes::new(files, reader, file, stopped))
 }
 
 /// Returns the whole lines among the first [`FIRST`] bytes of a file, for callers that seldom
 /// need more; `None` if it is not text or has no line that is short enough.
 pub(crate) fn first_lines(
     files: &dyn Files,
+    reader: &mut (dyn FileReader + '_),
     file: &FileInfo,
     stopped: &dyn Fn() -> bool,
 ) -> io::Result<Option<String>> {
-    let text = text_up_to(FIRST, files, file, stopped)?;
+    let source = FileBytes {
+        at_a_time: FIRST,
+        ..FileBytes::new(files, reader, file, stopped)
+    };
+    let text = text_up_to(FIRST, source)?;
     Ok(text.and_then(|mut text| {
         text.truncate(text.rfind('\n')? + 1);
         Some(text)
     }))
 }
 
-fn text_up_to(
-    most: usize,
-    files: &dyn Files,
-    file: &FileInfo,
-    stopped: &dyn Fn() -> bool,
-) -> io::Result<Option<String>> {
-    let mut text = decoded(FileBytes::new(files, file, stopped)).take(most as u64);
-    let mut bytes = Vec::new();
-    text.read_to_end(&mut bytes)?;
-    let nul = bytes.iter().position(|byte| *byte == 0);
+fn text_up_to(most: usize, mut source: FileBytes<'_>) -> io::Result<Option<String>> {
+    source.fill()?;
+    let bytes = if has_mark(&source.buffer) {
+        let mut bytes = Vec::new();
+        decoded(source).take(most as u64).read_to_end(&mut bytes)?;
+        bytes
+    } else {
+        source.up_to(most)?
+    };
+    let nul = memchr::memchr(0, &bytes);
     let is_text = nul.is_none_or(|nul| is_text_before(&bytes[..nul]));
     Ok(is_text.then(|| into_text(bytes)))
 }

@@ -8,7 +8,8 @@ mod ranking;
 use std::{collections::HashSet, iter::Peekable, sync::Arc, vec::IntoIter};
 
 use plugin_api::{
-    Changes, Example, FileInfo, Files, Flow, Gap, GapReason, Handler, HandlerError, Hit, Sink,
+    Changes, Example, FileInfo, FileReader, Files, Flow, Gap, GapReason, Handler, HandlerError,
+    Hit, Sink,
 };
 use plugin_words::Fit;
 
@@ -171,9 +172,14 @@ impl Text {
 }
 
 impl TextSearch<'_> {
-    fn read(&self, file: &FileInfo, sink: &mut dyn Sink) -> Option<String> {
+    fn read(
+        &self,
+        file: &FileInfo,
+        reader: &mut (dyn FileReader + '_),
+        sink: &mut dyn Sink,
+    ) -> Option<String> {
         let stopped = || sink.flow() == Flow::Stop;
-        match source::first_text(self.files, file, &stopped) {
+        match source::first_text(self.files, reader, file, &stopped) {
             Ok(text) => text,
             Err(error) => {
                 if error.kind() != std::io::ErrorKind::NotFound {
@@ -193,12 +199,13 @@ impl TextSearch<'_> {
     ) -> Vec<Hit> {
         // With the numbers of the index, so that scores can be compared with its own.
         let is_known = collection.files > 0;
+        let mut reader = self.files.reader();
         let mut found = Vec::new();
         for file in files {
             if sink.flow() == Flow::Stop {
                 break;
             }
-            let Some(text) = self.read(&file, sink) else {
+            let Some(text) = self.read(&file, reader.as_mut(), sink) else {
                 continue;
             };
             let counts = Counts::of(&text, &self.words);

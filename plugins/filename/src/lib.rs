@@ -40,7 +40,7 @@ use plugin_words::composed;
 
 use self::{
     glob::Glob,
-    words::{Rank, Words},
+    words::{Rank, Spelling, Words},
 };
 
 /// Longest text of a query, in bytes.
@@ -229,41 +229,63 @@ fn by_name(
 /// Most spellings of a word that are looked for one by one.
 const SPELLINGS_MAX: usize = 64;
 
-/// Returns words of names that are the longest word with other accents; `None` if the words
-/// are not known.
+/// Returns texts of which every name has one that has the longest word with other accents;
+/// `None` if the words of names are not known.
 fn spellings(
     words: &Words,
     files: &dyn Files,
     sink: &dyn Sink,
 ) -> Result<Option<Vec<String>>, HandlerError> {
-    let (mut texts, mut looked) = (Vec::new(), 0);
-    let known = files.visit_words(&mut |there| {
-        if words.is_spelling(there) {
-            texts.push(there.to_owned());
-        }
-        if texts.len() >= SPELLINGS_MAX {
-            return Flow::Stop;
-        }
-        now_and_then(&mut looked, sink)
-    })?;
+    let (mut texts, mut looked, mut known) = (Vec::new(), 0, true);
+    for word in words.rarest_folded() {
+        known &= files.visit_folded_words(word, &mut |there| {
+            if !texts.iter().any(|text| text == there) {
+                texts.push(there.to_owned());
+            }
+            if texts.len() >= SPELLINGS_MAX {
+                return Flow::Stop;
+            }
+            now_and_then(&mut looked, sink)
+        })?;
+    }
+    if !words.are_ascii() {
+        // Words without accents are folded as they are.
+        texts.extend_from_slice(words.rarest_folded());
+    }
     Ok(known.then_some(texts))
 }
 
-/// Texts of which every name has one that has all words, misspelt ones too; none
-/// if there is no such name.
+/// The spellings of the word that fewest names can have; `None` if the words of names
+/// are not known, or help little.
 fn misspelt(
     words: &Words,
     files: &dyn Files,
     sink: &dyn Sink,
-) -> Result<Vec<String>, HandlerError> {
-    let mut spellings = words.spellings();
+) -> Result<Option<Spelling>, HandlerError> {
     let mut looked = 0;
-    let known = files.visit_words(&mut |there| {
-        spellings.note(there);
-        now_and_then(&mut looked, sink)
-    })?;
-    let texts = spellings.texts().filter(|_| known);
-    Ok(texts.unwrap_or_else(|| words.pieces()))
+    let mut fewest: Option<Spelling> = None;
+    for mut spelling in words.spellings() {
+        for (word, wrong) in spelling.words() {
+            let mut note = |there: &str| {
+                if spelling.note(there) == Flow::Stop {
+                    return Flow::Stop;
+                }
+                now_and_then(&mut looked, sink)
+            };
+            let known = files.visit_near_words(&word, wrong, &mut note)?
+                && files.visit_folded_words(&word, &mut note)?;
+            if !known {
+                return Ok(None);
+            }
+        }
+        if fewest
+            .as_ref()
+            .is_none_or(|fewest| spelling.count() < fewest.count())
+        {
+            fewest = Some(spelling);
+        }
+    }
+    Ok(fewest.filter(Spelling::helps))
 }
 
 /// Looks at the clock now and then.
@@ -320,16 +342,18 @@ impl Search<'_> {
         files: &dyn Files,
         sink: &dyn Sink,
     ) -> Result<(), HandlerError> {
-        let is_missed = self.best.is_empty();
-        let texts = match spellings(self.words, files, sink)? {
-            Some(texts) if !texts.is_empty() => texts,
-            // Words of names are cut at marks, which those of texts are not.
-            Some(_) if is_missed && !self.words.are_ascii() => Vec::new(),
-            // Where the words of names are not known, all names are looked at.
-            None if is_missed => Vec::new(),
-            _ => return Ok(()),
-        };
-        self.look_at_all(name, &texts, files, sink)
+        let texts = spellings(self.words, files, sink)?;
+        let are_known = texts.is_some();
+        if let Some(texts) = texts.filter(|texts| !texts.is_empty()) {
+            self.look_at_all(name, &texts, files, sink)?;
+        }
+        // Words of names are cut at marks, which those of texts are not. Where the words
+        // of names are not known, all names are looked at as well.
+        let may_be_missed = !are_known || !self.words.are_ascii();
+        if may_be_missed && self.best.is_empty() && sink.flow() == Flow::Continue {
+            self.look_at_all(name, &[], files, sink)?;
+        }
+        Ok(())
     }
 
     /// Looks at names that have the words misspelt.
@@ -340,11 +364,31 @@ impl Search<'_> {
         sink: &dyn Sink,
     ) -> Result<(), HandlerError> {
         self.misspelt = true;
-        let texts = misspelt(self.words, files, sink)?;
-        if texts.is_empty() {
-            return Ok(());
+        let Some(spelling) = misspelt(self.words, files, sink)? else {
+            let pieces = self.words.pieces();
+            if pieces.is_empty() {
+                return Ok(());
+            }
+            return self.look_at_all(name, &pieces, files, sink);
+        };
+        if let Some(as_they_are) = spelling.as_they_are() {
+            self.look_at_all(name, as_they_are, files, sink)?;
         }
-        self.look_at_all(name, &texts, files, sink)
+        for near in spelling.nearest_first() {
+            // Of one word, names with fewer wrong letters are better: if these are
+            // enough, the others are not needed.
+            if self.best.is_full() && spelling.is_alone() {
+                break;
+            }
+            let mut looked = 0;
+            files.visit_with_words(near, &mut |there| {
+                if !is_called(&there.name, name) {
+                    self.look_at(there);
+                }
+                now_and_then(&mut looked, sink)
+            })?;
+        }
+        Ok(())
     }
 
     /// Looks at names that have one of these texts. One of exactly this name was looked
@@ -393,6 +437,10 @@ impl Ranked {
 
     fn is_empty(&self) -> bool {
         self.files.is_empty()
+    }
+
+    fn is_full(&self) -> bool {
+        self.files.len() >= self.most
     }
 
     /// Returns true if a name of this rank would be among the best. Names come in

@@ -4,7 +4,7 @@
 //! it; or, misspelt, if one of its words is a few letters away: one for words
 //! from [`MISSPELT_ONE`] letters on, two from [`MISSPELT_TWO`] on.
 
-use plugin_api::words;
+use plugin_api::{Flow, words};
 use plugin_words::folded;
 
 /// Most words of a text that are looked for.
@@ -19,8 +19,11 @@ const MISSPELT_ONE: usize = 4;
 /// Letters from which on two may be wrong.
 const MISSPELT_TWO: usize = 8;
 
+/// Most letters of a word that may be wrong.
+const WRONG_MAX: usize = 2;
+
 /// Most spellings of a word that are looked for one by one.
-const SPELLINGS_MAX: usize = 8;
+const SPELLINGS_MAX: usize = 256;
 
 /// The rank of a name; the least is the best.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -102,16 +105,10 @@ impl Words {
         self.lower.iter().flatten().all(|word| word.is_ascii())
     }
 
-    /// Returns true if `there`, a word of a name in lower case, has a word of the rarest
-    /// group folded, and not as it is.
-    pub(crate) fn is_spelling(&self, there: &str) -> bool {
+    /// Returns the words of the rarest group, folded. Empty if there is no word.
+    pub(crate) fn rarest_folded(&self) -> &[String] {
         let rarest = self.folded.iter().max_by_key(|group| shortest(group));
-        rarest.is_some_and(|group| {
-            (!there.is_ascii() || !self.are_ascii()) && {
-                let there = folded(there);
-                group.iter().any(|word| there.contains(word.as_str()))
-            }
-        })
+        rarest.map_or(&[], Vec::as_slice)
     }
 
     /// Returns texts of which every name has one that has all words as they are. Empty if
@@ -137,14 +134,12 @@ impl Words {
             .unwrap_or_default()
     }
 
-    /// Returns how names spell the words: nothing yet.
-    pub(crate) fn spellings(&self) -> Spellings<'_> {
-        Spellings(
-            self.folded
-                .iter()
-                .filter_map(|group| of_group(group))
-                .collect(),
-        )
+    /// Returns how names spell the words of each group: nothing yet. Groups with words that
+    /// may be meant by numbers, or that have signs, are not among them.
+    pub(crate) fn spellings(&self) -> impl Iterator<Item = Spelling> {
+        let is_alone = self.folded.len() == 1;
+        let groups = self.folded.iter();
+        groups.filter_map(move |group| Spelling::of(group, is_alone))
     }
 
     /// Returns for each word the texts of which every name has one that has the word,
@@ -310,73 +305,83 @@ fn best_fit(word: &str, name: &str) -> Option<(usize, usize)> {
     words(name).filter_map(|there| fit(word, there)).min()
 }
 
-/// The spellings of the words of a text in names, a list for each group. Groups with words that may
-/// be meant by numbers, or that have signs, are not among them.
+/// How names spell one of the words of a group.
 #[derive(Debug)]
-pub(crate) struct Spellings<'w>(Vec<Vec<Spelling<'w>>>);
-
-/// The spellings of a word in names.
-#[derive(Debug)]
-struct Spelling<'w> {
-    word: &'w str,
-    /// True if a name has it as it is.
-    as_it_is: bool,
-    /// Words of names that are nearly it, one more than [`SPELLINGS_MAX`] at most.
-    near: Vec<String>,
+pub(crate) struct Spelling {
+    group: AnyOf,
+    /// True if it is the only group, so that no name has a word of it as it is.
+    is_alone: bool,
+    /// Words of names that are nearly one of them, by the number of wrong letters; one more
+    /// than [`SPELLINGS_MAX`] at most.
+    near: [Vec<String>; WRONG_MAX + 1],
 }
 
-impl<'w> Spellings<'w> {
-    /// Notes a word of a name, which is not of digits alone.
-    pub(crate) fn note(&mut self, there: &str) {
-        for spelling in self.0.iter_mut().flatten() {
-            spelling.note(there);
-        }
-    }
-
-    /// Returns texts of which every name has one that has all words, misspelt ones too:
-    /// the spellings of one group, none if no name has it. `None` if that does not help.
-    pub(crate) fn texts(self) -> Option<Vec<String>> {
-        let count = |group: &Vec<Spelling<'_>>| group.iter().map(Spelling::count).sum::<usize>();
-        let fewest = self.0.into_iter().min_by_key(count)?;
-        (count(&fewest) <= SPELLINGS_MAX)
-            .then(|| fewest.into_iter().flat_map(Spelling::texts).collect())
-    }
-}
-
-/// Returns how names spell the words of a group, if names can be found by that.
-fn of_group(group: &[String]) -> Option<Vec<Spelling<'_>>> {
-    group.iter().map(|word| Spelling::of(word)).collect()
-}
-
-impl Spelling<'_> {
-    fn of(word: &str) -> Option<Spelling<'_>> {
-        let letters = word.chars().filter(|c| !c.is_ascii_digit()).count();
-        let is_known = !has_signs(word);
-        (is_known && letters > most_wrong(word.chars().count())).then_some(Spelling {
-            word,
-            as_it_is: false,
-            near: Vec::new(),
+impl Spelling {
+    fn of(group: &[String], is_alone: bool) -> Option<Spelling> {
+        let is_known = |word: &String| {
+            let letters = word.chars().filter(|c| !c.is_ascii_digit()).count();
+            !has_signs(word) && letters > most_wrong(word.chars().count())
+        };
+        group.iter().all(is_known).then(|| Spelling {
+            group: group.to_vec(),
+            is_alone,
+            near: Default::default(),
         })
     }
 
-    fn note(&mut self, there: &str) {
-        let is_folded = !there.is_ascii() && folded(there).contains(self.word);
-        if there.contains(self.word) {
-            self.as_it_is = true;
-        } else if self.near.len() <= SPELLINGS_MAX
-            && (is_folded || nearly(self.word, there).is_some())
-        {
-            self.near.push(there.to_owned());
+    /// Returns the words, and how many letters of each may be wrong.
+    pub(crate) fn words(&self) -> Vec<(String, u8)> {
+        let wrong = |word: &str| u8::try_from(most_wrong(word.chars().count())).unwrap_or(0);
+        let words = self.group.iter();
+        words.map(|word| (word.clone(), wrong(word))).collect()
+    }
+
+    /// Notes a word of a name, and says whether more are welcome.
+    pub(crate) fn note(&mut self, there: &str) -> Flow {
+        let has = |text: &str| self.group.iter().any(|word| text.contains(word.as_str()));
+        if has(there) || self.near.iter().flatten().any(|near| near == there) {
+            return Flow::Continue;
+        }
+        let wrong = if !there.is_ascii() && has(&folded(there)) {
+            Some(0)
+        } else {
+            let near = self.group.iter().filter_map(|word| nearly(word, there));
+            near.map(|(wrong, _)| wrong).min()
+        };
+        if let Some(wrong) = wrong {
+            self.near[wrong.min(WRONG_MAX)].push(there.to_owned());
+        }
+        if self.count() > SPELLINGS_MAX {
+            Flow::Stop
+        } else {
+            Flow::Continue
         }
     }
 
-    fn count(&self) -> usize {
-        usize::from(self.as_it_is) + self.near.len()
+    /// Returns true if there are few enough to look for each.
+    pub(crate) fn helps(&self) -> bool {
+        self.count() <= SPELLINGS_MAX
     }
 
-    fn texts(self) -> Vec<String> {
-        let as_it_is = self.as_it_is.then(|| self.word.to_owned());
-        as_it_is.into_iter().chain(self.near).collect()
+    /// Returns the number of words that names may have instead.
+    pub(crate) fn count(&self) -> usize {
+        self.near.iter().map(Vec::len).sum()
+    }
+
+    /// Returns the words, if names may have one as it is.
+    pub(crate) fn as_they_are(&self) -> Option<&[String]> {
+        (!self.is_alone).then_some(&self.group)
+    }
+
+    /// Returns true if it is the only group.
+    pub(crate) fn is_alone(&self) -> bool {
+        self.is_alone
+    }
+
+    /// Returns words of names that are nearly one of them, those with fewer wrong letters
+    /// first.
+    pub(crate) fn nearest_first(&self) -> impl Iterator<Item = &[String]> {
+        self.near.iter().map(Vec::as_slice)
     }
 }
 
@@ -600,35 +605,58 @@ mod tests {
         assert_eq!(rank("...", "a"), None);
     }
 
-    /// Returns the texts to look for in names, given these words.
-    fn texts(text: &str, known: &[&str]) -> Option<Vec<String>> {
+    /// Returns what names with the first of these words are looked for with.
+    fn near(text: &str, known: &[&str]) -> Option<Vec<Vec<String>>> {
         let words = Words::of(text, false);
-        let mut spellings = words.spellings();
+        let mut spelling = words.spellings().next()?;
         for word in known {
-            spellings.note(word);
+            spelling.note(word);
         }
-        spellings.texts()
+        let near = spelling.nearest_first().map(<[String]>::to_vec);
+        spelling.helps().then(|| near.collect())
     }
 
     #[test]
-    fn names_are_looked_for_with_the_spellings_of_the_rarest_word() {
-        let known = ["plan", "explain", "plans", "year", "years"];
-        let found = |text| texts(text, &known).unwrap();
-        assert_eq!(found("plam"), ["plan"]);
-        assert_eq!(found("plain"), ["plain", "plan"]);
-        assert_eq!(found("yaer pla"), ["year"]);
-        assert!(found("plan month").is_empty());
-    }
-
-    #[test]
-    fn numbers_and_many_spellings_are_looked_for_otherwise() {
-        assert_eq!(texts("2024", &["plan"]), None);
-        assert_eq!(texts("a024", &["plan"]), None);
-        let many = [
-            "plaa", "plab", "plac", "plad", "plae", "plaf", "plag", "plah", "plai",
+    fn spellings_of_a_word_are_noted_by_their_wrong_letters() {
+        let known = [
+            "plan", "explain", "plans", "plan", "plän", "holidays", "xplam",
         ];
-        assert_eq!(texts("plan", &many), None);
-        assert_eq!(texts("plan", &many[1..]).unwrap(), many[1..]);
+        let found = |text| near(text, &known).unwrap();
+        assert_eq!(found("plam"), [vec![], vec!["plan"], vec![]]);
+        assert_eq!(found("plain"), [vec![], vec!["plan"], vec![]]);
+        assert_eq!(found("plan"), [vec!["plän"], vec![], vec![]]);
+        assert_eq!(found("hollidas"), [vec![], vec![], vec!["holidays"]]);
+        assert_eq!(
+            found("plam OR hollidays"),
+            [vec![], vec!["plan", "holidays"], vec![]]
+        );
+        assert!(found("month").concat().is_empty());
+    }
+
+    #[test]
+    fn a_word_by_itself_was_looked_for_as_it_is() {
+        let as_they_are = |text: &str| {
+            let words = Words::of(text, false);
+            let spellings = words.spellings();
+            spellings
+                .map(|spelling| spelling.as_they_are().is_some())
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(as_they_are("plan"), [false]);
+        assert_eq!(as_they_are("plan OR year"), [false]);
+        assert_eq!(as_they_are("plan year"), [true, true]);
+    }
+
+    #[test]
+    fn numbers_and_very_many_spellings_are_looked_for_otherwise() {
+        assert_eq!(near("2024", &["plan"]), None);
+        assert_eq!(near("a024", &["plan"]), None);
+        let letters = || ('a'..='z').filter(|letter| *letter != 'n');
+        let many = letters().flat_map(|a| letters().map(move |b| format!("pla{a}{b}ing")));
+        let many: Vec<_> = many.collect();
+        let many: Vec<_> = many.iter().map(String::as_str).collect();
+        assert_eq!(near("planning", &many), None);
+        assert!(near("planning", &many[..SPELLINGS_MAX]).is_some());
     }
 
     /// Returns all words that differ from `word` in one letter.

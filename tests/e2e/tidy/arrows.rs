@@ -17,7 +17,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("plugin-process", &["plugin-api", "plugin-host"]),
     ("plugin-script", &["plugin-api", "plugin-host"]),
     ("node-base", &[]),
-    ("node-share", &["node-base", "node-wire", "plugin-api"]),
+    (
+        "node-share",
+        &["node-base", "node-wire", "plugin-api", "plugin-words"],
+    ),
     ("node-transport", &["node-base", "node-wire"]),
     ("node-discovery", &["node-base", "node-wire"]),
     (

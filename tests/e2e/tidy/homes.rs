@@ -41,11 +41,8 @@ const SHARE: &[&str] = &["node/share/src"];
 const FILES: &[&str] = &["node/share/src", "ctl/src/ui/upload"];
 const SYSTEM: &[&str] = &[
     "node/share/src",
-    "node/core/src/cache",
     "node/base/src/state",
     "node/base/src/platform",
-    "node/base/src/process",
-    "node/core/src/server/front",
     "plugins/host/src/rights",
     "plugins/process/src",
     "plugins/script/src/background",
@@ -106,7 +103,12 @@ const HOMES: &[Home] = &[
         &["node/discovery/src/dht/mainline", "tests/e2e/discovery"],
     ),
     home("jiff", &["node-base"], &["node/base/src/schedule"]),
-    home("socket2", &["node-core"], &["node/core/src/server/front"]),
+    home("socket2", &["node-base"], &["node/base/src/platform"]),
+    home(
+        "nix",
+        &["node-base", "node"],
+        &["node/base/src/platform", "node/src/supervisor"],
+    ),
     home("redb", &["node-share"], SHARE),
     home("cap-std", &["node-share", "ctl"], FILES),
     home("cap-fs-ext", &["node-share", "ctl"], FILES),
@@ -114,7 +116,6 @@ const HOMES: &[Home] = &[
         "rustix",
         &[
             "node-base",
-            "node-core",
             "node-share",
             "plugin-host",
             "plugin-process",
@@ -163,6 +164,16 @@ const HOMES: &[Home] = &[
     home("tiny_http", &["ctl"], &["ctl/src/ui"]),
     home("httparse", &["ctl"], &["ctl/src/ui/door"]),
     home("notify", &["node-share"], &["node/share/src/watcher"]),
+    home(
+        "levenshtein_automata",
+        &["node-share"],
+        &["node/share/src/catalogue/vocabulary"],
+    ),
+    home(
+        "tantivy-fst",
+        &["node-share"],
+        &["node/share/src/catalogue/vocabulary"],
+    ),
     home("ignore", &["node-share"], &["node/share/src/ignoring"]),
 ];
 
@@ -210,6 +221,37 @@ fn blocking_work_goes_through_its_one_door() {
             "{} starts blocking work beside {DOOR}",
             source.path.display()
         );
+    }
+}
+
+/// The rooms that may ask which system this is. Sandbox and limits of programs are calls that only Linux has.
+const PLATFORM: &[&str] = &[
+    "node/base/src/platform",
+    "node/src/sandbox",
+    "plugins/process/src/limits",
+    "plugins/script/src/background",
+];
+
+#[test]
+fn only_the_platform_asks_which_system_this_is() {
+    let questions = [
+        "cfg(unix)",
+        "cfg(not(unix))",
+        "cfg(windows)",
+        "target_os",
+        "target_family",
+    ];
+    let is_test = |path: &std::path::Path| path.iter().any(|part| part == "tests");
+    let production = SOURCES.iter().filter(|source| !is_test(&source.path));
+    for source in production.filter(|s| !PLATFORM.iter().any(|room| begins(s, room))) {
+        for question in questions {
+            assert!(
+                !source.code().contains(question),
+                "{} asks {question}; that belongs into {}",
+                source.path.display(),
+                PLATFORM[0]
+            );
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Files and memory of this process.
 
-use rustix::process::{Resource, getrlimit};
+use super::process::open_files_max;
 
 /// Files and memory of a process; `None` where the system does not say.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -19,7 +19,7 @@ pub struct Usage {
 #[must_use]
 pub fn of_process() -> Usage {
     Usage {
-        open_files_max: getrlimit(Resource::Nofile).current,
+        open_files_max: open_files_max(),
         ..told()
     }
 }

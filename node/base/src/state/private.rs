@@ -28,7 +28,6 @@ pub enum NotPrivate {
 ///
 /// # Errors
 /// Errors if it is not so.
-#[cfg(unix)]
 pub fn check(metadata: &Metadata) -> Result<(), NotPrivate> {
     use std::os::unix::fs::MetadataExt;
     let owner = metadata.uid();
@@ -38,15 +37,6 @@ pub fn check(metadata: &Metadata) -> Result<(), NotPrivate> {
     if metadata.mode() & OTHERS != 0 {
         return Err(NotPrivate::Open);
     }
-    Ok(())
-}
-
-/// Accepts all: modes are those of Unix.
-///
-/// # Errors
-/// None.
-#[cfg(not(unix))]
-pub fn check(_metadata: &Metadata) -> Result<(), NotPrivate> {
     Ok(())
 }
 

@@ -17,6 +17,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use node_base::platform::files;
 use node_wire::Digest;
 
 use crate::{
@@ -48,8 +49,7 @@ impl Directory {
     pub(super) fn open(path: PathBuf) -> io::Result<Directory> {
         let mut builder = DirBuilder::new();
         builder.recursive(true);
-        #[cfg(unix)]
-        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        files::make_directory_private(&mut builder);
         builder.create(&path)?;
         Ok(Directory(path))
     }
@@ -117,8 +117,7 @@ impl Directory {
     pub(super) fn create(&self, part: &str) -> io::Result<File> {
         let mut options = OpenOptions::new();
         options.write(true).create_new(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        files::make_file_private(&mut options);
         options.open(self.0.join(part))
     }
 

@@ -1,11 +1,8 @@
 //! Content on its way into the cache.
 
-use std::{
-    fs::File,
-    io::{self, Write},
-    time::SystemTime,
-};
+use std::{fs::File, io::Write, time::SystemTime};
 
+use node_base::platform::space;
 use node_wire::Digest;
 
 use super::{Cache, CacheError, directory::Directory, eviction::Length, store::cost_of};
@@ -114,8 +111,8 @@ impl Filling {
         if size < self.look_at {
             return Ok(());
         }
-        let disk = rustix::fs::fstatvfs(self.file()?).map_err(io::Error::from)?;
-        if disk.f_bavail.saturating_mul(disk.f_frsize) < FREE_MIN {
+        let space = space::of_file(self.file()?)?;
+        if space.is_some_and(|space| space.available < FREE_MIN) {
             return Err(CacheError::DiskFull);
         }
         self.look_at = size + FREE_LOOK_EVERY;

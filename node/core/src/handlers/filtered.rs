@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use node_wire::query::Filters;
-use plugin_api::{FileInfo, Files, Flow, Gap, HandlerError};
+use plugin_api::{FileInfo, FileReader, Files, Flow, Gap, HandlerError};
 
 /// Returns the files of `files` that pass.
 pub(super) fn filtered(filters: &Filters, files: &Arc<dyn Files>) -> Arc<dyn Files> {
@@ -62,9 +62,36 @@ impl Files for Filtered {
         })
     }
 
-    fn visit_words(&self, visit: &mut dyn FnMut(&str) -> Flow) -> Result<bool, HandlerError> {
+    fn visit_near_words(
+        &self,
+        word: &str,
+        wrong: u8,
+        visit: &mut dyn FnMut(&str) -> Flow,
+    ) -> Result<bool, HandlerError> {
         // Those of files that are filtered out are words that no name has.
-        self.files.visit_words(visit)
+        self.files.visit_near_words(word, wrong, visit)
+    }
+
+    fn visit_folded_words(
+        &self,
+        text: &str,
+        visit: &mut dyn FnMut(&str) -> Flow,
+    ) -> Result<bool, HandlerError> {
+        self.files.visit_folded_words(text, visit)
+    }
+
+    fn visit_with_words(
+        &self,
+        words: &[String],
+        visit: &mut dyn FnMut(&FileInfo) -> Flow,
+    ) -> Result<(), HandlerError> {
+        self.files.visit_with_words(words, &mut |file| {
+            if admits(&self.filters, file) {
+                visit(file)
+            } else {
+                Flow::Continue
+            }
+        })
     }
 
     fn identity(&self) -> Option<u64> {
@@ -77,5 +104,9 @@ impl Files for Filtered {
 
     fn read(&self, name: &str, from: u64, most: usize) -> Result<Option<Vec<u8>>, HandlerError> {
         self.files.read(name, from, most)
+    }
+
+    fn reader(&self) -> Box<dyn FileReader + '_> {
+        self.files.reader()
     }
 }

@@ -30,7 +30,6 @@ mod guarded;
 mod opening;
 mod reading;
 mod refusal;
-mod unacked;
 
 use std::{
     fmt, io,
@@ -40,9 +39,9 @@ use std::{
 };
 
 use axum::Router;
+use node_base::platform::process::open_files_max;
 use node_transport::{PeerPath, tls::Tls};
 use node_wire::NodeId;
-use rustix::process::{Resource, Rlimit};
 use tokio::{
     net::{TcpListener, TcpStream},
     select,
@@ -123,8 +122,8 @@ impl Remote {
         }
     }
 
-    /// Returns the address that its requests count for. All those without one count as one
-    /// source, somewhere in the world.
+    /// Returns the address for quotas. All connections without one count as one source in
+    /// the world.
     pub(super) fn ip(&self) -> IpAddr {
         self.address.map_or(NO_ADDRESS, |address| address.ip())
     }
@@ -144,8 +143,7 @@ impl fmt::Display for Remote {
 }
 
 impl Handshakes {
-    /// Handshakes with the key of this node, as long as `may_prove` lets an address cause
-    /// the work.
+    /// Creates handshakes with the key of this node; `may_prove` limits them by address.
     #[must_use]
     pub fn new(tls: Tls, may_prove: impl Fn(IpAddr) -> bool + Send + Sync + 'static) -> Handshakes {
         Handshakes {
@@ -161,24 +159,11 @@ impl fmt::Debug for Handshakes {
     }
 }
 
-/// Lets this process open as many files as the system allows it. The usual
-/// limit is made for programs with few connections.
-pub fn raise_file_limit() {
-    let limit = rustix::process::getrlimit(Resource::Nofile);
-    let raised = Rlimit {
-        current: limit.maximum,
-        maximum: limit.maximum,
-    };
-    if let Err(error) = rustix::process::setrlimit(Resource::Nofile, raised) {
-        tracing::debug!(%error, "the number of open files stays limited");
-    }
-}
-
 impl ConnectionLimits {
     /// Limits that fit the number of files that this process may open.
     #[must_use]
     pub fn of_process() -> ConnectionLimits {
-        let files = rustix::process::getrlimit(Resource::Nofile).current;
+        let files = open_files_max();
         let files = files
             .and_then(|files| usize::try_from(files).ok())
             .unwrap_or(usize::MAX);
@@ -210,7 +195,7 @@ impl Front {
         }
     }
 
-    /// Takes TLS on the same port too.
+    /// Returns the same front, which accepts TLS too.
     #[must_use]
     pub fn with_handshakes(mut self, handshakes: Handshakes) -> Front {
         self.handshakes = Some(handshakes);

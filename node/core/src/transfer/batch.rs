@@ -242,7 +242,7 @@ impl Batch {
                 Ok(interest) => over(&interest).await,
                 Err(error) => Err(Arc::new(error)),
             };
-            self.note(name, size, result);
+            self.note(&name, size, result);
         }
         (peer, running.await.unwrap_or(false))
     }
@@ -314,11 +314,11 @@ impl Batch {
         let result = transfers
             .fetch_and_wait(&name, replace, self.id(), source)
             .await;
-        self.note(name, size, result);
+        self.note(&name, size, result);
     }
 
     /// Counts a file that is over.
-    fn note(&self, name: ShareName, size: u64, result: Result<(), Arc<FetchError>>) {
+    fn note(&self, name: &ShareName, size: u64, result: Result<(), Arc<FetchError>>) {
         self.status.send_modify(|status| match result {
             Ok(()) => {
                 status.done += 1;

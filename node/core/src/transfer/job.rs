@@ -9,7 +9,7 @@ use node_api::{
     error::{ApiError, ErrorCode},
     fetch::{FetchState, FetchStatus},
 };
-use node_wire::{Digest, name::ShareName, peer_url::PeerUrl};
+use node_wire::{Digest, fault::MissReason, name::ShareName, peer_url::PeerUrl};
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -297,6 +297,11 @@ impl From<&FetchError> for ApiError {
     /// Returns what a caller may act on, and a sentence for a person.
     fn from(error: &FetchError) -> ApiError {
         let code = match error {
+            // A peer whose answer cannot be read may have it.
+            FetchError::NotFound {
+                reason: MissReason::Unreadable,
+                ..
+            } => ErrorCode::Incomplete,
             FetchError::NotFound { .. } => ErrorCode::NotFound,
             FetchError::BrokeOff {
                 error: CallError::Deadline,

@@ -71,7 +71,9 @@ impl Finder {
     pub(super) fn name_others(&mut self, by: &Target<Destination>, found: &Found, from: IpAddr) {
         let named = found.peers.iter().zip(0..);
         let named = named.filter_map(|(url, penalty)| {
-            let peer = Destination::named_by(PeerUrl::parse(url).ok()?, from);
+            let url = PeerUrl::parse(url).ok()?;
+            let said = found.nodes.at(&url);
+            let peer = Destination::named_by(url, from).expecting(said);
             let is_claimed = penalty < saturated(found.matching);
             let hint = match self.hint(&peer) {
                 Hint::Open if is_claimed => Hint::Match,

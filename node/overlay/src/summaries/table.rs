@@ -7,7 +7,7 @@ use std::{
 };
 
 use node_transport::Destination;
-use node_wire::{Digest, Filter, Summary, peer_url::PeerUrl};
+use node_wire::{Digest, Filter, NodeId, Nodes, Summary, peer_url::PeerUrl};
 
 use super::{
     keys,
@@ -40,6 +40,8 @@ pub(crate) struct Told {
     pub(crate) version: String,
     pub(crate) handlers: Vec<String>,
     pub(crate) peers: Vec<PeerUrl>,
+    /// The ids of the peers that it names.
+    pub(crate) nodes: Nodes,
     pub(crate) files: Option<Filter>,
     pub(crate) grams: Option<Filter>,
     pub(crate) has_digests: bool,
@@ -180,12 +182,20 @@ impl Summaries {
                 _ => Hint::Open,
             };
             Some(Candidate {
-                peer: Destination::named_by(peer.clone(), entry.from),
+                peer: Destination::named_by(peer.clone(), entry.from)
+                    .expecting(entry.told.nodes.at(peer)),
                 hint,
                 penalty,
             })
         });
         named.collect()
+    }
+
+    /// Returns the node that a peer says is at a URL.
+    pub(crate) fn id_at(&self, url: &PeerUrl, now: Instant) -> Option<NodeId> {
+        let entries = self.entries.values();
+        let mut fresh = entries.filter(|entry| entry.is_fresh(YES_AGE, now));
+        fresh.find_map(|entry| entry.told.nodes.at(url))
     }
 
     /// Returns the peers that seem to have it, for a caller: peers of ours, and peers of
@@ -267,6 +277,7 @@ impl Told {
             version: summary.version,
             handlers: summary.handlers,
             peers: urls(&summary.peers),
+            nodes: summary.nodes,
             has_digests: summary.has_digests,
             is_public: summary.is_public,
             near: near

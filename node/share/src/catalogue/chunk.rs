@@ -6,9 +6,16 @@
 //! a file costs 48 bytes and the length of its last part, twice if it
 //! is not in lower case.
 
-use std::{cmp::Ordering, sync::Arc};
+use std::{
+    cmp::Ordering,
+    collections::BTreeSet,
+    hash::{DefaultHasher, Hash, Hasher},
+    sync::{Arc, OnceLock},
+};
 
 use memchr::memmem::Finder;
+use plugin_api::{Flow, words};
+use plugin_words::folded;
 
 use crate::Stamp;
 
@@ -71,6 +78,50 @@ pub(crate) struct Chunk {
     names: Box<str>,
     /// The same in lower case, if that is another text.
     lower: Option<Lower>,
+    /// Made when it is first asked for.
+    words: OnceLock<WordFilter>,
+    /// Words that are not ASCII, each a line: folded, [`FOLDED`], in lower case. Made when
+    /// they are first asked for.
+    folded: OnceLock<Box<str>>,
+}
+
+/// Between a folded word and the word; no word has it.
+const FOLDED: char = '\0';
+
+/// Which words the names of a chunk may have: a Bloom filter with two bits for a word.
+#[derive(Debug)]
+struct WordFilter(Box<[u64]>);
+
+impl WordFilter {
+    /// Bits for each word: about one of forty others seems to be there.
+    const BITS: usize = 12;
+
+    fn of(hashes: &[u64]) -> WordFilter {
+        let length = (hashes.len() * Self::BITS).div_ceil(64).max(1);
+        let mut filter = WordFilter(vec![0; length].into());
+        for hash in hashes {
+            for bit in filter.bits(*hash) {
+                filter.0[bit / 64] |= 1 << (bit % 64);
+            }
+        }
+        filter
+    }
+
+    fn may_have(&self, hash: u64) -> bool {
+        let is_set = |bit: usize| self.0[bit / 64] >> (bit % 64) & 1 == 1;
+        self.bits(hash).into_iter().all(is_set)
+    }
+
+    fn bits(&self, hash: u64) -> [usize; 2] {
+        let all = self.0.len() as u64 * 64;
+        [hash & 0xffff_ffff, hash >> 32].map(|half| usize::try_from(half % all).unwrap_or(0))
+    }
+}
+
+fn hash(word: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    word.hash(&mut hasher);
+    hasher.finish()
 }
 
 #[derive(Debug)]
@@ -180,6 +231,54 @@ impl Chunk {
 }
 
 impl Chunk {
+    /// Whether a name in lower case may have the word; if not, none has it.
+    pub(super) fn may_have(&self, word: &str) -> bool {
+        let filter = self.words.get_or_init(|| {
+            let mut hashes: Vec<u64> = self.texts().flat_map(words).map(hash).collect();
+            hashes.sort_unstable();
+            hashes.dedup();
+            WordFilter::of(&hashes)
+        });
+        filter.may_have(hash(word))
+    }
+
+    /// Calls `visit` with each word that is not ASCII and has the text of `finder`, which is
+    /// folded, in it when it is folded, until it stops.
+    pub(super) fn visit_folded(
+        &self,
+        finder: &Finder<'_>,
+        visit: &mut dyn FnMut(&str) -> Flow,
+    ) -> Flow {
+        let lines = self.folded.get_or_init(|| {
+            let foreign = self.texts().filter(|text| !text.is_ascii());
+            let foreign = foreign.flat_map(words).filter(|word| !word.is_ascii());
+            let different: BTreeSet<&str> = foreign.collect();
+            let lines = different.into_iter();
+            let lines = lines.map(|word| format!("{}{FOLDED}{word}\n", folded(word)));
+            lines.collect::<String>().into()
+        });
+        if finder.find(lines.as_bytes()).is_none() {
+            return Flow::Continue;
+        }
+        for line in lines.lines() {
+            let (folded, word) = line.split_once(FOLDED).unwrap_or_default();
+            if finder.find(folded.as_bytes()).is_some() && visit(word) == Flow::Stop {
+                return Flow::Stop;
+            }
+        }
+        Flow::Continue
+    }
+
+    /// The names of the directories, and all last parts, in lower case.
+    fn texts(&self) -> impl Iterator<Item = &str> {
+        let lower = self.lower.as_ref();
+        let names = lower.map_or(&self.names, |lower| &lower.names);
+        let directories = self.directories.iter();
+        directories
+            .map(|directory| &*directory.lower)
+            .chain([&**names])
+    }
+
     fn mark_directories(&self, finder: &Finder<'_>, marked: &mut Marks) {
         let mut found = Marks::none();
         let mut any = false;
@@ -318,6 +417,8 @@ impl ChunkBuilder {
             records: records.into(),
             names: names.into(),
             lower,
+            words: OnceLock::new(),
+            folded: OnceLock::new(),
         }))
     }
 }

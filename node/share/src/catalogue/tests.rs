@@ -222,3 +222,42 @@ fn what_was_saved_and_cut_or_flipped_at_any_byte_is_not_used() {
         assert!(load(&state, "here").is_err(), "cut at {at}");
     }
 }
+
+#[test]
+fn words_are_found_in_any_chunk() {
+    let numbered = |n: usize| format!("d{}/word{n:05} x.txt", n % 7);
+    let mut changes: Vec<Change> = (0..20_000).map(|n| (numbered(n), Some(meta(1)))).collect();
+    for name in ["d3/Über uns.txt", "straße/a.txt", "z/ÜBER.txt"] {
+        changes.push((name.to_owned(), Some(meta(1))));
+    }
+    changes.sort_by(|a, b| a.0.cmp(&b.0));
+    let view = View::default().after(&changes).0;
+    assert!(view.chunks().len() > 3);
+    let with = |words: &[&str]| {
+        let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
+        let mut names = Vec::new();
+        view.with_words(&words, &mut |file| {
+            names.push(file.name());
+            Flow::Continue
+        });
+        names
+    };
+    for n in [0, 1, 7_777, 19_999] {
+        let word = format!("word{n:05}");
+        assert_eq!(with(&[&word]), [numbered(n)]);
+    }
+    assert_eq!(with(&["straße", "über"]).len(), 3);
+    assert!(with(&["nothing"]).is_empty());
+    assert_eq!(with(&["txt"]).len(), 20_003);
+    let folded = |text: &str| {
+        let mut words = std::collections::BTreeSet::new();
+        view.folded_words(text, &mut |word| {
+            words.insert(word.to_owned());
+            Flow::Continue
+        });
+        words.into_iter().collect::<Vec<_>>()
+    };
+    assert_eq!(folded("ube"), ["über"]);
+    assert_eq!(folded("strass"), ["straße"]);
+    assert!(folded("word").is_empty());
+}

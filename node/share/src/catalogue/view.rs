@@ -164,6 +164,36 @@ impl View {
         }
     }
 
+    /// Calls `visit` with each word of the names that is not ASCII and has `text`, which is
+    /// folded, in it when it is folded, until it stops. A word may come more than once.
+    pub(crate) fn folded_words(&self, text: &str, visit: &mut dyn FnMut(&str) -> Flow) {
+        let finder = Finder::new(text);
+        for chunk in &self.chunks {
+            if chunk.visit_folded(&finder, visit) == Flow::Stop {
+                return;
+            }
+        }
+    }
+
+    /// Calls `visit` with each file that has one of `words` in its name, in lower case,
+    /// and maybe others, until it stops.
+    pub(crate) fn with_words<'v>(
+        &'v self,
+        words: &[String],
+        visit: &mut dyn FnMut(File<'v>) -> Flow,
+    ) {
+        for chunk in &self.chunks {
+            let mut marks = Marks::none();
+            for word in words.iter().filter(|word| chunk.may_have(word)) {
+                chunk.mark(&Finder::new(word.as_bytes()), &mut marks);
+            }
+            let mut each = |at: usize| visit(chunk.file(at));
+            if until_stop(marks.iter(), &mut each) == Flow::Stop {
+                return;
+            }
+        }
+    }
+
     /// Returns the view after `changes`, which are in order of their names, and what
     /// they were.
     pub(crate) fn after(&self, changes: &[Change]) -> (View, Vec<(String, Was)>) {

@@ -5,6 +5,7 @@ use std::{
     io::{self, Read, Seek},
 };
 
+use node_base::platform::files;
 use node_wire::{
     Digest,
     name::ShareName,
@@ -51,7 +52,7 @@ impl Incoming {
     pub fn fill(&self, source: &File, digest: &Digest) -> Result<Option<PieceTree>, ShareError> {
         let emptied = self.file.set_len(0);
         emptied.map_err(|error| self.failed(Doing::Write, error))?;
-        let tree = if clone_of(source, &self.file) {
+        let tree = if files::clone_to(source, &self.file) {
             // Nobody else writes to the clone, so what is read here stays.
             hashed(&self.file, |_, _| Ok(()))
         } else {
@@ -63,17 +64,6 @@ impl Incoming {
         let tree = tree.map_err(|error| self.failed(Doing::Copy, error))?;
         Ok((tree.digest() == *digest).then_some(tree))
     }
-}
-
-/// Makes `target` share the bytes of `source`. Says whether the file system did.
-#[cfg(target_os = "linux")]
-fn clone_of(source: &File, target: &File) -> bool {
-    rustix::fs::ioctl_ficlone(target, source).is_ok()
-}
-
-#[cfg(not(target_os = "linux"))]
-fn clone_of(_source: &File, _target: &File) -> bool {
-    false
 }
 
 /// Reads `file` from its start, and passes each part of it on with its place.

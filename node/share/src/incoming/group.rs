@@ -15,6 +15,7 @@ use std::{
     os::unix::fs::MetadataExt,
 };
 
+use node_base::platform::files;
 use node_wire::name::ShareName;
 
 use super::{About, Incoming, Replace, Target, last, parent::Parent};
@@ -238,18 +239,11 @@ fn refuse_collision(
 }
 
 /// Brings all that was written to the file system of `file` to the disk, if the system can. Returns whether it did.
-#[cfg(target_os = "linux")]
 fn sync_all(file: &Written) -> io::Result<bool> {
     match &file.file {
-        Some(file) => rustix::fs::syncfs(file)?,
-        None => return Ok(false),
+        Some(file) => files::sync_file_system(file),
+        None => Ok(false),
     }
-    Ok(true)
-}
-
-#[cfg(not(target_os = "linux"))]
-fn sync_all(_: &Written) -> io::Result<bool> {
-    Ok(false)
 }
 
 /// Returns the same error for another file.

@@ -4,6 +4,7 @@ use std::io;
 
 use cap_fs_ext::DirExt;
 use cap_std::fs::Dir;
+use node_base::platform::files;
 use node_wire::name::ShareName;
 
 use super::Replace;
@@ -129,18 +130,10 @@ impl Parent {
     }
 }
 
-#[cfg(target_os = "linux")]
 fn rename_to_new(directory: &Dir, old: &str, new: &str) -> io::Result<()> {
-    use rustix::{fs::RenameFlags, io::Errno};
-    match rustix::fs::renameat_with(directory, old, directory, new, RenameFlags::NOREPLACE) {
-        // Some file systems do not know the flag.
-        Err(Errno::INVAL | Errno::NOSYS) => link_to_new(directory, old, new),
-        result => Ok(result?),
+    if files::rename_to_free(directory, old, new)? {
+        return Ok(());
     }
-}
-
-#[cfg(not(target_os = "linux"))]
-fn rename_to_new(directory: &Dir, old: &str, new: &str) -> io::Result<()> {
     link_to_new(directory, old, new)
 }
 

@@ -6,6 +6,7 @@
 use std::path::{Path, PathBuf};
 
 use cap_std::fs::Dir;
+use node_base::platform::mounts;
 
 /// Something that is mounted in the share.
 #[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -17,33 +18,20 @@ pub(crate) struct Mount {
     pub(crate) number: u64,
 }
 
-/// Longest table of mounts that is read, in bytes.
-const TABLE_MAX: u64 = 4 << 20;
-
-/// Returns the mounts below `root`, in order of the names.
-#[cfg(target_os = "linux")]
+/// Returns the mounts below `root`, in order of the names, if the system lists them.
 #[allow(
     clippy::disallowed_methods,
-    reason = "the table of mounts is the system's, and no file of the share"
+    reason = "the table of mounts has real paths; nothing is opened by this one"
 )]
 pub(super) fn mounted_below(root: &Path) -> Vec<Mount> {
-    use std::{fs, io::Read};
-    let Ok(root) = fs::canonicalize(root) else {
-        return Vec::new();
-    };
-    let mut table = Vec::new();
-    let read = fs::File::open("/proc/self/mountinfo")
-        .and_then(|file| file.take(TABLE_MAX).read_to_end(&mut table));
-    if read.is_err() {
-        return Vec::new();
+    let table = mounts::table();
+    let root = table
+        .as_ref()
+        .and_then(|_| std::fs::canonicalize(root).ok());
+    match (table, root) {
+        (Some(table), Some(root)) => below(&table, &root),
+        _ => Vec::new(),
     }
-    below(&String::from_utf8_lossy(&table), &root)
-}
-
-/// Returns the mounts below `root`, if the system lists them.
-#[cfg(not(target_os = "linux"))]
-pub(super) fn mounted_below(_root: &Path) -> Vec<Mount> {
-    Vec::new()
 }
 
 /// Returns the mounts below `root` in the table.
@@ -81,20 +69,10 @@ fn unescaped(field: &str) -> String {
     text
 }
 
-/// Returns the name of the file system of an open directory, if it is silent.
-#[cfg(target_os = "linux")]
+/// Returns what the file system of an open directory is called, if it is silent.
 pub(super) fn silent_kind(directory: &Dir) -> Option<String> {
     let file = directory.open(".").ok()?.into_std();
-    let kind = rustix::fs::fstatfs(&file).ok()?.f_type;
-    // The number has 32 bits, and some systems extend its sign.
-    let magic = u64::try_from(i128::from(kind) & 0xFFFF_FFFF).ok()?;
-    silent(magic).map(str::to_owned)
-}
-
-/// Returns the name of the file system, if the system has it.
-#[cfg(not(target_os = "linux"))]
-pub(super) fn silent_kind(_directory: &Dir) -> Option<String> {
-    None
+    silent(mounts::kind(&file)?).map(str::to_owned)
 }
 
 /// Returns the name of a file system that does not report to this machine the changes that

@@ -172,7 +172,6 @@ mod tests {
     }
 
     #[test]
-    #[cfg(target_os = "linux")]
     fn reading_does_not_wake_us_up() {
         let share = tempfile::tempdir().unwrap();
         let file = |name: &str| share.path().join(name);
@@ -190,7 +189,6 @@ mod tests {
     }
 
     #[test]
-    #[cfg(target_os = "linux")]
     fn another_directory_at_a_path_is_watched_when_it_is_asked_for() {
         let share = tempfile::tempdir().unwrap();
         let path = |name: &str| share.path().join(name);

@@ -35,8 +35,8 @@ pub(super) struct OwnKey(Arc<CertifiedKey>);
 #[derive(Clone, Debug)]
 struct HandshakeKey(Arc<NodeKey>);
 
-/// Returns the id in the public key that somebody shows: the one encoding of an ed25519
-/// key that is not weak.
+/// Returns the id in a public key: `None` unless it is the one encoding of an ed25519 key
+/// that is not weak.
 pub(crate) fn id_of(shown: &CertificateDer<'_>) -> Option<NodeId> {
     let start = shown.len().checked_sub(32)?;
     let id = NodeId(shown.get(start..)?.try_into().ok()?);

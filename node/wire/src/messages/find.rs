@@ -18,7 +18,7 @@ mod more;
 
 use std::collections::BTreeMap;
 
-use super::{call, text};
+use super::{Nodes, call, text};
 use crate::digest::Digest;
 use crate::fault::Fault;
 use crate::limits::{
@@ -70,6 +70,8 @@ pub struct Found {
     pub more: bool,
     /// Sixhop nodes that may know more; as sent, unchecked.
     pub peers: Vec<String>,
+    /// The ids of these, as far as the node knows them.
+    pub nodes: Nodes,
     /// The number of these, from the first, that are said to have it.
     pub matching: usize,
     /// Number of its peers of other kinds.
@@ -166,6 +168,7 @@ impl Found {
                 .iter()
                 .map(|peer| text(peer, "").ok())
                 .collect::<Option<_>>()?,
+            nodes: Nodes::read(members),
             matching: members
                 .get("matching")
                 .and_then(read_number)
@@ -205,6 +208,7 @@ impl Found {
             ("matching".to_owned(), number(self.matching as u64)),
             ("end".to_owned(), self.end.word().into()),
         ]);
+        self.nodes.write(&mut members);
         if let Some(cursor) = &self.cursor {
             members.insert("cursor".to_owned(), cursor.as_str().into());
         }
@@ -451,7 +455,7 @@ mod tests {
             end in end(),
             through in proptest::option::of("[ -~]{0,40}"),
         ) {
-            let found = Found { hits, more, peers, matching, others, cursor, end, through };
+            let found = Found { hits, more, peers, nodes: Nodes::default(), matching, others, cursor, end, through };
             prop_assert_eq!(Found::from_value(&found.to_value()), Some(found));
         }
     }

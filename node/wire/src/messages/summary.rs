@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 
 use super::{
-    call,
+    Nodes, call,
     find::{Members, array, bounded, number, read_number, saturated},
     text,
 };
@@ -42,6 +42,8 @@ pub struct Summary {
     pub handlers: Vec<String>,
     /// Sixhop nodes that it knows; as sent, unchecked.
     pub peers: Vec<String>,
+    /// The ids of these and of those in `near`, as far as it knows them.
+    pub nodes: Nodes,
     /// Its files: names, words of names, digests. Without it nothing can be said.
     pub files: Option<Told>,
     /// True if the digests of all files are in it.
@@ -130,6 +132,7 @@ impl Summary {
             peers: peers
                 .map(|peer| text(peer, "").ok())
                 .collect::<Option<_>>()?,
+            nodes: Nodes::read(members),
             files: told(members, "files")?,
             has_digests: is("digests"),
             is_public: is("public"),
@@ -155,6 +158,7 @@ impl Summary {
             ("public".to_owned(), Value::Bool(self.is_public)),
             ("near".to_owned(), Value::Array(near)),
         ]);
+        self.nodes.write(&mut members);
         for (key, told) in [("files", &self.files), ("grams", &self.grams)] {
             if let Some(told) = told {
                 members.insert(key.to_owned(), told.to_value());
@@ -274,7 +278,7 @@ mod tests {
             let near = near.into_iter().map(|(peer, files)| Near { peer, files }).collect();
             let (has_digests, is_public) = flags;
             let summary = Summary {
-                version, is_same: false, handlers, peers, files, has_digests, is_public, grams, near,
+                version, is_same: false, handlers, peers, nodes: Nodes::default(), files, has_digests, is_public, grams, near,
             };
             prop_assert_eq!(Summary::from_value(&summary.to_value()), Some(summary));
         }

@@ -2,11 +2,13 @@
 //!
 //! # Participants
 //! The thread of the query offers files and takes hits; helpers look into the
-//! files. Each file has a channel of its own, and the channels are emptied in the
-//! order in which the files were offered.
+//! files. They take a few files at a time, first one by one, so that the first hits
+//! come soon. Each such task has a channel of its own, and the channels are emptied in
+//! the order in which the files were offered.
 //!
 //! # Invariants
-//! - At most [`FILES_AHEAD`] files and [`HITS_AHEAD`] hits of each are ahead.
+//! - At most [`TASKS_AHEAD`] tasks of [`TASK_FILES_MAX`] files, and [`HITS_AHEAD`] hits
+//!   of each, are ahead.
 //! - When [`Scan::run`] returns, no helper of it runs any more.
 
 use std::{
@@ -23,12 +25,12 @@ use std::{
 };
 
 use grep_regex::RegexMatcher;
-use plugin_api::{FileInfo, Files, Flow, Gap, GapReason, HandlerError, Hit, Sink};
+use plugin_api::{FileInfo, FileReader, Files, Flow, Gap, GapReason, HandlerError, Hit, Sink};
 use plugin_host::Permits;
 
 use super::lines::{self, Lines};
 use crate::{
-    limits::{FILES_AHEAD, HITS_AHEAD},
+    limits::{HITS_AHEAD, TASK_FILES_MAX, TASKS_AHEAD},
     source::{self, FileBytes},
 };
 
@@ -50,9 +52,9 @@ pub(super) struct Scan<'a> {
 /// Takes a file to look into, and says whether another one is welcome.
 type Offer<'a> = dyn FnMut(FileInfo) -> Flow + 'a;
 
-/// A file to look into, and where its hits go.
+/// Files to look into one after the other, and where their hits go.
 struct Task {
-    file: FileInfo,
+    files: Vec<FileInfo>,
     news: SyncSender<ScanResult>,
 }
 
@@ -69,7 +71,7 @@ impl Scan<'_> {
         sink: &mut dyn Sink,
         each: &mut dyn FnMut(&mut Offer<'_>) -> Result<(), HandlerError>,
     ) -> Result<(), HandlerError> {
-        let (tasks, queue) = sync_channel::<Task>(FILES_AHEAD);
+        let (tasks, queue) = sync_channel::<Task>(TASKS_AHEAD);
         let (queue, stop) = (Mutex::new(queue), AtomicBool::new(false));
         let work = || self.work(&queue, &stop);
         thread::scope(|scope| {
@@ -77,12 +79,12 @@ impl Scan<'_> {
             let mut helper = None;
             let mut ahead = VecDeque::new();
             let mut flow = Flow::Continue;
-            let offered = each(&mut |file| {
+            let mut hand_out = |files: Vec<FileInfo>| {
                 let (news, taken) = sync_channel(HITS_AHEAD);
-                if ahead.len() >= FILES_AHEAD {
+                if ahead.len() >= TASKS_AHEAD {
                     flow = drain(&mut ahead, sink);
                 }
-                if flow == Flow::Stop || tasks.send(Task { file, news }).is_err() {
+                if flow == Flow::Stop || tasks.send(Task { files, news }).is_err() {
                     return Flow::Stop;
                 }
                 ahead.push_back(taken);
@@ -93,7 +95,19 @@ impl Scan<'_> {
                     }
                 }
                 Flow::Continue
+            };
+            let (mut some, mut together) = (Vec::new(), 1);
+            let offered = each(&mut |file| {
+                some.push(file);
+                if some.len() < together {
+                    return Flow::Continue;
+                }
+                together = (together + 1).min(TASK_FILES_MAX);
+                hand_out(std::mem::take(&mut some))
             });
+            if !some.is_empty() {
+                hand_out(some);
+            }
             drop(tasks);
             while flow == Flow::Continue && !ahead.is_empty() {
                 flow = drain(&mut ahead, sink);
@@ -107,20 +121,23 @@ impl Scan<'_> {
 
     fn work(&self, queue: &Mutex<Receiver<Task>>, stop: &AtomicBool) {
         let mut searcher = lines::searcher(self.context);
+        let mut reader = self.files.reader();
         loop {
             let next = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
-            let Ok(Task { file, news }) = next else {
+            let Ok(Task { files, news }) = next else {
                 return;
             };
-            if stop.load(Ordering::Relaxed) {
-                return;
-            }
-            let looked = self.look(&mut searcher, &file, &news, stop);
-            if let Err(reason) = looked
-                && !stop.load(Ordering::Relaxed)
-            {
-                // Nobody listens if this fails.
-                let _ = news.send(ScanResult::Partial(Gap::of(&file.name, reason)));
+            for file in files {
+                if stop.load(Ordering::Relaxed) {
+                    return;
+                }
+                let looked = self.look(&mut searcher, reader.as_mut(), &file, &news, stop);
+                if let Err(reason) = looked
+                    && !stop.load(Ordering::Relaxed)
+                {
+                    // Nobody listens if this fails.
+                    let _ = news.send(ScanResult::Partial(Gap::of(&file.name, reason)));
+                }
             }
         }
     }
@@ -140,6 +157,7 @@ impl Scan<'_> {
     fn look(
         &self,
         searcher: &mut grep_searcher::Searcher,
+        reader: &mut (dyn FileReader + '_),
         file: &FileInfo,
         news: &SyncSender<ScanResult>,
         stop: &AtomicBool,
@@ -152,7 +170,7 @@ impl Scan<'_> {
                 given = true;
                 !stopped() && news.send(ScanResult::Hit(Box::new(hit))).is_ok()
             };
-            let mut source = FileBytes::new(self.files, &file, &stopped);
+            let mut source = FileBytes::new(self.files, reader, &file, &stopped);
             let given_up = Cell::new(None);
             let lines = Lines::new(&file, self.matcher, self.context, &mut give, &given_up);
             let searched = searcher.search_reader(self.matcher, &mut source, lines);

@@ -8,7 +8,7 @@ use std::{
     time::Instant,
 };
 
-use plugin_api::{Gap, Hit};
+use plugin_api::{FileReader, Gap, Hit};
 use plugin_host::Permits;
 
 use super::TextSearch;
@@ -35,16 +35,17 @@ impl TextSearch<'_> {
         helpers: &Permits,
         deadline: Option<Instant>,
     ) -> Vec<Looked> {
+        // In order of the names, so that directories are gone through once.
+        let mut order: Vec<usize> = (0..files.len()).collect();
+        order.sort_unstable_by(|a, b| files[*a].name.cmp(&files[*b].name));
         let next = AtomicUsize::new(0);
         let work = || {
+            let mut reader = self.files.reader();
             let mut looked = Vec::new();
-            loop {
-                let at = next.fetch_add(1, Ordering::Relaxed);
-                let Some(file) = files.get(at) else {
-                    return looked;
-                };
-                looked.push((at, self.look(file, deadline)));
+            while let Some(at) = order.get(next.fetch_add(1, Ordering::Relaxed)) {
+                looked.push((*at, self.look(&files[*at], reader.as_mut(), deadline)));
             }
+            looked
         };
         let permit = (files.len() > ALONE_MAX)
             .then(|| helpers.try_take())
@@ -61,8 +62,13 @@ impl TextSearch<'_> {
         looked.into_iter().map(|(_, looked)| looked).collect()
     }
 
-    fn look(&self, best: &Best, deadline: Option<Instant>) -> Looked {
-        let (hit, gap) = match self.hit(best, deadline) {
+    fn look(
+        &self,
+        best: &Best,
+        reader: &mut (dyn FileReader + '_),
+        deadline: Option<Instant>,
+    ) -> Looked {
+        let (hit, gap) = match self.hit(best, reader, deadline) {
             Ok(hit) => (hit, None),
             Err(error) if error.kind() == io::ErrorKind::NotFound => (None, None),
             Err(error) => (None, Some(Gap::of(&best.name, source::gap(&error)))),
@@ -74,18 +80,23 @@ impl TextSearch<'_> {
         }
     }
 
-    fn hit(&self, best: &Best, deadline: Option<Instant>) -> io::Result<Option<Hit>> {
+    fn hit(
+        &self,
+        best: &Best,
+        reader: &mut (dyn FileReader + '_),
+        deadline: Option<Instant>,
+    ) -> io::Result<Option<Hit>> {
         let Some(file) = self.files.known(&best.name).map_err(io::Error::other)? else {
             return Ok(None);
         };
         let stopped = || deadline.is_some_and(|deadline| Instant::now() >= deadline);
         let mut found = None;
         if self.finder.wants_one_word() && file.size > source::FIRST as u64 {
-            let lines = source::first_lines(self.files, &file, &stopped)?;
+            let lines = source::first_lines(self.files, reader, &file, &stopped)?;
             found = lines.and_then(|lines| self.finder.find(&lines));
         }
         if found.is_none() {
-            let text = source::first_text(self.files, &file, &stopped)?;
+            let text = source::first_text(self.files, reader, &file, &stopped)?;
             found = text.and_then(|text| self.finder.find(&text));
         }
         Ok(found.map(|found| Hit {

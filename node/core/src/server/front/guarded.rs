@@ -11,6 +11,7 @@ use std::{
     time::Duration,
 };
 
+use node_base::platform::unacked::Ends;
 use node_transport::PeerStream;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
@@ -22,7 +23,6 @@ use super::{
     framing::{Framing, Position},
     reading::Reading,
     refusal::Refusal,
-    unacked::Ends,
 };
 use crate::clock::now;
 

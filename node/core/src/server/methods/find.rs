@@ -319,6 +319,15 @@ pub(super) fn name_peers(context: &Context, found: &mut Found, matching: &[PeerU
             _ => {}
         }
     }
+    let urls = found
+        .peers
+        .iter()
+        .filter_map(|url| PeerUrl::parse(url).ok());
+    for url in urls {
+        if let Some(id) = context.overlay.id_at(&url) {
+            found.nodes.add(&url, id);
+        }
+    }
 }
 
 fn of_hits(hits: impl IntoIterator<Item = FindHit>) -> Found {

@@ -93,17 +93,21 @@ async fn make(
     let mut summary = Summary {
         handlers: handlers(context, asker).await,
         peers: found.peers,
+        nodes: found.nodes,
         has_digests: filters.has_digests,
         is_public,
         ..Summary::default()
     };
     if in_full {
-        let near = context.overlay.near().into_iter();
-        let near = near.take(FIND_PEERS_MAX).map(|(peer, files)| Near {
-            peer: peer.as_str().to_owned(),
-            files,
-        });
-        summary.near = near.collect();
+        for (peer, files) in context.overlay.near().into_iter().take(FIND_PEERS_MAX) {
+            if let Some(id) = context.overlay.id_at(&peer) {
+                summary.nodes.add(&peer, id);
+            }
+            summary.near.push(Near {
+                peer: peer.as_str().to_owned(),
+                files,
+            });
+        }
     }
     let own = [&filters.files, &filters.grams];
     let own = own.into_iter().filter(|_| !is_public).flatten();
@@ -154,8 +158,8 @@ fn of_rest<'a>(summary: &Summary, own: impl Iterator<Item = &'a Filter>) -> u64 
     let near: Vec<_> = near.collect();
     let own: Vec<_> = own.map(Filter::fingerprint).collect();
     hash(&format!(
-        "{:?} {:?} {near:?} {own:?} {}",
-        summary.handlers, summary.peers, summary.has_digests
+        "{:?} {:?} {:?} {near:?} {own:?} {}",
+        summary.handlers, summary.peers, summary.nodes, summary.has_digests
     ))
 }
 

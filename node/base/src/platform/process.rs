@@ -1,29 +1,52 @@
 //! The settings of this process with the system.
 
-#[cfg(unix)]
-use rustix::process::{Resource, Rlimit, setrlimit};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// Largest core dump, in bytes. One byte is not enough for any; with none, Linux would
 /// still hand the memory to a program that collects dumps.
-#[cfg(unix)]
 const CORE_MAX: u64 = 1;
 
 /// SIGHUP in the mask of signals that a process ignores.
 #[cfg(target_os = "linux")]
 const HANGUP_BIT: u64 = 1;
 
+/// Sent when a file grows past a limit of the system.
+pub const FILE_SIZE_SIGNAL: i32 = 25;
+
 /// Has no memory of this process written to the disk when it dies: secrets and keys are in it.
 pub fn forbid_core_dumps() {
-    #[cfg(unix)]
-    {
-        let limit = Rlimit {
-            current: Some(CORE_MAX),
-            maximum: Some(CORE_MAX),
-        };
-        if let Err(error) = setrlimit(Resource::Core, limit) {
-            tracing::warn!(%error, "core dumps cannot be switched off; they would hold the secret");
-        }
+    let limit = Rlimit {
+        current: Some(CORE_MAX),
+        maximum: Some(CORE_MAX),
+    };
+    if let Err(error) = setrlimit(Resource::Core, limit) {
+        tracing::warn!(%error, "core dumps cannot be switched off; they would hold the secret");
     }
+}
+
+/// Returns how many files and sockets this process may have open; `None` is no limit.
+#[must_use]
+pub fn open_files_max() -> Option<u64> {
+    getrlimit(Resource::Nofile).current
+}
+
+/// Has this process open as many files as the system lets it.
+pub fn raise_file_limit() {
+    let maximum = getrlimit(Resource::Nofile).maximum;
+    let raised = Rlimit {
+        current: maximum,
+        maximum,
+    };
+    if let Err(error) = setrlimit(Resource::Nofile, raised) {
+        tracing::debug!(%error, "the number of open files stays limited");
+    }
+}
+
+/// Keeps this process in small pages: a few bytes in each huge one would keep 2 MiB of memory. Where the system does
+/// not know this, the node only takes more memory.
+pub fn without_huge_pages() {
+    #[cfg(target_os = "linux")]
+    let _ = nix::sys::prctl::set_thp_disable(true);
 }
 
 /// Returns true if the parent of this process has it ignore SIGHUP, as `nohup` does.

@@ -9,9 +9,11 @@ use std::net::SocketAddr;
 
 /// The two ends of a connection.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Ends {
-    pub(super) local: SocketAddr,
-    pub(super) remote: SocketAddr,
+pub struct Ends {
+    /// The end of this machine.
+    pub local: SocketAddr,
+    /// The other end.
+    pub remote: SocketAddr,
 }
 
 #[cfg(target_os = "linux")]
@@ -113,7 +115,8 @@ impl Ends {
     /// Returns the bytes that were written to the connection and not
     /// acknowledged, if the system tells. Does not block.
     #[cfg(target_os = "linux")]
-    pub(super) fn unacked(self) -> Option<u64> {
+    #[must_use]
+    pub fn unacked(self) -> Option<u64> {
         linux::unacked(self)
             .inspect_err(|error| tracing::trace!(%error, "the system does not tell what arrived"))
             .ok()
@@ -121,7 +124,8 @@ impl Ends {
 
     /// Returns nothing: this system does not tell.
     #[cfg(not(target_os = "linux"))]
-    pub(super) fn unacked(self) -> Option<u64> {
+    #[must_use]
+    pub fn unacked(self) -> Option<u64> {
         None
     }
 }
