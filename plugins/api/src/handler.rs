@@ -299,7 +299,7 @@ pub trait Files: Send + Sync {
 }
 
 /// Reads files one after the other.
-pub trait FileReader {
+pub trait FileReader: Send {
     /// As [`Files::read`]. What was found on the way to a file holds for a moment.
     ///
     /// # Errors
