@@ -56,6 +56,9 @@ pub struct NodeStatus {
     pub pid: u32,
     /// The time of its start, Unix milliseconds.
     pub started: u64,
+    /// What the process may still ask of the system.
+    #[serde(default)]
+    pub sandbox: SandboxStatus,
     /// Number of known peers.
     pub peers: u64,
     /// Bytes that cached content takes on the disk.
@@ -68,6 +71,31 @@ pub struct NodeStatus {
     pub handlers: Vec<String>,
     /// Exact counts since the start, by name, such as `queries_received`.
     pub counters: BTreeMap<String, u64>,
+}
+
+/// What a node, and the programs that it starts, may still ask of the system.
+#[derive(Clone, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+pub struct SandboxStatus {
+    /// System calls: those that only somebody who has broken in would make fail.
+    pub calls: LayerState,
+    /// Files: only those that the settings name can be opened.
+    pub files: LayerState,
+}
+
+/// Whether a layer of the sandbox is on.
+#[derive(Clone, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case", tag = "state")]
+pub enum LayerState {
+    /// It is.
+    Held,
+    /// It is not wanted.
+    #[default]
+    Off,
+    /// It is wanted, and the system does not give it.
+    Unavailable {
+        /// Why not.
+        reason: String,
+    },
 }
 
 /// Something in the shared directory that cannot be read.

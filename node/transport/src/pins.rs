@@ -35,7 +35,7 @@ const HEARD_FOR: Duration = Duration::from_secs(600);
 /// Shortest time between two events about one place.
 const TOLD_PAUSE: Duration = Duration::from_secs(60);
 
-/// What a saved pin ends with if the owner chose the peer.
+/// The end of a saved pin if the owner chose the peer.
 const CHOSEN: &str = "chosen";
 
 /// The ids of the nodes that were met, by host and port. Clones share one table.

@@ -137,7 +137,10 @@ impl FileAnswer {
     ) -> Result<FileAnswer, FileAnswerError> {
         let upload = context.uploads.begin(remote, content.length()).await?;
         let known = match content.long_key() {
-            None => match content.scan(&context.disk).await? {
+            None => match content
+                .scan(&context.disk, context.uploads.memory().whole())
+                .await?
+            {
                 Some(scanned) => Known::All(scanned),
                 None => Known::Payload(Payload::Binary),
             },
@@ -166,7 +169,7 @@ impl FileAnswer {
         remote: Remote,
         _permit: &FetchPermit,
     ) -> Result<FileAnswer, FileAnswerError> {
-        let upload = context.uploads.begin(remote, None).await?;
+        let upload = context.uploads.begin_relay(remote, None).await?;
         let known = Known::Payload(relay.payload());
         let rate = [upload.rate(), relay.rate()].into_iter().flatten().min();
         let about = relay.about();
@@ -263,9 +266,9 @@ async fn learned(
     upload: Upload,
     writer: impl FnOnce(Payload) -> QueryAnswerWriter,
 ) -> io::Result<Sending> {
-    let disk = upload.disk();
+    let (disk, whole) = (upload.disk(), upload.memory().whole());
     let scan = async {
-        let scanned = content.scan(&disk).await?;
+        let scanned = content.scan(&disk, whole).await?;
         scanned.ok_or_else(|| io::Error::other("the content of a peer has no kind"))
     };
     let scanned = *kind.get_or_try_init(|| scan).await?;

@@ -89,7 +89,7 @@ pub(super) async fn respond(
     let mut content = representation.content;
     content.cut(bytes);
     content
-        .check_first(&context.disk)
+        .check_first(&context.disk, context.uploads.room())
         .await
         .map_err(|_| Stale)?;
     let body = upload.body(content, Encoder::Raw).await;

@@ -11,14 +11,14 @@ use bytes::Bytes;
 use node_wire::{About, AnswerRate, Budget, ShareName, content::Payload, fault::MissReason};
 use tokio::time::timeout_at;
 
-use super::{Context, policy::FetchPermit, tee::Tee};
+use super::{Context, content::taken, policy::FetchPermit, tee::Tee, upload::Room};
 use crate::{
     client::{CallError, RemoteFile},
     clock::now,
     overlay::Walk,
 };
 
-/// Bytes that are read before the answer begins.
+/// Most bytes that are read before the answer begins.
 const BEGINNING: usize = 128 * 1024;
 
 /// Longest time in which they are read; the answer begins with fewer then. Who
@@ -55,9 +55,10 @@ impl Relay {
         _permit: &FetchPermit,
     ) -> Result<Relay, Miss> {
         while let Some(mut remote) = walk.next().await {
-            match beginning(&mut remote).await {
+            let enough = BEGINNING.min(context.uploads.memory().chunk());
+            match beginning(&mut remote, enough).await {
                 Ok((beginning, is_over)) => {
-                    let ahead = Bytes::from(beginning);
+                    let ahead = context.uploads.memory().hold(beginning);
                     let mut tee = Tee::begin(context, name);
                     tee.push(ahead.clone()).await;
                     if is_over {
@@ -100,13 +101,16 @@ impl Relay {
         self.is_over.then(|| std::mem::take(&mut self.ahead))
     }
 
-    /// Returns the next bytes, at most `most`, or `None` after the last one.
-    pub(super) async fn next(&mut self, most: usize) -> io::Result<Option<Bytes>> {
+    /// Returns the next bytes, as many as there is room for, or `None` after the last one.
+    pub(super) async fn next(&mut self, room: Room) -> io::Result<Option<Bytes>> {
+        let most = room.size();
         while self.ahead.is_empty() && !self.is_over {
             match self.remote.next().await.map_err(io::Error::other)? {
+                Some(piece) if piece.is_empty() => {}
                 Some(piece) => {
                     self.tee.push(piece.clone()).await;
-                    self.ahead = piece;
+                    self.ahead = room.hold(piece);
+                    break;
                 }
                 None => {
                     self.is_over = true;
@@ -114,16 +118,15 @@ impl Relay {
                 }
             }
         }
-        let most = most.min(self.ahead.len());
-        Ok((most > 0).then(|| self.ahead.split_to(most)))
+        Ok(taken(&mut self.ahead, most))
     }
 }
 
-/// Reads the beginning of a file, and says whether it is all of it.
-async fn beginning(remote: &mut RemoteFile) -> Result<(Vec<u8>, bool), CallError> {
+/// Reads about `enough` bytes of the beginning of a file, and says whether they are all of it.
+async fn beginning(remote: &mut RemoteFile, enough: usize) -> Result<(Vec<u8>, bool), CallError> {
     let mut bytes = Vec::new();
     let deadline = now() + BEGINNING_TIME;
-    while bytes.len() < BEGINNING {
+    while bytes.len() < enough {
         let next = if bytes.is_empty() {
             remote.next().await
         } else {

@@ -93,10 +93,11 @@ fn busy() -> Fault {
 
 /// Opens a file of the share. Blocks.
 fn shared(context: &Context, name: &ShareName) -> Option<(Content, About)> {
+    let read = |file| Content::of_file(file, context.uploads.memory());
     let opened = context
         .share
         .read(name)
-        .and_then(|file| Content::of_file(file).map_err(|error| ShareError::of(name, error)));
+        .and_then(|file| read(file).map_err(|error| ShareError::of(name, error)));
     match opened {
         Ok(content) => {
             let about = context.share.about(name).unwrap_or_default();
