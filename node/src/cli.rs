@@ -25,6 +25,10 @@ pub struct Cli {
     /// The options.
     #[command(flatten)]
     pub node: NodeArgs,
+
+    /// Print a configuration file with every key, what it means and its default, and end
+    #[arg(long)]
+    pub print_config: bool,
 }
 
 const AFTER_HELP: &str = "\
@@ -205,10 +209,9 @@ mod tests {
 
     #[test]
     fn every_option_has_a_variable_of_its_name() {
-        for option in Cli::command()
-            .get_arguments()
-            .filter(|option| !["help", "version"].contains(&option.get_id().as_str()))
-        {
+        for option in Cli::command().get_arguments().filter(|option| {
+            !["help", "version", "print_config"].contains(&option.get_id().as_str())
+        }) {
             let variable = format!(
                 "SIXHOP_{}",
                 option.get_long().unwrap().to_uppercase().replace('-', "_")

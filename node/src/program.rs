@@ -22,7 +22,7 @@ use crate::{
     log,
     running::{self, Running},
     sandbox,
-    settings::{Settings, default_config},
+    settings::{self, Settings, default_config},
     supervisor::{self, Change},
 };
 
@@ -47,6 +47,7 @@ const FILE_SIZE_SIGNAL: i32 = 25;
 #[must_use]
 pub fn main() -> ExitCode {
     match Cli::try_parse() {
+        Ok(cli) if cli.print_config => print(&settings::example_config()),
         Ok(cli) => run(cli.node),
         Err(error) => {
             // Help and version go to standard output; a closed one is not an error.
@@ -54,6 +55,12 @@ pub fn main() -> ExitCode {
             ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(USAGE))
         }
     }
+}
+
+/// Prints a text, which may be cut off by whoever reads it.
+fn print(text: &str) -> ExitCode {
+    let _ = io::stdout().write_all(text.as_bytes());
+    ExitCode::SUCCESS
 }
 
 /// Runs a node in this process until a signal or its owner ends it.

@@ -29,7 +29,7 @@ static ALONE: Mutex<()> = Mutex::const_new(());
 /// Longest wait until tasks and threads have ended.
 const SOON: Duration = Duration::from_secs(20);
 
-/// A home with a share, and settings on free ports that use all that a node can start.
+/// Returns a home with a share, and settings on free ports that use all that a node can start.
 fn home() -> (TempDir, Settings) {
     let home = tempfile::tempdir().unwrap();
     for directory in ["share", "plugins"] {

@@ -15,7 +15,7 @@ fn peers(node: &NodeProcess) -> Vec<Value> {
     peers.as_array().expect("a list").clone()
 }
 
-/// Where a node listens, whatever its URL.
+/// Returns the address on which a node listens, whatever its URL.
 fn listens(node: &NodeProcess) -> SocketAddr {
     let status = node.control().must("node.status", json!({}));
     let listen = status["listen"].as_str().expect("an address");
@@ -32,7 +32,7 @@ fn done(node: &NodeProcess, args: &[&str]) -> String {
     ctl(node.home()).args(args).run().expect_code(0).stdout
 }
 
-/// A node behind a wire, reached only through it.
+/// Starts a node behind a wire, reached only through it.
 fn behind(wire: &Wire, files: &[(&str, &str)]) -> NodeProcess {
     let options = noded().args(["--url", &wire.url]);
     let node = files

@@ -59,6 +59,7 @@ mod starving;
 mod store;
 mod strangers;
 mod summaries;
+mod terminal;
 mod tidy;
 mod transfers;
 mod ui;

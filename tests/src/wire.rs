@@ -44,7 +44,7 @@ struct State {
 }
 
 impl Wire {
-    /// A wire that leads nowhere yet.
+    /// Creates a wire that leads nowhere yet.
     ///
     /// # Panics
     /// When no port is free.
@@ -97,12 +97,12 @@ impl Wire {
         std::mem::take(&mut *lock(&self.state.seen)).len()
     }
 
-    /// Number of connections that began with something else than TLS.
+    /// Returns the number of connections that began with something else than TLS.
     pub fn in_clear(&self) -> usize {
         self.state.in_clear.load(Ordering::Acquire)
     }
 
-    /// Number of connections that began with TLS.
+    /// Returns the number of connections that began with TLS.
     pub fn over_tls(&self) -> usize {
         self.state.over_tls.load(Ordering::Acquire)
     }

@@ -112,6 +112,10 @@ pub struct FetchPlan {
     /// The digest, if content is meant, whatever its name.
     #[serde(default)]
     pub digest: Option<String>,
+    /// The peer that has this content, if this node does not and was asked to look for it. The peer port of this node
+    /// passes it on: `GET /blobs/DIGEST` with this URL in the header `sixhop-through`.
+    #[serde(default)]
+    pub through: Option<String>,
 }
 
 /// A file that was not fetched.
@@ -172,15 +176,15 @@ namespace! {
         /// A file of exactly this name comes first, here and at the peers, then those whose last part it is. Only if there
         /// is neither, a text with `*`, `?`, `[` or `{`, a `/` at its end, a prefix or a filter is a query. A text in
         /// quotes is always a name; `blake3:` and a digest is content. With `expand` the files that match the query are
-        /// named too, at most 10,000.
+        /// named too, at most 10,000, and content is looked for: it is here, or `through` says who has it.
         fn "resolve" resolve(name: [String], expand: [Option<bool>]) -> [FetchPlan];
         /// Waits until a fetch is over, at most `seconds` (10 by default), and says how far it is.
         fn "wait" wait(id: [u64], seconds: [Option<u32>]) -> [FetchStatus];
         /// Gives the pass with which a program of the owner asks this node's peer port for one file, past the share.
         ///
         /// In a private network it is the value of the header `sixhop-network` for a POST to `/RPC2` that is
-        /// `query(name, [])`, and it is good for that request alone; docs/protocol.md has the bytes. Otherwise
-        /// nothing is needed.
+        /// `query(name, [])`, or for a GET of `/blobs/DIGEST` if the name is `blake3:DIGEST`, and it is good for that
+        /// request alone; docs/protocol.md has the bytes. Otherwise nothing is needed.
         fn "pass" pass(name: [String]) -> [Option<String>];
         /// Lists the fetches that run and the last ones that ended.
         fn "list" list() -> [Vec<FetchStatus>];

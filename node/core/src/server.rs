@@ -29,6 +29,7 @@ mod files;
 mod front;
 mod hosts;
 mod kinds;
+mod locate;
 mod methods;
 mod network;
 mod page;
@@ -57,11 +58,11 @@ use plugin_api::Files;
 use tokio::{net::TcpListener, sync::Semaphore};
 use tokio_util::task::TaskTracker;
 
-pub(crate) use self::policy::look_at_policy;
 pub use self::{
     front::{ConnectionLimits, Front, Handshakes, STOP_TIME, raise_file_limit},
     hosts::OwnNames,
     kinds::Kinds,
+    locate::Located,
     methods::Multicalls,
     passing::Passing,
     policy::{PolicyGate, watch_policy},
@@ -69,6 +70,7 @@ pub use self::{
     summary::OwnSummary,
     upload::Uploads,
 };
+pub(crate) use self::{locate::locate, policy::look_at_policy};
 use crate::{
     cache::Cache,
     counters::Counters,

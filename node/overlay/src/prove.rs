@@ -251,8 +251,8 @@ impl Overlay {
         })
     }
 
-    /// A caller has shown who it is. Says whether this node has reached it, and nobody but
-    /// itself: a stranger must not learn what is at other URLs.
+    /// Notes that a caller has proved its identity. Returns whether this node has reached it, and nothing
+    /// about others: a stranger must not learn what is at other URLs.
     fn has_proved(&self, call: &Introduce, by: IpAddr) -> bool {
         self.keep_in_reserve(&call.from.peers, Some(by));
         self.peers().has_answered(call.from.id)

@@ -92,7 +92,7 @@ impl Destination {
         self
     }
 
-    /// The same, where this node is to be and no other.
+    /// Returns the same destination for this node and no other.
     #[must_use]
     pub fn expecting(mut self, id: Option<NodeId>) -> Destination {
         self.expected = id;

@@ -57,7 +57,7 @@ impl PeerPath {
 }
 
 impl PeerStream {
-    /// A connection in clear: nobody shows who is at its other end.
+    /// Creates a connection in clear: nobody shows who is at its other end.
     #[must_use]
     pub fn plain(socket: TcpStream) -> PeerStream {
         PeerStream {
@@ -68,10 +68,10 @@ impl PeerStream {
         }
     }
 
-    /// A connection whose handshake is over.
+    /// Creates a connection whose handshake is over.
     ///
     /// # Errors
-    /// When the handshake named another protocol, or showed no id.
+    /// Errors if the handshake named another protocol, or showed no id.
     pub(crate) fn tls(stream: TlsStream<TcpStream>) -> Result<PeerStream, TlsError> {
         let (socket, session) = stream.get_ref();
         if session.alpn_protocol() != Some(ALPN) {
@@ -89,13 +89,13 @@ impl PeerStream {
         })
     }
 
-    /// The address at this end.
+    /// Returns the address at this end.
     #[must_use]
     pub fn local(&self) -> Option<SocketAddr> {
         self.local
     }
 
-    /// The address at the other end, if it has one.
+    /// Returns the address at the other end, if it has one.
     #[must_use]
     pub fn address(&self) -> Option<SocketAddr> {
         self.address

@@ -128,7 +128,7 @@ pub enum TransportError {
     /// It answered that it is busy, and when to ask again.
     #[error("it is busy, and asks to try again in {} s", .wait.as_secs())]
     Busy {
-        /// When to ask again.
+        /// The time after which to ask again.
         wait: Duration,
         /// The kind of node that answered.
         kind: PeerKind,

@@ -29,7 +29,7 @@ pub const AT_MAX: usize = 4;
 pub struct NodeAddress {
     /// Its identity.
     pub id: NodeId,
-    /// Where it may be reached, the best first.
+    /// Places where it may be reached, the best first.
     pub at: Vec<PeerUrl>,
     /// The relay that reaches it, a URL.
     pub relay: Option<String>,
@@ -44,7 +44,7 @@ pub enum PeerAddress {
     Node(NodeAddress),
 }
 
-/// Why a text names no peer.
+/// The error of a text that names no peer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AddressError {
     /// The URL is none.
@@ -147,7 +147,7 @@ impl PeerAddress {
     /// Checks how a peer is named.
     ///
     /// # Errors
-    /// When it is neither a URL of a peer nor the address of a node.
+    /// Errors if it is neither a URL of a peer nor the address of a node.
     pub fn parse(text: &str) -> Result<PeerAddress, AddressError> {
         if is_node(text) {
             Ok(PeerAddress::Node(NodeAddress::parse(text)?))
@@ -156,7 +156,7 @@ impl PeerAddress {
         }
     }
 
-    /// The same for what a person typed: a host, a host and a port, or any address.
+    /// Parses the text of a person: a host, a host and a port, or any address.
     ///
     /// # Errors
     /// As [`PeerAddress::parse`].

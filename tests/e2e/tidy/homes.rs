@@ -148,6 +148,7 @@ const HOMES: &[Home] = &[
     ),
     home("clap", &["node", "ctl"], &[]),
     home("clap_complete", &["ctl"], &[]),
+    home("clap_mangen", &["ctl"], &[]),
     home("rhai", &["ctl", "plugin-script"], &[]),
     home("rustyline", &["ctl"], &[]),
     home("indicatif", &["ctl"], &["ctl/src/output"]),

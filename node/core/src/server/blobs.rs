@@ -163,6 +163,11 @@ pub(super) fn shared_names(context: &Context, digest: &Digest) -> Vec<FileAsked>
         .collect()
 }
 
+/// Returns whether the content is in the share or in the cache. Blocks.
+pub(super) fn is_here(context: &Context, digest: &Digest) -> bool {
+    find(context, digest).is_some()
+}
+
 /// Opens the content, and returns its size too. Blocks.
 fn find(context: &Context, digest: &Digest) -> Option<(Content, u64)> {
     for _ in 0..PLACES_MAX {

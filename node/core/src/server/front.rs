@@ -113,7 +113,7 @@ pub struct Front {
 }
 
 impl Remote {
-    /// Somebody at this address who has not shown who it is.
+    /// Creates the sender at this address, without a proved identity.
     #[cfg(test)]
     pub(super) fn plain(address: SocketAddr) -> Remote {
         Remote {

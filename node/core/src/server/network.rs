@@ -21,9 +21,9 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use node_wire::{
-    methods as names,
+    Digest, methods as names,
     name::ShareName,
-    network::{OWN_QUERY_PATH, own_query},
+    network::{OWN_QUERY_PATH, own_blob_path, own_query},
     peer_url::PeerUrl,
 };
 
@@ -110,15 +110,25 @@ impl Context {
     #[must_use]
     pub(crate) fn tag_of_own_query(&self, name: &ShareName) -> Option<Tag> {
         let body = own_query(name.as_str());
+        self.tag_of_own(&Method::POST, OWN_QUERY_PATH, &body)
+    }
+
+    /// Returns the tag for the owner's own request for content.
+    #[must_use]
+    pub(crate) fn tag_of_own_blob(&self, digest: &Digest) -> Option<Tag> {
+        self.tag_of_own(&Method::GET, &own_blob_path(digest), &[])
+    }
+
+    fn tag_of_own(&self, method: &Method, path: &str, body: &[u8]) -> Option<Tag> {
         // The owner's program comes from this machine.
         let here = IpAddr::V4(Ipv4Addr::LOCALHOST);
         let own = self.overlay.own_urls().towards(Some(here));
         let about = Tagged {
             node: &own,
-            method: Method::POST.as_str(),
-            path: OWN_QUERY_PATH,
+            method: method.as_str(),
+            path,
             range: None,
-            body: &body,
+            body,
         };
         let key = self.network.as_ref()?;
         Some(key.of_request(random_nonce(), about))

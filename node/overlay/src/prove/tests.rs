@@ -16,7 +16,7 @@ use node_transport::{Client, MemoryTransport, PeerKind, PeerRequest, Purpose};
 
 const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 
-/// Somebody on this machine whose connection shows nothing.
+/// Returns a caller on this machine whose connection shows nothing.
 fn by_address() -> Cause {
     Cause {
         address: HERE,

@@ -163,7 +163,7 @@ impl Shared {
         self.awaiting.wake();
     }
 
-    /// The HTTP library lets go of the stream.
+    /// Takes the stream that the HTTP library lets go of.
     pub(super) fn give_back(&self, stream: PeerStream) {
         *lock(&self.stream) = Some(stream);
     }

@@ -211,7 +211,7 @@ impl AsyncWrite for GuardedStream {
         true
     }
 
-    /// TLS may hold the end of what was written; a client that makes it wait is watched.
+    /// Flushes: TLS may hold the end of an answer; a client that makes it wait is watched.
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let flushed = self.stream().poll_flush(context);
         if flushed.is_ready() && !self.is_flushing {

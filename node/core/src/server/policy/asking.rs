@@ -7,7 +7,7 @@ use plugin_api::{FetchAsked, HitsAllowed, Policy, PolicyError, QueryAsked, What}
 use super::NAMES_MAX;
 use crate::server::front::Remote;
 
-/// Where strangers ask from: addresses that nobody has, of three networks, so that none
+/// The addresses of strangers: nobody has them, of three networks, so that none
 /// of them is taken for a friend because of its network.
 const STRANGERS: [IpAddr; 3] = [
     IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)),
