@@ -12,7 +12,7 @@ use node_api::search::SearchReach;
 
 use crate::{
     connection::Existing,
-    output::{Format, Output, Verbosity},
+    output::{ColorWhen, Format, Output, Verbosity},
 };
 
 /// The text behind the help of the program.
@@ -43,7 +43,7 @@ Environment:
   SIXHOP_STATE        the state directory, as with --state
   SIXHOP_SECRET_FILE  where the secret is, if the state directory has none
   SIXHOP_SECRET       the secret itself, if there is no such file
-  NO_COLOR            no colour in the help; there is none elsewhere";
+  NO_COLOR            no colours, unless --color asks for them";
 
 /// Controls a Sixhop node: finds and fetches files, introduces peers, runs scripts.
 ///
@@ -70,6 +70,9 @@ pub(crate) struct GlobalArgs {
     /// Print nothing but results and errors
     #[arg(long, short, global = true)]
     pub(crate) quiet: bool,
+    /// When results have colours
+    #[arg(long, global = true, value_name = "WHEN", value_enum, default_value_t = ColorWhen::Auto)]
+    pub(crate) color: ColorWhen,
     /// Give up after this time, such as 500ms, 30s or 5m, with exit code 124
     #[arg(long, global = true, value_name = "DUR", value_parser = duration::parse)]
     pub(crate) timeout: Option<Duration>,
@@ -102,6 +105,10 @@ pub(crate) enum Command {
     #[cfg(feature = "embedded")]
     Up(Box<UpArgs>),
     Completions(CompletionsArgs),
+    #[command(hide = true)]
+    Complete(CompleteArgs),
+    #[command(hide = true)]
+    Man(ManArgs),
 }
 
 /// Find files among the peers and bring them into the share.
@@ -200,8 +207,9 @@ pub(crate) struct SearchArgs {
 
 /// Find lines that match a regular expression, here and at the peers.
 ///
-/// Each hit is a line: peer:name:line:column:text. Matches are those of ripgrep in the same files, in
-/// the syntax of the Rust crate regex. With --json, each hit is one line and the last one says how complete they are.
+/// On a terminal hits stand below the name of their file; in a pipe each is a line: peer:name:line:column:text. Matches
+/// are those of ripgrep in the same files, in the syntax of the Rust crate regex. With --json, each hit is one line and the
+/// last one says how complete they are.
 /// Without a hit the exit code is 3, or 7 if the answer is not complete.
 #[derive(Args, Debug)]
 #[command(after_help = "\
@@ -295,7 +303,7 @@ fn context_lines(text: &str) -> Result<usize, String> {
 
 /// Print the address by which others meet this node.
 ///
-/// It has the id of the node: whoever passes it to `ctl hello` speaks to this node over TLS from the first byte, or to
+/// It has the id of the node: with it, `ctl hello` speaks to this node over TLS from the first byte, or to
 /// nobody. It is no secret.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:\n  ctl invite\n  ctl invite --json")]
@@ -594,6 +602,8 @@ pub(crate) struct UpArgs {
 }
 
 /// Print completions for a shell.
+///
+/// At Tab they ask the node for names, peers and fetches, for a second at most.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
@@ -602,6 +612,25 @@ Examples:
 pub(crate) struct CompletionsArgs {
     /// The shell
     pub(crate) shell: Shell,
+}
+
+/// Print what the last word can become: for the scripts of `ctl completions`.
+#[derive(Args, Debug)]
+pub(crate) struct CompleteArgs {
+    /// The line as far as it was typed, with the quotes of a shell, instead of its words
+    #[arg(long, conflicts_with = "words", allow_hyphen_values = true)]
+    pub(crate) line: Option<String>,
+    /// The words behind `ctl`, as far as they were typed
+    #[arg(last = true, value_name = "WORD")]
+    pub(crate) words: Vec<String>,
+}
+
+/// Write the man pages of ctl, of each of its commands, and of noded.
+#[derive(Args, Debug)]
+pub(crate) struct ManArgs {
+    /// Directory for them
+    #[arg(value_name = "DIR")]
+    pub(crate) directory: PathBuf,
 }
 
 impl GlobalArgs {
@@ -617,7 +646,11 @@ impl GlobalArgs {
         } else {
             Verbosity::Normal
         };
-        Output { format, verbosity }
+        Output {
+            format,
+            verbosity,
+            color: self.color,
+        }
     }
 }
 

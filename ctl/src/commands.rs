@@ -5,6 +5,7 @@
 
 pub(crate) mod cache;
 pub(crate) mod call;
+pub(crate) mod complete;
 pub(crate) mod completions;
 pub(crate) mod doctor;
 pub(crate) mod events;
@@ -14,6 +15,7 @@ pub(crate) mod hello;
 pub(crate) mod invite;
 pub(crate) mod log_level;
 pub(crate) mod ls;
+pub(crate) mod man;
 pub(crate) mod peers;
 pub(crate) mod plugin;
 pub(crate) mod renew_secret;
@@ -27,6 +29,7 @@ pub(crate) mod transfers;
 pub(crate) mod ui;
 #[cfg(feature = "embedded")]
 pub(crate) mod up;
+pub(crate) mod welcome;
 
 use std::path::PathBuf;
 
@@ -36,7 +39,7 @@ use crate::{
     cli::{Command, GlobalArgs},
     connection::{Connection, default_state},
     error::CtlError,
-    output::Output,
+    output::{ColorWhen, Output},
     patience::Patience,
 };
 
@@ -69,6 +72,8 @@ pub(crate) fn execute(
         Command::Run(args) => run::run(args, context, runtime),
         Command::Shell(args) => shell::run(&args, context, runtime),
         Command::Completions(args) => completions::run(&args, context.output),
+        Command::Complete(args) => complete::run(&args, context, runtime),
+        Command::Man(args) => man::run(&args),
         #[cfg(feature = "embedded")]
         Command::Up(_) => Err(CtlError::usage(
             "up is a program of its own: type `ctl up` in another terminal",
@@ -142,6 +147,9 @@ impl Context {
         }
         if global.quiet {
             context.output.verbosity = given.verbosity;
+        }
+        if global.color != ColorWhen::Auto {
+            context.output.color = global.color;
         }
         if has_state {
             context.state.clone_from(&global.state);

@@ -111,7 +111,7 @@ fn line(answer: &SearchAnswer) -> String {
 /// Most names that are said.
 const NAMES_MAX: usize = 5;
 
-/// Names the gaps in an answer.
+/// Returns the names of the gaps in an answer.
 fn uncovered(answer: &SearchAnswer) -> String {
     if answer.gaps.is_empty() {
         return "some files could not be looked at to their end: they are still being read, cannot be read, or are text that goes on in binary".to_owned();

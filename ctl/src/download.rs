@@ -1,7 +1,7 @@
-//! A file to a place of this machine, past the share: `query` at the peer port of the owner's node.
+//! A file to a place of this machine, past the share: `query` at the peer port of the owner's node, or `/blobs` for content.
 //!
 //! The node answers from its share or asks its peers, as for any peer; this program decodes the answer while it
-//! arrives and writes it where the person said. The control connection never carries content; what it gives is a pass,
+//! arrives, holds content against its digest, and writes it where the person said. The control connection never carries content; what it gives is a pass,
 //! for a node of a private network, which answers nobody else.
 //!
 //! # Invariants
@@ -17,15 +17,18 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::{
-    Request, Response, StatusCode,
+    HeaderMap, Method, Request, Response, StatusCode,
     body::Incoming,
     client::conn::http1,
     header::{CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderName, HeaderValue},
 };
 use hyper_util::rt::TokioIo;
 use node_wire::{
-    About, PeerUrl, QueryAnswerReader, QueryOutcome, about,
-    network::{self, OWN_QUERY_PATH, own_query},
+    About, Digest, PeerUrl, QueryAnswerReader, QueryOutcome, about,
+    fault::MissReason,
+    network::{self, OWN_QUERY_PATH, own_blob_path, own_query},
+    pieces::TreeHasher,
+    through,
 };
 use tokio::{net::TcpStream, time::timeout};
 
@@ -53,6 +56,61 @@ pub(crate) struct QueryTarget<'a> {
     pub(crate) pass: Option<&'a str>,
 }
 
+/// The content that is downloaded, and from where.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ContentTarget<'a> {
+    /// URL of the peer port.
+    pub(crate) url: &'a str,
+    /// The content.
+    pub(crate) digest: Digest,
+    /// The peer that has it, if the node does not.
+    pub(crate) through: Option<&'a str>,
+    /// What the peer port wants to see, if the node is of a private network.
+    pub(crate) pass: Option<&'a str>,
+}
+
+/// Asks the peer port for content, writes it to `target` and checks it. `on_bytes` is told how many bytes there are so
+/// far. Returns its size.
+pub(crate) async fn content(
+    wanted: ContentTarget<'_>,
+    target: &Target,
+    on_bytes: impl Fn(u64),
+) -> Result<u64, CtlError> {
+    let port = PeerPort::parse(wanted.url)?;
+    let mut headers = port.pass(wanted.pass)?;
+    if let Some(peer) = wanted.through {
+        let peer = HeaderValue::from_str(peer);
+        let peer = peer.map_err(|_| port.broken("the URL of the peer is none"))?;
+        headers.insert(HeaderName::from_static(through::HEADER), peer);
+    }
+    let path = own_blob_path(&wanted.digest);
+    let response = port.send(Method::GET, &path, headers, Bytes::new()).await?;
+    match response.status() {
+        StatusCode::OK => {}
+        StatusCode::NOT_FOUND => return Err(missing(&format!("blake3:{}", wanted.digest))),
+        status => return Err(port.broken(&format!("HTTP status {}", status.as_u16()))),
+    }
+    let about = response.headers().get(about::HEADER);
+    let about = about.and_then(|about| about.to_str().ok().map(About::from_header));
+    let mut body = response.into_body();
+    let mut hasher = TreeHasher::default();
+    while let Some(chunk) = port.next(&mut body).await? {
+        hasher.push(&chunk);
+        target.write(&chunk).await?;
+        on_bytes(hasher.size());
+    }
+    let size = hasher.size();
+    if hasher.finish().digest() != wanted.digest {
+        return Err(CtlError::mismatch(format!(
+            "what came is not blake3:{}; it is not kept",
+            wanted.digest
+        )));
+    }
+    target.write(&[]).await?;
+    target.describe(about.unwrap_or_default())?;
+    Ok(size)
+}
+
 /// Asks the peer port for the file and writes it to `target`. `on_bytes` gets the number of bytes so far.
 /// Returns the size of the file.
 pub(crate) async fn query(
@@ -62,9 +120,12 @@ pub(crate) async fn query(
 ) -> Result<u64, CtlError> {
     let QueryTarget { url, name, pass } = wanted;
     let port = PeerPort::parse(url)?;
-    let pass = pass.map(HeaderValue::from_str).transpose();
-    let pass = pass.map_err(|_| port.broken("the pass that the node gave is none"))?;
-    let response = port.post(name, pass).await?;
+    let mut headers = port.pass(pass)?;
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/xml"));
+    let body = Bytes::from(own_query(name));
+    let response = port
+        .send(Method::POST, OWN_QUERY_PATH, headers, body)
+        .await?;
     if response.status() != StatusCode::OK {
         return Err(port.broken(&format!("HTTP status {}", response.status().as_u16())));
     }
@@ -108,11 +169,21 @@ impl PeerPort {
         parsed.map(PeerPort).map_err(odd)
     }
 
-    /// Sends `query(name)` and waits for the head of the answer.
-    async fn post(
+    /// The header with what the peer port wants to see, if it wants something.
+    fn pass(&self, pass: Option<&str>) -> Result<HeaderMap, CtlError> {
+        let pass = pass.map(HeaderValue::from_str).transpose();
+        let pass = pass.map_err(|_| self.broken("the pass that the node gave is none"))?;
+        let header = HeaderName::from_static(network::HEADER);
+        Ok(pass.map(|pass| (header, pass)).into_iter().collect())
+    }
+
+    /// Sends a request and waits for the head of the answer.
+    async fn send(
         &self,
-        name: &str,
-        pass: Option<HeaderValue>,
+        method: Method,
+        path: &str,
+        headers: HeaderMap,
+        body: Bytes,
     ) -> Result<Response<Incoming>, CtlError> {
         let connect = TcpStream::connect((self.0.host().trim_matches(['[', ']']), self.0.port()));
         let stream = self.in_time(connect).await?;
@@ -123,23 +194,29 @@ impl PeerPort {
         let (mut sender, connection) = self.in_time(handshake).await?;
         // Its failures come out of the answer and the body as well.
         tokio::spawn(connection);
-        let request = self.request(name, pass);
+        let request = self.request(method, path, headers, body)?;
         self.in_time(sender.send_request(request)).await
     }
 
-    fn request(&self, name: &str, pass: Option<HeaderValue>) -> Request<Full<Bytes>> {
-        let body = own_query(name);
+    fn request(
+        &self,
+        method: Method,
+        path: &str,
+        headers: HeaderMap,
+        body: Bytes,
+    ) -> Result<Request<Full<Bytes>>, CtlError> {
         let length = body.len();
-        let mut request = Request::new(Full::new(Bytes::from(body)));
-        *request.method_mut() = hyper::Method::POST;
-        *request.uri_mut() = hyper::Uri::from_static(OWN_QUERY_PATH);
+        let mut request = Request::new(Full::new(body));
+        *request.method_mut() = method;
+        let uri = path.parse();
+        *request.uri_mut() = uri.map_err(|_| self.broken("its path is none"))?;
+        *request.headers_mut() = headers;
         let host = HeaderValue::from_str(self.0.authority()).expect("a checked URL is ASCII");
-        let headers = request.headers_mut();
-        headers.insert(HOST, host);
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/xml"));
-        headers.insert(CONTENT_LENGTH, length.into());
-        headers.extend(pass.map(|pass| (HeaderName::from_static(network::HEADER), pass)));
-        request
+        request.headers_mut().insert(HOST, host);
+        if length > 0 {
+            request.headers_mut().insert(CONTENT_LENGTH, length.into());
+        }
+        Ok(request)
     }
 
     /// Returns the next bytes of the body, `None` at its end.
@@ -187,6 +264,13 @@ fn missing(name: &str) -> CtlError {
 
 fn refused(name: &str, fault: &node_wire::Fault) -> CtlError {
     match fault.code {
+        node_wire::fault::UNHANDLED
+            if MissReason::from_fault_text(&fault.message) == Some(MissReason::Unreadable) =>
+        {
+            CtlError::incomplete(format!(
+                "nobody sent {name}, and a peer answered with something that cannot be read"
+            ))
+        }
         node_wire::fault::UNHANDLED => missing(name),
         node_wire::fault::ACCESS_DENIED => {
             CtlError::usage(format!("{name} is not the name of a file in a share"))
@@ -197,7 +281,7 @@ fn refused(name: &str, fault: &node_wire::Fault) -> CtlError {
 
 #[cfg(test)]
 mod tests {
-    use node_wire::{Fault, MissReason};
+    use node_wire::Fault;
 
     use super::*;
 
@@ -205,6 +289,7 @@ mod tests {
     fn faults_have_the_exit_codes_of_their_meaning() {
         let cases = [
             (Fault::unhandled(MissReason::Deadline), 3),
+            (Fault::unhandled(MissReason::Unreadable), 7),
             (Fault::access_denied(), 2),
             (Fault::busy(), 1),
         ];

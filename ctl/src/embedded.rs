@@ -13,6 +13,7 @@ use std::{
 };
 
 use node::{Running, Settings, cli::NodeArgs};
+use node_api::node::SandboxStatus;
 use tempfile::TempDir;
 
 use crate::error::CtlError;
@@ -67,7 +68,7 @@ impl EmbeddedNode {
         };
         let settings =
             Settings::resolve(args).map_err(|error| CtlError::usage(error.to_string()))?;
-        let running = node::start(settings)
+        let running = node::start(settings, SandboxStatus::default())
             .await
             .map_err(|error| CtlError::failed(error.to_string()))?;
         Ok(EmbeddedNode {

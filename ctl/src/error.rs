@@ -113,6 +113,11 @@ impl CtlError {
         ApiError::new(ErrorCode::Incomplete, message).into()
     }
 
+    /// Bytes that are not what was asked for.
+    pub(crate) fn mismatch(message: impl Into<String>) -> CtlError {
+        ApiError::new(ErrorCode::Mismatch, message).into()
+    }
+
     /// Returns the error of a peer or node that could not be reached.
     pub(crate) fn network(message: impl Into<String>) -> CtlError {
         ApiError::new(ErrorCode::Network, message).into()

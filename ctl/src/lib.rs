@@ -1,7 +1,7 @@
 //! `ctl`, the controller of a Sixhop node: commands, a shell, scripts.
 //!
 //! Participants: `cli` is the command line; `connection` finds the node and calls it; `commands` has one file for each
-//! command; `script` runs rhai scripts; `ui` is the page; `download` brings files to places outside the share; `output` is all that is
+//! command; `completion` is what Tab offers; `script` runs rhai scripts; `ui` is the page; `download` brings files to places outside the share; `output` is all that is
 //! seen; `error` classifies all that goes wrong; `patience` is the deadline and Ctrl-C.
 //!
 //! Absent on purpose: knowledge of how a node works. Everything goes through the control connection, except that
@@ -14,6 +14,7 @@
 mod cli;
 mod commands;
 mod completeness;
+mod completion;
 mod connection;
 mod download;
 #[cfg(feature = "embedded")]
@@ -33,7 +34,7 @@ use cli::{Cli, Command};
 use commands::Context;
 use error::CtlError;
 use node_api::error::ErrorCode;
-use output::{Format, Output, Verbosity};
+use output::{ColorWhen, Format, Output, Verbosity};
 use patience::Patience;
 
 /// Runs the program `ctl` with the arguments of this process.
@@ -42,6 +43,7 @@ pub fn main() -> ExitCode {
     node_base::process::forbid_core_dumps();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
+        Err(_) if std::env::args_os().len() <= 1 => return commands::welcome::run(),
         Err(error) => return not_understood(&error),
     };
     #[cfg(feature = "embedded")]
@@ -72,6 +74,7 @@ fn not_understood(error: &clap::Error) -> ExitCode {
         let output = Output {
             format: Format::Json,
             verbosity: Verbosity::Quiet,
+            color: ColorWhen::Never,
         };
         output.error(&CtlError::usage(first.trim_start_matches("error: ")));
     }

@@ -2,7 +2,7 @@
 //!
 //! Results go to standard output, everything else to standard error. Text is for people: aligned and with short
 //! sizes on a terminal, tab-separated with exact sizes into a pipe. `--json` is for programs: one object, or one a
-//! line for streams. There is no colour, so `NO_COLOR` holds always; the help follows it by itself.
+//! line for streams. Colours are for terminals, see [`ColorWhen`].
 //!
 //! # Invariants
 //! - Text that came from outside is escaped on its way out, terminal or not. Nothing passes [`Output::line`] by, and
@@ -12,6 +12,7 @@
 
 mod human;
 mod json;
+mod paint;
 mod progress;
 mod table;
 
@@ -29,6 +30,7 @@ use crate::error::CtlError;
 
 pub(crate) use human::{ago, parse_time, plural, timestamp, word};
 pub(crate) use node_base::size::shown as bytes;
+pub(crate) use paint::{ColorWhen, Paint, Painted};
 pub(crate) use progress::Progress;
 
 /// The format of results.
@@ -54,6 +56,7 @@ pub(crate) enum Verbosity {
 pub(crate) struct Output {
     pub(crate) format: Format,
     pub(crate) verbosity: Verbosity,
+    pub(crate) color: ColorWhen,
 }
 
 impl Output {
@@ -65,6 +68,28 @@ impl Output {
     /// Returns true if a person looks at standard output.
     pub(crate) fn is_for_a_person(self) -> bool {
         self.format == Format::Text && io::stdout().is_terminal()
+    }
+
+    /// A text in lines that fit behind a margin of the window of a person, taken apart at spaces; one line otherwise.
+    pub(crate) fn wrapped(self, text: &str, margin: usize) -> Vec<String> {
+        let window = if self.is_for_a_person() {
+            window(&io::stdout())
+        } else {
+            None
+        };
+        match window {
+            Some(window) => table::wrapped(text, window.saturating_sub(margin)),
+            None => vec![text.to_owned()],
+        }
+    }
+
+    /// Returns true if results have colours.
+    fn is_colored(self) -> bool {
+        let variable = |name| std::env::var(name).ok();
+        let (no_color, terminal) = (variable("NO_COLOR"), variable("TERM"));
+        let is_terminal = io::stdout().is_terminal();
+        self.color
+            .holds(is_terminal, no_color.as_deref(), terminal.as_deref())
     }
 
     /// Waits until nobody reads standard output any more, which may be never. For commands that wait for something to
@@ -89,6 +114,12 @@ impl Output {
     /// two lines of one.
     pub(crate) fn line(self, text: &str) -> Result<(), CtlError> {
         writeln!(io::stdout().lock(), "{}", escaped_line(text)).map_err(CtlError::output)
+    }
+
+    /// Writes a line in parts, with colours where they are wanted. The parts are escaped.
+    pub(crate) fn painted(self, line: &Painted) -> Result<(), CtlError> {
+        let line = line.text(self.is_colored());
+        writeln!(io::stdout().lock(), "{line}").map_err(CtlError::output)
     }
 
     /// Writes the lines of a text that this program or the owner's script wrote.
@@ -121,9 +152,11 @@ impl Output {
     /// Writes rows of cells: aligned below `head` for a person, tab-separated otherwise. Cells are escaped.
     pub(crate) fn table(self, head: &[&str], rows: &[Vec<String>]) -> Result<(), CtlError> {
         if self.is_for_a_person() {
-            table::aligned(head, rows, window(&io::stdout()))
-                .iter()
-                .try_for_each(|line| self.line(line))
+            let lines = table::aligned(head, rows, window(&io::stdout()));
+            lines.iter().enumerate().try_for_each(|(at, line)| {
+                let paint = if at == 0 { Paint::Head } else { Paint::Plain };
+                self.painted(&Painted::default().with(paint, line.as_str()))
+            })
         } else {
             rows.iter()
                 .try_for_each(|row| self.line(&table::tabbed(row)))

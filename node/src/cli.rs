@@ -7,7 +7,7 @@ use std::{net::SocketAddr, path::PathBuf};
 use clap::{Args, Parser, ValueEnum};
 use serde::Deserialize;
 
-use crate::settings::ListenAddress;
+use crate::{sandbox::Sandbox, settings::ListenAddress};
 use node_base::{schedule::RateSchedule, size::Size};
 
 /// Share a folder with peers and find files among them.
@@ -25,6 +25,10 @@ pub struct Cli {
     /// The options.
     #[command(flatten)]
     pub node: NodeArgs,
+
+    /// Print a configuration file with every key, what it means and its default, and end
+    #[arg(long)]
+    pub print_config: bool,
 }
 
 const AFTER_HELP: &str = "\
@@ -138,6 +142,18 @@ pub struct NodeArgs {
     )]
     pub dht_bootstrap: Vec<String>,
 
+    /// What a node that somebody has broken into may still do: `calls` makes
+    /// system calls fail that no node needs; `files` also keeps it, and what programs
+    /// of handlers write, to the share and the state, but then a share that was
+    /// taken away and came back needs a restart; `off` is no limit [default: calls]
+    #[arg(
+        long,
+        value_name = "WHAT",
+        env = "SIXHOP_SANDBOX",
+        hide_possible_values = true
+    )]
+    pub sandbox: Option<Sandbox>,
+
     /// Form of the log on standard error: text, or json, one object a line
     /// [default: text]
     #[arg(
@@ -193,10 +209,9 @@ mod tests {
 
     #[test]
     fn every_option_has_a_variable_of_its_name() {
-        for option in Cli::command()
-            .get_arguments()
-            .filter(|option| !["help", "version"].contains(&option.get_id().as_str()))
-        {
+        for option in Cli::command().get_arguments().filter(|option| {
+            !["help", "version", "print_config"].contains(&option.get_id().as_str())
+        }) {
             let variable = format!(
                 "SIXHOP_{}",
                 option.get_long().unwrap().to_uppercase().replace('-', "_")

@@ -41,7 +41,7 @@ use node_api::{
     error::{ApiError, ErrorCode},
     events::{EventStreamServer, EventsServer},
     fetch::FetchServer,
-    node::NodeServer,
+    node::{NodeServer, SandboxStatus},
     openrpc,
     peer::PeersServer,
     plugin::PluginsServer,
@@ -64,6 +64,8 @@ pub struct Owner {
     pub node: Arc<Node>,
     /// The address of the control connection.
     pub control: SocketAddr,
+    /// What the process may still ask of the system.
+    pub sandbox: SandboxStatus,
     /// The secret, and its renewal.
     pub renewal: Renewal,
     /// Is cancelled when the owner asks the node to stop.

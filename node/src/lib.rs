@@ -2,7 +2,8 @@
 //!
 //! [`cli`] has the options, [`settings`] their meaning; [`extensions`] chooses the handlers. [`running`] starts the node
 //! with its [`control`] server and its ways to meet others ([`meeting`]), and stops them; [`program`] is the life of the
-//! process around that, and `supervisor` tells a service manager about it.
+//! process around that, [`sandbox`] limits what it may ask of the system, and `supervisor` tells a service manager about
+//! it.
 //!
 //! # Invariants
 //! - Standard output carries one line: that the node is ready, and where.
@@ -17,6 +18,7 @@ mod log;
 mod meeting;
 pub mod program;
 pub mod running;
+pub mod sandbox;
 pub mod settings;
 mod supervisor;
 

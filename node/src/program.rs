@@ -9,6 +9,7 @@ use std::{
 };
 
 use clap::Parser;
+use node_api::node::SandboxStatus;
 use node_base::{disk::JOBS_MAX, process};
 use tokio::{
     runtime::{Builder, Runtime},
@@ -20,7 +21,8 @@ use crate::{
     cli::{Cli, NodeArgs},
     log,
     running::{self, Running},
-    settings::{Settings, default_config},
+    sandbox,
+    settings::{self, Settings, default_config},
     supervisor::{self, Change},
 };
 
@@ -45,6 +47,7 @@ const FILE_SIZE_SIGNAL: i32 = 25;
 #[must_use]
 pub fn main() -> ExitCode {
     match Cli::try_parse() {
+        Ok(cli) if cli.print_config => print(&settings::example_config()),
         Ok(cli) => run(cli.node),
         Err(error) => {
             // Help and version go to standard output; a closed one is not an error.
@@ -52,6 +55,12 @@ pub fn main() -> ExitCode {
             ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(USAGE))
         }
     }
+}
+
+/// Prints a text, which may be cut off by whoever reads it.
+fn print(text: &str) -> ExitCode {
+    let _ = io::stdout().write_all(text.as_bytes());
+    ExitCode::SUCCESS
 }
 
 /// Runs a node in this process until a signal or its owner ends it.
@@ -71,11 +80,12 @@ pub fn run(args: NodeArgs) -> ExitCode {
     if let Err(error) = log::to_stderr(settings.log_format) {
         return failed(&error, USAGE);
     }
+    let sandbox = sandbox::put_on(&settings);
     let runtime = match runtime() {
         Ok(runtime) => runtime,
         Err(error) => return failed(&error, 1),
     };
-    let code = runtime.block_on(live(settings, again));
+    let code = runtime.block_on(live(settings, sandbox, again));
     // Whatever hangs in a file call by now is not worth waiting for.
     runtime.shutdown_timeout(Duration::from_millis(100));
     code
@@ -88,13 +98,13 @@ fn without_huge_pages() {
     let _ = nix::sys::prctl::set_thp_disable(true);
 }
 
-async fn live(settings: Settings, args: NodeArgs) -> ExitCode {
+async fn live(settings: Settings, sandbox: SandboxStatus, args: NodeArgs) -> ExitCode {
     node_core::server::raise_file_limit();
     let mut signals = match Signals::catch() {
         Ok(signals) => signals,
         Err(error) => return failed(&error, 1),
     };
-    let running = match running::start(settings.clone()).await {
+    let running = match running::start(settings.clone(), sandbox).await {
         Ok(running) => running,
         Err(error) => return failed(&error, 1),
     };

@@ -13,6 +13,7 @@ use std::{
     sync::Arc,
 };
 
+use node_api::node::SandboxStatus;
 use node_base::{
     secret::{Secret, SecretError},
     state::{CONTROL_SOCKET, StateDir, StateError, StateLock},
@@ -75,11 +76,11 @@ pub struct Running {
     lock: StateLock,
 }
 
-/// Starts a node and its control server.
+/// Starts a node and its control server. `sandbox` is what the process has put on.
 ///
 /// # Errors
 /// [`StartError`] with one sentence that says what to change.
-pub async fn start(settings: Settings) -> Result<Running, StartError> {
+pub async fn start(settings: Settings, sandbox: SandboxStatus) -> Result<Running, StartError> {
     let state = StateDir::open(&settings.state)?;
     let lock = take(&state)?;
     let secret = Secret::load_or_create(&state)?;
@@ -108,6 +109,7 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
     let owner = Owner {
         node: Arc::clone(&node),
         control: address,
+        sandbox,
         renewal: Renewal::new(secret, state.clone()),
         stop_asked: stop_asked.clone(),
     };

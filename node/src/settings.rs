@@ -5,6 +5,7 @@
 )]
 
 mod address;
+mod keys;
 mod meeting;
 mod written;
 
@@ -20,9 +21,13 @@ use serde::Deserialize;
 
 pub use self::{
     address::{ListenAddress, NoListenAddress},
+    keys::example as example_config,
     meeting::Meeting,
 };
-use crate::cli::{LogFormat, Mdns, NodeArgs};
+use crate::{
+    cli::{LogFormat, Mdns, NodeArgs},
+    sandbox::Sandbox,
+};
 use node_base::{schedule::RateSchedule, size::Size};
 
 const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 4242);
@@ -45,6 +50,10 @@ pub struct Settings {
     pub network_key_file: Option<PathBuf>,
     /// The ways to meet nodes that nobody named.
     pub meeting: Meeting,
+    /// Which layers of the sandbox are wanted.
+    pub sandbox: Sandbox,
+    /// Files of the owner that are read, also later: the configuration, the peers, the key.
+    pub read_files: Vec<PathBuf>,
     /// The form of the log.
     pub log_format: LogFormat,
 }
@@ -134,6 +143,24 @@ pub enum SettingsError {
         #[source]
         error: Box<toml::de::Error>,
     },
+    /// A key of the configuration file that there is not.
+    #[error("{}:{line}: there is no key `{key}`; {}", path.display(), meant(key))]
+    UnknownKey {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
+        /// The key as it was written.
+        key: String,
+    },
+}
+
+/// Returns the advice for a key that there is not.
+fn meant(key: &str) -> String {
+    match keys::nearest(key) {
+        Some(nearest) => format!("did you mean `{nearest}`?"),
+        None => "`noded --print-config` prints all that there are".to_owned(),
+    }
 }
 
 /// The configuration file: the long names of the options.
@@ -163,6 +190,7 @@ struct ConfigFile {
     publish: Option<bool>,
     #[serde(default, deserialize_with = "written::list")]
     dht_bootstrap: Vec<String>,
+    sandbox: Option<Sandbox>,
     log_format: Option<LogFormat>,
 }
 
@@ -218,14 +246,17 @@ impl Settings {
             upload_rate: args.upload_rate.or(file.upload_rate).unwrap_or_default(),
             download_rate: (args.download_rate.or(file.download_rate)).unwrap_or_default(),
         };
+        let read_files = [&args.config, &peers_file, &network_key_file];
         Ok(Settings {
             node,
             control,
             state,
             skipped: bad_peers.iter().map(ToString::to_string).collect(),
             plugins,
+            read_files: read_files.into_iter().flatten().cloned().collect(),
             network_key_file,
             meeting,
+            sandbox: args.sandbox.or(file.sandbox).unwrap_or_default(),
             log_format: args.log_format.or(file.log_format).unwrap_or_default(),
         })
     }
@@ -263,6 +294,7 @@ impl Settings {
             ),
             ("--log-format", self.log_format != new.log_format),
             ("--mdns --network --publish", meeting(self) != meeting(new)),
+            ("--sandbox", self.sandbox != new.sandbox),
         ];
         let changed = changed.into_iter().filter(|(_, changed)| *changed);
         changed.map(|(option, _)| option).collect()
@@ -321,10 +353,8 @@ fn read_config(path: &Path) -> Result<ConfigFile, SettingsError> {
         path: path.to_owned(),
         error,
     })?;
-    let mut file: ConfigFile = toml::from_str(&text).map_err(|error| SettingsError::Config {
-        path: path.to_owned(),
-        error: Box::new(error),
-    })?;
+    let mut file: ConfigFile =
+        toml::from_str(&text).map_err(|error| config_error(path, &text, error))?;
     let beside = path.parent().unwrap_or(Path::new(""));
     let paths = [
         &mut file.share,
@@ -337,6 +367,28 @@ fn read_config(path: &Path) -> Result<ConfigFile, SettingsError> {
         *named = in_config(named, beside)?;
     }
     Ok(file)
+}
+
+fn config_error(path: &Path, text: &str, error: toml::de::Error) -> SettingsError {
+    let path = path.to_owned();
+    let unknown = error.message().strip_prefix("unknown field `");
+    let key = unknown.and_then(|rest| Some(rest.split_once('`')?.0.to_owned()));
+    match (key, error.span()) {
+        (Some(key), Some(span)) => SettingsError::UnknownKey {
+            path,
+            line: text
+                .get(..span.start)
+                .unwrap_or_default()
+                .matches('\n')
+                .count()
+                + 1,
+            key: escaped(&key).to_string(),
+        },
+        _ => SettingsError::Config {
+            path,
+            error: Box::new(error),
+        },
+    }
 }
 
 /// Returns the meaning of a path in a configuration file in the directory `beside`: `~/` is
@@ -393,16 +445,9 @@ fn read_peers(
     Ok(urls)
 }
 
-/// Returns a line up to a `#` at its start or behind white space.
+/// Returns a line up to a `#`: no URL of a peer has one.
 fn without_comment(line: &str) -> &str {
-    let comment = line.char_indices().find(|(at, c)| {
-        *c == '#'
-            && line[..*at]
-                .chars()
-                .next_back()
-                .is_none_or(char::is_whitespace)
-    });
-    comment.map_or(line, |(at, _)| &line[..at]).trim()
+    line.split('#').next().unwrap_or_default().trim()
 }
 
 fn parse_url(origin: &str, text: &str) -> Result<PeerUrl, SettingsError> {

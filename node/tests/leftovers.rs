@@ -18,6 +18,7 @@ use node::{
     running::CONTROL_FILE,
     start,
 };
+use node_api::node::SandboxStatus;
 use node_base::{clock::now, state::StateDir};
 use tempfile::TempDir;
 use tokio::{runtime::Handle, sync::Mutex, time::sleep};
@@ -28,7 +29,7 @@ static ALONE: Mutex<()> = Mutex::const_new(());
 /// Longest wait until tasks and threads have ended.
 const SOON: Duration = Duration::from_secs(20);
 
-/// A home with a share, and settings on free ports that use all that a node can start.
+/// Returns a home with a share, and settings on free ports that use all that a node can start.
 fn home() -> (TempDir, Settings) {
     let home = tempfile::tempdir().unwrap();
     for directory in ["share", "plugins"] {
@@ -131,7 +132,10 @@ async fn start_that_fails_at_a_late_step_leaves_nothing() {
         let (_home, settings) = home();
         let taken = broken(&settings);
         let before = Running::now();
-        let error = start(settings.clone()).await.unwrap_err().to_string();
+        let error = start(settings.clone(), SandboxStatus::default())
+            .await
+            .unwrap_err()
+            .to_string();
         assert!(error.contains(says), "{case}: {error}");
         drop(taken);
         is_gone(case, &settings, &before).await;
@@ -143,7 +147,9 @@ async fn node_that_is_stopped_leaves_nothing() {
     let _alone = ALONE.lock().await;
     let (_home, settings) = home();
     let before = Running::now();
-    let started = start(settings.clone()).await.unwrap();
+    let started = start(settings.clone(), SandboxStatus::default())
+        .await
+        .unwrap();
     let running = Running::now();
     assert!(running.tasks > before.tasks, "the test counts tasks");
     let counted = running.threads.values().sum::<usize>();
@@ -160,7 +166,9 @@ async fn node_that_is_dropped_leaves_nothing() {
     let _alone = ALONE.lock().await;
     let (_home, settings) = home();
     let before = Running::now();
-    let started = start(settings.clone()).await.unwrap();
+    let started = start(settings.clone(), SandboxStatus::default())
+        .await
+        .unwrap();
     let running = Running::now();
     for thread in ["index", "scan"] {
         let known = before.threads.get(thread);

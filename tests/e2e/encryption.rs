@@ -15,7 +15,7 @@ fn peers(node: &NodeProcess) -> Vec<Value> {
     peers.as_array().expect("a list").clone()
 }
 
-/// Where a node listens, whatever its URL.
+/// Returns the address on which a node listens, whatever its URL.
 fn listens(node: &NodeProcess) -> SocketAddr {
     let status = node.control().must("node.status", json!({}));
     let listen = status["listen"].as_str().expect("an address");
@@ -27,12 +27,12 @@ fn id_of(node: &NodeProcess) -> String {
     status["id"].as_str().expect("an id").to_owned()
 }
 
-/// Runs `ctl` against a node, which does what it is told, and returns the output.
+/// Runs `ctl` against a node, which does as asked, and returns the output.
 fn done(node: &NodeProcess, args: &[&str]) -> String {
     ctl(node.home()).args(args).run().expect_code(0).stdout
 }
 
-/// A node behind a wire, reached only through it.
+/// Starts a node behind a wire, reached only through it.
 fn behind(wire: &Wire, files: &[(&str, &str)]) -> NodeProcess {
     let options = noded().args(["--url", &wire.url]);
     let node = files
@@ -43,7 +43,7 @@ fn behind(wire: &Wire, files: &[(&str, &str)]) -> NodeProcess {
     node
 }
 
-/// Has `node` meet whoever is at `url`, and gives what it knows of the peer then.
+/// Has `node` meet the peer at `url`, and returns its entry then.
 fn add(node: &NodeProcess, url: &str) -> Value {
     node.control().must("peer.add", json!({ "url": url }))
 }
@@ -73,7 +73,7 @@ fn nothing_of_what_nodes_say_is_on_the_wire_once_they_met() {
     add(&a, &to_b.url);
     met(&a, &to_b.url, &id_of(&b));
     met(&b, &to_a.url, &id_of(&a));
-    // The first meeting is in clear, and gives no token to whoever listens.
+    // The first meeting is in clear, and gives no token to a listener.
     for wire in [&to_a, &to_b] {
         assert!(!wire.has_seen(b"<name>token</name>"));
         assert!(wire.forget() > 0);
@@ -295,7 +295,7 @@ fn a_node_named_by_its_id_hears_nothing_in_clear() {
 }
 
 #[test]
-fn an_address_with_another_id_is_refused_and_settings_take_the_right_one() {
+fn an_address_with_another_id_is_refused() {
     let wire = Wire::new();
     let (b, other) = (behind(&wire, &[("a.txt", "right")]), noded().start());
     let place = http::address(&wire.url);
@@ -323,7 +323,7 @@ fn an_address_with_another_id_is_refused_and_settings_take_the_right_one() {
 }
 
 #[test]
-fn an_id_that_a_stranger_names_for_another_url_keeps_nobody_away() {
+fn a_strangers_false_id_for_a_url_keeps_nobody_away() {
     let (a, b, stranger) = (noded().start(), noded().start(), noded().start());
     let lie = format!(
         "sixhop://{}/?at={}",

@@ -1,6 +1,8 @@
 //! Tests of NAME in `ctl fetch`: exactly this file first, here and at the peers, then a pattern.
 
-use e2e::{NodeProcess, introduce};
+use std::time::Duration;
+
+use e2e::{Conduct, NodeProcess, Rogue, introduce, wait_until};
 
 use crate::world::{Kind, Member, ctl, noded};
 
@@ -190,4 +192,69 @@ fn a_name_with_signs_is_searched_as_printed() {
         }
     }
     [near, like, exact].into_iter().for_each(NodeProcess::stop);
+}
+
+#[test]
+fn a_book_peer_that_never_answers_does_not_hold_up_a_pattern() {
+    let near = noded().start();
+    let far = noded().file("a 1.mp3", "1").file("a 2.mp3", "2").start();
+    let silent = Rogue::start(Conduct::Stall);
+    introduce(&near.url, &far.url);
+    introduce(&near.url, &silent.url);
+    // The walk to peers of the chapter takes eight seconds.
+    let _ = ctl(near.home())
+        .args(["--timeout", "7s", "fetch", "a *.mp3"])
+        .run()
+        .expect_code(0);
+    assert_eq!(near.home().entries(), ["a 1.mp3", "a 2.mp3"]);
+    assert_eq!(silent.queries(), 1, "it was asked for the name");
+    near.stop();
+    far.stop();
+}
+
+#[test]
+fn content_goes_to_a_place_from_here_from_a_peer_and_from_one_behind_it() {
+    let nodes = [
+        noded().start(),
+        noded().start(),
+        noded().file("far.txt", "far away\n").start(),
+    ];
+    nodes[0].home().put("own.txt", "own\n");
+    introduce(&nodes[0].url, &nodes[1].url);
+    introduce(&nodes[1].url, &nodes[2].url);
+    let digest = |node: &NodeProcess, name: &str| {
+        let found = ctl(node.home()).args(["--json", "search", name]).run();
+        let found: serde_json::Value = serde_json::from_str(&found.stdout).unwrap_or_default();
+        found["hits"][0]["digest"].as_str().map(str::to_owned)
+    };
+    let near = &nodes[0];
+    for (holder, name, text) in [(0, "own.txt", "own\n"), (2, "far.txt", "far away\n")] {
+        let digest = wait_until("the file has a digest", Duration::from_secs(20), || {
+            digest(&nodes[holder], name).ok_or(name.to_owned())
+        });
+        let content = format!("BLAKE3:{}", digest.to_uppercase());
+        let shown = ctl(near.home())
+            .args(["fetch", &content, "--to", "-"])
+            .run();
+        assert_eq!(shown.expect_code(0).stdout, text);
+        let to = near.home().root().join("out");
+        std::fs::create_dir_all(&to).unwrap();
+        let fetch = ctl(near.home())
+            .args(["fetch", &content, "--to"])
+            .args([&to]);
+        let _ = fetch.run().expect_code(0);
+        assert_eq!(std::fs::read_to_string(to.join(&digest)).unwrap(), text);
+        let mixed = ctl(near.home()).args(["fetch", &content, name, "--to", "out", "--replace"]);
+        let _ = mixed.run().expect_code(0);
+        assert_eq!(std::fs::read_to_string(to.join(name)).unwrap(), text);
+    }
+    assert_eq!(
+        near.home().entries(),
+        ["own.txt"],
+        "nothing was stored in the share"
+    );
+    let nobody = format!("blake3:{}", "0".repeat(64));
+    let missed = ctl(near.home()).args(["fetch", &nobody, "--to", "-"]).run();
+    assert!(missed.expect_code(3).stderr.contains(&nobody));
+    nodes.into_iter().for_each(NodeProcess::stop);
 }

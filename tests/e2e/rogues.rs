@@ -6,7 +6,7 @@ use e2e::rogue::answer_of;
 use e2e::xmlrpc::{self, CallError};
 use e2e::{Conduct, NodeProcess, Rogue, introduce};
 
-use crate::world::noded;
+use crate::world::{ctl, noded};
 
 /// A query has a deadline of eight seconds; a loaded machine gets some more.
 const QUERY: Duration = Duration::from_secs(14);
@@ -295,6 +295,15 @@ fn a_peer_whose_answers_cannot_be_read_is_said_and_kept() {
     }
     assert_eq!(node.counter("answers_unreadable"), 5);
     assert_eq!(node.counter("peers_dropped"), 0);
+    // To the owner that is not "not found".
+    for args in [
+        &["fetch", "file.txt"][..],
+        &["fetch", "file.txt", "--to", "-"],
+    ] {
+        let fetched = ctl(node.home()).args(args).run().expect_code(7);
+        let said = &fetched.stderr;
+        assert!(said.contains("something that cannot be read"), "{said}");
+    }
     node.stop();
 }
 

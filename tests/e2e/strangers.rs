@@ -16,6 +16,12 @@ use serde_json::json;
 
 use crate::world::noded;
 
+/// Most memory of a node under attack, in KiB.
+const PEAK_KIB: usize = 176 << 10;
+
+/// Most memory that sixty slow multicalls take beside what the node had, in KiB: 1 MiB each.
+const MULTICALLS_KIB: usize = 60 << 10;
+
 /// Connections of several strangers, held until this is dropped.
 struct Crowd {
     child: Child,
@@ -47,7 +53,7 @@ impl Crowd {
             .spawn()
             .expect("python3 is installed");
         let mut stdin = child.stdin.take().unwrap();
-        writeln!(stdin, "{}", base64(doing.request)).unwrap();
+        writeln!(stdin, "{}", xmlrpc::to_base64(doing.request)).unwrap();
         let mut line = String::new();
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         stdout.read_line(&mut line).unwrap();
@@ -64,26 +70,6 @@ impl Drop for Crowd {
         drop(self.stdin.take());
         drop(self.child.wait());
     }
-}
-
-fn base64(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let digits = bytes.chunks(3).flat_map(|group| {
-        let bits = group
-            .iter()
-            .fold(0_u32, |bits, byte| bits << 8 | u32::from(*byte));
-        let bits = bits << (8 * (3 - group.len()));
-        (0..4).map(move |at| {
-            let digit = (bits >> (18 - 6 * at)) & 63;
-            let is_there = at <= group.len();
-            if is_there {
-                char::from(DIGITS[digit as usize])
-            } else {
-                '='
-            }
-        })
-    });
-    digits.collect()
 }
 
 fn get(node: &NodeProcess, path: &str) -> Vec<u8> {
@@ -183,6 +169,9 @@ fn two_addresses_do_not_close_the_port() {
         let answer = xmlrpc::query(&node.url, "small.txt");
         assert_eq!(answer, Ok(b"for all".to_vec()), "question {n}");
     }
+    let meters = node.meters();
+    println!("{meters:?}");
+    assert!(meters.peak_kib <= PEAK_KIB, "{meters:?}");
     drop(crowd);
     node.assert_healthy();
     node.stop();
@@ -239,6 +228,7 @@ fn a_thousand_hostile_connections_leave_the_others_served() {
     std::thread::sleep(Duration::from_secs(2));
     let meters = node.meters();
     println!("{meters:?}");
+    assert!(meters.peak_kib <= PEAK_KIB, "{meters:?}");
     drop(crowds);
     node.assert_healthy();
     node.stop();
@@ -269,6 +259,7 @@ fn slow_readers_of_multicalls_leave_others_theirs() {
     std::thread::sleep(Duration::from_secs(2));
     let held = node.meters().peak_kib.saturating_sub(before);
     println!("60 slow multicalls: {held} KiB above {before} KiB");
+    assert!(held <= MULTICALLS_KIB, "{held} KiB above {before} KiB");
     let calls = names.iter().map(|name| {
         let params = xmlrpc::Value::List(vec![xmlrpc::Value::text(name)]);
         xmlrpc::Value::Map(vec![

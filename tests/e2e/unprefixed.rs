@@ -195,3 +195,43 @@ fn a_policy_that_hides_texts_hides_them_without_a_prefix_too() {
     asker.stop();
     holder.stop();
 }
+
+#[test]
+fn a_quoted_query_has_the_exact_name_and_texts() {
+    let node = holder();
+    node.home().put("poem of the sea", "nothing of it");
+    let expected = [
+        ("poem of the sea", "name"),
+        ("letters/to ann.txt", "text"),
+        ("poem.txt", "text"),
+    ];
+    wait_for(&node, "\"poem of the sea\"", &expected);
+    node.stop();
+}
+
+#[test]
+fn a_query_like_a_file_name_asks_for_texts_only_to_be_sure() {
+    let album = noded()
+        .file("album.html", "see photo.jpg and version v1.2 there")
+        .start();
+    let asker = noded().args(["--peer", &album.url]).start();
+    let found = [("album.html", "text")];
+    // What ends in a number is no name of a file; others know by then what is there.
+    wait_for(&asker, "version v1.2", &found);
+    let search = |reach: &str| {
+        let wanted = json!({ "query": "photo.jpg", "reach": reach });
+        asker.control().must("search.query", wanted)
+    };
+    wait_until("the names of the peer are known", SOON, || {
+        let answer = search("normal");
+        let is_passed_over = answer["hits"] == json!([]) && answer["passed_over"] == json!(1);
+        is_passed_over.then_some(()).ok_or(answer.to_string())
+    });
+    let sure = search("sure");
+    assert_eq!(sure["hits"][0]["name"], "album.html", "{sure}");
+    let shown = ctl(asker.home()).args(["search", "photo.jpg"]).run();
+    assert_eq!(shown.code, 3, "{}", shown.stdout);
+    assert!(shown.stderr.contains("--sure"), "{}", shown.stderr);
+    asker.stop();
+    album.stop();
+}

@@ -108,6 +108,13 @@ impl Pty {
         without_sequences(&String::from_utf8_lossy(&screen))
     }
 
+    /// All that was written to the terminal so far, as it came.
+    #[must_use]
+    pub fn raw(&self) -> String {
+        let screen = self.screen.lock().unwrap_or_else(PoisonError::into_inner);
+        String::from_utf8_lossy(&screen).into_owned()
+    }
+
     /// Waits until `text` was written, and forgets all that was written up to then.
     ///
     /// # Panics
@@ -133,7 +140,16 @@ impl Pty {
     ///
     /// # Panics
     /// When it does not end in time.
-    pub fn ends(mut self) -> (i32, String) {
+    pub fn ends(self) -> (i32, String) {
+        let (code, screen) = self.ends_raw();
+        (code, without_sequences(&screen))
+    }
+
+    /// Waits for the end of the program. Returns its exit code and all that it wrote, with control sequences.
+    ///
+    /// # Panics
+    /// When it does not end in time.
+    pub fn ends_raw(mut self) -> (i32, String) {
         let code = wait_until("the program at the terminal ends", DEADLINE, || match self
             .child
             .try_wait()
@@ -142,7 +158,8 @@ impl Pty {
             Ok(None) => Err(self.text()),
             Err(error) => Err(error.to_string()),
         });
-        (code, self.text())
+        let screen = self.screen.lock().unwrap_or_else(PoisonError::into_inner);
+        (code, String::from_utf8_lossy(&screen).into_owned())
     }
 }
 

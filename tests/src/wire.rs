@@ -9,10 +9,10 @@ use std::thread::spawn;
 /// The first byte of TLS.
 const TLS: u8 = 0x16;
 
-/// What a server answers that speaks HTTP only.
+/// The answer of a server that speaks HTTP only.
 const NO_TLS: &[u8] = b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
 
-/// What the wire does with a connection.
+/// The treatment of a connection by the wire.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Tapping {
     /// Passes everything on.
@@ -44,7 +44,7 @@ struct State {
 }
 
 impl Wire {
-    /// A wire that leads nowhere yet.
+    /// Creates a wire that leads nowhere yet.
     ///
     /// # Panics
     /// When no port is free.
@@ -97,12 +97,12 @@ impl Wire {
         std::mem::take(&mut *lock(&self.state.seen)).len()
     }
 
-    /// Number of connections that began with something else than TLS.
+    /// Returns the number of connections that began with something else than TLS.
     pub fn in_clear(&self) -> usize {
         self.state.in_clear.load(Ordering::Acquire)
     }
 
-    /// Number of connections that began with TLS.
+    /// Returns the number of connections that began with TLS.
     pub fn over_tls(&self) -> usize {
         self.state.over_tls.load(Ordering::Acquire)
     }

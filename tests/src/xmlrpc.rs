@@ -11,6 +11,11 @@ use std::fmt::Write as _;
 
 use crate::http;
 
+/// Bytes as base64 with padding.
+pub fn to_base64(bytes: &[u8]) -> String {
+    base64::encode(bytes)
+}
+
 /// Returns the bytes of base64 with padding, if it is some.
 pub fn from_base64(text: &str) -> Option<Vec<u8>> {
     base64::decode(text)

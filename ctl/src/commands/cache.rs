@@ -7,7 +7,7 @@ use super::Context;
 use crate::{
     cli::CacheAction,
     error::CtlError,
-    output::{Output, bytes, plural, timestamp},
+    output::{Output, bytes, plural},
 };
 
 /// Runs the command.
@@ -45,6 +45,6 @@ fn row(blob: &CacheBlob, output: Output) -> Vec<String> {
         blob.digest.clone(),
         output.size(blob.size),
         blob.hits.to_string(),
-        timestamp(blob.used),
+        output.moment(blob.used),
     ]
 }

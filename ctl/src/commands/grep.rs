@@ -5,7 +5,7 @@ mod lines;
 use node_api::search::{SearchAnswer, SearchNews, SearchReach};
 use serde_json::json;
 
-use self::lines::Shown;
+use self::lines::{Layout, Row, Shown};
 use super::Context;
 use crate::{
     cli::GrepArgs,
@@ -57,6 +57,7 @@ async fn show_as_they_come(
         .search_stream(query, Some(limit), SearchReach::Normal)
         .await?;
     let (mut shown, mut found) = (Shown::of(args), 0);
+    let mut layout = Layout::of(output);
     loop {
         match stream.next().await? {
             SearchNews::Hits(hits) => {
@@ -65,12 +66,12 @@ async fn show_as_they_come(
                     if output.is_json() {
                         output.json(hit)?;
                     } else {
-                        print(output, &shown.hit(hit))?;
+                        print(output, &mut layout, shown.hit(hit))?;
                     }
                 }
             }
             SearchNews::Done(answer) => {
-                print(output, &shown.end())?;
+                print(output, &mut layout, shown.end())?;
                 return Ok((found, answer));
             }
             SearchNews::Failed(error) => return Err(error.into()),
@@ -78,8 +79,9 @@ async fn show_as_they_come(
     }
 }
 
-fn print(output: Output, lines: &[String]) -> Result<(), CtlError> {
-    lines.iter().try_for_each(|line| output.line(line))
+fn print(output: Output, layout: &mut Layout, rows: Vec<Row>) -> Result<(), CtlError> {
+    let lines = rows.into_iter().flat_map(|row| layout.lines(row));
+    lines.into_iter().try_for_each(|line| output.painted(&line))
 }
 
 /// Returns the patterns, and the filters beside them.

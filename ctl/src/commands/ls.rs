@@ -76,6 +76,12 @@ async fn list(
         }
         let row = |entry: &SkippedEntry| vec![entry.name.clone(), entry.reason.clone()];
         let rows: Vec<_> = skipped.iter().map(row).collect();
+        if rows.is_empty() {
+            output.note(
+                "nothing is left out because of its name or kind; what .sixhopignore hides is not listed",
+            );
+            return Ok(());
+        }
         return output.table(&["name", "why"], &rows);
     }
     if let Some(peer) = &wanted.peer {
@@ -116,7 +122,7 @@ fn show(output: Output, files: &[ShareFile]) -> Result<(), CtlError> {
     let row = |file: &ShareFile| {
         let modified = file
             .modified
-            .map_or("-".to_owned(), crate::output::timestamp);
+            .map_or("-".to_owned(), |time| output.moment(time));
         vec![file.name.clone(), output.size(file.size), modified]
     };
     let rows: Vec<_> = files.iter().map(row).collect();

@@ -94,13 +94,13 @@ fn what(peer: &Peer) -> &'static str {
     }
 }
 
-/// The beginning of its id: enough to tell peers apart; `--json` has all of it.
+/// Returns the start of its id: enough to distinguish peers; `--json` has all of it.
 fn id(peer: &Peer) -> String {
     let start = peer.id.as_ref().and_then(|id| id.get(..ID_SHOWN));
     start.map_or_else(|| "-".to_owned(), |start| format!("{start}…"))
 }
 
-/// One that was not called yet has no path.
+/// Returns the word for the path of calls to it; a peer that was not called yet has none.
 fn path(peer: &Peer) -> &'static str {
     match (peer.kind, peer.path) {
         (PeerKind::Unknown, _) => "-",

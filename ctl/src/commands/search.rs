@@ -14,7 +14,7 @@ use crate::{
     completeness::{self, Trace},
     connection::{Connection, SearchStream},
     error::CtlError,
-    output::{Output, escaped, escaped_line},
+    output::{Output, Paint, Painted},
 };
 
 /// The time that hits are gathered after the first ones before they are shown.
@@ -90,6 +90,8 @@ struct Shown {
     headed: bool,
     /// True if there were hits with a place in the file.
     mixed: bool,
+    /// The file, and where it is, that a person saw last.
+    last: Option<(String, String)>,
 }
 
 impl Shown {
@@ -103,7 +105,7 @@ impl Shown {
         if self.mixed {
             return found
                 .iter()
-                .try_for_each(|found| show_excerpt(output, found));
+                .try_for_each(|found| self.show_excerpt(output, found));
         }
         let row = |found: &FileHit<'_>| {
             let size = size(output, found.hit);
@@ -118,34 +120,54 @@ impl Shown {
         self.headed = true;
         output.table(head, &rows)
     }
+
+    /// A line for the file, unless it was the last one, and one for the place in it; a file that was found by its name has
+    /// none.
+    fn show_excerpt(&mut self, output: Output, found: &FileHit<'_>) -> Result<(), CtlError> {
+        let hit = found.hit;
+        let (size, nodes) = (size(output, hit), found.nodes());
+        if !output.is_for_a_person() {
+            let text = hit.excerpt.as_ref().map_or("", |excerpt| &excerpt.text);
+            let row = vec![hit.name.clone(), size, nodes, place(hit), text.to_owned()];
+            return output.table(&[], &[row]);
+        }
+        let file = (hit.name.clone(), nodes);
+        if self.last.as_ref() != Some(&file) {
+            let head = Painted::default()
+                .with(Paint::Name, file.0.as_str())
+                .with(Paint::Dim, format!("  {size}  {}", file.1));
+            output.painted(&head)?;
+            self.last = Some(file);
+        }
+        output.painted(&excerpt(hit))
+    }
 }
 
-/// Shows a line for the file, and one for the place in it; a file that was found by its name
-/// has none.
-fn show_excerpt(output: Output, found: &FileHit<'_>) -> Result<(), CtlError> {
-    let hit = found.hit;
-    let text = hit.excerpt.as_ref().map_or("", |excerpt| &excerpt.text);
-    let line = hit.excerpt.as_ref().and_then(|excerpt| excerpt.line);
-    let line = match (line, &hit.excerpt) {
-        (Some(line), _) => line.to_string(),
-        (None, Some(_)) => String::new(),
-        (None, None) => hit.handler.clone(),
+/// The number of the line, or what else is known of the place of a hit in its file.
+fn place(hit: &Hit) -> String {
+    match &hit.excerpt {
+        Some(excerpt) => excerpt.line.map_or(String::new(), |line| line.to_string()),
+        None => hit.handler.clone(),
+    }
+}
+
+/// The excerpt without the space around it, what matches marked.
+fn excerpt(hit: &Hit) -> Painted {
+    let place = format!("  {:>5}", place(hit));
+    let painted = Painted::default().with(Paint::Line, place);
+    let Some(excerpt) = &hit.excerpt else {
+        return painted;
     };
-    if !output.is_for_a_person() {
-        let size = size(output, hit);
-        let row = vec![hit.name.clone(), size, found.nodes(), line, text.to_owned()];
-        return output.table(&[], &[row]);
-    }
-    let size = size(output, hit);
-    output.line(&format!(
-        "{}  {size}  {}",
-        escaped(&hit.name),
-        escaped(&found.nodes())
-    ))?;
-    if hit.excerpt.is_none() {
-        return output.line(&format!("  {:>5}", "name"));
-    }
-    output.line(&format!("  {line:>5}  {}", escaped_line(text.trim())))
+    let text = excerpt.text.trim_end();
+    let cut = text.len() - text.trim_start().len();
+    let cut = u64::try_from(cut).unwrap_or(u64::MAX);
+    let marks = excerpt.marks.iter();
+    let marks: Vec<_> = marks
+        .map(|(start, end)| (start.saturating_sub(cut), end.saturating_sub(cut)))
+        .collect();
+    painted
+        .with(Paint::Plain, "  ")
+        .with_marks(text.trim_start(), &marks)
 }
 
 /// Returns the size, if the node that has it gave it.
@@ -216,5 +238,28 @@ mod tests {
             .map(|found| (found.hit.node.as_str(), found.others))
             .collect();
         assert_eq!(lines, [("x", 1), ("x", 0), ("y", 0), ("y", 0)]);
+    }
+
+    #[test]
+    fn an_excerpt_is_trimmed_and_its_matches_stay_marked() {
+        let mut hit = Hit {
+            name: "a".to_owned(),
+            size: Some(1),
+            modified: None,
+            digest: None,
+            node: "x".to_owned(),
+            handler: "text".to_owned(),
+            score: None,
+            excerpt: Some(node_api::search::Excerpt {
+                text: " \ta poem \n".to_owned(),
+                marks: vec![(4, 8)],
+                line: Some(7),
+                ..Default::default()
+            }),
+        };
+        let expected = "\u{1b}[32m      7\u{1b}[0m  a \u{1b}[1;31mpoem\u{1b}[0m";
+        assert_eq!(excerpt(&hit).text(true), expected);
+        hit.excerpt = None;
+        assert_eq!(excerpt(&hit).text(false), "   text");
     }
 }

@@ -13,7 +13,7 @@ mod completer;
 mod lines;
 #[cfg(feature = "embedded")]
 mod own_node;
-mod words;
+pub(crate) mod words;
 
 use clap::{
     CommandFactory, FromArgMatches,
@@ -39,7 +39,7 @@ const PROMPT: &str = "> ";
 const EXIT: &str = "exit";
 
 /// Commands of `ctl` that mean nothing at the prompt.
-const NOT_HERE: [&str; 3] = ["shell", "up", "completions"];
+const NOT_HERE: [&str; 5] = ["shell", "up", "completions", "complete", "man"];
 
 /// The decision to go on after a line or not.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -198,6 +198,17 @@ fn help_text() -> String {
     ));
     lines.push(format!("{EXIT:<13} Leave; so does end-of-file"));
     lines.join("\n")
+}
+
+/// Returns whether the prompt knows what a line says.
+#[cfg(test)]
+pub(crate) fn reads(line: &str) -> bool {
+    let words = words::words(line).unwrap_or_default();
+    let is_here = words
+        .first()
+        .is_some_and(|word| !NOT_HERE.contains(&word.as_str()));
+    let all = std::iter::once("ctl").chain(words.iter().map(String::as_str));
+    is_here && Cli::command().try_get_matches_from(all).is_ok()
 }
 
 #[cfg(test)]

@@ -1,12 +1,12 @@
 //! `ctl status`: shows the status of the node.
 
-use node_api::node::{IndexStatus, NodeStatus};
+use node_api::node::{IndexStatus, LayerState, NodeStatus, SandboxStatus};
 
 use super::Context;
 use crate::{
     cli::StatusArgs,
     error::CtlError,
-    output::{Output, bytes, escaped, plural},
+    output::{Output, Paint, Painted, bytes, plural},
 };
 
 /// Width of the words before the values.
@@ -21,15 +21,33 @@ pub(crate) async fn run(args: StatusArgs, context: &Context) -> Result<(), CtlEr
         return output.json(&status);
     }
     for (label, value) in lines(&status, output) {
-        output.line(&format!("{label:<LABEL$} {}", escaped(&value)))?;
+        let paint = paint_of(label);
+        for (at, part) in output.wrapped(&value, LABEL + 1).into_iter().enumerate() {
+            let label = if at == 0 { label } else { "" };
+            output.painted(&line(label, paint, part))?;
+        }
     }
     if !args.counters {
         return Ok(());
     }
     for (name, count) in &status.counters {
-        output.line(&format!("{:<28} {count}", escaped(name)))?;
+        let line = Painted::default().with(Paint::Head, format!("{name:<28} "));
+        output.painted(&line.with(Paint::Plain, count.to_string()))?;
     }
     Ok(())
+}
+
+fn paint_of(label: &str) -> Paint {
+    match label {
+        "trouble" | "unreadable" | "reach" => Paint::Bad,
+        _ => Paint::Plain,
+    }
+}
+
+fn line(label: &str, paint: Paint, value: String) -> Painted {
+    Painted::default()
+        .with(Paint::Head, format!("{label:<LABEL$} "))
+        .with(paint, value)
 }
 
 fn lines(status: &NodeStatus, output: Output) -> Vec<(&'static str, String)> {
@@ -44,6 +62,7 @@ fn lines(status: &NodeStatus, output: Output) -> Vec<(&'static str, String)> {
         ("cache", bytes(status.cache_bytes)),
         ("control", status.control.clone()),
         ("running", running(status, output)),
+        ("sandbox", sandbox(&status.sandbox)),
         ("id", status.id.clone()),
     ]);
     let trouble = status.share_trouble.iter().chain(&status.unwatched);
@@ -55,6 +74,16 @@ fn lines(status: &NodeStatus, output: Output) -> Vec<(&'static str, String)> {
     lines.extend(trouble.map(|trouble| ("trouble", trouble.clone())));
     lines.extend(status.reach.iter().map(|reach| ("reach", reach.clone())));
     lines
+}
+
+fn sandbox(status: &SandboxStatus) -> String {
+    let layer = |state: &LayerState| match state {
+        LayerState::Held => "held".to_owned(),
+        LayerState::Off => "off".to_owned(),
+        LayerState::Unavailable { reason } => format!("not to be had here ({reason})"),
+    };
+    let (calls, files) = (layer(&status.calls), layer(&status.files));
+    format!("system calls {calls}, files {files}")
 }
 
 fn prefixes(handlers: &[String]) -> String {
@@ -86,12 +115,12 @@ fn peers(status: &NodeStatus) -> String {
 }
 
 fn running(status: &NodeStatus, output: Output) -> String {
-    format!(
-        "since {}, version {}, process {}",
-        output.moment(status.started).trim_end_matches(" ago"),
-        status.version,
-        status.pid
-    )
+    let moment = output.moment(status.started);
+    let time = match moment.strip_suffix(" ago") {
+        Some(time) => format!("for {time}"),
+        None => format!("since {moment}"),
+    };
+    format!("{time}, version {}, process {}", status.version, status.pid)
 }
 
 fn index(index: &IndexStatus) -> String {

@@ -99,6 +99,21 @@ fn padded(text: &str, width: usize) -> String {
     format!("{text}{}", " ".repeat(missing))
 }
 
+/// A text in lines of at most `width`, as far as its words allow.
+pub(super) fn wrapped(text: &str, width: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split(' ') {
+        match lines.last_mut() {
+            Some(line) if line.width() + 1 + word.width() <= width => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
+}
+
 /// Cells with tabs between them. An escaped cell has no tab.
 pub(super) fn tabbed(row: &[String]) -> String {
     let cells: Vec<String> = row.iter().map(|cell| escaped(cell)).collect();
@@ -163,6 +178,14 @@ mod tests {
             let text = aligned(&["n", "s"], &rows, Some(window)).concat();
             assert!(text.contains("日本語"), "{text}");
         }
+    }
+
+    #[test]
+    fn a_text_is_taken_apart_between_words_and_loses_none() {
+        assert_eq!(wrapped("a bc  def", 4), ["a bc", " def"]);
+        assert_eq!(wrapped("longer x", 3), ["longer", "x"]);
+        assert_eq!(wrapped("", 3), [""]);
+        assert_eq!(wrapped("a b", 0), ["a", "b"]);
     }
 
     #[test]

@@ -138,6 +138,8 @@ fn status_shows_what_the_node_is_and_its_counts() {
     let text = fake.ctl(["status"]).run().exits(0).stdout;
     assert!(text.contains("shares     3 files from /share;"), "{text}");
     assert!(!text.contains("queries_received"), "{text}");
+    let sandbox = "system calls held, files not to be had here (no Landlock)";
+    assert!(text.contains(sandbox), "{text}");
     let text = fake.ctl(["status", "--counters"]).run().exits(0).stdout;
     assert!(text.contains("queries_received             7\n"), "{text}");
     assert_eq!(

@@ -1,22 +1,30 @@
-//! The examples of `docs/scripting.md` print the text below them.
+//! The examples of the pages on scripts print the text below them.
 
 use crate::own_nodes::Up;
 
-const PAGE: &str = include_str!("../../../docs/scripting.md");
+const PAGES: [&str; 3] = [
+    include_str!("../../../docs/scripting.md"),
+    include_str!("../../../docs/scripting-node.md"),
+    include_str!("../../../docs/scripting-own.md"),
+];
 
-/// A script of the page and its output.
+/// A script of a page and its output.
 struct Example {
     heading: String,
     script: String,
     output: String,
 }
 
-/// Returns all scripts of the page, each with its output.
+/// Returns all scripts of the pages, each with its output.
 fn examples() -> Vec<Example> {
+    PAGES.into_iter().flat_map(examples_of).collect()
+}
+
+fn examples_of(page: &'static str) -> Vec<Example> {
     let mut examples = Vec::new();
     let mut heading = "";
     let mut script = None;
-    let mut lines = PAGE.lines();
+    let mut lines = page.lines();
     while let Some(line) = lines.next() {
         match line {
             "```rhai" => script = Some(block(&mut lines)),

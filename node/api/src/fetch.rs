@@ -15,7 +15,7 @@ pub struct FetchStatus {
     pub id: u64,
     /// The name that is fetched.
     pub name: String,
-    /// How far it is.
+    /// Its state.
     pub state: FetchState,
     /// Bytes that are here so far; checked, if there is a digest.
     pub bytes: u64,
@@ -35,23 +35,23 @@ pub struct FetchStatus {
     pub peer: Option<String>,
     /// Peers asked so far.
     pub asked: u32,
-    /// When it started, Unix milliseconds.
+    /// The time of its start, Unix milliseconds.
     pub started: u64,
-    /// When it ended, Unix milliseconds.
+    /// The time of its end, Unix milliseconds.
     pub ended: Option<u64>,
-    /// Why it failed, when it did.
+    /// The error, if it failed.
     pub error: Option<ApiError>,
-    /// What is kept of it, if it ended without the file. The next fetch of the name or digest takes it up.
+    /// The bytes that are kept of it, if it ended without the file. The next fetch of the name or digest uses them.
     #[serde(default)]
     pub kept: Option<FetchKept>,
 }
 
-/// What is kept of a fetch that ended without the file.
+/// The bytes that are kept of a fetch that ended without the file.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 pub struct FetchKept {
     /// Checked bytes.
     pub bytes: u64,
-    /// When they are removed, Unix milliseconds.
+    /// The time when they are removed, Unix milliseconds.
     pub until: u64,
 }
 
@@ -60,14 +60,14 @@ pub struct FetchKept {
 pub struct FetchBatch {
     /// Number of this batch. The node never uses it again, not even after a restart.
     pub id: u64,
-    /// What the files match.
+    /// The query that the files match.
     pub query: String,
-    /// Whether other batches are before it.
+    /// True if other batches are before it.
     #[serde(default)]
     pub queued: bool,
-    /// Whether nothing more will happen.
+    /// True if nothing more will happen.
     pub over: bool,
-    /// Whether it was cancelled.
+    /// True if it was cancelled.
     pub cancelled: bool,
     /// Files found so far.
     pub found: u64,
@@ -81,9 +81,9 @@ pub struct FetchBatch {
     pub existing: u64,
     /// Files that were not fetched.
     pub failed: u64,
-    /// Why, for the first of them.
+    /// The errors of the first of them.
     pub failures: Vec<FetchFailure>,
-    /// Whether more files match than one batch takes.
+    /// True if more files match than one batch takes.
     pub truncated: bool,
     /// Peers asked so far.
     pub asked: u32,
@@ -91,13 +91,13 @@ pub struct FetchBatch {
     /// if these pass them on.
     #[serde(default)]
     pub unreachable: u32,
-    /// When it started, Unix milliseconds.
+    /// The time of its start, Unix milliseconds.
     pub started: u64,
-    /// When it ended, Unix milliseconds.
+    /// The time of its end, Unix milliseconds.
     pub ended: Option<u64>,
 }
 
-/// What a text means that was typed where the name of a file is wanted.
+/// The meaning of a text that was typed in place of the name of a file.
 #[derive(Clone, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 pub struct FetchPlan {
     /// The names of the files. For a query they are here only if it was expanded.
@@ -106,12 +106,16 @@ pub struct FetchPlan {
     /// The query, if all files are meant that match one.
     #[serde(default)]
     pub query: Option<String>,
-    /// Whether more files match the query than were named.
+    /// True if more files match the query than were named.
     #[serde(default)]
     pub truncated: bool,
     /// The digest, if content is meant, whatever its name.
     #[serde(default)]
     pub digest: Option<String>,
+    /// The peer that has this content, if this node does not and was asked to look for it. The peer port of this node
+    /// passes it on: `GET /blobs/DIGEST` with this URL in the header `sixhop-through`.
+    #[serde(default)]
+    pub through: Option<String>,
 }
 
 /// A file that was not fetched.
@@ -119,11 +123,11 @@ pub struct FetchPlan {
 pub struct FetchFailure {
     /// Its name.
     pub name: String,
-    /// Why.
+    /// The error.
     pub error: ApiError,
 }
 
-/// How far a fetch is.
+/// The state of a fetch.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FetchState {
@@ -146,7 +150,7 @@ pub enum FetchState {
 }
 
 impl FetchState {
-    /// Whether nothing more will happen.
+    /// Returns true if nothing more will happen.
     #[must_use]
     pub fn is_over(self) -> bool {
         matches!(
@@ -165,30 +169,30 @@ namespace! {
         /// A second fetch of a name that is on its way joins the first one and has its number; each start is one
         /// interest in it, see `fetch.cancel`. With a `digest` it takes this content and no other, whatever the peers
         /// call it, and joins only a fetch of the same digest.
-        /// What an earlier fetch of the name or digest received is taken up.
+        /// Bytes that an earlier fetch of the name or digest received are taken up.
         fn "start" start(name: [String], replace: [Option<bool>], digest: [Option<String>]) -> [FetchStatus];
-        /// Says what a text means that was typed as the `name` of what is to be fetched.
+        /// Says what a text means that was typed as the `name` of a file to fetch.
         ///
         /// A file of exactly this name comes first, here and at the peers, then those whose last part it is. Only if there
         /// is neither, a text with `*`, `?`, `[` or `{`, a `/` at its end, a prefix or a filter is a query. A text in
         /// quotes is always a name; `blake3:` and a digest is content. With `expand` the files that match the query are
-        /// named too, at most 10,000.
+        /// named too, at most 10,000, and content is looked for: it is here, or `through` says who has it.
         fn "resolve" resolve(name: [String], expand: [Option<bool>]) -> [FetchPlan];
         /// Waits until a fetch is over, at most `seconds` (10 by default), and says how far it is.
         fn "wait" wait(id: [u64], seconds: [Option<u32>]) -> [FetchStatus];
-        /// What lets a program of the owner ask this node's peer port for one file, past the share.
+        /// Gives the pass with which a program of the owner asks this node's peer port for one file, past the share.
         ///
         /// In a private network it is the value of the header `sixhop-network` for a POST to `/RPC2` that is
-        /// `query(name, [])`, and it is good for that request alone; docs/protocol.md has the bytes. Otherwise
-        /// nothing is needed.
+        /// `query(name, [])`, or for a GET of `/blobs/DIGEST` if the name is `blake3:DIGEST`, and it is good for that
+        /// request alone; docs/protocol.md has the bytes. Otherwise nothing is needed.
         fn "pass" pass(name: [String]) -> [Option<String>];
         /// Lists the fetches that run and the last ones that ended.
         fn "list" list() -> [Vec<FetchStatus>];
         /// Gives up one interest in a fetch, and stops it if that was the last one, or for `everybody`.
         ///
-        /// What was received of content with a digest is kept for a day, see `kept` and `fetch.drop`.
+        /// Bytes received of content with a digest are kept for a day, see `kept` and `fetch.drop`.
         fn "cancel" cancel(id: [u64], everybody: [Option<bool>]) -> [FetchStatus];
-        /// Stops a fetch for everybody and removes what is kept of it.
+        /// Stops a fetch for everybody and removes the bytes that are kept of it.
         ///
         /// Takes the `id` of a fetch, or a `name`: that of a file, or `blake3:` and a digest. Answers with the fetches
         /// that were stopped or of which something was removed; fails with `not_found` if there are none.

@@ -14,7 +14,7 @@ pub struct NodeStatus {
     pub version: String,
     /// Version of the control contract, see [`crate::API_VERSION`].
     pub api_version: String,
-    /// Who this node is to others: its ed25519 public key, 64 hex digits.
+    /// The identity of this node: its ed25519 public key, 64 hex digits.
     #[serde(default)]
     pub id: String,
     /// The address by which others meet this node: `sixhop://`, its id, and where it is reached.
@@ -31,37 +31,40 @@ pub struct NodeStatus {
     /// Number of files that it shares, as far as they are known.
     #[serde(default)]
     pub files: u64,
-    /// Whether all of them are known; else the directory is still being looked at.
+    /// True if all of them are known; else the directory is still being scanned.
     #[serde(default)]
     pub is_share_known: bool,
-    /// Why nothing is shared: the directory is gone or cannot be read.
+    /// The reason why nothing is shared: the directory is gone or cannot be read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub share_trouble: Option<String>,
-    /// Why not every change of the directory is noticed at once, and what to do.
+    /// The reason why not every change of the directory is noticed at once, with advice.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unwatched: Option<String>,
-    /// Who does not reach this node, and what to do.
+    /// A note if some peers cannot reach this node, and what to do.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reach: Option<String>,
     /// Entries of the directory that are not shared because of their name or kind; `share.skipped` lists them.
     #[serde(default)]
     pub skipped: u64,
-    /// What is wrong with the ignore files, a sentence each.
+    /// The errors in the ignore files, a sentence each.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ignore_troubles: Vec<String>,
-    /// What is in the directory and cannot be read now, and is tried again: the first of it.
+    /// Entries of the directory that cannot be read now, and are tried again: the first of them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unreadable: Vec<UnreadableEntry>,
     /// Process id.
     pub pid: u32,
-    /// When it started, Unix milliseconds.
+    /// The time of its start, Unix milliseconds.
     pub started: u64,
+    /// What the process may still ask of the system.
+    #[serde(default)]
+    pub sandbox: SandboxStatus,
     /// Number of known peers.
     pub peers: u64,
     /// Bytes that cached content takes on the disk.
     #[serde(default)]
     pub cache_bytes: u64,
-    /// How far the index of what is in the files is.
+    /// The state of the index of contents.
     #[serde(default)]
     pub index: Option<IndexStatus>,
     /// Names of the handlers that answer queries.
@@ -70,35 +73,60 @@ pub struct NodeStatus {
     pub counters: BTreeMap<String, u64>,
 }
 
+/// What a node, and the programs that it starts, may still ask of the system.
+#[derive(Clone, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+pub struct SandboxStatus {
+    /// System calls: those that only somebody who has broken in would make fail.
+    pub calls: LayerState,
+    /// Files: only those that the settings name can be opened.
+    pub files: LayerState,
+}
+
+/// Whether a layer of the sandbox is on.
+#[derive(Clone, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case", tag = "state")]
+pub enum LayerState {
+    /// It is.
+    Held,
+    /// It is not wanted.
+    #[default]
+    Off,
+    /// It is wanted, and the system does not give it.
+    Unavailable {
+        /// Why not.
+        reason: String,
+    },
+}
+
 /// Something in the shared directory that cannot be read.
 #[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 pub struct UnreadableEntry {
     /// Its path inside the share; a directory has a `/` at its end.
     pub name: String,
-    /// Why, as the system says it.
+    /// The reason, as the system says it.
     pub reason: String,
 }
 
-/// How far the index of what is in the files is.
+/// The state of the index of contents.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
 pub struct IndexStatus {
     /// Files in it.
     pub files: u64,
     /// Files that are new or changed and wait to be read.
     pub waiting: u64,
-    /// Whether it has all files as they are. Otherwise queries read what is
-    /// missing, or say that their answer is partial.
+    /// True if it has all files as they are. Otherwise queries read the
+    /// other files, or say that their answer is partial.
     pub complete: bool,
     /// Files that were read since the start.
     pub read: u64,
     /// Bytes that it takes on the disk.
     pub bytes: u64,
-    /// What went wrong last.
+    /// The last error.
     #[serde(default)]
     pub error: Option<String>,
 }
 
-/// How something that a node needs is.
+/// The state of something that a node needs.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CheckState {
@@ -115,11 +143,11 @@ pub enum CheckState {
 pub struct Check {
     /// One word for it: `share`, `space`, `clock`.
     pub name: String,
-    /// How it is.
+    /// Its state.
     pub state: CheckState,
-    /// What was found.
+    /// The finding.
     pub text: String,
-    /// What to do.
+    /// Advice on what to do.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub advice: Option<String>,
 }
@@ -127,7 +155,7 @@ pub struct Check {
 namespace! {
     /// The node itself.
     "node" => Node {
-        /// Says what this node is and what it has done since it started.
+        /// Gives the status of this node and its counts since its start.
         fn "status" status() -> [NodeStatus];
         /// Checks what the node needs: share, watching, index, files, space, clock, ports, reach, peers; says of each what
         /// to do.

@@ -10,36 +10,36 @@ use crate::{contract::namespace, share::ShareFile};
 pub struct Peer {
     /// Its URL.
     pub url: String,
-    /// Who it has shown to be: its ed25519 public key, 64 hex digits.
+    /// Its proved identity: its ed25519 public key, 64 hex digits.
     #[serde(default)]
     pub id: Option<String>,
-    /// What carries the calls to it.
+    /// The protocol that carries the calls to it.
     #[serde(default)]
     pub path: PeerPath,
-    /// How it answers `query`, as far as it is known.
+    /// The dialect of its answers to `query`, as far as it is known.
     pub dialect: PeerDialect,
-    /// What it is, as far as it is known.
+    /// The kind of the peer, as far as it is known.
     #[serde(default)]
     pub kind: PeerKind,
-    /// Where this node stands with it.
+    /// The state of the peer.
     pub state: PeerState,
-    /// How this node learned of it.
+    /// The way in which this node learned of it.
     pub source: PeerSource,
     /// Failures in a row. The third one drops the peer.
     pub failures: u32,
-    /// When it last answered, Unix milliseconds.
+    /// The time of its last answer, Unix milliseconds.
     pub last_answer: Option<u64>,
     /// Time of its answer to the last introduction, in milliseconds.
     #[serde(default)]
     pub latency: Option<u64>,
-    /// Why the last call failed, while it is failing.
+    /// The error of the last call, while it is failing.
     pub last_error: Option<String>,
-    /// What is wrong between it and this node, and what to do, where this was looked at.
+    /// A problem between it and this node, and what to do, where this was looked at.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub notice: Option<String>,
 }
 
-/// What carries the calls to a peer.
+/// The protocol that carries the calls to a peer.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PeerPath {
@@ -50,7 +50,7 @@ pub enum PeerPath {
     Tls,
 }
 
-/// What a peer is.
+/// The kind of a peer.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PeerKind {
@@ -75,7 +75,7 @@ pub enum PeerDialect {
     Codes,
 }
 
-/// Where a node stands with a peer.
+/// The state of a peer.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PeerState {
@@ -87,7 +87,7 @@ pub enum PeerState {
     Failing,
 }
 
-/// How a node learned of a peer.
+/// The way in which a node learned of a peer.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PeerSource {

@@ -22,7 +22,7 @@ macro_rules! counters {
                 counts.map(|count| (count.name.to_owned(), count.value)).collect()
             }
 
-            /// All counts, each with what it counts.
+            /// Returns all counts, each with its meaning.
             #[must_use]
             pub fn all(&self) -> Vec<Count> {
                 vec![ $( Count {

@@ -67,6 +67,8 @@ pub struct Search {
     /// True if all peers have answered.
     asked_all: bool,
     chapter: Chapter,
+    /// True if only [`Search::ask_chapter`] asks the peers of the chapter.
+    chapter_waits: bool,
     /// True if anybody has anything.
     found: bool,
     deadline: Instant,
@@ -149,9 +151,17 @@ impl Search {
             finder: Finder::search(overlay, query, limit, reach),
             asked_all: false,
             chapter,
+            chapter_waits: false,
             found: false,
             deadline: begun + time + longer + GRACE,
         })
+    }
+
+    /// Returns the search without the peers of the chapter; only [`Search::ask_chapter`] asks them.
+    #[must_use]
+    pub fn without_chapter(mut self) -> Search {
+        self.chapter_waits = true;
+        self
     }
 
     /// Returns the next hits. `None` when everybody has answered, or there is no
@@ -187,7 +197,7 @@ impl Search {
     /// when all others have answered in vain.
     fn is_on(&mut self) -> bool {
         let others_are_over = self.here.live.is_none() && self.asked_all;
-        if others_are_over && !self.found && self.finder.others_seen() {
+        if others_are_over && !self.found && !self.chapter_waits && self.finder.others_seen() {
             self.chapter.begin();
         }
         !others_are_over || self.chapter.asks()

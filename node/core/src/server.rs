@@ -29,6 +29,7 @@ mod files;
 mod front;
 mod hosts;
 mod kinds;
+mod locate;
 mod methods;
 mod network;
 mod page;
@@ -57,11 +58,11 @@ use plugin_api::Files;
 use tokio::{net::TcpListener, sync::Semaphore};
 use tokio_util::task::TaskTracker;
 
-pub(crate) use self::policy::look_at_policy;
 pub use self::{
     front::{ConnectionLimits, Front, Handshakes, STOP_TIME, raise_file_limit},
     hosts::OwnNames,
     kinds::Kinds,
+    locate::Located,
     methods::Multicalls,
     passing::Passing,
     policy::{PolicyGate, watch_policy},
@@ -69,6 +70,7 @@ pub use self::{
     summary::OwnSummary,
     upload::Uploads,
 };
+pub(crate) use self::{locate::locate, policy::look_at_policy};
 use crate::{
     cache::Cache,
     counters::Counters,
@@ -82,24 +84,24 @@ use crate::{
     transfer::Transfers,
 };
 
-/// What the peer port works with.
+/// The shared state of the peer port.
 #[derive(Debug)]
 pub(crate) struct Context {
-    /// Where short blocking jobs run.
+    /// The pool for short blocking jobs.
     pub(crate) disk: Disk,
-    /// Where handlers answer others, and their files are read for digests.
+    /// The threads on which handlers answer others, and their files are read for digests.
     pub(crate) answering: Threads,
     /// The shared directory.
     pub(crate) share: Arc<Share>,
-    /// What is in it.
+    /// The list of its files.
     pub(crate) catalogue: Arc<Catalogue>,
-    /// What keeps the catalogue right.
+    /// The scanner that keeps the catalogue right.
     pub(crate) keeper: Arc<Keeper>,
     /// The digests of its files.
     pub(crate) digests: Arc<Digests>,
-    /// What sends content to others.
+    /// The slots and the rate of content for others.
     pub(crate) uploads: Uploads,
-    /// What kind long content is.
+    /// The kinds of long content.
     pub(crate) kinds: Kinds,
     /// Places for multicalls.
     pub(crate) multicalls: Multicalls,
@@ -107,45 +109,45 @@ pub(crate) struct Context {
     pub(crate) cache: Cache,
     /// The tasks that write to it.
     pub(crate) keepers: TaskTracker,
-    /// What answers queries about it.
+    /// The handlers that answer queries about it.
     pub(crate) handlers: Arc<Handlers>,
-    /// What the owner lets others ask and have.
+    /// The policy of the owner for others.
     pub(crate) policy: PolicyGate,
     /// The names under which this node answers.
     pub(crate) names: OwnNames,
     /// The key of the private network, if this node is of one.
     pub(crate) network: Option<NetworkKey>,
-    /// How connections show who this node is.
+    /// The proof of this node's identity on connections.
     pub(crate) tls: Tls,
-    /// How much others may still cause.
+    /// The work that others may still cause.
     pub(crate) quotas: Quotas,
     /// Searches of others that are not over.
     pub(crate) searches: Searches,
-    /// What peers have, for those who cannot reach them.
+    /// The files of peers, for callers that cannot reach those.
     pub(crate) passing: Passing,
-    /// What is told of the files, in few bytes.
+    /// The summary of the files, in few bytes.
     pub(crate) summary: Arc<OwnSummary>,
     /// The peers.
     pub(crate) overlay: Arc<Overlay>,
-    /// What fetches.
+    /// The fetches.
     pub(crate) transfers: Arc<Transfers>,
-    /// What is counted.
+    /// The counters.
     pub(crate) counters: Arc<Counters>,
-    /// What proves the owner.
+    /// The secret that proves the owner.
     pub(crate) secret: Secret,
     /// Memory for long bodies of requests.
     pub(crate) bodies: Semaphore,
 }
 
 impl Context {
-    /// The files that queries are about.
+    /// Returns the files that queries are about.
     #[must_use]
     pub(crate) fn files(&self) -> Arc<dyn Files> {
         Arc::<Catalogue>::clone(&self.catalogue)
     }
 }
 
-/// The front of the peer port on `listener`.
+/// Returns the front of the peer port on `listener`.
 #[must_use]
 pub(crate) fn front(
     listener: TcpListener,
@@ -169,7 +171,7 @@ pub(crate) fn front(
 }
 
 /// Answers to others that are given at a time, but for open searches, which have
-/// threads of their own. None of them waits for who asked.
+/// threads of their own. None of them waits for its asker.
 const ANSWERS_MAX: usize = 8;
 
 /// Returns the threads for [`Context::answering`].
@@ -178,7 +180,7 @@ pub(crate) fn answering() -> Threads {
     Threads::new("peer's answer", ANSWERS_MAX)
 }
 
-/// The semaphore for [`Context::bodies`].
+/// Returns the semaphore for [`Context::bodies`].
 #[must_use]
 pub(crate) fn body_budget() -> Semaphore {
     Semaphore::new(rpc::BODY_BUDGET)

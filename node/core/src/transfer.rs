@@ -2,12 +2,12 @@
 //!
 //! # Participants
 //! - [`Transfers`] keeps the fetches and batches; `Turns` decides which of them run.
-//! - `Fetch` is one fetch: it searches, receives, waits for holders and commits. Its `Course` decides what comes
+//! - `Fetch` is one fetch: it searches, receives, waits for holders and commits. Its `Course` decides about the
 //!   after each round.
-//! - `Sources` finds who has the content; `Download` receives it over several connections; its `Plan` decides which
+//! - `Sources` finds the holders of the content; `Download` receives it over several connections; its `Plan` decides which
 //!   pieces come from whom.
 //! - `Verified`, `Unverified` and `LeftOver` own the temporary.
-//! - A `bundle` brings many small files of one peer in one answer and stores them together; what it does not bring
+//! - A `bundle` brings many small files of one peer in one answer and stores them together; a file that it does not bring
 //!   is fetched alone.
 //! - [`Records`] name the temporaries that outlive a fetch or a run of the node.
 //!
@@ -26,8 +26,8 @@
 //! - At most [`RUNNING_MAX`] fetches search or receive; at most [`UNFINISHED_MAX`] are not over; the last [`ENDED_KEPT`]
 //!   that ended are kept for questions.
 //! - What has a digest is checked before it is written, and again by nobody.
-//! - A commit is not cancelled, and the status says what it did.
-//! - Nothing here decides whom to ask; that is the overlay's.
+//! - A commit is not cancelled, and the status has its result.
+//! - Nothing here decides about the peers to ask; that is the overlay's.
 
 mod batch;
 mod bundle;
@@ -104,7 +104,7 @@ const BATCHES_ENDED_KEPT: usize = 64;
 /// Batches that search at a time.
 const BATCHES_SEARCHING: usize = 4;
 
-/// Pause between two looks for what was kept for long enough.
+/// Pause between two looks for content that was kept for long enough.
 const EXPIRE_PAUSE: Duration = Duration::from_secs(600);
 
 /// The goal of a fetch.
@@ -116,7 +116,7 @@ enum Goal {
     Content(Digest),
 }
 
-/// Why a batch did not start.
+/// The error of a batch that did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum BatchError {
     /// Too many are not over.
@@ -226,7 +226,7 @@ impl Transfers {
     /// Starts to fetch `name`, or joins the fetch of that name that is not over.
     ///
     /// # Errors
-    /// When the file is there already, or too much is going on.
+    /// Errors if the file is there already, or too much is going on.
     pub async fn start(
         self: &Arc<Self>,
         name: &ShareName,
@@ -239,7 +239,7 @@ impl Transfers {
     /// Starts to fetch this content only, under whatever name a peer has it, or joins the fetch of the same.
     ///
     /// # Errors
-    /// When the file is there already, or too much is going on.
+    /// Errors if the file is there already, or too much is going on.
     pub async fn start_content(
         self: &Arc<Self>,
         name: &ShareName,
@@ -341,7 +341,7 @@ impl Transfers {
     /// Starts to fetch all files of peers that match `query`, less those whose names `is_meant` refuses.
     ///
     /// # Errors
-    /// When the query makes no sense, or too many batches are not over.
+    /// Errors if the query makes no sense, or too many batches are not over.
     pub async fn start_matching(
         self: &Arc<Self>,
         query: &str,
@@ -408,7 +408,7 @@ impl Transfers {
         batches.iter().find(|batch| batch.id() == id).cloned()
     }
 
-    /// Takes up what the last run of the node did not finish, and removes what is kept for long enough from then on.
+    /// Takes up the unfinished fetches of the last run, and removes content that was kept for long enough from then on.
     pub async fn take_up(self: &Arc<Self>) {
         for record in self.fetcher.records.list() {
             if record.is_active {

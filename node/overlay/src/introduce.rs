@@ -37,7 +37,7 @@ const CHOSEN: &str = "chosen";
 /// The word behind the id of a saved peer that has not proved itself.
 const CANDIDATE: &str = "candidate";
 
-/// What a saved peer has there if it answered as a Sixhop node.
+/// The word behind the id of a saved peer that answered as a Sixhop node.
 const NODE: &str = "node";
 
 /// The scopes of strangers that name peers.
@@ -66,7 +66,7 @@ pub enum Meeting {
     Ourselves,
 }
 
-/// What changes with what is saved: numbers of the peers and of the pins.
+/// The revision of the saved data: numbers of the peers and of the pins.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 struct Revision(u64, u64);
 

@@ -337,10 +337,10 @@ impl Overlay {
         self.hear_as(url, None, source, from)
     }
 
-    /// The same with who is said to be there.
+    /// Hears of a peer, with the identity that is said to be there.
     ///
     /// # Errors
-    /// When the stranger may not make this node call that host.
+    /// Errors if the stranger may not make this node call that host.
     pub fn hear_as(
         &self,
         url: &PeerUrl,

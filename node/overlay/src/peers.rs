@@ -190,7 +190,7 @@ impl PeerTable {
         self.named_as(url, None, source, by, now)
     }
 
-    /// The same for somebody who also says which node is there.
+    /// Adds a named peer, with the identity that the namer expects there.
     pub fn named_as(
         &mut self,
         url: &PeerUrl,

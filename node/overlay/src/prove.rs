@@ -60,7 +60,7 @@ pub(super) struct Proved {
     pub(super) reached: Option<bool>,
 }
 
-/// What came of a meeting in clear.
+/// The result of a meeting in clear.
 enum InClear {
     /// The peer has shown who it is.
     Proved(Proved),
@@ -96,7 +96,7 @@ impl Overlay {
         }
     }
 
-    /// What this node says in its first call. A member of the same private network shows
+    /// Returns the part of its introduction for the first call. A member of the same private network shows
     /// with its answer that it is one.
     fn first_telling(&self) -> Telling {
         if self.standing.is_private {
@@ -251,8 +251,8 @@ impl Overlay {
         })
     }
 
-    /// A caller has shown who it is. Says whether this node has reached it, and nobody but
-    /// itself: a stranger must not learn what is at other URLs.
+    /// Notes that a caller has proved its identity. Returns whether this node has reached it, and nothing
+    /// about others: a stranger must not learn what is at other URLs.
     fn has_proved(&self, call: &Introduce, by: IpAddr) -> bool {
         self.keep_in_reserve(&call.from.peers, Some(by));
         self.peers().has_answered(call.from.id)

@@ -63,10 +63,10 @@ const UNREADABLE_TOLD: usize = 100;
 /// The age below which a file is taken for written and not for renamed.
 const JUST_WRITTEN: Duration = Duration::from_secs(1);
 
-/// How long a file that was just stored waits to be noted before it is left to the keeper.
+/// The time that a stored file waits to be noted before it is left to the keeper.
 const STORED_WAIT: Duration = Duration::from_millis(500);
 
-/// How long an answer waits to note a file that was just written.
+/// The time that an answer waits to note a file that was just written.
 const ANSWER_WAIT: Duration = Duration::from_millis(50);
 
 /// Most files that left and may come back under another name.
@@ -82,7 +82,7 @@ pub struct Catalogue {
     /// The turn to change the view, and to look at the disk before.
     pub(super) scan_turns: ScanTurns,
     work: Mutex<Work>,
-    /// Where the keeper is told of files that could not be noted in time.
+    /// The hints for the keeper about files that could not be noted in time.
     hints: Mutex<Arc<Hints>>,
     complete: watch::Sender<bool>,
     /// Set while removals are not trusted, because the directory was away or replaced.

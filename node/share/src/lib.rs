@@ -25,6 +25,7 @@
 //! - All calls block; they belong on [`Share::disk`].
 
 mod catalogue;
+pub mod checked;
 mod digests;
 mod disk_names;
 mod error;

@@ -13,11 +13,12 @@ use node_api::{
 use node_base::events::unix_millis;
 use node_core::{
     search::named::{Named, NamedError},
+    server::Located,
     transfer::{BatchError, BatchStatus, DropWhich, FetchError, JobState, JobStatus},
 };
 use node_share::{Replace, ShareError};
 use node_transport::CallError;
-use node_wire::{Digest, ShareName, escaped};
+use node_wire::{Digest, ShareName, escaped, fault::MissReason};
 use tokio::time::timeout;
 
 use super::{Owner, bad_name};
@@ -52,10 +53,7 @@ impl FetchServer for Owner {
 
     async fn resolve(&self, name: String, expand: Option<bool>) -> RpcResult<FetchPlan> {
         if let Some(digest) = content(&name)? {
-            return Ok(FetchPlan {
-                digest: Some(digest.to_hex()),
-                ..FetchPlan::default()
-            });
+            return Ok(self.plan_of(digest, expand == Some(true)).await?);
         }
         let named = self.node.resolve_name(&name).await;
         let query = match named.map_err(|error| named_error(&name, &error))? {
@@ -77,7 +75,7 @@ impl FetchServer for Owner {
             names: as_texts(names),
             query: Some(query),
             truncated,
-            digest: None,
+            ..FetchPlan::default()
         })
     }
 
@@ -96,8 +94,14 @@ impl FetchServer for Owner {
     }
 
     async fn pass(&self, name: String) -> RpcResult<Option<String>> {
-        let parsed = ShareName::parse(&name).map_err(|error| bad_name(&name, &error))?;
-        let tag = self.node.tag_of_own_query(&parsed);
+        let tag = match content(&name)? {
+            Some(digest) => self.node.tag_of_own_blob(&digest),
+            None => {
+                let parsed = ShareName::parse(&name);
+                let parsed = parsed.map_err(|error| bad_name(&name, &error))?;
+                self.node.tag_of_own_query(&parsed)
+            }
+        };
         Ok(tag.map(|tag| tag.to_string()))
     }
 
@@ -256,6 +260,23 @@ fn describe_batch(status: &BatchStatus) -> FetchBatch {
 }
 
 impl Owner {
+    /// Returns the plan of a fetch of content, with the peer that has it if it is looked for.
+    async fn plan_of(&self, digest: Digest, is_looked_for: bool) -> Result<FetchPlan, ApiError> {
+        let mut plan = FetchPlan {
+            digest: Some(digest.to_hex()),
+            ..FetchPlan::default()
+        };
+        if is_looked_for {
+            let text = || format!("neither the node nor a peer has blake3:{digest}");
+            let located = self.node.locate(digest).await;
+            let located = located.ok_or_else(|| ApiError::new(ErrorCode::NotFound, text()))?;
+            if let Located::Through(peer) = located {
+                plan.through = Some(peer.to_string());
+            }
+        }
+        Ok(plan)
+    }
+
     fn status_of(&self, id: u64) -> RpcResult<FetchStatus> {
         let status = self
             .node
@@ -311,6 +332,11 @@ fn describe(status: &JobStatus) -> FetchStatus {
 /// Returns the error of the API for an error of a fetch.
 fn api_error(error: &FetchError) -> ApiError {
     let code = match error {
+        // Who answered so may have it.
+        FetchError::NotFound {
+            reason: MissReason::Unreadable,
+            ..
+        } => ErrorCode::Incomplete,
         FetchError::NotFound { .. } => ErrorCode::NotFound,
         FetchError::BrokeOff {
             error: CallError::Deadline,

@@ -45,6 +45,7 @@ impl NodeServer for Owner {
             unreadable: unreadable.collect(),
             pid: process::id(),
             started: unix_millis(node.started()),
+            sandbox: self.sandbox.clone(),
             peers: node.overlay().count() as u64,
             cache_bytes: node.cache().bytes(),
             index: content.as_ref().map(index),

@@ -59,13 +59,8 @@ impl PeersServer for Owner {
         let own = overlay
             .own_urls()
             .towards(entry.address.or_else(|| entry.url.ip()));
-        if Scope::of_host(&own) < Scope::of_host(&entry.url) {
-            peer.notice = Some(format!(
-                "{} cannot call this node back at {own}, which is nearer than it is; {}",
-                entry.url,
-                super::node::REACH_CURE
-            ));
-        } else if peer.state == PeerState::Up {
+        peer.notice = too_near(&own, &entry.url);
+        if peer.notice.is_none() && peer.state == PeerState::Up {
             peer.notice = overlay.called_back_by(&url).await;
         }
         Ok(peer)
@@ -80,6 +75,16 @@ impl PeersServer for Owner {
         let files = self.node.peer_files(&parse(&url)?, limit).await;
         files.map_err(|error| ApiError::new(ErrorCode::Network, error.to_string()).into())
     }
+}
+
+/// Returns the notice for a peer that is further away than the address `own`, which this node gives to it.
+fn too_near(own: &PeerUrl, peer: &PeerUrl) -> Option<String> {
+    (Scope::of_host(own) < Scope::of_host(peer)).then(|| {
+        format!(
+            "{peer} cannot call this node back at {own}, which is nearer than it is; {}",
+            super::node::REACH_CURE
+        )
+    })
 }
 
 fn add(overlay: &Overlay, url: &PeerUrl, id: Option<NodeId>) -> Result<(), ApiError> {
@@ -166,5 +171,33 @@ fn describe(entry: &PeerEntry, path: node_transport::PeerPath) -> Peer {
             .map(|time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX)),
         last_error: entry.last_error.clone(),
         notice: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_peer_beyond_our_address_is_said_to_be_out_of_reach() {
+        let url = |text: &str| PeerUrl::parse(text).unwrap();
+        for (own, peer) in [
+            ("http://127.0.0.1:4242/", "http://192.168.1.6:4242/"),
+            ("http://127.0.0.1:4242/", "http://198.51.100.7:4242/"),
+            ("http://192.168.1.5:4242/", "http://198.51.100.7:4242/"),
+            ("http://[::1]:4242/", "http://nas.local:4242/"),
+        ] {
+            let notice = too_near(&url(own), &url(peer)).unwrap_or_default();
+            for part in [own, peer, "--listen", "--url"] {
+                assert!(notice.contains(part), "{part}: {notice}");
+            }
+        }
+        for (own, peer) in [
+            ("http://127.0.0.1:4242/", "http://127.0.0.1:4343/"),
+            ("http://192.168.1.5:4242/", "http://192.168.1.6:4242/"),
+            ("http://198.51.100.7:4242/", "http://192.168.1.6:4242/"),
+        ] {
+            assert_eq!(too_near(&url(own), &url(peer)), None, "{own} {peer}");
+        }
     }
 }

@@ -18,6 +18,7 @@ async fn owner(home: &std::path::Path) -> Owner {
     Owner {
         node,
         control: ([127, 0, 0, 1], 0).into(),
+        sandbox: SandboxStatus::default(),
         renewal,
         stop_asked: CancellationToken::new(),
     }

@@ -1,5 +1,6 @@
 //! Tests of the settings.
 
+use proptest::prelude::*;
 use tempfile::TempDir;
 
 use super::*;
@@ -61,8 +62,7 @@ fn an_option_wins_over_the_file_and_the_file_over_the_default() {
 fn a_file_of_peers_has_one_url_a_line() {
     let home = home();
     let path = home.path().join("urls.txt");
-    let text =
-        "\u{feff}http://a:1\n\n# a remark\n  http://b:2/codes # mine\r\nnonsense here\nnas\t#\n";
+    let text = "\u{feff}http://a:1\n\n# a remark\n  http://b:2/codes # mine\r\nnonsense here\nnas\t#\nc:3#x\r\n";
     fs::write(&path, text).unwrap();
     let settings = Settings::resolve(NodeArgs {
         peers: Some(path),
@@ -73,7 +73,12 @@ fn a_file_of_peers_has_one_url_a_line() {
     let urls: Vec<_> = peers.map(ToString::to_string).collect();
     assert_eq!(
         urls,
-        ["http://a:1/", "http://b:2/codes", "http://nas:4242/"]
+        [
+            "http://a:1/",
+            "http://b:2/codes",
+            "http://nas:4242/",
+            "http://c:3/"
+        ]
     );
     let [skipped] = &settings.skipped[..] else {
         panic!("{:?}", settings.skipped);
@@ -359,14 +364,15 @@ fn every_option_is_a_key_of_the_page_and_of_the_file() {
     let home = home();
     let cli = crate::cli::Cli::command();
     let options = cli.get_arguments().filter_map(clap::Arg::get_long);
-    for option in options.filter(|option| !["config", "help", "version"].contains(option)) {
+    let no_keys = ["config", "print-config", "help", "version"];
+    for option in options.filter(|option| !no_keys.contains(option)) {
         let key = option.replace('-', "_");
         let row = format!("| `{key}` | `SIXHOP_{}` |", key.to_uppercase());
         assert!(PAGE.contains(&row), "no row {row}");
         // A value of no type that any key takes: the key is known if that is what is wrong.
         let refused = Settings::resolve(with_config(&home, &format!("{key} = 1979-05-27\n")));
         let text = refused.unwrap_err().to_string();
-        assert!(!text.contains("unknown field"), "{key}: {text}");
+        assert!(!text.contains("there is no key"), "{key}: {text}");
     }
     let rows = PAGE
         .lines()
@@ -406,5 +412,37 @@ fn switches_are_booleans_and_one_value_is_no_array() {
     ] {
         let error = read(text).unwrap_err().to_string();
         assert!(error.contains(part), "{text}: {error}");
+    }
+}
+
+/// Pieces of which hostile files of settings are made.
+const PIECES: &str = r#"[a-z_]{1,9}|listen|peer|upload_rate|mdns|sandbox|share|'|"|=|\[|\]|\{|\}|#|,|\n|\r|[0-9]{1,25}|http://|@|/|:|\.|\\|\PC"#;
+
+proptest! {
+    /// `PROPTEST_CASES` has it run longer.
+    #[test]
+    fn any_configuration_is_read_or_refused_in_one_sentence(
+        pieces in prop::collection::vec(PIECES, 0..40),
+    ) {
+        let home = home();
+        if let Err(error) = Settings::resolve(with_config(&home, &pieces.concat())) {
+            prop_assert!(!error.to_string().is_empty());
+        }
+    }
+
+    #[test]
+    fn any_file_of_peers_gives_urls_and_told_lines(
+        pieces in prop::collection::vec(PIECES, 0..40), bytes in prop::collection::vec(any::<u8>(), 0..40),
+    ) {
+        let home = home();
+        let path = home.path().join("urls.txt");
+        let text = [pieces.concat().as_bytes(), &bytes].concat();
+        fs::write(&path, &text).unwrap();
+        let settings = Settings::resolve(NodeArgs { peers: Some(path), ..args(&home) }).unwrap();
+        let lines = String::from_utf8_lossy(&text).lines().count();
+        prop_assert!(settings.node.peers.len() + settings.skipped.len() <= lines);
+        for line in &settings.skipped {
+            prop_assert!(!line.contains(['\n', '\u{1b}']), "{:?}", line);
+        }
     }
 }

@@ -170,7 +170,7 @@ fn budget_left(response: &PeerResponse, given: Budget) -> Budget {
 
 /// A listener for the kinds of the nodes that answer.
 pub trait KindListener: Send + Sync {
-    /// The node at `peer` answered, as one of this kind. The answer may be an error.
+    /// Notes that the node at `peer` answered, as one of this kind. The answer may be an error.
     fn answered_as(&self, peer: &PeerUrl, kind: PeerKind);
 }
 

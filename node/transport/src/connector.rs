@@ -40,7 +40,7 @@ pub(super) fn origin(at: CheckedAddress, expected: Option<NodeId>) -> String {
     }
 }
 
-/// Who is expected at the other end.
+/// The node that is expected at the other end.
 enum Wanted {
     Anybody,
     Node(NodeId),

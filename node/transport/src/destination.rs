@@ -31,7 +31,7 @@ pub struct Destination {
     /// The address that was chosen; otherwise the name is resolved for each call.
     at: Option<CheckedAddress>,
     search: Option<SearchDials>,
-    /// Who is to be there, if whoever named it said so.
+    /// The identity that is expected there, if the namer gave one.
     expected: Option<NodeId>,
 }
 
@@ -92,14 +92,14 @@ impl Destination {
         self
     }
 
-    /// The same, where this node is to be and no other.
+    /// Returns the same destination for this node and no other.
     #[must_use]
     pub fn expecting(mut self, id: Option<NodeId>) -> Destination {
         self.expected = id;
         self
     }
 
-    /// Who is to be there, if that was said.
+    /// Returns the identity that is expected there, if one was given.
     #[must_use]
     pub fn expected(&self) -> Option<NodeId> {
         self.expected

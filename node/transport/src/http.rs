@@ -79,7 +79,7 @@ pub struct HttpTransport {
     resolver: Resolver,
     tokens: Arc<Tokens>,
     network: Option<NetworkKey>,
-    /// Who was met where; `None` if this node has no key for TLS.
+    /// The nodes that were met, by place; `None` if this node has no key for TLS.
     pins: Option<Pins>,
 }
 
@@ -99,7 +99,7 @@ impl HttpTransport {
         HttpTransport::reading(buffer_for(rate), None)
     }
 
-    /// Creates the same one, which speaks TLS to whoever is in `pins`.
+    /// Creates the same transport, which speaks TLS to the nodes in `pins`.
     #[must_use]
     pub fn with_tls(rate: &Rate, tls: Tls, pins: Pins) -> HttpTransport {
         HttpTransport {
@@ -419,7 +419,7 @@ fn broken(error: &(dyn Error + 'static)) -> TransportError {
     TransportError::Connection(last_cause(error))
 }
 
-/// The cause of an error that is of this type, if one is.
+/// Returns the cause of an error that is of this type, if one is.
 fn cause_of<'a, E: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a E> {
     let mut cause = Some(error);
     while let Some(this) = cause {

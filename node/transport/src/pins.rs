@@ -29,7 +29,7 @@ pub const PINS_MAX: usize = 4_096;
 /// Shortest time between two events about one place.
 const TOLD_PAUSE: Duration = Duration::from_secs(60);
 
-/// What a saved pin ends with if the owner chose the peer.
+/// The end of a saved pin if the owner chose the peer.
 const CHOSEN: &str = "chosen";
 
 /// Which node was met where. Clones are the same table.
@@ -125,7 +125,7 @@ impl Pins {
         });
     }
 
-    /// Number that changes whenever a pin does.
+    /// Returns a number that changes whenever a pin does.
     #[must_use]
     pub fn revision(&self) -> u64 {
         lock(&self.table).revision

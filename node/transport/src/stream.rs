@@ -1,6 +1,6 @@
-//! `PeerStream`: a connection with another node or client, whatever carries it.
+//! `PeerStream`: a connection with another node or client, by any protocol.
 //!
-//! What stands above knows a stream, who is at its other end, its address and its path, and
+//! The code above sees a stream, the identity at its other end, its address and its path, and
 //! nothing of sockets or TLS.
 
 use std::{
@@ -20,7 +20,7 @@ use tokio_rustls::TlsStream;
 
 use crate::tls::{ALPN, TlsError, id_of};
 
-/// What carries a connection.
+/// The protocol that carries a connection.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub enum PeerPath {
     /// TCP in clear.
@@ -57,7 +57,7 @@ impl PeerPath {
 }
 
 impl PeerStream {
-    /// A connection in clear: nobody shows who is at its other end.
+    /// Creates a connection in clear: nobody shows who is at its other end.
     #[must_use]
     pub fn plain(socket: TcpStream) -> PeerStream {
         PeerStream {
@@ -68,10 +68,10 @@ impl PeerStream {
         }
     }
 
-    /// A connection whose handshake is over.
+    /// Creates a connection whose handshake is over.
     ///
     /// # Errors
-    /// When the handshake named another protocol, or showed no id.
+    /// Errors if the handshake named another protocol, or showed no id.
     pub(crate) fn tls(stream: TlsStream<TcpStream>) -> Result<PeerStream, TlsError> {
         let (socket, session) = stream.get_ref();
         if session.alpn_protocol() != Some(ALPN) {
@@ -89,25 +89,25 @@ impl PeerStream {
         })
     }
 
-    /// The address at this end.
+    /// Returns the address at this end.
     #[must_use]
     pub fn local(&self) -> Option<SocketAddr> {
         self.local
     }
 
-    /// The address at the other end, if it has one.
+    /// Returns the address at the other end, if it has one.
     #[must_use]
     pub fn address(&self) -> Option<SocketAddr> {
         self.address
     }
 
-    /// Who is at the other end, if it has shown that.
+    /// Returns the identity at the other end, if it has proved one.
     #[must_use]
     pub fn id(&self) -> Option<NodeId> {
         self.id
     }
 
-    /// What carries the connection.
+    /// Returns the protocol that carries the connection.
     #[must_use]
     pub fn path(&self) -> PeerPath {
         match self.carrier {

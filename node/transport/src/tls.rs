@@ -70,7 +70,7 @@ impl Tls {
     /// Prepares the key of a node.
     ///
     /// # Panics
-    /// When the provider has no suite of TLS 1.3.
+    /// Panics if the provider has no suite of TLS 1.3.
     #[must_use]
     pub fn new(key: &Arc<NodeKey>) -> Tls {
         let provider = Arc::new(ring::default_provider());
@@ -109,7 +109,7 @@ impl Tls {
     /// When the other side does not show this id, or not in time.
     ///
     /// # Panics
-    /// When the provider has no suite of TLS 1.3.
+    /// Panics if the provider has no suite of TLS 1.3.
     pub async fn connect(
         &self,
         socket: TcpStream,

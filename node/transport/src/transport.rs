@@ -20,7 +20,7 @@ pub struct PeerRequest {
     pub peer: PeerUrl,
     /// The address to ask at, and no other.
     pub at: CheckedAddress,
-    /// Who is to be there, if that was said.
+    /// The identity that is expected there, if one was given.
     pub expected: Option<NodeId>,
     /// The purpose of the request.
     pub purpose: Purpose,
@@ -122,15 +122,15 @@ pub enum TransportError {
     Status {
         /// The HTTP status.
         status: u16,
-        /// What kind of node answered.
+        /// The kind of node that answered.
         kind: PeerKind,
     },
     /// It answered that it is busy, and when to ask again.
     #[error("it is busy, and asks to try again in {} s", .wait.as_secs())]
     Busy {
-        /// When to ask again.
+        /// The time after which to ask again.
         wait: Duration,
-        /// What kind of node answered.
+        /// The kind of node that answered.
         kind: PeerKind,
     },
     /// An encoding that was not asked for.

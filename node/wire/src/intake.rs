@@ -1,5 +1,5 @@
-//! The first step for a stranger's document, as it arrives: it is decoded, and its
-//! CDATA sections become text.
+//! The first step for a stranger's document, as it arrives: it is decoded, its CDATA
+//! sections become text, and the extensions of Apache XML-RPC become plain.
 //!
 //! After that every reader meets UTF-8 with plain text and tags: the gate for whole
 //! documents, and `query_answer` for those that are read piece by piece.
@@ -8,6 +8,7 @@
 //! - What comes out is at most [`GROWTH_MAX`] times as long as what was pushed.
 //! - Any cutting of the same bytes into chunks gives the same text and the same error.
 
+use crate::apache::ApacheReader;
 use crate::cdata::{self, CdataEscaper};
 use crate::encoding::{self, Charset, Decoder};
 use crate::gate::GateError;
@@ -25,7 +26,9 @@ pub const GROWTH_MAX: usize = if cdata::GROWTH_MAX > encoding::GROWTH_MAX {
 pub(crate) struct Intake {
     decoder: Decoder,
     cdata: CdataEscaper,
-    decoded: Vec<u8>, // empty between pushes; kept for its memory
+    apache: ApacheReader,
+    decoded: Vec<u8>, // what is between two steps, empty between pushes; kept for its memory
+    escaped: Vec<u8>,
 }
 
 impl Intake {
@@ -34,7 +37,9 @@ impl Intake {
         Self {
             decoder: Decoder::new(charset),
             cdata: CdataEscaper::default(),
+            apache: ApacheReader::default(),
             decoded: Vec::new(),
+            escaped: Vec::new(),
         }
     }
 
@@ -43,7 +48,7 @@ impl Intake {
     pub(crate) fn push(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> Result<(), GateError> {
         self.decoded.clear();
         let decoded = self.decoder.push(bytes, &mut self.decoded);
-        self.cdata.push(&self.decoded, out)?;
+        self.pass_on(out)?;
         decoded
     }
 
@@ -51,9 +56,20 @@ impl Intake {
     pub(crate) fn finish(&mut self, out: &mut Vec<u8>) -> Result<(), GateError> {
         self.decoded.clear();
         let decoded = self.decoder.finish(&mut self.decoded);
-        self.cdata.push(&self.decoded, out)?;
-        self.cdata.finish(out);
+        self.pass_on(out)?;
+        self.escaped.clear();
+        self.cdata.finish(&mut self.escaped);
+        self.apache.push(&self.escaped, out);
+        self.apache.finish(out);
         decoded
+    }
+
+    /// Appends what the decoded bytes become.
+    fn pass_on(&mut self, out: &mut Vec<u8>) -> Result<(), GateError> {
+        self.escaped.clear();
+        let escaped = self.cdata.push(&self.decoded, &mut self.escaped);
+        self.apache.push(&self.escaped, out);
+        escaped
     }
 }
 

@@ -21,6 +21,7 @@
 
 pub mod about;
 pub mod answer_rate;
+mod apache;
 pub mod asking;
 pub mod budget;
 pub mod bundle;

@@ -5,6 +5,7 @@
 //! header for one call of `query` at its peer port, and the program makes that call.
 //! Both have to mean the same bytes, which are these.
 
+use crate::digest::Digest;
 use crate::messages::Query;
 use crate::request;
 
@@ -13,6 +14,12 @@ pub const HEADER: &str = "sixhop-network";
 
 /// The path of an owner's own call of `query`, a POST.
 pub const OWN_QUERY_PATH: &str = "/RPC2";
+
+/// The path of an owner's own request for content, a GET without a body.
+#[must_use]
+pub fn own_blob_path(digest: &Digest) -> String {
+    format!("/blobs/{digest}")
+}
 
 /// Returns the body of an owner's own call of `query` for the file `name`.
 #[must_use]

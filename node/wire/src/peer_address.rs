@@ -1,6 +1,6 @@
-//! `PeerAddress`: how a peer is named: by a URL, or by its id and where it may be reached.
+//! `PeerAddress`: the name of a peer: a URL, or its id and places where it may be reached.
 //!
-//! `sixhop://ID/?at=HOST:PORT&at=…&relay=URL` names a node by its key. Whoever has such an
+//! `sixhop://ID/?at=HOST:PORT&at=…&relay=URL` names a node by its key. A holder of such an
 //! address trusts no first meeting: the node at the other end has to show that id.
 //!
 //! # Invariants
@@ -27,15 +27,15 @@ pub const AT_MAX: usize = 4;
 /// A node by its id.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NodeAddress {
-    /// Who it is.
+    /// Its identity.
     pub id: NodeId,
-    /// Where it may be reached, the best first.
+    /// Places where it may be reached, the best first.
     pub at: Vec<PeerUrl>,
     /// The relay that reaches it, a URL.
     pub relay: Option<String>,
 }
 
-/// How a peer is named.
+/// The name of a peer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PeerAddress {
     /// By its URL.
@@ -44,7 +44,7 @@ pub enum PeerAddress {
     Node(NodeAddress),
 }
 
-/// Why a text names no peer.
+/// The error of a text that names no peer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AddressError {
     /// The URL is none.
@@ -147,7 +147,7 @@ impl PeerAddress {
     /// Checks how a peer is named.
     ///
     /// # Errors
-    /// When it is neither a URL of a peer nor the address of a node.
+    /// Errors if it is neither a URL of a peer nor the address of a node.
     pub fn parse(text: &str) -> Result<PeerAddress, AddressError> {
         if is_node(text) {
             Ok(PeerAddress::Node(NodeAddress::parse(text)?))
@@ -156,7 +156,7 @@ impl PeerAddress {
         }
     }
 
-    /// The same for what a person typed: a host, a host and a port, or any address.
+    /// Parses the text of a person: a host, a host and a port, or any address.
     ///
     /// # Errors
     /// As [`PeerAddress::parse`].

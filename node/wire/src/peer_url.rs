@@ -205,7 +205,7 @@ impl PeerUrl {
         format!("http://{}{}", self.host_key(), base_path(self.path()))
     }
 
-    /// The place that is meant: host and port, whatever spelling. `localhost` is
+    /// Returns the place of the URL: host and port, in one spelling. `localhost` is
     /// `127.0.0.1`.
     #[must_use]
     pub fn host_key(&self) -> String {

@@ -9,6 +9,8 @@
 //! - [`PieceTree`]: the values of one file; its bytes are what
 //!   `/blobs/DIGEST/tree` serves.
 //! - [`TreeHasher`] makes it of content; [`PieceCheck`] holds a piece against it.
+//! - [`PieceBlocks`] holds parts of a piece that was right before: whoever has little memory reads the piece once to
+//!   check it, and then block by block.
 //!
 //! # Invariants
 //! - A [`PieceTree`] exists only if its values make its digest.
@@ -24,11 +26,18 @@ use blake3::{
     Hasher,
     hazmat::{HasherExt, Mode, merge_subtrees_non_root, merge_subtrees_root},
 };
-use std::{fmt, ops::Range, sync::Arc};
+use std::{
+    fmt,
+    ops::Range,
+    sync::{Arc, Weak},
+};
 
 /// Size of each piece of a file but the last one, in bytes. A power of two, so
 /// that a piece is a whole subtree of BLAKE3.
 pub const PIECE_SIZE: u64 = 256 * 1024;
+
+/// Size of each block of a piece but the last one, in bytes. A power of two, as [`PIECE_SIZE`].
+pub const BLOCK_SIZE: u64 = 16 * 1024;
 
 /// Longest content that has a tree, in bytes (64 GiB; its tree has 8 MiB).
 pub const CONTENT_MAX: u64 = 64 << 30;
@@ -45,6 +54,21 @@ pub struct PieceTree {
     digest: Digest,
     size: u64,
     values: Arc<[PieceValue]>,
+}
+
+/// The same values as those of a [`PieceTree`], for as long as that lives.
+#[derive(Clone, Debug)]
+pub struct WeakPieceTree {
+    digest: Digest,
+    size: u64,
+    values: Weak<[PieceValue]>,
+}
+
+/// The values of the blocks of one piece that was right.
+#[derive(Clone, Debug)]
+pub struct PieceBlocks {
+    index: u64,
+    values: Vec<PieceValue>,
 }
 
 /// The error of bytes that are not the tree of a digest.
@@ -202,6 +226,81 @@ impl PieceTree {
             too_long: index >= self.count(),
         }
     }
+}
+
+impl PieceTree {
+    /// Returns the tree without keeping it.
+    #[must_use]
+    pub fn downgrade(&self) -> WeakPieceTree {
+        WeakPieceTree {
+            digest: self.digest,
+            size: self.size,
+            values: Arc::downgrade(&self.values),
+        }
+    }
+
+    /// Checks piece `index` and returns what checks its blocks; `None` if the piece is wrong.
+    #[must_use]
+    pub fn blocks(&self, index: u64, piece: &[u8]) -> Option<PieceBlocks> {
+        let range = self.range(index);
+        if index >= self.count() || piece.len() as u64 != range.end - range.start {
+            return None;
+        }
+        let values = block_values(range.start, piece);
+        let of_piece = usize::try_from(index)
+            .ok()
+            .and_then(|index| self.values.get(index));
+        let is_right = match of_piece {
+            Some(expected) => node(&values) == *expected,
+            None if values.len() > 1 => root(&values) == self.digest,
+            None => *blake3::hash(piece).as_bytes() == *self.digest.as_bytes(),
+        };
+        is_right.then_some(PieceBlocks { index, values })
+    }
+}
+
+impl WeakPieceTree {
+    /// Returns the tree, if somebody has it still.
+    #[must_use]
+    pub fn upgrade(&self) -> Option<PieceTree> {
+        Some(PieceTree {
+            digest: self.digest,
+            size: self.size,
+            values: self.values.upgrade()?,
+        })
+    }
+}
+
+impl PieceBlocks {
+    /// Returns which piece has these blocks.
+    #[must_use]
+    pub fn index(&self) -> u64 {
+        self.index
+    }
+
+    /// Returns whether `bytes` are whole blocks of the piece from block `first` on, and right.
+    #[must_use]
+    pub fn are_right(&self, first: usize, bytes: &[u8]) -> bool {
+        let start = self.index * PIECE_SIZE + first as u64 * BLOCK_SIZE;
+        let values = block_values(start, bytes);
+        self.values
+            .get(first..)
+            .is_some_and(|expected| expected.starts_with(&values))
+    }
+}
+
+/// The values of the blocks of a piece from offset `start` of the content on.
+fn block_values(start: u64, bytes: &[u8]) -> Vec<PieceValue> {
+    let starts = (start..).step_by(BLOCK_SIZE as usize);
+    let blocks = bytes.chunks(BLOCK_SIZE as usize).zip(starts);
+    blocks
+        .map(|(block, start)| {
+            let mut hasher = Hasher::new();
+            hasher.set_input_offset(start);
+            hasher.update(block);
+            hasher.finalize_non_root()
+        })
+        .collect()
 }
 
 impl fmt::Debug for PieceTree {
@@ -382,6 +481,46 @@ mod tests {
             }
             assert!(!is_right(&tree, tree.count(), b""), "{size}");
         }
+    }
+
+    #[test]
+    fn blocks_of_a_right_piece_are_checked_one_by_one() {
+        const BLOCK: usize = BLOCK_SIZE as usize;
+        for size in [1, BLOCK, BLOCK + 1].into_iter().chain(SIZES) {
+            let content = content(size);
+            let tree = tree(&content);
+            for index in 0..tree.count() {
+                let range = tree.range(index);
+                let piece = &content[range.start as usize..range.end as usize];
+                let blocks = tree.blocks(index, piece).expect("the piece is right");
+                assert_eq!(blocks.index(), index);
+                for (first, block) in piece.chunks(BLOCK).enumerate() {
+                    assert!(blocks.are_right(first, block), "{size} {index} {first}");
+                    let rest = &piece[first * BLOCK..];
+                    assert!(blocks.are_right(first, rest), "{size} {index} {first}");
+                    let mut wrong = block.to_vec();
+                    wrong[block.len() / 2] ^= 1;
+                    assert!(!blocks.are_right(first, &wrong), "{size} {index} {first}");
+                    assert!(!blocks.are_right(first + 16, block), "{size} {index}");
+                }
+                if !piece.is_empty() {
+                    let mut wrong = piece.to_vec();
+                    wrong[piece.len() - 1] ^= 1;
+                    assert!(tree.blocks(index, &wrong).is_none(), "{size} {index}");
+                    assert!(tree.blocks(index, &piece[1..]).is_none(), "{size} {index}");
+                }
+            }
+            assert!(tree.blocks(tree.count(), b"").is_none(), "{size}");
+        }
+    }
+
+    #[test]
+    fn a_weak_tree_is_there_as_long_as_the_tree() {
+        let tree = tree(&content(3 * PIECE));
+        let weak = tree.downgrade();
+        assert_eq!(weak.upgrade(), Some(tree.clone()));
+        drop(tree);
+        assert_eq!(weak.upgrade(), None);
     }
 
     #[test]

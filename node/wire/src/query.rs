@@ -203,13 +203,14 @@ impl ParsedQuery {
     }
 
     /// Returns true if the text looks like the name of a file, by an extension at its end: then
-    /// nodes without such a name are passed over, as for `name:`.
+    /// nodes without such a name are passed over, as for `name:`. A number is none: `v1.2`.
     #[must_use]
     pub fn is_file_name(&self) -> bool {
         let text = self.text(Quotes::Remove);
         let extension = text.rsplit_once('.').map_or("", |(_, extension)| extension);
         (1..=EXTENSION_MAX).contains(&extension.len())
             && extension.bytes().all(|byte| byte.is_ascii_alphanumeric())
+            && extension.bytes().any(|byte| byte.is_ascii_alphabetic())
     }
 
     /// Returns true if there are only filters: the query is for all files that pass them.

@@ -132,11 +132,32 @@ pub fn read_within(
     };
     match error.fault() {
         Some(fault) => Ok(Err(Fault::new(fault.fault_code, &fault.fault_string))),
-        None => {
+        None => odd_fault(&text).map(Err).ok_or_else(|| {
             let text = escaped(&error.to_string()).to_string();
-            Err(ResponseError::Malformed(text))
-        }
+            ResponseError::Malformed(text)
+        }),
     }
+}
+
+/// A fault whose code is no `int`, or that has more members than two: XMLRPC::Lite says `Client` and `Server`.
+fn odd_fault(text: &str) -> Option<Fault> {
+    let (start, end) = (text.find("<fault>")?, text.rfind("</fault>")?);
+    let inside = text.get(start + "<fault>".len()..end)?;
+    let document =
+        format!("<methodResponse><params><param>{inside}</param></params></methodResponse>");
+    let value = Request::new("").call(InMemory(document.as_bytes())).ok()?;
+    recheck(&value).ok()?;
+    let Value::Struct(members) = value else {
+        return None;
+    };
+    let code = match members.get("faultCode")? {
+        Value::Int(code) => *code,
+        Value::Int64(code) => i32::try_from(*code).unwrap_or(0),
+        Value::String(code) => code.trim().parse().unwrap_or(0),
+        _ => 0,
+    };
+    let message = members.get("faultString").and_then(Value::as_str);
+    Some(Fault::new(code, message.unwrap_or_default()))
 }
 
 /// Returns the meaning of the result of `hello`: 0 and 1 are a welcome in one of the

@@ -1,16 +1,15 @@
 """Tries a node with the XML-RPC libraries and HTTP clients that are on this machine, and prints a table.
 
-    python3 tests/clients/libraries/run.py [--noded FILE] [--npm DIR] [--python FILE] [--details] [NAME…]
+    python3 tests/clients/libraries/run.py [--noded FILE] [--npm DIR] [--python FILE] [--java CLASSPATH] [--details] [NAME…]
 
 Each client makes every call and reads 32 awkward files; where a library can serve, a node fetches the same files from it as
 from a peer of the book. What is not installed is skipped, with the command that installs it. `--npm` is a directory with
-`node_modules`, `--python` an interpreter that has aiohttp-xmlrpc. Ends with 1 if anything failed.
+`node_modules`, `--python` an interpreter that has aiohttp-xmlrpc, `--java` a class path with Apache XML-RPC and what it
+needs. A browser searches, follows a link and downloads the files, driven by chromedriver. Ends with 1 if anything failed.
 """
 import argparse
-import html
 import json
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -19,6 +18,8 @@ import time
 import unicodedata
 import urllib.parse
 import urllib.request
+
+import browser
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 
@@ -103,7 +104,7 @@ def clients(options, work):
                  # It strips white space around texts.
                  loses=["plain.txt", "crlf.txt", "cr.txt", "lf only", "spaces", "tab\u00a0nbsp", "long.txt"])
     yield Client("Perl RPC::XML", script("perl", "rpc_xml.pl", "client"), script("perl", "rpc_xml.pl", "server"), "apt install librpc-xml-perl", perl("RPC::XML"))
-    yield Client("Perl XMLRPC::Lite", script("perl", "xmlrpc_lite.pl", "client"), None, "apt install libxmlrpc-lite-perl", perl("XMLRPC::Lite"))
+    yield Client("Perl XMLRPC::Lite", script("perl", "xmlrpc_lite.pl", "client"), script("perl", "xmlrpc_lite.pl", "server"), "apt install libxmlrpc-lite-perl", perl("XMLRPC::Lite"))
     yield Client("Ruby xmlrpc", script("ruby", "ruby.rb", "client"), script("ruby", "ruby.rb", "server"), "apt install ruby-xmlrpc ruby-webrick",
                  ["ruby", "-e", "require 'xmlrpc/client'; puts Gem.loaded_specs['xmlrpc']&.version || RUBY_VERSION"])
     yield Client("PHP xmlrpc", script("php", "client.php", "client"), "php", "apt install php-cli php-xmlrpc", ["php", "-r", "xmlrpc_encode(1); echo PHP_VERSION;"])
@@ -113,10 +114,14 @@ def clients(options, work):
     # It writes no `]]>` at all: not in a name that it asks for, and in no content that it serves.
     yield library("@foxglove/xmlrpc", ["]]>.txt", "cdata.xml"])
     compiled = os.path.join(work, "xmlrpc_c")
-    flags = run(["sh", "-c", "xmlrpc-c-config client --cflags --libs"]).stdout.split()
-    yield Client("xmlrpc-c", [compiled, "client"], None, "apt install libxmlrpc-core-c3-dev libcurl4-gnutls-dev gcc", ["xmlrpc-c-config", "--version"],
+    flags = run(["sh", "-c", "xmlrpc-c-config abyss-server client --cflags --libs"]).stdout.split()
+    yield Client("xmlrpc-c", [compiled, "client"], [compiled, "server"], "apt install libxmlrpc-core-c3-dev libcurl4-gnutls-dev gcc", ["xmlrpc-c-config", "--version"],
                  # It makes a line feed of each carriage return, and takes no character beyond the first 65536.
                  loses=["crlf.txt", "cr.txt", "emoji \U0001f980.txt"], prepare=["gcc", "-o", compiled, os.path.join(HERE, "xmlrpc_c.c"), *flags])
+    apache = work + ":" + options.java
+    yield Client("Apache XML-RPC", ["java", "-cp", apache, "Apache", "client"], ["java", "-cp", apache, "Apache", "server"],
+                 "org.apache.xmlrpc:xmlrpc-client and xmlrpc-server, named by --java", ["java", "-cp", apache, "Apache", "version"],
+                 prepare=["javac", "-cp", apache, "-d", work, os.path.join(HERE, "Apache.java")])
     jar = "/usr/share/java/axmlrpc.jar"
     yield Client("Java aXMLRPC", ["java", "-cp", work + ":" + jar, "Axmlrpc", "client"], None, "apt install libaxmlrpc-java default-jdk-headless",
                  ["sh", "-c", "test -e %s && dpkg-query -f '${Version}' -W libaxmlrpc-java" % jar], prepare=["javac", "-cp", jar, "-d", work, os.path.join(HERE, "Axmlrpc.java")],
@@ -129,18 +134,6 @@ def downloads():
     yield "curl", lambda url, path: ["curl", "-sS", "-f", "-o", path, url], "apt install curl"
     yield "wget", lambda url, path: ["wget", "-q", "-O", path, url], "apt install wget"
     yield "aria2", lambda url, path: ["aria2c", "-q", "-s4", "-x4", "--allow-overwrite=true", "-d", os.path.dirname(path), "-o", os.path.basename(path), url], "apt install aria2"
-
-
-def browse(node, names, work):
-    """Opens the page of a node in Chromium without a window, and counts the links to its files."""
-    program = shutil.which("chromium") or shutil.which("google-chrome")
-    if program is None:
-        print("skipped: Chromium is not here; apt install chromium", file=sys.stderr)
-        return None
-    command = [program, "--headless=new", "--no-sandbox", "--disable-gpu", "--user-data-dir=" + os.path.join(work, "profile")]
-    page = run([*command, "--dump-dom", node.url]).stdout
-    found = {urllib.parse.unquote(html.unescape(link)) for link in re.findall(r'href="/files/([^"]*)"', page)}
-    return run([program, "--version"]).stdout.split(" built")[0].strip(), len(found & set(names))
 
 
 def tally(lines, what, details, lost=()):
@@ -212,6 +205,7 @@ def main():
     parser.add_argument("--noded", default=os.path.join(HERE, "../../../target/debug/noded"))
     parser.add_argument("--npm", default="")
     parser.add_argument("--python", default="")
+    parser.add_argument("--java", default="")
     parser.add_argument("--details", action="store_true")
     parser.add_argument("names", nargs="*")
     options = parser.parse_args()
@@ -230,12 +224,13 @@ def main():
         for client in clients(options, work):
             if options.names and client.name not in options.names:
                 continue
+            built = run(client.prepare) if client.prepare and shutil.which(client.prepare[0]) else None
             version = run(client.version, env=dict(os.environ, **client.env)) if shutil.which(client.version[0]) else None
             if version is None or version.returncode != 0:
                 print("skipped: %s is not here; %s" % (client.name, client.install), file=sys.stderr)
                 continue
-            if client.prepare and run(client.prepare).returncode != 0:
-                print("skipped: %s cannot be built: %s" % (client.name, run(client.prepare).stderr[-300:]), file=sys.stderr)
+            if built is not None and built.returncode != 0:
+                print("skipped: %s cannot be built: %s" % (client.name, built.stderr[-300:]), file=sys.stderr)
                 continue
             calls, contents, bad, details = as_client(client, node, cases, peer.url, files)
             served = "–"
@@ -264,10 +259,15 @@ def main():
             failed += len(files) - good
             version = run([program if program != "aria2" else "aria2c", "--version"]).stdout.split("\n")[0]
             rows.append((program, version.split(" (")[0].split(" built")[0], "GET", "%d of %d" % (good, len(files)), "–"))
-        browsed = browse(node, files, work) if not options.names or "browser" in options.names else None
-        if browsed is not None:
-            failed += len(files) - browsed[1]
-            rows.append(("a browser", browsed[0], "GET /", "%d of %d linked" % (browsed[1], len(files)), "–"))
+        if not options.names or "browser" in options.names:
+            browsed = browser.visit(node.url, files, work)
+            if browsed is None:
+                print("skipped: Chromium is not here; apt install chromium chromium-driver", file=sys.stderr)
+            else:
+                failed += len(browsed.failures)
+                rows.append(("a browser", browsed.version, browsed.steps, "%d of %d" % (browsed.downloads, len(files)), "–"))
+                for line in browsed.failures:
+                    print("a browser: %s" % line, file=sys.stderr)
         node.stop()
         peer.stop()
     print("| client | version | calls | contents | as a peer |\n|---|---|---|---|---|")

@@ -157,7 +157,7 @@ fn neighbours_of_the_book_do_not_wait_for_each_other() {
     }
 }
 
-/// Binary contents.
+/// Returns binary contents.
 fn binaries() -> Vec<(&'static str, Vec<u8>)> {
     vec![
         ("all.bin", (0..=255).collect()),

@@ -27,7 +27,7 @@ impl Neighbourhood {
         Neighbourhood::of(gate, files, [holder, noded().args(neighbour), asker])
     }
 
-    /// A neighbourhood of these nodes: holder, neighbour and asker.
+    /// Returns a neighbourhood of these nodes: holder, neighbour and asker.
     fn of(gate: Gate, files: &[(&str, Vec<u8>)], nodes: [NodeOptions; 3]) -> Neighbourhood {
         let [holder, neighbour, asker] = nodes;
         let holder = files
@@ -197,7 +197,7 @@ fn a_node_is_no_way_to_any_address() {
     assert_eq!(victim.connections(), 0);
 }
 
-/// A member of the private network with this key.
+/// Returns a member of the private network with this key.
 fn member(key: &str) -> NodeOptions {
     let options = noded();
     let path = options.home().root().join("network-key");

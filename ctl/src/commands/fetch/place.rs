@@ -6,13 +6,14 @@ use std::{
 };
 
 use node_api::{fetch::FetchPlan, node::NodeStatus};
+use node_wire::Digest;
 use serde_json::json;
 
 use super::{Failures, check_target};
 use crate::{
     cli::FetchArgs,
     commands::Context,
-    connection::{Connection, content},
+    connection::Connection,
     download::{self, Target, is_standard_output},
     error::CtlError,
     output::{bytes, escaped},
@@ -20,22 +21,22 @@ use crate::{
 
 /// A file, and where it goes.
 struct PlannedFile {
+    /// Its name; content is called by its digest.
     name: String,
+    content: Option<PlannedContent>,
     /// True if the directory takes it under its whole name, because a query found it.
     is_whole: bool,
 }
 
+/// Content that is wanted whatever its name.
+struct PlannedContent {
+    digest: Digest,
+    /// The peer that has it, if the node does not.
+    through: Option<String>,
+}
+
 /// Runs `ctl fetch NAME… --to PATH`.
 pub(super) async fn run(args: &FetchArgs, to: &Path, context: &Context) -> Result<(), CtlError> {
-    if args
-        .names
-        .iter()
-        .any(|name| matches!(content(name), Ok(Some(_))))
-    {
-        return Err(CtlError::usage(
-            "--to takes files by their names; fetch content into the share, or search for its name",
-        ));
-    }
     check_target(to, args)?;
     let node = context.connect()?;
     let mut wanted = Vec::new();
@@ -60,6 +61,19 @@ pub(super) async fn run(args: &FetchArgs, to: &Path, context: &Context) -> Resul
 }
 
 fn files_of(typed: &str, plan: FetchPlan, context: &Context) -> Result<Vec<PlannedFile>, CtlError> {
+    if let Some(digest) = &plan.digest {
+        let odd =
+            |error| CtlError::failed(format!("the node says that {digest} is meant: {error}"));
+        let content = PlannedContent {
+            digest: digest.parse().map_err(odd)?,
+            through: plan.through,
+        };
+        return Ok(vec![PlannedFile {
+            name: digest.clone(),
+            content: Some(content),
+            is_whole: false,
+        }]);
+    }
     let is_whole = plan.query.is_some();
     if is_whole && plan.names.is_empty() {
         return Err(CtlError::not_found(format!(
@@ -74,7 +88,12 @@ fn files_of(typed: &str, plan: FetchPlan, context: &Context) -> Result<Vec<Plann
         ));
     }
     let names = plan.names.into_iter();
-    Ok(names.map(|name| PlannedFile { name, is_whole }).collect())
+    let file = |name| PlannedFile {
+        name,
+        content: None,
+        is_whole,
+    };
+    Ok(names.map(file).collect())
 }
 
 async fn bring(
@@ -91,15 +110,36 @@ async fn bring(
     };
     let (output, name) = (context.output, &file.name);
     let status = context.patience.bound(node.status()).await?;
-    let pass = context.patience.bound(node.pass(name)).await?;
-    let progress = output.progress(&format!("fetching {name}"));
-    let wanted = download::QueryTarget {
-        url: &peer_port(&status),
-        name,
-        pass: pass.as_deref(),
+    let asked = match &file.content {
+        Some(_) => format!("blake3:{name}"),
+        None => name.clone(),
     };
-    let download = download::query(wanted, &target, |count| progress.bytes(count));
-    let downloaded = context.patience.bound(download).await;
+    let pass = context.patience.bound(node.pass(&asked)).await?;
+    let progress = output.progress(&format!("fetching {name}"));
+    let port = peer_port(&status);
+    let pass = pass.as_deref();
+    let on_bytes = |count| progress.bytes(count);
+    let downloaded = match &file.content {
+        None => {
+            let wanted = download::QueryTarget {
+                url: &port,
+                name,
+                pass,
+            };
+            let download = download::query(wanted, &target, on_bytes);
+            context.patience.bound(download).await
+        }
+        Some(content) => {
+            let wanted = download::ContentTarget {
+                url: &port,
+                digest: content.digest,
+                through: content.through.as_deref(),
+                pass,
+            };
+            let download = download::content(wanted, &target, on_bytes);
+            context.patience.bound(download).await
+        }
+    };
     drop(progress);
     let size = downloaded?;
     let path = target.place()?;

@@ -1,16 +1,14 @@
 //! Lines that fit, and the lines around them, as ripgrep shows them.
 //!
-//! `peer:name:line:column:text` for a line that fits, `peer:name-line-text` for one around it. Lines around two hits
-//! that meet are shown once; `--` stands where lines are left out.
-//!
-//! # Invariants
-//! - Text from outside is escaped, tabs excepted.
+//! In a pipe `peer:name:line:column:text` for a line that fits, `peer:name-line-text` for one around it. For a person they
+//! stand below the name of their file and its node: `line:text` and `line-text`. Lines around two hits that meet are shown
+//! once; `--` stands where lines are left out.
 
 use node_api::search::{Excerpt, Hit};
 
 use crate::{
     cli::GrepArgs,
-    output::{escaped, escaped_line},
+    output::{Output, Paint, Painted},
 };
 
 /// The way in which hits are shown.
@@ -25,13 +23,142 @@ pub(super) enum Shown {
     /// Each match by itself.
     Matches,
     /// Files that have some, and the one before.
-    Files(Option<String>),
-    /// The number of hits of each file, and that of the file before.
-    Counts(Option<(String, u64)>),
+    Files(Option<Place>),
+    /// A file, and the number of its lines that match.
+    Counts(Option<(Place, u64)>),
+}
+
+/// A file of a node.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) struct Place {
+    node: String,
+    name: String,
+}
+
+/// Something to show.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) enum Row {
+    /// A line that fits, or a match in it, and which of its bytes match.
+    Fits {
+        place: Place,
+        line: u64,
+        column: u64,
+        text: String,
+        marks: Vec<(u64, u64)>,
+    },
+    /// A line around one that fits.
+    Around {
+        place: Place,
+        line: u64,
+        text: String,
+    },
+    /// Lines that are left out before the next row, which is of this place.
+    Gap(Place),
+    /// A file that has some.
+    File(Place),
+    /// The number of lines of a file that match.
+    Count(Place, u64),
+}
+
+/// Rows as lines.
+#[derive(Debug)]
+pub(super) enum Layout {
+    /// Each row says its place.
+    Plain,
+    /// Rows stand below their place; this is the last one.
+    Grouped(Option<Place>),
+}
+
+impl Layout {
+    /// The layout of an outlet.
+    pub(super) fn of(output: Output) -> Layout {
+        if output.is_for_a_person() {
+            Layout::Grouped(None)
+        } else {
+            Layout::Plain
+        }
+    }
+
+    /// The lines of a row.
+    pub(super) fn lines(&mut self, row: Row) -> Vec<Painted> {
+        let mut lines = match (&mut *self, &row) {
+            (Layout::Grouped(last), Row::Fits { place, .. } | Row::Around { place, .. })
+                if last.as_ref() != Some(place) =>
+            {
+                heading(last, place)
+            }
+            // The heading says it.
+            (Layout::Grouped(last), Row::Gap(place)) if last.as_ref() != Some(place) => {
+                return Vec::new();
+            }
+            _ => Vec::new(),
+        };
+        lines.push(self.line(row));
+        lines
+    }
+
+    fn line(&self, row: Row) -> Painted {
+        let is_plain = matches!(self, Layout::Plain);
+        let start = |place: &Place, sign: &str| match is_plain {
+            true => painted(place).with(Paint::Dim, sign),
+            false => Painted::default(),
+        };
+        match row {
+            Row::Fits {
+                place,
+                line,
+                column,
+                text,
+                marks,
+            } => {
+                let painted = start(&place, ":").with(Paint::Line, line.to_string());
+                let column = if is_plain {
+                    format!(":{column}:")
+                } else {
+                    ":".to_owned()
+                };
+                painted.with(Paint::Dim, column).with_marks(&text, &marks)
+            }
+            Row::Around { place, line, text } => start(&place, "-")
+                .with(Paint::Line, line.to_string())
+                .with(Paint::Dim, "-")
+                .with(Paint::Plain, text),
+            Row::Gap(_) => Painted::default().with(Paint::Dim, "--"),
+            Row::File(place) => painted(&place),
+            Row::Count(place, count) => painted(&place)
+                .with(Paint::Dim, ":")
+                .with(Paint::Plain, count.to_string()),
+        }
+    }
+}
+
+/// The line above the lines of a file, and a space before it.
+fn heading(last: &mut Option<Place>, place: &Place) -> Vec<Painted> {
+    let space = last.replace(place.clone()).map(|_| Painted::default());
+    let head = Painted::default()
+        .with(Paint::Name, place.name.as_str())
+        .with(Paint::Dim, format!("  {}", place.node));
+    space.into_iter().chain([head]).collect()
+}
+
+/// `peer:name`
+fn painted(place: &Place) -> Painted {
+    Painted::default()
+        .with(Paint::Dim, format!("{}:", place.node))
+        .with(Paint::Name, place.name.as_str())
+}
+
+impl Place {
+    fn of(hit: &Hit) -> Place {
+        Place {
+            node: peer(&hit.node).to_owned(),
+            name: hit.name.clone(),
+        }
+    }
 }
 
 impl Shown {
-    /// Returns the form that the flags select.
+    /// As the flags say.
     pub(super) fn of(args: &GrepArgs) -> Shown {
         let (before, after) = super::around(args);
         if args.files_with_matches {
@@ -49,9 +176,9 @@ impl Shown {
         }
     }
 
-    /// Returns the lines to show when `hit` has come.
-    pub(super) fn hit(&mut self, hit: &Hit) -> Vec<String> {
-        let place = format!("{}:{}", escaped(peer(&hit.node)), escaped(&hit.name));
+    /// Returns the rows to show when `hit` has come.
+    pub(super) fn hit(&mut self, hit: &Hit) -> Vec<Row> {
+        let place = Place::of(hit);
         match self {
             Shown::Lines {
                 lines,
@@ -62,7 +189,7 @@ impl Shown {
             Shown::Files(last) => {
                 let is_new = last.as_ref() != Some(&place);
                 *last = Some(place.clone());
-                is_new.then_some(place).into_iter().collect()
+                is_new.then_some(Row::File(place)).into_iter().collect()
             }
             Shown::Counts(last) => match last {
                 Some((file, count)) if *file == place => {
@@ -77,8 +204,8 @@ impl Shown {
         }
     }
 
-    /// Returns the lines to show when there are no more hits.
-    pub(super) fn end(&mut self) -> Vec<String> {
+    /// Returns the rows to show when there are no more hits.
+    pub(super) fn end(&mut self) -> Vec<Row> {
         match self {
             Shown::Lines { lines, .. } => lines.end(),
             Shown::Counts(last) => last.take().into_iter().map(counted).collect(),
@@ -87,11 +214,11 @@ impl Shown {
     }
 }
 
-fn counted((place, count): (String, u64)) -> String {
-    format!("{place}:{count}")
+fn counted((place, count): (Place, u64)) -> Row {
+    Row::Count(place, count)
 }
 
-/// Returns a hit with so many lines around it.
+/// A hit with so many lines around it.
 fn trimmed(hit: &Hit, before: usize, after: usize) -> Hit {
     let mut hit = hit.clone();
     if let Some(excerpt) = &mut hit.excerpt {
@@ -102,8 +229,8 @@ fn trimmed(hit: &Hit, before: usize, after: usize) -> Hit {
     hit
 }
 
-/// Returns each match by itself; an empty one is not shown.
-fn matches(place: &str, hit: &Hit) -> Vec<String> {
+/// Each match by itself; one of nothing is not shown.
+fn matches(place: &Place, hit: &Hit) -> Vec<Row> {
     let Some(excerpt) = &hit.excerpt else {
         return Vec::new();
     };
@@ -113,13 +240,18 @@ fn matches(place: &str, hit: &Hit) -> Vec<String> {
     let shown = excerpt.marks.iter().filter_map(|(start, end)| {
         let range = usize::try_from(*start).ok()?..usize::try_from(*end).ok()?;
         let text = excerpt.text.get(range).filter(|text| !text.is_empty())?;
-        let column = column + start.saturating_sub(first);
-        Some(format!("{place}:{line}:{column}:{}", escaped_line(text)))
+        Some(Row::Fits {
+            place: place.clone(),
+            line,
+            column: column + start.saturating_sub(first),
+            text: text.to_owned(),
+            marks: vec![(0, text.len() as u64)],
+        })
     });
     shown.collect()
 }
 
-/// The last hit, and lines that may have to be shown yet.
+/// The last hit, and the lines behind it that may have to be shown.
 #[derive(Debug)]
 pub(super) struct Lines {
     context: usize,
@@ -130,8 +262,7 @@ pub(super) struct Lines {
 /// The hit before.
 #[derive(Debug)]
 struct Last {
-    /// `peer:name`.
-    place: String,
+    place: Place,
     /// Number of the last line that was shown.
     line: u64,
     /// Lines behind it that are not shown yet.
@@ -139,7 +270,7 @@ struct Last {
 }
 
 impl Lines {
-    /// Creates a form with so many lines around each hit.
+    /// For so many lines around each hit.
     pub(super) fn new(context: usize) -> Lines {
         Lines {
             context,
@@ -148,9 +279,9 @@ impl Lines {
         }
     }
 
-    /// Returns the lines to show when `hit` has come.
-    pub(super) fn hit(&mut self, hit: &Hit) -> Vec<String> {
-        let place = format!("{}:{}", escaped(peer(&hit.node)), escaped(&hit.name));
+    /// Returns the rows to show when `hit` has come.
+    pub(super) fn hit(&mut self, hit: &Hit) -> Vec<Row> {
+        let place = Place::of(hit);
         let none = Excerpt::default();
         let excerpt = hit.excerpt.as_ref().unwrap_or(&none);
         let line = excerpt.line.unwrap_or(0);
@@ -165,13 +296,18 @@ impl Lines {
             && self.any
             && self.last.as_ref().is_none_or(|last| last.line + 1 < first)
         {
-            shown.push("--".to_owned());
+            shown.push(Row::Gap(place.clone()));
         }
         let before = before.into_iter();
         shown.extend(before.map(|(number, text)| around(&place, number, &text)));
         let column = excerpt.column.unwrap_or(1);
-        let text = escaped_line(&excerpt.text);
-        shown.push(format!("{place}:{line}:{column}:{text}"));
+        shown.push(Row::Fits {
+            place: place.clone(),
+            line,
+            column,
+            text: excerpt.text.clone(),
+            marks: excerpt.marks.clone(),
+        });
         self.any = true;
         self.last = Some(Last {
             place,
@@ -181,15 +317,15 @@ impl Lines {
         shown
     }
 
-    /// Returns the lines to show when there are no more hits, or none in this file.
-    pub(super) fn end(&mut self) -> Vec<String> {
+    /// Returns the rows to show when there are no more hits, or none in this file.
+    pub(super) fn end(&mut self) -> Vec<Row> {
         let shown = self.rest(u64::MAX);
         self.last = None;
         shown
     }
 
-    /// Returns the lines behind the hit before, as far as they come before line `until`.
-    fn rest(&mut self, until: u64) -> Vec<String> {
+    /// The lines behind the hit before, as far as they come before line `until`.
+    fn rest(&mut self, until: u64) -> Vec<Row> {
         let Some(last) = &mut self.last else {
             return Vec::new();
         };
@@ -204,7 +340,7 @@ impl Lines {
         shown
     }
 
-    /// Returns lines before a hit that were not shown yet.
+    /// Lines before a hit that were not shown yet.
     fn before(&self, excerpt: &Excerpt, line: u64, follows: bool) -> Vec<(u64, String)> {
         let shown = match &self.last {
             Some(last) if follows => last.line,
@@ -216,11 +352,15 @@ impl Lines {
     }
 }
 
-fn around(place: &str, line: u64, text: &str) -> String {
-    format!("{place}-{line}-{}", escaped_line(text))
+fn around(place: &Place, line: u64, text: &str) -> Row {
+    Row::Around {
+        place: place.clone(),
+        line,
+        text: text.to_owned(),
+    }
 }
 
-/// Returns the part of a URL that identifies the node.
+/// The part of a URL that says which node it is.
 fn peer(url: &str) -> &str {
     url.trim_start_matches("http://").trim_end_matches('/')
 }
@@ -251,17 +391,57 @@ mod tests {
     }
 
     fn shown(context: usize, hits: &[Hit]) -> Vec<String> {
+        shown_in(&mut Layout::Plain, context, hits)
+    }
+
+    fn shown_in(layout: &mut Layout, context: usize, hits: &[Hit]) -> Vec<String> {
         let mut lines = Lines::new(context);
         let mut shown: Vec<_> = hits.iter().flat_map(|hit| lines.hit(hit)).collect();
         shown.extend(lines.end());
-        shown
-            .into_iter()
-            .map(|line| line.replace("127.0.0.1:4242", "P"))
+        let lines = shown.into_iter().flat_map(|row| layout.lines(row));
+        lines
+            .map(|line| line.text(false).replace("127.0.0.1:4242", "P"))
             .collect()
     }
 
     #[test]
-    fn a_line_has_its_whole_place_and_no_control_characters() {
+    fn a_person_sees_hits_below_their_file() {
+        let hits = [
+            hit("a", 2, &["1"], "2", &["3"]),
+            hit("a", 9, &["8"], "9", &[]),
+            hit("b", 1, &[], "\tx\u{1b}", &[]),
+        ];
+        assert_eq!(
+            shown_in(&mut Layout::Grouped(None), 1, &hits),
+            [
+                "a  P",
+                "1-1",
+                "2:2",
+                "3-3",
+                "--",
+                "8-8",
+                "9:9",
+                "",
+                "b  P",
+                "1:\tx\\u{1b}"
+            ]
+        );
+    }
+
+    #[test]
+    fn what_matches_is_marked() {
+        let mut hit = hit("a", 1, &[], "a poem", &[]);
+        hit.excerpt.as_mut().unwrap().marks = vec![(2, 6)];
+        let mut lines = Lines::new(0);
+        let rows = lines.hit(&hit);
+        let [line] = &Layout::Plain.lines(rows[0].clone())[..] else {
+            panic!("one line");
+        };
+        assert!(line.text(true).ends_with("a \u{1b}[1;31mpoem\u{1b}[0m"));
+    }
+
+    #[test]
+    fn a_line_has_its_peer_name_line_and_column_and_nothing_that_steers_a_terminal() {
         let hits = [
             hit("a\u{1b}", 1, &[], "\tx\u{1b}[2J", &[]),
             hit("b", 2, &[], "y", &[]),

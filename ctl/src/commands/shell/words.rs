@@ -5,7 +5,7 @@
 
 /// The error of a line that cannot be split into words.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
-pub(super) enum WordsError {
+pub(crate) enum WordsError {
     #[error("the quote {0} has no end")]
     OpenQuote(char),
     #[error("nothing stands behind the last backslash")]
@@ -14,11 +14,11 @@ pub(super) enum WordsError {
 
 /// A word and where it begins.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub(super) struct Word {
+pub(crate) struct Word {
     /// Its start in the line, in bytes.
-    pub(super) start: usize,
+    pub(crate) start: usize,
     /// Its text without its quotes.
-    pub(super) text: String,
+    pub(crate) text: String,
 }
 
 /// The state of the reader.
@@ -31,9 +31,9 @@ enum State {
 
 /// The words of a line as far as it was typed.
 #[derive(Debug)]
-pub(super) struct Typed {
+pub(crate) struct Typed {
     /// The words that are over.
-    pub(super) whole: Vec<Word>,
+    pub(crate) whole: Vec<Word>,
     /// The word at the end of the line, unless white space stands there.
     last: Option<Word>,
     /// The error in the last word.
@@ -43,7 +43,7 @@ pub(super) struct Typed {
 
 impl Typed {
     /// Reads a line as far as it was typed.
-    pub(super) fn read(line: &str) -> Typed {
+    pub(crate) fn read(line: &str) -> Typed {
         let (mut whole, mut word) = (Vec::new(), Word::default());
         let (mut state, mut missing) = (State::Between, None);
         let mut letters = line.char_indices();
@@ -82,7 +82,7 @@ impl Typed {
     }
 
     /// Returns the word at the end of the line; an empty one if a new word is to begin there.
-    pub(super) fn last(&self) -> Word {
+    pub(crate) fn last(&self) -> Word {
         let new = || Word {
             start: self.length,
             text: String::new(),
@@ -92,7 +92,7 @@ impl Typed {
 }
 
 /// Returns the words of a whole line.
-pub(super) fn words(line: &str) -> Result<Vec<String>, WordsError> {
+pub(crate) fn words(line: &str) -> Result<Vec<String>, WordsError> {
     let typed = Typed::read(line);
     if let Some(error) = typed.missing {
         return Err(error);

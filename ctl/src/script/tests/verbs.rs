@@ -1,10 +1,10 @@
 //! No verb is missing: what a node can be asked over the control connection, `ctl` has a command for, and so has its
 //! shell, which reads the same commands; and scripts have a function of the same name.
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 use node_api::openrpc;
 
-use crate::cli::Cli;
+use crate::{cli::Cli, commands::shell};
 
 /// A method of the control connection, and how a person and a script ask for it.
 struct Verb {
@@ -111,6 +111,44 @@ const NOT_A_VERB: &[(&str, &str)] = &[
     ("rpc.discover", "`call rpc.discover`"),
 ];
 
+/// Commands that ask the node for nothing of their own, and why.
+const NOT_OF_THE_NODE: &[(&str, &str)] = &[
+    ("call", "any method"),
+    ("complete", "about the program"),
+    ("completions", "about the program"),
+    ("man", "about the program"),
+    ("plugin check", "needs no node"),
+    ("plugin test", "needs no node"),
+    ("run", "runs a script"),
+    ("shell", "runs commands"),
+    ("ui", "a page that calls methods"),
+    ("up", "runs a node"),
+];
+
+/// The commands of `ctl`, those with actions as often as they have some: `cache ls`.
+fn commands() -> Vec<String> {
+    let cli = Cli::command();
+    let lines = |command: &clap::Command| -> Vec<String> {
+        let name = command.get_name().to_owned();
+        let actions: Vec<String> = command
+            .get_subcommands()
+            .map(|action| format!("{name} {}", action.get_name()))
+            .collect();
+        if actions.is_empty() {
+            vec![name]
+        } else {
+            actions
+        }
+    };
+    cli.get_subcommands().flat_map(lines).collect()
+}
+
+/// The command lines of all verbs.
+fn lines() -> impl Iterator<Item = &'static str> {
+    let lines = VERBS.iter().map(|verb| verb.command);
+    lines.chain(NOT_IN_SCRIPTS.iter().map(|(_, line, _)| *line))
+}
+
 fn words(line: &str) -> Vec<String> {
     let words = line
         .split(' ')
@@ -145,9 +183,37 @@ fn every_method_of_the_node_has_a_verb_or_a_reason() {
 
 #[test]
 fn every_verb_is_a_command_of_ctl() {
-    let lines = VERBS.iter().map(|verb| verb.command);
-    for line in lines.chain(NOT_IN_SCRIPTS.iter().map(|(_, line, _)| *line)) {
+    for line in lines() {
         assert!(Cli::try_parse_from(words(line)).is_ok(), "{line}");
+    }
+}
+
+#[test]
+fn every_verb_is_a_command_of_the_shell() {
+    for line in lines() {
+        assert!(shell::reads(line), "{line}");
+    }
+    assert!(!shell::reads("eat x") && !shell::reads("up --share x"));
+}
+
+#[test]
+fn every_command_of_ctl_is_a_verb_or_has_a_reason() {
+    let is_known = |command: &str| {
+        let is_of = |line: &str| line == command || line.starts_with(&format!("{command} "));
+        // `transfers` alone lists, and so do others.
+        let listed = command.strip_suffix(" ls").unwrap_or(command);
+        lines().any(|line| is_of(line) || line == listed)
+            || NOT_OF_THE_NODE.iter().any(|(name, _)| *name == command)
+    };
+    for command in commands() {
+        assert!(is_known(&command), "{command} is no verb");
+    }
+    for (name, _) in NOT_OF_THE_NODE {
+        let is_left_out = *name == "up" && cfg!(not(feature = "embedded"));
+        assert!(
+            is_left_out || commands().iter().any(|command| command == name),
+            "{name} is gone"
+        );
     }
 }
 

@@ -16,7 +16,7 @@ use node_api::{
     error::{ApiError, ErrorCode},
     events::{Event, EventStreamServer},
     fetch::{FetchBatch, FetchFailure, FetchPlan, FetchServer, FetchState, FetchStatus},
-    node::{Check, CheckState, NodeServer, NodeStatus},
+    node::{Check, CheckState, LayerState, NodeServer, NodeStatus, SandboxStatus},
     peer::{Peer, PeerDialect, PeerKind, PeerPath, PeerSource, PeerState, PeersServer},
     search::{
         Excerpt, Hit, SearchAnswer, SearchEnd, SearchNews, SearchReach, SearchServer,
@@ -84,6 +84,12 @@ impl NodeServer for Answers {
             ignore_troubles: Vec::new(),
             unwatched: None,
             reach: None,
+            sandbox: SandboxStatus {
+                calls: LayerState::Held,
+                files: LayerState::Unavailable {
+                    reason: "no Landlock".into(),
+                },
+            },
             pid: 1,
             started: 0,
             peers: 2,

@@ -71,7 +71,7 @@ events! {
         url: String,
         /// The id that was met there.
         id: String,
-        /// What was shown instead.
+        /// The proof that it gave instead.
         error: String,
     }
     /// A peer cannot call this node back at the URL that this node announced.

@@ -1,11 +1,11 @@
 //! A cached blob, open for reading.
 
-use std::{fs::File, io};
+use std::{fs::File, io, ops::Range};
 
 use node_share::read_piece;
 
 use super::Cache;
-use crate::pieces::PieceTree;
+use crate::{pieces::PieceTree, share::checked::PartReader};
 
 /// A blob, open for reading. It stays readable when it has to go meanwhile.
 #[derive(Debug)]
@@ -42,5 +42,20 @@ impl CachedBlob {
             piece.clear();
             self.cache.0.drop_blob(&self.tree.digest(), error);
         })
+    }
+
+    /// Reads a part of one piece into `bytes`, see [`PartReader::read`]. Blocks.
+    ///
+    /// # Errors
+    /// As [`CachedBlob::read_piece`].
+    pub fn read_part(
+        &self,
+        part: Range<u64>,
+        reader: &mut PartReader,
+        bytes: &mut Vec<u8>,
+    ) -> io::Result<()> {
+        reader
+            .read(&self.file, &self.tree, part, bytes)
+            .inspect_err(|error| self.cache.0.drop_blob(&self.tree.digest(), error))
     }
 }

@@ -11,7 +11,7 @@ use crate::events::unix_millis;
 /// Greatest number of hits in one answer.
 pub const SEARCH_LIMIT_MAX: usize = 10_000;
 
-/// What `GET /search` answers.
+/// The answer of `GET /search`.
 #[derive(Clone, Debug, Serialize)]
 pub struct SearchHits {
     /// True if everything was looked at.

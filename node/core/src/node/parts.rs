@@ -19,6 +19,7 @@ use crate::{
         Search, SearchWanted,
         named::{self, Named, NamedError, Searched},
     },
+    server::{self, Located},
     share::{Catalogue, Digests, Keeper, Share, ShareError},
     transfer::Transfers,
 };
@@ -139,6 +140,18 @@ impl Node {
     #[must_use]
     pub fn tag_of_own_query(&self, name: &ShareName) -> Option<Tag> {
         self.context.tag_of_own_query(name)
+    }
+
+    /// Returns what the owner's own request for content has to show, if this node is of a private network.
+    #[must_use]
+    pub fn tag_of_own_blob(&self, digest: &Digest) -> Option<Tag> {
+        self.context.tag_of_own_blob(digest)
+    }
+
+    /// Looks for content, here and at the peers, so that the peer port gives it to the owner. `None` if nobody has it.
+    pub async fn locate(&self, digest: Digest) -> Option<Located> {
+        self.context.overlay.met_for_owner().await;
+        server::locate(&self.context, digest).await
     }
 
     /// Returns whether this node is of a private network.

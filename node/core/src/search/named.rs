@@ -11,6 +11,7 @@
 
 use std::{
     collections::BTreeSet,
+    pin::pin,
     sync::Arc,
     time::{Duration, SystemTime},
 };
@@ -23,12 +24,20 @@ use node_wire::{
     query::{self, DEFAULT_HANDLER, NameText, ParsedQuery, SyntaxError},
 };
 use plugin_api::Files;
+use tokio::{select, time::timeout};
 
 use super::{Search, SearchEvent, SearchWanted};
 use crate::handlers::Handlers;
 
 /// Longest time in which the peers are asked for a file of exactly this name.
 const TIME: Duration = Duration::from_secs(10);
+
+/// Longest wait for peers of the chapter to find a file of exactly this name, when a pattern has hits
+/// already.
+const BOOK_GRACE: Duration = Duration::from_secs(1);
+
+/// Most hits of a pattern that are looked at to know whether it has any.
+const LOOKED_AT: usize = 100;
 
 /// Most files of one last part that are meant.
 const SAME_MAX: usize = 100;
@@ -80,7 +89,7 @@ pub async fn resolve(asked: Searched<'_>, typed: &str) -> Result<Named, NamedErr
     if !begins_with_built_in(typed)
         && let Ok(name) = ShareName::parse(typed)
     {
-        let files = called(asked, &name).await?;
+        let files = called(asked, &name, &query).await?;
         if !files.is_empty() {
             return Ok(Named::Files(files));
         }
@@ -98,7 +107,7 @@ pub async fn expand(
     query: &str,
 ) -> Result<(BTreeSet<ShareName>, bool), SyntaxError> {
     let is_meant = asked.handlers.name_check(query);
-    let mut search = begin(asked, query.to_owned(), EXPANDED_MAX)?;
+    let mut search = begin(asked, query.to_owned(), EXPANDED_MAX)?.without_chapter();
     let mut names = BTreeSet::new();
     while let Some(news) = search.next().await {
         for name in names_of(news) {
@@ -142,10 +151,14 @@ fn begins_with_built_in(typed: &str) -> bool {
     has_prefix(typed) && query::is_built_in(query::handler_of(typed))
 }
 
-/// Returns files of exactly this name, or else those whose last part it is.
-async fn called(asked: Searched<'_>, name: &ShareName) -> Result<Vec<ShareName>, SyntaxError> {
-    let query = format!("{DEFAULT_HANDLER}:{}", query::quoted(name.as_str()));
-    let mut search = begin(asked, query, SAME_MAX)?;
+/// Returns files of exactly this name, or else those whose last part it is. `query` is the other meaning of the text.
+async fn called(
+    asked: Searched<'_>,
+    name: &ShareName,
+    query: &str,
+) -> Result<Vec<ShareName>, SyntaxError> {
+    let exact = format!("{DEFAULT_HANDLER}:{}", query::quoted(name.as_str()));
+    let mut search = begin(asked, exact, SAME_MAX)?.without_chapter();
     let mut same = BTreeSet::new();
     while let Some(news) = search.next().await {
         for found in names_of(news) {
@@ -158,10 +171,37 @@ async fn called(asked: Searched<'_>, name: &ShareName) -> Result<Vec<ShareName>,
         }
     }
     if same.is_empty() {
-        // What fits nearly may have kept the search from asking them.
-        return Ok(search.ask_chapter().await.into_iter().collect());
+        let found = at_chapter(asked, &mut search, query).await;
+        return Ok(found.into_iter().collect());
     }
     Ok(same.into_iter().collect())
+}
+
+/// A file of exactly this name at a peer of the chapter. They answer slowly or never, so that they are not waited for
+/// once `query` has hits.
+async fn at_chapter(asked: Searched<'_>, search: &mut Search, query: &str) -> Option<ShareName> {
+    let mut exact = pin!(search.ask_chapter());
+    select! {
+        found = &mut exact => return found,
+        true = finds_any(asked, query) => {}
+    }
+    timeout(BOOK_GRACE, exact).await.ok().flatten()
+}
+
+/// Returns true if the query means a file, here or at a node of ours.
+async fn finds_any(asked: Searched<'_>, query: &str) -> bool {
+    let is_meant = asked.handlers.name_check(query);
+    let fits = |name: ShareName| is_meant.as_ref().is_none_or(|fits| fits(name.as_str()));
+    let Ok(search) = begin(asked, query.to_owned(), LOOKED_AT) else {
+        return false;
+    };
+    let mut search = search.without_chapter();
+    while let Some(news) = search.next().await {
+        if names_of(news).into_iter().any(&fits) {
+            return true;
+        }
+    }
+    false
 }
 
 fn begin(asked: Searched<'_>, query: String, limit: usize) -> Result<Search, SyntaxError> {

@@ -31,10 +31,10 @@ use super::{
     upload::{Busy, Encoder, Sending, Upload},
 };
 
-/// How often a client is told that its file is still being read.
+/// The interval at which a client hears that its file is still being read.
 const TELL_EVERY: Duration = Duration::from_millis(250);
 
-/// What a method answers.
+/// The answer of a method.
 #[derive(Debug)]
 pub(super) enum Answer {
     /// A value.
@@ -50,19 +50,19 @@ pub(super) enum Answer {
 pub(super) struct FileAnswer {
     content: Content,
     known: Known,
-    /// How fast the peer sends it, if it comes from one and says so.
+    /// The rate of the peer that sends it, if it comes from one that gives it.
     rate: Option<AnswerRate>,
-    /// What is said of it beside its name and bytes.
+    /// Its metadata beside its name and bytes.
     about: About,
     upload: Upload,
 }
 
-/// What is known of a file before its answer begins.
+/// The facts about a file before its answer begins.
 #[derive(Clone, Debug)]
 enum Known {
-    /// How it travels and how long the answer is.
+    /// Its encoding, and the length of the answer.
     All(Scanned),
-    /// How it travels.
+    /// Its encoding.
     Payload(Payload),
     /// Nothing: it is long, and was not read yet.
     Nothing(Kind),
@@ -76,13 +76,13 @@ pub(super) enum Writing {
     Sending(Box<Sending>),
 }
 
-/// Why content cannot be the answer to `query`.
+/// The error of content that cannot be the answer to `query`.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum FileAnswerError {
     /// Too much is being sent already.
     #[error("too many answers are being sent")]
     Busy,
-    /// It cannot be read, or is not what it should be.
+    /// It cannot be read, or has changed.
     #[error(transparent)]
     Unreadable(#[from] io::Error),
 }
@@ -90,7 +90,7 @@ pub(super) enum FileAnswerError {
 /// An answer or a fault.
 pub(super) type Answered = Result<Answer, Fault>;
 
-/// The answer of `method` as an HTTP response.
+/// Returns the answer of `method` as an HTTP response.
 pub(super) async fn response(dialect: Dialect, method: &str, answered: Answered) -> Response {
     match (answered, dialect) {
         (Ok(Answer::Value(value)), _) => xml(response::value(&value)),
@@ -101,12 +101,12 @@ pub(super) async fn response(dialect: Dialect, method: &str, answered: Answered)
     }
 }
 
-/// A fault as an HTTP response.
+/// Returns a fault as an HTTP response.
 pub(super) fn fault(fault: &Fault) -> Response {
     xml(response::fault(fault))
 }
 
-/// A failure in the dialect of codes. What has no code there stays a fault.
+/// Returns a failure in the dialect of codes. A fault without a code there stays a fault.
 fn code(method: &str, fault: &Fault) -> Response {
     let has_code = matches!(
         fault.code,
@@ -122,13 +122,13 @@ fn code(method: &str, fault: &Fault) -> Response {
 impl FileAnswer {
     /// Prepares an answer to `remote` with content that is here.
     ///
-    /// Whether it travels as text or as base64, and how long the answer is, is
+    /// The encoding as text or as base64, and the length of the answer, are
     /// known only when it was read once. So it is read twice; if it is not the
-    /// same any more the second time, the answer is broken off. What is long is
+    /// same any more the second time, the answer is broken off. Long content is
     /// read when its answer has begun.
     ///
     /// # Errors
-    /// When it cannot be read, or too much is being sent already.
+    /// Errors if it cannot be read, or too much is being sent already.
     pub(super) async fn of(
         context: &Context,
         (mut content, about): (Content, About),
@@ -137,7 +137,10 @@ impl FileAnswer {
     ) -> Result<FileAnswer, FileAnswerError> {
         let upload = context.uploads.begin(remote, content.length()).await?;
         let known = match content.long_key() {
-            None => match content.scan(&context.disk).await? {
+            None => match content
+                .scan(&context.disk, context.uploads.memory().whole())
+                .await?
+            {
                 Some(scanned) => Known::All(scanned),
                 None => Known::Payload(Payload::Binary),
             },
@@ -156,17 +159,17 @@ impl FileAnswer {
         })
     }
 
-    /// Prepares an answer to `remote` with what a peer is sending.
+    /// Prepares an answer to `remote` with content that a peer is sending.
     ///
     /// # Errors
-    /// When too much is being sent already.
+    /// Errors if too much is being sent already.
     pub(super) async fn of_relay(
         context: &Context,
         relay: Relay,
         remote: Remote,
         _permit: &FetchPermit,
     ) -> Result<FileAnswer, FileAnswerError> {
-        let upload = context.uploads.begin(remote, None).await?;
+        let upload = context.uploads.begin_relay(remote, None).await?;
         let known = Known::Payload(relay.payload());
         let rate = [upload.rate(), relay.rate()].into_iter().flatten().min();
         let about = relay.about();
@@ -179,7 +182,7 @@ impl FileAnswer {
         })
     }
 
-    /// Returns what writes the file as an entry of the answer of `system.multicall`.
+    /// Returns the body that writes the file as an entry of the answer of `system.multicall`.
     pub(super) fn entry(self) -> Writing {
         self.writing(QueryAnswerWriter::entry)
     }
@@ -263,9 +266,9 @@ async fn learned(
     upload: Upload,
     writer: impl FnOnce(Payload) -> QueryAnswerWriter,
 ) -> io::Result<Sending> {
-    let disk = upload.disk();
+    let (disk, whole) = (upload.disk(), upload.memory().whole());
     let scan = async {
-        let scanned = content.scan(&disk).await?;
+        let scanned = content.scan(&disk, whole).await?;
         scanned.ok_or_else(|| io::Error::other("the content of a peer has no kind"))
     };
     let scanned = *kind.get_or_try_init(|| scan).await?;
@@ -279,7 +282,7 @@ impl From<Busy> for FileAnswerError {
     }
 }
 
-/// XML as an HTTP response.
+/// Returns XML as an HTTP response.
 pub(super) fn xml(body: impl Into<Body>) -> Response {
     let mut response = body.into().into_response();
     response

@@ -1,5 +1,5 @@
 //! `GET /blobs/DIGEST`: content by its digest, and `GET /blobs/DIGEST/tree`:
-//! what checks its pieces. From the share, else from the cache.
+//! the values that check its pieces. From the share, else from the cache.
 
 use std::{str::FromStr, sync::Arc};
 
@@ -151,7 +151,7 @@ fn names(context: &Context, digest: &Digest) -> Vec<FileAsked> {
     names
 }
 
-/// The names that the content has in the share, as far as the policy is asked about
+/// Returns the names that the content has in the share, as far as the policy is asked about
 /// them. Blocks.
 pub(super) fn shared_names(context: &Context, digest: &Digest) -> Vec<FileAsked> {
     let shared = context.digests.all_named(digest, NAMES_MAX).into_iter();
@@ -163,6 +163,11 @@ pub(super) fn shared_names(context: &Context, digest: &Digest) -> Vec<FileAsked>
         .collect()
 }
 
+/// Returns whether the content is in the share or in the cache. Blocks.
+pub(super) fn is_here(context: &Context, digest: &Digest) -> bool {
+    find(context, digest).is_some()
+}
+
 /// Opens the content, and returns its size too. Blocks.
 fn find(context: &Context, digest: &Digest) -> Option<(Content, u64)> {
     for _ in 0..PLACES_MAX {
@@ -170,8 +175,8 @@ fn find(context: &Context, digest: &Digest) -> Option<(Content, u64)> {
             break;
         };
         let size = blob.size();
-        // One that is not what it was is not found a second time.
-        if let Ok(content) = Content::of_shared_blob(blob) {
+        // A file that has changed is not found a second time.
+        if let Ok(content) = Content::of_shared_blob(blob, context.uploads.memory()) {
             return Some((content, size));
         }
     }
@@ -180,7 +185,7 @@ fn find(context: &Context, digest: &Digest) -> Option<(Content, u64)> {
     Some((Content::of_blob(blob), size))
 }
 
-/// What is said of the file that has the content, the first one if there are several.
+/// Returns the metadata of the file that has the content, the first one if there are several.
 /// Blocks.
 fn about(context: &Context, digest: &Digest) -> About {
     let named = context.digests.all_named(digest, 1);

@@ -6,7 +6,7 @@
 //! # Invariants
 //! - The policy is asked for each file, as if it were asked for alone.
 //! - A file that is longer than [`BUNDLE_FILE_MAX`], or beyond [`BUNDLE_BYTES_MAX`] in all, is not given.
-//! - What is in memory is one part of the answer, of about [`PART`] bytes.
+//! - What is in memory is one part of the answer, of at most [`PART`] bytes and one file.
 
 use std::{collections::VecDeque, io, sync::Arc};
 
@@ -33,11 +33,11 @@ use super::{
     network,
     policy::FetchPermit,
     raw, rpc,
-    upload::Encoder,
+    upload::{Encoder, Room},
 };
 use crate::disk::Disk;
 
-/// Bytes that one disk job gathers, before the last file of them.
+/// Most bytes that one disk job gathers, before the last file of them.
 const PART: usize = 128 * 1024;
 
 /// Files of one disk job.
@@ -64,7 +64,7 @@ pub(super) async fn bundle(state: State<Arc<Context>>, request: Request) -> Resp
     let Some(digests) = read_digests(&body) else {
         return malformed();
     };
-    let Ok(upload) = context.uploads.begin(remote, None).await else {
+    let Ok(upload) = context.uploads.begin_bundle(remote).await else {
         return raw::busy();
     };
     context.counters.bundles_served.one();
@@ -87,20 +87,20 @@ pub(super) struct Bundle {
     context: Arc<Context>,
     remote: Remote,
     asked: VecDeque<Digest>,
-    /// Those that the policy decided on and that were not read.
+    /// Digests that the policy decided on and that were not read.
     decided: VecDeque<(Digest, Option<FetchPermit>)>,
     /// Bytes of files that may still be given.
     left: u64,
-    /// What was read and not taken yet.
+    /// Bytes that were read and not taken yet.
     ahead: Bytes,
     is_begun: bool,
 }
 
-/// What one disk job read.
+/// The result of one disk job.
 struct Part {
     bytes: Vec<u8>,
     left: u64,
-    /// Those that found no room in it.
+    /// Digests that found no room in it.
     decided: VecDeque<(Digest, Option<FetchPermit>)>,
 }
 
@@ -117,11 +117,12 @@ impl Bundle {
         }
     }
 
-    /// Returns the next bytes of the answer, at most `most`, or `None` after the last one.
-    pub(super) async fn next(&mut self, disk: &Disk, most: usize) -> io::Result<Option<Bytes>> {
+    /// Returns the next bytes of the answer, as many as there is room for, or `None` after the last one.
+    pub(super) async fn next(&mut self, disk: &Disk, room: Room) -> io::Result<Option<Bytes>> {
+        let most = room.size();
         if self.ahead.is_empty() {
             self.decide().await;
-            self.read(disk).await?;
+            self.read(disk, room).await?;
         }
         Ok(taken(&mut self.ahead, most))
     }
@@ -136,9 +137,10 @@ impl Bundle {
         }
     }
 
-    async fn read(&mut self, disk: &Disk) -> io::Result<()> {
+    async fn read(&mut self, disk: &Disk, room: Room) -> io::Result<()> {
+        let enough = room.size().min(PART);
         let (context, left) = (Arc::clone(&self.context), self.left);
-        let mut bytes = Vec::new();
+        let mut bytes = Vec::with_capacity(enough);
         if !std::mem::replace(&mut self.is_begun, true) {
             write_mark(&mut bytes);
         }
@@ -149,18 +151,18 @@ impl Bundle {
                 left,
                 decided,
             };
-            part.read(&context)
+            part.read(&context, enough)
         });
         let part = part.await?;
-        (self.ahead, self.left, self.decided) = (part.bytes.into(), part.left, part.decided);
+        (self.ahead, self.left, self.decided) = (room.hold(part.bytes), part.left, part.decided);
         Ok(())
     }
 }
 
 impl Part {
-    /// Reads files until it is long enough. Blocks.
-    fn read(mut self, context: &Context) -> Part {
-        while self.bytes.len() < PART
+    /// Reads files until they are `enough` bytes. Blocks.
+    fn read(mut self, context: &Context, enough: usize) -> Part {
+        while self.bytes.len() < enough
             && let Some((digest, permit)) = self.decided.pop_front()
         {
             let left = self.left;
@@ -192,7 +194,7 @@ fn small_file(
         if blob.size() > most {
             return None;
         }
-        // One that is not what it was is not found a second time.
+        // A file that has changed is not found a second time.
         if blob.read_piece(0, &mut piece).is_ok() {
             return Some(piece.into());
         }

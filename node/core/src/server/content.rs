@@ -4,8 +4,8 @@
 //! - A shared file must keep its stamp until its last byte was read. What is sent
 //!   under a digest is held against it, piece by piece, from the share as from the
 //!   cache. Otherwise the reading ends with an error.
-//! - Content is read in chunks. What is in memory is short, or one piece of the
-//!   cache.
+//! - Content is read in chunks. What is in memory is short and counted by [`Memory`], or one
+//!   chunk.
 
 use std::{
     fs::File,
@@ -21,18 +21,19 @@ use node_wire::{
     content::{ContentScan, Scanned},
 };
 
-use super::{bundle::Bundle, kinds::Key, relay::Relay};
+use super::{
+    bundle::Bundle,
+    kinds::Key,
+    relay::Relay,
+    upload::{Memory, Room},
+};
 use crate::{
     cache::CachedBlob,
     client::BlobBody,
     disk::Disk,
-    pieces::{PIECE_SIZE, PieceTree},
-    share::{Digests, SharedBlob, SharedFile},
+    pieces::{BLOCK_SIZE, PIECE_SIZE, PieceTree},
+    share::{Digests, SharedBlob, SharedFile, checked::PartReader},
 };
-
-/// Longest file that is read where it is opened, in bytes. One thread less to
-/// wake for each of many small files.
-const READ_WHOLE: u64 = 64 * 1024;
 
 /// Longest content that is looked at before its answer begins, in bytes.
 const LOOK_SHORT: u64 = 4 << 20;
@@ -40,7 +41,7 @@ const LOOK_SHORT: u64 = 4 << 20;
 /// Bytes that one job reads to look at content.
 const SCAN: u64 = 1 << 20;
 
-/// Where content comes from.
+/// The source of content.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Origin {
     /// A file of the share.
@@ -75,8 +76,10 @@ enum ByteSource {
     Blob {
         blob: Blob,
         left: Range<u64>,
-        /// What was read and not taken yet.
+        /// Bytes that were read and not taken yet.
         ahead: Bytes,
+        /// What reads its pieces part by part.
+        reader: PartReader,
     },
     /// The tree of content of the share.
     Tree {
@@ -90,7 +93,7 @@ enum ByteSource {
     Passed {
         body: Box<BlobBody>,
         left: u64,
-        /// What arrived and was not taken yet.
+        /// Bytes that arrived and were not taken yet.
         ahead: Bytes,
     },
     /// Many small files of the share or the cache.
@@ -118,15 +121,29 @@ impl Blob {
             Blob::Cached(blob) => blob.read_piece(index, piece),
         }
     }
+
+    fn read_part(
+        &self,
+        part: Range<u64>,
+        reader: &mut PartReader,
+        bytes: &mut Vec<u8>,
+    ) -> io::Result<()> {
+        match self {
+            Blob::Shared(blob) => blob.read_part(part, reader, bytes),
+            Blob::Cached(blob) => blob.read_part(part, reader, bytes),
+        }
+    }
 }
 
 impl Content {
     /// Creates content from a file of the share, which is read at once if it is
     /// short. Blocks.
-    pub(super) fn of_file(shared: SharedFile) -> io::Result<Content> {
+    pub(super) fn of_file(shared: SharedFile, memory: &Memory) -> io::Result<Content> {
         let left = 0..shared.stamp.size;
-        let source = if left.end <= READ_WHOLE {
-            ByteSource::Memory(read_file(&shared, left)?)
+        let source = if left.end <= memory.whole() {
+            let mut all = Vec::new();
+            read_file(&shared, left, &mut all)?;
+            ByteSource::Memory(memory.hold(all))
         } else {
             let file = Arc::new(shared);
             ByteSource::File { file, left }
@@ -141,12 +158,12 @@ impl Content {
     /// short. Blocks.
     ///
     /// # Errors
-    /// Errors if it is read and is not what its digest says.
-    pub(super) fn of_shared_blob(blob: SharedBlob) -> io::Result<Content> {
+    /// Errors if it is read and does not match its digest.
+    pub(super) fn of_shared_blob(blob: SharedBlob, memory: &Memory) -> io::Result<Content> {
         let mut all = Vec::new();
-        let source = if (1..=READ_WHOLE).contains(&blob.size()) {
+        let source = if (1..=memory.whole()).contains(&blob.size()) {
             blob.read_piece(0, &mut all)?;
-            ByteSource::Memory(all.into())
+            ByteSource::Memory(memory.hold(all))
         } else {
             ByteSource::whole(Blob::Shared(Arc::new(blob)))
         };
@@ -164,7 +181,7 @@ impl Content {
         }
     }
 
-    /// Creates what sends the tree of content of the share, which is `length` bytes long.
+    /// Creates the sender of the tree of content of the share, which is `length` bytes long.
     pub(super) fn of_tree(digests: Arc<Digests>, digest: Digest, length: u64) -> Content {
         let left = 0..length;
         Content {
@@ -177,7 +194,7 @@ impl Content {
         }
     }
 
-    /// Creates what sends the tree of a cached blob.
+    /// Creates the sender of the tree of a cached blob.
     pub(super) fn of_cached_tree(tree: &PieceTree) -> Content {
         Content {
             origin: Origin::Tree,
@@ -185,14 +202,20 @@ impl Content {
         }
     }
 
-    /// Reads and checks the first piece that is left of a blob, so that nothing is
-    /// said of content that is not what its digest says.
+    /// Reads as many of the bytes that are left of a blob as there is room for, and checks their piece, so that
+    /// nothing is said of content that does not match its digest.
     ///
     /// # Errors
     /// Errors if the piece cannot be read or is wrong.
-    pub(super) async fn check_first(&mut self, disk: &Disk) -> io::Result<()> {
-        if let ByteSource::Blob { blob, left, ahead } = &mut self.source {
-            fill(disk, blob, left, ahead).await?;
+    pub(super) async fn check_first(&mut self, disk: &Disk, room: Room) -> io::Result<()> {
+        if let ByteSource::Blob {
+            blob,
+            left,
+            ahead,
+            reader,
+        } = &mut self.source
+        {
+            fill(disk, blob, (left, ahead, reader), room).await?;
         }
         Ok(())
     }
@@ -284,11 +307,12 @@ impl Content {
         }
     }
 
-    /// Returns the next bytes, at most `most`, or `None` after the last one.
+    /// Returns the next bytes, as many as there is room for, or `None` after the last one.
     ///
     /// # Errors
-    /// When they cannot be read, or are not what they were at the beginning.
-    pub(super) async fn next(&mut self, disk: &Disk, most: usize) -> io::Result<Option<Bytes>> {
+    /// Errors if they cannot be read, or have changed since the beginning.
+    pub(super) async fn next(&mut self, disk: &Disk, room: Room) -> io::Result<Option<Bytes>> {
+        let most = room.size();
         match &mut self.source {
             ByteSource::Memory(all) => Ok(taken(all, most)),
             ByteSource::File { file, left } => {
@@ -297,12 +321,22 @@ impl Content {
                 }
                 let end = left.end.min(left.start.saturating_add(most as u64));
                 let (file, range) = (Arc::clone(file), left.start..end);
-                let chunk = disk.run(move || read_file(&file, range)).await??;
+                let mut chunk = buffer(&range)?;
+                let job = move || {
+                    read_file(&file, range, &mut chunk)?;
+                    Ok::<_, io::Error>(chunk)
+                };
+                let chunk = disk.run(job).await??;
                 left.start = end;
-                Ok(Some(chunk))
+                Ok(Some(room.hold(chunk)))
             }
-            ByteSource::Blob { blob, left, ahead } => {
-                fill(disk, blob, left, ahead).await?;
+            ByteSource::Blob {
+                blob,
+                left,
+                ahead,
+                reader,
+            } => {
+                fill(disk, blob, (left, ahead, reader), room).await?;
                 Ok(taken(ahead, most))
             }
             ByteSource::Tree {
@@ -318,20 +352,20 @@ impl Content {
                 let (digests, digest) = (Arc::clone(digests), *digest);
                 let read = disk.run(move || digests.read_tree(&digest, range)).await?;
                 let chunk = read.ok_or_else(|| io::Error::other("the tree is gone"))?;
-                Ok(Some(chunk.into()))
+                Ok(Some(room.hold(chunk)))
             }
-            ByteSource::Peer(relay) => relay.next(most).await,
+            ByteSource::Peer(relay) => relay.next(room).await,
             ByteSource::Passed { body, left, ahead } => {
                 if ahead.is_empty()
                     && let Some(arrived) = body.next().await.map_err(io::Error::other)?
                 {
-                    *ahead = arrived;
+                    *ahead = room.hold(arrived);
                 }
                 let bytes = taken(ahead, most);
                 *left -= bytes.as_ref().map_or(0, |bytes| bytes.len() as u64);
                 Ok(bytes)
             }
-            ByteSource::Bundle(bundle) => bundle.next(disk, most).await,
+            ByteSource::Bundle(bundle) => bundle.next(disk, room).await,
         }
     }
 
@@ -339,13 +373,13 @@ impl Content {
     pub(super) async fn read(
         mut self,
         disk: Disk,
-        most: usize,
+        room: Room,
     ) -> (Content, io::Result<Option<Bytes>>) {
-        let chunk = self.next(&disk, most).await;
+        let chunk = self.next(&disk, room).await;
         (self, chunk)
     }
 
-    /// Returns what the kind of long content is kept under; `None` if a look at the
+    /// Returns the key under which the kind of long content is kept; `None` if a look at the
     /// content is short.
     pub(super) fn long_key(&self) -> Option<Key> {
         match &self.source {
@@ -360,12 +394,13 @@ impl Content {
     }
 
     /// Reads the content as far as it takes to know how it travels in an
-    /// answer to `query`. Every piece of a blob is checked. `None` for the
-    /// content of a peer and for a bundle.
+    /// answer to `query`. Every piece of a blob is checked; a blob of at most
+    /// `whole` bytes stays in memory. `None` for the content of a peer and for a
+    /// bundle.
     ///
     /// # Errors
     /// As [`Content::next`].
-    pub(super) async fn scan(&mut self, disk: &Disk) -> io::Result<Option<Scanned>> {
+    pub(super) async fn scan(&mut self, disk: &Disk, whole: u64) -> io::Result<Option<Scanned>> {
         match &mut self.source {
             ByteSource::Memory(all) => {
                 let mut scan = ContentScan::new();
@@ -375,7 +410,7 @@ impl Content {
             ByteSource::File { file, .. } => scan_file(disk, file).await.map(Some),
             ByteSource::Blob { blob, .. } => {
                 let (scanned, only_piece) = scan_blob(disk, blob).await?;
-                if let Some(all) = only_piece {
+                if let Some(all) = only_piece.filter(|all| all.len() as u64 <= whole) {
                     self.source = ByteSource::Memory(all);
                 }
                 Ok(Some(scanned))
@@ -394,23 +429,51 @@ impl ByteSource {
             left: 0..blob.tree().size(),
             blob,
             ahead: Bytes::new(),
+            reader: PartReader::default(),
         }
     }
 }
 
-/// Reads the next piece of a blob into `ahead` if that is empty.
+/// Reads as many of the bytes that are left of a blob as there is room for, of one piece, into `ahead` if that is empty.
 async fn fill(
     disk: &Disk,
     blob: &Blob,
-    left: &mut Range<u64>,
-    ahead: &mut Bytes,
+    (left, ahead, reader): (&mut Range<u64>, &mut Bytes, &mut PartReader),
+    room: Room,
 ) -> io::Result<()> {
-    if ahead.is_empty() && !left.is_empty() {
-        let (blob, range) = (blob.clone(), left.clone());
-        *ahead = disk.run(move || read_blob(&blob, range)).await??;
-        left.start += ahead.len() as u64;
+    if !ahead.is_empty() || left.is_empty() {
+        return Ok(());
     }
+    let part = next_part(left, room.size() as u64);
+    let mut bytes = buffer(&part)?;
+    let (blob, mut used) = (blob.clone(), std::mem::take(reader));
+    used.make_room(blob.tree(), &part);
+    let job = move || {
+        blob.read_part(part, &mut used, &mut bytes)?;
+        Ok::<_, io::Error>((bytes, used))
+    };
+    let (bytes, mut used) = disk.run(job).await??;
+    used.drop_room();
+    (*ahead, *reader) = (room.hold(bytes), used);
+    left.start += ahead.len() as u64;
     Ok(())
+}
+
+/// Returns a buffer for the bytes of a range. It is made by who takes them, not by the threads that read: memory that many
+/// threads ask for and others give back is kept for each of them.
+fn buffer(range: &Range<u64>) -> io::Result<Vec<u8>> {
+    let length = usize::try_from(range.end - range.start).map_err(io::Error::other)?;
+    Ok(Vec::with_capacity(length))
+}
+
+/// Returns the first part of `left` that lies in one piece and ends where a block does, at least to the end of a block
+/// and at most `most` bytes otherwise.
+fn next_part(left: &Range<u64>, most: u64) -> Range<u64> {
+    let piece_end = (left.start / PIECE_SIZE + 1) * PIECE_SIZE;
+    let block_end = (left.start / BLOCK_SIZE + 1) * BLOCK_SIZE;
+    let most_end = (left.start + most) / BLOCK_SIZE * BLOCK_SIZE;
+    let end = most_end.max(block_end).min(piece_end);
+    left.start..end.min(left.end)
 }
 
 /// Takes at most `most` bytes of `ahead`.
@@ -418,41 +481,34 @@ pub(super) fn taken(ahead: &mut Bytes, most: usize) -> Option<Bytes> {
     (!ahead.is_empty()).then(|| ahead.split_to(most.min(ahead.len())))
 }
 
-fn read_file(shared: &SharedFile, range: Range<u64>) -> io::Result<Bytes> {
+/// Reads a part of a file into `chunk`, in place of what was there. Blocks.
+fn read_file(shared: &SharedFile, range: Range<u64>, chunk: &mut Vec<u8>) -> io::Result<()> {
     let length = usize::try_from(range.end - range.start).map_err(io::Error::other)?;
-    let mut chunk = Vec::with_capacity(length);
+    chunk.clear();
+    chunk.reserve_exact(length);
     let read = At(&shared.file, range.start)
         .take(length as u64)
-        .read_to_end(&mut chunk)?;
+        .read_to_end(chunk)?;
     if read != length || !shared.is_unchanged()? {
         return Err(io::Error::other("the file changed while it was sent"));
     }
-    Ok(chunk.into())
-}
-
-/// Returns the bytes of `wanted` that are in its first piece.
-fn read_blob(blob: &Blob, wanted: Range<u64>) -> io::Result<Bytes> {
-    let index = wanted.start / PIECE_SIZE;
-    let piece_at = blob.tree().range(index);
-    let mut piece = Vec::new();
-    blob.read_piece(index, &mut piece)?;
-    let inside = |at: u64| usize::try_from(at - piece_at.start).map_err(io::Error::other);
-    let (first, end) = (inside(wanted.start)?, inside(wanted.end.min(piece_at.end))?);
-    Ok(Bytes::from(piece).slice(first..end))
+    Ok(())
 }
 
 /// Scans a file of the share, and not further than it is known to be binary.
 async fn scan_file(disk: &Disk, file: &Arc<SharedFile>) -> io::Result<Scanned> {
     let (mut scan, mut at) = (ContentScan::new(), 0);
     let size = file.stamp.size;
+    let mut part = buffer(&(0..size.min(SCAN)))?;
     while at < size && scan.may_be_text() {
         let (file, range) = (Arc::clone(file), at..size.min(at + SCAN));
         at = range.end;
         let job = move || {
-            scan.push(&read_file(&file, range)?);
-            Ok::<_, io::Error>(scan)
+            read_file(&file, range, &mut part)?;
+            scan.push(&part);
+            Ok::<_, io::Error>((scan, part))
         };
-        scan = disk.run(job).await??;
+        (scan, part) = disk.run(job).await??;
     }
     Ok(if scan.may_be_text() {
         scan.finish()
@@ -464,7 +520,7 @@ async fn scan_file(disk: &Disk, file: &Arc<SharedFile>) -> io::Result<Scanned> {
 /// Scans a blob, and returns it too if it is one piece.
 async fn scan_blob(disk: &Disk, blob: &Blob) -> io::Result<(Scanned, Option<Bytes>)> {
     let count = blob.tree().count();
-    let mut state = (ContentScan::new(), Vec::new());
+    let mut state = (ContentScan::new(), buffer(&blob.tree().range(0))?);
     for index in 0..count {
         let blob = blob.clone();
         let job = move || {
@@ -479,7 +535,7 @@ async fn scan_blob(disk: &Disk, blob: &Blob) -> io::Result<(Scanned, Option<Byte
     Ok((scan.finish(), (count == 1).then(|| piece.into())))
 }
 
-/// Reads a file from an offset on, whoever else reads it.
+/// Reads a file from an offset on, independent of other readers.
 struct At<'a>(&'a File, u64);
 
 impl Read for At<'_> {
@@ -487,5 +543,40 @@ impl Read for At<'_> {
         let read = self.0.read_at(buffer, self.1)?;
         self.1 += read as u64;
         Ok(read)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn parts_are_in_one_piece_and_no_longer_than_they_may(
+            start in 0..2_000_000_u64, length in 1..2_000_000_u64, most in 1..=PIECE_SIZE,
+        ) {
+            let mut left = start..start + length;
+            while !left.is_empty() {
+                let part = next_part(&left, most);
+                prop_assert_eq!(part.start, left.start);
+                prop_assert!(part.end > part.start && part.end <= left.end);
+                prop_assert_eq!(part.start / PIECE_SIZE, (part.end - 1) / PIECE_SIZE);
+                prop_assert!(part.end - part.start <= most.max(BLOCK_SIZE));
+                prop_assert!(part.end == left.end || part.end.is_multiple_of(BLOCK_SIZE));
+                left.start = part.end;
+            }
+        }
+
+        #[test]
+        fn long_parts_are_whole_pieces(pieces in 1..9_u64, more in 0..PIECE_SIZE) {
+            let mut left = 0..pieces * PIECE_SIZE + more;
+            for _ in 0..pieces {
+                let part = next_part(&left, PIECE_SIZE);
+                prop_assert_eq!(part.end - part.start, PIECE_SIZE);
+                left.start = part.end;
+            }
+        }
     }
 }

@@ -95,14 +95,17 @@ async fn open(context: &Arc<Context>, name: ShareName) -> Result<Representation,
         let known = digest(&opener, &wanted)?;
         let known = known.and_then(|known| {
             let blob = opener.digests.open_known(&wanted, &known)?;
-            Some((known, Content::of_shared_blob(blob).ok()?))
+            Some((
+                known,
+                Content::of_shared_blob(blob, opener.uploads.memory()).ok()?,
+            ))
         });
         let (content, stamp, digest) = match known {
             Some((known, content)) => (content, known.stamp, Some(known.digest)),
             None => {
                 let file = opener.share.read(&wanted)?;
                 let stamp = file.stamp;
-                let content = Content::of_file(file);
+                let content = Content::of_file(file, opener.uploads.memory());
                 let content = content.map_err(|error| ShareError::of(&wanted, error))?;
                 (content, stamp, None)
             }

@@ -1,4 +1,4 @@
-//! The front of the peer port: what a stranger meets before any method.
+//! The front of the peer port: the checks before any method.
 //!
 //! # Participants
 //! - [`Front`] accepts connections and serves each in a task of its own.
@@ -72,17 +72,17 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
 /// Longest time for open connections to end when the node stops.
 pub const STOP_TIME: Duration = Duration::from_secs(3);
 
-/// What counts as the address of a connection that has none.
+/// The address of a connection that has none.
 const NO_ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
 
-/// Who sent a request.
+/// The sender of a request.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Remote {
     /// Its address, if it has one.
     pub(super) address: Option<SocketAddr>,
-    /// Who it is, if its connection shows that.
+    /// Its identity, if its connection proves that.
     pub(super) id: Option<NodeId>,
-    /// What carries its connection.
+    /// The protocol that carries its connection.
     pub(super) path: PeerPath,
 }
 
@@ -93,7 +93,7 @@ pub(super) struct Local(pub SocketAddr);
 /// Decides whether an address may cause one more handshake.
 type MayProve = Arc<dyn Fn(IpAddr) -> bool + Send + Sync>;
 
-/// How connections of other nodes show who they are.
+/// The handshakes in which other nodes prove their identities.
 #[derive(Clone)]
 pub struct Handshakes {
     tls: Tls,
@@ -113,7 +113,7 @@ pub struct Front {
 }
 
 impl Remote {
-    /// Somebody at this address who has not shown who it is.
+    /// Creates the sender at this address, without a proved identity.
     #[cfg(test)]
     pub(super) fn plain(address: SocketAddr) -> Remote {
         Remote {
@@ -191,7 +191,7 @@ impl ConnectionLimits {
 }
 
 impl Front {
-    /// A front for `listener` that hands requests to `router`.
+    /// Creates a front for `listener` that hands requests to `router`.
     #[must_use]
     pub fn new(
         listener: TcpListener,
@@ -220,7 +220,7 @@ impl Front {
     /// Serves until `cancel`; then lets open requests end, for [`STOP_TIME`].
     pub async fn run(self, cancel: CancellationToken) {
         let tasks = TaskTracker::new();
-        // Dropped at the end: whoever is still served then is cut off.
+        // Dropped at the end: a client that is still served then is cut off.
         let cut = CancellationToken::new();
         let _cut_at_the_end = cut.clone().drop_guard();
         loop {
@@ -279,7 +279,7 @@ impl Front {
         tasks.spawn(connection.serve(socket, stop.clone(), kill));
     }
 
-    /// Accepting fails when files run out or a client is gone already. Neither
+    /// Handles an error of accepting, which fails when files run out or a client is gone already. Neither
     /// ends the loop.
     async fn not_accepted(&self, error: &io::Error) {
         tracing::warn!(%error, "a connection could not be accepted");

@@ -1,4 +1,4 @@
-//! A private network: who is let in.
+//! A private network: the gate for its members.
 //!
 //! # Invariants
 //! - It fails closed: in a private network, whatever is not open to strangers needs
@@ -21,9 +21,9 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use node_wire::{
-    methods as names,
+    Digest, methods as names,
     name::ShareName,
-    network::{OWN_QUERY_PATH, own_query},
+    network::{OWN_QUERY_PATH, own_blob_path, own_query},
     peer_url::PeerUrl,
 };
 
@@ -33,7 +33,7 @@ use crate::{
     network::{NETWORK_HEADER, Tag, Tagged},
 };
 
-/// What strangers may call: to meet, and to learn that they may not.
+/// The methods that strangers may call: to meet, and to learn that they may not.
 const OPEN: [&str; 7] = [
     names::HELLO,
     names::INTRODUCE,
@@ -75,14 +75,14 @@ pub(super) async fn guard(
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ToMember;
 
-/// Whether a request comes from a member, or there is no private network.
+/// Returns true if a request comes from a member, or there is no private network.
 pub(super) fn is_member(context: &Context, parts: &Parts, body: &[u8]) -> bool {
     let Some(key) = &context.network else {
         return true;
     };
     let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
     let own = own_url(context, parts);
-    // One that is no text is not in any tag that a member makes.
+    // One that is not text is not in any tag that a member makes.
     let range = parts.headers.get(header::RANGE);
     let range = range.map(|range| range.to_str().unwrap_or_default());
     let is_right = |tag: Tag| {
@@ -98,34 +98,44 @@ pub(super) fn is_member(context: &Context, parts: &Parts, body: &[u8]) -> bool {
     tag_of(&parts.headers).is_some_and(is_right)
 }
 
-/// The URL under which this request came.
+/// Returns the URL under which this request came.
 fn own_url(context: &Context, parts: &Parts) -> PeerUrl {
     let local = parts.extensions.get().map(|Local(local)| *local);
     context.overlay.own_urls().at(local)
 }
 
 impl Context {
-    /// What the owner has to show with its own call of `query` for a file, if this node
+    /// Returns the tag that the owner shows with its own call of `query` for a file, if this node
     /// is of a private network.
     #[must_use]
     pub(crate) fn tag_of_own_query(&self, name: &ShareName) -> Option<Tag> {
         let body = own_query(name.as_str());
+        self.tag_of_own(&Method::POST, OWN_QUERY_PATH, &body)
+    }
+
+    /// Returns the tag for the owner's own request for content.
+    #[must_use]
+    pub(crate) fn tag_of_own_blob(&self, digest: &Digest) -> Option<Tag> {
+        self.tag_of_own(&Method::GET, &own_blob_path(digest), &[])
+    }
+
+    fn tag_of_own(&self, method: &Method, path: &str, body: &[u8]) -> Option<Tag> {
         // The owner's program comes from this machine.
         let here = IpAddr::V4(Ipv4Addr::LOCALHOST);
         let own = self.overlay.own_urls().towards(Some(here));
         let about = Tagged {
             node: &own,
-            method: Method::POST.as_str(),
-            path: OWN_QUERY_PATH,
+            method: method.as_str(),
+            path,
             range: None,
-            body: &body,
+            body,
         };
         let key = self.network.as_ref()?;
         Some(key.of_request(random_nonce(), about))
     }
 }
 
-/// Whether strangers may call this.
+/// Returns true if strangers may call this.
 pub(super) fn is_open(method: &str) -> bool {
     OPEN.contains(&method)
 }

@@ -1,4 +1,4 @@
-//! Content of a peer for somebody who cannot reach that peer: what it said that it has, and its bytes as they come.
+//! Content of a peer for an asker that cannot reach that peer: its files, and its bytes as they come.
 //!
 //! # Lifecycle
 //! `sixhop.find` with `through` has a peer asked (`methods/find/through.rs`); what it says that it has is noted here.
@@ -7,6 +7,7 @@
 //! # Invariants
 //! - Only a Sixhop node that this node has met is asked, and only for content that it said it has, for [`NOTED_FOR`].
 //!   No address that others name is ever called.
+//! - What the owner looked for is passed on to programs of this machine, whoever of those found has it.
 //! - The policy, the slots, the rates and the counters are those of any other content.
 //! - Nothing is kept of the bytes, and nothing is said about them: who asks checks them.
 
@@ -22,7 +23,7 @@ use axum::{
     http::{HeaderMap, HeaderValue, Method, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use node_wire::{Digest, FindHit, peer_url::PeerUrl, pieces::PieceTree, through};
+use node_wire::{Digest, FindHit, peer_url::PeerUrl, pieces::PieceTree, scope::Scope, through};
 use tokio::sync::Semaphore;
 
 use super::{
@@ -39,7 +40,7 @@ use crate::{
     sync::lock,
 };
 
-/// How long content may be asked for that a peer said it has.
+/// The time for which content may be asked for that a peer said it has.
 const NOTED_FOR: Duration = Duration::from_secs(600);
 
 /// Most content that is noted.
@@ -48,10 +49,10 @@ const NOTED_MAX: usize = 4_096;
 /// Peers that are asked for others at a time.
 const ASKED_MAX: usize = 16;
 
-/// Longest wait for the head of an answer of the peer. Less than who asks waits for ours.
+/// Longest wait for the head of an answer of the peer. Less than the asker waits for ours.
 const HEAD_TIME: Duration = Duration::from_secs(8);
 
-/// What peers said that they have, for others.
+/// The files that peers said they have, for others.
 #[derive(Debug)]
 pub struct Passing {
     noted: Mutex<Noted>,
@@ -65,12 +66,14 @@ struct Noted {
     order: VecDeque<(Instant, (Digest, String))>,
 }
 
-/// What a peer said.
+/// The word of a peer about a file.
 #[derive(Clone, Debug)]
 struct Note {
     file: FileAsked,
     size: u64,
     at: Instant,
+    /// The way to the peer, if the owner looked for this content.
+    for_owner: Option<Destination>,
 }
 
 impl Default for Passing {
@@ -92,9 +95,33 @@ impl Passing {
                 size: Some(hit.size),
             };
             let size = hit.size;
-            Some(((hit.digest?, peer.key()), Note { file, size, at }))
+            Some((
+                (hit.digest?, peer.key()),
+                Note {
+                    file,
+                    size,
+                    at,
+                    for_owner: None,
+                },
+            ))
         });
         lock(&self.noted).add(noted, at);
+    }
+
+    /// Notes that this peer has content that the owner looked for.
+    pub(super) fn note_for_owner(&self, peer: Destination, digest: Digest, hit: &FindHit) {
+        let file = FileAsked {
+            name: hit.name.clone(),
+            size: Some(hit.size),
+        };
+        let (key, at) = ((digest, peer.url().key()), now());
+        let note = Note {
+            file,
+            size: hit.size,
+            at,
+            for_owner: Some(peer),
+        };
+        lock(&self.noted).add([(key, note)].into_iter(), at);
     }
 
     fn noted(&self, peer: &PeerUrl, digest: Digest) -> Option<Note> {
@@ -142,13 +169,20 @@ struct Holder {
 async fn holder(context: &Context, digest: Digest, asking: &Asking<'_>) -> Option<Holder> {
     let named = asking.headers.get(through::HEADER)?.to_str().ok()?;
     let named = PeerUrl::parse(named).ok()?;
-    let peer = context.overlay.met_node(&named)?;
-    let note = context.passing.noted(&peer, digest)?;
+    let met = context.overlay.met_node(&named);
+    let note = context
+        .passing
+        .noted(met.as_ref().unwrap_or(&named), digest)?;
+    let is_of_owner = Scope::of_source(asking.remote.ip()) == Scope::Machine;
+    let peer = match (note.for_owner, met) {
+        (Some(peer), _) if is_of_owner => peer,
+        (_, met) => context.overlay.destination(&met?),
+    };
     let asker = Asker::at(asking.remote);
     let text = Some(digest.to_hex());
     context.policy.fetch(&asker, text, vec![note.file]).await?;
     Some(Holder {
-        peer: context.overlay.destination(&peer),
+        peer,
         size: note.size,
     })
 }
@@ -184,7 +218,10 @@ async fn pass(
     headers: &mut HeaderMap,
 ) -> Result<Body, Response> {
     let length = bytes.end - bytes.start;
-    let begun = context.uploads.begin(asking.remote, Some(length)).await;
+    let begun = context
+        .uploads
+        .begin_relay(asking.remote, Some(length))
+        .await;
     let upload = begun.map_err(|Busy| raw::busy())?;
     let client = context.overlay.client();
     let asked = client
@@ -217,7 +254,7 @@ pub(super) async fn tree(
     })
 }
 
-/// The answer when the holder gave none.
+/// Returns the answer when the holder gave none.
 fn failure(error: &CallError) -> Response {
     match error {
         CallError::Busy(wait) => {
@@ -253,7 +290,12 @@ mod tests {
             name: "a".to_owned(),
             size: Some(1),
         };
-        Note { file, size: 1, at }
+        Note {
+            file,
+            size: 1,
+            at,
+            for_owner: None,
+        }
     }
 
     #[test]

@@ -334,7 +334,7 @@ impl PolicyGate {
         is_allowed
     }
 
-    /// Does what the policy has to do, when it is the asker's turn. The turn is
+    /// Runs a job of the policy, when it is the asker's turn. The turn is
     /// over when the work is, whether anybody still waits for it or not.
     async fn run<T: Send + 'static>(
         &self,

@@ -26,7 +26,7 @@ pub(super) fn cause_of(context: &Context, remote: Remote, headers: &HeaderMap) -
     }
 }
 
-/// The answer to who asks too much: not now, but after `wait`.
+/// Returns the answer to a caller that asks too much: not now, but after `wait`.
 pub(super) fn refusal(context: &Context, wait: Duration) -> Response {
     context.counters.requests_over_quota.one();
     let seconds = wait.as_secs() + 1;

@@ -19,7 +19,7 @@ use super::{
     upload::{Busy, Encoder},
 };
 
-/// Content and what the headers say of it.
+/// Content and its metadata.
 #[derive(Debug)]
 pub(super) struct Representation {
     /// The bytes.
@@ -30,18 +30,18 @@ pub(super) struct Representation {
     pub(super) digest: Option<Digest>,
     /// Its name and the time of its last change, if it was asked for by name.
     pub(super) file: Option<(ShareName, Option<SystemTime>)>,
-    /// What is said of it.
+    /// Its metadata.
     pub(super) about: About,
 }
 
-/// What the request says.
+/// The parts of a request that matter.
 pub(super) struct Asking<'a> {
     pub(super) method: &'a Method,
     pub(super) headers: &'a HeaderMap,
     pub(super) remote: Remote,
 }
 
-/// The content is not what its digest says; it is being read again.
+/// The content does not match its digest; it is being read again.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Stale;
 
@@ -89,7 +89,7 @@ pub(super) async fn respond(
     let mut content = representation.content;
     content.cut(bytes);
     content
-        .check_first(&context.disk)
+        .check_first(&context.disk, context.uploads.room())
         .await
         .map_err(|_| Stale)?;
     let body = upload.body(content, Encoder::Raw).await;
@@ -102,7 +102,7 @@ pub(super) fn insert_rate(headers: &mut HeaderMap, rate: Option<AnswerRate>) {
     headers.extend(rate.map(|rate| (HeaderName::from_static(answer_rate::HEADER), rate)));
 }
 
-/// Says of a file what is known beside its name and bytes.
+/// Adds the metadata of a file beside its name and bytes.
 pub(super) fn insert_about(headers: &mut HeaderMap, about: About) {
     if !about.is_silent() {
         let name = HeaderName::from_static(about::HEADER);
@@ -110,7 +110,7 @@ pub(super) fn insert_about(headers: &mut HeaderMap, about: About) {
     }
 }
 
-/// The status, the bytes and the header `Content-Range` of an answer.
+/// Returns the status, the bytes and the header `Content-Range` of an answer.
 pub(super) fn part(wanted: RangeWanted, size: u64) -> (StatusCode, Range<u64>, Option<String>) {
     match wanted {
         RangeWanted::Whole => (StatusCode::OK, 0..size, None),
@@ -127,7 +127,7 @@ pub(super) fn part(wanted: RangeWanted, size: u64) -> (StatusCode, Range<u64>, O
     }
 }
 
-/// Too much is being sent already.
+/// Returns the answer of a server that is sending too much already.
 pub(super) fn busy() -> Response {
     let text = "too many downloads run, try again later\n";
     let mut response = (StatusCode::SERVICE_UNAVAILABLE, text).into_response();
@@ -137,7 +137,7 @@ pub(super) fn busy() -> Response {
     response
 }
 
-/// The headers of content that comes from elsewhere, by its digest.
+/// Returns the headers of content that comes from elsewhere, by its digest.
 pub(super) fn headers_of_content(digest: &Digest, range: Option<&str>, length: u64) -> HeaderMap {
     let mut headers = HeaderMap::new();
     headers.insert(
@@ -152,7 +152,7 @@ pub(super) fn headers_of_content(digest: &Digest, range: Option<&str>, length: u
 }
 
 impl Representation {
-    /// An answer that says only which state the content has.
+    /// Returns an answer without a body, with the state of the content.
     fn without_body(&self, status: StatusCode, tag: &Option<String>) -> Response {
         let mut headers = self.headers(tag.as_deref());
         headers.remove(header::CONTENT_TYPE);
@@ -197,7 +197,7 @@ fn insert(headers: &mut HeaderMap, name: HeaderName, value: Option<&str>) {
     }
 }
 
-/// `attachment` with the name as RFC 8187 writes it, and before it as ASCII for clients
+/// Returns `attachment` with the name as RFC 8187 writes it, and before it as ASCII for clients
 /// that know no other.
 fn disposition(name: &ShareName) -> String {
     let name = name.file_name();

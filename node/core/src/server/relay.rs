@@ -11,26 +11,26 @@ use bytes::Bytes;
 use node_wire::{About, AnswerRate, Budget, ShareName, content::Payload, fault::MissReason};
 use tokio::time::timeout_at;
 
-use super::{Context, policy::FetchPermit, tee::Tee};
+use super::{Context, content::taken, policy::FetchPermit, tee::Tee, upload::Room};
 use crate::{
     client::{CallError, RemoteFile},
     clock::now,
     overlay::Walk,
 };
 
-/// Bytes that are read before the answer begins.
+/// Most bytes that are read before the answer begins.
 const BEGINNING: usize = 128 * 1024;
 
 /// Longest time in which they are read; the answer begins with fewer then. Who
 /// asks may wait ten seconds for the head of an answer.
 const BEGINNING_TIME: Duration = Duration::from_secs(2);
 
-/// Nobody sends the file.
+/// The miss of a relay: nobody sends the file.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Miss {
-    /// Why.
+    /// The reason.
     pub(super) reason: MissReason,
-    /// What was not needed of the budget.
+    /// The part of the budget that was not needed.
     pub(super) budget_left: Budget,
 }
 
@@ -38,7 +38,7 @@ pub(super) struct Miss {
 #[derive(Debug)]
 pub(super) struct Relay {
     remote: RemoteFile,
-    /// What was read and not taken yet.
+    /// Bytes that were read and not taken yet.
     ahead: Bytes,
     is_over: bool,
     tee: Tee,
@@ -55,9 +55,10 @@ impl Relay {
         _permit: &FetchPermit,
     ) -> Result<Relay, Miss> {
         while let Some(mut remote) = walk.next().await {
-            match beginning(&mut remote).await {
+            let enough = BEGINNING.min(context.uploads.memory().chunk());
+            match beginning(&mut remote, enough).await {
                 Ok((beginning, is_over)) => {
-                    let ahead = Bytes::from(beginning);
+                    let ahead = context.uploads.memory().hold(beginning);
                     let mut tee = Tee::begin(context, name);
                     tee.push(ahead.clone()).await;
                     if is_over {
@@ -90,7 +91,7 @@ impl Relay {
         self.remote.rate()
     }
 
-    /// Returns what the peer says of the file beside its name and bytes.
+    /// Returns the metadata of the file by the word of the peer.
     pub(super) fn about(&self) -> About {
         self.remote.about
     }
@@ -100,13 +101,16 @@ impl Relay {
         self.is_over.then(|| std::mem::take(&mut self.ahead))
     }
 
-    /// Returns the next bytes, at most `most`, or `None` after the last one.
-    pub(super) async fn next(&mut self, most: usize) -> io::Result<Option<Bytes>> {
+    /// Returns the next bytes, as many as there is room for, or `None` after the last one.
+    pub(super) async fn next(&mut self, room: Room) -> io::Result<Option<Bytes>> {
+        let most = room.size();
         while self.ahead.is_empty() && !self.is_over {
             match self.remote.next().await.map_err(io::Error::other)? {
+                Some(piece) if piece.is_empty() => {}
                 Some(piece) => {
                     self.tee.push(piece.clone()).await;
-                    self.ahead = piece;
+                    self.ahead = room.hold(piece);
+                    break;
                 }
                 None => {
                     self.is_over = true;
@@ -114,16 +118,15 @@ impl Relay {
                 }
             }
         }
-        let most = most.min(self.ahead.len());
-        Ok((most > 0).then(|| self.ahead.split_to(most)))
+        Ok(taken(&mut self.ahead, most))
     }
 }
 
-/// Reads the beginning of a file, and says whether it is all of it.
-async fn beginning(remote: &mut RemoteFile) -> Result<(Vec<u8>, bool), CallError> {
+/// Reads about `enough` bytes of the beginning of a file, and says whether they are all of it.
+async fn beginning(remote: &mut RemoteFile, enough: usize) -> Result<(Vec<u8>, bool), CallError> {
     let mut bytes = Vec::new();
     let deadline = now() + BEGINNING_TIME;
-    while bytes.len() < BEGINNING {
+    while bytes.len() < enough {
         let next = if bytes.is_empty() {
             remote.next().await
         } else {

@@ -30,7 +30,7 @@ use super::{
     quotas::{self, cause_of},
 };
 
-/// Memory for long bodies and what they become when they are read, in KiB.
+/// Memory for long bodies and their parsed forms, in KiB.
 pub(super) const BODY_BUDGET: usize = 32 * 1024;
 
 /// A body up to this many bytes needs no budget: the number of connections
@@ -40,30 +40,30 @@ const SHORT_BODY: usize = 16 * 1024;
 /// Longest body of a multicall, in bytes.
 const MULTICALL_BODY_MAX: usize = 64 * 1024;
 
-/// What a body becomes when it is decoded and read, times its length.
+/// The memory that a body takes when it is decoded and read, times its length.
 const GROWTH: usize = node_wire::gate::GROWTH_MAX + 3;
 
 /// Longest wait for budget.
 const BUDGET_WAIT: Duration = Duration::from_secs(5);
 
-/// Who calls, and how.
+/// A caller, and its headers.
 #[derive(Clone, Debug)]
 pub(super) struct Caller {
-    /// Where the call comes from.
+    /// The address of the caller.
     pub(super) remote: Remote,
     /// The address of this machine to which it came, if that is known.
     pub(super) local: Option<SocketAddr>,
-    /// Whether it is a member of the private network, if there is one.
+    /// True if it is a member of the private network, if there is one.
     pub(super) is_member: bool,
-    /// Whose quota the call is taken from.
+    /// The cause that the call is charged to.
     pub(super) cause: Cause,
     /// The dialect of the answer.
     pub(super) dialect: Dialect,
     /// The walk that a query belongs to, if the caller says so.
     pub(super) walk: Option<QueryId>,
-    /// Who is asked anyway.
+    /// The peers that are asked anyway.
     pub(super) asking: Asking,
-    /// How many calls the query may cause.
+    /// The number of calls that the query may cause.
     pub(super) budget: QueryBudget,
 }
 
@@ -158,7 +158,7 @@ impl Caller {
     }
 }
 
-/// `/codes` and what is below it speak the dialect of codes.
+/// Returns the dialect of a path: `/codes` and the paths below it speak that of codes.
 fn dialect(path: &str) -> Dialect {
     match path.strip_prefix("/codes") {
         Some(rest) if rest.is_empty() || rest.starts_with('/') => Dialect::Codes,

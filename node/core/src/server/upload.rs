@@ -11,9 +11,11 @@
 //! - At most [`SLOTS_MAX`] answers longer than [`SHORT`] are sent at a time; with
 //!   a limit, at most as many as get a turn within [`TURN_WAIT_MAX`]. Addresses take
 //!   turns for the slots, and one never holds all.
-//! - An answer holds two chunks, one that is sent and one that is read ahead.
-//!   A chunk is small enough that all answers together hold [`MEMORY`], and never
-//!   more than a turn of the rate.
+//! - An answer holds two chunks, one that is sent and one that is read ahead. What all chunks
+//!   together may take is the [`Memory`]'s; when it is short, nothing is read ahead. A chunk is
+//!   never more than a turn of the rate.
+
+mod memory;
 
 use std::{
     io,
@@ -32,6 +34,7 @@ use futures_util::stream;
 use node_wire::{AnswerRate, content::QueryAnswerWriter};
 use tokio_util::task::AbortOnDropHandle;
 
+pub(super) use self::memory::{Memory, Room};
 use super::{
     content::{Content, Origin},
     front::Remote,
@@ -45,26 +48,26 @@ const SLOTS_MAX: usize = 256;
 /// Longest content that needs no slot, in bytes.
 const SHORT: u64 = 64 * 1024;
 
+/// Most bundles that are sent at a time. Each holds files beside its chunks.
+const BUNDLES_MAX: usize = 32;
+
+/// Most answers that pass on what a peer is sending. Each has a connection to it.
+const RELAYS_MAX: usize = 64;
+
 /// Longest pause between two turns of an answer. Half of what an asker takes
 /// for silence.
 const TURN_WAIT_MAX: Duration = Duration::from_secs(5);
-
-/// Memory for the chunks of all answers, in bytes.
-const MEMORY: usize = 16 << 20;
-
-/// Most bytes of a chunk.
-const CHUNK_MAX: usize = 256 * 1024;
-
-/// Fewest bytes of a chunk, unless a turn is shorter.
-const CHUNK_MIN: usize = 16 * 1024;
 
 /// Sends the content of a node to others. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Uploads {
     slots: Slots,
+    bundles: Slots,
+    relays: Slots,
     rate: Rate,
     disk: Disk,
     running: Arc<AtomicUsize>,
+    memory: Memory,
     counters: Arc<Counters>,
 }
 
@@ -76,6 +79,8 @@ pub(super) struct Upload {
     rate: Option<AnswerRate>,
     _running: Running,
     _slot: Option<Slot>,
+    /// Its place among those of its kind, if they have fewer than all.
+    _place: Option<Slot>,
 }
 
 /// All slots are taken.
@@ -94,7 +99,7 @@ pub(super) enum Encoder {
     /// The answer to `query`.
     Query {
         writer: QueryAnswerWriter,
-        /// What comes before the content and was not sent yet.
+        /// Text before the content that was not sent yet.
         head: Option<&'static str>,
     },
 }
@@ -119,9 +124,12 @@ impl Uploads {
         let rate = Rate::new(bytes_a_second);
         Uploads {
             slots: Slots::shared(slots_of(&rate)),
+            bundles: Slots::shared(BUNDLES_MAX),
+            relays: Slots::shared(RELAYS_MAX),
             rate,
             disk,
             running: Arc::default(),
+            memory: Memory::default(),
             counters,
         }
     }
@@ -129,7 +137,7 @@ impl Uploads {
     /// Begins an answer to `remote`. Waits for a slot if the content may be long.
     ///
     /// # Errors
-    /// When no slot is free in time.
+    /// Errors if no slot is free in time.
     pub(super) async fn begin(&self, remote: Remote, length: Option<u64>) -> Result<Upload, Busy> {
         let address = source_of(remote.ip());
         let slot = if length.is_some_and(|length| length <= SHORT) {
@@ -146,6 +154,7 @@ impl Uploads {
             rate: limit.map(|limit| AnswerRate::shared(limit, answers)),
             _running: running,
             _slot: slot,
+            _place: None,
         })
     }
 
@@ -161,10 +170,46 @@ impl Uploads {
         self.rate.limit()
     }
 
-    fn chunk(&self) -> usize {
-        let answers = self.running.load(Ordering::Relaxed).max(1);
-        let fair = (MEMORY / 2 / answers).clamp(CHUNK_MIN, CHUNK_MAX);
-        fair.min(self.rate.turn())
+    /// Begins an answer with many small files to `remote`.
+    ///
+    /// # Errors
+    /// As [`Uploads::begin`].
+    pub(super) async fn begin_bundle(&self, remote: Remote) -> Result<Upload, Busy> {
+        self.begin_at(&self.bundles, remote, None).await
+    }
+
+    /// Begins an answer to `remote` with what a peer is sending.
+    ///
+    /// # Errors
+    /// As [`Uploads::begin`].
+    pub(super) async fn begin_relay(
+        &self,
+        remote: Remote,
+        length: Option<u64>,
+    ) -> Result<Upload, Busy> {
+        self.begin_at(&self.relays, remote, length).await
+    }
+
+    async fn begin_at(
+        &self,
+        places: &Slots,
+        remote: Remote,
+        length: Option<u64>,
+    ) -> Result<Upload, Busy> {
+        let place = places.take(source_of(remote.ip())).await.ok_or(Busy)?;
+        let mut upload = self.begin(remote, length).await?;
+        upload._place = Some(place);
+        Ok(upload)
+    }
+
+    /// Returns what counts the chunks.
+    pub(super) fn memory(&self) -> &Memory {
+        &self.memory
+    }
+
+    /// Makes room for the next chunk.
+    pub(super) fn room(&self) -> Room {
+        self.memory.room(self.rate.turn())
     }
 }
 
@@ -190,13 +235,14 @@ impl Upload {
             && let Some(all) = content.take_memory()
         {
             self.pass(all.len(), content.origin()).await;
-            return Body::from(encoder.whole(all));
+            let whole = encoder.whole(all, &self.uploads.memory);
+            return Body::from(whole);
         }
         let sending = self.start(content, encoder);
         Body::from_stream(stream::try_unfold(sending, Sending::next))
     }
 
-    /// Returns what sends `content` as a part of an answer.
+    /// Returns the body that sends `content` as a part of an answer.
     pub(super) fn sending(self, content: Content, encoder: Encoder) -> Sending {
         self.count(&content);
         self.start(content, encoder)
@@ -214,6 +260,11 @@ impl Upload {
         if !matches!(content.origin(), Origin::Tree | Origin::Bundle) {
             self.uploads.counters.files_served.one();
         }
+    }
+
+    /// Returns what counts the chunks.
+    pub(super) fn memory(&self) -> &Memory {
+        &self.uploads.memory
     }
 
     /// Returns what reads content from the disk.
@@ -255,7 +306,7 @@ impl Sending {
         while let Some((chunk, origin)) = self.read().await? {
             self.upload.pass(chunk.len(), origin).await;
             if let Some(encoder) = &mut self.encoder {
-                let encoded = encoder.push(chunk);
+                let encoded = encoder.push(chunk, &self.upload.uploads.memory);
                 if !encoded.is_empty() {
                     return Ok(Some((encoded, self)));
                 }
@@ -270,9 +321,9 @@ impl Sending {
     /// Returns the next chunk and begins to read the one behind it.
     async fn read(&mut self) -> io::Result<Option<(Bytes, Origin)>> {
         let uploads = &self.upload.uploads;
-        let (disk, most) = (uploads.disk.clone(), uploads.chunk());
+        let disk = uploads.disk.clone();
         let (content, chunk) = match std::mem::replace(&mut self.reading, Reading::Over) {
-            Reading::Idle(content) => content.read(disk.clone(), most).await,
+            Reading::Idle(content) => content.read(disk.clone(), uploads.room()).await,
             Reading::Ahead(reading) => reading.await.map_err(io::Error::other)?,
             Reading::Over => return Ok(None),
         };
@@ -280,8 +331,8 @@ impl Sending {
             return Ok(None);
         };
         let origin = content.origin();
-        self.reading = if content.is_on_disk() {
-            let reading = tokio::spawn(content.read(disk, most));
+        self.reading = if content.is_on_disk() && uploads.memory.is_plentiful() {
+            let reading = tokio::spawn(content.read(disk, uploads.room()));
             Reading::Ahead(AbortOnDropHandle::new(reading))
         } else {
             Reading::Idle(content)
@@ -312,14 +363,14 @@ impl Encoder {
         }
     }
 
-    fn push(&mut self, chunk: Bytes) -> Bytes {
+    fn push(&mut self, chunk: Bytes, memory: &Memory) -> Bytes {
         match self {
             Encoder::Raw => chunk,
             Encoder::Query { writer, .. } => {
                 // Base64 has four bytes for three; text is rarely longer.
                 let mut encoded = Vec::with_capacity(chunk.len() / 3 * 4 + 8);
                 writer.push(&chunk, &mut encoded);
-                encoded.into()
+                memory.hold(encoded)
             }
         }
     }
@@ -335,14 +386,14 @@ impl Encoder {
         }
     }
 
-    fn whole(mut self, all: Bytes) -> Bytes {
+    fn whole(mut self, all: Bytes, memory: &Memory) -> Bytes {
         let Encoder::Query { .. } = self else {
             return all;
         };
         let mut body = Vec::from(self.head().unwrap_or_default());
-        body.extend_from_slice(&self.push(all));
+        body.extend_from_slice(&self.push(all, memory));
         body.extend_from_slice(&self.finish());
-        body.into()
+        memory.hold(body)
     }
 }
 

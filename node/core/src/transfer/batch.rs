@@ -1,7 +1,7 @@
 //! Fetching all files that match a query, as one operation.
 //!
 //! # Invariants
-//! - Each name is fetched once, whoever names it; at most [`BATCH_MAX`] names.
+//! - Each name is fetched once, however many peers name it; at most [`BATCH_MAX`] names.
 //! - Small files of one peer are fetched together, in [bundles](super::bundle); at most [`BUNDLES_EACH`] bundles of a
 //!   batch run, and beside them at most [`BATCH_PARALLEL`] files.
 //! - A file that fails costs nothing but itself. One that is there already is
@@ -49,7 +49,7 @@ pub(super) const BATCH_PARALLEL: usize = 16;
 /// Bundles of one batch that run at a time: one arrives, one is stored, one waits.
 const BUNDLES_EACH: usize = 3;
 
-/// Failures that are told by name.
+/// The greatest number of failures that are listed by name.
 const FAILURES_MAX: usize = 20;
 
 /// A batch as it is at one moment.
@@ -105,7 +105,7 @@ type BatchFile = (ShareName, u64, Option<Source>);
 /// Files of a batch that were not begun.
 #[derive(Debug, Default)]
 struct Waiting {
-    /// Those that are fetched by themselves.
+    /// Files that are fetched by themselves.
     alone: VecDeque<BatchFile>,
     /// Small files, by who has them.
     small: Vec<(Destination, VecDeque<Small>)>,
@@ -446,7 +446,7 @@ impl std::fmt::Debug for Batch {
     }
 }
 
-/// Where the content of a hit comes from that a peer gave, if its digest is known.
+/// Returns the source of the content of a hit, if its digest is known.
 fn source_of(peer: &Destination, hit: &FindHit) -> Option<Source> {
     Some(Source {
         peer: peer.clone(),

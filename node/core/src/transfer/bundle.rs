@@ -58,7 +58,7 @@ const GATHER_TIME: Duration = Duration::from_secs(1);
 /// Longest time for which a bundle waits for a busy peer. Then its files are asked for alone, which needs no turn there.
 const BUSY_PATIENCE: Duration = Duration::from_secs(60);
 
-/// A small file and who has it.
+/// A small file and its holder.
 #[derive(Clone, Debug)]
 pub(super) struct Small {
     pub(super) name: ShareName,
@@ -66,7 +66,7 @@ pub(super) struct Small {
 }
 
 impl Small {
-    /// The file `name`, if a bundle may bring what `source` has.
+    /// Returns the file `name`, if a bundle may bring what `source` has.
     pub(super) fn of(name: &ShareName, source: &Source) -> Option<Small> {
         let may_come = source.size <= BUNDLE_FILE_MAX && source.through.is_none();
         may_come.then(|| Small {
@@ -75,13 +75,13 @@ impl Small {
         })
     }
 
-    /// The file as one that is fetched by itself.
+    /// Returns the file as one that is fetched by itself.
     pub(super) fn alone(self) -> (ShareName, u64, Option<Source>) {
         (self.name, self.source.size, Some(self.source))
     }
 }
 
-/// Where a bundle is from and for whom.
+/// The holder of a bundle, and its files.
 pub(super) struct Order {
     pub(super) peer: Destination,
     pub(super) replace: Replace,
@@ -94,7 +94,7 @@ pub(super) struct Order {
 struct SmallContent {
     tree: PieceTree,
     jobs: Vec<Arc<Job>>,
-    /// What the peer says of the files, by the numbers of their jobs.
+    /// The metadata that the peer gives, by the numbers of the jobs.
     about: HashMap<u64, wire::About>,
     claim: Option<Claim>,
 }
@@ -103,11 +103,11 @@ struct SmallContent {
 struct Arrived {
     content: SmallContent,
     bytes: Bytes,
-    /// Whether it is from the peer; else it was here.
+    /// True if it is from the peer; else it was here.
     is_received: bool,
 }
 
-/// What became of content that arrived.
+/// The outcome for content that arrived.
 enum Outcome {
     /// Each of its files is stored, or could not be.
     Stored(Vec<Result<(), ShareError>>),
@@ -117,19 +117,19 @@ enum Outcome {
 
 /// A bundle that is being received.
 struct Receiving<'r> {
-    /// What did not come yet, in the order in which it is asked for.
+    /// Content that did not come yet, in the order in which it is asked for.
     missing: &'r mut [Option<SmallContent>],
-    /// What came and was not stored.
+    /// Content that came and was not stored.
     arrived: &'r mut Vec<Arrived>,
     order: &'r Order,
     rest: &'r mut Rest,
 }
 
-/// What is left of a bundle for fetches of their own.
+/// The rest of a bundle, for fetches of their own.
 #[derive(Default)]
 struct Rest {
     jobs: Vec<(Arc<Job>, Begun)>,
-    /// Why the peer is to be asked for no further bundles.
+    /// The reason why the peer is to be asked for no further bundles.
     failure: Option<CallError>,
 }
 
@@ -193,7 +193,7 @@ impl Transfers {
         lock(&self.jobs).ended(Arc::clone(job));
     }
 
-    /// Receives and stores what the peer gives. The rest is returned.
+    /// Receives and stores the files of the peer. The rest is returned.
     async fn receive_bundle(&self, jobs: Vec<(Arc<Job>, Source)>, order: &Order) -> Rest {
         let all: Vec<Arc<Job>> = jobs.iter().map(|(job, _)| Arc::clone(job)).collect();
         let given_up = async {
@@ -343,7 +343,7 @@ impl Transfers {
         }
     }
 
-    /// Stores content that arrived, unless all who want it gave up. This is not cancelled.
+    /// Stores content that arrived, unless all its fetches gave up. This is not cancelled.
     async fn store(&self, arrived: Vec<Arrived>, order: &Order, rest: &mut Rest) {
         let mut wanted = Vec::with_capacity(arrived.len());
         for mut arrived in arrived {
@@ -371,7 +371,7 @@ impl Transfers {
         }
     }
 
-    /// Notes what became of the files of content that arrived.
+    /// Notes the outcome for the files of content that arrived.
     fn stored(&self, arrived: &Arrived, results: Vec<Result<(), ShareError>>, peer: &PeerUrl) {
         let tree = &arrived.content.tree;
         for (job, result) in arrived.content.jobs.iter().zip(results) {
@@ -484,7 +484,7 @@ impl Fetcher {
 }
 
 impl SmallContent {
-    /// What the peer says of the file of `job`.
+    /// Returns the metadata that the peer gives for the file of `job`.
     fn about_of(&self, job: &Job) -> wire::About {
         self.about.get(&job.id()).copied().unwrap_or_default()
     }
@@ -509,7 +509,7 @@ impl Arrived {
     }
 }
 
-/// The fetches of their own that `jobs` become.
+/// Returns the fetches of their own that `jobs` become.
 fn alone(jobs: Vec<(Arc<Job>, Source)>) -> Vec<(Arc<Job>, Begun)> {
     let alone = jobs.into_iter();
     alone

@@ -1,4 +1,4 @@
-//! A model of fetches: random schedules of what holders, disks and owners do, under a clock that is paused.
+//! A model of fetches: random schedules of holders, disks and owners, under a clock that is paused.
 //!
 //! A schedule has an asker, real but for its transport, two Sixhop holders and a peer of the book. It takes random
 //! steps: holders come, go, lie, stall, are busy, limit their uploads, change what they have; the owner starts, joins, cancels and drops; the disk
@@ -9,7 +9,7 @@
 //! - A fetch is *done* if its file went into its place, and not otherwise.
 //! - A status has a digest only if the bytes behind it were checked.
 //! - A temporary that no fetch is about to fill has a record, and each record has its temporary.
-//! - No byte comes twice, but for what a lane had under way when it was cut.
+//! - No byte comes twice, but for those that a lane had under way when it was cut.
 //! - No Sixhop node that is known as one is asked by `query`.
 
 #![expect(
@@ -81,10 +81,10 @@ const RESTART: Duration = Duration::from_millis(20);
 /// The name of the only file.
 const FILE: &str = "file";
 
-/// What the peer of the book has.
+/// The content of the book peer.
 const BOOK: &str = "what a peer of the book has";
 
-/// How long a busy holder wants to be left alone.
+/// The time that a busy holder wants to be left alone.
 const BUSY: Duration = Duration::from_secs(3);
 
 /// Bytes a second of a holder that limits its uploads.
@@ -108,7 +108,7 @@ struct ModelContent {
     tree: PieceTree,
 }
 
-/// The content of the model: of several pieces, of other pieces, and of one.
+/// Returns the content of the model: of several pieces, of other pieces, and of one.
 fn contents() -> &'static [ModelContent] {
     static CONTENTS: OnceLock<Vec<ModelContent>> = OnceLock::new();
     CONTENTS.get_or_init(|| {
@@ -159,11 +159,11 @@ struct Peer {
     stalls: bool,
     lies: bool,
     is_busy: bool,
-    /// Whether it is busy for bundles alone: small files need no slot.
+    /// True if it is busy for bundles alone: small files need no slot.
     is_busy_for_bundles: bool,
     busy_for: Duration,
     is_limited: bool,
-    /// Whether it answered anything, so that the asker knows what kind it is.
+    /// True if it answered anything, so that the asker knows its kind.
     is_known: bool,
 }
 
@@ -184,7 +184,7 @@ impl Peer {
     }
 }
 
-/// All peers, and what they saw.
+/// All peers, and their requests.
 #[derive(Debug)]
 struct World {
     peers: Mutex<Vec<Peer>>,
@@ -194,7 +194,7 @@ struct World {
     sent: Vec<AtomicU64>,
     /// Lanes that ended before all they were asked for was sent.
     cuts: AtomicU64,
-    /// When each peer was asked for content.
+    /// The times when each peer was asked for content.
     asked: Mutex<Vec<Vec<Instant>>>,
     /// Lanes that each peer serves, and the most of them at a time.
     lanes: Mutex<Vec<(usize, usize)>>,
@@ -390,7 +390,7 @@ fn whole_body(bytes: Bytes) -> BodyStream {
     Box::pin(stream::iter([Ok(bytes)]))
 }
 
-/// The answer to `query` that is this content, in small chunks.
+/// Returns the answer to `query` that is this content, in small chunks.
 fn query_answer(content: &[u8]) -> Vec<Bytes> {
     let mut scan = ContentScan::new();
     scan.push(content);
@@ -547,7 +547,7 @@ impl Asker {
         }
     }
 
-    /// Kills the asker: another one goes on with what is on the disk at this moment.
+    /// Kills the asker: another one goes on with the files on the disk at this moment.
     async fn crash(self, world: &Arc<World>, rate: u64) -> Asker {
         let copy = disk();
         copy_all(self.disk.path(), copy.path());
@@ -574,7 +574,7 @@ impl Asker {
     }
 }
 
-/// A directory in memory, if there is one.
+/// Returns a directory in memory, if there is one.
 fn disk() -> TempDir {
     let memory = Path::new("/dev/shm");
     if memory.is_dir() {
@@ -615,7 +615,7 @@ struct Schedule {
     rate: u64,
     /// Interests in fetches that the owner did not give up.
     started: Vec<u64>,
-    /// What may make lanes stop, and content be thrown away on purpose.
+    /// The number of events that may stop lanes, and have content thrown away on purpose.
     disturbances: u64,
     discards: u64,
 }
@@ -627,7 +627,7 @@ impl Schedule {
             .map(|_| Peer::new(false, [0, 0, 0, 1, 2][random.below(5)]))
             .collect();
         peers.push(Peer::new(true, 0));
-        // Mostly there is no peer of the book, or it is away.
+        // Mostly the book peer is missing or away.
         peers[HOLDERS].is_up = random.below(3) == 0;
         let world = World::new(peers);
         let rate = [0, 0, 400_000][random.below(3)];
@@ -722,7 +722,7 @@ impl Schedule {
         }
     }
 
-    /// The disk begins or ceases to fail, or the owner cancels everything in the midst of the next commit.
+    /// Makes the disk fail or work again, or has the owner cancel everything in the midst of the next commit.
     fn disk_step(&self, step: usize) {
         let transfers = Arc::clone(&self.asker().transfers);
         let faults = Arc::clone(&transfers.fetcher.faults);
@@ -744,12 +744,12 @@ impl Schedule {
         }
     }
 
-    /// The file in the share, if it is there.
+    /// Returns the file in the share, if it is there.
     fn stored(&self) -> Option<Vec<u8>> {
         fs::read(share_of(self.asker().disk.path()).join(FILE)).ok()
     }
 
-    /// What must hold at each moment.
+    /// Checks the invariants, which hold at each moment.
     fn check(&self) {
         let stored = self.stored();
         let stored_content = stored.as_ref().map(|bytes| {
@@ -805,7 +805,7 @@ impl Schedule {
         }
     }
 
-    /// Lets everything come to rest, and looks at what is left.
+    /// Lets everything come to rest, and checks the rest.
     async fn end(mut self) {
         {
             let faults = &self.asker().transfers.fetcher.faults;

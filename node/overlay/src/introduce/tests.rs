@@ -14,7 +14,7 @@ use crate::{FAILURES_MAX, LOST_PAUSE_MAX};
 use node_base::{counters::Counters, events::EventLog};
 use node_transport::{Client, MemoryTransport, Purpose, TransportError};
 
-/// How long a busy peer wants to be left alone.
+/// The time that a busy peer wants to be left alone.
 const PAUSE: Duration = Duration::from_secs(1);
 
 const STRANGER: [u8; 4] = [203, 0, 113, 1];

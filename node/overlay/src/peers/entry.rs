@@ -86,7 +86,7 @@ pub struct PeerEntry {
     pub address: Option<IpAddr>,
     /// Its proved identity, of this run or an earlier one.
     pub id: Option<NodeId>,
-    /// Who is to be there, if whoever named it said so.
+    /// The identity that is expected there, if the namer gave one.
     pub(super) expected: Option<NodeId>,
     /// The identity of another URL that it says is its own too.
     pub(super) claimed: Option<NodeId>,
@@ -135,11 +135,11 @@ pub struct Met {
 /// The state of a peer in an earlier run, or before it was dropped.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Before {
-    /// Who it had shown to be.
+    /// Its proved identity.
     pub id: Option<NodeId>,
-    /// What kind of node it was.
+    /// The kind of node.
     pub kind: Option<PeerKind>,
-    /// Whether the owner had named it.
+    /// True if the owner had named it.
     pub is_chosen: bool,
     /// The scope of the stranger who had named its URL; none for the owner.
     pub namer: Option<Scope>,

@@ -33,7 +33,7 @@ pub const LOST_PAUSE_MAX: Duration = Duration::from_secs(600);
 pub struct Lost {
     /// Its URL.
     pub url: PeerUrl,
-    /// What was known of it.
+    /// The state of the peer before.
     pub before: Before,
     since: Instant,
     pause: Duration,

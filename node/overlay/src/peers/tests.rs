@@ -597,7 +597,7 @@ fn a_peer_is_met_when_it_proves_its_id_or_the_owner_named_it() {
 }
 
 #[test]
-fn places_of_a_node_that_the_owner_names_are_one_peer_once_it_is_met() {
+fn places_of_one_node_are_one_peer_once_it_is_met() {
     let (mut table, now) = (PeerTable::new(url(0)), Instant::now());
     let id = NodeId([1; 32]);
     for n in 1..=3 {
@@ -626,7 +626,7 @@ fn places_of_a_node_that_the_owner_names_are_one_peer_once_it_is_met() {
 }
 
 #[test]
-fn the_last_word_of_strangers_about_an_id_counts_until_one_is_met() {
+fn the_last_id_from_strangers_counts_until_one_is_met() {
     let (mut table, now) = (PeerTable::new(url(0)), Instant::now());
     let expected = |table: &PeerTable| table.get(&url(1)).unwrap().destination().expected();
     let (one, other) = (NodeId([1; 32]), NodeId([2; 32]));
@@ -651,7 +651,7 @@ fn a_dropped_node_that_is_named_again_is_known_as_a_node() {
 }
 
 #[test]
-fn an_answer_of_a_node_shows_its_kind_and_one_of_a_proxy_does_not() {
+fn the_answer_of_a_node_shows_its_kind_and_a_proxys_does_not() {
     let (mut table, now) = table();
     table.add(&url(1), KnownFrom::Owner, now);
     let saved = table.revision();

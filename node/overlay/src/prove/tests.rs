@@ -16,7 +16,7 @@ use node_transport::{Client, MemoryTransport, PeerKind, PeerRequest, Purpose};
 
 const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 
-/// Somebody on this machine whose connection shows nothing.
+/// Returns a caller on this machine whose connection shows nothing.
 fn by_address() -> Cause {
     Cause {
         address: HERE,
@@ -307,7 +307,7 @@ async fn outsiders_of_a_private_network_learn_only_the_identity() {
 }
 
 #[tokio::test]
-async fn a_caller_whose_connection_shows_it_needs_no_proof_and_gets_no_token() {
+async fn a_caller_proved_by_its_connection_gets_no_token() {
     let world = World::new();
     let (a, b) = (world.node(1), world.node(2));
     let from = a.introduction(a.ourselves(), random_nonce(), Telling::All);
@@ -324,7 +324,7 @@ async fn a_caller_whose_connection_shows_it_needs_no_proof_and_gets_no_token() {
 }
 
 #[tokio::test]
-async fn a_node_that_is_expected_by_id_is_met_with_one_call_or_not_at_all() {
+async fn a_node_expected_by_id_is_met_with_one_call_or_not() {
     let world = World::new();
     let (a, b) = (world.node(1), world.node(2));
     let deadline = now() + Duration::from_secs(5);

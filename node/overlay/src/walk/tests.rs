@@ -356,7 +356,7 @@ async fn after_a_file_that_breaks_off_the_next_holder_is_asked() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_peer_that_turns_out_to_be_a_node_is_not_asked_for_unchecked_content() {
+async fn a_peer_that_is_a_node_is_not_asked_for_unchecked_content() {
     let network = Network::new(3, &[(1, Duration::from_secs(1))]);
     for peer in [1, 2] {
         network.nodes[0].add(&url(peer), KnownFrom::Settings);

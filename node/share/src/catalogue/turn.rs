@@ -1,6 +1,6 @@
 //! The turn to look at the disk and to note what is there.
 //!
-//! What is looked at later is noted later: whoever has the turn reads the disk and changes the catalogue, and nobody
+//! Files are noted in the order of the looks: the holder of the turn reads the disk and changes the catalogue, nobody
 //! else does meanwhile. So the turn lasts across file calls. No answer needs it: the keeper's thread waits for it,
 //! everybody else for a bounded time, and leaves the file to the keeper then.
 

@@ -5,7 +5,7 @@ use std::{io, ops::Range, os::unix::fs::FileExt, sync::Arc};
 use node_wire::{Digest, name::ShareName, pieces::PieceTree};
 
 use super::{Digests, Known};
-use crate::SharedFile;
+use crate::{SharedFile, checked::PartReader};
 
 /// Content of the share that is open for reading, by its digest.
 ///
@@ -39,20 +39,42 @@ impl SharedBlob {
     /// not what the digest says. The file is then read again in the background, and
     /// `piece` is empty.
     pub fn read_piece(&self, index: u64, piece: &mut Vec<u8>) -> io::Result<()> {
-        self.read_checked(index, piece).inspect_err(|error| {
-            piece.clear();
-            if error.kind() == io::ErrorKind::InvalidData {
-                self.digests.catalogue.read_again(&self.name);
-            }
-        })
+        read_piece(&self.file.file, &self.tree, index, piece)
+            .and_then(|()| self.unchanged())
+            .inspect_err(|error| {
+                piece.clear();
+                self.is_wrong(error);
+            })
     }
 
-    fn read_checked(&self, index: u64, piece: &mut Vec<u8>) -> io::Result<()> {
-        let read = read_piece(&self.file.file, &self.tree, index, piece);
-        if !self.file.is_unchanged()? {
-            return Err(io::Error::other("the file changed while it was sent"));
+    /// Reads a part of one piece into `bytes`, see [`PartReader::read`]. Blocks.
+    ///
+    /// # Errors
+    /// As [`SharedBlob::read_piece`].
+    pub fn read_part(
+        &self,
+        part: Range<u64>,
+        reader: &mut PartReader,
+        bytes: &mut Vec<u8>,
+    ) -> io::Result<()> {
+        reader
+            .read(&self.file.file, &self.tree, part, bytes)
+            .and_then(|()| self.unchanged())
+            .inspect_err(|error| self.is_wrong(error))
+    }
+
+    fn unchanged(&self) -> io::Result<()> {
+        if self.file.is_unchanged()? {
+            return Ok(());
         }
-        read
+        Err(io::Error::other("the file changed while it was sent"))
+    }
+
+    /// Has a file read again that is not what its digest says.
+    fn is_wrong(&self, error: &io::Error) {
+        if error.kind() == io::ErrorKind::InvalidData {
+            self.digests.catalogue.read_again(&self.name);
+        }
     }
 }
 

@@ -10,7 +10,7 @@
 mod list;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashMap},
     ops::{Bound, Range},
     panic::{AssertUnwindSafe, catch_unwind},
     path::Path,
@@ -26,7 +26,7 @@ use redb::{
 use super::{Known, Stamp};
 use crate::Moved;
 use node_base::{state::StateDir, sync::lock};
-use node_wire::pieces::{PIECE_SIZE, PieceTree, TreeHasher};
+use node_wire::pieces::{PIECE_SIZE, PieceTree, TreeHasher, WeakPieceTree};
 
 /// File of the database.
 const FILE: &str = "digests.redb";
@@ -47,6 +47,9 @@ const NAMES_MAX: usize = 16;
 const FILES: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("files");
 /// Digest -> names.
 const NAMES: MultimapTableDefinition<'_, &[u8], &str> = MultimapTableDefinition::new("names");
+/// Open trees at which those that nobody has any more are forgotten.
+const OPEN_TREES_LOOK: usize = 1_024;
+
 /// Digest -> tree, of content of more than one piece.
 const TREES: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("trees");
 
@@ -56,6 +59,7 @@ type DbResult<T> = Result<T, redb::Error>;
 pub(super) struct Store {
     database: Option<Database>,
     unsaved: Mutex<Unsaved>,
+    open_trees: Mutex<HashMap<Digest, WeakPieceTree>>,
 }
 
 #[derive(Debug, Default)]
@@ -100,6 +104,7 @@ impl Store {
         Store {
             database: database.ok(),
             unsaved: Mutex::default(),
+            open_trees: Mutex::default(),
         }
     }
 
@@ -153,7 +158,17 @@ impl Store {
         if size <= PIECE_SIZE {
             return PieceTree::of_one_piece(*digest, size);
         }
-        self.saved_tree(digest, |bytes| PieceTree::from_bytes(*digest, bytes).ok())
+        let open = lock(&self.open_trees).get(digest).cloned();
+        if let Some(tree) = open.and_then(|tree| tree.upgrade()) {
+            return Some(tree);
+        }
+        let tree = self.saved_tree(digest, |bytes| PieceTree::from_bytes(*digest, bytes).ok())?;
+        let mut open = lock(&self.open_trees);
+        if open.len() >= OPEN_TREES_LOOK {
+            open.retain(|_, tree| tree.upgrade().is_some());
+        }
+        open.insert(*digest, tree.downgrade());
+        Some(tree)
     }
 
     /// Reads a part of the bytes of `tree`.

@@ -7,6 +7,7 @@
 use std::fs;
 
 use cap_std::ambient_authority;
+use proptest::prelude::*;
 
 use super::*;
 
@@ -225,6 +226,31 @@ fn lines_and_names_are_compared_in_one_form() {
     let home = Home::new(&[("", "cafe\u{301}\n*.re\u{301}\n")]);
     assert!(!home.shares("caf\u{e9}"));
     assert!(!home.shares("x.r\u{e9}"));
+}
+
+/// Pieces of which hostile ignore files are made.
+const PIECES: &str =
+    r"[a-z*?/!#\\ ]|\[|\]|\[!|\[\^|\[\[:alpha:\]|\[:x:\]|\*\*|\{|\}|,|-|\r|\n|\t|\PC";
+
+proptest! {
+    /// `PROPTEST_CASES` has it run longer.
+    #[test]
+    fn any_ignore_file_is_read_and_its_bad_lines_are_told(
+        pieces in prop::collection::vec(PIECES, 0..60), name in "[a-z./*\\[\\]-]{1,20}",
+    ) {
+        let text = pieces.concat();
+        let (rules, bad) = lines::parse(&text);
+        let lines = text.split('\n').count();
+        for line in &bad {
+            prop_assert!((1..=lines).contains(&line.number), "{:?} of {:?}", line, text);
+        }
+        for is_directory in [false, true] {
+            let _ = rules.matched(&name, is_directory);
+        }
+        // A line by itself means what it means among others that say nothing.
+        let commented = format!("# first\n\n{text}");
+        prop_assert_eq!(lines::parse(&commented).1.len(), bad.len());
+    }
 }
 
 mod git;

@@ -27,7 +27,7 @@ pub(super) static SIGNATURES: WebPkiSupportedAlgorithms = WebPkiSupportedAlgorit
 #[derive(Debug)]
 struct Strict;
 
-/// Shows the key of this node to whoever asks for one.
+/// Shows the key of this node to callers that ask for one.
 #[derive(Debug)]
 pub(super) struct OwnKey(Arc<CertifiedKey>);
 

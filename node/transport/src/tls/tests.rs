@@ -14,7 +14,7 @@ fn node() -> (Arc<NodeKey>, Tls) {
     (key, tls)
 }
 
-/// Two ends of one TCP connection.
+/// Returns two ends of one TCP connection.
 async fn sockets() -> (TcpStream, TcpStream) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -82,7 +82,7 @@ async fn a_handshake_that_stops_ends_in_time() {
     assert!(matches!(slow, Err(TlsError::Slow)));
 }
 
-/// A client that shows no key, or names another protocol.
+/// Makes the handshake of a client that shows no key, or names another protocol.
 async fn handshake_of(config: ClientConfig) -> Result<PeerStream, TlsError> {
     let (_, b) = node();
     let (near, far) = sockets().await;

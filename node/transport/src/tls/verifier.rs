@@ -1,4 +1,4 @@
-//! Whose key is taken in a handshake.
+//! The keys that are accepted in a handshake.
 
 use node_wire::node_id::NodeId;
 use rustls::{
@@ -12,7 +12,7 @@ use rustls::{
 
 use super::keys::{SIGNATURES, id_of};
 
-/// Who is to be at the other end.
+/// The node that is expected at the other end.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Expected {
     /// Any node, as long as it shows who it is.

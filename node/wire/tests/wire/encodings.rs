@@ -189,6 +189,28 @@ fn each_encoding_is_read_everywhere() {
 }
 
 #[test]
+fn what_apache_xml_rpc_writes_is_read_everywhere() {
+    let space = " xmlns:ex=\"http://ws.apache.org/xmlrpc/namespaces/extensions\"";
+    let spaced = |document: &str| document.replacen('>', &format!("{space}>"), 1).into_bytes();
+    let (call, answer) = (
+        spaced(&format!("{}&#55358;&#56704;.txt{}", CALL.0, CALL.1)),
+        spaced(&format!("{}&#55358;&#56704;{}", ANSWER.0, ANSWER.1)),
+    );
+    let charset = Charset::Unsaid;
+    assert_eq!(request_text(&call, charset), Some("\u{1f980}.txt".into()));
+    assert_eq!(answer_text(&answer, charset), Some("\u{1f980}".into()));
+    for size in [1, 5, usize::MAX] {
+        let read = query_text(answer.chunks(size), charset);
+        assert_eq!(read.map(|(_, read)| read), Ok("\u{1f980}".to_owned()));
+    }
+    let number = CALL.0.replace("string", "ex:i8") + "-5" + &CALL.1.replace("string", "ex:i8");
+    assert_eq!(
+        request_text(&spaced(&number), charset),
+        Some(Value::Int64(-5))
+    );
+}
+
+#[test]
 fn each_library_byte_is_its_own_character() {
     let document = |label: &str, byte: u8| {
         let (before, after) = ANSWER;

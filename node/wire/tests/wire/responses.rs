@@ -39,6 +39,38 @@ fn a_peers_fault_text_is_cut_and_escaped() {
 }
 
 #[test]
+fn faults_with_an_odd_code_or_more_members_are_read() {
+    for (code, more, expected) in [
+        ("<string>Client</string>", "", 0),
+        ("<string> 100 </string>", "", 100),
+        ("<i8>200</i8>", "", 200),
+        ("100", "", 100),
+        ("<double>1.5</double>", "", 0),
+        (
+            "<int>100</int>",
+            "<member><name>detail</name><value>x</value></member>",
+            100,
+        ),
+    ] {
+        let xml = format!(
+            "<?xml version=\"1.0\"?><methodResponse><fault><value><struct>\
+             <member><name>faultCode</name><value>{code}</value></member>\
+             <member><name>faultString</name><value>no such file</value></member>{more}\
+             </struct></value></fault></methodResponse>"
+        );
+        let fault = response::read(xml.as_bytes()).unwrap().unwrap_err();
+        assert_eq!(
+            (fault.code, &*fault.message),
+            (expected, "no such file"),
+            "{xml}"
+        );
+    }
+    let no_code =
+        "<methodResponse><fault><value><struct></struct></value></fault></methodResponse>";
+    assert!(response::read(no_code.as_bytes()).is_err());
+}
+
+#[test]
 fn dates_that_cannot_be_written_are_refused_without_panic() {
     for date in [
         "2015-W45-1T10:00:00",

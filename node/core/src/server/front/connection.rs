@@ -48,7 +48,7 @@ pub(super) struct Connections {
     kills: Mutex<HashMap<u64, CancellationToken>>,
 }
 
-/// What serves one connection.
+/// The parts that serve one connection.
 pub(super) struct Connection {
     pub(super) id: u64,
     pub(super) address: SocketAddr,
@@ -60,20 +60,20 @@ pub(super) struct Connection {
     pub(super) handshakes: Option<Handshakes>,
 }
 
-/// What the stream and the service of one connection tell each other.
+/// The state that the stream and the service of one connection share.
 #[derive(Debug)]
 pub(super) struct Shared {
     id: u64,
     connections: Arc<Connections>,
-    /// How far its answers have come.
+    /// The progress of its answers.
     progress: Progress,
     /// Number of requests that have come whole.
     requests: AtomicU64,
     /// Number of answers that are out.
     answers: AtomicU64,
-    /// Whoever awaits the next request while one is being served.
+    /// The task that awaits the next request while one is being served.
     awaiting: AtomicWaker,
-    /// Why the connection is to be closed.
+    /// The reason why the connection is to be closed.
     refusal: Mutex<Option<Refusal>>,
     /// The stream, once the HTTP library has let go of it.
     stream: Mutex<Option<PeerStream>>,
@@ -150,7 +150,7 @@ impl Shared {
         self.answers.load(Ordering::Acquire)
     }
 
-    /// So many requests have come whole.
+    /// Notes that so many requests have come whole.
     pub(super) fn begin_serving(&self, requests: u64) {
         self.requests.store(requests, Ordering::Release);
         lock(&self.connections.table).set_served(self.id, true, now());
@@ -163,12 +163,12 @@ impl Shared {
         self.awaiting.wake();
     }
 
-    /// The HTTP library lets go of the stream.
+    /// Takes the stream that the HTTP library lets go of.
     pub(super) fn give_back(&self, stream: PeerStream) {
         *lock(&self.stream) = Some(stream);
     }
 
-    /// The connection is to be closed; the first reason counts.
+    /// Has the connection closed; the first reason counts.
     pub(super) fn refuse(&self, refusal: Refusal) {
         lock(&self.refusal).get_or_insert(refusal);
     }

@@ -44,10 +44,10 @@ pub(super) struct GuardedStream {
     /// Ends the part of a request that is awaited, and which part that is.
     deadline: Pin<Box<Sleep>>,
     awaited: (Position, u64),
-    /// How the client reads what is written to it.
+    /// The client's reading of the bytes that are written to it.
     reading: Reading,
     look_at: Pin<Box<Sleep>>,
-    /// Whether the end of what was written waits for the client.
+    /// True if the end of an answer waits for the client.
     is_flushing: bool,
     /// `None` when the connection is broken already.
     ends: Option<Ends>,
@@ -73,7 +73,7 @@ impl GuardedStream {
         Pin::new(stream.expect("the stream is given back only when this one is dropped"))
     }
 
-    /// Takes bytes that came; fails when they are no request.
+    /// Takes bytes that came; fails when they are not a request.
     fn came(&mut self, bytes: &[u8]) -> io::Result<()> {
         let before = self.framing.requests();
         self.framing.push(bytes).map_err(|error| {
@@ -102,7 +102,7 @@ impl GuardedStream {
         }
     }
 
-    /// Nothing came: fails when the deadline has passed.
+    /// Fails when nothing came and the deadline has passed.
     fn poll_deadline(&mut self, context: &mut Context<'_>) -> Poll<io::Error> {
         // Registered before it is asked, so that an answer in between wakes.
         self.shared.wake_after_answer(context);
@@ -119,7 +119,7 @@ impl GuardedStream {
         Poll::Ready(io::ErrorKind::TimedOut.into())
     }
 
-    /// The client makes a write wait: fails when it reads too slowly.
+    /// Fails when the client makes a write wait and reads too slowly.
     fn poll_reading(&mut self, context: &mut Context<'_>) -> Poll<io::Error> {
         loop {
             let unacked = || self.ends.and_then(Ends::unacked);
@@ -211,7 +211,7 @@ impl AsyncWrite for GuardedStream {
         true
     }
 
-    /// TLS may hold the end of what was written; a client that makes it wait is watched.
+    /// Flushes: TLS may hold the end of an answer; a client that makes it wait is watched.
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let flushed = self.stream().poll_flush(context);
         if flushed.is_ready() && !self.is_flushing {
@@ -222,7 +222,7 @@ impl AsyncWrite for GuardedStream {
         flushed.map_ok(|_| ())
     }
 
-    /// Closing is the connection's: it may still have to say why.
+    /// Leaves closing to the connection: it may still have to say why.
     fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(Ok(()))
     }

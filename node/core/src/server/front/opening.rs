@@ -11,7 +11,7 @@ use tokio::{net::TcpStream, time::timeout};
 
 use super::{Handshakes, Remote, guarded::HEAD_TIME};
 
-/// Why a connection does not open.
+/// The reason why a connection does not open.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum OpeningError {
     /// Nothing came, or the client is gone.
@@ -28,7 +28,7 @@ pub(super) enum OpeningError {
 /// Waits for the first byte of a connection and returns what it carries.
 ///
 /// # Errors
-/// When nothing comes, or a handshake fails or is one too many.
+/// Errors if nothing comes, or a handshake fails or is one too many.
 pub(super) async fn open(
     socket: TcpStream,
     handshakes: Option<&Handshakes>,

@@ -17,19 +17,19 @@ pub(super) const TELL_TIME: Duration = Duration::from_secs(1);
 /// Most bytes that are read and thrown away so that the answer arrives.
 const DRAIN_MAX: usize = 256 * 1024;
 
-/// Why a connection is closed.
+/// The reason why a connection is closed.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Refusal {
-    /// Bytes that are no request.
+    /// Bytes that are not a request.
     Framing(FramingError),
     /// A request that did not come in time.
     Timeout,
-    /// A client that says nothing, or does not read. It is told nothing.
+    /// A client that says nothing, or does not read. It gets no answer.
     Silent,
 }
 
 impl Refusal {
-    /// Answers and closes. The rest of what the client sends is read for a
+    /// Answers and closes. The rest of the client's bytes is read for a
     /// moment: closing with unread bytes would take the answer away from it.
     pub(super) async fn answer(self, mut stream: PeerStream) {
         let status = match self {

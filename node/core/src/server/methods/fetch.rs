@@ -15,10 +15,10 @@ use crate::{
     transfer::{FetchError, JobState, JobStatus},
 };
 
-/// What a wrong secret costs, so that guessing is slow.
+/// The pause after a wrong secret, so that guessing is slow.
 const WRONG_SECRET_PAUSE: Duration = Duration::from_millis(500);
 
-/// How long a caller waits for holders that are away.
+/// The time that a caller waits for holders that are away.
 const AWAY_TIME: Duration = Duration::from_secs(30);
 
 pub(super) async fn answer(context: &Arc<Context>, caller: &Caller, params: &[Value]) -> Answered {
@@ -71,7 +71,7 @@ fn finished(status: Option<JobStatus>) -> Result<(), Fault> {
     }
 }
 
-/// The fault that says as much of an error as a caller may know.
+/// Returns the fault with as much of an error as a caller may know.
 fn fault(error: &FetchError) -> Fault {
     match error {
         FetchError::NotFound { reason, .. } => Fault::unhandled(*reason),

@@ -1,4 +1,4 @@
-//! `sixhop.introduce(struct)`: two nodes meet and show each other who they are.
+//! `sixhop.introduce(struct)`: two nodes meet and prove their identities to each other.
 
 use node_overlay::{Cause, Telling};
 use node_wire::{Introduce, Value};

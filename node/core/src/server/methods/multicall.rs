@@ -38,7 +38,7 @@ pub struct Multicalls(Slots);
 struct Replying {
     context: Arc<Context>,
     caller: Caller,
-    /// What comes next, if it is not an entry.
+    /// The next bytes, if they are not an entry.
     ready: Option<Bytes>,
     entries: std::vec::IntoIter<Result<MethodCall, Fault>>,
     /// A file that is being written as an entry.

@@ -1,7 +1,7 @@
 //! `query(name [, history])`: the file, from here or from peers.
 //!
-//! A file of the share comes first, then what peers have sent for the name not
-//! long ago, then what they send now.
+//! A file of the share comes first, then files that peers have sent for the name not
+//! long ago, then those that they send now.
 
 use std::sync::Arc;
 
@@ -66,7 +66,7 @@ pub(super) async fn answer(context: &Arc<Context>, caller: &Caller, params: &[Va
     }
 }
 
-/// Whether the owner may be asking: a program of this machine that is no node on a walk,
+/// Returns true if the owner may be asking: a program of this machine that is no node on a walk,
 /// such as `ctl fetch --to`.
 fn is_of_owner(caller: &Caller, history: &[String]) -> bool {
     let is_here = Scope::of_source(caller.remote.ip()) == Scope::Machine;
@@ -93,10 +93,11 @@ fn busy() -> Fault {
 
 /// Opens a file of the share. Blocks.
 fn shared(context: &Context, name: &ShareName) -> Option<(Content, About)> {
+    let read = |file| Content::of_file(file, context.uploads.memory());
     let opened = context
         .share
         .read(name)
-        .and_then(|file| Content::of_file(file).map_err(|error| ShareError::of(name, error)));
+        .and_then(|file| read(file).map_err(|error| ShareError::of(name, error)));
     match opened {
         Ok(content) => {
             let about = context.share.about(name).unwrap_or_default();
@@ -110,7 +111,7 @@ fn shared(context: &Context, name: &ShareName) -> Option<(Content, About)> {
     }
 }
 
-/// Opens what came by the name not long ago. Blocks.
+/// Opens the content that came by the name not long ago. Blocks.
 fn cached(context: &Context, name: &ShareName) -> Option<(Content, About)> {
     let blob = context.cache.open_named(name)?;
     Some((Content::of_blob(blob), About::default()))
@@ -126,7 +127,7 @@ async fn open_on_disk(
     opened.ok()?
 }
 
-/// Asks the policy, for the query and for the content: what is refused is not
+/// Asks the policy, for the query and for the content: a refused file is not
 /// found, here or anywhere else.
 async fn permit(
     context: &Arc<Context>,
@@ -154,7 +155,7 @@ async fn permit(
     may_have.ok_or_else(refused)
 }
 
-/// The size of the file, if it is here.
+/// Returns the size of the file, if it is here.
 fn size(context: &Context, name: &ShareName) -> Option<u64> {
     if let Ok(stamp) = context.share.stamp(name) {
         return Some(stamp.size);

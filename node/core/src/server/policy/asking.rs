@@ -1,4 +1,4 @@
-//! Who asks for what, in the words of the policy, and what comes of it.
+//! The askers and their requests, in the words of the policy, and its decisions.
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -7,7 +7,7 @@ use plugin_api::{FetchAsked, HitsAllowed, Policy, PolicyError, QueryAsked, What}
 use super::NAMES_MAX;
 use crate::server::front::Remote;
 
-/// Where strangers ask from: addresses that nobody has, of three networks, so that none
+/// The addresses of strangers: nobody has them, of three networks, so that none
 /// of them is taken for a friend because of its network.
 const STRANGERS: [IpAddr; 3] = [
     IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)),
@@ -15,10 +15,10 @@ const STRANGERS: [IpAddr; 3] = [
     IpAddr::V4(Ipv4Addr::new(203, 0, 113, 1)),
 ];
 
-/// What content is asked for by its digest, as a policy is told it.
+/// The name that a policy gets as the handler of content by its digest.
 pub(in crate::server) const DIGEST_HANDLER: &str = "digest";
 
-/// Who asks at the peer port.
+/// A caller of the peer port.
 #[derive(Clone, Debug)]
 pub(in crate::server) struct Asker {
     pub(super) address: IpAddr,
@@ -40,7 +40,7 @@ pub(in crate::server) struct FileAsked {
 #[derive(Debug)]
 pub(in crate::server) struct HitsPermitted<T> {
     pub(in crate::server) hits: Vec<T>,
-    /// Whether all were decided on, or as many allowed as were wanted.
+    /// True if all were decided on, or as many allowed as were wanted.
     pub(in crate::server) is_whole: bool,
 }
 
@@ -57,12 +57,12 @@ impl Asker {
         self.address
     }
 
-    /// Somebody of whom nothing is known.
+    /// Returns an asker of whom nothing is known.
     pub(super) fn stranger() -> Asker {
         Asker::from(STRANGERS[0])
     }
 
-    /// The same, with the last node of a history, which is the one that asks.
+    /// Returns the same asker, with the last node of a history, which is the one that asks.
     pub(in crate::server) fn with_history(self, history: &[String]) -> Asker {
         Asker {
             peer: history.last().cloned().unwrap_or_default(),
@@ -102,7 +102,7 @@ pub(super) fn asked(asker: &Asker, digest: &str, wanted: FileAsked, what: What) 
     }
 }
 
-/// Whether one of the names may be had.
+/// Returns true if one of the names may be had.
 pub(super) fn any_allowed(
     policy: &dyn Policy,
     asker: &Asker,
@@ -120,7 +120,7 @@ pub(super) fn any_allowed(
     failure.map_or(Ok(false), Err)
 }
 
-/// Whether every stranger may do what it takes to have content: ask for its digest, hear
+/// Returns true if every stranger may do all that it takes to have content: ask for its digest, hear
 /// that it is here, and get it, by one of its names.
 ///
 /// # Errors
@@ -153,7 +153,7 @@ pub(super) fn strangers_may_have(
     Ok(true)
 }
 
-/// The hits that were allowed, and why a decision failed if one did.
+/// Returns the hits that were allowed, and the error if a decision failed.
 pub(super) fn permitted<T>(
     hits: Vec<T>,
     decided: &HitsAllowed,

@@ -1,4 +1,4 @@
-//! What the gate makes of the decisions of a policy, and of none.
+//! Tests of the gate with the decisions of a policy, and without one.
 
 use std::net::SocketAddr;
 
@@ -109,7 +109,7 @@ impl PolicySource for Fixed {
     }
 }
 
-/// A gate with these rules, and its counters.
+/// Returns a gate with these rules, and its counters.
 fn gate_of(rules: Rules) -> (PolicyGate, Arc<Counters>) {
     let counters: Arc<Counters> = Arc::default();
     let source: Arc<dyn PolicySource> = Arc::new(Fixed(rules));

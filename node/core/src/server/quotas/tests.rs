@@ -40,14 +40,14 @@ struct Service {
     _homes: [TempDir; 2],
 }
 
-/// What came of a request.
+/// The result of a request.
 enum Got {
     Answer(Result<Value, Fault>),
     /// Status 429, with the seconds to wait.
     TooMany(u64),
 }
 
-/// Who sends requests.
+/// A sender of requests.
 #[derive(Clone, Copy)]
 struct Sender {
     address: [u8; 4],
@@ -135,7 +135,7 @@ impl Service {
         matches!(self.call(from, &call).await, Got::Answer(Ok(_)))
     }
 
-    /// The same sender, after it has shown that it has a new id.
+    /// Returns the same sender, after it has proved a new identity.
     async fn proved(&self, from: Sender) -> Sender {
         let key = NodeKey::random();
         let url = PeerUrl::parse("http://192.0.2.9:4242/").unwrap();
@@ -238,7 +238,7 @@ fn assert_is_quota(tokens: u32, quota: Quota, begun: std::time::Instant) {
 }
 
 #[tokio::test]
-async fn who_asks_too_much_from_an_address_is_told_so_and_others_are_not() {
+async fn an_address_that_asks_too_much_is_refused_and_no_other() {
     Service::test(async |service| {
         let begun = now();
         let (tokens, refused) = service.exhaust(Sender::at(1)).await;

@@ -21,7 +21,7 @@ fn remote(last: u8) -> Remote {
 fn content(bytes: &[u8]) -> Content {
     let mut file = tempfile::tempfile().unwrap();
     file.write_all(bytes).unwrap();
-    Content::of_file(SharedFile::alone(file).unwrap()).unwrap()
+    Content::of_file(SharedFile::alone(file).unwrap(), &Memory::default()).unwrap()
 }
 
 fn uploads(rate: u64) -> (Uploads, Arc<Counters>) {
@@ -75,7 +75,11 @@ async fn an_answer_to_query_has_the_length_that_was_scanned() {
         for dialect in [Dialect::Faults, Dialect::Codes] {
             let (uploads, counters) = uploads(0);
             let mut content = content(&sent);
-            let scanned = content.scan(&Disk::default()).await.unwrap().unwrap();
+            let scanned = content
+                .scan(&Disk::default(), u64::MAX)
+                .await
+                .unwrap()
+                .unwrap();
             let mut expected = ContentScan::new();
             expected.push(&sent);
             assert_eq!(scanned, expected.finish());
@@ -100,10 +104,9 @@ async fn a_file_that_changes_breaks_the_answer_off() {
     let opened = file.reopen().unwrap();
     let shared = SharedFile::alone(opened).unwrap();
     let (uploads, _) = uploads(0);
+    let content = Content::of_file(shared, uploads.memory()).unwrap();
     let upload = uploads.begin(remote(1), None).await.unwrap();
-    let body = upload
-        .body(Content::of_file(shared).unwrap(), Encoder::Raw)
-        .await;
+    let body = upload.body(content, Encoder::Raw).await;
     let mut stream = body.into_data_stream();
     assert!(stream.next().await.unwrap().is_ok());
     file.as_file().set_len(1_000_000).unwrap();
@@ -123,7 +126,11 @@ async fn timed(rate: u64, answers: u8, length: usize, query: bool) -> Vec<f64> {
         let uploads = uploads.clone();
         sending.spawn(async move {
             let mut content = content(&bytes(length));
-            let scanned = content.scan(&Disk::default()).await.unwrap().unwrap();
+            let scanned = content
+                .scan(&Disk::default(), u64::MAX)
+                .await
+                .unwrap()
+                .unwrap();
             let encoder = if query {
                 Encoder::query(QueryAnswerWriter::new(Dialect::Faults, scanned.payload))
             } else {
@@ -210,17 +217,32 @@ async fn every_answer_gets_a_turn_before_it_seems_silent() {
     }
 }
 
-#[tokio::test]
-async fn many_answers_have_small_chunks() {
-    let (uploads, _) = uploads(0);
-    let mut held = Vec::new();
-    for number in 0..SLOTS_MAX {
-        let from = remote(u8::try_from(number).unwrap());
-        held.push(uploads.begin(from, None).await.unwrap());
-        assert!(uploads.chunk() * held.len() * 2 <= MEMORY);
+/// Sends `length` bytes of a file to each of `readers`, who take one chunk and read no more; returns what is held.
+async fn held_by_slow_readers(uploads: &Uploads, readers: u8, length: usize) -> usize {
+    let mut slow = Vec::new();
+    for number in 0..readers {
+        let upload = uploads.begin(remote(number), None).await.unwrap();
+        let body = upload.body(content(&bytes(length)), Encoder::Raw).await;
+        let mut body = body.into_data_stream();
+        slow.push((body.next().await.unwrap().unwrap(), body));
     }
-    drop(held);
-    assert_eq!(uploads.chunk(), CHUNK_MAX);
+    let sent: usize = slow.iter().map(|(chunk, _)| chunk.len()).sum();
+    assert!(sent <= 16 << 20, "{sent}");
+    let sent = bytes(1_000_000);
+    let upload = uploads.begin(remote(255), None).await.unwrap();
+    let body = upload.body(content(&sent), Encoder::Raw).await;
+    assert!(whole(body).await == sent, "an honest reader has all of it");
+    uploads.room().size()
+}
+
+#[tokio::test]
+async fn slow_readers_leave_long_chunks_when_they_go() {
+    let (uploads, _) = uploads(0);
+    let alone = uploads.room().size();
+    assert_eq!(alone, 256 * 1024);
+    let beside_slow_ones = held_by_slow_readers(&uploads, 200, 2_000_000).await;
+    assert!(beside_slow_ones < alone / 4, "{beside_slow_ones}");
+    assert_eq!(uploads.room().size(), alone);
 }
 
 #[tokio::test]

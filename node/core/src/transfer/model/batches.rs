@@ -7,13 +7,13 @@ use node_wire::bundle::{read_digests, write_file, write_mark};
 use super::*;
 use crate::transfer::BatchStatus;
 
-/// So many small files, each with bytes of its own.
+/// Returns so many small files, each with bytes of its own.
 fn small(count: usize) -> Vec<(String, Bytes)> {
     let file = |n| (format!("d{n:04}.txt"), Bytes::from(format!("file {n}")));
     (0..count).map(file).collect()
 }
 
-/// What a holder of small files answers to a search for all of them.
+/// Returns the answer of a holder of small files to a search for all of them.
 pub(super) fn found(small: &[(String, Bytes)]) -> Found {
     let hits = small.iter().map(|(name, bytes)| FindHit {
         name: name.clone(),
@@ -27,7 +27,7 @@ pub(super) fn found(small: &[(String, Bytes)]) -> Found {
     }
 }
 
-/// The bundle that a holder of small files answers with.
+/// Returns the bundle with which a holder of small files answers.
 pub(super) fn bundle(small: &[(String, Bytes)], digests: &[u8]) -> Vec<u8> {
     let mut out = Vec::new();
     write_mark(&mut out);
@@ -47,7 +47,7 @@ struct Batches {
 }
 
 impl Batches {
-    /// An asker of one holder of so many small files.
+    /// Creates an asker of one holder of so many small files.
     async fn of(count: usize, change: fn(&mut Peer)) -> Batches {
         let small = small(count);
         let mut holder = Peer::new(false, 0);
