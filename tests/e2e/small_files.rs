@@ -346,6 +346,7 @@ fn a_disk_that_fills_up_in_a_bundle_takes_whole_files() {
     let kept: Vec<_> = (0..300).filter(|n| stored(*n).is_some()).collect();
     assert_eq!(Some(kept.len() as u64), done);
     assert!(kept.iter().all(|n| stored(*n) == Some(bytes(*n))));
+    assert!(asker.counter("bundles_asked") > 0);
     assert_eq!(temporaries(&share), [""; 0]);
     fs::remove_file(filler).expect("the owner makes room");
     let last = fetch(&asker);

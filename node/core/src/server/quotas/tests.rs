@@ -10,20 +10,21 @@ use axum::{Router, body::Body, extract::Request, http::Method};
 use futures_util::FutureExt;
 use http_body_util::BodyExt;
 use node_base::{bucket::Quota, clock::now};
-use node_overlay::{ADDRESS, Cost, NODE, STRANGER};
+use node_overlay::{ADDRESS, Cost, KnownFrom, NODE, STRANGER};
 use node_wire::{
-    Fault, Introduce, Introduced, Introduction, MethodCall, Value, fault,
+    Digest, Fault, FindHit, Introduce, Introduced, Introduction, MethodCall, Value, fault,
     limits::MULTICALL_MAX,
     methods::{self, PROTOCOL_VERSION},
     node_id::{Party, Role, statement},
     peer_url::PeerUrl,
-    request, response,
+    request, response, through,
 };
 use tempfile::TempDir;
 use tower::ServiceExt;
 
 use super::*;
 use crate::{
+    client::SERVER_NAME,
     handlers::Extensions,
     identity::{NodeKey, random_nonce},
     node::{Node, NodeOptions, NodeSettings},
@@ -299,6 +300,50 @@ async fn many_ids_at_one_address_have_no_more_than_the_address() {
         assert!(all > NODE.burst, "an address has room for more than one");
         let neighbour = service.proved(Sender::at(2)).await;
         assert!(service.is_answered(neighbour).await);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_tree_that_is_passed_on_waits_for_a_slot() {
+    Service::test(async |service| {
+        tokio::time::resume();
+        let holder = Service::start().await;
+        tokio::time::resume();
+        let (context, url) = (&service.node.context, holder.node.url().clone());
+        context.overlay.add(&url, KnownFrom::Owner);
+        context.overlay.introduce(&url).await.unwrap();
+        let digest = Digest::from_bytes([7; 32]);
+        // Its tree is longer than what needs no slot.
+        let hit = FindHit {
+            name: "a".to_owned(),
+            size: 1 << 30,
+            digest: Some(digest),
+            ..FindHit::default()
+        };
+        context.passing.note(&url, &[hit]);
+        let ask = async || {
+            let request = Request::get(format!("/blobs/{digest}/tree"));
+            let request = request.header(through::HEADER, url.as_str());
+            let mut request = request.body(Body::empty()).unwrap();
+            let from = Remote::plain((Sender::at(1).address, 4_242).into());
+            request.extensions_mut().insert(from);
+            service.router.clone().oneshot(request).await.unwrap()
+        };
+        assert_eq!(ask().await.status(), StatusCode::NOT_FOUND, "it is gone");
+        tokio::time::pause();
+        let mut taken = Vec::new();
+        for last in 0..=u8::MAX {
+            let from = Remote::plain(([192, 0, 2, last], 4_242).into());
+            taken.push(context.uploads.begin(from, None).await.unwrap());
+        }
+        let busy = ask().await;
+        assert_eq!(busy.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(busy.headers()[header::SERVER], SERVER_NAME);
+        drop(taken);
+        tokio::time::resume();
+        assert_eq!(ask().await.status(), StatusCode::NOT_FOUND);
+        holder.node.stop().await;
     })
     .await;
 }
