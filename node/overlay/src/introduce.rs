@@ -108,8 +108,10 @@ impl Overlay {
             .client
             .summary(&known.destination(), &wanted, now() + INTRODUCTION)
             .await;
-        if let Err(error @ CallError::Private) = summary {
-            self.is_private(peer, &error);
+        match summary {
+            Ok(_) => self.peers().refuses(peer, None),
+            Err(error @ CallError::Private) => self.is_private(peer, &error),
+            Err(_) => {}
         }
     }
 

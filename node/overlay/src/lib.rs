@@ -559,7 +559,7 @@ impl Overlay {
 
     /// Marks a peer that answers and lets nobody search or fetch who is not of its network.
     pub(crate) fn is_private(&self, peer: &PeerUrl, error: &CallError) {
-        self.peers().unreadable(peer, &error.to_string());
+        self.peers().refuses(peer, Some(&error.to_string()));
         tracing::warn!(
             peer = peer.as_str(),
             "a peer answers to nothing else: {error}"

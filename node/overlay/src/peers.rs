@@ -358,6 +358,14 @@ impl PeerTable {
         }
     }
 
+    /// Notes the reason for which a peer answers introductions alone; `None` if it answers more. It stays the last
+    /// error of the peer until then, whatever introductions succeed meanwhile.
+    pub fn refuses(&mut self, url: &PeerUrl, refusal: Option<&str>) {
+        if let Some(peer) = self.peers.get_mut(&url.key()) {
+            peer.refuses(refusal);
+        }
+    }
+
     /// Notes that a peer could not be reached. Says whether it was dropped: then it
     /// is lost.
     pub fn failed(&mut self, url: &PeerUrl, error: &str, now: Instant) -> bool {

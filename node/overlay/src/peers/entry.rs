@@ -82,6 +82,8 @@ pub struct PeerEntry {
     pub latency: Option<Duration>,
     /// The error of its last call, while it is failing.
     pub last_error: Option<String>,
+    /// The reason for which it answers introductions alone, as a member of a private network does.
+    pub(super) refusal: Option<String>,
     /// Its address, once it was called there.
     pub address: Option<IpAddr>,
     /// Its proved identity, of this run or an earlier one.
@@ -195,6 +197,7 @@ impl PeerEntry {
             last_answer: None,
             latency: None,
             last_error: None,
+            refusal: None,
             address: None,
             id: None,
             expected: None,
@@ -344,7 +347,7 @@ impl PeerEntry {
     pub(super) fn answered(&mut self, kind: PeerKind, dialect: Option<Dialect>) {
         self.failures = 0;
         self.retry_at = None;
-        self.last_error = None;
+        self.last_error.clone_from(&self.refusal);
         self.last_answer = Some(SystemTime::now());
         self.kind = Some(kind);
         self.dialect = dialect.or(self.dialect);
@@ -355,6 +358,14 @@ impl PeerEntry {
     pub(super) fn unreadable(&mut self, error: &str) {
         self.last_error = Some(error.to_owned());
         self.rate(0.0);
+    }
+
+    /// Notes that it lets this node do no more than introduce itself, or that it does.
+    pub(super) fn refuses(&mut self, refusal: Option<&str>) {
+        if self.refusal.as_deref() != refusal {
+            self.refusal = refusal.map(str::to_owned);
+            self.last_error.clone_from(&self.refusal);
+        }
     }
 
     pub(super) fn failed(&mut self, error: &str, now: Instant) {

@@ -79,6 +79,20 @@ fn a_peer_whose_answers_cannot_be_read_is_asked_again_at_once() {
 }
 
 #[test]
+fn a_refusal_is_told_until_the_peer_lets_this_node_in() {
+    let (mut table, now) = table();
+    known(&mut table, 1, now);
+    let told = |table: &PeerTable| table.get(&url(1)).unwrap().last_error.clone();
+    table.refuses(&url(1), Some("a private network"));
+    table.answered(&url(1), PeerKind::Sixhop, None);
+    assert_eq!(told(&table).as_deref(), Some("a private network"));
+    table.refuses(&url(1), None);
+    assert_eq!(told(&table), None);
+    table.answered(&url(1), PeerKind::Sixhop, None);
+    assert_eq!(told(&table), None);
+}
+
+#[test]
 fn a_peer_that_failed_rests_and_longer_each_time() {
     let (mut table, now) = table();
     table.add(&url(1), KnownFrom::Settings, now);

@@ -128,6 +128,7 @@ impl Poller {
         self.asked.remove(&key);
         let due = match reply {
             Ok(answered) => {
+                self.overlay.peers().refuses(&peer, None);
                 lock(&self.overlay.summaries).told(&peer, answered.value, answered.from, now());
                 begun + PAUSE
             }
