@@ -189,7 +189,7 @@ Examples:
   ctl search '*.txt' --json | jq -r '.hits[].name'")]
 pub(crate) struct SearchArgs {
     /// The query: [handler:]text
-    #[arg(required = true, value_name = "QUERY", allow_hyphen_values = true)]
+    #[arg(required = true, value_name = "QUERY")]
     pub(crate) words: Vec<String>,
     /// Stop after this many hits [default: 100]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]

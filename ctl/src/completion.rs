@@ -12,7 +12,7 @@ mod known;
 use clap::{Arg, Command};
 use node_api::openrpc;
 
-pub(crate) use known::{Known, Wanted, ask};
+pub(crate) use known::{Known, ValueKind, ask};
 
 use crate::output::escaped;
 
@@ -67,7 +67,7 @@ pub(crate) fn complete(
     cli: &Command,
     before: &[&str],
     last: &str,
-    known: impl Fn(Wanted) -> Known,
+    known: impl Fn(ValueKind) -> Known,
 ) -> Completion {
     let place = Place::of(cli, before);
     let offered = match place.option {
@@ -165,9 +165,12 @@ fn options(command: &Command) -> Vec<Candidate> {
 }
 
 fn commands(of: &Command) -> Vec<Candidate> {
+    // A command with actions has `help` as one more, which explains nothing that --help does not.
+    let is_action_help =
+        |command: &Command| command.get_name() == "help" && of.get_name() != env!("CARGO_PKG_NAME");
     let shown = of
         .get_subcommands()
-        .filter(|command| !command.is_hide_set());
+        .filter(|command| !command.is_hide_set() && !is_action_help(command));
     let about = |command: &Command| command.get_about().map(ToString::to_string);
     shown
         .map(|command| Candidate::with(command.get_name(), about(command)))
@@ -175,17 +178,17 @@ fn commands(of: &Command) -> Vec<Candidate> {
 }
 
 /// Returns the completions of a word that is no option.
-fn arguments(cli: &Command, place: &Place<'_>, known: impl Fn(Wanted) -> Known) -> Completion {
+fn arguments(cli: &Command, place: &Place<'_>, known: impl Fn(ValueKind) -> Known) -> Completion {
     let bare = |texts: Vec<String>| texts.into_iter().map(Candidate::bare).collect();
     Completion::Words(match (place.path.as_slice(), place.arguments) {
         (["help", ..], _) => commands(cli),
-        (["fetch"], _) => bare(known(Wanted::AtPeers).at_peers),
-        (["search" | "grep"], _) => bare(known(Wanted::Here).here),
-        (["hello"] | ["peers", "rm"], 0) => bare(known(Wanted::Peers).peers),
-        (["ls"], 0) => bare(known(Wanted::HereAndPeers).listable()),
-        (["ls"], 1) => bare(known(Wanted::AtPeers).folders_at_peers()),
-        (["rescan"], 0) => bare(known(Wanted::Here).here_with_folders()),
-        (["transfers", "cancel" | "drop"], 0) => fetches(known(Wanted::Fetches)),
+        (["fetch"], _) => bare(known(ValueKind::AtPeers).at_peers),
+        (["search" | "grep"], _) => bare(known(ValueKind::Here).here),
+        (["hello"] | ["peers", "rm"], 0) => bare(known(ValueKind::Peers).peers),
+        (["ls"], 0) => bare(known(ValueKind::HereAndPeers).listable()),
+        (["ls"], 1) => bare(known(ValueKind::AtPeers).folders_at_peers()),
+        (["rescan"], 0) => bare(known(ValueKind::Here).here_with_folders()),
+        (["transfers", "cancel" | "drop"], 0) => fetches(known(ValueKind::Fetches)),
         (["call"], 0) => bare(methods()),
         (["run"], 0) | (["plugin", "check" | "test"], _) => return Completion::Files,
         (_, 0) if place.command.has_subcommands() => commands(place.command),
@@ -219,7 +222,7 @@ mod tests {
     use super::*;
     use crate::cli::Cli;
 
-    fn known(_: Wanted) -> Known {
+    fn known(_: ValueKind) -> Known {
         Known {
             here: vec!["here.txt".into(), "photos/2013/a.jpg".into()],
             at_peers: vec![

@@ -140,7 +140,9 @@ fn operators_mean_the_same_for_names_and_texts() {
     // A pattern that no name fits is the beginning of a word.
     wait_for(&node, "naï*", &[("data.csv", "text")]);
     wait_for(&node, "data*", &[("data.csv", "name")]);
-    let typed = ctl(node.home()).args(["search", "-live", "song"]).run();
+    let typed = ctl(node.home())
+        .args(["search", "--", "-live", "song"])
+        .run();
     assert_eq!(typed.code, 0, "{}", typed.stderr);
     assert!(typed.stdout.starts_with("Song.mp3"), "{}", typed.stdout);
     node.stop();

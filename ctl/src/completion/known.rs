@@ -15,7 +15,7 @@ const PEERS_ASKED: usize = 8;
 
 /// The part of the node's knowledge that is asked for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Wanted {
+pub(crate) enum ValueKind {
     Here,
     Peers,
     HereAndPeers,
@@ -37,14 +37,14 @@ pub(crate) struct Known {
     pub(crate) fetches: Vec<(u64, String)>,
 }
 
-impl Wanted {
-    fn is(self, one: Wanted) -> bool {
-        self == one || self == Wanted::All
+impl ValueKind {
+    fn is(self, one: ValueKind) -> bool {
+        self == one || self == ValueKind::All
     }
 }
 
 /// Asks the owner's node. What did not come in time is left out.
-pub(crate) fn ask(context: &Context, runtime: &Handle, wanted: Wanted) -> Known {
+pub(crate) fn ask(context: &Context, runtime: &Handle, wanted: ValueKind) -> Known {
     let mut known = Known::default();
     if let Ok(node) = context.connect() {
         // The timer needs the runtime, of which this thread may not be.
@@ -54,8 +54,8 @@ pub(crate) fn ask(context: &Context, runtime: &Handle, wanted: Wanted) -> Known 
     known
 }
 
-async fn gather(node: &Connection, wanted: Wanted, known: &mut Known) -> Result<(), CtlError> {
-    if wanted.is(Wanted::Fetches) {
+async fn gather(node: &Connection, wanted: ValueKind, known: &mut Known) -> Result<(), CtlError> {
+    if wanted.is(ValueKind::Fetches) {
         let fetches = node.transfers().await?.into_iter();
         known.fetches = fetches.map(|fetch| (fetch.id, fetch.name)).collect();
         let batches = node.batches().await?.into_iter();
@@ -63,14 +63,14 @@ async fn gather(node: &Connection, wanted: Wanted, known: &mut Known) -> Result<
             .fetches
             .extend(batches.map(|batch| (batch.id, batch.query)));
     }
-    if wanted.is(Wanted::Here) || wanted == Wanted::HereAndPeers {
+    if wanted.is(ValueKind::Here) || wanted == ValueKind::HereAndPeers {
         known.here = names(node.files(None).await?.files);
     }
-    if !matches!(wanted, Wanted::Here | Wanted::Fetches) {
+    if !matches!(wanted, ValueKind::Here | ValueKind::Fetches) {
         let peers = node.peers().await?;
         known.peers = peers.into_iter().map(|peer| peer.url).collect();
     }
-    if wanted.is(Wanted::AtPeers) {
+    if wanted.is(ValueKind::AtPeers) {
         for peer in known.peers.iter().take(PEERS_ASKED) {
             if let Ok(files) = node.files_of_peer(peer).await {
                 known.at_peers.extend(names(files));

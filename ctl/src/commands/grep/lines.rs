@@ -441,7 +441,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_has_its_peer_name_line_and_column_and_nothing_that_steers_a_terminal() {
+    fn a_line_has_its_place_and_nothing_that_steers_a_terminal() {
         let hits = [
             hit("a\u{1b}", 1, &[], "\tx\u{1b}[2J", &[]),
             hit("b", 2, &[], "y", &[]),

@@ -21,7 +21,7 @@ use super::{EXIT, NOT_HERE, words::Typed};
 use crate::{
     cli::Cli,
     commands::Context,
-    completion::{self, Completion, Known, Wanted},
+    completion::{self, Completion, Known, ValueKind},
     output::shell_word,
 };
 
@@ -59,7 +59,7 @@ impl ShellCompleter {
         match &*kept {
             Some((asked, known)) if asked.elapsed() < FRESH => known.clone(),
             _ => {
-                let known = completion::ask(&self.context, &self.runtime, Wanted::All);
+                let known = completion::ask(&self.context, &self.runtime, ValueKind::All);
                 *kept = Some((Instant::now(), known.clone()));
                 known
             }
@@ -89,7 +89,7 @@ impl Completer for ShellCompleter {
     }
 }
 
-fn complete(typed: &str, known: impl Fn(Wanted) -> Known) -> Offered {
+fn complete(typed: &str, known: impl Fn(ValueKind) -> Known) -> Offered {
     let typed = Typed::read(typed);
     let last = typed.last();
     let before: Vec<&str> = typed.whole.iter().map(|word| word.text.as_str()).collect();
@@ -127,7 +127,7 @@ impl Validator for ShellCompleter {}
 mod tests {
     use super::*;
 
-    fn known(_: Wanted) -> Known {
+    fn known(_: ValueKind) -> Known {
         Known {
             at_peers: vec!["it's.txt".into(), "notes/a b.txt".into()],
             ..Known::default()

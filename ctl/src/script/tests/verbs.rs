@@ -116,6 +116,7 @@ const NOT_OF_THE_NODE: &[(&str, &str)] = &[
     ("call", "any method"),
     ("complete", "about the program"),
     ("completions", "about the program"),
+    ("invite", "an address of `status()`"),
     ("man", "about the program"),
     ("plugin check", "needs no node"),
     ("plugin test", "needs no node"),
