@@ -213,7 +213,7 @@ fn a_book_peer_that_never_answers_does_not_hold_up_a_pattern() {
 }
 
 #[test]
-fn content_goes_to_a_place_from_here_from_a_peer_and_from_one_behind_it() {
+fn content_goes_to_a_place_from_here_a_peer_or_one_behind_it() {
     let nodes = [
         noded().start(),
         noded().start(),

@@ -185,7 +185,7 @@ fn man_pages_are_written_for_every_command() {
 }
 
 #[test]
-fn the_configuration_prints_itself_and_a_wrong_key_names_the_nearest() {
+fn the_configuration_is_printed_and_wrong_keys_name_the_nearest() {
     let printed = Command::new(noded_program())
         .arg("--print-config")
         .output()

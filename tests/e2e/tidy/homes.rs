@@ -107,7 +107,11 @@ const HOMES: &[Home] = &[
     home(
         "nix",
         &["node-base", "node"],
-        &["node/base/src/platform", "node/src/supervisor"],
+        &[
+            "node/base/src/platform",
+            "node/src/supervisor",
+            "node/src/sandbox",
+        ],
     ),
     home("redb", &["node-share"], SHARE),
     home("cap-std", &["node-share", "ctl"], FILES),

@@ -310,7 +310,8 @@ mod tests {
 
     #[test]
     fn who_stops_waiting_is_out_at_once() {
-        let mut queue = Queue::new(0, true);
+        let mut queue = Queue::new(1, true);
+        assert_eq!(queue.enter(peer(2), 0), Entered::Now);
         let Entered::Waiting(number) = queue.enter(peer(1), 1) else {
             panic!("there is no slot");
         };

@@ -74,7 +74,7 @@ fn a_document_is_one_element_of_plain_tags() {
         ("<a><b></a></b>", E::Unbalanced),
         ("<a/></a>", E::Unbalanced),
         ("<a x='1'/>", E::Tag),
-        ("<a xmlns='u'/>", E::Tag),
+        ("<a xmlns='u' x='1'/>", E::Tag),
         ("<x:a/>", E::Tag),
         ("<a b=\"/>\"></a>", E::Tag),
         ("<1/>", E::Tag),
