@@ -1,6 +1,6 @@
 //! The handlers of a node, which answer queries about its share.
 //!
-//! A [`query`](node_wire::query) is `[handler:]text`; without a prefix it is `name:`, and then `text:` as
+//! A [`query`] is `[handler:]text`; without a prefix it is `name:`, and then `text:` as
 //! well if it may be words ([`both`]). The table maps
 //! prefixes to handlers. Who composes the node chooses them ([`Extensions`]): those that
 //! are compiled in, those with an index, and directories of the owner, which are looked
