@@ -268,7 +268,7 @@ fn folders_and_files_that_are_not_there_are_said_to_be_unknown() {
 fn the_log_has_one_line_of_progress_a_fetch() {
     let near = noded().start();
     let far = noded()
-        .file("slow.bin", vec![7_u8; 900_000])
+        .file("slow.bin", vec![7_u8; 1_800_000])
         .args(["--upload-rate", "300k"])
         .start();
     introduce(&near.url, &far.url);
