@@ -67,7 +67,15 @@ impl Neighbourhood {
     }
 
     fn assert_fetched(&self, name: &str, bytes: &[u8]) {
-        let status = over(&self.asker, &start(&self.asker, name));
+        // The neighbour passes on only what the holder told it of, which may take a moment.
+        let status = wait_until("the neighbour knows of it", Duration::from_secs(40), || {
+            let status = over(&self.asker, &start(&self.asker, name));
+            if status["error"]["code"] == "not_found" {
+                Err(status.to_string())
+            } else {
+                Ok(status)
+            }
+        });
         assert_eq!(status["state"], "done", "{status}");
         assert_eq!(status["digest"].as_str().map(str::len), Some(64));
         assert_eq!(status["holders"], json!([self.neighbour.url]), "{status}");

@@ -168,6 +168,7 @@ fn a_change_of_view_puts_the_focus_on_its_heading() {
         ));
     }
     browser.press(&["3"]);
+    browser.until("document.activeElement.textContent === 'Share'");
     browser.press(&["/"]);
     browser.until("document.activeElement.id === 'q'");
     // With the keyboard in the list, the next folder goes on in the list.
