@@ -65,7 +65,7 @@ pub(crate) struct ContentTarget<'a> {
     pub(crate) digest: Digest,
     /// The peer that has it, if the node does not.
     pub(crate) through: Option<&'a str>,
-    /// What the peer port wants to see, if the node is of a private network.
+    /// The tag that the peer port asks for, if the node is of a private network.
     pub(crate) pass: Option<&'a str>,
 }
 

@@ -87,7 +87,7 @@ fn names(files: Vec<ShareFile>) -> Vec<String> {
 }
 
 impl Known {
-    /// What `ls` takes: peers, folders and files.
+    /// Returns the arguments of `ls`: peers, folders and files.
     pub(super) fn listable(self) -> Vec<String> {
         let peers = self.peers.clone();
         peers.into_iter().chain(self.here_with_folders()).collect()
