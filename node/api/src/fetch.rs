@@ -184,8 +184,9 @@ namespace! {
         ///
         /// In a private network it is the value of the header `sixhop-network` for a POST to `/RPC2` that is
         /// `query(name, [])`, or for a GET of `/blobs/DIGEST` if the name is `blake3:DIGEST`, and it is good for that
-        /// request alone; docs/protocol.md has the bytes. Otherwise nothing is needed.
-        fn "pass" pass(name: [String]) -> [Option<String>];
+        /// request alone; docs/protocol.md has the bytes. With `tree` it is for `/blobs/DIGEST/tree`. Otherwise nothing
+        /// is needed.
+        fn "pass" pass(name: [String], tree: [Option<bool>]) -> [Option<String>];
         /// Lists the fetches that run and the last ones that ended.
         fn "list" list() -> [Vec<FetchStatus>];
         /// Gives up one interest in a fetch, and stops it if that was the last one, or for `everybody`.

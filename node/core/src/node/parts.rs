@@ -148,6 +148,12 @@ impl Node {
         self.context.tag_of_own_blob(digest)
     }
 
+    /// Returns what the owner's own request for the tree of content has to show, if this node is of a private network.
+    #[must_use]
+    pub fn tag_of_own_tree(&self, digest: &Digest) -> Option<Tag> {
+        self.context.tag_of_own_tree(digest)
+    }
+
     /// Looks for content, here and at the peers, so that the peer port gives it to the owner. `None` if nobody has it.
     pub async fn locate(&self, digest: Digest) -> Option<Located> {
         self.context.overlay.met_for_owner().await;

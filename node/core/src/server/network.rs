@@ -23,7 +23,7 @@ use axum::{
 use node_wire::{
     Digest, methods as names,
     name::ShareName,
-    network::{OWN_QUERY_PATH, own_blob_path, own_query},
+    network::{OWN_QUERY_PATH, own_blob_path, own_query, own_tree_path},
     peer_url::PeerUrl,
 };
 
@@ -117,6 +117,12 @@ impl Context {
     #[must_use]
     pub(crate) fn tag_of_own_blob(&self, digest: &Digest) -> Option<Tag> {
         self.tag_of_own(&Method::GET, &own_blob_path(digest), &[])
+    }
+
+    /// Returns the tag for the owner's own request for the tree of content.
+    #[must_use]
+    pub(crate) fn tag_of_own_tree(&self, digest: &Digest) -> Option<Tag> {
+        self.tag_of_own(&Method::GET, &own_tree_path(digest), &[])
     }
 
     fn tag_of_own(&self, method: &Method, path: &str, body: &[u8]) -> Option<Tag> {
