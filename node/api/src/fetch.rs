@@ -184,8 +184,8 @@ namespace! {
         ///
         /// In a private network it is the value of the header `sixhop-network` for a POST to `/RPC2` that is
         /// `query(name, [])`, or for a GET of `/blobs/DIGEST` if the name is `blake3:DIGEST`, and it is good for that
-        /// request alone; docs/protocol.md has the bytes. With `tree` it is for `/blobs/DIGEST/tree`. Otherwise nothing
-        /// is needed.
+        /// request alone; docs/protocol/identity.md has the bytes. With `tree` it is for `/blobs/DIGEST/tree`.
+        /// Otherwise nothing is needed.
         fn "pass" pass(name: [String], tree: [Option<bool>]) -> [Option<String>];
         /// Lists the fetches that run and the last ones that ended.
         fn "list" list() -> [Vec<FetchStatus>];

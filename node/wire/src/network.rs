@@ -1,6 +1,6 @@
 //! A private network, as far as it can be seen on the wire.
 //!
-//! Each request and each answer has the header [`HEADER`]; `docs/protocol.md` says
+//! Each request and each answer has the header [`HEADER`]; `docs/protocol/identity.md` says
 //! what is in it. An owner's own program does not have the key: its node makes the
 //! header for one call of `query` at its peer port, and the program makes that call.
 //! Both have to mean the same bytes, which are these.
