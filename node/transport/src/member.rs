@@ -68,14 +68,23 @@ async fn exchange(stream: &mut PeerStream, proof: &Nonce) -> Option<String> {
     stream.write_all(request.as_bytes()).await.ok()?;
     stream.flush().await.ok()?;
     let mut head = Vec::with_capacity(HEAD_MAX);
-    while !head.ends_with(b"\r\n\r\n") {
+    while end_of(&head).is_none() {
         let room = HEAD_MAX.checked_sub(head.len())?;
         let mut part = (&mut *stream).take(room as u64);
         if part.read_buf(&mut head).await.ok()? == 0 {
             return None;
         }
     }
-    String::from_utf8(head).ok()
+    // A refusal has a body behind its head. A member says nothing more before it is asked.
+    let is_all = end_of(&head) == Some(head.len());
+    String::from_utf8(head).ok().filter(|_| is_all)
+}
+
+/// Returns where the head of an answer ends, if it is there.
+fn end_of(answer: &[u8]) -> Option<usize> {
+    let end = b"\r\n\r\n";
+    let at = answer.windows(end.len()).position(|part| part == end)?;
+    Some(at + end.len())
 }
 
 /// Returns the proof in the head of an answer, if it is one of a member.
@@ -200,7 +209,8 @@ mod tests {
         let endless = "x".repeat(2 * HEAD_MAX);
         let reflected = "reflected";
         let no_proof = "HTTP/1.1 204 No Content\r\n\r\n";
-        for said in ["", "\r\n\r\n", no_proof, &endless, reflected] {
+        let refusal = "HTTP/1.1 403 Forbidden\r\nContent-Length: 3\r\n\r\nno\n";
+        for said in ["", "\r\n\r\n", no_proof, refusal, &endless, reflected] {
             let (mut near, mut far) = connected(&a, &b).await;
             let channel = taken(&far, &b);
             let serve = async move {
@@ -212,11 +222,17 @@ mod tests {
                 };
                 // The other end may have gone already.
                 let _ = far.write_all(said.as_bytes()).await;
-                let _ = far.shutdown().await;
+                let _ = far.flush().await;
+                if said != refusal {
+                    let _ = far.shutdown().await;
+                }
+                far
             };
             let network = key(1);
-            let (proved, ()) = tokio::join!(prove(&mut near, &network, a.id()), serve);
+            let begun = now();
+            let (proved, _far) = tokio::join!(prove(&mut near, &network, a.id()), serve);
             assert!(proved.is_err(), "{said}");
+            assert!(now() < begun + HANDSHAKE_TIME, "it does not wait for more");
         }
     }
 
