@@ -2,7 +2,7 @@
 //!
 //! Two members show each other that they have the key once a connection: the caller makes the
 //! request [`MEMBER_PATH`], and both put their proofs in the header [`MEMBER_HEADER`];
-//! `docs/protocol.md` says what is in them. An owner's own program does not have the key: its
+//! `docs/protocol/identity.md` says what is in them. An owner's own program does not have the key: its
 //! node gives it a pass for one request at its own peer port, shown in [`PASS_HEADER`]. Both have to mean
 //! the same bytes of that request, which are these.
 
