@@ -52,8 +52,7 @@ impl CheckedContent {
         let first = first.min(tree.count() - 1);
         let start = tree.range(first).start;
         let mut headers = port.headers_for(&wanted, wanted.pass)?;
-        // A pass is for a request without a range.
-        if start > 0 && wanted.pass.is_none() {
+        if start > 0 {
             let range = HeaderValue::from_str(&format!("bytes={start}-"));
             headers.insert(RANGE, range.expect("digits are ASCII"));
         }
