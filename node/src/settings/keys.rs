@@ -153,7 +153,7 @@ mod tests {
             ("lisen", Some("listen")),
             ("shrae", Some("share")),
             ("colour", None),
-            ("node", None),
+            ("node", Some("name")),
             ("", None),
         ] {
             assert_eq!(nearest(written).as_deref(), meant, "{written}");
