@@ -43,6 +43,7 @@ mod outlets;
 mod packaging;
 mod plugins;
 mod policy;
+mod private;
 mod programs;
 mod queries;
 mod rates;
