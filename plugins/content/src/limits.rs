@@ -12,6 +12,16 @@ pub const TEXT_MAX: usize = 8 * 1024 * 1024;
 /// at for every pattern.
 pub const TRIGRAMS_MAX: usize = 150_000;
 
+/// Bytes of a text that have trigrams of their own, to the end of the line: what a pattern may match in is read,
+/// and not the rest of a long file.
+pub const BLOCK_MIN: u64 = 16 * 1024;
+
+/// Most blocks of a file; a longer file has longer ones.
+pub const BLOCKS_MAX: u64 = 64;
+
+/// Longest block that is read by itself, in bytes. For a longer one the file is read.
+pub const BLOCK_READ_MAX: u64 = 4 * 1024 * 1024;
+
 /// Longest line that `grep:` searches, in bytes. A file with a longer one is
 /// searched up to there, and the answer is partial.
 pub const LINE_MAX: usize = 32 * 1024 * 1024;
