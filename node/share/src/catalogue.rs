@@ -471,7 +471,8 @@ impl Catalogue {
         changes.reverse();
         changes.dedup_by(|a, b| a.0 == b.0);
         changes.reverse();
-        let (view, was) = self.view().after(changes);
+        let tells = self.is_complete() || lock(&self.vocabulary).is_made();
+        let (view, was) = self.view().after(changes, tells);
         changes.clear();
         let count = view.len();
         *self.view.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(view);

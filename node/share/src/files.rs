@@ -15,6 +15,10 @@ impl Files for Catalogue {
             .map_err(|error| HandlerError::Files(error.to_string()))
     }
 
+    fn are_known(&self) -> bool {
+        self.is_complete()
+    }
+
     fn file(&self, name: &str) -> Result<Option<FileInfo>, HandlerError> {
         self.look_up(name)
             .map_err(|error| HandlerError::Files(error.to_string()))

@@ -155,7 +155,7 @@ impl Way {
             let directory = here.open_dir_nofollow(&*on_disk)?;
             let name = folder[..=end].to_owned();
             let above = self.chain.len();
-            self.chain.enter(&share.ignoring, &self.root, &name);
+            self.chain.enter_open(&share.ignoring, &directory, &name);
             self.open.push(Open {
                 name,
                 directory,

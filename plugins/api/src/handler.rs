@@ -182,6 +182,12 @@ pub trait Files: Send + Sync {
     /// [`HandlerError::Files`] when the share cannot be read.
     fn visit(&self, visit: &mut dyn FnMut(&FileInfo) -> Flow) -> Result<(), HandlerError>;
 
+    /// Returns whether the files are known, so that a visit to all of them is quick. While the share is looked at for the
+    /// first time they are not.
+    fn are_known(&self) -> bool {
+        true
+    }
+
     /// Returns the file of this exact name, if it is shared.
     ///
     /// # Errors

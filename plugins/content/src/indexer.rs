@@ -49,6 +49,8 @@ pub(crate) type CaughtUp = Box<dyn Fn(&IndexStatus) + Send>;
 
 /// Keeps the index in `directory`, until it is stopped.
 pub(crate) fn run(shared: &Shared, directory: &Path, caught_up: &CaughtUp) {
+    // Answers come first. The threads that write and merge are started from here, and stand back too.
+    plugin_host::stand_back();
     while !shared.is_stopped() {
         let error = match open(shared, directory, caught_up) {
             Ok(()) => return,

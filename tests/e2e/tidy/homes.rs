@@ -45,7 +45,7 @@ const SYSTEM: &[&str] = &[
     "node/base/src/platform",
     "plugins/host/src/rights",
     "plugins/process/src",
-    "plugins/script/src/background",
+    "plugins/host/src/priority",
 ];
 
 const HOMES: &[Home] = &[
@@ -233,7 +233,7 @@ const PLATFORM: &[&str] = &[
     "node/base/src/platform",
     "node/src/sandbox",
     "plugins/process/src/limits",
-    "plugins/script/src/background",
+    "plugins/host/src/priority",
 ];
 
 #[test]
