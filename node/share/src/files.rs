@@ -71,9 +71,11 @@ impl Files for Catalogue {
 
     fn gaps(&self) -> Vec<Gap> {
         let unreadable = self.unreadable().into_iter();
-        unreadable
-            .map(|(name, _)| Gap::of(&name, GapReason::Unreadable))
-            .collect()
+        let unreadable = unreadable.map(|(name, _)| Gap::of(&name, GapReason::Unreadable));
+        let unread = self
+            .is_unconfirmed()
+            .then(|| Gap::of_many(GapReason::Unread));
+        unread.into_iter().chain(unreadable).collect()
     }
 
     fn read(&self, name: &str, from: u64, most: usize) -> Result<Option<Vec<u8>>, HandlerError> {

@@ -365,7 +365,7 @@ impl<'k> Running<'k> {
                 self.take_in(looked);
                 self.sweep = None;
                 self.keeper.catalogue.work().folders.clear();
-                self.keeper.catalogue.set_complete();
+                self.keeper.catalogue.confirm();
                 self.keeper.looked.send_replace(true);
             }
             RootNews::Back | RootNews::Replaced => {
@@ -526,7 +526,7 @@ impl<'k> Running<'k> {
         self.watched();
         if sweep.depth == Depth::Changed || !*self.keeper.looked.borrow() {
             let was_complete = self.keeper.catalogue.is_complete();
-            self.keeper.catalogue.set_complete();
+            self.keeper.catalogue.confirm();
             self.keeper.looked.send_replace(true);
             let (files, skipped) = (
                 self.keeper.catalogue.count(),

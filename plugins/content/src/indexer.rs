@@ -289,6 +289,7 @@ impl<'a> Indexing<'a> {
             version: file.version,
             text: String::new(),
             blocks,
+            is_cut: false,
         };
         if self.store.add(part, false).is_err() {
             return false;
@@ -375,6 +376,7 @@ impl<'a> Indexing<'a> {
         let is_plain = seen == Seen::Text && !source::has_mark(source.ends().1);
         let mut blocks = blocks.finish(is_plain);
         read?;
+        let is_cut = text.len() >= TEXT_MAX && file.size > TEXT_MAX as u64;
         let long = Long::of(&source).filter(|_| seen == Seen::Text);
         self.batch.long.push((file.name.clone(), long));
         match seen {
@@ -390,6 +392,7 @@ impl<'a> Indexing<'a> {
         Ok(FileText {
             name: file.name.clone(),
             version: file.version,
+            is_cut: is_cut && seen != Seen::Binary,
             text: source::into_text(text),
             blocks,
         })

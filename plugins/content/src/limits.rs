@@ -5,8 +5,14 @@ use std::time::Duration;
 /// Bytes of a file that are read at a time.
 pub const CHUNK: usize = 256 * 1024;
 
-/// The part of a file that `text:` sees: its first bytes, decoded.
+/// The part of a file whose words are in the index: its first bytes, decoded.
 pub const TEXT_MAX: usize = 8 * 1024 * 1024;
+
+/// Bytes of longer texts that one query for a word reads beyond the part with words in the index.
+pub const BEYOND_MAX: u64 = 256 * 1024 * 1024;
+
+/// Bytes of such a text that are looked at together.
+pub const WINDOW: usize = 2 * 1024 * 1024;
 
 /// Most different trigrams of a file that are kept; a file with more is looked
 /// at for every pattern.

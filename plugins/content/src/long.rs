@@ -4,7 +4,7 @@
 //! - A file is taken for one that grew if its first bytes, and the last ones before
 //!   where it ended, still stand there. What was changed in between shows when it is
 //!   quiet for [`LONG_QUIET`](crate::limits::LONG_QUIET): then it is read whole.
-//! - Words are those of the first [`TEXT_MAX`] bytes, so nothing appended to a long
+//! - The index has the words of the first [`TEXT_MAX`] bytes, so nothing appended to a long
 //!   file adds one.
 //! - What is added begins with a line, so that all that a line has is in one part.
 
@@ -39,7 +39,7 @@ impl Long {
     pub(crate) fn of(source: &FileBytes<'_>) -> Option<Long> {
         let (size, first, last) = source.ends();
         let is_wide = first.starts_with(&[0xFF, 0xFE]) || first.starts_with(&[0xFE, 0xFF]);
-        (size >= TEXT_MAX as u64 && !is_wide).then(|| Long {
+        (size > TEXT_MAX as u64 && !is_wide).then(|| Long {
             size,
             first: first.to_vec(),
             last: last.to_vec(),

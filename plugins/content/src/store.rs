@@ -46,6 +46,7 @@ use self::{
 use crate::{
     blocks::{Block, BlockText},
     limits::WRITER_MEMORY,
+    trigrams::CUT,
 };
 
 /// A number that changes whenever the meaning of the written data changes.
@@ -101,6 +102,8 @@ pub(crate) struct FileText {
     pub(crate) text: String,
     /// Its blocks, or one that is all of it.
     pub(crate) blocks: Vec<BlockText>,
+    /// True if the file has more text than `text`.
+    pub(crate) is_cut: bool,
 }
 
 /// The index, open for reading and writing.
@@ -221,7 +224,11 @@ impl Store {
             writer.delete_term(Term::from_field_u64(fields.key, key));
         }
         let mut text = Some(file.text);
-        for BlockText { block, trigrams } in file.blocks {
+        for BlockText {
+            block,
+            mut trigrams,
+        } in file.blocks
+        {
             let mut document = TantivyDocument::default();
             document.add_u64(fields.key, key);
             document.add_text(fields.name, &file.name);
@@ -233,6 +240,9 @@ impl Store {
             }
             if let Some(text) = text.take() {
                 document.add_text(fields.words, text);
+                if file.is_cut {
+                    trigrams.insert_str(0, CUT);
+                }
             }
             document.add_text(fields.trigrams, trigrams);
             writer.add_document(document)?;

@@ -46,6 +46,7 @@ const SYSTEM: &[&str] = &[
     "plugins/host/src/rights",
     "plugins/process/src",
     "plugins/host/src/priority",
+    "plugins/script/src/background",
 ];
 
 const HOMES: &[Home] = &[
@@ -234,6 +235,7 @@ const PLATFORM: &[&str] = &[
     "node/src/sandbox",
     "plugins/process/src/limits",
     "plugins/host/src/priority",
+    "plugins/script/src/background",
 ];
 
 #[test]

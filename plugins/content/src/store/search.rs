@@ -5,7 +5,7 @@ use std::ops::Bound;
 use plugin_words::{Fit, Word};
 use tantivy::{
     DocAddress, TantivyDocument, Term,
-    collector::TopDocs,
+    collector::{DocSetCollector, TopDocs},
     query::{
         BooleanQuery, ConstScoreQuery, EnableScoring, InvertedIndexRangeQuery, Occur, Query,
         TermQuery,
@@ -17,7 +17,7 @@ use super::{StoreError, View, unbroken};
 use crate::{
     blocks::Candidates,
     pattern::Needs,
-    trigrams::{self, EVERYTHING, TERM},
+    trigrams::{self, CUT, EVERYTHING, TERM},
 };
 
 /// Most trigrams of one text that are looked up; the rarest say enough.
@@ -80,6 +80,21 @@ impl View {
                 }
             }
             Ok(candidates)
+        })
+    }
+
+    /// Returns the names of the files that have more text than is in the index.
+    pub(crate) fn cut(&self) -> Result<Vec<String>, StoreError> {
+        unbroken("it was asked for long files", || {
+            let term = Term::from_field_text(self.fields.trigrams, CUT);
+            if self.searcher.doc_freq(&term)? == 0 {
+                return Ok(Vec::new());
+            }
+            let found = self
+                .searcher
+                .search(&*self.trigram(CUT), &DocSetCollector)?;
+            let names = found.into_iter().map(|address| self.name(address));
+            names.collect()
         })
     }
 

@@ -18,6 +18,7 @@ fn add(store: &mut Store, name: &str, text: &str, replaces: bool) {
         version: text.len() as u64,
         text: text.to_owned(),
         blocks: blocks.finish(true),
+        is_cut: false,
     };
     store.add(file, replaces).unwrap();
 }
