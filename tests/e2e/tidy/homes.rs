@@ -45,6 +45,7 @@ const SYSTEM: &[&str] = &[
     "node/base/src/platform",
     "plugins/host/src/rights",
     "plugins/process/src",
+    "plugins/host/src/priority",
     "plugins/script/src/background",
 ];
 
@@ -233,6 +234,7 @@ const PLATFORM: &[&str] = &[
     "node/base/src/platform",
     "node/src/sandbox",
     "plugins/process/src/limits",
+    "plugins/host/src/priority",
     "plugins/script/src/background",
 ];
 
