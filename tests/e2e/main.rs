@@ -39,6 +39,7 @@ mod names;
 mod neighbours;
 mod operated;
 mod outlets;
+mod own_files;
 mod packaging;
 mod plugins;
 mod policy;

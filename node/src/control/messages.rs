@@ -129,6 +129,8 @@ impl Way<'_> {
             }
             let length = head.length.saturating_add(message.text.len() as u64);
             message.is_gathered &= length <= self.most;
+            // Frames may be empty, and their heads are kept.
+            message.is_gathered &= message.frames.len() as u64 <= self.most.saturating_mul(2);
             if !message.is_gathered {
                 to.write_all(&std::mem::take(&mut message.frames)).await?;
                 head.pass(from, to).await?;
@@ -247,6 +249,33 @@ fn frame(text: &[u8], masked: bool) -> Vec<u8> {
     frame
 }
 
+/// What a fuzz target needs of this.
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing {
+    use futures_util::FutureExt;
+
+    use super::Way;
+
+    /// Longest message that is gathered, in bytes.
+    pub const MESSAGE_MAX: usize = 256;
+
+    /// Returns what passes of the frames that a client sends, with their messages doubled or as they came.
+    #[must_use]
+    pub fn passed(bytes: &[u8], is_changed: bool) -> Vec<u8> {
+        let way = Way {
+            most: MESSAGE_MAX as u64,
+            masked: true,
+            gathers: &|| true,
+            change: &|text| is_changed.then(|| text.repeat(2)),
+        };
+        let mut out = Vec::new();
+        let passing = way.pass(&mut &*bytes, &mut out).now_or_never();
+        // What breaks off is an error, and what came before it has passed.
+        drop(passing.expect("memory makes nobody wait"));
+        out
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -320,6 +349,28 @@ mod tests {
         ];
         let expected = [&*frames[..3].concat(), &*frame(b"X", true)].concat();
         assert_eq!(passed(&frames, 6).await, expected);
+    }
+
+    #[tokio::test]
+    async fn a_message_of_empty_frames_is_not_kept_for_ever() {
+        let mut frames = vec![masked(TEXT, b"x")];
+        frames.extend((0..50).map(|_| masked(0, b"")));
+        let way = Way {
+            most: 20,
+            masked: true,
+            gathers: &|| true,
+            change: &|_| None,
+        };
+        let (sent, mut out) = (frames.concat(), Vec::new());
+        way.pass(&mut &*sent, &mut out).await.unwrap();
+        assert_eq!(out, sent, "it has no end, and has passed");
+        let last = masked(FINAL, b"y");
+        let expected = [&*frames[..3].concat(), &*last].concat();
+        assert_eq!(
+            passed(&[frames[..3].concat(), last], 100).await,
+            frame(b"XY", true)
+        );
+        assert_eq!(passed(std::slice::from_ref(&expected), 1).await, expected);
     }
 
     #[tokio::test]

@@ -50,6 +50,8 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub use self::admission::ConnectionLimits;
+#[cfg(feature = "fuzzing")]
+pub use self::framing::requests_of;
 use self::{
     admission::{Admission, Progress},
     connection::Connections,

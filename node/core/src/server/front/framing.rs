@@ -182,10 +182,26 @@ impl Framing {
             self.body_left = body_length(&self.head, self.body_max)?;
             self.requests += u64::from(self.body_left == 0);
             self.empty_lines = 0;
-            self.head.clear();
+            // Not cleared: while the answer is sent, which may take long, it needs no memory.
+            self.head = Vec::new();
         }
         Ok(())
     }
+}
+
+/// Returns the number of whole requests in the bytes of a connection that come in pieces of `piece`, or the error of
+/// what is no request.
+///
+/// # Errors
+/// Errors with the words of the refusal.
+#[cfg(feature = "fuzzing")]
+pub fn requests_of(bytes: &[u8], piece: usize) -> Result<u64, String> {
+    const BODY_MAX: u64 = 1_000;
+    let mut framing = Framing::new(BODY_MAX);
+    for part in bytes.chunks(piece) {
+        framing.push(part).map_err(|error| error.to_string())?;
+    }
+    Ok(framing.requests())
 }
 
 /// The header lines, as far as framing needs them.
