@@ -25,6 +25,7 @@ mod ctl_cli;
 mod discovery;
 mod encryption;
 mod fetch_names;
+mod first_meetings;
 mod flood;
 mod foreign_text;
 mod fresh;
