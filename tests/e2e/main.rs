@@ -44,6 +44,7 @@ mod own_files;
 mod packaging;
 mod plugins;
 mod policy;
+mod private;
 mod programs;
 mod queries;
 mod rates;
