@@ -52,8 +52,6 @@ use node_base::events::Event;
 use node_core::node::Node;
 use tokio_util::sync::CancellationToken;
 
-#[cfg(feature = "fuzzing")]
-pub use self::messages::fuzzing;
 pub use self::{
     renewal::Renewal,
     server::{ControlListeners, ControlServer},

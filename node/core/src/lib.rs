@@ -37,12 +37,6 @@ pub mod search;
 pub mod server;
 pub mod transfer;
 
-/// What a fuzz target needs of this crate.
-#[cfg(feature = "fuzzing")]
-pub mod fuzzing {
-    pub use crate::server::requests_of;
-}
-
 use node_base::{bucket, clock, counters, disk, events, pace, rate, secret, state, sync, threads};
 use node_overlay as overlay;
 use node_share as share;

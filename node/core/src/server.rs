@@ -59,8 +59,6 @@ use plugin_api::Files;
 use tokio::{net::TcpListener, sync::Semaphore};
 use tokio_util::task::TaskTracker;
 
-#[cfg(feature = "fuzzing")]
-pub use self::front::requests_of;
 pub use self::{
     front::{ConnectionLimits, Front, Handshakes, STOP_TIME},
     hosts::OwnNames,

@@ -98,17 +98,6 @@ pub(super) struct Ignoring {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Chain(Vec<(String, Arc<Rules>)>);
 
-/// Returns the numbers of the lines of an ignore file that make no sense, after `name` was held against the others.
-#[cfg(feature = "fuzzing")]
-#[must_use]
-pub fn bad_ignore_lines(text: &str, name: &str) -> Vec<usize> {
-    let (rules, bad) = lines::parse(text);
-    for is_directory in [false, true] {
-        let _ = rules.matched(name, is_directory);
-    }
-    bad.into_iter().map(|line| line.number).collect()
-}
-
 impl Ignoring {
     /// Finds directories on the disk by `names`.
     pub(super) fn new(names: &Arc<DiskNames>, own: Option<OwnFiles>) -> Ignoring {

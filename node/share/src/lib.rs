@@ -489,11 +489,5 @@ fn info(name: String, meta: Meta) -> FileInfo {
     }
 }
 
-/// What a fuzz target needs of this crate.
-#[cfg(feature = "fuzzing")]
-pub mod fuzzing {
-    pub use crate::ignoring::bad_ignore_lines;
-}
-
 #[cfg(test)]
 mod tests;

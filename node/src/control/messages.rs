@@ -249,35 +249,11 @@ fn frame(text: &[u8], masked: bool) -> Vec<u8> {
     frame
 }
 
-/// What a fuzz target needs of this.
-#[cfg(feature = "fuzzing")]
-pub mod fuzzing {
-    use futures_util::FutureExt;
-
-    use super::Way;
-
-    /// Longest message that is gathered, in bytes.
-    pub const MESSAGE_MAX: usize = 256;
-
-    /// Returns what passes of the frames that a client sends, with their messages doubled or as they came.
-    #[must_use]
-    pub fn passed(bytes: &[u8], is_changed: bool) -> Vec<u8> {
-        let way = Way {
-            most: MESSAGE_MAX as u64,
-            masked: true,
-            gathers: &|| true,
-            change: &|text| is_changed.then(|| text.repeat(2)),
-        };
-        let mut out = Vec::new();
-        let passing = way.pass(&mut &*bytes, &mut out).now_or_never();
-        // What breaks off is an error, and what came before it has passed.
-        drop(passing.expect("memory makes nobody wait"));
-        out
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt;
+    use proptest::prelude::*;
+
     use super::*;
 
     /// Returns the output of one direction.
@@ -386,6 +362,60 @@ mod tests {
             let mut out = Vec::new();
             let result = way.pass(&mut &whole[..end], &mut out).await;
             assert!(result.is_err() && out.is_empty(), "{end}");
+        }
+    }
+
+    /// Longest message that is gathered, in bytes.
+    const MOST: usize = 64;
+
+    /// Longest head of a frame, in bytes.
+    const HEAD_MAX: usize = 14;
+
+    /// Returns what passes of the frames that a client sends, with their messages doubled or as they came.
+    fn passes(bytes: &[u8], is_changed: bool) -> Vec<u8> {
+        let way = Way {
+            most: MOST as u64,
+            masked: true,
+            gathers: &|| true,
+            change: &|text| is_changed.then(|| text.repeat(2)),
+        };
+        let mut out = Vec::new();
+        let passing = way.pass(&mut &*bytes, &mut out).now_or_never();
+        // What breaks off is an error, and what came before it has passed.
+        drop(passing.expect("memory makes nobody wait"));
+        out
+    }
+
+    /// Returns a frame that is mostly right.
+    fn any_frame() -> impl Strategy<Value = Vec<u8>> {
+        let text = prop::collection::vec(any::<u8>(), 0..100);
+        let first = prop_oneof![
+            Just(TEXT),
+            Just(FINAL | TEXT),
+            Just(0),
+            Just(FINAL),
+            any::<u8>()
+        ];
+        let garbage = prop::collection::vec(any::<u8>(), 0..20);
+        prop_oneof![
+            8 => (first, text).prop_map(|(first, text)| masked(first, &text)),
+            1 => garbage,
+        ]
+    }
+
+    proptest! {
+        /// `PROPTEST_CASES` has it run longer.
+        #[test]
+        fn any_frames_pass_and_no_more_than_a_message_is_kept(
+            frames in prop::collection::vec(any_frame(), 0..40),
+        ) {
+            let bytes = frames.concat();
+            let unchanged = passes(&bytes, false);
+            prop_assert!(bytes.starts_with(&unchanged), "it passes as it came");
+            let kept = bytes.len() - unchanged.len();
+            prop_assert!(kept <= 3 * MOST + HEAD_MAX, "{kept} bytes are kept");
+            let changed = passes(&bytes, true);
+            prop_assert!(changed.len() <= 2 * bytes.len() + HEAD_MAX * (bytes.len() / 2 + 1));
         }
     }
 }

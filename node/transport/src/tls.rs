@@ -144,27 +144,6 @@ impl Tls {
     }
 }
 
-#[cfg(feature = "fuzzing")]
-impl Tls {
-    /// Returns whether bytes that came at once are a handshake in which a node shows its id. For a fuzz target.
-    ///
-    /// # Panics
-    /// Panics if the configuration is none.
-    #[must_use]
-    pub fn hears_a_node(&self, mut bytes: &[u8]) -> bool {
-        let config = Arc::clone(&self.server);
-        let mut session =
-            rustls::ServerConnection::new(config).expect("the configuration is right");
-        while !bytes.is_empty() {
-            if session.read_tls(&mut bytes).is_err() || session.process_new_packets().is_err() {
-                return false;
-            }
-            let _ = session.write_tls(&mut io::sink());
-        }
-        !session.is_handshaking()
-    }
-}
-
 /// Distinguishes an error of the other side from a connection that broke.
 fn failed(error: io::Error) -> TlsError {
     let wrong = error.get_ref().and_then(|inner| inner.downcast_ref());

@@ -50,8 +50,6 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub use self::admission::ConnectionLimits;
-#[cfg(feature = "fuzzing")]
-pub use self::framing::requests_of;
 use self::{
     admission::{Admission, Progress},
     connection::Connections,

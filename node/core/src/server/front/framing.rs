@@ -189,21 +189,6 @@ impl Framing {
     }
 }
 
-/// Returns the number of whole requests in the bytes of a connection that come in pieces of `piece`, or the error of
-/// what is no request.
-///
-/// # Errors
-/// Errors with the words of the refusal.
-#[cfg(feature = "fuzzing")]
-pub fn requests_of(bytes: &[u8], piece: usize) -> Result<u64, String> {
-    const BODY_MAX: u64 = 1_000;
-    let mut framing = Framing::new(BODY_MAX);
-    for part in bytes.chunks(piece) {
-        framing.push(part).map_err(|error| error.to_string())?;
-    }
-    Ok(framing.requests())
-}
-
 /// The header lines, as far as framing needs them.
 #[derive(Default)]
 struct Seen<'a> {
