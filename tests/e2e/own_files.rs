@@ -131,7 +131,7 @@ fn a_pattern_brings_no_hidden_file_that_nobody_named() {
         .start();
     let node = noded().file("photos/.git/config", "my own").start();
     node.control()
-        .must("peer.hello", json!({ "url": holder.url }));
+        .must("peer.add", json!({ "url": holder.url }));
     for pattern in ["photos/**", "photos/", "**"] {
         let run = ctl(node.home()).args(["fetch", pattern, "--replace"]).run();
         assert!(
