@@ -1,8 +1,8 @@
 //! Tests of what a node keeps for itself: it is not shared, by whatever name a link or a mount gives it.
 
-use std::{fs, path::Path, time::Duration};
+use std::{fs, path::Path, sync::Arc, time::Duration};
 
-use e2e::{NodeOptions, NodeProcess, http, wait_until};
+use e2e::{Home, NodeOptions, NodeProcess, http, wait_until};
 use serde_json::json;
 
 use crate::world::{ctl, noded};
@@ -39,7 +39,7 @@ fn a_hard_link_of_a_secret_is_not_shared() {
     assert!(skipped.stdout.contains("keeps for itself"), "{skipped:?}");
     // What was linked before is anybody's file now, and is still not shared.
     assert_eq!(status(&node, "small.txt"), 200);
-    let home = std::sync::Arc::clone(node.home());
+    let home = Arc::clone(node.home());
     node.stop();
     let node = noded().at(&home).start();
     listed(&node, &["small.txt"]);
@@ -106,12 +106,11 @@ fn a_share_and_a_state_that_contain_each_other_by_mounts_are_refused() {
         ("mount --bind state/cache share", "state"),
         ("mkdir -p share/st && mount --bind share/st state", "state"),
     ] {
-        let options = noded().mounts(mounts);
-        old_state(&options.home().state());
-        let home = options.home().root().to_owned();
-        let refusal = options.refused();
+        let home = Arc::new(Home::new());
+        old_state(&home.state());
+        let refusal = noded().at(&home).mounts(mounts).refused();
         assert!(refusal.stderr.contains(word), "{mounts}: {refusal:?}");
-        assert!(home.join("state/cache/precious").exists(), "{mounts}");
+        assert!(home.state().join("cache/precious").exists(), "{mounts}");
     }
 }
 
