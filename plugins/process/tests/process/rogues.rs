@@ -3,10 +3,9 @@
 
 use std::time::{Duration, Instant};
 
+use plugin_api::Handler;
 use plugin_host::Plugin;
 use plugin_process::{HANDSHAKE_TIME, LINE_MAX, Program};
-
-use plugin_api::Handler;
 
 use crate::world::{Found, Lair, eventually, greeting, hit, is_there, program, put, share};
 
