@@ -16,7 +16,9 @@ use std::{
 };
 
 use node_core::{cache, node::NodeSettings};
-use node_wire::{AddressError, PeerAddress, PeerUrl, escaped, peer_url::without_user};
+use node_wire::{
+    AddressError, NodeName, NodeNameError, PeerAddress, PeerUrl, escaped, peer_url::without_user,
+};
 use serde::Deserialize;
 
 pub use self::{
@@ -30,6 +32,7 @@ use crate::{
 };
 use node_base::{
     home::{HomeError, expanded},
+    platform,
     schedule::RateSchedule,
     size::Size,
     state::own::{lies_in, lies_in_state},
@@ -122,7 +125,16 @@ pub enum SettingsError {
         #[source]
         error: AddressError,
     },
-    /// An invalid name.
+    /// An invalid name of the node.
+    #[error("--name: `{name}` is no name of a node: {error}")]
+    Name {
+        /// The name.
+        name: String,
+        /// The error in it.
+        #[source]
+        error: NodeNameError,
+    },
+    /// An invalid name of a network.
     #[error("--network: a name has 1 to {} bytes", meeting::NETWORK_MAX)]
     Network,
     /// An invalid node of the DHT.
@@ -177,6 +189,7 @@ struct ConfigFile {
     url: Option<String>,
     #[serde(default, deserialize_with = "written::list")]
     allow_host: Vec<String>,
+    name: Option<String>,
     control: Option<SocketAddr>,
     state: Option<PathBuf>,
     #[serde(default, deserialize_with = "written::list")]
@@ -247,6 +260,7 @@ impl Settings {
             listen,
             url,
             allow_hosts: or_else(args.allow_host, file.allow_host),
+            name: node_name(args.name.or(file.name))?,
             peers,
             cache_size: bytes(args.cache_size, file.cache_size).unwrap_or(cache::LIMIT_DEFAULT),
             upload_rate: args.upload_rate.or(file.upload_rate).unwrap_or_default(),
@@ -281,6 +295,7 @@ impl Settings {
                 "--allow-host",
                 self.node.allow_hosts != new.node.allow_hosts,
             ),
+            ("--name", self.node.name != new.node.name),
             ("--control", self.control != new.control),
             ("--state", self.state != new.state),
             ("--peer", self.node.peers != new.node.peers),
@@ -304,6 +319,20 @@ impl Settings {
         ];
         let changed = changed.into_iter().filter(|(_, changed)| *changed);
         changed.map(|(option, _)| option).collect()
+    }
+}
+
+/// Returns the name that the owner chose, or that of the machine if it is one.
+fn node_name(said: Option<String>) -> Result<Option<NodeName>, SettingsError> {
+    match said {
+        Some(name) => match name.parse() {
+            Ok(parsed) => Ok(Some(parsed)),
+            Err(error) => Err(SettingsError::Name {
+                name: escaped(&name).to_string(),
+                error,
+            }),
+        },
+        None => Ok(platform::host_name().and_then(|name| NodeName::claimed(&name))),
     }
 }
 

@@ -38,6 +38,7 @@ mod memory;
 mod mesh;
 mod names;
 mod neighbours;
+mod node_names;
 mod operated;
 mod outlets;
 mod own_files;

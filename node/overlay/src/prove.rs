@@ -81,7 +81,7 @@ pub enum Telling {
     /// Its identity and its URL: outsiders of a private network learn no
     /// more.
     WhoItIs,
-    /// Its handlers and some of its peers too.
+    /// Its name, its handlers and some of its peers too.
     All,
 }
 
@@ -355,6 +355,7 @@ impl Overlay {
     fn introduction(&self, own: &PeerUrl, nonce: Nonce, telling: Telling) -> Introduction {
         let mut introduction = Introduction {
             id: self.id(),
+            name: None,
             version: PROTOCOL_VERSION,
             features: Vec::new(),
             url: own.as_str().to_owned(),
@@ -362,6 +363,7 @@ impl Overlay {
             peers: Vec::new(),
         };
         if telling == Telling::All {
+            introduction.name.clone_from(&self.standing.name);
             if self.standing.pins.is_some() {
                 introduction.features.push(TLS_FEATURE.to_owned());
             }

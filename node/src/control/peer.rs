@@ -143,6 +143,7 @@ pub(super) fn state(entry: &PeerEntry) -> PeerState {
 fn describe(entry: &PeerEntry, path: node_transport::PeerPath) -> Peer {
     Peer {
         url: entry.url.as_str().to_owned(),
+        name: entry.name.as_ref().map(ToString::to_string),
         id: entry.id.map(|id| id.to_string()),
         path: match path {
             node_transport::PeerPath::Plain => PeerPath::Plain,

@@ -239,6 +239,7 @@ mod tests {
         Hit {
             handler: "name".to_owned(),
             name: name.to_owned(),
+            node_name: None,
             node: String::new(),
             size: Some(size),
             modified: None,

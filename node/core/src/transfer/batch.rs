@@ -196,7 +196,7 @@ impl Batch {
                 found = finder.next(), if searching => {
                     self.status.send_modify(|status| status.asked = saturated(finder.asked()));
                     match found {
-                        Some(Holder { peer, hits }) => {
+                        Some(Holder { peer, hits, .. }) => {
                             let named = self.take(hits, &mut seen, |hit| source_of(&peer, hit));
                             waiting.add(self.leave_out(transfers, named, replace).await);
                         }

@@ -300,8 +300,9 @@ fn digest_of(context: &Context, file: &FileInfo, until: Instant) -> Option<Diges
     })
 }
 
-/// Names those that are said to have it, then other peers.
+/// Names this node, the peers that are said to have it, and then others.
 pub(super) fn name_peers(context: &Context, found: &mut Found, matching: &[PeerUrl]) {
+    found.name = context.overlay.name().cloned();
     let matching = matching.iter().map(PeerUrl::as_str).take(FIND_PEERS_MAX);
     found.peers = matching.map(str::to_owned).collect();
     found.matching = found.peers.len();
