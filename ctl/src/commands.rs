@@ -34,6 +34,7 @@ pub(crate) mod welcome;
 
 use std::path::PathBuf;
 
+use node_base::home::expanded;
 use tokio::runtime::Handle;
 
 use crate::{
@@ -107,7 +108,7 @@ impl Context {
     /// Returns the state directory of the owner's node.
     pub(crate) fn state(&self) -> Result<PathBuf, CtlError> {
         if let Some(given) = &self.state {
-            return Ok(given.clone());
+            return expanded(given).map_err(|error| CtlError::usage(error.to_string()));
         }
         #[cfg(feature = "embedded")]
         {

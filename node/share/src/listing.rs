@@ -1,9 +1,14 @@
 //! Reading the directories of the share.
 
-use std::{borrow::Cow, collections::BTreeMap, io};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+    io,
+};
 
 use cap_fs_ext::DirExt;
 use cap_std::fs::{Dir, DirEntry, FileType};
+use node_base::state::own::FileId;
 use node_wire::{
     limits::NAME_PARTS_MAX,
     name::{NameError, ShareName, composed},
@@ -45,7 +50,12 @@ pub(super) struct Listed {
 ///
 /// # Errors
 /// Errors if the directory cannot be read.
-pub(super) fn list(directory: &Dir, name: &str, chain: &Chain) -> io::Result<Listed> {
+pub(super) fn list(
+    directory: &Dir,
+    name: &str,
+    chain: &Chain,
+    own: &BTreeSet<FileId>,
+) -> io::Result<Listed> {
     let mut listed = Listed::default();
     let mut place = Place::of(name, chain);
     // What has another name on the disk than in the share.
@@ -63,7 +73,13 @@ pub(super) fn list(directory: &Dir, name: &str, chain: &Chain) -> io::Result<Lis
             continue;
         }
         match composed(on_disk) {
+<<<<<<< HEAD
             Cow::Borrowed(last) => listed.add(&entry, last, &mut place),
+||||||| 9dbdf1b
+            Cow::Borrowed(last) => listed.add(&entry, name, last, chain),
+=======
+            Cow::Borrowed(last) => listed.add(&entry, (name, last), chain, own),
+>>>>>>> strangers
             Cow::Owned(last) => others.entry(last).or_default().push(entry),
         }
     }
@@ -78,7 +94,13 @@ pub(super) fn list(directory: &Dir, name: &str, chain: &Chain) -> io::Result<Lis
             } else if taken {
                 listed.skip(whole, SkipReason::SameName(last.clone()));
             } else {
+<<<<<<< HEAD
                 listed.add(&entry, &last, &mut place);
+||||||| 9dbdf1b
+                listed.add(&entry, name, &last, chain);
+=======
+                listed.add(&entry, (name, &last), chain, own);
+>>>>>>> strangers
                 taken = true;
             }
         }
@@ -137,8 +159,24 @@ impl<'c> Place<'c> {
 }
 
 impl Listed {
+<<<<<<< HEAD
     /// Adds an entry that is `last` in the share.
     fn add(&mut self, entry: &DirEntry, last: &str, place: &mut Place<'_>) {
+||||||| 9dbdf1b
+    /// Adds an entry of the directory `name` that is `last` in the share.
+    fn add(&mut self, entry: &DirEntry, name: &str, last: &str, chain: &Chain) {
+        let whole = format!("{name}{last}");
+=======
+    /// Adds an entry of the directory `name` that is `last` in the share.
+    fn add(
+        &mut self,
+        entry: &DirEntry,
+        (name, last): (&str, &str),
+        chain: &Chain,
+        own: &BTreeSet<FileId>,
+    ) {
+        let whole = format!("{name}{last}");
+>>>>>>> strangers
         let kind = entry.file_type();
         let is_directory = kind.as_ref().is_ok_and(FileType::is_dir);
         let chain = place.chain;
@@ -149,8 +187,9 @@ impl Listed {
             (Verdict::Shared, Err(_)) => SkipReason::Unreadable,
             (Verdict::Shared, Ok(kind)) => match place.check(last, kind) {
                 Some(reason) => reason,
-                None if is_directory => return self.directories.push(last.to_owned()),
                 None => match entry.metadata() {
+                    Ok(metadata) if own.contains(&OnDisk::from(&metadata).id()) => SkipReason::Own,
+                    _ if is_directory => return self.directories.push(last.to_owned()),
                     Ok(metadata) if metadata.is_file() => {
                         return self.files.push((last.to_owned(), OnDisk::from(&metadata)));
                     }
@@ -183,7 +222,7 @@ impl Share {
             "" => root.try_clone()?,
             on_disk => root.open_dir(on_disk)?,
         };
-        list(&directory, name, &chain)
+        list(&directory, name, &chain, &self.ignoring.own())
     }
 
     /// Calls `visit` with each shared file, in order of the names, until it
@@ -208,7 +247,7 @@ impl Share {
 impl Walk<'_> {
     fn directory(&mut self, directory: &Dir, name: &str) -> io::Result<Flow> {
         let chain = self.share.ignoring.chain(self.root, name);
-        let listed = list(directory, name, &chain)?;
+        let listed = list(directory, name, &chain, &self.share.ignoring.own())?;
         self.listing.skipped += listed.skipped.len() as u64;
         let mut directories = listed.directories.into_iter().peekable();
         for (last, file) in listed.files {
