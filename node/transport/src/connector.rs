@@ -28,6 +28,8 @@ const TLS_SCHEME: &str = "sixhop";
 pub(super) struct Connector {
     pub(super) tcp: HttpConnector<AddressesOnly>,
     pub(super) tls: Option<Tls>,
+    /// Most bytes that are read ahead under TLS.
+    pub(super) ahead: usize,
 }
 
 /// Returns the beginning of the URI of a request: to an address in clear, or to the node
@@ -69,13 +71,13 @@ impl Service<Uri> for Connector {
     }
 
     fn call(&mut self, uri: Uri) -> Self::Future {
-        let (mut tcp, tls) = (self.tcp.clone(), self.tls.clone());
+        let (mut tcp, tls, ahead) = (self.tcp.clone(), self.tls.clone(), self.ahead);
         Box::pin(async move {
             let (wanted, at) = read_origin(&uri)?;
             let socket = tcp.call(at).await?.into_inner();
             let stream = match (wanted, tls) {
                 (Wanted::Anybody, _) => PeerStream::plain(socket),
-                (Wanted::Node(id), Some(tls)) => tls.connect(socket, id).await?,
+                (Wanted::Node(id), Some(tls)) => tls.connect(socket, id, ahead).await?,
                 (Wanted::Node(_), None) => {
                     let text = "this node has no key for TLS".to_owned();
                     return Err(TlsError::NotShown(text).into());
