@@ -65,7 +65,7 @@ pub(crate) struct ContentTarget<'a> {
     pub(crate) digest: Digest,
     /// The peer that has it, if the node does not.
     pub(crate) through: Option<&'a str>,
-    /// The tag that the peer port asks for, if the node is of a private network.
+    /// The pass to show to the peer port, if the node is of a private network.
     pub(crate) pass: Option<&'a str>,
 }
 
@@ -173,7 +173,7 @@ impl PeerPort {
     fn pass(&self, pass: Option<&str>) -> Result<HeaderMap, CtlError> {
         let pass = pass.map(HeaderValue::from_str).transpose();
         let pass = pass.map_err(|_| self.broken("the pass that the node gave is none"))?;
-        let header = HeaderName::from_static(network::HEADER);
+        let header = HeaderName::from_static(network::PASS_HEADER);
         Ok(pass.map(|pass| (header, pass)).into_iter().collect())
     }
 

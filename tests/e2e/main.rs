@@ -42,6 +42,7 @@ mod outlets;
 mod packaging;
 mod plugins;
 mod policy;
+mod private;
 mod programs;
 mod queries;
 mod rates;

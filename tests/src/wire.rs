@@ -37,6 +37,8 @@ struct State {
     behind: Mutex<Option<SocketAddr>>,
     tapping: Mutex<Tapping>,
     seen: Mutex<Vec<u8>>,
+    /// The bytes of the callers over TLS, by connection.
+    calls: Mutex<Vec<Vec<u8>>>,
     in_clear: AtomicUsize,
     over_tls: AtomicUsize,
     /// Both ends of the connections that passed.
@@ -97,6 +99,11 @@ impl Wire {
         std::mem::take(&mut *lock(&self.state.seen)).len()
     }
 
+    /// Returns all that callers have sent over TLS, by connection.
+    pub fn recorded(&self) -> Vec<Vec<u8>> {
+        lock(&self.state.calls).clone()
+    }
+
     /// Returns the number of connections that began with something else than TLS.
     pub fn in_clear(&self) -> usize {
         self.state.in_clear.load(Ordering::Acquire)
@@ -136,18 +143,26 @@ impl State {
         let (from, to) = (there.try_clone().ok()?, here.try_clone().ok()?);
         lock(&self.open).extend([there.try_clone().ok()?, here.try_clone().ok()?]);
         let tampers = is_tls && tapping == Tapping::Tampers;
+        let call = is_tls.then(|| {
+            let mut calls = lock(&self.calls);
+            calls.push(Vec::new());
+            calls.len() - 1
+        });
         std::thread::scope(|threads| {
-            threads.spawn(|| self.copy(from, to, tampers));
-            self.copy(here, there, false);
+            threads.spawn(|| self.copy(from, to, tampers, None));
+            self.copy(here, there, false, call);
         });
         Some(())
     }
 
-    fn copy(&self, mut from: TcpStream, mut to: TcpStream, tampers: bool) {
+    fn copy(&self, mut from: TcpStream, mut to: TcpStream, tampers: bool, call: Option<usize>) {
         let (mut buffer, mut parts) = (vec![0; 64 * 1024], 0);
         while let Ok(count @ 1..) = from.read(&mut buffer) {
             let part = &mut buffer[..count];
             lock(&self.seen).extend_from_slice(part);
+            if let Some(call) = call {
+                lock(&self.calls)[call].extend_from_slice(part);
+            }
             if tampers && parts > 0 {
                 part[count / 2] ^= 1;
             }

@@ -182,9 +182,9 @@ namespace! {
         fn "wait" wait(id: [u64], seconds: [Option<u32>]) -> [FetchStatus];
         /// Gives the pass with which a program of the owner asks this node's peer port for one file, past the share.
         ///
-        /// In a private network it is the value of the header `sixhop-network` for a POST to `/RPC2` that is
-        /// `query(name, [])`, or for a GET of `/blobs/DIGEST` if the name is `blake3:DIGEST`, and it is good for that
-        /// request alone; docs/protocol.md has the bytes. Otherwise nothing is needed.
+        /// In a private network it is the value of the header `sixhop-pass` for a POST to `/RPC2` that is
+        /// `query(name, [])`, or for a GET of `/blobs/DIGEST` if the name is `blake3:DIGEST`. It is good once, on this
+        /// machine, for that request alone; docs/protocol/identity.md has the bytes. Otherwise nothing is needed.
         fn "pass" pass(name: [String]) -> [Option<String>];
         /// Lists the fetches that run and the last ones that ended.
         fn "list" list() -> [Vec<FetchStatus>];

@@ -159,8 +159,6 @@ pub struct Standing {
     pub call_scope: Arc<CallScope>,
     /// The handlers that answer for it.
     pub handlers: Arc<dyn LocalHandlers>,
-    /// True if it is in a private network; then outsiders learn its identity and no more.
-    pub is_private: bool,
 }
 
 impl Default for Standing {
@@ -171,7 +169,6 @@ impl Default for Standing {
             pins: None,
             call_scope: Arc::default(),
             handlers: Arc::new(NoHandlers),
-            is_private: false,
         }
     }
 }

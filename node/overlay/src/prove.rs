@@ -8,7 +8,8 @@
 //!
 //! Two that speak TLS do less: after the first answer in clear the caller expects the id that
 //! was said there, and calls over TLS. The connection shows who both are, so one call without
-//! a proof is enough, and no token is given.
+//! a proof is enough, and no token is given. In a private network nothing is said in clear at
+//! all: the transport speaks TLS to everybody, and to members only.
 //!
 //! # Invariants
 //! - A proof of identity makes no peer; a `hello` that is answered does.
@@ -96,16 +97,6 @@ impl Overlay {
         }
     }
 
-    /// Returns the part of its introduction for the first call. A member of the same private network shows
-    /// with its answer that it is one.
-    fn first_telling(&self) -> Telling {
-        if self.standing.is_private {
-            Telling::WhoItIs
-        } else {
-            Telling::All
-        }
-    }
-
     /// Meets a peer in clear, with proofs; or learns that it speaks TLS: then it is pinned,
     /// and its connection shows who it is.
     async fn prove_in_clear(
@@ -114,7 +105,7 @@ impl Overlay {
         own: &PeerUrl,
         deadline: Instant,
     ) -> Result<InClear, NotProved> {
-        let from = self.introduction(own, random_nonce(), self.first_telling());
+        let from = self.introduction(own, random_nonce(), Telling::All);
         let first = Introduce { from, proof: None };
         let answer = self.client.introduce(peer, &first, deadline).await?;
         let checked = self.check(peer, own, &first.from, &answer);
@@ -160,17 +151,11 @@ impl Overlay {
         own: &PeerUrl,
         deadline: Instant,
     ) -> Result<Proved, NotProved> {
-        let call = |telling| Introduce {
-            from: self.introduction(own, random_nonce(), telling),
+        let call = Introduce {
+            from: self.introduction(own, random_nonce(), Telling::All),
             proof: None,
         };
-        let telling = self.first_telling();
-        let first = call(telling);
-        let mut answer = self.client.introduce(peer, &first, deadline).await?;
-        if telling != Telling::All {
-            let second = call(Telling::All);
-            answer = self.client.introduce(peer, &second, deadline).await?;
-        }
+        let answer = self.client.introduce(peer, &call, deadline).await?;
         if answer.from.id == self.id() {
             return Err(NotProved::Ourselves);
         }

@@ -89,15 +89,15 @@ impl FetchServer for Owner {
     }
 
     async fn pass(&self, name: String) -> RpcResult<Option<String>> {
-        let tag = match content(&name)? {
-            Some(digest) => self.node.tag_of_own_blob(&digest),
+        let pass = match content(&name)? {
+            Some(digest) => self.node.pass_for_blob(&digest),
             None => {
                 let parsed = ShareName::parse(&name);
                 let parsed = parsed.map_err(|error| bad_name(&name, &error))?;
-                self.node.tag_of_own_query(&parsed)
+                self.node.pass_for_query(&parsed)
             }
         };
-        Ok(tag.map(|tag| tag.to_string()))
+        Ok(pass.map(|pass| pass.to_string()))
     }
 
     async fn list(&self) -> RpcResult<Vec<FetchStatus>> {

@@ -59,7 +59,7 @@ pub(super) async fn bundle(state: State<Arc<Context>>, request: Request) -> Resp
     };
     let body = body.to_bytes();
     if !network::is_member(&context, &parts, &body) {
-        return (StatusCode::FORBIDDEN, "this node is of a private network\n").into_response();
+        return network::refusal();
     }
     let Some(digests) = read_digests(&body) else {
         return malformed();

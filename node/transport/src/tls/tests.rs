@@ -29,7 +29,7 @@ async fn sockets() -> (TcpStream, TcpStream) {
 async fn both_ends_know_each_other_and_bytes_arrive() {
     let ((a_key, a), (b_key, b)) = (node(), node());
     let (near, far) = sockets().await;
-    let (near, far) = tokio::join!(a.connect(near, b_key.id(), AHEAD), b.accept(far));
+    let (near, far) = tokio::join!(a.connect(near, Some(b_key.id()), AHEAD), b.accept(far));
     let (mut near, mut far) = (near.unwrap(), far.unwrap());
     assert_eq!((near.id(), far.id()), (Some(b_key.id()), Some(a_key.id())));
     assert_eq!((near.path(), far.path()), (PeerPath::Tls, PeerPath::Tls));
@@ -46,7 +46,7 @@ async fn another_key_than_the_expected_one_is_refused() {
     let ((_, a), (_, b)) = (node(), node());
     let (near, far) = sockets().await;
     let expected = NodeKey::random().id();
-    let (near, far) = tokio::join!(a.connect(near, expected, AHEAD), b.accept(far));
+    let (near, far) = tokio::join!(a.connect(near, Some(expected), AHEAD), b.accept(far));
     assert!(matches!(near, Err(TlsError::NotShown(_))), "{near:?}");
     assert!(far.is_err());
 }
@@ -57,7 +57,7 @@ async fn an_answer_in_clear_is_no_handshake() {
     let (near, mut far) = sockets().await;
     let answer = b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n";
     far.write_all(answer).await.unwrap();
-    let refused = a.connect(near, key.id(), AHEAD).await;
+    let refused = a.connect(near, Some(key.id()), AHEAD).await;
     assert!(matches!(refused, Err(TlsError::NotShown(_))), "{refused:?}");
 }
 
@@ -81,7 +81,7 @@ async fn a_handshake_that_stops_ends_in_time() {
     near.write_all(&[FIRST_BYTE, 3, 1, 2, 0]).await.unwrap();
     assert!(matches!(b.accept(far).await, Err(TlsError::Slow)));
     let (near, _silent) = sockets().await;
-    let slow = b.connect(near, NodeKey::random().id(), AHEAD).await;
+    let slow = b.connect(near, Some(NodeKey::random().id()), AHEAD).await;
     assert!(matches!(slow, Err(TlsError::Slow)));
 }
 
@@ -90,7 +90,7 @@ async fn a_handshake_that_stops_ends_in_time() {
 async fn received(sent: &[u8], room: usize, ahead: usize) -> Vec<Vec<u8>> {
     let ((_, a), (b_key, b)) = (node(), node());
     let (near, far) = sockets().await;
-    let (near, far) = tokio::join!(a.connect(near, b_key.id(), ahead), b.accept(far));
+    let (near, far) = tokio::join!(a.connect(near, Some(b_key.id()), ahead), b.accept(far));
     let (mut near, mut far) = (near.unwrap(), far.unwrap());
     let (sent, mut reads) = (sent.to_vec(), Vec::new());
     let sending = tokio::spawn(async move {
@@ -152,7 +152,7 @@ async fn a_side_without_aes_gets_the_other_cipher() {
         a.provider = Arc::new(provider(near_has));
         b.server = Arc::new(server(&Arc::new(provider(far_has)), &b.own, far_has));
         let (near, far) = sockets().await;
-        let (near, far) = tokio::join!(a.connect(near, b_key.id(), AHEAD), b.accept(far));
+        let (near, far) = tokio::join!(a.connect(near, Some(b_key.id()), AHEAD), b.accept(far));
         let (near, _far) = (near.unwrap(), far.unwrap());
         let expected = match near_has && far_has {
             true => "TLS13_AES_128_GCM_SHA256",

@@ -1,7 +1,7 @@
 //! `sixhop.introduce`: two nodes meet.
 //!
 //! It is called twice. The first answer proves who answers; the second call
-//! proves who calls. See `docs/protocol.md`.
+//! proves who calls. See `docs/protocol/identity.md`.
 //!
 //! # Invariants
 //! - Members that are not known are passed over.

@@ -33,7 +33,7 @@ use super::{
     opening::{OpeningError, open},
     refusal::{Refusal, TELL_TIME},
 };
-use crate::{clock::now, counters::Counters, sync::lock};
+use crate::{clock::now, counters::Counters, server::network::Membership, sync::lock};
 
 /// Buffer of a connection, in bytes. Holds the longest head.
 const BUFFER: usize = 32 * 1024;
@@ -242,8 +242,13 @@ impl Connection {
             id: stream.id(),
             path: stream.path(),
         };
+        let own = self.handshakes.as_ref().map(Handshakes::id);
+        let membership = Arc::new(Membership::of(&stream, own));
         let stream = GuardedStream::new(stream, Arc::clone(shared), self.body_max);
-        let service = service_fn(|request| self.call(request, remote, local, Arc::clone(shared)));
+        let service = service_fn(|mut request: Request<Incoming>| {
+            request.extensions_mut().insert(Arc::clone(&membership));
+            self.call(request, remote, local, Arc::clone(shared))
+        });
         let connection = http1::Builder::new()
             .max_buf_size(BUFFER)
             .max_headers(HEADERS_MAX)
