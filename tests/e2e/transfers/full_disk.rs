@@ -56,11 +56,9 @@ fn a_disk_that_fills_up_keeps_what_came() {
     // The node may still be reading the file that was removed.
     wait_until("there is room", Duration::from_secs(20), || {
         let fetched = ctl(asker.home()).args(["fetch", "a.bin"]).run();
-        let error = fetched.stderr.clone();
-        if fetched.code == Some(0) {
-            Ok(())
-        } else {
-            Err(error)
+        match fetched.code {
+            0 => Ok(()),
+            _ => Err(fetched.stderr),
         }
     });
     assert!(fs::read(share.join("a.bin")).is_ok_and(|stored| stored == bytes));
