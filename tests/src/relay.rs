@@ -70,7 +70,7 @@ impl Middle {
     async fn pass(&self, socket: TcpStream) -> Option<()> {
         let near: PeerStream = self.tls.accept(socket).await.ok()?;
         let socket = TcpStream::connect(self.behind).await.ok()?;
-        let far = self.tls.connect(socket, None).await.ok()?;
+        let far = self.tls.connect(socket, None, 0).await.ok()?;
         let ((near_in, near_out), (far_in, far_out)) = (split(near), split(far));
         tokio::join!(self.copy(near_in, far_out), self.copy(far_in, near_out));
         Some(())

@@ -47,7 +47,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-pub use self::content::{SharedBlob, read_piece};
+pub use self::content::{InShare, SharedBlob};
 use self::{store::Store, turn::Turn};
 use super::{Catalogue, ChangeSet, Moved, Share, ShareError, Stamp};
 use node_base::{

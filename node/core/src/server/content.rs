@@ -32,7 +32,10 @@ use crate::{
     client::BlobBody,
     disk::Disk,
     pieces::{BLOCK_SIZE, PIECE_SIZE, PieceTree},
-    share::{Digests, SharedBlob, SharedFile, checked::PartReader},
+    share::{
+        Digests, SharedBlob, SharedFile,
+        checked::{BlobPlace, CheckedBlob, PartReader},
+    },
 };
 
 /// Longest content that is looked at before its answer begins, in bytes.
@@ -100,6 +103,7 @@ enum ByteSource {
     Bundle(Box<Bundle>),
 }
 
+<<<<<<< HEAD
 /// Content whose pieces are checked when they are read.
 #[derive(Clone, Debug)]
 enum Blob {
@@ -135,6 +139,45 @@ impl Blob {
         }
     }
 }
+||||||| 1454906
+/// Content whose pieces are checked when they are read.
+#[derive(Clone, Debug)]
+enum Blob {
+    Shared(Arc<SharedBlob>),
+    Cached(Arc<CachedBlob>),
+}
+
+impl Blob {
+    fn tree(&self) -> &PieceTree {
+        match self {
+            Blob::Shared(blob) => blob.tree(),
+            Blob::Cached(blob) => blob.tree(),
+        }
+    }
+
+    fn read_piece(&self, index: u64, piece: &mut Vec<u8>) -> io::Result<()> {
+        match self {
+            Blob::Shared(blob) => blob.read_piece(index, piece),
+            Blob::Cached(blob) => blob.read_piece(index, piece),
+        }
+    }
+
+    fn read_part(
+        &self,
+        part: Range<u64>,
+        reader: &mut PartReader,
+        bytes: &mut Vec<u8>,
+    ) -> io::Result<()> {
+        match self {
+            Blob::Shared(blob) => blob.read_part(part, reader, bytes),
+            Blob::Cached(blob) => blob.read_part(part, reader, bytes),
+        }
+    }
+}
+=======
+/// A blob of the share or the cache.
+type Blob = Arc<CheckedBlob<dyn BlobPlace>>;
+>>>>>>> core
 
 impl Content {
     /// Creates content from a file of the share, which is read at once if it is
@@ -166,7 +209,7 @@ impl Content {
             blob.read_piece(0, &mut all)?;
             ByteSource::Memory(memory.hold(all))
         } else {
-            ByteSource::whole(Blob::Shared(Arc::new(blob)))
+            ByteSource::whole(Arc::new(blob))
         };
         Ok(Content {
             origin: Origin::Share,
@@ -178,7 +221,7 @@ impl Content {
     pub(super) fn of_blob(blob: CachedBlob) -> Content {
         Content {
             origin: Origin::Cache,
-            source: ByteSource::whole(Blob::Cached(Arc::new(blob))),
+            source: ByteSource::whole(Arc::new(blob)),
         }
     }
 
