@@ -77,9 +77,10 @@ impl<P: BlobPlace + ?Sized> CheckedBlob<P> {
         part: Range<u64>,
         reader: &mut PartReader,
         bytes: &mut Vec<u8>,
+        room: &mut Vec<u8>,
     ) -> io::Result<()> {
         reader
-            .read(self.place.file(), &self.tree, part, bytes)
+            .read(self.place.file(), &self.tree, part, bytes, room)
             .and_then(|()| self.place.unchanged())
             .inspect_err(|error| self.place.failed(&self.tree, error))
     }

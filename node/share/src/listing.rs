@@ -57,7 +57,7 @@ pub(super) fn list(
     own: &BTreeSet<FileId>,
 ) -> io::Result<Listed> {
     let mut listed = Listed::default();
-    let mut place = Place::of(name, chain);
+    let mut place = Place::of(name, chain, own);
     // What has another name on the disk than in the share.
     let mut others = BTreeMap::<String, Vec<DirEntry>>::new();
     for entry in directory.entries()? {
@@ -73,13 +73,7 @@ pub(super) fn list(
             continue;
         }
         match composed(on_disk) {
-<<<<<<< HEAD
             Cow::Borrowed(last) => listed.add(&entry, last, &mut place),
-||||||| 9dbdf1b
-            Cow::Borrowed(last) => listed.add(&entry, name, last, chain),
-=======
-            Cow::Borrowed(last) => listed.add(&entry, (name, last), chain, own),
->>>>>>> strangers
             Cow::Owned(last) => others.entry(last).or_default().push(entry),
         }
     }
@@ -94,13 +88,7 @@ pub(super) fn list(
             } else if taken {
                 listed.skip(whole, SkipReason::SameName(last.clone()));
             } else {
-<<<<<<< HEAD
                 listed.add(&entry, &last, &mut place);
-||||||| 9dbdf1b
-                listed.add(&entry, name, &last, chain);
-=======
-                listed.add(&entry, (name, &last), chain, own);
->>>>>>> strangers
                 taken = true;
             }
         }
@@ -114,6 +102,8 @@ pub(super) fn list(
 /// The directory that is listed.
 struct Place<'c> {
     chain: &'c Chain,
+    /// The files of the node, which are never shared.
+    own: &'c BTreeSet<FileId>,
     /// Length of its name.
     length: usize,
     /// The directories above its entries, and itself.
@@ -123,9 +113,10 @@ struct Place<'c> {
 }
 
 impl<'c> Place<'c> {
-    fn of(name: &str, chain: &'c Chain) -> Place<'c> {
+    fn of(name: &str, chain: &'c Chain, own: &'c BTreeSet<FileId>) -> Place<'c> {
         Place {
             chain,
+            own,
             length: name.len(),
             depth: name.matches('/').count() + 1,
             whole: name.to_owned(),
@@ -159,24 +150,8 @@ impl<'c> Place<'c> {
 }
 
 impl Listed {
-<<<<<<< HEAD
     /// Adds an entry that is `last` in the share.
     fn add(&mut self, entry: &DirEntry, last: &str, place: &mut Place<'_>) {
-||||||| 9dbdf1b
-    /// Adds an entry of the directory `name` that is `last` in the share.
-    fn add(&mut self, entry: &DirEntry, name: &str, last: &str, chain: &Chain) {
-        let whole = format!("{name}{last}");
-=======
-    /// Adds an entry of the directory `name` that is `last` in the share.
-    fn add(
-        &mut self,
-        entry: &DirEntry,
-        (name, last): (&str, &str),
-        chain: &Chain,
-        own: &BTreeSet<FileId>,
-    ) {
-        let whole = format!("{name}{last}");
->>>>>>> strangers
         let kind = entry.file_type();
         let is_directory = kind.as_ref().is_ok_and(FileType::is_dir);
         let chain = place.chain;
@@ -188,7 +163,9 @@ impl Listed {
             (Verdict::Shared, Ok(kind)) => match place.check(last, kind) {
                 Some(reason) => reason,
                 None => match entry.metadata() {
-                    Ok(metadata) if own.contains(&OnDisk::from(&metadata).id()) => SkipReason::Own,
+                    Ok(metadata) if place.own.contains(&OnDisk::from(&metadata).id()) => {
+                        SkipReason::Own
+                    }
                     _ if is_directory => return self.directories.push(last.to_owned()),
                     Ok(metadata) if metadata.is_file() => {
                         return self.files.push((last.to_owned(), OnDisk::from(&metadata)));

@@ -92,17 +92,11 @@ impl PeerStream {
     ///
     /// # Errors
     /// Errors if the handshake chose another protocol, or showed no id.
-<<<<<<< HEAD
-    pub(crate) fn tls(mut stream: TlsStream<TcpStream>) -> Result<PeerStream, TlsError> {
+    pub(crate) fn tls(mut stream: TlsStream<TlsSocket>) -> Result<PeerStream, TlsError> {
         match &mut stream {
             TlsStream::Client(stream) => stream.get_mut().1.set_buffer_limit(Some(TLS_BUFFER)),
             TlsStream::Server(stream) => stream.get_mut().1.set_buffer_limit(Some(TLS_BUFFER)),
         }
-||||||| 1454906
-    pub(crate) fn tls(stream: TlsStream<TcpStream>) -> Result<PeerStream, TlsError> {
-=======
-    pub(crate) fn tls(stream: TlsStream<TlsSocket>) -> Result<PeerStream, TlsError> {
->>>>>>> core
         let (socket, session) = stream.get_ref();
         let socket = socket.get_ref();
         if session.alpn_protocol() != Some(ALPN) {

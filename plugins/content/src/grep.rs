@@ -9,12 +9,8 @@ use plugin_api::{Changes, Example, FileInfo, Files, Flow, Handler, HandlerError,
 
 use self::scan::{Scan, Target};
 use crate::{
-<<<<<<< HEAD
     blocks::{Candidates, Parts},
-||||||| 9dbdf1b
-=======
     limits::{PATTERN_SIZE, STRANGERS_PATTERN_SIZE},
->>>>>>> strangers
     pattern::{Needs, Pattern},
     state::{Seen, Shared},
 };

@@ -125,15 +125,15 @@ mod tests {
     }
 
     #[test]
-<<<<<<< HEAD
     fn ends_of_the_text_are_told_from_ends_of_lines() {
         let is_of_lines = |pattern| Pattern::parse(pattern).unwrap().is_of_lines;
         assert!(is_of_lines(r"^a\b.*(b|c)$"));
         assert!(!is_of_lines(r"\Aab"));
         assert!(!is_of_lines(r"x|ab\z"));
         assert!(!is_of_lines("(?-m)^ab"));
-||||||| 9dbdf1b
-=======
+    }
+
+    #[test]
     fn a_strangers_pattern_has_less_room() {
         use crate::limits::STRANGERS_PATTERN_SIZE;
         let long = "a{0,60000}b";
@@ -149,7 +149,6 @@ mod tests {
                 "{usual}"
             );
         }
->>>>>>> strangers
     }
 
     #[test]

@@ -103,81 +103,8 @@ enum ByteSource {
     Bundle(Box<Bundle>),
 }
 
-<<<<<<< HEAD
-/// Content whose pieces are checked when they are read.
-#[derive(Clone, Debug)]
-enum Blob {
-    Shared(Arc<SharedBlob>),
-    Cached(Arc<CachedBlob>),
-}
-
-impl Blob {
-    fn tree(&self) -> &PieceTree {
-        match self {
-            Blob::Shared(blob) => blob.tree(),
-            Blob::Cached(blob) => blob.tree(),
-        }
-    }
-
-    fn read_piece(&self, index: u64, piece: &mut Vec<u8>) -> io::Result<()> {
-        match self {
-            Blob::Shared(blob) => blob.read_piece(index, piece),
-            Blob::Cached(blob) => blob.read_piece(index, piece),
-        }
-    }
-
-    fn read_part(
-        &self,
-        part: Range<u64>,
-        reader: &mut PartReader,
-        bytes: &mut Vec<u8>,
-        room: &mut Vec<u8>,
-    ) -> io::Result<()> {
-        match self {
-            Blob::Shared(blob) => blob.read_part(part, reader, bytes, room),
-            Blob::Cached(blob) => blob.read_part(part, reader, bytes, room),
-        }
-    }
-}
-||||||| 1454906
-/// Content whose pieces are checked when they are read.
-#[derive(Clone, Debug)]
-enum Blob {
-    Shared(Arc<SharedBlob>),
-    Cached(Arc<CachedBlob>),
-}
-
-impl Blob {
-    fn tree(&self) -> &PieceTree {
-        match self {
-            Blob::Shared(blob) => blob.tree(),
-            Blob::Cached(blob) => blob.tree(),
-        }
-    }
-
-    fn read_piece(&self, index: u64, piece: &mut Vec<u8>) -> io::Result<()> {
-        match self {
-            Blob::Shared(blob) => blob.read_piece(index, piece),
-            Blob::Cached(blob) => blob.read_piece(index, piece),
-        }
-    }
-
-    fn read_part(
-        &self,
-        part: Range<u64>,
-        reader: &mut PartReader,
-        bytes: &mut Vec<u8>,
-    ) -> io::Result<()> {
-        match self {
-            Blob::Shared(blob) => blob.read_part(part, reader, bytes),
-            Blob::Cached(blob) => blob.read_part(part, reader, bytes),
-        }
-    }
-}
-=======
 /// A blob of the share or the cache.
 type Blob = Arc<CheckedBlob<dyn BlobPlace>>;
->>>>>>> core
 
 impl Content {
     /// Creates content from a file of the share, which is read at once if it is

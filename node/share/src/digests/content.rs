@@ -22,98 +22,9 @@ pub struct InShare {
     file: SharedFile,
 }
 
-<<<<<<< HEAD
-impl SharedBlob {
-    /// Returns the size of the content, in bytes.
-    #[must_use]
-    pub fn size(&self) -> u64 {
-        self.tree.size()
-    }
-
-    /// Returns the tree of its pieces.
-    #[must_use]
-    pub fn tree(&self) -> &PieceTree {
-        &self.tree
-    }
-
-    /// Reads piece `index` into `piece`, in place of what was there. Blocks.
-    ///
-    /// # Errors
-    /// Errors if the piece cannot be read, if the file changed, or if the piece is
-    /// not what the digest says. The file is then read again in the background, and
-    /// `piece` is empty.
-    pub fn read_piece(&self, index: u64, piece: &mut Vec<u8>) -> io::Result<()> {
-        read_piece(&self.file.file, &self.tree, index, piece)
-            .and_then(|()| self.unchanged())
-            .inspect_err(|error| {
-                piece.clear();
-                self.is_wrong(error);
-            })
-    }
-
-    /// Reads a part of one piece into `bytes`, see [`PartReader::read`]. Blocks.
-    ///
-    /// # Errors
-    /// As [`SharedBlob::read_piece`].
-    pub fn read_part(
-        &self,
-        part: Range<u64>,
-        reader: &mut PartReader,
-        bytes: &mut Vec<u8>,
-        room: &mut Vec<u8>,
-    ) -> io::Result<()> {
-        reader
-            .read(&self.file.file, &self.tree, part, bytes, room)
-            .and_then(|()| self.unchanged())
-            .inspect_err(|error| self.is_wrong(error))
-||||||| 1454906
-impl SharedBlob {
-    /// Returns the size of the content, in bytes.
-    #[must_use]
-    pub fn size(&self) -> u64 {
-        self.tree.size()
-    }
-
-    /// Returns the tree of its pieces.
-    #[must_use]
-    pub fn tree(&self) -> &PieceTree {
-        &self.tree
-    }
-
-    /// Reads piece `index` into `piece`, in place of what was there. Blocks.
-    ///
-    /// # Errors
-    /// Errors if the piece cannot be read, if the file changed, or if the piece is
-    /// not what the digest says. The file is then read again in the background, and
-    /// `piece` is empty.
-    pub fn read_piece(&self, index: u64, piece: &mut Vec<u8>) -> io::Result<()> {
-        read_piece(&self.file.file, &self.tree, index, piece)
-            .and_then(|()| self.unchanged())
-            .inspect_err(|error| {
-                piece.clear();
-                self.is_wrong(error);
-            })
-    }
-
-    /// Reads a part of one piece into `bytes`, see [`PartReader::read`]. Blocks.
-    ///
-    /// # Errors
-    /// As [`SharedBlob::read_piece`].
-    pub fn read_part(
-        &self,
-        part: Range<u64>,
-        reader: &mut PartReader,
-        bytes: &mut Vec<u8>,
-    ) -> io::Result<()> {
-        reader
-            .read(&self.file.file, &self.tree, part, bytes)
-            .and_then(|()| self.unchanged())
-            .inspect_err(|error| self.is_wrong(error))
-=======
 impl BlobPlace for InShare {
     fn file(&self) -> &File {
         &self.file.file
->>>>>>> core
     }
 
     fn unchanged(&self) -> io::Result<()> {

@@ -16,17 +16,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-<<<<<<< HEAD
-use node_base::clock::now;
-||||||| 9dbdf1b
-use cap_fs_ext::DirExt;
-use cap_std::fs::Dir;
-use node_base::clock::now;
-=======
-use cap_fs_ext::DirExt;
-use cap_std::fs::Dir;
 use node_base::{clock::now, state::own::FileId};
->>>>>>> strangers
 use node_wire::name::ShareName;
 
 use super::{
@@ -40,16 +30,8 @@ use crate::{
     catalogue::{Change, Meta, ScanTurn, View, Work},
     folders::{FolderStamp, children, following, in_and_below, remove_below},
     ignoring::{Chain, IGNORE_FILE, Verdict},
-<<<<<<< HEAD
     listing::Listed,
-    stamp::{FileId, OnDisk},
-||||||| 9dbdf1b
-    listing::{Listed, list},
-    stamp::{FileId, OnDisk},
-=======
-    listing::{Listed, list},
     stamp::OnDisk,
->>>>>>> strangers
     watcher::{Signs, WatchError, Watcher, Watching},
 };
 
@@ -351,18 +333,6 @@ impl<'c> Look<'c> {
         if !self.has_changed(name, stamp, rules) && depth == Depth::Changed {
             return;
         }
-<<<<<<< HEAD
-||||||| 9dbdf1b
-        let chain = self.chain(name);
-        let listed = self
-            .open(name)
-            .and_then(|folder| list(folder, name, &chain));
-=======
-        let (chain, own) = (self.chain(name), self.catalogue.share().ignoring.own());
-        let listed = self
-            .open(name)
-            .and_then(|folder| list(folder, name, &chain, &own));
->>>>>>> strangers
         // A file that is on its way comes or goes, maybe while we are not there.
         let is_at_rest = match listed.unwrap_or_else(|| self.lister.list(name)) {
             Ok(listed) => {

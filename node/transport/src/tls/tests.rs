@@ -232,7 +232,7 @@ static HELLO: LazyLock<Vec<u8>> = LazyLock::new(|| {
     let hello = async {
         let ((_, a), (near, mut far)) = (node(), sockets().await);
         let expected = NodeKey::random().id();
-        let calling = tokio::spawn(async move { a.connect(near, Some(expected)).await });
+        let calling = tokio::spawn(async move { a.connect(near, Some(expected), AHEAD).await });
         let mut bytes = vec![0; 4_096];
         let count = far.read(&mut bytes).await.unwrap();
         calling.abort();
