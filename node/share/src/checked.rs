@@ -6,20 +6,20 @@ use node_wire::pieces::{BLOCK_SIZE, PIECE_SIZE, PieceBlocks, PieceTree};
 
 use crate::read_piece;
 
-/// What reads one piece part by part.
+/// The reader of one piece, part by part.
 ///
-/// The first part costs reading the whole piece, to check it; the others are then checked alone. So whoever takes small
-/// parts has every byte read and hashed twice, and not once for each part.
+/// The first part costs reading the whole piece, to check it; the others are then checked alone. So a caller that
+/// takes small parts has every byte read and hashed twice, and not once for each part.
 #[derive(Debug, Default)]
 pub struct PartReader {
-    /// What checks the parts of the piece that was read last.
+    /// The checks of the parts of the piece that was read last.
     blocks: Option<PieceBlocks>,
     /// Room for a piece, used again.
     piece: Vec<u8>,
 }
 
 impl PartReader {
-    /// Makes room for what reading `part` takes beside the part. Whoever lets other threads read calls this before:
+    /// Makes room for what reading `part` takes beside the part. A caller that lets other threads read calls this before:
     /// memory that many threads ask for and others give back is kept for each of them.
     pub fn make_room(&mut self, tree: &PieceTree, part: &Range<u64>) {
         let index = part.start / PIECE_SIZE;
