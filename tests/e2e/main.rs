@@ -41,6 +41,7 @@ mod node_names;
 mod operated;
 mod outlets;
 mod packaging;
+mod pictures;
 mod plugins;
 mod policy;
 mod private;
