@@ -12,7 +12,7 @@ use crate::world::{ctl, ctl_program, noded};
 const LONG: &str = "photos/2026/summer holiday at the sea/the picture that everybody wanted to have, number 0001.jpg";
 
 /// The end of a command in a picture.
-const END: &str = "-- the end --";
+const END: &str = "the command has ended";
 
 /// The parameters of colours that can be read on black and on white, and green, which ripgrep has for numbers of lines.
 const READABLE: [&str; 9] = ["", "0", "1", "2", "22", "31", "32", "35", "39"];

@@ -185,7 +185,7 @@ mod tests {
     fn a_cell_is_taken_apart_between_words_where_it_can_be() {
         assert_eq!(
             pieces("every change is noticed", 10),
-            ["every ", "change is", " noticed"]
+            ["every ", "change is ", "noticed"]
         );
         assert_eq!(pieces("photos/holiday.jpg", 12), ["photos/", "holiday.jpg"]);
         assert_eq!(pieces("a bcdefghijkl", 8), ["a bcdefg", "hijkl"]);
