@@ -220,7 +220,7 @@ pub(crate) struct SearchArgs {
     /// Ask only nodes that seem to have it
     #[arg(long, conflicts_with = "sure")]
     pub(crate) quick: bool,
-    /// Ask all nodes that can be reached, also unlikely ones, and peers of the chapter for an exact name
+    /// Ask all nodes that can be reached, also unlikely ones, and chapter peers for an exact name
     #[arg(long)]
     pub(crate) sure: bool,
 }

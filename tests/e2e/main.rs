@@ -44,6 +44,7 @@ mod operated;
 mod outlets;
 mod own_files;
 mod packaging;
+mod pictures;
 mod plugins;
 mod policy;
 mod private;

@@ -39,7 +39,7 @@ pub(crate) async fn run(args: StatusArgs, context: &Context) -> Result<(), CtlEr
 
 fn paint_of(label: &str) -> Paint {
     match label {
-        "trouble" | "unreadable" | "reach" => Paint::Bad,
+        "trouble" | "unreadable" => Paint::Bad,
         _ => Paint::Plain,
     }
 }

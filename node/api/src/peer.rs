@@ -62,7 +62,7 @@ pub enum PeerKind {
     Unknown,
     /// A Sixhop node: it searches, names others and gives digests.
     Sixhop,
-    /// A peer of the chapter: it answers `query` only.
+    /// A chapter peer: it answers `query` only.
     Chapter,
 }
 

@@ -108,13 +108,13 @@ pub fn read_piece(
     }
 }
 
-/// What reads one piece part by part.
+/// The reader of one piece, part by part.
 ///
-/// The first part costs reading the whole piece, to check it; the others are then checked alone. So whoever takes small
-/// parts has every byte read and hashed twice, and not once for each part.
+/// The first part costs reading the whole piece, to check it; the others are then checked alone. So a caller that
+/// takes small parts has every byte read and hashed twice, and not once for each part.
 #[derive(Debug, Default)]
 pub struct PartReader {
-    /// What checks the parts of the piece that was read last.
+    /// The checks of the parts of the piece that was read last.
     blocks: Option<PieceBlocks>,
 }
 

@@ -30,7 +30,7 @@ use super::{
     stamp::OnDisk,
 };
 
-/// How long a directory that was looked at is taken for what it was.
+/// The time for which a directory that was looked at is taken for what it was.
 const HOLDS: Duration = Duration::from_millis(100);
 
 /// Reads files of the share, best in order of their names.

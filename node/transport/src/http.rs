@@ -1,6 +1,6 @@
 //! The transport over the network: HTTP/1.1, over TLS to the nodes whose id is known.
 //!
-//! In clear, for `hello` and `query` no connection is kept. A peer of the chapter serves one connection at a time,
+//! In clear, for `hello` and `query` no connection is kept. A chapter peer serves one connection at a time,
 //! so a kept one would shut out everybody else; and a peer that closes a kept
 //! one just as it is used again would look as if it could not be reached.
 //! Methods that only Sixhop nodes answer go over connections that are kept for a while, and so

@@ -81,7 +81,7 @@ enum ByteSource {
         left: Range<u64>,
         /// Bytes that were read and not taken yet.
         ahead: Bytes,
-        /// What reads its pieces part by part.
+        /// The reader of its pieces, part by part.
         reader: PartReader,
     },
     /// The tree of content of the share.

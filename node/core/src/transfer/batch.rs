@@ -62,7 +62,7 @@ const FAILURES_MAX: usize = 20;
 /// One batch.
 pub(super) struct Batch {
     status: watch::Sender<FetchBatch>,
-    /// Which of the names that peers give are meant.
+    /// The choice among the names that peers give.
     is_meant: Option<NameCheck>,
     cancel: CancellationToken,
 }

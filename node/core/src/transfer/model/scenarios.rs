@@ -309,7 +309,7 @@ async fn a_busy_node_is_not_walked_to_after_a_restart() {
     asker.transfers.wait_until(id, waiting).await.unwrap();
     let asker = asker.crash(&world, 0).await;
     assert_eq!(asker.overlay.kind_of(&url(0)), Some(PeerKind::Sixhop));
-    // It answers nothing in time, and a peer of the chapter is there that may have the file.
+    // It answers nothing in time, and a chapter peer is there that may have the file.
     change(&world, 0, |peer| peer.stalls = true);
     change(&world, 1, |peer| peer.is_up = true);
     let id = asker.start_fetch().await;
