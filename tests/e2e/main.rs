@@ -28,6 +28,7 @@ mod fetch_names;
 mod flood;
 mod foreign_text;
 mod fresh;
+mod groups;
 mod hints;
 mod hooks;
 mod how_to;

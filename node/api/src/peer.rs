@@ -39,6 +39,15 @@ pub struct Peer {
     pub notice: Option<String>,
 }
 
+/// A group of nodes that the owner has made, for the policy.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+pub struct Group {
+    /// Its name.
+    pub name: String,
+    /// The ids of its nodes, 64 hex digits each, sorted.
+    pub ids: Vec<String>,
+}
+
 /// The protocol that carries the calls to a peer.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -120,6 +129,15 @@ namespace! {
         fn "add" add(url: [String]) -> [Peer];
         /// Forgets a peer. Says whether it was known.
         fn "remove" remove(url: [String]) -> [bool];
+        /// Lists the groups of nodes, sorted by name.
+        fn "groups" groups() -> [Vec<Group>];
+        /// Adds nodes to a group, which it makes if it is new. Gives the group.
+        ///
+        /// A node is an id, an address `sixhop://ID/…`, or the URL of a peer whose id is known. The policy sees the
+        /// groups of a node that asks as `q.groups` and `f.groups`, if its connection shows its id.
+        fn "group_add" group_add(name: [String], nodes: [Vec<String>]) -> [Group];
+        /// Removes nodes from a group, or the whole group if `nodes` is absent. Says whether anything was removed.
+        fn "group_remove" group_remove(name: [String], nodes: [Option<Vec<String>>]) -> [bool];
         /// Asks a peer for the files that it shares, at most `limit` (1000 by default).
         fn "files" files(url: [String], limit: [Option<u32>]) -> [Vec<ShareFile>];
     }

@@ -71,7 +71,7 @@ pub use self::{
     summary::OwnSummary,
     upload::Uploads,
 };
-pub(crate) use self::{locate::locate, passes::Passes, policy::look_at_policy};
+pub(crate) use self::{locate::locate, passes::Passes, policy::look_at_policy, summary::Audiences};
 use crate::{
     cache::Cache,
     counters::Counters,

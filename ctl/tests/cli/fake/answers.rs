@@ -17,7 +17,7 @@ use node_api::{
     events::{Event, EventStreamServer},
     fetch::{FetchBatch, FetchFailure, FetchPlan, FetchServer, FetchState, FetchStatus},
     node::{Check, CheckState, LayerState, NodeServer, NodeStatus, SandboxStatus},
-    peer::{Peer, PeerDialect, PeerKind, PeerPath, PeerSource, PeerState, PeersServer},
+    peer::{Group, Peer, PeerDialect, PeerKind, PeerPath, PeerSource, PeerState, PeersServer},
     search::{
         Excerpt, Hit, SearchAnswer, SearchEnd, SearchNews, SearchReach, SearchServer,
         SearchStreamServer, TraceStep,
@@ -139,6 +139,13 @@ fn peer(url: &str, state: PeerState) -> Peer {
     }
 }
 
+fn group(name: &str) -> Group {
+    Group {
+        name: name.to_owned(),
+        ids: vec!["1".repeat(64)],
+    }
+}
+
 #[async_trait]
 impl PeersServer for Answers {
     async fn list(&self) -> RpcResult<Vec<Peer>> {
@@ -158,6 +165,18 @@ impl PeersServer for Answers {
 
     async fn remove(&self, _url: String) -> RpcResult<bool> {
         Ok(true)
+    }
+
+    async fn groups(&self) -> RpcResult<Vec<Group>> {
+        Ok(vec![group("friends")])
+    }
+
+    async fn group_add(&self, name: String, _nodes: Vec<String>) -> RpcResult<Group> {
+        Ok(group(&name))
+    }
+
+    async fn group_remove(&self, name: String, _nodes: Option<Vec<String>>) -> RpcResult<bool> {
+        Ok(name == "friends")
     }
 
     async fn files(&self, _url: String, _limit: Option<u32>) -> RpcResult<Vec<ShareFile>> {
