@@ -325,7 +325,8 @@ pub(crate) struct HelloArgs {
 
 /// List the peers that the node knows, or forget one.
 ///
-/// Each is a line: URL, whether it answers, kind, source, time of the last answer, last error.
+/// Each is a line: URL, whether it answers, kind, path (plain or tls), round trip, rate of the content that it sent, id,
+/// source, time of the last answer, problem.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:\n  ctl peers\n  ctl peers rm http://192.0.2.7:4242")]
 pub(crate) struct PeersArgs {

@@ -70,6 +70,13 @@ impl Output {
         self.format == Format::Text && io::stdout().is_terminal()
     }
 
+    /// Returns true if a person looks, at a window that is wide enough for these lines.
+    pub(crate) fn has_room_for(self, lines: &str) -> bool {
+        let widest = lines.lines().map(|line| line.chars().count()).max();
+        let window = window(&io::stdout());
+        self.is_for_a_person() && window.is_some_and(|window| widest.unwrap_or(0) <= window)
+    }
+
     /// A text in lines that fit behind a margin of the window of a person, taken apart at spaces; one line otherwise.
     pub(crate) fn wrapped(self, text: &str, margin: usize) -> Vec<String> {
         let window = if self.is_for_a_person() {

@@ -1,13 +1,13 @@
 //! `ctl peers`: lists the peers that the node knows, or forgets one.
 
-use node_api::peer::{Peer, PeerDialect, PeerKind, PeerPath, PeerSource, PeerState};
+use node_api::peer::{Peer, PeerDialect, PeerKind, PeerSource, PeerState};
 use serde_json::json;
 
 use super::Context;
 use crate::{
     cli::PeersAction,
     error::CtlError,
-    output::{Output, escaped},
+    output::{Output, bytes, escaped},
 };
 
 /// Digits of an id that a table has.
@@ -33,6 +33,8 @@ async fn list(context: &Context) -> Result<(), CtlError> {
         "state",
         "what",
         "path",
+        "round trip",
+        "rate",
         "id",
         "known from",
         "last answer",
@@ -68,6 +70,10 @@ fn row(peer: &Peer, output: Output) -> Vec<String> {
         state(peer),
         what(peer).to_owned(),
         path(peer).to_owned(),
+        peer.latency
+            .map_or_else(|| "-".to_owned(), |time| format!("{time} ms")),
+        peer.rate
+            .map_or_else(|| "-".to_owned(), |rate| format!("{}/s", bytes(rate))),
         id(peer),
         source(peer.source).to_owned(),
         peer.last_answer
@@ -102,10 +108,9 @@ fn id(peer: &Peer) -> String {
 
 /// Returns the word for the path of calls to it; a peer that was not called yet has none.
 fn path(peer: &Peer) -> &'static str {
-    match (peer.kind, peer.path) {
-        (PeerKind::Unknown, _) => "-",
-        (_, PeerPath::Plain) => "plain",
-        (_, PeerPath::Tls) => "tls",
+    match peer.kind {
+        PeerKind::Unknown => "-",
+        PeerKind::Sixhop | PeerKind::Chapter => peer.path.name(),
     }
 }
 

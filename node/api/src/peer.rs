@@ -32,6 +32,9 @@ pub struct Peer {
     /// Time of its answer to the last introduction, in milliseconds.
     #[serde(default)]
     pub latency: Option<u64>,
+    /// Bytes a second of the content that it sent lately, if it sent enough to tell.
+    #[serde(default)]
+    pub rate: Option<u64>,
     /// The error of the last call, while it is failing.
     pub last_error: Option<String>,
     /// A problem between it and this node, and what to do, where this was looked at.
@@ -57,6 +60,17 @@ pub enum PeerPath {
     Plain,
     /// TLS over TCP, with the key of the peer.
     Tls,
+}
+
+impl PeerPath {
+    /// Returns its name, as people see it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            PeerPath::Plain => "plain",
+            PeerPath::Tls => "tls",
+        }
+    }
 }
 
 /// The kind of a peer.

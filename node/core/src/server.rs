@@ -71,7 +71,7 @@ pub use self::{
     summary::OwnSummary,
     upload::Uploads,
 };
-pub(crate) use self::{locate::locate, passes::Passes, policy::look_at_policy, summary::Audiences};
+pub(crate) use self::{locate::locate, passes::Passes, policy::look_at_policy};
 use crate::{
     cache::Cache,
     counters::Counters,

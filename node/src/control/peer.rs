@@ -22,9 +22,7 @@ impl PeersServer for Owner {
         let peers = self.node.overlay().list();
         let overlay = self.node.overlay();
         let peers = peers.iter();
-        Ok(peers
-            .map(|peer| describe(peer, overlay.path_to(&peer.url)))
-            .collect())
+        Ok(peers.map(|peer| describe(peer, overlay)).collect())
     }
 
     async fn add(&self, url: String) -> RpcResult<Peer> {
@@ -56,7 +54,7 @@ impl PeersServer for Owner {
             .find(|entry| entry.url.same_peer(&url));
         let gone = || ApiError::new(ErrorCode::NotFound, format!("{url} was removed meanwhile"));
         let entry = entry.ok_or_else(gone)?;
-        let mut peer = describe(&entry, overlay.path_to(&entry.url));
+        let mut peer = describe(&entry, overlay);
         let own = overlay
             .own_urls()
             .towards(entry.address.or_else(|| entry.url.ip()));
@@ -200,11 +198,11 @@ pub(super) fn state(entry: &PeerEntry) -> PeerState {
     }
 }
 
-fn describe(entry: &PeerEntry, path: node_transport::PeerPath) -> Peer {
+fn describe(entry: &PeerEntry, overlay: &Overlay) -> Peer {
     Peer {
         url: entry.url.as_str().to_owned(),
         id: entry.id.map(|id| id.to_string()),
-        path: match path {
+        path: match overlay.path_to(&entry.url) {
             node_transport::PeerPath::Plain => PeerPath::Plain,
             node_transport::PeerPath::Tls => PeerPath::Tls,
         },
@@ -234,6 +232,7 @@ fn describe(entry: &PeerEntry, path: node_transport::PeerPath) -> Peer {
         latency: entry
             .latency
             .map(|time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX)),
+        rate: overlay.client().speeds().of(&entry.url),
         last_error: entry.last_error.clone(),
         notice: None,
     }

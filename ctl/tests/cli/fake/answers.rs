@@ -93,6 +93,7 @@ impl NodeServer for Answers {
             pid: 1,
             started: 0,
             peers: 2,
+            peer_paths: BTreeMap::from([("plain".into(), 2)]),
             cache_bytes: 0,
             index: None,
             handlers: vec!["name".into()],
@@ -134,6 +135,7 @@ fn peer(url: &str, state: PeerState) -> Peer {
         failures: 0,
         last_answer: None,
         latency: None,
+        rate: None,
         last_error: (state == PeerState::Failing).then(|| "connection refused".into()),
         notice: None,
     }
@@ -366,6 +368,7 @@ fn status(id: u64, state: FetchState) -> FetchStatus {
         holders: Vec::new(),
         rate: 0,
         peer: (state == FetchState::Done).then(|| "http://127.0.0.1:5/".into()),
+        path: None,
         asked: 1,
         started: 0,
         ended: None,

@@ -32,6 +32,7 @@ fn fetch(name: &str, address: &str) -> FetchAsked {
         digest: String::new(),
         from: from(address),
         id: "ab".repeat(32),
+        groups: Vec::new(),
         peer: String::new(),
         what: What::Content,
     }
