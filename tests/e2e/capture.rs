@@ -78,8 +78,8 @@ fn a_capture_shows_none_of_twenty_words() {
             format!("text:{content}"),
             format!("grep:{content}"),
         ] {
-            let hits = search(&a, &query)["hits"].as_array().map(Vec::len);
-            assert_eq!(hits, Some(1), "{query}");
+            let found = search(&a, &query)["hits"].to_string();
+            assert!(found.contains(name), "{query}: {found}");
         }
     }
     for query in QUERIES {
@@ -174,28 +174,29 @@ fn a_hundred_men_in_the_middle_of_public_nodes_are_refused() {
     let address = format!("sixhop://{id}/?at={}", http::address(&wire.url));
     let relay = Relay::to(http::address(&b.url));
     let relayed = format!("sixhop://{id}/?at={}", http::address(&relay.url));
-    let add = |address: &str| a.control().must("peer.add", json!({ "url": address }));
+    // A peer that failed three times is dropped: then it is an error.
+    let add = |address: &str| a.control().call("peer.add", json!({ "url": address }));
+    let is_up = |address: &str| add(address).is_ok_and(|peer| peer["state"] == "up");
     let mut refused = 0;
     for _ in 0..25 {
         wire.lead_to(http::address(&other.url));
-        refused += usize::from(add(&address)["state"] != "up");
+        refused += usize::from(!is_up(&address));
         wire.lead_to(http::address(&b.url));
         for tapping in [Tapping::StripsTls, Tapping::Tampers] {
             wire.tap(tapping);
-            refused += usize::from(add(&address)["state"] != "up");
+            refused += usize::from(!is_up(&address));
         }
         wire.tap(Tapping::Passes);
-        refused += usize::from(add(&relayed)["state"] != "up");
+        refused += usize::from(!is_up(&relayed));
     }
     assert_eq!(refused, 100);
     assert_eq!(relay.has_read(), "", "nothing is said to a relay");
     assert_eq!(wire.in_clear(), 0, "nothing was said in clear");
     assert_eq!(other.counter("rpc_received"), 0);
     wait_until("the right one is met", Duration::from_secs(10), || {
-        let peer = add(&address);
-        (peer["state"] == "up")
+        is_up(&address)
             .then_some(())
-            .ok_or_else(|| peer.to_string())
+            .ok_or_else(|| format!("{:?}", peers(&a)))
     });
     ctl(a.home()).args(["fetch", "a.txt"]).run().expect_code(0);
     assert_eq!(a.home().read("a.txt").as_deref(), Some(&b"right"[..]));

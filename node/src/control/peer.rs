@@ -46,12 +46,15 @@ impl PeersServer for Owner {
             break;
         }
         let first = places.into_iter().next();
+        let has_answered = met.is_some();
         let url = met.or(first).ok_or_else(|| no_place(&url))?;
         overlay.look_into(&url).await;
-        let entry = overlay
-            .list()
-            .into_iter()
-            .find(|entry| entry.url.same_peer(&url));
+        // A node that is known under another URL has one entry, whoever met it first.
+        let id = overlay.id_at(&url).filter(|_| has_answered);
+        let list = overlay.list();
+        let is_it = |entry: &&PeerEntry| entry.id.is_some() && entry.id == id;
+        let entry = list.iter().find(|entry| entry.url.same_peer(&url));
+        let entry = entry.or_else(|| list.iter().find(is_it)).cloned();
         let gone = || ApiError::new(ErrorCode::NotFound, format!("{url} was removed meanwhile"));
         let entry = entry.ok_or_else(gone)?;
         let mut peer = describe(&entry, overlay);
