@@ -88,9 +88,6 @@ fn a_capture_shows_none_of_twenty_words() {
     run(&["ls", &to_b.url]);
     run(&["fetch", "juniper list.txt"]);
     run(&["fetch", "*list.txt"]);
-    let to = a.home().root().join("copy");
-    let to = to.to_str().expect("a name in UTF-8");
-    run(&["fetch", "tamarind list.txt", "--to", to]);
     assert!(to_b.over_tls() > 0 && to_a.over_tls() > 0);
     assert_eq!((to_a.in_clear(), to_b.in_clear()), (0, 0));
     let words = [&NAMES[..], &CONTENTS, &QUERIES, &PROTOCOL].concat();
