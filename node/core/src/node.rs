@@ -26,7 +26,7 @@ use std::{
 
 use node_base::schedule::RateSchedule;
 use node_wire::{
-    PeerAddress,
+    NodeName, PeerAddress,
     peer_url::{PeerUrl, UrlError},
 };
 use plugin_api::{Changes, Files};
@@ -75,6 +75,8 @@ pub struct NodeSettings {
     pub url: Option<PeerUrl>,
     /// Names, beside its own, under which the node answers.
     pub allow_hosts: Vec<String>,
+    /// The name under which people see the node.
+    pub name: Option<NodeName>,
     /// Peers to begin with.
     pub peers: Vec<PeerAddress>,
     /// Most bytes of content that passes to keep; 0 keeps none.
@@ -111,6 +113,7 @@ impl NodeSettings {
             listen,
             url: None,
             allow_hosts: Vec::new(),
+            name: None,
             peers: Vec::new(),
             cache_size: 0,
             upload_rate: RateSchedule::default(),
@@ -236,7 +239,7 @@ impl Node {
         let standing = standing(key, &pins, &own, &handlers);
         let rates = ground.rates(settings.upload_rate, settings.download_rate);
         let client = ground.client((tls.clone(), pins), network_key.clone(), &rates);
-        let overlay = ground.overlay(standing, own, client, providers);
+        let overlay = ground.overlay(standing.named(settings.name), own, client, providers);
         let transfers = ground.transfers(&share, &digests, saved, &overlay);
         let context = Context {
             answering: server::answering(),
@@ -600,6 +603,7 @@ fn caught_up(events: Arc<EventLog>) -> CaughtUp {
 fn standing(key: Arc<NodeKey>, pins: &Pins, own: &OwnUrls, handlers: &Arc<Handlers>) -> Standing {
     Standing {
         key,
+        name: None,
         pins: Some(pins.clone()),
         call_scope: Arc::new(own.call_scope()),
         handlers: Arc::<Handlers>::clone(handlers),

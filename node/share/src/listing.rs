@@ -1,9 +1,14 @@
 //! Reading the directories of the share.
 
-use std::{borrow::Cow, collections::BTreeMap, io};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+    io,
+};
 
 use cap_fs_ext::DirExt;
 use cap_std::fs::{Dir, DirEntry, FileType};
+use node_base::state::own::FileId;
 use node_wire::{
     limits::NAME_PARTS_MAX,
     name::{NameError, ShareName, composed},
@@ -45,7 +50,12 @@ pub(super) struct Listed {
 ///
 /// # Errors
 /// Errors if the directory cannot be read.
-pub(super) fn list(directory: &Dir, name: &str, chain: &Chain) -> io::Result<Listed> {
+pub(super) fn list(
+    directory: &Dir,
+    name: &str,
+    chain: &Chain,
+    own: &BTreeSet<FileId>,
+) -> io::Result<Listed> {
     let mut listed = Listed::default();
     // What has another name on the disk than in the share.
     let mut others = BTreeMap::<String, Vec<DirEntry>>::new();
@@ -62,7 +72,7 @@ pub(super) fn list(directory: &Dir, name: &str, chain: &Chain) -> io::Result<Lis
             continue;
         }
         match composed(on_disk) {
-            Cow::Borrowed(last) => listed.add(&entry, name, last, chain),
+            Cow::Borrowed(last) => listed.add(&entry, (name, last), chain, own),
             Cow::Owned(last) => others.entry(last).or_default().push(entry),
         }
     }
@@ -77,7 +87,7 @@ pub(super) fn list(directory: &Dir, name: &str, chain: &Chain) -> io::Result<Lis
             } else if taken {
                 listed.skip(whole, SkipReason::SameName(last.clone()));
             } else {
-                listed.add(&entry, name, &last, chain);
+                listed.add(&entry, (name, &last), chain, own);
                 taken = true;
             }
         }
@@ -90,7 +100,13 @@ pub(super) fn list(directory: &Dir, name: &str, chain: &Chain) -> io::Result<Lis
 
 impl Listed {
     /// Adds an entry of the directory `name` that is `last` in the share.
-    fn add(&mut self, entry: &DirEntry, name: &str, last: &str, chain: &Chain) {
+    fn add(
+        &mut self,
+        entry: &DirEntry,
+        (name, last): (&str, &str),
+        chain: &Chain,
+        own: &BTreeSet<FileId>,
+    ) {
         let whole = format!("{name}{last}");
         let kind = entry.file_type();
         let is_directory = kind.as_ref().is_ok_and(FileType::is_dir);
@@ -101,8 +117,9 @@ impl Listed {
             (Verdict::Shared, Err(_)) => SkipReason::Unreadable,
             (Verdict::Shared, Ok(kind)) => match check(last, name, kind) {
                 Some(reason) => reason,
-                None if is_directory => return self.directories.push(last.to_owned()),
                 None => match entry.metadata() {
+                    Ok(metadata) if own.contains(&OnDisk::from(&metadata).id()) => SkipReason::Own,
+                    _ if is_directory => return self.directories.push(last.to_owned()),
                     Ok(metadata) if metadata.is_file() => {
                         return self.files.push((last.to_owned(), OnDisk::from(&metadata)));
                     }
@@ -153,7 +170,7 @@ impl Share {
             "" => root.try_clone()?,
             on_disk => root.open_dir(on_disk)?,
         };
-        list(&directory, name, &chain)
+        list(&directory, name, &chain, &self.ignoring.own())
     }
 
     /// Calls `visit` with each shared file, in order of the names, until it
@@ -178,7 +195,7 @@ impl Share {
 impl Walk<'_> {
     fn directory(&mut self, directory: &Dir, name: &str) -> io::Result<Flow> {
         let chain = self.share.ignoring.chain(self.root, name);
-        let listed = list(directory, name, &chain)?;
+        let listed = list(directory, name, &chain, &self.share.ignoring.own())?;
         self.listing.skipped += listed.skipped.len() as u64;
         let mut directories = listed.directories.into_iter().peekable();
         for (last, file) in listed.files {

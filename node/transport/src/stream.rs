@@ -20,6 +20,9 @@ use tokio_rustls::TlsStream;
 
 use crate::tls::{ALPN, TlsError, id_of};
 
+/// Most bytes that TLS keeps for a reader that makes it wait: two records.
+const TLS_BUFFER: usize = 32 * 1024;
+
 /// The protocol that carries a connection.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub enum PeerPath {
@@ -86,7 +89,11 @@ impl PeerStream {
     ///
     /// # Errors
     /// Errors if the handshake chose another protocol, or showed no id.
-    pub(crate) fn tls(stream: TlsStream<TcpStream>) -> Result<PeerStream, TlsError> {
+    pub(crate) fn tls(mut stream: TlsStream<TcpStream>) -> Result<PeerStream, TlsError> {
+        match &mut stream {
+            TlsStream::Client(stream) => stream.get_mut().1.set_buffer_limit(Some(TLS_BUFFER)),
+            TlsStream::Server(stream) => stream.get_mut().1.set_buffer_limit(Some(TLS_BUFFER)),
+        }
         let (socket, session) = stream.get_ref();
         if session.alpn_protocol() != Some(ALPN) {
             return Err(TlsError::NotShown("it is no Sixhop node".to_owned()));

@@ -71,6 +71,7 @@ impl NodeServer for Answers {
             unreadable: Vec::new(),
             version: "0.1.0".into(),
             api_version: "1.0.0".into(),
+            name: Some("near".into()),
             id: "0".repeat(64),
             invitation: format!("sixhop://{}/?at={}", "0".repeat(64), self.peer_port),
             url: format!("http://{}/", self.peer_port),
@@ -126,6 +127,7 @@ impl NodeServer for Answers {
 fn peer(url: &str, state: PeerState) -> Peer {
     Peer {
         url: url.into(),
+        name: None,
         id: None,
         path: PeerPath::Plain,
         dialect: PeerDialect::Faults,
@@ -274,6 +276,7 @@ impl SearchServer for Answers {
             size: Some(5),
             modified: None,
             node: "http://127.0.0.1:4242/".into(),
+            node_name: None,
             handler: "name".into(),
             score: None,
             excerpt: query.starts_with("grep:").then(|| excerpt(&query)),
@@ -290,6 +293,7 @@ impl SearchServer for Answers {
         };
         let trace = vec![TraceStep {
             node: "http://127.0.0.1:4242/".into(),
+            node_name: None,
             named_by: None,
             why: None,
             hops: 0,
@@ -466,7 +470,7 @@ impl FetchServer for Answers {
         })
     }
 
-    async fn pass(&self, _name: String) -> RpcResult<Option<String>> {
+    async fn pass(&self, _name: String, _tree: Option<bool>) -> RpcResult<Option<String>> {
         Ok(None)
     }
 

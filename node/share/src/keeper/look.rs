@@ -17,7 +17,7 @@ use std::{
 
 use cap_fs_ext::DirExt;
 use cap_std::fs::Dir;
-use node_base::clock::now;
+use node_base::{clock::now, state::own::FileId};
 use node_wire::name::ShareName;
 
 use super::{Looked, sweep::Depth};
@@ -27,7 +27,7 @@ use crate::{
     folders::{FolderStamp, children, following, in_and_below, remove_below},
     ignoring::{Chain, IGNORE_FILE, Verdict},
     listing::{Listed, list},
-    stamp::{FileId, OnDisk},
+    stamp::OnDisk,
     watcher::{Signs, WatchError, Watcher, Watching},
 };
 
@@ -245,7 +245,10 @@ impl<'c> Look<'c> {
         let found = self
             .open(folder)
             .and_then(|folder| folder.symlink_metadata(&*share.names.find(folder, last)));
+        let own = share.ignoring.own();
         match found {
+            // It is told where it is listed.
+            Ok(found) if own.contains(&OnDisk::from(&found).id()) => Entry::Unclear,
             Ok(found) if found.is_dir() || found.is_file() => match verdict(found.is_dir()) {
                 Verdict::Shared if found.is_dir() => Entry::Directory,
                 Verdict::Shared => Entry::File(OnDisk::from(&found)),
@@ -290,10 +293,10 @@ impl<'c> Look<'c> {
         if !self.has_changed(name, stamp, rules) && depth == Depth::Changed {
             return;
         }
-        let chain = self.chain(name);
+        let (chain, own) = (self.chain(name), self.catalogue.share().ignoring.own());
         let listed = self
             .open(name)
-            .and_then(|folder| list(folder, name, &chain));
+            .and_then(|folder| list(folder, name, &chain, &own));
         // A file that is on its way comes or goes, maybe while we are not there.
         let is_at_rest = match listed {
             Ok(listed) => {
