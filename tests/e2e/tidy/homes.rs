@@ -103,6 +103,7 @@ const HOMES: &[Home] = &[
         &["node-discovery", "e2e"],
         &["node/discovery/src/dht/mainline", "tests/e2e/discovery"],
     ),
+    home("fast_qr", &["ctl"], &["ctl/src/qr"]),
     home("jiff", &["node-base"], &["node/base/src/schedule"]),
     home("socket2", &["node-base"], &["node/base/src/platform"]),
     home(
