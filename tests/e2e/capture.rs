@@ -61,7 +61,7 @@ fn a_capture_shows_none_of_twenty_words() {
     let run = |args: &[&str]| ctl(a.home()).args(args).run().expect_code(0);
     // The meeting: each knows the other by its invitation.
     run(&["hello", &invitation(&b)]);
-    ctl(b.home())
+    let _ = ctl(b.home())
         .args(["hello", &invitation(&a)])
         .run()
         .expect_code(0);
@@ -195,7 +195,7 @@ fn a_hundred_men_in_the_middle_of_public_nodes_are_refused() {
             .then_some(())
             .ok_or_else(|| format!("{:?}", peers(&a)))
     });
-    ctl(a.home()).args(["fetch", "a.txt"]).run().expect_code(0);
+    let _ = ctl(a.home()).args(["fetch", "a.txt"]).run().expect_code(0);
     assert_eq!(a.home().read("a.txt").as_deref(), Some(&b"right"[..]));
     for node in [a, b, other] {
         node.stop();
