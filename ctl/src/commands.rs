@@ -5,6 +5,7 @@
 
 pub(crate) mod cache;
 pub(crate) mod call;
+pub(crate) mod cat;
 pub(crate) mod complete;
 pub(crate) mod completions;
 pub(crate) mod doctor;
@@ -51,6 +52,7 @@ pub(crate) fn execute(
 ) -> Result<(), CtlError> {
     match command {
         Command::Fetch(args) => runtime.block_on(fetch::run(args, context)),
+        Command::Cat(args) => runtime.block_on(cat::run(args, context)),
         Command::Transfers(args) => runtime.block_on(transfers::run(args.action, context)),
         Command::Search(args) => runtime.block_on(search::run(args, context)),
         Command::Grep(args) => runtime.block_on(grep::run(args, context)),

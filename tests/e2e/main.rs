@@ -15,6 +15,7 @@
 
 mod blobs;
 mod cache;
+mod cat;
 mod catalogue;
 mod chapter;
 mod clients;

@@ -28,6 +28,12 @@ pub fn own_blob_path(digest: &Digest) -> String {
     format!("/blobs/{digest}")
 }
 
+/// The path of an owner's own request for the tree of content, a GET without a body.
+#[must_use]
+pub fn own_tree_path(digest: &Digest) -> String {
+    format!("/blobs/{digest}/tree")
+}
+
 /// Returns the body of an owner's own call of `query` for the file `name`.
 #[must_use]
 pub fn own_query(name: &str) -> Vec<u8> {

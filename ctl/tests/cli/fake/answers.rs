@@ -448,7 +448,7 @@ impl FetchServer for Answers {
         })
     }
 
-    async fn pass(&self, _name: String) -> RpcResult<Option<String>> {
+    async fn pass(&self, _name: String, _tree: Option<bool>) -> RpcResult<Option<String>> {
         Ok(None)
     }
 

@@ -147,6 +147,12 @@ impl Node {
         self.context.pass_for_blob(digest)
     }
 
+    /// Returns a pass for the owner's own request for the tree of content, if this node is of a private network.
+    #[must_use]
+    pub fn pass_for_tree(&self, digest: &Digest) -> Option<Nonce> {
+        self.context.pass_for_tree(digest)
+    }
+
     /// Looks for content, here and at the peers, so that the peer port gives it to the owner. `None` if nobody has it.
     pub async fn locate(&self, digest: Digest) -> Option<Located> {
         self.context.overlay.met_for_owner().await;

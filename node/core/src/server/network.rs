@@ -144,6 +144,12 @@ impl Context {
     pub(crate) fn pass_for_blob(&self, digest: &Digest) -> Option<Nonce> {
         self.network.is_some().then(|| self.passes.for_blob(digest))
     }
+
+    /// Returns a pass for the owner's own request for the tree of content, if this node is of a private network.
+    #[must_use]
+    pub(crate) fn pass_for_tree(&self, digest: &Digest) -> Option<Nonce> {
+        self.network.is_some().then(|| self.passes.for_tree(digest))
+    }
 }
 
 /// Returns true if strangers may call this.

@@ -13,7 +13,7 @@ use axum::http::{Method, request::Parts};
 use node_wire::{
     Digest, Nonce,
     name::ShareName,
-    network::{OWN_QUERY_PATH, PASS_HEADER, own_blob_path, own_query},
+    network::{OWN_QUERY_PATH, PASS_HEADER, own_blob_path, own_query, own_tree_path},
 };
 
 use super::front::Remote;
@@ -51,6 +51,16 @@ impl Passes {
         self.give(OwnRequest {
             method: Method::GET,
             path: own_blob_path(digest),
+            body: Vec::new(),
+        })
+    }
+
+    /// Returns a pass for the owner's own request for the tree of content.
+    #[must_use]
+    pub(crate) fn for_tree(&self, digest: &Digest) -> Nonce {
+        self.give(OwnRequest {
+            method: Method::GET,
+            path: own_tree_path(digest),
             body: Vec::new(),
         })
     }
@@ -126,6 +136,9 @@ mod tests {
         assert!(!passes.admit(&request(pass, &path, HERE), b"a body"));
         assert!(passes.admit(&request(pass, &path, HERE), b""));
         assert!(!passes.admit(&request(pass, &path, HERE), b""), "again");
+        let (pass, tree) = (passes.for_tree(&digest), own_tree_path(&digest));
+        assert!(!passes.admit(&request(pass, &path, HERE), b""));
+        assert!(passes.admit(&request(pass, &tree, HERE), b""));
     }
 
     #[test]
