@@ -80,7 +80,7 @@ pub(crate) trait Sink {
     /// Takes the next bytes; none at the end, so that an empty file is one, too.
     async fn write(&mut self, bytes: &[u8]) -> Result<(), CtlError>;
 
-    /// Is told the time and the permission to run that the file has elsewhere.
+    /// Takes the time and the permission to run that the file has elsewhere.
     fn describe(&mut self, about: About) -> Result<(), CtlError>;
 
     /// Returns whether it takes no more bytes: the rest of the download is left out.
