@@ -96,7 +96,7 @@ fn line(answer: &SearchAnswer) -> String {
         counts.push_str(&format!(", {}", away(answer.unreachable)));
     }
     if answer.left_chapter_out {
-        counts.push_str(", did not ask peers of the chapter, see --sure");
+        counts.push_str(", did not ask chapter peers, see --sure");
     }
     match answer.end {
         SearchEnd::Complete => counts,
@@ -203,7 +203,7 @@ mod tests {
         answer.passed_over = 4;
         assert!(line(&answer).ends_with("passed over 4, see --sure"));
         answer.left_chapter_out = true;
-        assert!(line(&answer).ends_with("did not ask peers of the chapter, see --sure"));
+        assert!(line(&answer).ends_with("did not ask chapter peers, see --sure"));
         answer.end = SearchEnd::Budget;
         assert!(line(&answer).ends_with("more nodes than a search asks"));
         answer.end = SearchEnd::Limit;

@@ -99,7 +99,7 @@ impl Sink for &Target {
     }
 }
 
-/// Asks the peer port for content, writes it to `target` and checks it. `on_bytes` is told how many bytes there are so
+/// Asks the peer port for content, writes it to `target` and checks it. `on_bytes` gets the number of bytes so
 /// far. Returns its size.
 pub(crate) async fn content(
     wanted: ContentTarget<'_>,

@@ -147,7 +147,7 @@ pub struct NodeArgs {
     )]
     pub dht_bootstrap: Vec<String>,
 
-    /// What a node that somebody has broken into may still do: `calls` makes
+    /// Limits on a node that somebody has broken into: `calls` makes
     /// system calls fail that no node needs; `files` also keeps it, and what programs
     /// of handlers write, to the share and the state, but then a share that was
     /// taken away and came back needs a restart; `off` is no limit [default: calls]

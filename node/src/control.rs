@@ -64,7 +64,7 @@ pub struct Owner {
     pub node: Arc<Node>,
     /// The address of the control connection.
     pub control: SocketAddr,
-    /// What the process may still ask of the system.
+    /// The limits that the system keeps the process to.
     pub sandbox: SandboxStatus,
     /// The secret, and its renewal.
     pub renewal: Renewal,

@@ -57,7 +57,7 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// Prints a text, which may be cut off by whoever reads it.
+/// Prints a text, which its reader may cut off.
 fn print(text: &str) -> ExitCode {
     let _ = io::stdout().write_all(text.as_bytes());
     ExitCode::SUCCESS

@@ -1,4 +1,4 @@
-//! What this process, and each program that it starts, may still ask of the system.
+//! Limits on what this process, and each program that it starts, may ask of the system.
 //!
 //! Two layers, both for good: nobody in the process can take them off again.
 //! - [`calls`]: system calls that only somebody who has broken in would make fail. On by default.
@@ -8,7 +8,7 @@
 //!
 //! # Invariants
 //! - A layer is put on before any other thread runs, so that all have it.
-//! - A layer that cannot be had is told and logged, and the node goes on without it.
+//! - A layer that cannot be had is reported and logged, and the node goes on without it.
 
 mod calls;
 mod files;
@@ -21,7 +21,7 @@ use serde::Deserialize;
 
 use crate::settings::Settings;
 
-/// Which layers are wanted.
+/// The wanted layers.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum Sandbox {

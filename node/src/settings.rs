@@ -58,7 +58,7 @@ pub struct Settings {
     pub network_key_file: Option<PathBuf>,
     /// The ways to meet nodes that nobody named.
     pub meeting: Meeting,
-    /// Which layers of the sandbox are wanted.
+    /// The wanted layers of the sandbox.
     pub sandbox: Sandbox,
     /// Files of the owner that are read, also later: the configuration, the peers, the key.
     pub read_files: Vec<PathBuf>,

@@ -201,7 +201,7 @@ fn a_book_peer_that_never_answers_does_not_hold_up_a_pattern() {
     let silent = Rogue::start(Conduct::Stall);
     introduce(&near.url, &far.url);
     introduce(&near.url, &silent.url);
-    // The walk to peers of the chapter takes eight seconds.
+    // The walk to chapter peers takes eight seconds.
     let _ = ctl(near.home())
         .args(["--timeout", "7s", "fetch", "a *.mp3"])
         .run()

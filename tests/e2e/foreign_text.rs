@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::world::{ctl, ctl_at_terminal, noded};
 
-/// What a peer says that a line of its file holds: it forges a line, clears the screen, sets the title, hides the rest
+/// A line that a peer says its file has: it forges a line, clears the screen, sets the title, hides the rest
 /// and turns its direction around.
 const HOSTILE: &str = "needle\nforged.txt\t1\thttp://honest/\t1\tneedle\r\u{1b}[2J\u{1b}]0;title\u{7}\u{9b}31m\u{8}\
                        \u{202e}txt.exe\u{2066}\u{2028}\u{85}\u{ad}end";
@@ -80,7 +80,7 @@ fn beside_hostile_peer() -> (NodeProcess, Rogue) {
     (node, rogue)
 }
 
-/// Whether a character could make a second line or steer a terminal.
+/// Returns true if a character could make a second line or steer a terminal.
 fn is_harmful(c: char) -> bool {
     let formats = ['\u{ad}', '\u{2028}', '\u{2029}'];
     (c.is_control() && c != '\t' && c != '\n')

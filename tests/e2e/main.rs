@@ -15,6 +15,7 @@
 
 mod blobs;
 mod cache;
+mod capture;
 mod cat;
 mod catalogue;
 mod chapter;
@@ -30,6 +31,7 @@ mod first_meetings;
 mod flood;
 mod foreign_text;
 mod fresh;
+mod groups;
 mod hints;
 mod hooks;
 mod how_to;
@@ -44,6 +46,7 @@ mod operated;
 mod outlets;
 mod own_files;
 mod packaging;
+mod pictures;
 mod plugins;
 mod policy;
 mod private;

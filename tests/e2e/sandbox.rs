@@ -1,4 +1,4 @@
-//! What a node, and what it starts, can still ask of the system.
+//! Limits on what a node, and the programs that it starts, can ask of the system.
 
 use std::{
     fs,
@@ -48,7 +48,7 @@ for line in sys.stdin:
     )
 }
 
-/// What a program that tries says, under a sandbox.
+/// Returns the words of a program that tries, under a sandbox.
 fn tried(sandbox: &str, outside: &Path) -> String {
     let options = noded();
     let directory = options.home().root().join("handlers");

@@ -133,10 +133,10 @@ impl Shown {
         }
         let file = (hit.name.clone(), nodes);
         if self.last.as_ref() != Some(&file) {
-            let head = Painted::default()
-                .with(Paint::Name, file.0.as_str())
-                .with(Paint::Dim, format!("  {size}  {}", file.1));
-            output.painted(&head)?;
+            let details = format!("{size}  {}", file.1);
+            for line in Painted::heading(&file.0, &details, output.width()) {
+                output.painted(&line)?;
+            }
             self.last = Some(file);
         }
         output.painted(&excerpt(hit))

@@ -7,6 +7,7 @@
 use std::fmt::Write;
 
 use clap::ValueEnum;
+use unicode_width::UnicodeWidthStr;
 
 use super::escaped_line;
 
@@ -73,7 +74,7 @@ impl Paint {
             Paint::Line => "32",
             Paint::Match => "1;31",
             Paint::Head => "1",
-            Paint::Bad => "33",
+            Paint::Bad => "31",
         })
     }
 }
@@ -87,6 +88,19 @@ impl Painted {
             self.0.push((paint, text));
         }
         self
+    }
+
+    /// The name of a file and what is known of it: in one line, or in two if they are wider than the window.
+    pub(crate) fn heading(name: &str, details: &str, window: Option<usize>) -> Vec<Painted> {
+        let head = Painted::default().with(Paint::Name, name);
+        let width = escaped_line(name).width() + 2 + escaped_line(details).width();
+        if window.is_none_or(|window| width <= window) {
+            return vec![head.with(Paint::Dim, format!("  {details}"))];
+        }
+        vec![
+            head,
+            Painted::default().with(Paint::Dim, format!("  {details}")),
+        ]
     }
 
     /// The line with a text of which `marks`, in bytes, match.
@@ -141,6 +155,21 @@ mod tests {
                 "{when:?} {is_terminal} {no_color:?} {terminal:?}"
             );
         }
+    }
+
+    #[test]
+    fn a_heading_is_one_line_if_it_fits() {
+        let lines = |window| {
+            let lines = Painted::heading("文書.txt", "5 B  nas (10.0.0.1:1)", window);
+            lines
+                .iter()
+                .map(|line| line.text(false))
+                .collect::<Vec<_>>()
+        };
+        let whole = "文書.txt  5 B  nas (10.0.0.1:1)";
+        assert_eq!(lines(Some(31)), [whole]);
+        assert_eq!(lines(None), [whole]);
+        assert_eq!(lines(Some(30)), ["文書.txt", "  5 B  nas (10.0.0.1:1)"]);
     }
 
     #[test]

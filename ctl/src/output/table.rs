@@ -66,17 +66,27 @@ fn lines(row: &[String], widths: &[usize]) -> Vec<String> {
     (0..height.max(1)).map(line).collect()
 }
 
-/// Parts of a cell that are no wider than `width`, at least one.
+/// Parts of a cell that are no wider than `width`, at least one. A part ends behind a space or a slash if there is one in
+/// its last half.
 fn pieces(cell: &str, width: usize) -> Vec<&str> {
     let (mut pieces, mut rest) = (Vec::new(), cell);
     loop {
-        let end = end_of_piece(rest, width);
+        let end = end_between_words(rest, end_of_piece(rest, width));
         pieces.push(&rest[..end]);
         rest = &rest[end..];
         if rest.is_empty() {
             return pieces;
         }
     }
+}
+
+/// Returns the end of the last whole word of a part that ends at `end`, if that leaves half of it.
+fn end_between_words(text: &str, end: usize) -> usize {
+    if end == text.len() || text[end..].starts_with(' ') {
+        return end;
+    }
+    let word = text[..end].rfind([' ', '/']).map(|at| at + 1);
+    word.filter(|word| *word * 2 > end).unwrap_or(end)
 }
 
 fn end_of_piece(text: &str, width: usize) -> usize {
@@ -169,6 +179,20 @@ mod tests {
         let name = first.split_whitespace().next().unwrap_or_default();
         assert_eq!(format!("{name}{rest}"), long);
         assert!(lines[lines.len() - 1].ends_with("2 B"));
+    }
+
+    #[test]
+    fn a_cell_is_taken_apart_between_words_where_it_can_be() {
+        assert_eq!(
+            pieces("every change is noticed", 10),
+            ["every ", "change is ", "noticed"]
+        );
+        assert_eq!(pieces("photos/holiday.jpg", 12), ["photos/", "holiday.jpg"]);
+        assert_eq!(pieces("a bcdefghijkl", 8), ["a bcdefg", "hijkl"]);
+        assert_eq!(
+            pieces("Anna's nas (10.0.0.1:1)", 15),
+            ["Anna's nas ", "(10.0.0.1:1)"]
+        );
     }
 
     #[test]

@@ -28,7 +28,7 @@ pub const STREAM_LIMIT_MAX: u32 = 1_000_000;
 pub struct Hit {
     /// Name of the file.
     pub name: String,
-    /// Its size in bytes; a peer of the chapter does not tell it.
+    /// Its size in bytes; a chapter peer does not tell it.
     pub size: Option<u64>,
     /// The time of its last change, Unix milliseconds.
     pub modified: Option<u64>,
@@ -157,7 +157,7 @@ pub enum AskedWhy {
     Onward,
     /// A summary says no, and all are asked to be sure.
     Sure,
-    /// Peers of the chapter, this one or others behind it, may have a file of the name.
+    /// Chapter peers, this one or others behind it, may have a file of the name.
     Query,
 }
 
@@ -200,7 +200,7 @@ pub struct SearchAnswer {
     /// the node that named them.
     #[serde(default)]
     pub unreachable: u32,
-    /// True if peers of the chapter may have a file of that name and were not asked: `sure` asks them.
+    /// True if chapter peers may have a file of that name and were not asked: `sure` asks them.
     #[serde(default)]
     pub left_chapter_out: bool,
     /// The gaps in the answer of this node: the first of them.

@@ -28,10 +28,11 @@ use node_overlay::{LocalHandlers, QueryKeys};
 use node_wire::query::{self, CONTENTS_HANDLER, DEFAULT_HANDLER, ParsedQuery, Quotes, SyntaxError};
 use plugin_api::{Changes, Files, Handler, HandlerError, Index, NameCheck, PluginDirectory};
 
+pub(crate) use self::hits::to_find;
 pub use self::{
     answer::{Answer, Asker, Bounds},
     extensions::{CaughtUp, Extensions, OpenIndex},
-    hits::{SEARCH_LIMIT_MAX, SearchHits, described},
+    hits::{SEARCH_LIMIT_MAX, SearchHits, described, described_excerpt},
     live::{LiveAnswer, Page, PageMost},
     plugins::Plugins,
     watch::watch_plugins,

@@ -67,7 +67,7 @@ pub struct Search {
     /// True if all peers have answered.
     asked_all: bool,
     chapter: Chapter,
-    /// True if only [`Search::ask_chapter`] asks the peers of the chapter.
+    /// True if only [`Search::ask_chapter`] asks the chapter peers.
     chapter_waits: bool,
     /// True if anybody has anything.
     found: bool,
@@ -157,7 +157,7 @@ impl Search {
         })
     }
 
-    /// Returns the search without the peers of the chapter; only [`Search::ask_chapter`] asks them.
+    /// Returns the search without the chapter peers; only [`Search::ask_chapter`] asks them.
     #[must_use]
     pub fn without_chapter(mut self) -> Search {
         self.chapter_waits = true;
@@ -193,7 +193,7 @@ impl Search {
         None
     }
 
-    /// Returns true if there is anything to wait for; begins with the peers of the chapter
+    /// Returns true if there is anything to wait for; begins with the chapter peers
     /// when all others have answered in vain.
     fn is_on(&mut self) -> bool {
         let others_are_over = self.here.live.is_none() && self.asked_all;
@@ -209,7 +209,7 @@ impl Search {
         &self.handler
     }
 
-    /// Asks the peers of the chapter for a file of exactly this name, unless they were asked already: a search leaves
+    /// Asks the chapter peers for a file of exactly this name, unless they were asked already: a search leaves
     /// them out if others have anything.
     pub async fn ask_chapter(&mut self) -> Option<ShareName> {
         if self.finder.others_seen() {
@@ -259,7 +259,7 @@ impl Search {
         self.finder.verdict() == MissReason::Budget
     }
 
-    /// Returns true if there are peers of the chapter, here or behind others, that were not
+    /// Returns true if there are chapter peers, here or behind others, that were not
     /// asked and may have something.
     #[must_use]
     pub fn left_chapter_out(&self) -> bool {

@@ -16,7 +16,7 @@
 //! # Invariants
 //! - What a peer names is as hostile as the rest of its answer: names of files
 //!   are checked, peers are asked once, and only as many as the budget allows.
-//! - Peers of the chapter are not asked; that they may know more is noted.
+//! - Chapter peers are not asked; that they may know more is noted.
 //! - An address is called under one URL, and none that is nearer than the peer that named it.
 //! - A peer that somebody else named is not one of ours: that it cannot be
 //!   reached does not count against the peer that named it.
@@ -433,7 +433,7 @@ impl Finder {
                 if target.is_ours {
                     self.overlay.failed(&target.peer, error);
                 }
-                // A peer of the chapter may be busy; a query waits longer.
+                // A chapter peer may be busy; a query waits longer.
                 target.is_ours
             }
             error => {

@@ -1,6 +1,6 @@
 //! The order in which one walk asks peers.
 //!
-//! Sixhop nodes are asked a few at a time. Peers of the chapter come after
+//! Sixhop nodes are asked a few at a time. Chapter peers come after
 //! them and one at a time: they serve one call after the other and wait without
 //! end, so two of them that know each other and are asked at once ask each
 //! other and wait for ever.
@@ -35,7 +35,7 @@ pub const SLOW_AFTER: Duration = Duration::from_millis(500);
 /// Calls of one walk in flight at a time, slow ones counted.
 pub const IN_FLIGHT_MAX: usize = 16;
 
-/// The time for which a peer of the chapter keeps the next one waiting.
+/// The time for which a chapter peer keeps the next one waiting.
 pub const BOOK_PATIENCE: Duration = Duration::from_secs(2);
 
 /// The end of a call of a walk.
@@ -68,7 +68,7 @@ struct InFlight {
 pub struct Plan {
     /// Sixhop nodes.
     nodes: VecDeque<PeerEntry>,
-    /// Peers of the chapter, and those of which the kind is not known yet.
+    /// Chapter peers, and those of which the kind is not known yet.
     books: VecDeque<PeerEntry>,
     in_flight: Vec<InFlight>,
     asked: usize,
@@ -300,7 +300,7 @@ mod tests {
         mixed(peers, 0)
     }
 
-    /// Returns a plan with so many Sixhop nodes and peers of the chapter.
+    /// Returns a plan with so many Sixhop nodes and chapter peers.
     fn mixed(nodes: usize, books: usize) -> Plan {
         let ourselves = PeerUrl::parse("http://127.0.0.1:1").unwrap();
         let mut table = PeerTable::new(ourselves);

@@ -1,18 +1,120 @@
 //! Reading of content whose pieces are checked, whole or in parts.
+//!
+//! # Participants
+//! - [`CheckedBlob`] is content of a known digest, open for reading; its [`BlobPlace`] is the share or the cache.
+//! - [`PartReader`] reads one piece part by part.
+//!
+//! # Invariants
+//! - Each piece is held against the digest when it is read. So bytes that changed without a sign are given to nobody.
 
-use std::{fs::File, io, ops::Range, os::unix::fs::FileExt};
+use std::{fmt::Debug, fs::File, io, ops::Range, os::unix::fs::FileExt};
 
 use node_wire::pieces::{BLOCK_SIZE, PIECE_SIZE, PieceBlocks, PieceTree};
 
-use crate::read_piece;
+/// The place of content that is open for reading.
+pub trait BlobPlace: Debug + Send + Sync {
+    /// Returns the open file.
+    fn file(&self) -> &File;
 
-/// What reads one piece part by part.
+    /// Makes sure that the file is the one that was opened.
+    ///
+    /// # Errors
+    /// Errors if it changed.
+    fn unchanged(&self) -> io::Result<()>;
+
+    /// Acts on content that cannot be read, or is not what its digest says.
+    fn failed(&self, tree: &PieceTree, error: &io::Error);
+}
+
+/// Content of a known digest that is open for reading. It stays readable when its file goes.
+#[derive(Debug)]
+pub struct CheckedBlob<P: ?Sized> {
+    tree: PieceTree,
+    place: P,
+}
+
+impl<P> CheckedBlob<P> {
+    /// Opens content at a place, which has to have this tree.
+    #[must_use]
+    pub fn new(place: P, tree: PieceTree) -> CheckedBlob<P> {
+        CheckedBlob { tree, place }
+    }
+}
+
+impl<P: BlobPlace + ?Sized> CheckedBlob<P> {
+    /// Returns the size of the content, in bytes.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        self.tree.size()
+    }
+
+    /// Returns the tree of its pieces.
+    #[must_use]
+    pub fn tree(&self) -> &PieceTree {
+        &self.tree
+    }
+
+    /// Reads piece `index` into `piece`, in place of what was there. Blocks.
+    ///
+    /// # Errors
+    /// Errors if the piece cannot be read, if the file changed, or if the piece is not what the digest says. The place
+    /// is told, and `piece` is empty.
+    pub fn read_piece(&self, index: u64, piece: &mut Vec<u8>) -> io::Result<()> {
+        read_piece(self.place.file(), &self.tree, index, piece)
+            .and_then(|()| self.place.unchanged())
+            .inspect_err(|error| {
+                piece.clear();
+                self.place.failed(&self.tree, error);
+            })
+    }
+
+    /// Reads a part of one piece into `bytes`, see [`PartReader::read`]. Blocks.
+    ///
+    /// # Errors
+    /// As [`CheckedBlob::read_piece`].
+    pub fn read_part(
+        &self,
+        part: Range<u64>,
+        reader: &mut PartReader,
+        bytes: &mut Vec<u8>,
+        room: &mut Vec<u8>,
+    ) -> io::Result<()> {
+        reader
+            .read(self.place.file(), &self.tree, part, bytes, room)
+            .and_then(|()| self.place.unchanged())
+            .inspect_err(|error| self.place.failed(&self.tree, error))
+    }
+}
+
+/// Reads piece `index` of the content of `file` into `piece`, in place of what was there. Blocks.
 ///
-/// The first part costs reading the whole piece, to check it; the others are then checked alone. So whoever takes small
-/// parts has every byte read and hashed twice, and not once for each part.
+/// # Errors
+/// Errors if it cannot be read, and with [`io::ErrorKind::InvalidData`] if it is not what `tree` says.
+pub fn read_piece(
+    file: &impl FileExt,
+    tree: &PieceTree,
+    index: u64,
+    piece: &mut Vec<u8>,
+) -> io::Result<()> {
+    let range = tree.range(index);
+    piece.resize(offset(range.end - range.start)?, 0);
+    file.read_exact_at(piece, range.start)?;
+    let mut check = tree.check(index);
+    check.push(piece);
+    if check.is_right() {
+        Ok(())
+    } else {
+        Err(wrong())
+    }
+}
+
+/// The reader of one piece, part by part.
+///
+/// The first part costs reading the whole piece, to check it; the others are then checked alone. So a caller that
+/// takes small parts has every byte read and hashed twice, and not once for each part.
 #[derive(Debug, Default)]
 pub struct PartReader {
-    /// What checks the parts of the piece that was read last.
+    /// The checks of the parts of the piece that was read last.
     blocks: Option<PieceBlocks>,
 }
 

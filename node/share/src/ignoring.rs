@@ -203,7 +203,12 @@ impl Ignoring {
     /// Reads the ignore file in `directory`, or returns the rules that are still valid.
     fn rules(&self, share: &Dir, directory: &str) -> Option<Arc<Rules>> {
         let path = format!("{}{IGNORE_FILE}", self.names.path(share, directory));
-        let stamp = match stamp(share, &path) {
+        self.rules_at(share, &path, directory)
+    }
+
+    /// Reads the ignore file of `directory` at `path` in `base`, or returns the rules that are still valid.
+    fn rules_at(&self, base: &Dir, path: &str, directory: &str) -> Option<Arc<Rules>> {
+        let stamp = match stamp(base, path) {
             Ok(stamp) => Some(stamp),
             Err(error) if is_absent(&error) => {
                 lock(&self.kept).remove(directory);
@@ -219,9 +224,10 @@ impl Ignoring {
             return Some(Arc::clone(&kept.rules));
         }
         let now = SystemTime::now();
-        let (rules, troubles) = read(share, &path).map_or_else(
-            |error| unreadable(&path, &error),
-            |text| understood(&path, &text),
+        let name = format!("{directory}{IGNORE_FILE}");
+        let (rules, troubles) = read(base, path).map_or_else(
+            |error| unreadable(&name, &error),
+            |text| understood(&name, &text),
         );
         let is_new = kept.is_none_or(|kept| kept.troubles != troubles);
         for trouble in troubles.iter().filter(|_| is_new) {
@@ -246,6 +252,13 @@ impl Chain {
     /// Goes into `directory`, which is below the one before.
     pub(super) fn enter(&mut self, ignoring: &Ignoring, share: &Dir, directory: &str) {
         if let Some(rules) = ignoring.rules(share, directory) {
+            self.0.push((directory.to_owned(), rules));
+        }
+    }
+
+    /// Goes into `directory`, which is below the one before and open as `folder`.
+    pub(super) fn enter_open(&mut self, ignoring: &Ignoring, folder: &Dir, directory: &str) {
+        if let Some(rules) = ignoring.rules_at(folder, IGNORE_FILE, directory) {
             self.0.push((directory.to_owned(), rules));
         }
     }

@@ -38,7 +38,7 @@ mod linux {
     /// The newest rights that are asked for; an older kernel gives those that it knows.
     const RIGHTS: ABI = ABI::V5;
 
-    /// What the libraries of every process read: resolvers, certificates, time zones, what the kernel says.
+    /// The files that the libraries of every process read: resolvers, certificates, time zones, what the kernel says.
     const OF_SYSTEM: [&str; 9] = [
         "/etc", "/usr", "/lib", "/lib64", "/bin", "/sbin", "/proc", "/sys", "/run",
     ];
@@ -46,7 +46,7 @@ mod linux {
     /// Where programs of handlers may write beside what they are given.
     const TEMPORARY: [&str; 2] = ["/tmp", "/var/tmp"];
 
-    /// What a process may open.
+    /// The files that a process may open.
     struct Opened {
         /// To read.
         read: Vec<PathBuf>,

@@ -131,7 +131,7 @@ mod tests {
             .collect();
         let read: Result<ConfigFile, _> = toml::from_str(&set);
         assert!(read.is_ok(), "{set}\n{:?}", read.err());
-        // What a file may have is what an unknown key is told.
+        // The error of an unknown key lists the keys of the file.
         let refused = toml::from_str::<ConfigFile>("no_key = 1").unwrap_err();
         let known = refused.message().matches('`').count() / 2 - 1;
         assert_eq!(set.lines().filter(|line| !line.is_empty()).count(), known);

@@ -1,6 +1,6 @@
 //! The transport over the network: HTTP/1.1, over TLS to the nodes whose id is known.
 //!
-//! In clear, for `hello` and `query` no connection is kept. A peer of the chapter serves one connection at a time,
+//! In clear, for `hello` and `query` no connection is kept. A chapter peer serves one connection at a time,
 //! so a kept one would shut out everybody else; and a peer that closes a kept
 //! one just as it is used again would look as if it could not be reached.
 //! Methods that only Sixhop nodes answer go over connections that are kept for a while, and so
@@ -53,6 +53,9 @@ const CONTENT_BUFFER: usize = 256 * 1024;
 
 /// The least of it for a node that limits its downloads, in bytes.
 const LIMITED_BUFFER_MIN: usize = 16 * 1024;
+
+/// Most bytes that a connection with TLS reads ahead: several records, which are 16 KiB.
+const TLS_AHEAD: usize = 64 * 1024;
 
 /// The time that an unused connection is kept. Less than a Sixhop node waits
 /// for the next request.
@@ -125,6 +128,7 @@ impl HttpTransport {
             tcp,
             tls,
             network: network.flatten(),
+            ahead: TLS_AHEAD.min(buffer),
         };
         let single = Client::builder(TokioExecutor::new())
             .pool_max_idle_per_host(0)

@@ -29,7 +29,7 @@ use node_wire::{node_id::NodeId, peer_url::PeerUrl};
 /// Most pins.
 pub const PINS_MAX: usize = 4_096;
 
-/// How long a pin of a node stays that is no peer.
+/// The time for which a pin stays of a node that is no peer.
 const HEARD_FOR: Duration = Duration::from_secs(600);
 
 /// Shortest time between two events about one place.

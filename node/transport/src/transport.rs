@@ -73,7 +73,7 @@ pub enum Purpose {
 pub enum PeerKind {
     /// A node like this one.
     Sixhop,
-    /// Any other: a peer of the chapter.
+    /// Any other: a chapter peer.
     Book,
 }
 

@@ -102,6 +102,15 @@ impl ShareName {
     /// The first reason that applies; reasons for which
     /// [`NameError::leaves_share`] holds come before all others.
     pub fn parse(text: &str) -> Result<Self, NameError> {
+        Self::check(text)?;
+        Ok(Self(text.into()))
+    }
+
+    /// Checks whether a text is a name, as [`ShareName::parse`] does.
+    ///
+    /// # Errors
+    /// As for [`ShareName::parse`].
+    pub fn check(text: &str) -> Result<(), NameError> {
         check_stays_inside(text)?;
         check_whole(text)?;
         let mut parts = 0usize;
@@ -112,7 +121,7 @@ impl ShareName {
             }
             check_part(part)?;
         }
-        Ok(Self(text.into()))
+        Ok(())
     }
 
     /// Returns the name as it stands on the wire.
@@ -234,13 +243,22 @@ fn check_whole(text: &str) -> Result<(), NameError> {
     }
 }
 
+/// Returns whether a part is called like a temporary, in any case.
+fn is_temporary(part: &str) -> bool {
+    if part.is_ascii() {
+        let begin = part.as_bytes().get(..TEMPORARY_PREFIX.len());
+        return begin.is_some_and(|begin| begin.eq_ignore_ascii_case(TEMPORARY_PREFIX.as_bytes()));
+    }
+    folded(part).starts_with(TEMPORARY_PREFIX)
+}
+
 fn check_part(part: &str) -> Result<(), NameError> {
     let error = match part {
         "" => NameError::EmptyPart,
         "." => NameError::DotPart,
         _ if part.len() > NAME_PART_MAX => NameError::PartTooLong,
         _ if part.starts_with(' ') || part.ends_with(' ') => NameError::SpaceAtEdge,
-        _ if folded(part).starts_with(TEMPORARY_PREFIX) => NameError::Temporary,
+        _ if is_temporary(part) => NameError::Temporary,
         _ => return Ok(()),
     };
     Err(error)

@@ -9,7 +9,7 @@
 //! - [`PieceTree`]: the values of one file; its bytes are what
 //!   `/blobs/DIGEST/tree` serves.
 //! - [`TreeHasher`] makes it of content; [`PieceCheck`] holds a piece against it.
-//! - [`PieceBlocks`] holds parts of a piece that was right before: whoever has little memory reads the piece once to
+//! - [`PieceBlocks`] holds parts of a piece that was right before: a caller with little memory reads the piece once to
 //!   check it, and then block by block.
 //!
 //! # Invariants

@@ -7,7 +7,10 @@ mod needs;
 
 use grep_regex::{RegexMatcher, RegexMatcherBuilder};
 use plugin_api::HandlerError;
-use regex_syntax::ParserBuilder;
+use regex_syntax::{
+    ParserBuilder,
+    hir::{Hir, Look},
+};
 
 pub(crate) use self::needs::Needs;
 
@@ -16,6 +19,8 @@ pub(crate) use self::needs::Needs;
 pub(crate) struct Pattern {
     pub(crate) matcher: RegexMatcher,
     pub(crate) needs: Needs,
+    /// True if a match depends on its line alone, and not on the begin or end of the text.
+    pub(crate) is_of_lines: bool,
 }
 
 impl Pattern {
@@ -56,8 +61,15 @@ impl Pattern {
         Ok(Pattern {
             matcher,
             needs: Needs::of(&expression),
+            is_of_lines: is_of_lines(&expression),
         })
     }
+}
+
+/// Returns whether no part of a pattern asks for the begin or the end of the text.
+fn is_of_lines(expression: &Hir) -> bool {
+    let looks = expression.properties().look_set();
+    !looks.contains(Look::Start) && !looks.contains(Look::End)
 }
 
 /// Returns one line for an error, with the place.
@@ -110,6 +122,15 @@ mod tests {
         assert!(bomb.contains("size limit"), "{bomb}");
         let nested = problem(&format!("{}a{}", "(".repeat(1000), ")".repeat(1000)));
         assert!(nested.contains("nest"), "{nested}");
+    }
+
+    #[test]
+    fn ends_of_the_text_are_told_from_ends_of_lines() {
+        let is_of_lines = |pattern| Pattern::parse(pattern).unwrap().is_of_lines;
+        assert!(is_of_lines(r"^a\b.*(b|c)$"));
+        assert!(!is_of_lines(r"\Aab"));
+        assert!(!is_of_lines(r"x|ab\z"));
+        assert!(!is_of_lines("(?-m)^ab"));
     }
 
     #[test]

@@ -305,7 +305,7 @@ fn best_fit(word: &str, name: &str) -> Option<(usize, usize)> {
     words(name).filter_map(|there| fit(word, there)).min()
 }
 
-/// How names spell one of the words of a group.
+/// The ways in which names spell a word of a group.
 #[derive(Debug)]
 pub(crate) struct Spelling {
     group: AnyOf,

@@ -25,14 +25,20 @@ fn miss(node: &NodeProcess, name: &str) {
 #[test]
 fn a_peer_is_dropped_after_three_failures_and_not_at_the_first() {
     let node = noded().start();
-    let url = deserted_url();
+    let rogue = Rogue::start(Conduct::Body(fault_of(100)));
+    let url = rogue.url.clone();
     introduce(&node.url, &url);
+    eventually("it has answered", || {
+        peer(&node, &url).is_some_and(|peer| peer["state"] == "up")
+    });
+    // Nobody listens at its port any more.
+    drop(rogue);
     miss(&node, "first.txt");
     assert!(peer(&node, &url).is_some(), "dropped at the first failure");
     let mut asked = 0;
     wait_until(
         "the third failure drops the peer",
-        Duration::from_secs(120),
+        Duration::from_secs(30),
         || {
             asked += 1;
             miss(&node, &format!("missing-{asked}.txt"));

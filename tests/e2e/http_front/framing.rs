@@ -23,8 +23,8 @@ fn statuses(answers: &str) -> Vec<u16> {
 }
 
 /// Sends a case and checks that it is refused once, that nothing was run, and that the node closes.
-fn is_refused(node: &NodeProcess, why: &str, request: &[u8]) {
-    let answers = String::from_utf8_lossy(&until_close(&node.url, request)).into_owned();
+fn is_refused(url: &str, why: &str, request: &[u8]) {
+    let answers = String::from_utf8_lossy(&until_close(url, request)).into_owned();
     let statuses = statuses(&answers);
     assert!(statuses.len() <= 1, "{why}: {statuses:?}: {answers}");
     assert!(
@@ -55,7 +55,7 @@ fn a_post_has_exactly_one_length_of_digits() {
                 "GET /files/inside.txt HTTP/1.1\r\nHost: HOST\r\n\r\n",
             ),
         ];
-        is_refused(&node, why, &request.concat());
+        is_refused(&node.url, why, &request.concat());
     }
     node.assert_healthy();
     node.stop();
@@ -72,7 +72,7 @@ fn a_request_has_no_transfer_encoding_in_any_spelling() {
                 "POST /RPC2 HTTP/1.1\r\nHost: HOST\r\nContent-Type: text/xml\r\n{length}{line}\r\n\r\n"
             );
             let request = [filled(&node, &head), chunks.clone().into_bytes()].concat();
-            is_refused(&node, &format!("{length:?} {line:?}"), &request);
+            is_refused(&node.url, &format!("{length:?} {line:?}"), &request);
         }
     }
     node.assert_healthy();
@@ -83,14 +83,18 @@ fn a_request_has_no_transfer_encoding_in_any_spelling() {
 fn a_head_that_is_not_quite_http_is_refused() {
     let mut node = node();
     assert!(BAD_HEADS.len() + BAD_LENGTHS.len() >= 64);
-    for (why, head) in BAD_HEADS {
-        let closing = "Host: HOST\r\nConnection: close\r\n";
-        let head = match SMALL_FAULTS.contains(why) {
-            true => head.replace("Host: HOST\r\n", closing),
-            false => (*head).to_owned(),
-        };
-        is_refused(&node, why, &filled(&node, &head));
-    }
+    // Some are refused when their time is up, so they wait beside each other.
+    std::thread::scope(|cases| {
+        for (why, head) in BAD_HEADS {
+            let closing = "Host: HOST\r\nConnection: close\r\n";
+            let head = match SMALL_FAULTS.contains(why) {
+                true => head.replace("Host: HOST\r\n", closing),
+                false => (*head).to_owned(),
+            };
+            let (url, request) = (node.url.as_str(), filled(&node, &head));
+            cases.spawn(move || is_refused(url, why, &request));
+        }
+    });
     node.assert_healthy();
     node.stop();
 }
@@ -99,14 +103,20 @@ fn a_head_that_is_not_quite_http_is_refused() {
 fn what_follows_a_refused_request_is_not_a_request() {
     let node = node();
     let follow = "GET /files/inside.txt HTTP/1.1\r\nHost: HOST\r\n\r\n";
-    for (why, head) in BAD_HEADS
-        .iter()
-        .filter(|(why, _)| !SMALL_FAULTS.contains(why))
-    {
-        let answers = until_close(&node.url, &filled(&node, &format!("{head}{follow}")));
-        let answers = String::from_utf8_lossy(&answers);
-        assert!(!answers.contains(SHOWN), "{why}: {answers}");
-    }
+    std::thread::scope(|cases| {
+        for (why, head) in BAD_HEADS
+            .iter()
+            .filter(|(why, _)| !SMALL_FAULTS.contains(why))
+        {
+            let request = filled(&node, &format!("{head}{follow}"));
+            let url = node.url.as_str();
+            cases.spawn(move || {
+                let answers = until_close(url, &request);
+                let answers = String::from_utf8_lossy(&answers);
+                assert!(!answers.contains(SHOWN), "{why}: {answers}");
+            });
+        }
+    });
     node.stop();
 }
 
@@ -351,7 +361,7 @@ fn a_request_inside_of_the_body_of_a_head_is_not_answered() {
     for method in ["HEAD", "GET"] {
         let request =
             format!("{method} / HTTP/1.1\r\nHost: HOST\r\nContent-Length: 500\r\n\r\n{inside}");
-        is_refused(&node, method, &filled(&node, &request));
+        is_refused(&node.url, method, &filled(&node, &request));
     }
     node.stop();
 }

@@ -66,15 +66,23 @@ pub(super) enum Row {
 pub(super) enum Layout {
     /// Each row says its place.
     Plain,
-    /// Rows stand below their place; this is the last one.
-    Grouped(Option<Place>),
+    /// Rows stand below their place.
+    Grouped {
+        /// The last one.
+        last: Option<Place>,
+        /// The width of the window.
+        window: Option<usize>,
+    },
 }
 
 impl Layout {
     /// The layout of an outlet.
     pub(super) fn of(output: Output) -> Layout {
         if output.is_for_a_person() {
-            Layout::Grouped(None)
+            Layout::Grouped {
+                last: None,
+                window: output.width(),
+            }
         } else {
             Layout::Plain
         }
@@ -83,13 +91,12 @@ impl Layout {
     /// The lines of a row.
     pub(super) fn lines(&mut self, row: Row) -> Vec<Painted> {
         let mut lines = match (&mut *self, &row) {
-            (Layout::Grouped(last), Row::Fits { place, .. } | Row::Around { place, .. })
-                if last.as_ref() != Some(place) =>
-            {
-                heading(last, place)
-            }
+            (
+                Layout::Grouped { last, window },
+                Row::Fits { place, .. } | Row::Around { place, .. },
+            ) if last.as_ref() != Some(place) => heading(last, place, *window),
             // The heading says it.
-            (Layout::Grouped(last), Row::Gap(place)) if last.as_ref() != Some(place) => {
+            (Layout::Grouped { last, .. }, Row::Gap(place)) if last.as_ref() != Some(place) => {
                 return Vec::new();
             }
             _ => Vec::new(),
@@ -133,16 +140,12 @@ impl Layout {
     }
 }
 
-/// The line above the lines of a file, and a space before it.
-fn heading(last: &mut Option<Place>, place: &Place) -> Vec<Painted> {
+/// What stands above the lines of a file, and a space before it.
+fn heading(last: &mut Option<Place>, place: &Place, window: Option<usize>) -> Vec<Painted> {
     let space = last.replace(place.clone()).map(|_| Painted::default());
-    let head = Painted::default()
-        .with(Paint::Name, place.name.as_str())
-        .with(
-            Paint::Dim,
-            format!("  {}", named_node(place.node_name.as_deref(), &place.node)),
-        );
-    space.into_iter().chain([head]).collect()
+    let node = named_node(place.node_name.as_deref(), &place.node);
+    let head = Painted::heading(&place.name, &node, window);
+    space.into_iter().chain(head).collect()
 }
 
 /// `peer:name`
@@ -413,7 +416,14 @@ mod tests {
             hit("b", 1, &[], "\tx\u{1b}", &[]),
         ];
         assert_eq!(
-            shown_in(&mut Layout::Grouped(None), 1, &hits),
+            shown_in(
+                &mut Layout::Grouped {
+                    last: None,
+                    window: None
+                },
+                1,
+                &hits
+            ),
             [
                 "a  P",
                 "1-1",

@@ -1,4 +1,4 @@
-//! Asking peers of the chapter for a name, when no Sixhop node has it.
+//! Asking chapter peers for a name, when no Sixhop node has it.
 //!
 //! They answer to nothing but `query`, with the file itself, and take one call after
 //! the other; so they are asked last, for an exact name only, and only by a search
@@ -20,7 +20,7 @@ use node_wire::{
 
 use crate::overlay::{Overlay, Step, Walk, WalkQuery};
 
-/// The part of a search that asks the peers of the chapter.
+/// The part of a search that asks the chapter peers.
 #[derive(Debug)]
 pub(super) struct Chapter {
     overlay: Arc<Overlay>,

@@ -32,7 +32,7 @@ use crate::handlers::Handlers;
 /// Longest time in which the peers are asked for a file of exactly this name.
 const TIME: Duration = Duration::from_secs(10);
 
-/// Longest wait for peers of the chapter to find a file of exactly this name, when a pattern has hits
+/// Longest wait for chapter peers to find a file of exactly this name, when a pattern has hits
 /// already.
 const BOOK_GRACE: Duration = Duration::from_secs(1);
 
@@ -177,7 +177,7 @@ async fn called(
     Ok(same.into_iter().collect())
 }
 
-/// A file of exactly this name at a peer of the chapter. They answer slowly or never, so that they are not waited for
+/// A file of exactly this name at a chapter peer. They answer slowly or never, so that they are not waited for
 /// once `query` has hits.
 async fn at_chapter(asked: Searched<'_>, search: &mut Search, query: &str) -> Option<ShareName> {
     let mut exact = pin!(search.ask_chapter());

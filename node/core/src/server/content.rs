@@ -32,7 +32,10 @@ use crate::{
     client::BlobBody,
     disk::Disk,
     pieces::{BLOCK_SIZE, PIECE_SIZE, PieceTree},
-    share::{Digests, SharedBlob, SharedFile, checked::PartReader},
+    share::{
+        Digests, SharedBlob, SharedFile,
+        checked::{BlobPlace, CheckedBlob, PartReader},
+    },
 };
 
 /// Longest content that is looked at before its answer begins, in bytes.
@@ -78,7 +81,7 @@ enum ByteSource {
         left: Range<u64>,
         /// Bytes that were read and not taken yet.
         ahead: Bytes,
-        /// What reads its pieces part by part.
+        /// The reader of its pieces, part by part.
         reader: PartReader,
     },
     /// The tree of content of the share.
@@ -100,41 +103,8 @@ enum ByteSource {
     Bundle(Box<Bundle>),
 }
 
-/// Content whose pieces are checked when they are read.
-#[derive(Clone, Debug)]
-enum Blob {
-    Shared(Arc<SharedBlob>),
-    Cached(Arc<CachedBlob>),
-}
-
-impl Blob {
-    fn tree(&self) -> &PieceTree {
-        match self {
-            Blob::Shared(blob) => blob.tree(),
-            Blob::Cached(blob) => blob.tree(),
-        }
-    }
-
-    fn read_piece(&self, index: u64, piece: &mut Vec<u8>) -> io::Result<()> {
-        match self {
-            Blob::Shared(blob) => blob.read_piece(index, piece),
-            Blob::Cached(blob) => blob.read_piece(index, piece),
-        }
-    }
-
-    fn read_part(
-        &self,
-        part: Range<u64>,
-        reader: &mut PartReader,
-        bytes: &mut Vec<u8>,
-        room: &mut Vec<u8>,
-    ) -> io::Result<()> {
-        match self {
-            Blob::Shared(blob) => blob.read_part(part, reader, bytes, room),
-            Blob::Cached(blob) => blob.read_part(part, reader, bytes, room),
-        }
-    }
-}
+/// A blob of the share or the cache.
+type Blob = Arc<CheckedBlob<dyn BlobPlace>>;
 
 impl Content {
     /// Creates content from a file of the share, which is read at once if it is
@@ -166,7 +136,7 @@ impl Content {
             blob.read_piece(0, &mut all)?;
             ByteSource::Memory(memory.hold(all))
         } else {
-            ByteSource::whole(Blob::Shared(Arc::new(blob)))
+            ByteSource::whole(Arc::new(blob))
         };
         Ok(Content {
             origin: Origin::Share,
@@ -178,7 +148,7 @@ impl Content {
     pub(super) fn of_blob(blob: CachedBlob) -> Content {
         Content {
             origin: Origin::Cache,
-            source: ByteSource::whole(Blob::Cached(Arc::new(blob))),
+            source: ByteSource::whole(Arc::new(blob)),
         }
     }
 

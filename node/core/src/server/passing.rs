@@ -7,7 +7,7 @@
 //! # Invariants
 //! - Only a Sixhop node that this node has met is asked, and only for content that it said it has, for [`NOTED_FOR`].
 //!   No address that others name is ever called.
-//! - What the owner looked for is passed on to programs of this machine, whoever of those found has it.
+//! - What the owner looked for is passed on to programs of this machine, if one of the found nodes has it.
 //! - The policy, the slots, the rates and the counters are those of any other content.
 //! - Nothing is kept of the bytes, and nothing is said about them: who asks checks them.
 

@@ -239,7 +239,7 @@ impl PeerEntry {
         self.is_chosen || self.id.is_some()
     }
 
-    /// Returns true if it is a peer of the chapter, which cannot prove its identity.
+    /// Returns true if it is a chapter peer, which cannot prove its identity.
     #[must_use]
     pub fn is_of_chapter(&self) -> bool {
         self.kind == Some(PeerKind::Book)

@@ -88,7 +88,7 @@ pub(crate) struct Chunk {
 /// Between a folded word and the word; no word has it.
 const FOLDED: char = '\0';
 
-/// Which words the names of a chunk may have: a Bloom filter with two bits for a word.
+/// The words that names of a chunk may have: a Bloom filter with two bits for a word.
 #[derive(Debug)]
 struct WordFilter(Box<[u64]>);
 
@@ -231,7 +231,7 @@ impl Chunk {
 }
 
 impl Chunk {
-    /// Whether a name in lower case may have the word; if not, none has it.
+    /// Returns true if a name in lower case may have the word; otherwise none has it.
     pub(super) fn may_have(&self, word: &str) -> bool {
         let filter = self.words.get_or_init(|| {
             let mut hashes: Vec<u64> = self.texts().flat_map(words).map(hash).collect();

@@ -8,7 +8,7 @@
 //!   names, and told of new names from then on.
 //! - Every word of every name is there, unless it is of digits alone. A word
 //!   whose last name is gone may be there as well, until most names have gone
-//!   and it is made anew.
+//!   and it is built again.
 //! - Each automaton has at least twice as many words as the next one, so that there are
 //!   few of them and a new word costs little.
 
@@ -26,7 +26,7 @@ const NEW_MAX: usize = 16_384;
 /// Words that are gathered before those that come again are left out.
 const GATHERED_MIN: usize = 200_000;
 
-/// Names that may go before it is made anew, however few there are.
+/// Names that may go before it is built again, however few there are.
 const GONE_MIN: usize = 10_000;
 
 /// Letters of a word that may be wrong.
@@ -67,7 +67,12 @@ impl Vocabulary {
         }
     }
 
-    /// Is told of changes, behind which there are `count` names.
+    /// Returns whether it was made, and has to be told of changes.
+    pub(super) fn is_made(&self) -> bool {
+        matches!(self, Vocabulary::Made(_))
+    }
+
+    /// Takes changes, behind which there are `count` names.
     pub(super) fn changed(&mut self, changes: &[(String, Was)], count: usize) {
         let Vocabulary::Made(words) = self else {
             return;
@@ -306,7 +311,7 @@ mod tests {
         changes.sort_by(|a, b| a.0.cmp(&b.0));
         changes.dedup_by(|a, b| a.0 == b.0);
         let mut vocabulary = Vocabulary::default();
-        vocabulary.make(&View::default().after(&changes).0);
+        vocabulary.make(&View::default().after(&changes, false).0);
         vocabulary
     }
 

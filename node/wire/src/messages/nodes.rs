@@ -17,7 +17,7 @@ use crate::value::Value;
 /// Name of the member.
 const NODES: &str = "nodes";
 
-/// Which nodes are at the URLs of peers, by host and port.
+/// The ids of the nodes at the URLs of peers, by host and port.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Nodes(BTreeMap<String, NodeId>);
 

@@ -2,36 +2,32 @@
 
 #![allow(clippy::disallowed_methods, reason = "tests damage files")]
 
-use std::{fs, ops::ControlFlow, path::Path};
+use std::{fs, path::Path};
 
 use plugin_words::{Fit, Word};
 
 use super::*;
-use crate::{pattern::Pattern, trigrams::Trigrams};
+use crate::{blocks::Blocks, pattern::Pattern};
 
 fn add(store: &mut Store, name: &str, text: &str, replaces: bool) {
-    let mut trigrams = Trigrams::new();
-    trigrams.add(text.as_bytes());
+    let mut blocks = Blocks::new();
+    blocks.begin(text.len() as u64);
+    blocks.add(text.as_bytes());
     let file = FileText {
         name: name.to_owned(),
         version: text.len() as u64,
         text: text.to_owned(),
-        trigrams: trigrams.take(),
+        blocks: blocks.finish(true),
+        is_cut: false,
     };
     store.add(file, replaces).unwrap();
 }
 
 fn found(store: &Store, pattern: &str) -> Vec<String> {
     let pattern = Pattern::parse(pattern).unwrap();
-    let mut names = Vec::new();
     let view = store.view();
-    view.candidates(&pattern.needs, &mut |name| {
-        names.push(name);
-        ControlFlow::Continue(())
-    })
-    .unwrap();
-    names.sort();
-    names
+    let candidates = view.candidates(&pattern.needs, &|| true).unwrap();
+    candidates.iter().map(|(name, _)| name.clone()).collect()
 }
 
 fn wanted(word: &str) -> WantedWord {

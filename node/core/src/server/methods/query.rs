@@ -85,7 +85,7 @@ fn afford_reading(context: &Context, caller: &Caller, content: &Content) -> Resu
     super::afford(context, caller, Cost::Read(bytes)).map_err(|_| busy())
 }
 
-/// Returns the fault of a node that is asked too much. To a peer of the chapter any
+/// Returns the fault of a node that is asked too much. To a chapter peer any
 /// other fault means that it should forget this node.
 fn busy() -> Fault {
     Fault::unhandled(MissReason::Budget)
