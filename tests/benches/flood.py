@@ -217,7 +217,8 @@ def strangers(worker, workers, share, seed, sent, wrong):
                         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                         break
                 answer, rest, is_kept = reply(connection, rest)
-                problem = check(answer)
+                is_alert = data[:1] == b"\x16" and answer[:2] == b"\x15\x03"
+                problem = None if is_alert else check(answer)  # What begins as TLS does is answered as such.
                 if is_control and answer[9:12] == b"200":
                     problem = f"control answers without the secret: {answer[:200]!r}"
                 statuses[answer[9:12].decode("latin-1") or "none"] = statuses.get(answer[9:12].decode("latin-1") or "none", 0) + 1

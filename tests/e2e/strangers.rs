@@ -17,7 +17,7 @@ use serde_json::json;
 use crate::world::noded;
 
 /// Most memory of a node under attack, in KiB.
-const PEAK_KIB: usize = 176 << 10;
+const PEAK_KIB: usize = 160 << 10;
 
 /// Most memory that sixty slow multicalls take beside what the node had, in KiB: 1 MiB each.
 const MULTICALLS_KIB: usize = 60 << 10;
