@@ -67,6 +67,25 @@ export function milliseconds(value) {
   return value < 1 ? "<\u20091\u00a0ms" : `${count(value)}\u00a0ms`;
 }
 
+// The names that nodes give themselves, by URL. Nothing proves them, and two nodes may have the same one.
+const names = new Map();
+const NAMES_KEPT = 4096;
+
+export function learnName(url, name) {
+  if (typeof name !== "string" || name === "") names.delete(url);
+  else if (names.has(url) || names.size < NAMES_KEPT) names.set(url, name);
+}
+
+// A node by its name, or by its address if it has none.
+export function node(url) {
+  return names.get(url) ?? host(url);
+}
+
+// A node by its name and its address.
+export function nodeInFull(url) {
+  return names.has(url) ? `${names.get(url)} (${host(url)})` : host(url);
+}
+
 // A node by its address, without what all addresses have.
 export function host(url) {
   return String(url).replace(/^http:\/\//, "").replace(/\/$/, "");

@@ -69,7 +69,7 @@ export function picture() {
     const kind = isSelf ? "self" : peer ? peer.state : "far";
     const size = isSelf ? 13 : small ? 5 : 12;
     const group = svg("g", { class: `dot ${kind}${hits > 0 ? " gave" : ""}`, transform: `translate(${x.toFixed(1)} ${y.toFixed(1)})` },
-      svg("title", { text: `${isSelf ? "This node, " : ""}${format.host(node)}${hits > 0 ? `, ${format.counted(hits, "hit", "hits")}` : ""}` }),
+      svg("title", { text: `${isSelf ? "This node, " : ""}${format.nodeInFull(node)}${hits > 0 ? `, ${format.counted(hits, "hit", "hits")}` : ""}` }),
       svg("path", { d: hexagon(size) }));
     if (!small && !isSelf) {
       const inner = sign(node, size * 2);
@@ -87,7 +87,8 @@ export function picture() {
 
   // Nodes of one machine differ by their ports.
   function shortened(url, self) {
-    const [text, ours] = [format.host(url), format.host(self)];
+    const [name, text, ours] = [format.node(url), format.host(url), format.host(self)];
+    if (name !== text) return name.length > 22 ? `${name.slice(0, 21)}\u2026` : name;
     const machine = ours.slice(0, ours.lastIndexOf(":") + 1);
     if (machine !== "" && text.startsWith(machine)) return text.slice(machine.length - 1);
     return text.length > 22 ? `${text.slice(0, 10)}\u2026${text.slice(-10)}` : text;
@@ -106,8 +107,8 @@ export function picture() {
     caption.append("The way of \u201c", el("bdi", { text: path.query.slice(0, 60) }), `\u201d${path.running ? " \u2026" : ""}`);
     for (const step of path.trace.slice(0, 64)) {
       const end = { failed: "did not answer", deadline: "was too slow" }[step.end] ?? format.counted(step.hits, "hit", "hits");
-      const by = step.named_by ? ` \u2013 named by ${format.host(step.named_by)}` : "";
-      steps.append(el("li", { class: step.hits > 0 ? "gave" : "" }, el("bdi", { class: "mono", text: step.node === state.status.url ? "this node" : format.host(step.node) }),
+      const by = step.named_by ? ` \u2013 named by ${format.nodeInFull(step.named_by)}` : "";
+      steps.append(el("li", { class: step.hits > 0 ? "gave" : "" }, el("bdi", { class: "mono", text: step.node === state.status.url ? "this node" : format.nodeInFull(step.node) }),
         el("span", { text: `${end}, ${format.milliseconds(step.milliseconds)}${visible(by)}` })));
     }
   }

@@ -11,7 +11,7 @@ const BLOBS_SHOWN = 20;
 const LOG_PAUSE = 200;
 
 // Members of the status that have a place of their own.
-const PLACED = new Set(["version", "api_version", "url", "listen", "control", "share", "pid", "started", "peers", "cache_bytes", "handlers", "counters", "id", "files", "is_share_known", "index", "reach"]);
+const PLACED = new Set(["version", "api_version", "name", "url", "listen", "control", "share", "pid", "started", "peers", "cache_bytes", "handlers", "counters", "id", "files", "is_share_known", "index", "reach"]);
 
 // Members of events that say what it is about.
 const FIRST = ["name", "url", "query", "file", "error", "text", "files", "bytes", "size", "rate"];
@@ -57,6 +57,7 @@ export function view() {
     const now = state.status;
     if (!now || !shown) return;
     facts.replaceChildren(
+      ...(now.name ? fact("Name", el("bdi", { text: now.name })) : []),
       ...fact("Address", sign(now.url, 18), el("code", { class: "wrap", text: now.url })),
       ...(now.reach ? fact("Reach", el("span", { text: now.reach })) : []),
       ...fact("Shares", el("code", { class: "wrap", text: now.share })),

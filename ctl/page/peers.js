@@ -62,7 +62,7 @@ export function view() {
   }
 
   async function forget(url) {
-    if (!(await ask("Remove the peer?", `${format.host(url)} is not asked any more. It comes back if it introduces itself again.`, "Remove", "Keep", true))) return;
+    if (!(await ask("Remove the peer?", `${format.nodeInFull(url)} is not asked any more. It comes back if it introduces itself again.`, "Remove", "Keep", true))) return;
     try {
       await call("peer.remove", { url });
     } catch (error) {
@@ -93,14 +93,14 @@ export function view() {
     const answered = peer.last_answer ? `answered ${format.when(peer.last_answer)}` : SOURCES[peer.source] ?? "";
     return [
       el("div", { class: "cell main", role: "gridcell" }, sign(peer.url, 26), el("div", { class: "two" },
-        el("bdi", { class: "name mono", title: visible(peer.url), text: format.host(peer.url) }),
-        el("span", { class: `quiet${peer.state === "failing" || peer.notice ? " bad" : ""}`, title: visible(peer.last_error ?? peer.notice ?? ""), text: peer.state === "failing" ? `${peer.last_error ?? STATES.failing}` : [peer.notice, kind, answered].filter(Boolean).join(" \u00b7 ") }))),
+        el("bdi", { class: peer.name ? "name" : "name mono", title: visible(peer.url), text: visible(peer.name ?? format.host(peer.url)) }),
+        el("span", { class: `quiet${peer.state === "failing" ? " bad" : peer.notice ? " advice" : ""}`, title: visible(peer.last_error ?? peer.notice ?? ""), text: (peer.state === "failing" ? [peer.name && format.host(peer.url), peer.last_error ?? STATES.failing] : [peer.notice, peer.name && format.host(peer.url), kind, answered]).filter(Boolean).join(" \u00b7 ") }))),
       el("div", { class: "cell meta", role: "gridcell" },
         el("span", { class: `state ${peer.state}`, text: STATES[peer.state] ?? peer.state }),
         el("span", { class: "latency", text: typeof peer.latency === "number" && peer.state === "up" ? format.milliseconds(peer.latency) : "" })),
       el("div", { class: "cell does", role: "gridcell" },
-        peer.kind !== "chapter" && button("Files", () => open(peer.url), { class: "button quiet", "data-action": "files", "aria-label": `Files of ${visible(format.host(peer.url))}` }),
-        el("button", { type: "button", class: "button quiet only", title: "Remove", "data-action": "remove", "aria-label": `Remove ${visible(format.host(peer.url))}`, on: { click: () => forget(peer.url) } }, icon("close"))),
+        peer.kind !== "chapter" && button("Files", () => open(peer.url), { class: "button quiet", "data-action": "files", "aria-label": `Files of ${visible(format.nodeInFull(peer.url))}` }),
+        el("button", { type: "button", class: "button quiet only", title: "Remove", "data-action": "remove", "aria-label": `Remove ${visible(format.nodeInFull(peer.url))}`, on: { click: () => forget(peer.url) } }, icon("close"))),
     ];
   }
 

@@ -173,6 +173,7 @@ export function view() {
     if (news.hits) {
       const path = state.path.hits;
       for (const hit of news.hits) {
+        if (hit.node_name) format.learnName(hit.node, hit.node_name);
         results.add(hit, state.status?.url);
         path.set(hit.node, (path.get(hit.node) ?? 0) + 1);
       }
@@ -240,10 +241,11 @@ export function view() {
   }
 
   function holders(nodes) {
-    const names = nodes.map((node) => (node === state.status?.url ? "this node" : format.host(node)));
+    const named = (node, name) => (node === state.status?.url ? "this node" : name(node));
+    const names = nodes.map((node) => named(node, format.nodeInFull));
     const shown = nodes.slice(0, 3).map((node) => sign(node, 16));
     return el("span", { class: "holders", title: visible(names.join("\n")) }, ...shown,
-      el("span", { class: "holder-name", text: names.length === 1 ? names[0] : format.counted(names.length, "node", "nodes") }));
+      el("span", { class: "holder-name", text: names.length === 1 ? named(nodes[0], format.node) : format.counted(names.length, "node", "nodes") }));
   }
 
   function control(group) {

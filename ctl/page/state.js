@@ -1,6 +1,7 @@
 // What is known of the node, kept up to date by its events. Views listen to topics; what changes is told once a frame, however
 // much of it there is.
 
+import { learnName } from "./format.js";
 import { call, follow } from "./server.js";
 
 const EVENTS_KEPT = 5000;
@@ -79,6 +80,7 @@ refresher("fetches", async () => {
 });
 refresher("peers", async () => {
   state.peers = await call("peer.list");
+  for (const peer of state.peers) learnName(peer.url, peer.name);
 });
 refresher("status", async () => {
   state.status = await call("node.status");
@@ -167,6 +169,7 @@ export function rest() {
 // Remembers who named whom.
 export function learn(trace) {
   for (const step of trace) {
+    if (step.node_name) learnName(step.node, step.node_name);
     const by = step.named_by ?? state.status?.url;
     if (!by || step.node === by) continue;
     if (!state.links.has(by)) state.links.set(by, new Set());

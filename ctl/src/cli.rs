@@ -82,6 +82,7 @@ pub(crate) struct GlobalArgs {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Fetch(FetchArgs),
+    Cat(CatArgs),
     Transfers(TransfersArgs),
     Search(SearchArgs),
     Grep(GrepArgs),
@@ -139,6 +140,25 @@ pub(crate) struct FetchArgs {
     /// Start the fetch and do not wait for it
     #[arg(long, conflicts_with = "to")]
     pub(crate) detach: bool,
+}
+
+/// Print files of the node or of its peers, or some of their lines.
+///
+/// Nothing is stored. Every piece is checked before it is printed, if a holder gives digests. On a terminal control
+/// characters are spelt out; in a pipe come the bytes of the file. With --json, each line is an object.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  ctl cat notes/today.txt
+  ctl cat notes/today.txt:12                one line, as `ctl grep` names it
+  ctl cat src/main.rs:10-40                 from line 10 to line 40
+  ctl cat server.log:1000- | less           from line 1000 on
+  ctl cat blake3:DIGEST > content.bin")]
+pub(crate) struct CatArgs {
+    /// Name of a file, as in `ctl fetch`, and the lines: NAME, NAME:LINE, NAME:FIRST-LAST or NAME:FIRST-. \"Quoted\" it
+    /// is a name without lines; blake3: and a digest is this content, whatever it is called
+    #[arg(required = true, value_name = "NAME[:L1-L2]")]
+    pub(crate) names: Vec<String>,
 }
 
 /// List fetches, those that run and the last that ended; cancel one, or drop its bytes.

@@ -5,6 +5,7 @@
 
 pub(crate) mod cache;
 pub(crate) mod call;
+pub(crate) mod cat;
 pub(crate) mod complete;
 pub(crate) mod completions;
 pub(crate) mod doctor;
@@ -33,6 +34,7 @@ pub(crate) mod welcome;
 
 use std::path::PathBuf;
 
+use node_base::home::expanded;
 use tokio::runtime::Handle;
 
 use crate::{
@@ -51,6 +53,7 @@ pub(crate) fn execute(
 ) -> Result<(), CtlError> {
     match command {
         Command::Fetch(args) => runtime.block_on(fetch::run(args, context)),
+        Command::Cat(args) => runtime.block_on(cat::run(args, context)),
         Command::Transfers(args) => runtime.block_on(transfers::run(args.action, context)),
         Command::Search(args) => runtime.block_on(search::run(args, context)),
         Command::Grep(args) => runtime.block_on(grep::run(args, context)),
@@ -105,7 +108,7 @@ impl Context {
     /// Returns the state directory of the owner's node.
     pub(crate) fn state(&self) -> Result<PathBuf, CtlError> {
         if let Some(given) = &self.state {
-            return Ok(given.clone());
+            return expanded(given).map_err(|error| CtlError::usage(error.to_string()));
         }
         #[cfg(feature = "embedded")]
         {

@@ -72,8 +72,10 @@ fn way(step: &TraceStep) -> String {
             format!(" ({why}, {hops}, by {by})")
         }
     };
+    let name = step.node_name.as_ref().map(|name| format!("{name} "));
     format!(
-        "{}{why} {}: {} in {} ms, {}",
+        "{}{}{why} {}: {} in {} ms, {}",
+        name.unwrap_or_default(),
         step.node,
         step.handler,
         plural(step.hits, "hit", "hits"),

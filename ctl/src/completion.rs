@@ -183,6 +183,7 @@ fn arguments(cli: &Command, place: &Place<'_>, known: impl Fn(ValueKind) -> Know
     Completion::Words(match (place.path.as_slice(), place.arguments) {
         (["help", ..], _) => commands(cli),
         (["fetch"], _) => bare(known(ValueKind::AtPeers).at_peers),
+        (["cat"], _) => bare(known(ValueKind::All).files()),
         (["search" | "grep"], _) => bare(known(ValueKind::Here).here),
         (["hello"] | ["peers", "rm"], 0) => bare(known(ValueKind::Peers).peers),
         (["ls"], 0) => bare(known(ValueKind::HereAndPeers).listable()),
@@ -261,6 +262,8 @@ mod tests {
         assert_eq!(offered(&["fetch", "no"]), ["notes/a b.txt"]);
         assert_eq!(offered(&["fetch", ""]), ["it's.txt", "notes/a b.txt"]);
         assert_eq!(offered(&["fetch", "--replace", "x", "it"]), ["it's.txt"]);
+        assert_eq!(offered(&["cat", "he"]), ["here.txt"]);
+        assert_eq!(offered(&["cat", "it"]), ["it's.txt"]);
         assert_eq!(offered(&["search", "he"]), ["here.txt"]);
         assert_eq!(offered(&["hello", ""]), ["http://127.0.0.1:1/"]);
         assert_eq!(offered(&["peers", ""]), ["ls", "rm"]);

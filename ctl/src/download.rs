@@ -10,9 +10,13 @@
 //!   FIFO and standard output take what comes.
 //! - A peer port that sends nothing for [`IDLE_TIMEOUT`] ends the download.
 
+mod checked;
 mod target;
 
-use std::time::Duration;
+use std::{
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
@@ -23,6 +27,7 @@ use hyper::{
     header::{CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderName, HeaderValue},
 };
 use hyper_util::rt::TokioIo;
+use node_api::node::NodeStatus;
 use node_wire::{
     About, Digest, PeerUrl, QueryAnswerReader, QueryOutcome, about,
     fault::MissReason,
@@ -32,6 +37,7 @@ use node_wire::{
 };
 use tokio::{net::TcpStream, time::timeout};
 
+pub(crate) use checked::{CheckedContent, TreePass};
 pub(crate) use target::{Target, is_standard_output};
 
 use crate::error::CtlError;
@@ -65,8 +71,32 @@ pub(crate) struct ContentTarget<'a> {
     pub(crate) digest: Digest,
     /// The peer that has it, if the node does not.
     pub(crate) through: Option<&'a str>,
-    /// The tag that the peer port asks for, if the node is of a private network.
+    /// The pass to show to the peer port, if the node is of a private network.
     pub(crate) pass: Option<&'a str>,
+}
+
+/// The taker of the bytes of a download.
+pub(crate) trait Sink {
+    /// Takes the next bytes; none at the end, so that an empty file is one, too.
+    async fn write(&mut self, bytes: &[u8]) -> Result<(), CtlError>;
+
+    /// Is told the time and the permission to run that the file has elsewhere.
+    fn describe(&mut self, about: About) -> Result<(), CtlError>;
+
+    /// Returns whether it takes no more bytes: the rest of the download is left out.
+    fn is_full(&self) -> bool {
+        false
+    }
+}
+
+impl Sink for &Target {
+    async fn write(&mut self, bytes: &[u8]) -> Result<(), CtlError> {
+        Target::write(self, bytes).await
+    }
+
+    fn describe(&mut self, about: About) -> Result<(), CtlError> {
+        Target::describe(self, about)
+    }
 }
 
 /// Asks the peer port for content, writes it to `target` and checks it. `on_bytes` is told how many bytes there are so
@@ -77,19 +107,10 @@ pub(crate) async fn content(
     on_bytes: impl Fn(u64),
 ) -> Result<u64, CtlError> {
     let port = PeerPort::parse(wanted.url)?;
-    let mut headers = port.pass(wanted.pass)?;
-    if let Some(peer) = wanted.through {
-        let peer = HeaderValue::from_str(peer);
-        let peer = peer.map_err(|_| port.broken("the URL of the peer is none"))?;
-        headers.insert(HeaderName::from_static(through::HEADER), peer);
-    }
+    let headers = port.headers_for(&wanted, wanted.pass)?;
     let path = own_blob_path(&wanted.digest);
     let response = port.send(Method::GET, &path, headers, Bytes::new()).await?;
-    match response.status() {
-        StatusCode::OK => {}
-        StatusCode::NOT_FOUND => return Err(missing(&format!("blake3:{}", wanted.digest))),
-        status => return Err(port.broken(&format!("HTTP status {}", status.as_u16()))),
-    }
+    port.require_content(&response, &wanted.digest)?;
     let about = response.headers().get(about::HEADER);
     let about = about.and_then(|about| about.to_str().ok().map(About::from_header));
     let mut body = response.into_body();
@@ -111,11 +132,11 @@ pub(crate) async fn content(
     Ok(size)
 }
 
-/// Asks the peer port for the file and writes it to `target`. `on_bytes` gets the number of bytes so far.
+/// Asks the peer port for the file and writes it to `sink`. `on_bytes` gets the number of bytes so far.
 /// Returns the size of the file.
 pub(crate) async fn query(
     wanted: QueryTarget<'_>,
-    target: &Target,
+    mut sink: impl Sink,
     on_bytes: impl Fn(u64),
 ) -> Result<u64, CtlError> {
     let QueryTarget { url, name, pass } = wanted;
@@ -139,10 +160,13 @@ pub(crate) async fn query(
         reader
             .push(&chunk, &mut decoded)
             .map_err(|error| port.broken(&error.to_string()))?;
-        target.write(&decoded).await?;
+        sink.write(&decoded).await?;
         size += decoded.len() as u64;
         decoded.clear();
         on_bytes(size);
+        if sink.is_full() {
+            return Ok(size);
+        }
     }
     match reader
         .finish()
@@ -150,8 +174,8 @@ pub(crate) async fn query(
     {
         QueryOutcome::Found { .. } => {
             // An empty file opens a FIFO, too: its reader waits for the end.
-            target.write(&[]).await?;
-            target.describe(about.unwrap_or_default())?;
+            sink.write(&[]).await?;
+            sink.describe(about.unwrap_or_default())?;
             Ok(size)
         }
         QueryOutcome::NotFound => Err(missing(name)),
@@ -159,7 +183,24 @@ pub(crate) async fn query(
     }
 }
 
+/// Returns the address at which this machine reaches the node's peer port. Its URL is for peers and may
+/// lead here only from outside.
+pub(crate) fn peer_port(status: &NodeStatus) -> String {
+    match status.listen.parse::<SocketAddr>() {
+        Ok(listen) if listen.ip().is_unspecified() => {
+            let loopback: IpAddr = match listen.ip() {
+                IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+                IpAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
+            };
+            format!("http://{}/", SocketAddr::new(loopback, listen.port()))
+        }
+        Ok(listen) => format!("http://{listen}/"),
+        Err(_) => status.url.clone(),
+    }
+}
+
 /// The peer port of a node.
+#[derive(Debug)]
 struct PeerPort(PeerUrl);
 
 impl PeerPort {
@@ -173,8 +214,36 @@ impl PeerPort {
     fn pass(&self, pass: Option<&str>) -> Result<HeaderMap, CtlError> {
         let pass = pass.map(HeaderValue::from_str).transpose();
         let pass = pass.map_err(|_| self.broken("the pass that the node gave is none"))?;
-        let header = HeaderName::from_static(network::HEADER);
+        let header = HeaderName::from_static(network::PASS_HEADER);
         Ok(pass.map(|pass| (header, pass)).into_iter().collect())
+    }
+
+    /// Returns the headers of a request for content or its tree.
+    fn headers_for(
+        &self,
+        wanted: &ContentTarget<'_>,
+        pass: Option<&str>,
+    ) -> Result<HeaderMap, CtlError> {
+        let mut headers = self.pass(pass)?;
+        if let Some(peer) = wanted.through {
+            let peer = HeaderValue::from_str(peer);
+            let peer = peer.map_err(|_| self.broken("the URL of the peer is none"))?;
+            headers.insert(HeaderName::from_static(through::HEADER), peer);
+        }
+        Ok(headers)
+    }
+
+    /// Errors unless the answer has what was asked for.
+    fn require_content(
+        &self,
+        response: &Response<Incoming>,
+        digest: &Digest,
+    ) -> Result<(), CtlError> {
+        match response.status() {
+            StatusCode::OK | StatusCode::PARTIAL_CONTENT => Ok(()),
+            StatusCode::NOT_FOUND => Err(missing(&format!("blake3:{digest}"))),
+            status => Err(self.broken(&format!("HTTP status {}", status.as_u16()))),
+        }
     }
 
     /// Sends a request and waits for the head of the answer.

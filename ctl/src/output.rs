@@ -28,7 +28,7 @@ use tokio::{io::Interest, net::unix::pipe};
 
 use crate::error::CtlError;
 
-pub(crate) use human::{ago, parse_time, plural, timestamp, word};
+pub(crate) use human::{address, ago, node as named_node, parse_time, plural, timestamp, word};
 pub(crate) use node_base::size::shown as bytes;
 pub(crate) use paint::{ColorWhen, Paint, Painted};
 pub(crate) use progress::Progress;
@@ -70,14 +70,18 @@ impl Output {
         self.format == Format::Text && io::stdout().is_terminal()
     }
 
-    /// A text in lines that fit behind a margin of the window of a person, taken apart at spaces; one line otherwise.
-    pub(crate) fn wrapped(self, text: &str, margin: usize) -> Vec<String> {
-        let window = if self.is_for_a_person() {
+    /// Returns the width of the window of a person.
+    pub(crate) fn width(self) -> Option<usize> {
+        if self.is_for_a_person() {
             window(&io::stdout())
         } else {
             None
-        };
-        match window {
+        }
+    }
+
+    /// A text in lines that fit behind a margin of the window of a person, taken apart at spaces; one line otherwise.
+    pub(crate) fn wrapped(self, text: &str, margin: usize) -> Vec<String> {
+        match self.width() {
             Some(window) => table::wrapped(text, window.saturating_sub(margin)),
             None => vec![text.to_owned()],
         }
@@ -169,6 +173,15 @@ impl Output {
             bytes(size)
         } else {
             size.to_string()
+        }
+    }
+
+    /// Formats a node: its name and address for a person, its URL otherwise.
+    pub(crate) fn node(self, name: Option<&str>, url: &str) -> String {
+        if self.is_for_a_person() {
+            human::node(name, url)
+        } else {
+            url.to_owned()
         }
     }
 

@@ -67,6 +67,11 @@ pub struct NodeArgs {
     )]
     pub allow_host: Vec<String>,
 
+    /// Name under which people see this node, also those at other nodes
+    /// [default: the name of this machine]
+    #[arg(long, value_name = "NAME", env = "SIXHOP_NAME")]
+    pub name: Option<String>,
+
     /// Loopback address of the control connection [default: 127.0.0.1:4243]
     #[arg(long, value_name = "ADDR:PORT", env = "SIXHOP_CONTROL")]
     pub control: Option<SocketAddr>,

@@ -29,20 +29,27 @@ fn member(name: &str, value: &str) -> String {
 
 /// A peer that has one file, in which every search finds [`HOSTILE`].
 fn hostile_peer() -> Rogue {
-    let line = "<value><array><data><value><base64>".to_owned()
-        + &to_base64(HOSTILE.as_bytes())
-        + "</base64></value></data></array></value>";
-    let excerpt = member("text", &bytes(HOSTILE))
-        + &member("line", "<value><int>7</int></value>")
-        + &member("column", "<value><int>1</int></value>")
-        + &member("before", &line)
-        + &member("after", &line);
-    let hit = member("name", "<value><string>theirs.txt</string></value>")
-        + &member("size", "<value><int>9</int></value>")
-        + &member(
+    let line = format!(
+        "<value><array><data><value><base64>{}</base64></value></data></array></value>",
+        to_base64(HOSTILE.as_bytes())
+    );
+    let excerpt = [
+        member("text", &bytes(HOSTILE)),
+        member("line", "<value><int>7</int></value>"),
+        member("column", "<value><int>1</int></value>"),
+        member("before", &line),
+        member("after", &line),
+    ]
+    .concat();
+    let hit = [
+        member("name", "<value><string>theirs.txt</string></value>"),
+        member("size", "<value><int>9</int></value>"),
+        member(
             "excerpt",
             &format!("<value><struct>{excerpt}</struct></value>"),
-        );
+        ),
+    ]
+    .concat();
     Rogue::finding(&format!(
         "<struct>{}{}</struct>",
         member(

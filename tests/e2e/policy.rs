@@ -153,7 +153,7 @@ const WAYS: &[Way] = &[
     ("sixhop.summary", |node, name, _| summarized(node, name)),
 ];
 
-/// Returns the word of a summary's filter on a name, as docs/protocol.md defines it.
+/// Returns the word of a summary's filter on a name, as docs/protocol/searching.md defines it.
 fn summarized(node: &NodeProcess, name: &str) -> String {
     let summary = xmlrpc::call(&node.url, "sixhop.summary", &[]).expect("an answer");
     let bits = summary.get("files").and_then(|files| files.get("bits"));

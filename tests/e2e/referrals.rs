@@ -1,13 +1,9 @@
 //! Tests of URLs that peers name and strangers plant: the calls of a node because of them, and their content.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::time::{Duration, Instant};
 
-use e2e::{
-    Conduct, Listener, NodeOptions, NodeProcess, Rogue, eventually, introduce, xmlrpc,
-    xmlrpc::Value,
-};
+use e2e::{Conduct, Listener, NodeProcess, Rogue, eventually, introduce, xmlrpc, xmlrpc::Value};
 use serde_json::{Value as Json, json};
 
 use crate::world::noded;
@@ -161,86 +157,4 @@ fn a_holder_without_a_digest_does_not_block_a_book_peer() {
     );
     assert_eq!(node.home().read("a.txt"), Some(b"of the chapter".to_vec()));
     node.stop();
-}
-
-/// Returns a member of the private network with this key.
-fn member(key: &str) -> NodeOptions {
-    let options = noded();
-    let path = options.home().root().join("network-key");
-    fs::write(&path, key.repeat(32)).unwrap();
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
-    options.args(["--network-key-file".as_ref(), path.as_os_str()])
-}
-
-#[test]
-fn outsiders_get_no_tag_no_address_and_no_handler() {
-    let rogue = Rogue::finding(&found("", &[]));
-    let large = "x".repeat(3_000_000);
-    let holder = member("k").file("large.txt", &large).start();
-    let friend = member("k").start();
-    introduce(&friend.url, &holder.url);
-    introduce(&holder.url, &friend.url);
-    eventually("the members know each other", || {
-        let known = |node: &NodeProcess| peers(node).iter().any(|peer| peer["id"].is_string());
-        known(&holder) && known(&friend)
-    });
-    // The honest one gets its file by ranges, which are in the tags.
-    let params = [
-        Value::text("large.txt"),
-        Value::text(friend.home().secret()),
-    ];
-    assert_eq!(
-        xmlrpc::call(&friend.url, "fetch", &params),
-        Ok(Value::Int(0))
-    );
-    assert_eq!(friend.home().read("large.txt"), Some(large.into_bytes()));
-    let guess = format!("{} {}", "1".repeat(64), "2".repeat(64));
-    let headers = [
-        ("sixhop-network", guess.as_str()),
-        ("Content-Type", "text/xml"),
-    ];
-    let hello = xmlrpc::request("hello", &[Value::text(&rogue.url)]);
-    for (method, path, body) in [
-        ("POST", "/RPC2", hello.as_str()),
-        ("POST", "/RPC2", "no call"),
-        ("GET", "/", ""),
-        ("GET", "/files/large.txt", ""),
-    ] {
-        let answer = e2e::http::request(&holder.url, method, path, &headers, body.as_bytes());
-        assert_eq!(
-            answer.unwrap().header("sixhop-network"),
-            None,
-            "{method} {path}"
-        );
-    }
-    assert_tells_who_it_is_and_no_more(&holder);
-    eventually("who said hello was called", || !rogue.requests().is_empty());
-    for request in rogue.requests() {
-        assert!(
-            !request.contains(&friend.url) && !request.contains("grep"),
-            "{request}"
-        );
-    }
-    [holder, friend].into_iter().for_each(NodeProcess::stop);
-}
-
-/// Introduces somebody without a key to a node.
-fn assert_tells_who_it_is_and_no_more(node: &NodeProcess) {
-    let text = |digit: &str| Value::text(digit.repeat(64));
-    let members = vec![
-        ("id".to_owned(), text("1")),
-        ("version".to_owned(), Value::Int(1)),
-        ("url".to_owned(), Value::text("http://127.0.0.1:9/")),
-        ("nonce".to_owned(), text("2")),
-    ];
-    let answer = xmlrpc::call(&node.url, "sixhop.introduce", &[Value::Map(members)]).unwrap();
-    assert!(answer.get("id").is_some());
-    for secret in ["peers", "features"] {
-        let is_empty = match answer.get(secret) {
-            None => true,
-            Some(Value::List(list)) => list.is_empty(),
-            Some(_) => false,
-        };
-        assert!(is_empty, "{secret}: {answer:?}");
-    }
 }

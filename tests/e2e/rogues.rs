@@ -103,8 +103,10 @@ fn a_peer_that_sends_the_wrong_type() {
 #[test]
 fn a_peer_that_sends_broken_xml() {
     let deep = "<array><data><value>".repeat(5000);
-    let entities = "<!DOCTYPE x [<!ENTITY a \"aaaaaaaaaaaaaaaa\">]>".to_owned()
-        + &answer_of("<string>&a;</string>");
+    let entities = format!(
+        "<!DOCTYPE x [<!ENTITY a \"aaaaaaaaaaaaaaaa\">]>{}",
+        answer_of("<string>&a;</string>")
+    );
     for body in [
         String::new(),
         "no XML".to_owned(),
@@ -114,7 +116,10 @@ fn a_peer_that_sends_broken_xml() {
         answer_of("<string>\u{1}</string>"),
         answer_of("<base64>!!!!</base64>"),
         answer_of("<dateTime.iso8601>2015-W45-1T00:00:00</dateTime.iso8601>"),
-        "<?xml version=\"1.0\" encoding=\"UTF-16\"?>".to_owned() + &answer_of("<int>1</int>"),
+        format!(
+            "<?xml version=\"1.0\" encoding=\"UTF-16\"?>{}",
+            answer_of("<int>1</int>")
+        ),
     ] {
         costs_its_own_call_only(&Conduct::Body(body));
     }

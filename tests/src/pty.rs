@@ -5,6 +5,7 @@ use std::io::{Read, Write};
 use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crate::home::Home;
@@ -45,6 +46,7 @@ pub struct Pty {
     child: Child,
     keyboard: ChildStdin,
     screen: Arc<Mutex<Vec<u8>>>,
+    reader: Option<JoinHandle<()>>,
 }
 
 impl Pty {
@@ -76,7 +78,7 @@ impl Pty {
         let mut output = child.stdout.take().expect("standard output is a pipe");
         let screen = Arc::new(Mutex::new(Vec::new()));
         let seen = Arc::clone(&screen);
-        std::thread::spawn(move || {
+        let reader = std::thread::spawn(move || {
             let mut bytes = [0; 4096];
             while let Ok(count @ 1..) = output.read(&mut bytes) {
                 let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
@@ -87,6 +89,7 @@ impl Pty {
             keyboard: child.stdin.take().expect("standard input is a pipe"),
             child,
             screen,
+            reader: Some(reader),
         }
     }
 
@@ -158,6 +161,9 @@ impl Pty {
             Ok(None) => Err(self.text()),
             Err(error) => Err(error.to_string()),
         });
+        // Its last output may not have been read yet.
+        let reader = self.reader.take().expect("the screen is read once");
+        reader.join().expect("the screen can be read");
         let screen = self.screen.lock().unwrap_or_else(PoisonError::into_inner);
         (code, String::from_utf8_lossy(&screen).into_owned())
     }

@@ -37,6 +37,8 @@ fn every_command_is_understood() {
         "ls photos",
         "ls http://127.0.0.1:4242 photos",
         "fetch a.txt --to . --replace",
+        "cat a.txt",
+        "cat a.txt:3-5 b.txt:7 --json",
         "search *.txt --limit 5 --trace",
         "hello http://127.0.0.1:4242",
         "hello sixhop://0/?at=127.0.0.1:4242",

@@ -15,7 +15,8 @@ pub(crate) async fn run(args: HelloArgs, context: &Context) -> Result<(), CtlErr
         context.output.note(&escaped(notice));
     }
     Connection::require_answer(&peer)?;
-    context
-        .output
-        .line(&format!("{} answered", escaped(&peer.url)))
+    context.output.line(&format!(
+        "{} answered",
+        escaped(&context.output.node(peer.name.as_deref(), &peer.url))
+    ))
 }

@@ -7,8 +7,14 @@ use super::Context;
 use crate::{
     cli::PeersAction,
     error::CtlError,
-    output::{Output, escaped},
+    output::{Output, Paint, Painted, address, escaped},
 };
+
+/// Width of a window from which on a table has all columns.
+const WIDE: usize = 120;
+
+/// Columns before the second line of a problem.
+const INDENT: usize = 2;
 
 /// Digits of an id that a table has.
 const ID_SHOWN: usize = 12;
@@ -28,20 +34,62 @@ async fn list(context: &Context) -> Result<(), CtlError> {
     if output.is_json() {
         return output.json(&json!({ "peers": peers }));
     }
-    let head = [
-        "peer",
-        "state",
-        "what",
-        "path",
-        "id",
-        "known from",
-        "last answer",
-        "problem",
-    ];
-    let rows: Vec<_> = peers.iter().map(|peer| row(peer, output)).collect();
-    output.table(&head, &rows)?;
+    if output.is_for_a_person() {
+        show(&peers, output)?;
+    } else {
+        let rows: Vec<_> = peers.iter().map(|peer| row(peer, output)).collect();
+        output.table(&[], &rows)?;
+    }
     if peers.is_empty() {
         output.note("no peer is known; introduce one with `ctl hello URL`");
+    }
+    Ok(())
+}
+
+/// Shows the peers to a person, and the problems with them below.
+fn show(peers: &[Peer], output: Output) -> Result<(), CtlError> {
+    let is_wide = output.width().is_none_or(|width| width >= WIDE);
+    let head = [
+        "name",
+        "address",
+        "state",
+        "what",
+        "last answer",
+        "known from",
+        "id",
+    ];
+    let columns = if is_wide { head.len() } else { head.len() - 2 };
+    let row = |peer: &Peer| {
+        let mut row = vec![
+            peer.name.clone().unwrap_or_else(|| "-".to_owned()),
+            address(&peer.url).to_owned(),
+            state(peer),
+            what_over(peer),
+            last_answer(peer, output),
+            source(peer.source).to_owned(),
+            id(peer),
+        ];
+        row.truncate(columns);
+        row
+    };
+    let rows: Vec<_> = peers.iter().map(row).collect();
+    if !rows.is_empty() {
+        output.table(&head[..columns], &rows)?;
+    }
+    for peer in peers {
+        let Some(problem) = problem(peer) else {
+            continue;
+        };
+        let named = output.node(peer.name.as_deref(), &peer.url);
+        for (at, part) in output
+            .wrapped(&format!("{named}: {problem}"), INDENT)
+            .iter()
+            .enumerate()
+        {
+            let indent = if at == 0 { 0 } else { INDENT };
+            let line = Painted::default().with(Paint::Plain, " ".repeat(indent));
+            output.painted(&line.with(Paint::Bad, part.as_str()))?;
+        }
     }
     Ok(())
 }
@@ -61,8 +109,8 @@ async fn forget(url: &str, context: &Context) -> Result<(), CtlError> {
     context.output.line(&format!("{url} is forgotten"))
 }
 
+/// Returns the columns for a program; new ones come last.
 fn row(peer: &Peer, output: Output) -> Vec<String> {
-    let problem = peer.last_error.clone().or_else(|| peer.notice.clone());
     vec![
         peer.url.clone(),
         state(peer),
@@ -70,10 +118,27 @@ fn row(peer: &Peer, output: Output) -> Vec<String> {
         path(peer).to_owned(),
         id(peer),
         source(peer.source).to_owned(),
-        peer.last_answer
-            .map_or("-".to_owned(), |time| output.moment(time)),
-        problem.unwrap_or_else(|| "-".to_owned()),
+        last_answer(peer, output),
+        problem(peer).unwrap_or("-").to_owned(),
+        peer.name.clone().unwrap_or_else(|| "-".to_owned()),
     ]
+}
+
+fn last_answer(peer: &Peer, output: Output) -> String {
+    let moment = peer.last_answer.map(|time| output.moment(time));
+    moment.unwrap_or_else(|| "-".to_owned())
+}
+
+fn problem(peer: &Peer) -> Option<&str> {
+    peer.last_error.as_deref().or(peer.notice.as_deref())
+}
+
+/// Returns the kind of a peer, and the path of calls to it if that is not plain.
+fn what_over(peer: &Peer) -> String {
+    match path(peer) {
+        "tls" => format!("{}, tls", what(peer)),
+        _ => what(peer).to_owned(),
+    }
 }
 
 fn state(peer: &Peer) -> String {

@@ -109,7 +109,7 @@ impl Shown {
         }
         let row = |found: &FileHit<'_>| {
             let size = size(output, found.hit);
-            vec![found.hit.name.clone(), size, found.nodes()]
+            vec![found.hit.name.clone(), size, found.nodes(output)]
         };
         let rows: Vec<_> = found.iter().map(row).collect();
         let head: &[&str] = if self.headed {
@@ -125,7 +125,7 @@ impl Shown {
     /// none.
     fn show_excerpt(&mut self, output: Output, found: &FileHit<'_>) -> Result<(), CtlError> {
         let hit = found.hit;
-        let (size, nodes) = (size(output, hit), found.nodes());
+        let (size, nodes) = (size(output, hit), found.nodes(output));
         if !output.is_for_a_person() {
             let text = hit.excerpt.as_ref().map_or("", |excerpt| &excerpt.text);
             let row = vec![hit.name.clone(), size, nodes, place(hit), text.to_owned()];
@@ -183,10 +183,11 @@ struct FileHit<'a> {
 }
 
 impl FileHit<'_> {
-    fn nodes(&self) -> String {
+    fn nodes(&self, output: Output) -> String {
+        let node = output.node(self.hit.node_name.as_deref(), &self.hit.node);
         match self.others {
-            0 => self.hit.node.clone(),
-            others => format!("{} and {others} more", self.hit.node),
+            0 => node,
+            others => format!("{node} and {others} more"),
         }
     }
 }
@@ -222,6 +223,7 @@ mod tests {
             modified: None,
             digest: digest.map(str::to_owned),
             node: node.to_owned(),
+            node_name: None,
             handler: "name".to_owned(),
             score: None,
             excerpt: None,
@@ -248,6 +250,7 @@ mod tests {
             modified: None,
             digest: None,
             node: "x".to_owned(),
+            node_name: None,
             handler: "text".to_owned(),
             score: None,
             excerpt: Some(node_api::search::Excerpt {

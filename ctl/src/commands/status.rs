@@ -51,12 +51,14 @@ fn line(label: &str, paint: Paint, value: String) -> Painted {
 }
 
 fn lines(status: &NodeStatus, output: Output) -> Vec<(&'static str, String)> {
-    let mut lines = vec![
+    let name = status.name.iter().map(|name| ("name", name.clone()));
+    let mut lines: Vec<_> = name.collect();
+    lines.extend([
         ("address", status.url.clone()),
         ("shares", shares(status)),
         ("peers", peers(status)),
         ("answers", prefixes(&status.handlers)),
-    ];
+    ]);
     lines.extend(status.index.as_ref().map(|status| ("index", index(status))));
     lines.extend([
         ("cache", bytes(status.cache_bytes)),

@@ -93,6 +93,12 @@ impl Known {
         peers.into_iter().chain(self.here_with_folders()).collect()
     }
 
+    /// The files of the node and of its peers, each once.
+    pub(super) fn files(self) -> Vec<String> {
+        let files: BTreeSet<String> = self.here.into_iter().chain(self.at_peers).collect();
+        files.into_iter().collect()
+    }
+
     /// The files of the node, behind their folders.
     pub(super) fn here_with_folders(self) -> Vec<String> {
         folders(&self.here).into_iter().chain(self.here).collect()

@@ -14,6 +14,7 @@ use node_api::{
     search::{SearchAnswer, SearchClient, SearchReach},
     share::{ShareClient, ShareFile, ShareRescan, SkippedEntry},
 };
+use node_wire::Digest;
 use serde_json::{Map, Value};
 
 use super::Connection;
@@ -144,6 +145,17 @@ impl Connection {
                 return Ok(listing);
             }
             after = page.next;
+        }
+    }
+
+    /// Returns whether the node shares a file of exactly this name.
+    pub(crate) async fn has_file(&self, name: &str) -> Result<bool, CtlError> {
+        match self.sorted_out(ShareClient::stat(&self.http, name.to_owned()).await) {
+            Ok(_) => Ok(true),
+            Err(error) if matches!(error.code(), ErrorCode::NotFound | ErrorCode::Usage) => {
+                Ok(false)
+            }
+            Err(error) => Err(error),
         }
     }
 
@@ -371,7 +383,13 @@ impl Connection {
 
     /// Returns the pass that lets this program ask the node's peer port for one file, if one is needed.
     pub(crate) async fn pass(&self, name: &str) -> Result<Option<String>, CtlError> {
-        self.sorted_out(FetchClient::pass(&self.http, name.to_owned()).await)
+        self.sorted_out(FetchClient::pass(&self.http, name.to_owned(), None).await)
+    }
+
+    /// Returns the pass that lets this program ask the node's peer port for the tree of content, if one is needed.
+    pub(crate) async fn pass_of_tree(&self, digest: &Digest) -> Result<Option<String>, CtlError> {
+        let content = format!("blake3:{digest}");
+        self.sorted_out(FetchClient::pass(&self.http, content, Some(true)).await)
     }
 
     /// Gives up the interest in a fetch. `None` if the node does not say in time what became of it: the command ends

@@ -13,6 +13,19 @@ pub(crate) fn plural(count: impl Into<u64>, one: &str, many: &str) -> String {
     }
 }
 
+/// Returns the part of the URL of a node that says where it is.
+pub(crate) fn address(url: &str) -> &str {
+    url.trim_start_matches("http://").trim_end_matches('/')
+}
+
+/// Formats a node by its name and its address: nothing proves the name, and others may have the same.
+pub(crate) fn node(name: Option<&str>, url: &str) -> String {
+    match name {
+        Some(name) => format!("{name} ({})", address(url)),
+        None => address(url).to_owned(),
+    }
+}
+
 /// Returns the word of JSON for a state.
 pub(crate) fn word(state: &impl Serialize) -> String {
     json!(state).as_str().unwrap_or("-").to_owned()
@@ -124,6 +137,13 @@ mod tests {
         for (milliseconds, text) in cases {
             assert_eq!(timestamp(milliseconds), text);
         }
+    }
+
+    #[test]
+    fn a_node_is_shown_by_its_name_beside_its_address() {
+        let url = "http://192.168.1.6:4242/";
+        assert_eq!(node(Some("nas"), url), "nas (192.168.1.6:4242)");
+        assert_eq!(node(None, url), "192.168.1.6:4242");
     }
 
     #[test]

@@ -182,10 +182,11 @@ namespace! {
         fn "wait" wait(id: [u64], seconds: [Option<u32>]) -> [FetchStatus];
         /// Gives the pass with which a program of the owner asks this node's peer port for one file, past the share.
         ///
-        /// In a private network it is the value of the header `sixhop-network` for a POST to `/RPC2` that is
-        /// `query(name, [])`, or for a GET of `/blobs/DIGEST` if the name is `blake3:DIGEST`, and it is good for that
-        /// request alone; docs/protocol.md has the bytes. Otherwise nothing is needed.
-        fn "pass" pass(name: [String]) -> [Option<String>];
+        /// In a private network it is the value of the header `sixhop-pass` for a POST to `/RPC2` that is
+        /// `query(name, [])`, or for a GET of `/blobs/DIGEST` if the name is `blake3:DIGEST`, or with `tree` of
+        /// `/blobs/DIGEST/tree`. It is good once, on this machine, for that request alone; docs/protocol/identity.md
+        /// has the bytes. Otherwise nothing is needed.
+        fn "pass" pass(name: [String], tree: [Option<bool>]) -> [Option<String>];
         /// Lists the fetches that run and the last ones that ended.
         fn "list" list() -> [Vec<FetchStatus>];
         /// Gives up one interest in a fetch, and stops it if that was the last one, or for `everybody`.

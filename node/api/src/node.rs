@@ -20,6 +20,9 @@ pub struct NodeStatus {
     /// The address by which others meet this node: `sixhop://`, its id, and where it is reached.
     #[serde(default)]
     pub invitation: String,
+    /// The name under which people see this node.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
     /// URL under which peers reach this node.
     pub url: String,
     /// Address on which it listens for peers.
@@ -56,7 +59,7 @@ pub struct NodeStatus {
     pub pid: u32,
     /// The time of its start, Unix milliseconds.
     pub started: u64,
-    /// What the process may still ask of the system.
+    /// The limits that the system keeps the process to.
     #[serde(default)]
     pub sandbox: SandboxStatus,
     /// Number of known peers.
@@ -73,7 +76,7 @@ pub struct NodeStatus {
     pub counters: BTreeMap<String, u64>,
 }
 
-/// What a node, and the programs that it starts, may still ask of the system.
+/// The limits that the system keeps a node and its programs to.
 #[derive(Clone, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 pub struct SandboxStatus {
     /// System calls: those that only somebody who has broken in would make fail.
@@ -82,7 +85,7 @@ pub struct SandboxStatus {
     pub files: LayerState,
 }
 
-/// Whether a layer of the sandbox is on.
+/// The state of a layer of the sandbox.
 #[derive(Clone, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case", tag = "state")]
 pub enum LayerState {

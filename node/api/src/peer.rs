@@ -10,6 +10,9 @@ use crate::{contract::namespace, share::ShareFile};
 pub struct Peer {
     /// Its URL.
     pub url: String,
+    /// The name that it gives itself. Nothing proves it, and others may have the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
     /// Its proved identity: its ed25519 public key, 64 hex digits.
     #[serde(default)]
     pub id: Option<String>,

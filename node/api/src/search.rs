@@ -36,6 +36,9 @@ pub struct Hit {
     pub digest: Option<String>,
     /// URL of the node that has it.
     pub node: String,
+    /// The name that this node gives itself, where it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node_name: Option<String>,
     /// The handler that found it.
     pub handler: String,
     /// The score that the handler gave it; more is better.
@@ -73,6 +76,9 @@ pub struct Excerpt {
 pub struct TraceStep {
     /// URL of the node that was asked.
     pub node: String,
+    /// The name that this node gives itself, where it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node_name: Option<String>,
     /// URL of the node that named it first; absent for this node and its own
     /// peers.
     #[serde(default, skip_serializing_if = "Option::is_none")]

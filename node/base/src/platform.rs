@@ -16,6 +16,14 @@ pub mod space;
 pub mod unacked;
 pub mod usage;
 
+/// Returns the name of this machine, without its domain; `None` if it has none.
+#[must_use]
+pub fn host_name() -> Option<String> {
+    let name = nix::unistd::gethostname().ok()?.into_string().ok()?;
+    let first = name.split('.').next().unwrap_or_default();
+    (!first.is_empty()).then(|| first.to_owned())
+}
+
 /// Returns the program that shows an address in the browser of the user, who may have a screen; `None` if none can.
 #[must_use]
 pub fn opener(has_screen: bool) -> Option<&'static str> {

@@ -69,6 +69,25 @@ pub enum QueryError {
     Thread(#[from] ThreadError),
 }
 
+impl QueryError {
+    /// Returns the error in words for a stranger. What a handler says of its own failure may name paths of this machine:
+    /// that is the owner's, and goes to the log.
+    #[must_use]
+    pub fn for_stranger(&self) -> String {
+        match self {
+            QueryError::Handler(HandlerError::Failed { handler, .. }) => {
+                tracing::debug!("a query of a stranger is not answered: {self}");
+                format!("the handler `{handler}:` failed")
+            }
+            QueryError::Handler(HandlerError::Files(_)) | QueryError::Thread(_) => {
+                tracing::debug!("a query of a stranger is not answered: {self}");
+                "the files cannot be looked at now".to_owned()
+            }
+            told => told.to_string(),
+        }
+    }
+}
+
 /// Answers to the owner that are given at a time. A control connection has fewer calls in flight.
 const OWNER_ANSWERS_MAX: usize = 64;
 

@@ -26,7 +26,7 @@ use std::{
 
 use node_base::schedule::RateSchedule;
 use node_wire::{
-    PeerAddress,
+    NodeName, PeerAddress,
     peer_url::{PeerUrl, UrlError},
 };
 use plugin_api::{Changes, Files};
@@ -48,7 +48,7 @@ use crate::{
     rate::Rate,
     secret::Secret,
     server::{
-        self, ConnectionLimits, Context, Kinds, Multicalls, OwnNames, Passing, PolicyGate,
+        self, ConnectionLimits, Context, Kinds, Multicalls, OwnNames, Passes, Passing, PolicyGate,
         Searches, Uploads, look_at_policy, watch_policy,
     },
     share::{Catalogue, ChangeSet, Digests, Keeper, Share, ShareError, Subscription},
@@ -74,6 +74,8 @@ pub struct NodeSettings {
     pub url: Option<PeerUrl>,
     /// Names, beside its own, under which the node answers.
     pub allow_hosts: Vec<String>,
+    /// The name under which people see the node.
+    pub name: Option<NodeName>,
     /// Peers to begin with.
     pub peers: Vec<PeerAddress>,
     /// Most bytes of content that passes to keep; 0 keeps none.
@@ -110,6 +112,7 @@ impl NodeSettings {
             listen,
             url: None,
             allow_hosts: Vec::new(),
+            name: None,
             peers: Vec::new(),
             cache_size: 0,
             upload_rate: RateSchedule::default(),
@@ -229,11 +232,10 @@ impl Node {
         let policy = ground.policy(&extensions);
         let handlers = Arc::new(ground.handlers(extensions, &catalogue)?);
         let names = OwnNames::of(own.main(), &settings.allow_hosts);
-        let standing = standing(key, &pins, &own, &handlers, network_key.as_ref());
+        let standing = standing(key, &pins, &own, &handlers);
         let rates = ground.rates(settings.upload_rate, settings.download_rate);
-        let transport = HttpTransport::with_tls(&rates.lowest_download(), tls.clone(), pins);
-        let client = ground.client(transport.of_network(network_key.clone()), &rates);
-        let overlay = ground.overlay(standing, own, client, providers);
+        let client = ground.client((tls.clone(), pins), network_key.clone(), &rates);
+        let overlay = ground.overlay(standing.named(settings.name), own, client, providers);
         let transfers = ground.transfers(&share, &digests, saved, &overlay);
         let context = Context {
             answering: server::answering(),
@@ -249,6 +251,7 @@ impl Node {
             policy,
             names,
             network: network_key,
+            passes: Passes::default(),
             tls,
             quotas: Quotas::default(),
             kinds: Kinds::default(),
@@ -507,7 +510,14 @@ impl Ground {
         Ok(handlers.with_directories(extensions.directories))
     }
 
-    fn client(&self, transport: HttpTransport, rates: &Rates) -> Client {
+    fn client(
+        &self,
+        (tls, pins): (Tls, Pins),
+        network: Option<NetworkKey>,
+        rates: &Rates,
+    ) -> Client {
+        let rate = rates.lowest_download();
+        let transport = HttpTransport::with_tls(&rate, tls, pins, network);
         let counters = Arc::clone(&self.counters);
         Client::new(Arc::new(transport), counters).with_download_rate(rates.download.clone())
     }
@@ -584,17 +594,11 @@ fn caught_up(events: Arc<EventLog>) -> CaughtUp {
 }
 
 /// Returns the public side of the node.
-fn standing(
-    key: Arc<NodeKey>,
-    pins: &Pins,
-    own: &OwnUrls,
-    handlers: &Arc<Handlers>,
-    network: Option<&NetworkKey>,
-) -> Standing {
+fn standing(key: Arc<NodeKey>, pins: &Pins, own: &OwnUrls, handlers: &Arc<Handlers>) -> Standing {
     Standing {
         key,
+        name: None,
         pins: Some(pins.clone()),
-        is_private: network.is_some(),
         call_scope: Arc::new(own.call_scope()),
         handlers: Arc::<Handlers>::clone(handlers),
     }

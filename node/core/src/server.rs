@@ -33,6 +33,7 @@ mod locate;
 mod methods;
 mod network;
 mod page;
+mod passes;
 mod passing;
 mod policy;
 mod public;
@@ -70,7 +71,7 @@ pub use self::{
     summary::OwnSummary,
     upload::Uploads,
 };
-pub(crate) use self::{locate::locate, policy::look_at_policy};
+pub(crate) use self::{locate::locate, passes::Passes, policy::look_at_policy};
 use crate::{
     cache::Cache,
     counters::Counters,
@@ -117,6 +118,8 @@ pub(crate) struct Context {
     pub(crate) names: OwnNames,
     /// The key of the private network, if this node is of one.
     pub(crate) network: Option<NetworkKey>,
+    /// Passes of the owner's own programs into it.
+    pub(crate) passes: Passes,
     /// The proof of this node's identity on connections.
     pub(crate) tls: Tls,
     /// The work that others may still cause.

@@ -67,7 +67,7 @@ mod tests {
 
     #[test]
     fn the_places_are_those_of_the_protocol() {
-        // The same values stand in docs/protocol.md.
+        // The same values stand in docs/protocol/discovery.md.
         assert_eq!(
             Infohash::of_network("example").to_string(),
             "c3913e2248cd44306e15e0ca1ef3fade00cb0fca"

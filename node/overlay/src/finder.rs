@@ -351,6 +351,7 @@ impl Finder {
                 Ok(answered) => {
                     step.hits += answered.value.hits.len();
                     step.end = answered.value.end;
+                    step.name.clone_from(&answered.value.name);
                 }
                 Err(error) => step.error = Some(error.clone()),
             }
@@ -390,6 +391,7 @@ impl Finder {
         (!hits.is_empty()).then_some(Holder {
             peer: target.peer,
             hits,
+            name: found.name,
         })
     }
 

@@ -18,7 +18,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Before, Introduction, KnownFrom, Lost, Met, NotProved, Outcome, Overlay, PeerEntry,
+    Before, Introduction, KnownFrom, Lost, Met, NotProved, Outcome, Overlay, PeerEntry, PeerTable,
     prove::Proved,
 };
 use node_base::{clock::now, disk::Disk, events::Event, state::StateDir, sync::lock};
@@ -163,6 +163,7 @@ impl Overlay {
                     latency: now().saturating_duration_since(begun),
                     address,
                     id: None,
+                    name: None,
                     features: Vec::new(),
                 };
                 self.have_met(peer, met.clone());
@@ -211,10 +212,10 @@ impl Overlay {
         match proved {
             Ok(Proved { theirs, reached }) => {
                 self.call_back_heard(reached);
-                let (id, features) = (Some(theirs.id), theirs.features);
                 let met = Met {
-                    id,
-                    features,
+                    id: Some(theirs.id),
+                    name: theirs.name,
+                    features: theirs.features,
                     ..met
                 };
                 // What it says of another host than the one that was called proves nothing.
@@ -280,12 +281,21 @@ impl Overlay {
 
     fn have_met(&self, peer: &PeerUrl, met: Met) -> Meeting {
         let id = met.id;
-        let (outcome, was_lost) = {
+        let (outcome, was_lost, name) = {
             let mut peers = self.peers();
+            let name = |peers: &PeerTable| peers.get(peer).and_then(|peer| peer.name.clone());
+            let before = name(&peers);
             let outcome = peers.introduced(peer, met, now());
             let source = peers.get(peer).map(|peer| peer.source);
-            (outcome, source == Some(KnownFrom::Lost))
+            let name = name(&peers).filter(|name| before.as_ref() != Some(name));
+            (outcome, source == Some(KnownFrom::Lost), name)
         };
+        if let Some(name) = name {
+            self.events.emit(&Event::PeerNamed {
+                url: peer.as_str().to_owned(),
+                name: name.to_string(),
+            });
+        }
         match outcome {
             Outcome::Another { was } => self.tell_another(peer, was, id),
             // That it was dropped had been reported.

@@ -62,7 +62,7 @@ use std::{
 };
 
 use node_wire::{
-    Filter, FindWanted, NodeAddress, PeerAddress, dialect::Dialect, node_id::NodeId,
+    Filter, FindWanted, NodeAddress, NodeName, PeerAddress, dialect::Dialect, node_id::NodeId,
     peer_url::PeerUrl, scope::Scope,
 };
 use tokio::{sync::Notify, time::timeout_at};
@@ -153,14 +153,14 @@ impl KindListener for Peers {
 pub struct Standing {
     /// Its key.
     pub key: Arc<NodeKey>,
+    /// The name under which people see it.
+    pub name: Option<NodeName>,
     /// The nodes that were met, by place; none if this node speaks no TLS.
     pub pins: Option<Pins>,
     /// The scope of the hosts that it may call.
     pub call_scope: Arc<CallScope>,
     /// The handlers that answer for it.
     pub handlers: Arc<dyn LocalHandlers>,
-    /// True if it is in a private network; then outsiders learn its identity and no more.
-    pub is_private: bool,
 }
 
 impl Default for Standing {
@@ -168,11 +168,20 @@ impl Default for Standing {
     fn default() -> Standing {
         Standing {
             key: Arc::new(NodeKey::random()),
+            name: None,
             pins: None,
             call_scope: Arc::default(),
             handlers: Arc::new(NoHandlers),
-            is_private: false,
         }
+    }
+}
+
+impl Standing {
+    /// Returns the same, under this name.
+    #[must_use]
+    pub fn named(mut self, name: Option<NodeName>) -> Standing {
+        self.name = name;
+        self
     }
 }
 
@@ -250,6 +259,21 @@ impl Overlay {
     #[must_use]
     pub fn own_urls(&self) -> &OwnUrls {
         &self.own
+    }
+
+    /// Returns the name under which people see this node.
+    #[must_use]
+    pub fn name(&self) -> Option<&NodeName> {
+        self.standing.name.as_ref()
+    }
+
+    /// Returns the name that the node at `url` gives itself, this one included, as far as it is known.
+    #[must_use]
+    pub fn name_at(&self, url: &PeerUrl) -> Option<NodeName> {
+        if self.own.main().same_peer(url) {
+            return self.standing.name.clone();
+        }
+        self.peers().get(url).and_then(|peer| peer.name.clone())
     }
 
     /// Returns the identity of this node.

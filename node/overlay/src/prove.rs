@@ -8,14 +8,18 @@
 //!
 //! Two that speak TLS do less: after the first answer in clear the caller expects the id that
 //! was said there, and calls over TLS. The connection shows who both are, so one call without
-//! a proof is enough, and no token is given.
+//! a proof is enough, and no token is given. In a private network nothing is said in clear at
+//! all: the transport speaks TLS to everybody, and to members only.
 //!
 //! # Invariants
 //! - A proof of identity makes no peer; a `hello` that is answered does.
 //! - What a stranger says is not acted upon before it is proved.
 //! - No clock takes part in a proof; times only bound how long a nonce waits.
 
-use std::{net::IpAddr, time::Instant};
+use std::{
+    net::IpAddr,
+    time::{Duration, Instant},
+};
 
 use node_wire::{
     Introduce, Introduced, Introduction, Nonce,
@@ -28,11 +32,14 @@ use node_wire::{
 };
 
 use super::{Cause, Overlay, Visitor, active};
-use node_base::{clock::now, sync::lock};
+use node_base::{clock::now, events::Event, sync::lock};
 use node_transport::{
     CallError, Destination,
     identity::{proves, random_nonce},
 };
+
+/// Longest time in which a node that does not say that it speaks TLS may show that it does.
+const TLS_TRIED: Duration = Duration::from_secs(2);
 
 /// The reason why a peer has not proved its identity.
 #[derive(Debug, thiserror::Error)]
@@ -74,7 +81,7 @@ pub enum Telling {
     /// Its identity and its URL: outsiders of a private network learn no
     /// more.
     WhoItIs,
-    /// Its handlers and some of its peers too.
+    /// Its name, its handlers and some of its peers too.
     All,
 }
 
@@ -96,16 +103,6 @@ impl Overlay {
         }
     }
 
-    /// Returns the part of its introduction for the first call. A member of the same private network shows
-    /// with its answer that it is one.
-    fn first_telling(&self) -> Telling {
-        if self.standing.is_private {
-            Telling::WhoItIs
-        } else {
-            Telling::All
-        }
-    }
-
     /// Meets a peer in clear, with proofs; or learns that it speaks TLS: then it is pinned,
     /// and its connection shows who it is.
     async fn prove_in_clear(
@@ -114,7 +111,7 @@ impl Overlay {
         own: &PeerUrl,
         deadline: Instant,
     ) -> Result<InClear, NotProved> {
-        let from = self.introduction(own, random_nonce(), self.first_telling());
+        let from = self.introduction(own, random_nonce(), Telling::All);
         let first = Introduce { from, proof: None };
         let answer = self.client.introduce(peer, &first, deadline).await?;
         let checked = self.check(peer, own, &first.from, &answer);
@@ -126,6 +123,16 @@ impl Overlay {
             return Ok(InClear::SpeaksTls(theirs.id));
         }
         let url = checked?;
+        if self
+            .shows_itself_over_tls(peer, theirs.id, own, deadline)
+            .await
+        {
+            // Of a private network, an outsider hears no features.
+            if !theirs.features.is_empty() {
+                self.tell_hidden_tls(peer, theirs.id);
+            }
+            return Ok(InClear::SpeaksTls(theirs.id));
+        }
         let caller = self.party(own, first.from.nonce);
         let answerer = Party {
             id: theirs.id,
@@ -152,6 +159,38 @@ impl Overlay {
         )))
     }
 
+    /// Asks the node `id`, which does not say that it speaks TLS, whether it does: the word may have been taken away on
+    /// the path, for nothing signs it.
+    async fn shows_itself_over_tls(
+        &self,
+        peer: &Destination,
+        id: NodeId,
+        own: &PeerUrl,
+        deadline: Instant,
+    ) -> bool {
+        if self.standing.pins.is_none() {
+            return false;
+        }
+        let peer = peer.clone().expecting(Some(id));
+        let asked = Introduce {
+            from: self.introduction(own, random_nonce(), Telling::WhoItIs),
+            proof: None,
+        };
+        let deadline = deadline.min(now() + TLS_TRIED);
+        let answer = self.client.introduce(&peer, &asked, deadline).await;
+        answer.is_ok_and(|answer| answer.from.id == id)
+    }
+
+    fn tell_hidden_tls(&self, peer: &PeerUrl, id: NodeId) {
+        let error = "somebody on the path hid that it speaks TLS; it is spoken to over TLS";
+        tracing::warn!(peer = peer.as_str(), %id, "{error}");
+        self.events.emit(&Event::PeerDowngrade {
+            url: peer.as_str().to_owned(),
+            id: id.to_string(),
+            error: error.to_owned(),
+        });
+    }
+
     /// Meets the node `id` over TLS, where the connection shows who both are.
     async fn prove_by_connection(
         &self,
@@ -160,17 +199,11 @@ impl Overlay {
         own: &PeerUrl,
         deadline: Instant,
     ) -> Result<Proved, NotProved> {
-        let call = |telling| Introduce {
-            from: self.introduction(own, random_nonce(), telling),
+        let call = Introduce {
+            from: self.introduction(own, random_nonce(), Telling::All),
             proof: None,
         };
-        let telling = self.first_telling();
-        let first = call(telling);
-        let mut answer = self.client.introduce(peer, &first, deadline).await?;
-        if telling != Telling::All {
-            let second = call(Telling::All);
-            answer = self.client.introduce(peer, &second, deadline).await?;
-        }
+        let answer = self.client.introduce(peer, &call, deadline).await?;
         if answer.from.id == self.id() {
             return Err(NotProved::Ourselves);
         }
@@ -322,6 +355,7 @@ impl Overlay {
     fn introduction(&self, own: &PeerUrl, nonce: Nonce, telling: Telling) -> Introduction {
         let mut introduction = Introduction {
             id: self.id(),
+            name: None,
             version: PROTOCOL_VERSION,
             features: Vec::new(),
             url: own.as_str().to_owned(),
@@ -329,6 +363,7 @@ impl Overlay {
             peers: Vec::new(),
         };
         if telling == Telling::All {
+            introduction.name.clone_from(&self.standing.name);
             if self.standing.pins.is_some() {
                 introduction.features.push(TLS_FEATURE.to_owned());
             }

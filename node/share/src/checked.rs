@@ -14,27 +14,22 @@ use crate::read_piece;
 pub struct PartReader {
     /// What checks the parts of the piece that was read last.
     blocks: Option<PieceBlocks>,
-    /// Room for a piece, used again.
-    piece: Vec<u8>,
 }
 
 impl PartReader {
-    /// Makes room for what reading `part` takes beside the part. Whoever lets other threads read calls this before:
-    /// memory that many threads ask for and others give back is kept for each of them.
-    pub fn make_room(&mut self, tree: &PieceTree, part: &Range<u64>) {
+    /// Returns how many bytes reading `part` takes beside the part.
+    #[must_use]
+    pub fn more(&self, tree: &PieceTree, part: &Range<u64>) -> usize {
         let index = part.start / PIECE_SIZE;
         let piece = tree.range(index);
-        if *part != piece && !self.knows(index) {
-            self.piece = Vec::with_capacity(offset(piece.end - piece.start).unwrap_or_default());
+        if *part == piece || self.knows(index) {
+            return 0;
         }
+        offset(piece.end - piece.start).unwrap_or_default()
     }
 
-    /// Gives the room back.
-    pub fn drop_room(&mut self) {
-        self.piece = Vec::new();
-    }
-
-    /// Reads a part of one piece into `bytes`, in place of what was there. Blocks.
+    /// Reads a part of one piece into `bytes`, in place of what was there. `room` has place for what
+    /// reading takes beside that, see [`PartReader::more`]. Blocks.
     ///
     /// # Errors
     /// As [`read_piece`].
@@ -44,6 +39,7 @@ impl PartReader {
         tree: &PieceTree,
         part: Range<u64>,
         bytes: &mut Vec<u8>,
+        room: &mut Vec<u8>,
     ) -> io::Result<()> {
         let index = part.start / PIECE_SIZE;
         let piece = tree.range(index);
@@ -54,11 +50,11 @@ impl PartReader {
             return Err(io::ErrorKind::InvalidInput.into());
         }
         if !self.knows(index) {
-            self.piece = read(file, piece.clone(), std::mem::take(&mut self.piece))?;
-            self.blocks = Some(tree.blocks(index, &self.piece).ok_or_else(wrong)?);
+            read(file, piece.clone(), room)?;
+            self.blocks = Some(tree.blocks(index, room).ok_or_else(wrong)?);
             let inside = offset(part.start - piece.start)?..offset(part.end - piece.start)?;
             bytes.clear();
-            bytes.extend_from_slice(&self.piece[inside]);
+            bytes.extend_from_slice(&room[inside]);
             return Ok(());
         }
         self.read_known(file, &piece, part, bytes)
@@ -80,7 +76,7 @@ impl PartReader {
         let first = (part.start - piece.start) / BLOCK_SIZE;
         let start = piece.start + first * BLOCK_SIZE;
         let end = piece.start + (part.end - piece.start).next_multiple_of(BLOCK_SIZE);
-        *bytes = read(file, start..end.min(piece.end), std::mem::take(bytes))?;
+        read(file, start..end.min(piece.end), bytes)?;
         let first = offset(first)?;
         let are_right = |blocks: &PieceBlocks| blocks.are_right(first, bytes);
         if !self.blocks.as_ref().is_some_and(are_right) {
@@ -92,10 +88,9 @@ impl PartReader {
     }
 }
 
-fn read(file: &File, range: Range<u64>, mut bytes: Vec<u8>) -> io::Result<Vec<u8>> {
+fn read(file: &File, range: Range<u64>, bytes: &mut Vec<u8>) -> io::Result<()> {
     bytes.resize(offset(range.end - range.start)?, 0);
-    file.read_exact_at(&mut bytes, range.start)?;
-    Ok(bytes)
+    file.read_exact_at(bytes, range.start)
 }
 
 fn offset(bytes: u64) -> io::Result<usize> {
@@ -137,9 +132,10 @@ mod tests {
         reader: &mut PartReader,
     ) -> io::Result<Vec<u8>> {
         let mut bytes = Vec::new();
-        reader.make_room(tree, &part);
-        reader.read(file, tree, part, &mut bytes)?;
-        reader.drop_room();
+        let mut room = Vec::with_capacity(reader.more(tree, &part));
+        let before = room.capacity();
+        reader.read(file, tree, part, &mut bytes, &mut room)?;
+        assert_eq!(room.capacity(), before, "it says how much it takes");
         Ok(bytes)
     }
 

@@ -1,9 +1,14 @@
 //! Reading the directories of the share.
 
-use std::{borrow::Cow, collections::BTreeMap, io};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+    io,
+};
 
 use cap_fs_ext::DirExt;
-use cap_std::fs::{Dir, DirEntry, FileType};
+use cap_std::fs::{Dir, DirEntry, FileType, Metadata};
+use node_base::state::own::FileId;
 use node_wire::{
     limits::NAME_PARTS_MAX,
     name::{NameError, ShareName, composed},
@@ -45,9 +50,14 @@ pub(super) struct Listed {
 ///
 /// # Errors
 /// Errors if the directory cannot be read.
-pub(super) fn list(directory: &Dir, name: &str, chain: &Chain) -> io::Result<Listed> {
+pub(super) fn list(
+    directory: &Dir,
+    name: &str,
+    chain: &Chain,
+    own: &BTreeSet<FileId>,
+) -> io::Result<Listed> {
     let mut listed = Listed::default();
-    let mut place = Place::of(name, chain);
+    let mut place = Place::of(name, chain, own);
     // What has another name on the disk than in the share.
     let mut others = BTreeMap::<String, Vec<DirEntry>>::new();
     for entry in directory.entries()? {
@@ -92,6 +102,8 @@ pub(super) fn list(directory: &Dir, name: &str, chain: &Chain) -> io::Result<Lis
 /// The directory that is listed.
 struct Place<'c> {
     chain: &'c Chain,
+    /// Files and directories of the node itself.
+    own: &'c BTreeSet<FileId>,
     /// Length of its name.
     length: usize,
     /// The directories above its entries, and itself.
@@ -101,9 +113,10 @@ struct Place<'c> {
 }
 
 impl<'c> Place<'c> {
-    fn of(name: &str, chain: &'c Chain) -> Place<'c> {
+    fn of(name: &str, chain: &'c Chain, own: &'c BTreeSet<FileId>) -> Place<'c> {
         Place {
             chain,
+            own,
             length: name.len(),
             depth: name.matches('/').count() + 1,
             whole: name.to_owned(),
@@ -115,6 +128,11 @@ impl<'c> Place<'c> {
         self.whole.truncate(self.length);
         self.whole.push_str(last);
         &self.whole
+    }
+
+    /// Returns whether an entry belongs to the node itself.
+    fn is_own(&self, metadata: &Metadata) -> bool {
+        !self.own.is_empty() && self.own.contains(&OnDisk::from(metadata).id())
     }
 
     /// Returns why the entry `last` cannot be shared.
@@ -149,8 +167,9 @@ impl Listed {
             (Verdict::Shared, Err(_)) => SkipReason::Unreadable,
             (Verdict::Shared, Ok(kind)) => match place.check(last, kind) {
                 Some(reason) => reason,
-                None if is_directory => return self.directories.push(last.to_owned()),
                 None => match entry.metadata() {
+                    Ok(metadata) if place.is_own(&metadata) => SkipReason::Own,
+                    _ if is_directory => return self.directories.push(last.to_owned()),
                     Ok(metadata) if metadata.is_file() => {
                         return self.files.push((last.to_owned(), OnDisk::from(&metadata)));
                     }
@@ -183,7 +202,7 @@ impl Share {
             "" => root.try_clone()?,
             on_disk => root.open_dir(on_disk)?,
         };
-        list(&directory, name, &chain)
+        list(&directory, name, &chain, &self.ignoring.own())
     }
 
     /// Calls `visit` with each shared file, in order of the names, until it
@@ -208,7 +227,7 @@ impl Share {
 impl Walk<'_> {
     fn directory(&mut self, directory: &Dir, name: &str) -> io::Result<Flow> {
         let chain = self.share.ignoring.chain(self.root, name);
-        let listed = list(directory, name, &chain)?;
+        let listed = list(directory, name, &chain, &self.share.ignoring.own())?;
         self.listing.skipped += listed.skipped.len() as u64;
         let mut directories = listed.directories.into_iter().peekable();
         for (last, file) in listed.files {

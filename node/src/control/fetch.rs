@@ -88,16 +88,18 @@ impl FetchServer for Owner {
         }
     }
 
-    async fn pass(&self, name: String) -> RpcResult<Option<String>> {
-        let tag = match content(&name)? {
-            Some(digest) => self.node.tag_of_own_blob(&digest),
-            None => {
+    async fn pass(&self, name: String, tree: Option<bool>) -> RpcResult<Option<String>> {
+        let pass = match (content(&name)?, tree == Some(true)) {
+            (Some(digest), false) => self.node.pass_for_blob(&digest),
+            (Some(digest), true) => self.node.pass_for_tree(&digest),
+            (None, true) => return Err(usage("only content has a tree: blake3:DIGEST").into()),
+            (None, false) => {
                 let parsed = ShareName::parse(&name);
                 let parsed = parsed.map_err(|error| bad_name(&name, &error))?;
-                self.node.tag_of_own_query(&parsed)
+                self.node.pass_for_query(&parsed)
             }
         };
-        Ok(tag.map(|tag| tag.to_string()))
+        Ok(pass.map(|pass| pass.to_string()))
     }
 
     async fn list(&self) -> RpcResult<Vec<FetchStatus>> {

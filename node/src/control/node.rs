@@ -31,6 +31,7 @@ impl NodeServer for Owner {
             api_version: node_api::API_VERSION.to_owned(),
             id: node.overlay().id().to_string(),
             invitation: node.overlay().invitation().to_string(),
+            name: node.overlay().name().map(ToString::to_string),
             url: node.url().as_str().to_owned(),
             listen: node.address().to_string(),
             control: self.control.to_string(),

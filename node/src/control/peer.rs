@@ -59,10 +59,11 @@ impl PeersServer for Owner {
         let own = overlay
             .own_urls()
             .towards(entry.address.or_else(|| entry.url.ip()));
-        peer.notice = too_near(&own, &entry.url);
-        if peer.notice.is_none() && peer.state == PeerState::Up {
-            peer.notice = overlay.called_back_by(&url).await;
+        let mut notice = too_near(&own, &entry.url);
+        if notice.is_none() && peer.state == PeerState::Up {
+            notice = overlay.called_back_by(&url).await;
         }
+        peer.notice = notice.or(peer.notice);
         Ok(peer)
     }
 
@@ -76,6 +77,10 @@ impl PeersServer for Owner {
         files.map_err(|error| ApiError::new(ErrorCode::Network, error.to_string()).into())
     }
 }
+
+/// The notice for a Sixhop node that is spoken to in clear.
+const IN_CLEAR: &str =
+    "it is spoken to in clear; say `ctl hello` with the address that `ctl invite` prints there";
 
 /// Returns the notice for a peer that is further away than the address `own`, which this node gives to it.
 fn too_near(own: &PeerUrl, peer: &PeerUrl) -> Option<String> {
@@ -138,6 +143,7 @@ pub(super) fn state(entry: &PeerEntry) -> PeerState {
 fn describe(entry: &PeerEntry, path: node_transport::PeerPath) -> Peer {
     Peer {
         url: entry.url.as_str().to_owned(),
+        name: entry.name.as_ref().map(ToString::to_string),
         id: entry.id.map(|id| id.to_string()),
         path: match path {
             node_transport::PeerPath::Plain => PeerPath::Plain,
@@ -170,8 +176,15 @@ fn describe(entry: &PeerEntry, path: node_transport::PeerPath) -> Peer {
             .latency
             .map(|time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX)),
         last_error: entry.last_error.clone(),
-        notice: None,
+        notice: is_in_clear(entry, path).then(|| IN_CLEAR.to_owned()),
     }
+}
+
+/// Returns true for a Sixhop node that is not spoken to over TLS: it is old, or somebody on the path hides that it speaks
+/// that.
+pub(super) fn is_in_clear(entry: &PeerEntry, path: node_transport::PeerPath) -> bool {
+    let is_sixhop = entry.kind == Some(node_transport::PeerKind::Sixhop) && entry.id.is_some();
+    is_sixhop && path == node_transport::PeerPath::Plain
 }
 
 #[cfg(test)]

@@ -74,7 +74,7 @@ impl SearchServer for Owner {
         }
         is_full |= hits.len() > limit;
         hits.truncate(limit);
-        let summary = answer::summary(&search, self.node.url(), is_full);
+        let summary = answer::summary(&search, self.node.overlay(), is_full);
         Ok(SearchAnswer { hits, ..summary })
     }
 }
@@ -158,7 +158,9 @@ impl Owner {
         }
         let of_peers = self.node.overlay().handlers_of_peers();
         Ok(match answer::refusal(&search, sent == 0, &of_peers) {
-            Ok(()) => SearchNews::Done(answer::summary(&search, self.node.url(), sent >= limit)),
+            Ok(()) => {
+                SearchNews::Done(answer::summary(&search, self.node.overlay(), sent >= limit))
+            }
             Err(error) => SearchNews::Failed(error),
         })
     }
@@ -178,19 +180,28 @@ impl Owner {
 
     /// Returns the hits, with the digests that are known.
     async fn describe(&self, handler: String, news: SearchEvent) -> Result<Vec<Hit>, ApiError> {
+        let overlay = self.node.overlay();
         match news {
-            SearchEvent::There(holder) => Ok(answer::from_peer(holder, &handler)),
+            SearchEvent::There(mut holder) => {
+                let known = || overlay.name_at(&holder.peer);
+                holder.name = holder.name.clone().or_else(known);
+                Ok(answer::from_peer(holder, &handler))
+            }
             SearchEvent::Chapter(peer, name) => {
                 Ok(vec![answer::from_chapter(&peer, &name, handler)])
             }
             SearchEvent::Here(hits) => {
                 let digests = Arc::clone(self.node.digests());
                 let node = self.node.url().as_str().to_owned();
+                let node_name = overlay.name().map(ToString::to_string);
                 let hits = self
                     .node
                     .disk()
                     .run(move || described(hits, &node, &handler, &|file| digests.known_as(file)));
-                hits.await.map_err(|_| broken())
+                let mut hits = hits.await.map_err(|_| broken())?;
+                hits.iter_mut()
+                    .for_each(|hit| hit.node_name.clone_from(&node_name));
+                Ok(hits)
             }
         }
     }

@@ -13,11 +13,12 @@ const WIDTH: usize = 78;
 const NO_KEYS: [&str; 4] = ["config", "print-config", "help", "version"];
 
 /// Keys with an example of a value: the default where there is one.
-const EXAMPLES: [(&str, &str); 19] = [
+const EXAMPLES: [(&str, &str); 20] = [
     ("share", r#""~/shared""#),
     ("listen", r#""127.0.0.1:4242""#),
     ("url", r#""http://node.example:4242/""#),
     ("allow_host", "[]"),
+    ("name", r#""study""#),
     ("control", r#""127.0.0.1:4243""#),
     ("state", r#""~/.local/state/sixhop""#),
     ("peer", "[]"),
@@ -152,7 +153,7 @@ mod tests {
             ("lisen", Some("listen")),
             ("shrae", Some("share")),
             ("colour", None),
-            ("node", None),
+            ("node", Some("name")),
             ("", None),
         ] {
             assert_eq!(nearest(written).as_deref(), meant, "{written}");

@@ -1,4 +1,5 @@
-//! Makes the connections of the client: TCP in clear, or TLS to a node whose id is known.
+//! Makes the connections of the client: TCP in clear, or TLS to a node whose id is known, or
+//! to any member of the private network.
 //!
 //! The client keeps connections by the scheme and authority of a URI, so the id is a part of
 //! it: a kept connection to one node is never used for another one at the same address.
@@ -11,10 +12,13 @@ use std::{
 use http::{Uri, uri::InvalidUri};
 use hyper_util::{client::legacy::connect::HttpConnector, rt::TokioIo};
 use node_wire::node_id::NodeId;
+use tokio::net::TcpStream;
 use tower::{BoxError, Service};
 
 use super::{
     call_scope::CheckedAddress,
+    member,
+    network::NetworkKey,
     resolve::AddressesOnly,
     stream::PeerStream,
     tls::{Tls, TlsError},
@@ -23,40 +27,74 @@ use super::{
 /// Scheme of the URIs that ask for TLS. They do not leave this program.
 const TLS_SCHEME: &str = "sixhop";
 
+/// The name that stands for any node in such a URI.
+const ANYBODY: &str = "anybody";
+
 /// Makes connections for the client.
 #[derive(Clone, Debug)]
 pub(super) struct Connector {
     pub(super) tcp: HttpConnector<AddressesOnly>,
     pub(super) tls: Option<Tls>,
+    /// The key of the private network, which both ends of a connection over TLS have to show.
+    pub(super) network: Option<NetworkKey>,
 }
 
-/// Returns the beginning of the URI of a request: to an address in clear, or to the node
-/// that is expected there.
-pub(super) fn origin(at: CheckedAddress, expected: Option<NodeId>) -> String {
-    let at = at.get();
-    match expected {
-        None => format!("http://{at}"),
-        Some(id) => format!("{TLS_SCHEME}://{id}@{at}"),
-    }
-}
-
-/// The node that is expected at the other end.
-enum Wanted {
-    Anybody,
+/// The connection that a request needs.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Wanted {
+    /// One in clear, with whatever is there.
+    Clear,
+    /// TLS with any node, which shows its id.
+    AnyNode,
+    /// TLS with this node.
     Node(NodeId),
 }
 
-/// Reads the text of [`origin`]: the expected id, and the address for TCP.
+/// Returns the beginning of the URI of a request for such a connection to an address.
+pub(super) fn origin(at: CheckedAddress, wanted: Wanted) -> String {
+    let at = at.get();
+    match wanted {
+        Wanted::Clear => format!("http://{at}"),
+        Wanted::AnyNode => format!("{TLS_SCHEME}://{ANYBODY}@{at}"),
+        Wanted::Node(id) => format!("{TLS_SCHEME}://{id}@{at}"),
+    }
+}
+
+/// Reads the text of [`origin`]: the connection, and the address for TCP.
 fn read_origin(uri: &Uri) -> Result<(Wanted, Uri), BoxError> {
     if uri.scheme_str() != Some(TLS_SCHEME) {
-        return Ok((Wanted::Anybody, uri.clone()));
+        return Ok((Wanted::Clear, uri.clone()));
     }
     let authority = uri.authority().map_or("", http::uri::Authority::as_str);
-    let (id, at) = authority
+    let (node, at) = authority
         .split_once('@')
         .ok_or("a URI of TLS names no node")?;
     let tcp: Result<Uri, InvalidUri> = format!("http://{at}/").parse();
-    Ok((Wanted::Node(id.parse()?), tcp?))
+    let wanted = match node {
+        ANYBODY => Wanted::AnyNode,
+        id => Wanted::Node(id.parse()?),
+    };
+    Ok((wanted, tcp?))
+}
+
+impl Connector {
+    /// Makes a socket the connection that is wanted.
+    async fn open(&self, socket: TcpStream, wanted: Wanted) -> Result<PeerStream, BoxError> {
+        let expected = match wanted {
+            Wanted::Clear => return Ok(PeerStream::plain(socket)),
+            Wanted::AnyNode => None,
+            Wanted::Node(id) => Some(id),
+        };
+        let Some(tls) = &self.tls else {
+            let text = "this node has no key for TLS".to_owned();
+            return Err(TlsError::NotShown(text).into());
+        };
+        let mut stream = tls.connect(socket, expected).await?;
+        if let Some(key) = &self.network {
+            member::prove(&mut stream, key, tls.id()).await?;
+        }
+        Ok(stream)
+    }
 }
 
 impl Service<Uri> for Connector {
@@ -69,19 +107,11 @@ impl Service<Uri> for Connector {
     }
 
     fn call(&mut self, uri: Uri) -> Self::Future {
-        let (mut tcp, tls) = (self.tcp.clone(), self.tls.clone());
+        let connector = self.clone();
         Box::pin(async move {
             let (wanted, at) = read_origin(&uri)?;
-            let socket = tcp.call(at).await?.into_inner();
-            let stream = match (wanted, tls) {
-                (Wanted::Anybody, _) => PeerStream::plain(socket),
-                (Wanted::Node(id), Some(tls)) => tls.connect(socket, id).await?,
-                (Wanted::Node(_), None) => {
-                    let text = "this node has no key for TLS".to_owned();
-                    return Err(TlsError::NotShown(text).into());
-                }
-            };
-            Ok(TokioIo::new(stream))
+            let socket = connector.tcp.clone().call(at).await?.into_inner();
+            Ok(TokioIo::new(connector.open(socket, wanted).await?))
         })
     }
 }
@@ -94,24 +124,33 @@ mod tests {
     use crate::{CallScope, Destination};
 
     #[test]
-    fn origin_with_an_id_reads_back_and_differs_by_id() {
+    fn an_origin_reads_back_and_differs_by_what_is_wanted() {
         for address in ["127.0.0.1:4242", "[::1]:80"] {
             let address: SocketAddr = address.parse().unwrap();
             let url = format!("http://{address}/").parse().unwrap();
             let to = Destination::of_owner(url);
             let at = CallScope::default().check(&to, &[address]).unwrap()[0];
             let id = NodeId([0xab; 32]);
-            let uri: Uri = format!("{}/blobs/x?y", origin(at, Some(id)))
-                .parse()
-                .unwrap();
-            let (wanted, tcp) = read_origin(&uri).unwrap();
-            assert!(matches!(wanted, Wanted::Node(read) if read == id));
-            assert_eq!(tcp.to_string(), format!("http://{address}/"));
-            let other = origin(at, Some(NodeId([1; 32])));
-            let other: Uri = format!("{other}/").parse().unwrap();
-            assert_ne!(uri.authority(), other.authority());
-            let plain: Uri = format!("{}/", origin(at, None)).parse().unwrap();
-            assert!(matches!(read_origin(&plain).unwrap().0, Wanted::Anybody));
+            let all = [
+                Wanted::Clear,
+                Wanted::AnyNode,
+                Wanted::Node(id),
+                Wanted::Node(NodeId([1; 32])),
+            ];
+            let mut authorities = Vec::new();
+            for wanted in all {
+                let uri: Uri = format!("{}/blobs/x?y", origin(at, wanted)).parse().unwrap();
+                let (read, tcp) = read_origin(&uri).unwrap();
+                assert_eq!(read, wanted);
+                assert_eq!(tcp.authority().unwrap().as_str(), address.to_string());
+                authorities.push(uri.authority().cloned());
+            }
+            authorities.dedup();
+            assert_eq!(
+                authorities.len(),
+                all.len(),
+                "no kept connection is for two"
+            );
         }
     }
 }

@@ -20,26 +20,25 @@ use hyper_util::{
 use node_wire::{
     About, AnswerRate, Budget, Charset, about, answer_rate, asking, budget,
     bundle::DIGESTS_TYPE,
-    node_id::{NodeId, Nonce, TOKEN_HEADER},
+    node_id::{Nonce, TOKEN_HEADER},
     peer_url::PeerUrl,
     query_id, through,
 };
 
 use super::{
-    connector::{Connector, origin},
+    connector::{Connector, Wanted, origin},
     destination::Destination,
+    member::NotMember,
+    network::NetworkKey,
     pins::Pins,
     resolve::{AddressesOnly, Resolver},
+    stream::ShownId,
     tls::{Tls, TlsError},
     tokens::Tokens,
     transport::{
         BodyStream, PeerKind, PeerRequest, PeerResponse, Purpose, SERVER_NAME, Transport,
         TransportError,
     },
-};
-use crate::{
-    identity::random_nonce,
-    network::{NETWORK_HEADER, NetworkKey, Tag, Tagged},
 };
 use node_base::rate::Rate;
 
@@ -78,7 +77,8 @@ pub struct HttpTransport {
     kept: HttpClient,
     resolver: Resolver,
     tokens: Arc<Tokens>,
-    network: Option<NetworkKey>,
+    /// True in a private network: nothing is said in clear.
+    is_private: bool,
     /// The nodes that were met, by place; `None` if this node has no key for TLS.
     pins: Option<Pins>,
 }
@@ -99,20 +99,33 @@ impl HttpTransport {
         HttpTransport::reading(buffer_for(rate), None)
     }
 
-    /// Creates the same transport, which speaks TLS to the nodes in `pins`.
+    /// Creates the same transport, which speaks TLS to the nodes in `pins`. With the key of a
+    /// private network it speaks TLS to everybody, and only to members.
     #[must_use]
-    pub fn with_tls(rate: &Rate, tls: Tls, pins: Pins) -> HttpTransport {
+    pub fn with_tls(
+        rate: &Rate,
+        tls: Tls,
+        pins: Pins,
+        network: Option<NetworkKey>,
+    ) -> HttpTransport {
+        let is_private = network.is_some();
         HttpTransport {
             pins: Some(pins),
-            ..HttpTransport::reading(buffer_for(rate), Some(tls))
+            is_private,
+            ..HttpTransport::reading(buffer_for(rate), Some((tls, network)))
         }
     }
 
-    fn reading(buffer: usize, tls: Option<Tls>) -> HttpTransport {
+    fn reading(buffer: usize, tls: Option<(Tls, Option<NetworkKey>)>) -> HttpTransport {
         let mut tcp = HttpConnector::new_with_resolver(AddressesOnly);
         tcp.set_connect_timeout(Some(CONNECT));
         tcp.set_nodelay(true);
-        let connector = Connector { tcp, tls };
+        let (tls, network) = tls.unzip();
+        let connector = Connector {
+            tcp,
+            tls,
+            network: network.flatten(),
+        };
         let single = Client::builder(TokioExecutor::new())
             .pool_max_idle_per_host(0)
             .http1_max_buf_size(BUFFER.min(buffer))
@@ -130,16 +143,9 @@ impl HttpTransport {
             kept,
             resolver: Resolver::new(),
             tokens: Arc::default(),
-            network: None,
+            is_private: false,
             pins: None,
         }
-    }
-
-    /// Creates a transport that calls as a member of a private network, and believes its members only.
-    #[must_use]
-    pub fn of_network(mut self, key: Option<NetworkKey>) -> HttpTransport {
-        self.network = key;
-        self
     }
 }
 
@@ -150,43 +156,9 @@ fn buffer_for(rate: &Rate) -> usize {
     }
 }
 
-/// Lets a request show that it comes from a member of the network. Gives what the
-/// answer has to show.
-fn sign(
-    key: &NetworkKey,
-    peer: &PeerUrl,
-    body: &[u8],
-    request: &mut Request<Full<Bytes>>,
-) -> Option<Tag> {
-    let nonce = random_nonce();
-    let about = Tagged {
-        node: peer,
-        method: request.method().as_str(),
-        path: request.uri().path_and_query()?.as_str(),
-        range: match request.headers().get(header::RANGE) {
-            Some(range) => Some(range.to_str().ok()?),
-            None => None,
-        },
-        body,
-    };
-    let tag = key.of_request(nonce, about).to_string().parse().ok()?;
-    request.headers_mut().insert(NETWORK_HEADER, tag);
-    Some(key.of_answer(nonce, peer))
-}
-
 impl Default for HttpTransport {
     fn default() -> HttpTransport {
         HttpTransport::new()
-    }
-}
-
-impl Purpose {
-    /// Returns the body of the request.
-    fn body(&self) -> &[u8] {
-        match self {
-            Purpose::Call(body) | Purpose::Find(body) | Purpose::Bundle(body) => body,
-            Purpose::Blob { .. } | Purpose::Tree { .. } | Purpose::Search(_) => &[],
-        }
     }
 }
 
@@ -208,54 +180,61 @@ impl Transport for HttpTransport {
         &self,
         request: PeerRequest,
     ) -> BoxFuture<'static, Result<PeerResponse, TransportError>> {
-        let expected = self.expected(&request);
-        let client = match (&request.purpose, expected) {
-            (Purpose::Call(_), None) => self.single.clone(),
+        let wanted = self.wanted(&request);
+        let client = match (&request.purpose, wanted) {
+            (Purpose::Call(_), Wanted::Clear) => self.single.clone(),
             _ => self.kept.clone(),
         };
-        // The connection itself shows who this node is.
-        let token = match expected {
-            None => self.tokens.of(&request.peer),
-            Some(_) => None,
+        // Over TLS the connection itself shows who this node is.
+        let token = match wanted {
+            Wanted::Clear => self.tokens.of(&request.peer),
+            Wanted::AnyNode | Wanted::Node(_) => None,
         };
         let (transport, peer) = (self.clone(), request.peer.clone());
         Box::pin(async move {
-            let purpose = request.purpose.clone();
-            let mut request = http_request(&request, expected)?;
+            let wanted_part = matches!(request.purpose, Purpose::Blob { .. });
+            let mut request = http_request(&request, wanted)?;
             if let Some(token) = token.and_then(|token| token.to_string().parse().ok()) {
                 request.headers_mut().insert(TOKEN_HEADER, token);
             }
-            let key = transport.network.as_ref();
-            let tag = key.map(|key| sign(key, &peer, purpose.body(), &mut request));
             let response = client
                 .request(request)
-                .map_err(|error| transport.not_answered(&peer, &error))
+                .map_err(|error| transport.not_answered(&peer, wanted, &error))
                 .await?;
-            if let (Some(id), Some(pins)) = (expected, &transport.pins) {
-                // The connection has shown it.
-                pins.pin(&peer, id);
+            let shown = response.extensions().get::<ShownId>();
+            if let (Some(ShownId(id)), Some(pins)) = (shown, &transport.pins) {
+                pins.pin(&peer, *id);
             }
-            let wanted_part = matches!(purpose, Purpose::Blob { .. });
-            check_head(&response, tag, wanted_part)?;
+            check_head(&response, wanted_part)?;
             Ok(read_head(response))
         })
     }
 }
 
 impl HttpTransport {
-    /// Returns the node that is to answer a request, if it is known: the request goes over
-    /// TLS then. The node that was met there counts more than the word of others.
-    fn expected(&self, request: &PeerRequest) -> Option<NodeId> {
-        let pins = self.pins.as_ref()?;
-        pins.of(&request.peer).or(request.expected)
+    /// Returns the connection that a request needs. The node that was met there counts more
+    /// than the word of others.
+    fn wanted(&self, request: &PeerRequest) -> Wanted {
+        let pins = self.pins.as_ref();
+        let expected = pins.and_then(|pins| pins.of(&request.peer).or(request.expected));
+        match expected {
+            Some(id) => Wanted::Node(id),
+            None if self.is_private => Wanted::AnyNode,
+            None => Wanted::Clear,
+        }
     }
 
     fn not_answered(
         &self,
         peer: &PeerUrl,
+        wanted: Wanted,
         error: &hyper_util::client::legacy::Error,
     ) -> TransportError {
-        let error = not_answered(error);
+        let error = match (not_answered(error), wanted) {
+            // Nobody is expected there: a node that speaks no TLS is no member.
+            (TransportError::NotShown(_), Wanted::AnyNode) => TransportError::Foreign,
+            (error, _) => error,
+        };
         match (&error, &self.pins) {
             (TransportError::NotShown(text), Some(pins)) => pins.refused(peer, text),
             (TransportError::Unreachable(_), _) => self.resolver.forget(peer.host()),
@@ -265,30 +244,16 @@ impl HttpTransport {
     }
 }
 
-/// Checks that a response is the success that was asked for, with the right tag in a
-/// private network.
-fn check_head(
-    response: &Response<Incoming>,
-    tag: Option<Option<Tag>>,
-    wanted_part: bool,
-) -> Result<(), TransportError> {
+/// Checks that a response is the success that was asked for.
+fn check_head(response: &Response<Incoming>, wanted_part: bool) -> Result<(), TransportError> {
     let (status, headers) = (response.status(), response.headers());
     let kind = kind_of(headers);
-    // Who is too busy to read a request cannot show that it is a member.
     if matches!(
         status,
         StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS
     ) {
         let wait = retry_after(headers.get(header::RETRY_AFTER));
         return Err(TransportError::Busy { wait, kind });
-    }
-    if let Some(tag) = tag {
-        let shown = headers.get(NETWORK_HEADER);
-        let shown = shown.and_then(|shown| shown.to_str().ok()?.parse::<Tag>().ok());
-        match (tag, shown) {
-            (Some(tag), Some(shown)) if tag.is(&shown) => {}
-            _ => return Err(TransportError::Foreign),
-        }
     }
     if status != StatusCode::OK && !(wanted_part && status == StatusCode::PARTIAL_CONTENT) {
         let status = status.as_u16();
@@ -333,10 +298,10 @@ fn retry_after(value: Option<&HeaderValue>) -> Duration {
 
 fn http_request(
     request: &PeerRequest,
-    expected: Option<NodeId>,
+    wanted: Wanted,
 ) -> Result<Request<Full<Bytes>>, TransportError> {
     let peer = &request.peer;
-    let origin = origin(request.at, expected);
+    let origin = origin(request.at, wanted);
     // To the address that was checked; the name is not looked up again.
     let mut builder = Request::builder()
         .header(header::HOST, peer.authority())
@@ -352,7 +317,7 @@ fn http_request(
         }
         builder = builder.header(budget::HEADER, walk.budget.to_string());
     }
-    if let (Purpose::Call(_), None) = (&request.purpose, expected) {
+    if let (Purpose::Call(_), Wanted::Clear) = (&request.purpose, wanted) {
         builder = builder.header(header::CONNECTION, HeaderValue::from_static("close"));
     }
     if let Purpose::Blob { through, .. } | Purpose::Tree { through, .. } = &request.purpose
@@ -401,7 +366,9 @@ fn stream(body: Incoming) -> BodyStream {
 
 /// Returns the error of a request without an answer: no connection, or it broke.
 fn not_answered(error: &hyper_util::client::legacy::Error) -> TransportError {
-    if let Some(TlsError::NotShown(text)) = cause_of(error) {
+    if cause_of::<NotMember>(error).is_some() {
+        TransportError::Foreign
+    } else if let Some(TlsError::NotShown(text)) = cause_of(error) {
         TransportError::NotShown(text.clone())
     } else if error.is_connect() {
         TransportError::Unreachable(last_cause(error))

@@ -14,6 +14,7 @@
 //!   goes to the address that was checked for it. Proxies of the environment are not
 //!   used.
 //! - Who was met by id is spoken to over TLS, by that id, and never in clear again: [`Pins`].
+//! - In a private network nothing is said to a node before it has shown the key, over TLS.
 //! - All calls to peers that only strangers named pass one table, [`Dials`].
 //! - A call that failed costs its own time only; deciding what a failure means
 //!   is the overlay's.
@@ -28,6 +29,7 @@ mod destination;
 mod dials;
 mod http;
 pub mod identity;
+mod member;
 mod memory;
 pub mod network;
 mod pins;
@@ -48,7 +50,7 @@ pub use self::{
     http::HttpTransport,
     memory::{MemoryAnswer, MemoryTransport},
     pins::{PINS_MAX, Pins, Standing as PinStanding},
-    stream::{PeerPath, PeerStream},
+    stream::{ChannelBinding, PeerPath, PeerStream},
     transport::{
         BodyStream, PeerKind, PeerRequest, PeerResponse, Purpose, SERVER_NAME, Transport,
         TransportError, WalkInfo,

@@ -1,17 +1,13 @@
-//! The key of a private network: its holders may ask, and are believed.
+//! The key of a private network, and the proof of membership.
 //!
-//! Each request to a peer carries a tag that only a holder of the key can make,
-//! and each answer one too. So strangers are kept out without a meeting before,
-//! also of nodes that others named.
-//!
-//! # Non-goals
-//! Secrecy. It keeps strangers out, not listeners: who can read what passes can read it,
-//! and can repeat a request that it has seen, to the same node.
+//! Its holders speak TLS to each other, and each end of a connection shows once that it has the
+//! key. A proof is bound to the connection by its [`ChannelBinding`], which only its two ends
+//! know, and to the ids of both.
 //!
 //! # Invariants
 //! - The key is read from a file, and is never shown, logged, or part of an error.
-//! - A tag is good for one node, one method, one path, one range and one body: all of
-//!   them are in it, and so is a nonce. A tag of an answer is good for that nonce and node.
+//! - A proof is good for one end of one connection. One that was seen, relayed or recorded is
+//!   good for nothing.
 //! - No clock takes part.
 #![allow(
     clippy::disallowed_methods,
@@ -19,16 +15,15 @@
 )]
 
 use std::{
-    fmt::{self, Display},
-    fs, io,
+    fmt, fs, io,
     path::{Path, PathBuf},
-    str::FromStr,
 };
 
 use node_base::state::private;
-pub use node_wire::network::HEADER as NETWORK_HEADER;
-use node_wire::{Nonce, peer_url::PeerUrl};
+use node_wire::{Nonce, node_id::NodeId};
 use subtle::ConstantTimeEq;
+
+use crate::stream::ChannelBinding;
 
 /// The context string for the derivation of the key.
 const PURPOSE: &str = "sixhop private network 1";
@@ -63,27 +58,27 @@ pub enum NetworkKeyError {
 #[derive(Clone)]
 pub struct NetworkKey([u8; 32]);
 
-/// The request that a tag belongs to.
-#[derive(Clone, Copy, Debug)]
-pub struct Tagged<'a> {
-    /// The node that is asked.
-    pub node: &'a PeerUrl,
-    /// The HTTP method.
-    pub method: &'a str,
-    /// The path, with the query if there is one.
-    pub path: &'a str,
-    /// The header `Range`, if there is one.
-    pub range: Option<&'a str>,
-    /// The body.
-    pub body: &'a [u8],
+/// The first bytes of what a proof is a hash of.
+const STATEMENT: &[u8] = b"sixhop member 2\n";
+
+/// The end of a connection that shows that it has the key.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum MemberRole {
+    /// The end that connected.
+    Caller,
+    /// The other one.
+    Answerer,
 }
 
-/// A nonce and a tag, as the header has them.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Tag {
-    /// The nonce that was drawn for the request.
-    pub nonce: Nonce,
-    tag: Nonce,
+/// A connection, as both of its ends know it.
+#[derive(Clone, Copy, Debug)]
+pub struct Channel {
+    /// The end that connected.
+    pub caller: NodeId,
+    /// The other end.
+    pub answerer: NodeId,
+    /// The binding of the connection.
+    pub binding: ChannelBinding,
 }
 
 impl NetworkKey {
@@ -112,63 +107,32 @@ impl NetworkKey {
         Ok(NetworkKey(blake3::derive_key(PURPOSE, key)))
     }
 
-    /// Returns the tag of a request.
+    /// Returns the proof that this end of a connection is of a member.
     #[must_use]
-    pub fn of_request(&self, nonce: Nonce, about: Tagged<'_>) -> Tag {
-        // Requests with a range are tagged apart: no body can stand for one.
-        let kind = if about.range.is_some() { b"P" } else { b"R" };
-        let mut bytes = kind.to_vec();
-        bytes.extend(nonce.0);
-        let parts = [about.node.authority(), about.method, about.path];
-        for part in parts.into_iter().chain(about.range) {
-            bytes.extend((part.len() as u64).to_be_bytes());
-            bytes.extend(part.as_bytes());
-        }
-        bytes.extend(about.body);
-        self.tag(nonce, &bytes)
+    pub fn proof(&self, role: MemberRole, channel: &Channel) -> Nonce {
+        let role: &[u8] = match role {
+            MemberRole::Caller => b"C",
+            MemberRole::Answerer => b"A",
+        };
+        let parts = [
+            STATEMENT,
+            role,
+            &channel.caller.0,
+            &channel.answerer.0,
+            channel.binding.as_bytes(),
+        ];
+        Nonce(*blake3::keyed_hash(&self.0, &parts.concat()).as_bytes())
     }
 
-    /// Returns the tag of an answer of `node`.
+    /// Returns true if `shown` is the proof of this end, in the same time wherever it differs.
     #[must_use]
-    pub fn of_answer(&self, nonce: Nonce, node: &PeerUrl) -> Tag {
-        let mut bytes = b"A".to_vec();
-        bytes.extend(nonce.0);
-        bytes.extend(node.authority().as_bytes());
-        self.tag(nonce, &bytes)
+    pub fn is_shown(&self, role: MemberRole, channel: &Channel, shown: &Nonce) -> bool {
+        self.proof(role, channel).0.ct_eq(&shown.0).into()
     }
 
-    fn tag(&self, nonce: Nonce, bytes: &[u8]) -> Tag {
-        Tag {
-            nonce,
-            tag: Nonce(*blake3::keyed_hash(&self.0, bytes).as_bytes()),
-        }
-    }
-}
-
-impl Tag {
-    /// Compares two tags in the same time, wherever they differ.
-    #[must_use]
-    pub fn is(&self, other: &Tag) -> bool {
-        self.nonce == other.nonce && bool::from(self.tag.0.ct_eq(&other.tag.0))
-    }
-}
-
-impl Display for Tag {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.nonce, self.tag)
-    }
-}
-
-impl FromStr for Tag {
-    type Err = ();
-
-    fn from_str(text: &str) -> Result<Tag, ()> {
-        let (nonce, tag) = text.split_once(' ').ok_or(())?;
-        let read = |text: &str| text.parse().map_err(|_| ());
-        Ok(Tag {
-            nonce: read(nonce)?,
-            tag: read(tag)?,
-        })
+    #[cfg(test)]
+    pub(crate) fn of_test(byte: u8) -> NetworkKey {
+        NetworkKey([byte; 32])
     }
 }
 
@@ -182,61 +146,63 @@ impl fmt::Debug for NetworkKey {
 mod tests {
     use std::os::unix::fs::PermissionsExt;
 
-    use proptest::prelude::*;
-
     use super::*;
 
-    fn node() -> PeerUrl {
-        PeerUrl::parse("http://127.0.0.1:4242/").unwrap()
-    }
-
     fn key(byte: u8) -> NetworkKey {
-        NetworkKey([byte; 32])
+        NetworkKey::of_test(byte)
     }
 
-    fn about<'a>(node: &'a PeerUrl, path: &'a str, body: &'a [u8]) -> Tagged<'a> {
-        Tagged {
-            node,
-            method: "POST",
-            path,
-            range: None,
-            body,
+    #[test]
+    fn a_proof_is_good_for_one_end_of_one_connection() {
+        let channel = Channel {
+            caller: NodeId([1; 32]),
+            answerer: NodeId([2; 32]),
+            binding: ChannelBinding::of_test(3),
+        };
+        let proof = key(1).proof(MemberRole::Caller, &channel);
+        assert!(key(1).is_shown(MemberRole::Caller, &channel, &proof));
+        assert!(!key(2).is_shown(MemberRole::Caller, &channel, &proof));
+        assert!(!key(1).is_shown(MemberRole::Answerer, &channel, &proof));
+        let others = [
+            Channel {
+                caller: NodeId([4; 32]),
+                ..channel
+            },
+            Channel {
+                answerer: NodeId([4; 32]),
+                ..channel
+            },
+            Channel {
+                caller: channel.answerer,
+                answerer: channel.caller,
+                ..channel
+            },
+            Channel {
+                binding: ChannelBinding::of_test(4),
+                ..channel
+            },
+        ];
+        for other in others {
+            assert!(!key(1).is_shown(MemberRole::Caller, &other, &proof));
         }
     }
 
     #[test]
-    fn a_tag_is_valid_for_exactly_one_request() {
-        let (here, there) = (node(), PeerUrl::parse("http://127.0.0.1:4243/").unwrap());
-        let nonce = Nonce([1; 32]);
-        let right = key(1).of_request(nonce, about(&here, "/a", b"b"));
-        let get = Tagged {
-            method: "GET",
-            ..about(&here, "/a", b"b")
+    fn a_proof_has_the_bytes_that_the_page_says() {
+        let channel = Channel {
+            caller: NodeId([1; 32]),
+            answerer: NodeId([2; 32]),
+            binding: ChannelBinding::of_test(3),
         };
-        let ranged = |range| Tagged {
-            range: Some(range),
-            ..about(&here, "/a", b"b")
-        };
-        let part = key(1).of_request(nonce, ranged("bytes=0-9"));
-        assert!(!part.is(&key(1).of_request(nonce, ranged("bytes=0-99"))));
-        assert!(part.is(&key(1).of_request(nonce, ranged("bytes=0-9"))));
-        for wrong in [
-            part,
-            key(2).of_request(nonce, about(&here, "/a", b"b")),
-            key(1).of_request(nonce, about(&there, "/a", b"b")),
-            key(1).of_request(nonce, about(&here, "/ab", b"")),
-            key(1).of_request(nonce, about(&here, "/a", b"c")),
-            key(1).of_request(nonce, get),
-            key(1).of_request(Nonce([2; 32]), about(&here, "/a", b"b")),
-            key(1).of_answer(nonce, &here),
-        ] {
-            assert!(!right.is(&wrong));
-        }
-        assert!(right.is(&key(1).of_request(nonce, about(&here, "/a", b"b"))));
-        let answer = key(1).of_answer(nonce, &here);
-        assert!(answer.is(&key(1).of_answer(nonce, &here)));
-        assert!(!answer.is(&key(1).of_answer(nonce, &there)));
-        assert!(!answer.is(&key(2).of_answer(nonce, &here)));
+        let text = [
+            b"sixhop member 2\nC".as_slice(),
+            &[1; 32],
+            &[2; 32],
+            &[3; 32],
+        ];
+        let expected = blake3::keyed_hash(&[9; 32], &text.concat());
+        let proof = key(9).proof(MemberRole::Caller, &channel);
+        assert_eq!(proof.0, *expected.as_bytes());
     }
 
     #[test]
@@ -262,20 +228,5 @@ mod tests {
         assert!(matches!(short, Err(NetworkKeyError::Length(_))));
         let missing = NetworkKey::load(&home.path().join("none"));
         assert!(matches!(missing, Err(NetworkKeyError::File { .. })));
-    }
-
-    proptest! {
-        #[test]
-        fn a_tag_reads_back(nonce in any::<[u8; 32]>(), path in "/[ -~]{0,20}") {
-            let here = node();
-            let tag = key(1).of_request(Nonce(nonce), about(&here, &path, b""));
-            prop_assert_eq!(tag.to_string().parse(), Ok(tag));
-        }
-
-        #[test]
-        fn what_is_no_tag_is_none(text in "[0-9a-f ]{0,140}") {
-            let tag: Result<Tag, ()> = text.parse();
-            prop_assert_eq!(tag.is_ok(), text.len() == 129 && text.find(' ') == Some(64) && text.rfind(' ') == Some(64));
-        }
     }
 }

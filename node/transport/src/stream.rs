@@ -4,7 +4,7 @@
 //! nothing of sockets or TLS.
 
 use std::{
-    io,
+    fmt, io,
     net::SocketAddr,
     pin::Pin,
     task::{Context, Poll},
@@ -20,6 +20,9 @@ use tokio_rustls::TlsStream;
 
 use crate::tls::{ALPN, TlsError, id_of};
 
+/// Most bytes that TLS keeps for a reader that makes it wait: two records.
+const TLS_BUFFER: usize = 32 * 1024;
+
 /// The protocol that carries a connection.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub enum PeerPath {
@@ -30,6 +33,18 @@ pub enum PeerPath {
     Tls,
 }
 
+/// The label of the exporter whose value binds proofs to a connection (RFC 9266).
+const BINDING_LABEL: &[u8] = b"EXPORTER-Channel-Binding";
+
+/// The channel binding of a connection: bytes that only its two ends know, and that no other connection
+/// has.
+#[derive(Clone, Copy)]
+pub struct ChannelBinding([u8; 32]);
+
+/// The identity that a connection has shown, for who reads its answers.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ShownId(pub(crate) NodeId);
+
 /// A connection with another node or client.
 #[derive(Debug)]
 pub struct PeerStream {
@@ -37,6 +52,7 @@ pub struct PeerStream {
     local: Option<SocketAddr>,
     address: Option<SocketAddr>,
     id: Option<NodeId>,
+    binding: Option<ChannelBinding>,
 }
 
 #[derive(Debug)]
@@ -64,6 +80,7 @@ impl PeerStream {
             local: socket.local_addr().ok(),
             address: socket.peer_addr().ok(),
             id: None,
+            binding: None,
             carrier: Carrier::Plain(socket),
         }
     }
@@ -72,7 +89,11 @@ impl PeerStream {
     ///
     /// # Errors
     /// Errors if the handshake chose another protocol, or showed no id.
-    pub(crate) fn tls(stream: TlsStream<TcpStream>) -> Result<PeerStream, TlsError> {
+    pub(crate) fn tls(mut stream: TlsStream<TcpStream>) -> Result<PeerStream, TlsError> {
+        match &mut stream {
+            TlsStream::Client(stream) => stream.get_mut().1.set_buffer_limit(Some(TLS_BUFFER)),
+            TlsStream::Server(stream) => stream.get_mut().1.set_buffer_limit(Some(TLS_BUFFER)),
+        }
         let (socket, session) = stream.get_ref();
         if session.alpn_protocol() != Some(ALPN) {
             return Err(TlsError::NotShown("it is no Sixhop node".to_owned()));
@@ -81,10 +102,12 @@ impl PeerStream {
         let id = shown
             .and_then(id_of)
             .ok_or_else(|| TlsError::NotShown("it shows no id".to_owned()))?;
+        let binding = binding_of(&stream).map_err(|error| TlsError::NotShown(error.to_string()))?;
         Ok(PeerStream {
             local: socket.local_addr().ok(),
             address: socket.peer_addr().ok(),
             id: Some(id),
+            binding: Some(binding),
             carrier: Carrier::Tls(Box::new(stream)),
         })
     }
@@ -107,6 +130,12 @@ impl PeerStream {
         self.id
     }
 
+    /// Returns its channel binding, if it is encrypted.
+    #[must_use]
+    pub fn binding(&self) -> Option<ChannelBinding> {
+        self.binding
+    }
+
     /// Returns the protocol that carries the connection.
     #[must_use]
     pub fn path(&self) -> PeerPath {
@@ -114,6 +143,39 @@ impl PeerStream {
             Carrier::Plain(_) => PeerPath::Plain,
             Carrier::Tls(_) => PeerPath::Tls,
         }
+    }
+}
+
+/// Returns the value of the exporter of a connection, the same at both ends.
+fn binding_of(stream: &TlsStream<TcpStream>) -> Result<ChannelBinding, rustls::Error> {
+    let bytes = match stream {
+        TlsStream::Client(stream) => {
+            let (_, session) = stream.get_ref();
+            session.export_keying_material([0; 32], BINDING_LABEL, None)?
+        }
+        TlsStream::Server(stream) => {
+            let (_, session) = stream.get_ref();
+            session.export_keying_material([0; 32], BINDING_LABEL, None)?
+        }
+    };
+    Ok(ChannelBinding(bytes))
+}
+
+impl ChannelBinding {
+    pub(crate) fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
+    #[cfg(test)]
+    pub(crate) fn of_test(byte: u8) -> ChannelBinding {
+        ChannelBinding([byte; 32])
+    }
+}
+
+/// Shows nothing: it is a secret of the two ends.
+impl fmt::Debug for ChannelBinding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ChannelBinding")
     }
 }
 
@@ -178,6 +240,9 @@ impl AsyncWrite for PeerStream {
 /// The client keeps the connection as it is.
 impl Connection for PeerStream {
     fn connected(&self) -> Connected {
-        Connected::new()
+        match self.id {
+            Some(id) => Connected::new().extra(ShownId(id)),
+            None => Connected::new(),
+        }
     }
 }

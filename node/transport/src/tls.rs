@@ -63,6 +63,7 @@ pub enum TlsError {
 pub struct Tls {
     provider: Arc<CryptoProvider>,
     own: Arc<OwnKey>,
+    id: NodeId,
     server: Arc<ServerConfig>,
 }
 
@@ -86,8 +87,15 @@ impl Tls {
         Tls {
             provider,
             own,
+            id: key.id(),
             server: Arc::new(server),
         }
+    }
+
+    /// Returns the id of this node.
+    #[must_use]
+    pub fn id(&self) -> NodeId {
+        self.id
     }
 
     /// Accepts a connection whose first byte is [`FIRST_BYTE`].
@@ -103,23 +111,23 @@ impl Tls {
         PeerStream::tls(stream.into())
     }
 
-    /// Connects to the node `expected`.
+    /// Connects to the node `expected`, or to any node, which shows its id.
     ///
     /// # Errors
-    /// Errors if the other side does not show this id in time.
+    /// Errors if the other side does not show this id, or one at all, in time.
     ///
     /// # Panics
     /// Panics if the provider has no suite of TLS 1.3.
     pub async fn connect(
         &self,
         socket: TcpStream,
-        expected: NodeId,
+        expected: Option<NodeId>,
     ) -> Result<PeerStream, TlsError> {
         let mut client = ClientConfig::builder_with_provider(Arc::clone(&self.provider))
             .with_protocol_versions(&[&TLS13])
             .expect("the provider has suites of TLS 1.3")
             .dangerous()
-            .with_custom_certificate_verifier(Arc::new(Expected::Node(expected)))
+            .with_custom_certificate_verifier(Arc::new(Expected::from(expected)))
             .with_client_cert_resolver(Arc::<OwnKey>::clone(&self.own));
         client.alpn_protocols = vec![ALPN.to_vec()];
         client.enable_sni = false;

@@ -137,7 +137,7 @@ pub enum TransportError {
     #[error("it answered with an encoded body")]
     Encoded,
     /// An answer of a node that is not of our private network.
-    #[error("it is not of this private network")]
+    #[error("it does not show that it is of this private network")]
     Foreign,
     /// A place where a node was met by its id, which does not show that id now.
     #[error(

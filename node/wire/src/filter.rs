@@ -5,7 +5,7 @@
 //! two halves of the mixed hash, `high` made odd, and `n` counts from 0. The filter
 //! has a power of two of bits, at least [`BITS_EACH`] for each key, so that fewer
 //! than one of 500 keys that are not in it seem to be; a key that is in it is never
-//! missed. `docs/protocol.md` has the words for those who write a peer of their own.
+//! missed. `docs/protocol/searching.md` has the words for those who write a peer of their own.
 //!
 //! # Invariants
 //! - A filter that says yes to everything is invalid: one with more bits set than

@@ -43,6 +43,7 @@ pub mod methods;
 pub mod name;
 pub mod network;
 pub mod node_id;
+mod node_name;
 pub mod peer_address;
 pub mod peer_url;
 pub mod pieces;
@@ -72,6 +73,7 @@ pub use messages::{
 };
 pub use name::{NameError, ShareName};
 pub use node_id::{NodeId, Nonce, Proof};
+pub use node_name::{NodeName, NodeNameError};
 pub use peer_address::{AddressError, NodeAddress, PeerAddress};
 pub use peer_url::{PeerUrl, UrlError};
 pub use query_answer::{AnswerError, AnswerHead, QueryAnswerReader, QueryOutcome};

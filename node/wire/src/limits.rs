@@ -134,5 +134,8 @@ pub const INTRODUCE_PEERS_MAX: usize = 8;
 /// Most features that one side of an introduction names.
 pub const FEATURES_MAX: usize = 64;
 
+/// Longest name of a node, in bytes.
+pub const NODE_NAME_MAX: usize = 64;
+
 /// Longest name of a feature, in bytes.
 pub const FEATURE_LENGTH_MAX: usize = 64;

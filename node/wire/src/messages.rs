@@ -18,11 +18,13 @@ mod multicall;
 mod nodes;
 mod summary;
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::fault::Fault;
 use crate::limits::{HISTORY_ENTRIES_MAX, HISTORY_ENTRY_MAX, URL_MAX};
 use crate::methods::{FETCH, HELLO, QUERY};
+use crate::node_name::NodeName;
 use crate::request::MethodCall;
 use crate::value::Value;
 
@@ -160,6 +162,12 @@ fn text(value: &Value, otherwise: &str) -> Result<String, Fault> {
         _ => None,
     };
     text.ok_or_else(|| Fault::invalid_params(otherwise))
+}
+
+/// Reads the name that a node gives itself. It is for people, so that a strange one is no error.
+fn claimed_name(members: &BTreeMap<String, Value>) -> Option<NodeName> {
+    let name = text(members.get("name")?, "").ok()?;
+    NodeName::claimed(&name)
 }
 
 fn read_history(value: &Value) -> Result<Vec<String>, Fault> {

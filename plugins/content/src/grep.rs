@@ -10,6 +10,7 @@ use plugin_api::{Changes, Example, FileInfo, Files, Flow, Handler, HandlerError,
 use self::scan::{Scan, Target};
 use crate::{
     blocks::{Candidates, Parts},
+    limits::{PATTERN_SIZE, STRANGERS_PATTERN_SIZE},
     pattern::{Needs, Pattern},
     state::{Seen, Shared},
 };
@@ -63,12 +64,18 @@ impl Handler for Grep {
         files: &Arc<dyn Files>,
         sink: &mut dyn Sink,
     ) -> Result<(), HandlerError> {
-        let pattern = Pattern::parse(text)?;
+        let size = if sink.is_of_stranger() {
+            STRANGERS_PATTERN_SIZE
+        } else {
+            PATTERN_SIZE
+        };
         let shared = &self.shared;
         let waits = || sink.flow() == Flow::Continue;
         let Some(_permit) = shared.scans.take_while(&waits) else {
             return Ok(());
         };
+        // Compiled with a permit: before, each one that waits would hold its tables.
+        let pattern = Pattern::within(text, size)?;
         let scan = Scan {
             files: files.as_ref(),
             matcher: &pattern.matcher,

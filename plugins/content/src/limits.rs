@@ -48,6 +48,9 @@ pub const ELEMENTS_MAX: usize = 32;
 /// it searches, in bytes.
 pub const PATTERN_SIZE: usize = 8 * 1024 * 1024;
 
+/// The same for an expression of a stranger.
+pub const STRANGERS_PATTERN_SIZE: usize = 2 * 1024 * 1024;
+
 /// Threads that look into files, for all queries together, beside the one of
 /// each query.
 pub const HELPERS_MAX: usize = 2;

@@ -13,7 +13,6 @@ use regex_syntax::{
 };
 
 pub(crate) use self::needs::Needs;
-use crate::limits::PATTERN_SIZE;
 
 /// A pattern that was read.
 #[derive(Clone, Debug)]
@@ -25,11 +24,20 @@ pub(crate) struct Pattern {
 }
 
 impl Pattern {
-    /// Reads a pattern.
+    /// Reads a pattern of the owner.
+    ///
+    /// # Errors
+    /// As [`Pattern::within`].
+    #[cfg(test)]
+    pub(crate) fn parse(text: &str) -> Result<Pattern, HandlerError> {
+        Pattern::within(text, crate::limits::PATTERN_SIZE)
+    }
+
+    /// Reads a pattern that is compiled in at most `size` bytes, with as many for the tables of a search.
     ///
     /// # Errors
     /// [`HandlerError::BadQuery`], with the place where that is known.
-    pub(crate) fn parse(text: &str) -> Result<Pattern, HandlerError> {
+    pub(crate) fn within(text: &str, size: usize) -> Result<Pattern, HandlerError> {
         let wrong = |problem: String| HandlerError::BadQuery {
             text: text.chars().take(80).collect(),
             problem,
@@ -46,8 +54,8 @@ impl Pattern {
             .unicode(true)
             .line_terminator(Some(b'\n'))
             .ban_byte(Some(0))
-            .size_limit(PATTERN_SIZE)
-            .dfa_size_limit(PATTERN_SIZE)
+            .size_limit(size)
+            .dfa_size_limit(size)
             .build(text)
             .map_err(|error| wrong(last_line(&error.to_string())))?;
         Ok(Pattern {
@@ -123,6 +131,24 @@ mod tests {
         assert!(!is_of_lines(r"\Aab"));
         assert!(!is_of_lines(r"x|ab\z"));
         assert!(!is_of_lines("(?-m)^ab"));
+    }
+
+    #[test]
+    fn a_strangers_pattern_has_less_room() {
+        use crate::limits::STRANGERS_PATTERN_SIZE;
+        let long = "a{0,60000}b";
+        assert!(Pattern::parse(long).is_ok());
+        assert!(Pattern::within(long, STRANGERS_PATTERN_SIZE).is_err());
+        for usual in [
+            r"\bfn +\w+\(",
+            r"(?i)straße",
+            r"[a-z]{1,200}@example\.(com|org)",
+        ] {
+            assert!(
+                Pattern::within(usual, STRANGERS_PATTERN_SIZE).is_ok(),
+                "{usual}"
+            );
+        }
     }
 
     #[test]

@@ -55,6 +55,15 @@ const FORMAT: u64 = 3;
 /// The file that says which format it is, and by which keys files are known.
 const FORMAT_FILE: &str = "format";
 
+/// Files of an index beside those of its segments.
+const OUR_FILES: [&str; 5] = [
+    FORMAT_FILE,
+    "meta.json",
+    ".managed.json",
+    ".tantivy-meta.lock",
+    ".tantivy-writer.lock",
+];
+
 /// Waits of half a second for room, enough for the slowest disk.
 const WAITS_MAX: u32 = 60;
 
@@ -465,12 +474,23 @@ fn make_empty(path: &Path) -> io::Result<()> {
     };
     for entry in entries {
         let entry = entry?;
-        // An index has no directories; what is in one is not ours.
-        if entry.file_type()?.is_file() {
+        // An index has no directories, and what somebody else put here is theirs.
+        if entry.file_type()?.is_file() && entry.file_name().to_str().is_some_and(is_ours) {
             std::fs::remove_file(entry.path())?;
         }
     }
     Ok(())
+}
+
+/// Returns true for the names of the files of an index: a few, and those of segments, which begin with an id of 32 hex
+/// digits.
+fn is_ours(name: &str) -> bool {
+    let is_hex = |id: &str| id.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let name = name.strip_suffix(".new").unwrap_or(name);
+    match name.split_once('.') {
+        Some((id, kind)) if id.len() == 32 && is_hex(id) => !kind.is_empty(),
+        _ => OUR_FILES.contains(&name),
+    }
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use crate::world::{ctl, noded};
 
 const NODES: usize = 20;
 
-/// A file and the place at which its holders are announced, as docs/protocol.md says. The
+/// A file and the place at which its holders are announced, as docs/protocol/discovery.md says. The
 /// digest of the first one is less than that of the second.
 const FIRST: (&[u8], &str) = (
     b"what nobody may read, 3",

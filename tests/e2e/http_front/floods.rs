@@ -121,7 +121,9 @@ fn a_pipeline_is_answered_in_order() {
         let one = format!("GET /files/honest.txt HTTP/1.1\r\nHost: {host}\r\n\r\n");
         let two =
             format!("GET /files/none.txt HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
-        stream.write_all((one.repeat(9) + &two).as_bytes()).unwrap();
+        stream
+            .write_all((one.repeat(9) + two.as_str()).as_bytes())
+            .unwrap();
         let mut answers = String::new();
         stream.read_to_string(&mut answers).unwrap();
         let statuses: Vec<&str> = answers

@@ -1,11 +1,8 @@
 //! `ctl fetch --to PATH`: files to a place of this machine, past the share.
 
-use std::{
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
-    path::Path,
-};
+use std::path::Path;
 
-use node_api::{fetch::FetchPlan, node::NodeStatus};
+use node_api::fetch::FetchPlan;
 use node_wire::Digest;
 use serde_json::json;
 
@@ -116,7 +113,7 @@ async fn bring(
     };
     let pass = context.patience.bound(node.pass(&asked)).await?;
     let progress = output.progress(&format!("fetching {name}"));
-    let port = peer_port(&status);
+    let port = download::peer_port(&status);
     let pass = pass.as_deref();
     let on_bytes = |count| progress.bytes(count);
     let downloaded = match &file.content {
@@ -151,20 +148,4 @@ async fn bring(
     }
     let (name, path) = (escaped(name), escaped(&path.display().to_string()));
     output.line(&format!("fetched {name} ({}) to {path}", bytes(size)))
-}
-
-/// Returns the address at which this machine reaches the node's peer port. Its URL is for peers and may
-/// lead here only from outside.
-fn peer_port(status: &NodeStatus) -> String {
-    match status.listen.parse::<SocketAddr>() {
-        Ok(listen) if listen.ip().is_unspecified() => {
-            let loopback: IpAddr = match listen.ip() {
-                IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
-                IpAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
-            };
-            format!("http://{}/", SocketAddr::new(loopback, listen.port()))
-        }
-        Ok(listen) => format!("http://{listen}/"),
-        Err(_) => status.url.clone(),
-    }
 }

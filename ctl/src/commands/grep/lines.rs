@@ -8,7 +8,7 @@ use node_api::search::{Excerpt, Hit};
 
 use crate::{
     cli::GrepArgs,
-    output::{Output, Paint, Painted},
+    output::{Output, Paint, Painted, address, named_node},
 };
 
 /// The way in which hits are shown.
@@ -32,6 +32,7 @@ pub(super) enum Shown {
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) struct Place {
     node: String,
+    node_name: Option<String>,
     name: String,
 }
 
@@ -137,7 +138,10 @@ fn heading(last: &mut Option<Place>, place: &Place) -> Vec<Painted> {
     let space = last.replace(place.clone()).map(|_| Painted::default());
     let head = Painted::default()
         .with(Paint::Name, place.name.as_str())
-        .with(Paint::Dim, format!("  {}", place.node));
+        .with(
+            Paint::Dim,
+            format!("  {}", named_node(place.node_name.as_deref(), &place.node)),
+        );
     space.into_iter().chain([head]).collect()
 }
 
@@ -151,7 +155,8 @@ fn painted(place: &Place) -> Painted {
 impl Place {
     fn of(hit: &Hit) -> Place {
         Place {
-            node: peer(&hit.node).to_owned(),
+            node: address(&hit.node).to_owned(),
+            node_name: hit.node_name.clone(),
             name: hit.name.clone(),
         }
     }
@@ -360,11 +365,6 @@ fn around(place: &Place, line: u64, text: &str) -> Row {
     }
 }
 
-/// The part of a URL that says which node it is.
-fn peer(url: &str) -> &str {
-    url.trim_start_matches("http://").trim_end_matches('/')
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -377,6 +377,7 @@ mod tests {
             modified: None,
             digest: None,
             node: "http://127.0.0.1:4242/".to_owned(),
+            node_name: None,
             handler: "grep".to_owned(),
             score: None,
             excerpt: Some(Excerpt {

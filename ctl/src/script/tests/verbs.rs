@@ -114,6 +114,7 @@ const NOT_A_VERB: &[(&str, &str)] = &[
 /// Commands that ask the node for nothing of their own, and why.
 const NOT_OF_THE_NODE: &[(&str, &str)] = &[
     ("call", "any method"),
+    ("cat", "content from the peer port; scripts fetch files"),
     ("complete", "about the program"),
     ("completions", "about the program"),
     ("invite", "an address of `status()`"),

@@ -71,6 +71,7 @@ impl NodeServer for Answers {
             unreadable: Vec::new(),
             version: "0.1.0".into(),
             api_version: "1.0.0".into(),
+            name: Some("near".into()),
             id: "0".repeat(64),
             invitation: format!("sixhop://{}/?at={}", "0".repeat(64), self.peer_port),
             url: format!("http://{}/", self.peer_port),
@@ -125,6 +126,7 @@ impl NodeServer for Answers {
 fn peer(url: &str, state: PeerState) -> Peer {
     Peer {
         url: url.into(),
+        name: None,
         id: None,
         path: PeerPath::Plain,
         dialect: PeerDialect::Faults,
@@ -253,6 +255,7 @@ impl SearchServer for Answers {
             size: Some(5),
             modified: None,
             node: "http://127.0.0.1:4242/".into(),
+            node_name: None,
             handler: "name".into(),
             score: None,
             excerpt: query.starts_with("grep:").then(|| excerpt(&query)),
@@ -269,6 +272,7 @@ impl SearchServer for Answers {
         };
         let trace = vec![TraceStep {
             node: "http://127.0.0.1:4242/".into(),
+            node_name: None,
             named_by: None,
             why: None,
             hops: 0,
@@ -444,7 +448,7 @@ impl FetchServer for Answers {
         })
     }
 
-    async fn pass(&self, _name: String) -> RpcResult<Option<String>> {
+    async fn pass(&self, _name: String, _tree: Option<bool>) -> RpcResult<Option<String>> {
         Ok(None)
     }
 

@@ -49,6 +49,13 @@ events! {
         /// Its URL.
         url: String,
     }
+    /// A peer gave itself a name, or another one than before.
+    PeerNamed = "peer.named" {
+        /// Its URL.
+        url: String,
+        /// The name.
+        name: String,
+    }
     /// A known peer has a second URL.
     PeerSame = "peer.same" {
         /// The second URL.

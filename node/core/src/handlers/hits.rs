@@ -60,6 +60,7 @@ pub fn described(
         size: Some(hit.file.size),
         modified: hit.file.modified.map(unix_millis),
         node: node.to_owned(),
+        node_name: None,
         score: hit.score.filter(|score| score.is_finite()),
         excerpt: hit.excerpt.map(described_excerpt),
     });

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, io, sync::Arc};
 
 use node_api::share::ShareFile;
-use node_wire::{Digest, PeerUrl, ShareName, query::SyntaxError};
+use node_wire::{Digest, Nonce, PeerUrl, ShareName, query::SyntaxError};
 use plugin_api::{Files, PolicySource, RankAsked};
 
 use super::Node;
@@ -13,7 +13,6 @@ use crate::{
     counters::Counters,
     disk::Disk,
     handlers::Handlers,
-    network::Tag,
     overlay::Overlay,
     search::{
         Search, SearchWanted,
@@ -136,16 +135,22 @@ impl Node {
         self.context.keeper.status().unwatched
     }
 
-    /// Returns the tag for the owner's own call of `query` for a file, if this node is of a private network.
+    /// Returns a pass for the owner's own call of `query` for a file, if this node is of a private network.
     #[must_use]
-    pub fn tag_of_own_query(&self, name: &ShareName) -> Option<Tag> {
-        self.context.tag_of_own_query(name)
+    pub fn pass_for_query(&self, name: &ShareName) -> Option<Nonce> {
+        self.context.pass_for_query(name)
     }
 
-    /// Returns what the owner's own request for content has to show, if this node is of a private network.
+    /// Returns a pass for the owner's own request for content, if this node is of a private network.
     #[must_use]
-    pub fn tag_of_own_blob(&self, digest: &Digest) -> Option<Tag> {
-        self.context.tag_of_own_blob(digest)
+    pub fn pass_for_blob(&self, digest: &Digest) -> Option<Nonce> {
+        self.context.pass_for_blob(digest)
+    }
+
+    /// Returns a pass for the owner's own request for the tree of content, if this node is of a private network.
+    #[must_use]
+    pub fn pass_for_tree(&self, digest: &Digest) -> Option<Nonce> {
+        self.context.pass_for_tree(digest)
     }
 
     /// Looks for content, here and at the peers, so that the peer port gives it to the owner. `None` if nobody has it.

@@ -151,6 +151,11 @@ impl Handshakes {
             may_prove: Arc::new(may_prove),
         }
     }
+
+    /// Returns the id that this node shows.
+    fn id(&self) -> NodeId {
+        self.tls.id()
+    }
 }
 
 impl fmt::Debug for Handshakes {

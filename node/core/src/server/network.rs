@@ -1,37 +1,34 @@
 //! A private network: the gate for its members.
 //!
+//! A connection over TLS is of a member once it has shown the key, with one request; this node
+//! shows the key in its answer. What is open to strangers is open in clear too.
+//!
 //! # Invariants
-//! - It fails closed: in a private network, whatever is not open to strangers needs
-//!   a right tag, from this machine too.
-//! - What a tag is about is taken from the request as it came.
-//! - Only a request with a right tag gets an answer with one: nobody is given a tag of
-//!   a nonce that it chose, to try keys on.
-//! - The owner's own programs have no key: they get a tag for one request, which asks
-//!   this node for one file.
+//! - It fails closed: in a private network, whatever is not open to strangers needs a
+//!   connection of a member, from this machine too.
+//! - Only a right proof is answered with one: nobody is given one to try keys on.
+//! - The owner's own programs have no key: they get [`Passes`](super::passes::Passes).
 
-use std::{
-    net::{IpAddr, Ipv4Addr},
-    sync::Arc,
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
 };
 
 use axum::{
     extract::{Request, State},
-    http::{HeaderMap, HeaderValue, Method, StatusCode, header, request::Parts},
+    http::{HeaderValue, Method, StatusCode, request::Parts},
     middleware::Next,
     response::{IntoResponse, Response},
 };
+use node_transport::PeerStream;
 use node_wire::{
-    Digest, methods as names,
+    Digest, NodeId, Nonce, methods as names,
     name::ShareName,
-    network::{OWN_QUERY_PATH, own_blob_path, own_query},
-    peer_url::PeerUrl,
+    network::{MEMBER_HEADER, MEMBER_PATH},
 };
 
-use super::{Context, front::Local};
-use crate::{
-    identity::random_nonce,
-    network::{NETWORK_HEADER, Tag, Tagged},
-};
+use super::Context;
+use crate::network::{Channel, MemberRole, NetworkKey};
 
 /// The methods that strangers may call: to meet, and to learn that they may not.
 const OPEN: [&str; 7] = [
@@ -44,6 +41,45 @@ const OPEN: [&str; 7] = [
     names::GET_CAPABILITIES,
 ];
 
+/// A connection, and whether its other end has shown that it is of a member.
+#[derive(Debug, Default)]
+pub(super) struct Membership {
+    /// `None` in clear, where nothing can be shown.
+    channel: Option<Channel>,
+    is_shown: AtomicBool,
+}
+
+impl Membership {
+    /// Creates the membership of a new connection to the node `own`, which has shown nothing.
+    pub(super) fn of(stream: &PeerStream, own: Option<NodeId>) -> Membership {
+        let channel = || {
+            Some(Channel {
+                caller: stream.id()?,
+                answerer: own?,
+                binding: stream.binding()?,
+            })
+        };
+        Membership {
+            channel: channel(),
+            is_shown: AtomicBool::new(false),
+        }
+    }
+
+    fn is_shown(&self) -> bool {
+        self.is_shown.load(Ordering::Acquire)
+    }
+
+    /// Takes the proof of the other end and returns that of this one, if it is right.
+    fn show(&self, key: &NetworkKey, shown: &Nonce) -> Option<Nonce> {
+        let channel = self.channel.as_ref()?;
+        if !key.is_shown(MemberRole::Caller, channel, shown) {
+            return None;
+        }
+        self.is_shown.store(true, Ordering::Release);
+        Some(key.proof(MemberRole::Answerer, channel))
+    }
+}
+
 /// Lets members in, and shows them that this node is one. Calls are looked at when
 /// their bodies are there.
 pub(super) async fn guard(
@@ -54,101 +90,71 @@ pub(super) async fn guard(
     let Some(key) = &context.network else {
         return next.run(request).await;
     };
-    let tag = tag_of(request.headers());
-    let is_post = request.method() == Method::POST;
+    if request.method() == Method::POST {
+        return next.run(request).await;
+    }
     let (parts, body) = request.into_parts();
-    let own = own_url(&context, &parts);
-    let is_member = !is_post && is_member(&context, &parts, b"");
-    if !is_post && !is_member {
-        let text = "this node is of a private network\n";
-        return (StatusCode::FORBIDDEN, text).into_response();
+    if parts.method == Method::GET && parts.uri.path() == MEMBER_PATH {
+        return show(key, &parts).unwrap_or_else(refusal);
     }
-    let response = next.run(Request::from_parts(parts, body)).await;
-    let is_member = is_member || response.extensions().get::<ToMember>().is_some();
-    match tag.filter(|_| is_member) {
-        Some(tag) => with_tag(response, key.of_answer(tag.nonce, &own)),
-        None => response,
+    if !is_member(&context, &parts, b"") {
+        return refusal();
     }
+    next.run(Request::from_parts(parts, body)).await
 }
 
-/// Marks the answer to a call whose tag was right.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct ToMember;
+/// Returns the answer to who is not of this network.
+pub(super) fn refusal() -> Response {
+    let text = "this node is of a private network\n";
+    (StatusCode::FORBIDDEN, text).into_response()
+}
 
-/// Returns true if a request comes from a member, or there is no private network.
+/// Answers a right proof with that of this node.
+fn show(key: &NetworkKey, parts: &Parts) -> Option<Response> {
+    let shown = parts.headers.get(MEMBER_HEADER)?.to_str().ok()?;
+    let proof = membership(parts)?.show(key, &shown.parse().ok()?)?;
+    let mut response = StatusCode::NO_CONTENT.into_response();
+    let proof = HeaderValue::from_str(&proof.to_string()).ok()?;
+    response.headers_mut().insert(MEMBER_HEADER, proof);
+    Some(response)
+}
+
+fn membership(parts: &Parts) -> Option<&Membership> {
+    parts.extensions.get::<Arc<Membership>>().map(AsRef::as_ref)
+}
+
+/// Returns true if a request comes from a member or with a pass of the owner, or there is no
+/// private network.
 pub(super) fn is_member(context: &Context, parts: &Parts, body: &[u8]) -> bool {
-    let Some(key) = &context.network else {
-        return true;
-    };
-    let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
-    let own = own_url(context, parts);
-    // One that is not text is not in any tag that a member makes.
-    let range = parts.headers.get(header::RANGE);
-    let range = range.map(|range| range.to_str().unwrap_or_default());
-    let is_right = |tag: Tag| {
-        let about = Tagged {
-            node: &own,
-            method: parts.method.as_str(),
-            path,
-            range,
-            body,
-        };
-        key.of_request(tag.nonce, about).is(&tag)
-    };
-    tag_of(&parts.headers).is_some_and(is_right)
-}
-
-/// Returns the URL under which this request came.
-fn own_url(context: &Context, parts: &Parts) -> PeerUrl {
-    let local = parts.extensions.get().map(|Local(local)| *local);
-    context.overlay.own_urls().at(local)
+    context.network.is_none()
+        || membership(parts).is_some_and(Membership::is_shown)
+        || context.passes.admit(parts, body)
 }
 
 impl Context {
-    /// Returns the tag that the owner shows with its own call of `query` for a file, if this node
-    /// is of a private network.
+    /// Returns a pass for the owner's own call of `query` for a file, if this node is of a
+    /// private network.
     #[must_use]
-    pub(crate) fn tag_of_own_query(&self, name: &ShareName) -> Option<Tag> {
-        let body = own_query(name.as_str());
-        self.tag_of_own(&Method::POST, OWN_QUERY_PATH, &body)
+    pub(crate) fn pass_for_query(&self, name: &ShareName) -> Option<Nonce> {
+        self.network.is_some().then(|| self.passes.for_query(name))
     }
 
-    /// Returns the tag for the owner's own request for content.
+    /// Returns a pass for the owner's own request for content, if this node is of a private network.
     #[must_use]
-    pub(crate) fn tag_of_own_blob(&self, digest: &Digest) -> Option<Tag> {
-        self.tag_of_own(&Method::GET, &own_blob_path(digest), &[])
+    pub(crate) fn pass_for_blob(&self, digest: &Digest) -> Option<Nonce> {
+        self.network.is_some().then(|| self.passes.for_blob(digest))
     }
 
-    fn tag_of_own(&self, method: &Method, path: &str, body: &[u8]) -> Option<Tag> {
-        // The owner's program comes from this machine.
-        let here = IpAddr::V4(Ipv4Addr::LOCALHOST);
-        let own = self.overlay.own_urls().towards(Some(here));
-        let about = Tagged {
-            node: &own,
-            method: method.as_str(),
-            path,
-            range: None,
-            body,
-        };
-        let key = self.network.as_ref()?;
-        Some(key.of_request(random_nonce(), about))
+    /// Returns a pass for the owner's own request for the tree of content, if this node is of a private network.
+    #[must_use]
+    pub(crate) fn pass_for_tree(&self, digest: &Digest) -> Option<Nonce> {
+        self.network.is_some().then(|| self.passes.for_tree(digest))
     }
 }
 
 /// Returns true if strangers may call this.
 pub(super) fn is_open(method: &str) -> bool {
     OPEN.contains(&method)
-}
-
-fn tag_of(headers: &HeaderMap) -> Option<Tag> {
-    headers.get(NETWORK_HEADER)?.to_str().ok()?.parse().ok()
-}
-
-fn with_tag(mut response: Response, tag: Tag) -> Response {
-    if let Ok(tag) = HeaderValue::from_str(&tag.to_string()) {
-        response.headers_mut().insert(NETWORK_HEADER, tag);
-    }
-    response
 }
 
 #[cfg(test)]

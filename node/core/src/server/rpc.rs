@@ -87,11 +87,7 @@ pub(super) async fn rpc(State(context): State<Arc<Context>>, request: Request) -
     caller.is_member = network::is_member(&context, &parts, &body);
     let content_type = parts.headers.get(header::CONTENT_TYPE);
     let charset = Charset::of_content_type(content_type.and_then(|value| value.to_str().ok()));
-    let mut response = respond(&context, &caller, &body, charset).await;
-    if caller.is_member {
-        response.extensions_mut().insert(network::ToMember);
-    }
-    response
+    respond(&context, &caller, &body, charset).await
 }
 
 async fn respond(

@@ -196,9 +196,9 @@ impl Batch {
                 found = finder.next(), if searching => {
                     self.status.send_modify(|status| status.asked = saturated(finder.asked()));
                     match found {
-                        Some(Holder { peer, hits }) => {
+                        Some(Holder { peer, hits, .. }) => {
                             let named = self.take(hits, &mut seen, |hit| source_of(&peer, hit));
-                            waiting.add(self.leave_existing(transfers, named, replace).await);
+                            waiting.add(self.leave_out(transfers, named, replace).await);
                         }
                         None => {
                             searching = false;
@@ -211,7 +211,7 @@ impl Batch {
                 }
                 Some((holder, hits)) = passed.next(), if !searching => {
                     let named = self.take(hits, &mut seen, |hit| holder.source(hit));
-                    waiting.add(self.leave_existing(transfers, named, replace).await);
+                    waiting.add(self.leave_out(transfers, named, replace).await);
                 }
                 Some((peer, is_usable)) = bundles.next(), if !bundles.is_empty() => {
                     if !is_usable {
@@ -247,29 +247,35 @@ impl Batch {
         (peer, running.await.unwrap_or(false))
     }
 
-    /// Leaves out what is there already, unless it is to be replaced.
-    async fn leave_existing(
+    /// Leaves out what is hidden, and what is there already, unless it is to be replaced.
+    async fn leave_out(
         &self,
         transfers: &Transfers,
-        mut named: Vec<BatchFile>,
+        named: Vec<BatchFile>,
         replace: Replace,
     ) -> Vec<BatchFile> {
-        if replace == Replace::Existing {
-            return named;
-        }
-        let (share, before) = (Arc::clone(&transfers.fetcher.share), named.len());
+        let share = Arc::clone(&transfers.fetcher.share);
         let disk = transfers.fetcher.share.disk().clone();
         let look = disk.run(move || {
-            named.retain(|(name, ..)| !share.is_taken(name));
-            named
+            let is_hidden = |(name, ..): &BatchFile| name.has_dot() && !share.shares(name);
+            let (hidden, mut shown): (Vec<_>, Vec<_>) = named.into_iter().partition(is_hidden);
+            let before = shown.len();
+            if replace != Replace::Existing {
+                shown.retain(|(name, ..)| !share.is_taken(name));
+            }
+            let existing = before - shown.len();
+            (hidden, shown, existing)
         });
-        let left = look.await.unwrap_or_else(|error| {
+        let (hidden, left, existing) = look.await.unwrap_or_else(|error| {
             tracing::error!(%error, "looking at the share panicked");
-            Vec::new()
+            Default::default()
         });
-        let existing = (before - left.len()) as u64;
         self.status
-            .send_modify(|status| status.existing += existing);
+            .send_modify(|status| status.existing += existing as u64);
+        for (name, size, _) in hidden {
+            let error = FetchError::Share(ShareError::Hidden(name.clone()));
+            self.note(&name, size, Err(Arc::new(error)));
+        }
         left
     }
 

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use node_api::search::AskedWhy;
-use node_wire::{FindHit, FoundEnd, peer_url::PeerUrl};
+use node_wire::{FindHit, FoundEnd, NodeName, peer_url::PeerUrl};
 
 use crate::planner::Target;
 use node_transport::{CallError, Destination, TransportError};
@@ -16,6 +16,8 @@ pub struct Holder {
     /// Its hits; the names are names of a share, or empty for content that
     /// was asked for by its digest.
     pub hits: Vec<FindHit>,
+    /// The name that it gives itself.
+    pub name: Option<NodeName>,
 }
 
 /// The result of one step of a search.
@@ -46,6 +48,8 @@ pub struct Step {
     pub took: Option<Duration>,
     /// Hits it gave.
     pub hits: usize,
+    /// The name that it gives itself, once it has answered.
+    pub name: Option<NodeName>,
     /// The end of its answer, as far as it has one.
     pub end: FoundEnd,
     /// The error, if it failed.
@@ -97,6 +101,7 @@ impl Step {
             begun: now,
             took: None,
             hits: 0,
+            name: None,
             end: FoundEnd::Complete,
             error: None,
         }
@@ -111,6 +116,7 @@ impl Step {
             begun: now,
             took: None,
             hits: 0,
+            name: None,
             end: FoundEnd::Complete,
             error: None,
         }

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use node_wire::{dialect::Dialect, node_id::NodeId, peer_url::PeerUrl, scope::Scope};
+use node_wire::{NodeName, dialect::Dialect, node_id::NodeId, peer_url::PeerUrl, scope::Scope};
 
 use super::{INTRODUCTION_PAUSE_MAX, PAUSE, network::Network};
 use node_transport::{Destination, PeerKind, TARGET_PAUSE, Turn};
@@ -88,6 +88,8 @@ pub struct PeerEntry {
     pub address: Option<IpAddr>,
     /// Its proved identity, of this run or an earlier one.
     pub id: Option<NodeId>,
+    /// The name that it gives itself.
+    pub name: Option<NodeName>,
     /// The identity that is expected there, if the namer gave one.
     pub(super) expected: Option<NodeId>,
     /// The identity of another URL that it says is its own too.
@@ -130,6 +132,8 @@ pub struct Met {
     pub address: Option<IpAddr>,
     /// Its proved identity.
     pub id: Option<NodeId>,
+    /// The name that it gives itself.
+    pub name: Option<NodeName>,
     /// The features that it announces.
     pub features: Vec<String>,
 }
@@ -200,6 +204,7 @@ impl PeerEntry {
             refusal: None,
             address: None,
             id: None,
+            name: None,
             expected: None,
             claimed: None,
             features: Vec::new(),
@@ -400,6 +405,7 @@ impl PeerEntry {
         self.is_proving = met.kind == PeerKind::Sixhop && met.id.is_none();
         self.id = met.id.or(self.id);
         if met.id.is_some() {
+            self.name = met.name;
             self.features = met.features;
         }
         self.introduce_at = None;

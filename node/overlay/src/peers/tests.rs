@@ -19,6 +19,7 @@ fn met(kind: PeerKind, latency: Duration, address: Option<IpAddr>) -> Met {
         latency,
         address,
         id: None,
+        name: None,
         features: Vec::new(),
     }
 }
@@ -581,6 +582,7 @@ fn a_peer_is_met_when_it_proves_its_id_or_the_owner_named_it() {
         latency: PAUSE,
         address: None,
         id,
+        name: None,
         features: Vec::new(),
     };
     let is_met = |table: &PeerTable| table.get(&url(1)).unwrap().is_met();
@@ -629,6 +631,7 @@ fn places_of_one_node_are_one_peer_once_it_is_met() {
         latency: Duration::ZERO,
         address: None,
         id: Some(id),
+        name: None,
         features: Vec::new(),
     };
     table.introduced(&url(2), met, now);

@@ -280,8 +280,8 @@ async fn outsiders_of_a_private_network_learn_only_the_identity() {
     let transport = Arc::new(world.transport.clone());
     let client = Client::new(transport, Arc::default());
     let standing = Standing {
+        name: "nas".parse().ok(),
         handlers: Arc::new(Names),
-        is_private: true,
         ..Standing::default()
     };
     let own = OwnUrls::one(url(1));
@@ -290,20 +290,42 @@ async fn outsiders_of_a_private_network_learn_only_the_identity() {
     private.add(&url(9), KnownFrom::Owner);
     private.answered(&url(9), PeerKind::Sixhop, None);
     let outsider = world.node(2);
-    // What it says before the other one has shown the key of the network.
-    assert!(meet(&private, 2).await.is_ok());
-    let calls = std::mem::take(&mut *world.calls.lock().unwrap());
-    let told = |call: &Introduce| (call.from.features.len(), call.from.peers.len());
-    assert_eq!(calls.iter().map(told).collect::<Vec<_>>(), [(0, 0), (1, 1)]);
-    // And what it answers.
+    let told = |from: &Introduction| (from.name.is_some(), from.features.len(), from.peers.len());
+    let (nothing, all) = ((false, 0, 0), (true, 1, 1));
     let from = outsider.introduction(outsider.ourselves(), random_nonce(), Telling::All);
     let call = Introduce { from, proof: None };
-    for (telling, expected) in [(Telling::WhoItIs, (0, 0)), (Telling::All, (1, 1))] {
+    for (telling, expected) in [(Telling::WhoItIs, nothing), (Telling::All, all)] {
         let answer = private.introduced(&call, private.ourselves(), by_address(), telling);
         let from = answer.unwrap().from;
-        assert_eq!((from.features.len(), from.peers.len()), expected);
+        assert_eq!(told(&from), expected);
         assert_eq!(from.id, private.id());
     }
+}
+
+#[tokio::test]
+async fn the_name_of_a_peer_is_the_last_one_that_it_gave() {
+    let world = World::new();
+    let a = world.node(1);
+    let b = world.node(2);
+    a.add(&url(2), KnownFrom::Owner);
+    for (meddle, name) in [
+        (named_nas as Meddle, Some("nas")),
+        (named_badly, Some("a\\u{1b}[2J")),
+        (|_| (), None),
+    ] {
+        world.serve(2, &b, meddle);
+        a.introduce(&url(2)).await.unwrap();
+        let said = a.name_at(&url(2));
+        assert_eq!(said.as_ref().map(|name| name.as_str()), name);
+    }
+}
+
+fn named_nas(introduced: &mut Introduced) {
+    introduced.from.name = "nas".parse().ok();
+}
+
+fn named_badly(introduced: &mut Introduced) {
+    introduced.from.name = node_wire::NodeName::claimed("a\u{1b}[2J");
 }
 
 #[tokio::test]

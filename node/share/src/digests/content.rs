@@ -56,9 +56,10 @@ impl SharedBlob {
         part: Range<u64>,
         reader: &mut PartReader,
         bytes: &mut Vec<u8>,
+        room: &mut Vec<u8>,
     ) -> io::Result<()> {
         reader
-            .read(&self.file.file, &self.tree, part, bytes)
+            .read(&self.file.file, &self.tree, part, bytes, room)
             .and_then(|()| self.unchanged())
             .inspect_err(|error| self.is_wrong(error))
     }

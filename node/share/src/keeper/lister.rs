@@ -68,9 +68,9 @@ impl Lister {
 
     /// Lists the directory `name`.
     pub(super) fn list(&mut self, name: &str) -> io::Result<Listed> {
-        let chain = self.chain(name);
+        let (chain, own) = (self.chain(name), self.share.ignoring.own());
         self.open(name)
-            .and_then(|folder| list(folder, name, &chain))
+            .and_then(|folder| list(folder, name, &chain, &own))
     }
 
     /// Returns the ignore files that hold in `folder`.

@@ -16,7 +16,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use node_base::clock::now;
+use node_base::{clock::now, state::own::FileId};
 use node_wire::name::ShareName;
 
 use super::{
@@ -31,7 +31,7 @@ use crate::{
     folders::{FolderStamp, children, following, in_and_below, remove_below},
     ignoring::{Chain, IGNORE_FILE, Verdict},
     listing::Listed,
-    stamp::{FileId, OnDisk},
+    stamp::OnDisk,
     watcher::{Signs, WatchError, Watcher, Watching},
 };
 
@@ -247,7 +247,10 @@ impl<'c> Look<'c> {
             .lister
             .open(folder)
             .and_then(|folder| folder.symlink_metadata(&*share.names.find(folder, last)));
+        let own = share.ignoring.own();
         match found {
+            // It is told where it is listed.
+            Ok(found) if own.contains(&OnDisk::from(&found).id()) => Entry::Unclear,
             Ok(found) if found.is_dir() || found.is_file() => match verdict(found.is_dir()) {
                 Verdict::Shared if found.is_dir() => Entry::Directory,
                 Verdict::Shared => Entry::File(OnDisk::from(&found)),

@@ -10,7 +10,7 @@ use node_api::{
     search::{Excerpt, GapReason, Hit, SearchAnswer, SearchEnd, SearchGap, TraceStep},
 };
 use node_core::{handlers::QueryError, search::Search};
-use node_overlay::{Holder, Step};
+use node_overlay::{Holder, Overlay, Step};
 use node_transport::CallError;
 use node_wire::{
     FindExcerpt, FoundEnd, ShareName,
@@ -98,12 +98,14 @@ pub(super) fn by_worth(hits: Vec<Hit>, worth: &[Option<f64>]) -> Vec<Hit> {
 
 pub(super) fn from_peer(holder: Holder, handler: &str) -> Vec<Hit> {
     let node = holder.peer;
+    let node_name = holder.name.map(|name| name.to_string());
     let hits = holder.hits.into_iter().map(|hit| Hit {
         name: hit.name,
         size: Some(hit.size),
         modified: hit.modified,
         digest: hit.digest.map(|digest| digest.to_hex()),
         node: node.as_str().to_owned(),
+        node_name: node_name.clone(),
         handler: query::found_by(handler, hit.excerpt.is_some()).to_owned(),
         score: hit.score,
         excerpt: hit.excerpt.map(excerpt),
@@ -119,6 +121,7 @@ pub(super) fn from_chapter(node: &PeerUrl, name: &ShareName, handler: String) ->
         modified: None,
         digest: None,
         node: node.as_str().to_owned(),
+        node_name: None,
         handler,
         score: None,
         excerpt: None,
@@ -140,10 +143,12 @@ fn excerpt(excerpt: FindExcerpt) -> Excerpt {
 }
 
 /// Returns the summary of a search, without its hits. `is_full`: there are as many as wanted.
-pub(super) fn summary(search: &Search, ourselves: &PeerUrl, is_full: bool) -> SearchAnswer {
+pub(super) fn summary(search: &Search, overlay: &Overlay, is_full: bool) -> SearchAnswer {
     let handler = search.handler();
+    let ourselves = overlay.ourselves();
     let mut trace = vec![TraceStep {
         node: ourselves.as_str().to_owned(),
+        node_name: overlay.name().map(ToString::to_string),
         named_by: None,
         why: None,
         hops: 0,
@@ -152,15 +157,20 @@ pub(super) fn summary(search: &Search, ourselves: &PeerUrl, is_full: bool) -> Se
         hits: search.here().hits as u64,
         end: end_here(search, is_full),
     }];
-    trace.extend(search.steps().map(|step| TraceStep {
-        node: step.peer.as_str().to_owned(),
-        named_by: step.named_by.as_ref().map(|by| by.as_str().to_owned()),
-        why: Some(step.why),
-        hops: saturated(step.hops),
-        handler: handler.to_owned(),
-        milliseconds: milliseconds(step.took.unwrap_or_else(|| step.begun.elapsed())),
-        hits: step.hits as u64,
-        end: end_there(step, is_full),
+    trace.extend(search.steps().map(|step| {
+        TraceStep {
+            node: step.peer.as_str().to_owned(),
+            node_name: (step.name.clone())
+                .or_else(|| overlay.name_at(&step.peer))
+                .map(|name| name.to_string()),
+            named_by: step.named_by.as_ref().map(|by| by.as_str().to_owned()),
+            why: Some(step.why),
+            hops: saturated(step.hops),
+            handler: handler.to_owned(),
+            milliseconds: milliseconds(step.took.unwrap_or_else(|| step.begun.elapsed())),
+            hits: step.hits as u64,
+            end: end_there(step, is_full),
+        }
     }));
     let nodes = Nodes::of(&trace);
     SearchAnswer {

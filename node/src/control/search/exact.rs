@@ -60,6 +60,7 @@ mod tests {
             modified: None,
             digest: None,
             node: String::new(),
+            node_name: None,
             handler: "name".to_owned(),
             score: None,
             excerpt: None,

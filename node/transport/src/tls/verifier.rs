@@ -21,6 +21,12 @@ pub(super) enum Expected {
     Node(NodeId),
 }
 
+impl From<Option<NodeId>> for Expected {
+    fn from(expected: Option<NodeId>) -> Expected {
+        expected.map_or(Expected::Anybody, Expected::Node)
+    }
+}
+
 impl Expected {
     fn check(self, shown: &CertificateDer<'_>, more: &[CertificateDer<'_>]) -> Result<(), Error> {
         let id = id_of(shown).filter(|_| more.is_empty());

@@ -18,7 +18,7 @@ mod more;
 
 use std::collections::BTreeMap;
 
-use super::{Nodes, call, text};
+use super::{Nodes, call, claimed_name, text};
 use crate::digest::Digest;
 use crate::fault::Fault;
 use crate::limits::{
@@ -26,6 +26,7 @@ use crate::limits::{
     SEARCH_HITS_MAX, URL_MAX,
 };
 use crate::methods::FIND;
+use crate::node_name::NodeName;
 use crate::request::MethodCall;
 use crate::value::Value;
 
@@ -64,6 +65,8 @@ pub enum FindWanted {
 /// The answer of a node to [`Find`] and to [`More`].
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Found {
+    /// The name that the node gives itself.
+    pub name: Option<NodeName>,
     /// The hits of the node itself.
     pub hits: Vec<FindHit>,
     /// True if there are hits behind the last one.
@@ -159,6 +162,7 @@ impl Found {
         let hits = array(members, "hits", FIND_HITS_MAX)?;
         let peers = array(members, "peers", FIND_PEERS_MAX)?;
         Some(Self {
+            name: claimed_name(members),
             hits: hits
                 .iter()
                 .map(FindHit::from_value)
@@ -209,6 +213,9 @@ impl Found {
             ("end".to_owned(), self.end.word().into()),
         ]);
         self.nodes.write(&mut members);
+        if let Some(name) = &self.name {
+            members.insert("name".to_owned(), name.as_str().into());
+        }
         if let Some(cursor) = &self.cursor {
             members.insert("cursor".to_owned(), cursor.as_str().into());
         }
@@ -454,8 +461,10 @@ mod tests {
             cursor in proptest::option::of("[0-9a-f]{32}"),
             end in end(),
             through in proptest::option::of("[ -~]{0,40}"),
+            name in any::<String>(),
         ) {
-            let found = Found { hits, more, peers, nodes: Nodes::default(), matching, others, cursor, end, through };
+            let name = NodeName::claimed(&name);
+            let found = Found { name, hits, more, peers, nodes: Nodes::default(), matching, others, cursor, end, through };
             prop_assert_eq!(Found::from_value(&found.to_value()), Some(found));
         }
     }

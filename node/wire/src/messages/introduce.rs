@@ -1,20 +1,21 @@
 //! `sixhop.introduce`: two nodes meet.
 //!
 //! It is called twice. The first answer proves who answers; the second call
-//! proves who calls. See `docs/protocol.md`.
+//! proves who calls. See `docs/protocol/identity.md`.
 //!
 //! # Invariants
 //! - Members that are not known are passed over.
-//! - What a node says of itself is bounded: features, peers, URLs.
+//! - What a node says of itself is bounded: features, peers, URLs, its name.
 
 use std::collections::BTreeMap;
 use std::str::FromStr;
 
-use super::{call, text};
+use super::{call, claimed_name, text};
 use crate::fault::Fault;
 use crate::limits::{FEATURE_LENGTH_MAX, FEATURES_MAX, INTRODUCE_PEERS_MAX, URL_MAX};
 use crate::methods::INTRODUCE;
 use crate::node_id::{NodeId, Nonce, Proof};
+use crate::node_name::NodeName;
 use crate::request::MethodCall;
 use crate::value::Value;
 
@@ -26,6 +27,8 @@ pub const TLS_FEATURE: &str = "tls";
 pub struct Introduction {
     /// Its identity.
     pub id: NodeId,
+    /// The name that it gives itself.
+    pub name: Option<NodeName>,
     /// The version of the protocol that it speaks.
     pub version: i32,
     /// Its features: names of handlers and the like.
@@ -151,6 +154,7 @@ impl Introduction {
         }
         Ok(Self {
             id: read_hex(members, "id")?.ok_or_else(|| needed("id"))?,
+            name: claimed_name(members),
             version,
             features: texts(members, "features", FEATURES_MAX, FEATURE_LENGTH_MAX)?,
             url,
@@ -163,14 +167,18 @@ impl Introduction {
         let array = |texts: &[String]| {
             Value::Array(texts.iter().map(|text| text.as_str().into()).collect())
         };
-        BTreeMap::from([
+        let mut members = BTreeMap::from([
             ("id".to_owned(), self.id.to_string().into()),
             ("version".to_owned(), self.version.into()),
             ("features".to_owned(), array(&self.features)),
             ("url".to_owned(), self.url.as_str().into()),
             ("nonce".to_owned(), self.nonce.to_string().into()),
             ("peers".to_owned(), array(&self.peers)),
-        ])
+        ]);
+        if let Some(name) = &self.name {
+            members.insert("name".to_owned(), name.as_str().into());
+        }
+        members
     }
 }
 
@@ -219,15 +227,19 @@ mod tests {
             "[ -~]{0,256}",
             any::<[u8; 32]>(),
             texts(INTRODUCE_PEERS_MAX),
+            any::<String>(),
         )
-            .prop_map(|(id, version, features, url, nonce, peers)| Introduction {
-                id: NodeId(id),
-                version,
-                features,
-                url,
-                nonce: Nonce(nonce),
-                peers,
-            })
+            .prop_map(
+                |(id, version, features, url, nonce, peers, name)| Introduction {
+                    id: NodeId(id),
+                    name: NodeName::claimed(&name),
+                    version,
+                    features,
+                    url,
+                    nonce: Nonce(nonce),
+                    peers,
+                },
+            )
     }
 
     proptest! {
@@ -266,7 +278,7 @@ mod tests {
 
         #[test]
         fn nothing_that_is_sent_makes_reading_panic(
-            key in "id|version|features|url|nonce|peers|proof|answering|token",
+            key in "id|name|version|features|url|nonce|peers|proof|answering|token",
             text in any::<String>(),
             number in any::<i32>(),
         ) {
@@ -289,6 +301,7 @@ mod tests {
     fn good() -> Introduction {
         Introduction {
             id: NodeId([1; 32]),
+            name: "nas".parse().ok(),
             version: 1,
             features: vec!["name".to_owned()],
             url: "http://127.0.0.1:1/".to_owned(),
@@ -308,6 +321,9 @@ mod tests {
             Introduce::from_params(&[Value::Struct(members)])
         };
         assert!(with("extra", Some(Value::Nil)).is_ok());
+        for no_name in [None, Some(Value::Nil), Some(" ".into())] {
+            assert_eq!(with("name", no_name).unwrap().from.name, None);
+        }
         let many = |n| Value::Array(vec!["x".into(); n]);
         for wrong in [
             with("id", None),

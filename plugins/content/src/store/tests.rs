@@ -88,6 +88,43 @@ fn what_was_not_committed_is_gone_and_does_no_harm() {
 }
 
 #[test]
+fn a_damaged_index_is_made_anew_and_files_of_others_stay() {
+    let home = tempfile::tempdir().unwrap();
+    let (mut store, _) = open(home.path());
+    add(&mut store, "a", "hello", false);
+    store.commit().unwrap();
+    drop(store);
+    let theirs = [
+        "mine.txt",
+        "notes",
+        "cafe",
+        "0123456789abcdef",
+        "x.bak",
+        &"a".repeat(64),
+    ];
+    for name in theirs {
+        fs::write(home.path().join(name), "theirs").unwrap();
+    }
+    let count = || fs::read_dir(home.path()).unwrap().count();
+    let before = count();
+    fs::write(home.path().join("meta.json"), "damaged").unwrap();
+    let (store, wrong) = open(home.path());
+    assert!(wrong.is_some());
+    assert!(found(&store, "hello").is_empty());
+    assert!(count() < before, "the old segment is gone");
+    drop(store);
+    Store::remove_all(home.path()).unwrap();
+    assert_eq!(count(), theirs.len(), "nothing of the index is left");
+    for name in theirs {
+        assert_eq!(
+            fs::read(home.path().join(name)).unwrap(),
+            b"theirs",
+            "{name}"
+        );
+    }
+}
+
+#[test]
 fn flipped_and_cut_files_are_noticed_and_give_no_wrong_answer() {
     let home = tempfile::tempdir().unwrap();
     let sound = home.path().join("sound");

@@ -254,7 +254,7 @@ fn matching(context: &Context, query: &str, after: Option<&str>) -> Result<Vec<F
     let answer = context
         .handlers
         .answer(&context.files(), query, wanted)
-        .map_err(|error| Fault::invalid_params(&error.to_string()))?;
+        .map_err(|error| Fault::invalid_params(&error.for_stranger()))?;
     let mut files: Vec<_> = answer.hits.into_iter().map(|hit| hit.file).collect();
     files.sort_unstable_by(|a, b| a.name.cmp(&b.name));
     let behind = after.map_or(0, |after| {
@@ -300,8 +300,9 @@ fn digest_of(context: &Context, file: &FileInfo, until: Instant) -> Option<Diges
     })
 }
 
-/// Names those that are said to have it, then other peers.
+/// Names this node, the peers that are said to have it, and then others.
 pub(super) fn name_peers(context: &Context, found: &mut Found, matching: &[PeerUrl]) {
+    found.name = context.overlay.name().cloned();
     let matching = matching.iter().map(PeerUrl::as_str).take(FIND_PEERS_MAX);
     found.peers = matching.map(str::to_owned).collect();
     found.matching = found.peers.len();

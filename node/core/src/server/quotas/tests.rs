@@ -141,6 +141,7 @@ impl Service {
         let url = PeerUrl::parse("http://192.0.2.9:4242/").unwrap();
         let introduction = Introduction {
             id: key.id(),
+            name: None,
             version: PROTOCOL_VERSION,
             features: Vec::new(),
             url: url.as_str().to_owned(),

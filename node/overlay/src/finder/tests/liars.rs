@@ -218,6 +218,7 @@ async fn a_name_that_turns_to_the_local_network_is_not_followed() {
         latency: Duration::ZERO,
         address: None,
         id: Some(NodeId([1; 32])),
+        name: None,
         features: Vec::new(),
     };
     overlay.peers().introduced(&url, met, now());

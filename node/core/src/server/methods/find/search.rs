@@ -54,7 +54,7 @@ pub(in crate::server::methods) async fn begin(
     let live = context
         .handlers
         .answer_live(&context.files(), query, bounds, place)
-        .map_err(|error| Fault::invalid_params(&error.to_string()))?;
+        .map_err(|error| Fault::invalid_params(&error.for_stranger()))?;
     page(context, asker, live, until).await
 }
 
@@ -72,7 +72,7 @@ pub(in crate::server::methods) async fn page(
     let page = open
         .next(most, until)
         .await
-        .map_err(|error| Fault::invalid_params(&error.to_string()))?;
+        .map_err(|error| Fault::invalid_params(&error.for_stranger()))?;
     let permitted = context.policy.hits(asker, page.hits, FIND_PAGE_MAX, wanted);
     let permitted = permitted.await;
     let end = match page.end.unwrap_or_default() {
